@@ -12,11 +12,14 @@ from pathlib import Path
 
 from refkan.base.errors import DiscontinuousLossWarning
 from refkan.claims.running.runner import main
-from validation.ledger import LEDGER, PAPERS
+from validation.ledger import LEDGER
+from validation.records.store import load
+from validation.sources import PAPERS
 
 # The set-ups of the papers are measured as they are; that their losses jump is a finding, not news of a run. This holds
 # in every process that runs claim files, each of which imports this module.
 warnings.simplefilter("ignore", DiscontinuousLossWarning)
 
 if __name__ == "__main__":
-    sys.exit(main(None, Path(__file__).parent, "validation", LEDGER, PAPERS))
+    recorded = {id: row["status"] for id, row in load("full").items()}
+    sys.exit(main(None, Path(__file__).parent, "validation", LEDGER, PAPERS, recorded))

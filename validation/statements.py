@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from refkan.claims.cells import Cell, Found, Grid
-from refkan.claims.readings import Choice, Reading, Readings
+from refkan.claims import Beside, Cell, Choice, Estimate, Grid, Reading, Readings, Row, Status, judge, twin
+from refkan.claims.cells import Found
+from refkan.claims.estimates import agree
 from refkan.claims.running.kept_parts import Parts, resume_from
 
 Size = Mapping[str, str]
@@ -54,3 +55,125 @@ class Statement:
         """Return the statement over its readings, those that were not run among them."""
         judged = [reading for reading, _ in self.at_all_sizes(measured)]
         return Readings(results, [reading for reading in self.readings if reading not in judged])
+
+
+Cells = Sequence[Beside]
+
+
+def named(cells: Cells, cell: str, unit: str | None = None) -> Mapping[int, float]:
+    """Return the numbers of a cell by seed; nothing where it was not run."""
+    return next((c.values for c in cells if c.cell == cell and unit in (None, c.unit)), {})
+
+
+def ratios(cells: Cells, above: str, below: str, unit: str | None = None) -> dict[int, float]:
+    """Return the number of one cell over that of another, seed by seed."""
+    one, other = named(cells, above, unit), named(cells, below, unit)
+    return {seed: one[seed] / other[seed] for seed in one if seed in other}
+
+
+Change = tuple[str, Callable[[Cells], Cells]]
+"""A name, and how cells are changed so that a claim is true of them, or false."""
+
+
+def times(**factors: float) -> Change:
+    """Multiply the numbers of the cells in whose name one of the words is found; `_` stands for a blank."""
+    words = {name.replace("_", " "): value for name, value in factors.items()}
+
+    def factor(cell: Beside) -> float:
+        return next((value for word, value in words.items() if word in cell.cell), 1.0)
+
+    told = ", ".join(f"{word} times {value:g}" for word, value in words.items())
+    return f"with {told}", lambda cells: [
+        replace(c, values={seed: v * factor(c) for seed, v in c.values.items()}) for c in cells
+    ]
+
+
+AS_PUBLISHED: Change = (
+    "with the published means",
+    lambda cells: [replace(c, values=dict.fromkeys(c.values, c.published)) for c in cells if c.published],
+)
+
+
+@dataclass(frozen=True)
+class ByCells:
+    """A statement that the numbers of a reading's cells decide: those that are kept can be judged again.
+
+    Attributes
+    ----------
+    estimates
+        What is asked of the cells of a reading.
+    control, twin
+        Changes of the cells that make the statement true of them, or false.
+    corrected
+        What the corrected statement asks; nothing where there is none.
+    published
+        Whether the published numbers of kept cells are published ones: earlier records have a factor of ours there.
+    """
+
+    estimates: Callable[[Cells], tuple[Estimate, ...]]
+    control: Change
+    twin: Change
+    corrected: Callable[[Cells], tuple[Estimate, ...]] = lambda cells: ()
+    published: bool = True
+
+    def reading(self, choice: Choice, cells: Cells, **more: Any) -> Reading:
+        """Return the statement under one reading; what is asked may be of the calibration cells, too."""
+        every = (*cells, *more.get("calibration", ()))
+        corrected, estimates = self.corrected(every), self.estimates(every)
+        right = bool(corrected) and agree(estimates) is False and agree(corrected) is True
+        return Reading(choice, cells=tuple(cells), estimates=estimates, corrected=right, **more)
+
+    def checks(self, results: Sequence[Reading]) -> dict[str, dict[str, Status]]:
+        """Return the positive control and the twin of a statement that was judged, for `Verdict`."""
+
+        def changed(change: Change, every: Callable[[list[bool]], bool]) -> dict[str, Status]:
+            name, of = change
+            seen = [of((*result.cells, *result.calibration)) for result in results]
+            return {name: judge(every([twin(self.estimates(cells)) == "holds" for cells in seen]))}
+
+        return {"controls": changed(self.control, all), "mutations": changed(self.twin, any)}
+
+
+def judged_again(row: Mapping[str, Any], by: ByCells, now: Row) -> dict[str, Any]:
+    """Return a kept row judged anew, by the present rules, from the numbers of every seed that it keeps."""
+
+    def besides(cells: Sequence[Mapping[str, Any]]) -> tuple[Beside, ...]:
+        return tuple(
+            Beside(
+                c["cell"],
+                c["unit"],
+                dict(zip(c["seeds"], map(float, c["values"]), strict=True)),
+                c["published"] if by.published else None,
+                c["published deviation"] if by.published else None,
+                c["again"],
+            )
+            for c in cells
+        )
+
+    results = [
+        by.reading(
+            r["choice"],
+            besides(r["cells"]),
+            calibration=besides(r["calibration"]),
+            measured=r["measured"].partition(". Estimates")[0] + ". Estimates",
+            size=r["size"],
+            reduced=r.get("reduced", False),
+        )
+        for r in row["readings"]
+    ]
+    verdict = Readings(results).verdict(row["id"], corrected=row["corrected"], **by.checks(results))
+    return {
+        **row,
+        "claim": now.claim,
+        "source": now.source,
+        "what_is_measured": now.measured,
+        "criterion": now.criterion,
+        "judged": "again, from the kept numbers of every seed",
+        "status": verdict.status,
+        "measured": verdict.measured,
+        "corrected": verdict.corrected,
+        "readings": list(verdict.readings),
+        "estimates": [asdict(e) for e in verdict.estimates],
+        "controls": dict(verdict.controls),
+        "mutations": dict(verdict.mutations),
+    }

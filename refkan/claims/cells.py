@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from refkan.base.annotations import Checked, check_annotated
 from refkan.base.lazy import lazy
-from refkan.claims.readings import Beside, Choice, Experiment, Factor, written
+from refkan.claims.experiments import Choice, Experiment, Factor, written
+from refkan.claims.readings import Beside
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.kept_parts import NotKept, Resume, run_task
 from refkan.claims.running.ledgers import Ledger

@@ -1,109 +1,24 @@
 """Readings: a verdict on an experiment is about a set-up, and what its description leaves open is a factor.
 
-A reading is one choice of each factor. A statement is judged under every reading that was run; its verdict says over
-which of them it holds. Which readings are likely those of the authors is told by calibration cells, whose numbers are
-published and which the statement is not about, so that nothing is tuned to a verdict.
+A reading is one choice of each factor. A statement is judged under every reading that was run. Which readings may be
+those of the authors is told by calibration cells, whose published means and deviations ours must meet, and which the
+statement is not about, so that nothing is tuned to a verdict: those that meet them speak, the others are a table of
+sensitivity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from refkan.base.annotations import Checked, check_annotated
-from refkan.claims.verdicts import Status
-
-NEAR = 4.0
-"""A published mean is met by a measured median within this factor of it."""
-
-Choice = Mapping[str, str]
-"""A value for each of some factors."""
-
-
-@dataclass(frozen=True)
-class Factor(Checked):
-    """A detail that an experiment leaves open, with its possible values, the default first.
-
-    `meaning` says what it is. With `number` any positive whole number is a value, and `values` holds the default alone.
-
-    Examples
-    --------
-    >>> from refkan.claims import Factor
-    >>> Factor("start", ("linear", "normal"), meaning="how coefficients begin").check("normal")
-    'normal'
-    >>> Factor("epochs", ("50",), number=True).check("no")
-    Traceback (most recent call last):
-    ValueError: epochs must be a positive whole number; got 'no'
-    """
-
-    name: str
-    values: tuple[str, ...]
-    meaning: str = ""
-    number: bool = False
-
-    def check(self, value: str) -> str:
-        """Return the value; ValueError, with those that exist, if there is no such value."""
-        if self.number:
-            if value.isdecimal() and int(value) > 0:
-                return str(int(value))
-            raise ValueError(f"{self.name} must be a positive whole number; got {value!r}")
-        if value not in self.values:
-            raise ValueError(f"{self.name} must be one of {', '.join(self.values)}; got {value!r}")
-        return value
-
-
-@dataclass(frozen=True)
-class Experiment(Checked):
-    """An experiment whose cells can be run one at a time: its factors, and what runs one choice of them for a seed.
-
-    Examples
-    --------
-    >>> from refkan.claims import Experiment, Factor
-    >>> factors = Factor("start", ("linear", "normal")), Factor("batch", ("all", "64"))
-    >>> experiment = Experiment(factors, lambda choice, seed: {})
-    >>> experiment.choose("start=normal")
-    {'start': 'normal', 'batch': 'all'}
-    """
-
-    factors: tuple[Factor, ...]
-    run: Callable[[Choice, int], Mapping[str, Any]]
-
-    def choose(self, text: str = "") -> dict[str, str]:
-        """Read "name=value,name=value" into a value for every factor, the default where none is named.
-
-        Raises
-        ------
-        ValueError
-            For an unknown factor or value, or a factor named twice; the message lists those that exist.
-        """
-        check_annotated(Experiment.choose, locals())
-        known = {factor.name: factor for factor in self.factors}
-        chosen: dict[str, str] = {}
-        for part in filter(None, (part.strip() for part in text.split(","))):
-            name, equals, value = (piece.strip() for piece in part.partition("="))
-            if not equals:
-                raise ValueError(f"a cell is written name=value,name=value; got {part!r}. {self.describe()}")
-            if name not in known:
-                raise ValueError(f"no factor is called {name!r}. {self.describe()}")
-            if name in chosen:
-                raise ValueError(f"{name} is given twice")
-            chosen[name] = known[name].check(value)
-        return {factor.name: chosen.get(factor.name, factor.values[0]) for factor in self.factors}
-
-    def describe(self) -> str:
-        """Write all factors with their values, on one line."""
-        parts = [
-            f"{f.name}={'any number, default ' + f.values[0] if f.number else '|'.join(f.values)}" for f in self.factors
-        ]
-        return f"Factors: {', '.join(parts)}"
-
-
-def written(choice: Choice) -> str:
-    """Write a choice as `Experiment.choose` reads it."""
-    return ",".join(f"{name}={value}" for name, value in choice.items())
+from refkan.claims.estimates import DRAWS, LEVEL, Estimate, agree
+from refkan.claims.experiments import Choice, written
+from refkan.claims.statuses import Status
+from refkan.claims.verdicts import Verdict
 
 
 @dataclass(frozen=True)
@@ -111,15 +26,17 @@ class Beside(Checked):
     """A cell of a published table beside what was measured, in the same unit, with the number of every seed.
 
     `cell` says which one it is and `unit` what its numbers are. `values` holds what was measured: seed -> number;
-    `published` and `deviation` are the published mean and standard deviation, None where there is none. `again` is the
-    choice that runs this cell again, for the command line.
+    `published` and `deviation` are the published mean and standard deviation, None where there is none, and `of` the
+    number of seeds that they are of. `again` is the choice that runs this cell again, for the command line.
 
     Examples
     --------
     >>> from refkan.claims import Beside
-    >>> cell = Beside("epochs 50, spline", "mean squared error", {0: 0.012, 1: 0.010, 2: 0.020}, published=0.011)
-    >>> cell.median, cell.near
-    (0.012, True)
+    >>> ours = {seed: 0.010 + 0.001 * (seed % 5) for seed in range(25)}
+    >>> Beside("spline", "mean squared error", ours, published=0.0121, deviation=0.0015).meets
+    True
+    >>> Beside("spline", "mean squared error", ours, published=0.0121, deviation=0.0001).meets  # five so alike?
+    False
     """
 
     cell: str
@@ -128,6 +45,7 @@ class Beside(Checked):
     published: float | None = None
     deviation: float | None = None
     again: str = ""
+    of: int = 5
 
     @property
     def median(self) -> float:
@@ -145,11 +63,21 @@ class Beside(Checked):
         return float(np.std(list(self.values.values()), ddof=1)) if len(self.values) > 1 else 0.0
 
     @property
-    def near(self) -> bool | None:
-        """Whether the median lies within a factor `NEAR` of the published mean; None where none is published."""
-        if self.published is None:
+    def meets(self) -> bool | None:
+        """Whether the published mean and deviation are like those of `of` of our seeds.
+
+        Each must lie in the central 95 % of what `of` numbers drawn from ours have. None where nothing is published, or
+        fewer seeds were run than the published numbers are of.
+        """
+        if self.published is None or len(self.values) < self.of:
             return None
-        return self.published / NEAR <= self.median <= self.published * NEAR
+        ours = np.array(list(self.values.values()))
+        drawn = ours[np.random.default_rng(0).integers(ours.size, size=(DRAWS, self.of))]
+        pairs = [(self.published, drawn.mean(axis=1))]
+        if self.deviation is not None and self.of > 1:
+            pairs.append((self.deviation, drawn.std(axis=1, ddof=1)))
+        tail = (1 - LEVEL) / 2
+        return all(tail <= np.mean(numbers <= said) and tail <= np.mean(numbers >= said) for said, numbers in pairs)
 
     def plain(self) -> dict[str, Any]:
         """Return the cell as JSON data."""
@@ -162,7 +90,7 @@ class Beside(Checked):
             "median": self.median,
             "mean": self.mean,
             "deviation": self.spread,
-            "near": self.near,
+            "meets": self.meets,
             "seeds": seeds,
             "values": [float(f"{self.values[seed]:.4g}") for seed in seeds],
             "again": self.again,
@@ -178,11 +106,11 @@ class Reading(Checked):
     choice
         A value for each factor.
     holds
-        Whether the statement met its criterion; None where the run was too small to say (too few seeds, say).
+        Whether the statement met its criterion; None where that is undecided, and where `estimates` say it.
+    measured
+        The numbers that decide, on one line; those of the estimates where it is empty.
     corrected
         Whether the corrected statement did.
-    measured
-        The numbers that decide, on one line.
     cells
         The published cells that the statement is about, beside ours.
     calibration
@@ -192,29 +120,40 @@ class Reading(Checked):
     reduced
         Whether the run is smaller than the published one, or than is asked for: that the statement fails in it shows
         neither that it is not reproduced nor that it is refuted.
+    estimates
+        What decides, with intervals: `holds` is then whether all lie on the side of the statement.
 
     Examples
     --------
-    >>> from refkan.claims import Reading
-    >>> reading = Reading({"start": "linear"}, holds=True, measured="0.012 against 0.031")
-    >>> reading.calibrated is None, reading.plain()["choice"]
-    (True, {'start': 'linear'})
+    >>> from refkan.claims import Reading, estimate
+    >>> ratio = estimate("ratio of errors", {seed: 20.0 + seed for seed in range(25)}, at_least=10.0)
+    >>> reading = Reading({"start": "linear"}, estimates=(ratio,))
+    >>> reading.holds, reading.calibrated is None
+    (True, True)
     """
 
     choice: Choice
-    holds: bool | None
-    measured: str
+    holds: bool | None = None
+    measured: str = ""
     corrected: bool = False
     cells: tuple[Beside, ...] = ()
     calibration: tuple[Beside, ...] = ()
     size: str = ""
     reduced: bool = False
+    estimates: tuple[Estimate, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.estimates:
+            told = "; ".join(estimate.told() for estimate in self.estimates)
+            object.__setattr__(self, "holds", agree(self.estimates))
+            object.__setattr__(self, "measured", f"{self.measured}. {told}" if self.measured else told)
 
     @property
     def calibrated(self) -> bool | None:
-        """Whether every calibration cell is near its published mean; None without such cells."""
-        answers = [cell.near for cell in self.calibration if cell.near is not None]
-        return all(answers) if answers else None
+        """Whether every calibration cell is met by ours; None without such cells, or with seeds too few to tell."""
+        answers = [cell.meets for cell in self.calibration if cell.published is not None]
+        return None if not answers or None in answers else all(answers)
 
     def plain(self) -> dict[str, Any]:
         """Return the reading as JSON data."""
@@ -228,6 +167,7 @@ class Reading(Checked):
             "reduced": self.reduced,
             "cells": [cell.plain() for cell in self.cells],
             "calibration": [cell.plain() for cell in self.calibration],
+            "estimates": [asdict(estimate) for estimate in self.estimates],
         }
 
 
@@ -238,7 +178,7 @@ class Readings(Checked):
     Attributes
     ----------
     results
-        The statement under each; the first reading is the one that is told in full.
+        The statement under each; the first that speaks is the one that is told in full.
     left
         Readings that were named and not run.
     experiment
@@ -259,38 +199,56 @@ class Readings(Checked):
     experiment: bool = True
 
     @property
+    def calibrated(self) -> list[Reading]:
+        """The readings that meet the calibration cells."""
+        return [result for result in self.results if result.calibrated]
+
+    @property
+    def speaking(self) -> list[Reading]:
+        """The readings whose verdict is that of the row: those that meet the calibration cells, all where none can.
+
+        None speaks where every reading was calibrated and no one meets the cells: the set-up is then another one.
+        """
+        told = [result for result in self.results if result.calibrated is not None]
+        return self.calibrated if self.calibrated or (told and len(told) == len(self.results)) else list(self.results)
+
+    @property
     def decided(self) -> list[Reading]:
-        """The readings whose runs were large enough."""
-        return [result for result in self.results if result.holds is not None]
+        """The speaking readings that came out one way or the other."""
+        return [result for result in self.speaking if result.holds is not None]
 
     @property
     def holding(self) -> list[Reading]:
-        """The readings under which the statement holds as printed."""
-        return [result for result in self.results if result.holds]
+        """The speaking readings under which the statement holds as printed."""
+        return [result for result in self.speaking if result.holds]
 
     @property
     def status(self) -> Status:
-        """The status of the statement over its readings.
+        """The status of the statement over the readings that speak.
 
-        Whatever is said of all readings asks that none is left and none too small to decide; "not reproduced" asks for
-        published numbers beside ours under every reading, too, and for runs of the published size.
+        Whatever is said of all asks that none is left and each decided. A statement that fails under all, in runs of
+        the published size, is "refuted" where the set-up is known to be the published one (calibrated), where nothing
+        was published, or where no published number stands beside ours and intervals say so. It is "not reproduced"
+        where published numbers stand beside ours under every reading and none is known to be the published set-up.
         """
         decided, holding = self.decided, self.holding
-        complete = bool(decided) and not self.left and len(decided) == len(self.results)
+        complete = bool(decided) and not self.left and len(decided) == len(self.speaking)
         if holding:
             return "holds" if complete and len(holding) == len(decided) else "holds under some readings"
         if complete and all(result.corrected for result in decided):
             return "holds as corrected"
-        if not self.experiment:
-            return "refuted" if complete and not any(result.reduced for result in self.results) else "undecided"
-        side_by_side = all(
-            not result.reduced and any(c.published is not None for c in result.cells) for result in self.results
-        )
-        return "not reproduced" if complete and side_by_side else "undecided"
+        if any(result.reduced for result in self.speaking or self.results) or self.left:
+            return "undecided"
+        published = all(any(cell.published is not None for cell in result.cells) for result in self.results)
+        if complete and (self.calibrated or not self.experiment):
+            return "refuted"
+        if published and self.results and (complete or not self.speaking):
+            return "not reproduced"
+        return "refuted" if complete and all(result.estimates for result in decided) else "undecided"
 
     def over(self) -> str:
         """Say over which readings the statement holds."""
-        decided, holding = self.decided, self.holding
+        speaking, decided, holding = self.speaking, self.decided, self.holding
         text = f"holds under {len(holding)} of {counted(len(decided), 'reading')}"
         if holding and len(holding) < len(decided):
             common = shared(holding, decided)
@@ -301,27 +259,36 @@ class Readings(Checked):
         corrected = [result for result in decided if result.corrected and not result.holds]
         if corrected:
             text += f"; as corrected under {len(corrected)} more"
-        calibrated = [result for result in decided if result.calibrated]
-        if any(result.calibrated is not None for result in decided):
-            kept = sum(bool(result.holds) for result in calibrated)
-            text += f"; of the {len(calibrated)} that meet the calibration cells, under {kept}"
-        small = len(self.results) - len(decided)
-        if small:
-            text += f"; {counted(small, 'reading')} too small to decide"
-        smaller = sum(result.reduced for result in self.results)
-        if smaller:
+        if len(speaking) < len(self.results):
+            text += f"; {len(speaking)} of {len(self.results)} tried meet the calibration cells, and speak"
+        if undecided := len(speaking) - len(decided):
+            text += f"; {counted(undecided, 'reading')} undecided"
+        if smaller := sum(result.reduced for result in speaking):
             text += f"; {counted(smaller, 'reading')} at less than the published size"
         if self.left:
             text += f"; {counted(len(self.left), 'reading')} not run"
         return text
 
+    @property
+    def first(self) -> Reading | None:
+        """The reading that is told in full: the first that speaks, or the first of all."""
+        return next(iter([*self.speaking, *self.results]), None)
+
     def told(self) -> str:
-        """Say over which readings the statement holds, and what was measured under the first."""
-        if not self.results:
+        """Say over which readings the statement holds, and what was measured under the first that speaks."""
+        if self.first is None:
             return self.over()
-        first = self.results[0]
-        size = f" ({first.size})" if first.size else ""
-        return f"{self.over()}. Under {written(first.choice)}{size}: {first.measured}"
+        size = f" ({self.first.size})" if self.first.size else ""
+        return f"{self.over()}. Under {written(self.first.choice)}{size}: {self.first.measured}"
+
+    def verdict(self, id: str, *, measured: str = "", corrected: str = "", **more: Any) -> Verdict:
+        """Return the verdict of a row: its status and numbers over the readings, and what `Verdict` takes beside."""
+        check_annotated(Readings.verdict, locals())
+        if not any(result.corrected for result in self.results):
+            corrected = ""
+        estimates = self.first.estimates if self.first else ()
+        given = {"corrected": corrected, "readings": tuple(self.plain()), "estimates": estimates} | more
+        return Verdict(id, self.status, measured or self.told(), **given)
 
     def plain(self) -> list[dict[str, Any]]:
         """Return the readings as JSON data."""
@@ -333,18 +300,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def varied(results: Iterable[Reading]) -> list[str]:
-    """Names of the factors that have more than one value in these readings."""
-    results = list(results)
-    names = list(dict.fromkeys(name for result in results for name in result.choice))
-    return [name for name in names if len({result.choice[name] for result in results}) > 1]
-
-
-def shared(some: Sequence[Reading], among: Sequence[Reading]) -> dict[str, list[str]]:
+def shared(some: Sequence[Reading], among: Iterable[Reading]) -> dict[str, list[str]]:
     """Return the values of each factor in `some` readings, for factors that have others `among` all of them."""
-    found = {}
-    for name in varied(among):
+    among = list(among)
+    common = {}
+    for name in dict.fromkeys(name for result in among for name in result.choice):
         values = list(dict.fromkeys(result.choice[name] for result in some))
         if set(values) != {result.choice[name] for result in among}:
-            found[name] = values
-    return found
+            common[name] = values
+    return common

@@ -23,6 +23,9 @@ class Row(Checked):
         What is measured.
     criterion : str
         What the measurement must be for the statement to hold, fixed before it is made.
+    goal : bool
+        Whether it is no claim but a goal: numbers asked for, and those that were reached. A goal that is missed refutes
+        nothing; it stands in a table of its own.
 
     Examples
     --------
@@ -37,3 +40,4 @@ class Row(Checked):
     claim: str
     measured: str
     criterion: str
+    goal: bool = False

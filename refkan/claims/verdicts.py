@@ -1,69 +1,18 @@
-"""What a claim file returns: a verdict computed from measurements, with raw data, figures and mutations."""
+"""What a claim file returns: a verdict computed from measurements, with estimates, raw data, figures and mutations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from refkan.base.annotations import Checked, check_annotated
-from refkan.base.arguments import check_flag
+from refkan.claims.estimates import Estimate
+from refkan.claims.statuses import FAILING, STATUSES, Status
 from refkan.plots import to_png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
-
-Status = Literal[
-    "holds", "holds under some readings", "holds as corrected", "refuted", "not reproduced", "undecided", "pending"
-]
-
-STATUSES: tuple[Status, ...] = get_args(Status)
-
-FAILING: tuple[Status, ...] = ("refuted", "not reproduced", "undecided")
-"""The statuses that a mutated claim must come out with."""
-
-
-def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool = False) -> Status:
-    """Turn the outcome of a criterion into a status; besides `Readings.status` the only place where one is made.
-
-    Parameters
-    ----------
-    as_printed
-        Whether the claim met its criterion as printed.
-    as_corrected
-        Whether the corrected claim met its criterion; None where there is no correction.
-    experiment
-        True for a claim about an experiment whose description leaves details open. Where one set-up alone was run, a
-        claim that fails there is "undecided": only `refkan.claims.readings.Readings`, which knows the published
-        numbers and all the readings, may say "not reproduced".
-
-    Returns
-    -------
-    Status
-        "holds" if `as_printed`, else "holds as corrected" if `as_corrected`, else "refuted" (or "undecided").
-
-    Raises
-    ------
-    TypeError
-        For what is neither True nor False: a measured number, or a word, would count as true.
-
-    Examples
-    --------
-    >>> from refkan.claims import judge
-    >>> judge(True), judge(False, True)
-    ('holds', 'holds as corrected')
-    >>> judge(False), judge(False, False, experiment=True)
-    ('refuted', 'undecided')
-    """
-    check_annotated(judge, locals())
-    check_flag("as_printed", as_printed)
-    if as_corrected is not None:
-        check_flag("as_corrected", as_corrected)
-    if as_printed:
-        return "holds"
-    if as_corrected:
-        return "holds as corrected"
-    return "undecided" if experiment else "refuted"
 
 
 @dataclass(frozen=True)
@@ -128,7 +77,7 @@ class Verdict:
     id
         The row of the ledger.
     status
-        Computed by :func:`judge`, never typed in.
+        Computed by `judge`, `decide` or `Readings`, never typed in.
     measured
         One line with the numbers.
     corrected
@@ -143,6 +92,12 @@ class Verdict:
         Name of each mutation of the claim -> the status that it came out with. A mutation that is not in
         :data:`FAILING` ("refuted", "not reproduced", "undecided") shows that the measurement cannot tell right from
         wrong, and fails the run: the row is then "void".
+    controls
+        Name of each positive control -> its status: data made so that the claim is true, on which it must hold. A row
+        with estimates that is "refuted" or "not reproduced" is "void" without one, or with one that does not hold:
+        what never says yes cannot say no.
+    estimates
+        The numbers that decide, each with its interval, its bound and the published value beside it.
     readings
         The claim under each reading, as `refkan.claims.readings.Readings.plain` gives them: choice, whether it holds,
         the published cells beside ours with the number of every seed.
@@ -177,16 +132,24 @@ class Verdict:
     mutations: Mapping[str, Status] = field(default_factory=dict)
     readings: tuple[Mapping[str, Any], ...] = ()
     tables: tuple[Table, ...] = ()
+    estimates: tuple[Estimate, ...] = ()
+    controls: Mapping[str, Status] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_annotated(Verdict, vars(self), but=("status", "measured", "corrected", "details", "figures", "tables"))
+        parts = (
+            ("figures", self.figures, Figure),
+            ("tables", self.tables, Table),
+            ("estimates", self.estimates, Estimate),
+        )
+        said_below = ("status", "measured", "corrected", "details", *(name for name, *_ in parts))
+        check_annotated(Verdict, vars(self), but=said_below)
         for name, given in (("measured", self.measured), ("corrected", self.corrected), ("details", self.details)):
             if not isinstance(given, str):
                 raise TypeError(f"{self.id}: {name} must be a string; got {given!r}")
-        for name, parts, kind in (("figures", self.figures, Figure), ("tables", self.tables, Table)):
-            if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
-                raise TypeError(f"{self.id}: {name} must be a tuple of {kind.__name__}; got {parts!r:.100}")
-        for what, status in [("status", self.status), *self.mutations.items()]:
+        for name, objects, kind in parts:
+            if not isinstance(objects, tuple | list) or not all(isinstance(part, kind) for part in objects):
+                raise TypeError(f"{self.id}: {name} must be a tuple of {kind.__name__}; got {objects!r:.100}")
+        for what, status in [("status", self.status), *self.mutations.items(), *self.controls.items()]:
             if status not in STATUSES:
                 remedy = f": use judge({status})" if isinstance(status, bool) else ""
                 raise ValueError(
@@ -197,3 +160,18 @@ class Verdict:
     def surviving_mutations(self) -> tuple[str, ...]:
         """Names of the mutations that came out with a status which is not in :data:`FAILING`."""
         return tuple(name for name, status in self.mutations.items() if status not in FAILING)
+
+    @property
+    def experiment(self) -> bool:
+        """Whether chance decides: a small run of it shows a direction, and no verdict."""
+        return bool(self.estimates or self.readings)
+
+    @property
+    def uncontrolled(self) -> str:
+        """What is wrong with the positive controls of a row that fails; "" where nothing is."""
+        missed = [name for name, status in self.controls.items() if status in FAILING]
+        if missed:
+            return f"the claim did not hold on data made so that it is true: {', '.join(missed)}"
+        if self.estimates and self.status in ("refuted", "not reproduced") and not self.controls:
+            return "it fails, and no positive control shows that it could have held"
+        return ""

@@ -19,7 +19,7 @@ PACKAGES = count()
 
 HEADER = """
 from pathlib import Path
-from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.claims import Figure, Verdict, judge
 log = Path(__file__).with_suffix(".log")
 """
 

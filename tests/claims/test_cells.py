@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.claims.cells import Grid, beside, numbers, records, seeds_of
-from refkan.claims.readings import Factor
+from refkan.claims import Factor, Grid
+from refkan.claims.cells import beside, numbers, records, seeds_of
 from refkan.claims.running.kept_parts import Parts
 
 CALLS = []
@@ -54,7 +54,7 @@ def test_cells_are_found_by_their_factors_and_stand_beside_published_numbers():
     with pytest.raises(ValueError, match="no factor is called mapp"):
         records(found, mapp="affine")
     (cell,) = beside(found, "toy, linear", "mm", "loss", {"start": "linear"}, (60.0, 1.0))
-    assert (cell.median, cell.published, cell.near, cell.again) == (63.0, 60.0, True, "start=linear")
+    assert (cell.median, cell.published, cell.meets, cell.again) == (63.0, 60.0, None, "start=linear")
     assert beside(found, "toy, tanh", "mm", "loss", {"map": "tanh"}) == []
 
 

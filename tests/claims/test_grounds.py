@@ -10,8 +10,8 @@ import pytest
 import refkan as rk
 import validation
 from refkan.analysis.exact.spectra import orthogonal_certificates
+from refkan.claims import FAILING
 from refkan.claims.running.discovery import discover
-from refkan.claims.verdicts import FAILING
 from refkan.kernels import jets_of_functions, knot_insertion, plain_sums
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines import change_of_basis

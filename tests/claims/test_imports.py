@@ -12,19 +12,26 @@ import validation
 PACKAGE = Path(validation.__file__).parent
 
 SUBJECTS = (
+    "theorems",
     *("bases", "descent", "conditioning", "multilevel", "equations", "knots", "architectures", "implementations"),
     "literature",
     "table_two",
 )
-BENEATH = {"ledger", "rationals", "statements"}
+BENEATH = {"ledger", "rationals", "sources", "statements"}
 ARROWS = (
     {subject: {"rationals", "grounds.require"} for subject in SUBJECTS}
     | {"multilevel": {"rationals", "grounds.require", "descent.kernels_of_both_bases"}, "grounds": {"rationals"}}
-    | {subject: {"rationals", "grounds.require", "statements"} for subject in ("architectures", "equations")}
-    | {"records": {"ledger", "implementations.backends_judged"}}  # the matrix is of what B1 judges
+    | {"implementations": {"rationals", "grounds.require", "records.markdown"}}
+    | {
+        subject: {"rationals", "grounds.require", "statements"}
+        for subject in ("architectures", "equations", "literature")
+    }
+    | {
+        "records": {"ledger", "sources", "statements", "implementations.backends_judged"}
+    }  # the matrix is of what B1 judges
     | {"benchmarks": {"records.markdown"}}
     | {module: set() for module in BENEATH}
-    | {"__init__": set(), "__main__": {"ledger"}}
+    | {"__init__": set(), "__main__": {"ledger", "records.store", "sources"}}
 )
 """What a folder or a file of the package may import of others in it."""
 

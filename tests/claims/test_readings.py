@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from refkan.claims.readings import Beside, Experiment, Factor, Reading, Readings, written
+from refkan.claims import Beside, Experiment, Factor, Reading, Readings, estimate
+from refkan.claims.experiments import written
 from refkan.claims.reporting.reading_tables import readings_html
 
 
@@ -49,9 +50,9 @@ def made(*holds, left=(), general=False, **more):
         (made(False, False, corrected=True), "holds as corrected", "as corrected under 2 more"),
         (made(False, False, left=[{}]), "undecided", "1 reading not run"),
         (made(True, True, left=[{}]), "holds under some readings", "holds under 2 of 2 readings; 1 reading not run"),
-        (made(True, None), "holds under some readings", "holds under 1 of 1 reading; 1 reading too small to decide"),
+        (made(True, None), "holds under some readings", "holds under 1 of 1 reading; 1 reading undecided"),
         (made(False, None, corrected=True), "undecided", "as corrected under 1 more"),
-        (made(False, None), "undecided", "holds under 0 of 1 reading; 1 reading too small to decide"),
+        (made(False, None), "undecided", "holds under 0 of 1 reading; 1 reading undecided"),
         (made(False, False, cells=()), "undecided", "holds under 0 of 2 readings"),
         (made(False, False, cells=[cell(1.0, None)]), "undecided", "holds under 0 of 2 readings"),
         (made(), "undecided", "holds under 0 of 0 readings"),
@@ -71,23 +72,64 @@ def test_a_description_that_also_fits_readings_that_fail_says_so():
     assert "holds under 1 of 3 readings: start=normal (of 2 so)" in Readings(results).over()
 
 
-def test_calibration_is_by_cells_within_a_factor_four():
-    assert reading(True, calibration=[cell(3.9), cell(0.26)]).calibrated is True
-    assert reading(True, calibration=[cell(3.9), cell(0.24)]).calibrated is False
-    assert reading(True, calibration=[cell(4.1)]).calibrated is False
-    assert reading(True).calibrated is None
-    results = [reading(True, calibration=[cell(1.0)]), reading(False, calibration=[cell(1.0)])]
-    text = Readings([*results, reading(True, calibration=[cell(9.0)])]).over()
-    assert "of the 2 that meet the calibration cells, under 1" in text
+def spread_out(seeds, centre=1.0, width=0.5):
+    return {seed: centre + width * (2 * k / (seeds - 1) - 1) for k, seed in enumerate(range(100, 100 + seeds))}
+
+
+@pytest.mark.parametrize(
+    ("published", "deviation", "of", "meets"),
+    [
+        (1.0, 0.3, 5, True),
+        (1.0, None, 5, True),
+        (1.4, 0.3, 5, False),  # no five of ours have this mean
+        (1.0, 0.01, 5, False),  # nor are five of ours so alike
+        (1.0, 0.9, 5, False),
+        (1.4, None, 1, True),  # but one may be there
+        (1.0, 0.3, 40, None),  # of more than were run
+        (None, None, 5, None),
+    ],
+)
+def test_published_numbers_are_met_in_mean_and_deviation(published, deviation, of, meets):
+    assert Beside("c", "mm", spread_out(25), published, deviation, of=of).meets is meets
+
+
+def test_the_readings_that_meet_the_calibration_cells_speak():
+    met, missed = (Beside("c", "mm", spread_out(25), mean, 0.3) for mean in (1.0, 2.0))
+
+    def status(*pairs):
+        results = [reading(holds, calibration=cells) for holds, cells in pairs]
+        return Readings(results).status, Readings(results).over()
+
+    assert status((True, [met]), (False, [missed]), (False, [met, missed]))[0] == "holds"
+    assert status((False, [met]), (True, [missed]))[0] == "refuted"
+    assert status((True, [missed]), (True, [missed])) == (
+        "not reproduced",
+        "holds under 0 of 0 readings; 0 of 2 tried meet the calibration cells, and speak",
+    )
+    assert status((True, ()), (True, ())) == ("holds", "holds under 2 of 2 readings")
+
+
+def test_readings_are_decided_by_the_intervals_of_their_estimates():
+    def under(value, **more):
+        ratio = estimate("ratio", {seed: value * number for seed, number in spread_out(25).items()}, at_least=10.0)
+        return reading(None, cells=(), **more), ratio
+
+    made = [replace(each, measured="", estimates=(ratio,)) for each, ratio in map(under, (1.0, 10.0, 100.0))]
+    assert [each.holds for each in made] == [False, None, True]
+    assert [Readings([each]).status for each in made] == ["refuted", "undecided", "holds"]
+    assert Readings([replace(made[0], reduced=True)]).status == "undecided"
+    verdict = Readings([made[2]]).verdict("A1", mutations={"a": "refuted"})
+    assert verdict.status == "holds"
+    assert verdict.estimates == made[2].estimates
+    assert "ratio 100 [" in verdict.measured
 
 
 def test_numbers_stand_beside_the_published_with_every_seed():
     plain = Beside("spline, fine", "mm", {4: 1.0, 7: 3.0, 5: 20.0}, 2.5, 0.1, "a=b").plain()
-    assert (plain["median"], plain["mean"], plain["near"]) == (3.0, 8.0, True)
+    assert (plain["median"], plain["mean"], plain["meets"]) == (3.0, 8.0, None)
     assert plain["seeds"] == [4, 7, 5]
     assert plain["values"] == [1.0, 3.0, 20.0]
     assert plain["deviation"] == pytest.approx(10.44, abs=0.01)
-    assert Beside("c", "mm", {1: 2.0}).near is None
     assert Beside("c", "mm", {1: 2.0}).spread == 0.0
     json.dumps(made(True, False).plain(), allow_nan=False)
 

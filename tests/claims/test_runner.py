@@ -214,7 +214,7 @@ def test_a_full_disk_is_told_without_a_traceback(claims, capsys, monkeypatch, wh
 
 
 CELLS = """
-from refkan.claims.readings import Experiment, Factor
+from refkan.claims import Experiment, Factor
 CLAIMS = ("B1",)
 EXPERIMENT = Experiment((Factor("start", ("normal", "linear")),), lambda choice, seed: {"error": seed / 8, **choice})
 def run(quick, progress, seeds=None):

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import validation
+from refkan.claims import Figure, Verdict, judge
 from refkan.claims.reporting.report import summary
 from refkan.claims.running import discovery
 from refkan.claims.running.console import table
 from refkan.claims.running.outcomes import gather
-from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.ledger import LEDGER, row
 
 

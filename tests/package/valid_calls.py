@@ -39,6 +39,7 @@ SAVED = {"layers.0.grid": np.linspace(-2.2, 2.2, 12)[None], "layers.0.spline_wei
 CASES = conformance.catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
 FACTOR = claims.Factor("start", ("linear", "normal"))
 READING = claims.Reading({"start": "linear"}, True, "1")
+ESTIMATE = claims.exactly("a", 1.0, at_least=0.5)
 AT_STEP = optimizers.State(0, THETA, 1.0, 1.0, 1.0, 1, 0.0)
 SETUP = recipes.own_data(np.random.default_rng(0).uniform(size=(20, 2)), np.arange(1.0, 21.0))
 PROFILE = manufactured.PEAK
@@ -65,6 +66,7 @@ OBJECTS = {
     "Target": next(iter(TARGETS.values())),
     "ModeRecorder": conditioning.ModeRecorder(SPECTRUM), "Factor": FACTOR, "Jet": JET, "Edges": EDGES,
     "Grid": claims.Grid("toy", (FACTOR,), (), lambda cell: {"loss": 1.0}), "Judge": conformance.Judge(Refkan()),
+    "Readings": claims.Readings([READING]),
     "Experiment": claims.Experiment((FACTOR,), lambda choice, seed: {}),
     "SameFunction": NET, "Startable": NET, "Inspectable": NET, "Composition": NET,
     "ChebyshevLayer": CHEBYSHEV, "DenseLayer": rk.DenseLayer(2, 2), "SiluLayer": rk.SiluLayer(LAYER),
@@ -222,17 +224,22 @@ CALLS = {
     "claims.cells.Grid": dict(task="toy", open=(FACTOR,), place=(), measure=lambda cell: {}),
     "claims.cells.Grid.run": dict(cells=[]),
     "claims.readings.Beside": dict(cell="a", unit="1", values={0: 1.0}),
-    "claims.readings.Experiment": dict(factors=(FACTOR,), run=lambda choice, seed: {}),
-    "claims.readings.Factor": dict(values=("linear", "normal")),
-    "claims.readings.Factor.check": dict(value="linear"),
+    "claims.experiments.Experiment": dict(factors=(FACTOR,), run=lambda choice, seed: {}),
+    "claims.experiments.Factor": dict(values=("linear", "normal")),
+    "claims.experiments.Factor.check": dict(value="linear"),
     "claims.readings.Reading": dict(choice={"start": "linear"}, holds=True, measured="1"),
     "claims.readings.Readings": dict(results=[READING]),
+    "claims.readings.Readings.verdict": dict(id="A1"),
+    "claims.decide": dict(estimates=[ESTIMATE]), "claims.twin": dict(estimates=[ESTIMATE]),
+    "claims.exactly": dict(name="a", value=1.0),
     "claims.rows.Row": dict(id="A1", source="a", claim="b", measured="c", criterion="d"),
     "claims.verdicts.Figure": dict(caption="a", png=b"1"),
     "claims.verdicts.Figure.from_matplotlib": dict(figure=Figure((1, 1)), caption="a"),
     "claims.verdicts.Table": dict(caption="a", columns=("a",), rows=(("1",),)),
     "claims.verdicts.Verdict": dict(id="A1", status="holds", measured="1", mutations={"a": "refuted"}),
     "claims.judge": dict(as_printed=True),
+    "claims.estimate": dict(name="a", values={0: 1.0}),
+    "claims.estimates.Estimate": dict(name="a", value=1.0, low=1.0, high=1.0),
     "conformance.adapters.adapter.Capabilities.missing": dict(needs={}),
     "conformance.cases.cases.Case": dict(setting=CASE.setting, quantity="values"),
     "conformance.cases.cases.Change": dict(kind="refine", intervals=8),

@@ -1,10 +1,8 @@
 """Made-up measurements of claims: each meets its criterion, or fails where an argument says so."""
 
-from validation.architectures.equal_work import Comparison
 from validation.conditioning.condition_ratios import LAYER, START, Series
 from validation.descent import certified_kernels
 from validation.equations import allen_cahn_as_printed
-from validation.knots import free_knots_accuracy
 from validation.literature import rates_by_method
 
 
@@ -61,22 +59,6 @@ def spectra(printed=(2.0, 4.0), place=LAYER, state=START):
     return {Series(place, state, "gauss-newton", "relu", 3): {4 * 2**k: [v] for k, v in enumerate(printed)}}
 
 
-def line(free, fixed):
-    """Pairs of K1 in one variable."""
-    return [{"free": {"error": a}, "fixed": {"error": b}} for a, b in zip(free, fixed, strict=True)]
-
-
-def plane(free, fixed):
-    """Pairs of K1 on the rotated target, by mean squares."""
-    return [{"free": {"test mse": a}, "fixed": {"test mse": b}} for a, b in zip(free, fixed, strict=True)]
-
-
-def knots_hold(first, second):
-    """The criterion of K1 from its measurements."""
-    medians, p = free_knots_accuracy.better(first, second)
-    return free_knots_accuracy.holds(medians, p)
-
-
 def layers(**changes):
     """Cases of O1: two grids of one degree, two inputs."""
     case = {"degree": 1, "inputs": 2, "condition": (7.0, 8.0), "of one input": (3.9, 4.0), "intervals": 4}
@@ -87,11 +69,6 @@ def grids(**changes):
     """Errors of O5 on one grid."""
     places = {"inside": {"absolute": 1.0, "relative": 100.0}, "beyond": {"absolute": 0.0, "relative": 0.0}}
     return {8: places | changes}
-
-
-def descents(spline=0, relu=1):
-    """A case of H3."""
-    return {"spline": {"slow": spline}, "relu": {"slow": relu}}
 
 
 def slopes(gd=(1.25, 0.8, 1.3), adam=(0.75, 0.7, 1.0)):
@@ -126,17 +103,3 @@ def exactly(**changes):
     """Cases of P1 over the rationals, of which one leaves the domain."""
     case = {"gradient": True, "Gauss-Newton": True, "activations outside": 0}
     return [case | {"activations outside": 3}, case | changes]
-
-
-def comparison(*ratios):
-    """Pairs of W1 and X1, eight times the ratios."""
-    return Comparison(tuple(ratios) * 8)
-
-
-def transfers(errors=(1.0, 2.0), seconds=(1.0, 2.0)):
-    """Seven rows of A2: final errors and times of transfers, ours and a rival's."""
-    arms = {
-        name: {"error": [9.0, error], "refining": [time, 0.0]}
-        for name, error, time in zip(("ours", "rival"), errors, seconds, strict=True)
-    }
-    return [arms] * 7

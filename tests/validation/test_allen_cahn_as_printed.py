@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from refkan.claims import FAILING
 from refkan.claims.running.outcomes import plain
-from refkan.claims.verdicts import FAILING
 from refkan.training.problems import allen_cahn
 from tests.shared.spoiling import spoilt
 from validation.equations import allen_cahn_as_printed as claim

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from refkan.claims import FAILING
 from refkan.claims.running.outcomes import plain
-from refkan.claims.verdicts import FAILING
 from tests.validation.conditioning_answers import knots, layers, networks, spectra, trajectories
 from validation.descent import descent_rates, descent_trajectories
 from validation.knots import free_knots_conditioning

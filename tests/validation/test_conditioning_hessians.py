@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.claims.verdicts import FAILING
+from refkan.claims import FAILING
 from tests.shared.factories import EPS
 from tests.shared.pictures import NO_PICTURE
 from tests.validation import conditioning_answers

@@ -65,15 +65,3 @@ def test_a_smaller_step_has_slow_modes_in_the_spline_basis(monkeypatch):
     monkeypatch.setattr(descent_trajectories, "LARGEST_STEP", 0.01)
     case = {basis: slow_modes(3, 40, basis, 100) for basis in BASES}
     assert case["spline"]["slow"] > 0
-
-
-def test_one_slow_mode_in_the_spline_basis_refutes_h3_for_judged_orders_alone(trajectories, no_pictures):
-    def status(order):
-        spoilt = [
-            case | {"spline": case["spline"] | {"slow": 1}} if case["spline"]["order"] == order else case
-            for case in trajectories
-        ]
-        return descent_trajectories.verdict(spoilt).status
-
-    assert status(3) == "refuted"
-    assert status(5) == descent_trajectories.verdict(trajectories).status == "holds"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from refkan import truth
-from refkan.claims.verdicts import Verdict
+from refkan.claims import Verdict
 from validation import rationals
 from validation.bases import bases_span_the_space, change_of_basis_formulas, difference_operators
 from validation.descent import descent_geometries, mixed_updates_diverge

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims import FAILING
 from refkan.claims.cells import numbers, records
-from refkan.claims.verdicts import FAILING
 from tests.shared.pictures import NO_PICTURE
 from validation.architectures import first_experiment as claim
 from validation.architectures import first_experiment_cells as cells

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refkan.claims.readings import written
+from refkan.claims.experiments import written
 from validation.table_two import multilevel_targets, target_runs
 
 
@@ -44,48 +44,6 @@ def test_the_corner_beyond_the_last_kink():
     least = int(np.argmin(values - smooth))
     assert 0 < least < 300
     assert along[least] @ [s, c] == pytest.approx(target_runs.LAST_KINK, abs=2e-5)
-
-
-@pytest.mark.parametrize(("change", "status"), [(1.0, "holds"), (3.0, "holds under some readings"), (75.0, "refuted")])
-def test_the_bounds_of_the_targets(change, status):
-    def invented(test):
-        return [
-            {
-                "seed": seed,
-                "squared range": 25.0,
-                "test": [e * (1 + 0.01 * seed) for e in test],
-                "of it beyond the last kink": [0.1 * e for e in test],
-                "samples beyond the last kink": seed,
-                "training": test,
-                "parameters": [230, 430, 830, 1630][: len(test)],
-                "cpu seconds": 1.0,
-                "nominal": [1.0] * len(test),
-                "measured": [1.0] * len(test),
-            }
-            for seed in range(3)
-        ]
-
-    found = {
-        "rotated": invented([3e-5, 4e-6, 5e-7]),
-        "rotated, outer layer finer": invented([1e-5 * change]),
-        "unrotated": invented([2e-6]),
-        "rotated, smooth": invented([40e-8, 1e-8, 1e-8 / 40]),
-        "rotated, smooth, two nodes": invented([80e-8, 1e-8, 1e-8 / 60, 1e-8 / 60**2]),
-    }
-    verdict = multilevel_targets.verdict(found, multilevel_targets.BOUNDS, {"size": "full", "samples": "20000"})
-    assert verdict.status == status
-    raw, published = verdict.readings
-    assert published["cells"][0]["median"] == pytest.approx(raw["cells"][0]["median"] / 25)
-    assert (raw["cells"][0]["published"], published["cells"][0]["published"]) == (None, 3.67e-5)
-    (table,) = verdict.tables
-    assert table.rows[1] == ("rotated, 230 parameters, (8, 24)", "at most 5e-05", "3.03e-05", "1.21e-06")
-    assert table.rows[6][2] == table.rows[6][3]  # a factor
-    assert not verdict.surviving_mutations
-    # A tenth of each error at seed 0 lies beyond the last kink, and is said.
-    assert "without the test points beyond the last kink the medians are 2.73e-05, 3.64e-06" in verdict.details
-    assert "training samples there, by seed: 0, 1, 2" in verdict.details
-    assert "factors between levels 40, 40" in verdict.details
-    assert set(target_runs.FULL) == set(found)
 
 
 def test_a_setting_is_run_again_by_its_line(monkeypatch):

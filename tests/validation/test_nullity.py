@@ -10,8 +10,8 @@ from math import prod
 import pytest
 
 from refkan.analysis.exact.ranks import ranks
+from refkan.claims import FAILING
 from refkan.claims.running.outcomes import plain
-from refkan.claims.verdicts import FAILING
 from validation.rationals import rank, sample_points, spline_design, uniform_knots
 from validation.theorems import nullity
 from validation.theorems.drawn_networks import Case, posed

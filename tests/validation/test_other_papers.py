@@ -9,7 +9,6 @@ import pytest
 import refkan as rk
 from refkan.claims.running.kept_parts import run_task
 from tests.shared.spoiling import spoilt
-from validation.ledger import row
 from validation.literature import (
     curvature_knots,
     optimizers_on_equations,
@@ -18,23 +17,8 @@ from validation.literature import (
     rates_of_extended_grids,
 )
 from validation.literature.answers import refitted
-from validation.literature.curvature_targets import FEYNMAN, SYNTHETIC
 
 CHOICE = {"extension": "exact", "method": "levenberg-marquardt", "samples": "900", "degree": "3"}
-
-
-def test_criteria_are_those_of_the_ledger():
-    assert "within 0.3 of k + 1" in row("O11").criterion
-    assert "N/2 and 2N" in row("O11").criterion
-    assert (rates_of_extended_grids.TOLERANCE, rates_of_extended_grids.FACTOR) == (0.3, 2.0)
-    assert "within 0.25 of 1" in row("O8").criterion
-    assert rates_by_method.TOLERANCE == 0.25
-    assert "at least half of the pairs" in row("O10").criterion
-    assert (polynomial_sums.PUBLISHED, polynomial_sums.OFTEN) == (10.0, 0.5)
-    assert "at least half of the published one, Wilcoxon p < 0.05" in row("O6").criterion
-    assert (curvature_knots.SHARE, curvature_knots.LEVEL) == (0.5, 0.05)
-    assert ">= 10 against both, sign test p < 0.05" in row("O7").criterion
-    assert (optimizers_on_equations.PUBLISHED, optimizers_on_equations.LEVEL) == (10.0, 0.05)
 
 
 # --- O11
@@ -171,20 +155,6 @@ def test_networks_use_their_budget_and_no_more(network, d):
     assert more.layers[0].n_outputs > net.layers[0].n_outputs
 
 
-def test_often_asks_both_rivals_and_both_measures():
-    def pairs(kan, mlp):
-        ours = [1.0, 1.1, 0.9]
-        scaled = {"kan": [kan * e for e in ours], "mlp": [mlp * e for e in ours]}
-        return {"polynomials": ours, **scaled}
-
-    far = {(t, 60): pairs(11, 12) for t in "ab"} | {(t, 60): pairs(11, 2) for t in "cd"}
-    assert polynomial_sums.often(far, "error", 10.0) == polynomial_sums.often(far, "spread", 10.0) == 0.5
-    assert polynomial_sums.ahead(far, 10.0)
-    assert not polynomial_sums.ahead(far | {("e", 60): pairs(2, 20)}, 10.0)
-    steady = {"polynomials": [1.0, 5.0], "kan": [100.0, 100.1], "mlp": [100.0, 100.1]}
-    assert not polynomial_sums.ahead({("a", 60): steady}, 10.0)  # larger errors, less spread
-
-
 def test_an_mlp_that_is_not_trained_is_noticed():
     choice = {"network": "mlp", "degree": "low", "kan": "3", "budget": "60", "target": "steep"}
     choice |= {"training": "levenberg-marquardt", "fresh": "500"}
@@ -193,13 +163,6 @@ def test_an_mlp_that_is_not_trained_is_noticed():
 
 
 # --- O6
-
-
-def test_published_averages_are_those_of_the_abstract():
-    # The two functions that are not run have reductions of 27.800327 and -6.418514 per cent.
-    average = curvature_knots.published_average("synthetic", SYNTHETIC)
-    assert (100 * average * len(SYNTHETIC) + 27.800327 - 6.418514) / 10 == pytest.approx(25.3, abs=0.05)
-    assert 100 * curvature_knots.published_average("feynman", FEYNMAN) == pytest.approx(9.4, abs=0.05)
 
 
 def test_weighted_quantiles_share_the_weight_out():
@@ -226,16 +189,6 @@ def test_refitted_networks_are_the_same_function_where_it_can_be():
     np.testing.assert_allclose(fine(moved, x), net(theta, x), atol=1e-10)
 
 
-def test_reductions_and_their_test():
-    errors = {f"f{k}": {"quantiles": [1.0, 9.0, 1.0], "curvature": [0.8, 0.7, 0.0]} for k in range(6)}
-    np.testing.assert_allclose(curvature_knots.reductions(errors), 0.3)
-    assert curvature_knots.p_value(errors) == pytest.approx(2.0**-6)
-    assert curvature_knots.better(errors, 0.29)
-    assert not curvature_knots.better(errors, 0.31)
-    assert not curvature_knots.better(dict(list(errors.items())[:4]), 0.29)  # too few for the level
-    assert not curvature_knots.better(errors, 0.0, "quantiles", "curvature")
-
-
 def test_free_knots_have_no_more_parameters():
     for d in (1, 2):
         n = curvature_knots.free_intervals(d)
@@ -245,18 +198,6 @@ def test_free_knots_have_no_more_parameters():
 
 
 # --- O7
-
-
-def test_orders_ahead():
-    def runs(**errors):
-        return {name: [{"error": e, "seconds": 1.0} for e in values] for name, values in errors.items()}
-
-    far = runs(ours=[1e-5] * 6, adam=[1e-3] * 6, lbfgs=[2e-4] * 6)
-    assert optimizers_on_equations.ahead(far, "ours", 10.0)
-    assert not optimizers_on_equations.ahead(far, "ours", 30.0)
-    assert not optimizers_on_equations.ahead(far, "adam", 1.0, ["ours"])
-    few = {name: found[:4] for name, found in far.items()}
-    assert not optimizers_on_equations.ahead(few, "ours", 10.0)
 
 
 def test_errors_are_those_of_the_solution():
@@ -269,17 +210,3 @@ def test_errors_are_those_of_the_solution():
         optimizers_on_equations, "expected = setup.reference", 'expected = ordinary("poisson-1d-peak").reference'
     )
     assert other.solve(cell, 1, 60)["error"] > 0.5
-
-
-def test_o7_is_decided_by_all_pairs():
-    methods = ("natural-gradient", "self-scaled-broyden", *optimizers_on_equations.RIVALS)
-
-    def verdict(adam, lbfgs):
-        errors = dict(zip(methods, (1e-6, 1e-4, adam, lbfgs), strict=True))
-        runs = {name: [{"error": error, "seconds": 1.0}] * 5 for name, error in errors.items()}
-        return optimizers_on_equations.verdict({"kan": runs}, optimizers_on_equations.QUICK)
-
-    natural, broyden = verdict(1e-2, 5e-4).readings
-    assert (natural["holds"], broyden["holds"], broyden["corrected"]) == (True, False, True)
-    assert not verdict(1e-2, 5e-4).surviving_mutations
-    assert verdict(1e-2, 1e-9).surviving_mutations == ("lbfgs an order ahead",)

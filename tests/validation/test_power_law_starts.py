@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from validation.ledger import row
 from validation.literature import power_law_starts
 from validation.literature.power_law_starts import (
     BASELINE,
@@ -16,7 +15,6 @@ from validation.literature.power_law_starts import (
     layer_outputs,
     network,
     start,
-    verdict,
 )
 
 X = np.random.default_rng(0).uniform(-1, 1, (40, 2))
@@ -60,21 +58,6 @@ def cells(power=0.5, ranks=((4.0, 3.0), (4.0, 5.0))):
                 run = {"loss": factor, "error": factor, "rank at start": before, "rank after": after}
                 found[function, name, begin] = {0: run}
     return found
-
-
-def test_criterion_and_spoilt_numbers():
-    assert row("O2").criterion.count("at least 80 %") == 2
-    assert power_law_starts.SHARE == 0.8
-    found = verdict(cells(), QUICK, {})
-    assert found.status == "holds"
-    assert not found.surviving_mutations
-    assert verdict(cells(ranks=((4.0, 4.5), (4.0, 5.0))), QUICK, {}).status == "holds as corrected"
-    assert verdict(cells(1.1), QUICK, {}).status == "undecided"
-    mixed = cells()
-    for function in list(power_law_starts.FUNCTIONS)[:2]:  # ahead in four cells of six
-        for begin in EXPONENTS:
-            mixed[function, QUICK.networks[0], begin][0]["error"] = 2.0
-    assert verdict(mixed, QUICK, {}).status == "undecided"
 
 
 def test_training_from_a_start_lowers_the_loss():

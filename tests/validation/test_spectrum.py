@@ -12,21 +12,14 @@ pytest.importorskip("flint")
 
 from refkan import exact
 from refkan.analysis.exact import Eigenpairs, Enclosure
-from refkan.claims.verdicts import FAILING
+from refkan.claims import FAILING
 from tests.shared.factories import EPS
 from validation.bases import change_of_basis_spectrum as spectrum
-from validation.bases.change_of_basis_spectrum import (
-    INTERVALS,
-    Size,
-    answer,
-    growth,
-    growth_verdict,
-    limit_constant,
-    sign_verdict,
-)
+from validation.bases import eigenvector_signs
+from validation.bases.change_of_basis_spectrum import FEWER, growth, growth_verdict, limit_constant, size_verdict
 from validation.ledger import row
 
-SMALL = Size((), INTERVALS, tuple((r, 12, seed) for r in (1, 2, 3, 4) for seed in (None, 0)))
+SMALL = tuple((r, 12, seed) for r in (1, 2, 3, 4) for seed in (None, 0))
 
 
 def silent(message):
@@ -35,14 +28,15 @@ def silent(message):
 
 @pytest.fixture(scope="module")
 def verdicts():
-    return answer(SMALL)
+    return [growth_verdict(FEWER, silent), size_verdict(silent), eigenvector_signs.verdict(SMALL)]
 
 
 def test_every_row_holds_and_every_mutation_fails(verdicts):
-    assert tuple(verdict.id for verdict in verdicts) == spectrum.CLAIMS
+    assert tuple(verdict.id for verdict in verdicts) == (*spectrum.CLAIMS, *eigenvector_signs.CLAIMS)
     for verdict in verdicts:
         assert row(verdict.id).criterion
-        assert verdict.status == "holds", verdict.measured
+        expected = "holds under some readings" if verdict.id == "S3" else "holds"
+        assert verdict.status == expected, verdict.measured
         assert len(verdict.mutations) >= 4
         assert all(status in FAILING for status in verdict.mutations.values()), verdict.mutations
 
@@ -63,11 +57,11 @@ def test_limit_constants():
     assert limit_constant(2) == pytest.approx(16 / beta**4, rel=1e-12)
 
 
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5, 6])
 def test_constants_tend_to_their_limits(verdicts, order):
     measured = verdicts[0].data["growth"][order - 1]
-    assert measured["constant at the largest n"] == pytest.approx(measured["constant in the limit"], rel=3e-4)
-    assert abs(measured["exponent of the last step"] - 2 * order) < 1e-3
+    assert measured["constant at the largest n"] == pytest.approx(measured["constant in the limit"], rel=7e-4)
+    assert abs(measured["exponent of the last step"] - 2 * order) < 3e-3
 
 
 def test_growth_of_steps_is_known_in_closed_form():
@@ -85,7 +79,7 @@ def test_growth_with_another_exponent_is_refuted(monkeypatch):
         return Enclosure(small.low * factor, small.high * factor), large
 
     monkeypatch.setattr(exact, "extreme_eigenvalues", slower)
-    assert growth_verdict(SMALL, silent).status == "refuted"
+    assert growth_verdict(FEWER, silent).status == "refuted"
 
 
 def test_eigenvalues_with_the_errors_of_floats_would_refute_the_growth(monkeypatch):
@@ -98,7 +92,7 @@ def test_eigenvalues_with_the_errors_of_floats_would_refute_the_growth(monkeypat
         return Enclosure(moved, moved), large
 
     monkeypatch.setattr(exact, "extreme_eigenvalues", lossy)
-    assert growth_verdict(SMALL, silent).status == "refuted"
+    assert growth_verdict(FEWER, silent).status == "refuted"
 
 
 @pytest.mark.parametrize("spoil", ["swap", "undecided", "zero"])
@@ -119,4 +113,4 @@ def test_one_eigenvector_out_of_order_is_an_exception(monkeypatch, spoil):
         return Eigenpairs(pairs.values, tuple(vectors), pairs.bits)
 
     monkeypatch.setattr(exact, "eigenpairs", spoilt)
-    assert sign_verdict(SMALL, silent).status == "refuted"
+    assert eigenvector_signs.verdict(SMALL).status == "refuted"

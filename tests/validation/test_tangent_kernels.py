@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims import FAILING
 from refkan.claims.running.outcomes import plain
-from refkan.claims.verdicts import FAILING
 from validation.descent import (
     coupled_samples,
     kernel_bound,

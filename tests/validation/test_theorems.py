@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from refkan import truth
-from refkan.claims.verdicts import FAILING
+from refkan.claims import FAILING
 from validation.ledger import row
 from validation.rationals import uniform_knots
 from validation.theorems import levels_added_up, one_input, operation_counts, printed_formulas, spectral_constants

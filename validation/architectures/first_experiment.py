@@ -15,10 +15,9 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 from scipy.stats import binomtest
 
-from refkan.claims.cells import Cell, Found, beside, records, seeds_of
-from refkan.claims.readings import Choice, Reading, Readings
+from refkan.claims import Cell, Choice, Figure, Reading, Readings, Verdict, judge
+from refkan.claims.cells import Found, beside, records, seeds_of
 from refkan.claims.running.kept_parts import Parts
-from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.architectures.first_experiment_cells import GRID, KANS, MLPS, OPEN, OURS, cells_of, place
 from validation.grounds import require
 from validation.statements import Size, Statement

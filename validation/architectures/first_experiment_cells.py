@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.cells import Cell, Grid
-from refkan.claims.readings import Factor
+from refkan.claims import Cell, Factor, Grid
 
 KANS: dict[str, dict[str, Any]] = {
     "spline": {},

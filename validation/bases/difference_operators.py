@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.claims.verdicts import Figure, Status, Verdict, judge
+from refkan.claims import Figure, Status, Verdict, judge
 from validation.grounds import require
 from validation.rationals import (
     Matrix,

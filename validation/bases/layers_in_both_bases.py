@@ -11,7 +11,7 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.base.errors import OutsideDomainWarning
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Verdict, judge
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from validation.grounds import require
 

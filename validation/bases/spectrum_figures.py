@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 import refkan as rk
 from refkan import exact
-from refkan.claims.verdicts import Figure
+from refkan.claims import Figure
 
 
 def growth_figure(growths: Sequence[Mapping[str, Any]]) -> Figure:

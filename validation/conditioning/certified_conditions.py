@@ -21,7 +21,7 @@ import refkan as rk
 from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.analysis.exact.spectra.certified_spectra import enclosed
 from refkan.analysis.exact.spectra.curvatures import curvature
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Verdict, judge
 from validation.conditioning.condition_ratios import START, TRAINED, TRAINED_ELSEWHERE
 from validation.conditioning.network_spectra import started
 from validation.grounds import require

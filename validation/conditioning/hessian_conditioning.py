@@ -17,8 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from refkan.claims.readings import Reading, Readings
-from refkan.claims.verdicts import Status, Verdict, judge
+from refkan.claims import Reading, Readings, Status, Verdict, judge
 from validation.conditioning.condition_ratios import (
     LAYER,
     START,

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import NullFormatter
 
-from refkan.claims.verdicts import Figure
+from refkan.claims import Figure
 from validation.conditioning.network_spectra import MATRICES
 
 STYLES = {"spline": ("o-", "B-splines"), "relu": ("^-", "ReLU powers"), "scaled-relu": ("v--", "scaled ReLU powers")}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from refkan.claims.verdicts import Figure
+from refkan.claims import Figure
 
 TITLES = {"spline": "spline basis", "relu": "ReLU basis"}
 

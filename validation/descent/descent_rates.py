@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Verdict, judge
 from validation.descent.descent_figures import rate_figure
 from validation.descent.descent_modes import Descent, Rates, measured_rates, predicted_rates
 from validation.grounds import require

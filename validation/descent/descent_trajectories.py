@@ -1,8 +1,8 @@
 """H3: poor conditioning shows as slow, oscillating training: trajectories of the modes of gradient descent.
 
-The criterion, for the orders of the papers, 1 to 4: one layer, 64 intervals, largest stable step: modes that lose less
-than 1e-3 of themselves a step in the ReLU basis, none in the spline basis. Orders 5 and 6 are measured and shown, not
-judged: there the spline basis has slow modes, two at the ends of the domain.
+The criterion, r = 1 to 6: one layer, 64 intervals, largest stable step: more modes lose less than 1e-3 of themselves a
+step in the ReLU basis, which is the worse conditioned one, than in the spline basis. An earlier version asked for none
+in the spline basis, and left r = 5 and 6, which have two at the ends of the domain, unjudged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Estimate, Verdict, decide, exactly, judge, twin
 from refkan.splines.bsplines import gauss_points
 from validation.descent.descent_figures import trajectory_figure
 from validation.descent.descent_modes import Descent
@@ -31,8 +31,7 @@ LARGEST_STEP = 1.9
 
 INTERVALS = 64
 
-ORDERS, BEYOND = (1, 2, 3, 4), (5, 6)
-"""The orders that are judged, those of the papers, and those that are reported."""
+ORDERS = (1, 2, 3, 4, 5, 6)
 
 ALIVE = 1e-8
 """Below this, relative to the start, rounding is too near for a decay to be measured."""
@@ -42,7 +41,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     """Descend with the largest stable step for one layer in L2, in both bases."""
     require(CLAIMS)
     cases = []
-    for order in (*ORDERS, *BEYOND):
+    for order in ORDERS:
         progress(f"H3: order {order}")
         cases.append({basis: slow_modes(order, INTERVALS, basis, 300 if quick else 3000) for basis in BASES})
     return [verdict(cases)]
@@ -84,15 +83,19 @@ def slow_at(values: np.ndarray, step: float = LARGEST_STEP) -> int:
     return int(np.sum(1 - np.abs(1 - step * values / values[0]) < SLOW))
 
 
-def claim(chosen: Sequence[dict[str, dict[str, Any]]], slow: str = "relu", quick: str = "spline") -> bool:
-    """Whether every case has slow modes in one basis and none in the other."""
-    return all(case[slow]["slow"] > 0 and case[quick]["slow"] == 0 for case in chosen)
+def slower(cases: Sequence[dict[str, dict[str, Any]]], slow: str = "relu", quick: str = "spline") -> list[Estimate]:
+    """Modes that are slow in one basis less those in another, at least one, by order."""
+    return [
+        exactly(
+            f"slow modes, {slow} less {quick}, r = {c[slow]['order']}", c[slow]["slow"] - c[quick]["slow"], at_least=1
+        )
+        for c in cases
+    ]
 
 
 def verdict(cases: Sequence[dict[str, dict[str, Any]]]) -> Verdict:
-    """H3: slow modes in the ReLU basis, none in the spline basis, for the papers' orders."""
-    judged = [case for case in cases if case["relu"]["order"] in ORDERS]
-    beyond = [case for case in cases if case["relu"]["order"] in BEYOND]
+    """H3: more slow modes in the ReLU basis than in the spline basis, at every order."""
+    asked = slower(cases)
 
     def table(chosen: Sequence[dict[str, dict[str, Any]]], what: str) -> str:
         return ", ".join(
@@ -104,27 +107,28 @@ def verdict(cases: Sequence[dict[str, dict[str, Any]]]) -> Verdict:
         decay = float(case[basis]["decay a step"].min())
         return f"{decay:.1e}" if decay > 1e-13 else "below 1e-13"
 
-    decays = ", ".join(f"r = {c['relu']['order']}: {slowest(c, 'relu')} against {slowest(c, 'spline')}" for c in judged)
+    decays = ", ".join(f"r = {c['relu']['order']}: {slowest(c, 'relu')} against {slowest(c, 'spline')}" for c in cases)
     swinging = all(c[basis]["sign changes of the top mode in 20 steps"] == 20 for c in cases for basis in BASES)
     more = [c["relu"]["modes that change sign"] > c["spline"]["modes that change sign"] for c in cases]
     return Verdict(
         "H3",
-        judge(claim(judged)),
-        f"n = {judged[0]['relu']['intervals']}, step {LARGEST_STEP:g}/lambda_max; modes that lose less than {SLOW:g} of"
-        f" themselves a step, ReLU against spline basis: {table(judged, 'slow')}; slowest decay a step {decays}; the"
-        f" top mode changes sign in every step in both bases: {swinging}. Higher orders {table(beyond, 'slow')}",
+        decide(asked),
+        f"n = {cases[0]['relu']['intervals']}, step {LARGEST_STEP:g}/lambda_max; modes that lose less than {SLOW:g} of"
+        f" themselves a step, ReLU against spline basis: {table(cases, 'slow')}; slowest decay a step {decays}; the"
+        f" top mode changes sign in every step in both bases: {swinging}",
         details=DETAILS
         + f"\n\nModes that change sign in a step: {table(cases, 'modes that change sign')}. Slow modes with each basis"
         f" scaled to a unit diagonal: {table(cases, 'slow, predicted, Jacobi-scaled')}.",
         data={"cases": list(cases)},
         figures=(trajectory_figure(next(case for case in cases if case["relu"]["order"] == 3)),),
         mutations={
-            "slow in the spline basis, not in the ReLU basis": judge(claim(judged, "spline", "relu")),
-            "none in the spline basis for r = 5 and 6 either": judge(claim(beyond)),
-            "no mode slow in the ReLU basis": judge(all(case["relu"]["slow"] == 0 for case in judged)),
+            "more in the spline basis": twin(slower(cases, "spline", "relu")),
+            "none in the spline basis at any order": judge(all(case["spline"]["slow"] == 0 for case in cases)),
+            "no mode slow in the ReLU basis": judge(all(case["relu"]["slow"] == 0 for case in cases)),
             "more modes oscillate in the ReLU basis": judge(all(more)),
             "eight intervals are enough for r = 1": judge(slow_at(slow_modes(1, 8, "relu", 1)["eigenvalues"]) > 0),
         },
+        estimates=tuple(asked),
     )
 
 

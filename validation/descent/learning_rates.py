@@ -1,8 +1,11 @@
 """N2: comparable learning rates work in both bases ([S26] Remark 1): the largest stable steps of gradient descent.
 
-The remark leaves open which ReLU basis it means (`scaling`), the map between layers, and the parameters (`start`): a
-reading is a choice of each, and the share of networks whose steps are comparable is taken under each. It is a general
-statement, beside which nothing was published: it is refuted where it fails under every reading.
+"Gradient based optimization routines for a ReLU and spline basis can be used with comparable learning rates": Theorem
+2, from which it is drawn, is about the ReLU powers ((x - t_i)_+/h)^(r-1) and the factor 4. Estimated over networks: the
+largest stable step in that ReLU basis over that in the spline basis, geometric mean, 1/4 to 4. As corrected: the share
+of networks on which a step that is stable in the ReLU basis is stable in the spline basis, at least 99 %. The map
+between layers and the parameters (`start`) are readings; the plain powers stand beside. It is a general statement,
+beside which nothing was published.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims.readings import Beside, Choice, Reading, Readings, written
-from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.claims import Beside, Choice, Estimate, Figure, Reading, Readings, Verdict, estimate, judge, twin
+from refkan.claims.experiments import written
 from validation.descent.stable_steps import BASES, CELL, EXPERIMENT, OPEN, SHOWN, measure, size
 from validation.grounds import require
 
@@ -24,7 +27,7 @@ CLAIMS = ("N2",)
 
 BAND = (0.25, 4.0)
 
-SHARE = 0.9
+SURE = 0.99
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
@@ -54,19 +57,35 @@ def under(items: Sequence[dict[str, Any]], map: str, start: str) -> list[dict[st
     return [i for i in items if i["start"] == start and (len(i["widths"]) == 2 or i["node_map"] == map)]
 
 
+def asked(ratios: Sequence[float]) -> Estimate:
+    """The ratio of the largest stable steps, ReLU over spline basis, 1/4 to 4; networks are the population."""
+    name = "largest stable step, scaled ReLU over spline basis"
+    low, high = BAND
+    return estimate(name, dict(enumerate(ratios)), "geometric mean", at_least=low, at_most=high)
+
+
+def one_way(ratios: Sequence[float]) -> Estimate:
+    """The share of networks on which a step that is stable in the ReLU basis is stable in the spline basis."""
+    name = "share of networks on which a step stable in the ReLU basis is stable in the spline basis"
+    return estimate(name, {k: float(ratio <= 1) for k, ratio in enumerate(ratios)}, "share", at_least=SURE)
+
+
 def readings(results: dict[str, Any]) -> Readings:
-    """Return the statement under every reading."""
+    """Return the statement under every reading; the corrected one over all networks."""
     made = []
-    for choice in product(*(factor.values for factor in OPEN)):
-        scaling, map, start = choice
+    right = one_way([item["ratios"]["scaled"] for item in results["predictions"]]).holds is True
+    for map, start in product(*(factor.values for factor in OPEN if factor.name != "scaling")):
         predictions = under(results["predictions"], map, start)
-        ratios = [item["ratios"][scaling] for item in predictions]
-        runs = [item["ratios"][scaling] for item in under(results["runs"], map, start)]
-        text = f"ratio within [1/4, 4] on {share(ratios):.0%} of {len(ratios)} networks, median {np.median(ratios):.2g}"
-        text += f"; of steps found by {len(runs)} runs on {share(runs):.0%}" if runs else ""
-        reading = dict(zip((factor.name for factor in OPEN), choice, strict=True))
+        ratios = {name: [item["ratios"][name] for item in predictions] for name in BASES}
+        runs = [item["ratios"]["scaled"] for item in under(results["runs"], map, start)]
+        text = f"of {len(predictions)} networks within [1/4, 4] {share(ratios['scaled']):.0%}"
+        text += f", of steps found by {len(runs)} runs {share(runs):.0%}" if runs else ""
+        text += f", with plain powers {share(ratios['plain']):.0%}"
+        reading = {"scaling": "scaled", "map": map, "start": start}
         cells = ratios_by_order(predictions, reading, results["samples"])
-        made.append(Reading(reading, share(ratios) >= SHARE, text, cells=cells, size=f"{results['samples']} samples"))
+        size = f"{results['samples']} samples"
+        estimates = (asked(ratios["scaled"]),)
+        made.append(Reading(reading, measured=text, corrected=right, cells=cells, size=size, estimates=estimates))
     return Readings(made, experiment=False)
 
 
@@ -93,18 +112,19 @@ def verdict(results: dict[str, Any]) -> Verdict:
     confirmed = runs_confirm(runs)
     over = [value for item in runs for value in item["over_predicted"]["network"].values()]
     deciles = np.quantile(over, (0.1, 0.5, 0.9), method="lower")  # some may be inf: no interpolation
-    at_most_one = float(np.mean(np.array(ratios["scaled"]) <= 1.0))
 
     def by_order(name: str) -> str:
         values = {r: [i["ratios"][name] for i in predictions if i["order"] == r] for r in (1, 2, 3, 4)}
         return ", ".join(f"{np.median(ratios):.2g} (r = {r})" for r, ratios in values.items())
 
     exponents = results["one layer, exponents of n"]
-    return Verdict(
+    return made.verdict(
         "N2",
-        made.status,
-        f"{made.told()}. All {len(predictions)} networks: medians {by_order('scaled')} in the scaled ReLU basis,"
-        f" {by_order('plain')} in the plain one; not larger than in the spline basis on {at_most_one:.0%}. One layer:"
+        corrected="a step that is stable in the ReLU basis of Theorem 2 is stable in the spline basis; the other"
+        " direction fails, by n^(2r)",
+        measured=f"{made.told()}. {one_way(ratios['scaled']).told()}. All {len(predictions)} networks: medians"
+        f" {by_order('scaled')} in the scaled ReLU basis,"
+        f" {by_order('plain')} in the plain one. One layer:"
         " like n^k, k = "
         + ", ".join(f"{exponents[r]['scaled']:.2f}" for r in exponents)
         + " scaled, "
@@ -116,12 +136,15 @@ def verdict(results: dict[str, Any]) -> Verdict:
         figures=(figure(results),),
         mutations={
             "the ReLU basis takes steps at least as large": judge(
-                any(share(values, 1.0, np.inf) >= SHARE for values in ratios.values())
+                any(share(values, 1.0, np.inf) >= 0.5 for values in ratios.values())
             ),
             "the smaller step of 1/lambda_max is the largest": judge(runs_confirm(runs, 0.5)),
             "a step of 4/lambda_max is stable": judge(runs_confirm(runs, 2.0)),
+            "99 % of steps stable in the plain basis are stable in the spline basis doubled": twin(
+                [one_way([2 * ratio for ratio in ratios["plain"]])]
+            ),
         },
-        readings=tuple(made.plain()),
+        controls={"the spline bases on n and on 2n intervals": twin([asked([i["control"] for i in predictions])])},
     )
 
 

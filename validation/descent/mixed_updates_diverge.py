@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.claims import Figure, Verdict, judge
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
 from validation.grounds import require
 from validation.rationals import Matrix, Vector, diagonal, identity, multiply, random_rationals, rank, scaled, transpose

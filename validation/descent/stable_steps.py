@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.readings import Choice, Experiment, Factor
+from refkan.claims import Choice, Experiment, Factor
 from validation.descent.kernels_of_both_bases import NODE_MAPS, WIDTHS, Case, radius, random_cases, relu_jacobian
 
 BASES = {"scaled": "scaled-relu", "plain": "relu"}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.claims import Figure, Verdict, judge
 from validation.descent.certified_kernels import OUTSIDE, proofs, proven
 from validation.descent.coupled_samples import Attained, attain, counterexample, outside_the_domain
 from validation.descent.kernel_bound import ROUNDING, check_proof

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.fft import irfft, rfft
 from scipy.integrate import solve_ivp
 
-from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.claims import Figure, Verdict, judge
 from validation.grounds import require
 
 CLAIMS = ("Q0",)

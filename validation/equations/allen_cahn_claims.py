@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from refkan.claims import Verdict
 from refkan.claims.running.kept_parts import Parts
-from refkan.claims.verdicts import Verdict
 from validation.equations import allen_cahn_success, residual_bandwidth
 from validation.equations.allen_cahn_cells import GRID
 from validation.equations.allen_cahn_runs import STATEMENT
@@ -15,6 +15,9 @@ from validation.grounds import require
 CLAIMS = ("Q3", "Q4")
 
 EXPERIMENT = GRID.experiment
+
+
+JUDGED = {**allen_cahn_success.JUDGED, **residual_bandwidth.JUDGED}
 
 
 def run(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims.cells import Cell, Found, beside, records
-from refkan.claims.readings import Beside, Choice
+from refkan.claims import Beside, Cell, Choice
+from refkan.claims.cells import Found, beside, records
 from validation.equations.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLINE, cells_of, place
 from validation.statements import Size, Statement
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims.verdicts import Figure
+from refkan.claims import Figure
 from validation.equations.pde_runs import medians
 
 

@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from refkan.claims.cells import Cell, Grid
-from refkan.claims.readings import Factor
-from refkan.training.recipes import Attended, Decaying, Ramped, Setup, poisson_setup
+from refkan.claims import Cell, Factor, Grid
+from refkan.training.recipes import Attended, Decaying, Ramped, Setup, poisson
 from validation.equations.pde_runs import Model, train
 
 SPLINE, RELU, DENSE = "spline", "ReLU", "MLP"
@@ -56,7 +55,7 @@ def place(reading: Mapping[str, str], model: str, rate: str = "constant") -> dic
 def setup_of(cell: Cell) -> Setup:
     """Return the equation with the inputs and the loss of a cell."""
     level_set = cell["model"] != DENSE or cell["mlp"] == "level-set"
-    setup = poisson_setup(int(cell["points"]), level_set=level_set)
+    setup = poisson(int(cell["points"]), level_set=level_set)
     if cell["loss"] == "sums":
         setup = setup.weighted(**{term.name: term.weight * term.n_points for term in setup.terms})
     return setup

@@ -1,28 +1,28 @@
 """Q4: refinement widens the band of Fourier modes that the residual loses, in the spline basis only.
 
-The statement is judged under every reading that is run (`allen_cahn_cells.OPEN`): the median half-energy bandwidth of
-the residual grows at each level for splines, and by less than 1.2 from the first to the last level in the ReLU basis.
-The paper shows pictures of one seed: no numbers can stand beside ours. As corrected: for splines trained by
-Levenberg-Marquardt.
+"The support of the Fourier modes active in the residual widen as we refine the spline representations. ... In contrast,
+the ReLU networks exhibit some improvement with increasing spline resolution, but the spectra remains narrow." Figures 8
+and 9 show one seed: no numbers can stand beside ours. Estimated under every reading that is run
+(`allen_cahn_cells.OPEN`), paired by seed, geometric means: the half-energy bandwidth of the splines' residual on the
+last level over that on the first, and over that of the ReLU basis. Both ask for more than 1; the growth in the ReLU
+basis stands beside them. That it grows at each single level, as an earlier criterion had it, the paper does not say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from refkan.claims import Beside, Choice, Estimate, Figure, Readings, Verdict, estimate
 from refkan.claims.cells import Found, seeds_of
-from refkan.claims.readings import Choice, Reading, Readings
-from refkan.claims.verdicts import Figure, Verdict, judge
-from refkan.training.recipes.setups.space_time_setups import allen_cahn_solution
+from refkan.training.recipes.setups.allen_cahn_setup import allen_cahn_solution
+from validation.equations.allen_cahn_cells import RELU, SPLINE
 from validation.equations.allen_cahn_observed import T, X, half_energy, spectrum
 from validation.equations.allen_cahn_runs import (
     CURVES,
-    FEW,
     PAPER,
     SETUP,
     STATEMENT,
@@ -32,9 +32,7 @@ from validation.equations.allen_cahn_runs import (
     written_curve,
     written_size,
 )
-from validation.statements import Size
-
-RELU_GROWTH = 1.2
+from validation.statements import ByCells, Cells, Size, named, ratios, times
 
 SECTIONS = (0.5, 1.0)
 """Times at which solutions are drawn."""
@@ -44,10 +42,44 @@ SHOWN = (CURVES[0], CURVES[1], CURVES[3])
 
 UNITS = {"bandwidth": "half-energy bandwidth of the residual, modes in x"}
 
+GROWTH = "half-energy bandwidth, last level over the first"
+
 DETAILS = """\
  The residual of the equation is taken on 33 times and 256 places after each level, transformed in x, and its energy
 averaged over the times; the half-energy bandwidth is the mode below which half of the energy is. Training removes low
 modes first, so that a wider band of removed modes shows as a larger bandwidth of what is left."""
+
+
+COST = "one seed takes an hour of processor time"
+
+
+def asked(cells: Cells) -> tuple[Estimate, ...]:
+    """Growth of the splines' band, and that band over the ReLU basis's, above 1; growth in the ReLU basis beside them.
+
+    Records from before the growth was kept have the band of the last level alone.
+    """
+    grown = {name: named(cells, name, GROWTH) for name in (SPLINE, RELU)}
+    parts: list[tuple[str, Mapping[int, float], float | None]] = [
+        ("bandwidth of the splines over that of the ReLU basis", ratios(cells, SPLINE, RELU, UNITS["bandwidth"]), 1.0),
+        ("bandwidth of the splines, last level over first", grown[SPLINE], 1.0),
+        ("bandwidth of the ReLU basis, last level over first", grown[RELU], None),
+    ]
+    return tuple(
+        estimate(name, values, "geometric mean", at_least=least, cost=COST) for name, values, least in parts if values
+    )
+
+
+JUDGED = {"Q4": ByCells(asked, control=times(spline=1e3), twin=times(spline=1e-3))}
+
+
+def growth(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
+    """Return the bandwidth on the last level over that on the first, by seed."""
+    made = []
+    for curve in SHOWN:
+        runs = of(measured, reading, size, curve)
+        values = {seed: run["bandwidths"][-1] / run["bandwidths"][0] for seed, run in runs.items()}
+        made += [Beside(written_curve(curve), GROWTH, values)] if values else []
+    return tuple(made)
 
 
 def readings(measured: Found) -> Readings:
@@ -55,21 +87,16 @@ def readings(measured: Found) -> Readings:
     results = []
     for reading, size in STATEMENT.at_largest_size(measured):
         widths = {curve: after_levels(measured, reading, size, curve, "bandwidths") for curve in SHOWN}
-        spline, relu, ours = widths.values()
-        seeds = len(of(measured, reading, size, CURVES[0]))
-        enough = seeds >= FEW
         text = "; ".join(
             f"{written_curve(curve)} {' -> '.join(f'{w:.2f}' for w in values)}"
             for curve, values in widths.items()
             if values
         )
         results.append(
-            Reading(
+            JUDGED["Q4"].reading(
                 {**reading, "points": size["points"]},
-                holds(spline, relu) if enough else None,
-                f"median half-energy bandwidth of the residual after each level, {seeds} seeds: {text}",
-                corrected=bool(enough and ours and holds(ours, relu)),
-                cells=cells(measured, reading, size, UNITS),
+                (*cells(measured, reading, size, UNITS), *growth(measured, reading, size)),
+                measured=f"median half-energy bandwidth of the residual after each level: {text}",
                 size=written_size(size),
                 reduced=size != PAPER,
             )
@@ -78,37 +105,15 @@ def readings(measured: Found) -> Readings:
 
 
 def verdict(measured: Found) -> Verdict:
-    """Judge median bandwidths after each level, under every reading."""
+    """Judge bandwidths under every reading."""
     made, every = readings(measured), STATEMENT.at_largest_size(measured)
-    turned, constant = [], []
-    for each in every:
-        spline, relu = (after_levels(measured, *each, curve, "bandwidths") for curve in SHOWN[:2])
-        turned.append(falls(spline) if holds(spline, relu) else False)
-        constant.append(holds([spline[0]] * len(spline), relu))
-    return Verdict(
+    return made.verdict(
         "Q4",
-        made.status,
-        made.told(),
-        corrected="for splines under Levenberg-Marquardt" if any(r.corrected for r in made.results) else "",
         details=SETUP + DETAILS,
         data={"seeds": seeds_of(measured)},
         figures=tuple(drawing(measured, *each) for each in every[:1] for drawing in (draw, draw_sections)),
-        mutations={
-            "levels in reverse order": judge(any(turned), experiment=True),
-            "bandwidth of the first level throughout": judge(any(constant), experiment=True),
-        },
-        readings=tuple(made.plain()),
+        **JUDGED["Q4"].checks(made.results),
     )
-
-
-def falls(widths: Sequence[float]) -> bool:
-    """Whether the bandwidth falls at each level."""
-    return all(later < earlier for earlier, later in pairwise(widths))
-
-
-def holds(spline: Sequence[float], relu: Sequence[float]) -> bool:
-    """Whether the bandwidth grows at each level for splines, and by less than 1.2 in all in the ReLU basis."""
-    return all(later > earlier for earlier, later in pairwise(spline)) and relu[-1] < RELU_GROWTH * relu[0]
 
 
 def draw(measured: Found, reading: Choice, size: Size) -> Figure:

@@ -15,8 +15,8 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from refkan.claims import Verdict, judge
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
-from refkan.claims.verdicts import Verdict, judge
 from refkan.conformance import Adapter, Finding, Judge, catalogue, identify
 from refkan.conformance.adapters.backends import (
     EfficientKan,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from refkan.claims import Verdict, judge
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
-from refkan.claims.verdicts import Verdict, judge
 from refkan.conformance import Adapter, Judge, identify
 from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.cases.truths.precision import DTYPES

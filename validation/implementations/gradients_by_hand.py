@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import refkan as rk
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Verdict, judge
 from validation.grounds import require
 
 CLAIMS = ("G0",)

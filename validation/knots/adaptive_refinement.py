@@ -22,8 +22,8 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
+from refkan.claims import Figure, Verdict, judge
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
-from refkan.claims.verdicts import Figure, Verdict, judge
 from refkan.training.adaptivity import Refinement, Situation, Strategy
 from refkan.training.adaptivity.bisection import bisect, mark_layer, may_be_cut
 from refkan.training.adaptivity.error_indicators.indicators import residual_shares

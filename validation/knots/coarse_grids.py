@@ -20,7 +20,7 @@ from matplotlib.figure import Figure as Drawing
 from scipy.stats import spearmanr
 
 import refkan as rk
-from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.claims import Figure, Verdict, judge
 from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, VP, spaced
 from validation.knots.log_axes import label

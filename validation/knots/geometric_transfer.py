@@ -4,15 +4,10 @@ Networks [2, 5, 1], order 3, mean-std map, intervals doubled from 2 to 16, L-BFG
 level in all arms. Geometric: the coefficients by knot insertion, exact. Rivals: grid extension (the same uniform knots,
 edges refitted at their inputs by least squares) and the grid update of KAN codes (quantiles of the inputs, refitted).
 
-Criterion, fixed before the run: pairs are (target, seed). The claim holds if against each rival the geometric arm has
-the lower error at fresh points and the lower time of its refinements (everything else is the same work), each by a
-one-sided sign test over pairs with p < 0.01.
-
-The correction was first to be "cheaper than both, and more accurate than quantile refits". A trial run showed refits at
-quantiles no less accurate after training, since they also move knots to where activations are; it is now "cheaper than
-both, the function unchanged": the same sign tests for the time, and changes of at most 1e-14 where each refit has more.
-The correction was thus written after a result was seen; that insertion leaves the function unchanged is what it was
-built to do, so that only the time was open.
+Estimated, against each rival: the error of the rival at fresh points over that of knot insertion, and the time of its
+refinements (everything else is the same work), by seed the geometric mean over targets. "Beats in accuracy and cost"
+asks for more than 1 of both. Refits at quantiles are more accurate after training: they also move knots to where
+activations are. That knot insertion is cheaper, and leaves the function unchanged, stands beside: it was built so.
 """
 
 from __future__ import annotations
@@ -24,10 +19,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from refkan.claims import Estimate, Figure, Verdict, decide, estimate, twin
 from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.grounds import require
-from validation.knots.adaptive_runs import LBFGS, Setting, cached, final, sign_test, wins
+from validation.knots.adaptive_runs import LBFGS, Setting, cached, final
 from validation.knots.log_axes import label
 
 CLAIMS = ("A2",)
@@ -39,8 +34,6 @@ OURS, RIVALS = "uniform", ("extension", "quantile")
 NAMES = {"uniform": "knot insertion", "extension": "grid extension", "quantile": "quantile refit"}
 
 TARGETS = ("regression", "front", "crease", "peak-2d")
-
-LEVEL, EXACT = 0.01, 1e-14
 
 Row = dict[str, dict[str, Any]]
 
@@ -56,7 +49,7 @@ class Size:
 
 QUICK = Size(500, 14, range(4))
 
-FULL = Size(4000, 100, range(5))
+FULL = Size(1000, 50, range(25))
 
 
 def settings(size: Size) -> list[Setting]:
@@ -85,62 +78,59 @@ def transfer_time(run: Mapping[str, Any]) -> float:
     return float(np.sum(run["refining"]))
 
 
-def compare(rows: Sequence[Row], first: str, other: str) -> dict[str, float]:
-    """Medians of the ratios, other over first, and p values of sign tests, for the error and for the time."""
-    errors = [[final(row[arm]) for row in rows] for arm in (first, other)]
-    times = [[transfer_time(row[arm]) for row in rows] for arm in (first, other)]
-    return {
-        "error ratio": float(np.median(np.divide(errors[1], errors[0]))),
-        "error p": sign_test(wins(*errors), len(rows)),
-        "time ratio": float(np.median(np.divide(times[1], times[0]))),
-        "time p": sign_test(wins(*times), len(rows)),
-    }
+def over(rows: Sequence[Row], first: str, other: str, what: Callable[[Mapping[str, Any]], float]) -> dict[int, float]:
+    """A number of another arm over that of the first, by seed the geometric mean over targets."""
+    logs: dict[int, list[float]] = {}
+    for row in rows:
+        logs.setdefault(row[first]["seed"], []).append(np.log(what(row[other]) / what(row[first])))
+    return {seed: float(np.exp(np.mean(values))) for seed, values in logs.items()}
 
 
-def holds(rows: Sequence[Row], first: str, others: Sequence[str]) -> bool:
-    """Whether `first` has the lower error and the lower time against each of the others."""
-    found = [compare(rows, first, other) for other in others]
-    return all(c["error p"] < LEVEL and c["time p"] < LEVEL for c in found)
+def asked(rows: Sequence[Row], first: str = OURS, others: Sequence[str] = RIVALS) -> list[Estimate]:
+    """Errors and times of the others over those of the first, above 1."""
+    return [
+        estimate(
+            f"{key}, {NAMES[other]} over {NAMES[first]}", over(rows, first, other, what), "geometric mean", at_least=1
+        )
+        for key, what in (("error", final), ("time of the refinements", transfer_time))
+        for other in others
+    ]
+
+
+def spoilt(rows: Sequence[Row]) -> list[Row]:
+    """The rows with ten times the errors of the rivals, on which the claim is true."""
+    return [
+        {arm: {**run, "error": 10 * np.asarray(run["error"])} if arm in RIVALS else run for arm, run in row.items()}
+        for row in rows
+    ]
 
 
 def verdict(rows: Sequence[Row]) -> Verdict:
     """Judge the pairs."""
-    found = {rival: compare(rows, OURS, rival) for rival in RIVALS}
+    estimates = asked(rows)
     changes = {arm: max(float(row[arm]["change"].max()) for row in rows) for arm in (OURS, *RIVALS)}
-    exact = changes[OURS] <= EXACT < min(changes[rival] for rival in RIVALS)
-    corrected = exact and all(c["time p"] < LEVEL for c in found.values())
-    shown = "; ".join(
-        f"{NAMES[rival]}: error {c['error ratio']:.3g} times ours (p = {c['error p']:.2g}), time of the refinements "
-        f"{c['time ratio']:.3g} times ours (p = {c['time p']:.2g})"
-        for rival, c in found.items()
-    )
     share = np.median([transfer_time(row["extension"]) / row["extension"]["seconds"][-1] for row in rows])
-    targets = {
-        target: compare([row for row in rows if row[OURS]["target"] == target], OURS, "quantile") for target in TARGETS
+    quantile = {
+        target: np.median([final(row["quantile"]) / final(row[OURS]) for row in rows if row[OURS]["target"] == target])
+        for target in TARGETS
     }
     return Verdict(
         "A2",
-        judge(holds(rows, OURS, RIVALS), corrected),
-        shown,
-        corrected=(
-            "knot insertion is cheaper than either refit and leaves the function as it was; after training it is no "
-            "more accurate"
-            if corrected
-            else ""
-        ),
+        decide(estimates),
+        "; ".join(e.told() for e in estimates),
         details=(
-            f"{len(rows)} pairs; medians of ratios and sign tests. Largest change of the function by a refinement, "
+            f"{len(rows)} pairs (target, seed). Largest change of the function by a refinement, "
             f"relative to its largest value: "
             + ", ".join(f"{NAMES[arm]} {change:.2g}" for arm, change in changes.items())
             + f". Of the whole time a run takes, refits are {100 * share:.1f} %. Error of quantile refits over knot "
             "insertion by target: "
-            + ", ".join(f"{target} {c['error ratio']:.3g}" for target, c in targets.items())
+            + ", ".join(f"{target} {ratio:.3g}" for target, ratio in quantile.items())
             + ". A refit sees an edge where activations are: coefficients of intervals without any come out as those "
             "of least norm, so that even the grid extension changes the function there. Activations outside the "
             "domain are moved to its ends for the refit."
         ),
         data={
-            "comparisons": found,
+            "seeds": sorted({row[OURS]["seed"] for row in rows}),
             "errors": {arm: [final(row[arm]) for row in rows] for arm in (OURS, *RIVALS)},
             "seconds of refinements": {arm: [transfer_time(row[arm]) for row in rows] for arm in (OURS, *RIVALS)},
             "seconds": {arm: [float(row[arm]["seconds"][-1]) for row in rows] for arm in (OURS, *RIVALS)},
@@ -149,9 +139,11 @@ def verdict(rows: Sequence[Row]) -> Verdict:
         },
         figures=(draw(rows),),
         mutations={
-            "quantile refits beat knot insertion": judge(holds(rows, "quantile", [OURS])),
-            "grid extension beats knot insertion": judge(holds(rows, "extension", [OURS])),
+            "quantile refits beat knot insertion": twin(asked(rows, "quantile", [OURS])),
+            "grid extension beats knot insertion": twin(asked(rows, "extension", [OURS])),
         },
+        controls={"ten times the errors of the rivals": twin(asked(spoilt(rows)))},
+        estimates=tuple(estimates),
     )
 
 

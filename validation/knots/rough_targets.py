@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from refkan.claims import Figure, Verdict, judge
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
-from refkan.claims.verdicts import Figure, Verdict, judge
 from validation.grounds import require
 from validation.knots.adaptive_runs import Setting, cached, final, seconds_to, sign_test, wins
 from validation.knots.log_axes import Curve, draw_costs

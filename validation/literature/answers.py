@@ -1,44 +1,15 @@
-"""Verdicts on statements of other papers: the status over all readings, the numbers that decide under each."""
+"""What claims of other papers share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from refkan.claims.readings import Choice, Reading, Readings, written
-from refkan.claims.verdicts import Status, Table, Verdict
 from refkan.networks import Network
 from refkan.training.adaptivity.error_indicators.indicators import LayerState, layer_states
 from refkan.training.adaptivity.refits import refit_layer
-
-
-def answer(
-    id: str,
-    results: Sequence[Reading],
-    left: Sequence[Choice],
-    details: str,
-    data: Mapping[str, Any],
-    mutations: Mapping[str, Status],
-    corrected: str = "",
-    tables: tuple[Table, ...] = (),
-) -> Verdict:
-    """Return the verdict of a row over its readings; the first one is quoted in the line of numbers."""
-    made = Readings(results, left)
-    first = results[0]
-    return Verdict(
-        id,
-        made.status,
-        f"{made.over()}. Under {written(first.choice)}{f' ({first.size})' if first.size else ''}: {first.measured}",
-        corrected=corrected if any(result.corrected for result in results) else "",
-        details=details,
-        data=data,
-        mutations=mutations,
-        readings=tuple(made.plain()),
-        tables=tables,
-    )
 
 
 def refitted(

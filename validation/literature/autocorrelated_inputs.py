@@ -30,9 +30,8 @@ from scipy.fft import dct
 from scipy.stats import ortho_group, rankdata
 
 import refkan as rk
-from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
+from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Table, Verdict, judge
 from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.claims.verdicts import Table, Verdict, judge
 from validation.grounds import require
 
 CLAIMS = ("O4",)

@@ -32,8 +32,8 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
-from refkan.claims.readings import Beside, Choice, Experiment, Factor, Reading, Readings, written
-from refkan.claims.verdicts import Table, Verdict, judge
+from refkan.claims import Beside, Choice, Experiment, Factor, Reading, Readings, Table, Verdict, judge
+from refkan.claims.experiments import written
 from validation.grounds import require
 
 CLAIMS = ("O5",)

@@ -31,9 +31,8 @@ import numpy as np
 import refkan as rk
 from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
-from refkan.claims.readings import Choice, Experiment, Factor, Reading, Readings
+from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Table, Verdict, judge
 from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.claims.verdicts import Table, Verdict, judge
 from validation.grounds import require
 from validation.literature.gaussian_layer import GaussianLayer
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 import refkan as rk
-from refkan.claims.readings import Choice, Experiment, Factor
+from refkan.claims import Choice, Experiment, Factor
 from refkan.training.multilevel import minimize_multilevel
 
 NETWORKS = {"one-layer": (1, 1), "hidden-5": (1, 5, 1)}

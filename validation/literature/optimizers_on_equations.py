@@ -5,7 +5,9 @@ what is obtained when training PINNs with standard optimizers like gradient desc
 allowed significantly more computation time". Jnini, Vella, arXiv 2505.21404: "one- to three-order-of-magnitude lower
 final error L^2 than first-order (Adam, SGD) and quasi-Newton methods". Kiyani et al., arXiv 2501.16371, of self-scaled
 BFGS and Broyden methods: "orders-of-magnitude accuracy improvements"; Jnini et al., arXiv 2604.05230, of both families.
-The smallest of these numbers, ten, is the published one here. Their problems and networks are others; open here:
+No table gives the ratio on a problem that is run here: nothing published stands beside ours. Their problems and
+networks are others (JAX-NG: Kovasznay, Beltrami and Korteweg-de Vries flows, dense tanh networks, Gauss-Newton in
+function space); open here:
 
     method   "natural-gradient" or "self-scaled-broyden" of `rk.minimize`, default options
     network  kan: [1, 5, 1], order 4, 8 intervals, sigmoid map; mlp: [1, 30, 1], tanh
@@ -16,9 +18,9 @@ steps of each method (see `Size`) such that Adam and L-BFGS take no less process
 compared with;
 times are reported.
 
-Criterion, fixed before the runs: pairs are (problem, seed), with one start for all methods. A reading holds if against
-Adam and against L-BFGS the median ratio of errors is at least 10 and a one-sided sign test gives p < 0.05. As
-corrected, if that ratio is above 1 in place of 10.
+Estimated: of each seed the median over problems of the error of Adam, and of L-BFGS, over that of the method, all from
+one start; over seeds the geometric mean. "Orders of magnitude" ask at least 10, "beat" asks at least 1. As corrected:
+the latter. Two seeds, since one takes two minutes of processor time a network.
 """
 
 from __future__ import annotations
@@ -30,19 +32,16 @@ from time import process_time
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 import refkan as rk
-from refkan.claims.readings import Beside, Experiment, Factor, Reading
+from refkan.claims import Beside, Estimate, Experiment, Factor, Readings, Table, Verdict, estimate
 from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.claims.verdicts import Table, Verdict, judge
-from refkan.training.recipes.setups.named import ORDINARY, ordinary_setup
+from refkan.training.recipes.setups.ordinary_setup import ORDINARY, ordinary
 from validation.grounds import require
-from validation.literature.answers import answer, median
+from validation.literature.answers import median
+from validation.statements import ByCells, Cells, times
 
 CLAIMS = ("O7",)
-
-PUBLISHED, LEVEL = 10.0, 0.05
 
 RIVALS = ("adam", "lbfgs")
 
@@ -93,7 +92,7 @@ FULL = Size(
 
 def solve(cell: Mapping[str, str], seed: int, steps: int) -> dict[str, Any]:
     """Train one network on one equation by one method; return its error, the value, steps and processor time."""
-    setup = ordinary_setup(cell["problem"], int(cell["points"]))
+    setup = ordinary(cell["problem"], int(cell["points"]))
     if cell["network"] == "kan":
         net = rk.kan([1, 5, 1], 4, 8, setup.ranges, node_map="sigmoid")
     else:
@@ -138,81 +137,65 @@ def run(
     return [verdict(trained, size)]
 
 
-def ratios(runs: Runs, method: str, rival: str, what: str = "error") -> np.ndarray:
-    """Return the error (or another number) of the rival over that of the method, pair by pair."""
-    return np.array([b[what] / a[what] for a, b in zip(runs[method], runs[rival], strict=True)])
+def median_ratios(runs: Runs, method: str, rival: str, size: Size, what: str = "error") -> dict[int, float]:
+    """Return by seed the median over problems of a number of the rival over that of the method."""
+    table = np.array([b[what] / a[what] for a, b in zip(runs[method], runs[rival], strict=True)])
+    by_seed = np.median(table.reshape(len(size.problems), len(size.seeds)), axis=0)
+    return dict(zip(size.seeds, by_seed.tolist(), strict=True))
 
 
-def ahead(runs: Runs, method: str, factor: float, rivals: Sequence[str] = RIVALS) -> bool:
-    """Whether the method is ahead of all rivals by this factor, significantly."""
-    for rival in rivals:
-        found = ratios(runs, method, rival)
-        p = binomtest(int(np.sum(found > 1)), found.size, 0.5, alternative="greater").pvalue
-        if not (np.median(found) >= factor and p < LEVEL):
-            return False
-    return True
+def asked(least: float) -> Callable[[Cells], tuple[Estimate, ...]]:
+    """Both ratios, with what they must be at least."""
+    return lambda cells: tuple(
+        estimate(cell.cell, cell.values, "geometric mean", at_least=least, cost=COST) for cell in cells
+    )
 
 
-def beside(choice: Mapping[str, str], runs: Runs, size: Size) -> tuple[Beside, ...]:
-    """Return an order of magnitude beside the ratios, of each seed the median over problems."""
-    cells = []
-    for rival in RIVALS:
-        table = ratios(runs, choice["method"], rival).reshape(len(size.problems), len(size.seeds))
-        values = dict(zip(size.seeds, np.median(table, axis=0).tolist(), strict=True))
-        cells.append(Beside(f"error of {rival} over {choice['method']}", "ratio", values, PUBLISHED))
-    return tuple(cells)
+COST = "one seed takes two minutes of processor time a network"
+
+JUDGED = {
+    "O7": ByCells(
+        asked(10.0),
+        control=times(error_of=1e4),
+        twin=times(error_of=1e-4),
+        corrected=asked(1.0),
+        published=False,
+    )
+}
 
 
 def verdict(trained: Mapping[str, Runs], size: Size) -> Verdict:
     """O7."""
-    results, rows, left = [], [], []
-    for method in OPEN[0].values:
-        for network in OPEN[1].values:
-            choice = {"method": method, "network": network}
-            if network not in trained:
-                left.append(choice)
-                continue
-            runs = trained[network]
-            numbers = ", ".join(
-                f"{rival} {np.median(ratios(runs, method, rival)):.3g} times the error in"
-                f" {np.median(ratios(runs, method, rival, 'seconds')):.2g} times the time"
-                for rival in RIVALS
-            )
-            results.append(
-                Reading(
-                    choice,
-                    ahead(runs, method, PUBLISHED),
-                    f"medians of {len(runs[method])} pairs: {numbers}",
-                    ahead(runs, method, 1.0),
-                    beside(choice, runs, size),
-                    size=f"{len(size.seeds)} seeds",
-                )
-            )
+    by, results, rows, left = JUDGED["O7"], [], [], []
+    for choice in ({"method": m, "network": n} for m in OPEN[0].values for n in OPEN[1].values):
+        if (runs := trained.get(choice["network"])) is None:
+            left.append(choice)
+            continue
+        method = choice["method"]
+        errors = {rival: median_ratios(runs, method, rival, size) for rival in RIVALS}
+        seconds = {rival: median_ratios(runs, method, rival, size, "seconds") for rival in RIVALS}
+        cells = tuple(Beside(f"error of {rival} over {method}", "ratio", errors[rival]) for rival in RIVALS)
+        times = ", ".join(f"{rival} {np.median(list(s.values())):.2g}" for rival, s in seconds.items())
+        text = f"processor time over the method's: {times}"
+        results.append(by.reading(choice, cells, measured=text, size=f"{len(size.seeds)} seeds"))
     for network, runs in trained.items():
         for k, problem in enumerate(size.problems):
             where = slice(k * len(size.seeds), (k + 1) * len(size.seeds))
             for method, found in runs.items():
-                errors = "/".join(f"{one['error']:.1e}" for one in found[where])
+                each = "/".join(f"{one['error']:.1e}" for one in found[where])
                 time = median([one["seconds"] for one in found[where]])
-                rows.append((network, problem, method, errors, f"{time:.2g}"))
-    return answer(
+                rows.append((network, problem, method, each, f"{time:.2g}"))
+    return Readings(results, left).verdict(
         "O7",
-        results,
-        left,
-        "Steps at most: " + ", ".join(f"{method} {steps}" for method, steps in size.steps.items()) + ".",
-        {"seeds": list(size.seeds), "runs": {network: dict(runs) for network, runs in trained.items()}},
-        {
-            f"{rival} an order ahead": judge(
-                any(ahead(runs, rival, PUBLISHED, OPEN[0].values) for runs in trained.values()), experiment=True
-            )
-            for rival in RIVALS
-        },
-        "lower errors, by less than an order",
-        (
+        corrected="lower errors, by less than an order",
+        details="Steps at most: " + ", ".join(f"{method} {steps}" for method, steps in size.steps.items()) + ".",
+        data={"seeds": list(size.seeds), "runs": {network: dict(runs) for network, runs in trained.items()}},
+        tables=(
             Table(
                 "Relative L2 errors of every seed, and median processor time",
                 ("network", "problem", "method", "errors", "seconds"),
                 tuple(rows),
             ),
         ),
+        **by.checks(results),
     )

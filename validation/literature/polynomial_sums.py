@@ -6,8 +6,10 @@ by an order of magnitude". With Chebyshev polynomials T_m (products of them for 
 
     f(x) = sum_n c_n tanh( sum_(m in Lambda) a_(n,m) T_m(x) ),        x in [-1, 1]^d
 
-The tables behind the sentence were not at hand, so that its order of magnitude, 10, is the published number here. What
-it leaves open:
+The paper (its full text was read) shows figures of means over five starts, against the number of parameters, and one
+comparison in numbers, on another target: relative errors 1.35e-3 with 420 parameters, 9.65e-2 for a KAN with 1412,
+1.18e-1 for a dense network with 1020. Its KANs have 5 intervals, cubic splines and SiLU edges; training is 5000 steps
+of Adam, then a trust-region Newton method, on 2000 Gauss points. Other here, or open:
 
     degree     of the polynomials: "low" (4 in one variable, total degree 2 in two) or "high" (9, and 4)
     kan        intervals of the KAN's splines of order 4, [d, w, 1], mean-std map: 3 or 8
@@ -17,11 +19,10 @@ The network of polynomials is a dense tanh network on the lifted inputs. MLPs ar
 The width of each is the largest that the budget of parameters allows. Targets of one and of two variables, smooth and
 not, scaled to mean 0 and variance 1; every start has its own samples, the same for all networks.
 
-Criterion, fixed before the runs: pairs are (target, budget), the error of a pair the median over starts of the root
-mean square error at fresh points, its spread the standard deviation over starts. "Often" is half of the pairs: a
-reading holds if in at least half of them both rivals have at least 10 times the error, and in half of them both have at
-least 10 times the spread. As corrected: in at least half of the pairs both rivals have a larger error, and in half a
-larger spread.
+Estimated: of each start the median over pairs (target, budget) of the error of a rival over ours; over starts the
+geometric mean. "By an order of magnitude" asks at least 10 of both rivals, as corrected 1. The spread, a standard
+deviation over starts, is one number a pair: its median ratio stands beside, and the share of pairs in which both rivals
+have ten times ours. Four starts, since one takes two minutes of processor time.
 """
 
 from __future__ import annotations
@@ -35,18 +36,17 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
+from refkan.claims import Beside, Estimate, Experiment, Factor, Readings, Table, Verdict, estimate
+from refkan.claims.experiments import written
 from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.claims.verdicts import Table, Verdict, judge
 from validation.grounds import require
-from validation.literature.answers import answer, median
+from validation.literature.answers import median
+from validation.statements import ByCells, Cells, times
 
 CLAIMS = ("O10",)
 
-PUBLISHED = 10.0
-"""An order of magnitude."""
+TENFOLD = 10.0
 
-OFTEN = 0.5
 
 OPEN = (
     Factor("degree", ("low", "high"), "of the polynomials"),
@@ -207,14 +207,31 @@ def often(pairs: Pairs, measure: str, factor: float, ours: str = OURS) -> float:
     return float(np.mean(np.all([ratios(pairs, measure, rival, ours) >= factor for rival in others], axis=0)))
 
 
-def ahead(pairs: Pairs, factor: float, ours: str = OURS) -> bool:
-    """Whether that is often so of both error and spread."""
-    return all(often(pairs, measure, factor, ours) >= OFTEN for measure in MEASURES)
+def asked(least: float) -> Callable[[Cells], tuple[Estimate, ...]]:
+    """Both ratios of errors, with what they must be at least."""
+    return lambda cells: tuple(
+        estimate(cell.cell, cell.values, "geometric mean", at_least=least, cost=COST) for cell in cells
+    )
+
+
+COST = "one start takes two minutes of processor time"
+
+CELL = "error of {} over polynomials, median of pairs"
+
+JUDGED = {
+    "O10": ByCells(
+        asked(10.0),
+        control=times(error_of=1e3),
+        twin=times(error_of=1e-3),
+        corrected=asked(1.0),
+        published=False,
+    )
+}
 
 
 def verdict(under: Sequence[tuple[Mapping[str, str], Pairs]], left: Sequence[Mapping[str, str]], size: Size) -> Verdict:
     """O10."""
-    results, rows = [], []
+    by, results, rows = JUDGED["O10"], [], []
     for choice, pairs in under:
         cells = []
         for rival in RIVALS:
@@ -222,29 +239,21 @@ def verdict(under: Sequence[tuple[Mapping[str, str], Pairs]], left: Sequence[Map
                 seed: median([networks[rival][k] / networks[OURS][k] for networks in pairs.values()])
                 for k, seed in enumerate(size.seeds)
             }
-            cells.append(Beside(f"error of {rival} over polynomials, median of pairs", "ratio", values, PUBLISHED))
-        middles = {(m, r): float(np.median(ratios(pairs, m, r))) for m in MEASURES for r in RIVALS}
-        numbers = ", ".join(f"{m} of {r} {value:.2g}" for (m, r), value in middles.items())
-        shares = ", ".join(f"{often(pairs, m, PUBLISHED):.0%} of {m}s" for m in MEASURES)
-        results.append(
-            Reading(
-                choice,
-                ahead(pairs, PUBLISHED),
-                f"both rivals tenfold in {shares}; median ratios: {numbers}",
-                ahead(pairs, 1.0),
-                tuple(cells),
-                size=f"{len(pairs)} pairs, {len(size.seeds)} starts",
-            )
-        )
+            cells.append(Beside(CELL.format(rival), "ratio", values))
+        spreads = ", ".join(f"{rival} {np.median(ratios(pairs, 'spread', rival)):.2g}" for rival in RIVALS)
+        shares = ", ".join(f"{often(pairs, m, TENFOLD):.0%} of {m}s" for m in MEASURES)
+        text = f"both rivals tenfold in {shares}; spread over ours, median of pairs: {spreads}"
+        shown = f"{len(pairs)} pairs, {len(size.seeds)} starts"
+        results.append(by.reading(choice, cells, measured=text, size=shown))
         for (target, budget), networks in pairs.items():
             numbers_of = (f"{median(e):.2g} ({MEASURES['spread'](e):.1g})" for e in networks.values())
             rows.append((written(choice), target, str(budget), *numbers_of))
-    return answer(
+    return Readings(results, left).verdict(
         "O10",
-        results,
-        left,
-        "Under each reading the networks have the same samples, budget, method and number of steps. " + beaten(under),
-        {
+        corrected="lower in most cases, not by an order of magnitude",
+        details="Under each reading the networks have the same samples, budget, method and number of steps. "
+        + beaten(under),
+        data={
             "seeds": list(size.seeds),
             "errors": [
                 {
@@ -254,20 +263,14 @@ def verdict(under: Sequence[tuple[Mapping[str, str], Pairs]], left: Sequence[Map
                 for choice, pairs in under
             ],
         },
-        {
-            f"{network} tenfold ahead": judge(
-                any(ahead(pairs, PUBLISHED, network) for _, pairs in under), experiment=True
-            )
-            for network in RIVALS
-        },
-        "lower in most cases, not by an order of magnitude",
-        (
+        tables=(
             Table(
                 "Median errors over starts, their standard deviation in brackets",
                 ("reading", "target", "parameters", OURS, *RIVALS),
                 tuple(rows),
             ),
         ),
+        **by.checks(results),
     )
 
 

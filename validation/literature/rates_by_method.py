@@ -34,12 +34,12 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.readings import Experiment, Factor, Reading, written
+from refkan.claims import Experiment, Factor, Reading, Readings, Table, Verdict, judge
+from refkan.claims.experiments import written
 from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.training.optimizers import State
 from validation.grounds import require
-from validation.literature.answers import answer, median
+from validation.literature.answers import median
 
 CLAIMS = ("O8",)
 
@@ -211,18 +211,16 @@ def verdict(under: Under, left: Sequence[Mapping[str, str]], size: Size) -> Verd
         for choice, runs in under
     ]
     modes = [len(run["eigenvalues"]) for _, runs in under for run in runs]
-    return answer(
+    return Readings(results, left).verdict(
         "O8",
-        results,
-        left,
-        f"Modes that count: {min(modes)} to {max(modes)} a run. " + DETAILS,
-        {"seeds": list(size.seeds), "runs": [{"reading": dict(c), "runs": list(runs)} for c, runs in under]},
-        {
+        details=f"Modes that count: {min(modes)} to {max(modes)} a run. " + DETAILS,
+        data={"seeds": list(size.seeds), "runs": [{"reading": dict(c), "runs": list(runs)} for c, runs in under]},
+        mutations={
             "Levenberg-Marquardt as well": judge(any(scales(runs, SECOND_ORDER) for _, runs in under), experiment=True),
             "gradient descent neither": judge(any(scales(runs, ("gd",), 0.0) for _, runs in under), experiment=True),
         },
-        "for gradient descent; Levenberg-Marquardt is free of it; Adam's rates lie between",
-        (Table("Slope of log rate over log eigenvalue, of every seed", ("reading", *METHODS), tuple(rows)),),
+        corrected="for gradient descent; Levenberg-Marquardt is free of it; Adam's rates lie between",
+        tables=(Table("Slope of log rate over log eigenvalue, of every seed", ("reading", *METHODS), tuple(rows)),),
     )
 
 

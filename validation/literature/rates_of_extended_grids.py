@@ -40,13 +40,13 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.readings import Beside, Experiment, Factor, Reading, written
+from refkan.claims import Beside, Experiment, Factor, Reading, Readings, Table, Verdict, judge
+from refkan.claims.experiments import written
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from
-from refkan.claims.verdicts import Table, Verdict, judge
 from refkan.splines.knots import uniform_breakpoints
 from refkan.training.adaptivity.error_indicators.indicators import LayerState
 from validation.grounds import require
-from validation.literature.answers import answer, median, refitted
+from validation.literature.answers import median, refitted
 
 CLAIMS = ("O11",)
 
@@ -279,25 +279,23 @@ def verdict(
                 )
             )
     first = [exponent(runs) for _, found in under for runs in found["rates"].values()]
-    return answer(
+    return Readings([reading(choice, found, size) for choice, found in under], left).verdict(
         "O11",
-        [reading(choice, found, size) for choice, found in under],
-        left,
-        f"Exponents over readings and degrees lie between {min(first):.2f} and {max(first):.2f}. The median ratio of "
-        f"test errors on the finest grid, refit over exact: {refit_over_exact(under) or 'not run'}.",
-        {
+        details=f"Exponents over readings and degrees lie between {min(first):.2f} and {max(first):.2f}. The median"
+        f" ratio of test errors on the finest grid, refit over exact: {refit_over_exact(under) or 'not run'}.",
+        data={
             "seeds": list(size.seeds),
             "runs": [{"reading": dict(choice), **plain(found)} for choice, found in under],
         },
-        {
+        mutations={
             "like G^-k": judge(any(rates_hold(found, 0.0) for _, found in under), experiment=True),
             "like G^-(k+2)": judge(any(rates_hold(found, 2.0) for _, found in under), experiment=True),
             "least with a tenth of the parameters": judge(
                 any(threshold_holds(found, 0.1) for _, found in under), experiment=True
             ),
         },
-        "the exponents hold; beyond the threshold finer grids gain nothing, and need not lose anything",
-        (Table("Median test errors", ("reading", "samples", *(["error"] * 5)), tuple(rows)),),
+        corrected="the exponents hold; beyond the threshold finer grids gain nothing, and need not lose anything",
+        tables=(Table("Median test errors", ("reading", "samples", *(["error"] * 5)), tuple(rows)),),
     )
 
 

@@ -34,8 +34,8 @@ from refkan.analysis.exact.ranks.ranks import rank_of_matrix
 from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
 from refkan.analysis.exact.spectra.rational import rational_gram
-from refkan.claims.readings import Reading, Readings, written
-from refkan.claims.verdicts import Table, Verdict, judge
+from refkan.claims import Reading, Readings, Table, Verdict, judge
+from refkan.claims.experiments import written
 from validation.grounds import require
 from validation.literature import grid_extension
 

@@ -29,7 +29,7 @@ import numpy as np
 import scipy.sparse as sp
 
 import refkan as rk
-from refkan.claims.verdicts import Status, Verdict, judge
+from refkan.claims import Status, Verdict, judge
 from refkan.networks import chebyshev_kan
 from refkan.networks.node_maps import NODE_MAPS
 from validation.grounds import require

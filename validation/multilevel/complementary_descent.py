@@ -41,8 +41,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims.readings import Beside, Choice, Reading, Readings, written
-from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.claims import Beside, Choice, Figure, Reading, Readings, Verdict, judge
+from refkan.claims.experiments import written
 from validation.grounds import require
 from validation.multilevel.complementary_shares import (
     BASES,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.readings import Choice, Experiment, Factor
+from refkan.claims import Choice, Experiment, Factor
 from validation.descent.kernels_of_both_bases import radius, relu_jacobian
 
 INTERVALS = ((1, 3), (2, 6), (4, 12))

@@ -26,7 +26,7 @@ import numpy as np
 from scipy.linalg import cholesky, eigvalsh, solve_triangular
 
 import refkan as rk
-from refkan.claims.verdicts import Figure, Verdict, judge
+from refkan.claims import Figure, Verdict, judge
 from refkan.splines import bsplines, transfer
 from validation.grounds import require
 

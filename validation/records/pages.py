@@ -1,4 +1,4 @@
-"""The page of verdicts, its table first, written from the kept rows."""
+"""The pages of verdicts, of readings and of goals, written from the kept rows."""
 
 from __future__ import annotations
 
@@ -6,96 +6,156 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from refkan.claims.reporting.reading_tables import by_unit
-from refkan.claims.rows import Row
-from validation.ledger import LEDGER, SOURCES
+from refkan.claims import Row
+from refkan.claims.estimates import from_plain
+from refkan.claims.reporting.reading_tables import ESTIMATE_COLUMNS, by_unit, estimate_cells
+from validation.ledger import LEDGER
 from validation.records.markdown import markdown_table
-from validation.records.store import Kept
+from validation.records.store import Kept, is_old
+from validation.sources import SOURCES
 
 NONE = "-"
 
 HOLDS = ("holds", "holds as corrected")
 
+LONGEST = 900
+"""Characters of measurements that a row of the page has room for; the report has all."""
+
 
 def counts(rows: Iterable[dict[str, Any]]) -> str:
     """Return how many rows came out how, the most frequent first."""
-    return ", ".join(f"{number} {status}" for status, number in Counter(r["status"] for r in rows).most_common())
+    return ", ".join(f"{number} {status}" for status, number in Counter(map(status_of, rows)).most_common())
+
+
+def status_of(kept: Mapping[str, Any]) -> str:
+    """The status of a kept row; of one that an earlier criterion judged, that it is not judged."""
+    return "not run since its criterion changed" if is_old(kept) else str(kept["status"])
 
 
 def table(quick: Kept, full: Kept) -> str:
     """Return the answered rows, in the order of the ledger, as a Markdown table."""
+    rows = [row for row in LEDGER if (row.id in quick or row.id in full) and not row.goal]
+    cells = (
+        [
+            f"[{r.id}](#{r.id.lower()})",
+            r.source,
+            _text(r.claim),
+            in_short(full.get(r.id)),
+            of_quick(r, quick, full),
+        ]
+        for r in rows
+    )
+    return markdown_table(["id", "source", "claim", "full size", "quick run"], cells)
 
-    def status(kept: Kept, row: Row) -> str:
-        return in_short(kept[row.id]) if row.id in kept else NONE
 
-    rows = [row for row in LEDGER if row.id in quick or row.id in full]
-    cells = ([r.id, r.source, r.claim, status(quick, r), status(full, r)] for r in rows)
-    return markdown_table(["id", "source", "claim", "quick", "full size"], cells)
-
-
-def in_short(kept: dict[str, Any]) -> str:
-    """Return the status of a row, with the number of readings that were decided and of those under which it holds."""
-    decided = [reading["holds"] for reading in kept["readings"] if reading["holds"] is not None]
-    if not decided:
-        return str(kept["status"])
-    small = len(kept["readings"]) - len(decided)
+def in_short(kept: dict[str, Any] | None) -> str:
+    """Return the status of a row, with the number of readings that speak and of those under which it holds."""
+    if kept is None:
+        return NONE
+    status = status_of(kept)
+    speaking = [r for r in kept["readings"] if r["calibrated"]] or kept["readings"]
+    decided = [reading["holds"] for reading in speaking if reading["holds"] is not None]
+    if is_old(kept) or not decided:
+        return status
+    tried = len(kept["readings"])
     over = f"{sum(decided)} of {len(decided)} reading{'' if len(decided) == 1 else 's'}"
-    over += f" ({small} too small to decide)" if small else ""
-    return f"holds under {over}" if any(decided) else f"{kept['status']}, under {over}"
+    over += f" ({tried} tried)" if tried > len(decided) else ""
+    return f"holds under {over}" if any(decided) else f"{status}, under {over}"
 
 
-def page(quick: Kept, full: Kept) -> str:
-    """Return the page of all verdicts: a table, then each with its criterion and numbers."""
-    sections = [
-        _section(row, quick.get(row.id), full.get(row.id)) for row in LEDGER if row.id in quick or row.id in full
-    ]
+def of_quick(row: Row, quick: Kept, full: Kept) -> str:
+    """Return what a quick run says: its verdict where no chance enters, else whether it points as the record does."""
+    kept = quick.get(row.id)
+    if kept is None:
+        return NONE
+    if is_old(kept):
+        return status_of(kept)
+    chance = bool(kept["estimates"] or kept["readings"])
+    if not chance or row.id not in full or is_old(full[row.id]):
+        return status_of(kept)
+    return str(kept.get("said", "")).partition("small run: ")[2] or status_of(kept)
+
+
+def verdicts(quick: Kept, full: Kept) -> str:
+    """Return the page of all verdicts: a table, then each on a screen."""
+    rows = [row for row in LEDGER if (row.id in quick or row.id in full) and not row.goal]
     return f"""# Verdicts
 
 Written by `python -m validation.records` from the rows kept in `validation/records/`; `python -m validation` measures
-them anew, `python -m validation --full` at the sizes of the papers, and its report adds set-ups, figures and raw data.
-Quick: {counts(quick.values())}. At full size: {counts(full.values())}.
+them anew in minutes, `python -m validation --full` at the sizes of the papers, and its report adds figures, set-ups and
+raw data. At full size: {counts(full.values())}.
 
-"Holds as corrected" means that the claim as printed fails and a corrected statement, given with it, holds. What the
-description of an experiment leaves open is a factor, and a reading is one choice of each: a claim holds under so many
-of them. "Not reproduced" is said only where published numbers stand beside measured ones in one unit and no reading is
-left; a claim that does not hold and has readings left is undecided. Every row also runs its claim mutated, which has to
-fail.
-
-{SOURCES}
-
-Quick sizes are small: a verdict on training is that of the size run. The full size is that of the papers, or what the
-row's file states. B1 needs the backends that it judges (extra `backends`).
+A claim on an experiment is decided by estimates with 95 % intervals over seeds: it holds where they lie on its side, is
+refuted where they lie beyond, and is undecided where they hold the bound or seeds are too few. What the description of
+an experiment leaves open is a reading; those that meet the published means and deviations of cells that the claim is
+not about speak, and [all that were tried](readings.md) stand beside. "Holds as corrected": the claim as printed fails,
+and a corrected statement holds. "Not reproduced": published numbers stand beside ours, and no reading brings them
+together. A quick run of an experiment decides nothing: it says whether it points as the record does. Every row runs its
+claim mutated, which must fail, and rows that fail a positive control, which must hold. [Goals](goals.md) are no claims.
 
 {table(quick, full)}
-""" + "\n".join(sections)
+{"".join(_section(row, quick.get(row.id), full.get(row.id)) for row in rows)}
+## Sources
+
+{SOURCES}
+"""
 
 
 def _section(row: Row, quick: dict[str, Any] | None, full: dict[str, Any] | None) -> str:
-    lines = [f"## {row.id}: {row.claim}\n", f"*{row.source}.* Measured: {row.measured}. Holds if: {row.criterion}.\n"]
-    for name, kept in (("Quick", quick), ("Full size", full)):
-        if kept is not None:
-            lines.append(f"**{name}: {in_short(kept)}.** {_text(kept['measured'])} ({_run(kept)})\n")
-            lines += _readings(row, kept)
-            if "earlier" in kept:
-                earlier = kept["earlier"]
-                lines.append(f"At the published size, one set-up: {_text(earlier['measured'])} ({_run(earlier)})\n")
-    # A corrected statement that was not measured to hold is no correction.
-    held = [kept for kept in (full, quick) if kept and kept["status"] in HOLDS]
-    if corrected := next((kept["corrected"] for kept in held if kept["corrected"]), ""):
-        lines.append(f"As corrected: {_text(corrected)}\n")
+    shown = full if full is not None and not (is_old(full) and quick is not None and not is_old(quick)) else quick
+    assert shown is not None
+    size = "at full size" if shown is full else "quick run"
+    lines = [
+        f"\n## {row.id}\n",
+        f"*{_text(row.source)}.* {_text(row.claim)}.\n",
+        f"**{in_short(shown)}** ({size}, {_run(shown)}). Holds if: {_text(row.criterion)}.\n",
+    ]
+    if full is not None and is_old(full):
+        lines.append(
+            f"At full size not run since the criterion changed (it took {full['seconds_of_file']:.0f} s); by the"
+            f" earlier one, {_text(full['criterion'])}: {full['status']}.\n"
+        )
+    if shown["estimates"]:
+        cells = ([_text(cell) for cell in e] for e in estimate_cells(map(from_plain, shown["estimates"])))
+        lines.append(markdown_table(ESTIMATE_COLUMNS, cells))
+    measured = _text(shown["measured"])
+    lines.append(f"Measured: {measured[:LONGEST]}{' ...' if len(measured) > LONGEST else ''}\n")
+    if shown["status"] in HOLDS and shown["corrected"] and not is_old(shown):
+        lines.append(f"As corrected: {_text(shown['corrected'])}.\n".replace("..\n", ".\n"))
+    if "earlier" in shown:
+        earlier = shown["earlier"]
+        lines.append(f"At the published size, one set-up: {_text(earlier['measured'])} ({_run(earlier)})\n")
+    twins = [f"{_text(name)} ({status})" for name, status in shown["mutations"].items()]
+    controls = [f"{_text(name)} ({status})" for name, status in shown["controls"].items()]
+    told = [f"Mutated: {'; '.join(twins)}."] if twins else []
+    told += [f"Control: {'; '.join(controls)}."] if controls else []
+    told += ["[All readings](readings.md)."] if shown["readings"] else []
+    lines += [" ".join(told) + "\n", f"    python -m validation --full {row.id}\n"]
     return "\n".join(lines)
 
 
+def readings(full: Kept) -> str:
+    """Return the page of readings: for each row that has any, all that were tried, and published cells beside ours."""
+    sections = [
+        f"\n## {row.id}\n\n{_text(row.claim)}.\n\n" + "\n".join(_readings(row, full[row.id]))
+        for row in LEDGER
+        if row.id in full and full[row.id]["readings"] and not row.goal
+    ]
+    return f"""# Readings
+
+Every reading that was tried of what the descriptions of experiments leave open, at full size, and published cells
+beside ours under the first: the tables behind the [verdicts](verdicts.md). Written by `python -m validation.records`.
+{"".join(sections)}"""
+
+
 def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
-    """Return the readings of a row as a table, and a table of published cells beside those of each reading."""
+    """Return the readings of a row as a table, and a table of published cells beside those of the first."""
     readings = kept["readings"]
-    if not readings:
-        return []
     names = list(readings[0]["choice"])
     varied = [name for name in names if len({reading["choice"][name] for reading in readings}) > 1]
     fixed = ", ".join(f"{name}={readings[0]['choice'][name]}" for name in names if name not in varied)
-    answers = {True: "yes", False: "no", None: "too few seeds"}
-    lines = [f"Readings ({fixed}):\n"] if fixed else ["Readings:\n"]
+    answers = {True: "yes", False: "no", None: "undecided"}
+    lines = [f"In all of them {fixed}.\n"] if fixed else []
     rows = []
     for r in readings:
         calibrated = "" if r["calibrated"] is None else answers[r["calibrated"]]
@@ -116,17 +176,41 @@ def _beside(row: Row, cell: Mapping[str, Any]) -> list[str]:
     if printed and cell["published deviation"] is not None:
         printed += f" ({cell['published deviation']:.1e})"
     measured = [f"{cell['median']:.2e}", f"{cell['mean']:.2e} ({cell['deviation']:.1e})", str(len(cell["seeds"]))]
-    line = f'`python -m validation {row.id} --cell "{cell["again"]}" --seed {cell["seeds"][0]}`'
+    line = (
+        f'`python -m validation {row.id} --cell "{cell["again"]}" --seed {cell["seeds"][0]}`' if cell["again"] else ""
+    )
     return [cell["cell"], printed, *measured, line]
+
+
+def goals(kept: Kept) -> str:
+    """Return the page of goals: what is asked, and what was reached."""
+    sections = []
+    for row in (row for row in LEDGER if row.goal and row.id in kept):
+        own = kept[row.id]
+        cells = ([_text(cell) for cell in e] for e in estimate_cells(map(from_plain, own["estimates"])))
+        numbers = (
+            markdown_table(ESTIMATE_COLUMNS, cells) if own["estimates"] else f"Reached: {_text(own['measured'])}\n"
+        )
+        sections.append(
+            f"\n## {row.id}\n\n{_text(row.claim)}: {_text(row.measured)}. Asked: {_text(row.criterion)}.\n\n{numbers}\n"
+            f"{_run(own)}\n\n    python -m validation --full {row.id}\n"
+        )
+    return f"""# Goals
+
+What this library sets out to reach on the papers' problems, and what it reached: numbers of our own, beside the
+[verdicts](verdicts.md) on claims, which they neither support nor refute. Written by `python -m validation.records`.
+{"".join(sections)}"""
 
 
 def _run(kept: dict[str, Any]) -> str:
     where = kept["circumstances"]
-    return f"`{kept['file']}`, {kept['seconds_of_file']:.3g} s, {kept['finished'][:10]}, commit {where['commit']}"
+    judged = "; judged again from the kept numbers" if "judged" in kept else ""
+    day, seconds = kept["finished"][:10], kept["seconds_of_file"]
+    return f"`{kept['file']}`, {seconds:.3g} s, {day}, commit {where['commit']}{judged}"
 
 
 def _text(text: str) -> str:
     """Return a text in which Markdown sees no marks."""
     for mark in "\\*_|<>`":
         text = text.replace(mark, f"\\{mark}")
-    return text
+    return text.rstrip(".")

@@ -4,41 +4,58 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
-from validation.ledger import LEDGER
+from refkan.claims.running.discovery import discover
+from refkan.claims.running.outcomes import plain
+from validation.ledger import LEDGER, row
+from validation.statements import ByCells, judged_again
 
 FOLDER = Path(__file__).parent
 
 SIZES = ("quick", "full")
 
 KEPT = ("id", "source", "claim", "what_is_measured", "criterion", "status", "file", "seconds_of_file", "finished")
-OF_VERDICT = ("measured", "corrected", "mutations", "readings")
+OF_VERDICT = ("measured", "corrected", "mutations", "controls", "estimates", "readings")
 UNANSWERED = ("pending", "not run")
 
 Kept = dict[str, dict[str, Any]]
 
 
 def load(size: str, folder: Path = FOLDER) -> Kept:
-    """Return the kept rows of a size by id; none where nothing has been kept."""
+    """Return the kept rows of a size, or the goals, by id; none where nothing has been kept."""
     path = folder / f"{size}.json"
     if not path.exists():
         return {}
-    return {row["id"]: with_readings(row) for row in json.loads(path.read_text(encoding="utf-8"))}
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return {row["id"]: {"readings": [], "estimates": [], "controls": {}, **row} for row in rows}
 
 
-def with_readings(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row as the present method judges it: those before it knew no readings, and said "not reproduced" of one.
+def is_old(kept: Mapping[str, Any]) -> bool:
+    """Whether a kept row was judged by another criterion than the present one: its status says nothing about it."""
+    return bool(kept["criterion"] != row(kept["id"]).criterion)
 
-    Without readings nothing is "not reproduced": a claim of a paper is undecided, one of ours refuted.
-    """
-    status = row["status"]
-    if "readings" not in row and status == "not reproduced":
-        status = "refuted" if row["source"] == "ours" else "undecided"
-    return {"readings": [], **row, "status": status}
+
+def judge_again(ids: Sequence[str], folder: Path = FOLDER) -> None:
+    """Judge kept rows at full size by the present rules, from the numbers of every seed that they keep."""
+    kept = load("full", folder)
+    for id in ids:
+        (file,) = (file for file in discover(FOLDER.parent, LEDGER) if id in file.ids)
+        by: ByCells = import_module(f"validation.{file.module}").JUDGED[id]
+        kept[id] = judged_again(kept[id], by, row(id))
+    write("full", kept, folder)
+
+
+def write(size: str, kept: Kept, folder: Path) -> None:
+    """Write rows in the order of the ledger, one line for the numbers or the seeds of a cell."""
+    ordered = [kept[row.id] for row in LEDGER if row.id in kept]
+    text = json.dumps(plain(ordered), indent=1, ensure_ascii=False, allow_nan=False)
+    text = re.sub(r"\[\s+([-+.e\d,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    write_atomically(folder / f"{size}.json", f"{text}\n".encode())
 
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -64,7 +81,7 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         "processors": capsule["threads"]["processors"],
     }
     return [
-        {name: row[name] for name in (*KEPT, *OF_VERDICT)} | {"circumstances": circumstances}
+        {name: row[name] for name in (*KEPT, *OF_VERDICT)} | {"said": row["said"], "circumstances": circumstances}
         for row in record["rows"]
         if row["status"] not in UNANSWERED
     ]
@@ -90,12 +107,12 @@ def keep(record: Mapping[str, Any], folder: Path = FOLDER) -> list[str]:
     size = record["capsule"]["configuration"]["size"]
     if size not in SIZES:
         raise ValueError(f"size must be one of {', '.join(SIZES)}; got {size!r}")
+    new = {row["id"]: row for row in rows_of(record)}
+    goals = {id: kept for id, kept in new.items() if row(id).goal}
+    if goals and size == "full":  # a quick run says nothing of what was reached
+        write("goals", load("goals", folder) | goals, folder)
+    claims = {id: kept for id, kept in new.items() if id not in goals}
     before = load(size, folder)
-    new = {row["id"]: beside_earlier(row, before.get(row["id"])) for row in rows_of(record)}
-    merged = before | new
-    ordered = [merged[row.id] for row in LEDGER if row.id in merged]
-    text = json.dumps(ordered, indent=1, ensure_ascii=False, allow_nan=False)
-    # One line for the numbers or the seeds of a cell.
-    text = re.sub(r"\[\s+([-+.e\d,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
-    write_atomically(folder / f"{size}.json", f"{text}\n".encode())
+    claims = {id: beside_earlier(kept, before.get(id)) for id, kept in claims.items()}
+    write(size, before | claims, folder)
     return list(new)

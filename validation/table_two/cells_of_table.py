@@ -28,8 +28,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.cells import Cell, Grid
-from refkan.claims.readings import Factor
+from refkan.claims import Cell, Factor, Grid
 from validation.table_two.quasi_newton import Descent, Function, lbfgs
 from validation.table_two.ridge_network import BOUNDS, bisected, change_of_basis, local_polynomials, value_and_gradient
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 
-from refkan.claims.verdicts import Table, Verdict, judge
+from refkan.claims import Table, Verdict, judge
 from validation.grounds import require
 
 CLAIMS = ("R7",)

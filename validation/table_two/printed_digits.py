@@ -27,7 +27,7 @@ from math import isqrt
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims.verdicts import Figure, Table, Verdict, judge
+from refkan.claims import Figure, Table, Verdict, judge
 from validation.grounds import require
 from validation.table_two.cells_of_table import PRINTED
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from refkan.claims import Beside, Choice
 from refkan.claims.cells import Found, numbers, records
-from refkan.claims.readings import Beside, Choice, written
+from refkan.claims.experiments import written
 from validation.table_two.cells_of_table import OPEN, PLACE, PUBLISHED, UNIT, place
 
 LEAST_SEEDS = 10

@@ -20,15 +20,16 @@ others are a table of sensitivity. A quick run shows which way a small run point
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims.cells import Cell, Found
-from refkan.claims.readings import Choice, Reading, Readings, written
+from refkan.claims import Cell, Choice, Figure, Reading, Readings, Table, Verdict, judge
+from refkan.claims.cells import Found
+from refkan.claims.experiments import written
 from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.claims.verdicts import Figure, Table, Verdict, judge
 from validation.grounds import require
 from validation.table_two import cells_of_table
 from validation.table_two.cells_of_table import (
@@ -186,7 +187,7 @@ def verdict(id: str, under: Sequence[Under]) -> Verdict:
     measured += f" of {len(agree)} more readings it holds under {agree.count(True)}, fails under {agree.count(False)}"
     return Verdict(
         id,
-        Readings([base]).status,
+        Readings([replace(base, calibration=())]).status,  # it speaks, whichever other cells it meets
         measured,
         corrected=CORRECTED.get(id, "") if base.corrected and not base.holds else "",
         details=digits(first),

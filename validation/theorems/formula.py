@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Verdict, judge
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Verdict, judge
 from validation.grounds import require
 from validation.rationals import identity, to_flint
 

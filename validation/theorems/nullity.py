@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Verdict, judge
 from validation.grounds import require
 from validation.rationals import rank
 from validation.theorems.drawn_networks import STAYING, Case, posed

@@ -13,7 +13,7 @@ import flint
 import numpy as np
 
 from refkan import truth
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Verdict, judge
 from validation.grounds import require
 from validation.rationals import (
     block_diagonal,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise, product
 
-from refkan.claims.verdicts import Verdict
+from refkan.claims import Verdict
 from validation.grounds import require
 from validation.theorems.formula import Formula
 

@@ -14,7 +14,7 @@ from math import comb, factorial, log2
 import numpy as np
 
 from refkan import truth
-from refkan.claims.verdicts import Verdict
+from refkan.claims import Verdict
 from validation.grounds import require
 from validation.rationals import (
     Matrix,

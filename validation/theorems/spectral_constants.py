@@ -13,7 +13,7 @@ import flint
 import numpy as np
 
 import refkan as rk
-from refkan.claims.verdicts import Verdict, judge
+from refkan.claims import Verdict, judge
 from validation.grounds import require
 
 CLAIMS = ("S5",)

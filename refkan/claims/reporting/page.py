@@ -10,10 +10,11 @@ from html import escape
 from typing import Any
 
 from refkan.claims.reporting.mathml import with_formulas
-from refkan.claims.reporting.reading_tables import header_and_rows, readings_html
+from refkan.claims.reporting.reading_tables import estimates_html, header_and_rows, readings_html
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.outcomes import Outcome
-from refkan.claims.verdicts import FAILING, Figure, Table, Verdict
+from refkan.claims.statuses import FAILING
+from refkan.claims.verdicts import Figure, Table, Verdict
 
 # Raw data longer than this is left to the JSON record: a phone must be able to open the page.
 LONGEST_DATA = 20_000
@@ -64,17 +65,9 @@ def page(
     """Return the HTML page: the rows that ran, each with its size, its seeds and its readings."""
     counts = ", ".join(f"{number} {status}" for status, number in summary.items() if status not in UNANSWERED)
     missing = sum(summary.get(status, 0) for status in UNANSWERED)
-    survivors = [f"{o.row.id}: {name}" for o in outcomes for name in o.surviving_mutations]
-    warning = ""
-    if survivors:
-        listed = escape("; ".join(survivors))
-        warning = f"<p><strong>Mutated claims that were not refuted: {listed}.</strong></p>"
     size = str(capsule["configuration"]["size"])
     ran = [outcome for outcome in outcomes if outcome.status not in UNANSWERED]
-    rows = "\n".join(_table_row(outcome, size) for outcome in ran)
-    sections = "\n".join(_section(outcome, size, command) for outcome in ran)
-    names = "".join(f"<dt>{escape(short)}</dt><dd>{escape(name)}</dd>" for short, name in papers.items())
-    capsule_text = escape(json.dumps(capsule, indent=1, ensure_ascii=False))
+    goals = [outcome for outcome in ran if outcome.row.goal]
     text = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -85,27 +78,43 @@ def page(
 </head>
 <body>
 <h1>Validation of the claims</h1>
-<p>{escape(counts) or "No row ran"}{f"; {missing} rows did not run and are not shown" if missing else ""}. Every verdict
-is computed from its measurement by a criterion fixed before the run; "refuted" and "not reproduced" are results, not
-failures of the run. "Holds as corrected": the claim as printed fails, and a corrected statement, given with it, holds.
-A claim about an experiment is judged under several readings of what its description leaves open; it is "undecided"
-where it does not hold and readings are left.</p>
-{f"<dl>{names}</dl>" if names else ""}
-{warning}
-<div class="scroll rows"><table>
-<thead><tr><th>id</th><th>source</th><th>claim</th><th>verdict</th><th>size</th><th>seeds</th><th>readings</th>
-<th>measured</th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table></div>
-{sections}
+<p>{escape(counts) or "No row ran"}{f"; {missing} rows did not run and are not shown" if missing else ""}.</p>
+{_warning(outcomes)}
+{_rows([outcome for outcome in ran if not outcome.row.goal], size)}
+{f"<h2>Goals: asked and reached</h2>{_rows(goals, size)}" if goals else ""}
+<p>Every verdict is computed from its measurement by a criterion fixed before the run; "refuted" and "not reproduced"
+are results, not failures of the run. "Holds as corrected": the claim as printed fails, and a corrected statement, given
+with it, holds. A claim about an experiment is decided by estimates with intervals over seeds: it holds where they lie
+on its side, is refuted where they lie beyond, and is undecided where they hold the bound. What its description leaves
+open is a reading; those that meet the published cells that the claim is not about speak. A quick run of an experiment
+decides nothing: beside the recorded verdict stands whether it points the same way.</p>
+{"".join(_section(outcome, size, command) for outcome in ran)}
 <h2 id="capsule">Circumstances</h2>
-<pre>{capsule_text}</pre>
+<pre>{escape(json.dumps(capsule, indent=1, ensure_ascii=False))}</pre>
+{_references(papers)}
 </body>
 </html>
 """
     return _with_abbreviations(text, papers)
+
+
+def _warning(outcomes: Sequence[Outcome]) -> str:
+    survivors = [f"{o.row.id}: {name}" for o in outcomes for name in o.surviving_mutations]
+    listed = escape("; ".join(survivors))
+    return f"<p><strong>Mutated claims that were not refuted: {listed}.</strong></p>" if survivors else ""
+
+
+def _rows(outcomes: Sequence[Outcome], size: str) -> str:
+    rows = "\n".join(_table_row(outcome, size) for outcome in outcomes)
+    names = ("id", "source", "claim", "verdict", "size", "seeds", "readings", "measured")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+    return f'<div class="scroll rows">{table}</div>'
+
+
+def _references(papers: Mapping[str, str]) -> str:
+    names = "".join(f"<dt>{escape(short)}</dt><dd>{escape(name)}</dd>" for short, name in papers.items())
+    return f"<h2>References</h2>\n<dl>{names}</dl>" if papers else ""
 
 
 def _with_abbreviations(text: str, papers: Mapping[str, str]) -> str:
@@ -156,18 +165,19 @@ def _readings_of(verdict: Verdict | None) -> str:
     return f"holds under {sum(decided)} of {len(decided)}"
 
 
-def _badge(status: str) -> str:
-    return f'<span class="status {status.replace(" ", "-")}">{escape(status)}</span>'
+def _badge(outcome: Outcome) -> str:
+    kind = (outcome.recorded or outcome.status).replace(" ", "-")
+    return f'<span class="status {kind}">{escape(outcome.said)}</span>'
 
 
 def _table_row(outcome: Outcome, size: str) -> str:
     row, verdict = outcome.row, outcome.verdict
     measured = outcome.measured
     if verdict is not None and verdict.readings:  # over how many it holds stands beside it
-        measured = f"under the first reading: {verdict.readings[0]['measured']}"
+        measured = outcome.measured.partition(". ")[2] or measured
     return (
         f'<tr><td><a href="#{escape(row.id)}">{escape(row.id)}</a></td><td>{escape(row.source)}</td>'
-        f"<td>{with_formulas(row.claim)}</td><td>{_badge(outcome.status)}</td>"
+        f"<td>{with_formulas(row.claim)}</td><td>{_badge(outcome)}</td>"
         f'<td title="size">{escape(size)}</td><td title="seeds">{escape(seeds_of(verdict))}</td>'
         f'<td title="readings">{escape(_readings_of(verdict))}</td><td>{escape(measured)}</td></tr>'
     )
@@ -188,15 +198,16 @@ def _section(outcome: Outcome, size: str, command: Callable[[ClaimFile, str], st
         resumed = ", from a checkpoint" if result.resumed else ""
         run = f"{size} size, {result.seconds:.1f} s for the file, finished {result.finished}{resumed}"
         terms.append(("Run", escape(run)))
-    parts = [f'<h2 id="{escape(row.id)}">{escape(row.id)} {_badge(outcome.status)}</h2>', "<dl>"]
+    parts = [f'<h2 id="{escape(row.id)}">{escape(row.id)} {_badge(outcome)}</h2>', "<dl>"]
     parts += [f"<dt>{escape(term)}</dt><dd>{html}</dd>" for term, html in terms]
     parts.append("</dl>")
     if outcome.status == "error" and result is not None:
         parts.append(f"<pre>{escape(result.error)}</pre>")
     if verdict is not None:
         line = "" if outcome.file is None else command(outcome.file, row.id)
+        parts += [estimates_html(verdict.estimates), *map(_figure, verdict.figures)]
         parts += [readings_html(verdict.readings, line), *map(_table, verdict.tables)]
-        parts += [_details(verdict), _mutations(verdict), *map(_figure, verdict.figures), _data(verdict)]
+        parts += [_details(verdict), _twins(verdict), _data(verdict)]
     return "\n".join(part for part in parts if part)
 
 
@@ -209,14 +220,20 @@ def _details(verdict: Verdict) -> str:
     return "\n".join(f"<p>{with_formulas(paragraph)}</p>" for paragraph in paragraphs if paragraph)
 
 
-def _mutations(verdict: Verdict) -> str:
-    if not verdict.mutations:
-        return ""
-    items = ""
-    for name, status in verdict.mutations.items():
-        remark = "" if status in FAILING else " (should have been refuted)"
-        items += f"<li>{escape(name)}: {escape(status)}{remark}</li>"
-    return f"<h3>The claim mutated</h3>\n<ul>{items}</ul>"
+def _twins(verdict: Verdict) -> str:
+    """What became of the claim mutated, which must fail, and of the positive controls, which must hold."""
+    html = ""
+    missed = [name for name, status in verdict.controls.items() if status in FAILING]
+    for title, named, bad, remark in (
+        ("The claim mutated", verdict.mutations, verdict.surviving_mutations, "should have been refuted"),
+        ("Positive controls", verdict.controls, missed, "should hold"),
+    ):
+        items = "".join(
+            f"<li>{escape(name)}: {escape(status)}{f' ({remark})' if name in bad else ''}</li>"
+            for name, status in named.items()
+        )
+        html += f"<h3>{title}</h3>\n<ul>{items}</ul>" if items else ""
+    return html
 
 
 def _figure(figure: Figure) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from refkan.claims.estimates import Estimate
+
 
 def header_and_rows(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:
     """Return a table; the cells of `rows` are HTML, caption and columns are text.
@@ -67,6 +69,30 @@ def readings_html(readings: Sequence[Mapping[str, Any]], command: str) -> str:
     return "\n".join(parts)
 
 
+def estimates_html(estimates: Sequence[Estimate]) -> str:
+    """Return what was estimated as a table, each number with its interval, what is asked and what was published."""
+    if not estimates:
+        return ""
+    rows = [tuple(map(escape, cells)) for cells in estimate_cells(estimates)]
+    return header_and_rows("Estimates, with 95 % intervals", ESTIMATE_COLUMNS, rows)
+
+
+ESTIMATE_COLUMNS = ("estimated", "value", "interval", "asked", "published", "unit", "seeds", "side", "interval by")
+
+
+def estimate_cells(estimates: Iterable[Estimate]) -> list[tuple[str, ...]]:
+    """Return the cells of a table of estimates."""
+    rows: list[tuple[str, ...]] = []
+    for e in estimates:
+        side = {True: "of the claim", False: "beyond", None: "holds the bound"}[e.holds] if e.decides else ""
+        side = "too few seeds" if e.decides and not e.enough else side
+        interval = "exact" if not e.seeds and e.low == e.high else f"{e.low:.3g} to {e.high:.3g}"
+        seeds = f"{len(e.seeds)}" + (f": {e.cost}" if e.cost else "") if e.seeds else ""
+        printed = "" if e.published is None else f"{e.published:.3g}"
+        rows.append((e.name, f"{e.value:.3g}", interval, e.asked, printed, e.unit, seeds, side, e.method))
+    return rows
+
+
 def by_unit(cells: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Return the cells in groups of one unit each, in their order."""
     units = dict.fromkeys(cell["unit"] for cell in cells)
@@ -85,15 +111,15 @@ def cells_html(title: str, cells: Sequence[Mapping[str, Any]], command: str) -> 
         texts = [cell["cell"], f"{cell['median']:.2e}", mean]
         if printed:
             texts[1:1] = [_with_deviation(cell["published"], cell["published deviation"])]
-            near = "" if cell["near"] is None else "near" if cell["near"] else "not near"
-            texts += ["" if cell["published"] is None else f"{cell['median'] / cell['published']:.2g}", near]
+            meets = "" if cell["meets"] is None else "yes" if cell["meets"] else "no"
+            texts += ["" if cell["published"] is None else f"{cell['median'] / cell['published']:.2g}", meets]
         first, last = min(cell["seeds"]), max(cell["seeds"])
         seeds = f"{len(cell['seeds'])}: {first}" + (f" to {last}" if last > first else "")
         rows.append([*map(escape, (*texts, seeds, values)), f"<code>{escape(line)}</code>"])
     columns = ["cell", "measured median", "mean (deviation)", "seeds", "every seed", "one cell again"]
     if printed:
         columns[1:1] = ["published mean (deviation)"]
-        columns[4:4] = ["median / published", "within 4"]
+        columns[4:4] = ["median / published", "like five of ours"]
     return header_and_rows(f"{title}: {cells[0]['unit']}", columns, rows)
 
 
@@ -105,7 +131,7 @@ def _with_deviation(mean: float | None, deviation: float | None) -> str:
 
 def _answer(reading: Mapping[str, Any]) -> str:
     if reading["holds"] is None:
-        return "too small to decide"
+        return "undecided"
     return "yes" if reading["holds"] else "as corrected" if reading["corrected"] else "no"
 
 

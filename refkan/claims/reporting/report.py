@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
 from refkan.claims.reporting.page import page
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.outcomes import VOID, Outcome
-from refkan.claims.verdicts import STATUSES
+from refkan.claims.running.outcomes import VOID, Outcome, plain
+from refkan.claims.statuses import STATUSES
 
 HTML_NAME = "report.html"
 JSON_NAME = "record.json"
@@ -22,7 +23,7 @@ ORDER = (*STATUSES, VOID, "not run", "error")
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, int]:
     """Return the number of rows of each status that occurs, in a fixed order."""
-    count = Counter(outcome.status for outcome in outcomes)
+    count = Counter(outcome.recorded or outcome.status for outcome in outcomes)
     return {status: count[status] for status in ORDER if count[status]}
 
 
@@ -45,6 +46,8 @@ def _row_record(outcome: Outcome) -> dict[str, Any]:
         "what_is_measured": row.measured,
         "criterion": row.criterion,
         "status": outcome.status,
+        "recorded": outcome.recorded,
+        "said": outcome.said,
         "file": "" if outcome.file is None else outcome.file.name,
     }
     if result is not None:
@@ -58,6 +61,8 @@ def _row_record(outcome: Outcome) -> dict[str, Any]:
             "details": verdict.details,
             "data": verdict.data,
             "mutations": dict(verdict.mutations),
+            "controls": dict(verdict.controls),
+            "estimates": [plain(asdict(estimate)) for estimate in verdict.estimates],
             "readings": list(verdict.readings),
             "tables": [{"caption": t.caption, "columns": t.columns, "rows": t.rows} for t in verdict.tables],
             "figures": [{"name": figure.name, "caption": figure.caption} for figure in verdict.figures],

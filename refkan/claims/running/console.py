@@ -44,7 +44,7 @@ def table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
     lines = [line("id", "source", "claim", "verdict", "measured")]
     for outcome in outcomes:
         row = outcome.row
-        lines.append(line(row.id, row.source, row.claim, outcome.status, outcome.measured))
+        lines.append(line(row.id, row.source, row.claim, outcome.said, outcome.measured))
     counts = ", ".join(f"{number} {status}" for status, number in summary(outcomes).items())
     lines += ["", f"{counted(len(outcomes), 'row')}{': ' if counts else ''}{counts}"]
     errors: dict[str, list[str]] = {}
@@ -57,6 +57,7 @@ def table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
         for outcome in outcomes
         for name in outcome.surviving_mutations
     ]
+    lines += [f"{o.row.id}: {o.verdict.uncontrolled}" for o in outcomes if o.verdict and o.verdict.uncontrolled]
     return "\n".join(lines)
 
 

@@ -28,6 +28,8 @@ class Ledger:
         Full names of what sources abbreviate.
     twins
         Whether a claim without a mutated twin is an error.
+    recorded
+        Statuses of rows at full size, beside which quick runs of experiments are told.
     """
 
     program: str
@@ -37,3 +39,4 @@ class Ledger:
     command: Callable[[ClaimFile, str], str]
     papers: Mapping[str, str] = field(default_factory=dict)
     twins: bool = False
+    recorded: Mapping[str, str] = field(default_factory=dict)

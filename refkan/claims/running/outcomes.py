@@ -13,11 +13,13 @@ from typing import Any
 
 from refkan.base import json_data
 from refkan.base.plain_text import printable
+from refkan.claims.estimates import Estimate, from_plain
 from refkan.claims.rows import Row
 from refkan.claims.running.discovery import ClaimFile
+from refkan.claims.statuses import FAILING
 from refkan.claims.verdicts import Figure, Table, Verdict
 
-TEXTS = ("id", "status", "measured", "corrected", "details", "data", "mutations")
+TEXTS = ("id", "status", "measured", "corrected", "details", "data", "mutations", "controls")
 """Fields of a verdict that are text, or hold it."""
 
 VOID = "void"
@@ -40,7 +42,8 @@ class FileResult:
 class Outcome:
     """What became of one row: `status` is that of its verdict, "pending", "not run", "error" or "void".
 
-    A verdict is void if one of its mutated claims was not refuted: what cannot tell right from wrong decides nothing.
+    A verdict is void if one of its mutated claims was not refuted, or if it fails and no positive control holds: what
+    cannot tell right from wrong decides nothing. `recorded` is the status of the row at full size, for a quick run.
     """
 
     row: Row
@@ -48,6 +51,12 @@ class Outcome:
     verdict: Verdict | None = None
     result: FileResult | None = None
     file: ClaimFile | None = None
+    recorded: str = ""
+
+    @property
+    def said(self) -> str:
+        """The verdict as it is told, see `said_of`."""
+        return said_of(self.verdict, self.recorded) if self.recorded and self.verdict else self.status
 
     @property
     def measured(self) -> str:
@@ -64,8 +73,42 @@ class Outcome:
         return () if self.verdict is None else self.verdict.surviving_mutations
 
 
-def gather(ledger: Iterable[Row], files: Sequence[ClaimFile], results: Sequence[FileResult]) -> list[Outcome]:
-    """Return one outcome a row: pending without a file, not run without a result, error after a crash."""
+def reached(verdict: Verdict) -> str:
+    """Say how many of the numbers that a goal asks for were reached."""
+    asked = [estimate.points for estimate in verdict.estimates if estimate.decides]
+    return f"{sum(asked)} of {len(asked)} reached"
+
+
+def said_of(verdict: Verdict, recorded: str = "") -> str:
+    """Tell a verdict: of an experiment run small, the recorded one and the direction in which this run points."""
+    status = status_of(verdict)
+    if not recorded or not verdict.experiment or status == VOID:
+        return status
+    return f"recorded: {recorded}; small run: {direction(recorded, verdict)}"
+
+
+def direction(recorded: str, verdict: Verdict) -> str:
+    """Say whether a small run points where the recorded verdict does; the estimates speak without their intervals."""
+    asked = [estimate.points for estimate in verdict.estimates if estimate.decides]
+    if not asked and verdict.status == "undecided":
+        return "undecided"
+    points = all(asked) if asked else verdict.status not in FAILING
+    if recorded == "undecided":
+        return "points to the claim" if points else "points against it"
+    printed = recorded in ("holds", "holds under some readings")  # "as corrected" says that the claim as printed fails
+    return "same direction" if points == printed else "other direction"
+
+
+def gather(
+    ledger: Iterable[Row],
+    files: Sequence[ClaimFile],
+    results: Sequence[FileResult],
+    recorded: Mapping[str, str] | None = None,
+) -> list[Outcome]:
+    """Return one outcome a row: pending without a file, not run without a result, error after a crash.
+
+    `recorded` holds the statuses of rows at full size, for a quick run: experiments are told with them.
+    """
     file_of = {id: file for file in files for id in file.ids}
     result_of = {result.file.place: result for result in results}
     outcomes = []
@@ -80,13 +123,17 @@ def gather(ledger: Iterable[Row], files: Sequence[ClaimFile], results: Sequence[
             continue
         verdict = next((verdict for verdict in result.verdicts if verdict.id == row.id), None)
         status = "error" if verdict is None else status_of(verdict)
-        outcomes.append(Outcome(row, status, verdict, result, file))
+        at_full_size = ""
+        if verdict is not None and status != VOID:
+            status = reached(verdict) if row.goal else status
+            at_full_size = (recorded or {}).get(row.id, "") if verdict.experiment and not row.goal else ""
+        outcomes.append(Outcome(row, status, verdict, result, file, at_full_size))
     return outcomes
 
 
 def status_of(verdict: Verdict) -> str:
-    """Return the status of a row with this verdict: void where a mutated claim was not refuted."""
-    return VOID if verdict.surviving_mutations else verdict.status
+    """Return the status of a row with this verdict: void where it cannot tell right from wrong."""
+    return VOID if verdict.surviving_mutations or verdict.uncontrolled else verdict.status
 
 
 def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
@@ -108,6 +155,7 @@ def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
         Verdict(
             **{name: plain(getattr(verdict, name)) for name in TEXTS},
             readings=tuple(map(plain, verdict.readings)),
+            estimates=tuple(map(_plain_estimate, verdict.estimates)),
             figures=tuple(Figure(plain(f.name), plain(f.caption), f.png) for f in verdict.figures),
             tables=tuple(
                 Table(plain(t.caption), tuple(plain(t.columns)), tuple(map(tuple, plain(t.rows))))
@@ -116,6 +164,10 @@ def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
         )
         for verdict in verdicts
     )
+
+
+def _plain_estimate(estimate: Estimate) -> Estimate:
+    return from_plain(plain(dataclasses.asdict(estimate)))
 
 
 plain = partial(json_data.plain, not_finite=repr)
@@ -138,6 +190,7 @@ def unpack(file: ClaimFile, packed: Mapping[str, Any]) -> FileResult:
         figures = tuple(Figure(**figure) for figure in fields["figures"])
         tables = tuple(Table(t["caption"], tuple(t["columns"]), tuple(map(tuple, t["rows"]))) for t in fields["tables"])
         kept = {"figures": figures, "tables": tables, "readings": tuple(fields["readings"])}
+        kept["estimates"] = tuple(map(from_plain, fields["estimates"]))
         verdicts.append(Verdict(**(fields | kept)))
     seconds, finished = packed["seconds"], packed["finished"]
     return FileResult(file, tuple(verdicts), seconds=seconds, finished=finished, resumed=True)

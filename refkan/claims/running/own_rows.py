@@ -84,11 +84,13 @@ def _row(element: ast.expr) -> Row:
         given |= {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in element.keywords}
     except ValueError:
         given = {}
-    if sorted(given) != sorted(FIELDS) or len(element.args) + len(element.keywords) != len(FIELDS):
-        raise ValueError(f"a row must be {wanted}; got {ast.unparse(element)}")
+    goal = given.pop("goal", False)
+    number = len(element.args) + sum(keyword.arg != "goal" for keyword in element.keywords)
+    if sorted(given) != sorted(FIELDS) or number != len(FIELDS) or not isinstance(goal, bool):
+        raise ValueError(f"a row must be {wanted}, and goal=True for a goal; got {ast.unparse(element)}")
     if not all(isinstance(text, str) and text.strip() for text in given.values()):
         raise ValueError(f"a row must be {wanted}, none empty; got {ast.unparse(element)}")
-    return Row(**{name: printable(text) for name, text in given.items()})
+    return Row(**{name: printable(text) for name, text in given.items()}, goal=goal)
 
 
 def load(file: ClaimFile) -> ModuleType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, nullcontext
@@ -18,11 +18,13 @@ from refkan.claims.running.capsule import now
 from refkan.claims.running.console import Progress, shorten
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.executors import Event, OnCluster, OwnProcess, send
-from refkan.claims.running.outcomes import FileResult, describe_error, status_of
+from refkan.claims.running.outcomes import FileResult, describe_error, said_of
 
 
 class Runs(Protocol):
-    """What runs claim files; it is sent to each process."""
+    """What runs claim files; it is sent to each process. `recorded` holds the statuses of rows at full size."""
+
+    recorded: Mapping[str, str]
 
     def stored(self, file: ClaimFile) -> FileResult | None:
         """Return the finished result of a file, if there is one."""
@@ -76,7 +78,7 @@ def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, places: Places)
 
         def note(number: int, result: FileResult) -> None:
             results[number] = result
-            progress.ends(number, result.file.name, in_words(result))
+            progress.ends(number, result.file.name, in_words(result, runs.recorded))
 
         interrupted = False
         try:
@@ -99,7 +101,7 @@ def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, places: Places)
     return [results[number] for number in sorted(results)], interrupted
 
 
-def in_words(result: FileResult) -> str:
+def in_words(result: FileResult, recorded: Mapping[str, str]) -> str:
     """Write how long a file took and what came of it."""
     if result.error:
         *frames, last = result.error.splitlines()
@@ -108,7 +110,7 @@ def in_words(result: FileResult) -> str:
         where = f" ({own[-1]})" if own else ""
         text = f"error: {shorten(last, 100)}{where}"
     else:
-        text = ", ".join(f"{verdict.id} {status_of(verdict)}" for verdict in result.verdicts)
+        text = ", ".join(f"{each.id} {said_of(each, recorded.get(each.id, ''))}" for each in result.verdicts)
         if not any(verdict.mutations for verdict in result.verdicts):
             text += " (no mutated claim was run)"
     return f"{'kept' if result.resumed else f'{result.seconds:.1f} s'}: {text}"

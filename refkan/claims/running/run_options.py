@@ -48,6 +48,12 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
         help="with --full: judge what interrupted runs have finished, and run nothing further; an unfinished file that"
         " keeps no parts is reported as an error",
     )
+    p.add_argument(
+        "--recorded",
+        type=Path,
+        metavar="RECORD",
+        help="record.json of a run with --full, whose verdicts on experiments a quick run tells beside its direction",
+    )
     where = p.add_mutually_exclusive_group()
     where.add_argument(
         "--workers",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -135,6 +136,8 @@ class Run:
         Where a file at the papers' size keeps what it has finished.
     seeds
         The largest number of seeds of a file that offers to run fewer than all.
+    recorded
+        Statuses of rows at full size, beside which a quick run of an experiment is told.
     """
 
     def __init__(
@@ -144,8 +147,10 @@ class Run:
         quick: bool,
         parts: Parts | None = None,
         seeds: int | None = None,
+        recorded: Mapping[str, str] | None = None,
     ) -> None:
         self._seeds = seeds
+        self.recorded = recorded or {}
         self._checkpoints = checkpoints
         self._ledger = ledger
         self._quick = quick
@@ -206,10 +211,11 @@ def main(
     package: str,
     rows: Sequence[Row],
     papers: Mapping[str, str] | None = None,
+    recorded: Mapping[str, str] | None = None,
 ) -> int:
     """Run ``python -m PACKAGE`` with the claim files of `folder`, which answer `rows`; return the exit code.
 
-    `papers` are the full names of what sources abbreviate, for the report.
+    `papers` are the full names of what sources abbreviate, for the report, `recorded` the statuses at full size.
     """
     ledger = Ledger(
         f"python -m {package}",
@@ -218,6 +224,7 @@ def main(
         partial(_load, package),
         partial(_command, package),
         papers or {},
+        recorded=recorded or {},
     )
     arguments = parser(ledger.program).parse_args(argv)
     try:
@@ -259,6 +266,7 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
             return OK
         if arguments.kept and (arguments.fresh or not arguments.full):
             raise ValueError("--kept goes with --full and without --fresh")
+        recorded = {} if arguments.full else dict(ledger.recorded) | statuses_of(arguments.recorded)
         if arguments.seed is not None:
             raise ValueError("--seed is that of a cell: give --cell too")
         if arguments.dask is not None:
@@ -273,7 +281,7 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
     kept = None
     if arguments.full:
         kept = Parts(Checkpoints(arguments.output / "parts"), arguments.fresh, arguments.kept)
-    run = Run(checkpoints, ledger, not arguments.full, kept, arguments.seeds if arguments.full else None)
+    run = Run(checkpoints, ledger, not arguments.full, kept, arguments.seeds if arguments.full else None, recorded)
     workers = arguments.workers
     if workers is None:
         workers = 1 if arguments.full else min(processors(), AT_ONCE)
@@ -283,7 +291,7 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
     done = {result.file.place for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.
     results += [old for file in ledger.files if file.place not in done and (old := run.stored(file)) is not None]
-    outcomes = gather(ledger.rows, ledger.files, results)
+    outcomes = gather(ledger.rows, ledger.files, results, recorded)
     configuration = {
         "size": "full" if arguments.full else "quick",
         "files": [file.name for file in chosen],
@@ -303,6 +311,25 @@ def _answer(arguments: argparse.Namespace, ledger: Ledger, chosen: Sequence[Clai
         return INTERRUPTED
     failed = any(result.error for result in results) or any(outcome.surviving_mutations for outcome in outcomes)
     return FAILED if failed else OK
+
+
+def statuses_of(path: Path | None) -> dict[str, str]:
+    """Return the statuses in the record.json of a run at full size; none without one.
+
+    Raises
+    ------
+    ValueError
+        If it is not the record of such a run.
+    """
+    if path is None:
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["capsule"]["configuration"]["size"] == "full":
+            return {row["id"]: row["status"] for row in record["rows"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    raise ValueError(f"--recorded must be the record.json of a run with --full; got {path.name}")
 
 
 def seeds_of_rows(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from refkan.claims.verdicts import Figure
+from refkan.claims import Figure
 from validation.benchmarks.measured.curves import AXES
 from validation.benchmarks.measured.limits import COPY, DGEMM
 from validation.benchmarks.reporting.table import CaseData

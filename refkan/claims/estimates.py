@@ -1,0 +1,293 @@
+"""Estimates: the numbers that decide a statement on an experiment, each with an interval over seeds.
+
+A statement names what is estimated and on which side of which bound it must lie. It holds where the whole interval
+lies there, is refuted where the whole interval lies beyond, and is undecided where the interval holds the bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+from scipy.stats import binomtest, t
+
+from refkan.base.annotations import Checked, check_annotated
+from refkan.base.arguments import check_type
+from refkan.claims.statuses import Status
+
+ENOUGH = 25
+"""Seeds that decide; fewer do where the cost that forbids more is stated."""
+
+LEVEL = 0.95
+"""Probability that an interval aims to have."""
+
+DRAWS = 9999
+"""Resamplings of a bootstrap."""
+
+FEW = 10
+"""Fewer seeds have no bootstrap, whose intervals are then too short: Student's t for means, the range for a median."""
+
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
+
+Statistic = Literal["median", "mean", "geometric mean", "share"]
+
+
+@dataclass(frozen=True)
+class Estimate(Checked):
+    """A number that decides, or stands beside those that do, with its interval and the bound of the statement.
+
+    Attributes
+    ----------
+    name
+        What is estimated.
+    value, low, high
+        The estimate and the ends of its interval; all equal for a number that no chance enters.
+    unit
+        Of all its numbers; "" for ratios, exponents and shares.
+    at_least, at_most
+        What the statement asks; both None for a number that decides nothing.
+    published
+        The same quantity as published, in the same unit; None where none is.
+    seeds
+        Of the runs, which are the pairs of a paired statistic; empty where no chance enters.
+    method
+        How the interval is made.
+    cost
+        What more seeds would cost, where there are fewer than `ENOUGH`: without it fewer decide nothing.
+
+    Examples
+    --------
+    >>> from refkan.claims import Estimate
+    >>> ratio = Estimate("coarse error over fine", 12.0, 8.0, 15.0, at_least=10.0, seeds=tuple(range(25)))
+    >>> ratio.holds is None, ratio.points  # the interval holds 10, the estimate lies above it
+    (True, True)
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    published: float | None = None
+    seeds: tuple[int, ...] = ()
+    method: str = ""
+    cost: str = ""
+
+    @property
+    def decides(self) -> bool:
+        """Whether the statement asks anything of it."""
+        return self.at_least is not None or self.at_most is not None
+
+    @property
+    def enough(self) -> bool:
+        """Whether the seeds are as many as decide, or the cost that forbids more is stated."""
+        return not self.seeds or len(self.seeds) >= ENOUGH or bool(self.cost)
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the interval lies on the side of the statement; None where it holds the bound, or seeds are few."""
+        if not (self.decides and self.enough):
+            return None
+        least = -np.inf if self.at_least is None else self.at_least
+        most = np.inf if self.at_most is None else self.at_most
+        if least <= self.low and self.high <= most:
+            return True
+        return False if self.high < least or self.low > most else None
+
+    @property
+    def points(self) -> bool:
+        """Whether the estimate itself lies on the side of the statement: the direction of a small run."""
+        return (self.at_least is None or self.value >= self.at_least) and (
+            self.at_most is None or self.value <= self.at_most
+        )
+
+    @property
+    def asked(self) -> str:
+        """The bound, as text."""
+        parts = (("at least ", self.at_least), ("at most ", self.at_most))
+        return ", ".join(f"{word}{bound:.3g}" for word, bound in parts if bound is not None)
+
+    def told(self) -> str:
+        """Write the estimate with its interval and its bound on one line."""
+        interval = "" if self.low == self.high else f" [{self.low:.3g}, {self.high:.3g}]"
+        bound = f" (asked: {self.asked})" if self.decides else ""
+        return f"{self.name} {self.value:.3g}{interval}{self.unit and ' ' + self.unit}{bound}"
+
+
+def estimate(
+    name: str,
+    values: Mapping[int, float],
+    statistic: Statistic = "median",
+    *,
+    unit: str = "",
+    at_least: float | None = None,
+    at_most: float | None = None,
+    published: float | None = None,
+    cost: str = "",
+) -> Estimate:
+    """Estimate a statistic of one number a seed, with its interval: the only place where one is made from runs.
+
+    What is compared is compared within a seed: give the ratio of the two runs of each seed, not two lists.
+
+    Parameters
+    ----------
+    name : str
+        What is estimated.
+    values : mapping
+        seed -> number, an infinite one for a run that diverged; for a share 1 where it is so, else 0.
+    statistic : "median", "mean", "geometric mean" or "share"
+        Intervals are percentile bootstraps with 9,999 resamplings of the seeds, of a fixed seed. Of fewer than ten
+        seeds they are Student's for means, and for a median the range of the numbers, infinite below six seeds, which
+        it would not cover with 95 %. Of a share they are those of Clopper and Pearson, which a share of 0 or 1 leaves a
+        length.
+    unit, at_least, at_most, published, cost
+        See `Estimate`.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ValueError
+        For no values, one that is NaN, or a share of something else than 0 and 1.
+
+    Examples
+    --------
+    >>> from refkan.claims import estimate
+    >>> won = estimate("seeds in which refinement wins", {seed: seed > 0 for seed in range(30)}, "share", at_least=0.5)
+    >>> won.told()
+    'seeds in which refinement wins 0.967 [0.828, 0.999] (asked: at least 0.5)'
+    >>> won.holds
+    True
+    """
+    check_annotated(estimate, locals(), but=("statistic",))
+    if statistic not in get_args(Statistic):
+        raise ValueError(f"statistic must be one of {', '.join(get_args(Statistic))}; got {statistic!r}")
+    numbers = np.array(list(values.values()), dtype=float)
+    if not numbers.size or np.isnan(numbers).any():
+        raise ValueError(f"values must be at least one number a seed, none of them NaN; got {dict(values)}")
+    if statistic == "share" and not np.isin(numbers, (0, 1)).all():
+        raise ValueError(f"values must be 0 or 1 for a share; got {dict(values)}")
+    if statistic == "geometric mean" and (numbers < 0).any():
+        raise ValueError(f"values must not be negative for a geometric mean; got {dict(values)}")
+    value, (low, high), by = _with_interval(numbers, statistic)
+    method = f"{statistic}, {by}"
+    return Estimate(name, value, low, high, unit, at_least, at_most, published, tuple(values), method, cost)
+
+
+def _with_interval(numbers: Numbers, statistic: Statistic) -> tuple[float, tuple[float, float], str]:
+    size, tail = numbers.size, (1 - LEVEL) / 2
+    if statistic == "share":
+        ends = binomtest(int(numbers.sum()), size).proportion_ci(LEVEL)
+        return float(numbers.mean()), (float(ends.low), float(ends.high)), "Clopper-Pearson"
+    with np.errstate(divide="ignore"):  # a ratio of zero has a geometric mean of zero
+        drawn = np.log(numbers) if statistic == "geometric mean" else numbers
+    centre = np.median if statistic == "median" else np.mean
+    middle = float(centre(drawn))
+    if size < FEW and statistic == "median":
+        covered = 1 - 0.5 ** (size - 1) >= LEVEL
+        return middle, (drawn.min(), drawn.max()) if covered else (-np.inf, np.inf), "range of the numbers"
+    if size < FEW:
+        half = float(t.ppf(1 - tail, size - 1) * drawn.std(ddof=1) / np.sqrt(size)) if size > 1 else np.inf
+        low, high, by = middle - half, middle + half, "Student's t"
+    else:
+        draws = np.random.default_rng(0).integers(size, size=(DRAWS, size))
+        # no interpolation between infinite numbers
+        low, high = np.quantile(centre(drawn[draws], axis=1), [tail, 1 - tail], method="nearest")
+        by = "percentile bootstrap over seeds"
+    if statistic == "geometric mean":
+        middle, low, high = np.exp([middle, low, high])
+        by += " of logarithms" if size < FEW else ""
+    return float(middle), (float(low), float(high)), by
+
+
+def exactly(name: str, value: float, **more: Any) -> Estimate:
+    """Return an estimate of a number that no chance enters, such as an exact count or a certified bound.
+
+    Examples
+    --------
+    >>> from refkan.claims import exactly
+    >>> exactly("networks that differ", 0, at_most=0).told()
+    'networks that differ 0 (asked: at most 0)'
+    """
+    check_annotated(exactly, locals())
+    return Estimate(name, value, value, value, **more)
+
+
+def from_plain(data: Mapping[str, Any]) -> Estimate:
+    """Return the estimate that was made plain JSON data, in which an infinite number is text."""
+    given = {field.name: data[field.name] for field in fields(Estimate)}
+    numbers = ("value", "low", "high", "at_least", "at_most", "published")
+    given |= {name: float(given[name]) for name in numbers if given[name] is not None}
+    return Estimate(**(given | {"seeds": tuple(given["seeds"])}))
+
+
+def agree(estimates: Iterable[Estimate]) -> bool | None:
+    """Whether a statement that asks all of these holds: True, False where one is beyond its bound, None undecided."""
+    answers = [estimate.holds for estimate in each_checked("estimates", estimates) if estimate.decides]
+    if not answers:
+        raise ValueError("estimates must hold at least one with a bound (at_least, at_most)")
+    return False if False in answers else None if None in answers else True
+
+
+def decide(estimates: Iterable[Estimate], corrected: Iterable[Estimate] = ()) -> Status:
+    """Turn estimates into a status, by the sides on which their intervals lie.
+
+    Parameters
+    ----------
+    estimates
+        Those of the statement as printed: all must lie on its side.
+    corrected
+        Those of the corrected statement; none where there is no correction.
+
+    Returns
+    -------
+    Status
+        "holds", "holds as corrected", "refuted" or "undecided".
+
+    Examples
+    --------
+    >>> from refkan.claims import decide, estimate
+    >>> ratios = {seed: 3.0 + seed / 100 for seed in range(25)}
+    >>> asked = estimate("ratio", ratios, at_least=10.0)
+    >>> decide([asked]), decide([asked], corrected=[estimate("ratio", ratios, at_least=1.0)])
+    ('refuted', 'holds as corrected')
+    >>> decide([estimate("ratio", {0: 12.0}, at_least=10.0)])  # of one seed
+    'undecided'
+    """
+    corrected = each_checked("corrected", corrected)
+    answer = agree(estimates)
+    if answer:
+        return "holds"
+    if answer is False:
+        return "holds as corrected" if corrected and agree(corrected) else "refuted"
+    return "undecided"
+
+
+def twin(estimates: Iterable[Estimate]) -> Status:
+    """Return the status of a mutated claim or of a positive control: what its estimates point to, in any run.
+
+    An interval that holds the bound would let every twin of a small run fail: the estimates alone speak here.
+
+    Examples
+    --------
+    >>> from refkan.claims import exactly, twin
+    >>> twin([exactly("ratio", 12.0, at_least=10.0)]), twin([exactly("ratio", 9.0, at_least=10.0)])
+    ('holds', 'refuted')
+    """
+    return "holds" if all(estimate.points for estimate in each_checked("estimates", estimates)) else "refuted"
+
+
+def each_checked(name: str, estimates: Iterable[Estimate]) -> tuple[Estimate, ...]:
+    """Return estimates as a tuple; TypeError for what is not one, or not several."""
+    if not isinstance(estimates, Iterable) or isinstance(estimates, str | Mapping):
+        raise TypeError(f"{name} must be a sequence of Estimate; got {estimates!r:.100}")
+    given = tuple(estimates)
+    for k, each in enumerate(given):
+        check_type(f"{name}[{k}]", each, Estimate)
+    return given

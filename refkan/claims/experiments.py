@@ -1,0 +1,96 @@
+"""Experiments: what their description leaves open, factors with the values that may be chosen, and their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from refkan.base.annotations import Checked, check_annotated
+
+Choice = Mapping[str, str]
+"""A value for each of some factors."""
+
+
+@dataclass(frozen=True)
+class Factor(Checked):
+    """A detail that an experiment leaves open, with its possible values, the default first.
+
+    `meaning` says what it is. With `number` any positive whole number is a value, and `values` holds the default alone.
+
+    Examples
+    --------
+    >>> from refkan.claims import Factor
+    >>> Factor("start", ("linear", "normal"), meaning="how coefficients begin").check("normal")
+    'normal'
+    >>> Factor("epochs", ("50",), number=True).check("no")
+    Traceback (most recent call last):
+    ValueError: epochs must be a positive whole number; got 'no'
+    """
+
+    name: str
+    values: tuple[str, ...]
+    meaning: str = ""
+    number: bool = False
+
+    def check(self, value: str) -> str:
+        """Return the value; ValueError, with those that exist, if there is no such value."""
+        if self.number:
+            if value.isdecimal() and int(value) > 0:
+                return str(int(value))
+            raise ValueError(f"{self.name} must be a positive whole number; got {value!r}")
+        if value not in self.values:
+            raise ValueError(f"{self.name} must be one of {', '.join(self.values)}; got {value!r}")
+        return value
+
+
+@dataclass(frozen=True)
+class Experiment(Checked):
+    """An experiment whose cells can be run one at a time: its factors, and what runs one choice of them for a seed.
+
+    Examples
+    --------
+    >>> from refkan.claims import Choice, Experiment, Factor
+    >>> factors = Factor("start", ("linear", "normal")), Factor("batch", ("all", "64"))
+    >>> experiment = Experiment(factors, lambda choice, seed: {})
+    >>> chosen: Choice = experiment.choose("start=normal")
+    >>> chosen
+    {'start': 'normal', 'batch': 'all'}
+    """
+
+    factors: tuple[Factor, ...]
+    run: Callable[[Choice, int], Mapping[str, Any]]
+
+    def choose(self, text: str = "") -> dict[str, str]:
+        """Read "name=value,name=value" into a value for every factor, the default where none is named.
+
+        Raises
+        ------
+        ValueError
+            For an unknown factor or value, or a factor named twice; the message lists those that exist.
+        """
+        check_annotated(Experiment.choose, locals())
+        known = {factor.name: factor for factor in self.factors}
+        chosen: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, equals, value = (piece.strip() for piece in part.partition("="))
+            if not equals:
+                raise ValueError(f"a cell is written name=value,name=value; got {part!r}. {self.describe()}")
+            if name not in known:
+                raise ValueError(f"no factor is called {name!r}. {self.describe()}")
+            if name in chosen:
+                raise ValueError(f"{name} is given twice")
+            chosen[name] = known[name].check(value)
+        return {factor.name: chosen.get(factor.name, factor.values[0]) for factor in self.factors}
+
+    def describe(self) -> str:
+        """Write all factors with their values, on one line."""
+        parts = [
+            f"{f.name}={'any number, default ' + f.values[0] if f.number else '|'.join(f.values)}" for f in self.factors
+        ]
+        return f"Factors: {', '.join(parts)}"
+
+
+def written(choice: Choice) -> str:
+    """Write a choice as `Experiment.choose` reads it."""
+    return ",".join(f"{name}={value}" for name, value in choice.items())
