@@ -9,7 +9,7 @@ import pytest
 
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.running.kept_parts import Parts
-from refkan.training.recipes import burgers
+from refkan.training.recipes import burgers_setup
 from tests.shared.pictures import NO_PICTURE
 from validation.equations import (
     allen_cahn_cells,
@@ -79,14 +79,16 @@ def solved(**errors):
 
 
 def small_model():
-    return Model(burgers().kan([2, 1], intervals=2), (2, 1), "levenberg-marquardt", setup=burgers((6, 6), 6))
+    return Model(
+        burgers_setup().kan([2, 1], intervals=2), (2, 1), "levenberg-marquardt", setup=burgers_setup((6, 6), 6)
+    )
 
 
 SMALL = small_model()
 
 
 def test_a_run_reports_every_level_on_the_points_of_the_set_up():
-    setup = burgers((6, 6), 6)
+    setup = burgers_setup((6, 6), 6)
     run = train(SMALL, setup, 3, lambda problem, theta: {"seen": problem.net.n_params})
     assert [level["parameters"] for level in run["levels"]] == [level["seen"] for level in run["levels"]] == [10, 14]
     last = run["levels"][-1]
@@ -96,7 +98,7 @@ def test_a_run_reports_every_level_on_the_points_of_the_set_up():
 
 
 def test_runs_with_checkpoints_are_kept_and_shared(tmp_path, monkeypatch):
-    setup, told = burgers((6, 6), 6), []
+    setup, told = burgers_setup((6, 6), 6), []
     plain = run_models("Burgers", {"small": SMALL}, setup, [0], told.append)
     parts = Parts(Checkpoints(tmp_path))
     full = run_models("Burgers", {"small": SMALL}, setup, [0, 1], told.append, parts, last_line)
@@ -106,9 +108,9 @@ def test_runs_with_checkpoints_are_kept_and_shared(tmp_path, monkeypatch):
     monkeypatch.setattr(pde_runs, "train_starts", lambda *arguments, **options: pytest.fail("trained again"))
     # Everything is built anew, as in another process; how many seeds a model has is no part of a run.
     again = {"small": replace(small_model(), seeds=1)}
-    kept = run_models("Burgers", again, burgers((6, 6), 6), [0, 1], told.append, parts, last_line)
+    kept = run_models("Burgers", again, burgers_setup((6, 6), 6), [0, 1], told.append, parts, last_line)
     assert [run["loss"] for run in kept["small"]] == [run["loss"] for run in full["small"][:1]]
-    for others in ({"problem": "Poisson"}, {"setup": burgers((6, 7), 6)}, {"observe": None}):
+    for others in ({"problem": "Poisson"}, {"setup": burgers_setup((6, 7), 6)}, {"observe": None}):
         arguments = {"problem": "Burgers", "setup": setup, "observe": last_line} | others
         with pytest.raises(pytest.fail.Exception, match="trained again"):
             run_models(models=again, seeds=[0], progress=told.append, checkpoints=parts, **arguments)
@@ -119,13 +121,13 @@ def last_line(problem, theta):
 
 
 def test_the_course_of_a_training():
-    run = train(SMALL, burgers((6, 6), 6), 3, places=2)
+    run = train(SMALL, burgers_setup((6, 6), 6), 3, places=2)
     course = run["course"]
     assert course["steps of errors"].tolist() == [1, 2, 3]  # two steps of the first level, one of the second
     assert course["errors"][-1] == run["error"]
     assert course["steps"].tolist() == [0, 1, 2, 2, 3]
     assert course["losses"][-1] == pytest.approx(run["loss"])
-    assert "course" not in train(SMALL, burgers((6, 6), 6), 3)
+    assert "course" not in train(SMALL, burgers_setup((6, 6), 6), 3)
 
 
 @pytest.mark.parametrize(

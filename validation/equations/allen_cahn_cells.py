@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from refkan.claims import Cell, Factor, Grid
-from refkan.training.recipes import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn
+from refkan.training.recipes import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn_setup
 from refkan.training.recipes.setups.setups import tensor_grid
 from validation.equations.allen_cahn_observed import observed
 from validation.equations.pde_runs import Model, train
@@ -69,7 +69,7 @@ def with_terms(cell: Cell, setup: Setup) -> Setup:
 def setup_of(cell: Cell) -> Setup:
     """Return the equation with the points and the terms of a cell; few of all where those of the equation are few."""
     points = int(cell["points"])
-    setup = allen_cahn(points) if points > BATCH else allen_cahn(points, 101, 26)
+    setup = allen_cahn_setup(points) if points > BATCH else allen_cahn_setup(points, 101, 26)
     if cell["layout"] == "grid":
         side = int(np.sqrt(points))
         grid = tensor_grid(np.linspace(-1.0, 1.0, side), np.linspace(0.0, 1.0, side))
@@ -99,7 +99,7 @@ def ours(cell: Cell, setup: Setup, divisor: int, levels: int) -> Model:
     """Return splines under Levenberg-Marquardt on points drawn anew, the best of several starts."""
     small = divisor > 1
     points = min(OUR_POINTS, setup.terms[0].n_points)
-    few = allen_cahn(points, 101, 26) if small else allen_cahn(points)
+    few = allen_cahn_setup(points, 101, 26) if small else allen_cahn_setup(points)
     return Model(
         setup.kan(),
         tuple(-(-steps // divisor) for steps in OUR_STEPS[:levels]),
@@ -107,7 +107,7 @@ def ours(cell: Cell, setup: Setup, divisor: int, levels: int) -> Model:
         starts=2 if small else OUR_STARTS,
         scheme=cell["start"],
         setup=with_terms(cell, few),
-        later=None if small else with_terms(cell, allen_cahn(LATER_POINTS)),
+        later=None if small else with_terms(cell, allen_cahn_setup(LATER_POINTS)),
     )
 
 

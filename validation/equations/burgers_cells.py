@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from refkan.claims import Cell, Factor, Grid
-from refkan.training.recipes import Cyclic, Setup, burgers
+from refkan.training.recipes import Cyclic, Setup, burgers_setup
 from validation.equations.pde_runs import Model, train
 
 PUBLISHED_SEEDS = tuple(range(1234, 1284, 10))
@@ -88,7 +88,7 @@ def place(reading: Mapping[str, str], model: str, fidelity: str) -> dict[str, st
 def setup_of(cell: Cell) -> Setup:
     """Return the equation with the terms and the loss of a cell."""
     n = int(cell["points"])
-    setup = burgers((n, n), n)
+    setup = burgers_setup((n, n), n)
     if cell["boundary"] == "without":
         setup = replace(setup, terms=setup.terms[:2])
     if cell["loss"] == "sums":

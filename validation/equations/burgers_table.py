@@ -17,7 +17,7 @@ from matplotlib.figure import Figure as Drawing
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Readings, Table, Verdict, estimate
 from refkan.claims.cells import Found, beside, numbers, records, seeds_of
 from refkan.claims.running.kept_parts import Parts
-from refkan.training.recipes import burgers
+from refkan.training.recipes import burgers_setup
 from validation.equations.burgers_cells import (
     FIDELITIES,
     GRID,
@@ -248,7 +248,7 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     scatter.set(xlabel="loss (dotted: published means)", ylabel="relative error")
     scatter.legend(fontsize=7, framealpha=0.7)
     points = np.stack(np.meshgrid(X, T), axis=-1).reshape(-1, 2)
-    for k, exact in enumerate(burgers().reference(points).reshape(T.size, X.size)):
+    for k, exact in enumerate(burgers_setup().reference(points).reshape(T.size, X.size)):
         lines.plot(X, exact, "k-", lw=0.8, label="exact" if k == 0 else None)
         for fidelity, style in ((COARSE, ":"), (MULTILEVEL, "--")):
             group = places[SPLINE, fidelity]

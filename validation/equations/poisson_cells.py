@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from refkan.claims import Cell, Factor, Grid
-from refkan.training.recipes import Attended, Decaying, Ramped, Setup, poisson
+from refkan.training.recipes import Attended, Decaying, Ramped, Setup, poisson_setup
 from validation.equations.pde_runs import Model, train
 
 SPLINE, RELU, DENSE = "spline", "ReLU", "MLP"
@@ -55,7 +55,7 @@ def place(reading: Mapping[str, str], model: str, rate: str = "constant") -> dic
 def setup_of(cell: Cell) -> Setup:
     """Return the equation with the inputs and the loss of a cell."""
     level_set = cell["model"] != DENSE or cell["mlp"] == "level-set"
-    setup = poisson(int(cell["points"]), level_set=level_set)
+    setup = poisson_setup(int(cell["points"]), level_set=level_set)
     if cell["loss"] == "sums":
         setup = setup.weighted(**{term.name: term.weight * term.n_points for term in setup.terms})
     return setup

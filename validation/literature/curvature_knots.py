@@ -42,7 +42,8 @@ import refkan as rk
 from refkan.claims import Beside, Estimate, Experiment, Factor, Readings, Table, Verdict, estimate
 from refkan.claims.experiments import written
 from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.training.adaptivity import Freed, LayerState, minimize_adaptive
+from refkan.training.adaptivity import Freed, minimize_adaptive
+from refkan.training.adaptivity.error_indicators.indicators import LayerState
 from validation.grounds import require
 from validation.literature.answers import median, refitted
 from validation.literature.curvature_targets import GRIDS, GROUPS, Target

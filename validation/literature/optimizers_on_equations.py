@@ -36,7 +36,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Beside, Estimate, Experiment, Factor, Readings, Table, Verdict, estimate
 from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.training.recipes.setups.ordinary_setup import ORDINARY, ordinary
+from refkan.training.recipes.setups.named import ORDINARY, ordinary_setup
 from validation.grounds import require
 from validation.literature.answers import median
 from validation.statements import ByCells, Cells, times
@@ -92,7 +92,7 @@ FULL = Size(
 
 def solve(cell: Mapping[str, str], seed: int, steps: int) -> dict[str, Any]:
     """Train one network on one equation by one method; return its error, the value, steps and processor time."""
-    setup = ordinary(cell["problem"], int(cell["points"]))
+    setup = ordinary_setup(cell["problem"], int(cell["points"]))
     if cell["network"] == "kan":
         net = rk.kan([1, 5, 1], 4, 8, setup.ranges, node_map="sigmoid")
     else:

@@ -27,7 +27,7 @@ from scipy.stats import spearmanr
 import refkan as rk
 from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Table, Verdict, judge
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
-from refkan.training.recipes import ordinary
+from refkan.training.recipes import ordinary_setup
 from validation.grounds import require
 
 CLAIMS = ("O9",)
@@ -97,7 +97,7 @@ def posed(problem: str, architecture: str, seed: int, samples: int) -> tuple[Any
     """The problem with a start, and its relative errors, at fresh points and at others, as a function of theta."""
     build, rng = ARCHITECTURES[architecture], np.random.default_rng([seed, 91])
     if problem == EQUATION:
-        setup = ordinary("helmholtz-1d-wave", points=samples // 2)
+        setup = ordinary_setup("helmholtz-1d-wave", points=samples // 2)
         loss, theta = setup.start(build(1, node_map="sigmoid", domain=setup.ranges), rng)
         net, fresh = loss.net, np.random.default_rng([seed, 90]).permutation(setup.grid)[: FRESH * samples]
         true = setup.reference(fresh)
