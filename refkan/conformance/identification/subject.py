@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from refkan.conformance.cases.families import coefficients
 from refkan.conformance.cases.plans.settings import kind_of
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
+from refkan.conformance.identification.known_maps import INVERSES
 from refkan.conformance.identification.stages_and_differences import Stage
 
 ROUNDINGS = 2.0**12
@@ -60,8 +60,13 @@ class Subject:
             self.gradients_differ = True
         else:
             self.differs = self.differs or name
-        if stage.differences[0].name in ("stale cache", "samples mixed", "samples reordered"):
+        first = stage.differences[0]
+        if first.name in ("stale cache", "samples mixed", "samples reordered"):
             self.depends = "results of a sample depend on other samples, or on other calls"
+        if first.name == "not linear" or (self.behind and self.behind not in INVERSES):
+            self.depends = "the layer is not linear in its coefficients"
+        if first.name == "not deterministic" and name == "calls":
+            self.noise = 8 * float(first.evidence["size"])
 
     @property
     def rough(self) -> float:
@@ -163,10 +168,12 @@ class Subject:
     def gradients(self, model: Any, x: FloatArray, dy: FloatArray, shapes: dict[str, Any]) -> dict[str, FloatArray]:
         """Return the gradients of sum dy * y under the names of `shapes`."""
         found = self.asked("vjp", self.adapter.vjp, model, x.copy(), dy.copy())
-        return {
-            name: self._read("vjp", partial(lambda key: entry(as_mapping(found, key), key, shapes[key], ""), name))
-            for name in shapes
-        }
+        return {name: self.read_gradient(found, name, shape) for name, shape in shapes.items()}
+
+    def read_gradient(self, found: Any, name: str, shape: tuple[int, ...]) -> FloatArray:
+        """Return one of the gradients that `vjp` returned."""
+        out: FloatArray = self._read("vjp", lambda: entry(as_mapping(found, name), name, shape, ""))
+        return out
 
     def second(self, model: Any, x: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
         """Return the derivative of the input gradient along a direction."""

@@ -54,7 +54,7 @@ def arithmetic(subject: Subject) -> Stage:
     left = float(np.abs(ya + yb - together).max()) / size
     if left > LINEAR:
         return _nonlinear(subject, f, a, left)
-    if left <= ROUNDED * subject.eps:
+    if left <= max(ROUNDED * subject.eps, subject.noise):
         return Stage("arithmetic", f"linear in its coefficients, to {left:.1e} of the largest output")
     subject.noise = left
     return _rounded(subject, spec, x, left, together + zero)

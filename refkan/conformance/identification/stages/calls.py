@@ -15,8 +15,8 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
-SIZES = (1, 2, 3, 7, 8, 31, 33, 100, 257, 1000, 1030, 4097)
-"""Batches that are compared with the first one; 4097 goes beyond every block size that is in use."""
+SIZES = (1, 2, 3, 7, 8, 31, 33, 100, 257, 1000, 1030, 4097, 20000)
+"""Batches that are compared with the first one; the last go beyond every block size that is in use."""
 
 
 def calls(subject: Subject) -> Stage:

@@ -75,7 +75,7 @@ def functions(subject: Subject) -> Stage:
                     subject.blur = max(subject.blur, float(off.max()))
     subject.right = right
     if not found:
-        found = {one.name: one for one in _many(subject)}
+        found = {one.name: one for one in _elsewhere(subject)}
     if any(name in BLURRED for name in found):
         found = {name: one for name, one in found.items() if name not in FOLLOW}
     if "basis not normalised" in found:
@@ -84,20 +84,27 @@ def functions(subject: Subject) -> Stage:
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
 
 
-def _many(subject: Subject) -> list[Difference]:
-    """Functions on many intervals, where those on few are right."""
-    if subject.declared.intervals is not None or not subject.right:
+def _elsewhere(subject: Subject) -> list[Difference]:
+    """Functions on very short and long intervals, on one and on many, where those of the cases are right."""
+    kind = next((kind for kind in ("uniform", "arbitrary") if (subject.degree, kind) in subject.right), "")
+    if not kind or subject.eps > 2.0**-20:
         return []
-    spec = subject.spec((2, 1), kind="uniform" if "uniform" in subject.kinds else "", intervals=MANY)
+    scales = [("tiny-spans", 6, 2.0**-20), ("huge-spans", 6, 2.0**20)] if subject.declared.domain is None else []
+    single = [("one interval", 1, 1.0)] if subject.declared.intervals is None else []
+    for words, intervals, scale in scales + single:
+        asked = sampled(subject, subject.degree, kind, intervals, scale)
+        if told := identified(subject, asked, False):
+            return [replace(one, where=(words,)) for one in told]
+    return _many(subject, kind) if single else []
+
+
+def _many(subject: Subject, kind: str) -> list[Difference]:
+    """Functions on many intervals."""
+    spec = subject.spec((2, 1), kind=kind, intervals=MANY)
     x = subject.samples(spec, 2 * MANY, 3)[:, 0]
     right, room = subject.truth(replace(spec, coefficients=np.eye(spec.dim)[:, None]), x[:, None])
-    told = explain(
-        subject.basis(spec, x),
-        right,
-        ("point", "coefficient"),
-        16 * float(room.max()) * max(1.0, subject.noise / subject.eps),
-        "functions",
-    )
+    most = 16 * float(room.max()) * max(1.0, subject.noise / subject.eps)
+    told = explain(subject.basis(spec, x), right, ("point", "coefficient"), most, "functions")
     if told is None:
         told = [("wired otherwise", {"what": "functions", "how": "they are others"})]
     return [replace(one, where=(f"{MANY} intervals",)) for one in differences(told)]
@@ -123,9 +130,10 @@ def _told(subject: Subject, right: list[tuple[int, str]]) -> str:
     return f"the B-splines of degree {span} on the knots given ({', '.join(kinds)})"
 
 
-def sampled(subject: Subject, degree: int, kind: str) -> Sampled:
+def sampled(subject: Subject, degree: int, kind: str, intervals: int = 6, scale: float = 1.0) -> Sampled:
     """Ask for the functions of a degree on a kind of knots."""
-    spec = subject.spec((2, 1), degree=degree, kind=kind)
+    spec = subject.spec((2, 1), degree=degree, kind=kind, intervals=intervals)
+    spec = replace(spec, knots=spec.knots * scale)
     t, r = spec.knots[0], spec.order
     breakpoints = np.unique(t[r - 1 : t.size - r + 1])
     h = np.diff(breakpoints)[:, None]

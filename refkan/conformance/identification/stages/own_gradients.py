@@ -48,10 +48,11 @@ def gradients(subject: Subject) -> Stage:
         declared.append("parts")
     asks: dict[str, Callable[[Subject], list[Difference]]] = {
         "coefficients": partial(_first, of_coefficients), "parts": of_parts, "inputs": partial(_first, of_inputs),
-        "second": partial(_first, of_second), "gauss-newton": of_gauss_newton,
+        "second": partial(_first, of_second), "gauss-newton": of_gauss_newton, "batches": of_batches,
     }  # fmt: skip
+    declared += ["batches"] * ("coefficients" in declared and not subject.behind)
     for name, ask in asks.items():
-        if name not in declared or (name == "parts" and found):
+        if name not in declared or (name in ("parts", "batches") and found):
             continue
         try:
             one = ask(subject)
@@ -59,9 +60,9 @@ def gradients(subject: Subject) -> Stage:
             reasons.append(f"{name}: {error}")
             continue
         found += one
-        told += [] if one else [name]
+        told += [] if one or name == "batches" else [name]
     words = f"those of the layer's own function in {', '.join(told)}" if told else ""
-    if not declared:
+    if not subject.declared.derivatives:
         words = "not declared"
     return Stage("gradients", words, tuple(found), "; ".join(reasons))
 
@@ -158,6 +159,34 @@ def of_parts(subject: Subject) -> list[Difference]:
         else:
             found += differences(told, quantity, gradient=True)
     return found
+
+
+LARGE = 1030
+"""Samples of a large batch: beyond the usual sizes of blocks, and no multiple of them."""
+
+
+def of_batches(subject: Subject) -> list[Difference]:
+    """Coefficient gradients of a large batch, and of cotangents that are expanded or strided."""
+    spec = subject.spec((3, 2))
+    few = subject.samples(spec, 64, 5)
+    x, model, what = np.resize(few, (LARGE, 2)), subject.build(spec), "coefficient gradients"
+    R = own_responses(subject, spec, few)[np.arange(LARGE) % 64]
+    row = np.array([0.5, -1.25, 2.0])
+    wide = np.repeat(row[None], 2 * LARGE, axis=0)
+    wide[1::2] = -7.0
+    quantity = ("coefficient-gradients", "repeatability")
+    ours = np.einsum("a,saqpi->qpi", row, R)
+    for words, dy in (("", wide[::2].copy()), ("strided", wide[::2]), ("expanded", np.broadcast_to(row, (LARGE, 3)))):
+        found = subject.asked("vjp", subject.adapter.vjp, model, x.copy(), dy)
+        theirs = subject.read_gradient(found, "coefficients", spec.coefficients.shape)
+        if np.abs(theirs - ours).max() <= subject.tolerance(64 * float(np.abs(ours).max())):
+            continue
+        evidence = {"what": what, "how": f"of {LARGE} samples they are off by {np.abs(theirs - ours).max():.3g}"}
+        if words:
+            evidence = {"layout": f"{words} in dy", "count": str(LARGE), "total": str(LARGE)}
+        name = "strides ignored" if words else "contributions lost"
+        return [Difference(name, evidence, sure="measured", quantities=quantity)]
+    return []
 
 
 def of_gauss_newton(subject: Subject) -> list[Difference]:

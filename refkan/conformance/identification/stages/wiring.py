@@ -23,7 +23,7 @@ from refkan.conformance.identification.subject import BLOCK, Subject
 OTHERS = ((1, 0), (0, 0), (1, 1))
 """What the two inputs may be exchanged for."""
 
-LARGER = ((3, 3, 3), (2, 2, 2), (5, 7, BLOCK), (7, 5, BLOCK))
+LARGER = ((3, 3, 3), (2, 2, 2), (5, 7, BLOCK), (7, 5, BLOCK), (17, 9, BLOCK))
 """Outputs, inputs and samples of larger and of square layers."""
 
 
@@ -79,7 +79,7 @@ def larger(subject: Subject) -> Stage:
         if found:
             where = (f"{Q} outputs, {P} inputs, {n} samples",)
             return Stage("sizes", "", tuple(replace(one, where=where) for one in differences(found)))
-    return Stage("sizes", "the same in layers of 2 x 2 to 5 x 7, with as many samples as inputs")
+    return Stage("sizes", "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs")
 
 
 def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Named]:
