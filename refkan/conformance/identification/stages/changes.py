@@ -36,10 +36,8 @@ def changes(subject: Subject) -> Stage:
     declared = subject.declared
     if subject.differs:
         return Stage("changes", unknown=f"not asked where layers differ ({subject.differs})")
-    try:
-        subject.raw(subject.build(subject.spec((3, 2))), np.zeros((0, 2)), 3)
-    except NoAnswerError as error:
-        return Stage("changes", "", (Difference("empty batch", {"reason": str(error)}),))
+    if subject.right and (refused := _refused_when_empty(subject)):
+        return Stage("changes", "", (Difference("empty batch", {"reason": refused}),))
     asks: list[Any] = [formats] * (len(declared.dtypes) > 1) + [network] * declared.network
     asks += [refined] * ("nested" in declared.refine or "any" in declared.refine) + [updated] * declared.update
     found, told, reasons = [], [], []
@@ -52,6 +50,15 @@ def changes(subject: Subject) -> Stage:
         found += one
         told.append(words)
     return Stage("changes", "; ".join(told) or ("" if reasons else "none declared"), tuple(found), "; ".join(reasons))
+
+
+def _refused_when_empty(subject: Subject) -> str:
+    """Why a batch of no samples is refused, "" if it is not."""
+    try:
+        subject.raw(subject.build(subject.spec((3, 2))), np.zeros((0, 2)), 3)
+    except NoAnswerError as error:
+        return str(error)
+    return ""
 
 
 def formats(subject: Subject) -> tuple[str, list[Difference]]:

@@ -71,8 +71,8 @@ def functions(subject: Subject) -> Stage:
                 where = [*(found[one.name].where if one.name in found else ()), f"degree-{degree}", kind]
                 found[one.name] = replace(found.get(one.name, one), where=tuple(dict.fromkeys(where)))
                 if one.name in BLURRED:
-                    off = np.abs(asked.theirs - asked.right)[asked.where == "inside"]
-                    subject.blur = max(subject.blur, float(off.max()))
+                    off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
+                    subject.blur = max(subject.blur, float(np.quantile(off, 0.95)))
     subject.right = right
     if not found:
         found = {one.name: one for one in _elsewhere(subject)}
@@ -89,7 +89,11 @@ def _elsewhere(subject: Subject) -> list[Difference]:
     kind = next((kind for kind in ("uniform", "arbitrary") if (subject.degree, kind) in subject.right), "")
     if not kind or subject.eps > 2.0**-20:
         return []
-    scales = [("tiny-spans", 6, 2.0**-20), ("huge-spans", 6, 2.0**20)] if subject.declared.domain is None else []
+    scales = (
+        [("tiny-spans", 6, 2.0**-20), ("huge-spans", 6, 2.0**20)]
+        if subject.declared.domain is None and not subject.offset
+        else []
+    )
     single = [("one interval", 1, 1.0)] if subject.declared.intervals is None else []
     for words, intervals, scale in scales + single:
         asked = sampled(subject, subject.degree, kind, intervals, scale)
@@ -298,7 +302,7 @@ def _recursion(subject: Subject, inside: Sampled) -> list[Difference]:
 
 def _described(subject: Subject, inside: Sampled, plain_right: bool) -> list[Difference]:
     """Functions that no question identified."""
-    off = float(np.abs(inside.theirs - inside.right).max())
+    off = float(np.quantile(np.abs(inside.theirs - inside.right).max(axis=1), 0.95))  # but for points next to knots
     if not inside.at(~inside.is_close).wrong.any():
         evidence = {"count": int(inside.wrong.sum()), "total": inside.x.size, "how": "next to knots"}
         return [Difference("interval search", evidence)]
