@@ -12,7 +12,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import is_exact
 from refkan.conformance.identification.explanations import Named, sizes_of
 from refkan.conformance.identification.known_maps import MAPS
-from refkan.conformance.identification.stages.slopes import (
+from refkan.conformance.identification.slopes import (
     derivatives,
 )  # fmt: skip
 from refkan.conformance.identification.stages_and_differences import Difference

@@ -11,6 +11,12 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.names import differences
+from refkan.conformance.identification.slopes import (
+    derivatives,
+    formula_of,
+    lengths,
+    true_derivatives,
+)  # fmt: skip
 from refkan.conformance.identification.stages.asked_gradients import (
     SAMPLES,
     asked_layer,
@@ -19,12 +25,6 @@ from refkan.conformance.identification.stages.asked_gradients import (
     size_of_factor,
     unexplained,
 )
-from refkan.conformance.identification.stages.slopes import (
-    derivatives,
-    formula_of,
-    lengths,
-    true_derivatives,
-)  # fmt: skip
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 

@@ -16,9 +16,9 @@ from refkan.conformance.cases.specs import RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.names import differences
+from refkan.conformance.identification.slopes import derivatives
 from refkan.conformance.identification.stages.asked_gradients import cotangent
 from refkan.conformance.identification.stages.points_in_use import point_of
-from refkan.conformance.identification.stages.slopes import derivatives
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import Subject
 

@@ -22,6 +22,9 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import attribute
 from refkan.conformance.identification.explanations import Named, explain, sizes_of
 from refkan.conformance.identification.names import differences
+from refkan.conformance.identification.slopes import (
+    true_jacobian,
+)  # fmt: skip
 from refkan.conformance.identification.stages.asked_gradients import (
     SAMPLES,
     asked_layer,
@@ -32,9 +35,6 @@ from refkan.conformance.identification.stages.asked_gradients import (
 )
 from refkan.conformance.identification.stages.input_gradients import of_inputs, of_second
 from refkan.conformance.identification.stages.parts import with_parts
-from refkan.conformance.identification.stages.slopes import (
-    true_jacobian,
-)  # fmt: skip
 from refkan.conformance.identification.stages.wiring import own_responses, responses
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
