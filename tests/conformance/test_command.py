@@ -66,7 +66,7 @@ def test_a_broken_backend_in_all_formats(tmp_path, capsys):
 def test_expected_failures_and_patterns_that_match_nothing(tmp_path, capsys):
     known = tmp_path / "known.txt"
     known.write_text(
-        "*-data/coefficient-gradients\n*/transposed/coefficient-*\n*/strided/coef*\n*/3x2/coefficient-gradients\n*[0-9][0-9]-samples/coef*\n"
+        "*-data/coefficient-gradients\n*/transposed/coefficient-*\n*/strided/coef*\n*/3x2/coefficient-gradients\n*-samples/coef*\n"
         "*-spans/coefficient-gradients\n*/with-*/coefficient-gradients\n*-mode/coef*\n*-cotangents/coef*\n*-backward/coef*\n"
     )
     arguments = ("--backend", BROKEN, "--argument", "mean over samples", "--expected-failures", known, *WITHOUT_HINTS)
