@@ -47,8 +47,8 @@ def identify(adapter: Adapter) -> Identification:
     >>> import refkan as rk
     >>> from refkan.conformance.adapters.backends import PlainNumpy
     >>> found = rk.conformance.identify(PlainNumpy())
-    >>> print(found.stages[1])
-    arithmetic: linear in its coefficients, to 1.1e-16 of the largest output
+    >>> print(found.stages[1])  # doctest: +ELLIPSIS
+    arithmetic: linear in its coefficients, to 1...e-16 of the largest output
     """
     check_annotated(identify, locals())
     return Identification(adapter.title, tuple(identified(adapter)))
