@@ -1,7 +1,5 @@
 """Cases as files: what they say, results in them judged, and files that are none."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

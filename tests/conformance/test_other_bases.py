@@ -1,7 +1,5 @@
 """Layers of other bases: no case is judged and nothing fails; they are identified, and their own gradients are held."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.cli import main

@@ -1,7 +1,5 @@
 """Layers judged by files are identified by the results of probes."""
 
-from __future__ import annotations
-
 from refkan.cli import main
 from refkan.conformance import identify
 from refkan.conformance.adapters.backends import PlainNumpy

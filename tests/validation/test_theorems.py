@@ -1,7 +1,5 @@
 """Rows that algebra decides: each holds, each altered statement fails, and their tools are right."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from math import factorial, pi
 

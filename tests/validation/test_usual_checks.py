@@ -1,7 +1,5 @@
 """The usual checks pass what they should, and fail what they should; the page is that of the committed record."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -6,6 +6,7 @@ import pytest
 import refkan as rk
 from refkan.analysis.conditioning import ModeRecorder, largest_stable_step, predicted_factors
 from tests.shared.factories import samples
+from tests.shared.refusals import refused
 
 X = samples(200)
 Y = rk.problems.regression_target(X)
@@ -128,13 +129,8 @@ def test_steps_and_bad_input():
     assert recorder.amplitudes.shape == (0, 2)
     recorder.record([1.0, 1.0])
     recorder.record([1.0, 0.5])
-    with pytest.raises(ValueError, match="at least 3 recorded iterates; got 2"):
-        recorder.rates(0.1)
-    with pytest.raises(ValueError, match="at least 2 recorded iterates; got 0"):
-        ModeRecorder(spectrum, minimum=[0.0, 0.0]).rates(0.1)
-    with pytest.raises(ValueError, match="minimum must have length 2"):
-        ModeRecorder(spectrum, minimum=[0.0])
-    with pytest.raises(ValueError, match="theta must have length 2"):
-        recorder.record([1.0])
-    with pytest.raises(ValueError, match="learning_rate must be finite and positive"):
-        predicted_factors(spectrum, -1.0)
+    refused(lambda: recorder.rates(0.1), "at least 3 recorded iterates; got 2")
+    refused(lambda: ModeRecorder(spectrum, minimum=[0.0, 0.0]).rates(0.1), "at least 2 recorded iterates; got 0")
+    refused(lambda: ModeRecorder(spectrum, minimum=[0.0]), "minimum must have length 2")
+    refused(lambda: recorder.record([1.0]), "theta must have length 2")
+    refused(lambda: predicted_factors(spectrum, -1.0), "learning_rate must be finite and positive")

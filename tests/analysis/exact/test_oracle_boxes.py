@@ -3,8 +3,6 @@
 REFKAN_EXAMPLES=k in the environment draws k times as many networks.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Branch and bound on functions whose extremes are known: sound at every budget, no slower than its order allows."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What certificates claim of a box, held against exact numbers; each attack returns the claims that it found false."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import mpmath
