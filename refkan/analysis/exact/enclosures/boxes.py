@@ -122,7 +122,11 @@ def enclose(
             factor = Intervals.of(2.0 if max(index, default=0) == 2 else 1.0)
             outer.append(narrowed(expansion, index) * factor)
             inner.append(expansion.coefficient(index) * factor)
-        return Evaluation(flat(joined(outer, 2)), flat(joined(inner, 2)), influence(expansion, min(derivatives, 1)))
+        return Evaluation(
+            joined(outer, 2).reshape(len(boxes.lo), -1),
+            joined(inner, 2).reshape(len(boxes.lo), -1),
+            influence(expansion, min(derivatives, 1)),
+        )
 
     slack = None if tolerance is None else of_range(tolerance)
     ranges = range_over(quantities, ends, slack, budget, report=report_of(progress))
@@ -138,8 +142,3 @@ def enclose(
     if derivatives == 2:
         second = np.stack([np.stack([at(p, l) for l in range(P)], axis=1) for p in range(P)], axis=1)
     return Bounds(at(), first, second, ranges.boxes, ranges.reached)
-
-
-def flat(table: Intervals) -> Intervals:
-    """Turn (B, Q, any) into (B, Q any)."""
-    return Intervals(table.lo.reshape(table.lo.shape[0], -1), table.hi.reshape(table.hi.shape[0], -1))

@@ -74,8 +74,7 @@ def extrema(
             whole = steps.sweep(boxes, 2)
             f = Expansion(whole.centre[:, q] * sign, whole.over[:, q] * sign, whole.reach, whole.smoothness)
             slopes = joined([narrowed(f, unit) for unit in units], 1)
-            jumps = (f.smoothness < 0)[:, None]
-            slopes = Intervals(np.where(jumps, -np.inf, slopes.lo), np.where(jumps, np.inf, slopes.hi))
+            slopes = slopes.where((f.smoothness >= 0)[:, None])
             return Evaluation(narrowed(f, f.over.zero)[:, None], f.centre.value[:, None], influence(f, 0), slopes)
 
         left = (budget - sum(each.boxes for each in extremes)) // (2 * steps.n_outputs - len(extremes))
@@ -228,7 +227,7 @@ def _size(steps: IntervalNetwork, ends: FloatArray) -> float:
     corners = [
         np.where(np.array(sides), ends[:, 1], ends[:, 0]) for sides in ((False,) * len(ends), (True,) * len(ends))
     ]
-    points = np.stack([*corners, np.clip(0.5 * ends[:, 0] + 0.5 * ends[:, 1], ends[:, 0], ends[:, 1])])
+    points = np.stack([*corners, Intervals(ends[:, 0], ends[:, 1]).middle])
     sizes = steps.sweep(Intervals.of(points), 0).centre.value.absolute().lo
     return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
 

@@ -109,8 +109,21 @@ class Intervals(ShortRepr):
         """The largest absolute value."""
         return np.maximum(np.abs(self.lo), np.abs(self.hi))
 
+    @property
+    def middle(self) -> FloatArray:
+        """Floats between the ends, about halfway; which ones does not matter."""
+        return np.clip(0.5 * self.lo + 0.5 * self.hi, self.lo, self.hi)
+
     def __getitem__(self, index: Any) -> Intervals:
         return Intervals(self.lo[index], self.hi[index])
+
+    def reshape(self, *shape: int) -> Intervals:
+        """The same numbers in another shape."""
+        return Intervals(self.lo.reshape(shape), self.hi.reshape(shape))
+
+    def where(self, holds: Any) -> Intervals:
+        """These where they hold, everything elsewhere."""
+        return Intervals(np.where(holds, self.lo, -np.inf), np.where(holds, self.hi, np.inf))
 
     def __neg__(self) -> Intervals:
         return Intervals(-self.hi, -self.lo)
@@ -215,6 +228,11 @@ def _hull(*ends: FloatArray) -> Intervals:
     return Intervals(
         down(np.minimum(np.minimum(a, b), np.minimum(c, d))), up(np.maximum(np.maximum(a, b), np.maximum(c, d)))
     )
+
+
+def concatenated(parts: list[Any]) -> Intervals:
+    """One after the other along the first axis."""
+    return Intervals(np.concatenate([p.lo for p in parts]), np.concatenate([p.hi for p in parts]))
 
 
 def joined(parts: list[Intervals], axis: int) -> Intervals:

@@ -151,12 +151,10 @@ class IntervalNetwork(ShortRepr):
         By default derivatives at knots are those from the right. With limits=True the expansion holds their limits from
         inside each box over it, where it has an inside, and those of all sides at its centre.
         """
-        # A float between the ends; which one does not matter.
-        middle = np.clip(0.5 * box.lo + 0.5 * box.hi, box.lo, box.hi)
-        points = Intervals.of(middle)
+        points = Intervals.of(box.middle)
         reach = box - points
         centre, over = (_stacked(variables(x, order)) for x in (points, box))
-        smoothness = np.full(middle.shape[0], POLYNOMIAL)
+        smoothness = np.full(box.lo.shape[0], POLYNOMIAL)
         for k, step in enumerate(self.steps):
             centre, _ = step.apply(centre, "both" if limits else "right")
             over, met = step.apply(over, "right" if k or not limits else "inside")

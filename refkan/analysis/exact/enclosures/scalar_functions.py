@@ -35,14 +35,14 @@ def smoothly(x: Intervals, coefficients: list[Intervals]) -> Derivatives:
 def centred(function: ScalarFunction, x: Intervals, order: int, sides: Sides) -> Derivatives:
     """Meet derivatives with their mean value forms: f^(k)/k! (m) + (k + 1) f^(k+1)/(k+1)! (x) (x - m)."""
     over, smoothness = function(x, order + 1, sides)
-    middle = Intervals.of(np.clip(0.5 * x.lo + 0.5 * x.hi, x.lo, x.hi))
+    middle = Intervals.of(x.middle)
     at_middle, _ = function(middle, order, sides)
     reach, met = x - middle, []
     for k, (c, at) in enumerate(zip(over, at_middle, strict=False)):
         trailing = (slice(None),) * x.lo.ndim + (None,) * (c.lo.ndim - x.lo.ndim)
         form = at + over[k + 1] * (reach[trailing] * Intervals.of(k + 1.0))
         holds = (smoothness >= k).reshape(-1, *(1,) * (c.lo.ndim - 1))
-        met.append(c.meet(Intervals(np.where(holds, form.lo, -np.inf), np.where(holds, form.hi, np.inf))))
+        met.append(c.meet(form.where(holds)))
     return met, smoothness
 
 
@@ -79,9 +79,8 @@ def _silu(x: Intervals, order: int, sides: Sides) -> Derivatives:
 
 def relu_power(degree: int, x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
     """max(x, 0)^degree, of nodes (B, Q)."""
-    c, smoothness = _relu_power(degree).enclose(Intervals(x.lo.ravel(), x.hi.ravel()), order, sides)
-    shaped = [Intervals(part.lo.reshape(x.lo.shape), part.hi.reshape(x.lo.shape)) for part in c]
-    return shaped, smoothness.reshape(x.lo.shape[0], -1).min(axis=1)
+    c, smoothness = _relu_power(degree).enclose(x.reshape(-1), order, sides)
+    return [part.reshape(*x.lo.shape) for part in c], smoothness.reshape(x.lo.shape[0], -1).min(axis=1)
 
 
 ACTIVATIONS: dict[str, ScalarFunction] = {
@@ -99,9 +98,7 @@ def _relu_power(degree: int) -> Pieces:
 
 def _through(table: Pieces, inner: Intervals, order: int) -> list[Intervals]:
     """f^(k)/k! from the values of the function whose powers they are made of, node by node."""
-    flat = table.enclose(Intervals(inner.lo.ravel(), inner.hi.ravel()), 0)[0][0]
-    shape = (*inner.lo.shape, order + 1)
-    whole = Intervals(flat.lo.reshape(shape), flat.hi.reshape(shape))
+    whole = table.enclose(inner.reshape(-1), 0)[0][0].reshape(*inner.lo.shape, order + 1)
     return [whole[..., k] for k in range(order + 1)]
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, quiet, require_order
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, quiet, require_order
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 
@@ -221,16 +221,16 @@ class _Pool:
 
     def evaluated(self, boxes: Intervals, points: FloatArray) -> tuple[Intervals, FloatArray, Intervals | None]:
         """Evaluate boxes, in chunks, and points as boxes of no width: what these attain counts alone."""
-        n, everything = boxes.lo.shape[0], _joined([boxes, Intervals(points, points)])
+        n, everything = boxes.lo.shape[0], concatenated([boxes, Intervals(points, points)])
         parts = [self.quantities(everything[k : k + CHUNK]) for k in range(0, len(everything.lo), CHUNK)]
-        over, inside = (_joined([part[which] for part in parts]) for which in (0, 1))
+        over, inside = (concatenated([part[which] for part in parts]) for which in (0, 1))
         self.low = np.minimum(self.low, inside.hi.min(axis=0))
         self.high = np.maximum(self.high, inside.lo.max(axis=0))
         self.count += n
         widths = boxes.hi - boxes.lo
         weights = widths if parts[0].weights is None else np.concatenate([part.weights for part in parts])[:n]
         weights = np.where(np.isfinite(weights).all(axis=1, keepdims=True) & (weights > 0), weights, widths)
-        return over[:n], weights, None if parts[0].slopes is None else _joined([part.slopes for part in parts])[:n]
+        return over[:n], weights, None if parts[0].slopes is None else concatenated([part.slopes for part in parts])[:n]
 
     def gaps(self, slack: Slack) -> FloatArray:
         """By how many times the slack each box (B) could pass what is attained; infinite for what is not a number."""
@@ -281,7 +281,7 @@ class _Pool:
                 again, weights[moved], _ = self.evaluated(sides[moved], points[:0])
                 again, parts = again.meet(over[moved]), sides
                 over.lo[moved], over.hi[moved] = again.lo, again.hi
-        self.boxes, self.over = _joined([self.boxes, parts]), _joined([self.over, over])
+        self.boxes, self.over = concatenated([self.boxes, parts]), concatenated([self.over, over])
         self.weights = np.concatenate([self.weights, weights])
 
     def progress(self, budget: int, worst: int) -> Progress:
@@ -297,7 +297,7 @@ def _halved(boxes: Intervals, weights: FloatArray) -> tuple[Intervals, FloatArra
 
     Boxes that no float halves along any input stay as they are.
     """
-    middle = np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi)
+    middle = boxes.middle
     inside = np.array((boxes.lo < middle) & (middle < boxes.hi))
     axis, splits = np.where(inside, weights, -1.0).argmax(axis=1), np.array(inside.any(axis=1))
     source = np.repeat(np.arange(axis.size), 1 + splits)
@@ -313,10 +313,6 @@ def _sides(boxes: Intervals, slopes: Intervals) -> Intervals:
     """The sides of boxes that hold the greatest value: where it rises along an input the upper one."""
     lo = np.where(slopes.lo >= 0, boxes.hi, boxes.lo)
     return Intervals(lo, np.where((slopes.hi <= 0) & (slopes.lo < 0), boxes.lo, boxes.hi))
-
-
-def _joined(parts: list[Any]) -> Intervals:
-    return Intervals(np.concatenate([p.lo for p in parts]), np.concatenate([p.hi for p in parts]))
 
 
 def _hull(known: Intervals, more: Intervals) -> Intervals:

@@ -202,8 +202,7 @@ def narrowed(expansion: Expansion, index: Index) -> Intervals:
             form = total
             for target, beta in terms:
                 form = form + box.parts[target] * _power(reach, index, beta, trailing)
-            valid = holds.reshape(-1, *trailing)
-            result = result.meet(Intervals(np.where(valid, form.lo, -np.inf), np.where(valid, form.hi, np.inf)))
+            result = result.meet(form.where(holds.reshape(-1, *trailing)))
         for target, beta in terms:
             if target in centre.parts:
                 total = total + centre.parts[target] * _power(reach, index, beta, trailing)
@@ -229,8 +228,7 @@ def _power(reach: Intervals, index: Index, beta: Index, trailing: tuple[int, ...
     factor = reduce(mul, (comb(a + b, a) for a, b in zip(index, beta, strict=True)), 1)
     result = Intervals.of(np.full((reach.lo.shape[0], *trailing), float(factor)))
     for p, exponent in enumerate(beta):
-        x = reach[:, p]
-        x = Intervals(x.lo.reshape(-1, *trailing), x.hi.reshape(-1, *trailing))
+        x = reach[:, p].reshape(-1, *trailing)
         for _ in range(exponent // 2):
             result = result * x.squared()
         if exponent % 2:

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, up
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, up
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.posed_boxes import BUDGET, posed, smoothness_over
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
@@ -205,7 +205,7 @@ def _residual(
     """rho as Taylor numbers (B,) at the centres and over boxes."""
     v_of = steps.sweep(boxes, order)
     P = steps.n_inputs
-    points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
+    points = Intervals.of(boxes.middle)
     residuals = []
     for v, at in ((v_of.centre[:, 0], points), (v_of.over[:, 0], boxes)):
         rho = -evaluated("source", source, at, order - 2)
@@ -237,7 +237,7 @@ def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None
         return (c.value - slope * (middle - at[:, p]))[:, None]
 
     def quantities(boxes: Intervals) -> Evaluation:
-        points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
+        points = Intervals.of(boxes.middle)
         return Evaluation(minus_source(boxes), minus_source(points))
 
     least = float(range_over(quantities, ends, absolute(1e-2), budget).outer.lo[0])
@@ -251,7 +251,7 @@ def _boundary_error(
 
     def quantities(boxes: Intervals) -> Evaluation:
         expansion = steps.sweep(boxes, order)
-        points = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
+        points = Intervals.of(boxes.middle)
         c, o = (
             v[:, 0] - evaluated("boundary", boundary, at, order)
             for v, at in ((expansion.centre, points), (expansion.over, boxes))
@@ -265,4 +265,4 @@ def _boundary_error(
             face = ends.copy()
             face[p] = ends[p, end]
             faces.append(range_over(quantities, face, absolute(tolerance), budget).outer)
-    return Intervals(np.concatenate([f.lo for f in faces]), np.concatenate([f.hi for f in faces]))
+    return concatenated(faces)

@@ -45,7 +45,7 @@ def bound_by_integration(
     """
     nodes = np.linspace(ends[0], ends[1], points + 1)
     boxes = Intervals(nodes[:-1, None].copy(), nodes[1:, None].copy())
-    middle = Intervals.of(np.clip(0.5 * boxes.lo + 0.5 * boxes.hi, boxes.lo, boxes.hi))
+    middle = Intervals.of(boxes.middle)
     rho_of = residual_over(boxes)
     order = rho_of.over.order
     integrals = []
@@ -106,8 +106,7 @@ def _integral(
         if best is not None and not holds.any():
             break
         form = _with_remainder(centre, over, right, left, last)
-        valid = Intervals(np.where(holds, form.lo, -np.inf), np.where(holds, form.hi, np.inf))
-        best = form if best is None else best.meet(valid)
+        best = form if best is None else best.meet(form.where(holds))
     assert best is not None
     return best
 
