@@ -17,7 +17,7 @@ SUBJECTS = (
     "literature",
     "table_two",
 )
-BENEATH = {"ledger", "rationals", "sources", "statements"}
+BENEATH = {"ledger", "other_papers", "rationals", "sources", "statements"}
 ARROWS = (
     {subject: {"rationals", "grounds.require"} for subject in SUBJECTS}
     | {"multilevel": {"rationals", "grounds.require", "descent.kernels_of_both_bases"}, "grounds": {"rationals"}}
@@ -31,6 +31,7 @@ ARROWS = (
     }  # the matrix is of what B1 judges
     | {"benchmarks": {"records.markdown"}}
     | {module: set() for module in BENEATH}
+    | {"ledger": {"other_papers"}}
     | {"__init__": set(), "__main__": {"ledger", "records.store", "sources"}}
 )
 """What a folder or a file of the package may import of others in it."""

@@ -79,9 +79,8 @@ def solved(**errors):
 
 
 def small_model():
-    return Model(
-        burgers_setup().kan([2, 1], intervals=2), (2, 1), "levenberg-marquardt", setup=burgers_setup((6, 6), 6)
-    )
+    net = burgers_setup().kan([2, 1], intervals=2)
+    return Model(net, (2, 1), "levenberg-marquardt", setup=burgers_setup((6, 6), 6))
 
 
 SMALL = small_model()
