@@ -229,7 +229,7 @@ def test_references_that_do_not_converge_and_failing_trainings_have_code_1(capsy
         raise ConvergenceError("u must agree to 1e-8")
 
     with monkeypatch.context() as patch:
-        patch.setattr("refkan.training.recipes.setups.setups._on_space_time", fail)
+        patch.setattr("refkan.training.recipes.setups.space_time_setups._on_space_time", fail)
         assert run("allen-cahn", *TINY) == 1
     assert "u must agree" in capsys.readouterr().err
     monkeypatch.setattr(train, "train_starts", fail)
