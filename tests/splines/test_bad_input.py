@@ -138,9 +138,13 @@ test_domains_and_breakpoints = refusals(
     (lambda: rk.SplineSpace.from_breakpoints(2, [0, NAN]), r"breakpoints must be finite; got breakpoints\[1\] = nan"),
     (lambda: rk.SplineSpace.clamped(2, [0, 1j]), "TypeError: breakpoints must be real numbers"),
     (lambda: rk.SplineSpace.from_breakpoints(2, [0, 2, 1]), "KnotError: ascending order"),
-    (lambda: rk.SplineSpace([-1.7e308, 1.7e308], 1), "KnotError: knots|domain"),
-    (lambda: rk.SplineSpace.uniform(2, 2, (-1.7e308, 1.7e308)), "KnotError: knots|domain"),
 )
+
+
+def test_spans_that_overflow_are_refused():
+    with np.errstate(all="ignore"):
+        refused(lambda: rk.SplineSpace([-1.7e308, 1.7e308], 1), "KnotError: knots|domain")
+        refused(lambda: rk.SplineSpace.uniform(2, 2, (-1.7e308, 1.7e308)), "KnotError: knots|domain")
 
 
 CONSTRUCTORS = {
