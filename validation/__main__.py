@@ -13,7 +13,7 @@ from pathlib import Path
 from refkan.base.errors import DiscontinuousLossWarning
 from refkan.claims.running.runner import main
 from validation.ledger import LEDGER
-from validation.records.store import load
+from validation.records.store import is_old, load
 from validation.sources import PAPERS
 
 # The set-ups of the papers are measured as they are; that their losses jump is a finding, not news of a run. This holds
@@ -21,5 +21,5 @@ from validation.sources import PAPERS
 warnings.simplefilter("ignore", DiscontinuousLossWarning)
 
 if __name__ == "__main__":
-    recorded = {id: row["status"] for id, row in load("full").items()}
+    recorded = {id: row["status"] for id, row in load("full").items() if not is_old(row)}
     sys.exit(main(None, Path(__file__).parent, "validation", LEDGER, PAPERS, recorded))

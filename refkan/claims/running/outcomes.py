@@ -16,11 +16,13 @@ from refkan.base.plain_text import printable
 from refkan.claims.estimates import Estimate, from_plain
 from refkan.claims.rows import Row
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.statuses import FAILING
 from refkan.claims.verdicts import Figure, Table, Verdict
 
 TEXTS = ("id", "status", "measured", "corrected", "details", "data", "mutations", "controls")
 """Fields of a verdict that are text, or hold it."""
+
+AS_PRINTED = ("holds", "holds under some readings")
+"""Statuses of a claim that holds as printed; "as corrected" says that it does not."""
 
 VOID = "void"
 """Status of a row whose verdict is worth nothing."""
@@ -92,11 +94,10 @@ def direction(recorded: str, verdict: Verdict) -> str:
     asked = [estimate.points for estimate in verdict.estimates if estimate.decides]
     if not asked and verdict.status == "undecided":
         return "undecided"
-    points = all(asked) if asked else verdict.status not in FAILING
+    points = all(asked) if asked else verdict.status in AS_PRINTED
     if recorded == "undecided":
         return "points to the claim" if points else "points against it"
-    printed = recorded in ("holds", "holds under some readings")  # "as corrected" says that the claim as printed fails
-    return "same direction" if points == printed else "other direction"
+    return "same direction" if points == (recorded in AS_PRINTED) else "other direction"
 
 
 def gather(
