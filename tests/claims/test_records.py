@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,8 @@ def test_smaller_readings_stand_beside_an_earlier_measurement_of_the_published_s
     assert "earlier" not in full["L2"]
     assert "earlier" not in full["C1"]
     assert verdicts({}, full).count(r"At the published size, one set-up: a\*b 1") == 1
+
+
+def test_the_page_of_findings_is_what_the_records_say():
+    made = runpy.run_path(str(ROOT / "docs" / "findings.py"))
+    assert made["page"](made["rows"]()) == (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")

@@ -120,7 +120,7 @@ def verdict(made: dict[str, list[Network]]) -> Verdict:
     return Verdict(
         "R7",
         judge(linear and mlps[0]),
-        "; ".join(f"{where}: {len(found)} networks" for where, found in made.items())
+        "; ".join(f"networks of {where}: {len(found)}" for where, found in made.items())
         + f"; families of both tables: {', '.join(sorted(both[0] & both[1])) or 'none'}; of Table 2 alone:"
         f" {', '.join(sorted(alone)) or 'none'}. MLPs have biases in hidden nodes alone",
         data={where: [list(map(str, network)) for network in found] for where, found in made.items()},

@@ -93,7 +93,7 @@ class Estimate:
         return None if (answer := self.above(threshold)) is None else not answer
 
     def __str__(self) -> str:
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]" if self.count else "not run"
 
 
 def all_of(answers: Sequence[bool | None]) -> bool | None:

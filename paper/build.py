@@ -1,0 +1,134 @@
+"""The short paper, in the form of the Journal of Open Source Software, and its references: python paper/build.py.
+
+Numbers come from the kept records, the version and the authors from CITATION.cff.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+ROOT = HERE.parent
+
+WORKS = {
+    "southworth2026": (
+        "Southworth, Ben S. and Actor, Jonas A. and Harper, Graham and Cyr, Eric C.",
+        "Multilevel Training for Kolmogorov Arnold Networks", "2026", "2603.04827",
+    ),
+    "actor2025": (
+        "Actor, Jonas A. and Harper, Graham and Southworth, Ben S. and Cyr, Eric C.",
+        "Leveraging {KANs} for Expedient Training of Multichannel {MLPs} via Preconditioning and Geometric Refinement",
+        "2025", "2505.18131",
+    ),
+    "liu2024": (
+        "Liu, Ziming and Wang, Yixuan and Vaidya, Sachin and Ruehle, Fabian and Halverson, James and"
+        " Solja{\\v{c}}i{\\'c}, Marin and Hou, Thomas Y. and Tegmark, Max",
+        "{KAN}: {K}olmogorov-{A}rnold Networks", "2024", "2404.19756",
+    ),
+    "rigas2025": (
+        "Rigas, Spyros and Verma, Dhruv and Alexandridis, Georgios and Wang, Yixuan",
+        "Initialization Schemes for {K}olmogorov-{A}rnold Networks: An Empirical Study", "2025", "2509.03417",
+    ),
+    "wang2024": (
+        "Wang, Yixuan and Siegel, Jonathan W. and Liu, Ziming and Hou, Thomas Y.",
+        "On the Expressiveness and Spectral Bias of {KANs}", "2024", "2410.01803",
+    ),
+    "mysore2026": ("Mysore", "{FlashKAN}: {B}-Spline {KANs} via Truncated Power Form", "2026", "2609.01956"),
+}  # fmt: skip
+"""Key -> authors, title, year, arXiv number."""
+
+
+def kept() -> dict[str, dict[str, Any]]:
+    """Return the kept rows by id, as the page of findings has them."""
+    rows: dict[str, dict[str, Any]] = runpy.run_path(str(ROOT / "docs" / "findings.py"))["rows"]()
+    return rows
+
+
+def bibliography() -> str:
+    """Return the references in BibTeX."""
+    return "\n".join(
+        f"@misc{{{key},\n  author = {{{authors}}},\n  title = {{{title}}},\n  year = {{{year}}},\n"
+        f"  eprint = {{{number}}},\n  archivePrefix = {{arXiv}},\n  url = {{https://arxiv.org/abs/{number}}}\n}}\n"
+        for key, (authors, title, year, number) in WORKS.items()
+    )
+
+
+def paper(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the paper."""
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    title, author = (re.search(rf'{name}: "(.+)"', citation)[1] for name in ("title", "name"))  # type: ignore[index]
+    date = max(row.get("finished", "") for row in rows.values())[:10]
+    papers = [row for row in rows.values() if row["source"] != "ours"]
+    hold = sum(row["status"] == "holds" for row in papers)
+    corrected = sum(row["status"] == "holds as corrected" for row in papers)
+    digits, counts = (rows[id]["measured"] for id in ("R6", "R7"))
+    return f"""---
+title: '{title}'
+tags:
+  - Python
+  - Kolmogorov-Arnold networks
+  - B-splines
+  - verification
+  - numerical analysis
+authors:
+  - name: {author}
+    affiliation: 1
+affiliations:
+  - name: Independent
+    index: 1
+date: {date}
+bibliography: paper.bib
+---
+
+# Summary
+
+A Kolmogorov-Arnold network [@liu2024] puts a learned function of one variable on each edge. With B-splines it is a
+multichannel multilayer perceptron with powers of ReLU in another basis, and the change of basis preconditions training
+[@actor2025; @southworth2026]. `refkan` computes such networks on a CPU as a reference: values within a few units of
+rounding of exact rational ones, every gradient derived by hand, explicit Gauss-Newton and Hessian matrices, certified
+spectra, exact ranks, knot insertion that leaves the function as it is, and training from first-order methods to
+variable projection. A ledger judges the statements of papers by measurements that state their criterion, their
+estimates with intervals, and altered twins of each claim that must fail.
+
+# Statement of need
+
+Theory of such networks speaks of spectra, ranks, nested spaces and rates, which implementations for training in single
+precision do not return and cannot be trusted to resolve: condition numbers of the ReLU basis exceed what double
+precision holds at a few dozen knots. Authors of layers for accelerators need values and derivatives that they can check
+theirs against, and a name for what is wrong. Readers of experiments need to know which of them come out again.
+
+# State of the field
+
+Libraries for training such networks on accelerators exist, from the first one [@liu2024] to fused kernels
+[@mysore2026]; starts [@rigas2025] and spectral bias [@wang2024] have been studied with them. None of them is meant as a
+reference for others: they have one precision, no exact arithmetic, and no statement of the error of a value. `refkan`
+judges them with a suite of cases over exact rationals, which knows common defects by their symptoms.
+
+# What is new
+
+Of {len(papers)} statements of this and other papers in the ledger {hold} hold as printed and {corrected} as corrected.
+The regression experiment of @southworth2026 is an example. The printed numbers of parameters determine the network
+({counts}). The printed means and deviations nearly determine the five runs: {digits}. Under that reading the rows of
+the table can be estimated with intervals over seeds:
+
+* {rows["R1"]["claim"]}: {rows["R1"]["status"]}; {rows["R1"]["measured"]}.
+* {rows["R2"]["claim"]}: {rows["R2"]["status"]}; {rows["R2"]["measured"]}.
+* {rows["R3"]["claim"]}: {rows["R3"]["status"]}; {rows["R3"]["measured"]}.
+
+# References
+"""
+
+
+def main() -> None:
+    """Write both files."""
+    (HERE / "paper.bib").write_text(bibliography(), encoding="utf-8")
+    (HERE / "paper.md").write_text(paper(kept()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
