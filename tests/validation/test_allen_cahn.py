@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from tests.shared.pictures import NO_PICTURE
-from validation.equations import (
-    allen_cahn_cells,
-    allen_cahn_observed,
-    allen_cahn_runs,
-    allen_cahn_success,
-)
+from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_observed, allen_cahn_runs, allen_cahn_success
 
 
 def found(spline=0.5, ours=0.5, relu=0.9, dense=0.9, widths=None, readings=allen_cahn_runs.LIST, seeds=range(3)):

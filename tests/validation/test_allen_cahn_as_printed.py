@@ -12,7 +12,7 @@ from refkan.claims import FAILING
 from refkan.claims.running.outcomes import plain
 from refkan.training.problems import allen_cahn
 from tests.shared.spoiling import spoilt
-from validation.equations import allen_cahn_as_printed as claim
+from validation.equations.allen_cahn import allen_cahn_as_printed as claim
 from validation.ledger import row
 
 SIZES = (128, 256)

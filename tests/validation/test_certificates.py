@@ -22,9 +22,9 @@ from validation.conditioning.certified_conditions import (
     proven_lower,
     verdict,
 )
-from validation.descent import certified_kernels
-from validation.descent.certified_kernels import certified_ratio, proofs, proven, radius
-from validation.descent.kernels_of_both_bases import Case, kernel_ratio
+from validation.descent.kernels import certified_kernels
+from validation.descent.kernels.certified_kernels import certified_ratio, proofs, proven, radius
+from validation.descent.kernels.kernels_of_both_bases import Case, kernel_ratio
 from validation.ledger import row
 
 flint = pytest.importorskip("flint")

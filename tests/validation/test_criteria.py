@@ -27,18 +27,12 @@ from tests.validation.made_up import (
 from validation.bases import change_of_basis_spectrum, relu_form_accuracy
 from validation.conditioning import certified_conditions, hessian_conditioning
 from validation.conditioning.condition_ratios import TRAINED
-from validation.descent import certified_kernels, learning_rates, tangent_kernels
-from validation.equations import (
-    allen_cahn_as_printed,
-)
+from validation.descent import learning_rates
+from validation.descent.kernels import certified_kernels, tangent_kernels
+from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.knots import coarse_grids
-from validation.literature import (
-    autocorrelated_inputs,
-    clamped_truncated_powers,
-    gaussian_width,
-    grid_extension,
-    single_layer_hessian,
-)
+from validation.literature import autocorrelated_inputs, clamped_truncated_powers, single_layer_hessian
+from validation.literature.placed_knots import gaussian_width, grid_extension
 from validation.multilevel import coarse_subspace, multilevel_preconditioners, nested_hierarchies
 
 CASES = {

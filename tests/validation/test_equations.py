@@ -12,9 +12,6 @@ from refkan.claims.running.kept_parts import Parts
 from refkan.training.recipes import burgers_setup
 from tests.shared.pictures import NO_PICTURE
 from validation.equations import (
-    allen_cahn_cells,
-    allen_cahn_own,
-    allen_cahn_runs,
     burgers_cells,
     burgers_own,
     burgers_table,
@@ -24,6 +21,7 @@ from validation.equations import (
     poisson_own,
     poisson_staircases,
 )
+from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_own, allen_cahn_runs
 from validation.equations.pde_runs import Model, run_models, train
 
 

@@ -6,9 +6,16 @@ import pytest
 import refkan as rk
 from tests.shared.factories import complex_jacobians
 from validation.ledger import row
-from validation.literature import gaussian_width
-from validation.literature.gaussian_layer import GaussianLayer
-from validation.literature.gaussian_width import WIDTHS, condition, features, one_layer, spline_layer, verdict
+from validation.literature.placed_knots import gaussian_width
+from validation.literature.placed_knots.gaussian_layer import GaussianLayer
+from validation.literature.placed_knots.gaussian_width import (
+    WIDTHS,
+    condition,
+    features,
+    one_layer,
+    spline_layer,
+    verdict,
+)
 
 pytest.importorskip("flint")
 

@@ -9,14 +9,9 @@ import pytest
 import refkan as rk
 from refkan.claims.running.kept_parts import run_task
 from tests.shared.spoiling import spoilt
-from validation.literature import (
-    curvature_knots,
-    optimizers_on_equations,
-    polynomial_sums,
-    rates_by_method,
-    rates_of_extended_grids,
-)
+from validation.literature import optimizers_on_equations, polynomial_sums, rates_by_method
 from validation.literature.answers import refitted
+from validation.literature.placed_knots import curvature_knots, rates_of_extended_grids
 
 CHOICE = {"extension": "exact", "method": "levenberg-marquardt", "samples": "900", "degree": "3"}
 

@@ -6,8 +6,9 @@ import pytest
 import refkan as rk
 from tests.shared.factories import EPS
 from validation.ledger import row
-from validation.literature import grid_extension, single_layer_hessian
-from validation.literature.grid_extension import Gain
+from validation.literature import single_layer_hessian
+from validation.literature.placed_knots import grid_extension
+from validation.literature.placed_knots.grid_extension import Gain
 from validation.literature.single_layer_hessian import hessian, layer_cases, ramp_case, verdict
 
 pytest.importorskip("flint")

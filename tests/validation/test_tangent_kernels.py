@@ -11,16 +11,10 @@ import pytest
 import refkan as rk
 from refkan.claims import FAILING
 from refkan.claims.running.outcomes import plain
-from validation.descent import (
-    coupled_samples,
-    kernel_bound,
-    kernel_search,
-    learning_rates,
-    stable_steps,
-    tangent_kernels,
-)
-from validation.descent.certified_kernels import INSIDE, OUTSIDE
-from validation.descent.kernels_of_both_bases import Case, delta, kernel_ratio, radius, relu_jacobian
+from validation.descent import coupled_samples, learning_rates, stable_steps
+from validation.descent.kernels import kernel_bound, kernel_search, tangent_kernels
+from validation.descent.kernels.certified_kernels import INSIDE, OUTSIDE
+from validation.descent.kernels.kernels_of_both_bases import Case, delta, kernel_ratio, radius, relu_jacobian
 from validation.ledger import row
 
 pytest.importorskip("flint")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import refkan as rk
-from validation.descent.kernels_of_both_bases import kernel_ratio
+from validation.descent.kernels.kernels_of_both_bases import kernel_ratio
 
 STEEP = 1e12
 """Slope of the second layer: its own kernel is then below rounding."""

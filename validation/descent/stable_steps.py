@@ -11,7 +11,14 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Choice, Experiment, Factor
-from validation.descent.kernels_of_both_bases import NODE_MAPS, WIDTHS, Case, radius, random_cases, relu_jacobian
+from validation.descent.kernels.kernels_of_both_bases import (
+    NODE_MAPS,
+    WIDTHS,
+    Case,
+    radius,
+    random_cases,
+    relu_jacobian,
+)
 
 BASES = {"scaled": "scaled-relu", "plain": "relu"}
 """The two scalings of the ReLU basis and their names as coordinates."""

@@ -11,7 +11,8 @@ import numpy as np
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, judge, twin
 from refkan.claims.readings import counted
 from refkan.claims.running.kept_parts import Parts
-from validation.equations import allen_cahn_own, burgers_own, poisson_own
+from validation.equations import burgers_own, poisson_own
+from validation.equations.allen_cahn import allen_cahn_own
 from validation.equations.burgers_cells import PUBLISHED
 from validation.equations.pde_figures import draw_levels
 from validation.equations.pde_runs import medians, spread, without

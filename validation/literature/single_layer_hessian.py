@@ -37,7 +37,7 @@ from refkan.analysis.exact.spectra.rational import rational_gram
 from refkan.claims import Reading, Readings, Table, Verdict, judge
 from refkan.claims.experiments import written
 from validation.grounds import require
-from validation.literature import grid_extension
+from validation.literature.placed_knots import grid_extension
 
 CLAIMS = ("O1",)
 

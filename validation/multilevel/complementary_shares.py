@@ -9,7 +9,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Choice, Experiment, Factor
-from validation.descent.kernels_of_both_bases import radius, relu_jacobian
+from validation.descent.kernels.kernels_of_both_bases import radius, relu_jacobian
 
 INTERVALS = ((1, 3), (2, 6), (4, 12))
 """Coarse intervals of the three refinements."""

@@ -11,11 +11,11 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Figure, Verdict, judge
-from validation.descent.certified_kernels import OUTSIDE, proofs, proven
 from validation.descent.coupled_samples import Attained, attain, counterexample, outside_the_domain
-from validation.descent.kernel_bound import ROUNDING, check_proof
-from validation.descent.kernel_search import Family, families, search, wide_network
-from validation.descent.kernels_of_both_bases import delta, kernel_ratio, radius, random_cases
+from validation.descent.kernels.certified_kernels import OUTSIDE, proofs, proven
+from validation.descent.kernels.kernel_bound import ROUNDING, check_proof
+from validation.descent.kernels.kernel_search import Family, families, search, wide_network
+from validation.descent.kernels.kernels_of_both_bases import delta, kernel_ratio, radius, random_cases
 from validation.grounds import require
 
 CLAIMS = ("N1",)

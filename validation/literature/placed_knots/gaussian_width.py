@@ -34,7 +34,7 @@ from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigen
 from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Table, Verdict, judge
 from refkan.claims.running.kept_parts import Parts, resume_from
 from validation.grounds import require
-from validation.literature.gaussian_layer import GaussianLayer
+from validation.literature.placed_knots.gaussian_layer import GaussianLayer
 
 CLAIMS = ("O3",)
 

@@ -15,8 +15,8 @@ import refkan as rk
 from refkan import exact, truth
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.spectra.coordinates import matrix_of_basis
-from validation.descent.kernel_search import wide_network
-from validation.descent.kernels_of_both_bases import kernel_ratio
+from validation.descent.kernels.kernel_search import wide_network
+from validation.descent.kernels.kernels_of_both_bases import kernel_ratio
 
 BITS = 512
 

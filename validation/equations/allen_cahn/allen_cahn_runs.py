@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan.claims import Beside, Cell, Choice
 from refkan.claims.cells import Found, beside, records
-from validation.equations.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLINE, cells_of, place
+from validation.equations.allen_cahn.allen_cahn_cells import DENSE, GRID, OURS, RELU, SPLINE, cells_of, place
 from validation.statements import Size, Statement
 
 FEW = 3

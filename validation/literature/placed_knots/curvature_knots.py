@@ -46,7 +46,7 @@ from refkan.training.adaptivity import Freed, minimize_adaptive
 from refkan.training.adaptivity.error_indicators.indicators import LayerState
 from validation.grounds import require
 from validation.literature.answers import median, refitted
-from validation.literature.curvature_targets import GRIDS, GROUPS, Target
+from validation.literature.placed_knots.curvature_targets import GRIDS, GROUPS, Target
 from validation.statements import ByCells, Cells, ratios, times
 
 CLAIMS = ("O6",)

@@ -22,7 +22,7 @@ import refkan as rk
 from refkan.networks.layers import EdgeLayer
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
-from validation.descent.kernels_of_both_bases import delta, relu_jacobian
+from validation.descent.kernels.kernels_of_both_bases import delta, relu_jacobian
 
 ROUNDING = 1e-12
 """Products of a few hundred terms, relative to the spectral radius."""

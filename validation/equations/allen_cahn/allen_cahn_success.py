@@ -14,9 +14,9 @@ from matplotlib.figure import Figure as Drawing
 from refkan.claims import Choice, Estimate, Figure, Readings, Verdict, estimate
 from refkan.claims.cells import Found, seeds_of
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_solution
-from validation.equations.allen_cahn_cells import DENSE, RELU, SPLINE
-from validation.equations.allen_cahn_observed import X
-from validation.equations.allen_cahn_runs import (
+from validation.equations.allen_cahn.allen_cahn_cells import DENSE, RELU, SPLINE
+from validation.equations.allen_cahn.allen_cahn_observed import X
+from validation.equations.allen_cahn.allen_cahn_runs import (
     CURVES,
     DECAYED,
     PAPER,

@@ -22,7 +22,7 @@ import numpy as np
 from refkan.claims import Cell, Factor, Grid
 from refkan.training.recipes import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn_setup
 from refkan.training.recipes.setups.setups import tensor_grid
-from validation.equations.allen_cahn_observed import observed
+from validation.equations.allen_cahn.allen_cahn_observed import observed
 from validation.equations.pde_runs import Model, train
 
 SPLINE, RELU, DENSE, OURS = "spline", "ReLU", "MLP", "LM"

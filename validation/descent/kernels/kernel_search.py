@@ -18,7 +18,7 @@ from scipy.optimize import differential_evolution, minimize
 
 import refkan as rk
 from refkan.networks.node_maps import AffineMap, SigmoidMap
-from validation.descent.kernels_of_both_bases import radius
+from validation.descent.kernels.kernels_of_both_bases import radius
 
 DECADES = (-2.0, 3.0)
 """Sizes of the coefficients of a layer, as powers of ten."""

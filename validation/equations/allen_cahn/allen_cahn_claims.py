@@ -7,9 +7,9 @@ from typing import Any
 
 from refkan.claims import Verdict
 from refkan.claims.running.kept_parts import Parts
-from validation.equations import allen_cahn_success, residual_bandwidth
-from validation.equations.allen_cahn_cells import GRID
-from validation.equations.allen_cahn_runs import STATEMENT
+from validation.equations.allen_cahn import allen_cahn_success, residual_bandwidth
+from validation.equations.allen_cahn.allen_cahn_cells import GRID
+from validation.equations.allen_cahn.allen_cahn_runs import STATEMENT
 from validation.grounds import require
 
 CLAIMS = ("Q3", "Q4")

@@ -1,0 +1,1 @@
+"""Bounds of tangent kernels: Theorem 2, certified and searched for."""

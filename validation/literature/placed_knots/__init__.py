@@ -1,0 +1,1 @@
+"""What other papers say of where knots and widths belong."""
