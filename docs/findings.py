@@ -140,9 +140,9 @@ What verifying Southworth, Actor, Harper and Cyr, "Multilevel Training for Kolmo
 Of the statements of this and other papers: {counted}.
 
 Throughout, r is the order of the splines (degree + 1), n the number of intervals, h their length, A the matrix of the
-change of basis. Brackets are 95 % intervals of the median over seeds. "(summary)" marks a statement of the paper's text
-without a number, [A25] its predecessor, arXiv 2505.18131, [F24] and other keys papers named in the verdicts. A row "holds
-as corrected" where the table of corrections, or its own text, says what is right.
+change of basis. Brackets are 95 % intervals of the median over seeds. "(summary)" marks a statement of the paper's
+text without a number, [A25] its predecessor, arXiv 2505.18131, [F24] and other keys papers named in the verdicts. A
+row "holds as corrected" where the table of corrections, or its own text, says what is right.
 
 ## What holds
 
