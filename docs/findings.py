@@ -165,14 +165,15 @@ A status is that of what is right, not of what is printed.
 
 ## Table 2
 
-The printed numbers of parameters belong to networks that the text does not describe: a linear first layer, and cubic
-splines on 5 intervals after it, refined to 40. With the spline domain of a hidden node mapped from its extremes on the
-samples, coefficients that start as N(0, 1), L-BFGS with a strong Wolfe line search, and the target function itself turned
-by 0.175 counterclockwise, most cells come out: coarse spline runs that agree to some per cent, one bad run among fine ones and
-good others, good multilevel runs near the printed ones, fine ReLU runs that hardly descend, and a ReLU basis in which
-nothing moves after a refinement. Two things stay apart: coarse (and with it multilevel) training in the ReLU basis ends
-higher than printed, and our bad multilevel runs end at 1.7e-3, the paper's at 1.65e-4. The set-up was found by trying about
-thirty on these numbers; ten seeds of it were run, and the larger MLPs were not.
+The printed numbers of parameters belong to networks that the text does not describe: a linear first layer, and
+cubic splines on 5 intervals after it, refined to 40. With the spline domain of a hidden node mapped from its
+extremes on the samples, coefficients that start as N(0, 1), L-BFGS with a strong Wolfe line search, and the target
+function itself turned by 0.175 counterclockwise, most cells come out: coarse spline runs that agree to some per
+cent, one bad run among fine ones and good others, good multilevel runs near the printed ones, fine ReLU runs that
+hardly descend, and a ReLU basis in which nothing moves after a refinement. Two things stay apart: coarse (and with
+it multilevel) training in the ReLU basis ends higher than printed, and our bad multilevel runs end at 1.7e-3, the
+paper's at 1.65e-4. The set-up was found by trying about thirty on these numbers; ten seeds of it were run, and the
+larger MLPs were not.
 
 {estimates}
 

@@ -97,24 +97,27 @@ estimates with intervals, and altered twins of each claim that must fail.
 
 # Statement of need
 
-Theory of such networks speaks of spectra, ranks, nested spaces and rates, which implementations for training in single
-precision do not return and cannot be trusted to resolve: condition numbers of the ReLU basis exceed what double
-precision holds at about a hundred knots for cubic splines. Authors of layers for accelerators need values and derivatives that they can check
-theirs against, and a name for what is wrong. Readers of experiments need to know which of them come out again.
+Theory of such networks speaks of spectra, ranks, nested spaces and rates, which implementations for training in
+single precision do not return and cannot be trusted to resolve: condition numbers of the ReLU basis exceed what
+double precision holds at about a hundred knots for cubic splines. Authors of layers for accelerators need values
+and derivatives that they can check theirs against, and a name for what is wrong. Readers of experiments need to
+know which of them come out again.
 
 # State of the field
 
 Libraries for training such networks on accelerators exist, from the first one [@liu2024] to fused kernels
-[@mysore2026]; starts [@rigas2025] and spectral bias [@wang2024] have been studied with them. None of them is meant as a
-reference for others: they have one precision, no exact arithmetic, and no statement of the error of a value. `refkan`
-judges them with a suite of cases over exact rationals, and asks a layer what it is: its arithmetic, its wiring, its functions and its gradients.
+[@mysore2026]; starts [@rigas2025] and spectral bias [@wang2024] have been studied with them. None of them is meant
+as a reference for others: they have one precision, no exact arithmetic, and no statement of the error of a value.
+`refkan` judges them with a suite of cases over exact rationals, and asks a layer what it is: its arithmetic, its
+wiring, its functions and its gradients.
 
 # What is new
 
-Of {len(papers)} statements of this and other papers in the ledger {hold} hold and {corrected} hold as corrected; the corrections are equations, constants and hypotheses.
-The regression experiment of @southworth2026 is an example. The printed numbers of parameters single out a kind of network that the
-text does not describe ({counts}). The printed means and deviations nearly determine the five runs: {digits}. Under that reading the rows of
-the table can be estimated with intervals over seeds:
+Of {len(papers)} statements of this and other papers in the ledger {hold} hold and {corrected} hold as corrected;
+the corrections are equations, constants and hypotheses. The regression experiment of @southworth2026 is an example.
+The printed numbers of parameters single out a kind of network that the text does not describe ({counts}). The
+printed means and deviations nearly determine the five runs: {digits}. Under that reading the rows of the table can
+be estimated with intervals over seeds:
 
 * {rows["R1"]["claim"]}: {rows["R1"]["status"]}; {rows["R1"]["measured"]}.
 * {rows["R2"]["claim"]}: {rows["R2"]["status"]}; {rows["R2"]["measured"]}.

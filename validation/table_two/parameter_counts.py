@@ -126,8 +126,8 @@ def verdict(made: dict[str, list[Network]]) -> Verdict:
         judge(linear_in_both(made) and mlps[0]),
         "networks with the printed numbers: "
         + ", ".join(f"{len(found)} of {where}" for where, found in made.items())
-        + f". Families that have some of both tables: {', '.join(sorted(both[0] & both[1])) or 'none'}; of Table 2 alone:"
-        f" {', '.join(sorted(alone)) or 'none'}. The numbers of MLPs count biases of hidden nodes alone",
+        + f". Families that have some of both tables: {', '.join(sorted(both[0] & both[1])) or 'none'}; of Table 2"
+        f" alone: {', '.join(sorted(alone)) or 'none'}. The numbers of MLPs count biases of hidden nodes alone",
         data={where: [list(map(str, network)) for network in found] for where, found in made.items()},
         tables=(Table("Networks with the printed numbers of parameters", ("where", "network", "order", "n"), rows),),
         mutations={
