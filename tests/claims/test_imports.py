@@ -20,7 +20,7 @@ SUBJECTS = (
 BENEATH = {"ledger", "other_papers", "rationals", "sources", "statements"}
 ARROWS = (
     {subject: {"rationals", "grounds.require"} for subject in SUBJECTS}
-    | {"multilevel": {"rationals", "grounds.require", "descent.kernels_of_both_bases"}, "grounds": {"rationals"}}
+    | {"multilevel": {"rationals", "grounds.require", "descent.kernels"}, "grounds": {"rationals"}}
     | {"implementations": {"rationals", "grounds.require", "records.markdown"}}
     | {
         subject: {"rationals", "grounds.require", "statements"}
