@@ -12,7 +12,6 @@ from validation.literature.power_law_starts import (
     QUICK,
     STARTS,
     effective_rank,
-    layer_outputs,
     network,
     start,
 )
@@ -39,13 +38,6 @@ def test_effective_rank_is_that_of_the_eigenvalues():
     net, theta = start(network("2-4-1 G=5"), np.random.default_rng(2), X, BASELINE)
     values = rk.spectrum(rk.LeastSquares(net, X, X[:, :1]), theta, which="ntk").values
     assert effective_rank(net, theta, X) == pytest.approx(values.sum() ** 2 / np.sum(values**2), rel=1e-10)
-
-
-def test_outputs_of_layers_end_in_those_of_the_network():
-    net, theta = start(network("2-4-1 G=5"), np.random.default_rng(3), X, "0.25/1")
-    found = layer_outputs(net, theta, X)
-    assert [v.shape for v in found] == [(40, 4), (40, 1)]
-    np.testing.assert_allclose(found[-1], net(theta, X), rtol=0, atol=1e-14)
 
 
 def cells(power=0.5, ranks=((4.0, 3.0), (4.0, 5.0))):
