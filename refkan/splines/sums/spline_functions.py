@@ -175,8 +175,10 @@ def spline_sums(
             [1. ]]])
     """
     arguments = tables, C, z, channels, outside, slack, back
-    if z.dtype.kind == "c" or C.dtype.kind == "c" or tables.knots.dtype.kind == "c":
-        return PlainSums(*arguments)
-    if not takes_fast(z.shape[0] * C.shape[1] * tables.order * (SUM * C.shape[0] + BASIS)):
-        return PlainSums(*arguments)
-    return FastSums(*arguments) if channels.count == 1 else WindowJets(*arguments)
+    work = z.shape[0] * C.shape[1] * tables.order * (SUM * C.shape[0] + BASIS)
+    kind: type[SplineSums] = FastSums if channels.count == 1 else WindowJets
+    if "c" in (z.dtype.kind, C.dtype.kind, tables.knots.dtype.kind) or not takes_fast(work):
+        kind = PlainSums
+    sums = kind(*arguments)
+    sums.value = sums._first_value()
+    return sums

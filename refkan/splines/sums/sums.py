@@ -80,6 +80,8 @@ class SplineSums(FunctionSums, ABC):
     (True, array([[0]]), array([[[[0.5, 0.5]]]]))
     """
 
+    value: Array
+
     fast: bool
     """Whether the basis, too, is evaluated by kernels compiled for its order."""
 
@@ -93,11 +95,10 @@ class SplineSums(FunctionSums, ABC):
         self._basis: LocalBasis | None = None
         if outside == "error":
             tables.require_inside(self.x, slack)
-        self.value = self._first_value()
 
     @abstractmethod
     def _first_value(self) -> Array:
-        """The sums (N, channels, Q)."""
+        """Compute the sums (N, channels, Q), once: `spline_sums` keeps them as `value`."""
 
     def _operations(self, n_cotangents: int = 1) -> int:
         """Operations of one sum over the jets of all functions and outputs, for each of so many cotangents."""
