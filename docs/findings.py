@@ -107,7 +107,9 @@ def page(kept: Rows) -> str:
     """Return the page."""
     papers = [row for row in kept.values() if row["source"] != "ours"]
     counts = {status: sum(row["status"] == status for row in papers) for status in {row["status"] for row in papers}}
-    counted = ", ".join(f"{status} {count}" for status, count in sorted(counts.items(), key=lambda item: -item[1]))
+    counted = ", ".join(
+        f"{status} {count}" for status, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
     corrections = table(
         ("where", "printed", "right", "row", "status", "again"),
         (

@@ -112,7 +112,7 @@ def test_exact_entries_are_those_that_backends_are_judged_by():
     """In every case of the catalogue that has them, whatever stands beside its splines."""
     found = 0
     for case in chosen(["float64"]):
-        if case.quantity == "values" and not case.setting.change and len(case.setting.x) < 100:
+        if case.quantity == "values" and not case.setting.change and 0 < len(case.setting.x) < 100:
             index = (0,) * case.expected.ndim
             value = exact_entry(case, index)
             if value is not None:

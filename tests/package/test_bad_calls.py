@@ -44,7 +44,7 @@ NOT_CALLED_BY_USERS = {
     r"training\.multilevel\.stages\.StageTable|analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\.certified_solutions\.CertifiedError|"
     r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|analysis\.exact\.spectra\.eigenvectors_in_balls\.Eigenpairs|analysis\.exact\.ranks\.ranks\.RankCertificate.*|"
     r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.descent_rates\.DescentRates|analysis\.conditioning\.studies\.study_rows\.StudyRow.*|"
-    r"analysis\.conditioning\.spectra\.Spectrum|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
+    r"analysis\.conditioning\.spectra\.Spectrum|conformance\.identification\.stages_and_differences\..*|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
     r"training\.adaptivity\.adaptive_results\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|conformance\.identification\.stages_and_differences\.Identification|"
     r"conformance\.cases\.cases\..*)": "results, which the library makes",
     r"conformance\.adapters\.(adapter\.Adapter|bases\.).*": "written by users, called by the judge",

@@ -69,16 +69,10 @@ def test_gradients_are_compared_whatever_the_sign_of_the_mistake():
 
 
 @pytest.mark.parametrize(
-    ("spline", "relu", "holds"),
-    [
-        ((0.5, 0.9), (0.1, 0.0), True),
-        ((0.49, 0.9), (0.1, 0.0), False),
-        ((0.9, 0.49), (0.1, 0.0), False),
-        ((0.5, 0.9), (0.11, 0.0), False),
-        ((0.5, 0.9), (0.0, 0.11), False),
-    ],
+    ("second", "holds"), [(30.0, True), (3.0, False), (10.0, None)], ids=["above", "below", "straddling"]
 )
-def test_m1_asks_every_refinement_in_both_bases(monkeypatch, spline, relu, holds):
-    medians = {"spline": spline, "relu": relu}
-    monkeypatch.setattr(complementary_descent, "medians", lambda results, basis, reading: medians[basis])
-    assert complementary_descent.complementary([], {}, relu="relu") == holds
+def test_m1_asks_every_refinement(monkeypatch, second, holds):
+    spread = np.random.default_rng(0).lognormal(sigma=0.1, size=20)
+    of_levels = [100.0 * spread, second * spread, 100.0 * spread]
+    monkeypatch.setattr(complementary_descent, "ratios", lambda results, reading: of_levels)
+    assert complementary_descent.complementary([], {}) is holds

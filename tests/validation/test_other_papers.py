@@ -202,6 +202,6 @@ def test_errors_are_those_of_the_solution():
     assert end["error"] < 0.1 < 0.5 < start["error"]
     # Sabotage: the error against the solution of another equation.
     other = spoilt(
-        optimizers_on_equations, "expected = setup.reference", 'expected = ordinary("poisson-1d-peak").reference'
+        optimizers_on_equations, "expected = setup.reference", 'expected = ordinary_setup("poisson-1d-peak").reference'
     )
     assert other.solve(cell, 1, 60)["error"] > 0.5

@@ -190,7 +190,11 @@ class Subject:
     def state(self, model: Any) -> tuple[FloatArray, FloatArray]:
         """Return the knots and coefficients that a model says it has."""
         found = self.asked("state", self.adapter.state, model)
-        knots, C = self._read("state", lambda: tuple(found))
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise NoAnswerError(
+                f"state: must return knots and coefficients, two arrays; returned a {type(found).__name__}"
+            )
+        knots, C = found
         return self._read("state", lambda: (as_real("knots", knots), as_real("coefficients", C)))
 
     def changed(self, kind: str, model: Any, *arguments: Any) -> Any:

@@ -21,7 +21,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.known_maps import map_of
-from refkan.conformance.identification.stages.arithmetic import arithmetic
+from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic
 from refkan.conformance.identification.stages.own_functions import identified, sampled
 from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
@@ -167,6 +167,7 @@ def _after(
     model = subject.build(spec)
     before = subject.values(spec, x, model)
     size = float(np.abs(before).max())
+    allowed = max(CHANGED, ROUNDED * subject.eps)
     model = subject.changed(kind, model, *((intervals, data.copy()) if kind == "refine" else (data.copy(),)))
     after = subject.values(spec, x, model)
     what = f"{kind}" + (f" on {words}" if words else "")
@@ -195,20 +196,20 @@ def _after(
         return told("stored coefficients", what="values are not finite")
     left = float(np.abs(after - before).max()) / size
     ratio = float((after * before).sum() / (before * before).sum())
-    detail = f"; values are multiplied by {ratio:.6g}" if np.abs(after - ratio * before).max() <= CHANGED * size else ""
+    detail = f"; values are multiplied by {ratio:.6g}" if np.abs(after - ratio * before).max() <= allowed * size else ""
     where = (kind,)
     if stored is not None:
         evaluated, kept = float(np.abs(after - stored).max()) / size, float(np.abs(stored - before).max()) / size
-        if evaluated > CHANGED:
-            if kept <= CHANGED:
+        if evaluated > allowed:
+            if kept <= allowed:
                 text = f"what is stored is right, values are off by {evaluated:.1e} of their size"
                 return [*_other_knots(spec, x, after, knots, C, text, kind, quantity)]
-            if left <= CHANGED:
+            if left <= allowed:
                 held = _fitted(now, x, after) <= 2.0**-20 * size
                 name, what = ("stored coefficients", "coefficients") if held else ("stored knots", "knots")
                 return told(name, what=f"values are as before, and the {what} that are told are not theirs")
             return told("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
-    if left <= CHANGED:
+    if left <= allowed:
         return []
     if stored is not None:
         held = _fitted(now, x, before) <= 2.0**-20 * size

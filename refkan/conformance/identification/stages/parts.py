@@ -90,7 +90,7 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
 
     splines = part in ("scale", "node-scale")
     start = y(neutral, splines)
-    if splines and _same(y(2 * neutral, True), 4 * start):
+    if splines and _same(subject, y(2 * neutral, True), 4 * start):
         yield Difference("part applied twice", {"part": part})
         return
     theirs, ours = np.zeros((len(x), 3, *shape)), np.zeros((len(x), 3, *shape))
@@ -130,13 +130,14 @@ def _together(subject: Subject) -> Iterator[Difference]:
     x = subject.samples(spec, BLOCK, 4)
     inner = (spec.part("base") * silu(x, 0)[0][:, None] + spec.part("scale") * subject.edges(spec, x)).sum(axis=2)
     theirs, g, c = subject.values(spec, x), spec.part("node-scale"), spec.part("bias")
-    if _same(theirs, g * inner + c):
+    if _same(subject, theirs, g * inner + c):
         return
-    how = (
-        "the bias is added before the factor" if _same(theirs, g * (inner + c)) else "together they are something else"
-    )
+    before = _same(subject, theirs, g * (inner + c))
+    how = "the bias is added before the factor" if before else "together they are something else"
     yield Difference("parts in another order", {"how": how})
 
 
-def _same(theirs: FloatArray, ours: FloatArray) -> bool:
-    return bool(np.abs(theirs - ours).max() <= 2.0**-36 * max(np.abs(ours).max(), 1.0))
+def _same(subject: Subject, theirs: FloatArray, ours: FloatArray) -> bool:
+    """Whether results agree to far more than a part makes up, or to the rounding of a dozen terms in the format."""
+    tolerance = max(2.0**-36, 16 * subject.eps)
+    return bool(np.abs(theirs - ours).max() <= tolerance * max(np.abs(ours).max(), 1.0))
