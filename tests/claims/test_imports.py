@@ -87,7 +87,7 @@ def test_every_arrow_of_the_list_is_there():
     ("line", "room", "wrong"),
     [
         ("from validation.descent.descent_modes import Descent", "knots", True),
-        ("from validation.descent import kernels_of_both_bases", "multilevel", False),
+        ("from validation.descent.kernels import kernels_of_both_bases", "multilevel", False),
         ("from validation.descent import learning_rates", "multilevel", True),
         ("from validation.table_two import cells_of_table", "records", True),
         ("import validation.records.store", "bases", True),
