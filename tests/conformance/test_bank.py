@@ -22,13 +22,13 @@ def test_every_defect_is_named(name):
     [
         (HalfBias, GradientAveraged, ["extra branch", "constant factor"]),
         (HalfBias, ReversedGradient, ["extra branch", "reversed coefficients"]),
-        (HalfBias, SlopePlus, ["extra branch", "wrong derivative"]),
+        (HalfBias, SlopePlus, ["extra branch", "wrong derivative", "gradient is another"]),
         (GradientAveraged, ReversedGradient, ["reversed coefficients", "constant factor"]),
     ],
 )
 def test_two_defects_fall_into_two_stages(first, second, names):
     found = identify(of_layer(type("Both", (first, second), {}))())
-    assert list(dict.fromkeys(one.name for one in found.differences))[: len(names)] == names
+    assert list(dict.fromkeys(one.name for one in found.differences)) == names
 
 
 def test_sentences_tell_the_numbers():
