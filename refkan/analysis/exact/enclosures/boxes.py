@@ -9,11 +9,7 @@ import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
 from refkan.analysis.exact.enclosures.posed_boxes import BUDGET, Telling, posed
-from refkan.analysis.exact.enclosures.subdivision import (
-    Evaluation,
-    of_range,
-    range_over,
-)
+from refkan.analysis.exact.enclosures.subdivision import Evaluation, of_range, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed
 from refkan.base.arguments import check_count
 from refkan.base.array_types import FloatArray
@@ -137,8 +133,9 @@ def enclose(
         bounds: FloatArray = table[:, position[tuple(inputs.count(p) for p in range(P))]]
         return bounds
 
-    first = np.stack([at(p) for p in range(P)], axis=1) if derivatives else None
-    second = None
-    if derivatives == 2:
-        second = np.stack([np.stack([at(p, l) for l in range(P)], axis=1) for p in range(P)], axis=1)
+    def of_each(*inputs: int) -> FloatArray:
+        return np.stack([at(*inputs, p) for p in range(P)], axis=1)
+
+    first = of_each() if derivatives else None
+    second = np.stack([of_each(p) for p in range(P)], axis=1) if derivatives == 2 else None
     return Bounds(at(), first, second, ranges.boxes, ranges.reached)

@@ -22,7 +22,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
     of_range,
     range_over,
 )
-from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials, narrowed
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed, units
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.training.optimizers.results import report_of
@@ -66,23 +66,19 @@ def extrema(
     """
     steps, ends = posed(extrema, locals())
     report = report_of(progress)
-    units = [index for index in monomials(steps.n_inputs, 1) if sum(index)]
     extremes: list[Range] = []
     for q, sign in product(range(steps.n_outputs), (-1.0, 1.0)):
 
         def quantities(boxes: Intervals, q: int = q, sign: float = sign) -> Evaluation:
-            whole = steps.sweep(boxes, 2)
-            f = Expansion(whole.centre[:, q] * sign, whole.over[:, q] * sign, whole.reach, whole.smoothness)
-            slopes = joined([narrowed(f, unit) for unit in units], 1)
-            slopes = slopes.where((f.smoothness >= 0)[:, None])
-            return Evaluation(narrowed(f, f.over.zero)[:, None], f.centre.value[:, None], influence(f, 0), slopes)
+            f = steps.sweep(boxes, 2).map(lambda y, at: y[:, q] * sign, boxes)
+            slopes = joined([narrowed(f, unit) for unit in units(steps.n_inputs)], 1)
+            return Evaluation.of_value(f, slopes.where((f.smoothness >= 0)[:, None]))
 
         left = (budget - sum(each.boxes for each in extremes)) // (2 * steps.n_outputs - len(extremes))
         points = _promising(steps, ends, q, sign) if steps.n_inputs > CORNERS else None
         extremes.append(range_over(quantities, ends, of_range(tolerance), max(left, 1), True, points, report))
     ends_of = [np.array([[each.inner.hi[0], each.outer.hi[0]] for each in extremes[side::2]]) for side in (0, 1)]
-    reached, boxes = all(each.reached for each in extremes), sum(each.boxes for each in extremes)
-    return Proven.by((-ends_of[0][:, ::-1], ends_of[1]), reached, boxes, tolerance, budget)
+    return Proven.by((-ends_of[0][:, ::-1], ends_of[1]), extremes, tolerance, budget)
 
 
 def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) -> FloatArray:
@@ -90,12 +86,11 @@ def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) ->
     P, sides = len(ends), ends[:, 1] - ends[:, 0]
     x = np.clip(ends[:, 0] + np.random.default_rng(0).uniform(size=(STARTS, P)) * sides, ends[:, 0], ends[:, 1])
     length, best = np.full((STARTS, 1), 0.25), np.full((STARTS, 1), -np.inf)
-    units = [index for index in monomials(P, 1) if sum(index)]
     trial, gradient = x, np.zeros_like(x)
     for _ in range(ASCENT):
         centre = (steps.sweep(Intervals.of(trial), 1).centre[:, q] * sign).parts
         value = centre[(0,) * P].lo[:, None]
-        slopes = np.stack([centre[unit].lo if unit in centre else np.zeros(STARTS) for unit in units], axis=1) * sides
+        slopes = np.stack([centre[unit].lo if unit in centre else 0 * x[:, 0] for unit in units(P)], axis=1) * sides
         better = value > best
         best, x = np.where(better, value, best), np.where(better, trial, x)
         gradient = np.where(better, slopes, gradient)
@@ -140,7 +135,7 @@ def lipschitz_constant(
     steps, ends = posed(lipschitz_constant, locals())
     if smoothness_over(steps, ends) < 0:
         raise ValueError("net must be continuous on the box to have a Lipschitz constant; splines of order 1 jump")
-    firsts = [index for index in monomials(steps.n_inputs, 1) if sum(index)]
+    firsts = units(steps.n_inputs)
 
     def quantities(boxes: Intervals) -> Evaluation:
         expansion = steps.sweep(boxes, 2, limits=True)
@@ -150,8 +145,7 @@ def lipschitz_constant(
         return Evaluation(over, Intervals(np.maximum(least, over.lo), over.hi), influence(expansion, 1))
 
     norms = range_over(quantities, ends, of_greatest(tolerance), budget, greatest=True, report=report_of(progress))
-    bounds = float(norms.inner.hi[0]), float(norms.outer.hi[0])
-    return Proven.by(bounds, norms.reached, norms.boxes, tolerance, budget)
+    return Proven.by((float(norms.inner.hi[0]), float(norms.outer.hi[0])), [norms], tolerance, budget)
 
 
 def sup_difference(
@@ -218,16 +212,13 @@ def sup_difference(
 
     sizes = range_over(quantities, ends, absolute(allowed), budget, greatest=True, report=report_of(progress))
     both = Intervals(sizes.inner.hi, sizes.outer.hi).meet(Intervals(np.zeros(1), np.array([bound])))
-    return Proven.by((float(both.lo[0]), float(both.hi[0])), sizes.reached, sizes.boxes, tolerance, budget)
+    return Proven.by((float(both.lo[0]), float(both.hi[0])), [sizes], tolerance, budget)
 
 
 @quiet()
 def _size(steps: IntervalNetwork, ends: FloatArray) -> float:
-    """The largest |F_q| at the centre of a box and some of its corners."""
-    corners = [
-        np.where(np.array(sides), ends[:, 1], ends[:, 0]) for sides in ((False,) * len(ends), (True,) * len(ends))
-    ]
-    points = np.stack([*corners, Intervals(ends[:, 0], ends[:, 1]).middle])
+    """The largest |F_q| at the centre of a box and two of its corners."""
+    points = np.stack([*ends.T, Intervals(*ends.T).middle])
     sizes = steps.sweep(Intervals.of(points), 0).centre.value.absolute().lo
     return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
 

@@ -22,12 +22,7 @@ from refkan.analysis.exact.enclosures.float_intervals import (
     require_rounding_to_nearest,
     up,
 )
-from refkan.analysis.exact.enclosures.polynomial_pieces import (
-    POLYNOMIAL,
-    Pieces,
-    Sides,
-    pieces_of_family,
-)
+from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL, Pieces, Sides, pieces_of_family
 from refkan.analysis.exact.enclosures.scalar_functions import ACTIVATIONS, Derivatives, centred, sigmoid, silu
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.base.arguments import as_vector, check_type, real

@@ -9,7 +9,7 @@ Analysis, 2009; Hansen and Walster, Global Optimization Using Interval Analysis,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, quiet, require_order
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 
@@ -59,6 +60,11 @@ class Evaluation(NamedTuple):
     inside: Intervals
     weights: FloatArray | None = None
     slopes: Intervals | None = None
+
+    @classmethod
+    def of_value(cls, f: Expansion, slopes: Intervals | None = None) -> Evaluation:
+        """One quantity, a function that is expanded around the centres of boxes."""
+        return cls(narrowed(f, f.over.zero)[:, None], f.centre.value[:, None], influence(f, 0), slopes)
 
 
 Quantities = Callable[[Intervals], Evaluation]
@@ -163,10 +169,11 @@ class Proven(tuple[Any, Any]):
         return self
 
     @classmethod
-    def by(cls, results: Any, reached: bool, boxes: int, tolerance: float, budget: int) -> Proven:
-        """Results of a subdivision."""
+    def by(cls, results: Any, ranges: Sequence[Range], tolerance: float, budget: int) -> Proven:
+        """Results of subdivisions that share a budget."""
+        reached = all(each.reached for each in ranges)
         remedy = f"budget = {budget} boxes do not suffice for tolerance = {tolerance}: raise one of them"
-        return cls(results, reached, boxes, "" if reached else remedy)
+        return cls(results, reached, sum(each.boxes for each in ranges), "" if reached else remedy)
 
 
 @quiet()

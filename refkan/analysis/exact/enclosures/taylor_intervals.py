@@ -13,7 +13,7 @@ which exceeds the range by O(width^2) for n = 1 already (mean value form; Moore;
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, reduce
 from itertools import product
 from math import comb, factorial
@@ -33,6 +33,11 @@ def monomials(variables: int, order: int) -> tuple[Index, ...]:
     """Exponents of all monomials up to a degree, by degree."""
     indices = [index for index in product(range(order + 1), repeat=variables) if sum(index) <= order]
     return tuple(sorted(indices, key=lambda index: (sum(index), tuple(-i for i in index))))
+
+
+def units(variables: int) -> tuple[Index, ...]:
+    """Exponents of the first derivatives, one a variable."""
+    return monomials(variables, 1)[1:]
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,13 +154,9 @@ def _reciprocal_factorial(k: int) -> Intervals:
 
 def variables(points: Intervals, order: int) -> list[TaylorIntervals]:
     """The variables x_p at points or boxes (B, P): Taylor numbers of shape (B,)."""
-    P = points.lo.shape[1]
-    coordinates = []
-    for p in range(P):
-        unit = tuple(int(k == p) for k in range(P))
-        x = points[:, p]
-        coordinates.append(TaylorIntervals({(0,) * P: x, unit: Intervals.of(np.ones_like(x.lo))}, order))
-    return coordinates
+    one = Intervals.of(np.ones_like(points.lo[:, 0]))
+    zero, *firsts = monomials(points.lo.shape[1], 1)
+    return [TaylorIntervals({zero: points[:, p], unit: one}, order) for p, unit in enumerate(firsts)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +182,11 @@ class Expansion(ShortRepr):
         """The coefficient at the centres."""
         zero = Intervals.of(np.zeros_like(self.centre.value.lo))
         return self.centre.parts.get(index, zero)
+
+    def map(self, function: Callable[[TaylorIntervals, Intervals], TaylorIntervals], boxes: Intervals) -> Expansion:
+        """Apply a function of Taylor numbers, and of the points or boxes where they are."""
+        centre = function(self.centre, Intervals.of(boxes.middle))
+        return replace(self, centre=centre, over=function(self.over, boxes))
 
 
 def narrowed(expansion: Expansion, index: Index) -> Intervals:

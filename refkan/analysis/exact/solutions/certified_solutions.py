@@ -20,7 +20,8 @@ from resonance: K(b - a) must not be zero. Between points |e| exceeds its ends b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, concaten
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.posed_boxes import BUDGET, posed, smoothness_over
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
-from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, narrowed
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, units
 from refkan.analysis.exact.solutions.equation_functions import evaluated, require_floats
 from refkan.analysis.exact.solutions.integrated_errors import bound_by_integration
 from refkan.base.arguments import check_count, check_function, check_positive
@@ -171,8 +172,7 @@ def certified_error(
         raise ValueError("box must have sides of positive length to have a boundary value problem in it")
 
     def quantities(boxes: Intervals) -> Evaluation:
-        rho = _residual(steps, source, k, boxes, order, coefficient)
-        return Evaluation(narrowed(rho, rho.over.zero)[:, None], rho.centre.value[:, None], influence(rho, 0))
+        return Evaluation.of_value(_residual(steps, source, k, boxes, order, coefficient))
 
     ranges = range_over(quantities, ends, absolute(tolerance), budget)
     residual = float(ranges.outer.magnitude[0])
@@ -186,10 +186,7 @@ def certified_error(
         principle = float(up(worst + up(residual * comparison)))
     integrated = np.inf
     if steps.n_inputs == 1 and coefficient is None:
-
-        def residual_over(boxes: Intervals) -> Expansion:
-            return _residual(steps, source, k, boxes, order)
-
+        residual_over = partial(_residual, steps, source, k, order=order)
         integrated = bound_by_integration(residual_over, k, ends[0], delta, residual, points)
     return CertifiedError(residual, float(worst), principle, integrated, ranges.reached)
 
@@ -203,21 +200,20 @@ def _residual(
     coefficient: Callable[..., Any] | None = None,
 ) -> Expansion:
     """rho as Taylor numbers (B,) at the centres and over boxes."""
-    v_of = steps.sweep(boxes, order)
-    P = steps.n_inputs
-    points = Intervals.of(boxes.middle)
-    residuals = []
-    for v, at in ((v_of.centre[:, 0], points), (v_of.over[:, 0], boxes)):
+
+    def of(y: TaylorIntervals, at: Intervals) -> TaylorIntervals:
+        v = y[:, 0]
         rho = -evaluated("source", source, at, order - 2)
         c = None if coefficient is None else evaluated("coefficient", coefficient, at, order - 1)
-        for p in range(P):
-            unit = tuple(int(p == l) for l in range(P))
+        for unit in units(steps.n_inputs):
             flux = v.derivative(unit) if c is None else v.derivative(unit) * c
             rho = rho + flux.derivative(unit)
         if k:
             rho = rho + v * (Intervals.of(k) * Intervals.of(k))
-        residuals.append(TaylorIntervals({i: c for i, c in rho.parts.items() if sum(i) <= order - 2}, order - 2))
-    return Expansion(residuals[0], residuals[1], v_of.reach, v_of.smoothness - 2)
+        return TaylorIntervals({i: c for i, c in rho.parts.items() if sum(i) <= order - 2}, order - 2)
+
+    rho = steps.sweep(boxes, order).map(of, boxes)
+    return replace(rho, smoothness=rho.smoothness - 2)
 
 
 def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None, budget: int) -> float:
@@ -228,7 +224,7 @@ def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None
     if coefficient is None:
         return float(greatest)
     given: Callable[..., Any] = coefficient
-    unit = tuple(int(p == l) for l in range(ends.shape[0]))
+    unit = units(len(ends))[p]
     middle = (Intervals.of(a) + Intervals.of(b)) * Intervals.of(0.5)
 
     def minus_source(at: Intervals) -> Intervals:
@@ -237,8 +233,7 @@ def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None
         return (c.value - slope * (middle - at[:, p]))[:, None]
 
     def quantities(boxes: Intervals) -> Evaluation:
-        points = Intervals.of(boxes.middle)
-        return Evaluation(minus_source(boxes), minus_source(points))
+        return Evaluation(minus_source(boxes), minus_source(Intervals.of(boxes.middle)))
 
     least = float(range_over(quantities, ends, absolute(1e-2), budget).outer.lo[0])
     return float(up(greatest / least)) if least > 0 else np.inf
@@ -250,14 +245,8 @@ def _boundary_error(
     """v - g on the faces of the box, one entry a face: x_0 = a_0, x_0 = b_0, x_1 = a_1, ..."""
 
     def quantities(boxes: Intervals) -> Evaluation:
-        expansion = steps.sweep(boxes, order)
-        points = Intervals.of(boxes.middle)
-        c, o = (
-            v[:, 0] - evaluated("boundary", boundary, at, order)
-            for v, at in ((expansion.centre, points), (expansion.over, boxes))
-        )
-        difference = Expansion(c, o, expansion.reach, expansion.smoothness)
-        return Evaluation(narrowed(difference, o.zero)[:, None], c.value[:, None], influence(difference, 0))
+        v = steps.sweep(boxes, order)
+        return Evaluation.of_value(v.map(lambda y, at: y[:, 0] - evaluated("boundary", boundary, at, order), boxes))
 
     faces = []
     for p in range(steps.n_inputs):

@@ -16,7 +16,7 @@ import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import EPS, Intervals, down, up
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, variables
-from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.array_types import FloatArray
 
 
 def bound_by_integration(
@@ -45,16 +45,12 @@ def bound_by_integration(
     """
     nodes = np.linspace(ends[0], ends[1], points + 1)
     boxes = Intervals(nodes[:-1, None].copy(), nodes[1:, None].copy())
-    middle = Intervals.of(boxes.middle)
-    rho_of = residual_over(boxes)
-    order = rho_of.over.order
-    integrals = []
-    for which in (0, 1):
-        pair = [
-            rho * _homogeneous(variables(at, order)[0] - float(ends[0]), k)[which]
-            for rho, at in ((rho_of.centre, middle), (rho_of.over, boxes))
-        ]
-        integrals.append(_cumulated(_integral(pair[0], pair[1], boxes, middle, rho_of.smoothness)))
+    rho = residual_over(boxes)
+
+    def times(which: int) -> Expansion:
+        return rho.map(lambda f, at: f * _homogeneous(variables(at, f.order)[0] - float(ends[0]), k)[which], boxes)
+
+    integrals = [_cumulated(_integral(times(which), boxes)) for which in (0, 1)]
     t = Intervals.of(nodes[1:]) - Intervals.of(ends[0])
     K, slope = _kernel(t, k)
     scaled = Intervals.of(1.0) if not k else Intervals.of(1.0).over(Intervals.of(k))
@@ -94,30 +90,24 @@ def _kernel(t: Intervals, k: float) -> tuple[Intervals, Intervals]:
     return angle.sin().over(Intervals.of(k)), angle.cos()
 
 
-def _integral(
-    centre: TaylorIntervals, over: TaylorIntervals, boxes: Intervals, middle: Intervals, smoothness: IntArray
-) -> Intervals:
+def _integral(g: Expansion, boxes: Intervals) -> Intervals:
     """int over each interval [l, h] of sum_n g_n (x - c)^n, the last coefficient over the box."""
-    right = Intervals.of(boxes.hi[:, 0]) - middle[:, 0]
-    left = middle[:, 0] - Intervals.of(boxes.lo[:, 0])
-    best = None
-    for last in range(centre.order + 1):
-        holds = smoothness >= last - 1
-        if best is not None and not holds.any():
+    middle = Intervals.of(boxes.middle)
+    right, left = (end[:, 0] for end in (Intervals.of(boxes.hi) - middle, middle - Intervals.of(boxes.lo)))
+    best = _with_remainder(g, right, left, 0)
+    for last in range(1, g.over.order + 1):
+        holds = g.smoothness >= last - 1
+        if not holds.any():
             break
-        form = _with_remainder(centre, over, right, left, last)
-        best = form if best is None else best.meet(form.where(holds))
-    assert best is not None
+        best = best.meet(_with_remainder(g, right, left, last).where(holds))
     return best
 
 
-def _with_remainder(
-    centre: TaylorIntervals, over: TaylorIntervals, right: Intervals, left: Intervals, last: int
-) -> Intervals:
+def _with_remainder(f: Expansion, right: Intervals, left: Intervals, last: int) -> Intervals:
     total = Intervals.of(np.zeros_like(right.lo))
     r, l = right, left
     for n in range(last + 1):
-        g = (over if n == last else centre).parts.get((n,))
+        g = (f.over if n == last else f.centre).parts.get((n,))
         if g is not None:
             share = Intervals.of(1.0).over(Intervals.of(float(n + 1)))
             # (x - c)^n is of one sign on either side of c, where the coefficient may be any number of its interval.

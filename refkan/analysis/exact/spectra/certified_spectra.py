@@ -25,7 +25,7 @@ from refkan.analysis.exact.ranks.network_rows import Problem, checked
 from refkan.analysis.exact.spectra.coordinates import matrix_of_basis
 from refkan.analysis.exact.spectra.curvatures import WHICH, Curvature, curvature
 from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
-from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues, gram_schmidt
+from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues, gram_schmidt, greatest_norm
 from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.arguments import check_choice, check_positive
 from refkan.base.short_reprs import ShortRepr
@@ -235,8 +235,7 @@ def _deflated(flint: Any, H: Any, Z: Any) -> tuple[Any, int]:
     """Return H + Q diag(tau) Q^T, Q an orthonormal basis of the columns of Z, tau above all eigenvalues of H."""
     count = Z.ncols()
     # No eigenvalue exceeds the Frobenius norm.
-    norm = sum((entry.abs_upper() ** 2 for entry in H.entries()), flint.arb(0)).sqrt()
-    largest = flint.arb(norm.upper()) + flint.arb(2) ** -flint.ctx.prec
+    largest = greatest_norm(flint, H.entries()) + flint.arb(2) ** -flint.ctx.prec
     Q = gram_schmidt(flint, flint.arb_mat(Z).transpose().tolist()) if count else []
     if not Q:
         return H, 0

@@ -10,6 +10,7 @@ B is block diagonal with blocks A_own^T A_target^-T. It is the unit matrix in th
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 from refkan import truth
@@ -48,10 +49,9 @@ def matrix_of_basis(net: Network, theta: Any, basis: str) -> tuple[Any, Any]:
             there_from_spline, here_from_spline = _from_spline(there), _from_spline(here)
             block = here_from_spline * there_from_spline.inv()
             back = there_from_spline * here_from_spline.inv()
-            for i in range(block.nrows()):
-                for j in range(block.ncols()):
-                    B[begin + offset + i, begin + offset + j] = block[i, j]
-                    inverse[begin + offset + i, begin + offset + j] = back[i, j]
+            first = begin + offset
+            for i, j in product(range(here.dim), repeat=2):
+                B[first + i, first + j], inverse[first + i, first + j] = block[i, j], back[i, j]
         begin += own.n_params
     return B, inverse
 
@@ -73,16 +73,11 @@ def _edges(own: Any, target: Any) -> list[tuple[int, Any, Any]]:
 def _from_spline(family: Any) -> Any:
     """The matrix A_h^T that takes B-spline coefficients to those of a family."""
     flint = require("flint")
-    dim = family.dim
-    matrix = flint.fmpq_mat(dim, dim)
-    A: Any = [[int(i == j) for j in range(dim)] for i in range(dim)]
+    A: Any = [[int(i == j) for j in range(family.dim)] for i in range(family.dim)]
     scale = Fraction(1)
     if isinstance(family, ReluPowers):
         A, scale = truth.change_of_basis(family.knots, family.order), Fraction(family.scale) ** (family.order - 1)
     else:
         assert isinstance(family, BSplines)
-    for i in range(dim):
-        for j in range(dim):
-            entry = Fraction(A[i][j]) * scale
-            matrix[j, i] = flint.fmpq(entry.numerator, entry.denominator)
-    return matrix
+    rows = [[flint.fmpq(*(Fraction(entry) * scale).as_integer_ratio()) for entry in row] for row in A]
+    return flint.fmpq_mat(rows).transpose()

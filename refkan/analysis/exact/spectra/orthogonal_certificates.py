@@ -49,7 +49,7 @@ def certified(flint: Any, H: Any, V: Any) -> list[Enclosure]:
         raise UndecidedError
     roots = [abs(entry).sqrt() for entry in d]
     e = departure(flint, V)
-    f = _norm(flint, [D[i, k] / (roots[i] * roots[k]) for i in range(n) for k in range(n) if i != k])
+    f = greatest_norm(flint, [D[i, k] / (roots[i] * roots[k]) for i in range(n) for k in range(n) if i != k])
     if not (e < 0.5 and f < 0.5):
         raise UndecidedError
     low, high = (1 - f) / (1 + e), (1 + f) / (1 - e)
@@ -62,10 +62,10 @@ def certified(flint: Any, H: Any, V: Any) -> list[Enclosure]:
 def departure(flint: Any, V: Any) -> Any:
     """An upper bound of |V^T V - I|_F."""
     E = V.transpose() * V
-    return _norm(flint, [E[i, k] - int(i == k) for i in range(V.ncols()) for k in range(V.ncols())])
+    return greatest_norm(flint, [E[i, k] - int(i == k) for i in range(V.ncols()) for k in range(V.ncols())])
 
 
-def _norm(flint: Any, entries: list[Any]) -> Any:
+def greatest_norm(flint: Any, entries: list[Any]) -> Any:
     """An upper bound of the Euclidean norm; balls around zero are squared by what is largest in them."""
     return flint.arb(sum((entry.abs_upper() ** 2 for entry in entries), flint.arb(0)).sqrt().upper())
 
