@@ -14,6 +14,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, ShortRepr, check_annotated
 from refkan.base.arguments import as_array, as_samples, as_shape, as_vector, check_count, check_flag, real
 from refkan.networks.composition import Composition
+from refkan.networks.sweeps.far_values import require_numbers
 from refkan.networks.sweeps.sample_blocks import BlockedSweep
 from refkan.networks.sweeps.seeds import Seeds
 
@@ -162,7 +163,9 @@ def jet_of(net: Composition, theta: Any, x: Any, first: Any, second: Any = None,
     net.require_bound()
     seeds = Seeds.check(first, second, orders, x.shape)
     net.require_derivatives(seeds.channels.order, stacklevel=3)
-    return Jet(BlockedSweep.forward(net, theta.copy(), seeds.inputs(x), seeds.channels), seeds)
+    sweep = BlockedSweep.forward(net, theta.copy(), seeds.inputs(x), seeds.channels)
+    require_numbers("values and derivatives", sweep.value)
+    return Jet(sweep, seeds)
 
 
 def mixed_derivative(along_a: Array, along_b: Array, along_sum: Array) -> Array:

@@ -17,7 +17,7 @@ from refkan.networks.composition import Composition
 from refkan.networks.edge_functions import Inspectable
 from refkan.networks.jets import Jet, jet_of
 from refkan.networks.node_maps.node_map import Constants
-from refkan.networks.sweeps.far_values import far_values
+from refkan.networks.sweeps.far_values import far_values, require_numbers
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep, Tangents
 from refkan.splines.sums.channels import VALUES
@@ -145,6 +145,8 @@ class Network(Inspectable):
             If entries are not numbers.
         DegenerateNodeError
             If a node is constant on the statistics batch of a mean-std or min-max map.
+        OverflowError
+            If activations overflow so that a value is no number; one beyond the largest number is infinite.
 
         Examples
         --------
@@ -164,6 +166,7 @@ class Network(Inspectable):
         if not finite.all() and not np.iscomplexobj(y):
             far = ~finite.all(axis=1)
             y[far] = far_values(self, theta, x[far], constants)
+            require_numbers("values", y)
         return y
 
     # -------------------------------------------------------- derivatives
@@ -190,8 +193,8 @@ class Network(Inspectable):
 
         Raises
         ------
-        ValueError, TypeError, DegenerateNodeError
-            As `__call__`, and for complex theta, x or dy.
+        ValueError, TypeError, DegenerateNodeError, OverflowError
+            As `__call__`, also of derivatives, and for complex theta, x or dy.
 
         Examples
         --------
@@ -206,9 +209,11 @@ class Network(Inspectable):
         sweep = ValueSweep(self, theta, x, share=not inputs)
 
         def pullback(dy: Any) -> tuple[FloatArray, FloatArray | None]:
-            return sweep.pull_back(real("dy", as_shape("dy", dy, sweep.value.shape)), inputs)
+            cotangents = sweep.pull_back(real("dy", as_shape("dy", dy, sweep.value.shape)), inputs)
+            require_numbers("derivatives", *cotangents)
+            return cotangents
 
-        return sweep.value, pullback
+        return sweep.value if np.isfinite(sweep.value).all() else self(theta, x), pullback
 
     def jvp(self, theta: Any, x: Any, dtheta: Any, dx: Any = None) -> FloatArray:
         r"""Return the tangent dy = J_theta dtheta + J_x dx of the value; J_x holds the statistics of node maps fixed.
@@ -225,8 +230,8 @@ class Network(Inspectable):
 
         Raises
         ------
-        ValueError, TypeError, DegenerateNodeError
-            As `__call__`, and for complex arguments.
+        ValueError, TypeError, DegenerateNodeError, OverflowError
+            As `vjp`.
 
         Examples
         --------
@@ -238,7 +243,9 @@ class Network(Inspectable):
         theta, x = self._real_arguments(theta, x)
         dtheta = real("dtheta", as_vector("dtheta", dtheta, self.n_params))
         dx = np.zeros_like(x) if dx is None else real("dx", as_shape("dx", dx, x.shape))
-        return ValueSweep(self, theta, x, share=False).push_forward(dtheta, dx)
+        dy = ValueSweep(self, theta, x, share=False).push_forward(dtheta, dx)
+        require_numbers("derivatives", dy)
+        return dy
 
     def jacobian(self, theta: Any, x: Any) -> FloatArray:
         r"""Return the Jacobian J (N d_L, n_params) in theta, rows sample-major: row s d_L + q is dy[s, q]/dtheta.
@@ -253,7 +260,9 @@ class Network(Inspectable):
                [0. , 0. , 1. ]])
         """
         theta, x = self._real_arguments(theta, x)
-        return ValueSweep(self, theta, x, share=False, inputs=False).jacobian()
+        J = ValueSweep(self, theta, x, share=False, inputs=False).jacobian()
+        require_numbers("derivatives", J)
+        return J
 
     def jet(self, theta: Any, x: Any, first: Any, second: Any = None, orders: int | Sequence[int] = 2) -> Jet:
         r"""Return F, dF/dh and d^2F/dh^2 at x + h u + h^2/2 v: value, first and second derivatives along directions.
@@ -281,6 +290,8 @@ class Network(Inspectable):
         ------
         ValueError
             On bad shapes or orders, and where a layer has no such derivative: splines of order 2 for second ones.
+        OverflowError
+            If activations overflow so that a value or derivative is no number.
 
         Warns
         -----

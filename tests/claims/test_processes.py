@@ -71,6 +71,10 @@ def test_one_process_gives_the_same_answers_as_two(claims):
 ENDS = {
     "exits": ("os._exit(0)", "its process ended, exit code 0"),
     "leaves a copy": ("os.fork() or time.sleep(90), os.abort()", "its process ended, killed by SIGABRT"),
+    "leaves a daemon": (
+        "os.fork() and os._exit(3); DAEMON",
+        "its process ended, exit code 3",
+    ),
     "hangs": ("time.sleep(600)", "took more than 4 s and was ended: --limit allows more"),
     "raises anything": ("raise type('Odd', (BaseException,), {})('no')", "Odd: no"),
     "interrupts itself": ("raise KeyboardInterrupt('own')", "KeyboardInterrupt: own"),
@@ -79,6 +83,7 @@ ENDS = {
 
 LIVES = {
     "forks": "os.fork()",
+    "starts a daemon": "if not os.fork(): DAEMON",
     "speaks": "progress(type('Text', (str,), {})('counting'))",
     "answers": "return [type('Mine', (Verdict,), {})('ID',"
     " judge(True), chr(0xD800), corrected=chr(27),"
@@ -86,18 +91,26 @@ LIVES = {
 }
 
 
+DAEMON = "os.setsid(); Path(__file__).with_suffix('.pid').write_text(str(os.getpid())); time.sleep(300); os._exit(0)"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="some of them fork")
 def test_what_ends_or_leaves_a_process_is_told_of_its_file_alone(tmp_path, capsys):
-    files = []
+    files, start = [], time.monotonic()
     for k, body in enumerate([text for text, _ in ENDS.values()] + list(LIVES.values())):
         files.append(tmp_path / f"file_{k}.py")
-        files[-1].write_text(ROWED.format(id=f"E{k}", body=body.replace("ID", f"E{k}")))
+        files[-1].write_text(ROWED.format(id=f"E{k}", body=body.replace("ID", f"E{k}").replace("DAEMON", DAEMON)))
     assert cli.main(["verify", *map(str, files), "--output", str(tmp_path), "--workers", "1", "--limit", "4"]) == 1
+    assert time.monotonic() - start < 250  # nobody waits for daemons, which go on
+    daemons = [int(file.read_text()) for file in tmp_path.glob("*.pid")]
+    assert len(daemons) == 2
+    for daemon in daemons:
+        os.kill(daemon, signal.SIGKILL)
     rows = json.loads((tmp_path / "record.json").read_text())["rows"]
     assert [row["status"] for row in rows] == ["error"] * len(ENDS) + ["holds"] * len(LIVES)
     for row, (_, told) in zip(rows, ENDS.values(), strict=False):
         assert row["error"].splitlines()[-1].endswith(told)
-    assert [row["measured"] for row in rows[len(ENDS) :]] == ["E6", "E7", r"\ud800"]
+    assert [row["measured"] for row in rows[len(ENDS) :]] == ["E7", "E8", "E9", r"\ud800"]
     assert rows[-1]["corrected"] == r"\x1b"
     assert (rows[-1]["data"], rows[-1]["mutations"]) == ({r"\udfff": r"\ud801"}, {r"\ud802": "refuted"})
     assert "\x1b" not in capsys.readouterr().out
@@ -105,6 +118,7 @@ def test_what_ends_or_leaves_a_process_is_told_of_its_file_alone(tmp_path, capsy
 
 ROWED = """
 import os, signal, time
+from pathlib import Path
 from refkan.claims import Row, Verdict, judge
 ROWS = (Row("{id}", "me", "x is small", "x", "x < 1"),)
 def run(quick, progress):

@@ -127,6 +127,19 @@ def test_a_network_too_large_for_its_picture_is_remarked(tmp_path, capsys):
         (["2020,2021", "12,15", "9,18", "10,13"], True),
         (["2020.0,2021", "12,15", "9,18", "10,13"], False),
         (["#2020,2021", "12,15", "9,18", "10,13"], False),
+        (["0,1,2", "0.5,1.25,1.5", "0.25,1.75,0.5", "0.75,0.5,2.5"], True),  # columns of a data frame
+        (["0,1", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], True),
+        (["0", "0.5", "0.25", "-0.5"], False),  # one column: zero among numbers
+        (["0,1", "1,2", "0,0", "3,1"], False),  # whole numbers below
+        (["0,1", "0.5,2", "0.25,0", "-0.5,1"], False),  # in one of the columns
+        (["0,2", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], False),  # they do not count on
+        (["1,0", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], False),
+        (["0.0,1", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], False),
+        (["0,1", "0.5,1.25"], False),  # one line below tells nothing
+        (["8", "4", "3", "5"], True),  # farther from the column than the column is long
+        (["7", "4", "3", "5"], False),
+        (["1", "4", "3", "5"], False),
+        (["0", "4", "3", "5"], True),
         (["1,2", "2,4", "3,6", "4,8"], False),
         (["1,1", "0.5,12.5", "0.25,9.5"], False),
     ],
@@ -135,7 +148,7 @@ def test_headers_of_numbers_are_asked_for(tmp_path, lines, refused):
     file = tmp_path / "mine.csv"
     file.write_text("\n".join(lines))
     if refused:
-        with pytest.raises(ValueError, match=r"mine.csv must say whether line 1 is a header; got 2020,2021.* with #"):
+        with pytest.raises(ValueError, match=rf"mine.csv must say whether line 1 is a header; got {lines[0]}, .* with #"):
             read_numbers("PROBLEM", file)
     else:
         assert len(read_numbers("PROBLEM", file).rows) == len(lines) - lines[0].startswith("#")

@@ -151,3 +151,46 @@ def test_sigmoids_bring_activations_back(rng):
     net, theta = rk.kan([2, 3, 1], 3, 4, node_map="sigmoid").initialize(rng, rng.uniform(size=(20, 2)))
     near = np.sign(POINTS[:3]) * 1e9
     np.testing.assert_allclose(net(theta, POINTS[:3]), net(theta, near), rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore:.*jump")
+@pytest.mark.parametrize("size", [1.0, 1e150, 1e290])
+@pytest.mark.parametrize("outside", ["linear", "polynomial", "natural"])
+@pytest.mark.parametrize("node_map", ["affine", "sigmoid", "min-max"])
+def test_no_answer_is_not_a_number(node_map, outside, size):
+    """Values and derivatives, also of jets, are numbers or infinite, or refused; vjp gives the values that there are."""
+    rng = np.random.default_rng(0)
+    net, theta = rk.kan([2, 2, 1], 3, 2, node_map=node_map, outside=outside).initialize(rng, rng.uniform(size=(9, 2)))
+    theta = theta * np.where(np.arange(theta.size) < net.slices[0].stop, 1.0, size)
+    calls = {
+        "value": lambda x: [net(theta, x)],
+        "vjp": lambda x: net.vjp(theta, x)[1](np.ones((len(x), 1))),
+        "jvp": lambda x: [net.jvp(theta, x, theta, x)],
+        "jacobian": lambda x: [net.jacobian(theta, x)],
+        "jet": lambda x: [net.jet(theta, x, np.eye(2)).sweep.value],
+    }
+    answered = dict.fromkeys(calls, 0)
+    for x in (*POINTS[:, None], np.array([[1e160, 0.3]]), np.array([[0.25, 0.75]])):
+        for name, call in calls.items():
+            try:
+                found = call(x)
+            except OverflowError as error:
+                assert "theta and x must keep" in str(error)
+                continue
+            answered[name] += 1
+            assert not any(np.isnan(array).any() for array in found)
+            if name == "vjp":
+                np.testing.assert_array_equal(net.vjp(theta, x)[0], net(theta, x))
+    assert min(answered.values()) > 0
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_losses_are_infinite_where_values_are_no_numbers():
+    net = rk.kan([1, 1, 1], order=3, intervals=1, node_map="none", outside="polynomial")
+    problem = rk.LeastSquares(net, [[1e10]], [[0.0]])
+    theta = np.array([0.0, 1.0, 2.0, 1e290, -1e290, 1e290])
+    with pytest.raises(OverflowError, match=r"theta and x must keep values within float64; got no number at \[0, 0\]"):
+        net(theta, problem.x)
+    value, gradient = problem.value_and_gradient(theta)
+    assert (problem.value(theta), value) == (np.inf, np.inf)
+    assert np.isnan(gradient).all()

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -36,7 +36,8 @@ class OwnProcess:
 
     The process is a fresh one, since a forked one would inherit the locks of threads that it does not have. Ctrl-C does
     not reach it: who asked for the work is interrupted, and ends it. Processes that it starts end with it, and it ends
-    with its parent, however that ends.
+    with its parent, however that ends; one that leaves its session, as daemons do, goes on by itself, waited for by
+    nobody.
     """
 
     def __init__(self) -> None:
@@ -146,7 +147,27 @@ def _enter(to_parent: Connection) -> None:
     _to_parent = to_parent
     if hasattr(os, "setsid"):
         os.setsid()
+        os.register_at_fork(after_in_child=partial(_close, _open_descriptors()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _open_descriptors() -> list[int]:
+    """Descriptors beyond the standard streams that are open: by their end the parent sees that this process ends.
+
+    A copy of the process that keeps them open, a daemon above all, would let the parent wait for as long as it lives.
+    """
+    descriptors = []
+    for descriptor in range(3, 256):
+        with suppress(OSError):
+            os.fstat(descriptor)
+            descriptors.append(descriptor)
+    return descriptors
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def _end_with_parent() -> None:

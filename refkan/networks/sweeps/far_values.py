@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refkan.base import FloatArray
+from refkan.base import Array, FloatArray
 from refkan.networks.composition import Composition
 from refkan.networks.node_maps.node_map import Constants
 from refkan.splines.sums.channels import VALUES
@@ -24,7 +24,8 @@ UNIT = 2.0**256
 def far_values(net: Composition, theta: FloatArray, x: FloatArray, constants: Sequence[Constants | None]) -> FloatArray:
     """Evaluate at x (N, d_0); values beyond the largest number are infinite.
 
-    Layers with other functions beside splines, and other rules outside, are evaluated as ever: NaN may be left.
+    Layers with other functions beside splines, and other rules outside, are evaluated as ever: NaN may be left, which
+    `require_numbers` refuses.
     """
     z = x / UNIT
     with np.errstate(over="ignore", invalid="ignore"):
@@ -40,3 +41,14 @@ def far_values(net: Composition, theta: FloatArray, x: FloatArray, constants: Se
                 jet = net.node_maps[k].at(UNIT * z[:, None], VALUES, constants[k])
                 z = jet.slope * z + jet.shift / UNIT if isinstance(jet, AffineJet) else jet.value[:, 0] / UNIT
         return UNIT * z
+
+
+def require_numbers(what: str, *arrays: Array | None) -> None:
+    """Raise OverflowError where an entry is not a number: sums or products of what is beyond the largest number."""
+    for array in arrays:
+        if array is not None and np.isnan(array).any():
+            place = ", ".join(map(str, np.argwhere(np.isnan(array))[0].tolist()))
+            raise OverflowError(
+                f"theta and x must keep {what} within float64; got no number at [{place}], where activations overflow: "
+                "take samples nearer to the domain, or smaller parameters"
+            )

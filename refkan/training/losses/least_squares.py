@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -139,8 +140,14 @@ class LeastSquares(ShortRepr):
         return self._weigh(self.misfit(theta), slice(None)).ravel()
 
     def value(self, theta: Array) -> Any:
-        """Return ``|r|^2 / 2 = 1/(2N) sum_s w_s |F(x_s) - y_s|^2``: a float, complex for complex theta."""
-        return self._value(self.misfit(theta))
+        """Return ``|r|^2 / 2 = 1/(2N) sum_s w_s |F(x_s) - y_s|^2``: a float, complex for complex theta.
+
+        It is infinite where the network refuses theta as its values overflow: a diverging optimiser must be told of it.
+        """
+        try:
+            return self._value(self.misfit(theta))
+        except OverflowError:
+            return np.inf
 
     def gradient(self, theta: Array) -> Array:
         """Return the gradient ``J^T r`` of the value, of theta's shape."""
@@ -151,13 +158,14 @@ class LeastSquares(ShortRepr):
 
         J^T r is one vector-Jacobian product of the network, with the cotangent ``w_s e_s / N`` of its outputs.
         """
-        outputs, pullback = self.net.vjp(theta, self.x, inputs=False)
-        e = self._misfit(outputs)
-        value = self._value(e)
-        if not np.isfinite(value):
-            # A network refuses such cotangents; a diverging optimiser must be told of the value all the same.
-            return value, np.full(np.shape(theta), np.nan)
-        return value, pullback(self._weighted(e) / e.shape[0])[0]
+        value: Any = np.inf
+        with suppress(OverflowError):
+            outputs, pullback = self.net.vjp(theta, self.x, inputs=False)
+            e = self._misfit(outputs)
+            value = self._value(e)
+            if np.isfinite(value):
+                return value, pullback(self._weighted(e) / e.shape[0])[0]
+        return value, np.full(np.shape(theta), np.nan)
 
     def mse(self, theta: Array) -> Any:
         """Return the mean squared error ``1/(N Q) sum |F(x_s) - y_s|^2``, without the weights.

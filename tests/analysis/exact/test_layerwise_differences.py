@@ -10,7 +10,7 @@ import refkan as rk
 from refkan.analysis.exact.enclosures.layerwise_differences import layerwise_difference
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.analysis.exact.enclosures.posed_boxes import checked_box
-from refkan.networks.node_maps import SigmoidMap
+from refkan.networks.node_maps import AffineMap, SigmoidMap, Unmapped
 
 SQUARE = [[0.0, 1.0], [0.0, 1.0]]
 
@@ -97,3 +97,67 @@ def test_the_slope_of_a_sigmoid_is_counted_in_full():
     exact = 1 / (1 + (-flint.arb(1e-3)).exp()) - 0.5
     assert exact <= flint.arb(largest)
     assert largest <= 1.001 * float(exact)
+
+
+def line(slope=1.0, domain=(-8.0, 8.0)):
+    """The parameters of slope x on one interval of order 2."""
+    return [slope * domain[0], slope * domain[1]]
+
+
+def linear_layers(count, outputs=1):
+    """Layers of order 2 on [-8, 8]: straight lines, the domain's ends never passed."""
+    space = rk.SplineSpace.uniform(2, 1, (-8.0, 8.0))
+    return [rk.SplineLayer((space,), outputs, "linear") for _ in range(count)]
+
+
+def affine(scale, shift):
+    return AffineMap(np.array([scale]), np.array([shift]))
+
+
+PAIRS = {
+    "coefficients of the last layer": ((linear_layers(1), []), line(), (linear_layers(1), []), [-7.75, 8.25], 0.25),
+    "coefficients of the first, through a slope of 3": (
+        (linear_layers(2), [Unmapped()]), [*line(), *line(3.0)],
+        (linear_layers(2), [Unmapped()]), [-8.5, 7.5, *line(3.0)], 1.5),
+    "scale and shift of a map, through a slope of -2": (
+        (linear_layers(2), [affine(1.0, 0.0)]), [*line(), *line(-2.0)],
+        (linear_layers(2), [affine(1.5, 0.25)]), [*line(), *line(-2.0)], 2 * (0.5 * 1.0 + 0.25)),
+    "a map of a moved activation": (
+        (linear_layers(2), [affine(3.0, 0.0)]), [*line(), *line()],
+        (linear_layers(2), [affine(3.0, 0.0)]), [-7.5, 8.5, *line()], 1.5),
+    "weights and bias of a dense layer": (
+        ([rk.DenseLayer(1, 1, "identity")], []), [2.0, 1.0], ([rk.DenseLayer(1, 1, "identity")], []), [1.5, 1.25],
+        0.5 * 1.0 + 0.25),
+    "a bias before a ramp": (
+        ([rk.DenseLayer(1, 1, "relu")], []), [1.0, 3.0], ([rk.DenseLayer(1, 1, "relu")], []), [1.0, 3.5], 0.5),
+    "a bias before the third power of a ramp": (
+        ([rk.DenseLayer(1, 1, "relu3")], []), [1.0, 1.0], ([rk.DenseLayer(1, 1, "relu3")], []), [1.0, 1.5], 3 * 2.5**2 / 2),
+}  # fmt: skip
+"""Two networks, and their difference over [-1, 1] as the layers add it up: attained, or the slope times the distance."""
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_bounds_are_the_sums_that_are_stated(name):
+    (layers, maps), theta, (other_layers, other_maps), other_theta, exact = PAIRS[name]
+    pair = [rk.Network(tuple(a), tuple(b)) for a, b in ((layers, maps), (other_layers, other_maps))]
+    left, right = interval_network(pair[0], theta), interval_network(pair[1], other_theta)
+    found = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
+    assert exact <= found <= exact * (1 + 1e-13)
+
+
+def test_sigmoids_and_silu_are_counted_by_their_ends_slopes_and_sizes():
+    space, wide = rk.SplineSpace.uniform(2, 1, (-8.0, 8.0)), (0.0, 4.0)
+    one, other = (
+        rk.Network(tuple(linear_layers(2)), (SigmoidMap([ends]),)) for ends in (wide, (0.0, 4.5))
+    )  # the ends are half apart, and slopes at most 4.5/4 of a distance of 1/8
+    left, right = (
+        interval_network(net, [-8.0 + move, 8.0 + move, *line()]) for net, move in ((one, 0.0), (other, 0.125))
+    )
+    found = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
+    assert 0.5 + 0.125 * 4.5 / 4 <= found <= (0.5 + 0.125 * 4.5 / 4) * (1 + 1e-13)
+    layer = rk.SiluLayer(rk.SplineLayer((space,), 1, "linear"))
+    net = rk.Network((layer,), ())
+    left, right = (interval_network(net, [*line(), w, 1.0]) for w in (1.0, 1.5))
+    largest = 1 / (1 + np.exp(-1.0))
+    found = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
+    assert 0.5 * largest <= found <= 0.5 * largest * (1 + 1e-13)

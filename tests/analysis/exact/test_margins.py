@@ -1,0 +1,115 @@
+"""Margins are those that are stated: each bound by its formula, no narrower, and no wider than by its own rounding."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.exact.enclosures.float_intervals import EPS, SMALLEST, UNITS, Intervals
+from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_polynomials
+from refkan.analysis.exact.solutions.integrated_errors import _cumulated
+
+
+def width(x):
+    return x.hi - x.lo
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 300])
+def test_sums_of_n_terms_are_known_to_n_eps_of_their_sizes(n):
+    rng = np.random.default_rng(n)
+    terms = Intervals.of(rng.normal(size=(50, n)))
+    size = np.abs(terms.lo).sum(axis=1)
+    total = terms.sum(1)
+    assert np.all(width(total) >= 1.99 * n * EPS * size)
+    assert np.all(width(total) <= 2.01 * n * EPS * size + 3 * np.spacing(size))
+    both = Intervals.of(terms.lo.reshape(5, 10, n)).sum((1, 2))
+    assert np.all(width(both) <= 2.01 * 10 * n * EPS * size.reshape(5, 10).sum(axis=1) + 3 * np.spacing(size.max() * 10))
+    # of the norm: terms and squares are off by an ulp each way, their sum by n eps, and the root halves that
+    norm = np.sqrt((terms.lo**2).sum(axis=1))
+    assert np.all(width(terms.norm(1)) >= 0.99 * n * EPS * norm)
+    assert np.all(width(terms.norm(1)) <= (1.02 * n + 10) * EPS * norm)
+    running = _cumulated(Intervals.of(terms.lo[0]))
+    sizes = np.cumsum(np.abs(terms.lo[0]))
+    assert np.all(width(running) >= 1.99 * n * EPS * sizes)
+    assert np.all(width(running) <= 2.01 * n * EPS * sizes + 5 * np.spacing(sizes))
+
+
+def test_squares_and_sizes_are_one_rounding_from_the_exact_ones():
+    x = Intervals.of(np.random.default_rng(0).normal(size=200))
+    square, size = x.squared(), x.absolute()
+    assert np.array_equal(size.lo, np.abs(x.lo))
+    assert np.array_equal(size.hi, np.abs(x.lo))
+    for lo, a, hi in zip(square.lo.tolist(), x.lo.tolist(), square.hi.tolist(), strict=True):
+        assert math.nextafter(math.nextafter(lo, math.inf), math.inf) > Fraction(a) ** 2
+        assert math.nextafter(math.nextafter(hi, -math.inf), -math.inf) < Fraction(a) ** 2
+
+
+def test_transcendental_functions_are_known_to_five_units():
+    """Of 4 units in the last place and one for products: ten eps from end to end, and the rounding outwards."""
+    assert UNITS == 4
+    x = np.random.default_rng(0).uniform(-20, 20, 400)
+    found = Intervals.of(x).exp()
+    assert np.all(width(found) / np.exp(x) >= 9.9 * EPS)
+    assert np.all(width(found) / np.exp(x) <= 14.1 * EPS)
+    turned = 3 * np.spacing(np.abs(x) + 2)  # of x less pi/2
+    for values, more in ((Intervals.of(x).cos(), 0.0), (Intervals.of(x).sin(), turned)):
+        inside = (np.abs(values.lo) < 0.9) & (np.abs(values.hi) < 0.9)
+        assert np.all((width(values) >= 9.9 * EPS)[inside])
+        assert np.all((width(values) <= 11.1 * EPS + more)[inside])
+    g = Intervals.of(x).sigmoid()
+    assert np.all(width(g) <= 16 * EPS * g.hi)
+
+
+def test_far_from_zero_multiples_of_pi_are_told_apart_as_well_as_floats_are():
+    """Between near and four times near of an extreme at 1e10 the cosine is no longer taken to reach it."""
+    k = 3183098862  # k pi is near 1e10, k even: a maximum
+    top = float(k * np.pi)
+    near = 4 * EPS * top
+    beside = Intervals(np.array([top + 10 * near]), np.array([top + 1.0])).cos()
+    assert beside.hi[0] < 1.0
+    assert Intervals(np.array([top - 0.1]), np.array([top + 0.1])).cos().hi[0] == 1.0
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("x", [0.3, 0.77, 1.0, -2.5, 4.0])
+def test_rounding_of_polynomials_is_a_small_multiple_of_their_absolute_terms(degree, x):
+    """8 m + 8 units for the weights of degree m, and the radii of coefficients that are no floats."""
+    powers = [Fraction(k + 1, 3) for k in range(degree + 1)]
+    pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[powers]])
+    found, _ = pieces.enclose(Intervals.of([x]), degree)
+    for k, each in enumerate(found):
+        m, beta, radius = degree - k, np.abs(pieces.middles[k][0, 0]), pieces.radii[k][0, 0]
+        weights = [math.comb(m, i) * abs(1 - x) ** (m - i) * abs(x) ** i for i in range(m + 1)]
+        stated = (8 * m + 8) * EPS * np.dot(weights, beta) + np.dot(weights, radius)
+        ulps = np.spacing(np.abs([each.lo, each.hi])).max()
+        assert 0.999 * stated - ulps <= width(each)[0, 0] / 2 <= 1.001 * stated + 2 * ulps
+        assert np.all(radius[radius > 0] <= np.spacing(beta[radius > 0]))
+
+
+def test_underflow_of_polynomials_has_its_own_term():
+    """At zero coefficients only: 4 (m + 2)^2 of the smallest float for each weight."""
+    pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[[Fraction(0)] * 3]])
+    ((value, *_), _) = pieces.enclose(Intervals.of([0.5]), 0)
+    assert value.lo[0, 0] == -value.hi[0, 0] == -(4 * 4**2 * SMALLEST + SMALLEST)
+
+
+@pytest.mark.parametrize("points", [1, 2, 3, 10])
+@pytest.mark.parametrize("k", [0.0, 1.0, 2.5])
+def test_between_points_of_integration_the_error_exceeds_its_values_as_stated(points, k):
+    """v = 0, u'' + k^2 u = 2, zero at both ends: at most (values at points + w^2/8 2)/(1 - w^2 k^2/8)."""
+    if k:
+        u = lambda x: 2 / k**2 * (1 - np.cos(k * (x - 0.5)) / np.cos(k / 2))  # noqa: E731
+    else:
+        u = lambda x: x * (x - 1)  # noqa: E731
+    at = np.abs(u(np.linspace(0.0, 1.0, points + 1))).max()
+    share = 1 / points**2 / 8
+    found = rk.exact.certified_error(
+        rk.kan([1, 1], order=4, intervals=1), [0.0] * 4, lambda x: 2.0, lambda x: 0.0, [[0, 1]],
+        wavenumber=k, points=points, order=14,
+    )  # fmt: skip
+    stated = (at + share * 2) / (1 - share * k**2)
+    assert stated <= found.by_integration * (1 + 1e-9)
+    assert found.by_integration <= stated * (1 + 1e-6)
+    assert found.by_maximum_principle == (math.inf if k else pytest.approx(0.25, rel=1e-12))
