@@ -148,7 +148,9 @@ def test_headers_of_numbers_are_asked_for(tmp_path, lines, refused):
     file = tmp_path / "mine.csv"
     file.write_text("\n".join(lines))
     if refused:
-        with pytest.raises(ValueError, match=rf"mine.csv must say whether line 1 is a header; got {lines[0]}, .* with #"):
+        with pytest.raises(
+            ValueError, match=rf"mine.csv must say whether line 1 is a header; got {lines[0]}, .* with #"
+        ):
             read_numbers("PROBLEM", file)
     else:
         assert len(read_numbers("PROBLEM", file).rows) == len(lines) - lines[0].startswith("#")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.exact.ranks.expected_cost import OF_STATISTICS, expected_seconds
+from refkan.analysis.exact.ranks.expected_cost import OF_STATISTICS, _spoken, expected_seconds, require_cost
 from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
 
@@ -74,6 +74,22 @@ def test_the_cost_of_statistics_is_that_of_their_rows():
     rows = [checked(each, np.full(each.net.n_params, 0.5)) for each in (plain, with_batch)]
     share = 1 + 30 / rows[1].n_rows
     assert expected_seconds(rows[1], 0) == pytest.approx(OF_STATISTICS * share * expected_seconds(rows[0], 0))
+
+
+def test_expected_times_are_those_of_entries_and_cubes():
+    posed = checked(*problem(P=2, samples=60))
+    M, entries = posed.net.n_params, 60 * posed.net.n_params
+    assert expected_seconds(posed, 0) == pytest.approx(2.5e-4 * entries)
+    assert expected_seconds(posed, 0, hessian=True) == pytest.approx(5 * 2.5e-4 * entries)
+    assert (
+        expected_seconds(posed, 2) == expected_seconds(posed, 2, 256) == pytest.approx(2.5e-4 * entries + 14e-6 * M**3)
+    )
+    assert expected_seconds(posed, 1, 2048) == pytest.approx(2.5e-4 * entries + 4 * 7e-6 * M**3)
+    require_cost("it", posed, 2.5e-4 * entries * 1.001, 0)
+    with pytest.raises(ValueError, match=rf"it of {M} parameters on 60 rows .* give seconds="):
+        require_cost("it", posed, 2.5e-4 * entries * 0.999, 0)
+    for seconds, said in ((119.0, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (172800, "2 d")):
+        assert _spoken(seconds) == said
 
 
 @pytest.mark.parametrize("seconds", [1e-1, 1e-2])

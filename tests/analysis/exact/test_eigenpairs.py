@@ -9,7 +9,7 @@ from refkan import exact
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.spectra import eigenvectors_in_balls
-from refkan.analysis.exact.spectra.perron import Congruence
+from refkan.analysis.exact.spectra.perron import Congruence, UndecidedError
 from refkan.base.errors import ConvergenceError
 from tests.analysis.exact.certified_matrices import MATRICES, dense, uniform_random
 from tests.shared.factories import EPS
@@ -139,6 +139,20 @@ def test_distances_to_other_eigenvalues_are_to_the_near_ends_of_their_intervals(
             for k, residual in enumerate((0.1, 0.4))
         ])  # fmt: skip
     assert found.vectors[0][1].high ** 2 >= Fraction(1, 35)
+
+
+@pytest.mark.parametrize("residual", [1e-3, 1e-9])
+def test_components_are_enclosed_to_twice_the_sine_of_the_angle(residual):
+    """sqrt(2) of it are proven, 2 taken: of [3, 4], 5 long, to 1 of the next eigenvalue and to 4 of another."""
+    with precision(128):
+        pair = eigenvectors_in_balls._Pair(flint.arb(0), [flint.arb(3), flint.arb(-4)], flint.arb(residual))
+        small, largest = eigenvectors_in_balls._enclose_vector(flint.arb, pair, [flint.arb(4), flint.arb(1)])
+        with pytest.raises(UndecidedError):
+            eigenvectors_in_balls._enclose_vector(flint.arb, pair, [flint.arb(residual)])
+    radius = 2 * residual * 5
+    assert largest.low <= 1 <= largest.high
+    assert float(small.high - small.low) == pytest.approx(2 * (radius / 4 + 3 / 16 * radius), rel=10 * radius + 1e-6)
+    assert float(largest.high - largest.low) == pytest.approx(4 * radius / 4, rel=10 * radius + 1e-6)
 
 
 @pytest.mark.parametrize("which", range(8))

@@ -131,9 +131,10 @@ PAIRS = {
     "a bias before a ramp": (
         ([rk.DenseLayer(1, 1, "relu")], []), [1.0, 3.0], ([rk.DenseLayer(1, 1, "relu")], []), [1.0, 3.5], 0.5),
     "a bias before the third power of a ramp": (
-        ([rk.DenseLayer(1, 1, "relu3")], []), [1.0, 1.0], ([rk.DenseLayer(1, 1, "relu3")], []), [1.0, 1.5], 3 * 2.5**2 / 2),
+        ([rk.DenseLayer(1, 1, "relu3")], []), [1.0, 1.0], ([rk.DenseLayer(1, 1, "relu3")], []), [1.0, 1.5],
+        3 * 2.5**2 * 0.5),
 }  # fmt: skip
-"""Two networks, and their difference over [-1, 1] as the layers add it up: attained, or the slope times the distance."""
+"""Two networks, and their difference over [-1, 1] as the layers add it up, attained or slope times distance."""
 
 
 @pytest.mark.parametrize("name", PAIRS)

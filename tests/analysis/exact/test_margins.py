@@ -25,7 +25,9 @@ def test_sums_of_n_terms_are_known_to_n_eps_of_their_sizes(n):
     assert np.all(width(total) >= 1.99 * n * EPS * size)
     assert np.all(width(total) <= 2.01 * n * EPS * size + 3 * np.spacing(size))
     both = Intervals.of(terms.lo.reshape(5, 10, n)).sum((1, 2))
-    assert np.all(width(both) <= 2.01 * 10 * n * EPS * size.reshape(5, 10).sum(axis=1) + 3 * np.spacing(size.max() * 10))
+    assert np.all(
+        width(both) <= 2.01 * 10 * n * EPS * size.reshape(5, 10).sum(axis=1) + 3 * np.spacing(size.max() * 10)
+    )
     # of the norm: terms and squares are off by an ulp each way, their sum by n eps, and the root halves that
     norm = np.sqrt((terms.lo**2).sum(axis=1))
     assert np.all(width(terms.norm(1)) >= 0.99 * n * EPS * norm)
@@ -99,11 +101,9 @@ def test_underflow_of_polynomials_has_its_own_term():
 @pytest.mark.parametrize("k", [0.0, 1.0, 2.5])
 def test_between_points_of_integration_the_error_exceeds_its_values_as_stated(points, k):
     """v = 0, u'' + k^2 u = 2, zero at both ends: at most (values at points + w^2/8 2)/(1 - w^2 k^2/8)."""
-    if k:
-        u = lambda x: 2 / k**2 * (1 - np.cos(k * (x - 0.5)) / np.cos(k / 2))  # noqa: E731
-    else:
-        u = lambda x: x * (x - 1)  # noqa: E731
-    at = np.abs(u(np.linspace(0.0, 1.0, points + 1))).max()
+    x = np.linspace(0.0, 1.0, points + 1)
+    u = 2 / k**2 * (1 - np.cos(k * (x - 0.5)) / np.cos(k / 2)) if k else x * (x - 1)
+    at = np.abs(u).max()
     share = 1 / points**2 / 8
     found = rk.exact.certified_error(
         rk.kan([1, 1], order=4, intervals=1), [0.0] * 4, lambda x: 2.0, lambda x: 0.0, [[0, 1]],

@@ -9,7 +9,7 @@ import pytest
 import refkan as rk
 from refkan.analysis.exact.ranks import ranks_in_balls
 from refkan.analysis.exact.ranks.network_rows import checked, rational_rows
-from refkan.analysis.exact.ranks.null_directions import _lie_in
+from refkan.analysis.exact.ranks.null_directions import _lie_in, known_null_vectors
 from refkan.analysis.exact.ranks.ranks import PRIMES, RankCertificate, rank_of_matrix
 from refkan.base.errors import ConvergenceError
 
@@ -224,3 +224,39 @@ def test_bad_arguments():
         rk.exact.certified_rank(posed, theta[1:])
     with pytest.raises(ValueError, match="positive weight"):
         rk.exact.certified_rank(rk.LeastSquares(posed.net, posed.x, posed.y, np.zeros(90)), theta)
+
+
+NETWORKS = {
+    "natural": lambda: rk.kan([2, 2, 1], 3, 2, outside="natural"),
+    "relu": lambda: rk.kan([2, 2, 1], 3, 2, basis="relu"),
+    "scaled-relu": lambda: rk.kan([2, 3, 2], 2, 2, basis="scaled-relu", node_map="min-max"),
+    "chebyshev": lambda: rk.chebyshev_kan([2, 2, 1], 3, node_map="affine"),
+    "mean-std": lambda: rk.kan([2, 2, 2], 2, 3, node_map="mean-std"),
+    "silu": lambda: rk.kan([2, 2, 1], 3, 2, edge="silu"),
+    "silu, mean-std": lambda: rk.kan([2, 2, 1], 3, 2, edge="silu", node_map="mean-std"),
+    "free": lambda: rk.kan([2, 2, 1], 3, 2, free_knots=True),
+    "free relu": lambda: rk.kan([2, 1, 1], 3, 2, free_knots=True, basis="relu"),
+    "ramps": lambda: rk.mlp([2, 3, 2], "relu"),
+    "cubes": lambda: rk.mlp([2, 3, 2], "relu3"),
+    "tanh": lambda: rk.mlp([2, 3, 2], "tanh"),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_null_vectors_of_theory_are_as_many_as_in_float64_and_true(name):
+    """Two lists that share no code have as many; J z = 0 on every one, and H z = 0 of those that do not move."""
+    rng = np.random.default_rng(7)
+    x = rng.uniform(size=(40, 2))
+    net, theta = NETWORKS[name]().initialize(rng, x)
+    theta = theta + 0.01 * rng.normal(size=theta.size) * (net.basis is not None)
+    posed = rk.LeastSquares(net, x, np.sin(3 * x[:, :1]) + np.zeros((1, net.widths[-1])))
+    Z, still = (known_null_vectors(checked(posed, theta), translations) for translations in (False, True))
+    columns = np.array([[float(z) for z in row] for row in Z.tolist()]).reshape(net.n_params, Z.ncols())
+    assert Z.ncols() == rk.conditioning.null_vectors(net, theta, x).shape[1] > 0
+    J = net.jacobian(theta, x)
+    assert np.abs(J @ columns).max() <= 1e-11 * np.abs(J).max() * np.abs(columns).max()
+    assert still.ncols() <= Z.ncols()
+    if still.ncols():
+        columns = np.array([[float(z) for z in row] for row in still.tolist()])
+        H = posed.hessian(theta)
+        assert np.abs(H @ columns).max() <= 1e-10 * np.abs(H).max() * np.abs(columns).max()

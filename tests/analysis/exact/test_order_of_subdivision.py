@@ -6,8 +6,15 @@ import pytest
 from refkan.analysis.exact.enclosures import subdivision
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.subdivision import (
-    CHUNK, CORNERS, FEWEST, NEARLY, Evaluation, absolute, of_range, range_over,
-)  # fmt: skip
+    CHUNK,
+    CORNERS,
+    FEWEST,
+    NEARLY,
+    Evaluation,
+    absolute,
+    of_range,
+    range_over,
+)
 
 
 def volume(boxes):
@@ -179,8 +186,9 @@ def test_progress_is_of_the_quantity_that_is_furthest():
 
     def quantities(boxes):
         found = waves(boxes)
-        wide = Intervals(found.over.lo - [0.0, 50.0], found.over.hi + [0.0, 5.0])
-        return found._replace(over=wide)
+        return found._replace(
+            over=Intervals(found.over.lo - np.array([0.0, 50.0]), found.over.hi + np.array([0.0, 5.0]))
+        )
 
     range_over(quantities, box, absolute(1e-3), 100, report=told.append)
     range_over(quantities, box, absolute(1e-3), 100, greatest=True, report=told.append)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refkan.analysis.exact.extra import precision
-from refkan.analysis.exact.spectra.orthogonal_certificates import certified
+from refkan.analysis.exact.spectra.orthogonal_certificates import certified, departure, gram_schmidt, orthogonalised
 from refkan.analysis.exact.spectra.perron import UndecidedError
 
 SMALL = Fraction(1, 2**200)
@@ -87,3 +87,36 @@ def test_vectors_of_any_origin(seed):
                 assert size > 1e-60
                 continue
         assert all(each.low <= value <= each.high for each, value in zip(found, values, strict=True))
+
+
+@pytest.mark.parametrize("bits", [64, 256, 700])
+@pytest.mark.parametrize("size", [0.0, 1e-9, 5e-3, 2e-2, 0.3])
+def test_columns_are_made_orthonormal_to_the_precision_in_use(bits, size):
+    rng = np.random.default_rng(0)
+    rough = (np.linalg.qr(rng.normal(size=(5, 5)))[0] + size * rng.normal(size=(5, 5))).tolist()
+    with precision(bits):
+        V = orthogonalised(flint, flint.arb_mat([[flint.arb(x) for x in row] for row in rough]))
+        assert departure(flint, V) < 5 * 2.0 ** (8 - bits)
+        assert all(x.rad() == 0 for x in V.entries())
+        values = certified(flint, V * flint.arb_mat([[int(i == k) * (k + 1) for k in range(5)] for i in range(5)])
+                           * V.transpose(), V)  # fmt: skip
+    assert all(each.relative_width < 2.0 ** (12 - bits) for each in values)
+
+
+def test_vectors_that_depend_are_undecided():
+    vectors = [[1.0, 2.0, 2.0], [0.0, 3.0, 4.0]]
+    with precision(128):
+        balls = [[flint.arb(x) for x in v] for v in vectors]
+        first, second = gram_schmidt(flint, balls)
+        assert abs(sum(a * b for a, b in zip(first, second, strict=True))) < 1e-30
+        assert all(abs(sum(a * a for a in v) - 1) < 1e-30 for v in (first, second))
+        for rounded in (None, lambda x: x.mid()):
+            with pytest.raises(UndecidedError):
+                gram_schmidt(flint, [*balls, [a + 2 * b for a, b in zip(*balls, strict=True)]], rounded)
+        for exponent, decided in ((-60, True), (-70, False)):  # half of the bits
+            near = [balls[0], [balls[0][0], balls[0][1], balls[0][2] + 3 * flint.arb(2) ** exponent]]
+            if decided:
+                assert len(gram_schmidt(flint, near, lambda x: x.mid())) == 2
+            else:
+                with pytest.raises(UndecidedError):
+                    gram_schmidt(flint, near, lambda x: x.mid())

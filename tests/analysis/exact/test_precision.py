@@ -7,6 +7,8 @@ import pytest
 
 import refkan as rk
 from refkan import exact
+from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
+from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.errors import ConvergenceError, KnotError
 from tests.analysis.exact.certified_matrices import MATRICES
 
@@ -23,6 +25,36 @@ def test_too_few_bits_say_how_many_would_do(which):
         exact.certified_condition_number(space, which, bits=48)
     enough = int(str(caught.value).split(";")[1].split()[0])
     assert exact.certified_condition_number(space, which, bits=enough) == exact.certified_condition_number(space, which)
+
+
+@pytest.mark.parametrize(
+    ("bits", "first", "enough", "tried", "message"),
+    [
+        (None, 64, 200, [64, 128, 256], None),
+        (None, 64, 64, [64], None),
+        (None, 64, 512, [64, 128, 256, 512], None),
+        (None, 64, 513, [64, 128, 256, 512], "no precision up to 512 bits suffices to see"),
+        (100, 64, 100, [100], None),
+        (100, 64, 150, [100, 200], "bits = 100 is too low a precision to see; 200 bits would do"),
+        (600, 64, 601, [600], "no precision up to 600 bits suffices to see"),
+        (256, 64, 600, [256, 512], "no precision up to 512 bits suffices to see"),
+    ],
+)
+def test_precisions_are_doubled_until_one_suffices_or_the_last_was_tried(bits, first, enough, tried, message):
+    trials = []
+
+    def attempt(module):
+        trials.append(module.ctx.prec)
+        if module.ctx.prec < enough:
+            raise UndecidedError
+        return "seen"
+
+    if message is None:
+        assert at_precision(bits, first, 512, "see", attempt) == "seen"
+    else:
+        with pytest.raises(ConvergenceError, match=message):
+            at_precision(bits, first, 512, "see", attempt)
+    assert trials == tried
 
 
 def test_bits_and_names_are_checked():

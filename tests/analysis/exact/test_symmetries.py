@@ -76,7 +76,9 @@ CASES = [{"order": 2}, {"order": 4, "outside": "polynomial"}, {"outside": "natur
 def test_bounds_of_the_negative_are_the_others(name, case):
     net, theta = network(**case)
     found = CERTIFICATES[name](net, theta)
-    assert same(CERTIFICATES[name](net, scaled(net, theta, -1.0)), transformed(found, lambda k, table: -table[..., ::-1]))
+    assert same(
+        CERTIFICATES[name](net, scaled(net, theta, -1.0)), transformed(found, lambda k, table: -table[..., ::-1])
+    )
 
 
 @pytest.mark.parametrize("power", [-300, -1, 300])

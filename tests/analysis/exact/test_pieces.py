@@ -1,0 +1,164 @@
+"""Which pieces an interval meets, how smooth functions are over it, how much each input moves them: by definition."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan import truth
+from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.enclosures.network_intervals import interval_network
+from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL, Pieces, pieces_of_polynomials
+from refkan.analysis.exact.enclosures.taylor_intervals import (
+    Expansion,
+    TaylorIntervals,
+    influence,
+    monomials,
+    variables,
+)
+
+CUTS = [Fraction(k) for k in (0, 1, 2, 3)]
+
+
+def staircase(end) -> Pieces:
+    """The value k on piece k, 0 before the first cut and 4 after the last."""
+    regions = list(pairwise([Fraction(-3), *CUTS, Fraction(6)]))
+    return pieces_of_polynomials(CUTS, regions, [[[Fraction(k)]] for k in range(len(regions))], end)
+
+
+def met(low, high, sides, end):
+    """The pieces that count, by their definition: those with points inside, and at points and ends as `sides` says."""
+    ends = [-np.inf, *map(float, CUTS), np.inf]
+    pieces = list(enumerate(pairwise(ends)))
+    inside = {k for k, (a, b) in pieces if max(a, low) < min(b, high)}
+    if sides == "both" or (sides == "inside" and low == high):
+        return inside | {k for k, (a, b) in pieces if a <= low <= b or a <= high <= b}
+    if sides == "inside":
+        return inside
+
+    def holds(k, a, b, x):
+        return (a < x or (a == x and k - 1 != end)) and (x < b or (x == b and k == end))
+
+    return inside | {k for k, (a, b) in pieces if holds(k, a, b, low) or holds(k, a, b, high)}
+
+
+@pytest.mark.parametrize("end", [None, 3, 1])
+@pytest.mark.parametrize("sides", ["right", "inside", "both"])
+def test_the_pieces_of_an_interval_are_those_of_its_points(sides, end):
+    marks = [-1.0, 0.0, 0.5, 1.0, np.nextafter(1.0, 2), 1.5, 2.0, 3.0, np.nextafter(3.0, 0), 4.0]
+    pairs = [(a, b) for a in marks for b in marks if a <= b]
+    x = Intervals(*np.array(pairs).T)
+    ((values,), smoothness) = staircase(end).enclose(x, 0, sides)
+    for (low, high), lo, hi, jumps in zip(pairs, values.lo[:, 0], values.hi[:, 0], smoothness, strict=True):
+        pieces = met(low, high, sides, end)
+        assert (round(lo), round(hi)) == (min(pieces), max(pieces)), (low, high)
+        assert abs(lo - min(pieces)) < 1e-13
+        assert abs(hi - max(pieces)) < 1e-13
+        assert (jumps == POLYNOMIAL) == (len(pieces) == 1)
+
+
+def test_smoothness_is_the_least_at_the_knots_that_are_crossed():
+    """Quadratic splines with a simple, a double and a triple knot: one, no and minus one continuous derivatives."""
+    space = rk.SplineSpace([0.0, 0, 0, 1, 2, 2, 3, 3, 3, 4, 4, 4], 3)
+    net = rk.Network((rk.SplineLayer((space,), 1, "natural"),), ())
+    (step,) = interval_network(net, np.arange(1.0, 10.0) ** 2).steps
+    at = {1.0: 1, 2.0: 0, 3.0: -1}
+    for low, high in ((0.2, 0.9), (0.5, 1.5), (1.5, 2.5), (0.5, 2.5), (2.5, 3.5), (0.5, 3.5), (1.0, 1.5), (3.2, 3.9)):
+        _, smoothness = step.of_input(0, Intervals(np.array([low]), np.array([high])), 2)
+        assert smoothness[0] == min([POLYNOMIAL, *(s for knot, s in at.items() if low < knot < high)])
+        _, both = step.of_input(0, Intervals(np.array([low]), np.array([high])), 2, "both")
+        assert both[0] == min([POLYNOMIAL, *(s for knot, s in at.items() if low <= knot <= high)])
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_influence_is_what_each_input_moves_derivatives_by(order):
+    """|c_alpha| alpha_p times the widths of all inputs of x^alpha, or of all but the first besides p."""
+    rng = np.random.default_rng(order)
+    widths, indices = rng.uniform(0.5, 2.0, (1, 3)), monomials(3, 3)
+    over = TaylorIntervals({index: Intervals.of(rng.normal(size=(1, 2))) for index in indices}, 3)
+    expected = np.zeros(3)
+    for index in indices:
+        size = np.abs(over.parts[index].lo).max()
+        inputs = [p for p in range(3) for _ in range(index[p])]
+        if len(inputs) > order:
+            for k, p in enumerate(inputs):
+                others = (inputs[:k] + inputs[k + 1 :])[order:]
+                expected[p] += size * widths[0, p] * np.prod(widths[0, others])
+    expansion = Expansion(over, over, Intervals(-widths / 2, widths / 2), np.array([0]))
+    np.testing.assert_allclose(influence(expansion, order)[0], expected, rtol=1e-14)
+
+
+def test_taylor_numbers_are_polynomials():
+    """Products, compositions and derivatives against the same on coefficients over Fractions."""
+    rng = np.random.default_rng(0)
+
+    def drawn():
+        return {index: Fraction(int(rng.integers(-9, 10)), 8) for index in monomials(2, 4)}
+
+    def product(p, q):
+        out = dict.fromkeys(monomials(2, 4), Fraction(0))
+        for i, a in p.items():
+            for j, b in q.items():
+                index = (i[0] + j[0], i[1] + j[1])
+                if index in out:
+                    out[index] += a * b
+        return out
+
+    def taylor(p):
+        return TaylorIntervals({index: Intervals.of(np.array([float(c)])) for index, c in p.items()}, 4)
+
+    def equal(found, exact):
+        for index, c in exact.items():
+            part = found.parts.get(index, Intervals.of(np.zeros(1)))
+            assert part.lo[0] <= c <= part.hi[0] < c + Fraction(1, 10**9)
+            assert c - Fraction(1, 10**9) < part.lo[0]
+        return True
+
+    p, q, outer = drawn(), drawn(), [Fraction(int(c), 4) for c in rng.integers(-9, 10, 5)]
+    assert equal(taylor(p) * taylor(q), product(p, q))
+    assert equal(taylor(p) - taylor(q), {i: p[i] - q[i] for i in p})
+    assert equal(2.5 - taylor(p), {i: Fraction(5, 2) * (sum(i) == 0) - p[i] for i in p})
+    inner = p | {(0, 0): Fraction(0)}
+    power, exact = dict.fromkeys(p, Fraction(0)) | {(0, 0): Fraction(1)}, dict.fromkeys(p, Fraction(0))
+    for c in outer:
+        exact = {i: exact[i] + c * power[i] for i in p}
+        power = product(power, inner)
+    assert equal(taylor(p).composed([Intervals.of(np.array([float(c)])) for c in outer]), exact)
+    for index in ((1, 0), (0, 1), (2, 0), (1, 1), (1, 2)):
+        falling = {
+            i: p[tuple(np.add(i, index))] * np.prod([np.prod(range(a + 1, a + b + 1)) for a, b in zip(i, index, strict=True)], dtype=int)  # noqa: E501
+            for i in monomials(2, 4 - sum(index))
+        }  # fmt: skip
+        derivative = taylor(p).derivative(index)
+        assert derivative.order == 4 - sum(index)
+        assert equal(derivative, {i: Fraction(c) for i, c in falling.items()})
+    x, y = variables(Intervals.of(np.array([[0.25, -0.5]])), 4)
+    for name, of in (("sin", np.sin), ("cos", np.cos), ("exp", np.exp)):
+        found = getattr(x * y, name)()
+        assert found.value.lo[0] <= of(-0.125) <= found.value.hi[0]
+        slope = {"sin": np.cos, "cos": lambda z: -np.sin(z), "exp": np.exp}[name](-0.125) * -0.5
+        assert abs(found.parts[(1, 0)].lo[0] - slope) < 1e-15
+        third = {"sin": lambda z: -np.cos(z), "cos": np.sin, "exp": np.exp}[name](-0.125) * (-0.5) ** 3 / 6
+        assert abs(found.parts[(3, 0)].lo[0] - third) < 1e-15
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial", "natural"])
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_pieces_are_the_family_and_its_derivatives(order, outside):
+    """At points on both sides of the ends and of knots, as exact as floats allow."""
+    net = rk.kan([1, 2], order, 3, domain=(-1.0, 2.0), outside=outside)
+    theta = np.round(8 * np.random.default_rng(order).normal(size=net.n_params)) / 8
+    (step,) = interval_network(net, theta).steps
+    x = [-5.5, -2.0, -1.0, -0.75, 0.0, 0.5, 1.0, 2.0, 2.25, 3.0, 4.5, 9.0]
+    coefficients, _ = step.of_input(0, Intervals.of(x), 2)
+    exact = truth.of(net, theta, [[t] for t in x])
+    first, second = exact.input_derivatives()
+    for s in range(len(x)):
+        for q in range(2):
+            for found, value in zip(
+                coefficients, (exact.value[s][q], first[s][q][0], second[s][q][0][0] / 2), strict=True
+            ):
+                assert found.lo[s, q] <= value <= found.hi[s, q]
+                assert found.hi[s, q] - found.lo[s, q] <= 1e-11 * (1 + abs(value))
