@@ -184,8 +184,8 @@ def test_no_answer_is_not_a_number(node_map, outside, size):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_losses_are_infinite_where_values_are_no_numbers():
     net = rk.kan([1, 1, 1], order=3, intervals=1, node_map="none", outside="polynomial")
-    problem = rk.LeastSquares(net, [[1e10]], [[0.0]])
-    theta = np.array([0.0, 1.0, 2.0, 1e290, -1e290, 1e290])
+    problem = rk.LeastSquares(net, [[1e200]], [[0.0]])  # whose square overflows in the first layer
+    theta = np.array([0.0, 0.0, 0.0, 1e290, 1e290, -1e290])
     with pytest.raises(OverflowError, match=r"theta and x must keep values within float64; got no number at \[0, 0\]"):
         net(theta, problem.x)
     value, gradient = problem.value_and_gradient(theta)
