@@ -1,5 +1,6 @@
 import gc
 import os
+import random
 import signal
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see validation/__main__.py; before NumPy is loaded
@@ -23,6 +24,30 @@ def pytest_collection():
     finally:
         gc.enable()
         gc.freeze()
+
+
+def shared_by_all_tests():
+    """What one test may change for those that run after it in the same process, by name."""
+    from refkan.kernels import engine_choice, launch  # only where tests run: the process that hands them out needs none
+
+    kind, words, *rest = np.random.get_state()  # noqa: NPY002  # the state that no test is to change
+    return {
+        "the engine (use_engine outside of a block)": engine_choice.current_engine(),
+        "how NumPy handles floating-point errors": np.geterr(),
+        "the number of threads of kernels": launch.thread_count(),
+        "the random numbers of numpy.random": (kind, words.tobytes(), *rest),
+        "the random numbers of random": random.getstate(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind():
+    """A test fails that leaves one of them other than it was: the next one to fail would be another, and not alone."""
+    before = shared_by_all_tests()
+    yield
+    after = shared_by_all_tests()
+    changed = [name for name, value in before.items() if after[name] != value]
+    assert not changed, f"the test leaves behind: {', '.join(changed)}"
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 
 pytest.importorskip("flint")
 
-from tests.package.valid_calls import CALLS, OBJECTS, VALUES
+import refkan as rk
+from tests.package.valid_calls import CALLS, NET, OBJECTS, THETA, VALUES
 from tests.package.wrong_values import WRONG, kind_of
 from tests.shared.public_names import public_callables
 
@@ -95,7 +96,7 @@ FUNCTIONS = {
 @pytest.fixture(autouse=True)
 def quiet(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), rk.use_engine("plain"):  # which is among what is called
         warnings.simplefilter("ignore")
         yield
 
@@ -146,9 +147,6 @@ def test_all_public_callables_refuse_wrong_arguments_by_name():
 
 def test_valid_calls_are_valid(tmp_path):
     """Otherwise the law above would look at the wrong mistakes."""
-    import refkan as rk
-    from tests.package.valid_calls import NET, THETA
-
     rk.save(tmp_path / "network.npz", NET, THETA)
     for key, function in FUNCTIONS.items():
         own, arguments, _ = valid_arguments(key, function)

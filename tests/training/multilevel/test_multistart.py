@@ -214,8 +214,7 @@ def test_a_change_that_is_not_the_same_function_is_an_error():
         net, fine = Refined()(problem, theta)
         return net, fine * (1 + 1e-10)
 
-    with pytest.raises(RuntimeError, match="changed the function"):
-        run_stages([Stage(1, 2), Stage(1, 2, change=spoilt)])
+    refused(lambda: run_stages([Stage(1, 2), Stage(1, 2, change=spoilt)]), "RuntimeError: changed the function")
 
 
 test_bad_stages = refusals(
@@ -227,7 +226,5 @@ test_bad_stages = refusals(
 
 
 def test_bad_stage():
-    with pytest.raises(TypeError, match=r"change must be of type NetworkChange \| None; got 2"):
-        Stage(1, 1, change=2)
-    with pytest.raises(ValueError, match="steps must be at least 0; got -1"):
-        Stage(1, -1)
+    refused(lambda: Stage(1, 1, change=2), r"TypeError: change must be of type NetworkChange \| None; got 2")
+    refused(lambda: Stage(1, -1), "steps must be at least 0; got -1")

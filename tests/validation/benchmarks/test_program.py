@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.shared.interruptions import dropping
+from tests.shared.refusals import refused
 from validation.benchmarks import __main__ as program
 from validation.benchmarks import rows
 from validation.benchmarks.reporting import page
@@ -190,8 +191,7 @@ def test_rows_are_listed(capsys):
 
 
 def test_threads_are_set_before_anything_is_imported():
-    with pytest.raises(RuntimeError, match="before numpy"):
-        threads.pin(1)
+    refused(lambda: threads.pin(1), "RuntimeError: before numpy")
     code = (
         "import sys\nfrom validation.benchmarks import __main__\nfrom validation.benchmarks.running import threads\n"
         "assert not set(threads.LIBRARIES) & set(sys.modules), 'imported too early'\n"
