@@ -1,9 +1,18 @@
+import atexit
 import gc
 import os
 import random
+import shutil
 import signal
+import tempfile
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see validation/__main__.py; before NumPy is loaded
+
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    # Where no bytecode is to lie beside sources, a hundred programs of the tests would compile all that they import,
+    # each for some 3 s. It lies in a folder of this run in its place, which the workers of pytest-xdist inherit.
+    os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="refkan-bytecode-")
+    atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
 
 import numpy as np
 import pytest

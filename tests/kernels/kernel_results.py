@@ -197,7 +197,7 @@ kernels_alone()
 def other_process(code, folder, **environment):
     """Start Python beside the tests."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    env = {**os.environ, "PYTHONPATH": path, **environment}
     return subprocess.Popen(
         [sys.executable, "-c", code], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
