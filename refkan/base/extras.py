@@ -7,7 +7,7 @@ from typing import Any
 
 EXTRAS = {
     "python-flint": "exact", "flint": "exact", "rich": "cli", "dask": "cluster", "distributed": "cluster",
-    "pytest": "test",
+    "pytest": "test", "sklearn": "sklearn", "scikit-learn": "sklearn",
     "torch": "backends", "jax": "backends", "kan": "backends", "pykan": "backends", "jaxkan": "backends",
     "flashkan": "backends", "inkan": "backends", "KANditioned": "backends", "flax": "backends",
 }  # fmt: skip

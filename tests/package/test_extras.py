@@ -13,6 +13,7 @@ from refkan.conformance.adapters.answers import describe
 from refkan.conformance.adapters.loading import BackendError, load
 
 IMPORTED_AS = {"flint": "python-flint", "kan": "pykan", "flax": "jaxkan", "KANditioned": "kanditioned"}
+IMPORTED_AS |= {"sklearn": "scikit-learn"}
 
 
 def test_extras_are_those_of_the_project():

@@ -35,7 +35,7 @@ ROWS = [
     {"analysis/conditioning"},
     {"analysis"},
     {"plots"},
-    {"claims", "interop"},
+    {"claims", "estimators", "interop"},
     {"conformance"},
     {"cli.py", "commands"},
 ]

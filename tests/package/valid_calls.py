@@ -10,6 +10,7 @@ import refkan as rk
 from refkan import claims, conditioning, conformance, interop
 from refkan.conformance.adapters.backends import Refkan
 from refkan.training import adaptivity, multilevel, optimizers, recipes
+from refkan.training.losses import CrossEntropy, Penalized
 from refkan.training.problems import TARGETS, manufactured
 
 X = np.random.default_rng(0).uniform(size=(8, 2))
@@ -60,7 +61,7 @@ VALUES = dict(
 """By the name of a parameter, where its callable says nothing else in `CALLS`."""
 
 OBJECTS = {
-    "ChangeOfBasis": rk.ChangeOfBasis(SPACE), "SplineSpace": SPACE, "Network": NET, "LeastSquares": PROBLEM,
+    "ChangeOfBasis": rk.ChangeOfBasis(SPACE), "SplineSpace": SPACE, "Network": NET, "LeastSquares": PROBLEM, "Penalized": Penalized(PROBLEM, 0.1, 0.1), "CrossEntropy": CrossEntropy(NET, X, np.arange(8) % 2),
     "Collocation": COLLOCATION, "Attention": rk.Attention(8), "Side": SIDE, "Term": TERM, "Hierarchy": HIERARCHY,
     "ManufacturedProblem": manufactured.ManufacturedProblem(PROFILE), "Spectrum": SPECTRUM, "Setup": SETUP,
     "Target": next(iter(TARGETS.values())),
@@ -121,6 +122,8 @@ CALLS = {
     "training.losses.attention.Attention": dict(n_points=8),
     "training.losses.attention.Attention.restart": dict(n_points=8),
     "training.losses.attention.Attention.update": dict(residuals=np.ones(8)),
+    "training.losses.penalized.Penalized": dict(loss=PROBLEM),
+    "training.losses.cross_entropy.CrossEntropy": dict(labels=np.arange(8) % 2, weights=np.ones(8)),
     "training.losses.collocation.Collocation": dict(terms=[TERM]),
     "training.losses.collocation.Collocation.redrawn": dict(points={"a": X}),
     "training.losses.terms.Side": dict(first=np.eye(2), second=0 * np.eye(2), orders=(2, 2)),

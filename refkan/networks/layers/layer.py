@@ -282,7 +282,7 @@ class Layer(ShortRepr, ABC):
         ValueError
             If the layer's edges are no splines of fixed knots.
         """
-        raise ValueError(f"roughness needs a last layer of splines with fixed knots; got {self}")
+        raise ValueError(f"roughness needs splines with fixed knots; got {self}")
 
     def in_basis(self, basis: str) -> Layer:
         """Return the layer of the same function space with its coefficients in `basis`, one of `BASES`.

@@ -1,16 +1,20 @@
-"""Losses of a network: least squares on data, and residuals of differential equations at collocation points."""
+"""Losses of a network: least squares and cross entropy on data, residuals of differential equations, penalties."""
 
 from refkan.training.losses.attention import Attention
 from refkan.training.losses.collocation import Collocation
 from refkan.training.losses.conditions import flux_jump, periodicity, prescribed
+from refkan.training.losses.cross_entropy import CrossEntropy
 from refkan.training.losses.least_squares import DifferentiableModel, LeastSquares
+from refkan.training.losses.penalized import Penalized
 from refkan.training.losses.terms import Side, Term
 
 __all__ = [
     "Attention",
     "Collocation",
+    "CrossEntropy",
     "DifferentiableModel",
     "LeastSquares",
+    "Penalized",
     "Side",
     "Term",
     "flux_jump",

@@ -81,5 +81,5 @@ def test_a_roughness_continues_polynomials_where_there_is_no_data(solver):
 @pytest.mark.parametrize("kind", ["free", "dense"])
 def test_a_roughness_of_other_edges_is_refused(kind):
     problem, theta = problem_of(kind)
-    with pytest.raises(ValueError, match="roughness needs a last layer of splines with fixed knots; got "):
+    with pytest.raises(ValueError, match="roughness needs splines with fixed knots; got "):
         minimize(problem, theta, method=VP, roughness=1e-6)

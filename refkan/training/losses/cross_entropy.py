@@ -1,0 +1,122 @@
+"""The cross entropy of a network that classifies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.base import Array, FloatArray, IntArray, ShortRepr
+from refkan.base.arguments import as_columns, as_vector, real, require_finite_rows, require_not_negative
+from refkan.networks import Network
+
+
+@dataclass(frozen=True, eq=False)
+class CrossEntropy(ShortRepr):
+    r"""The mean cross entropy of classes, from the outputs of a network as logarithms of odds.
+
+    With the logits z_s = F(x_s; theta), in front of them a 0 where the network has one output only, ::
+
+        p_sk          = exp(z_sk) / sum_l exp(z_sl)
+        value(theta)  = -1/N sum_s w_s log p_{s, k_s}
+        gradient      = sum_s w_s/N (p_sk - [k = k_s]) dz_sk/dtheta
+
+    which is one vector-Jacobian product.
+
+    Parameters
+    ----------
+    net : Network
+        With one output for each class, or with one output for two classes.
+    x : array_like, shape (N, P)
+    labels : array_like of int, shape (N,)
+        The class k_s of each sample, from 0.
+    weights : array_like, shape (N,), optional
+        Non-negative weights w_s; 1 by default.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree, N = 0, an input is not finite, or a label is not the number of a class.
+    TypeError
+        If `net` is no `Network`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.losses import CrossEntropy, Penalized
+    >>> x = np.linspace(0.0, 1.0, 20)[:, None]
+    >>> net = rk.kan([1, 1], order=2, intervals=2)
+    >>> loss = CrossEntropy(net, x, x[:, 0] > 0.4)
+    >>> print(f"{loss.value(np.zeros(net.n_params)):.4f}")   # log 2: nothing is known
+    0.6931
+    >>> theta = rk.minimize(Penalized(loss, ridge=1e-3), np.zeros(net.n_params)).theta
+    >>> bool(np.all((loss.probabilities(theta, x)[:, 1] > 0.5) == (x[:, 0] > 0.4)))
+    True
+    """
+
+    net: Network
+    x: FloatArray
+    labels: IntArray
+    weights: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.net, Network):
+            raise TypeError(f"net must be a refkan Network; got {type(self.net).__name__}")
+        x = real("x", as_columns("x", self.x)).copy()
+        require_finite_rows("x", x)
+        if x.shape[0] == 0:
+            raise ValueError("x must hold at least one sample; got N = 0")
+        labels, classes = real("labels", as_vector("labels", self.labels, x.shape[0])), max(2, self.net.widths[-1])
+        wrong = np.flatnonzero((labels != np.floor(labels)) | (labels < 0) | (labels >= classes))
+        if wrong.size:
+            raise ValueError(
+                f"labels must be whole numbers from 0 to {classes - 1}; labels[{wrong[0]}] is {labels[wrong[0]]:g}"
+            )
+        object.__setattr__(self, "x", x)
+        object.__setattr__(self, "labels", labels.astype(np.intp))
+        if self.weights is not None:
+            weights = real("weights", as_vector("weights", self.weights, x.shape[0]))
+            require_not_negative("weights", weights)
+            object.__setattr__(self, "weights", weights.copy())
+
+    def probabilities(self, theta: Array, x: Any) -> Array:
+        """Return the probabilities p (N, K) of the classes at inputs x (N, P)."""
+        return class_probabilities(self.net(theta, x))
+
+    def value(self, theta: Array) -> float:
+        """Return the mean cross entropy."""
+        return self._value(_logits(self.net(theta, self.x)))
+
+    def gradient(self, theta: Array) -> Array:
+        """Return the gradient of the value."""
+        return self.value_and_gradient(theta)[1]
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return value and gradient from one pass forward and one back."""
+        outputs, pullback = self.net.vjp(theta, self.x, inputs=False)
+        logits = _logits(outputs)
+        cotangent = class_probabilities(outputs)
+        cotangent[np.arange(len(self.x)), self.labels] -= 1.0
+        cotangent *= self._shares[:, None]
+        return self._value(logits), pullback(cotangent[:, -outputs.shape[1] :])[0]
+
+    def _value(self, logits: Array) -> float:
+        chosen = logits[np.arange(len(self.x)), self.labels]
+        return float(self._shares @ (np.logaddexp.reduce(logits, axis=1) - chosen))
+
+    @property
+    def _shares(self) -> FloatArray:
+        n_samples = len(self.x)
+        return (np.ones(n_samples) if self.weights is None else self.weights) / n_samples
+
+
+def class_probabilities(outputs: Array) -> Array:
+    """Return the probabilities (N, K) that the outputs (N, Q) of a network stand for."""
+    logits = _logits(outputs)
+    return np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
+
+
+def _logits(outputs: Array) -> Array:
+    """The outputs (N, K), or the one output (N, 1) after a column of zeros."""
+    return outputs if outputs.shape[1] > 1 else np.hstack([np.zeros_like(outputs), outputs])

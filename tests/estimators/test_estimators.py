@@ -1,0 +1,127 @@
+"""The estimators in the interface of scikit-learn: its own checks, and what it does not check."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+pytest.importorskip("sklearn")
+from sklearn.base import clone
+from sklearn.inspection import partial_dependence, permutation_importance
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import refkan as rk
+from refkan.estimators import SplineClassifier, SplineRegressor
+
+
+@parametrize_with_checks([SplineRegressor(), SplineClassifier(), SplineRegressor((3,), intervals=2, max_iter=20)])
+def test_checks_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def smooth(rng, n=400):
+    X = rng.uniform([0.0, -5.0], [1e-3, 1e4], size=(n, 2))
+    return X, 1e6 * np.sin(5e3 * X[:, 0]) + 100 * X[:, 1]
+
+
+def test_the_network_is_the_prediction_in_the_units_of_the_data(rng):
+    X, y = smooth(rng)
+    for hidden in ((), (4,)):
+        model = SplineRegressor(hidden, random_state=0, max_iter=50).fit(X, y)
+        assert_allclose(model.network_(model.theta_, X)[:, 0], model.predict(X), rtol=1e-15)
+        assert model.score(X, y) > 0.999
+        bounds = rk.exact.enclose(model.network_, model.theta_, np.column_stack([X.min(axis=0), X.max(axis=0)]))
+        assert bounds.value[0, 0] <= model.predict(X).min()
+        assert model.predict(X).max() <= bounds.value[0, 1]
+
+
+def test_weights_are_repetitions(rng):
+    X, y = smooth(rng, 60)
+    weights = rng.integers(0, 4, size=60)
+    repeated = np.repeat(np.arange(60), weights)
+    for model in (SplineRegressor(), SplineRegressor((3,), intervals=3, random_state=3, max_iter=5)):
+        weighed = clone(model).fit(X, y, weights).predict(X)
+        assert_allclose(weighed, clone(model).fit(X[repeated], y[repeated]).predict(X), rtol=1e-6)
+
+
+def test_hidden_layers_come_with_many_rows(rng):
+    X, y = smooth(rng, 1000)
+    assert SplineRegressor(max_iter=1).fit(X[:900], y[:900]).network_.widths == (2, 1)
+    assert SplineRegressor(max_iter=1, intervals=2, order=2).fit(X, y).network_.widths == (2, 5, 1)
+    assert SplineRegressor(max_iter=1).fit(np.repeat(X[:100], 20, axis=0), np.repeat(y[:100], 20)).network_.widths == (
+        2,
+        1,
+    )
+
+
+def test_early_stopping_keeps_the_best_on_what_is_held_back(rng):
+    X = rng.uniform(size=(80, 2))
+    y = X[:, 0] + rng.standard_normal(80)
+    free = SplineRegressor((6,), roughness=0.0, ridge=0.0, random_state=0, max_iter=40)
+    stopped = clone(free).set_params(early_stopping=True, n_iter_no_change=3).fit(X, y)
+    assert stopped.n_iter_ < 40
+    fresh = rng.uniform(size=(2000, 2))
+    error = np.mean((stopped.predict(fresh) - fresh[:, 0]) ** 2)
+    assert error < 0.5 * np.mean((free.fit(X, y).predict(fresh) - fresh[:, 0]) ** 2)
+
+
+def test_roughness_makes_edges_polynomials(rng):
+    X = rng.uniform(size=(200, 1))
+    y = np.sin(20 * X[:, 0])
+    x = np.linspace(X.min(), X.max(), 50)[:, None]
+    stiff = SplineRegressor(roughness=1e8, ridge=0.0).fit(X, y).predict(x)
+    assert np.abs(np.diff(stiff, 3)).max() < 1e-5 * np.abs(stiff).max()
+
+
+def test_tools_of_scikit_learn_work_on_it(rng):
+    X = rng.uniform(size=(150, 3))
+    y = np.sin(4 * X[:, 0])
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), SplineRegressor()), {"splineregressor__intervals": [1, 6]}, cv=3
+    ).fit(X, y)
+    assert search.best_params_ == {"splineregressor__intervals": 6}
+    model = SplineRegressor().fit(X, y)
+    assert permutation_importance(model, X, y, random_state=0).importances_mean.argmax() == 0
+    curve = partial_dependence(model, X, [0], grid_resolution=20)
+    assert_allclose(curve["average"][0], np.sin(4 * curve["grid_values"][0]), atol=0.05)
+    assert_allclose(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X), rtol=0)
+
+
+def test_several_targets_are_separate_additive_models(rng):
+    X = rng.uniform(size=(100, 2))
+    Y = np.column_stack([np.sin(5 * X[:, 0]), 1e3 * X[:, 1] ** 2])
+    together = SplineRegressor().fit(X, Y).predict(X)
+    for q in range(2):
+        assert_allclose(
+            SplineRegressor().fit(X, Y[:, q]).predict(X), together[:, q], rtol=1e-5, atol=1e-6 * np.ptp(Y[:, q])
+        )
+
+
+def test_three_classes_with_names(rng):
+    X = rng.uniform(size=(300, 1))
+    y = np.array(["low", "middle", "high"])[np.digitize(X[:, 0], [0.3, 0.7])]
+    model = SplineClassifier().fit(X, y)
+    assert model.classes_.tolist() == ["high", "low", "middle"]
+    assert model.score(X, y) > 0.97
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1.0, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("model", "X", "y", "weights", "message"),
+    [
+        (SplineRegressor("wide"), None, None, None, "hidden_layer_sizes must be 'auto' or a sequence of widths"),
+        (SplineRegressor(intervals=0), None, None, None, "intervals"),
+        (SplineRegressor(roughness=-1.0), None, None, None, "roughness"),
+        (SplineRegressor(), None, None, np.zeros(30), "must contain at least one non-zero number"),
+        (SplineClassifier(), None, np.ones(30), None, "at least two classes; got one class, 1.0"),
+        (SplineClassifier(), None, np.linspace(0, 1, 30), None, "continuous"),
+    ],
+)
+def test_bad_arguments_are_named(model, X, y, weights, message, rng):
+    X = rng.uniform(size=(30, 2)) if X is None else X
+    with pytest.raises((ValueError, TypeError), match=message):
+        model.fit(X, (X[:, 0] > 0.5).astype(float) if y is None else y, weights)
