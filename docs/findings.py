@@ -17,10 +17,11 @@ HERE = Path(__file__).parent
 
 sys.path.insert(0, str(HERE.parent))
 
+from validation.table_two.table_two_estimates import Under  # noqa: E402
+
 from refkan.claims.verdicts import Verdict  # noqa: E402  # of the clone, as the claims are
 from validation.table_two import parameter_counts, printed_digits, table_two_rows  # noqa: E402
 from validation.table_two.cells_of_table import BASES, FIDELITIES, GRID, MLPS, PUBLISHED  # noqa: E402
-from validation.table_two.table_two_estimates import Under  # noqa: E402
 
 RECORD = HERE.parent / "validation" / "records" / "full.json"
 

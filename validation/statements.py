@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Grid, Reading, Readings, Row, Status, judge, twin
+from refkan.claims import Beside, Cell, Choice, Estimate, Grid, Reading, Readings, Row, Status, Verdict, judge, twin
 from refkan.claims.cells import Found
 from refkan.claims.estimates import agree
 from refkan.claims.running.kept_parts import Parts, resume_from
+from validation.grounds import require
 
 Size = Mapping[str, str]
 """Values of the factors that say how large a run is."""
@@ -31,16 +33,21 @@ class Statement:
     full: Callable[[Sequence[int]], list[Cell]]
     was_run: Callable[[Found, Choice, Size], bool]
 
-    def run(
-        self,
-        quick: bool,
-        progress: Callable[[str], Any] = lambda message: None,
-        checkpoints: Parts | None = None,
-        seeds: int | None = None,
-    ) -> dict[Cell, Mapping[str, Any]]:
-        """Run or resume all cells; at full size with at most `seeds` seeds a reading."""
-        cells = self.quick() if quick else self.full(self.seeds[:seeds])
-        return self.grid.run(cells, resume_from(checkpoints), progress)
+    def runner(self, claims: Sequence[str], verdicts: Callable[[Found], list[Verdict]]) -> Callable[..., list[Verdict]]:
+        """Return the `run` of a claim file: all cells, run or resumed, and their verdicts."""
+
+        def run(
+            quick: bool,
+            progress: Callable[[str], Any] = lambda message: None,
+            checkpoints: Parts | None = None,
+            seeds: int | None = None,
+        ) -> list[Verdict]:
+            """Run all cells and judge them; at full size with at most `seeds` seeds a reading."""
+            require(claims)
+            cells = self.quick() if quick else self.full(self.seeds[:seeds])
+            return verdicts(self.grid.run(cells, resume_from(checkpoints), progress))
+
+        return run
 
     def at_all_sizes(self, measured: Found) -> list[tuple[Choice, Size]]:
         """Return the readings that were run with each of their sizes, the largest first."""
@@ -51,10 +58,15 @@ class Statement:
         pairs = self.at_all_sizes(measured)
         return [pair for k, pair in enumerate(pairs) if pair[0] not in [reading for reading, _ in pairs[:k]]]
 
-    def judged(self, measured: Found, results: Sequence[Reading]) -> Readings:
-        """Return the statement over its readings, those that were not run among them."""
+    def left(self, measured: Found) -> list[Choice]:
+        """Return the readings that were not run."""
         judged = [reading for reading, _ in self.at_all_sizes(measured)]
-        return Readings(results, [reading for reading in self.readings if reading not in judged])
+        return [reading for reading in self.readings if reading not in judged]
+
+
+def differences(reading: Choice, base: Choice) -> str:
+    """Write in which factors a reading differs from the base reading."""
+    return ", ".join(f"{name}={value}" for name, value in reading.items() if value != base[name]) or "base reading"
 
 
 Cells = Sequence[Beside]
@@ -76,8 +88,8 @@ Change = tuple[str, Callable[[Cells], Cells]]
 
 
 def times(**factors: float) -> Change:
-    """Multiply the numbers of the cells in whose name one of the words is found; `_` stands for a blank."""
-    words = {name.replace("_", " "): value for name, value in factors.items()}
+    """Multiply the numbers of the cells in whose name one of the words is found; `_` is a blank there, `__` a comma."""
+    words = {name.replace("__", ", ").replace("_", " "): value for name, value in factors.items()}
 
     def factor(cell: Beside) -> float:
         return next((value for word, value in words.items() if word in cell.cell), 1.0)
@@ -85,6 +97,15 @@ def times(**factors: float) -> Change:
     told = ", ".join(f"{word} times {value:g}" for word, value in words.items())
     return f"with {told}", lambda cells: [
         replace(c, values={seed: v * factor(c) for seed, v in c.values.items()}) for c in cells
+    ]
+
+
+def exchanged(one: str, other: str) -> Change:
+    """Give the cells in whose name one word is found to the other, and back."""
+    names = {one: other, other: one}
+    words = re.compile("|".join(map(re.escape, names)))
+    return f"with {one} and {other} exchanged", lambda cells: [
+        replace(c, cell=words.sub(lambda found: names[found[0]], c.cell)) for c in cells
     ]
 
 
@@ -108,6 +129,8 @@ class ByCells:
         What the corrected statement asks; nothing where there is none.
     published
         Whether the published numbers of kept cells are published ones: earlier records have a factor of ours there.
+    experiment
+        Whether it is about a published experiment, as `Readings` asks.
     """
 
     estimates: Callable[[Cells], tuple[Estimate, ...]]
@@ -115,6 +138,7 @@ class ByCells:
     twin: Change
     corrected: Callable[[Cells], tuple[Estimate, ...]] = lambda cells: ()
     published: bool = True
+    experiment: bool = True
 
     def reading(self, choice: Choice, cells: Cells, **more: Any) -> Reading:
         """Return the statement under one reading; what is asked may be of the calibration cells, too."""
@@ -132,6 +156,13 @@ class ByCells:
             return {name: judge(every([twin(self.estimates(cells)) == "holds" for cells in seen]))}
 
         return {"controls": changed(self.control, all), "mutations": changed(self.twin, any)}
+
+    def verdict(self, id: str, results: Sequence[Reading], left: Sequence[Choice] = (), **more: Any) -> Verdict:
+        """Return the verdict of a row over its readings; control and twin are of those that speak."""
+        made = Readings(results, left, self.experiment)
+        checks = self.checks(made.speaking or results)
+        checks["mutations"] |= more.pop("mutations", {})
+        return made.verdict(id, **checks, **more)
 
 
 def judged_again(row: Mapping[str, Any], by: ByCells, now: Row) -> dict[str, Any]:
@@ -158,10 +189,11 @@ def judged_again(row: Mapping[str, Any], by: ByCells, now: Row) -> dict[str, Any
             measured=r["measured"].partition(". Estimates")[0] + ". Estimates",
             size=r["size"],
             reduced=r.get("reduced", False),
+            speaks=r.get("speaks", False),
         )
         for r in row["readings"]
     ]
-    verdict = Readings(results).verdict(row["id"], corrected=row["corrected"], **by.checks(results))
+    verdict = by.verdict(row["id"], results, corrected=row["corrected"])
     return {
         **row,
         "claim": now.claim,

@@ -122,6 +122,8 @@ class Reading(Checked):
         neither that it is not reproduced nor that it is refuted.
     estimates
         What decides, with intervals: `holds` is then whether all lie on the side of the statement.
+    speaks
+        Whether something else than its calibration cells singles it out: of several readings it speaks alone then.
 
     Examples
     --------
@@ -141,6 +143,7 @@ class Reading(Checked):
     size: str = ""
     reduced: bool = False
     estimates: tuple[Estimate, ...] = ()
+    speaks: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,6 +166,7 @@ class Reading(Checked):
             "corrected": self.corrected,
             "measured": self.measured,
             "calibrated": self.calibrated,
+            "speaks": self.speaks,
             "size": self.size,
             "reduced": self.reduced,
             "cells": [cell.plain() for cell in self.cells],
@@ -205,10 +209,13 @@ class Readings(Checked):
 
     @property
     def speaking(self) -> list[Reading]:
-        """The readings whose verdict is that of the row: those that meet the calibration cells, all where none can.
+        """The readings whose verdict is that of the row: those that are singled out, or meet the calibration cells.
 
-        None speaks where every reading was calibrated and no one meets the cells: the set-up is then another one.
+        All speak where none can meet cells. None does where every reading was calibrated and no one meets the cells:
+        the set-up is then another one.
         """
+        if chosen := [result for result in self.results if result.speaks]:
+            return chosen
         told = [result for result in self.results if result.calibrated is not None]
         return self.calibrated if self.calibrated or (told and len(told) == len(self.results)) else list(self.results)
 
@@ -240,7 +247,7 @@ class Readings(Checked):
         if any(result.reduced for result in self.speaking or self.results) or self.left:
             return "undecided"
         published = all(any(cell.published is not None for cell in result.cells) for result in self.results)
-        if complete and (self.calibrated or not self.experiment):
+        if complete and (any(result.calibrated for result in decided) or not self.experiment):
             return "refuted"
         if published and self.results and (complete or not self.speaking):
             return "not reproduced"
@@ -260,7 +267,9 @@ class Readings(Checked):
         if corrected:
             text += f"; as corrected under {len(corrected)} more"
         if len(speaking) < len(self.results):
-            text += f"; {len(speaking)} of {len(self.results)} tried meet the calibration cells, and speak"
+            singled_out = any(result.speaks for result in speaking)
+            how = "is singled out, and speaks" if singled_out else "meet the calibration cells, and speak"
+            text += f"; {len(speaking)} of {len(self.results)} tried {how}"
         if undecided := len(speaking) - len(decided):
             text += f"; {counted(undecided, 'reading')} undecided"
         if smaller := sum(result.reduced for result in speaking):

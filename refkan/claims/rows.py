@@ -26,6 +26,8 @@ class Row(Checked):
     goal : bool
         Whether it is no claim but a goal: numbers asked for, and those that were reached. A goal that is missed refutes
         nothing; it stands in a table of its own.
+    corrects : str
+        Of a statement of one's own: what is printed elsewhere, where it says what is right, as "place: text".
 
     Examples
     --------
@@ -41,3 +43,4 @@ class Row(Checked):
     measured: str
     criterion: str
     goal: bool = False
+    corrects: str = ""

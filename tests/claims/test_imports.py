@@ -20,17 +20,18 @@ SUBJECTS = (
 BENEATH = {"ledger", "other_papers", "rationals", "sources", "statements"}
 ARROWS = (
     {subject: {"rationals", "grounds.require"} for subject in SUBJECTS}
-    | {"multilevel": {"rationals", "grounds.require", "descent.kernels"}, "grounds": {"rationals"}}
+    | {"multilevel": {"rationals", "grounds.require", "statements", "descent.kernels"}, "grounds": {"rationals"}}
     | {"implementations": {"rationals", "grounds.require", "records.markdown"}}
     | {
         subject: {"rationals", "grounds.require", "statements"}
-        for subject in ("architectures", "equations", "literature")
+        for subject in ("architectures", "equations", "literature", "table_two")
     }
     | {
         "records": {"ledger", "sources", "statements", "implementations.backends_judged"}
     }  # the matrix is of what B1 judges
     | {"benchmarks": {"records.markdown"}}
     | {module: set() for module in BENEATH}
+    | {"statements": {"grounds.require"}}
     | {"ledger": {"other_papers"}}
     | {"__init__": set(), "__main__": {"ledger", "records.store", "sources"}}
 )

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims import Beside
+from refkan.claims.estimates import agree
 from validation.bases import relu_form_accuracy
 from validation.conditioning.condition_ratios import LAYER, START, ratios
 from validation.conditioning.network_spectra import MATRICES
@@ -71,8 +73,15 @@ def test_gradients_are_compared_whatever_the_sign_of_the_mistake():
 @pytest.mark.parametrize(
     ("second", "holds"), [(30.0, True), (3.0, False), (10.0, None)], ids=["above", "below", "straddling"]
 )
-def test_m1_asks_every_refinement(monkeypatch, second, holds):
-    spread = np.random.default_rng(0).lognormal(sigma=0.1, size=20)
-    of_levels = [100.0 * spread, second * spread, 100.0 * spread]
-    monkeypatch.setattr(complementary_descent, "ratios", lambda results, reading: of_levels)
-    assert complementary_descent.complementary([], {}) is holds
+def test_m1_asks_every_refinement(second, holds):
+    spread = np.random.default_rng(0).lognormal(sigma=0.1, size=25)
+    cells = [
+        Beside(
+            f"{basis} basis, refinement {k}",
+            "share",
+            dict(enumerate(ratio * spread if basis == "spline" else spread**0)),
+        )
+        for k, ratio in ((1, 100.0), (2, second), (3, 100.0))
+        for basis in ("spline", "ReLU")
+    ]
+    assert agree(complementary_descent.asked(cells)) is holds

@@ -188,7 +188,7 @@ def test_verdicts_follow_the_ratios_of_the_shares(shares, monkeypatch):
     assert altered(0.3, 0.04).status == "refuted"
     for beside in ({"coarse": "stationary"}, {"measures": ("coefficients",)}):
         assert altered(0.3, 0.02, **beside).status == "refuted"
-    assert altered(0.02, 0.3).surviving_mutations == ("with the bases exchanged",)
+    assert altered(0.02, 0.3).surviving_mutations == ("with spline and ReLU exchanged",)
 
 
 SIZE = {"samples": "150", "steps": "5"}
@@ -197,7 +197,7 @@ SIZE = {"samples": "150", "steps": "5"}
 def test_a_share_is_measured_again_by_its_line(shares):
     readings = complementary_descent.readings(shares, SIZE)
     experiment = complementary_shares.EXPERIMENT
-    for reading in (readings.results[1], readings.results[-1]):
+    for reading in (readings[1], readings[-1]):
         again = experiment.run(experiment.choose(reading.cells[1].again), 1)
         assert again["spline basis"] == pytest.approx(reading.cells[1].values[1], rel=1e-12)
         assert again["ReLU basis"] == pytest.approx(reading.cells[4].values[1], rel=1e-12)

@@ -1,9 +1,9 @@
 """Table 3 of [S26], Burgers' equation: its cells as choices of factors, and how one of them is run for a seed.
 
-What the paper leaves open is a factor, the value first that the row was run with at the size of the paper before it
-had readings:
+What the paper leaves open is a factor:
 
-    intervals  of the coarsest level: 5 in every layer, or 1, 5, 2, whose fine level has the printed 9700 parameters
+    intervals  of the coarsest level: a linear first layer and 5, the one network with the printed 3400 and 9700
+               parameters (R7); 5 in every layer; or 1, 5, 2, whose fine level has 9700
     boundary   64 points on each end with u = 0, which D.2 does not name, or none
     start      of coefficients: random linear functions, or u ~ N(0, 1)
     fine       where fine training starts: the coarse start, prolonged, or coefficients drawn on the finest level
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+import refkan as rk
 from refkan.claims import Cell, Factor, Grid
 from refkan.training.recipes import Cyclic, Setup, burgers_setup
 from validation.equations.pde_runs import Model, train
@@ -36,7 +37,8 @@ SPLINE = "KAN"
 
 MLPS = {"MLP-20-20": (2, 20, 20, 1), "MLP-56-56": (2, 56, 56, 1)}
 
-INTERVALS = {"5": (5, 5, 5), "1-5-2": (1, 5, 2)}
+INTERVALS = {"linear-5": (0, 5, 5), "5": (5, 5, 5), "1-5-2": (1, 5, 2)}
+"""Layer by layer; 0 stands for a linear layer."""
 
 OPEN = (
     Factor("intervals", tuple(INTERVALS), "of the coarsest level, layer by layer"),
@@ -104,11 +106,13 @@ def model_of(cell: Cell, setup: Setup) -> Model:
     adam: dict[str, Any] = {"schedule": Cyclic(), "weight_decay": float(cell["decay"])}
     if cell["model"] in MLPS:
         return Model(setup.mlp(MLPS[cell["model"]], cell["activation"]), schedule, options=adam)
-    intervals = list(INTERVALS[cell["intervals"]])
+    first, *intervals = INTERVALS[cell["intervals"]]
     if cell["fidelity"] == "fine" and cell["fine"] == "own":
-        intervals, schedule = [4 * n for n in intervals], schedule[-1:]
+        first, intervals, schedule = 4 * first, [4 * n for n in intervals], schedule[-1:]
     width = int(cell["width"])
-    net = setup.kan([2, width, width, 1], intervals, node_map=cell["map"])
+    net = setup.kan([2, width, width, 1], [first or 1, *intervals], node_map=cell["map"])
+    if not first:
+        net = replace(net, layers=(rk.DenseLayer(2, width, bias=False), *net.layers[1:]))
     return Model(net, schedule, options=adam, scheme=cell["start"])
 
 

@@ -8,15 +8,13 @@ Readings are calibrated on the MLPs, which the statement is not about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Readings, Table, Verdict, estimate
+from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Reading, Table, Verdict, estimate
 from refkan.claims.cells import Found, beside, numbers, records, seeds_of
-from refkan.claims.running.kept_parts import Parts
 from refkan.training.recipes import burgers_setup
 from validation.equations.burgers_cells import (
     FIDELITIES,
@@ -30,8 +28,7 @@ from validation.equations.burgers_cells import (
     cells_of,
     place,
 )
-from validation.grounds import require
-from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, times
+from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, times
 from validation.statements import ratios as per_seed
 
 CLAIMS = ("Q2",)
@@ -49,21 +46,10 @@ PAPER = {"points": "64", "divisor": "1", "width": "20"}
 
 BASE = GRID.reading()
 
-LIKELY = BASE | {"intervals": "1-5-2", "boundary": "without"}
-"""What D.2 says where it says something: the intervals of its 9700 parameters, and no points on the ends."""
+LIKELY = BASE | {"boundary": "without"}
+"""What D.2 says where it says something: no points on the ends."""
 
-LIST = (*GRID.around(), LIKELY, LIKELY | {"start": "normal", "fine": "own"})
-
-
-def run(
-    quick: bool,
-    progress: Callable[[str], Any] = lambda message: None,
-    checkpoints: Parts | None = None,
-    seeds: int | None = None,
-) -> list[Verdict]:
-    """Train all cells; at full size with at most `seeds` seeds a reading."""
-    require(CLAIMS)
-    return [verdict(STATEMENT.run(quick, progress, checkpoints, seeds))]
+LIST = (*GRID.around(), LIKELY | {"start": "normal", "fine": "own"})
 
 
 def quick_cells() -> list[Cell]:
@@ -153,7 +139,7 @@ def written_size(size: Size) -> str:
     return f"{size['points']} x {size['points']} points, {steps}, width {size['width']}"
 
 
-def readings(measured: Found) -> Readings:
+def readings(measured: Found) -> list[Reading]:
     """Return the statement under every reading that was run."""
     results = []
     for reading, size in STATEMENT.at_largest_size(measured):
@@ -169,7 +155,7 @@ def readings(measured: Found) -> Readings:
                 reduced=size != PAPER,
             )
         )
-    return STATEMENT.judged(measured, results)
+    return results
 
 
 def screening(measured: Found) -> Table:
@@ -179,30 +165,24 @@ def screening(measured: Found) -> Table:
     for reading, size in STATEMENT.at_all_sizes(measured):
         parts = [losses(measured, reading, size, SPLINE, fidelity, key) for key, fidelity in keys]
         medians = (f"{np.median(list(part.values())):.2e}" for part in parts)
-        rows.append((differences(reading), size["points"], str(min(map(len, parts))), *medians))
+        rows.append((differences(reading, BASE), size["points"], str(min(map(len, parts))), *medians))
     base = ", ".join(f"{name}={value}" for name, value in BASE.items())
     columns = ("reading", "points", "seeds", *(f"{key}, {fidelity}" for key, fidelity in keys))
     return Table(f"Medians of losses and of true errors of the KANs. Base reading: {base}", columns, tuple(rows))
-
-
-def differences(reading: Choice) -> str:
-    """Write in which factors a reading differs from the base reading."""
-    return ", ".join(f"{name}={value}" for name, value in reading.items() if value != BASE[name]) or "base reading"
 
 
 def what_decides(measured: Found) -> str:
     """Say which single factor changes the lead of multilevel training over fine training most, at each size."""
     parts, pairs = [], STATEMENT.at_all_sizes(measured)
     for size in (PAPER, SCREENING, QUICK):
-        lead = {differences(r): ratios(measured, r, size)["fine"][0] for r, s in pairs if s == size}
-        base = lead.get(differences(BASE))
-        others = {name: value for name, value in lead.items() if name != differences(BASE)}
-        if base is None or not others:
+        lead = {differences(r, BASE): ratios(measured, r, size)["fine"][0] for r, s in pairs if s == size}
+        base = lead.pop(differences(BASE, BASE), None)
+        if base is None or not lead:
             continue
-        name = max(others, key=lambda name: abs(np.log(others[name] / base)))
+        name = max(lead, key=lambda name: abs(np.log(lead[name] / base)))
         parts.append(
             f"Of the readings at {written_size(size)}, {name} changes the lead of multilevel over fine training most:"
-            f" median ratio {others[name]:.2g} in place of {base:.2g}."
+            f" median ratio {lead[name]:.2g} in place of {base:.2g}."
         )
     return " ".join(parts)
 
@@ -221,15 +201,15 @@ stand in every table."""
 
 def verdict(measured: Found) -> Verdict:
     """Judge ratios of losses under every reading."""
-    made = readings(measured)
     every = STATEMENT.at_largest_size(measured)
-    return made.verdict(
+    return JUDGED["Q2"].verdict(
         "Q2",
+        readings(measured),
+        STATEMENT.left(measured),
         details=f"{DETAILS}\n\n{what_decides(measured)}",
         data={"seeds": seeds_of(measured)},
         figures=(draw(measured, *every[0]),) if every else (),
         tables=(screening(measured),),
-        **JUDGED["Q2"].checks(made.results),
     )
 
 
@@ -261,9 +241,12 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     return Figure.from_matplotlib(
         canvas,
         "burgers-table",
-        f"Left: loss and true error of every run. Right: the first seed at three times. {differences(reading)},"
+        f"Left: loss and true error of every run. Right: the first seed at three times. {differences(reading, BASE)},"
         f" {written_size(size)}.",
     )
 
 
 COLOURS = {COARSE: "C0", FINE: "C1", MULTILEVEL: "C2"}
+
+
+run = STATEMENT.runner(CLAIMS, lambda measured: [verdict(measured)])

@@ -12,17 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Readings, Verdict, estimate
+from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Reading, Verdict, estimate
 from refkan.claims.cells import Found, beside, records, seeds_of
-from refkan.claims.running.kept_parts import Parts
 from validation.equations.poisson_cells import DENSE, GRID, RELU, SPLINE, STEPS, cells_of, place
-from validation.grounds import require
-from validation.statements import ByCells, Cells, Size, Statement, named, times
+from validation.statements import ByCells, Cells, Size, Statement, differences, named, times
 
 CLAIMS = ("Q1",)
 
@@ -43,17 +40,6 @@ LIST = GRID.around()
 
 CURVES = ((SPLINE, "constant"), (RELU, "constant"), (DENSE, "constant"))
 DECAYED = (SPLINE, "decaying")
-
-
-def run(
-    quick: bool,
-    progress: Callable[[str], Any] = lambda message: None,
-    checkpoints: Parts | None = None,
-    seeds: int | None = None,
-) -> list[Verdict]:
-    """Train all curves; at full size with at most `seeds` seeds a reading."""
-    require(CLAIMS)
-    return [verdict(STATEMENT.run(quick, progress, checkpoints, seeds))]
 
 
 def quick_cells() -> list[Cell]:
@@ -158,7 +144,7 @@ def levels(measured: Found, reading: Choice, size: Size, curve: tuple[str, str])
     return tuple(made)
 
 
-def readings(measured: Found) -> Readings:
+def readings(measured: Found) -> list[Reading]:
     """Return the statement under every reading that was run."""
     results = []
     for reading, size in STATEMENT.at_largest_size(measured):
@@ -180,7 +166,7 @@ def readings(measured: Found) -> Readings:
                 reduced=size != PAPER,
             )
         )
-    return STATEMENT.judged(measured, results)
+    return results
 
 
 DETAILS = """\
@@ -197,15 +183,15 @@ do as it likes between them."""
 
 def verdict(measured: Found) -> Verdict:
     """Judge the staircases under every reading."""
-    made = readings(measured)
     every = STATEMENT.at_largest_size(measured)
-    return made.verdict(
+    return JUDGED["Q1"].verdict(
         "Q1",
+        readings(measured),
+        STATEMENT.left(measured),
         corrected="with a learning rate that decays on each level",
         details=f"{DETAILS}\n\n{what_decides(measured)}",
         data={"seeds": seeds_of(measured)},
         figures=tuple(draw(measured, *each) for each in every[:1]),
-        **JUDGED["Q1"].checks(made.results),
     )
 
 
@@ -216,8 +202,7 @@ def what_decides(measured: Found) -> str:
         errors = after_levels(measured, reading, size, CURVES[0])
         rises = [str(k + 2) for k, (coarse, fine) in enumerate(pairwise(errors)) if fine >= coarse]
         where = f"rises on level {', '.join(rises)}" if rises else "falls on every level"
-        changed = ", ".join(f"{name}={value}" for name, value in reading.items() if value != BASE[name])
-        parts.append(f"{changed or 'base reading'} ({size['points']} points): {errors[-1]:.2g} at the end, {where}")
+        parts.append(f"{differences(reading, BASE)} ({size['points']} points): {errors[-1]:.2g} at the end, {where}")
     return "The median error of the splines: " + "; ".join(parts) + "." if parts else ""
 
 
@@ -246,3 +231,6 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     return Figure.from_matplotlib(
         canvas, "poisson-staircases", f"Thin: each seed. Thick: median. {changed}, {written_size(size)}."
     )
+
+
+run = STATEMENT.runner(CLAIMS, lambda measured: [verdict(measured)])

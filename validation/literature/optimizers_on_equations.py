@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Estimate, Experiment, Factor, Readings, Table, Verdict, estimate
+from refkan.claims import Beside, Estimate, Experiment, Factor, Table, Verdict, estimate
 from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.training.recipes.setups.named import ORDINARY, ordinary_setup
 from validation.grounds import require
@@ -185,8 +185,10 @@ def verdict(trained: Mapping[str, Runs], size: Size) -> Verdict:
                 each = "/".join(f"{one['error']:.1e}" for one in found[where])
                 time = median([one["seconds"] for one in found[where]])
                 rows.append((network, problem, method, each, f"{time:.2g}"))
-    return Readings(results, left).verdict(
+    return by.verdict(
         "O7",
+        results,
+        left,
         corrected="lower errors, by less than an order",
         details="Steps at most: " + ", ".join(f"{method} {steps}" for method, steps in size.steps.items()) + ".",
         data={"seeds": list(size.seeds), "runs": {network: dict(runs) for network, runs in trained.items()}},
@@ -197,5 +199,4 @@ def verdict(trained: Mapping[str, Runs], size: Size) -> Verdict:
                 tuple(rows),
             ),
         ),
-        **by.checks(results),
     )

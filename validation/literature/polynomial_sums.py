@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Estimate, Experiment, Factor, Readings, Table, Verdict, estimate
+from refkan.claims import Beside, Estimate, Experiment, Factor, Table, Verdict, estimate
 from refkan.claims.experiments import written
 from refkan.claims.running.kept_parts import Parts, resume_from
 from validation.grounds import require
@@ -248,8 +248,10 @@ def verdict(under: Sequence[tuple[Mapping[str, str], Pairs]], left: Sequence[Map
         for (target, budget), networks in pairs.items():
             numbers_of = (f"{median(e):.2g} ({MEASURES['spread'](e):.1g})" for e in networks.values())
             rows.append((written(choice), target, str(budget), *numbers_of))
-    return Readings(results, left).verdict(
+    return by.verdict(
         "O10",
+        results,
+        left,
         corrected="lower in most cases, not by an order of magnitude",
         details="Under each reading the networks have the same samples, budget, method and number of steps. "
         + beaten(under),
@@ -270,7 +272,6 @@ def verdict(under: Sequence[tuple[Mapping[str, str], Pairs]], left: Sequence[Map
                 tuple(rows),
             ),
         ),
-        **by.checks(results),
     )
 
 

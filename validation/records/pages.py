@@ -53,7 +53,8 @@ def in_short(kept: dict[str, Any] | None) -> str:
     if kept is None:
         return NONE
     status = status_of(kept)
-    speaking = [r for r in kept["readings"] if r["calibrated"]] or kept["readings"]
+    every = kept["readings"]
+    speaking = [r for r in every if r.get("speaks")] or [r for r in every if r["calibrated"]] or every
     decided = [reading["holds"] for reading in speaking if reading["holds"] is not None]
     if is_old(kept) or not decided:
         return status

@@ -29,7 +29,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Cell, Factor, Grid
-from validation.table_two.quasi_newton import Descent, Function, lbfgs
+from validation.table_two.quasi_newton import DIVERGED, Descent, Function, lbfgs
 from validation.table_two.ridge_network import BOUNDS, bisected, change_of_basis, local_polynomials, value_and_gradient
 
 SEEDS = tuple(range(1234, 1259))
@@ -120,9 +120,9 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     last = made.theta
     tested = made.mse(last, x_test.astype(kind), y_test.astype(kind))
     return {
-        "mse": runs[-1].losses[-1] / squared_range,
+        "mse": bounded(runs[-1].losses[-1] / squared_range),
         "best": min(run.best for run in runs) / squared_range,
-        "test": tested / squared_range,
+        "test": bounded(tested / squared_range),
         "parameters": int(last.size) + (HIDDEN if model is LinearFirst else 0),
         "evaluations": sum(run.evaluations for run in runs),
         "cpu seconds": process_time() - began,
@@ -130,11 +130,16 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     }
 
 
+def bounded(error: float) -> float:
+    """Return an error, `DIVERGED` for what is larger or no number."""
+    return error if error < DIVERGED else DIVERGED
+
+
 def course(runs: Sequence[Descent], squared_range: float) -> dict[str, list[Any]]:
     """Loss before each epoch and after the last, level by level."""
     return {
         "level": [k for k, run in enumerate(runs) for _ in run.losses],
-        "mse": [float(f"{loss / squared_range:.4g}") for run in runs for loss in run.losses],
+        "mse": [float(f"{bounded(loss / squared_range):.4g}") for run in runs for loss in run.losses],
     }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Choice, Estimate, Figure, Readings, Verdict, estimate
+from refkan.claims import Choice, Estimate, Figure, Reading, Verdict, estimate
 from refkan.claims.cells import Found, seeds_of
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_solution
 from validation.equations.allen_cahn.allen_cahn_cells import DENSE, RELU, SPLINE
@@ -53,9 +53,9 @@ def asked(cells: Cells) -> tuple[Estimate, ...]:
 JUDGED = {"Q3": ByCells(asked, control=times(ReLU=1e6, MLP=1e6), twin=times(spline=1e6))}
 
 
-def readings(measured: Found) -> Readings:
+def readings(measured: Found) -> list[Reading]:
     """Return the statement under every reading that was run."""
-    results = [
+    return [
         JUDGED["Q3"].reading(
             {**reading, "points": size["points"]},
             cells(measured, reading, size, UNITS),
@@ -64,18 +64,17 @@ def readings(measured: Found) -> Readings:
         )
         for reading, size in STATEMENT.at_largest_size(measured)
     ]
-    return STATEMENT.judged(measured, results)
 
 
 def verdict(measured: Found) -> Verdict:
     """Judge ratios of losses and errors under every reading."""
-    made = readings(measured)
-    return made.verdict(
+    return JUDGED["Q3"].verdict(
         "Q3",
+        readings(measured),
+        STATEMENT.left(measured),
         details=SETUP,
         data={"seeds": seeds_of(measured)},
         figures=tuple(draw(measured, *each) for each in STATEMENT.at_largest_size(measured)[:1]),
-        **JUDGED["Q3"].checks(made.results),
     )
 
 

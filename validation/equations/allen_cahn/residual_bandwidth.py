@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Beside, Choice, Estimate, Figure, Readings, Verdict, estimate
+from refkan.claims import Beside, Choice, Estimate, Figure, Reading, Verdict, estimate
 from refkan.claims.cells import Found, seeds_of
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_solution
 from validation.equations.allen_cahn.allen_cahn_cells import RELU, SPLINE
@@ -82,7 +82,7 @@ def growth(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
     return tuple(made)
 
 
-def readings(measured: Found) -> Readings:
+def readings(measured: Found) -> list[Reading]:
     """Return the statement under every reading that was run."""
     results = []
     for reading, size in STATEMENT.at_largest_size(measured):
@@ -101,18 +101,19 @@ def readings(measured: Found) -> Readings:
                 reduced=size != PAPER,
             )
         )
-    return STATEMENT.judged(measured, results)
+    return results
 
 
 def verdict(measured: Found) -> Verdict:
     """Judge bandwidths under every reading."""
-    made, every = readings(measured), STATEMENT.at_largest_size(measured)
-    return made.verdict(
+    every = STATEMENT.at_largest_size(measured)
+    return JUDGED["Q4"].verdict(
         "Q4",
+        readings(measured),
+        STATEMENT.left(measured),
         details=SETUP + DETAILS,
         data={"seeds": seeds_of(measured)},
         figures=tuple(drawing(measured, *each) for each in every[:1] for drawing in (draw, draw_sections)),
-        **JUDGED["Q4"].checks(made.results),
     )
 
 

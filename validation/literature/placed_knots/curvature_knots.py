@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Estimate, Experiment, Factor, Readings, Table, Verdict, estimate
+from refkan.claims import Beside, Estimate, Experiment, Factor, Table, Verdict, estimate
 from refkan.claims.experiments import written
 from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.training.adaptivity import Freed, minimize_adaptive
@@ -285,8 +285,10 @@ def verdict(
                 gains = [median(of[CURVATURE]) / median(of[way]) for of in errors.values()]
                 won = sum(gain > 1 for gain in gains)
                 rivals.append(f"{way}: {np.median(gains):.2g}, lower for {won} of {len(gains)}")
-    return Readings(results, left).verdict(
+    return by.verdict(
         "O6",
+        results,
+        left,
         details=f"{unbounded(under)} Error by curvature over the error of rivals with no more parameters, medians over"
         f" functions, trained by Levenberg-Marquardt: {'; '.join(rivals) or 'not run'}.",
         data={
@@ -300,5 +302,4 @@ def verdict(
                 tuple(rows),
             ),
         ),
-        **by.checks(results),
     )
