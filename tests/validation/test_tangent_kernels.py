@@ -247,6 +247,16 @@ def test_learning_rates_are_judged_under_every_reading(rates):
     assert made.status == "refuted"
     networks = [len(learning_rates.under(rates["predictions"], m, "normal")) for m in stable_steps.MAPS]
     assert networks == [4 * 2 * 4] * 4  # orders, intervals, widths: that of one layer under each map
+    # Alike under two readings alone: affine and sigmoid maps, from normal coefficients.
+    altered = [
+        item | {"ratios": item["ratios"] | {"scaled": 1.0}}
+        if item["start"] == "normal" and (len(item["widths"]) == 2 or item["node_map"] in ("sigmoid", "affine"))
+        else item
+        for item in rates["predictions"]
+    ]
+    two = learning_rates.readings(rates | {"predictions": altered})
+    assert two.status == "holds under some readings"
+    assert [(r.choice["map"], r.choice["start"]) for r in two.holding] == [("affine", "normal"), ("sigmoid", "normal")]
 
 
 def test_a_step_is_computed_again_by_its_line(rates):
