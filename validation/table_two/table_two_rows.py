@@ -148,10 +148,10 @@ def quick_cells() -> list[Cell]:
 
 
 def full_cells(seeds: Sequence[int]) -> list[Cell]:
-    """The base reading at the size of the paper, with MLPs and starts moved by an ulp; all others at 4000 points."""
+    """The base reading at the size of the paper, all others at 4000 points, then MLPs, and starts moved by an ulp."""
     few = seeds[:FEW]
-    cells = cells_of(seeds, BASE) + cells_of(few, BASE, ulps="one") + cells_of(few, BASE, ["MLP-5", "MLP-30"])
-    return list(dict.fromkeys(cells + [c for r in LIST[1:] for c in cells_of(few, r, **SMALL)]))
+    cells = cells_of(seeds, BASE) + [c for r in reversed(LIST[1:]) for c in cells_of(few, r, **SMALL)]
+    return list(dict.fromkeys(cells + cells_of(few, BASE, ["MLP-5", "MLP-30"]) + cells_of(few, BASE, ulps="one")))
 
 
 FEW = 10
