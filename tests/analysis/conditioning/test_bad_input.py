@@ -67,6 +67,10 @@ test_bad_matrices_are_refused = refusals(
     (1j * np.eye(2), "real"),
     (np.zeros((0, 0)), "square"),
     ([1.0, 2.0], "2 dimensions"),
+    (lambda v: v, "TypeError: must be a problem or a matrix; got function: pass a LeastSquares, or a matrix"),
+    (None, "TypeError: must be a problem or a matrix; got NoneType: pass a LeastSquares"),
+    ("gram", "TypeError: must be a problem or a matrix; got str"),
+    (small()[0].net, r"TypeError: got Network: pass rk.LeastSquares\(net, x, y\)"),
     call=lambda matrix: rk.spectrum(matrix),
 )
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.base.errors import DegenerateNodeError
 from tests.shared.refusals import refused
 
@@ -163,6 +164,23 @@ def test_error_policy():
     assert inside.value[0, 0] <= net(theta, [[0.25, 0.45]])[0, 0] <= inside.value[0, 1]
     with pytest.raises(ValueError, match=r"box must lie in the domain under outside='error'; got box\[1\]"):
         rk.exact.enclose(net, theta, [[0.2, 0.3], [0.4, 1.5]])
+
+
+@pytest.mark.parametrize("domain", [(0.1, 0.7), (-3.0, 1e-3), (1e5, 1e5 + 1)])
+def test_domains_end_with_their_margin_rounded_outwards(domain):
+    """Where the network itself has values there are bounds, and an ulp beyond there is none."""
+    net = rk.kan([2, 1], 3, 3, domain=[domain, (0.0, 1.0)], outside="error")
+    steps = interval_network(net, np.arange(10.0))
+    a, b = map(Fraction, domain)
+    slack = Fraction(steps.steps[0].layer.margin) * (b - a)
+    low, high = steps.domains[0]
+    assert Fraction(low) <= a - slack < Fraction(np.nextafter(np.nextafter(low, np.inf), np.inf))
+    assert Fraction(np.nextafter(np.nextafter(high, -np.inf), -np.inf)) < b + slack <= Fraction(high)
+    assert np.isfinite(rk.exact.enclose(net, np.arange(10.0), [[low, high], [0, 1]]).value).all()
+    for box in ([np.nextafter(low, -np.inf), b], [a, np.nextafter(high, np.inf)]):
+        with pytest.raises(ValueError, match=r"box must lie in the domain .*; got box\[0\]"):
+            rk.exact.enclose(net, np.arange(10.0), [[float(x) for x in box], [0, 1]])
+    assert interval_network(rk.kan([2, 1], 3, 3), np.zeros(10)).domains is None
 
 
 def test_lipschitz_constants_and_differences():
