@@ -1,11 +1,15 @@
-"""Singular value decompositions where one algorithm gives up."""
+"""Singular value decompositions where one algorithm gives up, and the memory that they are asked for."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
 from scipy import linalg
 
+from refkan.analysis.conditioning import triangles
 from refkan.base import singular_values
 from refkan.base.singular_values import svd
+from tests.analysis.conditioning import spectrum_problems
 
 
 def graded(rng, m, n):
@@ -53,3 +57,21 @@ def test_when_none_converges_it_says_so(monkeypatch):
     monkeypatch.setattr(singular_values.linalg, "svd", fails)
     with pytest.raises(np.linalg.LinAlgError, match="did not converge"):
         svd(np.eye(3))
+
+
+@pytest.mark.parametrize("entries", [64, 2**20])
+def test_the_memory_that_is_asked_for_holds_what_is_formed(monkeypatch, entries):
+    """Eight doubles for each entry of R^T R and those of a block, more than is taken at its peak, and not tenfold."""
+    asked = []
+    monkeypatch.setattr(triangles, "BLOCK_ENTRIES", entries)
+    monkeypatch.setattr(triangles, "require_memory", lambda size, *_: asked.append(size))
+    problem, theta = spectrum_problems.small()
+    m, M = problem.n_residuals, theta.size
+    for function in (triangles.triangle, triangles.jacobian):
+        function(problem, theta)
+        tracemalloc.start()
+        function(problem, theta)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak <= asked[-1] + 10**5  # of other objects
+    assert asked[::2] == [8 * (8 * M * M + entries), 8 * (3 * m * M + 2 * M * M + min(m, M) * m)]

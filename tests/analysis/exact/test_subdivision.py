@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.exact.enclosures import extremes_over_boxes
+from refkan.analysis.exact.enclosures.extremes_over_boxes import _promising
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, down, up
+from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.analysis.exact.enclosures.subdivision import (
     CORNERS,
     FEWEST,
@@ -170,6 +173,50 @@ def test_many_inputs_find_large_values_before_they_are_halved():
     assert minima[0, 1] <= y.min() + 0.02 * np.ptp(y)
     assert maxima[0, 0] >= y.max() - 0.02 * np.ptp(y)
     assert maxima[0, 1] >= y.max()
+
+
+@pytest.mark.parametrize("budget", [1, 3, 7, 100, 5000])
+def test_extremes_share_a_budget_and_what_one_leaves_the_next_ones_have(monkeypatch, budget):
+    given, found = [], []
+
+    def watched(quantities, box, slack, share, *rest):
+        given.append(share)
+        found.append(range_over(quantities, box, slack, share, *rest))
+        return found[-1]
+
+    monkeypatch.setattr(extremes_over_boxes, "range_over", watched)
+    net, theta = network()
+    proven = rk.exact.extrema(net, theta, [[0, 1], [0, 1]], tolerance=1e-3, budget=budget)
+    left = budget
+    for k, (share, each) in enumerate(zip(given, found, strict=True)):
+        assert share == max(left // (4 - k), 1)
+        left -= each.boxes
+    assert proven.boxes == budget - left <= max(budget, 4)
+    assert proven.reached == all(each.reached for each in found) == (budget == 5000)
+    for k, each in enumerate(found):  # least and greatest in turn, output by output
+        bounds = proven[k % 2][k // 2] * (1 if k % 2 else -1)
+        assert sorted(bounds) == [each.inner.hi[0], each.outer.hi[0]]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_ascent_ends_at_the_summit_or_in_the_corner(sign):
+    """-|x - c|^2 in five units, of the second output, times the sign that makes it a summit; a plane of the first."""
+    centre, sides = np.array([0.3, 0.6, 0.5, 0.2, 0.9]), np.array([1.0, 2.0, 0.5, 1e3, 1e-3])
+    box = np.stack([np.zeros(5), sides], axis=1)
+    net = rk.kan([5, 2], 3, 1, domain=box)
+    square, line, one = np.array([0.0, 0.0, 2.0]), np.array([-0.5, 0.5, 1.5]), np.ones(3)
+    slopes = np.array([1.0, -2.0, 3.0, -4.0, 5.0])
+    summit = np.array([2 * c * line - square - c**2 * one for c in centre])
+    steps = interval_network(net, np.concatenate([(slopes[:, None] * line).ravel(), sign * summit.ravel()]))
+    points = _promising(steps, box, 1, sign)
+    assert points.shape == (8, 5)
+    assert np.all((points >= box[:, 0]) & (points <= box[:, 1]))
+    falling = -((points / sides - centre) ** 2).sum(axis=1)
+    assert np.all(np.diff(falling) <= 1e-15)
+    assert falling[0] > -1e-12
+    assert falling[-1] > -1e-4
+    corners = _promising(steps, box, 0, sign)
+    assert np.array_equal(corners, np.tile(sides * (sign * slopes > 0), (8, 1)))
 
 
 @pytest.mark.parametrize("function", ["enclose", "extrema", "lipschitz_constant", "sup_difference"])
