@@ -70,7 +70,7 @@ test_bad_matrices_are_refused = refusals(
     (lambda v: v, "TypeError: must be a problem or a matrix; got function: pass a LeastSquares, or a matrix"),
     (None, "TypeError: must be a problem or a matrix; got NoneType: pass a LeastSquares"),
     ("gram", "TypeError: must be a problem or a matrix; got str"),
-    (small()[0].net, r"TypeError: got Network: pass rk.LeastSquares\(net, x, y\)"),
+    (small()[0].net, r"TypeError: must be a loss, not a network: pass a LeastSquares"),
     call=lambda matrix: rk.spectrum(matrix),
 )
 
