@@ -45,20 +45,7 @@ def test_smaller_runs_do_not_show_that_a_table_is_not_reproduced():
     other = table_runs(0.5, readings=burgers_table.LIST[4:5], size=burgers_table.SCREENING)
     made = burgers_table.verdict(base | other)
     assert made.status == "holds under some readings"
-    assert "start=normal changes the lead of multilevel over fine training most" in made.details
     assert made.measured.startswith("holds under 1 of 2 readings: start=linear; ")
-
-
-def test_ratios_are_paired_by_the_seeds_that_both_have():
-    reading, size = burgers_table.BASE, burgers_table.PAPER
-
-    def cell(seed, fidelity):
-        return burgers_cells.GRID.cell(seed, **burgers_cells.place(reading, burgers_cells.SPLINE, fidelity), **size)
-
-    losses = {(2, "coarse"): 8.0, (0, "coarse"): 6.0, (0, "multilevel"): 2.0, (1, "multilevel"): 0.1}
-    losses[2, "multilevel"] = 1.0
-    found = {cell(*key): {"loss": loss} for key, loss in losses.items()}
-    assert burgers_table.ratios(found, reading, size) == {"coarse": (np.median([8.0, 3.0]), 2)}
 
 
 def test_losses_of_sums_are_the_sums_of_squares():

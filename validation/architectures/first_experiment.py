@@ -7,7 +7,7 @@ samples, and is lower than each of the others by a one-sided sign test over seed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -17,9 +17,7 @@ from scipy.stats import binomtest
 
 from refkan.claims import Cell, Choice, Figure, Reading, Readings, Verdict, judge
 from refkan.claims.cells import Found, beside, records, seeds_of
-from refkan.claims.running.kept_parts import Parts
 from validation.architectures.first_experiment_cells import GRID, KANS, MLPS, OPEN, OURS, cells_of, place
-from validation.grounds import require
 from validation.statements import Size, Statement
 
 CLAIMS = ("X2",)
@@ -49,17 +47,6 @@ SCREENING = {"samples": "600", "evaluations": "150"}
 PAPER = {"samples": "3000", "evaluations": "600"}
 
 LIST = [dict(zip((f.name for f in OPEN), choice, strict=True)) for choice in product(*(f.values for f in OPEN))]
-
-
-def run(
-    quick: bool,
-    progress: Callable[[str], Any] = lambda message: None,
-    checkpoints: Parts | None = None,
-    seeds: int | None = None,
-) -> list[Verdict]:
-    """Train every contestant; at full size with at most `seeds` seeds a reading."""
-    require(CLAIMS)
-    return [verdict(STATEMENT.run(quick, progress, checkpoints, seeds))]
 
 
 def quick_cells() -> list[Cell]:
@@ -134,7 +121,7 @@ def readings(measured: Found) -> Readings:
         holds = comes_first(OURS, medians, p) if seeds >= FEW else None
         choice = {**reading, "samples": size["samples"]}
         results.append(Reading(choice, holds, text, cells=tuple(cells), size=written_size(size)))
-    return STATEMENT.judged(measured, results)
+    return Readings(results, STATEMENT.left(measured))
 
 
 UNIT = "mean squared error on the samples after all evaluations"
@@ -191,3 +178,6 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     where = f"{reading['map']} maps, {reading['start']} start, {written_size(size)}"
     name = f"first-experiment-{reading['map']}-{reading['start']}"
     return Figure.from_matplotlib(drawing, name, f"Loss against work, {where}; medians, quartiles shaded.")
+
+
+run = STATEMENT.runner(CLAIMS, lambda measured: [verdict(measured)])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Reading, Table, Verdict, estimate
+from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Reading, Verdict, estimate
 from refkan.claims.cells import Found, beside, numbers, records, seeds_of
 from refkan.training.recipes import burgers_setup
 from validation.equations.burgers_cells import (
@@ -28,8 +28,7 @@ from validation.equations.burgers_cells import (
     cells_of,
     place,
 )
-from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, times
-from validation.statements import ratios as per_seed
+from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, ratios, times
 
 CLAIMS = ("Q2",)
 
@@ -67,8 +66,9 @@ def full_cells(seeds: Sequence[int]) -> list[Cell]:
 
 def was_run(measured: Found, reading: Choice, size: Size) -> bool:
     """Whether the splines were trained; for a reading that changes the MLPs alone, whether an MLP was."""
-    kans = len(ratios(measured, reading, size)) == 2
-    return kans and (reading["activation"] == BASE["activation"] or bool(losses(measured, reading, size, *MLP)))
+    wanted = [(SPLINE, fidelity) for fidelity in FIDELITIES]
+    wanted += [MLP] if reading["activation"] != BASE["activation"] else []
+    return all(losses(measured, reading, size, *cell) for cell in wanted)
 
 
 STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), PUBLISHED_SEEDS, quick_cells, full_cells, was_run)
@@ -84,27 +84,13 @@ def losses(
     return numbers(measured, key, **place(reading, model, fidelity), **size)
 
 
-def ratios(measured: Found, reading: Choice, size: Size, ours: str = MULTILEVEL) -> dict[str, tuple[float, int]]:
-    """Return by how much the losses of the other fidelities are larger: median over the common seeds, and their number.
-
-    What was not run is left out.
-    """
-    mine, made = losses(measured, reading, size, SPLINE, ours), {}
-    for fidelity in FIDELITIES:
-        theirs = losses(measured, reading, size, SPLINE, fidelity)
-        common = sorted(mine.keys() & theirs.keys())
-        if fidelity != ours and common:
-            made[fidelity] = (float(np.median([theirs[seed] / mine[seed] for seed in common])), len(common))
-    return made
-
-
 def asked(cells: Cells) -> tuple[Estimate, ...]:
     """The losses of both other fidelities over that of multilevel training: "2-3 orders" are 10^1.5 to 10^3.5."""
     ours = PUBLISHED[SPLINE, MULTILEVEL][0]
     return tuple(
         estimate(
             f"loss of {fidelity} over multilevel training",
-            per_seed(cells, f"{SPLINE}, {fidelity}", f"{SPLINE}, {MULTILEVEL}", LOSS),
+            ratios(cells, f"{SPLINE}, {fidelity}", f"{SPLINE}, {MULTILEVEL}", LOSS),
             "geometric mean",
             at_least=10**1.5,
             at_most=10**3.5,
@@ -158,35 +144,6 @@ def readings(measured: Found) -> list[Reading]:
     return results
 
 
-def screening(measured: Found) -> Table:
-    """Return the medians of losses and errors under every reading, below the published means."""
-    keys = [(key, fidelity) for key in ("loss", "error") for fidelity in FIDELITIES]
-    rows = [("published means", "64", "5", *(f"{PUBLISHED[SPLINE, f][0]:.2e}" for f in FIDELITIES), "", "", "")]
-    for reading, size in STATEMENT.at_all_sizes(measured):
-        parts = [losses(measured, reading, size, SPLINE, fidelity, key) for key, fidelity in keys]
-        medians = (f"{np.median(list(part.values())):.2e}" for part in parts)
-        rows.append((differences(reading, BASE), size["points"], str(min(map(len, parts))), *medians))
-    base = ", ".join(f"{name}={value}" for name, value in BASE.items())
-    columns = ("reading", "points", "seeds", *(f"{key}, {fidelity}" for key, fidelity in keys))
-    return Table(f"Medians of losses and of true errors of the KANs. Base reading: {base}", columns, tuple(rows))
-
-
-def what_decides(measured: Found) -> str:
-    """Say which single factor changes the lead of multilevel training over fine training most, at each size."""
-    parts, pairs = [], STATEMENT.at_all_sizes(measured)
-    for size in (PAPER, SCREENING, QUICK):
-        lead = {differences(r, BASE): ratios(measured, r, size)["fine"][0] for r, s in pairs if s == size}
-        base = lead.pop(differences(BASE, BASE), None)
-        if base is None or not lead:
-            continue
-        name = max(lead, key=lambda name: abs(np.log(lead[name] / base)))
-        parts.append(
-            f"Of the readings at {written_size(size)}, {name} changes the lead of multilevel over fine training most:"
-            f" median ratio {lead[name]:.2g} in place of {base:.2g}."
-        )
-    return " ".join(parts)
-
-
 DETAILS = """\
 Cubic splines, widths [2, 20, 20, 1] (quick: [2, 5, 5, 1]). Equation, initial values and, under most readings, boundary
 values on n x n points and n points on each edge, n = 64 as published. Adam, rate cyclic between 1e-4 and 1e-3 with
@@ -206,10 +163,9 @@ def verdict(measured: Found) -> Verdict:
         "Q2",
         readings(measured),
         STATEMENT.left(measured),
-        details=f"{DETAILS}\n\n{what_decides(measured)}",
+        details=DETAILS,
         data={"seeds": seeds_of(measured)},
         figures=(draw(measured, *every[0]),) if every else (),
-        tables=(screening(measured),),
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
@@ -19,7 +18,7 @@ from matplotlib.figure import Figure as Drawing
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Reading, Verdict, estimate
 from refkan.claims.cells import Found, beside, records, seeds_of
 from validation.equations.poisson_cells import DENSE, GRID, RELU, SPLINE, STEPS, cells_of, place
-from validation.statements import ByCells, Cells, Size, Statement, differences, named, times
+from validation.statements import ByCells, Cells, Size, Statement, named, times
 
 CLAIMS = ("Q1",)
 
@@ -189,21 +188,10 @@ def verdict(measured: Found) -> Verdict:
         readings(measured),
         STATEMENT.left(measured),
         corrected="with a learning rate that decays on each level",
-        details=f"{DETAILS}\n\n{what_decides(measured)}",
+        details=DETAILS,
         data={"seeds": seeds_of(measured)},
         figures=tuple(draw(measured, *each) for each in every[:1]),
     )
-
-
-def what_decides(measured: Found) -> str:
-    """Say what the readings change at the end of spline training, and on which level the staircase breaks."""
-    parts = []
-    for reading, size in STATEMENT.at_all_sizes(measured):
-        errors = after_levels(measured, reading, size, CURVES[0])
-        rises = [str(k + 2) for k, (coarse, fine) in enumerate(pairwise(errors)) if fine >= coarse]
-        where = f"rises on level {', '.join(rises)}" if rises else "falls on every level"
-        parts.append(f"{differences(reading, BASE)} ({size['points']} points): {errors[-1]:.2g} at the end, {where}")
-    return "The median error of the splines: " + "; ".join(parts) + "." if parts else ""
 
 
 def draw(measured: Found, reading: Choice, size: Size) -> Figure:

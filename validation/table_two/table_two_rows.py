@@ -172,7 +172,7 @@ def errors(
     return numbers(measured, "mse", **place(reading, model, fidelity), **size, ulps=ulps)
 
 
-def falls(record: dict[str, Any]) -> list[float]:
+def falls(record: Mapping[str, Any]) -> list[float]:
     """At each refinement: by how much the loss falls in a quarter of the level's epochs, over that just before."""
     level, mse = (np.asarray(record["course"][key]) for key in ("level", "mse"))
     made = []
@@ -225,12 +225,14 @@ def verdict(id: str, measured: Found, every: Sequence[tuple[Choice, Size]]) -> V
         )
     base = next(result for result in results if result.speaks)
     met = [cell.cell for cell in base.calibration if cell.meets]
-    others = f"of the {len(base.calibration)} other cells {', '.join(met) or 'none'} has a printed mean and deviation"
+    beside_them = (
+        f"of the {len(base.calibration)} other cells {', '.join(met) or 'none'} has a printed mean and deviation"
+    )
     first = id == CLAIMS[0]
     return JUDGED[id].verdict(
         id,
         results,
-        measured=f"{base.measured} ({base.size}); {others} like those of five of our seeds",
+        measured=f"{base.measured} ({base.size}); {beside_them} like those of five of our seeds",
         corrected=CORRECTED.get(id, ""),
         details=digits(measured) if first else "",
         data={"seeds": list(base.cells[0].values)},
