@@ -22,7 +22,7 @@ table of sensitivity, on fewer points. A quick run shows which way a small run p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -232,7 +232,7 @@ def verdict(id: str, measured: Found, every: Sequence[tuple[Choice, Size]]) -> V
     return JUDGED[id].verdict(
         id,
         results,
-        measured=f"{base.measured} ({base.size}); {beside_them} like those of five of our seeds",
+        measured=f"{base.measured} ({base.size}); {alike} of our seeds: {', '.join(met) or 'none'}",
         corrected=CORRECTED.get(id, ""),
         details=digits(measured) if first else "",
         data={"seeds": list(base.cells[0].values)},
