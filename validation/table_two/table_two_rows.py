@@ -225,14 +225,12 @@ def verdict(id: str, measured: Found, every: Sequence[tuple[Choice, Size]]) -> V
         )
     base = next(result for result in results if result.speaks)
     met = [cell.cell for cell in base.calibration if cell.meets]
-    beside_them = (
-        f"of the {len(base.calibration)} other cells {', '.join(met) or 'none'} has a printed mean and deviation"
-    )
+    alike = f"of the {len(base.calibration)} other cells {len(met)} have printed means and deviations like five"
     first = id == CLAIMS[0]
     return JUDGED[id].verdict(
         id,
         results,
-        measured=f"{base.measured} ({base.size}); {alike} of our seeds: {', '.join(met) or 'none'}",
+        measured=f"{base.measured} ({base.size}); {alike} of our runs: {', '.join(met) or 'none'}",
         corrected=CORRECTED.get(id, ""),
         details=digits(measured) if first else "",
         data={"seeds": list(base.cells[0].values)},
