@@ -6,8 +6,6 @@ Row ids are stable. A criterion that turns out badly chosen is changed here, in 
 beside it.
 """
 
-from __future__ import annotations
-
 from refkan.claims import Row
 from validation.other_papers import OTHER_PAPERS
 

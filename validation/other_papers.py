@@ -1,7 +1,5 @@
 """Rows of the ledger on statements of other papers, which `validation.ledger` ends with."""
 
-from __future__ import annotations
-
 from refkan.claims import Row
 
 # fmt: off

@@ -1,7 +1,5 @@
 """Exact linear algebra and exact random data over Fractions, for claims that are equalities; products by FLINT."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce

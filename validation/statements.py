@@ -1,17 +1,30 @@
 """Statements about an experiment on a grid of cells, run under many readings and at several sizes."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Grid, Reading, Readings, Row, Status, Verdict, judge, twin
-from refkan.claims.cells import Found
+from scipy.stats import binomtest
+
+from refkan.claims import (
+    Beside,
+    Cell,
+    Choice,
+    Estimate,
+    Grid,
+    Reading,
+    Readings,
+    Row,
+    Status,
+    Verdict,
+    estimate,
+    judge,
+    twin,
+)
+from refkan.claims.cells import Found, seeds_of
 from refkan.claims.estimates import agree
-from refkan.claims.running.kept_parts import Parts, resume_from
-from validation.grounds import require
+from refkan.claims.running.kept_parts import Parts, Resume, resume_from
 
 Size = Mapping[str, str]
 """Values of the factors that say how large a run is."""
@@ -33,7 +46,7 @@ class Statement:
     full: Callable[[Sequence[int]], list[Cell]]
     was_run: Callable[[Found, Choice, Size], bool]
 
-    def runner(self, claims: Sequence[str], verdicts: Callable[[Found], list[Verdict]]) -> Callable[..., list[Verdict]]:
+    def runner(self, verdicts: Callable[[Found], list[Verdict]]) -> Callable[..., list[Verdict]]:
         """Return the `run` of a claim file: all cells, run or resumed, and their verdicts."""
 
         def run(
@@ -43,7 +56,6 @@ class Statement:
             seeds: int | None = None,
         ) -> list[Verdict]:
             """Run all cells and judge them; at full size with at most `seeds` seeds a reading."""
-            require(claims)
             cells = self.quick() if quick else self.full(self.seeds[:seeds])
             return verdicts(self.grid.run(cells, resume_from(checkpoints), progress))
 
@@ -209,3 +221,72 @@ def judged_again(row: Mapping[str, Any], by: ByCells, now: Row) -> dict[str, Any
         "controls": dict(verdict.controls),
         "mutations": dict(verdict.mutations),
     }
+
+
+def asked_of_cells(least: float, cost: str) -> Callable[[Cells], tuple[Estimate, ...]]:
+    """Ask of every cell that its geometric mean over seeds is at least a number."""
+    return lambda cells: tuple(
+        estimate(cell.cell, cell.values, "geometric mean", at_least=least, cost=cost) for cell in cells
+    )
+
+
+Progress = Callable[[str], Any]
+
+
+def silent(text: str) -> None:
+    """Report no progress."""
+
+
+S = TypeVar("S")
+
+
+def answers(
+    quick: S, full: S
+) -> Callable[[Callable[[S, Progress, Resume], list[Verdict]]], Callable[..., list[Verdict]]]:
+    """Make a claim file's `run` of a function of its size, what tells progress, and what resumes parts."""
+
+    def decorate(measure: Callable[[S, Progress, Resume], list[Verdict]]) -> Callable[..., list[Verdict]]:
+        def run(quick: bool, progress: Progress = silent, checkpoints: Parts | None = None) -> list[Verdict]:
+            return measure(small if quick else full, progress, resume_from(checkpoints))
+
+        run.__doc__ = measure.__doc__
+        return run
+
+    small = quick
+    return decorate
+
+
+def on_grid(
+    grid: Grid, cells: Callable[[bool], list[Cell]], verdict: Callable[[Found], Verdict]
+) -> Callable[..., list[Verdict]]:
+    """Return the `run` of a claim file that judges the cells of a grid, those of a quick run or all."""
+
+    @answers(True, False)
+    def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
+        """Run all cells and judge."""
+        return [verdict(grid.run(cells(quick), resume, progress))]
+
+    return run
+
+
+def sign_test(first: Iterable[float], other: Iterable[float]) -> float:
+    """One-sided p value of at least as many pairs in which the first is lower, if each pair were a fair coin."""
+    lower = [a < b for a, b in zip(first, other, strict=True)]
+    return float(binomtest(sum(lower), len(lower), 0.5, alternative="greater").pvalue) if lower else 1.0
+
+
+def raw(measured: Found) -> dict[str, Any]:
+    """Return what each cell returned as the raw data of a verdict, with the seeds."""
+    runs = [dict(cell.choice) | {"seed": cell.seed} | dict(record) for cell, record in measured.items()]
+    return {"seeds": seeds_of(measured), "runs": runs}
+
+
+def tree(measured: Found, *names: str) -> dict[str, Any]:
+    """Return what cells returned by the values of these factors, the first outermost, and by seed."""
+    found: dict[Any, Any] = {}
+    for cell, record in measured.items():
+        place = found
+        for name in names:
+            place = place.setdefault(cell[name], {})
+        place[cell.seed] = record
+    return found

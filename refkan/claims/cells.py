@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from typing import Any, TypeVar
 
 from refkan.base.annotations import Checked, check_annotated
@@ -89,6 +90,11 @@ class Grid(Checked):
         """Return the reading of all defaults, and every other that differs from it in one factor."""
         others = [self.reading(**{factor.name: value}) for factor in self.open for value in factor.values[1:]]
         return [self.reading(), *others]
+
+    def every(self) -> list[dict[str, str]]:
+        """Return every reading: all combinations of the values of the open factors."""
+        combinations = product(*(factor.values for factor in self.open))
+        return [dict(zip((factor.name for factor in self.open), values, strict=True)) for values in combinations]
 
     def cell(self, seed: int, **choice: str) -> Cell:
         """Return a cell, with the default of every factor that is not given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import validation
 from refkan.analysis.exact.spectra import orthogonal_certificates
 from refkan.claims import FAILING
 from refkan.claims.running.discovery import discover
+from refkan.claims.running.runner import main
 from refkan.kernels import jets_of_functions, knot_insertion, plain_sums
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines import change_of_basis
@@ -21,7 +23,7 @@ from tests.shared.breaking import broken, everywhere
 from tests.shared.refusals import refused
 from tests.shared.spoiling import spoilt
 from validation import grounds
-from validation.grounds import GROUNDS, STANDS_ON, Ground, GroundError, require, spaces
+from validation.grounds import GROUNDS, STANDS_ON, Ground, require, spaces
 from validation.ledger import LEDGER
 
 NAMED = [(name, function) for name, ground in GROUNDS.items() for function in ground.functions]
@@ -98,21 +100,23 @@ def test_a_function_that_is_off_by_a_thousandth_is_noticed(name, function, monke
 
 
 @pytest.mark.parametrize("row", STANDS_ON)
-def test_a_row_is_not_judged_on_broken_ground(row, monkeypatch):
-    """Whichever of its grounds departs; the others are left out for their time."""
+def test_a_row_needs_each_of_its_grounds(row, monkeypatch):
+    """The others are left out for their time."""
     for broken_one in STANDS_ON[row]:
         for name, ground in GROUNDS.items():
             monkeypatch.setitem(GROUNDS, name, Ground(departs if name == broken_one else nothing, ground.functions))
-        refused(lambda: claim_file(row).run(True), f"GroundError: ^{broken_one}: a function departs")
+        refused(lambda: require([row]), f"GroundError: ^{broken_one}: a function departs")
 
 
-def test_a_row_is_not_judged_with_a_broken_library(monkeypatch):
+def test_a_row_is_not_judged_with_a_broken_library(monkeypatch, tmp_path):
     """The whole way, for the injection of ReLU powers, with which the formula of P2 once held all the same."""
     broken("refkan.splines.transfer.matrices.injection_matrix", monkeypatch)
-    with pytest.raises(
-        GroundError, match=r"prolongation: .* departs .*refkan\.splines\.transfer\.matrices\.injection_matrix"
-    ):
-        claim_file("P2").run(True)
+    folder, compared = Path(validation.__file__).parent, "validation.grounds:require"
+    assert f'"{compared}"' in (folder / "__main__.py").read_text(encoding="utf-8")
+    arguments = ["--workers", "0", "--output", str(tmp_path), "P2"]
+    assert main(arguments, folder, "validation", LEDGER, grounds=compared) == 1
+    said = (tmp_path / "record.json").read_text(encoding="utf-8")
+    assert re.search(r"prolongation: .* departs .*refkan\.splines\.transfer\.matrices\.injection_matrix", said)
 
 
 def test_what_held_is_not_compared_again_in_a_process(monkeypatch):
@@ -132,7 +136,6 @@ def test_what_is_not_a_number_departs(monkeypatch):
 @pytest.mark.parametrize(("row", "function"), ITSELF)
 def test_a_row_notices_by_what_it_measures(row, function, monkeypatch):
     file = claim_file(row)
-    monkeypatch.setattr(file, "require", lambda rows: None)
     broken(function, monkeypatch)
     assert {verdict.id: verdict.status for verdict in file.run(True)}[row] in FAILING
 

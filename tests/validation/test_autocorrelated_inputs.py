@@ -8,8 +8,6 @@ from validation.ledger import row
 from validation.literature import autocorrelated_inputs
 from validation.literature.autocorrelated_inputs import WAYS, condition, into_domain, verdict, windows
 
-SIZE = autocorrelated_inputs.Size(4, 4, 500, (0,))
-
 
 @pytest.mark.parametrize("rho", [0.0, 0.7])
 def test_windows_are_of_the_process(rho):
@@ -48,9 +46,8 @@ def test_criterion_and_spoilt_numbers():
     assert all(text in row("O4").criterion for text in ("at least 10 times", "at most 4 times"))
 
     def status(lags, by_dct):
-        names = [f"{rho:g}" for rho in autocorrelated_inputs.CORRELATIONS]
-        run = {way: dict(zip(names, v, strict=True)) for way, v in zip(WAYS, (lags, by_dct, lags), strict=True)}
-        found = verdict([({"order": "4", "domain": "ranks", "process": "gaussian"}, {0: run})], SIZE)
+        run = dict(zip(WAYS, (lags, by_dct, lags), strict=True))
+        found = verdict({autocorrelated_inputs.GRID.cell(0): run})
         assert not found.surviving_mutations
         return found.status
 

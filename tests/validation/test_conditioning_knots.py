@@ -5,7 +5,6 @@ import pytest
 
 import refkan as rk
 from tests.shared.factories import EPS
-from tests.shared.pictures import NO_PICTURE
 from tests.validation import conditioning_answers
 from tests.validation.conditioning_answers import gram
 from validation.descent.descent_rates import BASES
@@ -16,12 +15,6 @@ from validation.knots.free_knots_conditioning import conditions, joint_condition
 @pytest.fixture(scope="module")
 def knots():
     return conditioning_answers.knots()
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Verdicts without pictures, which take longer than the measurements."""
-    monkeypatch.setattr(free_knots_conditioning, "figure", lambda *args: NO_PICTURE)
 
 
 @pytest.mark.parametrize("order", [2, 3])

@@ -7,7 +7,6 @@ import pytest
 
 import refkan as rk
 from tests.shared.factories import EPS
-from tests.shared.pictures import NO_PICTURE
 from tests.validation import conditioning_answers
 from validation.descent import descent_rates
 from validation.descent.descent_modes import Descent, measured_rates, predicted_rates
@@ -22,12 +21,6 @@ def layers():
 @pytest.fixture(scope="module")
 def networks():
     return conditioning_answers.networks()
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Verdicts without pictures, which take longer than the measurements."""
-    monkeypatch.setattr(descent_rates, "rate_figure", lambda *args: NO_PICTURE)
 
 
 def test_rates_of_steps_are_known_in_closed_form(layers):
@@ -63,7 +56,7 @@ def test_amplitudes_are_those_of_descent_written_out(basis):
         z = z - STEP / values[-1] * J.T @ (J @ z - y[:, 0]) / 200
 
 
-def test_predictions_that_are_a_tenth_off_are_refuted_for_a_layer(layers, networks, no_pictures):
+def test_predictions_that_are_a_tenth_off_are_refuted_for_a_layer(layers, networks):
     def spoilt(case, factor):
         return case | {
             basis: case[basis] | {"rates": replace(rates, predicted=factor * rates.predicted)}
@@ -81,14 +74,14 @@ def test_predictions_that_are_a_tenth_off_are_refuted_for_a_layer(layers, networ
     assert status(1.0, 1.3) == "refuted"
 
 
-def test_where_no_mode_is_resolved_nothing_agrees(layers, networks, no_pictures):
+def test_where_no_mode_is_resolved_nothing_agrees(layers, networks):
     case = layers[0]
     rates = case["relu"]["rates"]
     blind = case | {"relu": case["relu"] | {"rates": replace(rates, resolved=np.zeros_like(rates.resolved))}}
     assert descent_rates.verdict([blind], networks).status == "refuted"
 
 
-def test_descent_in_the_other_geometry_is_refuted(monkeypatch, networks, no_pictures):
+def test_descent_in_the_other_geometry_is_refuted(monkeypatch, networks):
     true = rk.minimize
     other = {"spline": "relu", "relu": "spline"}
 
@@ -101,7 +94,7 @@ def test_descent_in_the_other_geometry_is_refuted(monkeypatch, networks, no_pict
     assert descent_rates.verdict(spoilt, networks).status == "refuted"
 
 
-def test_networks_that_reached_no_minimum_do_not_count(monkeypatch, layers, no_pictures):
+def test_networks_that_reached_no_minimum_do_not_count(monkeypatch, layers):
     verdict = descent_rates.verdict(layers, [{"skipped": "2 negative eigenvalues"}])
     assert verdict.status == "refuted"
     assert "1 more arrived at none" in verdict.measured

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from tests.shared.pictures import NO_PICTURE
 from tests.validation import conditioning_answers
 from validation.descent import descent_trajectories
 from validation.descent.descent_rates import BASES
@@ -14,12 +13,6 @@ from validation.descent.descent_trajectories import slow_at, slow_modes
 @pytest.fixture(scope="module")
 def trajectories():
     return conditioning_answers.trajectories()
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Verdicts without pictures, which take longer than the measurements."""
-    monkeypatch.setattr(descent_trajectories, "trajectory_figure", lambda *args: NO_PICTURE)
 
 
 def eigenvalues_in_l2(order, intervals, basis):

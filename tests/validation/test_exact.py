@@ -120,12 +120,6 @@ def test_stable_eigenvalues_or_a_bounded_run_refute_the_divergence(monkeypatch):
         assert mixed_updates_diverge.verdict(ours, [runs[0] | {name: value}]).status == "refuted"
 
 
-def test_the_figures_are_drawn():
-    for figure in (difference_operators.figure(), mixed_updates_diverge.figure()):
-        assert figure.png.startswith(b"\x89PNG")
-        assert figure.caption
-
-
 # -------------------------------------------------------------------------------------- tools, each by itself
 
 

@@ -10,7 +10,6 @@ import pytest
 import refkan as rk
 from refkan.claims import FAILING
 from refkan.claims.cells import numbers, records
-from tests.shared.pictures import NO_PICTURE
 from validation.architectures import first_experiment as claim
 from validation.architectures import first_experiment_cells as cells
 from validation.ledger import row
@@ -104,13 +103,11 @@ def invented(silu, slow=1.0, seeds=claim.SEEDS[: claim.FEW]):
     return found
 
 
-def test_the_verdict_is_computed_from_the_losses(monkeypatch):
+def test_the_verdict_is_computed_from_the_losses():
     ahead = claim.verdict(invented(5.0))
     assert ahead.status == "holds"
     assert all(status in FAILING for status in ahead.mutations.values())
     json.dumps(ahead.readings)
-    assert ahead.figures[0].png.startswith(b"\x89PNG")
-    monkeypatch.setattr(claim, "draw", lambda *arguments: NO_PICTURE)
     assert claim.verdict(invented(0.5)).status == "undecided"
     assert claim.verdict(invented(5.0, seeds=claim.SEEDS[:3])).status == "undecided"
 

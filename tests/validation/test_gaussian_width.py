@@ -13,7 +13,6 @@ from validation.literature.placed_knots.gaussian_width import (
     condition,
     features,
     one_layer,
-    spline_layer,
     verdict,
 )
 
@@ -53,7 +52,6 @@ def test_condition_approaches_that_of_the_whole_line():
 def test_wide_gaussians_beat_narrow_ones_on_a_smooth_function():
     errors = [one_layer("smooth", 8, s, 0, 200, np.float64) for s in (0.25, 1.0, 3.0)]
     assert errors[0] > 10 * errors[1] > 10 * errors[2]
-    assert spline_layer("smooth", 16, 0, 200) < 1e-3
 
 
 def sweep(values):
@@ -65,7 +63,7 @@ GOOD = (0.9, 0.5, 0.02, 0.01, 0.02, 0.3, 0.4, 0.5)
 
 def status(values=GOOD, factor=1.0):
     conditions = {(8, s): (1.0, factor * (10.0 if s <= 2 else 1e20)) for s in WIDTHS}
-    return verdict(conditions, {8: (3.0, 3.0)}, {"adam": sweep(values)}, {8: 0.1})
+    return verdict(conditions, {8: (3.0, 3.0)}, {"adam": sweep(values)})
 
 
 def test_criterion_and_spoilt_numbers():

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.claims.running.kept_parts import run_task
 from tests.shared.spoiling import spoilt
 from validation.literature import optimizers_on_equations, polynomial_sums, rates_by_method
 from validation.literature.answers import refitted
@@ -68,11 +67,11 @@ def test_splines_of_a_lower_order_refute_the_rates():
 
 def test_readings_of_o11_and_their_mutations(monkeypatch):
     monkeypatch.setattr(rates_of_extended_grids, "STARTS", 1)
-    size = rates_of_extended_grids.Size({100: 100}, 200, (1,), rates_of_extended_grids.EVERY_READING[:1])
-    found = rates_of_extended_grids.measure(size.readings[0], size, run_task)
-    verdict = rates_of_extended_grids.verdict(
-        [(size.readings[0], found)], rates_of_extended_grids.EVERY_READING[1:], size
-    )
+    choice = rates_of_extended_grids.EVERY[0]
+    cells = rates_of_extended_grids.cells_of([choice], (1,), {"100": "100"}, "200")
+    measured = rates_of_extended_grids.GRID.run(cells)
+    found = rates_of_extended_grids.runs_of(measured, choice)
+    verdict = rates_of_extended_grids.verdict(measured)
     assert not verdict.surviving_mutations
     (reading,) = verdict.readings
     assert reading["holds"] == (
@@ -99,7 +98,7 @@ def test_rates_of_powers():
 
 @pytest.fixture(scope="module")
 def modes():
-    return rates_by_method.slopes({"model": "layer", "basis": "spline", "adam": "0.01"}, 1, 300, 30)
+    return rates_by_method.slopes(rates_by_method.GRID.cell(1, steps="300", newton="30"))
 
 
 def test_gradient_descent_has_the_rates_of_its_factors(modes):
@@ -117,7 +116,7 @@ def test_a_second_order_method_in_place_of_descent_refutes_o8(monkeypatch, modes
         return true(problem, theta, "levenberg-marquardt", steps=steps, callback=callback)
 
     monkeypatch.setattr(rk, "minimize", newton)
-    spoiled = rates_by_method.slopes({"model": "layer", "basis": "spline", "adam": "0.01"}, 1, 30, 30)
+    spoiled = rates_by_method.slopes(rates_by_method.GRID.cell(1, steps="30", newton="30"))
     assert rates_by_method.scales([modes], ("gd",))
     assert not rates_by_method.scales([spoiled], ("gd",))
 
@@ -151,10 +150,9 @@ def test_networks_use_their_budget_and_no_more(network, d):
 
 
 def test_an_mlp_that_is_not_trained_is_noticed():
-    choice = {"network": "mlp", "degree": "low", "kan": "3", "budget": "60", "target": "steep"}
-    choice |= {"training": "levenberg-marquardt", "fresh": "500"}
-    trained, start = (polynomial_sums.train(choice, 1, steps)["error"] for steps in (30, 0))
-    assert trained < 0.5 < start
+    place = {"network": "mlp", "target": "steep", "fresh": "500"}
+    one, more = (polynomial_sums.train(polynomial_sums.GRID.cell(1, **place, steps=n))["error"] for n in ("1", "30"))
+    assert more < 0.5 * one
 
 
 # --- O6
@@ -184,24 +182,17 @@ def test_refitted_networks_are_the_same_function_where_it_can_be():
     np.testing.assert_allclose(fine(moved, x), net(theta, x), atol=1e-10)
 
 
-def test_free_knots_have_no_more_parameters():
-    for d in (1, 2):
-        n = curvature_knots.free_intervals(d)
-        fixed = rk.kan([d, 10, 1], 4, 12, edge="silu").n_params
-        assert rk.kan([d, 10, 1], 4, n, edge="silu", free_knots=True).n_params <= fixed
-        assert rk.kan([d, 10, 1], 4, n + 1, edge="silu", free_knots=True).n_params > fixed
-
-
 # --- O7
 
 
 def test_errors_are_those_of_the_solution():
-    cell = {"problem": "helmholtz-1d-wave", "points": "60", "network": "kan", "trained": "levenberg-marquardt"}
-    start, end = (optimizers_on_equations.solve(cell, 1, steps) for steps in (0, 60))
-    assert start["steps"] == 0
+    grid, place = optimizers_on_equations.GRID, {"problem": "helmholtz-1d-wave", "points": "60"}
+    start, end = (grid.measure(grid.cell(1, **place, trained="natural-gradient", steps=n)) for n in ("1", "40"))
+    assert start["steps"] == 1
     assert end["error"] < 0.1 < 0.5 < start["error"]
     # Sabotage: the error against the solution of another equation.
     other = spoilt(
         optimizers_on_equations, "expected = setup.reference", 'expected = ordinary_setup("poisson-1d-peak").reference'
     )
-    assert other.solve(cell, 1, 60)["error"] > 0.5
+    cell = grid.cell(1, **place, trained="natural-gradient", steps="40")
+    assert other.solve(cell)["error"] > 0.5

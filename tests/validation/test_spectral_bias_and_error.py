@@ -17,8 +17,6 @@ from validation.literature.spectral_bias_and_error import (
     verdict,
 )
 
-SIZE = spectral_bias_and_error.Size(40, 5, (0, 1), ("adam",))
-
 
 def test_breadth_of_known_spectra():
     assert breadths(np.eye(7)) == pytest.approx({"effective-rank": 7.0, "count": 7.0})
@@ -64,7 +62,14 @@ def test_criterion_and_spoilt_numbers():
     assert all(part in text for part in ("two of three", "below 0.8", "twice the breadth", "twice the error"))
 
     def found(*errors):
-        return verdict({"adam": {p: made(e) for p, e in zip(PROBLEMS, errors, strict=True)}}, SIZE)
+        return verdict(
+            {
+                spectral_bias_and_error.GRID.cell(seed, problem=problem, architecture=name): run
+                for problem, error in zip(PROBLEMS, errors, strict=True)
+                for name, runs in made(error).items()
+                for seed, run in runs.items()
+            }
+        )
 
     law, reverse, flat = lambda k: 1 / k, float, lambda k: 1 + (k % 2) / 10
     refuting = found(law, law, reverse)

@@ -5,20 +5,15 @@ The rotated target of [S26] section 5.1. Criterion, fixed before the run and ask
 samples, and is lower than each of the others by a one-sided sign test over seeds with p < 0.01.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
-from scipy.stats import binomtest
 
-from refkan.claims import Cell, Choice, Figure, Reading, Readings, Verdict, judge
+from refkan.claims import Cell, Choice, Reading, Readings, Verdict, judge
 from refkan.claims.cells import Found, beside, records, seeds_of
-from validation.architectures.first_experiment_cells import GRID, KANS, MLPS, OPEN, OURS, cells_of, place
-from validation.statements import Size, Statement
+from validation.architectures.first_experiment_cells import GRID, OURS, cells_of, place
+from validation.statements import Size, Statement, sign_test
 
 CLAIMS = ("X2",)
 
@@ -46,7 +41,7 @@ QUICK = {"samples": "400", "evaluations": "70"}
 SCREENING = {"samples": "600", "evaluations": "150"}
 PAPER = {"samples": "3000", "evaluations": "600"}
 
-LIST = [dict(zip((f.name for f in OPEN), choice, strict=True)) for choice in product(*(f.values for f in OPEN))]
+LIST = GRID.every()
 
 
 def quick_cells() -> list[Cell]:
@@ -92,8 +87,7 @@ def compare(losses: Mapping[str, Mapping[int, float]], first: str) -> tuple[dict
     for name, values in losses.items():
         if name != first:
             common = values.keys() & losses[first].keys()
-            wins = sum(losses[first][seed] < values[seed] for seed in common)
-            p[name] = float(binomtest(wins, len(common), 0.5, alternative="greater").pvalue)
+            p[name] = sign_test((losses[first][seed] for seed in common), (values[seed] for seed in common))
     return medians, p
 
 
@@ -141,43 +135,17 @@ about three times as many parameters as the KANs."""
 
 def verdict(measured: Found) -> Verdict:
     """Judge the order of the contestants under every reading."""
-    made = readings(measured)
     pairs = STATEMENT.at_all_sizes(measured)
     every = [losses(measured, *each) for each in pairs]
-    sizes = {(reading["map"], reading["start"], *size.values()): (reading, size) for reading, size in pairs}
-    return Verdict(
+    return readings(measured).verdict(
         "X2",
-        made.status,
-        made.told(),
         details=DETAILS,
         data={"seeds": seeds_of(measured)},
-        figures=tuple(draw(measured, *each) for each in list(sizes.values())[:2]),
         mutations={
             f"{NAMES[name]} first": judge(any(comes_first(name, *compare(r, name)) for r in every), experiment=True)
             for name in ("ReLU", "MLP-30")
         },
-        readings=tuple(made.plain()),
     )
 
 
-def draw(measured: Found, reading: Choice, size: Size) -> Figure:
-    """Median loss against evaluations and against seconds, quartiles shaded."""
-    drawing = Drawing(figsize=(10, 4), layout="constrained")
-    left, right = drawing.subplots(1, 2, sharey=True)
-    for model in (*KANS, *MLPS):
-        courses = [run["course"] for run in records(measured, **place(reading, model), **size).values()]
-        loss = np.array([course["loss"] for course in courses])
-        low, middle, high = np.quantile(loss, [0.25, 0.5, 0.75], axis=0)
-        (line,) = left.semilogy(1 + np.arange(middle.size), middle, label=NAMES[model])
-        left.fill_between(1 + np.arange(middle.size), low, high, color=line.get_color(), alpha=0.15)
-        seconds = np.median([course["seconds"] for course in courses], axis=0)
-        right.loglog(seconds, middle, color=line.get_color())
-    left.set(xlabel="evaluations of value and gradient", ylabel="mean squared error")
-    right.set(xlabel="CPU seconds")
-    drawing.legend(loc="outside lower center", ncols=3, fontsize=8)
-    where = f"{reading['map']} maps, {reading['start']} start, {written_size(size)}"
-    name = f"first-experiment-{reading['map']}-{reading['start']}"
-    return Figure.from_matplotlib(drawing, name, f"Loss against work, {where}; medians, quartiles shaded.")
-
-
-run = STATEMENT.runner(CLAIMS, lambda measured: [verdict(measured)])
+run = STATEMENT.runner(lambda measured: [verdict(measured)])

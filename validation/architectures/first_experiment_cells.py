@@ -10,8 +10,6 @@ Networks [2, 5, 1] with quadratic splines on (4, 12) intervals, and MLPs around 
 L-BFGS-B.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from time import process_time
 from typing import Any

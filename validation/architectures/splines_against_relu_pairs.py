@@ -1,7 +1,5 @@
 """The pairs of X1: a target and a seed, for which a spline KAN and what it is compared with are trained alike."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,26 +15,10 @@ OURS = "spline"
 RELU = ("ReLU basis, same start", "ReLU basis, Gaussian start", "ReLU MLP, 1 hidden layer", "ReLU MLP, 2 hidden layers")
 """The contestants that the criterion names."""
 
-SHOWN = ("spline of order 2", "tanh MLP, 1 hidden layer")
-"""Trained as well and shown: the spline basis for functions as rough as those of ReLU, and a smooth dense network."""
-
 
 @dataclass(frozen=True)
 class Size:
-    """What is run.
-
-    Attributes
-    ----------
-    dimensions : tuple of int
-        Targets of these numbers of variables: all superpositions, formulas and special functions that have them.
-    intervals : tuple of pairs
-        Intervals of the two layers, for each size of network.
-    seeds : tuple of int
-        Each target has one pair a seed and size of network.
-    samples, test_points : int
-    evaluations : int
-        Of value and gradient, in one run.
-    """
+    """What is run: numbers of variables, of which all targets are taken; intervals of both layers of each network."""
 
     dimensions: tuple[int, ...]
     intervals: tuple[tuple[int, int], ...]
@@ -62,21 +44,18 @@ def contestants(dimension: int, intervals: tuple[int, int]) -> dict[str, Contest
     widths = [dimension, 2 * dimension + 1, 1]
     spline = rk.kan(widths, order=3, intervals=intervals)
     relu = rk.kan(widths, order=3, intervals=intervals, basis="relu")
-    rough = rk.kan(widths, order=2, intervals=[n + 1 for n in intervals])  # dim = n + r - 1 is that of order 3
     return {
         OURS: Contestant(spline),
         RELU[0]: Contestant(relu),
         RELU[1]: Contestant(relu, "gaussian"),
         RELU[2]: Contestant(dense(dimension, 1, spline.n_params)),
         RELU[3]: Contestant(dense(dimension, 2, spline.n_params)),
-        SHOWN[0]: Contestant(rough),
-        SHOWN[1]: Contestant(dense(dimension, 1, spline.n_params, "tanh")),
     }
 
 
-def dense(dimension: int, hidden_layers: int, n_params: int, activation: str = "relu") -> rk.Network:
+def dense(dimension: int, hidden_layers: int, n_params: int) -> rk.Network:
     """Return the dense network of least width that has at least this many parameters."""
-    networks = (rk.mlp([dimension, *[width] * hidden_layers, 1], activation) for width in count(1))
+    networks = (rk.mlp([dimension, *[width] * hidden_layers, 1]) for width in count(1))
     return next(net for net in networks if net.n_params >= n_params)
 
 

@@ -1,7 +1,5 @@
 """S1, S3: growth of the spectrum of A^T A ([S26] section 2.2, fig. 1, 2a)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -9,9 +7,8 @@ import numpy as np
 
 import refkan as rk
 from refkan import exact
-from refkan.claims import Estimate, Reading, Readings, Verdict, decide, exactly, judge
-from validation.bases.spectrum_figures import growth_figure
-from validation.grounds import require
+from refkan.claims import Estimate, Figure, Reading, Readings, Verdict, decide, exactly, judge
+from validation.panels import Line, figure, panel
 
 CLAIMS = ("S1", "S3")
 
@@ -25,7 +22,6 @@ FEWER = (64, 128, 256)
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer both rows from certified numbers."""
-    require(CLAIMS)
     return [growth_verdict(FEWER if quick else INTERVALS, progress), size_verdict(progress)]
 
 
@@ -112,6 +108,24 @@ def growth_verdict(intervals: Sequence[int], progress: Callable[[str], None]) ->
             "the Gram matrix of the B-splines grows like n^(2r)": judge(grows_like(spline, twice, last)),
         },
         estimates=tuple(asked),
+    )
+
+
+def growth_figure(growths: Sequence[dict[str, Any]]) -> Figure:
+    """Figure 1 of [S26]: extreme eigenvalues of A^T A, and their ratio, against dim + r/2."""
+    ends: list[Line] = []
+    quotients: list[Line] = []
+    for k, g in enumerate(growths):
+        length, colour = np.array(g["dims"]) + g["order"] / 2, {"color": f"C{k}"}
+        ends += [(length, g["largest"], "^-", colour), (length, g["smallest"], "v-", colour)]
+        quotients.append((length, g["ratio"], "o", {**colour, "label": f"r = {g['order']}"}))
+        quotients.append((length, g["constant in the limit"] * length ** (2 * g["order"]), "-", colour))
+    said = {"xlabel": "dim + r/2", "ticks": (20, 50, 100, 200)}
+    return figure(
+        "extreme-eigenvalues",
+        "Extreme eigenvalues of A^T A against dim + r/2, n = 16..256 (figure 1 of [S26], from certified numbers).",
+        panel(ends, title="A^T A, knots of spacing 1", ylabel="smallest (down), largest (up) eigenvalue", **said),
+        panel(quotients, title="certified (dots) and 4^r |V^r|^2 (dim + r/2)^(2r)", ylabel="ratio", **said),
     )
 
 

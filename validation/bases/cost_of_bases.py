@@ -5,26 +5,22 @@ time that grows with r", for the ReLU powers and the change-of-basis matrix toge
 times, dense recursion over ReLU powers and the banded product with A, over the degree, and its exponent in the degree.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 
 import numba
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.claims import Estimate, Figure, Verdict, decide, estimate, twin
+from refkan.claims import Estimate, Verdict, decide, estimate, twin
 from refkan.kernels import bspline_basis
 from refkan.splines.local_basis import OUTSIDE, KnotTables
-from validation.grounds import require
 
 CLAIMS = ("F1",)
 
 MEASURES_TIME = True
 
-NAMES = ("ReLU form", "dense recursion", "local recursion", "ReLU powers alone")
+NAMES = ("ReLU form", "dense recursion", "local recursion")
 
 Times = dict[tuple[int, int], dict[str, list[float]]]
 """(order, intervals) -> form -> seconds of every round."""
@@ -78,21 +74,8 @@ def local_recursion(tables: KnotTables, x: np.ndarray, start: np.ndarray, out: n
     )  # fmt: skip
 
 
-def operations(order: int, intervals: int) -> dict[str, int]:
-    """Floating-point operations a point, counted from the loops above and the local recursion."""
-    knots, dim = intervals + 2 * order - 1, intervals + order - 1
-    return {
-        "ReLU form": dim * (2 + (order - 2)) + dim * 2 * (order + 1),
-        "ReLU powers alone": dim * (2 + (order - 2)),
-        # per function and level: two numerators, two denominators, two quotients, two products, one sum
-        "dense recursion": sum(9 * (knots - 1 - k) for k in range(1, order)) + 2 * (knots - 1),
-        "local recursion": sum(6 * k for k in range(1, order)),
-    }
-
-
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Time all three side by side on one thread, rounds interleaved, medians of ratios."""
-    require(CLAIMS)
     orders = (2, 4) if quick else (2, 3, 4, 6)
     sizes = (8, 32, 128)
     n_samples, rounds = (4000, 7) if quick else (20000, 25)
@@ -120,11 +103,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
             " product with the r + 1 diagonals of A, as figure 3 does. The local recursion is the library's, with its"
             " search for the interval: B-splines evaluated locally need none of it. One thread, interleaved rounds; the"
             " pairs are rounds, in each of which every form runs once.",
-            data={
-                "seconds": {f"r = {r}, n = {n}": times[r, n] for r, n in times},
-                "operations a point": {f"r = {r}, n = {n}": operations(r, n) for r, n in times},
-            },
-            figures=(draw(orders, sizes, times, n_samples),),
+            data={"seconds": {f"r = {r}, n = {n}": times[r, n] for r, n in times}},
             mutations={
                 "against the local recursion": twin(estimates(times, "local recursion")[:-1]),
                 "the time falls with the degree": twin([exponent(times, "ReLU form", "dense recursion")]),
@@ -180,7 +159,6 @@ def measure(order: int, intervals: int, n_samples: int, rounds: int) -> dict[str
     splines = np.empty_like(relu)
     forms: dict[str, Callable[[], object]] = {
         "ReLU form": lambda: relu_form(x, space.knots, order, band, relu, splines),
-        "ReLU powers alone": lambda: relu_powers(x, space.knots, order, relu),
         "dense recursion": lambda: dense_recursion(x, space.knots, order, dense),
         "local recursion": lambda: local_recursion(tables, x, interval, local),
     }
@@ -201,15 +179,3 @@ def measure(order: int, intervals: int, n_samples: int, rounds: int) -> dict[str
 def medians(seconds: dict[str, list[float]], name: str) -> float:
     """Median over rounds of the time of `name` over that of the ReLU form."""
     return float(np.median(np.array(seconds[name]) / np.array(seconds["ReLU form"])))
-
-
-def draw(orders: tuple[int, ...], sizes: tuple[int, ...], times: dict, n_samples: int) -> Figure:  # type: ignore[type-arg]
-    """Time a point against n, one panel an order."""
-    drawing = Drawing(figsize=(3 * len(orders), 3.2))
-    for axes, order in zip(drawing.subplots(1, len(orders), sharey=True), orders, strict=True):
-        for name in NAMES:
-            axes.loglog(sizes, [np.median(times[order, n][name]) / n_samples * 1e9 for n in sizes], "o-", label=name)
-        axes.set(title=f"order {order}", xlabel="intervals n")
-    drawing.axes[0].set_ylabel("nanoseconds a point")
-    drawing.axes[0].legend(fontsize=7)
-    return Figure.from_matplotlib(drawing, "cost-of-bases", "Time to evaluate all basis functions at a point.")

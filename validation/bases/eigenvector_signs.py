@@ -1,7 +1,5 @@
 """S2: the eigenvectors of A^T A are ordered by their sign changes ([S26] section 2.2, fig. 2b)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,9 +8,8 @@ import numpy as np
 
 import refkan as rk
 from refkan import exact
-from refkan.claims import Verdict, judge
-from validation.bases.spectrum_figures import vector_figure
-from validation.grounds import require
+from refkan.claims import Figure, Verdict, judge
+from validation.panels import figure, panel
 
 CLAIMS = ("S2",)
 
@@ -27,7 +24,6 @@ FULL: tuple[Case, ...] = tuple((r, 100, seed) for r in ORDERS for seed in (None,
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row from certified eigenvectors."""
-    require(CLAIMS)
     return [verdict(QUICK if quick else FULL, progress)]
 
 
@@ -107,7 +103,7 @@ def verdict(where: Sequence[Case], progress: Callable[[str], None] = lambda mess
         measured,
         details=SIGNS,
         data={"cases": cases, "seeds": sorted({case["seed"] for case in cases if case["seed"] is not None})},
-        figures=(vector_figure(ORDERS),),
+        figures=(vector_figure(),),
         mutations={
             "k sign changes": judge(exceptions(cases, "AtA", lambda k, dim: k) == 0),
             "A^T A in the opposite order": judge(exceptions(cases, "AtA", smooth_last) == 0),
@@ -116,6 +112,23 @@ def verdict(where: Sequence[Case], progress: Callable[[str], None] = lambda mess
             "r = 1, a zero counts as one more change": judge(exceptions(counted, "AtA", smooth_first) == 0),
         },
     )
+
+
+def vector_figure(intervals: int = 20) -> Figure:
+    """Figure 2 of [S26]: eigenvectors of A^T A, the smoothest and the most oscillatory ones."""
+    panels = []
+    for order in ORDERS:
+        pairs = exact.eigenpairs(rk.SplineSpace.uniform(order, intervals))
+        dim, vectors = len(pairs.values), np.array([[entry.midpoint for entry in row] for row in pairs.vectors], float)
+        lines = [
+            (np.arange(dim), vectors[k] / np.linalg.norm(vectors[k]), ".-", {"label": f"k = {k + 1}"})
+            for k in (0, 1, 2, dim - 1)
+        ]
+        panels.append(panel(lines, "plot", levels=[0.0], title=f"r = {order}", xlabel="component"))
+    caption = (
+        "Eigenvectors of A^T A, uniform knots: of the three smallest eigenvalues and of the largest ([S26], figure 2)."
+    )
+    return figure("eigenvectors", caption, *panels, size=(12.0, 3.0), sharey=True)
 
 
 SIGNS = """All eigenvectors enclosed in ball arithmetic. A number of sign changes is certified if it is the same

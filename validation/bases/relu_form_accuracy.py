@@ -1,15 +1,11 @@
 """F2 (ours): evaluating a spline through the ReLU form loses accuracy like eps n^(r-1)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.claims import Figure, Verdict, judge
-from validation.grounds import require
+from refkan.claims import Verdict, judge
 
 CLAIMS = ("F2",)
 
@@ -19,7 +15,6 @@ MARGIN = 0.3
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Errors of psi A^T against local values, which are exact to a few eps, and their growth with n."""
-    require(CLAIMS)
     orders = (2, 3, 4, 5) if quick else (2, 3, 4, 5, 6)
     sizes = np.array([16, 32, 64, 128, 256, 512])
     rng = np.random.default_rng(12)
@@ -44,7 +39,6 @@ def verdict(sizes: np.ndarray, errors: Mapping[int, Sequence[float]], local: flo
             "extended precision is given last. No evaluation used as truth goes through the ReLU form."
         ),
         data={"intervals": sizes, "errors": errors, "fitted exponents": slopes, "local error": local, "seed": 12},
-        figures=(draw(sizes, errors),),
         mutations={
             "growth like n^r": judge(grows_like(slopes, lambda r: r)),
             "no growth": judge(grows_like(slopes, lambda r: 0)),
@@ -84,19 +78,3 @@ def local_error(order: int, rng: np.random.Generator) -> float:
         left, right = t[: -k - 1], t[k + 1 :]
         b = (points - left) / (t[k:-1] - left) * b[:, :-1] + (right - points) / (right - t[1:-k]) * b[:, 1:]
     return float(np.abs(rk.bsplines.design_matrix(space, x).toarray() - b).max())
-
-
-def draw(sizes: np.ndarray, errors: Mapping[int, Sequence[float]]) -> Figure:
-    """Errors against n with the predicted slopes."""
-    drawing = Drawing(figsize=(5.5, 4))
-    axes = drawing.subplots()
-    for r, values in errors.items():
-        (line,) = axes.loglog(sizes, values, "o-", label=f"order {r}")
-        axes.loglog(sizes, values[0] * (sizes / sizes[0]) ** (r - 1.0), ":", color=line.get_color(), lw=1)
-    axes.set(xlabel="intervals n", ylabel="largest error of a basis function")
-    axes.set_xticks(sizes, [str(n) for n in sizes])
-    axes.minorticks_off()
-    axes.legend()
-    return Figure.from_matplotlib(
-        drawing, "relu-form-accuracy", "Error of B-spline values computed through the ReLU form; dotted: n^(r-1)."
-    )

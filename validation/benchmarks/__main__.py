@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         description="Time refkan against its peers, once their results agree. Cases that the record in the output "
         "folder holds already, of the same sources, versions and settings, are kept.",
         epilog="Exit code: 0 if all results agreed; 1 if a case disagrees or refkan failed; 2: wrong usage; "
-        "130: interrupted or out of time, finished cases are kept.",
+        "130: interrupted, finished cases are kept.",
     )
     p.add_argument("names", nargs="*", metavar="NAME", help=f"rows to run, of {', '.join(ROWS)} (default: all)")
     p.add_argument("--quick", action="store_true", help="smaller and fewer cases")
@@ -37,14 +35,6 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--threads", type=int, default=2, metavar="N", help="of every library (default: %(default)s)")
     p.add_argument("--without", action="append", default=[], metavar="PEER", help="leave a contestant out")
     p.add_argument("--fresh", action="store_true", help="measure again what the record holds")
-    p.add_argument(
-        "--disturbed",
-        type=float,
-        default=math.inf,
-        metavar="P",
-        help="measure again what was timed while more than P processors were busy with something else",
-    )
-    p.add_argument("--seconds", type=float, default=math.inf, metavar="S", help="begin no case after so long")
     p.add_argument("--list", action="store_true", help="list the rows, run nothing")
     p.add_argument("--output", type=Path, default=Path("validation-report"), metavar="DIR", help="default: %(default)s")
     return p
@@ -75,10 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: int) -> int:
-    """Run the rows and write page and figures."""
+    """Run the rows and write page and figure."""
     # Only now: these import numpy.
     from refkan.base.atomic_files import require_writable
-    from validation.benchmarks.reporting.page import target_lines, write_page
+    from validation.benchmarks.reporting.markdown import targets_table
+    from validation.benchmarks.reporting.page import write_page
+    from validation.benchmarks.reporting.targets import judge
     from validation.benchmarks.running.harness import Settings
     from validation.benchmarks.running.record import Record, cases
 
@@ -89,12 +81,12 @@ def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: 
 
     settings = Settings(arguments.quick, rounds, arguments.threads, frozenset(arguments.without), progress=_say)
     record = Record(arguments.output, settings)
-    status = _run_rows(arguments.names or list(ROWS), record, settings, arguments)
+    status = _run_rows(arguments.names or list(ROWS), record, settings, arguments.fresh)
 
     document = record.document()
     if not any(cases(document)):
         return status
-    print("\n".join(target_lines(document)), end="\n\n")
+    print(targets_table([outcome for outcome in judge(document) if outcome.measured is not None]))
     print("written:", ", ".join(map(str, [record.path, *write_page(arguments.output, document)])))
     return status
 
@@ -103,40 +95,33 @@ def _say(text: str) -> None:
     print(f"... {text}", file=sys.stderr, flush=True)
 
 
-def _run_rows(names: Sequence[str], record: Record, settings: Settings, arguments: argparse.Namespace) -> int:
+def _run_rows(names: Sequence[str], record: Record, settings: Settings, fresh: bool) -> int:
     """Run or keep every case of the rows, printing tables as they come, and return the exit code."""
     from refkan.base.long_runs.interrupts import kept_interrupts
-    from validation.benchmarks.reporting.table import case_table, notes
+    from validation.benchmarks.reporting.markdown import notes, series_table
+    from validation.benchmarks.running.record import failed
     from validation.benchmarks.running.timing import DISTURBED
 
-    start, failed = time.perf_counter(), False
+    done = []
     try:
         for name in names:
-            done = []
             for task in tasks(name, settings):
-                case = None if arguments.fresh else record.kept(name, task.title, arguments.disturbed)
+                case = None if fresh else record.kept(name, task.title)
+                _say(f"{name}: {task.title}{'' if case is None else ': kept'}")
                 if case is None:
-                    if time.perf_counter() - start > arguments.seconds:
-                        _say(f"{name}: time is up before {task.title}; run again to go on")
-                        return INTERRUPTED
-                    _say(f"{name}: {task.title}")
                     with kept_interrupts():  # a contestant that fails because of one must not be recorded
                         result = task.run(settings)
                     case = record.put(name, result)
                     if (case["elsewhere"] or 0.0) > DISTURBED:
                         _say(f"disturbed: {case['elsewhere']:.2f} processors were busy with something else")
-                else:
-                    _say(f"{name}: {task.title}: kept")
-                print(case_table(case), end="\n\n", flush=True)
+                print(f"{case['title']}\n\n{series_table(case)}", flush=True)
                 done.append(case)
-            for peer, note in notes(done):
-                print(f"note: {peer}: {note}")
-            # Ours is the first entry of a case.
-            failed |= any(not case["agreed"] or case["entries"][0]["status"] == "failed" for case in done)
     except KeyboardInterrupt:
         print(GO_ON, file=sys.stderr)
         return INTERRUPTED
-    return FAILED if failed else OK
+    for peer, note in notes(done):
+        print(f"note: {peer}: {note}")
+    return FAILED if any(map(failed, done)) else OK
 
 
 if __name__ == "__main__":

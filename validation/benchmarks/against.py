@@ -4,8 +4,6 @@ Each checkout runs its own code in a process of its own, started once; the proce
 disturbance of the machine falls on both. Ratios are taken within each turn, and their median counts.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -14,7 +14,6 @@ PEERS = ("torch", "jax", "jaxkan", "pykan", "flashkan", "inkan", "efficient-kan"
 
 ROWS: dict[str, tuple[str, str]] = {
     "spline-evaluation": ("spline_evaluation", "spline_tasks"),
-    "dense-evaluation": ("spline_evaluation", "dense_tasks"),
     "layer": ("layer", "tasks"),
     "network": ("networks", "network_tasks"),
     "gauss-newton": ("networks", "gauss_newton_tasks"),

@@ -1,7 +1,5 @@
 """Ratios of condition numbers to those of the B-splines: of every run, their medians and how they grow with n."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -64,20 +62,38 @@ def at(found: Ratios, *states: str) -> Ratios:
     return {series: sizes for series, sizes in found.items() if series.state in states}
 
 
-def exceptions(networks: Iterable[Case]) -> list[Case]:
-    """Comparisons of single runs in which the B-splines do not have the lower condition number."""
-    return [
-        {key: case[key] for key in ("node map", "order", "level", "seed", "state", "parameters")}
-        | {"matrix": matrix, "basis": other, "ratio": case[matrix][other] / case[matrix]["spline"]}
-        | {key: case[matrix][key] for key in ("nullity", "analytic nullity", "flags")}
-        for case in networks
-        for matrix in MATRICES
-        for other in BASES[1:]
-        if not case[matrix][other] > case[matrix]["spline"]
-    ]
-
-
 def median_of(cases: Iterable[float]) -> float:
     """Median, NaN of nothing."""
     values = list(cases)
     return float(np.median(values)) if values else np.nan
+
+
+def layer_summary(found: Ratios) -> str:
+    """Range and exponent of the ratio of a single layer, ReLU powers, for every order."""
+    lines = []
+    for series, exponent in exponents(found).items():
+        values = [ratio for ratios_at in found[series].values() for ratio in ratios_at]
+        if series.other == "relu":
+            lines.append(f"r = {series.order}: {min(values):.2g} to {max(values):.2g}, exponent of n {exponent:.1f}")
+    least = min(ratio for series, sizes in found.items() for values in sizes.values() for ratio in values)
+    return "; ".join(lines) + f"; least of all {least:.2g}"
+
+
+def summary(found: Ratios) -> str:
+    """Where the ratio is above one, in single runs and in the median, the least ones and the exponents of n."""
+    single = [ratio for sizes in found.values() for values in sizes.values() for ratio in values]
+    middle, fitted = medians(found), exponents(found)
+    (series, n), lowest = min(middle.items(), key=lambda item: item[1])
+    slowest = min(fitted, key=lambda key: fitted[key])
+    return (
+        f"lower in {sum(ratio > 1 for ratio in single)} of {len(single)} comparisons of single runs (least ratio"
+        f" {min(single):.2g}) and in {sum(ratio > 1 for ratio in middle.values())} of {len(middle)} medians (least"
+        f" {lowest:.2g}: {named(series)}, n = {n}); the ratio grows in"
+        f" {sum(exponent > 0 for exponent in fitted.values())} of {len(fitted)} series, exponents of n"
+        f" {fitted[slowest]:.1f} ({named(slowest)}) to {max(fitted.values()):.1f}"
+    )
+
+
+def named(series: Series) -> str:
+    """A series in words, without its state."""
+    return f"{series.place}, {series.matrix}, {series.other}, r = {series.order}"

@@ -13,11 +13,9 @@ As corrected, of networks that were trained in the spline basis: the median over
 A ratio grows with n if the exponent of n fitted to its medians over the seeds is positive, for every order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
-from refkan.claims import Reading, Readings, Status, Verdict, judge
+from refkan.claims import Figure, Reading, Readings, Status, Verdict, judge
 from validation.conditioning.condition_ratios import (
     LAYER,
     START,
@@ -27,25 +25,22 @@ from validation.conditioning.condition_ratios import (
     Ratios,
     Series,
     at,
-    exceptions,
     exponents,
+    layer_summary,
     median_of,
     medians,
     ratios,
-)
-from validation.conditioning.condition_sentences import (
-    architectures,
-    doubtful,
-    layer_summary,
-    own,
-    places,
-    silu_growth,
-    slowest_growth,
     summary,
 )
-from validation.conditioning.network_spectra import Size, layer_condition, network_cases, other_models
-from validation.conditioning.spectra_figures import condition_figure, ratio_figure
-from validation.grounds import require
+from validation.conditioning.network_spectra import (
+    BASES,
+    MATRICES,
+    Size,
+    layer_condition,
+    network_cases,
+    other_models,
+)
+from validation.panels import Line, figure, panel
 
 CLAIMS = ("H1",)
 
@@ -74,7 +69,6 @@ FULL = Size(
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Measure single layers, networks in three bases, and other architectures."""
-    require(CLAIMS)
     return answer(QUICK if quick else FULL, progress)
 
 
@@ -96,9 +90,6 @@ def answer(size: Size, progress: Callable[[str], None] = lambda message: None) -
             for seed in size.seeds:
                 models += other_models(order, level, seed, size)
     return [verdict(layers, networks, models, size)]
-
-
-# ------------------------------------------------------------------------------------------------ the criterion
 
 
 def lower_in_every_run(found: Ratios) -> bool:
@@ -152,9 +143,6 @@ def status(found: Ratios) -> Status:
     return readings(found).status
 
 
-# --------------------------------------------------------------------------------------------------- the verdict
-
-
 def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case], size: Size = FULL) -> Verdict:
     """Judge, and say what else came out."""
     found = ratios(layers, networks)
@@ -164,28 +152,16 @@ def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[C
         state: {series: sizes for series, sizes in at(found, state).items() if series.place != LAYER}
         for state in (START, TRAINED, TRAINED_ELSEWHERE)
     }
-    odd = exceptions(networks)
     starts = at(found, START)
     scaled = {key: ratio for key, ratio in medians(states[START]).items() if key[0].other == "scaled-relu"}
-    return Verdict(
+    return made.verdict(
         "H1",
-        made.status,
-        f"{made.over()}. Condition number in another basis over that of the B-splines. One layer: "
+        measured=f"{made.over()}. Condition number in another basis over that of the B-splines. One layer: "
         f"{layer_summary(single)}. [2, 5, 1], "
         + ". ".join(f"{state}: {summary(part)}" for state, part in states.items() if part),
-        details="\n\n".join(
-            (
-                DETAILS,
-                parts(found),
-                places(odd),
-                doubtful(networks),
-                own(networks),
-                silu_growth(layers),
-                architectures(models),
-            )
-        ),
-        data={"layers": list(layers), "networks": list(networks), "other models": list(models), "exceptions": odd},
-        figures=(condition_figure(layers, networks, models), ratio_figure(networks)),
+        details=DETAILS,
+        data={"layers": list(layers), "networks": list(networks), "other models": list(models)},
+        figures=(condition_figure(layers, networks, models),),
         mutations={
             "the ReLU powers have the lower condition number": status(ratios(layers, networks, "relu")),
             "the ratio of one layer grows as n falls": status(backwards(single)),
@@ -194,20 +170,7 @@ def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[C
             "scaling the ReLU powers is enough": judge(all(ratio < 10 for ratio in scaled.values())),
             "the SiLU edge is as well conditioned": judge(silu_alike(networks, models)),
         },
-        readings=tuple(made.plain()),
     )
-
-
-def parts(found: Ratios) -> str:
-    """Say what came out over all models, matrices and bases."""
-    starts = at(found, START)
-    answers = {
-        "lower in every run for single layers and at the start": lower_in_every_run(starts),
-        "by a ratio that grows with n": growing(starts),
-        "lower in the median after training in the spline basis": lower_in_the_median(at(found, TRAINED)),
-    }
-    listed = "; ".join(f"{what}: {'yes' if true else 'no'}" for what, true in answers.items())
-    return f"Over all models, matrices and bases: {listed}. {slowest_growth(starts)}"
 
 
 def backwards(found: Ratios) -> Ratios:
@@ -236,12 +199,39 @@ def silu_alike(networks: Sequence[Case], models: Sequence[Case]) -> bool:
     )
 
 
-DETAILS = """Under each reading, as printed: lower in every run, for every n and r, by a ratio that grows with n. As
-corrected, of networks that were trained in the spline basis: lower in the median over the seeds. Growing: the exponent
-of n fitted to the medians is positive. Of single trained networks, and of networks trained in the ReLU basis, nothing
-is claimed as corrected.
+def condition_figure(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case]) -> Figure:
+    """One layer for all orders; both matrices of networks of order 3 at the start, with the other architectures."""
+    one: list[Line] = []
+    for k, order in enumerate(sorted({case["order"] for case in layers})):
+        chosen = [case for case in layers if case["order"] == order]
+        for basis, style in (("spline", "o-"), ("relu", "^-")):
+            told = {"color": f"C{k}", "label": f"r = {order}, {basis}"}
+            one.append(([case["intervals"] for case in chosen], [case[basis] for case in chosen], style, told))
 
-Condition numbers of the numerical range: largest over smallest magnitude of an eigenvalue, the null space left out.
+    def medians_over_seeds(cases: Sequence[Case], value: Callable[[Case], float], style: str, label: str) -> Line:
+        levels = sorted({case["level"] for case in cases})
+        values = [median_of(value(case) for case in cases if case["level"] == level) for level in levels]
+        return [level[1] for level in levels], values, style, {"label": label}
+
+    starts = [c for c in networks if (c["order"], c["state"], c["node map"]) == (3, START, "affine")]
+    both = {
+        matrix: [medians_over_seeds(starts, lambda c: c[matrix][basis], "o-", basis) for basis in BASES]  # noqa: B023
+        for matrix in MATRICES
+    }
+    for name in dict.fromkeys(case["model"] for case in models):
+        cases = [c for c in models if (c["model"], c["order"], c["state"]) == (name, 3, START)]
+        both["gauss-newton"].append(medians_over_seeds(cases, lambda c: c["condition"], "x:", name))
+    said = {"xlabel": "intervals of the second layer", "ticks": {case["level"][1] for case in networks}}
+    return figure(
+        "condition-numbers",
+        "Condition numbers against the number of intervals. MLPs have as many parameters as the spline network.",
+        panel(one, title="one layer", xlabel="n", ylabel="condition number", ticks={c["intervals"] for c in layers}),
+        *(panel(lines, title=f"{name} of [2, 5, 1], r = 3, at the start", **said) for name, lines in both.items()),
+        size=(11.0, 4.0),
+    )
+
+
+DETAILS = """Condition numbers of the numerical range: largest over smallest magnitude of an eigenvalue, without nulls.
 Which directions are null is decided in the spline basis and does not depend on the basis. In the ReLU basis small
 eigenvalues come from the inverse of the matrix, which keeps condition numbers far beyond 1e16 right to many digits.
 Nothing is evaluated in the ReLU basis.

@@ -1,7 +1,5 @@
 """Condition numbers of single layers and of networks, in every basis and for other architectures, as records."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,21 +21,9 @@ Levels = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured.
+    """How much is measured: orders (layers have 1 as well), intervals of layers and of the two layers of [2, 5, 1].
 
-    Attributes
-    ----------
-    orders
-        Of networks; single layers have order 1 as well.
-    layers
-        Intervals of single layers.
-    levels
-        Intervals of the two layers of [2, 5, 1]; each twice those before.
-    node_maps
-    states
-        Where the matrices are taken: "start", "trained" (in the spline basis), "trained in the ReLU basis".
-    seeds, samples, steps
-        `steps` of L-BFGS lead from the start to the others.
+    `states` are where matrices are taken: "start", "trained", "trained in the ReLU basis", by `steps` of L-BFGS.
     """
 
     orders: tuple[int, ...]

@@ -5,8 +5,6 @@ first layer through g = dz_k/dy, y the activations of all samples: not one posit
 but a vector with entries of both signs. Its kernel is |g^T B|^2 in the spline basis, |g^T B A^-T|^2 in the ReLU basis.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,22 +36,10 @@ def outside_the_domain(order: int, distance: float) -> float:
 
 @dataclass(frozen=True)
 class Attained:
-    """A mean-std network against the largest ratio that any Jacobian can have.
+    """The ratio of a mean-std network against the largest that any Jacobian can have.
 
-    Attributes
-    ----------
-    order, intervals : int
-        Of the first layer.
-    ratio : float
-        Of the network.
-    centred : float
-        max |v|^2/|A^-1 v|^2 over v that sum to zero, as every g^T B does.
-    norm : float
-        ||A||^2, the maximum over all v.
-    samples, copies : int
-        How many samples, and how many of them are copies of one.
-    activations : pair of float
-        Least and largest input of the second layer: within [0, 1].
+    `centred` is max |v|^2/|A^-1 v|^2 over v that sum to zero, as every g^T B does, `norm` that over all v, ||A||^2;
+    `copies` of the samples are one, and `activations` the least and largest input of the second layer, within [0, 1].
     """
 
     order: int

@@ -8,18 +8,15 @@ between layers and the parameters (`start`) are readings; the plain powers stand
 beside which nothing was published.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from refkan.claims import Beside, Choice, Estimate, Figure, Reading, Readings, Verdict, estimate, judge, twin
+from refkan.claims import Beside, Choice, Estimate, Reading, Readings, Verdict, estimate, judge, twin
 from refkan.claims.experiments import written
 from validation.descent.stable_steps import BASES, CELL, EXPERIMENT, OPEN, SHOWN, measure, size
-from validation.grounds import require
 
 __all__ = ["CLAIMS", "EXPERIMENT", "run", "verdict"]
 
@@ -32,7 +29,6 @@ SURE = 0.99
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row."""
-    require(CLAIMS)
     return [verdict(measure(size(quick), progress))]
 
 
@@ -133,7 +129,6 @@ def verdict(results: dict[str, Any]) -> Verdict:
         f" 80 % from {deciles[0]:.2g} to {deciles[2]:.2g})",
         details=DETAILS.format(control=control, confirmed="do" if confirmed else "do not"),
         data=results,
-        figures=(figure(results),),
         mutations={
             "the ReLU basis takes steps at least as large": judge(
                 any(share(values, 1.0, np.inf) >= 0.5 for values in ratios.values())
@@ -146,35 +141,6 @@ def verdict(results: dict[str, Any]) -> Verdict:
         },
         controls={"the spline bases on n and on 2n intervals": twin([asked([i["control"] for i in predictions])])},
     )
-
-
-def figure(results: dict[str, Any]) -> Figure:
-    """Draw the ratios of the largest stable steps against n, for both scalings."""
-    from matplotlib.figure import Figure as Canvas
-    from matplotlib.ticker import NullFormatter
-
-    canvas = Canvas(figsize=(9, 3.6), layout="constrained")
-    for axis, name in zip(canvas.subplots(1, 2, sharey=True), BASES, strict=True):
-        for order in (1, 2, 3, 4):
-            points = [(i["intervals"], i["ratios"][name]) for i in results["predictions"] if i["order"] == order]
-            n, ratios = np.array(points).T
-            (dots,) = axis.loglog(n * 1.07 ** (order - 2.5), ratios, ".", alpha=0.5, label=f"r = {order}")
-            runs = [(i["intervals"], i["ratios"][name]) for i in results["runs"] if i["order"] == order]
-            if runs:
-                n, ratios = np.array(runs).T
-                axis.loglog(n * 1.07 ** (order - 2.5), ratios, "x", color=dots.get_color())
-        axis.axhspan(*BAND, color="0.85", zorder=0)
-        axis.set(xlabel="intervals n", title=f"{name} ReLU basis")
-        shown = sorted({item["intervals"] for item in results["predictions"]})
-        axis.set_xticks(shown, labels=map(str, shown))
-        axis.xaxis.set_minor_formatter(NullFormatter())
-    canvas.axes[0].set_ylabel("largest stable step, ReLU over spline")
-    canvas.axes[0].legend(fontsize="x-small")
-    caption = (
-        "Largest stable steps of gradient descent, ReLU over spline basis: dots predicted by 2/lambda_max at the start,"
-        " crosses measured in runs. Grey: what the claim calls comparable, [1/4, 4]."
-    )
-    return Figure.from_matplotlib(canvas, "largest-stable-steps", caption)
 
 
 DETAILS = """Theorem 2, which the remark draws on, is about the ReLU powers ((x - t_i)_+/h)^(r-1): the scaled basis.

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Figure, Verdict, judge
+from refkan.claims import Verdict, judge
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
-from validation.grounds import require
 from validation.rationals import Matrix, Vector, diagonal, identity, multiply, random_rationals, rank, scaled, transpose
 
 CLAIMS = ("T2",)
@@ -24,7 +23,6 @@ GROWTH = 1e3
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Count unstable eigenvalues exactly, and run the iterations with step sizes down to tiny."""
-    require(CLAIMS)
     orders, most_intervals, seeds = (range(1, 5), 2, range(1)) if quick else (range(1, 6), 3, range(3))
     counts = []
     for order in orders:
@@ -34,7 +32,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
                 counts += [count_unstable(order, inputs, intervals, seed) for seed in seeds]
     progress("T2: runs")
     runs = [divergence(order, 4 if quick else 8, seed) for order in range(2, 6) for seed in range(2 if quick else 5)]
-    return [verdict(counts, runs, (figure(),))]
+    return [verdict(counts, runs)]
 
 
 DETAILS = """A layer with one output, least squares, random data, each input with its own random knots; H =
@@ -66,7 +64,7 @@ Routh's table. The runs are in float64, on K in coordinates of the range of H, b
 iteration."""
 
 
-def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]], figures: tuple[Figure, ...] = ()) -> Verdict:
+def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Verdict:
     """Return the verdict of the counts and runs, and those of altered statements."""
 
     def unstable(row: int, condition: Callable[[dict[str, Any]], bool], P: str = "P = I") -> list[bool]:
@@ -95,7 +93,6 @@ def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]], figures: t
         " rows 2 and 4, with steps from 1 down to 1e-8 over the spectral radius",
         details=DETAILS,
         data={"counts": counts, "runs": runs},
-        figures=figures,
         mutations={
             "row 1 is not descent": judge(any(unstable(1, several))),
             "row 3 is not descent": judge(any(unstable(3, several))),
@@ -103,9 +100,6 @@ def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]], figures: t
             "order 1 is enough": judge(any(unstable(2, lambda case: case["order"] == 1))),
         },
     )
-
-
-# ---------------------------------------------------------------------------------------------- exact counts
 
 
 def count_unstable(order: int, inputs: int, intervals: int, seed: int) -> dict[str, Any]:
@@ -184,9 +178,6 @@ def in_left_half_plane(polynomial: Vector) -> int:
     return sum((left > 0) != (right > 0) for left, right in pairwise(first_column))
 
 
-# ------------------------------------------------------------------------------------------------------ runs
-
-
 @dataclass(frozen=True)
 class Predictions:
     """The four iterations on the predictions, s -= eta K s, in coordinates of the range of H (P = I)."""
@@ -243,36 +234,3 @@ def divergence(order: int, intervals: int, seed: int) -> dict[str, Any]:
         "row 3 decreases": two.decreases(3),
         "one input decreases": one.decreases(2),
     }
-
-
-def figure() -> Figure:
-    """Draw the spectra of row 2 for one and two inputs, and the loss against eta times the number of steps."""
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(9, 3.2), layout="constrained")
-    spectra, losses = canvas.subplots(1, 2)
-    models = {inputs: Predictions.of(random_layer(3, inputs, 0, 8)) for inputs in (1, 2)}
-    for (inputs, model), marker in zip(models.items(), "ox", strict=True):
-        eigenvalues = np.linalg.eigvals(model.rows[2])
-        eigenvalues = eigenvalues / np.abs(eigenvalues).max()
-        spectra.plot(
-            eigenvalues.real, eigenvalues.imag, marker, mfc="none", label=f"{inputs} input{'s' * (inputs > 1)}"
-        )
-    spectra.axvline(0, color="0.7", lw=0.8)
-    spectra.set(xlabel="real part / spectral radius", ylabel="imaginary part / spectral radius")
-    spectra.legend(frameon=False, fontsize=8)
-    for row, style in ((1, ":"), (2, "-"), (3, "--")):
-        K = models[2].rows[row] / np.abs(np.linalg.eigvals(models[2].rows[row])).max()
-        for step in (1e-1, 1e-3, 1e-6) if row == 2 else (1e-3,):
-            times, curve = np.logspace(0, 2, 25), []
-            for time in times:
-                factor = np.linalg.matrix_power(np.eye(len(K)) - step * K, round(time / step))
-                curve.append(np.sum((factor @ models[2].start) ** 2) / np.sum(models[2].start ** 2))
-            losses.loglog(times, curve, style, label=f"row {row}, step {step:g}")
-    losses.set(xlabel="step x number of steps", ylabel="loss above its minimum / at the start", ylim=(1e-6, 1e9))
-    losses.legend(frameon=False, fontsize=8)
-    caption = (
-        "Left: eigenvalues of A^-T H (r = 3, n = 8), one and two inputs. Right: the loss with two inputs; step sizes in"
-        " units of one over the spectral radius. Row 2 diverges at the same time whatever the step."
-    )
-    return Figure.from_matplotlib(canvas, "mixed-updates", caption)

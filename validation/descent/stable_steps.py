@@ -1,7 +1,5 @@
 """The largest stable steps of gradient descent in both bases: predicted at the start, and found by runs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
@@ -71,9 +69,6 @@ def size(quick: bool) -> Size:
     return Size((2, 4, 8, 16, 32), range(2), 300, tuple(cases), 150)
 
 
-# -------------------------------------------------------------------------------------------------- predictions
-
-
 def largest_steps(J: np.ndarray, net: rk.Network, samples: int) -> dict[str, float]:
     """2/lambda_max of the Gauss-Newton matrices J^T J/N in the three coordinates."""
     jacobians = {"spline": J} | {name: relu_jacobian(net, J, name == "scaled") for name in BASES}
@@ -115,9 +110,6 @@ def one_layer_exponents(order: int, intervals: tuple[int, int] = (32, 128)) -> d
         ratios.append(spline / np.array(relu))
     exponents = np.log(ratios[1] / ratios[0]) / np.log(intervals[1] / intervals[0])
     return {name: float(value) for name, value in zip(BASES, exponents, strict=True)}
-
-
-# --------------------------------------------------------------------------------------------------------- runs
 
 
 class Linearised:

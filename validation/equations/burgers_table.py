@@ -205,4 +205,4 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
 COLOURS = {COARSE: "C0", FINE: "C1", MULTILEVEL: "C2"}
 
 
-run = STATEMENT.runner(CLAIMS, lambda measured: [verdict(measured)])
+run = STATEMENT.runner(lambda measured: [verdict(measured)])

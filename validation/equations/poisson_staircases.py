@@ -221,4 +221,4 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     )
 
 
-run = STATEMENT.runner(CLAIMS, lambda measured: [verdict(measured)])
+run = STATEMENT.runner(lambda measured: [verdict(measured)])

@@ -3,11 +3,9 @@
 A claim about refinement says nothing where the library's prolongation is off by a thousandth, and a comparison of two
 trainings says nothing where both follow the same wrong gradient. So every row names the grounds that it stands on. A
 ground is a comparison of named functions with something that shares no code with them: formulas over the rationals,
-`refkan.truth`, closed forms, one step of a method by hand. Every claim file calls `require` first; where a comparison
-fails its rows are not judged.
+`refkan.truth`, closed forms, one step of a method by hand. `require` is called before a claim file runs; where a
+comparison fails its rows are not judged.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

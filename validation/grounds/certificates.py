@@ -1,7 +1,5 @@
 """Certified numbers against eigenvalues and ranks that are known in closed form."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

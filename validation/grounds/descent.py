@@ -1,7 +1,5 @@
 """Methods of descent, held to what their definitions say of one step, by gradients of the truth."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Solutions of the papers' equations put into these equations, by complex steps and differences of high order."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -4,8 +4,6 @@ Small networks of every kind at random parameters, samples inside the domain and
 first and second order, through the statistics of node maps too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ Knots are not uniform, for on uniform ones a span taken in the place of another 
 finer space lie farther out than those of the coarser one, for then a prolongation has negative entries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The conformance suite: silent on a correct layer, and not on one whose values are off by a thousandth."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Refinement where it is wanted, many starts, and equations with their conditions, held to the truth."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import refkan as rk

@@ -6,8 +6,6 @@ in `refkan.conformance.CONVENTIONS`; some of them are choices that a backend mak
 written from the record of a full run by `python -m validation.records.backends_page`.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from refkan.claims import Verdict, judge
-from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
+from refkan.claims.running.kept_parts import Resume
 from refkan.conformance import Adapter, Finding, Judge, catalogue, identify
 from refkan.conformance.adapters.backends import (
     EfficientKan,
@@ -36,7 +34,7 @@ from refkan.conformance.adapters.backends import (
 )
 from refkan.conformance.judging import findings as f
 from refkan.conformance.reports.text_and_junit import counts, groups, hint_line, line
-from validation.grounds import require
+from validation.statements import Progress, answers
 
 CLAIMS = ("B1",)
 
@@ -112,15 +110,8 @@ CORRECT: tuple[Callable[[], Adapter], ...] = (Refkan, RefkanRelu, PlainNumpy, Pl
 """Of these no case may fail; in a quick run those of degree 3."""
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Judge the backends that are installed."""
-    require(CLAIMS)
-    return [published(quick, progress, resume_from(checkpoints))]
-
-
-def published(quick: bool, progress: Callable[[str], None], resume: Resume = run_task) -> Verdict:
+@answers(True, False)
+def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
     """B1: the known traps, found and named; and no false alarm."""
     adapters: dict[Any, Adapter | str] = {}
     for make in (*PAGES, JaxkanReplacedGrid, *CORRECT):
@@ -162,14 +153,16 @@ def published(quick: bool, progress: Callable[[str], None], resume: Resume = run
         f"{sum(found)} of {len(found)} known traps found and named; {len(alarms)} false alarms; "
         f"versions: {', '.join(installed()) or 'none'}"
     )
-    return Verdict(
-        "B1",
-        judge(all(found) and not alarms) if len(found) == len(TRAPS) else "pending",
-        measured if not missing else f"{measured}. Not judged: {' '.join(missing)}",
-        details="\n\n".join([*(row["text"] for row in rows), *map(sentence, pages)]),
-        data={"traps": rows, "backends": pages, "alarms": alarms, "versions": installed()},
-        mutations={"the same traps in a correct layer": judge(all(elsewhere))},
-    )
+    return [
+        Verdict(
+            "B1",
+            judge(all(found) and not alarms) if len(found) == len(TRAPS) else "pending",
+            measured if not missing else f"{measured}. Not judged: {' '.join(missing)}",
+            details="\n\n".join([*(row["text"] for row in rows), *map(sentence, pages)]),
+            data={"traps": rows, "backends": pages, "alarms": alarms, "versions": installed()},
+            mutations={"the same traps in a correct layer": judge(all(elsewhere))},
+        )
+    ]
 
 
 def judged(adapter: Adapter, select: Sequence[str]) -> list[Finding]:

@@ -6,13 +6,11 @@ named 13. Random correct configurations became part of the criterion with random
 such run raised an alarm that was false, and the tolerance of the rule "linear" was derived anew.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from refkan.claims import Verdict, judge
-from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
+from refkan.claims.running.kept_parts import Resume
 from refkan.conformance import Adapter, Judge, identify
 from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.cases.truths.precision import DTYPES
@@ -20,7 +18,7 @@ from refkan.conformance.judging import findings as f
 from tests.broken_layers import DEFECTS
 from tests.broken_layers.correct import Piecewise, random_cases
 from tests.broken_layers.local_layers import LocalAdapter
-from validation.grounds import require
+from validation.statements import Progress, answers
 
 CLAIMS = ("B2",)
 
@@ -39,14 +37,6 @@ RIGHT: tuple[Callable[[], Adapter], ...] = (PlainNumpy, LocalAdapter, in_powers)
 """Layers in which nothing may differ."""
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Judge the bank of broken layers, and correct ones."""
-    require(CLAIMS)
-    return [broken(quick, progress, resume_from(checkpoints))]
-
-
 def lead_of(name: str) -> str:
     """The difference that leads for a broken layer."""
     return identify(DEFECTS[name].make()).leading or "not detected"
@@ -58,7 +48,8 @@ def false_alarms(dtype: str, count: int) -> list[str]:
     return [title for title, findings in found if any(x.status in f.BAD for x in findings)]
 
 
-def broken(quick: bool, progress: Callable[[str], None], resume: Resume = run_task) -> Verdict:
+@answers(True, False)
+def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
     """B2: the bank of broken layers, each detected and named; and no alarm on random correct configurations."""
     leads: dict[str, str] = {}
     for name in DEFECTS:
@@ -80,15 +71,17 @@ def broken(quick: bool, progress: Callable[[str], None], resume: Resume = run_ta
         return silent and len(right) >= 25 and not undetected and sum(right) >= 0.9 * len(right)
 
     unseen = [ok for ok, defect in zip(named, DEFECTS.values(), strict=True) if defect.unseen]
-    return Verdict(
-        "B2",
-        judge(holds(named)),
-        f"{len(DEFECTS) - len(undetected)} of {len(DEFECTS)} defects detected, {sum(named)} named by the leading hint "
-        f"({sum(unseen)} of the {len(unseen)} written without knowledge of the hints, which were extended for them: "
-        f"13 before); alarms: of {len(RIGHT)} right layers that were identified, and of {CONFIGURATIONS[quick]} random "
-        f"correct configurations in each format: "
-        f"{', '.join(f'{dtype} {len(found)}' for dtype, found in alarms.items())}",
-        details="\n\n".join(f"{name}: {lead}" for name, lead in leads.items()),
-        data={"leads": leads, "alarms": alarms, "configurations": CONFIGURATIONS[quick]},
-        mutations={"each defect named by the next one's hint": judge(holds(turned))},
-    )
+    return [
+        Verdict(
+            "B2",
+            judge(holds(named)),
+            f"{len(DEFECTS) - len(undetected)} of {len(DEFECTS)} defects detected, {sum(named)} named by the leading"
+            f" hint ({sum(unseen)} of the {len(unseen)} written without knowledge of the hints, which were extended for"
+            f" them: 13 before); alarms: of {len(RIGHT)} right layers that were identified, and of"
+            f" {CONFIGURATIONS[quick]} random correct configurations in each format: "
+            f"{', '.join(f'{dtype} {len(found)}' for dtype, found in alarms.items())}",
+            details="\n\n".join(f"{name}: {lead}" for name, lead in leads.items()),
+            data={"leads": leads, "alarms": alarms, "configurations": CONFIGURATIONS[quick]},
+            mutations={"each defect named by the next one's hint": judge(holds(turned))},
+        )
+    ]

@@ -7,8 +7,6 @@ runs layers with one defect each, and right layers, through the checks, and writ
 `docs/usual-checks.md`.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping

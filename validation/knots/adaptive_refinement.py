@@ -11,26 +11,21 @@ share of them) among those of one variable and also among those of two; as corre
 only. A smooth target is run beside them: nothing is to be gained there.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
-import refkan as rk
-from refkan.claims import Figure, Verdict, judge
-from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
+from refkan.claims import Verdict, judge
+from refkan.claims.running.kept_parts import Resume, run_task
 from refkan.training.adaptivity import Refinement, Situation, Strategy
 from refkan.training.adaptivity.bisection import bisect, mark_layer, may_be_cut
 from refkan.training.adaptivity.error_indicators.indicators import residual_shares
 from refkan.training.adaptivity.error_indicators.residual_points import squared_residuals
-from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, PLANE, Setting, cached, final, refine
-from validation.knots.log_axes import Curve, draw_costs
+from validation.statements import Progress, answers
 
 CLAIMS = ("A1",)
 
@@ -38,10 +33,6 @@ FACTOR, SHARE = 2.0, 0.8
 
 OURS = "residual"
 
-OTHERS = ("uniform", "jumps", "least residual")
-"""What is run beside it: the rival, another indicator, and a mutation that refines where the error is least."""
-
-COLOURS = {OURS: "C0", "jumps": "C2", "uniform": "C1"}
 
 Runs = dict[str, list[dict[str, Any]]]
 
@@ -103,7 +94,7 @@ def plane_settings(size: Size, target: str) -> list[Setting]:
 
 def run_line(setting: Setting, resume: Resume = run_task) -> dict[str, dict[str, Any]]:
     """Run all arms on a target of one variable."""
-    runs = {arm: cached(resume, setting, arm) for arm in (OURS, "uniform", "jumps")}
+    runs = {arm: cached(resume, setting, arm) for arm in (OURS, "uniform")}
     key = {"task": "the least residual", **asdict(setting)}
     return runs | {"least residual": resume(key, partial(refine_the_least, setting))}
 
@@ -116,22 +107,17 @@ def run_plane(setting: Setting, resume: Resume = run_task) -> dict[str, dict[str
     return {OURS: ours, "uniform": cached(resume, replace(setting, steps=steps), "uniform")}
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
+@answers(QUICK, FULL)
+def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
     """Run every target and judge."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     runs: Runs = {}
     for target in ("smooth", *LINE, *PLANE):
-        plane = target in PLANE
-        settings = plane_settings(size, target) if plane else line_settings(size, target)
-        arms = run_plane if plane else run_line
+        settings, arms = (plane_settings, run_plane) if target in PLANE else (line_settings, run_line)
         runs[target] = []
-        for setting in settings:
+        for setting in settings(size, target):
             progress(f"A1: {target}, order {setting.order}, {setting.max_params} parameters, seed {setting.seed}")
             runs[target].append(arms(setting, resume))
-    return [verdict(runs, size)]
+    return [verdict(runs)]
 
 
 def ratios(runs: Sequence[Mapping[str, Any]], above: str = "uniform", below: str = OURS) -> list[float]:
@@ -145,41 +131,25 @@ def share_won(runs: Runs, targets: Sequence[str], above: str = "uniform", below:
     return float(np.mean([median >= FACTOR for median in medians])) if medians else 0.0
 
 
-def verdict(runs: Runs, size: Size) -> Verdict:
+def verdict(runs: Runs) -> Verdict:
     """Judge both groups of targets."""
     line, plane = share_won(runs, LINE) >= SHARE, share_won(runs, PLANE) >= SHARE
     medians = {target: float(np.median(ratios(runs[target]))) for target in runs}
-    jumps = {t: float(np.median(ratios(runs[t], "uniform", "jumps"))) for t in ("smooth", *LINE)}
 
-    def shown(targets: Sequence[str], values: Mapping[str, float]) -> str:
-        return ", ".join(f"{target} {values[target]:.3g}" for target in targets)
+    def shown(targets: Sequence[str]) -> str:
+        return ", ".join(f"{target} {medians[target]:.3g}" for target in targets)
 
-    right = [arm for rows in runs.values() for row in rows for name, arm in row.items() if name in (OURS, *OTHERS[:2])]
-    change = max(float(arm["change"].max()) for arm in right)
     return Verdict(
         "A1",
         judge(line and plane, line),
-        f"error of uniform over residual-driven knots at equal parameters, medians: {shown(LINE, medians)}; in two "
-        f"variables, at equal steps as well: {shown(PLANE, medians)}; smooth target {medians['smooth']:.2f}",
+        f"error of uniform over residual-driven knots at equal parameters, medians: {shown(LINE)}; in two "
+        f"variables, at equal steps as well: {shown(PLANE)}; smooth target {medians['smooth']:.2f}",
         corrected="error-driven refinement beats uniform refinement for functions of one variable" if line else "",
-        details=DETAILS.format(
-            orders=", ".join(map(str, size.orders)),
-            budgets=", ".join(map(str, size.budgets)),
-            samples=size.line_samples,
-            plane=size.plane_samples,
-            params=" and ".join(map(str, size.plane_params)),
-            seeds=len(size.seeds),
-            jumps=shown(("smooth", *LINE), jumps),
-            change=change,
-        ),
+        details=DETAILS,
         data={
-            "ratios": {target: ratios(rows) for target, rows in runs.items()},
-            "ratios of jumps": {target: ratios(runs[target], "uniform", "jumps") for target in ("smooth", *LINE)},
             "errors": {t: [{name: final(arm) for name, arm in row.items()} for row in runs[t]] for t in runs},
-            "largest change by a refinement": change,
-            "seeds": list(size.seeds),
+            "seeds": sorted({row[OURS]["seed"] for rows in runs.values() for row in rows}),
         },
-        figures=(knots_figure(runs), pareto_figure(runs)),
         mutations={
             "uniform beats error-driven": judge(
                 share_won(runs, LINE, OURS, "uniform") >= SHARE and share_won(runs, PLANE, OURS, "uniform") >= SHARE
@@ -191,58 +161,8 @@ def verdict(runs: Runs, size: Size) -> Verdict:
     )
 
 
-DETAILS = """\
-One variable: orders {orders}, {budgets} intervals, {samples} equally spaced samples, errors at ten times as many;
-the best coefficients after every refinement. Two variables: [2, 5, 1], order 3, {params} parameters, {plane} samples,
-{seeds} seeds, as many steps of variable projection in both arms. Marking by Doerfler's rule, half of the indicator;
-halved intervals, at most as many as the budget allows. Each refinement left the function as it was up to {change:.1g},
-relative.
-
-By the jumps of the (r-1)-th derivative instead, one variable: {jumps}.
-
+DETAILS = """Marking by Doerfler's rule, half of the indicator; halved intervals, at most as many as the budget allows.
 What is gained depends on how local the difficulty is. For a step the error falls like the root of the interval that
 holds it, so that it is halved by two knots instead of four times as many; for one variable nothing but the number of
 samples ends this. In two variables an edge of the first layer sees the residual of a whole strip, and a front that is
 not along an axis needs a direction more than it needs knots: less is gained."""
-
-
-def knots_figure(runs: Runs) -> Figure:
-    """Targets of one variable with the breakpoints of both arms: where the knots went."""
-    drawing = Drawing(figsize=(11, 5), layout="constrained")
-    for axes, target in zip(drawing.subplots(2, 3).flat, LINE, strict=True):
-        row = max(runs[target], key=lambda r: (r[OURS]["order"] == 3, r[OURS]["max_params"]))
-        problem = rk.problems.TARGETS[target]
-        x = np.linspace(*problem.domain[0], 1500)
-        axes.plot(x, problem(x[:, None]), color="0.4", lw=0.9)
-        low, high = axes.get_ylim()
-        for place, (name, colour) in enumerate(((OURS, "C0"), ("uniform", "C1"))):
-            t = row[name]["breakpoints"][0][0]
-            axes.plot(t, np.full(t.size, low - (0.08 + 0.1 * place) * (high - low)), "|", color=colour, markersize=9)
-        errors = f"{final(row[OURS]):.1e} against {final(row['uniform']):.1e}"
-        axes.set_title(f"{target}: {errors}", fontsize=9)
-        axes.set_yticks([])
-    caption = "Where the knots went, order 3: upper marks by the residual, lower ones uniform; errors of both."
-    return Figure.from_matplotlib(drawing, "adaptive-knots", caption)
-
-
-def pareto_figure(runs: Runs) -> Figure:
-    """Error against parameters and against seconds, every round of the largest run of each target."""
-    curves = {}
-    for target in (*LINE[:4], "front", "peak-2d"):
-        row = max(runs[target], key=lambda r: (r[OURS]["order"] == 3, r[OURS]["max_params"], -r[OURS]["seed"]))
-        curves[target] = [
-            Curve(
-                name,
-                row[name]["n_params"],
-                row[name]["seconds"],
-                row[name]["error"],
-                {"color": COLOURS[name], "marker": "o", "ms": 3},
-            )
-            for name in (OURS, "jumps", "uniform")
-            if name in row
-        ]
-    return Figure.from_matplotlib(
-        draw_costs(curves, (3.1 * 6, 6)),
-        "adaptive-pareto",
-        "Error against parameters and against time, round by round; order 3, one run each.",
-    )

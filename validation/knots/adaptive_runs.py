@@ -1,14 +1,11 @@
 """Adaptive trainings on targets of varying complexity: set-ups, errors at fresh points, and comparisons in pairs."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 import refkan as rk
 from refkan.claims.running.kept_parts import Resume
@@ -28,23 +25,10 @@ VP, LBFGS = "variable-projection", "lbfgs"
 
 @dataclass(frozen=True)
 class Setting:
-    """A target, a network and a budget.
+    """A target, a network [d, hidden, 1] with mean-std map (a single layer if `hidden` is 0), and a budget.
 
-    Attributes
-    ----------
-    target : str
-    order : int
-    samples, test_points : int
-        Equally spaced for one variable; for more, drawn at random, the test points by one seed for all.
-    max_params : int
-    hidden : int
-        Width of the hidden layer: a network [d, hidden, 1] with mean-std map; 0 for a single layer.
-    intervals : int
-        To begin with, on all layers.
-    steps : int
-        Of each training.
-    method : str
-    seed : int
+    Samples and test points are equally spaced for one variable; for more they are drawn at random, the test points by
+    one seed for all. All layers begin with `intervals`, `steps` are those of each training.
     """
 
     target: str
@@ -109,14 +93,10 @@ def record(result: AdaptiveResult) -> dict[str, Any]:
     return {
         "n_params": h.n_params,
         "error": h.error,
-        "training": np.sqrt(2 * h.value),
         "seconds": h.seconds,
         "refining": np.array([r.refining for r in result.rounds]),
         "steps": np.array([r.training.history.value.size - 1 for r in result.rounds]),
-        "evaluations": h.evaluations,
         "change": h.change,
-        "breakpoints": [layer for layer in result.rounds[-1].breakpoints if layer is not None],
-        "message": result.message,
     }
 
 
@@ -136,13 +116,3 @@ def seconds_to(run: Mapping[str, Any], error: float) -> float:
     """Time until the error is no larger than this; infinite if it never is."""
     reached = np.flatnonzero(np.asarray(run["error"]) <= error)
     return float(run["seconds"][reached[0]]) if reached.size else float("inf")
-
-
-def sign_test(wins: int, pairs: int) -> float:
-    """One-sided p value of at least so many wins if each pair were a fair coin."""
-    return float(binomtest(wins, pairs, 0.5, alternative="greater").pvalue) if pairs else 1.0
-
-
-def wins(first: Sequence[float], other: Sequence[float]) -> int:
-    """In how many pairs the first one is lower."""
-    return int(np.sum(np.asarray(first) < np.asarray(other)))

@@ -11,24 +11,21 @@ Estimated: the error of fixed over free knots at fresh points; of one variable, 
 cases (target, order, parameters), of the network the geometric mean over seeds. "Further" asks for more than 1.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from time import process_time
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.claims import Estimate, Figure, Verdict, decide, estimate, exactly, twin
-from refkan.claims.running.kept_parts import Parts, resume_from
-from validation.grounds import require
+from refkan.claims import Estimate, Verdict, decide, estimate, exactly, twin
+from refkan.claims.running.kept_parts import Resume
 from validation.knots import rotated_target
 from validation.knots.adaptive_runs import LINE, VP, spaced
-from validation.knots.log_axes import label
+from validation.statements import Progress, answers
 
 CLAIMS = ("K1",)
 
@@ -36,9 +33,6 @@ TARGETS = ("smooth", *LINE)
 
 ROUNDING = 1e-10
 """Errors below this are set to it: how far below does not count."""
-
-PROTOTYPE = 5.4e-6
-"""Test mean squared error of a prototype with 225 parameters on the rotated target."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +51,15 @@ QUICK = Size((4, 8, 16), 400, 20, range(1234, 1237), rotated_target.QUICK)
 FULL = Size((4, 8, 16), 2000, 200, range(1234, 1254), rotated_target.FULL)
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
+@answers(QUICK, FULL)
+def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
     """Train both arms of all pairs and judge."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     line = []
     for target in TARGETS:
         progress(f"K1: {target}")
-        for order in (2, 3):
-            for n in size.intervals:
-                case = (target, order, n, size.samples, size.steps)
-                line.append(resume({"task": "K1, one layer", "case": case}, partial(one_layer, *case)))
+        for order, n in product((2, 3), size.intervals):
+            case = (target, order, n, size.samples, size.steps)
+            line.append(resume({"task": "K1, one layer", "case": case}, partial(one_layer, *case)))
     plane = []
     for seed in size.seeds:
         progress(f"K1: rotated regression target, seed {seed}")
@@ -125,44 +115,17 @@ COST = "one seed takes twenty seconds of processor time"
 def verdict(line: Pairs, plane: Pairs) -> Verdict:
     """Judge both groups."""
     estimates = asked(line, plane)
-    mse = {arm: np.array([pair[arm]["test mse"] for pair in plane]) for arm in ("free", "fixed")}
+    mse = {arm: float(np.median([pair[arm]["test mse"] for pair in plane])) for arm in ("free", "fixed")}
     n_params = 10 * (len(plane[0]["free"]["breakpoints"][0]) - 1) + 35
-    by_target = {
-        t: float(
-            np.median(
-                [row["fixed"]["error"] / max(row["free"]["error"], ROUNDING) for row in line if row["target"] == t]
-            )
-        )
-        for t in TARGETS
-    }
-    seconds = {arm: sum(float(pair[arm]["cpu seconds"]) for pair in plane) for arm in ("free", "fixed")}
-    alone = [pair["free"]["test mse without the worst point"] for pair in plane]
-    quartiles = np.quantile(mse["free"], [0.0, 0.25, 0.5, 0.75, 1.0])
     return Verdict(
         "K1",
         decide(estimates),
         "; ".join(e.told() for e in estimates) + f"; rotated target, {n_params} parameters: median test MSE"
-        f" {quartiles[2]:.2g} with free knots in the outer layer, {np.median(mse['fixed']):.2g} with fixed ones",
-        details=(
-            "One variable, by target: "
-            + ", ".join(f"{t} {v:.3g}" for t, v in by_target.items())
-            + ". Rotated target, test MSE with free knots, least, quartiles and largest: "
-            + ", ".join(f"{q:.2g}" for q in quartiles)
-            + f"; median without the worst test point of each seed {np.median(alone):.2g}: beyond its last kink the "
-            "target has a corner of the square in which hardly a sample lies. CPU time, all seeds: free "
-            f"{seconds['free']:.3g} s, fixed {seconds['fixed']:.3g} s, for the same starts and steps; the columns of "
-            f"the knots make steps dearer. A prototype with 225 parameters had {PROTOTYPE:.2g}: with four intervals on "
-            "the edges of the inner layer instead of one; the target turns by an angle, for which linear edges do, so "
-            "that the outer layer can have the parameters."
-        ),
-        data={
-            "one variable": list(line),
-            "test mse": {arm: mse[arm] for arm in mse},
-            "training mse": {arm: [pair[arm]["training mse"] for pair in plane] for arm in mse},
-            "best of each stage": {arm: [pair[arm]["stages"] for pair in plane] for arm in mse},
-            "seeds": [pair["seed"] for pair in plane],
-        },
-        figures=(draw(line, plane),),
+        f" {mse['free']:.2g} with free knots in the outer layer, {mse['fixed']:.2g} with fixed ones",
+        details="The rotated target turns by an angle, for which linear edges of the inner layer do, so that the outer"
+        " layer can have the parameters. Starts and steps of both arms are the same; the columns of the knots make"
+        " steps dearer.",
+        data={"one variable": list(line), "rotated target": list(plane), "seeds": [pair["seed"] for pair in plane]},
         mutations={
             "fixed knots are ahead": twin(asked(line, plane, "fixed", "free")),
             "an arm is ahead of itself by a hundredth": twin(
@@ -171,31 +134,3 @@ def verdict(line: Pairs, plane: Pairs) -> Verdict:
         },
         estimates=tuple(estimates),
     )
-
-
-def draw(line: Sequence[Mapping[str, Any]], plane: Sequence[Mapping[str, Any]]) -> Figure:
-    """Errors of pairs against each other; knots of the outer layer of the best network."""
-    drawing = Drawing(figsize=(13, 4), layout="constrained")
-    left, middle, right = drawing.subplots(1, 3)
-    for target in TARGETS:
-        rows = [row for row in line if row["target"] == target]
-        left.loglog(
-            [row["fixed"]["error"] for row in rows],
-            [max(row["free"]["error"], ROUNDING) for row in rows],
-            "o",
-            ms=4,
-            label=target,
-        )
-    middle.loglog([p["fixed"]["test mse"] for p in plane], [p["free"]["test mse"] for p in plane], "o", ms=4)
-    for axes, what in ((left, "error (rms), one variable"), (middle, "test MSE, rotated target")):
-        low, high = axes.get_xlim()
-        axes.plot([low, high], [low, high], color="0.6", lw=0.8)
-        axes.set(xlabel=f"{what}, fixed knots", ylabel="free knots")
-        label(axes.xaxis)
-        label(axes.yaxis)
-    left.legend(fontsize=7)
-    best = min(plane, key=lambda p: p["free"]["test mse"])["free"]["breakpoints"]
-    for row, t in enumerate(best):
-        right.plot(t, np.full(len(t), row), "|", markersize=14)
-    right.set(xlabel="breakpoints of the outer layer, best network", ylabel="input", ylim=(-0.6, len(best) - 0.4))
-    return Figure.from_matplotlib(drawing, "free-knots-accuracy", "Free against fixed knots at equal parameters.")

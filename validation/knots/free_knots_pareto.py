@@ -10,25 +10,21 @@ of the others over that of free knots, the best of several starts, median over t
 grids are on the Pareto front of error and time stands beside it, and every cell of the table.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.claims import Estimate, Figure, Verdict, decide, exactly, judge, twin
-from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.splines.knots import uniform_breakpoints
+from refkan.claims import Estimate, Verdict, decide, exactly, judge, twin
+from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import sampled, with_random_knots
-from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, VP, Setting, final, refine, spaced
-from validation.knots.log_axes import Curve, draw_costs
+from validation.statements import Progress, answers
 
 CLAIMS = ("W2",)
 
@@ -42,7 +38,6 @@ FREE = ("free", "free, best of several")
 
 ARMS = (*GRIDS, *FREE)
 
-COLOURS = dict(zip(ARMS, ("C1", "C0", "C2", "C4", "C5", "C3", "k"), strict=True))
 
 TARGETS = ("smooth", *LINE)
 
@@ -64,19 +59,15 @@ QUICK = Size((9, 17), 300, 16, 2)
 FULL = Size((9, 17, 33, 65), 2000, 60, 4)
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
+@answers(QUICK, FULL)
+def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
     """Fill the table."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     table = []
-    for target in TARGETS:
-        for n in size.intervals:
-            progress(f"W2: {target}, {n} intervals")
-            for arm in ARMS:
-                key = {"task": "W2", "target": target, "intervals": n, "arm": arm, "size": repr(size)}
-                table.append(resume(key, partial(cell, target, arm, n, size)))
+    for target, n in product(TARGETS, size.intervals):
+        progress(f"W2: {target}, {n} intervals")
+        for arm in ARMS:
+            key = {"task": "W2", "target": target, "intervals": n, "arm": arm, "size": repr(size)}
+            table.append(resume(key, partial(cell, target, arm, n, size)))
     return [verdict(table, size)]
 
 
@@ -96,7 +87,6 @@ def cell(name: str, arm: str, intervals: int, size: Size) -> dict[str, Any]:
         "error": final(ran),
         "seconds": float(ran["seconds"][-1]),
         "parameters": int(ran["n_params"][-1]),
-        "breakpoints": ran["breakpoints"][0][0],
     }
 
 
@@ -115,7 +105,6 @@ def uniform(setting: Setting, intervals: int) -> dict[str, Any]:
         "error": setting.measure()(net, result.theta),
         "seconds": seconds,
         "parameters": net.n_params,
-        "breakpoints": uniform_breakpoints(intervals, target.domain[0]),
     }
 
 
@@ -138,12 +127,10 @@ def free_knots(name: str, intervals: int, starts: int, size: Size) -> dict[str, 
         if best is None or result.value < best[0]:
             best = (result.value, net, result.theta)
     assert best is not None
-    fixed = best[1].with_fixed_knots(best[2])
     return {
         "error": measure(best[1], best[2]),
         "seconds": seconds,
         "parameters": best[1].n_params - 1,  # s has a redundant direction
-        "breakpoints": fixed.layers[0].spaces[0].breakpoints,  # type: ignore[attr-defined]
     }
 
 
@@ -205,24 +192,12 @@ def verdict(table: Sequence[Mapping[str, Any]], size: Size) -> Verdict:
     n = size.intervals[-1]
     points = summary(table, n)
     shown = ", ".join(f"{arm} {error:.2g} in {seconds:.2g} times the time" for arm, (error, seconds) in points.items())
-    rows = [
-        f"{target}, {expected_parameters(k)} parameters: "
-        + ", ".join(
-            f"{c['arm']} {c['error']:.2g} ({1e3 * c['seconds']:.3g} ms)"
-            for c in table
-            if (c["target"], c["intervals"]) == (target, k)
-        )
-        for target in TARGETS
-        for k in size.intervals
-    ]
     return Verdict(
         "W2",
         decide(leads(table, size)),
         f"error as a share of that of uniform knots, medians over {len(TARGETS)} targets at {expected_parameters(n)} "
         f"parameters: {shown}; on the front of error and time: {', '.join(front(points))}",
-        details="\n\n".join(rows),
-        data={"table": list(table), "summary": {str(k): summary(table, k) for k in size.intervals}},
-        figures=(draw(table, size), knots(table, size)),
+        data={"table": list(table), "summary": {k: summary(table, k) for k in size.intervals}},
         mutations={
             "uniform knots beat the other grids": twin(leads(table, size, "uniform")),
             "uniform knots alone are on the front": judge(front(points) == ["uniform"]),
@@ -230,40 +205,3 @@ def verdict(table: Sequence[Mapping[str, Any]], size: Size) -> Verdict:
         controls={"with a hundredth of the errors of free knots": twin(leads(helped(table), size))},
         estimates=tuple(leads(table, size)),
     )
-
-
-def knots(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
-    """Where the knots went: breakpoints of each grid under the target, second budget."""
-    intervals = size.intervals[min(1, len(size.intervals) - 1)]
-    drawing = Drawing(figsize=(19, 3.6), layout="constrained")
-    for axes, target in zip(drawing.subplots(1, len(TARGETS)), TARGETS, strict=True):
-        problem = rk.problems.TARGETS[target]
-        x = np.linspace(*problem.domain[0], 1500)
-        axes.plot(x, problem(x[:, None]), color="0.4", lw=0.9)
-        low, high = axes.get_ylim()
-        for place, (arm, colour) in enumerate(COLOURS.items()):
-            cell = next(c for c in table if (c["target"], c["arm"], c["intervals"]) == (target, arm, intervals))
-            t = cell["breakpoints"]
-            height = low - (0.1 + 0.13 * place) * (high - low)
-            axes.plot(t, np.full(len(t), height), "|", color=colour, markersize=9, label=arm)
-        axes.set_title(target)
-        axes.set_yticks([])
-    drawing.axes[0].legend(fontsize=6, loc="upper right")
-    caption = f"Where the knots went, {expected_parameters(intervals)} parameters, rows in the order of the legend."
-    return Figure.from_matplotlib(drawing, "free-knots-places", caption)
-
-
-def draw(table: Sequence[Mapping[str, Any]], size: Size) -> Figure:
-    """Error against parameters, and against seconds, every grid."""
-    curves: dict[str, list[Curve]] = {target: [] for target in TARGETS}
-    for target in TARGETS:
-        for arm, colour in COLOURS.items():
-            cells = [c for c in table if (c["target"], c["arm"]) == (target, arm)]
-            # Quantiles of evenly spread inputs are uniform: one line lies on the other.
-            style = {"color": colour, "marker": "o", "ms": 4, "ls": "--" if arm == "quantile" else "-"}
-            parameters, seconds = ([c[key] for c in cells] for key in ("parameters", "seconds"))
-            curves[target].append(Curve(arm, parameters, seconds, [max(c["error"], ROUNDING) for c in cells], style))
-    drawing = draw_costs(curves, (19, 6), legend=6)
-    sizes = ", ".join(str(expected_parameters(n)) for n in size.intervals)
-    caption = f"Error against parameters and against time for {sizes} parameters, order 3."
-    return Figure.from_matplotlib(drawing, "free-knots-pareto", caption)

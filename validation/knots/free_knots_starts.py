@@ -14,23 +14,20 @@ Beside them: |x - 1/pi|, order 2, from 50 random starts. A spline with a knot at
 either ends at rounding level or in a local minimum: how often.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
 import refkan as rk
-from refkan.claims import Estimate, Figure, Verdict, decide, estimate, twin
-from refkan.claims.running.kept_parts import Parts, resume_from
+from refkan.claims import Estimate, Verdict, decide, estimate, twin
+from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import Fixed, sampled, with_random_knots
-from validation.grounds import require
 from validation.knots.adaptive_runs import LINE, VP, spaced
-from validation.knots.log_axes import label
+from validation.statements import Progress, answers
 
 CLAIMS = ("K2", "K4")
 
@@ -62,20 +59,15 @@ QUICK = Size((2, 3), (8,), 8, 150, 15, 12)
 FULL = Size((2, 3), (4, 8, 16), 16, 600, 60, 50)
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
+@answers(QUICK, FULL)
+def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
     """Train from all starts and judge both rows."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     cases = []
-    for target in TARGETS:
-        progress(f"K2, K4: {target}")
-        for order in size.orders:
-            for n in size.intervals:
-                names = {"target": target, "order": order, "intervals": n}
-                task = partial(all_starts, target, order, n, size)
-                cases.append(names | resume({"task": "K2", **names, "size": repr(size)}, task))
+    for target, order, n in product(TARGETS, size.orders, size.intervals):
+        progress(f"K2, K4: {target}, order {order}, {n} intervals")
+        names = {"target": target, "order": order, "intervals": n}
+        task = partial(all_starts, target, order, n, size)
+        cases.append(names | resume({"task": "K2", **names, "size": repr(size)}, task))
     progress("K4: |x - 1/pi|")
     kinks = {n: [kink(n, seed) for seed in range(size.kink_starts)] for n in (2, 4, 8)}
     return [grids(cases), starts(cases, kinks)]
@@ -133,15 +125,6 @@ def spreads(cases: Sequence[Mapping[str, Any]], arm: str) -> np.ndarray:
     return np.array([quotient(case[arm], 0.9, 0.1) for case in cases])
 
 
-def named(cases: Sequence[Mapping[str, Any]], values: Sequence[float]) -> str:
-    """Medians over the cases of each target, in words."""
-    parts = []
-    for target in TARGETS:
-        own = [value for case, value in zip(cases, values, strict=True) if case["target"] == target]
-        parts.append(f"{target} {np.median(own):.3g}")
-    return ", ".join(parts)
-
-
 def left(cases: Sequence[Mapping[str, Any]], above: str = "free", below: str = "fixed") -> Estimate:
     """How much of the spread is left, in logarithms, median over cases; cases are the population, not seeds."""
     one, other = (np.log(spreads(cases, arm)) for arm in (above, below))
@@ -166,21 +149,15 @@ def grids(cases: Sequence[Mapping[str, Any]]) -> Verdict:
     """Judge K2."""
     free, fixed = spreads(cases, "free"), spreads(cases, "fixed")
     asked = left(cases)
-    better = [np.median(np.divide(case["fixed"], case["free"])) for case in cases]
     return Verdict(
         "K2",
         decide([asked]),
         f"spread q90/q10 over random grids, medians over {len(cases)} cases: free {np.median(free):.3g}, fixed "
         f"{np.median(fixed):.3g}; {asked.told()}",
-        details=(
-            f"Spread with free knots: {named(cases, free)}. With fixed knots: {named(cases, fixed)}. Error of fixed "
-            f"over free knots on the same grids, medians: {named(cases, better)}. Training lowers the error from "
-            "nearly every grid, but not by the same factor: where the difficulty is at one place, most starts find it "
-            "and some do not, which widens the spread that a grid of fixed knots has when none of its knots is near "
-            "that place."
-        ),
+        details="Training lowers the error from nearly every grid, but not by the same factor: where the difficulty is"
+        " at one place, most starts find it and some do not, which widens the spread that fixed knots have when none of"
+        " them is near that place.",
         data={"cases": list(cases)},
-        figures=(draw(cases),),
         mutations={
             "fixed knots depend less on the grid": twin([left(cases, "fixed", "free")]),
             "a spread of 0.6 in the logarithm": twin([left(shrunk(cases, 0.6))]),
@@ -193,7 +170,6 @@ def grids(cases: Sequence[Mapping[str, Any]]) -> Verdict:
 def starts(cases: Sequence[Mapping[str, Any]], kinks: Mapping[int, Sequence[float]]) -> Verdict:
     """Judge K4."""
     tails = np.array([quotient(case["free"], 0.9, 0.5) for case in cases])
-    heads = np.array([quotient(case["free"], 0.5, 0.1) for case in cases])
     asked = poor(cases)
     found = {n: sum(error <= EXACT for error in errors) for n, errors in kinks.items()}
     shown = ", ".join(f"{count} of {len(kinks[n])} with {n} intervals" for n, count in found.items())
@@ -202,39 +178,10 @@ def starts(cases: Sequence[Mapping[str, Any]], kinks: Mapping[int, Sequence[floa
         decide([asked]),
         f"{asked.told()}; worst decile over median, median over {len(cases)} cases: {np.median(tails):.3g};"
         f" |x - 1/pi|, order 2: kink found to rounding from {shown}",
-        details=(
-            f"q90/q50 by target: {named(cases, tails)}; q50/q10: {named(cases, heads)}. |x - 1/pi|: largest errors, "
-            "medians "
-            + ", ".join(f"{np.median(e):.1g} (n = {n})" for n, e in kinks.items())
-            + ", worst "
-            + ", ".join(f"{np.max(e):.1g}" for e in kinks.values())
-            + "."
-        ),
-        data={
-            "q90/q50": tails,
-            "kink errors": {str(n): list(errors) for n, errors in kinks.items()},
-        },
+        data={"q90/q50": tails, "kink errors": kinks},
         mutations={
             "starts that all end alike": twin([poor([{**case, "free": [1.0] * len(case["free"])} for case in cases])]),
         },
         controls={"one poor start of each case": twin([poor([{"free": [1.0] * 15 + [11.0]}])])},
         estimates=(asked,),
-    )
-
-
-def draw(cases: Sequence[Mapping[str, Any]]) -> Figure:
-    """Sorted errors of all starts, fixed and free, order 3."""
-    drawing = Drawing(figsize=(14, 3.4), layout="constrained")
-    for axes, target in zip(drawing.subplots(1, len(TARGETS)), TARGETS, strict=True):
-        case = next(c for c in cases if (c["target"], c["order"]) == (target, 3))
-        for arm, colour in (("fixed", "C1"), ("free", "C0")):
-            axes.semilogy(np.sort(case[arm]), ".-", color=colour, label=arm)
-        axes.set_title(target, fontsize=9)
-        axes.set_xlabel("start, sorted", fontsize=8)
-        axes.tick_params(labelsize=8)
-        label(axes.yaxis)
-    drawing.axes[0].legend(fontsize=7)
-    drawing.axes[0].set_ylabel("error (rms)")
-    return Figure.from_matplotlib(
-        drawing, "free-knots-starts", "Errors over random grids, sorted; order 3: knots fixed, and trained from there."
     )

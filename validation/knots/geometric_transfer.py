@@ -10,20 +10,16 @@ asks for more than 1 of both. Refits at quantiles are more accurate after traini
 activations are. That knot insertion is cheaper, and leaves the function unchanged, stands beside: it was built so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Estimate, Figure, Verdict, decide, estimate, twin
-from refkan.claims.running.kept_parts import Parts, resume_from
-from validation.grounds import require
+from refkan.claims import Estimate, Verdict, decide, estimate, twin
+from refkan.claims.running.kept_parts import Resume
 from validation.knots.adaptive_runs import LBFGS, Setting, cached, final
-from validation.knots.log_axes import label
+from validation.statements import Progress, answers
 
 CLAIMS = ("A2",)
 
@@ -61,13 +57,11 @@ def settings(size: Size) -> list[Setting]:
     ]
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
+@answers(QUICK, FULL)
+def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
     """Run all arms of each pair and judge."""
-    require(CLAIMS)
-    rows, resume = [], resume_from(checkpoints)
-    for setting in settings(QUICK if quick else FULL):
+    rows = []
+    for setting in settings(size):
         progress(f"A2: {setting.target}, seed {setting.seed}")
         rows.append({arm: cached(resume, setting, arm) for arm in (OURS, *RIVALS)})
     return [verdict(rows)]
@@ -108,36 +102,22 @@ def spoilt(rows: Sequence[Row]) -> list[Row]:
 def verdict(rows: Sequence[Row]) -> Verdict:
     """Judge the pairs."""
     estimates = asked(rows)
-    changes = {arm: max(float(row[arm]["change"].max()) for row in rows) for arm in (OURS, *RIVALS)}
-    share = np.median([transfer_time(row["extension"]) / row["extension"]["seconds"][-1] for row in rows])
-    quantile = {
-        target: np.median([final(row["quantile"]) / final(row[OURS]) for row in rows if row[OURS]["target"] == target])
-        for target in TARGETS
-    }
+    numbers = {"error": final, "seconds of refinements": transfer_time, "change": lambda run: run["change"].max()}
     return Verdict(
         "A2",
         decide(estimates),
         "; ".join(e.told() for e in estimates),
-        details=(
-            f"{len(rows)} pairs (target, seed). Largest change of the function by a refinement, "
-            f"relative to its largest value: "
-            + ", ".join(f"{NAMES[arm]} {change:.2g}" for arm, change in changes.items())
-            + f". Of the whole time a run takes, refits are {100 * share:.1f} %. Error of quantile refits over knot "
-            "insertion by target: "
-            + ", ".join(f"{target} {ratio:.3g}" for target, ratio in quantile.items())
-            + ". A refit sees an edge where activations are: coefficients of intervals without any come out as those "
-            "of least norm, so that even the grid extension changes the function there. Activations outside the "
-            "domain are moved to its ends for the refit."
-        ),
+        details="A refit sees an edge where activations are: coefficients of intervals without any come out as those of"
+        " least norm, so that even the grid extension changes the function there. Activations outside the domain are"
+        " moved to its ends for the refit.",
         data={
             "seeds": sorted({row[OURS]["seed"] for row in rows}),
-            "errors": {arm: [final(row[arm]) for row in rows] for arm in (OURS, *RIVALS)},
-            "seconds of refinements": {arm: [transfer_time(row[arm]) for row in rows] for arm in (OURS, *RIVALS)},
-            "seconds": {arm: [float(row[arm]["seconds"][-1]) for row in rows] for arm in (OURS, *RIVALS)},
-            "changes": changes,
-            "pairs": [[row[OURS]["target"], row[OURS]["seed"]] for row in rows],
+            "pairs": [
+                {"target": row[OURS]["target"], "seed": row[OURS]["seed"]}
+                | {f"{what}, {NAMES[arm]}": of(run) for arm, run in row.items() for what, of in numbers.items()}
+                for row in rows
+            ],
         },
-        figures=(draw(rows),),
         mutations={
             "quantile refits beat knot insertion": twin(asked(rows, "quantile", [OURS])),
             "grid extension beats knot insertion": twin(asked(rows, "extension", [OURS])),
@@ -145,21 +125,3 @@ def verdict(rows: Sequence[Row]) -> Verdict:
         controls={"ten times the errors of the rivals": twin(asked(spoilt(rows)))},
         estimates=tuple(estimates),
     )
-
-
-def draw(rows: Sequence[Row]) -> Figure:
-    """Errors and times of both rivals against ours, one point a pair."""
-    drawing = Drawing(figsize=(9, 4), layout="constrained")
-    left, right = drawing.subplots(1, 2)
-    for rival, colour in zip(RIVALS, ("C1", "C2"), strict=True):
-        for axes, value in ((left, final), (right, transfer_time)):
-            ours, theirs = ([value(row[arm]) for row in rows] for arm in (OURS, rival))
-            axes.loglog(ours, theirs, "o", ms=4, color=colour, label=NAMES[rival])
-    for axes, name in ((left, "error (rms)"), (right, "seconds of the refinements")):
-        low, high = axes.get_xlim()
-        axes.plot([low, high], [low, high], color="0.6", lw=0.8)
-        axes.set(xlabel=f"{name}, knot insertion", ylabel=f"{name}, refit")
-        label(axes.xaxis)
-        label(axes.yaxis)
-    left.legend(fontsize=8)
-    return Figure.from_matplotlib(drawing, "geometric-transfer", "Refits against knot insertion, one point a pair.")

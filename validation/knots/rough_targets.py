@@ -2,10 +2,9 @@ r"""W3: discontinuities and sharp gradients: adaptive geometric refinement again
 
 The targets step, kink, tanh(50 x) and a moving front in two variables. Geometric: intervals halved by knot insertion
 where the residual is. Rivals, with doubled intervals refitted by least squares: quantiles of the inputs (the grid
-update of KAN codes) and uniform knots (their grid extension); breakpoints shared out by the r-th derivative are shown
-beside them. One variable: one layer, best coefficients after each refinement, a pair is (order, intervals). Front:
-[2, 5, 1], order 3, variable projection, a pair is a seed; the rivals have as many steps in all as the geometric arm
-used.
+update of KAN codes) and uniform knots (their grid extension). One variable: one layer, best coefficients after each
+refinement, a pair is (order, intervals). Front: [2, 5, 1], order 3, variable projection, a pair is a seed; the rivals
+have as many steps in all as the geometric arm used.
 
 Criterion, fixed before the run, "as A2 on each target": against both rivals, at equal parameters, the lower error at
 fresh points, and the rival's final error reached in less time than the rival took (refinements and trainings), each by
@@ -16,27 +15,24 @@ shown that for one variable the refits are so cheap that a few of them take less
 arm, and that on the front neither side is ahead: it states what was seen, and later runs only test whether it lasts.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from refkan.claims import Figure, Verdict, judge
-from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
-from validation.grounds import require
-from validation.knots.adaptive_runs import Setting, cached, final, seconds_to, sign_test, wins
-from validation.knots.log_axes import Curve, draw_costs
+from refkan.claims import Verdict, judge
+from refkan.claims.running.kept_parts import Resume, run_task
+from validation.knots.adaptive_runs import Setting, cached, final, seconds_to
+from validation.statements import Progress, answers, sign_test
 
 CLAIMS = ("W3",)
 
 MEASURES_TIME = True
 
-OURS, RIVALS, SHOWN = "residual", ("quantile", "extension"), "curvature"
+OURS, RIVALS = "residual", ("quantile", "extension")
 
-ARMS = (OURS, *RIVALS, SHOWN)
+ARMS = (OURS, *RIVALS)
 
 LINE, FRONT = ("step", "kink", "steep"), "front"
 
@@ -81,15 +77,12 @@ def arms(setting: Setting, resume: Resume = run_task) -> Row:
     if setting.target == FRONT:
         doublings = int(np.log2((setting.max_params / 15 - 2) / START))  # 15 (n + 2) parameters on n intervals
         setting = replace(setting, steps=int(np.ceil(ours["steps"].sum() / (1 + doublings))))
-    return {OURS: ours} | {arm: cached(resume, setting, arm) for arm in (*RIVALS, SHOWN)}
+    return {OURS: ours} | {arm: cached(resume, setting, arm) for arm in RIVALS}
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
+@answers(QUICK, FULL)
+def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
     """Run all pairs of all targets and judge."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     rows: dict[str, list[Row]] = {}
     for target in (*LINE, FRONT):
         rows[target] = []
@@ -106,9 +99,9 @@ def compare(rows: Sequence[Row], first: str, other: str) -> dict[str, float]:
     needed = [seconds_to(row[first], final(row[other])) for row in rows]
     return {
         "error ratio": float(np.median(np.divide(errors[1], errors[0]))),
-        "error p": sign_test(wins(*errors), len(rows)),
+        "error p": sign_test(*errors),
         "time ratio": float(np.median(np.divide(taken, needed))),
-        "time p": sign_test(wins(needed, taken), len(rows)),
+        "time p": sign_test(needed, taken),
     }
 
 
@@ -124,23 +117,20 @@ def holds(rows: Mapping[str, Sequence[Row]], first: str, others: Sequence[str]) 
 
 def verdict(rows: Mapping[str, Sequence[Row]]) -> Verdict:
     """Judge each target."""
-    found = {target: {arm: compare(rows[target], OURS, arm) for arm in (*RIVALS, SHOWN)} for target in rows}
+    found = {target: {arm: compare(rows[target], OURS, arm) for arm in RIVALS} for target in rows}
     held = holds(rows, OURS, RIVALS)
     lower = [t for t, c in found.items() if all(c[rival]["error p"] < LEVEL for rival in RIVALS)]
     accurate = set(LINE) <= set(lower)
     names = [target for target, yes in held.items() if yes]
-
-    def shown(arm: str) -> str:
-        return ", ".join(
-            f"{target} {c[arm]['error ratio']:.3g} (p = {c[arm]['error p']:.2g}; time {c[arm]['time ratio']:.2g}, "
-            f"p = {c[arm]['time p']:.2g})"
-            for target, c in found.items()
-        )
-
+    shown = ", ".join(
+        f"{target} {c['quantile']['error ratio']:.3g} (p = {c['quantile']['error p']:.2g}; time"
+        f" {c['quantile']['time ratio']:.2g}, p = {c['quantile']['time p']:.2g})"
+        for target, c in found.items()
+    )
     return Verdict(
         "W3",
         judge(all(held.values()), accurate),
-        f"error of quantile refits over residual-driven insertion at equal parameters, medians: {shown('quantile')}; "
+        f"error of quantile refits over residual-driven insertion at equal parameters, medians: {shown}; "
         f"error and time on: {', '.join(names) or 'none'}",
         corrected=(
             f"the lower error at equal parameters on {', '.join(lower)}; the rival's error is not reached in less time "
@@ -148,44 +138,18 @@ def verdict(rows: Mapping[str, Sequence[Row]]) -> Verdict:
             if accurate and not all(held.values())
             else ""
         ),
-        details=(
-            f"Against grid extension: {shown('extension')}. Against breakpoints shared out by the r-th derivative: "
-            f"{shown(SHOWN)}. Pairs: " + ", ".join(f"{t} {len(r)}" for t, r in rows.items()) + ". The time ratio is "
-            "that of the rival's whole run over the time in which the geometric arm reaches its final error; infinite "
-            "times count as lost. For one variable the samples are evenly spread, so that quantiles of the inputs are "
-            "uniform knots: the inputs of a first layer say nothing of where the target is difficult."
-        ),
+        details="The time ratio is that of the rival's whole run over the time in which the geometric arm reaches its"
+        " final error; infinite times count as lost. For one variable the samples are evenly spread, so that quantiles"
+        " of the inputs are uniform knots: the inputs of a first layer say nothing of where the target is difficult.",
         data={
             "comparisons": found,
-            "errors": {t: [{arm: final(row[arm]) for arm in ARMS} for row in rows[t]] for t in rows},
-            "seconds": {t: [{a: float(row[a]["seconds"][-1]) for a in ARMS} for row in rows[t]] for t in rows},
+            "runs": {
+                t: [{arm: (final(row[arm]), float(row[arm]["seconds"][-1])) for arm in ARMS} for row in rows[t]]
+                for t in rows
+            },
         },
-        figures=(draw(rows),),
         mutations={
             "quantile refits are ahead": judge(all(holds(rows, "quantile", [OURS]).values())),
             "grid extension is ahead": judge(all(holds(rows, "extension", [OURS]).values())),
         },
-    )
-
-
-def draw(rows: Mapping[str, Sequence[Row]]) -> Figure:
-    """Error against parameters and against seconds, the last pair of each target."""
-    curves = {}
-    for target, pairs in rows.items():
-        last = pairs[-1]
-        # For one variable quantiles of evenly spread samples are uniform: one line lies on the other.
-        curves[target] = [
-            Curve(
-                arm,
-                last[arm]["n_params"],
-                last[arm]["seconds"],
-                last[arm]["error"],
-                {"color": colour, "marker": "o", "ms": 3, "ls": "--" if arm == "extension" else "-"},
-            )
-            for arm, colour in zip(ARMS, ("C0", "C1", "C3", "C2"), strict=True)
-        ]
-    return Figure.from_matplotlib(
-        draw_costs(curves, (13, 6)),
-        "rough-targets",
-        "Error against parameters and time, round by round; last pair.",
     )

@@ -1,8 +1,6 @@
 """What claims of other papers share."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +18,3 @@ def refitted(
     for k, state in layer_states(net, theta, x).items():
         layers[k], parts[k] = refit_layer(state, place(state))
     return replace(net, layers=tuple(layers)), np.concatenate(parts)
-
-
-def median(values: Sequence[float]) -> float:
-    """Return the median as a float."""
-    return float(np.median(values))

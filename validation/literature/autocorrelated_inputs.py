@@ -16,13 +16,8 @@ Open, and readings therefore: the order of the splines, how inputs are brought i
 the process. Criterion, fixed before the run: see the ledger.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise, product
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,9 +25,9 @@ from scipy.fft import dct
 from scipy.stats import ortho_group, rankdata
 
 import refkan as rk
-from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Table, Verdict, judge
-from refkan.claims.running.kept_parts import Parts, resume_from
-from validation.grounds import require
+from refkan.claims import Cell, Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims.cells import Found, records
+from validation.statements import on_grid, raw
 
 CLAIMS = ("O4",)
 
@@ -47,28 +42,24 @@ OPEN = (
     Factor("process", ("gaussian", "lognormal"), "distribution of the values"),
 )
 
+PLACE = (
+    Factor("lags", ("16",), "values of the process in a window", number=True),
+    Factor("intervals", ("8",), "of the splines", number=True),
+    Factor("samples", ("3000",), "windows", number=True),
+)
+
+QUICK = {"lags": "6", "intervals": "4", "samples": "1000"}
+
 WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "lags": lambda v: v,
     "DCT": lambda v: dct(v, axis=1, norm="ortho"),
     "random rotation": lambda v: v @ ortho_group.rvs(v.shape[1], random_state=12),
 }
-"""What is done to the windows (N, T) before they reach the network; the last one is the mutated twin of the DCT."""
+"""What is done to the windows (N, T) before they reach the network. Components of the last one are independent only if
+those of the process are: it is the mutated twin of the DCT."""
 
 ROUNDING = 1e-12
 """Eigenvalues below this, relative to the largest, are those of functions that no sample reaches."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """Lags, intervals, windows, seeds."""
-
-    lags: int
-    intervals: int
-    samples: int
-    seeds: tuple[int, ...]
-
-
-QUICK, FULL = Size(6, 4, 1000, (0, 1)), Size(16, 8, 3000, (0, 1, 2))
 
 
 def windows(rng: np.random.Generator, samples: int, lags: int, rho: float, process: str) -> np.ndarray:
@@ -98,41 +89,26 @@ def condition(x: np.ndarray, order: int, intervals: int) -> float:
     return float(values[-1] / values[values > ROUNDING * values[-1]][0])
 
 
-def run_case(choice: Choice, seed: int, size: Size) -> dict[str, dict[str, float]]:
-    """Condition numbers for each way and each correlation."""
-    found: dict[str, dict[str, float]] = {way: {} for way in WAYS}
+def run_cell(cell: Cell) -> dict[str, list[float]]:
+    """Condition numbers for each way, one a correlation."""
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    order, lags, intervals, samples = (int(cell[name]) for name in ("order", "lags", "intervals", "samples"))
     for rho in CORRELATIONS:
-        values = windows(np.random.default_rng([seed, 40]), size.samples, size.lags, rho, choice["process"])
+        values = windows(np.random.default_rng([cell.seed, 40]), samples, lags, rho, cell["process"])
         for way, transform in WAYS.items():
-            x = into_domain(transform(values), choice["domain"])
-            found[way][f"{rho:g}"] = condition(x, int(choice["order"]), size.intervals)
+            found[way].append(condition(into_domain(transform(values), cell["domain"]), order, intervals))
     return found
 
 
-EXPERIMENT = Experiment(OPEN, lambda choice, seed: run_case(choice, seed, FULL))
+GRID = Grid("O4", OPEN, PLACE, run_cell)
+
+EXPERIMENT = GRID.experiment
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """All readings, all seeds."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
-    found = []
-    for values in product(*(factor.values for factor in OPEN)):
-        choice = dict(zip((factor.name for factor in OPEN), values, strict=True))
-        progress(f"O4: {', '.join(values)}")
-        runs = {}
-        for seed in size.seeds:
-            key = {"task": "O4", **choice, "seed": seed, "size": [size.lags, size.intervals, size.samples]}
-            runs[seed] = resume(key, partial(run_case, choice, seed, size))
-        found.append((choice, runs))
-    return [verdict(found, size)]
-
-
-def medians(runs: Mapping[int, Mapping[str, Mapping[str, float]]], way: str) -> list[float]:
-    """Median over seeds at each correlation, rising."""
-    return [float(np.median([run[way][f"{rho:g}"] for run in runs.values()])) for rho in CORRELATIONS]
+def cells(quick: bool) -> list[Cell]:
+    """All readings."""
+    size, seeds = (QUICK, (0, 1)) if quick else ({}, (0, 1, 2))
+    return [GRID.cell(seed, **reading, **size) for reading in GRID.every() for seed in seeds]
 
 
 def grows(lags: Sequence[float]) -> bool:
@@ -145,53 +121,32 @@ def removes(transformed: Sequence[float], none: float) -> bool:
     return max(transformed) <= REMOVED * none
 
 
-def verdict(found: Sequence[tuple[dict[str, str], Mapping[int, Any]]], size: Size) -> Verdict:
-    """Judge both halves of the statement under each reading."""
-    readings, twins, turned, rows = [], [], [], []
-    for choice, runs in found:
-        lags, by_dct, rotated = (medians(runs, way) for way in WAYS)
+def verdict(measured: Found) -> Verdict:
+    """Judge both halves of the statement under each reading, by medians over seeds."""
+    readings, twins, turned = [], [], []
+    for choice in GRID.every():
+        if not (runs := records(measured, **choice).values()):
+            continue
+        lags, by_dct, rotated = (np.median([run[way] for run in runs], axis=0).tolist() for way in WAYS)
         text = ", ".join(f"{a:.3g} ({b:.3g})" for a, b in zip(lags, by_dct, strict=True))
         holds = grows(lags) and removes(by_dct, lags[0])
         readings.append(Reading(choice, holds, f"lags (DCT) at rho = 0 to 0.99: {text}", grows(lags)))
         twins.append(grows(lags) and removes(rotated, lags[0]))
         turned.append(grows(lags[::-1]))
-        rows += [
-            (*choice.values(), way, *(f"{v:.3g}" for v in values))
-            for way, values in zip(WAYS, (lags, by_dct, rotated), strict=True)
-        ]
     made = Readings(readings)
-    first = readings[0]
     worse = sum(reading.corrected for reading in readings)
-    return Verdict(
+    return made.verdict(
         "O4",
-        made.status,
-        f"{made.over()}. Correlation raises the condition number at least {WORSE:g} times under {worse} of"
-        f" {len(readings)} readings. Order 4, ranks, Gaussian: {first.measured}",
+        measured=f"{made.over()}. Correlation raises the condition number at least {WORSE:g} times under {worse} of"
+        f" {len(readings)} readings. Order 4, ranks, Gaussian: {readings[0].measured}",
         corrected="correlation raises the condition number; a DCT takes it back where its components are scaled one by"
         " one",
-        details=DETAILS.format(size=size),
-        data={
-            "seeds": list(size.seeds),
-            "runs": [{"choice": choice, "by seed": {str(s): run for s, run in runs.items()}} for choice, runs in found],
-        },
-        tables=(
-            Table(
-                "Condition number off the null space, medians over seeds",
-                (*(factor.name for factor in OPEN), "inputs", *(f"rho = {rho:g}" for rho in CORRELATIONS)),
-                tuple(rows),
-            ),
-        ),
+        data=raw(measured),
         mutations={
             "a random rotation in place of the DCT": judge(any(twins), experiment=True),
             "the condition number falls with the correlation": judge(any(turned), experiment=True),
         },
-        readings=tuple(made.plain()),
     )
 
 
-DETAILS = """One layer with {size.lags} inputs, the last values of an AR(1) process, one output, {size.intervals}
-intervals; {size.samples} independent windows. The process has variance 1 and is Gaussian, or it is the exponential of
-that, whose components after a DCT are uncorrelated but not independent. Inputs reach [0, 1] by their ranks, which makes
-each uniform, by the range of each, or by one range for all; the last leaves the components of a DCT that have little
-variance in few intervals. Eigenvalues of functions that no sample reaches do not count. Random rotations have
-independent components only if the process has, and are the mutated twin."""
+run = on_grid(GRID, cells, verdict)

@@ -14,7 +14,7 @@ function space); open here:
 
 Problems: Poisson's and Helmholtz's equations of `rk.problems.manufactured` by collocation, with the weights of
 the recipes of `refkan.training`. Errors are relative L2 errors of the solution at 1000 fresh points, after a number of
-steps of each method (see `Size`) such that Adam and L-BFGS take no less processor time than the method that they are
+steps of each method (`STEPS`) such that Adam and L-BFGS take no less processor time than the method that they are
 compared with;
 times are reported.
 
@@ -23,23 +23,17 @@ one start; over seeds the geometric mean. "Orders of magnitude" ask at least 10,
 the latter. Two seeds, since one takes two minutes of processor time a network.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from itertools import product
 from time import process_time
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Estimate, Experiment, Factor, Table, Verdict, estimate
-from refkan.claims.running.kept_parts import Parts, resume_from
+from refkan.claims import Beside, Cell, Choice, Factor, Grid, Verdict
+from refkan.claims.cells import Found, numbers, seeds_of
 from refkan.training.recipes.setups.named import ORDINARY, ordinary_setup
-from validation.grounds import require
-from validation.literature.answers import median
-from validation.statements import ByCells, Cells, times
+from validation.statements import ByCells, asked_of_cells, on_grid, raw, times
 
 CLAIMS = ("O7",)
 
@@ -51,152 +45,93 @@ OPEN = (
 )
 
 PLACE = (
-    Factor("trained", (*OPEN[0].values, *RIVALS, "levenberg-marquardt"), "with which method"),
+    Factor("trained", (*OPEN[0].values, *RIVALS), "with which method"),
     Factor("problem", tuple(ORDINARY), "equation"),
     Factor("points", ("120",), "of collocation", number=True),
+    Factor("steps", ("60",), "at most", number=True),
 )
 
+STEPS = {"natural-gradient": "60", "self-scaled-broyden": "400", "adam": "1500", "lbfgs": "1000"}
 
-@dataclass(frozen=True)
-class Size:
-    """What is run: problems, points of collocation, seeds, steps of each method, and networks."""
-
-    problems: tuple[str, ...]
-    points: int
-    seeds: tuple[int, ...]
-    steps: Mapping[str, int]
-    networks: tuple[str, ...] = OPEN[1].values
+FEWER = {"natural-gradient": "25", "self-scaled-broyden": "45", "adam": "150", "lbfgs": "90"}
+"""Steps of each method in a full and in a quick run."""
 
 
-QUICK = Size(
-    ("helmholtz-1d-wave",),
-    60,
-    (1, 2, 3, 4, 5),
-    {"natural-gradient": 25, "self-scaled-broyden": 45, "adam": 150, "lbfgs": 90},
-    ("kan",),
-)
-
-FULL = Size(
-    tuple(ORDINARY),
-    120,
-    (1, 2),
-    {
-        "natural-gradient": 60,
-        "self-scaled-broyden": 400,
-        "adam": 1500,
-        "lbfgs": 1000,
-        "levenberg-marquardt": 60,
-    },
-)
-
-
-def solve(cell: Mapping[str, str], seed: int, steps: int) -> dict[str, Any]:
+def solve(cell: Cell) -> dict[str, Any]:
     """Train one network on one equation by one method; return its error, the value, steps and processor time."""
     setup = ordinary_setup(cell["problem"], int(cell["points"]))
     if cell["network"] == "kan":
         net = rk.kan([1, 5, 1], 4, 8, setup.ranges, node_map="sigmoid")
     else:
         net = rk.mlp([1, 30, 1], activation="tanh")
-    net, theta = net.initialize(np.random.default_rng(seed), setup.grid)
+    net, theta = net.initialize(np.random.default_rng(cell.seed), setup.grid)
     options: dict[str, Any] = {"learning_rate": 1e-2} if cell["trained"] == "adam" else {}
     began = process_time()
-    result = rk.minimize(rk.Collocation(net, setup.terms), theta, cell["trained"], steps=steps, **options)
+    problem = rk.Collocation(net, setup.terms)
+    result = rk.minimize(problem, theta, cell["trained"], steps=int(cell["steps"]), **options)
     seconds = process_time() - began
     expected = setup.reference(setup.grid)
     error = np.linalg.norm(net(result.theta, setup.grid) - expected) / np.linalg.norm(expected)
     return {"error": float(error), "value": result.value, "steps": result.history.value.size - 1, "seconds": seconds}
 
 
-def run_again(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
-    """Run one cell with the steps of the full size."""
-    return solve(choice, seed, FULL.steps[choice["trained"]])
+GRID = Grid("O7", OPEN, PLACE, solve)
+
+EXPERIMENT = GRID.experiment
 
 
-EXPERIMENT = Experiment((*OPEN, *PLACE), run_again)
-
-Runs = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Method -> its runs, pair by pair: problem by problem, seed by seed."""
-
-
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Train with all methods and judge."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
-    trained: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for network in size.networks:
-        trained[network] = {method: [] for method in size.steps}
-        for problem in size.problems:
-            for seed in size.seeds:
-                progress(f"O7: {network}, {problem}, seed {seed}")
-                for method, steps in size.steps.items():
-                    cell = {"network": network, "trained": method, "problem": problem, "points": str(size.points)}
-                    key = {"task": "O7", **cell, "seed": seed, "steps": steps}
-                    trained[network][method].append(resume(key, partial(solve, cell, seed, steps)))
-    return [verdict(trained, size)]
+def cells(quick: bool) -> list[Cell]:
+    """All methods on all problems, from the same starts; quickly one network on one problem."""
+    networks, problems, points = ("kan",), ("helmholtz-1d-wave",), "60"
+    if not quick:
+        networks, problems, points = OPEN[1].values, tuple(ORDINARY), "120"
+    return [
+        GRID.cell(seed, network=network, problem=problem, points=points, trained=method, steps=steps)
+        for network, problem in product(networks, problems)
+        for seed in ((1, 2, 3, 4, 5) if quick else (1, 2))
+        for method, steps in (FEWER if quick else STEPS).items()
+    ]
 
 
-def median_ratios(runs: Runs, method: str, rival: str, size: Size, what: str = "error") -> dict[int, float]:
-    """Return by seed the median over problems of a number of the rival over that of the method."""
-    table = np.array([b[what] / a[what] for a, b in zip(runs[method], runs[rival], strict=True)])
-    by_seed = np.median(table.reshape(len(size.problems), len(size.seeds)), axis=0)
-    return dict(zip(size.seeds, by_seed.tolist(), strict=True))
-
-
-def asked(least: float) -> Callable[[Cells], tuple[Estimate, ...]]:
-    """Both ratios, with what they must be at least."""
-    return lambda cells: tuple(
-        estimate(cell.cell, cell.values, "geometric mean", at_least=least, cost=COST) for cell in cells
-    )
+def median_ratios(measured: Found, choice: Choice, rival: str, key: str = "error") -> dict[int, float]:
+    """Return by seed the median over problems of a number of the rival over that of the method of a reading."""
+    quotients = []
+    for problem in dict.fromkeys(cell["problem"] for cell in measured):
+        where = {"network": choice["network"], "problem": problem}
+        ours, theirs = (numbers(measured, key, trained=name, **where) for name in (choice["method"], rival))
+        quotients.append({seed: theirs[seed] / ours[seed] for seed in ours})
+    return {seed: float(np.median([each[seed] for each in quotients])) for seed in quotients[0]}
 
 
 COST = "one seed takes two minutes of processor time a network"
 
 JUDGED = {
     "O7": ByCells(
-        asked(10.0),
+        asked_of_cells(10.0, COST),
         control=times(error_of=1e4),
         twin=times(error_of=1e-4),
-        corrected=asked(1.0),
+        corrected=asked_of_cells(1.0, COST),
         published=False,
     )
 }
 
 
-def verdict(trained: Mapping[str, Runs], size: Size) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """O7."""
-    by, results, rows, left = JUDGED["O7"], [], [], []
-    for choice in ({"method": m, "network": n} for m in OPEN[0].values for n in OPEN[1].values):
-        if (runs := trained.get(choice["network"])) is None:
+    by, results, left = JUDGED["O7"], [], []
+    for choice in GRID.every():
+        if choice["network"] not in {cell["network"] for cell in measured}:
             left.append(choice)
             continue
-        method = choice["method"]
-        errors = {rival: median_ratios(runs, method, rival, size) for rival in RIVALS}
-        seconds = {rival: median_ratios(runs, method, rival, size, "seconds") for rival in RIVALS}
-        cells = tuple(Beside(f"error of {rival} over {method}", "ratio", errors[rival]) for rival in RIVALS)
-        times = ", ".join(f"{rival} {np.median(list(s.values())):.2g}" for rival, s in seconds.items())
+        taken = {rival: median_ratios(measured, choice, rival, "seconds") for rival in RIVALS}
+        cells = tuple(
+            Beside(f"error of {rival} over {choice['method']}", "ratio", median_ratios(measured, choice, rival))
+            for rival in RIVALS
+        )
+        times = ", ".join(f"{rival} {np.median(list(s.values())):.2g}" for rival, s in taken.items())
         text = f"processor time over the method's: {times}"
-        results.append(by.reading(choice, cells, measured=text, size=f"{len(size.seeds)} seeds"))
-    for network, runs in trained.items():
-        for k, problem in enumerate(size.problems):
-            where = slice(k * len(size.seeds), (k + 1) * len(size.seeds))
-            for method, found in runs.items():
-                each = "/".join(f"{one['error']:.1e}" for one in found[where])
-                time = median([one["seconds"] for one in found[where]])
-                rows.append((network, problem, method, each, f"{time:.2g}"))
-    return by.verdict(
-        "O7",
-        results,
-        left,
-        corrected="lower errors, by less than an order",
-        details="Steps at most: " + ", ".join(f"{method} {steps}" for method, steps in size.steps.items()) + ".",
-        data={"seeds": list(size.seeds), "runs": {network: dict(runs) for network, runs in trained.items()}},
-        tables=(
-            Table(
-                "Relative L2 errors of every seed, and median processor time",
-                ("network", "problem", "method", "errors", "seconds"),
-                tuple(rows),
-            ),
-        ),
-    )
+        results.append(by.reading(choice, cells, measured=text, size=f"{len(seeds_of(measured))} seeds"))
+    return by.verdict("O7", results, left, corrected="lower errors, by less than an order", data=raw(measured))
+
+
+run = on_grid(GRID, cells, verdict)

@@ -25,23 +25,16 @@ deviation over starts, is one number a pair: its median ratio stands beside, and
 have ten times ours. Four starts, since one takes two minutes of processor time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import product
+from itertools import count, product, takewhile
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Estimate, Experiment, Factor, Table, Verdict, estimate
-from refkan.claims.experiments import written
-from refkan.claims.running.kept_parts import Parts, resume_from
-from validation.grounds import require
-from validation.literature.answers import median
-from validation.statements import ByCells, Cells, times
+from refkan.claims import Beside, Cell, Choice, Factor, Grid, Verdict
+from refkan.claims.cells import Found, numbers, seeds_of
+from validation.statements import ByCells, asked_of_cells, on_grid, raw, times
 
 CLAIMS = ("O10",)
 
@@ -58,44 +51,16 @@ OURS, RIVALS = "polynomials", ("kan", "mlp")
 
 PLACE = (
     Factor("network", (OURS, *RIVALS), "which network"),
-    Factor("target", ("product-2",), "name of a target of refkan.training.problems"),
+    Factor("target", ("product-2", "kink", "steep", "chirp", "peak-2d", "crease"), "of refkan.training.problems"),
     Factor("budget", ("60",), "parameters at most", number=True),
     Factor("fresh", ("2000",), "test points", number=True),
+    Factor("steps", ("50",), "of Levenberg-Marquardt, or for each eight of L-BFGS, which cost as much", number=True),
 )
+
+MATTERS = {OURS: ("degree", "training"), "kan": ("kan", "training"), "mlp": ("training",)}
+"""The factors that a network depends on: the others are at their defaults in its cells."""
 
 DEGREES = {("low", 1): 4, ("high", 1): 9, ("low", 2): 2, ("high", 2): 4}
-
-STEPS = {"levenberg-marquardt": 1, "lbfgs": 8}
-"""Steps for each that `Size` counts: one of Levenberg-Marquardt costs as much as some eight of L-BFGS."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """What is run: targets, budgets of parameters, starts, steps, test points and the readings."""
-
-    targets: tuple[str, ...]
-    budgets: tuple[int, ...]
-    seeds: tuple[int, ...]
-    steps: int
-    fresh: int
-    readings: tuple[Mapping[str, str], ...]
-
-
-EVERY_READING = tuple(
-    dict(zip([factor.name for factor in OPEN], values, strict=True))
-    for values in product(*(factor.values for factor in OPEN))
-)
-
-QUICK = Size(("steep", "chirp", "product-2"), (60,), (1, 2, 3), 20, 400, (EVERY_READING[0], EVERY_READING[4]))
-
-FULL = Size(
-    ("kink", "steep", "chirp", "product-2", "peak-2d", "crease"),
-    (60, 120),
-    (1, 2, 3, 4),
-    50,
-    2000,
-    EVERY_READING,
-)
 
 
 def lift(x: np.ndarray, degree: int) -> np.ndarray:
@@ -106,7 +71,7 @@ def lift(x: np.ndarray, degree: int) -> np.ndarray:
     return np.stack([np.prod([T[:, p, m[p]] for p in range(d)], axis=0) for m in indices], axis=1)
 
 
-def network_of(choice: Mapping[str, str], d: int) -> rk.Network:
+def network_of(choice: Choice | Cell, d: int) -> rk.Network:
     """Return the widest network of a kind with at most the parameters of the budget."""
 
     def build(width: int) -> rk.Network:
@@ -117,170 +82,118 @@ def network_of(choice: Mapping[str, str], d: int) -> rk.Network:
             return rk.mlp([d, width, width, 1], activation="tanh")
         return rk.kan([d, width, 1], 4, int(choice["kan"]), (-1.0, 1.0), node_map="mean-std")
 
-    width = 1
-    while build(width + 1).n_params <= int(choice["budget"]):
-        width += 1
-    return build(width)
+    widths = takewhile(lambda width: build(width).n_params <= int(choice["budget"]), count(2))
+    return build(max(widths, default=1))
 
 
-def train(choice: Mapping[str, str], seed: int, steps: int) -> dict[str, Any]:
+def train(cell: Cell) -> dict[str, Any]:
     """Train one network from one start; return parameters and the error at fresh points."""
-    target = rk.problems.TARGETS[choice["target"]]
+    target = rk.problems.TARGETS[cell["target"]]
     d, (low, high) = target.dimension, np.array(target.domain).T
-    x = np.random.default_rng([seed, 0]).uniform(-1.0, 1.0, (500, d))
-    fresh = np.random.default_rng(20_000).uniform(-1.0, 1.0, (int(choice["fresh"]), d))
+    x = np.random.default_rng([cell.seed, 0]).uniform(-1.0, 1.0, (500, d))
+    fresh = np.random.default_rng(20_000).uniform(-1.0, 1.0, (int(cell["fresh"]), d))
     y, expected = (target(low + (high - low) * (points + 1) / 2) for points in (x, fresh))
     shift, scale = y.mean(), y.std()
-    if choice["network"] == OURS:
-        x, fresh = (lift(points, DEGREES[choice["degree"], d]) for points in (x, fresh))
-    net, theta = network_of(choice, d).initialize(np.random.default_rng([seed, 1]), x)
-    problem, method = rk.LeastSquares(net, x, (y - shift) / scale), choice["training"]
-    result = rk.minimize(problem, theta, method, steps=steps * STEPS[method])
+    if cell["network"] == OURS:
+        x, fresh = (lift(points, DEGREES[cell["degree"], d]) for points in (x, fresh))
+    net, theta = network_of(cell, d).initialize(np.random.default_rng([cell.seed, 1]), x)
+    problem, steps = rk.LeastSquares(net, x, (y - shift) / scale), int(cell["steps"])
+    result = rk.minimize(problem, theta, cell["training"], steps=8 * steps if cell["training"] == "lbfgs" else steps)
     error = net(result.theta, fresh) - (expected - shift) / scale
     return {"parameters": net.n_params, "error": float(np.sqrt(np.mean(error**2)))}
 
 
-def run_again(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
-    """Run one cell at full size."""
-    return train(choice, seed, FULL.steps)
+GRID = Grid("O10", OPEN, PLACE, train)
+
+EXPERIMENT = GRID.experiment
 
 
-EXPERIMENT = Experiment((*OPEN, *PLACE), run_again)
+def place(reading: Choice, network: str) -> dict[str, str]:
+    """Return where the runs of a network lie under a reading."""
+    return GRID.reading(**{name: reading[name] for name in MATTERS[network]}) | {"network": network}
 
-Pairs = Mapping[tuple[str, int], Mapping[str, Sequence[float]]]
-"""(target, budget) -> network -> errors of all starts."""
+
+def cells(quick: bool) -> list[Cell]:
+    """All networks under all readings; quickly those of one KAN and one method, on three targets."""
+    every = GRID.every()
+    readings, seeds, size, budgets = every, (1, 2, 3, 4), {}, ("60", "120")
+    targets = ("kink", "steep", "chirp", "product-2", "peak-2d", "crease")
+    if quick:
+        readings, seeds, budgets = [every[0], every[4]], (1, 2, 3), ("60",)
+        targets, size = ("steep", "chirp", "product-2"), {"fresh": "400", "steps": "20"}
+    return [
+        GRID.cell(seed, **place(reading, network), target=target, budget=budget, **size)
+        for reading, target, budget, network in product(readings, targets, budgets, (OURS, *RIVALS))
+        for seed in seeds
+    ]
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Train all networks and judge."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
-    known: dict[str, list[float]] = {}
+Pairs = Mapping[tuple[str, str], Mapping[str, Mapping[int, float]]]
+"""(target, budget) -> network -> errors by seed."""
 
-    def errors(choice: Mapping[str, str]) -> list[float]:
-        matters = {OURS: "degree", "kan": "kan", "mlp": ""}[choice["network"]]
-        cell = {name: value for name, value in choice.items() if name not in ("degree", "kan") or name == matters}
-        key = written(cell)
-        if key not in known:
-            task = {"task": "O10", **cell, "steps": size.steps}
-            full = {factor.name: factor.values[0] for factor in OPEN} | cell
-            known[key] = [
-                resume(task | {"seed": seed}, partial(train, full, seed, size.steps))["error"] for seed in size.seeds
-            ]
-        return known[key]
 
-    under = []
-    for reading in size.readings:
-        progress(f"O10: {written(reading)}")
-        pairs = {
-            (target, budget): {
-                network: errors(
-                    {**reading, "network": network, "target": target, "budget": str(budget), "fresh": str(size.fresh)}
-                )
-                for network in (OURS, *RIVALS)
-            }
-            for target in size.targets
-            for budget in size.budgets
+def pairs_of(measured: Found, reading: Choice) -> Pairs:
+    """Return the errors under a reading; none where it was not run."""
+    pairs = {
+        (target, budget): {
+            network: numbers(measured, "error", **place(reading, network), target=target, budget=budget)
+            for network in (OURS, *RIVALS)
         }
-        under.append((reading, pairs))
-    left = [reading for reading in EVERY_READING if reading not in size.readings]
-    return [verdict(under, left, size)]
+        for target, budget in dict.fromkeys((cell["target"], cell["budget"]) for cell in measured)
+    }
+    return {pair: networks for pair, networks in pairs.items() if all(networks.values())}
 
 
 MEASURES: Mapping[str, Callable[[Sequence[float]], float]] = {
-    "error": median,
+    "error": lambda errors: float(np.median(errors)),
     "spread": lambda errors: float(np.std(errors, ddof=1)),
 }
 
 
-def ratios(pairs: Pairs, measure: str, rival: str, ours: str = OURS) -> np.ndarray:
+def ratios(pairs: Pairs, measure: str, rival: str) -> np.ndarray:
     """Return the error, or spread, of a rival over that of ours in every pair."""
     of = MEASURES[measure]
-    return np.array([of(networks[rival]) / of(networks[ours]) for networks in pairs.values()])
-
-
-def often(pairs: Pairs, measure: str, factor: float, ours: str = OURS) -> float:
-    """Return the share of pairs in which all others have at least `factor` times the error or spread of ours."""
-    others = [network for network in (OURS, *RIVALS) if network != ours]
-    return float(np.mean(np.all([ratios(pairs, measure, rival, ours) >= factor for rival in others], axis=0)))
-
-
-def asked(least: float) -> Callable[[Cells], tuple[Estimate, ...]]:
-    """Both ratios of errors, with what they must be at least."""
-    return lambda cells: tuple(
-        estimate(cell.cell, cell.values, "geometric mean", at_least=least, cost=COST) for cell in cells
-    )
+    return np.array([of([*n[rival].values()]) / of([*n[OURS].values()]) for n in pairs.values()])
 
 
 COST = "one start takes two minutes of processor time"
 
-CELL = "error of {} over polynomials, median of pairs"
-
 JUDGED = {
     "O10": ByCells(
-        asked(10.0),
+        asked_of_cells(10.0, COST),
         control=times(error_of=1e3),
         twin=times(error_of=1e-3),
-        corrected=asked(1.0),
+        corrected=asked_of_cells(1.0, COST),
         published=False,
     )
 }
 
 
-def verdict(under: Sequence[tuple[Mapping[str, str], Pairs]], left: Sequence[Mapping[str, str]], size: Size) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """O10."""
-    by, results, rows = JUDGED["O10"], [], []
-    for choice, pairs in under:
+    by, results, left = JUDGED["O10"], [], []
+    for choice in GRID.every():
+        if not (pairs := pairs_of(measured, choice)):
+            left.append(choice)
+            continue
         cells = []
         for rival in RIVALS:
-            values = {
-                seed: median([networks[rival][k] / networks[OURS][k] for networks in pairs.values()])
-                for k, seed in enumerate(size.seeds)
-            }
-            cells.append(Beside(CELL.format(rival), "ratio", values))
+            quotients = [{s: n[rival][s] / n[OURS][s] for s in n[OURS]} for n in pairs.values()]
+            values = {seed: float(np.median([each[seed] for each in quotients])) for seed in quotients[0]}
+            cells.append(Beside(f"error of {rival} over polynomials, median of pairs", "ratio", values))
         spreads = ", ".join(f"{rival} {np.median(ratios(pairs, 'spread', rival)):.2g}" for rival in RIVALS)
-        shares = ", ".join(f"{often(pairs, m, TENFOLD):.0%} of {m}s" for m in MEASURES)
+        tenfold = {m: np.all([ratios(pairs, m, rival) >= TENFOLD for rival in RIVALS], axis=0) for m in MEASURES}
+        shares = ", ".join(f"{np.mean(often):.0%} of {m}s" for m, often in tenfold.items())
         text = f"both rivals tenfold in {shares}; spread over ours, median of pairs: {spreads}"
-        shown = f"{len(pairs)} pairs, {len(size.seeds)} starts"
+        shown = f"{len(pairs)} pairs, {len(seeds_of(measured))} starts"
         results.append(by.reading(choice, cells, measured=text, size=shown))
-        for (target, budget), networks in pairs.items():
-            numbers_of = (f"{median(e):.2g} ({MEASURES['spread'](e):.1g})" for e in networks.values())
-            rows.append((written(choice), target, str(budget), *numbers_of))
     return by.verdict(
         "O10",
         results,
         left,
         corrected="lower in most cases, not by an order of magnitude",
-        details="Under each reading the networks have the same samples, budget, method and number of steps. "
-        + beaten(under),
-        data={
-            "seeds": list(size.seeds),
-            "errors": [
-                {
-                    "reading": dict(choice),
-                    "pairs": [{"pair": list(pair), **networks} for pair, networks in pairs.items()],
-                }
-                for choice, pairs in under
-            ],
-        },
-        tables=(
-            Table(
-                "Median errors over starts, their standard deviation in brackets",
-                ("reading", "target", "parameters", OURS, *RIVALS),
-                tuple(rows),
-            ),
-        ),
+        data=raw(measured),
     )
 
 
-def beaten(under: Sequence[tuple[Mapping[str, str], Pairs]]) -> str:
-    """Say target by target which network has the least error how often."""
-    counts: dict[str, dict[str, int]] = {}
-    for _, pairs in under:
-        for (target, _), networks in pairs.items():
-            best = min(networks, key=lambda name: median(networks[name]))
-            counts.setdefault(target, dict.fromkeys((OURS, *RIVALS), 0))[best] += 1
-    listed = (f"{t} " + "/".join(str(found[name]) for name in found) for t, found in counts.items())
-    return f"How often {OURS}/{'/'.join(RIVALS)} have the least median error, by target: {', '.join(listed)}."
+run = on_grid(GRID, cells, verdict)

@@ -22,33 +22,15 @@ the lower error, above a half ("in most fits"); the share of the runs in which t
 training, and of those in which it ends below that of the power law, above a half each. As corrected: the first alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import (
-    Beside,
-    Choice,
-    Estimate,
-    Experiment,
-    Factor,
-    Reading,
-    Readings,
-    Table,
-    Verdict,
-    estimate,
-    twin,
-)
-from refkan.claims.experiments import written
-from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
-from validation.grounds import require
+from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Reading, Readings, Verdict, estimate, twin
+from refkan.claims.cells import Found, beside
+from validation.statements import on_grid, raw
 
 CLAIMS = ("O2",)
 
@@ -90,24 +72,6 @@ STARTS = (BASELINE, *EXPONENTS)
 KERNEL_POINTS = 128
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run; `rate` is Adam's, and errors are measured on a grid of `line` x `line` points."""
-
-    networks: tuple[str, ...]
-    samples: int
-    steps: int
-    rate: float
-    seeds: tuple[int, ...]
-    line: int = 50
-
-
-QUICK = Size(("2-4-1 G=5", "2-4-1 G=10"), 80, 100, 1e-2, (0,), 15)
-FULL = Size((PUBLISHED_NETWORK, "2-8-1 G=20"), 400, 2000, 1e-3, tuple(range(25)))
-KERNELS = Size((LARGE,), 200, 500, 1e-3, (0, 1, 2))
-"""The large network, on one function, at full size."""
-
-
 def network(name: str) -> rk.Network:
     """The network as in the code: SiLU edges, cubic splines on [-1, 1], which vanish outside, no maps."""
     widths, intervals = NETWORKS[name]
@@ -140,17 +104,16 @@ def effective_rank(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> float:
     return float(np.trace(K) ** 2 / np.sum(K * K))
 
 
-def run_case(function: str, name: str, begin: str, seed: int, size: Size) -> dict[str, float]:
+def run_cell(cell: Cell) -> dict[str, float]:
     """Train from one start; return the final loss, the relative L2 error, and the effective ranks around training."""
-    rng = np.random.default_rng([seed, 50])
-    x = rng.uniform(-1, 1, (size.samples, 2))
-    y = FUNCTIONS[function](*x.T)[:, None]
-    net, theta = start(network(name), np.random.default_rng([seed, 51]), x, begin)
-    problem = rk.LeastSquares(net, x, y)
-    result = rk.minimize(problem, theta, "adam", size.steps, learning_rate=size.rate)
-    line = np.linspace(-1, 1, size.line)
+    function, seed = FUNCTIONS[cell["function"]], cell.seed
+    x = np.random.default_rng([seed, 50]).uniform(-1, 1, (int(cell["samples"]), 2))
+    net, theta = start(network(cell["network"]), np.random.default_rng([seed, 51]), x, cell["start"])
+    problem = rk.LeastSquares(net, x, function(*x.T)[:, None])
+    result = rk.minimize(problem, theta, "adam", int(cell["steps"]), learning_rate=float(cell["rate"]))
+    line = np.linspace(-1, 1, int(cell["line"]))
     grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    true = FUNCTIONS[function](*grid.T)[:, None]
+    true = function(*grid.T)[:, None]
     points = x[:KERNEL_POINTS]
     return {
         "loss": float(problem.mse(result.theta)),
@@ -160,102 +123,71 @@ def run_case(function: str, name: str, begin: str, seed: int, size: Size) -> dic
     }
 
 
-CELL = (
+PLACE = (
     Factor("function", tuple(FUNCTIONS), "target"),
     Factor("network", tuple(NETWORKS), "widths and intervals"),
     Factor("start", STARTS, "baseline, or exponents alpha/beta"),
+    Factor("samples", ("400",), "training points", number=True),
+    Factor("steps", ("2000",), "of Adam", number=True),
+    Factor("rate", ("1e-3", "1e-2"), "of Adam"),
+    Factor("line", ("50",), "points of a line of the test grid", number=True),
 )
 
+GRID = Grid("O2", (), PLACE, run_cell)
 
-def run_again(choice: Choice, seed: int) -> Mapping[str, Any]:
-    """Run one cell at full size."""
-    return run_case(choice["function"], choice["network"], choice["start"], seed, FULL)
-
-
-EXPERIMENT = Experiment(CELL, run_again)
-
-Found = dict[tuple[str, str, str], dict[int, dict[str, float]]]
-"""Function, network, start -> seed -> numbers."""
+EXPERIMENT = GRID.experiment
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Train every cell from every start."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
-    found = measure(size, progress, resume)
-    if not quick:
-        found |= measure(KERNELS, progress, resume, tuple(FUNCTIONS)[:1])
-    return [verdict(found, size)]
+def cells_of(
+    networks: Sequence[str], seeds: Sequence[int], functions: Sequence[str] = tuple(FUNCTIONS), **size: str
+) -> list[Cell]:
+    """All starts on functions and networks, seed by seed."""
+    return [
+        GRID.cell(seed, function=function, network=name, start=begin, **size)
+        for seed, function, name, begin in product(seeds, functions, networks, STARTS)
+    ]
 
 
-def measure(
-    size: Size,
-    progress: Callable[[str], None] = lambda message: None,
-    resume: Resume = run_task,
-    functions: Sequence[str] = tuple(FUNCTIONS),
-) -> Found:
-    """All cells, seed by seed."""
-    found: Found = {}
-    for seed in size.seeds:
-        for function, name, begin in product(functions, size.networks, STARTS):
-            progress(f"O2: {function}, {name}, {begin}, seed {seed}")
-            key = {"task": "O2", "cell": [function, name, begin], "seed": seed, "size": [size.samples, size.steps]}
-            task = partial(run_case, function, name, begin, seed, size)
-            found.setdefault((function, name, begin), {})[seed] = resume(key, task)
-    return found
-
-
-def median(runs: Mapping[int, Mapping[str, float]], key: str) -> float:
-    """Over seeds."""
-    return float(np.median([run[key] for run in runs.values()]))
+def cells(quick: bool) -> list[Cell]:
+    """The fitted networks; in a full run the large one on one function besides."""
+    if quick:
+        return cells_of(("2-4-1 G=5", "2-4-1 G=10"), (0,), samples="80", steps="100", rate="1e-2", line="15")
+    fitted = cells_of((PUBLISHED_NETWORK, "2-8-1 G=20"), range(25))
+    return fitted + cells_of((LARGE,), range(3), tuple(FUNCTIONS)[:1], samples="200", steps="500")
 
 
 Numbers = Mapping[str, float]
 """What a run returned."""
 
+Fits = Mapping[tuple[str, str, str], Mapping[int, Numbers]]
+"""Function, network, start -> seed -> numbers."""
 
-def by_seed(found: Found, first: str, second: str, lower: Callable[[Numbers, Numbers], bool]) -> dict[int, float]:
+
+def by_seed(found: Fits, first: str, second: str, lower: Callable[[Numbers, Numbers], bool]) -> dict[int, float]:
     """Share of the cells in which a run from one start is to one from another as asked, by seed."""
     cells = [c[:2] for c in found if c[2] == BASELINE]
     seeds = {seed for runs in found.values() for seed in runs}
     return {s: float(np.mean([lower(found[*c, first][s], found[*c, second][s]) for c in cells])) for s in sorted(seeds)}
 
 
-def ahead(found: Found, first: str, second: str) -> dict[int, float]:
-    """Share of cells in which both loss and error of one start lie below those of another."""
-    return by_seed(found, first, second, lambda a, b: a["loss"] < b["loss"] and a["error"] < b["error"])
-
-
-def collapses(found: Found, begin: str) -> dict[int, float]:
-    """Share of runs in which the effective rank falls in training."""
-    return by_seed(found, begin, begin, lambda a, b: a["rank after"] < b["rank at start"])
-
-
-def richer(found: Found, first: str, second: str) -> dict[int, float]:
-    """Share of runs in which one start's effective rank after training lies above another's."""
-    return by_seed(found, first, second, lambda a, b: a["rank after"] > b["rank after"])
-
-
 COST = "one seed of the large network takes a minute of processor time"
 
 
-def asked(fits: Found, group: Found, begin: str, other: str = BASELINE) -> list[Estimate]:
+def asked(fits: Fits, group: Fits, begin: str, other: str = BASELINE) -> list[Estimate]:
     """Errors first, then the two sentences on the kernel."""
+    ahead = by_seed(fits, begin, other, lambda a, b: a["loss"] < b["loss"] and a["error"] < b["error"])
+    collapses = by_seed(group, other, other, lambda a, b: a["rank after"] < b["rank at start"])
+    richer = by_seed(group, begin, other, lambda a, b: a["rank after"] > b["rank after"])
+    falls = "share of runs in which the baseline's effective rank falls"
+    below = "share of runs in which it ends below the power law's"
     return [
-        estimate("share of cells with lower loss and error", ahead(fits, begin, other), "mean", at_least=0.5),
-        *(
-            estimate(name, values, "mean", at_least=0.5, cost=COST)
-            for name, values in (
-                ("share of runs in which the baseline's effective rank falls", collapses(group, other)),
-                ("share of runs in which it ends below the power law's", richer(group, begin, other)),
-            )
-        ),
+        estimate("share of cells with lower loss and error", ahead, "mean", at_least=0.5),
+        estimate(falls, collapses, "mean", at_least=0.5, cost=COST),
+        estimate(below, richer, "mean", at_least=0.5, cost=COST),
     ]
 
 
-def ranks(found: Found, begin: str) -> str:
+def ranks(found: Fits, begin: str) -> str:
     """Median effective rank at the start and after training, in words."""
     values = [
         np.median([run[key] for c, runs in found.items() if c[2] == begin for run in runs.values()])
@@ -264,84 +196,61 @@ def ranks(found: Found, begin: str) -> str:
     return f"{values[0]:.2g} to {values[1]:.2g}"
 
 
-def beside(found: Found, begin: str, size: Size) -> tuple[Beside, ...]:
-    """Published errors beside ours, where both are of the published network."""
-    cells = []
+def besides(measured: Found, begin: str) -> tuple[Beside, ...]:
+    """Published errors beside ours, of the published network."""
+    cells: list[Beside] = []
     for function in FUNCTIONS:
-        runs = found.get((function, PUBLISHED_NETWORK, begin))
-        if runs:
-            mean, deviation = PUBLISHED.get((function, begin), (None, None))
-            choice = {"function": function, "network": PUBLISHED_NETWORK, "start": begin}
-            values = {seed: run["error"] for seed, run in runs.items()}
-            cells.append(
-                Beside(f"{function}, {begin}", "relative L2 error", values, mean, deviation, again=written(choice))
-            )
+        where = {"function": function, "network": PUBLISHED_NETWORK, "start": begin}
+        published = PUBLISHED.get((function, begin))
+        cells += beside(measured, f"{function}, {begin}", "relative L2 error", "error", where, published)
     return tuple(cells)
 
 
-def verdict(found: Found, size: Size) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """Judge errors and kernels under both pairs of exponents."""
-    fits = {cell: runs for cell, runs in found.items() if cell[1] != LARGE}
-    kernels = {"fitted": fits, "large": {cell: runs for cell, runs in found.items() if cell[1] == LARGE}}
+    found: dict[tuple[str, str, str], dict[int, Numbers]] = {}
+    for cell, record in measured.items():
+        found.setdefault((cell["function"], cell["network"], cell["start"]), {})[cell.seed] = record
+    fits = {place: runs for place, runs in found.items() if place[1] != LARGE}
+    kernels = {"fitted": fits, "large": {place: runs for place, runs in found.items() if place[1] == LARGE}}
+    size = next(iter(measured))
     readings, swapped = [], []
     for begin, (which, group) in product(EXPONENTS, kernels.items()):
         if not group:
             continue
         estimates = asked(fits, group, begin)
         text = f"effective rank of the kernel {ranks(group, BASELINE)} from the baseline, {ranks(group, begin)}"
-        shown = f"{size.samples} samples, {size.steps} steps"
         readings.append(
             Reading(
                 {"exponents": begin, "kernel": which},
                 measured=f"{text} from the power law",
                 corrected=estimates[0].holds is True,
-                cells=beside(fits, begin, size),
-                calibration=beside(fits, BASELINE, size),
-                size=shown,
+                cells=besides(measured, begin),
+                calibration=besides(measured, BASELINE),
+                size=f"{size['samples']} samples, {size['steps']} steps",
                 estimates=tuple(estimates),
             )
         )
         swapped.append(twin(asked(fits, group, BASELINE, begin)[:1]))
-    made = Readings(readings)
-    rows = tuple(
-        (*cell, *(f"{median(runs, key):.3g}" for key in ("loss", "error", "rank at start", "rank after")))
-        for cell, runs in found.items()
-    )
-    return made.verdict(
+    tenfold = twin(asked(*2 * (worse(found),), begin))
+    return Readings(readings).verdict(
         "O2",
         corrected="power-law starts end lower; the effective rank of the tangent kernel does not tell them from the"
         " baseline as stated",
-        details=DETAILS,
-        data={
-            "seeds": list(size.seeds),
-            "cells": [{"cell": c, "by seed": {str(s): run for s, run in runs.items()}} for c, runs in found.items()],
-        },
-        tables=(
-            Table(
-                "Medians over seeds",
-                ("function", "network", "start", "loss", "L2 error", "effective rank at start", "after training"),
-                rows,
-            ),
-        ),
+        data=raw(measured),
         mutations={"the baseline beats the power law": "holds" if "holds" in swapped else "refuted"},
-        controls={
-            "a baseline whose kernel collapses, and whose errors are tenfold": twin(asked(*2 * (worse(found),), begin))
-        },
+        controls={"a baseline whose kernel collapses, and whose errors are tenfold": tenfold},
     )
 
 
-def worse(found: Found) -> Found:
+def worse(found: Fits) -> Fits:
     """The runs with a baseline of which every sentence is true."""
     changes = {"loss": 1e9, "error": 1e9, "rank at start": 1e9, "rank after": 1e-9}
 
-    def worsened(runs: Mapping[int, Numbers]) -> dict[int, dict[str, float]]:
+    def worsened(runs: Mapping[int, Numbers]) -> dict[int, Numbers]:
         return {seed: {name: value * changes[name] for name, value in run.items()} for seed, run in runs.items()}
 
-    return {cell: worsened(runs) if cell[2] == BASELINE else runs for cell, runs in found.items()}
+    return {place: worsened(runs) if place[2] == BASELINE else runs for place, runs in found.items()}
 
 
-DETAILS = """Networks as in the paper's code: SiLU edges, cubic splines on uniform knots of [-1, 1] that vanish outside,
-no maps between the layers; here without its biases beside the splines. Adam, full batches. The kernel is that of the
-outputs at 128 of the samples. Errors are relative, in the 2-norm, on a grid of 50 x 50 points of the square (quick:
-15 x 15). The published errors are of 4000 samples. A cell is a function and a network; a start is ahead in it if the
-medians over seeds of both the final loss and the error are lower."""
+run = on_grid(GRID, cells, verdict)

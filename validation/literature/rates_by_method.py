@@ -24,22 +24,17 @@ rate (median over seeds), a reading holds if s is within 0.25 of 1 for gradient 
 in size for Levenberg-Marquardt. As corrected, the same without Adam, whose rates each basis may set otherwise.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Experiment, Factor, Reading, Readings, Table, Verdict, judge
+from refkan.claims import Cell, Choice, Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims.cells import Found, records
 from refkan.claims.experiments import written
-from refkan.claims.running.kept_parts import Parts, resume_from
 from refkan.training.optimizers import State
-from validation.grounds import require
-from validation.literature.answers import median
+from validation.statements import on_grid, raw
 
 CLAIMS = ("O8",)
 
@@ -62,22 +57,13 @@ OPEN = (
 )
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run: steps of the first-order methods and of the second-order one, and seeds."""
-
-    steps: int
-    newton: int
-    seeds: tuple[int, ...]
-    rates: tuple[str, ...] = OPEN[2].values
+PLACE = (
+    Factor("steps", ("2500",), "of the first-order methods", number=True),
+    Factor("newton", ("60",), "steps of the second-order method", number=True),
+)
 
 
-QUICK = Size(300, 30, (1, 2), ("0.01",))
-
-FULL = Size(2500, 60, (1, 2, 3))
-
-
-def start_of(choice: Mapping[str, str], seed: int) -> tuple[rk.LeastSquares, np.ndarray, float]:
+def start_of(choice: Choice | Cell, seed: int) -> tuple[rk.LeastSquares, np.ndarray, float]:
     """Return a problem whose residual can vanish along all modes, a start, and the distance to go."""
     rng = np.random.default_rng(seed)
     if choice["model"] == "layer":
@@ -93,22 +79,22 @@ def start_of(choice: Mapping[str, str], seed: int) -> tuple[rk.LeastSquares, np.
     return problem, true + DISTANCE * rng.normal(size=true.size), DISTANCE
 
 
-def slopes(choice: Mapping[str, str], seed: int, steps: int, newton: int) -> dict[str, Any]:
+def slopes(cell: Cell) -> dict[str, Any]:
     """Return eigenvalues, and of each method the rates of the modes with the slope over the eigenvalues."""
-    problem, start, distance = start_of(choice, seed)
+    problem, start, distance = start_of(cell, cell.seed)
     U, sigma, _ = np.linalg.svd(problem.jacobian(start), full_matrices=False)
     values, amplitudes = sigma**2, np.abs(U.T @ problem.residual(start))
     counted = (values >= LEAST_EIGENVALUE * values[0]) & (amplitudes >= LEAST_AMPLITUDE * amplitudes.max())
     values, U = values[counted], U[:, counted]
+    options: dict[str, dict[str, Any]] = {
+        "gd": {"learning_rate": 0.5 / values[0]},
+        "adam": {"learning_rate": float(cell["adam"]) * distance, "epsilon": 1e-30},
+        "levenberg-marquardt": {},
+    }
     found: dict[str, Any] = {"eigenvalues": values / values[0]}
     for method in METHODS:
-        options: dict[str, Any] = {}
-        if method == "gd":
-            options = {"learning_rate": 0.5 / values[0]}
-        elif method == "adam":
-            options = {"learning_rate": float(choice["adam"]) * distance, "epsilon": 1e-30}
-        count = newton if method in SECOND_ORDER else steps
-        rates = rates_of(*course(problem, start, U, method, count, options))
+        steps = int(cell["newton" if method in SECOND_ORDER else "steps"])
+        rates = rates_of(*course(problem, start, U, method, steps, options[method]))
         found[method] = {"rates": rates, "slope": slope(values, rates)}
     return found
 
@@ -145,83 +131,55 @@ def slope(values: np.ndarray, rates: np.ndarray) -> float:
     return float(np.polyfit(np.log(values[moving]), np.log(rates[moving]), 1)[0]) if moving.sum() >= 2 else 0.0
 
 
-def run_again(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
-    """Run one reading for a seed at full size."""
-    return slopes(choice, seed, FULL.steps, FULL.newton)
+GRID = Grid("O8", OPEN, PLACE, slopes)
+
+EXPERIMENT = GRID.experiment
 
 
-EXPERIMENT = Experiment(OPEN, run_again)
+def cells(quick: bool) -> list[Cell]:
+    """All readings; quickly those of one learning rate of Adam, with fewer steps."""
+    size, seeds = ({"steps": "300", "newton": "30"}, (1, 2)) if quick else ({}, (1, 2, 3))
+    readings = [reading for reading in GRID.every() if not quick or reading["adam"] == "0.01"]
+    return [GRID.cell(seed, **reading, **size) for reading in readings for seed in seeds]
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Measure the rates under all readings and judge."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
-    everything = [
-        {"model": model, "basis": basis, "adam": rate}
-        for model in OPEN[0].values
-        for basis in OPEN[1].values
-        for rate in OPEN[2].values
-    ]
-    under, left = [], []
-    for choice in everything:
-        if choice["adam"] not in size.rates:
-            left.append(choice)
-            continue
-        progress(f"O8: {written(choice)}")
-        runs = []
-        for seed in size.seeds:
-            key = {"task": "O8", **choice, "seed": seed, "steps": size.steps, "newton": size.newton}
-            runs.append(resume(key, partial(slopes, choice, seed, size.steps, size.newton)))
-        under.append((choice, runs))
-    return [verdict(under, left, size)]
-
-
-Under = Sequence[tuple[Mapping[str, str], Sequence[Mapping[str, Any]]]]
+def scales(runs: Sequence[Mapping[str, Any]], methods: Sequence[str], expected: float = 1.0) -> bool:
+    """Whether the median slopes of all these methods are the expected one."""
+    return all(abs(middle(runs, method) - expected) <= TOLERANCE for method in methods)
 
 
 def middle(runs: Sequence[Mapping[str, Any]], method: str) -> float:
     """Return the median slope of a method."""
-    return median([run[method]["slope"] for run in runs])
+    return float(np.median([run[method]["slope"] for run in runs]))
 
 
-def scales(runs: Sequence[Mapping[str, Any]], methods: Sequence[str], expected: float = 1.0) -> bool:
-    """Whether the slopes of all these methods are the expected one."""
-    return all(abs(middle(runs, method) - expected) <= TOLERANCE for method in methods)
-
-
-def verdict(under: Under, left: Sequence[Mapping[str, str]], size: Size) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """O8."""
+    under = {written(choice): list(records(measured, **choice).values()) for choice in GRID.every()}
+    steps = next(iter(measured))["steps"]
     results = []
-    for choice, runs in under:
+    for choice in GRID.every():
+        if not (runs := under[written(choice)]):
+            continue
         flat = scales(runs, SECOND_ORDER, 0.0)
-        results.append(
-            Reading(
-                choice,
-                scales(runs, FIRST_ORDER) and flat,
-                "slopes " + ", ".join(f"{method} {middle(runs, method):.2f}" for method in METHODS),
-                scales(runs, ("gd",)) and flat,
-                size=f"{len(size.seeds)} seeds, {size.steps} steps",
-            )
-        )
-    rows = [
-        (written(choice), *("/".join(f"{run[method]['slope']:.2f}" for run in runs) for method in METHODS))
-        for choice, runs in under
-    ]
-    modes = [len(run["eigenvalues"]) for _, runs in under for run in runs]
-    return Readings(results, left).verdict(
+        text = "slopes " + ", ".join(f"{method} {middle(runs, method):.2f}" for method in METHODS)
+        size = f"{len(runs)} seeds, {steps} steps"
+        held, corrected = scales(runs, FIRST_ORDER) and flat, scales(runs, ("gd",)) and flat
+        results.append(Reading(choice, held, text, corrected, size=size))
+    every = [runs for runs in under.values() if runs]
+    return Readings(results, [choice for choice in GRID.every() if not under[written(choice)]]).verdict(
         "O8",
-        details=f"Modes that count: {min(modes)} to {max(modes)} a run. " + DETAILS,
-        data={"seeds": list(size.seeds), "runs": [{"reading": dict(c), "runs": list(runs)} for c, runs in under]},
+        details=DETAILS,
+        data=raw(measured),
         mutations={
-            "Levenberg-Marquardt as well": judge(any(scales(runs, SECOND_ORDER) for _, runs in under), experiment=True),
-            "gradient descent neither": judge(any(scales(runs, ("gd",), 0.0) for _, runs in under), experiment=True),
+            "Levenberg-Marquardt as well": judge(any(scales(runs, SECOND_ORDER) for runs in every), experiment=True),
+            "gradient descent neither": judge(any(scales(runs, ("gd",), 0.0) for runs in every), experiment=True),
         },
         corrected="for gradient descent; Levenberg-Marquardt is free of it; Adam's rates lie between",
-        tables=(Table("Slope of log rate over log eigenvalue, of every seed", ("reading", *METHODS), tuple(rows)),),
     )
+
+
+run = on_grid(GRID, cells, verdict)
 
 
 DETAILS = """Gradient descent multiplies the amplitude of a mode by 1 - eta lambda: its slope is that of a quadratic. A

@@ -20,8 +20,6 @@ Criterion, fixed before the run: see the ledger. What the description leaves ope
 `grid_extension`. The ReLU ramps have equidistant kinks and trained outer weights.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -34,9 +32,8 @@ from refkan.analysis.exact.ranks.ranks import rank_of_matrix
 from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
 from refkan.analysis.exact.spectra.rational import rational_gram
-from refkan.claims import Reading, Readings, Table, Verdict, judge
+from refkan.claims import Reading, Readings, Verdict, judge
 from refkan.claims.experiments import written
-from validation.grounds import require
 from validation.literature.placed_knots import grid_extension
 
 CLAIMS = ("O1",)
@@ -53,7 +50,6 @@ Case = dict[str, Any]
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Certify the bound, fit the exponent of the ReLU ramps, and try grid extension."""
-    require(CLAIMS)
     degrees, grids, inputs = (1, 2, 3), (4, 8, 16), (1, 2, 5)
     if not quick:
         degrees, grids, inputs = (*degrees, 4, 5), (*grids, 32), (*inputs, 20)
@@ -167,10 +163,9 @@ def verdict(layers: Sequence[Case], ramps: Sequence[Case], extension: dict[str, 
     swapped = [theory and item.turned.holds for _, item in grid_extension.comparisons(extension)]
     listed = ", ".join(f"k = {degree}: {values[-1]:.5g}" for degree, values in C.items())
     relu = [rk.exact.certified_condition_number(rk.SplineSpace.uniform(4, n), which="relu_gram")[1] for n in (4, 8)]
-    return Verdict(
+    return made.verdict(
         "O1",
-        made.status,
-        f"{made.over()}. Nullity d - 1 an output in {sum(c['nullity'] == c['inputs'] - 1 for c in layers)} of"
+        measured=f"{made.over()}. Nullity d - 1 an output in {sum(c['nullity'] == c['inputs'] - 1 for c in layers)} of"
         f" {len(layers)} cases, exactly; condition at most C d in every one: {bounded(layers)} (largest quotient"
         f" {tightest:.3g}), C certified, {listed}, changed by at most"
         f" {max(abs(v[-1] / v[-2] - 1) for v in C.values()):.1%} over the last doubling; ReLU ramps n^{grown:.3f}; "
@@ -179,20 +174,6 @@ def verdict(layers: Sequence[Case], ramps: Sequence[Case], extension: dict[str, 
         " extension learns high frequencies better than its finest grid from the start is not part of it",
         details=DETAILS,
         data={"layers": list(layers), "ramps": list(ramps), "extension": extension},
-        tables=(
-            Table(
-                "Certified condition number of the single layer's Hessian off its null space, and C d",
-                ("degree", "intervals", "inputs", "nullity", "condition", "C d"),
-                tuple(
-                    (
-                        *(str(case[name]) for name in ("degree", "intervals", "inputs", "nullity")),
-                        f"{case['condition'][1]:.6g}",
-                        f"{case['of one input'][1] * case['inputs']:.6g}",
-                    )
-                    for case in layers
-                ),
-            ),
-        ),
         mutations={
             "without the factor d": judge(bounded(layers, 0.0)),
             "a null vector for each input": judge(all(case["nullity"] == case["inputs"] for case in layers)),
@@ -200,16 +181,10 @@ def verdict(layers: Sequence[Case], ramps: Sequence[Case], extension: dict[str, 
             "ReLU powers have a C of their own": judge(settles(relu)),
             "the finest grid from the start in place of extension": judge(all(swapped), experiment=True),
         },
-        readings=tuple(made.plain()),
     )
 
 
-DETAILS = """The bound is a theorem, with C(k) = sup over G of the condition number of one input's Gram matrix: see the
-docstring of the file for the two lines that prove it. The ranks are those of the rational matrices (a minor that is not
-zero modulo a prime, and null vectors that are multiplied out), the eigenvalues are enclosed by Ostrowski's theorem in
-ball arithmetic. Several outputs repeat the matrix, and so multiply the nullity.
-
-Grid extension is set against what it ends with: the same network on the finest grid, trained from the start. A single
-layer is a linear least-squares problem with the bounded condition number above; a network with a hidden layer is what
-the paper's experiments train. Errors are the amplitudes that are missing at the upper half of the target's
-frequencies, relative to those of the target."""
+DETAILS = """Ranks are those of the rational matrices (a minor that is not zero modulo a prime, null vectors that are
+multiplied out), eigenvalues are enclosed by Ostrowski's theorem in ball arithmetic. Several outputs repeat the matrix,
+and so multiply the nullity. Extension is set against the same network on the finest grid from the start; errors are
+amplitudes that are missing at the upper half of the target's frequencies, relative to those of the target."""

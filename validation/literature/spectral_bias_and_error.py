@@ -13,11 +13,7 @@ at least twice its error, for every seed. Its twin, which has to fail: the accur
 breadth, which does tell the error.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
 from itertools import permutations, product
 from typing import Any
 
@@ -25,10 +21,10 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import refkan as rk
-from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Table, Verdict, judge
-from refkan.claims.running.kept_parts import Parts, Resume, resume_from, run_task
+from refkan.claims import Cell, Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims.cells import Found
 from refkan.training.recipes import ordinary_setup
-from validation.grounds import require
+from validation.statements import on_grid, raw, tree
 
 CLAIMS = ("O9",)
 
@@ -74,19 +70,6 @@ OPEN = (
 OPTIONS: dict[str, dict[str, Any]] = {"adam": {"learning_rate": 1e-2}, "lbfgs": {}}
 
 
-@dataclass(frozen=True)
-class Size:
-    """Samples, steps, seeds, optimisers."""
-
-    samples: int
-    steps: int
-    seeds: tuple[int, ...]
-    optimisers: tuple[str, ...]
-
-
-QUICK, FULL = Size(60, 25, (0, 1), ("lbfgs",)), Size(150, 200, (0, 1, 2), ("adam", "lbfgs"))
-
-
 FRESH = 5
 """Fresh points for each sample, half of them for the error and half for that elsewhere."""
 
@@ -124,60 +107,40 @@ def breadths(kernel: np.ndarray) -> dict[str, float]:
     return {"effective-rank": float(values.sum() ** 2 / np.sum(values**2)), "count": count}
 
 
-def run_case(problem: str, architecture: str, optimiser: str, seed: int, size: Size) -> dict[str, float]:
+CELL = (
+    Factor("problem", PROBLEMS),
+    Factor("architecture", tuple(ARCHITECTURES)),
+    Factor("samples", ("150",), number=True),
+    Factor("steps", ("200",), number=True),
+)
+
+
+def run_cell(cell: Cell) -> dict[str, float]:
     """Breadth at the start, loss and error after training."""
-    loss, theta, errors = posed(problem, architecture, seed, size.samples)
+    loss, theta, errors = posed(cell["problem"], cell["architecture"], cell.seed, int(cell["samples"]))
     found = breadths(loss.ntk(theta))
-    result = rk.minimize(loss, theta, optimiser, size.steps, **OPTIONS[optimiser])
+    result = rk.minimize(loss, theta, cell["optimiser"], int(cell["steps"]), **OPTIONS[cell["optimiser"]])
     error, elsewhere = errors(result.theta)
     return found | {"loss": float(result.value), "error": error, ELSEWHERE: 1 / elsewhere}
 
 
-CELL = (
-    Factor("problem", PROBLEMS, ""),
-    Factor("architecture", tuple(ARCHITECTURES), ""),
-    OPEN[1],
-)
+GRID = Grid("O9", OPEN[1:], CELL, run_cell)
 
+EXPERIMENT = GRID.experiment
 
-def run_again(choice: Choice, seed: int) -> Mapping[str, Any]:
-    """Run one cell at full size."""
-    return run_case(choice["problem"], choice["architecture"], choice["optimiser"], seed, FULL)
-
-
-EXPERIMENT = Experiment(CELL, run_again)
-
-Runs = dict[str, dict[str, dict[int, dict[str, float]]]]
+Runs = Mapping[str, Mapping[str, Mapping[int, Mapping[str, float]]]]
 """Problem -> architecture -> seed -> numbers, of one optimiser."""
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Train all architectures on all problems."""
-    require(CLAIMS)
-    size = QUICK if quick else FULL
-    return [verdict(measure(size, progress, resume_from(checkpoints)), size)]
-
-
-def measure(
-    size: Size, progress: Callable[[str], None] = lambda message: None, resume: Resume = run_task
-) -> dict[str, Runs]:
-    """All cells: optimiser -> runs."""
-    found: dict[str, Runs] = {}
-    for seed, optimiser, problem, architecture in product(size.seeds, size.optimisers, PROBLEMS, ARCHITECTURES):
-        if problem == EQUATION and architecture == ROUGH:
-            continue
-        progress(f"O9: {problem}, {architecture}, {optimiser}, seed {seed}")
-        key = {
-            "task": "O9",
-            "cell": [problem, architecture, optimiser],
-            "seed": seed,
-            "size": [size.samples, size.steps],
-        }
-        result = resume(key, partial(run_case, problem, architecture, optimiser, seed, size))
-        found.setdefault(optimiser, {}).setdefault(problem, {}).setdefault(architecture, {})[seed] = result
-    return found
+def cells(quick: bool) -> list[Cell]:
+    """All architectures on all problems; quickly with one optimiser."""
+    size, seeds = ({"samples": "60", "steps": "25"}, (0, 1)) if quick else ({}, (0, 1, 2))
+    return [
+        GRID.cell(seed, optimiser=optimiser, problem=problem, architecture=architecture, **size)
+        for seed, optimiser in product(seeds, ("lbfgs",) if quick else OPEN[1].values)
+        for problem, architecture in product(PROBLEMS, ARCHITECTURES)
+        if (problem, architecture) != (EQUATION, ROUGH)
+    ]
 
 
 def correlation(runs: Mapping[str, Mapping[int, Mapping[str, float]]], measure: str) -> float:
@@ -202,8 +165,10 @@ def holds(by_problem: Runs, measure: str) -> bool:
     return sum(weak) >= PROBLEMS_NEEDED and any(counterexamples(runs, measure) for runs in by_problem.values())
 
 
-def verdict(found: Mapping[str, Runs], size: Size) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """Judge every measure and optimiser."""
+    found: dict[str, Runs] = tree(measured, "optimiser", "problem", "architecture")
+    size = next(iter(measured))
     readings = []
     for breadth, (optimiser, by_problem) in product(BREADTHS, found.items()):
         parts = []
@@ -214,44 +179,15 @@ def verdict(found: Mapping[str, Runs], size: Size) -> Verdict:
                 f"{problem}: correlation {correlation(runs, breadth):.2f}, counterexamples: {len(pairs)}{example}"
             )
         choice = {"breadth": breadth, "optimiser": optimiser}
-        shown = f"{size.samples} samples, {size.steps} steps"
+        shown = f"{size['samples']} samples, {size['steps']} steps"
         readings.append(Reading(choice, holds(by_problem, breadth), "; ".join(parts), size=shown))
-    left = [
-        {"breadth": breadth, "optimiser": optimiser}
-        for breadth, optimiser in product(BREADTHS, OPEN[1].values)
-        if optimiser not in found
-    ]
-    made = Readings(readings, left)
-    keys = (*BREADTHS, "loss", "error")
-    rows = tuple(
-        (optimiser, problem, name, *(f"{np.median([run[key] for run in by_seed.values()]):.3g}" for key in keys))
-        for optimiser, by_problem in found.items()
-        for problem, runs in by_problem.items()
-        for name, by_seed in runs.items()
-    )
-    first = readings[0]
-    return Verdict(
+    tried = [reading.choice for reading in readings]
+    every = ({"breadth": b, "optimiser": o} for b, o in product(BREADTHS, OPEN[1].values))
+    made, first = Readings(readings, [choice for choice in every if choice not in tried]), readings[0]
+    return made.verdict(
         "O9",
-        made.status,
-        f"{made.over()}. By {first.choice['breadth']}, {first.choice['optimiser']}: {first.measured}",
-        details=DETAILS,
-        data={
-            "seeds": list(size.seeds),
-            "runs": {
-                optimiser: {
-                    p: {name: {str(s): r for s, r in by_seed.items()} for name, by_seed in runs.items()}
-                    for p, runs in by_problem.items()
-                }
-                for optimiser, by_problem in found.items()
-            },
-        },
-        tables=(
-            Table(
-                "Medians over seeds",
-                ("optimiser", "problem", "architecture", "effective rank", "count", "loss", "relative error"),
-                rows,
-            ),
-        ),
+        measured=f"{made.over()}. By {first.choice['breadth']}, {first.choice['optimiser']}: {first.measured}",
+        data=raw(measured),
         mutations={
             "a high accuracy elsewhere does not imply a low error": judge(
                 any(holds(by_problem, ELSEWHERE) for by_problem in found.values()), experiment=True
@@ -261,11 +197,7 @@ def verdict(found: Mapping[str, Runs], size: Size) -> Verdict:
                 experiment=True,
             ),
         },
-        readings=tuple(made.plain()),
     )
 
 
-DETAILS = """KANs [d, 4, 1] and tanh MLPs of similar size. Regression: three waves in one variable, a product in two;
-five fresh points a sample, half of them for the error elsewhere. Helmholtz's equation u'' + 16 u = f in one dimension
-with u = (1 + x/2) sin(4 pi x) by collocation, sigmoid maps between the layers. The kernel is that of the residual at
-the start. Whether a broad spectrum goes with small errors is a question of the problem: see the correlations."""
+run = on_grid(GRID, cells, verdict)

@@ -32,7 +32,6 @@ import refkan as rk
 from refkan.claims import Status, Verdict, judge
 from refkan.networks import chebyshev_kan
 from refkan.networks.node_maps import NODE_MAPS
-from validation.grounds import require
 from validation.multilevel.coarse_subspace_exact import equal
 from validation.multilevel.nested_hierarchies import target
 from validation.rationals import Matrix
@@ -128,7 +127,6 @@ def relative(difference: np.ndarray, contributions: np.ndarray, blocks: list[tup
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Compare over the rationals, and in float64 for every edge, node map and tail."""
-    require(CLAIMS)
     n_samples, seeds = (150, 1) if quick else (2000, 5)
     exact = []
     for basis, order, outside in product(("spline", "relu"), (2, 3, 4), ("linear", "polynomial")):

@@ -40,7 +40,6 @@ import numpy as np
 
 from refkan.claims import Beside, Choice, Estimate, Figure, Reading, Table, Verdict, estimate
 from refkan.claims.experiments import written
-from validation.grounds import require
 from validation.multilevel.complementary_shares import (
     BASES,
     EXPERIMENT,
@@ -111,7 +110,6 @@ JUDGED = {"M1": ByCells(asked, control=times(spline_basis=1e9), twin=exchanged("
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Measure for 25 seeds, quickly for 3."""
-    require(CLAIMS)
     n_samples, steps, seeds = (200, 20, SEEDS[:3]) if quick else (1000, 80, SEEDS)
     results = []
     for node_map, start in SETS:

@@ -23,7 +23,6 @@ import refkan as rk
 from refkan.claims import Status, Verdict, judge
 from refkan.networks import chebyshev_kan
 from refkan.networks.node_maps import NODE_MAPS
-from validation.grounds import require
 from validation.multilevel.nested_bases import appended, nestings, properly_nested
 from validation.rationals import Matrix
 
@@ -145,7 +144,6 @@ def worst(results: Sequence[dict[str, Any]], of: int = 0) -> float:
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Measure all cases of both rows."""
-    require(CLAIMS)
     n_samples, steps, seeds = (200, 12, 1) if quick else (1000, 30, 2)
 
     def results(cases: Sequence[Case]) -> list[dict[str, Any]]:

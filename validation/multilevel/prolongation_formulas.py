@@ -13,7 +13,6 @@ import refkan as rk
 from refkan import truth
 from refkan.claims import Status, Verdict, judge
 from refkan.splines import transfer
-from validation.grounds import require
 from validation.rationals import (
     Matrix,
     Vector,
@@ -40,7 +39,6 @@ Pair = tuple[int, list[Fraction], list[Fraction]]
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Decide all three over the rationals."""
-    require(CLAIMS)
     seeds, most_intervals = (range(2), 3) if quick else (range(8), 6)
     pairs = [
         nested_pair(order, intervals, seed)

@@ -286,4 +286,4 @@ def courses(measured: Found, size: Size) -> Figure:
     return Figure.from_matplotlib(drawing, "table-two-courses", "Losses of multilevel training: each line a seed.")
 
 
-run = STATEMENT.runner(CLAIMS, verdicts)
+run = STATEMENT.runner(verdicts)

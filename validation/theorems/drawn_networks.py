@@ -1,7 +1,5 @@
 """Networks of splines with dyadic parameters, scaled so that activations do what a theorem supposes, and samples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise

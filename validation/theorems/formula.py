@@ -1,7 +1,5 @@
 """A statement of a paper that arithmetic decides: as printed, as corrected, and altered."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

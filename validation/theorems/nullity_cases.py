@@ -1,7 +1,5 @@
 """The networks on which the theorem on nullities is tried: named ones, small ones, deep ones, random ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count

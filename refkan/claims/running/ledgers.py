@@ -30,6 +30,8 @@ class Ledger:
         Whether a claim without a mutated twin is an error.
     recorded
         Statuses of rows at full size, beside which quick runs of experiments are told.
+    grounds
+        "module:function" that is called with the rows of a file before it runs, and raises if they cannot be judged.
     """
 
     program: str
@@ -40,3 +42,4 @@ class Ledger:
     papers: Mapping[str, str] = field(default_factory=dict)
     twins: bool = False
     recorded: Mapping[str, str] = field(default_factory=dict)
+    grounds: str = ""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import refkan
@@ -92,6 +93,8 @@ def run_file(
     more = _taken(file, getattr(module, "run", None), {k: value for k, value in given.items() if value is not None})
     if parts is not None and parts.only and "checkpoints" not in more:
         raise ValueError("keeps no parts: run it without --kept")
+    if ledger.grounds:
+        resolve_name(ledger.grounds)(file.ids)
     verdicts = check_answers(file, module.run(quick, lambda text: message(printable(text)), **more))
     without = [verdict.id for verdict in verdicts if not verdict.mutations]
     if ledger.twins and without:
@@ -212,10 +215,12 @@ def main(
     rows: Sequence[Row],
     papers: Mapping[str, str] | None = None,
     recorded: Mapping[str, str] | None = None,
+    grounds: str = "",
 ) -> int:
     """Run ``python -m PACKAGE`` with the claim files of `folder`, which answer `rows`; return the exit code.
 
-    `papers` are the full names of what sources abbreviate, for the report, `recorded` the statuses at full size.
+    `papers` are the full names of what sources abbreviate, for the report, `recorded` the statuses at full size;
+    `grounds` is that of `Ledger`.
     """
     ledger = Ledger(
         f"python -m {package}",
@@ -225,6 +230,7 @@ def main(
         partial(_command, package),
         papers or {},
         recorded=recorded or {},
+        grounds=grounds,
     )
     arguments = parser(ledger.program).parse_args(argv)
     try:

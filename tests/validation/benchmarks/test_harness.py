@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from validation.benchmarks.reporting.table import case_table, duration, notes
+from validation.benchmarks.reporting.markdown import duration, notes, series_table
 from validation.benchmarks.running import watch as watch_module
 from validation.benchmarks.running.harness import (
     Case,
@@ -47,15 +47,14 @@ def statuses(result: CaseResult) -> dict[str, str]:
 
 
 def table(result: CaseResult) -> str:
-    return case_table(json.loads(json.dumps(case_record(result), allow_nan=False)))
+    return series_table(json.loads(json.dumps(case_record(result), allow_nan=False)))
 
 
 def test_agreement_is_timed():
     result = run(contestant("ours"), contestant("peer"))
     assert statuses(result) == {"ours": "timed", "peer": "timed"}
     assert all(len(entry.seconds) == 3 and entry.difference == 0.0 for entry in result.entries)
-    assert "theirs/ours" in table(result)
-    assert "DISAGREES" not in table(result)
+    assert "disagrees" not in table(result)
 
 
 SABOTAGE = {
@@ -76,8 +75,8 @@ def test_disagreement_prints_no_times(kind):
     assert statuses(result) == {"ours": "agrees", "wrong": "disagrees", "peer": "agrees"}
     assert all(entry.seconds == [] for entry in result.entries)
     text = table(result)
-    assert "DISAGREES: wrong by" in text
-    assert not any(unit in text for unit in (" s ", " ms", " us", " ns", "theirs/ours"))
+    assert "| wrong | disagrees by" in text
+    assert not any(unit in text for unit in (" s ", " ms", " us", " ns"))
     record = json.loads(json.dumps(case_record(result), allow_nan=False))
     assert record["agreed"] is False
     assert all("seconds" not in entry and "theirs_over_ours" not in entry for entry in record["entries"])
@@ -85,7 +84,7 @@ def test_disagreement_prints_no_times(kind):
 
 def test_the_size_of_a_disagreement_is_stated():
     result = run(contestant("ours"), contestant("wrong", lambda: (TRUTH[0] * (1 + 1e-9), TRUTH[1])))
-    assert "DISAGREES: wrong by 1.0e-09, more than 1e-12: no times" in table(result)
+    assert "| wrong | disagrees by 1.0e-09, more than 1e-12: no times |" in table(result)
 
 
 def test_a_wide_tolerance_is_the_contestants_own():
@@ -109,7 +108,7 @@ def test_results_are_compared_after_timing_too():
 def test_a_missing_peer_is_skipped_by_name():
     result = run(contestant("ours"), contestant("rival", requires="no_such_module"))
     assert statuses(result) == {"ours": "timed", "rival": "skipped"}
-    assert "rival                      skipped: no_such_module is not installed" in table(result)
+    assert "| rival | skipped: no_such_module is not installed |" in table(result)
 
 
 def test_a_peer_may_be_left_out():
@@ -150,7 +149,7 @@ def test_a_failing_peer_lets_the_others_run():
 def test_without_ours_there_are_no_ratios():
     result = run(contestant("ours", requires="no_such_module"), contestant("peer"))
     assert result.ratio(result.entries[1]) is None
-    assert "theirs/ours" not in table(result)
+    assert " to " not in table(result)
 
 
 def test_ratio_is_the_median_of_the_ratios_within_rounds():

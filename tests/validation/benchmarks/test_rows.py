@@ -8,7 +8,7 @@ from validation.benchmarks.cases.network_cases import GaussNewtonCase
 from validation.benchmarks.measured import curves, degrees, layer, limits, scaling, spline_evaluation
 from validation.benchmarks.rows import ROWS, tasks
 from validation.benchmarks.running import watch
-from validation.benchmarks.running.harness import Case, CaseResult, Limit, Settings, installed, run_case
+from validation.benchmarks.running.harness import Case, CaseResult, Limit, Settings, run_case
 
 FAST = Settings(quick=True, rounds=2, seconds_per_timing=0.0)
 SMALL = GaussNewtonCase((2, 3, 4, 1), 5, 60)
@@ -28,23 +28,6 @@ def test_spline_evaluations_agree_with_the_design_matrix(kind):
     widths = np.diff(data.space.breakpoints)
     assert (widths.max() / widths.min() > 1.5) == (kind == "arbitrary")
     assert widths.max() / widths.min() <= 10.0
-
-
-@pytest.mark.skipif(not installed("torch"), reason="needs torch")
-@pytest.mark.parametrize("intervals", [8, 64])
-def test_dense_evaluations_agree_within_their_rounding(intervals):
-    case = spline_evaluation.by_all_functions(spline_evaluation.SplineCase(intervals, "uniform", 300))
-    assert [entry.status for entry in run_case(case, FAST).entries] == ["timed"] * 4
-
-
-def test_the_tolerance_of_truncated_powers_grows_with_their_cancellation():
-    tolerances = [
-        spline_evaluation.by_all_functions(spline_evaluation.SplineCase(n, "uniform", 100)).contestants[-1].tolerance
-        for n in (8, 64, 512)
-    ]
-    assert tolerances[0] < 1e-11  # ours and Cox-de Boor would pass as well
-    assert 8**3 < tolerances[1] / tolerances[0] < 8**5
-    assert tolerances[2] < 1e-4
 
 
 def test_work_is_scaled_to_that_of_the_first():
@@ -123,13 +106,6 @@ def test_sweeps_are_timed_in_a_process_of_their_own():
     one = Settings(quick=True, rounds=1, threads=1, seconds_per_timing=0.0)
     (entry,) = scaling.threads(LayerCase(2, 2, 4, samples=8)).run(one).entries
     assert 0.0 < entry.seconds[0] < 10.0
-
-
-def test_times_of_a_series():
-    cases = {n: LayerCase(2, 2, n, samples=8) for n in (4, 8)}
-    result = scaling.series("n", "intervals", cases).run(FAST)
-    assert [entry.name for entry in result.entries] == ["n = 4", "n = 8"]
-    assert all(len(entry.seconds) == FAST.rounds and min(entry.seconds) > 0 for entry in result.entries)
 
 
 def test_the_memory_of_many_points_is_measured():

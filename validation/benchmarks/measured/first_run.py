@@ -21,6 +21,7 @@ ENGINES = ("auto", "fast")
 ROUNDS, QUICK = 3, 1
 
 _RUN = """
+import time
 from validation.benchmarks.measured.first_run import run_networks
 run_networks()
 print(time.process_time())

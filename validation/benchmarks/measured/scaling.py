@@ -1,21 +1,13 @@
-"""How our times grow: with n (not at all), with Q and N (linearly), with a second thread; up to 1e7 points within 1 GB.
+"""How our times go with a second thread; up to 1e7 points within 1 GB."""
 
-The first entry of a series is what the others are divided by.
-"""
+from collections.abc import Callable, Iterator
 
-from collections.abc import Callable, Iterator, Mapping
-
-from validation.benchmarks.cases import refkan_layer
 from validation.benchmarks.cases.layer_case import LayerCase
-from validation.benchmarks.measured.limits import measure
 from validation.benchmarks.measured.startup import ROUNDS, child
-from validation.benchmarks.running.harness import Entry, Limit, Settings, Task
+from validation.benchmarks.running.harness import Entry, Settings, Task
 from validation.benchmarks.running.threads import COUNTS
 from validation.benchmarks.running.timing import interleave
 
-INTERVALS = (4, 16, 64, 256, 1024)
-OUTPUTS = (8, 16, 32, 64, 128)
-SAMPLES = (1024, 4096, 16384, 65536)
 POINTS = (100_000, 1_000_000, 10_000_000)
 SHAPES = ((2, 5, 16), (20, 20, 16), (64, 64, 16))
 
@@ -61,27 +53,10 @@ print(float(peak[0] if peak else resource.getrusage(resource.RUSAGE_SELF).ru_max
 
 def tasks(settings: Settings) -> Iterator[Task]:
     """Yield all series."""
-    intervals, outputs, samples = INTERVALS, OUTPUTS, SAMPLES
-    if settings.quick:
-        intervals, outputs, samples = intervals[::2], outputs[::2], samples[:2]
-    yield series("n", "intervals", {n: LayerCase(20, 20, n) for n in intervals})
-    yield series("Q", "outputs", {q: LayerCase(20, q, 16) for q in outputs})
-    yield series("N", "samples", {s: LayerCase(20, 20, 16, samples=s) for s in samples})
     for shape in SHAPES[1:2] if settings.quick else SHAPES:
         yield threads(LayerCase(*shape))
     for points in POINTS[:2] if settings.quick else POINTS:
         yield chunks(points)
-
-
-def series(axis: str, noun: str, cases: Mapping[int, LayerCase]) -> Task:
-    """Forward and backward sweeps of several layers, interleaved."""
-
-    def entries(settings: Settings) -> list[Entry]:
-        contestants = {f"{axis} = {value}": Limit(refkan_layer.backward(case).run) for value, case in cases.items()}
-        return measure(contestants, settings)
-
-    title = f"layer of 20 inputs against the number of {noun} {axis}, forward + backward"
-    return Task(title, {"against": axis}, entries)
 
 
 def threads(case: LayerCase) -> Task:

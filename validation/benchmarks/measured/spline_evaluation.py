@@ -1,14 +1,5 @@
-"""Evaluating a cubic spline at many unsorted points: refkan against SciPy, and against dense evaluations in PyTorch.
+"""Evaluating a cubic spline at many unsorted points: refkan against SciPy."""
 
-Those evaluate all basis functions at every point, as most spline networks do: their cost and memory grow with the
-number of intervals, so that points are fewer. The sum over truncated powers cancels: its tolerance is one rounding
-error of its largest sum of absolute contributions, sum_i |w_i| psi_i(b), relative to the largest value; its difference
-is shown beside its time.
-"""
-
-from __future__ import annotations
-
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,13 +10,11 @@ from scipy.interpolate import BSpline
 import refkan as rk
 from refkan.base.array_types import FloatArray
 from validation.benchmarks.running.harness import Arrays, Case, Contestant, Settings, Task, Timed, task
-from validation.benchmarks.running.program import PEERS
 
 ORDER = 4
 INTERVALS = (8, 64, 512)
 KNOTS = ("uniform", "arbitrary")
 SEED = 20
-DENSE_POINTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -90,34 +79,3 @@ def cases(points: int) -> Iterator[SplineCase]:
     for intervals in INTERVALS:
         for kind in KNOTS:
             yield SplineCase(intervals, kind, points)
-
-
-def dense_tasks(settings: Settings) -> Iterator[Task]:
-    """Yield a case for each number of intervals, uniform knots."""
-    for intervals in INTERVALS[:2] if settings.quick else INTERVALS:
-        yield task(by_all_functions(SplineCase(intervals, "uniform", DENSE_POINTS)))
-
-
-def by_all_functions(data: SplineCase) -> Case:
-    """Our contestant, SciPy's and the two dense ones on one spline."""
-    w = rk.ChangeOfBasis(data.space).to_relu(data.coefficients)
-
-    def peer(name: str, coefficients: FloatArray) -> Timed:
-        module = importlib.import_module(f"{PEERS}.torch_layers")
-        timed: Timed = getattr(module, name)(data.x, data.space.knots, coefficients)
-        return timed
-
-    contributions = np.abs(w) * (data.space.domain[1] - data.space.knots[: data.space.dim]) ** (ORDER - 1)
-    tolerance = np.finfo(float).eps * contributions.sum() / np.abs(data.reference()[0]).max()
-    dense = [
-        Contestant("torch, dense Cox-de Boor", lambda: peer("cox_de_boor", data.coefficients), "torch"),
-        Contestant(
-            "torch, ReLU powers",
-            lambda: peer("relu_powers", w),
-            "torch",
-            max(1e-12, float(tolerance)),
-            note="all powers at all points; the sum cancels like eps n^(r-1)",
-        ),
-    ]
-    title = f"{data.title}, by all basis functions"
-    return Case(title, data.reference, [*data.contestants(), *dense], data.parameters)

@@ -1,6 +1,4 @@
-"""Layers in PyTorch, the leanest one and those of libraries, and one spline at many points: in double precision."""
-
-from __future__ import annotations
+"""Layers in PyTorch, the leanest one and those of libraries: in double precision."""
 
 import os
 from collections.abc import Callable
@@ -16,9 +14,6 @@ from validation.benchmarks.running.harness import Arrays, Timed
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-
-CHUNK = 4096
-"""Points of a spline at once: all of them would need gigabytes, and stay in no cache."""
 
 
 def tensor(array: np.ndarray[Any, Any], requires_grad: bool = False) -> torch.Tensor:
@@ -135,25 +130,3 @@ def backward(case: LayerCase, make: Callable[[LayerCase], TorchLayer]) -> Timed:
         return y, layer.to_papers_shape(d_coefficients), dx
 
     return Timed(run, collect)
-
-
-def cox_de_boor(x: Array, knots: Array, coefficients: Array) -> Timed:
-    """Return the timed evaluation of a spline by the recursion over all intervals."""
-    t = tensor(knots)
-    return _timed_spline(x, coefficients, lambda points: basis(points, t))
-
-
-def relu_powers(x: Array, knots: Array, weights: Array) -> Timed:
-    """Return the timed evaluation of sum_i w_i max(x - t_i, 0)^3."""
-    t = tensor(knots[: weights.size])
-    return _timed_spline(x, weights, lambda points: torch.relu(points.unsqueeze(-1) - t) ** DEGREE)
-
-
-def _timed_spline(x: Array, coefficients: Array, rows: Callable[[torch.Tensor], torch.Tensor]) -> Timed:
-    parts, c = tensor(x).split(CHUNK), tensor(coefficients)
-
-    def run() -> torch.Tensor:
-        with torch.no_grad():
-            return torch.cat([rows(part) @ c for part in parts])
-
-    return Timed(run, lambda y: (y.numpy(),))

@@ -1,11 +1,48 @@
 """Markdown tables of a record: times of contestants side by side, series, and what was asked."""
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from validation.benchmarks.reporting.table import CaseData, EntryData, duration, spread, three_digits
 from validation.benchmarks.reporting.targets import Outcome
+from validation.benchmarks.running.record import CaseData, EntryData
 from validation.records.markdown import markdown_table
+
+
+def duration(seconds: float) -> str:
+    """Return a duration with three significant digits and a unit.
+
+    Examples
+    --------
+    >>> duration(0.00123), duration(2.5e-5), duration(3.0)
+    ('1.23 ms', '25 us', '3 s')
+    """
+    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if seconds >= unit:
+            return f"{three_digits(seconds / unit)} {name}"
+    return f"{three_digits(seconds / 1e-9)} ns"
+
+
+def three_digits(number: float) -> str:
+    """Return a number with three significant digits and without an exponent.
+
+    Examples
+    --------
+    >>> three_digits(12.345), three_digits(1234.0), three_digits(0.01234)
+    ('12.3', '1230', '0.0123')
+    """
+    rounded = float(f"{number:.3g}")
+    return f"{rounded:.0f}" if abs(rounded) >= 100 else f"{rounded:.3g}"
+
+
+def spread(numbers: Mapping[str, Any]) -> str:
+    """Return a median with its quartiles.
+
+    Examples
+    --------
+    >>> spread({"median": 12.345, "quartiles": [11.9, 1234.0]})
+    '12.3 (11.9 to 1230)'
+    """
+    return "{} ({} to {})".format(*map(three_digits, (numbers["median"], *numbers["quartiles"])))
 
 
 def label(case: CaseData, names: Sequence[str]) -> str:
@@ -19,24 +56,12 @@ def times_table(cases: Sequence[CaseData], names: Sequence[str]) -> str:
     """Return a table of a line a case and a column a contestant: median time, and how many times ours."""
     if not cases:
         return "Not measured.\n"
-    return _side_by_side(cases, names, lambda case, entry: _cell(entry, entry is case["entries"][0])) + _reasons(cases)
-
-
-def differences_table(cases: Sequence[CaseData], names: Sequence[str]) -> str:
-    """Return a table of the largest differences from the reference, relative to its largest value."""
-    return _side_by_side(
-        cases, names, lambda _, entry: f"{float(entry['difference']):.0e}" if "difference" in entry else ""
-    )
-
-
-def _side_by_side(cases: Sequence[CaseData], names: Sequence[str], cell: Callable[[CaseData, EntryData], str]) -> str:
-    """Return a table of a line a case and a column a contestant, empty where a case has no such contestant."""
     contestants = list(dict.fromkeys(entry["name"] for case in cases for entry in case["entries"]))
     rows = []
     for case in cases:
-        cells = {entry["name"]: cell(case, entry) for entry in case["entries"]}
+        cells = {entry["name"]: _cell(entry, entry is case["entries"][0]) for entry in case["entries"]}
         rows.append([label(case, names), *(cells.get(name, "") for name in contestants)])
-    return markdown_table(["", *contestants], rows)
+    return markdown_table(["", *contestants], rows) + _reasons(cases)
 
 
 def _cell(entry: EntryData, is_ours: bool) -> str:
@@ -62,55 +87,29 @@ def _reasons(cases: Sequence[CaseData]) -> str:
 def series_table(case: CaseData) -> str:
     """Return the entries of a case one below the other: time, and over the time of the first."""
     first = case["entries"][0]["name"]
-    rows = [
-        [entry["name"], duration(entry["seconds"]["median"]), spread(entry["theirs_over_ours"])]
-        if entry["status"] == "timed"
-        else [entry["name"], f"{entry['status']}: {entry.get('reason', '')}", ""]
-        for entry in case["entries"]
-    ]
+    rows = [[entry["name"], *_times(entry)] for entry in case["entries"]]
     return markdown_table(["", "median", f"over {first} (quartiles)"], rows)
 
 
-def asked(outcomes: Sequence[Outcome]) -> str:
-    """Return what a group asked, "at least 8 / 20 / 40"."""
-    first = outcomes[0].target
-    numbers = dict.fromkeys(_number(o.target.asked, o) for o in outcomes)
-    sign = "at least" if first.at_least else "at most"
-    return f"{sign} {' / '.join(numbers if len(numbers) == 1 else [_number(o.target.asked, o) for o in outcomes])}"
+def _times(entry: EntryData) -> list[str]:
+    if entry["status"] == "timed":
+        ratio = spread(entry["theirs_over_ours"]) if "theirs_over_ours" in entry else ""  # none where ours is missing
+        return [duration(entry["seconds"]["median"]), ratio]
+    if entry["status"] == "disagrees":
+        by, most = float(entry["difference"]), entry["tolerance"]
+        return [f"disagrees by {by:.1e}, more than {most:.0e}: no times", ""]
+    return [f"{entry['status']}: {entry.get('reason', '')}", ""]
+
+
+def asked(outcome: Outcome) -> str:
+    """Return what was asked, "at least 8"."""
+    sign = "at least" if outcome.target.at_least else "at most"
+    return f"{sign} {_number(outcome.target.asked, outcome)}"
 
 
 def _number(value: float, outcome: Outcome) -> str:
     """Shares of a machine's rate are percentages."""
     return f"{100 * value:.0f} %" if "share" in outcome.target.group else three_digits(value)
-
-
-def groups(outcomes: Sequence[Outcome]) -> list[tuple[str, list[Outcome]]]:
-    """Return the outcomes by the line of the table that they belong to."""
-    return [(name, list(members)) for name, members in groupby(outcomes, key=lambda outcome: outcome.target.group)]
-
-
-def grouped_table(outcomes: Sequence[Outcome]) -> str:
-    """Return a line a group: what was asked, the medians, how many are met."""
-    rows = []
-    for name, members in groups(outcomes):
-        points = _points([o.target.point for o in members])
-        medians = " / ".join("-" if o.measured is None else _number(o.measured["median"], o) for o in members)
-        rows.append([f"{name} ({points})" if points else name, asked(members), medians, tally(members)])
-    return markdown_table(["", "asked", "measured", "met"], rows)
-
-
-def _points(points: Sequence[str]) -> str:
-    """Return the points of a group in one text, a name that they share said once.
-
-    Examples
-    --------
-    >>> _points(["n = 8", "n = 64"]), _points(["cached", ""]), _points([""])
-    ('n = 8, 64', 'cached', '')
-    """
-    heads = {point.partition(" = ")[0] for point in points}
-    if len(heads) == 1 and all(" = " in point for point in points):
-        return f"{heads.pop()} = {', '.join(point.partition(' = ')[2] for point in points)}"
-    return ", ".join(filter(None, points))
 
 
 def tally(outcomes: Sequence[Outcome]) -> str:
@@ -133,10 +132,21 @@ def outcome_cells(outcome: Outcome) -> list[str]:
         measured = median if low == high == median else f"{median} ({low} to {high})"
         met = "yes" if outcome.met else "no"
     against = outcome.fastest + "".join(f"; without {name}" for name in outcome.missing)
-    return [what, asked([outcome]), measured, against, met]
+    return [what, asked(outcome), measured, against, met]
 
 
 def targets_table(outcomes: Sequence[Outcome]) -> str:
     """Return a line a target."""
     header = ["", "asked", "measured (quartiles)", "fastest of those compared with", "met"]
     return markdown_table(header, map(outcome_cells, outcomes))
+
+
+def notes(cases: Iterable[CaseData]) -> list[tuple[str, str]]:
+    """Return what contestants that were not skipped say of themselves, (name, note) once each."""
+    said = {
+        (entry["name"], entry["note"]): None
+        for case in cases
+        for entry in case["entries"]
+        if "note" in entry and entry["status"] != "skipped"
+    }
+    return list(said)

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
-from validation.benchmarks.reporting import markdown
-from validation.benchmarks.reporting.figures import captions, figures
-from validation.benchmarks.reporting.table import CaseData, duration, notes
-from validation.benchmarks.reporting.targets import Outcome, judge
-from validation.benchmarks.running.record import by_row, cases, trimmed
+from validation.benchmarks.reporting import figures, markdown
+from validation.benchmarks.reporting.targets import judge
+from validation.benchmarks.running.record import CaseData, by_row, cases, trimmed
 from validation.records.markdown import markdown_table
 
 ROOT = Path(__file__).parents[3]
@@ -53,40 +51,30 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def write_page(folder: Path, document: Mapping[str, Any]) -> list[Path]:
-    """Write speed.md and its figures into a folder and return their paths."""
-    outcomes = judge(document)
-    pictures = {folder / f"{figure.name}.png": figure for figure in figures(document, outcomes)}
-    for path, figure in pictures.items():
-        write_atomically(path, figure.png)
-    write_atomically(folder / NAME, page(document).encode())
-    return [folder / NAME, *pictures]
-
-
-def target_lines(document: Mapping[str, Any]) -> list[str]:
-    """Return a line for each target that the record says something of, and their count."""
-    outcomes = judge(document)
-    measured = [outcome for outcome in outcomes if outcome.measured is not None]
-    lines = []
-    for outcome in measured:
-        what, asked, numbers, against, met = markdown.outcome_cells(outcome)
-        lines.append(f"{'met    ' if met == 'yes' else 'not met'}  {what}: {numbers}, asked {asked}  [{against}]")
-    return [*lines, f"targets met: {markdown.tally(outcomes)}"]
+    """Write speed.md and its figure into a folder and return their paths."""
+    paths = [folder / NAME]
+    write_atomically(paths[0], page(document).encode())
+    if "curves" in by_row(document):
+        paths.append(folder / f"{figures.NAME}.png")
+        write_atomically(paths[1], figures.curves(document).png)
+    return paths
 
 
 def page(document: Mapping[str, Any]) -> str:
     """Return the page on speed."""
     outcomes = judge(document)
-    found = captions(document, outcomes)
-    return "\n".join(
-        [
-            "# Speed\n",
-            f"{circumstances(document)}\n",
-            _METHOD,
-            *_targets(outcomes, found),
-            *_rows(document, found),
-            *_peers(document),
-        ]
-    )
+    parts = [
+        "# Speed\n",
+        f"{circumstances(document)}\n",
+        _METHOD,
+        "## Asked and measured\n",
+        f"Targets met: {markdown.tally(outcomes)}. What limits those that are not met, and how far the machine"
+        " would go: [what limits](kernels.md#what-limits).\n",
+        markdown.targets_table(outcomes),
+        *_rows(document),
+        *_peers(document),
+    ]
+    return "\n".join(parts)
 
 
 def circumstances(document: Mapping[str, Any]) -> str:
@@ -111,23 +99,7 @@ def _elsewhere(document: Mapping[str, Any]) -> str:
     )
 
 
-def _picture(name: str, found: Mapping[str, str]) -> list[str]:
-    return [f"![{name}]({name}.png)\n", f"{found[name]}\n"] if name in found else []
-
-
-def _targets(outcomes: Sequence[Outcome], found: Mapping[str, str]) -> list[str]:
-    return [
-        "## Asked and measured\n",
-        f"Targets met: {markdown.tally(outcomes)}. What limits those that are not met, and how far the machine"
-        " would go: [what limits](kernels.md#what-limits).\n",
-        markdown.grouped_table(outcomes),
-        *_picture("speed-targets", found),
-        "Each target by itself, with the quartiles of what was measured:\n",
-        markdown.targets_table(outcomes),
-    ]
-
-
-def _rows(document: Mapping[str, Any], found: Mapping[str, str]) -> list[str]:
+def _rows(document: Mapping[str, Any]) -> list[str]:
     """Return the tables of every row that the record holds, in the order of the page."""
     rows = by_row(document)
 
@@ -138,21 +110,15 @@ def _rows(document: Mapping[str, Any], found: Mapping[str, str]) -> list[str]:
     parts = [
         "## One spline at many points\n",
         markdown.times_table(some("spline-evaluation"), ("n", "knots", "points")),
-        "By all basis functions, as most spline networks compute them:\n",
-        markdown.times_table(some("dense-evaluation"), ("n", "points")),
-        "Largest differences from the reference, relative to its largest value:\n",
-        markdown.differences_table(some("dense-evaluation"), ("n",)),
     ]
     for sweep in sweeps:
         parts += [f"## {layers}, {sweep}\n", markdown.times_table(some("layer", sweep=sweep), LAYER)]
-    parts += ["## Time against n, Q and N\n", *_picture("speed-curves", found)]
-    for against in "nQN":
-        parts += [markdown.times_table(some("curves", against=against), (against,))]
-    for case in (c for axis in "nQN" for c in some("scaling", against=axis)):
-        parts += [f"{case['title']}, refkan alone, interleaved:\n", markdown.series_table(case)]
+    parts += ["## Time against n, Q and N\n"]
+    parts += [f"![{figures.NAME}]({figures.NAME}.png)\n\n{figures.CAPTION}\n"] if "curves" in rows else []
+    parts += [markdown.times_table(some("curves", against=against), (against,)) for against in "nQN"]
     parts += ["## Threads\n", markdown.times_table(some("scaling", against="threads"), LAYER)]
     parts += ["## Many points in chunks\n", _chunks(some("scaling", against="points"))]
-    parts += ["## The machine's limits\n", *_picture("speed-machine", found), *_series(some("limits", of="machine"))]
+    parts += ["## The machine's limits\n", *_series(some("limits", of="machine"))]
     parts += ["Forward + backward of layers; in parentheses the share of the limit that is reached:\n"]
     parts += [markdown.times_table(some("limits", of="layer"), LAYER), "Evaluation of cubic splines:\n"]
     parts += [markdown.times_table(some("limits", of="evaluation"), ("n", "knots", "points"))]
@@ -173,7 +139,7 @@ def _series(found: Sequence[CaseData]) -> list[str]:
 def _chunks(found: Sequence[CaseData]) -> str:
     entries = [(case["parameters"]["points"], case["entries"][0]) for case in found]
     rows = [
-        [f"{points:.0e}", duration(entry["seconds"]["median"]), f"{entry['megabytes']:.0f} MB"]
+        [f"{points:.0e}", markdown.duration(entry["seconds"]["median"]), f"{entry['megabytes']:.0f} MB"]
         for points, entry in entries
         if entry["status"] == "timed"
     ]
@@ -183,7 +149,7 @@ def _chunks(found: Sequence[CaseData]) -> str:
 
 def _peers(document: Mapping[str, Any]) -> list[str]:
     said: dict[str, list[str]] = {}
-    for name, note in notes(case for _, case in cases(document)):
+    for name, note in markdown.notes(case for _, case in cases(document)):
         said.setdefault(name, []).append(note)
     lines = [f"* {name}: {'; '.join(texts)}.\n" for name, texts in said.items()]
     return ["## How the peers are run\n", "".join(lines)]

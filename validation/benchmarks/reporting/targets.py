@@ -5,37 +5,22 @@ time in that case), and a number. What is measured is the median over rounds of 
 round; for some targets seconds or megabytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from validation.benchmarks.measured.degrees import CUBIC, FREE, OTHERS
 from validation.benchmarks.measured.limits import DGEMM
-from validation.benchmarks.reporting.table import CaseData, EntryData
 from validation.benchmarks.running.harness import Parameters
-from validation.benchmarks.running.record import by_row
+from validation.benchmarks.running.record import CaseData, EntryData, by_row
 
 
 @dataclass(frozen=True)
 class Target:
-    """One number that was asked for.
+    """One number that was asked for, of the case of a row that has the parameters `where`.
 
-    Attributes
-    ----------
-    group, point
-        The line of the table it belongs to, and which of the line's numbers it is.
-    row, where
-        The row, and the parameters of the case that are fixed.
-    against
-        Contestants, of whom the fastest counts.
-    asked
-        The number.
-    at_least
-        Whether the measured number must be at least or at most what was asked.
-    quantity
-        "ratio" (theirs over ours), or "seconds" or "megabytes" of the contestant itself.
+    `group` and `point` name it in the table, `against` are contestants, of whom the fastest counts. `quantity` is
+    "ratio" (theirs over ours), or "seconds" or "megabytes" of the contestant itself.
     """
 
     group: str

@@ -1,7 +1,5 @@
 """The harness: contestants are checked to agree, then timed in interleaved rounds."""
 
-from __future__ import annotations
-
 import gc
 import importlib.util
 import math
@@ -32,20 +30,11 @@ class Timed:
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way of computing the results of a case.
+    """One way of computing the results of a case: `build` sets up outside the clock.
 
-    Attributes
-    ----------
-    name
-        As the table shows it.
-    build
-        Sets up outside the clock.
-    requires
-        The module that must be importable; the contestant is skipped where it is not.
-    tolerance
-        Largest difference from the reference, relative to its largest entry, array by array.
-    note
-        Why the tolerance is wide, or what was done to make the results comparable.
+    It is skipped where the module `requires` cannot be imported. `tolerance` is the largest difference from the
+    reference, relative to its largest entry, array by array; `note` says why it is wide, or what was done to make the
+    results comparable.
     """
 
     name: str

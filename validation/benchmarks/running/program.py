@@ -11,18 +11,9 @@ PEERS = "validation.benchmarks.peers"
 
 @dataclass(frozen=True)
 class Program:
-    """A contestant of any case of its kind.
+    """A contestant of any case of its kind, built by functions of a module that take a case and return a Timed.
 
-    Attributes
-    ----------
-    name
-        As the table shows it.
-    module
-        Where its functions are, each of which takes a case, and `layer` where there is one, and returns a Timed.
-    layer
-        Name of the function of that module that makes the layer of a case.
-    requires, tolerance, note
-        As for a Contestant.
+    `layer` is the name of the function of that module that makes the layer of a case, where there is one.
     """
 
     name: str

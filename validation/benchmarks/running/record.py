@@ -19,6 +19,10 @@ NAME = "benchmarks.json"
 FORMAT = 2
 DISTRIBUTIONS = ("numpy", "scipy", "numba", *PEERS)
 
+CaseData = Mapping[str, Any]
+EntryData = Mapping[str, Any]
+"""A case of a record, and a contestant of it."""
+
 
 class Record:
     """The cases of a folder's record that belong to the present sources, versions, processor and settings.
@@ -51,15 +55,9 @@ class Record:
             if stored["key"] == self._keys.get(row):
                 self._rows[row] = stored["cases"]
 
-    def kept(self, row: str, title: str, disturbed: float = math.inf) -> dict[str, Any] | None:
-        """Return the stored case of that title, unless it must be measured again.
-
-        That is so where something failed, and where more than `disturbed` processors were busy with something else.
-        """
-        for case in self._rows[row]:
-            if case["title"] == title and not _failed(case) and (case["elsewhere"] or 0.0) <= disturbed:
-                return case
-        return None
+    def kept(self, row: str, title: str) -> dict[str, Any] | None:
+        """Return the stored case of that title, unless something failed in it."""
+        return next((case for case in self._rows[row] if case["title"] == title and not failed(case)), None)
 
     def put(self, row: str, result: CaseResult) -> dict[str, Any]:
         """Store a case in place of an earlier one of its title, write the file, and return what was stored."""
@@ -89,7 +87,7 @@ def _read(path: Path) -> dict[str, Any]:
     return document["rows"] if isinstance(document, dict) and document.get("format") == FORMAT else {}
 
 
-def _failed(case: Mapping[str, Any]) -> bool:
+def failed(case: Mapping[str, Any]) -> bool:
     """Whether results disagree or ours, the first entry, failed; a peer's failure is its result."""
     return not case["agreed"] or case["entries"][0]["status"] == "failed"
 
@@ -141,22 +139,14 @@ def _quartiles(spread: Spread) -> dict[str, Any]:
     return {"median": spread.median, "quartiles": [spread.lower, spread.upper]}
 
 
-def trimmed(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record without the seconds of single rounds, numbers to four digits."""
-    return _trim(document)
-
-
-def _trim(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _trim(item) for key, item in value.items() if key != "key" and not _is_rounds(key, item)}
+def trimmed(value: Any) -> Any:
+    """Return a record without its keys and the seconds of single rounds, numbers to four digits."""
+    if isinstance(value, Mapping):  # the configuration has a number of rounds; an entry has the seconds of each
+        items = ((k, v) for k, v in value.items() if k != "key" and not (k == "rounds" and isinstance(v, list)))
+        return {key: trimmed(item) for key, item in items}
     if isinstance(value, list):
-        return [_trim(item) for item in value]
+        return [trimmed(item) for item in value]
     return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
-def _is_rounds(key: str, item: Any) -> bool:
-    """The configuration has a number of rounds; an entry has the seconds of each."""
-    return key == "rounds" and isinstance(item, list)
 
 
 def by_row(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -4,8 +4,6 @@ For a symmetric K >= 0 of N rows and any m, trace(K^m)/N <= rho(K)^m <= trace(K^
 ends differ by the factor N^(1/m), and the errors of the squarings, which double at each, are divided by m again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

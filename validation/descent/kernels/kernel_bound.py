@@ -10,8 +10,6 @@ kernel is at least d_p d_p^T, d_p >= delta the leftmost function; with v the top
 So a layer has the ratio 1/delta^2 at most. NTK_S is the sum over the layers, NTK_R at least each of its terms.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,16 +30,9 @@ ROUNDING = 1e-12
 class LayerKernels:
     """The kernel of a layer and its factors, for N samples, Q outputs of the network and P inputs of the layer.
 
-    Attributes
-    ----------
-    G : array (N Q, N Q)
-        From the derivatives of the outputs of the network in those of the layer, rows sample-major.
-    K : dict of arrays (N, N)
-        sum_p K^p, "spline" and "relu".
-    direct : dict of arrays (N Q, N Q)
-        The kernel from the layer's columns of the Jacobian, "spline" and "relu".
-    first : array (N, P)
-        The leftmost scaled ReLU power at the inputs of the layer.
+    G (N Q, N Q) is made of the derivatives of the network's outputs in the layer's, rows sample-major; K (N, N) is
+    sum_p K^p, by basis; `direct` (N Q, N Q) is the kernel from the layer's columns of the Jacobian, by basis, and
+    `first` (N, P) the leftmost scaled ReLU power at the inputs of the layer.
     """
 
     G: np.ndarray

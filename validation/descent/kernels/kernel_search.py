@@ -6,8 +6,6 @@ domain, where the kernels of both bases agree for r = 2, and without influence o
 the following layer nearly constant in both bases.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -26,16 +24,9 @@ DECADES = (-2.0, 3.0)
 
 @dataclass(frozen=True)
 class Family:
-    """All networks of a shape, as points of a unit cube.
+    """All networks of a shape, as points of a unit cube; `spectators` are more nodes in each hidden layer.
 
-    Attributes
-    ----------
-    order, intervals, widths, samples
-        The shape; `widths` without spectators.
-    node_map : {"none", "affine", "sigmoid"}
-        "affine" maps the range of each node's activations onto any part of [0, 1].
-    spectators : int
-        More nodes in each hidden layer.
+    The map "affine" takes the range of each node's activations to any part of [0, 1].
     """
 
     order: int

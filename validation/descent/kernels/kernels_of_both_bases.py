@@ -4,8 +4,6 @@ From w = A^T u follows grad_u = A grad_w, so J_w = J_u A^-T: A^-1, which is r cu
 the columns of each edge.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any

@@ -1,7 +1,5 @@
 """N1: rho(NTK_S) <= 4 rho(NTK_R) in the scaled ReLU basis ([S26] Remark 1, Theorem 2): when, with which constant."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import factorial
@@ -10,13 +8,12 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Figure, Verdict, judge
+from refkan.claims import Verdict, judge
 from validation.descent.coupled_samples import Attained, attain, counterexample, outside_the_domain
 from validation.descent.kernels.certified_kernels import OUTSIDE, proofs, proven
 from validation.descent.kernels.kernel_bound import ROUNDING, check_proof
 from validation.descent.kernels.kernel_search import Family, families, search, wide_network
 from validation.descent.kernels.kernels_of_both_bases import delta, kernel_ratio, radius, random_cases
-from validation.grounds import require
 
 CLAIMS = ("N1",)
 
@@ -32,20 +29,9 @@ them come as near to it as one likes."""
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured.
+    """How much is measured: n of the norms, families searched, generations of a search, seeds of random networks.
 
-    Attributes
-    ----------
-    intervals
-        Of the norms.
-    searches
-        Families searched.
-    generations
-        Of a search; three times as many for r = 2, where networks come near and over 1.
-    proof_seeds
-        Random networks, for each order and node map, that the steps of the proof are checked on.
-    random_intervals, random_seeds
-        Of the random networks whose ratios are reported.
+    For r = 2, where networks come near and over 1, a search has three times as many generations.
     """
 
     intervals: tuple[int, ...]
@@ -67,11 +53,7 @@ def size(quick: bool) -> Size:
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row."""
-    require(CLAIMS)
     return [verdict(measure(size(quick), progress))]
-
-
-# ------------------------------------------------------------------------------------------ arbitrary Jacobians
 
 
 def limit(order: int) -> float:
@@ -106,9 +88,6 @@ def norm_is(item: dict[str, Any], constant: float) -> bool:
     return rising and squares[-1] > 0.98 * constant and bool(np.allclose(attained, squares, rtol=1e-12, atol=0.0))
 
 
-# -------------------------------------------------------------------------------------------------- measurement
-
-
 def measure(size: Size, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
     """Measure everything that the three statements need."""
     progress("N1: norms")
@@ -136,9 +115,6 @@ def measure(size: Size, progress: Callable[[str], None] = lambda message: None) 
     for case in random_cases((1, 2, 3, 4), size.random_intervals, size.random_seeds):
         results["random"].append(case.with_results(ratio=kernel_ratio(*case.build(30))))
     return results
-
-
-# ------------------------------------------------------------------------------------------------------ verdict
 
 
 def no_exception(results: dict[str, Any], bound: Callable[[dict[str, Any]], float]) -> bool:
@@ -190,7 +166,6 @@ def verdict(results: dict[str, Any]) -> Verdict:
         corrected=" ".join(CORRECTED.split()),
         details=DETAILS,
         data=results | {"attained": [asdict(item) for item in attained]},
-        figures=(figure(results),),
         mutations=mutations(results, largest),
     )
 
@@ -234,39 +209,6 @@ def sentence(found: dict[str, Any]) -> str:
         f"(i) ||A||^2 at n = 64 {norms}; (ii) two layers with {wide['nodes']} nodes {wide['bounds'][0]:.10g}; (iii)"
         f" mean-std, its middle sample moved by 2^-23, between {low:.14g} and {high:.14g}"
     )
-
-
-def figure(results: dict[str, Any]) -> Figure:
-    """Draw the norms with the networks that attain them, and the ratios of random networks."""
-    from matplotlib.figure import Figure as Canvas
-    from matplotlib.ticker import NullFormatter
-
-    canvas = Canvas(figsize=(9, 3.6), layout="constrained")
-    left, right = canvas.subplots(1, 2)
-    for item in results["norms"]:
-        (line,) = left.semilogx(item["intervals"], item["norm squared"], "-", label=f"r = {item['order']}")
-        left.axhline(item["limit"], color=line.get_color(), linewidth=0.6, linestyle=":")
-        points = [(a.intervals, a.ratio) for a in results["attained"] if a.order == item["order"]]
-        if points:
-            left.plot(*zip(*points, strict=True), "o", mfc="none", color=line.get_color())
-    left.axhline(PRINTED, color="black", linewidth=1.0, linestyle="--")
-    left.set(xlabel="intervals n", ylabel="largest ratio", title="(i): norm squared (lines), networks (rings)")
-    left.legend(loc="center right", fontsize="x-small")
-    for order in (1, 2, 3, 4):
-        points = [(item["intervals"], item["ratio"]) for item in results["random"] if item["order"] == order]
-        n, ratios = np.array(points).T
-        right.loglog(n * 1.07 ** (order - 2.5), ratios, ".", alpha=0.6, label=f"r = {order}")
-    right.axhline(PRINTED, color="black", linewidth=1.0, linestyle="--")
-    right.set(xlabel="intervals n", ylabel="ratio", title="random networks")
-    shown = sorted({item["intervals"] for item in results["random"]})
-    right.set_xticks(shown, labels=map(str, shown))
-    right.xaxis.set_minor_formatter(NullFormatter())
-    right.legend(fontsize="x-small")
-    caption = (
-        "Ratios rho(NTK_S)/rho(NTK_R) in the scaled ReLU basis; dashed: the printed constant 4, dotted: the limits "
-        "(2^r/(r-1)!)^2. Rings: [1, 1, 1] with a mean-std map, built to attain the norm."
-    )
-    return Figure.from_matplotlib(canvas, "tangent-kernels", caption)
 
 
 DETAILS = """NTK_S = J_u J_u^T, NTK_R = J_w J_w^T with J_w = J_u A^-T; nothing is evaluated in the ReLU basis.

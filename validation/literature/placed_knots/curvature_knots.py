@@ -23,31 +23,22 @@ quantiles, and the mean over seeds; a mean of the reductions themselves is that 
 in an earlier version). The statement asks for more than 0; the same number from the published medians of the same
 functions stands beside. The baseline's published errors calibrate a reading of as many seeds. Two seeds, since one
 takes seven minutes of processor time.
-
-Beside it, on the synthetic functions, trained by Levenberg-Marquardt, with no more parameters: knots inserted where the
-residual is (`minimize_adaptive`, "residual", as many rounds of 6 steps as it takes), and knots that are trained. They
-decide nothing.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Estimate, Experiment, Factor, Table, Verdict, estimate
+from refkan.claims import Beside, Cell, Choice, Estimate, Factor, Grid, Verdict, estimate
+from refkan.claims.cells import Found, numbers, seeds_of
 from refkan.claims.experiments import written
-from refkan.claims.running.kept_parts import Parts, resume_from
-from refkan.training.adaptivity import Freed, minimize_adaptive
 from refkan.training.adaptivity.error_indicators.indicators import LayerState
-from validation.grounds import require
-from validation.literature.answers import median, refitted
-from validation.literature.placed_knots.curvature_targets import GRIDS, GROUPS, Target
-from validation.statements import ByCells, Cells, ratios, times
+from validation.literature.answers import refitted
+from validation.literature.placed_knots.curvature_targets import GRIDS, GROUPS
+from validation.statements import ByCells, Cells, on_grid, ratios, raw, times
 
 CLAIMS = ("O6",)
 
@@ -59,10 +50,10 @@ OPEN = (
     Factor("training", ("adam", "levenberg-marquardt"), "method"),
 )
 
-QUANTILES, CURVATURE, RESIDUAL, FREE = "quantiles", "curvature", "residual", "free"
+QUANTILES, CURVATURE = "quantiles", "curvature"
 
 PLACE = (
-    Factor("knots", (CURVATURE, QUANTILES, RESIDUAL, FREE), "where knots are"),
+    Factor("knots", (CURVATURE, QUANTILES), "where knots are"),
     Factor("function", tuple(dict.fromkeys(name for group in GROUPS.values() for name in group)), "name"),
     Factor("samples", ("1000",), "training points", number=True),
     Factor("epochs", ("100",), "of Adam, a stage", number=True),
@@ -72,23 +63,7 @@ PLACE = (
 
 RATES = {"synthetic": 1e-2, "feynman": 1e-3}
 
-
-@dataclass(frozen=True)
-class Size:
-    """What is run: functions of each group, samples, epochs of Adam, steps of the other method, seeds, test points."""
-
-    functions: Mapping[str, tuple[str, ...]]
-    samples: int
-    epochs: int
-    steps: int
-    seeds: tuple[int, ...]
-    fresh: int
-    rivals: tuple[str, ...] = ()
-
-
-QUICK = Size({"synthetic": ("f2", "f4", "f5", "f6", "f8")}, 200, 40, 3, (1,), 500)
-
-FULL = Size({name: tuple(group) for name, group in GROUPS.items()}, 1000, 100, 6, (1, 2), 1000, (RESIDUAL, FREE))
+QUICK = {"samples": "200", "epochs": "40", "steps": "3", "fresh": "500"}
 
 
 def curvature(net: rk.Network, theta: np.ndarray, x: np.ndarray, step: float = 1e-3) -> np.ndarray:
@@ -115,107 +90,51 @@ def weighted_quantiles(intervals: int, weights: np.ndarray, state: LayerState) -
     return np.array(rows)
 
 
-def train(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
+def train(cell: Cell) -> dict[str, Any]:
     """Train through all grids with one way to place knots; return parameters and the relative L2 error."""
-    group = GROUPS[choice["group"]]
-    if choice["function"] not in group:
-        raise ValueError(f"function must be one of {', '.join(group)} of that group; got {choice['function']!r}")
-    target = group[choice["function"]]
-    x = np.random.default_rng([seed, 0]).uniform(target.low, 1.0, (int(choice["samples"]), target.d))
+    group = GROUPS[cell["group"]]
+    if cell["function"] not in group:
+        raise ValueError(f"function must be one of {', '.join(group)} of that group; got {cell['function']!r}")
+    target = group[cell["function"]]
+    x = np.random.default_rng([cell.seed, 0]).uniform(target.low, 1.0, (int(cell["samples"]), target.d))
     scale = float(np.std(target(x)))
     margin = MARGIN * (1.0 - target.low)
     domain = (target.low - margin, 1.0 + margin)
     net = rk.kan([target.d, 10, 1], 4, GRIDS[0], domain, node_map="mean-std", edge="silu")
-    net, theta = net.initialize(np.random.default_rng([seed, 1]), x)
-    problem = rk.LeastSquares(net, x, target(x) / scale)
-    method, options = choice["training"], dict[str, Any](steps=int(choice["steps"]))
+    net, theta = net.initialize(np.random.default_rng([cell.seed, 1]), x)
+    y = target(x) / scale
+    method, options = cell["training"], dict[str, Any](steps=int(cell["steps"]))
     if method == "adam":
-        options = {"steps": int(choice["epochs"]), "learning_rate": RATES[choice["group"]]}
-    if choice["knots"] == RESIDUAL:
-        most = rk.kan([target.d, 10, 1], 4, GRIDS[-1], domain, edge="silu").n_params
-        found = minimize_adaptive(
-            problem, theta, "residual", method, max_params=most, max_rounds=100, patience=100, **options
-        )
-        return error_of(target, found.network, found.theta, scale, int(choice["fresh"]))
-    grids = GRIDS if choice["knots"] != FREE else (*GRIDS[:2], free_intervals(target.d))
-    for stage, intervals in enumerate(grids):
+        options = {"steps": int(cell["epochs"]), "learning_rate": RATES[cell["group"]]}
+    for stage, intervals in enumerate(GRIDS):
         if stage > 0:
-            by_curvature = choice["knots"] == CURVATURE
-            weights = curvature(net, theta, x) if by_curvature else np.ones(len(x))
+            weights = curvature(net, theta, x) if cell["knots"] == CURVATURE else np.ones(len(x))
             net, theta = refitted(net, theta, x, partial(weighted_quantiles, intervals, weights))
-        if choice["knots"] == FREE and stage == len(grids) - 1:
-            theta = rk.minimize(rk.LeastSquares(net, x, problem.y), theta, method, **options).theta
-            net, theta = Freed()(rk.LeastSquares(net, x, problem.y), theta)
-        theta = rk.minimize(rk.LeastSquares(net, x, problem.y), theta, method, **options).theta
-    return error_of(target, net, theta, scale, int(choice["fresh"]))
-
-
-def free_intervals(d: int) -> int:
-    """Return how many intervals with free knots have no more parameters than the finest grid with fixed ones."""
-    most = rk.kan([d, 10, 1], 4, GRIDS[-1], edge="silu").n_params
-    n = GRIDS[-1]
-    while rk.kan([d, 10, 1], 4, n, edge="silu", free_knots=True).n_params > most:
-        n -= 1
-    return n
-
-
-def error_of(target: Target, net: rk.Network, theta: np.ndarray, scale: float, points: int) -> dict[str, Any]:
-    """Return the parameters of a network and its relative L2 error."""
-    fresh = target.fresh(points)
-    if target.low < 0:
-        fresh = np.where(
-            np.abs(fresh) < 1e-6, 1e-6, np.maximum(fresh, 1e-6 - 1)
-        )  # poles of the Feynman set, as published
+        theta = rk.minimize(rk.LeastSquares(net, x, y), theta, method, **options).theta
+    fresh = target.fresh(int(cell["fresh"]))
+    if target.low < 0:  # poles of the Feynman set, as published
+        fresh = np.where(np.abs(fresh) < 1e-6, 1e-6, np.maximum(fresh, 1e-6 - 1))
     expected = target(fresh)
     error = scale * net(theta, fresh) - expected
     return {"parameters": net.n_params, "error": float(np.linalg.norm(error) / np.linalg.norm(expected))}
 
 
-def run_again(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
-    """Run one cell."""
-    return train(choice, seed)
+GRID = Grid("O6", OPEN, PLACE, train)
+
+EXPERIMENT = GRID.experiment
 
 
-EXPERIMENT = Experiment((*OPEN, *PLACE), run_again)
-
-Errors = Mapping[str, Mapping[str, Sequence[float]]]
-"""Function -> where knots are -> errors of the seeds."""
-
-
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Train all networks and judge."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
-    under, left = [], []
-    for group in OPEN[0].values:
-        for training in OPEN[1].values:
-            choice = {"group": group, "training": training}
-            if group not in size.functions:
-                left.append(choice)
-                continue
-            ways = [QUANTILES, CURVATURE]
-            if group == "synthetic" and training == "levenberg-marquardt":
-                ways += size.rivals
-            errors: dict[str, dict[str, list[float]]] = {}
-            for function in size.functions[group]:
-                progress(f"O6: {written(choice)}, {function}")
-                errors[function] = {}
-                for way in ways:
-                    cell = {**choice, "knots": way, "function": function}
-                    cell |= {
-                        "samples": str(size.samples),
-                        "epochs": str(size.epochs),
-                        "steps": str(size.steps),
-                        "fresh": str(size.fresh),
-                    }
-                    errors[function][way] = [
-                        resume({"task": "O6", **cell, "seed": seed}, partial(train, cell, seed))["error"]
-                        for seed in size.seeds
-                    ]
-            under.append((choice, errors))
-    return [verdict(under, left, size)]
+def cells(quick: bool) -> list[Cell]:
+    """Both ways on all functions; quickly on five of the synthetic ones."""
+    functions = {"synthetic": ("f2", "f4", "f5", "f6", "f8")} if quick else GROUPS
+    size, seeds = (QUICK, (1,)) if quick else ({}, (1, 2))
+    return [
+        GRID.cell(seed, **reading, knots=way, function=function, **size)
+        for reading in GRID.every()
+        for function in functions.get(reading["group"], ())
+        for way in (QUANTILES, CURVATURE)
+        for seed in seeds
+    ]
 
 
 def reduction(cells: Cells) -> dict[int, float]:
@@ -234,72 +153,43 @@ def asked(cells: Cells) -> tuple[Estimate, ...]:
 
 COST = "one seed takes seven minutes of processor time"
 
-JUDGED = {
-    "O6": ByCells(
-        asked,
-        control=times(curvature=1e-6),
-        twin=times(curvature=1e6),
-    )
-}
+JUDGED = {"O6": ByCells(asked, control=times(curvature=1e-6), twin=times(curvature=1e6))}
 
 
-def unbounded(under: Sequence[tuple[Mapping[str, str], Errors]]) -> str:
-    """Say how many networks are worse than the zero function."""
-    counts = {
-        way: sum(error > 1 for _, errors in under for of in errors.values() for error in of[way])
-        for way in (QUANTILES, CURVATURE)
-    }
-    total = sum(len(of[CURVATURE]) for _, errors in under for of in errors.values())
-    listed = ", ".join(f"{count} of {total} ({way})" for way, count in counts.items())
-    return f"Networks with relative errors above 1, where grids leave an interval hardly a sample: {listed}."
-
-
-def beside(choice: Mapping[str, str], errors: Errors, way: str, size: Size) -> tuple[Beside, ...]:
+def besides(measured: Found, choice: Choice, way: str) -> list[Beside]:
     """Return the published medians of one way beside ours."""
     cells = []
-    for function, of in errors.items():
-        published = GROUPS[choice["group"]][function].published[way == CURVATURE]
-        values = dict(zip(size.seeds, of[way], strict=True))
-        again = written({**choice, "knots": way, "function": function, "samples": str(size.samples)})
-        cells.append(Beside(f"{function}, {way}", "relative L2 error", values, published, None, again))
-    return tuple(cells)
+    samples = next(iter(measured))["samples"]
+    for function, target in GROUPS[choice["group"]].items():
+        if values := numbers(measured, "error", **choice, knots=way, function=function):
+            again = written({**choice, "knots": way, "function": function, "samples": samples})
+            published = target.published[way == CURVATURE]
+            cells.append(Beside(f"{function}, {way}", "relative L2 error", values, published, None, again))
+    return cells
 
 
-def verdict(
-    under: Sequence[tuple[Mapping[str, str], Errors]], left: Sequence[Mapping[str, str]], size: Size
-) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """O6."""
-    by, results, rows, rivals = JUDGED["O6"], [], [], []
-    for choice, errors in under:
-        calibration = beside(choice, errors, QUANTILES, size)
-        cells = (*beside(choice, errors, CURVATURE, size), *calibration)
-        lower = [median(of[CURVATURE]) < median(of[QUANTILES]) for of in errors.values()]
+    by, results, left = JUDGED["O6"], [], []
+    for choice in GRID.every():
+        calibration, placed = (besides(measured, choice, way) for way in (QUANTILES, CURVATURE))
+        if not placed:
+            left.append(choice)
+            continue
+        lower = [ours.median < theirs.median for ours, theirs in zip(placed, calibration, strict=True)]
         text = f"median error lower for {sum(lower)} of {len(lower)} functions"
-        shown = f"{len(size.seeds)} seeds, {size.samples} samples"
-        results.append(by.reading(choice, cells, calibration=calibration, measured=text, size=shown))
-        for function, of in errors.items():
-            medians = (f"{median(of[way]):.2g}" if way in of else "-" for way in (QUANTILES, CURVATURE, RESIDUAL, FREE))
-            rows.append((written(choice), function, *medians))
-        for way in (RESIDUAL, FREE):
-            if all(way in of for of in errors.values()):
-                gains = [median(of[CURVATURE]) / median(of[way]) for of in errors.values()]
-                won = sum(gain > 1 for gain in gains)
-                rivals.append(f"{way}: {np.median(gains):.2g}, lower for {won} of {len(gains)}")
+        shown = f"{len(seeds_of(measured))} seeds, {next(iter(measured))['samples']} samples"
+        cells = (*placed, *calibration)
+        results.append(by.reading(choice, cells, calibration=tuple(calibration), measured=text, size=shown))
+    wild = sum(record["error"] > 1 for record in measured.values())
     return by.verdict(
         "O6",
         results,
         left,
-        details=f"{unbounded(under)} Error by curvature over the error of rivals with no more parameters, medians over"
-        f" functions, trained by Levenberg-Marquardt: {'; '.join(rivals) or 'not run'}.",
-        data={
-            "seeds": list(size.seeds),
-            "errors": [{"reading": dict(choice), "functions": errors} for choice, errors in under],
-        },
-        tables=(
-            Table(
-                "Median relative L2 errors",
-                ("reading", "function", QUANTILES, CURVATURE, RESIDUAL, FREE),
-                tuple(rows),
-            ),
-        ),
+        details=f"Networks with relative errors above 1, where grids leave an interval hardly a sample: {wild} of"
+        f" {len(measured)}.",
+        data=raw(measured),
     )
+
+
+run = on_grid(GRID, cells, verdict)

@@ -1,7 +1,5 @@
 """Targets of arXiv 2601.18672 with the published errors, and the grids of its trainings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

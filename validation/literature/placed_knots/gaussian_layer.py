@@ -1,7 +1,5 @@
 """A layer of Gaussians, exp(-(x - c_g)^2 / eps^2) with G equidistant centres on [0, 1], as in [N26]."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

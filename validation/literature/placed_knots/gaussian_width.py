@@ -18,8 +18,6 @@ single precision. How coefficients are found is open, and a reading. Networks th
 (`TRAINED`). Criterion, fixed before the run: see the ledger.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,10 +29,10 @@ import numpy as np
 import refkan as rk
 from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
-from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Table, Verdict, judge
-from refkan.claims.running.kept_parts import Parts, resume_from
-from validation.grounds import require
+from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Verdict, judge
+from refkan.claims.running.kept_parts import Resume
 from validation.literature.placed_knots.gaussian_layer import GaussianLayer
+from validation.statements import Progress, answers
 
 CLAIMS = ("O3",)
 
@@ -128,15 +126,6 @@ def one_layer(target: str, centres: int, s: float, seed: int, count: int, precis
     return float(np.sqrt(np.mean((found - true) ** 2)) / true.std())
 
 
-def spline_layer(target: str, dim: int, seed: int, count: int) -> float:
-    """The same for cubic splines with as many functions."""
-    x, fresh = samples(seed, count, 1)
-    y, true = TARGETS[target](x), TARGETS[target](fresh)
-    space = rk.SplineSpace.uniform(4, dim - 3)
-    B, C = (rk.bsplines.design_matrix(space, points[:, 0]).toarray() for points in (x, fresh))
-    return float(np.sqrt(np.mean((C @ np.linalg.lstsq(B, y, rcond=None)[0] - true) ** 2)) / true.std())
-
-
 def two_layers(target: str, centres: int, s: float, seed: int, size: Size) -> float:
     """The same of a network [2, hidden, 1] with no map between the layers, trained by Adam."""
     x, fresh = samples(seed, size.samples, 2)
@@ -168,12 +157,9 @@ def run_case(choice: Choice, seed: int, size: Size) -> dict[str, dict[str, list[
 EXPERIMENT = Experiment(OPEN, lambda choice, seed: run_case(choice, seed, FULL))
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
+@answers(QUICK, FULL)
+def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
     """Certify condition numbers, and sweep the width under every reading."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
     conditions = {}
     for G, s in product(size.centres, WIDTHS):
         progress(f"O3: condition number, G = {G}, s = {s:g}")
@@ -182,16 +168,11 @@ def run(
         G: rk.exact.certified_condition_number(rk.SplineSpace.uniform(4, G - 3), which="gram") for G in size.centres
     }
     errors: dict[str, Any] = {}
-    for training in OPEN[0].values:
-        progress(f"O3: {training}")
-        for seed in size.seeds:
-            key = {"task": "O3", "training": training, "seed": seed, "size": [size.samples, size.steps]}
-            errors.setdefault(training, {})[seed] = resume(key, partial(run_case, {"training": training}, seed, size))
-    beside = {
-        G: float(np.median([spline_layer(t, G, seed, size.samples) for t in TARGETS for seed in size.seeds]))
-        for G in size.centres
-    }
-    return [verdict(conditions, splines, errors, beside)]
+    for training, seed in product(OPEN[0].values, size.seeds):
+        progress(f"O3: {training}, seed {seed}")
+        key = {"task": "O3", "training": training, "seed": seed, "size": [size.samples, size.steps]}
+        errors.setdefault(training, {})[seed] = resume(key, partial(run_case, {"training": training}, seed, size))
+    return [verdict(conditions, splines, errors)]
 
 
 def excess(runs: Mapping[int, Mapping[str, Mapping[str, Sequence[float]]]]) -> np.ndarray:
@@ -227,7 +208,6 @@ def verdict(
     conditions: Mapping[tuple[int, float], tuple[float, float]],
     splines: Mapping[int, tuple[float, float]],
     errors: Mapping[str, Any],
-    beside: Mapping[int, float],
 ) -> Verdict:
     """Judge both properties of the interval under each reading."""
     full = stable(conditions)
@@ -248,46 +228,27 @@ def verdict(
             if trained(errors[training])
         )
 
-    return Verdict(
+    return made.verdict(
         "O3",
-        made.status,
-        f"{made.over()}. Condition number of Phi, certified, G = {G}: {listed}; of as many cubic B-splines"
+        measured=f"{made.over()}. Condition number of Phi, certified, G = {G}: {listed}; of as many cubic B-splines"
         f" {splines[G][1] ** 0.5:.3g}. {readings[0].measured}",
         corrected="the features have full rank in single precision on the interval; whether its widths are effective"
         " depends on how coefficients are found",
         details=DETAILS,
         data={
             "conditions": [{"centres": G, "s": s, "of the Gram matrix": c} for (G, s), c in conditions.items()],
-            "B-splines": {str(G): c for G, c in splines.items()},
-            "errors": {training: {str(seed): run for seed, run in runs.items()} for training, runs in errors.items()},
+            "B-splines": splines,
+            "errors": errors,
             "widths": WIDTHS,
-            "errors of cubic splines": {str(G): e for G, e in beside.items()},
         },
-        tables=(
-            Table(
-                "Error over the best of the sweep, the largest of all G, by width s",
-                ("training", *(f"{s:g}" for s in WIDTHS)),
-                tuple((training, *(f"{v:.3g}" for v in values)) for training, values in ratios.items()),
-            ),
-            Table(
-                "Certified condition number of Phi, by width s, and of as many cubic B-splines",
-                ("G", *(f"{s:g}" for s in WIDTHS), "B-splines"),
-                tuple(
-                    (str(G), *(f"{conditions[G, s][1] ** 0.5:.4g}" for s in WIDTHS), f"{splines[G][1] ** 0.5:.4g}")
-                    for G in splines
-                ),
-            ),
-        ),
         mutations={
             "a quarter of the interval": judge(twin(0.25, 0.5), experiment=True),
             "three times the interval": judge(twin(3.0, 6.0), experiment=True),
         },
-        readings=tuple(made.plain()),
     )
 
 
-DETAILS = """Condition numbers are those of the Gram matrix in L2(0, 1), enclosed in ball arithmetic, and their roots:
-what the matrix of the features at uniformly distributed samples tends to. Errors are root mean squares at 1000 fresh
-points over the target's deviation: one layer of one input by least squares (NumPy's lstsq, singular values below the
-rounding of the precision cut off), and a network [2, hidden, 1] without a map between its layers, coefficients
-N(0, 1/(P G)^2), Adam at 1e-2, after the paper's code. Targets: a smooth one, waves, a front, a kink."""
+DETAILS = """Condition numbers are those of the Gram matrix in L2(0, 1), enclosed in ball arithmetic, and their roots.
+Errors are root mean squares at 1000 fresh points over the target's deviation: one layer of one input by least squares
+(NumPy's lstsq, singular values below the rounding of the precision cut off), and a network [2, hidden, 1] without a map
+between its layers, coefficients N(0, 1/(P G)^2), Adam at 1e-2, after the paper's code."""

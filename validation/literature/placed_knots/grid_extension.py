@@ -14,11 +14,11 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 import refkan as rk
 from refkan.claims import Choice, Experiment, Factor
 from refkan.training.multilevel import minimize_multilevel
+from validation.statements import sign_test
 
 NETWORKS = {"one-layer": (1, 1), "hidden-5": (1, 5, 1)}
 
@@ -123,8 +123,7 @@ class Gain:
     @property
     def p(self) -> float:
         """One-sided sign test."""
-        wins = sum(a < b for a, b in zip(self.extension, self.finest, strict=True))
-        return float(binomtest(wins, len(self.extension), 0.5, alternative="greater").pvalue)
+        return sign_test(self.extension, self.finest)
 
     @property
     def holds(self) -> bool:

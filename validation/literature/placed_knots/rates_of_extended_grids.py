@@ -30,23 +30,21 @@ written after a first look at one reading, exact extension by Levenberg-Marquard
 beyond the threshold.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Experiment, Factor, Reading, Readings, Table, Verdict, judge
+from refkan.claims import Beside, Cell, Choice, Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims.cells import Found, records, seeds_of
 from refkan.claims.experiments import written
-from refkan.claims.running.kept_parts import Parts, Resume, resume_from
 from refkan.splines.knots import uniform_breakpoints
 from refkan.training.adaptivity.error_indicators.indicators import LayerState
-from validation.grounds import require
-from validation.literature.answers import median, refitted
+from validation.literature.answers import refitted
+from validation.statements import on_grid, raw
 
 CLAIMS = ("O11",)
 
@@ -74,6 +72,7 @@ PLACE = (
     Factor("samples", ("300",), "training points", number=True),
     Factor("degree", ("3",), "k", number=True),
     Factor("finest", ("200",), "intervals of the finest grid", number=True),
+    Factor("grids", ("thresholds", "rates"), "all up to the finest, or those for the exponents"),
 )
 
 PUBLISHED = {
@@ -93,34 +92,12 @@ PUBLISHED = {
 GRIDS = (5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run: samples with the finest grid of each, samples for the exponents, seeds, readings."""
-
-    thresholds: Mapping[int, int]
-    rate_samples: int
-    seeds: tuple[int, ...]
-    readings: tuple[Mapping[str, str], ...]
-
-
-EVERY_READING = tuple({"extension": e, "method": m} for m in STEPS for e in OPEN[0].values)
-
-QUICK = Size({100: 100}, 600, (1, 2), EVERY_READING[:1])
-
-FULL = Size({100: 100, 300: 500, 1000: 1000}, 1000, (1, 2, 3), EVERY_READING)
-
-
-def up_to(finest: int) -> list[int]:
-    """Return the grids that are no finer."""
-    return [intervals for intervals in GRIDS if intervals <= finest]
-
-
 def target(x: np.ndarray) -> np.ndarray:
     """exp(sin(pi x) + y^2)."""
     return np.exp(np.sin(np.pi * x[:, :1]) + x[:, 1:] ** 2)
 
 
-def extend(choice: Mapping[str, str], seed: int, grids: Sequence[int]) -> dict[str, Any]:
+def extend(choice: Choice | Cell, seed: int, grids: Sequence[int]) -> dict[str, Any]:
     """Train on one grid after the other; return parameters and errors, root mean squares, of each."""
     x = np.random.default_rng([seed, 0]).uniform(-1.0, 1.0, (int(choice["samples"]), 2))
     fresh = np.random.default_rng(20_000).uniform(-1.0, 1.0, (2000, 2))
@@ -155,45 +132,49 @@ def uniform(intervals: int, state: LayerState) -> np.ndarray:
     return np.array([uniform_breakpoints(intervals, space.domain) for space in state.spaces])
 
 
-def run_again(choice: Mapping[str, str], seed: int) -> dict[str, Any]:
-    """Run one cell: all grids of a number of samples."""
-    return extend(choice, seed, up_to(int(choice["finest"])))
+def run_cell(cell: Cell) -> dict[str, Any]:
+    """Train on all grids of a number of samples."""
+    up_to = [intervals for intervals in GRIDS if intervals <= int(cell["finest"])]
+    return extend(cell, cell.seed, RATE_GRIDS if cell["grids"] == "rates" else up_to)
 
 
-EXPERIMENT = Experiment((*OPEN, *PLACE), run_again)
+GRID = Grid("O11", OPEN, PLACE, run_cell)
+
+EVERY = sorted(GRID.every(), key=lambda reading: list(STEPS).index(reading["method"]))
+"""All readings, one method after the other."""
+
+EXPERIMENT = GRID.experiment
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Extend grids under all readings and judge."""
-    require(CLAIMS)
-    size, resume = QUICK if quick else FULL, resume_from(checkpoints)
-    under = []
-    for choice in size.readings:
-        progress(f"O11: {written(choice)}")
-        under.append((choice, measure(choice, size, resume)))
-    left = [choice for choice in EVERY_READING if choice not in size.readings]
-    return [verdict(under, left, size)]
+def cells_of(
+    readings: Iterable[Choice], seeds: Sequence[int], thresholds: Mapping[str, str], samples: str
+) -> list[Cell]:
+    """Cells of readings: for the exponents with some samples, for the thresholds from samples to the finest grid."""
+    places = [{"samples": samples, "degree": str(k), "grids": "rates"} for k in DEGREES]
+    places += [{"samples": N, "finest": finest} for N, finest in thresholds.items()]
+    return [GRID.cell(seed, **reading, **where) for reading, where in product(readings, places) for seed in seeds]
 
 
-def measure(choice: Mapping[str, str], size: Size, resume: Resume) -> dict[str, Any]:
+def cells(quick: bool) -> list[Cell]:
+    """All readings; quickly the first one with a hundred samples."""
+    if quick:
+        return cells_of(EVERY[:1], (1, 2), {"100": "100"}, "600")
+    return cells_of(EVERY, (1, 2, 3), {"100": "100", "300": "500", "1000": "1000"}, "1000")
+
+
+def runs_of(measured: Found, choice: Choice) -> dict[str, dict[int, list[Mapping[str, Any]]]]:
     """Return the runs of one reading: those for the exponents by degree, those for the threshold by samples."""
-
-    def runs(samples: int, degree: int, grids: Sequence[int]) -> list[dict[str, Any]]:
-        cell = {**choice, "samples": str(samples), "degree": str(degree)}
-        key = {"task": "O11", **cell, "grids": list(grids)}
-        return [resume(key | {"seed": seed}, partial(extend, cell, seed, grids)) for seed in size.seeds]
-
-    return {
-        "rates": {k: runs(size.rate_samples, k, RATE_GRIDS) for k in DEGREES},
-        "thresholds": {N: runs(N, 3, up_to(finest)) for N, finest in size.thresholds.items()},
-    }
+    found: dict[str, dict[int, list[Mapping[str, Any]]]] = {"rates": {}, "thresholds": {}}
+    for cell, record in measured.items():
+        if choice.items() <= set(cell.choice):
+            key = int(cell["degree" if cell["grids"] == "rates" else "samples"])
+            found[cell["grids"]].setdefault(key, []).append(record)
+    return found
 
 
-def medians(runs: Sequence[Mapping[str, Any]], what: str = "test") -> np.ndarray:
-    """Return the median over seeds on each grid."""
-    return np.median([run[what] for run in runs], axis=0)
+def medians(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Return the median test error over seeds on each grid."""
+    return np.median([run["test"] for run in runs], axis=0)
 
 
 def exponent(runs: Sequence[Mapping[str, Any]]) -> float:
@@ -227,91 +208,62 @@ def nothing_gained_beyond(found: Mapping[str, Any]) -> bool:
     return True
 
 
-def beside(choice: Mapping[str, str], found: Mapping[str, Any], what: str, seeds: Sequence[int]) -> tuple[Beside, ...]:
+def beside(measured: Found, choice: Choice, what: str) -> tuple[Beside, ...]:
     """Return published errors beside ours."""
     cells = []
-    for N, runs in found["thresholds"].items():
-        for G, published in PUBLISHED[what].get(N, {}).items():
-            at = list(runs[0]["grids"]).index(G)
-            values = {seed: float(run[what][at]) for seed, run in zip(seeds, runs, strict=True)}
+    for N, by_grid in PUBLISHED[what].items():
+        runs = records(measured, **choice, samples=str(N), grids="thresholds")
+        for G, published in by_grid.items() if runs else ():
+            values = {seed: float(run[what][run["grids"].index(G)]) for seed, run in runs.items()}
             again = written({**choice, "samples": str(N), "finest": str(G)})
-            cells.append(
-                Beside(f"{N} samples, G = {G}, {what}", "root mean square error", values, published, None, again)
-            )
+            name = f"{N} samples, G = {G}, {what}"
+            cells.append(Beside(name, "root mean square error", values, published, None, again))
     return tuple(cells)
 
 
-def reading(choice: Mapping[str, str], found: Mapping[str, Any], size: Size) -> Reading:
+def reading(measured: Found, choice: Choice) -> Reading:
     """Judge one reading."""
+    found = runs_of(measured, choice)
     rates, least = rates_hold(found), threshold_holds(found)
     exponents = ", ".join(f"k = {k}: {exponent(runs):.2f}" for k, runs in found["rates"].items())
     best = []
     for N, runs in found["thresholds"].items():
-        errors = medians(runs)
+        errors, parameters = medians(runs), runs[0]["parameters"]
         at = int(np.argmin(errors))
         best.append(
-            f"{N} samples: {errors[at]:.2g} with {runs[0]['parameters'][at]} parameters, {errors[-1]:.2g} with "
-            f"{runs[0]['parameters'][-1]}"
+            f"{N} samples: {errors[at]:.2g} with {parameters[at]} parameters, {errors[-1]:.2g} with {parameters[-1]}"
         )
+    samples = next(cell["samples"] for cell in measured if cell["grids"] == "rates")
     return Reading(
         choice,
         rates and least,
         f"exponents {exponents}; least test error {'; '.join(best)}",
         rates and nothing_gained_beyond(found),
-        beside(choice, found, "test", size.seeds),
-        beside(choice, found, "training", size.seeds),
-        f"{len(size.seeds)} seeds, exponents at {size.rate_samples} samples",
+        beside(measured, choice, "test"),
+        beside(measured, choice, "training"),
+        f"{len(seeds_of(measured))} seeds, exponents at {samples} samples",
     )
 
 
-def verdict(
-    under: Sequence[tuple[Mapping[str, str], Mapping[str, Any]]], left: Sequence[Mapping[str, str]], size: Size
-) -> Verdict:
+def verdict(measured: Found) -> Verdict:
     """O11."""
-    rows = []
-    for choice, found in under:
-        for N, runs in found["thresholds"].items():
-            rows.append(
-                (
-                    written(choice),
-                    str(N),
-                    *(f"G = {G}: {test:.2g}" for G, test in zip(runs[0]["grids"][:5], medians(runs)[:5], strict=True)),
-                )
-            )
-    first = [exponent(runs) for _, found in under for runs in found["rates"].values()]
-    return Readings([reading(choice, found, size) for choice, found in under], left).verdict(
+    tried = [choice for choice in EVERY if records(measured, **choice, degree="1")]
+    under = [runs_of(measured, choice) for choice in tried]
+    exponents = [exponent(runs) for found in under for runs in found["rates"].values()]
+    left = [choice for choice in EVERY if choice not in tried]
+    return Readings([reading(measured, choice) for choice in tried], left).verdict(
         "O11",
-        details=f"Exponents over readings and degrees lie between {min(first):.2f} and {max(first):.2f}. The median"
-        f" ratio of test errors on the finest grid, refit over exact: {refit_over_exact(under) or 'not run'}.",
-        data={
-            "seeds": list(size.seeds),
-            "runs": [{"reading": dict(choice), **plain(found)} for choice, found in under],
-        },
+        details=f"Exponents over readings and degrees lie between {min(exponents):.2f} and {max(exponents):.2f}.",
+        data=raw(measured),
         mutations={
-            "like G^-k": judge(any(rates_hold(found, 0.0) for _, found in under), experiment=True),
-            "like G^-(k+2)": judge(any(rates_hold(found, 2.0) for _, found in under), experiment=True),
+            "like G^-k": judge(any(rates_hold(found, 0.0) for found in under), experiment=True),
+            "like G^-(k+2)": judge(any(rates_hold(found, 2.0) for found in under), experiment=True),
             "least with a tenth of the parameters": judge(
-                any(threshold_holds(found, 0.1) for _, found in under), experiment=True
+                any(threshold_holds(found, 0.1) for found in under), experiment=True
             ),
         },
         corrected="the exponents hold; beyond the threshold finer grids gain nothing, and need not lose anything",
-        tables=(Table("Median test errors", ("reading", "samples", *(["error"] * 5)), tuple(rows)),),
     )
 
 
-def refit_over_exact(under: Sequence[tuple[Mapping[str, str], Mapping[str, Any]]]) -> str:
-    """Write the ratios of the errors on the finest grids, method by method and number of samples by number."""
-    finest: dict[tuple[str, int], dict[str, float]] = {}
-    for choice, found in under:
-        for N, runs in found["thresholds"].items():
-            finest.setdefault((choice["method"], N), {})[choice["extension"]] = median([r["test"][-1] for r in runs])
-    return ", ".join(
-        f"{errors['refit'] / errors['exact']:.2g} ({method}, {N} samples)"
-        for (method, N), errors in finest.items()
-        if len(errors) == 2
-    )
-
-
-def plain(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the runs as JSON data."""
-    return {what: {str(key): list(runs) for key, runs in cells.items()} for what, cells in found.items()}
+run = on_grid(GRID, cells, verdict)
