@@ -15,8 +15,6 @@ What the paper leaves open is a factor:
 What a model does not have is at its default, so that readings share its runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

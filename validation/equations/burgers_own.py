@@ -1,7 +1,5 @@
 """Burgers' equation by training level by level: Levenberg-Marquardt on points of its own, and Adam as published."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

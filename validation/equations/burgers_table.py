@@ -6,8 +6,6 @@ training, paired by seed, geometric means; 10^1.5 to 10^3.5 are "2 to 3 orders".
 Readings are calibrated on the MLPs, which the statement is not about.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

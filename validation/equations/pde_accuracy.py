@@ -1,7 +1,5 @@
 """Q5, Q6: what training level by level attains, losses and true errors: Levenberg-Marquardt, and Adam for Burgers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

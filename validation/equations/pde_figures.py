@@ -1,7 +1,5 @@
 """Figures of trainings on differential equations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

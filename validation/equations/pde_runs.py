@@ -1,7 +1,5 @@
 """Trainings of networks on differential equations: one run a model and seed, kept as they are finished at full size."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

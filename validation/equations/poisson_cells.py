@@ -12,8 +12,6 @@ had readings:
 What a model does not have is at its default, so that readings share its runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Poisson's equation with a jump by Levenberg-Marquardt, the better of several starts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

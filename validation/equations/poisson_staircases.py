@@ -7,8 +7,6 @@ on the next, at least 1; the ReLU basis's error, 10^-0.5 to 1; the same factors 
 with a learning rate that decays on each level, which is no reading, since the paper names a constant one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 

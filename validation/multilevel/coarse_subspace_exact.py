@@ -5,8 +5,6 @@ is written out from the papers' formulas (`refkan.truth`): with z = alpha y + be
 dF/dw2[q,j] = phi_j(z_q), dF/dw1[q,p,i] = phi_i(x_p) alpha_q sum_j w2[q,j] phi_j'(z_q).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction

@@ -30,8 +30,6 @@ tangent space sees, Q e, is taken out of the data, y <- y + Q e, which makes the
 coarse level, P^T g = 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any

@@ -1,7 +1,5 @@
 """Shares of the first updates of descent in modes that a coarse network lacks, after a refinement, in both bases."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -15,8 +15,6 @@ product, for which such sums are made, Jacobi grows by at least 3 at the last do
 1.2 (r = 2, 3, 4).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import log

@@ -3,8 +3,6 @@
 A basis is a function x -> its values, over the rationals; a nesting is a coarse basis, a fine one, and E.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from math import comb

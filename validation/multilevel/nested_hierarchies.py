@@ -10,8 +10,6 @@ and of both signs, and the networks' own values are wrong by as much before they
 reported.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """E24, E25, P2: nested spline spaces, the dyadic coefficients, and the formula through the ReLU basis ([S26] 4.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise

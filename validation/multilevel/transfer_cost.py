@@ -14,8 +14,6 @@ edges that share an input being its right-hand sides. The forward pass that give
 any report on the change. The fastest least squares that we know, banded normal equations, is reported beside it.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

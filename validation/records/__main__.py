@@ -1,7 +1,5 @@
 """``python -m validation.records [RECORD...] [--judge ID...]``: see :mod:`validation.records`."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Sequence

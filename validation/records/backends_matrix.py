@@ -4,8 +4,6 @@ Counts alone, without hints: a minute a backend. They are kept in `validation/re
 with day and version, and `docs/backends.md` is written anew; efficient-kan is taken from EFFICIENT_KAN as in B1.
 """
 
-from __future__ import annotations
-
 import datetime
 import json
 import sys

@@ -5,8 +5,6 @@ number is typed: the page is a function of that file. A quick run holds the find
 do where nothing was promised; a full run (`--full B1`) everything found in all cases too.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping, Sequence

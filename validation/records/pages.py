@@ -1,7 +1,5 @@
 """The pages of verdicts, of readings and of goals, written from the kept rows."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any

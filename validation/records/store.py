@@ -1,7 +1,5 @@
 """Keeping the rows of a run: verdicts, numbers, circumstances and readings with every seed, without other raw data."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -19,8 +19,6 @@ is in w = A^T u, which is (17a); both bases start from the same u. MLPs take as 
 are mean squares over the squared range of the target on the samples.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from time import process_time
 from typing import Any

@@ -36,8 +36,6 @@ the target has kinks, and by 2^(2r) = 64 to within 20 % without its term in abso
 with 230 parameters, is met or beaten.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -11,8 +11,6 @@ one P Q, or P Q + Q with biases. Each refinement doubles every n. All whole numb
 The levels leave few: between two levels L refinements apart the number grows by (2^L - 1) sum_l P_l Q_l n_l.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product

@@ -17,8 +17,6 @@ No c above sqrt(n) is possible: all of the sum is one run. If s were the root of
 place of n - 1, c <= sqrt(n - 1) = 2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction

@@ -7,8 +7,6 @@ out. Without a line search nothing forces the loss to decrease. [A25] and [S26] 
 1.0".
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

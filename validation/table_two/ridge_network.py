@@ -10,8 +10,6 @@ Everything is computed in the precision of the parameters, sums over samples in 
 This is a program of its own: it shares no line with the networks of the library, to which tests hold it.
 """
 
-from __future__ import annotations
-
 from math import comb, factorial
 
 import numba as nb

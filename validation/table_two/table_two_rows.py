@@ -20,8 +20,6 @@ speaks, whichever of them it meets; which of the cells that a statement is not a
 table of sensitivity, on fewer points. A quick run shows which way a small run points, and decides nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

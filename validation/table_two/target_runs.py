@@ -1,7 +1,5 @@
 """What R5 trains: settings of multilevel training from many starts on the regression target, and one seed of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from time import process_time
 from typing import Any

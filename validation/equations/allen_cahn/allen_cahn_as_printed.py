@@ -1,7 +1,5 @@
 """Q0 (section 5.2.3 of [S26]): the Allen-Cahn equation as printed is ill-posed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise

@@ -11,8 +11,6 @@ of the paper before they had readings:
 What a model does not have is at its default, so that readings share its runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Q3 and Q4: what figures 7 to 9 say of Allen-Cahn, judged on one set of trainings."""
 
-from __future__ import annotations
-
 from validation.equations.allen_cahn import allen_cahn_success, residual_bandwidth
 from validation.equations.allen_cahn.allen_cahn_cells import GRID
 from validation.equations.allen_cahn.allen_cahn_runs import STATEMENT

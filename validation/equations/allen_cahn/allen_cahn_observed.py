@@ -1,7 +1,5 @@
 """What is looked at in trainings on the Allen-Cahn equation: solution and residual on a grid, spectra in x."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

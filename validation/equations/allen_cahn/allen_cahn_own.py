@@ -1,7 +1,5 @@
 """The Allen-Cahn equation by Levenberg-Marquardt on points that are drawn anew, the best of several starts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Trainings on the Allen-Cahn equation that the claims about success and about residual spectra share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -6,8 +6,6 @@ the splines, and the same of true errors. That splines are ahead asks for more t
 true error itself: a loss a hundred times smaller goes with an error of one half.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 

@@ -8,8 +8,6 @@ last level over that on the first, and over that of the ReLU basis. Both ask for
 basis stands beside them. That it grows at each single level, as an earlier criterion had it, the paper does not say.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
