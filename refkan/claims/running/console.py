@@ -9,6 +9,9 @@ from typing import TextIO
 from refkan.base.long_runs.status_lines import StatusLine
 from refkan.claims.readings import counted
 from refkan.claims.reporting.report import summary
+from refkan.claims.rows import Row
+from refkan.claims.running.capsule import library_version
+from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.outcomes import Outcome
 from refkan.kernels.compilation import COMPILING
 
@@ -126,3 +129,11 @@ class Progress:
         room = (self._status.width - 2) // len(self._running) - 2  # on one line, after the spinner
         shown = [shorten(f"[{k}/{self._total}] {''.join(said)}", room) for k, said in self._running.items()]
         self._status.update("  ".join(shown))
+
+
+def listing(files: Sequence[ClaimFile], ledger: Sequence[Row]) -> str:
+    """Return one line a row: id, source, the file that answers it and its subject, claim."""
+    file_of = {id: file.place for file in files for id in file.ids}
+    lines = [f"{row.id:<4}  {row.source:<20}  {file_of.get(row.id, 'pending'):<38}  {row.claim}" for row in ledger]
+    problems = [f"{file.place}: {file.problem}" for file in files if file.problem]
+    return "\n".join([f"refkan {library_version()}, {len(ledger)} rows, {len(files)} files", *lines, *problems])

@@ -23,8 +23,8 @@ from refkan.base.plain_text import printable
 from refkan.claims.cells import run_one_cell
 from refkan.claims.reporting.report import write_report
 from refkan.claims.rows import Row
-from refkan.claims.running.capsule import capsule, library_version, now, processors, versions
-from refkan.claims.running.console import table
+from refkan.claims.running.capsule import capsule, now, processors, versions
+from refkan.claims.running.console import listing, table
 from refkan.claims.running.discovery import ClaimFile, discover
 from refkan.claims.running.executors import check_address, dask_executor, without_copies
 from refkan.claims.running.kept_parts import Parts
@@ -346,11 +346,3 @@ def seeds_of_rows(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         for key in ("seeds", "seed")
         if outcome.verdict is not None and key in outcome.verdict.data
     }
-
-
-def listing(files: Sequence[ClaimFile], ledger: Sequence[Row]) -> str:
-    """Return one line a row: id, source, the file that answers it and its subject, claim."""
-    file_of = {id: file.place for file in files for id in file.ids}
-    lines = [f"{row.id:<4}  {row.source:<20}  {file_of.get(row.id, 'pending'):<38}  {row.claim}" for row in ledger]
-    problems = [f"{file.place}: {file.problem}" for file in files if file.problem]
-    return "\n".join([f"refkan {library_version()}, {len(ledger)} rows, {len(files)} files", *lines, *problems])
