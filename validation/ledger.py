@@ -87,6 +87,13 @@ LEDGER: tuple[Row, ...] = (
         "random networks, rationals", "equal exactly"),
     Row("E31", "Proposition 2", "(x - a) ReLU(x - b)^r = ReLU(x - b)^(r+1) + (b - a) ReLU(x - b)^r", "rationals",
         "equal exactly"),
+    Row("E42", "[A25] abstract", "\"the KAN basis ... provides geometric localized support\": b_i lives on (t_i,"
+        " t_(i+r))", "signs at points of every interval, random knots, rationals",
+        "positive there and zero elsewhere, exactly"),
+    Row("E43", "[A25] abstract", "\"equivalence between free-knot spline KAN architectures, and a class of MLPs that"
+        " are refined geometrically along the channel dimension\": a breakpoint inserted into a spline is a channel"
+        " appended to the MLP, wherever it lies", "weights w = A^T u before and after knot insertion, rationals",
+        "equal exactly"),
     Row("L7", "Appendix B", "in the proof of Lemma 2 the coefficients of ReLU(x - t_j)^(r-2) cancel", "random knots",
         "zero exactly"),
     Row("E40", "eq. (40), (41)", "F_r(x) = r sum_l (-1)^l/(l! (r-l)!) e^(-ilx) = n^(r-1) (1 - e^(ix))^r/(r-1)!, and"
@@ -174,6 +181,10 @@ LEDGER: tuple[Row, ...] = (
     Row("R8", "5.1, Table 2", "\"For fixed number of training epochs, the fine model ... reaches at best a comparable"
         " accuracy to the coarse model for spline basis, and two orders of magnitude worse for the ReLU basis\"",
         "medians of paired ratios of errors, fine over coarse training", "95 % intervals above 10^-0.5 and 10^1.5"),
+    Row("R9", "[A25] abstract", "a \"hierarchical refinement scheme ... dramatically accelerates training of the"
+        " multi-channel MLP architecture\", on the problem of Table 2",
+        "errors at equal work: fine training in the ReLU basis over multilevel training; fine training in the spline"
+        " basis beside", "95 % interval of the median ratio above 10"),
     Row("R6", "ours", "the printed means and deviations of Table 2 say that fine and multilevel training in the spline"
         " basis were one bad run and four good ones, and that the good ones differ by less than an order",
         "all five nonnegative numbers with the printed mean and deviation, rounding included",

@@ -11,7 +11,14 @@ from refkan import truth
 from refkan.claims import FAILING
 from validation.ledger import row
 from validation.rationals import uniform_knots
-from validation.theorems import levels_added_up, one_input, operation_counts, printed_formulas, spectral_constants
+from validation.theorems import (
+    levels_added_up,
+    one_input,
+    operation_counts,
+    predecessor_formulas,
+    printed_formulas,
+    spectral_constants,
+)
 
 pytest.importorskip("flint")
 
@@ -20,7 +27,7 @@ CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3"}
 
 @pytest.mark.parametrize(
     "file",
-    [printed_formulas, operation_counts, one_input, levels_added_up, spectral_constants],
+    [printed_formulas, predecessor_formulas, operation_counts, one_input, levels_added_up, spectral_constants],
     ids=lambda f: f.__name__,
 )
 def test_rows_hold_and_altered_ones_do_not(file):
