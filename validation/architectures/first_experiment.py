@@ -17,8 +17,6 @@ from validation.statements import Size, Statement, sign_test
 
 CLAIMS = ("X2",)
 
-MEASURES_TIME = True
-
 EXPERIMENT = GRID.experiment
 
 NAMES = {

@@ -66,7 +66,7 @@ PLACE = (
 UNIT = "median over targets of the test error over that of the spline KAN"
 
 
-QUICK = tuple(Size((2, 3), ((4, 12),), (1234, 1235), samples, 2000, n) for samples, n in ((200, 25), (400, 70)))
+QUICK = tuple(Size((2, 3), ((4, 12),), (1234,), samples, 2000, n) for samples, n in ((200, 25), (400, 70)))
 
 FULL = tuple(Size((1, 2, 3), ((4, 12),), (1234, 1235), samples, 10_000, n) for samples, n in ((500, 200), (2000, 600)))
 """Two budgets each, the larger one last."""

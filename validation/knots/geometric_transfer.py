@@ -23,8 +23,6 @@ from validation.statements import Progress, answers
 
 CLAIMS = ("A2",)
 
-MEASURES_TIME = True
-
 OURS, RIVALS = "uniform", ("extension", "quantile")
 
 NAMES = {"uniform": "knot insertion", "extension": "grid extension", "quantile": "quantile refit"}

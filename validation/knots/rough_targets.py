@@ -28,8 +28,6 @@ from validation.statements import Progress, answers, sign_test
 
 CLAIMS = ("W3",)
 
-MEASURES_TIME = True
-
 OURS, RIVALS = "residual", ("quantile", "extension")
 
 ARMS = (OURS, *RIVALS)
