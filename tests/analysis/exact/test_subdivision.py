@@ -163,6 +163,21 @@ def test_at_kinks_between_two_boxes_sides_are_kept():
         assert maxima[0, 0] - 1e-15 <= greatest <= maxima[0, 1]
 
 
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_slopes_are_known_across_kinks_and_not_across_steps(monkeypatch, order):
+    asked = []
+    monkeypatch.setattr(extremes_over_boxes, "range_over", lambda *given: asked.append(given[0]) or range_over(*given))
+    net = rk.kan([2, 1], order, 2)
+    rk.exact.extrema(net, np.arange(1.0, net.n_params + 1) ** 2, [[0, 1], [0, 1]], budget=4)
+    boxes = Intervals(np.array([[0.1, 0.1], [0.25, 0.6]]), np.array([[0.4, 0.3], [0.75, 0.9]]))  # one piece, and two
+    for quantities, sign in zip(asked, (-1.0, 1.0), strict=True):
+        slopes = quantities(boxes).slopes
+        assert np.isfinite(slopes.lo).all(axis=1).tolist() == [True, order > 1]
+        if order > 1:
+            assert np.all(sign * slopes.lo[:, 0] > 0)
+            assert np.all(slopes.hi - slopes.lo < 100)
+
+
 def test_many_inputs_find_large_values_before_they_are_halved():
     """Six inputs: without the points of ascent no value near the extremes would be attained."""
     rng = np.random.default_rng(2)
