@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, twin
+from refkan.claims.reporting.reading_tables import estimate_cells
 from refkan.claims.running.outcomes import direction, status_of
 from tests.shared.refusals import refused
 
@@ -125,3 +128,14 @@ def test_a_failing_experiment_needs_a_positive_control():
 def test_a_small_run_tells_a_direction(recorded, value, told):
     small = estimate("x", {1: value}, at_least=5.0)
     assert direction(recorded, Verdict("A1", decide([small]), "", estimates=(small,))) == told
+
+
+def test_the_interval_of_seeds_that_agree_is_no_exact_number():
+    """Exact is what was computed without seeds and is one number."""
+    agreeing = estimate("ratio", {seed: 3.0 for seed in range(8)}, at_least=1.0)
+    (cells,) = estimate_cells([agreeing])
+    assert (cells[2], cells[6]) == ("3 to 3", "8")
+    (cells,) = estimate_cells([replace(agreeing, seeds=())])
+    assert (cells[2], cells[6]) == ("exact", "")
+    (cells,) = estimate_cells([replace(agreeing, seeds=(), high=4.0)])
+    assert cells[2] == "3 to 4"
