@@ -132,7 +132,7 @@ def test_a_small_run_tells_a_direction(recorded, value, told):
 
 def test_the_interval_of_seeds_that_agree_is_no_exact_number():
     """Exact is what was computed without seeds and is one number."""
-    agreeing = estimate("ratio", {seed: 3.0 for seed in range(8)}, at_least=1.0)
+    agreeing = estimate("ratio", dict.fromkeys(range(8), 3.0), at_least=1.0)
     (cells,) = estimate_cells([agreeing])
     assert (cells[2], cells[6]) == ("3 to 3", "8")
     (cells,) = estimate_cells([replace(agreeing, seeds=())])
