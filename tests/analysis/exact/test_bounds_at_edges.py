@@ -249,6 +249,13 @@ def test_bad_arguments_are_named(function, options, error, message):
         getattr(rk.exact, function)(*pairs, **{"box": [[0.0, 1.0]], **options})
 
 
+def test_derivatives_are_none_first_or_second():
+    net = rk.kan([1, 1], 4, 2)
+    for derivatives, message in ((3, "derivatives must be .*; got 3"), (-1, "derivatives must be .*; got -1")):
+        with pytest.raises(ValueError, match=message):
+            rk.exact.enclose(net, np.zeros(net.n_params), [[0.0, 1.0]], derivatives)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_polynomials_beyond_the_largest_float_are_unbounded(sign):
     pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[[sign * Fraction(10) ** 400]]])
