@@ -171,6 +171,14 @@ def test_lipschitz_constants_are_limits_from_inside_the_box_in_any_unit(order, b
         assert high <= 1.0011 * low
 
 
+def test_one_evaluation_attains_the_slope_at_the_centre():
+    """x^2 on [1/2, 1]: 3/2 in the middle, between 1 and 2."""
+    net = rk.kan([1, 1], order=3, intervals=1)
+    low, high = rk.exact.lipschitz_constant(net, [0.0, 0.0, 2.0], [[0.5, 1.0]], budget=1)
+    assert 1.5 - 1e-14 <= low <= 1.5
+    assert 2.0 <= high <= 2.0 + 1e-14
+
+
 def test_the_next_element_is_not_in_the_box():
     net = rk.kan([1, 1], order=2, intervals=2)
     low, high = rk.exact.lipschitz_constant(net, [0.0, 0.0, 50.0], [[0.0, 0.5]])
