@@ -42,6 +42,9 @@ def test_a_refined_network_is_the_coarse_one_but_for_rounding(node_map, outside)
     low, high = rk.exact.sup_difference(net, theta, fine, net.convert(theta, fine), SQUARE, tolerance=1e-12)
     assert low == 0.0
     assert 0.0 < high < 1e-14
+    for budget, tolerance in ((1, 1e-12), (1, 1e-17)):  # no box is needed, or one does not suffice
+        found = rk.exact.sup_difference(net, theta, fine, net.convert(theta, fine), SQUARE, tolerance, budget)
+        assert (found.reached, found.boxes) == ((True, 0) if tolerance == 1e-12 else (False, 1))
 
 
 def test_without_rounding_they_are_equal_exactly():
