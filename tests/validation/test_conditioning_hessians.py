@@ -10,7 +10,6 @@ import pytest
 import refkan as rk
 from refkan.claims import FAILING
 from tests.shared.factories import EPS
-from tests.shared.pictures import NO_PICTURE
 from tests.validation import conditioning_answers
 from tests.validation.conditioning_answers import SMALL, gram
 from validation.conditioning import hessian_conditioning
@@ -30,12 +29,6 @@ from validation.conditioning.network_spectra import MATRICES, layer_condition, n
 @pytest.fixture(scope="module")
 def spectra():
     return conditioning_answers.spectra()
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Verdicts without pictures, which take longer than the measurements."""
-    monkeypatch.setattr(hessian_conditioning, "condition_figure", lambda *args: NO_PICTURE)
 
 
 # ---------------------------------------------------------------------------------------------- H1: what is measured
@@ -195,7 +188,7 @@ def test_ratios_keep_every_run(spectra):
     assert ratios([], cases, "relu")[series._replace(other="spline")][case["level"][1]] == [4.0]
 
 
-def test_a_spectrum_that_ignores_the_basis_is_seen(monkeypatch, no_pictures):
+def test_a_spectrum_that_ignores_the_basis_is_seen(monkeypatch):
     true = rk.spectrum
     monkeypatch.setattr(rk, "spectrum", lambda *args, basis=None, **options: true(*args, **options))
     size = replace(SMALL, orders=(3,), layers=(4, 8), states=(START,), node_maps=("affine",), samples=50)

@@ -58,7 +58,6 @@ def test_statuses_and_mutations(kernels, rates):
         assert len(verdict.mutations) >= 3
         assert all(status in FAILING for status in verdict.mutations.values()), verdict.mutations
         json.dumps(plain(verdict.data))
-        assert all(figure.png.startswith(b"\x89PNG") for figure in verdict.figures)
 
 
 # -------------------------------------------------------------------------------------------------------- both bases

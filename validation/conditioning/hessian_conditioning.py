@@ -15,7 +15,7 @@ A ratio grows with n if the exponent of n fitted to its medians over the seeds i
 
 from collections.abc import Callable, Mapping, Sequence
 
-from refkan.claims import Figure, Reading, Readings, Status, Verdict, judge
+from refkan.claims import Reading, Readings, Status, Verdict, judge
 from validation.conditioning.condition_ratios import (
     LAYER,
     START,
@@ -33,14 +33,11 @@ from validation.conditioning.condition_ratios import (
     summary,
 )
 from validation.conditioning.network_spectra import (
-    BASES,
-    MATRICES,
     Size,
     layer_condition,
     network_cases,
     other_models,
 )
-from validation.panels import Line, figure, panel
 
 CLAIMS = ("H1",)
 
@@ -161,7 +158,6 @@ def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[C
         + ". ".join(f"{state}: {summary(part)}" for state, part in states.items() if part),
         details=DETAILS,
         data={"layers": list(layers), "networks": list(networks), "other models": list(models)},
-        figures=(condition_figure(layers, networks, models),),
         mutations={
             "the ReLU powers have the lower condition number": status(ratios(layers, networks, "relu")),
             "the ratio of one layer grows as n falls": status(backwards(single)),
@@ -196,38 +192,6 @@ def silu_alike(networks: Sequence[Case], models: Sequence[Case]) -> bool:
             if (c["order"], c["level"], c["state"], c["node map"]) == (*key, START, "affine")
         )
         for key in keys
-    )
-
-
-def condition_figure(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case]) -> Figure:
-    """One layer for all orders; both matrices of networks of order 3 at the start, with the other architectures."""
-    one: list[Line] = []
-    for k, order in enumerate(sorted({case["order"] for case in layers})):
-        chosen = [case for case in layers if case["order"] == order]
-        for basis, style in (("spline", "o-"), ("relu", "^-")):
-            told = {"color": f"C{k}", "label": f"r = {order}, {basis}"}
-            one.append(([case["intervals"] for case in chosen], [case[basis] for case in chosen], style, told))
-
-    def medians_over_seeds(cases: Sequence[Case], value: Callable[[Case], float], style: str, label: str) -> Line:
-        levels = sorted({case["level"] for case in cases})
-        values = [median_of(value(case) for case in cases if case["level"] == level) for level in levels]
-        return [level[1] for level in levels], values, style, {"label": label}
-
-    starts = [c for c in networks if (c["order"], c["state"], c["node map"]) == (3, START, "affine")]
-    both = {
-        matrix: [medians_over_seeds(starts, lambda c: c[matrix][basis], "o-", basis) for basis in BASES]  # noqa: B023
-        for matrix in MATRICES
-    }
-    for name in dict.fromkeys(case["model"] for case in models):
-        cases = [c for c in models if (c["model"], c["order"], c["state"]) == (name, 3, START)]
-        both["gauss-newton"].append(medians_over_seeds(cases, lambda c: c["condition"], "x:", name))
-    said = {"xlabel": "intervals of the second layer", "ticks": {case["level"][1] for case in networks}}
-    return figure(
-        "condition-numbers",
-        "Condition numbers against the number of intervals. MLPs have as many parameters as the spline network.",
-        panel(one, title="one layer", xlabel="n", ylabel="condition number", ticks={c["intervals"] for c in layers}),
-        *(panel(lines, title=f"{name} of [2, 5, 1], r = 3, at the start", **said) for name, lines in both.items()),
-        size=(11.0, 4.0),
     )
 
 

@@ -36,10 +36,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Beside, Choice, Estimate, Figure, Reading, Table, Verdict, estimate
+from refkan.claims import Beside, Choice, Estimate, Reading, Table, Verdict, estimate
 from refkan.claims.experiments import written
 from validation.multilevel.complementary_shares import (
-    BASES,
     EXPERIMENT,
     INTERVALS,
     MEASURES,
@@ -161,7 +160,6 @@ def verdict(results: Results, size: Choice) -> Verdict:
         details=f"The first {UPDATES} updates (of coefficients: the gradient). |P^T g|/|g| where the coarse level was"
         f" trained: {left:.2g}, median.\n\n{DETAILS}",
         data={"seeds": seeds, "cases": results},
-        figures=(figure(results),),
         tables=(beside(results, size),),
     )
 
@@ -185,29 +183,3 @@ L2 on the edges: most of what descent does to the values, the coarse network cou
 The share is largest
 at the last refinement. In the ReLU basis it is smaller by factors that every measure shows; there nothing new is
 moved."""
-
-
-def figure(results: Results) -> Figure:
-    """Draw two of the measures, of every seed."""
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(10, 3.4), layout="constrained")
-    node_map, start = SETS[0]
-    drawn = (("values", "trained"), ("edges", "stationary"))
-    for axis, (what, coarse) in zip(canvas.subplots(1, 2, sharey=True), drawn, strict=True):
-        reading = {"measure": what, "coarse": coarse, "map": node_map, "start": start}
-        for b, basis in enumerate(BASES):
-            for k, values in enumerate(shares_of(results, basis, reading)):
-                at = 4 * k + b + np.linspace(-0.25, 0.25, len(values))
-                axis.plot(at, sorted(values.values()), ".", color=f"C{b}", label=basis if k == 0 else None)
-        labels = [f"{i} to\n{tuple(2 * n for n in i)}" for i in INTERVALS]
-        axis.set_xticks([4 * k + 1 for k in range(len(INTERVALS))], labels=labels)
-        where = "values of the network" if what == "values" else "functions on the edges"
-        axis.set(yscale="log", title=f"{where}, coarse level {coarse}", xlabel="refinement of the intervals")
-    canvas.axes[0].set_ylabel("share in new modes")
-    canvas.axes[0].legend(fontsize="small")
-    caption = (
-        "Share of the first ten updates of gradient descent in modes that the coarse network lacks; every seed,"
-        f" {node_map} maps, {start} start."
-    )
-    return Figure.from_matplotlib(canvas, "complementary-descent", caption)

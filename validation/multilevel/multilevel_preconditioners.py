@@ -24,7 +24,7 @@ import numpy as np
 from scipy.linalg import cholesky, eigvalsh, solve_triangular
 
 import refkan as rk
-from refkan.claims import Figure, Verdict, judge
+from refkan.claims import Verdict, judge
 from refkan.splines import bsplines, transfer
 
 CLAIMS = ("M2", "M3")
@@ -146,7 +146,6 @@ def relu_verdict(diagonal: list[bool], results: list[dict[str, Any]]) -> Verdict
         " diagonal. By van der Sluis (1969) no diagonal scaling is better than Jacobi's by more than the factor dim:"
         " at best n^(2r-1).",
         data={"diagonal": diagonal, "conditions": results},
-        figures=(figure(results, ("Jacobi", "sum over levels"), "relu-multilevel-scaling", "ReLU Gram matrix"),),
         mutations={
             "scaling takes one power of n": judge(grows(results, "Jacobi", lambda r: 2 * r - 1)),
             "bounded": judge(grows(results, "sum over levels", lambda r: 0)),
@@ -228,7 +227,6 @@ def spline_verdict(results: list[dict[str, Any]], energy: list[dict[str, Any]]) 
         "largest eigenvalue grows with the number of levels. In the H1 inner product smooth functions are small, and "
         "the sum makes up for that.",
         data={"mass": results, "H1": energy},
-        figures=(figure(results, ("Jacobi", "sum over levels"), "spline-multilevel-sum", "Gram matrix of B-splines"),),
         mutations={
             "the sum over levels is bounded as Jacobi is": judge(all(bounded(r, "sum over levels") for r in results)),
             "the sum over levels is worse for the H1 inner product too": judge(
@@ -237,18 +235,3 @@ def spline_verdict(results: list[dict[str, Any]], energy: list[dict[str, Any]]) 
             "Jacobi is bounded for the H1 inner product": judge(all(bounded(result, "Jacobi") for result in energy)),
         },
     )
-
-
-def figure(results: list[dict[str, Any]], names: tuple[str, ...], name: str, title: str) -> Figure:
-    """Draw condition numbers against n."""
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(6, 3.6), layout="constrained")
-    axis = canvas.subplots()
-    for k, result in enumerate(results):
-        for style, way in zip(("o-", "x--"), names, strict=True):
-            label = f"r = {result['order']}, {way}" if k == 0 else f"r = {result['order']}" if style == "o-" else None
-            axis.loglog(result["intervals"], result["conditions"][way], style, color=f"C{k}", label=label)
-    axis.set(xlabel="intervals n", ylabel="condition number", title=title)
-    axis.legend(fontsize="x-small")
-    return Figure.from_matplotlib(canvas, name, f"{title}: condition numbers, {names[0]}-scaled and by the {names[1]}.")

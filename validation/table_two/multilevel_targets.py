@@ -41,9 +41,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Choice, Estimate, Experiment, Factor, Figure, Table, Verdict, decide, estimate, exactly, twin
+from refkan.claims import Choice, Estimate, Experiment, Factor, Table, Verdict, decide, estimate, exactly, twin
 from refkan.claims.running.kept_parts import Parts
 from validation.table_two.cells_of_table import PUBLISHED, UNIT
 from validation.table_two.target_runs import FULL, ORDER, QUICK, Setting, run_seed
@@ -206,7 +205,6 @@ def verdict(found: Mapping[str, Sequence[Mapping[str, Any]]], bounds: Sequence[B
         "; ".join(e.told() for e in estimates),
         details="\n\n".join(lines),
         data={"seeds": [r["seed"] for r in next(iter(found.values()))], "records": dict(found)},
-        figures=(figure(found),),
         tables=(in_both_units(found, bounds),),
         mutations={"errors ten times as large": twin([bound.estimate(found[bound.setting], 10.0) for bound in bounds])},
         controls={"the goals themselves": twin([exactly(b.what, b.low or b.high, at_most=b.high) for b in bounds])},
@@ -246,20 +244,3 @@ def described(records: Sequence[Mapping[str, Any]]) -> str:
             + ", ".join(str(record["samples beyond the last kink"]) for record in records)
         )
     return "; ".join(parts)
-
-
-def figure(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Test errors of all seeds against the number of parameters."""
-    drawing = Drawing(figsize=(6, 4))
-    axes = drawing.subplots()
-    for k, (name, records) in enumerate(found.items()):
-        for record in records:
-            axes.loglog(record["parameters"], record["test"], ".-", color=f"C{k}", alpha=0.3)
-        medians = np.median([record["test"] for record in records], axis=0)
-        axes.loglog(records[0]["parameters"], medians, "o-", color=f"C{k}", label=name)
-    squared_range = np.median([record["squared range"] for record in found["rotated"]])
-    axes.axhline(PUBLISHED_ERROR * squared_range, color="k", lw=0.7, ls=":")
-    axes.set(xlabel="parameters", ylabel="test mean squared error, raw target")
-    axes.legend(fontsize=7)
-    caption = "Seeds (thin) and medians; dotted: the published mean with 230 parameters, in this unit."
-    return Figure.from_matplotlib(drawing, "multilevel-targets", caption)

@@ -23,9 +23,8 @@ from fractions import Fraction
 from math import isqrt
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Figure, Table, Verdict, judge
+from refkan.claims import Table, Verdict, judge
 from validation.table_two.cells_of_table import PRINTED
 
 CLAIMS = ("R6",)
@@ -145,7 +144,6 @@ def verdict(found: dict[tuple[str, str], Shape | None]) -> Verdict:
             " ".join(cell): made and {k: list(map(float, v)) for k, v in vars(made).items()}
             for cell, made in found.items()
         },
-        figures=(figure(found),),
         tables=(table(found),),
         mutations={
             "a run that is far out in every other cell too": judge(far_out(found, others)),
@@ -181,23 +179,3 @@ def table(found: dict[tuple[str, str], Shape | None]) -> Table:
         rows.append((" ".join(cell), f"{mean} ({deviation})", *map(between, parts), "yes" if made.far_out else ""))
     columns = ("cell", "printed", "largest run", "mean of the others", "every run", "largest exceeds all others")
     return Table("What five runs with the printed means and deviations are", columns, tuple(rows))
-
-
-def figure(found: dict[tuple[str, str], Shape | None]) -> Figure:
-    """Draw, for each cell, the printed mean, the largest run and the mean of the other four."""
-    drawing = Drawing(figsize=(7, 3.6), layout="constrained")
-    axis = drawing.subplots()
-    for place, (cell, made) in enumerate(reversed(found.items())):
-        assert made is not None
-        mean = float(Fraction(PRINTED[cell][0].split("e")[0])) * 10.0 ** int(PRINTED[cell][0].split("e")[1])
-        for part, colour, label in (
-            (made.largest, "C3", "largest run"),
-            (made.mean_of_others, "C0", "mean of the others"),
-        ):
-            ends = [max(float(end), 1e-9) for end in part]
-            axis.plot(ends, [place, place], color=colour, lw=6, solid_capstyle="butt", label=None if place else label)
-        axis.plot(mean, place, "k|", ms=12, label=None if place else "printed mean")
-    axis.set_yticks(range(len(found)), [" ".join(cell) for cell in reversed(found)])
-    axis.set(xscale="log", xlabel="mean square error")
-    axis.legend(fontsize="small")
-    return Figure.from_matplotlib(drawing, "printed-digits", "What the printed means and deviations leave room for.")

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.fft import irfft, rfft
 from scipy.integrate import solve_ivp
 
-from refkan.claims import Figure, Verdict, judge
+from refkan.claims import Verdict, judge
 
 CLAIMS = ("Q0",)
 
@@ -87,10 +87,10 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     for name, equation in equations.items():
         progress(name)
         cases[name] = measure([equation(epsilon) for epsilon in epsilons], sizes)
-    return [verdict(cases, (draw(cases),))]
+    return [verdict(cases)]
 
 
-def verdict(cases: dict[str, dict[str, Any]], figures: tuple[Figure, ...] = ()) -> Verdict:
+def verdict(cases: dict[str, dict[str, Any]]) -> Verdict:
     """Return the verdict on the printed equation, and those on other signs and other statements."""
     case = cases["as printed"]
     others = {name: judge(ill_posed(other)) for name, other in cases.items() if name != "as printed"}
@@ -108,7 +108,6 @@ def verdict(cases: dict[str, dict[str, Any]], figures: tuple[Figure, ...] = ()) 
         "t = 1",
         details=DETAILS,
         data=cases,
-        figures=figures,
         mutations={
             **others,
             "rates grow like K": judge(ill_posed(case, power=1.0)),
@@ -231,40 +230,3 @@ def escape(equation: Equation, modes: int) -> tuple[float | None, float]:
         )
     largest = max(ESCAPE - distance(0.0, a) for a in run.y.T)
     return (float(run.t_events[0][0]) if run.t_events[0].size else None), largest
-
-
-def draw(cases: dict[str, dict[str, Any]]) -> Figure:
-    """Draw rates against the mode, and escape times against the number of modes."""
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(9, 3.2), layout="constrained")
-    rates, escapes = canvas.subplots(1, 2)
-    for name, case in cases.items():
-        epsilon = abs(case["rates"][0]["equation"]["diffusion"])
-        points = [
-            (item["mode"], item["measured"])
-            for item in case["rates"]
-            if abs(item["equation"]["diffusion"]) == epsilon and item["state"] == 0.0
-        ]
-        modes, measured = np.array(points).T
-        (line,) = rates.plot(modes, measured, "o", ms=4, label=name)
-        equation = Equation(**case["rates"][0]["equation"])
-        k = np.linspace(0, max(MODES), 200)
-        rates.plot(k, [equation.rate(each, 0.0) for each in k], "-", lw=1, color=line.get_color())
-        times = {K: time for K, time in case["escape"].items() if time is not None}
-        if times:
-            escapes.loglog(list(times), list(times.values()), "o-", ms=4, label=name, color=line.get_color())
-    rates.set(xlabel="mode K", ylabel="growth rate about u = 0, eps = 1e-4")
-    sizes = [int(K) for K in next(iter(cases.values()))["escape"]]
-    escapes.set(xlabel="number of modes K", ylabel=f"time to modulus {ESCAPE:g}")
-    escapes.set_xticks(sizes, [str(K) for K in sizes])
-    escapes.minorticks_off()
-    for axes in (rates, escapes):
-        axes.legend(frameon=False, fontsize=8)
-    return Figure.from_matplotlib(
-        canvas,
-        "allen-cahn-as-printed",
-        "Left: growth rates of the highest mode of Galerkin systems, measured (dots) and predicted (lines). Right: "
-        "time at which the solution from the paper's initial values passes modulus 2; equations that do not appear "
-        "stay below it.",
-    )
