@@ -14,8 +14,7 @@ from refkan.claims import FAILING
 from refkan.claims.running.outcomes import plain
 from validation.rationals import rank, sample_points, spline_design, uniform_knots
 from validation.theorems import nullity
-from validation.theorems.drawn_networks import Case, posed
-from validation.theorems.nullity_cases import NAMED
+from validation.theorems.drawn_networks import NAMED, Case, posed
 
 pytest.importorskip("flint")
 

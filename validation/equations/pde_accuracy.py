@@ -12,7 +12,6 @@ from refkan.claims.running.kept_parts import Parts
 from validation.equations import burgers_own, poisson_own
 from validation.equations.allen_cahn import allen_cahn_own
 from validation.equations.burgers_cells import PUBLISHED
-from validation.equations.pde_figures import draw_levels
 from validation.equations.pde_runs import medians, spread, without
 
 CLAIMS = ("Q5", "Q6")
@@ -40,10 +39,6 @@ TARGETS = {
 PUBLISHED_SIZE = 1e-4
 """The loss that counts as of the published size, 2.4e-5, which may be a mean or a sum of three terms."""
 
-CAPTION = "Levenberg-Marquardt: error and loss after each level, medians (thick) and all seeds."
-
-TICKS = (200, 500, 1000, 2000)
-"""Numbers of parameters written at the figure: those of the levels would lie on one another."""
 
 DETAILS = """\
 Levenberg-Marquardt on all residuals, from the coarsest level to the finest, each start a random linear function with
@@ -109,7 +104,6 @@ def verdict(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Verdict:
             "seeds": {name: list(of) for name, of in errors.items()},
             "runs": without(runs, "lines", "residual", "solution"),
         },
-        figures=(draw_levels(runs, "pde-accuracy", CAPTION, TICKS),),
         mutations={
             "a fixed grid for Burgers": twin([reached(n, fixed[n], TARGETS[n].error) for n in TARGETS]),
             "errors after the first level": twin([exactly(n, first[n], at_most=TARGETS[n].error) for n in TARGETS]),

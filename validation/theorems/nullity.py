@@ -28,8 +28,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Verdict, judge
 from validation.rationals import rank
-from validation.theorems.drawn_networks import STAYING, Case, posed
-from validation.theorems.nullity_cases import DEEP, NAMED, QUICK, RANDOM, random_cases
+from validation.theorems.drawn_networks import DEEP, NAMED, QUICK, RANDOM, STAYING, Case, posed, random_cases
 
 CLAIMS = ("N3",)
 
