@@ -26,7 +26,7 @@ ARROWS = (
     | {
         "records": {"ledger", "sources", "statements", "implementations.backends_judged"}
     }  # the matrix is of what B1 judges
-    | {"benchmarks": {"panels", "records.markdown"}}
+    | {"benchmarks": {"records.markdown"}}
     | {module: set() for module in BENEATH}
     | {"ledger": {"other_papers"}}
     | {"__init__": set(), "__main__": {"ledger", "records.store", "sources"}}

@@ -1,4 +1,4 @@
-"""``python -m validation.benchmarks [NAME ...]``: run rows, print their tables, write record, page and figures."""
+"""``python -m validation.benchmarks [NAME ...]``: run rows, print their tables, write record and page."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: int) -> int:
-    """Run the rows and write page and figure."""
+    """Run the rows and write the page."""
     # Only now: these import numpy.
     from refkan.base.atomic_files import require_writable
     from validation.benchmarks.reporting.markdown import targets_table
@@ -87,7 +87,7 @@ def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: 
     if not any(cases(document)):
         return status
     print(targets_table([outcome for outcome in judge(document) if outcome.measured is not None]))
-    print("written:", ", ".join(map(str, [record.path, *write_page(arguments.output, document)])))
+    print("written:", ", ".join(map(str, (record.path, write_page(arguments.output, document)))))
     return status
 
 

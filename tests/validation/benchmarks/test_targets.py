@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from validation.benchmarks.measured import curves, layer
+from validation.benchmarks.measured import layer
 from validation.benchmarks.measured.limits import COPY, DGEMM
-from validation.benchmarks.reporting import figures, markdown, page
+from validation.benchmarks.reporting import markdown, page
 from validation.benchmarks.reporting.targets import LAYERS, TARGETS, Target, judge
 from validation.benchmarks.rows import ROWS, tasks
 from validation.benchmarks.running.harness import CaseResult, Entry, Settings
@@ -118,7 +118,7 @@ def test_layers_that_are_compared_with_take_part():
     assert set(LAYERS) < {program.name for program in layer.PROGRAMS}
 
 
-# Tables, figures, page
+# Tables, page
 
 
 def full_document(met: bool = True) -> dict:
@@ -159,17 +159,6 @@ def test_a_line_of_the_table_holds_what_was_asked():
     assert all(line.count("|") == 6 for line in text.splitlines())
 
 
-def test_the_figure_is_drawn_of_what_was_measured():
-    drawn = figures.curves(full_document())
-    assert (drawn.name, drawn.caption) == (figures.NAME, figures.CAPTION)
-    assert drawn.png.startswith(b"\x89PNG")
-    assert figures.NAME not in page.page(document())
-
-
-def test_the_axes_of_the_figure_are_those_of_the_row():
-    assert list(curves.AXES) == ["n", "Q", "N"]
-
-
 def test_times_are_shown_with_their_ratio_and_reasons():
     found = case({"n": 4}, 1e-3, fast=2.0)
     found.entries.append(Entry("slow", "skipped", "would keep about 9 GB"))
@@ -185,16 +174,14 @@ def test_a_disagreement_is_shown_on_the_page():
     assert "wrong: disagrees by 5.0e-01 in a layer: no times there." in markdown.times_table(found, ("n",))
 
 
-def test_the_command_writes_record_page_and_figures(tmp_path):
+def test_the_command_writes_record_and_page(tmp_path):
     full = full_document()
     (tmp_path / "run.json").write_text(json.dumps(full))
     assert page.main([str(tmp_path / "run.json"), str(tmp_path)]) == 0
     kept = json.loads((tmp_path / page.RECORD).read_text())
     assert kept == trimmed(full)
     assert (tmp_path / page.PAGE).read_text() == page.page(kept)
-    assert sorted(path.name for path in (tmp_path / "docs").iterdir()) == [
-        "speed-curves.png", "speed.md",
-    ]  # fmt: skip
+    assert [path.name for path in (tmp_path / "docs").iterdir()] == ["speed.md"]
     assert page.main([str(tmp_path / page.RECORD), str(tmp_path)]) == 0  # once more, from what it wrote
     assert json.loads((tmp_path / page.RECORD).read_text()) == kept
 

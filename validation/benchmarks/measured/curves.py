@@ -17,7 +17,7 @@ AXES = {
     "Q": ("n_out", (5, 20, 80, 320)),
     "N": ("samples", (256, 1024, 4096, 16384, 65536)),
 }
-"""Name in figures -> field of the case and its values; the others stay at the centre."""
+"""Name in tables -> field of the case and its values; the others stay at the centre."""
 NAMES = ("refkan", "dense Phi + GEMM", "torch (lean)", "jax (lean, jit)", "flashkan")
 
 

@@ -1,1 +1,1 @@
-"""What is made of a record: tables, figures, targets and the page on speed."""
+"""What is made of a record: tables, targets and the page on speed."""

@@ -1,7 +1,7 @@
 """The page on speed, written from a record: ``python -m validation.benchmarks.reporting.page RECORD [ROOT]``.
 
 It trims the record to validation/records/benchmarks.json below ROOT (by default the project's folder) and makes of it
-docs/speed.md and the figures beside that page. No number of theirs is typed.
+docs/speed.md. No number of theirs is typed.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
-from validation.benchmarks.reporting import figures, markdown
+from validation.benchmarks.reporting import markdown
 from validation.benchmarks.reporting.targets import judge
 from validation.benchmarks.running.record import CaseData, by_row, cases, trimmed
 from validation.records.markdown import markdown_table
@@ -37,7 +37,7 @@ BOTH = "forward + backward"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write record, page and figures; the exit code is 2 for a wrong call."""
+    """Write record and page; the exit code is 2 for a wrong call."""
     if len(arguments) not in (1, 2):
         print(__doc__, file=sys.stderr)
         return 2
@@ -50,14 +50,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def write_page(folder: Path, document: Mapping[str, Any]) -> list[Path]:
-    """Write speed.md and its figure into a folder and return their paths."""
-    paths = [folder / NAME]
-    write_atomically(paths[0], page(document).encode())
-    if "curves" in by_row(document):
-        paths.append(folder / f"{figures.NAME}.png")
-        write_atomically(paths[1], figures.curves(document).png)
-    return paths
+def write_page(folder: Path, document: Mapping[str, Any]) -> Path:
+    """Write speed.md into a folder and return its path."""
+    path = folder / NAME
+    write_atomically(path, page(document).encode())
+    return path
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -114,7 +111,6 @@ def _rows(document: Mapping[str, Any]) -> list[str]:
     for sweep in sweeps:
         parts += [f"## {layers}, {sweep}\n", markdown.times_table(some("layer", sweep=sweep), LAYER)]
     parts += ["## Time against n, Q and N\n"]
-    parts += [f"![{figures.NAME}]({figures.NAME}.png)\n\n{figures.CAPTION}\n"] if "curves" in rows else []
     parts += [markdown.times_table(some("curves", against=against), (against,)) for against in "nQN"]
     parts += ["## Threads\n", markdown.times_table(some("scaling", against="threads"), LAYER)]
     parts += ["## Many points in chunks\n", _chunks(some("scaling", against="points"))]
