@@ -23,7 +23,7 @@ from refkan.claims import (
     twin,
 )
 from refkan.claims.cells import Found, seeds_of
-from refkan.claims.estimates import agree
+from refkan.claims.estimates import agree, from_plain
 from refkan.claims.running.kept_parts import Parts, Resume, resume_from
 
 Size = Mapping[str, str]
@@ -177,6 +177,12 @@ class ByCells:
         return made.verdict(id, **checks, **more)
 
 
+def beside_estimates(kept: Mapping[str, Any]) -> str:
+    """Return what a kept reading told beside its estimates."""
+    told = "; ".join(from_plain(e).told() for e in kept["estimates"])
+    return str(kept["measured"]).partition(". Estimates")[0].removesuffix(told).removesuffix(". ")
+
+
 def judged_again(row: Mapping[str, Any], by: ByCells, now: Row) -> dict[str, Any]:
     """Return a kept row judged anew, by the present rules, from the numbers of every seed that it keeps."""
 
@@ -198,7 +204,7 @@ def judged_again(row: Mapping[str, Any], by: ByCells, now: Row) -> dict[str, Any
             r["choice"],
             besides(r["cells"]),
             calibration=besides(r["calibration"]),
-            measured=r["measured"].partition(". Estimates")[0] + ". Estimates",
+            measured=beside_estimates(r),
             size=r["size"],
             reduced=r.get("reduced", False),
             speaks=r.get("speaks", False),
