@@ -248,6 +248,8 @@ def kernels() -> Figure:
         (line,) = axis.loglog(sizes, norms, "-", label=f"r = {order}")
         axis.loglog(*zip(*drawn, strict=True), ".", ms=3, color=line.get_color())
     axis.axhline(4.0, color="0.5", ls=":")
+    axis.set_xticks(sizes, [str(n) for n in sizes])
+    axis.minorticks_off()
     axis.set(xlabel="n", ylabel="spline over scaled ReLU basis")
     axis.legend(fontsize="small", title="lines: |A|^2, dots: kernels,\ndotted: 4, as printed", title_fontsize="small")
     return drawing

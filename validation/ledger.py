@@ -124,7 +124,8 @@ LEDGER: tuple[Row, ...] = (
         "gradients, Galerkin Gauss-Newton", "1e-12 relative"),
     Row("E24", "before eq. (24)", "T in T' implies S_r(T') in S_r(T)", "rank test",
         "as printed refuted, reversed holds"),
-    Row("E25", "eq. (25)", "dyadic prolongation coefficients", "as printed, as corrected",
+    Row("E25", "eq. (25)", "dyadic prolongation has the coefficients P_ij = 2^-r C(r, s) at j = 2i + s, else 0",
+        "as printed, as corrected",
         "exact over rationals"),
     Row("P2", "4.2",
         "For T in T' with matrices A, A' the interpolation in b_i = sum_j P_ij b'_j is P = A I A'^-1, I_ij = 1"

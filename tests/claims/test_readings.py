@@ -93,6 +93,21 @@ def test_published_numbers_are_met_in_mean_and_deviation(published, deviation, o
     assert Beside("c", "mm", spread_out(25), published, deviation, of=of).meets is meets
 
 
+def test_a_reading_that_is_singled_out_speaks_alone():
+    """Whichever cells it and the others meet; that its set-up is the published one is not known by that."""
+    met, missed = (Beside("c", "mm", spread_out(25), mean, 0.3) for mean in (1.0, 2.0))
+
+    def judged(holds, *cells):
+        others = [reading(not holds, calibration=[met]), reading(not holds)]
+        return Readings([*others, replace(reading(holds, calibration=cells), speaks=True)])
+
+    assert judged(True, missed).status == judged(True).status == "holds"
+    assert judged(False, missed).status == judged(False).status == "not reproduced"
+    assert judged(False, met).status == "refuted"
+    assert "; 1 of 3 tried is singled out, and speaks" in judged(True).over()
+    assert [r["speaks"] for r in judged(True).plain()] == [False, False, True]
+
+
 def test_the_readings_that_meet_the_calibration_cells_speak():
     met, missed = (Beside("c", "mm", spread_out(25), mean, 0.3) for mean in (1.0, 2.0))
 
