@@ -9,7 +9,7 @@ import pytest
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import EPS, SMALLEST, UNITS, Intervals
 from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_polynomials
-from refkan.analysis.exact.solutions.integrated_errors import _cumulated
+from refkan.analysis.exact.solutions.integrated_errors import _between_points, _cumulated
 
 
 def width(x):
@@ -113,3 +113,20 @@ def test_between_points_of_integration_the_error_exceeds_its_values_as_stated(po
     assert stated <= found.by_integration * (1 + 1e-9)
     assert found.by_integration <= stated * (1 + 1e-6)
     assert found.by_maximum_principle == (math.inf if k else pytest.approx(0.25, rel=1e-12))
+
+
+def test_bounds_between_points_are_rounded_upwards_and_hardly_more():
+    """(at points + w^2/8 rho)/(1 - w^2 k^2/8) over Fractions, also where the divisor is near zero."""
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        at, residual, w = (float(10.0 ** rng.uniform(-8, 3)) for _ in range(3))
+        k = math.sqrt(8 * rng.choice([0.0, 0.1, 0.9, 0.99, 1 - 1e-6])) / w
+        W, K = Fraction(w), Fraction(k)
+        exact = (Fraction(at) + W * W / 8 * Fraction(residual)) / (1 - W * W * K * K / 8)
+        found = Fraction(_between_points(at, residual, w, k, 1))
+        assert exact <= found <= exact * (1 + 40 * Fraction(EPS) / (1 - W * W * K * K / 8))
+    for share in (1.0, 1 + 1e-12, 2.0):
+        with pytest.raises(ValueError, match="points = 3 must be more for wavenumber"):
+            _between_points(1.0, 1.0, 0.5, math.sqrt(8 * share) / 0.5, 3)
+    assert _between_points(math.inf, 1.0, 1.0, 0.0, 1) == math.inf
+    assert _between_points(math.nan, 1.0, 1.0, 0.0, 1) == math.inf

@@ -67,7 +67,11 @@ def bound_by_integration(
     e = slope * delta[0] + K * B + particular
     at_points = np.maximum(e.magnitude.max(), delta[:1].magnitude.max())
     w = float(up(np.max(up(boxes.hi - boxes.lo))))
-    # |e''| <= |rho| + k^2 |e|, hence max <= at points + w^2/8 (|rho| + k^2 max).
+    return _between_points(float(at_points), residual, w, k, points)
+
+
+def _between_points(at_points: float, residual: float, w: float, k: float, points: int) -> float:
+    """Bound |e| on intervals of length w: |e''| <= |rho| + k^2 |e|, max <= at points + w^2/8 (|rho| + k^2 max)."""
     share = float(up(w * w * (1 + 4 * EPS))) / 8
     damping = 1 - float(up(share * k * k * (1 + 4 * EPS)))
     if not damping > 0:
