@@ -10,7 +10,12 @@ import pytest
 from refkan import truth
 from refkan.claims import Verdict
 from validation import rationals
-from validation.bases import bases_span_the_space, change_of_basis_formulas, difference_operators
+from validation.bases import (
+    bases_span_the_space,
+    change_of_basis_formulas,
+    difference_operators,
+    layers_in_both_bases,
+)
 from validation.descent import descent_geometries, mixed_updates_diverge
 
 F = Fraction
@@ -121,6 +126,14 @@ def test_stable_eigenvalues_or_a_bounded_run_refute_the_divergence(monkeypatch):
 
 
 # -------------------------------------------------------------------------------------- tools, each by itself
+
+
+@pytest.mark.parametrize("order", range(1, 5))
+def test_layers_in_both_bases_are_equal_and_with_a_wrong_change_of_basis_are_not(order):
+    rng = np.random.default_rng(order)
+    assert layers_in_both_bases.exact_layer(order, rng)
+    assert not layers_in_both_bases.exact_layer(order, rng, transpose=True)
+    assert layers_in_both_bases.flat([[[1, 2], [3, 4]], [[5, 6], [7, 8]]]) == list(range(1, 9))
 
 
 def test_rank_by_elimination():

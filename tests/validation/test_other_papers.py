@@ -46,6 +46,12 @@ def test_thresholds(errors, least, nothing_beyond):
     assert rates_of_extended_grids.nothing_gained_beyond(found) == nothing_beyond
 
 
+@pytest.mark.parametrize(("finest", "clearly"), [(200, False), (201, True)])
+def test_the_finest_grid_has_more_than_twice_as_many_parameters_as_samples(finest, clearly):
+    runs = [{"test": [1.0, 0.1, 0.01, 0.5], "parameters": [39, 69, 159, finest]}]
+    assert rates_of_extended_grids.threshold_holds({"thresholds": {100: runs}}) == clearly
+
+
 def test_extended_grids_train_the_network_that_they_say():
     found = rates_of_extended_grids.extend(CHOICE, 1, (5, 10, 20))
     assert found["parameters"] == [3 * (G + 3) for G in (5, 10, 20)]

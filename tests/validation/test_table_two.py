@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -271,3 +272,9 @@ def test_a_cell_runs(choice):
     assert len(made["course"]["mse"]) == sum(1 + (-(-e // 64)) for e in FIDELITIES[choice["fidelity"]] if e)
     assert EXPERIMENT.choose("start=he")["start"] == "he"
     assert set(PRINTED) == set(PUBLISHED)
+
+
+def test_the_ratio_of_typical_runs_is_the_quotient_of_intervals():
+    means = {("spline", "fine"): (8.0, 12.0), ("spline", "multilevel"): (2.0, 4.0)}
+    made = {cell: SimpleNamespace(mean_of_others=ends) for cell, ends in means.items()}
+    assert printed_digits.typical_ratio(made) == (2.0, 6.0)
