@@ -198,3 +198,23 @@ def test_progress_is_of_the_quantity_that_is_furthest():
     assert told[0].bound == pytest.approx(middle - 15 - 50)
     last = next(state for state in told[1:] if state.boxes == 1)
     assert (last.attained, last.bound) == (pytest.approx(middle), pytest.approx(middle + 15 + 5))
+
+
+@pytest.mark.parametrize("away", [-1.0, 1.0])
+@pytest.mark.parametrize("greatest", [False, True])
+def test_values_outside_of_their_enclosures_are_a_fault(away, greatest):
+    """Below them a least value is false, above them a greatest one; found in a half of the box."""
+
+    def quantities(boxes):
+        zero = np.zeros((len(boxes.lo), 1))
+        half = boxes.hi - boxes.lo < 1.0
+        return Evaluation(Intervals(zero - 0.5, zero + 0.5), Intervals.of(np.where(half, away, 0.0)))
+
+    def search():
+        return range_over(quantities, np.array([[0.0, 1.0]]), absolute(0.1), 10, greatest)
+
+    if greatest and away < 0:  # the least values are not sought
+        assert search().outer.hi[0] == 0.5
+    else:
+        with pytest.raises(ArithmeticError, match="exclude each other: please report this"):
+            search()
