@@ -45,7 +45,7 @@ def trajectories():
 @cache
 def knots():
     uniform = conditions(rk.SplineSpace.uniform(3, 8))
-    trained = [trained_case(3, 8, target, 0, 40) | {"uniform": uniform} for target in ("kink", "root")]
+    trained = [trained_case(3, 8, target, 0, 40) | {"uniform": uniform} for target in ("step", "front")]
     return trained, [case | {"uniform": uniform} for case in extreme_cases(3, 8, 2)]
 
 
