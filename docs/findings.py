@@ -76,14 +76,14 @@ def corrections(kept: Rows) -> str:
     return markdown_table(["where", "printed", "right", "shown by"], cells)
 
 
+def told(kept_row: Mapping[str, Any]) -> str:
+    """Write what was estimated of a row, or measured where there is no estimate."""
+    return "; ".join(from_plain(e).told() for e in kept_row["estimates"]) or kept_row["measured"]
+
+
 def estimated(kept: Rows, ids: Iterable[str]) -> str:
-    """Return rows with what was estimated of them, or measured where there is no estimate."""
-
-    def told(id: str) -> str:
-        estimates = kept[id]["estimates"] or (kept[id]["readings"] and speaking(kept, id)["estimates"])
-        return "; ".join(from_plain(e).told() for e in estimates) or kept[id]["measured"]
-
-    cells = ([id, escaped(row(id).claim), kept[id]["status"], escaped(told(id))] for id in ids if id in kept)
+    """Return rows with what was estimated of them."""
+    cells = ([id, escaped(row(id).claim), kept[id]["status"], escaped(told(kept[id]))] for id in ids if id in kept)
     return markdown_table(["row", "statement", "status", "what was estimated"], cells)
 
 
