@@ -1,20 +1,26 @@
-"""Verdicts, their figures, and the rows of the ledger that they answer."""
+"""Verdicts, their figures, cells and estimates, and the rows of the ledger that they answer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import validation
-from refkan.claims import Figure, Verdict, judge
+from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.claims import Estimate, Factor, Figure, Grid, Verdict, decide, estimate, exactly, judge, twin
+from refkan.claims.cells import beside, numbers, records, seeds_of
 from refkan.claims.reporting.page import _readings_of
+from refkan.claims.reporting.reading_tables import estimate_cells
 from refkan.claims.reporting.report import summary
 from refkan.claims.running import discovery
-from refkan.claims.running.console import Progress, table
-from refkan.claims.running.outcomes import Outcome, gather
+from refkan.claims.running.console import Progress, shorten, table
+from refkan.claims.running.kept_parts import Parts
+from refkan.claims.running.outcomes import Outcome, describe_error, direction, gather, plain, status_of, without_folders
 from tests.shared.refusals import refused
 from validation.ledger import LEDGER, row
 
@@ -93,3 +99,228 @@ def test_readings_count_those_that_are_decided():
         _readings_of(Verdict("A1", "holds", "1", readings=readings, mutations={"m": "refuted"})) == "holds under 2 of 3"
     )
     assert _readings_of(None) == _readings_of(Verdict("A1", "holds", "1", mutations={"m": "refuted"})) == "one"
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 100])
+def test_shorten(width):
+    text = shorten("several  words\nin lines", width)
+    assert len(text) <= width
+    assert "\n" not in text
+
+
+def test_plain_data():
+    data = {"a": np.array([[1.0, np.inf]]), 2: np.int64(3), "z": 1 + 2j}
+    assert plain(data) == {"a": [[1.0, "inf"]], "2": 3, "z": {"re": 1.0, "im": 2.0}}
+    refused(lambda: plain({"a": {1, 2}}), "TypeError: JSON")
+
+
+def test_folders_are_removed_from_messages():
+    assert without_folders("no file '/a/b-c/d.txt' at 1/2 and x/y") == "no file 'd.txt' at 1/2 and x/y"
+
+
+def raise_deep(depth: int, fail: Callable[[], None]) -> None:
+    fail() if depth == 0 else raise_deep(depth - 1, fail)
+
+
+def test_describe_error_names_every_frame():
+    def fail():
+        raise ValueError("two\nlines")
+
+    with pytest.raises(ValueError) as info:
+        raise_deep(2, fail)
+    lines = describe_error(info.value, Path(__file__).parents[2]).splitlines()
+    assert len(lines) == 6
+    assert lines[1].startswith("tests/claims/test_verdicts.py, line ")
+    assert lines[-1] == "ValueError: two lines"
+
+
+CALLS = []
+
+
+def measure(cell):
+    CALLS.append(cell)
+    return {"loss": len(cell["start"]) * int(cell["points"]) + cell.seed, "curve": [1.0]}
+
+
+GRID = Grid(
+    "toy",
+    (Factor("start", ("normal", "linear")), Factor("map", ("affine", "tanh", "min-max"))),
+    (Factor("points", ("10",), number=True),),
+    measure,
+    apart=("curve",),
+)
+
+
+def test_readings_around_the_defaults_differ_in_one_factor():
+    assert GRID.around() == [
+        {"start": "normal", "map": "affine"},
+        {"start": "linear", "map": "affine"},
+        {"start": "normal", "map": "tanh"},
+        {"start": "normal", "map": "min-max"},
+    ]
+    refused(lambda: GRID.reading(map="cubic"), "map must be one of affine, tanh, min-max; got 'cubic'")
+
+
+def test_a_cell_has_a_value_for_every_factor():
+    cell = GRID.cell(3, start="linear")
+    assert [cell[name] for name in ("start", "map", "points")] == ["linear", "affine", "10"]
+    refused(lambda: GRID.cell(3, colour="red"), r"no factor is called colour. Factors: start=normal\|linear")
+
+
+def test_cells_are_found_by_their_factors_and_stand_beside_published_numbers():
+    found = GRID.run([GRID.cell(seed, start=start) for seed in (4, 2) for start in ("linear", "normal")])
+    assert records(found, start="linear", map="affine").keys() == {2, 4}
+    assert numbers(found, "loss", start="linear") == {4: 64.0, 2: 62.0}
+    assert seeds_of(found) == [2, 4]
+    refused(lambda: records(found, map="affine"), "names several cells of seed")
+    refused(lambda: records(found, mapp="affine"), "no factor is called mapp")
+    (cell,) = beside(found, "toy, linear", "mm", "loss", {"start": "linear"}, (60.0, 1.0))
+    assert (cell.median, cell.published, cell.meets, cell.again) == (63.0, 60.0, None, "start=linear")
+    assert beside(found, "toy, tanh", "mm", "loss", {"map": "tanh"}) == []
+
+
+def test_cells_are_run_once_kept_and_left_out_where_nothing_may_run(tmp_path):
+    cells = [GRID.cell(seed) for seed in (1, 2)]
+    store = Checkpoints(tmp_path)
+    CALLS.clear()
+    told = []
+    first = GRID.run([cells[0], cells[0]], Parts(store).run, told.append)
+    assert cells[:1] == CALLS
+    assert told == ["1/1: normal, affine, 10, seed 1"]
+    again = GRID.run(cells, Parts(store, only=True).run)
+    assert again == {cells[0]: first[cells[0]]}
+    assert len(CALLS) == 1
+
+
+def test_a_line_runs_a_cell_again_without_what_is_too_large_to_print():
+    experiment = GRID.experiment
+    assert experiment.run(experiment.choose("start=linear,points=20"), 7) == {"loss": 127}
+
+
+SEEDS = range(25)
+
+
+@pytest.mark.parametrize("statistic", ["median", "mean", "geometric mean", "share"])
+def test_intervals_cover_the_truth_about_as_often_as_they_say(statistic):
+    """Of 200 samples of 25, the interval misses the true value in 5 % to within four deviations of that count."""
+    rng = np.random.default_rng(3)
+    truth = {"median": 1.0, "mean": np.exp(0.125), "geometric mean": 1.0, "share": 0.6}[statistic]
+    missed = 0
+    for _ in range(200):
+        drawn = rng.random(25) < 0.6 if statistic == "share" else np.exp(0.5 * rng.standard_normal(25))
+        made = estimate("x", dict(zip(SEEDS, map(float, drawn), strict=True)), statistic)
+        assert made.low <= made.value <= made.high
+        missed += not made.low <= truth <= made.high
+    assert missed <= 24
+
+
+@pytest.mark.parametrize("statistic", ["mean", "geometric mean", "median"])
+def test_intervals_of_few_seeds_cover_too(statistic):
+    rng = np.random.default_rng(4)
+    missed = 0
+    for _ in range(200):
+        drawn = 3 + rng.standard_normal(6)
+        values = dict(enumerate(np.exp(drawn) if statistic == "geometric mean" else drawn))
+        made = estimate("x", values, statistic)
+        missed += not made.low <= (np.exp(3) if statistic == "geometric mean" else 3) <= made.high
+    assert missed <= 24
+
+
+@pytest.mark.parametrize(("statistic", "size"), [("mean", 1), ("geometric mean", 1), ("median", 5)])
+def test_seeds_too_few_for_any_interval_leave_it_open(statistic, size):
+    made = estimate("x", dict.fromkeys(range(size), 2.0), statistic, at_most=1.0, cost="a day")
+    assert (made.value, made.high, made.holds) == (pytest.approx(2.0), np.inf, None)
+
+
+def test_a_share_of_all_is_no_certainty():
+    made = estimate("won", dict.fromkeys(SEEDS, 1.0), "share")
+    assert (made.value, made.high) == (1.0, 1.0)
+    assert made.low == pytest.approx(0.025 ** (1 / 25))
+
+
+def test_a_geometric_mean_is_that_of_the_inverse_inverted():
+    values = {seed: float(1 + seed) for seed in SEEDS}
+    up, down = (estimate("x", {k: v**sign for k, v in values.items()}, "geometric mean") for sign in (1, -1))
+    assert [up.value, up.low, up.high] == pytest.approx([1 / down.value, 1 / down.high, 1 / down.low], rel=1e-12)
+
+
+def test_runs_that_diverge_are_infinite_and_no_error():
+    made = estimate("x", {seed: float("inf") if seed < 5 else 1.0 for seed in SEEDS}, at_most=2.0)
+    assert (made.value, made.holds) == (1.0, True)
+    assert estimate("x", dict.fromkeys(SEEDS, float("inf")), at_most=2.0).holds is False
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "holds"), [(3, 4, False), (3, 6, None), (5, 9, True), (6, 11, None), (11, 12, False)]
+)
+def test_the_side_of_the_interval_decides(low, high, holds):
+    made = Estimate("x", (low + high) / 2, low, high, at_least=5.0, at_most=10.0, seeds=tuple(SEEDS))
+    assert made.holds is holds
+    assert decide([made]) == {True: "holds", False: "refuted", None: "undecided"}[holds]
+    few = {"seeds": (1, 2)}
+    assert Estimate("x", 7.0, low, high, at_least=5.0, at_most=10.0, **few).holds is None
+    assert Estimate("x", 7.0, low, high, at_least=5.0, at_most=10.0, cost="9 h a seed", **few).holds is holds
+
+
+def test_one_that_fails_decides_and_a_correction_asks_for_less():
+    good, bad, open_ = (Estimate("x", v, v - 1, v + 1, at_least=5.0, seeds=tuple(SEEDS)) for v in (9.0, 2.0, 5.0))
+    assert decide([good, open_]) == "undecided"
+    assert decide([bad, open_]) == "refuted"
+    assert decide([bad, good], corrected=[good]) == "holds as corrected"
+    assert decide([open_], corrected=[good]) == "undecided"
+    assert decide([exactly("n", 5, at_least=5)]) == "holds"
+    assert (twin([good]), twin([good, bad])) == ("holds", "refuted")
+    refused(lambda: decide([exactly("n", 5)]), "at least one with a bound")
+
+
+@pytest.mark.parametrize(
+    ("values", "statistic", "message"),
+    [
+        ({}, "median", "at least one number a seed"),
+        ({1: float("nan")}, "median", "none of them NaN"),
+        ({1: 0.5}, "share", "0 or 1 for a share"),
+        ({1: -0.5}, "geometric mean", "not be negative"),
+        ({1: 0.5}, "mode", "one of median, mean"),
+    ],
+)
+def test_values_that_cannot_be_estimated(values, statistic, message):
+    with pytest.raises(ValueError, match=message):
+        estimate("x", values, statistic)
+
+
+def test_a_failing_experiment_needs_a_positive_control():
+    bad = estimate("x", dict.fromkeys(SEEDS, 2.0), at_least=5.0)
+    mutations = {"m": "refuted"}
+
+    def status(**more):
+        return status_of(Verdict("A1", decide([bad]), "", mutations=mutations, estimates=(bad,), **more))
+
+    assert status() == status(controls={"true data": "refuted"}) == "void"
+    assert status(controls={"true data": "holds"}) == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "value", "told"),
+    [
+        ("holds", 9.0, "same direction"),
+        ("holds under some readings", 2.0, "other direction"),
+        ("holds as corrected", 2.0, "same direction"),
+        ("refuted", 2.0, "same direction"),
+        ("refuted", 9.0, "other direction"),
+        ("undecided", 9.0, "points to the claim"),
+    ],
+)
+def test_a_small_run_tells_a_direction(recorded, value, told):
+    small = estimate("x", {1: value}, at_least=5.0)
+    assert direction(recorded, Verdict("A1", decide([small]), "", estimates=(small,))) == told
+
+
+def test_the_interval_of_seeds_that_agree_is_no_exact_number():
+    """Exact is what was computed without seeds and is one number."""
+    agreeing = estimate("ratio", dict.fromkeys(range(8), 3.0), at_least=1.0)
+    (cells,) = estimate_cells([agreeing])
+    assert (cells[2], cells[6]) == ("3 to 3", "8")
+    (cells,) = estimate_cells([replace(agreeing, seeds=())])
+    assert (cells[2], cells[6]) == ("exact", "")
+    (cells,) = estimate_cells([replace(agreeing, seeds=(), high=4.0)])
+    assert cells[2] == "3 to 4"

@@ -1,4 +1,4 @@
-"""The command `refkan`: the files of numbers that its commands read, and the threads that it starts with."""
+"""The command `refkan`: files of numbers, threads that it starts with, and Ctrl-C."""
 
 import os
 import subprocess
@@ -13,12 +13,17 @@ import pytest
 import refkan
 import refkan as rk
 import refkan_command
+from refkan.base.long_runs import interrupts
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.cli import main
-from refkan.commands import info
+from refkan.commands import conform, info
 from refkan.commands.number_files import read_numbers, read_weights
+from refkan.commands.spectra import spectrum
 from refkan.commands.threads import BLAS, THREAD_VARIABLES, thread_variables
+from refkan.commands.training import train
+from refkan.conformance.judging import guarded
 from refkan.conformance.judging.expectations import Expectations
+from tests.shared.interruptions import busy, drop, dropping
 from tests.shared.refusals import refused
 
 
@@ -171,3 +176,63 @@ def test_bad_numbers_of_threads_are_refused(count, capsys):
         main(["train", "burgers", f"--threads={count}"])
     assert refusal.value.code == 2
     assert f"argument --threads: N must be an integer, at least 1; got {count!r}" in capsys.readouterr().err
+
+
+pytestmark = pytest.mark.usefixtures("default_handler")
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    monkeypatch.setattr(interrupts, "PAUSE", 0.05)
+
+
+SMALL = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "9", "--quiet")
+BACKEND = "refkan.conformance.adapters.backends:PlainNumpy"
+NUMPY = ("--backend", BACKEND, "--call-timeout", "0", "--select", "degree-3/uniform/3x2/values")
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "arguments", "who"),
+    [
+        (train, "train_starts", ("train", "burgers", *SMALL), "train"),
+        (train, "configuration", ("train", "burgers", *SMALL), "train"),
+        (spectrum, "study", ("spectrum", "--orders", "2"), "spectrum"),
+        (guarded, "identified", ("conform", *NUMPY), "conform"),
+        (conform, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),
+        (conform, "check", ("cases", "check", "cases", "results.npz"), "cases check"),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_commands_end_as_interrupted(module, name, arguments, who, fails, monkeypatch, tmp_path, capsys):
+    """Whether what comes after the loss goes on, or fails because of it."""
+
+    def afterwards(*arguments, **options):
+        if fails:
+            raise RuntimeError("no compiled object yet")
+        busy(20)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, name, dropping(afterwards))
+    assert main(arguments) == 130
+    out, err = capsys.readouterr()
+    assert f"refkan {who}: interrupted" in err
+    assert "no compiled object" not in out + err
+
+
+def test_an_adapter_that_fails_because_of_an_interruption_is_not_judged(monkeypatch, capsys):
+    def fails(self, *arguments):
+        drop()
+        raise RuntimeError("no compiled object yet")
+
+    monkeypatch.setattr("refkan.conformance.adapters.backends.PlainNumpy.forward", fails)
+    assert main(("conform", *NUMPY)) == 130
+    assert capsys.readouterr().out == ""
+
+
+def test_an_interruption_where_no_command_says_what_is_kept(monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("refkan.commands.info.thread_count", interrupted)
+    assert main(["info"]) == 130
+    assert capsys.readouterr().err == "refkan: interrupted\n"

@@ -1,11 +1,15 @@
-"""Second derivatives in theta and x together, and networks as modules of PyTorch, by its own checks."""
+"""Networks as modules of torch, and what importing interop brings."""
 
 import copy
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import refkan as rk
+from refkan import interop
+from refkan.interop import ConversionError
 from refkan.networks.hessians.products import tangent_of_pullback
 
 NETWORKS = {
@@ -104,3 +108,15 @@ def test_double_backward_that_is_not_defined_is_refused(options, remedy):
     (dx,) = torch.autograd.grad(rk.interop.as_torch(net, theta)(at).sum(), at, create_graph=True)
     with pytest.raises(ValueError, match=remedy):
         dx.square().sum().backward()
+
+
+def test_importing_brings_no_library():
+    code = "import sys, refkan.interop; print({'torch', 'jax', 'kan', 'jaxkan'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("take", [interop.from_pykan, interop.from_jaxkan, interop.from_efficient_kan])
+def test_what_is_no_model(take):
+    with pytest.raises(ConversionError, match="not a model of"):
+        take(3.0)

@@ -1,14 +1,15 @@
-"""Bad samples and parameters of networks, bad starts: every error names what came, and nothing passes silently."""
+"""Bad samples, parameters, starts, widths, knots and options of networks: every error names what came."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 
-from tests.shared.factories import EDGE_KINDS, NODE_MAPS, NetworkCase, samples
+import refkan as rk
+from refkan.networks.layers import ChebyshevLayer, SiluLayer
+from tests.shared.factories import EDGE_KINDS, MLP_KINDS, NODE_MAPS, NetworkCase, samples, with_layers
 from tests.shared.refusals import INF, NAN, refusals, refused
-
-# --- samples and parameters of networks
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +132,154 @@ def test_unbound_networks(node_map):
     message = rf"node map '{node_map}' after layer 0 is not bound to data: net, theta = net.initialize\(rng, x\) first"
     for call in (*CALLS.values(), lambda net, theta, x: net.freeze(theta)):
         refused(lambda call=call: call(net, theta, samples(3)), message)
+
+
+S = rk.SplineSpace.uniform(3, 4)
+ENDS = ((0.0, 1.0), (-2.0, 2.0), (5.0, 5.6))
+
+test_architectures = refusals(
+    (lambda: rk.kan([2], 2, 2), r"widths must hold at least two numbers.*got \[2\]"),
+    (lambda: rk.kan([2, 0, 1], 2, 2), r"widths\[1\] must be at least 1; got 0"),
+    (lambda: rk.kan([2, 1.0], 2, 2), r"TypeError: widths\[1\] must be an integer; got 1.0"),
+    (lambda: rk.kan("21", 2, 2), "TypeError: widths must be a sequence of integers; got '21'"),
+    (lambda: rk.mlp([2, 0]), r"widths\[1\] must be at least 1; got 0"),
+    (lambda: rk.mlp([2]), "widths must hold at least two"),
+    (lambda: rk.kan([2, 1], 2, 0), r"intervals(\[0\])? must be at least 1; got 0"),
+    (lambda: rk.kan([2, 1], 2, [2, 3]), r"intervals must be one value or one a layer \(1\); got 2 values"),
+    (lambda: rk.kan([2, 2, 1], 2, [2, -1]), r"intervals\[1\] must be at least 1; got -1"),
+    (lambda: rk.SplineSpace.uniform(2, 0), "intervals must be at least 1; got 0"),
+    (lambda: rk.kan([2, 1], 2, 2, free_knots=[True, False]), "free_knots must be one value or one a layer .* 2 values"),
+    (lambda: rk.kan([2, 1], 2, 2, basis="relus"), "basis must be one of 'spline', 'relu', 'scaled-relu'; got 'relus'"),
+    (lambda: rk.kan([2, 1], 2, 2, node_map="batchnorm"), "node_map must be one of .*'mean-std'.*; got 'batchnorm'"),
+    (lambda: rk.kan([2, 1], 2, 2, outside="clip"), "outside must be one of .*; got 'clip'"),
+    (lambda: rk.kan([2, 1], 2, 2, edge="relu"), "edge must be one of 'spline', 'silu'; got 'relu'"),
+    (lambda: rk.mlp([2, 1], "gelu"), "activation must be one of 'relu', 'relu3', 'tanh'; got 'gelu'"),
+    (
+        lambda: rk.kan([2, 1], 2, 2, edge="silu", basis="relu"),
+        "edge 'silu' is defined in the spline basis; got .*'relu'",
+    ),
+    (lambda: rk.kan([2, 1], 1, 2, free_knots=True), "free knots need order >= 2; got order 1"),
+    (lambda: rk.kan([2, 1], 2, 2, free_knots=True, outside="natural"), "free knots need outside=.*; got 'natural'"),
+    (lambda: rk.kan([2, 1], 2, 2, domain=(1, 0)), r"KnotError: domain must be a pair .*a < b; got \(1.0, 0.0\)"),
+    (
+        lambda: rk.kan([3, 1], 2, 2, domain=[(0, 1), (0, 2)]),
+        "domain must be .* one for each of the 3 inputs; got 2 pairs",
+    ),
+    (
+        lambda: rk.kan([2, 1], 2, 2, domain=[(0, 1), (2, 2)]),
+        r"KnotError: domain\[1\] must be a pair .*got \(2.0, 2.0\)",
+    ),
+    (lambda: rk.kan([2, 1], 2, 2, domain=[(0, 1), (0, 1, 2)]), "domain"),
+    (lambda: rk.kan([2, 1], 2, 2, domain="unit"), "domain must be one of 'data'; got 'unit'"),
+    (lambda: rk.chebyshev_kan([2, 1], [3, 4]), r"degree must be one value or one a layer \(1\)"),
+    (lambda: rk.chebyshev_kan([2, 3, 1], [3, 0]), r"degree\[1\] must be at least 1; got 0"),
+    (lambda: rk.chebyshev_kan([2, 1], 3, node_map="tanh"), "node_map must be one of"),
+    (lambda: rk.chebyshev_kan([2, 1], 3, outside="natural"), "outside must be one of"),
+    (lambda: rk.chebyshev_kan([2, 1], 3, domain=[(0, 1)]), "one for each of the 2 inputs; got 1 pairs"),
+)
+
+
+def layer(P=2, Q=1, order=3, n=4):
+    return rk.SplineLayer((rk.SplineSpace.uniform(order, n),) * P, Q)
+
+
+test_layers = refusals(
+    (lambda: rk.SplineLayer((), 1), "spaces must hold one SplineSpace for each input; got none"),
+    (lambda: rk.SplineLayer(S, 1), "TypeError: spaces must"),
+    (lambda: rk.SplineLayer((S, "x"), 1), r"TypeError: spaces\[1\] must be a SplineSpace; got str"),
+    (lambda: rk.SplineLayer((S, rk.SplineSpace.uniform(2, 4)), 1), r"one order and .* of intervals; got spaces\[1\]"),
+    (lambda: rk.SplineLayer((S, rk.SplineSpace.uniform(3, 5)), 1), r"one order and .* of intervals; got spaces\[1\]"),
+    (lambda: rk.SplineLayer((S,), 0), "n_outputs must be at least 1; got 0"),
+    (lambda: rk.SplineLayer((S,), 1, "zero"), "outside must be one of .*; got 'zero'"),
+    (lambda: rk.SiluLayer(layer().in_basis("relu")), "TypeError: spline must be a SplineLayer; got ReluLayer"),
+    (lambda: rk.DenseLayer(0, 1), "n_inputs must be at least 1; got 0"),
+    (lambda: rk.DenseLayer(1, 1, "gelu"), "activation must be one of .*; got 'gelu'"),
+    (lambda: ChebyshevLayer([], 1, 2), "ends must hold one pair for each input; got none"),
+    (lambda: ChebyshevLayer([(0, 1), (1, 1)], 1, 2), r"KnotError: ends\[1\] must be a pair \(a, b\) with a < b"),
+    (lambda: ChebyshevLayer([(0, np.inf)], 1, 2), r"ends\[0\] must be finite"),
+    (lambda: ChebyshevLayer(ENDS, 0, 2), "n_outputs must be at least 1; got 0"),
+    (lambda: ChebyshevLayer(ENDS, 1, 0), "degree must be at least 1; got 0"),
+    (lambda: ChebyshevLayer(ENDS, 1, 1001), "degree must be at most 1000; got 1001"),
+    (
+        lambda: rk.Network((layer(2, 3), layer(2, 1)), rk.kan([1] * 3, 2, 2).node_maps),
+        "3 outputs of layer 0 and 2 inputs",
+    ),
+    (lambda: rk.Network((layer(2, 3), layer(3, 1)), ()), "2 layers need 1 node maps; got 0"),
+    (lambda: rk.Network((), ()), "layers must"),
+)
+
+
+# --- refinement and conversion
+
+NET, THETA = NetworkCase("spline").start(samples(12))
+CHEBYSHEV = rk.chebyshev_kan([2, 1], 3)
+SILU = with_layers(NET, map(SiluLayer, NET.layers))
+OTHER = r"layer 0: other must have the same order, outputs, domains and outside rule"
+
+
+def on_spaces(order=3, domain=(0.0, 1.0)):
+    space = rk.SplineSpace.uniform(order, 6, domain)
+    return with_layers(NET, [replace(layer, spaces=(space,) * layer.n_inputs) for layer in NET.layers])
+
+
+test_refinements = refusals(
+    (lambda: NET.refine(0), "factor must be .*at least 1; got 0"),
+    (lambda: NET.refine([2]), r"one for each of 2 layers; got \[2\]"),
+    (lambda: NET.refine([2, 0]), "factor must be .*; got 0"),
+    (lambda: NET.refine([2, 1.5]), "TypeError: factor must be"),
+    (lambda: NET.refine(10**9), "factor must be"),
+    (lambda: NET.insert(2, [0.5]), "layer must be"),
+    (lambda: NET.insert(-1, [0.5]), "layer must be"),
+    (lambda: NET.insert(0, [0.4, 1.2]), r"KnotError: input 0: new_knots must lie inside .*\[1\]=1.2"),
+    (lambda: NET.insert(0, [0.0]), r"KnotError: inside the domain \(0.0, 1.0\); got new_knots\[0\]=0.0"),
+    (lambda: NET.insert(1, [0.5]), r"KnotError: must not be knots already; got new_knots\[0\]=0.5"),
+    (lambda: NET.insert(0, [0.4, 0.2, 0.4]), r"KnotError: distinct; got new_knots\[2\]=0.4 twice"),
+    (lambda: NET.insert(0, [[0.4, 0.2], [0.4, -1.0]]), r"KnotError: input 1: .*domain .*; got new_knots\[1\]=-1.0"),
+    (lambda: NET.insert(0, [[0.4], [0.2], [0.1]]), r"shape \(m,\) or \(2, m\); got \(3, 1\)"),
+    (lambda: NET.insert(0, 0.4), r"shape \(m,\) or \(2, m\); got \(\)"),
+    (lambda: NET.insert(0, [np.inf]), "new_knots must be finite"),
+    (lambda: NET.insert(0, [0.3334]).with_free_knots(), "free knots keep every interval at least"),
+    (NetworkCase("spline", order=1).build().with_free_knots, "free knots need order >= 2"),
+    (NetworkCase("spline", outside="natural").build().with_free_knots, "free knots need outside='linear'"),
+    (lambda: CHEBYSHEV.refine(0), "factor must be at least 1; got 0"),
+    (lambda: rk.chebyshev_kan([2, 1], 300).refine(4), "degree must be at most 1000; got 1200"),
+    (lambda: CHEBYSHEV.insert(0, [0.5]), "layer 0 must be one with knots; got a ChebyshevLayer"),
+    (CHEBYSHEV.with_free_knots, "needs a network with knots; got none"),
+)
+
+test_conversions = refusals(
+    (lambda: NET.convert(THETA, NET.layers[0]), "TypeError: other must be a Network; got SplineLayer"),
+    (lambda: NET.convert(THETA, on_spaces(4)), OTHER),
+    (lambda: NET.convert(THETA, on_spaces(domain=(0.0, 2.0))), OTHER),
+    (lambda: NET.convert(THETA, SILU), "layer 0: cannot convert a SplineLayer into a SiluLayer"),
+    (lambda: NET.prolongation(SILU), "layer 0: cannot prolong a SplineLayer into a SiluLayer"),
+    (
+        lambda: NET.prolongation(NET.refine().to_basis("relu")),
+        "layer 0: other must have the basis 'spline'; got 'relu'",
+    ),
+    (lambda: NET.prolongation(NET.with_free_knots()), "layer 0: prolongation is a matrix for fixed knots only; use"),
+    (
+        lambda: NET.refine().convert(np.zeros(NET.refine().n_params), NET),
+        r"KnotError: layer 0: input 0: fine must contain every knot of coarse; breakpoint 1 = 0.1666\d* is missing",
+    ),
+    (
+        lambda: NET.insert(1, [[0.1], [0.2], [0.3]]).prolongation(NET.insert(1, [[0.1], [0.25], [0.3]])),
+        "KnotError: layer 1: input 1: fine must contain every knot of coarse; breakpoint 1 = 0.2 is missing: the",
+    ),
+    (lambda: CHEBYSHEV.convert(np.zeros(8), rk.chebyshev_kan([2, 1], 2)), "layer 0: other .* least degree 3; got 2"),
+    (lambda: CHEBYSHEV.prolongation(rk.chebyshev_kan([2, 1], 4, domain=(0, 2))), "layer 0: other .* the same domains"),
+    (
+        lambda: CHEBYSHEV.convert(np.zeros(8), rk.kan([2, 1], 3, 3)),
+        "layer 0: cannot convert a ChebyshevLayer into a Spl",
+    ),
+    (lambda: rk.kan([2, 1], 3, 3).prolongation(CHEBYSHEV), "layer 0: cannot prolong a SplineLayer into a Chebyshev"),
+)
+
+
+@pytest.mark.parametrize("kind", MLP_KINDS)
+def test_dense_networks_have_no_knots(kind):
+    net = NetworkCase(kind, "none").build()
+    refused(net.refine, "refine needs a network with knots or Chebyshev layers; got dense layers only")
+    refused(net.with_free_knots, "with_free_knots needs a network with knots; got none")
+    refused(lambda: net.insert(0, [0.5]), "layer 0 must be one with knots; got a DenseLayer")
+    assert net.with_fixed_knots(np.zeros(net.n_params)).layers == net.layers

@@ -18,9 +18,6 @@ MODEL = {"basis": "spline", "widths": [2, 5, 1]}
 CONFIGURATION = {"task": "fit", "order": 3, "domain": (0.0, 1.0), "model": MODEL}
 
 
-ROOT = Path(module.__file__).parents[3]
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Checkpoints:
     return Checkpoints(tmp_path / "checkpoints")

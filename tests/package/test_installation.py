@@ -1,16 +1,25 @@
-"""Editable installations: an entry of the path, which a folder of the same name does not hide."""
+"""What an installation is, which extras it may lack, and files that are written whole or not at all."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import refkan as rk
+from refkan.base import atomic_files as module
+from refkan.base.atomic_files import write_atomically
+from refkan.base.extras import EXTRAS, how_to_install, needed
+from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.conformance.adapters.answers import describe
+from refkan.conformance.adapters.loading import BackendError, load
 
 ROOT = Path(rk.__file__).parent.parent
 
@@ -57,3 +66,138 @@ def test_what_setuptools_makes_of_it(project, tmp_path):
         (pth,) = (name for name in archive.namelist() if ".dist-info/" not in name)
         assert Path(pth).suffix == ".pth"
         assert archive.read(pth).decode().split() == [str(copy)]
+
+
+IMPORTED_AS = {"flint": "python-flint", "kan": "pykan", "flax": "jaxkan", "KANditioned": "kanditioned"}
+IMPORTED_AS |= {"sklearn": "scikit-learn"}
+
+
+def test_extras_are_those_of_the_project():
+    """Under the name of the package; flax comes with jaxkan."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    brings = {
+        extra: {re.split(r"[<>=]", line)[0] for line in lines}
+        for extra, lines in project["optional-dependencies"].items()
+    }
+    for package, extra in EXTRAS.items():
+        assert IMPORTED_AS.get(package, package) in brings[extra]
+
+
+def test_what_is_said(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "half_installed.py").write_text("import no_such_package.part\n")
+    told = "needs no_such_package, which half_installed imports and which is not installed: pip install no_such_package"
+    with pytest.raises(ImportError, match=told):
+        needed("Mine", "half_installed", "half-installed")
+    for package in ("torch", "kan"):
+        monkeypatch.delitem(sys.modules, package, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    told = re.escape("Mine needs torch: pip install 'refkan[backends]', or torch alone (import of torch")
+    with pytest.raises(ImportError, match=told):
+        needed("Mine", "torch", "torch")
+    (tmp_path / "kan.py").write_text("import no_such_package\n")
+    told = re.escape("which kan imports and which is not installed: pip install 'refkan[backends]'")
+    with pytest.raises(ImportError, match=told):
+        needed("Pykan", "kan", "pykan==0.2.8")
+    assert how_to_install("torch") == "pip install 'refkan[backends]'"
+
+
+def test_adapters_that_import_by_themselves(tmp_path, monkeypatch):
+    """In the module of the adapter, or when a model is built."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "with_torch.py").write_text("import torch.nn\n")
+    told = "which is not installed: pip install 'refkan[backends]', or torch alone"
+    with pytest.raises(BackendError, match=re.escape(f"with_torch needs the package 'torch', {told}")):
+        load("with_torch:Adapter")
+    with pytest.raises(ImportError) as caught:
+        import_module("torch.nn")
+    assert describe(caught.value) == f"needs the package torch, {told}"
+
+
+# --- files of writers that were killed
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from refkan.base import atomic_files
+atomic_files.os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
+atomic_files.write_atomically(Path(sys.argv[1]) / "result.json", b"half")
+"""
+
+
+def killed_writer(folder):
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED, str(folder)], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert run.returncode < 0
+    (left,) = folder.glob(".result.json.*.tmp")
+    return left
+
+
+@pytest.mark.skipif(module.fcntl is None, reason="no locks here")
+def test_what_killed_writers_left_is_swept_at_the_next_start(tmp_path):
+    left = killed_writer(tmp_path)
+    others = [tmp_path / name for name in ("a.tmp", ".a.tmp", ".a.b.tmp", ".a.XYZ.tmp", "result.json")]
+    for other in others:
+        other.write_text("mine")
+    Checkpoints(tmp_path)
+    assert not left.exists()
+    assert all(other.exists() for other in others)
+    left = killed_writer(tmp_path)
+    module.sweep(tmp_path, "other.json")
+    assert left.exists()
+    module.sweep(tmp_path, "result.json")
+    assert not left.exists()
+
+
+@pytest.mark.skipif(module.fcntl is None, reason="no locks here")
+def test_files_of_writers_at_work_are_not_swept(tmp_path, monkeypatch):
+    """At its most delicate points: just made and not yet locked, and just before it is renamed."""
+    seen = []
+
+    def lock(stream, wait=True, true=module._lock):
+        if wait and not seen:  # the first writing: a sweep between making and locking
+            seen.append(stream.name)
+            module.sweep(tmp_path)
+            assert not Path(stream.name).exists()
+        return true(stream, wait)
+
+    def fsync(file, true=os.fsync):
+        seen.append("synced")
+        module.sweep(tmp_path)
+        true(file)
+
+    monkeypatch.setattr(module, "_lock", lock)
+    monkeypatch.setattr(module.os, "fsync", fsync)
+    write_atomically(tmp_path / "file", b"content")
+    assert len(seen) == 2
+    assert (tmp_path / "file").read_bytes() == b"content"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_many_writers_and_sweeps_at_once(tmp_path):
+    def write(k):
+        for i in range(50):
+            write_atomically(tmp_path / f"{k}", bytes([i]) * 100)
+
+    def clean(k):
+        for _ in range(100):
+            module.sweep(tmp_path)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda k: (clean if k % 3 == 0 else write)(k), range(6)))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2", "4", "5"]
+    assert all(p.read_bytes() == bytes([49]) * 100 for p in tmp_path.iterdir())
+
+
+def test_without_locks_only_old_files_are_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "fcntl", None)
+    write_atomically(tmp_path / "file", b"content")
+    young, old = tmp_path / ".a.0123456789ab.tmp", tmp_path / ".b.0123456789ab.tmp"
+    for path in (young, old):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    module.sweep(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [young.name, "file"]

@@ -18,7 +18,6 @@ Y = np.sin(X.sum(axis=1, keepdims=True))
 SPACE = rk.SplineSpace.uniform(3, 4)
 FINE = SPACE.refine()
 NET, THETA = rk.kan([2, 2, 1], 3, 2).initialize(np.random.default_rng(1), X)
-FREE, FREE_THETA = rk.kan([2, 2, 1], 3, 2, free_knots=True).initialize(np.random.default_rng(1), X)
 LAYER = NET.layers[0]
 LAYER_THETA = THETA[NET.slices[0]]
 PROBLEM = rk.LeastSquares(NET, X, Y)

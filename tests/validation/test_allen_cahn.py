@@ -25,9 +25,6 @@ def found(spline=0.5, ours=0.5, relu=0.9, dense=0.9, widths=None, readings=allen
     return made
 
 
-SPLINES, RELUS, LM = 0, 1, 3
-
-
 def test_the_equation_of_a_cell():
     grid = allen_cahn_cells.GRID
     random, lattice = (

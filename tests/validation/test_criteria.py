@@ -1,13 +1,18 @@
-"""Criteria of claims, each condition alone: made-up measurements that meet one, and each of the changes that do not.
-
-A criterion is met at its bound, where the ledger says "at least" or "at most"; so what meets it lies on its bounds.
-"""
+"""Criteria on made-up measurements, one failing in each condition alone, and measurements whose size is known."""
 
 from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import refkan as rk
+import validation
+from refkan.claims import Beside
+from refkan.claims.estimates import agree
+from refkan.claims.running.discovery import discover
 from tests.validation.made_up import (
     both_scale,
     exactly,
@@ -25,15 +30,20 @@ from tests.validation.made_up import (
     spectra,
 )
 from validation.bases import change_of_basis_spectrum, relu_form_accuracy
-from validation.conditioning import certified_conditions, hessian_conditioning
-from validation.conditioning.condition_ratios import TRAINED
+from validation.conditioning import certified_conditions, condition_ratios, hessian_conditioning
+from validation.conditioning.condition_ratios import LAYER, START, TRAINED
+from validation.conditioning.network_spectra import MATRICES
 from validation.descent import learning_rates
 from validation.descent.kernels import certified_kernels, tangent_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed
+from validation.implementations.gradients_by_hand import worst_error
 from validation.knots import coarse_grids
+from validation.ledger import LEDGER, row
 from validation.literature import autocorrelated_inputs, clamped_truncated_powers, single_layer_hessian
 from validation.literature.placed_knots import gaussian_width, grid_extension
-from validation.multilevel import coarse_subspace, multilevel_preconditioners, nested_hierarchies
+from validation.multilevel import coarse_subspace, complementary_descent, multilevel_preconditioners, nested_hierarchies
+from validation.records.store import load
+from validation.statements import AS_PUBLISHED, judged_again, named, ratios, times
 
 CASES = {
     "F2": (lambda fitted: relu_form_accuracy.grows_like(fitted, lambda r: r - 1), {2: 1.29, 3: 1.71, 4: 3.0}, {
@@ -191,3 +201,131 @@ def test_what_meets_a_criterion_on_its_bounds_meets_it(row):
 def test_a_criterion_fails_in_each_condition_alone(row, change):
     criterion, _, fails = CASES[row]
     assert not criterion(fails[change])
+
+
+def test_exponents_are_those_of_powers_of_n():
+    sizes = np.array([16, 32, 64])
+    fitted = relu_form_accuracy.exponents(sizes, {2: list(3.0 * sizes**1.5), 3: list(1.0 / sizes)})
+    assert fitted[2] == pytest.approx(1.5)
+    assert fitted[3] == pytest.approx(-1.0)
+
+
+@pytest.mark.parametrize(("off", "status"), [(0.29, "holds"), (-0.29, "holds"), (0.31, "refuted"), (-0.31, "refuted")])
+def test_f2_asks_the_exponent_of_the_degree(off, status):
+    sizes = np.array([16, 32, 64])
+    errors = {r: list(1e-16 * sizes ** (r - 1 + off)) for r in (2, 3)}
+    assert relu_form_accuracy.verdict(sizes, errors, 1e-16).status == status
+
+
+def test_f2_measures_the_largest_error(monkeypatch):
+    """With one value of the ReLU form off by one, at the last point of each draw."""
+    values = rk.relu_powers.design_matrix
+
+    def off(space, x):
+        rows = values(space, x)
+        rows[-1, 0] += 1.0
+        return rows
+
+    monkeypatch.setattr(rk.relu_powers, "design_matrix", off)
+    leading = rk.ChangeOfBasis(rk.SplineSpace.uniform(2, 8)).dense()[0, 0]
+    assert relu_form_accuracy.error(2, 8, np.random.default_rng(0)) == pytest.approx(leading)
+
+
+@pytest.mark.parametrize("difference", [[3.0, 0.0], [-3.0, 0.0]])
+def test_differences_of_p1_count_whatever_their_sign(difference):
+    """The largest of a block over the largest contribution there; the worst block."""
+    blocks = [(slice(0, 2),), (slice(2, 3),)]
+    assert coarse_subspace.relative(np.array([*difference, 1.0]), np.array([6.0, 1.0, 4.0]), blocks) == 0.5
+
+
+def test_ratios_are_those_of_the_other_basis_over_the_one_asked_for():
+    matrix = {"spline": 2.0, "relu": 8.0, "scaled-relu": 4.0}
+    network = {"node map": "affine", "state": START, "order": 3, "level": (1, 3)} | dict.fromkeys(MATRICES, matrix)
+    layer = {"order": 3, "intervals": 8} | matrix
+    for basis, expected in (
+        ("spline", {"relu": 4.0, "scaled-relu": 2.0}),
+        ("relu", {"spline": 0.25, "scaled-relu": 0.5}),
+    ):
+        found = condition_ratios.ratios([layer], [network], basis)
+        assert {series.other: values for series, values in found.items() if series.place == LAYER} == {
+            other: {8: [ratio]} for other, ratio in expected.items()
+        }
+        assert all(sizes == {3: [expected[s.other]]} for s, sizes in found.items() if s.place == "affine")
+
+
+def test_gradients_are_compared_whatever_the_sign_of_the_mistake():
+    """The largest entry halved: of either sign over these seeds."""
+    net = rk.mlp([2, 3, 2], "tanh")
+    assert all(worst_error(net, np.random.default_rng(seed), sabotage=True) > 1e-3 for seed in range(6))
+    assert worst_error(net, np.random.default_rng(0)) < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("second", "holds"), [(30.0, True), (3.0, False), (10.0, None)], ids=["above", "below", "straddling"]
+)
+def test_m1_asks_every_refinement(second, holds):
+    spread = np.random.default_rng(0).lognormal(sigma=0.1, size=25)
+    cells = [
+        Beside(
+            f"{basis} basis, refinement {k}",
+            "share",
+            dict(enumerate(ratio * spread if basis == "spline" else spread**0)),
+        )
+        for k, ratio in ((1, 100.0), (2, second), (3, 100.0))
+        for basis in ("spline", "ReLU")
+    ]
+    assert agree(complementary_descent.asked(cells)) is holds
+
+
+FILES = discover(Path(validation.__file__).parent, LEDGER)
+
+JUDGED = {
+    id: judged
+    for file in FILES
+    if "JUDGED" in file.path.read_text()
+    for id, judged in import_module(f"validation.{file.module}").JUDGED.items()
+}
+
+
+def test_cells_are_compared_seed_by_seed():
+    a = Beside("a", "m", {1: 6.0, 2: 8.0, 3: 1.0}, 5.0)
+    cells = [a, Beside("b", "m", {2: 2.0, 1: 3.0}), Beside("a", "s", {1: 0.5})]
+    assert ratios(cells, "a", "b") == {1: 2.0, 2: 4.0}
+    assert ratios(cells, "a", "b", "s") == {}
+    assert named(cells, "a", "s") == {1: 0.5}
+    _, tenfold = times(a=10.0)
+    assert named(tenfold(cells), "a") == {1: 60.0, 2: 80.0, 3: 10.0}
+    assert named(tenfold(cells), "b") == named(cells, "b")
+    assert named(AS_PUBLISHED[1](cells), "a") == {1: 5.0, 2: 5.0, 3: 5.0}
+
+
+KEPT = [id for id in JUDGED if load("full").get(id, {}).get("judged")]
+
+
+@pytest.mark.parametrize("id", KEPT)
+def test_kept_rows_are_what_their_numbers_make_of_them(id):
+    kept = load("full")[id]
+    again = judged_again(kept, JUDGED[id], row(id))
+    assert (again["status"], again["controls"]) == (kept["status"], kept["controls"])
+    assert again["mutations"] == kept["mutations"]
+    for ours, theirs in zip(again["estimates"], kept["estimates"], strict=True):
+        for name in ("value", "low", "high"):
+            assert float(ours[name]) == pytest.approx(float(theirs[name]))
+    assert set(kept["controls"].values()) == {"holds"}
+    assert "holds" not in kept["mutations"].values()
+
+
+@pytest.mark.parametrize("id", KEPT)
+def test_other_numbers_would_have_another_verdict(id):
+    """Numbers of which the claim is true are never refuted, whatever was measured."""
+    kept, (_, change) = load("full")[id], JUDGED[id].control
+
+    def changed(cell):
+        ours = Beside(cell["cell"], cell["unit"], dict(enumerate(cell["values"])), cell["published"])
+        return [cell | {"values": list(made.values.values())} for made in change([ours])]
+
+    readings = [
+        r | {kind: [new for cell in r[kind] for new in changed(cell)] for kind in ("cells", "calibration")}
+        for r in kept["readings"]
+    ]
+    assert judged_again({**kept, "readings": readings}, JUDGED[id], row(id))["status"] != "refuted"

@@ -10,7 +10,6 @@ import pytest
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.running.kept_parts import Parts
 from refkan.training.recipes import burgers_setup
-from tests.shared.pictures import NO_PICTURE
 from validation.equations import (
     burgers_cells,
     burgers_own,
@@ -23,57 +22,6 @@ from validation.equations import (
 )
 from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_own, allen_cahn_runs
 from validation.equations.pde_runs import Model, run_models, train
-
-
-def made(**levels):
-    """Runs of three seeds whose levels have the given numbers, one list a key, and what figures need."""
-    count = len(next(iter(levels.values())))
-    runs = []
-    for seed in range(3):
-        made_levels = [
-            {name: values[k] * (1 + 0.01 * seed) for name, values in levels.items()} | {"parameters": 10 * 2**k}
-            for k in range(count)
-        ]
-        for level in made_levels:
-            for name in ("loss", "error", "bandwidth"):
-                level.setdefault(name, 1.0)
-        last = made_levels[-1]
-        runs.append({"seed": seed, "levels": made_levels, "loss": last["loss"], "error": last["error"]})
-    return runs
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    monkeypatch.setattr("refkan.claims.verdicts.Figure.from_matplotlib", lambda *arguments: NO_PICTURE)
-
-
-# --- Q1
-
-
-def stairs(spline, decayed=None, relu=(1.0, 0.9), readings=poisson_staircases.LIST, size=poisson_staircases.PAPER):
-    """Runs of three seeds under readings whose errors after each level are given."""
-    claim = poisson_staircases
-    errors = dict(zip(claim.CURVES, (spline, relu, (0.5,)), strict=True))
-    if decayed:
-        errors[claim.DECAYED] = decayed
-    found = {}
-    for reading in readings:
-        for curve, levels in errors.items():
-            for cell in poisson_cells.cells_of(range(3), reading, [curve], **size):
-                values = [error * (1 + 0.01 * cell.seed) for error in levels]
-                course = {key: np.ones(2) for key in ("steps", "losses", "steps of errors", "errors")}
-                found[cell] = {"errors": values, "error": values[-1], "loss": 1.0, "course": course}
-    return found
-
-
-# --- Q5, Q6
-
-
-def solved(**errors):
-    names = pde_accuracy
-    runs = {name: made(error=[1.0, 0.9 * target.error]) for name, target in names.TARGETS.items()}
-    runs |= {names.FIXED: made(error=[1.0, 1e-2])}
-    return names.verdict(runs | {getattr(names, name): made(error=[1.0, error]) for name, error in errors.items()})
 
 
 def small_model():

@@ -130,12 +130,6 @@ def test_ways_to_transfer_agree():
     assert transfer_cost.few_samples() > 1e-3
 
 
-def fabricated(slow, change=1e-16):
-    seconds = {"knot insertion": [1e-5], "least squares": [slow], "banded normal equations": [slow]}
-    ratios = {name: transfer_cost.ratio(seconds, name) for name in transfer_cost.WAYS[1:]}
-    return {"samples": 1, "seconds": seconds, "changes": dict.fromkeys(transfer_cost.WAYS, change), "ratios": ratios}
-
-
 # --- M1
 
 

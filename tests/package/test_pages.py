@@ -1,0 +1,201 @@
+"""Pages and docstrings: what they name exists, and their examples stand by themselves."""
+
+import builtins
+import doctest
+import importlib
+import inspect
+import re
+import symtable
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.kernels import plain_sums
+from tests.package.test_site import DOCS, LISTED, docstrings_of, found_at
+
+ROOT = Path(__file__).parents[2]
+TABLE = (ROOT / "docs" / "layout.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def named(row):
+    """Paths in the first cell of a row; those without a folder are in that of the first."""
+    names = re.findall(r"`([^`]+)`", row.split("|")[1])
+    folder = names[0].partition("/")[0]
+    return {name.rstrip("/") if name.startswith(f"{folder}/") else f"{folder}/{name}".rstrip("/") for name in names}
+
+
+def test_the_table_names_every_file_and_folder_and_no_other():
+    rows = [line for line in TABLE.splitlines() if line.startswith("| `")]
+    table = set().union(*map(named, rows))
+    assert not {name for name in table if not (ROOT / name).exists()}
+    there = {"docs", "tests", "validation"}
+    for folder in (ROOT / "refkan", ROOT / "validation"):
+        held = {p for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+        there |= {p.relative_to(ROOT).as_posix() for p in held if not p.name.startswith("__")}
+    assert table == there
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_tests_that_pages_cite_exist(page):
+    for name, test in re.findall(r"`((?:refkan|tests|validation)/[\w/.-]+?)(?:::(\w+))?`", page.read_text()):
+        assert (ROOT / name).exists(), name
+        assert not test or f"def {test}(" in (ROOT / name).read_text(), f"{name}::{test}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)  # code has brackets of its own
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        built = link.startswith("gallery/")  # by Sphinx, which holds it to its links
+        assert built or (page.parent / link).exists(), link
+
+
+PAGE = ROOT / "docs" / "gradient.md"
+
+
+def files_passed(call):
+    """Files of refkan on the way to each loop that `call` enters, the loop's own file last."""
+    passed = {}
+
+    def spy(name):
+        loop = getattr(plain_sums, name)
+
+        def run(*arguments):
+            package = Path(rk.__file__).parent
+            frames = [Path(frame.filename) for frame in traceback.extract_stack()]
+            inside = [path.relative_to(package).as_posix() for path in frames if package in path.parents]
+            passed[name] = list(dict.fromkeys([*inside, "kernels/plain_sums.py"]))
+            return loop(*arguments)
+
+        return loop, run
+
+    loops = {name: spy(name) for name in ("contract", "pull_back")}
+    for name, (_, run) in loops.items():
+        setattr(plain_sums, name, run)
+    try:
+        call()
+    finally:
+        for name, (loop, _) in loops.items():
+            setattr(plain_sums, name, loop)
+    return passed
+
+
+def test_a_gradient_passes_the_files_of_the_page():
+    x = np.random.default_rng(0).uniform(size=(50, 2))
+    net, theta = rk.kan([2, 5], order=3, intervals=4).initialize(np.random.default_rng(1), x)
+    problem = rk.LeastSquares(net, x, net(theta, x) + 1.0)
+    with rk.use_engine("plain"):
+        passed = files_passed(lambda: problem.gradient(theta))
+    table = re.findall(r"^\| \d \| `([^`]+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert len(table) == 8
+    assert passed["contract"] == table
+    assert passed["pull_back"] == [name for name in table if name != "splines/sums/spline_functions.py"]
+
+
+def test_the_examples_of_the_page():
+    failures, tried = doctest.testfile(str(PAGE), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert (failures, tried > 15) == (0, True)
+
+
+def test_the_loop_of_the_page_is_that_of_the_kernel():
+    (loop,) = re.findall(r"```python\n( {8}for .*?)```", PAGE.read_text(), re.DOTALL)
+    assert loop in Path(plain_sums.__file__).read_text()
+
+
+SHOWN = {
+    **{f"{module}.{name}": docstrings_of(found_at((module, name))) for module, name in LISTED["page"]},
+    **{module: [importlib.import_module(module).__doc__] for module, _ in LISTED["page"] + LISTED["data"]},
+}
+
+
+def scopes(table):
+    yield table
+    for child in table.get_children():
+        yield from scopes(child)
+
+
+def unbound(text):
+    """Return the names that the examples of a docstring use before they import or assign them."""
+    known, missing = set(dir(builtins)), set()
+    for example in doctest.DocTestParser().get_examples(text):
+        top = symtable.symtable(example.source, "example", "exec")
+        bound = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+        used = {
+            s.get_name()
+            for table in scopes(top)
+            for s in table.get_symbols()
+            if s.is_referenced() and (table is top or s.is_global())
+        }
+        known |= bound
+        missing |= used - known
+    return missing
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (">>> bspline(2)", {"bspline"}),
+        (">>> from refkan.truth import bspline\n>>> bspline(2)", set()),
+        (">>> [np.sin(x) for x in range(3)]", {"np"}),
+        (">>> value = lambda x: scale * x", {"scale"}),
+        (">>> class Line:\n...     def value(self, x):\n...         return np.sum(x)", {"np"}),
+        (">>> y = x\n>>> x = 1", {"x"}),
+        (">>> def f(n):\n...     return f(n - 1) if n else len('')", set()),
+    ],
+)
+def test_names_that_an_example_lacks_are_found(text, names):
+    assert unbound(text) == names
+
+
+def test_examples_run_when_they_are_pasted_into_a_fresh_session():
+    lacking = {name: found for name, texts in SHOWN.items() if (found := set().union(*map(unbound, texts)))}
+    assert not lacking, "these examples use names that they neither import nor assign"
+
+
+@pytest.fixture
+def escape(monkeypatch):
+    """What the site does to the lines of a docstring before Sphinx reads them."""
+    monkeypatch.syspath_prepend(str(DOCS / "_extensions"))
+    yield importlib.import_module("plain_docstrings").escape
+    sys.modules.pop("plain_docstrings", None)
+
+
+def test_marks_are_escaped_in_sentences_alone(escape):
+    text = """The norm |r| of c_ is a * b, not ``|r|``::
+
+        |r| = c_{i+1} * 2
+
+    and |s| thereafter.
+
+    >>> f(a * b)
+    c_
+    """
+    assert "\n".join(escape(inspect.cleandoc(text).splitlines())) == inspect.cleandoc(
+        text.replace("norm |r|", r"norm \|r\|")
+        .replace("of c_", r"of c\_")
+        .replace("a * b, not", r"a \* b, not")
+        .replace("and |s|", r"and \|s\|")
+    )
+
+
+def test_the_site_shows_the_formulas_of_docstrings_as_they_are_written(escape):
+    texts = [inspect.cleandoc(text) for texts in SHOWN.values() for text in texts]
+    blocks = [
+        line
+        for text in texts
+        for found in re.finditer(r"^( *)(?:\S.*)?::\n((?:\1 +\S.*\n|\n)+)", text + "\n", re.MULTILINE)
+        for line in found[2].splitlines()
+        if re.search(r"[|*]|\w_\W", line)
+    ]
+    assert len(blocks) > 20
+    shown = {line for text in texts for line in escape(text.splitlines())}
+    assert [line for line in blocks if line not in shown] == []

@@ -1,0 +1,222 @@
+"""Rows O2, O4, O5 and those on spectral bias: their parts by other formulas, and what refutes them."""
+
+import numpy as np
+import pytest
+from scipy.interpolate import BSpline
+
+import refkan as rk
+from validation.ledger import row
+from validation.literature import (
+    autocorrelated_inputs,
+    clamped_truncated_powers,
+    power_law_starts,
+    spectral_bias_and_error,
+)
+from validation.literature.autocorrelated_inputs import WAYS, condition, into_domain, windows
+from validation.literature.clamped_truncated_powers import bound, errors, powers, run, unity
+from validation.literature.power_law_starts import (
+    BASELINE,
+    EXPONENTS,
+    LARGE,
+    STARTS,
+    effective_rank,
+    network,
+    start,
+)
+from validation.literature.spectral_bias_and_error import (
+    ARCHITECTURES,
+    ELSEWHERE,
+    EQUATION,
+    PROBLEMS,
+    breadths,
+    correlation,
+    counterexamples,
+    posed,
+    verdict,
+)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.7])
+def test_windows_are_of_the_process(rho):
+    z = windows(np.random.default_rng(0), 40_000, 3, rho, "gaussian")
+    expected = rho ** np.abs(np.subtract.outer(np.arange(3), np.arange(3)))
+    np.testing.assert_allclose(np.cov(z.T), expected, rtol=0, atol=0.03)
+    np.testing.assert_array_equal(windows(np.random.default_rng(0), 40_000, 3, rho, "lognormal"), np.exp(z))
+
+
+def test_a_dct_keeps_lengths_and_takes_correlation_away():
+    z = windows(np.random.default_rng(1), 20_000, 8, 0.95, "gaussian")
+    c = WAYS["DCT"](z)
+    np.testing.assert_allclose(np.sum(c**2, axis=1), np.sum(z**2, axis=1), rtol=1e-12)
+    off = ~np.eye(8, dtype=bool)
+    assert np.abs(np.corrcoef(z.T)[off]).min() > 0.6
+    assert np.abs(np.corrcoef(c.T)[off]).max() < 0.3
+
+
+def test_inputs_fill_the_domain():
+    v = np.random.default_rng(2).normal(size=(50, 3)) * [1.0, 10.0, 100.0]
+    for domain in ("ranks", "ranges", "one-range"):
+        x = into_domain(v, domain)
+        assert 0 <= x.min() <= x.max() <= 1
+    assert np.ptp(into_domain(v, "one-range")[:, 0]) < 0.1
+
+
+def test_condition_is_that_of_a_networks_gauss_newton_matrix():
+    x = np.random.default_rng(3).uniform(size=(400, 3))
+    net = rk.kan([3, 1], 3, 4)
+    spectrum = rk.spectrum(rk.LeastSquares(net, x, np.zeros((400, 1))), np.zeros(net.n_params))
+    assert spectrum.nullity == 2
+    assert condition(x, 3, 4) == pytest.approx(spectrum.condition, rel=1e-8)
+
+
+def test_criterion_and_spoilt_numbers():
+    assert all(text in row("O4").criterion for text in ("at least 10 times", "at most 4 times"))
+
+    def status(lags, by_dct):
+        run = dict(zip(WAYS, (lags, by_dct, lags), strict=True))
+        found = autocorrelated_inputs.verdict({autocorrelated_inputs.GRID.cell(0): run})
+        assert not found.surviving_mutations
+        return found.status
+
+    flat = (1.0, 1.1, 1.2, 1.3)
+    assert status((1.0, 2.0, 5.0, 10.1), flat) == "holds"
+    assert status((1.0, 2.0, 5.0, 10.1), (1.0, 1.0, 1.0, 4.1)) == "holds as corrected"
+    assert status((1.0, 2.0, 5.0, 9.9), flat) == "undecided"
+    assert status((1.0, 7.0, 5.0, 10.1), flat) == "undecided"
+
+
+X = np.random.default_rng(0).uniform(-1, 1, (40, 2))
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_deviations_are_those_of_the_formulas(name):
+    net, theta = start(network(LARGE), np.random.default_rng(1), X, name)
+    for layer, where in zip(net.layers[1:3], net.slices[1:3], strict=True):
+        blocks = layer.unpack(theta[where])
+        assert np.all(blocks["w_s"] == 1)
+        terms = 32 * (20 + 3 + 1)
+        if name == BASELINE:
+            expected_b, expected_r = 0.1, np.sqrt(6 / 64 / 3)
+        else:
+            expected_r, expected_b = (terms**-power for power in EXPONENTS[name])
+        assert blocks["coefficients"].std() == pytest.approx(expected_b, rel=0.05)
+        assert blocks["w_b"].std() == pytest.approx(expected_r, rel=0.1)
+
+
+def test_effective_rank_is_that_of_the_eigenvalues():
+    net, theta = start(network("2-4-1 G=5"), np.random.default_rng(2), X, BASELINE)
+    values = rk.spectrum(rk.LeastSquares(net, X, X[:, :1]), theta, which="ntk").values
+    assert effective_rank(net, theta, X) == pytest.approx(values.sum() ** 2 / np.sum(values**2), rel=1e-10)
+
+
+def test_training_from_a_start_lowers_the_loss():
+    place = {"network": "2-4-1 G=5", "start": "0.25/1", "samples": "40", "rate": "1e-2", "line": "15"}
+    one, more = (power_law_starts.run_cell(power_law_starts.GRID.cell(0, **place, steps=n)) for n in ("1", "30"))
+    assert more["loss"] < 0.5 * one["loss"]
+    assert one["rank at start"] == more["rank at start"] == pytest.approx(one["rank after"], rel=0.2)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 5])
+def test_the_sum_is_the_b_spline(degree):
+    u = np.linspace(0, degree + 1, 200)[1:-1]
+    expected = BSpline.basis_element(np.arange(degree + 2.0))(u)
+    np.testing.assert_allclose(powers(u, degree), expected, rtol=0, atol=bound(degree) * 2.0**-53)
+
+
+def test_the_bound_is_the_sum_of_the_terms_at_the_right_end():
+    assert bound(3) == pytest.approx(10 * (64 + 4 * 27 + 6 * 8 + 4) / 6)
+    assert f"{bound(3):.0f}" in row("O5").criterion
+
+
+def test_beyond_the_support_the_clamp_gives_zero_and_the_plain_sum_does_not():
+    u = np.random.default_rng(0).uniform(4, 100, 500)
+    assert np.all(powers(u, 3) == 0)
+    assert np.max(np.abs(powers(u, 3, clamped=False))) > 1e-12
+    assert np.all(powers(u - 105, 3) == 0)
+
+
+def test_relative_errors_grow_towards_the_right_end():
+    found = errors(3, 16, "double")
+    assert found["right end"]["relative"] > 1e6 > found["right end"]["absolute"]
+
+
+def test_departures_from_one_are_of_the_published_size():
+    assert 1e-7 < unity(100) < 1e-5 < 1e-2 < unity(64, clamped=False)
+
+
+def test_the_claim_holds_for_absolute_errors_alone_and_a_broken_sum_refutes_it(monkeypatch):
+    (found,) = run(True)
+    assert [r["choice"]["error"] for r in found.readings if r["holds"]] == ["absolute", "absolute"]
+    assert not found.surviving_mutations
+    right = clamped_truncated_powers.powers
+
+    def wrong(u, degree, clamped=True):  # the factor of the package, in double precision
+        return right(u, degree, clamped) * u.dtype.type(0.16666667 * 6)
+
+    monkeypatch.setattr(clamped_truncated_powers, "powers", wrong)
+    (spoilt,) = run(True)
+    holding = [r["choice"] for r in spoilt.readings if r["holds"]]
+    assert holding == [{"error": "absolute", "precision": "single"}]
+
+
+def test_breadth_of_known_spectra():
+    assert breadths(np.eye(7)) == pytest.approx({"effective-rank": 7.0, "count": 7.0})
+    assert breadths(np.diag([1.0, 2e-4, 0.5e-4])) == pytest.approx({"effective-rank": 1.0, "count": 2.0}, rel=1e-3)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_problems_are_posed_as_they_say(problem):
+    loss, theta, errors = posed(problem, "spline r=4 n=8", 0, 40)
+    kernel = loss.ntk(theta)
+    assert kernel.shape == ((22, 22) if problem == EQUATION else (40, 40))
+    silent = errors(np.zeros_like(theta))
+    assert silent == pytest.approx((1.0, 1.0))  # a network that is zero misses everything
+
+
+def made(error):
+    """Runs of ten architectures with breadth 1 to 10 and errors by a function of the breadth."""
+    names = list(ARCHITECTURES)
+    return {
+        name: {
+            s: {"effective-rank": k, "count": k, "loss": 1.0, "error": error(k), ELSEWHERE: 1 / error(k)}
+            for s in (0, 1)
+        }
+        for k, name in enumerate(names, 1)
+    }
+
+
+def test_correlations_and_counterexamples():
+    assert correlation(made(lambda k: 1 / k), "count") == pytest.approx(1.0)
+    assert correlation(made(float), "count") == pytest.approx(-1.0)
+    assert not counterexamples(made(lambda k: 1 / k), "count")
+    pairs = counterexamples(made(float), "count")
+    names = list(ARCHITECTURES)
+    assert (names[9], names[4]) in pairs
+    assert (names[9], names[5]) not in pairs  # 10 is less than twice 6
+    spoilt = made(float)
+    spoilt[names[9]][1]["error"] = 1.0  # not for every seed
+    assert (names[9], names[4]) not in counterexamples(spoilt, "count")
+
+
+def test_criteria_of_bias_and_error_and_spoilt_numbers():
+    text = row("O9").criterion
+    assert all(part in text for part in ("two of three", "below 0.8", "twice the breadth", "twice the error"))
+
+    def found(*errors):
+        return verdict(
+            {
+                spectral_bias_and_error.GRID.cell(seed, problem=problem, architecture=name): run
+                for problem, error in zip(PROBLEMS, errors, strict=True)
+                for name, runs in made(error).items()
+                for seed, run in runs.items()
+            }
+        )
+
+    law, reverse, flat = lambda k: 1 / k, float, lambda k: 1 + (k % 2) / 10
+    refuting = found(law, law, reverse)
+    assert refuting.status == "undecided"
+    good = found(law, reverse, flat)
+    assert all(reading["holds"] for reading in good.readings)
+    assert not good.surviving_mutations
+    assert found(law, flat, flat).status == "undecided"  # weak correlations, no counterexample
+    assert "holds" in found(law, law, law).mutations.values()  # a law would be seen
