@@ -14,7 +14,7 @@ pytest.importorskip("flint")
 
 import refkan as rk
 from tests.package.valid_calls import CALLS, NET, OBJECTS, THETA, VALUES
-from tests.package.wrong_values import WRONG, kind_of
+from tests.package.wrong_values import WRONG, kind_of, spoilt_arrays
 from tests.shared.public_names import public_callables
 
 NOT_CALLED_BY_USERS = {
@@ -59,19 +59,52 @@ NOT_CALLED_BY_USERS = {
 """Patterns of names after ``refkan.``, with the reason why their arguments are not looked at here."""
 
 VALID = {
-    "huge": "a list of large integers is one of numbers",
-    "theta 4-d": "checks take points of any shape",
-    "x 4-d": "checks take points of any shape",
-    "scale number": "one scale for all", "intervals number": "one for all layers", "first none": "no directions",
-    "factors list": "one for each refinement", "outputs others": "names are written with str",
-    "signs others": "only the signs are read", "progress none": "as False",
-    "checkpoints text": "a folder", "path text": "a file", "name text": "any name",
+    r".* huge": "a list of large integers is one of numbers",
+    r".* (theta|x) 4-d": "checks take points of any shape",
+    r".* (scale|intervals) number": "one for all",
+    r".* first none|.* progress none": "no directions, or as False",
+    r".* factors list|.* (outputs|signs) others": "one for each refinement; names are written with str; signs alone are read",
+    r".* (checkpoints|path|name) text": "a folder, a file, any name",
+    r"(claims\.(?!experiments\.Experiment|experiments\.Factor\.check)|plots\.convergence|training\.losses\.|training\.problems\.|training\."
+    r"recipes\.own_data|training\.adaptivity\.strategies).* unknown": "any text",
+    r".* (seed|steps|level|layer|output|input|derivatives?|common|cycles|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",
+    r".* (x|points|statistics) (longer|shorter) 0": "as many samples as are wanted",
+    r"checks\..* (x|theta) ((longer|shorter) .|0-d|flat)": "functions of one's own take points of any shape",
+    r".*regression_target angle bool|.*vcycle damping bool|.*invariance_test scale bool": "arrays of numbers",
+    r".*terms\.Term data flat|.*prescribed target 0-d": "as many columns as are wanted, and one number for all points",
+    r"(training\.losses\.least_squares\.LeastSquares (x|y)|training\.losses\.terms\.Term data|training\.losses\.prescribed points|training\.recipes"
+    r"\.own_data x|analysis\.exact\.bounding_box x) (longer|shorter) 1": "as many columns as are wanted",
+    r"splines\.spaces\..* (knots|breakpoints|new_knots) (longer|shorter) 0": "as many knots as are wanted",
+    r".*\.(insert|inserted) new_knots shorter 1|networks\.jets\.jet_of first (longer|shorter) 0|.*ChebyshevLayer ends longer 0|"
+    r".* (ranges|domain) shorter 0": "as many knots, directions and pairs as are wanted",
+    r"(training\.(recipes|problems|multilevel|adaptivity)|splines\.(?!spaces)|plots|interop|analysis\.conditioning|networks\.(node_maps|jets|composition|"
+    r"same_function|network\.Network\.(__call__|jet)|edge_functions\.Inspectable\.freeze)|training\.losses\..*\.(loss|mean_squares|misfit|mse|"
+    r"residual|value)).* complex": "complex steps pass through",
+    r"training\.recipes\.(trainers\.Attended method|setups\.setups\.Shape (order|node_map)) .*|.*stages\.Refined factor zero|interop\.kan_edges\.Edges .*|"
+    r".*AffineMap (scale|shift) .*": "refused where it is used",
 }  # fmt: skip
-"""What looks wrong and is right: by label, or by parameter and label."""
+"""What looks wrong and is right: patterns of callable, parameter and label."""
+
+OTHERWISE = {
+    r"training\.losses\.(periodicity|prescribed points|terms\.Side points|prescribed target|terms\.Side second) .*": "the points and seeds made of them",
+    r"training\.multilevel\.(levels\.Hierarchy\.refined factors others|levels\.Hierarchy\.restrict start zero)": "each factor; the gradient",
+    r".*\.refine factor tensor|.*ChebyshevLayer\.refined factor zero|.*\.inserted new_knots (longer|shorter) 0": "what refining makes of it",
+    r".*burgers_setup points 0-d|claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
+    r"claims\.(experiments\.(Factor\.check value|Experiment\.choose text)|cells\.Grid\.run cells) .*": "the factors, by their names",
+    r"conformance\.(judging\.judge\.Judge\.__call__ case|cases\.specs\.LayerSpec\.part name) .*": "called with cases of the library",
+    r"analysis\.(exact\.certified_condition_number which_or_theta|conditioning\.spectrum problem_or_matrix) .*": "by what it is then: which, theta",
+    r"networks\.jets\.mixed_derivative along_a .*|analysis\.exact\.sup_difference other_theta complex": "the arrays beside it",
+    r"networks\.load path unknown|interop\.read_model path unknown|plots\.to_png dpi zero": "by the system, by what it must end in, by matplotlib",
+}  # fmt: skip
+"""What is refused in other words than those of the law: the same patterns."""
+
+
+def is_listed(patterns, call):
+    return any(re.fullmatch(pattern, call) for pattern in patterns)
 
 
 def is_called(key):
-    return not any(re.fullmatch(pattern, key) for pattern in NOT_CALLED_BY_USERS)
+    return not is_listed(NOT_CALLED_BY_USERS, key)
 
 
 def valid_arguments(key, function):
@@ -126,24 +159,24 @@ def bad_calls(key):
     for parameter in parameters:
         value = arguments.get(parameter.name, parameter.default)
         annotation = str(parameter.annotation)
-        for label, wrong in WRONG[kind_of(value, annotation)].items():
+        kind = kind_of(value, annotation)
+        changed = spoilt_arrays(value) if kind == "array" and value is not None else ()
+        for label, wrong in [*WRONG[kind].items(), *changed]:
             optional = wrong is None and (parameter.default is None or "None" in annotation)
-            if not optional and label not in VALID and f"{parameter.name} {label}" not in VALID:
+            if not optional and not is_listed(VALID, f"{key} {parameter.name} {label}"):
                 yield parameter.name, label, own, {**arguments, parameter.name: wrong}
 
 
 def test_all_public_callables_refuse_wrong_arguments_by_name():
-    counts, accepted, obscure = Counter(), [], []
+    counts, others = Counter(), []
     for key, function in FUNCTIONS.items():
         for name, label, own, arguments in bad_calls(key):
             result = answer(function, own, arguments, name)
-            counts[result.split(":")[0]] += 1
-            if result != "named":
-                (accepted if result == "accepted" else obscure).append(f"{key}({name}={label}) {result}")
-    print(counts)
-    assert counts.total() >= 1000
-    assert not accepted, "\n".join(accepted)
-    assert counts["named"] >= 0.95 * counts.total(), "\n".join(obscure)
+            counts[result.partition(":")[0]] += 1
+            if result == "accepted" or (result != "named" and not is_listed(OTHERWISE, f"{key} {name} {label}")):
+                others.append(f"{key}({name}={label}) {result}")
+    assert not others, "\n".join(others)
+    assert counts["named"] >= 7000
 
 
 def test_valid_calls_are_valid(tmp_path):

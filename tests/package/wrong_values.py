@@ -14,17 +14,25 @@ class GradientTensor:
 
 NAN, INF = float("nan"), float("inf")
 ANYTHING = {"object": object(), "set": {1.5}, "text": "x;y"}
-SCALARS = {"none": None, **ANYTHING, "list": [1, "x"], "complex": 1j, "tensor": GradientTensor(), "nan": NAN}
+SCALARS = {
+    "none": None,
+    **ANYTHING,
+    "bool": True,
+    "list": [1, "x"],
+    "complex": 1j,
+    "tensor": GradientTensor(),
+    "nan": NAN,
+}
 ARRAYS = {
     "none": None, **ANYTHING, "nan": NAN, "ragged": [[1.0, 2.0], [3.0]], "4-d": np.ones((1, 1, 1, 1, 7)),
     "masked": np.ma.masked_less([1.0, -1.0], 0), "tensor": GradientTensor(), "huge": [10**400],
 }  # fmt: skip
 WRONG = {
     "flag": {"none": None, **ANYTHING, "number": 2.5, "array": np.ones((2, 2, 2), bool)},
-    "count": {**SCALARS, "real": 2.5, "infinite": INF, "negative": -7, "array": np.ones((2, 2, 2)),
+    "count": {**SCALARS, "zero": 0, "real": 2.5, "infinite": INF, "negative": -7, "array": np.ones((2, 2, 2)),
               "real 0-d": np.array(2.5)},
     "number": {**SCALARS, "array": np.ones(3), "masked": np.ma.masked_less([-1.0], 0)},
-    "name": {"none": None, "object": object(), "set": {1.5}, "number": 3, "list": ["x"]},
+    "name": {"none": None, "object": object(), "set": {1.5}, "number": 3, "list": ["x"], "unknown": "no such name"},
     "array": ARRAYS,
     "sequence": {"none": None, **ANYTHING, "number": 3, "0-d": np.array(3.0), "others": [object()],
                  "tensor": GradientTensor()},
@@ -34,6 +42,20 @@ WRONG = {
     "object": {"none": None, **ANYTHING, "number": 3, "array": np.ones(3)},
 }  # fmt: skip
 """By kind of parameter."""
+
+
+def spoilt_arrays(value):
+    """A valid array that is complex, holds one NaN, has fewer dimensions, or one entry more or less along an axis."""
+    array = np.array(value, float)
+    if array.size:
+        nan = array.copy()
+        nan.flat[-1] = NAN
+        yield from {"complex": array + 0j, "nan in it": nan, "0-d": array.flat[0]}.items()
+        if array.ndim > 1:
+            yield "flat", array.ravel()
+        for axis in range(array.ndim):
+            yield f"longer {axis}", np.concatenate([array, np.take(array, [-1], axis)], axis)
+            yield f"shorter {axis}", np.delete(array, -1, axis)
 
 
 def kind_of(value, annotation):
