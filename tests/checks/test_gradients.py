@@ -219,18 +219,14 @@ test_bad_input = refusals(
     (np.sin, gradient, THETA, r"value\(theta\) must have shape \(\); got \(4,\)"),
     (lambda t: np.nan, gradient, THETA, r"value\(theta\) must be finite; got value\(theta\) = nan"),
     (value, changed(2, lambda g: np.nan), THETA, r"got gradient\(theta\)\[2\] = nan"),
-    (value, gradient, [0.0, np.inf, 0.0, 0.0], r"theta must be finite; got theta\[1\] = inf"),
     (lambda t: np.nan if t[2] > 0.7 else 0.0, np.zeros_like, THETA, r"got value\(theta \+ h e_2\) = nan"),
     call=lambda f, g, theta: gradient_check(f, g, theta, method="central"),
 )
 
 
 def test_bad_types_and_names():
-    refused(lambda: gradient_check(value, gradient, THETA + 1j), "TypeError: theta must be real")
     with pytest.raises(TypeError, match=r"value\(theta\) must be real for a real argument"):
         gradient_check(lambda t: value(t) + 1j, gradient, THETA)
-    with pytest.raises(ValueError, match="method must be one of 'auto', 'complex', 'central'; got 'forward'"):
-        gradient_check(value, gradient, THETA, method="forward")
 
 
 # --- jacobian_check

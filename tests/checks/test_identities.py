@@ -93,8 +93,6 @@ def test_stationary_points_and_given_directions():
 
 
 def test_taylor_bad_input():
-    with pytest.raises(ValueError, match=r"direction must have theta's shape \(4,\); got \(3,\)"):
-        taylor_test(value, gradient, THETA, np.ones(3))
     refused(lambda: taylor_test(value, gradient, THETA, np.zeros(4)), "direction must not be zero")
     with pytest.raises(ValueError, match=r"value\(theta \+ 0.25 d\) must be finite"):
         taylor_test(lambda t: value(t) if t[0] < 0.5 else np.nan, gradient, THETA, [1.0, 0, 0, 0])
@@ -145,7 +143,6 @@ def test_dot_test_bad_results():
     refused(lambda: dot_test(lambda v: v, lambda w: w, 4, 3), r"forward\(v\) must have shape \(3,\); got \(4,\)")
     refused(lambda: dot_test(lambda v: v, lambda w: w * [1, np.nan], 2, 2), r"got adjoint\(w\)\[1\] = nan")
     refused(lambda: dot_test(lambda v: 1j * v, lambda w: w, 2, 2), r"TypeError: forward\(v\) must be real")
-    refused(lambda: dot_test(lambda v: v, lambda w: w, -1, 2), "n_in")
 
 
 def test_invariance_and_where_it_breaks():

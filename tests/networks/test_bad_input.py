@@ -9,7 +9,7 @@ import pytest
 import refkan as rk
 from refkan.networks.layers import ChebyshevLayer, SiluLayer
 from tests.shared.factories import EDGE_KINDS, MLP_KINDS, NODE_MAPS, NetworkCase, samples, with_layers
-from tests.shared.refusals import INF, NAN, refusals, refused
+from tests.shared.refusals import NAN, refusals, refused
 
 
 @pytest.fixture(scope="module")
@@ -26,52 +26,14 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize(
-    ("x", "answer"),
-    [
-        (np.ones((3, 3)), r"x must have shape \(N, 2\); got \(3, 3\)"),
-        (np.ones(2), r"x must have 2 dimensions; got shape \(2,\)"),
-        (np.ones((0, 3)), r"x must have shape \(N, 2\); got \(0, 3\)"),
-        ([[0.1, 0.2], [NAN, 0.1]], r"x must be finite; got x\[1, 0\] = nan"),
-        ([[0.1, -INF]], r"x must be finite; got x\[0, 1\] = -inf"),
-    ],
-)
-def test_samples(started, call, x, answer):
-    net, theta, _ = started
-    refused(lambda: CALLS[call](net, theta, x), answer)
-
-
-@pytest.mark.parametrize("call", [*CALLS, "freeze", "unpack", "convert"])
-def test_parameters(started, call):
-    net, theta, x = started
-    calls = CALLS | {
-        "freeze": lambda net, theta, x: net.freeze(theta),
-        "unpack": lambda net, theta, x: net.unpack(theta),
-        "convert": lambda net, theta, x: net.convert(theta, net),
-    }
-    for wrong, answer in (
-        (theta[:-1], r"theta must have length 54; got length 53"),
-        (np.append(theta, 0), r"theta must have length 54; got length 55"),
-        (theta[None], r"theta must have 1 dimension; got shape \(1, 54\)"),
-        (np.where(np.arange(54) == 7, NAN, theta), r"theta must be finite; got theta\[7\] = nan"),
-        (np.where(np.arange(54) == 9, INF, theta), r"theta must be finite; got theta\[9\] = inf"),
-    ):
-        refused(partial(calls[call], net, wrong, x), answer)
-
-
 def test_cotangents_and_tangents(started):
     net, theta, x = started
     pullback = net.vjp(theta, x)[1]
     refused(lambda: pullback(np.ones((8, 3))), r"dy must have shape \(8, 2\); got \(8, 3\)")
     refused(lambda: pullback(np.ones(16)), r"dy must have shape \(8, 2\); got \(16,\)")
     refused(lambda: pullback(np.full((8, 2), NAN)), r"dy must be finite; got dy\[0, 0\] = nan")
-    refused(lambda: net.jvp(theta, x, theta[:-1]), r"dtheta must have length 54; got length 53")
-    refused(lambda: net.jvp(theta, x, theta, x[:-1]), r"dx must have shape \(8, 2\); got \(7, 2\)")
-    refused(lambda: net.jvp(theta, x, theta, x * NAN), r"dx must be finite")
     # Complex ones would lose their imaginary part on the way into real accumulators.
     refused(lambda: pullback(np.full((8, 2), 1j)), "TypeError: dy")
-    refused(lambda: net.jvp(theta, x, 1j * theta), "TypeError: dtheta")
 
 
 @pytest.mark.parametrize("kind", EDGE_KINDS)
@@ -100,12 +62,6 @@ def initialized(x, *arguments, **options):
 X = samples(8)
 
 test_initialize = refusals(
-    (lambda: initialized(X, "he"), r"scheme must be one of 'linear', 'normal', 'gaussian'; got 'he'"),
-    (lambda: initialized(X[:, :1]), r"x must have shape \(N, 2\); got \(8, 1\)"),
-    (lambda: initialized(X * NAN), r"x must be finite; got x\[0, 0\] = nan"),
-    (lambda: initialized(X + 1j), r"TypeError: \bx\b.*real"),
-    (lambda: initialized(X, statistics=np.ones((3, 3))), r"statistics must have shape \(N, 2\); got \(3, 3\)"),
-    (lambda: initialized(X, statistics=X * NAN), "statistics must be finite"),
     (lambda: initialized(X[:0]), "node map 'mean-std' after layer 0 needs at least one sample; got none"),
     (lambda: initialized(X, statistics=X[:0]), "node map 'mean-std' after layer 0 needs at least one sample; got none"),
     (lambda: initialized(X[:1]), "DegenerateNodeError: node 0 after layer 0 has standard deviation"),
@@ -140,20 +96,11 @@ ENDS = ((0.0, 1.0), (-2.0, 2.0), (5.0, 5.6))
 test_architectures = refusals(
     (lambda: rk.kan([2], 2, 2), r"widths must hold at least two numbers.*got \[2\]"),
     (lambda: rk.kan([2, 0, 1], 2, 2), r"widths\[1\] must be at least 1; got 0"),
-    (lambda: rk.kan([2, 1.0], 2, 2), r"TypeError: widths\[1\] must be an integer; got 1.0"),
-    (lambda: rk.kan("21", 2, 2), "TypeError: widths must be a sequence of integers; got '21'"),
     (lambda: rk.mlp([2, 0]), r"widths\[1\] must be at least 1; got 0"),
     (lambda: rk.mlp([2]), "widths must hold at least two"),
-    (lambda: rk.kan([2, 1], 2, 0), r"intervals(\[0\])? must be at least 1; got 0"),
     (lambda: rk.kan([2, 1], 2, [2, 3]), r"intervals must be one value or one a layer \(1\); got 2 values"),
     (lambda: rk.kan([2, 2, 1], 2, [2, -1]), r"intervals\[1\] must be at least 1; got -1"),
-    (lambda: rk.SplineSpace.uniform(2, 0), "intervals must be at least 1; got 0"),
     (lambda: rk.kan([2, 1], 2, 2, free_knots=[True, False]), "free_knots must be one value or one a layer .* 2 values"),
-    (lambda: rk.kan([2, 1], 2, 2, basis="relus"), "basis must be one of 'spline', 'relu', 'scaled-relu'; got 'relus'"),
-    (lambda: rk.kan([2, 1], 2, 2, node_map="batchnorm"), "node_map must be one of .*'mean-std'.*; got 'batchnorm'"),
-    (lambda: rk.kan([2, 1], 2, 2, outside="clip"), "outside must be one of .*; got 'clip'"),
-    (lambda: rk.kan([2, 1], 2, 2, edge="relu"), "edge must be one of 'spline', 'silu'; got 'relu'"),
-    (lambda: rk.mlp([2, 1], "gelu"), "activation must be one of 'relu', 'relu3', 'tanh'; got 'gelu'"),
     (
         lambda: rk.kan([2, 1], 2, 2, edge="silu", basis="relu"),
         "edge 'silu' is defined in the spline basis; got .*'relu'",
@@ -170,11 +117,8 @@ test_architectures = refusals(
         r"KnotError: domain\[1\] must be a pair .*got \(2.0, 2.0\)",
     ),
     (lambda: rk.kan([2, 1], 2, 2, domain=[(0, 1), (0, 1, 2)]), "domain"),
-    (lambda: rk.kan([2, 1], 2, 2, domain="unit"), "domain must be one of 'data'; got 'unit'"),
     (lambda: rk.chebyshev_kan([2, 1], [3, 4]), r"degree must be one value or one a layer \(1\)"),
     (lambda: rk.chebyshev_kan([2, 3, 1], [3, 0]), r"degree\[1\] must be at least 1; got 0"),
-    (lambda: rk.chebyshev_kan([2, 1], 3, node_map="tanh"), "node_map must be one of"),
-    (lambda: rk.chebyshev_kan([2, 1], 3, outside="natural"), "outside must be one of"),
     (lambda: rk.chebyshev_kan([2, 1], 3, domain=[(0, 1)]), "one for each of the 2 inputs; got 1 pairs"),
 )
 
@@ -185,20 +129,11 @@ def layer(P=2, Q=1, order=3, n=4):
 
 test_layers = refusals(
     (lambda: rk.SplineLayer((), 1), "spaces must hold one SplineSpace for each input; got none"),
-    (lambda: rk.SplineLayer(S, 1), "TypeError: spaces must"),
-    (lambda: rk.SplineLayer((S, "x"), 1), r"TypeError: spaces\[1\] must be a SplineSpace; got str"),
     (lambda: rk.SplineLayer((S, rk.SplineSpace.uniform(2, 4)), 1), r"one order and .* of intervals; got spaces\[1\]"),
     (lambda: rk.SplineLayer((S, rk.SplineSpace.uniform(3, 5)), 1), r"one order and .* of intervals; got spaces\[1\]"),
-    (lambda: rk.SplineLayer((S,), 0), "n_outputs must be at least 1; got 0"),
-    (lambda: rk.SplineLayer((S,), 1, "zero"), "outside must be one of .*; got 'zero'"),
     (lambda: rk.SiluLayer(layer().in_basis("relu")), "TypeError: spline must be a SplineLayer; got ReluLayer"),
-    (lambda: rk.DenseLayer(0, 1), "n_inputs must be at least 1; got 0"),
-    (lambda: rk.DenseLayer(1, 1, "gelu"), "activation must be one of .*; got 'gelu'"),
     (lambda: ChebyshevLayer([], 1, 2), "ends must hold one pair for each input; got none"),
     (lambda: ChebyshevLayer([(0, 1), (1, 1)], 1, 2), r"KnotError: ends\[1\] must be a pair \(a, b\) with a < b"),
-    (lambda: ChebyshevLayer([(0, np.inf)], 1, 2), r"ends\[0\] must be finite"),
-    (lambda: ChebyshevLayer(ENDS, 0, 2), "n_outputs must be at least 1; got 0"),
-    (lambda: ChebyshevLayer(ENDS, 1, 0), "degree must be at least 1; got 0"),
     (lambda: ChebyshevLayer(ENDS, 1, 1001), "degree must be at most 1000; got 1001"),
     (
         lambda: rk.Network((layer(2, 3), layer(2, 1)), rk.kan([1] * 3, 2, 2).node_maps),
@@ -223,21 +158,17 @@ def on_spaces(order=3, domain=(0.0, 1.0)):
 
 
 test_refinements = refusals(
-    (lambda: NET.refine(0), "factor must be .*at least 1; got 0"),
     (lambda: NET.refine([2]), r"one for each of 2 layers; got \[2\]"),
     (lambda: NET.refine([2, 0]), "factor must be .*; got 0"),
     (lambda: NET.refine([2, 1.5]), "TypeError: factor must be"),
     (lambda: NET.refine(10**9), "factor must be"),
     (lambda: NET.insert(2, [0.5]), "layer must be"),
-    (lambda: NET.insert(-1, [0.5]), "layer must be"),
     (lambda: NET.insert(0, [0.4, 1.2]), r"KnotError: input 0: new_knots must lie inside .*\[1\]=1.2"),
     (lambda: NET.insert(0, [0.0]), r"KnotError: inside the domain \(0.0, 1.0\); got new_knots\[0\]=0.0"),
     (lambda: NET.insert(1, [0.5]), r"KnotError: must not be knots already; got new_knots\[0\]=0.5"),
     (lambda: NET.insert(0, [0.4, 0.2, 0.4]), r"KnotError: distinct; got new_knots\[2\]=0.4 twice"),
     (lambda: NET.insert(0, [[0.4, 0.2], [0.4, -1.0]]), r"KnotError: input 1: .*domain .*; got new_knots\[1\]=-1.0"),
     (lambda: NET.insert(0, [[0.4], [0.2], [0.1]]), r"shape \(m,\) or \(2, m\); got \(3, 1\)"),
-    (lambda: NET.insert(0, 0.4), r"shape \(m,\) or \(2, m\); got \(\)"),
-    (lambda: NET.insert(0, [np.inf]), "new_knots must be finite"),
     (lambda: NET.insert(0, [0.3334]).with_free_knots(), "free knots keep every interval at least"),
     (NetworkCase("spline", order=1).build().with_free_knots, "free knots need order >= 2"),
     (NetworkCase("spline", outside="natural").build().with_free_knots, "free knots need outside='linear'"),
@@ -248,7 +179,6 @@ test_refinements = refusals(
 )
 
 test_conversions = refusals(
-    (lambda: NET.convert(THETA, NET.layers[0]), "TypeError: other must be a Network; got SplineLayer"),
     (lambda: NET.convert(THETA, on_spaces(4)), OTHER),
     (lambda: NET.convert(THETA, on_spaces(domain=(0.0, 2.0))), OTHER),
     (lambda: NET.convert(THETA, SILU), "layer 0: cannot convert a SplineLayer into a SiluLayer"),

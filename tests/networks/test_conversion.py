@@ -204,12 +204,6 @@ def test_free_knots_have_no_constant_change_of_coordinates():
     refused(lambda: net.coordinates("relu"), "basis 'relu': layer 0 has free knots")
 
 
-@pytest.mark.parametrize("call", ["to_basis", "coordinates"])
-def test_unknown_bases_are_named(call):
-    with pytest.raises(ValueError, match=r"basis must be one of 'spline', 'relu', 'scaled-relu'; got 'bspline'"):
-        getattr(NetworkCase("spline").build(), call)("bspline")
-
-
 # --- sabotage
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.splines import bsplines, relu_powers
-from tests.shared.refusals import INF, NAN, refusals, refused
+from tests.shared.refusals import INF, refusals, refused
 
 S = rk.SplineSpace.uniform(3, 4)
 C = np.ones(S.dim)
@@ -26,24 +26,12 @@ SPLINE_CALLS = {
 @pytest.mark.parametrize(
     ("x", "answer"),
     [
-        (0.5, r"x must have 1 dimension; got shape \(\)"),
-        ([[0.5]], r"x must have 1 dimension; got shape \(1, 1\)"),
-        ([0.1, NAN], r"x must be finite; got x\[1\] = nan"),
         ([0.1, 1.1], r"x must lie in the domain under outside='error'; got x\[1(, 0)?\] = 1.1 outside \[0.0, 1.0\]"),
         ([0.1, -1e-9], r"got x\[1(, 0)?\] = -1e-09 outside \[0.0, 1.0\]"),
-        (np.array(["2020"], dtype="datetime64[s]"), "TypeError: x must hold numbers; got dtype datetime64"),
     ],
 )
 def test_points(call, x, answer):
     refused(lambda: SPLINE_CALLS[call](x), answer)
-
-
-@pytest.mark.parametrize("call", SPLINE_CALLS)
-def test_policies(call):
-    message = "outside must be one of 'linear', 'polynomial', 'natural', 'error'; got "
-    for outside in ("clamp", "", ["linear"]):
-        answer = refused(partial(SPLINE_CALLS[call], [0.5], outside=outside), message)
-        assert answer.endswith(repr(outside))
 
 
 def test_knot_derivatives_have_no_natural_tails_and_no_steps():
@@ -52,30 +40,8 @@ def test_knot_derivatives_have_no_natural_tails_and_no_steps():
     refused(lambda: bsplines.knot_derivative_matrix(steps, np.ones(3), [0.5]), r"order >= 2; got order 1")
 
 
-@pytest.mark.parametrize("evaluate", [bsplines.evaluate, relu_powers.evaluate, bsplines.knot_derivative_matrix])
-def test_coefficients(evaluate):
-    refused(lambda: evaluate(S, np.ones(5), [0.5]), "coefficients must have length 6; got length 5")
-    refused(lambda: evaluate(S, np.ones((6, 1)), [0.5]), r"coefficients must have 1 dimension; got shape \(6, 1\)")
-    refused(
-        lambda: evaluate(S, [1, 2, 3, NAN, 5, 6], [0.5]), r"coefficients must be finite; got coefficients\[3\] = nan"
-    )
-
-
-@pytest.mark.parametrize("name", ["apply", "solve", "to_relu", "to_spline"])
-def test_vectors_of_a_change_of_basis(name):
-    operation = getattr(rk.ChangeOfBasis(S), name)
-    argument = {"apply": "v", "solve": "v", "to_relu": "u", "to_spline": "w"}[name]
-    last = rf"{argument} must have last axis of length dim = 6; got shape "
-    refused(lambda: operation(np.ones((6, 2))), last + r"\(6, 2\)")
-    refused(lambda: operation(1.0), last + r"\(\)")
-    refused(lambda: operation([1, 2, 3, 4, 5, INF]), rf"{argument} must be finite; got {argument}\[5\] = inf")
-    refused(lambda: operation(["a"] * 6), rf"TypeError: {argument} must hold numbers")
-
-
 test_changes_of_basis = refusals(
-    (lambda: rk.ChangeOfBasis.uniform(2, 0), "dim must be at least 1; got 0"),
     (lambda: rk.ChangeOfBasis.uniform(2, 3, 0.0), "spacing must be finite and positive; got 0.0"),
-    (lambda: rk.ChangeOfBasis.uniform(2, 3, -1), "spacing must be finite and positive; got -1"),
 )
 
 
@@ -84,13 +50,9 @@ CLAMPED = rk.SplineSpace.clamped(3, [0, 0.5, 1])
 
 test_knots = refusals(
     (lambda: rk.SplineSpace([0, 1, 3, 2], 2), r"KnotError: ascending order; got knots\[3\]=2.0 after knots\[2\]=3.0"),
-    (lambda: rk.SplineSpace([0, 1, NAN, 3], 2), r"KnotError: knots must be finite; got knots\[2\]=nan"),
     (lambda: rk.SplineSpace([-INF, 1, 2, 3], 2), r"KnotError: knots must be finite; got knots\[0\]=-inf"),
     (lambda: rk.SplineSpace([0, 1, 2], 2), "KnotError: order 2 needs at least 4 knots .*; got 3"),
     (lambda: rk.SplineSpace([], 1), "KnotError: order 1 needs at least 2 knots .*; got 0"),
-    (lambda: rk.SplineSpace([[0, 1], [2, 3]], 1), r"KnotError: knots must be a vector; got shape \(2, 2\)"),
-    (lambda: rk.SplineSpace(3.0, 1), r"KnotError: knots must be a vector; got shape \(\)"),
-    (lambda: rk.SplineSpace([0, 1j], 1), "TypeError: knots must be real numbers; got dtype complex128"),
     (
         lambda: rk.SplineSpace([0, 1, 1, 1, 2, 3], 2),
         r"KnotError: at most order = 2 times; got knots\[1\] to knots\[3\] = 1.0",
@@ -130,13 +92,8 @@ test_repeated_knots_where_they_are_refused = refusals(
 test_domains_and_breakpoints = refusals(
     (lambda: rk.SplineSpace.uniform(2, 3, (1, 1)), r"KnotError: domain must be .* with a < b; got \(1.0, 1.0\)"),
     (lambda: rk.SplineSpace.uniform(2, 3, (1, 0)), r"KnotError: a < b; got \(1.0, 0.0\)"),
-    (lambda: rk.SplineSpace.uniform(2, 3, (0, 1, 2)), r"KnotError: domain must be .* of real numbers; got \(0, 1, 2\)"),
-    (lambda: rk.SplineSpace.uniform(2, 3, 1.0), "KnotError: domain must be a pair .* got 1.0"),
     (lambda: rk.SplineSpace.uniform(2, 3, (0, INF)), r"domain must be finite; got domain\[1\] = inf"),
-    (lambda: rk.SplineSpace.uniform(2, 3, (0, 1j)), r"domain must be a pair \(a, b\) of real numbers"),
     (lambda: rk.SplineSpace.clamped(2, [0]), "KnotError: breakpoints must hold at least two points; got 1"),
-    (lambda: rk.SplineSpace.from_breakpoints(2, [0, NAN]), r"breakpoints must be finite; got breakpoints\[1\] = nan"),
-    (lambda: rk.SplineSpace.clamped(2, [0, 1j]), "TypeError: breakpoints must be real numbers"),
     (lambda: rk.SplineSpace.from_breakpoints(2, [0, 2, 1]), "KnotError: ascending order"),
 )
 
@@ -160,10 +117,7 @@ CONSTRUCTORS = {
 @pytest.mark.parametrize("constructor", CONSTRUCTORS)
 def test_orders(constructor):
     for order, answer in (
-        (0, "order must be at least 1; got 0"),
-        (-3, "order must be at least 1; got -3"),
         (11, "order must be at most 10; got 11"),
         (10**30, "order must be at most 10; got 10+$"),
-        (True, "TypeError: order must be an integer; got True"),
     ):
         refused(partial(CONSTRUCTORS[constructor], order), answer)

@@ -13,17 +13,12 @@ from tests.shared.refusals import refusals, refused
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"which": "fisher"}, "which must be one of 'gauss-newton', 'hessian', 'ntk'; got 'fisher'"),
-        ({"basis": "fourier"}, "basis must be one of"),
-        ({"method": "qr"}, "method must be one of"),
         ({"preconditioner": "ilu"}, "preconditioner must be one of 'jacobi', 'spline', 'relu', 'scaled-relu'"),
         ({"preconditioner": np.eye(3)}, "preconditioner must be real, of shape"),
         ({"preconditioner": lambda v: v[:2]}, r"preconditioner\(v\) must have shape"),
         ({"preconditioner": LinearOperator((2, 2), lambda v: v)}, "preconditioner must have shape"),
-        ({"weights": [1.0]}, "weights must have length 70"),
         ({"which": "hessian", "method": "svd"}, "method 'svd' needs a Jacobian, which 'hessian' has not"),
         ({"method": "svd", "k": 3}, "k must be left out for method 'svd'"),
-        ({"k": 0}, "k must be at least 1"),
         ({"method": "eigsh", "preconditioner": lambda v: v}, "method 'eigsh' needs a preconditioner with a factor"),
         ({"method": "eigsh", "k": 40}, "k must be at most"),
     ],
@@ -51,8 +46,6 @@ def test_bad_preconditioners_are_told_apart():
 def test_theta_belongs_to_problems_and_has_a_length():
     problem, theta = small()
     refused(lambda: rk.spectrum(problem), "theta must be given with a problem")
-    refused(lambda: rk.spectrum(problem, [1.0, 2.0, 3.0]), f"theta must have length {theta.size}; got length 3")
-    refused(lambda: rk.spectrum(problem, theta + 1j), "TypeError: theta must be real")
     for extra in ({"theta": theta}, {"basis": "relu"}, {"weights": W}, {"which": "ntk"}):
         with pytest.raises(ValueError, match=f"{next(iter(extra))} must be left out for a matrix"):
             rk.spectrum(np.eye(2), **extra)

@@ -105,15 +105,12 @@ def test_at_a_kink_the_second_derivative_is_the_right_one():
 
 def test_bad_input():
     problem, theta = start(NetworkCase("spline"))
-    net, x, y = problem.net, problem.x, problem.y
+    x, y = problem.x, problem.y
     free, s = NetworkCase("spline", free_knots=True).start(x)
     for call in (lambda: hessian(free, s, x, y), lambda: hessian_vector(free, s, x, y, s)):
         refused(call, "second derivatives need fixed knots; got layer 0 with free_knots=True")
-    refused(lambda: hessian(net, theta, x, y[:, :1]), r"y must have the shape of the outputs, \(6, 2\); got \(6, 1\)")
-    refused(lambda: hessian(net, theta, x, y * np.nan), r"y must be finite; got y\[0, 0\] = nan")
     with pytest.raises(ValueError, match="outputs must be finite"), np.errstate(all="ignore"):
         problem.hessian_vector(np.full_like(theta, 1e200), theta)
-    refused(lambda: problem.hessian_vector(theta, theta + 0j), "TypeError: v must be real")
 
 
 def test_a_loss_of_anything_but_a_network_has_no_matrices():

@@ -68,7 +68,6 @@ def test_residuals_that_are_no_numbers_are_refused(came):
 
 
 test_functions_of_other_arguments_are_refused_at_construction = refusals(
-    ({"residual": 3.0}, "TypeError: residual of term 'equation' must be a function; got 3.0"),
     ({"residual": lambda x, u: u}, r"TypeError: residual of term 'equation' must take 5 arguments; it takes \(x, u\)"),
     ({"partials": lambda x, u, u_x: 1.0}, r"TypeError: partials of term 'equation' must take 5 arguments; it takes"),
     (
@@ -196,24 +195,14 @@ def test_sides_must_match():
 
 
 test_arguments_of_common_terms_are_named = refusals(
-    (lambda: prescribed("ends", samples(2), [1, 2, 3]), r"target of term 'ends' .* shape \(2,\); got \(3,\)"),
     (lambda: prescribed("ends", samples(2), [[1, 2]]), r"target of term 'ends' .* shape \(2,\); got \(1, 2\)"),
-    (lambda: periodicity("wrap", samples(2), samples(2), [1]), r"direction of term 'wrap' .* length 2; got \(1,\)"),
-    (lambda: interface((1.0,)), "coefficients must have length 2; got length 1"),
-    (lambda: interface((1.0, np.nan)), r"coefficients must be finite; got coefficients\[1\] = nan"),
 )
-
-
-def interface(coefficients):
-    left, right = (Side(samples(3), AXES[:1], orders=1) for _ in range(2))
-    return flux_jump("interface", left, right, coefficients)
 
 
 test_bad_terms_are_refused = refusals(
     ({"weight": -1.0}, "weight must be finite and positive"),
     ({"components": 0}, "components must be at least 1"),
     ({"sides": ()}, "must have a side"),
-    ({"sides": (samples(3),)}, "TypeError: sides must be a Side"),
     ({"data": np.ones(4)}, "data of term 'equation' must have 9 entries"),
     ({"attention": Attention(4)}, "attention of term 'equation' must be for 9 points; got 4"),
     call=lambda change: replace(equation(samples(9)), **change),
@@ -221,19 +210,16 @@ test_bad_terms_are_refused = refusals(
 
 
 def test_bad_problems_are_refused():
-    net, theta = network()
+    net, _ = network()
     term = equation(samples(9))
     refused(lambda: Collocation(net, [term, term]), "of different names; got")
     refused(lambda: Collocation(net, []), "at least one")
     with pytest.raises(ValueError, match="must have 2 columns, the network's inputs; got 3"):
         Collocation(net, [prescribed("ends", np.ones((1, 3)), 0.0)])
-    refused(lambda: Collocation(None, [term]), "TypeError: net must be a Network")
     problem = Collocation(net, [term])
     refused(lambda: problem.redrawn({"other": samples(3)}), "points must be for terms equation; got 'other'")
     refused(lambda: problem.redrawn({"equation": samples(3)}, data={"equation": np.ones(3)}), "takes no data")
     refused(lambda: problem.redrawn({"equation": (samples(3), samples(3))}), "has 1 sides; got points for 2")
-    refused(lambda: problem.gradient(theta + 0j), "TypeError: theta must be real")
-    refused(lambda: problem.value(theta[1:]), "theta must have length")
 
 
 def test_second_derivatives_of_low_orders():

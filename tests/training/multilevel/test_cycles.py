@@ -174,13 +174,9 @@ def test_damping_is_carried_from_visit_to_visit():
 def test_bad_arguments_of_cycles():
     hierarchy, u = two_levels()
     start = hierarchy.prolong(u, 0)
-    refused(lambda: vcycle(hierarchy, start, cycles=-1), "cycles must be at least 0; got -1")
-    refused(lambda: vcycle(hierarchy, start, steps=0), "steps must be at least 1; got 0")
-    refused(lambda: vcycle(hierarchy, u), "theta must have length")
     refused(lambda: vcycle(hierarchy, start, damping=0.0), "damping must be finite and positive")
     with pytest.raises(ValueError, match=r"damping must be one number or one for each of 2 levels; got shape \(3,\)"):
         vcycle(hierarchy, start, damping=[1.0, 1.0, 1.0])
-    refused(lambda: vcycle(hierarchy, start, damping="small"), "TypeError: damping must hold numbers")
     refused(lambda: vcycle(hierarchy, start, wrong=1), "TypeError: has no option 'wrong'")
     problem, theta = small_problem(free_knots=True)
     free = Hierarchy.refined(problem, [2])

@@ -174,13 +174,9 @@ def test_the_tolerance_is_obeyed():
     ("arguments", "error", "message"),
     [
         ({"x": [[0.0, 0.5], [0.0, -0.1]]}, ValueError, r"times t >= 0 in its second column; got x\[1, 1\] = -0.1"),
-        ({"x": [[0.0]]}, ValueError, r"x must have shape \(N, 2\); got \(1, 1\)"),
-        ({"x": [[np.inf, 0.0]]}, ValueError, "x must be finite"),
         ({"nu": -0.01}, ValueError, "nu must be finite and positive; got -0.01"),
-        ({"nu": "0.01"}, TypeError, "nu must be a number"),
         ({"nodes": 4}, ValueError, "nodes must be at least 12; got 4"),
         ({"nodes": 1000}, ValueError, "nodes must be at most 350; got 1000"),
-        ({"nodes": 96.0}, TypeError, "nodes must be an integer"),
         ({"tolerance": 0.0}, ValueError, "tolerance must be finite and positive"),
     ],
 )

@@ -199,7 +199,6 @@ def test_the_lists_are_as_wide_as_asked():
     assert len(formulas.SPECIAL_FUNCTIONS) >= 5
     assert {"smooth", "kink", "step", "steep", "front"} <= {target.id for target in regression.VARYING}
     refused(lambda: targets.by_id(regression.VARYING, regression.VARYING), "id must be given once; got 'smooth' twice")
-    refused(lambda: TARGETS["kink"].sample(0, 3), "TypeError: rng must be a Generator")
 
 
 @pytest.mark.parametrize(
@@ -278,11 +277,6 @@ def test_complex_steps_give_the_gradient(rng):
 
 
 test_bad_input_is_refused = refusals(
-    ({"x": np.zeros((3, 3))}, r"x must have shape \(N, 2\); got \(3, 3\)"),
-    ({"x": [[np.nan, 0.0]]}, r"x must be finite; got x\[0, 0\] = nan"),
     ({"angle": np.inf}, "angle must be finite"),
-    ({"angle": 1j}, "TypeError: angle must be real"),
-    ({"centre": (0.0, 0.0, 0.0)}, "centre must have length 2; got length 3"),
-    ({"kink": 1}, "TypeError: kink must be a bool; got int"),
     call=lambda arguments: rk.problems.regression_target(**({"x": np.zeros((1, 2))} | arguments)),
 )
