@@ -10,11 +10,9 @@ import pytest
 
 import refkan as rk
 from refkan.base.arguments import as_array, as_samples, check_choice, check_count, check_positive
-from refkan.training.losses import Side, Term
 from tests.shared.refusals import INF, NAN, refusals, refused
 
 X = np.linspace(0.0, 1.0, 12).reshape(6, 2)
-MASKED = np.ma.array(X, mask=X > 0.5)
 SPACE = rk.SplineSpace.uniform(3, 4)
 NET, THETA = rk.kan([2, 3, 1], 3, 4).initialize(np.random.default_rng(0), X)
 LAYER = NET.layers[0]
@@ -22,11 +20,6 @@ LAYER = NET.layers[0]
 
 def test_masked_arrays_without_masked_entries_are_arrays():
     np.testing.assert_array_equal(NET(THETA, np.ma.array(X)), NET(THETA, X))
-
-
-def term(name="a", sides=None):
-    sides = Side(X, np.eye(2), orders=1) if sides is None else sides
-    return Term(name, sides, lambda x, u, *du: u, lambda x, u, *du: [1, 0, 0])
 
 
 test_problems = refusals(

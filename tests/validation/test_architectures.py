@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from math import comb
 
 import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.claims import FAILING
 from refkan.claims.cells import numbers, records
 from tests.shared.spoiling import spoilt
+from tests.validation.whole_verdicts import check
 from validation.architectures import equal_work, high_dimension, splines_against_relu, splines_against_relu_pairs
 from validation.architectures import first_experiment as claim
 from validation.architectures import first_experiment_cells as cells
@@ -235,9 +234,7 @@ def invented(silu, slow=1.0, seeds=claim.SEEDS[: claim.FEW]):
 
 def test_the_verdict_is_computed_from_the_losses():
     ahead = claim.verdict(invented(5.0))
-    assert ahead.status == "holds"
-    assert all(status in FAILING for status in ahead.mutations.values())
-    json.dumps(ahead.readings)
+    check(ahead, "holds", 1)
     assert claim.verdict(invented(0.5)).status == "undecided"
     assert claim.verdict(invented(5.0, seeds=claim.SEEDS[:3])).status == "undecided"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
 
 import numpy as np
@@ -10,10 +9,8 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from refkan.claims import FAILING
-from refkan.claims.running.console import shorten
-from refkan.claims.running.outcomes import plain
-from validation.ledger import row
+from tests.shared.pictures import NO_PICTURE
+from tests.validation.whole_verdicts import check
 from validation.multilevel import (
     coarse_subspace,
     complementary_descent,
@@ -23,17 +20,6 @@ from validation.multilevel import (
     prolongation_formulas,
     transfer_cost,
 )
-
-
-def check(verdict, status):
-    assert verdict.status == status, verdict.measured
-    assert row(verdict.id).criterion
-    assert verdict.measured
-    assert shorten(verdict.measured, 60)
-    assert len(verdict.mutations) >= 2
-    assert all(outcome in FAILING for outcome in verdict.mutations.values()), verdict.mutations
-    json.dumps(plain(dict(verdict.data)))
-
 
 # --- E24, E25, P2
 

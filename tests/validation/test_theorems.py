@@ -1,24 +1,46 @@
-"""Rows that algebra decides: each holds, each altered statement fails, and their tools are right."""
+"""Rows that algebra and certificates decide: each holds, each altered statement fails, and their tools are right."""
 
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
 from fractions import Fraction
-from math import factorial, pi
+from itertools import combinations_with_replacement, product
+from math import factorial, pi, prod
 
 import flint
 import numpy as np
 import pytest
 
+import refkan as rk
 from refkan import truth
-from refkan.claims import FAILING
-from validation.ledger import row
-from validation.rationals import uniform_knots
+from refkan.analysis.exact.ranks import ranks
+from tests.validation.whole_verdicts import check
+from validation.conditioning import certified_conditions
+from validation.conditioning.certified_conditions import (
+    START,
+    Small,
+    at_starts,
+    beyond,
+    float64_agrees,
+    holds,
+    proven_lower,
+    verdict,
+)
+from validation.descent.kernels import certified_kernels
+from validation.descent.kernels.certified_kernels import certified_ratio, proofs, proven, radius
+from validation.descent.kernels.kernels_of_both_bases import Case, kernel_ratio
+from validation.rationals import rank, sample_points, spline_design, uniform_knots
 from validation.theorems import (
     levels_added_up,
+    nullity,
     one_input,
     operation_counts,
     predecessor_formulas,
     printed_formulas,
     spectral_constants,
 )
+from validation.theorems.drawn_networks import NAMED, Case, posed
 
 pytest.importorskip("flint")
 
@@ -32,11 +54,8 @@ CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3"}
 )
 def test_rows_hold_and_altered_ones_do_not(file):
     for verdict in file.run(True):
-        assert verdict.status == ("holds as corrected" if verdict.id in CORRECTED else "holds"), verdict.measured
+        check(verdict, "holds as corrected" if verdict.id in CORRECTED else "holds", 1)
         assert bool(verdict.corrected) == (verdict.id in CORRECTED)
-        assert verdict.mutations
-        assert all(status in FAILING for status in verdict.mutations.values()), verdict.mutations
-        assert row(verdict.id).criterion
 
 
 def test_a_wrong_change_of_basis_refutes_what_rests_on_it(monkeypatch):
@@ -74,3 +93,149 @@ def test_constants_of_levels_and_spectra():
     V = (np.tril(np.ones((n, n))) - 0.5 * np.eye(n)) / n
     low, high = spectral_constants.volterra_norm(3)
     assert np.linalg.norm(V @ V @ V, 2) ** 2 == pytest.approx(float(low), rel=1e-4)
+
+
+pytest.importorskip("flint")
+
+FEW = (
+    Case((2, 2, 1), 2, (2, 2)),
+    Case((1, 3, 1), 3, (1, 2)),
+    Case((2, 2, 1), 2, (1, 3), "partial"),
+    Case((1, 2, 1), 5, (1, 1)),
+)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return list(nullity.measure(iter(FEW)))
+
+
+def test_the_verdict_and_its_mutations(results):
+    check(nullity.verdict(results), "holds", 1)
+
+
+@pytest.mark.parametrize("off", [-1, 1])
+def test_a_rank_off_by_one_turns_it(off, monkeypatch):
+    right = ranks.rank_of_matrix
+    monkeypatch.setattr(ranks, "rank_of_matrix", lambda *a: replace(r := right(*a), rank=r.rank + off))
+    assert nullity.verdict(list(nullity.measure(iter(FEW[:1])))).status == "refuted"
+
+
+@pytest.mark.parametrize(("P", "n", "r"), [(1, 1, 4), (1, 3, 3), (2, 1, 3), (2, 2, 2), (2, 2, 3), (3, 1, 2)])
+def test_products_of_splines_have_the_dimensions_of_the_theorem(P, n, r):
+    """Ranks over the rationals of all products of at most j functions, at points enough for their degrees."""
+    knots = uniform_knots(r, n)
+    points = [x for part in sample_points(knots, r, 2 * (r - 1) + 1) for x in part]
+    values = spline_design(knots, r, points)
+    functions = [
+        [values[index[p]][i] for index in product(range(len(points)), repeat=P)]
+        for p in range(P)
+        for i in range(len(values[0]))
+    ]
+    sizes = [1]
+    for j in (1, 2):
+        products = [
+            list(map(prod, zip(*chosen, strict=True))) for chosen in combinations_with_replacement(functions, j)
+        ]
+        sizes.append(rank(products))
+    assert [1, sizes[1] - 1, sizes[2] - sizes[1]][:r] == nullity.new_powers(P, n, r)[:3]
+
+
+@pytest.mark.parametrize(("case", "expected"), list(zip(NAMED, (23, 37, 19, 27, 29, 9, 45), strict=True)))
+def test_networks_that_were_counted_wrongly(case, expected):
+    assert nullity.predict(case, posed(case, 1)[2]).nullity == expected
+
+
+def test_touching_breakpoints_are_chained():
+    a, b, c = {(0, 0)}, {(0, 0), (1, 1)}, {(1, 1)}
+    assert nullity.chained([a, b, c])
+    assert not nullity.chained([a, c])
+
+
+flint = pytest.importorskip("flint")
+
+SMALL = (Small((2, 1, 1), 3, (1, 3), samples=20), Small((2, 1, 1), 6, (2, 10), samples=34, states=(START,)))
+
+
+@pytest.fixture(scope="module")
+def conditions():
+    return certified_conditions.measure(SMALL)
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    return proofs((1, 2, 3, 4, 5), (4,))
+
+
+def test_conditions_are_proven_and_float64_agrees(conditions):
+    assert len(conditions) == 4
+    assert holds(conditions)
+    assert len(at_starts(conditions)) == 2
+    assert min(beyond(conditions)) > 1e20
+    assert not proven_lower(conditions, "relu")
+    check(verdict(conditions), "holds", 1)
+
+
+def test_bases_exchanged_prove_nothing(monkeypatch):
+    right = certified_conditions.enclosed
+    exchanged = {"spline": "relu", "relu": "spline", "scaled-relu": "scaled-relu"}
+    monkeypatch.setattr(certified_conditions, "enclosed", lambda p, m, basis: right(p, m, exchanged[basis]))
+    found = certified_conditions.measure(SMALL[:1])
+    assert not proven_lower(at_starts(found))
+    assert not holds(found)
+
+
+def test_an_enclosure_that_is_off_by_a_hundred_thousandth_does_not_agree(conditions):
+    spoilt = deepcopy(conditions)
+    low, high = spoilt[0]["bounds"]["relu"]
+    spoilt[0]["bounds"]["relu"] = low * (1 + 1e-5), high * (1 + 1e-5)
+    assert float64_agrees(conditions)
+    assert not float64_agrees(spoilt)
+    assert not holds(spoilt)
+
+
+def test_without_a_number_beyond_1e20_nothing_holds(conditions):
+    assert not holds(conditions[:1])
+
+
+@pytest.mark.parametrize("rows", [[[3, 4]], [[1, 0, 0], [0, 2, 0]], [[1, 1], [1, 1], [0, 0]], [[2, 0], [0, 2]]])
+def test_radii_of_known_matrices(rows):
+    with flint.ctx.workprec(certified_kernels.BITS):
+        found = radius(flint, flint.arb_mat(rows))
+        expected = np.linalg.norm(np.array(rows, float), 2) ** 2
+        assert abs(found - round(expected)).upper() < 1e-13
+        assert found.contains(round(expected))
+
+
+@pytest.mark.parametrize("case", [Case(2, 3, (2, 3, 1), m, 0) for m in ("affine", "mean-std", "sigmoid")])
+def test_ratios_hold_those_of_float64(case):
+    net, theta, x = case.build(6)
+    low, high = certified_ratio(net, theta, x)
+    assert low <= high <= low * (1 + 1e-12)
+    assert kernel_ratio(net, theta, x) == pytest.approx(low, rel=1e-9)
+
+
+def test_kernels_are_proven_and_spoilt_ones_are_not(kernels):
+    assert proven(kernels, 4.0)
+    assert not proven(kernels, 16.0)
+    for group, number in (("norms", 1), ("near the counterexample", 0), ("wide", 0)):
+        spoilt = deepcopy(kernels)
+        spoilt[group][number]["bounds"] = tuple(bound / 5.0 for bound in spoilt[group][number]["bounds"])
+        assert not proven(spoilt, 4.0)
+    inside = deepcopy(kernels)
+    inside["one layer, one sample"][0]["bounds"] = (1.0, 1.0 + 1e-9)
+    assert not proven(inside, 4.0)
+
+
+def test_a_wrong_change_of_basis_is_noticed(monkeypatch):
+    right = certified_kernels.matrix_of_basis
+    monkeypatch.setattr(certified_kernels, "matrix_of_basis", lambda *a: (right(*a)[0] * flint.fmpq(1, 2), None))
+    assert not proven(proofs((1, 2, 3, 4, 5), (4,)), 4.0)
+
+
+def test_the_counterexample_itself_lies_on_a_knot():
+    x = np.array([[2.0], [3.0], [4.0]]) / 8.0
+    net, _ = rk.kan([1, 1, 1], 2, 8, node_map="mean-std").initialize(np.random.default_rng(0), x)
+    greville = rk.SplineSpace.uniform(2, 8).greville
+    with pytest.raises(rk.truth.UndecidedError):
+        certified_ratio(net, np.concatenate([greville, 100 * greville]), x)
