@@ -8,7 +8,6 @@ from fractions import Fraction
 from itertools import combinations_with_replacement, product
 from math import factorial, pi, prod
 
-import flint
 import numpy as np
 import pytest
 
@@ -27,9 +26,8 @@ from validation.conditioning.certified_conditions import (
     proven_lower,
     verdict,
 )
-from validation.descent.kernels import certified_kernels
+from validation.descent.kernels import certified_kernels, kernels_of_both_bases
 from validation.descent.kernels.certified_kernels import certified_ratio, proofs, proven, radius
-from validation.descent.kernels.kernels_of_both_bases import Case, kernel_ratio
 from validation.rationals import rank, sample_points, spline_design, uniform_knots
 from validation.theorems import (
     levels_added_up,
@@ -42,7 +40,7 @@ from validation.theorems import (
 )
 from validation.theorems.drawn_networks import NAMED, Case, posed
 
-pytest.importorskip("flint")
+flint = pytest.importorskip("flint")
 
 CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3"}
 
@@ -53,9 +51,9 @@ CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3"}
     ids=lambda f: f.__name__,
 )
 def test_rows_hold_and_altered_ones_do_not(file):
-    for verdict in file.run(True):
-        check(verdict, "holds as corrected" if verdict.id in CORRECTED else "holds", 1)
-        assert bool(verdict.corrected) == (verdict.id in CORRECTED)
+    for made in file.run(True):
+        check(made, "holds as corrected" if made.id in CORRECTED else "holds", 1)
+        assert bool(made.corrected) == (made.id in CORRECTED)
 
 
 def test_a_wrong_change_of_basis_refutes_what_rests_on_it(monkeypatch):
@@ -152,8 +150,6 @@ def test_touching_breakpoints_are_chained():
     assert not nullity.chained([a, c])
 
 
-flint = pytest.importorskip("flint")
-
 SMALL = (Small((2, 1, 1), 3, (1, 3), samples=20), Small((2, 1, 1), 6, (2, 10), samples=34, states=(START,)))
 
 
@@ -207,12 +203,14 @@ def test_radii_of_known_matrices(rows):
         assert found.contains(round(expected))
 
 
-@pytest.mark.parametrize("case", [Case(2, 3, (2, 3, 1), m, 0) for m in ("affine", "mean-std", "sigmoid")])
+@pytest.mark.parametrize(
+    "case", [kernels_of_both_bases.Case(2, 3, (2, 3, 1), m, 0) for m in ("affine", "mean-std", "sigmoid")]
+)
 def test_ratios_hold_those_of_float64(case):
     net, theta, x = case.build(6)
     low, high = certified_ratio(net, theta, x)
     assert low <= high <= low * (1 + 1e-12)
-    assert kernel_ratio(net, theta, x) == pytest.approx(low, rel=1e-9)
+    assert kernels_of_both_bases.kernel_ratio(net, theta, x) == pytest.approx(low, rel=1e-9)
 
 
 def test_kernels_are_proven_and_spoilt_ones_are_not(kernels):
