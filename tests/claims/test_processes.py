@@ -16,7 +16,7 @@ from refkan.claims.running import processes
 from refkan.claims.running.executors import without_copies
 from refkan.claims.running.outcomes import FileResult
 from refkan.kernels import plain_basis
-from tests.claims.claim_packages import GOOD, Claims, new_claims
+from tests.claims.claim_packages import GOOD
 
 OTHER = """
 CLAIMS = ("{id}",)
@@ -26,11 +26,6 @@ def run(quick, progress):
     progress("counting")
     return [Verdict("{id}", judge(True), str(os.getpid()), mutations={{"sign": judge(False)}})]
 """
-
-
-@pytest.fixture
-def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claims:
-    return new_claims(tmp_path, monkeypatch)
 
 
 def measured(claims):

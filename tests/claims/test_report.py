@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
-from tests.claims.claim_packages import GOOD, Claims, new_claims
-
-
-@pytest.fixture
-def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claims:
-    return new_claims(tmp_path, monkeypatch)
+from tests.claims.claim_packages import GOOD
 
 
 def test_page_is_self_contained_and_escaped(claims):

@@ -10,12 +10,7 @@ from pathlib import Path
 import pytest
 
 from refkan.claims.running import discovery, sources
-from tests.claims.claim_packages import GOOD, ROWS, Claims, new_claims
-
-
-@pytest.fixture
-def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claims:
-    return new_claims(tmp_path, monkeypatch)
+from tests.claims.claim_packages import GOOD, ROWS
 
 
 def test_finished_files_are_resumed(claims):

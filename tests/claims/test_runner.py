@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import errno
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.claims.claim_packages import GOOD, Claims, new_claims
-
-
-@pytest.fixture
-def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claims:
-    return new_claims(tmp_path, monkeypatch)
+from tests.claims.claim_packages import GOOD
 
 
 def test_rows_without_a_file_are_pending(claims, capsys):

@@ -1,6 +1,5 @@
 """`refkan predict`, and remarks that commands make."""
 
-import argparse
 import json
 import re
 
@@ -9,21 +8,13 @@ import pytest
 
 import refkan as rk
 from refkan.cli import main
-from refkan.commands import add_train_parser
 from refkan.commands.number_files import read_numbers
 from refkan.commands.training.configuration import configuration
 from refkan.commands.training.train import remarks
 from refkan.plots.training_pictures import can_be_drawn
 from refkan.training.recipes import own_data
 from refkan.training.recipes.records import Record, kept_level
-
-ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
-
-
-def parse(*options):
-    parser = argparse.ArgumentParser(prog="refkan")
-    add_train_parser(parser.add_subparsers())
-    return parser.parse_args(["train", *options])
+from tests.commands.test_train import ONE, parse
 
 
 def written(folder, x, y):
