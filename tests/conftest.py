@@ -35,6 +35,21 @@ def pytest_collection():
         gc.freeze()
 
 
+LONGEST = (
+    "tests/kernels/",
+    "tests/conformance/",
+    "tests/networks/hessians/test_memory.py",
+    "tests/claims/test_processes.py",
+)
+"""Tests of half a minute and more are among these."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """The longest tests come first, so that of several workers none waits long for the last test of another."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 def shared_by_all_tests():
     """What one test may change for those that run after it in the same process, by name."""
     from refkan.kernels import engine_choice, launch  # only where tests run: the process that hands them out needs none

@@ -12,6 +12,7 @@ from refkan.networks.hessians import hessian
 from refkan.networks.sweeps import far_values
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from tests.shared.factories import EPS
+from tests.shared.thresholds import engine_in_python
 
 
 def slopes(net, theta, x):
@@ -20,7 +21,7 @@ def slopes(net, theta, x):
     yield [float(row[0][0]) for row in at.input_derivatives()[0]]
     yield [float(row[0]) for row in at.pullback(np.ones((len(x), 1)))[1]]
     for engine in ("plain", "fast"):
-        with rk.use_engine(engine):
+        with engine_in_python(engine):
             value, pullback = net.vjp(theta, x)
             yield pullback(np.ones_like(value))[1].ravel()
 
@@ -82,7 +83,7 @@ def test_hessians_agree_at_the_start(make, seed):
     size = np.abs(true).max()
     np.testing.assert_allclose(quotients, true, rtol=0, atol=1e-6 * size)
     for engine in ("plain", "fast"):
-        with rk.use_engine(engine):
+        with engine_in_python(engine):
             # Truncated powers cancel, in each engine and in the truth over floats.
             np.testing.assert_allclose(hessian(net, theta, X, Y), true, rtol=0, atol=200 * EPS * size)
 
@@ -97,7 +98,7 @@ def test_samples_on_the_ends_of_a_domain_of_data_have_the_derivatives_inside(ord
     inside = np.nextafter(ends, 0.0)
     continued = rk.truth.of(net, theta, inside, float).jet([[1.0]]).second
     for engine in ("plain", "fast"):
-        with rk.use_engine(engine):
+        with engine_in_python(engine):
             second = net.jet(theta, ends, first=[[1.0]]).second
         np.testing.assert_allclose(second, continued, rtol=1e-12)
         assert np.abs(second).min() > 0.1
@@ -131,7 +132,7 @@ def test_values_are_those_of_the_truth_or_infinite_where_these_are_no_numbers(na
     net, theta = FAR[name].initialize(rng, rng.uniform(size=(20, 2)))
     exact = [nearest(row[0]) for row in truth.of(net, theta, POINTS).value]
     for engine in ("plain", "auto"):
-        with rk.use_engine(engine):
+        with engine_in_python(engine):
             np.testing.assert_allclose(net(theta, POINTS).ravel(), exact, rtol=1e-12)
 
 

@@ -8,7 +8,7 @@ says which size is missing here.
 
 import ast
 import importlib
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -105,6 +105,13 @@ def importers():
 def kernels_in_python():
     """Kernels of any form, of which none is compiled for this."""
     return in_python(*(importlib.import_module(name) for name in LOWERED if name.startswith("refkan.kernels.")))
+
+
+@contextmanager
+def engine_in_python(name):
+    """An engine for few samples: the kernels of the fast one, compiled for seconds for each order, run in Python."""
+    with rk.use_engine(name), kernels_in_python() if name == "fast" else nullcontext():
+        yield
 
 
 @contextmanager
