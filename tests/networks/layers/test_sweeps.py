@@ -1,16 +1,22 @@
-"""Every sweep of every layer against complex steps; faults in each part of the derivatives are noticed."""
+"""Sweeps of every layer against complex steps, activations, and a layer of a new basis."""
 
+import re
+import sys
+import types
 from dataclasses import replace
+from pathlib import Path
 
+import mpmath
+import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.networks import layers
+from refkan.networks import layers, node_maps
+from refkan.networks.layers import activations
 from refkan.splines import local_basis, sums
+from refkan.splines.sums.channels import VALUES
 from tests.networks.layers.layer_laws import ALL_LAYERS, check_sweeps, layer_and_point, name, random_parameters
-from tests.shared.factories import EDGE_KINDS, LayerCase
-
-# --- sweeps
+from tests.shared.factories import EDGE_KINDS, EPS, LayerCase
 
 OUTPUTS = {1: 5, 2: 1, 3: 2, 4: 5}
 """By order: the fast engine is compiled for each pair, and for these in test_differential anyway."""
@@ -89,3 +95,188 @@ def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, fac
     monkeypatch.setattr(owner, part, property(faulty) if part == "pieces" else faulty)
     with pytest.raises(AssertionError):
         check_sweeps(layer, theta, x)
+
+
+TEXT = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text()
+(CODE,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+CENTRES = tuple(np.linspace(-1.5, 1.5, 7))
+
+
+@pytest.fixture(scope="module")
+def layer_class():
+    module = types.ModuleType("gaussian_layer_of_the_page")
+    sys.modules[module.__name__] = module  # dataclasses look their module up
+    try:
+        exec(CODE, module.__dict__)
+        yield module.GaussianLayer
+    finally:
+        del sys.modules[module.__name__]
+
+
+@pytest.fixture(scope="module")
+def built(layer_class):
+    x = np.random.default_rng(0).uniform(-1.0, 1.0, (30, 2))
+    net = rk.Network(
+        (layer_class(2, 3, CENTRES), layer_class(3, 1, CENTRES)), (rk.networks.node_maps.NODE_MAPS["sigmoid"],)
+    )
+    net, theta = net.initialize(np.random.default_rng(1), x)
+    return net, theta, x
+
+
+def test_the_example_is_short():
+    assert len(CODE.splitlines()) <= 36
+
+
+def test_values_are_what_the_formula_says(layer_class):
+    layer, rng = layer_class(2, 3, CENTRES), np.random.default_rng(2)
+    C, x = rng.standard_normal(layer.blocks["coefficients"]), rng.uniform(-1.0, 1.0, (4, 2))
+    expected = np.zeros((4, 3))
+    for s, q, p, k in np.ndindex(4, 3, 2, 7):
+        expected[s, q] += C[q, p, k] * np.exp(-(((x[s, p] - CENTRES[k]) / 0.5) ** 2) / 2)
+    np.testing.assert_allclose(layer.linearize(layer.pack(coefficients=C), x).value, expected, rtol=0, atol=1e-14)
+
+
+def test_sweeps_of_the_layer_against_complex_steps(layer_class):
+    layer, rng = layer_class(2, 3, CENTRES), np.random.default_rng(3)
+    theta, x = rng.standard_normal(layer.n_params), rng.uniform(-1.0, 1.0, (6, 2))
+    check_sweeps(layer, theta, x)
+
+
+def test_gradients_and_jacobians_of_a_network(built):
+    net, theta, x = built
+    problem = rk.LeastSquares(net, x, np.sin(3 * x[:, :1]))
+    assert rk.checks.gradient_check(problem.value, problem.gradient, theta).ok
+    steps = [net(theta + 1e-30j * e, x).imag.ravel() / 1e-30 for e in np.eye(theta.size)]
+    np.testing.assert_allclose(net.jacobian(theta, x), np.stack(steps, axis=1), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(problem.gradient(theta), problem.jacobian(theta).T @ problem.residual(theta), atol=1e-13)
+
+
+def test_jets_of_a_network(built):
+    net, theta, x = built
+    jet, h = net.jet(theta, x, first=[[1.0, 0.0]]), 1e-4
+    step = np.array([h, 0.0])
+    np.testing.assert_allclose(jet.first[:, 0], net(theta, x + 1e-30j * np.array([1.0, 0.0])).imag / 1e-30, atol=1e-13)
+    ahead, here, behind = (net(theta, z) for z in (x + step, x, x - step))
+    # Truncation h^2 |f''''| / 12 and rounding 4 eps |f| / h^2, both some 1e-7 for derivatives of size 10^2.
+    np.testing.assert_allclose(jet.second[:, 0], (ahead - 2 * here + behind) / h**2, rtol=0, atol=1e-5)
+
+
+def test_hessians_and_spectra(built):
+    net, theta, x = built
+    problem = rk.LeastSquares(net, x, np.sin(3 * x[:, :1]))
+    H = problem.hessian(theta)
+    columns = [problem.gradient(theta + 1e-5 * e) - problem.gradient(theta - 1e-5 * e) for e in np.eye(theta.size)]
+    np.testing.assert_allclose(H, np.stack(columns, axis=1) / 2e-5, rtol=0, atol=1e-8 * np.abs(H).max())
+    J = problem.jacobian(theta)
+    np.testing.assert_allclose(problem.gauss_newton(theta), J.T @ J, rtol=0, atol=1e-13 * np.abs(J.T @ J).max())
+    assert rk.spectrum(problem, theta).rank <= 30
+
+
+def test_it_trains(built):
+    net, theta, x = built
+    problem = rk.LeastSquares(net, x, np.sin(3 * x[:, :1]))
+    assert rk.minimize(problem, theta, method="levenberg-marquardt", steps=20).value < 1e-3 * problem.value(theta)
+
+
+# Stationary points and inflexions, where terms cancel; tiny arguments; far out, where exp underflows.
+Z = np.concatenate(
+    [
+        np.linspace(-800.0, 800.0, 201),
+        np.linspace(-40.0, 40.0, 321) + 1 / 7,
+        [-1.2784645427610738, 2.399357280515468, -2.399357280515468, 0.6584789484624084],
+        [s * 10.0**k for s in (-1, 1) for k in range(-300, 0, 23)],
+        [0.0],
+    ]
+)
+TINIEST = np.finfo(np.float64).tiny  # of the numbers with all their digits
+
+
+def tanh(z):
+    """Derivatives of tanh, and sums of the sizes of their terms."""
+    t, s = mpmath.tanh(z), mpmath.sech(z) ** 2
+    return [t, s, -2 * t * s, 2 * s * (2 - 3 * s)], [abs(t), s, abs(2 * t * s), 2 * s * (2 + 3 * s)]
+
+
+def sigmoid(z):
+    """Those of the sigmoid."""
+    g, h = 1 / (1 + mpmath.exp(-z)), 1 / (1 + mpmath.exp(z))
+    d = h - g
+    return [g, g * h, g * h * d, g * h * (1 - 6 * g * h)], [g, g * h, abs(g * h * d), g * h * (1 + 6 * g * h)]
+
+
+def silu(z):
+    """Those of z sigmoid(z), by the rule of products."""
+    terms, sizes = sigmoid(z)
+    rows = [z * terms[0], *(z * terms[k] + k * terms[k - 1] for k in (1, 2, 3))]
+    return rows, [abs(z) * sizes[0], *(abs(z) * sizes[k] + k * sizes[k - 1] for k in (1, 2, 3))]
+
+
+EXACT = {"tanh": tanh, "sigmoid": sigmoid, "silu": silu}
+
+VANISHING = {"tanh": 1, "sigmoid": 1, "silu": 2}
+"""The first derivative that is small on both sides."""
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """Derivatives and sizes (4, Z) of each function, rounded once."""
+    with mpmath.workdps(700):  # so that differences near 1e-300 keep digits
+        rows = {name: [function(mpmath.mpf(float(z))) for z in Z] for name, function in EXACT.items()}
+    return {
+        name: tuple(np.array([[float(x) for x in part[j]] for part in of_all]).T for j in (0, 1))
+        for name, of_all in rows.items()
+    }
+
+
+def computed(name, z):
+    """Value and three derivatives in turn, by each way to them."""
+    if name == "sigmoid":
+        domains = np.tile([0.0, 1.0], (z.size, 1))
+        node_map = node_maps.SigmoidMap(domains)
+        yield activations.sigmoid_derivatives(z, 4)
+        jet = node_map.at(z[None, None], VALUES)
+        yield np.stack([jet.value[0, 0], jet.slope[0], jet.curvature[0]])
+        yield node_map.derivatives(z[None], 4)[:, 0]
+    else:
+        f = activations.ACTIVATIONS[name]
+        yield from (f.derivatives(z, count) for count in (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.complex128])
+@pytest.mark.parametrize("name", sorted(EXACT))
+def test_derivatives_keep_their_digits_where_functions_level_off(name, kind, exact):
+    truth, sizes = exact[name]
+    for rows in computed(name, Z.astype(kind)):
+        for k, row in enumerate(rows):
+            # A subnormal factor exp(-|z|) has fewer digits; SiLU multiplies it by z, which makes a normal number again.
+            normal = sizes[k] >= TINIEST * np.where(name == "silu", np.maximum(np.abs(Z), 1.0), 1.0)
+            assert row.dtype == kind
+            np.testing.assert_array_less(
+                np.abs(row.real - truth[k])[normal], 6 * EPS * sizes[k][normal] + 1e-323, err_msg=f"derivative {k}"
+            )
+            np.testing.assert_allclose(row.real[~normal], truth[k][~normal], rtol=0.0, atol=800 * 5e-324)
+
+
+@pytest.mark.parametrize("name", sorted(EXACT))
+def test_complex_steps_keep_their_digits_where_functions_level_off(name, exact):
+    sizes, step = exact[name][1], 1e-20
+    # Where the imaginary part has all its digits; nearer to 0 than the step, the step is not a small one.
+    at = np.abs(Z) > 1e-8
+    for rows in computed(name, Z + 1j * step):
+        for k, row in enumerate(rows[:3]):
+            normal = at & (sizes[k + 1] * step >= TINIEST * np.maximum(np.abs(Z), 1.0))
+            # Near 0 products of complex numbers cancel where the formula of the derivative does not.
+            scale = np.maximum(sizes[k + 1], sizes[VANISHING[name]] if k > 0 else 0.0)
+            error = np.abs(row.imag / step - exact[name][0][k + 1])
+            np.testing.assert_array_less(error[normal], 8 * EPS * scale[normal], err_msg=f"derivative {k + 1}")
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.complex128])
+@pytest.mark.parametrize("name", sorted(EXACT))
+def test_no_derivative_overflows(name, kind):
+    far = np.array([-1.7e308, -1e5, 1e5, 1.7e308]).astype(kind)
+    for rows in computed(name, far):
+        assert np.isfinite(rows).all()
+        np.testing.assert_array_equal(rows[2:], np.zeros_like(rows[2:]))
+        if len(rows) > 1:
+            np.testing.assert_array_equal(rows[1], [0, 0, name == "silu", name == "silu"])
