@@ -1,7 +1,5 @@
 """Every row of the ledger notices a broken library: functions off by a thousandth, and mistakes of other kinds."""
 
-from __future__ import annotations
-
 import re
 from importlib import import_module
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Folders of the validation: subjects know few others, what they share lies beneath them, and no claim runs another."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Readings: over which set-ups a statement holds, and when "not reproduced" may be said."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What stands in docs/ about verdicts comes from records of runs, and from nothing else."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -1,7 +1,5 @@
 """The page and the record of a run of the validation: self-contained, escaped, with a capsule of its origin."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Runs of the validation: verdicts reach the table, crashes and survivors of mutations fail the run, names select."""
 
-from __future__ import annotations
-
 import errno
 import re
 

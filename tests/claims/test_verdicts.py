@@ -1,7 +1,5 @@
 """Verdicts, their figures, cells and estimates, and the rows of the ledger that they answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The claims about adaptive refinement and free knots: verdicts at small sizes, and spoilt measurements refuted."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from dataclasses import replace
 
@@ -103,6 +101,7 @@ def verdicts(uniform_against_residual, transfers, rough, free_knots, starts, tab
 
 @pytest.mark.parametrize("id", ["A1", "A2", "A3", "K1", "K2", "K4", "W2", "W3"])
 def test_verdicts_are_complete_and_their_mutations_refuted(id, verdicts):
+    assert verdicts[id].id == id
     check(verdicts[id], verdicts[id].status, 1)
 
 

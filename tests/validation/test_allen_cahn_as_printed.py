@@ -1,7 +1,5 @@
 """Claim Q0: the printed Allen-Cahn equation is judged ill-posed, equations with other signs are not, mistakes show."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp

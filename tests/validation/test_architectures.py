@@ -1,7 +1,5 @@
 """W1, X1 and X2: fair contestants, criteria computed from errors under every reading, mistakes that show."""
 
-from __future__ import annotations
-
 from math import comb
 
 import numpy as np

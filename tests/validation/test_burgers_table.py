@@ -1,7 +1,5 @@
 """Q2: Table 3 under readings, on made-up losses, and the equation and the networks of its cells."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """H1 and H3: condition numbers and slow modes by other formulas, what criteria ask, and that mutations fail."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Criteria on made-up measurements, one failing in each condition alone, and measurements whose size is known."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The claims about differential equations: what their criteria ask for, on made-up runs and on small real ones."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

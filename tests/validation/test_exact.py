@@ -1,7 +1,5 @@
 """The exact claims and their tools: each verdict must turn when the mathematics under it is falsified."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

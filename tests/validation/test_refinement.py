@@ -1,7 +1,5 @@
 """The claims about refinement: verdicts at a small size, mutations that fail, and spoilt measurements that refute."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The claims about the spectrum of A^T A: verdicts at a small size, and that spoilt measurements refute them."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

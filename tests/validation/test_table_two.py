@@ -1,7 +1,5 @@
 """Table 2: what its digits and numbers of parameters say, its network and optimiser, and R1 to R4 on invented runs."""
 
-from __future__ import annotations
-
 import json
 from fractions import Fraction
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """The claims about tangent kernels and learning rates: verdicts at a small size, and that spoilt measurements fail."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rows that algebra and certificates decide: each holds, each altered statement fails, and their tools are right."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction

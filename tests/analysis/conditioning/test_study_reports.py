@@ -1,7 +1,5 @@
 """Rates of descent and the reports of studies."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re
