@@ -1,9 +1,9 @@
-"""Small measurements of the claims about conditioning and the speed of descent, each made once."""
+"""Small measurements of the claims about conditioning and the speed of descent, each made once: fixtures."""
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
+import pytest
 
 import refkan as rk
 from validation.conditioning import hessian_conditioning
@@ -22,27 +22,27 @@ SMALL = replace(
 )
 
 
-@cache
+@pytest.fixture(scope="package")
 def spectra():
     return hessian_conditioning.answer(SMALL)[0]
 
 
-@cache
+@pytest.fixture(scope="package")
 def layers():
     return [layer_rates(order, 8, 0, 300) for order in (1, 3)]
 
 
-@cache
+@pytest.fixture(scope="package")
 def networks():
     return [network_rates("mean-std", 3, 0, 10)]
 
 
-@cache
+@pytest.fixture(scope="package")
 def trajectories():
     return [{basis: slow_modes(r, 40, basis, 100) for basis in BASES} for r in (1, 3, 5)]
 
 
-@cache
+@pytest.fixture(scope="package")
 def knots():
     uniform = conditions(rk.SplineSpace.uniform(3, 8))
     trained = [trained_case(3, 8, target, 0, 40) | {"uniform": uniform} for target in ("step", "front")]

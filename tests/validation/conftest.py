@@ -4,6 +4,7 @@ import pytest
 
 from tests.shared.pictures import unrendered  # noqa: F401
 from tests.shared.plain_engine import plain_engine  # noqa: F401
+from tests.validation.conditioning_answers import knots, layers, networks, spectra, trajectories  # noqa: F401
 from validation import grounds
 
 

@@ -8,8 +8,7 @@ import pytest
 import refkan as rk
 from refkan.claims import FAILING
 from tests.shared.factories import EPS
-from tests.validation import conditioning_answers
-from tests.validation.conditioning_answers import SMALL, gram, knots, layers, networks
+from tests.validation.conditioning_answers import SMALL, gram
 from tests.validation.whole_verdicts import check
 from validation.conditioning import hessian_conditioning
 from validation.conditioning.condition_ratios import (
@@ -27,12 +26,6 @@ from validation.descent import descent_rates, descent_trajectories
 from validation.descent.descent_rates import BASES
 from validation.descent.descent_trajectories import slow_at, slow_modes
 from validation.knots import free_knots_conditioning
-
-
-@pytest.fixture(scope="module")
-def spectra():
-    return conditioning_answers.spectra()
-
 
 # ---------------------------------------------------------------------------------------------- H1: what is measured
 
@@ -198,11 +191,6 @@ def test_a_spectrum_that_ignores_the_basis_is_seen(monkeypatch):
     assert hessian_conditioning.answer(size)[0].status == "undecided"
 
 
-@pytest.fixture(scope="module")
-def trajectories():
-    return conditioning_answers.trajectories()
-
-
 def eigenvalues_in_l2(order, intervals, basis):
     x, weights = rk.bsplines.gauss_points(rk.SplineSpace.uniform(order, intervals))
     net = rk.kan([1, 1], order, intervals)
@@ -248,12 +236,12 @@ def test_a_smaller_step_has_slow_modes_in_the_spline_basis(monkeypatch):
     assert case["spline"]["slow"] > 0
 
 
-def test_mutations_fail_and_everything_can_be_reported(spectra, trajectories):
+def test_mutations_fail_and_everything_can_be_reported(spectra, layers, networks, trajectories, knots):
     verdicts = [
         spectra,
-        descent_rates.verdict(layers(), networks()),
+        descent_rates.verdict(layers, networks),
         descent_trajectories.verdict(trajectories),
-        free_knots_conditioning.verdict(*knots()),
+        free_knots_conditioning.verdict(*knots),
     ]
     assert [verdict.id for verdict in verdicts] == ["H1", "H2", "H3", "K3"]
     for verdict in verdicts:

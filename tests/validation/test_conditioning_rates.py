@@ -7,23 +7,12 @@ import pytest
 
 import refkan as rk
 from tests.shared.factories import EPS
-from tests.validation import conditioning_answers
 from tests.validation.conditioning_answers import gram
 from validation.descent import descent_rates
 from validation.descent.descent_modes import Descent, measured_rates, predicted_rates
 from validation.descent.descent_rates import BASES, STEP, layer_rates, network_rates
 from validation.knots import free_knots_conditioning
 from validation.knots.free_knots_conditioning import conditions, joint_condition
-
-
-@pytest.fixture(scope="module")
-def layers():
-    return conditioning_answers.layers()
-
-
-@pytest.fixture(scope="module")
-def networks():
-    return conditioning_answers.networks()
 
 
 def test_rates_of_steps_are_known_in_closed_form(layers):
@@ -141,11 +130,6 @@ def test_modes_in_both_bases_carry_the_same_loss():
 
 def test_predicted_rates_are_those_of_small_factors_too():
     assert predicted_rates(np.array([1.0, 1e-20]), 0.5) == pytest.approx([np.log(2), 5e-21], rel=1e-14)
-
-
-@pytest.fixture(scope="module")
-def knots():
-    return conditioning_answers.knots()
 
 
 @pytest.mark.parametrize("order", [2, 3])

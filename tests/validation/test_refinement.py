@@ -7,7 +7,6 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from tests.shared.pictures import NO_PICTURE
 from tests.validation.whole_verdicts import check
 from validation.multilevel import (
     coarse_subspace,

@@ -23,14 +23,7 @@ from tests.training.optimizers.residual_problems import (
     Residuals,
     dense_step,
     matrix,
-    regression,
 )
-
-
-@pytest.fixture(scope="module")
-def kan():
-    return regression()
-
 
 # --- the systems
 

@@ -19,15 +19,9 @@ from tests.training.optimizers.residual_problems import (
     exponentials,
     linear,
     matrix,
-    regression,
     rosenbrock,
     wall,
 )
-
-
-@pytest.fixture(scope="module")
-def kan():
-    return regression()
 
 
 @pytest.mark.parametrize("method", METHODS)

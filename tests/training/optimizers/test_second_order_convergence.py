@@ -20,15 +20,8 @@ from tests.training.optimizers.residual_problems import (
     exponentials,
     linear,
     matrix,
-    regression,
     rosenbrock,
 )
-
-
-@pytest.fixture(scope="module")
-def kan():
-    return regression()
-
 
 # --- linear and nearly linear problems
 
