@@ -5,12 +5,7 @@ import pytest
 
 import refkan as rk
 from refkan.networks.node_maps import AffineMap, MeanStdMap
-from tests.shared.factories import (
-    SOME_NETWORKS,
-    NetworkCase,
-    name,
-    samples,
-)
+from tests.shared.factories import SOME_NETWORKS, NetworkCase, name, samples
 
 N = 6
 

@@ -12,16 +12,7 @@ import refkan as rk
 from refkan.networks.layers import SCHEMES, DenseLayer, ReluLayer, SiluLayer, SplineLayer
 from refkan.networks.node_maps import MARGIN
 from refkan.networks.node_maps import NODE_MAPS as NODE_MAP_TEMPLATES
-from tests.shared.factories import (
-    EDGE_KINDS,
-    EPS,
-    NODE_MAPS,
-    SOME_NETWORKS,
-    NetworkCase,
-    name,
-    samples,
-    with_layers,
-)
+from tests.shared.factories import EDGE_KINDS, EPS, NODE_MAPS, SOME_NETWORKS, NetworkCase, name, samples, with_layers
 from tests.shared.refusals import refused
 
 N = 6

@@ -15,17 +15,7 @@ from refkan.splines import bsplines, local_basis, relu_powers
 from refkan.splines.knot_tables import extended_tables
 from refkan.splines.knots import extend_uniformly
 from refkan.splines.local_basis import KnotTables
-from tests.shared.factories import (
-    EPS,
-    KINDS,
-    contributions,
-    errors,
-    exact,
-    exact_knots,
-    points,
-    points_outside,
-    space,
-)
+from tests.shared.factories import EPS, KINDS, contributions, errors, exact, exact_knots, points, points_outside, space
 from tests.shared.rounding_of_bsplines import TINY, value_tolerance
 
 

@@ -9,12 +9,7 @@ from validation.ledger import row
 from validation.literature import single_layer_hessian
 from validation.literature.placed_knots import gaussian_width, grid_extension
 from validation.literature.placed_knots.gaussian_layer import GaussianLayer
-from validation.literature.placed_knots.gaussian_width import (
-    WIDTHS,
-    condition,
-    features,
-    one_layer,
-)
+from validation.literature.placed_knots.gaussian_width import WIDTHS, condition, features, one_layer
 from validation.literature.placed_knots.grid_extension import Gain
 from validation.literature.single_layer_hessian import hessian, layer_cases, ramp_case, verdict
 

@@ -14,15 +14,7 @@ from validation.literature import (
 )
 from validation.literature.autocorrelated_inputs import WAYS, condition, into_domain, windows
 from validation.literature.clamped_truncated_powers import bound, errors, powers, run, unity
-from validation.literature.power_law_starts import (
-    BASELINE,
-    EXPONENTS,
-    LARGE,
-    STARTS,
-    effective_rank,
-    network,
-    start,
-)
+from validation.literature.power_law_starts import BASELINE, EXPONENTS, LARGE, STARTS, effective_rank, network, start
 from validation.literature.spectral_bias_and_error import (
     ARCHITECTURES,
     ELSEWHERE,

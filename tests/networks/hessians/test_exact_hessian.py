@@ -11,15 +11,7 @@ from refkan.networks.layers.row_sums import RowSums
 from refkan.networks.network import ValueSweep
 from refkan.splines.sums import SplineSums
 from refkan.splines.sums.pointwise import PointwiseJet
-from tests.shared.factories import (
-    CHEBYSHEV_NETWORKS,
-    EDGE_KINDS,
-    EVERY_NETWORK,
-    NODE_MAPS,
-    NetworkCase,
-    name,
-    samples,
-)
+from tests.shared.factories import CHEBYSHEV_NETWORKS, EDGE_KINDS, EVERY_NETWORK, NODE_MAPS, NetworkCase, name, samples
 from tests.shared.refusals import refused
 
 N = 6

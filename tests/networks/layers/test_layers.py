@@ -10,14 +10,7 @@ from refkan.networks.layers import SCHEMES
 from refkan.networks.layers.knot_layers import edges
 from refkan.splines import knots
 from tests.networks.layers.layer_laws import DENSE, name, random_parameters
-from tests.shared.factories import (
-    EDGE_KINDS,
-    EPS,
-    EVERY_LAYER,
-    LayerCase,
-    exact_bsplines,
-    exact_powers,
-)
+from tests.shared.factories import EDGE_KINDS, EPS, EVERY_LAYER, LayerCase, exact_bsplines, exact_powers
 
 
 def edge_layer(layer):

@@ -15,15 +15,7 @@ from refkan.training.optimizers.second_order.damped_systems import (
     choose,
     system_at,
 )
-from tests.training.optimizers.residual_problems import (
-    GN,
-    LM,
-    METHODS,
-    SOLVERS,
-    Residuals,
-    dense_step,
-    matrix,
-)
+from tests.training.optimizers.residual_problems import GN, LM, METHODS, SOLVERS, Residuals, dense_step, matrix
 
 # --- the systems
 
