@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, IntArray, ShortRepr
-from refkan.base.arguments import as_columns, as_vector, real, require_finite_rows, require_not_negative
+from refkan.base.arguments import as_samples, as_vector, real, require_not_negative
 from refkan.networks import Network
 
 
@@ -63,8 +63,7 @@ class CrossEntropy(ShortRepr):
     def __post_init__(self) -> None:
         if not isinstance(self.net, Network):
             raise TypeError(f"net must be a refkan Network; got {type(self.net).__name__}")
-        x = real("x", as_columns("x", self.x)).copy()
-        require_finite_rows("x", x)
+        x = real("x", as_samples("x", self.x, self.net.widths[0])).copy()
         if x.shape[0] == 0:
             raise ValueError("x must hold at least one sample; got N = 0")
         labels, classes = real("labels", as_vector("labels", self.labels, x.shape[0])), max(2, self.net.widths[-1])
@@ -82,7 +81,8 @@ class CrossEntropy(ShortRepr):
 
     def probabilities(self, theta: Array, x: Any) -> Array:
         """Return the probabilities p (N, K) of the classes at inputs x (N, P)."""
-        return class_probabilities(self.net(theta, x))
+        theta = real("theta", as_vector("theta", theta, self.net.n_params))
+        return class_probabilities(self.net(theta, real("x", as_samples("x", x, self.net.widths[0]))))
 
     def value(self, theta: Array) -> float:
         """Return the mean cross entropy."""
