@@ -18,6 +18,14 @@ import refkan as rk
 from refkan.estimators import SplineClassifier, SplineRegressor
 
 
+@pytest.fixture(autouse=True)
+def numbers_of_numpy():
+    """Without a seed the estimators draw, as scikit-learn does, from numpy.random, which is left as it was."""
+    state = np.random.get_state()  # noqa: NPY002
+    yield
+    np.random.set_state(state)  # noqa: NPY002
+
+
 @parametrize_with_checks([SplineRegressor(), SplineClassifier(), SplineRegressor((3,), intervals=2, max_iter=20)])
 def test_checks_of_scikit_learn(estimator, check):
     check(estimator)
