@@ -207,7 +207,7 @@ class Case:
     ----------
     setting : Setting
     quantity : str
-        One of `QUANTITIES`; with a state change, one of `refkan.conformance.cases.plans.state_changes.ASPECTS`.
+        One of `QUANTITIES`; after a state change, one of `refkan.conformance.cases.plans.state_changes.AFTER`.
 
     Examples
     --------

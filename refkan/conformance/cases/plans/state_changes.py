@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.conformance.cases.backend_frames import ANY, Frame
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.backend_frames import Frame
 from refkan.conformance.cases.cases import Case, Change, Setting, generator
-from refkan.conformance.cases.families import coefficients, cotangents, points, spec_with
+from refkan.conformance.cases.families import cotangents, points, spec_with
+from refkan.conformance.cases.plans.settings import layer_spec
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import LOW, round_to
 
@@ -23,63 +25,50 @@ AFTER = ("values-after", "input-gradients-after", "coefficient-gradients-after")
 
 PROBES = 24
 
+PARTS = (("base",), ("scale",), ("bias",), ("base", "scale"))
+"""Parts of layers that are refined and updated."""
 
-def cases(dtype: str, frame: Frame = ANY) -> list[Case]:
-    """Return all cases with a state change in one format."""
-    out: list[Case] = []
+
+def cases(dtype: str, frame: Frame, version: int) -> list[Case]:
+    """Return all cases with a state change in one format and version of the catalogue."""
     if dtype in LOW:
-        return out
-    for degree, word, intervals, count in (
-        (2, "6-to-12", 12, 200), (3, "6-to-12", 12, 200), (3, "6-to-18", 18, 200), (3, "6-to-9", 9, 200),
-        (3, "6-to-24-from-20-samples", 24, 20),
-    ):  # fmt: skip
-        name = f"{dtype}/refine/degree-{degree}/{word}"
-        out += _of_change(name, dtype, degree, "refine", intervals, count, Frame(None, frame.domain))
-    for degree, data, count in (
-        (2, "random-data", 200), (3, "random-data", 200), (3, "few-data", 20), (3, "discrete-data", 200),
-        (3, "constant-data", 200),
-    ):  # fmt: skip
-        out += _of_change(f"{dtype}/update/degree-{degree}/{data}", dtype, degree, "update", 0, count, frame)
-    return out
+        return []
 
+    def refined(degree: int, data: str, intervals: int = 12, count: int = 200) -> list[Case]:
+        name = f"{dtype}/refine/degree-{degree}/{data}"
+        return _of_change(name, dtype, degree, intervals, count, Frame(None, frame.domain))
 
-def with_parts(dtype: str, frame: Frame = ANY) -> list[Case]:
-    """Refinement and update of layers that have something beside their splines: the function must stay."""
-    out: list[Case] = []
-    for parts in (("base",), ("scale",), ("bias",), ("base", "scale")) if dtype not in LOW else ():
+    def updated(degree: int, data: str, count: int = 200) -> list[Case]:
+        return _of_change(f"{dtype}/update/degree-{degree}/{data}", dtype, degree, 0, count, frame)
+
+    out = [*refined(2, "6-to-12"), *refined(3, "6-to-12"), *refined(3, "6-to-18", 18), *refined(3, "6-to-9", 9)]
+    out += [*refined(3, "6-to-24-from-20-samples", 24, 20), *updated(2, "random-data"), *updated(3, "random-data")]
+    out += [*updated(3, "few-data", 20), *updated(3, "discrete-data"), *updated(3, "constant-data")]
+    for parts in PARTS if version >= 2 else ():
         word = "-".join(("with", *parts))
-        for kind, data, intervals in (("refine", "6-to-12", 12), ("update", "random-data", 0)):
-            name = f"{dtype}/{kind}/degree-3/{data}/{word}"
-            of = Frame(None, frame.domain) if kind == "refine" else frame
-            for case in _of_change(name, dtype, 3, kind, intervals, 200, of):
-                s = case.setting
-                if case.quantity == "values" and s.region == "interior" and not case.extra_needs:
-                    specs = (spec_with(s.spec, parts, generator(name)),)
-                    inside = s.x[(s.x < s.spec.domain[1]).all(axis=1)]  # a convention at b is one on splines alone
-                    x = np.resize(inside, s.x.shape)
-                    out.append(replace(case, setting=replace(s, specs=specs, x=x, oracle="float64")))
+        out += _with_parts(refined(3, f"6-to-12/{word}"), parts) + _with_parts(updated(3, f"random-data/{word}"), parts)
+    for degree in (1, 4, 5) if version >= 3 and dtype == "float64" else ():
+        out += refined(degree, "6-to-12") + updated(degree, "random-data")
     return out
 
 
-def of_other_orders(dtype: str, frame: Frame = ANY) -> list[Case]:
-    """The degrees that `cases` leaves out."""
-    out: list[Case] = []
-    for degree in (1, 4, 5):
-        name, of = f"{dtype}/refine/degree-{degree}/6-to-12", Frame(None, frame.domain)
-        out += _of_change(name, dtype, degree, "refine", 12, 200, of)
-        out += _of_change(f"{dtype}/update/degree-{degree}/random-data", dtype, degree, "update", 0, 200, frame)
+def _with_parts(cases: list[Case], parts: tuple[str, ...]) -> list[Case]:
+    """Those cases that ask whether the function stays, of layers that have something beside their splines."""
+    out = []
+    for case in cases:
+        s = case.setting
+        if case.quantity == "values" and s.region == "interior" and not case.extra_needs:
+            specs = (spec_with(s.spec, parts, generator(s.name.rpartition("/")[0])),)
+            inside = s.x[(s.x < s.spec.domain[1]).all(axis=1)]  # a convention at b is one on splines alone
+            x = np.resize(inside, s.x.shape)
+            out.append(replace(case, setting=replace(s, specs=specs, x=x, oracle="float64")))
     return out
 
 
-def _of_change(
-    name: str, dtype: str, degree: int, kind: str, intervals: int, count: int, frame: Frame
-) -> list[Case]:  # fmt: skip
-    rng, order = generator(name), degree + 1
-    P, Q = 2, 3
-    t = frame.knots("uniform", order, dtype, rng)
-    spec = LayerSpec(
-        np.array([t] * P), coefficients((Q, P, t.size - order), dtype, rng), order, "natural", dtype, "uniform"
-    )
+def _of_change(name: str, dtype: str, degree: int, intervals: int, count: int, frame: Frame) -> list[Case]:
+    """Cases of a refinement to so many intervals, or of an update where there are none."""
+    rng, (Q, P) = generator(name), (3, 2)
+    spec = layer_spec(dtype, degree, "uniform", (Q, P), rng, frame=frame)
     a, b = spec.domain
     data = round_to(dtype, a + (b - a) * rng.integers(0, 1025, (count, P)) / 1024.0)
     data[0], data[1] = a, b  # the data reach both ends
@@ -87,24 +76,21 @@ def _of_change(
         data = np.resize(data[[0, 1, 2, 3, 4]], data.shape)
     if name.endswith("constant-data"):
         data = np.resize(data[2:3], data.shape)
-    change = Change(kind, data, intervals, nested=intervals % spec.intervals == 0)
-    out = []
+    kind, nested = "refine" if intervals else "update", intervals % spec.intervals == 0
+    change = Change(kind, data, intervals, nested)
     probes = {"on-samples": np.resize(data, (PROBES, P))}
     if not name.endswith("constant-data"):
-        probes["off-samples"] = np.stack([points("interior", t, order, dtype, rng, PROBES) for _ in range(P)], axis=1)
+        probes["off-samples"] = _points("interior", spec, rng)
+    out = []
     for where, x in probes.items():
-        place = Setting(
-            f"{name}/{where}", (spec,), x, cotangents((PROBES, Q), rng), cotangents(x.shape, rng), change=change
-        )
-        out.append(Case(place, "values"))
+        dy, direction = cotangents((PROBES, Q), rng), cotangents(x.shape, rng)
+        out.append(Case(Setting(f"{name}/{where}", (spec,), x, dy, direction, change=change), "values"))
     for rule in ("linear", "polynomial"):
-        x = np.stack([points("outside", t, order, dtype, rng, PROBES) for _ in range(P)], axis=1)
-        place = replace(
-            place, name=f"{name}/outside-{rule}", specs=(replace(spec, outside=rule),), x=x, region="outside"
-        )
+        x, specs = _points("outside", spec, rng), (replace(spec, outside=rule),)
+        place = Setting(f"{name}/outside-{rule}", specs, x, dy, direction, "outside", change=change)
         out.append(Case(place, "values"))
-    after = Setting(name, (spec,), place.x, place.dy, place.direction, oracle="float64", change=change)
-    if kind == "refine" and change.nested:
+    after = Setting(name, (spec,), x, dy, direction, oracle="float64", change=change)
+    if kind == "refine" and nested:
         out.append(Case(after, "refinement", {"state": True}))
     for quantity in AFTER:
         needs: dict[str, Any] = {"state": True}
@@ -112,6 +98,11 @@ def _of_change(
             needs["derivatives"] = quantity.split("-")[0] + "s"
         out.append(Case(after, quantity, needs))
     return out
+
+
+def _points(region: str, spec: LayerSpec, rng: np.random.Generator) -> FloatArray:
+    columns = [points(region, t, spec.order, spec.dtype, rng, PROBES) for t in spec.knots]
+    return np.stack(columns, axis=1)
 
 
 def recheck(case: Case, knots: Any, coefficients: Any) -> Case:
