@@ -38,8 +38,8 @@ def _parameters(name: str, config: Any) -> list[Any]:
     if not adapters:
         skip = pytest.mark.skip(reason="--refkan-adapter MODULE:ADAPTER says what is to be judged")
         return [pytest.param(None, id="none", marks=skip)]
+    from refkan.conformance import parametrize_with_cases
     from refkan.conformance.adapters.loading import BackendError, load
-    from refkan.conformance.judging.suite import parameters
 
     out: list[Any] = []
     for adapter in adapters:
@@ -52,7 +52,8 @@ def _parameters(name: str, config: Any) -> list[Any]:
             continue
         known = config.getoption("--refkan-expected-failures")
         try:
-            out += parameters(made, None, config.getoption("--refkan-select"), known or ())
+            mark = parametrize_with_cases(made, None, config.getoption("--refkan-select"), known or ())
+            out += mark.args[1]
         except (OSError, ValueError) as error:
             raise pytest.UsageError(f"--refkan-expected-failures: {error}") from error
     return out

@@ -38,7 +38,9 @@ def test_what_a_full_run_finds_is_told_by_kind():
         "backend": "mine", "adapter": "A layer.", "call": "refkan conform", "observations": ["nothing"],
         "dtypes": ["float64"], "counts": {"passed": 5, "failed": 3}, "kinds": [kind],
     }  # fmt: skip
-    told = page({"versions": ["mine 1.0"], "measured": "0 of 0 known; more", "traps": [], "backends": [backend]})
+    day = {"git": "0" * 40, "time": "2026-01-02T03:04", "versions": ["mine 1.0"]}
+    told = page({**day, "measured": "0 of 0 known; more", "traps": [], "backends": [backend]})
+    assert "measured on 2026-01-02, at 0000000, with mine 1.0: " in told
     assert "In float64: 5 passed, 3 failed." in told
     assert "| sign | 3 | a/values [0]: ours 1 | sign: \\|x\\| | `refkan conform` |" in told
 

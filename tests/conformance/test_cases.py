@@ -1,7 +1,6 @@
 """The catalogue: exact numbers, stable names and contents, what it covers; and refkan and plain layers against it."""
 
 import hashlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from refkan.conformance.cases.specs import RULES
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact
 from refkan.conformance.judging import findings as f
 from tests.broken_layers.correct import Piecewise, random_cases, random_settings
+from tests.conformance.declaring import bad, of
 from tests.conformance.judged_cases import all_cases, chosen
 from tests.conformance.other_forms import Bernstein, Differences, FromTheLeft, Loops
 
@@ -99,10 +99,6 @@ def test_a_later_version_holds_the_cases_of_an_earlier_one():
 JUDGED = ("values", "input-gradients", "coefficient-gradients", "second-derivatives")
 
 
-def bad(findings):
-    return [(finding.key, finding.message, finding.hints) for finding in findings if finding.status in f.BAD]
-
-
 @pytest.mark.parametrize("make", [Refkan, RefkanRelu, PlainNumpy])
 def test_correct_backends_raise_no_alarm(make):
     with rk.use_engine("auto"):  # whichever users get
@@ -113,8 +109,6 @@ def test_correct_backends_raise_no_alarm(make):
 
 @pytest.mark.parametrize("layer", [Piecewise, FromTheLeft, Bernstein, Loops])
 def test_other_forms_of_the_same_polynomials_raise_no_alarm(layer):
-    adapter = PlainNumpy()
-    adapter.layer = layer
     regions = (
         "degree-5/arbitrary/3x2/outside-polynomial",
         "degree-4/arbitrary/ends",
@@ -123,23 +117,21 @@ def test_other_forms_of_the_same_polynomials_raise_no_alarm(layer):
         "graded-spans",
     )
     cases = [case for region in regions for case in chosen(["float64"], [region]) if case.quantity in JUDGED]
-    findings = Judge(adapter, hints=False, proofs=False).run(cases)
+    findings = Judge(of(layer), hints=False, proofs=False).run(cases)
     assert not bad(findings)
     assert sum(finding.status == f.PASSED for finding in findings) >= 10
 
 
 def test_divided_differences_raise_no_alarm_where_their_terms_are_allowed_for():
     """And do raise one where a backend does not say that its terms cancel: on graded knots digits are lost."""
-    adapter = PlainNumpy()
-    adapter.layer = Differences
     cases = [c for c in chosen(["float64"], ["layer/", "arbitrary/3x2/"]) if c.quantity in JUDGED]
     cases = [c for c in cases if not c.setting.specs[0].parts and c.setting.spec.degree <= 3]
     silent = [c for c in cases if "graded" not in c.key]
-    adapter.capabilities = replace(adapter.capabilities, form="truncated powers")
-    judge = Judge(adapter, hints=False, proofs=False)
-    assert not bad(judge.run(silent))
-    adapter.capabilities = replace(adapter.capabilities, form="local")
-    assert bad(judge.run(cases))
+    declared, undeclared = (
+        Judge(of(Differences, form=form), hints=False, proofs=False) for form in ("truncated powers", "local")
+    )
+    assert not bad(declared.run(silent))
+    assert bad(undeclared.run(cases))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "tf32", "bfloat16", "float16"])

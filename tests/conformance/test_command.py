@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 import re
+import subprocess
 import sys
 from xml.etree import ElementTree
 
@@ -61,6 +63,27 @@ def test_a_broken_backend_in_all_formats(tmp_path, capsys):
     assert not list(tmp_path.rglob("*.tmp"))
     assert conform(*arguments, "--json", "-", *WITHOUT_HINTS) == 1
     assert json.loads(capsys.readouterr().out)["counts"] == document["counts"]
+
+
+def test_the_same_bytes_at_the_lowest_priority_beside_busy_processors():
+    """What was found, what the layer is, and what failures follow from; seconds alone may differ."""
+    call = [sys.executable, "-m", "refkan", "conform", "--backend", BROKEN, "--argument", "mean over samples"]
+    call += ["--json", "-", "--dtype", "float64", "--engine", "plain", "--select", *SELECT]
+
+    def told(*before):
+        done = subprocess.run([*before, *call], capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stderr
+        return re.sub(r'"seconds": [\d.e-]+', '"seconds": 0', done.stdout)
+
+    quiet = told()
+    assert json.loads(quiet)["leading hint"] == "constant factor"
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        assert told("nice", "-n", "19") == quiet
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def test_expected_failures_and_patterns_that_match_nothing(tmp_path, capsys):

@@ -5,22 +5,11 @@ import warnings
 import numpy as np
 import pytest
 
-from refkan.conformance import Judge
 from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.reports.text_and_junit import text
-from tests.conformance.judged_cases import chosen
-
-
-def of(layer):
-    adapter = PlainNumpy()
-    adapter.layer = layer
-    return adapter
-
-
-def judged(adapter, *select):
-    return Judge(adapter, proofs=False).run(chosen(select=select))
+from tests.conformance.declaring import judged, of
 
 
 class ReusedBuffers(PlainNumpy):

@@ -8,7 +8,8 @@ import pytest
 import refkan as rk
 from refkan import truth
 from refkan.conformance import LayerSpec
-from refkan.conformance.cases.cases import Case, Setting, quantity
+from refkan.conformance.cases.cases import Case, Setting
+from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.truths.precision import EPS, is_exact, round_to, spacing
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
@@ -43,7 +44,7 @@ def test_both_forms_agree(order, kind, outside, rng):
     literal, fast = ExactQuantities([spec], x), FloatQuantities([spec], x)
     names = ["values", "input-gradients", "coefficient-gradients", "second-derivatives", "gauss-newton"]
     for name in names + (["knot-gradients"] if order > 1 and kind == "arbitrary" else []):
-        truths, floats = (quantity(name, source, dy, v) for source in (literal, fast))
+        truths, floats = (QUANTITIES[name].of(source, dy, v) for source in (literal, fast))
         expected = rounded(np.asarray(truths))
         assert np.abs(floats - expected).max() <= 1e-13 * max(1.0, np.abs(expected).max()), name
 
@@ -154,7 +155,7 @@ def test_the_error_of_float32_is_below_what_is_allowed_and_not_far_below(rng):
     theirs = sum(B @ spec.coefficients[:, p].astype(np.float32).T for p, B in enumerate(basis))
     ratio = np.abs(theirs - case.expected) / case.tolerance
     assert 0.005 < ratio.max() < 0.5
-    assert Tolerances((spec,), x.astype(float)).values().shape == (200, 3)
+    assert Tolerances((spec,), x.astype(float)).values.shape == (200, 3)
 
 
 def test_a_spec_says_what_is_wrong_with_it():

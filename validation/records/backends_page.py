@@ -36,7 +36,9 @@ clone of efficient-kan.
 MATRIX_TOLD = """Cases passed, and of how many where some are not; a family without a number was not declared. Those of
 formats stand in the last columns, the others are in float64. What is wrong in each is in the sections below, and
 `refkan conform --summary` writes such a row of any adapter. FastKAN and ChebyKAN declare another basis: no case is for
-them, and they are identified. Written by `python -m validation.records.backends_matrix`.
+them, and they are identified. Of the cases of sizes efficient-kan, inkan and jaxkan raise an exception in those without
+samples (`--select 0-samples`): they reshape to a size of -1, which arrays without entries leave open. Written by
+`python -m validation.records.backends_matrix`.
 """
 
 
@@ -65,7 +67,11 @@ def page(record: Mapping[str, Any], matrix: Sequence[Mapping[str, Any]] = ()) ->
     out = [INTRODUCTION]
     if matrix:
         out.append(f"## By families of cases\n\n{MATRIX_TOLD}\n{table(matrix)}\n")
-    out.append(f"Measured with {', '.join(record['versions'])}. {record['measured'].partition(';')[0]}.\n\n")
+    out.append(
+        f"What follows was measured on {record['time'][:10]}, at {record['git'][:7]}, with "
+        f"{', '.join(record['versions'])}: cases and the wording of hints are those of that day, rows of the table "
+        f"those of the days that they name. {record['measured'].partition(';')[0]}.\n\n"
+    )
     rows = [(t["backend"], t["what"], numbers(t["line"]), t["hints"], f"`{t['call']}`") for t in record["traps"]]
     columns = ["backend", "finding", "measured", "hint", "reproduced by"]
     out.append(f"## Findings known beforehand\n\n{markdown_table(columns, (map(escaped, row) for row in rows))}")

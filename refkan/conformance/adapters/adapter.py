@@ -23,8 +23,16 @@ if TYPE_CHECKING:
     from refkan.conformance.cases.cases import Case
 
 DEGREES = (0, 1, 2, 3, 4, 5)
-DERIVATIVES = ("inputs", "coefficients", "knots", "second", "gauss-newton")
-REFINE = ("nested", "any")
+SEVERAL: Mapping[str, Sequence[Any]] = {
+    "degrees": DEGREES, "knots": KNOTS, "outside": RULES, "dtypes": DTYPES,
+    "derivatives": ("inputs", "coefficients", "knots", "second", "gauss-newton"), "refine": ("nested", "any"),
+    "parts": PARTS,
+}  # fmt: skip
+"""Names that capabilities may hold several of."""
+
+ONE_OF = {"form": FORMS, "right_end": RIGHT_ENDS}
+"""Names of which capabilities are one."""
+
 BSPLINES = "B-splines"
 
 
@@ -95,37 +103,22 @@ class Capabilities:
 
     def problems(self) -> list[str]:
         """Return a sentence for each name that no case asks for, and that would otherwise silently never be judged."""
-        known: Mapping[str, Sequence[Any]] = {
-            "degrees": DEGREES, "knots": KNOTS, "outside": RULES, "dtypes": DTYPES, "derivatives": DERIVATIVES,
-            "refine": REFINE, "parts": PARTS,
-        }  # fmt: skip
         lines = self.frame.problems()
         for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("intervals", "domain"):
-                continue
-            if field.name == "basis":
-                if not isinstance(value, str) or not value:
-                    lines.append(f"capability basis must say in words what the functions are; got {value!r}")
-                continue
-            if field.name in ("form", "right_end"):
-                names = FORMS if field.name == "form" else RIGHT_ENDS
-                if value not in names:
-                    lines.append(f"capability {field.name} must be one of {', '.join(map(repr, names))}; got {value!r}")
-                continue
-            if field.name not in known:
-                if not isinstance(value, bool):
-                    lines.append(f"capability {field.name} must be True or False; got {value!r}")
-                continue
-            if isinstance(value, str) or not isinstance(value, Iterable):
-                lines.append(f"capability {field.name} must be a sequence of names; got {value!r}")
-                continue
-            choices = ", ".join(map(repr, known[field.name]))
-            lines += [
-                f"capability {field.name} has the unknown name {item!r}; known: {choices}"
-                for item in value
-                if item not in known[field.name]
-            ]
+            name, value = field.name, getattr(self, field.name)
+            if name in SEVERAL:
+                if isinstance(value, str) or not isinstance(value, Iterable):
+                    lines.append(f"capability {name} must be a sequence of names; got {value!r}")
+                    continue
+                known = ", ".join(map(repr, SEVERAL[name]))
+                unknown = [item for item in value if item not in SEVERAL[name]]
+                lines += [f"capability {name} has the unknown name {item!r}; known: {known}" for item in unknown]
+            elif name in ONE_OF and value not in ONE_OF[name]:
+                lines.append(f"capability {name} must be one of {', '.join(map(repr, ONE_OF[name]))}; got {value!r}")
+            elif name == "basis" and not (isinstance(value, str) and value):
+                lines.append(f"capability basis must say in words what the functions are; got {value!r}")
+            elif isinstance(field.default, bool) and not isinstance(value, bool):
+                lines.append(f"capability {name} must be True or False; got {value!r}")
         return lines
 
     @property
@@ -143,13 +136,10 @@ class Capabilities:
             if name in ("intervals", "domain"):
                 if not self.frame.fits(name, value):
                     return f"other {name} than {declared}"
-                continue
-            if name == "parts":
-                lacking = [part for part in value if part not in declared]
-                if lacking:
+            elif name == "parts":
+                if lacking := [part for part in value if part not in declared]:
                     return f"parts {lacking[0]}"
-                continue
-            if isinstance(declared, bool):
+            elif isinstance(declared, bool):
                 if not declared:
                     return name
             elif isinstance(declared, str) or not isinstance(declared, Iterable) or value not in declared:

@@ -35,18 +35,15 @@ def describe(error: BaseException) -> str:
 def where_raised(error: BaseException) -> str:
     """The traceback of an exception from where it left the judge: the frames of the adapter and of what it calls."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [k for k, frame in enumerate(frames) if Path(frame.filename).name in JUDGES and _is_here(frame.filename)]
+    own = [k for k, frame in enumerate(frames) if Path(frame.filename) in JUDGES]
     kept = frames[own[-1] + 1 :] if own else frames
     lines = traceback.format_list(kept) + traceback.format_exception_only(error)
     return "".join(lines).rstrip()
 
 
-JUDGES = ("judge.py", "backend.py", "guarded.py")
+CONFORMANCE = Path(__file__).parents[1]
+JUDGES = {CONFORMANCE / name for name in ("judging/judge.py", "judging/guarded.py", "adapters/backend.py")}
 """Files of the judge that call an adapter."""
-
-
-def _is_here(file: str) -> bool:
-    return Path(file).parent == Path(__file__).parent
 
 
 def own_copy(value: Any) -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import BadResultError, as_real, checked, entry, own_copy
-from refkan.conformance.cases.cases import PART_GRADIENTS, Case, Setting
+from refkan.conformance.cases.cases import Case, Setting
+from refkan.conformance.cases.quantities_asked import QUANTITIES, VECTORS
 
 KEPT = 8
 """Models and results kept at a time: cases that share them follow one another."""
@@ -82,17 +83,16 @@ class Backend:
 
     def result(self, case: Case, model: Any) -> FloatArray:
         """Ask the backend for the quantity of a case and check its shape."""
-        s, adapter, shape = case.setting, self.adapter, case.expected.shape
-        if case.quantity == "values":
-            return checked("forward", self._asked(adapter.forward, model, s), shape, s.dtype)
-        if case.quantity == "second-derivatives":
-            return checked("second", self._asked(adapter.second, model, s, s.dy, s.direction), shape, s.dtype)
-        if case.quantity == "gauss-newton":
-            return checked("gauss_newton", self._asked(adapter.gauss_newton, model, s), shape, s.dtype)
-        name = {"input-gradients": "inputs", "coefficient-gradients": "coefficients", "knot-gradients": "knots"}
-        name |= PART_GRADIENTS
-        found = self._once(("vjp", id(s)), s, lambda: own_copy(self._asked(adapter.vjp, model, s, s.dy)))
-        return entry(found, name[case.quantity], shape, s.dtype, self._advice(name[case.quantity]))
+        s, quantity, shape = case.setting, QUANTITIES[case.quantity], case.expected.shape
+        vectors = (s.dy, s.direction)[: VECTORS[quantity.method]]
+
+        def asked() -> Any:
+            return self._asked(getattr(self.adapter, quantity.method), model, s, *vectors)
+
+        if quantity.method != "vjp":
+            return checked(quantity.method, asked(), shape, s.dtype)
+        found = self._once(("vjp", id(s)), s, lambda: own_copy(asked()))
+        return entry(found, quantity.entry, shape, s.dtype, self._advice(quantity.entry))
 
     def _advice(self, name: str) -> str:
         """What to do about a gradient in another layout: layers have their own, which adapters turn."""

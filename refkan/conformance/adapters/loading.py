@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -37,45 +38,47 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
     if not (colon and module_name and attribute):
         text = f"a backend must be named package.module:Adapter or file.py:Adapter; got {name!r}"
         raise BackendError(f"{text}: add :Adapter, the name of the class in it" if name.endswith(".py") else text)
-    try:
-        module = _from_file(Path(module_name)) if module_name.endswith(".py") else _from_path(module_name)
-    except ModuleNotFoundError as error:
-        missing = error.name or module_name
-        if missing == module_name or module_name.startswith(missing + "."):
-            text = f"no module {missing!r}: run in the folder that holds it, or set PYTHONPATH"
-        else:
-            package = missing.partition(".")[0]
-            how = how_to_install(package, package)
-            text = f"{module_name} needs the package {package!r}, which is not installed: {how}"
-        raise BackendError(text) from error
-    except BackendError:
-        raise
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise BackendError(f"importing {module_name} raised {describe(error)}") from error
+    with _told(f"importing {module_name}"):
+        try:
+            module = _from_file(Path(module_name)) if module_name.endswith(".py") else _from_path(module_name)
+        except ModuleNotFoundError as error:
+            raise BackendError(_missing(error.name or module_name, module_name)) from error
     found = getattr(module, attribute, None)
     if found is None:
         known = [key for key, value in vars(module).items() if _is_adapter(value)]
         raise BackendError(f"{module_name} has no {attribute!r}; adapters in it: {', '.join(known) or 'none'}")
-    try:
-        adapter = found(*arguments) if callable(found) and not isinstance(found, Adapter) else found
-    except ImportError as error:
-        raise BackendError(str(error)) from error
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise BackendError(f"{attribute}({', '.join(map(repr, arguments))}) raised {describe(error)}") from error
+    with _told(f"{attribute}({', '.join(map(repr, arguments))})"):
+        try:
+            adapter = found(*arguments) if callable(found) and not isinstance(found, Adapter) else found
+        except ImportError as error:
+            raise BackendError(str(error)) from error
     if not isinstance(adapter, Adapter):
         raise BackendError(f"{name} must be a subclass of refkan.conformance.Adapter; got {type(adapter).__name__}")
     if not isinstance(adapter.capabilities, Capabilities):
         came = type(adapter.capabilities).__name__
         raise BackendError(f"capabilities of {name} must be a refkan.conformance.Capabilities; got {came}")
-    try:
+    with _told(f"the name of {name}"):
         len(adapter.title)
-    except Exception as error:
-        raise BackendError(f"the name of {name} raised {describe(error)}") from error
     return adapter
+
+
+@contextmanager
+def _told(code: str) -> Iterator[None]:
+    """Make what the backend's own code raises an error that says which code that was."""
+    try:
+        yield
+    except (BackendError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise BackendError(f"{code} raised {describe(error)}") from error
+
+
+def _missing(module: str, asked: str) -> str:
+    """What to do about a module that is missing when another one is imported."""
+    if module == asked or asked.startswith(module + "."):
+        return f"no module {module!r}: run in the folder that holds it, or set PYTHONPATH"
+    package = module.partition(".")[0]
+    return f"{asked} needs the package {package!r}, which is not installed: {how_to_install(package, package)}"
 
 
 def _from_path(name: str) -> ModuleType:

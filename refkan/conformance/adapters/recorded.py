@@ -8,6 +8,7 @@ is not among the probes, has no answer: its stage says so.
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,10 +17,9 @@ import numpy as np
 
 from refkan.base.array_types import Array
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
-from refkan.conformance.cases.cases import PART_GRADIENTS, Case, Setting
+from refkan.conformance.cases.cases import Case, Setting
+from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.specs import LayerSpec, as_specs
-
-GRADIENTS = {"input-gradients": "inputs", "coefficient-gradients": "coefficients"} | PART_GRADIENTS
 
 
 def probe(specs: Sequence[LayerSpec], quantity: str, x: Array, dy: Any = None, direction: Any = None) -> Case:
@@ -38,8 +38,33 @@ def probe(specs: Sequence[LayerSpec], quantity: str, x: Array, dy: Any = None, d
     return Case(setting, quantity)
 
 
-class Recorder(Adapter):
-    """An adapter that writes down what it is asked before it asks another one.
+class Questioned(Adapter):
+    """An adapter of which all questions go one way: implement `answer`."""
+
+    @abstractmethod
+    def answer(self, method: str, model: Any, *arrays: Any) -> Any:
+        """Return what a method of an adapter returns."""
+
+    def forward(self, model: Any, x: Any) -> Any:
+        """Ask."""
+        return self.answer("forward", model, x)
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        """Ask."""
+        found: Mapping[str, Any] = self.answer("vjp", model, x, dy)
+        return found
+
+    def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
+        """Ask."""
+        return self.answer("second", model, x, dy, direction)
+
+    def gauss_newton(self, model: Any, x: Any) -> Any:
+        """Ask."""
+        return self.answer("gauss_newton", model, x)
+
+
+class Recorder(Questioned):
+    """An adapter that asks another one, and writes down what it was asked and answered.
 
     Parameters
     ----------
@@ -61,35 +86,17 @@ class Recorder(Adapter):
         """Return the layers with the model of the other adapter."""
         return as_specs(spec), self.adapter.built(spec)
 
-    def _note(self, *question: Any) -> None:
-        asked = probe(*question)
-        self.probes.setdefault(asked.key, asked)
-
-    def forward(self, model: Any, x: Any) -> Any:
-        """Note it, and ask."""
-        self._note(model[0], "values", x)
-        return self.adapter.forward(model[1], x)
-
-    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Note each gradient that comes back."""
-        found = self.adapter.vjp(model[1], x, dy)
-        for quantity, name in GRADIENTS.items():
-            if name in found:
-                self._note(model[0], quantity, x, dy)
+    def answer(self, method: str, model: Any, *arrays: Any) -> Any:
+        """Ask, and note each quantity that comes back."""
+        found = getattr(self.adapter, method)(model[1], *arrays)
+        for name, quantity in QUANTITIES.items():
+            if quantity.method == method and (not quantity.entry or quantity.entry in found):
+                case = probe(model[0], name, *arrays)
+                self.probes.setdefault(case.key, case)
         return found
 
-    def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
-        """Note it, and ask."""
-        self._note(model[0], "second-derivatives", x, dy, direction)
-        return self.adapter.second(model[1], x, dy, direction)
 
-    def gauss_newton(self, model: Any, x: Any) -> Any:
-        """Note it, and ask."""
-        self._note(model[0], "gauss-newton", x)
-        return self.adapter.gauss_newton(model[1], x)
-
-
-class Recorded(Adapter):
+class Recorded(Questioned):
     """An adapter that looks up what was computed.
 
     Parameters
@@ -108,37 +115,13 @@ class Recorded(Adapter):
         """Return the layers."""
         return as_specs(spec)
 
-    def _known(self, *question: Any) -> Any:
-        key = probe(*question).key
-        if key not in self.results:
-            raise LookupError(f"no result {key}")
-        return self.results[key].copy()
-
-    def forward(self, model: Any, x: Any) -> Any:
-        """Look up the values."""
-        return self._known(model, "values", x)
-
-    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Look up the gradients; those of a network are one vector, layer by layer, and come apart."""
-        found = {}
-        for quantity, name in GRADIENTS.items():
-            key = probe(model, quantity, x, dy).key
-            if key in self.results:
-                found[name] = _by_layer(name, self.results[key].copy(), model)
+    def answer(self, method: str, model: Any, *arrays: Any) -> Any:
+        """Look up each quantity; coefficient gradients of a network are one vector, layer by layer, and come apart."""
+        asked = {q.entry: probe(model, name, *arrays).key for name, q in QUANTITIES.items() if q.method == method}
+        found: dict[str, Any] = {at: self.results[key].copy() for at, key in asked.items() if key in self.results}
         if not found:
-            self._known(model, "input-gradients", x, dy)
-        return found
-
-    def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
-        """Look up the second derivatives."""
-        return self._known(model, "second-derivatives", x, dy, direction)
-
-    def gauss_newton(self, model: Any, x: Any) -> Any:
-        """Look up the matrix."""
-        return self._known(model, "gauss-newton", x)
-
-
-def _by_layer(name: str, found: Array, specs: Sequence[LayerSpec]) -> Any:
-    if name != "coefficients" or len(specs) == 1:
-        return found
-    return np.split(found, np.cumsum([spec.coefficients.size for spec in specs])[:-1])
+            raise LookupError(f"no result {next(iter(asked.values()))}")
+        if len(model) > 1 and "coefficients" in found:
+            ends = np.cumsum([spec.coefficients.size for spec in model])
+            found["coefficients"] = np.split(found["coefficients"], ends[:-1])
+        return found if method == "vjp" else found[""]

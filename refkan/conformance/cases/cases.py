@@ -15,6 +15,7 @@ import numpy as np
 from refkan.base.annotations import Checked
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.lazy import lazy
+from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.specs import PARTS, LayerSpec
 from refkan.conformance.cases.truths.precision import EPS
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
@@ -26,20 +27,6 @@ VERSION = 3
 """Of the catalogue. A version holds all cases of those before it, unchanged."""
 
 SEED = (20250518, 1)
-
-PART_GRADIENTS = {f"{part}-gradients": part for part in PARTS}
-"""Quantities that are gradients in parts of layers, with the part of each."""
-
-QUANTITIES = (
-    "values", "input-gradients", "coefficient-gradients", "second-derivatives", "gauss-newton", "knot-gradients",
-    *PART_GRADIENTS, "repeatability", "refinement",
-)  # fmt: skip
-
-DERIVATIVE_OF = {
-    "input-gradients": "inputs", "coefficient-gradients": "coefficients", "second-derivatives": "second",
-    "gauss-newton": "gauss-newton", "knot-gradients": "knots",
-    **dict.fromkeys(PART_GRADIENTS, "coefficients"),  # whoever has those has these
-}  # fmt: skip
 
 LAYOUTS = ("contiguous", "strided", "transposed", "expanded")
 
@@ -229,8 +216,8 @@ class Case:
     def needs(self) -> dict[str, Any]:
         """Return the capabilities that the case takes."""
         needs = self.setting.needs() | dict(self.extra_needs)
-        if self.quantity in DERIVATIVE_OF:
-            needs["derivatives"] = DERIVATIVE_OF[self.quantity]
+        if self.quantity in QUANTITIES and QUANTITIES[self.quantity].derivative:
+            needs["derivatives"] = QUANTITIES[self.quantity].derivative
         return needs
 
     @lazy
@@ -244,9 +231,9 @@ class Case:
             assert s.change is not None
             return prolonged(s.spec, fine_knots(s.spec, s.change.intervals))
         if s.oracle == "exact":
-            found = rounded(quantity(self.quantity, s.truth, exact(s.dy), exact(s.direction)))
+            found = rounded(QUANTITIES[self.quantity].of(s.truth, exact(s.dy), exact(s.direction)))
         else:
-            found = np.asarray(quantity(self.quantity, s.truth, s.dy, s.direction), np.float64)
+            found = np.asarray(QUANTITIES[self.quantity].of(s.truth, s.dy, s.direction), np.float64)
         return without_added(found, self.quantity, s)
 
     @lazy
@@ -261,33 +248,11 @@ class Case:
             size = np.abs(s.spec.coefficients).max(axis=2, keepdims=True)
             size = size * amplification(s.spec, form)
             return np.asarray(CHANGE_ROOM * s.eps * np.broadcast_to(size, self.expected.shape))
-        allowed = without_added(quantity(self.quantity, s.tolerances(form), s.dy, s.direction), self.quantity, s)
+        allowed = without_added(QUANTITIES[self.quantity].of(s.tolerances(form), s.dy, s.direction), self.quantity, s)
         if s.change is not None:
             allowed = CHANGE_ROOM * allowed
         # Results below the normal range are rounded absolutely.
         return np.asarray(allowed + 8 * 2.0 ** (-1022 if s.dtype == "float64" else -126))
-
-
-def quantity(name: str, source: ExactQuantities | FloatQuantities | Tolerances, dy: Any, direction: Any) -> Any:
-    """Return a quantity of a truth, or what errors are allowed in it."""
-    if name == "values":
-        return source.values() if isinstance(source, Tolerances) else source.values
-    if name == "input-gradients":
-        return source.input_gradients(dy)
-    if name == "coefficient-gradients":
-        parts = source.coefficient_gradients(dy)
-        return parts[0] if len(parts) == 1 else np.concatenate([part.ravel() for part in parts])
-    if name in PART_GRADIENTS:
-        assert not isinstance(source, ExactQuantities)  # SiLU is not rational: settings with parts have floats
-        parts = source.part_gradients(PART_GRADIENTS[name], dy)
-        return parts[0] if len(parts) == 1 else np.concatenate([part.ravel() for part in parts])
-    if name == "second-derivatives":
-        return source.second_derivatives(dy, direction)
-    if name == "gauss-newton":
-        return source.gauss_newton()
-    if name == "knot-gradients":
-        return source.knot_gradients(dy)
-    raise ValueError(f"quantity must be one of {QUANTITIES}; got {name!r}")
 
 
 def without_added(found: FloatArray, name: str, s: Setting) -> FloatArray:

@@ -10,6 +10,7 @@ import numpy as np
 from refkan.base.array_types import Array, FloatArray
 from refkan.base.plain_text import printable
 from refkan.conformance.cases.cases import Case
+from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.traits import family, properties
 from refkan.conformance.cases.truths.precision import spacing
 
@@ -136,9 +137,6 @@ class Finding:
         return dict(plain(found))
 
 
-BY_SAMPLE = ("values", "input-gradients", "second-derivatives")
-
-
 def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:
     """Compare results with the truth, entry by entry."""
     with np.errstate(all="ignore"):  # of numbers beyond any range
@@ -157,7 +155,7 @@ def _compared(case: Case, theirs: FloatArray, tolerance: FloatArray) -> Finding:
     relative = float("inf") if ours == 0 else abs(other - ours) / abs(ours)
     x: tuple[float, ...] = ()
     span: tuple[tuple[float, float], ...] = ()
-    if case.quantity in BY_SAMPLE:
+    if QUANTITIES[case.quantity].is_by_sample:
         x = tuple(float(value) for value in case.setting.x[index[0]])
         span = tuple(_span(row, value) for row, value in zip(case.setting.spec.knots, x, strict=True))
     return Finding.of(
@@ -169,7 +167,7 @@ def _compared(case: Case, theirs: FloatArray, tolerance: FloatArray) -> Finding:
 
 def _wrong_rows(case: Case, wrong: Array) -> str:
     """Where the wrong samples begin and end, if samples before or after them are right."""
-    if case.quantity not in BY_SAMPLE or len(wrong) < ROWS_TOLD:
+    if not QUANTITIES[case.quantity].is_by_sample or len(wrong) < ROWS_TOLD:
         return ""
     rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
     if rows.size == len(wrong):

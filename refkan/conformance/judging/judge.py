@@ -22,9 +22,8 @@ from refkan.conformance.cases.truths.refined_layers import fine_knots
 from refkan.conformance.cases.truths.right_ends import RIGHT_ENDS, matters
 from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.changed_functions import function_changed, invalid_state
 from refkan.conformance.judging.findings import Finding, Hint
-from refkan.conformance.judging.results_explained import by_numbers
+from refkan.conformance.judging.results_explained import by_numbers, function_changed, invalid_state
 
 QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
 """By what is compared in two runs."""

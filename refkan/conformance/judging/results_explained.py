@@ -1,6 +1,7 @@
-"""Results of which nothing but the numbers is known: what rearrangement of the right ones, and which factors, they are.
+"""Hints from numbers alone: what rearrangement of the right ones results are, and what a state change did to them.
 
-A layer that can be asked is identified instead; files of results cannot be asked.
+A layer that can be asked is identified instead. Files of results cannot be asked; and of state changes identification
+asks for one refinement and one update, cases for more, on few, discrete and constant samples.
 """
 
 from __future__ import annotations
@@ -11,23 +12,16 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.cases import Case
+from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.identification.explanations import explain, sizes_of
 from refkan.conformance.identification.names import differences
 from refkan.conformance.judging.findings import Finding, Hint
 
-AXES = {
-    "values": ("sample", "output"),
-    "input-gradients": ("sample", "input"),
-    "second-derivatives": ("sample", "input"),
-    "coefficient-gradients": ("output", "input", "coefficient"),
-}
-"""Axes of the results of a layer, by quantity."""
-
 
 def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     """Return a failure with hints on what its numbers are."""
-    ours, axes, s = case.expected, AXES.get(case.quantity), case.setting
-    if axes is None or ours.ndim != len(axes) or not theirs.size:
+    ours, axes, s = case.expected, QUANTITIES[case.quantity].axes, case.setting
+    if not axes or ours.ndim != len(axes) or not theirs.size:
         return finding
     told = explain(theirs, ours, axes, float(np.max(case.tolerance)), case.quantity.replace("-", " "))
     if not told or any(name == "factor along" and evidence["axis"] == "sample" for name, evidence in told):
@@ -38,3 +32,49 @@ def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     found = differences(told, gradient=case.quantity != "values", size=size)
     hints = tuple(Hint(one.name, str(one).removeprefix(f"{one.name}: ")) for one in found)
     return replace(finding, hints=hints)
+
+
+def invalid_state(case: Case, knots: FloatArray, coefficients: FloatArray) -> tuple[Hint, ...]:
+    """Name what is wrong with the knots and coefficients that a model reports after a change."""
+    assert case.setting.change is not None
+    kind = case.setting.change.kind
+    together = int((np.diff(np.sort(knots, axis=1), axis=1) == 0).sum()) if np.isfinite(knots).all() else 0
+    text = f"{together} knots coincide with their neighbours after {kind}"
+    bad = int((~np.isfinite(coefficients)).sum())
+    if bad:
+        name = "NaN from repeated knots" if together else f"NaN after {kind}"
+        lost = f"{bad} of {coefficients.size} coefficients are not finite after {kind}"
+        return (Hint(name, f"{lost}, and {text}" if together else lost),)
+    return (Hint("stored knots", text if together else f"after {kind} the knots are not those of a spline"),)
+
+
+def function_changed(
+    case: Case, on: tuple[FloatArray, FloatArray], off: tuple[FloatArray, FloatArray], knots: FloatArray | None
+) -> tuple[Hint, ...]:  # fmt: skip
+    """Name a change of the function, by its values before and after on the samples of the change and at the case's.
+
+    Least-squares factors of the outputs are told where they explain most of the change.
+    """
+    assert case.setting.change is not None
+    kind = case.setting.change.kind
+    if not all(np.isfinite(values).all() for values in (on[1], off[1])):
+        text = f"{int((~np.isfinite(off[1])).sum())} of {off[1].size} values are not finite after {kind}"
+        if knots is not None and np.isfinite(knots).all() and (np.diff(np.sort(knots, axis=1)) == 0).any():
+            return (Hint("NaN from repeated knots", f"{text}: {kind} made knots that coincide"),)
+        return (Hint(f"NaN after {kind}", text),)
+    text = f"by {_share(*on):.1e} of its size on the samples and {_share(*off):.1e} at the points of the case"
+    hints = [Hint(f"function changed by {kind}", text)]
+    size = (on[0] * on[0]).sum(axis=0)
+    factors = (on[0] * on[1]).sum(axis=0) / np.where(size > 0, size, 1.0)
+    if _share(*on) > 0.05 and factors.all():
+        rest = _share(on[0], on[1] / factors)
+        if rest < _share(*on) / 4:
+            told = ", ".join(f"{value:.4g}" for value in np.unique(np.round(factors, 3)))
+            text = f"values after {kind} are those before times {told}; {rest:.1e} once divided out"
+            hints.append(Hint("constant factor", text))
+    return tuple(hints)
+
+
+def _share(before: FloatArray, after: FloatArray) -> float:
+    size = float(np.abs(before).max())
+    return float(np.abs(after - before).max()) / size if size > 0 else float("inf")

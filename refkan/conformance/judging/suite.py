@@ -84,24 +84,12 @@ def parametrize_with_cases(
     [('float64/basis/degree-3/clamped/ends/values', '0/0 gives NaN')]
     """
     check_annotated(parametrize_with_cases, locals())
-    mark = needed("parametrize_with_cases", "pytest", "pytest").mark
-    return mark.parametrize(ARGUMENT, parameters(adapter, dtypes, select, expected_failures, cases))
-
-
-def parameters(
-    adapter: Adapter | Callable[[], Adapter],
-    dtypes: Iterable[str] | None = None,
-    select: Iterable[str] = (),
-    expected_failures: Path | str | Iterable[str] = (),
-    cases: int = VERSION,
-) -> list[Any]:
-    """Return what `parametrize_with_cases` hands to pytest: a parameter for each case."""
-    import pytest
-
+    pytest = needed("parametrize_with_cases", "pytest", "pytest")
     try:
         made = adapter if isinstance(adapter, Adapter) else adapter()
     except ImportError as error:
-        return [pytest.param(None, id="adapter", marks=pytest.mark.skip(reason=str(error)))]
+        missing = pytest.param(None, id="adapter", marks=pytest.mark.skip(reason=str(error)))
+        return pytest.mark.parametrize(ARGUMENT, [missing])
     declared, judge, wanted = made.capabilities, Judge(made), tuple(select)
     chosen = [name for name in DTYPES if name in (declared.dtypes if dtypes is None else tuple(dtypes))]
     known = Expectations.of(expected_failures)
@@ -113,7 +101,8 @@ def parameters(
         expected = isinstance(case, Case) and known.matching(case.key)
         return pytest.mark.xfail(reason=known.reason(case.key), strict=True) if expected else ()
 
-    return [pytest.param(PendingCase(judge, case), id=case.key, marks=marks(case)) for case in judged]
+    pending = [pytest.param(PendingCase(judge, case), id=case.key, marks=marks(case)) for case in judged]
+    return pytest.mark.parametrize(ARGUMENT, pending)
 
 
 def pytest_suite(

@@ -14,7 +14,7 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
-from refkan.conformance.cases.specs import PARTS, RULES, LayerSpec
+from refkan.conformance.cases.specs import PARTS, RULES, LayerSpec, as_specs
 from refkan.conformance.cases.truths.branches import silu
 from refkan.conformance.cases.truths.precision import LOW, round_to
 from refkan.splines.spaces import SplineSpace
@@ -184,7 +184,7 @@ class PlainNumpy(Adapter):
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build a list of layers."""
-        return [self.layer(one) for one in (spec if isinstance(spec, tuple) else (spec,))]
+        return [self.layer(one) for one in as_specs(spec)]
 
     def _activations(self, model: Any, x: Any) -> list[Any]:
         z = [x]

@@ -10,9 +10,10 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.specs import LayerSpec, as_specs
 from refkan.networks import Network
 from refkan.networks.hessians import gauss_newton
+from refkan.networks.hessians.products import tangent_of_pullback
 from refkan.networks.layers import SplineLayer, require_knots
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.splines import bsplines
@@ -48,11 +49,11 @@ class Refkan(Adapter):
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Model:
         """Build a network without node maps."""
-        specs = spec if isinstance(spec, tuple) else (spec,)
-        layers = []
-        for one in specs:
-            spaces = tuple(SplineSpace(row, one.order) for row in one.knots)
-            layers.append(SplineLayer(spaces, one.n_outputs, one.outside))
+        specs = as_specs(spec)
+        layers = [
+            SplineLayer(tuple(SplineSpace(row, one.order) for row in one.knots), one.n_outputs, one.outside)
+            for one in specs
+        ]
         return self._model(Network(tuple(layers), (NODE_MAPS["none"],) * (len(layers) - 1)),
                            np.concatenate([one.coefficients.ravel() for one in specs]))  # fmt: skip
 
@@ -89,22 +90,9 @@ class Refkan(Adapter):
         return np.array(rows)
 
     def second(self, model: Model, x: Any, dy: Any, direction: Any) -> Any:
-        """Sweep tangents forward and cotangents with their tangents back."""
-        z, tangent, points, tangents = x, direction, [], []
-        net, theta = model.net, model.theta
-        for layer, where in zip(net.layers, net.slices, strict=True):
-            points.append(layer.linearize(theta[where], np.ascontiguousarray(z)))
-            tangents.append(np.ascontiguousarray(tangent))
-            tangent = points[-1].pushforward(np.zeros(layer.n_params), tangents[-1])
-            z = points[-1].value
-        g, moved = np.asarray(dy), np.zeros_like(dy)
-        for layer, at, v in zip(reversed(net.layers), reversed(points), reversed(tangents), strict=True):
-            curved = at.hessian_product(np.zeros(layer.n_params), v, g)[1]
-            below, inner = at.pullback(moved)[1], at.pullback(g)[1]
-            assert below is not None
-            assert inner is not None
-            moved, g = curved + below, inner
-        return moved
+        """The library's tangent of the pullback."""
+        at, still = np.ascontiguousarray(x), np.zeros(model.net.n_params)
+        return tangent_of_pullback(model.net, model.theta, at, dy, still, direction)[1]
 
     def gauss_newton(self, model: Model, x: Any) -> Any:
         """The library's matrix."""

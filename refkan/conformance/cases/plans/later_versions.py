@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,11 +91,10 @@ def batches(plan: Plan) -> None:
 def manners(plan: Plan) -> None:
     """Other ways of calling a layer."""
     for manner in filter(None, MANNERS):
-        quantities, data = FIRST_DERIVATIVES, np.asarray
         if manner == "float32-samples":
-            quantities, data = WIDENED, lambda x: round_to("float32", x)
+            plan.layer(3, "uniform", manner, WIDENED, data=partial(round_to, "float32"), manner=manner)
         elif manner == "integer-samples":
-            quantities, data = ("values",), np.rint
-        elif manner.endswith(("-cotangents", "-backward")):
-            quantities = OF_GRADIENTS
-        plan.layer(3, "uniform", manner, quantities, data=data, manner=manner)
+            plan.layer(3, "uniform", manner, ("values",), data=np.rint, manner=manner)
+        else:
+            of_gradients = manner.endswith(("-cotangents", "-backward"))
+            plan.layer(3, "uniform", manner, OF_GRADIENTS if of_gradients else FIRST_DERIVATIVES, manner=manner)

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 from fractions import Fraction
 
-from refkan.conformance.cases.cases import Case, Setting, quantity
+from refkan.conformance.cases.cases import Case, Setting
+from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.truths.quantities import ExactQuantities, exact
 from refkan.conformance.cases.truths.right_ends import matters
-from refkan.conformance.judging.findings import BY_SAMPLE, Finding
-
-SUMS = ("coefficient-gradients", "gauss-newton", "knot-gradients")
-"""Quantities that are sums over all samples."""
+from refkan.conformance.judging.findings import Finding
 
 TERMS = 20_000
 """Samples times coefficients up to which a sum over all samples is computed exactly: about a second."""
@@ -40,15 +39,15 @@ def proven(case: Case, finding: Finding) -> Finding:
 
 def exact_entry(case: Case, index: tuple[int, ...]) -> Fraction | None:
     """The exact value of one entry of the quantity of a case, None where it is out of reach."""
-    s = case.setting
+    s, quantity = case.setting, QUANTITIES[case.quantity]
     if any(spec.parts for spec in s.specs) or (s.right_end != "closed" and matters(s.specs, s.x)):
         return None
-    if case.quantity in BY_SAMPLE:
+    if quantity.is_by_sample:
         s, index = _only(s, index[0]), (0, *index[1:])
-    elif case.quantity not in SUMS or _terms(s) > TERMS:
+    elif not quantity.method or _terms(s) > TERMS:
         return None
     truth = ExactQuantities(s.specs, s.x)
-    return Fraction(quantity(case.quantity, truth, exact(s.dy), exact(s.direction))[index])
+    return Fraction(quantity.of(truth, exact(s.dy), exact(s.direction))[index])
 
 
 def _only(s: Setting, sample: int) -> Setting:
@@ -61,7 +60,7 @@ def _terms(s: Setting) -> int:
 
 
 def rounded_down(value: Fraction, digits: int = 3) -> float:
-    """Return the largest decimal number of so many digits, as a float, that does not exceed a positive fraction.
+    """Return the largest decimal number of so many digits, as a float, that does not exceed a fraction.
 
     Its shortest decimal form is what is printed, and does not exceed the fraction either.
 
@@ -70,11 +69,6 @@ def rounded_down(value: Fraction, digits: int = 3) -> float:
     >>> rounded_down(Fraction(2, 3)), rounded_down(Fraction(1, 10**320)), rounded_down(Fraction(0))
     (0.666, 0.0, 0.0)
     """
-    if value <= 0:
-        return 0.0
-    exponent = math.floor(math.log10(value.numerator) - math.log10(value.denominator)) - digits + 1
-    if value * Fraction(10) ** -exponent < 10 ** (digits - 1):  # the logarithm was rounded up to an integer
-        exponent -= 1
-    scaled = math.floor(value * Fraction(10) ** -exponent)
-    found = float(f"{scaled}e{exponent}")
+    with localcontext(Context(prec=digits, rounding=ROUND_FLOOR)):
+        found = float(Decimal(value.numerator) / Decimal(value.denominator))
     return found if math.isfinite(found) and found >= 2.0**-1022 else 0.0

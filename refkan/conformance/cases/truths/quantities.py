@@ -7,18 +7,17 @@ that matter and their derivatives, from `refkan.splines.local_basis`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from refkan import truth
-from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths import branches
 from refkan.conformance.cases.truths.kept_rows import KeptRows
-from refkan.splines.local_basis import KnotTables, local_basis
+from refkan.splines.local_basis import KnotTables, LocalBasis, local_basis
 from refkan.truth.arithmetic import taylor
 from refkan.truth.derivatives import square
 from refkan.truth.layers import SumLayer
@@ -106,21 +105,12 @@ class ExactQuantities:
         return exact(gradients)
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows of one layer at x (N, P): `start` (N, P) and `rows` (3, N, P, r)."""
-
-    start: IntArray
-    rows: FloatArray
+def rows_at(spec: LayerSpec, x: FloatArray) -> LocalBasis:
+    """Rows of the layer at x (N, P): `start` (N, P) and `rows` (3, N, P, r)."""
+    return local_basis(KnotTables(spec.knots.copy(), spec.order), x, DERIVATIVES, spec.outside)
 
 
-def rows_at(spec: LayerSpec, x: FloatArray) -> Rows:
-    """Rows of the layer at x."""
-    basis = local_basis(KnotTables(spec.knots.copy(), spec.order), x, DERIVATIVES, spec.outside)
-    return Rows(basis.start, basis.rows)
-
-
-def edge_values(C: FloatArray, rows: Rows) -> FloatArray:
+def edge_values(C: FloatArray, rows: LocalBasis) -> FloatArray:
     """f_{qp} and derivatives at the samples: (3, N, Q, P)."""
     n_samples, n_inputs = rows.start.shape
     out = np.zeros((DERIVATIVES + 1, n_samples, C.shape[0], n_inputs))
@@ -142,7 +132,7 @@ class FloatQuantities:
     def __init__(self, specs: Sequence[LayerSpec], x: FloatArray) -> None:
         self.specs = tuple(specs)
         self.z = [x]
-        self.rows: list[Rows] = []
+        self.rows: list[LocalBasis] = []
         self.splines: list[FloatArray] = []
         self.edges: list[FloatArray] = []
         for spec in self.specs:

@@ -191,6 +191,7 @@ class Tolerances:
             return np.zeros(size.shape[1:3])
         return np.asarray(np.abs(spec.part("bias")) + size[0].sum(axis=2))
 
+    @property
     def values(self) -> FloatArray:
         """Allowed errors of the outputs (N, Q)."""
         return self.eps * self.error[-1]
@@ -262,21 +263,19 @@ class Tolerances:
         n_samples, n_outputs = self.quantities.values.shape
         sizes: list[FloatArray] = []
         errors: list[FloatArray] = []
-        for q in range(n_outputs):
-            dy = np.zeros((n_samples, n_outputs))
-            dy[:, q] = 1.0
-            g, g_error = self._cotangents(dy)
-            for k in range(len(self.specs)):
+        for unit in np.eye(n_outputs):
+            g, g_error = self._cotangents(np.tile(unit, (n_samples, 1)))
+            blocks: list[tuple[FloatArray, FloatArray]] = []
+            for k, spec in enumerate(self.specs):
                 value_error = self.E[k][0] + self.M[k][1] * self.error[k][:, :, None]
-                gain = np.abs(self.specs[k].gain)[:, :, None]
+                gain = np.abs(spec.gain)[:, :, None]
                 size = gain * np.einsum("sq,spi->sqpi", g[k + 1], self.M[k][0])
                 error = gain * np.einsum("sq,spi->sqpi", g[k + 1], value_error)
                 error += gain * np.einsum("sq,spi->sqpi", g_error[k + 1], self.M[k][0])
-                sizes.append(size.reshape(n_samples, -1))
-                errors.append(error.reshape(n_samples, -1))
-        depth = len(self.specs)
-        J = np.stack([np.concatenate(sizes[q * depth : (q + 1) * depth], axis=1) for q in range(n_outputs)], axis=1)
-        dJ = np.stack([np.concatenate(errors[q * depth : (q + 1) * depth], axis=1) for q in range(n_outputs)], axis=1)
+                blocks.append((size.reshape(n_samples, -1), error.reshape(n_samples, -1)))
+            sizes.append(np.concatenate([size for size, _ in blocks], axis=1))
+            errors.append(np.concatenate([error for _, error in blocks], axis=1))
+        J, dJ = (np.stack(parts, axis=1) for parts in (sizes, errors))  # (N, Q, M)
         flat, off = J.reshape(n_samples * n_outputs, -1), dJ.reshape(n_samples * n_outputs, -1)
         return self.eps * (flat.T @ off + off.T @ flat + (len(flat) + 2) * (flat.T @ flat)) / n_samples
 
