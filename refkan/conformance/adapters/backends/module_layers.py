@@ -52,12 +52,6 @@ class EfficientKan(CopiedModule):
         """Gradient in the coefficients of the spec."""
         return array if "scale" in self.used_parts else array / self.scaler
 
-    def update(self, model: Any, x: Any) -> Any:
-        """`update_grid`."""
-        (layer,) = model
-        layer.update_grid(self.tensor(x))
-        return model
-
     def state(self, model: Any) -> tuple[Any, Any]:
         """Grid and coefficients in effect."""
         (layer,) = model
@@ -158,6 +152,7 @@ class Pykan(ModuleAdapter):
     weight, axes = "coef", (1, 0, 2)
     part_weights: ClassVar = {"base": "scale_base", "scale": "scale_sp"}
     parts_turned = True
+    updater = "update_grid_from_samples"
     default_dtype_first = False
     capabilities = replace(EfficientKan.capabilities, refine=("nested", "any"))
 
@@ -197,16 +192,9 @@ class Pykan(ModuleAdapter):
         return [child]
 
     def update(self, model: Any, x: Any) -> Any:
-        """`update_grid_from_samples`."""
-        (layer,) = model
+        """Update under that dtype."""
         with self._default_dtype():
-            layer.update_grid_from_samples(self.tensor(x))
-        return model
-
-    def state(self, model: Any) -> tuple[Any, Any]:
-        """Grid and coefficients."""
-        (layer,) = model
-        return self.array(layer.grid), self.to_papers(self.array(layer.coef))
+            return super().update(model, x)
 
 
 class PykanDefaultDtype(Pykan):
