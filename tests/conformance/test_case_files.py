@@ -1,6 +1,5 @@
 """Cases as files: what they say, results in them judged, and files that are none."""
 
-import argparse
 import os
 import re
 import shutil
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 
 from refkan.commands import conform
-from refkan.commands.conform import add_parsers
 from refkan.conformance import catalogue
 from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.cases import exchanged_folders
@@ -29,23 +27,13 @@ from refkan.conformance.cases.exchanged_folders import (
 from refkan.conformance.cases.specs import CONVENTIONS
 from refkan.conformance.reports import case_files
 from refkan.conformance.reports.case_files import check
+from tests.conformance.commands import SELECT, run
 from tests.conformance.judged_cases import chosen, shared
-
-SELECT = ["layer/degree-3/uniform/3x2/"]
-PLAIN = "refkan.conformance.adapters.backends:PlainNumpy"
-BROKEN = "tests.broken_layers:Broken"
 
 
 @pytest.fixture(autouse=True)
 def shared_cases(monkeypatch):
     monkeypatch.setattr(case_files, "catalogue", shared)
-
-
-def run(*arguments):
-    parser = argparse.ArgumentParser(prog="refkan")
-    add_parsers(parser.add_subparsers())
-    chosen = parser.parse_args(list(map(str, arguments)))
-    return chosen.run(chosen)
 
 
 def findings_of(folder, results):

@@ -10,31 +10,22 @@ from xml.etree import ElementTree
 
 import pytest
 
-from refkan.commands.conform import _deliver, add_parsers
+from refkan.commands.conform import _deliver
 from refkan.conformance import catalogue
 from refkan.conformance.adapters.loading import BackendError, load
 from refkan.conformance.cases.traits import FAMILIES, family
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging import guarded
 from refkan.conformance.judging.findings import Finding
+from tests.conformance.commands import BROKEN, PLAIN, SELECT, run
 from tests.conformance.judged_cases import shared
 
-SELECT = ["layer/degree-3/uniform/3x2/"]
-PLAIN = "refkan.conformance.adapters.backends:PlainNumpy"
-BROKEN = "tests.broken_layers:Broken"
 WITHOUT_HINTS = ("--no-hints",)  # which take longest, and change no status
 
 
 @pytest.fixture(autouse=True)
 def shared_cases(monkeypatch):
     monkeypatch.setattr(guarded, "catalogue", shared)
-
-
-def run(*arguments):
-    parser = argparse.ArgumentParser(prog="refkan")
-    add_parsers(parser.add_subparsers())
-    chosen = parser.parse_args(list(map(str, arguments)))
-    return chosen.run(chosen)
 
 
 def conform(*arguments):
