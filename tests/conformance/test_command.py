@@ -68,7 +68,8 @@ def test_the_same_bytes_at_the_lowest_priority_beside_busy_processors():
 
     quiet = told()
     assert json.loads(quiet)["leading hint"] == "constant factor"
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    rest_never = ["nice", "-n", "19", sys.executable, "-c", "while True: pass"]
+    busy = [subprocess.Popen(rest_never) for _ in range(os.cpu_count() or 1)]
     try:
         assert told("nice", "-n", "19") == quiet
     finally:
