@@ -144,7 +144,7 @@ def test_values_are_judged_where_there_are_no_gradients_and_beside_a_rule_that_h
 def test_default_options_that_a_version_does_not_know_are_left_out():
     adapter = PlainJax()
     adapter._accepts = lambda options: "xla_backend_optimization_level" in options
-    assert adapter._options == {"xla_backend_optimization_level": 0}
+    assert adapter._options() == {"xla_backend_optimization_level": 0}
 
     class Chosen(PlainJax):
         compiler_options = {"xla_no_such_option": 1}  # noqa: RUF012

@@ -83,7 +83,7 @@ class Jaxkan(JaxAdapter):
         call = self._function_of(module)
         coefficients = [module.c_basis[...]]
         values = {part: getattr(module, PLACES[part], None) for part in self.capabilities.parts}
-        parts = {part: [value[...]] for part, value in values.items() if value is not None}
+        parts = [(part, value[...]) for part, value in values.items() if value is not None]
 
         def composed(C: Any, x: Any, parts: Any = ({},)) -> Any:
             return call(C[0], x, **parts[0])

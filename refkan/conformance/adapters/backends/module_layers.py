@@ -52,6 +52,12 @@ class EfficientKan(CopiedModule):
         """Gradient in the coefficients of the spec."""
         return array if "scale" in self.used_parts else array / self.scaler
 
+    def update(self, model: Any, x: Any) -> Any:
+        """`update_grid`."""
+        (layer,) = model
+        layer.update_grid(self.tensor(x))
+        return model
+
     def state(self, model: Any) -> tuple[Any, Any]:
         """Grid and coefficients in effect."""
         (layer,) = model
@@ -152,7 +158,6 @@ class Pykan(ModuleAdapter):
     weight, axes = "coef", (1, 0, 2)
     part_weights: ClassVar = {"base": "scale_base", "scale": "scale_sp"}
     parts_turned = True
-    updater = "update_grid_from_samples"
     default_dtype_first = False
     capabilities = replace(EfficientKan.capabilities, refine=("nested", "any"))
 
@@ -192,9 +197,16 @@ class Pykan(ModuleAdapter):
         return [child]
 
     def update(self, model: Any, x: Any) -> Any:
-        """Update under that dtype."""
+        """`update_grid_from_samples`."""
+        (layer,) = model
         with self._default_dtype():
-            return super().update(model, x)
+            layer.update_grid_from_samples(self.tensor(x))
+        return model
+
+    def state(self, model: Any) -> tuple[Any, Any]:
+        """Grid and coefficients."""
+        (layer,) = model
+        return self.array(layer.grid), self.to_papers(self.array(layer.coef))
 
 
 class PykanDefaultDtype(Pykan):

@@ -12,21 +12,18 @@ from typing import Any
 import numpy as np
 
 from refkan.base.extras import needed
-from refkan.base.lazy import lazy
 from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.adapters.bases.jax_expressions import Expression, trace
 from refkan.conformance.cases.specs import PARTS, LayerSpec, as_specs, attribute
 from refkan.conformance.cases.truths.precision import LOW
-
-RULES = "custom_"
-"""Begin of the names of primitives that carry rules of differentiation: Python functions, which cannot be compared."""
 
 
 @dataclass
 class JaxModel:
     """A pure function of coefficients, x and parts, with the arrays that it is evaluated at.
 
-    `parts` has the arrays of each part that the layers have, one a layer, by the name of the part; if there are any,
-    the function takes them as `parts`, a list with a mapping for each layer, by the names of attributes of the spec.
+    `parts` has name and array of each part of each layer, in the order of `PARTS` and then of layers; the function
+    takes them as a list of arrays by name, one a layer, if there are any.
 
     Examples
     --------
@@ -42,23 +39,8 @@ class JaxModel:
     order: int
     dtype: str
     module: Any = None
-    parts: dict[str, list[Any]] = field(default_factory=dict)
-    traced: dict[Any, Expression] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Expression:
-    """A traced function, `evaluate(held, *arguments)`, and the arrays that it holds.
-
-    Its key is equal for expressions that compute the same from their arguments and from what they hold; `results` has
-    the shapes of what comes out.
-    """
-
-    key: Any
-    held: Sequence[Any]
-    has_rules: bool
-    evaluate: Callable[..., Any]
-    results: Any
+    parts: list[tuple[str, Any]] = field(default_factory=list)
+    traced: dict[Any, Any] = field(default_factory=dict)
 
 
 class JaxAdapter(Adapter):
@@ -105,8 +87,10 @@ class JaxAdapter(Adapter):
         self.jax: Any = needed(type(self).__name__, "jax", "jax")
         self.jax.config.update("jax_enable_x64", True)
         self.jnp: Any = import_module("jax.numpy")
-        self._compiled: dict[tuple[Any, str], Any] = {}
-        self._without_gradients: set[Any] = set()
+        self._compiled: dict[tuple[int, str], Any] = {}
+        self._numbers: dict[Any, int] = {}
+        self._without_gradients: set[int] = set()
+        self._known_options: dict[str, Any] | None = None
 
     def function(self, spec: LayerSpec) -> Callable[..., Any]:
         """Return the layer as a function of coefficients and x (and knots)."""
@@ -116,11 +100,6 @@ class JaxAdapter(Adapter):
         """Return an array of JAX in a format."""
         # What jnp.asarray and astype do, without compiling a program for each shape.
         return self.jax.device_put(np.asarray(array, np.float64).astype(self.jnp.dtype(dtype)))
-
-    def array(self, value: Any) -> Any:
-        """Return an array of JAX as one of NumPy; lower formats are widened to float64."""
-        found = np.asarray(value)
-        return found.astype(np.float64) if str(value.dtype) in LOW else found
 
     @contextmanager
     def quick_compiler(self) -> Iterator[None]:
@@ -142,17 +121,28 @@ class JaxAdapter(Adapter):
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> JaxModel:
         """Compose the functions of the layers."""
         specs = as_specs(spec)
-        functions, first = [self.function(one) for one in specs], specs[0]
+        functions = [self.function(one) for one in specs]
+        first = specs[0]
 
         def composed(coefficients: Any, x: Any, *knots: Any, parts: Any = None) -> Any:
-            for k, (layer, C) in enumerate(zip(functions, coefficients, strict=True)):
-                x = layer(C, x, *knots, **({} if parts is None else parts[k]))
+            for k, (one, C) in enumerate(zip(functions, coefficients, strict=True)):
+                x = one(C, x, *knots, **({} if parts is None else parts[k]))
             return x
 
         coefficients = [self.tensor(one.coefficients, one.dtype) for one in specs]
-        parts = {name: [self.tensor(one.part(name), one.dtype) for one in specs] for name in first.parts}
         knots = self.tensor(first.knots, first.dtype)
-        return JaxModel(composed, coefficients, knots, first.order, first.dtype, parts=parts)
+        return JaxModel(composed, coefficients, knots, first.order, first.dtype, parts=self.parts_of(specs))
+
+    def parts_of(self, specs: Sequence[LayerSpec]) -> list[tuple[str, Any]]:
+        """Return name and array of each part of each layer."""
+        return [
+            (name, self.tensor(one.part(name), one.dtype)) for name in PARTS for one in specs if name in one.parts
+        ]  # fmt: skip
+
+    def array(self, value: Any) -> Any:
+        """Return an array of JAX as one of NumPy; lower formats are widened to float64."""
+        found = np.asarray(value)
+        return found.astype(np.float64) if str(value.dtype) in LOW else found
 
     def forward(self, model: JaxModel, x: Any) -> Any:
         """Return the outputs.
@@ -161,121 +151,110 @@ class JaxAdapter(Adapter):
 
         A layer with a rule of differentiation of its own may have other outputs there, one without derivatives none.
         """
-        expression = self._expression(model, x.shape, self._arrays(model, x))
+        expression, number = self._expression(model, self._leaves(model, x), x.shape)
         declared = {"inputs", "coefficients"} & set(self.capabilities.derivatives)
-        if declared and not expression.has_rules and expression.key not in self._without_gradients:
+        if declared and not expression.has_rules and number not in self._without_gradients:
             try:
-                return self.array(self._run("vjp", model, x, np.zeros(expression.results.shape))[0])
+                return self.array(self._run("vjp", model, x, np.zeros(expression.jaxpr.outvars[0].aval.shape))[0])
             except Exception:  # of the layer: cases of gradients will tell, values may be right
-                self._without_gradients.add(expression.key)
-        return self.array(self._run("forward", model, x))
+                self._without_gradients.add(number)
+        return self.array(self._run("forward", model, x)[0])
 
     def vjp(self, model: JaxModel, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Return gradients by jax.vjp."""
-        out: dict[str, Any] = {}
-        for name, found in self._run("vjp", model, x, dy)[1].items():
-            layers = [self.array(part) for part in found] if isinstance(found, list) else [self.array(found)]
-            out[name] = layers if len(layers) > 1 else layers[0]
-        if "knots" in out:
-            out["knots"] = out["knots"][:, model.order : -model.order]
-        return out
+        """Return gradients by jax.vjp, those in the knots by a program of their own and when they are asked for."""
+        _, *arrays, inputs = (self.array(part) for part in self._run("vjp", model, x, dy))
+        groups: dict[str, list[Any]] = {}
+        names = ["coefficients"] * len(model.coefficients) + [name for name, _ in model.parts]
+        for name, found in zip(names, arrays, strict=True):
+            groups.setdefault(name, []).append(found)
+        out = {"inputs": inputs} | {name: parts if len(parts) > 1 else parts[0] for name, parts in groups.items()}
+        if not self._takes_knots(model):
+            return out
+
+        def knots() -> Any:
+            found = self.array(self._run("knots", model, x, dy)[0])
+            return found[:, model.order : found.shape[1] - model.order]
+
+        return _Lazy(out, {"knots": knots})
 
     def second(self, model: JaxModel, x: Any, dy: Any, direction: Any) -> Any:
         """Differentiate the sweep back along the direction, forward over reverse."""
-        return self.array(self._run("second", model, x, dy, direction))
+        return self.array(self._run("second", model, x, dy, direction)[0])
 
     def gauss_newton(self, model: JaxModel, x: Any) -> Any:
         """Return J^T J / N from one backward sweep for each sample and output."""
-        shape = self.forward(model, x).shape
+        shape = (x.shape[0], self.forward(model, x).shape[1])
         rows = []
-        for unit in np.eye(shape[0] * shape[1]):
-            parts = self._run("vjp", model, x, unit.reshape(shape))[1]["coefficients"]
+        for k in range(shape[0] * shape[1]):
+            dy = np.zeros(shape)
+            dy.flat[k] = 1.0
+            parts = self._run("vjp", model, x, dy)[1 : 1 + len(model.coefficients)]
             rows.append(np.concatenate([self.array(part).ravel() for part in parts]))
         J = np.stack(rows)
         return J.T @ J / x.shape[0]
 
-    def _arrays(self, model: JaxModel, x: Any) -> dict[str, Any]:
-        """What a model is a function of, by name: x, coefficients, parts and (where they are an argument) the knots."""
-        arrays = {"inputs": self.tensor(x, model.dtype), "coefficients": model.coefficients, **model.parts}
-        if "knots" in self.capabilities.derivatives and len(model.coefficients) == 1:
-            arrays["knots"] = model.knots
-        return arrays
-
     def _run(self, name: str, model: JaxModel, x: Any, *vectors: Any) -> Any:
-        """Run a program on the arrays of a model, on cotangents and directions.
+        """Run a program on the coefficients, x and (where they are an argument) the knots; on cotangents, directions.
 
         A layer is traced once for each shape of x; what is differentiated is the expression found by that, and layers
         whose expressions differ only in arrays that they hold share one compilation: compiling takes most of the time.
         Rules of differentiation of the layer's own may hold arrays too: such a derivative is an expression of its own.
         """
-        arrays = self._arrays(model, x)
-        arguments = (arrays, *(self.tensor(vector, model.dtype) for vector in vectors))
-        expression, program = self._expression(model, x.shape, arrays), getattr(self, f"_{name}_program")
+        leaves = self._leaves(model, x)
+        arguments = (leaves, *(self.tensor(vector, model.dtype) for vector in vectors))
+        expression, number = self._expression(model, leaves, x.shape)
+        program = self._program(name, expression, len(model.coefficients) + len(model.parts))
         if name != "forward" and expression.has_rules:
             if (x.shape, name) not in model.traced:
-                of_model = self._values(model)
-                model.traced[x.shape, name] = self._trace(lambda *at: program(of_model, *at), *arguments)
-            expression = model.traced[x.shape, name]
-            run = expression.evaluate
-        else:
-            values = expression.evaluate
+                asked, held = program, expression.held
+                found = trace(self.jax.make_jaxpr, lambda *at: asked(held, *at), *arguments)
+                model.traced[x.shape, name] = (found, self._number(found))
+            expression, number = model.traced[x.shape, name]
+            program = self._program("derivative", expression, 0)
+        if (number, name) not in self._compiled:
+            self._compiled[number, name] = self.jax.jit(program, compiler_options=self._options())
+        return self._compiled[number, name](expression.held, *arguments)
 
-            def run(held: Any, *at: Any) -> Any:
-                return program(lambda arrays: values(held, arrays), *at)
+    def _leaves(self, model: JaxModel, x: Any) -> tuple[Any, ...]:
+        """Coefficients, parts, x and (where they are an argument) the knots."""
+        extra = (model.knots,) if self._takes_knots(model) else ()
+        return (*model.coefficients, *(array for _, array in model.parts), self.tensor(x, model.dtype), *extra)
 
-        if (expression.key, name) not in self._compiled:
-            self._compiled[expression.key, name] = self.jax.jit(run, compiler_options=self._options)
-        return self._compiled[expression.key, name](expression.held, *arguments)
+    def _takes_knots(self, model: JaxModel) -> bool:
+        return "knots" in self.capabilities.derivatives and len(model.coefficients) == 1
 
-    def _forward_program(self, values: Callable[[Any], Any], at: Any) -> Any:
-        return values(at)
+    def _number(self, expression: Expression) -> int:
+        """Equal for expressions of equal key, which are slow to compare."""
+        return self._numbers.setdefault(expression.key, len(self._numbers))
 
-    def _vjp_program(self, values: Callable[[Any], Any], at: Any, dy: Any) -> Any:
-        y, pull_back = self.jax.vjp(values, at)
-        return y, pull_back(dy)[0]
-
-    def _second_program(self, values: Callable[[Any], Any], at: Any, dy: Any, direction: Any) -> Any:
-        def gradient(x: Any) -> Any:
-            return self.jax.vjp(lambda z: values(at | {"inputs": z}), x)[1](dy)[0]
-
-        return self.jax.jvp(gradient, (at["inputs"],), (direction,))[1]
-
-    def _values(self, model: JaxModel) -> Callable[[Any], Any]:
-        """The outputs of a model as a function of its arrays."""
-
-        def values(at: Mapping[str, Any]) -> Any:
-            knots = (at["knots"],) if "knots" in at else ()
-            names = [name for name in PARTS if name in at]
-            parts = [{attribute(name): at[name][k] for name in names} for k in range(len(model.coefficients))]
-            return model.function(at["coefficients"], at["inputs"], *knots, **({"parts": parts} if names else {}))
-
-        return values
-
-    def _expression(self, model: JaxModel, shape: tuple[int, ...], arrays: Any) -> Expression:
-        """The outputs of a model as an expression."""
+    def _expression(self, model: JaxModel, leaves: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Expression, int]:
+        """The values of a model as a function of its leaves, and the number of the expression."""
         if shape not in model.traced:
-            model.traced[shape] = self._trace(self._values(model), arrays)
-        return model.traced[shape]
+            count, names = len(model.coefficients), [name for name, _ in model.parts]
 
-    def _trace(self, function: Callable[..., Any], *arguments: Any) -> Expression:
-        """The expression of a function: what it prints is its key, unless there is something that is not printed."""
-        closed, shapes = self.jax.make_jaxpr(function, return_shape=True)(*arguments)
-        leaves, tree = self.jax.tree.leaves, self.jax.tree.structure(shapes)
-        text = str(closed.jaxpr)
+            def values(*flat: Any) -> Any:
+                coefficients, rest = list(flat[:count]), flat[count + len(names) :]
+                if not names:
+                    return model.function(coefficients, *rest)
+                by_layer: list[dict[str, Any]] = [{} for _ in coefficients]
+                for k, name in enumerate(names):
+                    place = k - names.index(name)  # every layer has the part
+                    by_layer[place][attribute(name)] = flat[count + k]
+                return model.function(coefficients, *rest, parts=by_layer)
 
-        def evaluate(held: Any, *at: Any) -> Any:
-            return self.jax.tree.unflatten(tree, self.jax.core.eval_jaxpr(closed.jaxpr, held, *leaves(at)))
+            expression = trace(self.jax.make_jaxpr, values, *leaves)
+            model.traced[shape] = (expression, self._number(expression))
+        found: tuple[Expression, int] = model.traced[shape]
+        return found
 
-        key = object() if _holds_arrays(closed.jaxpr) else text
-        return Expression(key, closed.consts, RULES in text, evaluate, shapes)
-
-    @lazy
     def _options(self) -> dict[str, Any]:
         """The compiler's options; of the default ones those that the installed version knows."""
-        chosen = dict(self.compiler_options)
-        if self.compiler_options is not JaxAdapter.compiler_options:
-            return chosen
-        return {name: value for name, value in chosen.items() if self._accepts({name: value})}
+        if self._known_options is None:
+            chosen = dict(self.compiler_options)
+            if self.compiler_options is JaxAdapter.compiler_options:
+                chosen = {name: value for name, value in chosen.items() if self._accepts({name: value})}
+            self._known_options = chosen
+        return self._known_options
 
     def _accepts(self, options: dict[str, Any]) -> bool:
         try:
@@ -284,17 +263,47 @@ class JaxAdapter(Adapter):
             return False
         return True
 
+    def _program(self, name: str, expression: Expression, count: int) -> Callable[..., Any]:
+        """Values, or derivatives of them, as a function of arrays alone; x is the leaf with the number `count`."""
 
-def _holds_arrays(jaxpr: Any) -> bool:
-    """Whether an expression holds arrays within, by which others that print the same may differ from it."""
-    for equation in jaxpr.eqns:
-        values = [variable.val for variable in equation.invars if hasattr(variable, "val")]
-        for value in equation.params.values():
-            values += value if isinstance(value, list | tuple) else [value]
-        for value in values:
-            if getattr(value, "consts", None) or (hasattr(value, "__array__") and np.ndim(value)):
-                return True
-            inner = getattr(value, "jaxpr", value)
-            if hasattr(inner, "eqns") and _holds_arrays(inner):
-                return True
-    return False
+        def values(held: Any, leaves: Any) -> Any:
+            return expression.evaluate(held, leaves)
+
+        def gradients(held: Any, leaves: Any, dy: Any) -> Any:
+            after = leaves[count + 1 :]
+            y, pull_back = self.jax.vjp(lambda *at: values(held, (*at, *after))[0], *leaves[: count + 1])
+            return (y, *pull_back(dy))
+
+        def knots(held: Any, leaves: Any, dy: Any) -> Any:
+            return self.jax.vjp(lambda t: values(held, (*leaves[:-1], t))[0], leaves[-1])[1](dy)
+
+        def second(held: Any, leaves: Any, dy: Any, direction: Any) -> Any:
+            def gradient(x: Any) -> Any:
+                return self.jax.vjp(lambda z: values(held, (*leaves[:count], z, *leaves[count + 1 :]))[0], x)[1](dy)
+
+            return self.jax.jvp(gradient, (leaves[count],), (direction,))[1]
+
+        def derivative(held: Any, leaves: Any, *vectors: Any) -> Any:
+            return expression.evaluate(held, (*leaves, *vectors))
+
+        programs: dict[str, Callable[..., Any]]
+        programs = {"forward": values, "vjp": gradients, "knots": knots, "second": second, "derivative": derivative}
+        return programs[name]
+
+
+class _Lazy(Mapping[str, Any]):
+    """Entries, some of which are computed when they are looked up."""
+
+    def __init__(self, known: Mapping[str, Any], asked: Mapping[str, Callable[[], Any]]) -> None:
+        self.known, self.asked = dict(known), dict(asked)
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.asked:
+            self.known[name] = self.asked.pop(name)()
+        return self.known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self.known, *self.asked))
+
+    def __len__(self) -> int:
+        return len(self.known) + len(self.asked)

@@ -29,8 +29,6 @@ class ModuleAdapter(TorchAdapter):
         Names of the parameters of parts, (P, Q) if `parts_turned`, else (Q, P).
     zeroed : sequence of str
         Parameters beside the splines that no case has.
-    updater : str
-        Name of the method that fits the grid to samples, if there is one.
 
     Raises
     ------
@@ -46,7 +44,6 @@ class ModuleAdapter(TorchAdapter):
     part_weights: ClassVar[Mapping[str, str]] = {}
     parts_turned: ClassVar[bool] = False
     zeroed: ClassVar[tuple[str, ...]] = ()
-    updater: ClassVar[str] = "update_grid"
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,17 +73,6 @@ class ModuleAdapter(TorchAdapter):
         """Set the coefficients of a layer."""
         stored = getattr(layer, self.weight).data
         stored.copy_(self.tensor(spec.coefficients.transpose(self.axes)).reshape(stored.shape))
-
-    def update(self, model: Any, x: Any) -> Any:
-        """Call the method of the only layer that fits its grid to samples."""
-        (layer,) = model
-        getattr(layer, self.updater)(self.tensor(x))
-        return model
-
-    def state(self, model: Any) -> tuple[Any, Any]:
-        """Grid and coefficients of the only layer."""
-        (layer,) = model
-        return self.array(layer.grid), self.to_papers(self.array(getattr(layer, self.weight)))
 
     def call(self, model: Any, x: Any) -> Any:
         """Apply the layers."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -166,40 +165,37 @@ class TorchAdapter(Adapter):
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
         """Return gradients by autograd; None where the outputs do not depend on a tensor."""
-        leaf = self.samples(x)
-        wanted = {"inputs": [leaf], **self._parameters(model)}
-        tensors = [tensor.requires_grad_() for group in wanted.values() for tensor in group]
+        declared = self.capabilities.derivatives
+        leaf = self.samples(x).requires_grad_()
+        wanted: dict[str, list[Any]] = {"inputs": [leaf]}
+        if "coefficients" in declared:
+            found = self.coefficients(model)
+            wanted["coefficients"] = list(found) if isinstance(found, list | tuple) else [found]
+            for part, found in (self.parts(model) if self.used_parts else {}).items():
+                wanted[part] = list(found) if isinstance(found, list | tuple) else [found]
+        if "knots" in declared:
+            wanted["knots"] = [self.knots(model)]
+        tensors = [tensor for group in wanted.values() for tensor in group]
+        for tensor in tensors:
+            tensor.requires_grad_()
         y = self._outputs(model, leaf)
         if dy.flags.c_contiguous:
             of, options = self._against(y, dy), {}
         else:  # handed over as it lies in memory
             of, options = y, {"grad_outputs": self.samples(dy).to(y.dtype)}
-        gradients = iter(self.torch.autograd.grad(of, tensors, allow_unused=True, **options))
+        gradients = list(self.torch.autograd.grad(of, tensors, allow_unused=True, **options))
         out: dict[str, Any] = {}
         for name, group in wanted.items():
-            parts = [self._turned(name, gradient) for gradient in islice(gradients, len(group))]
+            parts = [None if g is None else self.array(g) for g in gradients[: len(group)]]
+            del gradients[: len(group)]
+            if name == "coefficients":
+                parts = [None if part is None else self.to_papers(part) for part in parts]
+            elif name in PARTS:
+                parts = [None if part is None else self.part_to_papers(name, part) for part in parts]
             out[name] = parts if len(parts) > 1 else parts[0]
+        if out.get("knots") is not None:
+            out["knots"] = self.interior(out["knots"])
         return out
-
-    def _parameters(self, model: Any) -> dict[str, list[Any]]:
-        """The tensors that gradients are declared in, by name, one for each layer."""
-        declared, found = self.capabilities.derivatives, dict[str, Any]()
-        if "coefficients" in declared:
-            found = {"coefficients": self.coefficients(model), **(self.parts(model) if self.used_parts else {})}
-        if "knots" in declared:
-            found["knots"] = self.knots(model)
-        return {name: _by_layer(group) for name, group in found.items()}
-
-    def _turned(self, name: str, gradient: Any) -> Any:
-        """A gradient as an array in the layout of cases."""
-        if gradient is None:
-            return None
-        array = self.array(gradient)
-        if name == "coefficients":
-            return self.to_papers(array)
-        if name == "knots":  # of interior breakpoints alone
-            return array[:, self.order : array.shape[1] - self.order]
-        return self.part_to_papers(name, array) if name in PARTS else array
 
     def _against(self, y: Any, dy: Any) -> Any:
         """Sum dy * y, of which autograd finds what it finds of y with the cotangent dy.
@@ -209,6 +205,10 @@ class TorchAdapter(Adapter):
         if tuple(y.shape) != dy.shape:
             raise BadResultError(f"the model returned shape {tuple(y.shape)}; expected {dy.shape}")
         return (y * self.tensor(dy).to(y.dtype)).sum()
+
+    def interior(self, gradient: Any) -> Any:
+        """Return the columns of interior breakpoints of a gradient in all knots (P, K)."""
+        return gradient[:, self.order : gradient.shape[1] - self.order]
 
     order = 1
     used_parts: tuple[str, ...] = ()
@@ -234,7 +234,10 @@ class TorchAdapter(Adapter):
 
     def gauss_newton(self, model: Any, x: Any) -> Any:
         """Return J^T J / N from one backward sweep for each sample and output."""
-        tensors = [tensor.requires_grad_() for tensor in _by_layer(self.coefficients(model))]
+        found = self.coefficients(model)
+        tensors = list(found) if isinstance(found, list | tuple) else [found]
+        for tensor in tensors:
+            tensor.requires_grad_()
         y = self._outputs(model, self.samples(x))
         rows = []
         for entry in y.reshape(-1):
@@ -242,7 +245,3 @@ class TorchAdapter(Adapter):
             rows.append(np.concatenate([np.asarray(self.to_papers(self.array(part))).ravel() for part in parts]))
         J = np.stack(rows)
         return J.T @ J / x.shape[0]
-
-
-def _by_layer(tensors: Any) -> list[Any]:
-    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
