@@ -35,7 +35,7 @@ from validation.descent import learning_rates
 from validation.descent.kernels import certified_kernels, tangent_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.implementations.gradients_by_hand import worst_error
-from validation.knots import coarse_grids
+from validation.knots import coarse_grids, free_knots_pareto
 from validation.ledger import LEDGER, row
 from validation.literature import autocorrelated_inputs, clamped_truncated_powers, single_layer_hessian
 from validation.literature.placed_knots import gaussian_width, grid_extension
@@ -55,6 +55,12 @@ CASES = {
         "too fast": [{"order": 2, "exponent": 4.021}, {"order": 3, "exponent": 6.0}],
         "too slow": [{"order": 2, "exponent": 4.0}, {"order": 3, "exponent": 5.979}],
         "of the other sign": [{"order": 2, "exponent": -4.0}, {"order": 3, "exponent": 6.0}],
+    }),
+    "W2, front": (lambda points: free_knots_pareto.front(points) == ["a", "b"],
+                  {"a": (1.0, 2.0), "b": (2.0, 1.0), "c": (1.0, 3.0), "d": (3.0, 1.0), "e": (2.0, 2.0)}, {
+        "a twin": {"a": (1.0, 2.0), "b": (2.0, 1.0), "c": (1.0, 2.0)},
+        "between": {"a": (1.0, 3.0), "b": (3.0, 1.0), "c": (2.0, 2.0)},
+        "beaten in both": {"a": (1.0, 2.0), "b": (0.5, 1.0)},
     }),
     "A3": (coarse_grids.holds, {2: 0.5, 3: -1.0, 4: 0.0}, {
         "too weak": {2: 0.49, 3: 1.0, 4: 1.0},

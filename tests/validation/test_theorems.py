@@ -76,6 +76,28 @@ def test_pivots_count_eigenvalues():
         assert printed_formulas.below(A, bound) == np.sum(values < float(bound))
 
 
+@pytest.mark.parametrize(
+    ("values", "holds"),
+    [
+        ((2, 3, 2, 3), True),
+        ((2, 3, Fraction(5, 2), 2), True),
+        ((2, 3, 1, 2), False),  # one below the least
+        ((2, 3, 2, 4), False),  # one above the largest
+        ((1, 3, 2, 2), False),  # the alternating vector's is not the least
+        ((2, 4, 2, 2), False),  # nor that of ones the largest
+    ],
+)
+def test_extremes_are_the_least_and_the_largest_of_all_eigenvalues(values, holds):
+    """Of the alternating vector, of ones, and of two more orthogonal to both; with the Gram matrix 2 I."""
+    vectors = [(1, -1, 1, -1), (1, 1, 1, 1), (1, 1, -1, -1), (1, -1, -1, 1)]
+    shares = [flint.fmpq(*Fraction(v, 4).as_integer_ratio()) for v in values]
+    product = flint.fmpq_mat(
+        [[sum(c * v[i] * v[j] for c, v in zip(shares, vectors, strict=True)) for j in range(4)] for i in range(4)]
+    )
+    gram = flint.fmpq_mat([[2 * int(i == j) for j in range(4)] for i in range(4)])
+    assert levels_added_up.has_extremes(gram, product, Fraction(2), Fraction(3)) == holds
+
+
 def test_constants_of_levels_and_spectra():
     assert [levels_added_up.tangent_number(r) for r in range(1, 6)] == [1, 2, 16, 272, 7936]
     assert [levels_added_up.cardinal(4, x) for x in range(5)] == [0, Fraction(1, 6), Fraction(2, 3), Fraction(1, 6), 0]

@@ -162,3 +162,14 @@ def test_pieces_are_the_family_and_its_derivatives(order, outside):
             ):
                 assert found.lo[s, q] <= value <= found.hi[s, q]
                 assert found.hi[s, q] - found.lo[s, q] <= 1e-11 * (1 + abs(value))
+
+
+def test_reference_intervals_are_the_pieces_and_as_much_as_the_domain_on_both_sides():
+    (step,) = interval_network(rk.kan([1, 1], 2, 3, domain=(-1.0, 2.0)), np.arange(4.0)).steps
+    assert step.edges[0].low.tolist() == [-4.0, -1.0, 0.0, 1.0, 2.0]
+    assert step.edges[0].high.tolist() == [-1.0, 0.0, 1.0, 2.0, 5.0]
+    (step,) = interval_network(rk.kan([1, 1], 2, 3, domain=(-1.0, 2.0), outside="natural"), np.arange(4.0)).steps
+    assert step.edges[0].left.tolist() == [-np.inf, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
+    assert (step.edges[0].low[0], step.edges[0].high[-1], step.edges[0].end) == (-5.0, 6.0, 4)
+    tiny = interval_network(rk.chebyshev_kan([1, 1], 1, domain=(2.0**60, 2.0**60 + 2.0**8)), [0.0, 1.0]).steps[0]
+    assert tiny.edges[0].low[0] < tiny.edges[0].left[1] < tiny.edges[0].left[2] < tiny.edges[0].high[-1]
