@@ -7,8 +7,8 @@ import refkan as rk
 from refkan.training.losses import LeastSquares
 from refkan.training.optimizers import minimize
 from refkan.training.optimizers.run import Iterate
-from refkan.training.optimizers.second_order import linear_layer, variable_projection
-from refkan.training.optimizers.second_order.damped_systems import OrthogonalSystem
+from refkan.training.optimizers.second_order import damped_systems, linear_layer, variable_projection
+from refkan.training.optimizers.second_order.damped_systems import NormalSystem, OrthogonalSystem
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 from tests.shared.factories import EPS
 from tests.training.optimizers.separable_problems import (
@@ -156,7 +156,7 @@ def test_a_ridge_about_the_start_leaves_what_no_sample_sees(solver):
 @pytest.mark.parametrize("geometry", [None, "relu"])
 @pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("solver", ["qr", "cholesky"])
-def test_the_reduced_system_is_the_projected_jacobian(solver, n_outputs, geometry, roughness):
+def test_the_reduced_system_is_the_projected_jacobian(solver, n_outputs, geometry, roughness, monkeypatch):
     problem, theta = problem_of("spline", n_outputs, weighted=True)
     T = None
     if geometry is not None:
@@ -177,6 +177,9 @@ def test_the_reduced_system_is_the_projected_jacobian(solver, n_outputs, geometr
     reduced = projector @ B
     iterate = Iterate(theta, *problem.value_and_gradient(theta))
     system = variable_projection._reduced_system(layer, iterate, T, solver)
+    for work, kind in ((np.inf, OrthogonalSystem), (0, NormalSystem)):  # by itself: of little work by triangles
+        monkeypatch.setattr(damped_systems, "QR_WORK", work)
+        assert isinstance(variable_projection._reduced_system(layer, iterate, T, "auto"), kind)
     scale, damping = np.ones(b.size), 1e-2 * np.max(np.sum(reduced**2, axis=0))
     # Relative to the largest entry: a ridge of 1e-5 costs five digits in the Schur complement.
     np.testing.assert_allclose(system.diagonal, np.sum(reduced**2, axis=0), rtol=0, atol=1e-9 * np.max(B * B))
