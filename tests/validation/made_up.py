@@ -103,3 +103,14 @@ def exactly(**changes):
     """Cases of P1 over the rationals, of which one leaves the domain."""
     case = {"gradient": True, "Gauss-Newton": True, "activations outside": 0}
     return [case | {"activations outside": 3}, case | changes]
+
+
+def widths(first=1.0, second=1.0):
+    """Errors of O3 on two grids, the best of each as large as may be, or times a factor."""
+    grids = {8: 0.1 * first, 16: 0.1 * second}
+    return {0: {G: {"target": [0.9, least, 0.5]} for G, least in grids.items()}}
+
+
+def beside(*float64):
+    """What float64 has beside the bounds 2 and 3 of N1; and what it does not compute."""
+    return {"norms": [{"bounds": (2.0, 3.0), "float64": value} for value in float64], "wide": [{"bounds": (1.0, 1.0)}]}

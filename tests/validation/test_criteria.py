@@ -12,6 +12,7 @@ from refkan.claims import Beside
 from refkan.claims.estimates import agree
 from refkan.claims.running.discovery import discover
 from tests.validation.made_up import (
+    beside,
     both_scale,
     exactly,
     grids,
@@ -26,12 +27,13 @@ from tests.validation.made_up import (
     proven,
     slopes,
     spectra,
+    widths,
 )
 from validation.bases import change_of_basis_spectrum, relu_form_accuracy
 from validation.conditioning import certified_conditions, condition_ratios, hessian_conditioning
 from validation.conditioning.condition_ratios import LAYER, START, TRAINED
 from validation.conditioning.network_spectra import MATRICES
-from validation.descent import learning_rates
+from validation.descent import descent_rates, learning_rates
 from validation.descent.kernels import certified_kernels, tangent_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.implementations.gradients_by_hand import worst_error
@@ -93,6 +95,10 @@ CASES = {
         "float64 above": kernels(float64=1.1),
         "float64 below": kernels(float64=-0.1),
     }),
+    "N1, float64": (certified_kernels.agree, beside(3.0 * (1 + 0.99e-9), 2.0 * (1 - 0.99e-9), 2.5), {
+        "above": beside(3.0 * (1 + 1.01e-9)),
+        "below": beside(2.5, 2.0 * (1 - 1.01e-9)),
+    }),
     "N1, norms": (lambda item: tangent_kernels.norm_is(item, 4.0), norms(), {
         "not rising": norms((2.0, 3.97, 3.95)),
         "at rest": norms((3.95, 3.95, 3.95)),
@@ -127,6 +133,10 @@ CASES = {
         "at the other end": {(8, 2.0): (1.0, 2.0**46.1), (8, 1.0): (1.0, 4.0)},
         "by the upper bound": {(8, 1.5): (1.0, 2.0**47)},
     }),
+    "O3, trained": (gaussian_width.trained, widths(), {
+        "one grid is not": widths(second=1.001),
+        "nor the other": widths(first=1.001),
+    }),
     "O4, growth": (autocorrelated_inputs.grows, [1.0, 2.0, 3.0, 10.0], {
         "not tenfold": [1.0, 2.0, 3.0, 9.9],
         "not rising": [1.0, 3.0, 3.0, 10.0],
@@ -135,6 +145,8 @@ CASES = {
     "O4, transform": (lambda pair: autocorrelated_inputs.removes(*pair), ([1.0, 4.0, 2.0], 1.0), {
         "one above": ([1.0, 4.1, 2.0], 1.0),
         "the last above": ([1.0, 1.0, 4.1], 1.0),
+        "above where there is little to remove": ([2.0, 0.5, 1.9], 0.25),
+        "above four times as much": ([8.1, 1.0, 1.0], 2.0),
     }),
     "O5": (lambda found: clamped_truncated_powers.held(found, "relative"), grids(), {
         "too large": grids(inside={"absolute": 1.0, "relative": 100.1}),
@@ -333,3 +345,8 @@ def test_other_numbers_would_have_another_verdict(id):
         for r in kept["readings"]
     ]
     assert judged_again({**kept, "readings": readings}, JUDGED[id], row(id))["status"] != "refuted"
+
+
+@pytest.mark.parametrize(("left", "counted"), [(0.5, 0.5), (1e-10, 1e-10), (1e-12, 1e-10), (0.0, 1e-10)])
+def test_what_is_left_of_a_loss_that_has_converged_is_a_bound(left, counted):
+    assert descent_rates.excess({"relu": {"excess loss, last over first": left}}, "relu") == counted
