@@ -202,3 +202,8 @@ def test_merged_knots_would_be_seen():
     interior = np.array([1e-9, 0.3, 0.7])
     space = rk.SplineSpace(np.concatenate([[-0.5, -0.25, 0.0], interior, [1.0, 1.25, 1.5]]), 3)
     assert conditions(space)["spline, unscaled"] > 1e6
+
+
+@pytest.mark.parametrize(("left", "counted"), [(0.5, 0.5), (1e-10, 1e-10), (1e-12, 1e-10), (0.0, 1e-10)])
+def test_what_is_left_of_a_loss_that_has_converged_is_a_bound(left, counted):
+    assert descent_rates.excess({"relu": {"excess loss, last over first": left}}, "relu") == counted

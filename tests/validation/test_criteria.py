@@ -33,7 +33,7 @@ from validation.bases import change_of_basis_spectrum, relu_form_accuracy
 from validation.conditioning import certified_conditions, condition_ratios, hessian_conditioning
 from validation.conditioning.condition_ratios import LAYER, START, TRAINED
 from validation.conditioning.network_spectra import MATRICES
-from validation.descent import descent_rates, learning_rates
+from validation.descent import learning_rates
 from validation.descent.kernels import certified_kernels, tangent_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.implementations.gradients_by_hand import worst_error
@@ -345,8 +345,3 @@ def test_other_numbers_would_have_another_verdict(id):
         for r in kept["readings"]
     ]
     assert judged_again({**kept, "readings": readings}, JUDGED[id], row(id))["status"] != "refuted"
-
-
-@pytest.mark.parametrize(("left", "counted"), [(0.5, 0.5), (1e-10, 1e-10), (1e-12, 1e-10), (0.0, 1e-10)])
-def test_what_is_left_of_a_loss_that_has_converged_is_a_bound(left, counted):
-    assert descent_rates.excess({"relu": {"excess loss, last over first": left}}, "relu") == counted
