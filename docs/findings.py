@@ -176,7 +176,7 @@ The set-up was found by trying others on these numbers.
 
 ### Under other readings
 
-Medians of ten runs on fewer points, one detail changed at a time: none brings all printed numbers together.
+Medians of at most ten runs on fewer points, one detail changed at a time: none brings all printed numbers together.
 
 {other_readings(kept)}
 ![Fine and multilevel training in the spline basis, by start and optimiser.](findings-starts.png)
