@@ -72,7 +72,8 @@ def minimize_multilevel(
         level, and the next one begins. Not called for levels that are resumed.
     checkpoints : Checkpoints or path, optional
         Each level's result is stored under what it depends on (problem and start on this level, steps, method and
-        options) and not computed again. A callback is no part of it: a level that it ended is not stored.
+        options) and not computed again. A level that was interrupted goes on where it was, see `checkpoint` of
+        `minimize`. A callback is no part of it: a level that it ended is not stored.
     progress : bool or callable
         As for `minimize`, on every level: ``state.stage`` says which. Levels that are resumed have no steps.
     **options

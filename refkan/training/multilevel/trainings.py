@@ -154,11 +154,11 @@ def train(
 
     def task() -> dict[str, Any]:
         measured, began = costs(), process_time()
-        result = _minimize(problem, theta, method, steps, dict(options), report, callback)
+        result = _minimize(problem, theta, method, steps, {**options, **unfinished}, report, callback)
         return {"result": asdict(result), "seconds": process_time() - began, "costs": measured}
 
     key: dict[str, Any] = {}
-    packed = None
+    packed, unfinished = None, dict[str, Any]()
     if store is not None:
         key = {
             "task": "training",
@@ -170,11 +170,15 @@ def train(
             "options": {name: fingerprint(value, f"option {name}") for name, value in options.items()},
         }
         packed = store.get(key)
+        if not callable(method):
+            unfinished = {"checkpoint": store.path(key).with_suffix(".npz")}
     resumed = packed is not None
     if packed is None:
         packed = task()
         if store is not None and not packed["result"]["message"].startswith(STOPPED):
             packed = store.run(key, lambda: packed, fresh=True)  # as it will be read back
+            for path in unfinished.values():
+                path.unlink(missing_ok=True)
     fields = dict(packed["result"])
     result = Result(history=History(**fields.pop("history")), **fields)
     if resumed:

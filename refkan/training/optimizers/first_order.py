@@ -75,20 +75,22 @@ def adam(
     "Decoupled weight decay regularization", ICLR 2019, for the decay.
     """
     rate_of = _as_schedule(learning_rate, schedule)
-    first, second = np.zeros_like(theta), np.zeros_like(theta)
+    start = run.start(theta)
+    moments = run.carried
+    moments.setdefault("first", np.zeros_like(theta))
+    moments.setdefault("second", np.zeros_like(theta))
 
     def advance(step: int, iterate: Iterate, gradient: FloatArray) -> Step:
-        nonlocal first, second
-        first = beta1 * first + (1 - beta1) * gradient
-        second = beta2 * second + (1 - beta2) * gradient**2
+        moments["first"] = beta1 * moments["first"] + (1 - beta1) * gradient
+        moments["second"] = beta2 * moments["second"] + (1 - beta2) * gradient**2
         # The averages start at 0; dividing by their total weight removes that bias.
-        mean = first / (1 - beta1**step)
-        square = second / (1 - beta2**step)
+        mean = moments["first"] / (1 - beta1**step)
+        square = moments["second"] / (1 - beta2**step)
         rate = rate_of(step - 1)
         moved = run.geometry.displacement(-rate * mean / (np.sqrt(square) + epsilon))
         return Step(run.evaluate((1 - rate * weight_decay) * iterate.theta + moved))
 
-    return run.descend(run.start(theta), steps, tolerance_gradient, advance)
+    return run.descend(start, steps, tolerance_gradient, advance)
 
 
 def _as_schedule(learning_rate: float | None, schedule: Schedule | float | None) -> Schedule:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
@@ -49,21 +50,43 @@ def lbfgs(
     start = run.start(theta)
     if steps == 0:
         return small_gradient(run.gradient(start), tolerance_gradient) or steps_done(0)
-    latest = (np.zeros_like(theta), start)
+    # SciPy does not hand out the state of its method. A run that goes on therefore makes its steps again, but takes
+    # their values and gradients from what it carries along.
+    points = run.carried
+    if run.done:
+        start = Iterate(theta, float(points["value"][0]), points["gradient"][0])
+    for name, first in (("d", np.zeros_like(theta)), ("value", start.value), ("gradient", start.gradient)):
+        points[name] = list(points.get(name, [first]))
+    latest, kept, made = (points["d"][0], start), 1, 0
 
     def iterate_at(d: FloatArray) -> Iterate:
         # The start, and the end point of each line search, are asked for again and must not be evaluated again.
-        nonlocal latest
-        if not np.array_equal(d, latest[0]):
-            latest = (d.copy(), run.evaluate(start.theta + run.geometry.displacement(d)))
-        return latest[1]
+        nonlocal latest, kept
+        if np.array_equal(d, latest[0]):
+            return latest[1]
+        moved = start.theta + run.geometry.displacement(d)
+        if kept < len(points["d"]):
+            if not np.array_equal(d, points["d"][kept]):
+                raise ValueError("checkpoint must come from the same versions of NumPy and SciPy: its steps differ")
+            iterate = Iterate(moved, float(points["value"][kept]), points["gradient"][kept])
+        else:
+            iterate = run.evaluate(moved)
+            if run.file is not None:
+                for name, entry in (("d", d.copy()), ("value", iterate.value), ("gradient", iterate.gradient)):
+                    points[name].append(entry)
+        latest, kept = (d.copy(), iterate), kept + 1
+        return iterate
 
     def value_and_gradient(d: FloatArray) -> tuple[float, FloatArray]:
         iterate = iterate_at(d)
         return iterate.value, run.gradient(iterate)
 
     def after_step(intermediate_result: OptimizeResult) -> None:
-        run.finish_step(iterate_at(intermediate_result.x))
+        nonlocal made
+        made += 1
+        iterate = iterate_at(intermediate_result.x)
+        if made > run.done:
+            run.finish_step(iterate)
 
     from scipy import optimize  # takes a tenth of a second, which others need not wait for
 
@@ -127,11 +150,12 @@ def lbfgs_fixed_step(
     line_search_fn=None``, whose iterates these are. The two-loop recursion is that of Nocedal, "Updating quasi-Newton
     matrices with limited storage", Math. Comp. 35 (1980).
     """
-    pairs, start = CorrectionPairs(history), run.start(theta)
-    length = 1.0 / max(1.0, float(np.abs(run.gradient(start)).sum()))
+    start = run.start(theta)
+    pairs = CorrectionPairs(history)
+    pairs.restore(run.carried)
+    run.carried.setdefault("length", 1.0 / max(1.0, float(np.abs(run.gradient(start)).sum())))
 
     def epoch(number: int, iterate: Iterate, gradient: FloatArray) -> Step | Ending:
-        nonlocal length
         for iteration in range(inner):
             direction = -pairs.apply(gradient)
             slope = float(gradient @ direction)
@@ -139,12 +163,13 @@ def lbfgs_fixed_step(
                 if iteration == 0:  # and so would every other epoch be
                     return Ending(True, f"converged: slope {slope:.3g} > -tolerance_change")
                 break
-            step = length * direction
+            step = float(run.carried["length"]) * direction
             after = run.evaluate(iterate.theta + run.geometry.displacement(step))
             gradient_after = run.gradient(after)
             pairs.add(step, gradient_after - gradient)
+            run.carried.update(pairs.state)
             change = abs(after.value - iterate.value)
-            iterate, gradient, length = after, gradient_after, 1.0
+            iterate, gradient, run.carried["length"] = after, gradient_after, 1.0
             if (
                 small_gradient(gradient, tolerance_gradient) is not None
                 or np.abs(step).max() <= tolerance_change
@@ -177,6 +202,17 @@ class CorrectionPairs:
         self._upper = np.zeros((capacity, capacity))  # R
         self._order = np.arange(0)  # rows of S and Y, the oldest pair first
         self._scaling = 1.0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """S, Y, R, the order of their rows and gamma."""
+        return {"S": self._s, "Y": self._y, "R": self._upper, "order": self._order, "scaling": self._scaling}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a state, if there is one."""
+        if "S" in state:
+            self._s, self._y, self._upper, self._order = (state[name].copy() for name in ("S", "Y", "R", "order"))
+            self._scaling = float(state["scaling"])
 
     def add(self, s: FloatArray, y: FloatArray) -> None:
         """Append a pair, the oldest going if there are too many; leave out one without positive curvature."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.lbfgs import lbfgs, lbfgs_fixed_step
 from refkan.training.optimizers.results import Report, Result, note, report_of
 from refkan.training.optimizers.run import Callback, Ending, Halt, Problem, ResidualProblem, Run
+from refkan.training.optimizers.run_files import RunFile
 from refkan.training.optimizers.second_order.damped_gauss_newton import gauss_newton, natural_gradient
 from refkan.training.optimizers.second_order.levenberg_marquardt import levenberg_marquardt
 from refkan.training.optimizers.second_order.variable_projection import variable_projection
@@ -51,6 +53,7 @@ def minimize(
     gradient: str | None = None,
     callback: Callback | None = None,
     progress: bool | Report | None = False,
+    checkpoint: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Result:
     r"""Minimise a problem over the flat parameters of its network.
@@ -80,6 +83,10 @@ def minimize(
     progress : bool or callable
         True: a line on the standard error stream every two seconds and at the end. Or a function called with a `State`
         after every step, such as `ProgressLines`. It changes nothing, unless it raises StopIteration as a callback may.
+    checkpoint : path, optional
+        A file (.npz) that is written after a step, at most once a second, and at the end. If it exists, the run goes on
+        from there: the points are those of a run that was never interrupted, bit for bit, and seconds count on. More
+        steps may be asked for than before. What a callback remembers is not in it.
     **options
         gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon, weight_decay,
         schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient, tolerance_change.
@@ -101,7 +108,10 @@ def minimize(
     ValueError
         For unknown names, negative steps, options out of range, ``gradient != geometry`` where that is not possible,
         a value or gradient that is not finite at the start, residuals that do not belong to the value, and matrices
-        that exceed the memory there is (nothing is allocated then).
+        that exceed the memory there is (nothing is allocated then); for a checkpoint of another method, other options,
+        another start, problem or engine.
+    OSError
+        If the checkpoint cannot be written, before the first evaluation.
     TypeError
         For options that the method does not know or misses, for a network in place of a problem, and for a problem that
         does not offer what the method needs.
@@ -133,7 +143,12 @@ def minimize(
         raise TypeError(
             f"method {method!r} needs a problem that offers residual_and_jacobian(theta); got {type(problem).__name__}"
         )
-    run = Run(problem, coordinates, callback, report, steps)
+    file = None
+    if checkpoint is not None:
+        asked = {"geometry": geometry, "gradient": gradient, **options}
+        told = ", ".join(f"{name}={value!r}" for name, value in sorted(asked.items()) if not callable(value))
+        file = RunFile(checkpoint, f"{method} with {told}")
+    run = Run(problem, coordinates, callback, report, steps, file)
     try:
         # A method that diverges overflows on its way; the run looks at every value itself.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

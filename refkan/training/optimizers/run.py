@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from time import process_time
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -12,6 +13,7 @@ import numpy as np
 from refkan.base import DegenerateNodeError, FloatArray, ShortRepr, lazy
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.results import History, Report, Result, State
+from refkan.training.optimizers.run_files import RunFile, SavedRun
 
 Callback = Callable[[State], Any]
 
@@ -75,10 +77,19 @@ class Run:
 
     A method calls `start` once, `evaluate` for every point it needs (or `attempt`, if it can do without the point), and
     `finish_step` after every step, which `descend` does for those that make one step after another.
+
+    With a file the run goes on where that one ended: `start` then returns the iterate after the last of `done` steps.
+    For that a method keeps what it carries from step to step in `carried`, as numbers, arrays and lists of them.
     """
 
     def __init__(
-        self, problem: Any, geometry: Geometry, callback: Callback | None, report: Report | None = None, steps: int = 0
+        self,
+        problem: Any,
+        geometry: Geometry,
+        callback: Callback | None,
+        report: Report | None = None,
+        steps: int = 0,
+        file: RunFile | None = None,
     ) -> None:
         self.problem, self.geometry = problem, geometry
         self._callback, self._report, self._steps = callback, report, steps
@@ -86,14 +97,46 @@ class Run:
         self._n_evaluations = 0
         self._began = process_time()
         self._caller_errstate = np.geterr()
+        self.file, self.carried, self.done = file, dict[str, Any](), 0
+        self._finished: tuple[Iterate, dict[str, Any], int]
 
     def start(self, theta: FloatArray) -> Iterate:
         """Evaluate the first point; ValueError if value or gradient are not finite there."""
+        self._start = theta
+        saved = None if self.file is None else self.file.read()
+        if saved is not None:
+            return self._go_on(saved)
         iterate, finite = self._evaluate(theta)
         if not finite:
             raise ValueError(f"theta must be a point of finite value and gradient; the value is {iterate.value}")
         self._best = iterate
         self._append(iterate)
+        return iterate
+
+    def _go_on(self, saved: SavedRun) -> Iterate:
+        """Take over what a file holds; the value and gradient there are computed anew to see whether it fits."""
+        assert self.file is not None
+        if not np.array_equal(saved.start, self._start):
+            raise ValueError(f"checkpoint {self.file.path} began with another theta: remove it, or give another name")
+        self.done = len(saved.rows) - 1
+        if self.done > self._steps:
+            raise ValueError(f"steps must be at least the {self.done} steps of checkpoint {self.file.path}")
+        iterate, best = (
+            Iterate(part["theta"], float(part["value"]), part["gradient"]) for part in (saved.current, saved.best)
+        )
+        again, _ = self._evaluate(iterate.theta)
+        if again.value != iterate.value or not np.array_equal(again.gradient, iterate.gradient):
+            raise ValueError(
+                f"checkpoint {self.file.path} belongs to another problem or engine: its point has the value "
+                f"{iterate.value!r} there and {again.value!r} here"
+            )
+        self._best, self.carried = best, saved.carried
+        self._rows = [
+            (value, norm, seconds, int(evaluations), *(None if np.isnan(entry) else float(entry) for entry in more))
+            for value, norm, seconds, evaluations, *more in saved.rows
+        ]
+        self._n_evaluations = self._rows[-1][3]
+        self._began = process_time() - self._rows[-1][2]
         return iterate
 
     def evaluate(self, theta: FloatArray) -> Iterate:
@@ -137,7 +180,7 @@ class Run:
     ) -> Ending:
         """Take steps until the gradient or a decrease is small; their numbers begin with 1."""
         gradient_at = self.gradient if gradient is None else gradient
-        for number in range(1, steps + 1):
+        for number in range(self.done + 1, steps + 1):
             slopes = gradient_at(iterate)
             if (ending := small_gradient(slopes, tolerance)) is not None:
                 return ending
@@ -156,6 +199,11 @@ class Run:
         `damping` and `step_length` are those of the step, from methods that have them.
         """
         self._append(iterate, damping, step_length)
+        if self.file is not None:
+            # A copy: a method may have begun another step when the run ends, which is to begin anew.
+            self._finished = iterate, deepcopy(self.carried), len(self._rows)
+            if self.file.is_due():
+                self._save()
         if self._callback is None and self._report is None:
             return
         value, norm, seconds, evaluations, *_ = self._rows[-1]
@@ -171,8 +219,16 @@ class Run:
         except StopIteration:
             raise Halt(f"{STOPPED} after step {state.step}") from None
 
+    def _save(self) -> None:
+        iterate, carried, count = self._finished
+        rows = np.array([[np.nan if entry is None else entry for entry in row] for row in self._rows[:count]])
+        assert self.file is not None
+        self.file.write(SavedRun(self._start, rows, vars(self._best), vars(iterate), carried))
+
     def result(self, ending: Ending) -> Result:
         """Return the best point with the history."""
+        if self.file is not None and len(self._rows) > self.done + 1:
+            self._save()
         ending = self._weigh(ending)
         *columns, damping, step_length = zip(*self._rows, strict=True)
         value, norm, seconds, evaluations = map(np.array, columns)

@@ -59,10 +59,10 @@ def self_scaled_broyden(
     value that is not finite within it ends the run. H takes n^2 numbers.
     """
     require_room(3 * theta.size**2, f"the inverse Hessian of {theta.size} parameters")
-    H: FloatArray | None = None
+    start = run.start(theta)
 
     def advance(step: int, iterate: Iterate, g: FloatArray) -> Step | Ending:
-        nonlocal H
+        H: FloatArray | None = run.carried.get("H")
         d = -g / np.linalg.norm(g) if H is None else -H @ g
         point = _search(run, iterate, d, g, max_line_search)
         if point is None and H is not None:
@@ -78,11 +78,13 @@ def self_scaled_broyden(
                 H, b = curvature / float(y @ y) * np.eye(theta.size), None
             else:
                 b = -length * float(s @ g) / curvature
-            H = updated(H, s, y, b, update)
+            run.carried["H"] = updated(H, s, y, b, update)
+        elif H is None:
+            run.carried.pop("H", None)
         decrease, scale = iterate.value - after.value, max(abs(iterate.value), abs(after.value))
         return Step(after, decrease, decrease <= tolerance_change * scale, length=length)
 
-    return run.descend(run.start(theta), steps, tolerance_gradient, advance)
+    return run.descend(start, steps, tolerance_gradient, advance)
 
 
 def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None, update: str) -> FloatArray:

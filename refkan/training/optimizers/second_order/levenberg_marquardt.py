@@ -128,16 +128,16 @@ class DampingRules:
 
 def descend(run: Run, iterate: Iterate, steps: int, model: LinearModel, rules: DampingRules) -> Ending:
     """Damped steps from `iterate`: see `levenberg_marquardt`."""
-    damping = 0.0
 
     def advance(step: int, iterate: Iterate, gradient: FloatArray) -> Step | Ending:
-        nonlocal damping
         system, value = model.system(iterate), model.objective(iterate)
         if step == 1:
             require_consistent(system, gradient, value)
         scale = rules.scale(system.diagonal)
         largest = float((system.diagonal / scale).max())
-        damping = max(damping, system.noise * largest) if step > 1 else rules.damping * largest
+        damping = rules.damping * largest
+        if step > 1:
+            damping = max(float(run.carried["damping"]), system.noise * largest)
         growth = 2.0
         for rejections in range(rules.max_rejections + 1):
             d = system.step(damping, scale)
@@ -157,7 +157,7 @@ def descend(run: Run, iterate: Iterate, steps: int, model: LinearModel, rules: D
             return Ending(False, f"no trial decreased the value: {rejections + 1} rejected in step {step}")
         small = max(decrease, predicted) <= rules.tolerance_change * value
         taken = Step(after, decrease, small, damping=damping)
-        damping *= max(1.0 / 3.0, 1.0 - (2.0 * decrease / predicted - 1.0) ** 3)
+        run.carried["damping"] = damping * max(1.0 / 3.0, 1.0 - (2.0 * decrease / predicted - 1.0) ** 3)
         return taken
 
     return run.descend(iterate, steps, rules.tolerance_gradient, advance, model.gradient)

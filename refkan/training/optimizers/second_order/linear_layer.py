@@ -94,7 +94,8 @@ class LinearLayer:
         self.problem, self._T, self._relative = problem, T, relative_ridge
         self.ridge = 0.0
         self._about_start = about_start
-        self._centre: FloatArray | float = 0.0
+        self.unit = 0.0
+        self.centre: FloatArray | float = 0.0
         Q = self._layer.n_outputs
         self._columns = np.concatenate([at.reshape(Q, -1) for at in self._positions(LINEAR_BLOCKS)], axis=1)
         self.linear: IntArray = self._where.start + self._columns
@@ -120,10 +121,8 @@ class LinearLayer:
             return None
         if self.ridge == 0.0:
             largest = float(np.diagonal(gram, axis1=1, axis2=2).max())
-            self._fix_penalties(largest or 1.0)
-            if self._about_start:
-                self._centre = self.coordinates(theta)
-        right += self.ridge * self._centre
+            self.fix_penalties(largest or 1.0, self.coordinates(theta) if self._about_start else 0.0)
+        right += self.ridge * self.centre
         moved = theta.copy()
         for q, columns in enumerate(self.linear):
             gram[q] += self._penalty_grams[q]
@@ -134,8 +133,9 @@ class LinearLayer:
             moved[columns] = g if self._T is None else self._T[np.ix_(columns, columns)] @ g
         return moved
 
-    def _fix_penalties(self, unit: float) -> None:
-        """Set ridge and roughness once and for all, relative to `unit`."""
+    def fix_penalties(self, unit: float, centre: FloatArray | float) -> None:
+        """Set ridge and roughness once and for all, relative to `unit`, and what the ridge is about."""
+        self.unit, self.centre = unit, centre
         self.ridge = self._relative * unit
         K = self.linear.shape[1]
         for penalty, w in zip(self._penalties, self.linear, strict=True):
@@ -153,7 +153,7 @@ class LinearLayer:
         """Return the residuals whose halved sum of squares is the penalty, output by output, flat."""
         g = self.coordinates(theta)
         residuals = np.einsum("qrk,qk->qr", self._penalties, g)
-        residuals[:, : g.shape[1]] -= np.sqrt(self.ridge) * self._centre
+        residuals[:, : g.shape[1]] -= np.sqrt(self.ridge) * self.centre
         return residuals.ravel()
 
     def penalty_rows(self) -> FloatArray:

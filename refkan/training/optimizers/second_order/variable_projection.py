@@ -112,14 +112,18 @@ def variable_projection(
         moved[b] += d if within is None else within @ d
         return best_at(moved)
 
-    projected = best_at(start.theta)
+    if run.done:
+        layer.fix_penalties(float(run.carried["unit"]), run.carried["centre"])
+    projected = start if run.done else best_at(start.theta)
     if projected is None:
         raise ValueError(
             "theta must be a point where the last layer's basis values, and its best value, are finite, and ridge must "
             f"exceed the rounding of the matrix of these values; got ridge={ridge}"
         )
+    run.carried.update(unit=layer.unit, centre=layer.centre)
     if b.size == 0:
-        run.finish_step(projected)
+        if not run.done:
+            run.finish_step(projected)
         return Ending(True, "converged: the network is linear in all its parameters, and they are at their best")
     model = LinearModel(
         system=lambda iterate: _reduced_system(layer, iterate, T, solver),

@@ -1,0 +1,152 @@
+"""A run that is ended at any moment goes on from its file to the same bits; files of other runs are refused by name."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.training.optimizers import run_files
+
+X = np.random.default_rng(0).uniform(size=(60, 2))
+Y = np.sin(5 * X[:, :1]) + X[:, 1:] ** 2
+
+METHODS = {
+    "gd": {"learning_rate": 0.1},
+    "adam": {"learning_rate": 0.02, "weight_decay": 1e-3},
+    "lbfgs": {},
+    "lbfgs-fixed-step": {"inner": 3, "history": 5},
+    "self-scaled-broyden": {},
+    "gauss-newton": {},
+    "natural-gradient": {},
+    "levenberg-marquardt": {},
+    "variable-projection": {"ridge_about": "start"},
+}
+
+
+def problem_and_start(widths=(2, 3, 1)):
+    net, theta = rk.kan(list(widths), order=3, intervals=3).initialize(np.random.default_rng(1), X)
+    return rk.LeastSquares(net, X, Y), theta
+
+
+def same(run, other):
+    for name in ("value", "gradient_norm", "evaluations", "damping", "step_length"):
+        first, second = getattr(run.history, name), getattr(other.history, name)
+        assert (first is None and second is None) or first.tobytes() == second.tobytes(), name
+    assert run.theta.tobytes() == other.theta.tobytes()
+    assert (run.value, run.n_evaluations, run.converged, run.message) == (
+        other.value, other.n_evaluations, other.converged, other.message,
+    )  # fmt: skip
+
+
+KILLS = int(os.environ.get("REFKAN_KILLS", "2"))
+"""How often a program is killed in the middle of its training."""
+
+
+@pytest.fixture
+def every_step(monkeypatch):
+    monkeypatch.setattr(run_files, "PAUSE", -1.0)
+
+
+@pytest.mark.parametrize("geometry", [None, "relu"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_goes_on_to_the_same_bits(method, geometry, tmp_path, every_step):
+    problem, theta = problem_and_start()
+    options = {"geometry": geometry, "steps": 12, **METHODS[method]}
+    whole = rk.minimize(problem, theta, method, **options)
+    file = tmp_path / "run.npz"
+    done = []
+
+    def interrupt(state):
+        done.append(state.step)
+        if len(done) == 3:  # in each attempt
+            raise KeyboardInterrupt
+
+    for _ in range(40):
+        done.clear()
+        try:
+            pieces = rk.minimize(problem, theta, method, callback=interrupt, checkpoint=file, **options)
+            break
+        except KeyboardInterrupt:
+            continue
+    same(pieces, whole)
+    same(rk.minimize(problem, theta, method, checkpoint=file, **options), whole)  # of a finished run
+
+
+@pytest.mark.parametrize("method", ["adam", "lbfgs", "levenberg-marquardt"])
+def test_more_steps_may_be_asked_for(method, tmp_path):
+    problem, theta = problem_and_start()
+    options = METHODS[method]
+    rk.minimize(problem, theta, method, steps=4, checkpoint=tmp_path / "run.npz", **options)
+    longer = rk.minimize(problem, theta, method, steps=9, checkpoint=tmp_path / "run.npz", **options)
+    same(longer, rk.minimize(problem, theta, method, steps=9, **options))
+    with pytest.raises(ValueError, match=r"steps must be at least the 9 steps of checkpoint"):
+        rk.minimize(problem, theta, method, steps=5, checkpoint=tmp_path / "run.npz", **options)
+
+
+def test_linear_networks_end_in_one_step_again(tmp_path):
+    problem, theta = problem_and_start((2, 1))
+    whole = rk.minimize(problem, theta, "variable-projection", steps=5)
+    for _ in range(2):
+        same(rk.minimize(problem, theta, "variable-projection", steps=5, checkpoint=tmp_path / "run.npz"), whole)
+
+
+PROGRAM = """
+import sys, numpy as np, refkan as rk
+from refkan.training.optimizers import run_files
+run_files.PAUSE = -1.0
+from tests.training.optimizers.test_checkpoints import problem_and_start
+problem, theta = problem_and_start()
+result = rk.minimize_multilevel(problem, theta, [60, 60], method=sys.argv[1], checkpoints=sys.argv[2])
+print("trained", result.theta.tobytes().hex())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "kill"), reason="it kills")
+def test_trainings_on_several_levels_survive_kills(tmp_path):
+    """SIGKILL at random times after the first file is written; nothing but results is left in the folder."""
+    problem, theta = problem_and_start()
+    method = "lbfgs"
+    expected = rk.minimize_multilevel(problem, theta, [60, 60], method=method).theta.tobytes().hex()
+    rng, kills = np.random.default_rng(3), 0
+    while True:
+        program = subprocess.Popen([sys.executable, "-c", PROGRAM, method, tmp_path], stdout=subprocess.PIPE, text=True)
+        if kills < KILLS:
+            moment = time.monotonic() + 60.0
+            while program.poll() is None and time.monotonic() < moment and not list(tmp_path.glob("[0-9a-f]*")):
+                time.sleep(0.005)
+            time.sleep(float(rng.uniform(0.0, 2.0 if kills else 0.1)))
+            program.kill()
+            kills += 1
+        out = program.communicate()[0]
+        if "trained" in out:
+            break
+    assert out.split()[1] == expected
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".tmp"}
+
+
+def test_files_of_other_runs_are_refused(tmp_path):
+    problem, theta = problem_and_start()
+    file = tmp_path / "run.npz"
+    rk.minimize(problem, theta, "adam", steps=3, checkpoint=file)
+
+    def refused(message, *, problem=problem, theta=theta, method="adam", **options):
+        with pytest.raises(ValueError, match=message):
+            rk.minimize(problem, theta, method, steps=3, checkpoint=file, **options)
+
+    refused("belongs to another run, adam with", method="lbfgs")
+    refused("belongs to another run, adam with", learning_rate=0.5)
+    refused("began with another theta", theta=theta + 1.0)
+    refused("belongs to another problem or engine", problem=rk.LeastSquares(problem.net, X, Y + 1.0))
+    with rk.use_engine("plain"):
+        changed = rk.minimize(problem, theta, "adam", steps=3).theta
+    if changed.tobytes() != rk.minimize(problem, theta, "adam", steps=3).theta.tobytes():
+        with rk.use_engine("plain"):
+            refused("belongs to another problem or engine")
+    file.write_bytes(file.read_bytes()[:200])
+    refused("checkpoint must be a file of minimize")
+    with pytest.raises(OSError, match=r"run\.npz"):
+        rk.minimize(problem, theta, "adam", steps=3, checkpoint=file / "within.npz")
