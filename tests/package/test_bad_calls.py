@@ -64,7 +64,7 @@ VALID = {
     r".* (scale|intervals) number": "one for all",
     r".* first none|.* progress none": "no directions, or as False",
     r".* factors list|.* (outputs|signs) others": "one for each refinement; names are written with str; signs alone are read",
-    r".* (checkpoints?|path|name) text": "a folder, a file, any name",
+    r".* (checkpoints?|path|name) text|.*minimize checkpoint unknown": "a folder, a file, any name",
     r"(claims\.(?!experiments\.Experiment|experiments\.Factor\.check)|plots\.convergence|training\.losses\.|training\.problems\.|training\."
     r"recipes\.own_data|training\.adaptivity\.strategies).* unknown": "any text",
     r".* (seed|steps|level|layer|output|input|derivatives?|common|cycles|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",

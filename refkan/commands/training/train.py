@@ -155,7 +155,8 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
         "of the last level, of data that of the level with the least error, "
         "DIR/network.npz (see refkan.load), DIR/history.json and DIR/figure.png, and of data DIR/network.png.",
         epilog="Levels are kept in DIR/levels: finished ones are not trained again, and one that was interrupted goes "
-        "on. BLAS gets one thread unless told otherwise, as other processes may want the cores; large networks under levenberg-marquardt on an idle machine "
+        "on. BLAS gets one thread unless told otherwise, as other processes may want the cores; large networks under "
+        "levenberg-marquardt on an idle machine "
         "gain by --threads. Exit code: 0; 1 if training failed; 2 for wrong usage; 130 if interrupted.",
     )
     p.add_argument(
