@@ -146,6 +146,10 @@ def test_wrong_ranks_are_noticed():
         smaller.verify(J)
 
 
+def test_the_text_of_a_certificate_leaves_its_null_vectors_out():
+    assert "null=" not in repr(rank_of_matrix(flint.fmpz_mat([[1, 2, 3]])))
+
+
 def test_moduli_are_primes():
     assert all(flint.fmpz(prime).is_prime() for prime in PRIMES)
 
