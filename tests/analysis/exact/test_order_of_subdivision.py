@@ -200,6 +200,21 @@ def test_progress_is_of_the_quantity_that_is_furthest():
     assert (last.attained, last.bound) == (pytest.approx(middle), pytest.approx(middle + 15 + 5))
 
 
+def test_slopes_of_either_sign_cost_no_evaluation():
+    box, found = np.array([[-1.0, 1.5]] * 2), []
+    for known in (False, True):
+
+        def quantities(boxes, known=known):
+            either = np.full_like(boxes.lo, 9.0)
+            value = waves(boxes)
+            one = Evaluation(value.over[:, :1], value.inside[:, :1])
+            return one._replace(slopes=Intervals(-either, either)) if known else one
+
+        found.append(range_over(quantities, box, absolute(1e-1), 300, greatest=True))
+    assert found[0].boxes == found[1].boxes
+    assert np.array_equal(found[0].outer.hi, found[1].outer.hi)
+
+
 @pytest.mark.parametrize("away", [-1.0, 1.0])
 @pytest.mark.parametrize("greatest", [False, True])
 def test_values_outside_of_their_enclosures_are_a_fault(away, greatest):
