@@ -67,7 +67,8 @@ VALID = {
     r".* (checkpoints?|path|name) text|.*minimize checkpoint unknown": "a folder, a file, any name",
     r"(claims\.(?!experiments\.Experiment|experiments\.Factor\.check)|plots\.convergence|training\.losses\.|training\.problems\.|training\."
     r"recipes\.own_data|training\.adaptivity\.strategies).* unknown": "any text",
-    r".* (seed|steps|level|layer|output|input|derivatives?|common|cycles|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",
+    r"(?!training\.multilevel\.vcycle steps|analysis\.conditioning\.spectrum k|networks\.layers\.).* (seed|steps|level|layer|output|input|"
+    r"derivatives?|common|cycles|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",
     r".* (x|points|statistics) (longer|shorter) 0": "as many samples as are wanted",
     r"checks\..* (x|theta) ((longer|shorter) .|0-d|flat)": "functions of one's own take points of any shape",
     r".*regression_target angle bool|.*vcycle damping bool|.*invariance_test scale bool": "arrays of numbers",
