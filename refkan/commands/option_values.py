@@ -89,7 +89,7 @@ def guarded(command: str, run: Callable[[], int], sizes: str, folder: Path | Non
             return run()
     except KeyboardInterrupt:
         return refuse(command, f"interrupted{kept_in(folder, parts)}", INTERRUPTED)
-    except (ValueError, TypeError, ImportError) as error:
+    except (ValueError, TypeError, ImportError, OverflowError) as error:
         return refuse(command, error)
     except MemoryError as error:
         return refuse(command, out_of_memory(error, sizes), FAILED)

@@ -111,7 +111,7 @@ def test_judge(file, tmp_path, capsys):
         (0.0, "spectrum", 0, "samples: 54 parameters, rank 0"),
         (1e-320, "spectrum", 2, "model.npz: weights are so small that J^T J underflows"),
         (1e300, "judge", 0, "layer 1: its inputs overflow"),
-        (1e300, "refine", 1, "values differ by nan of the largest"),
+        (1e300, "refine", 2, "refkan model refine: theta and x must keep values within float64"),
     ],
 )
 def test_weights_of_extreme_sizes(size, command, code, message, tmp_path, capsys):
