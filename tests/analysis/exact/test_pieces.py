@@ -118,6 +118,10 @@ def test_taylor_numbers_are_polynomials():
 
     p, q, outer = drawn(), drawn(), [Fraction(int(c), 4) for c in rng.integers(-9, 10, 5)]
     assert equal(taylor(p) * taylor(q), product(p, q))
+    lower = TaylorIntervals({index: part for index, part in taylor(q).parts.items() if sum(index) <= 2}, 2)
+    for both in (taylor(p) * lower, lower * taylor(p)):  # what is not known of one is not known of their product
+        assert both.order == max(map(sum, both.parts)) == 2
+        assert equal(both, {index: c for index, c in product(p, q).items() if sum(index) <= 2})
     assert equal(taylor(p) - taylor(q), {i: p[i] - q[i] for i in p})
     assert equal(2.5 - taylor(p), {i: Fraction(5, 2) * (sum(i) == 0) - p[i] for i in p})
     inner = p | {(0, 0): Fraction(0)}
