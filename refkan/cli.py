@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import refkan
 from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, refuse
-from refkan.commands import add_info, add_model, add_predict, add_spectrum, add_train_parser, add_verify
+from refkan.commands import add_certify, add_info, add_model, add_predict, add_spectrum, add_train_parser, add_verify
 from refkan.commands.conform import add_parsers
 from refkan.commands.threads import restart_with_threads
 from refkan.kernels.engine_option import EngineError, chosen_engine
@@ -52,6 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
     parser.set_defaults(run=None, engine_otherwise=lambda chosen: "auto")
     commands = parser.add_subparsers(title="commands")
-    for add in (add_info, add_model, add_predict, add_spectrum, add_train_parser, add_verify, add_parsers):
+    for add in (
+        add_certify, add_info, add_model, add_predict, add_spectrum, add_train_parser, add_verify, add_parsers
+    ):  # fmt: skip
         add(commands)
     return parser

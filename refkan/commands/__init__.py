@@ -1,5 +1,6 @@
 """Subcommands of `refkan`, one a file: each adds its parser, whose default `run` does the work and returns a code."""
 
+from refkan.commands.certify import add_certify
 from refkan.commands.info import add_info
 from refkan.commands.model import add_model
 from refkan.commands.predict import add_predict
@@ -7,4 +8,4 @@ from refkan.commands.spectra.spectrum import add_spectrum
 from refkan.commands.training.train import add_train_parser
 from refkan.commands.verify import add_verify
 
-__all__ = ["add_info", "add_model", "add_predict", "add_spectrum", "add_train_parser", "add_verify"]
+__all__ = ["add_certify", "add_info", "add_model", "add_predict", "add_spectrum", "add_train_parser", "add_verify"]

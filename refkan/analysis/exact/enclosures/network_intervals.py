@@ -182,7 +182,7 @@ def interval_network(net: Network, theta: Any, name: str = "net") -> IntervalNet
     require_rounding_to_nearest()
     check_type(name, net, Network)
     net.require_bound()
-    net, theta = _with_fixed_constants(
+    net, theta = with_fixed_constants(
         net, real("theta", as_vector("theta" if name == "net" else f"{name}_theta", theta, net.n_params))
     )
     evaluation = truth.of(net, theta, [])
@@ -196,7 +196,7 @@ def interval_network(net: Network, theta: Any, name: str = "net") -> IntervalNet
     return IntervalNetwork(tuple(steps), net.widths[0], net.widths[-1], domains)
 
 
-def _with_fixed_constants(net: Network, theta: FloatArray) -> tuple[Network, FloatArray]:
+def with_fixed_constants(net: Network, theta: FloatArray) -> tuple[Network, FloatArray]:
     """Freeze statistics, and free knots, at theta: the parameters s of these are left out."""
     frozen = net.freeze(theta)
     fixed = frozen.with_fixed_knots(theta)

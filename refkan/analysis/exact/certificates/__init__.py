@@ -1,0 +1,1 @@
+"""Certificates that an independent program checks again: statements about a network, each with what proves it."""

@@ -1,0 +1,128 @@
+"""A certificate: a network as it is, a box, samples, and all that is proven about them, as data for a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from refkan.analysis.exact.certificates.curvature_statements import condition_statement, rank_statement
+from refkan.analysis.exact.certificates.statements import (
+    MOST_INPUTS,
+    NotProvenError,
+    Posed,
+    Statement,
+    hexadecimal,
+    largest_residual,
+    over_box,
+)
+from refkan.analysis.exact.enclosures.network_intervals import with_fixed_constants
+from refkan.analysis.exact.ranks.network_rows import checked
+from refkan.base.array_types import FloatArray
+from refkan.base.errors import ConvergenceError
+from refkan.networks import Network
+from refkan.training.losses import LeastSquares
+
+FORMAT = "refkan certificate 1"
+
+KINDS = ("spline", "relu", "scaled-relu", "chebyshev")
+
+Samples = tuple[FloatArray, FloatArray]
+
+
+def certificate(
+    net: Network,
+    theta: FloatArray,
+    box: FloatArray,
+    samples: Samples | None = None,
+    tolerance: float = 1e-2,
+    budget: int = 5000,
+    progress: Callable[[str], Any] = lambda line: None,
+) -> dict[str, Any]:
+    """Prove what can be proven about a network in a box (P, 2) and at samples, each statement with its witness.
+
+    Mean-std and min-max maps are those of ``net.freeze(theta)``, free knots those of ``net.with_fixed_knots(theta)``;
+    under outside="error" the end pieces go on.
+
+    Returns
+    -------
+    dict
+        The content of the file: "network", "box", "samples", "statements", and what could not be stated, "unproven".
+
+    Raises
+    ------
+    ValueError
+        For networks of other parts than the independent checker knows, and boxes that do not fit.
+    """
+    net.require_bound()
+    fixed, theta = with_fixed_constants(net, theta)
+    data = network_data(fixed, theta)
+    posed = Posed.of(fixed, theta, box, tolerance, budget)
+    plan = [*over_box(posed), *(() if samples is None else _at_samples(posed, fixed, theta, *samples))]
+    statements, unproven = _proven(plan, progress)
+    exact = None if samples is None else {"x": hexadecimal(samples[0]), "y": hexadecimal(samples[1])}
+    parts = {"network": data, "box": hexadecimal(box), "samples": exact}
+    return {"format": FORMAT, **parts, "statements": statements, "unproven": unproven}
+
+
+def _proven(
+    plan: Iterable[tuple[str, Callable[[], Statement]]], progress: Callable[[str], Any]
+) -> tuple[list[Statement], list[dict[str, str]]]:
+    statements, unproven = [], []
+    for name, state in plan:
+        progress(name)
+        try:
+            statements.append(state())
+        except (NotProvenError, ConvergenceError, ImportError, ValueError) as error:
+            unproven.append({"statement": name, "why": str(error)})
+    return statements, unproven
+
+
+def _at_samples(
+    posed: Posed, net: Network, theta: FloatArray, x: FloatArray, y: FloatArray
+) -> Iterable[tuple[str, Callable[[], Statement]]]:
+    for q in range(y.shape[1]):
+        yield f"largest residual of output {q + 1}", lambda q=q: largest_residual(posed, q, x, y)  # type: ignore[misc]
+    problem = checked(LeastSquares(net, x, y), theta)
+    ranks: list[int | None] = []
+
+    def of_jacobian() -> Statement:
+        statement = rank_statement(problem)
+        ranks.append(statement["high"])
+        return statement
+
+    yield "rank of the Jacobian", of_jacobian
+    yield "condition of the Gauss-Newton matrix", lambda: condition_statement(problem, *ranks or [None])
+
+
+def network_data(net: Network, theta: FloatArray) -> dict[str, Any]:
+    """A network by its knots, coefficients and maps, every float as exact text.
+
+    Raises
+    ------
+    ValueError
+        If it has parts that the checker does not know.
+    """
+    layers = []
+    for k, (layer, blocks) in enumerate(zip(net.layers, net.unpack(theta), strict=True)):
+        form = layer.truth_form()
+        form = form.get("spline", form)
+        if form["kind"] not in KINDS or form.get("order", 2) < 2:
+            raise ValueError(
+                f"a certificate takes layers of splines, ReLU powers (of order 2 or more, with SiLU or without it) and "
+                f"Chebyshev polynomials; layer {k} is {layer.describe()}"
+            )
+        outside = "polynomial" if form["outside"] == "error" else form["outside"]
+        order, knots = form.get("order", form.get("degree", 0) + 1), form.get("knots", form.get("domains"))
+        exact = {"knots": knots, "coefficients": blocks["coefficients"]}
+        edges = {"base": blocks.get("w_b"), "scale": blocks.get("w_s")}
+        silu = {name: None if values is None else hexadecimal(values) for name, values in edges.items()}
+        fixed = {"kind": form["kind"], "order": order, "outside": outside}
+        layers.append(fixed | {name: hexadecimal(values) for name, values in exact.items()} | silu)
+    if net.widths[0] > MOST_INPUTS:
+        raise ValueError(f"a certificate takes at most {MOST_INPUTS} inputs; the network has {net.widths[0]}")
+    maps = [node_map.truth_form() for node_map in net.node_maps]
+    return {"layers": layers, "maps": [_exact_map(form) for form in maps]}
+
+
+def _exact_map(form: dict[str, Any]) -> dict[str, Any]:
+    return {name: values if name == "kind" else hexadecimal(values) for name, values in form.items()}

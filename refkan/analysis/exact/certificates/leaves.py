@@ -1,0 +1,118 @@
+r"""Boxes cut into leaves on which an enclosure suffices, and the cuts written down.
+
+A string describes them: a letter cuts along that input, its lower part described next and then its upper part, and a
+point ends a part. The cut is at the knot of the first layer inside that is next to the middle, or at the middle. Who
+reads it cuts at the same floats, whatever arithmetic is used, and covers the box whatever the string says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from string import ascii_lowercase
+
+import numpy as np
+
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, quiet
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
+
+ROUND = 512
+"""Parts cut before the worst are chosen again."""
+
+LEAF = "."
+INPUTS = ascii_lowercase
+"""Letters of the inputs."""
+
+Enclosed = Callable[[Intervals], tuple[Intervals, FloatArray]]
+"""Boxes (B, P) -> a quantity over each (B,), and how much it moves along each input there (B, P), any scale."""
+
+
+@dataclass(frozen=True, eq=False)
+class Leaves(ShortRepr):
+    """Leaves of a box.
+
+    Attributes
+    ----------
+    text : str
+        The cuts.
+    low, high : float
+        The quantity lies between them on every leaf.
+    count : int
+    reached : bool
+        Whether every leaf keeps to the bounds asked for.
+    """
+
+    text: str
+    low: float
+    high: float
+    count: int
+    reached: bool
+
+
+@quiet()
+def cut_into_leaves(
+    enclosed: Enclosed,
+    box: FloatArray,
+    knots: list[FloatArray],
+    wanted: Callable[[], tuple[float, float]],
+    budget: int,
+) -> Leaves:
+    """Cut a box (P, 2) until a quantity keeps within bounds on every leaf, the leaves that miss them most first.
+
+    Parameters
+    ----------
+    enclosed : callable
+    box : array (P, 2)
+    knots : list of array
+        Where each input is cut first.
+    wanted : callable
+        The bounds; asked again after each round, as points met in it may widen them.
+    budget : int
+        Leaves, at most.
+    """
+    boxes = Intervals(box[None, :, 0], box[None, :, 1])
+    over, weights = enclosed(boxes)
+    axes, below = [-1], [(0, 0)]  # of every part: the input cut along, and the numbers of its own parts
+    leaf = np.zeros(1, dtype=int)  # the number of the part that each row of boxes is
+    while True:
+        low, high = wanted()
+        missed = np.fmax(low - over.lo, over.hi - high)
+        missed = np.where(np.isnan(missed), np.inf, missed)
+        rows = np.argsort(-missed, kind="stable")[: min(ROUND, budget - leaf.size)]
+        cuts = [(row, *_cut(boxes[row], weights[row], knots)) for row in rows[missed[rows] > 0].tolist()]
+        cuts = [(row, p, at) for row, p, at in cuts if boxes.lo[row, p] < at < boxes.hi[row, p]]
+        if not cuts:
+            break
+        chosen, inputs, ends = (np.array(column) for column in zip(*cuts, strict=True))
+        parts = boxes[np.repeat(chosen, 2)]
+        parts.hi[0::2][np.arange(chosen.size), inputs] = ends
+        parts.lo[1::2][np.arange(chosen.size), inputs] = ends
+        for row, p in zip(chosen.tolist(), inputs.tolist(), strict=True):
+            axes[leaf[row]], below[leaf[row]] = p, (len(axes), len(axes) + 1)
+            axes += [-1, -1]
+            below += [(0, 0), (0, 0)]
+        more, more_weights = enclosed(parts)
+        kept = np.setdiff1d(np.arange(leaf.size), chosen)
+        boxes, over = concatenated([boxes[kept], parts]), concatenated([over[kept], more])
+        weights = np.concatenate([weights[kept], more_weights])
+        leaf = np.concatenate([leaf[kept], np.arange(len(axes) - 2 * chosen.size, len(axes))])
+    return Leaves(_text(axes, below), float(over.lo.min()), float(over.hi.max()), leaf.size, bool((missed <= 0).all()))
+
+
+def _cut(part: Intervals, weights: FloatArray, knots: list[FloatArray]) -> tuple[int, float]:
+    """The input that moves the quantity most, and where it is cut."""
+    widths = part.hi - part.lo
+    p = int(np.argmax(np.where(widths > 0, weights if (weights * (widths > 0)).any() else widths, -1.0)))
+    middle = float(part.middle[p])
+    inside = knots[p][(part.lo[p] < knots[p]) & (knots[p] < part.hi[p])]
+    return p, float(inside[np.argmin(np.abs(inside - middle))]) if inside.size else middle
+
+
+def _text(axes: list[int], below: list[tuple[int, int]]) -> str:
+    letters, waiting = [], [0]
+    while waiting:
+        part = waiting.pop()
+        letters.append(LEAF if axes[part] < 0 else INPUTS[axes[part]])
+        waiting += below[part][::-1] if axes[part] >= 0 else ()
+    return "".join(letters)

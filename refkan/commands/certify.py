@@ -1,0 +1,147 @@
+"""`refkan certify`: what is proven about a trained network, as text and as files that another program checks."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import refkan
+from refkan.analysis.exact import bounding_box
+from refkan.analysis.exact.certificates.certified_network import Samples, certificate
+from refkan.base import FloatArray, check_count, check_positive, located
+from refkan.base.atomic_files import read_file, write_atomically
+from refkan.base.long_runs.exit_codes import OK, say
+from refkan.commands.certificate_page import page, text_of
+from refkan.commands.number_files import read_numbers
+from refkan.commands.option_values import check_file, guarded, in_words, path
+from refkan.interop import read_model
+from refkan.interop.model_files import is_network
+from refkan.kernels.engine_option import add_engine_option
+from refkan.networks import Network, load
+
+MOST_LEAVES = 10_000_000
+
+Named = tuple[Network, FloatArray, list[str]]
+"""A network, its parameters, and the names of its inputs and outputs."""
+
+
+def add_certify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `certify`."""
+    p = commands.add_parser(
+        "certify",
+        help="what is proven about a trained network in a box: a certificate that another program checks",
+        description="Prove the range of each output in a box of inputs, where it rises and falls with each input, the "
+        "Lipschitz constant and, where the box is that of samples, the largest residual, the rank of the Jacobian and "
+        "the condition number of the Gauss-Newton matrix. What cannot be proven says why. With --json or --html the "
+        "network, the statements and all that is needed to check them go to a file, which the program "
+        "check_certificate.py accepts or rejects, over rational numbers and without refkan: "
+        "python -m check_certificate FILE.",
+        epilog="Networks of splines, ReLU powers and Chebyshev polynomials, with SiLU or without it, of refkan or "
+        "of pykan, efficient-kan and jaxkan. Exit code: 0; 2 for wrong usage or a file that cannot be used; 130 if "
+        "interrupted.",
+    )
+    p._negative_number_matcher = re.compile(r"-[\d.].*")  # so that -1:1 is a value and no option
+    p.add_argument("network", type=path, metavar="NETWORK.npz", help="written by refkan, or a state dict")
+    p.add_argument(
+        "--box",
+        nargs="+",
+        metavar="DATA.csv|LOW:HIGH",
+        help="a file of samples, whose box is taken: inputs, and outputs where there are any; or an interval for each "
+        "input; default: the domain of the network",
+    )
+    told = "of bounds, relative to the range; default: %(default)s"
+    p.add_argument("--tolerance", type=float, default=1e-2, help=told)
+    p.add_argument(
+        "--leaves", type=int, default=5000, metavar="N", help="parts of the box for a statement; default: %(default)s"
+    )
+    p.add_argument("--json", type=path, metavar="FILE.json", help="where to write the certificate")
+    p.add_argument("--html", type=path, metavar="FILE.html", help="where to write it as a page that holds it")
+    add_engine_option(p)
+    p.set_defaults(run=lambda chosen: guarded("refkan certify", lambda: _run(chosen), "fewer --leaves"))
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    check_positive("--tolerance", chosen.tolerance)
+    check_count("--leaves", chosen.leaves, 1, MOST_LEAVES)
+    for option in ("json", "html"):
+        if getattr(chosen, option) is not None:
+            check_file(f"--{option}", getattr(chosen, option))
+    net, theta, names = _named_network(chosen.network)
+    box, samples = _box(chosen.box, net, names)
+    found = certificate(net, theta, box, samples, chosen.tolerance, chosen.leaves, lambda name: say(f"  {name}"))
+    found["about"] = {
+        "file": chosen.network.name,
+        "sha256": hashlib.sha256(read_file(chosen.network)).hexdigest(),
+        "network": str(net),
+        "names": names,
+        "tolerance": chosen.tolerance,
+        "refkan": refkan.__version__,
+    }
+    print(text_of(found))
+    if chosen.json is not None:
+        write_atomically(chosen.json, (json.dumps(found, allow_nan=False) + "\n").encode("ascii"))
+    if chosen.html is not None:
+        write_atomically(chosen.html, page(found).encode())
+    return OK
+
+
+def _named_network(file: Path) -> Named:
+    """A network in a file, its parameters, and the names of its inputs and outputs, as far as the file tells."""
+    notes: dict[str, Any] = {}
+    try:
+        with located("NETWORK.npz"):
+            if is_network(file):
+                net, theta, notes = load(file, return_notes=True)
+            else:
+                net, theta = read_model(file)
+    except OSError as error:
+        raise ValueError(in_words("NETWORK.npz", error) if error.filename else f"NETWORK.npz: {error}") from error
+    P, Q = net.widths[0], net.widths[-1]
+    return net, theta, notes.get("columns") or [*(f"x{p + 1}" for p in range(P)), *(f"y{q + 1}" for q in range(Q))]
+
+
+def _box(given: Sequence[str] | None, net: Network, names: Sequence[str]) -> tuple[FloatArray, Samples | None]:
+    """The box (P, 2) that was asked for, and samples where a file has them."""
+    P, Q = net.widths[0], net.widths[-1]
+    if given is None:
+        return np.array(net.layers[0].domains), None
+    if len(given) == 1 and ":" not in given[0]:
+        return _box_of_samples(Path(given[0]), P, Q, names)
+    sides = [_side(text) for text in given]
+    if len(sides) != P:
+        raise ValueError(f"--box must have an interval LOW:HIGH for each of the {P} inputs; got {len(sides)}")
+    return np.array(sides), None
+
+
+def _side(text: str) -> tuple[float, float]:
+    try:
+        low, high = map(float, text.split(":"))
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ValueError(f"--box must be a file, or intervals LOW:HIGH of finite numbers, LOW <= HIGH; got {text!r}")
+    return low, high
+
+
+def _box_of_samples(file: Path, P: int, Q: int, names: Sequence[str]) -> tuple[FloatArray, Samples | None]:
+    def columns(header: Sequence[str] | None) -> Sequence[str] | None:
+        if header is None or not set(names[:P]) <= set(header):
+            return None
+        return names if set(names) <= set(header) else names[:P]
+
+    rows = read_numbers("--box", file, columns=columns).rows
+    if rows.shape[1] not in (P, P + Q):
+        raise ValueError(
+            f"--box: {file} must have {P} columns, the inputs, or {P + Q}, the inputs and then the outputs; got "
+            f"{rows.shape[1]}: leave out the others, or name them in a header as in the training"
+        )
+    x, y = rows[:, :P].copy(), rows[:, P:].copy()
+    return bounding_box(x), (x, y) if y.shape[1] else None
