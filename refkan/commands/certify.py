@@ -104,8 +104,8 @@ def _named_network(file: Path) -> Named:
                 net, theta = read_model(file)
     except OSError as error:
         raise ValueError(in_words("NETWORK.npz", error) if error.filename else f"NETWORK.npz: {error}") from error
-    P, Q = net.widths[0], net.widths[-1]
-    return net, theta, notes.get("columns") or [*(f"x{p + 1}" for p in range(P)), *(f"y{q + 1}" for q in range(Q))]
+    unnamed = [f"x{p + 1}" for p in range(net.widths[0])] + [f"y{q + 1}" for q in range(net.widths[-1])]
+    return net, theta, notes.get("columns") or unnamed
 
 
 def _box(given: Sequence[str] | None, net: Network, names: Sequence[str]) -> tuple[FloatArray, Samples | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from refkan.analysis.exact.certificates.curvature_statements import condition_statement, rank_statement
@@ -27,6 +28,7 @@ FORMAT = "refkan certificate 1"
 KINDS = ("spline", "relu", "scaled-relu", "chebyshev")
 
 Samples = tuple[FloatArray, FloatArray]
+Plan = Iterator[tuple[str, Callable[[], Statement]]]
 
 
 def certificate(
@@ -67,31 +69,34 @@ def certificate(
 def _proven(
     plan: Iterable[tuple[str, Callable[[], Statement]]], progress: Callable[[str], Any]
 ) -> tuple[list[Statement], list[dict[str, str]]]:
+    """Statements, and what could not be stated, or not as closely as asked for."""
     statements, unproven = [], []
     for name, state in plan:
         progress(name)
         try:
             statements.append(state())
+            why = statements[-1].pop("remark", "")
         except (NotProvenError, ConvergenceError, ImportError, ValueError) as error:
-            unproven.append({"statement": name, "why": str(error)})
+            why = str(error)
+        if why:
+            unproven.append({"statement": name, "why": why})
     return statements, unproven
 
 
-def _at_samples(
-    posed: Posed, net: Network, theta: FloatArray, x: FloatArray, y: FloatArray
-) -> Iterable[tuple[str, Callable[[], Statement]]]:
+def _at_samples(posed: Posed, net: Network, theta: FloatArray, x: FloatArray, y: FloatArray) -> Plan:
     for q in range(y.shape[1]):
-        yield f"largest residual of output {q + 1}", lambda q=q: largest_residual(posed, q, x, y)  # type: ignore[misc]
-    problem = checked(LeastSquares(net, x, y), theta)
-    ranks: list[int | None] = []
+        yield f"largest residual of output {q + 1}", partial(largest_residual, posed, q, x, y)
+    problem, ranks = checked(LeastSquares(net, x, y), theta), []
 
     def of_jacobian() -> Statement:
-        statement = rank_statement(problem)
-        ranks.append(statement["high"])
-        return statement
+        ranks.append(rank_statement(problem))
+        return ranks[0]
 
     yield "rank of the Jacobian", of_jacobian
-    yield "condition of the Gauss-Newton matrix", lambda: condition_statement(problem, *ranks or [None])
+    yield (
+        "condition of the Gauss-Newton matrix",
+        lambda: condition_statement(problem, ranks[0]["high"] if ranks else None),
+    )
 
 
 def network_data(net: Network, theta: FloatArray) -> dict[str, Any]:
@@ -106,23 +111,21 @@ def network_data(net: Network, theta: FloatArray) -> dict[str, Any]:
     for k, (layer, blocks) in enumerate(zip(net.layers, net.unpack(theta), strict=True)):
         form = layer.truth_form()
         form = form.get("spline", form)
-        if form["kind"] not in KINDS or form.get("order", 2) < 2:
+        order = form.get("order", form.get("degree", 0) + 1)
+        if form["kind"] not in KINDS or order < 2:
             raise ValueError(
-                f"a certificate takes layers of splines, ReLU powers (of order 2 or more, with SiLU or without it) and "
+                "a certificate takes layers of splines, ReLU powers (of order 2 or more, with SiLU or without it) and "
                 f"Chebyshev polynomials; layer {k} is {layer.describe()}"
             )
+        numbers = {"knots": form.get("knots", form.get("domains")), "coefficients": blocks["coefficients"]}
+        exact = {name: hexadecimal(values) for name, values in numbers.items()}
+        silu = {
+            name: hexadecimal(blocks[w]) if w in blocks else None for name, w in (("base", "w_b"), ("scale", "w_s"))
+        }
         outside = "polynomial" if form["outside"] == "error" else form["outside"]
-        order, knots = form.get("order", form.get("degree", 0) + 1), form.get("knots", form.get("domains"))
-        exact = {"knots": knots, "coefficients": blocks["coefficients"]}
-        edges = {"base": blocks.get("w_b"), "scale": blocks.get("w_s")}
-        silu = {name: None if values is None else hexadecimal(values) for name, values in edges.items()}
-        fixed = {"kind": form["kind"], "order": order, "outside": outside}
-        layers.append(fixed | {name: hexadecimal(values) for name, values in exact.items()} | silu)
+        layers.append({"kind": form["kind"], "order": order, "outside": outside} | exact | silu)
     if net.widths[0] > MOST_INPUTS:
         raise ValueError(f"a certificate takes at most {MOST_INPUTS} inputs; the network has {net.widths[0]}")
-    maps = [node_map.truth_form() for node_map in net.node_maps]
-    return {"layers": layers, "maps": [_exact_map(form) for form in maps]}
-
-
-def _exact_map(form: dict[str, Any]) -> dict[str, Any]:
-    return {name: values if name == "kind" else hexadecimal(values) for name, values in form.items()}
+    forms = [node_map.truth_form() for node_map in net.node_maps]
+    maps = [{k: v if k == "kind" else hexadecimal(v) for k, v in form.items()} for form in forms]
+    return {"layers": layers, "maps": maps}
