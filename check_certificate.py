@@ -418,7 +418,9 @@ class Network:
             self.layers.append(Layer(layer, P))
             P = self.layers[-1].Q
         require(self.layers, "the network has no layers")
-        maps = listing(maps, lambda entry: entry, len(self.layers) - 1, "the maps")
+        maps = listing(maps, lambda entry: entry, None, "the maps")
+        self.closed = len(maps) == len(self.layers)  # by a map behind the last layer
+        require(self.closed or len(maps) == len(self.layers) - 1, "the number of maps is wrong")
         self.maps = [NodeMap(value, layer.Q) for value, layer in zip(maps, self.layers, strict=False)]
         self.P, self.Q = self.layers[0].P, P
         self.starts, n = [], 0
@@ -467,6 +469,7 @@ class Network:
 
     def jacobian(self, x, bits):
         """dF_q/dtheta (Q dicts by number of the parameter) at a point: exact for bits = None, of rational networks."""
+        require(not self.closed, "parameters in front of a last map are not looked at")
         z, passed = [(x_p, x_p) for x_p in x], []
         for k, layer in enumerate(self.layers):
             rows = [layer.row(p, z[p]) for p in range(layer.P)]

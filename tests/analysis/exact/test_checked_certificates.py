@@ -12,6 +12,7 @@ import check_certificate
 import refkan as rk
 from refkan.analysis.exact.certificates.certified_network import certificate
 from refkan.interop import read_model
+from tests.interop.models import efficient_state, pykan_state
 
 UNIT = [[0.0, 1.0]]
 
@@ -36,16 +37,13 @@ def trained(folder):
     return (net, theta), x[:12]
 
 
-def imported(folder):
-    rng = np.random.default_rng(5)
-    grid, state = np.linspace(-2.2, 2.2, 12), {}
-    for k, (P, Q) in enumerate(((2, 3), (3, 1))):
-        state[f"layers.{k}.grid"] = np.tile(grid, (P, 1))
-        state[f"layers.{k}.base_weight"] = rng.normal(size=(Q, P))
-        state[f"layers.{k}.spline_weight"] = 0.1 * rng.normal(size=(Q, P, 8))
-        state[f"layers.{k}.spline_scaler"] = rng.normal(size=(Q, P))
-    np.savez(folder / "model.npz", **state)
-    return read_model(folder / "model.npz"), rng.uniform(size=(12, 2))
+def imported(make):
+    def read(folder):
+        rng = np.random.default_rng(5)
+        np.savez(folder / "model.npz", **make(rng, [2, 2, 1]))
+        return read_model(folder / "model.npz"), rng.uniform(size=(12, 2))
+
+    return read
 
 
 NETWORKS = {
@@ -61,7 +59,8 @@ NETWORKS = {
     "silu": built([1, 2, 1], 4, 3, edge="silu"),
     "Chebyshev": lambda folder: initialized(rk.chebyshev_kan([2, 2, 1], 4)),
     "trained": trained,
-    "imported": imported,
+    "pykan": imported(pykan_state),
+    "efficient-kan": imported(efficient_state),
 }
 
 
@@ -96,6 +95,8 @@ def test_certificates_are_accepted_and_true(name, tmp_path, capsys):
         if statement["kind"] == "range":
             F = values[:, statement["output"]]
             assert bounds[0] <= F.min() <= F.max() <= bounds[1]
+            low, high = rk.exact.enclose(net, theta, box).value[statement["output"]]
+            assert low <= F.min() <= F.max() <= high
             assert bounds[1] - bounds[0] <= 1.5 * np.ptp(F)
         if statement["kind"] == "lipschitz":
             assert slopes.max() <= bounds[1] <= 3 * bounds[0]

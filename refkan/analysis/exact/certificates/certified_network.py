@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from refkan.analysis.exact.certificates.curvature_statements import condition_statement, rank_statement
 from refkan.analysis.exact.certificates.statements import (
@@ -21,6 +23,7 @@ from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.base.array_types import FloatArray
 from refkan.base.errors import ConvergenceError
 from refkan.networks import Network
+from refkan.networks.layers import DenseLayer, Layer
 from refkan.training.losses import LeastSquares
 
 FORMAT = "refkan certificate 1"
@@ -87,6 +90,9 @@ def _at_samples(posed: Posed, net: Network, theta: FloatArray, x: FloatArray, y:
     for q in range(y.shape[1]):
         yield f"largest residual of output {q + 1}", partial(largest_residual, posed, q, x, y)
     problem, ranks = checked(LeastSquares(net, x, y), theta), []
+    if isinstance(net.layers[-1], DenseLayer):
+        yield "rank and condition", partial(_not_handed_on, "the layer behind the last map has parameters of its own")
+        return
 
     def of_jacobian() -> Statement:
         ranks.append(rank_statement(problem))
@@ -99,6 +105,17 @@ def _at_samples(posed: Posed, net: Network, theta: FloatArray, x: FloatArray, y:
     )
 
 
+def _not_handed_on(why: str) -> Statement:
+    raise NotProvenError(why)
+
+
+def is_identity(layer: Layer, blocks: Mapping[str, Any]) -> bool:
+    """Whether the outputs of a layer are its inputs."""
+    if not isinstance(layer, DenseLayer) or layer.activation != "identity":
+        return False
+    return np.array_equal(blocks["weights"], np.eye(layer.n_inputs)) and not np.any(blocks.get("bias", 0.0))
+
+
 def network_data(net: Network, theta: FloatArray) -> dict[str, Any]:
     """A network by its knots, coefficients and maps, every float as exact text.
 
@@ -109,6 +126,8 @@ def network_data(net: Network, theta: FloatArray) -> dict[str, Any]:
     """
     layers = []
     for k, (layer, blocks) in enumerate(zip(net.layers, net.unpack(theta), strict=True)):
+        if k and k == len(net.node_maps) and is_identity(layer, blocks):
+            break  # what imported models have behind their last map
         form = layer.truth_form()
         form = form.get("spline", form)
         order = form.get("order", form.get("degree", 0) + 1)

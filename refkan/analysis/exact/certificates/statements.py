@@ -20,6 +20,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, 
 from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.polynomial_pieces import Sides
 from refkan.analysis.exact.enclosures.scalar_functions import Derivatives
+from refkan.analysis.exact.enclosures.subdivision import of_range
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
@@ -33,9 +34,6 @@ CORNERS = 6
 
 SHOWN = 4
 """Points of the steepest slopes that are tried in every round."""
-
-LEVEL = 2.0**-20
-"""The part of the largest value that a range counts as at least."""
 
 STEP = 2.0**-20
 """Distance of two points that show a slope, relative to the sides of the box."""
@@ -73,9 +71,18 @@ class Posed(ShortRepr):
 
     @classmethod
     def of(cls, net: Any, theta: FloatArray, box: FloatArray, tolerance: float, budget: int) -> Posed:
-        """Read a network whose first layer has knots, or domains."""
+        """Read a network whose first layer has knots, or domains.
+
+        Raises
+        ------
+        ValueError
+            If an edge jumps.
+        """
         steps = interval_network(net, theta)
         apart = [SeparateEdges(**vars(step)) if isinstance(step, EdgeStep) else step for step in steps.steps]
+        edges = [pieces for step in apart if isinstance(step, EdgeStep) for pieces in step.edges]
+        if min(int(pieces.smoothness.min()) for pieces in edges) < 0:
+            raise ValueError("a certificate takes continuous networks; an edge jumps, where too many knots meet")
         first = apart[0]
         assert isinstance(first, SeparateEdges)
         cuts = [getattr(family, "knots", family.domain) for family in first.layer.families]
@@ -162,7 +169,7 @@ def range_of_output(posed: Posed, q: int) -> Statement:
 
     def wanted() -> tuple[float, float]:
         low, high = -least.value, greatest.value
-        room = posed.tolerance * max(high - low, LEVEL * max(abs(low), abs(high)))
+        room = float(of_range(posed.tolerance)(np.array(low), np.array(high)))
         return low - room, high + room
 
     x, at = posed.sample
