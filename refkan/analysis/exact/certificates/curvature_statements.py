@@ -67,6 +67,8 @@ def condition_statement(problem: Problem, rank: int | None) -> Statement:
     rows, M = problem.n_rows, problem.net.n_params
     size = min(rows, M)
     rank = size if rank is None else rank
+    if not rank:
+        raise NotProvenError("the Jacobian is zero: there is no condition number")
     if size > MOST_ROWS:
         raise NotProvenError(
             f"the matrix has {size} rows, more than the {MOST_ROWS} that are handed on: take a smaller network or "
