@@ -86,22 +86,27 @@ def test_certificates_are_accepted_and_true(name, tmp_path, capsys):
     kinds = {statement["kind"] for statement in data["statements"]}
     assert {"range", "lipschitz", "residual"} <= kinds
     assert "rank" in kinds or any(row["statement"].startswith("rank") for row in data["unproven"])
-    # Points at random are within what is stated, and come close to it.
+    # Points at random are within what is stated, which is as close as asked for, or said not to be.
+    missed = {row["statement"] for row in data["unproven"]}
+    assert name in ("pykan", "efficient-kan") or not any(subject.startswith("range") for subject in missed)
     points = np.random.default_rng(9).uniform(*box.T, size=(2000, len(box)))
     values = net(theta, points)
-    slopes = np.abs(values[1:] - values[:-1]).max(axis=1) / np.linalg.norm(np.diff(points, axis=0), axis=1)
+    slopes = np.linalg.norm(np.diff(values, axis=0), axis=1) / np.linalg.norm(np.diff(points, axis=0), axis=1)
     for statement in data["statements"]:
-        bounds = [float.fromhex(statement[end]) for end in ("low", "high") if isinstance(statement.get(end), str)]
+        number = {k: float.fromhex(v) for k, v in statement.items() if isinstance(v, str) and "0x" in v}
+        q = statement.get("output")
         if statement["kind"] == "range":
-            F = values[:, statement["output"]]
-            assert bounds[0] <= F.min() <= F.max() <= bounds[1]
-            low, high = rk.exact.enclose(net, theta, box).value[statement["output"]]
+            F = values[:, q]
+            assert number["low"] <= F.min() <= F.max() <= number["high"]
+            low, high = rk.exact.enclose(net, theta, box).value[q]
             assert low <= F.min() <= F.max() <= high
-            assert bounds[1] - bounds[0] <= 1.5 * np.ptp(F)
+            length = number["greatest"] - number["least"]
+            assert f"range of output {q + 1}" in missed or number["high"] - number["low"] <= 1.2000001 * length
         if statement["kind"] == "lipschitz":
-            assert slopes.max() <= bounds[1] <= 3 * bounds[0]
+            assert slopes.max() <= number["high"]
+            assert "Lipschitz constant" in missed or number["high"] <= 1.1000001 * number["low"]
         if statement["kind"] == "residual":
-            assert np.abs(np.array(bounds) - 0.01).max() < 1e-12
+            assert np.abs([number["low"] - 0.01, number["high"] - 0.01]).max() < 1e-12
 
 
 def test_an_input_that_nothing_depends_on_is_constant(tmp_path, capsys):
