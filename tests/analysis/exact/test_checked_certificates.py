@@ -30,10 +30,7 @@ def trained(folder):
     x = np.random.default_rng(3).uniform(size=(40, 2))
     y = 2 * x[:, :1] + np.exp(x[:, 1:])
     (net, theta), _ = initialized(rk.kan([2, 3, 1], 3, 2))
-    problem = rk.LeastSquares(net, x, y)
-    for _ in range(5):
-        J = problem.net.linearize(theta, x).jacobian()
-        theta = theta - np.linalg.lstsq(J, (net(theta, x) - y).ravel(), rcond=1e-6)[0]
+    theta = rk.minimize(rk.LeastSquares(net, x, y), theta, "levenberg-marquardt", steps=5).theta
     return (net, theta), x[:12]
 
 
