@@ -23,7 +23,7 @@ from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.base.array_types import FloatArray
 from refkan.base.errors import ConvergenceError
 from refkan.networks import Network
-from refkan.networks.layers import DenseLayer, Layer
+from refkan.networks.layers import Layer
 from refkan.training.losses import LeastSquares
 
 FORMAT = "refkan certificate 1"
@@ -90,7 +90,7 @@ def _at_samples(posed: Posed, net: Network, theta: FloatArray, x: FloatArray, y:
     for q in range(y.shape[1]):
         yield f"largest residual of output {q + 1}", partial(largest_residual, posed, q, x, y)
     problem, ranks = checked(LeastSquares(net, x, y), theta), []
-    if isinstance(net.layers[-1], DenseLayer):
+    if "weights" in net.layers[-1].blocks:
         yield "rank and condition", partial(_not_handed_on, "the layer behind the last map has parameters of its own")
         return
 
@@ -111,7 +111,7 @@ def _not_handed_on(why: str) -> Statement:
 
 def is_identity(layer: Layer, blocks: Mapping[str, Any]) -> bool:
     """Whether the outputs of a layer are its inputs."""
-    if not isinstance(layer, DenseLayer) or layer.activation != "identity":
+    if "weights" not in blocks or layer.truth_form()["activation"] != "identity":
         return False
     return np.array_equal(blocks["weights"], np.eye(layer.n_inputs)) and not np.any(blocks.get("bias", 0.0))
 
