@@ -72,3 +72,12 @@ sphinx_gallery_conf = {
     "capture_repr": (),
 }
 suppress_warnings = ["config.cache"]
+
+
+def setup(app):
+    """Leave out what estimators have from scikit-learn, whose pages these names lead to."""
+
+    def skips(app, what, name, member, skip, options):
+        return skip or str(getattr(member, "__module__", "")).startswith("sklearn")
+
+    app.connect("autodoc-skip-member", skips)

@@ -232,8 +232,11 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes, order, intervals, roughness, ridge, max_iter, early_stopping, validation_fraction, \
-n_iter_no_change, random_state
+    hidden_layer_sizes, order, intervals
+        As for `SplineRegressor`.
+    max_iter, early_stopping, validation_fraction, n_iter_no_change, random_state
+        As for `SplineRegressor`.
+    roughness, ridge : float
         As for `SplineRegressor`. The ridge is 1e-3 by default: for classes that can be separated the cross entropy has
         no minimum without one.
 
