@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,15 +34,17 @@ def describe(error: BaseException) -> str:
 def where_raised(error: BaseException) -> str:
     """The traceback of an exception from where it left the judge: the frames of the adapter and of what it calls."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [k for k, frame in enumerate(frames) if Path(frame.filename) in JUDGES]
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [k for k, module in enumerate(modules) if module.startswith(JUDGE) and not module.startswith(ADAPTERS)]
     kept = frames[own[-1] + 1 :] if own else frames
     lines = traceback.format_list(kept) + traceback.format_exception_only(error)
     return "".join(lines).rstrip()
 
 
-CONFORMANCE = Path(__file__).parents[1]
-JUDGES = {CONFORMANCE / name for name in ("judging/judge.py", "judging/guarded.py", "adapters/backend.py")}
-"""Files of the judge that call an adapter."""
+JUDGE = f"{__name__.rpartition('.adapters')[0]}."
+"""What calls adapters: all modules of the judge but those that are adapters themselves."""
+
+ADAPTERS = (f"{JUDGE}adapters.backends.", f"{JUDGE}adapters.bases.")
 
 
 def own_copy(value: Any) -> Any:

@@ -14,6 +14,7 @@ from scipy.optimize import least_squares
 
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.stages_and_differences import Difference
 
 EVALUATIONS = 20
@@ -83,7 +84,9 @@ def compared(used: FloatArray, spec: LayerSpec) -> Difference:
         for digits in range(1, 6):
             if np.abs(u - np.round(t, digits)).max() <= 2.0**-38 * size:
                 return Difference("knots rounded", {"digits": digits})
-        name = "float32 knots" if off.max() <= 2.0**-20 * size else "float16 knots"
+        exact = [f for f in ("float16", "float32") for v in (u, u - spec.domain[0], u / u[r - 1])
+                 if np.abs(round_to(f, v) - v).max() <= 2.0**-40 * size]  # fmt: skip
+        name = f"{exact[0]} knots" if exact else "float32 knots" if off.max() <= 2.0**-20 * size else "float16 knots"
         return Difference(name, {"off": float(off.max()), "bits": int(-np.log2(off.max() / size))})
     n = spec.intervals
     h = float(np.median(spacing))

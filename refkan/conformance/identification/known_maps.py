@@ -23,6 +23,8 @@ MAPS: dict[str, Map] = {
     "clip to [-1, 1]": lambda x: np.clip(x, -1.0, 1.0),
     "clip to [0, 1]": lambda x: np.clip(x, 0.0, 1.0),
     "softsign": lambda x: x / (1 + np.abs(x)),
+    "arcsinh": np.arcsinh,
+    "exponential": np.exp,
     "square": np.square,
     "absolute value": np.abs,
 }  # fmt: skip
@@ -31,6 +33,9 @@ INVERSES: dict[str, Map] = {
     "tanh": np.arctanh,
     "sigmoid": lambda y: np.log(y / (1 - y)),
     "softplus": lambda y: np.log(np.expm1(y)),
+    "arcsinh": np.sinh,
+    "softsign": lambda y: y / (1 - np.abs(y)),
+    "exponential": np.log,
 }
 
 
@@ -51,6 +56,10 @@ def map_of(x: FloatArray, y: FloatArray, tolerance: float) -> tuple[str, float, 
         (k, c), *_ = np.linalg.lstsq(A, y, rcond=None)
         if (np.abs(A @ [k, c] - y) <= tolerance).all() and abs(k) > tolerance:
             return name, _plain(k), _plain(c)
+    A = np.stack([np.maximum(x, 0.0), np.minimum(x, 0.0), np.ones_like(x)], axis=1)
+    (k, below, c), *_ = np.linalg.lstsq(A, y, rcond=None)
+    if (np.abs(A @ [k, below, c] - y) <= tolerance).all() and abs(k) > tolerance:
+        return f"leaky relu of slope {_plain(below / k)}", _plain(k), _plain(c)
     return None
 
 

@@ -15,6 +15,9 @@ SENTENCES = {
     "incomplete block": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
     "samples and inputs confused": "with {samples} samples, as many as inputs or outputs, rows are others",
     "batch refused": "{samples} samples are refused: {reason}",
+    "rows by position": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
+    "mode matters": "{count} of {total} rows are others in the mode of {mode}",
+    "samples not widened": "samples in float32 give results that are off by {off:.1e} from those of float64",
     "strides ignored": "{count} of {total} rows change if the same samples lie {layout} in memory",
     # arithmetic
     "float32 arithmetic": "{what}",
@@ -25,7 +28,8 @@ SENTENCES = {
     "bfloat16 coefficients": "{bits} bits of coefficients are kept",
     "rounding errors": "results are off by {left:.1e}, more than rounding of a right algorithm leaves",
     "extra map": "{map}: {what}",
-    "not linear": "f(a) + f(b) - f(a + b) is {left:.1e} of the largest output, no rounding of any format",
+    "not linear": "{how} (f(a) + f(b) - f(a + b) is {left:.1e} of the largest output)",
+    "coefficients mapped": "{how}",
     # wiring, and gradients by the same rearrangements
     "zero outputs": "{what} are zero",
     "detached gradient": "{what} are zero",
@@ -38,7 +42,16 @@ SENTENCES = {
     "reversed coefficients": "{what} are counted from the right",
     "shifted index": "{what} are shifted by {step:+d}",
     "coefficients mixed up": "{what}: {how}",
-    "samples shifted": "{what}: {how}",
+    "samples mixed up": "{what}: {how}",
+    "rows mixed up": "{what}: {how}",
+    "columns mixed up": "{what}: {how}",
+    "rows left out": "{what} of rows {indices} of {size} are zero",
+    "columns left out": "{what} of columns {indices} of {size} are zero",
+    "factors by row": "{what} of rows are multiplied by {factors}",
+    "factors by column": "{what} of columns are multiplied by {factors}",
+    "factors by point": "{what} of points are multiplied by {factors}",
+    "points left out": "{what} of points {indices} of {size} are zero",
+    "points mixed up": "{what}: {how}",
     "input left out": "{what} of input {indices} of {size} do not count",
     "inputs left out": "{what} of inputs {indices} of {size} do not count",
     "outputs left out": "{what} of outputs {indices} of {size} are zero",
@@ -61,7 +74,7 @@ SENTENCES = {
     "inputs summed first": "{what}",
     "flushed to zero": "values below {below:.3g} are zero",
     "counted twice at knots": "at knots the functions of both sides are added",
-    "gradient not linear": "{what} are not linear in dy",
+    "gradient not linear": "{what} are not linear in dy: {how}",
     "empty batch": "no samples are refused: {reason}",
     "wired otherwise": "{what}: {how}",
     # functions
@@ -109,7 +122,7 @@ SENTENCES = {
     "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
     "gradients mixed": "{what} for the cotangent of one sample are those of another",
     "zero at knots": "{what} are zero at knots",
-    "finite differences": "{what} are off by {left:.1e} of the largest, as difference quotients are",
+    "finite differences": "{what}: {how}",
     "wrong derivative": "{what}: {how}",
     "float32 gradients": "{what} are off by {left:.1e} of the largest, the rounding of float32",
     "gradient is another": "{what} are not those of the layer's own function, by {left:.1e} of the largest",
@@ -135,7 +148,7 @@ def worded(name: str, evidence: Mapping[str, Any], where: Sequence[str] = ()) ->
     shown = {**evidence, "size": f", {size}" if size and name == "constant factor" else size}
     shown = {key: _listed(value) if isinstance(value, list | tuple) else value for key, value in shown.items()}
     text = SENTENCES[name].format(**shown)
-    return f"{name}: {text}" + (f" ({'; '.join(_places(where))})" if where else "")
+    return f"{name}: {text}{evidence.get('place', '')}" + (f" ({'; '.join(_places(where))})" if where else "")
 
 
 def _places(where: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from refkan.conformance.cases.families import coefficients
 from refkan.conformance.cases.plans.settings import kind_of
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
-from refkan.conformance.identification.known_maps import INVERSES
 from refkan.conformance.identification.stages_and_differences import Stage
 
 ROUNDINGS = 2.0**12
@@ -47,6 +47,10 @@ class Subject:
         self.eps = EPS[self.dtype]
         self.noise = self.blur = self.offset = 0.0
         self.behind, self.differs, self.gradients_differ, self.depends = "", "", False, ""
+        self.nonlinear = ""
+        self.place = ""
+        self.apart, self.names = False, set[str]()
+        self.position: tuple[int, int] | None = None
         self.right: list[tuple[int, str]] = []
         self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
         self.overwritten = ""
@@ -54,6 +58,7 @@ class Subject:
 
     def note(self, name: str, stage: Stage) -> None:
         """Remember what later stages must know of one that found differences."""
+        self.names |= {one.name for one in stage.differences}
         if not stage.differences:
             return
         if name == "gradients":
@@ -61,10 +66,8 @@ class Subject:
         else:
             self.differs = self.differs or name
         first = stage.differences[0]
-        if first.name in ("stale cache", "samples mixed", "samples reordered"):
+        if first.name in ("stale cache", "samples mixed", "samples reordered", "rows by position"):
             self.depends = "results of a sample depend on other samples, or on other calls"
-        if first.name == "not linear" or (self.behind and self.behind not in INVERSES):
-            self.depends = "the layer is not linear in its coefficients"
         if first.name == "not deterministic" and name == "calls":
             self.noise = 8 * float(first.evidence["size"])
 
@@ -116,6 +119,11 @@ class Subject:
             C = coefficients((*shape, rows[0].size - degree - 1), self.dtype, rng)
         return LayerSpec(np.array(rows), C, degree + 1, outside, self.dtype, kind_of(kind), **parts)
 
+    @staticmethod
+    def single(spec: LayerSpec, C: FloatArray, p: int = 0) -> LayerSpec:
+        """Return a layer of one input with coefficients C on the knots of input p of another."""
+        return LayerSpec(spec.knots[p : p + 1], C, spec.order, spec.outside, spec.dtype, spec.kind)
+
     def samples(self, spec: LayerSpec, count: int, seed: int = 0) -> FloatArray:
         """Return points (count, P) within the intervals of the domain, exact in the format, the same each time."""
         rng = generator(f"identify/samples/{seed}")
@@ -158,6 +166,10 @@ class Subject:
         y = self.asked("forward", self.adapter.forward, model, x.copy(order="K"))
         found: FloatArray = self._read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
         return found
+
+    def in_blocks(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
+        """The same, of samples repeated up to whole blocks of 64."""
+        return self.raw(model, np.resize(x, (-(-len(x) // BLOCK) * BLOCK, x.shape[1])), n_outputs)[: len(x)]
 
     def values(self, spec: LayerSpec, x: FloatArray, model: Any = None) -> FloatArray:
         """Return the outputs of a layer, without the map behind it if one was identified."""
@@ -225,16 +237,20 @@ class Subject:
         at = np.resize(x, -(-x.size // BLOCK) * BLOCK)[:, None]
         key = (spec.knots[p].tobytes(), spec.order, spec.outside, spec.kind, at.tobytes())
         if key not in self._kept:
-            columns = []
-            for unit in np.eye(spec.dim):
-                C = np.stack([unit, unit])[:, None]
-                one = LayerSpec(spec.knots[p : p + 1], C, spec.order, spec.outside, spec.dtype, spec.kind)
-                columns.append(self.values(one, at)[:, 0])
-            none = LayerSpec(
-                spec.knots[p : p + 1], np.zeros((2, 1, spec.dim)), spec.order, spec.outside, spec.dtype, spec.kind
-            )
-            self._kept[key] = np.stack(columns, axis=1) - self.values(none, at)[:, :1]
+            units = np.vstack([np.zeros(spec.dim), np.eye(spec.dim)])
+            none, *columns = (self._alone(spec, u, at, p) for u in units)
+            self._kept[key] = np.stack(columns, axis=1) - none[:, None]
         return self._kept[key][: x.size]
+
+    def _alone(self, spec: LayerSpec, unit: FloatArray, at: FloatArray, p: int) -> FloatArray:
+        """A function through the one input of a layer, or at the position of a larger one where the wiring is right."""
+        if self.position is None:
+            return self.values(self.single(spec, np.stack([unit, unit])[:, None], p), at)[:, 0]
+        C = np.zeros((3, 2, unit.size))
+        C[self.position] = unit
+        one = self.single(spec, np.stack([unit, unit])[:, None], p)
+        two = replace(one, knots=np.repeat(one.knots, 2, axis=0), coefficients=C)
+        return self.values(two, np.repeat(at, 2, axis=1))[:, self.position[0]]
 
     def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
         """Return what each edge adds, by the layer's own basis functions: (N, Q, P)."""

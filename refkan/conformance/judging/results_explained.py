@@ -13,8 +13,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.quantities_asked import QUANTITIES
-from refkan.conformance.identification.explanations import explain, sizes_of
-from refkan.conformance.identification.names import differences
+from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.judging.findings import Finding, Hint
 
 
@@ -23,14 +22,14 @@ def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     ours, axes, s = case.expected, QUANTITIES[case.quantity].axes, case.setting
     if not axes or ours.ndim != len(axes) or not theirs.size:
         return finding
-    told = explain(theirs, ours, axes, float(np.max(case.tolerance)), case.quantity.replace("-", " "))
-    if not told or any(name == "factor along" and evidence["axis"] == "sample" for name, evidence in told):
+    zero = "zero outputs" if case.quantity == "values" else "detached gradient"
+    told = explain(theirs, ours, axes, float(np.max(case.tolerance)), case.quantity.replace("-", " "), zero)
+    if not told or any(one.name == "factors by sample" for one in told):
         return finding  # a factor for each sample explains anything of one output
     sizes = {"samples": len(s.x), "outputs": s.specs[-1].n_outputs, "inputs": s.spec.n_inputs}
-    factors = [evidence["factor"] for name, evidence in told if name == "constant factor"]
+    factors = [one.evidence["factor"] for one in told if one.name == "constant factor"]
     size = sizes_of(factors, [{k: v for k, v in sizes.items() if v > 1}]) if factors else ""
-    found = differences(told, gradient=case.quantity != "values", size=size)
-    hints = tuple(Hint(one.name, str(one).removeprefix(f"{one.name}: ")) for one in found)
+    hints = tuple(Hint(one.name, str(one).removeprefix(f"{one.name}: ")) for one in placed(told, size=size))
     return replace(finding, hints=hints)
 
 

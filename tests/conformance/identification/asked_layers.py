@@ -140,7 +140,7 @@ class GradientOverRoot(NumpyLayer):
 
 
 LAYERS = {
-    "wired otherwise": (SwappedOnOneInput,),
+    "outputs mixed up": (SwappedOnOneInput,),
     "samples and inputs confused": (WrongWhereSquare,),
     "interval search": (SearchInSingle,),
     "gradients mixed": (GradientOfPreviousSample,),

@@ -1,5 +1,7 @@
 """What each stage says of layers with one defect, of layers without, and of adapters that answer nothing useful."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from refkan.conformance.identification.sentences import SENTENCES
 from tests.broken_layers.correct import Cardinal, Piecewise
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.conformance.identification.asked_layers import LAYERS, MOVED, of
+from tests.conformance.identification.told_layers import TOLD
 
 BROKEN = [(name, layer) for name, layers in LAYERS.items() for layer in layers] + list(MOVED.items())
 
@@ -19,6 +22,12 @@ def test_a_layer_with_one_defect_is_named(name, layer):
     found = rk.conformance.identify(of(layer))
     assert found.leading == name
     assert not [stage.unknown for stage in found.stages if "the stage failed" in stage.unknown]
+
+
+@pytest.mark.parametrize(("pattern", "layer"), TOLD.items(), ids=[pattern[:50] for pattern in TOLD])
+def test_what_a_layer_does_is_told(pattern, layer):
+    found = rk.conformance.identify(layer() if issubclass(layer, PlainNumpy) else of(layer))
+    assert re.search(f"^{pattern}", str(found.differences[0])), found.differences[0]
 
 
 def uniform(layer):

@@ -3,9 +3,7 @@ r"""Stage 1: linear in the coefficients or not, and in which arithmetic.
 With z = f(0) and g(C) = f(C) - z a layer of splines has g(a) + g(b) = g(a + b) for any knots, points and basis
 functions. The inputs of the sums are exact, so that what is left, relative to the size of the sums, is the rounding of
 the arithmetic that forms them: a few 2^-53 in float64, 2^-24 in float32, 2^-11 in float16 and TF32, 2^-8 in bfloat16;
-no condition number enters. What is larger by far is no rounding: the layer is not linear.
-
-An outer map h, y = h(g(C)), shows at small coefficients: g = (f(e C) - f(0)) / (e h'(0)) + O(e).
+no condition number enters. What is larger by far is no rounding: see `nonlinear`.
 
 Coefficients alone: all of them 1, and all of them 1 + 2^-k. With functions that sum to s, results differ by s 2^-k
 if k bits are kept.
@@ -17,9 +15,8 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.families import UNITS
-from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import is_exact, round_to
-from refkan.conformance.identification.known_maps import INVERSES, MAPS, Map
+from refkan.conformance.identification.nonlinear import nonlinear
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -32,12 +29,15 @@ ROUNDED = 64
 LINEAR = 2.0**-6.5
 """Residuals above this are no rounding of any format."""
 
+FAINT = 2.0**-12
+"""Coefficients that every format has."""
+
 
 def arithmetic(subject: Subject) -> Stage:
     """Return what the layer is as a function of its coefficients."""
     spec = subject.spec((3, 2))
     x = subject.samples(spec, BLOCK)
-    a, b = (subject.spec((3, 2)).coefficients * scale for scale in (0.5, -0.25))
+    a, b = (spec.coefficients * scale for scale in (0.5, -0.25))
     b = b[:, :, ::-1]
 
     def f(C: FloatArray) -> FloatArray:
@@ -51,29 +51,32 @@ def arithmetic(subject: Subject) -> Stage:
     subject.offset = float(np.abs(zero).max())
     if size == 0:
         return Stage("arithmetic", "all outputs are zero", (Difference("zero outputs", {"what": "all outputs"}),))
+    if not np.abs([ya, yb]).any():
+        what = "outputs are the same with any coefficients, as if those of an earlier model were kept"
+        return Stage("arithmetic", what, (Difference("stale cache", {"what": what}),))
     left = float(np.abs(ya + yb - together).max()) / size
-    if left > LINEAR:
-        return _nonlinear(subject, f, a, left)
     if left <= max(ROUNDED * subject.eps, subject.noise):
         return Stage("arithmetic", f"linear in its coefficients, to {left:.1e} of the largest output")
-    subject.noise = left
-    return _rounded(subject, spec, x, left, together + zero)
-
-
-def _rounded(subject: Subject, spec: LayerSpec, x: FloatArray, left: float, y: FloatArray) -> Stage:
     kept = _bits(subject, x)
+    if left > LINEAR or (kept is not None and not f(0 * a + FAINT).any()):  # no floating-point format loses these
+        return nonlinear(subject, f, a, left)
+    subject.noise = left
     told = f"linear in its coefficients, but for {left:.1e} of the largest output (2^{np.log2(left):.0f})"
+    return Stage("arithmetic", told, (_rounded(subject, left, together + zero, kept),))
+
+
+def _rounded(subject: Subject, left: float, y: FloatArray, kept: int | None) -> Difference:
     name = next((name for name, power in FORMATS if left <= 2.0**power), FORMATS[-1][0])
     outputs = [f for f in ("bfloat16", "float16", "float32") if is_exact(f, y) and f != subject.dtype]
     if outputs and (outputs[0] != "float32" or left <= 2.0 ** FORMATS[0][1]):
         evidence = {"format": outputs[0], "left": left, "what": f"all outputs are numbers of {outputs[0]}"}
-        return Stage("arithmetic", told, (Difference(f"{_plain(outputs[0])} arithmetic", evidence),))
+        return Difference(f"{_plain(outputs[0])} arithmetic", evidence)
     if kept is not None:
-        return Stage("arithmetic", told, (Difference(f"{_of_bits(kept)} coefficients", {"bits": kept}),))
+        return Difference(f"{_of_bits(kept)} coefficients", {"bits": kept})
     if left <= 2.0**-30 and subject.dtype == "float64":
-        return Stage("arithmetic", told, (Difference("rounding errors", {"left": left}, sure="measured"),))
+        return Difference("rounding errors", {"left": left}, sure="measured")
     evidence = {"format": name, "left": left, "what": f"what is left of f(a) + f(b) - f(a + b) is {left:.1e}"}
-    return Stage("arithmetic", told, (Difference(f"{name} arithmetic", evidence, sure="measured"),))
+    return Difference(f"{name} arithmetic", evidence, sure="measured")
 
 
 def _plain(name: str) -> str:
@@ -98,29 +101,3 @@ def _bits(subject: Subject, x: FloatArray) -> int | None:
         if not moved.any():
             return k - 1
     return None
-
-
-def _nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
-    """Look for a map behind the layer: y = h(u), by small coefficients."""
-    small = 2.0**-16
-    y, zero, step = f(a), f(0 * a), f(small * a)
-    back = f(-a)
-    for name, h in MAPS.items():
-        if name == "relu":
-            u = y - back
-        else:
-            at = np.array([-1e-5, 1e-5])
-            slope = float(np.diff(h(at))[0] / 2e-5)
-            if abs(slope) < 0.1 or np.abs(zero - h(np.zeros(1))).max() > 1e-9:
-                continue
-            u = (step - zero) / (small * slope)
-        if np.abs(h(u) - y).max() <= 1e-3 * np.abs(y).max():
-            subject.behind = name
-            if name in INVERSES:
-                subject.undone = INVERSES[name]
-                subject.noise = 2.0**-44
-            behind = Difference("extra map", {"map": name, "what": "outputs pass through it"})
-            return Stage("arithmetic", f"{name} of a sum that is linear in its coefficients", (behind,))
-    evidence = {"left": left}
-    told = f"not linear in its coefficients: f(a) + f(b) - f(a + b) is {left:.1e} of the largest output"
-    return Stage("arithmetic", told, (Difference("not linear", evidence, sure="measured"),))

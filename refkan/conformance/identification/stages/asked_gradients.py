@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import is_exact
-from refkan.conformance.identification.explanations import Named, sizes_of
+from refkan.conformance.identification.explanations import sizes_of
 from refkan.conformance.identification.known_maps import MAPS
-from refkan.conformance.identification.slopes import (
-    derivatives,
-)  # fmt: skip
+from refkan.conformance.identification.slopes import derivatives
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
@@ -35,6 +32,11 @@ def cotangent(n: int, outputs: int, q: int) -> FloatArray:
     return np.repeat(np.eye(outputs)[q][None], n, axis=0)
 
 
+def unit_cotangents(n: int, outputs: int) -> FloatArray:
+    """Return the cotangents (N Q, N, Q) of one output of one sample each."""
+    return np.eye(n * outputs).reshape(-1, n, outputs)
+
+
 def slope_behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
     """The slope of the map behind the layer, 1 if there is none: (N, Q)."""
     name = subject.behind
@@ -46,65 +48,54 @@ def slope_behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray
 
 
 def calls_and_sums(
-    subject: Subject, quantity: tuple[str, ...], what: str, asked: Any, x: FloatArray, one: FloatArray, two: FloatArray,
+    subject: Subject, spec: LayerSpec, what: str, asked: Any, x: FloatArray, one: FloatArray, two: FloatArray,
     R: FloatArray,
 ) -> list[Difference]:  # fmt: skip
     """Two calls, and cotangents that are added."""
-    other = asked(x[::-1] + 2.0**-6, one)
-    first, again = asked(x, one), asked(x, one)
-    if np.array_equal(other, first) and first.any():
-        return [Difference("stale gradient", {"what": what}, quantities=quantity)]
+    fresh = asked(subject.build(spec), x, one)
+    model = subject.build(spec)
+    other = asked(model, x[::-1] + 2.0**-6, one)
+    first, again = asked(model, x, one), asked(model, x, one)
+    if np.array_equal(other, first) and not np.array_equal(fresh, first):
+        return [Difference("stale gradient", {"what": what})]
     size = float(np.abs(first).max())
     if not np.isfinite(first).all():
         bad = int((~np.isfinite(first)).sum())
-        return [Difference("not finite", {"what": what, "count": bad, "total": first.size}, quantities=quantity)]
+        return [Difference("not finite", {"what": what, "count": bad, "total": first.size})]
     room = subject.tolerance(size)
     if np.abs(again - first).max() > room:
         ratio = float((again * first).sum() / (first * first).sum())
-        if np.abs(again - ratio * first).max() <= room * 4 and ratio > 1.5:
-            return [Difference("gradients accumulate", {"what": what, "factor": ratio}, quantities=quantity)]
-        third = asked(x, one)
-        if np.abs((third - again) - (again - first)).max() <= room * 4:
-            evidence = {"what": what, "factor": ratio}
-            return [Difference("gradients accumulate", evidence, quantities=quantity)]
+        third = asked(model, x, one)
+        grows = np.abs(again - ratio * first).max() <= room * 4 and ratio > 1.5
+        if grows or np.abs((third - again) - (again - first)).max() <= room * 4:
+            return [Difference("gradients accumulate", {"what": what, "factor": ratio})]
         evidence = {"of": f"{what} in two calls", "count": int((again != first).sum()), "total": first.size}
-        evidence["size"] = float(np.abs(again - first).max() / size)
-        return [Difference("not deterministic", evidence, quantities=quantity)]
-    other, both = asked(x, two), asked(x, one + two)
-    if np.abs(first + other - both).max() > room * 4 and size > 0:
-        how = "of two cotangents and of their sum they do not add up"
-        if np.abs(first - other).max() <= room:
-            ours = R.sum(axis=(0, 1))
-            how = "they are those of the sum of outputs" if np.abs(first - ours).max() <= room * 64 else "all are equal"
-            return [Difference("cotangent ignored", {"what": what, "how": how}, quantities=quantity)]
-        four = asked(x, 4 * one)
-        if (first * four).sum() > 0.999 * np.sqrt((first * first).sum() * (four * four).sum()) and np.abs(
-            four
-        ).sum() < 3.9 * np.abs(first).sum():
-            norm = float(np.sqrt((four * four).sum()))
-            return [Difference("gradient clipped", {"what": what, "low": 0.0, "high": norm}, quantities=quantity)]
-        low, high = float(both.min()), float(both.max())
-        if (both >= high - room).sum() > 1 or (both <= low + room).sum() > 1:
-            evidence = {"what": what, "low": low, "high": high}
-            return [Difference("gradient clipped", evidence, quantities=quantity)]
-        return [Difference("gradient not linear", {"what": what}, quantities=quantity)]
-    return []
+        return [Difference("not deterministic", {**evidence, "size": float(np.abs(again - first).max() / size)})]
+    other, both = asked(model, x, two), asked(model, x, one + two)
+    if np.abs(first + other - both).max() <= max(room * 4, 2.0**-18 * size):  # rounding is told of single entries
+        return []
+    if np.abs(first - other).max() <= room:
+        ours = R.sum(axis=(0, 1))
+        how = "they are those of the sum of outputs" if np.abs(first - ours).max() <= room * 64 else "all are equal"
+        return [Difference("cotangent ignored", {"what": what, "how": how})]
+    four, opposite = asked(model, x, 4 * one), asked(model, x, -one)
+    norms = [float(np.sqrt((g * g).sum())) for g in (first, four)]
+    alike = (first * four).sum() > 0.999 * norms[0] * norms[1]
+    if alike and norms[1] < 3.9 * norms[0]:
+        return [Difference("gradient clipped", {"what": what, "low": 0.0, "high": norms[1]})]
+    low, high = float(both.min()), float(both.max())
+    if (both >= high - room).sum() > 1 or (both <= low + room).sum() > 1:
+        return [Difference("gradient clipped", {"what": what, "low": low, "high": high})]
+    power = float(np.log2(norms[1] / norms[0])) / 2
+    how = f"4 dy gives {norms[1] / norms[0]:.4g} times as much" + (f", as |dy|^{power:.3g} does" if alike else "")
+    sign = "the same" if np.abs(first - opposite).max() <= room else (
+        "the opposite" if np.abs(first + opposite).max() <= room else "another thing")  # fmt: skip
+    return [Difference("gradient not linear", {"what": what, "how": f"{how}, -dy {sign}"})]
 
 
-def unexplained(what: str, theirs: FloatArray, ours: FloatArray, quantity: tuple[str, ...]) -> Difference:
-    """What explains nothing: rounding, difference quotients, or another function."""
-    left = float(np.abs(theirs - ours).max() / np.abs(ours).max())
-    evidence = {"what": what, "left": left}
-    if is_exact("float32", theirs) or 2.0**-27 < left < 2.0**-21:
-        return Difference("float32 gradients", evidence, sure="measured", quantities=quantity)
-    name = "finite differences" if left < 2.0**-12 and what != "coefficient gradients" else "gradient is another"
-    return Difference(name, evidence, sure="measured", quantities=quantity)
-
-
-def size_of_factor(subject: Subject, found: list[Named], name: str, order: int = 1) -> str:
+def size_of_factor(subject: Subject, told: Sequence[Difference], name: str, order: int = 1) -> str:
     """Which size a constant factor is: measured once more with others."""
-    factors = [evidence["factor"] for word, evidence in found if word == "constant factor"]
-    if not factors:
+    if not any(one.name == "constant factor" for one in told):
         return ""
     measured, sizes = [], []
     for shape, count, degree in (((3, 2), SAMPLES, None), ((5, 3), 24, _another_degree(subject))):

@@ -1,7 +1,9 @@
 r"""Stage 0: whether row s of the output depends on row s of the input alone.
 
-y_s = f(x_s) for every batch, whatever its size, order and memory layout, and whatever was asked before. The row that is
-taken for right is the one in a batch of 256 rows that repeats 64 samples four times.
+y_s = f(x_s) for every batch, whatever its size, order and memory layout, and whatever was asked before. Rows that stay
+while all others change, the ends of the domain among them, must stay as they are: else y = k f + c with k and c of the
+batch, or f is taken at points that depend on it. The row that is taken for right is the one in a batch of 256 rows that
+repeats 64 samples four times.
 """
 
 from __future__ import annotations
@@ -12,11 +14,18 @@ import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 SIZES = (1, 2, 3, 7, 8, 31, 33, 100, 257, 1000, 1030, 4097, 20000)
 """Batches that are compared with the first one; the last go beyond every block size that is in use."""
+
+PERIOD = 61
+"""Rows that batches repeat: no block has a multiple of them."""
+
+KEPT = 16
+"""Rows that stay while the others change."""
 
 
 def calls(subject: Subject) -> Stage:
@@ -25,18 +34,20 @@ def calls(subject: Subject) -> Stage:
     x = np.resize(subject.samples(spec, BLOCK), (4 * BLOCK, 2))
     model = subject.build(spec)
     other = subject.samples(spec, 4 * BLOCK, 1)
+    other[: 2 * KEPT] = np.repeat(spec.domains.T, KEPT, axis=0)
     first = subject.raw(model, other, 3)
     y = subject.raw(model, x, 3)
-    found = (
+    told = (
         _overwritten(subject)
         or _stale(subject, model, x, y, first)
         or _repeated(subject, spec, model, x, y)
-        or _mixed(subject, model, x, y)
+        or _mixed(subject, model, x, y, other)
         or _sizes(subject, model, x, y)
         or _layouts(subject, model, x, y)
+        or _modes(subject, spec, x, y)
     )
-    if found:
-        return Stage("calls", "", (found,))
+    if told:
+        return Stage("calls", "", (told,))
     return Stage("calls", f"each row by itself, the same in batches of 1 to {SIZES[-1]} and in repeated calls")
 
 
@@ -75,53 +86,78 @@ def _stale(subject: Subject, model: Any, x: FloatArray, y: FloatArray, first: Fl
     return None
 
 
-def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
-    """What changes with one row beside that row, and with the order of rows."""
-    moved = x.copy()
-    moved[5] = x[6]
-    seen = ~_same(subject, y, subject.raw(model, moved, 3))
+def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray, other: FloatArray) -> Difference | None:
+    """What changes with the other rows, and with the order of rows."""
+    moved, changed = x.copy(), other.copy()
+    moved[5], changed[-KEPT:] = x[6], x[-KEPT:]
+    single, most = subject.raw(model, moved, 3), subject.raw(model, changed, 3)
+    seen = ~_same(subject, y, single)
     seen[5] = False
+    depends = seen.any() or not _same(subject, y[-KEPT:], most[-KEPT:]).all()
     turned = ~_same(subject, y, subject.raw(model, x[::-1].copy(), 3)[::-1])
     copies = ~_same(subject, y[:BLOCK], y[BLOCK : 2 * BLOCK])
-    if not (seen.any() or turned.any() or copies.any()):
+    if not (depends or turned.any() or copies.any()):
         return None
-    alone = np.stack([subject.raw(model, np.repeat(x[s : s + 1], len(x), axis=0), 3)[0] for s in range(BLOCK)])
+    alone = np.stack([subject.raw(model, np.repeat(x[s : s + 1], len(x), axis=0), 3)[2 * BLOCK] for s in range(BLOCK)])
     alone = np.resize(alone, y.shape)
     if _same(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all():
         return Difference("samples reordered", {"count": int((~_same(subject, y, alone)).sum()), "total": len(x)})
-    left = y - alone
-    if seen.any() and np.ptp(left, axis=0).max() <= subject.tolerance(float(np.abs(y).max())):
-        return Difference("samples mixed", {"what": "the same is added to all rows of a batch, which depends on them"})
-    if seen.any():
-        return Difference("samples mixed", {"what": f"one row changed, {int(seen.sum())} others change with it"})
+    if depends:
+        on = f"one row changed, {int(seen.sum())} others change with it" if seen.any() else (
+            "rows change with the smallest and largest inputs of a batch")  # fmt: skip
+        return Difference("samples mixed", {"what": f"{on}: {_by_batch(subject, y, most)}"})
     rows = np.flatnonzero(~_same(subject, y, alone))
     return _block(len(x), rows, y, alone) if rows.size else None
 
 
+def _by_batch(subject: Subject, y: FloatArray, z: FloatArray) -> str:
+    """What a batch does to rows: those kept in two batches are an affine function of each other, or they are not."""
+    u, v, room = y[-KEPT:], z[-KEPT:], subject.tolerance(float(np.abs([y, z]).max()))
+    added = np.median(v - u, axis=0)
+    if np.abs(v - u - added).max() <= room:
+        mean = z.mean(axis=0) - y.mean(axis=0)
+        ratio = float(-(added * mean).sum() / max((mean * mean).sum(), 1e-300))
+        if np.abs(mean).max() <= room:
+            return "the mean over the batch is subtracted"
+        if np.abs(added + ratio * mean).max() <= room:  # y = u - s mean(u): a change by s/(1 - s) of that of the mean
+            return f"{ratio / (1 + ratio):.4g} times the mean over the batch is subtracted"
+        return "the same is added to all rows of a batch, which depends on them"
+    factor = (u * v).sum(axis=0) / (u * u).sum(axis=0)
+    if np.abs(v - factor * u).max() <= room:
+        return "all rows are multiplied by what depends on the batch"
+    deviation = [(w - w.mean(axis=0)) / w.std(axis=0) for w in (u, v)]
+    if np.abs(deviation[0] - deviation[1]).max() <= 2.0**-20:
+        return "outputs are shifted and scaled by what depends on the batch"
+    return "functions are taken at points that depend on the batch"
+
+
 def _block(n: int, rows: Any, y: FloatArray, right: FloatArray) -> Difference:
-    row = int(rows[0])
-    zero, last = not y[rows].any(), bool(rows.size == n - row)
+    row, zero = int(rows[0]), not y[rows].any()
     how = "zero" if zero else "not those of their samples"
-    for k in range(len(right) if not zero else 0):
+    for k in range(min(len(right), 4 * BLOCK) if not zero else 0):
         if np.allclose(y[row], right[k], rtol=1e-12, atol=0):
             how = f"those of other samples, the first that of row {k}"
             break
-    where = "the last ones" if last else "others are right"
-    evidence = {"samples": n, "row": row, "count": int(rows.size), "how": how, "where": where}
-    return Difference("incomplete block", evidence)
+    where = "the last ones" if rows.size == n - row else "others are right"
+    name = "rows by position" if row == 0 and n > 1 else "incomplete block"
+    return Difference(name, {"samples": n, "row": row, "count": int(rows.size), "how": how, "where": where})
 
 
 def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
     wrong: dict[int, Difference] = {}
     for n in SIZES:
         try:
-            z = subject.raw(model, np.resize(x[:BLOCK], (n, 2)), 3)
+            z = subject.raw(model, np.resize(x[:PERIOD], (n, 2)), 3)
         except NoAnswerError as error:
             return Difference("batch refused", {"samples": n, "reason": str(error)})
-        right = np.resize(y[:BLOCK], (n, 3))
+        right = np.resize(y[:PERIOD], (n, 3))
         rows = np.flatnonzero(~_same(subject, right, z))
         if rows.size:
             wrong[n] = _block(n, rows, z, right)
+    again = np.flatnonzero(~_same(subject, y, subject.raw(model, x, 3)))
+    if again.size:
+        what = f"after {len(SIZES)} other batches {again.size} of {len(x)} rows of the first are others"
+        return Difference("stale cache", {"what": what})
     if wrong and set(wrong) <= {2, 3}:  # inputs and outputs
         return Difference("samples and inputs confused", {"samples": min(wrong)})
     return next(iter(wrong.values()), None)
@@ -137,3 +173,19 @@ def _layouts(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Diff
         if rows.size:
             return Difference("strides ignored", {"layout": words, "count": int(rows.size), "total": len(x)})
     return None
+
+
+def _modes(subject: Subject, spec: LayerSpec, x: FloatArray, y: FloatArray) -> Difference | None:
+    """The same in training and in evaluation, and of samples in a lower format where they are widened."""
+    for words, training in (("training", True), ("evaluation", False)):
+        model = subject.asked("in_mode", subject.adapter.in_mode, subject.build(spec), training)
+        rows = np.flatnonzero(~_same(subject, y, subject.raw(model, x, 3)))
+        if rows.size:
+            return Difference("mode matters", {"count": int(rows.size), "total": len(x), "mode": words})
+    if not subject.declared.promotes or subject.dtype != "float64" or "uniform" not in subject.kinds:
+        return None
+    spec = subject.spec((3, 2), kind="uniform")
+    x, model = round_to("float32", subject.samples(spec, BLOCK)), subject.build(spec)
+    z = subject.asked("forward", subject.adapter.forward, model, x.astype(np.float32))
+    off = float(np.abs(np.asarray(z, np.float64) - subject.raw(model, x, 3)).max())
+    return Difference("samples not widened", {"off": off}) if off > subject.tolerance(4.0) else None

@@ -12,20 +12,28 @@ is evaluated than what is stored.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.cases.truths.precision import DTYPES, is_exact
 from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.known_maps import map_of
+from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.slopes import true_rows
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic
 from refkan.conformance.identification.stages.own_functions import identified, sampled
 from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
+from refkan.conformance.identification.whole_gradients import EDGES, against_truth
+
+QUANTITIES = ("values", "refinement", "values-after", "input-gradients-after", "coefficient-gradients-after")
+"""What a change bears on."""
 
 CHANGED = 2.0**-36
 """Of the largest output, that a change of the representation may change it by: room for a least-squares solve."""
@@ -68,7 +76,7 @@ def formats(subject: Subject) -> tuple[str, list[Difference]]:
         other = Subject(subject.adapter, dtype)
         told = list(arithmetic(other).differences)
         kind = "uniform" if "uniform" in other.kinds else other.kind
-        told = told or identified(other, sampled(other, other.degree, kind), False)
+        told = told or identified(other, sampled(other, other.degree, kind))
         found += [replace(one, where=(dtype,)) for one in told]
     return f"the same in {', '.join(others)}", found
 
@@ -91,48 +99,38 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
     composed = subject.values(layer, np.clip(between, a, b))
     if np.abs(y - composed).max() > subject.tolerance(4 * float(np.abs(composed).max())):
         mapped = map_of(between[:, 0], y[:, 0], 2.0**-30)
-        if mapped is None:
-            low, high = a + 0.4 * (b - a), a + 0.6 * (b - a)
-            what = f"{float(y[np.abs(x - (low + high) / 2).argmin(), 0]):.6g} comes of {(low + high) / 2:.6g}"
-            evidence = {"map": "an unknown map", "what": f"it stands between layers: {what}"}
-        else:
-            evidence = {"map": mapped[0], "what": "it stands between layers"}
-        return "", [Difference("extra map", evidence)]
+        words = "an unknown map" if mapped is None else mapped[0]
+        if mapped is not None and words == "identity":
+            words = f"{mapped[1]:.6g} x + {mapped[2]:.6g}"
+        at = f"{y[BLOCK // 2, 0]:.6g} comes of {between[BLOCK // 2, 0]:.6g}"
+        return "", [Difference("extra map", {"map": words, "what": f"it stands between layers: {at}"})]
     specs = _narrow(subject)
     at = subject.samples(specs[0], BLOCK, 7)
-    y, composed = subject.raw(subject.build(specs), at, 2), subject.values(specs[1], subject.values(specs[0], at))
+    y, composed = subject.raw(subject.build(specs), at, 3), subject.values(specs[1], subject.values(specs[0], at))
     if np.abs(y - composed).max() > subject.tolerance(4 * float(np.abs(composed).max())):
-        what = f"values of a network of two layers are off by {np.abs(y - composed).max():.3g}"
-        return "", [Difference("network", {"what": what}, ("network",), "measured")]
-    if "coefficients" not in subject.declared.derivatives or subject.gradients_differ:
+        how = _other_network(subject, specs, at, y) or f"values are off by {np.abs(y - composed).max():.3g}"
+        return "", [Difference("network", {"what": f"of two layers: {how}"}, ("network",), "measured")]
+    if subject.gradients_differ:
         return "networks of layers one after another", []
-    return "networks of layers one after another", _network_gradients(subject)
+    told = against_truth(subject, specs, at, subject.build(specs), ("network",), " of a network")
+    return "networks of layers one after another", told
+
+
+def _other_network(subject: Subject, specs: tuple[LayerSpec, ...], x: FloatArray, y: FloatArray) -> str:
+    """What is done with two layers, the second from 3 to 3, in place of one after the other."""
+    two, z = partial(subject.values, specs[1]), subject.values(specs[0], x)
+    others = {
+        "the second is applied twice": two(two(z)), "the second is left out": z,
+        "the second adds to its inputs": z + two(z), "the activations between are negated": two(-z),
+    }  # fmt: skip
+    return next((words for words, v in others.items() if np.abs(v - y).max() <= subject.tolerance(4.0)), "")
 
 
 def _narrow(subject: Subject) -> tuple[LayerSpec, ...]:
     """Two layers, the outputs of the first inside the domain of the second."""
     kind, frame = "uniform" if "uniform" in subject.kinds else "", subject.declared.frame
-    rows = [subject.spec((3, 2), kind=kind), subject.spec((2, 3), kind=kind)]
+    rows = [subject.spec((3, 2), kind=kind), subject.spec((3, 3), kind=kind)]
     return tuple(replace(s, coefficients=frame.coefficients(0.25 * s.coefficients, s.dtype)) for s in rows)
-
-
-def _network_gradients(subject: Subject) -> list[Difference]:
-    specs = _narrow(subject)
-    x = subject.samples(specs[0], 16, 7)
-    dy = np.ones((16, 2)) * np.array([0.5, -1.25])
-    sizes = [s.coefficients.size for s in specs]
-    model = subject.build(specs)
-    flat = subject.gradients(model, x, dy, {"coefficients": (sum(sizes),)})["coefficients"]
-    true = FloatQuantities(specs, x).coefficient_gradients(dy)
-    found = []
-    for k, (theirs, ours) in enumerate(zip(np.split(flat, [sizes[0]]), true, strict=True)):
-        left = float(np.abs(theirs - ours.ravel()).max() / np.abs(ours).max())
-        if left <= subject.tolerance(16.0):
-            continue
-        what, quantity = f"coefficient gradients of layer {k} of a network", ("coefficient-gradients",)
-        name = "gradient is another" if theirs.any() else "detached gradient"
-        found.append(Difference(name, {"what": what, "left": left}, ("network",), quantities=quantity))
-    return found
 
 
 def refined(subject: Subject) -> tuple[str, list[Difference]]:
@@ -147,7 +145,7 @@ def updated(subject: Subject) -> tuple[str, list[Difference]]:
 
 
 def _changed(subject: Subject, kind: str, intervals: int) -> tuple[str, list[Difference]]:
-    spec = subject.spec((3, 2), kind="uniform" if "uniform" in subject.kinds else "")
+    spec = subject.spec((3, 2), kind=subject.kind)
     found = [one for words, data in _data(subject, spec) for one in _after(subject, spec, kind, intervals, data, words)]
     first = sorted(found, key=lambda one: one.name.startswith("function changed"))[:1]  # what is stored says why
     return f"{kind} keeps the function" if not first else "", first
@@ -166,17 +164,15 @@ def _after(
     x = subject.samples(spec, BLOCK, 9)
     model = subject.build(spec)
     before = subject.values(spec, x, model)
-    size = float(np.abs(before).max())
-    allowed = max(CHANGED, ROUNDED * subject.eps)
+    size, allowed = float(np.abs(before).max()), max(CHANGED, ROUNDED * subject.eps)
     model = subject.changed(kind, model, *((intervals, data.copy()) if kind == "refine" else (data.copy(),)))
     after = subject.values(spec, x, model)
-    what = f"{kind}" + (f" on {words}" if words else "")
-    quantity = ("values", "refinement", "values-after", "input-gradients-after", "coefficient-gradients-after")
+    what = kind + (f" on {words}" if words else "")
 
     def told(name: str, **evidence: Any) -> list[Difference]:
-        return [Difference(name, {"change": what, **evidence}, (kind,), "measured", quantity)]
+        return [Difference(name, {"change": what, **evidence}, (kind,), "measured", QUANTITIES)]
 
-    stored = None
+    now = None
     if subject.declared.state:
         knots, C = subject.state(model)
         if not np.isfinite(knots).all() or (np.diff(knots, axis=1) < 0).any():
@@ -184,65 +180,82 @@ def _after(
         if not np.isfinite(C).all():
             lost = f"{int((~np.isfinite(C)).sum())} of {C.size} stored coefficients are not finite"
             if (np.diff(np.sort(knots, axis=1)) == 0).any():
-                why = {"what": f"{lost}, as {kind} made knots that coincide"}
-                return [Difference("NaN from repeated knots", why, (kind,), "measured", quantity)]
+                return told("NaN from repeated knots", what=f"{lost}, as {kind} made knots that coincide")
             return told("stored coefficients", what=lost)
         try:
             now = LayerSpec(knots, C, spec.order, "natural", spec.dtype, "arbitrary")
         except ValueError as error:
             return told("stored knots", what=str(error))
-        stored = FloatQuantities((now,), x).values
     if not np.isfinite(after).all():
         return told("stored coefficients", what="values are not finite")
     left = float(np.abs(after - before).max()) / size
-    ratio = float((after * before).sum() / (before * before).sum())
-    detail = f"; values are multiplied by {ratio:.6g}" if np.abs(after - ratio * before).max() <= allowed * size else ""
-    where = (kind,)
-    if stored is not None:
+    detail = _factors(before, after, allowed * size)
+    if now is not None:
+        stored = FloatQuantities((now,), x).values
         evaluated, kept = float(np.abs(after - stored).max()) / size, float(np.abs(stored - before).max()) / size
         if evaluated > allowed:
             if kept <= allowed:
                 text = f"what is stored is right, values are off by {evaluated:.1e} of their size"
-                return [*_other_knots(spec, x, after, knots, C, text, kind, quantity)]
+                return _other_knots(now, x, after, kind) or told("no longer a spline", what=text)
             if left <= allowed:
-                held = _fitted(now, x, after) <= 2.0**-20 * size
-                name, what = ("stored coefficients", "coefficients") if held else ("stored knots", "knots")
-                return told(name, what=f"values are as before, and the {what} that are told are not theirs")
+                how = _stored(spec, now, allowed)
+                name, part = (
+                    ("stored knots", "knots") if "cannot hold" in how else ("stored coefficients", "coefficients")
+                )
+                return told(name, what=f"values are as before, and the {part} that are told are not theirs{how}")
             return told("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
+        detail += _stored(spec, now, allowed) if left > allowed else ""
     if left <= allowed:
-        return []
-    if stored is not None:
-        held = _fitted(now, x, before) <= 2.0**-20 * size
-        detail += "; the stored knots can hold it: the coefficients are wrong" if held else "; the knots cannot hold it"
-    name = f"function changed by {kind}"
-    return [
-        Difference(
-            name, {"left": left, "detail": detail + (f" on {words}" if words else "")}, where, "measured", quantity
-        )
-    ]
+        if now is not None and now.knots.shape[1] - 2 * now.degree - 1 != intervals > 0:
+            more = {"used": now.knots.shape[1] - 2 * now.degree - 1, "asked": intervals}
+            return told("number of intervals", **more)
+        if now is None or subject.gradients_differ:
+            return []
+        return against_truth(subject, (now,), x, model, (kind,), f" after {what}")
+    return told(f"function changed by {kind}", left=left, detail=detail + (f" on {words}" if words else ""))
 
 
-def _fitted(spec: LayerSpec, x: FloatArray, y: FloatArray) -> float:
-    """How far the best spline on the knots of a layer is from outputs."""
-    columns = [FloatQuantities((replace(spec, coefficients=unit[None]),), x).values[:, 0] for unit in _units(spec)]
-    A = np.stack(columns, axis=1)
-    return float(np.abs(A @ np.linalg.lstsq(A, y, rcond=None)[0] - y).max())
+def _factors(before: FloatArray, after: FloatArray, room: float) -> str:
+    """What outputs after a change are of those before."""
+    said = explain(after, before, ("sample", "output"), room, "values")
+    return f"; {'; '.join(map(str, said))}" if said else ""
 
 
-def _units(spec: LayerSpec) -> FloatArray:
-    size = spec.n_inputs * spec.dim
-    return np.eye(size).reshape(size, spec.n_inputs, spec.dim)
+def _stored(spec: LayerSpec, now: LayerSpec, allowed: float) -> str:
+    """Whether the stored knots can hold the splines that were, and what the stored coefficients are of the right ones.
+
+    The right ones follow from points inside every interval, for each input by itself.
+    """
+    right = np.zeros(now.coefficients.shape)
+    bad = []
+    for p, (t, u) in enumerate(zip(spec.knots, now.knots, strict=True)):
+        points = np.unique(np.concatenate([t, u]))
+        at = (points[:-1, None] + np.diff(points)[:, None] * (np.arange(8) + 0.5) / 8).ravel()
+        at = at[(at > max(t[spec.order - 1], u[spec.order - 1])) & (at < min(t[-spec.order], u[-spec.order]))]
+        A, y = true_rows(u, now.order, at), true_rows(t, spec.order, at) @ spec.coefficients[:, p].T
+        right[:, p] = np.linalg.lstsq(A, y, rcond=1e-12)[0].T
+        if np.abs(A @ right[:, p].T - y).max() > 2.0**-20 * np.abs(y).max():
+            bad.append(p)
+    if bad:
+        same = all((now.knots == row).all() for row in now.knots[:1]) and len(now.knots) > 1
+        return f"; the stored knots of input {numbers(bad)} cannot hold it" + (", and all inputs have the same" * same)
+    room = max(allowed, 2.0**-30) * float(np.abs(right).max())
+    exact = [name for name in ("float16", "float32") if is_exact(name, now.knots) and not is_exact(name, spec.knots)]
+    if exact:
+        return f"; the stored knots are numbers of {exact[0]}"
+    said = explain(now.coefficients, right, EDGES, room, "stored coefficients")
+    if said is None and np.isin(now.coefficients, spec.coefficients).all():
+        return "; the stored knots can hold it: the coefficients are those from before"
+    how = "; ".join(map(str, said)) if said else f"by up to {np.abs(now.coefficients - right).max():.3g}"
+    return f"; the stored knots can hold it: the coefficients are wrong; {how}" if said != [] else ""
 
 
-def _other_knots(
-    spec: LayerSpec, x: FloatArray, after: FloatArray, knots: FloatArray, C: FloatArray, text: str, kind: str,
-    quantity: tuple[str, ...],
-) -> list[Difference]:  # fmt: skip
+def _other_knots(now: LayerSpec, x: FloatArray, after: FloatArray, kind: str) -> list[Difference]:
     """The splines of the stored coefficients on equally spaced knots."""
-    a, b = knots[:, spec.order - 1, None], knots[:, -spec.order, None]
-    n = knots.shape[1] - 2 * spec.order + 1
-    equal = a + (b - a) / n * np.arange(1 - spec.order, n + spec.order)
-    values = FloatQuantities((LayerSpec(equal, C, spec.order, "natural", spec.dtype, "arbitrary"),), x).values
+    a, b = now.knots[:, now.order - 1, None], now.knots[:, -now.order, None]
+    n = now.knots.shape[1] - 2 * now.order + 1
+    equal = a + (b - a) / n * np.arange(1 - now.order, n + now.order)
+    values = FloatQuantities((replace(now, knots=equal),), x).values
     if np.abs(values - after).max() <= CHANGED * np.abs(after).max():
-        return [Difference("equal spacing assumed", {}, (kind,), "exact", quantity)]
-    return [Difference("no longer a spline", {"change": kind, "what": text}, (kind,), "measured", quantity)]
+        return [Difference("equal spacing assumed", {}, (kind,), "exact", QUANTITIES)]
+    return []

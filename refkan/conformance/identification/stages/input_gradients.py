@@ -1,101 +1,210 @@
-"""Derivatives in the inputs, first and second, against those of the layer's own outputs: see `slopes`."""
+r"""Derivatives in the inputs, first and second: of which function they are.
+
+They are compared with those of the layer's own outputs (see `slopes`). Where no rearrangement and no factors explain
+them, these questions follow:
+
+* Are they multiples in each interval, by powers of its length; zero in a part of the domain?
+* Are they of another order: values, or derivatives once more; or of no spline at all?
+* With which factors of L and R are they those of the formula b_i' = (r - 1) (L_i - R_i)? By least squares.
+* Are they quotients (f(x + h) - f(x)) / h = f' + h f''/2 + ..., or central ones, f' + h^2 f'''/6 + ...? The error tells
+  the step h.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.identification.explanations import explain
-from refkan.conformance.identification.names import differences
-from refkan.conformance.identification.slopes import (
-    derivatives,
-    formula_of,
-    lengths,
-    true_derivatives,
-)  # fmt: skip
+from refkan.conformance.cases.truths.precision import is_exact
+from refkan.conformance.identification.explanations import explain, placed
+from refkan.conformance.identification.slopes import derivatives, places, terms, true_derivatives
 from refkan.conformance.identification.stages.asked_gradients import (
     SAMPLES,
     asked_layer,
     calls_and_sums,
     cotangent,
     size_of_factor,
-    unexplained,
-)
+)  # fmt: skip
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import NoAnswerError, Subject
+from refkan.conformance.identification.whole_gradients import unexplained
+
+WHAT = {1: "input gradients", 2: "second derivatives"}
+QUANTITIES = {1: ("input-gradients", "second-derivatives", "repeatability"), 2: ("second-derivatives",)}
+DIRECTION = np.array([0.5, -2.0])
+"""Along which second derivatives are asked for, times 1 and 2 in turn."""
 
 
-def of_inputs(subject: Subject, degree: int) -> list[Difference]:
-    """Gradients in the inputs against derivatives of the layer's own outputs."""
-    quantity, what = ("input-gradients", "second-derivatives", "repeatability"), "input gradients"
+def of_inputs(subject: Subject, degree: int, order: int = 1) -> list[Difference]:
+    """Derivatives of an order in the inputs against those of the layer's own outputs."""
     spec, x, model = asked_layer(subject, degree=degree)
-    if spec.degree == 0:
+    if spec.degree < order:
         return []
+    along: FloatArray = DIRECTION * (1.0 + np.arange(len(x)) % 2)[:, None] if order == 2 else np.ones(x.shape)
 
-    def asked(at: FloatArray, dy: FloatArray) -> FloatArray:
-        return subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"]
+    def asked(of: Any, at: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
+        if order == 1:
+            return subject.gradients(of, at, dy, {"inputs": at.shape})["inputs"]
+        return subject.second(of, at, dy, direction)
 
-    rng = np.random.default_rng(6)
-    one, two = rng.integers(-8, 9, (2, len(x), 3)) / 4.0
-    own = derivatives(subject, spec, x)
-    found = calls_and_sums(subject, quantity, what, asked, x, one, two, own.transpose(1, 0, 2)[None])
-    if found:
-        return found
-    theirs = np.stack([asked(x, cotangent(len(x), 3, q)) for q in range(3)], axis=1)
-    told = _compared(subject, spec, x, theirs, own, 1, quantity, what)
-
-    def of_sums(of: Any, at: FloatArray) -> FloatArray:
-        return subject.gradients(of, at, np.ones((len(at), 3)), {"inputs": at.shape})["inputs"]
-
-    return told or _at_knots(subject, degree, quantity, what, of_sums)
-
-
-def _compared(
-    subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, own: FloatArray, order: int,
-    quantity: tuple[str, ...], what: str,
-) -> list[Difference]:  # fmt: skip
-    seen = np.isfinite(own)
-    if not seen.any():
-        raise NoAnswerError("values are not smooth enough to differentiate")
-    size, exact = float(np.abs(own[seen]).max()), true_derivatives(spec, x, order)
-    fine = 2.0**10 * subject.eps * np.abs(exact).max()
-    room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, 2.0 ** (8 * order) * subject.rough) * size
-    if np.abs(own - exact)[seen].max() <= room:  # the right function: its derivatives are known to rounding
-        own, room = (
-            exact,
-            max(fine, subject.tolerance(size), 2.0 ** (8 * order) * subject.rough * size),
+    known = not subject.differs and subject.eps < 2.0**-12  # functions that are right have right derivatives
+    own = true_derivatives(spec, x, order) if known else derivatives(subject, spec, x, order)
+    if order == 1:
+        one, two = np.random.default_rng(6).integers(-8, 9, (2, len(x), 3)) / 4.0
+        summed = own.transpose(1, 0, 2)[None]
+        told = calls_and_sums(subject, spec, WHAT[1], partial(asked, direction=along), x, one, two, summed)
+        if told:
+            return placed(told, quantities=QUANTITIES[1])
+    units = [cotangent(len(x), 3, q) for q in range(3)]
+    theirs = np.stack([asked(model, x, dy, along) for dy in units], axis=1) / along[:, None]
+    told = Compared(subject, spec, x, theirs, own, order, along).told()
+    if not told:
+        told = _at_knots(
+            subject, degree, WHAT[order], lambda of, at: asked(of, at, np.ones((len(at), 3)), np.ones(at.shape))
         )
-    own, theirs = np.where(seen, own, 0.0), np.where(seen, theirs, 0.0)
-    if (np.abs(theirs - exact)[seen] <= fine).all():
-        return []
-    found = explain(theirs, own, ("sample", "output", "input"), room, what)
-    if found is None or any(name in ("factor along", "factor by edge") for name, _ in found):
-        spans = lengths(spec, x)[:, None, :] ** order
-        if (np.abs(theirs - own * spans) <= room * 4).all():
-            how = "they are in positions within the interval of x, and are not divided by its length"
-            return [Difference("wrong derivative", {"what": what, "how": how}, quantities=quantity)]
-        first = np.array([t[spec.order] - t[spec.order - 1] for t in spec.knots])
-        if (np.abs(theirs - own * first**order) <= room * 4).all():
-            size_of = "the spacing h of each input" + (", squared" if order == 2 else "")
-            evidence = {"what": what, "factor": float(first[0] ** order), "size": size_of}
-            return [Difference("constant factor", evidence, quantities=quantity)]
-    if found is None or any(
-        name in ("factor along", "factor by edge", "left out", "shifted", "zero") for name, _ in found
-    ):
-        formula = formula_of(subject, spec, x, order) if found is None or found[0][0] != "zero" else None
-        if formula:
-            return [Difference("wrong derivative", {"what": what, "how": formula}, quantities=quantity)]
-    if found is None:
-        return [unexplained(what, theirs, own, quantity)]
-    return list(differences(found, quantity, gradient=True, size=size_of_factor(subject, found, "inputs", order)))
+    return placed(told, quantities=QUANTITIES[order])
+
+
+class Compared:
+    """Derivatives (N, Q, P) of a layer, and those of its own function."""
+
+    def __init__(
+        self, subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, own: FloatArray, order: int,
+        along: FloatArray,
+    ) -> None:  # fmt: skip
+        self.subject, self.spec, self.x, self.order, self.along = subject, spec, x, order, along
+        seen = np.isfinite(own)
+        if not seen.any():
+            raise NoAnswerError("values are not smooth enough to differentiate")
+        self.what, self.seen = WHAT[order], seen
+        self.exact = true_derivatives(spec, x, order)
+        size = float(np.abs(own[seen]).max())
+        blurred = 2.0 ** (8 * order) * subject.rough
+        self.room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, blurred) * size
+        self.fine = max(2.0**10 * subject.eps, blurred) * float(np.abs(self.exact).max())
+        self.right = bool(np.abs(own - self.exact)[seen].max() <= self.room)
+        if self.right:  # the derivatives of the right function are known to rounding
+            own, self.room = self.exact, max(self.fine, subject.tolerance(size))
+        self.own, self.theirs = np.where(seen, own, 0.0), np.where(seen, theirs, 0.0)
+
+    def told(self) -> list[Difference]:
+        """What they are, [] if they are right."""
+        if (np.abs(self.theirs - self.exact)[self.seen] <= self.fine).all():
+            return []
+        plain = explain(self.theirs, self.own, ("sample", "output", "input"), self.room, self.what, "detached gradient")
+        vague = plain is None or any(one.name.startswith("factors by") for one in plain)
+        local = plain and any(one.evidence.get("axis") == "sample" for one in plain)
+        if plain is not None and not vague and not local:
+            size = size_of_factor(self.subject, plain, "inputs", self.order)
+            return placed(plain, size=size)
+        for question in (self._by_place, self._of_another_order, self._by_formula, self._quotients):
+            if how := question():
+                name = "finite differences" if question == self._quotients else "wrong derivative"
+                return [Difference(name, {"what": self.what, "how": how})]
+        return plain or [unexplained(self.subject, self.what, self.theirs, self.own)]
+
+    def _by_place(self) -> str:
+        """Factors in each interval; or zeros in a part of the domain."""
+        t, m = self.spec.knots, places(self.spec, self.x)
+        wrong = np.abs(self.theirs - self.own).max(axis=1) > self.room
+        if not (np.abs(self.theirs).max(axis=1)[wrong] > self.room).any():
+            return f"they are zero {_part(self.x, wrong)}"
+        h = np.stack([row[m[:, p] + 1] - row[m[:, p]] for p, row in enumerate(t)], axis=1)
+        first = np.array([row[self.spec.order] - row[self.spec.order - 1] for row in t])
+        for words, length in (("the length of the interval of x", h), ("the spacing h of each input", first)):
+            for power in (self.order, -self.order, 1, -1):
+                if (np.abs(self.theirs - self.own * (length**power)[..., None, :]) <= self.room * 4).all():
+                    done = "multiplied" if power > 0 else "divided"
+                    return f"they are {done} by {words}" + (", squared" if abs(power) == 2 else "")
+        k = np.full((len(t), self.spec.intervals), np.nan)
+        for p in range(len(t)):
+            for j in range(self.spec.intervals):
+                a, b = (v[m[:, p] == j + self.spec.degree, :, p] for v in (self.own, self.theirs))
+                k[p, j] = (a * b).sum() / (a * a).sum() if (a * a).sum() > 0 else np.nan
+                if a.size and np.abs(b - k[p, j] * a).max() > self.room * 4:
+                    return ""
+        told = "; ".join(f"of input {p} by {', '.join(f'{v:.4g}' for v in k[p])}" for p in range(len(t)))
+        return f"in each interval they are multiplied by a factor: {told}"
+
+    def _of_another_order(self) -> str:
+        """Values, another derivative, or numbers in which coefficients have no part."""
+        if np.abs(np.ptp(self.theirs, axis=(0, 1))).max() <= self.room:
+            return f"they are {float(self.theirs.mean()):.6g} for every sample and output, whatever the coefficients"
+        words = {0: "values", 1: "first derivatives", 2: "second derivatives", 3: "third derivatives"}
+        others = {f"they are the {words[k]} of edges": true_derivatives(self.spec, self.x, k)
+                  for k in words if k != self.order}  # fmt: skip
+        if self.order == 2:
+            others["they do not depend on the direction"] = self.own / self.along[:, None]
+        for told, other in others.items():
+            more = explain(self.theirs, other, ("sample", "output", "input"), self.room, "they")
+            if more is not None and not any("sample" in str(one.evidence.get("axis")) for one in more):
+                return "; ".join([told, *(str(one) for one in more)])
+        return ""
+
+    def _by_formula(self) -> str:
+        """The factors of the two terms, by least squares over all functions of input 0."""
+        left, right = terms(self.spec.knots[0], self.spec.order, self.x[:, 0], self.order)
+        theirs = np.zeros(left.shape)
+        for i, unit in enumerate(np.eye(self.spec.dim)):
+            one = self.subject.single(self.spec, np.stack([unit, unit])[:, None])
+            model, at, dy = self.subject.build(one), self.x[:, :1], np.array([[1.0, 0.0]] * len(self.x))
+            if self.order == 1:
+                theirs[:, i] = self.subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"][:, 0]
+            else:
+                theirs[:, i] = self.subject.second(model, at, dy, np.ones(at.shape))[:, 0]
+        A = np.stack([left.ravel(), right.ravel()], axis=1)
+        k, *_ = np.linalg.lstsq(A, theirs.ravel(), rcond=None)
+        if np.abs(A @ k - theirs.ravel()).max() > 2.0**-30 * np.abs(theirs).max() or abs(k[0] + k[1]) < 1e-6:
+            return ""
+        k = np.where(np.abs(k) < 2.0**-30, 0.0, k)
+        return f"b' is {k[0]:.4g} times its first term {k[1]:+.4g} times its second, instead of 1 and -1"
+
+    def _quotients(self) -> str:
+        """The step of difference quotients, by the size of their error."""
+        error, D = self.theirs - self.own, [true_derivatives(self.spec, self.x, self.order + k) for k in (1, 2)]
+        if not self.right:
+            return ""
+        for d, kinds in zip(D, (("forward", "backward"), ("central", "")), strict=True):
+            k = float((error * d).sum() / max((d * d).sum(), 1e-300))
+            if np.abs(error - k * d).max() <= 0.05 * np.abs(error).max():
+                h = 2 * abs(k) if kinds[1] else np.sqrt(6 * max(k, 0.0))
+                kind = kinds[k < 0]
+                return f"they are those of {kind} differences with a step of {h:.3g}" if kind else ""
+        left = float(np.abs(error).max() / np.abs(self.own).max())
+        if left < 2.0**-12 and not is_exact("float32", self.theirs) and not 2.0**-27 < left < 2.0**-21:
+            return f"they are off by {left:.1e} of the largest, as quotients of a small step are"
+        return ""
+
+
+def _part(x: FloatArray, wrong: Array) -> str:
+    """The part of the domain in which entries (N, P) are wrong, in words."""
+    told = []
+    for p in np.flatnonzero(wrong.any(axis=0)):
+        bad, good = x[wrong[:, p], p], x[~wrong[:, p], p]
+        low, high = float(good.min(initial=np.inf)), float(good.max(initial=-np.inf))
+        if not good.size:
+            where = "everywhere"
+        elif bad.min() > high:
+            where = f"where x > {high:.4g}"
+        elif bad.max() < low:
+            where = f"where x < {low:.4g}"
+        elif not ((bad > low) & (bad < high)).any():
+            where = f"outside [{low:.4g}, {high:.4g}]"
+        elif not ((good > bad.min()) & (good < bad.max())).any():
+            where = f"in [{bad.min():.4g}, {bad.max():.4g}]"
+        else:
+            where = f"at {bad.size} of {len(x)} points"
+        told.append(f"{where} (input {p})")
+    return ", ".join(told)
 
 
 def _at_knots(
-    subject: Subject, degree: int, quantity: tuple[str, ...], what: str, asked: Callable[[Any, FloatArray], FloatArray]
+    subject: Subject, degree: int, what: str, asked: Callable[[Any, FloatArray], FloatArray]
 ) -> list[Difference]:  # fmt: skip
     """Derivatives at knots against those to the right of them, and at x = b against those to the left."""
     kinds = [kind for kind in ("uniform", "arbitrary") if (degree, kind) in subject.right]
@@ -107,38 +216,22 @@ def _at_knots(
     inner = [np.unique(t[spec.order : t.size - spec.order]) for t in spec.knots]
     at = np.stack([np.resize(t, SAMPLES) for t in inner], axis=1)
     here, left, right = asked(model, at), asked(model, at - step), asked(model, at + step)
-    room = 2.0**-12 * float(np.abs(right).max())
+    room = max(2.0**-12, 16 * subject.rough) * float(np.abs(right).max())
     end = np.repeat(spec.domains[:, 1][None], SAMPLES, axis=0)
     last, before = asked(model, end), asked(model, end - step)
     if np.abs(here - right).max() > room:
         if not here.any():
-            return [Difference("zero at knots", {"what": what}, quantities=quantity)]
+            return [Difference("zero at knots", {"what": what})]
+        if np.abs(here - left).max() <= room and "left limit at knots" in subject.names:
+            return []  # as the values are
         if np.abs(here - left).max() <= room:
-            return [Difference("left limit at knots", quantities=quantity)]
+            return [Difference("left limit at knots")]
         evidence = {"what": f"{what} at knots", "left": float(np.abs(here - right).max() / np.abs(right).max())}
-        return [Difference("gradient is another", evidence, sure="measured", quantities=quantity)]
+        return [Difference("gradient is another", evidence, sure="measured")]
     right_end = subject.declared.right_end
     wanted = {"closed": before, "half-open": asked(model, end + step), "zero": 0 * last}[right_end]
     if np.abs(last - wanted).max() <= room or spec.outside != "natural":
         return []
     told = "zero" if not last.any() else f"not those that go with a {right_end} right end"
     name = "right end open" if right_end == "closed" else "other right end"
-    return [Difference(name, {"what": f"at x = b {what} are {told}"}, quantities=quantity)]
-
-
-def of_second(subject: Subject, degree: int) -> list[Difference]:
-    """Second derivatives against those of the layer's own outputs."""
-    quantity, what = ("second-derivatives",), "second derivatives"
-    spec, x, model = asked_layer(subject, degree=degree)
-    if spec.degree < 2:
-        return []
-    own = derivatives(subject, spec, x, 2)
-    along: FloatArray = np.array([0.5, -2.0]) * (1.0 + np.arange(len(x)) % 2)[:, None]
-    units = [cotangent(len(x), 3, q) for q in range(3)]
-    theirs = np.stack([subject.second(model, x, dy, along) for dy in units], axis=1) / along[:, None]
-
-    def of_sums(of: Any, at: FloatArray) -> FloatArray:
-        return subject.second(of, at, np.ones((len(at), 3)), np.ones(at.shape))
-
-    told = _compared(subject, spec, x, theirs, own, 2, quantity, what)
-    return told or _at_knots(subject, degree, quantity, what, of_sums)
+    return [Difference(name, {"what": f"at x = b {what} are {told}"})]

@@ -1,26 +1,30 @@
 r"""Stage 7: what the functions are beyond the ends of the domain.
 
-Functions that are right inside are asked for at points beyond each end: among the exterior knots, and beyond them all.
-They are compared with each rule that a layer may follow; else with values inside, at the point that Marsden's identity
-gives (see `points_in_use`): reflected, or a period away.
+Functions that are right inside are asked for at points beyond each end e: among the exterior knots, and beyond them
+all. On each side they are those of the rule asked for; or they are
+
+    sum_k c_k (x - e)^k / k! b_i^(k)(e),  k = 0 .. degree,
+
+with the factors c of least squares: all 1 are the end piece continued, (1, 1, 0, ...) the tangent, (1, 0, ...) the end
+value, 0 is zero; or they are those inside, at the point reflected or a period away; or some of them are others.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import factorial
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.explanations import explain
-from refkan.conformance.identification.names import differences
-from refkan.conformance.identification.slopes import derivatives
+from refkan.conformance.identification.explanations import explain, placed
+from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.slopes import derivatives, true_rows
 from refkan.conformance.identification.stages.asked_gradients import cotangent
-from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
-from refkan.conformance.identification.subject import Subject
+from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 DOES = {
     "natural": "the basis functions' own values, which end with the knots",
@@ -42,6 +46,8 @@ def outside(subject: Subject) -> Stage:
     if not subject.right:
         return Stage("outside", unknown="the functions inside are others than those asked for")
     declared = [rule for rule in RULES if rule in subject.declared.outside]
+    if "exterior knots" in subject.names:
+        declared = [rule for rule in declared if rule != "natural"]
     found: dict[str, Difference] = {}
     told: dict[str, str] = {}
     for degree, kind in _asked(subject):
@@ -49,27 +55,30 @@ def outside(subject: Subject) -> Stage:
             spec = subject.spec((2, 1), degree=degree, kind=kind, outside=rule)
             does = followed(subject, spec)
             told.setdefault(rule, does)
-            if declared and does != rule and not (rule == "linear" and subject.gradients_differ):
-                name = "only outside the domain"
-                evidence = {"asked": rule, "does": f"functions are {DOES.get(does, does)}"}
-                one = found.get(f"{rule} {does}", Difference(name, evidence))
+            if declared and does != DOES[rule] and not (rule == "linear" and subject.gradients_differ):
+                evidence = {"asked": rule, "does": f"functions are {does}"}
+                one = found.get(f"{rule} {does}", Difference("only outside the domain", evidence))
                 where = dict.fromkeys([*one.where, f"degree-{degree}", kind])
                 found[f"{rule} {does}"] = replace(one, where=tuple(where))
             elif declared and degree and "inputs" in subject.declared.derivatives and not subject.gradients_differ:
                 for one in _gradients(subject, spec):
                     found.setdefault(f"{one.name} {rule}", one)
-    words = "; ".join(dict.fromkeys(f"{DOES.get(does, does)}" for does in told.values()))
+    words = "; ".join(dict.fromkeys(told.values()))
     return Stage("outside", f"beyond the domain: {words}", tuple(found.values()))
 
 
-def _gradients(subject: Subject, spec: LayerSpec) -> tuple[Difference, ...]:
-    """Input gradients beyond the domain against derivatives of the layer's own outputs there."""
+def _away(subject: Subject, spec: LayerSpec) -> FloatArray:
+    """Points below a, then as many above b."""
     a, b = spec.domain
     away = (b - a) * np.array(AWAY)
-    x = round_to(subject.dtype, np.concatenate([a - away, b + away]))[:, None]
-    one = subject.spec(
-        (3, 1), degree=spec.degree, kind="uniform" if spec.kind == "uniform" else "arbitrary", outside=spec.outside
-    )
+    return round_to(subject.dtype, np.concatenate([a - away, b + away]))
+
+
+def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
+    """Input gradients beyond the domain against derivatives of the layer's own outputs there."""
+    x = _away(subject, spec)[:, None]
+    kind = "uniform" if spec.kind == "uniform" else "arbitrary"
+    one = subject.spec((3, 1), degree=spec.degree, kind=kind, outside=spec.outside)
     own, model = derivatives(subject, one, x), subject.build(one)
     theirs = np.stack(
         [subject.gradients(model, x, cotangent(len(x), 3, q), {"inputs": x.shape})["inputs"] for q in range(3)], axis=1
@@ -78,49 +87,81 @@ def _gradients(subject: Subject, spec: LayerSpec) -> tuple[Difference, ...]:
     size = float(np.abs(own[seen]).max(initial=0.0))
     room = max(2.0**-20, subject.eps * 2.0**30, 2.0**8 * subject.rough) * max(size, 1e-30)
     what = f"input gradients beyond the domain under the rule {spec.outside!r}"
-    told = explain(np.where(seen, theirs, 0.0), np.where(seen, own, 0.0), ("sample", "output", "input"), room, what)
-    quantity = ("input-gradients",)
+    own, theirs = np.where(seen, own, 0.0), np.where(seen, theirs, 0.0)
+    told = explain(theirs, own, ("sample", "output", "input"), room, what, "detached gradient")
     if told is None:
-        left = float(np.abs(theirs - own)[seen].max() / size)
-        return (Difference("gradient is another", {"what": what, "left": left}, sure="measured", quantities=quantity),)
-    return differences(told, quantity, gradient=True)
+        left = float(np.abs(theirs - own).max() / size)
+        told = [Difference("gradient is another", {"what": what, "left": left}, sure="measured")]
+    return placed(told, quantities=("input-gradients",))
 
 
 def _asked(subject: Subject) -> list[tuple[int, str]]:
     """Degrees 1 to 3 or the nearest, on equally spaced knots and others, where functions are right inside."""
     chosen = [pair for pair in subject.right if pair[1] in ("uniform", "arbitrary")] or subject.right
+    if max(subject.degrees) and not any(degree for degree, _ in chosen):
+        raise NoAnswerError("the functions inside are others than those asked for")
     return [pair for pair in chosen if pair[0] in (1, 2, 3)] or chosen[:1]
 
 
 def followed(subject: Subject, spec: LayerSpec) -> str:
-    """The rule that functions follow, or what else they do."""
-    a, b = spec.domain
-    away = (b - a) * np.array(AWAY)
-    x = round_to(subject.dtype, np.concatenate([a - away, b + away]))
-    theirs = subject.basis(spec, x)
+    """What functions are on both sides, or on the one on which they are not what was asked for."""
+    x = _away(subject, spec)
+    theirs, (a, b) = subject.basis(spec, x), spec.domain
     if not np.isfinite(theirs).all():
         return "not finite"
-    candidates = [spec.outside, *(rule for rule in DOES if rule != spec.outside)]
-    for rule in candidates:
-        value, room = rule_values(subject, spec, rule, x)
-        if (np.abs(theirs - value) <= np.maximum(room, 0) * max(1.0, subject.rough / subject.eps)).all():
-            return rule
-    at = point_of(spec, theirs) if spec.degree else x
-    size = subject.tolerance(4 * (b - a))
+    units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
+    asked, room = subject.truth(units, x[:, None])
+    room = np.maximum(room, 0) * max(1.0, subject.rough / subject.eps)
+    if (np.abs(theirs - asked) <= room).all():
+        return DOES[spec.outside]
+    told = {}
+    for words, side in (("below a", x < a), ("above b", x > b)):
+        right = (np.abs(theirs - asked) <= room)[side].all()
+        told[words] = [DOES[spec.outside]] * bool(right) + _on_side(
+            subject, spec, x[side], theirs[side], asked[side], room[side]
+        )
+    both = [does for does in told["below a"] if does in told["above b"]]
+    if both:
+        return both[0]
+    return ", ".join(f"{words} {does[0]}" for words, does in told.items() if does[0] != DOES[spec.outside])
+
+
+def _on_side(
+    subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, asked: FloatArray, room: FloatArray
+) -> list[str]:  # fmt: skip
+    """What functions are beyond one end: all that fits."""
+    (a, b), units = spec.domain, replace(spec, coefficients=np.eye(spec.dim)[:, None])
+    natural, _ = subject.truth(replace(units, outside="natural"), x[:, None])
+    told = [DOES["natural"]] * bool((np.abs(theirs - natural) <= room).all()) + _expansion(spec, x, theirs, room)
+    near: Array = np.abs(x - np.clip(x, a, b)) < b - a
     for words, image in (
         ("those of the point reflected at the end", np.where(x > b, 2 * b - x, 2 * a - x)),
         ("those of the point a period away", a + np.mod(x - a, b - a)),
     ):
-        near = np.abs(x - np.clip(x, a, b)) < b - a
-        if (np.abs(at - image)[near] <= size).all():
-            return words
-    return "none of the rules known here"
+        inside, _ = subject.truth(units, np.clip(image, a, b)[:, None])
+        if (np.abs(theirs - inside) <= subject.tolerance(4.0))[near].all():
+            told.append(words)
+    off = (np.abs(theirs - asked) > room).any(axis=0)
+    zero = ", which are zero" if not theirs[:, off].any() else ""
+    return told or [f"those of the rule but for functions {numbers(np.flatnonzero(off).tolist())} of {off.size}{zero}"]
 
 
-def rule_values(subject: Subject, spec: LayerSpec, rule: str, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the functions are under a rule, and what errors are allowed."""
-    units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
-    if rule in RULES:
-        return subject.truth(replace(units, outside=rule), x[:, None])
-    value, room = subject.truth(units, np.clip(x, *spec.domain)[:, None], "closed")
-    return (value, room) if rule == "constant" else (0 * value, room)
+def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
+    """The factors of the powers at the end point, if they leave nothing but rounding."""
+    t, end = spec.knots[0], spec.domain[int(x[0] > spec.domain[1])]
+    powers = [
+        (x - end)[:, None] ** k / factorial(k) * true_rows(t, spec.order, np.array([end]), k) for k in range(spec.order)
+    ]
+    A = np.stack([term.ravel() for term in powers], axis=1)
+    scale = np.abs(A).max(axis=0)
+    c = np.linalg.lstsq(A / scale, theirs.ravel(), rcond=None)[0] / scale
+    if np.abs(A @ c - theirs.ravel()).max() > max(64 * float(room.max()), 2.0**-40 * np.abs(A).max()):
+        return []
+    if np.abs(c - 1).max() < 1e-6:
+        return [DOES["polynomial"]]
+    c = np.trim_zeros(np.round(c, 6), "b")
+    if rule := {(): "zero", (1.0,): "constant", (1.0, 1.0): "linear"}.get(tuple(c.tolist())):
+        return [DOES[rule]]
+    named = ("values", "slopes", "second derivatives", "third derivatives", "fourth derivatives", "fifth derivatives")
+    factors = ", ".join(f"{v:.4g} times its {n}" for v, n in zip(c, named, strict=False))
+    return [f"the end piece continued with {factors}"]

@@ -18,13 +18,19 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.conformance.adapters.adapter import BSPLINES
-from refkan.conformance.cases.truths.precision import is_exact, round_to
+from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.another_basis import another_basis
-from refkan.conformance.identification.explanations import explain
+from refkan.conformance.identification.explanations import explain, placed
 from refkan.conformance.identification.knots_in_use import compared, knots_of, recursion
-from refkan.conformance.identification.names import differences
 from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
-from refkan.conformance.identification.stages.recursions_in_use import SHARES, pieces_degree, recursion_in_use
+from refkan.conformance.identification.stages.recursions_in_use import (
+    SHARES,
+    described,
+    pieces_degree,
+    recursion_in_use,
+    small_errors,
+    weights_in_use,
+)  # fmt: skip
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
@@ -35,8 +41,14 @@ CLOSE = (2.0**-12, 2.0**-26)
 MANY = 64
 """Intervals of the longest edges."""
 
-FOLLOW = ("interval search", "end interval unused", "other functions", "wrong denominators")
+FOLLOW = ("rounding errors", "end interval unused")
 """What rounded points look like on other knots."""
+
+EQUAL = ("uniform", "uniform-fine")
+"""Knots on which wrong denominators are right."""
+
+VAGUE = ("other functions", "interval search")
+"""What is said of functions that no question identified, but where some are."""
 
 BLURRED = (
     "float32 arithmetic", "float16 or TF32 arithmetic", "bfloat16 arithmetic", "float32 inputs", "float16 inputs",
@@ -50,21 +62,25 @@ def functions(subject: Subject) -> Stage:
     """Return the functions on edges, for each declared degree and kind of knots."""
     if subject.declared.basis != BSPLINES:
         return another_basis(subject)
+    if subject.apart:
+        raise NoAnswerError("no edge has functions by itself")
     found: dict[str, Difference] = {}
     right: list[tuple[int, str]] = []
     reasons = []
+    place = [subject.place] if subject.place else []
+    kinds = sorted(subject.kinds, key=lambda kind: kind != subject.kind)
     for degree in sorted(subject.degrees, key=lambda d: (abs(d - subject.degree) if d else 9, -d)):
-        for kind in subject.kinds if degree else [kind for kind in subject.kinds if kind != "repeated"]:
+        for kind in kinds if degree else [kind for kind in kinds if kind != "repeated"]:
             try:
                 asked = sampled(subject, degree, kind)
-                told = _identified_once(subject, asked, kind, bool(right), found)
+                told = _identified_once(subject, asked, kind, found)
             except NoAnswerError as error:
                 reasons.append(f"degree {degree}, {kind} knots: {error}")
                 continue
             if not told:
                 right.append((degree, kind))
             for one in told:
-                where = [*(found[one.name].where if one.name in found else ()), f"degree-{degree}", kind]
+                where = [*(found[one.name].where if one.name in found else ()), f"degree-{degree}", kind, *place]
                 found[one.name] = replace(found.get(one.name, one), where=tuple(dict.fromkeys(where)))
                 if one.name in BLURRED:
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
@@ -72,11 +88,15 @@ def functions(subject: Subject) -> Stage:
     subject.right = right
     if not found:
         found = {one.name: one for one in _elsewhere(subject)}
+    named = {name: one for name, one in found.items() if name not in VAGUE}
+    found = named or found
     if any(name in BLURRED for name in found):
         found = {name: one for name, one in found.items() if name not in FOLLOW}
     if "basis not normalised" in found:
         found.pop("constant factor", None)
-    told = sorted(found.values(), key=lambda one: one.name != "degree fixed")  # knots of another degree are others, too
+    if (likely := found.get("wrong denominators")) and likely.sure == "likely" and set(likely.where) & set(EQUAL):
+        found["wrong denominators"] = replace(likely, name="other functions")
+    told = sorted(found.values(), key=lambda one: (one.name != "degree fixed", one.sure != "exact"))
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
 
 
@@ -93,7 +113,7 @@ def _elsewhere(subject: Subject) -> list[Difference]:
     single = [("one interval", 1, 1.0)] if subject.declared.intervals is None else []
     for words, intervals, scale in scales + single:
         asked = sampled(subject, subject.degree, kind, intervals, scale)
-        if told := identified(subject, asked, False):
+        if told := identified(subject, asked):
             return [replace(one, where=(words,)) for one in told]
     return _many(subject, kind) if single else []
 
@@ -106,19 +126,24 @@ def _many(subject: Subject, kind: str) -> list[Difference]:
     most = 16 * float(room.max()) * max(1.0, subject.noise / subject.eps)
     told = explain(subject.basis(spec, x), right, ("point", "coefficient"), most, "functions")
     if told is None:
-        told = [("wired otherwise", {"what": "functions", "how": "they are others"})]
-    return [replace(one, where=(f"{MANY} intervals",)) for one in differences(told)]
+        told = [Difference("wired otherwise", {"what": "functions", "how": "they are others"})]
+    return placed(told, where=(f"{MANY} intervals",))
 
 
 def _identified_once(
-    subject: Subject, asked: Sampled, kind: str, plain_right: bool, found: dict[str, Difference]
+    subject: Subject, asked: Sampled, kind: str, found: dict[str, Difference]
 ) -> list[Difference]:  # fmt: skip
-    """What is wrong in another degree where the first one is wrong, too, has the name that it has there."""
+    """What is wrong in another degree where the first one is wrong, too, has the name that it has there.
+
+    So has what no question identified, beside what one did.
+    """
     main = f"degree-{subject.degree}"
     known = [one for one in found.values() if main in one.where and kind in one.where]
     if asked.spec.degree != subject.degree and known and asked.wrong.any():
         return known[:1]
-    return identified(subject, asked, plain_right and kind in ("arbitrary", "clamped", "repeated"))
+    told = identified(subject, asked)
+    others = sorted(found.values(), key=lambda one: one.name in VAGUE)
+    return others[:1] if others and any(one.name in VAGUE or one.sure != "exact" for one in told) else told
 
 
 def _told(subject: Subject, right: list[tuple[int, str]]) -> str:
@@ -152,7 +177,7 @@ def sampled(subject: Subject, degree: int, kind: str, intervals: int = 6, scale:
     return Sampled(spec, x, where, theirs, expected, room)
 
 
-def identified(subject: Subject, asked: Sampled, plain_right: bool) -> list[Difference]:
+def identified(subject: Subject, asked: Sampled) -> list[Difference]:
     """Return what the functions are where they are not those asked for."""
     wrong = asked.wrong
     if not wrong.any():
@@ -162,10 +187,19 @@ def identified(subject: Subject, asked: Sampled, plain_right: bool) -> list[Diff
     inside = asked.at(asked.where == "inside")
     if not inside.wrong.any():
         return _at_knots(asked, subject.declared.right_end)
-    for question in (pieces_in_force, _small_errors, _rearranged, points_in_use, _degree_and_knots, recursion_in_use):
+    for question in (
+        pieces_in_force,
+        small_errors,
+        _rearranged,
+        points_in_use,
+        weights_in_use,
+        _degree_and_knots,
+        recursion_in_use,
+        _loosely,
+    ):
         if told := question(subject, inside):
             return told
-    return _described(subject, inside, plain_right)
+    return described(subject, inside)
 
 
 def _not_finite(asked: Sampled) -> Difference:
@@ -202,43 +236,28 @@ def _at_knots(asked: Sampled, right_end: str) -> list[Difference]:
     return found
 
 
-def _small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Errors that a sum of truncated powers may have, and that grow from left to right as its do; or no larger ones."""
-    off = ~(np.abs(inside.theirs - inside.right) <= inside.room)
-    if not inside.theirs[off].any() and (below := float(np.abs(inside.right[off]).max())) < 2.0**-8:
-        kept = np.abs(inside.right[~off & (inside.theirs != 0)])
-        if below <= kept.min(initial=1.0):
-            return [Difference("flushed to zero", {"below": below}, sure="measured")]
-    if inside.spec.kind in ("clamped", "repeated"):
-        return []
-    units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
-    _, room = subject.truth(units, inside.x[:, None], form="truncated powers")
-    error = np.abs(inside.theirs - inside.right)
-    if not (error <= room + inside.most * 64).all() or error.max() > 2.0**-20:
-        return []
-    error, third = error.max(axis=1)[np.argsort(inside.x)], inside.x.size // 3
-    grows = error[-third:].max() > 8 * error[:third].max()
-    name = "cancellation of truncated powers" if grows else "rounding errors"
-    return [Difference(name, {"left": float(error.max())}, sure="measured")]
+def _loosely(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Combinations of the right functions that have no simple shape: other knots outside make some, too."""
+    return _rearranged(subject, inside, True)
 
 
-def _rearranged(subject: Subject, inside: Sampled) -> list[Difference]:
-    """The right functions in another order, or with factors."""
+def _rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Difference]:
+    """The right functions in another order, or with factors, or combinations of them."""
     spec, room = inside.spec, float(inside.room.max()) * 4
-    found = explain(inside.theirs, inside.right, ("point", "coefficient"), room, "basis functions")
-    if not found or found[0][0] == "clipped":
+    told = explain(inside.theirs, inside.right, ("point", "coefficient"), room, "basis functions")
+    if not told or told[0].name == "gradient clipped" or told[0].evidence.get("axis") == "point":
         return []
-    ((name, evidence),) = found[:1]
-    t, r = spec.knots[0], spec.order
-    if name == "factor along" and evidence["axis"] == "coefficient":
-        widths = t[r:] - t[:-r]
-        by = np.array(evidence["factors"]) * widths
+    if told[0].evidence.get("loose") and not last:
+        return []
+    first, t, r = told[0], spec.knots[0], spec.order
+    if first.name == "factors by coefficient" and len(first.evidence["factors"]) == spec.dim:
+        by = np.array(first.evidence["factors"]) * (t[r:] - t[:-r])
         if np.ptp(by) <= 1e-9 * np.abs(by).max():
             return [Difference("basis not normalised", {"by": f"{by[0]:.6g} / (t[i+r] - t[i])"})]
-    if name == "constant factor" and abs(evidence["factor"] - 1) < 2.0**-12:
-        what = f"functions are divided by 1 + {1 / evidence['factor'] - 1:.3g}"
+    if first.name == "constant factor" and abs(first.evidence["factor"] - 1) < 2.0**-12:
+        what = f"functions are divided by 1 + {1 / first.evidence['factor'] - 1:.3g}"
         return [Difference("shifted denominators", {"what": what})]
-    return list(differences(found))
+    return told
 
 
 def _degree_and_knots(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -254,55 +273,3 @@ def _degree_and_knots(subject: Subject, inside: Sampled) -> list[Difference]:
     off = float(np.abs(inside.theirs - inside.right).max())
     used = knots_of(inside.x, inside.theirs, spec, spec.order, max(min(2.0**-40, off / 64), 2.0**-49))
     return [] if used is None else [compared(used, spec)]
-
-
-def _described(subject: Subject, inside: Sampled, plain_right: bool) -> list[Difference]:
-    """Functions that no question identified."""
-    off = float(np.quantile(np.abs(inside.theirs - inside.right).max(axis=1), 0.95))  # but for points next to knots
-    if not inside.at(~inside.is_close).wrong.any():
-        evidence = {"count": int(inside.wrong.sum()), "total": inside.x.size, "how": "next to knots"}
-        return [Difference("interval search", evidence)]
-    degree = pieces_degree(inside)
-    sums = inside.theirs.sum(axis=1)
-    total = f"they sum to {sums.min():.6g} .. {sums.max():.6g}"
-    if (step := _table_step(subject, inside, off)) > 0:
-        return [Difference("lookup table", {"step": step}, sure="measured")]
-    if degree is None and off < 2.0**-6:
-        form = [f for f in ("float16", "bfloat16", "float32") if is_exact(f, inside.theirs)]
-        if form or 2.0**-30 < off <= 2.0**-18:
-            name = (
-                "float32"
-                if not form or form[0] == "float32"
-                else "float16 or TF32"
-                if form[0] == "float16"
-                else form[0]
-            )
-            return [
-                Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")
-            ]
-    if degree == inside.spec.degree and plain_right:
-        kinds = {"arbitrary": "where knots are not equally spaced", "clamped": "at clamped ends"}
-        place = kinds.get(inside.spec.kind, "at repeated knots")
-        what = f"pieces have the right breakpoints and degree, but {total}, {place}"
-        name = "wrong denominators" if inside.spec.kind == "arbitrary" else "NaN from repeated knots"
-        return [Difference(name, {"what": what}, sure="likely")]
-    words = "are no piecewise polynomials" if degree is None else f"are polynomials of degree {degree} within intervals"
-    return [
-        Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")
-    ]
-
-
-def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
-    """The distance of points between which functions are linear; 0 if they are curved."""
-    spec = inside.spec
-    if spec.degree < 2 or off > 2.0**-4:
-        return 0.0
-    a, b = spec.domain
-    h = (b - a) / spec.intervals
-    x = np.asarray(a + 1.37 * h + h * 2.0**-15 * np.arange(32), np.float64)
-    units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
-    theirs, right = subject.basis(spec, x), subject.truth(units, x[:, None])[0]
-    curved = np.abs(np.diff(right, 2, axis=0)).max()
-    straight = np.abs(np.diff(theirs, 2, axis=0)).max(axis=1) < curved / 16
-    curvature = curved / (h * 2.0**-15) ** 2
-    return float(np.sqrt(8 * off / curvature)) if straight.mean() > 0.75 else 0.0

@@ -3,6 +3,10 @@ r"""Stage 5: what is beside the splines.
 With all coefficients zero a layer of splines is zero. What is left, z_q(x) = sum_p k_qp h(x_p) + c_q, is fitted with
 each known h, and with two of them, by least squares over 64 samples: a fit counts if it leaves nothing but rounding.
 Declared parts are asked by unit weights, and explained as wiring is.
+
+Outputs are linear in each part alone, so that y(A + B) - y(A) - y(B) + y(0) is what parts A and B make together: the
+base and the scale nothing, an output's factor and its bias nothing. Its projection on what they would make if one
+multiplied the other is 0 or 1, whatever the order of sums, and rounding is far from 1/2 in any format.
 """
 
 from __future__ import annotations
@@ -13,19 +17,23 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from scipy.special import logit
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.cases import generator
 from refkan.conformance.cases.families import spec_with
 from refkan.conformance.cases.specs import PARTS, PER_NODE, LayerSpec, attribute
 from refkan.conformance.cases.truths.branches import silu
-from refkan.conformance.identification.explanations import Named, explain
+from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.known_maps import MAPS, map_of
-from refkan.conformance.identification.names import differences
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 
-KNOWN = {"identity": lambda x: x, **MAPS}
+TOGETHER = {
+    ("base", "scale"): False, ("base", "node-scale"): True, ("base", "bias"): False, ("scale", "node-scale"): True,
+    ("scale", "bias"): False, ("node-scale", "bias"): False,
+}  # fmt: skip
+"""Pairs of parts of which one multiplies the other."""
 
 
 def parts(subject: Subject) -> Stage:
@@ -33,26 +41,24 @@ def parts(subject: Subject) -> Stage:
     spec = subject.spec((3, 2))
     x = subject.samples(spec, BLOCK, 4)
     zero = subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
-    size = max(float(np.abs(zero).max()), 1.0)
     found: list[Difference] = []
     told = "splines alone"
     if (np.abs(zero) > 256 * subject.eps).any():
-        told = beside(x, zero, subject.tolerance(size))
+        told = beside(x, zero, subject.tolerance(max(float(np.abs(zero).max()), 1.0)))
         found.append(Difference("extra branch", {"what": told}))
-    for part in subject.declared.parts if not subject.differs else ():
+    asked = [] if subject.differs else [part for part in PARTS if part in subject.declared.parts]
+    for part in asked:
         found += _declared(subject, part)
-    if not subject.differs and not found and len(subject.declared.parts) > 1:
-        found += _together(subject)
-    words = ", ".join(subject.declared.parts)
-    return Stage(
-        "parts", told + (f"; declared and asked: {words}" if words and not subject.differs else ""), tuple(found)
-    )
+    if not found:
+        found += [one for pair in combinations(asked, 2) for one in _together(subject, *pair)]
+    return Stage("parts", told + (f"; declared and asked: {', '.join(asked)}" if asked else ""), tuple(found))
 
 
 def beside(x: FloatArray, y: FloatArray, tolerance: float) -> str:
     """What y (N, Q) is as a function of x (N, P), in words."""
-    for names in (*combinations(KNOWN, 1), *combinations(KNOWN, 2)):
-        A = np.concatenate([*(KNOWN[name](x) for name in names), np.ones((len(x), 1))], axis=1)
+    known: dict[str, Any] = {"identity": lambda x: x, **MAPS}
+    for names in (*combinations(known, 1), *combinations(known, 2)):
+        A = np.concatenate([*(known[name](x) for name in names), np.ones((len(x), 1))], axis=1)
         k, *_ = np.linalg.lstsq(A, y, rcond=None)
         if (np.abs(A @ k - y) <= tolerance).all():
             return _fitted(names, k, x.shape[1])
@@ -65,13 +71,10 @@ def _fitted(names: tuple[str, ...], k: FloatArray, P: int) -> str:
         weights = k[j * P : (j + 1) * P]
         if np.abs(weights).max() > 1e-9:
             same = np.ptp(weights) < 1e-9
-            out.append(
-                f"{name} of x"
-                + (f" times {weights.mean():.6g}" if same else f" times {weights.min():.4g} .. {weights.max():.4g}")
-            )
-    constant = k[-1]
-    if np.abs(constant).max() > 1e-9:
-        out.append(f"a constant {constant[0]:.6g}" if np.ptp(constant) < 1e-9 else "a constant for each output")
+            times = f"{weights.mean():.6g}" if same else f"{weights.min():.4g} .. {weights.max():.4g}"
+            out.append(f"{name} of x times {times}")
+    if np.abs(k[-1]).max() > 1e-9:
+        out.append(f"a constant {k[-1, 0]:.6g}" if np.ptp(k[-1]) < 1e-9 else "a constant for each output")
     return " and ".join(out)
 
 
@@ -81,37 +84,34 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
     x = subject.samples(plain, BLOCK, 4)
     edges = subject.edges(plain, x)
     shape = (3,) if part in PER_NODE else (3, 2)
-    neutral = plain.part(part)
+    neutral, splines = plain.part(part), part in ("scale", "node-scale")
 
-    def y(weights: FloatArray, with_splines: bool) -> FloatArray:
-        C = plain.coefficients * with_splines
+    def y(weights: FloatArray) -> FloatArray:
         more: dict[str, Any] = {attribute(part): weights}
-        return subject.values(subject.spec((3, 2), C, **more), x)
+        return subject.values(subject.spec((3, 2), plain.coefficients * splines, **more), x)
 
-    splines = part in ("scale", "node-scale")
-    start = y(neutral, splines)
-    if splines and _same(subject, y(2 * neutral, True), 4 * start):
+    start = y(neutral)
+    if splines and _ratio(y(2 * neutral), start) > 3:
         yield Difference("part applied twice", {"part": part})
         return
-    theirs, ours = np.zeros((len(x), 3, *shape)), np.zeros((len(x), 3, *shape))
+    theirs, ours = np.zeros((2, len(x), 3, *shape))
     right = {"base": silu(x, 0)[0], "scale": edges, "node-scale": edges.sum(axis=2), "bias": np.ones((len(x), 3))}[part]
     for u in np.ndindex(*shape):
         unit = np.zeros(shape)
         unit[u] = 1
-        theirs[(slice(None), slice(None), *u)] = y(neutral + unit, splines) - start
-        q = u[0]
-        ours[(slice(None), q, *u)] = right[:, u[1]] if part == "base" else right[(slice(None), *u)]
-    axes = ("sample", "answer", "output", "input")[: theirs.ndim]
-    found: list[Named] | None = explain(
-        theirs, ours, axes, subject.tolerance(float(np.abs(ours).max())), f"the part {part}"
-    )
-    if found is not None:
-        if [name for name, _ in found] == ["zero"]:
-            yield Difference("part ignored", {"part": part})
-        else:
-            yield from differences(found)
+        theirs[(slice(None), slice(None), *u)] = y(neutral + unit) - start
+        ours[(slice(None), u[0], *u)] = right[:, u[1]] if part == "base" else right[(slice(None), *u)]
+    axes, room = ("sample", "answer", "output", "input")[: theirs.ndim], subject.tolerance(float(np.abs(ours).max()))
+    told = explain(theirs, ours, axes, room, f"effects of the part {part}", "part ignored")
+    if told is not None:
+        yield from (replace(one, evidence={**one.evidence, "part": part}) for one in told)
     elif part == "base" and (mapped := map_of(x[:, 0], theirs[:, 0, 0, 0], subject.tolerance(4.0))) is not None:
         yield Difference("other activation", {"part": part, "what": mapped[0]})
+    elif part == "base" and np.ptp(slope := logit(theirs[:, 0, 0, 0] / x[:, 0]) / x[:, 0]) < 1e-6:
+        yield Difference("other activation", {"part": part, "what": f"x sigmoid({slope[0]:.6g} x)"})
+    elif part == "base" and not np.ptp(theirs[:, [0, 1, 2], [0, 1, 2], 0], axis=1).any():
+        at = ", ".join(f"{theirs[s, 0, 0, 0]:.4g} of {x[s, 0]:.4g}" for s in range(3))
+        yield Difference("other activation", {"part": part, "what": f"another function of x ({at})"})
     else:
         yield Difference(
             "wired otherwise", {"what": f"the part {part}", "how": "no rearrangement of it"}, sure="measured"
@@ -124,20 +124,31 @@ def with_parts(subject: Subject) -> LayerSpec:
     return spec_with(plain, [part for part in PARTS if part in subject.declared.parts], generator("identify/parts"))
 
 
-def _together(subject: Subject) -> Iterator[Difference]:
-    """All parts at once: whether the factor of an output multiplies its bias, too."""
-    spec = with_parts(subject)
-    x = subject.samples(spec, BLOCK, 4)
-    inner = (spec.part("base") * silu(x, 0)[0][:, None] + spec.part("scale") * subject.edges(spec, x)).sum(axis=2)
-    theirs, g, c = subject.values(spec, x), spec.part("node-scale"), spec.part("bias")
-    if _same(subject, theirs, g * inner + c):
-        return
-    before = _same(subject, theirs, g * (inner + c))
-    how = "the bias is added before the factor" if before else "together they are something else"
-    yield Difference("parts in another order", {"how": how})
+def _together(subject: Subject, one: str, two: str) -> Iterator[Difference]:
+    """What two parts make together: the product of their changes, or nothing."""
+    plain = subject.spec((3, 2))
+    x = subject.samples(plain, BLOCK, 4)
+    unit = {part: (np.ones(3) if part in PER_NODE else np.ones((3, 2))) for part in (one, two)}
+
+    def y(with_one: bool, with_two: bool) -> FloatArray:
+        weights: dict[str, Any] = {
+            attribute(p): plain.part(p) + w * unit[p] for p, w in ((one, with_one), (two, with_two))
+        }
+        return subject.values(subject.spec((3, 2), plain.coefficients, **weights), x)
+
+    theirs = y(True, True) - y(True, False) - y(False, True) + y(False, False)
+    branch = np.repeat(silu(x, 0)[0].sum(axis=1)[:, None], 3, axis=1)
+    makes = {"base": branch, "bias": np.ones((len(x), 3))}.get(one if one in ("base", "bias") else two)
+    product = subject.edges(plain, x).sum(axis=2) if makes is None else makes
+    if (one, two) == ("base", "bias"):
+        product = branch
+    times = _ratio(theirs, product) > 0.5
+    if times != TOGETHER[one, two]:
+        factor, other = (two, one) if two != "bias" else (one, two)
+        how = f"{factor} multiplies {other}, too" if times else f"{factor} does not multiply {other}"
+        yield Difference("parts in another order", {"how": how})
 
 
-def _same(subject: Subject, theirs: FloatArray, ours: FloatArray) -> bool:
-    """Whether results agree to far more than a part makes up, or to the rounding of a dozen terms in the format."""
-    tolerance = max(2.0**-36, 16 * subject.eps)
-    return bool(np.abs(theirs - ours).max() <= tolerance * max(np.abs(ours).max(), 1.0))
+def _ratio(y: FloatArray, z: FloatArray) -> float:
+    """The factor k of y = k z, by least squares."""
+    return float((y * z).sum() / max(float((z * z).sum()), 1e-300))

@@ -120,6 +120,12 @@ def moved_point(
     a, b = spec.domain
     size = float(np.abs(x).max())
     off = np.abs(at - x)
+    still = off <= 2.0**-40 * size
+    breakpoints = np.unique(spec.knots[0])
+    nearest = breakpoints[np.abs(x[:, None] - breakpoints).argmin(axis=1)]
+    if still.mean() > 0.5 and (~still).any() and (np.abs(at - nearest)[~still] <= 2.0**-38 * size).all():
+        near = float(np.abs(x - nearest)[~still].max())
+        return Difference("point snapped", {"near": near})
     for name in ("float32", "float16", "bfloat16"):
         rounded = round_to(name, x)
         if (np.abs(at - rounded) <= 0.05 * np.abs(rounded - x).max()).all():
@@ -128,27 +134,31 @@ def moved_point(
         single = np.abs(round_to("float32", position) - position).max() <= 2.0**-40 * spec.intervals
         if single and off.max() <= 2.0**-20 * size:
             return Difference("float32 arithmetic", {"what": "the position (x - a)/h is rounded to float32"})
-    still = off <= 2.0**-40 * size
     low, high = float(at.min()), float(at.max())
     if still.any() and (np.abs(np.clip(x, low, high) - at) <= 2.0**-38 * size).all():
         cut = [
-            f"{word} at {end:.9g}" for word, end in (("below", low), ("above", high)) if end not in (x.min(), x.max())
+            f"{word} at {end:.9g}"
+            for word, end, far in (("below", low, x.min()), ("above", high, x.max()))
+            if abs(end - far) > 2.0**-38 * size
         ]
         return Difference("point clamped", {"how": " and ".join(cut), "a": a, "b": b})
-    breakpoints = np.unique(spec.knots[0])
-    nearest = breakpoints[np.abs(x[:, None] - breakpoints).argmin(axis=1)]
-    if (~still).any() and (np.abs(at - nearest)[~still] <= 2.0**-38 * size).all():
-        near = float(np.abs(x - nearest)[~still].max())
-        return Difference("point snapped", {"near": near})
-    if (mapped := map_of(x, at, 2.0**-36 * size)) is not None:
+    middle, half = (a + b) / 2, (b - a) / 2
+    for inner, v in (
+        ("x", x),
+        (f"(x - {middle:.6g})/{half:.6g}", (x - middle) / half),
+        (f"(x - {a:.6g})/{b - a:.6g}", (x - a) / (b - a)),
+    ):
+        mapped = map_of(v, at, 2.0**-36 * size)
+        if mapped is None:
+            continue
         name, k, c = mapped
         if name == "identity" and off.max() <= 2.0**-12 * size:
             return None  # a shift as small as this is one of knots
         if name == "identity":
             return _affine(spec, k, c)
-        words = f"{name} of x" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else "")
+        words = f"{name} of {inner}" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else "")
         return Difference("inputs mapped", {"map": words})
-    if everywhere and off.max() <= 2.0**-6 * size:
+    if everywhere and still.mean() < 0.5 and off.max() <= 2.0**-6 * size:
         step = _step(at)
         return Difference("point quantised", {"step": step if step else 2 * float(off.max())}, sure="measured")
     pairs = ", ".join(f"x' = {v:.6g} for x = {u:.6g}" for u, v in zip(x[::40], at[::40], strict=True))
@@ -167,8 +177,11 @@ def _affine(spec: LayerSpec, k: float, c: float) -> Difference:
 
 
 def _step(at: FloatArray) -> float:
-    """The largest number of which all points, from the first on, are multiples, if it is not rounding."""
+    """The largest number of which all distances of points are multiples, by Euclid's algorithm; 0 if it is rounding."""
     gaps = np.diff(np.unique(np.round(at, 12)))
-    h = float(gaps[gaps > 1e-10].min(initial=np.inf))
-    multiples = gaps / h
-    return h if np.isfinite(h) and np.abs(multiples - np.rint(multiples)).max() < 1e-3 else 0.0
+    h = 0.0
+    for gap in gaps[gaps > 1e-9]:
+        while gap > 1e-6 * gaps.max():
+            h, gap = gap, h % gap if h else 0.0
+            gap = 0.0 if abs(gap - h) < 1e-6 * gaps.max() else gap
+    return h if h > 2.0**-20 else 0.0

@@ -1,10 +1,13 @@
-"""The degree of pieces, by differences, and the recursion that functions were made by."""
+"""The degree of pieces, by differences, the recursion that functions were made by, and what is said of others."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.truths.precision import is_exact
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.stages_and_differences import Difference
@@ -33,6 +36,61 @@ def pieces_degree(inside: Sampled) -> int | None:
     return max(set(known), key=known.count) if len(known) >= len(degrees) / 4 and known else None
 
 
+def weights_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
+    """The weights of the last step of the recursion, phi_i = (a + a' x) L_i + (b + b' x) L_(i+1), by least squares.
+
+    L are the layer's own functions of one degree less on the same knots. A weight is told by the knot at which it is
+    zero, and by the two whose distance it is divided by, the same in all functions.
+    """
+    spec, x, r = inside.spec, inside.x, inside.spec.order
+    if spec.kind != "arbitrary" or r < 2 or (r > 2 and r - 2 not in subject.degrees):
+        return []
+    t = spec.knots[0]
+    right = recursion(t, r - 1, x, intervals_of(x, t, r))
+    lower = (
+        subject.basis(replace(spec, order=r - 1, coefficients=np.zeros((2, 1, t.size - r + 1))), x) if r > 2 else right
+    )
+    weights = []
+    for i in range(spec.dim):
+        A = np.stack([lower[:, i], x * lower[:, i], lower[:, i + 1], x * lower[:, i + 1]], axis=1)
+        shown = np.abs(A).max(axis=1) > 2.0**-20
+        k, *_ = np.linalg.lstsq(A[shown], inside.theirs[shown, i], rcond=1e-13)
+        if np.abs(A @ k - inside.theirs[:, i]).max() > 64 * inside.most.max():
+            return []
+        if min(np.count_nonzero(np.abs(lower[:, i + j]) > 2.0**-8) for j in (0, 1)) > 8:
+            weights.append((i, k[:2], k[2:]))
+    told = []
+    for side, asked in (("left", (0, r - 1, 0)), ("right", (r, 1, r))):
+        pairs = [(i, k[0], k[1]) for i, *ks in weights for k in [ks[side == "right"]]]
+        used = _weight(t, pairs, asked)
+        if used is None or (used[0] != asked[0] and np.abs(lower - right).max() > 2.0**-30):
+            return []
+        if used != asked:
+            told.append(f"the {side} weight of the recursion is {_in_words(used)} instead of {_in_words(asked)}")
+    return [Difference("wrong denominators", {"what": "; ".join(told)})] if told else []
+
+
+def _weight(
+    t: FloatArray, pairs: list[tuple[int, float, float]], asked: tuple[int, int, int]
+) -> tuple[int, int, int] | None:
+    """Offsets (z, k, l) of weights (x - t[i+z]) / (t[i+k] - t[i+l]), those asked for first."""
+    span = range(-1, asked[0] + asked[1] + 2)
+    every = [asked, *((z, k, l) for z in span for k in span for l in span if k != l)]
+    for z, k, l in every:
+        where = [(i + z, i + k, i + l, a, b) for i, a, b in pairs if min(i + z, i + k, i + l) >= 0]
+        where = [one for one in where if max(one[:3]) < t.size]
+        if len(where) > 1 and all(
+            abs(a * (t[k] - t[l]) + t[z]) < 1e-6 and abs(b * (t[k] - t[l]) - 1) < 1e-6 for z, k, l, a, b in where
+        ):
+            return z, k, l
+    return None
+
+
+def _in_words(weight: tuple[int, int, int]) -> str:
+    z, k, l = (f"t[i{v:+d}]" if v else "t[i]" for v in weight)
+    return f"(x - {z}) / ({k} - {l})"
+
+
 def recursion_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     """The recursion with e in all denominators, and with 0/0 mended too late."""
     t, r, x = inside.spec.knots[0], inside.spec.order, inside.x
@@ -53,3 +111,72 @@ def recursion_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     if (np.abs(b - inside.theirs) <= 16 * inside.most).all():
         return [Difference("NaN from repeated knots", {"what": "NaN is made 0 at each step, too late"})]
     return []
+
+
+def small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Errors that a sum of truncated powers may have, and that grow from left to right as its do; or no larger ones."""
+    off = ~(np.abs(inside.theirs - inside.right) <= inside.room)
+    if not inside.theirs[off].any() and (below := float(np.abs(inside.right[off]).max())) < 2.0**-8:
+        kept = np.abs(inside.right[~off & (inside.theirs != 0)])
+        if below <= kept.min(initial=1.0):
+            return [Difference("flushed to zero", {"below": below}, sure="measured")]
+    if inside.spec.kind in ("clamped", "repeated"):
+        return []
+    units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
+    _, room = subject.truth(units, inside.x[:, None], form="truncated powers")
+    error = np.abs(inside.theirs - inside.right)
+    if not (error <= room + inside.most * 64).all() or error.max() > 2.0**-20:
+        return []
+    error, third = error.max(axis=1)[np.argsort(inside.x)], inside.x.size // 3
+    grows = error[-third:].max() > 8 * error[:third].max()
+    name = "cancellation of truncated powers" if grows else "rounding errors"
+    return [Difference(name, {"left": float(error.max())}, sure="measured")]
+
+
+def described(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Functions that no question identified."""
+    off = float(np.quantile(np.abs(inside.theirs - inside.right).max(axis=1), 0.95))  # but for points next to knots
+    if not inside.at(~inside.is_close).wrong.any():
+        evidence = {"count": int(inside.wrong.sum()), "total": inside.x.size, "how": "next to knots"}
+        return [Difference("interval search", evidence)]
+    degree = pieces_degree(inside)
+    sums = inside.theirs.sum(axis=1)
+    total = f"they sum to {sums.min():.6g} .. {sums.max():.6g}"
+    if (step := _table_step(subject, inside, off)) > 0:
+        return [Difference("lookup table", {"step": step}, sure="measured")]
+    if degree is None and off < 2.0**-6:
+        form = [f for f in ("float16", "bfloat16", "float32") if is_exact(f, inside.theirs)]
+        if form or 2.0**-30 < off <= 2.0**-18:
+            name = (
+                "float32"
+                if not form or form[0] == "float32"
+                else "float16 or TF32"
+                if form[0] == "float16"
+                else form[0]
+            )
+            return [
+                Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")
+            ]
+    if degree == inside.spec.degree and inside.spec.kind == "arbitrary":
+        what = f"pieces have the right breakpoints and degree, but {total}, where knots are not equally spaced"
+        return [Difference("wrong denominators", {"what": what}, sure="likely")]
+    words = "are no piecewise polynomials" if degree is None else f"are polynomials of degree {degree} within intervals"
+    return [
+        Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")
+    ]
+
+
+def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
+    """The distance of points between which functions are linear; 0 if they are curved."""
+    spec = inside.spec
+    if spec.degree < 2 or off > 2.0**-4:
+        return 0.0
+    a, b = spec.domain
+    h = (b - a) / spec.intervals
+    x = np.asarray(a + 1.37 * h + h * 2.0**-15 * np.arange(32), np.float64)
+    units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
+    theirs, right = subject.basis(spec, x), subject.truth(units, x[:, None])[0]
+    curved = np.abs(np.diff(right, 2, axis=0)).max()
+    straight = np.abs(np.diff(theirs, 2, axis=0)).max(axis=1) < curved / 16
+    curvature = curved / (h * 2.0**-15) ** 2
+    return float(np.sqrt(8 * off / curvature)) if straight.mean() > 0.75 else 0.0

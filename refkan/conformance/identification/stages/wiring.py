@@ -13,10 +13,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray
+from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.identification.explanations import Named, explain, sizes_of
-from refkan.conformance.identification.names import differences
+from refkan.conformance.identification.explanations import explain, placed, sizes_of
+from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.slopes import true_jacobian
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 
@@ -27,37 +29,99 @@ LARGER = ((3, 3, 3), (2, 2, 2), (5, 7, BLOCK), (7, 5, BLOCK), (17, 9, BLOCK))
 """Outputs, inputs and samples of larger and of square layers."""
 
 
+AXES = ("sample", "answer", "output", "input", "coefficient")
+"""Axes of the responses to unit coefficients."""
+
+
 def wiring(subject: Subject) -> Stage:
     """Return how outputs, inputs and coefficients belong together."""
     spec = subject.spec((3, 2))
     x = subject.samples(spec, BLOCK, 2)
     theirs = responses(subject, spec, x)
-    axes = ("sample", "answer", "output", "input", "coefficient")
     room = subject.tolerance(float(np.nanmax(np.abs(theirs))))
-    told: list[Named] | None = None
+    told: list[Difference] | None = None
     for columns in ((0, 1), *OTHERS):
         for rows in ((0, 1), *(OTHERS if spec.kind == "arbitrary" else ())):
-            found = explain(theirs, own_responses(subject, spec, x, columns, rows), axes, room, "coefficients")
+            found = explain(theirs, own_responses(subject, spec, x, columns, rows), AXES, room, "coefficients")
             if found is None:
                 continue
             named = [*_moved("inputs reordered", columns), *_moved("knots of another input", rows), *found]
             told = named if told is None or len(named) < len(told) else told
         if told == []:
             break
+    if told != []:
+        told = _against_truth(subject, spec, x, theirs, room, told)
     if told is not None:
-        return Stage("wiring", _words(told), _sized(subject, told))
+        words = (
+            "; ".join(one.name for one in told)
+            or "output q answers to the coefficients (q, p, i) through input p alone"
+        )
+        return Stage("wiring", words, _sized(subject, told))
     for words, at in (("the sum", x.sum(axis=1)), ("the mean", x.mean(axis=1))):
         ours = own_responses(subject, spec, np.stack([at, at], axis=1))
-        if explain(theirs, ours, axes, room, "coefficients") is not None:
+        if explain(theirs, ours, AXES, room, "coefficients") is not None:
             evidence = {"what": f"functions are taken at {words} of the inputs"}
             return Stage("wiring", evidence["what"], (Difference("inputs summed first", evidence),))
-    edges = np.abs(theirs).max(axis=(0, 4)) > room  # (answer, output, input)
-    how = "; ".join(
-        f"output {a} answers to " + ", ".join(f"({q}, {p})" for q, p in np.argwhere(edges[a]).tolist())
-        for a in range(edges.shape[0])
-    )
+    how = _permuted(theirs, own_responses(subject, spec, x), room)
+    if not how:
+        edges = np.abs(theirs).max(axis=(0, 4)) > room  # (answer, output, input)
+        how = "; ".join(
+            f"output {a} answers to " + ", ".join(f"({q}, {p})" for q, p in np.argwhere(edges[a]).tolist())
+            for a in range(edges.shape[0])
+        )
     evidence = {"what": "coefficients of (output, input)", "how": how}
     return Stage("wiring", how, (Difference("wired otherwise", evidence, sure="measured"),))
+
+
+def _against_truth(
+    subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float,
+    else_told: list[Difference] | None,
+) -> list[Difference] | None:  # fmt: skip
+    """What is done to the functions asked for, if those of some edge are right: the others are asked for there."""
+    if subject.declared.basis != BSPLINES or spec.kind not in ("uniform", "arbitrary"):
+        return else_told
+    ours = true_jacobian(spec, x)
+    told = explain(theirs, ours, AXES, room, "coefficients")
+    right = np.asarray((np.abs(theirs - ours) <= room).all(axis=(0, 4)))  # (answer, output, input)
+    own = np.stack([right[q, q] for q in range(len(right))])
+    if told is None and own.any() and right.sum() - own.sum() == right.size - own.size:
+        return _other_functions(subject, own)
+    if told is None or (else_told is not None and (len(told) > len(else_told) or not own.any())):
+        return else_told
+    subject.position, subject.apart = tuple(np.argwhere(own)[-1].tolist()) if own.any() else None, not own.any()
+    return told
+
+
+def _other_functions(subject: Subject, right: Array) -> list[Difference]:
+    """Edges (Q, P) some of which have functions of their own: the next stage asks for those of a wrong one."""
+    wrong = np.argwhere(~right)
+    subject.position = tuple(wrong[-1].tolist())
+    outputs, inputs = (np.unique(wrong[:, k]) for k in (0, 1))
+    if not right[:, inputs].any():
+        subject.place = f"input {numbers(inputs.tolist())} alone"
+    elif not right[outputs].any():
+        subject.place = f"output {numbers(outputs.tolist())} alone"
+    else:
+        subject.place = f"edges {', '.join(map(str, map(tuple, wrong.tolist())))} of (output, input) alone"
+    return []
+
+
+def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
+    """Coefficients in another order over all edges: the response to each is one to another."""
+    shape = ours.shape[2:]
+    A, B = (v.reshape(ours.shape[0] * ours.shape[1], -1) for v in (ours, theirs))
+    source = np.array([int(np.abs(A - b[:, None]).max(axis=0).argmin()) for b in B.T])
+    if np.abs(A[:, source] - B).max() > room:
+        return ""
+    moved = [(u, source[u]) for u in range(source.size) if source[u] != u]
+    pairs = [f"{_index(u, shape)} is used as {_index(v, shape)}" for u, v in moved[:3]]
+    return f"{len(moved)} of {source.size} coefficients are those of other places (output, input, index): " + ", ".join(
+        pairs
+    )
+
+
+def _index(flat: int, shape: tuple[int, ...]) -> str:
+    return str(tuple(int(k) for k in np.unravel_index(flat, shape)))
 
 
 def larger(subject: Subject) -> Stage:
@@ -78,25 +142,25 @@ def larger(subject: Subject) -> Stage:
             found = _by_coefficients(subject, spec, x, theirs)
         if found:
             where = (f"{Q} outputs, {P} inputs, {n} samples",)
-            return Stage("sizes", "", tuple(replace(one, where=where) for one in differences(found)))
+            return Stage("sizes", "", tuple(placed(found, where=where)))
     return Stage("sizes", "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs")
 
 
-def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Named]:
+def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Difference]:
     """Edges that have the coefficients of others, of which those of one input at a time are not zero."""
     C, P = spec.coefficients, spec.n_inputs
     turns: dict[str, Callable[[FloatArray], FloatArray]] = {
-        "transposed": lambda C: C.transpose(1, 0, 2).reshape(C.shape),
-        "reversed": lambda C: C[::-1],
+        "transposed coefficients": lambda C: C.transpose(1, 0, 2).reshape(C.shape),
+        "reversed outputs": lambda C: C[::-1],
     }
     for name, turned in turns.items():
         kept = [C * (np.arange(P) == p)[:, None] for p in range(P)]
         ours = np.stack([subject.edges(replace(spec, coefficients=turned(one)), x).sum(axis=2) for one in kept], axis=2)
         if (np.abs(theirs - ours) <= subject.tolerance(np.abs(ours).max())).all():
-            return [(name, {"what": "coefficients", "axis": "output"})]
+            return [Difference(name, {"what": "coefficients"})]
     summed = np.abs(theirs.sum(axis=2) - subject.edges(spec, x).sum(axis=2)).max(axis=0)
     wrong = np.flatnonzero(summed > subject.tolerance(1.0)).tolist()
-    return [("wired otherwise", {"what": "outputs", "how": f"{wrong} of {spec.n_outputs} are others"})]
+    return [Difference("wired otherwise", {"what": "outputs", "how": f"{wrong} of {spec.n_outputs} are others"})]
 
 
 def responses(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
@@ -123,27 +187,20 @@ def own_responses(
     return out
 
 
-def _moved(name: str, order: tuple[int, ...]) -> list[Named]:
+def _moved(name: str, order: tuple[int, ...]) -> list[Difference]:
     moved = [(p, k) for p, k in enumerate(order) if p != k]
-    return [(name, {"what": "splines", "p": moved[0][0], "other": moved[0][1]})] if moved else []
+    return [Difference(name, {"what": "splines", "p": moved[0][0], "other": moved[0][1]})] if moved else []
 
 
-def _words(told: list[Named]) -> str:
-    if not told:
-        return "output q answers to the coefficients (q, p, i) through input p alone"
-    return "; ".join(name for name, _ in told)
-
-
-def _sized(subject: Subject, told: list[Named]) -> tuple[Difference, ...]:
+def _sized(subject: Subject, told: list[Difference]) -> tuple[Difference, ...]:
     """Differences; of a constant factor it is asked in another shape which size it is."""
-    factor = next((evidence["factor"] for name, evidence in told if name == "constant factor"), None)
-    size = ""
-    if factor is not None:
-        spec = subject.spec((5, 4))
-        x = subject.samples(spec, BLOCK, 2)
-        y, ours = subject.values(spec, x), subject.edges(spec, x).sum(axis=2)
-        y = y - subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
-        other = abs(float((y * ours).sum() / (ours * ours).sum()))
-        pairs = [{"inputs": 2, "outputs": 3, "edges": 6}, {"inputs": 4, "outputs": 5, "edges": 20}]
-        size = sizes_of([factor, other], pairs)
-    return differences(told, size=size)
+    factor = next((one.evidence["factor"] for one in told if one.name == "constant factor"), None)
+    if factor is None:
+        return tuple(told)
+    spec = subject.spec((5, 4))
+    x = subject.samples(spec, BLOCK, 2)
+    y, ours = subject.values(spec, x), subject.edges(spec, x).sum(axis=2)
+    y = y - subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
+    other = abs(float((y * ours).sum() / (ours * ours).sum()))
+    sizes = [{"inputs": 2, "outputs": 3, "edges": 6}, {"inputs": 4, "outputs": 5, "edges": 20}]
+    return tuple(placed(told, size=sizes_of([factor, other], sizes)))

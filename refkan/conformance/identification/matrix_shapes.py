@@ -1,0 +1,175 @@
+r"""Matrices M of theirs_i = sum_j M_ij ours_j along one axis, by the shapes that have a name.
+
+With one entry a row they leave out, put in another order, and multiply; with several they add up, subtract, average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray, IntArray
+
+Named = tuple[str, dict[str, Any]]
+"""A name and its evidence."""
+
+EXACT = 1e-9
+"""Relative distance of factors that count as equal."""
+
+SAMPLES = ("sample", "point")
+
+PLURAL = {
+    "answer": "outputs", "output": "outputs", "input": "inputs", "coefficient": "coefficients", "sample": "samples",
+    "point": "points", "row": "rows", "column": "columns",
+}  # fmt: skip
+
+
+def numbers(values: Sequence[int]) -> str:
+    """A few whole numbers in words."""
+    if len(values) > 2 and (np.diff(values) == 1).all():
+        return f"{values[0]} to {values[-1]}"
+    return ", ".join(map(str, values if len(values) <= 8 else [*values[:4], "...", *values[-2:]]))
+
+
+def shape_of(
+    name: str, rows: IntArray, n: int, sources: IntArray, k: FloatArray, near: float
+) -> tuple[float, list[Named]]:  # fmt: skip
+    """A matrix with one entry a row: zeros, an order, factors."""
+    zero = np.abs(k) <= 1e-12
+    kept, order = rows[~zero], sources[~zero]
+    told: list[Named] = []
+    step = np.unique(kept - order)
+    beyond = step.size == 1 and ((rows[zero] < step[0]) | (rows[zero] >= n + step[0])).all()
+    if step.any() and (beyond or np.unique(order).size < order.size):
+        zero = np.zeros(0, bool)  # some stand in for others, or a shift ends there
+    if zero.any():
+        told.append((left_out(name, rows[zero], n), {"axis": name, "indices": rows[zero].tolist(), "size": n}))
+    plain = 0.5 * len(told)
+    if not np.array_equal(order, kept):
+        told.append(ordered(name, order, kept, n))
+        plain += 2.0 + (told[-1][0].endswith("mixed up") and "order" in told[-1][1]["how"])
+    factors = _factors(name, kept, n, k[np.abs(k) > 1e-12], near)
+    vague = any(one.startswith("factors") for one, _ in factors)
+    return plain + len(factors) + vague, told + factors
+
+
+def left_out(name: str, indices: IntArray, n: int) -> str:
+    """The name of slices that are zero."""
+    if name == "coefficient":
+        return "end coefficient unused" if set(indices) <= {0, n - 1} else "coefficients left out"
+    return f"{name if indices.size == 1 and name == 'input' else PLURAL[name]} left out"
+
+
+def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0) -> Named:
+    """Slices that are those of others."""
+    rows, n = np.arange(order.size) if rows is None else rows, n or order.size
+    step = rows - order
+    evidence: dict[str, Any] = {"axis": name, "loose": False}
+    if rows.size >= n - 1 and np.array_equal(order, n - 1 - rows):
+        if name in ("output", "answer", "coefficient"):
+            return ("reversed coefficients" if name == "coefficient" else "reversed outputs"), evidence
+        how = "in the opposite order"
+    elif np.unique(order).size == 1:
+        how = f"all are those of number {order[0]}" if rows.size > 1 else f"{rows[0]} is that of number {order[0]}"
+    elif np.unique(step % n).size == 1 and rows.size >= n - np.abs(step).max() > 1:
+        shift = int(step[rows.size // 2])
+        if name == "coefficient":
+            return "shifted index", {**evidence, "step": shift}
+        how = f"shifted by {shift:+d}"
+    elif rows.size == 2:
+        how = f"{rows[0]} and {rows[1]} are exchanged"
+    elif np.array_equal(order, rows - step) and (np.abs(step) == 1).all() and (step[::2] + step[1::2] == 0).all():
+        how = f"neighbours are exchanged: {rows[0]} and {rows[1]}, {rows[2]} and {rows[3]}, ..."
+    else:
+        how = f"{numbers(rows.tolist())} are in the order {', '.join(map(str, order.tolist()[:12]))}"
+    return f"{PLURAL[name]} mixed up", {**evidence, "how": how}
+
+
+def _factors(name: str, rows: IntArray, n: int, k: FloatArray, near: float) -> list[Named]:
+    """One factor of all, of some, or one for each; `near` is how exactly they are known."""
+    if not k.size or np.abs(k - 1).max() <= near:
+        return []
+    all_of_them = rows.size == n
+    if np.ptp(k) <= near * np.abs(k).max():
+        if all_of_them or name in SAMPLES:
+            return constant(float(np.median(k)))
+        return [on_some(name, rows, n, float(k[0]))]
+    typical = float(np.median(k))
+    odd = np.abs(k - typical) > near * max(abs(typical), 1)
+    if all_of_them and odd.sum() <= k.size / 2 and np.ptp(k[odd]) <= near:
+        return [on_some(name, rows[odd], n, float(k[odd][0] / typical)), *constant(typical)]
+    axis = "output" if name == "answer" else name
+    return [(f"factors by {axis}", {"axis": name, "factors": k.tolist()})]
+
+
+def on_some(name: str, rows: IntArray, n: int, factor: float) -> Named:
+    """One factor of some of the slices."""
+    one = {"sample": "a block of samples", "input": "one input", "coefficient": "one coefficient"}
+    evidence = {"axis": name, "indices": rows.tolist(), "size": n, "factor": factor}
+    return f"factor on {one.get(name, 'one output')}", evidence
+
+
+def constant(k: float) -> list[Named]:
+    """A constant factor: its sign and its size."""
+    found: list[Named] = [("sign", {})] if k < 0 else []
+    return found + ([("constant factor", {"factor": abs(k)})] if abs(abs(k) - 1) > EXACT else [])
+
+
+def combination(name: str, M: FloatArray, rows: IntArray, n: int) -> Named | None:
+    """A matrix with several entries a row, `loose` if its shape has no name; None if it takes too many words."""
+    M = np.where(np.abs(M) <= 2.0**-24, 0.0, M)
+    for step in (1, -1):
+        if rows.size == n > 3 and np.abs(M - np.eye(n, k=-step))[1:-1].max() < 2.0**-22:  # the last one adds up
+            return ordered(name, np.arange(n) - step, np.arange(n), n)
+    how = _shape(M, rows, n)
+    told = how or _by_rows(M, rows, n)
+    return (f"{PLURAL[name]} mixed up", {"axis": name, "how": told, "loose": not how}) if told else None
+
+
+def _shape(M: FloatArray, rows: IntArray, n: int) -> str:
+    """The shape of a matrix in words, "" if it has none."""
+
+    def close(C: Any) -> bool:
+        return bool(np.abs(M - C).max() <= 2.0**-22 * max(1.0, np.abs(M).max()))
+
+    if close(np.eye(n)[rows]):
+        return ""
+    own, each = np.eye(n)[rows], "each" if rows.size > 1 else f"number {rows[0]}"
+    first = float(M[0, rows[0] - 1 if rows[0] else -1])  # beside its own
+    if first and close(first):
+        return f"{each} is {_times(first, n)} of all"
+    if first and close(own + first):
+        return f"{_times(-first, n)} of all is subtracted from {each}"
+    j, i = np.arange(n)[None], rows[:, None]
+    for words, C in (("up to its own", j <= i), ("from its own on", j >= i)):
+        if close(C):
+            return f"each is the sum of those {words}"
+    added = M - own
+    column = np.flatnonzero(np.abs(added).max(axis=0) > 0)
+    if column.size == 1 and rows.size > 2:
+        return f"number {column[0]} times {np.median(added[:, column[0]]):.6g} is added to each"
+    band = [d for d in range(-2, 3) if abs(np.median(np.diagonal(M, d + rows[0] * 0))) > 0] if rows.size == n else []
+    if rows.size == n and band and close(sum(np.median(np.diagonal(M, d)) * np.eye(n, k=d) for d in band)):
+        return "each is " + " ".join(f"{np.median(np.diagonal(M, d)):+.6g} times number i{d:+d}" for d in band)
+    return ""
+
+
+def _by_rows(M: FloatArray, rows: IntArray, n: int) -> str:
+    """A few rows, in words."""
+    odd = np.flatnonzero(np.abs(M - np.eye(n)[rows]).max(axis=1) > 0)
+    if n <= 4 or (odd.size <= 3 and (M[odd] != 0).sum() <= 4 * odd.size):
+        return "; ".join(f"{rows[i]} is {_sum_of(M[i])}" for i in odd)
+    if rows.size == n and np.abs(np.diagonal(M)).min() > 0 and (M != 0).sum() <= 3 * n:
+        return "each is a combination of itself and its neighbours, number 1 being " + _sum_of(M[1])
+    return ""
+
+
+def _sum_of(row: FloatArray) -> str:
+    return " ".join(f"{'' if k == 1 else f'{k:.6g} times '}number {j}" if not i else f"{k:+.6g} times number {j}"
+                    for i, (j, k) in enumerate((j, k) for j, k in enumerate(row) if k)) or "zero"  # fmt: skip
+
+
+def _times(k: float, n: int) -> str:
+    return "the sum" if abs(k - 1) < 1e-6 else "the mean" if abs(k * n - 1) < 1e-6 else f"{k:.6g} times the sum"
