@@ -52,7 +52,7 @@ def of_inputs(subject: Subject, degree: int, order: int = 1) -> list[Difference]
             return subject.gradients(of, at, dy, {"inputs": at.shape})["inputs"]
         return subject.second(of, at, dy, direction)
 
-    known = not subject.differs and subject.eps < 2.0**-12  # functions that are right have right derivatives
+    known = not subject.differs and subject.right and subject.eps < 2.0**-12  # right functions have right derivatives
     own = true_derivatives(spec, x, order) if known else derivatives(subject, spec, x, order)
     if order == 1:
         one, two = np.random.default_rng(6).integers(-8, 9, (2, len(x), 3)) / 4.0

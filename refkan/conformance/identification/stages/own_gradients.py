@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.specs import attribute
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
@@ -52,7 +51,7 @@ def gradients(subject: Subject) -> Stage:
     told, reasons = [], []
     if "coefficients" in declared:
         declared += ["parts"] * bool(subject.declared.parts and not subject.differs)
-    if not subject.differs and subject.declared.basis == BSPLINES:
+    if not subject.differs and subject.right:
         declared.append("settings")
     asks: dict[str, Callable[[Subject], list[Difference]]] = {
         "coefficients": partial(_first, of_coefficients), "parts": of_parts, "inputs": partial(_first, of_inputs),

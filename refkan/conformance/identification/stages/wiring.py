@@ -84,7 +84,7 @@ def _against_truth(
     told = explain(theirs, ours, AXES, room, "coefficients")
     right = np.asarray((np.abs(theirs - ours) <= room).all(axis=(0, 4)))  # (answer, output, input)
     own = np.stack([right[q, q] for q in range(len(right))])
-    if told is None and own.any() and right.sum() - own.sum() == right.size - own.size:
+    if told is None and else_told is None and own.any() and right.sum() - own.sum() == right.size - own.size:
         return _other_functions(subject, own)
     if told is None or (else_told is not None and (len(told) > len(else_told) or not own.any())):
         return else_told
