@@ -73,7 +73,9 @@ def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0
         how = "in the opposite order"
     elif np.unique(order).size == 1:
         how = f"all are those of number {order[0]}" if rows.size > 1 else f"{rows[0]} is that of number {order[0]}"
-    elif np.unique(step % n).size == 1 and rows.size >= n - np.abs(step).max() > 1:
+    elif np.unique(step % n).size == 1 and 1 < rows.size >= n - min(
+        step[0] % n, -step[0] % n
+    ):  # round the ends, or not
         shift = int(step[rows.size // 2])
         if name == "coefficient":
             return "shifted index", {**evidence, "step": shift}
