@@ -17,7 +17,6 @@ SENTENCES = {
     "batch refused": "{samples} samples are refused: {reason}",
     "rows by position": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
     "mode matters": "{count} of {total} rows are others in the mode of {mode}",
-    "samples not widened": "samples in float32 give results that are off by {off:.1e} from those of float64",
     "strides ignored": "{count} of {total} rows change if the same samples lie {layout} in memory",
     # arithmetic
     "float32 arithmetic": "{what}",

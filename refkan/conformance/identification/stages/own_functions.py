@@ -143,7 +143,8 @@ def _identified_once(
         return known[:1]
     told = identified(subject, asked)
     others = sorted(found.values(), key=lambda one: one.name in VAGUE)
-    return others[:1] if others and any(one.name in VAGUE or one.sure != "exact" for one in told) else told
+    vague = any(one.name in VAGUE or (one.name, one.sure) == ("inputs mapped", "measured") for one in told)
+    return others[:1] if others and vague else told
 
 
 def _told(subject: Subject, right: list[tuple[int, str]]) -> str:
