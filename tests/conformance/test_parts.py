@@ -120,7 +120,7 @@ class Transposed(NumpyLayer):
         (BaseLeftOut, "part ignored", "'base' has no effect"),
         (ScaleTwice, "part applied twice", "'scale' counts squared"),
         (BiasNotTrained, "detached gradient", "gradients in bias"),
-        (BiasFirst, "parts in another order", "added before the factor"),
+        (BiasFirst, "parts in another order", "node-scale multiplies bias, too"),
         (GradientWithoutScale, "part ignored", "'scale' has no effect"),
         (Transposed, "transposed coefficients", "the part base"),
     ],

@@ -113,7 +113,7 @@ def _lost(layer, x, found):
 
 
 TOLD = {
-    "inputs mapped: functions are taken at 0.9 x + 0 instead of x .*input 1 alone": ScaledSecondInput,
+    r"inputs mapped: functions are taken at 0.9 x \+ 0 instead of x .*input 1 alone": ScaledSecondInput,
     "samples mixed: rows change with the smallest and largest inputs .* points that depend on": ScaledByTheBatch,
     "coefficients mapped: .* cut off at -0.5 and 0.5": of_coefficients(lambda C: np.clip(C, -0.5, 0.5)),
     "coefficients mapped: .* rounded to steps of 0.0078125": of_coefficients(lambda C: np.round(C * 128) / 128),
@@ -137,7 +137,9 @@ TOLD = {
     "parts in another order: node-scale multiplies bias, too": FactorOnBias,
     "finite differences: .* forward differences with a step of 0.0001": Quotients,
     "wrong derivative: .* they are zero where x <": of_input_gradients(_lost),
-    "wrong derivative: .* they are 1 for every sample": of_input_gradients(lambda layer, x, found: np.ones_like(found)),
+    "cotangent ignored: input gradients do not depend on dy .* all are equal": of_input_gradients(
+        lambda layer, x, found: np.ones_like(found)
+    ),
     "inputs mixed up: input gradients: each is the sum of all": of_input_gradients(
         lambda layer, x, found: np.repeat(found.sum(axis=1, keepdims=True), found.shape[1], axis=1)
     ),

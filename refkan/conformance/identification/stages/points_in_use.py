@@ -173,6 +173,10 @@ def _affine(spec: LayerSpec, k: float, c: float) -> Difference:
         return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
     if abs(k * a + c - a) < 1e-6 and abs(k * n - round(k * n)) < 1e-6 and round(k * n) != n:
         return Difference("number of intervals", {"used": round(k * n), "asked": n})
+    steps = c * n / (b - a)
+    if spec.kind.startswith("uniform") and abs(k - 1.0) < 1e-9 and abs(steps - round(steps)) < 1e-6:
+        # On equally spaced knots b_i(x - h) = b_(i+1)(x): no question tells the points from the places of coefficients.
+        return Difference("shifted index", {"what": "functions", "step": round(steps)})
     return Difference("inputs mapped", {"map": f"{k:g} x + {c:g}"})
 
 

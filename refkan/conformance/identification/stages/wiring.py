@@ -128,6 +128,8 @@ def larger(subject: Subject) -> Stage:
     """Return how larger and square layers are wired, where the small one is right."""
     if subject.differs:
         return Stage("sizes", unknown=f"not asked where small layers differ ({subject.differs})")
+    if subject.place:
+        return Stage("sizes", unknown=f"not asked where functions are others ({subject.place})")
     for Q, P, n in LARGER:
         spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
         x = subject.samples(spec, n, 3)
