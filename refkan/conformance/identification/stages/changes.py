@@ -102,8 +102,8 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
         words = "an unknown map" if mapped is None else mapped[0]
         if mapped is not None and words == "identity":
             words = f"{mapped[1]:.6g} x + {mapped[2]:.6g}"
-        at = f"{y[BLOCK // 2, 0]:.6g} comes of {between[BLOCK // 2, 0]:.6g}"
-        return "", [Difference("extra map", {"map": words, "what": f"it stands between layers: {at}"})]
+        example = f"{y[BLOCK // 2, 0]:.6g} comes of {between[BLOCK // 2, 0]:.6g}"
+        return "", [Difference("extra map", {"map": words, "what": f"it stands between layers: {example}"})]
     specs = _narrow(subject)
     at = subject.samples(specs[0], BLOCK, 7)
     y, composed = subject.raw(subject.build(specs), at, 3), subject.values(specs[1], subject.values(specs[0], at))
