@@ -85,3 +85,16 @@ def default_handler():
 @pytest.fixture
 def rng():
     return np.random.default_rng(20250518)
+
+
+@pytest.fixture
+def cluster():
+    """A small cluster in this process, gone afterwards, with the random numbers of Python that it draws."""
+    distributed = pytest.importorskip("distributed")
+    state = random.getstate()
+    made = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, silence_logs=50
+    )
+    yield made
+    made.close()
+    random.setstate(state)

@@ -67,14 +67,10 @@ def test_workers_compute_the_same(tmp_path, capsys):
     assert dict(os.environ) == before
 
 
-def test_a_dask_cluster(tmp_path, capsys):
-    distributed = pytest.importorskip("distributed")
+def test_a_dask_cluster(tmp_path, capsys, cluster):
     assert run() == 0
     alone = capsys.readouterr().out
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=50
-    ) as cluster:
-        assert run("--dask", cluster.scheduler_address) == 0
+    assert run("--dask", cluster.scheduler_address) == 0
     assert capsys.readouterr().out == alone
 
 

@@ -2,7 +2,6 @@
 
 import math
 import os
-import random
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -263,19 +262,6 @@ def test_a_killed_process_and_the_run_after_it(tmp_path, monkeypatch):
     lines = []
     assert not study(points, checkpoints=tmp_path, sampler=dies_at_seed_one, progress=lines.append).failed
     assert lines[0] == "1 of 2 points are there already"
-
-
-@pytest.fixture
-def cluster():
-    """A small cluster in this process, gone afterwards, with the random numbers of Python that it draws."""
-    distributed = pytest.importorskip("distributed")
-    state = random.getstate()
-    made = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, silence_logs=50
-    )
-    yield made
-    made.close()
-    random.setstate(state)
 
 
 def test_a_dask_cluster_computes_the_same(tmp_path, cluster, serial):
