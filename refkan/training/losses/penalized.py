@@ -67,10 +67,7 @@ class Penalized(ShortRepr):
         check_annotated(Penalized, vars(self))
         if not isinstance(getattr(self.loss, "net", None), Network):
             raise TypeError(f"loss must be that of a refkan Network; got {type(self.loss).__name__}")
-        if self.roughness > 0.0:
-            for layer in self.net.layers:  # refused when the loss is made, not in the first step
-                if layer.basis is not None:
-                    layer.jumps()
+        _ = self._rows  # a roughness of free knots is refused when the loss is made, not in the first step
 
     @lazy
     def _rows(self) -> sparse.csr_array:
