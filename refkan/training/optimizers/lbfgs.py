@@ -167,7 +167,6 @@ def lbfgs_fixed_step(
             after = run.evaluate(iterate.theta + run.geometry.displacement(step))
             gradient_after = run.gradient(after)
             pairs.add(step, gradient_after - gradient)
-            run.carried.update(pairs.state)
             change = abs(after.value - iterate.value)
             iterate, gradient, run.carried["length"] = after, gradient_after, 1.0
             if (
@@ -176,6 +175,8 @@ def lbfgs_fixed_step(
                 or change < tolerance_change
             ):
                 break
+        if run.file is not None:
+            run.carried.update(pairs.state)
         return Step(iterate)
 
     return run.descend(start, steps, tolerance_gradient, epoch)
@@ -205,8 +206,9 @@ class CorrectionPairs:
 
     @property
     def state(self) -> dict[str, Any]:
-        """S, Y, R, the order of their rows and gamma."""
-        return {"S": self._s, "Y": self._y, "R": self._upper, "order": self._order, "scaling": self._scaling}
+        """S, Y, R, the order of their rows and gamma; copies, as `add` writes into the arrays."""
+        arrays = {"S": self._s, "Y": self._y, "R": self._upper, "order": self._order}
+        return {name: array.copy() for name, array in arrays.items()} | {"scaling": self._scaling}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a state, if there is one."""

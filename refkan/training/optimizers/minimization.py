@@ -86,7 +86,8 @@ def minimize(
     checkpoint : path, optional
         A file (.npz) that is written after a step, at most once a second, and at the end. If it exists, the run goes on
         from there: the points are those of a run that was never interrupted, bit for bit, and seconds count on. More
-        steps may be asked for than before. What a callback remembers is not in it.
+        steps may be asked for than before. What a callback remembers is not in it, and functions among the options,
+        such as a schedule, are not compared with those before.
     **options
         gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon, weight_decay,
         schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient, tolerance_change.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from time import process_time
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -79,7 +78,8 @@ class Run:
     `finish_step` after every step, which `descend` does for those that make one step after another.
 
     With a file the run goes on where that one ended: `start` then returns the iterate after the last of `done` steps.
-    For that a method keeps what it carries from step to step in `carried`, as numbers, arrays and lists of them.
+    For that a method keeps what it carries from step to step in `carried`, as numbers, arrays and lists of them. It
+    puts new arrays in place of old ones, which it leaves as they are: a step that is not finished must not reach them.
     """
 
     def __init__(
@@ -200,8 +200,9 @@ class Run:
         """
         self._append(iterate, damping, step_length)
         if self.file is not None:
-            # A copy: a method may have begun another step when the run ends, which is to begin anew.
-            self._finished = iterate, deepcopy(self.carried), len(self._rows)
+            # As it is now: a method may have begun another step when the run ends, which is to begin anew.
+            carried = {name: entry[:] if isinstance(entry, list) else entry for name, entry in self.carried.items()}
+            self._finished = iterate, carried, len(self._rows)
             if self.file.is_due():
                 self._save()
         if self._callback is None and self._report is None:
