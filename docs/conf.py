@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib.metadata import version as installed
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -54,11 +55,14 @@ html_sidebars = {"*": [], "gallery/**": ["sidebar-nav-bs"], "reference/*": ["sid
 html_show_sourcelink = False
 html_copy_source = False
 
+# What needs PyTorch, which the extra "docs" does not bring, is shown without its results where that is missing.
+SHOWN_ALONE = "" if find_spec("torch") else "(?!.*plot_hybrid)"
+
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
     "subsection_order": [f"examples/{name}" for name in ("data", "knots", "equations", "spectra", "proofs", "layers")],
-    "filename_pattern": r".*\.py",
+    "filename_pattern": rf"^{SHOWN_ALONE}.*\.py",
     "image_scrapers": ("figures.scrape",),
     "reset_modules": (),
     "abort_on_example_error": True,

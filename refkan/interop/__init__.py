@@ -6,6 +6,7 @@ r"""Trained models of other libraries as refkan networks of the same function, a
 model of it is handed in; files in `.npz` need none.
 """
 
+from refkan.interop.jax_functions import as_jax
 from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble, refined
 from refkan.interop.model_files import read_model
 from refkan.interop.models import (
@@ -23,6 +24,7 @@ from refkan.interop.torch_modules import as_torch
 __all__ = [
     "ConversionError",
     "Edges",
+    "as_jax",
     "as_torch",
     "assemble",
     "disassemble",

@@ -99,12 +99,9 @@ def _classes() -> tuple[Any, Any, Any]:
 
         @staticmethod
         def moved(ctx: Any, dtheta: Any, dx: Any) -> Any:
-            # <dtheta, J_theta^T dy> + <dx, J_x^T dy> = <dy, J_theta dtheta + J_x dx>: in dy the tangent, in theta
-            # and x the Hessian of <dy, F>, which is symmetric, times (dtheta, dx).
-            _require_second_derivatives(ctx.net)
-            theta, x, dy, *directions = map(_array, (*ctx.saved_tensors, dtheta, dx))
-            of_theta, of_x = tangent_of_pullback(ctx.net, theta, x, dy, *directions)
-            return *map(torch.from_numpy, (of_theta, of_x, ctx.net.jvp(theta, x, *directions))), None
+            require_second_derivatives(ctx.net)
+            moved = moved_pullback(ctx.net, *map(_array, (*ctx.saved_tensors, dtheta, dx)))
+            return *map(torch.from_numpy, moved), None
 
         backward = staticmethod(torch.autograd.function.once_differentiable(moved))
 
@@ -115,12 +112,24 @@ def _array(tensor: Any) -> Any:
     return tensor.detach().numpy()
 
 
-def _require_second_derivatives(net: Network) -> None:
+def moved_pullback(net: Network, theta: Any, x: Any, dy: Any, dtheta: Any, dx: Any) -> tuple[Any, Any, Any]:
+    """Return the pullback of (theta, x, dy) -> (J_theta^T dy, J_x^T dy) at (dtheta, dx).
+
+    <dtheta, J_theta^T dy> + <dx, J_x^T dy> = <dy, J_theta dtheta + J_x dx>: in dy the tangent, in theta and x the
+    Hessian of <dy, F>, which is symmetric, times (dtheta, dx).
+    """
+    return *tangent_of_pullback(net, theta, x, dy, dtheta, dx), net.jvp(theta, x, dtheta, dx)
+
+
+def require_second_derivatives(net: Network) -> None:
+    """Refuse networks whose pullback depends on more than tangents of each sample tell."""
     for k, layer in enumerate(net.layers):
         if layer.has_knots and layer.free_knots:
-            raise ValueError(f"double backward needs fixed knots; layer {k} has free ones: net.with_fixed_knots(theta)")
+            raise ValueError(
+                f"second derivatives need fixed knots; layer {k} has free ones: net.with_fixed_knots(theta)"
+            )
     if net.statistics_maps:
         raise ValueError(
-            "double backward needs node maps that act on each sample alone; "
+            "second derivatives need node maps that act on each sample alone; "
             f"{net.node_maps[net.statistics_maps[0]].name!r} takes statistics: net.freeze(theta)"
         )
