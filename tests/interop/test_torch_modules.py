@@ -1,8 +1,11 @@
 """Networks as modules of torch, and what importing interop brings."""
 
 import copy
+import re
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ import refkan as rk
 from refkan import interop
 from refkan.interop import ConversionError
 from refkan.networks.hessians.products import tangent_of_pullback
+
+PAGE = Path(__file__).parents[2] / "docs/examples/layers/plot_hybrid.py"
 
 NETWORKS = {
     "affine": lambda: rk.kan([2, 3, 2], 4, 3),
@@ -108,6 +113,14 @@ def test_double_backward_that_is_not_defined_is_refused(options, remedy):
     (dx,) = torch.autograd.grad(rk.interop.as_torch(net, theta)(at).sum(), at, create_graph=True)
     with pytest.raises(ValueError, match=remedy):
         dx.square().sum().backward()
+
+
+def test_the_hybrid_model_learns_its_friction(capsys):
+    pytest.importorskip("torch")
+    runpy.run_path(str(PAGE))
+    g, error = map(float, re.findall(r"= (\S+) \(true 1.7\).* by (\S+) at most", capsys.readouterr().out)[0])
+    assert abs(g - 1.7) < 1e-3
+    assert error < 0.01
 
 
 def test_importing_brings_no_library():

@@ -178,14 +178,6 @@ def test_examples_begin_with_a_title(example):
     assert len(title[1]) >= len(title[0])
 
 
-def test_the_hybrid_model_learns_its_friction(capsys):
-    pytest.importorskip("torch")
-    runpy.run_path(str(DOCS / "examples/layers/plot_hybrid.py"))
-    g, error = map(float, re.findall(r"= (\S+) \(true 1.7\).* by (\S+) at most", capsys.readouterr().out)[0])
-    assert abs(g - 1.7) < 1e-3
-    assert error < 0.01
-
-
 def test_the_picture_of_the_readme_is_that_of_its_session(capsys):
     drawn = runpy.run_path(str(DOCS / "session.py"))
     figure = drawn["picture"](drawn["session"]())
