@@ -1,8 +1,9 @@
-"""`refkan model`: trained models of other libraries in files: their conditioning, finer grids, and what is wrong."""
+"""`refkan model`: trained models in files: their conditioning, finer grids, what is wrong, and the functions of edges."""
 
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,14 @@ import numpy as np
 from refkan.analysis.conditioning import spectrum
 from refkan.base import FloatArray, check_count
 from refkan.base.atomic_files import write_atomically
+from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
 from refkan.commands.option_values import MOST, check_file, guarded, in_words, path
 from refkan.interop import disassemble, from_state, read_model, refined, to_state
 from refkan.interop.model_files import is_network, state_in
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.archives import load, save
+from refkan.networks.edge_functions import edge_values
 from refkan.networks.network import Network
 from refkan.training.losses import LeastSquares
 
@@ -32,6 +35,13 @@ JUDGED = (
     "train writes have none: they go on linearly outside, where those of the libraries decay."
 )
 """Which networks `judge` takes, and why."""
+
+WRITTEN = (
+    " OUT.json has for each edge its layer, output and input, and the arguments of scipy.interpolate.BSpline: knots, "
+    "coefficients, order (degree + 1), extrapolate; of ReLU powers those of PPoly: breakpoints, coefficients. The edge "
+    "adds w_b silu(x) to it. OUT.csv has the values of all that at N equally spaced points of the domain."
+)
+"""What `edges` writes."""
 
 ROOM = 1e-12
 """Relative difference of values up to which a model is the same before and after refinement."""
@@ -48,20 +58,29 @@ def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     judge = _add(
         parts, "judge", run_judge, "what is wrong with a trained model, and with values computed by it", JUDGED
     )
+    edges = _add(parts, "edges", run_edges, "write the function of each edge for SciPy, and its values", WRITTEN, 101)
+    edges.add_argument("--output", type=path, required=True, metavar="OUT.json", help="OUT.csv is written beside it")
     judge.add_argument(
         "--outputs", type=path, metavar="VALUES.npz", help="x (N, P) and y (N, Q): values of the library to compare"
     )
 
 
-def _add(parts: Any, name: str, run: Any, purpose: str, more: str = "") -> argparse.ArgumentParser:
+def _add(
+    parts: Any, name: str, run: Any, purpose: str, more: str = "", equally_spaced: int = 0
+) -> argparse.ArgumentParser:
     p: argparse.ArgumentParser = parts.add_parser(
         name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}. FILE is {FILE}.{more}",
         epilog="Exit code: 0; 1 if something is wrong with the model; 2 for wrong usage or a file that cannot be used; "
         "130 if interrupted.",
     )  # fmt: skip
     p.add_argument("file", type=path, metavar="FILE")
-    p.add_argument("--samples", type=int, default=1000, metavar="N", help="uniform in the domain; default: %(default)s")
-    p.add_argument("--seed", type=int, default=0, metavar="SEED", help="of the samples; default: %(default)s")
+    p.set_defaults(seed=0)
+    where = "in the domain of each edge" if equally_spaced else "uniform in the domain"
+    p.add_argument(
+        "--samples", type=int, default=equally_spaced or 1000, metavar="N", help=f"{where}; default: %(default)s"
+    )
+    if not equally_spaced:
+        p.add_argument("--seed", type=int, metavar="SEED", help="of the samples; default: %(default)s")
     add_engine_option(p)
     p.set_defaults(run=lambda chosen: _guarded(f"refkan model {name}", run, chosen))
     return p
@@ -158,6 +177,41 @@ def _write(source: Path, target: Path, fine: Model) -> Model:
 
 def _double(file: Path) -> bool:
     return not any(np.asarray(array).dtype == np.float32 for array in state_in(file).values())
+
+
+def run_edges(chosen: argparse.Namespace) -> int:
+    """Write the functions of all edges, and their values."""
+    if chosen.output.suffix != ".json":
+        raise ValueError(f"--output must end in .json; got {chosen.output.name!r}")
+    check_file("--output", chosen.output)
+    net, theta = _read(chosen.file)
+    edges, text = [], io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("layer", "output", "input", "x", "value"))
+    for k, layer in enumerate(net.layers):
+        if not layer.has_knots:
+            say(f"refkan model edges: layer {k} has no splines and is left out")
+            continue
+        part = theta[net.slices[k]]
+        x = np.linspace(*layer.domains.T, chosen.samples)
+        values = edge_values(layer, part, x)
+        w_b = layer.unpack(part).get("w_b", np.zeros(values.shape[1:]))
+        for q, p in np.ndindex(values.shape[1:]):
+            place = {"layer": k, "output": q, "input": p}
+            f = net.edge_function(theta, **place)
+            arguments = {"knots": f.t} if layer.basis == "spline" else {"breakpoints": f.x}
+            arguments |= {
+                "coefficients": f.c,
+                "order": layer.spaces[p].order,
+                "extrapolate": f.extrapolate,
+                "w_b": w_b[q, p],
+            }
+            edges.append(place | arguments)
+            table.writerows((k, q, p, *map(repr, row)) for row in zip(x[:, p].tolist(), values[:, q, p].tolist()))
+    write_atomically(chosen.output, to_bytes({"network": repr(net), "edges": edges}))
+    write_atomically(chosen.output.with_suffix(".csv"), text.getvalue().encode())
+    print(f"{net}\n{len(edges)} edges, {chosen.samples} points each")
+    return OK
 
 
 def run_judge(chosen: argparse.Namespace) -> int:

@@ -1,7 +1,11 @@
 """`refkan model`: spectrum, refine and judge of models in files."""
 
+import csv
+import json
+
 import numpy as np
 import pytest
+from scipy.interpolate import BSpline, PPoly
 
 import refkan as rk
 from refkan.cli import main
@@ -138,3 +142,54 @@ def test_bad_input(file, tmp_path, monkeypatch, capsys, arguments, message):
     assert main(["model", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "fine.npz").exists()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: rk.kan([2, 3, 1], 3, [2, 5], edge="silu", domain=(-1.0, 2.0)),
+        lambda: rk.kan([2, 3, 1], 4, 3, basis="relu", outside="polynomial"),
+        lambda: rk.kan([2, 2, 1], 2, 4, outside="natural", free_knots=False),
+        lambda: rk.kan([2, 2, 1], 3, 4, free_knots=True),
+        lambda: rk.kan([1, 2, 1], 1, 3),
+    ],
+    ids=["silu", "relu", "natural", "free", "constant"],
+)
+def test_edges_are_read_back_by_scipy(build, tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    net = build()
+    net, _ = net.initialize(rng, rng.uniform(size=(20, net.widths[0])))
+    theta = rng.normal(size=net.n_params)
+    rk.save(tmp_path / "net.npz", net, theta)
+    assert main(["model", "edges", str(tmp_path / "net.npz"), "--output", str(tmp_path / "e.json")]) == 0
+    edges = json.loads((tmp_path / "e.json").read_text())["edges"]
+    with (tmp_path / "e.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    number = sum(layer.n_inputs * layer.n_outputs for layer in net.layers)
+    assert (len(edges), len(rows)) == (number, 101 * number)
+    for edge in edges:
+        made, k = np.array(edge["coefficients"]), edge["order"] - 1
+        if "knots" in edge:
+            f = BSpline(edge["knots"], made, k, extrapolate=edge["extrapolate"])
+        else:
+            f = PPoly(made, edge["breakpoints"], extrapolate=edge["extrapolate"])
+            assert len(made) == edge["order"]
+        place = [edge[name] for name in ("layer", "output", "input")]
+        mine = [row for row in rows if [int(row[name]) for name in ("layer", "output", "input")] == place]
+        x, values = (np.array([float(row[name]) for row in mine]) for name in ("x", "value"))
+        np.testing.assert_array_equal(x[[0, -1]], net.layers[place[0]].domains[place[2]])
+        np.testing.assert_array_equal(net.edge_function(theta, *place)(x), f(x))
+        whole = f(x) + edge["w_b"] * x / (1 + np.exp(-x))
+        w = net.layers[place[0]].unpack(theta[net.slices[place[0]]])["coefficients"][tuple(place[1:])]
+        np.testing.assert_allclose(values, whole, rtol=0, atol=1e-15 * np.abs(w).sum())
+
+
+def test_edges_of_other_layers_and_names_are_said(tmp_path, capsys):
+    net, theta = rk.mlp([2, 3, 1]).initialize(np.random.default_rng(0), np.zeros((2, 2)))
+    rk.save(tmp_path / "net.npz", net, theta)
+    assert main(["model", "edges", str(tmp_path / "net.npz"), "--output", str(tmp_path / "e.json")]) == 0
+    told = capsys.readouterr()
+    assert "layer 1 has no splines and is left out" in told.err
+    assert "0 edges" in told.out
+    assert main(["model", "edges", str(tmp_path / "net.npz"), "--output", str(tmp_path / "e.csv")]) == 2
+    assert "--output must end in .json; got 'e.csv'" in capsys.readouterr().err
