@@ -1,4 +1,4 @@
-"""`refkan model`: trained models in files: their conditioning, finer grids, what is wrong, and the functions of edges."""
+"""`refkan model`: trained models in files: their conditioning, finer grids, what is wrong, functions of edges."""
 
 from __future__ import annotations
 
@@ -192,22 +192,22 @@ def run_edges(chosen: argparse.Namespace) -> int:
         if not layer.has_knots:
             say(f"refkan model edges: layer {k} has no splines and is left out")
             continue
-        part = theta[net.slices[k]]
-        x = np.linspace(*layer.domains.T, chosen.samples)
+        part, (low, high) = theta[net.slices[k]], layer.domains.T
+        x = np.linspace(low, high, chosen.samples)
         values = edge_values(layer, part, x)
         w_b = layer.unpack(part).get("w_b", np.zeros(values.shape[1:]))
-        for q, p in np.ndindex(values.shape[1:]):
-            place = {"layer": k, "output": q, "input": p}
-            f = net.edge_function(theta, **place)
-            arguments = {"knots": f.t} if layer.basis == "spline" else {"breakpoints": f.x}
-            arguments |= {
+        for q, p in np.ndindex(layer.n_outputs, layer.n_inputs):
+            f = net.edge_function(theta, k, q, p)
+            pieces = {"breakpoints": f.x} if hasattr(f, "x") else {"knots": f.t}
+            pieces |= {
                 "coefficients": f.c,
-                "order": layer.spaces[p].order,
+                "order": layer.spaces_at(part)[p].order,
                 "extrapolate": f.extrapolate,
                 "w_b": w_b[q, p],
             }
-            edges.append(place | arguments)
-            table.writerows((k, q, p, *map(repr, row)) for row in zip(x[:, p].tolist(), values[:, q, p].tolist()))
+            edges.append({"layer": k, "output": q, "input": p} | pieces)
+            rows = zip(x[:, p].tolist(), values[:, q, p].tolist(), strict=True)
+            table.writerows((k, q, p, *map(repr, row)) for row in rows)
     write_atomically(chosen.output, to_bytes({"network": repr(net), "edges": edges}))
     write_atomically(chosen.output.with_suffix(".csv"), text.getvalue().encode())
     print(f"{net}\n{len(edges)} edges, {chosen.samples} points each")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, KnotError, Natural, ShortRepr, as_array, as_vector, check_annotated
+from refkan.base import FloatArray, KnotError, Natural, ShortRepr, as_array, as_shape, as_vector, check_annotated, real
 from refkan.networks.layers import DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.network import Network
 from refkan.networks.node_maps import AffineMap, NodeMap, Unmapped
@@ -55,6 +55,11 @@ class Edges(ShortRepr):
     scale, shift : array (Q,)
         The affine map of each output.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If an array has another shape or holds other than finite real numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -73,8 +78,12 @@ class Edges(ShortRepr):
     shift: FloatArray
 
     def __post_init__(self) -> None:
-        for name, ndim in (("knots", 2), ("coefficients", 3), ("base", 2), ("factor", 2), ("scale", 1), ("shift", 1)):
-            object.__setattr__(self, name, as_array(name, getattr(self, name), ndim, finite=False))
+        knots, C = as_array("knots", self.knots, 2), as_array("coefficients", self.coefficients, 3)
+        Q, P, _ = C.shape
+        shapes = {"knots": (P, knots.shape[1]), "coefficients": C.shape}
+        shapes |= {"base": (Q, P), "factor": (Q, P), "scale": (Q,), "shift": (Q,)}
+        for name, shape in shapes.items():
+            object.__setattr__(self, name, real(name, as_shape(name, getattr(self, name), shape)))
 
     @property
     def order(self) -> int:
@@ -89,15 +98,11 @@ class Edges(ShortRepr):
     def layer(self, k: int) -> SiluLayer:
         """Return the layer of refkan; `k` is its number in errors."""
         check_annotated(Edges.layer, locals())
-        count = self.knots.shape[0]
-        if self.coefficients.shape[1] != count or self.order < 2:
+        if self.order < 2:
             raise ConversionError(
-                f"layer {k}: {count} grids of {self.knots.shape[1]} knots do not fit coefficients of shape "
+                f"layer {k}: {len(self.knots)} grids of {self.knots.shape[1]} knots do not fit coefficients of shape "
                 f"{self.coefficients.shape}"
             )
-        for name in ("knots", "coefficients", "base", "factor", "scale", "shift"):
-            if not np.isfinite(getattr(self, name)).all():
-                raise ConversionError(f"layer {k}: {name} holds numbers that are not finite")
         try:
             spaces = tuple(SplineSpace(row, self.order) for row in self.knots)
         except KnotError as error:

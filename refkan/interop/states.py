@@ -150,7 +150,14 @@ class Format(ABC):
     def edges(self, arrays: Arrays) -> list[Edges]:
         """Layers of a state, all of whose arrays must be parts of them."""
         count = sum(bool(re.fullmatch(self.pattern, name)) for name in arrays.state)
-        parts = [self.layer(arrays, k) for k in range(count)]
+        parts = []
+        for k in range(count):
+            try:
+                parts.append(self.layer(arrays, k))
+            except ConversionError:
+                raise
+            except ValueError as error:  # of `Edges`, which does not know its number
+                raise ConversionError(f"layer {k}: {error}") from error
         for name in arrays.state:
             if name not in arrays.asked:
                 raise ConversionError(f"the state has {name!r}, which refkan has no place for in its {count} layers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from refkan.base import check_annotated
+from refkan.base import Natural, check_annotated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def finish(axes: Any, legend: bool = True, **names: Any) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-def to_png(figure: Figure, dpi: int = 130) -> bytes:
+def to_png(figure: Figure, dpi: Natural = 130) -> bytes:
     """Return the figure as a PNG file.
 
     Examples

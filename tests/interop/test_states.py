@@ -127,7 +127,7 @@ def other(**arrays):
         (changed(node_scale_0=np.ones(2)), "layer 0 has multiplication nodes"),
         (changed(act_fun__0__grid=np.zeros((2, 11))), "layer 0: the grid is not one of a spline"),
         (changed(act_fun__0__grid=-np.arange(22.0).reshape(2, 11)), "layer 0: the grid is not one of a spline"),
-        (changed(act_fun__1__coef=np.full((3, 2, 7), np.nan)), "layer 1: coefficients holds numbers that are not"),
+        (changed(act_fun__1__coef=np.full((3, 2, 7), np.nan)), "layer 1: coefficients must be finite; got"),
         (changed(act_fun__0__coef=np.ones((2, 3, 7), complex)), "act_fun.0.coef must hold real numbers"),
         (changed(act_fun__0__grid=np.ones((3, 11))), r"act_fun.0.grid must have shape \(2, K\); got \(3, 11\)"),
         (changed(act_fun__0__grid=np.ones((2, 8))), "layer 0: 2 grids of 8 knots do not fit"),

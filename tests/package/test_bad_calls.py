@@ -27,7 +27,7 @@ NOT_CALLED_BY_USERS = {
     r"networks\.layers\.(layer\.Layer|knot_layers\.edges\.EdgeLayer)(\.(in_basis|inserted|pack|prolongation|refined|with_spaces))?": "abstract",
     r"networks\.layers\.knot_layers\.knot_layer\.KnotLayer\.with_spaces": "abstract",
     r"networks\.layers\.require_knots": "called by the library, with the names of its arguments",
-    r"networks\.node_maps\..*\.(NodeMap|StatisticsMap|at|bind|constants.*|null_vectors|require_nodes|slope|truth_form|value|"
+    r"networks\.node_maps\..*\.(NodeMap|StatisticsMap|at|bind|of_statistics|constants.*|null_vectors|require_nodes|slope|truth_form|value|"
     r"derivatives)": "what networks ask of a node map, with arrays that they have checked",
     r"networks\.composition\.Composition\.(require_derivatives|with_domain_of)": "what losses ask of a network",
     r"training\.losses\.(terms\..*\.(arrange|quantities|derivatives|differentiate|evaluate|at)|attention\..*\.(part|take_back))":
@@ -71,18 +71,17 @@ VALID = {
     r"derivatives?|common|cycles|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",
     r".* (x|points|statistics) (longer|shorter) 0": "as many samples as are wanted",
     r"checks\..* (x|theta) ((longer|shorter) .|0-d|flat)": "functions of one's own take points of any shape",
-    r".*regression_target angle bool|.*vcycle damping bool|.*invariance_test scale bool": "arrays of numbers",
+    r".*invariance_test scale bool": "arrays of numbers",
     r".*terms\.Term data flat|.*prescribed target 0-d": "as many columns as are wanted, and one number for all points",
     r"(training\.losses\.least_squares\.LeastSquares (x|y)|training\.losses\.terms\.Term data|training\.losses\.prescribed points|training\.recipes"
     r"\.own_data x|analysis\.exact\.bounding_box x) (longer|shorter) 1": "as many columns as are wanted",
-    r"splines\.spaces\..* (knots|breakpoints|new_knots) (longer|shorter) 0": "as many knots as are wanted",
+    r"splines\.spaces\..* (knots|breakpoints|new_knots) (longer|shorter) 0|.*Edges (knots (longer|shorter) 1|coefficients (longer|shorter) 2)":
+        "as many knots as are wanted",
     r".*\.(insert|inserted) new_knots shorter 1|networks\.jets\.jet_of first (longer|shorter) 0|.*ChebyshevLayer ends longer 0|"
     r".* (ranges|domain) shorter 0": "as many knots, directions and pairs as are wanted",
-    r"(training\.(recipes|problems|multilevel|adaptivity)|splines\.(?!spaces)|plots|interop|analysis\.conditioning|networks\.(node_maps|jets|composition|"
+    r"(?!.*(AffineMap|Edges|Subspace\.))(training\.(recipes|problems|multilevel|adaptivity)|splines\.(?!spaces)|plots|interop|analysis\.conditioning|networks\.(node_maps|jets|composition|"
     r"same_function|network\.Network\.(__call__|jet)|edge_functions\.Inspectable\.freeze)|training\.losses\..*\.(loss|mean_squares|misfit|mse|"
     r"residual|value)).* complex": "complex steps pass through",
-    r"training\.recipes\.(trainers\.Attended method|setups\.setups\.Shape (order|node_map)) .*|.*stages\.Refined factor zero|interop\.kan_edges\.Edges .*|"
-    r".*AffineMap (scale|shift) .*": "refused where it is used",
 }  # fmt: skip
 """What looks wrong and is right: patterns of callable, parameter and label."""
 
@@ -92,10 +91,9 @@ OTHERWISE = {
     r".*\.refine factor tensor|.*ChebyshevLayer\.refined factor zero|.*\.inserted new_knots (longer|shorter) 0": "what refining makes of it",
     r".*burgers_setup points 0-d|claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
     r"claims\.(experiments\.(Factor\.check value|Experiment\.choose text)|cells\.Grid\.run cells) .*": "the factors, by their names",
-    r"conformance\.(judging\.judge\.Judge\.__call__ case|cases\.specs\.LayerSpec\.part name) .*": "called with cases of the library",
     r"analysis\.(exact\.certified_condition_number which_or_theta|conditioning\.spectrum problem_or_matrix) .*": "by what it is then: which, theta",
-    r"networks\.jets\.mixed_derivative along_a .*|analysis\.exact\.sup_difference other_theta complex": "the arrays beside it",
-    r"networks\.load path unknown|interop\.read_model path unknown|plots\.to_png dpi zero": "by the system, by what it must end in, by matplotlib",
+    r".*kan_edges\.Edges coefficients (longer|shorter) [01]|.*AffineMap scale (longer|shorter) 0|networks\.jets\.mixed_derivative along_a .*|analysis\.exact\.sup_difference other_theta complex": "the arrays beside it",
+    r"networks\.load path unknown|interop\.read_model path unknown": "by the system, by what it must end in",
 }  # fmt: skip
 """What is refused in other words than those of the law: the same patterns."""
 

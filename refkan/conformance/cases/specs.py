@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
 from refkan.base.arguments import as_array, check_choice, real
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
@@ -133,7 +132,7 @@ class LayerSpec:
 
     def part(self, name: str) -> FloatArray:
         """Return a part by its name, neutral where it is not given."""
-        check_annotated(LayerSpec.part, locals())
+        check_choice("name", name, PARTS)
         found: FloatArray | None = getattr(self, attribute(name))
         if found is None:
             shape = self.coefficients.shape[: 1 if name in PER_NODE else 2]

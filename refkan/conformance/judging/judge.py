@@ -90,6 +90,7 @@ class Judge:
 
     def __call__(self, case: Case) -> Finding:
         """Judge one case."""
+        check_annotated(Judge.__call__, locals())
         missing = self.adapter.capabilities.missing(case.needs())
         if missing:
             return Finding.of(case, f.NOT_APPLICABLE, f"not declared: {missing}")

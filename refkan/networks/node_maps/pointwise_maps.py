@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, as_array, as_vector
+from refkan.base import Array, FloatArray, as_array, as_vector, real
 from refkan.networks.layers.activations import sigmoid_derivatives
 from refkan.networks.node_maps.node_map import Constants, NodeMap, Vectors, checked_domains, nonempty
 from refkan.networks.node_maps.statistics_maps import MinMaxMap
@@ -56,7 +56,7 @@ class AffineMap(NodeMap):
     Raises
     ------
     ValueError, TypeError
-        If the constants are no vectors of numbers of one length, or one is given without the other.
+        If the constants are no vectors of finite real numbers of one length, or one is given without the other.
 
     Examples
     --------
@@ -76,11 +76,15 @@ class AffineMap(NodeMap):
         if self.scale is None or self.shift is None:
             missing = "scale" if self.scale is None else "shift"
             raise ValueError(f"scale and shift must be given together; got no {missing}")
-        # Constants of a statistics batch at theta may overflow: values say so, as they do in layers.
-        scale = as_array("scale", self.scale, ndim=1, finite=False)
-        shift = as_vector("shift", self.shift, scale.size, finite=False)
-        object.__setattr__(self, "scale", scale)
-        object.__setattr__(self, "shift", shift)
+        scale = real("scale", as_array("scale", self.scale, ndim=1))
+        vars(self).update(scale=scale, shift=real("shift", as_vector("shift", self.shift, scale.size)))
+
+    @classmethod
+    def of_statistics(cls, scale: Array, shift: Array) -> AffineMap:
+        """Return the map of a batch at theta: complex in complex steps, and where it overflows, values say so."""
+        made = object.__new__(cls)
+        vars(made).update(scale=scale, shift=shift)
+        return made
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> AffineMap:
         """Map the range of the initial activations onto the domain, less the margin on each side."""

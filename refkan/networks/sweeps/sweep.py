@@ -115,7 +115,7 @@ class Sweep(ShortRepr):
         """The network whose constants are fixed at what they are here."""
         maps = list(self.net.node_maps)
         for k in self.statistics_maps:
-            maps[k] = AffineMap(self.maps[k].slope, self._shift(k))
+            maps[k] = AffineMap.of_statistics(self.maps[k].slope, self._shift(k))
         return replace(self.net, node_maps=tuple(maps), statistics=None)
 
     @property

@@ -70,7 +70,7 @@ class Subspace:
 
     def at(self, d: Any) -> FloatArray:
         """Return the fine point ``theta + P d``."""
-        return self.theta + self.prolongation @ as_vector("d", d, self.size)
+        return self.theta + self.prolongation @ real("d", as_vector("d", d, self.size))
 
     def value(self, d: Any) -> float:
         """Return ``f(theta + P d)``."""
@@ -242,6 +242,8 @@ def vcycle(
 
 def check_dampings(damping: Any, levels: int) -> FloatArray:
     """Return a damping for each level: one number for all, or one a level; all finite and positive."""
+    if isinstance(damping, bool | np.bool_):
+        check_positive("damping", damping)
     given = real("damping", as_array("damping", damping))
     if given.shape not in ((), (levels,)):
         raise ValueError(f"damping must be one number or one for each of {levels} levels; got shape {given.shape}")

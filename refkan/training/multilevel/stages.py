@@ -41,6 +41,11 @@ class Refined(Checked):
 
     factor: int | tuple[int, ...] = 2
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for factor in np.atleast_1d(self.factor):
+            check_count("factor", factor, 1)
+
     def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         """Apply it to the network of a problem."""
         refuse_what_is_no_loss("problem", problem, "value")

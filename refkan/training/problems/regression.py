@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, as_array, as_samples, as_vector, check_type, real
+from refkan.base import Array, as_samples, as_vector, check_type, real
+from refkan.base.arguments import check_real
 from refkan.training.problems.targets import Target
 
 ROTATION = 0.175
@@ -55,7 +56,7 @@ def regression_target(
            [2.]])
     """
     fixed = real("centre", as_vector("centre", centre, 2))
-    radians = real("angle", as_array("angle", angle, ndim=0))
+    radians = check_real("angle", angle)
     check_type("kink", kink, bool)
     points = as_samples("x", x, 2) - fixed
     c, s = np.cos(radians), np.sin(radians)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Natural, Share, ShortRepr, check_annotated, check_count
+from refkan.base import Checked, FloatArray, Natural, Share, ShortRepr, check_annotated, check_choice, check_count
 from refkan.training.losses import Attention, Collocation
-from refkan.training.optimizers import STOPPED, History, Result, State, minimize
+from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, STOPPED, History, Result, State, minimize
 from refkan.training.optimizers.results import counted_on
 from refkan.training.recipes.minibatches import Minibatches
 
@@ -61,6 +61,10 @@ class Attended(Checked):
     method: str = "adam"
     batch: Natural | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("method", self.method, METHODS | RESIDUAL_METHODS)
 
     def __call__(
         self,

@@ -8,8 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, ShortRepr, check_annotated, check_count, check_positive, check_type, lazy
+from refkan.base import (
+    Checked,
+    FloatArray,
+    Natural,
+    ShortRepr,
+    check_annotated,
+    check_choice,
+    check_count,
+    check_positive,
+    check_type,
+    lazy,
+)
 from refkan.networks import Network, kan, mlp
+from refkan.networks.node_maps import NODE_MAPS
 from refkan.training.losses import Collocation, LeastSquares, Term
 
 Range = tuple[float, float]
@@ -44,9 +56,13 @@ class Shape(Checked):
     """
 
     widths: tuple[int, ...]
-    order: int
+    order: Natural
     intervals: tuple[int, ...]
     node_map: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("node_map", self.node_map, NODE_MAPS)
 
 
 @dataclass(frozen=True, eq=False)
