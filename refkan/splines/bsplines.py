@@ -26,7 +26,7 @@ from refkan.kernels import bspline_basis
 from refkan.kernels.engine_choice import takes_fast
 from refkan.kernels.launch import launch
 from refkan.splines.knots import check_derivative, check_strictly_increasing
-from refkan.splines.local_basis import OUTSIDE, KnotTables, equal_intervals, knot_rows, local_basis, require_inside
+from refkan.splines.local_basis import OUTSIDE, KnotTables, equal_intervals, local_basis, require_inside
 from refkan.splines.spaces import SplineSpace
 
 SAVED = 10.0
@@ -209,23 +209,24 @@ def knot_derivative_matrix(space: SplineSpace, coefficients: Any, x: Any, outsid
     >>> rk.bsplines.knot_derivative_matrix(space, [0.0, 1.0, 0.0], [0.25])
     array([[-1.]])
     """
-    check_choice("outside", outside, OUTSIDE)
+    check_choice("outside", outside, tuple(policy for policy in OUTSIDE if policy != "natural"))
     check_type("space", space, SplineSpace)
     check_strictly_increasing(space.breakpoints, "breakpoints")
     if space.order < 2:
         raise ValueError("knot derivatives need order >= 2; got order 1, whose splines jump at the knots")
     points = as_array("x", x, ndim=1)
     c = as_vector("coefficients", coefficients, space.dim)
-    tables = KnotTables.of(space)
-    basis = local_basis(tables, points[:, None], 0, outside)
-    rows = knot_rows(tables, points[:, None], basis.start, outside)[:, 0]
-    local = c[basis.start + np.arange(space.order)]
-    near = np.einsum("swi,si->sw", rows, local)
-    knot = basis.start - space.order + 2 + np.arange(2 * space.order - 2)
-    inside = (knot > 0) & (knot < space.intervals)
-    out = np.zeros((points.size, space.intervals - 1), near.dtype)
-    sample = np.broadcast_to(np.arange(points.size)[:, None], knot.shape)
-    out[sample[inside], knot[inside] - 1] = near[inside]
+    if outside == "error":
+        require_inside(np.array([space.domain]), points[:, None])
+    r, t = space.order, space.knots
+    out = np.zeros((points.size, space.intervals - 1), np.result_type(points, c))
+    for j in range(1, space.intervals):
+        p = j + r - 1  # where t_j stands
+        quotients = np.zeros(space.dim + 1, c.dtype)
+        i = np.arange(j, p + 1)
+        quotients[i] = (c[i] - c[i - 1]) / (t[i + r - 1] - t[i])
+        hats = design_matrix(SplineSpace(np.insert(t, p, t[p]), r), points, 0, outside)
+        out[:, j - 1] = -(hats @ quotients)
     return out
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.base import Array, FloatArray, IntArray, OutsideDomainError, ShortRepr, lazy
-from refkan.kernels import bspline_basis, knot_derivatives, plain_basis, polynomial_layer, polynomials_of_intervals
+from refkan.kernels import bspline_basis, plain_basis, polynomial_layer, polynomials_of_intervals
 from refkan.kernels.engine_choice import BASIS, takes_fast
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
@@ -277,33 +277,6 @@ def _fill_fast(tables: KnotTables, x: FloatArray, outside: str, start: IntArray,
         x, tables.knots, tables.breakpoints, tables.inverse_spans, *tables.search, tangents,
         OUTSIDE[outside], (0,) * order, (0,) * depth, start, rows,
     )  # fmt: skip
-
-
-def knot_rows(tables: KnotTables, x: Array, start: IntArray, outside: str) -> Array:
-    """Derivatives of the local basis with respect to the nearby breakpoints.
-
-    Returns
-    -------
-    array (N, P, 2r-2, r)
-        [s, p, w, i]: of function start + i with respect to t_j, j = start - r + 2 + w; 0 unless 0 < j < n.
-    """
-    if outside == "natural":
-        raise ValueError("knot derivatives need outside='linear', 'polynomial' or 'error'; got 'natural'")
-    order = tables.order
-    rows: Array = recycled((*x.shape, 2 * order - 2, order), np.result_type(x, tables.knots))
-    operations = 15 * order**3 * x.size
-    launch(
-        knot_derivatives.knot_rows,
-        x.shape[0],
-        operations,
-        x,
-        start,
-        tables.knots,
-        tables.inverse_spans,
-        OUTSIDE[outside],
-        rows,
-    )
-    return rows
 
 
 def require_inside(domains: FloatArray, x: Array, slack: float = 0.0) -> None:
