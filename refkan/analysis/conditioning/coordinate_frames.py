@@ -1,4 +1,4 @@
-r"""Linear coordinates z on parameter space, theta = B z, and the four maps that B gives.
+r"""Linear coordinates z on parameter space, theta = B z, with the four maps that B gives; preconditioners as such.
 
 A matrix H on theta is B^T H B on z. Descent in z with step eta is descent in theta preconditioned by C = B B^T, since
 theta <- theta - eta B B^T grad. So the geometries of [S26] section 3, Jacobi scaling and any other symmetric positive
@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
+from scipy.sparse.linalg import LinearOperator
 
+from refkan.base.arguments import as_array, as_vector, check_choice
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
+from refkan.networks.layers import BASES
 
 Map = Callable[[FloatArray], FloatArray]
 
-COMPLEX_STEP = 1e-30
-"""Step of the derivative of the change of basis: no subtraction, so that it may be as small as one likes."""
+ASYMMETRY = 1e-10
+"""Largest |C - C^T| over the largest |C| taken for rounding."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +72,20 @@ class Frame:
 IDENTITY = Frame(*(lambda X: X,) * 4)
 
 
-def basis_frame(net: Network, theta: FloatArray, basis: str) -> Frame:
-    r"""The coordinates of a network's coefficients in `basis`, from its own ones at theta.
+def basis_frame(net: Network, basis: str) -> Frame:
+    """The coordinates of a network's coefficients in `basis`, from its own ones: B has the blocks A^T or A^-T.
 
-    B is block diagonal with the blocks A^T or A^-T. With free knots A moves with theta, and B is the derivative of the
-    conversion at theta: a change of s at fixed w is one of u as well, du = -A^-T dA^T u.
+    With free knots there is no such B: A moves with theta.
     """
     if basis == net.basis:
         return IDENTITY
-    if not any(layer.free_knots for layer in net.layers):
-        there, here = net.coordinates(basis), net.to_basis(basis).coordinates(str(net.basis))
-        return Frame(*map(_by_columns, (there.to, there.back, there.gradient, here.gradient)))
-    other = net.to_basis(basis)
-    what = f"the change of basis of {theta.size} parameters with free knots"
-    require_memory(16 * theta.size**2, what, None, "take a smaller network")
-    T = _derivative(lambda v: net.convert(v, other, allow_inexact=True), theta)
-    B = _derivative(lambda v: other.convert(v, net, allow_inexact=True), net.convert(theta, other, allow_inexact=True))
-    return Frame(lambda X: T @ X, lambda X: B @ X, lambda X: B.T @ X, lambda X: T.T @ X)
+    if any(layer.free_knots for layer in net.layers):
+        raise ValueError(
+            f"basis {basis!r} needs fixed knots, net.with_fixed_knots(theta): with free ones the change of basis moves "
+            "with theta"
+        )
+    there, here = net.coordinates(basis), net.to_basis(basis).coordinates(str(net.basis))
+    return Frame(*map(_by_columns, (there.to, there.back, there.gradient, here.gradient)))
 
 
 def _by_columns(function: Map) -> Map:
@@ -96,11 +97,113 @@ def _by_columns(function: Map) -> Map:
     return run
 
 
-def _derivative(function: Callable[[FloatArray], FloatArray], at: FloatArray) -> FloatArray:
-    """Derivative (M, M) of a holomorphic map by complex steps."""
-    D = np.empty((at.size, at.size))
-    for j in range(at.size):
-        moved = at.astype(np.complex128)
-        moved[j] += 1j * COMPLEX_STEP
-        D[:, j] = function(moved).imag / COMPLEX_STEP  # type: ignore[arg-type]
-    return D
+@dataclass(frozen=True)
+class Preconditioned:
+    """Two frames of one preconditioner, and its name.
+
+    Attributes
+    ----------
+    frame : Frame
+        From theta: the coordinates z in which the matrix is analysed.
+    relative : Frame
+        From the coordinates asked for: v = S z, C = S S^T.
+    name : str or None
+    """
+
+    frame: Frame
+    relative: Frame
+    name: str | None
+
+
+def precondition(
+    preconditioner: Any,
+    target: Frame,
+    size: int,
+    diagonal: Callable[[Frame], FloatArray],
+    network: Network | None,
+) -> Preconditioned:
+    """Resolve what was given as `preconditioner` of a matrix of `size` rows in the coordinates of `target`.
+
+    Parameters
+    ----------
+    diagonal : callable
+        Frame -> diagonal of the matrix in its coordinates.
+    network : Network or None
+        For the names of bases.
+    """
+    if preconditioner is None:
+        return Preconditioned(target, IDENTITY, None)
+    if isinstance(preconditioner, str):
+        names = ("jacobi", *(BASES if network is not None else ()))
+        check_choice("preconditioner", preconditioner, names)
+        if preconditioner == "jacobi":
+            scale = 1.0 / np.sqrt(_positive_diagonal(diagonal(target)))
+            return Preconditioned(target.scaled(scale), IDENTITY.scaled(scale), "jacobi")
+        assert network is not None
+        frame = basis_frame(network, preconditioner)
+        return Preconditioned(frame, _between(target, frame), preconditioner)
+    C = _given(preconditioner, size)
+    if C.ndim == 1:
+        if not (C > 0).all():
+            first = int(np.argmax(C <= 0))
+            raise ValueError(f"preconditioner must be positive; got preconditioner[{first}] = {C[first]}")
+        scale = np.sqrt(C)
+        return Preconditioned(target.scaled(scale), IDENTITY.scaled(scale), "diagonal")
+    L = _cholesky(C)
+    return Preconditioned(
+        target.through(L), IDENTITY.through(L), "operator" if is_operator(preconditioner) else "matrix"
+    )
+
+
+def is_operator(preconditioner: Any) -> bool:
+    """Whether only products with it are to be had."""
+    return isinstance(preconditioner, LinearOperator) or callable(preconditioner)
+
+
+def _given(preconditioner: Any, size: int) -> FloatArray:
+    """A diagonal (size,) or a symmetric matrix (size, size)."""
+    if isinstance(preconditioner, LinearOperator) and preconditioner.shape != (size, size):
+        raise ValueError(f"preconditioner must have shape {(size, size)}; got {preconditioner.shape}")
+    if is_operator(preconditioner):
+        what = f"a preconditioner applied to each of {size} columns"
+        require_memory(24 * size * size, what, None, "give a diagonal, or the name of a basis")
+        apply = preconditioner.matvec if isinstance(preconditioner, LinearOperator) else preconditioner
+        given = np.stack([as_vector("preconditioner(v)", apply(column), size) for column in np.eye(size)], axis=1)
+    elif sparse.issparse(preconditioner):
+        given = preconditioner.toarray()
+    else:
+        given = preconditioner
+    C = as_array("preconditioner", given)
+    if C.dtype.kind == "c" or C.shape not in ((size,), (size, size)):
+        raise ValueError(
+            f"preconditioner must be real, of shape {(size,)} (a diagonal) or {(size, size)}; got {C.dtype}, {C.shape}"
+        )
+    if C.ndim == 2 and np.abs(C - C.T).max(initial=0.0) > ASYMMETRY * np.abs(C).max(initial=0.0):
+        raise ValueError("preconditioner must be symmetric: the spectrum of C H would not be real")
+    return C
+
+
+def _cholesky(C: FloatArray) -> FloatArray:
+    try:
+        L: FloatArray = linalg.cholesky(0.5 * (C + C.T), lower=True, check_finite=False)
+    except linalg.LinAlgError:
+        raise ValueError("preconditioner must be positive definite; its Cholesky factorisation fails") from None
+    return L
+
+
+def _positive_diagonal(d: FloatArray) -> FloatArray:
+    """The diagonal with 1 for 0: a parameter that nothing depends on is left as it is."""
+    if (d < 0).any():
+        first = int(np.argmax(d < 0))
+        raise ValueError(f"preconditioner 'jacobi' needs a diagonal >= 0; entry {first} is {d[first]:.3g}")
+    return np.where(d > 0, d, 1.0)
+
+
+def _between(target: Frame, frame: Frame) -> Frame:
+    """Coordinates of `frame`, as a frame over those of `target`."""
+    return Frame(
+        to=lambda X: frame.to(target.back(X)),
+        back=lambda X: target.to(frame.back(X)),
+        gradient=lambda X: frame.gradient(target.cogradient(X)),
+        cogradient=lambda X: target.gradient(frame.cogradient(X)),
+    )

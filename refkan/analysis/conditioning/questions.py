@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator
 
-from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basis_frame
+from refkan.analysis.conditioning.coordinate_frames import ASYMMETRY, IDENTITY, Frame, basis_frame
 from refkan.analysis.conditioning.null_space import graded_orthonormal, null_directions
-from refkan.analysis.conditioning.preconditioners import ASYMMETRY
-from refkan.analysis.conditioning.triangles import require_finite
 from refkan.base.arguments import as_array, as_vector, check_choice
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
@@ -20,6 +18,9 @@ from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.layers import BASES
+
+BLOCK_ENTRIES = 2**23
+"""Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,7 @@ class Question(ShortRepr):
         """The Hessian in theta, or the matrix given, dense and exactly symmetric."""
         n = self.size
         what = f"all eigenvalues of a matrix of {n} rows"
-        require_memory(40 * n * n, what, None, "ask for the ends alone, with method='eigsh' or 'lobpcg'")
+        require_memory(40 * n * n, what, None, "ask for the ends alone, with method='eigsh'")
         if self.matrix is None:
             H = self.problem.hessian(self.theta)
         elif isinstance(self.matrix, LinearOperator):
@@ -135,18 +136,16 @@ def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None,
     basis = net.basis if basis is None else basis
     notes: dict[str, str] = {}
     if net.basis not in (None, "spline"):
-        if any(layer.outside == "natural" for layer in net.layers):
+        if any(layer.outside == "natural" or layer.free_knots for layer in net.layers):
             notes["evaluated"] = (
-                "under outside='natural' J was evaluated in the ReLU-power basis, which loses eps n^(r-1) of accuracy"
+                "J was evaluated in the ReLU-power basis, because of natural tails or free knots, and loses "
+                "eps n^(r-1) of accuracy"
             )
         else:
             twin = net.to_basis("spline")
             theta, net = net.convert(theta, twin), twin
             problem = replace(problem, net=twin)
-    free = any(layer.free_knots for layer in net.layers)
-    if which == "hessian" and free and basis != net.basis:
-        raise ValueError("which='hessian' in another basis needs fixed knots: with free ones the conversion is curved")
-    target = IDENTITY if basis is None else basis_frame(net, theta, basis)
+    target = IDENTITY if basis is None else basis_frame(net, basis)
     with np.errstate(over="ignore", invalid="ignore"):
         require_finite(problem.residual(theta))
     known = null_directions(net, theta, problem.x, translations=which == "hessian")
@@ -163,3 +162,57 @@ def _of_foreign_model(problem: Any, theta: Any, which: str, basis: str | None) -
         require_finite(problem.residual(theta))
     size = problem.n_residuals if which == "ntk" else theta.size
     return Question(which, size, theta.size, None, problem, theta, None, None, IDENTITY, None, {})
+
+
+def triangle(problem: Any, theta: FloatArray) -> FloatArray:
+    """R (min(N Q, M), M) of the rows that ``problem.residual_blocks(theta)`` yields, weights and 1/N included.
+
+    Singular values of R are those of J to the same accuracy as by an SVD of J itself; J is never whole in memory.
+
+    Raises
+    ------
+    ValueError
+        If R exceeds the memory available, before it is allocated, or J or the residuals are not finite.
+    """
+    M = theta.size
+    require_memory(
+        8 * (8 * M * M + BLOCK_ENTRIES),
+        f"a spectrum of {M} parameters by singular values",
+        None,
+        "ask for the ends alone, with method='eigsh'",
+    )
+    R = np.empty((0, M))
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused below, with its place
+        for residuals, J in problem.residual_blocks(theta, max(BLOCK_ENTRIES, 2 * M * M)):
+            require_finite(residuals, J)
+            stacked = np.concatenate([R, J]) if R.size else J
+            R = linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][:M]
+    return R
+
+
+def jacobian(problem: Any, theta: FloatArray) -> FloatArray:
+    """J (N Q, M) of the same rows, whole."""
+    m, M = problem.n_residuals, theta.size
+    require_memory(
+        8 * (3 * m * M + 2 * M * M + min(m, M) * m),
+        f"the singular vectors of a Jacobian of {m} rows and {M} columns",
+        None,
+        "ask for which='gauss-newton', whose non-zero eigenvalues are the same divided by N, or for the ends alone",
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        blocks = list(problem.residual_blocks(theta, max(BLOCK_ENTRIES, M * M)))
+    for residuals, J in blocks:
+        require_finite(residuals, J)
+    return np.concatenate([J for _, J in blocks])
+
+
+def require_finite(residuals: FloatArray, J: FloatArray | None = None) -> None:
+    """Raise ValueError at the first residual or entry of J that is NaN or infinite."""
+    for name, array in (("residuals", residuals), ("the Jacobian", J)):
+        if array is None:
+            continue
+        finite = np.isfinite(array)
+        if not finite.all():
+            index = tuple(map(int, np.argwhere(~finite)[0]))
+            where = ", ".join(map(str, index))
+            raise ValueError(f"{name} must be finite at theta; got {array[index]} at [{where}] of a block of samples")

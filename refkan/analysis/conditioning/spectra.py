@@ -40,7 +40,7 @@ class Spectrum(ShortRepr):
     preconditioner : str or None
         Its name, or what kind of object it was.
     method : str
-        "svd", "eigh", "lobpcg" or "eigsh".
+        "svd", "eigh" or "eigsh".
     rank : int
         Numerical rank. An iterative method sees the ends alone: it counts what it saw.
     analytic_nullity : int or None

@@ -7,29 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame
-from refkan.analysis.conditioning.iterative import Ends, ends
-from refkan.analysis.conditioning.matrix_products import images, product_of
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, Preconditioned, is_operator, precondition
+from refkan.analysis.conditioning.iterative import ends, images, product_of
 from refkan.analysis.conditioning.modes import Modes, factor_modes, kernel_modes, symmetric_modes
 from refkan.analysis.conditioning.null_space import graded_orthonormal
-from refkan.analysis.conditioning.preconditioners import Preconditioned, as_product, is_operator, kind_of, precondition
-from refkan.analysis.conditioning.questions import Question, question_of_matrix, question_of_problem
+from refkan.analysis.conditioning.questions import Question, jacobian, question_of_matrix, question_of_problem, triangle
 from refkan.analysis.conditioning.spectra import Spectrum, doubts
-from refkan.analysis.conditioning.triangles import jacobian, triangle
 from refkan.base.arguments import check_choice, check_count
 from refkan.base.array_types import FloatArray
 from refkan.training.losses import Collocation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 
 WHICH = ("gauss-newton", "hessian", "ntk")
-METHODS = ("auto", "svd", "eigh", "lobpcg", "eigsh")
-ITERATIVE = ("lobpcg", "eigsh")
+METHODS = ("auto", "svd", "eigh", "eigsh")
 
 DENSE = 5000
 """Rows up to which "auto" computes all eigenvalues: some minutes."""
 
 ENDS = 6
-"""How many eigenvalues iterative methods compute at each end by default."""
+"""How many eigenvalues the Lanczos method computes at each end by default."""
 
 
 def spectrum(
@@ -74,13 +70,12 @@ def spectrum(
         spectrum is that of C H. The name of a basis: descent in its coordinates (for "relu" on a spline network C is
         (A A^T)^-1). "jacobi": the inverse of the diagonal of H. An array (M,): a diagonal. A matrix (M, M), dense or
         sparse, a LinearOperator or a function v -> C v. All but names of bases refer to coefficients in `basis`.
-    method : {"auto", "svd", "eigh", "lobpcg", "eigsh"}
+    method : {"auto", "svd", "eigh", "eigsh"}
         "svd": singular values of J, never forming J^T J, which would square the condition number. "eigh": the matrix
-        itself; eigenvalues below about eps times the largest are noise. "eigsh" (Lanczos) and "lobpcg": k eigenvalues
-        at each end by products alone. "auto": "svd", or "eigh" where there is no J; beyond 5000 rows, or if k is given,
-        "eigsh" ("lobpcg" for preconditioners of which only products are known).
+        itself; eigenvalues below about eps times the largest are noise. "eigsh" (Lanczos): k eigenvalues at each end
+        by products alone. "auto": "svd", or "eigh" where there is no J; beyond 5000 rows, or if k is given, "eigsh".
     k : int, optional
-        Eigenvalues at each end, iterative methods only; 6 by default.
+        Eigenvalues at each end, "eigsh" only; 6 by default.
 
     Returns
     -------
@@ -95,7 +90,7 @@ def spectrum(
     TypeError
         For a network in place of a problem, and for a collocation problem: its matrix can be given.
     ConvergenceError
-        If an iterative method does not find the upper end. If the lower one is out of its reach, a flag says so.
+        If the Lanczos method does not find the upper end. If the lower one is out of its reach, a flag says so.
 
     Notes
     -----
@@ -129,25 +124,24 @@ def spectrum(
     pose = question_of_problem if hasattr(problem_or_matrix, "net") else question_of_matrix
     question = pose(problem_or_matrix, theta, which, basis, weights)
     method = _method(question, preconditioner, method, k)
-    if method not in ITERATIVE:
+    if method != "eigsh":
         return _complete(question, preconditioner, method)
     if question.which == "ntk":
-        return _kernel_ends(question, preconditioner, method, k or ENDS)
-    return _ends(question, preconditioner, method, k or ENDS)
+        return _kernel_ends(question, preconditioner, k or ENDS)
+    return _ends(question, preconditioner, k or ENDS)
 
 
 def _method(question: Question, preconditioner: Any, method: str, k: int | None) -> str:
     """Resolve "auto" and refuse what does not go together."""
     has_factor = question.which in ("gauss-newton", "ntk")
     if method == "auto":
-        if k is None and max(question.size, question.n_params) <= DENSE:
-            return "svd" if has_factor else "eigh"
-        return "lobpcg" if is_operator(preconditioner) else "eigsh"
+        complete = k is None and max(question.size, question.n_params) <= DENSE
+        method = "eigsh" if not complete else "svd" if has_factor else "eigh"
     if method == "svd" and not has_factor:
         raise ValueError(f"method 'svd' needs a Jacobian, which {question.which!r} has not; use 'eigh'")
     if method == "eigsh" and is_operator(preconditioner):
-        raise ValueError("method 'eigsh' needs a preconditioner with a factor; for an operator use 'lobpcg'")
-    if method not in ITERATIVE and k is not None:
+        raise ValueError("method 'eigsh' needs a preconditioner with a factor: give its matrix, or use 'svd' or 'eigh'")
+    if method != "eigsh" and k is not None:
         raise ValueError(f"k must be left out for method {method!r}, which computes all eigenvalues")
     return method
 
@@ -168,11 +162,10 @@ def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
         modes = symmetric_modes(J.T @ J, chosen.frame, known)
     rows = None if J is None else question.problem.n_residuals
     notes = doubts(modes.values, question.size, modes.rank, question.analytic_nullity, modes.gap, modes.noise, rows)
-    notes |= modes.notes
     vectors, duals = modes.vectors, modes.vectors
     if question.which != "ntk":  # eigenvectors of kernels are functions on the samples
         vectors, duals = _in_coordinates(modes.vectors, chosen)
-    return _answer(question, modes, vectors, duals, chosen.name, method, notes)
+    return _answer(question, modes, vectors, duals, chosen.name, method, notes | modes.notes)
 
 
 def _factor(question: Question) -> FloatArray | None:
@@ -201,40 +194,28 @@ def _preconditioned(
         half = frame.gradient(question.assembled() if H is None else H)
         return np.diag(frame.gradient(half.T)).copy()
 
-    return precondition(preconditioner, question.target, question.n_params, diagonal, question.network, question.theta)
+    return precondition(preconditioner, question.target, question.n_params, diagonal, question.network)
 
 
-def _ends(question: Question, preconditioner: Any, method: str, k: int) -> Spectrum:
+def _ends(question: Question, preconditioner: Any, k: int) -> Spectrum:
     n, null = question.size, question.null_vectors
     if 2 * k + null.shape[1] > n:
         raise ValueError(
             f"k must be at most {(n - null.shape[1]) // 2}, so that the two ends do not meet; got {k}: "
             "use method='svd' or 'eigh' for all eigenvalues"
         )
-    if method == "lobpcg" and null.shape[1] and 5 * k > n - null.shape[1]:  # SciPy has no constraints there
-        raise ValueError(
-            f"k must be at most {(n - null.shape[1]) // 5} for method 'lobpcg' beside {null.shape[1]} known null "
-            f"vectors in {n} rows; got {k}: use method='svd' or 'eigh' for all eigenvalues"
-        )
-    if is_operator(preconditioner):
-        C, product = as_product(preconditioner, n), product_of(question, question.target)
-        # C H (C y) = lambda (C y) is the pencil (C H C) y = lambda C y: products with C alone.
-        found = ends(lambda y: C(product(C(y))), n, k, np.empty((n, 0)), method, mass=C)
-        vectors = np.stack([C(y) for y in found.vectors.T], axis=1)
-        return _answer(question, _modes(question, found), vectors, found.vectors, kind_of(preconditioner), method)
     chosen = _preconditioned(question, preconditioner)
     if chosen.relative is not IDENTITY and null.size:
         assert question.directions is not None
         null = graded_orthonormal(chosen.frame.to(question.directions))
-    found = ends(product_of(question, chosen.frame), n, k, null, method)
-    vectors, duals = _in_coordinates(found.vectors, chosen)
-    return _answer(question, _modes(question, found), vectors, duals, chosen.name, method)
+    modes = ends(product_of(question, chosen.frame), n, k, null)
+    return _answer(question, modes, *_in_coordinates(modes.vectors, chosen), chosen.name, "eigsh", modes.notes)
 
 
-def _kernel_ends(question: Question, preconditioner: Any, method: str, k: int) -> Spectrum:
+def _kernel_ends(question: Question, preconditioner: Any, k: int) -> Spectrum:
     """The kernel has the eigenvalues of the Gauss-Newton matrix in the same frame, and eigenvectors J v."""
     inner = replace(question, which="gauss-newton", size=question.n_params)
-    found = _ends(inner, preconditioner, method, k)
+    found = _ends(inner, preconditioner, k)
     functions = images(question, question.target.back(found.vectors))
     return replace(
         found,
@@ -246,14 +227,6 @@ def _kernel_ends(question: Question, preconditioner: Any, method: str, k: int) -
         analytic_nullity=question.analytic_nullity,
         null_vectors=question.null_vectors,
     )
-
-
-def _modes(question: Question, found: Ends) -> Modes:
-    known = question.null_vectors.shape[1]
-    rank, notes = question.size - known - found.n_zero, dict(found.notes)
-    if found.n_zero and "zero" not in notes:
-        notes["nullity"] = f"{found.n_zero} eigenvalues or more are zero beside the {known} known analytically"
-    return Modes(found.values, found.vectors, rank, np.nan, 0.0, notes)
 
 
 def _in_coordinates(Z: FloatArray, chosen: Preconditioned) -> tuple[FloatArray, FloatArray]:
@@ -270,7 +243,7 @@ def _answer(
     duals: FloatArray,
     name: str | None,
     method: str,
-    notes: dict[str, str] | None = None,
+    notes: dict[str, str],
 ) -> Spectrum:
     return Spectrum(
         values=modes.values,
@@ -285,5 +258,5 @@ def _answer(
         analytic_nullity=question.analytic_nullity,
         gap=modes.gap,
         null_vectors=question.null_vectors,
-        notes={**question.notes, **(modes.notes if notes is None else notes)},
+        notes=question.notes | notes,
     )

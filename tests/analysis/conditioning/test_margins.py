@@ -108,8 +108,8 @@ def problem(n_params, samples):
         ("gauss-newton", 20, 50, {"k": 2}, "eigsh"),
         ("gauss-newton", 20, 50, {"preconditioner": "diagonal"}, "svd"),
         ("gauss-newton", 21, 50, {"preconditioner": "diagonal"}, "eigsh"),
-        ("gauss-newton", 21, 50, {"preconditioner": "operator"}, "lobpcg"),
-        ("gauss-newton", 20, 50, {"k": 2, "preconditioner": "operator"}, "lobpcg"),
+        ("gauss-newton", 20, 50, {"preconditioner": "operator"}, "svd"),
+        ("gauss-newton", 20, 50, {"k": 2, "preconditioner": "diagonal"}, "eigsh"),
         ("hessian", 20, 50, {}, "eigh"),
         ("hessian", 21, 50, {}, "eigsh"),
         ("ntk", 20, 20, {}, "svd"),
@@ -122,9 +122,6 @@ def test_the_automatic_method_at_its_margin(monkeypatch, which, n_params, sample
     operator = LinearOperator((n_params, n_params), matvec=lambda v: 2.0 * v, dtype=float)
     given = {"diagonal": np.full(n_params, 2.0), "operator": operator}
     options = {name: given.get(value, value) if name == "preconditioner" else value for name, value in options.items()}
-    options.setdefault(
-        "k", 2 if method in spectrum_of_problem.ITERATIVE and n_params == 20 and "preconditioner" in options else None
-    )
     posed, theta = problem(n_params, samples)
     assert rk.spectrum(posed, theta, which=which, **options).method == method
 
@@ -135,14 +132,17 @@ def test_matrices_are_complete_up_to_the_same_size(monkeypatch):
     assert rk.spectrum(np.diag(np.arange(1.0, 22.0))).method == "eigsh"
 
 
-def test_an_end_that_is_not_converged_is_said(monkeypatch):
-    def note(least):
-        d = np.geomspace(1.0, least, 40)
-        return iterative.ends(lambda v: d * v, 40, 2, np.empty((40, 0)), "lobpcg").notes["partial"]
-
-    assert "not converged" not in note(0.1)
-    monkeypatch.setattr(iterative, "LOBPCG_STEPS", 3)
-    assert "not converged" in note(1e-6)
+@pytest.mark.parametrize(("factor", "said"), [(0.9, False), (1.1, True)])
+def test_an_end_that_is_not_converged_is_said(monkeypatch, factor, said):
+    """The vector of the smallest eigenvalue, 1, turned towards that of 2 by the angle whose residual is the margin."""
+    d, sine = np.arange(1.0, 41.0), factor * iterative.RELATIVE_RESIDUAL
+    turned = np.zeros((40, 1))
+    turned[:2, 0] = np.sqrt(1 - sine**2), sine
+    right = iterative._lanczos
+    monkeypatch.setattr(
+        iterative, "_lanczos", lambda H, k, end, rng: (d[:1], turned) if end == "SA" else right(H, k, end, rng)
+    )
+    assert ("not converged" in iterative.ends(lambda v: d * v, 40, 1, np.empty((40, 0))).notes["partial"]) == said
 
 
 def inverse_of_the_inner_product(problem, basis="relu"):

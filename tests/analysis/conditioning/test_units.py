@@ -195,16 +195,12 @@ def test_natural_tails_differ_between_the_bases_and_are_evaluated():
     np.testing.assert_allclose(found.values, falling(problem.gauss_newton(theta)), rtol=0, atol=1e-12 * found.largest)
 
 
-@pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
-def test_free_knots_in_another_basis(basis):
-    net, theta = rk.kan([2, 3, 1], 3, 4, free_knots=True).initialize(np.random.default_rng(1), X)
-    theta = theta + 0.05 * np.random.default_rng(2).standard_normal(theta.size)
-    problem, other = rk.LeastSquares(net, X, Y[:, :1]), net.to_basis(basis)
-    twin = rk.LeastSquares(other, X, Y[:, :1])
-    found = rk.spectrum(problem, theta, basis=basis)
-    expected = falling(twin.gauss_newton(net.convert(theta, other)))
-    np.testing.assert_allclose(found.values, expected, rtol=0, atol=1e-11 * found.largest)
-    np.testing.assert_allclose(rk.spectrum(twin, net.convert(theta, other)).values, found.values, atol=1e-9)
+def test_free_knots_of_relu_powers_are_evaluated_as_well():
+    net, theta = rk.kan([2, 3, 1], 3, 4, basis="relu", free_knots=True).initialize(np.random.default_rng(1), X)
+    problem = rk.LeastSquares(net, X, Y[:, :1])
+    found = rk.spectrum(problem, theta)
+    assert "evaluated" in found.flags
+    np.testing.assert_allclose(found.values, falling(problem.gauss_newton(theta)), rtol=0, atol=1e-11 * found.largest)
 
 
 def quadrature(space):
