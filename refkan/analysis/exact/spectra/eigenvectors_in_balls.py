@@ -8,7 +8,6 @@ from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
-from refkan.analysis.exact.spectra.orthogonal_certificates import approximate_eigenvectors
 from refkan.analysis.exact.spectra.perron import Congruence, UndecidedError
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_choice
@@ -119,8 +118,9 @@ def eigenpairs(space: SplineSpace, which: str = "AtA", bits: int | None = None) 
 
     Notes
     -----
-    Approximations of any origin are certified in ball arithmetic: an eigenvalue lies within ||X v - lambda v||/||v||
-    of lambda, dim disjoint intervals hold one each, and the distances between them bound the error of a vector.
+    Arb finds the eigenpairs of any matrix and proves that they are apart (van der Hoeven and Mourrain; python-flint's
+    `acb_mat.eig`). Eigenvalues of symmetric matrices are real, and so is a vector that is divided by one of its
+    components: their real parts lie in the real parts of the balls.
 
     Examples
     --------
@@ -132,18 +132,21 @@ def eigenpairs(space: SplineSpace, which: str = "AtA", bits: int | None = None) 
     """
     check_choice("which", which, MATRICES)
     matrix = Congruence.of(space, which)
-    vectors: list[list[Any]] | None = None  # what one precision has found, the next one polishes
 
     def attempt(flint: Any) -> Eigenpairs:
-        nonlocal vectors
         balls = matrix.rounded(flint.arb)
-        with flint.ctx.workprec(2 * flint.ctx.prec):
-            sharper = matrix.rounded(flint.arb)
-        start = vectors or _approximate_vectors(flint, balls)
-        vectors = None  # nothing to keep should the eigenvalues not come out apart
-        pairs = sorted((_polished(flint, balls, sharper, vector) for vector in start), key=lambda pair: pair.value)
-        result = _enclose(flint, pairs)
-        vectors = [pair.vector for pair in pairs]
+        dim = len(balls.K[0])
+        columns = [balls.multiply([flint.arb(int(i == j)) for i in range(dim)]) for j in range(dim)]
+        try:
+            values, right = flint.acb_mat(flint.arb_mat(columns)).eig(right=True)
+        except ValueError as error:  # the eigenvalues do not come apart
+            raise UndecidedError from error
+        pairs = sorted(zip(values, right.transpose().tolist(), strict=True), key=lambda pair: pair[0].real.mid())
+        result = Eigenpairs(
+            tuple(Enclosure.between(value.real, value.real) for value, _ in pairs),
+            tuple(_scaled(vector) for _, vector in pairs),
+            flint.ctx.prec,
+        )
         if bits is None and None in result.sign_changes and result.bits < MAXIMUM_BITS:
             raise UndecidedError
         return result
@@ -151,83 +154,9 @@ def eigenpairs(space: SplineSpace, which: str = "AtA", bits: int | None = None) 
     return at_precision(bits, 256, MAXIMUM_BITS, f"isolate the eigenvalues of {which!r}", attempt)
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """An approximate eigenpair, its numbers exact, and a bound of the residual ||X v - value v||/||v||."""
-
-    value: Any
-    vector: list[Any]
-    residual: Any
-
-
-def _approximate_vectors(flint: Any, balls: Congruence) -> list[list[Any]]:
-    """Approximate eigenvectors by the QR algorithm, at a lower precision: it takes dim^3 operations."""
-    dim = len(balls.K[0])
-    columns = [balls.multiply([flint.arb(int(i == j)) for i in range(dim)]) for j in range(dim)]
-    with flint.ctx.workprec(max(128, flint.ctx.prec // 4)):
-        vectors: list[list[Any]] = approximate_eigenvectors(flint, flint.arb_mat(columns)).transpose().tolist()
-    return vectors
-
-
-def _polished(flint: Any, balls: Congruence, sharper: Congruence, vector: list[Any]) -> _Pair:
-    """Rayleigh quotient iteration until the residual no longer falls: a step triples the number of right digits.
-
-    Where a vector is tiny at its end, its eigenvalue is nearly one of a leading block too. Then a pivot of the shifted
-    matrix is zero but for the last bit, and all digits are lost: the elimination needs twice as many.
-    """
-    best = None
-    while True:
-        image = balls.multiply(vector)
-        square = _dot(vector, vector)
-        value = (_dot(vector, image) / square).mid()
-        error = sum((y - value * x).abs_upper() ** 2 for x, y in zip(vector, image, strict=True))
-        pair = _Pair(value, vector, (error / square).sqrt().upper())
-        if not pair.residual.is_finite():
-            raise UndecidedError
-        if best is not None and not pair.residual < best.residual / 2:
-            return best
-        best = pair
-        try:
-            with flint.ctx.workprec(2 * flint.ctx.prec):
-                solution = sharper.solve_shifted(value, vector)
-        except ZeroDivisionError:  # value is an eigenvalue to the last bit
-            return best
-        scale = max(abs(x) for x in solution)
-        vector = [(x / scale).mid() for x in solution]
-
-
-def _enclose(flint: Any, pairs: list[_Pair]) -> Eigenpairs:
-    # An eigenvalue lies within the residual of each value. If these dim intervals are disjoint, there is no other.
-    low, high = [pair.value - pair.residual for pair in pairs], [pair.value + pair.residual for pair in pairs]
-    if not all(below < above for below, above in zip(high, low[1:], strict=False)):
-        raise UndecidedError
-    vectors = []
-    for k, pair in enumerate(pairs):
-        distances = [pair.value - high[k - 1]] if k else []
-        distances += [low[k + 1] - pair.value] if k + 1 < len(pairs) else []
-        vectors.append(_enclose_vector(flint.arb, pair, distances))
-    values = tuple(Enclosure.between(below, above) for below, above in zip(low, high, strict=True))
-    return Eigenpairs(values, tuple(vectors), flint.ctx.prec)
-
-
-def _enclose_vector(arb: Any, pair: _Pair, distances: list[Any]) -> tuple[Enclosure, ...]:
-    r"""Enclose the components of the eigenvector q_k, divided by the largest, given distances to other eigenvalues.
-
-    Let v/||v|| = sum_j c_j q_j. Then sum_j (lambda_j - value)^2 c_j^2 = residual^2; with delta the distance of value to
-    the other eigenvalues, the part of v/||v|| orthogonal to q_k has norm s <= residual/delta. If s < 1, v/||v|| and q_k
-    or -q_k are at most sqrt(2) s apart.
-    """
-    norm = _dot(pair.vector, pair.vector).sqrt()
-    sines = [(pair.residual / delta).upper() for delta in distances]
-    if not all(s < 1 for s in sines):
-        raise UndecidedError
-    s = max(sines, default=arb(0))
-    components = [x + arb(0, (2 * s * norm).upper()) for x in pair.vector]
-    largest = max(components, key=lambda x: abs(x).mid())
+def _scaled(vector: list[Any]) -> tuple[Enclosure, ...]:
+    """The components divided by the largest."""
+    largest = max(vector, key=lambda x: abs(x).mid())
     if largest.contains(0):
         raise UndecidedError
-    return tuple(Enclosure.between(x, x) for x in (x / largest for x in components))
-
-
-def _dot(v: list[Any], w: list[Any]) -> Any:
-    return sum(a * b for a, b in zip(v, w, strict=True))
+    return tuple(Enclosure.between(x.real, x.real) for x in (x / largest for x in vector))
