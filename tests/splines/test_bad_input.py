@@ -35,7 +35,10 @@ def test_points(call, x, answer):
 
 
 def test_knot_derivatives_have_no_natural_tails_and_no_steps():
-    refused(lambda: SPLINE_CALLS["knots"]([0.5], outside="natural"), "outside must be one of 'linear', 'polynomial', 'error'; got 'natural'")
+    refused(
+        lambda: SPLINE_CALLS["knots"]([0.5], outside="natural"),
+        "outside must be one of 'linear', 'polynomial', 'error'; got 'natural'",
+    )
     steps = rk.SplineSpace.uniform(1, 3)
     refused(lambda: bsplines.knot_derivative_matrix(steps, np.ones(3), [0.5]), r"order >= 2; got order 1")
 

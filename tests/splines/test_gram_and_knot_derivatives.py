@@ -142,7 +142,11 @@ def test_sabotage_of_knot_derivatives_is_noticed(monkeypatch, rng):
         return np.all(errors(D, exact_knot_derivatives(S, c, at)) <= bound)
 
     assert check()
-    faults = [lambda *a: -right(*a), lambda *a: 1.000001 * right(*a), lambda *a: np.roll(right(*a).toarray(), 1, axis=1)]
+    faults = [
+        lambda *a: -right(*a),
+        lambda *a: 1.000001 * right(*a),
+        lambda *a: np.roll(right(*a).toarray(), 1, axis=1),
+    ]
     for fault in faults:
         monkeypatch.setattr(bsplines, "design_matrix", fault)
         assert not check()

@@ -28,8 +28,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
+from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
-from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
 from refkan.analysis.exact.spectra.rational import rational_gram
 from refkan.claims import Reading, Readings, Verdict, judge

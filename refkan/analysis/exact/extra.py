@@ -1,13 +1,20 @@
-"""The optional dependency python-flint: imported on use, at a precision that is set and put back."""
+"""The optional dependency python-flint: imported on use, at a precision that is set and put back, or searched for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar
 
+from refkan.base.arguments import check_count
+from refkan.base.errors import ConvergenceError
 from refkan.base.extras import needed
+from refkan.truth import UndecidedError
+
+MINIMUM_BITS = 32
+
+Result = TypeVar("Result")
 
 _precision_lock = RLock()
 
@@ -32,3 +39,29 @@ def precision(bits: int) -> Iterator[Any]:
     flint = require("flint")
     with _precision_lock, flint.ctx.workprec(bits):
         yield flint
+
+
+def at_precision(bits: int | None, start: int, maximum: int, purpose: str, attempt: Callable[[Any], Result]) -> Result:
+    """Call attempt(flint) at `bits` bits; if bits is None, at start, 2 start, ... until it succeeds.
+
+    Raises
+    ------
+    ConvergenceError
+        If the attempt at `bits` raises UndecidedError: the message gives a precision that was found to do. If no
+        precision up to `maximum` does.
+    """
+    if bits is not None:
+        check_count("bits", bits, MINIMUM_BITS)
+    trial = start if bits is None else bits
+    while True:
+        try:
+            with precision(trial) as flint:
+                result = attempt(flint)
+            break
+        except UndecidedError:
+            trial *= 2
+            if trial > max(maximum, bits or 0):
+                raise ConvergenceError(f"no precision up to {trial // 2} bits suffices to {purpose}") from None
+    if bits is not None and trial > bits:
+        raise ConvergenceError(f"bits = {bits} is too low a precision to {purpose}; {trial} bits would do")
+    return result

@@ -12,7 +12,8 @@ import refkan as rk
 from refkan import exact
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import precision
-from refkan.analysis.exact.spectra.perron import Congruence, UndecidedError, collatz_wielandt, extreme_eigenvalue
+from refkan.analysis.exact.spectra.perron import Congruence, collatz_wielandt, extreme_eigenvalue
+from refkan.truth import UndecidedError
 from tests.analysis.exact.certified_matrices import MATRICES, dense, uniform_random
 from tests.shared.factories import EPS
 from tests.shared.factories import space as make

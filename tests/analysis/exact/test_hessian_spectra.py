@@ -11,7 +11,7 @@ import refkan as rk
 from refkan.analysis.exact import Enclosure
 from refkan.analysis.exact.ranks.network_rows import Problem, checked
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
-from refkan.analysis.exact.spectra import coordinates
+from refkan.analysis.exact.spectra import curvatures
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
 
 
@@ -33,7 +33,7 @@ def reference(problem, theta, basis):
         J = mpmath.matrix(t.jacobian())
         W = mpmath.diag([mpmath.mpf(w) / N for w in problem.weights.tolist()])
         H = J.T * W * J + mpmath.matrix(t.hessian(scaled))
-        change = coordinates.matrix_of_basis(problem.net, theta, basis)[0]
+        change = curvatures.matrix_of_basis(problem.net, theta, basis)[0]
         B = mpmath.matrix([[mpmath.mpf(int(e.p)) / int(e.q) for e in row] for row in change.tolist()])
         H = B.T * H * B
         return sorted(mpmath.eigsy((H + H.T) / 2, eigvals_only=True))

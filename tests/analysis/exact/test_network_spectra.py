@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.exact.spectra import coordinates
+from refkan.analysis.exact.spectra import curvatures
 from refkan.analysis.exact.spectra.orthogonal_certificates import certified, enclosed_eigenvalues
-from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.errors import ConvergenceError
+from refkan.truth import UndecidedError
 from tests.analysis.exact.test_network_ranks import problem
 from tests.shared.refusals import refused
 
@@ -23,7 +23,7 @@ def reference(posed, theta, basis, rank):
     twin = posed.net.to_basis(basis)
     with mpmath.workprec(200):
         J = mpmath.matrix(rk.truth.of(posed.net, theta, posed.x, mpmath.mpf).jacobian())
-        change = coordinates.matrix_of_basis(posed.net, theta, basis)[0]
+        change = curvatures.matrix_of_basis(posed.net, theta, basis)[0]
         B = mpmath.matrix([[mpmath.mpf(int(e.p)) / int(e.q) for e in row] for row in change.tolist()])
         assert twin.n_params == B.rows
         H = (J * B).T * (J * B) / posed.x.shape[0]

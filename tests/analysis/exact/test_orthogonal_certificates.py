@@ -8,7 +8,7 @@ import pytest
 
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import certified, departure, gram_schmidt, orthogonalised
-from refkan.analysis.exact.spectra.perron import UndecidedError
+from refkan.truth import UndecidedError
 
 SMALL = Fraction(1, 2**200)
 

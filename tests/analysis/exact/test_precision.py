@@ -7,9 +7,9 @@ import pytest
 
 import refkan as rk
 from refkan import exact
-from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
-from refkan.analysis.exact.spectra.perron import UndecidedError
+from refkan.analysis.exact.extra import at_precision
 from refkan.base.errors import ConvergenceError, KnotError
+from refkan.truth import UndecidedError
 from tests.analysis.exact.certified_matrices import MATRICES
 
 flint = pytest.importorskip("flint")

@@ -12,7 +12,7 @@ import numpy as np
 import refkan as rk
 from refkan import exact, truth
 from refkan.analysis.exact.extra import precision
-from refkan.analysis.exact.spectra.coordinates import matrix_of_basis
+from refkan.analysis.exact.spectra.curvatures import matrix_of_basis
 from validation.descent.kernels.kernel_search import wide_network
 from validation.descent.kernels.kernels_of_both_bases import kernel_ratio
 

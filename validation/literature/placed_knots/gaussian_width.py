@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
+from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
 from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Verdict, judge
 from refkan.claims.running.kept_parts import Resume

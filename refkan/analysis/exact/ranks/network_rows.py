@@ -6,19 +6,17 @@ products and quotients of them, so that every entry of dF/dtheta is rational: `t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from refkan import truth
 from refkan.analysis.exact.extra import require
-from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.arguments import as_vector, real
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
-from refkan.truth import UndecidedError as UndecidedComparison
 
 IRRATIONAL = {
     "mean-std": "mean-std maps take a square root",
@@ -142,16 +140,8 @@ def rows_in_balls(flint: Any, problem: Problem) -> Any:
     UndecidedError
         If the precision does not tell a sample from a knot.
     """
-    rows = decided(lambda: problem.rows(flint.arb))
-    return flint.arb_mat([[row.get(m, 0) for m in range(problem.net.n_params)] for row in rows])
-
-
-def decided(compute: Callable[[], Any]) -> Any:
-    """Return what `compute` does; a sample that is not told from a knot is a failure of the precision."""
-    try:
-        return compute()
-    except UndecidedComparison as error:
-        raise UndecidedError(str(error)) from error
+    columns = range(problem.net.n_params)
+    return flint.arb_mat([[row.get(m, 0) for m in columns] for row in problem.rows(flint.arb)])
 
 
 def cleared(entries: Sequence[Any]) -> tuple[Any, list[Any]]:

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from refkan.analysis.exact.extra import require
+from refkan.analysis.exact.extra import at_precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem, rows_in_balls
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
-from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
-from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.errors import ConvergenceError
+from refkan.truth import UndecidedError
 
 FIRST_BITS, MAXIMUM_BITS = 128, 1024
 """Where the search for a precision begins and ends."""

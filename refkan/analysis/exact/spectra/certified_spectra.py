@@ -19,16 +19,14 @@ from fractions import Fraction
 from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.extra import require
+from refkan.analysis.exact.extra import at_precision, require
 from refkan.analysis.exact.ranks.expected_cost import require_cost
 from refkan.analysis.exact.ranks.network_rows import Problem, checked
-from refkan.analysis.exact.spectra.coordinates import matrix_of_basis
-from refkan.analysis.exact.spectra.curvatures import WHICH, Curvature, curvature
-from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
+from refkan.analysis.exact.spectra.curvatures import WHICH, Curvature, curvature, matrix_of_basis
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues, gram_schmidt, greatest_norm
-from refkan.analysis.exact.spectra.perron import UndecidedError
 from refkan.base.arguments import check_choice, check_positive
 from refkan.base.short_reprs import ShortRepr
+from refkan.truth import UndecidedError
 
 RELATIVE_WIDTH = 1e-10
 """Relative width that enclosures reach by default."""

@@ -1,4 +1,4 @@
-"""Certified condition numbers, of spline spaces and of networks."""
+"""Certified extreme eigenvalues of spline spaces, and condition numbers of these and of networks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,81 @@ from fractions import Fraction
 from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
+from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum
-from refkan.analysis.exact.spectra.extremes_of_spaces import extreme_eigenvalues
+from refkan.analysis.exact.spectra.perron import Congruence, extreme_eigenvalue
 from refkan.base.annotations import check_annotated
+from refkan.base.arguments import check_choice
 from refkan.base.short_reprs import short
 from refkan.splines.spaces import SplineSpace
 from refkan.training.losses import LeastSquares
+
+MATRICES = ("AtA", "gram", "relu_gram")
+
+MAXIMUM_BITS = 2**16
+"""Where the search for a precision ends: knots that use the whole range of float64 at order 10 need about 2^15."""
+
+
+def extreme_eigenvalues(
+    space: SplineSpace, which: str = "AtA", bits: int | None = None, scaled: bool = False
+) -> tuple[Enclosure, Enclosure]:
+    r"""Enclose the smallest and the largest eigenvalue of A^T A or of a Gram matrix, to 2^-58 relative.
+
+    Parameters
+    ----------
+    space : SplineSpace
+        Its float64 knots are taken as they are. Strictly increasing, but for "gram".
+    which : {"AtA", "gram", "relu_gram"}
+        A^T A with A the change of basis, or the Gram matrix of the B-splines or of the ReLU powers on [a, b].
+    bits : int, optional
+        Precision of the ball arithmetic, at least 32; by default it is doubled from 128 until it suffices,
+        which takes at least log2 of the condition number and 64 more.
+    scaled : bool
+        Whether the ReLU powers are the scaled ones: A is multiplied by h^(r-1), their Gram matrix by h^(2-2r).
+
+    Returns
+    -------
+    smallest, largest : Enclosure
+        Intervals with exact rational ends; ``.floats()`` rounds them outwards.
+
+    Raises
+    ------
+    ConvergenceError
+        If `bits` does not suffice; the message says how many would do.
+    KnotError
+        If knots repeat ("AtA", "relu_gram"), or a B-spline vanishes on the domain ("gram").
+    ValueError
+        For an unknown matrix or bits < 32.
+    ImportError
+        If python-flint is not installed.
+
+    Notes
+    -----
+    Collatz-Wielandt ratios of a positive vector for a non-negative matrix, in ball arithmetic; derived in
+    `refkan.analysis.exact.spectra.perron`. Linear in dim.
+
+    Examples
+    --------
+    >>> import refkan as rk
+    >>> from refkan.analysis.exact import extreme_eigenvalues
+    >>> smallest, largest = extreme_eigenvalues(rk.SplineSpace.uniform(order=1, intervals=2))
+    >>> smallest.floats(), largest.floats()  # (3 -+ sqrt 5)/2
+    ((0.3819660112501051, 0.38196601125010515), (2.6180339887498945, 2.618033988749895))
+    """
+    check_annotated(extreme_eigenvalues, locals())
+    check_choice("which", which, MATRICES)
+    blocks = Congruence.of(space, which, scaled).blocks()
+
+    def attempt(flint: Any) -> tuple[Enclosure, Enclosure]:
+        balls = [block.rounded(flint.arb) for block in blocks]
+        small = [extreme_eigenvalue(block, "smallest", flint.arb(1)) for block in balls]
+        large = [extreme_eigenvalue(block, "largest", flint.arb(1)) for block in balls]
+        return (
+            Enclosure(min(e.low for e in small), min(e.high for e in small)),
+            Enclosure(max(e.low for e in large), max(e.high for e in large)),
+        )
+
+    return at_precision(bits, 128, MAXIMUM_BITS, f"certify the extreme eigenvalues of {which!r}", attempt)
 
 
 def certified_condition_number(

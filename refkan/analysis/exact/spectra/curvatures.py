@@ -1,7 +1,14 @@
-"""Gauss-Newton matrices and Hessians for certificates: their null space, proven, and their entries in balls.
+r"""Gauss-Newton matrices and Hessians for certificates: their null space, proven, and their entries in balls.
 
 Both come as a `Curvature`. Of networks with rational values the matrix is known over the rationals, and so is its null
 space; of others it is known in balls, and the null vectors are those that theory gives.
+
+Parameters in another basis are theta = B z with a rational matrix B. On an edge with coefficients u of B-splines, w of
+the ReLU powers ((x - t)_+/h)^(r-1), h = 1 unless scaled::
+
+    w = A_h^T u,    A_h = h^(r-1) A,    u = A_h^-T w
+
+B is block diagonal with blocks A_own^T A_target^-T. It is the unit matrix in the place of all other parameters.
 """
 
 from __future__ import annotations
@@ -9,13 +16,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
+from itertools import product
 from typing import Any
 
+from refkan import truth
 from refkan.analysis.exact.extra import require
-from refkan.analysis.exact.ranks.network_rows import Problem, cleared, decided, rational_rows, rows_in_balls
+from refkan.analysis.exact.ranks.network_rows import Problem, cleared, rational_rows, rows_in_balls
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
+from refkan.base.arguments import check_choice
 from refkan.base.short_reprs import ShortRepr
+from refkan.networks import Network
+from refkan.networks.layers import BASES
+from refkan.truth.layers import BSplines, ReluPowers, SiluLayer, SumLayer
 
 WHICH = ("gauss-newton", "hessian")
 
@@ -44,57 +58,102 @@ class Curvature(ShortRepr):
 
 def curvature(problem: Problem, which: str) -> Curvature:
     """The Gauss-Newton matrix or the Hessian of a problem."""
-    if which == "hessian":
-        return _hessian_in_balls(problem) if problem.irrational else _rational_hessian(problem)
-    return _gauss_newton_in_balls(problem) if problem.irrational else _rational_gauss_newton(problem)
+    return _hessian(problem) if which == "hessian" else _gauss_newton(problem)
 
 
-def _rational_gauss_newton(problem: Problem) -> Curvature:
-    J, factors = rational_rows(problem)
-    rows = zip(problem.row_weights(), factors, strict=True)
-    weights = [w * Fraction(int(c.p), int(c.q)) ** 2 for w, c in rows]
+def _gauss_newton(problem: Problem) -> Curvature:
+    weights = problem.row_weights()
+    rows: Callable[[Any], Any]
+    if problem.irrational:
+        null, rows = known_null_vectors(problem), partial(rows_in_balls, problem=problem)
+    else:
+        J, factors = rational_rows(problem)
+        weights = [w * Fraction(int(c.p), int(c.q)) ** 2 for w, c in zip(weights, factors, strict=True)]
+        null, rows = rank_of_matrix(J).null, lambda flint: flint.fmpq_mat(J)
 
     def in_balls(flint: Any, B: Any) -> Any:
-        return _squared(flint, flint.arb_mat(flint.fmpq_mat(J) if B is None else flint.fmpq_mat(J) * B), weights)
+        R = flint.arb_mat(rows(flint) if B is None else rows(flint) * B)
+        weighted = [
+            [entry * (flint.arb(w.numerator) / w.denominator) for entry in row]
+            for row, w in zip(R.tolist(), weights, strict=True)
+        ]
+        return R.transpose() * flint.arb_mat(weighted)
 
-    return Curvature("gauss-newton", rank_of_matrix(J).null, True, in_balls)
+    return Curvature("gauss-newton", null, not problem.irrational, in_balls)
 
 
-def _gauss_newton_in_balls(problem: Problem) -> Curvature:
+def _hessian(problem: Problem) -> Curvature:
+    fmpq = require("flint").fmpq
+    entries = [] if problem.irrational else problem.hessian(fmpq)
+    if problem.irrational:
+        null = known_null_vectors(problem, translations=True)
+    else:
+        null = rank_of_matrix(require("flint").fmpz_mat([cleared(row)[1] for row in entries])).null
+
     def in_balls(flint: Any, B: Any) -> Any:
-        rows = rows_in_balls(flint, problem)
-        return _squared(flint, rows if B is None else rows * flint.arb_mat(B), problem.row_weights())
+        H = flint.arb_mat(problem.hessian(flint.arb) if problem.irrational else flint.fmpq_mat(entries))
+        return H if B is None else flint.arb_mat(B).transpose() * (H * B)
 
-    return Curvature("gauss-newton", known_null_vectors(problem), False, in_balls)
+    return Curvature("hessian", null, not problem.irrational, in_balls)
 
 
-def _rational_hessian(problem: Problem) -> Curvature:
+def matrix_of_basis(net: Network, theta: Any, basis: str) -> tuple[Any, Any]:
+    """Return B and its inverse (fmpq_mat, M x M) with theta = B z, z the coefficients in `basis`.
+
+    Raises
+    ------
+    ValueError
+        Where a layer has no such basis, and for free knots, under which the change of basis moves with theta.
+    """
+    check_choice("basis", basis, BASES)
+    other = net.to_basis(basis)
+    if any(layer.free_knots for layer in net.layers):
+        raise ValueError(
+            f"basis {basis!r} needs fixed knots, net.with_fixed_knots(theta): with free ones the change of basis moves "
+            "with theta"
+        )
     flint = require("flint")
-    entries = problem.hessian(flint.fmpq)
-    H = flint.fmpq_mat(entries)
-    null = rank_of_matrix(flint.fmpz_mat([cleared(row)[1] for row in entries])).null
-    return Curvature("hessian", null, True, lambda flint, B: _congruent(flint, flint.arb_mat(H), B))
+    M = net.n_params
+    B, inverse = flint.fmpq_mat(M, M), flint.fmpq_mat(M, M)
+    for m in range(M):
+        B[m, m] = inverse[m, m] = 1
+    begin = 0
+    zeros = [0.0] * M
+    pairs = [truth.of(n, zeros, [], Fraction).network.layers for n in (net, other)]
+    for own, target in zip(*pairs, strict=True):
+        for offset, here, there in _edges(own, target):
+            there_from_spline, here_from_spline = _from_spline(there), _from_spline(here)
+            block = here_from_spline * there_from_spline.inv()
+            back = there_from_spline * here_from_spline.inv()
+            first = begin + offset
+            for i, j in product(range(here.dim), repeat=2):
+                B[first + i, first + j], inverse[first + i, first + j] = block[i, j], back[i, j]
+        begin += own.n_params
+    return B, inverse
 
 
-def _hessian_in_balls(problem: Problem) -> Curvature:
-    def in_balls(flint: Any, B: Any) -> Any:
-        return _congruent(flint, flint.arb_mat(decided(lambda: problem.hessian(flint.arb))), B)
-
-    return Curvature("hessian", known_null_vectors(problem, translations=True), False, in_balls)
-
-
-def _squared(flint: Any, rows: Any, weights: list[Fraction]) -> Any:
-    """rows^T diag(weights) rows."""
-    weighted = [
-        [entry * (flint.arb(w.numerator) / w.denominator) for entry in row]
-        for row, w in zip(rows.tolist(), weights, strict=True)
+def _edges(own: Any, target: Any) -> list[tuple[int, Any, Any]]:
+    """Where the coefficients of each edge begin within a layer, and its families here and there."""
+    if isinstance(own, SiluLayer):
+        own, target = own.spline, target.spline
+    if not isinstance(own, SumLayer):
+        return []
+    return [
+        ((q * own.n_inputs + p) * own.dim, own.families[p], target.families[p])
+        for q in range(own.n_outputs)
+        for p in range(own.n_inputs)
+        if own.families[p] != target.families[p]
     ]
-    return rows.transpose() * flint.arb_mat(weighted)
 
 
-def _congruent(flint: Any, H: Any, B: Any) -> Any:
-    """B^T H B."""
-    if B is None:
-        return H
-    B = flint.arb_mat(B)
-    return B.transpose() * (H * B)
+def _from_spline(family: Any) -> Any:
+    """The matrix A_h^T that takes B-spline coefficients to those of a family."""
+    flint = require("flint")
+    A: Any = [[int(i == j) for j in range(family.dim)] for i in range(family.dim)]
+    scale = Fraction(1)
+    if isinstance(family, ReluPowers):
+        A, scale = truth.change_of_basis(family.knots, family.order), Fraction(family.scale) ** (family.order - 1)
+    else:
+        assert isinstance(family, BSplines)
+    rows = [[flint.fmpq(*(Fraction(entry) * scale).as_integer_ratio()) for entry in row] for row in A]
+    return flint.fmpq_mat(rows).transpose()

@@ -7,13 +7,14 @@ from itertools import pairwise
 from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.spectra.extremes_of_spaces import at_precision
-from refkan.analysis.exact.spectra.perron import Congruence, UndecidedError
+from refkan.analysis.exact.extra import at_precision
+from refkan.analysis.exact.spectra.perron import Congruence
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_choice
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
 from refkan.splines.spaces import SplineSpace
+from refkan.truth import UndecidedError
 
 MATRICES = ("AtA", "AAt", "gram", "relu_gram")
 

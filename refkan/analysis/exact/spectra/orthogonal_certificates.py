@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.spectra.perron import UndecidedError
+from refkan.truth import UndecidedError
 
 NEARLY_ORTHOGONAL = 1e-2
 """Departure from V^T V = I below which the iteration V (3 I - V^T V)/2 is used; it squares the departure."""

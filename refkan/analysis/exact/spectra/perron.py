@@ -38,6 +38,7 @@ from refkan.base.array_types import Array
 from refkan.base.short_reprs import ShortRepr
 from refkan.splines import change_of_basis
 from refkan.splines.spaces import SplineSpace
+from refkan.truth import UndecidedError
 
 End = Literal["smallest", "largest"]
 
@@ -46,10 +47,6 @@ WIDTH = 2.0**-58
 
 ITERATIONS = 30
 """Uniform, random and graded knots up to dim = 200 took at most 10; without enough bits it never converges."""
-
-
-class UndecidedError(Exception):
-    """The precision does not suffice for a certificate."""
 
 
 @dataclass(frozen=True)
