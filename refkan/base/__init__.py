@@ -33,6 +33,7 @@ from refkan.base.arguments import require_finite_rows as require_finite_rows
 from refkan.base.array_types import Array as Array
 from refkan.base.array_types import FloatArray as FloatArray
 from refkan.base.array_types import IntArray as IntArray
+from refkan.base.array_types import RandomSource as RandomSource
 from refkan.base.errors import ConvergenceError as ConvergenceError
 from refkan.base.errors import DegenerateNodeError as DegenerateNodeError
 from refkan.base.errors import DiscontinuousLossWarning as DiscontinuousLossWarning

@@ -6,6 +6,7 @@ import inspect
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -186,13 +187,12 @@ def check_type(name: str, value: object, kind: type) -> None:
         raise TypeError(f"{name} must be a {kind.__name__}; got {type(value).__name__}")
 
 
-def as_generator(name: str, value: object) -> np.random.Generator:
-    """Return a generator of random numbers, one of seed 0 for None."""
-    if value is None:
-        return np.random.default_rng(0)
-    if not isinstance(value, np.random.Generator):
-        raise TypeError(f"{name} must be a numpy.random.Generator; got {short(value)}")
-    return value
+def as_generator(name: str, value: Any) -> np.random.Generator:
+    """Return what `numpy.random.default_rng` makes of a value other than None, whose numbers are never the same."""
+    with suppress(TypeError, ValueError):
+        if value is not None and not isinstance(value, bool):
+            return np.random.default_rng(value)
+    raise TypeError(f"{name} must be a numpy.random.Generator or a seed of one; got {short(value)}")
 
 
 def is_sequence(value: object) -> bool:

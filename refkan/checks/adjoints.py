@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, as_generator, check_count, check_function, check_tolerance
+from refkan.base import Array, RandomSource, as_generator, check_count, check_function, check_tolerance
 from refkan.checks.differences import evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
 
@@ -55,7 +55,7 @@ def dot_test(
     adjoint: Callable[[Array], Any],
     n_in: Shape,
     n_out: Shape,
-    rng: np.random.Generator | None = None,
+    rng: RandomSource | None = None,
     rtol: float = 512 * float(np.finfo(np.float64).eps),
     *,
     trials: int = 5,
@@ -71,8 +71,8 @@ def dot_test(
         A, from arrays of shape `n_in` to shape `n_out`, and A^T, back.
     n_in, n_out : int or tuple of int
         The shapes; a number n means (n,).
-    rng : numpy.random.Generator, optional
-        Draws the normal entries of v and w; a generator of seed 0 by default.
+    rng : numpy.random.Generator or seed, optional
+        Draws the normal entries of v and w; the seed is 0 by default.
     rtol : float
         512 eps by default: the two inner products are sums of some hundreds of rounded terms.
     trials : int
@@ -108,7 +108,7 @@ def dot_test(
     rtol = check_tolerance("rtol", rtol)
     shape_in, shape_out = _as_shape("n_in", n_in), _as_shape("n_out", n_out)
     count = check_count("trials", trials, minimum=1)
-    generator = as_generator("rng", rng)
+    generator = as_generator("rng", 0 if rng is None else rng)
     done = tuple(_trial(forward, adjoint, shape_in, shape_out, generator) for _ in range(count))
     worst = max(trial.relative_error for trial in done)
     ok = worst <= rtol

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base import Array, FloatArray, ShortRepr
+from refkan.base import Array, FloatArray, RandomSource, ShortRepr
 from refkan.base.arguments import as_array, as_generator, check_count, check_function, check_positive
 from refkan.checks.differences import as_point, evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
@@ -92,7 +92,7 @@ def taylor_test(
     theta: npt.ArrayLike,
     direction: npt.ArrayLike | None = None,
     hessian_vector: Callable[[Array, Array], Any] | None = None,
-    rng: np.random.Generator | None = None,
+    rng: RandomSource | None = None,
     *,
     largest: float = 0.25,
     halvings: int = 18,
@@ -121,8 +121,8 @@ def taylor_test(
         d; by default a random unit vector.
     hessian_vector : callable, optional
         ``hessian_vector(theta, d)``, an array of theta's shape.
-    rng : numpy.random.Generator, optional
-        Draws the direction; a generator of seed 0 by default.
+    rng : numpy.random.Generator or seed, optional
+        Draws the direction; the seed is 0 by default.
     largest : float
         The largest step.
     halvings : int
@@ -159,7 +159,7 @@ def taylor_test(
     check_function("gradient", gradient, 1)
     if hessian_vector is not None:
         check_function("hessian_vector", hessian_vector, 2)
-    rng = as_generator("rng", rng)
+    rng = as_generator("rng", 0 if rng is None else rng)
     point = as_array("theta", as_point("theta", theta))
     largest = check_positive("largest", largest)
     steps = np.array([largest * 0.5**k for k in range(check_count("halvings", halvings, minimum=1) + 1)])

@@ -8,7 +8,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from refkan.base import FloatArray, OutsideDomainError, as_samples, check_choice, located, real
+from refkan.base import (
+    FloatArray,
+    OutsideDomainError,
+    RandomSource,
+    as_generator,
+    as_samples,
+    check_choice,
+    located,
+    real,
+)
 from refkan.networks.composition import warn_of_domain
 from refkan.networks.layers import SCHEMES, Layer
 from refkan.networks.node_maps import NodeMap
@@ -52,13 +61,13 @@ class Startable(SameFunction):
     """A composition with a start; parameters and errors as for `Network`."""
 
     def initialize(
-        self, rng: np.random.Generator, x: Any, scheme: str = "linear", statistics: Any = None
+        self, rng: RandomSource, x: Any, scheme: str = "linear", statistics: Any = None
     ) -> tuple[Self, FloatArray]:
         r"""Draw parameters and bind the node maps to data.
 
         Parameters
         ----------
-        rng : numpy.random.Generator
+        rng : numpy.random.Generator or seed
         x : array (N, d_0)
             Samples whose activations the node maps see first; under domain="data" their ranges are the domain.
         scheme : {"linear", "normal", "gaussian"}
@@ -81,7 +90,7 @@ class Startable(SameFunction):
         DegenerateNodeError
             If a node's activations are constant on the data, where its map needs a spread: the node is named.
         ValueError, TypeError
-            If `rng` is no Generator, for an unknown scheme, samples of a wrong shape or not finite, none where a map
+            For another `rng`, an unknown scheme, samples of a wrong shape or not finite, none where a map
             needs some, or activations outside a domain under outside="error"; under domain="data" for an input that
             has one value only.
 
@@ -100,8 +109,7 @@ class Startable(SameFunction):
         >>> net(theta, x).shape
         (100, 1)
         """
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"rng must be a numpy.random.Generator; got {type(rng).__name__}")
+        rng = as_generator("rng", rng)
         check_choice("scheme", scheme, SCHEMES)
         samples = real("x", as_samples("x", x, self.widths[0]))
         batch = samples

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.base.arguments import as_array, as_samples, check_choice, check_count, check_positive
+from refkan.base.arguments import as_array, as_generator, as_samples, check_choice, check_count, check_positive
 from tests.shared.refusals import INF, NAN, refusals, refused
 
 X = np.linspace(0.0, 1.0, 12).reshape(6, 2)
@@ -103,6 +103,16 @@ def test_subpackages_that_are_imported_late_are_listed():
 def test_integers_of_any_kind_are_counts(value):
     assert check_count("n", value, 1) == 3
     assert type(check_count("n", value, 1)) is int
+
+
+@pytest.mark.parametrize("seed", [7, [7], np.uint8(7), np.random.SeedSequence(7), np.random.PCG64(7)], ids=repr)
+def test_generators_are_made_of_what_default_rng_takes(seed):
+    """SPEC 7 of scientific Python."""
+    first = np.random.default_rng(7).normal(size=3)
+    np.testing.assert_array_equal(as_generator("rng", seed).normal(size=3), first)
+    x = np.linspace(0.0, 1.0, 9)[:, None]
+    theta = rk.kan([1, 1], 3, 2).initialize([8], x)[1]
+    np.testing.assert_array_equal(theta, rk.kan([1, 1], 3, 2).initialize(np.random.default_rng(8), x)[1])
 
 
 test_argument_checks = refusals(

@@ -38,7 +38,8 @@ WRONG = {
                  "tensor": GradientTensor()},
     "mapping": {"none": None, **ANYTHING, "number": 3},
     "function": {"none": None, "text": "x;y", "number": 3, "list": [1]},
-    "generator": {"text": "x;y", "number": 3, "module": np.random, "object": object()},
+    "generator": {"none": None, "text": "x;y", "real": 2.5, "bool": True, "negative": -1, "module": np.random,
+                  "object": object()},
     "object": {"none": None, **ANYTHING, "number": 3, "array": np.ones(3)},
 }  # fmt: skip
 """By kind of parameter."""
@@ -62,7 +63,7 @@ def kind_of(value, annotation):
     """The kind of a valid value, or of an annotation where the value is None; None if nothing is known."""
     if value is None:
         known = (("bool", "flag"), ("int", "count"), ("float", "number"), ("str", "name"), ("Callable", "function"),
-                 ("Generator", "generator"), ("Callback", "function"), ("npt.ArrayLike", "array"),
+                 ("RandomSource", "generator"), ("Callback", "function"), ("npt.ArrayLike", "array"),
                  ("FloatArray", "array"), ("Natural", "count"), ("Positive", "number"), ("NonNegative", "number"),
                  ("Share", "number"), ("BelowOne", "number"),
                  ("Array", "array"), ("Mapping", "mapping"), ("Sequence", "sequence"), ("Iterable", "sequence"),

@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Natural, Positive, Share, check_annotated, check_choice
+from refkan.base import (
+    Checked,
+    FloatArray,
+    Natural,
+    Positive,
+    RandomSource,
+    Share,
+    as_generator,
+    check_annotated,
+    check_choice,
+)
 from refkan.networks import Network
 from refkan.networks.layers import KnotLayer, require_knots
 from refkan.splines.knots import FLOOR
@@ -160,7 +170,7 @@ LEAST_SPACING = 2 * FLOOR
 
 
 def with_random_knots(
-    net: Network, rng: np.random.Generator, layers: Sequence[int] | None = None, concentration: Positive = 1.0
+    net: Network, rng: RandomSource, layers: Sequence[int] | None = None, concentration: Positive = 1.0
 ) -> Network:
     r"""Return the network with random interior breakpoints, drawn anew for each input; the ends of domains stay.
 
@@ -172,7 +182,7 @@ def with_random_knots(
     ----------
     net : Network
         Bound to data or not; its knots may be free, these then start at the random places.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or seed
     layers : sequence of int, optional
         By default all with splines.
     concentration : float
@@ -187,6 +197,7 @@ def with_random_knots(
     array([0.   , 0.392, 0.977, 0.994, 1.   ])
     """
     check_annotated(with_random_knots, locals())
+    rng = as_generator("rng", rng)
     scattered = list(net.layers)
     for k in check_layers(net, layers):
         scattered[k] = _scattered(require_knots(net.layers[k]), rng, concentration)

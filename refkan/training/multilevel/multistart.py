@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, ShortRepr, check_function, check_type
+from refkan.base import FloatArray, RandomSource, ShortRepr, as_generator, check_function, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
@@ -92,7 +92,7 @@ class MultistartResult(ShortRepr):
 
 def multistart(
     problem: LeastSquares,
-    rng: np.random.Generator,
+    rng: RandomSource,
     stages: Sequence[Stage],
     *,
     method: str | Trainer = "variable-projection",
@@ -113,7 +113,7 @@ def multistart(
     ----------
     problem : LeastSquares
         Of the first network, bound to data or not: each start binds it anew.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or seed
         Draws the samples of each stage, then one stream for each start.
     stages : sequence of Stage
         Survivors must not increase, samples not decrease. Samples are drawn without replacement, and smaller sets are
@@ -161,7 +161,7 @@ def multistart(
     check_type("problem", problem, LeastSquares)
     base: Any = problem.net
     check_type("problem.net", base, Network)
-    check_type("rng", rng, np.random.Generator)
+    rng = as_generator("rng", rng)
     if draw is not None:
         check_function("draw", draw, 2)
     sizes = check_stages(stages, problem.x.shape[0])

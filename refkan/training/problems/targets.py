@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base import Array, Checked, FloatArray, OutsideDomainError, ShortRepr
-from refkan.base.arguments import as_array, as_samples, check_count, check_type
+from refkan.base import Array, Checked, FloatArray, OutsideDomainError, RandomSource, ShortRepr, as_generator
+from refkan.base.arguments import as_array, as_samples, check_count
 
 Range = tuple[float, float]
 
@@ -79,11 +79,10 @@ class Target(ShortRepr, Checked):
             )
         return as_array("values", self.function(points), ndim=2)
 
-    def sample(self, rng: np.random.Generator, n: int) -> FloatArray:
+    def sample(self, rng: RandomSource, n: int) -> FloatArray:
         """Return n points drawn uniformly from the domain, shape (n, d)."""
-        check_type("rng", rng, np.random.Generator)
         low, high = np.array(self.domain).T
-        return rng.uniform(low, high, (check_count("n", n), self.dimension))
+        return as_generator("rng", rng).uniform(low, high, (check_count("n", n), self.dimension))
 
 
 def by_id(*groups: tuple[Target, ...]) -> dict[str, Target]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, check_count, check_type
+from refkan.base import FloatArray, IntArray, RandomSource, as_generator, check_count, check_type
 from refkan.training.losses import Collocation
 from refkan.training.losses.terms import Term
 
@@ -23,14 +23,14 @@ class Minibatches:
     problem : Collocation
     size : int
         Points in a batch, at most those of the first term.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or seed
 
     Raises
     ------
     ValueError
         For a size that is not positive or exceeds the number of points.
     TypeError
-        If rng is no Generator.
+        If rng is neither.
 
     Examples
     --------
@@ -44,12 +44,11 @@ class Minibatches:
     True
     """
 
-    def __init__(self, problem: Collocation, size: int, rng: np.random.Generator) -> None:
+    def __init__(self, problem: Collocation, size: int, rng: RandomSource) -> None:
         check_type("problem", problem, Collocation)
         self.problem = problem
         self.size = check_count("size", size, 1, problem.terms[0].n_points)
-        check_type("rng", rng, np.random.Generator)
-        self._rng = rng
+        self._rng = as_generator("rng", rng)
         self._waiting: IntArray = np.empty(0, dtype=np.int64)
         self._rows = self._waiting
         self._present = problem

@@ -8,9 +8,7 @@ from os import PathLike
 from time import process_time
 from typing import Any
 
-import numpy as np
-
-from refkan.base import Natural, check_annotated, check_count, check_function
+from refkan.base import Natural, RandomSource, as_generator, check_annotated, check_count, check_function
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.multilevel import MultistartResult, Refined, Stage
@@ -25,7 +23,7 @@ from refkan.training.recipes.setups.setups import Setup
 def train_starts(
     setup: Setup,
     net: Network,
-    rng: np.random.Generator,
+    rng: RandomSource,
     schedule: Sequence[int],
     method: Any = "levenberg-marquardt",
     *,
@@ -49,7 +47,7 @@ def train_starts(
     setup : Setup
     net : Network
         The coarsest.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or seed
         Gives each start a stream of its own.
     schedule, method, factors, per_level, checkpoints, **options
         As for `minimize_multilevel`.
@@ -96,7 +94,7 @@ def train_starts(
     ]
     began, runs = process_time(), []
     problem: Any = None
-    for k, stream in enumerate(rng.spawn(starts)):
+    for k, stream in enumerate(as_generator("rng", rng).spawn(starts)):
         problem, theta = setup.start(net, stream, scheme)
         runs.append(Run(k, problem.net, theta))
     problems = [problem] * len(schedule)

@@ -12,12 +12,13 @@ from refkan.base import (
     Checked,
     FloatArray,
     Natural,
+    RandomSource,
     ShortRepr,
+    as_generator,
     check_annotated,
     check_choice,
     check_count,
     check_positive,
-    check_type,
     lazy,
 )
 from refkan.networks import Network, kan, mlp
@@ -144,9 +145,9 @@ class Setup(ShortRepr):
         """Return a dense network for the same inputs."""
         return mlp(widths, activation)
 
-    def draw(self, rng: np.random.Generator, n: int) -> FloatArray:
+    def draw(self, rng: RandomSource, n: int) -> FloatArray:
         """Return inputs of the network at n points drawn uniformly, or of data among the samples, shape (n, P)."""
-        check_type("rng", rng, np.random.Generator)
+        rng = as_generator("rng", rng)
         count = check_count("n", n)
         if self.values is not None and self.samples is not None:
             return self.inputs(rng.choice(self.samples, count))
@@ -154,14 +155,14 @@ class Setup(ShortRepr):
         return self.inputs(rng.uniform(low, high, (count, low.size)))
 
     def start(
-        self, net: Network, rng: np.random.Generator, scheme: str = "linear", check: bool = False
+        self, net: Network, rng: RandomSource, scheme: str = "linear", check: bool = False
     ) -> tuple[Any, FloatArray]:
         """Draw parameters, bind the network to points of the domain, and return the problem with the parameters.
 
         Parameters
         ----------
         net : Network
-        rng : numpy.random.Generator
+        rng : numpy.random.Generator or seed
             Draws 256 points, the statistics batch, and then the parameters.
         scheme : str
             As for `Network.initialize`.
@@ -169,6 +170,7 @@ class Setup(ShortRepr):
             Whether to check the partial derivatives of all terms now.
         """
         check_annotated(Setup.start, locals())
+        rng = as_generator("rng", rng)
         batch = self.draw(rng, BATCH)
         bound, theta = net.initialize(rng, batch, scheme)
         if self.samples is not None:
