@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from functools import cache, partial
@@ -47,16 +48,16 @@ def check_annotated(owner: Any, values: Mapping[str, Any], but: Sequence[str] = 
     but : sequence of str
         Names of those whose own check says more.
     """
-    for name, (text, hint) in _hints(owner).items():
+    for name, hint in _hints(owner).items():
         if name in values and name not in but and not _is_a(values[name], hint):
-            _refuse(name, values[name], text, hint)
+            _refuse(name, values[name], hint)
 
 
 def as_annotated(owner: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Check values as `check_annotated` does, and return them as the checks of their annotations return them."""
     check_annotated(owner, values)
     converted = dict(values)
-    for name, (_, hint) in _hints(owner).items():
+    for name, hint in _hints(owner).items():
         for part in _with_checks(hint):
             if name in values and _is_a(values[name], part):
                 converted[name] = part.__metadata__[0](name, values[name])
@@ -69,7 +70,7 @@ def _with_checks(hint: Any) -> list[Any]:
     return [part for part in parts if get_origin(part) is Annotated]
 
 
-def _refuse(name: str, value: Any, text: str, hint: Any) -> None:
+def _refuse(name: str, value: Any, hint: Any) -> None:
     """Raise the error that says most of a value which is not what an annotation says."""
     for part in _with_checks(hint):
         part.__metadata__[0](name, value)
@@ -85,7 +86,20 @@ def _refuse(name: str, value: Any, text: str, hint: Any) -> None:
         raise ValueError(f"{name} must be finite; got {value}")
     if isinstance(hint, type) and hint not in (str, float):
         check_type(name, value, hint)
-    raise TypeError(f"{name} must be of type {text}; got {short(value)}")
+    raise TypeError(f"{name} must be of type {written(hint)}; got {short(value)}")
+
+
+def written(hint: Any) -> str:
+    """Write an annotation as in a source that imports all its names: without modules, and without checks.
+
+    Examples
+    --------
+    >>> from collections.abc import Sequence
+    >>> written(Sequence[Positive] | None)
+    'Sequence[float] | None'
+    """
+    plain = re.sub(r"Annotated\[(\w+), [^]]*\]", r"\1", inspect.formatannotation(hint))
+    return re.sub(r"(\w+\.)+", "", plain)
 
 
 class Checked:
@@ -96,17 +110,18 @@ class Checked:
 
 
 @cache
-def _hints(owner: Any) -> dict[str, tuple[str, Any]]:
-    """Annotations by name, as written and as objects; those that cannot be resolved are left out."""
+def _hints(owner: Any) -> dict[str, Any]:
+    """Annotations by name; those that cannot be resolved are left out."""
     code = getattr(owner, "__code__", None)  # what follows the named parameters are *arguments and **options
     named = None if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     hints = {}
     for part in reversed(owner.__mro__) if isinstance(owner, type) else [owner]:
         scope = getattr(part, "__globals__", None) or vars(sys.modules[part.__module__])
-        for name, text in inspect.get_annotations(part).items():
+        for name, hint in inspect.get_annotations(part).items():
             with contextlib.suppress(NameError, TypeError, AttributeError):
                 if name != "return" and (named is None or name in named):
-                    hints[name] = (text, eval(text, scope))  # an annotation of the library, never text of a user
+                    # Text is an annotation of the library that names what is defined later, never text of a user.
+                    hints[name] = eval(hint, scope) if isinstance(hint, str) else hint
     return hints
 
 

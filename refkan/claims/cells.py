@@ -15,7 +15,6 @@ from refkan.claims.experiments import Choice, Experiment, Factor, written
 from refkan.claims.readings import Beside
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.kept_parts import NotKept, Resume, run_task
-from refkan.claims.running.ledgers import Ledger
 
 
 @dataclass(frozen=True, order=True)
@@ -178,7 +177,7 @@ def sizes(measured: Found, names: Sequence[str]) -> list[dict[str, str]]:
     return [dict(item) for item in dict.fromkeys(tuple((name, cell[name]) for name in names) for cell in measured)]
 
 
-def run_one_cell(files: Sequence[ClaimFile], ledger: Ledger, text: str, seed: int) -> None:
+def run_one_cell(files: Sequence[ClaimFile], text: str, seed: int) -> None:
     """Run a cell of the one file chosen and print its choice and its numbers.
 
     Raises
@@ -190,7 +189,7 @@ def run_one_cell(files: Sequence[ClaimFile], ledger: Ledger, text: str, seed: in
         raise ValueError(f"--cell needs one NAME, a row or file with cells; got {len(files)} files")
     if files[0].problem:
         raise ValueError(files[0].problem)
-    experiment = getattr(ledger.load(files[0]), "EXPERIMENT", None)
+    experiment = getattr(files[0].load(), "EXPERIMENT", None)
     if not isinstance(experiment, Experiment):
         raise ValueError(f"{files[0].name} has no cells that can be run alone")
     if seed < 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from refkan.base.long_runs.exit_codes import refuse
 from refkan.claims.running.run_options import EPILOG, add_options
 
 
@@ -21,17 +20,16 @@ def add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="claim files")
     add_options(p, Path("claims-report"))
-    p.set_defaults(run=verify)
+    p.set_defaults(run=verify, program=p.prog)
 
 
 def verify(chosen: argparse.Namespace) -> int:
     """Run the claim files and return the exit code."""
     # Running imports plots and the rest, which no other command needs.
-    from refkan.claims.running.own_rows import ledger_of
-    from refkan.claims.running.runner import answer
+    from refkan.claims.running.discovery import ledger_of
+    from refkan.claims.running.runner import run_claims
 
     missing = [str(path) for path in chosen.files if not path.is_file()]
     if missing:
-        return refuse("refkan verify", f"FILE must be a claim file; there is no {', '.join(missing)}")
-    ledger = ledger_of(chosen.files)
-    return answer(chosen, ledger, ledger.files)
+        raise ValueError(f"FILE must be a claim file; there is no {', '.join(missing)}")
+    return run_claims(chosen, ledger_of(chosen.files))

@@ -135,7 +135,7 @@ def test_sources_are_explained_wherever_rows_name_them():
     assert all(word in readme for word in ("[S26]", "[A25]", "2603.04827", "2505.18131"))
     assert SOURCES in verdicts({}, {})
     assert all(
-        html.escape(name) in report_page([], {}, {"configuration": {"size": "quick"}}, str, PAPERS)
+        html.escape(name) in report_page([], {}, {"configuration": {"size": "quick"}}, PAPERS)
         for name in PAPERS.values()
     )
     in_help = " ".join(rk.__doc__.split())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from refkan.claims.running.own_rows import ledger_of
+from refkan.claims.running.discovery import ledger_of
 from refkan.cli import main
 from validation.bases import change_of_basis_formulas as original
 from validation.ledger import LEDGER
@@ -89,8 +89,8 @@ WRONG = {
         OTHER.replace("(quick, progress)", "(quick)"),
         r"must define run\(quick, progress\), .* got run\(quick\)\.",
     ),
-    "id of another file": (GOOD, r"ids must not be those of another file; got E1 \(good.py\)"),
-    "id twice": (OTHER.replace("),)", '), Row("E2", "me", "y", "y", "y"))', 1), "ids must be used once; got E2"),
+    "id of another file": (GOOD, r"rows that no other file answers; got E1 \(good\)"),
+    "id twice": (OTHER.replace("),)", '), Row("E2", "me", "y", "y", "y"))', 1), "with ids used once"),
     "no twin": (OTHER.replace(', mutations={"x doubled and more": judge(2.5 < 1)}', ""), "E2 must have a mutated twin"),
     "no twin beside one": (
         OTHER.replace("),)", '), Row("E3", "me", "y", "y", "y"))', 1).replace(
@@ -100,11 +100,11 @@ WRONG = {
     ),
     "twin passes": (OTHER.replace("2.5 < 1", "0.6 < 1"), "E2: the mutated claim was not refuted: x doubled and more"),
     "no rows": ("def run(quick, progress):\n    return []", "states no ROWS"),
-    "computed rows": ('ROWS = (Row(str(1), "me", "x", "x", "x"),)', "a row must be Row"),
-    "a row too short": ('ROWS = (Row("E2", "me", "x"),)', "a row must be Row"),
-    "an empty criterion": ('ROWS = (Row("E2", "me", "x", "x", ""),)', "none empty"),
-    "no row at all": ("ROWS = ()", "at least one"),
-    "something else": ("ROWS = (3,)", "ROWS must hold Row"),
+    "computed rows": ('ROWS = (Row(str(1), "me", "x", "x", "x"),)', "literal strings; got NameError"),
+    "a row too short": ('ROWS = (Row("E2", "me", "x"),)', "literal strings; got TypeError"),
+    "an empty criterion": ('ROWS = (Row("E2", "me", "x", "x", ""),)', "no empty text"),
+    "no row at all": ("ROWS = ()", "one row or more"),
+    "something else": ("ROWS = (3,)", "literal strings; got AttributeError"),
     "a number measured": (OTHER.replace('"x = 0.5"', "0.5"), r"E2: measured must be a string; got 0\.5"),
     "a table that is none": (
         OTHER.replace("mutations=", "tables=(3,), mutations="),
@@ -183,7 +183,7 @@ def test_quick_runs_are_plain_unless_told_otherwise(verify, tmp_path, monkeypatc
 
 def test_names_of_files_differ(verify):
     _, rows, output = verify({"good": GOOD, "sub/good": OTHER})
-    assert "given twice, from two folders" in output.out + rows["E2"].get("error", "")
+    assert "must have a name of its own; got that of good" in output.out + rows["E2"].get("error", "")
 
 
 def test_files_that_are_missing_are_a_wrong_use(capsys, tmp_path):

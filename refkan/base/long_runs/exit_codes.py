@@ -1,10 +1,60 @@
-"""Exit codes of commands, and how one says that it refuses or fails."""
+"""Exit codes of commands, and the one line in which each says that it refuses, fails or was interrupted."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def guarded(command: str, run: Callable[[], int], sizes: str = "", kept: Callable[[], str] = str) -> int:
+    """Run a command and return its exit code.
+
+    Parameters
+    ----------
+    command
+        Its name, for messages.
+    run
+        Returns the exit code of what went well.
+    sizes
+        Options that ask for less memory.
+    kept
+        Says what is kept of a run that was interrupted or failed.
+    """
+    try:
+        code = run()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return refuse(command, f"interrupted{kept()}", INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _leave_output()
+        return OK
+    except MemoryError as error:
+        return refuse(command, out_of_memory(error, sizes), FAILED)
+    except (ValueError, TypeError, ImportError, OverflowError) as error:
+        return refuse(command, error)
+    except (RuntimeError, OSError) as error:
+        _leave_output()
+        return refuse(command, f"{error}{kept()}", FAILED)
+    return code
+
+
+def _leave_output() -> None:
+    """Drop what cannot be written, on a full disk or after the end of the reader: at the exit it would fail again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):  # where the output has no file of the system
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def out_of_memory(error: MemoryError, options: str) -> str:
+    """Say what to do when there is too little memory for what was asked."""
+    detail = f" ({error})" if str(error) else ""
+    return f"not enough memory{detail}" + (f": ask for less by {options}" if options else "")
 
 
 def refuse(command: str, error: object, code: int = USAGE) -> int:

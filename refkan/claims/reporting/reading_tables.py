@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -113,14 +113,19 @@ def cells_html(title: str, cells: Sequence[Mapping[str, Any]], command: str) -> 
             texts[1:1] = [_with_deviation(cell["published"], cell["published deviation"])]
             meets = "" if cell["meets"] is None else "yes" if cell["meets"] else "no"
             texts += ["" if cell["published"] is None else f"{cell['median'] / cell['published']:.2g}", meets]
-        first, last = min(cell["seeds"]), max(cell["seeds"])
-        seeds = f"{len(cell['seeds'])}: {first}" + (f" to {last}" if last > first else "")
-        rows.append([*map(escape, (*texts, seeds, values)), f"<code>{escape(line)}</code>"])
+        rows.append([*map(escape, (*texts, numbered(cell["seeds"]), values)), f"<code>{escape(line)}</code>"])
     columns = ["cell", "measured median", "mean (deviation)", "seeds", "every seed", "one cell again"]
     if printed:
         columns[1:1] = ["published mean (deviation)"]
         columns[4:4] = ["median / published", "like five of ours"]
     return header_and_rows(f"{title}: {cells[0]['unit']}", columns, rows)
+
+
+def numbered(seeds: Collection[int]) -> str:
+    """Write how many seeds there are, and from which to which."""
+    if not seeds:
+        return "none"
+    return f"{len(seeds)}: {min(seeds)}" + (f" to {max(seeds)}" if len(seeds) > 1 else "")
 
 
 def _with_deviation(mean: float | None, deviation: float | None) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
+from refkan.base.plain_text import printable
 from refkan.claims.reporting.page import page
-from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.outcomes import VOID, Outcome, plain
 from refkan.claims.statuses import STATUSES
 
@@ -55,18 +55,8 @@ def _row_record(outcome: Outcome) -> dict[str, Any]:
         if result.error:
             fields["error"] = result.error
     if verdict is not None:
-        fields |= {
-            "measured": verdict.measured,
-            "corrected": verdict.corrected,
-            "details": verdict.details,
-            "data": verdict.data,
-            "mutations": dict(verdict.mutations),
-            "controls": dict(verdict.controls),
-            "estimates": [plain(asdict(estimate)) for estimate in verdict.estimates],
-            "readings": list(verdict.readings),
-            "tables": [{"caption": t.caption, "columns": t.columns, "rows": t.rows} for t in verdict.tables],
-            "figures": [{"name": figure.name, "caption": figure.caption} for figure in verdict.figures],
-        }
+        figures = [{"name": figure.name, "caption": figure.caption} for figure in verdict.figures]
+        fields = asdict(verdict) | {"figures": figures} | fields
     return fields
 
 
@@ -74,15 +64,14 @@ def write_report(
     folder: Path,
     outcomes: Sequence[Outcome],
     capsule: Mapping[str, Any],
-    command: Callable[[ClaimFile, str], str],
     papers: Mapping[str, str],
 ) -> list[Path]:
     """Write the page and the record into `folder`, each atomically, and return where they are.
 
-    `command` gives the command line that runs a row again, `papers` are the full names of what sources abbreviate.
+    `papers` are the full names of what sources abbreviate.
     """
-    text = json.dumps(record(outcomes, capsule), indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(plain(record(outcomes, capsule)), indent=1, allow_nan=False, ensure_ascii=False)
     paths = [folder / HTML_NAME, folder / JSON_NAME]
-    for path, content in zip(paths, (page(outcomes, summary(outcomes), capsule, command, papers), text), strict=True):
-        write_atomically(path, content.encode())
+    for path, content in zip(paths, (page(outcomes, summary(outcomes), capsule, papers), text), strict=True):
+        write_atomically(path, printable(content).encode())
     return paths

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from refkan.base.long_runs.status_lines import StatusLine
+from refkan.base.plain_text import printable
 from refkan.claims.readings import counted
 from refkan.claims.reporting.report import summary
 from refkan.claims.rows import Row
@@ -120,7 +121,7 @@ class Progress:
         self.line(number, name, text)
 
     def _write(self, text: str) -> None:
-        self._status.line(text)
+        self._status.line(printable(text))
         self._show()
 
     def _show(self) -> None:

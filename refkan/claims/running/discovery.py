@@ -1,19 +1,25 @@
-"""Finding the claim files without importing them, and what each answers."""
+"""Finding the claim files without running them, and which rows each answers or states."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from dataclasses import dataclass
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
-from refkan.base.plain_text import printable
+from refkan.base import source_files
 from refkan.claims.rows import Row
+
+WANTED = "ROWS = (Row(id, source, claim, measured, criterion),)"
+"""What a claim file of one's own states."""
 
 
 @dataclass(frozen=True)
 class ClaimFile:
-    """A file that answers rows of the ledger.
+    """A file that answers rows of a ledger.
 
     Attributes
     ----------
@@ -22,11 +28,13 @@ class ClaimFile:
     folder
         The package that it belongs to.
     ids
-        The rows it answers: its CLAIMS, as far as the ledger knows them.
+        The rows it answers, as far as the ledger knows them.
     problem
         Why it cannot be run; empty if it can.
     alone
         Whether it says MEASURES_TIME = True: it runs when no other file does.
+    package
+        Name of the package; empty for a file of one's own, which states its rows.
     """
 
     path: Path
@@ -34,86 +42,178 @@ class ClaimFile:
     ids: tuple[str, ...] = ()
     problem: str = ""
     alone: bool = False
+    package: str = ""
 
     @property
     def name(self) -> str:
         """The name that records give it: that of its module, which no other file has, whatever its subject."""
-        return printable(self.path.stem)
+        return self.path.stem
 
     @property
     def place(self) -> str:
         """Where it is within the package: ``subject/name``."""
-        return printable(self.path.relative_to(self.folder).with_suffix("").as_posix())
+        return self.path.relative_to(self.folder).with_suffix("").as_posix()
 
     @property
     def module(self) -> str:
         """Its module within the package: ``subject.name``."""
         return self.place.replace("/", ".")
 
+    def command(self, id: str) -> str:
+        """Return the command line that runs a row again, to which options can be added."""
+        return f"python -m {self.package} {id}" if self.package else f"refkan verify {self.path.name}"
+
+    def load(self) -> ModuleType:
+        """Import it, from wherever it lies if it is of no package: then it can import modules beside it."""
+        if self.package:
+            return importlib.import_module(f"{self.package}.{self.module}")
+        name = f"refkan_claim_{self.path.stem}"
+        module = source_files.new_module(name, self.path)
+        sys.modules[name] = module  # dataclasses look their module up
+        folder = str(self.path.parent)
+        sys.path.insert(0, folder)
+        try:
+            source_files.run(module)
+        finally:
+            sys.path.remove(folder)
+        return module
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Rows with the files that answer them.
+
+    Attributes
+    ----------
+    program
+        How the program is called, for its messages.
+    rows, files
+        In the order in which they are reported and run.
+    papers
+        Full names of what sources abbreviate.
+    recorded
+        Statuses of rows at full size, beside which quick runs of experiments are told.
+    grounds
+        "module:function" that is called with the rows of a file before it runs, and raises if they cannot be judged.
+    """
+
+    program: str
+    rows: tuple[Row, ...]
+    files: tuple[ClaimFile, ...]
+    papers: Mapping[str, str] = field(default_factory=dict)
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    grounds: str = ""
+
 
 def discover(folder: Path, ledger: Iterable[Row]) -> list[ClaimFile]:
     """Return the files in `folder` and in folders of it that assign CLAIMS, by their first row in the ledger.
 
-    CLAIMS is read from the syntax tree, so that a file that fails on import still answers for its rows (with
-    an error). An unknown row, a row that an earlier file (by its path) answers, the name of an earlier file, and a
-    file that cannot be parsed are problems of the file and do not stop the others.
+    CLAIMS is read from the syntax tree, so that a file that fails on import still answers for its rows (with an
+    error). An unknown row, a row that an earlier file (by its path) answers, the name of an earlier file, and a file
+    that cannot be parsed are problems of the file and do not stop the others.
     """
-    position = {row.id: index for index, row in enumerate(ledger)}
-    owner: dict[str, str] = {}
-    files: list[ClaimFile] = []
-    for path in sorted(folder.rglob("*.py")):
-        try:
-            tree = ast.parse(path.read_bytes())
-            claims, alone = _claims(tree), measures_time(tree)
-        except (SyntaxError, ValueError) as error:
-            files.append(ClaimFile(path, folder, problem=f"{path.name} cannot be read: {error}"))
-            continue
-        if claims is None:
-            continue
-        unknown = [id for id in claims if id not in position]
-        taken = [f"{id} ({owner[id]})" for id in claims if id in owner]
-        namesake = next((file.place for file in files if file.name == path.stem), "")
-        problem = ""
-        if namesake:
-            problem = f"a claim file must have a name of its own; got that of {namesake}"
-        elif unknown:
-            problem = f"CLAIMS must name rows of the ledger; got {', '.join(unknown)}"
-        elif taken:
-            problem = f"CLAIMS must name rows that no other file answers; got {', '.join(taken)}"
-        elif not claims:
-            problem = "CLAIMS must name at least one row"
-        ids = tuple(id for id in dict.fromkeys(claims) if id in position and id not in owner)
-        owner.update(dict.fromkeys(ids, path.stem))
-        files.append(ClaimFile(path, folder, ids, problem, alone))
+    known = {row.id: row for row in ledger}
+    position = {id: k for k, id in enumerate(known)}
+
+    def claims(tree: ast.Module) -> dict[str, Row | None] | None:
+        value = _assigned(tree, "CLAIMS")
+        ids = None if value is None else ast.literal_eval(value)
+        if ids is None:
+            return None
+        if not isinstance(ids, tuple | list) or not ids or not all(isinstance(id, str) for id in ids):
+            raise ValueError(f"CLAIMS must be a literal tuple of row ids, at least one; got {ids!r}")
+        return {id: known.get(id) for id in ids}
+
+    _, files = _read(((path, folder) for path in sorted(folder.rglob("*.py"))), claims, folder.name)
     return sorted(files, key=lambda file: min((position[id] for id in file.ids), default=len(position)))
 
 
-def assigned(tree: ast.Module, name: str) -> ast.expr | None:
-    """Return what a module assigns to a name at its top level, None if nothing."""
+def ledger_of(paths: Iterable[Path]) -> Ledger:
+    """Return the rows of claim files of one's own and the files, in the order given.
+
+    A file that cannot be read, whose rows another file has, or whose name, is a problem of that file.
+    """
+    different = dict.fromkeys(path.resolve() for path in paths)
+    rows, files = _read(((path, path.parent) for path in different), _stated_rows)
+    return Ledger("refkan verify", tuple(rows), tuple(files))
+
+
+def _read(
+    paths: Iterable[tuple[Path, Path]],
+    stated: Callable[[ast.Module], Mapping[str, Row | None] | None],
+    package: str = "",
+) -> tuple[list[Row], list[ClaimFile]]:
+    """Rows and files, each given with its folder; `stated` returns what a file answers, None for an unknown row."""
+    rows: dict[str, Row] = {}
+    owner: dict[str, str] = {}
+    files: list[ClaimFile] = []
+    for path, folder in paths:
+        answered: Mapping[str, Row | None] | None = {}
+        problem, alone = "", False
+        try:
+            tree = ast.parse(path.read_bytes())
+            answered, alone = stated(tree), _measures_time(tree)
+        except (OSError, SyntaxError, ValueError) as error:
+            problem = f"{path.name} cannot be read: {error.strerror if isinstance(error, OSError) else error}"
+        if answered is None:
+            continue
+        namesakes = [file.place for file in files if file.name == path.stem]
+        unknown = [id for id, row in answered.items() if row is None]
+        taken = [f"{id} ({owner[id]})" for id in answered if id in owner]
+        for wrong, requirement in (
+            (namesakes, "a claim file must have a name of its own; got that of"),
+            (unknown, "CLAIMS must name rows of the ledger; got"),
+            (taken, "a claim file must have rows that no other file answers; got"),
+        ):
+            if wrong:
+                problem = problem or f"{requirement} {', '.join(wrong)}"
+        new = {id: row for id, row in answered.items() if row is not None and id not in owner}
+        rows |= new
+        owner |= dict.fromkeys(new, path.stem)
+        files.append(ClaimFile(path, folder, tuple(new), problem, alone, package))
+    return list(rows.values()), files
+
+
+def _assigned(tree: ast.Module, name: str) -> ast.expr | None:
+    """What a module assigns to a name at its top level, None if nothing."""
     for statement in tree.body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        if isinstance(statement, ast.AnnAssign):
-            targets = [statement.target]
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            return statement.value  # type: ignore[attr-defined]
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                return statement.value
     return None
 
 
-def measures_time(tree: ast.Module) -> bool:
+def _measures_time(tree: ast.Module) -> bool:
     """Whether a claim file says MEASURES_TIME = True; ValueError if it says anything but True or False."""
-    value = assigned(tree, "MEASURES_TIME")
+    value = _assigned(tree, "MEASURES_TIME")
     said = value is not None and ast.literal_eval(value)
     if not isinstance(said, bool):
         raise ValueError(f"MEASURES_TIME must be True or False; got {said!r}")
     return said
 
 
-def _claims(tree: ast.Module) -> list[str] | None:
-    """Return the value of the module's CLAIMS, None if it has none; ValueError unless literal strings."""
-    value = assigned(tree, "CLAIMS")
+def _stated_rows(tree: ast.Module) -> dict[str, Row | None]:
+    """The rows that a file states, evaluated without the rest of it: their texts must be literals."""
+    value = _assigned(tree, "ROWS")
     if value is None:
-        return None
-    claims = ast.literal_eval(value)
-    if not isinstance(claims, tuple | list) or not all(isinstance(id, str) for id in claims):
-        raise ValueError(f"CLAIMS must be a literal tuple of row ids; got {claims!r}")
-    return list(claims)
+        raise ValueError(f"it states no {WANTED}")
+    try:
+        code = compile(ast.fix_missing_locations(ast.Expression(_Plain().visit(value))), "ROWS", "eval")
+        rows: list[Row] = list(eval(code, {"__builtins__": {}, "Row": Row}))
+        texts = [text for row in rows for text in (row.id, row.source, row.claim, row.measured, row.criterion)]
+    except Exception as error:
+        raise ValueError(f"it must state {WANTED} with literal strings; got {type(error).__name__}: {error}") from error
+    stated: dict[str, Row | None] = {row.id: row for row in rows}
+    if not rows or len(stated) < len(rows) or not all(map(str.strip, texts)):
+        raise ValueError(
+            f"ROWS must be one row or more, with ids used once and no empty text; got {ast.unparse(value)}"
+        )
+    return stated
+
+
+class _Plain(ast.NodeTransformer):
+    """Writes ``claims.Row`` as ``Row``, whatever the module is called."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        return ast.Name(node.attr, node.ctx)

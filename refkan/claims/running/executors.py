@@ -6,14 +6,14 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import partial
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from refkan.base.extras import needed
 from refkan.kernels.compilation import when_compiling
@@ -28,40 +28,52 @@ class Event(Enum):
     COMPILES = "kernels are compiled"
 
 
+class Ended(NamedTuple):
+    """The last event of a function: what it returned, or the error that ended it."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+class ProcessEndedError(RuntimeError):
+    """A process ended, or was ended, before its function returned."""
+
+
 _to_parent: Connection | None = None
 
 
 class OwnProcess:
-    """An executor of one process, and the messages that what runs there sends.
+    """A process that runs functions, one after the other, and sends what they say and return.
 
     The process is a fresh one, since a forked one would inherit the locks of threads that it does not have. Ctrl-C does
     not reach it: who asked for the work is interrupted, and ends it. Processes that it starts end with it, and it ends
     with its parent, however that ends; one that leaves its session, as daemons do, goes on by itself, waited for by
-    nobody.
+    nobody: the end of the process is asked of the system, not seen by pipes, which its copies keep open.
     """
 
     def __init__(self) -> None:
         context = get_context("spawn")
-        self._messages, theirs = context.Pipe(duplex=False)
-        self._executor = ProcessPoolExecutor(1, context, _enter, (theirs,))
-        before = set(active_children())
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,))
         with _without_interruptions():
-            self._executor.submit(int)  # starts the process
-        (self._process,) = set(active_children()) - before
+            self._process.start()
         theirs.close()
 
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Run a function there; the future fails with BrokenProcessPool if the process dies."""
-        return self._executor.submit(_run, function, arguments)
+    def start(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Run a function there; it must be small with its arguments: they are sent before the process may read them."""
+        self._pipe.send((function, arguments))
 
-    def messages(self) -> Iterator[Any]:
-        """What was sent since the last call."""
+    def events(self, pause: float = 0.0) -> Iterator[Any]:
+        """What came since the last call: messages, each `Event`, and in the end `Ended`; `pause` seconds may pass."""
+        alive = self.is_alive()  # asked first: what was sent before the end is read below
         with suppress(EOFError, OSError):
-            while self._messages.poll():
-                yield self._messages.recv()
+            while self._pipe.poll(pause):
+                yield self._pipe.recv()
+        if not alive:
+            yield Ended(error=ProcessEndedError(f"its process ended, {self.stop()}"))
 
     def is_alive(self) -> bool:
-        """Whether the process runs. A copy of it that it made may keep the executor from noticing: `stop` it then."""
+        """Whether it can run another function."""
         return bool(self._process.is_alive())
 
     def stop(self) -> str:
@@ -70,7 +82,6 @@ class OwnProcess:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid or 0, signal.SIGKILL)
         self._process.kill()
-        self._executor.shutdown()
         self._process.join()
         code = self._process.exitcode or 0
         if code >= 0:
@@ -80,27 +91,29 @@ class OwnProcess:
 
 
 class OnCluster:
-    """The executor of a cluster, asked as an `OwnProcess` is; messages do not come back from there."""
+    """A place of a cluster for one function, asked as an `OwnProcess` is; messages do not come back from there."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+        self._future: Future[Any] = Future()
 
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    def start(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Run a function there."""
-        return self._executor.submit(function, *arguments)
+        self._future = self._executor.submit(_outcome, function, arguments)
 
-    def messages(self) -> Iterator[Any]:
-        """Return nothing."""
-        return iter(())
+    def events(self) -> Iterator[Any]:
+        """Its end, once it is there."""
+        if self._future.done():
+            error = ProcessEndedError("cancelled") if self._future.cancelled() else self._future.exception()
+            yield Ended(error=error) if error else self._future.result()
 
     def is_alive(self) -> bool:
-        """Return True: what becomes of a function there, its future says."""
-        return True
+        """Return False: another function has a place of its own."""
+        return False
 
-    def stop(self) -> str:
+    def stop(self) -> None:
         """Take back what has not run."""
-        self._executor.shutdown(wait=False)
-        return "on the cluster"
+        self._future.cancel()
 
 
 def check_address(address: str) -> None:
@@ -142,32 +155,26 @@ def without_copies() -> Iterator[None]:
             os._exit(0)
 
 
-def _enter(to_parent: Connection) -> None:
+def _serve(to_parent: Connection) -> None:
     global _to_parent
     _to_parent = to_parent
     if hasattr(os, "setsid"):
         os.setsid()
-        os.register_at_fork(after_in_child=partial(_close, _open_descriptors()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        function, arguments = to_parent.recv()
+        send(Event.STARTS)
+        with when_compiling(partial(send, Event.COMPILES)):
+            outcome = _outcome(function, arguments)
+        send(outcome)
 
 
-def _open_descriptors() -> list[int]:
-    """Descriptors beyond the standard streams that are open: by their end the parent sees that this process ends.
-
-    A copy of the process that keeps them open, a daemon above all, would let the parent wait for as long as it lives.
-    """
-    descriptors = []
-    for descriptor in range(3, 256):
-        with suppress(OSError):
-            os.fstat(descriptor)
-            descriptors.append(descriptor)
-    return descriptors
-
-
-def _close(descriptors: Sequence[int]) -> None:
-    for descriptor in descriptors:
-        with suppress(OSError):
-            os.close(descriptor)
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Ended:
+    """How a function ends; an interruption is its own, since nobody interrupts it elsewhere."""
+    try:
+        return Ended(function(*arguments))
+    except BaseException as error:
+        return Ended(error=error)
 
 
 def _end_with_parent() -> None:
@@ -175,12 +182,6 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    send(Event.STARTS)
-    with when_compiling(partial(send, Event.COMPILES)):
-        return function(*arguments)
 
 
 @contextmanager

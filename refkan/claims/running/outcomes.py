@@ -12,14 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base import json_data
-from refkan.base.plain_text import printable
-from refkan.claims.estimates import Estimate, from_plain
+from refkan.claims.estimates import Estimate
 from refkan.claims.rows import Row
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.verdicts import Figure, Table, Verdict
-
-TEXTS = ("id", "status", "measured", "corrected", "details", "data", "mutations", "controls")
-"""Fields of a verdict that are text, or hold it."""
 
 AS_PRINTED = ("holds", "holds under some readings")
 """Statuses of a claim that holds as printed; "as corrected" says that it does not."""
@@ -153,22 +149,9 @@ def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
     if sorted(answered) != sorted(file.ids):
         raise ValueError(f"run must return one verdict for each row, {', '.join(file.ids)}; got {', '.join(answered)}")
     return tuple(
-        Verdict(
-            **{name: plain(getattr(verdict, name)) for name in TEXTS},
-            readings=tuple(map(plain, verdict.readings)),
-            estimates=tuple(map(_plain_estimate, verdict.estimates)),
-            figures=tuple(Figure(plain(f.name), plain(f.caption), f.png) for f in verdict.figures),
-            tables=tuple(
-                Table(plain(t.caption), tuple(plain(t.columns)), tuple(map(tuple, plain(t.rows))))
-                for t in verdict.tables
-            ),
-        )
+        Verdict(**(vars(verdict) | {"data": plain(verdict.data), "readings": tuple(map(plain, verdict.readings))}))
         for verdict in verdicts
     )
-
-
-def _plain_estimate(estimate: Estimate) -> Estimate:
-    return from_plain(plain(dataclasses.asdict(estimate)))
 
 
 plain = partial(json_data.plain, not_finite=repr)
@@ -186,15 +169,12 @@ def pack(result: FileResult) -> dict[str, Any]:
 
 def unpack(file: ClaimFile, packed: Mapping[str, Any]) -> FileResult:
     """Return the result that :func:`pack` made plain."""
+    kinds: dict[str, Any] = {"figures": Figure, "tables": Table, "estimates": Estimate}
     verdicts = []
     for fields in packed["verdicts"]:
-        figures = tuple(Figure(**figure) for figure in fields["figures"])
-        tables = tuple(Table(t["caption"], tuple(t["columns"]), tuple(map(tuple, t["rows"]))) for t in fields["tables"])
-        kept = {"figures": figures, "tables": tables, "readings": tuple(fields["readings"])}
-        kept["estimates"] = tuple(map(from_plain, fields["estimates"]))
-        verdicts.append(Verdict(**(fields | kept)))
-    seconds, finished = packed["seconds"], packed["finished"]
-    return FileResult(file, tuple(verdicts), seconds=seconds, finished=finished, resumed=True)
+        parts = {name: tuple(kind(**part) for part in fields[name]) for name, kind in kinds.items()}
+        verdicts.append(Verdict(**(fields | parts)))
+    return FileResult(file, tuple(verdicts), seconds=packed["seconds"], finished=packed["finished"], resumed=True)
 
 
 def describe_error(error: BaseException, root: Path) -> str:
@@ -208,7 +188,7 @@ def describe_error(error: BaseException, root: Path) -> str:
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         lines.append(f"{name}, line {frame.lineno}, in {frame.name}: {frame.line or ''}".rstrip(": "))
     message = " ".join("".join(traceback.format_exception_only(error)).split())
-    return printable("\n".join([*lines, without_folders(message)]))
+    return "\n".join([*lines, without_folders(message)])
 
 
 def without_folders(text: str) -> str:

@@ -6,34 +6,22 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.capsule import now
 from refkan.claims.running.console import Progress, shorten
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.executors import Event, OnCluster, OwnProcess, send
+from refkan.claims.running.executors import Ended, Event, OnCluster, OwnProcess, ProcessEndedError, send
+from refkan.claims.running.file_runs import KeptResults
 from refkan.claims.running.outcomes import FileResult, describe_error, said_of
 
-
-class Runs(Protocol):
-    """What runs claim files; it is sent to each process. `recorded` holds the statuses of rows at full size."""
-
-    recorded: Mapping[str, str]
-
-    def stored(self, file: ClaimFile) -> FileResult | None:
-        """Return the finished result of a file, if there is one."""
-
-    def run(self, file: ClaimFile, message: Callable[[str], None]) -> FileResult:
-        """Run a file."""
-
-    def keep(self, result: FileResult) -> None:
-        """Keep the result of a file."""
+Run = Callable[[ClaimFile, Callable[[str], None]], FileResult]
+"""Runs a file, and is told what it says; it is sent to each process, so it must be small."""
 
 
 class Places(NamedTuple):
@@ -59,14 +47,16 @@ Numbered = tuple[int, ClaimFile]
 AT_ONCE = 4
 """Processes of a run whose user does not say how many: each loads the library, in some 0.3 GB, and compiles."""
 
-PAUSE = 0.05
+PAUSE = 0.02
 """Seconds after which messages and limits are looked at again."""
 
 
-def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, places: Places) -> tuple[list[FileResult], bool]:
+def run_all(
+    run: Run, kept: KeptResults, files: Sequence[ClaimFile], fresh: bool, places: Places, recorded: Mapping[str, str]
+) -> tuple[list[FileResult], bool]:
     """Run or resume files; return their results and whether the user interrupted.
 
-    Files that measure time run after the others, one by one.
+    Files that measure time run after the others, one by one. `recorded` holds the statuses of rows at full size.
 
     Raises
     ------
@@ -78,13 +68,13 @@ def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, places: Places)
 
         def note(number: int, result: FileResult) -> None:
             results[number] = result
-            progress.ends(number, result.file.name, in_words(result, runs.recorded))
+            progress.ends(number, result.file.name, in_words(result, recorded))
 
         interrupted = False
         try:
             waiting: list[Numbered] = []
             for number, file in enumerate(files, start=1):
-                old = None if fresh else runs.stored(file)
+                old = None if fresh else kept.get(file)
                 if old is None:
                     waiting.append((number, file))
                 else:
@@ -92,9 +82,9 @@ def run_all(runs: Runs, files: Sequence[ClaimFile], fresh: bool, places: Places)
             by_itself = places._replace(workers=min(places.workers, 1), cluster=None)
             for alone, where in ((False, places), (True, by_itself)):
                 part = [each for each in waiting if each[1].alone == alone]
-                with closing(finished(runs, part, where, progress)) as ended:
+                with closing(finished(run, part, where, progress)) as ended:
                     for number, result in ended:
-                        runs.keep(result)
+                        kept.put(result)
                         note(number, result)
         except KeyboardInterrupt:
             interrupted = True
@@ -125,20 +115,32 @@ class _Task:
     place: OwnProcess | OnCluster
     start: float | None = None
 
-    def look(self, progress: Progress) -> float:
-        """Show what has been said; return for how many seconds it has run."""
-        for message in self.place.messages():
-            if message is Event.STARTS:
+    def look(self, progress: Progress, limit: float | None) -> FileResult | None:
+        """Show what has been said; return the result once there is one."""
+        for event in self.place.events():
+            if isinstance(event, Ended):
+                return event.value if event.error is None else self._failed(event.error)
+            if event is Event.STARTS:
                 self.start = time.monotonic()
-            elif message is Event.COMPILES:
+            elif event is Event.COMPILES:
                 progress.compiles()
             else:
-                progress.message(self.number, message)
+                progress.message(self.number, event)
+        if limit is None or self._seconds() <= limit:
+            return None
+        self.place.stop()
+        return self._failed(ProcessEndedError(f"took more than {limit} s and was ended: --limit allows more"))
+
+    def _seconds(self) -> float:
         return 0.0 if self.start is None else time.monotonic() - self.start
+
+    def _failed(self, error: BaseException) -> FileResult:
+        text = describe_error(error, self.file.folder.parent)
+        return FileResult(self.file, error=text, seconds=self._seconds(), finished=now())
 
 
 def finished(
-    runs: Runs, files: Sequence[Numbered], places: Places, progress: Progress
+    run: Run, files: Sequence[Numbered], places: Places, progress: Progress
 ) -> Generator[tuple[int, FileResult], None, None]:
     """Run files, each under its number in the progress; results come as they are finished.
 
@@ -149,32 +151,28 @@ def finished(
     if places.workers == 0 and places.cluster is None:
         for number, file in files:
             progress.starts(number, file.name)
-            yield number, runs.run(file, partial(progress.message, number))
+            yield number, run(file, partial(progress.message, number))
         return
     most = len(files) if places.cluster is not None else min(places.workers, len(files))
-    waiting, tasks, idle = deque(files), dict[Future[Any], _Task](), list[OwnProcess | OnCluster]()
+    waiting, tasks, idle = deque(files), list[_Task](), list[OwnProcess | OnCluster]()
     try:
         while waiting or tasks:
             while waiting and len(tasks) < most:
                 place = idle.pop() if idle else _place(places.cluster, most)
                 number, file = waiting.popleft()
                 progress.starts(number, file.name)
-                tasks[place.submit(_run, runs, file)] = _Task(number, file, place)
-            wait(tasks, PAUSE, FIRST_COMPLETED)
-            for future, task in list(tasks.items()):
-                seconds = task.look(progress)
-                late = places.limit is not None and seconds > places.limit
-                if not future.done():
-                    if task.place.is_alive() and not late:
-                        continue
-                    task.place.stop()
-                del tasks[future]
-                result, usable = _outcome(future, task, seconds, f"took more than {places.limit} s" if late else "")
-                if usable:
-                    idle.append(task.place)
-                yield task.number, result
+                tasks.append(_Task(number, file, place))
+                place.start(run, file, send)
+            time.sleep(PAUSE)
+            for task in list(tasks):
+                result = task.look(progress, places.limit)
+                if result is not None:
+                    tasks.remove(task)
+                    if task.place.is_alive():
+                        idle.append(task.place)
+                    yield task.number, result
     finally:
-        for place in {*idle, *(task.place for task in tasks.values())}:
+        for place in (*idle, *(task.place for task in tasks)):
             place.stop()
 
 
@@ -183,23 +181,3 @@ def _place(cluster: Executor | None, at_once: int) -> OwnProcess | OnCluster:
         return OnCluster(cluster)
     with one_thread_each() if at_once > 1 else nullcontext():
         return OwnProcess()
-
-
-def _run(runs: Runs, file: ClaimFile) -> FileResult:
-    try:
-        return runs.run(file, send)
-    except KeyboardInterrupt as error:  # of the file itself: nobody else interrupts there
-        return FileResult(file, error=describe_error(error, file.folder.parent), finished=now())
-
-
-def _outcome(future: Future[Any], task: _Task, seconds: float, late: str) -> tuple[FileResult, bool]:
-    """The result of a file, or what stopped it; and whether the place where it ran can be used again."""
-    error = RuntimeError("cancelled") if future.cancelled() else future.exception()
-    if error is None:
-        return future.result(), True
-    broken = isinstance(error, BrokenProcessPool)
-    if broken:
-        end = task.place.stop()
-        error = RuntimeError(f"{late} and was ended: --limit allows more" if late else f"its process ended, {end}")
-    text = describe_error(error, task.file.folder.parent)
-    return FileResult(task.file, error=text, seconds=seconds, finished=now()), not broken

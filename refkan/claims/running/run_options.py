@@ -77,7 +77,11 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
     )
     p.add_argument("--fresh", action="store_true", help="run again what is already finished")
     add_engine_option(p, "plain for quick runs, during which no fast form pays for its compilation, else auto")
-    p.set_defaults(engine_otherwise=lambda chosen: "auto" if chosen.full or chosen.cell is not None else "plain")
+    p.set_defaults(
+        engine_otherwise=lambda chosen: "auto" if chosen.full or chosen.cell is not None else "plain",
+        sizes="fewer --workers",
+        parts="checkpoints",
+    )
 
 
 def count(text: str, minimum: int = 1) -> int:

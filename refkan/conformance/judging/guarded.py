@@ -6,15 +6,13 @@ import faulthandler
 import sys
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TextIO
 
-from refkan.claims.running.executors import Event, OwnProcess, send, without_copies
+from refkan.claims.running.executors import Ended, Event, OwnProcess, ProcessEndedError, send, without_copies
 from refkan.conformance.adapters.adapter import BSPLINES, Adapter
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.adapters.loading import BackendError, load
@@ -105,9 +103,12 @@ def judged(order: Order) -> Generator[Told, None, None]:
             log = Path(folder) / f"{sum(lives.values())}.txt"
             process = OwnProcess()
             try:
-                future = process.submit(_send_all, order, done, tuple(ended), str(log))
-                again = 0
-                for item in _messages(process, future):
+                process.start(_send_all, order, done, tuple(ended), str(log))
+                again, error = 0, None
+                for item in _messages(process):
+                    if isinstance(item, Ended):
+                        error = item.error
+                        break
                     if isinstance(item, Opening):
                         if opening is None:
                             opening = item
@@ -121,17 +122,16 @@ def judged(order: Order) -> Generator[Told, None, None]:
                         stages.append(item.name)
                         item = Stage(item.name, unknown=ended[item.name]) if item.name in ended else item
                     yield item
-                error = future.exception()
                 end = process.stop()
             finally:
                 process.stop()
             if error is None:
                 return
-            if not isinstance(error, BrokenProcessPool | KeyboardInterrupt):
+            if not isinstance(error, ProcessEndedError | KeyboardInterrupt):
                 raise error
             trace = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
             text = f"the adapter raised {type(error).__name__}"
-            if isinstance(error, BrokenProcessPool):
+            if isinstance(error, ProcessEndedError):
                 text = _cause(order, opening is None, trace, end)
             if opening is None:
                 raise BackendError(f"importing {order.backend}: {text}")
@@ -160,22 +160,16 @@ def _cause(order: Order, importing: bool, trace: str, end: str) -> str:
     return f"took more than {seconds:g} s and was ended: {option} allows more"
 
 
-def _messages(process: OwnProcess, future: Any) -> Iterator[Told]:
-    """What comes from a process until its function has returned."""
+def _messages(process: OwnProcess) -> Iterator[Told | Ended]:
+    """What comes from a process until its function has ended."""
     compiled = False
     while True:
-        ended = future.done()
-        for message in process.messages():
-            if message is Event.COMPILES and not compiled:
+        for event in process.events(PAUSE):
+            if event is Event.COMPILES and not compiled:
                 compiled = True
                 print(f"refkan: {COMPILING}", file=sys.stderr, flush=True)
-            if not isinstance(message, Event):
-                yield message
-        if ended:
-            return
-        if not process.is_alive():
-            process.stop()
-        wait([future], PAUSE)
+            if not isinstance(event, Event):
+                yield event
 
 
 def _send_all(order: Order, start: int, ended: Sequence[str], log: str) -> None:

@@ -1,0 +1,143 @@
+"""One claim file: how it is run, with its crash as a result, and how its result is kept."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import refkan
+from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.long_runs.interrupts import kept_interrupts
+from refkan.base.plain_text import printable
+from refkan.claims.running.capsule import now, versions
+from refkan.claims.running.discovery import ClaimFile
+from refkan.claims.running.executors import without_copies
+from refkan.claims.running.kept_parts import Parts
+from refkan.claims.running.outcomes import FileResult, check_answers, describe_error, pack, unpack
+from refkan.claims.running.sources import library_digest, sources_digest
+from refkan.claims.verdicts import Verdict
+from refkan.kernels.engine_choice import use_engine
+
+LIBRARY = Path(refkan.__file__).parent
+
+
+@dataclass(frozen=True)
+class FileRun:
+    """Runs a claim file.
+
+    Attributes
+    ----------
+    quick
+        Whether at seconds a file, not at full size.
+    engine
+        The engine of the splines, on a cluster too.
+    grounds
+        "module:function" that is called with the rows of a file before it runs, and raises if they cannot be judged.
+    parts
+        Where a file that can be resumed within a run keeps what it has finished.
+    seeds
+        How many of its seeds a file may use that offers fewer than all.
+    """
+
+    quick: bool
+    engine: str
+    grounds: str = ""
+    parts: Parts | None = None
+    seeds: int | None = None
+
+    def __call__(self, file: ClaimFile, message: Callable[[str], None]) -> FileResult:
+        """Run a file; a crash becomes a result with an error."""
+        start = time.perf_counter()
+        verdicts: tuple[Verdict, ...] = ()
+        text = ""
+        try:
+            with kept_interrupts(), without_copies(), use_engine(self.engine):
+                verdicts = self._verdicts(file, message)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a claim may raise anything
+            text = describe_error(error, file.folder.parent)
+        return FileResult(file, verdicts, text, time.perf_counter() - start, now())
+
+    def _verdicts(self, file: ClaimFile, message: Callable[[str], None]) -> tuple[Verdict, ...]:
+        """Import a file, run it and return its verdicts, one for each of its rows; files of one's own need twins."""
+        if file.problem:
+            raise ValueError(file.problem)
+        given = {"checkpoints": self.parts, "seeds": self.seeds}
+        run: Any = getattr(file.load(), "run", None)
+        more = _taken(file, run, {name: value for name, value in given.items() if value is not None})
+        if self.parts is not None and self.parts.only and "checkpoints" not in more:
+            raise ValueError("keeps no parts: run it without --kept")
+        if self.grounds:
+            resolve_name(self.grounds)(file.ids)
+        verdicts = check_answers(file, run(self.quick, lambda text: message(printable(text)), **more))
+        without = [verdict.id for verdict in verdicts if not verdict.mutations]
+        if without and not file.package:
+            raise ValueError(
+                f"{', '.join(without)} must have a mutated twin that fails, Verdict(..., mutations={{'what is altered':"
+                " judge(...)}): a claim that nothing can refute is no claim"
+            )
+        return verdicts
+
+
+def _taken(file: ClaimFile, run: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the `given` arguments that ``run`` takes; ValueError unless it is one of (quick, progress)."""
+    came = "none"
+    if callable(run):
+        signature = inspect.signature(run)
+        more = {name: value for name, value in given.items() if name in signature.parameters}
+        try:
+            signature.bind(True, print, **more)
+        except TypeError:
+            came = f"run{signature}"
+        else:
+            return more
+    raise ValueError(
+        f"{file.path.name} must define run(quick, progress), which returns a list of one Verdict a row; got {came}. "
+        "It may take checkpoints=None and seeds=None besides"
+    )
+
+
+class KeptResults:
+    """Results of claim files, each kept until the sources or the versions change that it depends on."""
+
+    def __init__(self, checkpoints: Checkpoints, run: FileRun, files: Iterable[ClaimFile]) -> None:
+        self._checkpoints = checkpoints
+        self._run = run
+        of_library = library_digest(LIBRARY)
+        self._configurations = {
+            file.name: {
+                "task": "claim file",
+                "file": file.name,
+                "size": "quick" if run.quick else "full",
+                **({} if run.seeds is None else {"seeds": run.seeds}),
+                "versions": versions(),
+                "engine": run.engine,
+                "sources": sources_digest(file.path, LIBRARY, of_library=of_library),
+            }
+            for file in files
+            if not file.problem
+        }
+
+    def get(self, file: ClaimFile) -> FileResult | None:
+        """Return the finished result of a file, if there is one for the present sources."""
+        if file.problem:
+            return None
+        packed = self._checkpoints.get(self._configurations[file.name])
+        return None if packed is None else unpack(file, packed)
+
+    def put(self, result: FileResult) -> None:
+        """Keep a result, unless it is an error or the judgement of an interrupted run.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        if not result.error and not (self._run.parts is not None and self._run.parts.only):
+            self._checkpoints.put(self._configurations[result.file.name], pack(result))
