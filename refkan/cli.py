@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import refkan
 from refkan.base.long_runs.exit_codes import OK
-from refkan.claims.running.programs import carry_out
+from refkan.claims.running.run_options import carry_out
 from refkan.commands import add_certify, add_info, add_model, add_predict, add_spectrum, add_train_parser, add_verify
 from refkan.commands.conform import add_parsers
 from refkan.commands.threads import restart_with_threads

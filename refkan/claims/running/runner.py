@@ -26,8 +26,7 @@ from refkan.claims.running.file_runs import FileRun, KeptResults
 from refkan.claims.running.kept_parts import Parts
 from refkan.claims.running.outcomes import Outcome, gather
 from refkan.claims.running.processes import AT_ONCE, Places, run_all
-from refkan.claims.running.programs import carry_out
-from refkan.claims.running.run_options import parser
+from refkan.claims.running.run_options import carry_out, parser
 from refkan.kernels.engine_choice import current_engine
 
 QUICK_LIMIT = 600
