@@ -241,6 +241,13 @@ def samples(n: int, columns: int = 2, seed: int = 3, reach: float = 0.0) -> np.n
     return np.random.default_rng([seed, n]).uniform(-reach, 1 + reach, (n, columns))
 
 
+def gauss_newton_paths(net: rk.Network) -> tuple[str, ...]:
+    """Return the paths to a Gauss-Newton matrix: sums need fixed knots, and B-splines before maps with statistics."""
+    summed = all(net.layers[k].sums_to_one for k in net.statistics_maps)
+    fixed = not any(layer.free_knots for layer in net.layers)
+    return ("dense", "sparse") if fixed and summed else ("dense",)
+
+
 def with_layers(net: rk.Network, layers) -> rk.Network:
     """Return a network with other layers."""
     return replace(net, layers=tuple(layers))

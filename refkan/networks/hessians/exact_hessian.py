@@ -107,7 +107,7 @@ def hessian(
 
 def _assembled(points: Points, raw: RawMatrix, sums: list[list[FloatArray]]) -> FloatArray:
     """The matrix in the parameters: D^T H D + sum W* d^2W/dtheta^2."""
-    (H,) = raw.matrices()
+    H = raw.matrix()
     for form, where, parts in zip(points.fixed_forms, points.net.slices, sums, strict=True):
         if form.chart is not None:
             curved = form.chart.hessian(np.concatenate([part.ravel() for part in parts]))

@@ -1,22 +1,35 @@
-r"""The Gauss-Newton matrix H = J^T W J / N, by dense rows of J and BLAS or by sums over local functions."""
+r"""The Gauss-Newton matrix H = J^T W J / N, by dense rows of J and BLAS or by sums over local functions.
+
+Node maps that take statistics have constants that follow theta. With J = J_f + E S (see `points`),
+
+    J^T W J = H_f + B S + S^T B^T,    H_f = J_f^T W J_f,    B = J_f^T W E + S^T (E^T W E) / 2,
+
+a correction of rank at most 2 C, C the number of constants. A layer y_q = sum C[q, p, i] b_i(x_p) can shift and scale
+its outputs by its coefficients alone, as their maps z = scale y + shift do: with columns V of coefficients of the
+function 1 in one edge of each node, and of all coefficients of each node, both divided by the node's scale, E = J_f V
+and B = H_f V + S^T V^T H_f V / 2, for which no sample is needed.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from scipy.linalg.blas import dsyrk
+import scipy.sparse as sp
+from scipy.linalg.blas import dsyr2k, dsyrk
 
 from refkan.base import FloatArray, check_annotated, check_choice
 from refkan.kernels.launch import run_blocks
 from refkan.networks import Network
-from refkan.networks.hessians.constants import ConstantsCorrection, correct_by_parameters, parameters_for_constants
 from refkan.networks.hessians.jacobians import chunk_bytes, jacobian_chunks
 from refkan.networks.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
 from refkan.networks.hessians.points import Points
 from refkan.networks.hessians.sparse_accumulation import RawMatrix, choose_path
 
 PATHS = ("auto", "dense", "sparse")
+
+INSTEAD = "use gauss_newton_vector, or a smaller network"
+"""What the caller can do where the memory does not suffice."""
 
 MOST_PARTS, LEAST_SAMPLES = 4, 8192
 """Parts of the samples whose sums are added in the end, at most, and samples in one: sizes alone decide."""
@@ -38,11 +51,9 @@ def gauss_newton(
     "dense" writes chunks of rows of J and leaves the products to BLAS. "sparse" adds, for each sample, the r r' numbers
     that a pair of edges contributes, and writes no row of J. "auto" takes what `choose_path` expects to be faster. The
     two agree to 1e-13 of the sums of absolute contributions. Under mean-std and min-max maps J = J_f + E S (J_f at
-    fixed constants, E the derivative in the constants, S theirs in theta); both paths then add (J_f^T W E) S / N, its
-    transpose, and S^T (E^T W E) S / N, with E = J_f V where a layer's own coefficients can do what the constants do.
-    Where they cannot, the dense path writes E S into the rows; "auto" takes it for ReLU powers, whose J_f and E S are
-    so much larger than J that the sums of "sparse" lose eps (|J_f|/|J|)^2: up to 3e3 eps of the largest entry were
-    measured, and 1e2 with "dense" (orders 5 and 6, min-max maps).
+    fixed constants, E the derivative in the constants, S theirs in theta), and both add to J_f^T W J_f / N what E S
+    does, by coefficients V of the layers before these maps with E = J_f V. Where their functions are no B-splines
+    "dense" writes E S into the rows, which leaves no large sums to cancel.
 
     Parameters
     ----------
@@ -52,7 +63,7 @@ def gauss_newton(
     weights : array (N,), optional
         Non-negative weights of the samples, 1 by default; not normalised.
     path : {"auto", "dense", "sparse"}
-        The sparse path needs fixed knots.
+        "sparse" needs fixed knots, and B-splines before maps that take statistics.
     memory_limit : float, optional
         Bytes that may be used; by default what is available.
 
@@ -81,7 +92,36 @@ def gauss_newton(
     True
     """
     check_annotated(gauss_newton, locals())
-    return _matrices(net, theta, x, weights, path, memory_limit, by_layer=False)[0]
+    points = Points.check(net, theta, x, weights)
+    check_choice("path", path, PATHS)
+    raw = RawMatrix(points.forms, points.n_samples) if path != "dense" and has_sums(points) else None
+    if raw is None and path == "sparse":
+        raise ValueError(
+            "path='sparse' needs fixed knots, and B-splines before maps that take statistics; got a network without: "
+            "use path='dense'"
+        )
+    if path == "auto":
+        path = (
+            choose_path(points.forms, net.n_params, points.n_outputs, points.n_samples, raw)
+            if raw is not None
+            else "dense"
+        )
+    M = net.n_params
+    beside = chunk_bytes(points) if raw is None or path == "dense" else _sparse_bytes(points, raw)
+    require_memory(8 * M * M + beside, f"the Gauss-Newton matrix of {M} parameters", memory_limit, INSTEAD)
+    V = parameters_for_constants(points) if points.n_constants else None
+    if raw is None or path == "dense" or (points.n_constants and V is None):
+        H = _dense(points, constants=V is None)
+    else:
+        H = _sparse(points, raw)
+    if V is not None:
+        _correct(H, V, points.constant_gradients)
+    # A finite sum has finite terms, and is faster found.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = H.sum()
+    if not (np.isfinite(total) or np.isfinite(H).all()):
+        raise ValueError("the Gauss-Newton matrix is not finite: derivatives of the outputs overflow")
+    return H
 
 
 def gauss_newton_blocks(
@@ -95,7 +135,7 @@ def gauss_newton_blocks(
 ) -> tuple[FloatArray, ...]:
     """Return the diagonal blocks (m_k, m_k) of the Gauss-Newton matrix, one for each layer and its m_k parameters.
 
-    Parameters and errors as for `gauss_newton`; nothing outside the blocks is computed.
+    Parameters and errors as for `gauss_newton`, whose matrix they are cut from.
 
     Examples
     --------
@@ -107,61 +147,65 @@ def gauss_newton_blocks(
     [(60, 60), (30, 30)]
     """
     check_annotated(gauss_newton_blocks, locals())
-    return tuple(_matrices(net, theta, x, weights, path, memory_limit, by_layer=True))
+    H = gauss_newton(net, theta, x, weights, path=path, memory_limit=memory_limit)
+    return tuple(H[where, where].copy() for where in net.slices)
 
 
-def _matrices(
-    net: Network, theta: Any, x: Any, weights: Any, path: str, memory_limit: float | None, by_layer: bool
-) -> list[FloatArray]:
-    points = Points.check(net, theta, x, weights)
-    check_choice("path", path, PATHS)
-    raw = None if points.forms is None or path == "dense" else RawMatrix(points.forms, points.n_samples)
-    if path == "auto":
-        path = choose_path(points.forms, net.n_params, points.n_outputs, points.n_samples, raw)
-        if points.n_constants and any(layer.basis in ("relu", "scaled-relu") for layer in net.layers):
-            path = "dense"  # J_f is much larger than J = J_f + E S, and products of it lose twice the digits
-    if path == "sparse" and raw is None:
-        raise ValueError("path='sparse' needs fixed knots; got a network with free_knots=True: use path='dense'")
-    sizes = [where.stop - where.start for where in net.slices] if by_layer else [net.n_params]
-    if raw is not None and by_layer:
-        raw = RawMatrix(raw.forms, points.n_samples, by_layer)
-    sparse = None if path == "dense" else raw
-    needed = 8 * sum(m * m for m in sizes)
-    needed += chunk_bytes(points) if sparse is None else _sparse_bytes(points, sparse, sizes)
-    instead = "use gauss_newton_vector or gauss_newton_blocks"
-    require_memory(needed, f"the Gauss-Newton matrix of {net.n_params} parameters", memory_limit, instead)
-    matrices = _dense(points, by_layer) if sparse is None else _sparse(points, sparse)
-    for H in matrices:
-        # A finite sum has finite terms, and is faster found.
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = H.sum()
-        if not (np.isfinite(total) or np.isfinite(H).all()):
-            raise ValueError("the Gauss-Newton matrix is not finite: derivatives of the outputs overflow")
-    return matrices
+def has_sums(points: Points) -> bool:
+    """Whether sums over local functions can be had: of fixed knots, and B-splines before maps that take statistics.
+
+    ReLU powers before such maps have a J_f and E S so much larger than J that sums would lose eps (|J_f|/|J|)^2.
+    """
+    mapped = all(points.net.layers[k].sums_to_one for k in points.net.statistics_maps)
+    return points.forms is not None and mapped
 
 
-def _dense(points: Points, by_layer: bool) -> list[FloatArray]:
-    """Sums of J^T J over chunks of rows, by BLAS: half of each product."""
-    slices = points.net.slices
-    sizes = [where.stop - where.start for where in slices] if by_layer else [points.net.n_params]
-    matrices = [np.zeros((m, m), order="F") for m in sizes]
-    V = parameters_for_constants(points) if points.n_constants and not by_layer else None
-    for parts in jacobian_chunks(points, 1.0 / points.n_samples, by_layer, constants=V is None):
-        for H, J in zip(matrices, parts, strict=True):
-            # J.T is in Fortran order: no copies, neither of J nor of H.
-            dsyrk(1.0, J.T, beta=1.0, c=H, lower=1, overwrite_c=1)
-    matrices = [mirror(H.T) for H in matrices]
-    if V is not None:
-        correct_by_parameters(matrices[0], V, points.constant_gradients)
-    return matrices
+def parameters_for_constants(points: Points) -> sp.csr_array | None:
+    """V (M, C) with E = J_f V at all inputs; None unless the functions of all these layers are B-splines.
+
+    Other layers can do the same, or could but for an activation, with coefficients so large (ReLU powers) that J_f V
+    would lose digits.
+    """
+    batch, columns = points.batch, []
+    for k in batch.maps:
+        layer, where = points.net.layers[k], points.net.slices[k]
+        if not layer.sums_to_one:
+            return None
+        theta, somewhere = points.theta[where], points.x[:0, :1].repeat(layer.n_inputs, axis=1)
+        shifts, scalings = layer.constant_vectors(theta, somewhere), layer.scaling_vectors(theta)
+        if any(rows.shape[0] == 0 for rows in shifts):
+            return None
+        rows = np.concatenate([scalings, [rows[0] for rows in shifts]])
+        constants = batch.constants[k]
+        assert constants is not None
+        rows /= np.tile(constants[0], 2)[:, None]
+        margins = where.start, points.net.n_params - where.stop
+        columns.append(sp.csr_array(np.pad(rows, ((0, 0), margins))))
+    return sp.vstack(columns, format="csr").T.tocsr()
 
 
-def _sparse(points: Points, whole: RawMatrix) -> list[FloatArray]:
-    """Sums over local functions, and the correction for constants that follow theta."""
-    by_layer = whole.by_layer
-    V = parameters_for_constants(points) if points.n_constants and not by_layer else None
-    constants = ConstantsCorrection(points) if points.n_constants and V is None else None
-    count = 1 if constants is not None else _parts(points, whole)
+def _correct(H: FloatArray, V: sp.csr_array, S: FloatArray) -> None:
+    """Turn H_f into H_f + B S + S^T B^T, B = H_f V + S^T V^T H_f V / 2, in place, symmetric to the last bit."""
+    product = (V.T @ H).T  # H is symmetric, and sparse matrices multiply from the left
+    B = product + S.T @ (0.5 * (V.T @ product))
+    # The upper triangle of H is the lower one of H.T, which BLAS takes in its own order without a copy.
+    dsyr2k(1.0, np.asfortranarray(B), S.T, beta=1.0, c=H.T, lower=1, overwrite_c=1)
+    mirror(H)
+
+
+def _dense(points: Points, constants: bool) -> FloatArray:
+    """Sum of J^T J over chunks of rows, by BLAS: half of each product."""
+    M = points.net.n_params
+    H = np.zeros((M, M), order="F")
+    for J in jacobian_chunks(points, 1.0 / points.n_samples, constants):
+        # J.T is in Fortran order: no copies, neither of J nor of H.
+        dsyrk(1.0, J.T, beta=1.0, c=H, lower=1, overwrite_c=1)
+    return mirror(H.T)
+
+
+def _sparse(points: Points, whole: RawMatrix) -> FloatArray:
+    """Sums over local functions, the constants of node maps held."""
+    count = _parts(points, whole)
     # Chunks of several parts, all together: longer runs in them, and fewer calls.
     budget = CHUNK_BYTES if count == 1 else 2 * CHUNK_BYTES
     size = chunk_size(count * (points.sweep_bytes + whole.bytes_per_sample), budget)
@@ -173,22 +217,14 @@ def _sparse(points: Points, whole: RawMatrix) -> list[FloatArray]:
             samples = points.in_order_of_cells(rows)
             sweep = samples.sweep()
             forms = [layer.local_form() for layer in sweep.layers]
-            G, E = samples.cotangents(sweep, slice(None), 1.0 / points.n_samples, constants=constants is not None)
+            G, _ = samples.cotangents(sweep, slice(None), 1.0 / points.n_samples, constants=False)
             for l, form in enumerate(forms):
                 if form.activation is not None:
                     G[l] = G[l] * form.activation[0][:, None]
             raws[k].add_products(forms, G)
-            if constants is not None:
-                constants.add(forms, G, E)
 
     run_blocks(add_part, count)
-    matrices = whole.matrices()
-    if V is not None:
-        correct_by_parameters(matrices[0], V, points.constant_gradients)
-    if constants is not None:
-        for H, where in zip(matrices, points.net.slices if by_layer else [slice(0, points.net.n_params)], strict=True):
-            constants.correct(H, where)
-    return matrices
+    return whole.matrix()
 
 
 def _parts(points: Points, raw: RawMatrix) -> int:
@@ -196,8 +232,9 @@ def _parts(points: Points, raw: RawMatrix) -> int:
     return max(min(MOST_PARTS, points.n_samples // LEAST_SAMPLES, CHUNK_BYTES // (2 * raw.nbytes)), 1)
 
 
-def _sparse_bytes(points: Points, raw: RawMatrix, sizes: list[int]) -> int:
-    """Bytes beside the matrices: the sums, a chunk, and copies where charts or constants change the matrices."""
+def _sparse_bytes(points: Points, raw: RawMatrix) -> int:
+    """Bytes beside the matrix: the sums, a chunk, and copies where charts or constants change the matrix."""
+    M = points.net.n_params
     changes = bool(points.n_constants) or any(form.chart is not None for form in raw.forms)
-    copies = 3 * 8 * max(m * m for m in sizes) if changes else 0
-    return _parts(points, raw) * raw.nbytes + 4 * CHUNK_BYTES + copies + 16 * points.n_constants * points.net.n_params
+    copies = 3 * 8 * M * M if changes else 0
+    return _parts(points, raw) * raw.nbytes + 4 * CHUNK_BYTES + copies + 16 * points.n_constants * M

@@ -5,7 +5,7 @@ The neural tangent kernel of a network at theta: K = J J^T.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ def jacobian(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_li
     require_memory(needed, f"the Jacobian of shape {shape}", memory_limit, instead)
     J = np.zeros((points.n_samples, points.n_outputs, net.n_params))
     for rows, sweep in points.sweeps(rows_in_chunk(points)):
-        fill_rows(points, sweep, rows, 1.0, [J[rows]])
+        fill_rows(points, sweep, rows, 1.0, J[rows])
     return J.reshape(shape)
 
 
@@ -77,40 +77,28 @@ def chunk_bytes(points: Points) -> int:
     return size * (rows + points.sweep_bytes) + 8 * points.n_constants * points.net.n_params
 
 
-def jacobian_chunks(points: Points, scale: float, by_layer: bool, constants: bool = True) -> Iterator[list[FloatArray]]:
-    """Rows of sqrt(W scale) J, chunk by chunk: one array (rows, M), or one (rows, m_k) for each layer.
+def jacobian_chunks(points: Points, scale: float, constants: bool = True) -> Iterator[FloatArray]:
+    """Rows (rows, M) of sqrt(W scale) J, chunk by chunk.
 
-    The arrays are used again for the next chunk. Without `constants` those of node maps are held fixed: J_f.
+    The array is used again for the next chunk. Without `constants` those of node maps are held fixed: J_f.
     """
-    size = min(rows_in_chunk(points), points.n_samples)
-    widths = [where.stop - where.start for where in points.net.slices] if by_layer else [points.net.n_params]
-    buffers = [np.empty((size, points.n_outputs, width)) for width in widths]
+    size, M = min(rows_in_chunk(points), points.n_samples), points.net.n_params
+    buffer = np.empty((size, points.n_outputs, M))
     for rows, sweep in points.sweeps(size):
-        parts = [buffer[: rows.stop - rows.start] for buffer in buffers]
-        for part in parts:
-            part[...] = 0.0
-        fill_rows(points, sweep, rows, scale, parts, constants)
-        yield [part.reshape(part.shape[0] * part.shape[1], part.shape[2]) for part in parts]
+        part = buffer[: rows.stop - rows.start]
+        part[...] = 0.0
+        fill_rows(points, sweep, rows, scale, part, constants)
+        yield part.reshape(-1, M)
 
 
-def fill_rows(
-    points: Points, sweep: Sweep, rows: slice, scale: float, out: Sequence[FloatArray], constants: bool = True
-) -> None:
-    """Write rows of sqrt(W scale) J into out, zero on entry: one array (n, d_L, M), or one (n, d_L, m_k) a layer."""
+def fill_rows(points: Points, sweep: Sweep, rows: slice, scale: float, out: FloatArray, constants: bool = True) -> None:
+    """Write rows of sqrt(W scale) J into out (n, d_L, M), zero on entry."""
     G, E = points.cotangents(sweep, rows, scale, constants)
-    slices = points.net.slices
-    widths = [where.stop - where.start for where in slices] if len(out) == len(slices) else [points.net.n_params]
-    for k, (part, width) in enumerate(zip(out, widths, strict=True)):
-        check_target(f"out[{k}]", part, (rows.stop - rows.start, points.n_outputs, width))
-    targets = out if len(out) == len(slices) else [out[0][:, :, where] for where in slices]
-    for layer, cotangents, target in zip(sweep.layers, G, targets, strict=True):
-        layer.fill_jacobian(cotangents[:, :, None], target)
+    check_target("out", out, (rows.stop - rows.start, points.n_outputs, points.net.n_params))
+    for layer, cotangents, where in zip(sweep.layers, G, points.net.slices, strict=True):
+        layer.fill_jacobian(cotangents[:, :, None], out[:, :, where])
     if constants and points.n_constants:
-        if len(out) == 1:
-            out[0][...] += E @ points.constant_gradients
-        else:
-            for where, target in zip(slices, out, strict=True):
-                target += E @ points.constant_gradients[:, where]
+        out += E @ points.constant_gradients
 
 
 def ntk(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None) -> FloatArray:

@@ -33,7 +33,7 @@ from refkan.kernels.engine_choice import MATRICES, takes_fast
 from refkan.kernels.recycled_memory import recycled
 from refkan.networks.hessians.memory import mirror
 from refkan.networks.hessians.window_products import Sums, Window, all_pairs, unordered_pairs
-from refkan.networks.layers.functions import Chart, Features, LocalForm
+from refkan.networks.layers.functions import Features, LocalForm
 
 
 class LayerPair:
@@ -94,7 +94,7 @@ class LayerPair:
 
 
 class RawMatrix:
-    """A symmetric matrix in the raw coefficients of all layers, or its diagonal blocks, as sums over samples.
+    """A symmetric matrix in the raw coefficients of all layers as sums over samples.
 
     Parameters
     ----------
@@ -102,25 +102,21 @@ class RawMatrix:
         The layers; their shapes and charts matter, not their samples.
     n_samples : int
         How many samples there will be: with the engine in use, this decides which kernels sum.
-    by_layer : bool
-        Only the diagonal blocks, one for each layer.
     """
 
-    def __init__(self, forms: Sequence[LocalForm], n_samples: float, by_layer: bool = False) -> None:
-        self.forms, self.by_layer = forms, by_layer
-        self.sizes = [sum(form.n_outputs * block.slots * block.dim for block in form.blocks) for form in forms]
-        windows = []
-        for k, form in enumerate(forms):
-            offset, mine = 0 if by_layer else sum(self.sizes[:k]), []
+    def __init__(self, forms: Sequence[LocalForm], n_samples: float) -> None:
+        self.forms, offset, windows = forms, 0, []
+        for form in forms:
+            mine = []
             for block in form.blocks:
                 mine.append(Window(block.slots, block.dim, block.width, offset))
                 offset += form.n_outputs * block.slots * block.dim
             windows.append(mine)
+        self.size = offset
         self.pairs = {
             (k, l): LayerPair(windows[k], windows[l], forms[k].n_outputs, forms[l].n_outputs, k == l)
             for k in range(len(forms))
             for l in range(k + 1)
-            if k == l or not by_layer
         }
         self.fast = takes_fast(n_samples * sum(sums.saved for sums in self.all_sums), MATRICES)
         for sums in self.all_sums:
@@ -137,7 +133,7 @@ class RawMatrix:
             pair.add_product(forms[k].blocks, forms[l].blocks, G[k], G[l])
 
     def split(self, count: int) -> list[RawMatrix]:
-        """Sums over so many parts of the samples, which `matrices` adds in order; several threads may add samples."""
+        """Sums over so many parts of the samples, which `matrix` adds in order; several threads may add samples."""
         if count == 1:
             return [self]
         raws = [copy(self) for _ in range(count)]
@@ -146,22 +142,21 @@ class RawMatrix:
             raw.pairs = {key: pairs[k] for key, pairs in splits.items()}
         return raws
 
-    def matrices(self) -> list[FloatArray]:
-        """The matrix in the parameters, D^T H D with D = dW/dtheta; or its diagonal blocks."""
-        groups = [[k] for k in range(len(self.forms))] if self.by_layer else [list(range(len(self.forms)))]
-        matrices = []
-        for group in groups:
-            size = sum(self.sizes[k] for k in group)
-            H: FloatArray = recycled((size, size))  # all of which is written
-            for (k, _), pair in self.pairs.items():
-                if k in group:
-                    pair.write(H)
-            charts = [self.forms[k].chart for k in group]
-            if any(chart is not None for chart in charts):
-                sizes = [self.sizes[k] for k in group]
-                H = in_parameters(H, charts, sizes)
-            matrices.append(H)
-        return matrices
+    def matrix(self) -> FloatArray:
+        """The matrix in the parameters, D^T H D, D the block diagonal matrix of the layers' dW/dtheta."""
+        H: FloatArray = recycled((self.size, self.size))  # all of which is written
+        for pair in self.pairs.values():
+            pair.write(H)
+        if all(form.chart is None for form in self.forms):
+            return H
+        parts: list[Any] = [
+            sp.eye_array(sum(form.n_outputs * block.slots * block.dim for block in form.blocks))
+            if form.chart is None
+            else form.chart.jacobian
+            for form in self.forms
+        ]
+        D = sp.block_diag(parts, format="csr")
+        return mirror(np.ascontiguousarray(D.T @ (D.T @ H).T))
 
     @property
     def nbytes(self) -> int:
@@ -172,15 +167,6 @@ class RawMatrix:
     def bytes_per_sample(self) -> int:
         """Bytes of a sample's matrix T, the largest of all pairs of layers."""
         return 8 * max(sums.blocks * sums.width for sums in self.all_sums)
-
-
-def in_parameters(H: FloatArray, charts: Sequence[Chart | None], sizes: Sequence[int]) -> FloatArray:
-    """D^T H D, D the block diagonal matrix of the charts' Jacobians, the identity where there is no chart."""
-    parts: list[Any] = [
-        sp.eye_array(size) if chart is None else chart.jacobian for chart, size in zip(charts, sizes, strict=True)
-    ]
-    D = sp.block_diag(parts, format="csr")
-    return mirror(np.ascontiguousarray(D.T @ (D.T @ H).T))
 
 
 # Nanoseconds, fitted to thirteen networks on one core of a server of 2022 (AVX-512). The choice, not the result,

@@ -110,7 +110,7 @@ def test_targets_within_layers_and_networks():
     refuse_targets(lambda J: sweep.fill_jacobian(np.ones((4, 6, 5, 2)), J), 4, 6, net.n_params)
     points = Points.check(net, theta, x, None)
     ((rows, values),) = points.sweeps(4)
-    refuse_targets(lambda out: fill_rows(points, values, rows, 1.0, [out]), 4, 2, net.n_params)
+    refuse_targets(lambda out: fill_rows(points, values, rows, 1.0, out), 4, 2, net.n_params)
 
 
 def test_jets_of_wrong_shape(layer):

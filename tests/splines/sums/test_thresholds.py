@@ -15,6 +15,7 @@ from refkan import truth
 from refkan.networks.hessians import gauss_newton, gauss_newton_blocks, hessian, hessian_vector, jacobian, ntk
 from refkan.training.optimizers.second_order import damped_systems
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
+from tests.shared.factories import gauss_newton_paths
 from tests.shared.thresholds import LOWERED, NO_SIZES, SIDES, importers, lowered, sources
 
 N = 13
@@ -102,7 +103,7 @@ def operations(name):
     yield "gauss-newton", damped_systems.normal_matrix(problem, theta)
     yield "gauss-newton-vector", problem.gauss_newton_vector(theta, dtheta)
     yield "kernel", ntk(net, theta, x, WEIGHTS)
-    for path in ("dense",) if net.layers[0].free_knots else ("dense", "sparse"):
+    for path in gauss_newton_paths(net):
         yield "gauss-newton", gauss_newton(net, theta, x, WEIGHTS, path=path)
         yield "blocks", gauss_newton_blocks(net, theta, x, WEIGHTS, path=path)
     if not net.layers[0].free_knots:

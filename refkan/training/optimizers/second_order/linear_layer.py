@@ -194,7 +194,7 @@ class LinearLayer:
                 gram[q] += Phi.T @ Phi
                 right[q] += Phi.T @ (np.sqrt(w[:, 0]) * problem.y[rows, q])
         if raw is not None:
-            (G,) = raw.matrices()
+            G = raw.matrix()
             for q, columns in enumerate(self._columns):
                 if form.chart is None:
                     gram[q] = G
