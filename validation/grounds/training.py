@@ -7,7 +7,7 @@ from refkan import truth
 from refkan.training import adaptivity
 from refkan.training.adaptivity import minimize_adaptive
 from refkan.training.adaptivity.bisection import Mark, bisect
-from refkan.training.adaptivity.error_indicators.indicators import layer_states
+from refkan.training.adaptivity.indicators import layer_states
 from refkan.training.adaptivity.refits import refit_layer
 from refkan.training.multilevel import Stage
 from refkan.training.recipes import ordinary_setup

@@ -22,8 +22,7 @@ from refkan.claims import Verdict, judge
 from refkan.claims.running.kept_parts import Resume, run_task
 from refkan.training.adaptivity import Refinement, Situation, Strategy
 from refkan.training.adaptivity.bisection import bisect, mark_layer, may_be_cut
-from refkan.training.adaptivity.error_indicators.indicators import residual_shares
-from refkan.training.adaptivity.error_indicators.residual_points import squared_residuals
+from refkan.training.adaptivity.indicators import residual_shares, squared_residuals
 from validation.knots.adaptive_runs import LINE, PLANE, Setting, cached, final, refine
 from validation.statements import Progress, answers
 

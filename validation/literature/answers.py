@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.networks import Network
-from refkan.training.adaptivity.error_indicators.indicators import LayerState, layer_states
+from refkan.training.adaptivity.indicators import LayerState, layer_states
 from refkan.training.adaptivity.refits import refit_layer
 
 

@@ -3,7 +3,7 @@ r"""Adaptive refinement: error indicators, marking, exact bisection, and the ref
 from refkan.training.adaptivity.adaptive_minimization import minimize_adaptive
 from refkan.training.adaptivity.adaptive_results import AdaptiveHistory, AdaptiveResult, Round
 from refkan.training.adaptivity.cut_networks import Cut, Fixed, Freed, in_turn, with_random_knots
-from refkan.training.adaptivity.error_indicators.residual_points import sampled
+from refkan.training.adaptivity.indicators import sampled
 from refkan.training.adaptivity.strategies import STRATEGIES, Refinement, Situation, Strategy
 from refkan.training.multilevel.stages import NetworkChange, Refined
 

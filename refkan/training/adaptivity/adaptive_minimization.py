@@ -1,26 +1,102 @@
-r"""`minimize_adaptive`: train, see where the error is, refine there, train again."""
+r"""`minimize_adaptive`: train, see where the error is, refine there, train again; and when that ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from os import PathLike
+from time import process_time
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base import FloatArray, Natural, Share, check_annotated
-from refkan.base.arguments import as_vector, check_choice, check_count, check_type, real
+from refkan.base import Checked, FloatArray, Natural, NonNegative, Share, check_annotated
+from refkan.base.arguments import (
+    as_vector,
+    check_below_one,
+    check_choice,
+    check_count,
+    check_positive,
+    check_type,
+    real,
+)
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult, Round
-from refkan.training.adaptivity.adaptive_training import Limits, Measure, Training
-from refkan.training.adaptivity.error_indicators.indicators import check_layers, layer_states
-from refkan.training.adaptivity.error_indicators.residual_points import points_of
-from refkan.training.adaptivity.strategies import STRATEGIES, Situation, Strategy
+from refkan.training.adaptivity.indicators import check_layers, layer_states, points_of
+from refkan.training.adaptivity.strategies import STRATEGIES, Refinement, Situation, Strategy, cost_of_interval
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
-from refkan.training.multilevel.trainings import Trainer, as_store
-from refkan.training.optimizers.results import Report, report_of
+from refkan.training.multilevel.levels import on_network, require_unchanged
+from refkan.training.multilevel.multilevel_results import interval_weight
+from refkan.training.multilevel.trainings import Trainer, as_store, train
+from refkan.training.optimizers.results import Report, report_of, staged
+
+Measure = Callable[[Network, FloatArray], float]
+
+
+@dataclass(frozen=True)
+class Limits(Checked):
+    """The stopping rules.
+
+    Attributes
+    ----------
+    tolerance : float
+        The value to reach.
+    max_params : int or None
+    max_rounds : int
+        Refinements.
+    patience : int
+        Rounds in a row that may pass without improvement.
+    least_gain : float
+        Share by which the value must fall to count as improved.
+    """
+
+    tolerance: NonNegative = 0.0
+    max_params: Natural | None = None
+    max_rounds: Natural = 1
+    patience: Natural = 1
+    least_gain: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_below_one("least_gain", check_positive("least_gain", self.least_gain))
+
+    def require_room(self, net: Network, layers: Sequence[int], doubling: bool) -> None:
+        """Raise ValueError if max_params allows no refinement of the network at all.
+
+        With `doubling` every interval of the layers is cut, else one of a layer.
+        """
+        if self.max_params is None:
+            return
+        costs = [cost_of_interval(net.layers[k]) for k in layers]
+        least = min(costs)
+        if doubling:
+            factors = [2 if k in layers else 1 for k in range(len(net.layers))]
+            least = net.refine(factors).n_params - net.n_params
+        if net.n_params + least > self.max_params:
+            raise ValueError(
+                f"max_params must allow a refinement: at least {net.n_params + least} for a network of "
+                f"{net.n_params} parameters, of which the smallest refinement adds {least}; got {self.max_params}"
+            )
+
+    def room(self, net: Network) -> int | None:
+        """How many parameters may be added."""
+        return None if self.max_params is None else self.max_params - net.n_params
+
+    def ending(self, rounds: Sequence[Round]) -> str:
+        """Return why the training ends after these rounds, empty if it goes on."""
+        last = rounds[-1]
+        if last.value <= self.tolerance:
+            return f"converged: value {last.value:.3g} <= tolerance {self.tolerance:.3g}"
+        if len(rounds) > self.patience:
+            before = min(r.value for r in rounds[: -self.patience])
+            since = min(r.value for r in rounds[-self.patience :])
+            if since > (1.0 - self.least_gain) * before:
+                return f"no improvement by {self.least_gain:g} of the value in {self.patience} rounds"
+        if last.index >= self.max_rounds:
+            return f"{self.max_rounds} rounds done"
+        return ""
 
 
 def minimize_adaptive(
@@ -147,10 +223,63 @@ def minimize_adaptive(
     start = real("theta", as_vector("theta", theta, net.n_params)).copy()
     limits.require_room(net, chosen, doubling=strategy == "uniform")
     require_data(net, start, points)
-    request = Situation(problem, start, chosen, fraction, bool(per_input), least_samples, None)
     way = strategy if isinstance(strategy, Strategy) else STRATEGIES[strategy]
     steps, store = check_count("steps", steps), as_store(checkpoints)
-    return Training(request, way, limits, method, steps, options, measure, report, store).run(callback)
+    rounds: list[Round] = []
+
+    def train_round(refinement: Refinement, refining: float, change: float) -> Round:
+        """Train, or take the stored result."""
+        net, index = refinement.network, len(rounds)
+        on, costs = on_network(problem, net), {"refining": refining}
+        told = staged(report, f"round {index}, {net.n_params} parameters")
+        trained = train(on, refinement.theta, method, steps, options, store, told, costs=lambda: costs)
+        result, refining = trained.result, trained.costs["refining"]
+        before = rounds[-1] if rounds else None
+        return Round(
+            index=index,
+            network=net,
+            theta=result.theta,
+            value=result.value,
+            start_value=float(result.history.value[0]),
+            change=change,
+            seconds=trained.seconds + refining + (before.seconds if before else 0.0),
+            refining=refining,
+            evaluations=result.n_evaluations + (before.evaluations if before else 0),
+            work=result.n_evaluations * interval_weight(net) + (before.work if before else 0.0),
+            error=None if measure is None else float(measure(net, result.theta)),
+            training=result,
+            resumed=trained.resumed,
+        )
+
+    refinement, refining, change, message = Refinement(net, start), 0.0, 0.0, ""
+    while not message:
+        last = train_round(refinement, refining, change)
+        rounds.append(last)
+        message = limits.ending(rounds)
+        try:
+            if callback is not None:
+                callback(last)
+        except StopIteration:
+            message = message or f"stopped by the callback after round {last.index}"
+        if message:
+            break
+        on, room, began = on_network(problem, last.network), limits.room(last.network), process_time()
+        refinement = way.refine(Situation(on, last.theta, chosen, fraction, bool(per_input), least_samples, room))
+        refining, message = process_time() - began, refinement.reason
+        if not message:
+            change = change_of_function(last, refinement, points, way.exact)
+    best = min(rounds, key=lambda r: r.value)
+    on, converged = on_network(problem, best.network), message.startswith("converged")
+    return AdaptiveResult(best.network, best.theta, best.value, on, tuple(rounds), converged, message)
+
+
+def change_of_function(last: Round, refinement: Refinement, points: FloatArray, exact: bool) -> float:
+    """How much a refinement moved the function: rounding, or an error is raised, after an exact one."""
+    if exact:
+        return require_unchanged(last.network, last.theta, refinement.network, refinement.theta, points)
+    before, after = last.network(last.theta, points), refinement.network(refinement.theta, points)
+    largest = np.abs(before).max(initial=0.0)
+    return float(np.abs(after - before).max(initial=0.0) / (largest or 1.0))
 
 
 def require_data(net: Network, theta: FloatArray, points: FloatArray) -> None:

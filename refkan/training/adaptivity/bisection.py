@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from refkan.base import Checked, FloatArray, IntArray, ShortRepr
 from refkan.networks import Network
 from refkan.splines.knots import FLOOR
-from refkan.training.adaptivity.error_indicators.indicators import LayerState
+from refkan.training.adaptivity.indicators import LayerState
 
 
 def doerfler(indicators: FloatArray, fraction: float) -> IntArray:
@@ -138,7 +138,7 @@ def may_be_cut(state: LayerState, least_samples: int) -> tuple[NDArray[np.bool_]
     --------
     >>> import numpy as np, refkan as rk
     >>> from refkan.training.adaptivity.bisection import may_be_cut
-    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states
+    >>> from refkan.training.adaptivity.indicators import layer_states
     >>> state = layer_states(rk.kan([1, 1], order=2, intervals=4), np.zeros(5), np.array([[0.1], [0.2], [0.9]]))[0]
     >>> worth, possible = may_be_cut(state, least_samples=2)
     >>> worth, bool(possible.all())

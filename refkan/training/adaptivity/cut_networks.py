@@ -24,8 +24,8 @@ from refkan.networks import Network
 from refkan.networks.layers import KnotLayer, require_knots
 from refkan.splines.knots import FLOOR
 from refkan.splines.spaces import SplineSpace
-from refkan.training.adaptivity.adaptive_training import Limits
-from refkan.training.adaptivity.error_indicators.indicators import check_layers
+from refkan.training.adaptivity.adaptive_minimization import Limits
+from refkan.training.adaptivity.indicators import check_layers
 from refkan.training.adaptivity.strategies import STRATEGIES, Situation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.multilevel.levels import on_network

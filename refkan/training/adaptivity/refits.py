@@ -9,7 +9,7 @@ from refkan.networks.layers import Layer
 from refkan.splines.knots import uniform_breakpoints
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import least_squares_transfer
-from refkan.training.adaptivity.error_indicators.indicators import LayerState, jumps_of, mean_of_ends
+from refkan.training.adaptivity.indicators import LayerState, jumps_of, mean_of_ends
 
 UNIFORM_SHARE = 0.02
 """Share of uniform breakpoints that is mixed into quantiles: the default `grid_eps` of pykan 0.2.8."""
@@ -36,7 +36,7 @@ def quantile_breakpoints(state: LayerState, intervals: int) -> FloatArray:
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states
+    >>> from refkan.training.adaptivity.indicators import layer_states
     >>> from refkan.training.adaptivity.refits import quantile_breakpoints
     >>> x = np.linspace(0.0, 1.0, 101)[:, None] ** 2  # crowded on the left
     >>> quantile_breakpoints(layer_states(rk.kan([1, 1], order=2, intervals=2), np.zeros(3), x)[0], 4).round(2)
@@ -67,7 +67,7 @@ def curvature_breakpoints(state: LayerState, intervals: int) -> FloatArray:
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states
+    >>> from refkan.training.adaptivity.indicators import layer_states
     >>> from refkan.training.adaptivity.refits import curvature_breakpoints
     >>> net, theta = rk.kan([1, 1], order=2, intervals=8), np.abs(np.linspace(0.0, 1.0, 9) - 0.5)  # a kink at 1/2
     >>> state = layer_states(net, theta, np.linspace(0.0, 1.0, 50)[:, None])[0]
@@ -115,7 +115,7 @@ def refit_layer(state: LayerState, breakpoints: FloatArray) -> tuple[Layer, Floa
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states
+    >>> from refkan.training.adaptivity.indicators import layer_states
     >>> from refkan.training.adaptivity.refits import refit_layer
     >>> x = np.linspace(0.0, 1.0, 50)[:, None]
     >>> net, theta = rk.kan([1, 1], order=2, intervals=2), np.array([0.0, 1.0, 4.0])

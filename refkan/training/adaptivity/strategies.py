@@ -13,13 +13,14 @@ from refkan.base import Checked, FloatArray, KnotError, ShortRepr, as_vector, ch
 from refkan.networks import Network
 from refkan.networks.layers import Layer
 from refkan.training.adaptivity.bisection import Mark, bisect, mark_layer, may_be_cut
-from refkan.training.adaptivity.error_indicators.indicators import (
+from refkan.training.adaptivity.indicators import (
     LayerState,
     derivative_jumps,
     layer_states,
+    points_of,
     residual_shares,
+    squared_residuals,
 )
-from refkan.training.adaptivity.error_indicators.residual_points import points_of, squared_residuals
 from refkan.training.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer, uniform_rows
 
 

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
 from refkan.training.adaptivity import STRATEGIES, adaptive_minimization, minimize_adaptive, strategies
-from refkan.training.adaptivity.adaptive_training import Limits
+from refkan.training.adaptivity.adaptive_minimization import Limits
 from refkan.training.multilevel import trainings
 from refkan.training.multilevel.multilevel_results import interval_weight
 from tests.training.adaptivity.adaptive_problems import LM, STEP, VP, one_dimensional, step, two_layers

@@ -13,8 +13,7 @@ import refkan as rk
 from refkan.splines.knots import FLOOR
 from refkan.training.adaptivity import Cut
 from refkan.training.adaptivity.bisection import doerfler, mark_layer, may_be_cut
-from refkan.training.adaptivity.error_indicators.indicators import derivative_jumps, layer_states, residual_shares
-from refkan.training.adaptivity.error_indicators.residual_points import squared_residuals
+from refkan.training.adaptivity.indicators import derivative_jumps, layer_states, residual_shares, squared_residuals
 from refkan.training.losses import Collocation, Side, Term, prescribed
 from tests.shared.factories import NetworkCase, name, samples
 from tests.shared.refusals import refused

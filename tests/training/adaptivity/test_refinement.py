@@ -8,7 +8,7 @@ import refkan as rk
 from refkan.splines.knots import FLOOR
 from refkan.training.adaptivity import Cut, Fixed, Freed, Refined, in_turn, with_random_knots
 from refkan.training.adaptivity.bisection import Mark, bisect
-from refkan.training.adaptivity.error_indicators.indicators import layer_states
+from refkan.training.adaptivity.indicators import layer_states
 from refkan.training.adaptivity.refits import UNIFORM_SHARE, curvature_breakpoints, quantile_breakpoints, refit_layer
 from refkan.training.multilevel.levels import require_unchanged
 from tests.networks.refinement.trained_networks import assert_same_function

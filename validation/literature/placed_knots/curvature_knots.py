@@ -35,7 +35,7 @@ import refkan as rk
 from refkan.claims import Beside, Cell, Choice, Estimate, Factor, Grid, Verdict, estimate
 from refkan.claims.cells import Found, numbers, seeds_of
 from refkan.claims.experiments import written
-from refkan.training.adaptivity.error_indicators.indicators import LayerState
+from refkan.training.adaptivity.indicators import LayerState
 from validation.literature.answers import refitted
 from validation.literature.placed_knots.curvature_targets import GRIDS, GROUPS
 from validation.statements import ByCells, Cells, on_grid, ratios, raw, times

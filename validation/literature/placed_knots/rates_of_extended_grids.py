@@ -42,7 +42,7 @@ from refkan.claims import Beside, Cell, Choice, Factor, Grid, Reading, Readings,
 from refkan.claims.cells import Found, records, seeds_of
 from refkan.claims.experiments import written
 from refkan.splines.knots import uniform_breakpoints
-from refkan.training.adaptivity.error_indicators.indicators import LayerState
+from refkan.training.adaptivity.indicators import LayerState
 from validation.literature.answers import refitted
 from validation.statements import on_grid, raw
 

@@ -1,22 +1,27 @@
 r"""Error indicators for each knot interval of a layer: where the residual falls, and where derivatives jump.
 
-What indicators see of a layer: its inputs on the data, its spline spaces, and how much its outputs matter.
+What indicators see: of a layer its inputs on the data, its spline spaces, and how much its outputs matter; of a
+problem its points and the squared residual at each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, ShortRepr, check_count
+from refkan.base import FloatArray, IntArray, ShortRepr, as_samples, check_count, check_function, check_type, numbers
 from refkan.networks import Network
 from refkan.networks.layers import KnotLayer, require_knots
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace
+from refkan.training.losses import Collocation, LeastSquares
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
+from refkan.training.multilevel.levels import samples_of
 
 
 def check_layers(net: Network, layers: Sequence[int] | None) -> tuple[int, ...]:
@@ -53,7 +58,7 @@ class LayerState(ShortRepr):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states
+    >>> from refkan.training.adaptivity.indicators import layer_states
     >>> net = rk.kan([1, 1], order=2, intervals=4)
     >>> state = layer_states(net, np.zeros(5), np.array([[0.1], [0.2], [0.9]]))[0]
     >>> state.intervals_of_samples().ravel(), state.sum_over_intervals(np.ones(3))
@@ -97,7 +102,7 @@ def layer_states(net: Network, theta: FloatArray, x: FloatArray) -> dict[int, La
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states
+    >>> from refkan.training.adaptivity.indicators import layer_states
     >>> x = np.random.default_rng(0).uniform(size=(9, 2))
     >>> net, theta = rk.kan([2, 3, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
     >>> {k: (state.z.shape, state.sensitivity.shape) for k, state in layer_states(net, theta, x).items()}
@@ -143,7 +148,7 @@ def residual_shares(state: LayerState, squares: FloatArray) -> FloatArray:
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity.error_indicators.indicators import layer_states, residual_shares
+    >>> from refkan.training.adaptivity.indicators import layer_states, residual_shares
     >>> x = np.array([[0.1], [0.4], [0.9]])
     >>> state = layer_states(rk.kan([1, 1], order=2, intervals=2), np.zeros(3), x)[0]
     >>> residual_shares(state, np.array([1.0, 2.0, 5.0]))
@@ -170,7 +175,7 @@ def derivative_jumps(state: LayerState) -> FloatArray:
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity.error_indicators.indicators import derivative_jumps, layer_states
+    >>> from refkan.training.adaptivity.indicators import derivative_jumps, layer_states
     >>> net, theta = rk.kan([1, 1], order=2, intervals=4), np.abs(np.linspace(0.0, 1.0, 5) - 0.5)  # a kink at 1/2
     >>> eta = derivative_jumps(layer_states(net, theta, np.linspace(0.0, 1.0, 40)[:, None])[0])
     >>> eta[0] > 0.01 * eta.max()
@@ -208,3 +213,79 @@ def mean_of_ends(jumps: FloatArray) -> FloatArray:
     """Mean (n,) over the ends of each interval of what (n-1,) interior breakpoints have."""
     padded = np.concatenate([jumps[:1], jumps, jumps[-1:]])
     return 0.5 * (padded[:-1] + padded[1:])
+
+
+def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: Any = None) -> LeastSquares:
+    """Return the least-squares problem of a network on the values of a target function at samples.
+
+    Parameters
+    ----------
+    net : Network
+    target : callable
+        x (N, P) -> (N, Q) or, for one output, (N,).
+    x : array (N, P)
+    weights : array (N,), optional
+
+    Raises
+    ------
+    ValueError
+        If the target's values have another shape, or are not finite: the first such point is named.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity import sampled
+    >>> problem = sampled(rk.kan([1, 1], order=2, intervals=2), lambda x: x > 0.5, [[0.25], [0.75]])
+    >>> problem.y.ravel()
+    array([0., 1.])
+    """
+    check_type("net", net, Network)
+    check_function("target", target, 1)
+    x = as_samples("x", x, net.widths[0])
+    y = numbers("target", target(x))
+    n_samples, n_outputs = x.shape[0], net.widths[-1]
+    if y.shape == (n_samples,) and n_outputs == 1:
+        y = y[:, None]
+    if y.shape != (n_samples, n_outputs):
+        raise ValueError(f"target must return values of shape ({n_samples}, {n_outputs}); got {y.shape}")
+    bad = np.argwhere(~np.isfinite(y))
+    if bad.size:
+        s, q = map(int, bad[0])
+        at = ", ".join(f"{value:.17g}" for value in x[s])
+        raise ValueError(
+            f"target must be finite; got {y[s, q]} for output {q} at x[{s}] = ({at}) "
+            f"({len(bad)} of {y.size} values are not finite)"
+        )
+    return LeastSquares(net, x, y, weights)
+
+
+def points_of(problem: Any) -> FloatArray:
+    """Return the samples of least squares, or the points of all terms of a collocation problem, (N, d_0)."""
+    if not isinstance(problem, LeastSquares | Collocation):
+        raise TypeError(f"problem must be LeastSquares or Collocation; got {type(problem).__name__}")
+    return samples_of(problem)
+
+
+def squared_residuals(problem: Any, theta: FloatArray) -> FloatArray:
+    """Return the squared residual at each point of `points_of`, with weights; they sum to twice the value.
+
+    Both sides of a two-sided condition of a collocation problem carry half of its residual each.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
+    >>> from refkan.training.adaptivity.indicators import squared_residuals
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.0], [1.0]], [[1.0], [2.0]])
+    >>> squared_residuals(problem, np.zeros(3)), 2 * problem.value(np.zeros(3))
+    (array([0.5, 2. ]), 2.5)
+    """
+    refuse_what_is_no_loss("problem", problem, "misfit")
+    if isinstance(problem, Collocation):
+        residuals, parts = problem.misfit(theta), []
+        for term in problem.terms:
+            carried = np.sum((term.factors[:, None] * residuals[term.name]) ** 2, axis=1)
+            parts += [carried / len(term.sides)] * len(term.sides)
+        return np.concatenate(parts)
+    e = problem.misfit(theta)
+    weights = 1.0 if problem.weights is None else problem.weights
+    return weights * np.sum(e * e, axis=1) / e.shape[0]

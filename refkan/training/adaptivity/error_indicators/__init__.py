@@ -1,1 +1,0 @@
-"""Error indicators for knot intervals, and the marking of those to refine."""
