@@ -12,7 +12,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, ShortRepr, as_samples, as_vector, check_count, real
 from refkan.networks.composition import Composition
 from refkan.networks.layers import KnotLayer, Layer, require_knots
-from refkan.networks.start import Startable
+from refkan.networks.same_function import SameFunction
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.splines import relu_powers
 from refkan.splines.spaces import SplineSpace
@@ -98,7 +98,7 @@ def _in_powers(layer: KnotLayer, space: SplineSpace, w: FloatArray) -> PPoly:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Inspectable(Startable):
+class Inspectable(SameFunction):
     """A network that can be looked into; parameters and errors as for `Network`, which adds values and derivatives."""
 
     def freeze(self, theta: Any) -> Self:

@@ -15,8 +15,7 @@ from refkan.base import Array, FloatArray, ShortRepr, check_annotated
 from refkan.base.arguments import as_array, as_samples, as_shape, as_vector, check_count, check_flag, real
 from refkan.networks.composition import Composition
 from refkan.networks.sweeps.far_values import require_numbers
-from refkan.networks.sweeps.sample_blocks import BlockedSweep
-from refkan.networks.sweeps.seeds import Seeds
+from refkan.networks.sweeps.sample_blocks import BlockedSweep, Seeds
 
 
 @dataclass(frozen=True, eq=False)

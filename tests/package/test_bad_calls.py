@@ -53,7 +53,7 @@ NOT_CALLED_BY_USERS = {
     r"conformance\.(adapters\.adapter\.Capabilities|cases\.backend_frames\.Frame(\..*)?)": "what is wrong with them becomes findings",
     r"interop\.((from|to)_(efficient_kan|jaxkan|pykan)|state_of|as_torch|as_jax)": "need other libraries; tested with them",
     r"estimators\..*": "held to the checks of scikit-learn",
-    r"training\.problems\.allen_cahn\.(reference|convergence)": "take seconds",
+    r"training\.problems\.allen_cahn\.reference": "take seconds",
     r"conformance\.(pytest_suite|parametrize_with_cases)": "take seconds",
 }  # fmt: skip
 """Patterns of names after ``refkan.``, with the reason why their arguments are not looked at here."""

@@ -138,7 +138,7 @@ def test_no_module_holds_the_lock_of_the_standard_library():
 
 X = np.random.default_rng(0).uniform(size=(40, 2))
 
-INTERNAL = re.compile(r"refkan\.(conformance|kernels|networks\.sweeps|training\.losses\.pieces_of_terms)")
+INTERNAL = re.compile(r"refkan\.(conformance|kernels|networks\.sweeps|training\.losses\.terms_on_networks)")
 """Modules whose classes nobody outside meets."""
 
 

@@ -25,6 +25,7 @@ from refkan.networks.hessians.jacobians import chunk_bytes, jacobian_chunks
 from refkan.networks.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
 from refkan.networks.hessians.points import Points
 from refkan.networks.hessians.sparse_accumulation import RawMatrix, choose_path
+from refkan.networks.layers import LocalForm
 
 PATHS = ("auto", "dense", "sparse")
 
@@ -94,7 +95,8 @@ def gauss_newton(
     check_annotated(gauss_newton, locals())
     points = Points.check(net, theta, x, weights)
     check_choice("path", path, PATHS)
-    raw = RawMatrix(points.forms, points.n_samples) if path != "dense" and has_sums(points) else None
+    forms = forms_to_sum(points)
+    raw = None if forms is None or path == "dense" else RawMatrix(forms, points.n_samples)
     if raw is None and path == "sparse":
         raise ValueError(
             "path='sparse' needs fixed knots, and B-splines before maps that take statistics; got a network without: "
@@ -151,13 +153,13 @@ def gauss_newton_blocks(
     return tuple(H[where, where].copy() for where in net.slices)
 
 
-def has_sums(points: Points) -> bool:
-    """Whether sums over local functions can be had: of fixed knots, and B-splines before maps that take statistics.
+def forms_to_sum(points: Points) -> list[LocalForm] | None:
+    """Local forms of the layers, whose sums make the matrix; None unless maps that take statistics follow B-splines.
 
-    ReLU powers before such maps have a J_f and E S so much larger than J that sums would lose eps (|J_f|/|J|)^2.
+    ReLU powers before such maps have a J_f and E S so much larger than J that sums would lose eps (|J_f|/|J|)^2. None
+    where knots are free as well.
     """
-    mapped = all(points.net.layers[k].sums_to_one for k in points.net.statistics_maps)
-    return points.forms is not None and mapped
+    return points.forms if all(points.net.layers[k].sums_to_one for k in points.net.statistics_maps) else None
 
 
 def parameters_for_constants(points: Points) -> sp.csr_array | None:

@@ -18,7 +18,7 @@ from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.hessians.points import Points, check_targets, require_finite
 from refkan.networks.network import ValueSweep
-from refkan.networks.sweeps.second_sweep import Cotangents, cotangents, pull_back_tangent
+from refkan.networks.sweeps.statistics_sweep import Cotangents, cotangents, pull_back_tangent
 
 CHUNK = 16384
 """Samples that a product carries at once: bounds its memory."""

@@ -9,9 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from refkan.base import Array, FloatArray, ShortRepr, as_array, as_samples, as_vector, check_choice, lazy
-from refkan.networks.layers.functions import Declared
+from refkan.networks.layers.functions import Declared, ParameterBlocks
 from refkan.networks.layers.linearization import Linearization
-from refkan.networks.layers.parameters import ParameterBlocks
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.sums.channels import Channels
 

@@ -17,8 +17,7 @@ import math
 import numpy as np
 
 from refkan.base import Array, FloatArray, as_array, as_shape, as_vector, check_target
-from refkan.networks.layers.functions import Declared, Features, Functions, LocalForm, Motion
-from refkan.networks.layers.parameters import ParameterBlocks
+from refkan.networks.layers.functions import Declared, Features, Functions, LocalForm, Motion, ParameterBlocks
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.pointwise import PointwiseJet
 from refkan.splines.sums.sums import FunctionSums

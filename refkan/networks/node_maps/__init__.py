@@ -22,9 +22,8 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.base import check_annotated
+from refkan.networks.node_maps.kinds import KAPPA, MARGIN, AffineMap, MeanStdMap, MinMaxMap, SigmoidMap, Unmapped
 from refkan.networks.node_maps.node_map import NodeMap, StatisticsMap
-from refkan.networks.node_maps.pointwise_maps import MARGIN, AffineMap, SigmoidMap, Unmapped
-from refkan.networks.node_maps.statistics_maps import KAPPA, MeanStdMap, MinMaxMap
 
 NODE_MAPS: dict[str, NodeMap] = {
     node_map.name: node_map for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())

@@ -17,9 +17,8 @@ from refkan.networks.hessians.memory import chunk_size, mirror, require_memory
 from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.sample_blocks import block_slices
 from refkan.networks.sweeps.statistics_sweep import Statistics, add_constants
-from refkan.training.losses.continuity import warn_of_activations, warn_of_ends
-from refkan.training.losses.pieces_of_terms import Piece, Pulled
 from refkan.training.losses.terms import Term
+from refkan.training.losses.terms_on_networks import Piece, Pulled, warn_of_activations, warn_of_ends
 
 
 @dataclass(frozen=True, eq=False)

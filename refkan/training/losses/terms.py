@@ -11,7 +11,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, Natural, ShortRepr, check_annotated, lazy
 from refkan.base.arguments import as_array, check_function, check_positive, check_type, real
 from refkan.checks import jacobian_check
-from refkan.networks.sweeps.seeds import Seeds
+from refkan.networks.sweeps.sample_blocks import Seeds
 from refkan.training.losses.attention import Attention
 
 SANE = 1e100

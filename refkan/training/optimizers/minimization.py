@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from refkan.base import as_annotated, as_array, check_annotated, check_choice, real
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
-from refkan.training.optimizers.first_order import adam, gradient_descent
 from refkan.training.optimizers.geometry import Geometry
+from refkan.training.optimizers.gradient_methods import adam, gradient_descent, self_scaled_broyden
 from refkan.training.optimizers.lbfgs import lbfgs, lbfgs_fixed_step
 from refkan.training.optimizers.results import Report, Result, note, report_of
 from refkan.training.optimizers.run import Callback, Ending, Halt, Problem, ResidualProblem, Run
@@ -21,7 +21,6 @@ from refkan.training.optimizers.run_files import RunFile
 from refkan.training.optimizers.second_order.damped_gauss_newton import gauss_newton, natural_gradient
 from refkan.training.optimizers.second_order.levenberg_marquardt import levenberg_marquardt
 from refkan.training.optimizers.second_order.variable_projection import variable_projection
-from refkan.training.optimizers.self_scaled import self_scaled_broyden
 
 METHODS: dict[str, Callable[..., Ending]] = {
     "gd": gradient_descent,

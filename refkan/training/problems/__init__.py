@@ -23,8 +23,7 @@ array([[ True]])
 
 from refkan.training.problems import allen_cahn, burgers, manufactured, poisson
 from refkan.training.problems.formulas import FORMULAS, SPECIAL_FUNCTIONS, SUPERPOSITIONS
-from refkan.training.problems.regression import REGRESSION, ROTATION, VARYING, regression_target
-from refkan.training.problems.targets import Target, by_id
+from refkan.training.problems.regression import REGRESSION, ROTATION, VARYING, Target, by_id, regression_target
 
 TARGETS = by_id(REGRESSION, VARYING, SUPERPOSITIONS, FORMULAS, SPECIAL_FUNCTIONS)
 """All targets by name."""

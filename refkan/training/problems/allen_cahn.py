@@ -14,7 +14,7 @@ diffusion has rounded the kink. Therefore u = v + w, where
 
     w(x, t) = -exp(-10 t) h(x, nu t)
 
-takes the kink along: h is x^2 under the heat equation (`heat_kink`), and -10 = 5 (1 - 3 u^2) is
+takes the kink along: h is x^2 under the heat equation (`spread_square`), and -10 = 5 (1 - 3 u^2) is
 the rate of the reaction linearised about u(1, 0) = -1. The rest solves v_t = nu v_xx + 5 (u - u^3) + 10 w, and its
 coefficients start like k^-4. Modes up to K are kept. The cubic term is formed at 2K + 1 points: products of three such
 series alias into mode K alone; w, which has all modes, aliases everywhere, within the errors stated below. The system
@@ -23,24 +23,76 @@ of ordinary differential equations is solved by the Runge-Kutta method of order 
 Measured, largest difference from K = 2048 over all x and t: 8e-9 for K = 512, 6e-10 for K = 1024. At t = 0 the error is
 that of the truncation, third order in K; from t = 0.1 on the series converges faster than any power, once K resolves
 the two fronts near x = +-1/2 (K = 256: 6e-6 at t = 1).
+
+x^2 on [-1, 1] with period 2 has a jump of -4 in its slope at every odd integer, so that its second derivative is
+2 - 4 sum_j delta(x - 2j - 1). The solution of h_s = h_xx with h(x, 0) = x^2 is therefore
+
+::
+
+    h(x, s) = x^2 + 2 s - 4 sum_j I(|x - 2j - 1|, s),
+    I(d, s) = int_0^s exp(-d^2/(4 r)) / sqrt(4 pi r) dr = sqrt(s/pi) exp(-q^2) - (d/2) erfc(q),   q = d/(2 sqrt(s))
+
+A solver that subtracts a multiple of h is left with a function that is smoother by two orders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.fft import dct
+from scipy.special import erfc
 
 from refkan.base import Array, ConvergenceError, FloatArray, ShortRepr
-from refkan.base.arguments import as_array, as_samples, check_count, check_positive, real
-from refkan.training.problems.heat_kink import LONGEST, spread_square, square_coefficients
+from refkan.base.arguments import as_samples, check_count, check_positive, real
 
 if TYPE_CHECKING:
     from scipy.integrate import OdeSolution
+
+
+LONGEST = 0.05
+"""Largest s for which the images nearest to [-1, 1], at -3, -1, 1, 3, are enough: erfc(3/(2 sqrt(s))) < 3e-21."""
+
+VANISHED = 27.5
+"""q from which exp(-q^2) and erfc(q) are 0 in float64: images so far away, for small s all but one, add nothing."""
+
+
+def spread_square(x: Array, s: Array | float) -> FloatArray:
+    """The function h(x, s) for |x| <= 1 and 0 <= s <= LONGEST; x and s broadcast.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spread_square(np.array([0.5, 1.0]), 0.0)
+    array([0.25, 1.  ])
+    >>> float(spread_square(np.array(1.0), 0.01).round(6))  # 1 + 2 s - 4 sqrt(s/pi)
+    0.794324
+    """
+    distance, root = np.abs(x), np.sqrt(s)
+    total = x**2 + 2 * np.asarray(s)
+    for d in (1 - distance, 1 + distance, 3 - distance, 3 + distance):
+        if not np.any(d < VANISHED * 2 * root):
+            continue
+        # q is infinite at s = 0, and 0/0 on the image itself, where the limit of I is 0 whatever q is.
+        q = np.divide(d, 2 * root, out=np.full(np.broadcast(d, root).shape, np.inf), where=root > 0)
+        total = total - 4 * (root / np.sqrt(np.pi) * np.exp(-(q**2)) - d / 2 * erfc(q))
+    return total
+
+
+def square_coefficients(modes: int) -> FloatArray:
+    """Coefficients of x^2 = sum_k m_k cos(k pi x) on [-1, 1], k = 0..modes.
+
+    m_0 = 1/3 and m_k = 4 (-1)^k / (k pi)^2; they fall like k^-2, as those of every function with a kink.
+
+    Examples
+    --------
+    >>> square_coefficients(2).round(6)
+    array([ 0.333333, -0.405285,  0.101321])
+    """
+    k = np.arange(1, modes + 1)
+    return np.concatenate([[1 / 3], 4 * (-1.0) ** k / (np.pi * k) ** 2])
+
 
 DOMAIN = ((-1.0, 1.0), (0.0, 1.0))
 """Ranges of x and t."""
@@ -146,7 +198,7 @@ def reference(modes: int = MODES, tolerance: float = 1e-8, diffusion: float = DI
     """
     count = check_count("modes", modes, 16)
     limit, nu = check_positive("tolerance", tolerance), _checked_diffusion(diffusion)
-    points = comparison_points()
+    points = _comparison_points()
     # The coarser solution takes longer steps as well, so that the difference speaks of time and of space.
     fine, coarse = _solve(count, nu), _solve(count // 2, nu, coarsening=1.5)
     differences = np.abs(_evaluate(fine, points, nu) - _evaluate(coarse, points, nu))
@@ -159,42 +211,8 @@ def reference(modes: int = MODES, tolerance: float = 1e-8, diffusion: float = DI
     return Reference(count, float(differences[worst]), nu, fine)
 
 
-def convergence(modes: Sequence[int], times: Sequence[float], diffusion: float = DIFFUSION) -> FloatArray:
-    """Return the largest differences over x between solutions with successive numbers of modes, at given times.
-
-    Returns
-    -------
-    array (len(modes) - 1, len(times))
-        Row i compares modes[i] with modes[i + 1]. The observed order between two rows is the logarithm of their ratio
-        over that of the numbers of modes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from refkan.training.problems.allen_cahn import convergence
-    >>> early = convergence([64, 128, 256], [0.0])[:, 0]
-    >>> bool(abs(np.log2(early[0] / early[1]) - 3) < 0.1)  # the truncation of coefficients k^-4
-    True
-    """
-    t, nu = real("times", as_array("times", times, ndim=1)), _checked_diffusion(diffusion)
-    _check_times("times", t)
-    counts = [check_count(f"modes[{i}]", K, 8) for i, K in enumerate(modes)]
-    x = np.unique(comparison_points()[:, 0])
-    points = np.stack(np.meshgrid(x, t), axis=-1).reshape(-1, 2)
-    values = [_evaluate(_solve(K, nu), points, nu).reshape(t.size, x.size) for K in counts]
-    return np.array([np.abs(b - a).max(axis=1) for a, b in pairwise(values)]).reshape(-1, t.size)
-
-
-def comparison_points() -> FloatArray:
-    """Return points (x, t) at which two solutions are compared: x is dense near the kink at 1, t near 0.
-
-    Examples
-    --------
-    >>> from refkan.training.problems.allen_cahn import comparison_points
-    >>> points = comparison_points()
-    >>> points.shape, float(points.max())
-    ((5746, 2), 1.0)
-    """
+def _comparison_points() -> FloatArray:
+    """Points (x, t) at which two solutions are compared: x is dense near the kink at 1, t near 0."""
     x = np.concatenate([np.linspace(0.0, 1.0, 201), 1 - np.logspace(-4, -2.5, 20)])
     t = np.concatenate([[0.0], np.logspace(-6, 0, 25)])
     return np.stack(np.meshgrid(x, t), axis=-1).reshape(-1, 2)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from refkan.base import Array, FloatArray, real
-from refkan.training.problems.targets import Target
+from refkan.training.problems.regression import Target
 
 
 def normal(x: Array) -> Array:

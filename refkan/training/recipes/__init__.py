@@ -14,7 +14,6 @@ Examples
 (2, 20, 20, 1)
 """
 
-from refkan.training.recipes.minibatches import Minibatches
 from refkan.training.recipes.records import input_effects
 from refkan.training.recipes.schedules import Cyclic, Decaying, Ramped
 from refkan.training.recipes.setups.named import (
@@ -29,7 +28,7 @@ from refkan.training.recipes.setups.own_data import own_data
 from refkan.training.recipes.setups.setups import Setup, Shape
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_setup, burgers_setup
 from refkan.training.recipes.starts import train_starts
-from refkan.training.recipes.trainers import Attended, Redrawn
+from refkan.training.recipes.trainers import Attended, Minibatches, Redrawn
 
 __all__ = [
     "ORDINARY",

@@ -10,7 +10,7 @@ import refkan as rk
 from refkan.base.errors import DiscontinuousLossWarning
 from refkan.checks import gradient_check
 from refkan.training.losses import Collocation, Side, Term, prescribed
-from refkan.training.losses.continuity import activations_on_ends
+from refkan.training.losses.terms_on_networks import activations_on_ends
 from refkan.training.multilevel import Hierarchy
 from refkan.training.recipes import PROBLEMS, Attended, Minibatches, Redrawn, setup_named
 

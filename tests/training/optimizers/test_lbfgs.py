@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from refkan.training.optimizers import minimize, self_scaled
+from refkan.training.optimizers import gradient_methods, minimize
+from refkan.training.optimizers.gradient_methods import UPDATES, updated
 from refkan.training.optimizers.lbfgs import CorrectionPairs
-from refkan.training.optimizers.self_scaled import UPDATES, updated
 from tests.shared.factories import EPS
 from tests.shared.refusals import refusals, refused
 from tests.shared.spoiling import spoilt
@@ -162,7 +162,9 @@ def test_the_secant_equation_and_definiteness(update, scale, seed):
     np.testing.assert_allclose(new, new.T, rtol=0, atol=1e-13 * np.abs(new).max())
     assert np.linalg.eigvalsh(new)[0] > 0.0
     # Sabotage: the term that makes it so.
-    other = spoilt(self_scaled, "+ np.outer(s, s) / ys", "+ 2 * np.outer(s, s) / ys").updated(H, s, y, None, update)
+    other = spoilt(gradient_methods, "+ np.outer(s, s) / ys", "+ 2 * np.outer(s, s) / ys").updated(
+        H, s, y, None, update
+    )
     assert np.abs(other @ y - s).max() > 0.1 * np.abs(s).max()
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import integrate
 
 import refkan as rk
-from refkan.training.problems import TARGETS, formulas, regression, targets
+from refkan.training.problems import TARGETS, formulas, regression
 from tests.shared.refusals import refusals, refused
 from tests.shared.spoiling import spoilt
 
@@ -198,7 +198,9 @@ def test_the_lists_are_as_wide_as_asked():
     assert {target.dimension for target in formulas.SUPERPOSITIONS} == {2, 4, 6, 10}
     assert len(formulas.SPECIAL_FUNCTIONS) >= 5
     assert {"smooth", "kink", "step", "steep", "front"} <= {target.id for target in regression.VARYING}
-    refused(lambda: targets.by_id(regression.VARYING, regression.VARYING), "id must be given once; got 'smooth' twice")
+    refused(
+        lambda: regression.by_id(regression.VARYING, regression.VARYING), "id must be given once; got 'smooth' twice"
+    )
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def test_the_lists_are_as_wide_as_asked():
 )
 def test_sabotage_of_a_target_is_noticed(rng, monkeypatch, module, group, id, old, new):
     spoilt_group = getattr(spoilt(module, old, new), group)
-    monkeypatch.setitem(TARGETS, id, targets.by_id(spoilt_group)[id])
+    monkeypatch.setitem(TARGETS, id, regression.by_id(spoilt_group)[id])
     with pytest.raises(AssertionError):
         test_values_are_those_of_the_scalar_formula(rng, id)
 

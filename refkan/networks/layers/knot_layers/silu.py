@@ -12,11 +12,10 @@ import scipy.sparse as sp
 
 from refkan.base import Array, FloatArray, IntArray, check_annotated, check_target, check_type
 from refkan.networks.layers.activations import ACTIVATIONS
-from refkan.networks.layers.functions import Declared, RowFunctions
+from refkan.networks.layers.functions import Declared, ParameterBlocks, RowFunctions
 from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
 from refkan.networks.layers.knot_layers.spline import SplineLayer
 from refkan.networks.layers.layer import Layer
-from refkan.networks.layers.parameters import ParameterBlocks
 from refkan.splines.spaces import SplineSpace
 
 
