@@ -103,11 +103,7 @@ def gauss_newton(
             "use path='dense'"
         )
     if path == "auto":
-        path = (
-            choose_path(points.forms, net.n_params, points.n_outputs, points.n_samples, raw)
-            if raw is not None
-            else "dense"
-        )
+        path = choose_path(forms, net.n_params, points.n_outputs, points.n_samples, raw)
     M = net.n_params
     beside = chunk_bytes(points) if raw is None or path == "dense" else _sparse_bytes(points, raw)
     require_memory(8 * M * M + beside, f"the Gauss-Newton matrix of {M} parameters", memory_limit, INSTEAD)
