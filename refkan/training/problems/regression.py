@@ -18,8 +18,8 @@ from refkan.base import (
     OutsideDomainError,
     RandomSource,
     ShortRepr,
-    as_generator,
     as_array,
+    as_generator,
     as_samples,
     as_vector,
     check_count,
@@ -27,7 +27,6 @@ from refkan.base import (
     real,
 )
 from refkan.base.arguments import check_real
-
 
 Range = tuple[float, float]
 
