@@ -19,12 +19,12 @@ from refkan.analysis.exact.certificates.certified_network import Samples, certif
 from refkan.base import FloatArray, check_count, check_positive, located
 from refkan.base.atomic_files import read_file, write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
+from refkan.claims.running.run_options import add_command
 from refkan.commands.certificate_page import page, text_of
 from refkan.commands.number_files import read_numbers
-from refkan.commands.option_values import check_file, guarded, in_words, path
+from refkan.commands.option_values import check_file, named, path
 from refkan.interop import read_model
 from refkan.interop.model_files import is_network
-from refkan.kernels.engine_option import add_engine_option
 from refkan.networks import Network, load
 
 MOST_LEAVES = 10_000_000
@@ -35,8 +35,11 @@ Named = tuple[Network, FloatArray, list[str]]
 
 def add_certify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `certify`."""
-    p = commands.add_parser(
+    p = add_command(
+        commands,
         "certify",
+        _run,
+        "fewer --leaves",
         help="what is proven about a trained network in a box: a certificate that another program checks",
         description="Prove the range of each output in a box of inputs, where it rises and falls with each input, the "
         "Lipschitz constant and, where the box is that of samples, the largest residual, the rank of the Jacobian and "
@@ -64,8 +67,6 @@ def add_certify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     p.add_argument("--json", type=path, metavar="FILE.json", help="where to write the certificate")
     p.add_argument("--html", type=path, metavar="FILE.html", help="where to write it as a page that holds it")
-    add_engine_option(p)
-    p.set_defaults(run=lambda chosen: guarded("refkan certify", lambda: _run(chosen), "fewer --leaves"))
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -96,14 +97,11 @@ def _run(chosen: argparse.Namespace) -> int:
 def _named_network(file: Path) -> Named:
     """A network in a file, its parameters, and the names of its inputs and outputs, as far as the file tells."""
     notes: dict[str, Any] = {}
-    try:
-        with located("NETWORK.npz"):
-            if is_network(file):
-                net, theta, notes = load(file, return_notes=True)
-            else:
-                net, theta = read_model(file)
-    except OSError as error:
-        raise ValueError(in_words("NETWORK.npz", error) if error.filename else f"NETWORK.npz: {error}") from error
+    with named("NETWORK.npz"), located("NETWORK.npz"):
+        if is_network(file):
+            net, theta, notes = load(file, return_notes=True)
+        else:
+            net, theta = read_model(file)
     unnamed = [f"x{p + 1}" for p in range(net.widths[0])] + [f"y{q + 1}" for q in range(net.widths[-1])]
     return net, theta, notes.get("columns") or unnamed
 

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import refkan
 from refkan.base.extras import EXTRAS, how_to_install
+from refkan.claims.running.run_options import add_command
 from refkan.kernels.engine_choice import current_engine
-from refkan.kernels.engine_option import add_engine_option
 from refkan.kernels.launch import thread_count
 
 PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "rich", "torch", "jax", "dask")
@@ -19,9 +19,7 @@ PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "
 
 def add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `info`."""
-    info = commands.add_parser("info", help="versions, threads and where compiled kernels are kept")
-    add_engine_option(info)
-    info.set_defaults(run=show_info)
+    add_command(commands, "info", show_info, "", help="versions, threads and where compiled kernels are kept")
 
 
 def show_info(chosen: argparse.Namespace) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from refkan.base import FloatArray, check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
-from refkan.commands.option_values import MOST, check_file, guarded, in_words, path
+from refkan.claims.running.run_options import add_command
+from refkan.commands.option_values import MOST, check_file, named, path
 from refkan.interop import disassemble, from_state, read_model, refined, to_state
 from refkan.interop.model_files import is_network, state_in
-from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.archives import load, save
 from refkan.networks.edge_functions import edge_values
 from refkan.networks.network import Network
@@ -68,8 +69,9 @@ def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _add(
     parts: Any, name: str, run: Any, purpose: str, more: str = "", equally_spaced: int = 0
 ) -> argparse.ArgumentParser:
-    p: argparse.ArgumentParser = parts.add_parser(
-        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}. FILE is {FILE}.{more}",
+    p = add_command(
+        parts, name, partial(_checked, run), "--samples", help=purpose,
+        description=f"{purpose[0].upper()}{purpose[1:]}. FILE is {FILE}.{more}",
         epilog="Exit code: 0; 1 if something is wrong with the model; 2 for wrong usage or a file that cannot be used; "
         "130 if interrupted.",
     )  # fmt: skip
@@ -81,22 +83,14 @@ def _add(
     )
     if not equally_spaced:
         p.add_argument("--seed", type=int, metavar="SEED", help="of the samples; default: %(default)s")
-    add_engine_option(p)
-    p.set_defaults(run=lambda chosen: _guarded(f"refkan model {name}", run, chosen))
     return p
 
 
-def _guarded(command: str, run: Any, chosen: argparse.Namespace) -> int:
-    def checked() -> int:
-        check_count("--samples", chosen.samples, 1, MOST)
-        check_count("--seed", chosen.seed)
-        try:
-            with np.errstate(all="ignore"):  # what overflows is said with the results
-                return int(run(chosen))
-        except OSError as error:
-            raise ValueError(in_words("FILE", error) if error.filename else str(error)) from error
-
-    return guarded(command, checked, "--samples")
+def _checked(run: Callable[[argparse.Namespace], int], chosen: argparse.Namespace) -> int:
+    check_count("--samples", chosen.samples, 1, MOST)
+    check_count("--seed", chosen.seed)
+    with named("FILE"), np.errstate(all="ignore"):  # what overflows is said with the results
+        return run(chosen)
 
 
 def _read(file: Path) -> Model:

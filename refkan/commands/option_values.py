@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from refkan.base import check_count
 from refkan.base.atomic_files import require_writable
-from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, refuse
-from refkan.base.long_runs.interrupts import kept_interrupts
 
 WIDEST = 100_000
 """The largest width of a layer. A layer keeps a list of its inputs: a slip of the keyboard must not fill the memory."""
@@ -50,12 +49,19 @@ def seconds(given: str) -> float:
     return number
 
 
-def check_folder(option: str, folder: Path) -> None:
-    """Raise ValueError unless files can be written into the folder, which is created if need be."""
+@contextmanager
+def named(option: str) -> Iterator[None]:
+    """Say what the system finds wrong with the file or folder of an option as a ValueError under its name."""
     try:
-        require_writable(folder)
+        yield
     except OSError as error:
         raise ValueError(in_words(option, error)) from error
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Raise ValueError unless files can be written into the folder, which is created if need be."""
+    with named(option):
+        require_writable(folder)
 
 
 def check_file(option: str, file: Path) -> None:
@@ -67,33 +73,4 @@ def check_file(option: str, file: Path) -> None:
 
 def in_words(option: str, error: OSError) -> str:
     """What the system found wrong with the file or folder of an option."""
-    return f"{option}: {error.strerror}; got {str(error.filename)!r}"
-
-
-def out_of_memory(error: MemoryError, options: str) -> str:
-    """What to do when there is too little memory for what was asked."""
-    detail = f" ({error})" if str(error) else ""
-    return f"not enough memory{detail}: ask for less by {options}"
-
-
-def kept_in(folder: Path | None, parts: str) -> str:
-    """What to say of an interrupted run: where its finished parts are, if there are any."""
-    some = folder is not None and (folder / parts).is_dir() and any((folder / parts).iterdir())
-    return f"; finished {parts} are kept in {folder / parts}" if folder is not None and some else ""
-
-
-def guarded(command: str, run: Callable[[], int], sizes: str, folder: Path | None = None, parts: str = "") -> int:
-    """Run a command; `sizes` are the options that ask for less memory, `parts` what is kept in its folder."""
-    try:
-        with kept_interrupts():
-            return run()
-    except KeyboardInterrupt:
-        return refuse(command, f"interrupted{kept_in(folder, parts)}", INTERRUPTED)
-    except (ValueError, TypeError, ImportError, OverflowError) as error:
-        return refuse(command, error)
-    except MemoryError as error:
-        return refuse(command, out_of_memory(error, sizes), FAILED)
-    except BrokenPipeError:  # whoever read the output has seen enough
-        raise
-    except (RuntimeError, OSError) as error:
-        return refuse(command, error, FAILED)
+    return f"{option}: {error.strerror}; got {str(error.filename)!r}" if error.filename else f"{option}: {error}"

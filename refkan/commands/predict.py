@@ -14,16 +14,19 @@ import numpy as np
 from refkan.base import FloatArray
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
+from refkan.claims.running.run_options import add_command
 from refkan.commands.number_files import read_numbers
-from refkan.commands.option_values import check_file, guarded, in_words, path
-from refkan.kernels.engine_option import add_engine_option
+from refkan.commands.option_values import check_file, named, path
 from refkan.networks import Network, load
 
 
 def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `predict`."""
-    p = commands.add_parser(
+    p = add_command(
+        commands,
         "predict",
+        _run,
+        "shorter files",
         help="values of a trained network at the rows of a file",
         description="Print the values of a network at the rows of a CSV file, one line each under a header. Inputs are "
         "found by the names that the network was trained with, whatever else the file holds; a file without a header "
@@ -36,15 +39,11 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     p.add_argument("rows", type=path, metavar="ROWS.csv")
     p.add_argument("--output", type=path, metavar="FILE.csv", help="where to write; default: the standard output")
-    add_engine_option(p)
-    p.set_defaults(run=lambda chosen: guarded("refkan predict", lambda: _run(chosen), "shorter files"))
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    try:
+    with named("NETWORK.npz"):
         net, theta, notes = load(chosen.network, return_notes=True)
-    except OSError as error:
-        raise ValueError(in_words("NETWORK.npz", error)) from error
     if chosen.output is not None:
         check_file("--output", chosen.output)
     names = notes.get("columns")

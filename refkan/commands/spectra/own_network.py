@@ -13,7 +13,7 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import say
 from refkan.commands.number_files import read_samples, read_weights
-from refkan.commands.option_values import in_words
+from refkan.commands.option_values import named
 from refkan.commands.spectra.study_certificates import certified, report
 from refkan.interop import read_model
 from refkan.networks import Network
@@ -36,11 +36,8 @@ def problem_in_files(chosen: argparse.Namespace) -> tuple[Network, LeastSquares,
     """
     if chosen.data is None:
         raise ValueError("--network needs --data FILE.csv, the samples: columns inputs, then outputs")
-    try:
-        with located("--network"):
-            net, theta = read_model(chosen.network)
-    except OSError as error:
-        raise ValueError(in_words("--network", error) if error.filename else f"--network: {error}") from error
+    with named("--network"), located("--network"):
+        net, theta = read_model(chosen.network)
     x, y = read_samples("--data", chosen.data, net.widths[0], net.widths[-1])
     weights = None if chosen.weights is None else read_weights("--weights", chosen.weights, len(x))
     return net, LeastSquares(net, x, y, weights), theta

@@ -22,10 +22,10 @@ from refkan.base.extras import needed
 from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
-from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, guarded, path, text
+from refkan.claims.running.run_options import add_command
+from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path, text
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report
-from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
@@ -47,8 +47,12 @@ STUDIED = {
 
 def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `spectrum`."""
-    p = commands.add_parser(
+    p = add_command(
+        commands,
         "spectrum",
+        run_spectrum,
+        "--samples, --widths, --intervals or --orders, or by a shorter --data",
+        "points",
         help="a conditioning study: spectra of networks over orders, intervals, bases, layers and seeds",
         description="Condition numbers, ranks and nullities, numerical and analytic, of all combinations of the "
         "options given, as a table; with --output also as DIR/spectrum.json and a figure, DIR/spectrum.png. With "
@@ -89,17 +93,10 @@ def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     where = p.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="N", help="processes to compute in, one thread each")
     where.add_argument("--dask", type=text, metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
-    add_engine_option(p)
-    p.set_defaults(run=run_spectrum)
 
 
 def run_spectrum(chosen: argparse.Namespace) -> int:
     """Run a conditioning study and print its table; progress goes to the standard error stream."""
-    sizes = "--samples, --widths, --intervals or --orders" if chosen.network is None else "a shorter --data"
-    return guarded("refkan spectrum", lambda: _run(chosen), sizes, chosen.output, "points")
-
-
-def _run(chosen: argparse.Namespace) -> int:
     only_with_networks(chosen, STUDIED)
     if chosen.certify and (chosen.which == "ntk" or chosen.preconditioner is not None):
         raise ValueError("--certify takes Gauss-Newton matrices and Hessians without preconditioner alone")

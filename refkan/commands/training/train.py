@@ -19,12 +19,12 @@ from typing import Any, Self
 import numpy as np
 
 from refkan.base.atomic_files import write_atomically
-from refkan.base.long_runs.exit_codes import OK, say
+from refkan.base.long_runs.exit_codes import OK, out_of_memory, say
 from refkan.base.long_runs.status_lines import StatusLine
-from refkan.commands.option_values import check_folder, guarded, out_of_memory, path, text
+from refkan.claims.running.run_options import add_command
+from refkan.commands.option_values import check_folder, path, text
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
-from refkan.kernels.engine_option import add_engine_option
 from refkan.networks import save
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS
@@ -137,7 +137,7 @@ def effects_line(named_effects: Sequence[tuple[str, float]]) -> str:
     return f"share of the output's variance that is due to each input, alone or with others: {shares}"
 
 
-NOT_ASKED = ("run", "output", "engine_otherwise")
+NOT_ASKED = ("run", "output", "engine_otherwise", "program", "sizes", "parts")
 """What the parser adds, and where results go."""
 
 SIZES = "--points, --widths, --intervals or --order"
@@ -146,8 +146,12 @@ SIZES = "--points, --widths, --intervals or --order"
 
 def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `train`."""
-    p = commands.add_parser(
+    p = add_command(
+        commands,
         "train",
+        run_train,
+        SIZES,
+        "levels",
         help="train a network on a named problem or on your data, level by level",
         description="Train a spline network (or a dense one, with --activation) on a named problem, or on the numbers "
         "of a CSV file, from the coarsest level to the finest, and print loss and true error after each level (of data "
@@ -197,16 +201,14 @@ def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
     training.add_argument("--starts", type=int, default=1, metavar="N", help="the best after one refinement goes on")
     training.add_argument("--seed", type=int, default=0, metavar="SEED", help="default: %(default)s")
     p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
-    add_engine_option(p)
     add_threads_option(p)
     p.add_argument("--quiet", action="store_true", help="no progress")
-    p.set_defaults(run=run_train)
 
 
 def run_train(chosen: argparse.Namespace) -> int:
     """Train, print a line for each level, and write the files; progress goes to the standard error stream."""
     with _plain_warnings():
-        return guarded("refkan train", lambda: _run(chosen), SIZES, chosen.output, "levels")
+        return _run(chosen)
 
 
 def _run(chosen: argparse.Namespace) -> int:
