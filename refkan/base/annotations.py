@@ -15,6 +15,7 @@ import numpy as np
 
 from refkan.base.arguments import (
     check_below_one,
+    check_choice,
     check_count,
     check_flag,
     check_positive,
@@ -78,6 +79,8 @@ def _refuse(name: str, value: Any, hint: Any) -> None:
     if isinstance(item, type) and is_sequence(value):
         for k, entry in enumerate(value):
             check_type(f"{name}[{k}]", entry, item)
+    if get_origin(hint) is Literal:
+        check_choice(name, value, get_args(hint))
     if hint in (int, int | None):
         check_count(name, value)
     if hint is bool:

@@ -83,7 +83,7 @@ class ConvergenceError(RuntimeError):
 
 
 @contextmanager
-def located(place: str, kind: type[Exception] = ValueError) -> Iterator[None]:
+def located(place: str, kind: type[Exception] | tuple[type[Exception], ...] = ValueError) -> Iterator[None]:
     """Put the place, if it has a name, in front of what errors of a kind say that are raised within."""
     try:
         yield

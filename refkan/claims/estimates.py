@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import binomtest, t
 
 from refkan.base.annotations import Checked, check_annotated
-from refkan.base.arguments import check_type
 from refkan.claims.statuses import Status
 
 ENOUGH = 25
@@ -165,9 +164,7 @@ def estimate(
     >>> won.holds
     True
     """
-    check_annotated(estimate, locals(), but=("statistic",))
-    if statistic not in get_args(Statistic):
-        raise ValueError(f"statistic must be one of {', '.join(get_args(Statistic))}; got {statistic!r}")
+    check_annotated(estimate, locals())
     numbers = np.array(list(values.values()), dtype=float)
     if not numbers.size or np.isnan(numbers).any():
         raise ValueError(f"values must be at least one number a seed, none of them NaN; got {dict(values)}")
@@ -229,7 +226,7 @@ def from_plain(data: Mapping[str, Any]) -> Estimate:
 
 def agree(estimates: Iterable[Estimate]) -> bool | None:
     """Whether a statement that asks all of these holds: True, False where one is beyond its bound, None undecided."""
-    answers = [estimate.holds for estimate in each_checked("estimates", estimates) if estimate.decides]
+    answers = [estimate.holds for estimate in estimates if estimate.decides]
     if not answers:
         raise ValueError("estimates must hold at least one with a bound (at_least, at_most)")
     return False if False in answers else None if None in answers else True
@@ -260,7 +257,8 @@ def decide(estimates: Iterable[Estimate], corrected: Iterable[Estimate] = ()) ->
     >>> decide([estimate("ratio", {0: 12.0}, at_least=10.0)])  # of one seed
     'undecided'
     """
-    corrected = each_checked("corrected", corrected)
+    check_annotated(decide, locals())
+    corrected = tuple(corrected)
     answer = agree(estimates)
     if answer:
         return "holds"
@@ -280,14 +278,5 @@ def twin(estimates: Iterable[Estimate]) -> Status:
     >>> twin([exactly("ratio", 12.0, at_least=10.0)]), twin([exactly("ratio", 9.0, at_least=10.0)])
     ('holds', 'refuted')
     """
-    return "holds" if all(estimate.points for estimate in each_checked("estimates", estimates)) else "refuted"
-
-
-def each_checked(name: str, estimates: Iterable[Estimate]) -> tuple[Estimate, ...]:
-    """Return estimates as a tuple; TypeError for what is not one, or not several."""
-    if not isinstance(estimates, Iterable) or isinstance(estimates, str | Mapping):
-        raise TypeError(f"{name} must be a sequence of Estimate; got {estimates!r:.100}")
-    given = tuple(estimates)
-    for k, each in enumerate(given):
-        check_type(f"{name}[{k}]", each, Estimate)
-    return given
+    check_annotated(twin, locals())
+    return "holds" if all(estimate.points for estimate in estimates) else "refuted"

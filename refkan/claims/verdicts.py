@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from refkan.base.annotations import Checked, check_annotated
+from refkan.base import Checked, check_annotated, check_choice, located
 from refkan.claims.estimates import Estimate
 from refkan.claims.statuses import FAILING, STATUSES, Status
 from refkan.plots import to_png
@@ -136,25 +136,12 @@ class Verdict:
     controls: Mapping[str, Status] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        parts = (
-            ("figures", self.figures, Figure),
-            ("tables", self.tables, Table),
-            ("estimates", self.estimates, Estimate),
-        )
-        said_below = ("status", "measured", "corrected", "details", *(name for name, *_ in parts))
-        check_annotated(Verdict, vars(self), but=said_below)
-        for name, given in (("measured", self.measured), ("corrected", self.corrected), ("details", self.details)):
-            if not isinstance(given, str):
-                raise TypeError(f"{self.id}: {name} must be a string; got {given!r}")
-        for name, objects, kind in parts:
-            if not isinstance(objects, tuple | list) or not all(isinstance(part, kind) for part in objects):
-                raise TypeError(f"{self.id}: {name} must be a tuple of {kind.__name__}; got {objects!r:.100}")
-        for what, status in [("status", self.status), *self.mutations.items(), *self.controls.items()]:
-            if status not in STATUSES:
-                remedy = f": use judge({status})" if isinstance(status, bool) else ""
-                raise ValueError(
-                    f"{self.id}: got {status!r} for {what}{remedy}; it must be one of {', '.join(STATUSES)}"
-                )
+        with located(self.id, (TypeError, ValueError)):
+            check_annotated(Verdict, vars(self), but=("status",))
+            for name, status in [("status", self.status), *self.mutations.items(), *self.controls.items()]:
+                if isinstance(status, bool):
+                    raise ValueError(f"{name} must be a status; got {status}: use judge({status})")
+                check_choice(name, status, STATUSES)
 
     @property
     def surviving_mutations(self) -> tuple[str, ...]:

@@ -105,13 +105,13 @@ WRONG = {
     "an empty criterion": ('ROWS = (Row("E2", "me", "x", "x", ""),)', "no empty text"),
     "no row at all": ("ROWS = ()", "one row or more"),
     "something else": ("ROWS = (3,)", "literal strings; got AttributeError"),
-    "a number measured": (OTHER.replace('"x = 0.5"', "0.5"), r"E2: measured must be a string; got 0\.5"),
+    "a number measured": (OTHER.replace('"x = 0.5"', "0.5"), r"E2: measured must be of type str; got 0\.5"),
     "a table that is none": (
         OTHER.replace("mutations=", "tables=(3,), mutations="),
-        r"tables must be a tuple of Table",
+        r"E2: tables must be of type tuple\[Table, ...\]; got \(3,\)",
     ),
     "words judged": (OTHER.replace("judge(0.5 < 1)", "judge('no')"), r"as_printed must be True or False; got 'no'"),
-    "a typed status": (OTHER.replace("judge(0.5 < 1)", "'true'"), "got .true. for status"),
+    "a typed status": (OTHER.replace("judge(0.5 < 1)", "'true'"), "status must be one of 'holds', .*; got 'true'"),
     "syntax": ("ROWS = (", "cannot be read"),
 }
 
@@ -169,7 +169,7 @@ def test_a_crash_says_where(verify, tmp_path):
 
 def test_a_bool_comes_with_the_remedy(verify):
     _, rows, _ = verify({"wrong": OTHER.replace("judge(0.5 < 1)", "True")})
-    assert "got True for status: use judge(True)" in rows["E2"]["error"]
+    assert "status must be a status; got True: use judge(True)" in rows["E2"]["error"]
 
 
 def test_quick_runs_are_plain_unless_told_otherwise(verify, tmp_path, monkeypatch):

@@ -151,25 +151,13 @@ def test_failing_task_leaves_nothing(store):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"order": 4}, "order: 4 in the file, asked 3"),
-        ({"order": 3.0}, "order: 3.0 in the file, asked 3"),
-        ({"domain": (-0.0, 1.0)}, r"domain\[0\]: -0.0 in the file, asked 0.0"),
-        ({"domain": (0.0, 1.0, 2.0)}, "domain: 3 entries in the file, asked 2"),
-        ({"model": {"basis": "relu", "widths": [1]}}, r"model\.basis: 'relu' in the file, asked 'spline'"),
-        ({"extra": 1}, "extra: 1 in the file, not asked"),
-        ({"task": None}, "task: None in the file"),
-        ({"a": 1, "order": 4}, "a: 1 in the file"),
-        (None, "order: absent in the file, asked 3"),
-    ],
+    "change", [{"order": 4}, {"order": 3.0}, {"domain": (-0.0, 1.0)}, {"domain": (0.0, 1.0, 2.0)}, {"extra": 1}]
 )
-def test_result_of_another_configuration_is_refused(store, change, message):
-    without = {key: value for key, value in CONFIGURATION.items() if key != "order"}
-    other = without if change is None else CONFIGURATION | change
+def test_result_of_another_configuration_is_refused(store, change):
+    other = CONFIGURATION | change
     store.put(other, 1)
     shutil.copy(store.path(other), store.path(CONFIGURATION))
-    refused(lambda: store.get(CONFIGURATION), f"another configuration: {message}")
+    refused(lambda: store.get(CONFIGURATION), "belongs to another configuration, {.*}: remove the file")
     refused(lambda: store.run(CONFIGURATION, lambda: 2), "another configuration")
 
 

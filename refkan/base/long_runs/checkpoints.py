@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base.atomic_files import read_file, require_writable, write_atomically
+from refkan.base.short_reprs import short
 
 _FORMAT = 1
 _TYPE = "$type"  # tags what JSON has no notation for; refused as a key of a result
@@ -132,32 +133,6 @@ def _digest(encoded_result: Any) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _first_difference(stored: Any, asked: Any, where: str = "") -> str | None:
-    """Name the first key, in sorted order, in which two configurations differ; None if they are equal."""
-    if isinstance(stored, dict) and isinstance(asked, dict):
-        for key in sorted(stored.keys() | asked.keys()):
-            path = f"{where}.{key}" if where else key
-            if key not in stored:
-                return f"{path}: absent in the file, asked {asked[key]!r}"
-            if key not in asked:
-                return f"{path}: {stored[key]!r} in the file, not asked"
-            difference = _first_difference(stored[key], asked[key], path)
-            if difference is not None:
-                return difference
-        return None
-    if isinstance(stored, list) and isinstance(asked, list):
-        if len(stored) != len(asked):
-            return f"{where}: {len(stored)} entries in the file, asked {len(asked)}"
-        differences = (
-            _first_difference(*pair, f"{where}[{k}]") for k, pair in enumerate(zip(stored, asked, strict=True))
-        )
-        return next((difference for difference in differences if difference is not None), None)
-    # Canonical texts, since 1 == 1.0 == True and 0.0 == -0.0 in Python.
-    if _canonical(where, stored) == _canonical(where, asked):
-        return None
-    return f"{where}: {stored!r} in the file, asked {asked!r}"
-
-
 class Checkpoints:
     """Results of tasks in a folder, one JSON file a configuration, named by its SHA-256.
 
@@ -202,8 +177,7 @@ class Checkpoints:
         Raises
         ------
         ValueError
-            If the file holds the result of another configuration, because it was renamed; the message names the first
-            key that differs.
+            If the file holds the result of another configuration, because it was renamed.
         OSError
             If it cannot be read, or is a folder or a pipe.
         """
@@ -219,16 +193,18 @@ class Checkpoints:
             if document["format"] != _FORMAT:
                 raise ValueError(f"format {document['format']!r} instead of {_FORMAT}")
             stored = document["configuration"]
-            if document.get("key", key := self.key(stored)) != key:  # files of earlier versions have none
+            key = self.key(stored)
+            if document.get("key", key) != key:  # files of earlier versions have none
                 raise ValueError("the configuration does not match its key")
             if _digest(document["result"]) != document["digest"]:
                 raise ValueError("the result does not match its digest")
             result = _decode(document["result"])
         except Exception as error:  # NumPy and json raise others too, for what damage makes of a file
             return self._damaged(path, error, default)
-        difference = _first_difference(stored, json.loads(canonical_json(configuration)))
-        if difference is not None:
-            raise ValueError(f"checkpoint {path.name} belongs to another configuration: {difference}")
+        if key != self.key(configuration):
+            raise ValueError(
+                f"checkpoint {path.name} belongs to another configuration, {short(stored)}: remove the file"
+            )
         return result
 
     @staticmethod

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,33 +21,21 @@ THREADS = (*THREAD_VARIABLES, "OMP_WAIT_POLICY")
 """Variables that a capsule shows."""
 
 
-def version(distribution: str) -> str | None:
-    """Return the version of an installed distribution, None if it is not installed."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def library_version() -> str:
-    """Return the version of the refkan that is imported, installed or not."""
-    return refkan.__version__
-
-
 def versions(distributions: Sequence[str] = ("numpy", "scipy", "numba")) -> dict[str, str]:
     """Return the versions of Python, refkan and those of `distributions` that are installed."""
-    found = {"python": platform.python_version(), "refkan": library_version()}
-    return found | {name: number for name in distributions if (number := version(name)) is not None}
+    installed = {"python": platform.python_version(), "refkan": refkan.__version__}
+    for name in distributions:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def cpu_model() -> str:
     """Return the processor's name, as the system reports it."""
-    try:
+    with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    except OSError:
-        pass
     return platform.processor() or platform.machine()
 
 
@@ -55,13 +44,7 @@ def git_hash() -> str | None:
     folder = Path(__file__).parents[3]
 
     def git(*arguments: str) -> str:
-        command = [
-            "git",
-            "--no-optional-locks",
-            "-C",
-            str(folder),
-            *arguments,
-        ]  # never in the way of a commit
+        command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]  # never in the way of a commit
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:

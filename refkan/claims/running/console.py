@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Sequence
 from typing import TextIO
 
+import refkan
 from refkan.base.long_runs.status_lines import StatusLine
 from refkan.base.plain_text import printable
 from refkan.claims.readings import counted
 from refkan.claims.reporting.report import summary
 from refkan.claims.rows import Row
-from refkan.claims.running.capsule import library_version
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.outcomes import Outcome
 from refkan.kernels.compilation import COMPILING
@@ -137,4 +137,4 @@ def listing(files: Sequence[ClaimFile], ledger: Sequence[Row]) -> str:
     file_of = {id: file.place for file in files for id in file.ids}
     lines = [f"{row.id:<4}  {row.source:<20}  {file_of.get(row.id, 'pending'):<38}  {row.claim}" for row in ledger]
     problems = [f"{file.place}: {file.problem}" for file in files if file.problem]
-    return "\n".join([f"refkan {library_version()}, {len(ledger)} rows, {len(files)} files", *lines, *problems])
+    return "\n".join([f"refkan {refkan.__version__}, {len(ledger)} rows, {len(files)} files", *lines, *problems])
