@@ -5,7 +5,8 @@ r"""Sums over the functions that matter at a sample, as their formulas say, for 
 and its derivatives in C and in the point z[s, c, p], W being the jets of functions with values and derivatives `rows`
 (see `jets_of_functions`). Windows start[s, p] share coefficients at stride 1; at stride r each interval has its own.
 Equal to the layers of `refkan.truth.layers`; the fast forms are in `polynomial_layer`, `sorted_layer`, `local_layer`
-and `local_jets`. Lengths are those of the arrays, so that one compiled form serves all layers.
+and `local_jets`. Lengths are those of the arrays, so that one compiled form serves all layers. Sums of products of two
+such functions follow at the end; their fast forms are in `gauss_newton_sums`.
 """
 
 from __future__ import annotations
@@ -91,3 +92,24 @@ def scatter_jacobian(first, last, start, W, G, out):
                         m = start[s, p]
                         for i in range(W.shape[3]):
                             out[s, o, q, p, m + i] += g * W[s, c, p, i]
+
+
+@kernel
+def accumulate(first, last, numbers, left, right, same, start, rows, start_right, rows_right, T, out):
+    """out[n, b, start + i, (start' + j) K + l] += sum_s rows[s, p, i] rows'[s, p', j] T[b, s, l].
+
+    p = left[n], p' = right[n] for the pairs of slots n in `numbers`; start (N, P), rows (N, P, r), T (B, N, K),
+    out (pairs, B, dim, dim' K). Items are these pairs times blocks, arguments those of `gauss_newton_sums`. `same`
+    leaves out sums j < i of a slot with itself, which are those of (j, i).
+    """
+    blocks, K = T.shape[0], T.shape[2]
+    for item in range(first, last):
+        n, b = numbers[item // blocks], item % blocks
+        p, p_right = left[n], right[n]
+        for s in range(T.shape[1]):
+            m, m_right = start[s, p], start_right[s, p_right]
+            for i in range(rows.shape[2]):
+                for j in range(i if same and p == p_right else 0, rows_right.shape[2]):
+                    product = rows[s, p, i] * rows_right[s, p_right, j]
+                    for l in range(K):
+                        out[n, b, m + i, (m_right + j) * K + l] += product * T[b, s, l]

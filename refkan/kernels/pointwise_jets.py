@@ -57,3 +57,11 @@ def scale_and_shift(first, last, scale, shift, y, out):
             for c in range(1, y.shape[2]):
                 for q in range(y.shape[3]):
                     out[s, o, c, q] = scale[q] * y[s, o, c, q]
+
+
+@kernel
+def affine(first, last, y, middle, scale, shift, out):
+    """out[s, q] = scale[q] (y[s, q] - middle[q]) + shift[q], of rows too short for NumPy to broadcast quickly."""
+    for s in range(first, last):
+        for q in range(y.shape[1]):
+            out[s, q] = scale[q] * (y[s, q] - middle[q]) + shift[q]

@@ -55,6 +55,20 @@ def spans(knots: Array, order: int) -> list[Array]:
     return [knots[..., k - 1 : k - 1 + dim] - knots[..., :dim] for k in range(2, order + 1)]
 
 
+def diagonals(knots: Array, order: int) -> Array:
+    """The diagonals (r + 1, dim) of A, see `ChangeOfBasis.banded`, of one knot vector; exact of exact numbers."""
+    dim = knots.size - order
+    band = np.zeros((order + 1, dim + 1), knots.dtype)  # one more row of A, which is zero: the row below the last
+    band[0, :dim], band[1, : dim - 1] = 1, -1
+    for delta in spans(knots, order):
+        quotient = band[:, :dim] / delta
+        below = np.zeros_like(quotient)
+        below[:, :-1] = quotient[:, 1:]
+        band[:, :dim] = quotient
+        band[1:, :dim] -= below[:-1]  # A_{i+1,j} sits one diagonal lower
+    return band[:, :dim]
+
+
 def apply(deltas: list[Array], v: Array) -> Array:
     """A v along the last axis."""
     v = _difference(v)
@@ -172,18 +186,8 @@ class ChangeOfBasis(ShortRepr):
                [-4., -4.,  0.],
                [ 2.,  0.,  0.]])
         """
-        order, dim, t = self.space.order, self.space.dim, self.space.knots
-        if self.scaled:
-            t = t / self.space.mean_spacing
-        band = np.zeros((order + 1, dim + 1))  # one more row of A, which is zero: the row below the last
-        band[0, :dim], band[1, : dim - 1] = 1.0, -1.0
-        for r in range(2, order + 1):
-            quotient = band[:, :dim] / (t[r - 1 : r - 1 + dim] - t[:dim])
-            below = np.zeros_like(quotient)
-            below[:, :-1] = quotient[:, 1:]
-            band[:, :dim] = quotient
-            band[1:, :dim] -= below[:-1]  # A_{i+1,j} sits one diagonal lower
-        return band[:, :dim]
+        t = self.space.knots
+        return diagonals(t / self.space.mean_spacing if self.scaled else t, self.space.order)
 
     def dense(self) -> FloatArray:
         """Return A as a dense array (dim, dim)."""

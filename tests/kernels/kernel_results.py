@@ -12,8 +12,7 @@ import refkan as rk
 from refkan.kernels import bspline_basis
 from refkan.splines import bsplines, relu_powers
 from refkan.splines.sums import spline_functions
-from refkan.splines.sums.polynomial import PolynomialSweep
-from refkan.splines.sums.sorted import SortedSweep
+from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from tests.shared.factories import POLICIES, LayerCase, space
 
 ROOT = Path(rk.__file__).parents[1]

@@ -14,7 +14,7 @@ from refkan import truth
 from refkan.kernels import bspline_basis, moving_knots, plain_basis, polynomial_layer, relu_power_basis
 from refkan.splines import bsplines
 from refkan.splines.local_basis import KnotTables, local_basis
-from refkan.splines.sums.polynomial import PolynomialSweep
+from refkan.splines.sums.value_sweeps import PolynomialSweep
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import (

@@ -14,10 +14,9 @@ import refkan as rk
 from refkan.kernels import bspline_basis, launch, workers
 from refkan.networks.layers.knot_layers import spline
 from refkan.splines import bsplines, local_basis
-from refkan.splines.sums import polynomial, window, window_jets
-from refkan.splines.sums.polynomial import PolynomialSweep
-from refkan.splines.sums.sorted import SortedSweep
+from refkan.splines.sums import value_sweeps, window, window_jets
 from refkan.splines.sums.spline_functions import fastest_sweep
+from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from tests.kernels.kernel_results import (
     finish,
     large_results,
@@ -82,7 +81,7 @@ def test_ranges_cover_the_items_once(monkeypatch, items):
         np.testing.assert_array_equal(out, 1)
 
 
-def launched_types(monkeypatch, *runs, modules=(bsplines, local_basis, polynomial)):
+def launched_types(monkeypatch, *runs, modules=(bsplines, local_basis, value_sweeps)):
     """Types of the arguments for which the fast kernels of modules are compiled, without compiling."""
     types = set()
 

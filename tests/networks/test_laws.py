@@ -9,7 +9,7 @@ import refkan as rk
 from refkan.networks.layers import Linearization
 from refkan.networks.layers.knot_layers.spline import FreeKnots
 from refkan.networks.node_maps import MeanStdMap
-from refkan.splines.sums.polynomial import PolynomialSweep
+from refkan.splines.sums.value_sweeps import PolynomialSweep
 from tests.shared.factories import (
     CHEBYSHEV_NETWORKS,
     EDGE_KINDS,

@@ -31,8 +31,9 @@ LOWERED = {
     "refkan.kernels.polynomial_layer": {"PAIRS": 6},
     "refkan.kernels.sorted_layer": {"TILE": 8, "TOGETHER": 2, "ROW": 44},
     "refkan.splines.sums.spline_functions": {"MANY_SAMPLES": 4, "MUCH_WORK": 0, "MAKING": 0, "SHORT_RUNS": (5, 0)},
-    "refkan.splines.sums.polynomial": {"KEPT": 20, "PART": 8, "PARTS": 4},
-    "refkan.splines.sums.sorted": {"LARGEST_BLOCK": 5, "GROUP": 1, "TASKS": 5},
+    "refkan.splines.sums.value_sweeps": {
+        "KEPT": 20, "PART": 8, "PARTS": 4, "LARGEST_BLOCK": 5, "GROUP": 1, "TASKS": 5,
+    },
     "refkan.splines.sums.window": {"FEW_OUTPUTS": 3, "MANY_INPUTS": 3, "PARTS": 3, "LEAST_SAMPLES": 3},
     "refkan.splines.sums.window_jets": {"FEW_OUTPUTS": 1, "PARTS": 3, "LEAST_SAMPLES": 3, "GROUP_ENTRIES": 16},
     "refkan.splines.local_basis": {"CELLS_PER_INTERVAL": 1, "CELLS": 4},

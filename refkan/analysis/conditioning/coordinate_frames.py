@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,16 +57,12 @@ class Frame:
 
     def through(self, L: FloatArray) -> Frame:
         """The frame of B L, L lower triangular."""
-
-        def solve(X: FloatArray, transposed: bool) -> FloatArray:
-            solution: FloatArray = linalg.solve_triangular(L, X, lower=True, trans=int(transposed), check_finite=False)
-            return solution
-
+        solve = partial(linalg.solve_triangular, L, lower=True, check_finite=False)
         return Frame(
-            to=lambda X: solve(self.to(X), transposed=False),
+            to=lambda X: solve(self.to(X)),
             back=lambda X: self.back(L @ X),
             gradient=lambda X: L.T @ self.gradient(X),
-            cogradient=lambda X: self.cogradient(solve(X, transposed=True)),
+            cogradient=lambda X: self.cogradient(solve(X, trans=1)),
         )
 
 

@@ -181,20 +181,15 @@ def _transformed(
     s: FloatArray, V: FloatArray, null: FloatArray, frame: Frame
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Singular values of S V^T B with their right and left vectors; `null`: orthonormal basis of the null space."""
-    W, sigma, U = _svd(frame.gradient(V) * s)  # (S V^T B)^T = W sigma U
+    W, sigma, U = svd(frame.gradient(V) * s)  # (S V^T B)^T = W sigma U
     G = _projected(frame.to(V) / s, null)
-    X, inverse, Y = _svd(G)
+    X, inverse, Y = svd(G)
     reciprocal = 1.0 / inverse[::-1]
     cut = _cut(sigma, reciprocal)
     merged = np.concatenate([sigma[:cut], reciprocal[cut:]])
     right = _orthonormal(_projected(np.hstack([W[:, :cut], X[:, ::-1][:, cut:]]), null), merged)
     left = _orthonormal(np.hstack([U.T[:, :cut], Y.T[:, ::-1][:, cut:]]), merged)
     return merged, right, left
-
-
-def _svd(A: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    U, s, right = svd(A)
-    return U, s, right
 
 
 def _by_magnitude(H: FloatArray) -> tuple[FloatArray, FloatArray]:

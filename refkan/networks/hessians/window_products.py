@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan.base import FloatArray, IntArray, lazy
 from refkan.kernels import gauss_newton_sums as kernels
-from refkan.kernels import plain_matrices
+from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
 from refkan.networks.hessians.memory import aligned_zeros
@@ -160,7 +160,7 @@ class Sums:
         arguments = numbers, left, right, self.same, start, rows, right_functions.start, right_functions.values
         items = numbers.size * self.blocks
         if not self.fast:
-            launch(plain_matrices.accumulate, items, operations, *arguments, T, self.sums)
+            launch(plain_sums.accumulate, items, operations, *arguments, T, self.sums)
             return
         run = kernels.accumulate_pairs
         if self.width == 1:

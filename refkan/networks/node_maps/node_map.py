@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, DegenerateNodeError, FloatArray, ShortRepr, as_samples, real
-from refkan.kernels import node_maps as kernels
+from refkan.kernels import pointwise_jets
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
 from refkan.splines.sums.channels import VALUES, Channels
@@ -206,7 +206,7 @@ def affine(y: Array, scale: Array, shift: Array, middle: Array | None = None) ->
     """Return scale (y - middle) + shift for y (N, Q) and constants (Q,); middle is 0 by default."""
     out: Array = recycled(y.shape, np.result_type(y, scale))
     middle = np.zeros_like(scale) if middle is None else middle
-    launch(kernels.affine, y.shape[0], 3 * y.size, np.ascontiguousarray(y), middle, scale, shift, out)
+    launch(pointwise_jets.affine, y.shape[0], 3 * y.size, np.ascontiguousarray(y), middle, scale, shift, out)
     return out
 
 

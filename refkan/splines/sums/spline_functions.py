@@ -15,9 +15,8 @@ from refkan.kernels.engine_choice import BASIS, SUM, takes_fast
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums.channels import Channels
 from refkan.splines.sums.plain import PlainSums
-from refkan.splines.sums.polynomial import PolynomialSweep
-from refkan.splines.sums.sorted import SortedSweep
 from refkan.splines.sums.sums import Cotangents, SplineSums, packed
+from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from refkan.splines.sums.window import FEW_OUTPUTS, WindowSums
 from refkan.splines.sums.window_jets import WindowJets
 

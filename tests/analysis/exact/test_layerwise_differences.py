@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.exact.enclosures.boxes import checked_box
 from refkan.analysis.exact.enclosures.layerwise_differences import layerwise_difference
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
-from refkan.analysis.exact.enclosures.posed_boxes import checked_box
 from refkan.networks.node_maps import AffineMap, SigmoidMap, Unmapped
 
 SQUARE = [[0.0, 1.0], [0.0, 1.0]]

@@ -67,7 +67,8 @@ def test_gram_matrices_are_integrals_of_the_definitions(kind, order):
     if kind in ("random", "graded"):
         G = gram_by_definition(space, truth.truncated_power)
         assert exact.as_fractions(exact.rational_gram(space, "relu")) == G
-        h = rational.spacing(space)
+        t = rational.knots(space)
+        h = (t[-order] - t[order - 1]) / space.intervals
         scaled = exact.rational_gram(space, "relu", scaled=True)
         assert scaled * h ** (2 * order - 2) == exact.rational_gram(space, "relu")
 

@@ -13,8 +13,7 @@ import refkan as rk
 from refkan.kernels import bspline_basis, launch, local_jets, local_layer, polynomial_layer, sorted_layer
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums import VALUES, Channels, spline_sums
-from refkan.splines.sums.polynomial import PolynomialSweep
-from refkan.splines.sums.sorted import SortedSweep
+from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.forms import DEPTHS, JET, JET_ORDER, POLYNOMIAL, SORTED, in_python
 from tests.shared.thresholds import SIDES

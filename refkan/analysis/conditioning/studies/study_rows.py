@@ -9,7 +9,8 @@ from typing import Any
 
 from refkan.analysis.conditioning.spectra import FLAGS, Spectrum
 from refkan.analysis.conditioning.studies.configurations import Configuration
-from refkan.base.annotations import Checked
+from refkan.base.annotations import Checked, check_annotated
+from refkan.base.json_data import to_bytes
 from refkan.base.short_reprs import ShortRepr
 
 
@@ -38,8 +39,8 @@ class StudyRow(ShortRepr):
     >>> import refkan as rk
     >>> (point,) = rk.conditioning.grid(["spline"], [[1, 1]], [2], [4], samples=50)
     >>> row = rk.conditioning.measure(point)
-    >>> row.rank, row.flags, row.largest_step == 2 / row.largest
-    (5, (), True)
+    >>> row.rank, row.flags
+    (5, ())
     """
 
     configuration: Configuration
@@ -55,11 +56,6 @@ class StudyRow(ShortRepr):
     flags: tuple[str, ...] = ()
     seconds: float = math.nan
     error: str | None = None
-
-    @property
-    def largest_step(self) -> float:
-        """The limit 2/lambda_max of stable gradient descent."""
-        return 2.0 / self.largest if self.largest else math.inf
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain data, the fields of the configuration first."""
@@ -112,6 +108,21 @@ class Study(ShortRepr, Checked):
 
     def __str__(self) -> str:
         return self.table
+
+
+def to_json(study: Study) -> bytes:
+    """Return the rows as a JSON list, in which null stands for numbers that JSON does not have (nan, infinity).
+
+    Examples
+    --------
+    >>> import json, refkan as rk
+    >>> study = rk.conditioning.study(rk.conditioning.grid(["spline"], [[1, 1]], [2], [4], samples=50))
+    >>> (row,) = json.loads(rk.conditioning.to_json(study))
+    >>> row["kind"], row["rank"]
+    ('spline', 5)
+    """
+    check_annotated(to_json, locals())
+    return to_bytes([row.as_dict() for row in study.rows])
 
 
 COLUMNS = ("kind", "widths", "r", "n", "seed", "params", "rank", "nullity", "known", "condition", "smallest", "largest")

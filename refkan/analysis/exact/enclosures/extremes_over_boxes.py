@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from refkan.analysis.exact.enclosures.boxes import BUDGET, Telling, posed, smoothness_over
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
 from refkan.analysis.exact.enclosures.layerwise_differences import layerwise_difference
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
-from refkan.analysis.exact.enclosures.posed_boxes import BUDGET, Telling, posed, smoothness_over
 from refkan.analysis.exact.enclosures.subdivision import (
     CORNERS,
     NORMAL,

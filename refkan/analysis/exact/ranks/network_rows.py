@@ -1,4 +1,4 @@
-"""The Jacobian of a least-squares problem over the rationals, or over balls where its numbers are not rational.
+"""The Jacobian of a least-squares problem over the rationals, or over balls, and what a certificate of it will cost.
 
 Floats are rational numbers. Networks of piecewise polynomials with node maps none, affine and min-max are made of sums,
 products and quotients of them, so that every entry of dF/dtheta is rational: `truth` computes it without rounding.
@@ -13,7 +13,8 @@ from typing import Any
 
 from refkan import truth
 from refkan.analysis.exact.extra import require
-from refkan.base.arguments import as_vector, real
+from refkan.base.arguments import as_vector, check_positive, real
+from refkan.base.lazy import lazy
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -26,6 +27,21 @@ IRRATIONAL = {
     "free knots": "free knots take an exponential function",
 }
 """Parts of networks that have no rational values, by name, and why."""
+
+SECONDS = 600.0
+"""Expected time beyond which work is refused by default."""
+
+OF_ENTRY = 2.5e-4
+"""Seconds for an entry of J that is not zero, with its share of the elimination; measured at [2, 5, 1], two layers."""
+
+OF_STATISTICS = 3.0
+"""How many times as much an entry costs where statistics of a batch depend on all parameters; the same network."""
+
+OF_HESSIAN = 5.0
+"""How many times as much a row of the Hessian costs as one of J; the same network."""
+
+OF_CUBE = 7e-6
+"""Seconds for each n^3 of one eigenvalue decomposition of n rows at 512 bits; measured at n = 90."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +67,15 @@ class Problem:
         """Rows of J, samples of weight zero left out."""
         return len(self.shares) * self.net.widths[-1]
 
-    @property
+    @lazy
     def irrational(self) -> list[str]:
         """Names of the parts that have no rational values, keys of `IRRATIONAL`."""
-        return irrational_parts(self.net)
+        forms = [part.truth_form() for part in self.net.layers] + [part.truth_form() for part in self.net.node_maps]
+        names = {form["kind"] for form in forms}
+        names |= {form["activation"] for form in forms if form["kind"] == "dense"}
+        if any((form.get("spline") or form).get("floor") is not None for form in forms):
+            names.add("free knots")
+        return sorted(names & set(IRRATIONAL))
 
     def rows(self, number: Any) -> Sequence[dict[int, Any]]:
         """The rows of dF/dtheta, sample-major, as dicts by column."""
@@ -96,16 +117,6 @@ def checked(problem: Any, theta: Any) -> Problem:
     if not kept:
         raise ValueError("problem must have a sample of positive weight; all weights are zero")
     return Problem(problem.net, vector, problem.x[kept], problem.y[kept], tuple(Fraction(weights[s]) / n for s in kept))
-
-
-def irrational_parts(net: Network) -> list[str]:
-    """Name the parts of a network without rational values, as the keys of `IRRATIONAL`."""
-    forms = [*(layer.truth_form() for layer in net.layers), *(node_map.truth_form() for node_map in net.node_maps)]
-    names = {form["kind"] for form in forms}
-    names |= {form["activation"] for form in forms if form["kind"] == "dense"}
-    if any((form.get("spline") or form).get("floor") is not None for form in forms):
-        names.add("free knots")
-    return sorted(names & set(IRRATIONAL))
 
 
 def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
@@ -165,3 +176,44 @@ def cleared(entries: Sequence[Any]) -> tuple[Any, list[Any]]:
     if divisor == 0:
         return flint.fmpq(1), numbers
     return flint.fmpq(divisor, denominator), [number // divisor for number in numbers]
+
+
+def expected_seconds(problem: Problem, decompositions: int, hessian: bool = False) -> float:
+    """Estimate the time of an exact Jacobian, or Hessian, and of some eigenvalue decompositions at 512 bits."""
+    M = problem.net.n_params
+    rows = problem.n_rows
+    entry = OF_ENTRY * (OF_HESSIAN if hessian else 1.0)
+    if problem.net.statistics is not None:
+        entry *= OF_STATISTICS * (1 + problem.net.statistics.shape[0] / max(1, rows))
+    return entry * rows * M + decompositions * OF_CUBE * M**3
+
+
+def require_cost(
+    what: str, problem: Problem, seconds: float | None, decompositions: int, hessian: bool = False
+) -> None:
+    """Refuse what is expected to take longer than `seconds`.
+
+    Raises
+    ------
+    ValueError
+        The message says what is expected, and the largest problem that fits.
+    """
+    limit = SECONDS if seconds is None else check_positive("seconds", seconds)
+    expected = expected_seconds(problem, decompositions, hessian=hessian)
+    if expected <= limit:
+        return
+    M, rows = problem.net.n_params, problem.n_rows
+    # Time grows with rows M and M^3: all sizes smaller by a factor f cost f^2 or f^3 of it, f^2 at most.
+    factor = (limit / expected) ** 0.5
+    raise ValueError(
+        f"{what} of {M} parameters on {rows} rows is expected to take {_spoken(expected)}, more than the {limit:g} s "
+        f"that `seconds` allows: about {max(1, int(M * factor))} parameters on {max(1, int(rows * factor))} rows fit; "
+        f"take a smaller network or fewer samples, or give seconds={2 * expected:.3g}"
+    )
+
+
+def _spoken(seconds: float) -> str:
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s"

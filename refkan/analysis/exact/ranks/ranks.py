@@ -16,8 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from refkan.analysis.exact.extra import require
-from refkan.analysis.exact.ranks.expected_cost import require_cost
-from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows
+from refkan.analysis.exact.ranks.network_rows import checked, rational_rows, require_cost
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.ranks.ranks_in_balls import minor_in_balls
 from refkan.analysis.exact.spectra.rational import as_fractions
@@ -155,16 +154,11 @@ def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> Ra
     posed = checked(problem, theta)
     require("flint")
     require_cost("an exact rank", posed, seconds, decompositions=0)
-    return rank_of_problem(posed)
-
-
-def rank_of_problem(problem: Problem) -> RankCertificate:
-    """`certified_rank` of a problem that is checked."""
-    if problem.irrational:
-        (rows, columns), Z = minor_in_balls(problem)
-        return RankCertificate(len(rows), problem.net.n_params, 0, rows, columns, Z, Z.ncols())
-    J, _ = rational_rows(problem)
-    known = known_null_vectors(problem)
+    if posed.irrational:
+        (rows, columns), Z = minor_in_balls(posed)
+        return RankCertificate(len(rows), posed.net.n_params, 0, rows, columns, Z, Z.ncols())
+    J, _ = rational_rows(posed)
+    known = known_null_vectors(posed)
     _require_null(J, known, "the null vectors of theory are wrong for this network")
     return rank_of_matrix(J, known.ncols())
 

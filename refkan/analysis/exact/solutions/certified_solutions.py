@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
+from refkan.analysis.exact.enclosures.boxes import BUDGET, posed, smoothness_over
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, up
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
-from refkan.analysis.exact.enclosures.posed_boxes import BUDGET, posed, smoothness_over
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, units
 from refkan.analysis.exact.solutions.equation_functions import evaluated, require_floats

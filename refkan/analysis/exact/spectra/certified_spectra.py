@@ -20,8 +20,7 @@ from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import at_precision, require
-from refkan.analysis.exact.ranks.expected_cost import require_cost
-from refkan.analysis.exact.ranks.network_rows import Problem, checked
+from refkan.analysis.exact.ranks.network_rows import Problem, checked, require_cost
 from refkan.analysis.exact.spectra.curvatures import WHICH, Curvature, curvature, matrix_of_basis
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues, gram_schmidt, greatest_norm
 from refkan.base.arguments import check_choice, check_positive

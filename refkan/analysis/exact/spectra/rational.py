@@ -32,33 +32,23 @@ def knots(space: SplineSpace) -> list[Any]:
     return [fmpq(*t.as_integer_ratio()) for t in space.knots.tolist()]
 
 
-def spacing(space: SplineSpace) -> Any:
-    """The mean spacing h = (t_n - t_0)/n of the scaled ReLU powers, not rounded."""
-    t = knots(space)
-    return (t[-space.order] - t[space.order - 1]) / space.intervals
+def _knots_of_powers(space: SplineSpace, scaled: bool) -> Array:
+    """Knots that `change_of_basis` computes exactly with; in units of (t_n - t_0)/n, not rounded, if scaled."""
+    t = np.array(knots(space), dtype=object)
+    return t / ((t[-space.order] - t[space.order - 1]) / space.intervals) if scaled else t
 
 
 def spans(space: SplineSpace, scaled: bool = False) -> list[Array]:
-    """Delta_2, ..., Delta_r of `change_of_basis`, which then computes exactly; divided by h if scaled."""
-    t = np.array(knots(space), dtype=object)
-    return change_of_basis.spans(t / spacing(space) if scaled else t, space.order)
+    """Delta_2, ..., Delta_r of `change_of_basis`; divided by h if scaled."""
+    return change_of_basis.spans(_knots_of_powers(space, scaled), space.order)
 
 
 def change_of_basis_band(space: SplineSpace, scaled: bool = False) -> Band:
     """The r + 1 diagonals of A, by the recursion of Lemma 2 of [S26]."""
     check_type("space", space, SplineSpace)
     space.require_strictly_increasing()
-    one = require("flint").fmpq(1)
-    dim = space.dim
-    rows = [[one, -one] for _ in range(dim)]  # row i holds A_ii, ..., A_{i,i+r}; what sticks out is cut at the end
-    for delta in spans(space, scaled):
-        quotients = [[entry / d for entry in row] for row, d in zip(rows, delta.tolist(), strict=True)]
-        below = [*quotients[1:], [0 * one] * len(quotients[0])]
-        rows = [
-            [first, *(a - b for a, b in zip(rest, next_row, strict=False)), -next_row[-1]]
-            for (first, *rest), next_row in zip(quotients, below, strict=True)
-        ]
-    return [[rows[i][k] for i in range(dim - k)] for k in range(min(space.order, dim - 1) + 1)]
+    band = change_of_basis.diagonals(_knots_of_powers(space, scaled), space.order)
+    return [diagonal[: space.dim - k].tolist() for k, diagonal in enumerate(band[: space.dim])]
 
 
 def gram_band(space: SplineSpace) -> Band:
