@@ -8,29 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest, t
 
 from refkan.base.annotations import Checked, check_annotated
+from refkan.claims.seed_intervals import Statistic, checked_numbers, with_interval
 from refkan.claims.statuses import Status
 
 ENOUGH = 25
 """Seeds that decide; fewer do where the cost that forbids more is stated."""
-
-LEVEL = 0.95
-"""Probability that an interval aims to have."""
-
-DRAWS = 9999
-"""Resamplings of a bootstrap."""
-
-FEW = 10
-"""Fewer seeds have no bootstrap, whose intervals are then too short: Student's t for means, the range for a median."""
-
-Numbers = np.ndarray[Any, np.dtype[np.float64]]
-
-Statistic = Literal["median", "mean", "geometric mean", "share"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +109,7 @@ def estimate(
     values: Mapping[int, float],
     statistic: Statistic = "median",
     *,
+    over: Mapping[int, float] | None = None,
     unit: str = "",
     at_least: float | None = None,
     at_most: float | None = None,
@@ -130,7 +118,8 @@ def estimate(
 ) -> Estimate:
     """Estimate a statistic of one number a seed, with its interval: the only place where one is made from runs.
 
-    What is compared is compared within a seed: give the ratio of the two runs of each seed, not two lists.
+    What is compared is compared within a seed: give the ratio of the two runs of each seed, which says what a run is
+    like, or the second run as `over`, where a table prints means or medians of its columns.
 
     Parameters
     ----------
@@ -143,6 +132,10 @@ def estimate(
         seeds they are Student's for means, and for a median the range of the numbers, infinite below six seeds, which
         it would not cover with 95 %. Of a share they are those of Clopper and Pearson, which a share of 0 or 1 leaves a
         length.
+    over : mapping, optional
+        The numbers of another run of the same seeds: what is estimated is then the statistic of `values` over that of
+        `over`, and seeds are resampled in pairs. Fewer than ten seeds give it no interval,
+        and where both are infinite nothing is known of it.
     unit, at_least, at_most, published, cost
         See `Estimate`.
 
@@ -153,7 +146,7 @@ def estimate(
     Raises
     ------
     ValueError
-        For no values, one that is NaN, or a share of something else than 0 and 1.
+        For no values, one that is NaN, or a share of something else than 0 and 1; for `over` of other seeds.
 
     Examples
     --------
@@ -165,42 +158,13 @@ def estimate(
     True
     """
     check_annotated(estimate, locals())
-    numbers = np.array(list(values.values()), dtype=float)
-    if not numbers.size or np.isnan(numbers).any():
-        raise ValueError(f"values must be at least one number a seed, none of them NaN; got {dict(values)}")
-    if statistic == "share" and not np.isin(numbers, (0, 1)).all():
-        raise ValueError(f"values must be 0 or 1 for a share; got {dict(values)}")
-    if statistic == "geometric mean" and (numbers < 0).any():
-        raise ValueError(f"values must not be negative for a geometric mean; got {dict(values)}")
-    value, (low, high), by = _with_interval(numbers, statistic)
-    method = f"{statistic}, {by}"
+    if over is not None and set(over) != set(values):
+        raise ValueError(f"over must have the seeds of values, {sorted(values)}; got {sorted(over)}")
+    rows = [("values", values)] + ([] if over is None else [("over", {seed: over[seed] for seed in values})])
+    numbers = np.array([checked_numbers(*row, statistic) for row in rows])
+    value, (low, high), by = with_interval(numbers, statistic)
+    method = f"{statistic}, {by}" if over is None else f"ratio of {statistic}s, {by}"
     return Estimate(name, value, low, high, unit, at_least, at_most, published, tuple(values), method, cost)
-
-
-def _with_interval(numbers: Numbers, statistic: Statistic) -> tuple[float, tuple[float, float], str]:
-    size, tail = numbers.size, (1 - LEVEL) / 2
-    if statistic == "share":
-        ends = binomtest(int(numbers.sum()), size).proportion_ci(LEVEL)
-        return float(numbers.mean()), (float(ends.low), float(ends.high)), "Clopper-Pearson"
-    with np.errstate(divide="ignore"):  # a ratio of zero has a geometric mean of zero
-        drawn = np.log(numbers) if statistic == "geometric mean" else numbers
-    centre = np.median if statistic == "median" else np.mean
-    middle = float(centre(drawn))
-    if size < FEW and statistic == "median":
-        covered = 1 - 0.5 ** (size - 1) >= LEVEL
-        return middle, (drawn.min(), drawn.max()) if covered else (-np.inf, np.inf), "range of the numbers"
-    if size < FEW:
-        half = float(t.ppf(1 - tail, size - 1) * drawn.std(ddof=1) / np.sqrt(size)) if size > 1 else np.inf
-        low, high, by = middle - half, middle + half, "Student's t"
-    else:
-        draws = np.random.default_rng(0).integers(size, size=(DRAWS, size))
-        # no interpolation between infinite numbers
-        low, high = np.quantile(centre(drawn[draws], axis=1), [tail, 1 - tail], method="nearest")
-        by = "percentile bootstrap over seeds"
-    if statistic == "geometric mean":
-        middle, low, high = np.exp([middle, low, high])
-        by += " of logarithms" if size < FEW else ""
-    return float(middle), (float(low), float(high)), by
 
 
 def exactly(name: str, value: float, **more: Any) -> Estimate:

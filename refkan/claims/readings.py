@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from refkan.base.annotations import Checked, check_annotated
-from refkan.claims.estimates import DRAWS, LEVEL, Estimate, agree
+from refkan.claims.estimates import Estimate, agree
 from refkan.claims.experiments import Choice, written
+from refkan.claims.seed_intervals import DRAWS, LEVEL
 from refkan.claims.statuses import Status
 from refkan.claims.verdicts import Verdict
 

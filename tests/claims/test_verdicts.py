@@ -49,7 +49,7 @@ def test_figure_from_matplotlib_is_reproducible():
 
 def test_ledger_is_complete_and_ids_are_unique():
     ids = [r.id for r in LEDGER]
-    assert len(ids) == len(set(ids)) == 88
+    assert len(ids) == len(set(ids)) == 89
     assert all(r.source and r.claim and r.measured and r.criterion for r in LEDGER)
     assert row("G0").source == "ours"
     refused(lambda: row("Z9"), "'Z9'")
@@ -63,7 +63,7 @@ def test_claim_files_of_the_package_answer_rows_of_the_ledger():
 
 def test_table_fits_its_width():
     outcomes = gather(LEDGER, [], [])
-    assert summary(outcomes) == {"pending": 88}
+    assert summary(outcomes) == {"pending": 89}
     assert max(map(len, table(outcomes, 100).splitlines())) <= 100
 
 
@@ -246,6 +246,23 @@ def test_runs_that_diverge_are_infinite_and_no_error():
     made = estimate("x", {seed: float("inf") if seed < 5 else 1.0 for seed in SEEDS}, at_most=2.0)
     assert (made.value, made.holds) == (1.0, True)
     assert estimate("x", dict.fromkeys(SEEDS, float("inf")), at_most=2.0).holds is False
+
+
+def test_a_ratio_of_means_is_one_of_columns_and_resamples_pairs():
+    """One run in five that is a thousand times as bad decides a mean, and no median; a common factor goes out."""
+    below = {seed: 1.0 + seed / 10 for seed in SEEDS}
+    above = {seed: value * (1000.0 if seed % 5 == 0 else 2.0) for seed, value in below.items()}
+    of_means = estimate("x", above, "mean", over=below)
+    assert of_means.value == pytest.approx(sum(above.values()) / sum(below.values()), rel=1e-14)
+    assert of_means.low < 100 < of_means.value < of_means.high < 500
+    assert estimate("x", {seed: above[seed] / below[seed] for seed in SEEDS}).value == 2.0
+    same = estimate("x", {seed: 3 * value for seed, value in below.items()}, "geometric mean", over=below)
+    assert [same.value, same.low, same.high] == pytest.approx([3.0] * 3, rel=1e-14)
+    few = estimate("x", {1: 4.0}, "median", over={1: 2.0}, at_most=9.0, cost="a day")
+    assert (few.value, few.high, few.holds) == (2.0, np.inf, None)
+    diverged = estimate("x", dict.fromkeys(SEEDS, np.inf), "mean", over=dict.fromkeys(SEEDS, np.inf), at_least=1.0)
+    assert (diverged.low, diverged.high, diverged.holds) == (-np.inf, np.inf, None)
+    refused(lambda: estimate("x", above, "mean", over={1: 1.0}), "over must have the seeds of values")
 
 
 @pytest.mark.parametrize(

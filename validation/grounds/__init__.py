@@ -133,7 +133,7 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     "G1": (*NESTED, "networks"),
     "M1": ("change of basis", *NESTED, *TRAINED),
     **dict.fromkeys(("M2", "M3"), ("bases", "change of basis", "prolongation")),
-    **dict.fromkeys(("R1", "R2", "R3", "R4", "R8", "R9"), (*TRAINED, "refinement")),
+    **dict.fromkeys(("R1", "R2", "R3", "R4", "R8", "R9", "R10"), (*TRAINED, "refinement")),
     **dict.fromkeys(("R6", "R7"), ()),
     "R5": (*TRAINED, "refinement", "adaptivity"),
     "Q0": ("Allen-Cahn",),
