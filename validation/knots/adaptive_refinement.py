@@ -143,7 +143,10 @@ def verdict(runs: Runs) -> Verdict:
         judge(line and plane, line),
         f"error of uniform over residual-driven knots at equal parameters, medians: {shown(LINE)}; in two "
         f"variables, at equal steps as well: {shown(PLANE)}; smooth target {medians['smooth']:.2f}",
-        corrected="error-driven refinement beats uniform refinement for functions of one variable" if line else "",
+        corrected="error-driven refinement beats uniform refinement for functions of one variable with local features;"
+        " a smooth one gains nothing"
+        if line
+        else "",
         details=DETAILS,
         data={
             "errors": {t: [{name: final(arm) for name, arm in row.items()} for row in runs[t]] for t in runs},

@@ -131,8 +131,7 @@ def verdict(rows: Mapping[str, Sequence[Row]]) -> Verdict:
         f"error of quantile refits over residual-driven insertion at equal parameters, medians: {shown}; "
         f"error and time on: {', '.join(names) or 'none'}",
         corrected=(
-            f"the lower error at equal parameters on {', '.join(lower)}; the rival's error is not reached in less time "
-            "while refits are as cheap as a few rounds"
+            f"the lower error at equal parameters on {', '.join(lower)}; whether in less time is left open"
             if accurate and not all(held.values())
             else ""
         ),

@@ -170,7 +170,7 @@ def dyadic_verdict(most_intervals: int) -> Verdict:
         f"{len(cases)} cases, r = 1..6: with the printed 2^-r the identity holds in {sum(as_printed)}, with 2^(1-r) in"
         f" {sum(as_corrected)}; the library's matrix has these numbers exactly in {sum(library)}, blossoms give them in"
         f" {sum(blossoms)}",
-        corrected="b_i = sum_{s=0..r} 2^(1-r) C(r, s) b'_{2i+s}",
+        corrected="P_ij = 2^(1-r) C(r, s) at j = 2i + s, that is b_i = sum_{s=0..r} 2^(1-r) C(r, s) b'_{2i+s}",
         details="Compared at r points of every fine interval: both sides are polynomials of degree r - 1 there. Terms "
         "with 2i + s outside 1-r..2n-1 belong to B-splines that vanish on the domain. Hat functions (r = 2) show the "
         "factor: 1/2, 1, 1/2.",

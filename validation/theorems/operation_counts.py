@@ -83,7 +83,8 @@ def operations() -> Formula:
         {"the whole layer as the bases alone": all(abs(both[1] / both[0] - 1) <= 0.25 for both in ratios.values()),
          "8 operations a term": all(counted_bases(r, n)[0] == 8 * terms(r, n) for r, n in ratios)},
         exact and all(both[1] < 1.5 for both in ratios.values()),
-        "bases cost P (n r + r^2) and P (n + r) times the cost of a power, both contractions P Q (n + r)",
+        "evaluating the bases costs P (n r + r^2) by (2) and P (n + r) by (3); the sum over edges that follows costs"
+        " P Q (n + r) in both",
         """2.3 counts O(P Q (n r + r^2)) operations for (2) against O(P Q (n + r)) for (3), a factor of
 the degree. But a basis is evaluated once for an input, not for each of its Q edges: 9 sum_{k=2}^r (n + 2r - 1 - k)
 operations by (2) and (r - 1)(n + r - 1) by (3), if powers are products; the contraction, 2 Q (n + r - 1) an input, is

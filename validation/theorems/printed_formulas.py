@@ -189,7 +189,7 @@ def generating_function() -> Formula:
         {"with e^(+ix)": equal(1), "with n^(r-1), n = 2": equal(-1, lambda r: F(2) ** (r - 1)),
          "with r! below": equal(-1, lambda r: F(1, r))},
         equal(-1) and bound,
-        "F_r(x) = (1 - e^(-ix))^r/(r - 1)!",
+        "F_r(x) = (1 - e^(-ix))^r/(r - 1)!; the bound 2^r/(r - 1)! <= 4 is right",
         """(40) prints r sum_l (-1)^l/(l! (r-l)!) e^(-ilx) = r (1 - e^(ix))^r/r! = n^(r-1) (1 -
 e^(ix))^r/(r-1)!. By the binomial theorem the sum is (1 - e^(-ix))^r/(r-1)!; n^(r-1) is stray. The maximum of |F_r|
 and (41) do not depend on it.""",
@@ -213,7 +213,7 @@ def order_of_preconditioner() -> Formula:
         {"order 2r - 1": all(k == 2 * r - 1 for r, k in orders.items()),
          "order 2r + 1": all(k == 2 * r + 1 for r, k in orders.items())},
         all(k == 2 * r for r, k in orders.items()),
-        "(A A^T)^-1 ~ (d_x)^(-2r)",
+        "(A A^T)^-1 ~ ((-1)^r d_x^(2r))^-1",
         """4.3 prints (A A^T)^-1 ~ (d_x)^(-r), and a line later, for r = 1, ~ Delta^-1, which is of order
 2. A is a difference of order r (Lemma 4), A^T up to the sign its adjoint, and A A^T a difference of order 2r.""",
     )  # fmt: skip
@@ -264,7 +264,7 @@ def growth_of_eigenvalues() -> Formula:
         f"dim = 50, exponents from l = 6 to 12 and from 25 to 50, enclosed: {shown}",
         {"2r - 1 over the last doubling": near(1, lambda r: 2 * r - 1), "r at low indices": near(0, lambda r: r)},
         near(0, lambda r: 2 * r) and near(1, lambda r: r),
-        "like l^(2r) at low indices; by 2^r alone, exponent r, over the upper half",
+        "like l^(2r) for small l; over the upper half the slope is r on average, that of sin(pi l/(2 dim))^(2r)",
         """The symbol of A^T A is (2 sin(x/2))^(2r) up to a factor. Its values at x = pi l/n grow like
 l^(2r) while sin x is x, and from x = pi/2 to pi by 2^r. Eigenvalues are enclosed to 1e-4 by the signs of exact pivots
 of A^T A - mu (Sylvester's law).""",
@@ -289,7 +289,7 @@ def plain_powers() -> Formula:
         {"growth like n^(2r-1)": all(ratio(r, 2 * n) == 2 ** (2 * r - 1) * ratio(r, n) for r, n in cases),
          "the plain powers, bound 294": all(ratio(r, n) <= 294 for r, n in cases)},
         all(ratio(r, 2 * n) == 4 ** (r - 1) * ratio(r, n) and ratio(r, n, True) <= 1 for r, n in cases),
-        "for the powers of (x - t_i)/h, not for those of (3)",
+        "a constant that is free of n asks for the powers of (x - t_i)/h; those of (3) have none. N1 says which it is",
         """(38) is stated for the ReLU basis; (3) defines it as ReLU(x - t_i)^(r-1), and the proof goes
 over to powers of (x - t_i)/h, "equivalent again". The kernel is not: at the sample x = a one layer has rho(NTK_R) =
 sum_k (k h)^(2r-2), k < r, and rho(NTK_S) = sum_i b_i(a)^2, so that their ratio grows like n^(2r-2).""",

@@ -262,7 +262,7 @@ def verdict(measured: Found) -> Verdict:
                 any(threshold_holds(found, 0.1) for found in under), experiment=True
             ),
         },
-        corrected="the exponents hold; beyond the threshold finer grids gain nothing, and need not lose anything",
+        corrected="the exponents hold; with more parameters than samples finer grids gain nothing, and need not lose",
     )
 
 
