@@ -59,6 +59,8 @@ def in_short(kept: dict[str, Any] | None) -> str:
     tried = len(kept["readings"])
     over = f"{sum(decided)} of {len(decided)} reading{'' if len(decided) == 1 else 's'}"
     over += f" ({tried} tried)" if tried > len(decided) else ""
+    if len(decided) == 1:
+        return f"{status} ({tried} readings tried)" if tried > 1 else status
     return f"holds under {over}" if any(decided) else f"{status}, under {over}"
 
 
