@@ -112,8 +112,8 @@ multichannel multilayer perceptron with powers of ReLU in another basis, and the
 [@actor2025; @southworth2026]. `refkan` computes such networks on a CPU as a reference: values, and every gradient
 derived by hand, are held by tests to the same formulas over rational numbers; there are explicit Gauss-Newton and
 Hessian matrices, certified spectra, exact ranks, knot insertion that leaves the function as it is, and training from
-first-order methods to variable projection. A ledger judges the statements of papers by measurements that state their criterion, their
-estimates with intervals, and altered twins of each claim that must fail.
+first-order methods to variable projection. A ledger judges the statements of papers by measurements that state their
+criterion, their estimates with intervals, and altered twins of each claim that must fail.
 
 # Statement of need
 
