@@ -319,8 +319,8 @@ def test_a_failing_experiment_needs_a_positive_control():
     [
         ("holds", 9.0, "same direction"),
         ("holds under some readings", 2.0, "other direction"),
-        ("holds as corrected", 2.0, "same direction"),
-        ("refuted", 2.0, "same direction"),
+        ("holds as corrected", 2.0, "not as printed either"),
+        ("refuted", 2.0, "not as printed either"),
         ("refuted", 9.0, "other direction"),
         ("undecided", 9.0, "points to the claim"),
     ],

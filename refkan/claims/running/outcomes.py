@@ -86,14 +86,19 @@ def said_of(verdict: Verdict, recorded: str = "") -> str:
 
 
 def direction(recorded: str, verdict: Verdict) -> str:
-    """Say whether a small run points where the recorded verdict does; the estimates speak without their intervals."""
+    """Say whether a small run points where the recorded verdict does; the estimates speak without their intervals.
+
+    Of a claim that fails as printed a small run that fails too says no more: it may miss by the other side.
+    """
     asked = [estimate.points for estimate in verdict.estimates if estimate.decides]
     if not asked and verdict.status == "undecided":
         return "undecided"
     points = all(asked) if asked else verdict.status in AS_PRINTED
     if recorded == "undecided":
         return "points to the claim" if points else "points against it"
-    return "same direction" if points == (recorded in AS_PRINTED) else "other direction"
+    if recorded in AS_PRINTED or points:
+        return "same direction" if points == (recorded in AS_PRINTED) else "other direction"
+    return "not as printed either"
 
 
 def gather(
