@@ -6,8 +6,9 @@ edges refitted at their inputs by least squares) and the grid update of KAN code
 
 Estimated, against each rival: the error of the rival at fresh points over that of knot insertion, and the time of its
 refinements (everything else is the same work), by seed the geometric mean over targets. "Beats in accuracy and cost"
-asks for more than 1 of both. Refits at quantiles are more accurate after training: they also move knots to where
-activations are. That knot insertion is cheaper, and leaves the function unchanged, stands beside: it was built so.
+asks for more than 1 of both. As corrected, after a run that showed it: twice as fast as either and as accurate as grid
+extension, within 5 %, while refits at quantiles are more accurate after training: they also move knots to where
+activations are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -78,13 +79,27 @@ def over(rows: Sequence[Row], first: str, other: str, what: Callable[[Mapping[st
     return {seed: float(np.exp(np.mean(values))) for seed, values in logs.items()}
 
 
-def asked(rows: Sequence[Row], first: str = OURS, others: Sequence[str] = RIVALS) -> list[Estimate]:
-    """Errors and times of the others over those of the first, above 1."""
+ERROR, TIME = "error", "time of the refinements"
+
+Bounds = Mapping[tuple[str, str], Mapping[str, float]]
+
+CORRECTED: Bounds = {(ERROR, "extension"): {"at_least": 0.95, "at_most": 1.05}, (ERROR, "quantile"): {"at_most": 1}} | {
+    (TIME, rival): {"at_least": 2} for rival in RIVALS
+}
+
+
+def asked(
+    rows: Sequence[Row], first: str = OURS, others: Sequence[str] = RIVALS, bounds: Bounds | None = None
+) -> list[Estimate]:
+    """Errors and times of the others over those of the first, above 1 or within other bounds."""
     return [
         estimate(
-            f"{key}, {NAMES[other]} over {NAMES[first]}", over(rows, first, other, what), "geometric mean", at_least=1
+            f"{key}, {NAMES[other]} over {NAMES[first]}",
+            over(rows, first, other, number),
+            "geometric mean",
+            **({"at_least": 1} if bounds is None else bounds[key, other]),
         )
-        for key, what in (("error", final), ("time of the refinements", transfer_time))
+        for key, number in ((ERROR, final), (TIME, transfer_time))
         for other in others
     ]
 
@@ -103,8 +118,10 @@ def verdict(rows: Sequence[Row]) -> Verdict:
     numbers = {"error": final, "seconds of refinements": transfer_time, "change": lambda run: run["change"].max()}
     return Verdict(
         "A2",
-        decide(estimates),
+        decide(estimates, corrected=asked(rows, bounds=CORRECTED)),
         "; ".join(e.told() for e in estimates),
+        corrected="it is as accurate as grid extension and costs a part of either refit; refits at quantiles are more"
+        " accurate",
         details="A refit sees an edge where activations are: coefficients of intervals without any come out as those of"
         " least norm, so that even the grid extension changes the function there. Activations outside the domain are"
         " moved to its ends for the refit.",
