@@ -297,10 +297,7 @@ def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> F
 
 def greville_points(knots: FloatArray, order: int) -> FloatArray:
     """Averages (t_{i+1} + ... + t_{i+r-1})/(r-1), shape (dim,): the coefficients of x; midpoints for order 1."""
-    dim = knots.size - order
     if order == 1:
         return 0.5 * (knots[:-1] + knots[1:])
-    windows = np.lib.stride_tricks.sliding_window_view(knots[1:-1], order - 1)
-    points: FloatArray = windows.mean(axis=1)
-    assert points.shape == (dim,)
-    return points
+    means: FloatArray = np.lib.stride_tricks.sliding_window_view(knots[1:-1], order - 1).mean(axis=1)
+    return means

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 
@@ -51,7 +49,7 @@ class Spectrum(ShortRepr):
         largest outside it. Infinite if nothing but zeros lies outside, nan if it is not known.
     null_vectors : ndarray (size, analytic_nullity)
         The analytic null space, orthonormal; no columns for tangent kernels and matrices.
-    notes : mapping
+    notes : dict
         Doubts by name, each a sentence; see `flags`.
 
     Examples
@@ -74,15 +72,7 @@ class Spectrum(ShortRepr):
     analytic_nullity: int | None
     gap: float
     null_vectors: FloatArray = field(repr=False)
-    notes: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "notes", MappingProxyType(dict(self.notes)))
-
-    def __reduce__(self) -> tuple[object, ...]:  # a mapping proxy does not pickle
-        return Spectrum, tuple(
-            dict(value) if name == "notes" else value for name, value in vars(self).items() if name in _FIELDS
-        )
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def nullity(self) -> int:
@@ -177,8 +167,6 @@ FLAGS = {
 
 AMID = "middle"
 """The flag that leaves both ends, and so the condition number, in no doubt."""
-
-_FIELDS = tuple(Spectrum.__dataclass_fields__)
 
 
 def doubts(

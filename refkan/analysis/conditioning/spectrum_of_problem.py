@@ -157,11 +157,12 @@ def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
     elif method == "svd":
         modes = (kernel_modes if question.which == "ntk" else factor_modes)(J, chosen.frame, known)
     elif question.which == "ntk":
-        modes = symmetric_modes(_kernel(J, chosen.frame))
+        rows = chosen.frame.gradient(J.T)
+        modes = symmetric_modes(rows.T @ rows)
     else:
         modes = symmetric_modes(J.T @ J, chosen.frame, known)
-    rows = None if J is None else question.problem.n_residuals
-    notes = doubts(modes.values, question.size, modes.rank, question.analytic_nullity, modes.gap, modes.noise, rows)
+    n_rows = None if J is None else question.problem.n_residuals
+    notes = doubts(modes.values, question.size, modes.rank, question.analytic_nullity, modes.gap, modes.noise, n_rows)
     vectors, duals = modes.vectors, modes.vectors
     if question.which != "ntk":  # eigenvectors of kernels are functions on the samples
         vectors, duals = _in_coordinates(modes.vectors, chosen)
@@ -175,12 +176,6 @@ def _factor(question: Question) -> FloatArray | None:
     if question.which == "ntk":
         return jacobian(question.problem, question.theta)
     return None
-
-
-def _kernel(J: FloatArray, frame: Frame) -> FloatArray:
-    F = frame.gradient(J.T)
-    K: FloatArray = F.T @ F
-    return K
 
 
 def _preconditioned(
