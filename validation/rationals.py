@@ -5,6 +5,7 @@ from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
 from operator import mul
+from typing import Any
 
 import flint
 import numpy as np
@@ -56,6 +57,11 @@ def multiply(*factors: Matrix) -> Matrix:
 def to_flint(matrix: Matrix) -> flint.fmpq_mat:
     """Return the matrix as one of FLINT's."""
     return flint.fmpq_mat([[flint.fmpq(*a.as_integer_ratio()) for a in row] for row in matrix])
+
+
+def roots_of(polynomial: Any) -> list[Any]:
+    """Enclose the roots of one of FLINT's polynomials over the rationals: repeated ones once, real ones as such."""
+    return [root for root, _ in polynomial.complex_roots()]
 
 
 def scaled(factor: Fraction, matrix: Matrix) -> Matrix:
