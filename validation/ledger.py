@@ -85,8 +85,8 @@ LEDGER: tuple[Row, ...] = (
         "characteristic polynomials and Sturm's chains over the rationals; proof in docs/theorems/one-input.md",
         "no exception with one input and a diagonal P, nor with two equal inputs"),
     Row("T4", "ours", "rows 2 and 4 with P >= 2 independent uniform inputs: eigenvalues of A^-T H over (r-1)! tend"
-        " to 1/z, E_{r,2}(z) = 0 or P/(P-1), E Mittag-Leffler's function; for P = 2 the least real part over the largest"
-        " tends to -0.480, -0.790, -0.923 for r = 2, 3, 4",
+        " to 1/z, E_{r,2}(z) = 0 or P/(P-1), E Mittag-Leffler's function; for P = 2 the least real part over the"
+        " largest tends to -0.480, -0.790, -0.923 for r = 2, 3, 4",
         "certified zeros and spectra; proof in docs/theorems/mixed-updates.md",
         "both ends come nearer to their limits 1.8 times or more at each doubling of n"),
     Row("E19", "eq. (19)", "gradient updates u_c + eta P^T grad L(P u_c)", "random convex quadratic losses, rationals",
