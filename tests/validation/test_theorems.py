@@ -29,12 +29,14 @@ from validation.descent.kernels.certified_kernels import certified_ratio, proofs
 from validation.rationals import rank, sample_points, spline_design, uniform_knots
 from validation.theorems import (
     levels_added_up,
+    limits_of_bases,
     nullity,
     one_input,
     operation_counts,
     predecessor_formulas,
     printed_formulas,
     spectral_constants,
+    steps_on_levels,
 )
 from validation.theorems.drawn_networks import NAMED, Case, posed
 
@@ -45,7 +47,16 @@ CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3"}
 
 @pytest.mark.parametrize(
     "file",
-    [printed_formulas, predecessor_formulas, operation_counts, one_input, levels_added_up, spectral_constants],
+    [
+        printed_formulas,
+        predecessor_formulas,
+        operation_counts,
+        one_input,
+        levels_added_up,
+        spectral_constants,
+        limits_of_bases,
+        steps_on_levels,
+    ],  # fmt: skip
     ids=lambda f: f.__name__,
 )
 def test_rows_hold_and_altered_ones_do_not(file):
