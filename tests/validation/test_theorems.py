@@ -56,7 +56,7 @@ CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3"}
         spectral_constants,
         limits_of_bases,
         steps_on_levels,
-    ],  # fmt: skip
+    ],
     ids=lambda f: f.__name__,
 )
 def test_rows_hold_and_altered_ones_do_not(file):
