@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from refkan.base.annotations import check_annotated
 from refkan.base.plain_text import printable
 from refkan.conformance.cases.backend_frames import Frame
@@ -231,8 +233,17 @@ class Adapter(ABC):
         raise NotImplementedError("second derivatives are declared but second is not implemented")
 
     def gauss_newton(self, model: Any, x: Any) -> Any:
-        """Return J^T J / N in all coefficients, shape (M, M)."""
-        raise NotImplementedError("gauss-newton is declared but gauss_newton is not implemented")
+        """Return J^T J / N in all coefficients, shape (M, M): of the rows that `vjp` gives, unless you have your own."""
+        shape = np.shape(self.forward(model, x))
+        rows = []
+        for k in range(shape[0] * shape[1]):
+            dy = np.zeros(shape)
+            dy.flat[k] = 1.0
+            found = self.vjp(model, x, dy)["coefficients"]
+            parts = found if isinstance(found, list | tuple) else [found]
+            rows.append(np.concatenate([np.ravel(part) for part in parts]))
+        J = np.array(rows, np.float64)
+        return J.T @ J / shape[0]
 
     def refine(self, model: Any, intervals: int, x: Any) -> Any:
         """Return the model with that many intervals; samples x (N, P) may be used."""

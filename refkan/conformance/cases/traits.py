@@ -1,8 +1,6 @@
-"""What a case is an example of: its family in tables, and the properties that patterns of failures are told by."""
+"""What a case is an example of: its family in tables."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
@@ -64,26 +62,3 @@ def has_unusual_spans(s: Setting) -> bool:
     spans = spans[spans > 0]
     return not (USUAL[0] <= spans.min() and spans.max() <= USUAL[1])
 
-
-PROPERTIES: dict[str, Callable[[Setting], bool]] = {
-    "more than one input": lambda s: max(spec.n_inputs for spec in s.specs) > 1,
-    "more than one output": lambda s: max(spec.n_outputs for spec in s.specs) > 1,
-    "order above 2": lambda s: s.spec.order > 2,
-    "order above 3": lambda s: s.spec.order > 3,
-    "samples outside the domain": lambda s: s.is_outside,
-    "samples at knots or ends of the domain": lambda s: s.region in ("knots", "ends"),
-    "knots that are not equally spaced": lambda s: s.spec.kind != "uniform",
-    "knots that repeat": has_repeated_knots,
-    "very short, long or unequal spans": has_unusual_spans,
-    "samples that are not contiguous in memory": lambda s: s.layout in ("strided", "transposed"),
-    "several layers": lambda s: len(s.specs) > 1,
-    "parts beside the splines": lambda s: any(spec.parts for spec in s.specs),
-    "a state change": lambda s: s.change is not None,
-    "formats below float64": lambda s: s.dtype != "float64",
-}
-"""By words that follow "cases with"."""
-
-
-def properties(case: Case) -> frozenset[str]:
-    """The words for the properties that a case has."""
-    return frozenset(words for words, has in PROPERTIES.items() if has(case.setting))

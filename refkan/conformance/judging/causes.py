@@ -7,18 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refkan.conformance.cases.quantities_asked import QUANTITIES
-from refkan.conformance.cases.traits import PROPERTIES
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding
-
-ENOUGH = 3
-"""Cases on either side that a pattern takes."""
-
-SHARE = 2 / 3
-"""Of the cases that have the property, the part that must fail: else it says little of those that do."""
-
-TOLD = 2
-"""Patterns told."""
 
 
 def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
@@ -87,7 +77,7 @@ def causes(findings: Sequence[Finding]) -> list[Cause]:
 
 
 def verdict(findings: Sequence[Finding]) -> list[str]:
-    """Sentences on how many failures follow from what, and on what the others have in common."""
+    """Sentences on how many failures follow from what."""
     bad = [finding for finding in findings if finding.status in f.BAD]
     names = Counter(name for finding in bad for name in {hint.name: None for hint in finding.hints})
     lines = [f"bears on {count} of {len(bad)} failures: {name}" for name, count in names.most_common(3)]
@@ -95,34 +85,5 @@ def verdict(findings: Sequence[Finding]) -> list[str]:
     if silent:
         plural = "s" * (len(silent) != 1)
         lines.append(f"{len(silent)} failure{plural} that no difference found of the layer bears on")
-    kept = {id(finding) for finding in silent or bad}
-    rest = [finding for finding in findings if finding.status not in f.BAD or id(finding) in kept]
-    return lines + (patterns(rest) if bad else [])
+    return lines
 
-
-def patterns(findings: Sequence[Finding]) -> list[str]:
-    """Return sentences on properties that all failing cases have, where cases without them pass.
-
-    Only quantities of which a case fails are looked at. Properties of which the largest part of the cases fail come
-    first.
-
-    Examples
-    --------
-    >>> def judged(property, status):
-    ...     return [Finding(f"{status} {k}", "values", status, properties=frozenset(property)) for k in range(3)]
-    >>> patterns(judged(["more than one input"], "failed") + judged([], "passed"))
-    ['only cases with more than one input fail: 3 of 3; the 3 without pass']
-    """
-    failed = [x for x in findings if x.status in (f.FAILED, f.ERROR)]
-    quantities = {x.quantity for x in failed}
-    passed = [x for x in findings if x.status == f.PASSED and x.quantity in quantities]
-    found = []
-    for name in PROPERTIES:
-        if len(failed) < ENOUGH or not all(name in x.properties for x in failed):
-            continue
-        without = sum(name not in x.properties for x in passed)
-        all_with = len(failed) + len(passed) - without
-        if without >= ENOUGH and len(failed) / all_with >= SHARE:
-            text = f"only cases with {name} fail: {len(failed)} of {all_with}; the {without} without pass"
-            found.append((-len(failed) / all_with, text))
-    return [text for _, text in sorted(found, key=lambda pair: pair[0])[:TOLD]]

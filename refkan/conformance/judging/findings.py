@@ -11,7 +11,7 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.base.plain_text import printable
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.quantities_asked import QUANTITIES
-from refkan.conformance.cases.traits import family, properties
+from refkan.conformance.cases.traits import family
 from refkan.conformance.cases.truths.precision import spacing
 
 PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
@@ -71,8 +71,6 @@ class Finding:
         A proven lower bound of |theirs - exact|; NaN where nothing is proven.
     family : str
         Of the case in tables: see `refkan.conformance.cases.traits`.
-    properties : frozenset of str
-        What the case has, by the words of `traits.PROPERTIES`; left out of `to_dict`.
 
     Examples
     --------
@@ -102,16 +100,15 @@ class Finding:
     traceback: str = ""
     proven: float = float("nan")
     family: str = ""
-    properties: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, case: Case, status: str, message: str = "", **more: Any) -> Finding:
-        """Return a finding on a case, with its key, quantity, family and properties."""
+        """Return a finding on a case, with its key, quantity and family."""
         return cls("", "", status, message, **more).about(case)
 
     def about(self, case: Case) -> Finding:
         """Return the same found of another case."""
-        return replace(self, key=case.key, quantity=case.quantity, family=family(case), properties=properties(case))
+        return replace(self, key=case.key, quantity=case.quantity, family=family(case))
 
     def __post_init__(self) -> None:
         for name in ("message", "traceback"):  # in the words of the backend
@@ -132,9 +129,7 @@ class Finding:
                 return {key: plain(item) for key, item in value.items()}
             return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
-        found = asdict(self)
-        del found["properties"]
-        return dict(plain(found))
+        return dict(plain(asdict(self)))
 
 
 def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:

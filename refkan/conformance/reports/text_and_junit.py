@@ -26,10 +26,6 @@ LINES = 3
 WIDTH = 120
 """Columns of the list of what is not applicable."""
 
-WIDEST = 10000
-"""Columns of a table that no terminal cuts off."""
-
-
 def line(finding: Finding) -> str:
     """Return one line: key, index, both numbers, errors, what is proven, x and its span, or the message; then the hint.
 
@@ -127,30 +123,13 @@ def text(
 
 
 def show(report: str, findings: Sequence[Finding]) -> None:
-    """Print a report, and a table of the kinds of failures by rich if it is installed."""
+    """Print a report, and a table of the kinds of failures with the number of cases and the first of them."""
     print(printable(report))
     rows = [(name, str(len(members)), members[0].key) for name, members in groups(findings)]
     if not rows:
         return
-    try:
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.measure import Measurement
-        from rich.table import Table
-    except ImportError:
-        width = max(len(row[0]) for row in rows)
-        print("\n".join(f"{name:<{width}}  {count:>5}  {key}" for name, count, key in rows))
-        return
-    table = Table()
-    table.add_column("what was found", max_width=60)  # messages of exceptions may be long
-    table.add_column("cases", justify="right")
-    table.add_column("first of them", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    # As wide as it takes: a key that is cut off, or goes on in the next line of a cell, is no good for --select.
-    console = Console()
-    wide = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
-    Console(width=wide).print(table, soft_wrap=True)
+    width = max(len(row[0]) for row in rows)
+    print("\n".join(f"{name:<{width}}  {count:>5}  {key}" for name, count, key in rows))
 
 
 def to_json(

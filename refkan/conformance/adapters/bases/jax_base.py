@@ -181,18 +181,6 @@ class JaxAdapter(Adapter):
         """Differentiate the sweep back along the direction, forward over reverse."""
         return self.array(self._run("second", model, x, dy, direction)[0])
 
-    def gauss_newton(self, model: JaxModel, x: Any) -> Any:
-        """Return J^T J / N from one backward sweep for each sample and output."""
-        shape = (x.shape[0], self.forward(model, x).shape[1])
-        rows = []
-        for k in range(shape[0] * shape[1]):
-            dy = np.zeros(shape)
-            dy.flat[k] = 1.0
-            parts = self._run("vjp", model, x, dy)[1 : 1 + len(model.coefficients)]
-            rows.append(np.concatenate([self.array(part).ravel() for part in parts]))
-        J = np.stack(rows)
-        return J.T @ J / x.shape[0]
-
     def _run(self, name: str, model: JaxModel, x: Any, *vectors: Any) -> Any:
         """Run a program on the coefficients, x and (where they are an argument) the knots; on cotangents, directions.
 

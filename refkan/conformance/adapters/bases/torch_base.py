@@ -231,17 +231,3 @@ class TorchAdapter(Adapter):
             raise RuntimeError("no graph through the input gradient: no double backward")
         (ddx,) = self.torch.autograd.grad(self._against(dx, direction), leaf, allow_unused=True)
         return np.zeros(x.shape) if ddx is None else self.array(ddx)
-
-    def gauss_newton(self, model: Any, x: Any) -> Any:
-        """Return J^T J / N from one backward sweep for each sample and output."""
-        found = self.coefficients(model)
-        tensors = list(found) if isinstance(found, list | tuple) else [found]
-        for tensor in tensors:
-            tensor.requires_grad_()
-        y = self._outputs(model, self.samples(x))
-        rows = []
-        for entry in y.reshape(-1):
-            parts = self.torch.autograd.grad(entry, tensors, retain_graph=True)
-            rows.append(np.concatenate([np.asarray(self.to_papers(self.array(part))).ravel() for part in parts]))
-        J = np.stack(rows)
-        return J.T @ J / x.shape[0]
