@@ -1,13 +1,16 @@
-r"""Every quantity that a backend is asked for: exact over rationals by `refkan.truth`, or in float64 for large cases.
+r"""Every quantity that a backend is asked for, by one set of formulas: over Fractions, in float64, and for bounds of errors.
 
-In float64 all quantities of a layer or network are contractions of rows: at each sample and input the r basis functions
-that matter and their derivatives, from `refkan.splines.local_basis`.
+A layer is y_q = sum_p f_qp(x_p) + c_q with f_qp(x) = g_q (b_qp silu(x) + s_qp sum_i C[q, p, i] b_i(x)), the parts b
+(base), s (scale), g (node-scale) and c (bias) of a `LayerSpec`. What the formulas need of it is its basis functions and
+two derivatives of them at the samples, the exact ones by `refkan.truth`. SiLU is not rational: layers that have it are
+computed in float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,14 +18,10 @@ import numpy as np
 from refkan import truth
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths import branches
-from refkan.conformance.cases.truths.kept_rows import KeptRows
-from refkan.splines.local_basis import KnotTables, LocalBasis, local_basis
-from refkan.truth.arithmetic import taylor
+from refkan.networks.layers.activations import ACTIVATIONS
+from refkan.splines.local_basis import KnotTables, local_basis
+from refkan.truth.bases.outside import with_tails
 from refkan.truth.derivatives import square
-from refkan.truth.layers import SumLayer
-from refkan.truth.networks import Network
-from refkan.truth.node_maps import Unmapped
 
 DERIVATIVES = 2
 
@@ -40,190 +39,220 @@ def rounded(values: Array) -> Array:
     return np.array([float(v) for v in values.ravel()], np.float64).reshape(values.shape)
 
 
-class ExactQuantities:
-    """Quantities of a layer or network over Fractions, as arrays of dtype object.
+def silu(x: FloatArray, derivatives: int = DERIVATIVES) -> FloatArray:
+    """SiLU and its derivatives: (derivatives + 1, N, P)."""
+    return np.asarray(ACTIVATIONS["silu"].derivatives(x, derivatives + 1))
+
+
+class Quantities:
+    """Quantities of a layer or network: chain rule and sums, over the numbers that `given` and `splines_at` return.
 
     Parameters
     ----------
     specs : sequence of LayerSpec
     x : array (N, P)
-        Floats or Fractions.
-    """
 
-    def __init__(self, specs: Sequence[LayerSpec], x: Array) -> None:
-        self.specs, self.x = tuple(specs), exact(x).tolist()
-        self.layers: list[SumLayer] = []
-        for spec in self.specs:
-            families = [KeptRows(knots, spec.order, spec.outside) for knots in exact(spec.knots).tolist()]
-            self.layers.append(SumLayer(families, spec.n_outputs))
-        self.network = Network(self.layers, [Unmapped()] * (len(self.layers) - 1))
-        self.theta = [c for spec in self.specs for c in exact(spec.coefficients).ravel()]
-        self.at = truth.Evaluation(self.network, self.theta, self.x, Fraction)
-        self.sweep = self.network.sweep(self.theta, self.x)
-
-    @property
-    def values(self) -> Array:
-        """Outputs (N, Q)."""
-        return exact(self.sweep.value)
-
-    def input_gradients(self, dy: Array) -> Array:
-        """Gradient (N, P) of sum dy * y in the inputs."""
-        return exact(self.sweep.input_gradient(exact(dy).tolist()))
-
-    def coefficient_gradients(self, dy: Array) -> list[Array]:
-        """Gradients (Q, P, dim) of sum dy * y in the coefficients of each layer."""
-        parts = self.network.parts(self.sweep.gradient(exact(dy).tolist()))
-        return [exact(part).reshape(spec.coefficients.shape) for part, spec in zip(parts, self.specs, strict=True)]
-
-    def second_derivatives(self, dy: Array, direction: Array) -> Array:
-        """Derivative (N, P) of the input gradient along a direction (N, P)."""
-        if len(self.specs) == 1:  # no layer passes on what the first one curves
-            rows = zip(self.x, exact(dy), strict=True)
-            curved = [exact(dy_s) @ exact(self._curvatures(x_s)) for x_s, dy_s in rows]
-            return exact(direction) * exact(curved)
-        pairs = zip(self.x, exact(direction), strict=True)
-        moved = [[taylor.curve(x_p, [d], 0, 1) for x_p, d in zip(*rows, strict=True)] for rows in pairs]
-        gradient = self.network.sweep(self.theta, moved).input_gradient(exact(dy).tolist())
-        return exact([[taylor.coefficient(entry, (0,)) for entry in row] for row in gradient])
-
-    def _curvatures(self, x: list[Fraction]) -> list[list[Fraction]]:
-        """Second derivatives (Q, P) of the first layer at a sample."""
-        layer = self.layers[0]
-        return layer.sums(self.theta, layer.functions(x, 2))
-
-    def jacobian(self) -> Array:
-        """Jacobian (N, Q, M) of the outputs in all coefficients."""
-        return exact(self.at.jacobian()).reshape(len(self.x), self.specs[-1].n_outputs, len(self.theta))
-
-    def gauss_newton(self) -> Array:
-        """J^T J / N, shape (M, M)."""
-        return exact(square(self.at.jacobian_rows, len(self.theta))) / len(self.x)
-
-    def knot_gradients(self, dy: Array) -> Array:
-        """Gradient (P, n-1) in the interior breakpoints of a layer."""
-        (gradients,) = self.sweep.knot_gradients(exact(dy).tolist())
-        return exact(gradients)
-
-
-def rows_at(spec: LayerSpec, x: FloatArray) -> LocalBasis:
-    """Rows of the layer at x (N, P): `start` (N, P) and `rows` (3, N, P, r)."""
-    return local_basis(KnotTables(spec.knots.copy(), spec.order), x, DERIVATIVES, spec.outside)
-
-
-def edge_values(C: FloatArray, rows: LocalBasis) -> FloatArray:
-    """f_{qp} and derivatives at the samples: (3, N, Q, P)."""
-    n_samples, n_inputs = rows.start.shape
-    out = np.zeros((DERIVATIVES + 1, n_samples, C.shape[0], n_inputs))
-    for p in range(n_inputs):
-        local = C[:, p, rows.start[:, p, None] + np.arange(rows.rows.shape[-1])]
-        out[..., p] = np.einsum("qsi,dsi->dsq", local, rows.rows[:, :, p])
-    return out
-
-
-class FloatQuantities:
-    """The same quantities in float64.
-
-    Parameters
+    Attributes
     ----------
-    specs : sequence of LayerSpec
-    x : array (N, P)
+    z : list of array
+        Inputs of each layer and, last, the outputs (N, Q).
+    basis : list of array (N, P, dim)
+        Basis functions at the inputs of each layer.
+    splines, edges : list of array (3, N, Q, P)
+        Splines and f_qp of each layer, with two derivatives.
     """
 
-    def __init__(self, specs: Sequence[LayerSpec], x: FloatArray) -> None:
+    def __init__(self, specs: Sequence[LayerSpec], x: Any) -> None:
         self.specs = tuple(specs)
-        self.z = [x]
-        self.rows: list[LocalBasis] = []
-        self.splines: list[FloatArray] = []
-        self.edges: list[FloatArray] = []
+        self.z, self.basis, self.splines, self.edges = [x], list[Any](), list[Any](), list[Any]()
         for spec in self.specs:
-            rows = rows_at(spec, self.z[-1])
-            self.rows.append(rows)
-            self.splines.append(edge_values(spec.coefficients, rows))
-            self.edges.append(branches.edges(spec, self.splines[-1], self.z[-1]))
-            self.z.append(self.edges[-1][0].sum(axis=2) + spec.part("bias"))
+            basis, splines = self.splines_at(spec, self.z[-1])
+            edges = splines
+            if spec.parts:
+                branch = self.part(spec, "node-scale")[:, None] * self.part(spec, "base")
+                edges = self.gain(spec) * splines + branch * self.silu_at(len(self.edges))[:, :, None, :]
+            self.basis.append(basis)
+            self.splines.append(splines)
+            self.edges.append(edges)
+            y = edges[0].sum(axis=2)
+            self.z.append(y + self.part(spec, "bias") if "bias" in spec.parts else y)
+
+    def given(self, values: Any) -> Any:
+        """Take numbers that are given into the numbers of the formulas."""
+        return values
+
+    def splines_at(self, spec: LayerSpec, z: Any) -> tuple[Any, Any]:
+        """Return basis functions (N, P, dim) at z (N, P), and splines with two derivatives (3, N, Q, P)."""
+        raise NotImplementedError
+
+    def silu_at(self, k: int) -> Any:
+        """SiLU and two derivatives at the inputs of layer k: (3, N, P)."""
+        return silu(self.z[k])
+
+    def part(self, spec: LayerSpec, name: str) -> Any:
+        """A part of a layer, neutral where it is not given."""
+        return self.given(spec.part(name))
+
+    def gain(self, spec: LayerSpec) -> Any:
+        """What splines are multiplied by (Q, P)."""
+        return self.part(spec, "node-scale")[:, None] * self.part(spec, "scale")
 
     @property
-    def values(self) -> FloatArray:
+    def values(self) -> Any:
         """Outputs (N, Q)."""
         return self.z[-1]
 
-    def cotangents(self, dy: FloatArray) -> list[FloatArray]:
+    def cotangents(self, dy: Any) -> list[Any]:
         """Cotangents of the inputs of each layer and, last, of the outputs."""
-        g = [dy]
+        g = [self.given(dy)]
         for edges in reversed(self.edges):
             g.insert(0, (g[0][:, :, None] * edges[1]).sum(axis=1))
         return g
 
-    def input_gradients(self, dy: FloatArray) -> FloatArray:
+    def input_gradients(self, dy: Any) -> Any:
         """Gradient (N, P) of sum dy * y in the inputs."""
         return self.cotangents(dy)[0]
 
-    def coefficient_gradients(self, dy: FloatArray) -> list[FloatArray]:
+    def coefficient_gradients(self, dy: Any) -> list[Any]:
         """Gradients (Q, P, dim) of sum dy * y in the coefficients of each layer."""
-        g, found = self.cotangents(dy), []
-        for k, spec in enumerate(self.specs):
-            out, start, values = np.zeros(spec.coefficients.shape), self.rows[k].start, self.rows[k].rows[0]
-            for p in range(start.shape[1]):
-                terms = values[:, p, :, None] * g[k + 1][:, None, :]
-                where = (start[:, p, None] + np.arange(values.shape[-1])).ravel()
-                np.add.at(out[:, p].T, where, terms.reshape(-1, spec.n_outputs))
-            found.append(out if not spec.parts else spec.gain[:, :, None] * out)
-        return found
+        layers = zip(self.specs, self.basis, self.cotangents(dy)[1:], strict=True)
+        found = [(spec, (g[:, :, None, None] * basis[:, None]).sum(axis=0)) for spec, basis, g in layers]
+        return [self.gain(spec)[:, :, None] * part if spec.parts else part for spec, part in found]
 
-    def part_gradients(self, name: str, dy: FloatArray) -> list[FloatArray]:
+    def part_gradients(self, name: str, dy: Any) -> list[Any]:
         """Gradients of sum dy * y in a part of each layer that has it."""
-        g = self.cotangents(dy)
         return [
-            branches.part_gradient(spec, name, self.splines[k][0], self.z[k], g[k + 1])
-            for k, spec in enumerate(self.specs)
-            if name in spec.parts
+            self._part_gradient(k, name, g)
+            for k, g in enumerate(self.cotangents(dy)[1:])
+            if name in self.specs[k].parts
         ]
 
-    def second_derivatives(self, dy: FloatArray, direction: FloatArray) -> FloatArray:
+    def _part_gradient(self, k: int, name: str, g: Any) -> Any:
+        spec, splines, branch = self.specs[k], self.splines[k][0], self.silu_at(k)[0]
+        if name == "bias":
+            return g.sum(axis=0)
+        if name == "node-scale":
+            inner = self.part(spec, "scale") * splines + self.part(spec, "base") * branch[:, None]
+            return (g[:, :, None] * inner).sum(axis=2).sum(axis=0)
+        terms = g[:, :, None] * (splines if name == "scale" else branch[:, None])
+        return self.part(spec, "node-scale")[:, None] * terms.sum(axis=0)
+
+    def second_derivatives(self, dy: Any, direction: Any) -> Any:
         """Derivative (N, P) of the input gradient along a direction (N, P)."""
-        tangents = [direction]
-        for edges in self.edges:
+        tangents = [self.given(direction)]
+        for edges in self.edges[:-1]:
             tangents.append((edges[1] * tangents[-1][:, None, :]).sum(axis=2))
-        g, gd = self.cotangents(dy), np.zeros_like(dy)
+        g, gd = self.cotangents(dy), None
         for k in reversed(range(len(self.edges))):
             curved = g[k + 1][:, :, None] * self.edges[k][2] * tangents[k][:, None, :]
-            gd = (gd[:, :, None] * self.edges[k][1] + curved).sum(axis=1)
+            gd = (curved if gd is None else gd[:, :, None] * self.edges[k][1] + curved).sum(axis=1)
         return gd
 
-    def gauss_newton(self) -> FloatArray:
+    def jacobian(self) -> list[list[Any]]:
+        """For each output the Jacobian in the coefficients of each layer, (N, M_k)."""
+        n_samples, n_outputs = self.values.shape
+        out = []
+        for unit in np.eye(n_outputs):
+            g = self.cotangents(np.tile(unit, (n_samples, 1)))
+            scaled = [
+                (self.gain(spec) * g_k[:, :, None] if spec.parts else g_k[:, :, None])[..., None]
+                for spec, g_k in zip(self.specs, g[1:], strict=True)
+            ]
+            pairs = zip(self.basis, scaled, strict=True)
+            out.append([(basis[:, None] * g_k).reshape(n_samples, -1) for basis, g_k in pairs])
+        return out
+
+    def gauss_newton(self) -> Any:
         """J^T J / N, shape (M, M)."""
-        n_samples, n_outputs = self.values.shape
-        J = np.concatenate([self._jacobian_of(q) for q in range(n_outputs)])
-        return J.T @ J / n_samples
+        J = np.block(self.jacobian())
+        return J.T @ J / len(self.values)
 
-    def _jacobian_of(self, q: int) -> FloatArray:
-        """Jacobian (N, M) of output q."""
-        n_samples, n_outputs = self.values.shape
-        g = self.cotangents(np.tile(np.eye(n_outputs)[q], (n_samples, 1)))
-        parts, every = [], np.arange(n_samples)[:, None]
-        for k, spec in enumerate(self.specs):
-            start, values = self.rows[k].start, self.rows[k].rows[0]
-            part = np.zeros((n_samples, *spec.coefficients.shape))
-            for p in range(start.shape[1]):
-                where = start[:, p, None] + np.arange(values.shape[-1])
-                part[every, :, p, where] = values[:, p, :, None] * (spec.gain[:, p] * g[k + 1])[:, None, :]
-            parts.append(part.reshape(n_samples, -1))
-        return np.concatenate(parts, axis=1)
-
-    def knot_gradients(self, dy: FloatArray) -> FloatArray:
+    def knot_gradients(self, dy: Any) -> Any:
         """Gradient (P, n-1) in the interior breakpoints of a layer, as `truth.knot_derivative`."""
         (spec,) = self.specs
-        r, t = spec.order, spec.knots
-        out = np.zeros((spec.n_inputs, spec.intervals - 1))
+        r, dy, C = spec.order, self.given(dy), self.given(spec.coefficients)
+        out = np.zeros((spec.n_inputs, spec.intervals - 1), object)
         for p in range(spec.n_inputs):
+            t = self.given(spec.knots[p])
             for j in range(1, spec.intervals):
-                at = j + r - 1
-                doubled = np.insert(t[p], at, t[p, at])
-                bhat = LayerSpec(doubled[None], np.zeros((1, 1, doubled.size - r)), r, spec.outside)
-                i = np.arange(at - r + 1, at + 1)
-                difference = spec.coefficients[:, p, i] - spec.coefficients[:, p, i - 1]
-                weights = np.zeros((spec.n_outputs, 1, doubled.size - r))
-                weights[:, 0, i] = -difference / (t[p, i + r - 1] - t[p, i])
-                rows = rows_at(bhat, self.z[0][:, p : p + 1])
-                out[p, j - 1] = (dy * edge_values(weights, rows)[0][:, :, 0]).sum()
+                i = np.arange(j, j + r)
+                bhat = self.splines_at(*doubled(spec, self.z[0], p, j))[0][:, 0, i]
+                weights = (C[:, p, i] - C[:, p, i - 1]) / (t[i + r - 1] - t[i])
+                out[p, j - 1] = -(dy * (bhat[:, None] * weights).sum(axis=2)).sum()
         return out
+
+
+def doubled(spec: LayerSpec, x: Any, p: int, j: int) -> tuple[LayerSpec, Any]:
+    """Return a layer of functions on the knots of input p with breakpoint j doubled, and its samples."""
+    at = j + spec.order - 1
+    t = np.insert(spec.knots[p], at, spec.knots[p, at])
+    return LayerSpec(t[None], np.zeros((1, 1, t.size - spec.order)), spec.order, spec.outside), x[:, p : p + 1]
+
+
+class OnLocalRows(Quantities):
+    """Quantities from the r functions that matter at each sample and input."""
+
+    def rows_at(self, spec: LayerSpec, x: Any) -> tuple[Any, Any]:
+        """Numbers (N, P) of the first of them, and their values and two derivatives (3, N, P, r)."""
+        raise NotImplementedError
+
+    def splines_at(self, spec: LayerSpec, z: Any) -> tuple[Any, Any]:
+        """From sums of r terms; all other functions are zero."""
+        start, rows = self.rows_at(spec, z)
+        C, basis = self.given(spec.coefficients), np.zeros((*z.shape, spec.dim), int).astype(rows.dtype)
+        where = start[:, :, None] + np.arange(spec.order)
+        np.put_along_axis(basis, where, rows[0], axis=2)
+        splines = np.zeros((DERIVATIVES + 1, len(z), spec.n_outputs, spec.n_inputs), rows.dtype)
+        for p in range(spec.n_inputs):
+            splines[..., p] = np.einsum("qsi,dsi->dsq", C[:, p, where[:, p]], rows[:, :, p])
+        return basis, splines
+
+
+class FloatQuantities(OnLocalRows):
+    """Quantities in float64."""
+
+    def rows_at(self, spec: LayerSpec, x: FloatArray) -> tuple[Any, Any]:
+        """By the recursion of de Boor."""
+        local = local_basis(KnotTables(spec.knots.copy(), spec.order), x, DERIVATIVES, spec.outside)
+        return local.start, local.rows
+
+    def knot_gradients(self, dy: FloatArray) -> FloatArray:
+        """In float64."""
+        return np.asarray(super().knot_gradients(dy), np.float64)
+
+
+class ExactQuantities(OnLocalRows):
+    """Quantities over Fractions, as arrays of dtype object, from floats or Fractions."""
+
+    def __init__(self, specs: Sequence[LayerSpec], x: Array) -> None:
+        super().__init__(specs, exact(x))
+
+    def given(self, values: Any) -> Array:
+        """As Fractions."""
+        return exact(values)
+
+    def rows_at(self, spec: LayerSpec, x: Array) -> tuple[Any, Any]:
+        """By `refkan.truth`, once for each number among the samples."""
+        knots, r = exact(spec.knots).tolist(), spec.order
+
+        @cache
+        def row(p: int, v: Fraction) -> list[dict[int, Any]]:
+            t, m = knots[p], truth.interval(knots[p], r, v, spec.outside)
+            pieces = partial(truth.blossoms, t, r, m)
+            return [
+                with_tails(lambda z, k: pieces([z] * (r - 1), k), (t[r - 1], t[-r]), v, d, spec.outside)
+                for d in range(DERIVATIVES + 1)
+            ]
+
+        start, rows = np.zeros(x.shape, int), np.zeros((DERIVATIVES + 1, *x.shape, r), object)
+        for s, p in np.ndindex(x.shape):
+            functions = row(p, x[s, p])
+            start[s, p] = first = min(min(functions[0], default=0), spec.dim - r)
+            rows[:, s, p] = [[of_order.get(first + i, 0) for i in range(r)] for of_order in functions]
+        return start, rows
+
+    def gauss_newton(self) -> Array:
+        """Sums of products of entries that are not zero alone."""
+        rows = [np.concatenate(row) for parts in self.jacobian() for row in zip(*parts, strict=True)]
+        sparse = [{m: row[m] for m in np.flatnonzero(row).tolist()} for row in rows]
+        return exact(square(sparse, rows[0].size)) / len(self.values)

@@ -36,20 +36,25 @@ larger: M_d = N_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import factorial, perm
+from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths import branches
 from refkan.conformance.cases.truths.precision import EPS
-from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.cases.truths.quantities import FloatQuantities, Quantities, doubled, silu
+from refkan.networks.layers.activations import sigmoid_and_complement
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
 
 ROUNDINGS, SHIFTS = 5, 4
 FORMS = ("local", "truncated powers")
+
+SILU_ROUNDINGS = 8
+"""Of silu(x), in units of eps: an exponential, a sum, a quotient and a product, each by a library of a few ulps."""
 
 
 def magnitudes(spec: LayerSpec, p: int, x: FloatArray, form: str = "local") -> FloatArray:
@@ -152,6 +157,63 @@ def basis_errors(
     return M[:3], N, E
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """Arrays of sums of absolute terms, and of what rounding may do to them in units of eps.
+
+    A product carries the errors of its factors and one rounding more, a sum of T terms T - 1 roundings of the sum of
+    their absolute values, whatever the order of the terms.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> a = Bounds(np.array([2.0, 3.0]), np.array([0.5, 0.0]))
+    >>> (a * np.array([1.0, -1.0])).sum(axis=0)
+    Bounds(size=np.float64(5.0), error=np.float64(10.5))
+    """
+
+    size: FloatArray
+    error: FloatArray
+    __array_ufunc__ = None  # products with arrays are those below
+
+    @classmethod
+    def of(cls, values: Any) -> Bounds:
+        """Return those of numbers that are given."""
+        return values if isinstance(values, Bounds) else cls(np.abs(values), np.zeros(np.shape(values)))
+
+    def __mul__(self, other: Any) -> Bounds:
+        b = Bounds.of(other)
+        size = self.size * b.size
+        return Bounds(size, self.size * b.error + self.error * b.size + size)
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Bounds) -> Bounds:
+        size = self.size + other.size
+        return Bounds(size, self.error + other.error + size)
+
+    def __getitem__(self, index: Any) -> Bounds:
+        return Bounds(self.size[index], self.error[index])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of both arrays."""
+        return self.size.shape
+
+    def reshape(self, *shape: int) -> Bounds:
+        """Return both arrays in another shape."""
+        return Bounds(self.size.reshape(*shape), self.error.reshape(*shape))
+
+    def sum(self, axis: int) -> Bounds:
+        """Sum over an axis."""
+        size = self.size.sum(axis=axis)
+        return Bounds(size, self.error.sum(axis=axis) + (self.shape[axis] - 1) * size)
+
+    def moved(self, slope: FloatArray, way: FloatArray) -> Bounds:
+        """Return those at points that are off by `way`, where the slope is `slope`."""
+        return Bounds(self.size, self.error + np.abs(slope) * way)
+
+
 class Tolerances:
     """Allowed errors of the quantities of a layer or network, as arrays of their shapes.
 
@@ -163,137 +225,73 @@ class Tolerances:
     """
 
     def __init__(self, specs: Sequence[LayerSpec], x: FloatArray, form: str = "local") -> None:
-        self.specs = tuple(specs)
-        self.eps = EPS[self.specs[0].dtype]
-        self.quantities = FloatQuantities(self.specs, x)
-        self.error, self.M, self.E = [np.zeros_like(x)], [], []
-        self.size: list[FloatArray] = []  # sums of absolute terms of f_qp, f'_qp, f''_qp
-        self.allowed: list[FloatArray] = []  # their errors in units of eps, at exact activations
-        self.splines: list[tuple[FloatArray, FloatArray]] = []  # both of the splines alone
-        for k, spec in enumerate(self.specs):
-            M, N, E = basis_errors(spec, self.quantities.z[k], form)
-            C = np.abs(spec.coefficients)
-            self.M.append(M)
-            self.E.append(E)
-            size = np.einsum("dspi,qpi->dsqp", M, C)
-            error = np.einsum("dspi,qpi->dsqp", E + spec.order * N, C) + spec.n_inputs * spec.order * size
-            self.splines.append((size, error))
-            size, error = branches.allowed(spec, size, error, self.quantities.z[k])
-            self.size.append(size)
-            self.allowed.append(error)
-            moved = np.abs(self.quantities.edges[k][1]) * self.error[-1][:, None, :]
-            self.error.append((error[0] + moved).sum(axis=2) + self._added(spec, size))
+        self.eps = EPS[specs[0].dtype]
+        self.bounds = BoundedQuantities(specs, x, form)
 
-    @staticmethod
-    def _added(spec: LayerSpec, size: FloatArray) -> FloatArray:
-        """What adding a bias rounds: the last sum."""
-        if "bias" not in spec.parts:
-            return np.zeros(size.shape[1:3])
-        return np.asarray(np.abs(spec.part("bias")) + size[0].sum(axis=2))
+    def __getattr__(self, name: str) -> Any:
+        """Return what `Quantities` has under the name, as allowed errors."""
+        found = getattr(self.bounds, name)
+        return (lambda *arguments: self._allowed(found(*arguments))) if callable(found) else self._allowed(found)
 
-    @property
-    def values(self) -> FloatArray:
-        """Allowed errors of the outputs (N, Q)."""
-        return self.eps * self.error[-1]
+    def _allowed(self, found: Any) -> Any:
+        return [self._allowed(part) for part in found] if isinstance(found, list) else self.eps * found.error
 
-    def _cotangents(self, dy: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Absolute sums of the cotangents of each layer's inputs and, last, of the outputs; and their errors."""
-        sizes, errors = [np.abs(dy)], [np.zeros_like(dy)]
-        for k in reversed(range(len(self.specs))):
-            size, allowed = self.size[k], self.allowed[k]
-            slope_error = allowed[1] + size[2] * self.error[k][:, None, :]
-            terms = self.specs[k].n_outputs
-            error = (sizes[0][:, :, None] * (slope_error + terms * size[1])).sum(axis=1)
-            error += (errors[0][:, :, None] * size[1]).sum(axis=1)
-            sizes.insert(0, (sizes[0][:, :, None] * size[1]).sum(axis=1))
-            errors.insert(0, error)
-        return sizes, errors
 
-    def input_gradients(self, dy: FloatArray) -> FloatArray:
-        """Allowed errors (N, P)."""
-        return self.eps * self._cotangents(dy)[1][0]
+class BoundedQuantities(Quantities):
+    """Bounds of the quantities of a layer or network."""
 
-    def coefficient_gradients(self, dy: FloatArray) -> list[FloatArray]:
-        """Allowed errors (Q, P, dim) of each layer."""
-        sizes, errors = self._cotangents(dy)
-        out = []
-        for k in range(len(self.specs)):
-            value_error = self.E[k][0] + self.M[k][1] * self.error[k][:, :, None] + dy.shape[0] * self.M[k][0]
-            allowed = np.einsum("sq,spi->qpi", sizes[k + 1], value_error)
-            found = allowed + np.einsum("sq,spi->qpi", errors[k + 1], self.M[k][0])
-            if self.specs[k].parts:  # two products more
-                found += 2 * np.einsum("sq,spi->qpi", sizes[k + 1], self.M[k][0])
-                found *= np.abs(self.specs[k].gain)[:, :, None]
-            out.append(self.eps * found)
-        return out
+    def __init__(self, specs: Sequence[LayerSpec], x: FloatArray, form: str = "local") -> None:
+        self.at, self.form = FloatQuantities(specs, x), form
+        super().__init__(specs, Bounds.of(x))
 
-    def part_gradients(self, name: str, dy: FloatArray) -> list[FloatArray]:
-        """Allowed errors of the gradients in a part of each layer that has it."""
-        sizes, errors = self._cotangents(dy)
-        out = []
-        for k, spec in enumerate(self.specs):
-            if name in spec.parts:
-                size, error = self.splines[k]
-                of_cotangents = sizes[k + 1], errors[k + 1]
-                z, moved = self.quantities.z[k], self.error[k]
-                found = branches.part_allowed(spec, name, size[:2], error[:2], z, moved, *of_cotangents)
-                out.append(self.eps * found)
-        return out
+    def given(self, values: Any) -> Bounds:
+        """Absolute values, without an error."""
+        return Bounds.of(values)
 
-    def second_derivatives(self, dy: FloatArray, direction: FloatArray) -> FloatArray:
-        """Allowed errors (N, P); for networks to leading order."""
-        tangents = [np.abs(direction)]
-        for size in self.size:
-            tangents.append((size[1] * tangents[-1][:, None, :]).sum(axis=2))
-        sizes, errors = self._cotangents(dy)
-        total, error = np.zeros_like(dy), np.zeros_like(dy)
-        for k in reversed(range(len(self.specs))):
-            size, allowed = self.size[k], self.allowed[k]
-            terms = self.specs[k].n_outputs + self.specs[k].n_inputs
-            curved = sizes[k + 1][:, :, None] * tangents[k][:, None, :]
-            own = curved * (allowed[2] + terms * size[2])
-            own += errors[k + 1][:, :, None] * size[2] * tangents[k][:, None, :]
-            passed = error[:, :, None] * size[1] + total[:, :, None] * (allowed[1] + terms * size[1])
-            error = (own + passed).sum(axis=1)
-            total = (total[:, :, None] * size[1] + curved * size[2]).sum(axis=1)
-        return self.eps * error
+    def splines_at(self, spec: LayerSpec, z: Bounds) -> tuple[Bounds, Bounds]:
+        """Of the conditioning of the pieces, and of the slopes times the errors of the points."""
+        k = len(self.splines)
+        M, N, E = basis_errors(spec, self.at.z[k], self.form)
+        C = np.abs(spec.coefficients)
+        size = np.einsum("dspi,qpi->dsqp", M, C)
+        # All P r terms may be in one sum; of its roundings the sum over inputs adds P - 1.
+        terms = spec.n_inputs * (spec.order - 1) + 1
+        error = np.einsum("dspi,qpi->dsqp", E + spec.order * N, C) + terms * size
+        basis = Bounds(M[0], E[0]).moved(M[1], z.error[:, :, None])
+        return basis, Bounds(size, error).moved(_slopes(self.at.splines[k]), z.error[:, None])
 
-    def gauss_newton(self) -> FloatArray:
-        """Allowed errors (M, M)."""
-        n_samples, n_outputs = self.quantities.values.shape
-        sizes: list[FloatArray] = []
-        errors: list[FloatArray] = []
-        for unit in np.eye(n_outputs):
-            g, g_error = self._cotangents(np.tile(unit, (n_samples, 1)))
-            blocks: list[tuple[FloatArray, FloatArray]] = []
-            for k, spec in enumerate(self.specs):
-                value_error = self.E[k][0] + self.M[k][1] * self.error[k][:, :, None]
-                gain = np.abs(spec.gain)[:, :, None]
-                size = gain * np.einsum("sq,spi->sqpi", g[k + 1], self.M[k][0])
-                error = gain * np.einsum("sq,spi->sqpi", g[k + 1], value_error)
-                error += gain * np.einsum("sq,spi->sqpi", g_error[k + 1], self.M[k][0])
-                blocks.append((size.reshape(n_samples, -1), error.reshape(n_samples, -1)))
-            sizes.append(np.concatenate([size for size, _ in blocks], axis=1))
-            errors.append(np.concatenate([error for _, error in blocks], axis=1))
-        J, dJ = (np.stack(parts, axis=1) for parts in (sizes, errors))  # (N, Q, M)
-        flat, off = J.reshape(n_samples * n_outputs, -1), dJ.reshape(n_samples * n_outputs, -1)
-        return self.eps * (flat.T @ off + off.T @ flat + (len(flat) + 2) * (flat.T @ flat)) / n_samples
+    def silu_at(self, k: int) -> Bounds:
+        """Of sums of the absolute terms of silu = x g, its slope g + x (g - g^2) and its second derivative."""
+        x = self.at.z[k]
+        g = sigmoid_and_complement(x)[0]
+        steep, away = g + g * g, np.abs(x)
+        terms = np.stack([away * g, g + away * steep, 2 * steep + away * steep * (1 + 2 * g)])
+        rounded = SILU_ROUNDINGS * (1 + np.arange(3))[:, None, None] * terms
+        return Bounds(terms, rounded).moved(_slopes(silu(x)), self.z[k].error)
 
-    def knot_gradients(self, dy: FloatArray) -> FloatArray:
-        """Allowed errors (P, n-1)."""
+    def gauss_newton(self) -> Bounds:
+        """Of J^T J / N."""
+        found, n = self.jacobian(), len(self.at.values)
+        J = np.block([[part.size for part in parts] for parts in found])
+        dJ = np.block([[part.error for part in parts] for parts in found])
+        return Bounds(J.T @ J / n, (J.T @ dJ + dJ.T @ J + len(J) * (J.T @ J)) / n)
+
+    def knot_gradients(self, dy: FloatArray) -> Bounds:
+        """Twice the error of the functions on doubled knots, and a rounding for each term of any sum over them."""
         (spec,) = self.specs
         r, t = spec.order, spec.knots
         out = np.zeros((spec.n_inputs, spec.intervals - 1))
         terms = dy.shape[0] * (2 * r + spec.n_outputs)
-        for p in range(spec.n_inputs):
-            for j in range(1, spec.intervals):
-                at = j + r - 1
-                doubled = np.insert(t[p], at, t[p, at])[None]
-                bhat = LayerSpec(doubled, np.zeros((1, 1, doubled.size - r)), r, spec.outside)
-                M, _, E = basis_errors(bhat, self.quantities.z[0][:, p : p + 1])
-                i = np.arange(at - r + 1, at + 1)
-                C = np.abs(spec.coefficients[:, p])
-                weight = (C[:, i] + C[:, i - 1]) / (t[p, i + r - 1] - t[p, i])
-                allowed = 2 * E[0][:, 0, i] + terms * M[0][:, 0, i]
-                out[p, j - 1] = np.einsum("sq,si,qi->", np.abs(dy), allowed, weight)
-        return self.eps * out
+        for p, j in np.ndindex(out.shape):
+            M, _, E = basis_errors(*doubled(spec, self.at.z[0], p, j + 1))
+            i = np.arange(j + 1, j + 1 + r)
+            C = np.abs(spec.coefficients[:, p])
+            weight = (C[:, i] + C[:, i - 1]) / (t[p, i + r - 1] - t[p, i])
+            allowed = 2 * E[0][:, 0, i] + terms * M[0][:, 0, i]
+            out[p, j] = np.einsum("sq,si,qi->", np.abs(dy), allowed, weight)
+        return Bounds(out, out)
+
+
+def _slopes(derivatives: FloatArray) -> FloatArray:
+    """The derivative that follows each one, and zero after the last."""
+    return np.concatenate([derivatives[1:], np.zeros_like(derivatives[:1])])

@@ -23,7 +23,7 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.cases import generator
 from refkan.conformance.cases.families import spec_with
 from refkan.conformance.cases.specs import PARTS, PER_NODE, LayerSpec, attribute
-from refkan.conformance.cases.truths.branches import silu
+from refkan.conformance.cases.truths.quantities import silu
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.known_maps import MAPS, map_of
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
