@@ -102,7 +102,7 @@ GROUNDS: dict[str, Ground] = {
     "ordinary equations": ground(
         training.ordinary_equations, "training.problems.manufactured.ManufacturedProblem", "source", "solution"
     ),
-    "conformance": ground(suite.suite, "conformance.cases.truths.quantities.ExactQuantities",
+    "conformance": ground(suite.suite, "conformance.cases.truths.quantities.Quantities",
                           "values", "input_gradients"),
 }  # fmt: skip
 """Grounds by name."""

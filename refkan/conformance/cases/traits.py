@@ -61,4 +61,3 @@ def has_unusual_spans(s: Setting) -> bool:
     spans = np.diff(s.spec.knots)
     spans = spans[spans > 0]
     return not (USUAL[0] <= spans.min() and spans.max() <= USUAL[1])
-

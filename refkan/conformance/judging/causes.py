@@ -86,4 +86,3 @@ def verdict(findings: Sequence[Finding]) -> list[str]:
         plural = "s" * (len(silent) != 1)
         lines.append(f"{len(silent)} failure{plural} that no difference found of the layer bears on")
     return lines
-

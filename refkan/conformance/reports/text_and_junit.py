@@ -26,6 +26,7 @@ LINES = 3
 WIDTH = 120
 """Columns of the list of what is not applicable."""
 
+
 def line(finding: Finding) -> str:
     """Return one line: key, index, both numbers, errors, what is proven, x and its span, or the message; then the hint.
 

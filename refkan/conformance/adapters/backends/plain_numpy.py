@@ -15,8 +15,8 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
 from refkan.conformance.cases.specs import PARTS, RULES, LayerSpec, as_specs
-from refkan.conformance.cases.truths.quantities import silu
 from refkan.conformance.cases.truths.precision import LOW, round_to
+from refkan.conformance.cases.truths.quantities import silu
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong
 

@@ -1,4 +1,4 @@
-r"""Every quantity that a backend is asked for, by one set of formulas: over Fractions, in float64, and for bounds of errors.
+r"""Every quantity that a backend is asked for, by one set of formulas for Fractions, float64 and bounds of errors.
 
 A layer is y_q = sum_p f_qp(x_p) + c_q with f_qp(x) = g_q (b_qp silu(x) + s_qp sum_i C[q, p, i] b_i(x)), the parts b
 (base), s (scale), g (node-scale) and c (bias) of a `LayerSpec`. What the formulas need of it is its basis functions and
