@@ -233,7 +233,7 @@ class Adapter(ABC):
         raise NotImplementedError("second derivatives are declared but second is not implemented")
 
     def gauss_newton(self, model: Any, x: Any) -> Any:
-        """Return J^T J / N in all coefficients, shape (M, M): of the rows that `vjp` gives, unless you have your own."""
+        """Return J^T J / N in all coefficients, (M, M): from the rows that `vjp` gives, unless you have your own."""
         shape = np.shape(self.forward(model, x))
         rows = []
         for k in range(shape[0] * shape[1]):
