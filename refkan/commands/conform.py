@@ -6,20 +6,18 @@ import argparse
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
-from refkan.base.long_runs.exit_codes import FAILED, INTERRUPTED, OK, USAGE
+from refkan.base.long_runs.exit_codes import FAILED, OK, guarded, refuse
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.plain_text import printable
-from refkan.commands.option_values import check_file, in_words, path, seconds, text
+from refkan.commands.option_values import check_file, named, path, seconds, text
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.adapters.bases.torch_variants import VARIANTS
-from refkan.conformance.adapters.loading import BackendError
 from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.catalogue import catalogue
-from refkan.conformance.cases.exchanged_folders import CaseFileError, export, portable, read_cases
+from refkan.conformance.cases.exchanged_folders import export, portable, read_cases
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.identification import Identification, Stage
 from refkan.conformance.judging import findings as f
@@ -136,114 +134,104 @@ def _add_reports(p: argparse.ArgumentParser) -> None:
 def run_conform(chosen: argparse.Namespace) -> int:
     """Judge a backend; progress goes to the standard error stream."""
     findings: list[Finding] = []
-    try:
-        return _conform(chosen, findings)
-    except KeyboardInterrupt:
-        print(f"\nrefkan conform: interrupted after {len(findings)} cases", file=sys.stderr)
-        return INTERRUPTED
+    kept = lambda: f" after {len(findings)} cases"  # noqa: E731
+    return guarded("refkan conform", lambda: _conform(chosen, findings), kept=kept)
 
 
 def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
-    try:
-        _check_files(chosen)
-        known = _expectations(chosen.expected_failures)
-    except (ValueError, OSError) as error:
-        return _refuse("conform", error)
+    _check_files(chosen)
+    with named("--expected-failures"):
+        known = Expectations.of(chosen.expected_failures or ())
     order = Order(
         chosen.backend, chosen.argument, chosen.dtype or (), chosen.select, chosen.cases, chosen.device, chosen.variant,
         chosen.hints or chosen.identify, chosen.import_timeout, chosen.call_timeout, chosen.identify,
     )  # fmt: skip
     start, stages = time.perf_counter(), list[Stage]()
-    try:
-        with closing(judged(order)) as told, kept_interrupts():
-            opening: Any = next(told)
-            if chosen.list:
-                print("\n".join(key for key, _, declared, _ in opening.cases if declared))
-                return OK
-            findings += map(known.apply, opening.problems)
-            for item in told:
-                if isinstance(item, Finding):
-                    findings.append(known.apply(item))
-                    _progress(len(findings), len(opening.problems) + len(opening.cases), findings)
-                elif isinstance(item, Stage):
-                    stages.append(item)
-    except BackendError as error:
-        return _refuse("conform", error)
+    with closing(judged(order)) as told, kept_interrupts():
+        opening: Any = next(told)
+        if chosen.list:
+            print("\n".join(key for key, _, declared, _ in opening.cases if declared))
+            return OK
+        findings += map(known.apply, opening.problems)
+        for item in told:
+            if isinstance(item, Finding):
+                findings.append(known.apply(item))
+                _progress(len(findings), len(opening.problems) + len(opening.cases), findings)
+            elif isinstance(item, Stage):
+                stages.append(item)
     if not chosen.select:
         findings += known.unused([finding.key for finding in findings])
     identification = Identification(opening.title, tuple(stages)) if stages else None
     if chosen.identify and identification is not None:
         return _tell(chosen, identification)
     if identification is not None:
-        findings = [explained(x, identification) if x.status == f.FAILED else x for x in findings]
+        findings[:] = [explained(x, identification) if x.status == f.FAILED else x for x in findings]
     code = _deliver(chosen, opening.title, findings, identification, time.perf_counter() - start, chosen.cases)
     if all(finding.status in f.UNJUDGED for finding in findings) and opening.basis == BSPLINES:
         told_all = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
-        return _refuse("conform", f"nothing was judged: {told_all}", FAILED)
+        return refuse("refkan conform", f"nothing was judged: {told_all}", FAILED)
     return code
 
 
 def run_export(chosen: argparse.Namespace) -> int:
     """Write cases."""
-    try:
-        with kept_interrupts():
-            cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases))
-            if not cases:
-                return _refuse("cases export", f"--select: no case has all of {chosen.select} in its key")
-            asked = [] if chosen.select else probes()
+    return guarded("refkan cases export", lambda: _export(chosen))
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    with kept_interrupts():
+        cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases))
+        if not cases:
+            raise ValueError(f"--select: no case has all of {chosen.select} in its key")
+        asked = [] if chosen.select else probes()
+        with named("DIR"):
             count = export(chosen.folder, cases, chosen.cases, asked)
-    except OSError as error:
-        return _refuse("cases export", in_words("DIR", error))
-    except KeyboardInterrupt:
-        return _refuse("cases export", "interrupted", INTERRUPTED)
     print(f"{count} cases and {len(asked)} probes in {chosen.folder}, explained in {chosen.folder / 'README.txt'}")
     return OK
 
 
 def run_check(chosen: argparse.Namespace) -> int:
     """Judge results."""
+    return guarded("refkan cases check", lambda: _check(chosen))
+
+
+def _check(chosen: argparse.Namespace) -> int:
     start = time.perf_counter()
-    try:
-        _check_files(chosen)
-        with kept_interrupts():
-            findings, identification = check(chosen.folder, chosen.results)
-    except (CaseFileError, ValueError, OSError) as error:
-        return _refuse("cases check", error)
-    except KeyboardInterrupt:
-        return _refuse("cases check", "interrupted", INTERRUPTED)
+    _check_files(chosen)
+    with kept_interrupts():
+        findings, identification = check(chosen.folder, chosen.results)
     version = read_cases(chosen.folder).version
     code = _deliver(chosen, str(chosen.results), findings, identification, time.perf_counter() - start, version)
     if all(finding.status in (f.NOT_APPLICABLE, f.ERROR) for finding in findings):
-        return _refuse("cases check", f"{chosen.results} holds no result under the key of a case", FAILED)
+        text = f"{chosen.results} holds no result under the key of a case"
+        return refuse("refkan cases check", text, FAILED)
     return code
 
 
 def _deliver(
     chosen: argparse.Namespace, title: str, findings: list[Finding], identification: Identification | None,
-    seconds: float,
-    version: int,
+    seconds: float, version: int,
 ) -> int:  # fmt: skip
-    if chosen.summary is not None:
-        told = summaries.summary(title, findings, version, text_and_junit.versions())
-        write_atomically(chosen.summary, summaries.to_json(told))
-    if chosen.badge is not None:
-        write_atomically(chosen.badge, summaries.badge(findings, version, chosen.badge.suffix))
-    if chosen.junit is not None:
-        write_atomically(chosen.junit, text_and_junit.to_junit(title, findings))
-    if chosen.json is not None and str(chosen.json) != "-":
-        write_atomically(chosen.json, text_and_junit.to_json(title, findings, identification, version))
-    if chosen.json is not None and str(chosen.json) == "-":
-        print(text_and_junit.to_json(title, findings, identification, version).decode("ascii"), end="")
+    document = summaries.document(title, findings, identification, version)
+    contents = {
+        "json": lambda: summaries.to_json(document),
+        "summary": lambda: summaries.to_json(summaries.summary(document)),
+        "badge": lambda: summaries.badge(findings, version, chosen.badge.suffix),
+        "junit": lambda: text_and_junit.to_junit(title, findings),
+    }
+    for option, content in contents.items():
+        file = getattr(chosen, option)
+        if file is not None and str(file) != "-":
+            write_atomically(file, content())
+    if str(chosen.json) == "-":
+        print(contents["json"]().decode("ascii"), end="")
     else:
         shown = text_and_junit.text(title, findings, identification, chosen.all, seconds, chosen.traceback, version)
         text_and_junit.show(shown, findings)
-    differs = identification is not None and identification.differences and not _expects(chosen)
+    # Of failures that were expected differences are the causes, and a selection leaves cases out.
+    expected = getattr(chosen, "select", ()) or getattr(chosen, "expected_failures", None)
+    differs = identification is not None and identification.differences and not expected
     return FAILED if differs or any(finding.status in f.BAD for finding in findings) else OK
-
-
-def _expects(chosen: argparse.Namespace) -> bool:
-    """Whether failures were expected, of which differences are the causes, or cases left out."""
-    return bool(getattr(chosen, "select", ()) or getattr(chosen, "expected_failures", None))
 
 
 def _tell(chosen: argparse.Namespace, identification: Identification) -> int:
@@ -258,20 +246,10 @@ def _tell(chosen: argparse.Namespace, identification: Identification) -> int:
 
 def _check_files(chosen: argparse.Namespace) -> None:
     """Raise ValueError unless the files that were asked for can be written."""
-    for option in ("--json", "--junit", "--summary", "--badge"):
-        file = getattr(chosen, option.removeprefix("--"))
+    for option in ("json", "junit", "summary", "badge"):
+        file = getattr(chosen, option)
         if file is not None and str(file) != "-":
-            check_file(option, file)
-
-
-def _expectations(file: Path | None) -> Expectations:
-    """Patterns of the file; ValueError unless it can be read as text."""
-    try:
-        return Expectations() if file is None else Expectations.of(file)
-    except OSError as error:
-        raise ValueError(in_words("--expected-failures", error)) from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"--expected-failures: must be text in UTF-8; got {str(file)!r} ({error})") from error
+            check_file(f"--{option}", file)
 
 
 def _progress(done: int, total: int, findings: list[Finding]) -> None:
@@ -279,8 +257,3 @@ def _progress(done: int, total: int, findings: list[Finding]) -> None:
     if sys.stderr.isatty() and (done % 20 == 0 or done == total):
         bad = sum(finding.status in f.BAD for finding in findings)
         print(f"\r{done}/{total} cases, {bad} failed", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-
-def _refuse(command: str, error: object, code: int = USAGE) -> int:
-    print(f"refkan {command}: {error}", file=sys.stderr)
-    return code

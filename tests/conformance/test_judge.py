@@ -15,7 +15,8 @@ from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.expectations import Expectations
 from refkan.conformance.judging.findings import Finding
-from refkan.conformance.reports.text_and_junit import line, text, to_json, to_junit
+from refkan.conformance.reports.summaries import document, to_json
+from refkan.conformance.reports.text_and_junit import line, text, to_junit
 from tests.conformance.judged_cases import chosen
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
@@ -228,10 +229,10 @@ def test_a_long_list_of_what_was_not_declared_is_wrapped():
 
 def test_json_and_junit_hold_every_finding():
     findings = judged(Patched(forward=lambda model, x: np.full((12, 3), np.inf), vjp=raising))
-    document = json.loads(to_json("mine", findings))
-    assert document["counts"] == {"passed": 1, "failed": 1, "error": 2}
-    assert document["findings"][0]["theirs"] == "inf"
-    assert document["findings"][0]["hints"][0]["name"] == "not finite"
+    told = json.loads(to_json(document("mine", findings)))
+    assert told["counts"] == {"passed": 1, "failed": 1, "error": 2}
+    assert told["findings"][0]["theirs"] == "inf"
+    assert told["findings"][0]["hints"][0]["name"] == "not finite"
     suite = ElementTree.fromstring(to_junit("mine", findings))
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "1", "2")
     assert [child.tag for case in suite for child in case] == ["failure", "error", "error"]

@@ -33,7 +33,9 @@ from refkan.conformance.adapters.backends import (
     RefkanRelu,
 )
 from refkan.conformance.judging import findings as f
-from refkan.conformance.reports.text_and_junit import counts, groups, hint_line, line
+from refkan.conformance.judging.causes import groups
+from refkan.conformance.reports.summaries import counts
+from refkan.conformance.reports.text_and_junit import hint_line, line
 from validation.statements import Progress, answers
 
 CLAIMS = ("B1",)

@@ -17,7 +17,7 @@ from refkan.conformance.adapters.adapter import Adapter, Capabilities
 from refkan.conformance.adapters.answers import describe
 
 
-class BackendError(Exception):
+class BackendError(ValueError):
     """A backend cannot be loaded; the message says what to do."""
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from refkan.base.array_types import Array
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
 from refkan.conformance.cases.cases import Case, Setting
-from refkan.conformance.cases.quantities_asked import QUANTITIES
+from refkan.conformance.cases.quantities_asked import QUANTITIES, VECTORS
 from refkan.conformance.cases.specs import LayerSpec, as_specs
 
 
@@ -38,29 +38,19 @@ def probe(specs: Sequence[LayerSpec], quantity: str, x: Array, dy: Any = None, d
     return Case(setting, quantity)
 
 
+def _asking(method: str) -> Any:
+    """A method of an adapter that hands its question on."""
+    return lambda self, model, *arrays: self.answer(method, model, *arrays)
+
+
 class Questioned(Adapter):
     """An adapter of which all questions go one way: implement `answer`."""
+
+    forward, vjp, second, gauss_newton = map(_asking, VECTORS)
 
     @abstractmethod
     def answer(self, method: str, model: Any, *arrays: Any) -> Any:
         """Return what a method of an adapter returns."""
-
-    def forward(self, model: Any, x: Any) -> Any:
-        """Ask."""
-        return self.answer("forward", model, x)
-
-    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Ask."""
-        found: Mapping[str, Any] = self.answer("vjp", model, x, dy)
-        return found
-
-    def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
-        """Ask."""
-        return self.answer("second", model, x, dy, direction)
-
-    def gauss_newton(self, model: Any, x: Any) -> Any:
-        """Ask."""
-        return self.answer("gauss_newton", model, x)
 
 
 class Recorder(Questioned):

@@ -53,7 +53,7 @@ class CaseFolder:
     arrays: dict[str, FloatArray]
 
 
-class CaseFileError(Exception):
+class CaseFileError(ValueError):
     """Files that cannot be used; the message says what to do."""
 
 

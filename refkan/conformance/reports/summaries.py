@@ -1,16 +1,23 @@
-"""A run in a few numbers: by family of cases, by cause; as JSON and as a badge."""
+"""A run as plain data: all of it as JSON, its counts, families of cases and causes alone, and as a badge."""
 
 from __future__ import annotations
 
 import json
+import platform
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.traits import FAMILIES
+from refkan.conformance.identification import Identification
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.causes import causes
+from refkan.conformance.judging.causes import causes, leading_hint
 from refkan.conformance.judging.findings import Finding
+
+PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
 
 
 def by_family(findings: Sequence[Finding]) -> dict[str, dict[str, int]]:
@@ -22,20 +29,45 @@ def by_family(findings: Sequence[Finding]) -> dict[str, dict[str, int]]:
     return {name: dict(found[name]) for name in FAMILIES if name in found}
 
 
-def summary(title: str, findings: Sequence[Finding], version: int, versions: dict[str, str]) -> dict[str, Any]:
-    """What a run found, in plain data: counts, families, causes with their first case, and versions."""
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """Number of findings of each status that occurs."""
+    found = Counter(finding.status for finding in findings)
+    return {status: found[status] for status in f.STATUSES if found[status]}
+
+
+def document(
+    title: str, findings: Sequence[Finding], identification: Identification | None = None, version: int = VERSION
+) -> dict[str, Any]:
+    """What a run found, in plain data: counts, families, causes with their first case, and every finding."""
     return {
         "backend": title,
         "cases": version,
-        "versions": versions,
-        "counts": dict(Counter(finding.status for finding in findings)),
+        "versions": versions(),
+        "counts": counts(findings),
         "families": by_family(findings),
         "causes": [
             {"name": cause.name, "cases": len(cause.members), "quantities": cause.quantities,
              "evidence": cause.evidence[0][0] if cause.evidence else "", "first": cause.members[0].key}
             for cause in causes(findings)
         ],
+        "leading hint": leading_hint(findings) or (identification.leading if identification is not None else ""),
+        "identification": None if identification is None else identification.to_dict(),
+        "findings": [finding.to_dict() for finding in findings],
     }  # fmt: skip
+
+
+def summary(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document without what is long: all that the layer is, and every finding."""
+    return {name: part for name, part in document.items() if name not in ("identification", "findings")}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def to_json(document: dict[str, Any]) -> bytes:
@@ -45,8 +77,8 @@ def to_json(document: dict[str, Any]) -> bytes:
 
 def badge(findings: Sequence[Finding], version: int, kind: str = ".svg") -> bytes:
     """Return two fields, how many cases passed, or how many of those judged failed: an SVG, or JSON for shields.io."""
-    counts = Counter(finding.status for finding in findings)
-    failed, passed = sum(counts[status] for status in f.BAD), counts[f.PASSED]
+    found = Counter(finding.status for finding in findings)
+    failed, passed = sum(found[status] for status in f.BAD), found[f.PASSED]
     right = f"{failed} of {failed + passed} failed" if failed else f"{passed} passed"
     left, colour = f"refkan cases v{version}", "#b33" if failed or not passed else "#2a7d4f"
     if kind == ".json":

@@ -1,23 +1,19 @@
-"""Findings as text, JSON and JUnit XML."""
+"""Findings as text and as JUnit XML."""
 
 from __future__ import annotations
 
-import json
-import platform
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from xml.etree import ElementTree
 
 from refkan.base.plain_text import printable
 from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.identification import Identification
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.causes import causes, groups, leading_hint, verdict
+from refkan.conformance.judging.causes import causes, groups, verdict
 from refkan.conformance.judging.findings import Finding
-
-PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
+from refkan.conformance.reports.summaries import counts
 
 LINES = 3
 """Failures shown of each kind, unless all are asked for."""
@@ -58,12 +54,6 @@ def line(finding: Finding) -> str:
 def hint_line(finding: Finding) -> str:
     """Return the hints of a finding as one line."""
     return "; ".join(f"{hint.name}: {hint.text}" for hint in finding.hints)
-
-
-def counts(findings: Sequence[Finding]) -> dict[str, int]:
-    """Number of findings of each status that occurs."""
-    found = Counter(finding.status for finding in findings)
-    return {status: found[status] for status in f.STATUSES if found[status]}
 
 
 def text(
@@ -131,33 +121,6 @@ def show(report: str, findings: Sequence[Finding]) -> None:
         return
     width = max(len(row[0]) for row in rows)
     print("\n".join(f"{name:<{width}}  {count:>5}  {key}" for name, count, key in rows))
-
-
-def to_json(
-    title: str, findings: Sequence[Finding], identification: Identification | None = None, version: int = VERSION
-) -> bytes:  # fmt: skip
-    """Return everything as JSON."""
-    document = {
-        "backend": title,
-        "cases": version,
-        "versions": versions(),
-        "counts": counts(findings),
-        "identification": None if identification is None else identification.to_dict(),
-        "leading hint": leading_hint(findings) or (identification.leading if identification is not None else ""),
-        "findings": [finding.to_dict() for finding in findings],
-    }
-    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that are installed."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def to_junit(title: str, findings: Sequence[Finding]) -> bytes:

@@ -35,13 +35,6 @@ class EfficientKan(CopiedModule):
         parts=("base", "scale"),
     )
 
-    def made(self, spec: LayerSpec) -> Any:
-        """`KANLinear` on the grid that it makes."""
-        return self.layer(
-            spec.n_inputs, spec.n_outputs, grid_size=spec.intervals, spline_order=spec.degree,
-            grid_range=list(spec.domain),
-        )  # fmt: skip
-
     def set_coefficients(self, layer: Any, spec: LayerSpec) -> None:
         """Set the coefficients, divided by a scaler that no case has."""
         scaler = 1.0 if spec.scale is not None else self.scaler
@@ -70,17 +63,10 @@ class Flashkan(ModuleAdapter):
     name = "flashkan"
     module, release = "flashkan", "flashkan==0.2.0"
     zeroed = ("base_weight",)
-    options: ClassVar[dict[str, Any]] = {}
     capabilities = Capabilities(
         degrees=(1, 2, 3, 4, 5), outside=("natural",), dtypes=("float64", "float32"),
         derivatives=("inputs", "coefficients", "second", "gauss-newton"), network=True,
     )  # fmt: skip
-
-    def made(self, spec: LayerSpec) -> Any:
-        """The layer on the grid that it makes."""
-        return self.layer(
-            spec.n_inputs, spec.n_outputs, spec.intervals, spec.degree, grid_range=spec.domain, **self.options
-        )
 
     def call(self, model: Any, x: Any) -> Any:
         """Apply the layers without compiling them."""
@@ -100,19 +86,13 @@ class Inkan(Flashkan):
     options: ClassVar[dict[str, Any]] = {"compile_basis": False}
     capabilities = replace(Flashkan.capabilities, degrees=(3,), network=False)
 
-    def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
-        """Keep the shape of the coefficients."""
-        first = super().remember(spec)
-        self.shape = first.coefficients.shape
-        return first
-
     def coefficients(self, model: Any) -> Any:
         """The packed tensor."""
         return [layer.weight for layer in model]
 
     def to_papers(self, array: Any) -> Any:
         """The part of the splines, (Q, P, dim)."""
-        n_outputs, n_inputs, dim = self.shape
+        n_outputs, n_inputs, dim = self.spec.coefficients.shape
         return array[:, : n_inputs * dim].reshape(n_outputs, n_inputs, dim)
 
 
@@ -145,10 +125,6 @@ class Kanx(ModuleAdapter):
         derivatives=("inputs", "coefficients", "second", "gauss-newton"),
     )  # fmt: skip
 
-    def made(self, spec: LayerSpec) -> Any:
-        """The layer on the grid that it makes."""
-        return self.layer(spec.n_inputs, spec.n_outputs, spec.intervals, spec.degree, grid_range=spec.domain)
-
 
 class Pykan(ModuleAdapter):
     """`kan.KANLayer.KANLayer`, converted by `.double()` in float64, with SiLU where a case has it."""
@@ -172,14 +148,10 @@ class Pykan(ModuleAdapter):
         finally:
             self.torch.set_default_dtype(before)
 
-    def _new(self, n_inputs: int, n_outputs: int, intervals: int, degree: int, domain: tuple[float, float]) -> Any:
-        with self._default_dtype():
-            layer = self.layer(n_inputs, n_outputs, intervals, degree, grid_range=list(domain))
-        return layer.to(self.number)
-
     def made(self, spec: LayerSpec) -> Any:
-        """The layer on the grid that it makes."""
-        return self._new(spec.n_inputs, spec.n_outputs, spec.intervals, spec.degree, spec.domain)
+        """The layer on the grid that it makes in the format that is set."""
+        with self._default_dtype():
+            return super().made(spec)
 
     def call(self, model: Any, x: Any) -> Any:
         """Apply the layers."""
@@ -190,9 +162,9 @@ class Pykan(ModuleAdapter):
     def refine(self, model: Any, intervals: int, x: Any) -> Any:
         """`initialize_grid_from_parent`, what `KAN.refine` does for each layer."""
         (parent,) = model
-        child = self._new(parent.in_dim, parent.out_dim, intervals, parent.k, (-1.0, 1.0))
-        child.scale_base.data, child.scale_sp.data = parent.scale_base.data, parent.scale_sp.data
         with self._default_dtype():
+            child = self.layer(parent.in_dim, parent.out_dim, intervals, parent.k).to(self.number)
+            child.scale_base.data, child.scale_sp.data = parent.scale_base.data, parent.scale_sp.data
             child.initialize_grid_from_parent(parent, self.tensor(x))
         return [child]
 

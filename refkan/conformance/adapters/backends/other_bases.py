@@ -30,13 +30,7 @@ class FastKan(CopiedModule):
 
     def to_papers(self, array: Any) -> Any:
         """(Q, P dim) to (Q, P, dim)."""
-        return array.reshape(array.shape[0], self.n_inputs, -1)
-
-    def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
-        """Keep the number of inputs."""
-        first = super().remember(spec)
-        self.n_inputs = first.n_inputs
-        return first
+        return array.reshape(array.shape[0], self.spec.n_inputs, -1)
 
 
 class ChebyKan(CopiedModule):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from abc import abstractmethod
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +16,7 @@ from refkan.conformance.cases.specs import LayerSpec, as_specs
 
 
 class ModuleAdapter(TorchAdapter):
-    """Layers that are modules, one after another; implement `made`, and say where coefficients and parts lie.
+    """Layers that are modules, one after another: a class says what they are called and where their numbers lie.
 
     Attributes
     ----------
@@ -29,6 +28,8 @@ class ModuleAdapter(TorchAdapter):
         Names of the parameters of parts, (P, Q) if `parts_turned`, else (Q, P).
     zeroed : sequence of str
         Parameters beside the splines that no case has.
+    options : mapping
+        For the class of layers, beside sizes and domain; override `made` where it takes others.
 
     Raises
     ------
@@ -44,14 +45,16 @@ class ModuleAdapter(TorchAdapter):
     part_weights: ClassVar[Mapping[str, str]] = {}
     parts_turned: ClassVar[bool] = False
     zeroed: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self) -> None:
         super().__init__()
         self.layer: Any = getattr(needed(type(self).__name__, self.module, self.release), self.layer_name)
 
-    @abstractmethod
     def made(self, spec: LayerSpec) -> Any:
-        """Return the module of a layer, before its numbers are set."""
+        """Return the module of a layer, on the grid that it makes, before its numbers are set."""
+        sizes = spec.n_inputs, spec.n_outputs, spec.intervals, spec.degree
+        return self.layer(*sizes, grid_range=list(spec.domain), **self.options)
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build one layer after another."""

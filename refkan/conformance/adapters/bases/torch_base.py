@@ -214,9 +214,9 @@ class TorchAdapter(Adapter):
     used_parts: tuple[str, ...] = ()
 
     def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
-        """Take format, order and parts of a spec; return the (first) layer."""
+        """Keep the (first) layer, and what is used of it most; return it."""
         first = super().remember(spec)
-        self.dtype, self.order = first.dtype, first.order
+        self.spec, self.dtype, self.order = first, first.dtype, first.order
         self.used_parts = tuple(part for part in PARTS if any(part in one.parts for one in as_specs(spec)))
         return first
 

@@ -245,8 +245,9 @@ class ExactQuantities(OnLocalRows):
             ]
 
         start, rows = np.zeros(x.shape, int), np.zeros((DERIVATIVES + 1, *x.shape, r), object)
+        values = x.tolist()
         for s, p in np.ndindex(x.shape):
-            functions = row(p, x[s, p])
+            functions = row(p, values[s][p])
             start[s, p] = first = min(min(functions[0], default=0), spec.dim - r)
             rows[:, s, p] = [[of_order.get(first + i, 0) for i in range(r)] for of_order in functions]
         return start, rows
