@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -213,7 +214,7 @@ def _deliver(
     seconds: float, version: int,
 ) -> int:  # fmt: skip
     document = summaries.document(title, findings, identification, version)
-    contents = {
+    contents: dict[str, Callable[[], bytes]] = {
         "json": lambda: summaries.to_json(document),
         "summary": lambda: summaries.to_json(summaries.summary(document)),
         "badge": lambda: summaries.badge(findings, version, chosen.badge.suffix),
