@@ -207,7 +207,8 @@ def _sparse(points: Points, whole: RawMatrix) -> FloatArray:
     # Chunks of several parts, all together: longer runs in them, and fewer calls.
     budget = CHUNK_BYTES if count == 1 else 2 * CHUNK_BYTES
     size = chunk_size(count * (points.sweep_bytes + whole.bytes_per_sample), budget)
-    bounds, raws = [points.n_samples * k // count for k in range(count + 1)], whole.split(count)
+    bounds = [points.n_samples * k // count for k in range(count + 1)]
+    whole.split(count)
 
     def add_part(k: int) -> None:
         """Sums over a part of the samples: with several, each stays with its thread from points to sums."""
@@ -219,7 +220,7 @@ def _sparse(points: Points, whole: RawMatrix) -> FloatArray:
             for l, form in enumerate(forms):
                 if form.activation is not None:
                     G[l] = G[l] * form.activation[0][:, None]
-            raws[k].add_products(forms, G)
+            whole.add_products(forms, G, k)
 
     run_blocks(add_part, count)
     return whole.matrix()

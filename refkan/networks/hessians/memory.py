@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from refkan.base import FloatArray, check_positive
-from refkan.kernels.recycled_memory import recycled
 
 CHUNK_BYTES = 2**24
 """Working arrays of a chunk of samples: about a last cache, and large enough that the work outweighs the calls."""
@@ -90,16 +89,6 @@ def chunk_size(bytes_per_sample: float, budget: float | None = None) -> int:
     """Samples whose working arrays fill the budget; it depends on sizes alone, so that results are reproducible."""
     budget = CHUNK_BYTES if budget is None else budget
     return int(min(max(budget / max(bytes_per_sample, 1.0), SMALLEST_CHUNK), LARGEST_CHUNK))
-
-
-def aligned_zeros(shape: tuple[int, ...]) -> FloatArray:
-    """Zeros that start with a line of a cache, so that no vector of eight numbers lies in two.
-
-    Sums of such vectors take 0.8 of the time.
-    """
-    zeros: FloatArray = recycled(shape, aligned=True)
-    zeros[...] = 0.0
-    return zeros
 
 
 def mirror(H: FloatArray) -> FloatArray:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from copy import copy
 from math import prod
 from typing import Any
 
@@ -63,10 +62,12 @@ class LayerPair:
         for i, j, sums in self.parts:
             sums.add(blocks[i].start, blocks[i].values, lower[j], sums.pack(T))
 
-    def add_product(self, blocks: Sequence[Features], lower: Sequence[Features], G: FloatArray, H: FloatArray) -> None:
-        """Add samples with T = sum_o G[s, o, q] H[s, o, q']."""
+    def add_product(
+        self, blocks: Sequence[Features], lower: Sequence[Features], G: FloatArray, H: FloatArray, part: int
+    ) -> None:
+        """Add samples with T = sum_o G[s, o, q] H[s, o, q'] to the sums of a part."""
         for i, j, sums in self.parts:
-            sums.add(blocks[i].start, blocks[i].values, lower[j], sums.couple(G, H))
+            sums.add(blocks[i].start, blocks[i].values, lower[j], sums.couple(G, H), part=part)
 
     def add_moved(self, blocks: Sequence[Features], lower: Sequence[Features], du: FloatArray, R: FloatArray) -> None:
         """Add what cotangents du (n, Q) of u hold when inputs of the upper layer move, R (n, P, Q') = dx_p/du'_q'.
@@ -78,14 +79,6 @@ class LayerPair:
             if slopes is not None:
                 for p in range(blocks[i].slots):
                     sums.add(blocks[i].start, slopes, lower[j], sums.pack(du[:, :, None] * R[:, p, None, :]), p)
-
-    def split(self, count: int) -> list[LayerPair]:
-        """Sums over so many parts of the samples, as `Sums.split`."""
-        pairs = [copy(self) for _ in range(count)]
-        splits = [(i, j, sums.split(count)) for i, j, sums in self.parts]
-        for k, pair in enumerate(pairs):
-            pair.parts = [(i, j, sums[k]) for i, j, sums in splits]
-        return pairs
 
     def write(self, H: FloatArray) -> None:
         """Write all blocks into H."""
@@ -127,20 +120,16 @@ class RawMatrix:
         """The sums of all pairs of layers and of their blocks."""
         return [sums for pair in self.pairs.values() for _, _, sums in pair.parts]
 
-    def add_products(self, forms: Sequence[LocalForm], G: Sequence[FloatArray]) -> None:
-        """Add samples with T = sum_o G_k[s, o, q] G_l[s, o, q'] for all pairs of layers."""
-        for (k, l), pair in self.pairs.items():
-            pair.add_product(forms[k].blocks, forms[l].blocks, G[k], G[l])
+    def split(self, count: int) -> None:
+        """Have sums over so many parts of the samples, which `matrix` adds in order."""
+        for sums in self.all_sums:
+            sums.count = count
+            _ = sums.store  # before several threads ask for it
 
-    def split(self, count: int) -> list[RawMatrix]:
-        """Sums over so many parts of the samples, which `matrix` adds in order; several threads may add samples."""
-        if count == 1:
-            return [self]
-        raws = [copy(self) for _ in range(count)]
-        splits = {key: pair.split(count) for key, pair in self.pairs.items()}
-        for k, raw in enumerate(raws):
-            raw.pairs = {key: pairs[k] for key, pairs in splits.items()}
-        return raws
+    def add_products(self, forms: Sequence[LocalForm], G: Sequence[FloatArray], part: int) -> None:
+        """Add samples to a part, with T = sum_o G_k[s, o, q] G_l[s, o, q'] for all pairs of layers."""
+        for (k, l), pair in self.pairs.items():
+            pair.add_product(forms[k].blocks, forms[l].blocks, G[k], G[l], part)
 
     def matrix(self) -> FloatArray:
         """The matrix in the parameters, D^T H D, D the block diagonal matrix of the layers' dW/dtheta."""

@@ -228,14 +228,14 @@ def test_sabotage_is_noticed(monkeypatch, fault):
     expected = gauss_newton(net, theta, x, path="dense")
     right = window_products.Sums.add
 
-    def faulty(self, start, rows, lower, T, slot=None):
+    def faulty(self, start, rows, lower, T, slot=None, part=0):
         if fault == "factor":
             T = T * (1 + 1e-9)
         if fault == "window":
             start = np.where(start + rows.shape[2] < self.windows[0].dim, start + 1, start)
         if fault == "pair":
             T = T[:, :, ::-1].copy()
-        right(self, start, rows, lower, T, slot)
+        right(self, start, rows, lower, T, slot, part)
 
     if fault == "constants":
         monkeypatch.setattr(Points, "constant_gradients", property(lambda self: np.zeros((6, theta.size))))

@@ -187,7 +187,7 @@ class LinearLayer:
             single = replace(form, n_outputs=1, chart=None)
             if self._T is None and choose_path([single], K, 1, n_samples) == "sparse":
                 raw = RawMatrix([single], n_samples) if raw is None else raw
-                raw.add_products([single], [np.sqrt(w)[:, :, None]])
+                raw.add_products([single], [np.sqrt(w)[:, :, None]], 0)
                 right += at.pullback(w * problem.y[rows], inputs=False)[0][self._columns]
                 continue
             for q, Phi in enumerate(self._designs(at, np.sqrt(w))):
