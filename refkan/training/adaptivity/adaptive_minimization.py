@@ -62,22 +62,13 @@ class Limits(Checked):
         super().__post_init__()
         check_below_one("least_gain", check_positive("least_gain", self.least_gain))
 
-    def require_room(self, net: Network, layers: Sequence[int], doubling: bool) -> None:
-        """Raise ValueError if max_params allows no refinement of the network at all.
-
-        With `doubling` every interval of the layers is cut, else one of a layer.
-        """
-        if self.max_params is None:
-            return
-        costs = [cost_of_interval(net.layers[k]) for k in layers]
-        least = min(costs)
-        if doubling:
-            factors = [2 if k in layers else 1 for k in range(len(net.layers))]
-            least = net.refine(factors).n_params - net.n_params
-        if net.n_params + least > self.max_params:
+    def require_room(self, net: Network, layers: Sequence[int]) -> None:
+        """Raise ValueError if max_params allows not one more interval in any of the layers."""
+        least = net.n_params + min(cost_of_interval(net.layers[k]) for k in layers)
+        if self.max_params is not None and least > self.max_params:
             raise ValueError(
-                f"max_params must allow a refinement: at least {net.n_params + least} for a network of "
-                f"{net.n_params} parameters, of which the smallest refinement adds {least}; got {self.max_params}"
+                f"max_params must allow a refinement: at least {least} for a network of {net.n_params} parameters; got "
+                f"{self.max_params}"
             )
 
     def room(self, net: Network) -> int | None:
@@ -221,7 +212,7 @@ def minimize_adaptive(
     points = points_of(problem)
     chosen = check_layers(net, layers)
     start = real("theta", as_vector("theta", theta, net.n_params)).copy()
-    limits.require_room(net, chosen, doubling=strategy == "uniform")
+    limits.require_room(net, chosen)
     require_data(net, start, points)
     way = strategy if isinstance(strategy, Strategy) else STRATEGIES[strategy]
     steps, store = check_count("steps", steps), as_store(checkpoints)

@@ -131,7 +131,7 @@ class Cut(Checked):
         net: Network = problem.net
         chosen = check_layers(net, self.layers)
         limits = Limits(max_params=self.max_params)
-        limits.require_room(net, chosen, doubling=self.strategy == "uniform")
+        limits.require_room(net, chosen)
         room = limits.room(net)
         situation = Situation(problem, theta, chosen, self.fraction, self.per_input, self.least_samples, room)
         refinement = STRATEGIES[self.strategy].refine(situation)

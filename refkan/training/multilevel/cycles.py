@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import FloatArray, IntArray, ShortRepr, check_annotated
-from refkan.base.arguments import as_array, as_vector, check_count, check_positive, real
+from refkan.base import FloatArray, IntArray, Positive, ShortRepr, check_annotated
+from refkan.base.arguments import as_vector, check_count, real
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.multilevel.levels import Hierarchy
 from refkan.training.optimizers import Result, minimize
 from refkan.training.optimizers.second_order.damped_systems import normal_matrix
+from refkan.training.optimizers.second_order.levenberg_marquardt import next_damping
 
 
 class Subspace:
@@ -104,13 +105,6 @@ class Subspace:
         return np.ascontiguousarray((self.prolongation.T @ J.T).T)
 
 
-EASED = 3.0
-"""By how much a damping falls from visit to visit: as fast as Nielsen's rule allows in one step."""
-
-LEAST_DAMPING = 1e-12
-"""Relative to the largest diagonal entry: less than this is lost in the rounding of the matrix."""
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class CycleResult(ShortRepr):
     """The outcome of `vcycle`.
@@ -128,8 +122,6 @@ class CycleResult(ShortRepr):
         Values with gradients, all on the finest level.
     n_matrices : int
         Gauss-Newton matrices or Jacobians, all on the finest level.
-    damping : ndarray
-        Relative damping with which each level would go on, coarsest first.
 
     Examples
     --------
@@ -149,7 +141,6 @@ class CycleResult(ShortRepr):
     values: FloatArray
     n_evaluations: int
     n_matrices: int
-    damping: FloatArray
 
     def __repr__(self) -> str:
         return f"CycleResult(value={self.value:.6g}, visits={self.visits.size}, n_evaluations={self.n_evaluations})"
@@ -160,7 +151,7 @@ def vcycle(
     theta: Any,
     cycles: int = 1,
     steps: int = 1,
-    damping: Any = 1e-3,
+    damping: Positive = 1e-3,
     callback: Callable[[int, Result], Any] | None = None,
     **options: Any,
 ) -> CycleResult:
@@ -182,9 +173,8 @@ def vcycle(
     cycles : int
     steps : int
         Damped steps of each visit.
-    damping : float or array (levels,)
-        The first damping of each level, relative as for "levenberg-marquardt". Later visits go on from a third of the
-        last one.
+    damping : float
+        The first damping of each level, relative as for "levenberg-marquardt". Later visits go on from the last one.
     callback : callable, optional
         ``callback(level, result)`` after every correction, with the `Result` in coarse coefficients.
     **options
@@ -218,16 +208,16 @@ def vcycle(
     finest = len(hierarchy) - 1
     theta = real("theta", as_vector("theta", theta, hierarchy.finest.network.n_params)).copy()
     matrices = [hierarchy.matrix(level) for level in range(len(hierarchy))]
-    relative = check_dampings(damping, len(hierarchy))
+    dampings = [float(damping)] * len(hierarchy)
     problem = hierarchy.finest.problem
     visits, values, evaluations, jacobians = [], [float(problem.value_and_gradient(theta)[0])], 1, 0
     for _ in range(cycles):
         for level in (*range(finest, 0, -1), *range(finest + 1)):
             phi = Subspace(problem, theta, matrices[level])
             start = np.zeros(phi.size)
-            result = minimize(phi, start, "levenberg-marquardt", steps, damping=float(relative[level]), **options)
+            result = minimize(phi, start, "levenberg-marquardt", steps, damping=dampings[level], **options)
             done = result.history.value.size - 1
-            relative[level] = max(relative[level] * _change_of_damping(result), LEAST_DAMPING)
+            dampings[level] = next_damping(dampings[level], result.history)
             if result.value < values[-1]:
                 theta = phi.at(result.theta)
             visits.append(level)
@@ -237,31 +227,4 @@ def vcycle(
             if callback is not None:
                 callback(level, result)
     order = np.array(visits, dtype=int)
-    return CycleResult(theta, values[-1], order, np.array(values), evaluations, jacobians, relative)
-
-
-def check_dampings(damping: Any, levels: int) -> FloatArray:
-    """Return a damping for each level: one number for all, or one a level; all finite and positive."""
-    if isinstance(damping, bool | np.bool_):
-        check_positive("damping", damping)
-    given = real("damping", as_array("damping", damping))
-    if given.shape not in ((), (levels,)):
-        raise ValueError(f"damping must be one number or one for each of {levels} levels; got shape {given.shape}")
-    return np.array([check_positive("damping", value) for value in np.broadcast_to(given, levels)])
-
-
-def _change_of_damping(result: Result) -> float:
-    """Factor from the damping that a visit began with to the one that the next begins with.
-
-    The k-th rejected trial of a step multiplies lambda by 2^k; between steps the history tells. A third of the last
-    damping is what Nielsen's rule makes of it after a good step.
-    """
-    history = result.history
-    if history.value.size == 1:  # no step: rejected trials alone, or a converged start
-        rejected = result.n_evaluations - 1
-        return float(2.0 ** min(rejected * (rejected + 1) / 2, 50.0))
-    rejected_first = int(history.evaluations[1] - history.evaluations[0]) - 1
-    raised = 2.0 ** (rejected_first * (rejected_first + 1) / 2)
-    assert history.damping is not None
-    later = float(history.damping[-1] / history.damping[1])
-    return raised * later / EASED
+    return CycleResult(theta, values[-1], order, np.array(values), evaluations, jacobians)

@@ -12,7 +12,7 @@ import numpy as np
 from refkan.base import DegenerateNodeError, FloatArray, ShortRepr, lazy
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.results import History, Report, Result, State
-from refkan.training.optimizers.run_files import RunFile, SavedRun
+from refkan.training.optimizers.run_files import RunFile
 
 Callback = Callable[[State], Any]
 
@@ -93,7 +93,7 @@ class Run:
     ) -> None:
         self.problem, self.geometry = problem, geometry
         self._callback, self._report, self._steps = callback, report, steps
-        self._rows: list[tuple[Any, ...]] = []  # the fields of `History`
+        self._rows: list[list[float]] = []  # the fields of `History`, NaN where a method has none
         self._n_evaluations = 0
         self._began = process_time()
         self._caller_errstate = np.geterr()
@@ -113,16 +113,16 @@ class Run:
         self._append(iterate)
         return iterate
 
-    def _go_on(self, saved: SavedRun) -> Iterate:
+    def _go_on(self, saved: dict[str, Any]) -> Iterate:
         """Take over what a file holds; the value and gradient there are computed anew to see whether it fits."""
         assert self.file is not None
-        if not np.array_equal(saved.start, self._start):
+        if not np.array_equal(saved["start"], self._start):
             raise ValueError(f"checkpoint {self.file.path} began with another theta: remove it, or give another name")
-        self.done = len(saved.rows) - 1
+        self.done = len(saved["rows"]) - 1
         if self.done > self._steps:
             raise ValueError(f"steps must be at least the {self.done} steps of checkpoint {self.file.path}")
         iterate, best = (
-            Iterate(part["theta"], float(part["value"]), part["gradient"]) for part in (saved.current, saved.best)
+            Iterate(part["theta"], float(part["value"]), part["gradient"]) for part in (saved["current"], saved["best"])
         )
         again, _ = self._evaluate(iterate.theta)
         if again.value != iterate.value or not np.array_equal(again.gradient, iterate.gradient):
@@ -130,12 +130,8 @@ class Run:
                 f"checkpoint {self.file.path} belongs to another problem or engine: its point has the value "
                 f"{iterate.value!r} there and {again.value!r} here"
             )
-        self._best, self.carried = best, saved.carried
-        self._rows = [
-            (value, norm, seconds, int(evaluations), *(None if np.isnan(entry) else float(entry) for entry in more))
-            for value, norm, seconds, evaluations, *more in saved.rows
-        ]
-        self._n_evaluations = self._rows[-1][3]
+        self._best, self.carried, self._rows = best, saved.get("carried", {}), saved["rows"].tolist()
+        self._n_evaluations = int(self._rows[-1][3])
         self._began = process_time() - self._rows[-1][2]
         return iterate
 
@@ -207,9 +203,9 @@ class Run:
                 self._save()
         if self._callback is None and self._report is None:
             return
-        value, norm, seconds, evaluations, *_ = self._rows[-1]
+        value, norm, seconds, *_ = self._rows[-1]
         point = len(self._rows) - 1, iterate.theta.copy(), value, norm
-        state = State(*point, self._best.value, evaluations, seconds, damping, step_length, self._steps)
+        state = State(*point, self._best.value, self._n_evaluations, seconds, damping, step_length, self._steps)
         try:
             with np.errstate(**self._caller_errstate):
                 if self._report is not None:
@@ -222,18 +218,18 @@ class Run:
 
     def _save(self) -> None:
         iterate, carried, count = self._finished
-        rows = np.array([[np.nan if entry is None else entry for entry in row] for row in self._rows[:count]])
         assert self.file is not None
-        self.file.write(SavedRun(self._start, rows, vars(self._best), vars(iterate), carried))
+        parts = {"best": vars(self._best), "current": vars(iterate), "carried": carried}
+        self.file.write({"start": self._start, "rows": np.array(self._rows[:count])} | parts)
 
     def result(self, ending: Ending) -> Result:
         """Return the best point with the history."""
         if self.file is not None and len(self._rows) > self.done + 1:
             self._save()
         ending = self._weigh(ending)
-        *columns, damping, step_length = zip(*self._rows, strict=True)
-        value, norm, seconds, evaluations = map(np.array, columns)
-        history = History(value, norm, seconds, evaluations, _column(damping), _column(step_length))
+        value, norm, seconds, evaluations, *more = np.array(self._rows).T.copy()
+        own = (None if np.isnan(column).all() else column for column in more)
+        history = History(value, norm, seconds, evaluations.astype(np.int64), *own)
         return Result(self._best.theta, self._best.value, history, self._n_evaluations, *ending)
 
     def _weigh(self, ending: Ending) -> Ending:
@@ -259,15 +255,8 @@ class Run:
 
     def _append(self, iterate: Iterate, damping: float | None = None, step_length: float | None = None) -> None:
         norm = float(np.linalg.norm(iterate.gradient))
-        seconds = process_time() - self._began
-        self._rows.append((iterate.value, norm, seconds, self._n_evaluations, damping, step_length))
-
-
-def _column(entries: tuple[float | None, ...]) -> FloatArray | None:
-    """An array of what the steps reported, NaN where there was nothing; None if no step reported anything."""
-    if all(entry is None for entry in entries):
-        return None
-    return np.array([np.nan if entry is None else entry for entry in entries])
+        own = [np.nan if entry is None else entry for entry in (damping, step_length)]
+        self._rows.append([iterate.value, norm, process_time() - self._began, self._n_evaluations, *own])
 
 
 def small_gradient(gradient: FloatArray, tolerance: float) -> Ending | None:

@@ -6,7 +6,7 @@ import io
 import os
 import time
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +17,13 @@ from refkan.base.atomic_files import read_file, require_writable, sweep, write_a
 PAUSE = 1.0
 """Seconds that pass at least between two writings of a file."""
 
-BEST, CURRENT, CARRIED = "best.", "current.", "carried."
-"""Prefixes of names in a file: of the best and the current iterate, and of what the method carries along."""
-
-
-@dataclass(frozen=True)
-class SavedRun:
-    """What a file holds.
-
-    Attributes
-    ----------
-    start : ndarray (n,)
-        Parameters that the run began with.
-    rows : ndarray (steps + 1, 6)
-        The fields of `History`, NaN where a method has none.
-    best, current : dict
-        The fields of the best and of the current iterate.
-    carried : dict
-        What the method carries from step to step.
-    """
-
-    start: Any
-    rows: Any
-    best: dict[str, Any]
-    current: dict[str, Any]
-    carried: dict[str, Any]
-
 
 class RunFile:
     """The file of a run: what is asked of it stands beside the state, so that another run is told apart.
+
+    The state is a mapping: "start", the parameters (n,) that the run began with; "rows" (steps + 1, 6), the fields of
+    `History`; and three mappings of their own, the fields of the iterates "best" and "current", and what the method
+    has "carried" from step to step. Names of entries in these follow a dot in the file.
 
     Parameters
     ----------
@@ -66,8 +44,8 @@ class RunFile:
         sweep(self.path.parent, self.path.name)  # what a killed writer left
         self._written = -np.inf
 
-    def read(self) -> SavedRun | None:
-        """Return what the file holds, None if there is none.
+    def read(self) -> dict[str, Any] | None:
+        """Return the state, None if there is no file.
 
         Raises
         ------
@@ -81,7 +59,7 @@ class RunFile:
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 parts = {name: archive[name] for name in archive.files}
-            asked, start, rows = str(parts["asked"]), parts["start"], parts["rows"]
+            asked, saved = str(parts.pop("asked")), {name: parts.pop(name) for name in ("start", "rows")}
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"checkpoint must be a file of minimize; {self.path} cannot be read: {error}") from error
         if asked != self._asked:
@@ -90,21 +68,22 @@ class RunFile:
                 "another name"
             )
 
-        def under(prefix: str) -> dict[str, Any]:
-            return {name.removeprefix(prefix): value for name, value in parts.items() if name.startswith(prefix)}
-
-        return SavedRun(start, rows, under(BEST), under(CURRENT), under(CARRIED))
+        for name, value in parts.items():
+            group, _, entry = name.partition(".")
+            saved.setdefault(group, {})[entry] = value
+        return saved
 
     def is_due(self) -> bool:
         """Whether the last writing is long enough ago."""
         return time.monotonic() - self._written >= PAUSE
 
-    def write(self, saved: SavedRun) -> None:
+    def write(self, state: Mapping[str, Any]) -> None:
         """Write the file, whole or not at all."""
-        parts = {"asked": np.array(self._asked), "start": saved.start, "rows": saved.rows}
-        for prefix, named in ((BEST, saved.best), (CURRENT, saved.current), (CARRIED, saved.carried)):
-            parts |= {prefix + name: np.asarray(value) for name, value in named.items()}
+        parts = {"asked": self._asked}
+        for name, value in state.items():
+            entries = {f"{name}.{entry}": part for entry, part in value.items()} if isinstance(value, dict) else None
+            parts |= {name: value} if entries is None else entries
         stream = io.BytesIO()
-        np.savez(stream, **parts)
+        np.savez(stream, **{name: np.asarray(value) for name, value in parts.items()})
         write_atomically(self.path, stream.getvalue())
         self._written = time.monotonic()

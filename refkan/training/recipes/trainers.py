@@ -32,6 +32,7 @@ from refkan.training.losses import Attention, Collocation
 from refkan.training.losses.terms import Term
 from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, STOPPED, History, Result, State, minimize
 from refkan.training.optimizers.results import counted_on
+from refkan.training.optimizers.second_order.levenberg_marquardt import next_damping
 
 
 class Minibatches:
@@ -112,9 +113,6 @@ def part_of(term: Term, rows: IntArray) -> Term:
 
 CANDIDATES = 10
 """Candidates for each point that is drawn in proportion to a slope."""
-
-LEAST_DAMPING, MOST_DAMPING = 1e-14, 1.0
-"""Limits, relative to the largest entry of diag(J^T J), of the damping with which a run on new points begins."""
 
 
 @dataclass(frozen=True)
@@ -268,7 +266,7 @@ class Redrawn(ShortRepr):
             theta = part.theta
             count = part.history.value.size - 1
             done += max(count, 1)  # a run that finds no step at all is over, but a new set of points may have one
-            damping = carried(damping, part.history)
+            damping = next_damping(damping, part.history)
             stopped = part.message.startswith(STOPPED)
         return joined(parts, f"{parts[-1].message}; {len(parts)} sets of points")
 
@@ -292,20 +290,6 @@ class Redrawn(ShortRepr):
         low, high = np.array(self.ranges).T
         points: FloatArray = rng.uniform(low, high, (n, low.size))
         return points if self.inputs is None else self.inputs(points)
-
-
-def carried(damping: float, history: History) -> float:
-    """Return the relative damping to begin with on new points: as much lower or higher as it became in the last run.
-
-    `history.damping` is absolute. Its first entry is the given relative one times the scale of the matrix, which
-    changes little, and times what rejections in the first step added, 2, 4, 8, ... each.
-    """
-    if history.damping is None or history.damping.size < 2:
-        return min(10.0 * damping, MOST_DAMPING)
-    rejections = int(history.evaluations[1] - history.evaluations[0]) - 1
-    first = damping * 2.0 ** (rejections * (rejections + 1) / 2)
-    change = float(history.damping[-1] / history.damping[1])
-    return float(np.clip(first * change, LEAST_DAMPING, MOST_DAMPING))
 
 
 def joined(parts: Sequence[Result], message: str) -> Result:

@@ -5,7 +5,6 @@ import pytest
 
 import refkan as rk
 from refkan.training.multilevel import CycleResult, Hierarchy, Subspace, vcycle
-from refkan.training.multilevel.cycles import LEAST_DAMPING
 from tests.shared.factories import samples
 from tests.shared.refusals import refused
 from tests.training.multilevel.small_regressions import poisson, small_problem
@@ -123,11 +122,10 @@ def test_one_level_is_levenberg_marquardt():
     for _ in range(4):
         step = rk.minimize(problem, start, LM, 1, damping=damping)
         rejected = step.n_evaluations - 2
-        damping *= 2.0 ** (rejected * (rejected + 1) / 2) / 3
+        damping *= 2.0 ** (rejected * (rejected + 1) / 2)
         start = step.theta
         values.append(step.value)
     np.testing.assert_allclose(result.values, values, rtol=1e-9)
-    assert result.damping[0] == pytest.approx(damping, rel=1e-12)
 
 
 def test_counts_of_a_cycle():
@@ -155,28 +153,18 @@ def test_counts_of_a_cycle():
 
 
 def test_damping_is_carried_from_visit_to_visit():
+    """A first damping far too low is raised by rejections in the first cycle, and remembered in the second."""
     hierarchy, u = two_levels()
     start = hierarchy.prolong(u, 0)
-    first = vcycle(hierarchy, start, cycles=1)
-    assert first.damping.shape == (2,)
-    again = vcycle(hierarchy, first.theta, cycles=1, damping=first.damping)
-    both = vcycle(hierarchy, start, cycles=2)
-    np.testing.assert_array_equal(again.theta, both.theta)
-    # A damping far too low is raised by rejections and remembered; far too high falls.
-    low = vcycle(hierarchy, start, cycles=1, damping=1e-11)
-    assert (low.damping > 1e-11 / 9).all()
-    high = vcycle(hierarchy, start, cycles=1, damping=1e3)
-    assert (high.damping <= 1e3 / 3).all()
+    counts = [vcycle(hierarchy, start, cycles=n, damping=1e-11).n_evaluations for n in (1, 2)]
+    assert counts[1] - counts[0] < counts[0]
     assert vcycle(hierarchy, start, cycles=0).value == hierarchy.finest.problem.value(start)
-    assert LEAST_DAMPING == 1e-12
 
 
 def test_bad_arguments_of_cycles():
     hierarchy, u = two_levels()
     start = hierarchy.prolong(u, 0)
     refused(lambda: vcycle(hierarchy, start, damping=0.0), "damping must be finite and positive")
-    with pytest.raises(ValueError, match=r"damping must be one number or one for each of 2 levels; got shape \(3,\)"):
-        vcycle(hierarchy, start, damping=[1.0, 1.0, 1.0])
     refused(lambda: vcycle(hierarchy, start, wrong=1), "TypeError: has no option 'wrong'")
     problem, theta = small_problem(free_knots=True)
     free = Hierarchy.refined(problem, [2])

@@ -10,6 +10,7 @@ import refkan as rk
 from refkan.training.losses import Attention, Collocation, Side, Term
 from refkan.training.multilevel import minimize_multilevel
 from refkan.training.optimizers import State
+from refkan.training.optimizers.second_order.levenberg_marquardt import next_damping
 from refkan.training.recipes import (
     Attended,
     Cyclic,
@@ -21,7 +22,7 @@ from refkan.training.recipes import (
     ordinary_setup,
     train_starts,
 )
-from refkan.training.recipes.trainers import carried, joined
+from refkan.training.recipes.trainers import joined
 from tests.shared.refusals import refusals, refused
 
 
@@ -260,9 +261,9 @@ def test_damping_is_carried_over(front):
     _, problem, theta = front
     run = rk.minimize(problem, theta, "levenberg-marquardt", steps=5, damping=1e-2)
     largest = float(np.diag(problem.gauss_newton(theta)).max())
-    assert carried(1e-2, run.history) == pytest.approx(run.history.damping[-1] / largest, rel=1e-9)
+    assert next_damping(1e-2, run.history) == pytest.approx(run.history.damping[-1] / largest, rel=1e-9)
     nothing = rk.minimize(problem, theta, "levenberg-marquardt", steps=0)
-    assert carried(1e-2, nothing.history) == pytest.approx(0.1)
+    assert next_damping(1e-2, nothing.history) == pytest.approx(0.1)
     assert joined([run], "done").value == run.value
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 
 from refkan.base import FloatArray, Natural, NonNegative, Positive, ShortRepr, check_choice
+from refkan.training.optimizers.results import History
 from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 from refkan.training.optimizers.second_order.damped_systems import (
     EPS,
@@ -23,6 +24,9 @@ Scaling = Annotated[str, partial(check_choice, choices=("identity", "diagonal"))
 
 LEAST_SCALE = 1e-6
 """Least entry of the diagonal scaling, relative to the largest: parameters without data must be damped as well."""
+
+LEAST_DAMPING, MOST_DAMPING = 1e-14, 1.0
+"""Limits, relative to the largest entry of diag(J^T J), of the damping with which another run begins."""
 
 LEAST_GAIN = 1e-4
 """Least share of the predicted decrease that a step must bring; as in the Armijo rule, no more than a safeguard."""
@@ -77,14 +81,14 @@ def levenberg_marquardt(
     Levenberg, Quart. Appl. Math. 2 (1944); Marquardt, SIAM J. Appl. Math. 11 (1963). The update is that of Nielsen,
     "Damping parameter in Marquardt's method", IMM-REP-1999-05, TU Denmark. The history holds lambda of each step.
     """
-    rules = DampingRules(damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
     model = LinearModel(
         system=lambda iterate: system_at(run.problem, iterate, run.T, solver),
         gradient=run.gradient,
         move=lambda iterate, d: run.attempt(iterate.theta + run.geometry.displacement(d)),
         objective=lambda iterate: iterate.value,
     )
-    return descend(run, run.start(theta), steps, model, rules)
+    start = run.start(theta)
+    return descend(run, start, steps, model, damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
 
 
 @dataclass(frozen=True)
@@ -109,37 +113,32 @@ class LinearModel(ShortRepr):
     objective: Callable[[Iterate], float]
 
 
-@dataclass(frozen=True)
-class DampingRules:
-    """The options of `levenberg_marquardt` that steer the descent."""
-
-    damping: float
-    scaling: str
-    max_rejections: int
-    tolerance_gradient: float
-    tolerance_change: float
-
-    def scale(self, diagonal: FloatArray) -> FloatArray:
-        """Return the diagonal of D."""
-        if self.scaling == "identity":
-            return np.ones_like(diagonal)
-        return np.maximum(diagonal, LEAST_SCALE * diagonal.max())
-
-
-def descend(run: Run, iterate: Iterate, steps: int, model: LinearModel, rules: DampingRules) -> Ending:
+def descend(
+    run: Run,
+    iterate: Iterate,
+    steps: int,
+    model: LinearModel,
+    first_damping: float,
+    scaling: str,
+    max_rejections: int,
+    tolerance_gradient: float,
+    tolerance_change: float,
+) -> Ending:
     """Damped steps from `iterate`: see `levenberg_marquardt`."""
 
     def advance(step: int, iterate: Iterate, gradient: FloatArray) -> Step | Ending:
         system, value = model.system(iterate), model.objective(iterate)
         if step == 1:
             require_consistent(system, gradient, value)
-        scale = rules.scale(system.diagonal)
+        scale = np.ones_like(system.diagonal)
+        if scaling == "diagonal":
+            scale = np.maximum(system.diagonal, LEAST_SCALE * system.diagonal.max())
         largest = float((system.diagonal / scale).max())
-        damping = rules.damping * largest
+        damping = first_damping * largest
         if step > 1:
             damping = max(float(run.carried["damping"]), system.noise * largest)
         growth = 2.0
-        for rejections in range(rules.max_rejections + 1):
+        for rejections in range(max_rejections + 1):
             d = system.step(damping, scale)
             if d is not None:
                 predicted = 0.5 * float(d @ (damping * scale * d - gradient))
@@ -155,12 +154,26 @@ def descend(run: Run, iterate: Iterate, steps: int, model: LinearModel, rules: D
             growth *= 2.0
         else:
             return Ending(False, f"no trial decreased the value: {rejections + 1} rejected in step {step}")
-        small = max(decrease, predicted) <= rules.tolerance_change * value
+        small = max(decrease, predicted) <= tolerance_change * value
         taken = Step(after, decrease, small, damping=damping)
         run.carried["damping"] = damping * max(1.0 / 3.0, 1.0 - (2.0 * decrease / predicted - 1.0) ** 3)
         return taken
 
-    return run.descend(iterate, steps, rules.tolerance_gradient, advance, model.gradient)
+    return run.descend(iterate, steps, tolerance_gradient, advance, model.gradient)
+
+
+def next_damping(damping: float, history: History) -> float:
+    """Return the relative damping to begin another run with: as much lower or higher as it became in the last run.
+
+    `history.damping` is absolute. Its first entry is the given relative one times the scale of the matrix, which
+    changes little, and times what rejections in the first step added, 2, 4, 8, ... each.
+    """
+    if history.damping is None or history.damping.size < 2:
+        return min(10.0 * damping, MOST_DAMPING)
+    rejections = int(history.evaluations[1] - history.evaluations[0]) - 1
+    first = damping * 2.0 ** (rejections * (rejections + 1) / 2)
+    change = float(history.damping[-1] / history.damping[1])
+    return float(np.clip(first * change, LEAST_DAMPING, MOST_DAMPING))
 
 
 def _exhausted(predicted: float, rejections: int) -> Ending:

@@ -20,7 +20,7 @@ from refkan.training.optimizers.second_order.damped_systems import (
     require_room,
     triangle_of,
 )
-from refkan.training.optimizers.second_order.levenberg_marquardt import DampingRules, LinearModel, Scaling, descend
+from refkan.training.optimizers.second_order.levenberg_marquardt import LinearModel, Scaling, descend
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 
 Solver = Annotated[str, partial(check_choice, choices=("auto", "qr", "cholesky"))]
@@ -93,7 +93,6 @@ def variable_projection(
     nonlinear least squares problems", BIT 15 (1975). Roughness by differences of coefficients: Eilers and Marx,
     "Flexible smoothing with B-splines and penalties", Statist. Sci. 11 (1996).
     """
-    rules = DampingRules(damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
     start, T = run.start(theta), run.T
     layer = LinearLayer(run.problem, T, ridge, ridge_about == "start", roughness)
     b = layer.nonlinear
@@ -131,7 +130,7 @@ def variable_projection(
         move=move,
         objective=lambda iterate: iterate.value + layer.penalty(iterate.theta),
     )
-    return descend(run, projected, steps, model, rules)
+    return descend(run, projected, steps, model, damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
 
 
 def _reduced_system(layer: LinearLayer, iterate: Iterate, T: FloatArray | None, solver: str) -> DampedSystem:
