@@ -9,12 +9,10 @@ import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from math import prod
 from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
-from numpy.lib import format as npy
 
 from refkan.base import Array, FloatArray, as_array, as_vector, check_annotated, check_type, real
 from refkan.base.atomic_files import read_file, sweep, write_atomically
@@ -177,46 +175,27 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
     stream = io.BytesIO(content)
     if not zipfile.is_zipfile(stream):  # NumPy would speak of pickles
         raise ValueError("it is no .npz archive")
-    arrays: dict[str, Array] = {}
     with zipfile.ZipFile(stream) as archive:
         members = archive.infolist()
-        # Sizes as declared, before anything is unpacked: a small archive may declare, and unpack to, any size.
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise ValueError("its arrays are compressed, which those of rk.save are not")
-        if sum(member.file_size for member in members) > len(content):
-            raise ValueError(f"its arrays are declared to be larger than the file of {len(content)} bytes")
-        for member in members:
-            key = member.filename.removesuffix(".npy")
-            if key == member.filename or key in arrays:
-                raise ValueError(f"it has a member {member.filename!r} that is no array, or is there twice")
-            arrays[key] = _array(key, archive.read(member))
+    # Sizes as declared, before anything is unpacked: a small archive may declare, and unpack to, any size.
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("its arrays are compressed, which those of rk.save are not")
+    if sum(member.file_size for member in members) > len(content):
+        raise ValueError(f"its arrays are declared to be larger than the file of {len(content)} bytes")
+    with np.load(stream, allow_pickle=False) as archive:
+        arrays: dict[str, Array] = dict(archive)
+    if len(arrays) < len(members):
+        raise ValueError("it has a member that is there twice")
+    for key, array in arrays.items():
+        dtype = array.dtype if isinstance(array, np.ndarray) else "none"
+        if key != MANIFEST and getattr(dtype, "str", dtype)[1:] != "f8":
+            raise ValueError(f"its array {key!r} must have dtype float64; got {dtype}")
     if MANIFEST not in arrays:
         raise ValueError(f"it has no array {MANIFEST!r}")
-    manifest = json.loads(str(arrays.pop(MANIFEST)[()]))
+    manifest = json.loads(arrays.pop(MANIFEST).item())
     if not isinstance(manifest, dict):
         raise ValueError(f"its manifest must be a mapping; got {type(manifest).__name__}")
     return manifest, arrays
-
-
-def _array(key: str, member: bytes) -> Array:
-    """Return the array in a .npy file: float64, or for the manifest one string. Its size is checked before it is made.
-
-    The header is a literal of Python that NumPy evaluates as such; no objects, hence no pickles.
-    """
-    stream = io.BytesIO(member)
-    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(stream)]
-    shape, fortran_order, dtype = read_header(stream)
-    if key == MANIFEST:
-        if dtype.kind != "U" or shape != ():
-            raise ValueError(f"its array {key!r} must be one string; got dtype {dtype} and shape {shape}")
-    elif dtype.kind != "f" or dtype.itemsize != 8:
-        raise ValueError(f"its array {key!r} must have dtype float64; got {dtype}")
-    size = prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or size != len(member) - stream.tell():
-        got = len(member) - stream.tell()
-        raise ValueError(f"its array {key!r} of shape {shape} must take {size} bytes; got {got}")
-    flat = np.frombuffer(member, dtype, offset=stream.tell())
-    return flat.reshape(shape[::-1]).T.copy(order="A") if fortran_order else flat.reshape(shape).copy()
 
 
 def _network(manifest: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[Network, FloatArray, dict[str, Any]]:

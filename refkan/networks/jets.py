@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, ShortRepr, check_annotated
-from refkan.base.arguments import as_array, as_samples, as_shape, as_vector, check_count, check_flag, real
+from refkan.base.arguments import as_samples, as_shape, as_vector, check_flag, real
 from refkan.networks.composition import Composition
 from refkan.networks.sweeps.far_values import require_numbers
 from refkan.networks.sweeps.sample_blocks import BlockedSweep, Seeds
@@ -167,38 +167,6 @@ def jet_of(net: Composition, theta: Any, x: Any, first: Any, second: Any = None,
     return Jet(sweep, seeds)
 
 
-def mixed_derivative(along_a: Array, along_b: Array, along_sum: Array) -> Array:
-    """Return the mixed second derivative along a and b from the pure ones along a, b and a + b.
-
-    Examples
-    --------
-    >>> import refkan as rk
-    >>> float(rk.jets.mixed_derivative(2.0, 0.0, 8.0))  # u = x^2 + 3 x y
-    3.0
-    """
-    a = as_array("along_a", along_a)
-    b, both = as_shape("along_b", along_b, a.shape), as_shape("along_sum", along_sum, a.shape)
-    return 0.5 * (both - a - b)
-
-
-def polarisation_seeds(n_inputs: int) -> FloatArray:
-    """Return the directions (P (P+1)/2, P) whose pure second derivatives make up a Hessian.
-
-    They are e_p for all p, then e_p + e_q for p < q.
-
-    Examples
-    --------
-    >>> import refkan as rk
-    >>> rk.jets.polarisation_seeds(2)
-    array([[1., 0.],
-           [0., 1.],
-           [1., 1.]])
-    """
-    unit = np.eye(check_count("n_inputs", n_inputs, 1))
-    pairs = [unit[p] + unit[q] for p, q in combinations(range(n_inputs), 2)]
-    return np.concatenate([unit, np.array(pairs).reshape(-1, n_inputs)])
-
-
 def input_hessian(net: Composition, theta: Any, x: Any) -> Array:
     """Return the Hessians in x of the outputs, (N, Q, P, P), by polarisation.
 
@@ -219,11 +187,13 @@ def input_hessian(net: Composition, theta: Any, x: Any) -> Array:
            [0., 6.]])
     """
     check_annotated(input_hessian, locals())
-    P = net.widths[0]
-    pure = jet_of(net, theta, x, polarisation_seeds(P)).second
-    H = np.empty((pure.shape[0], pure.shape[2], P, P), pure.dtype)
-    for p in range(P):
+    unit = np.eye(net.widths[0])
+    pairs = list(combinations(range(len(unit)), 2))
+    directions = np.concatenate([unit, *(unit[None, p] + unit[q] for p, q in pairs)])
+    pure = jet_of(net, theta, x, directions).second
+    H = np.empty((pure.shape[0], pure.shape[2], *unit.shape), pure.dtype)
+    for p in range(len(unit)):
         H[:, :, p, p] = pure[:, p]
-    for k, (p, q) in enumerate(combinations(range(P), 2)):
-        H[:, :, p, q] = H[:, :, q, p] = mixed_derivative(pure[:, p], pure[:, q], pure[:, P + k])
+    for k, (p, q) in enumerate(pairs):
+        H[:, :, p, q] = H[:, :, q, p] = 0.5 * (pure[:, len(unit) + k] - pure[:, p] - pure[:, q])
     return H

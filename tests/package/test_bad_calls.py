@@ -92,7 +92,7 @@ OTHERWISE = {
     r".*burgers_setup points 0-d|claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
     r"claims\.(experiments\.(Factor\.check value|Experiment\.choose text)|cells\.Grid\.run cells) .*": "the factors, by their names",
     r"analysis\.(exact\.certified_condition_number which_or_theta|conditioning\.spectrum problem_or_matrix) .*": "by what it is then: which, theta",
-    r".*kan_edges\.Edges coefficients (longer|shorter) [01]|.*AffineMap scale (longer|shorter) 0|networks\.jets\.mixed_derivative along_a .*|analysis\.exact\.sup_difference other_theta complex": "the arrays beside it",
+    r".*kan_edges\.Edges coefficients (longer|shorter) [01]|.*AffineMap scale (longer|shorter) 0|analysis\.exact\.sup_difference other_theta complex": "the arrays beside it",
     r"networks\.load path unknown|interop\.read_model path unknown": "by the system, by what it must end in",
 }  # fmt: skip
 """What is refused in other words than those of the law: the same patterns."""

@@ -110,8 +110,6 @@ CALLS = {
     "networks.same_function.SameFunction.prolongation": dict(other=NET.refine()),
     "networks.same_function.SameFunction.insert": dict(new_knots=[[0.3], [0.3]]),
     "networks.composition.Composition.require_derivatives": dict(order=1),
-    "networks.jets.polarisation_seeds": dict(n_inputs=2),
-    "networks.jets.mixed_derivative": dict(along_a=X, along_b=X, along_sum=X),
     "networks.load": dict(path="network.npz"),
     "networks.save": dict(path="network.npz"),
     "networks.node_maps.kinds.AffineMap": dict(scale=[1.0], shift=[0.0]),

@@ -17,36 +17,14 @@ TILE = 256
 
 
 def available_memory() -> int | None:
-    """Bytes that the process can still have: free and reclaimable memory, within its own limit; None if unknown."""
-    sizes = [size for size in (_system_memory(), _process_memory()) if size is not None]
-    return min(sizes, default=None)
-
-
-def _system_memory() -> int | None:
+    """Bytes of free and reclaimable memory; None if unknown."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return 1024 * int(line.split()[1])
-    except (OSError, ValueError):
-        pass
-    try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # no such thing on this system
         return None
-
-
-def _process_memory() -> int | None:
-    """What is left of the limit of the process's address space."""
-    try:
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit == resource.RLIM_INFINITY:
-            return None
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (ImportError, OSError, ValueError):
-        return None
-    return max(limit - used, 0)
 
 
 def require_memory(needed: int, owner: str, limit: float | None, instead: str) -> None:

@@ -2,27 +2,30 @@ r"""Scalar activations and their derivatives, valid for real and complex argumen
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from refkan.base import Array
 
 
-class Activation(ABC):
+@dataclass(frozen=True)
+class Activation:
     """A function applied entry by entry.
 
     Attributes
     ----------
+    derivatives : callable
+        (z, count) -> the function and its derivatives, at a kink the right ones, count of them in all, at most 4:
+        (count, ...).
     homogeneity : int or None
         The k of f(c z) = c^k f(z) for all c > 0, None where there is none.
     """
 
+    derivatives: Callable[[Array, int], Array]
     homogeneity: int | None = None
-
-    @abstractmethod
-    def derivatives(self, z: Array, count: int) -> Array:
-        """The function and its derivatives, at a kink the right ones, count of them in all, at most 4: (count, ...)."""
 
 
 def sigmoid_derivatives(z: Array, count: int) -> Array:
@@ -74,75 +77,60 @@ def sech_squared(z: Array) -> Array:
     return e
 
 
-class Identity(Activation):
-    """z."""
-
-    homogeneity = 1
-
-    def derivatives(self, z: Array, count: int) -> Array:  # noqa: D102
-        rows = np.zeros((count, *z.shape), z.dtype)
-        rows[0], rows[1:2] = z, 1.0
-        return rows
+def identity(z: Array, count: int) -> Array:
+    """Return z, 1, 0 and 0."""
+    rows = np.zeros((count, *z.shape), z.dtype)
+    rows[0], rows[1:2] = z, 1.0
+    return rows
 
 
-class ReluPower(Activation):
-    """max(z, 0)^degree."""
-
-    def __init__(self, degree: int) -> None:
-        self.degree = self.homogeneity = degree
-
-    def derivatives(self, z: Array, count: int) -> Array:  # noqa: D102
-        degree, right = self.degree, z.real >= 0
-        if degree == 1 and not np.iscomplexobj(z):
-            rows = [np.maximum(z, 0.0)]  # one pass: this is what networks of ReLUs spend their time on
-        else:
-            rows = [np.where(z.real > 0, z**degree, 0.0)]
-        for k in range(1, count):
-            factor = float(np.prod(np.arange(degree, degree - k, -1)))
-            rows.append(np.where(right, factor * z ** (degree - k) if k < degree else factor, 0.0))
-        return np.stack(rows)
+def relu_power(z: Array, count: int, degree: int) -> Array:
+    """Return max(z, 0)^degree and its derivatives."""
+    right = z.real >= 0
+    simple = degree == 1 and not np.iscomplexobj(z)  # one pass: this is what networks of ReLUs spend their time on
+    rows = [np.maximum(z, 0.0) if simple else np.where(z.real > 0, z**degree, 0.0)]
+    for k in range(1, count):
+        factor = float(np.prod(np.arange(degree, degree - k, -1)))
+        rows.append(np.where(right, factor * z ** (degree - k) if k < degree else factor, 0.0))
+    return np.stack(rows)
 
 
-class Tanh(Activation):
-    """t = tanh(z); its derivatives are s, -2 t s and 2 s (2 - 3 s), s = 1 - t^2."""
-
-    def derivatives(self, z: Array, count: int) -> Array:  # noqa: D102
-        t = np.tanh(z)
-        rows = np.empty((count, *z.shape), t.dtype)
-        rows[0] = t
-        if count > 1:
-            s = rows[1] = sech_squared(z)
-        if count > 2:
-            rows[2] = -2.0 * t * s
-        if count > 3:
-            rows[3] = 2.0 * s * (2.0 - 3.0 * s)
-        return rows
+def tanh(z: Array, count: int) -> Array:
+    """Return t = tanh(z) and its derivatives s, -2 t s and 2 s (2 - 3 s), s = 1 - t^2."""
+    t = np.tanh(z)
+    rows = np.empty((count, *z.shape), t.dtype)
+    rows[0] = t
+    if count > 1:
+        s = rows[1] = sech_squared(z)
+    if count > 2:
+        rows[2] = -2.0 * t * s
+    if count > 3:
+        rows[3] = 2.0 * s * (2.0 - 3.0 * s)
+    return rows
 
 
-class Silu(Activation):
-    """z g, g = sigmoid(z); its derivatives are g (1 + z h), g h (2 + z d) and g h (3 d + z (1 - 6 g h)).
+def silu(z: Array, count: int) -> Array:
+    """Return z g, g = sigmoid(z), and its derivatives g (1 + z h), g h (2 + z d) and g h (3 d + z (1 - 6 g h)).
 
     There h = 1 - g and d = h - g.
     """
-
-    def derivatives(self, z: Array, count: int) -> Array:  # noqa: D102
-        g, h = sigmoid_and_complement(z)
-        rows = np.empty((count, *z.shape), g.dtype)
-        rows[0] = z * g
-        if count > 1:
-            rows[1] = g * (1.0 + z * h)
-        if count > 2:
-            product, difference = g * h, complement_minus_sigmoid(z)
-            rows[2] = product * (2.0 + z * difference)
-        if count > 3:
-            rows[3] = product * (3.0 * difference + z * (1.0 - 6.0 * product))
-        return rows
+    g, h = sigmoid_and_complement(z)
+    rows = np.empty((count, *z.shape), g.dtype)
+    rows[0] = z * g
+    if count > 1:
+        rows[1] = g * (1.0 + z * h)
+    if count > 2:
+        product, difference = g * h, complement_minus_sigmoid(z)
+        rows[2] = product * (2.0 + z * difference)
+    if count > 3:
+        rows[3] = product * (3.0 * difference + z * (1.0 - 6.0 * product))
+    return rows
 
 
-ACTIVATIONS: dict[str, Activation] = {
-    "identity": Identity(),
-    "relu": ReluPower(1),
-    "relu3": ReluPower(3),
-    "tanh": Tanh(),
-    "silu": Silu(),
+ACTIVATIONS = {
+    "identity": Activation(identity, 1),
+    "relu": Activation(partial(relu_power, degree=1), 1),
+    "relu3": Activation(partial(relu_power, degree=3), 3),
+    "tanh": Activation(tanh),
+    "silu": Activation(silu),
 }
