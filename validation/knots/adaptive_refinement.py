@@ -60,7 +60,7 @@ def cut_the_least(situation: Situation) -> Refinement:
     for k, state in situation.states().items():
         eta = residual_shares(state, squares)
         worth, possible = may_be_cut(state, situation.least_samples)
-        marks += mark_layer(k, eta.max() - eta + 1e-3 * eta.max(), worth, possible, 0.3, situation.per_input)
+        marks += mark_layer(k, eta.max() - eta + 1e-3 * eta.max(), worth, possible, 0.3)
     room = situation.room or 0
     marks = marks[:room]
     if not marks:

@@ -89,7 +89,7 @@ def null_directions(net: Network, theta: FloatArray, x: FloatArray, translations
     net(theta, x[:0])  # refuses node maps that are not bound
     at_most = sum(2 * layer.n_inputs * layer.n_outputs + 2 * layer.n_outputs for layer in net.layers)
     what = f"the analytic null space of {net.n_params} parameters"
-    require_memory(24 * net.n_params * min(at_most, net.n_params), what, None, "take a smaller network")
+    require_memory(24 * net.n_params * min(at_most, net.n_params), what, "take a smaller network")
     inputs = _input_ranges(net, theta, x)
     parts = [theta[where] for where in net.slices]
     rows: list[FloatArray] = []

@@ -77,7 +77,7 @@ class Question(ShortRepr):
         """The Hessian in theta, or the matrix given, dense and exactly symmetric."""
         n = self.size
         what = f"all eigenvalues of a matrix of {n} rows"
-        require_memory(40 * n * n, what, None, "ask for the ends alone, with method='eigsh'")
+        require_memory(40 * n * n, what, "ask for the ends alone, with method='eigsh'")
         if self.matrix is None:
             H = self.problem.hessian(self.theta)
         elif isinstance(self.matrix, LinearOperator):
@@ -178,7 +178,6 @@ def triangle(problem: Any, theta: FloatArray) -> FloatArray:
     require_memory(
         8 * (8 * M * M + BLOCK_ENTRIES),
         f"a spectrum of {M} parameters by singular values",
-        None,
         "ask for the ends alone, with method='eigsh'",
     )
     R = np.empty((0, M))
@@ -196,7 +195,6 @@ def jacobian(problem: Any, theta: FloatArray) -> FloatArray:
     require_memory(
         8 * (3 * m * M + 2 * M * M + min(m, M) * m),
         f"the singular vectors of a Jacobian of {m} rows and {M} columns",
-        None,
         "ask for which='gauss-newton', whose non-zero eigenvalues are the same divided by N, or for the ends alone",
     )
     with np.errstate(over="ignore", invalid="ignore"):

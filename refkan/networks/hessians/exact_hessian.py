@@ -39,9 +39,7 @@ from refkan.networks.sweeps.statistics_sweep import Cotangents, cotangents
 from refkan.networks.sweeps.sweep import Sweep
 
 
-def hessian(
-    net: Network, theta: Any, x: Any, y: Any, weights: Any = None, *, memory_limit: float | None = None
-) -> FloatArray:
+def hessian(net: Network, theta: Any, x: Any, y: Any, weights: Any = None) -> FloatArray:
     r"""Return the Hessian (M, M) of 1/(2N) sum_s w_s |F(x_s; theta) - y_s|^2 in theta.
 
     It serves all layers, bases, node maps and policies outside the domain, with fixed knots. Where a ReLU power or an
@@ -58,8 +56,6 @@ def hessian(
     y : array (N, d_L)
         Targets.
     weights : array (N,), optional
-    memory_limit : float, optional
-        Bytes that may be used; by default what is available.
 
     Returns
     -------
@@ -94,7 +90,7 @@ def hessian(
     needed = 8 * M * (copies * M + 3 * points.n_constants) + raw.nbytes
     n_statistics = 0 if net.statistics is None else net.statistics.shape[0]
     needed += per_sample * (points.n_samples + n_statistics) if points.n_constants else 2 * CHUNK_BYTES
-    require_memory(needed, f"the Hessian of {M} parameters", memory_limit, "use hessian_vector")
+    require_memory(needed, f"the Hessian of {M} parameters", "use hessian_vector")
     sums = [[np.zeros((form.n_outputs, b.slots, b.dim)) for b in form.blocks] for form in points.fixed_forms]
     if points.n_constants:
         return _coupled(points, targets, raw, sums)

@@ -29,22 +29,11 @@ from refkan.networks.layers import LocalForm
 
 PATHS = ("auto", "dense", "sparse")
 
-INSTEAD = "use gauss_newton_vector, or a smaller network"
-"""What the caller can do where the memory does not suffice."""
-
 MOST_PARTS, LEAST_SAMPLES = 4, 8192
 """Parts of the samples whose sums are added in the end, at most, and samples in one: sizes alone decide."""
 
 
-def gauss_newton(
-    net: Network,
-    theta: Any,
-    x: Any,
-    weights: Any = None,
-    *,
-    path: str = "auto",
-    memory_limit: float | None = None,
-) -> FloatArray:
+def gauss_newton(net: Network, theta: Any, x: Any, weights: Any = None, *, path: str = "auto") -> FloatArray:
     r"""Return the Gauss-Newton matrix of a network.
 
     It is H = J^T W J / N, J the Jacobian (N d_L, M) of the outputs in theta.
@@ -65,8 +54,6 @@ def gauss_newton(
         Non-negative weights of the samples, 1 by default; not normalised.
     path : {"auto", "dense", "sparse"}
         "sparse" needs fixed knots, and B-splines before maps that take statistics.
-    memory_limit : float, optional
-        Bytes that may be used; by default what is available.
 
     Returns
     -------
@@ -106,7 +93,7 @@ def gauss_newton(
         path = choose_path(forms, net.n_params, points.n_outputs, points.n_samples, raw)
     M = net.n_params
     beside = chunk_bytes(points) if raw is None or path == "dense" else _sparse_bytes(points, raw)
-    require_memory(8 * M * M + beside, f"the Gauss-Newton matrix of {M} parameters", memory_limit, INSTEAD)
+    require_memory(8 * M * M + beside, f"the Gauss-Newton matrix of {M} parameters", "use gauss_newton_vector")
     V = parameters_for_constants(points) if points.n_constants else None
     if raw is None or path == "dense" or (points.n_constants and V is None):
         H = _dense(points, constants=V is None)
@@ -123,13 +110,7 @@ def gauss_newton(
 
 
 def gauss_newton_blocks(
-    net: Network,
-    theta: Any,
-    x: Any,
-    weights: Any = None,
-    *,
-    path: str = "auto",
-    memory_limit: float | None = None,
+    net: Network, theta: Any, x: Any, weights: Any = None, *, path: str = "auto"
 ) -> tuple[FloatArray, ...]:
     """Return the diagonal blocks (m_k, m_k) of the Gauss-Newton matrix, one for each layer and its m_k parameters.
 
@@ -145,7 +126,7 @@ def gauss_newton_blocks(
     [(60, 60), (30, 30)]
     """
     check_annotated(gauss_newton_blocks, locals())
-    H = gauss_newton(net, theta, x, weights, path=path, memory_limit=memory_limit)
+    H = gauss_newton(net, theta, x, weights, path=path)
     return tuple(H[where, where].copy() for where in net.slices)
 
 

@@ -21,7 +21,7 @@ LEAST_ROWS = 512
 """Rows of J in a chunk at least: products of fewer rows would wait for the matrix that they are added to."""
 
 
-def jacobian(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None) -> FloatArray:
+def jacobian(net: Network, theta: Any, x: Any, weights: Any = None) -> FloatArray:
     r"""Return the Jacobian sqrt(W) J of the outputs in theta, (N d_L, M).
 
     Row s d_L + q is sqrt(w_s) dF[s, q]/dtheta.
@@ -32,7 +32,7 @@ def jacobian(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_li
 
     Parameters
     ----------
-    net, theta, x, weights, memory_limit
+    net, theta, x, weights
         As for `gauss_newton`.
 
     Returns
@@ -57,7 +57,7 @@ def jacobian(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_li
     shape = points.n_samples * points.n_outputs, net.n_params
     needed = 8 * shape[0] * shape[1] + chunk_bytes(points)
     instead = "use products with vectors, or fewer samples"
-    require_memory(needed, f"the Jacobian of shape {shape}", memory_limit, instead)
+    require_memory(needed, f"the Jacobian of shape {shape}", instead)
     J = np.zeros((points.n_samples, points.n_outputs, net.n_params))
     for rows, sweep in points.sweeps(rows_in_chunk(points)):
         fill_rows(points, sweep, rows, 1.0, J[rows])
@@ -101,7 +101,7 @@ def fill_rows(points: Points, sweep: Sweep, rows: slice, scale: float, out: Floa
         out += E @ points.constant_gradients
 
 
-def ntk(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: float | None = None) -> FloatArray:
+def ntk(net: Network, theta: Any, x: Any, weights: Any = None) -> FloatArray:
     r"""Return the tangent kernel K = W^(1/2) J J^T W^(1/2), (N d_L, N d_L), with rows and columns sample-major.
 
     J is that of the outputs, and nothing is divided by N: the non-zero spectrum is N times that of the Gauss-Newton
@@ -109,7 +109,7 @@ def ntk(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: 
 
     Parameters
     ----------
-    net, theta, x, weights, memory_limit
+    net, theta, x, weights
         As for `gauss_newton`; knots may be free.
 
     Returns
@@ -135,7 +135,7 @@ def ntk(net: Network, theta: Any, x: Any, weights: Any = None, *, memory_limit: 
     points = Points.check(net, theta, x, weights)
     n = points.n_samples * points.n_outputs
     needed = 8 * n * (n + net.n_params) + chunk_bytes(points)
-    require_memory(needed, f"the tangent kernel of {n} outputs", memory_limit, "use fewer samples, or gauss_newton")
+    require_memory(needed, f"the tangent kernel of {n} outputs", "use fewer samples, or gauss_newton")
     J = jacobian(net, points.theta, points.x, points.weights)
     K = dsyrk(1.0, J.T, c=np.zeros((n, n), order="F"), trans=1, lower=1, overwrite_c=1)
     if not np.isfinite(K).all():

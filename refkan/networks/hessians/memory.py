@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from refkan.base import FloatArray, check_positive
+from refkan.base import FloatArray
 
 CHUNK_BYTES = 2**24
 """Working arrays of a chunk of samples: about a last cache, and large enough that the work outweighs the calls."""
@@ -27,26 +27,20 @@ def available_memory() -> int | None:
         return None
 
 
-def require_memory(needed: int, owner: str, limit: float | None, instead: str) -> None:
-    """Raise ValueError if `needed` bytes exceed `limit`, by default what is available.
+def require_memory(needed: int, owner: str, instead: str) -> None:
+    """Raise ValueError if `needed` bytes exceed what is available.
 
     Parameters
     ----------
     needed : int
-    what : str
+    owner : str
         Names the result and its size, for the message.
-    limit : float or None
-        In bytes.
     instead : str
         What the caller can do instead.
     """
-    there: float | None
-    if limit is None:
-        there, source = available_memory(), "available"
-    else:
-        there, source = check_positive("memory_limit", limit), "allowed by memory_limit"
+    there = available_memory()
     if there is not None and needed > there:
-        raise ValueError(f"{owner} needs {amount(needed)} of memory; {amount(there)} are {source}: {instead}")
+        raise ValueError(f"{owner} needs {amount(needed)} of memory; {amount(there)} are available: {instead}")
 
 
 def amount(size: float) -> str:

@@ -79,14 +79,12 @@ class ProductsAtPoint:
         return result
 
 
-def gauss_newton_vector(
-    net: Network, theta: Any, x: Any, v: Any, weights: Any = None, *, memory_limit: float | None = None
-) -> FloatArray:
+def gauss_newton_vector(net: Network, theta: Any, x: Any, v: Any, weights: Any = None) -> FloatArray:
     r"""Return the product J^T W J v / N of the Gauss-Newton matrix with v (M,), without forming the matrix.
 
     Parameters
     ----------
-    net, theta, x, weights, memory_limit
+    net, theta, x, weights
         As for `gauss_newton`; knots may be free.
     v : array (M,)
 
@@ -111,21 +109,19 @@ def gauss_newton_vector(
     points = Points.check(net, theta, x, weights)
     v = real("v", as_vector("v", v, net.n_params))
     result = np.zeros(net.n_params)
-    for rows in _chunks(points, memory_limit):
+    for rows in _chunks(points):
         result += ProductsAtPoint(points.part(rows), None, points.n_samples).gauss_newton(v)
     return result
 
 
-def hessian_vector(
-    net: Network, theta: Any, x: Any, y: Any, v: Any, weights: Any = None, *, memory_limit: float | None = None
-) -> FloatArray:
+def hessian_vector(net: Network, theta: Any, x: Any, y: Any, v: Any, weights: Any = None) -> FloatArray:
     r"""Return the product H v of the Hessian with v (M,), without forming the matrix.
 
     H is the Hessian of 1/(2N) sum_s w_s |F_s - y_s|^2.
 
     Parameters
     ----------
-    net, theta, x, y, weights, memory_limit
+    net, theta, x, y, weights
         As for `hessian`.
     v : array (M,)
 
@@ -157,7 +153,7 @@ def hessian_vector(
     _ = points.fixed_forms  # raises where knots are free
     v = real("v", as_vector("v", v, net.n_params))
     result = np.zeros(net.n_params)
-    for rows in _chunks(points, memory_limit):
+    for rows in _chunks(points):
         result += ProductsAtPoint(points.part(rows), targets[rows], points.n_samples).hessian(v)
     return result
 
@@ -186,12 +182,12 @@ def tangent_of_pullback(
     return of_theta, of_x
 
 
-def _chunks(points: Points, memory_limit: float | None) -> Iterator[slice]:
+def _chunks(points: Points) -> Iterator[slice]:
     n_statistics = 0 if points.net.statistics is None else points.net.statistics.shape[0]
     carried = min(CHUNK, points.n_samples) + n_statistics
     # Rows of three derivatives, tangents and cotangents: twice what a sweep alone keeps.
     needed = 2 * carried * points.sweep_bytes + 64 * points.net.n_params
     owner = f"a product with {carried} samples at once"
-    require_memory(needed, owner, memory_limit, "use a smaller network, or a smaller statistics batch")
+    require_memory(needed, owner, "use a smaller network, or a smaller statistics batch")
     for first in range(0, points.n_samples, CHUNK):
         yield slice(first, min(first + CHUNK, points.n_samples))

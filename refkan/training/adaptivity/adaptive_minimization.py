@@ -99,7 +99,6 @@ def minimize_adaptive(
     *,
     layers: Sequence[int] | None = None,
     fraction: Share = 0.5,
-    per_input: bool = True,
     least_samples: Natural = 4,
     tolerance: float = 0.0,
     max_params: int | None = None,
@@ -144,9 +143,6 @@ def minimize_adaptive(
         Numbers of the layers to refine; by default all that have splines.
     fraction : float
         Of Doerfler's rule, in (0, 1]; for "residual" and "jumps".
-    per_input : bool
-        Whether each input of a layer is marked by itself (as many intervals as for the others); otherwise the same
-        intervals in all, by the sum of the indicators.
     least_samples : int
         An interval with fewer different inputs is not cut; for "residual" and "jumps".
     tolerance : float
@@ -255,7 +251,7 @@ def minimize_adaptive(
         if message:
             break
         on, room, began = on_network(problem, last.network), limits.room(last.network), process_time()
-        refinement = way.refine(Situation(on, last.theta, chosen, fraction, bool(per_input), least_samples, room))
+        refinement = way.refine(Situation(on, last.theta, chosen, fraction, least_samples, room))
         refining, message = process_time() - began, refinement.reason
         if not message:
             change = change_of_function(last, refinement, points, way.exact)

@@ -76,15 +76,13 @@ def mark_layer(
     worth: NDArray[np.bool_],
     possible: NDArray[np.bool_],
     fraction: float,
-    per_input: bool,
 ) -> list[Mark]:
     """Return the marks of one layer by Doerfler's rule, the largest first.
 
-    With `per_input` the j-th mark joins the j-th largest intervals of all inputs, and the share that the rule looks at
-    is that of all inputs together: among markings with as many intervals of each input as of any other these are the
-    fewest. An input that has no further interval worth a cut (one whose node is dead, say) does not hold the others
-    up: another of its intervals is cut, from the left. Without `per_input` a mark is the interval of one number in all
-    inputs, its indicator the sum over them.
+    The j-th mark joins the j-th largest intervals of all inputs, and the share that the rule looks at is that of all
+    inputs together: among markings with as many intervals of each input as of any other these are the fewest. An input
+    that has no further interval worth a cut (one whose node is dead, say) does not hold the others up: another of its
+    intervals is cut, from the left.
 
     Parameters
     ----------
@@ -101,23 +99,18 @@ def mark_layer(
     >>> import numpy as np
     >>> from refkan.training.adaptivity.bisection import mark_layer
     >>> eta, yes = np.array([[4.0, 1.0, 3.0, 0.0]]), np.ones((1, 4), bool)
-    >>> [mark.intervals for mark in mark_layer(0, eta, yes, yes, fraction=0.5, per_input=True)]
+    >>> [mark.intervals for mark in mark_layer(0, eta, yes, yes, fraction=0.5)]
     [(0,)]
     """
-    n_inputs = indicators.shape[0]
     total = float(indicators.sum())
     if total == 0:
         return []
     shares = np.where(worth & possible, indicators, 0.0) / total
-    if per_input:
-        # Those worth a cut by their shares, then those that can be cut, then the rest.
-        order = np.where(possible, shares, -1.0)
-        ranks = np.argsort(-order, axis=1, kind="stable")[:, : int(possible.sum(axis=1).min())]
-        values = np.take_along_axis(shares, ranks, axis=1).sum(axis=0)
-        marks = [Mark(layer, tuple(map(int, ranks[:, j])), float(values[j])) for j in range(values.size)]
-    else:
-        values = np.where(possible.all(axis=0), shares.sum(axis=0), 0.0)
-        marks = [Mark(layer, (m,) * n_inputs, float(values[m])) for m in range(values.size)]
+    # Those worth a cut by their shares, then those that can be cut, then the rest.
+    order = np.where(possible, shares, -1.0)
+    ranks = np.argsort(-order, axis=1, kind="stable")[:, : int(possible.sum(axis=1).min())]
+    values = np.take_along_axis(shares, ranks, axis=1).sum(axis=0)
+    marks = [Mark(layer, tuple(map(int, ranks[:, j])), float(values[j])) for j in range(values.size)]
     left = float(values.sum())
     if left == 0:
         return []

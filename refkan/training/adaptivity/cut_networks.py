@@ -95,8 +95,6 @@ class Cut(Checked):
         Numbers of the layers to refine; by default all that have splines.
     fraction : float
         Of Doerfler's rule, in (0, 1]: the share of the indicators that the halved intervals carry.
-    per_input : bool
-        Whether each input of a layer is marked by itself.
     least_samples : int
         An interval that holds fewer different inputs is not cut.
     max_params : int, optional
@@ -121,7 +119,6 @@ class Cut(Checked):
     strategy: Annotated[str, partial(check_choice, choices=EXACT)] = "residual"
     layers: tuple[int, ...] | None = None
     fraction: Share = 0.5
-    per_input: bool = True
     least_samples: Natural = 4
     max_params: Natural | None = None
 
@@ -133,7 +130,7 @@ class Cut(Checked):
         limits = Limits(max_params=self.max_params)
         limits.require_room(net, chosen)
         room = limits.room(net)
-        situation = Situation(problem, theta, chosen, self.fraction, self.per_input, self.least_samples, room)
+        situation = Situation(problem, theta, chosen, self.fraction, self.least_samples, room)
         refinement = STRATEGIES[self.strategy].refine(situation)
         if refinement.reason:
             raise ValueError(refinement.reason)

@@ -226,11 +226,6 @@ def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: 
     x : array (N, P)
     weights : array (N,), optional
 
-    Raises
-    ------
-    ValueError
-        If the target's values have another shape, or are not finite: the first such point is named.
-
     Examples
     --------
     >>> import numpy as np, refkan as rk
@@ -243,20 +238,7 @@ def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: 
     check_function("target", target, 1)
     x = as_samples("x", x, net.widths[0])
     y = numbers("target", target(x))
-    n_samples, n_outputs = x.shape[0], net.widths[-1]
-    if y.shape == (n_samples,) and n_outputs == 1:
-        y = y[:, None]
-    if y.shape != (n_samples, n_outputs):
-        raise ValueError(f"target must return values of shape ({n_samples}, {n_outputs}); got {y.shape}")
-    bad = np.argwhere(~np.isfinite(y))
-    if bad.size:
-        s, q = map(int, bad[0])
-        at = ", ".join(f"{value:.17g}" for value in x[s])
-        raise ValueError(
-            f"target must be finite; got {y[s, q]} for output {q} at x[{s}] = ({at}) "
-            f"({len(bad)} of {y.size} values are not finite)"
-        )
-    return LeastSquares(net, x, y, weights)
+    return LeastSquares(net, x, y[:, None] if y.ndim == 1 else y, weights)
 
 
 def points_of(problem: Any) -> FloatArray:

@@ -36,8 +36,6 @@ class Situation(ShortRepr):
         The layers that may be refined.
     fraction : float
         Of Doerfler's rule.
-    per_input : bool
-        Whether each input of a layer is marked on its own.
     least_samples : int
         Different inputs that an interval must hold to be cut.
     room : int or None
@@ -48,7 +46,7 @@ class Situation(ShortRepr):
     >>> import numpy as np, refkan as rk
     >>> from refkan.training.adaptivity import Situation
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
-    >>> situation = Situation(problem, np.zeros(3), (0,), fraction=0.5, per_input=True, least_samples=1, room=None)
+    >>> situation = Situation(problem, np.zeros(3), (0,), fraction=0.5, least_samples=1, room=None)
     >>> situation.net.n_params, list(situation.states())
     (3, [0])
     """
@@ -57,7 +55,6 @@ class Situation(ShortRepr):
     theta: FloatArray
     layers: tuple[int, ...]
     fraction: float
-    per_input: bool
     least_samples: int
     room: int | None
 
@@ -88,7 +85,7 @@ class Refinement(ShortRepr):
     >>> import numpy as np, refkan as rk
     >>> from refkan.training.adaptivity import STRATEGIES, Refinement, Situation
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
-    >>> refinement = STRATEGIES["uniform"].refine(Situation(problem, np.zeros(3), (0,), 0.5, True, 1, room=None))
+    >>> refinement = STRATEGIES["uniform"].refine(Situation(problem, np.zeros(3), (0,), 0.5, 1, room=None))
     >>> isinstance(refinement, Refinement), refinement.network.n_params, refinement.reason
     (True, 5, '')
     """
@@ -123,7 +120,7 @@ def cut_marked(situation: Situation, indicators: Callable[[LayerState], FloatArr
     for k, state in situation.states().items():
         worth, possible = may_be_cut(state, situation.least_samples)
         allowed += int(worth.sum())
-        marks += mark_layer(k, indicators(state), worth, possible, situation.fraction, situation.per_input)
+        marks += mark_layer(k, indicators(state), worth, possible, situation.fraction)
     if not marks:
         why = "no indicator is positive there" if allowed else "none holds enough samples or is long enough"
         return _none(situation, f"no interval to cut: {why}")

@@ -205,7 +205,7 @@ class Collocation(ShortRepr):
     def residual_and_jacobian(self, theta: Any) -> tuple[FloatArray, FloatArray]:
         """Return r (m,) and J (m, n_params): ``value = |r|^2 / 2``, ``gradient = J^T r``."""
         m, n = self.n_residuals, self.net.n_params
-        require_memory(16 * m * n, f"the Jacobian of {m} residuals in {n} parameters", None, "use fewer points")
+        require_memory(16 * m * n, f"the Jacobian of {m} residuals in {n} parameters", "use fewer points")
         pieces = list(self.residual_blocks(theta))
         return np.concatenate([r for r, _ in pieces]), np.concatenate([J for _, J in pieces])
 

@@ -234,40 +234,34 @@ ETA = np.array([[4.0, 1.0, 0.0, 0.0], [0.0, 0.5, 3.0, 0.0]])
 
 
 def test_inputs_are_marked_each_where_it_needs_it_and_as_often_as_the_others():
-    marks = mark_layer(3, ETA, EVERYWHERE, EVERYWHERE, 0.5, per_input=True)
+    marks = mark_layer(3, ETA, EVERYWHERE, EVERYWHERE, 0.5)
     assert [mark.intervals for mark in marks] == [(0, 2)]
     assert marks[0].layer == 3
     assert_allclose(marks[0].share, 7 / 8.5)
-    marks = mark_layer(3, ETA, EVERYWHERE, EVERYWHERE, 0.9, per_input=True)
+    marks = mark_layer(3, ETA, EVERYWHERE, EVERYWHERE, 0.9)
     assert [mark.intervals for mark in marks] == [(0, 2), (1, 1)]
-    marks = mark_layer(0, ETA, EVERYWHERE, EVERYWHERE, 1.0, per_input=True)
+    marks = mark_layer(0, ETA, EVERYWHERE, EVERYWHERE, 1.0)
     assert [mark.intervals for mark in marks] == [(0, 2), (1, 1)]
 
 
-def test_shared_marks_are_the_same_for_all_inputs():
-    marks = mark_layer(0, ETA, EVERYWHERE, EVERYWHERE, 0.5, per_input=False)
-    assert [mark.intervals for mark in marks] == [(0, 0), (2, 2)]
-
-
-@pytest.mark.parametrize("per_input", [False, True])
-def test_intervals_that_cannot_be_cut_are_left_out_but_count(per_input):
+def test_intervals_that_cannot_be_cut_are_left_out_but_count():
     allowed = EVERYWHERE.copy()
     allowed[0, 0] = False
-    marks = mark_layer(0, ETA, EVERYWHERE, allowed, 0.2, per_input)
+    marks = mark_layer(0, ETA, EVERYWHERE, allowed, 0.2)
     assert marks
     assert all(mark.intervals[0] != 0 for mark in marks)
     # 0.2 of the whole sum, not of what is left
     assert sum(mark.share for mark in marks) >= 0.2
-    assert mark_layer(0, ETA, EVERYWHERE, ~EVERYWHERE, 0.5, per_input) == []
-    assert mark_layer(0, ETA, ~EVERYWHERE, EVERYWHERE, 0.5, per_input) == []
-    assert mark_layer(0, np.zeros((2, 4)), EVERYWHERE, EVERYWHERE, 0.5, per_input) == []
+    assert mark_layer(0, ETA, EVERYWHERE, ~EVERYWHERE, 0.5) == []
+    assert mark_layer(0, ETA, ~EVERYWHERE, EVERYWHERE, 0.5) == []
+    assert mark_layer(0, np.zeros((2, 4)), EVERYWHERE, EVERYWHERE, 0.5) == []
 
 
 def test_an_input_without_an_interval_worth_a_cut_does_not_hold_up_the_others():
     worth, possible = EVERYWHERE.copy(), EVERYWHERE.copy()
     worth[1] = False
     possible[1, 0] = False
-    marks = mark_layer(0, ETA, worth, possible, 0.55, per_input=True)
+    marks = mark_layer(0, ETA, worth, possible, 0.55)
     assert [mark.intervals for mark in marks] == [(0, 1), (1, 2)]
     assert_allclose([mark.share for mark in marks], [4 / 8.5, 1 / 8.5])
 

@@ -84,7 +84,7 @@ def test_every_change_and_any_chain_of_them_is_the_same_function(node_map):
         Freed(),
         Freed((1,)),
         Cut("residual"),
-        Cut("jumps", layers=(0,), per_input=False),
+        Cut("jumps", layers=(0,)),
         Cut("uniform"),
         in_turn([Freed(), Cut("residual"), Fixed(), Refined(), Cut("jumps", fraction=1.0), Freed((1,))]),
     ):

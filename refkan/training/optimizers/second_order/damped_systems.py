@@ -211,7 +211,7 @@ def normal_matrix(problem: ResidualProblem, theta: FloatArray) -> FloatArray:
 
 def require_room(entries: int, matrix: str) -> None:
     """Raise ValueError, saying how much is needed, if there is no memory for so many float64."""
-    require_memory(8 * entries, matrix, None, "use a smaller network or fewer samples, or a first-order method")
+    require_memory(8 * entries, matrix, "use a smaller network or fewer samples, or a first-order method")
 
 
 def triangle_of(A: FloatArray) -> FloatArray:
