@@ -187,8 +187,8 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
     if len(arrays) < len(members):
         raise ValueError("it has a member that is there twice")
     for key, array in arrays.items():
-        dtype = array.dtype if isinstance(array, np.ndarray) else "none"
-        if key != MANIFEST and getattr(dtype, "str", dtype)[1:] != "f8":
+        dtype = array.dtype.str if isinstance(array, np.ndarray) else "none"
+        if key != MANIFEST and dtype[1:] != "f8":
             raise ValueError(f"its array {key!r} must have dtype float64; got {dtype}")
     if MANIFEST not in arrays:
         raise ValueError(f"it has no array {MANIFEST!r}")

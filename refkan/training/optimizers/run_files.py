@@ -79,11 +79,11 @@ class RunFile:
 
     def write(self, state: Mapping[str, Any]) -> None:
         """Write the file, whole or not at all."""
-        parts = {"asked": self._asked}
+        parts: dict[str, Any] = {"asked": self._asked}
         for name, value in state.items():
             entries = {f"{name}.{entry}": part for entry, part in value.items()} if isinstance(value, dict) else None
             parts |= {name: value} if entries is None else entries
         stream = io.BytesIO()
-        np.savez(stream, **{name: np.asarray(value) for name, value in parts.items()})
+        np.savez(stream, **parts)
         write_atomically(self.path, stream.getvalue())
         self._written = time.monotonic()
