@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 import refkan
+from refkan import commands
 from refkan.base.long_runs.exit_codes import OK
 from refkan.claims.running.run_options import carry_out
-from refkan.commands import add_certify, add_info, add_model, add_predict, add_spectrum, add_train_parser, add_verify
 from refkan.commands.conform import add_parsers
 from refkan.commands.threads import restart_with_threads
 
@@ -33,9 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="refkan", description="refkan: a CPU ground truth for spline networks.")
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
     parser.set_defaults(run=None, program="refkan", sizes="", parts="", engine_otherwise=lambda chosen: "auto")
-    commands = parser.add_subparsers(title="commands")
-    for add in (
-        add_certify, add_info, add_model, add_predict, add_spectrum, add_train_parser, add_verify, add_parsers
-    ):  # fmt: skip
-        add(commands)
+    parts = parser.add_subparsers(title="commands")
+    for name in commands.__all__:
+        getattr(commands, name)(parts)
+    add_parsers(parts)
     return parser

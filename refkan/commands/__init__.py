@@ -4,8 +4,12 @@ from refkan.commands.certify import add_certify
 from refkan.commands.info import add_info
 from refkan.commands.model import add_model
 from refkan.commands.predict import add_predict
+from refkan.commands.selftest import add_selftest
 from refkan.commands.spectra.spectrum import add_spectrum
 from refkan.commands.training.train import add_train_parser
 from refkan.commands.verify import add_verify
 
-__all__ = ["add_certify", "add_info", "add_model", "add_predict", "add_spectrum", "add_train_parser", "add_verify"]
+__all__ = [
+    "add_certify", "add_info", "add_model", "add_predict", "add_selftest", "add_spectrum", "add_train_parser",
+    "add_verify",
+]  # fmt: skip

@@ -57,7 +57,7 @@ def test_what_setuptools_makes_of_it(project, tmp_path):
     copy, wheels = tmp_path / "copy", tmp_path / "wheels"
     wheels.mkdir()
     shutil.copytree(ROOT / "refkan", copy / "refkan", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "PACKAGE.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     build = f"from setuptools import build_meta; build_meta.build_editable({str(wheels)!r})"
     subprocess.run([sys.executable, "-c", build], cwd=copy, capture_output=True, check=True)
