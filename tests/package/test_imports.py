@@ -41,7 +41,7 @@ ROWS = [
 ]
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}
 APART = {"truth", "checks", "__init__.py", "__main__.py"}
-TRUTH_READERS = {"truth", "__init__.py", "analysis", "conformance", "claims", "checks"}
+TRUTH_READERS = {"truth", "__init__.py", "analysis", "conformance", "claims", "checks", "commands"}  # refkan selftest
 LAYER_KINDS = {"KnotLayer", "EdgeLayer", "SplineEdges", "SplineLayer", "ReluLayer", "SiluLayer"}
 LAYER_KINDS |= {"DenseLayer", "ChebyshevLayer"}
 
