@@ -53,6 +53,8 @@ def map_of(x: FloatArray, y: FloatArray, tolerance: float) -> tuple[str, float, 
     """
     for name, function in {"identity": lambda x: x, **MAPS}.items():
         A = np.stack([function(x), np.ones_like(x)], axis=1)
+        if not np.isfinite(A).all():
+            continue
         (k, c), *_ = np.linalg.lstsq(A, y, rcond=None)
         if (np.abs(A @ [k, c] - y) <= tolerance).all() and abs(k) > tolerance:
             return name, _plain(k), _plain(c)
@@ -61,6 +63,50 @@ def map_of(x: FloatArray, y: FloatArray, tolerance: float) -> tuple[str, float, 
     if (np.abs(A @ [k, below, c] - y) <= tolerance).all() and abs(k) > tolerance:
         return f"leaky relu of slope {_plain(below / k)}", _plain(k), _plain(c)
     return None
+
+
+def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
+    """Return what map takes x to y: a known one, a cut, a dead zone, steps, or examples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(-1.0, 2.0, 9)
+    >>> in_words(x, np.clip(x, -0.5, 3.0), 1e-12)
+    'a cut below at -0.5'
+    """
+    if (mapped := map_of(x, y, tolerance)) is not None:
+        name, k, c = mapped
+        return name + (f", times {k:.6g}" if abs(k - 1) > 1e-6 else "") + (f", plus {c:.6g}" if abs(c) > 1e-6 else "")
+    same, low, high = np.abs(y - x) <= tolerance, float(y.min()), float(y.max())
+    if same.any() and (np.abs(np.clip(x, low, high) - y) <= tolerance).all():
+        cut = [f"below at {low:.9g}"] * bool(x.min() < low - tolerance)
+        return "a cut " + " and ".join(cut + [f"above at {high:.9g}"] * bool(x.max() > high + tolerance))
+    zero = np.abs(y) <= tolerance
+    if zero.any() and (same | zero).all():
+        return f"zero for sizes below {np.abs(x[~zero]).min():.3g}"
+    shift = float(np.median((np.abs(x) - np.abs(y))[~zero])) if not zero.all() else 0.0
+    if zero.any() and (np.abs(np.sign(x) * np.maximum(np.abs(x) - shift, 0) - y) <= tolerance).all():
+        return f"a shift towards zero by {shift:.6g}"
+    if (step := step_of(y)) and np.abs(y - x).max() <= 1.01 * step:
+        return f"steps of {step:.6g}"
+    for degree in (2, 3):
+        size = float(np.abs(x).max())
+        powers = np.polynomial.polynomial.polyfit(x / size, y, degree) / size ** np.arange(degree + 1.0)
+        if (np.abs(np.polynomial.polynomial.polyval(x, powers) - y) <= tolerance).all():
+            return "+".join(f"{v:.6g} x^{k}" for k, v in enumerate(powers) if abs(v) * size**k > tolerance)
+    chosen = np.argsort(x)[np.linspace(0, x.size - 1, 3).astype(int)]
+    return "an unknown map: " + ", ".join(f"{v:.4g} of {w:.4g}" for v, w in zip(y[chosen], x[chosen], strict=True))
+
+
+def step_of(y: FloatArray) -> float:
+    """The largest number of which all distances are multiples, by Euclid's algorithm; 0 if it is rounding."""
+    gaps, h = np.diff(np.unique(np.round(y, 12))), 0.0
+    for gap in gaps[gaps > 1e-9]:
+        while gap > 1e-6 * gaps.max():
+            h, gap = gap, h % gap if h else 0.0
+            gap = 0.0 if abs(gap - h) < 1e-6 * gaps.max() else gap
+    return float(h) if h > 2.0**-20 else 0.0
 
 
 def _plain(k: float) -> float:

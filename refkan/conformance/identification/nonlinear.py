@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
-from refkan.conformance.identification.known_maps import INVERSES, Map, map_of
+from refkan.conformance.identification.known_maps import INVERSES, Map, in_words
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 
@@ -34,14 +34,21 @@ CONSTANTS = np.concatenate(
 BISECTIONS = 16
 """Of the size below which coefficients are taken for zero."""
 
-NORMS: dict[str, Callable[[FloatArray, tuple[int, ...]], FloatArray]] = {
-    "their norm": lambda C, axes: np.sqrt((C * C).sum(axis=axes, keepdims=True)),
-    "the largest of them": lambda C, axes: np.abs(C).max(axis=axes, keepdims=True),
-    "the sum of their sizes": lambda C, axes: np.abs(C).sum(axis=axes, keepdims=True),
-    "their sum": lambda C, axes: C.sum(axis=axes, keepdims=True),
-    "their standard deviation": lambda C, axes: C.std(axis=axes, keepdims=True),
+TOGETHER: dict[str, Callable[[FloatArray, tuple[int, ...]], FloatArray]] = {
+    "divided by their norm": lambda C, axes: C / np.sqrt((C * C).sum(axis=axes, keepdims=True)),
+    "divided by the largest of them": lambda C, axes: C / np.abs(C).max(axis=axes, keepdims=True),
+    "divided by the sum of their sizes": lambda C, axes: C / np.abs(C).sum(axis=axes, keepdims=True),
+    "divided by their sum": lambda C, axes: C / C.sum(axis=axes, keepdims=True),
+    "divided by their standard deviation": lambda C, axes: C / C.std(axis=axes, keepdims=True),
+    "divided by the largest singular value of the layer": lambda C, axes: C / np.linalg.norm(C.reshape(len(C), -1), 2),
+    "the weights of softmax": lambda C, axes: np.exp(C) / np.exp(C).sum(axis=axes, keepdims=True),
+    "divided by their deviation, their mean subtracted": lambda C, axes: (
+        (C - C.mean(axis=axes, keepdims=True)) / C.std(axis=axes, keepdims=True)
+    ),
 }
-GROUPS = {"an edge": (2,), "an output": (1, 2), "an input": (0, 2), "the layer": (0, 1, 2)}
+"""What coefficients of a group may be replaced by."""
+
+GROUPS = {"the layer": (0, 1, 2), "an edge": (2,), "an output": (1, 2), "an input": (0, 2)}
 
 
 class Nonlinear:
@@ -50,7 +57,7 @@ class Nonlinear:
     def __init__(self, subject: Subject, f: Map, a: FloatArray, left: float) -> None:
         self.subject, self.f, self.a, self.left = subject, f, a, left
         self.y, self.zero = f(a), f(0 * a)
-        self.room = 2.0**-10 * float(np.abs(self.y).max())
+        self.room = min(2.0**-10, left / 16) * float(np.abs(self.y).max())
 
     def adds_up(self, chosen: Array) -> bool:
         """Whether results add up over two sets of coefficients that share none."""
@@ -58,67 +65,64 @@ class Nonlinear:
         return bool(np.abs(self.f(one) + self.f(two) - self.zero - self.f(one + two)).max() <= self.room / 16)
 
     def constant(self, c: float) -> FloatArray:
-        """Results with constant coefficients c."""
-        return self.f(np.full(self.a.shape, c))
+        """Results with constant coefficients c, of the inputs that have any."""
+        return self.f(np.where(self.a.any(axis=(0, 2))[:, None], np.full(self.a.shape, c), 0.0))
 
-    def behind(self) -> Difference | None:
-        """An outer map."""
-        P, e = self.a.shape[1], EPSILON
-        slope = float(np.median(self.constant(e / P) - self.constant(-e / P))) / (2 * e)
-        if abs(slope) < 2.0**-8:
-            return None
-        u = (self.f(e * self.a) - self.f(-e * self.a)) / (2 * e * slope)
-        shown = np.linspace(0, u.size - 1, ASKED).astype(int)
-        asked = np.array([np.median(self.constant(v / P)) for v in u.ravel()[shown]])
-        if np.abs(asked - self.y.ravel()[shown]).max() > self.room:
-            return None
-        mapped = map_of(u.ravel(), self.y.ravel(), self.room / 4)
-        if mapped is not None and mapped[0] == "identity":  # within these coefficients
-            return None
-        if mapped is None:
-            at = ", ".join(f"{v:.4g} of {w:.4g}" for v, w in zip(asked[:3], u.ravel()[shown[:3]], strict=True))
-            return Difference("extra map", {"map": "an unknown map", "what": f"outputs pass through it: {at}"})
-        name, k, c = mapped
-        self.subject.behind = name
-        if name in INVERSES and (k, c) == (1.0, 0.0):
-            self.subject.undone, self.subject.noise = INVERSES[name], 2.0**-36
-        scaled = (f", times {k:.6g}" if abs(k - 1) > 1e-6 else "") + (f", plus {c:.6g}" if abs(c) > 1e-6 else "")
-        return Difference("extra map", {"map": name, "what": f"outputs pass through it{scaled}"})
+    def behind(self, of: str = "outputs pass through it") -> Difference | None:
+        """An outer map, by sizes at which it is its tangent: small ones, or large ones."""
+        P = max(int(self.a.any(axis=(0, 2)).sum()), 1)
+        for e in (EPSILON, 1 / EPSILON):
+            slope = float(np.median(self.constant(e / P) - self.constant(-e / P))) / (2 * e)
+            if not abs(slope) >= 2.0**-8:
+                continue
+            u = (self.f(e * self.a) - self.f(-e * self.a)) / (2 * e * slope)
+            shown = np.linspace(0, u.size - 1, ASKED).astype(int)
+            asked = np.array([np.median(self.constant(v / P)) for v in u.ravel()[shown]])
+            if np.abs(asked - self.y.ravel()[shown]).max() > self.room:
+                continue
+            name = in_words(u.ravel(), self.y.ravel(), self.room / 4)
+            if name.startswith("identity"):  # within these coefficients
+                continue
+            if name.startswith("zero for"):
+                name = f"zero for sizes below {self._threshold(lambda v: self.constant(v / P), u.ravel()):.3g}"
+            self.subject.behind = name
+            if name in INVERSES:
+                self.subject.undone, self.subject.noise = INVERSES[name], 2.0**-36
+            return Difference("extra map", {"map": name, "what": of})
+        return None
+
+    def _threshold(self, y: Callable[[float], FloatArray], at: FloatArray) -> float:
+        """The size below which y(v) is that of zero, by bisection between values at which it was seen."""
+        moved = np.array([float(np.median(y(v) - self.zero)) != 0 for v in at])
+        low, high = (float(f(np.abs(at[s]))) for f, s in ((np.max, ~moved), (np.min, moved)))
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if np.median(y(middle) - self.zero) != 0 else (middle, high)
+        return high
 
     def each(self) -> str:
         """What single coefficients go through."""
         c = np.unique(CONSTANTS)
         m = np.array([float(np.median(self.constant(v) - self.zero)) for v in c]) / self.a.shape[1]
-        if (mapped := map_of(c, m, 1e-6)) is not None and mapped[0] != "identity":
-            return f"each goes through {mapped[0]}"
         kept = np.abs(m - c) <= 1e-9
-        low, high = float(m.min()), float(m.max())
-        if kept.any() and (np.abs(np.clip(c, low, high) - m) <= 1e-9).all():
-            return f"they are cut off at {low:.6g} and {high:.6g}: clipped"
-        if kept.any() and not m[~kept].any():
-            low, high = float(np.abs(c[~kept]).max()), float(np.abs(c[kept & (c != 0)]).min())
-            for _ in range(BISECTIONS):
-                middle = (low + high) / 2
-                low, high = (low, middle) if (self.constant(middle) != self.zero).any() else (middle, high)
-            return f"those below {high:.3g} in size are taken for zero"
-        step = float(np.abs(m[m != 0]).min(initial=np.inf))
-        if np.isfinite(step) and np.abs(m / step - np.rint(m / step)).max() < 1e-6:
-            return f"they are rounded to steps of {step:.6g}"
-        return "each goes through a map: " + ", ".join(
-            f"{w:.4g} of {v:.4g}" for v, w in zip(c[::9], m[::9], strict=True)
-        )
+        if kept.any() and not m[~kept].any() and not kept.all():
+            return f"those below {self._threshold(self.constant, c):.3g} in size are taken for zero"
+        return f"each goes through {in_words(c, m, 1e-9 if kept.any() else min(1e-6, self.room))}"
 
     def together(self) -> str:
         """What coefficients do together."""
         ratio = (self.f(2 * self.a) - self.zero) / np.where(self.y == self.zero, 1.0, self.y - self.zero)
         k = float(np.log2(max(abs(np.median(ratio)), 2.0**-60)))
-        if abs(k) < 1e-3 or k == -60:
+        q, p, _ = np.indices(self.a.shape)
+        both = self.a / (1 + q + 3 * p), self.a * (1 + q * p)  # no two edges alike
+        y = np.concatenate([self.f(C) for C in both])
+        for words, turned in TOGETHER.items():
             for group, axes in GROUPS.items():
-                for words, norm in NORMS.items():
-                    scaled = self._linear(self.a / norm(self.a, axes))
-                    factor = float((scaled * self.y).sum() / (scaled * scaled).sum())
-                    if np.abs(factor * scaled - self.y).max() <= self.room:
-                        return f"the coefficients of {group} are divided by {words}"
+                ours = np.concatenate([self._linear(turned(C, axes)) for C in both])
+                factor = float((ours * y).sum() / (ours * ours).sum())
+                if np.abs(factor * ours - y).max() <= 2.0**-20 * np.abs(y).max():
+                    return f"the coefficients of {group} are {words}"
+        if abs(k) < 1e-3 or k == -60:
             return "coefficients count by their ratios alone: they are divided by a norm of some of them"
         size = (
             f": twice the coefficients give 2^{k:.3g} times the result"
@@ -182,6 +186,9 @@ def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
         how, name = f"outputs depend on each other: {n.outputs()}", "not linear"
     elif not n.adds_up(p == 0):
         how, name = n.edges(), "not linear"
+    elif inner := Nonlinear(subject, f, a * (np.arange(a.shape[1]) == 0)[:, None], left).behind("each spline does"):
+        subject.nonlinear = subject.depends = f"not asked behind {inner.evidence['map']}"
+        return Stage("arithmetic", f"{inner.evidence['map']} of each spline", (inner,))
     else:
         how, name = n.together(), "not linear"
     subject.nonlinear = "not asked of a layer that is not linear in its coefficients"

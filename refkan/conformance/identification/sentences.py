@@ -17,6 +17,8 @@ SENTENCES = {
     "batch refused": "{samples} samples are refused: {reason}",
     "rows by position": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
     "mode matters": "{count} of {total} rows are others in the mode of {mode}",
+    "state kept between calls": "results depend on the batch that a model was called with before: {count} of {total} differ",
+    "samples not widened": "results of samples in {given} are {how}",
     "strides ignored": "{count} of {total} rows change if the same samples lie {layout} in memory",
     # arithmetic
     "float32 arithmetic": "{what}",
@@ -24,6 +26,8 @@ SENTENCES = {
     "bfloat16 arithmetic": "{what}",
     "float32 coefficients": "{bits} bits of coefficients are kept",
     "float16 or TF32 coefficients": "{bits} bits of coefficients are kept",
+    "float8 coefficients": "{bits} bits of coefficients are kept",
+    "float8 arithmetic": "{what}",
     "bfloat16 coefficients": "{bits} bits of coefficients are kept",
     "rounding errors": "results are off by {left:.1e}, more than rounding of a right algorithm leaves",
     "extra map": "{map}: {what}",

@@ -45,7 +45,7 @@ class Subject:
         self.adapter, self.declared = adapter, adapter.capabilities
         self.dtype = dtype or next((name for name in DTYPES if name in self.declared.dtypes), "float64")
         self.eps = EPS[self.dtype]
-        self.noise = self.blur = self.offset = 0.0
+        self.noise = self.blur = self.offset = self.grain = 0.0
         self.behind, self.differs, self.gradients_differ, self.depends = "", "", False, ""
         self.nonlinear = ""
         self.place = ""
@@ -66,7 +66,7 @@ class Subject:
         else:
             self.differs = self.differs or name
         first = stage.differences[0]
-        if first.name in ("stale cache", "samples mixed", "samples reordered", "rows by position"):
+        if first.name in ("samples mixed", "samples reordered", "rows by position") and "one row is" not in str(first):
             self.depends = "results of a sample depend on other samples, or on other calls"
         if first.name == "not deterministic" and name == "calls":
             self.noise = 8 * float(first.evidence["size"])
@@ -147,7 +147,7 @@ class Subject:
         except BaseException as error:  # of the backend
             raise NoAnswerError(f"{what}: {describe(error)}") from error
         for given, before in zip(arguments, kept, strict=True):
-            if isinstance(given, np.ndarray) and not np.array_equal(given, before):
+            if isinstance(given, np.ndarray) and not np.array_equal(given, before, equal_nan=True):
                 self.overwritten = what
         return found
 

@@ -3,19 +3,24 @@ r"""Stage 1: linear in the coefficients or not, and in which arithmetic.
 With z = f(0) and g(C) = f(C) - z a layer of splines has g(a) + g(b) = g(a + b) for any knots, points and basis
 functions. The inputs of the sums are exact, so that what is left, relative to the size of the sums, is the rounding of
 the arithmetic that forms them: a few 2^-53 in float64, 2^-24 in float32, 2^-11 in float16 and TF32, 2^-8 in bfloat16;
-no condition number enters. What is larger by far is no rounding: see `nonlinear`.
+no condition number enters. Rounding of floating-point numbers leaves the same with s a and s b, s = 2^k: what leaves
+more there, or is larger by far, is none: see `nonlinear`.
 
-Coefficients alone: all of them 1, and all of them 1 + 2^-k. With functions that sum to s, results differ by s 2^-k
-if k bits are kept.
+Coefficients alone: of all but one on each edge, c, results do not change before c + d; there they jump by a step h. It
+is 2^-m c at c = 1/2 and at c = 1/32 if m bits are kept; the same at both if coefficients are rounded to multiples of
+h; and twice as much beside twice as large a coefficient if h is a share of the largest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.families import UNITS
 from refkan.conformance.cases.truths.precision import is_exact, round_to
+from refkan.conformance.identification.known_maps import step_of
 from refkan.conformance.identification.nonlinear import nonlinear
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -29,50 +34,78 @@ ROUNDED = 64
 LINEAR = 2.0**-6.5
 """Residuals above this are no rounding of any format."""
 
-FAINT = 2.0**-12
-"""Coefficients that every format has."""
+SCALES = (1.0, 2.0**10, 2.0**-10)
+"""Of coefficients: some maps show at large values alone, others at small ones."""
+
+ALIKE = 16
+"""Times what rounding leaves at one scale, it may leave at others."""
+
+BISECTIONS = 44
+"""Of the distance to the next coefficient that makes a difference."""
 
 
 def arithmetic(subject: Subject) -> Stage:
     """Return what the layer is as a function of its coefficients."""
     spec = subject.spec((3, 2))
     x = subject.samples(spec, BLOCK)
-    a, b = (spec.coefficients * scale for scale in (0.5, -0.25))
-    b = b[:, :, ::-1]
+    a = spec.coefficients
 
     def f(C: FloatArray) -> FloatArray:
         return subject.values(subject.spec((3, 2), C), x)
 
     zero = f(0 * a)
-    ya, yb, together = f(a) - zero, f(b) - zero, f(a + b) - zero
-    if not np.isfinite([ya, yb, together]).all():
+    ya = f(a) - zero
+    if not np.isfinite(ya).all():
         raise NoAnswerError("results are not finite")
-    size = max(float(np.abs([ya, yb, together]).max()), float(np.abs(zero).max()))
     subject.offset = float(np.abs(zero).max())
-    if size == 0:
+    if not ya.any() and not zero.any():
         return Stage("arithmetic", "all outputs are zero", (Difference("zero outputs", {"what": "all outputs"}),))
-    if not np.abs([ya, yb]).any():
+    if not ya.any():
         what = "outputs are the same with any coefficients, as if those of an earlier model were kept"
         return Stage("arithmetic", what, (Difference("stale cache", {"what": what}),))
-    left = float(np.abs(ya + yb - together).max()) / size
-    if left <= max(ROUNDED * subject.eps, subject.noise):
-        return Stage("arithmetic", f"linear in its coefficients, to {left:.1e} of the largest output")
-    kept = _bits(subject, x)
-    if left > LINEAR or (kept is not None and not f(0 * a + FAINT).any()):  # no floating-point format loses these
-        return nonlinear(subject, f, a, left)
-    subject.noise = left
-    told = f"linear in its coefficients, but for {left:.1e} of the largest output (2^{np.log2(left):.0f})"
-    return Stage("arithmetic", told, (_rounded(subject, left, together + zero, kept),))
+    left = [_left(f, s * a, zero) for s in SCALES[: 1 if subject.noise else 3]]  # noise has a size of its own
+    allowed = max(ROUNDED * subject.eps, subject.noise)
+    if max(left) <= allowed:
+        return Stage("arithmetic", f"linear in its coefficients, to {max(left):.1e} of the largest output")
+    first = next(k for k, one in enumerate(left) if one > min(LINEAR, ALIKE * min(max(one, allowed) for one in left)) or k + 1 == len(left))
+    outputs = None if first else _rounded_outputs(subject, f(a), left[0])
+    kept = None if outputs else _steps(subject, f)
+    if outputs or kept:
+        subject.noise = max(left)
+        told = outputs or _rounded_coefficients(subject, f, a, kept or 0, allowed)
+        return Stage("arithmetic", f"linear but for rounded {'outputs' if outputs else 'coefficients'}", (told,))
+    if left[first] > min(LINEAR, ALIKE * min(max(one, allowed) for one in left)):
+        found = nonlinear(subject, f, SCALES[first] * a, left[first])
+        if left[0] <= allowed:  # at these sizes alone: the other stages ask with others
+            subject.nonlinear = subject.depends = subject.behind = ""
+            subject.undone = lambda y: y
+        return found
+    subject.noise = max(left)
+    told = f"linear in its coefficients, but for {left[0]:.1e} of the largest output (2^{np.log2(left[0]):.0f})"
+    return Stage("arithmetic", told, (_rounded(subject, left[0]),))
 
 
-def _rounded(subject: Subject, left: float, y: FloatArray, kept: int | None) -> Difference:
+def _left(f: Callable[[FloatArray], FloatArray], a: FloatArray, zero: FloatArray) -> float:
+    """What is left of superposition, relative to the largest output."""
+    a, b = 0.5 * a, -0.25 * a[:, :, ::-1]
+    ya, yb, together = f(a) - zero, f(b) - zero, f(a + b) - zero
+    left, size = float(np.abs(ya + yb - together).max()), float(np.abs([ya, yb, together, ya + zero]).max())
+    return left / size if size > 0 and left < np.inf else 1.0
+
+
+def _rounded_outputs(subject: Subject, y: FloatArray, left: float) -> Difference | None:
+    """Outputs that are numbers of a lower format, or multiples of a step."""
+    for name in [f for f in ("bfloat16", "float16", "float32") if is_exact(f, y) and f != subject.dtype]:
+        if name != "float32" or left <= 2.0 ** FORMATS[0][1]:
+            what = f"all outputs are numbers of {name}"
+            return Difference(f"{_plain(name)} arithmetic", {"format": name, "left": left, "what": what})
+    if (step := step_of(y.ravel())) and left * np.abs(y).max() <= 4 * step:
+        return Difference("extra map", {"map": f"steps of {step:.6g}", "what": "outputs are rounded to them"})
+    return None
+
+
+def _rounded(subject: Subject, left: float) -> Difference:
     name = next((name for name, power in FORMATS if left <= 2.0**power), FORMATS[-1][0])
-    outputs = [f for f in ("bfloat16", "float16", "float32") if is_exact(f, y) and f != subject.dtype]
-    if outputs and (outputs[0] != "float32" or left <= 2.0 ** FORMATS[0][1]):
-        evidence = {"format": outputs[0], "left": left, "what": f"all outputs are numbers of {outputs[0]}"}
-        return Difference(f"{_plain(outputs[0])} arithmetic", evidence)
-    if kept is not None:
-        return Difference(f"{_of_bits(kept)} coefficients", {"bits": kept})
     if left <= 2.0**-30 and subject.dtype == "float64":
         return Difference("rounding errors", {"left": left}, sure="measured")
     evidence = {"format": name, "left": left, "what": f"what is left of f(a) + f(b) - f(a + b) is {left:.1e}"}
@@ -84,20 +117,54 @@ def _plain(name: str) -> str:
 
 
 def _of_bits(bits: int) -> str:
-    return "float32" if bits > 12 else "float16 or TF32" if bits > 8 else "bfloat16"
+    return "float32" if bits > 12 else "float16 or TF32" if bits > 8 else "bfloat16" if bits > 4 else "float8"
 
 
-def _bits(subject: Subject, x: FloatArray) -> int | None:
-    """Bits of coefficients that are kept, of those that formats have; None if all that this one has."""
-    spec = subject.spec((3, 2))
-    ones = np.ones(spec.coefficients.shape)
-    plain = subject.values(subject.spec((3, 2), ones), x)
-    fine = int(-np.log2(UNITS[subject.dtype].coefficient))
-    for k in (8, 11, 24):
-        if k >= fine:
-            return None
-        C = round_to(subject.dtype, ones * (1 + 2.0**-k))
-        moved = subject.values(subject.spec((3, 2), C), x) - plain
-        if not moved.any():
-            return k - 1
-    return None
+def _rounded_coefficients(
+    subject: Subject, f: Callable[[FloatArray], FloatArray], a: FloatArray, kept: str | int, allowed: float
+) -> Difference:  # fmt: skip
+    """Rounded coefficients; what they are multiplied by is rounded, too, if units or numbers of few bits show it."""
+    if isinstance(kept, str):
+        return Difference("coefficients mapped", {"how": f"they are rounded to steps of {kept}"})
+    short = np.rint(6 * a / np.abs(a).max())
+    left, spec = _left(f, short, f(0 * a)), subject.spec((2, 1))
+    at = subject.samples(spec, BLOCK)
+    units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
+    off = float(np.abs(subject.basis(spec, at[:, 0]) - subject.truth(units, at)[0]).max())
+    if left <= allowed and not 2.0 ** -(kept + 5) < off < 2.0 ** -(kept - 2):
+        return Difference(f"{_of_bits(kept)} coefficients", {"bits": kept})
+    evidence = {"left": left, "what": f"coefficients and what they are multiplied by are rounded to {kept} bits"}
+    return Difference(f"{_of_bits(kept)} arithmetic", evidence, sure="measured")
+
+
+def _steps(subject: Subject, f: Callable[[FloatArray], FloatArray]) -> str | int | None:
+    """Bits of coefficients that are kept, or the step to which they are rounded in words; None if neither."""
+    (half, _), (small, still) = (_step(subject, f, c, 1.0) for c in (0.5, 2.0**-5))
+    if not half or not small or not still:
+        return None
+    if half > 8 * small:
+        return int(np.rint(-np.log2(2 * half)))
+    double, _ = _step(subject, f, 0.5, 2.0)
+    return f"1/{1 / half:.6g} of the largest" if double > 1.5 * half else f"{half:.6g}"
+
+
+def _step(
+    subject: Subject, f: Callable[[FloatArray], FloatArray], c: float, largest: float
+) -> tuple[float, bool]:  # fmt: skip
+    """The step to the next coefficient above c that makes a difference, and whether results stand still before it."""
+    shape = subject.spec((3, 2)).coefficients.shape
+    first = np.arange(shape[2]) == 0
+
+    def with_others(v: float) -> FloatArray:
+        return f(round_to(subject.dtype, np.where(first, largest, np.full(shape, v))))
+
+    start = with_others(c)
+    unit = float(np.median(with_others(largest) - with_others(0.0))) / largest
+    low, high = 0.0, 0.5
+    if unit == 0 or not (with_others(c + high) != start).any():
+        return 0.0, False
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if np.median(with_others(c + middle) != start) else (middle, high)
+    step = float(np.median(with_others(c + high) - start)) / unit
+    return (step, True) if step > max(8 * subject.eps * c, 2.0**-40) and high < 0.5 else (0.0, False)

@@ -1,19 +1,23 @@
 r"""Stage 0: whether row s of the output depends on row s of the input alone.
 
-y_s = f(x_s) for every batch, whatever its size, order and memory layout, and whatever was asked before. Rows that stay
-while all others change, the ends of the domain among them, must stay as they are: else y = k f + c with k and c of the
-batch, or f is taken at points that depend on it. The row that is taken for right is the one in a batch of 256 rows that
-repeats 64 samples four times.
+y_s = f(x_s) for every batch, whatever its size, order, format and memory layout, and whatever was asked before. Rows
+that stay while others change to the ends of the domain, to points far beyond and to NaN must stay as they are: else
+y = k f + c with k and c of the batch, or f is taken at points that depend on it. The row that is taken for right is the
+one in a batch of 256 rows that repeats 64 samples four times. Equal means up to the rounding that sums of coefficients
+show (see `arithmetic`): matrix products of other sizes add in another order.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import is_exact, round_to
+from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -26,23 +30,31 @@ PERIOD = 61
 KEPT = 16
 """Rows that stay while the others change."""
 
+ROOM = 16
+"""Of the rounding of sums, for sums in another order."""
+
+ROUNDED = 2.0**-6.5
+"""Residuals above this are no rounding of any format."""
+
 
 def calls(subject: Subject) -> Stage:
     """Return how the layer answers to batches and to repeated calls."""
     spec = subject.spec((3, 2))
     x = np.resize(subject.samples(spec, BLOCK), (4 * BLOCK, 2))
     model = subject.build(spec)
+    subject.grain = residual(subject, spec, x)
     other = subject.samples(spec, 4 * BLOCK, 1)
     other[: 2 * KEPT] = np.repeat(spec.domains.T, KEPT, axis=0)
     first = subject.raw(model, other, 3)
     y = subject.raw(model, x, 3)
     told = (
         _overwritten(subject)
-        or _stale(subject, model, x, y, first)
-        or _repeated(subject, spec, model, x, y)
+        or _stale(subject, spec, model, x, y, first)
+        or _repeated(subject, spec, model, x, y, other)
         or _mixed(subject, model, x, y, other)
         or _sizes(subject, model, x, y)
         or _layouts(subject, model, x, y)
+        or _formats(subject, model, x)
         or _modes(subject, spec, x, y)
     )
     if told:
@@ -53,36 +65,59 @@ def calls(subject: Subject) -> Stage:
 def _same(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
     """Rows that agree but for the rounding of sums in another order, which may cancel."""
     size = float(np.nanmax(np.abs(y))) if np.isfinite(y).any() else 1.0
-    close = np.abs(y - z) <= np.sqrt(subject.eps) * size
+    close = np.abs(y - z) <= max(np.sqrt(subject.eps), ROOM * subject.grain) * size
     return np.asarray((close | (np.isnan(y) & np.isnan(z))).all(axis=1))
+
+
+def residual(subject: Subject, spec: LayerSpec, x: FloatArray) -> float:
+    """What is left of f(a) + f(b) - f(a + b) - f(0), relative, where that may be rounding; else 0."""
+    a, zero = spec.coefficients, np.zeros(spec.coefficients.shape)
+    y = [subject.values(subject.spec((3, 2), C), x) for C in (a / 2, -a[:, :, ::-1] / 4, a / 2 - a[:, :, ::-1] / 4, zero)]
+    left, size = float(np.abs(y[0] + y[1] - y[2] - y[3]).max()), float(np.abs(y).max())
+    return left / size if 0 < left <= ROUNDED * size else 0.0
 
 
 def _overwritten(subject: Subject) -> Difference | None:
     return Difference("inputs overwritten", {"method": subject.overwritten}) if subject.overwritten else None
 
 
-def _repeated(subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+def _repeated(
+    subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray, other: FloatArray
+) -> Difference | None:  # fmt: skip
     for words, again in (
         ("two calls", subject.raw(model, x, 3)),
         ("two models of the same coefficients", subject.raw(subject.build(spec), x, 3)),
     ):
         differ = (again != y) & ~(np.isnan(again) & np.isnan(y))
-        if differ.any():
-            size = float(np.nanmax(np.abs(again - y)) / np.nanmax(np.abs(y)))
-            evidence = {"of": words, "count": int(differ.sum()), "total": y.size, "size": size}
-            return Difference("not deterministic", evidence)
+        if not differ.any():
+            continue
+        size = float(np.nanmax(np.abs(again - y)) / np.nanmax(np.abs([y, again])))
+        evidence = {"of": words, "count": int(differ.sum()), "total": y.size, "size": size}
+        if words != "two calls":
+            model = subject.build(spec)
+            subject.raw(model, other, 3)
+            if np.array_equal(subject.raw(model, x, 3), y, equal_nan=True):
+                return Difference("state kept between calls", evidence)
+        return Difference("not deterministic", evidence)
     return None
 
 
-def _stale(subject: Subject, model: Any, x: FloatArray, y: FloatArray, first: FloatArray) -> Difference | None:
+def _stale(
+    subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray, first: FloatArray
+) -> Difference | None:
     """Results of an earlier call: of other samples in a batch of the same shape, or with one row changed."""
-    if np.array_equal(y, first):
-        return Difference("stale cache", {"what": "results are those of other samples in a batch of the same shape"})
-    moved = x.copy()
+    moved, told = x.copy(), ""
     moved[5] = x[6]
-    if np.array_equal(subject.raw(model, moved, 3), y):
-        return Difference("stale cache", {"what": "one row of a batch was changed, and its results are as before"})
-    return None
+    if np.array_equal(y, first):
+        told = "results are those of other samples in a batch of the same shape"
+    elif np.array_equal(subject.raw(model, moved, 3), y):
+        told = "one row of a batch was changed, and its results are as before"
+    if not told:
+        return None
+    by_model = not np.array_equal(subject.raw(subject.build(spec), moved, 3), y)
+    if not by_model:
+        subject.depends = "results of a sample depend on other calls"
+    return Difference("stale cache", {"what": told + "; a new model of the same coefficients has its own" * by_model})
 
 
 def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray, other: FloatArray) -> Difference | None:
@@ -96,7 +131,7 @@ def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray, other: Fl
     turned = ~_same(subject, y, subject.raw(model, x[::-1].copy(), 3)[::-1])
     copies = ~_same(subject, y[:BLOCK], y[BLOCK : 2 * BLOCK])
     if not (depends or turned.any() or copies.any()):
-        return None
+        return _by_strange_rows(subject, model, x, y)
     alone = np.stack([subject.raw(model, np.repeat(x[s : s + 1], len(x), axis=0), 3)[2 * BLOCK] for s in range(BLOCK)])
     alone = np.resize(alone, y.shape)
     if _same(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all():
@@ -104,9 +139,34 @@ def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray, other: Fl
     if depends:
         on = f"one row changed, {int(seen.sum())} others change with it" if seen.any() else (
             "rows change with the smallest and largest inputs of a batch")  # fmt: skip
-        return Difference("samples mixed", {"what": f"{on}: {_by_batch(subject, y, most)}"})
+        if _same(subject, y[-KEPT:], most[-KEPT:]).all():
+            how = "rows " + numbers(np.flatnonzero(seen).tolist()) + ", which are zero" * (not single[seen].any())
+        else:
+            how = _by_batch(subject, y, most)
+        return Difference("samples mixed", {"what": f"{on}: {how}"})
     rows = np.flatnonzero(~_same(subject, y, alone))
     return _block(len(x), rows, y, alone) if rows.size else None
+
+
+def _by_strange_rows(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+    """What changes with a row far beyond the domain, and with one that is no number."""
+    low, high = x.min(axis=0), x.max(axis=0)
+    wide, none = high - low, np.full(2, np.nan)
+    for words, row in (("below the domain", low - wide / 2), ("above the domain", high + wide / 2),
+                       ("far below the domain", low - 9 * wide), ("far above the domain", high + 9 * wide),
+                       ("NaN", none), ("infinite", np.full(2, np.inf))):  # fmt: skip
+        moved = x.copy()
+        moved[5] = row
+        try:
+            z = subject.raw(model, moved, 3)
+        except NoAnswerError:  # what a layer does with such rows is its own matter
+            continue
+        seen = ~_same(subject, y, z)
+        seen[5] = False
+        if seen.any():
+            how = "NaN" if np.isnan(z[seen]).all() else "zero" if not z[seen].any() else _by_batch(subject, np.where(seen[:, None], y, 0.0), np.where(seen[:, None], z, 0.0))
+            return Difference("samples mixed", {"what": f"one row is {words}, {int(seen.sum())} others change: {how}"})
+    return None
 
 
 def _by_batch(subject: Subject, y: FloatArray, z: FloatArray) -> str:
@@ -134,7 +194,7 @@ def _block(n: int, rows: Any, y: FloatArray, right: FloatArray) -> Difference:
     row, zero = int(rows[0]), not y[rows].any()
     how = "zero" if zero else "not those of their samples"
     for k in range(min(len(right), 4 * BLOCK) if not zero else 0):
-        if np.allclose(y[row], right[k], rtol=1e-12, atol=0):
+        if np.allclose(y[row], right[k], rtol=1e-9, atol=0):
             how = f"those of other samples, the first that of row {k}"
             break
     where = "the last ones" if rows.size == n - row else "others are right"
@@ -144,6 +204,7 @@ def _block(n: int, rows: Any, y: FloatArray, right: FloatArray) -> Difference:
 
 def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
     wrong: dict[int, Difference] = {}
+    ratios, scaled = list[float](), True
     for n in SIZES:
         try:
             z = subject.raw(model, np.resize(x[:PERIOD], (n, 2)), 3)
@@ -151,6 +212,8 @@ def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Differ
             return Difference("batch refused", {"samples": n, "reason": str(error)})
         right = np.resize(y[:PERIOD], (n, 3))
         rows = np.flatnonzero(~_same(subject, right, z))
+        ratios.append(float((z * right).sum() / (right * right).sum()))
+        scaled = scaled and bool(_same(subject, ratios[-1] * right, z).all())
         if rows.size:
             wrong[n] = _block(n, rows, z, right)
     again = np.flatnonzero(~_same(subject, y, subject.raw(model, x, 3)))
@@ -159,7 +222,15 @@ def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Differ
         return Difference("stale cache", {"what": what})
     if wrong and set(wrong) <= {2, 3}:  # inputs and outputs
         return Difference("samples and inputs confused", {"samples": min(wrong)})
-    return next(iter(wrong.values()), None)
+    if len(wrong) == len(SIZES) and scaled and min(ratios) > 0:
+        power, _ = np.polyfit(np.log(SIZES), np.log(ratios), 1)
+        if np.abs(np.array(ratios) * (np.array(SIZES) / len(x)) ** -power - 1).max() < 1e-6:
+            return Difference("samples mixed", {"what": f"outputs are multiplied by N^{power:.3g}, N the number of rows"})
+    if not wrong:
+        return None
+    first = next(iter(wrong.values()))
+    more = f"; so in batches of {', '.join(map(str, wrong))}" if len(wrong) > 1 else ""
+    return replace(first, evidence={**first.evidence, "how": first.evidence["how"] + more})
 
 
 def _layouts(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
@@ -171,6 +242,26 @@ def _layouts(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Diff
         rows = np.flatnonzero(~_same(subject, y, np.asarray(z, np.float64)))
         if rows.size:
             return Difference("strides ignored", {"layout": words, "count": int(rows.size), "total": len(x)})
+    return None
+
+
+def _formats(subject: Subject, model: Any, x: FloatArray) -> Difference | None:
+    """Samples of a lower format, which are widened: results are those of the same numbers in the format of the layer."""
+    if not subject.declared.promotes or subject.dtype not in ("float64", "float32"):
+        return None
+    for name in [f for f in ("float32", "float16") if f != subject.dtype]:
+        low = round_to(name, x + 2.0**-9 / 3)
+        y, z = subject.raw(model, low, 3), np.asarray(subject.asked("forward", subject.adapter.forward, model, low.astype(name)))
+        z = z.astype(np.float64)
+        if _same(subject, y, z).all() or z.shape != y.shape:
+            continue
+        how = "others than those of the same numbers widened"
+        if is_exact(name, z) and np.abs(y - z).max() <= 2.0**-6 * np.abs(y).max():
+            how = f"computed in {name}"
+        for lower in ("float16", "bfloat16"):
+            if _same(subject, subject.raw(model, round_to(lower, low), 3), z).all():
+                how = f"those of samples rounded to {lower}"
+        return Difference("samples not widened", {"given": name, "how": how})
     return None
 
 

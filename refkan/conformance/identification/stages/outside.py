@@ -3,10 +3,11 @@ r"""Stage 7: what the functions are beyond the ends of the domain.
 Functions that are right inside are asked for at points beyond each end e: among the exterior knots, and beyond them
 all. On each side they are those of the rule asked for; or they are
 
-    sum_k c_k (x - e)^k / k! b_i^(k)(e),  k = 0 .. degree,
+    sum_k (c_k b_i^(k)(e) + d_k b_i^(k)(e')) (x - e)^k / k!,  k = 0 .. degree,
 
-with the factors c of least squares: all 1 are the end piece continued, (1, 1, 0, ...) the tangent, (1, 0, ...) the end
-value, 0 is zero; or they are those inside, at the point reflected or a period away; or some of them are others.
+e' the other end, with the factors c, d of least squares: c = 1 is the end piece continued, (1, 1, 0, ...) the tangent,
+(1, 0, ...) the end value, 0 is zero; or they are those inside, at the point reflected or a period away; or one number
+times those of the rule; or some of them are others.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ DOES = {
 }
 """What a rule gives, in words."""
 
+RULE_OF = {(): "zero", (1.0,): "constant", (1.0, 1.0): "linear"}
+"""Rules by the factors of powers at the end."""
+
 AWAY = (5 / 64, 23 / 64, 35 / 64, 67 / 64, 195 / 64)
 """Lengths of the domain beyond its ends."""
 
@@ -43,6 +47,8 @@ def outside(subject: Subject) -> Stage:
     """Return which rule the layer follows beyond the ends of the domain."""
     if subject.behind:
         return Stage("outside", unknown=f"not asked behind {subject.behind}")
+    if "samples mixed" in subject.names:
+        return Stage("outside", unknown="rows depend on each other beyond the domain")
     if not subject.right:
         return Stage("outside", unknown="the functions inside are others than those asked for")
     declared = [rule for rule in RULES if rule in subject.declared.outside]
@@ -111,7 +117,7 @@ def followed(subject: Subject, spec: LayerSpec) -> str:
         return "not finite"
     units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
     asked, room = subject.truth(units, x[:, None])
-    room = np.maximum(room, 0) * max(1.0, subject.rough / subject.eps)
+    room = np.maximum(room * max(1.0, subject.rough / subject.eps), subject.noise)
     if (np.abs(theirs - asked) <= room).all():
         return DOES[spec.outside]
     told = {}
@@ -147,21 +153,23 @@ def _on_side(
 
 
 def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
-    """The factors of the powers at the end point, if they leave nothing but rounding."""
-    t, end = spec.knots[0], spec.domain[int(x[0] > spec.domain[1])]
-    powers = [
-        (x - end)[:, None] ** k / factorial(k) * true_rows(t, spec.order, np.array([end]), k) for k in range(spec.order)
-    ]
+    """The factors of the powers at both end points, if they leave nothing but rounding."""
+    t, right = spec.knots[0], x[0] > spec.domain[1]
+    ends = np.array(spec.domain[::-1] if right else spec.domain)
+    away = (x - ends[0])[:, None]
+    powers = [away**k / factorial(k) * true_rows(t, spec.order, ends[j : j + 1], k)
+              for j in range(2) for k in range(spec.order)]  # fmt: skip
     A = np.stack([term.ravel() for term in powers], axis=1)
     scale = np.abs(A).max(axis=0)
-    c = np.linalg.lstsq(A / scale, theirs.ravel(), rcond=None)[0] / scale
+    c = np.linalg.lstsq(A / scale, theirs.ravel(), rcond=1e-12)[0] / scale
     if np.abs(A @ c - theirs.ravel()).max() > max(64 * float(room.max()), 2.0**-40 * np.abs(A).max()):
         return []
-    if np.abs(c - 1).max() < 1e-6:
+    own, other = np.round(c, 6).reshape(2, -1) + 0.0
+    if not other.any() and np.abs(own - 1).max() < 1e-6:
         return [DOES["polynomial"]]
-    c = np.trim_zeros(np.round(c, 6), "b")
-    if rule := {(): "zero", (1.0,): "constant", (1.0, 1.0): "linear"}.get(tuple(c.tolist())):
+    if not other.any() and (rule := RULE_OF.get(tuple(np.trim_zeros(own, "b").tolist()))):
         return [DOES[rule]]
     named = ("values", "slopes", "second derivatives", "third derivatives", "fourth derivatives", "fifth derivatives")
-    factors = ", ".join(f"{v:.4g} times its {n}" for v, n in zip(c, named, strict=False))
-    return [f"the end piece continued with {factors}"]
+    told = [f"{v:.4g} times its {n}" for v, n in zip(own, named, strict=False) if v]
+    told += [f"{v:.4g} times the {n} of the other end" for v, n in zip(other, named, strict=False) if v]
+    return [f"the end piece continued with {', '.join(told)}"]

@@ -43,7 +43,7 @@ def parts(subject: Subject) -> Stage:
     zero = subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
     found: list[Difference] = []
     told = "splines alone"
-    if (np.abs(zero) > 256 * subject.eps).any():
+    if (np.abs(zero) > max(256 * subject.eps, 16 * subject.noise)).any():
         told = beside(x, zero, subject.tolerance(max(float(np.abs(zero).max()), 1.0)))
         found.append(Difference("extra branch", {"what": told}))
     asked = [] if subject.differs else [part for part in PARTS if part in subject.declared.parts]

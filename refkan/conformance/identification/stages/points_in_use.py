@@ -15,7 +15,7 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
-from refkan.conformance.identification.known_maps import map_of
+from refkan.conformance.identification.known_maps import map_of, step_of
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
@@ -159,7 +159,7 @@ def moved_point(
         words = f"{name} of {inner}" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else "")
         return Difference("inputs mapped", {"map": words})
     if everywhere and still.mean() < 0.5 and off.max() <= 2.0**-6 * size:
-        step = _step(at)
+        step = step_of(at)
         return Difference("point quantised", {"step": step if step else 2 * float(off.max())}, sure="measured")
     pairs = ", ".join(f"x' = {v:.6g} for x = {u:.6g}" for u, v in zip(x[::40], at[::40], strict=True))
     return Difference("inputs mapped", {"map": f"another point ({pairs})"}, sure="measured")
@@ -178,14 +178,3 @@ def _affine(spec: LayerSpec, k: float, c: float) -> Difference:
         # On equally spaced knots b_i(x - h) = b_(i+1)(x): no question tells the points from the places of coefficients.
         return Difference("shifted index", {"what": "functions", "step": round(steps)})
     return Difference("inputs mapped", {"map": f"{k:g} x + {c:g}"})
-
-
-def _step(at: FloatArray) -> float:
-    """The largest number of which all distances of points are multiples, by Euclid's algorithm; 0 if it is rounding."""
-    gaps = np.diff(np.unique(np.round(at, 12)))
-    h = 0.0
-    for gap in gaps[gaps > 1e-9]:
-        while gap > 1e-6 * gaps.max():
-            h, gap = gap, h % gap if h else 0.0
-            gap = 0.0 if abs(gap - h) < 1e-6 * gaps.max() else gap
-    return h if h > 2.0**-20 else 0.0

@@ -142,21 +142,12 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     degree = pieces_degree(inside)
     sums = inside.theirs.sum(axis=1)
     total = f"they sum to {sums.min():.6g} .. {sums.max():.6g}"
-    if (step := _table_step(subject, inside, off)) > 0:
+    form = [f for f in ("float16", "bfloat16", "float32") if is_exact(f, inside.theirs)]
+    if not form and (step := _table_step(subject, inside, off)) > 0:
         return [Difference("lookup table", {"step": step}, sure="measured")]
-    if degree is None and off < 2.0**-6:
-        form = [f for f in ("float16", "bfloat16", "float32") if is_exact(f, inside.theirs)]
-        if form or 2.0**-30 < off <= 2.0**-18:
-            name = (
-                "float32"
-                if not form or form[0] == "float32"
-                else "float16 or TF32"
-                if form[0] == "float16"
-                else form[0]
-            )
-            return [
-                Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")
-            ]
+    if degree is None and off < 2.0**-6 and (form or 2.0**-30 < off <= 2.0**-18):
+        name = {"float16": "float16 or TF32", "bfloat16": "bfloat16"}.get(form[0] if form else "", "float32")
+        return [Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")]
     if degree == inside.spec.degree and inside.spec.kind == "arbitrary":
         what = f"pieces have the right breakpoints and degree, but {total}, where knots are not equally spaced"
         return [Difference("wrong denominators", {"what": what}, sure="likely")]
