@@ -83,7 +83,7 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
         cut = [f"below at {low:.9g}"] * bool(x.min() < low - tolerance)
         return "a cut " + " and ".join(cut + [f"above at {high:.9g}"] * bool(x.max() > high + tolerance))
     zero = np.abs(y) <= tolerance
-    if zero.any() and (same | zero).all():
+    if zero.any() and (same | zero).all() and np.abs(x[zero]).max() <= np.abs(x[~zero]).min(initial=np.inf):
         return f"zero for sizes below {np.abs(x[~zero]).min():.3g}"
     shift = float(np.median((np.abs(x) - np.abs(y))[~zero])) if not zero.all() else 0.0
     if zero.any() and (np.abs(np.sign(x) * np.maximum(np.abs(x) - shift, 0) - y) <= tolerance).all():

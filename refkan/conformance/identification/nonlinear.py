@@ -104,10 +104,10 @@ class Nonlinear:
         """What single coefficients go through."""
         c = np.unique(CONSTANTS)
         m = np.array([float(np.median(self.constant(v) - self.zero)) for v in c]) / self.a.shape[1]
-        kept = np.abs(m - c) <= 1e-9
-        if kept.any() and not m[~kept].any() and not kept.all():
+        words = in_words(c, m, 1e-9 if (np.abs(m - c) <= 1e-9).any() else min(1e-6, self.room))
+        if words.startswith("zero for"):
             return f"those below {self._threshold(self.constant, c):.3g} in size are taken for zero"
-        return f"each goes through {in_words(c, m, 1e-9 if kept.any() else min(1e-6, self.room))}"
+        return f"each goes through {words}"
 
     def together(self) -> str:
         """What coefficients do together."""

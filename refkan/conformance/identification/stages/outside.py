@@ -63,9 +63,10 @@ def outside(subject: Subject) -> Stage:
             told.setdefault(rule, does)
             if declared and does != DOES[rule] and not (rule == "linear" and subject.gradients_differ):
                 evidence = {"asked": rule, "does": f"functions are {does}"}
-                one = found.get(f"{rule} {does}", Difference("only outside the domain", evidence))
+                key = f"{rule} {'but for' if 'but for' in does else does}"  # which ones is told once
+                one = found.get(key, Difference("only outside the domain", evidence))
                 where = dict.fromkeys([*one.where, f"degree-{degree}", kind])
-                found[f"{rule} {does}"] = replace(one, where=tuple(where))
+                found[key] = replace(one, where=tuple(where))
             elif declared and degree and "inputs" in subject.declared.derivatives and not subject.gradients_differ:
                 for one in _gradients(subject, spec):
                     found.setdefault(f"{one.name} {rule}", one)
@@ -147,6 +148,9 @@ def _on_side(
         inside, _ = subject.truth(units, np.clip(image, a, b)[:, None])
         if (np.abs(theirs - inside) <= subject.tolerance(4.0))[near].all():
             told.append(words)
+    total = np.abs(asked.sum(axis=1, keepdims=True))
+    if (np.abs(theirs * total - asked) <= subject.tolerance(4.0)).all() and total.any():
+        told.append("those of the rule divided by their sum")
     off = (np.abs(theirs - asked) > room).any(axis=0)
     zero = ", which are zero" if not theirs[:, off].any() else ""
     return told or [f"those of the rule but for functions {numbers(np.flatnonzero(off).tolist())} of {off.size}{zero}"]

@@ -21,7 +21,8 @@ from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.another_basis import another_basis
 from refkan.conformance.identification.explanations import explain, placed
-from refkan.conformance.identification.knots_in_use import compared, knots_of, recursion
+from refkan.conformance.identification.knots_in_use import compared, intervals_of, knots_of, recursion
+from refkan.conformance.identification.known_maps import in_words
 from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
 from refkan.conformance.identification.stages.recursions_in_use import (
     SHARES,
@@ -46,9 +47,6 @@ FOLLOW = ("rounding errors", "end interval unused")
 
 EQUAL = ("uniform", "uniform-fine")
 """Knots on which wrong denominators are right."""
-
-VAGUE = ("other functions", "interval search")
-"""What is said of functions that no question identified, but where some are."""
 
 BLURRED = (
     "float32 arithmetic", "float16 or TF32 arithmetic", "bfloat16 arithmetic", "float32 inputs", "float16 inputs",
@@ -81,23 +79,31 @@ def functions(subject: Subject) -> Stage:
                 right.append((degree, kind))
             for one in told:
                 where = [*(found[one.name].where if one.name in found else ()), f"degree-{degree}", kind, *place]
-                found[one.name] = replace(found.get(one.name, one), where=tuple(dict.fromkeys(where)))
+                kept = found.get(one.name, one)
+                kept = one if kept.sure == "likely" else kept
+                found[one.name] = replace(kept, where=tuple(dict.fromkeys(where)))
                 if one.name in BLURRED:
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
                     subject.blur = max(subject.blur, float(np.quantile(off, 0.95)))
     subject.right = right
     if not found and "samples mixed" not in subject.names:
         found = {one.name: one for one in _elsewhere(subject)}
-    named = {name: one for name, one in found.items() if name not in VAGUE}
-    found = named or found
+    named = {name: one for name, one in found.items() if not _is_vague(one)}
+    found = named if set(named) - {"rounding errors"} else found
     if any(name in BLURRED for name in found):
         found = {name: one for name, one in found.items() if name not in FOLLOW}
     if "basis not normalised" in found:
         found.pop("constant factor", None)
-    if (likely := found.get("wrong denominators")) and likely.sure == "likely" and set(likely.where) & set(EQUAL):
-        found["wrong denominators"] = replace(likely, name="other functions")
+    if (others := found.get("other functions")) and set(EQUAL) & set(subject.kinds) and not set(EQUAL) & set(others.where):
+        what = f"on equally spaced knots functions are right, on others: {others.evidence['what']}"
+        found["other functions"] = replace(others, name="wrong denominators", evidence={"what": what})
     told = sorted(found.values(), key=lambda one: (one.name != "degree fixed", one.sure != "exact"))
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
+
+
+def _is_vague(one: Difference) -> bool:
+    """Whether no question identified functions: some may have a name in another degree, or on other knots."""
+    return one.name == "other functions" or one.sure == "likely" or (one.name, one.sure) == ("inputs mapped", "measured")
 
 
 def _elsewhere(subject: Subject) -> list[Difference]:
@@ -138,13 +144,12 @@ def _identified_once(
     So has what no question identified, beside what one did.
     """
     main = f"degree-{subject.degree}"
-    known = [one for one in found.values() if main in one.where and kind in one.where]
+    known = [one for one in found.values() if main in one.where and kind in one.where and one.name != "rounding errors"]
     if asked.spec.degree != subject.degree and known and asked.wrong.any():
         return known[:1]
     told = identified(subject, asked)
-    others = sorted(found.values(), key=lambda one: one.name in VAGUE)
-    vague = any(one.name in VAGUE or (one.name, one.sure) == ("inputs mapped", "measured") for one in told)
-    return others[:1] if others and vague else told
+    others = sorted(found.values(), key=_is_vague)
+    return others[:1] if others and any(map(_is_vague, told)) else told
 
 
 def _told(subject: Subject, right: list[tuple[int, str]]) -> str:
@@ -192,10 +197,12 @@ def identified(subject: Subject, asked: Sampled) -> list[Difference]:
         pieces_in_force,
         small_errors,
         _rearranged,
+        _rearranged_locally,
         points_in_use,
         weights_in_use,
         _degree_and_knots,
         recursion_in_use,
+        _mapped_values,
         _loosely,
     ):
         if told := question(subject, inside):
@@ -246,25 +253,54 @@ def _rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[D
     """The right functions in another order, or with factors, or combinations of them."""
     spec, room = inside.spec, float(inside.room.max()) * 4
     told = explain(inside.theirs, inside.right, ("point", "coefficient"), room, "basis functions")
-    if not told or told[0].name == "gradient clipped" or told[0].evidence.get("axis") == "point":
+    if not told or told[0].name == "gradient clipped":
         return []
-    if told[0].evidence.get("loose") and not last:
+    if told[0].evidence.get("loose") and not last or any(one.evidence.get("axis") == "point" for one in told):
         return []
     first, t, r = told[0], spec.knots[0], spec.order
     if first.name == "factors by coefficient" and len(first.evidence["factors"]) == spec.dim:
         by = np.array(first.evidence["factors"]) * (t[r:] - t[:-r])
         if np.ptp(by) <= 1e-9 * np.abs(by).max():
-            return [Difference("basis not normalised", {"by": f"{by[0]:.6g} / (t[i+r] - t[i])"})]
+            top = "r" if abs(by[0] / r - 1) < 1e-9 else f"{by[0]:.6g}"
+            return [Difference("basis not normalised", {"by": f"{top} / (t[i+r] - t[i])"})]
     if first.name == "constant factor" and abs(first.evidence["factor"] - 1) < 2.0**-12:
         what = f"functions are divided by 1 + {1 / first.evidence['factor'] - 1:.3g}"
         return [Difference("shifted denominators", {"what": what})]
     return told
 
 
+def _rearranged_locally(subject: Subject, inside: Sampled) -> list[Difference]:
+    """The r functions that are not zero in an interval in another order, or with factors, the same in all intervals."""
+    spec, r = inside.spec, inside.spec.order
+    if r < 2 or spec.kind == "repeated":
+        return []
+    own = intervals_of(inside.x, spec.knots[0], r)[:, None] - r + 1 + np.arange(r)
+    rest = np.ones(inside.theirs.shape, bool)
+    np.put_along_axis(rest, own, False, axis=1)
+    if (np.abs(inside.theirs) > inside.room)[rest].any():
+        return []
+    theirs, right = (np.take_along_axis(v, own, axis=1) for v in (inside.theirs, inside.right))
+    what = "in each interval the functions in force"
+    told = explain(theirs, right, ("point", "coefficient"), float(inside.room.max()) * 4, what)
+    vague = ("gradient clipped", "factors by coefficient", "coefficients left out")
+    if any(one.evidence.get("axis") == "point" or one.evidence.get("loose") or one.name in vague for one in told or []):
+        return []
+    return [] if any("all are" in one.evidence.get("how", "") for one in told or []) else told or []
+
+
+def _mapped_values(subject: Subject, inside: Sampled) -> list[Difference]:
+    """A map of the values of right functions."""
+    room = float(inside.room.max()) * 16
+    words = in_words(inside.right.ravel(), inside.theirs.ravel(), room)
+    if words.startswith(("an unknown", "identity", "zero")):
+        return []
+    return [Difference("values mapped", {"map": words})]
+
+
 def _degree_and_knots(subject: Subject, inside: Sampled) -> list[Difference]:
     """B-splines of another degree, or on other knots."""
     spec = inside.spec
-    if subject.eps > 2.0**-30 or (np.unique(spec.knots).size - 1 != spec.knots.size - 1):
+    if subject.eps > 2.0**-30 or spec.kind == "clamped":
         return []
     degree = pieces_degree(inside)
     if degree is not None and degree != spec.degree:

@@ -85,6 +85,10 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
     ):
         return [Difference("interval rounded")]
     steps = ", ".join(f"{s:+d}" for s in step.tolist())
+    for name in ("float32", "float16"):
+        if (np.searchsorted(round_to(name, t), round_to(name, inside.x), side="right") - 1 == used)[bad].all():
+            how = f"they are those of points and knots rounded to {name}"
+            return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
     how = f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
     return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
 
@@ -161,8 +165,23 @@ def moved_point(
     if everywhere and still.mean() < 0.5 and off.max() <= 2.0**-6 * size:
         step = step_of(at)
         return Difference("point quantised", {"step": step if step else 2 * float(off.max())}, sure="measured")
+    if words := _within_intervals(spec, x, at):
+        return Difference("inputs mapped", {"map": words})
     pairs = ", ".join(f"x' = {v:.6g} for x = {u:.6g}" for u, v in zip(x[::40], at[::40], strict=True))
     return Difference("inputs mapped", {"map": f"another point ({pairs})"}, sure="measured")
+
+
+def _within_intervals(spec: LayerSpec, x: FloatArray, at: FloatArray) -> str:
+    """One polynomial of u = (x - t_m)/(t_(m+1) - t_m) for all intervals, in words, "" if there is none."""
+    t = spec.knots[0]
+    m = intervals_of(x, t, spec.order)
+    u, v = (x - t[m]) / (t[m + 1] - t[m]), (at - t[m]) / (t[m + 1] - t[m])
+    for degree in (1, 2, 3, 5):
+        c = np.polynomial.polynomial.polyfit(u, v, degree)
+        if np.abs(np.polynomial.polynomial.polyval(u, c) - v).max() <= 2.0**-30:
+            powers = " ".join(f"{k:+.6g} u^{p}" for p, k in enumerate(c) if abs(k) > 2.0**-28)
+            return f"t[m] + h ({powers.removeprefix('+')}) with u = (x - t[m])/h, in each interval"
+    return ""
 
 
 def _affine(spec: LayerSpec, k: float, c: float) -> Difference:

@@ -9,6 +9,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.truths.precision import is_exact
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
@@ -39,18 +40,25 @@ def pieces_degree(inside: Sampled) -> int | None:
 def weights_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     """The weights of the last step of the recursion, phi_i = (a + a' x) L_i + (b + b' x) L_(i+1), by least squares.
 
-    L are the layer's own functions of one degree less on the same knots. A weight is told by the knot at which it is
-    zero, and by the two whose distance it is divided by, the same in all functions.
+    L are the B-splines of one degree less on the same knots, or the layer's own. A weight is told by the knot at which
+    it is zero, and by the two whose distance it is divided by, the same in all functions; or it is zero.
     """
     spec, x, r = inside.spec, inside.x, inside.spec.order
-    if spec.kind != "arbitrary" or r < 2 or (r > 2 and r - 2 not in subject.degrees):
+    if spec.kind != "arbitrary" or r < 2:
         return []
     t = spec.knots[0]
     right = recursion(t, r - 1, x, intervals_of(x, t, r))
-    lower = (
-        subject.basis(replace(spec, order=r - 1, coefficients=np.zeros((2, 1, t.size - r + 1))), x) if r > 2 else right
-    )
-    weights = []
+    if told := _weights(inside, right):
+        return told
+    if r == 2 or r - 2 not in subject.degrees:
+        return []
+    lower = subject.basis(replace(spec, order=r - 1, coefficients=np.zeros((2, 1, t.size - r + 1))), x)
+    return _weights(inside, lower) if np.abs(lower - right).max() > 2.0**-30 else []
+
+
+def _weights(inside: Sampled, lower: FloatArray) -> list[Difference]:
+    """The weights of given functions of one degree less."""
+    spec, x, r, t, weights = inside.spec, inside.x, inside.spec.order, inside.spec.knots[0], []
     for i in range(spec.dim):
         A = np.stack([lower[:, i], x * lower[:, i], lower[:, i + 1], x * lower[:, i + 1]], axis=1)
         shown = np.abs(A).max(axis=1) > 2.0**-20
@@ -62,8 +70,11 @@ def weights_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     told = []
     for side, asked in (("left", (0, r - 1, 0)), ("right", (r, 1, r))):
         pairs = [(i, k[0], k[1]) for i, *ks in weights for k in [ks[side == "right"]]]
+        if pairs and np.abs([one[1:] for one in pairs]).max() < 1e-9:
+            told.append(f"the {side} term of the last step of the recursion is left out")
+            continue
         used = _weight(t, pairs, asked)
-        if used is None or (used[0] != asked[0] and np.abs(lower - right).max() > 2.0**-30):
+        if used is None:
             return []
         if used != asked:
             told.append(f"the {side} weight of the recursion is {_in_words(used)} instead of {_in_words(asked)}")
@@ -138,23 +149,25 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     off = float(np.quantile(np.abs(inside.theirs - inside.right).max(axis=1), 0.95))  # but for points next to knots
     if not inside.at(~inside.is_close).wrong.any():
         evidence = {"count": int(inside.wrong.sum()), "total": inside.x.size, "how": "next to knots"}
-        return [Difference("interval search", evidence)]
+        return [Difference("interval search", evidence, sure="likely")]
     degree = pieces_degree(inside)
     sums = inside.theirs.sum(axis=1)
-    total = f"they sum to {sums.min():.6g} .. {sums.max():.6g}"
+    total = f"they sum to {sums.min():.6g}" + (f" .. {sums.max():.6g}" if np.ptp(sums) > 1e-9 else "")
     form = [f for f in ("float16", "bfloat16", "float32") if is_exact(f, inside.theirs)]
     if not form and (step := _table_step(subject, inside, off)) > 0:
         return [Difference("lookup table", {"step": step}, sure="measured")]
     if degree is None and off < 2.0**-6 and (form or 2.0**-30 < off <= 2.0**-18):
         name = {"float16": "float16 or TF32", "bfloat16": "bfloat16"}.get(form[0] if form else "", "float32")
         return [Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")]
-    if degree == inside.spec.degree and inside.spec.kind == "arbitrary":
-        what = f"pieces have the right breakpoints and degree, but {total}, where knots are not equally spaced"
-        return [Difference("wrong denominators", {"what": what}, sure="likely")]
     words = "are no piecewise polynomials" if degree is None else f"are polynomials of degree {degree} within intervals"
-    return [
-        Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")
-    ]
+    m = intervals_of(inside.x, inside.spec.knots[0], inside.spec.order) - inside.spec.degree
+    bad = np.unique(m[inside.wrong])
+    if bad.size < np.unique(m).size:
+        near = inside.at(np.isin(m, bad))
+        degree = pieces_degree(near)
+        words += f"; they are others in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {np.unique(m).size} alone"
+        words += "" if degree is None else f", of degree {degree}"
+    return [Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")]
 
 
 def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
