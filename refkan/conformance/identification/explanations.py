@@ -75,7 +75,7 @@ def explain(
             return [Difference(name, {"what": what, **evidence}) for name, evidence in first + told]
     low, high = float(theirs.min()), float(theirs.max())
     if low < high and (np.abs(np.clip(ours, low, high) - theirs) <= tolerance).all():
-        return [Difference("gradient clipped", {"what": what, "low": low, "high": high})]
+        return [Difference("gradient clipped", {"what": what, "how": f"cut off at {low:.6g} and {high:.6g}"})]
     return None
 
 
@@ -216,6 +216,8 @@ def _by_edge(
                 continue
             size = (A * A).sum(axis=rest, keepdims=True)
             seen = size > (SIGNIFICANT * np.abs(A).max()) ** 2
+            if (np.abs(A) > tolerance).sum() < 2 * seen.sum():  # a factor for each number is none
+                continue
             k = np.where(seen, (A * B).sum(axis=rest, keepdims=True) / np.where(seen, size, 1.0), 1.0)
             if (np.abs(B - k * A) <= tolerance).all():
                 evidence = {"axis": f"{axes[a]} and {axes[b]}", "factors": np.round(np.squeeze(k, rest), 6).tolist()}

@@ -120,7 +120,7 @@ def compared(used: FloatArray, spec: LayerSpec) -> Difference:
         if np.abs(u[2:-2] - np.roll(t, -step)[2:-2]).max() <= 1e-9 * size:
             return Difference("shifted index", {"what": "knots", "step": step})
     mirrored = np.abs(t[0] + t[-1] - t[::-1] - u).max() <= 1e-9 * size
-    how = f"knots in use are {_some(u)} instead of {_some(t)}" + ", those mirrored" * mirrored
+    how = f"knots in use are {_some(u)} instead of {_some(t)}" + ", those mirrored" * bool(mirrored)
     return Difference("other knots", {"how": how})
 
 

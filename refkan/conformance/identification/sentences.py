@@ -72,7 +72,7 @@ SENTENCES = {
     "factors by coefficient": "{what} of coefficients are multiplied by {factors}",
     "factors by sample": "{what} of samples are multiplied by {factors}",
     "factors by edge": "{what} are multiplied by factors along {axis}: {factors}",
-    "gradient clipped": "{what} are cut off at {low:.6g} and {high:.6g}",
+    "gradient clipped": "{what} are {how}",
     "not finite": "{count} of {total} {what} are not finite",
     "inputs summed first": "{what}",
     "flushed to zero": "values below {below:.3g} are zero",
@@ -122,7 +122,7 @@ SENTENCES = {
     "part ignored": "the part {part!r} has no effect",
     # gradients
     "cotangent ignored": "{what} do not depend on dy as a linear function: {how}",
-    "gradients accumulate": "{what} of a second call are those of the first times {factor:.4g}",
+    "gradients accumulate": "{what}: {how}",
     "stale gradient": "{what} are those of samples of an earlier call",
     "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
     "gradients mixed": "{what} for the cotangent of one sample are those of another",
@@ -130,6 +130,9 @@ SENTENCES = {
     "finite differences": "{what}: {how}",
     "wrong derivative": "{what}: {how}",
     "float32 gradients": "{what} are off by {left:.1e} of the largest, the rounding of float32",
+    "float16 gradients": "{what} are off by {left:.1e} of the largest, the rounding of float16",
+    "float16 or TF32 gradients": "{what} are off by {left:.1e} of the largest, the rounding of float16 or TF32",
+    "bfloat16 gradients": "{what} are off by {left:.1e} of the largest, the rounding of bfloat16",
     "gradient is another": "{what} are not those of the layer's own function, by {left:.1e} of the largest",
     # changes
     "function changed by refine": "by {left:.1e} of its size{detail}",

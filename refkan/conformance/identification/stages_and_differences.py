@@ -94,7 +94,7 @@ class Stage:
         return DIFFERS if self.differences else UNKNOWN if self.unknown else AS_DECLARED
 
     def __str__(self) -> str:
-        told = self.is_what
+        told = self.is_what or ", ".join(dict.fromkeys(one.name for one in self.differences))
         if self.unknown:
             told = "; ".join(filter(None, [told, f"unknown: {self.unknown}"]))
         return f"{self.name}: {told}"

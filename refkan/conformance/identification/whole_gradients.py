@@ -12,6 +12,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import is_exact
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed
+from refkan.conformance.identification.stages.asked_gradients import ROUNDED, rounded_gradients
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
@@ -23,9 +24,9 @@ def unexplained(subject: Subject, what: str, theirs: FloatArray, ours: FloatArra
     """What explains nothing: the rounding of a lower format, or another function."""
     left = float(np.abs(theirs - ours).max() / np.abs(ours).max())
     evidence = {"what": what, "left": left}
-    lower = is_exact("float32", theirs) and not is_exact("float32", ours)
-    if subject.eps < 2.0**-30 and left < 2.0**-18 and (lower or left > 2.0**-27):
-        return Difference("float32 gradients", evidence, sure="measured")
+    lower = any(is_exact(name, theirs) and not is_exact(name, ours) for name in ("bfloat16", "float16", "float32"))
+    if subject.eps < 2.0**-30 and (lower and left < ROUNDED or 2.0**-27 < left < 2.0**-18):
+        return rounded_gradients(what, left, theirs)
     return Difference("gradient is another", evidence, sure="measured")
 
 

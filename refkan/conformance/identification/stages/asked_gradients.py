@@ -9,6 +9,7 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import is_exact
 from refkan.conformance.identification.explanations import sizes_of
 from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.slopes import derivatives
@@ -16,6 +17,9 @@ from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
 SAMPLES = 16
+
+ROUNDED = 2.0**-6.5
+"""Relative errors above this are no rounding of any format."""
 
 
 def asked_layer(
@@ -66,9 +70,12 @@ def calls_and_sums(
     if np.abs(again - first).max() > room:
         ratio = float((again * first).sum() / (first * first).sum())
         third = asked(model, x, one)
-        grows = np.abs(again - ratio * first).max() <= room * 4 and ratio > 1.5
-        if grows or np.abs((third - again) - (again - first)).max() <= room * 4:
-            return [Difference("gradients accumulate", {"what": what, "factor": ratio})]
+        if np.abs((third - again) - (again - first)).max() <= room * 4:
+            how = "each call adds its own to those of the calls before"
+            return [Difference("gradients accumulate", {"what": what, "how": how})]
+        if np.abs(again - ratio * first).max() <= room * 4 and ratio > 1.5:
+            how = f"those of a second call are those of the first times {ratio:.4g}"
+            return [Difference("gradients accumulate", {"what": what, "how": how})]
         evidence = {"of": f"{what} in two calls", "count": int((again != first).sum()), "total": first.size}
         return [Difference("not deterministic", {**evidence, "size": float(np.abs(again - first).max() / size)})]
     other, both = asked(model, x, two), asked(model, x, one + two)
@@ -79,18 +86,29 @@ def calls_and_sums(
         how = "they are those of the sum of outputs" if np.abs(first - ours).max() <= room * 64 else "all are equal"
         return [Difference("cotangent ignored", {"what": what, "how": how})]
     four, opposite = asked(model, x, 4 * one), asked(model, x, -one)
+    left = float(np.abs(first + other - both).max()) / size
+    if left < ROUNDED and np.abs(four - 4 * first).max() <= 8 * left * size:
+        return [rounded_gradients(what, left, np.stack([first, other, both]))]
     norms = [float(np.sqrt((g * g).sum())) for g in (first, four)]
     alike = (first * four).sum() > 0.999 * norms[0] * norms[1]
     if alike and norms[1] < 3.9 * norms[0]:
-        return [Difference("gradient clipped", {"what": what, "low": 0.0, "high": norms[1]})]
+        how = f"scaled down to a norm of {norms[1]:.6g} at most"
+        return [Difference("gradient clipped", {"what": what, "how": how})]
     low, high = float(both.min()), float(both.max())
     if (both >= high - room).sum() > 1 or (both <= low + room).sum() > 1:
-        return [Difference("gradient clipped", {"what": what, "low": low, "high": high})]
+        return [Difference("gradient clipped", {"what": what, "how": f"cut off at {low:.6g} and {high:.6g}"})]
     power = float(np.log2(norms[1] / norms[0])) / 2
     how = f"4 dy gives {norms[1] / norms[0]:.4g} times as much" + (f", as |dy|^{power:.3g} does" if alike else "")
     sign = "the same" if np.abs(first - opposite).max() <= room else (
         "the opposite" if np.abs(first + opposite).max() <= room else "another thing")  # fmt: skip
     return [Difference("gradient not linear", {"what": what, "how": f"{how}, -dy {sign}"})]
+
+
+def rounded_gradients(what: str, left: float, theirs: FloatArray) -> Difference:
+    """Gradients that are off by the rounding of a lower format: that of which all are numbers, or by its size."""
+    exact = [name for name in ("bfloat16", "float16", "float32") if is_exact(name, theirs)]
+    name = exact[0] if exact else "float32" if left < 2.0**-18 else "float16 or TF32" if left < 2.0**-9.5 else "bfloat16"
+    return Difference(f"{name} gradients", {"what": what, "left": left, "format": name}, sure="measured")
 
 
 def size_of_factor(subject: Subject, told: Sequence[Difference], name: str, order: int = 1) -> str:

@@ -22,7 +22,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain
-from refkan.conformance.identification.known_maps import map_of
+from refkan.conformance.identification.known_maps import in_words
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.slopes import true_rows
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic
@@ -34,6 +34,9 @@ from refkan.conformance.identification.whole_gradients import EDGES, against_tru
 
 QUANTITIES = ("values", "refinement", "values-after", "input-gradients-after", "coefficient-gradients-after")
 """What a change bears on."""
+
+WIDE = 4.0
+"""Domains over which hidden values are spread."""
 
 CHANGED = 2.0**-36
 """Of the largest output, that a change of the representation may change it by: room for a least-squares solve."""
@@ -81,9 +84,9 @@ def formats(subject: Subject) -> tuple[str, list[Difference]]:
     return f"the same in {', '.join(others)}", found
 
 
-def _identity(subject: Subject, kind: str) -> LayerSpec:
+def _identity(subject: Subject, kind: str, rule: str = "natural") -> LayerSpec:
     """A layer of one input and output that is x itself."""
-    spec = subject.spec((1, 1), kind=kind)
+    spec = subject.spec((1, 1), kind=kind, outside=rule)
     return replace(spec, coefficients=point_of(spec, np.eye(spec.dim))[None, None])
 
 
@@ -91,19 +94,9 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
     """What stands between layers, and whether gradients pass."""
     if subject.degree < 1:
         raise NoAnswerError("degree 0 has no layer that is the identity")
-    layer = _identity(subject, "uniform" if "uniform" in subject.kinds else subject.kind)
-    a, b = layer.domain
-    x = (a + (b - a) * (np.arange(BLOCK) + 0.5) / BLOCK)[:, None]
-    between = subject.values(layer, x)
-    y = subject.raw(subject.build((layer, layer)), x, 1)
-    composed = subject.values(layer, np.clip(between, a, b))
-    if np.abs(y - composed).max() > subject.tolerance(4 * float(np.abs(composed).max())):
-        mapped = map_of(between[:, 0], y[:, 0], 2.0**-30)
-        words = "an unknown map" if mapped is None else mapped[0]
-        if mapped is not None and words == "identity":
-            words = f"{mapped[1]:.6g} x + {mapped[2]:.6g}"
-        example = f"{y[BLOCK // 2, 0]:.6g} comes of {between[BLOCK // 2, 0]:.6g}"
-        return "", [Difference("extra map", {"map": words, "what": f"it stands between layers: {example}"})]
+    for rule in [r for r in ("linear", "polynomial", "natural") if r in subject.declared.outside] or ["natural"]:
+        if told := _between(subject, rule, WIDE if rule in subject.declared.outside else 1.0):
+            return "", [told]
     specs = _narrow(subject)
     at = subject.samples(specs[0], BLOCK, 7)
     y, composed = subject.raw(subject.build(specs), at, 3), subject.values(specs[1], subject.values(specs[0], at))
@@ -114,6 +107,24 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
         return "networks of layers one after another", []
     told = against_truth(subject, specs, at, subject.build(specs), ("network",), " of a network")
     return "networks of layers one after another", told
+
+
+def _between(subject: Subject, rule: str, wide: float) -> Difference | None:
+    """What stands between two layers, the second of which is the identity: by hidden values in `wide` domains."""
+    layer = _identity(subject, "uniform" if "uniform" in subject.kinds else subject.kind, rule)
+    a, b = layer.domain
+    x, middle = (a + (b - a) * (np.arange(BLOCK) + 0.5) / BLOCK)[:, None], (a + b) / 2
+    first = replace(layer, coefficients=middle + wide * (layer.coefficients - middle))
+    between, y = subject.values(first, x), subject.raw(subject.build((first, layer)), x, 1)
+    model = subject.build(layer)
+    composed = subject.raw(model, between, 1)
+    if np.abs(y - composed).max() <= subject.tolerance(4 * float(np.abs(composed).max())):
+        return None
+    words = in_words(between[:, 0], y[:, 0], 2.0**-30)
+    if np.abs(y - subject.raw(model, np.clip(between, a, b), 1)).max() <= subject.tolerance(4.0):
+        words = "a cut to the domain of the next layer"
+    example = f"{y[BLOCK // 2, 0]:.6g} comes of {between[BLOCK // 2, 0]:.6g}"
+    return Difference("extra map", {"map": words, "what": f"it stands between layers: {example}"}, ("network",))
 
 
 def _other_network(subject: Subject, specs: tuple[LayerSpec, ...], x: FloatArray, y: FloatArray) -> str:
@@ -243,9 +254,11 @@ def _stored(spec: LayerSpec, now: LayerSpec, allowed: float) -> str:
     exact = [name for name in ("float16", "float32") if is_exact(name, now.knots) and not is_exact(name, spec.knots)]
     if exact:
         return f"; the stored knots are numbers of {exact[0]}"
+    wrong = np.flatnonzero(np.abs(now.coefficients - right).max(axis=(0, 2)) > room).tolist()
+    if wrong and all(np.isin(now.coefficients[:, p], np.r_[0.0, spec.coefficients[:, p].ravel()]).all() for p in wrong):
+        place = f" of input{'s' * (len(wrong) > 1)} {numbers(wrong)}" * (len(wrong) < len(now.knots))
+        return f"; the stored knots can hold it: the coefficients{place} are those from before"
     said = explain(now.coefficients, right, EDGES, room, "stored coefficients")
-    if said is None and np.isin(now.coefficients, spec.coefficients).all():
-        return "; the stored knots can hold it: the coefficients are those from before"
     how = "; ".join(map(str, said)) if said else f"by up to {np.abs(now.coefficients - right).max():.3g}"
     return f"; the stored knots can hold it: the coefficients are wrong; {how}" if said != [] else ""
 

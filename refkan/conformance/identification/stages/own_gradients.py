@@ -18,19 +18,21 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.specs import attribute
+from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
-from refkan.conformance.identification.slopes import true_jacobian
+from refkan.conformance.identification.known_maps import map_of
+from refkan.conformance.identification.slopes import derivatives, true_jacobian
 from refkan.conformance.identification.stages.asked_gradients import (
     SAMPLES,
     asked_layer,
     calls_and_sums,
+    cotangent,
     size_of_factor,
     slope_behind,
     unit_cotangents,
 )  # fmt: skip
-from refkan.conformance.identification.stages.input_gradients import of_inputs
+from refkan.conformance.identification.stages.input_gradients import QUANTITIES, WHAT, of_inputs
 from refkan.conformance.identification.stages.parts import with_parts
 from refkan.conformance.identification.stages.wiring import AXES, responses
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
@@ -50,16 +52,17 @@ def gradients(subject: Subject) -> Stage:
     declared, found = list(subject.declared.derivatives), list[Difference]()
     told, reasons = [], []
     if "coefficients" in declared:
-        declared += ["parts"] * bool(subject.declared.parts and not subject.differs)
+        declared += ["parts"] * bool(subject.declared.parts)
+    declared += ["inputs-with-parts"] * bool("inputs" in declared and subject.declared.parts)
     if not subject.differs and subject.right:
         declared.append("settings")
     asks: dict[str, Callable[[Subject], list[Difference]]] = {
         "coefficients": partial(_first, of_coefficients), "parts": of_parts, "inputs": partial(_first, of_inputs),
         "second": partial(_first, partial(of_inputs, order=2)), "gauss-newton": of_gauss_newton,
-        "settings": of_settings,
+        "inputs-with-parts": of_inputs_with_parts, "settings": of_settings,
     }  # fmt: skip
     for name, ask in asks.items():
-        if name not in declared or (name in ("parts", "settings") and found):
+        if name not in declared or (name in ("parts", "inputs-with-parts", "settings") and found):
             continue
         try:
             one = ask(subject)
@@ -67,7 +70,7 @@ def gradients(subject: Subject) -> Stage:
             reasons.append(f"{name}: {error}")
             continue
         found += one
-        told += [] if one or name == "settings" else [name]
+        told += [] if one or name in ("settings", "inputs-with-parts") else [name]
     words = f"those of the layer's own function in {', '.join(told)}" if told else ""
     return Stage("gradients", words, tuple(found), "; ".join(reasons))
 
@@ -145,17 +148,70 @@ def of_parts(subject: Subject) -> list[Difference]:
         room = subject.tolerance(4 * float(np.abs(ours).max()))
         told = explain(theirs, ours, AXES[: theirs.ndim], room, what, DETACHED)
         if told is None or any(one.name == "factors by edge" for one in told):
+            mapped = _map_of_base(spec, x, theirs, subject.tolerance(4.0)) if part == "base" else ""
             gain = spec.gain[:, :, None] if part == "coefficients" else 1.0
             ignored = part == "coefficients" and np.abs(theirs * gain - ours).max() <= subject.tolerance(4.0)
             evidence = {"part": "scale", "what": what}
             told = (
                 [Difference("part ignored", evidence)]
                 if ignored
+                else [Difference("wrong derivative", {"what": what, "how": mapped})]
+                if mapped
                 else told or [unexplained(subject, what, theirs, ours)]
             )
         quantity = "coefficient-gradients" if part == "coefficients" else f"{part}-gradients"
-        found += placed(told, quantities=(quantity,))
+        factors = [one.evidence["factor"] for one in told if one.name == "constant factor"]
+        size = sizes_of(factors, [{"samples": len(x), "outputs": 3, "inputs": 2}]) if factors else ""
+        found += placed(told, quantities=(quantity,), size=size)
     return found
+
+
+def _map_of_base(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float) -> str:
+    """What map of x gradients in the base (N, Q, Q, P) are, in words, "" if none is known."""
+    mapped = map_of(x[:, 0], theirs[:, 0, 0, 0] / spec.part("node-scale")[0], room)
+    return "" if mapped is None else f"they are {mapped[0]} of x" + f", times {mapped[1]:.6g}" * (mapped[1] != 1)
+
+
+def of_inputs_with_parts(subject: Subject) -> list[Difference]:
+    """Derivatives in the inputs of layers with parts against those of their own outputs, whole and part by part."""
+    whole = with_parts(subject)
+    zero = 0 * whole.coefficients
+    for order in (1, 2)[: 1 + ("second" in subject.declared.derivatives)]:
+        if not _wrong_slopes(subject, whole, order):
+            continue
+        for words, spec in (
+            ("the base part", replace(whole, coefficients=zero)),
+            ("the splines", replace(whole, base=0 * whole.part("base"))),
+        ):
+            if told := _wrong_slopes(subject, spec, order):
+                name, how = told
+                what = f"{WHAT[order]} of {words} of layers with parts"
+                return placed([Difference(name, {"what": what, "how": how})], quantities=QUANTITIES[order])
+    return []
+
+
+def _wrong_slopes(subject: Subject, spec: LayerSpec, order: int) -> tuple[str, str] | None:
+    """What derivatives of a layer in its inputs are, None if they are those of its outputs."""
+    x, model = subject.samples(spec, SAMPLES, 5), subject.build(spec)
+    own = derivatives(subject, spec, x, order)
+    seen, units = np.isfinite(own), [cotangent(len(x), 3, q) for q in range(3)]
+    along = np.ones(x.shape)
+    theirs = np.stack([subject.gradients(model, x, dy, {"inputs": x.shape})["inputs"] if order == 1
+                       else subject.second(model, x, dy, along) for dy in units], axis=1)  # fmt: skip
+    size = float(np.abs(own[seen]).max(initial=0.0))
+    room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, 2.0 ** (8 * order) * subject.rough) * size
+    if room >= size or (np.abs(theirs - own)[seen] <= room).all():
+        return None
+    if (np.abs(theirs) <= room).all():
+        return "detached gradient", "zero"
+    weights = spec.gain if spec.coefficients.any() else spec.part("base") * spec.part("node-scale")[:, None]
+    mapped = None if spec.coefficients.any() else map_of(x[:, 0], theirs[:, 0, 0] / weights[0, 0], subject.tolerance(4.0))
+    if mapped is not None:
+        return "wrong derivative", f"they are {mapped[0]} of x, times the weight" + (f", times {mapped[1]:.6g}" if mapped[1] != 1 else "")
+    told = explain(np.where(seen, theirs, 0), np.where(seen, own, 0), ("sample", "output", "input"), room, "they")
+    if told and not any(one.name.startswith("factors by") or one.evidence.get("axis") == "sample" for one in told):
+        return "wrong derivative", "; ".join(map(str, told))
+    return "wrong derivative", f"they are off by {float(np.abs(theirs - own)[seen].max() / size):.1e} of the largest"
 
 
 def of_settings(subject: Subject) -> list[Difference]:
