@@ -68,7 +68,8 @@ def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Itera
                 stage = Stage(name, unknown=str(error))
             except Exception as error:  # of a stage: the others go on
                 stage = Stage(name, unknown=f"the stage failed: {describe(error)}")
-        if subject.overwritten and name == "calls" and not stage.differences:
-            stage = replace(stage, differences=(Difference("inputs overwritten", {"method": subject.overwritten}),))
+        if subject.overwritten and "inputs overwritten" not in subject.names | {one.name for one in stage.differences}:
+            told = Difference("inputs overwritten", {"method": subject.overwritten})
+            stage = replace(stage, differences=(told, *stage.differences))
         subject.note(name, stage)
         yield replace(stage, differences=tuple(replace(one, stage=name) for one in stage.differences))

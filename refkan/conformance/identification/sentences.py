@@ -74,7 +74,7 @@ SENTENCES = {
     "factors by edge": "{what} are multiplied by factors along {axis}: {factors}",
     "gradient clipped": "{what} are {how}",
     "not finite": "{count} of {total} {what} are not finite",
-    "inputs summed first": "{what}",
+    "inputs act together": "{what}",
     "flushed to zero": "values below {below:.3g} are zero",
     "counted twice at knots": "at knots the functions of both sides are added",
     "gradient not linear": "{what} are not linear in dy: {how}",

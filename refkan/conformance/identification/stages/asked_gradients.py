@@ -70,8 +70,11 @@ def calls_and_sums(
     if np.abs(again - first).max() > room:
         ratio = float((again * first).sum() / (first * first).sum())
         third = asked(model, x, one)
-        if np.abs((third - again) - (again - first)).max() <= room * 4:
-            how = "each call adds its own to those of the calls before"
+        one_more, more = again - first, third - again
+        share = float((one_more * more).sum() / (one_more * one_more).sum())
+        if share > 0 and np.abs(more - share * one_more).max() <= room * 4:  # g = r g + own, r = share
+            times = "" if abs(share - 1) < 1e-6 else f"{share:.4g} times "
+            how = f"each call adds its own to {times}those of the calls before"
             return [Difference("gradients accumulate", {"what": what, "how": how})]
         if np.abs(again - ratio * first).max() <= room * 4 and ratio > 1.5:
             how = f"those of a second call are those of the first times {ratio:.4g}"
@@ -85,6 +88,11 @@ def calls_and_sums(
         ours = R.sum(axis=(0, 1))
         how = "they are those of the sum of outputs" if np.abs(first - ours).max() <= room * 64 else "all are equal"
         return [Difference("cotangent ignored", {"what": what, "how": how})]
+    if (still := asked(model, x, 0 * one)).any():
+        k = float((still * spec.coefficients).sum() / (spec.coefficients**2).sum()) if still.ndim == 3 else 0.0
+        added = still.ndim == 3 and np.abs(still - k * spec.coefficients).max() <= 1e-6 * np.abs(still).max()
+        how = f"{k:.6g} times the coefficients are added" if added else "they are not zero for dy = 0"
+        return [Difference("gradient not linear", {"what": what, "how": how})]
     four, opposite = asked(model, x, 4 * one), asked(model, x, -one)
     left = float(np.abs(first + other - both).max()) / size
     if left < ROUNDED and np.abs(four - 4 * first).max() <= 8 * left * size:

@@ -123,7 +123,8 @@ def _between(subject: Subject, rule: str, wide: float) -> Difference | None:
     words = in_words(between[:, 0], y[:, 0], 2.0**-30)
     if np.abs(y - subject.raw(model, np.clip(between, a, b), 1)).max() <= subject.tolerance(4.0):
         words = "a cut to the domain of the next layer"
-    example = f"{y[BLOCK // 2, 0]:.6g} comes of {between[BLOCK // 2, 0]:.6g}"
+    most = int(np.abs(y - composed).argmax())
+    example = f"{y[most, 0]:.6g} comes of {between[most, 0]:.6g}"
     return Difference("extra map", {"map": words, "what": f"it stands between layers: {example}"}, ("network",))
 
 

@@ -104,7 +104,7 @@ class Compared:
         if plain is not None and not vague and not local:
             size = size_of_factor(self.subject, plain, "inputs", self.order)
             return placed(plain, size=size)
-        for question in (self._by_place, self._of_another_order, self._by_formula, self._quotients):
+        for question in (self._of_another_order, self._by_place, self._by_formula, self._quotients):
             if how := question():
                 name = "finite differences" if question == self._quotients else "wrong derivative"
                 return [Difference(name, {"what": self.what, "how": how})]
@@ -142,6 +142,11 @@ class Compared:
                   for k in words if k != self.order}  # fmt: skip
         if self.order == 2:
             others["they do not depend on the direction"] = self.own / self.along[:, None]
+            summed = self.along.sum(axis=1, keepdims=True) / self.along
+            others["they are those along the sum of the direction over inputs"] = self.own * summed[:, None]
+            others["they are those along the direction of the next input"] = (
+                self.own * (np.roll(self.along, 1, axis=1) / self.along)[:, None]
+            )
         for told, other in others.items():
             more = explain(self.theirs, other, ("sample", "output", "input"), self.room, "they")
             if more is not None and not any("sample" in str(one.evidence.get("axis")) for one in more):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import factorial
+from typing import Any
 
 import numpy as np
 
@@ -90,6 +91,8 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
     theirs = np.stack(
         [subject.gradients(model, x, cotangent(len(x), 3, q), {"inputs": x.shape})["inputs"] for q in range(3)], axis=1
     )
+    if "coefficients" in subject.declared.derivatives and (found := _of_coefficients(subject, one, x, model)):
+        return found
     seen = np.isfinite(own)
     size = float(np.abs(own[seen]).max(initial=0.0))
     room = max(2.0**-20, subject.eps * 2.0**30, 2.0**8 * subject.rough) * max(size, 1e-30)
@@ -100,6 +103,22 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
         left = float(np.abs(theirs - own).max() / size)
         told = [Difference("gradient is another", {"what": what, "left": left}, sure="measured")]
     return placed(told, quantities=("input-gradients",))
+
+
+def _of_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, model: Any) -> list[Difference]:
+    """Coefficient gradients beyond the domain against sums of the layer's own functions there."""
+    dy = np.random.default_rng(3).integers(1, 9, (len(x), 3)) / 4.0
+    ours = (dy.T @ subject.basis(spec, x[:, 0]))[:, None]
+    theirs = subject.gradients(model, x, dy, {"coefficients": ours.shape})["coefficients"]
+    what = f"coefficient gradients beyond the domain under the rule {spec.outside!r}"
+    room = subject.tolerance(64 * float(np.abs(ours).max()))
+    if room == 0 or not np.isfinite(ours).all():
+        return []
+    told = explain(theirs, ours, ("output", "input", "coefficient"), room, what, "detached gradient")
+    if told is None:
+        left = float(np.abs(theirs - ours).max() / np.abs(ours).max())
+        told = [Difference("gradient is another", {"what": what, "left": left}, sure="measured")]
+    return placed(told, quantities=("coefficient-gradients",))
 
 
 def _asked(subject: Subject) -> list[tuple[int, str]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,10 @@ def _of_other_samples(
     apart = np.abs(theirs[:, None] - R).reshape(len(x), len(x), -1).max(axis=2)
     if (apart.min(axis=1) <= room).all():
         return [Difference("gradients mixed", {"what": what})]
+    used = np.flatnonzero(np.abs(theirs).reshape(len(x), -1).max(axis=1) > room)
+    if used.size == 1 and np.abs(theirs[used[0]] - R.sum(axis=0)).max() <= room * len(x):
+        how = f"the cotangent of sample {used[0]} is used for all"
+        return [Difference("cotangent ignored", {"what": what, "how": how})]
     alone = np.stack([asked(x[s : s + 1], np.ones((1, 3))) for s in range(len(x))])
     if (np.abs(alone - R.sum(axis=1)) <= room).all():
         lost = int((np.abs(theirs - R).max(axis=(1, 2, 3, 4)) > room).sum())
@@ -147,14 +152,13 @@ def of_parts(subject: Subject) -> list[Difference]:
         what = f"gradients in {part} of layers with parts"
         room = subject.tolerance(4 * float(np.abs(ours).max()))
         told = explain(theirs, ours, AXES[: theirs.ndim], room, what, DETACHED)
-        if told is None or any(one.name == "factors by edge" for one in told):
+        if told is None or any(one.name.startswith("factors by") for one in told):
             mapped = _map_of_base(spec, x, theirs, subject.tolerance(4.0)) if part == "base" else ""
-            gain = spec.gain[:, :, None] if part == "coefficients" else 1.0
-            ignored = part == "coefficients" and np.abs(theirs * gain - ours).max() <= subject.tolerance(4.0)
-            evidence = {"part": "scale", "what": what}
+            lacks = _without(spec, theirs, ours, subject.tolerance(4.0)) if part == "coefficients" else ""
+            evidence = {"part": lacks, "what": what}
             told = (
                 [Difference("part ignored", evidence)]
-                if ignored
+                if lacks
                 else [Difference("wrong derivative", {"what": what, "how": mapped})]
                 if mapped
                 else told or [unexplained(subject, what, theirs, ours)]
@@ -164,6 +168,15 @@ def of_parts(subject: Subject) -> list[Difference]:
         size = sizes_of(factors, [{"samples": len(x), "outputs": 3, "inputs": 2}]) if factors else ""
         found += placed(told, quantities=(quantity,), size=size)
     return found
+
+
+def _without(spec: LayerSpec, theirs: FloatArray, ours: FloatArray, room: float) -> str:
+    """The part whose factors are lacking in what is theirs, (N, Q, Q, P, dim) or (N, Q, P); "" if none."""
+    by = {"scale": spec.part("scale"), "node-scale": np.repeat(spec.part("node-scale")[:, None], spec.n_inputs, axis=1)}
+    for name, factor in {**by, "scale, and the part node-scale,": spec.gain}.items():
+        if np.abs(theirs * (factor if theirs.ndim == 3 else factor[:, :, None]) - ours).max() <= room:
+            return name
+    return ""
 
 
 def _map_of_base(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float) -> str:
@@ -208,6 +221,8 @@ def _wrong_slopes(subject: Subject, spec: LayerSpec, order: int) -> tuple[str, s
     mapped = None if spec.coefficients.any() else map_of(x[:, 0], theirs[:, 0, 0] / weights[0, 0], subject.tolerance(4.0))
     if mapped is not None:
         return "wrong derivative", f"they are {mapped[0]} of x, times the weight" + (f", times {mapped[1]:.6g}" if mapped[1] != 1 else "")
+    if lacks := _without(spec, np.where(seen, theirs, 0), np.where(seen, own, 0), 4 * room):
+        return "wrong derivative", f"they lack the factors of the part {lacks}"
     told = explain(np.where(seen, theirs, 0), np.where(seen, own, 0), ("sample", "output", "input"), room, "they")
     if told and not any(one.name.startswith("factors by") or one.evidence.get("axis") == "sample" for one in told):
         return "wrong derivative", "; ".join(map(str, told))
@@ -249,6 +264,22 @@ def _layouts(subject: Subject) -> list[Difference]:
     return []
 
 
+def _of_another_matrix(
+    theirs: FloatArray, ours: FloatArray, shape: tuple[int, ...], room: float, what: str
+) -> list[Difference] | None:  # fmt: skip
+    """A multiple of the identity added, or coefficients in another order of axes."""
+    M = len(ours)
+    k = float(np.median(np.diagonal(theirs - ours)))
+    if np.abs(theirs - ours - k * np.eye(M)).max() <= room:
+        return [Difference("wired otherwise", {"what": what, "how": f"{k:.6g} times the identity is added"})]
+    for axes in permutations(range(3)):
+        order = np.arange(M).reshape(shape).transpose(axes).ravel()
+        if np.abs(theirs - ours[np.ix_(order, order)]).max() <= room:
+            names = ", ".join(("output", "input", "coefficient")[k] for k in axes)
+            return [Difference("wired otherwise", {"what": what, "how": f"they stand in the order ({names})"})]
+    return None
+
+
 def of_gauss_newton(subject: Subject) -> list[Difference]:
     """J^T J / N with the Jacobian of the layer's own outputs."""
     what = "entries of the Gauss-Newton matrix"
@@ -263,6 +294,8 @@ def of_gauss_newton(subject: Subject) -> list[Difference]:
         told = explain(theirs, ours, ("row", "column"), room, what, DETACHED)
         said = told if said is None or told == [] else said
         edge = np.arange(M) // spec.dim
+        if said is None:
+            said = _of_another_matrix(theirs, ours, spec.coefficients.shape, room, what)
         for words, kept in (("diagonal", np.eye(M) > 0), ("blocks of edges", edge[:, None] == edge)):
             if said is None and np.abs(theirs - ours * kept).max() <= room:
                 said = [Difference("wired otherwise", {"what": what, "how": f"all but the {words} are zero"})]

@@ -14,7 +14,7 @@ import numpy as np
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.conformance.identification.knots_in_use import greville, intervals_of, recursion
 from refkan.conformance.identification.known_maps import map_of, step_of
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
@@ -95,9 +95,7 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
 
 def point_of(spec: LayerSpec, functions: FloatArray) -> FloatArray:
     """The point x' at which B-splines have these values, by Marsden's identity."""
-    t, d = spec.knots[0], spec.degree
-    greville = np.array([t[i + 1 : i + d + 1].mean() for i in range(spec.dim)])
-    return np.asarray(functions @ greville)
+    return np.asarray(functions @ greville(spec.knots[0], spec.degree))
 
 
 def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:

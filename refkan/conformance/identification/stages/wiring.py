@@ -17,6 +17,7 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
+from refkan.conformance.identification.knots_in_use import greville
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.slopes import true_jacobian
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
@@ -57,11 +58,9 @@ def wiring(subject: Subject) -> Stage:
             or "output q answers to the coefficients (q, p, i) through input p alone"
         )
         return Stage("wiring", words, _sized(subject, told))
-    for words, at in (("the sum", x.sum(axis=1)), ("the mean", x.mean(axis=1))):
-        ours = own_responses(subject, spec, np.stack([at, at], axis=1))
-        if explain(theirs, ours, AXES, room, "coefficients") is not None:
-            evidence = {"what": f"functions are taken at {words} of the inputs"}
-            return Stage("wiring", evidence["what"], (Difference("inputs summed first", evidence),))
+    if row := _point_of_rows(subject):
+        subject.depends = row.evidence["what"]
+        return Stage("wiring", row.evidence["what"], (row,))
     how = _permuted(theirs, own_responses(subject, spec, x), room)
     if not how:
         edges = np.abs(theirs).max(axis=(0, 4)) > room  # (answer, output, input)
@@ -71,6 +70,52 @@ def wiring(subject: Subject) -> Stage:
         )
     evidence = {"what": "coefficients of (output, input)", "how": how}
     return Stage("wiring", how, (Difference("wired otherwise", evidence, sure="measured"),))
+
+
+ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "the sum of the inputs": lambda x: np.repeat(x.sum(axis=1, keepdims=True), x.shape[1], axis=1),
+    "the mean of the inputs": lambda x: np.repeat(x.mean(axis=1, keepdims=True), x.shape[1], axis=1),
+    "inputs less their mean": lambda x: x - x.mean(axis=1, keepdims=True),
+    "inputs less their mean, over their deviation": lambda x: (
+        (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+    ),
+    "inputs over their norm": lambda x: x / np.sqrt((x * x).sum(axis=1, keepdims=True)),
+    "inputs over their root mean square": lambda x: x / np.sqrt((x * x).mean(axis=1, keepdims=True)),
+    "inputs over the largest of them": lambda x: x / np.abs(x).max(axis=1, keepdims=True),
+    "softmax of the inputs": lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True),
+    "sums of the inputs up to each": lambda x: np.cumsum(x, axis=1),
+}
+"""Points that depend on a whole row of samples."""
+
+
+def _point_of_rows(subject: Subject) -> Difference | None:
+    """Whether the point of one input depends on the others, by splines s(x) = x of each input alone."""
+    spec = subject.spec((1, 3))
+    x, ones = subject.samples(spec, BLOCK, 2), np.arange(3)[:, None]
+    if not spec.degree:
+        return None
+    at = []
+    for p in range(3):
+        line = greville(spec.knots[p], spec.degree)
+        at.append(subject.values(replace(spec, coefficients=np.where(ones == p, line, 0.0)[None]), x)[:, 0])
+    at, inside = np.stack(at, axis=1), np.ones(len(x), bool)
+    for p, (low, high) in enumerate(spec.domains):
+        inside &= (at[:, p] > low + 1e-3) & (at[:, p] < high - 1e-3)
+    alone = np.stack([np.polynomial.polynomial.polyval(x[:, p], np.polynomial.polynomial.polyfit(x[:, p], at[:, p], 5))
+                      for p in range(3)], axis=1)  # fmt: skip
+    if inside.sum() < 8 or np.abs(alone - at)[inside].max() <= 1e-3:
+        return None
+    for words, row in ROWS.items():
+        shown = ((row(x) > spec.domains[:, 0]) & (row(x) < spec.domains[:, 1])).all(axis=1)
+        if shown.sum() >= 8 and np.abs(row(x) - at)[shown].max() <= 1e-4:
+            return Difference("inputs act together", {"what": f"functions are taken at {words}"})
+    A = np.concatenate([x, np.ones((len(x), 1))], axis=1)[inside]
+    k, *_ = np.linalg.lstsq(A, at[inside], rcond=None)
+    if np.abs(A @ k - at[inside]).max() <= 1e-9:
+        told = "; ".join(f"input {p} at " + " ".join(f"{v:+.4g} x_{j}" for j, v in enumerate(k[:3, p]) if abs(v) > 1e-9)
+                         + f" {k[3, p]:+.4g}" * bool(abs(k[3, p]) > 1e-9) for p in range(3))  # fmt: skip
+        return Difference("inputs act together", {"what": f"functions are taken at sums of inputs: {told}"})
+    return Difference("inputs act together", {"what": "functions of an input are taken at points that depend on others"})
 
 
 def _against_truth(
