@@ -78,7 +78,8 @@ def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0
     ):  # round the ends, or not
         shift = int(step[rows.size // 2])
         if name == "coefficient":
-            return "shifted index", {**evidence, "step": shift}
+            round_ends = ", round the ends" if np.unique(step).size > 1 else ""
+            return "shifted index", {**evidence, "step": shift, "how": round_ends}
         how = f"shifted by {shift:+d}"
     elif rows.size == 2:
         how = f"{rows[0]} and {rows[1]} are exchanged"

@@ -43,7 +43,7 @@ SENTENCES = {
     "inputs reordered": "{what} of input {p} are functions of input {other}",
     "knots of another input": "{what} of input {p} are on the knots of input {other}",
     "reversed coefficients": "{what} are counted from the right",
-    "shifted index": "{what} are shifted by {step:+d}",
+    "shifted index": "{what} are shifted by {step:+d}{how}",
     "coefficients mixed up": "{what}: {how}",
     "samples mixed up": "{what}: {how}",
     "rows mixed up": "{what}: {how}",

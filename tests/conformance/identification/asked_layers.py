@@ -146,7 +146,7 @@ LAYERS = {
     "gradients mixed": (GradientOfPreviousSample,),
     "not linear": (ScaledByNorm,),
     "input left out": (OneInputWithoutCoefficients,),
-    "float16 or TF32 coefficients": (HalfSums, SumsInTf32),
+    "float16 or TF32 arithmetic": (HalfSums, SumsInTf32),
     "incomplete block": (RepeatedAfterThousand, ChunkLosesItsLast),
     "reversed coefficients": (EvenDegreeReversed,),
     "extra branch": (GeluBeside,),

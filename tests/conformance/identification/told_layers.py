@@ -98,6 +98,137 @@ class FactorOnBias(NumpyLayer):
         return y + self.part("bias") * (self.part("node-scale") - 1) if "bias" in self.spec.parts else y
 
 
+def of_samples(change):
+    """A layer whose samples are changed first, all rows at once."""
+
+    class Changed(NumpyLayer):
+        def __call__(self, x):
+            return super().__call__(change(np.asarray(x, np.float64)))
+
+    return Changed
+
+
+class LargestOfTheBatch(NumpyLayer):
+    def __call__(self, x):
+        largest = np.abs(x).max(axis=0, initial=0.0)
+        bound = np.abs(self.spec.domains).max(axis=1)
+        return super().__call__(np.where(largest > bound, x / np.maximum(largest, 1e-300) * bound, x))
+
+
+class SumsInSingle(NumpyLayer):
+    def sum(self, A, B):
+        return (A.astype(np.float32) @ B.astype(np.float32)).astype(np.float64)
+
+
+class FirstCallIsZero(NumpyLayer):
+    calls = 0
+
+    def __call__(self, x):
+        self.calls += 1
+        return super().__call__(x) * (self.calls > 1)
+
+
+class HalfForSingle(NumpyLayer):
+    def __call__(self, x):
+        x = np.asarray(x)
+        return super().__call__(x.astype(np.float16) if x.dtype == np.float32 else x)
+
+
+class LocalOrderReversed(NumpyLayer):
+    def _polynomials(self, x, t, derivative):
+        found = super()._polynomials(x, t, derivative)
+        m = self.pieces(x, t).argmax(axis=1)
+        if self.order != 3 or self.spec.kind == "repeated" or ((m < 2) | (m > t.size - 4)).any():
+            return found
+        own = m[:, None] - 2 + np.arange(3)
+        np.put_along_axis(found, own, np.take_along_axis(found, own, axis=1)[:, ::-1], axis=1)
+        return found
+
+
+class RightTermLost(NumpyLayer):
+    def lift(self, b, x, t, k):
+        left = self.ratio(x[:, None] - t[:-k], t[k - 1 : -1] - t[:-k])
+        return left * b[:, :-1] if k == self.order else super().lift(b, x, t, k)
+
+
+class Smoothstep(NumpyLayer):
+    def lift(self, b, x, t, k):
+        m = self.pieces(x, t).argmax(axis=1)
+        h = np.where(t[m + 1] > t[m], t[m + 1] - t[m], 1.0)
+        u = (x - t[m]) / h
+        return super().lift(b, t[m] + h * u * u * (3 - 2 * u), t, k) if self.order == 2 else super().lift(b, x, t, k)
+
+
+class PulledApart(NumpyLayer):
+    def __init__(self, spec):
+        super().__init__(spec)
+        if spec.kind == "repeated":
+            self.t = self.t.copy()
+            for row in self.t:
+                for k in np.flatnonzero(np.diff(row) == 0):
+                    row[k + 1] += 1e-3
+
+
+class SlopeOfTheOtherEnd(NumpyLayer):
+    def basis(self, p, x, derivative=0):
+        found = super().basis(p, x, derivative)
+        low, high = self.spec.domains[p]
+        if self.outside != "linear" or derivative > 1 or not (x > high).any():
+            return found
+        slope = self._polynomials(np.full(x.shape, low), self.t[p], 1)
+        tangent = self._polynomials(np.minimum(x, high), self.t[p], 0) + (x - high)[:, None] * slope
+        return np.where((x > high)[:, None], slope if derivative else tangent, found)
+
+
+class BaseSlopeOfOneTerm(NumpyLayer):
+    def edges(self, x, derivative):
+        found = super().edges(x, derivative)
+        if derivative != 1 or not self.spec.parts:
+            return found
+        s = 1 / (1 + np.exp(-x))
+        weights = self.part("node-scale")[:, None] * self.part("base")
+        lost = x * s * (1 - s)
+        return [one - weights[:, p] * lost[:, p : p + 1] for p, one in enumerate(found)]
+
+
+class GradientsAdded(NumpyLayer):
+    kept = 0.0
+
+    def coefficient_gradient(self, x, dy):
+        self.kept = 0.5 * self.kept + super().coefficient_gradient(x, dy)
+        return self.kept.copy()
+
+
+class ClampedBetween(PlainNumpy):
+    def _activations(self, model, x):
+        z = [x]
+        for k, layer in enumerate(model):
+            low, high = layer.spec.domains.T
+            z.append(layer(np.clip(z[-1], low, high) if k else z[-1]))
+        return z
+
+
+class CotangentOverwritten(PlainNumpy):
+    def vjp(self, model, x, dy):
+        found = super().vjp(model, x, dy)
+        dy *= 0.0
+        return found
+
+
+def _int8(C):
+    step = max(np.abs(C).max(), 1e-300) / 127
+    return np.rint(C / step) * step
+
+
+def _bfloat16(C):
+    kept = np.asarray(C, np.float32).view(np.uint32) + np.uint32(0x8000) & np.uint32(0xFFFF0000)
+    return kept.view(np.float32).astype(np.float64)
+
+
+def _to_norm_one(G):
+    return G / max(np.sqrt((G * G).sum()), 1.0)
+
+
 def after(change, coefficients):
     """An adapter that changes the coefficients after a refinement or an update."""
 
@@ -113,9 +244,31 @@ def _lost(layer, x, found):
 
 
 TOLD = {
+    "samples mixed: one row is below the domain, .* points that depend on the batch": LargestOfTheBatch,
+    "samples mixed: one row is NaN, 255 others change: NaN": of_samples(lambda x: x + 0 * x.sum()),
+    "state kept between calls": FirstCallIsZero,
+    "samples not widened: results of samples in float32 are those of samples rounded to float16": HalfForSingle,
+    "float32 arithmetic: coefficients and what they are multiplied by are rounded to 23 bits": SumsInSingle,
+    "bfloat16 coefficients: 7 bits": of_coefficients(_bfloat16),
+    "coefficients mapped: they are rounded to steps of 1/127 of the largest": of_coefficients(_int8),
+    r"extra map: clip to \[-1, 1\]: outputs": of_outputs(lambda y: np.clip(y, -1, 1)),
+    r"extra map: 1 x\^1\+0.0001 x\^2: outputs": of_outputs(lambda y: y + 1e-4 * y * y),
+    "extra map: steps of 0.001: outputs": of_outputs(lambda y: np.round(y, 3)),
+    "inputs act together: .* less their mean": of_samples(lambda x: x - x.mean(axis=1, keepdims=True)),
+    r"reversed coefficients: in each interval the functions in force .* \(degree 2;": LocalOrderReversed,
+    "wrong denominators: the right term of the last step of the recursion is left out": RightTermLost,
+    r"inputs mapped: .* t\[m\] \+ h \(3 u\^2 -2 u\^3\)": Smoothstep,
+    "knots pulled apart: .* by 0.001": PulledApart,
+    "only outside the domain: .* above b .* 1 times its values, 1 times the slopes of the other end": SlopeOfTheOtherEnd,
+    "wrong derivative: input gradients of the base part .* they are sigmoid of x": BaseSlopeOfOneTerm,
+    "gradients accumulate: .* each call adds its own to 0.5 times those": GradientsAdded,
+    "gradient clipped: .* norm of 1 at most": of_coefficient_gradients(_to_norm_one),
+    "float16 gradients": of_coefficient_gradients(lambda G: G.astype(np.float16).astype(np.float64)),
+    "inputs overwritten: vjp": CotangentOverwritten,
+    "extra map: a cut to the domain of the next layer: it stands between layers": ClampedBetween,
     r"inputs mapped: functions are taken at 0.9 x \+ 0 instead of x .*input 1 alone": ScaledSecondInput,
     "samples mixed: rows change with the smallest and largest inputs .* points that depend on": ScaledByTheBatch,
-    "coefficients mapped: .* cut off at -0.5 and 0.5": of_coefficients(lambda C: np.clip(C, -0.5, 0.5)),
+    "coefficients mapped: .* a cut below at -0.5 and above at 0.5": of_coefficients(lambda C: np.clip(C, -0.5, 0.5)),
     "coefficients mapped: .* rounded to steps of 0.0078125": of_coefficients(lambda C: np.round(C * 128) / 128),
     "not linear: the coefficients of an edge are divided by their norm": of_coefficients(
         lambda C: C / np.maximum(np.sqrt((C * C).sum(axis=2, keepdims=True)), 1e-300)

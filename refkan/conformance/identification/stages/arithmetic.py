@@ -67,7 +67,11 @@ def arithmetic(subject: Subject) -> Stage:
     allowed = max(ROUNDED * subject.eps, subject.noise)
     if max(left) <= allowed:
         return Stage("arithmetic", f"linear in its coefficients, to {max(left):.1e} of the largest output")
-    first = next(k for k, one in enumerate(left) if one > min(LINEAR, ALIKE * min(max(one, allowed) for one in left)) or k + 1 == len(left))
+    first = next(
+        k
+        for k, one in enumerate(left)
+        if one > min(LINEAR, ALIKE * min(max(one, allowed) for one in left)) or k + 1 == len(left)
+    )
     outputs = None if first else _rounded_outputs(subject, f(a), left[0])
     kept = None if outputs else _steps(subject, f)
     if outputs or kept:

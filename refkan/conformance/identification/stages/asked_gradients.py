@@ -115,7 +115,9 @@ def calls_and_sums(
 def rounded_gradients(what: str, left: float, theirs: FloatArray) -> Difference:
     """Gradients that are off by the rounding of a lower format: that of which all are numbers, or by its size."""
     exact = [name for name in ("bfloat16", "float16", "float32") if is_exact(name, theirs)]
-    name = exact[0] if exact else "float32" if left < 2.0**-18 else "float16 or TF32" if left < 2.0**-9.5 else "bfloat16"
+    name = (
+        exact[0] if exact else "float32" if left < 2.0**-18 else "float16 or TF32" if left < 2.0**-9.5 else "bfloat16"
+    )
     return Difference(f"{name} gradients", {"what": what, "left": left, "format": name}, sure="measured")
 
 

@@ -72,7 +72,9 @@ def _same(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
 def residual(subject: Subject, spec: LayerSpec, x: FloatArray) -> float:
     """What is left of f(a) + f(b) - f(a + b) - f(0), relative, where that may be rounding; else 0."""
     a, zero = spec.coefficients, np.zeros(spec.coefficients.shape)
-    y = [subject.values(subject.spec((3, 2), C), x) for C in (a / 2, -a[:, :, ::-1] / 4, a / 2 - a[:, :, ::-1] / 4, zero)]
+    y = [
+        subject.values(subject.spec((3, 2), C), x) for C in (a / 2, -a[:, :, ::-1] / 4, a / 2 - a[:, :, ::-1] / 4, zero)
+    ]
     left, size = float(np.abs(y[0] + y[1] - y[2] - y[3]).max()), float(np.abs(y).max())
     return left / size if 0 < left <= ROUNDED * size else 0.0
 
@@ -164,7 +166,13 @@ def _by_strange_rows(subject: Subject, model: Any, x: FloatArray, y: FloatArray)
         seen = ~_same(subject, y, z)
         seen[5] = False
         if seen.any():
-            how = "NaN" if np.isnan(z[seen]).all() else "zero" if not z[seen].any() else _by_batch(subject, np.where(seen[:, None], y, 0.0), np.where(seen[:, None], z, 0.0))
+            how = (
+                "NaN"
+                if np.isnan(z[seen]).all()
+                else "zero"
+                if not z[seen].any()
+                else _by_batch(subject, np.where(seen[:, None], y, 0.0), np.where(seen[:, None], z, 0.0))
+            )
             return Difference("samples mixed", {"what": f"one row is {words}, {int(seen.sum())} others change: {how}"})
     return None
 
@@ -225,7 +233,9 @@ def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Differ
     if len(wrong) == len(SIZES) and scaled and min(ratios) > 0:
         power, _ = np.polyfit(np.log(SIZES), np.log(ratios), 1)
         if np.abs(np.array(ratios) * (np.array(SIZES) / len(x)) ** -power - 1).max() < 1e-6:
-            return Difference("samples mixed", {"what": f"outputs are multiplied by N^{power:.3g}, N the number of rows"})
+            return Difference(
+                "samples mixed", {"what": f"outputs are multiplied by N^{power:.3g}, N the number of rows"}
+            )
     if not wrong:
         return None
     first = next(iter(wrong.values()))
@@ -251,7 +261,10 @@ def _formats(subject: Subject, model: Any, x: FloatArray) -> Difference | None:
         return None
     for name in [f for f in ("float32", "float16") if f != subject.dtype]:
         low = round_to(name, x + 2.0**-9 / 3)
-        y, z = subject.raw(model, low, 3), np.asarray(subject.asked("forward", subject.adapter.forward, model, low.astype(name)))
+        y, z = (
+            subject.raw(model, low, 3),
+            np.asarray(subject.asked("forward", subject.adapter.forward, model, low.astype(name))),
+        )
         z = z.astype(np.float64)
         if _same(subject, y, z).all() or z.shape != y.shape:
             continue

@@ -91,7 +91,8 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
     theirs = np.stack(
         [subject.gradients(model, x, cotangent(len(x), 3, q), {"inputs": x.shape})["inputs"] for q in range(3)], axis=1
     )
-    if "coefficients" in subject.declared.derivatives and (found := _of_coefficients(subject, one, x, model)):
+    coefficients = "coefficients" in subject.declared.derivatives and not subject.differs
+    if coefficients and (found := _of_coefficients(subject, one, x, model)):
         return found
     seen = np.isfinite(own)
     size = float(np.abs(own[seen]).max(initial=0.0))

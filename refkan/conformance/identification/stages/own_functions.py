@@ -94,7 +94,11 @@ def functions(subject: Subject) -> Stage:
         found = {name: one for name, one in found.items() if name not in FOLLOW}
     if "basis not normalised" in found:
         found.pop("constant factor", None)
-    if (others := found.get("other functions")) and set(EQUAL) & set(subject.kinds) and not set(EQUAL) & set(others.where):
+    if (
+        (others := found.get("other functions"))
+        and set(EQUAL) & set(subject.kinds)
+        and not set(EQUAL) & set(others.where)
+    ):
         what = f"on equally spaced knots functions are right, on others: {others.evidence['what']}"
         found["other functions"] = replace(others, name="wrong denominators", evidence={"what": what})
     told = sorted(found.values(), key=lambda one: (one.name != "degree fixed", one.sure != "exact"))
@@ -103,7 +107,9 @@ def functions(subject: Subject) -> Stage:
 
 def _is_vague(one: Difference) -> bool:
     """Whether no question identified functions: some may have a name in another degree, or on other knots."""
-    return one.name == "other functions" or one.sure == "likely" or (one.name, one.sure) == ("inputs mapped", "measured")
+    return (
+        one.name == "other functions" or one.sure == "likely" or (one.name, one.sure) == ("inputs mapped", "measured")
+    )
 
 
 def _elsewhere(subject: Subject) -> list[Difference]:
@@ -179,7 +185,9 @@ def sampled(subject: Subject, degree: int, kind: str, intervals: int = 6, scale:
     units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
     expected, room = subject.truth(units, x[:, None])
     room = room * max(1.0, subject.noise / subject.eps) + 16 * subject.eps * subject.offset
-    room = np.maximum(room, max(subject.eps / 2, subject.noise))  # functions that are zero there, beside others that are not
+    room = np.maximum(
+        room, max(subject.eps / 2, subject.noise)
+    )  # functions that are zero there, beside others that are not
     return Sampled(spec, x, where, theirs, expected, room)
 
 
@@ -199,8 +207,9 @@ def identified(subject: Subject, asked: Sampled) -> list[Difference]:
         _rearranged,
         _rearranged_locally,
         points_in_use,
+        _degree,
         weights_in_use,
-        _degree_and_knots,
+        _knots,
         recursion_in_use,
         _mapped_values,
         _loosely,
@@ -297,18 +306,22 @@ def _mapped_values(subject: Subject, inside: Sampled) -> list[Difference]:
     return [Difference("values mapped", {"map": words})]
 
 
-def _degree_and_knots(subject: Subject, inside: Sampled) -> list[Difference]:
-    """B-splines of another degree, or on other knots."""
-    spec = inside.spec
-    if subject.eps > 2.0**-30 or spec.kind == "clamped":
+def _degree(subject: Subject, inside: Sampled) -> list[Difference]:
+    """B-splines of another degree."""
+    degree = None if subject.eps > 2.0**-30 or inside.spec.kind == "repeated" else pieces_degree(inside)
+    if degree is None or degree == inside.spec.degree:
         return []
-    degree = pieces_degree(inside)
-    if degree is not None and degree != spec.degree:
-        return [Difference("degree fixed", {"used": degree, "asked": spec.degree})]
-    if spec.degree == 0:
+    return [Difference("degree fixed", {"used": degree, "asked": inside.spec.degree})]
+
+
+def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
+    """B-splines on other knots."""
+    spec = inside.spec
+    if subject.eps > 2.0**-30 or spec.kind == "clamped" or spec.degree == 0:
         return []
     off = float(np.abs(inside.theirs - inside.right).max())
     used = knots_of(inside.x, inside.theirs, spec, spec.order, max(min(2.0**-40, off / 64), 2.0**-49))
     if used is None or np.array_equal(used[1:-1], spec.knots[0][1:-1]):
         return []
-    return [compared(used, spec)]
+    told = compared(used, spec)
+    return [told] if told else []

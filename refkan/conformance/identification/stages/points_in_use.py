@@ -193,5 +193,5 @@ def _affine(spec: LayerSpec, k: float, c: float) -> Difference:
     steps = c * n / (b - a)
     if spec.kind.startswith("uniform") and abs(k - 1.0) < 1e-9 and abs(steps - round(steps)) < 1e-6:
         # On equally spaced knots b_i(x - h) = b_(i+1)(x): no question tells the points from the places of coefficients.
-        return Difference("shifted index", {"what": "functions", "step": round(steps)})
+        return Difference("shifted index", {"what": "functions", "step": round(steps), "how": ""})
     return Difference("inputs mapped", {"map": f"{k:g} x + {c:g}"})

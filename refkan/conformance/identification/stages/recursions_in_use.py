@@ -165,9 +165,13 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     if bad.size < np.unique(m).size:
         near = inside.at(np.isin(m, bad))
         degree = pieces_degree(near)
-        words += f"; they are others in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {np.unique(m).size} alone"
+        words += (
+            f"; they are others in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {np.unique(m).size} alone"
+        )
         words += "" if degree is None else f", of degree {degree}"
-    return [Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")]
+    return [
+        Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")
+    ]
 
 
 def _table_step(subject: Subject, inside: Sampled, off: float) -> float:

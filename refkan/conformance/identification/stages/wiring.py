@@ -115,7 +115,9 @@ def _point_of_rows(subject: Subject) -> Difference | None:
         told = "; ".join(f"input {p} at " + " ".join(f"{v:+.4g} x_{j}" for j, v in enumerate(k[:3, p]) if abs(v) > 1e-9)
                          + f" {k[3, p]:+.4g}" * bool(abs(k[3, p]) > 1e-9) for p in range(3))  # fmt: skip
         return Difference("inputs act together", {"what": f"functions are taken at sums of inputs: {told}"})
-    return Difference("inputs act together", {"what": "functions of an input are taken at points that depend on others"})
+    return Difference(
+        "inputs act together", {"what": "functions of an input are taken at points that depend on others"}
+    )
 
 
 def _against_truth(
