@@ -52,7 +52,6 @@ def greville(t: FloatArray, degree: int) -> FloatArray:
 
 def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, tolerance: float) -> FloatArray | None:
     """Knots on which the functions (N, dim) are B-splines of an order; None if least squares finds none."""
-
     for start in _starts(spec, order):
 
         def apart(inner: FloatArray, first: float = start[0], last: float = start[-1]) -> FloatArray:

@@ -66,7 +66,7 @@ class Nonlinear:
 
     def constant(self, c: float) -> FloatArray:
         """Results with constant coefficients c, of the inputs that have any."""
-        return self.f(np.where(self.a.any(axis=(0, 2))[:, None], np.full(self.a.shape, c), 0.0))
+        return self.f(np.where(np.asarray(self.a.any(axis=(0, 2)))[:, None], np.full(self.a.shape, c), 0.0))
 
     def behind(self, of: str = "outputs pass through it") -> Difference | None:
         """An outer map, by sizes at which it is its tangent: small ones, or large ones."""

@@ -17,7 +17,7 @@ SENTENCES = {
     "batch refused": "{samples} samples are refused: {reason}",
     "rows by position": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
     "mode matters": "{count} of {total} rows are others in the mode of {mode}",
-    "state kept between calls": "results depend on the batch that a model was called with before: {count} of {total} differ",
+    "state kept between calls": "{count} of {total} results depend on the batch that a model was called with before",
     "samples not widened": "results of samples in {given} are {how}",
     "strides ignored": "{count} of {total} rows change if the same samples lie {layout} in memory",
     # arithmetic

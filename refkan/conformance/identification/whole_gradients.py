@@ -25,7 +25,7 @@ def unexplained(subject: Subject, what: str, theirs: FloatArray, ours: FloatArra
     left = float(np.abs(theirs - ours).max() / np.abs(ours).max())
     evidence = {"what": what, "left": left}
     lower = any(is_exact(name, theirs) and not is_exact(name, ours) for name in ("bfloat16", "float16", "float32"))
-    if subject.eps < 2.0**-30 and (lower and left < ROUNDED or 2.0**-27 < left < 2.0**-18):
+    if subject.eps < 2.0**-30 and ((lower and left < ROUNDED) or 2.0**-27 < left < 2.0**-18):
         return rounded_gradients(what, left, theirs)
     return Difference("gradient is another", evidence, sure="measured")
 

@@ -76,8 +76,8 @@ def arithmetic(subject: Subject) -> Stage:
     kept = None if outputs else _steps(subject, f)
     if outputs or kept:
         subject.noise = max(left)
-        told = outputs or _rounded_coefficients(subject, f, a, kept or 0, allowed)
-        return Stage("arithmetic", f"linear but for rounded {'outputs' if outputs else 'coefficients'}", (told,))
+        rounded = outputs or _rounded_coefficients(subject, f, a, kept or 0, allowed)
+        return Stage("arithmetic", f"linear but for rounded {'outputs' if outputs else 'coefficients'}", (rounded,))
     if left[first] > min(LINEAR, ALIKE * min(max(one, allowed) for one in left)):
         found = nonlinear(subject, f, SCALES[first] * a, left[first])
         if left[0] <= allowed:  # at these sizes alone: the other stages ask with others

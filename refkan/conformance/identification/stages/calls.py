@@ -256,7 +256,7 @@ def _layouts(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Diff
 
 
 def _formats(subject: Subject, model: Any, x: FloatArray) -> Difference | None:
-    """Samples of a lower format, which are widened: results are those of the same numbers in the format of the layer."""
+    """Samples of a lower format, which are widened: results are those of the same numbers in the layer's format."""
     if not subject.declared.promotes or subject.dtype not in ("float64", "float32"):
         return None
     for name in [f for f in ("float32", "float16") if f != subject.dtype]:

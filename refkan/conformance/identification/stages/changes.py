@@ -95,8 +95,8 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
     if subject.degree < 1:
         raise NoAnswerError("degree 0 has no layer that is the identity")
     for rule in [r for r in ("linear", "polynomial", "natural") if r in subject.declared.outside] or ["natural"]:
-        if told := _between(subject, rule, WIDE if rule in subject.declared.outside else 1.0):
-            return "", [told]
+        if mapped := _between(subject, rule, WIDE if rule in subject.declared.outside else 1.0):
+            return "", [mapped]
     specs = _narrow(subject)
     at = subject.samples(specs[0], BLOCK, 7)
     y, composed = subject.raw(subject.build(specs), at, 3), subject.values(specs[1], subject.values(specs[0], at))

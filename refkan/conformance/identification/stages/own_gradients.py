@@ -19,22 +19,18 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
-from refkan.conformance.identification.known_maps import map_of
-from refkan.conformance.identification.slopes import derivatives, true_jacobian
+from refkan.conformance.identification.slopes import true_jacobian
 from refkan.conformance.identification.stages.asked_gradients import (
-    SAMPLES,
     asked_layer,
     calls_and_sums,
-    cotangent,
     size_of_factor,
     slope_behind,
     unit_cotangents,
 )  # fmt: skip
-from refkan.conformance.identification.stages.input_gradients import QUANTITIES, WHAT, of_inputs
-from refkan.conformance.identification.stages.parts import with_parts
+from refkan.conformance.identification.stages.input_gradients import of_inputs
+from refkan.conformance.identification.stages.parts import of_inputs_with_parts, of_parts
 from refkan.conformance.identification.stages.wiring import AXES, responses
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -127,114 +123,6 @@ def _of_other_samples(
         how = f"of {len(x)} samples {lost} do not add what is theirs, and each does in a batch of its own"
         return [Difference("contributions lost", {"what": what, "how": how})]
     return []
-
-
-def of_parts(subject: Subject) -> list[Difference]:
-    """Gradients in the parts beside splines, and in coefficients beside them, against differences of values.
-
-    Values are linear in each part alone, so that a difference for a unit is a derivative.
-    """
-    spec = with_parts(subject)
-    x, found = subject.samples(spec, SAMPLES, 5), list[Difference]()
-    model = subject.build(spec)
-    names = {"coefficients": "coefficients", **{attribute(part): part for part in spec.parts}}
-    shapes = {part: getattr(spec, name).shape for name, part in names.items()}
-    asked = [subject.gradients(model, x, dy, shapes) for dy in unit_cotangents(len(x), 3)]
-    start, dy = subject.values(spec, x), np.random.default_rng(5).integers(1, 9, (len(x), 3)) / 4.0
-    true = FloatQuantities((spec,), x)
-    for name, part in names.items():
-        theirs = np.stack([one[part] for one in asked]).reshape(len(x), 3, *shapes[part])
-        (right,) = true.coefficient_gradients(dy) if part == "coefficients" else true.part_gradients(part, dy)
-        if np.abs(np.einsum("sa,sa...->...", dy, theirs) - right).max() <= subject.tolerance(64 * np.abs(right).max()):
-            continue  # whatever the function is
-        ours = np.zeros(theirs.shape)
-        for u in np.ndindex(*shapes[part]):
-            moved = getattr(spec, name).copy()
-            moved[u] += 1
-            more: dict[str, Any] = {name: moved}
-            ours[(slice(None), slice(None), *u)] = subject.values(replace(spec, **more), x) - start
-        what = f"gradients in {part} of layers with parts"
-        room = subject.tolerance(4 * float(np.abs(ours).max()))
-        told = explain(theirs, ours, AXES[: theirs.ndim], room, what, DETACHED)
-        if told is None or any(one.name.startswith("factors by") for one in told):
-            mapped = _map_of_base(spec, x, theirs, subject.tolerance(4.0)) if part == "base" else ""
-            lacks = _without(spec, theirs, ours, subject.tolerance(4.0)) if part == "coefficients" else ""
-            evidence = {"part": lacks, "what": what}
-            told = (
-                [Difference("part ignored", evidence)]
-                if lacks
-                else [Difference("wrong derivative", {"what": what, "how": mapped})]
-                if mapped
-                else told or [unexplained(subject, what, theirs, ours)]
-            )
-        quantity = "coefficient-gradients" if part == "coefficients" else f"{part}-gradients"
-        factors = [one.evidence["factor"] for one in told if one.name == "constant factor"]
-        size = sizes_of(factors, [{"samples": len(x), "outputs": 3, "inputs": 2}]) if factors else ""
-        found += placed(told, quantities=(quantity,), size=size)
-    return found
-
-
-def _without(spec: LayerSpec, theirs: FloatArray, ours: FloatArray, room: float) -> str:
-    """The part whose factors are lacking in what is theirs, (N, Q, Q, P, dim) or (N, Q, P); "" if none."""
-    by = {"scale": spec.part("scale"), "node-scale": np.repeat(spec.part("node-scale")[:, None], spec.n_inputs, axis=1)}
-    for name, factor in {**by, "scale, and the part node-scale,": spec.gain}.items():
-        if np.abs(theirs * (factor if theirs.ndim == 3 else factor[:, :, None]) - ours).max() <= room:
-            return name
-    return ""
-
-
-def _map_of_base(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float) -> str:
-    """What map of x gradients in the base (N, Q, Q, P) are, in words, "" if none is known."""
-    mapped = map_of(x[:, 0], theirs[:, 0, 0, 0] / spec.part("node-scale")[0], room)
-    return "" if mapped is None else f"they are {mapped[0]} of x" + f", times {mapped[1]:.6g}" * (mapped[1] != 1)
-
-
-def of_inputs_with_parts(subject: Subject) -> list[Difference]:
-    """Derivatives in the inputs of layers with parts against those of their own outputs, whole and part by part."""
-    whole = with_parts(subject)
-    zero = 0 * whole.coefficients
-    for order in (1, 2)[: 1 + ("second" in subject.declared.derivatives)]:
-        if not _wrong_slopes(subject, whole, order):
-            continue
-        for words, spec in (
-            ("the base part", replace(whole, coefficients=zero)),
-            ("the splines", replace(whole, base=0 * whole.part("base"))),
-        ):
-            if told := _wrong_slopes(subject, spec, order):
-                name, how = told
-                what = f"{WHAT[order]} of {words} of layers with parts"
-                return placed([Difference(name, {"what": what, "how": how})], quantities=QUANTITIES[order])
-    return []
-
-
-def _wrong_slopes(subject: Subject, spec: LayerSpec, order: int) -> tuple[str, str] | None:
-    """What derivatives of a layer in its inputs are, None if they are those of its outputs."""
-    x, model = subject.samples(spec, SAMPLES, 5), subject.build(spec)
-    own = derivatives(subject, spec, x, order)
-    seen, units = np.isfinite(own), [cotangent(len(x), 3, q) for q in range(3)]
-    along = np.ones(x.shape)
-    theirs = np.stack([subject.gradients(model, x, dy, {"inputs": x.shape})["inputs"] if order == 1
-                       else subject.second(model, x, dy, along) for dy in units], axis=1)  # fmt: skip
-    size = float(np.abs(own[seen]).max(initial=0.0))
-    room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, 2.0 ** (8 * order) * subject.rough) * size
-    if room >= size or (np.abs(theirs - own)[seen] <= room).all():
-        return None
-    if (np.abs(theirs) <= room).all():
-        return "detached gradient", "zero"
-    weights = spec.gain if spec.coefficients.any() else spec.part("base") * spec.part("node-scale")[:, None]
-    mapped = (
-        None if spec.coefficients.any() else map_of(x[:, 0], theirs[:, 0, 0] / weights[0, 0], subject.tolerance(4.0))
-    )
-    if mapped is not None:
-        return "wrong derivative", f"they are {mapped[0]} of x, times the weight" + (
-            f", times {mapped[1]:.6g}" if mapped[1] != 1 else ""
-        )
-    if lacks := _without(spec, np.where(seen, theirs, 0), np.where(seen, own, 0), 4 * room):
-        return "wrong derivative", f"they lack the factors of the part {lacks}"
-    told = explain(np.where(seen, theirs, 0), np.where(seen, own, 0), ("sample", "output", "input"), room, "they")
-    if told and not any(one.name.startswith("factors by") or one.evidence.get("axis") == "sample" for one in told):
-        return "wrong derivative", "; ".join(map(str, told))
-    return "wrong derivative", f"they are off by {float(np.abs(theirs - own)[seen].max() / size):.1e} of the largest"
 
 
 def of_settings(subject: Subject) -> list[Difference]:

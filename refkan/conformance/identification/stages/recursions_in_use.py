@@ -8,7 +8,9 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.truths.precision import is_exact
+from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.conformance.identification.known_maps import in_words
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.stages_and_differences import Difference
@@ -142,6 +144,59 @@ def small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
     grows = error[-third:].max() > 8 * error[:third].max()
     name = "cancellation of truncated powers" if grows else "rounding errors"
     return [Difference(name, {"left": float(error.max())}, sure="measured")]
+
+
+def loosely(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Combinations of the right functions that have no simple shape: other knots outside make some, too."""
+    return rearranged(subject, inside, True)
+
+
+def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Difference]:
+    """The right functions in another order, or with factors, or combinations of them."""
+    spec, room = inside.spec, float(inside.room.max()) * 4
+    told = explain(inside.theirs, inside.right, ("point", "coefficient"), room, "basis functions")
+    if not told or told[0].name == "gradient clipped":
+        return []
+    if (told[0].evidence.get("loose") and not last) or any(one.evidence.get("axis") == "point" for one in told):
+        return []
+    first, t, r = told[0], spec.knots[0], spec.order
+    if first.name == "factors by coefficient" and len(first.evidence["factors"]) == spec.dim:
+        by = np.array(first.evidence["factors"]) * (t[r:] - t[:-r])
+        if np.ptp(by) <= 1e-9 * np.abs(by).max():
+            top = "r" if abs(by[0] / r - 1) < 1e-9 else f"{by[0]:.6g}"
+            return [Difference("basis not normalised", {"by": f"{top} / (t[i+r] - t[i])"})]
+    if first.name == "constant factor" and abs(first.evidence["factor"] - 1) < 2.0**-12:
+        what = f"functions are divided by 1 + {1 / first.evidence['factor'] - 1:.3g}"
+        return [Difference("shifted denominators", {"what": what})]
+    return told
+
+
+def rearranged_locally(subject: Subject, inside: Sampled) -> list[Difference]:
+    """The r functions that are not zero in an interval in another order, or with factors, the same in all intervals."""
+    spec, r = inside.spec, inside.spec.order
+    if r < 2 or spec.kind == "repeated":
+        return []
+    own = intervals_of(inside.x, spec.knots[0], r)[:, None] - r + 1 + np.arange(r)
+    rest = np.ones(inside.theirs.shape, bool)
+    np.put_along_axis(rest, own, False, axis=1)
+    if (np.abs(inside.theirs) > inside.room)[rest].any():
+        return []
+    theirs, right = (np.take_along_axis(v, own, axis=1) for v in (inside.theirs, inside.right))
+    what = "in each interval the functions in force"
+    told = explain(theirs, right, ("point", "coefficient"), float(inside.room.max()) * 4, what)
+    vague = ("gradient clipped", "factors by coefficient", "coefficients left out")
+    if any(one.evidence.get("axis") == "point" or one.evidence.get("loose") or one.name in vague for one in told or []):
+        return []
+    return [] if any("all are" in one.evidence.get("how", "") for one in told or []) else told or []
+
+
+def mapped_values(subject: Subject, inside: Sampled) -> list[Difference]:
+    """A map of the values of right functions."""
+    room = float(inside.room.max()) * 16
+    words = in_words(inside.right.ravel(), inside.theirs.ravel(), room)
+    if words.startswith(("an unknown", "identity", "zero")):
+        return []
+    return [Difference("values mapped", {"map": words})]
 
 
 def described(subject: Subject, inside: Sampled) -> list[Difference]:

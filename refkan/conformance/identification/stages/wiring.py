@@ -94,11 +94,9 @@ def _point_of_rows(subject: Subject) -> Difference | None:
     x, ones = subject.samples(spec, BLOCK, 2), np.arange(3)[:, None]
     if not spec.degree:
         return None
-    at = []
-    for p in range(3):
-        line = greville(spec.knots[p], spec.degree)
-        at.append(subject.values(replace(spec, coefficients=np.where(ones == p, line, 0.0)[None]), x)[:, 0])
-    at, inside = np.stack(at, axis=1), np.ones(len(x), bool)
+    lines = [np.where(ones == p, greville(t, spec.degree), 0.0)[None] for p, t in enumerate(spec.knots)]
+    at = np.stack([subject.values(replace(spec, coefficients=line), x)[:, 0] for line in lines], axis=1)
+    inside = np.ones(len(x), bool)
     for p, (low, high) in enumerate(spec.domains):
         inside &= (at[:, p] > low + 1e-3) & (at[:, p] < high - 1e-3)
     alone = np.stack([np.polynomial.polynomial.polyval(x[:, p], np.polynomial.polynomial.polyfit(x[:, p], at[:, p], 5))
