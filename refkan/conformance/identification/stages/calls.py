@@ -1,6 +1,6 @@
 r"""Stage 0: whether row s of the output depends on row s of the input alone.
 
-y_s = f(x_s) for every batch, whatever its size, order, format and memory layout, and whatever was asked before. Rows
+y_s = f(x_s) for every batch, whatever its size, order and memory layout, and whatever was asked before. Rows
 that stay while others change to the ends of the domain, to points far beyond and to NaN must stay as they are: else
 y = k f + c with k and c of the batch, or f is taken at points that depend on it. The row that is taken for right is the
 one in a batch of 256 rows that repeats 64 samples four times. Equal means up to the rounding that sums of coefficients
@@ -16,7 +16,6 @@ import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import is_exact, round_to
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -54,7 +53,6 @@ def calls(subject: Subject) -> Stage:
         or _mixed(subject, model, x, y, other)
         or _sizes(subject, model, x, y)
         or _layouts(subject, model, x, y)
-        or _formats(subject, model, x)
         or _modes(subject, spec, x, y)
     )
     if told:
@@ -62,7 +60,7 @@ def calls(subject: Subject) -> Stage:
     return Stage("calls", f"each row by itself, the same in batches of 1 to {SIZES[-1]} and in repeated calls")
 
 
-def _same(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
+def same_rows(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
     """Rows that agree but for the rounding of sums in another order, which may cancel."""
     size = float(np.nanmax(np.abs(y))) if np.isfinite(y).any() else 1.0
     close = np.abs(y - z) <= max(np.sqrt(subject.eps), ROOM * subject.grain) * size
@@ -127,26 +125,26 @@ def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray, other: Fl
     moved, changed = x.copy(), other.copy()
     moved[5], changed[-KEPT:] = x[6], x[-KEPT:]
     single, most = subject.raw(model, moved, 3), subject.raw(model, changed, 3)
-    seen = ~_same(subject, y, single)
+    seen = ~same_rows(subject, y, single)
     seen[5] = False
-    depends = seen.any() or not _same(subject, y[-KEPT:], most[-KEPT:]).all()
-    turned = ~_same(subject, y, subject.raw(model, x[::-1].copy(), 3)[::-1])
-    copies = ~_same(subject, y[:BLOCK], y[BLOCK : 2 * BLOCK])
+    depends = seen.any() or not same_rows(subject, y[-KEPT:], most[-KEPT:]).all()
+    turned = ~same_rows(subject, y, subject.raw(model, x[::-1].copy(), 3)[::-1])
+    copies = ~same_rows(subject, y[:BLOCK], y[BLOCK : 2 * BLOCK])
     if not (depends or turned.any() or copies.any()):
         return _by_strange_rows(subject, model, x, y)
     alone = np.stack([subject.raw(model, np.repeat(x[s : s + 1], len(x), axis=0), 3)[2 * BLOCK] for s in range(BLOCK)])
     alone = np.resize(alone, y.shape)
-    if _same(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all():
-        return Difference("samples reordered", {"count": int((~_same(subject, y, alone)).sum()), "total": len(x)})
+    if same_rows(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all():
+        return Difference("samples reordered", {"count": int((~same_rows(subject, y, alone)).sum()), "total": len(x)})
     if depends:
         on = f"one row changed, {int(seen.sum())} others change with it" if seen.any() else (
             "rows change with the smallest and largest inputs of a batch")  # fmt: skip
-        if _same(subject, y[-KEPT:], most[-KEPT:]).all():
+        if same_rows(subject, y[-KEPT:], most[-KEPT:]).all():
             how = "rows " + numbers(np.flatnonzero(seen).tolist()) + ", which are zero" * (not single[seen].any())
         else:
             how = _by_batch(subject, y, most)
         return Difference("samples mixed", {"what": f"{on}: {how}"})
-    rows = np.flatnonzero(~_same(subject, y, alone))
+    rows = np.flatnonzero(~same_rows(subject, y, alone))
     return _block(len(x), rows, y, alone) if rows.size else None
 
 
@@ -163,7 +161,7 @@ def _by_strange_rows(subject: Subject, model: Any, x: FloatArray, y: FloatArray)
             z = subject.raw(model, moved, 3)
         except NoAnswerError:  # what a layer does with such rows is its own matter
             continue
-        seen = ~_same(subject, y, z)
+        seen = ~same_rows(subject, y, z)
         seen[5] = False
         if seen.any():
             how = (
@@ -219,12 +217,12 @@ def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Differ
         except NoAnswerError as error:
             return Difference("batch refused", {"samples": n, "reason": str(error)})
         right = np.resize(y[:PERIOD], (n, 3))
-        rows = np.flatnonzero(~_same(subject, right, z))
+        rows = np.flatnonzero(~same_rows(subject, right, z))
         ratios.append(float((z * right).sum() / (right * right).sum()))
-        scaled = scaled and bool(_same(subject, ratios[-1] * right, z).all())
+        scaled = scaled and bool(same_rows(subject, ratios[-1] * right, z).all())
         if rows.size:
             wrong[n] = _block(n, rows, z, right)
-    again = np.flatnonzero(~_same(subject, y, subject.raw(model, x, 3)))
+    again = np.flatnonzero(~same_rows(subject, y, subject.raw(model, x, 3)))
     if again.size:
         what = f"after {len(SIZES)} other batches {again.size} of {len(x)} rows of the first are others"
         return Difference("stale cache", {"what": what})
@@ -249,32 +247,9 @@ def _layouts(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Diff
     wide[::2, :2] = x
     for words, view in (("strided", wide[::2, :2]), ("transposed", np.array(x.T, order="C").T)):
         z = subject.asked("forward", subject.adapter.forward, model, view)
-        rows = np.flatnonzero(~_same(subject, y, np.asarray(z, np.float64)))
+        rows = np.flatnonzero(~same_rows(subject, y, np.asarray(z, np.float64)))
         if rows.size:
             return Difference("strides ignored", {"layout": words, "count": int(rows.size), "total": len(x)})
-    return None
-
-
-def _formats(subject: Subject, model: Any, x: FloatArray) -> Difference | None:
-    """Samples of a lower format, which are widened: results are those of the same numbers in the layer's format."""
-    if not subject.declared.promotes or subject.dtype not in ("float64", "float32"):
-        return None
-    for name in [f for f in ("float32", "float16") if f != subject.dtype]:
-        low = round_to(name, x + 2.0**-9 / 3)
-        y, z = (
-            subject.raw(model, low, 3),
-            np.asarray(subject.asked("forward", subject.adapter.forward, model, low.astype(name))),
-        )
-        z = z.astype(np.float64)
-        if _same(subject, y, z).all() or z.shape != y.shape:
-            continue
-        how = "others than those of the same numbers widened"
-        if is_exact(name, z) and np.abs(y - z).max() <= 2.0**-6 * np.abs(y).max():
-            how = f"computed in {name}"
-        for lower in ("float16", "bfloat16"):
-            if _same(subject, subject.raw(model, round_to(lower, low), 3), z).all():
-                how = f"those of samples rounded to {lower}"
-        return Difference("samples not widened", {"given": name, "how": how})
     return None
 
 
@@ -282,7 +257,7 @@ def _modes(subject: Subject, spec: LayerSpec, x: FloatArray, y: FloatArray) -> D
     """The same in training and in evaluation."""
     for words, training in (("training", True), ("evaluation", False)):
         model = subject.asked("in_mode", subject.adapter.in_mode, subject.build(spec), training)
-        rows = np.flatnonzero(~_same(subject, y, subject.raw(model, x, 3)))
+        rows = np.flatnonzero(~same_rows(subject, y, subject.raw(model, x, 3)))
         if rows.size:
             return Difference("mode matters", {"count": int(rows.size), "total": len(x), "mode": words})
     return None

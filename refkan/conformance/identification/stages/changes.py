@@ -19,13 +19,14 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import DTYPES, is_exact
+from refkan.conformance.cases.truths.precision import DTYPES, is_exact, round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.known_maps import in_words
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.slopes import true_rows
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic
+from refkan.conformance.identification.stages.calls import same_rows
 from refkan.conformance.identification.stages.own_functions import identified, sampled
 from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
@@ -49,6 +50,8 @@ def changes(subject: Subject) -> Stage:
         return Stage("changes", unknown=f"not asked where layers differ ({subject.differs})")
     if subject.right and (refused := _refused_when_empty(subject)):
         return Stage("changes", "", (Difference("empty batch", {"reason": refused}),))
+    if lost := _not_widened(subject):
+        return Stage("changes", "", (lost,))
     asks: list[Any] = [formats] * (len(declared.dtypes) > 1) + [network] * declared.network
     asks += [refined] * ("nested" in declared.refine or "any" in declared.refine) + [updated] * declared.update
     found, told, reasons = [], [], []
@@ -70,6 +73,31 @@ def _refused_when_empty(subject: Subject) -> str:
     except NoAnswerError as error:
         return str(error)
     return ""
+
+
+def _not_widened(subject: Subject) -> Difference | None:
+    """Samples of a lower format, which are widened: results are those of the same numbers in the layer's format."""
+    if not subject.declared.promotes or subject.dtype not in ("float64", "float32"):
+        return None
+    spec = subject.spec((3, 2))
+    model, x = subject.build(spec), subject.samples(spec, BLOCK)
+    for name in [f for f in ("float32", "float16") if f != subject.dtype]:
+        low = round_to(name, x + 2.0**-9 / 3)
+        y, z = (
+            subject.raw(model, low, 3),
+            np.asarray(subject.asked("forward", subject.adapter.forward, model, low.astype(name))),
+        )
+        z = z.astype(np.float64)
+        if same_rows(subject, y, z).all() or z.shape != y.shape:
+            continue
+        how = "others than those of the same numbers widened"
+        if is_exact(name, z) and np.abs(y - z).max() <= 2.0**-6 * np.abs(y).max():
+            how = f"computed in {name}"
+        for lower in ("float16", "bfloat16"):
+            if same_rows(subject, subject.raw(model, round_to(lower, low), 3), z).all():
+                how = f"those of samples rounded to {lower}"
+        return Difference("samples not widened", {"given": name, "how": how})
+    return None
 
 
 def formats(subject: Subject) -> tuple[str, list[Difference]]:

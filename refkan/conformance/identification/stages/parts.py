@@ -31,7 +31,7 @@ from refkan.conformance.identification.stages.asked_gradients import SAMPLES, co
 from refkan.conformance.identification.stages.input_gradients import QUANTITIES, WHAT
 from refkan.conformance.identification.stages.wiring import AXES
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
-from refkan.conformance.identification.subject import BLOCK, Subject
+from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 from refkan.conformance.identification.whole_gradients import DETACHED, unexplained
 
 TOGETHER = {
@@ -221,6 +221,8 @@ def _map_of_base(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float
 
 def of_inputs_with_parts(subject: Subject) -> list[Difference]:
     """Derivatives in the inputs of layers with parts against those of their own outputs, whole and part by part."""
+    if not subject.right:
+        raise NoAnswerError("functions are others: their breakpoints, too")
     whole = with_parts(subject)
     zero = 0 * whole.coefficients
     for order in (1, 2)[: 1 + ("second" in subject.declared.derivatives)]:
@@ -262,6 +264,8 @@ def _wrong_slopes(subject: Subject, spec: LayerSpec, order: int) -> tuple[str, s
     if lacks := _without(spec, np.where(seen, theirs, 0), np.where(seen, own, 0), 4 * room):
         return "wrong derivative", f"they lack the factors of the part {lacks}"
     told = explain(np.where(seen, theirs, 0), np.where(seen, own, 0), ("sample", "output", "input"), room, "they")
-    if told and not any(one.name.startswith("factors by") or one.evidence.get("axis") == "sample" for one in told):
+    vague = any(one.name.startswith("factors by") or one.evidence.get("axis") == "sample" or one.evidence.get("loose")
+                for one in told or [])  # fmt: skip
+    if told and not vague:
         return "wrong derivative", "; ".join(map(str, told))
     return "wrong derivative", f"they are off by {float(np.abs(theirs - own)[seen].max() / size):.1e} of the largest"
