@@ -80,7 +80,8 @@ class Recorder(Questioned):
         """Ask, and note each quantity that comes back."""
         found = getattr(self.adapter, method)(model[1], *arrays)
         for name, quantity in QUANTITIES.items():
-            if quantity.method == method and (not quantity.entry or quantity.entry in found):
+            known = np.isfinite(arrays[0]).all()  # what is said of others files cannot be asked for
+            if known and quantity.method == method and (not quantity.entry or quantity.entry in found):
                 case = probe(model[0], name, *arrays)
                 self.probes.setdefault(case.key, case)
         return found
