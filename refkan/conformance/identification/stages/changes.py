@@ -49,10 +49,8 @@ def changes(subject: Subject) -> Stage:
     declared = subject.declared
     if subject.differs:
         return Stage("changes", unknown=f"not asked where layers differ ({subject.differs})")
-    if subject.right and (refused := _refused_when_empty(subject)):
-        return Stage("changes", "", (Difference("empty batch", {"reason": refused}),))
-    if lost := _not_widened(subject):
-        return Stage("changes", "", (lost,))
+    if refused := _refused_when_empty(subject) or _not_widened(subject):
+        return Stage("changes", "", (refused,))
     asks: list[Any] = [formats] * (len(declared.dtypes) > 1) + [network] * declared.network
     asks += [refined] * ("nested" in declared.refine or "any" in declared.refine) + [updated] * declared.update
     found, told, reasons = [], [], []
@@ -67,13 +65,14 @@ def changes(subject: Subject) -> Stage:
     return Stage("changes", "; ".join(told) or ("" if reasons else "none declared"), tuple(found), "; ".join(reasons))
 
 
-def _refused_when_empty(subject: Subject) -> str:
-    """Why a batch of no samples is refused, "" if it is not."""
+def _refused_when_empty(subject: Subject) -> Difference | None:
+    """Why a batch of no samples is refused, if it is."""
     try:
-        subject.raw(subject.build(subject.spec((3, 2))), np.zeros((0, 2)), 3)
+        if subject.right:
+            subject.raw(subject.build(subject.spec((3, 2))), np.zeros((0, 2)), 3)
     except NoAnswerError as error:
-        return str(error)
-    return ""
+        return Difference("empty batch", {"reason": str(error)})
+    return None
 
 
 def _not_widened(subject: Subject) -> Difference | None:
