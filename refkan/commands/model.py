@@ -59,16 +59,15 @@ def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     judge = _add(
         parts, "judge", run_judge, "what is wrong with a trained model, and with values computed by it", JUDGED
     )
-    edges = _add(parts, "edges", run_edges, "write the function of each edge for SciPy, and its values", WRITTEN, 101)
+    edges = _add(parts, "edges", run_edges, "write the function of each edge for SciPy, and its values", WRITTEN)
+    edges.set_defaults(samples=101)
     edges.add_argument("--output", type=path, required=True, metavar="OUT.json", help="OUT.csv is written beside it")
     judge.add_argument(
         "--outputs", type=path, metavar="VALUES.npz", help="x (N, P) and y (N, Q): values of the library to compare"
     )
 
 
-def _add(
-    parts: Any, name: str, run: Any, purpose: str, more: str = "", equally_spaced: int = 0
-) -> argparse.ArgumentParser:
+def _add(parts: Any, name: str, run: Any, purpose: str, more: str = "") -> argparse.ArgumentParser:
     p = add_command(
         parts, name, partial(_checked, run), "--samples", help=purpose,
         description=f"{purpose[0].upper()}{purpose[1:]}. FILE is {FILE}.{more}",
@@ -76,13 +75,10 @@ def _add(
         "130 if interrupted.",
     )  # fmt: skip
     p.add_argument("file", type=path, metavar="FILE")
-    p.set_defaults(seed=0)
-    where = "in the domain of each edge" if equally_spaced else "uniform in the domain"
+    p.add_argument("--samples", type=int, default=1000, metavar="N", help="in the domain; default: %(default)s")
     p.add_argument(
-        "--samples", type=int, default=equally_spaced or 1000, metavar="N", help=f"{where}; default: %(default)s"
+        "--seed", type=int, default=0, metavar="SEED", help="of samples that are drawn; default: %(default)s"
     )
-    if not equally_spaced:
-        p.add_argument("--seed", type=int, metavar="SEED", help="of the samples; default: %(default)s")
     return p
 
 
@@ -187,18 +183,13 @@ def run_edges(chosen: argparse.Namespace) -> int:
             say(f"refkan model edges: layer {k} has no splines and is left out")
             continue
         part, (low, high) = theta[net.slices[k]], layer.domains.T
-        x = np.linspace(low, high, chosen.samples)
+        x, order = np.linspace(low, high, chosen.samples), layer.spaces_at(part)[0].order
         values = edge_values(layer, part, x)
         w_b = layer.unpack(part).get("w_b", np.zeros(values.shape[1:]))
         for q, p in np.ndindex(layer.n_outputs, layer.n_inputs):
             f = net.edge_function(theta, k, q, p)
             pieces = {"breakpoints": f.x} if hasattr(f, "x") else {"knots": f.t}
-            pieces |= {
-                "coefficients": f.c,
-                "order": layer.spaces_at(part)[p].order,
-                "extrapolate": f.extrapolate,
-                "w_b": w_b[q, p],
-            }
+            pieces |= {"coefficients": f.c, "order": order, "extrapolate": f.extrapolate, "w_b": w_b[q, p]}
             edges.append({"layer": k, "output": q, "input": p} | pieces)
             rows = zip(x[:, p].tolist(), values[:, q, p].tolist(), strict=True)
             table.writerows((k, q, p, *map(repr, row)) for row in rows)

@@ -9,17 +9,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base import (
-    Checked,
-    FloatArray,
-    Natural,
-    Positive,
-    RandomSource,
-    Share,
-    as_generator,
-    check_annotated,
-    check_choice,
-)
+from refkan.base import Checked, FloatArray, Natural, Positive, RandomSource, Share, check_annotated
+from refkan.base.arguments import as_generator, check_choice
 from refkan.networks import Network
 from refkan.networks.layers import KnotLayer, require_knots
 from refkan.splines.knots import FLOOR

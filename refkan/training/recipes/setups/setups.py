@@ -8,19 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import (
-    Checked,
-    FloatArray,
-    Natural,
-    RandomSource,
-    ShortRepr,
-    as_generator,
-    check_annotated,
-    check_choice,
-    check_count,
-    check_positive,
-    lazy,
-)
+from refkan.base import Checked, FloatArray, Natural, RandomSource, ShortRepr, check_annotated, lazy
+from refkan.base.arguments import as_generator, check_choice, check_count, check_positive
 from refkan.networks import Network, kan, mlp
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.training.losses import Collocation, LeastSquares, Term
