@@ -178,7 +178,7 @@ def vcycle(
     callback : callable, optional
         ``callback(level, result)`` after every correction, with the `Result` in coarse coefficients.
     **options
-        Of "levenberg-marquardt": scaling, solver, max_rejections, tolerances.
+        Of "levenberg-marquardt": solver, max_rejections, tolerances.
 
     Raises
     ------

@@ -93,7 +93,7 @@ def minimize(
         lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change. self-scaled-broyden: update,
         max_line_search, tolerance_gradient, tolerance_change. gauss-newton: truncation, solver, max_line_search,
         tolerance_gradient, tolerance_change. natural-gradient: damping, solver, halvings, tolerance_gradient,
-        tolerance_change. levenberg-marquardt: damping, scaling, solver,
+        tolerance_change. levenberg-marquardt: damping, solver,
         max_rejections, tolerance_gradient, tolerance_change; variable-projection: those, ridge, ridge_about and
         roughness.
 

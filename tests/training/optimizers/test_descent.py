@@ -247,7 +247,6 @@ def test_what_is_no_loss_is_named(given):
 
 test_bad_arguments_of_second_order_methods = refusals(
     ({"damping": 0.0}, "damping must be finite and positive; got 0.0"),
-    ({"scaling": "more"}, "scaling must be one of 'identity', 'diagonal'; got 'more'"),
     ({"solver": "lu"}, "solver must be one of 'auto', 'qr', 'cholesky', 'dual'; got 'lu'"),
     ({"max_rejections": 0}, "max_rejections must be at least 1; got 0"),
     ({"tolerance_gradient": -1.0}, "tolerance_gradient must be finite and not negative"),

@@ -167,7 +167,6 @@ def test_problems_that_are_not_separable_are_refused():
         ({"roughness": -1.0}, "roughness must be finite and not negative; got -1.0"),
         ({"ridge_about": "mean"}, "ridge_about must be one of 'zero', 'start'; got 'mean'"),
         ({"solver": "dual"}, "solver must be one of 'auto', 'qr', 'cholesky'; got 'dual'"),
-        ({"scaling": "none"}, "scaling must be one of"),
         ({"ridge": 1e-25}, "ridge must exceed the rounding of the matrix of these values; got ridge=1e-25"),
         ({"damping": -1.0}, "damping must be finite and positive"),
     ],

@@ -180,12 +180,12 @@ def test_the_reduced_system_is_the_projected_jacobian(solver, n_outputs, geometr
     for work, kind in ((np.inf, OrthogonalSystem), (0, NormalSystem)):  # by itself: of little work by triangles
         monkeypatch.setattr(damped_systems, "QR_WORK", work)
         assert isinstance(variable_projection._reduced_system(layer, iterate, T, "auto"), kind)
-    scale, damping = np.ones(b.size), 1e-2 * np.max(np.sum(reduced**2, axis=0))
+    damping = 1e-2 * np.max(np.sum(reduced**2, axis=0))
     # Relative to the largest entry: a ridge of 1e-5 costs five digits in the Schur complement.
     np.testing.assert_allclose(system.diagonal, np.sum(reduced**2, axis=0), rtol=0, atol=1e-9 * np.max(B * B))
     np.testing.assert_allclose(system.gradient, B.T @ residual, rtol=0, atol=1e-9 * np.abs(B.T @ residual).max())
     expected = -np.linalg.solve(reduced.T @ reduced + damping * np.eye(b.size), B.T @ residual)
-    np.testing.assert_allclose(system.step(damping, scale), expected, rtol=0, atol=1e-7 * np.abs(expected).max())
+    np.testing.assert_allclose(system.step(damping), expected, rtol=0, atol=1e-7 * np.abs(expected).max())
     # Sabotage: without the projection the step is another.
-    unprojected = OrthogonalSystem(residual, B).step(damping, scale)
+    unprojected = OrthogonalSystem(residual, B).step(damping)
     assert np.abs(unprojected - expected).max() > 1e-2 * np.abs(expected).max()

@@ -176,7 +176,7 @@ def natural_gradient(
 
     def direction(system: DampedSystem) -> FloatArray | None:
         largest = float(system.diagonal.max())
-        return system.step(max(damping, system.noise) * largest, np.ones_like(system.diagonal))
+        return system.step(max(damping, system.noise) * largest)
 
     def search(start: Iterate, displacement: FloatArray, slope: float) -> tuple[Iterate, float] | None:
         return _best_of_halvings(run, start, displacement, halvings)

@@ -2,7 +2,7 @@ r"""The linear systems of Gauss-Newton methods: damped steps and minimum-norm st
 
 With residuals r (m,) and Jacobian J (m, n), value = |r|^2 / 2, the steps are ::
 
-    damped        (J^T J + lambda D) d = -J^T r,       D diagonal, positive
+    damped        (J^T J + lambda I) d = -J^T r
     minimum norm  d = -J^+ r, singular values of J below `truncation` times the largest taken as 0
 
 J is singular for every network of this library (constants move between the edges into a node, to name one reason), so
@@ -50,8 +50,8 @@ class DampedSystem(ABC):
     noise: float
 
     @abstractmethod
-    def step(self, damping: float, scale: FloatArray) -> FloatArray | None:
-        """Solve ``(J^T J + damping diag(scale)) d = -J^T r``; None where it is singular to working precision."""
+    def step(self, damping: float) -> FloatArray | None:
+        """Solve ``(J^T J + damping I) d = -J^T r``; None where it is singular to working precision."""
 
     @abstractmethod
     def minimum_norm_step(self, truncation: float) -> FloatArray:
@@ -72,12 +72,12 @@ class OrthogonalSystem(DampedSystem):
         self.diagonal = np.sum(self._R * self._R, axis=0)
         self.noise = (n * EPS) ** 2
 
-    def step(self, damping: float, scale: FloatArray) -> FloatArray | None:
-        """Least squares of ``[R; sqrt(damping scale)] d = -[q; 0]``, by QR again."""
+    def step(self, damping: float) -> FloatArray | None:
+        """Least squares of ``[R; sqrt(damping) I] d = -[q; 0]``, by QR again."""
         n = self.diagonal.size
         stacked = np.zeros((2 * n, n + 1))
         stacked[:n, :n], stacked[:n, n] = self._R, self._q
-        stacked[n + np.arange(n), np.arange(n)] = np.sqrt(damping * scale)
+        stacked[n + np.arange(n), np.arange(n)] = np.sqrt(damping)
         triangle = triangle_of(stacked)
         if not np.diag(triangle)[:n].all():
             return None
@@ -89,17 +89,17 @@ class OrthogonalSystem(DampedSystem):
 
 
 class NormalSystem(DampedSystem):
-    """By Cholesky's method on J^T J + damping D: the cheapest, J^T J being all that is needed."""
+    """By Cholesky's method on J^T J + damping I: the cheapest, J^T J being all that is needed."""
 
     def __init__(self, gradient: FloatArray, H: FloatArray) -> None:
         self.gradient, self._H = gradient, H
         self.diagonal = np.diag(H).copy()
         self.noise = gradient.size * EPS
 
-    def step(self, damping: float, scale: FloatArray) -> FloatArray | None:
+    def step(self, damping: float) -> FloatArray | None:
         """Factorise and solve."""
         damped = self._H.copy()
-        damped[np.diag_indices_from(damped)] += damping * scale
+        damped[np.diag_indices_from(damped)] += damping
         try:
             factor = linalg.cho_factor(damped, lower=True, overwrite_a=True, check_finite=False)
         except linalg.LinAlgError:
@@ -116,7 +116,7 @@ class NormalSystem(DampedSystem):
 
 
 class DualSystem(DampedSystem):
-    r"""By the m x m matrix of residuals: ``d = -D^-1 J^T (J D^-1 J^T + damping I)^-1 r``. For m < n."""
+    r"""By the m x m matrix of residuals: ``d = -J^T (J J^T + damping I)^-1 r``. For m < n."""
 
     def __init__(self, r: FloatArray, J: FloatArray) -> None:
         self._r, self._J = r, J
@@ -124,16 +124,15 @@ class DualSystem(DampedSystem):
         self.diagonal = np.sum(J * J, axis=0)
         self.noise = r.size * EPS
 
-    def step(self, damping: float, scale: FloatArray) -> FloatArray | None:
+    def step(self, damping: float) -> FloatArray | None:
         """Factorise and solve."""
-        scaled = self._J / scale
-        K = scaled @ self._J.T
+        K = self._J @ self._J.T
         K[np.diag_indices_from(K)] += damping
         try:
             factor = linalg.cho_factor(K, lower=True, overwrite_a=True, check_finite=False)
         except linalg.LinAlgError:
             return None
-        return _finite(-scaled.T @ linalg.cho_solve(factor, self._r, check_finite=False))
+        return _finite(-self._J.T @ linalg.cho_solve(factor, self._r, check_finite=False))
 
     def minimum_norm_step(self, truncation: float) -> FloatArray:
         """By the singular values of J itself, which is short."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Annotated
 
 import numpy as np
 
-from refkan.base import FloatArray, Natural, NonNegative, Positive, ShortRepr, check_choice
+from refkan.base import FloatArray, Natural, NonNegative, Positive, ShortRepr
 from refkan.training.optimizers.results import History
 from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 from refkan.training.optimizers.second_order.damped_systems import (
@@ -19,11 +17,6 @@ from refkan.training.optimizers.second_order.damped_systems import (
     require_consistent,
     system_at,
 )
-
-Scaling = Annotated[str, partial(check_choice, choices=("identity", "diagonal"))]
-
-LEAST_SCALE = 1e-6
-"""Least entry of the diagonal scaling, relative to the largest: parameters without data must be damped as well."""
 
 LEAST_DAMPING, MOST_DAMPING = 1e-14, 1.0
 """Limits, relative to the largest entry of diag(J^T J), of the damping with which another run begins."""
@@ -38,7 +31,6 @@ def levenberg_marquardt(
     steps: int,
     *,
     damping: Positive = 1e-3,
-    scaling: Scaling = "identity",
     solver: Solver = "auto",
     max_rejections: Natural = 30,
     tolerance_gradient: NonNegative = 1e-12,
@@ -48,7 +40,7 @@ def levenberg_marquardt(
 
     ::
 
-        (J^T J + lambda D) d = -J^T r,    v <- v + d    if that decreases the value |r|^2 / 2
+        (J^T J + lambda I) d = -J^T r,    v <- v + d    if that decreases the value |r|^2 / 2
 
     A step is one Jacobian with as many trials of lambda as it takes; each trial is one evaluation. With the gain
     ``rho = (decrease) / (decrease of the linear model)`` Nielsen's rule sets, growth being 2 when a step begins, ::
@@ -56,18 +48,15 @@ def levenberg_marquardt(
         rho > 1e-4:  accept, lambda <- lambda max(1/3, 1 - (2 rho - 1)^3)
         else:        lambda <- lambda growth, growth <- 2 growth
 
-    A trial that is not finite, or whose matrix is singular to working precision, counts as rejected. Damping keeps the
-    null space of J out of the steps; those of D = I have no component in it at all.
+    A trial that is not finite, or whose matrix is singular to working precision, counts as rejected. Steps have
+    no component in the null space of J.
 
     Parameters
     ----------
     damping : float
-        The first lambda, relative to the largest entry of ``D^-1 diag(J^T J)``.
-    scaling : {"identity", "diagonal"}
-        D: the identity (Levenberg), or diag(J^T J) at the current point (Marquardt), entries at least 1e-6 of the
-        largest.
+        The first lambda, relative to the largest entry of ``diag(J^T J)``.
     solver : {"auto", "qr", "cholesky", "dual"}
-        From J by QR, from J^T J by Cholesky, or from J D^-1 J^T. "auto" is dual for fewer residuals than parameters,
+        From J by QR, from J^T J by Cholesky, or from J J^T. "auto" is dual for fewer residuals than parameters,
         QR for small problems (``m n^2 <= 2e7``), Cholesky for others.
     max_rejections : int
         Rejected trials in one step after which the run ends.
@@ -88,7 +77,7 @@ def levenberg_marquardt(
         objective=lambda iterate: iterate.value,
     )
     start = run.start(theta)
-    return descend(run, start, steps, model, damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
+    return descend(run, start, steps, model, damping, max_rejections, tolerance_gradient, tolerance_change)
 
 
 @dataclass(frozen=True)
@@ -119,7 +108,6 @@ def descend(
     steps: int,
     model: LinearModel,
     first_damping: float,
-    scaling: str,
     max_rejections: int,
     tolerance_gradient: float,
     tolerance_change: float,
@@ -130,18 +118,15 @@ def descend(
         system, value = model.system(iterate), model.objective(iterate)
         if step == 1:
             require_consistent(system, gradient, value)
-        scale = np.ones_like(system.diagonal)
-        if scaling == "diagonal":
-            scale = np.maximum(system.diagonal, LEAST_SCALE * system.diagonal.max())
-        largest = float((system.diagonal / scale).max())
+        largest = float(system.diagonal.max())
         damping = first_damping * largest
         if step > 1:
             damping = max(float(run.carried["damping"]), system.noise * largest)
         growth = 2.0
         for rejections in range(max_rejections + 1):
-            d = system.step(damping, scale)
+            d = system.step(damping)
             if d is not None:
-                predicted = 0.5 * float(d @ (damping * scale * d - gradient))
+                predicted = 0.5 * float(d @ (damping * d - gradient))
                 if abs(predicted) <= EPS * value:
                     return _exhausted(predicted, rejections)
                 # The model never increases: what predicts an increase solved a matrix of nothing but rounding.

@@ -20,7 +20,7 @@ from refkan.training.optimizers.second_order.damped_systems import (
     require_room,
     triangle_of,
 )
-from refkan.training.optimizers.second_order.levenberg_marquardt import LinearModel, Scaling, descend
+from refkan.training.optimizers.second_order.levenberg_marquardt import LinearModel, descend
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 
 Solver = Annotated[str, partial(check_choice, choices=("auto", "qr", "cholesky"))]
@@ -36,7 +36,6 @@ def variable_projection(
     ridge_about: Centre = "zero",
     roughness: NonNegative = 0.0,
     damping: Positive = 1e-3,
-    scaling: Scaling = "identity",
     solver: Solver = "auto",
     max_rejections: Natural = 30,
     tolerance_gradient: NonNegative = 1e-12,
@@ -49,7 +48,7 @@ def variable_projection(
 
         psi(b) = min over c of value(b, c) + ridge/2 |c - c_0|^2 + roughness/2 |D c|^2
         grad psi = B^T r~    at the best c
-        (B^T P B + lambda D) d = -grad psi,    P = I - Phi Phi^+,    b <- b + d
+        (B^T P B + lambda I) d = -grad psi,    P = I - Phi Phi^+,    b <- b + d
 
     The gradient is exact, since r~ is orthogonal to Phi there; P B is Kaufman's approximation of the Jacobian of the
     reduced residuals, which leaves out a term that vanishes with the residuals. A step is one Jacobian, as for
@@ -74,7 +73,7 @@ def variable_projection(
         Relative to the same entry. D c are the jumps of the highest derivative of the splines of the last layer, as
         coefficients in the scaled ReLU basis: for uniform knots the r-th differences of c, divided by (r-1)!. Where a
         ridge draws coefficients without data to fixed values, this one continues the polynomials beside them.
-    damping, scaling, max_rejections, tolerance_gradient, tolerance_change
+    damping, max_rejections, tolerance_gradient, tolerance_change
         As for "levenberg-marquardt", for b and psi.
     solver : {"auto", "qr", "cholesky"}
         P B by one QR of [Phi, B], or B^T P B as a Schur complement in J^T J. "auto" is QR for small problems.
@@ -130,7 +129,7 @@ def variable_projection(
         move=move,
         objective=lambda iterate: iterate.value + layer.penalty(iterate.theta),
     )
-    return descend(run, projected, steps, model, damping, scaling, max_rejections, tolerance_gradient, tolerance_change)
+    return descend(run, projected, steps, model, damping, max_rejections, tolerance_gradient, tolerance_change)
 
 
 def _reduced_system(layer: LinearLayer, iterate: Iterate, T: FloatArray | None, solver: str) -> DampedSystem:
