@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("flint")
 
 import refkan as rk
+from refkan.base.annotations import written
 from tests.package.valid_calls import CALLS, NET, OBJECTS, THETA, VALUES
 from tests.package.wrong_values import WRONG, kind_of, spoilt_arrays
 from tests.shared.public_names import public_callables
@@ -157,7 +158,7 @@ def bad_calls(key):
     own, arguments, parameters = valid_arguments(key, FUNCTIONS[key])
     for parameter in parameters:
         value = arguments.get(parameter.name, parameter.default)
-        annotation = str(parameter.annotation)
+        annotation = written(parameter.annotation)
         kind = kind_of(value, annotation)
         changed = spoilt_arrays(value) if kind == "array" and value is not None else ()
         for label, wrong in [*WRONG[kind].items(), *changed]:

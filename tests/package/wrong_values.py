@@ -64,11 +64,12 @@ def kind_of(value, annotation):
     if value is None:
         known = (("bool", "flag"), ("int", "count"), ("float", "number"), ("str", "name"), ("Callable", "function"),
                  ("RandomSource", "generator"), ("Callback", "function"), ("npt.ArrayLike", "array"),
+                 ("ndarray", "array"), ("Buffer", "array"), ("_SupportsArray", "array"),
                  ("FloatArray", "array"), ("Natural", "count"), ("Positive", "number"), ("NonNegative", "number"),
                  ("Share", "number"), ("BelowOne", "number"),
                  ("Array", "array"), ("Mapping", "mapping"), ("Sequence", "sequence"), ("Iterable", "sequence"),
                  ("tuple", "sequence"))  # fmt: skip
-        plain = annotation.replace(" | None", "").strip("'")
+        plain = annotation.replace(" | None", "").strip("'").removeprefix("Union[").removeprefix("Optional[")
         return next((kind for text, kind in known if plain.startswith(text)), "object")
     if isinstance(value, bool | np.bool_):
         return "flag"
