@@ -93,16 +93,17 @@ def _refuse(name: str, value: Any, hint: Any) -> None:
 
 
 def written(hint: Any) -> str:
-    """Write an annotation as in a source that imports all its names: without modules, and without checks.
+    """Write an annotation as in a source that imports all its names: without modules and checks, arrays as such.
 
     Examples
     --------
-    >>> from collections.abc import Sequence
-    >>> written(Sequence[Positive] | None)
-    'Sequence[float] | None'
+    >>> from collections.abc import Callable, Sequence
+    >>> written(Sequence[Positive] | None), written(Callable[[np.ndarray[Any, np.dtype[np.float64]]], str])
+    ('Sequence[float] | None', 'Callable[[array], str]')
     """
     plain = re.sub(r"Annotated\[(\w+), [^]]*\]", r"\1", inspect.formatannotation(hint))
-    return re.sub(r"(\w+\.)+", "", plain)
+    plain = re.sub(r"(\w+\.)+", "", plain)
+    return re.sub(r"ndarray\[(Any|tuple\[[^]]*\]), dtype\[\w+\]\]", "array", plain)
 
 
 class Checked:
