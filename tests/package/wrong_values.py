@@ -63,8 +63,8 @@ def kind_of(value, annotation):
     """The kind of a valid value, or of an annotation where the value is None; None if nothing is known."""
     if value is None:
         known = (("bool", "flag"), ("int", "count"), ("float", "number"), ("str", "name"), ("Callable", "function"),
-                 ("RandomSource", "generator"), ("Generator", "generator"), ("Callback", "function"), ("npt.ArrayLike", "array"),
-                 ("array", "array"), ("_", "array"),
+                 ("RandomSource", "generator"), ("Generator", "generator"), ("Callback", "function"),
+                 ("npt.ArrayLike", "array"), ("array", "array"), ("_", "array"),
                  ("FloatArray", "array"), ("Natural", "count"), ("Positive", "number"), ("NonNegative", "number"),
                  ("Share", "number"), ("BelowOne", "number"),
                  ("Array", "array"), ("Mapping", "mapping"), ("Sequence", "sequence"), ("Iterable", "sequence"),
