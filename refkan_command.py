@@ -1,7 +1,5 @@
 """The command `refkan`: importing the library takes a second, in which Ctrl-C is no error of it either."""
 
-from __future__ import annotations
-
 import sys
 
 

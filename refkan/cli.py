@@ -1,7 +1,5 @@
 """The command `refkan`."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

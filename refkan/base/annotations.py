@@ -1,7 +1,5 @@
 """Checks of arguments against the annotations of the function or dataclass that takes them."""
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import re

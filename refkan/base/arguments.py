@@ -1,7 +1,5 @@
 """Checks of arguments at the public boundary: each error names the argument, the requirement and what came."""
 
-from __future__ import annotations
-
 import inspect
 import math
 import operator

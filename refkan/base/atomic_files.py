@@ -1,7 +1,5 @@
 """Files written whole or not at all: under a temporary name, then renamed; what dead writers left is removed."""
 
-from __future__ import annotations
-
 import errno
 import glob
 import os

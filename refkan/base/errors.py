@@ -1,7 +1,5 @@
 """The library's own exceptions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

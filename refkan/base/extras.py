@@ -1,7 +1,5 @@
 """Packages that refkan does not ask for by itself: the extras that bring them, and imports that say so."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Values as strict JSON, which has no NaN, no infinity and no arrays."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Mapping

@@ -7,8 +7,6 @@ first time at once may both compute it, which costs time and no more, for the me
 but the object they belong to.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar, cast, overload
 

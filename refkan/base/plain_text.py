@@ -1,7 +1,5 @@
 """Text of users and of their programs, as files, terminals and XML can take it."""
 
-from __future__ import annotations
-
 import re
 
 UNPRINTABLE = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -1,7 +1,5 @@
 """Short representations: one line with the sizes of arrays in place of their numbers, which would fill the screen."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar

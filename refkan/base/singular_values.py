@@ -1,7 +1,5 @@
 """Singular value decompositions that are found."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import linalg
 

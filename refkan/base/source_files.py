@@ -1,7 +1,5 @@
 """Files of users run as modules: from the source as it is, never from bytecode that an earlier import left behind."""
 
-from __future__ import annotations
-
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path

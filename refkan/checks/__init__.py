@@ -4,8 +4,6 @@ Each check returns a frozen report with ``ok``, ``table`` (text, for reading) an
 report has no truth value of its own: write ``assert report.ok, report.table``, never ``assert report``.
 """
 
-from __future__ import annotations
-
 from refkan.checks.adjoints import DotReport, DotTrial, dot_test
 from refkan.checks.gradients import Failure, GradientReport, gradient_check, jacobian_check
 from refkan.checks.invariance import InvarianceReport, invariance_test

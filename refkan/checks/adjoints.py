@@ -1,7 +1,5 @@
 """The dot test: an operator and its adjoint, without the matrix of either."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

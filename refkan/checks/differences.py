@@ -1,7 +1,5 @@
 """Reference derivatives from values alone: the complex step and central differences."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Gradients and Jacobians, every entry compared with a reference derivative of the value."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

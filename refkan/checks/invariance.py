@@ -1,7 +1,5 @@
 """Two callables that claim to be the same function, compared on points."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

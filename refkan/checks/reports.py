@@ -1,7 +1,5 @@
 """What every check returns, and the text tables in it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The Taylor test: one line of remainders checks a value, its gradient and its Hessian together."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Cells: single runs of an experiment, each a choice of its factors for a seed, run or resumed, and found again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass

@@ -4,8 +4,6 @@ A statement names what is estimated and on which side of which bound it must lie
 lies there, is refuted where the whole interval lies beyond, and is undecided where the interval holds the bound.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any

@@ -1,7 +1,5 @@
 """Experiments: what their description leaves open, factors with the values that may be chosen, and their cells."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -6,8 +6,6 @@ statement is not about, so that nothing is tuned to a verdict: those that meet t
 sensitivity.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Rows of a ledger: statements, each with what is measured and the criterion, fixed before the run."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from refkan.base.annotations import Checked

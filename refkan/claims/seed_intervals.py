@@ -1,7 +1,5 @@
 """Intervals of a statistic of one number a seed: bootstraps, Student's, Clopper and Pearson's."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

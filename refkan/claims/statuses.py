@@ -1,7 +1,5 @@
 """Statuses: what a statement comes out with, computed from measurements and never typed in."""
 
-from __future__ import annotations
-
 from typing import Literal, get_args
 
 from refkan.base.annotations import check_annotated

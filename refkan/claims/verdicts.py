@@ -1,7 +1,5 @@
 """What a claim file returns: a verdict computed from measurements, with estimates, raw data, figures and mutations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -34,7 +32,7 @@ class Figure(Checked):
     png: bytes = field(repr=False)
 
     @classmethod
-    def from_matplotlib(cls, figure: MatplotlibFigure, name: str, caption: str) -> Figure:
+    def from_matplotlib(cls, figure: "MatplotlibFigure", name: str, caption: str) -> "Figure":
         """Render a matplotlib figure to PNG at 110 dots an inch, without the drawing program's own metadata.
 
         The figure is not closed: build it with ``matplotlib.figure.Figure()``, which pyplot does not keep.

@@ -1,7 +1,5 @@
 """A certificate in words: as lines of text, and as one page that holds it."""
 
-from __future__ import annotations
-
 import json
 from html import escape
 from typing import Any

@@ -1,7 +1,5 @@
 """`refkan certify`: what is proven about a trained network, as text and as files that another program checks."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json
@@ -33,7 +31,7 @@ Named = tuple[Network, FloatArray, list[str]]
 """A network, its parameters, and the names of its inputs and outputs."""
 
 
-def add_certify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `certify`."""
     p = add_command(
         commands,

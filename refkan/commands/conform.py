@@ -1,7 +1,5 @@
 """The commands `refkan conform` and `refkan cases`."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time
@@ -37,13 +35,13 @@ EXIT_CODES = (
 )
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the commands `conform` and `cases`."""
     _add_conform(commands)
     _add_cases(commands)
 
 
-def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_conform(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     p = commands.add_parser(
         "conform",
         help="judge the layers of another backend against exact values",
@@ -80,7 +78,7 @@ def _add_conform(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.set_defaults(run=run_conform)
 
 
-def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_cases(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     p = commands.add_parser("cases", help="the cases as files, for code in any language")
     parts = p.add_subparsers(title="commands", required=True)
     to = parts.add_parser(

@@ -1,7 +1,5 @@
 """`refkan info`: the installation."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform
@@ -17,7 +15,7 @@ from refkan.kernels.launch import thread_count
 PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "rich", "torch", "jax", "dask")
 
 
-def add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_info(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `info`."""
     add_command(commands, "info", show_info, "", help="versions, threads and where compiled kernels are kept")
 

@@ -1,7 +1,5 @@
 """`refkan model`: trained models in files: their conditioning, finer grids, what is wrong, functions of edges."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io
@@ -48,7 +46,7 @@ ROOM = 1e-12
 """Relative difference of values up to which a model is the same before and after refinement."""
 
 
-def add_model(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `model`."""
     p = commands.add_parser("model", help="trained models in files, of refkan, pykan, efficient-kan and jaxkan")
     parts = p.add_subparsers(title="commands", required=True)

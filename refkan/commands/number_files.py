@@ -1,7 +1,5 @@
 """Samples and weights in CSV files: numbers, one row a line, under a header or without one."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -3,8 +3,6 @@
 What becomes of the errors of a command: a line on the standard error stream, and an exit code.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 from collections.abc import Iterable, Iterator

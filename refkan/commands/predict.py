@@ -1,7 +1,5 @@
 """`refkan predict`: values of a saved network at the rows of a file."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io
@@ -20,7 +18,7 @@ from refkan.commands.option_values import check_file, named, path
 from refkan.networks import Network, load
 
 
-def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `predict`."""
     p = add_command(
         commands,

@@ -1,7 +1,5 @@
 """`refkan selftest`: whether an installation computes what exact arithmetic says, under both engines."""
 
-from __future__ import annotations
-
 import argparse
 import time
 from typing import Any
@@ -29,7 +27,7 @@ NETWORKS = {
 """What is compared: networks that are exact in rational numbers."""
 
 
-def add_selftest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_selftest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `selftest`."""
     p = commands.add_parser(
         "selftest",

@@ -5,8 +5,6 @@ kernels take all cores, and wait without spinning; BLAS takes one thread. OpenBL
 one another: with other processes on the cores, a training by Levenberg-Marquardt took eight times its processor time.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

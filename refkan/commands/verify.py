@@ -1,14 +1,12 @@
 """`refkan verify`: statements of one's own, measured and judged."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
 from refkan.claims.running.run_options import EPILOG, add_options
 
 
-def add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `verify`."""
     p = commands.add_parser(
         "verify",

@@ -1,7 +1,5 @@
 """A regressor and a classifier: spline networks with penalties, in the interface of scikit-learn."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 

@@ -1,7 +1,5 @@
 """Networks as functions of JAX, for its `grad` and `jit`: derivatives by hand in float64."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

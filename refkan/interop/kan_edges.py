@@ -7,8 +7,6 @@ into all intervals of the extended knot vector, those beyond the domain as well:
 splines on finer knots inside the domain alone could not follow them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

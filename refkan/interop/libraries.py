@@ -1,7 +1,5 @@
 """Libraries of models: how a model of each is called, which arrays it has, and how others get into it."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any

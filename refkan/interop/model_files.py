@@ -1,7 +1,5 @@
 """Models in files: state dicts as .npz or .pt, and networks that refkan saved."""
 
-from __future__ import annotations
-
 import os
 import zipfile
 from pathlib import Path

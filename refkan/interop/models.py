@@ -1,7 +1,5 @@
 """Models of pykan, efficient-kan and jaxkan: their arrays by name, written back whole or not at all, and checked."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from refkan.base import FloatArray

@@ -1,7 +1,5 @@
 """The arrays of models by the names that their libraries give them: state dicts, without the libraries."""
 
-from __future__ import annotations
-
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

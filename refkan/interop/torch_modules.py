@@ -1,7 +1,5 @@
 """Networks as modules of PyTorch: its graph and its optimizers, derivatives by hand in float64."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

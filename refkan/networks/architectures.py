@@ -1,7 +1,5 @@
 r"""The networks of the papers: `kan` and `mlp`; and `chebyshev_kan`, nested in another way."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any

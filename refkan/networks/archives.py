@@ -1,7 +1,5 @@
 r"""Networks in files: an .npz of arrays with a JSON manifest, checked by its hash when it is read."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -4,8 +4,6 @@ The start: the domain of the first layer, taken from the data or compared with t
 and node maps bound to the activations that reach them.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 r"""What passes through a network, and the functions on its edges: arrays at samples, or objects of SciPy."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -68,7 +66,7 @@ def edge_values(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
     return values
 
 
-def _in_bsplines(layer: KnotLayer, space: SplineSpace, c: FloatArray) -> BSpline:
+def _in_bsplines(layer: KnotLayer, space: SplineSpace, c: FloatArray) -> "BSpline":
     """SciPy's B-spline, whose base interval is the domain, or under natural tails all that the knots span.
 
     SciPy takes the pieces from knot r - 1 to knot -r. With r - 1 more knots at each end, and as many coefficients
@@ -83,7 +81,7 @@ def _in_bsplines(layer: KnotLayer, space: SplineSpace, c: FloatArray) -> BSpline
     return BSpline(knots, c.copy(), degree, extrapolate=layer.outside == "polynomial")
 
 
-def _in_powers(layer: KnotLayer, space: SplineSpace, w: FloatArray) -> PPoly:
+def _in_powers(layer: KnotLayer, space: SplineSpace, w: FloatArray) -> "PPoly":
     """The pieces between breakpoints t_k, by their derivatives there: f(x) = sum_m f^(m)(t_k) (x - t_k)^m / m!."""
     from scipy.interpolate import PPoly
 
@@ -149,7 +147,7 @@ class Inspectable(SameFunction):
         edges = [edge_values(*part, z) for part, z in zip(self._parts(theta), inputs, strict=True)]
         return Activations(inputs, outputs, edges)
 
-    def edge_function(self, theta: Any, layer: int, output: int, input: int) -> BSpline | PPoly:
+    def edge_function(self, theta: Any, layer: int, output: int, input: int) -> "BSpline | PPoly":
         """Return the spline on one edge as an object of SciPy, which needs refkan no more.
 
         Of B-splines it is a `scipy.interpolate.BSpline`, of ReLU powers a `PPoly` of the pieces between breakpoints; of

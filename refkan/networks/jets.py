@@ -3,8 +3,6 @@ r"""Jets of networks at samples, what `Network.jet` returns: derivatives in the 
 Mixed second derivatives follow from pure ones: u_xy = (D_{x+y}^2 - D_x^2 - D_y^2) u / 2.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any

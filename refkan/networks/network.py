@@ -4,8 +4,6 @@ A network is a function of each sample alone, given theta. Node maps that take s
 them from a statistics batch that travels with the network, swept apart from the samples, or with them where it is they.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 r"""The same function in another network: in another basis, on finer knots, with knots fixed or free."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -120,7 +118,7 @@ class SameFunction(Composition):
             raise ValueError("with_free_knots needs a network with knots; got none")
         return self._with(layer.with_free_knots() for layer in self.layers)
 
-    def convert(self, theta: Any, other: SameFunction, allow_inexact: bool = False) -> FloatArray:
+    def convert(self, theta: Any, other: "SameFunction", allow_inexact: bool = False) -> FloatArray:
         r"""Return parameters of `other` that make it the same function of x as this network at theta.
 
         Layer by layer: the change of basis w = A^T u and its inverse, the prolongation u_f = P u where the knots of
@@ -154,7 +152,7 @@ class SameFunction(Composition):
                 parts.append(layer.convert(part, target, allow_inexact))
         return np.concatenate(parts)
 
-    def prolongation(self, other: SameFunction) -> sp.csr_array:
+    def prolongation(self, other: "SameFunction") -> sp.csr_array:
         r"""Return the sparse matrix P (other.n_params, n_params) with convert(theta, other) = P theta.
 
         Knots must be fixed, and both networks in one basis.
@@ -197,7 +195,7 @@ class SameFunction(Composition):
     def _with(self, layers: Iterable[Layer]) -> Self:
         return replace(self, layers=tuple(layers))
 
-    def _require_same_frame(self, other: SameFunction) -> None:
+    def _require_same_frame(self, other: "SameFunction") -> None:
         """Raise unless the other network has the same widths and the same node maps, bound to the same data."""
         check_type("other", other, type(self))
         self.require_domain()

@@ -1,7 +1,5 @@
 """A spectrum, and condition numbers of a study."""
 
-from __future__ import annotations
-
 import math
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,7 @@ MARKERS, STYLES = "os^Dv*XP", ("-", "--", "-.", ":")
 """Of orders, and of architectures."""
 
 
-def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
+def spectrum(spectrum: Spectrum, axes: "Axes | None" = None) -> "Figure":
     """Draw the magnitudes of the eigenvalues in falling order.
 
     Those of the numerical range are full, those beyond it, which are rounding, hollow; negative ones are triangles. The
@@ -67,7 +65,7 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
     return figure
 
 
-def conditions(study: Study, axes: Axes | None = None) -> Figure:
+def conditions(study: Study, axes: "Axes | None" = None) -> "Figure":
     """Draw condition numbers of a study against the intervals, medians over seeds with extremes, one line a series.
 
     Series of one basis and preconditioner have one colour, those of one order one marker, those of one architecture one

@@ -3,8 +3,6 @@
 Where a network is wrong.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +22,10 @@ if TYPE_CHECKING:
 
 def history(
     result: Result | MultilevelResult | AdaptiveResult | Sequence[Result],
-    axes: Axes | None = None,
+    axes: "Axes | None" = None,
     labels: Sequence[str] | None = None,
     factor: float = 1.0,
-) -> Figure:
+) -> "Figure":
     """Draw the value after each step; levels, or rounds of refinement, one after the other with a mark between them.
 
     Parameters
@@ -88,8 +86,8 @@ def _levels(result: Any) -> list[Result]:
 
 
 def convergence(
-    curves: Mapping[str, tuple[Any, Any]], axes: Axes | None = None, xlabel: str = "parameters", ylabel: str = "error"
-) -> Figure:
+    curves: Mapping[str, tuple[Any, Any]], axes: "Axes | None" = None, xlabel: str = "parameters", ylabel: str = "error"
+) -> "Figure":
     """Draw errors against parameters, or any other cost, on two logarithmic axes; the legend has fitted exponents.
 
     Parameters
@@ -120,7 +118,7 @@ def convergence(
     return figure
 
 
-def residuals(problem: LeastSquares, theta: Any, output: int = 0, axes: Axes | None = None) -> Figure:
+def residuals(problem: LeastSquares, theta: Any, output: int = 0, axes: "Axes | None" = None) -> "Figure":
     """Draw F(x) - y at the samples: over one input as points, over two as a map, over more against y.
 
     Parameters

@@ -3,8 +3,6 @@
 Where knots are, and the same function before and after refinement.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +48,11 @@ def network(
     net: Network,
     theta: Any,
     x: Any,
-    axes: Axes | None = None,
+    axes: "Axes | None" = None,
     *,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
-) -> Figure:
+) -> "Figure":
     """Draw the network from left to right: nodes, and on each edge its function.
 
     Lines are as thick as the edge's share of the variation of its output on x. In the box of an edge stand the function
@@ -127,7 +125,7 @@ def _heights(count: int) -> FloatArray:
 
 
 def _draw_layer(
-    axes: Axes, k: int, layer: Layer, theta: FloatArray, z: FloatArray, share: FloatArray, ends: Sequence[FloatArray]
+    axes: "Axes", k: int, layer: Layer, theta: FloatArray, z: FloatArray, share: FloatArray, ends: Sequence[FloatArray]
 ) -> None:
     (left, right), (Q, P) = ends, share.shape
     if Q * P > MOST_EDGES:
@@ -160,7 +158,7 @@ def _draw_layer(
             axes.plot(at, np.full(at.size, y - half), ls="none", marker="|", ms=3, mew=THIN, color=ORANGE, gid="knots")
 
 
-def knots(net: Network, theta: Any, axes: Axes | None = None) -> Figure:
+def knots(net: Network, theta: Any, axes: "Axes | None" = None) -> "Figure":
     """Draw the breakpoints of every input of every layer that has knots, one row each, free knots where they are.
 
     Domains are drawn on the same length, 0 to 1, so that layers can be compared.
@@ -197,8 +195,8 @@ def knots(net: Network, theta: Any, axes: Axes | None = None) -> Figure:
 
 
 def refinement(
-    net: Network, theta: Any, fine: Network, layer: int = 0, output: int = 0, input: int = 0, axes: Axes | None = None
-) -> Figure:
+    net: Network, theta: Any, fine: Network, layer: int = 0, output: int = 0, input: int = 0, axes: "Axes | None" = None
+) -> "Figure":
     """Draw the function of one edge before and after refinement, with the breakpoints of both: it is the same function.
 
     Parameters

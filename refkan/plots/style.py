@@ -1,7 +1,5 @@
 """The one style of all pictures, where they are drawn, and their bytes."""
 
-from __future__ import annotations
-
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,7 @@ LINE, THIN = 1.4, 0.7
 """Widths of lines in points."""
 
 
-def place(axes: Axes | None, size: tuple[float, float] = (6.0, 3.8)) -> tuple[Figure, Axes]:
+def place(axes: "Axes | None", size: tuple[float, float] = (6.0, 3.8)) -> "tuple[Figure, Axes]":
     """Return the axes and their figure; without axes those of a new figure that no window belongs to."""
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -42,7 +40,7 @@ def finish(axes: Any, legend: bool = True, **names: Any) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-def to_png(figure: Figure, dpi: Natural = 130) -> bytes:
+def to_png(figure: "Figure", dpi: Natural = 130) -> bytes:
     """Return the figure as a PNG file.
 
     Examples

@@ -1,7 +1,5 @@
 """The figure of a training: loss by step, and the network with its error against the solution."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

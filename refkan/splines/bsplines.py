@@ -14,8 +14,6 @@ included. Outside the domain a policy decides: "linear" (the tangent at the end 
 continued), "natural" (the basis functions' own values) or "error".
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

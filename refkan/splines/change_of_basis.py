@@ -12,8 +12,6 @@ so that A, A^T and their inverses cost r passes of differences or cumulative sum
 all entries of A^-1 are non-negative.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import comb, factorial
 from typing import Any

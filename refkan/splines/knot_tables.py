@@ -1,7 +1,5 @@
 """Tables of knots that are new at every call, as free knots are: made at once, where others are made when needed."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.base import Array, IntArray

@@ -4,8 +4,6 @@ A knot vector of order r holds n + 2r - 1 knots t_{1-r} <= ... <= t_{n+r-1}; pos
 t_i. The breakpoints t_0 < ... < t_n cut the domain [t_0, t_n] into n intervals.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 r"""The local B-spline basis: tables of knots, and the r functions that matter at a point with their derivatives."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +36,7 @@ class KnotTables(ShortRepr):
     order: int
 
     @classmethod
-    def of(cls, space: SplineSpace) -> KnotTables:
+    def of(cls, space: SplineSpace) -> "KnotTables":
         """Tables of a single space."""
         # A copy: read-only arrays are another type to Numba, which would compile the kernels a second time.
         return cls(space.knots[None, :].copy(), space.order)
@@ -128,7 +126,7 @@ class KnotTables(ShortRepr):
         return np.stack([self._tangent(first, 0), self._tangent(last, -1)], axis=1)
 
     @lazy
-    def pieces(self) -> Pieces:
+    def pieces(self) -> "Pieces":
         """The polynomials that B-splines are on each interval and beyond the ends; of real knots."""
         (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
         places, values, slopes = np.empty((P, n + 2, 4)), np.empty((P, n + 2, r, r)), np.empty((P, n + 2, r - 1, r))

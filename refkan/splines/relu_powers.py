@@ -6,8 +6,6 @@ and evaluating a spline through this basis loses digits like eps n^(r-1); nothin
 goes through it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

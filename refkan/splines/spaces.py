@@ -1,7 +1,5 @@
 r"""The spline space S_r(T): order, knots, and what follows from them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +60,7 @@ class SplineSpace(ShortRepr):
         object.__setattr__(self, "knots", check_knots(self.knots, order))
 
     @classmethod
-    def uniform(cls, order: int, intervals: int, domain: tuple[float, float] = (0.0, 1.0)) -> SplineSpace:
+    def uniform(cls, order: int, intervals: int, domain: tuple[float, float] = (0.0, 1.0)) -> "SplineSpace":
         r"""Return the space on equally spaced knots t_k = a + (b-a) k/n, with r - 1 more of them on both sides.
 
         Parameters
@@ -87,7 +85,7 @@ class SplineSpace(ShortRepr):
         return cls.from_breakpoints(order, uniform_breakpoints(intervals, check_domain(domain)))
 
     @classmethod
-    def from_breakpoints(cls, order: int, breakpoints: Any) -> SplineSpace:
+    def from_breakpoints(cls, order: int, breakpoints: Any) -> "SplineSpace":
         """Return the space on any breakpoints t_0..t_n, extended on both sides at their mean spacing (t_n - t_0)/n.
 
         Parameters
@@ -113,7 +111,7 @@ class SplineSpace(ShortRepr):
         return cls(extend_uniformly(points, order), order)
 
     @classmethod
-    def clamped(cls, order: int, breakpoints: Any) -> SplineSpace:
+    def clamped(cls, order: int, breakpoints: Any) -> "SplineSpace":
         """Return the space on any breakpoints t_0..t_n with ends repeated r times, the convention of most codes.
 
         Parameters and errors as for `from_breakpoints`. Such a space has no ReLU-power basis if r > 1.
@@ -175,7 +173,7 @@ class SplineSpace(ShortRepr):
         """Whether all knots are equally spaced, up to their own rounding."""
         return is_uniform(self.knots)
 
-    def refine(self, factor: int = 2) -> SplineSpace:
+    def refine(self, factor: int = 2) -> "SplineSpace":
         r"""Cut every interval into `factor` equal ones; the space contains this one on [a, b].
 
         All knots of this space on the domain are knots of the new one, bit for bit. The exterior knots follow their
@@ -212,7 +210,7 @@ class SplineSpace(ShortRepr):
             return SplineSpace.from_breakpoints(self.order, fine[first : last + 1])
         return SplineSpace(fine[first - self.order + 1 : last + self.order], self.order)
 
-    def insert(self, new_knots: Any) -> SplineSpace:
+    def insert(self, new_knots: Any) -> "SplineSpace":
         """Insert knots inside the domain; exterior knots stay, so that the space contains this one everywhere.
 
         Parameters

@@ -1,7 +1,5 @@
 """Derivatives of networks by Taylor numbers, sent through the same formulas as numbers; and matrices made of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers

@@ -8,8 +8,6 @@ Values go forward and gradients backward, by hand, in `networks`. All else is Ta
     at x + h u + h^2/2 v          forward: a jet; backward: gradients of the jet in theta
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

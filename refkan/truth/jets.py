@@ -5,8 +5,6 @@ F + h F_h + h^2/2 F_hh; sent back, the gradient dF/dtheta at x(h) as a Taylor nu
 gradients of those of F.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -7,8 +7,6 @@ With the misfit e = F - y, the residual r[s,q] = sqrt(w_s/N) e[s,q] and its Jaco
 Roots are taken in `residual`, `jacobian` and `ntk` alone: the others need none, and are exact over Fractions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

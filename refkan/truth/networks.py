@@ -5,8 +5,6 @@ maps m_k. Maps that take statistics take them from a batch of samples of its own
 of x, so that derivatives in theta pass through it and derivatives in x do not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import mul
@@ -37,7 +35,7 @@ class Network:
             begin += layer.n_params
         return parts
 
-    def sweep(self, theta: Numbers, x: Sequence[Numbers]) -> Sweep:
+    def sweep(self, theta: Numbers, x: Sequence[Numbers]) -> "Sweep":
         """Evaluate at theta and samples x.
 
         Raises

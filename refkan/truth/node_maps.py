@@ -10,8 +10,6 @@ The last two take mean, std, min and max from the outputs Y on a statistics batc
 others in y. Their derivatives go through these constants.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -16,8 +16,6 @@ A layer or node map describes itself by a method `truth_form()`, which returns a
 they are, exactly.
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Any
 

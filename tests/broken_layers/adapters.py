@@ -1,7 +1,5 @@
 """Broken adapters: defects that show between calls, in memory layouts and in state changes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

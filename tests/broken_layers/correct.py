@@ -1,7 +1,5 @@
 """Correct layers that round in other ways, and random configurations on which no correct layer may raise an alarm."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

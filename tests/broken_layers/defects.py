@@ -1,7 +1,5 @@
 """The list of defects: a broken adapter each, the hint that names it, and the cases that show it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Broken layers: the plain NumPy layer with one line changed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

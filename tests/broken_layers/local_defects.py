@@ -13,8 +13,6 @@ short. The first run detected all and named the first two, by hints of kinds tha
 were added with them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

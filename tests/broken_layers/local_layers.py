@@ -1,7 +1,5 @@
 """A correct layer evaluated locally, as a person would write it who has not seen the plain one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

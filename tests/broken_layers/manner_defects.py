@@ -1,7 +1,5 @@
 """Defects that show in some ways of calling a layer, or for some numbers of samples, and nowhere else."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.conformance.adapters.backends import PlainNumpy

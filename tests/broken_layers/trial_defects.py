@@ -4,8 +4,6 @@ They were written after those trials, before the hints that name them, and count
 all and named 14, one wrongly.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

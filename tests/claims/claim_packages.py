@@ -1,7 +1,5 @@
 """Packages of claim files that tests write, and runs of the validation on them."""
 
-from __future__ import annotations
-
 import json
 import sys
 import textwrap

@@ -1,7 +1,5 @@
 """Imports point one way, from upper layers to lower ones, in no cycle; the truth stands alone; importing is light."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

@@ -5,8 +5,6 @@ rounding of its result, and passes on the errors of its arguments through its de
 the truth says for each of its results the sum of the absolute contributions that it is made of.
 """
 
-from __future__ import annotations
-
 import math
 
 

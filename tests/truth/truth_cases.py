@@ -1,7 +1,5 @@
 """Networks of every kind of layer, node map and policy, as refkan builds them, with parameters and samples."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -71,7 +69,7 @@ class Case:
         """The truth of `start`."""
         return truth.of(*self.start(), number or self.number)
 
-    def deeper(self) -> Case:
+    def deeper(self) -> "Case":
         return replace(self, widths=(2, 2, 3, 1))
 
 

@@ -1,7 +1,5 @@
 r"""Contestants that are trained on the same samples with the same number of evaluations, compared in pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,7 +45,7 @@ class Samples:
     y_test: np.ndarray
 
     @classmethod
-    def of(cls, target: rk.problems.Target, seed: int, n_train: int, n_test: int) -> Samples:
+    def of(cls, target: rk.problems.Target, seed: int, n_train: int, n_test: int) -> "Samples":
         """Draw the training points by `seed` and the test points by one seed for all."""
         points = target.sample(np.random.default_rng([seed, 0]), n_train)
         fresh = target.sample(np.random.default_rng(TEST_SEED), n_test)
@@ -137,7 +135,7 @@ class Comparison:
     ratios: tuple[float, ...]
 
     @classmethod
-    def of(cls, first: Sequence[float], other: Sequence[float]) -> Comparison:
+    def of(cls, first: Sequence[float], other: Sequence[float]) -> "Comparison":
         """Compare the errors of two contestants, pair by pair."""
         return cls(tuple(b / a for a, b in zip(first, other, strict=True)))
 

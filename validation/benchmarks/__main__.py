@@ -1,7 +1,5 @@
 """``python -m validation.benchmarks [NAME ...]``: run rows, print their tables, write record and page."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence
@@ -95,7 +93,7 @@ def _say(text: str) -> None:
     print(f"... {text}", file=sys.stderr, flush=True)
 
 
-def _run_rows(names: Sequence[str], record: Record, settings: Settings, fresh: bool) -> int:
+def _run_rows(names: Sequence[str], record: "Record", settings: "Settings", fresh: bool) -> int:
     """Run or keep every case of the rows, printing tables as they come, and return the exit code."""
     from refkan.base.long_runs.interrupts import kept_interrupts
     from validation.benchmarks.reporting.markdown import notes, series_table

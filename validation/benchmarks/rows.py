@@ -1,7 +1,5 @@
 """The rows of the benchmark: a name and the module and function that yield its cases."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -27,7 +25,7 @@ ROWS: dict[str, tuple[str, str]] = {
 }
 
 
-def tasks(row: str, settings: Settings) -> Iterator[Task]:
+def tasks(row: str, settings: "Settings") -> "Iterator[Task]":
     """Yield the cases of a row; only now are its module and what it needs imported."""
     module, function = ROWS[row]
     yield from getattr(importlib.import_module(f"validation.benchmarks.measured.{module}"), function)(settings)

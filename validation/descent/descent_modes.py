@@ -1,7 +1,5 @@
 """Gradient descent near a minimum seen through its modes, in either basis; shared by the claims about its speed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +29,7 @@ class Descent:
     functionals: np.ndarray
 
     @classmethod
-    def about(cls, problem: rk.LeastSquares, minimum: np.ndarray, basis: str, which: str = "gauss-newton") -> Descent:
+    def about(cls, problem: rk.LeastSquares, minimum: np.ndarray, basis: str, which: str = "gauss-newton") -> "Descent":
         """Modes of the Gauss-Newton matrix or of the Hessian at the minimum."""
         spectrum = rk.spectrum(problem, minimum, which=which, basis=basis)
         to = problem.net.coordinates(basis).to
@@ -88,7 +86,7 @@ class Rates:
         return float(np.abs(self.measured / predicted - 1)[self.resolved].max(initial=0.0))
 
     @classmethod
-    def join(cls, parts: Sequence[Rates]) -> Rates:
+    def join(cls, parts: "Sequence[Rates]") -> "Rates":
         """Those of several lists of modes, one after the other."""
         columns = zip(*((part.predicted, part.measured, part.resolved) for part in parts), strict=True)
         return cls(*(np.concatenate(column) for column in columns))

@@ -1,7 +1,5 @@
 """T2: rows 2 and 4 of Table 1, which mix the geometry of one basis with the gradient of the other, are not descent."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -186,7 +184,7 @@ class Predictions:
     start: np.ndarray
 
     @classmethod
-    def of(cls, layer: Layer) -> Predictions:
+    def of(cls, layer: Layer) -> "Predictions":
         """Return the matrices K_1 .. K_4 and the start u = 0 of a layer."""
         samples = len(layer.y)
         left, singular, right = np.linalg.svd(np.array(layer.b, dtype=float) / np.sqrt(samples), full_matrices=False)

@@ -18,8 +18,6 @@ rounding. That is why the part over the rationals was added, which decides for b
 exceed the results is reported.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -73,7 +71,7 @@ class Pair:
     theta: np.ndarray
 
     @classmethod
-    def of(cls, case: Case, n_samples: int) -> Pair:
+    def of(cls, case: Case, n_samples: int) -> "Pair":
         """Train in the spline basis, where that is fast, and refine."""
         rng = np.random.default_rng([case.seed, n_samples])
         x = rng.uniform(size=(n_samples, 2))

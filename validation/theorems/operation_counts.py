@@ -1,7 +1,5 @@
 """F3: the operations of a layer by formulas (2) and (3) of [S26], counted while they run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise, product
 
@@ -24,20 +22,20 @@ class Counted:
     def __init__(self, value: float) -> None:
         self.value = value
 
-    def _done(self, value: float) -> Counted:
+    def _done(self, value: float) -> "Counted":
         Counted.operations += 1
         return Counted(value)
 
-    def __add__(self, other: Counted) -> Counted:
+    def __add__(self, other: "Counted") -> "Counted":
         return self._done(self.value + other.value)
 
-    def __sub__(self, other: Counted) -> Counted:
+    def __sub__(self, other: "Counted") -> "Counted":
         return self._done(self.value - other.value)
 
-    def __mul__(self, other: Counted) -> Counted:
+    def __mul__(self, other: "Counted") -> "Counted":
         return self._done(self.value * other.value)
 
-    def __truediv__(self, other: Counted) -> Counted:
+    def __truediv__(self, other: "Counted") -> "Counted":
         return self._done(self.value / other.value)
 
 

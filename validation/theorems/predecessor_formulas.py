@@ -4,8 +4,6 @@ That descent in one basis is preconditioned descent in the other is T1, and what
 that accelerates training is R9, free knots are K1 and K2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product

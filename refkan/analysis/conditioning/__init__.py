@@ -1,7 +1,5 @@
 """Conditioning: spectra, analytic null spaces, preconditioned spectra, rates of descent, and studies of them."""
 
-from __future__ import annotations
-
 from refkan.analysis.conditioning.descent_rates import (
     DescentRates,
     ModeRecorder,

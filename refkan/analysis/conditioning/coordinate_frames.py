@@ -5,8 +5,6 @@ theta <- theta - eta B B^T grad. So the geometries of [S26] section 3, Jacobi sc
 definite preconditioner C = S S^T are all frames, and the spectrum of C H is that of S^T H S.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -45,7 +43,7 @@ class Frame:
     gradient: Map
     cogradient: Map
 
-    def scaled(self, scale: FloatArray) -> Frame:
+    def scaled(self, scale: FloatArray) -> "Frame":
         """The frame of B diag(scale)."""
         s = scale[:, None]
         return Frame(
@@ -55,7 +53,7 @@ class Frame:
             cogradient=lambda X: self.cogradient(X / s),
         )
 
-    def through(self, L: FloatArray) -> Frame:
+    def through(self, L: FloatArray) -> "Frame":
         """The frame of B L, L lower triangular."""
         solve = partial(linalg.solve_triangular, L, lower=True, check_finite=False)
         return Frame(

@@ -4,8 +4,6 @@ For a quadratic L with Hessian H, a step theta <- theta - eta C grad L multiplie
 k-th mode of C H by 1 - eta lambda_k exactly. Near a minimum of any L the same holds to first order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

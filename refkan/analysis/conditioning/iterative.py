@@ -1,7 +1,5 @@
 """Both ends of a spectrum by the Lanczos method, through products alone: one forward sweep serves them all."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -19,8 +19,6 @@ B^T H B has the condition number 3e27: both together are off by 4e-11 at worst, 
 the least singular value of J B, the rank not decided beforehand, by 6e-5.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import dataclass, field
 

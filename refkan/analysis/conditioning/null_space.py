@@ -13,8 +13,6 @@ to its ends but for rounding. So hidden activations are inside where they stay s
 larger than rounding; inputs are exact, and compared as they are.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

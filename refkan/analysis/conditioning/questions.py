@@ -1,7 +1,5 @@
 """What a spectrum is asked of: a matrix in given coordinates, posed where it is well conditioned."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

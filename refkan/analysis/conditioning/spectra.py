@@ -1,7 +1,5 @@
 """What a spectrum holds: eigenpairs, rank and nullity, numerical and analytic, and the condition number."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -1,7 +1,5 @@
 """`spectrum`: one entry for all matrices, bases, preconditioners and methods."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The optional dependency python-flint: imported on use, at a precision that is set and put back, or searched for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock

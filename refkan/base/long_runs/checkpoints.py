@@ -9,8 +9,6 @@ A file that cannot be read back, because it was truncated or altered, is treated
 writing is atomic, so damage comes from outside and running the task again is always right.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Exit codes of commands, and the one line in which each says that it refuses, fails or was interrupted."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

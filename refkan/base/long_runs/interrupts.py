@@ -5,8 +5,6 @@ such callbacks: while kernels are compiled or loaded, Ctrl-C is likely to fall i
 fails with an error that has nothing to do with it, such as "no compiled object yet".
 """
 
-from __future__ import annotations
-
 import _thread
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Lines about what a long run is doing: those that stay, and on a terminal one that is kept up to date."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 from typing import Any, Self, TextIO

@@ -1,7 +1,5 @@
 """The environment variables that say how many threads a process computes on."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The report as one HTML page that refers to nothing outside itself."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

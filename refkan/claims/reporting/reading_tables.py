@@ -1,7 +1,5 @@
 """Readings as tables of the page: over which the statement holds, and published numbers beside ours."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any

@@ -1,7 +1,5 @@
 """The report: one self-contained HTML page (`page`) and one JSON record of what became of every row."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The capsule: under which circumstances a result was obtained, without naming the machine or its folders."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

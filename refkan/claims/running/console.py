@@ -1,7 +1,5 @@
 """What a run prints: a line a file while it runs, and a table of every row at the end."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from typing import TextIO
@@ -84,7 +82,7 @@ class Progress:
         self._told_of_compiling = False
         self._running: dict[int, tuple[str, str]] = {}
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> "Progress":
         """Return itself."""
         return self
 

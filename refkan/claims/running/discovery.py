@@ -1,7 +1,5 @@
 """Finding the claim files without running them, and which rows each answers or states."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import sys

@@ -1,7 +1,5 @@
 """Where functions run elsewhere: a process of its own, which may die or be ended, and a dask cluster."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

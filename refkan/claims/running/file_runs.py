@@ -1,7 +1,5 @@
 """One claim file: how it is run, with its crash as a result, and how its result is kept."""
 
-from __future__ import annotations
-
 import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """Parts of a long run, such as one training of one seed: kept as they are finished, for a run may be interrupted."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -1,7 +1,5 @@
 """What became of each row of the ledger, and the plain data that records hold."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import traceback

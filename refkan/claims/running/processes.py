@@ -1,7 +1,5 @@
 """Claim files here one after the other, in processes of their own, or on a cluster: what each returns or dies of."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections import deque

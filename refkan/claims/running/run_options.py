@@ -1,7 +1,5 @@
 """Commands: the parser of each, how it is carried out under its engine, and the options of those that run claims."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from functools import partial

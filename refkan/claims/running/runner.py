@@ -1,7 +1,5 @@
 """Running the claim files: selection, options, report, exit code."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

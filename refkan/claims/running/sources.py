@@ -1,7 +1,5 @@
 """The sources that a result depends on: their digest is part of the key under which it is kept."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """`refkan spectrum --network FILE --data SAMPLES.csv`: the spectrum of a network in a file, on samples in a file."""
 
-from __future__ import annotations
-
 import argparse
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """`refkan spectrum`: a conditioning study."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -45,7 +43,7 @@ STUDIED = {
 """What is studied where no option says otherwise."""
 
 
-def add_spectrum(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_spectrum(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `spectrum`."""
     p = add_command(
         commands,

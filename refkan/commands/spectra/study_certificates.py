@@ -1,7 +1,5 @@
 """What `refkan spectrum --certify` proves: ranks and condition numbers of the points of a study."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

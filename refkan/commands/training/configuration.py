@@ -1,7 +1,5 @@
 """What `refkan train` was asked for, checked: the set-up, the network, the method and its options."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass

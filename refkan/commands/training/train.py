@@ -5,8 +5,6 @@ What `refkan train` remarks on a training that ran: a level that made it worse, 
 Progress of a training on the standard error stream: a bar where rich is installed, lines otherwise.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import time
@@ -144,7 +142,7 @@ SIZES = "--points, --widths, --intervals or --order"
 """What makes a training large."""
 
 
-def add_train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `train`."""
     p = add_command(
         commands,

@@ -4,8 +4,6 @@ An adapter builds a model from a `LayerSpec` and evaluates it; models are whatev
 implements what it has and declares it: a capability that is not declared is not applicable, never a failure.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -206,7 +204,7 @@ class Adapter(ABC):
         """
         return model
 
-    def declines(self, case: Case) -> str:
+    def declines(self, case: "Case") -> str:
         """Return why a case is not to be judged, "" if it is: for limits that no capability names.
 
         `case.key`, `case.quantity` and `case.setting.specs` say what would be asked. Declined cases are listed with
@@ -214,7 +212,7 @@ class Adapter(ABC):
         """
         return ""
 
-    def declined(self, case: Case) -> str:
+    def declined(self, case: "Case") -> str:
         """Return why a case is not judged: what the judge asks."""
         return self.declines(case)
 

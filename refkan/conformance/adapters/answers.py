@@ -1,7 +1,5 @@
 """What a backend returns: read as an array, or refused with a message that says what to return."""
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Mapping
 from typing import Any

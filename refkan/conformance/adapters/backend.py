@@ -1,7 +1,5 @@
 """The backend that is judged, as the judge asks it: with arrays of its own, and what several cases share once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any

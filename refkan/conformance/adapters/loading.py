@@ -1,7 +1,5 @@
 """Finding an adapter by its name, with messages that say what to do when it cannot be had."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator, Sequence

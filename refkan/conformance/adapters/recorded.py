@@ -5,8 +5,6 @@ results it is asked again, of an adapter that looks answers up. A question that 
 is not among the probes, has no answer: its stage says so.
 """
 
-from __future__ import annotations
-
 import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence

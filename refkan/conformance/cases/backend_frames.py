@@ -1,7 +1,5 @@
 r"""Cases for backends that have one number of intervals, or one domain, and no other."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any

@@ -3,8 +3,6 @@ r"""Cases: a setting (layer or network, samples, cotangent) and a quantity, with
 Everything follows from `SEED` and the name of the setting. Truths are computed when they are asked for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """All cases: basis functions, layers, networks, knots, matrices, state changes, in each format."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Folders of cases that any language reads without a library: text with a record a line, and plain numbers."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence

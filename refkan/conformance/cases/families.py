@@ -6,8 +6,6 @@ knot. The finest units are chosen so that float64 cases cannot be represented in
 bfloat16: a knot or coefficient that was kept in a lower format shows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What is asked of a layer: each quantity with the method of an adapter that has it, and the axes of its results."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

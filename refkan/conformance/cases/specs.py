@@ -1,7 +1,5 @@
 r"""What a backend is asked to build: a layer y_q = sum_p sum_i C[q, p, i] b_i(x_p), and the conventions it follows."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -34,7 +32,7 @@ def _check_once(knots: bytes, order: int) -> None:
     check_knots(np.frombuffer(knots), order)
 
 
-def as_specs(spec: LayerSpec | tuple[LayerSpec, ...]) -> tuple[LayerSpec, ...]:
+def as_specs(spec: "LayerSpec | tuple[LayerSpec, ...]") -> "tuple[LayerSpec, ...]":
     """The layers of what an adapter is asked to build."""
     return spec if isinstance(spec, tuple) else (spec,)
 

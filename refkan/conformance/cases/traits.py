@@ -1,7 +1,5 @@
 """What a case is an example of: its family in tables."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.conformance.cases.cases import Case, Setting

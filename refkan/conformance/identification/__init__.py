@@ -5,8 +5,6 @@ outside, networks and changes. Each uses what those before it found: gradients, 
 function that the layer has. Numbers of probes are fixed: a report does not depend on the speed of the machine.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 

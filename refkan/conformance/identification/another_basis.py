@@ -3,8 +3,6 @@
 Later stages ask for the gradients of these functions, as they do for B-splines.
 """
 
-from __future__ import annotations
-
 from refkan.conformance.identification.stages_and_differences import Stage
 from refkan.conformance.identification.subject import Subject
 

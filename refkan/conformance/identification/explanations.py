@@ -10,8 +10,6 @@ with one matrix M for all other axes. A row with one entry is found by inner pro
 zeros, an order, a shift, one row for all, sums, means. The axis along which M is plainest is told.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

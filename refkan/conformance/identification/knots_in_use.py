@@ -5,8 +5,6 @@ which show within the domain. So knots are found by least squares, from several 
 is rounding, for all functions at all points at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scalar maps that layers have beside, before, behind or between splines; others are told by their values."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -3,8 +3,6 @@ r"""Matrices M of theirs_i = sum_j M_ij ours_j along one axis, by the shapes tha
 With one entry a row they leave out, put in another order, and multiply; with several they add up, subtract, average.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -9,8 +9,6 @@ r"""Of a layer that is not linear in its coefficients: by what it fails to be.
 * Edges together: f does not add up over inputs: products, or the largest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The sentences of a report: one for each name of a difference, filled with its evidence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ for pieces of degree below m, and right to 1e-11 for SiLU and its like. Of B-spl
 L_i and R_i = L_(i+1) are functions of one order less over the lengths of their supports.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.base.array_types import FloatArray, IntArray

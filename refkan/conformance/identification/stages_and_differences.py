@@ -1,7 +1,5 @@
 """What identification returns: for each stage what the layer is, and how that differs from what was declared."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite

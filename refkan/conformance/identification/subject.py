@@ -1,7 +1,5 @@
 """The layer under question: specs that its adapter accepts, and answers; what has no answer is said, not raised."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import replace

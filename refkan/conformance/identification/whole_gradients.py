@@ -1,7 +1,5 @@
 """Gradients of layers and networks whose functions are right, against those of the function asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Failures by what they follow from: groups with their evidence, and honest counts of what is not explained."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Failures that a user knows of: patterns of keys, each with a reason."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -26,7 +24,7 @@ class Expectations:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, known: Path | str | Iterable[str]) -> Expectations:
+    def of(cls, known: Path | str | Iterable[str]) -> "Expectations":
         """Return those of a file, of a mapping from patterns to reasons, or of patterns without reasons.
 
         A file has one pattern a line, followed by "#" and the reason; blank lines count for nothing.

@@ -1,7 +1,5 @@
 """What comes out of judging one case."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -102,11 +100,11 @@ class Finding:
     family: str = ""
 
     @classmethod
-    def of(cls, case: Case, status: str, message: str = "", **more: Any) -> Finding:
+    def of(cls, case: Case, status: str, message: str = "", **more: Any) -> "Finding":
         """Return a finding on a case, with its key, quantity and family."""
         return cls("", "", status, message, **more).about(case)
 
-    def about(self, case: Case) -> Finding:
+    def about(self, case: Case) -> "Finding":
         """Return the same found of another case."""
         return replace(self, key=case.key, quantity=case.quantity, family=family(case))
 

@@ -1,7 +1,5 @@
 """A run of the judge on one backend, in a process of its own: what ends that process, or hangs, is a finding."""
 
-from __future__ import annotations
-
 import faulthandler
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """Judging a backend: asks for results and compares them; what a backend raises is a finding, not a crash."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping

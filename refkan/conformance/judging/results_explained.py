@@ -4,8 +4,6 @@ A layer that can be asked is identified instead. Files of results cannot be aske
 asks for one refinement and one update, cases for more, on few, discrete and constant samples.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

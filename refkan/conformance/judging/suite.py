@@ -1,7 +1,5 @@
 """The cases as tests of the user's own suite."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path

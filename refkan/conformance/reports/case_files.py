@@ -1,7 +1,5 @@
 """Results that came back for exported cases, judged."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A run as plain data: all of it as JSON, its counts, families of cases and causes alone, and as a badge."""
 
-from __future__ import annotations
-
 import json
 import platform
 from collections import Counter

@@ -1,7 +1,5 @@
 """Findings as text and as JUnit XML."""
 
-from __future__ import annotations
-
 import textwrap
 from collections import Counter
 from collections.abc import Sequence

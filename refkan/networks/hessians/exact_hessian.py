@@ -19,8 +19,6 @@ gives the Gauss-Newton matrix. Maps that couple samples through their constants 
 products of the Hessian with a few vectors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -10,8 +10,6 @@ function 1 in one edge of each node, and of all coefficients of each node, both 
 and B = H_f V + S^T V^T H_f V / 2, for which no sample is needed.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

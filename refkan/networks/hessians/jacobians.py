@@ -3,8 +3,6 @@ r"""The Jacobian of a network's outputs in its parameters, weighted, by chunks o
 The neural tangent kernel of a network at theta: K = J J^T.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Memory: what a matrix needs is compared with what is there before anything is allocated."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

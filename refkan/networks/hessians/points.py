@@ -8,8 +8,6 @@ variables c of their own, F = F(theta, c(theta)) and
 J_f and E are those of sweeps that hold the constants. S needs the statistics batch alone, once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -52,7 +50,7 @@ class Points(ShortRepr):
     order: IntArray | None = None
 
     @classmethod
-    def check(cls, net: Network, theta: Any, x: Any, weights: Any) -> Points:
+    def check(cls, net: Network, theta: Any, x: Any, weights: Any) -> "Points":
         """Check the arguments of a public function."""
         if not isinstance(net, Network):
             raise TypeError(f"second derivatives need a refkan Network; got {type(net).__name__}")
@@ -64,11 +62,11 @@ class Points(ShortRepr):
         require_not_negative("weights", w)
         return cls(net, theta, x, w)
 
-    def part(self, rows: slice) -> Points:
+    def part(self, rows: slice) -> "Points":
         """Return some of the samples."""
         return Points(self.net, self.theta, self.x[rows], self.weights[rows])
 
-    def in_order_of_cells(self, rows: slice) -> Points:
+    def in_order_of_cells(self, rows: slice) -> "Points":
         """Some of the samples, in an order in which sums over windows of the first layer read them one after another.
 
         By the cells of the first two inputs, for sums that may come in any order. As they come where samples are few or

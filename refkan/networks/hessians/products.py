@@ -6,8 +6,6 @@ r"""Products of Gauss-Newton matrix and Hessian with vectors, without assembly.
 Each costs a few gradients. Derivatives go through the statistics of mean-std and min-max maps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

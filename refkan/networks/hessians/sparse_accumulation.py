@@ -17,8 +17,6 @@ and for many pairs, and the plain one multiplies each pair of functions by itsel
 several cores help both.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from math import prod

@@ -1,7 +1,5 @@
 r"""Sums over samples of T[q, q'] phi_{p,i} phi'_{p',i'} for two blocks of functions and pairs (q, q') of outputs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

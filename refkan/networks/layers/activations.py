@@ -1,7 +1,5 @@
 r"""Scalar activations and their derivatives, valid for real and complex arguments."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 r"""Chebyshev layers: y_q = sum_p sum_k C[q, p, k] T_k(t_p), nested in their degree: another hierarchy than splines."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self

@@ -1,7 +1,5 @@
 r"""Dense layers: y = activation(W x + bias), the papers' multilayer perceptrons."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any

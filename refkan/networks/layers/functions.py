@@ -9,8 +9,6 @@ W (Q, P, dim) the raw coefficients of a block. The parameters of a layer are the
 `ParameterBlocks` says where the blocks of a layer's parameters lie in one flat vector.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise

@@ -1,7 +1,5 @@
 r"""What a layer is: parameters in named blocks, the functions that it declares, and what may be asked of any layer."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -237,7 +235,7 @@ class Layer(ShortRepr, ABC):
         """
         return self
 
-    def on_domains(self, domains: FloatArray) -> Layer:
+    def on_domains(self, domains: FloatArray) -> "Layer":
         """Return the layer with other domains (P, 2) of its inputs.
 
         Raises
@@ -283,7 +281,7 @@ class Layer(ShortRepr, ABC):
         """
         raise ValueError(f"roughness needs splines with fixed knots; got {self}")
 
-    def in_basis(self, basis: str) -> Layer:
+    def in_basis(self, basis: str) -> "Layer":
         """Return the layer of the same function space with its coefficients in `basis`, one of `BASES`.
 
         Raises
@@ -303,7 +301,7 @@ class Layer(ShortRepr, ABC):
         self.in_basis(basis)
         return vector.copy()
 
-    def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
+    def convert(self, theta: FloatArray, target: "Layer", allow_inexact: bool = False) -> FloatArray:
         """Return parameters of `target` that make it the same function as this layer at theta.
 
         Raises
@@ -315,7 +313,7 @@ class Layer(ShortRepr, ABC):
             return theta.copy()
         raise ValueError(f"cannot convert a {type(self).__name__} into a {type(target).__name__}")
 
-    def prolongation(self, target: Layer) -> sp.csr_array:
+    def prolongation(self, target: "Layer") -> sp.csr_array:
         """Return the sparse matrix of `convert` for fixed knots and one basis, where it is linear."""
         if self == target:
             return sp.eye_array(self.n_params, format="csr")

@@ -10,8 +10,6 @@ a cotangent dy goes back and tangents go forward by the chain rule:
     dz_p = sum_q du_q sum_i W[q, p, i] phi'_{p,i}(z_p).
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -3,8 +3,6 @@ r"""Sums of functions that all matter at every sample: matrices of their jets, a
 u[s, c, q] = sum_pi W[s, c, p, i] C[q, p, i],    W = phi, phi' u_d, phi'' u_d^2 + phi' v_d    (see `Channels`)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

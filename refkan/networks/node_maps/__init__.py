@@ -17,8 +17,6 @@ Examples
 (['affine', 'mean-std', 'min-max', 'sigmoid', 'none'], 2.5, 1024.0)
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.base import check_annotated

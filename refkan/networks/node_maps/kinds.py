@@ -3,8 +3,6 @@ r"""Kinds of node maps: none, affine and sigmoid, each activation alone; mean-st
 The latter are maps z = scale y + shift whose constants follow theta through the statistics batch.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -280,13 +278,13 @@ class AffineMap(NodeMap):
         vars(self).update(scale=scale, shift=real("shift", as_vector("shift", self.shift, scale.size)))
 
     @classmethod
-    def of_statistics(cls, scale: Array, shift: Array) -> AffineMap:
+    def of_statistics(cls, scale: Array, shift: Array) -> "AffineMap":
         """Return the map of a batch at theta: complex in complex steps, and where it overflows, values say so."""
         made = object.__new__(cls)
         vars(made).update(scale=scale, shift=shift)
         return made
 
-    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> AffineMap:
+    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> "AffineMap":
         """Map the range of the initial activations onto the domain, less the margin on each side."""
         margin = MARGIN * np.diff(domains, axis=1) * [1.0, -1.0]
         return AffineMap(*MinMaxMap(domains + margin).constants(nonempty(y, layer, self.name), layer))
@@ -324,7 +322,7 @@ class SigmoidMap(NodeMap):
     def __post_init__(self) -> None:
         object.__setattr__(self, "domains", checked_domains(self.domains))
 
-    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> SigmoidMap:
+    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> "SigmoidMap":
         """Take the domain."""
         return SigmoidMap(domains)
 

@@ -1,7 +1,5 @@
 r"""What a node map is: pointwise, or with constants from a statistics batch."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +45,7 @@ class NodeMap(ShortRepr, ABC):
     uses_statistics: bool = False
     reaches_ends: bool = False
 
-    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> NodeMap:
+    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> "NodeMap":
         """Take from the initial activations y (N, Q) and the domains (Q, 2) what the map needs; `layer` for errors."""
         return self
 
@@ -164,7 +162,7 @@ class StatisticsMap(NodeMap):
     def __post_init__(self) -> None:
         object.__setattr__(self, "domains", checked_domains(self.domains))
 
-    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> StatisticsMap:
+    def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> "StatisticsMap":
         """Take the domain; raise now where the starting activations have no spread."""
         bound = type(self)(domains)
         bound.constants(nonempty(y, layer, self.name), layer)

@@ -5,8 +5,6 @@ summed before the reach x - e comes in: their own values b(e) + b'(e) (x - e) ov
 no sum is left. Activations are carried divided by a power of two, since they too may overflow where the value does not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

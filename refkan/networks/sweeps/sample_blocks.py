@@ -6,8 +6,6 @@ depend on the number of threads.
 Seeds say along which directions a network is differentiated, and how far, as the jet of its inputs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -42,7 +40,7 @@ class Seeds(ShortRepr):
     orders: tuple[int, ...]
 
     @classmethod
-    def check(cls, first: Any, second: Any, orders: Any, shape: tuple[int, int]) -> Seeds:
+    def check(cls, first: Any, second: Any, orders: Any, shape: tuple[int, int]) -> "Seeds":
         """Check seeds for inputs of shape (N, P).
 
         Second derivatives of the inputs along directions of order 1 do not matter: dF/dh at h = 0 has none of them.
@@ -145,7 +143,7 @@ class BlockedSweep(ShortRepr):
     value: Array
 
     @classmethod
-    def forward(cls, net: Composition, theta: Array, z: Array, channels: Channels) -> BlockedSweep:
+    def forward(cls, net: Composition, theta: Array, z: Array, channels: Channels) -> "BlockedSweep":
         """Evaluate."""
         statistics, rows = Statistics(net, theta), block_slices(z.shape[0])
 

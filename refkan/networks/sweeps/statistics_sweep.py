@@ -10,8 +10,6 @@ What cotangents of c mean for theta is found on the statistics batch, once for a
 Second derivatives of networks: cotangents of values, and the tangents of these cotangents, forward over reverse.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -10,8 +10,6 @@ the constants leave a sweep beside those of theta, and `networks.statistics` tak
 the statistics batch itself is the one in which they are functions of the activations that it carries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -65,7 +63,7 @@ class Sweep(ShortRepr):
         slopes: bool = True,
         inputs: bool = True,
         depth: int | None = None,
-    ) -> Sweep:
+    ) -> "Sweep":
         """Evaluate at theta (n_params,) and the jet z (N, channels, P).
 
         Parameters

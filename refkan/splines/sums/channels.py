@@ -7,8 +7,6 @@ them. A function phi of a single input takes (x, u, v) to
     phi(x),    phi'(x) u,    phi''(x) u^2 + phi'(x) v.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The plain engine: each sum is its formula in a loop, of `kernels.plain_sums`, compiled once for all layers."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.base import Array, FloatArray

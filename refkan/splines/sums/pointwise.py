@@ -1,7 +1,5 @@
 r"""Functions of single entries applied to jets: activations and node maps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -3,8 +3,6 @@
 The fast engine for values: polynomials for few outputs, sorted runs for many, else samples in turn.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

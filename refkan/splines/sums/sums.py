@@ -7,8 +7,6 @@ value is a jet of one channel, W = b(x). Sums "apart" keep the coefficients of e
 m r + i in place of m + i: (Q, P, n r), as what free knots do to a spline is known interval by interval.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Protocol
 

@@ -5,8 +5,6 @@ basis stays in a cache, and for the backward sweep inputs into groups and blocks
 depends on the number of threads. Accumulators belong to a part and a group; parts are added in order.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ For values: `kernels.local_layer`, with coefficients (P, dim, Q), of which the r
 7 outputs, their number is known to the compiler as well.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.base import Array, FloatArray, IntArray, lazy

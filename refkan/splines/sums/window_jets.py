@@ -1,7 +1,5 @@
 r"""Jets of samples in turn, each over its windows, by kernels compiled for r and the channels: `kernels.local_jets`."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.base import Array, FloatArray, IntArray, lazy

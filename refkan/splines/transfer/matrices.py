@@ -7,8 +7,6 @@ Uniform dyadic refinement in closed form.
 Prolongation between nested knot vectors by knot insertion: r weights for each fine coefficient.
 """
 
-from __future__ import annotations
-
 from math import comb
 from typing import Any
 

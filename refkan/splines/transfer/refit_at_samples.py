@@ -1,7 +1,5 @@
 r"""Transfer by least squares at data, the grid extension of KAN codes: a baseline, not exact in general."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

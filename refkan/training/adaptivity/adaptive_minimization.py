@@ -1,7 +1,5 @@
 r"""`minimize_adaptive`: train, see where the error is, refine there, train again; and when that ends."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike

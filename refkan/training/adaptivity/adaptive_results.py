@@ -1,7 +1,5 @@
 r"""What adaptive training returns."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,7 +126,7 @@ class AdaptiveHistory(ShortRepr):
     error: FloatArray | None
 
     @classmethod
-    def of(cls, rounds: tuple[Round, ...]) -> AdaptiveHistory:
+    def of(cls, rounds: tuple[Round, ...]) -> "AdaptiveHistory":
         """Gather what the rounds say."""
         errors = [r.error for r in rounds if r.error is not None]
         columns = {

@@ -1,7 +1,5 @@
 r"""Marking, the fewest intervals that carry a given share of the indicator, and their bisection."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 r"""Changes of networks: cuts where an indicator is large, free and fixed knots, several in turn, and random knots."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial

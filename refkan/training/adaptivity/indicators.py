@@ -4,8 +4,6 @@ What indicators see: of a layer its inputs on the data, its spline spaces, and h
 problem its points and the squared residual at each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 r"""Knots chosen anew, the functions refitted at the data by least squares: what other codes do, not exact."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan.base import FloatArray

@@ -1,7 +1,5 @@
 r"""Ways to refine a network: by the residual, by derivative jumps, uniformly; and the refits that they compete with."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Residual-based attention: weights of collocation points that follow their residuals."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -62,16 +60,16 @@ class Attention:
         share = e / largest if largest > 0 else e
         self._weights = (1 - self.rate) * self._weights + self.rate * share
 
-    def restart(self, n_points: int) -> Attention:
+    def restart(self, n_points: int) -> "Attention":
         """Return an attention of the same rate for new points."""
         return Attention(n_points, self.rate)
 
-    def part(self, rows: Any) -> Attention:
+    def part(self, rows: Any) -> "Attention":
         """Return an attention of some of the points (indices), with their weights as they are now."""
         chosen = Attention(len(rows), self.rate)
         chosen._weights = self._weights[rows]
         return chosen
 
-    def take_back(self, rows: Any, part: Attention) -> None:
+    def take_back(self, rows: Any, part: "Attention") -> None:
         """Take the weights of some of the points from an attention that `part` made, updated since."""
         self._weights[rows] = part._weights

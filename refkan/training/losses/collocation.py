@@ -1,7 +1,5 @@
 r"""Collocation: differential equations and their conditions as sums of mean squares of residuals at points."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field, replace
 from typing import Any
@@ -264,11 +262,11 @@ class Collocation(ShortRepr):
 
     # ------------------------------------------------------------- variants
 
-    def with_network(self, net: Network) -> Collocation:
+    def with_network(self, net: Network) -> "Collocation":
         """Return the problem on another network, as on the next level of a hierarchy, without repeating warnings."""
         return replace(self, net=net, quiet=True)
 
-    def redrawn(self, points: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> Collocation:
+    def redrawn(self, points: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> "Collocation":
         """Return the problem with other points for some terms.
 
         Parameters

@@ -1,7 +1,5 @@
 r"""Terms that many problems share: prescribed values, periodicity, and fluxes across an interface."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The cross entropy of a network that classifies."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Losses of a network on data: values, gradients and residuals as functions of the flat parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass

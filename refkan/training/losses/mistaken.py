@@ -1,7 +1,5 @@
 """What is given in place of a loss by mistake, and what to give instead."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from refkan.networks import Network

@@ -1,7 +1,5 @@
 """A loss with quadratic penalties on the roughness and the size of a network's coefficients."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 r"""Terms of a collocation loss: residuals at points as functions of a network's values and derivatives there."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -77,7 +75,7 @@ class Side(ShortRepr):
         """The jet (N, channels, P) of the inputs."""
         return real("seeds", self.seeds.inputs(self.points))
 
-    def at(self, points: Any) -> Side:
+    def at(self, points: Any) -> "Side":
         """Return the same at other points."""
         return replace(self, points=points)
 
@@ -203,7 +201,7 @@ class Term(ShortRepr):
         root = np.sqrt(self.weight / self.n_points)
         return np.full(self.n_points, root) if self.attention is None else root * self.attention.weights
 
-    def at(self, *points: Any, data: Any = None) -> Term:
+    def at(self, *points: Any, data: Any = None) -> "Term":
         """Return the same term at other points, one array for each side, with its attention started anew."""
         if len(points) != len(self.sides):
             raise ValueError(f"term {self.name!r} has {len(self.sides)} sides; got points for {len(points)}")

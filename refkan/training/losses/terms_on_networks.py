@@ -9,8 +9,6 @@ each is on, for every theta. Affine maps begin with all activations inside, but 
 given by hand may put them anywhere. A sigmoid keeps all activations inside.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings
@@ -121,7 +119,7 @@ class Piece:
     factors: FloatArray
 
     @classmethod
-    def at(cls, net: Network, theta: Array, statistics: Statistics, term: Term, rows: slice) -> Piece:
+    def at(cls, net: Network, theta: Array, statistics: Statistics, term: Term, rows: slice) -> "Piece":
         """Evaluate."""
         with located(f"term {term.name!r}, points from number {rows.start} on", OutsideDomainError):
             sweeps = [

@@ -3,8 +3,6 @@ r"""V-cycles: damped Gauss-Newton steps at the fine point, in the spaces of all 
 A problem restricted to the coarse directions at a fine point: Galerkin's products.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@ r"""Levels: one problem on networks whose spaces are nested, coarsest first, and
 After every prolongation: whether it is still the same function.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Self

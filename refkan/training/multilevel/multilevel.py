@@ -1,7 +1,5 @@
 r"""Algorithm 1 of [S26]: train on the coarsest level, prolong, train on the next one, up to the finest."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike

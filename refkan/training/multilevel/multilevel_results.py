@@ -6,8 +6,6 @@ Time is processor time of the process, all its threads together: other programs 
 one thread it is what one would wait on an idle machine; with more it is what they cost, not how long they took.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -135,7 +133,7 @@ class MultilevelHistory(ShortRepr):
     work: FloatArray
 
     @classmethod
-    def joined(cls, results: Sequence[Result], networks: Sequence[Network]) -> MultilevelHistory:
+    def joined(cls, results: Sequence[Result], networks: Sequence[Network]) -> "MultilevelHistory":
         """Join the histories of levels."""
         work, weight = 0.0, interval_weight(networks[-1])
         parts: list[tuple[Any, ...]] = []
@@ -196,7 +194,7 @@ class MultilevelResult(ShortRepr):
     @classmethod
     def of(
         cls, hierarchy: Hierarchy, trained: Sequence[TrainedNetwork], changes: Sequence[float], overhead: float
-    ) -> MultilevelResult:
+    ) -> "MultilevelResult":
         """Gather what came out of the levels."""
         results = tuple(level.result for level in trained)
         networks = [level.network for level in trained]

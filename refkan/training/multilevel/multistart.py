@@ -1,7 +1,5 @@
 r"""Many starts on the coarsest network, few on the finest: pruned from stage to stage by training loss."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike

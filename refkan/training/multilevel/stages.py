@@ -3,8 +3,6 @@ r"""Many starts that lose to each other stage by stage, the network changing in 
 Changes of a network between two trainings that leave its function as it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import process_time
@@ -95,7 +93,7 @@ class Stage(ShortRepr, Checked):
         survivors: Sequence[int],
         samples: Sequence[int | None] | None = None,
         factors: Any = 2,
-    ) -> list[Stage]:
+    ) -> "list[Stage]":
         """Return stages between which all intervals are cut: one entry of each sequence a stage.
 
         Parameters
@@ -182,7 +180,7 @@ class Run(ShortRepr):
         """The training of the last stage."""
         return self.course[-1]
 
-    def after(self, change: NetworkChange | None, problem: Any) -> Run:
+    def after(self, change: NetworkChange | None, problem: Any) -> "Run":
         """Change the network, and check that it is the same function."""
         if change is None:
             return self

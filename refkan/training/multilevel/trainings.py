@@ -3,8 +3,6 @@ r"""One training of several: by a method of the library or of one's own, told of
 Fingerprints: one hash for all that a result depends on, data and functions alike.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping

@@ -19,8 +19,6 @@ Examples
 (True, 'stopped by the callback after step 2')
 """
 
-from __future__ import annotations
-
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.minimization import METHODS, RESIDUAL_METHODS, minimize
 from refkan.training.optimizers.results import History, ProgressLines, Result, State

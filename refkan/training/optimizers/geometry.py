@@ -1,7 +1,5 @@
 """Geometries of descent: in which coordinates the gradient is taken, and in which the step is made."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +49,7 @@ class Geometry:
     mixed: bool
 
     @classmethod
-    def of(cls, problem: Any, geometry: str | None, gradient: str | None) -> Geometry:
+    def of(cls, problem: Any, geometry: str | None, gradient: str | None) -> "Geometry":
         """Look the coordinates up by name: "spline", "relu" or None.
 
         None means the network's own parameters for `geometry`, and the same as the geometry for `gradient`.

@@ -3,8 +3,6 @@
 The latter are quasi-Newton methods, Broyden's class and BFGS, with an inverse Hessian that is scaled each step.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """L-BFGS: SciPy's L-BFGS-B without bounds, and the default of a deep learning library, a fixed step without search."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +79,7 @@ def lbfgs(
         iterate = iterate_at(d)
         return iterate.value, run.gradient(iterate)
 
-    def after_step(intermediate_result: OptimizeResult) -> None:
+    def after_step(intermediate_result: "OptimizeResult") -> None:
         nonlocal made
         made += 1
         iterate = iterate_at(intermediate_result.x)

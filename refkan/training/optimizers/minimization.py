@@ -1,7 +1,5 @@
 """`minimize`: one entry for all methods."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from os import PathLike

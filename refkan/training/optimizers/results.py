@@ -3,8 +3,6 @@
 Progress of a minimisation: told after every step, in lines of text or to a function of one's own.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -108,7 +106,7 @@ class History(ShortRepr):
     step_length: FloatArray | None = None
 
 
-def counted_on(parts: Sequence[Result]) -> Iterator[tuple[FloatArray, IntArray]]:
+def counted_on(parts: "Sequence[Result]") -> Iterator[tuple[FloatArray, IntArray]]:
     """Seconds and evaluations of each of consecutive runs, counted from the start of the first."""
     before, evaluations = 0.0, 0
     for part in parts:

@@ -1,7 +1,5 @@
 """One minimisation as it goes: what all methods share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import process_time

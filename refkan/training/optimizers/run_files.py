@@ -1,7 +1,5 @@
 """Files from which an interrupted minimisation goes on, bit for bit."""
 
-from __future__ import annotations
-
 import io
 import os
 import time

@@ -35,8 +35,6 @@ x^2 on [-1, 1] with period 2 has a jump of -4 in its slope at every odd integer,
 A solver that subtracts a multiple of h is left with a function that is smoother by two orders.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +148,7 @@ class Reference(ShortRepr):
     modes: int
     difference: float
     diffusion: float
-    _coefficients: OdeSolution = field(repr=False)
+    _coefficients: "OdeSolution" = field(repr=False)
 
     def __call__(self, x: Any) -> FloatArray:
         """Return u at points (x, t), shape (N, 1); x of any size, by periodicity, and 0 <= t <= 1.
@@ -232,7 +230,7 @@ def _check_times(name: str, t: FloatArray) -> None:
         raise ValueError(f"{name} must hold times within [0, 1]; got {t[outside[0]]} at position {outside[0]}")
 
 
-def _solve(modes: int, nu: float, coarsening: float = 1.0) -> OdeSolution:
+def _solve(modes: int, nu: float, coarsening: float = 1.0) -> "OdeSolution":
     """Coefficients of v in cos(k pi x), k = 0..modes, as a function of t."""
     from scipy.integrate import solve_ivp  # here, as nothing else in the library needs it and importing it takes time
 
@@ -276,7 +274,7 @@ def _kink(x: Array, t: Array | float, nu: float) -> FloatArray:
     return -np.exp(KINK_RATE * np.asarray(t)) * spread_square(x, nu * np.asarray(t))
 
 
-def _evaluate(coefficients: OdeSolution, points: FloatArray, nu: float) -> FloatArray:
+def _evaluate(coefficients: "OdeSolution", points: FloatArray, nu: float) -> FloatArray:
     """Return u = v + w at points (N, 2), shape (N,)."""
     x, t = points[:, 0] - 2 * np.round(points[:, 0] / 2), points[:, 1]
     u = _kink(x, t, nu)

@@ -24,8 +24,6 @@ Source: Hopf, "The partial differential equation u_t + u u_x = mu u_xx", Comm. P
 quasi-linear parabolic equation occurring in aerodynamics", Quart. Appl. Math. 9 (1951).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

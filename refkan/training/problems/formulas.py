@@ -9,8 +9,6 @@ Sums and products of univariate functions in any dimension.
 Special functions of one and two variables, by scipy.special; real points only.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import special
 

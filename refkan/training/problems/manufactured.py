@@ -7,8 +7,6 @@ r"""Poisson's and Helmholtz's equation in one dimension with manufactured soluti
 u is chosen, f follows: both are closed forms, and so are u' and u''.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -14,8 +14,6 @@ network fits u. The level set |x| as a third input (:func:`level_set_input`) giv
 On the interface `side` says which limit is meant; away from it, the point itself decides.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@ r"""Targets of regression: that of the papers, and functions that vary otherwise
 A target is a function with its name, its domain and the places where it is not smooth.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 How much each input matters to the output of a network.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

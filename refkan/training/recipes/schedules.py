@@ -1,7 +1,5 @@
 r"""Learning rates as functions of the step: cyclic with shrinking amplitude, decaying, and with a ramp."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 r"""Several starts of a multilevel training, of which the best one after a refinement goes on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike

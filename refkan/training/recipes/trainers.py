@@ -6,8 +6,6 @@ is made anew on each level, attention from ones, random points and batches from 
 `Minibatches` are a collocation problem of which each evaluation sees only some points of the first term.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

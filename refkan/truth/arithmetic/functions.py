@@ -1,7 +1,5 @@
 """Functions of numbers: exp, the square root, tanh and the sigmoid, of every type of number and of Taylor numbers."""
 
-from __future__ import annotations
-
 import cmath
 import math
 from collections.abc import Callable

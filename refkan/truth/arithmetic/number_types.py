@@ -10,8 +10,6 @@
 Numbers of flint and mpmath are recognised by name, so that neither package is imported here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from numbers import Complex, Rational, Real

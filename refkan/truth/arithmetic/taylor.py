@@ -10,8 +10,6 @@ of e_m e_l (m < l) the second derivative, that of e_m^2 half of it. Nothing is r
 arithmetic. With one variable of degree one these are the dual numbers, a + b e with e^2 = 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import prod
 
@@ -59,7 +57,7 @@ class Taylor:
         """The degree above which terms are dropped."""
         return len(self.parts) - 1
 
-    def __add__(self, other: Number) -> Taylor:
+    def __add__(self, other: Number) -> "Taylor":
         if not isinstance(other, Taylor):  # nobody changes parts, so that numbers may share them
             return Taylor([{(): self.value + other if self.parts[0] else other}, *self.parts[1:]])
         parts = [dict(part) for part in self.parts]
@@ -68,7 +66,7 @@ class Taylor:
                 part[monomial] = part[monomial] + c if monomial in part else c
         return Taylor(parts)
 
-    def __mul__(self, other: Number) -> Taylor:
+    def __mul__(self, other: Number) -> "Taylor":
         """Multiply term by term: degrees add up, and what exceeds the degree is dropped."""
         if not isinstance(other, Taylor):
             return Taylor([{monomial: c * other for monomial, c in part.items()} for part in self.parts])
@@ -82,31 +80,31 @@ class Taylor:
                         out[monomial] = out[monomial] + a * b if monomial in out else a * b
         return Taylor(parts)
 
-    def __truediv__(self, other: Number) -> Taylor:
+    def __truediv__(self, other: Number) -> "Taylor":
         """Divide; 1/(a + n) = 1/a - n/a^2 + n^2/a^3 - ..., n without constant term, ends because powers of n do."""
         if not isinstance(other, Taylor):
             return Taylor([{monomial: c / other for monomial, c in part.items()} for part in self.parts])
         a = other.value
         return self * other.series([(-1) ** k / a ** (k + 1) for k in range(other.degree + 1)])
 
-    def __pow__(self, exponent: int) -> Taylor:
+    def __pow__(self, exponent: int) -> "Taylor":
         return prod([self] * exponent, start=constant(self.value**0, self.degree))
 
-    def __neg__(self) -> Taylor:
+    def __neg__(self) -> "Taylor":
         return Taylor([{monomial: -c for monomial, c in part.items()} for part in self.parts])
 
-    def __sub__(self, other: Number) -> Taylor:
+    def __sub__(self, other: Number) -> "Taylor":
         return self + -other
 
-    def __rsub__(self, other: Number) -> Taylor:
+    def __rsub__(self, other: Number) -> "Taylor":
         return -self + other
 
-    def __rtruediv__(self, other: Number) -> Taylor:
+    def __rtruediv__(self, other: Number) -> "Taylor":
         return constant(other, self.degree) / self
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def series(self, c: Sequence[Number]) -> Taylor:
+    def series(self, c: Sequence[Number]) -> "Taylor":
         """Return c_0 + c_1 n + c_2 n^2 + ..., n this number without its constant term; c_k = f^(k)(value)/k! for f."""
         n = Taylor([{}, *self.parts[1:]])
         result = constant(c[-1], self.degree)

@@ -12,8 +12,6 @@ end point), "polynomial" (the end piece continued), "error" (raise).
 [B01] is de Boor, A Practical Guide to Splines, revised edition, Springer 2001.
 """
 
-from __future__ import annotations
-
 from refkan.truth.arithmetic.number_types import Number, Numbers
 from refkan.truth.bases.outside import Row, check_number, interval, with_tails
 

@@ -4,8 +4,6 @@ Indices are those of `bsplines`; matrices are lists of rows. [S26] is Southworth
 Training for Kolmogorov Arnold Networks", arXiv 2603.04827; [B01] de Boor, A Practical Guide to Splines, 2001.
 """
 
-from __future__ import annotations
-
 from itertools import accumulate
 from math import comb, factorial, prod
 

@@ -1,7 +1,5 @@
 """Chebyshev polynomials T_0, ..., T_d on a domain: T_k(cos u) = cos(k u)."""
 
-from __future__ import annotations
-
 from refkan.truth.arithmetic.number_types import Number, Numbers
 from refkan.truth.bases.outside import Row, is_inside, with_tails
 

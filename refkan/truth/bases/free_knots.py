@@ -8,8 +8,6 @@ Harper, Southworth, Cyr, "Leveraging KANs for Expedient Training of Multichannel
 Refinement", arXiv 2505.18131.)
 """
 
-from __future__ import annotations
-
 from itertools import accumulate
 
 from refkan.truth.arithmetic.functions import exp

@@ -1,7 +1,5 @@
 """Where a point lies: the interval whose polynomials are in force there, and the policies outside a domain."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from refkan.truth.arithmetic.number_types import Number, Numbers, at_most, less, real_part

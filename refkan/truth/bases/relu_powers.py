@@ -3,8 +3,6 @@
 Indices and policies are those of `bsplines`.
 """
 
-from __future__ import annotations
-
 from math import perm
 
 from refkan.truth.arithmetic.number_types import Number, Numbers

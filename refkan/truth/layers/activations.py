@@ -1,7 +1,5 @@
 """Activations and their first derivatives; at a kink the derivative to the right."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from refkan.truth.arithmetic.functions import sigmoid, tanh

@@ -3,8 +3,6 @@
 The rest is the chain rule, in `networks`. Parameters are flat lists in C order, block by block.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers

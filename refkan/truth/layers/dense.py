@@ -1,7 +1,5 @@
 """Dense layers, of which multilayer perceptrons are made."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from operator import mul
 

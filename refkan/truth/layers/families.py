@@ -1,7 +1,5 @@
 """Families of functions of one input: what the sums of a layer are made of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """The edge of the first KAN paper: a spline beside a multiple of silu."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from operator import add
 

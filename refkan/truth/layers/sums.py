@@ -1,7 +1,5 @@
 """Spline, ReLU-power and Chebyshev layers: sums of functions of single inputs, on knots that are fixed or free."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

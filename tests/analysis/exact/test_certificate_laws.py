@@ -1,7 +1,5 @@
 """What certificates say at the edge: forged proofs, condition numbers of one, the width asked for, what costs."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """Timing by rounds: timers of repeated calls, interleaved, on a machine that others may disturb."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,7 +31,7 @@ class Spread:
     upper: float
 
     @classmethod
-    def of(cls, numbers: Sequence[float]) -> Spread:
+    def of(cls, numbers: Sequence[float]) -> "Spread":
         """Return the spread of at least one number."""
         lower, median, upper = np.quantile(numbers, (0.25, 0.5, 0.75))
         return cls(float(median), float(lower), float(upper))
@@ -49,7 +47,7 @@ class Timer:
     clock: Callable[[], float]
 
     @classmethod
-    def of(cls, work: Callable[[], object], least: float, clock: Callable[[], float] = time.perf_counter) -> Timer:
+    def of(cls, work: Callable[[], object], least: float, clock: Callable[[], float] = time.perf_counter) -> "Timer":
         """Return a timer whose calls take `least` seconds together, as far as one call tells."""
         once = cls(work, 1, 0.0, clock)()
         calls = max(1, min(1000, math.ceil(least / max(once, 1e-7))))

@@ -1,7 +1,5 @@
 """How busy the machine is with something else while contestants are timed."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path
@@ -45,7 +43,7 @@ class Watch:
         """Forget all blocks."""
         self._wall, self._elsewhere = 0.0, 0.0
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> "Watch":
         self._start = busy_seconds(), own_seconds(), time.perf_counter()
         return self
 
@@ -58,7 +56,7 @@ class Watch:
             self._wall += wall
             self._elsewhere += now - busy - (own_seconds() - own)
 
-    def include(self, other: Watch) -> None:
+    def include(self, other: "Watch") -> None:
         """Count the blocks of another watch as well."""
         self._wall += other._wall
         self._elsewhere += other._elsewhere

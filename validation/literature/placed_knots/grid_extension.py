@@ -6,8 +6,6 @@ the finest grid from the start. Nothing else differs: it is the ablation without
 told from the gain of the finer grid. Open: the network, and what is held equal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -131,7 +129,7 @@ class Gain:
         return self.ratio <= HALF and self.p < LEVEL
 
     @property
-    def turned(self) -> Gain:
+    def turned(self) -> "Gain":
         """The two exchanged."""
         return Gain(self.finest, self.extension)
 

@@ -1,7 +1,5 @@
 """Points of a conditioning study: a network, its samples and the spectrum asked of it, as plain data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product

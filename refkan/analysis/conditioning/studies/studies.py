@@ -1,7 +1,5 @@
 """Conditioning studies: the spectra of many networks, on any executor, resumed where they stopped."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping

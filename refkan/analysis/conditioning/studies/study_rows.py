@@ -1,7 +1,5 @@
 """What a study holds: a row for each point, and all rows as a table."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

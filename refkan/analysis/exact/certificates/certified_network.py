@@ -9,8 +9,6 @@ The rank of the Jacobian, and the condition of the Gauss-Newton matrix, each wit
 J J^T/N has the same eigenvalues that are not zero, and is taken where there are fewer rows than parameters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any

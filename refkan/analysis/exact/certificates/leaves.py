@@ -5,8 +5,6 @@ point ends a part. The cut is at the knot of the first layer inside that is next
 reads it cuts at the same floats, whatever arithmetic is used, and covers the box whatever the string says.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from string import ascii_lowercase

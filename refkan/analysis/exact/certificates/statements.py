@@ -5,8 +5,6 @@ leaf. A program over rational numbers that does the same operations has bounds t
 rounded outwards at every one of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -70,7 +68,7 @@ class Posed(ShortRepr):
     budget: int
 
     @classmethod
-    def of(cls, net: Any, theta: FloatArray, box: FloatArray, tolerance: float, budget: int) -> Posed:
+    def of(cls, net: Any, theta: FloatArray, box: FloatArray, tolerance: float, budget: int) -> "Posed":
         """Read a network whose first layer has knots, or domains.
 
         Raises

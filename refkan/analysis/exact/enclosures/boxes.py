@@ -1,7 +1,5 @@
 r"""Enclosures of networks over boxes of inputs: values, gradients and second derivatives."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 r"""What follows from enclosures over boxes: extreme values, Lipschitz constants, and how far networks are apart."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

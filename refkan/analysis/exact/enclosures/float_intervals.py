@@ -9,8 +9,6 @@ An infinite end is no bound on that side. What is not a number, such as infinity
 `down` turns it into -infinity and `up` into infinity.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +95,7 @@ class Intervals(ShortRepr):
     hi: FloatArray
 
     @classmethod
-    def of(cls, x: Any) -> Intervals:
+    def of(cls, x: Any) -> "Intervals":
         """Floats as they are; infinity is any number beyond the largest float."""
         array = np.asarray(x, dtype=np.float64)
         if np.isfinite(array).all():
@@ -114,51 +112,51 @@ class Intervals(ShortRepr):
         """Floats between the ends, about halfway; which ones does not matter."""
         return np.clip(0.5 * self.lo + 0.5 * self.hi, self.lo, self.hi)
 
-    def __getitem__(self, index: Any) -> Intervals:
+    def __getitem__(self, index: Any) -> "Intervals":
         return Intervals(self.lo[index], self.hi[index])
 
-    def reshape(self, *shape: int) -> Intervals:
+    def reshape(self, *shape: int) -> "Intervals":
         """The same numbers in another shape."""
         return Intervals(self.lo.reshape(shape), self.hi.reshape(shape))
 
-    def where(self, holds: Any) -> Intervals:
+    def where(self, holds: Any) -> "Intervals":
         """These where they hold, everything elsewhere."""
         return Intervals(np.where(holds, self.lo, -np.inf), np.where(holds, self.hi, np.inf))
 
-    def __neg__(self) -> Intervals:
+    def __neg__(self) -> "Intervals":
         return Intervals(-self.hi, -self.lo)
 
     @quiet()
-    def __add__(self, other: Intervals) -> Intervals:
+    def __add__(self, other: "Intervals") -> "Intervals":
         return Intervals(down(self.lo + other.lo), up(self.hi + other.hi))
 
-    def __sub__(self, other: Intervals) -> Intervals:
+    def __sub__(self, other: "Intervals") -> "Intervals":
         return self + -other
 
     @quiet()
-    def __mul__(self, other: Intervals) -> Intervals:
+    def __mul__(self, other: "Intervals") -> "Intervals":
         return _hull(self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi)
 
-    def absolute(self) -> Intervals:
+    def absolute(self) -> "Intervals":
         """The absolute value."""
         small = np.minimum(np.abs(self.lo), np.abs(self.hi))
         return Intervals(np.where((self.lo > 0) | (self.hi < 0), small, 0.0), self.magnitude)
 
     @quiet()
-    def squared(self) -> Intervals:
+    def squared(self) -> "Intervals":
         """The square, which is nowhere negative."""
         size = self.absolute()
         return Intervals(np.maximum(down(size.lo**2), 0.0), up(size.hi**2))
 
     @quiet()
-    def over(self, other: Intervals) -> Intervals:
+    def over(self, other: "Intervals") -> "Intervals":
         """The quotient; everything where the divisor holds zero."""
         zero = ~((other.lo > 0) | (other.hi < 0))
         lo, hi = np.where(zero, np.nan, other.lo), np.where(zero, np.nan, other.hi)
         return _hull(self.lo / lo, self.lo / hi, self.hi / lo, self.hi / hi)
 
     @quiet()
-    def sum(self, axis: int | tuple[int, ...]) -> Intervals:
+    def sum(self, axis: int | tuple[int, ...]) -> "Intervals":
         """Sum along axes."""
         axes = (axis,) if isinstance(axis, int) else axis
         gamma = EPS * int(np.prod([self.lo.shape[k] for k in axes]))
@@ -166,7 +164,7 @@ class Intervals(ShortRepr):
         return Intervals(down(low[0]), up(high[1]))
 
     @quiet()
-    def norm(self, axis: int | tuple[int, ...]) -> Intervals:
+    def norm(self, axis: int | tuple[int, ...]) -> "Intervals":
         """The Euclidean norm along axes, scaled by a power of two: squares neither overflow nor vanish."""
         top = self.magnitude.max(axis=axis, keepdims=True)
         exponent = np.frexp(np.where(np.isfinite(top), top, 1.0))[1]
@@ -176,7 +174,7 @@ class Intervals(ShortRepr):
         low, high = down(np.ldexp(low, exponent)), up(np.ldexp(high, exponent))
         return Intervals(np.maximum(low, 0.0), np.where(top == 0, 0.0, high))
 
-    def meet(self, other: Intervals) -> Intervals:
+    def meet(self, other: "Intervals") -> "Intervals":
         """The intersection of two enclosures of the same numbers.
 
         Raises
@@ -189,14 +187,14 @@ class Intervals(ShortRepr):
         return common
 
     @quiet()
-    def exp(self) -> Intervals:
+    def exp(self) -> "Intervals":
         """The exponential function."""
         low, high = np.minimum(np.exp(self.lo), MAX), np.exp(self.hi)
         under = UNITS * SMALLEST  # what units in the last place are below the normal numbers
         return Intervals(np.maximum(down(low * (1 - SLACK) - under), 0.0), up(high * (1 + SLACK) + under))
 
     @quiet()
-    def cos(self) -> Intervals:
+    def cos(self) -> "Intervals":
         """The cosine: the values at the ends, and 1 or -1 where a multiple of pi lies inside or nearly so."""
         values = np.cos(self.lo), np.cos(self.hi)
         low, high = np.minimum(*values) - SLACK, np.maximum(*values) + SLACK
@@ -209,13 +207,13 @@ class Intervals(ShortRepr):
         low = np.where(holds & (~even | two), -1.0, low)
         return Intervals(np.maximum(down(low), -1.0), np.minimum(up(high), 1.0))
 
-    def sin(self) -> Intervals:
+    def sin(self) -> "Intervals":
         """The sine, cos(x - pi/2), pi/2 in an interval."""
         pi_below = np.array(1.5707963267948966)
         half_pi = Intervals(pi_below, up(pi_below))
         return (self - half_pi).cos()
 
-    def sigmoid(self) -> Intervals:
+    def sigmoid(self) -> "Intervals":
         """1/(1 + exp(-x)), which rises."""
         one = Intervals.of(1.0)
         below, above = (one.over(one + (-Intervals.of(end)).exp()) for end in (self.lo, self.hi))

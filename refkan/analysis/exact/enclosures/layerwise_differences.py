@@ -9,8 +9,6 @@ Fractions on the knots of both: of a network and a refined one they are zero but
 where those are not rounded, exactly zero. Subdivision sees that only up to the width of its boxes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -5,8 +5,6 @@ that the range over a box is the sum of ranges; dense layers are affine maps, an
 Dependencies arise between layers, where Taylor forms around the centre of the box narrow the ranges again.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any

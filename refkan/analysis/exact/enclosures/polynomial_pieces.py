@@ -16,8 +16,6 @@ enclosures.)
 The coefficients come from `refkan.truth` over Fractions and are rounded once, the error kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction

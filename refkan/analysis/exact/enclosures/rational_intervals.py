@@ -1,7 +1,5 @@
 r"""Intervals with exact rational ends, and their rounding outwards to float64."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,7 +35,7 @@ class Enclosure:
             raise ValueError(f"low must not exceed high; got low = {self.low}, high = {self.high}")
 
     @classmethod
-    def between(cls, low: Any, high: Any) -> Enclosure:
+    def between(cls, low: Any, high: Any) -> "Enclosure":
         """Return the interval between the lower end of one ball (flint.arb) and the upper end of another."""
         return cls(_exact(low.lower()), _exact(high.upper()))
 
@@ -69,7 +67,7 @@ class Enclosure:
         """Return the floats nearest to the ends on their outer sides, infinite beyond the range of float64."""
         return _round_down(self.low), -_round_down(-self.high)
 
-    def quotient(self, other: Enclosure) -> Enclosure:
+    def quotient(self, other: "Enclosure") -> "Enclosure":
         """Return the enclosure of the quotient of two positive numbers.
 
         Raises

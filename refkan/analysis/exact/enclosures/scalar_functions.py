@@ -4,8 +4,6 @@ The derivatives of g = sigmoid(x) and t = tanh(x) are polynomials in g and t, as
 Those of silu(x) = x g follow by Leibniz' rule: f^(k)/k! = x g^(k)/k! + g^(k-1)/(k-1)!. ReLU powers are `Pieces`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache, partial

@@ -7,8 +7,6 @@ box, its greatest value lies on a side, and that alone is kept. (Moore, Kearfott
 Analysis, 2009; Hansen and Walster, Global Optimization Using Interval Analysis, 2004, on monotonicity.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -62,7 +60,7 @@ class Evaluation(NamedTuple):
     slopes: Intervals | None = None
 
     @classmethod
-    def of_value(cls, f: Expansion, slopes: Intervals | None = None) -> Evaluation:
+    def of_value(cls, f: Expansion, slopes: Intervals | None = None) -> "Evaluation":
         """One quantity, a function that is expanded around the centres of boxes."""
         return cls(narrowed(f, f.over.zero)[:, None], f.centre.value[:, None], influence(f, 0), slopes)
 
@@ -162,14 +160,14 @@ class Proven(tuple[Any, Any]):
     boxes: int
     remedy: str
 
-    def __new__(cls, results: Any, reached: bool = True, boxes: int = 0, remedy: str = "") -> Proven:
+    def __new__(cls, results: Any, reached: bool = True, boxes: int = 0, remedy: str = "") -> "Proven":
         """Join two results."""
         self = super().__new__(cls, results)
         self.reached, self.boxes, self.remedy = reached, boxes, remedy
         return self
 
     @classmethod
-    def by(cls, results: Any, ranges: Sequence[Range], tolerance: float, budget: int) -> Proven:
+    def by(cls, results: Any, ranges: Sequence[Range], tolerance: float, budget: int) -> "Proven":
         """Results of subdivisions that share a budget."""
         reached = all(each.reached for each in ranges)
         remedy = f"budget = {budget} boxes do not suffice for tolerance = {tolerance}: raise one of them"

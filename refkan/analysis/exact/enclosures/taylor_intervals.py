@@ -10,8 +10,6 @@ which is piecewise smooth,
 which exceeds the range by O(width^2) for n = 1 already (mean value form; Moore; Rall and Corliss for higher n).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, reduce
@@ -64,17 +62,17 @@ class TaylorIntervals(ShortRepr):
         """The constant term."""
         return self.parts[self.zero]
 
-    def map(self, function: Callable[[Intervals], Intervals]) -> TaylorIntervals:
+    def map(self, function: Callable[[Intervals], Intervals]) -> "TaylorIntervals":
         """Apply a linear map to every coefficient."""
         return TaylorIntervals({index: function(part) for index, part in self.parts.items()}, self.order)
 
-    def __getitem__(self, index: object) -> TaylorIntervals:
+    def __getitem__(self, index: object) -> "TaylorIntervals":
         return self.map(lambda part: part[index])
 
-    def __neg__(self) -> TaylorIntervals:
+    def __neg__(self) -> "TaylorIntervals":
         return self.map(lambda part: -part)
 
-    def __add__(self, other: TaylorIntervals | float) -> TaylorIntervals:
+    def __add__(self, other: "TaylorIntervals | float") -> "TaylorIntervals":
         if not isinstance(other, TaylorIntervals):
             return TaylorIntervals(self.parts | {self.zero: self.value + Intervals.of(other)}, self.order)
         parts = dict(self.parts)
@@ -82,13 +80,13 @@ class TaylorIntervals(ShortRepr):
             parts[index] = parts[index] + part if index in parts else part
         return TaylorIntervals(parts, min(self.order, other.order))
 
-    def __sub__(self, other: TaylorIntervals | float) -> TaylorIntervals:
+    def __sub__(self, other: "TaylorIntervals | float") -> "TaylorIntervals":
         return self + -other
 
-    def __rsub__(self, other: float) -> TaylorIntervals:
+    def __rsub__(self, other: float) -> "TaylorIntervals":
         return -self + other
 
-    def __mul__(self, other: TaylorIntervals | float | Intervals) -> TaylorIntervals:
+    def __mul__(self, other: "TaylorIntervals | float | Intervals") -> "TaylorIntervals":
         if not isinstance(other, TaylorIntervals):
             factor = other if isinstance(other, Intervals) else Intervals.of(other)
             return self.map(lambda part: part * factor)
@@ -103,11 +101,11 @@ class TaylorIntervals(ShortRepr):
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def departure(self) -> TaylorIntervals:
+    def departure(self) -> "TaylorIntervals":
         """The part without constant term."""
         return TaylorIntervals({i: part for i, part in self.parts.items() if any(i)}, self.order)
 
-    def composed(self, coefficients: list[Intervals]) -> TaylorIntervals:
+    def composed(self, coefficients: list[Intervals]) -> "TaylorIntervals":
         """Return f of this number, from enclosures of f^(k)/k! over its constant term, k = 0, ..., K."""
         parts = {self.zero: coefficients[0]}
         d = self.departure()
@@ -120,22 +118,22 @@ class TaylorIntervals(ShortRepr):
             power = power * d
         return TaylorIntervals(parts, self.order)
 
-    def exp(self) -> TaylorIntervals:
+    def exp(self) -> "TaylorIntervals":
         """The exponential function."""
         value = self.value.exp()
         return self.composed([value * _reciprocal_factorial(k) for k in range(self.order + 1)])
 
-    def sin(self) -> TaylorIntervals:
+    def sin(self) -> "TaylorIntervals":
         """The sine."""
         s, c = self.value.sin(), self.value.cos()
         return self.composed([(s, c, -s, -c)[k % 4] * _reciprocal_factorial(k) for k in range(self.order + 1)])
 
-    def cos(self) -> TaylorIntervals:
+    def cos(self) -> "TaylorIntervals":
         """The cosine."""
         s, c = self.value.sin(), self.value.cos()
         return self.composed([(c, -s, -c, s)[k % 4] * _reciprocal_factorial(k) for k in range(self.order + 1)])
 
-    def derivative(self, index: Index) -> TaylorIntervals:
+    def derivative(self, index: Index) -> "TaylorIntervals":
         """The derivative D^index, as Taylor number of lower order."""
         parts = {}
         for i, part in self.parts.items():
@@ -183,7 +181,7 @@ class Expansion(ShortRepr):
         zero = Intervals.of(np.zeros_like(self.centre.value.lo))
         return self.centre.parts.get(index, zero)
 
-    def map(self, function: Callable[[TaylorIntervals, Intervals], TaylorIntervals], boxes: Intervals) -> Expansion:
+    def map(self, function: Callable[[TaylorIntervals, Intervals], TaylorIntervals], boxes: Intervals) -> "Expansion":
         """Apply a function of Taylor numbers, and of the points or boxes where they are."""
         centre = function(self.centre, Intervals.of(boxes.middle))
         return replace(self, centre=centre, over=function(self.over, boxes))

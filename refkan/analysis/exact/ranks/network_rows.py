@@ -4,8 +4,6 @@ Floats are rational numbers. Networks of piecewise polynomials with node maps no
 products and quotients of them, so that every entry of dF/dtheta is rational: `truth` computes it without rounding.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction

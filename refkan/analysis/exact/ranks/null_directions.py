@@ -16,8 +16,6 @@ not decide is left out. Vectors whose entries do not depend on theta are null ve
 is constant on all lines along them. The others are so where the gradient vanishes alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any

@@ -9,8 +9,6 @@ vectors of networks are small numbers, whatever J is. If the prime was unlucky a
 fails, and another prime is taken. Networks without rational values: `ranks_in_balls`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any

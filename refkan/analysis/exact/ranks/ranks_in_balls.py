@@ -8,8 +8,6 @@ A ball never proves J z = 0, so that the upper half is a theorem on such network
 checked. If J has more null vectors than theory lists, no precision finds a minor.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

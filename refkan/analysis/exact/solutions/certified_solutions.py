@@ -17,8 +17,6 @@ which is enclosed at many points, the signs of rho included: the bound is then s
 from resonance: K(b - a) must not be zero. Between points |e| exceeds its ends by at most w^2/8 |e''|.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial

@@ -5,8 +5,6 @@ with `Expression`: sums, products, sin, cos and exp, and constants as the exact 
 number of one box would make a constant of the function; there is no such number to be had.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
@@ -40,51 +38,51 @@ class Expression:
     def __init__(self, name: str, taylor: TaylorIntervals) -> None:
         self._name, self._taylor = name, taylor
 
-    def _made(self, taylor: TaylorIntervals) -> Expression:
+    def _made(self, taylor: TaylorIntervals) -> "Expression":
         return Expression(self._name, taylor)
 
     def _other(self, value: Any) -> TaylorIntervals:
         return value._taylor if isinstance(value, Expression) else _constant(self._name, value, self._taylor)
 
-    def __add__(self, other: Any) -> Expression:
+    def __add__(self, other: Any) -> "Expression":
         return self._made(self._taylor + self._other(other))
 
-    def __sub__(self, other: Any) -> Expression:
+    def __sub__(self, other: Any) -> "Expression":
         return self._made(self._taylor - self._other(other))
 
-    def __rsub__(self, other: Any) -> Expression:
+    def __rsub__(self, other: Any) -> "Expression":
         return self._made(self._other(other) - self._taylor)
 
-    def __mul__(self, other: Any) -> Expression:
+    def __mul__(self, other: Any) -> "Expression":
         return self._made(self._taylor * self._other(other))
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def __truediv__(self, other: Any) -> Expression:
+    def __truediv__(self, other: Any) -> "Expression":
         if isinstance(other, Expression):
             raise TypeError(f"{self._name} must not divide by a function of its arguments: {REMEDY}")
         return self * (1 / exact(self._name, other))
 
-    def __pow__(self, power: Any) -> Expression:
+    def __pow__(self, power: Any) -> "Expression":
         if not isinstance(power, Integral) or power < 0:
             raise TypeError(f"{self._name} must take powers 0, 1, 2, ...; got {power!r}: {REMEDY}")
         return reduce(mul, [self] * int(power), self * 0 + 1)
 
-    def __neg__(self) -> Expression:
+    def __neg__(self) -> "Expression":
         return self._made(-self._taylor)
 
-    def __pos__(self) -> Expression:
+    def __pos__(self) -> "Expression":
         return self
 
-    def sin(self) -> Expression:
+    def sin(self) -> "Expression":
         """The sine."""
         return self._made(self._taylor.sin())
 
-    def cos(self) -> Expression:
+    def cos(self) -> "Expression":
         """The cosine."""
         return self._made(self._taylor.cos())
 
-    def exp(self) -> Expression:
+    def exp(self) -> "Expression":
         """The exponential function."""
         return self._made(self._taylor.exp())
 

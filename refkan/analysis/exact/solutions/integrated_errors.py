@@ -8,8 +8,6 @@ and K(t - s) is phi_1(t) phi_0(s) - phi_0(t) phi_1(s), over k, with phi = (1, t)
 integrals do for all x.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -3,8 +3,6 @@
 Bands are lists of diagonals, band[k][i] = X_{i,i+k} = X_{i+k,i}.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from refkan.analysis.exact.spectra.rational import Band

@@ -12,8 +12,6 @@ encloses its eigenvalues to the same relative width, the smallest like the large
 doubled until that width is small enough.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any

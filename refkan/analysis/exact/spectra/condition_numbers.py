@@ -1,7 +1,5 @@
 """Certified extreme eigenvalues of spline spaces, and condition numbers of these and of networks."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Any
 

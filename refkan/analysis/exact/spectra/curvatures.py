@@ -11,8 +11,6 @@ the ReLU powers ((x - t)_+/h)^(r-1), h = 1 unless scaled::
 B is block diagonal with blocks A_own^T A_target^-T. It is the unit matrix in the place of all other parameters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction

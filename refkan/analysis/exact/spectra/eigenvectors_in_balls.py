@@ -1,7 +1,5 @@
 r"""All eigenvalues and eigenvectors in ball arithmetic, and how often the vectors change sign."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any

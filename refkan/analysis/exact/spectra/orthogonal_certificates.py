@@ -15,8 +15,6 @@ the smallest included, and the signs are those of the inertia: no gap enters, an
 (Veselic and Slapnicar, Linear Algebra Appl. 195, 1993; Rump, Acta Numerica 19, 2010, section 13, surveys such methods.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -19,8 +19,6 @@ eigenvalue, so the shifted inverse keeps its sign, the iterates stay positive an
 (Noda, Numer. Math. 17, 1971; Elsner, Linear Algebra Appl. 15, 1976).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -70,7 +68,7 @@ class Congruence(ShortRepr):
     alternating: End
 
     @classmethod
-    def of(cls, space: SplineSpace, which: str, scaled: bool = False) -> Congruence:
+    def of(cls, space: SplineSpace, which: str, scaled: bool = False) -> "Congruence":
         """The matrix "AtA", "AAt", "gram" or "relu_gram" of a space, with rational entries."""
         check_type("space", space, SplineSpace)
         identity = [[require("flint").fmpq(1)] * space.dim]
@@ -84,7 +82,7 @@ class Congruence(ShortRepr):
             return cls(metric, identity, None, "largest")
         return cls(rational.gram_band(space), metric, rational.spans(space, scaled), "smallest")
 
-    def blocks(self) -> list[Congruence]:
+    def blocks(self) -> "list[Congruence]":
         """The irreducible diagonal blocks: r-fold interior knots cut the Gram matrix of the B-splines in pieces.
 
         Entry (i, i+1) is zero only if the supports up to the i-th do not overlap those after it, as supports are
@@ -100,7 +98,7 @@ class Congruence(ShortRepr):
             for a, b in pairwise(cuts)
         ]
 
-    def rounded(self, arb: Callable[[Any], Any]) -> Congruence:
+    def rounded(self, arb: Callable[[Any], Any]) -> "Congruence":
         """The same matrix with entries enclosed in balls of the present precision."""
         K, metric = ([[arb(entry) for entry in diagonal] for diagonal in band] for band in (self.K, self.metric))
         deltas = None

@@ -4,8 +4,6 @@ A float64 knot is a rational number, and so are all entries of A and of both Gra
 rounded here. Bands are lists of diagonals, band[k][i] = X_{i,i+k}, as in `ChangeOfBasis.banded`.
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +108,7 @@ def normal_band(band: Band, transposed: bool = False) -> Band:
     return [[entry(i, k) for i in range(dim - k)] for k in range(width + 1)]
 
 
-def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> fmpq_mat:
+def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> "fmpq_mat":
     r"""Return the change of basis A in b = A psi, exactly, for the float64 knots as they are.
 
     Parameters
@@ -154,7 +152,7 @@ def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> fmpq_m
     return A
 
 
-def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = False) -> fmpq_mat:
+def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = False) -> "fmpq_mat":
     r"""Return the Gram matrix int_a^b phi_i phi_j dx of the B-splines or the ReLU powers, exactly.
 
     The second follows from the first by b = A psi: G_relu = A^-1 G A^-T, 2 r cumulative sums without a subtraction.
@@ -208,7 +206,7 @@ def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = Fals
     return flint.fmpq_mat(G.tolist())
 
 
-def as_fractions(matrix: fmpq_mat) -> list[list[Fraction]]:
+def as_fractions(matrix: "fmpq_mat") -> list[list[Fraction]]:
     """Return the entries of a rational matrix as a list of rows of Fractions.
 
     Examples

@@ -1,7 +1,5 @@
 """The spline layer of jaxkan (tested with 0.3.7), on the grid that it makes itself where this is equally spaced."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

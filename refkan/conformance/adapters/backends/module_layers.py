@@ -1,7 +1,5 @@
 """Layers of published libraries that are modules of PyTorch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Layers whose functions are no splines: declared as such, they are identified, and no case is judged."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

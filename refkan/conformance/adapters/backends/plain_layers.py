@@ -1,7 +1,5 @@
 """A plain layer in PyTorch and in JAX: all basis functions by the recursion of Cox and de Boor, written once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

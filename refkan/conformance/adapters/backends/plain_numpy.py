@@ -4,8 +4,6 @@ All basis functions at all samples by the recursion of Cox and de Boor, derivati
 codes do it. In lower formats each operation is done in float32 and rounded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """refkan itself, in the spline and in the ReLU-power basis."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

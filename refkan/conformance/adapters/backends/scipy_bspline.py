@@ -1,7 +1,5 @@
 """`scipy.interpolate.BSpline`, a library of single splines."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from scipy.interpolate import BSpline

@@ -1,7 +1,5 @@
 """A base for layers in JAX: its transformations give all derivatives, so that an adapter only builds a function."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field

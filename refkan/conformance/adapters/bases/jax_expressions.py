@@ -1,7 +1,5 @@
 """Expressions of JAX, compared by what they compute: equal ones can share a compilation, whatever arrays they hold."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass

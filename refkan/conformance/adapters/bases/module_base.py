@@ -1,7 +1,5 @@
 """A base for layers that are modules of PyTorch: a class says where their numbers lie."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from importlib import import_module

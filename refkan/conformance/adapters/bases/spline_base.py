@@ -1,7 +1,5 @@
 """A base for libraries of plain B-splines, y = s(x): layers are sums of such splines, made and added up here."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """A base for layers in PyTorch: autograd gives all derivatives, so that an adapter only builds the layer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """Ways in which a layer in PyTorch is called besides the plain one: compiled, mapped, under autocast, with TF32."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

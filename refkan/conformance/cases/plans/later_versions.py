@@ -1,7 +1,5 @@
 """What later versions of the catalogue add: parts beside the splines; every order, batches and ways of calling."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

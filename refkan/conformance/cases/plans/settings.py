@@ -1,7 +1,5 @@
 """The settings that families of cases consist of: layers and networks, each told by its name and a few numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise

@@ -6,8 +6,6 @@ need change; other refinements and updates cannot keep every function, and the a
 values and gradients agree with the knots and coefficients that the model says it has now.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The floating-point formats of cases: spacing, rounding, and distances in units in the last place."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -5,8 +5,6 @@ once more over Fractions, without rounding: every float is a fraction, and splin
 them take fractions to fractions. What is left is a difference of two fractions, rounded down.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from decimal import ROUND_FLOOR, Context, Decimal, localcontext

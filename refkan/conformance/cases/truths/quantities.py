@@ -6,8 +6,6 @@ two derivatives of them at the samples, the exact ones by `refkan.truth`. SiLU i
 computed in float64.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache, partial

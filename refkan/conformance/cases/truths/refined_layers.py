@@ -1,7 +1,5 @@
 r"""Exact refinement of a layer to be compared with: knots of the same domain, coefficients of the same splines."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from refkan import truth

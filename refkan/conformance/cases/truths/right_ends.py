@@ -11,8 +11,6 @@ r"""Conventions at the right end x = b of the domain, each as a layer and sample
 Only the rule "natural" asks: the others continue the last piece. No case with a SiLU branch has samples at b.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -33,8 +33,6 @@ A backend may declare that it sums truncated powers instead of local functions: 
 larger: M_d = N_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the right.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import factorial, perm
@@ -177,22 +175,22 @@ class Bounds:
     __array_ufunc__ = None  # products with arrays are those below
 
     @classmethod
-    def of(cls, values: Any) -> Bounds:
+    def of(cls, values: Any) -> "Bounds":
         """Return those of numbers that are given."""
         return values if isinstance(values, Bounds) else cls(np.abs(values), np.zeros(np.shape(values)))
 
-    def __mul__(self, other: Any) -> Bounds:
+    def __mul__(self, other: Any) -> "Bounds":
         b = Bounds.of(other)
         size = self.size * b.size
         return Bounds(size, self.size * b.error + self.error * b.size + size)
 
     __rmul__ = __mul__
 
-    def __add__(self, other: Bounds) -> Bounds:
+    def __add__(self, other: "Bounds") -> "Bounds":
         size = self.size + other.size
         return Bounds(size, self.error + other.error + size)
 
-    def __getitem__(self, index: Any) -> Bounds:
+    def __getitem__(self, index: Any) -> "Bounds":
         return Bounds(self.size[index], self.error[index])
 
     @property
@@ -200,16 +198,16 @@ class Bounds:
         """The shape of both arrays."""
         return self.size.shape
 
-    def reshape(self, *shape: int) -> Bounds:
+    def reshape(self, *shape: int) -> "Bounds":
         """Return both arrays in another shape."""
         return Bounds(self.size.reshape(*shape), self.error.reshape(*shape))
 
-    def sum(self, axis: int) -> Bounds:
+    def sum(self, axis: int) -> "Bounds":
         """Sum over an axis."""
         size = self.size.sum(axis=axis)
         return Bounds(size, self.error.sum(axis=axis) + (self.shape[axis] - 1) * size)
 
-    def moved(self, slope: FloatArray, way: FloatArray) -> Bounds:
+    def moved(self, slope: FloatArray, way: FloatArray) -> "Bounds":
         """Return those at points that are off by `way`, where the slope is `slope`."""
         return Bounds(self.size, self.error + np.abs(slope) * way)
 

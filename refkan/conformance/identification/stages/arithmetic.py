@@ -11,8 +11,6 @@ is 2^-m c at c = 1/2 and at c = 1/32 if m bits are kept; the same at both if coe
 h; and twice as much beside twice as large a coefficient if h is a share of the largest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

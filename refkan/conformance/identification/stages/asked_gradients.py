@@ -1,7 +1,5 @@
 """How gradients are asked for: of two calls, of sums of cotangents, and in layers of other sizes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

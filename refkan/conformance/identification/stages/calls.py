@@ -7,8 +7,6 @@ one in a batch of 256 rows that repeats 64 samples four times. Equal means up to
 show (see `arithmetic`): matrix products of other sizes add in another order.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -9,8 +9,6 @@ they are no knots of a spline on the same domain, else the coefficients. If the 
 is evaluated than what is stored.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from typing import Any

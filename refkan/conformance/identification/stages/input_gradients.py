@@ -10,8 +10,6 @@ them, these questions follow:
   the step h.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -10,8 +10,6 @@ e' the other end, with the factors c, d of least squares: c = 1 is the end piece
 times those of the rule; or some of them are others.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from math import factorial
 from typing import Any

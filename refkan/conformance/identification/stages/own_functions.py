@@ -11,8 +11,6 @@ Where they are not the B-splines asked for, these questions follow, each with an
 * If by none: is it a table, is it rounding, what do the functions sum to?
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -8,8 +8,6 @@ Cotangents of one output and one sample make arrays whose axes are samples, outp
 to them is a rearrangement and factors again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

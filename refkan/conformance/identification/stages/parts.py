@@ -9,8 +9,6 @@ base and the scale nothing, an output's factor and its bias nothing. Its project
 multiplied the other is 0 or 1, whatever the order of sums, and rounding is far from 1/2 in any format.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations

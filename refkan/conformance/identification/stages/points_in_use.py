@@ -4,8 +4,6 @@ Piece m of the B-splines, continued, equals phi at x for one m(x); right is the 
 then x' = sum_i xi_i phi_i(x), xi_i = (t_(i+1) + ... + t_(i+d))/d: Marsden's identity inverts all functions at once.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,7 +45,7 @@ class Sampled:
         nearest = np.abs(self.x[:, None] - np.unique(self.spec.knots[0])).min(axis=1)
         return np.asarray(nearest < 2.0**-10 * np.ptp(self.spec.knots[0]) / self.spec.intervals)
 
-    def at(self, rows: Any) -> Sampled:
+    def at(self, rows: Any) -> "Sampled":
         """The same at some of the points."""
         return Sampled(self.spec, self.x[rows], self.where[rows], self.theirs[rows], self.right[rows], self.room[rows])
 

@@ -1,7 +1,5 @@
 """The degree of pieces, by differences, the recursion that functions were made by, and what is said of others."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

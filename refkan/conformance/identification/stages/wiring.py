@@ -6,8 +6,6 @@ wrong wiring. All responses together are one array, which is explained by a rear
 them. Larger layers are asked one input at a time, with random coefficients that differ from each other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

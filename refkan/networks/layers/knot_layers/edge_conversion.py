@@ -1,7 +1,5 @@
 r"""The same splines on the edges of another layer: in another basis, on finer knots, with knots fixed or free."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -192,7 +190,7 @@ class SplineEdges(KnotLayer):
             hint = "; free knots are not where they started: with_fixed_knots(theta) first" if moved else ""
             raise KnotError(f"{error}{hint}") from None
 
-    def _free_parameters(self, theta: FloatArray, target: SplineEdges) -> Array:
+    def _free_parameters(self, theta: FloatArray, target: "SplineEdges") -> Array:
         """Parameters s of the target's free knots: those here, repeated where every interval was cut alike."""
         ends = [[space.breakpoints for space in layer.spaces] for layer in (self, target)]
         if self.free_knots and cut_alike(*ends):
@@ -213,13 +211,13 @@ class SplineEdges(KnotLayer):
             raise ValueError(f"other must have the basis {self.basis!r}; got {target.basis!r}")
         return self._prolongation(target)
 
-    def _prolongation(self, target: SplineEdges) -> sp.csr_array:
+    def _prolongation(self, target: "SplineEdges") -> sp.csr_array:
         matrices: dict[int, sp.csr_array] = {}
         for pair in nested_spaces(self.fixed_tables, target.fixed_tables):
             matrices |= dict.fromkeys(pair.inputs, prolongation_matrix(pair.coarse, pair.fine, self.basis))
         return sp.block_diag([matrices[p] for p in range(self.n_inputs)] * self.n_outputs, format="csr")
 
-    def _require_alike(self, target: SplineEdges) -> None:
+    def _require_alike(self, target: "SplineEdges") -> None:
         mine, theirs = (
             (layer.n_inputs, layer.order, layer.n_outputs, layer.outside, layer.domains.tolist())
             for layer in (self, target)
@@ -229,7 +227,7 @@ class SplineEdges(KnotLayer):
                 f"other must have the same order, outputs, domains and outside rule as {self}; got {target}"
             )
 
-    def _require_exact(self, target: SplineEdges) -> None:
+    def _require_exact(self, target: "SplineEdges") -> None:
         """Under natural tails functions end with the outermost knots, so that these must stay and the basis too."""
         if self.outside != "natural":
             return

@@ -1,7 +1,5 @@
 r"""What spline and ReLU-power layers share: one function of a spline space on each edge from input p to output q."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

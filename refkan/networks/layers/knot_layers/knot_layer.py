@@ -3,8 +3,6 @@ r"""What all layers with knots share: other knots follow from one method, which 
 Splines on finer knots: which spaces contain which, up to rounding.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

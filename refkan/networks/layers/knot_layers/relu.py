@@ -1,7 +1,5 @@
 r"""ReLU-power layers: y_q = sum_p sum_j W[q, p, j] psi_j(x_p), a multichannel MLP with fixed biases -t_j."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -118,7 +116,7 @@ class ReluPowers(KnotFunctions):
         """psi_j and derivatives at x (N, P), the rule outside applied."""
         return relu_rows(self.tables.knots, self.order, self.inverse_scale, x, derivatives, self.outside)
 
-    def motion(self, C: Array) -> FreeKinks | None:
+    def motion(self, C: Array) -> "FreeKinks | None":
         """How sums move with s."""
         return None if self.s is None else FreeKinks(self)
 

@@ -1,7 +1,5 @@
 r"""The traditional KAN edge: w_b silu(x) + w_s sum_i c_i b_i(x)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter

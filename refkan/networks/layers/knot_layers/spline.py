@@ -7,8 +7,6 @@ therefore are those of a layer of n r local coefficients, r of its own for each 
 of coefficients and knots, and sums over samples of their cotangents, taken once, give those of the knots.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +34,7 @@ class MovingSplines(SplineFunctions):
         """Shape of s."""
         return self.s.shape
 
-    def motion(self, C: Array) -> FreeKnots:
+    def motion(self, C: Array) -> "FreeKnots":
         """How sums move with s."""
         return FreeKnots(self.s, self.domains, self.tables, np.ascontiguousarray(C.transpose(1, 2, 0)))
 

@@ -1,7 +1,5 @@
 """Gauss-Newton with line searches: minimum-norm steps, and the natural gradient of a residual."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

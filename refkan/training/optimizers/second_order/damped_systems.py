@@ -9,8 +9,6 @@ J is singular for every network of this library (constants move between the edge
 that no route ever solves with J^T J alone.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from functools import partial
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Levenberg-Marquardt: Gauss-Newton steps, damped as much as the last ones deserved."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 r"""The last layer as a linear least squares problem: its coefficients eliminated, given all other parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from math import prod

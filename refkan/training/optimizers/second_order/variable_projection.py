@@ -1,7 +1,5 @@
 """Variable projection: the last layer's coefficients are always at their best; Levenberg-Marquardt on the rest."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated
 

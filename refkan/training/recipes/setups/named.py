@@ -7,8 +7,6 @@ Poisson's and Helmholtz's equation in one dimension as set-ups.
 Poisson's equation with a jump as a set-up: residual and partial derivatives, points and weights as published.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Data of one's own as a set-up: samples in place of an equation, some of them kept back to measure errors on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A set-up: an equation with its conditions and points, the network proposed for it, and the solution."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -180,7 +178,7 @@ class Setup(ShortRepr):
             wrong = net(theta, self.inputs(self.grid))[:, 0] - self.exact
             return float(np.linalg.norm(wrong) / np.linalg.norm(self.exact))
 
-    def weighted(self, **weights: float) -> Setup:
+    def weighted(self, **weights: float) -> "Setup":
         """Return the set-up with other weights of the terms that are named.
 
         Raises

@@ -1,7 +1,5 @@
 r"""Burgers' and the Allen-Cahn equation as set-ups: residuals, their derivatives, points and weights as published."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import ModuleType

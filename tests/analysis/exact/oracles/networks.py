@@ -1,7 +1,5 @@
 """Values, derivatives in x and derivatives in theta of a network, from its public fields."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
