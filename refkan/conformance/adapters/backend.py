@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.quantities_asked import QUANTITIES, VECTORS
 
 KEPT = 8
-"""Models and results kept at a time: cases that share them follow one another."""
+"""Models kept at a time: cases that share them follow one another."""
 
 
 class Backend:
@@ -26,27 +27,24 @@ class Backend:
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
-        self._kept: dict[Any, tuple[Any, Any, BaseException | None]] = {}
+        self.model = lru_cache(KEPT)(self._model)  # by settings, which are equal to themselves alone
+        self._gradients: tuple[Setting | None, Any] = None, None
 
-    def model(self, setting: Setting) -> Any:
-        """Build the model of a setting, with its state change; models are kept for the cases that follow."""
+    def _model(self, setting: Setting) -> Any:
+        """Build the model of a setting, with its state change."""
         change = setting.change
         if change is None:
-            return self._once(("model", id(setting)), setting, lambda: self._used(setting))
-
-        def changed() -> Any:
-            model = self.build(setting)
-            # Many backends fill buffers when they are first evaluated: a change must not leave those behind.
-            self.adapter.forward(model, setting.laid_out())
-            if change.kind == "refine":
-                found = self.adapter.refine(model, change.intervals, change.x)
-            else:
-                found = self.adapter.update(model, change.x)
-            if found is None:
-                raise BadResultError(f"{change.kind} returned None: return the model")
-            return found
-
-        return self._once(("changed", id(change), setting.spec.outside), change, changed)
+            return self._used(setting)
+        model = self.build(setting)
+        # Many backends fill buffers when they are first evaluated: a change must not leave those behind.
+        self.adapter.forward(model, setting.laid_out())
+        if change.kind == "refine":
+            found = self.adapter.refine(model, change.intervals, change.x)
+        else:
+            found = self.adapter.update(model, change.x)
+        if found is None:
+            raise BadResultError(f"{change.kind} returned None: return the model")
+        return found
 
     def build(self, setting: Setting) -> Any:
         """Build a model that nobody has used."""
@@ -64,33 +62,16 @@ class Backend:
                 self.adapter.vjp(model, setting.laid_out(other), np.roll(setting.dy, 1, axis=0))
         return model
 
-    def _once(self, key: Any, owner: Any, compute: Callable[[], Any]) -> Any:
-        """Return the result kept under a key, or compute it; an exception is kept too. Few are kept at a time."""
-        kept = self._kept
-        if key not in kept:
-            while len(kept) >= KEPT:
-                kept.pop(next(iter(kept)))
-            try:
-                kept[key] = (owner, compute(), None)
-            except (Exception, SystemExit) as error:
-                kept[key] = (owner, None, error)
-        _, value, raised = kept[key]
-        if raised is not None:
-            raise raised
-        return value
-
     def result(self, case: Case, model: Any) -> FloatArray:
         """Ask the backend for the quantity of a case and check its shape."""
         s, quantity, shape = case.setting, QUANTITIES[case.quantity], case.expected.shape
+        if quantity.method == "vjp":
+            if self._gradients[0] is not s:
+                self._gradients = s, own_copy(self._asked(self.adapter.vjp, model, s, s.dy))
+            return entry(self._gradients[1], quantity.entry, shape, s.dtype, self._advice(quantity.entry))
         vectors = (s.dy, s.direction)[: VECTORS[quantity.method]]
-
-        def asked() -> Any:
-            return self._asked(getattr(self.adapter, quantity.method), model, s, *vectors)
-
-        if quantity.method != "vjp":
-            return checked(quantity.method, asked(), shape, s.dtype)
-        found = self._once(("vjp", id(s)), s, lambda: own_copy(asked()))
-        return entry(found, quantity.entry, shape, s.dtype, self._advice(quantity.entry))
+        found = self._asked(getattr(self.adapter, quantity.method), model, s, *vectors)
+        return checked(quantity.method, found, shape, s.dtype)
 
     def _advice(self, name: str) -> str:
         """What to do about a gradient in another layout: layers have their own, which adapters turn."""

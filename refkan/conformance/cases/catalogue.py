@@ -1,18 +1,20 @@
 """All cases: basis functions, layers, networks, knots, matrices, state changes, in each format."""
 
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_choice
 from refkan.conformance.cases.backend_frames import ANY, Frame
-from refkan.conformance.cases.cases import VERSION, Case
+from refkan.conformance.cases.cases import MANNERS, VERSION, Case
 from refkan.conformance.cases.families import INTERVALS
-from refkan.conformance.cases.plans import later_versions, state_changes
+from refkan.conformance.cases.plans import state_changes
 from refkan.conformance.cases.plans.settings import FIRST_DERIVATIVES, SMOOTH, Plan
-from refkan.conformance.cases.specs import RULES
-from refkan.conformance.cases.truths.precision import DTYPES, LOW
+from refkan.conformance.cases.specs import PARTS, RULES
+from refkan.conformance.cases.truths.precision import DTYPES, LOW, round_to
 
 DEGREES = {
     "float64": (0, 1, 2, 3, 4, 5), "float32": (0, 1, 2, 3), "tf32": (1, 3), "bfloat16": (1, 3), "float16": (1, 3),
@@ -22,6 +24,22 @@ DEGREES = {
 
 SINCE = {"float16": 2, "tf32": 3}
 """Versions from which on there are cases of a format."""
+
+TOGETHER = (
+    *((part,) for part in PARTS), ("base", "scale"), ("node-scale", "bias"), ("base", "scale", "bias"), PARTS,
+)  # fmt: skip
+"""Parts that layers have together: each alone, those of pykan's and efficient-kan's edges, affine maps, those of
+jaxkan, all."""
+
+SQUARE = (3, 4)
+"""Numbers N = P = Q: an axis mixed up with another one changes no shape."""
+
+BATCHES = (0, 1000, 1001, 1025, 2500)
+"""Samples: none, and around and beyond chunks of a thousand."""
+
+OF_GRADIENTS = ("input-gradients", "coefficient-gradients")
+WIDENED = ("values", "coefficient-gradients")
+"""What is asked with samples of a lower format: gradients in them would be rounded to it."""
 
 
 def catalogue(
@@ -57,9 +75,9 @@ def catalogue(
         if version < SINCE.get(dtype, 1):
             continue
         plan = Plan(dtype, frame)
-        for build in (basis, layers, sizes, spans, networks, knot_gradients, matrices):
-            build(plan)
-        later_versions.add(plan, version)
+        for since, builds in ADDED.items():
+            for build in builds if since <= version and (since < 3 or dtype == "float64") else ():
+                build(plan)
         cases += [Case(setting, quantity) for setting, quantities in plan.settings for quantity in quantities]
         changed += state_changes.cases(dtype, frame, version)
     wanted = tuple(select)
@@ -150,3 +168,71 @@ def matrices(plan: Plan) -> None:
     for degree in filter(None, DEGREES[plan.dtype][:4]):
         for kind in ("uniform", "arbitrary"):
             plan.layer(degree, kind, "matrix", ("gauss-newton",))
+
+
+def parts(plan: Plan) -> None:
+    """Layers with a SiLU branch, scales of edges, scales and biases of outputs, none neutral; networks of them."""
+    low = plan.dtype in LOW
+    for together in TOGETHER:
+        word = "-".join(("with", *together))
+        for degree, kind in ((3, "uniform"), (3, "arbitrary"), (2, "uniform"))[: 1 if low else 3]:
+            plan.layer(degree, kind, word, parts=together, oracle="float64")
+        if not low and len(together) > 1:
+            plan.network(2, "uniform", (2, 3, 2), 4, parts=together, oracle="float64")
+
+
+def every_order(plan: Plan) -> None:
+    """The orders 1 to 6 in the families that earlier versions have for some orders only."""
+
+    def add(degree: int, kind: str, word: str = "", quantities: tuple[str, ...] = SMOOTH, **more: Any) -> None:
+        plan.layer(degree, kind, word, quantities, oracle="float64", **more)
+
+    for kind in ("uniform", "arbitrary"):
+        add(0, kind)
+    for degree in (0, 1, 2, 4, 5):
+        add(degree, "clamped")
+        if degree:
+            add(degree, "repeated")
+        if degree != 2:
+            add(degree, "uniform", "with-base-scale-bias", parts=("base", "scale", "bias"))
+        add(degree, "uniform", "257-samples", FIRST_DERIVATIVES, count=257)
+        add(degree, "arbitrary", "40-intervals", FIRST_DERIVATIVES, count=70, intervals=40)
+        if degree in (0, 2, 4, 5) and not plan.frame.domain:
+            for word, scale in (("tiny", 2.0**-20), ("huge", 2.0**20)):
+                add(degree, "arbitrary", f"{word}-spans", scale=scale)
+    for degree in (4, 5):
+        for rule in ("linear", "polynomial"):
+            for kind in ("uniform", "arbitrary"):
+                add(degree, kind, f"outside-{rule}", region="outside", outside=rule)
+    for degree in (0, 4, 5):
+        add(degree, "arbitrary", "matrix", ("gauss-newton",))
+    for degree in (1, 4, 5):
+        plan.network(degree, "uniform", (2, 3, 2), 4, oracle="float64")
+
+
+def batches(plan: Plan) -> None:
+    """Square layers of as many samples, and numbers of samples that codes overlook."""
+    for kind in ("uniform", "arbitrary"):
+        for size in SQUARE:
+            plan.layer(3, kind, f"{size}-samples", shape=(size, size), count=size)
+    for count in BATCHES:
+        plan.layer(3, "uniform", f"{count}-samples", FIRST_DERIVATIVES, count=count, oracle="float64")
+
+
+def manners(plan: Plan) -> None:
+    """Other ways of calling a layer."""
+    for manner in filter(None, MANNERS):
+        if manner == "float32-samples":
+            plan.layer(3, "uniform", manner, WIDENED, data=partial(round_to, "float32"), manner=manner)
+        elif manner == "integer-samples":
+            plan.layer(3, "uniform", manner, ("values",), data=np.rint, manner=manner)
+        else:
+            of_gradients = manner.endswith(("-cotangents", "-backward"))
+            plan.layer(3, "uniform", manner, OF_GRADIENTS if of_gradients else FIRST_DERIVATIVES, manner=manner)
+
+
+ADDED = {
+    1: (basis, layers, sizes, spans, networks, knot_gradients, matrices), 2: (parts,),
+    3: (every_order, batches, manners),
+}  # fmt: skip
+"""What versions of the catalogue have beside those before them; the third adds to float64 alone."""

@@ -28,30 +28,19 @@ def family(case: Case) -> str:
     ['repeated knots']
     """
     s = case.setting
-    if s.dtype != "float64":
-        return s.dtype
-    if s.change is not None:
-        return s.change.kind
-    if any(spec.parts for spec in s.specs):
-        return "parts"
-    if len(s.specs) > 1:
-        return "networks"
-    if has_repeated_knots(s):
-        return "repeated knots"
-    if s.is_outside:
-        return "outside"
-    if s.region in ("knots", "ends"):
-        return "knots and ends"
-    if has_unusual_spans(s) or max(len(s.x), s.spec.intervals) >= MANY or not len(s.x):
-        return "spans and sizes"
-    if case.quantity == "second-derivatives":
-        return "second derivatives"
-    return "values" if case.quantity == "values" else "gradients"
-
-
-def has_repeated_knots(s: Setting) -> bool:
-    """Whether knots of a layer repeat."""
-    return s.spec.kind in ("clamped", "repeated")
+    answers = (
+        (s.dtype, s.dtype != "float64"),
+        (s.change.kind if s.change is not None else "", s.change is not None),
+        ("parts", any(spec.parts for spec in s.specs)),
+        ("networks", len(s.specs) > 1),
+        ("repeated knots", s.spec.kind in ("clamped", "repeated")),
+        ("outside", s.is_outside),
+        ("knots and ends", s.region in ("knots", "ends")),
+        ("spans and sizes", has_unusual_spans(s) or max(len(s.x), s.spec.intervals) >= MANY or not len(s.x)),
+        (case.quantity.replace("-", " "), case.quantity in ("values", "second-derivatives")),
+        ("gradients", True),
+    )
+    return next(name for name, holds in answers if holds)
 
 
 def has_unusual_spans(s: Setting) -> bool:

@@ -159,21 +159,15 @@ class JaxAdapter(Adapter):
         return self.array(self._run("forward", model, x)[0])
 
     def vjp(self, model: JaxModel, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Return gradients by jax.vjp, those in the knots by a program of their own and when they are asked for."""
-        _, *arrays, inputs = (self.array(part) for part in self._run("vjp", model, x, dy))
+        """Return gradients by jax.vjp."""
+        _, *arrays = (self.array(part) for part in self._run("vjp", model, x, dy))
         groups: dict[str, list[Any]] = {}
-        names = ["coefficients"] * len(model.coefficients) + [name for name, _ in model.parts]
+        names = ["coefficients"] * len(model.coefficients) + [name for name, _ in model.parts] + ["inputs"]
+        names += ["knots"] * self._takes_knots(model)
         for name, found in zip(names, arrays, strict=True):
-            groups.setdefault(name, []).append(found)
-        out = {"inputs": inputs} | {name: parts if len(parts) > 1 else parts[0] for name, parts in groups.items()}
-        if not self._takes_knots(model):
-            return out
-
-        def knots() -> Any:
-            found = self.array(self._run("knots", model, x, dy)[0])
-            return found[:, model.order : found.shape[1] - model.order]
-
-        return _Lazy(out, {"knots": knots})
+            inner = found[:, model.order : found.shape[1] - model.order] if name == "knots" else found
+            groups.setdefault(name, []).append(inner)
+        return {name: parts if len(parts) > 1 else parts[0] for name, parts in groups.items()}
 
     def second(self, model: JaxModel, x: Any, dy: Any, direction: Any) -> Any:
         """Differentiate the sweep back along the direction, forward over reverse."""
@@ -256,12 +250,8 @@ class JaxAdapter(Adapter):
             return expression.evaluate(held, leaves)
 
         def gradients(held: Any, leaves: Any, dy: Any) -> Any:
-            after = leaves[count + 1 :]
-            y, pull_back = self.jax.vjp(lambda *at: values(held, (*at, *after))[0], *leaves[: count + 1])
+            y, pull_back = self.jax.vjp(lambda *at: values(held, at)[0], *leaves)
             return (y, *pull_back(dy))
-
-        def knots(held: Any, leaves: Any, dy: Any) -> Any:
-            return self.jax.vjp(lambda t: values(held, (*leaves[:-1], t))[0], leaves[-1])[1](dy)
 
         def second(held: Any, leaves: Any, dy: Any, direction: Any) -> Any:
             def gradient(x: Any) -> Any:
@@ -273,23 +263,5 @@ class JaxAdapter(Adapter):
             return expression.evaluate(held, (*leaves, *vectors))
 
         programs: dict[str, Callable[..., Any]]
-        programs = {"forward": values, "vjp": gradients, "knots": knots, "second": second, "derivative": derivative}
+        programs = {"forward": values, "vjp": gradients, "second": second, "derivative": derivative}
         return programs[name]
-
-
-class _Lazy(Mapping[str, Any]):
-    """Entries, some of which are computed when they are looked up."""
-
-    def __init__(self, known: Mapping[str, Any], asked: Mapping[str, Callable[[], Any]]) -> None:
-        self.known, self.asked = dict(known), dict(asked)
-
-    def __getitem__(self, name: str) -> Any:
-        if name in self.asked:
-            self.known[name] = self.asked.pop(name)()
-        return self.known[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((*self.known, *self.asked))
-
-    def __len__(self) -> int:
-        return len(self.known) + len(self.asked)
