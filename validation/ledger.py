@@ -82,7 +82,7 @@ LEDGER: tuple[Row, ...] = (
         " at any step", "eigenvalues with negative real part",
         "found for r >= 2, P >= 2, none for P = 1", corrects="Table 1, rows 2 and 4: updates for training"),
     Row("T3", "ours", "with one input rows 2 and 4 converge for small steps: A^-T P H has positive eigenvalues",
-        "characteristic polynomials and Sturm's chains over the rationals; proof in docs/theorems/one-input.md",
+        "certified roots of characteristic polynomials over the rationals; proof in docs/theorems/one-input.md",
         "no exception with one input and a diagonal P, nor with two equal inputs"),
     Row("T4", "ours", "rows 2 and 4 with P >= 2 independent uniform inputs: eigenvalues of A^-T H over (r-1)! tend"
         " to 1/z, E_{r,2}(z) = 0 or P/(P-1), E Mittag-Leffler's function; for P = 2 the least real part over the"

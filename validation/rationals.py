@@ -59,9 +59,16 @@ def to_flint(matrix: Matrix) -> flint.fmpq_mat:
     return flint.fmpq_mat([[flint.fmpq(*a.as_integer_ratio()) for a in row] for row in matrix])
 
 
+def eigenvalues(matrix: flint.fmpq_mat) -> tuple[int, list[Any]]:
+    """Return the multiplicity of the eigenvalue zero, and enclosures of all others, those that are real as such."""
+    p = matrix.charpoly()
+    zeros = next(k for k in range(p.degree() + 1) if p[k] != 0)
+    return zeros, roots_of(flint.fmpq_poly([p[k] for k in range(zeros, p.degree() + 1)]))
+
+
 def roots_of(polynomial: Any) -> list[Any]:
-    """Enclose the roots of one of FLINT's polynomials over the rationals: repeated ones once, real ones as such."""
-    return [root for root, _ in polynomial.complex_roots()]
+    """Enclose the roots of one of FLINT's polynomials over the rationals, each as often as it occurs."""
+    return [root for root, times in polynomial.complex_roots() for _ in range(times)]
 
 
 def scaled(factor: Fraction, matrix: Matrix) -> Matrix:

@@ -3,15 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
-from math import lcm
 from typing import Any
 
 import numpy as np
 
 from refkan.claims import Verdict, judge
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
-from validation.rationals import Matrix, Vector, diagonal, identity, multiply, random_rationals, rank, scaled, transpose
+from validation.rationals import (
+    diagonal,
+    eigenvalues,
+    identity,
+    multiply,
+    random_rationals,
+    rank,
+    scaled,
+    to_flint,
+    transpose,
+)
 
 CLAIMS = ("T2",)
 
@@ -35,31 +43,19 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 DETAILS = """A layer with one output, least squares, random data, each input with its own random knots; H =
 B^T B / N is the Hessian in u. Row 2 multiplies the error by I - eta A^-T P H in each step, row 4 by I - eta P
-A^-1 H. An eigenvalue of A^-T P H with negative real part makes the error grow for every eta > 0.
-
-Rows 2 and 4 stand or fall together: A^-T P H has the eigenvalues of its transpose H P A^-1, hence those of P
-A^-1 H. With H = R^T R the predictions follow K_2 = R A^-T P R^T and K_4 = K_2^T. In the other rows K_1 = R
-A^-T P A^-1 R^T and K_3 = R P R^T are symmetric and positive semidefinite.
-
-One input hides it. B (with the data sorted) and A^-T are totally non-negative, and so is A^-T P B^T B: its
-eigenvalues are real and >= 0 (Gantmacher and Krein), and small steps converge. For r = 1 and P = I they
-converge with any number of inputs, because A^-1 + A^-T = I + 1 1^T, block by block, is positive definite. For
-r >= 2 it is not, and the columns of two inputs cannot be sorted together.
+A^-1 H. An eigenvalue of A^-T P H with negative real part makes the error grow for every eta > 0. One input hides
+it, and rows 2 and 4 share their spectrum (docs/theorems/one-input.md); how large it is with several inputs is
+claim T4. For r = 1 and P = I both converge with any number of inputs, because A^-1 + A^-T = I + 1 1^T, block by
+block, is positive definite.
 
 One case with two inputs and r >= 2 has no such eigenvalue: r = 2 on a single interval, where the layer is
-linear. Rows 2 and 4 do not reach the minimum there either. H is singular: H z = 0 for constants moved from
-one input to another. The ReLU coefficients w = A^T 1 of a constant sum to zero for r >= 2, since sum_j w_j (x
-- t_j)^(r-1) = 1 has no term x^(r-1). Hence A^T z is orthogonal to the null space of H, H v = A^T z has a
-solution, and A^-T H v = z: zero is a defective eigenvalue. The error along v persists, z drifts, and the loss
-of v is never removed. Counted exactly: for P = I the multiplicity of the eigenvalue zero is the nullity of H
-for r = 1, and inputs - 1 more for r >= 2.
+linear. Rows 2 and 4 do not reach the minimum there either. H z = 0 for constants z moved from one input to
+another. The ReLU coefficients A^T 1 of a constant sum to zero for r >= 2, since it has no term x^(r-1). Hence A^T z
+is orthogonal to the null space of H, H v = A^T z has a solution, and A^-T H v = z: zero is a defective eigenvalue,
+counted exactly, and the loss of v is never removed.
 
-With a diagonal P (random, entries from 1/8 to 3) the same counts are in the raw data: eigenvalues with
-negative real part in most cases with r >= 2 and two inputs, not in all.
-
-Counts are exact, over rationals: characteristic polynomials by Faddeev and LeVerrier, signs of real parts by
-Routh's table. The runs are in float64, on K in coordinates of the range of H, by repeated squaring of the
-iteration."""
+Counts: certified roots of characteristic polynomials over the rationals. The runs are in float64, on K = R A^-T P R^T,
+H = R^T R, in coordinates of the range of H, by repeated squaring of the iteration."""
 
 
 def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Verdict:
@@ -109,71 +105,27 @@ def count_unstable(order: int, inputs: int, intervals: int, seed: int) -> dict[s
         "P = I": identity(len(H)),
         "diagonal": diagonal(random_rationals(rng, len(H), low=1, high=24)),
     }
-    polynomials = {
-        name: {row: characteristic_polynomial(multiply(rule, H)) for row, rule in rules_in_u(layer, P).items()}
+    updates = {
+        name: {row: to_flint(multiply(rule, H)) for row, rule in rules_in_u(layer, P).items()}
         for name, P in preconditioners.items()
     }
+    spectra = {name: {row: eigenvalues(M) for row, M in rows.items()} for name, rows in updates.items()}
+    assert all(not z.real.contains(0) for rows in spectra.values() for _, others in rows.values() for z in others)
     counts = {
-        name: {row: in_left_half_plane(polynomial) for row, polynomial in rows.items()}
-        for name, rows in polynomials.items()
+        name: {row: sum(z.real < 0 for z in others) for row, (_, others) in rows.items()}
+        for name, rows in spectra.items()
     }
     return (
         layer.description
         | {"intervals": intervals}
         | counts
         | {
-            "rows 2 and 4 share their polynomial": all(rows[2] == rows[4] for rows in polynomials.values()),
+            "rows 2 and 4 share their polynomial": all(M[2].charpoly() == M[4].charpoly() for M in updates.values()),
             "nullity of H": len(H) - rank(H),
-            "multiplicity of zero": trailing_zeros(polynomials["P = I"][2]),
+            "multiplicity of zero": spectra["P = I"][2][0],
             "expected excess": inputs - 1 if order >= 2 else 0,
         }
     )
-
-
-def characteristic_polynomial(matrix: Matrix) -> list[Fraction]:
-    """Return the coefficients of det(s I - matrix), leading one first, by Faddeev and LeVerrier.
-
-    In integers, on the matrix times its common denominator d: M_k = K (M_{k-1} + c_{k-1} I), c_k = -tr(M_k)/k is an
-    integer for every k, and the coefficients for the matrix itself are c_k / d^k.
-    """
-    d = lcm(*(entry.denominator for row in matrix for entry in row))
-    K = [[int(entry * d) for entry in row] for row in matrix]
-    size = len(K)
-    coefficients, M = [1], [[0] * size for _ in range(size)]
-    for k in range(1, size + 1):
-        shifted = [[entry + (i == j) * coefficients[-1] for j, entry in enumerate(row)] for i, row in enumerate(M)]
-        columns = list(zip(*shifted, strict=True))
-        M = [[sum(a * b for a, b in zip(row, column, strict=True)) for column in columns] for row in K]
-        coefficients.append(-sum(M[i][i] for i in range(size)) // k)
-    return [Fraction(c, d**k) for k, c in enumerate(coefficients)]
-
-
-def trailing_zeros(polynomial: Vector) -> int:
-    """Return the multiplicity of the root zero."""
-    return next(k for k, c in enumerate(reversed(polynomial)) if c)
-
-
-def in_left_half_plane(polynomial: Vector) -> int:
-    """Return the number of roots with negative real part, by Routh's table of the reflected polynomial.
-
-    The sign changes down the first column of the table of p(-s) count the roots of p with negative real part; roots
-    at zero are divided out first.
-
-    Raises
-    ------
-    ZeroDivisionError
-        If the table breaks off, as it does for roots on the imaginary axis or symmetric about it.
-    """
-    p = list(polynomial[: len(polynomial) - trailing_zeros(polynomial)])
-    reflected = [c if k % 2 == 0 else -c for k, c in enumerate(p)]
-    upper, lower = reflected[0::2], reflected[1::2]
-    first_column = [upper[0]]
-    while lower:
-        first_column.append(lower[0])
-        padded = [*lower, *[Fraction(0)] * (len(upper) - len(lower))]
-        ratio = upper[0] / lower[0]
-        upper, lower = lower, [a - ratio * b for a, b in zip(upper[1:], padded[1:], strict=True)]
-    return sum((left > 0) != (right > 0) for left, right in pairwise(first_column))
 
 
 @dataclass(frozen=True)
