@@ -9,6 +9,7 @@ import refkan as rk
 from refkan import exact
 from refkan.claims import Estimate, Figure, Reading, Readings, Verdict, decide, exactly, judge
 from validation.panels import Line, figure, panel
+from validation.theorems.spectral_constants import volterra_norm
 
 CLAIMS = ("S1", "S3")
 
@@ -55,17 +56,9 @@ def slope(x: Sequence[float] | np.ndarray, y: Sequence[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def limit_constant(order: int, terms: int = 40) -> float:
-    r"""4^r ||V^r||^2, V f(x) = int_0^x f the Volterra operator, in the orthonormal Legendre polynomials on [0, 1].
-
-    V e_j = c_{j+1} e_{j+1} - c_j e_{j-1} with c_j = 1/(2 sqrt(4 j^2 - 1)), and V e_0 = e_0/2 + c_1 e_1. The singular
-    functions are entire, so that the truncation to 40 terms is below rounding.
-    """
-    j = np.arange(1, terms)
-    c = 0.5 / np.sqrt(4.0 * j**2 - 1.0)
-    V = np.diag(c, -1) - np.diag(c, 1)
-    V[0, 0] = 0.5
-    return float(4.0**order * np.linalg.norm(np.linalg.matrix_power(V, order), 2) ** 2)
+def limit_constant(order: int) -> float:
+    """4^r ||V^r||^2, V f(x) = int_0^x f, from below to 1e-17."""
+    return float(4**order * volterra_norm(order, 20)[0])
 
 
 def grows_like(growths: Sequence[dict[str, Any]], exponent: Callable[[int], float], fitted: str = "exponent") -> bool:
@@ -133,13 +126,9 @@ GROWTH = """Uniform knots; extreme eigenvalues certified to 2^-58 relative by Co
 arithmetic, where float64 loses the smallest to eps times the largest. The exponent is that of the last step, since a
 statement on growth is one about large n; over all n from 16 on it is 10.02 for r = 5 and 12.03 for r = 6.
 
-The constant: on spacing 1, A = D^r/(r-1)! with D the forward difference, its rows cut off at the right end. The
-largest eigenvalue of D^rT D^r tends to 4^r, the symbol |1 - e^(it)|^(2r) at t = pi. The smallest approaches that of
-(-1)^r u^(2r) = mu u on an interval of length N with u, ..., u^(r-1) zero at one end and u^(r), ..., u^(2r-1) at the
-other. The inverse of this operator is N^(2r) V^r V^rT, V integration from 0 on [0, 1]; so the ratio is
-4^r ||V^r||^2 N^(2r), 16/pi^2 N^2 for r = 1. N = dim + r/2: exact for r = 1, where
-lambda_k = 4 sin^2((2k - 1) pi/(4 dim + 2)). Against log n the slope over these n is short of 2r, as
-dim + r/2 = n + 3r/2 - 1 is well above n at n = 16."""
+The constant is 4^r ||V^r||^2, V integration from 0 on [0, 1], and the length dim + r/2: proof in
+docs/theorems/spectral-constants.md; for r = 1, lambda_k = 4 sin^2((2k - 1) pi/(4 dim + 2)). Against log n the
+slope over these n is short of 2r, as dim + r/2 = n + 3r/2 - 1 is well above n at n = 16."""
 
 
 THRESHOLDS = {1: 1e2, 3: 1e6}

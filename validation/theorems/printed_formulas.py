@@ -11,6 +11,7 @@ from math import comb, factorial, log2
 
 import numpy as np
 
+import refkan as rk
 from refkan import truth
 from refkan.claims import Verdict
 from validation.rationals import (
@@ -219,37 +220,13 @@ def order_of_preconditioner() -> Formula:
     )  # fmt: skip
 
 
-def below(A: Matrix, bound: Fraction) -> int:
-    """The number of eigenvalues of A^T A below a number: negative pivots of A^T A - bound (Sylvester), exactly."""
-    size, width = len(A), max(j - i for i, row in enumerate(A) for j, a in enumerate(row) if a)
-    M = multiply(transpose(A), A)
-    for i in range(size):
-        M[i][i] -= bound
-    for k in range(size):
-        for i in range(k + 1, min(size, k + width + 1)):
-            factor = M[i][k] / M[k][k]
-            for j in range(k, min(size, k + width + 1)):
-                M[i][j] -= factor * M[k][j]
-    return sum(M[k][k] < 0 for k in range(size))
-
-
 def growth_of_eigenvalues() -> Formula:
     """2.2, figure 1: how the eigenvalues of A^T A grow with their index."""
     exponents: dict[int, list[tuple[float, float]]] = {}
     for r in (1, 2, 3):
-        A = truth.change_of_basis(uniform_knots(r, 51 - r), r)
-        values = np.linalg.svd(np.array(A, dtype=float), compute_uv=False)[::-1] ** 2
-        bounds = {}
-        for k in (6, 12, 25, 50):
-            low, high = (F(values[k - 1] * (1 + s * 1e-4)).limit_denominator(10**9) for s in (-1, 1))
-            assert below(A, low) == k - 1
-            assert below(A, high) == k
-            bounds[k] = (low, high)
-        exponents[r] = [
-            (log2(bounds[2 * k][0] / bounds[k][1]), log2(bounds[2 * k][1] / bounds[k][0])) if 2 * k in bounds
-            else (log2(bounds[50][0] / bounds[25][1]), log2(bounds[50][1] / bounds[25][0]))
-            for k in (6, 25)
-        ]  # fmt: skip
+        values = rk.exact.eigenpairs(rk.SplineSpace.uniform(r, 51 - r)).values
+        ends = [(values[k - 1], values[2 * k - 1]) for k in (6, 25)]
+        exponents[r] = [(log2(high.low / low.high), log2(high.high / low.low)) for low, high in ends]
 
     def near(at: int, power: Callable[[int], float], width: float = 0.3) -> bool:
         return all(
@@ -266,8 +243,7 @@ def growth_of_eigenvalues() -> Formula:
         near(0, lambda r: 2 * r) and near(1, lambda r: r),
         "like l^(2r) for small l; over the upper half the slope is r on average, that of sin(pi l/(2 dim))^(2r)",
         """The symbol of A^T A is (2 sin(x/2))^(2r) up to a factor. Its values at x = pi l/n grow like
-l^(2r) while sin x is x, and from x = pi/2 to pi by 2^r. Eigenvalues are enclosed to 1e-4 by the signs of exact pivots
-of A^T A - mu (Sylvester's law).""",
+l^(2r) while sin x is x, and from x = pi/2 to pi by 2^r. Eigenvalues are enclosed in ball arithmetic.""",
         {"exponents": {str(r): both for r, both in exponents.items()}},
     )
 
