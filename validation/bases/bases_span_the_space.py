@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import pairwise
 from math import comb
 from typing import Any
 
 import numpy as np
 
 from refkan import truth
+from refkan.analysis.exact import as_fractions
 from refkan.claims import Status, Verdict, judge
 from validation.rationals import (
     Matrix,
     Vector,
-    add,
     apply,
     breakpoints,
     random_knots,
@@ -22,6 +21,8 @@ from validation.rationals import (
     sample_points,
     scaled,
     spline_design,
+    to_flint,
+    transpose,
 )
 
 CLAIMS = ("L1",)
@@ -108,26 +109,12 @@ def pieces(values: Matrix, samples: list[list[Fraction]], order: int) -> list[li
 
     None for a function that is not a polynomial of degree order - 1 on every interval.
     """
-    functions: list[list[Fraction] | None] = []
-    for column in zip(*values, strict=True):
-        value = iter(column)
-        fits = [interpolate(points, [next(value) for _ in points]) for points in samples]
-        smooth = not any(fit[-1] for fit in fits)
-        functions.append([c for fit in fits for c in fit[:-1]] if smooth else None)
-    return functions
-
-
-def interpolate(points: Vector, values: Vector) -> list[Fraction]:
-    """Return the monomial coefficients of the polynomial through the points, constant first (Newton's form)."""
-    differences, product = list(values), [Fraction(1)]
-    result = [Fraction(0)] * len(points)
-    for k, x in enumerate(points):
-        padded = product + [Fraction(0)] * (len(points) - len(product))
-        result = add(result, padded, differences[0])
-        product = add([Fraction(0), *product], [*product, Fraction(0)], -x)
-        steps = enumerate(pairwise(differences))
-        differences = [(right - left) / (points[m + k + 1] - points[m]) for m, (left, right) in steps]
-    return result
+    size, fits = order + 1, []
+    for m, points in enumerate(samples):
+        powers = to_flint([[x**k for k in range(size)] for x in points])
+        fits.append(as_fractions(powers.inv() * to_flint(values[m * size : (m + 1) * size])))
+    functions = list(zip(*(transpose(fit) for fit in fits), strict=True))
+    return [None if any(f[-1] for f in own) else [c for f in own for c in f[:-1]] for own in functions]
 
 
 def continuity(t: Vector, order: int) -> Matrix:

@@ -21,20 +21,18 @@ Criterion, fixed before the run: see the ledger. What the description leaves ope
 """
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
-from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
 from refkan.analysis.exact.spectra.rational import rational_gram
 from refkan.claims import Reading, Readings, Verdict, judge
 from refkan.claims.experiments import written
 from validation.literature.placed_knots import grid_extension
+from validation.rationals import eigenvalues
 
 CLAIMS = ("O1",)
 
@@ -82,14 +80,13 @@ def layer_cases(degree: int, intervals: int, inputs: Sequence[int]) -> list[Case
     space = rk.SplineSpace.uniform(degree + 1, intervals)
     low, high = rk.exact.certified_condition_number(space, which="gram")
     M, m = gram_and_means(space)
-    across = eigenvalues(M, m, -1)
+    column = type(M)([[entry] for entry in m])
     cases = []
     for d in inputs:
-        along = eigenvalues(M, m, d - 1)
-        spectrum = along if d == 1 else [*across[1:], *along]  # across[0] belongs to the null vector
-        largest = max(spectrum, key=lambda value: value.low)
-        smallest = min(spectrum, key=lambda value: value.low)
-        condition = largest.quotient(smallest).floats()
+        factors = (d - 1, -1)[: min(d, 2)]
+        spectrum = [z.real for f in factors for z in eigenvalues(M + f * column * column.transpose())[1]]
+        ratio = max(spectrum, key=float) / min(spectrum, key=float)
+        condition = Enclosure.between(ratio, ratio).floats()
         H = hessian(space, d)
         rank = rank_of_matrix(H.numer_denom()[0]).rank
         nullity = d * space.dim - rank
@@ -98,22 +95,6 @@ def layer_cases(degree: int, intervals: int, inputs: Sequence[int]) -> list[Case
             | {"of one input": (low, high)}
         )
     return cases
-
-
-def eigenvalues(M: Any, m: Sequence[Any], factor: int) -> list[Enclosure]:
-    """Enclose the eigenvalues of M + factor m m^T; for -1 the first one is that of 1, which is 0.
-
-    There trace(M)/dim 1 1^T is added, which moves the eigenvalue of 1 to trace(M): then it is not the first but it is
-    above all others, and it is left out.
-    """
-    dim = len(m)
-    trace = sum(M[i, i] for i in range(dim))
-    lift = trace / dim if factor < 0 else 0 * trace
-    shifted = type(M)([[M[i, j] + factor * m[i] * m[j] + lift for j in range(dim)] for i in range(dim)])
-    found = at_precision(
-        None, 128, 1024, "enclose the spectrum", lambda flint: enclosed_eigenvalues(flint, flint.arb_mat(shifted))
-    )
-    return [Enclosure(Fraction(0), Fraction(0)), *found[:-1]] if factor < 0 else found
 
 
 def ramp_case(neurons: int) -> Case:
@@ -185,6 +166,6 @@ def verdict(layers: Sequence[Case], ramps: Sequence[Case], extension: dict[str, 
 
 
 DETAILS = """Ranks are those of the rational matrices (a minor that is not zero modulo a prime, null vectors that are
-multiplied out), eigenvalues are enclosed by Ostrowski's theorem in ball arithmetic. Several outputs repeat the matrix,
+multiplied out), eigenvalues are certified roots of characteristic polynomials. Several outputs repeat the matrix,
 and so multiply the nullity. Extension is set against the same network on the finest grid from the start; errors are
 amplitudes that are missing at the upper half of the target's frequencies, relative to those of the target."""

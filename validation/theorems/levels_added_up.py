@@ -5,7 +5,7 @@ M4  the sum over J levels of such scalings has J times that of one level: J for 
     uniform splines J (2r-1)!/T_r, T_r the tangent numbers 1, 2, 16, 272
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import comb, factorial
 
@@ -15,7 +15,7 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.claims import Verdict, judge
-from validation.rationals import identity, to_flint
+from validation.rationals import to_flint
 
 CLAIMS = ("H5", "M4")
 
@@ -43,13 +43,11 @@ def nested_spaces(order: int, levels: int, seed: int, middle: bool = True) -> li
 
 def sum_over_levels(spaces: Sequence[rk.SplineSpace]) -> Pair:
     """The Gram matrix M of the finest level, and B M with B = sum_l P_l diag(M_l)^-1 P_l^T."""
-    fine, order = spaces[-1], spaces[-1].order
+    fine = spaces[-1]
     M = rk.exact.rational_gram(fine)
     total = flint.fmpq_mat(fine.dim, fine.dim)
     for space in spaces:
-        knots = ([F(t) for t in s.knots] for s in (space, fine))
-        P = to_flint(truth.prolongation(*knots, order))
-        G = rk.exact.rational_gram(space)
+        P, G = prolongation(space, fine), rk.exact.rational_gram(space)
         D = flint.fmpq_mat(space.dim, space.dim)
         for i in range(space.dim):
             D[i, i] = 1 / G[i, i]
@@ -57,30 +55,34 @@ def sum_over_levels(spaces: Sequence[rk.SplineSpace]) -> Pair:
     return M, total * M
 
 
+def prolongation(coarse: rk.SplineSpace, fine: rk.SplineSpace) -> flint.fmpq_mat:
+    """The prolongation matrix."""
+    knots = [[F(t) for t in space.knots] for space in (coarse, fine)]
+    return to_flint(truth.prolongation(knots[0], knots[1], fine.order))
+
+
+def circulant(size: int, entries: Mapping[int, Fraction], step: int = 1) -> flint.fmpq_mat:
+    """The matrix with entries at the places (step j + k) mod `size` of its columns j."""
+    C = flint.fmpq_mat(size, size // step)
+    for j in range(size // step):
+        for k, entry in entries.items():
+            C[(step * j + k) % size, j] += flint.fmpq(*entry.as_integer_ratio())
+    return C
+
+
+def periodic_gram(order: int, size: int, h: Fraction) -> flint.fmpq_mat:
+    """The Gram matrix of periodic B-splines on uniform knots."""
+    return circulant(size, {k: h * cardinal(2 * order, order + k) for k in range(-order, order + 1)})
+
+
 def periodic_sum(order: int, coarsest: int, levels: int) -> Pair:
     """The same for periodic uniform splines, h = 1 on the finest level."""
-    n, total = coarsest * 2 ** (levels - 1), None
-
-    def gram(size: int) -> flint.fmpq_mat:
-        G = [[F(0)] * size for _ in range(size)]
-        for i in range(size):
-            for k in range(-order, order + 1):
-                G[i][(i + k) % size] += F(n // size) * cardinal(2 * order, order + k)
-        return to_flint(G)
-
-    P = to_flint(identity(n))
+    n, mask = coarsest * 2 ** (levels - 1), {s: F(comb(order, s), 2 ** (order - 1)) for s in range(order + 1)}
+    M, P, total = periodic_gram(order, n, F(1)), circulant(n, {0: F(1)}), flint.fmpq_mat(n, n)
     for level in range(levels):
-        size = n >> level
-        D = 1 / (F(n // size) * cardinal(2 * order, order))
-        term = P * P.transpose() * flint.fmpq(*D.as_integer_ratio())
-        total = term if total is None else total + term
+        total += P * P.transpose() / flint.fmpq(*(2**level * cardinal(2 * order, order)).as_integer_ratio())
         if level < levels - 1:
-            rows = [[F(0)] * (size // 2) for _ in range(size)]
-            for i in range(size // 2):
-                for s in range(order + 1):
-                    rows[(2 * i + s) % size][i] += F(comb(order, s), 2 ** (order - 1))
-            P = P * to_flint(rows)
-    M = gram(n)
+            P = P * circulant(n >> level, mask, 2)
     return M, total * M
 
 

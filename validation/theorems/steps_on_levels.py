@@ -14,11 +14,10 @@ import flint
 import numpy as np
 
 import refkan as rk
-from refkan import truth
 from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
-from validation.rationals import roots_of, to_flint
-from validation.theorems.levels_added_up import F, cardinal, nested_spaces, tangent_number
+from validation.rationals import roots_of
+from validation.theorems.levels_added_up import F, cardinal, nested_spaces, periodic_gram, prolongation, tangent_number
 from validation.theorems.spectral_constants import volterra_norm
 
 CLAIMS = ("G2", "M5", "H6")
@@ -49,12 +48,6 @@ def moments(space: rk.SplineSpace, y: flint.fmpq_poly, start: q | None = None) -
         antiderivative = (y * (X - t) ** (space.order - 1)).integral()
         column.append([antiderivative(b) - antiderivative(max(t, a, start or a))])
     return rk.exact.rational_change_of_basis(space) * flint.fmpq_mat(column)
-
-
-def prolongation(coarse: rk.SplineSpace, fine: rk.SplineSpace) -> flint.fmpq_mat:
-    """The prolongation matrix."""
-    knots = [[F(t) for t in space.knots] for space in (coarse, fine)]
-    return to_flint(truth.prolongation(knots[0], knots[1], fine.order))
 
 
 def fine_gradient(pair: Pair, y: flint.fmpq_poly, start: q | None = None, moved: q | int = 0) -> flint.fmpq_mat:
@@ -267,10 +260,7 @@ def share_of_bound(r: int, n: int, k: int) -> q:
     at = [B(i * h) for i in range(n)]
     sums = [sum((-1) ** j * comb(r, j) * at[(i + j) % n] for j in range(r + 1)) for i in range(n)]
     g = flint.fmpq_mat([[(-1) ** r * v * q(factorial(p), factorial(p + r)) / h ** (r - 1)] for v in sums])
-    M = flint.fmpq_mat(n, n)
-    for i in range(n):
-        for j in range(-r, r + 1):
-            M[i, (i + j) % n] += h * rational(cardinal(2 * r, r + j))
+    M = periodic_gram(r, n, F(1, n))
     left = M.solve(g)
     for _ in range(k):
         left -= M * left / h
