@@ -54,7 +54,7 @@ def multiply(*factors: Matrix) -> Matrix:
     return as_fractions(reduce(mul, map(to_flint, factors)))
 
 
-def to_flint(matrix: Matrix) -> flint.fmpq_mat:
+def to_flint(matrix: Any) -> flint.fmpq_mat:
     """Return the matrix as one of FLINT's."""
     return flint.fmpq_mat([[flint.fmpq(*a.as_integer_ratio()) for a in row] for row in matrix])
 

@@ -6,7 +6,6 @@ w = A^T u are the ReLU coefficients of the spline with coefficients u, so grad_u
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,19 +15,12 @@ from refkan.claims import Status, Verdict, judge
 from validation.rationals import (
     Matrix,
     Vector,
-    add,
-    apply,
     block_diagonal,
-    diagonal,
-    dot,
-    identity,
-    multiply,
     random_knots,
     random_points,
     random_rationals,
     relu_design,
     spline_design,
-    transpose,
 )
 
 CLAIMS = ("L5", "T1")
@@ -49,33 +41,24 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 class Layer:
     """A spline layer with one output, as a function of its coefficients in both bases, and data for it.
 
-    `b` and `psi` hold the values of the two bases at the data points, each computed from its own definition.
+    `b` and `psi` hold the values of the two bases at the data points, each computed from its own definition. All
+    entries are Fractions: w = A^T u, and u = A^-T w.
     """
 
     order: int
     inputs: int
     seed: int
-    b: Matrix
-    psi: Matrix
-    A: Matrix
-    inverse: Matrix
-    y: list[Fraction]
-    u: list[Fraction]
+    b: np.ndarray
+    psi: np.ndarray
+    A: np.ndarray
+    inverse: np.ndarray
+    y: np.ndarray
+    u: np.ndarray
 
     @property
     def description(self) -> dict[str, int]:
         """The case, for the raw data."""
         return {"order": self.order, "inputs": self.inputs, "seed": self.seed, "parameters": len(self.u)}
-
-    @cached_property
-    def to_relu(self) -> Matrix:
-        """A^T, which maps u to w."""
-        return transpose(self.A)
-
-    @cached_property
-    def to_spline(self) -> Matrix:
-        """A^-T, which maps w to u."""
-        return transpose(self.inverse)
 
 
 def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Layer:
@@ -85,9 +68,8 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
     size = intervals + order - 1
     points = [random_points(rng, t, order, 2 * inputs * size + 3) for t in knots]
 
-    def side_by_side(design: Callable[[Vector, int, Vector], Matrix]) -> Matrix:
-        blocks = [design(t, order, x) for t, x in zip(knots, points, strict=True)]
-        return [[value for row in rows for value in row] for rows in zip(*blocks, strict=True)]
+    def side_by_side(design: Callable[[Vector, int, Vector], Matrix]) -> np.ndarray:
+        return np.hstack([np.array(design(t, order, x)) for t, x in zip(knots, points, strict=True)])
 
     return Layer(
         order,
@@ -95,10 +77,10 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
         seed,
         b=side_by_side(spline_design),
         psi=side_by_side(relu_design),
-        A=block_diagonal([truth.change_of_basis(t, order) for t in knots]),
-        inverse=block_diagonal([truth.change_of_basis_inverse(t, order) for t in knots]),
-        y=random_rationals(rng, len(points[0])),
-        u=random_rationals(rng, inputs * size),
+        A=np.array(block_diagonal([truth.change_of_basis(t, order) for t in knots])),
+        inverse=np.array(block_diagonal([truth.change_of_basis_inverse(t, order) for t in knots])),
+        y=np.array(random_rationals(rng, len(points[0]))),
+        u=np.array(random_rationals(rng, inputs * size)),
     )
 
 
@@ -136,53 +118,47 @@ of Table 1). M = (A^T A)^-1 on w is the Euclidean inner product of u = A^-T w: m
 w is grad_u (row 3)."""
 
 
-def quartic(values: Matrix, coefficients: Vector, y: Vector) -> Fraction:
+def quartic(values: np.ndarray, coefficients: np.ndarray, y: np.ndarray) -> Fraction:
     """Return F = 1/(4N) sum (values @ coefficients - y)^4."""
-    return sum((e**4 for e in add(apply(values, coefficients), y, -1)), Fraction(0)) / (4 * len(y))
+    return Fraction(((values @ coefficients - y) ** 4).sum()) / (4 * len(y))
 
 
-def quartic_gradient(values: Matrix, coefficients: Vector, y: Vector) -> list[Fraction]:
+def quartic_gradient(values: np.ndarray, coefficients: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the gradient of F by the chain rule, 1/N values^T (residuals)^3."""
-    cubes = [e**3 / len(y) for e in add(apply(values, coefficients), y, -1)]
-    return apply(transpose(values), cubes)
+    gradient: np.ndarray = values.T @ (values @ coefficients - y) ** 3 / len(y)
+    return gradient
 
 
-def directional_derivative(values: Matrix, coefficients: Vector, y: Vector, direction: Vector) -> Fraction:
+def directional_derivative(values: np.ndarray, at: np.ndarray, y: np.ndarray, direction: np.ndarray) -> Fraction:
     """Return dF(direction) by a quotient of differences that is exact for polynomials of degree four."""
     weights = {-2: 1, -1: -8, 1: 8, 2: -1}
-    return (
-        sum(
-            (weight * quartic(values, add(coefficients, direction, step), y) for step, weight in weights.items()),
-            Fraction(0),
-        )
-        / 12
-    )
+    return sum((weight * quartic(values, at + k * direction, y) for k, weight in weights.items()), Fraction(0)) / 12
 
 
 def riesz_identities(layer: Layer, swap: bool = False, invert: bool = True, other: bool = False) -> dict[str, bool]:
     """Return whether M^-1 grad is the gradient in the inner product M, in both geometries, and what it maps to."""
-    w = apply(layer.to_relu, layer.u)
-    grad_u = quartic_gradient(layer.b, layer.u, layer.y)
-    grad_w = quartic_gradient(layer.psi, w, layer.y)
+    A, inverse, w = layer.A, layer.inverse, layer.A.T @ layer.u
+    grad_u, grad_w = quartic_gradient(layer.b, layer.u, layer.y), quartic_gradient(layer.psi, w, layer.y)
     if other:
         grad_u, grad_w = grad_w, grad_u
-    euclidean_w, inverse_w = multiply(layer.A, layer.to_relu), multiply(layer.to_spline, layer.inverse)
-    euclidean_u, inverse_u = multiply(layer.inverse, layer.to_spline), multiply(layer.to_relu, layer.A)
+    euclidean_w, inverse_w = A @ A.T, inverse.T @ inverse
+    euclidean_u, inverse_u = inverse @ inverse.T, A.T @ A
     used_u, used_w = (inverse_w, inverse_u) if invert else (euclidean_w, euclidean_u)
     if swap:  # M = A^T A on u, M = (A A^T)^-1 on w
         used_u, used_w = euclidean_u, euclidean_w
-    g_u, g_w = apply(used_u, grad_u), apply(used_w, grad_w)
-    basis = identity(len(w))
+    g_u, g_w = used_u @ grad_u, used_w @ grad_w
 
-    def is_gradient(g: Vector, M: Matrix, values: Matrix, at: Vector) -> bool:
-        image = apply(M, g)  # M is symmetric
-        return all(dot(image, v) == directional_derivative(values, at, layer.y, v) for v in basis)
+    def is_gradient(g: np.ndarray, M: np.ndarray, values: np.ndarray, at: np.ndarray) -> bool:
+        basis = np.eye(len(g), dtype=int)
+        return all(
+            entry == directional_derivative(values, at, layer.y, v) for entry, v in zip(M @ g, basis, strict=True)
+        )
 
     return {
         "in_u": is_gradient(g_u, euclidean_w, layer.b, layer.u),
         "in_w": is_gradient(g_w, euclidean_u, layer.psi, w),
-        "u_is_w_descent": apply(layer.to_relu, g_u) == quartic_gradient(layer.psi, w, layer.y),
-        "w_is_u_descent": apply(layer.to_spline, g_w) == quartic_gradient(layer.b, layer.u, layer.y),
+        "u_is_w_descent": np.array_equal(A.T @ g_u, quartic_gradient(layer.psi, w, layer.y)),
+        "w_is_u_descent": np.array_equal(inverse.T @ g_w, quartic_gradient(layer.b, layer.u, layer.y)),
     }
 
 
@@ -192,8 +168,8 @@ def table_verdict(layers: list[Layer]) -> Verdict:
     for layer in layers:
         rng = np.random.default_rng([7, layer.seed, layer.order, layer.inputs])
         preconditioners = {
-            "identity": identity(len(layer.u)),
-            "diagonal": diagonal(random_rationals(rng, len(layer.u), low=1, high=24)),
+            "identity": np.eye(len(layer.u), dtype=int),
+            "diagonal": np.diag(np.array(random_rationals(rng, len(layer.u), low=1, high=24))),
         }
         for name, P in preconditioners.items():
             cases.append(layer.description | {"preconditioner": name} | compare_rules(layer, P))
@@ -229,48 +205,41 @@ ROWS = (1, 2, 3, 4)
 STEP_SIZE = Fraction(1, 16)
 
 
-def rules_in_w(layer: Layer, P: Matrix) -> dict[int, Matrix]:
+def rules_in_w(layer: Layer, P: np.ndarray) -> dict[int, np.ndarray]:
     """Return the matrices of w -= eta (...) grad_w, by row of Table 1."""
-    A, transposed = layer.A, layer.to_relu
-    return {1: P, 2: multiply(P, A), 3: multiply(transposed, P, A), 4: multiply(transposed, P)}
+    A = layer.A
+    return {1: P, 2: P @ A, 3: A.T @ P @ A, 4: A.T @ P}
 
 
-def rules_in_u(layer: Layer, P: Matrix, exchange: bool = False) -> dict[int, Matrix]:
+def rules_in_u(layer: Layer, P: np.ndarray, exchange: bool = False) -> dict[int, np.ndarray]:
     """Return the matrices of u -= eta (...) grad_u, by row of Table 1; `exchange` swaps A^-1 and A^-T."""
-    inverse, inverse_t = layer.inverse, layer.to_spline
-    if exchange:
-        inverse, inverse_t = inverse_t, inverse
-    return {1: multiply(inverse_t, P, inverse), 2: multiply(inverse_t, P), 3: P, 4: multiply(P, inverse)}
+    inverse = layer.inverse.T if exchange else layer.inverse
+    return {1: inverse.T @ P @ inverse, 2: inverse.T @ P, 3: P, 4: P @ inverse}
 
 
-def trajectory(values: Matrix, y: Vector, start: Vector, rule: Matrix) -> list[list[Fraction]]:
-    """Return the coefficients after each step of c -= eta rule grad F(c)."""
-    transposed, points = transpose(values), [list(start)]
+def trajectory(values: np.ndarray, y: np.ndarray, start: np.ndarray, rule: np.ndarray) -> np.ndarray:
+    """Return the coefficients after each step of c -= eta rule grad F(c), a row each."""
+    points = [start]
     for _ in range(STEPS):
-        residuals = [e / len(y) for e in add(apply(values, points[-1]), y, -1)]
-        points.append(add(points[-1], apply(rule, apply(transposed, residuals)), -STEP_SIZE))
-    return points[1:]
+        points.append(points[-1] - STEP_SIZE * (rule @ (values.T @ (values @ points[-1] - y) / len(y))))
+    return np.array(points[1:])
 
 
-def compare_rules(layer: Layer, P: Matrix) -> dict[str, bool]:
+def compare_rules(layer: Layer, P: np.ndarray) -> dict[str, bool]:
     """Return for each row whether its two trajectories are equal, and whether any pair of an altered table is."""
-    start = apply(layer.to_relu, layer.u)
+    start = layer.A.T @ layer.u
 
-    def in_w(rules: dict[int, Matrix]) -> dict[int, list[list[Fraction]]]:
-        return {row: trajectory(layer.psi, layer.y, start, rule) for row, rule in rules.items()}
+    def in_u(rules: dict[int, np.ndarray], to_relu: np.ndarray = layer.A.T) -> dict[int, np.ndarray]:
+        return {row: trajectory(layer.b, layer.y, layer.u, rule) @ to_relu.T for row, rule in rules.items()}
 
-    def in_u(rules: dict[int, Matrix], to_relu: Matrix = layer.to_relu) -> dict[int, list[list[Fraction]]]:
-        return {
-            row: [apply(to_relu, u) for u in trajectory(layer.b, layer.y, layer.u, rule)] for row, rule in rules.items()
-        }
-
-    w, u = in_w(rules_in_w(layer, P)), in_u(rules_in_u(layer, P))
+    w = {row: trajectory(layer.psi, layer.y, start, rule) for row, rule in rules_in_w(layer, P).items()}
+    u, same = in_u(rules_in_u(layer, P)), np.array_equal
     exchanged = in_u(rules_in_u(layer, P, exchange=True))
-    forgotten = in_u(rules_in_u(layer, identity(len(P))))
+    forgotten = in_u(rules_in_u(layer, np.eye(len(P), dtype=int)))
     wrong_map = in_u(rules_in_u(layer, P), layer.A)
-    return {f"row {row}": w[row] == u[row] for row in ROWS} | {
-        "other_row": any(w[i] == u[j] for i in ROWS for j in ROWS if i != j),
-        "exchanged": any(w[row] == exchanged[row] for row in (1, 2, 4)),
-        "forgotten": any(w[row] == forgotten[row] for row in ROWS),
-        "wrong_map": any(w[row] == wrong_map[row] for row in ROWS),
+    return {f"row {row}": same(w[row], u[row]) for row in ROWS} | {
+        "other_row": any(same(w[i], u[j]) for i in ROWS for j in ROWS if i != j),
+        "exchanged": any(same(w[row], exchanged[row]) for row in (1, 2, 4)),
+        "forgotten": any(same(w[row], forgotten[row]) for row in ROWS),
+        "wrong_map": any(same(w[row], wrong_map[row]) for row in ROWS),
     }
