@@ -21,22 +21,7 @@ ZERO, ONE = Fraction(0), Fraction(1)
 
 def identity(size: int) -> Matrix:
     """Return the identity matrix."""
-    return diagonal([ONE] * size)
-
-
-def diagonal(entries: Vector) -> Matrix:
-    """Return the diagonal matrix with these entries."""
-    return [[entry if i == j else ZERO for j in range(len(entries))] for i, entry in enumerate(entries)]
-
-
-def block_diagonal(blocks: Sequence[Matrix]) -> Matrix:
-    """Return the block diagonal matrix with these square blocks."""
-    size, start, rows = sum(map(len, blocks)), 0, []
-    for block in blocks:
-        rest = size - start - len(block)
-        rows += [[ZERO] * start + list(row) + [ZERO] * rest for row in block]
-        start += len(block)
-    return rows
+    return [[ONE if i == j else ZERO for j in range(size)] for i in range(size)]
 
 
 def transpose(matrix: Matrix) -> Matrix:
@@ -69,16 +54,6 @@ def eigenvalues(matrix: flint.fmpq_mat) -> tuple[int, list[Any]]:
 def roots_of(polynomial: Any) -> list[Any]:
     """Enclose the roots of one of FLINT's polynomials over the rationals, each as often as it occurs."""
     return [root for root, times in polynomial.complex_roots() for _ in range(times)]
-
-
-def scaled(factor: Fraction, matrix: Matrix) -> Matrix:
-    """Return the matrix times a number."""
-    return [[factor * entry for entry in row] for row in matrix]
-
-
-def add(left: Vector, right: Vector, factor: Fraction | int = 1) -> list[Fraction]:
-    """Return left + factor * right, for vectors."""
-    return [a + factor * b for a, b in zip(left, right, strict=True)]
 
 
 def dot(left: Vector, right: Vector) -> Fraction:

@@ -73,20 +73,6 @@ def test_a_wrong_change_of_basis_refutes_what_rests_on_it(monkeypatch):
     assert not printed_formulas.order_of_preconditioner().right
 
 
-def test_positive_roots_are_counted():
-    s = flint.fmpq_poly([0, 1])
-    assert one_input.positive_roots((s - 1) * (s - 2) * (s + 3)) == 2
-    assert one_input.positive_roots((s * s - s + 1) * (s - 5)) == 1
-    assert one_input.positive_roots(s * s + 1) == 0
-
-
-def test_pivots_count_eigenvalues():
-    A = truth.change_of_basis(uniform_knots(2, 6), 2)
-    values = np.linalg.svd(np.array(A, dtype=float), compute_uv=False) ** 2
-    for bound in (Fraction(1, 97), Fraction(98, 97), Fraction(680, 97)):
-        assert printed_formulas.below(A, bound) == np.sum(values < float(bound))
-
-
 @pytest.mark.parametrize(
     ("values", "holds"),
     [

@@ -19,7 +19,6 @@ from validation.rationals import (
     rank,
     relu_design,
     sample_points,
-    scaled,
     spline_design,
     to_flint,
     transpose,
@@ -145,7 +144,7 @@ def mutations() -> dict[str, Status]:
         return [[abs(a) for a in row] for row in truth.change_of_basis(knots, order)]
 
     def doubled(knots: Vector, order: int) -> Matrix:
-        return scaled(Fraction(2), truth.change_of_basis(knots, order))
+        return [[2 * a for a in row] for row in truth.change_of_basis(knots, order)]
 
     def verdict(**altered: Any) -> Status:
         cases = []

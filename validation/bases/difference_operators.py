@@ -10,16 +10,7 @@ import numpy as np
 
 from refkan import truth
 from refkan.claims import Status, Verdict, judge
-from validation.rationals import (
-    Matrix,
-    Vector,
-    apply,
-    multiply,
-    random_knots,
-    random_rationals,
-    transpose,
-    uniform_knots,
-)
+from validation.rationals import Vector, random_knots, random_rationals, uniform_knots
 
 CLAIMS = ("L4",)
 ORDERS = range(1, 7)
@@ -120,33 +111,28 @@ def examine(
     """
     r = order
     knots = uniform_knots(r, 2 * r + 3, Fraction(-1, 3), h)
-    A = truth.change_of_basis(knots, r)
-    size = len(A)
-    AtA = multiply(transpose(A), A)
+    A = np.array(truth.change_of_basis(knots, r))
+    size, AtA = len(A), A.T @ A
     rows = [[forward(r, h) * a for a in placed(forward_stencil(r, h), i, size)] for i in range(size)]
     central_rows = [[central(r, h) * a for a in placed(central_stencil(r, h), j - r, size)] for j in range(size)]
     start = r + first_row
     return {
-        "A": rows == A,
-        "AtA": AtA[start:] == central_rows[start:],
-        "polynomials": polynomials_come_out_right(A, AtA, knots[:size], r, forward(r, h), central(r, h)),
+        "A": np.array_equal(rows, A),
+        "AtA": np.array_equal(AtA[start:], central_rows[start:]),
+        "polynomials": polynomials_come_out_right(A, AtA, np.array(knots[:size]), r, forward(r, h), central(r, h)),
     }
 
 
-def polynomials_come_out_right(A: Matrix, AtA: Matrix, t: Vector, r: int, forward: Fraction, central: Fraction) -> bool:
+def polynomials_come_out_right(A: Any, AtA: Any, t: Any, r: int, forward: Fraction, central: Fraction) -> bool:
     """Apply both to samples of x^k and compare with the derivatives, constant up to k = r and k = 2r."""
     size = len(A)
     for k in range(2 * r + 1):
-        samples = [x**k for x in t]
-        if k <= r:
-            expected = forward * factorial(r) if k == r else Fraction(0)
-            if any(value != expected for value in apply(A, samples)[: size - r]):
-                return False
-        expected = central * factorial(2 * r) if k == 2 * r else Fraction(0)
-        if any(value != expected for value in apply(AtA, samples)[r : size - r]):
+        if k <= r and ((A @ t**k)[: size - r] != (k == r) * forward * factorial(r)).any():
             return False
-        free = apply(AtA, samples)[:r]  # the natural boundary conditions: degree r - 1 and no more
-        if k <= r and any(free) is not (k == r):
+        image = AtA @ t**k
+        if (image[r : size - r] != (k == 2 * r) * central * factorial(2 * r)).any():
+            return False
+        if k <= r and image[:r].any() != (k == r):  # the natural boundary conditions: degree r - 1 and no more
             return False
     return True
 
@@ -154,16 +140,15 @@ def polynomials_come_out_right(A: Matrix, AtA: Matrix, t: Vector, r: int, forwar
 def random_knot_rows(order: int, rng: np.random.Generator) -> dict[str, bool]:
     """Compare A on random knots with divided differences of random samples; ask if A^T A annihilates degree 2r - 1."""
     knots = random_knots(rng, order, 2 * order + 3)
-    A = truth.change_of_basis(knots, order)
-    size = len(A)
+    A, t = np.array(truth.change_of_basis(knots, order)), np.array(knots)
+    size, AtA = len(A), A.T @ A
     samples = random_rationals(rng, size)
-    differences = divided_differences(knots[:size], samples, order)
-    expected = [(-1) ** order * (knots[i + order] - knots[i]) * difference for i, difference in enumerate(differences)]
-    AtA = multiply(transpose(A), A)
-    interior = slice(order, size - order)
-    annihilated = [not any(apply(AtA, [x**k for x in knots[:size]])[interior]) for k in range(2 * order)]
+    expected = (
+        (-1) ** order * (t[order:] - t[:-order])[: size - order] * divided_differences(knots[:size], samples, order)
+    )
+    annihilated = [not (AtA @ t[:size] ** k)[order : size - order].any() for k in range(2 * order)]
     return {
-        "divided_difference": apply(A, samples)[: size - order] == expected,
+        "divided_difference": np.array_equal((A @ samples)[: size - order], expected),
         "AtA_is_2r_difference": all(annihilated),
     }
 

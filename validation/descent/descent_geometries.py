@@ -9,13 +9,13 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from refkan import truth
 from refkan.claims import Status, Verdict, judge
 from validation.rationals import (
     Matrix,
     Vector,
-    block_diagonal,
     random_knots,
     random_points,
     random_rationals,
@@ -77,8 +77,8 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
         seed,
         b=side_by_side(spline_design),
         psi=side_by_side(relu_design),
-        A=np.array(block_diagonal([truth.change_of_basis(t, order) for t in knots])),
-        inverse=np.array(block_diagonal([truth.change_of_basis_inverse(t, order) for t in knots])),
+        A=block_diag(*(truth.change_of_basis(t, order) for t in knots)),
+        inverse=block_diag(*(truth.change_of_basis_inverse(t, order) for t in knots)),
         y=np.array(random_rationals(rng, len(points[0]))),
         u=np.array(random_rationals(rng, inputs * size)),
     )
@@ -149,7 +149,7 @@ def riesz_identities(layer: Layer, swap: bool = False, invert: bool = True, othe
     g_u, g_w = used_u @ grad_u, used_w @ grad_w
 
     def is_gradient(g: np.ndarray, M: np.ndarray, values: np.ndarray, at: np.ndarray) -> bool:
-        basis = np.eye(len(g), dtype=int)
+        basis = np.eye(len(g), dtype=object)
         return all(
             entry == directional_derivative(values, at, layer.y, v) for entry, v in zip(M @ g, basis, strict=True)
         )
@@ -168,7 +168,7 @@ def table_verdict(layers: list[Layer]) -> Verdict:
     for layer in layers:
         rng = np.random.default_rng([7, layer.seed, layer.order, layer.inputs])
         preconditioners = {
-            "identity": np.eye(len(layer.u), dtype=int),
+            "identity": np.eye(len(layer.u), dtype=object),
             "diagonal": np.diag(np.array(random_rationals(rng, len(layer.u), low=1, high=24))),
         }
         for name, P in preconditioners.items():
@@ -235,7 +235,7 @@ def compare_rules(layer: Layer, P: np.ndarray) -> dict[str, bool]:
     w = {row: trajectory(layer.psi, layer.y, start, rule) for row, rule in rules_in_w(layer, P).items()}
     u, same = in_u(rules_in_u(layer, P)), np.array_equal
     exchanged = in_u(rules_in_u(layer, P, exchange=True))
-    forgotten = in_u(rules_in_u(layer, np.eye(len(P), dtype=int)))
+    forgotten = in_u(rules_in_u(layer, np.eye(len(P), dtype=object)))
     wrong_map = in_u(rules_in_u(layer, P), layer.A)
     return {f"row {row}": same(w[row], u[row]) for row in ROWS} | {
         "other_row": any(same(w[i], u[j]) for i in ROWS for j in ROWS if i != j),

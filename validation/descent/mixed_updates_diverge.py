@@ -91,7 +91,7 @@ def count_unstable(order: int, inputs: int, intervals: int, seed: int) -> dict[s
     rng = np.random.default_rng([11, seed, order, inputs, intervals])
     H = layer.b.T @ layer.b / len(layer.y)
     preconditioners = {
-        "P = I": np.eye(len(H), dtype=int),
+        "P = I": np.eye(len(H), dtype=object),
         "diagonal": np.diag(np.array(random_rationals(rng, len(H), low=1, high=24))),
     }
     updates = {
@@ -131,7 +131,7 @@ class Predictions:
         left, singular, right = np.linalg.svd(np.array(layer.b, dtype=float) / np.sqrt(samples), full_matrices=False)
         kept = singular > 1e-9 * singular[0]  # the null space of H, where predictions do not move
         R = singular[kept, None] * right[kept]
-        rules = rules_in_u(layer, np.eye(len(layer.u), dtype=int))
+        rules = rules_in_u(layer, np.eye(len(layer.u), dtype=object))
         start = -left[:, kept].T @ np.array(layer.y, dtype=float) / np.sqrt(samples)
         return cls({row: R @ np.array(rule, dtype=float) @ R.T for row, rule in rules.items()}, start)
 

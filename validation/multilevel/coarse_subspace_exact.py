@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from refkan import truth
-from validation.rationals import Matrix, Vector, apply, multiply, random_rationals, scaled, transpose, uniform_knots
+from validation.rationals import Matrix, Vector, apply, multiply, random_rationals, transpose, uniform_knots
 
 SAMPLES = 7
 
@@ -110,8 +110,8 @@ def equal(
     e, J = coarse.residuals_and_jacobian(theta, maps, x, y)
     e_fine, J_fine = fine.residuals_and_jacobian(apply(P, theta), maps, x, y)
     N = Fraction(1, SAMPLES)
-    g, g_fine = (scaled(N, [apply(transpose(j), r)])[0] for j, r in ((J, e), (J_fine, e_fine)))
-    H, H_fine = (scaled(N, multiply(transpose(j), j)) for j in (J, J_fine))
+    g, g_fine = ([N * v for v in apply(transpose(j), r)] for j, r in ((J, e), (J_fine, e_fine)))
+    H, H_fine = ([[N * v for v in row] for row in multiply(transpose(j), j)] for j in (J, J_fine))
     first, outside_count = coarse.dims[0], 0
     for point in x:
         for q, (alpha, beta) in enumerate(maps):

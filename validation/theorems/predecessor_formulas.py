@@ -14,14 +14,12 @@ from refkan import truth
 from refkan.claims import Verdict
 from validation.rationals import (
     Vector,
-    apply,
     breakpoints,
     random_knots,
     random_rationals,
     relu_design,
     sample_points,
     spline_design,
-    transpose,
 )
 from validation.theorems.formula import Formula
 
@@ -79,11 +77,10 @@ def appended_channels() -> Formula:
             fine, k = with_breakpoint(t, r, Fraction(int(rng.integers(1, 12)), 12))
             weights = []
             there = [*fine[:k], (fine[k] + fine[k + 1]) / 2, *fine[k + 1 :]] if moved else fine
-            for knots, coefficients in ((t, u), (there, apply(truth.prolongation(t, fine, r), u))):
-                A = truth.change_of_basis(knots, r)
-                weights.append(apply(transpose(A) if transposed else A, coefficients))
-            expected = [*weights[0][:k], Fraction(0), *weights[0][k:]]
-            if weights[1] != expected[: len(weights[1])]:
+            for knots, coefficients in ((t, u), (there, truth.prolongation(t, fine, r) @ np.array(u))):
+                A = np.array(truth.change_of_basis(knots, r))
+                weights.append((A.T if transposed else A) @ coefficients)
+            if not np.array_equal(weights[1], np.insert(weights[0], k, Fraction(0))[: len(weights[1])]):
                 return False
         return True
 

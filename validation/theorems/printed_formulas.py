@@ -8,25 +8,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise, product
 from math import comb, factorial, log2
+from typing import Any
 
 import numpy as np
 
 import refkan as rk
 from refkan import truth
 from refkan.claims import Verdict
-from validation.rationals import (
-    Matrix,
-    Vector,
-    add,
-    apply,
-    dot,
-    identity,
-    multiply,
-    random_knots,
-    random_rationals,
-    transpose,
-    uniform_knots,
-)
+from validation.rationals import random_knots, random_rationals, uniform_knots
 from validation.theorems.formula import Formula
 
 CLAIMS = ("E19", "E20", "E30", "E31", "E40", "D2", "L7", "N4", "S4")
@@ -55,18 +44,17 @@ def changes(sign: int, eta: Fraction | None = None, shifted: bool = True) -> lis
     found = []
     for seed in range(8):
         rng = np.random.default_rng([19, seed])
-        P, B = ([random_rationals(rng, 3 + 2 * (k == 1)) for _ in range(5)] for k in range(2))
-        L = [add(row, one) for row, one in zip(multiply(transpose(B), B), identity(5), strict=True)]
-        u, b = random_rationals(rng, 3), random_rationals(rng, 5) if shifted else [F(0)] * 5
-        coarse = multiply(transpose(P), L, P)
-        step = eta or 1 / sum(coarse[i][i] for i in range(3))
+        P, B = (np.array([random_rationals(rng, 3 + 2 * (k == 1)) for _ in range(5)]) for k in range(2))
+        L = B.T @ B + np.eye(5, dtype=int)
+        u, b = np.array(random_rationals(rng, 3)), np.array(random_rationals(rng, 5)) * int(shifted)
+        step = eta or 1 / np.trace(P.T @ L @ P)
 
-        def loss(u: Vector, P: Matrix = P, L: Matrix = L, b: Vector = b) -> Fraction:
-            v = apply(P, u)
-            return dot(v, apply(L, v)) / 2 - dot(b, v)
+        def loss(u: Any, P: Any = P, L: Any = L, b: Any = b) -> Fraction:
+            v = P @ u
+            return Fraction(v @ L @ v / 2 - b @ v)
 
-        gradient = apply(transpose(P), add(apply(L, apply(P, u)), b, -1))
-        found.append(loss(add(u, gradient, sign * step)) - loss(u))
+        gradient = P.T @ (L @ P @ u - b)
+        found.append(loss(u + sign * step * gradient) - loss(u))
     return found
 
 
@@ -108,15 +96,14 @@ def shifted_notation() -> Formula:
         for seed in range(8):
             rng = np.random.default_rng([30, seed])
             widths = (2, 3, 4, 2)
-            W = [[random_rationals(rng, P) for _ in range(Q)] for P, Q in pairwise(widths)]
-            b = [random_rationals(rng, Q) for Q in widths[1:]]
-            half = full = random_rationals(rng, 2)
+            W = [np.array([random_rationals(rng, P) for _ in range(Q)]) for P, Q in pairwise(widths)]
+            b = [np.array(random_rationals(rng, Q)) for Q in widths[1:]]
+            half = full = np.array(random_rationals(rng, 2))
             for k, (weights, bias) in enumerate(zip(W, b, strict=True)):
-                before = apply(weights, full)  # (29)
-                full = [max(v, F(0)) for v in add(before, bias)]
-                shifted = half if k == 0 else [max(v, F(0)) for v in add(half, [-t for t in b[k - 1]], sign)]
-                half = apply(weights, shifted)  # (30), t = -b
-                if half != before:
+                before = weights @ full  # (29)
+                full = np.maximum(before + bias, F(0))
+                half = weights @ (half if k == 0 else np.maximum(half - sign * b[k - 1], F(0)))  # (30), t = -b
+                if (half != before).any():
                     return False
         return True
 
@@ -202,9 +189,9 @@ def order_of_preconditioner() -> Formula:
 
     def order(r: int) -> int:
         size = 4 * r + 2
-        A = truth.change_of_basis(uniform_knots(r, size - r + 1), r)
-        rows = multiply(A, transpose(A))[r : size - r]
-        return next(k for k in range(4 * r) if any(dot(row, [F(x) ** k for x in range(size)]) for row in rows))
+        A = np.array(truth.change_of_basis(uniform_knots(r, size - r + 1), r))
+        rows, x = (A @ A.T)[r : size - r], np.array([F(x) for x in range(size)])
+        return next(k for k in range(4 * r) if (rows @ x**k).any())
 
     orders = {r: order(r) for r in range(1, 7)}
     return Formula(
