@@ -14,7 +14,7 @@ diffusion has rounded the kink. Therefore u = v + w, where
 
     w(x, t) = -exp(-10 t) h(x, nu t)
 
-takes the kink along: h is x^2 under the heat equation (`spread_square`), and -10 = 5 (1 - 3 u^2) is
+takes the kink along: h is x^2 under the heat equation (`_spread_square`), and -10 = 5 (1 - 3 u^2) is
 the rate of the reaction linearised about u(1, 0) = -1. The rest solves v_t = nu v_xx + 5 (u - u^3) + 10 w, and its
 coefficients start like k^-4. Modes up to K are kept. The cubic term is formed at 2K + 1 points: products of three such
 series alias into mode K alone; w, which has all modes, aliases everywhere, within the errors stated below. The system
@@ -56,15 +56,15 @@ VANISHED = 27.5
 """q from which exp(-q^2) and erfc(q) are 0 in float64: images so far away, for small s all but one, add nothing."""
 
 
-def spread_square(x: Array, s: Array | float) -> FloatArray:
+def _spread_square(x: Array, s: Array | float) -> FloatArray:
     """The function h(x, s) for |x| <= 1 and 0 <= s <= LONGEST; x and s broadcast.
 
     Examples
     --------
     >>> import numpy as np
-    >>> spread_square(np.array([0.5, 1.0]), 0.0)
+    >>> _spread_square(np.array([0.5, 1.0]), 0.0)
     array([0.25, 1.  ])
-    >>> float(spread_square(np.array(1.0), 0.01).round(6))  # 1 + 2 s - 4 sqrt(s/pi)
+    >>> float(_spread_square(np.array(1.0), 0.01).round(6))  # 1 + 2 s - 4 sqrt(s/pi)
     0.794324
     """
     distance, root = np.abs(x), np.sqrt(s)
@@ -78,14 +78,14 @@ def spread_square(x: Array, s: Array | float) -> FloatArray:
     return total
 
 
-def square_coefficients(modes: int) -> FloatArray:
+def _square_coefficients(modes: int) -> FloatArray:
     """Coefficients of x^2 = sum_k m_k cos(k pi x) on [-1, 1], k = 0..modes.
 
     m_0 = 1/3 and m_k = 4 (-1)^k / (k pi)^2; they fall like k^-2, as those of every function with a kink.
 
     Examples
     --------
-    >>> square_coefficients(2).round(6)
+    >>> _square_coefficients(2).round(6)
     array([ 0.333333, -0.405285,  0.101321])
     """
     k = np.arange(1, modes + 1)
@@ -249,7 +249,7 @@ def _solve(modes: int, nu: float, coarsening: float = 1.0) -> "OdeSolution":
         return decay * v + forcing
 
     # x^2 cos(pi x) cos(k pi x) = x^2 (cos((k+1) pi x) + cos((k-1) pi x)) / 2, and v = u - w = u + x^2 at t = 0
-    square = square_coefficients(modes + 1)
+    square = _square_coefficients(modes + 1)
     v = square[:-1].copy()
     v[0] += square[1] / 2
     v[1] += square[2] / 2 + square[0]
@@ -271,7 +271,7 @@ def _solve(modes: int, nu: float, coarsening: float = 1.0) -> "OdeSolution":
 
 
 def _kink(x: Array, t: Array | float, nu: float) -> FloatArray:
-    return -np.exp(KINK_RATE * np.asarray(t)) * spread_square(x, nu * np.asarray(t))
+    return -np.exp(KINK_RATE * np.asarray(t)) * _spread_square(x, nu * np.asarray(t))
 
 
 def _evaluate(coefficients: "OdeSolution", points: FloatArray, nu: float) -> FloatArray:

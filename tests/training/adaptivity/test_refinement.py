@@ -206,5 +206,5 @@ def test_random_knots_of_some_layers_and_of_silu_edges():
     assert isinstance(moved.layers[1], rk.SiluLayer)
     with pytest.raises(ValueError, match="concentration must be finite and positive; got 0"):
         with_random_knots(net, np.random.default_rng(0), concentration=0)
-    refused(lambda: with_random_knots(net, 0.5), "TypeError: rng must be of type RandomSource; got 0.5")
+    refused(lambda: with_random_knots(net, 0.5), "TypeError: rng must be of type Generator .*; got 0.5")
     refused(lambda: with_random_knots(rk.mlp([2, 3, 1]), np.random.default_rng(0)), "net must have a layer with knots")

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from refkan import ConvergenceError
 from refkan.training.problems import allen_cahn
-from refkan.training.problems.allen_cahn import spread_square, square_coefficients
+from refkan.training.problems.allen_cahn import _spread_square, _square_coefficients
 from tests.shared.refusals import refusals, refused
 from tests.shared.spoiling import spoilt
 
@@ -75,7 +75,7 @@ def test_the_reference_agrees_with_finite_differences(reference, oracle):
         ("decay = -nu * (np.pi *", "decay = -nu * (1.0 *"),
         ("- KINK_RATE * w, type", "+ KINK_RATE * w, type"),
         ("- KINK_RATE * w, type", ", type"),
-        ("KINK_RATE * np.asarray(t)) * spread", "0 * np.asarray(t)) * spread"),
+        ("KINK_RATE * np.asarray(t)) * _spread", "0 * np.asarray(t)) * _spread"),
         ("v[1] += square[2] / 2 + square[0]", "v[1] += square[2] / 2"),
         ("v[0] += square[1] / 2", "v[0] += square[1]"),
         ("forcing[0] /= 2", "pass"),
@@ -142,7 +142,7 @@ def test_orders_of_convergence():
 
 def test_without_the_kink_function_the_order_is_one():
     """The coefficients of the initial values themselves fall like k^-2: why the kink is taken out."""
-    m = square_coefficients(1025)
+    m = _square_coefficients(1025)
     u = np.concatenate([[m[1] / 2, m[2] / 2 + m[0]], (m[3:] + m[1:-2]) / 2])  # of x^2 cos(pi x)
     x = np.linspace(0, 1, 401)
     exact = x**2 * np.cos(np.pi * x)
@@ -189,15 +189,15 @@ def test_bad_points_are_refused(reference):
 def test_the_spread_square_is_its_fourier_series():
     x, k = np.linspace(-1, 1, 101), np.arange(3001)
     for s in (1e-4, 1e-3, 0.01, 0.05):
-        series = np.cos(np.pi * np.outer(x, k)) @ (square_coefficients(3000) * np.exp(-s * (np.pi * k) ** 2))
-        np.testing.assert_allclose(spread_square(x, s), series, atol=1e-13)
-    np.testing.assert_array_equal(spread_square(x, 0.0), x**2)
-    mixed = spread_square(x, np.where(x > 0, 0.01, 0.0))
+        series = np.cos(np.pi * np.outer(x, k)) @ (_square_coefficients(3000) * np.exp(-s * (np.pi * k) ** 2))
+        np.testing.assert_allclose(_spread_square(x, s), series, atol=1e-13)
+    np.testing.assert_array_equal(_spread_square(x, 0.0), x**2)
+    mixed = _spread_square(x, np.where(x > 0, 0.01, 0.0))
     np.testing.assert_array_equal(mixed[x <= 0], x[x <= 0] ** 2)
 
 
 def test_coefficients_of_the_square():
     x, weights = np.polynomial.legendre.leggauss(60)
-    for k, coefficient in enumerate(square_coefficients(20)):
+    for k, coefficient in enumerate(_square_coefficients(20)):
         integral = np.sum(weights * x**2 * np.cos(np.pi * k * x)) / (2 if k == 0 else 1)
         assert abs(integral - coefficient) < 4e-14  # the arguments, up to 20 pi, are rounded
