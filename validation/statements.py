@@ -91,8 +91,8 @@ def named(cells: Cells, cell: str, unit: str | None = None) -> Mapping[int, floa
 
 def ratios(cells: Cells, above: str, below: str, unit: str | None = None) -> dict[int, float]:
     """Return the number of one cell over that of another, seed by seed."""
-    one, other = named(cells, above, unit), named(cells, below, unit)
-    return {seed: one[seed] / other[seed] for seed in one if seed in other}
+    own, other = named(cells, above, unit), named(cells, below, unit)
+    return {seed: own[seed] / other[seed] for seed in own if seed in other}
 
 
 Change = tuple[str, Callable[[Cells], Cells]]
@@ -112,12 +112,12 @@ def times(**factors: float) -> Change:
     ]
 
 
-def exchanged(one: str, other: str) -> Change:
+def exchanged(word: str, other: str) -> Change:
     """Give the cells in whose name one word is found to the other, and back."""
-    names = {one: other, other: one}
+    names = {word: other, other: word}
     words = re.compile("|".join(map(re.escape, names)))
-    return f"with {one} and {other} exchanged", lambda cells: [
-        replace(c, cell=words.sub(lambda found: names[found[0]], c.cell)) for c in cells
+    return f"with {word} and {other} exchanged", lambda cells: [
+        replace(c, cell=words.sub(lambda match: names[match[0]], c.cell)) for c in cells
     ]
 
 
@@ -183,7 +183,7 @@ def beside_estimates(kept: Mapping[str, Any]) -> str:
     return str(kept["measured"]).partition(". Estimates")[0].removesuffix(told).removesuffix(". ")
 
 
-def judged_again(row: Mapping[str, Any], by: ByCells, now: Row) -> dict[str, Any]:
+def judged_again(row: Mapping[str, Any], by: ByCells, present: Row) -> dict[str, Any]:
     """Return a kept row judged anew, by the present rules, from the numbers of every seed that it keeps."""
 
     def besides(cells: Sequence[Mapping[str, Any]]) -> tuple[Beside, ...]:
@@ -214,10 +214,10 @@ def judged_again(row: Mapping[str, Any], by: ByCells, now: Row) -> dict[str, Any
     verdict = by.verdict(row["id"], results, corrected=row["corrected"])
     return {
         **row,
-        "claim": now.claim,
-        "source": now.source,
-        "what_is_measured": now.measured,
-        "criterion": now.criterion,
+        "claim": present.claim,
+        "source": present.source,
+        "what_is_measured": present.measured,
+        "criterion": present.criterion,
         "judged": "again, from the kept numbers of every seed",
         "status": verdict.status,
         "measured": verdict.measured,
@@ -289,10 +289,10 @@ def raw(measured: Found) -> dict[str, Any]:
 
 def tree(measured: Found, *names: str) -> dict[str, Any]:
     """Return what cells returned by the values of these factors, the first outermost, and by seed."""
-    found: dict[Any, Any] = {}
+    branches: dict[Any, Any] = {}
     for cell, record in measured.items():
-        place = found
+        place = branches
         for name in names:
             place = place.setdefault(cell[name], {})
         place[cell.seed] = record
-    return found
+    return branches

@@ -127,31 +127,31 @@ def run_dimension(
     return results
 
 
-def shown(results: Mapping[int, Results], what: str) -> str:
+def shown(results: Mapping[int, Results], measure: str) -> str:
     """Medians and levels, in words."""
-    compared = {d: compare(runs, what) for d, runs in results.items()}
+    compared = {d: compare(runs, measure) for d, runs in results.items()}
     return "; ".join(f"d = {d}: " + ", ".join(f"{name} {c}" for name, c in row.items()) for d, row in compared.items())
 
 
-def compare(results: Results, what: str = "test", ours: str = OURS) -> dict[str, Comparison]:
+def compare(results: Results, measure: str = "test", ours: str = OURS) -> dict[str, Comparison]:
     """Compare `ours` with every other arm over pairs."""
-    errors = {name: [run[what] for run in runs] for name, runs in results.items()}
+    errors = {name: [run[measure] for run in runs] for name, runs in results.items()}
     return {name: Comparison.of(errors[ours], values) for name, values in errors.items() if name != ours}
 
 
 COST = "one seed takes two minutes of processor time"
 
 
-def asked(results: Mapping[int, Results], what: str = "test", ours: str = OURS) -> list[Estimate]:
+def asked(results: Mapping[int, Results], measure: str = "test", ours: str = OURS) -> list[Estimate]:
     """Errors of the other arms over those of one, by seed the geometric mean over targets, in every dimension."""
     made = []
     for d, runs in results.items():
         for name in (name for name in runs if name != ours):
             logs: dict[int, list[float]] = {}
-            for one, other in zip(runs[ours], runs[name], strict=True):
-                logs.setdefault(one["seed"], []).append(np.log(other[what] / one[what]))
+            for own, other in zip(runs[ours], runs[name], strict=True):
+                logs.setdefault(own["seed"], []).append(np.log(other[measure] / own[measure]))
             values = {seed: float(np.exp(np.mean(each))) for seed, each in logs.items()}
-            title = f"{'error' if what == 'test' else 'loss'} of {name} over {ours}, d = {d}"
+            title = f"{'error' if measure == 'test' else 'loss'} of {name} over {ours}, d = {d}"
             made.append(estimate(title, values, "geometric mean", at_least=10.0, cost=COST))
     return made
 

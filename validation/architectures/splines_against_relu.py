@@ -121,8 +121,8 @@ def readings(budgets: Mapping[str, tuple[Size, list[Pair]]]) -> list[Reading]:
 def ratio_by_seed(size: Size, pairs: list[Pair], name: str, reading: Choice) -> Beside:
     """Return, for each seed, the median over targets of the ratio of errors, for the first size of network."""
     own = [pair for pair in pairs if pair["intervals"] == list(size.intervals[0])]
-    what = WORK[reading["work"]]
-    values = {s: compare([pair for pair in own if pair["seed"] == s], name, what=what).median for s in size.seeds}
+    column = WORK[reading["work"]]
+    values = {s: compare([pair for pair in own if pair["seed"] == s], name, column=column).median for s in size.seeds}
     where = {
         "model": next(id for id, other in IDS.items() if other == name),
         "dimensions": "-".join(map(str, size.dimensions)),
@@ -141,11 +141,11 @@ def run_again(choice: Choice, seed: int) -> dict[str, float]:
     size = Size(dimensions, ((intervals[0], intervals[1]),), (seed,), samples, points, evaluations)
     name = IDS[choice["model"]]
     pairs = list(run_pairs(size, lambda text: None, run_task, (OURS, name)))
-    what = WORK[choice["work"]]
-    found = {
-        f"{pair['target']}, {who}": pair[who][key] for pair in pairs for who, key in ((OURS, "test"), (name, what))
+    column = WORK[choice["work"]]
+    errors = {
+        f"{pair['target']}, {who}": pair[who][key] for pair in pairs for who, key in ((OURS, "test"), (name, column))
     }
-    return found | {"median ratio": compare(pairs, name, what=what).median}
+    return errors | {"median ratio": compare(pairs, name, column=column).median}
 
 
 EXPERIMENT = Experiment((*OPEN, *PLACE), run_again)

@@ -84,7 +84,7 @@ def pair_key(pair: Pair) -> dict[str, Any]:
     return {key: pair[key] for key in ("intervals", "target", "seed")}
 
 
-def compare(pairs: list[Pair], name: str, ours: str = OURS, what: str = "test") -> Comparison:
+def compare(pairs: list[Pair], name: str, ours: str = OURS, column: str = "test") -> Comparison:
     """Compare errors of a contestant with those of `ours` over pairs; `what` is that of the contestant."""
-    own = "test" if what == "test in time" else what  # the time is the one that the spline KAN takes for its budget
-    return Comparison.of([pair[ours][own] for pair in pairs], [pair[name][what] for pair in pairs])
+    own = "test" if column == "test in time" else column  # the time is the one that the spline KAN takes for its budget
+    return Comparison.of([pair[ours][own] for pair in pairs], [pair[name][column] for pair in pairs])

@@ -57,8 +57,8 @@ class Checkout:
             [sys.executable, "-c", WORKER], cwd=root, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
-        found = self.ask({"rows": list(rows), "threads": threads, "quick": quick})
-        self.tasks = [(row, title) for row, title in found]
+        answer = self.ask({"rows": list(rows), "threads": threads, "quick": quick})
+        self.tasks = [(row, title) for row, title in answer]
 
     def ask(self, question: dict[str, Any]) -> Any:
         """Send a question and wait for its answer."""
@@ -76,10 +76,10 @@ class Checkout:
 
     def times(self, task: tuple[str, str], rounds: int, without: Sequence[str]) -> dict[str, Any]:
         """Return the seconds of each contestant of a case, or a word on why there are none."""
-        found: dict[str, Any] = self.ask(
+        answer: dict[str, Any] = self.ask(
             {"task": task, "rounds": rounds, "threads": self.threads, "without": list(without)}
         )
-        return found
+        return answer
 
     def close(self) -> None:
         """End the process."""
@@ -99,9 +99,9 @@ def compare(here: Checkout, there: Checkout, turns: int, say: Callable[[str], No
         pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in ours}
         for turn in range(turns):
             order = (here, there) if turn % 2 == 0 else (there, here)
-            found = {id(side): side.times(task, 3, without) for side in order}
+            timed = {id(side): side.times(task, 3, without) for side in order}
             for name in ours:
-                mine, theirs = found[id(here)].get(name), found[id(there)].get(name)
+                mine, theirs = timed[id(here)].get(name), timed[id(there)].get(name)
                 if isinstance(mine, list) and isinstance(theirs, list):
                     pairs[name].append((statistics.median(mine), statistics.median(theirs)))
         for name, seconds in pairs.items():

@@ -68,7 +68,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 def measure(small: Sequence[Small], progress: Callable[[str], None] = lambda message: None) -> list[dict[str, Any]]:
     """Enclose condition numbers in all bases, one record a network and state."""
-    found = []
+    records = []
     for case in small:
         progress(f"H4: {list(case.widths)}, {case.node_map}, order {case.order}, intervals {case.level}")
         net = rk.kan(case.widths, case.order, case.level, node_map=case.node_map, outside="polynomial")
@@ -78,8 +78,8 @@ def measure(small: Sequence[Small], progress: Callable[[str], None] = lambda mes
             if state != START:
                 geometry = "spline" if state == TRAINED else "relu"
                 at = rk.minimize(problem, theta, method="lbfgs", steps=case.steps, geometry=geometry).theta
-            found.append(record(case, state, problem, at))
-    return found
+            records.append(record(case, state, problem, at))
+    return records
 
 
 def record(case: Small, state: str, problem: Any, theta: Any) -> dict[str, Any]:
@@ -98,40 +98,40 @@ def record(case: Small, state: str, problem: Any, theta: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def proven_lower(found: Sequence[dict[str, Any]], basis: str = "spline") -> bool:
+def proven_lower(cases: Sequence[dict[str, Any]], basis: str = "spline") -> bool:
     """Whether the condition number in a basis is proven to be below those in all others, in all these cases."""
     return all(
-        case["bounds"][basis][1] < case["bounds"][other][0] for case in found for other in BASES if other != basis
+        case["bounds"][basis][1] < case["bounds"][other][0] for case in cases for other in BASES if other != basis
     )
 
 
-def at_starts(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def at_starts(cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The cases at a random start."""
-    return [case for case in found if case["state"] == START]
+    return [case for case in cases if case["state"] == START]
 
 
-def float64_agrees(found: Sequence[dict[str, Any]], room: float = AGREEMENT) -> bool:
+def float64_agrees(cases: Sequence[dict[str, Any]], room: float = AGREEMENT) -> bool:
     """Whether float64's condition numbers are those enclosed, wherever its numerical rank is the proven one."""
     return all(
         low * (1 - room) <= case["float64"][basis] <= high * (1 + room)
-        for case in found
+        for case in cases
         for basis, (low, high) in case["bounds"].items()
         if case["rank"] == case["float64 rank"]
     )
 
 
-def beyond(found: Sequence[dict[str, Any]]) -> list[float]:
+def beyond(cases: Sequence[dict[str, Any]]) -> list[float]:
     """Lower bounds of condition numbers that exceed BEYOND."""
-    return [low for case in found for low, _ in case["bounds"].values() if low > BEYOND]
+    return [low for case in cases for low, _ in case["bounds"].values() if low > BEYOND]
 
 
-def growth(found: Sequence[dict[str, Any]]) -> dict[int, float]:
+def growth(cases: Sequence[dict[str, Any]]) -> dict[int, float]:
     """Exponent of n in the ratio of condition numbers, ReLU powers to B-splines, of [2, 2, 1] at starts, by order.
 
     Fitted to the geometric means over the seeds, under the affine map, where there are two sizes or more.
     """
     sizes: dict[int, dict[int, list[float]]] = {}
-    for case in at_starts(found):
+    for case in at_starts(cases):
         if (tuple(case["widths"]), case["node map"]) == ((2, 2, 1), "affine"):
             ratio = case["bounds"]["relu"][0] / case["bounds"]["spline"][1]
             sizes.setdefault(case["order"], {}).setdefault(case["level"][1], []).append(np.log(ratio))
@@ -142,15 +142,15 @@ def growth(found: Sequence[dict[str, Any]]) -> dict[int, float]:
     }
 
 
-def sentence(found: Sequence[dict[str, Any]]) -> str:
+def sentence(cases: Sequence[dict[str, Any]]) -> str:
     """What is proven, in words."""
-    starts = at_starts(found)
+    starts = at_starts(cases)
     lower = sum(proven_lower([case]) for case in starts)
-    trained = [case for case in found if case["state"] == TRAINED]
-    elsewhere = [case for case in found if case["state"] == TRAINED_ELSEWHERE]
-    same = [case for case in found if case["rank"] == case["float64 rank"]]
-    large = beyond(found)
-    exponents = ", ".join(f"{exponent:.1f} (r = {order})" for order, exponent in growth(found).items())
+    trained = [case for case in cases if case["state"] == TRAINED]
+    elsewhere = [case for case in cases if case["state"] == TRAINED_ELSEWHERE]
+    same = [case for case in cases if case["rank"] == case["float64 rank"]]
+    large = beyond(cases)
+    exponents = ", ".join(f"{exponent:.1f} (r = {order})" for order, exponent in growth(cases).items())
     grows = f" the proven ratio of [2, 2, 1] at starts grows with the exponents of n {exponents};" if exponents else ""
     worst = max(abs(case["float64"][b] / low - 1) for case in same for b, (low, _) in case["bounds"].items())
     return (
@@ -158,28 +158,28 @@ def sentence(found: Sequence[dict[str, Any]]) -> str:
         f" {sum(proven_lower([case]) for case in trained)} of {len(trained)} trained and"
         f" {sum(proven_lower([case]) for case in elsewhere)} of {len(elsewhere)} trained in the ReLU basis;{grows}"
         f" {len(large)} condition numbers beyond {BEYOND:.0e}, up to {max(large, default=0.0):.2g}; float64 finds the"
-        f" proven rank in {len(same)} of {len(found)}, and there differs by {worst:.0e} at most"
+        f" proven rank in {len(same)} of {len(cases)}, and there differs by {worst:.0e} at most"
     )
 
 
-def holds(found: Sequence[dict[str, Any]], basis: str = "spline", room: float = AGREEMENT) -> bool:
+def holds(cases: Sequence[dict[str, Any]], basis: str = "spline", room: float = AGREEMENT) -> bool:
     """Whether the criterion is met, for a basis and an agreement."""
-    return proven_lower(at_starts(found), basis) and bool(beyond(found)) and float64_agrees(found, room)
+    return proven_lower(at_starts(cases), basis) and bool(beyond(cases)) and float64_agrees(cases, room)
 
 
-def verdict(found: Sequence[dict[str, Any]]) -> Verdict:
+def verdict(cases: Sequence[dict[str, Any]]) -> Verdict:
     """Judge."""
     return Verdict(
         "H4",
-        judge(holds(found)),
-        sentence(found),
+        judge(holds(cases)),
+        sentence(cases),
         details=DETAILS,
-        data={"cases": list(found)},
+        data={"cases": list(cases)},
         mutations={
-            "the ReLU powers have the lower one": judge(holds(found, "relu")),
-            "scaling the ReLU powers is enough": judge(holds(found, "scaled-relu")),
-            "float64 agrees to 1e-15": judge(holds(found, room=1e-15)),
-            "without the cases beyond 1e20": judge(holds([case for case in found if not beyond([case])])),
+            "the ReLU powers have the lower one": judge(holds(cases, "relu")),
+            "scaling the ReLU powers is enough": judge(holds(cases, "scaled-relu")),
+            "float64 agrees to 1e-15": judge(holds(cases, room=1e-15)),
+            "without the cases beyond 1e20": judge(holds([case for case in cases if not beyond([case])])),
         },
     )
 

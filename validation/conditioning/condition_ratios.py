@@ -30,36 +30,36 @@ Ratios = Mapping[Series, Mapping[int, Sequence[float]]]
 
 def ratios(layers: Iterable[Case], networks: Iterable[Case], basis: str = "spline") -> Ratios:
     """Condition number in every other basis over that in `basis`, of every run."""
-    found: dict[Series, dict[int, list[float]]] = {}
+    by_series: dict[Series, dict[int, list[float]]] = {}
     for other in (name for name in BASES if name != basis):
         for case in layers:
             series = Series(LAYER, START, "gauss-newton", other, case["order"])
-            found.setdefault(series, {}).setdefault(case["intervals"], []).append(case[other] / case[basis])
+            by_series.setdefault(series, {}).setdefault(case["intervals"], []).append(case[other] / case[basis])
         for case in networks:
             for matrix in MATRICES:
                 series = Series(case["node map"], case["state"], matrix, other, case["order"])
                 ratio = case[matrix][other] / case[matrix][basis]
-                found.setdefault(series, {}).setdefault(case["level"][1], []).append(ratio)
-    return found
+                by_series.setdefault(series, {}).setdefault(case["level"][1], []).append(ratio)
+    return by_series
 
 
-def medians(found: Ratios) -> dict[tuple[Series, int], float]:
+def medians(by_series: Ratios) -> dict[tuple[Series, int], float]:
     """Medians over the seeds."""
-    return {(series, n): float(np.median(values)) for series, sizes in found.items() for n, values in sizes.items()}
+    return {(series, n): float(np.median(values)) for series, sizes in by_series.items() for n, values in sizes.items()}
 
 
-def exponents(found: Ratios) -> dict[Series, float]:
+def exponents(by_series: Ratios) -> dict[Series, float]:
     """Exponent of n in the median over the seeds, fitted for every series."""
     fitted = {}
-    for series, sizes in found.items():
+    for series, sizes in by_series.items():
         logarithms = [np.log(np.median(values)) for values in sizes.values()]
         fitted[series] = float(np.polyfit(np.log(list(sizes)), logarithms, 1)[0])
     return fitted
 
 
-def at(found: Ratios, *states: str) -> Ratios:
+def at(by_series: Ratios, *states: str) -> Ratios:
     """The series of some states."""
-    return {series: sizes for series, sizes in found.items() if series.state in states}
+    return {series: sizes for series, sizes in by_series.items() if series.state in states}
 
 
 def median_of(cases: Iterable[float]) -> float:
@@ -68,21 +68,21 @@ def median_of(cases: Iterable[float]) -> float:
     return float(np.median(values)) if values else np.nan
 
 
-def layer_summary(found: Ratios) -> str:
+def layer_summary(by_series: Ratios) -> str:
     """Range and exponent of the ratio of a single layer, ReLU powers, for every order."""
     lines = []
-    for series, exponent in exponents(found).items():
-        values = [ratio for ratios_at in found[series].values() for ratio in ratios_at]
+    for series, exponent in exponents(by_series).items():
+        values = [ratio for ratios_at in by_series[series].values() for ratio in ratios_at]
         if series.other == "relu":
             lines.append(f"r = {series.order}: {min(values):.2g} to {max(values):.2g}, exponent of n {exponent:.1f}")
-    least = min(ratio for series, sizes in found.items() for values in sizes.values() for ratio in values)
+    least = min(ratio for series, sizes in by_series.items() for values in sizes.values() for ratio in values)
     return "; ".join(lines) + f"; least of all {least:.2g}"
 
 
-def summary(found: Ratios) -> str:
+def summary(by_series: Ratios) -> str:
     """Where the ratio is above one, in single runs and in the median, the least ones and the exponents of n."""
-    single = [ratio for sizes in found.values() for values in sizes.values() for ratio in values]
-    middle, fitted = medians(found), exponents(found)
+    single = [ratio for sizes in by_series.values() for values in sizes.values() for ratio in values]
+    middle, fitted = medians(by_series), exponents(by_series)
     (series, n), lowest = min(middle.items(), key=lambda item: item[1])
     slowest = min(fitted, key=lambda key: fitted[key])
     return (

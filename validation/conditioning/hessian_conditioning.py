@@ -89,30 +89,30 @@ def answer(size: Size, progress: Callable[[str], None] = lambda message: None) -
     return [verdict(layers, networks, models, size)]
 
 
-def lower_in_every_run(found: Ratios) -> bool:
+def lower_in_every_run(by_series: Ratios) -> bool:
     """Whether every single ratio is above one."""
-    return all(ratio > 1 for sizes in found.values() for values in sizes.values() for ratio in values)
+    return all(ratio > 1 for sizes in by_series.values() for values in sizes.values() for ratio in values)
 
 
-def growing(found: Ratios) -> bool:
+def growing(by_series: Ratios) -> bool:
     """Whether the ratio grows with n in every series."""
-    return all(exponent > 0 for exponent in exponents(found).values())
+    return all(exponent > 0 for exponent in exponents(by_series).values())
 
 
-def as_printed(found: Ratios) -> bool:
+def as_printed(by_series: Ratios) -> bool:
     """H1: lower in every run, by a ratio that grows with n."""
-    return lower_in_every_run(found) and growing(found)
+    return lower_in_every_run(by_series) and growing(by_series)
 
 
-def lower_in_the_median(found: Ratios) -> bool:
+def lower_in_the_median(by_series: Ratios) -> bool:
     """Whether the median over the seeds is above one at every n."""
-    return all(ratio > 1 for ratio in medians(found).values())
+    return all(ratio > 1 for ratio in medians(by_series).values())
 
 
-def readings(found: Ratios, reduced: bool = False) -> Readings:
+def readings(by_series: Ratios, reduced: bool = False) -> Readings:
     """H1 for every model, matrix, state and basis apart: the statement does not say which."""
     parts: dict[tuple[str, ...], dict[Series, Mapping[int, Sequence[float]]]] = {}
-    for series, sizes in found.items():
+    for series, sizes in by_series.items():
         parts.setdefault(series[:-1], {})[series] = sizes
     return Readings(
         [
@@ -135,21 +135,21 @@ def model(place: str) -> str:
     return place if place == LAYER else f"[2, 5, 1] with {place} maps"
 
 
-def status(found: Ratios) -> Status:
+def status(by_series: Ratios) -> Status:
     """The status that ratios lead to."""
-    return readings(found).status
+    return readings(by_series).status
 
 
 def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case], size: Size = FULL) -> Verdict:
     """Judge, and say what else came out."""
-    found = ratios(layers, networks)
-    made = readings(found, reduced=size.samples < FULL.samples)
-    single = {series: sizes for series, sizes in found.items() if series.place == LAYER}
+    by_series = ratios(layers, networks)
+    made = readings(by_series, reduced=size.samples < FULL.samples)
+    single = {series: sizes for series, sizes in by_series.items() if series.place == LAYER}
     states = {
-        state: {series: sizes for series, sizes in at(found, state).items() if series.place != LAYER}
+        state: {series: sizes for series, sizes in at(by_series, state).items() if series.place != LAYER}
         for state in (START, TRAINED, TRAINED_ELSEWHERE)
     }
-    starts = at(found, START)
+    starts = at(by_series, START)
     scaled = {key: ratio for key, ratio in medians(states[START]).items() if key[0].other == "scaled-relu"}
     return made.verdict(
         "H1",
@@ -162,21 +162,21 @@ def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[C
             "the ReLU powers have the lower condition number": status(ratios(layers, networks, "relu")),
             "the ratio of one layer grows as n falls": status(backwards(single)),
             "the ratio at the start is bounded": judge(all(exponent < 0.5 for exponent in exponents(starts).values())),
-            "B-splines lower than B-splines": status(of_itself(found)),
+            "B-splines lower than B-splines": status(of_itself(by_series)),
             "scaling the ReLU powers is enough": judge(all(ratio < 10 for ratio in scaled.values())),
             "the SiLU edge is as well conditioned": judge(silu_alike(networks, models)),
         },
     )
 
 
-def backwards(found: Ratios) -> Ratios:
+def backwards(by_series: Ratios) -> Ratios:
     """The ratios with the sizes in the reverse order."""
-    return {series: dict(zip(sizes, list(sizes.values())[::-1], strict=True)) for series, sizes in found.items()}
+    return {series: dict(zip(sizes, list(sizes.values())[::-1], strict=True)) for series, sizes in by_series.items()}
 
 
-def of_itself(found: Ratios) -> Ratios:
+def of_itself(by_series: Ratios) -> Ratios:
     """The ratios with B-splines in the place of the others."""
-    return {series: {n: [1.0] * len(values) for n, values in sizes.items()} for series, sizes in found.items()}
+    return {series: {n: [1.0] * len(values) for n, values in sizes.items()} for series, sizes in by_series.items()}
 
 
 def silu_alike(networks: Sequence[Case], models: Sequence[Case]) -> bool:

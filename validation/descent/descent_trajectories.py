@@ -88,9 +88,9 @@ def verdict(cases: Sequence[dict[str, dict[str, Any]]]) -> Verdict:
     """H3: more slow modes in the ReLU basis than in the spline basis, at every order."""
     asked = slower(cases)
 
-    def table(chosen: Sequence[dict[str, dict[str, Any]]], what: str) -> str:
+    def table(chosen: Sequence[dict[str, dict[str, Any]]], column: str) -> str:
         return ", ".join(
-            f"r = {relu['order']}: {relu[what]} of {len(relu['eigenvalues'])} against {spline[what]}"
+            f"r = {relu['order']}: {relu[column]} of {len(relu['eigenvalues'])} against {spline[column]}"
             for relu, spline in ((case["relu"], case["spline"]) for case in chosen)
         )
 

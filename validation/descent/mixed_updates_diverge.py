@@ -59,7 +59,7 @@ def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Verdict
     def several(case: dict[str, Any]) -> bool:
         return case["order"] >= 2 and case["inputs"] >= 2 and (case["order"], case["intervals"]) != (2, 1)
 
-    found, hidden = unstable(2, several), unstable(2, single) + unstable(2, single, "diagonal")
+    shown, hidden = unstable(2, several), unstable(2, single) + unstable(2, single, "diagonal")
     rows_agree = all(case["rows 2 and 4 share their polynomial"] for case in counts)
     defective = all(case["multiplicity of zero"] - case["nullity of H"] == case["expected excess"] for case in counts)
     ratios = [item["least real part over spectral radius"] for item in runs]
@@ -68,8 +68,8 @@ def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Verdict
     preconditioned = unstable(2, several, "diagonal")
     return Verdict(
         "T2",
-        judge(all(found) and not any(hidden) and rows_agree and defective and all(grown) and all(controls)),
-        f"eigenvalues with negative real part in {sum(found)} of {len(found)} cases with r >= 2 and 2 or 3 inputs"
+        judge(all(shown) and not any(hidden) and rows_agree and defective and all(grown) and all(controls)),
+        f"eigenvalues with negative real part in {sum(shown)} of {len(shown)} cases with r >= 2 and 2 or 3 inputs"
         f" (r = 2 on one interval aside), in {sum(hidden)} of {len(hidden)} with one input; with a random diagonal in"
         f" {sum(preconditioned)} of {len(preconditioned)}. Runs, two inputs: least real part {min(ratios):.2g} to"
         f" {max(ratios):.2g} of the spectral radius; loss up {GROWTH:g} times in {sum(grown)} of {len(grown)} runs of"
@@ -161,7 +161,7 @@ class Predictions:
 def divergence(order: int, intervals: int, seed: int) -> dict[str, Any]:
     """Run rows 2 and 4 on two inputs with step sizes from 1 to 1e-8 over the spectral radius, and controls."""
     layer = random_layer(order, 2, seed, intervals)
-    two, one = Predictions.of(layer), Predictions.of(random_layer(order, 1, seed, intervals))
+    two, alone = Predictions.of(layer), Predictions.of(random_layer(order, 1, seed, intervals))
     eigenvalues = np.linalg.eigvals(two.rows[2])
     radius = np.abs(eigenvalues).max()
     return layer.description | {
@@ -171,5 +171,5 @@ def divergence(order: int, intervals: int, seed: int) -> dict[str, Any]:
         "row 4 until grown": {f"1e-{k}": two.steps_until_growth(4, 10.0**-k) for k in range(9)},
         "row 1 decreases": two.decreases(1),
         "row 3 decreases": two.decreases(3),
-        "one input decreases": one.decreases(2),
+        "one input decreases": alone.decreases(2),
     }

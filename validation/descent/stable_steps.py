@@ -163,7 +163,7 @@ def run_case(case: Case, samples: int, steps: int) -> dict[str, Any]:
     problem = rk.LeastSquares(net, x, target(x, net.widths[-1]))
     predicted = largest_steps(net.jacobian(theta, x), net, samples)
     coordinates = {"spline": "spline"} | BASES
-    found = {
+    largest = {
         kind: {
             name: largest_that_decreases(objective, theta, coordinates[name], predicted[name], steps)
             for name in predicted
@@ -171,10 +171,10 @@ def run_case(case: Case, samples: int, steps: int) -> dict[str, Any]:
         for kind, objective in (("network", problem), ("linearised", Linearised(problem, theta)))
     }
     ratios = {
-        name: found["network"][name] * predicted[name] / (found["network"]["spline"] * predicted["spline"])
+        name: largest["network"][name] * predicted[name] / (largest["network"]["spline"] * predicted["spline"])
         for name in BASES
     }
-    return case.with_results(predicted=predicted, over_predicted=found, ratios=ratios)
+    return case.with_results(predicted=predicted, over_predicted=largest, ratios=ratios)
 
 
 def measure(size: Size, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
@@ -201,12 +201,12 @@ def run_again(choice: Choice, seed: int) -> dict[str, float]:
     """Return the largest stable steps of one network in both bases, and their ratio."""
     widths = tuple(map(int, choice["widths"].split("-")))
     case = Case(int(choice["order"]), int(choice["intervals"]), widths, choice["map"], seed, choice["start"])
-    found = predict(case, int(choice["samples"]))
+    prediction = predict(case, int(choice["samples"]))
     scaling = choice["scaling"]
     return {
-        "step in the spline basis": found["steps"]["spline"],
-        "step in the ReLU basis": found["steps"][scaling],
-        "ratio": found["ratios"][scaling],
+        "step in the spline basis": prediction["steps"]["spline"],
+        "step in the ReLU basis": prediction["steps"][scaling],
+        "ratio": prediction["ratios"][scaling],
     }
 
 

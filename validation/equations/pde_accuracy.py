@@ -69,14 +69,14 @@ def run(
     """Train the models of our own on all three equations, and Adam's: 6 seeds at full size."""
     seeds = range(1) if quick else range(6)
     common = (quick, seeds, progress, checkpoints)
-    found = {
+    models = {
         **burgers_own.runs(burgers_own.own_models(quick), *common),
         **poisson_own.runs(poisson_own.own_models(quick), *common),
         **allen_cahn_own.runs(*common),
     }
-    rows = {name: found[target.model] for name, target in TARGETS.items()}
+    rows = {name: models[target.model] for name, target in TARGETS.items()}
     adam = burgers_own.runs(burgers_own.adam_model(quick), *common)[burgers_own.ADAM]
-    return [verdict(rows | {FIXED: found[burgers_own.FIXED]}), published_size(adam)]
+    return [verdict(rows | {FIXED: models[burgers_own.FIXED]}), published_size(adam)]
 
 
 def reached(name: str, values: Mapping[int, float], asked: float, published: float | None = None) -> Estimate:

@@ -213,9 +213,9 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
             axes.axvline(level * -(-STEPS // int(size["divisor"])), color="0.7", lw=0.8, ls=":")
         axes.set(xlabel="steps of Adam (dotted: refinements)", ylabel=label)
     canvas.axes[0].legend(fontsize=7, framealpha=0.7)
-    changed = ", ".join(f"{name}={value}" for name, value in reading.items())
+    choices = ", ".join(f"{name}={value}" for name, value in reading.items())
     return Figure.from_matplotlib(
-        canvas, "poisson-staircases", f"Thin: each seed. Thick: median. {changed}, {written_size(size)}."
+        canvas, "poisson-staircases", f"Thin: each seed. Thick: median. {choices}, {written_size(size)}."
     )
 
 

@@ -36,8 +36,8 @@ def certificates() -> Departures:
     low, high = exact.extreme_eigenvalues(rk.SplineSpace.uniform(1, n), "AtA")
     yield "the smallest eigenvalue of steps", outside(low.floats(), steps[0])
     yield "the largest eigenvalue of steps", outside(high.floats(), steps[-1])
-    found = exact.eigenpairs(rk.SplineSpace.uniform(1, n), "AtA")
-    for k, value in enumerate(found.values):
+    pairs = exact.eigenpairs(rk.SplineSpace.uniform(1, n), "AtA")
+    for k, value in enumerate(pairs.values):
         yield f"eigenvalue {k} of steps", outside(value.floats(), steps[k])
     with precision(128) as flint:
         H = flint.arb_mat([[2, 1], [1, 2]])

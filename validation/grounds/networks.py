@@ -154,8 +154,8 @@ def spectra() -> Departures:
     for which, matrix in matrices.items():
         for basis, T in (("spline", np.eye(3)), ("relu", inverse.T)):
             values = np.linalg.eigvalsh(T.T @ np.array(matrix) @ T)[::-1]
-            found = rk.spectrum(problem, theta, which=which, basis=basis)
-            yield f"{which}, {basis}", departure(found.values, values)
-            yield f"{which}, {basis}: condition", departure([found.condition], [values[0] / values[-1]])
+            spectrum = rk.spectrum(problem, theta, which=which, basis=basis)
+            yield f"{which}, {basis}", departure(spectrum.values, values)
+            yield f"{which}, {basis}: condition", departure([spectrum.condition], [values[0] / values[-1]])
     kernel = np.linalg.eigvalsh(np.array(exact.ntk()))[::-1][:3]
     yield "tangent kernel", departure(rk.spectrum(problem, theta, which="ntk").values[:3], kernel)

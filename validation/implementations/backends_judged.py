@@ -122,15 +122,15 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
         except ImportError as error:
             adapters[make] = str(error)
     missing = sorted({value for value in adapters.values() if isinstance(value, str)})
-    rows, found = [], []
+    rows, named = [], []
     for trap in TRAPS:
         adapter = adapters[trap.adapter]
         if isinstance(adapter, str):
             continue
         progress(f"{adapter.title}: {trap.what}")
         finding = judged(adapter, [trap.case])[0]
-        found.append(finding.status == f.FAILED and trap.hint in [hint.name for hint in finding.hints])
-        rows.append({"what": trap.what, **told(adapter, trap, finding), "found": found[-1]})
+        named.append(finding.status == f.FAILED and trap.hint in [hint.name for hint in finding.hints])
+        rows.append({"what": trap.what, **told(adapter, trap, finding), "found": named[-1]})
     replaced = adapters[JaxkanReplacedGrid]
     mended = [] if isinstance(replaced, str) else judged(replaced, [f"{BASIS}/uniform-fine/interior/"])
     alarms = []
@@ -152,13 +152,13 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
     plain = PlainNumpy()
     elsewhere = [judged(plain, [trap.case])[0].status == f.FAILED for trap in TRAPS[:6]]
     measured = (
-        f"{sum(found)} of {len(found)} known traps found and named; {len(alarms)} false alarms; "
+        f"{sum(named)} of {len(named)} known traps found and named; {len(alarms)} false alarms; "
         f"versions: {', '.join(installed()) or 'none'}"
     )
     return [
         Verdict(
             "B1",
-            judge(all(found) and not alarms) if len(found) == len(TRAPS) else "pending",
+            judge(all(named) and not alarms) if len(named) == len(TRAPS) else "pending",
             measured if not missing else f"{measured}. Not judged: {' '.join(missing)}",
             details="\n\n".join([*(row["text"] for row in rows), *map(sentence, pages)]),
             data={"traps": rows, "backends": pages, "alarms": alarms, "versions": installed()},

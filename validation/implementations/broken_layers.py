@@ -47,8 +47,8 @@ def lead_of(name: str) -> str:
 
 def false_alarms(dtype: str, count: int) -> list[str]:
     """Random correct configurations in which something is found."""
-    found = [(adapter.title, Judge(adapter).run(cases)) for adapter, cases in random_cases(dtype, count)]
-    return [title for title, findings in found if any(x.status in f.BAD for x in findings)]
+    judged = [(adapter.title, Judge(adapter).run(cases)) for adapter, cases in random_cases(dtype, count)]
+    return [title for title, findings in judged if any(x.status in f.BAD for x in findings)]
 
 
 @answers(True, False)
@@ -83,7 +83,7 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
             f" hint ({sum(unseen)} of the {len(unseen)} written without knowledge of the hints, which were extended for"
             f" them: 13 before); alarms: of {len(RIGHT)} right layers that were identified, and of"
             f" {CONFIGURATIONS[quick]} random correct configurations in each format: "
-            f"{', '.join(f'{dtype} {len(found)}' for dtype, found in alarms.items())}",
+            f"{', '.join(f'{dtype} {len(titles)}' for dtype, titles in alarms.items())}",
             details="\n\n".join(f"{name}: {lead}" for name, lead in leads.items()),
             data={"leads": leads, "alarms": alarms, "configurations": CONFIGURATIONS[quick]},
             mutations={"each defect named by the next one's hint": judge(holds(turned))},

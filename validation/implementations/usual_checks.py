@@ -99,9 +99,9 @@ def gradcheck(adapter: Adapter) -> bool:
     for place in np.ndindex(dy.shape):
         unit = np.zeros(dy.shape)
         unit[place] = 1.0
-        found = adapter.vjp(model, x.copy(), unit)
+        cotangents = adapter.vjp(model, x.copy(), unit)
         for name, expected in numerical.items():
-            if not np.allclose(np.array(found[name], np.float64), expected[place], rtol=RTOL, atol=ATOL):
+            if not np.allclose(np.array(cotangents[name], np.float64), expected[place], rtol=RTOL, atol=ATOL):
                 return False
     return True
 
@@ -182,12 +182,12 @@ def passed(make: Callable[[], Adapter]) -> list[str]:
 
 def measure(progress: Callable[[str], Any] = print) -> dict[str, Any]:
     """Run all layers through all checks."""
-    found: dict[str, dict[str, list[str]]] = {"broken": {}, "right": {}}
+    passing: dict[str, dict[str, list[str]]] = {"broken": {}, "right": {}}
     for kind, layers in (("right", right()), ("broken", broken())):
         for name, make in layers:
             progress(name)
-            found[kind][name] = passed(make)
-    return found
+            passing[kind][name] = passed(make)
+    return passing
 
 
 def let_through(record: Mapping[str, Any]) -> dict[str, int]:

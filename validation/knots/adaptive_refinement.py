@@ -126,7 +126,7 @@ def ratios(runs: Sequence[Mapping[str, Any]], above: str = "uniform", below: str
 
 def share_won(runs: Runs, targets: Sequence[str], above: str = "uniform", below: str = OURS) -> float:
     """Share of targets whose median ratio is at least FACTOR."""
-    medians = [np.median(found) for target in targets if (found := ratios(runs[target], above, below))]
+    medians = [np.median(quotients) for target in targets if (quotients := ratios(runs[target], above, below))]
     return float(np.mean([median >= FACTOR for median in medians])) if medians else 0.0
 
 

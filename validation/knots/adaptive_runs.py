@@ -103,8 +103,8 @@ def record(result: AdaptiveResult) -> dict[str, Any]:
 def cached(resume: Resume, setting: Setting, strategy: str) -> dict[str, Any]:
     """Train adaptively, or find what a run with this setting and strategy returned before."""
     key = {"task": "adaptive training", "strategy": strategy, **asdict(setting)}
-    found: dict[str, Any] = resume(key, partial(refine, setting, strategy))
-    return found
+    record: dict[str, Any] = resume(key, partial(refine, setting, strategy))
+    return record
 
 
 def final(run: Mapping[str, Any]) -> float:

@@ -77,7 +77,7 @@ def one_layer(name: str, order: int, intervals: int, samples: int, steps: int) -
     target = rk.problems.TARGETS[name]
     x, fresh = spaced(target, samples), spaced(target, 20_001)
     y, expected = target(x), target(fresh)
-    found: dict[str, Any] = {"target": name, "order": order, "intervals": intervals}
+    record: dict[str, Any] = {"target": name, "order": order, "intervals": intervals}
     for arm, n in (("free", intervals), ("fixed", 2 * intervals - 1)):
         net = rk.kan([1, 1], order, n, list(target.domain), free_knots=arm == "free")
         net, theta = net.initialize(np.random.default_rng(0), x)
@@ -85,14 +85,14 @@ def one_layer(name: str, order: int, intervals: int, samples: int, steps: int) -
         result = rk.minimize(rk.LeastSquares(net, x, y), theta, VP, steps=steps, ridge=1e-13)
         error = net(result.theta, fresh) - expected
         counted = net.n_params - (1 if arm == "free" else 0)  # s has a redundant direction
-        found[arm] = {
+        record[arm] = {
             "error": float(np.sqrt(np.mean(error**2))),
             "parameters": counted,
             "seconds": process_time() - began,
         }
-    if found["free"]["parameters"] != found["fixed"]["parameters"]:
-        raise AssertionError(f"parameters differ: {found}")
-    return found
+    if record["free"]["parameters"] != record["fixed"]["parameters"]:
+        raise AssertionError(f"parameters differ: {record}")
+    return record
 
 
 Pairs = Sequence[Mapping[str, Any]]

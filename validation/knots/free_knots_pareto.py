@@ -72,16 +72,16 @@ def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
 def cell(name: str, arm: str, intervals: int, size: Size) -> dict[str, Any]:
     """Error, seconds and parameters of one grid on one target; n fixed or (n + 1)/2 free intervals."""
     n_params = intervals + ORDER - 1
-    found: dict[str, Any] = {"target": name, "arm": arm, "intervals": intervals}
+    record: dict[str, Any] = {"target": name, "arm": arm, "intervals": intervals}
     if arm in FREE:
         starts = 1 if arm == "free" else size.starts
-        return found | free_knots(name, (intervals + 1) // 2, starts, size)
+        return record | free_knots(name, (intervals + 1) // 2, starts, size)
     setting = Setting(name, ORDER, size.samples, 10 * size.samples + 1, n_params)
     if arm == "uniform":
-        return found | uniform(setting, intervals)
+        return record | uniform(setting, intervals)
     # From 4 intervals on, the last refinement cut down to the budget.
     ran = refine(setting, arm)
-    return found | {
+    return record | {
         "error": final(ran),
         "seconds": float(ran["seconds"][-1]),
         "parameters": int(ran["n_params"][-1]),
@@ -158,7 +158,7 @@ def helped(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def summary(table: Sequence[Mapping[str, Any]], intervals: int) -> dict[str, tuple[float, float]]:
     """Median over targets of error and time of each grid, as quotients by the uniform grid."""
-    found = {}
+    places = {}
     for arm in ARMS:
         quotients = []
         for target in TARGETS:
@@ -170,8 +170,8 @@ def summary(table: Sequence[Mapping[str, Any]], intervals: int) -> dict[str, tup
                 (max(own["error"], ROUNDING) / max(base["error"], ROUNDING), own["seconds"] / base["seconds"])
             )
         error, seconds = np.median(quotients, axis=0)
-        found[arm] = (float(error), float(seconds))
-    return found
+        places[arm] = (float(error), float(seconds))
+    return places
 
 
 def front(points: Mapping[str, tuple[float, float]]) -> list[str]:

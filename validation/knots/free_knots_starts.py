@@ -127,8 +127,8 @@ def spreads(cases: Sequence[Mapping[str, Any]], arm: str) -> np.ndarray:
 
 def left(cases: Sequence[Mapping[str, Any]], above: str = "free", below: str = "fixed") -> Estimate:
     """How much of the spread is left, in logarithms, median over cases; cases are the population, not seeds."""
-    one, other = (np.log(spreads(cases, arm)) for arm in (above, below))
-    quotients = np.divide(one, other, out=np.full(one.size, np.inf), where=other > 0)
+    first, other = (np.log(spreads(cases, arm)) for arm in (above, below))
+    quotients = np.divide(first, other, out=np.full(first.size, np.inf), where=other > 0)
     name = f"log spread of {above} over {below} knots, median over cases"
     return estimate(name, dict(enumerate(quotients.tolist())), at_most=HALF)
 
@@ -171,8 +171,8 @@ def starts(cases: Sequence[Mapping[str, Any]], kinks: Mapping[int, Sequence[floa
     """Judge K4."""
     tails = np.array([quotient(case["free"], 0.9, 0.5) for case in cases])
     asked = poor(cases)
-    found = {n: sum(error <= EXACT for error in errors) for n, errors in kinks.items()}
-    shown = ", ".join(f"{count} of {len(kinks[n])} with {n} intervals" for n, count in found.items())
+    counts = {n: sum(error <= EXACT for error in errors) for n, errors in kinks.items()}
+    shown = ", ".join(f"{count} of {len(kinks[n])} with {n} intervals" for n, count in counts.items())
     return Verdict(
         "K4",
         decide([asked]),

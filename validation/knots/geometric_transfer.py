@@ -71,11 +71,13 @@ def transfer_time(run: Mapping[str, Any]) -> float:
     return float(np.sum(run["refining"]))
 
 
-def over(rows: Sequence[Row], first: str, other: str, what: Callable[[Mapping[str, Any]], float]) -> dict[int, float]:
+def over(
+    rows: Sequence[Row], first: str, other: str, measure: Callable[[Mapping[str, Any]], float]
+) -> dict[int, float]:
     """A number of another arm over that of the first, by seed the geometric mean over targets."""
     logs: dict[int, list[float]] = {}
     for row in rows:
-        logs.setdefault(row[first]["seed"], []).append(np.log(what(row[other]) / what(row[first])))
+        logs.setdefault(row[first]["seed"], []).append(np.log(measure(row[other]) / measure(row[first])))
     return {seed: float(np.exp(np.mean(values))) for seed, values in logs.items()}
 
 
@@ -129,7 +131,7 @@ def verdict(rows: Sequence[Row]) -> Verdict:
             "seeds": sorted({row[OURS]["seed"] for row in rows}),
             "pairs": [
                 {"target": row[OURS]["target"], "seed": row[OURS]["seed"]}
-                | {f"{what}, {NAMES[arm]}": of(run) for arm, run in row.items() for what, of in numbers.items()}
+                | {f"{quantity}, {NAMES[arm]}": of(run) for arm, run in row.items() for quantity, of in numbers.items()}
                 for row in rows
             ],
         },

@@ -115,15 +115,15 @@ def holds(rows: Mapping[str, Sequence[Row]], first: str, others: Sequence[str]) 
 
 def verdict(rows: Mapping[str, Sequence[Row]]) -> Verdict:
     """Judge each target."""
-    found = {target: {arm: compare(rows[target], OURS, arm) for arm in RIVALS} for target in rows}
+    comparisons = {target: {arm: compare(rows[target], OURS, arm) for arm in RIVALS} for target in rows}
     held = holds(rows, OURS, RIVALS)
-    lower = [t for t, c in found.items() if all(c[rival]["error p"] < LEVEL for rival in RIVALS)]
+    lower = [t for t, c in comparisons.items() if all(c[rival]["error p"] < LEVEL for rival in RIVALS)]
     accurate = set(LINE) <= set(lower)
     names = [target for target, yes in held.items() if yes]
     shown = ", ".join(
         f"{target} {c['quantile']['error ratio']:.3g} (p = {c['quantile']['error p']:.2g}; time"
         f" {c['quantile']['time ratio']:.2g}, p = {c['quantile']['time p']:.2g})"
-        for target, c in found.items()
+        for target, c in comparisons.items()
     )
     return Verdict(
         "W3",
@@ -139,7 +139,7 @@ def verdict(rows: Mapping[str, Sequence[Row]]) -> Verdict:
         " final error; infinite times count as lost. For one variable the samples are evenly spread, so that quantiles"
         " of the inputs are uniform knots: the inputs of a first layer say nothing of where the target is difficult.",
         data={
-            "comparisons": found,
+            "comparisons": comparisons,
             "runs": {
                 t: [{arm: (final(row[arm]), float(row[arm]["seconds"][-1])) for arm in ARMS} for row in rows[t]]
                 for t in rows

@@ -91,13 +91,13 @@ def condition(x: np.ndarray, order: int, intervals: int) -> float:
 
 def run_cell(cell: Cell) -> dict[str, list[float]]:
     """Condition numbers for each way, one a correlation."""
-    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    conditions: dict[str, list[float]] = {way: [] for way in WAYS}
     order, lags, intervals, samples = (int(cell[name]) for name in ("order", "lags", "intervals", "samples"))
     for rho in CORRELATIONS:
         values = windows(np.random.default_rng([cell.seed, 40]), samples, lags, rho, cell["process"])
         for way, transform in WAYS.items():
-            found[way].append(condition(into_domain(transform(values), cell["domain"]), order, intervals))
-    return found
+            conditions[way].append(condition(into_domain(transform(values), cell["domain"]), order, intervals))
+    return conditions
 
 
 GRID = Grid("O4", OPEN, PLACE, run_cell)

@@ -90,15 +90,15 @@ def points(degree: int, intervals: int, precision: str, seed: int = 0) -> list[t
     a sum of them has no error to show.
     """
     rng = np.random.default_rng([seed, degree, intervals])
-    found = []
+    chosen = []
     for i in (-degree, 0, intervals // 2):
         inside = rng.uniform(0, degree + 1, 8 * (degree + 1))
         right = degree + 1 - rng.uniform(0.5, 1, 12) * 2.0 ** -np.arange(1, 13)
         beyond = degree + 1 + rng.uniform(0, 1, intervals) * np.arange(1, intervals + 1)
         for place, u in (("inside", inside), ("right end", right), ("beyond", beyond)):
-            found += [(i, (i + value) / intervals, place) for value in u.tolist()]
+            chosen += [(i, (i + value) / intervals, place) for value in u.tolist()]
     number = TYPES[precision]
-    return [(i, float(number(x)), place) for i, x, place in found if 0 <= x <= 1]
+    return [(i, float(number(x)), place) for i, x, place in chosen if 0 <= x <= 1]
 
 
 def errors(degree: int, intervals: int, precision: str, clamped: bool = True) -> dict[str, dict[str, float]]:
@@ -107,15 +107,15 @@ def errors(degree: int, intervals: int, precision: str, clamped: bool = True) ->
     x = np.array([x for _, x, _ in chosen], dtype=number)
     starts = np.array([i / intervals for i, _, _ in chosen], dtype=number)
     values = powers((x - starts) * number(intervals), degree, clamped)
-    found: dict[str, dict[str, float]] = {}
+    worst: dict[str, dict[str, float]] = {}
     for (i, point, place), value in zip(chosen, values.tolist(), strict=True):
         true = exact((Fraction(point) - Fraction(i, intervals)) * intervals, degree)
         off = abs(Fraction(value) - true)
-        entry = found.setdefault(place, {"absolute": 0.0, "relative": 0.0})
+        entry = worst.setdefault(place, {"absolute": 0.0, "relative": 0.0})
         entry["absolute"] = max(entry["absolute"], float(off) / eps)
         if true:
             entry["relative"] = max(entry["relative"], float(off / true) / eps)
-    return found
+    return worst
 
 
 def library(degree: int, intervals: int) -> float:
@@ -153,16 +153,16 @@ EXPERIMENT = Experiment(OPEN, run_again)
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Errors of the sum, clamped and not, of refkan's values, and the published departures from 1."""
     grids, degrees, seeds = (GRIDS[:3], (1, 2, 3, 5), (0,)) if quick else (GRIDS, (1, 2, 3, 4, 5), (0, 1, 2, 3, 4))
-    found = {}
+    by_precision = {}
     for precision in EPS:
         for clamped in (True, False):
             progress(f"O5: {precision}, {'clamped' if clamped else 'not clamped'}")
-            found[precision, clamped] = {n: errors(DEGREE, n, precision, clamped) for n in grids}
+            by_precision[precision, clamped] = {n: errors(DEGREE, n, precision, clamped) for n in grids}
     by_degree = {k: errors(k, grids[1], "double") for k in degrees}
     control = {k: library(k, grids[1]) for k in degrees}
     sums = {n: {seed: unity(n, seed=seed) for seed in seeds} for n in PUBLISHED}
     unclamped = {n: {seed: unity(n, False, seed) for seed in seeds} for n in WITHOUT}
-    return [verdict(found, by_degree, control, sums, unclamped)]
+    return [verdict(by_precision, by_degree, control, sums, unclamped)]
 
 
 def held(by_grid: Mapping[int, Mapping[str, Mapping[str, float]]], error: str) -> bool:
@@ -181,7 +181,7 @@ def largest(by_grid: Mapping[int, Mapping[str, Mapping[str, float]]], error: str
 
 
 def verdict(
-    found: Mapping[tuple[str, bool], Any],
+    by_precision: Mapping[tuple[str, bool], Any],
     by_degree: Mapping[int, Any],
     control: Mapping[int, float],
     sums: Mapping[int, Mapping[int, float]],
@@ -197,19 +197,19 @@ def verdict(
     readings = []
     for error in OPEN[0].values:
         for precision in OPEN[1].values:
-            grids = found[precision, True]
+            grids = by_precision[precision, True]
             choice = {"error": error, "precision": precision}
             text = f"at most {largest(grids, error):.3g} units of rounding"
             cells = published if precision == "single" else ()
             readings.append(Reading(choice, held(grids, error), text, held(grids, "absolute"), cells))
     made = Readings(readings)
     near = {k: places["right end"]["relative"] for k, places in by_degree.items()}
-    growth = {n: places["beyond"]["absolute"] for n, places in found["double", False].items()}
+    growth = {n: places["beyond"]["absolute"] for n, places in by_precision["double", False].items()}
     return made.verdict(
         "O5",
-        measured=f"{made.over()}. Clamped, degree 3: error at most {largest(found['double', True], 'absolute'):.3g}"
-        f" units of rounding, absolute (bound {bound(DEGREE):.3g}), 0 beyond the support; near the right end"
-        f" relative to the value itself, by degree: "
+        measured=f"{made.over()}. Clamped, degree 3: error at most"
+        f" {largest(by_precision['double', True], 'absolute'):.3g} units of rounding, absolute (bound"
+        f" {bound(DEGREE):.3g}), 0 beyond the support; near the right end relative to the value itself, by degree: "
         + ", ".join(f"k = {k}: {v:.2g}" for k, v in near.items())
         + "; refkan's local values there: "
         + ", ".join(f"{v:.2g}" for v in control.values())
@@ -219,7 +219,7 @@ def verdict(
         " cancellation inside the support, where values near the right end keep no digits",
         details=DETAILS,
         data={
-            "errors": {f"{p}, {'clamped' if c else 'not clamped'}": value for (p, c), value in found.items()},
+            "errors": {f"{p}, {'clamped' if c else 'not clamped'}": value for (p, c), value in by_precision.items()},
             "by degree": by_degree,
             "refkan": control,
             "sums": sums,
@@ -227,7 +227,7 @@ def verdict(
         },
         mutations={
             "without the clamp": judge(
-                all(held(found[p, False], e) for p in EPS for e in ("absolute", "relative")), experiment=True
+                all(held(by_precision[p, False], e) for p in EPS for e in ("absolute", "relative")), experiment=True
             ),
             "relative to the value, near the right end": judge(max(near.values()) <= RELATIVE, experiment=True),
         },

@@ -163,11 +163,11 @@ Fits = Mapping[tuple[str, str, str], Mapping[int, Numbers]]
 """Function, network, start -> seed -> numbers."""
 
 
-def by_seed(found: Fits, first: str, second: str, lower: Callable[[Numbers, Numbers], bool]) -> dict[int, float]:
+def by_seed(fits: Fits, first: str, second: str, lower: Callable[[Numbers, Numbers], bool]) -> dict[int, float]:
     """Share of the cells in which a run from one start is to one from another as asked, by seed."""
-    cells = [c[:2] for c in found if c[2] == BASELINE]
-    seeds = {seed for runs in found.values() for seed in runs}
-    return {s: float(np.mean([lower(found[*c, first][s], found[*c, second][s]) for c in cells])) for s in sorted(seeds)}
+    cells = [c[:2] for c in fits if c[2] == BASELINE]
+    seeds = {seed for runs in fits.values() for seed in runs}
+    return {s: float(np.mean([lower(fits[*c, first][s], fits[*c, second][s]) for c in cells])) for s in sorted(seeds)}
 
 
 COST = "one seed of the large network takes a minute of processor time"
@@ -187,10 +187,10 @@ def asked(fits: Fits, group: Fits, begin: str, other: str = BASELINE) -> list[Es
     ]
 
 
-def ranks(found: Fits, begin: str) -> str:
+def ranks(fits: Fits, begin: str) -> str:
     """Median effective rank at the start and after training, in words."""
     values = [
-        np.median([run[key] for c, runs in found.items() if c[2] == begin for run in runs.values()])
+        np.median([run[key] for c, runs in fits.items() if c[2] == begin for run in runs.values()])
         for key in ("rank at start", "rank after")
     ]
     return f"{values[0]:.2g} to {values[1]:.2g}"
@@ -208,11 +208,11 @@ def besides(measured: Found, begin: str) -> tuple[Beside, ...]:
 
 def verdict(measured: Found) -> Verdict:
     """Judge errors and kernels under both pairs of exponents."""
-    found: dict[tuple[str, str, str], dict[int, Numbers]] = {}
+    by_place: dict[tuple[str, str, str], dict[int, Numbers]] = {}
     for cell, record in measured.items():
-        found.setdefault((cell["function"], cell["network"], cell["start"]), {})[cell.seed] = record
-    fits = {place: runs for place, runs in found.items() if place[1] != LARGE}
-    kernels = {"fitted": fits, "large": {place: runs for place, runs in found.items() if place[1] == LARGE}}
+        by_place.setdefault((cell["function"], cell["network"], cell["start"]), {})[cell.seed] = record
+    fits = {place: runs for place, runs in by_place.items() if place[1] != LARGE}
+    kernels = {"fitted": fits, "large": {place: runs for place, runs in by_place.items() if place[1] == LARGE}}
     size = next(iter(measured))
     readings, swapped = [], []
     for begin, (which, group) in product(EXPONENTS, kernels.items()):
@@ -232,7 +232,7 @@ def verdict(measured: Found) -> Verdict:
             )
         )
         swapped.append(twin(asked(fits, group, BASELINE, begin)[:1]))
-    tenfold = twin(asked(*2 * (worse(found),), begin))
+    tenfold = twin(asked(*2 * (worse(by_place),), begin))
     return Readings(readings).verdict(
         "O2",
         corrected="power-law starts end lower; the effective rank of the tangent kernel does not tell them from the"
@@ -243,14 +243,14 @@ def verdict(measured: Found) -> Verdict:
     )
 
 
-def worse(found: Fits) -> Fits:
+def worse(fits: Fits) -> Fits:
     """The runs with a baseline of which every sentence is true."""
     changes = {"loss": 1e9, "error": 1e9, "rank at start": 1e9, "rank after": 1e-9}
 
     def worsened(runs: Mapping[int, Numbers]) -> dict[int, Numbers]:
         return {seed: {name: value * changes[name] for name, value in run.items()} for seed, run in runs.items()}
 
-    return {place: worsened(runs) if place[2] == BASELINE else runs for place, runs in found.items()}
+    return {place: worsened(runs) if place[2] == BASELINE else runs for place, runs in fits.items()}
 
 
 run = on_grid(GRID, cells, verdict)

@@ -91,12 +91,12 @@ def slopes(cell: Cell) -> dict[str, Any]:
         "adam": {"learning_rate": float(cell["adam"]) * distance, "epsilon": 1e-30},
         "levenberg-marquardt": {},
     }
-    found: dict[str, Any] = {"eigenvalues": values / values[0]}
+    record: dict[str, Any] = {"eigenvalues": values / values[0]}
     for method in METHODS:
         steps = int(cell["newton" if method in SECOND_ORDER else "steps"])
         rates = rates_of(*course(problem, start, U, method, steps, options[method]))
-        found[method] = {"rates": rates, "slope": slope(values, rates)}
-    return found
+        record[method] = {"rates": rates, "slope": slope(values, rates)}
+    return record
 
 
 def course(

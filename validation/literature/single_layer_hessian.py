@@ -111,10 +111,10 @@ def exponent(ramps: Sequence[Case]) -> float:
 
 def constants(cases: Sequence[Case]) -> dict[int, list[float]]:
     """C for each degree, grid by grid: upper ends of the certified condition number of one input."""
-    found: dict[int, dict[int, float]] = {}
+    by_degree: dict[int, dict[int, float]] = {}
     for case in cases:
-        found.setdefault(case["degree"], {})[case["intervals"]] = case["of one input"][1]
-    return {degree: list(by_grid.values()) for degree, by_grid in found.items()}
+        by_degree.setdefault(case["degree"], {})[case["intervals"]] = case["of one input"][1]
+    return {degree: list(by_grid.values()) for degree, by_grid in by_degree.items()}
 
 
 def bounded(cases: Sequence[Case], power: float = 1.0) -> bool:

@@ -118,10 +118,10 @@ CELL = (
 def run_cell(cell: Cell) -> dict[str, float]:
     """Breadth at the start, loss and error after training."""
     loss, theta, errors = posed(cell["problem"], cell["architecture"], cell.seed, int(cell["samples"]))
-    found = breadths(loss.ntk(theta))
+    record = breadths(loss.ntk(theta))
     result = rk.minimize(loss, theta, cell["optimiser"], int(cell["steps"]), **OPTIONS[cell["optimiser"]])
     error, elsewhere = errors(result.theta)
-    return found | {"loss": float(result.value), "error": error, ELSEWHERE: 1 / elsewhere}
+    return record | {"loss": float(result.value), "error": error, ELSEWHERE: 1 / elsewhere}
 
 
 GRID = Grid("O9", OPEN[1:], CELL, run_cell)
@@ -167,10 +167,10 @@ def holds(by_problem: Runs, measure: str) -> bool:
 
 def verdict(measured: Found) -> Verdict:
     """Judge every measure and optimiser."""
-    found: dict[str, Runs] = tree(measured, "optimiser", "problem", "architecture")
+    by_optimiser: dict[str, Runs] = tree(measured, "optimiser", "problem", "architecture")
     size = next(iter(measured))
     readings = []
-    for breadth, (optimiser, by_problem) in product(BREADTHS, found.items()):
+    for breadth, (optimiser, by_problem) in product(BREADTHS, by_optimiser.items()):
         parts = []
         for problem, runs in by_problem.items():
             pairs = counterexamples(runs, breadth)
@@ -190,10 +190,14 @@ def verdict(measured: Found) -> Verdict:
         data=raw(measured),
         mutations={
             "a high accuracy elsewhere does not imply a low error": judge(
-                any(holds(by_problem, ELSEWHERE) for by_problem in found.values()), experiment=True
+                any(holds(by_problem, ELSEWHERE) for by_problem in by_optimiser.values()), experiment=True
             ),
             "a broad spectrum orders the errors": judge(
-                any(all(correlation(r, b) >= LAW for r in runs.values()) for b in BREADTHS for runs in found.values()),
+                any(
+                    all(correlation(r, b) >= LAW for r in runs.values())
+                    for b in BREADTHS
+                    for runs in by_optimiser.values()
+                ),
                 experiment=True,
             ),
         },

@@ -135,10 +135,10 @@ def measure(
     for intervals in INTERVALS[:last]:
         theta = rk.minimize(rk.LeastSquares(net, x, y), theta, "levenberg-marquardt", steps=steps).theta
         fine = net.refine()
-        found = {"trained": shares(net, theta, rk.LeastSquares(fine, x, y))}
-        found["stationary"] = shares(net, theta, rk.LeastSquares(fine, x, stationary_targets(net, theta, x, y)))
+        parts = {"trained": shares(net, theta, rk.LeastSquares(fine, x, y))}
+        parts["stationary"] = shares(net, theta, rk.LeastSquares(fine, x, stationary_targets(net, theta, x, y)))
         case = {"seed": seed, "intervals": intervals, "map": node_map, "start": start}
-        results += [case | {"coarse": kind} | found[kind] for kind in found]
+        results += [case | {"coarse": kind} | parts[kind] for kind in parts]
         net, theta = fine, net.convert(theta, fine)
     return results
 
@@ -147,8 +147,8 @@ def run_again(choice: Choice, seed: int) -> dict[str, float]:
     """Return the shares of both bases at one refinement, from one seed."""
     last = int(choice["refinement"])
     sizes = int(choice["samples"]), int(choice["steps"])
-    found = measure(seed, *sizes, choice["map"], choice["start"], last)
-    (result,) = (r for r in found[-2:] if r["coarse"] == choice["coarse"])
+    results = measure(seed, *sizes, choice["map"], choice["start"], last)
+    (result,) = (r for r in results[-2:] if r["coarse"] == choice["coarse"])
     key = MEASURES[choice["measure"]]
     return {"spline basis": result["spline"][key], "ReLU basis": result[RELU[choice["scaling"]]][key]}
 

@@ -27,8 +27,8 @@ def row(adapter: Any, versions: Sequence[str], day: str) -> dict[str, Any]:
     dtypes = [d for d in ("float64", "float32") if d in adapter.capabilities.dtypes]
     findings = Judge(adapter, hints=False).run(catalogue(dtypes, frame=adapter.capabilities.frame))
     name = PACKAGE.get(adapter.title, adapter.title)
-    found = (v.removeprefix(f"{name} ") for v in versions if v.startswith(f"{name} ") and "copy" not in v)
-    version = next(found, COMMIT)  # efficient-kan is on no package index
+    matching = (v.removeprefix(f"{name} ") for v in versions if v.startswith(f"{name} ") and "copy" not in v)
+    version = next(matching, COMMIT)  # efficient-kan is on no package index
     return {
         "backend": adapter.title, "version": version.partition(" (")[0], "day": day, "cases": VERSION,
         "families": by_family(findings),
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         print(f"no backend {unknown[0]!r}; known: {', '.join(known)} (pinned: {PINNED})", file=sys.stderr)
         return 2
-    rows = {one["backend"]: one for one in read()}
+    rows = {entry["backend"]: entry for entry in read()}
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     for name, make in known.items():
         if arguments and name not in arguments:

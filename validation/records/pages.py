@@ -165,8 +165,8 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
     first = readings[0]
     for cells in by_unit([*first["cells"], *first["calibration"]]):
         printed = any(cell["published"] is not None for cell in cells)
-        what = "Published beside measured" if printed else "Measured"
-        lines.append(f"{what} under the first reading, {cells[0]['unit']}:\n")
+        title = "Published beside measured" if printed else "Measured"
+        lines.append(f"{title} under the first reading, {cells[0]['unit']}:\n")
         columns = ["cell", "published mean (deviation)", "median", "mean (deviation)", "seeds", "one cell again"]
         lines.append(markdown_table(columns, (_beside(row, cell) for cell in cells)))
     return lines

@@ -52,7 +52,7 @@ def write(size: str, kept: Kept, folder: Path) -> None:
     """Write rows in the order of the ledger, one line for the numbers or the seeds of a cell."""
     ordered = [kept[row.id] for row in LEDGER if row.id in kept]
     text = json.dumps(plain(ordered), indent=1, ensure_ascii=False, allow_nan=False)
-    text = re.sub(r"\[\s+([-+.e\d,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    text = re.sub(r"\[\s+([-+.e\d,\s]+?)\s+\]", lambda match: f"[{' '.join(match[1].split())}]", text)
     write_atomically(folder / f"{size}.json", f"{text}\n".encode())
 
 

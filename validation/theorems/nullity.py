@@ -70,7 +70,7 @@ def nodes(case: Case, k: int, inputs: Sequence[np.ndarray]) -> list[Node] | None
     breaks = inner + (ends if natural or (case.tails == "linear" and r >= 3) else [])
     if any(np.abs(z - t).min() < MARGIN for t in breaks):
         return None
-    cells, found = np.floor(inputs[k - 1] * n).astype(int), []
+    cells, places = np.floor(inputs[k - 1] * n).astype(int), []
     for zq in z.T:
         low, high = zq.min(), zq.max()
         crossed = [t for t in breaks if low < t < high]
@@ -83,8 +83,8 @@ def nodes(case: Case, k: int, inputs: Sequence[np.ndarray]) -> list[Node] | None
         linked = len(crossed) == 0 or (
             set().union(*met) == {(p, j) for p in range(cells.shape[1]) for j in range(n)} and (r > 2 or chained(met))
         )
-        found.append(Node(len(crossed), unreached, outside, linked))
-    return found
+        places.append(Node(len(crossed), unreached, outside, linked))
+    return places
 
 
 def touched_by(above: np.ndarray, cells: np.ndarray) -> set[tuple[int, int]]:
@@ -104,10 +104,10 @@ def chained(sets: list[set[tuple[int, int]]]) -> bool:
 
 def new_powers(P: int, n: int, r: int) -> list[int]:
     """h_0, ..., h_{r-1}: dimensions of sums of products of j functions modulo those of j - 1."""
-    one = np.cumsum(np.resize(np.append(np.convolve([1, n - 1], [1, r - 2]), np.zeros(r, dtype=int)), r))
+    series = np.cumsum(np.resize(np.append(np.convolve([1, n - 1], [1, r - 2]), np.zeros(r, dtype=int)), r))
     power = np.array([1])
     for _ in range(P):
-        power = np.convolve(power, one)[:r]
+        power = np.convolve(power, series)[:r]
     return [int(h) for h in power]
 
 

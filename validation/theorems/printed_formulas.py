@@ -41,7 +41,7 @@ def changes(sign: int, eta: Fraction | None = None, shifted: bool = True) -> lis
 
     L(v) = v^T L v/2 - b^T v, with b = 0 unless `shifted`.
     """
-    found = []
+    differences = []
     for seed in range(8):
         rng = np.random.default_rng([19, seed])
         P, B = (np.array([random_rationals(rng, 3 + 2 * (k == 1)) for _ in range(5)]) for k in range(2))
@@ -54,8 +54,8 @@ def changes(sign: int, eta: Fraction | None = None, shifted: bool = True) -> lis
             return Fraction(v @ L @ v / 2 - b @ v)
 
         gradient = P.T @ (L @ P @ u - b)
-        found.append(loss(u + sign * step * gradient) - loss(u))
-    return found
+        differences.append(loss(u + sign * step * gradient) - loss(u))
+    return differences
 
 
 def ascent() -> Formula:

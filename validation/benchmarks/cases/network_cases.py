@@ -100,7 +100,7 @@ class GaussNewtonCase:
 
     def bases(self, x: Array, count: int) -> list[Array]:
         """Values of the basis and its first derivatives at x (N, P), so many arrays (N, P, dim)."""
-        found = []
+        designs = []
         for k in range(count):
             lower = self.knots[k : self.knots.size - k]
             columns = [BSpline.design_matrix(column, lower, DEGREE - k).toarray() for column in x.T]
@@ -109,8 +109,8 @@ class GaussNewtonCase:
             for _ in range(k):
                 padded = np.pad(rows, ((0, 0), (0, 0), (1, 1)))
                 rows = (padded[:, :, :-1] - padded[:, :, 1:]) * self.intervals
-            found.append(rows)
-        return found
+            designs.append(rows)
+        return designs
 
     @cached_property
     def _layers(self) -> tuple[list[tuple[Array, Array]], list[tuple[Array, Array]]]:

@@ -66,4 +66,4 @@ def double_backward(case: JetCase) -> Timed:
         loss = ((u * u_x - NU * u_xx) ** 2).sum() / (2 * x.shape[0])
         return u, u_x, u_xx, torch.autograd.grad(loss, theta)[0]
 
-    return Timed(run, lambda found: tuple(part.detach().numpy() for part in found))
+    return Timed(run, lambda parts: tuple(part.detach().numpy() for part in parts))

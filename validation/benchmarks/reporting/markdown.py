@@ -73,15 +73,15 @@ def _cell(entry: EntryData, is_ours: bool) -> str:
 
 def _reasons(cases: Sequence[CaseData]) -> str:
     """Return why contestants have no time, once each."""
-    found: dict[tuple[str, str], None] = {}
+    reasons: dict[tuple[str, str], None] = {}
     for case in cases:
         for entry in case["entries"]:
             if entry["status"] == "disagrees":
                 by = f"disagrees by {float(entry['difference']):.1e} in {case['title']}: no times there"
-                found[entry["name"], by] = None
+                reasons[entry["name"], by] = None
             elif "reason" in entry:
-                found[entry["name"], f"{entry['status']}, {entry['reason']}"] = None
-    return "".join(f"\n{name}: {reason}.\n" for name, reason in found)
+                reasons[entry["name"], f"{entry['status']}, {entry['reason']}"] = None
+    return "".join(f"\n{name}: {reason}.\n" for name, reason in reasons)
 
 
 def series_table(case: CaseData) -> str:
@@ -123,7 +123,7 @@ def tally(outcomes: Sequence[Outcome]) -> str:
 def outcome_cells(outcome: Outcome) -> list[str]:
     """Return the cells of one target: what, asked, measured with quartiles, compared with, met."""
     target = outcome.target
-    what = f"{target.group}, {target.point}" if target.point else target.group
+    place = f"{target.group}, {target.point}" if target.point else target.group
     if outcome.measured is None:
         measured, met = "not measured", "-"
     else:
@@ -132,7 +132,7 @@ def outcome_cells(outcome: Outcome) -> list[str]:
         measured = median if low == high == median else f"{median} ({low} to {high})"
         met = "yes" if outcome.met else "no"
     against = outcome.fastest + "".join(f"; without {name}" for name in outcome.missing)
-    return [what, asked(outcome), measured, against, met]
+    return [place, asked(outcome), measured, against, met]
 
 
 def targets_table(outcomes: Sequence[Outcome]) -> str:

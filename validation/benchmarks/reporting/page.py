@@ -88,12 +88,11 @@ def circumstances(document: Mapping[str, Any]) -> str:
 
 def _elsewhere(document: Mapping[str, Any]) -> str:
     """Return how quiet the machine was."""
-    found = sorted(case["elsewhere"] for _, case in cases(document) if case["elsewhere"] is not None)
-    if not found:
+    shares = sorted(case["elsewhere"] for _, case in cases(document) if case["elsewhere"] is not None)
+    if not shares:
         return "other load unknown"
-    return (
-        f"{found[len(found) // 2]:.2f} processors (at most {found[-1]:.2f}) busy with something else during the timings"
-    )
+    middle = shares[len(shares) // 2]
+    return f"{middle:.2f} processors (at most {shares[-1]:.2f}) busy with something else during the timings"
 
 
 def _rows(document: Mapping[str, Any]) -> list[str]:
@@ -128,12 +127,12 @@ def _rows(document: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _series(found: Sequence[CaseData]) -> list[str]:
-    return [text for case in found for text in (f"{case['title']}:\n", markdown.series_table(case))]
+def _series(chosen: Sequence[CaseData]) -> list[str]:
+    return [text for case in chosen for text in (f"{case['title']}:\n", markdown.series_table(case))]
 
 
-def _chunks(found: Sequence[CaseData]) -> str:
-    entries = [(case["parameters"]["points"], case["entries"][0]) for case in found]
+def _chunks(chosen: Sequence[CaseData]) -> str:
+    entries = [(case["parameters"]["points"], case["entries"][0]) for case in chosen]
     rows = [
         [f"{points:.0e}", markdown.duration(entry["seconds"]["median"]), f"{entry['megabytes']:.0f} MB"]
         for points, entry in entries

@@ -151,9 +151,9 @@ def _outcome(target: Target, candidates: Sequence[CaseData]) -> Outcome:
     if not fitting:
         return Outcome(target)
     entries = {entry["name"]: entry for entry in fitting[0]["entries"]}
-    found = [entries[name] for name in target.against if name in entries]
-    timed = [entry for entry in found if _number(target, entry) is not None]
-    missing = tuple(f"{e['name']} ({e.get('reason', e['status'])})" for e in found if e not in timed)
+    rivals = [entries[name] for name in target.against if name in entries]
+    timed = [entry for entry in rivals if _number(target, entry) is not None]
+    missing = tuple(f"{e['name']} ({e.get('reason', e['status'])})" for e in rivals if e not in timed)
     missing += tuple(f"{name} (no contestant)" for name in target.against if name not in entries)
     if not timed:
         return Outcome(target, missing=missing)
@@ -164,5 +164,5 @@ def _outcome(target: Target, candidates: Sequence[CaseData]) -> Outcome:
 def _number(target: Target, entry: EntryData) -> Mapping[str, Any] | None:
     """Return what a target compares: median and quartiles, for megabytes the largest of all rounds."""
     key = {"ratio": "theirs_over_ours", "seconds": "seconds", "megabytes": "megabytes"}[target.quantity]
-    found = entry.get(key)
-    return {"median": found, "quartiles": [found, found]} if isinstance(found, float | int) else found
+    number = entry.get(key)
+    return {"median": number, "quartiles": [number, number]} if isinstance(number, float | int) else number

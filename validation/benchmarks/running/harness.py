@@ -242,7 +242,7 @@ def _build(contestant: Contestant, entry: Entry, reference: Arrays, built: dict[
 
 
 def _compare(entry: Entry, timed: Timed, reference: Arrays) -> None:
-    found = difference(timed.collect(timed.run()), reference)
-    entry.difference = found if math.isnan(entry.difference) else max(found, entry.difference)
+    departure = difference(timed.collect(timed.run()), reference)
+    entry.difference = departure if math.isnan(entry.difference) else max(departure, entry.difference)
     if not entry.difference <= entry.tolerance:
         entry.status = "disagrees"

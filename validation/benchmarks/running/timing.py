@@ -84,9 +84,9 @@ def interleave(timers: Mapping[str, Callable[[], float]], rounds: int, watch: Wa
     chosen for all contestants at once and by what others did alone, and are those that `watch` has seen in the end.
     """
     names = list(timers)
-    found: list[tuple[float, dict[str, float], Watch]] = []
+    samples: list[tuple[float, dict[str, float], Watch]] = []
     for turn in range(2 * rounds):
-        if sum(elsewhere <= DISTURBED for elsewhere, _, _ in found) == rounds:
+        if sum(elsewhere <= DISTURBED for elsewhere, _, _ in samples) == rounds:
             break
         first = turn % len(names) if names else 0
         seconds, seen = {}, Watch()
@@ -94,9 +94,9 @@ def interleave(timers: Mapping[str, Callable[[], float]], rounds: int, watch: Wa
             for name in names[first:] + names[:first]:
                 settle()
                 seconds[name] = timers[name]()
-        found.append((seen.elsewhere or 0.0, seconds, seen))
-    quietest = sorted(range(len(found)), key=lambda turn: found[turn][0])[:rounds]
-    kept = [found[turn] for turn in sorted(quietest)]
+        samples.append((seen.elsewhere or 0.0, seconds, seen))
+    quietest = sorted(range(len(samples)), key=lambda turn: samples[turn][0])[:rounds]
+    kept = [samples[turn] for turn in sorted(quietest)]
     for _, _, seen in kept:
         watch.include(seen)
     return {name: [seconds[name] for _, seconds, _ in kept] for name in names}

@@ -51,10 +51,10 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         busy, own, start = self._start
-        wall, now = time.perf_counter() - start, busy_seconds()
-        if busy is not None and now is not None:
+        wall, later = time.perf_counter() - start, busy_seconds()
+        if busy is not None and later is not None:
             self._wall += wall
-            self._elsewhere += now - busy - (own_seconds() - own)
+            self._elsewhere += later - busy - (own_seconds() - own)
 
     def include(self, other: "Watch") -> None:
         """Count the blocks of another watch as well."""

@@ -90,25 +90,25 @@ def dense(order: int, intervals: int) -> np.ndarray:
     return rk.ChangeOfBasis(rk.SplineSpace.uniform(order, intervals), scaled=True).dense()
 
 
-def agree(found: dict[str, Any]) -> bool:
+def agree(results: dict[str, Any]) -> bool:
     """Whether float64 is within 1e-9 of what is proven, wherever it says something."""
-    items = [item for group in found.values() for item in group if "float64" in item]
+    items = [item for group in results.values() for item in group if "float64" in item]
     return all(
         low * (1 - 1e-9) <= item["float64"] <= high * (1 + 1e-9) for item in items for low, high in [item["bounds"]]
     )
 
 
-def proven(found: dict[str, Any], printed: float) -> bool:
+def proven(results: dict[str, Any], printed: float) -> bool:
     """Whether (i) exceeds the printed constant for r = 2, 3, 4 alone, (iii) does, and one layer keeps 1."""
-    beyond = [item["order"] for item in found["norms"] if item["bounds"][0] > printed]
-    within = [item["order"] for item in found["norms"] if item["bounds"][1] < printed]
-    coupled = {item["node map"]: item["bounds"] for item in found["near the counterexample"]}
-    inside = [item["bounds"][1] for item in found["one layer, one sample"] if item["sample"] == INSIDE]
+    beyond = [item["order"] for item in results["norms"] if item["bounds"][0] > printed]
+    within = [item["order"] for item in results["norms"] if item["bounds"][1] < printed]
+    coupled = {item["node map"]: item["bounds"] for item in results["near the counterexample"]}
+    inside = [item["bounds"][1] for item in results["one layer, one sample"] if item["sample"] == INSIDE]
     return (
         (beyond, within) == ([2, 3, 4], [1, 5])
         and coupled["mean-std"][0] > printed
         and max(inside) <= 1.0
-        and agree(found)
+        and agree(results)
     )
 
 

@@ -130,12 +130,12 @@ def search(family: Family, seed: int, generations: int) -> float:
         return -family.ratio(point)
 
     size = family.dimension
-    found = differential_evolution(
+    best = differential_evolution(
         objective, [(0.0, 1.0)] * size, maxiter=generations, popsize=3, seed=seed, polish=False, tol=0.0
     )
-    options = {"maxfev": found.nfev // 2, "adaptive": True}
-    polished = minimize(objective, found.x, method="Nelder-Mead", options=options)
-    return float(-min(found.fun, polished.fun))
+    options = {"maxfev": best.nfev // 2, "adaptive": True}
+    polished = minimize(objective, best.x, method="Nelder-Mead", options=options)
+    return float(-min(best.fun, polished.fun))
 
 
 def families(layers: tuple[int, ...], intervals: tuple[int, ...], samples: tuple[int, ...]) -> list[Family]:

@@ -100,8 +100,8 @@ def measure(size: Size, progress: Callable[[str], None] = lambda message: None) 
     for seed, family in enumerate(size.searches):
         progress(f"N1: search, {family.name}")
         generations = size.generations * (3 if family.order == 2 else 1)
-        found = {"layers": family.layers, "ratio": search(family, seed, generations), "seed": seed}
-        results["search"].append(asdict(family) | found)
+        maximum = {"layers": family.layers, "ratio": search(family, seed, generations), "seed": seed}
+        results["search"].append(asdict(family) | maximum)
     results["wide"] = {nodes: kernel_ratio(*wide_network(nodes)) for nodes in (4, 16, 64, 256)}
     progress("N1: coupled samples")
     results["counterexample"] = {name: counterexample(name) for name in ("mean-std", "min-max", "affine", "sigmoid")}
@@ -142,7 +142,7 @@ def verdict(results: dict[str, Any]) -> Verdict:
     as_corrected = (
         exceeded == [2, 3, 4] and correct_norms and proved and bounded and coupled > PRINTED and sharp and certain
     )
-    found = {
+    maxima = {
         f"r = {order}, L = {layers}": max(
             item["ratio"] for item in results["search"] if (item["order"], item["layers"]) == (order, layers)
         )
@@ -157,7 +157,7 @@ def verdict(results: dict[str, Any]) -> Verdict:
         + ", ".join(f"{largest[order]:.5g}" for order in ORDERS)
         + f" for r = 1..5, limits {', '.join(f'{limit(order):.5g}' for order in ORDERS)}, so 4 fails for r ="
         f" {', '.join(map(str, exceeded))}; (ii) {len(results['search'])} searches, largest ratio "
-        + ", ".join(f"{ratio:.4g} ({name})" for name, ratio in found.items())
+        + ", ".join(f"{ratio:.4g} ({name})" for name, ratio in maxima.items())
         + f"; two layers with many nodes {max(results['wide'].values()):.4g}; (iii) mean-std"
         f" {coupled:.6g}, min-max {results['counterexample']['min-max']:.6g}; mean-std networks made to attain (i): "
         + ", ".join(f"{ratio:.4g}" for ratio in best.values())
@@ -201,11 +201,11 @@ def mutations(results: dict[str, Any], largest: dict[int, float]) -> dict[str, A
     }
 
 
-def sentence(found: dict[str, Any]) -> str:
+def sentence(bounds: dict[str, Any]) -> str:
     """What is proven, in words."""
-    norms = ", ".join(f"{item['bounds'][0]:.10g}" for item in found["norms"])
-    low, high = found["near the counterexample"][0]["bounds"]
-    wide = found["wide"][-1]
+    norms = ", ".join(f"{item['bounds'][0]:.10g}" for item in bounds["norms"])
+    low, high = bounds["near the counterexample"][0]["bounds"]
+    wide = bounds["wide"][-1]
     return (
         f"(i) ||A||^2 at n = 64 {norms}; (ii) two layers with {wide['nodes']} nodes {wide['bounds'][0]:.10g}; (iii)"
         f" mean-std, its middle sample moved by 2^-23, between {low:.14g} and {high:.14g}"

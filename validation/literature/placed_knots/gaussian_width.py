@@ -122,8 +122,8 @@ def one_layer(target: str, centres: int, s: float, seed: int, count: int, precis
     y, true = TARGETS[target](x), TARGETS[target](fresh)
     Phi = features(x[:, 0].astype(precision), centres, s)
     coefficients = np.linalg.lstsq(Phi, y.astype(precision), rcond=None)[0]
-    found = features(fresh[:, 0].astype(precision), centres, s) @ coefficients
-    return float(np.sqrt(np.mean((found - true) ** 2)) / true.std())
+    fitted = features(fresh[:, 0].astype(precision), centres, s) @ coefficients
+    return float(np.sqrt(np.mean((fitted - true) ** 2)) / true.std())
 
 
 def two_layers(target: str, centres: int, s: float, seed: int, size: Size) -> float:

@@ -80,17 +80,17 @@ def run_case(network: str, seed: int, size: Size) -> dict[str, float]:
     extended = minimize_multilevel(rk.LeastSquares(net, x, y), theta, schedule)
     fine = net.refine(2 ** (LEVELS - 1))
     start = net.convert(theta, fine)
-    found = {EXTENSION: missing(extended.network, extended.theta, size.frequencies, phases)}
+    gaps = {EXTENSION: missing(extended.network, extended.theta, size.frequencies, phases)}
     for equal, steps in (("work", LEVELS * size.steps), ("steps", sum(schedule))):
         result = rk.minimize(rk.LeastSquares(fine, x, y), start, steps=steps)
-        found[equal] = missing(fine, result.theta, size.frequencies, phases)
-    return found
+        gaps[equal] = missing(fine, result.theta, size.frequencies, phases)
+    return gaps
 
 
 def run_again(choice: Choice, seed: int) -> Mapping[str, Any]:
     """Run one case at full size."""
-    found = run_case(choice["network"], seed, FULL)
-    return {EXTENSION: found[EXTENSION], "finest": found[choice["equal"]]}
+    gaps = run_case(choice["network"], seed, FULL)
+    return {EXTENSION: gaps[EXTENSION], "finest": gaps[choice["equal"]]}
 
 
 EXPERIMENT = Experiment(OPEN, run_again)
@@ -99,11 +99,11 @@ EXPERIMENT = Experiment(OPEN, run_again)
 def measure(quick: bool, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
     """All networks and seeds: network -> seed -> what is missing."""
     size = QUICK if quick else FULL
-    found: dict[str, Any] = {}
+    by_network: dict[str, Any] = {}
     for network in NETWORKS:
         progress(f"O1: grid extension, {network}")
-        found[network] = {seed: run_case(network, seed, size) for seed in size.seeds}
-    return found
+        by_network[network] = {seed: run_case(network, seed, size) for seed in size.seeds}
+    return by_network
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,11 @@ class Gain:
         return f"{medians[0]:.2g} against {medians[1]:.2g} missing, median ratio {self.ratio:.2g} (p = {self.p:.1g})"
 
 
-def comparisons(found: Mapping[str, Any]) -> list[tuple[dict[str, str], Gain]]:
+def comparisons(by_network: Mapping[str, Any]) -> list[tuple[dict[str, str], Gain]]:
     """Each reading with its gain."""
     made = []
-    for network, equal in product(found, OPEN[1].values):
-        runs = list(found[network].values())
+    for network, equal in product(by_network, OPEN[1].values):
+        runs = list(by_network[network].values())
         gain = Gain(tuple(run[EXTENSION] for run in runs), tuple(run[equal] for run in runs))
         made.append(({"network": network, "equal": equal}, gain))
     return made

@@ -102,7 +102,7 @@ def extend(choice: Choice | Cell, seed: int, grids: Sequence[int]) -> dict[str, 
     x = np.random.default_rng([seed, 0]).uniform(-1.0, 1.0, (int(choice["samples"]), 2))
     fresh = np.random.default_rng(20_000).uniform(-1.0, 1.0, (2000, 2))
     trained: dict[int, tuple[rk.Network, np.ndarray]] = {}
-    found: dict[str, Any] = {"grids": list(grids), "parameters": [], "training": [], "test": []}
+    record: dict[str, Any] = {"grids": list(grids), "parameters": [], "training": [], "test": []}
     for G in grids:
         method = choice["method"]
         if not trained:
@@ -121,10 +121,10 @@ def extend(choice: Choice | Cell, seed: int, grids: Sequence[int]) -> dict[str, 
             net, theta = refitted(before, theta, x, partial(uniform, G))
         result = rk.minimize(rk.LeastSquares(net, x, target(x)), theta, method, steps=STEPS[method])
         trained[G] = net, result.theta
-        found["parameters"].append(net.n_params)
-        found["training"].append(float(np.sqrt(2 * result.value)))
-        found["test"].append(float(np.sqrt(np.mean((net(result.theta, fresh) - target(fresh)) ** 2))))
-    return found
+        record["parameters"].append(net.n_params)
+        record["training"].append(float(np.sqrt(2 * result.value)))
+        record["test"].append(float(np.sqrt(np.mean((net(result.theta, fresh) - target(fresh)) ** 2))))
+    return record
 
 
 def uniform(intervals: int, state: LayerState) -> np.ndarray:
@@ -164,12 +164,12 @@ def cells(quick: bool) -> list[Cell]:
 
 def runs_of(measured: Found, choice: Choice) -> dict[str, dict[int, list[Mapping[str, Any]]]]:
     """Return the runs of one reading: those for the exponents by degree, those for the threshold by samples."""
-    found: dict[str, dict[int, list[Mapping[str, Any]]]] = {"rates": {}, "thresholds": {}}
+    by_grids: dict[str, dict[int, list[Mapping[str, Any]]]] = {"rates": {}, "thresholds": {}}
     for cell, record in measured.items():
         if choice.items() <= set(cell.choice):
             key = int(cell["degree" if cell["grids"] == "rates" else "samples"])
-            found[cell["grids"]].setdefault(key, []).append(record)
-    return found
+            by_grids[cell["grids"]].setdefault(key, []).append(record)
+    return by_grids
 
 
 def medians(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -183,14 +183,14 @@ def exponent(runs: Sequence[Mapping[str, Any]]) -> float:
     return -float(np.polyfit(np.log(FITTED), np.log(medians(runs)[chosen]), 1)[0])
 
 
-def rates_hold(found: Mapping[str, Any], shift: float = 1.0) -> bool:
+def rates_hold(by_grids: Mapping[str, Any], shift: float = 1.0) -> bool:
     """Whether every exponent is within the tolerance of k + shift."""
-    return all(abs(exponent(runs) - k - shift) <= TOLERANCE for k, runs in found["rates"].items())
+    return all(abs(exponent(runs) - k - shift) <= TOLERANCE for k, runs in by_grids["rates"].items())
 
 
-def threshold_holds(found: Mapping[str, Any], share: float = 1.0) -> bool:
+def threshold_holds(by_grids: Mapping[str, Any], share: float = 1.0) -> bool:
     """Whether errors are least where there are about share * N parameters, and the finest grid is clearly worse."""
-    for N, runs in found["thresholds"].items():
+    for N, runs in by_grids["thresholds"].items():
         errors, parameters = medians(runs), runs[0]["parameters"]
         best = int(np.argmin(errors))
         inside = share * N / FACTOR <= parameters[best] <= share * N * FACTOR
@@ -199,35 +199,35 @@ def threshold_holds(found: Mapping[str, Any], share: float = 1.0) -> bool:
     return True
 
 
-def nothing_gained_beyond(found: Mapping[str, Any]) -> bool:
+def nothing_gained_beyond(by_grids: Mapping[str, Any]) -> bool:
     """Whether no grid of more than 2N parameters is better than the best of the others by the factor."""
-    for N, runs in found["thresholds"].items():
+    for N, runs in by_grids["thresholds"].items():
         errors, below = medians(runs), np.array(runs[0]["parameters"]) <= FACTOR * N
         if errors[~below].min() * FACTOR < errors[below].min():
             return False
     return True
 
 
-def beside(measured: Found, choice: Choice, what: str) -> tuple[Beside, ...]:
+def beside(measured: Found, choice: Choice, column: str) -> tuple[Beside, ...]:
     """Return published errors beside ours."""
     cells = []
-    for N, by_grid in PUBLISHED[what].items():
+    for N, by_grid in PUBLISHED[column].items():
         runs = records(measured, **choice, samples=str(N), grids="thresholds")
         for G, published in by_grid.items() if runs else ():
-            values = {seed: float(run[what][run["grids"].index(G)]) for seed, run in runs.items()}
+            values = {seed: float(run[column][run["grids"].index(G)]) for seed, run in runs.items()}
             again = written({**choice, "samples": str(N), "finest": str(G)})
-            name = f"{N} samples, G = {G}, {what}"
+            name = f"{N} samples, G = {G}, {column}"
             cells.append(Beside(name, "root mean square error", values, published, None, again))
     return tuple(cells)
 
 
 def reading(measured: Found, choice: Choice) -> Reading:
     """Judge one reading."""
-    found = runs_of(measured, choice)
-    rates, least = rates_hold(found), threshold_holds(found)
-    exponents = ", ".join(f"k = {k}: {exponent(runs):.2f}" for k, runs in found["rates"].items())
+    by_grids = runs_of(measured, choice)
+    rates, least = rates_hold(by_grids), threshold_holds(by_grids)
+    exponents = ", ".join(f"k = {k}: {exponent(runs):.2f}" for k, runs in by_grids["rates"].items())
     best = []
-    for N, runs in found["thresholds"].items():
+    for N, runs in by_grids["thresholds"].items():
         errors, parameters = medians(runs), runs[0]["parameters"]
         at = int(np.argmin(errors))
         best.append(
@@ -238,7 +238,7 @@ def reading(measured: Found, choice: Choice) -> Reading:
         choice,
         rates and least,
         f"exponents {exponents}; least test error {'; '.join(best)}",
-        rates and nothing_gained_beyond(found),
+        rates and nothing_gained_beyond(by_grids),
         beside(measured, choice, "test"),
         beside(measured, choice, "training"),
         f"{len(seeds_of(measured))} seeds, exponents at {samples} samples",
@@ -249,17 +249,17 @@ def verdict(measured: Found) -> Verdict:
     """O11."""
     tried = [choice for choice in EVERY if records(measured, **choice, degree="1")]
     under = [runs_of(measured, choice) for choice in tried]
-    exponents = [exponent(runs) for found in under for runs in found["rates"].values()]
+    exponents = [exponent(runs) for by_grids in under for runs in by_grids["rates"].values()]
     left = [choice for choice in EVERY if choice not in tried]
     return Readings([reading(measured, choice) for choice in tried], left).verdict(
         "O11",
         details=f"Exponents over readings and degrees lie between {min(exponents):.2f} and {max(exponents):.2f}.",
         data=raw(measured),
         mutations={
-            "like G^-k": judge(any(rates_hold(found, 0.0) for found in under), experiment=True),
-            "like G^-(k+2)": judge(any(rates_hold(found, 2.0) for found in under), experiment=True),
+            "like G^-k": judge(any(rates_hold(by_grids, 0.0) for by_grids in under), experiment=True),
+            "like G^-(k+2)": judge(any(rates_hold(by_grids, 2.0) for by_grids in under), experiment=True),
             "least with a tenth of the parameters": judge(
-                any(threshold_holds(found, 0.1) for found in under), experiment=True
+                any(threshold_holds(by_grids, 0.1) for by_grids in under), experiment=True
             ),
         },
         corrected="the exponents hold; with more parameters than samples finer grids gain nothing, and need not lose",
