@@ -226,7 +226,7 @@ def _deliver(
         print(contents["json"]().decode("ascii"), end="")
     else:
         shown = text_and_junit.text(title, findings, identification, chosen.all, seconds, chosen.traceback, version)
-        text_and_junit.show(shown, findings)
+        print(printable(shown))
     # Of failures that were expected differences are the causes, and a selection leaves cases out.
     expected = getattr(chosen, "select", ()) or getattr(chosen, "expected_failures", None)
     differs = identification is not None and identification.differences and not expected

@@ -32,9 +32,7 @@ class Expectations:
         Raises
         ------
         OSError
-            If the file cannot be read.
-        ValueError
-            If it is not text.
+            If the file cannot be read, or is not text.
         """
         if isinstance(known, Mapping):
             return cls(dict(known))
@@ -43,7 +41,7 @@ class Expectations:
         try:
             lines = [line.partition("#") for line in read_file(Path(known)).decode("utf-8").splitlines()]
         except UnicodeDecodeError as error:
-            raise ValueError(f"--expected-failures: must be text in UTF-8; got {str(known)!r} ({error})") from error
+            raise OSError(f"must be text in UTF-8; got {str(known)!r} ({error})") from error
         return cls({pattern.strip(): reason.strip() for pattern, _, reason in lines if pattern.strip()})
 
     def matching(self, key: str) -> list[str]:

@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import as_mapping, as_real, checked, describe, where_raised
-from refkan.conformance.adapters.backend import Backend
+from refkan.conformance.adapters.backend import KEPT, Backend
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.plans.state_changes import AFTER, recheck
 from refkan.conformance.cases.truths.proofs import proven
@@ -56,7 +57,6 @@ class Judge:
     hints: bool = True
     proofs: bool = True
     _backend: Backend = field(init=False, repr=False, compare=False)
-    _settings: dict[int, tuple[Setting, Setting]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _identified: list[Identification] = field(init=False, repr=False, compare=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -111,13 +111,11 @@ class Judge:
         return explained(finding, self.identification) if self.hints and finding.status == f.FAILED else finding
 
     def _by_convention(self, case: Case) -> Case:
-        """The case with the right end that the adapter declares; cases of one setting go on sharing it."""
+        """The case with the right end that the adapter declares."""
         s, declared = case.setting, self.adapter.capabilities.right_end
         if declared == s.right_end or declared not in RIGHT_ENDS or not matters(s.specs, s.x):
             return case
-        if id(s) not in self._settings:
-            self._settings[id(s)] = (s, replace(s, right_end=declared))
-        return replace(case, setting=self._settings[id(s)][1])
+        return replace(case, setting=_ended(s, declared))
 
     def _judge(self, case: Case) -> Finding:
         if case.quantity == "repeatability":
@@ -217,6 +215,12 @@ class Judge:
         on_after = as_real("forward", self.adapter.forward(model, change.x))
         knots = self._backend.state(model)[0] if self.adapter.capabilities.state else None
         return replace(finding, hints=function_changed(case, (on_before, on_after), (before, theirs), knots))
+
+
+@lru_cache(KEPT)
+def _ended(setting: Setting, right_end: str) -> Setting:
+    """A setting with another right end: cases that share one go on sharing it."""
+    return replace(setting, right_end=right_end)
 
 
 def explained(finding: Finding, identification: Identification) -> Finding:

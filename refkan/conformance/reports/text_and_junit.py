@@ -9,7 +9,7 @@ from refkan.base.plain_text import printable
 from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.identification import Identification
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.causes import causes, groups, verdict
+from refkan.conformance.judging.causes import causes, verdict
 from refkan.conformance.judging.findings import Finding
 from refkan.conformance.reports.summaries import counts
 
@@ -109,16 +109,6 @@ def text(
     total = ", ".join(f"{count} {status}" for status, count in counts(findings).items())
     lines.append(f"{total or 'no cases'}; {seconds:.1f} s")
     return "\n".join(lines)
-
-
-def show(report: str, findings: Sequence[Finding]) -> None:
-    """Print a report, and a table of the kinds of failures with the number of cases and the first of them."""
-    print(printable(report))
-    rows = [(name, str(len(members)), members[0].key) for name, members in groups(findings)]
-    if not rows:
-        return
-    width = max(len(row[0]) for row in rows)
-    print("\n".join(f"{name:<{width}}  {count:>5}  {key}" for name, count, key in rows))
 
 
 def to_junit(title: str, findings: Sequence[Finding]) -> bytes:

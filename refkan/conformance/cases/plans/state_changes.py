@@ -120,7 +120,6 @@ def recheck(case: Case, knots: Any, coefficients: Any) -> Case:
         raise ValueError(f"coefficients are not finite after the change: [{', '.join(map(str, index))}] = {C[index]}")
     spec = LayerSpec(knots, C, setting.spec.order, "natural", setting.dtype, "arbitrary")
     rng = generator(case.key)
-    columns = [points("interior", row, spec.order, "float64", rng, PROBES) for row in spec.knots]
-    x = round_to(setting.dtype, np.stack(columns, axis=1))
+    x = round_to(setting.dtype, _points("interior", replace(spec, dtype="float64"), rng))
     at = Setting(setting.name, (spec,), x, setting.dy, setting.direction, oracle="float64")
     return Case(at, case.quantity.removesuffix("-after"))
