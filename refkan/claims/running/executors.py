@@ -160,7 +160,10 @@ def _serve(to_parent: Connection) -> None:
         os.setsid()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
-        function, arguments = to_parent.recv()
+        try:
+            function, arguments = to_parent.recv()
+        except EOFError:  # its parent has ended
+            return
         send(Event.STARTS)
         with when_compiling(partial(send, Event.COMPILES)):
             outcome = _outcome(function, arguments)
