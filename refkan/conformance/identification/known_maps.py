@@ -81,6 +81,8 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
         cut = [f"below at {low:.9g}"] * bool(x.min() < low - tolerance)
         return "a cut " + " and ".join(cut + [f"above at {high:.9g}"] * bool(x.max() > high + tolerance))
     zero = np.abs(y) <= tolerance
+    if np.ptp(y) <= tolerance:
+        return f"a constant {y[0]:.6g}"
     if zero.any() and (same | zero).all() and np.abs(x[zero]).max() <= np.abs(x[~zero]).min(initial=np.inf):
         return f"zero for sizes below {np.abs(x[~zero]).min():.3g}"
     shift = float(np.median((np.abs(x) - np.abs(y))[~zero])) if not zero.all() else 0.0

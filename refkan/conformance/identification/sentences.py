@@ -3,12 +3,40 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+AXES = {
+    "outputs": "are zero", "inputs": "do not count", "coefficients": "do not count", "samples": "are zero",
+    "rows": "are zero", "columns": "are zero", "points": "are zero",
+}  # fmt: skip
+"""Axes of arrays, and what slices that are left out do."""
+
+FORMATS = ("float32", "float16", "float16 or TF32", "bfloat16", "float8")
+
+WHAT = (
+    "inputs act together", "network", "other functions", "other right end", "right end open", "samples mixed",
+    "shifted denominators", "stale cache", "wrong denominators",
+)  # fmt: skip
+"""Differences whose evidence is a sentence."""
+
 SENTENCES = {
+    **dict.fromkeys(WHAT, "{what}"),
+    **dict.fromkeys(("coefficients mapped", "other knots", "parts in another order"), "{how}"),
+    **dict.fromkeys(
+        ("finite differences", "gradients accumulate", "wired otherwise", "wrong derivative"), "{what}: {how}"
+    ),
+    **dict.fromkeys(("no longer a spline", "stored coefficients", "stored knots"), "after {change}: {what}"),
+    **{f"{axis} mixed up": "{what}: {how}" for axis in AXES},
+    **{f"{axis} left out": f"{{what}} of {axis} {{indices}} of {{size}} {words}" for axis, words in AXES.items()},
+    **{f"factors by {axis[:-1]}": f"{{what}} of {axis} are multiplied by {{factors}}" for axis in AXES},
+    **{f"{name} arithmetic": "{what}" for name in FORMATS},
+    **{f"{name} coefficients": "{bits} bits of coefficients are kept" for name in FORMATS},
+    **{f"{name} inputs": f"x is rounded to {name}" for name in FORMATS},
+    **{
+        f"{name} gradients": f"{{what}} are off by {{left:.1e}} of the largest, the rounding of {name}"
+        for name in FORMATS
+    },
     # calls
     "inputs overwritten": "{method} changes an array of the caller: work on a copy",
     "not deterministic": "{count} of {total} outputs of {of} differ, by up to {size:.1e} of the largest",
-    "stale cache": "{what}",
-    "samples mixed": "{what}",
     "samples reordered": "{count} of {total} rows are those of other samples of the batch",
     "incomplete block": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
     "samples and inputs confused": "with {samples} samples, as many as inputs or outputs, rows are others",
@@ -19,73 +47,39 @@ SENTENCES = {
     "samples not widened": "results of samples in {given} are {how}",
     "strides ignored": "{count} of {total} rows change if the same samples lie {layout} in memory",
     # arithmetic
-    "float32 arithmetic": "{what}",
-    "float16 or TF32 arithmetic": "{what}",
-    "bfloat16 arithmetic": "{what}",
-    "float32 coefficients": "{bits} bits of coefficients are kept",
-    "float16 or TF32 coefficients": "{bits} bits of coefficients are kept",
-    "float8 coefficients": "{bits} bits of coefficients are kept",
-    "float8 arithmetic": "{what}",
-    "bfloat16 coefficients": "{bits} bits of coefficients are kept",
     "rounding errors": "results are off by {left:.1e}, more than rounding of a right algorithm leaves",
     "extra map": "{map}: {what}",
     "not linear": "{how} (f(a) + f(b) - f(a + b) is {left:.1e} of the largest output)",
-    "coefficients mapped": "{how}",
     # wiring, and gradients by the same rearrangements
     "zero outputs": "{what} are zero",
     "detached gradient": "{what} are zero",
     "transposed coefficients": "{what}: (output, input) is read as (input, output)",
     "reversed outputs": "{what} stand in the opposite order of outputs",
-    "outputs mixed up": "{what}: {how}",
-    "inputs mixed up": "{what}: {how}",
     "inputs reordered": "{what} of input {p} are functions of input {other}",
     "knots of another input": "{what} of input {p} are on the knots of input {other}",
     "reversed coefficients": "{what} are counted from the right",
     "shifted index": "{what} are shifted by {step:+d}{how}",
-    "coefficients mixed up": "{what}: {how}",
-    "samples mixed up": "{what}: {how}",
-    "rows mixed up": "{what}: {how}",
-    "columns mixed up": "{what}: {how}",
-    "rows left out": "{what} of rows {indices} of {size} are zero",
-    "columns left out": "{what} of columns {indices} of {size} are zero",
-    "factors by row": "{what} of rows are multiplied by {factors}",
-    "factors by column": "{what} of columns are multiplied by {factors}",
-    "factors by point": "{what} of points are multiplied by {factors}",
-    "points left out": "{what} of points {indices} of {size} are zero",
-    "points mixed up": "{what}: {how}",
     "input left out": "{what} of input {indices} of {size} do not count",
-    "inputs left out": "{what} of inputs {indices} of {size} do not count",
-    "outputs left out": "{what} of outputs {indices} of {size} are zero",
-    "coefficients left out": "{what} of coefficients {indices} of {size} do not count",
     "end coefficient unused": "{what} of coefficients {indices} of {size} do not count",
-    "samples left out": "{what} of samples {indices} of {size} are zero",
     "sign": "{what} have the opposite sign",
     "constant factor": "{what} are multiplied by {factor:.9g}{size}",
     "factor on one input": "{what} of input {indices} of {size} are multiplied by {factor:.6g}",
     "factor on one output": "{what} of output {indices} of {size} are multiplied by {factor:.6g}",
     "factor on one coefficient": "{what} of coefficient {indices} of {size} are multiplied by {factor:.6g}",
     "factor on a block of samples": "{what} of samples {indices} of {size} are multiplied by {factor:.6g}",
-    "factors by input": "{what} of inputs are multiplied by {factors}",
-    "factors by output": "{what} of outputs are multiplied by {factors}",
-    "factors by coefficient": "{what} of coefficients are multiplied by {factors}",
-    "factors by sample": "{what} of samples are multiplied by {factors}",
     "factors by edge": "{what} are multiplied by factors along {axis}: {factors}",
     "gradient clipped": "{what} are {how}",
     "not finite": "{count} of {total} {what} are not finite",
-    "inputs act together": "{what}",
     "flushed to zero": "values below {below:.3g} are zero",
     "counted twice at knots": "at knots the functions of both sides are added",
     "gradient not linear": "{what} are not linear in dy: {how}",
     "empty batch": "no samples are refused: {reason}",
-    "wired otherwise": "{what}: {how}",
     # functions
     "degree fixed": "splines have degree {used} instead of {asked}",
     "NaN from repeated knots": "{what}; 0/0 in the recursion",
     "basis not normalised": "function i is multiplied by {by}",
     "values mapped": "values of basis functions go through {map}",
     "left limit at knots": "points at knots belong to the interval on their left",
-    "right end open": "{what}",
-    "other right end": "{what}",
     "end interval unused": "in interval {interval} of {intervals} the piece of interval {used} is in force",
     "interval rounded": "pieces change at the middle of intervals: (x - a)/h is rounded to the nearest number",
     "interval search": "{count} of {total} points are in another interval than their own: {how}",
@@ -98,17 +92,10 @@ SENTENCES = {
     "exterior knots": "knots outside the domain are {used} instead of {asked}",
     "number of intervals": "{used} intervals instead of {asked}",
     "fixed domain": "knots lie on {used} instead of {asked}",
-    "other knots": "{how}",
-    "wrong denominators": "{what}",
-    "shifted denominators": "{what}",
     "lookup table": "functions are linear between the points of a table, {step:.3g} apart",
     "cancellation of truncated powers": "errors of up to {left:.1e} grow to the right, as those of truncated powers do",
-    "other functions": "{what}",
     # points
     "point clamped": "x is cut off {how}; the domain is [{a:.9g}, {b:.9g}]",
-    "float32 inputs": "x is rounded to float32",
-    "float16 inputs": "x is rounded to float16",
-    "bfloat16 inputs": "x is rounded to bfloat16",
     "point quantised": "x is rounded to steps of {step:.3g}",
     "point snapped": "x within {near:.3g} of a knot is taken for the knot",
     "inputs mapped": "functions are taken at {map} instead of x",
@@ -116,29 +103,18 @@ SENTENCES = {
     "extra branch": "beside the splines there is {what}",
     "other activation": "the part {part!r} multiplies {what} instead of silu",
     "part applied twice": "the part {part!r} counts squared",
-    "parts in another order": "{how}",
+    "part not linear": "outputs are not linear in the part {part!r}: {how}",
     "part ignored": "the part {part!r} has no effect",
     # gradients
     "cotangent ignored": "{what} do not depend on dy as a linear function: {how}",
-    "gradients accumulate": "{what}: {how}",
     "stale gradient": "{what} are those of samples of an earlier call",
     "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
     "gradients mixed": "{what} for the cotangent of one sample are those of another",
     "zero at knots": "{what} are zero at knots",
-    "finite differences": "{what}: {how}",
-    "wrong derivative": "{what}: {how}",
-    "float32 gradients": "{what} are off by {left:.1e} of the largest, the rounding of float32",
-    "float16 gradients": "{what} are off by {left:.1e} of the largest, the rounding of float16",
-    "float16 or TF32 gradients": "{what} are off by {left:.1e} of the largest, the rounding of float16 or TF32",
-    "bfloat16 gradients": "{what} are off by {left:.1e} of the largest, the rounding of bfloat16",
     "gradient is another": "{what} are not those of the layer's own function, by {left:.1e} of the largest",
     # changes
     "function changed by refine": "by {left:.1e} of its size{detail}",
     "function changed by update": "by {left:.1e} of its size{detail}",
-    "stored knots": "after {change}: {what}",
-    "stored coefficients": "after {change}: {what}",
-    "no longer a spline": "after {change}: {what}",
-    "network": "{what}",
 }
 
 

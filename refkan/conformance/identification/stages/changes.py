@@ -49,14 +49,20 @@ def changes(subject: Subject) -> Stage:
         return Stage("changes", unknown=f"not asked where layers differ ({subject.differs})")
     if refused := _refused_when_empty(subject) or _not_widened(subject):
         return Stage("changes", "", (refused,))
-    asks: list[Any] = [formats] * (len(declared.dtypes) > 1) + [network] * declared.network
-    asks += [refined] * ("nested" in declared.refine or "any" in declared.refine) + [updated] * declared.update
-    found, told, reasons = [], [], []
-    for ask in asks:
+    refined = partial(_changed, kind="refine", intervals=2 * (declared.intervals or 6))
+    asks: list[tuple[str, Any, bool]] = [
+        ("formats", formats, len(declared.dtypes) > 1), ("network", network, declared.network),
+        ("refined", refined, bool(declared.refine)),
+        ("updated", partial(_changed, kind="update", intervals=0), declared.update),
+    ]  # fmt: skip
+    found, told, reasons = list[Difference](), list[str](), list[str]()
+    for name, ask, is_declared in asks:
+        if not is_declared:
+            continue
         try:
             words, one = ask(subject)
         except NoAnswerError as error:
-            reasons.append(f"{ask.__name__}: {error}")
+            reasons.append(f"{name}: {error}")
             continue
         found += one
         told.append(words)
@@ -143,6 +149,8 @@ def _between(subject: Subject, rule: str, wide: float) -> Difference | None:
     composed = subject.raw(model, between, 1)
     if np.abs(y - composed).max() <= subject.tolerance(4 * float(np.abs(composed).max())):
         return None
+    if np.abs(y - composed - between).max() <= subject.tolerance(4 * float(np.abs(y).max())):
+        return Difference("network", {"what": "of two layers: the second adds to its inputs"}, ("network",))
     words = in_words(between[:, 0], y[:, 0], 2.0**-30)
     if np.abs(y - subject.raw(model, np.clip(between, a, b), 1)).max() <= subject.tolerance(4.0):
         words = "a cut to the domain of the next layer"
@@ -158,7 +166,8 @@ def _other_network(subject: Subject, specs: tuple[LayerSpec, ...], x: FloatArray
         "the second is applied twice": two(two(z)), "the second is left out": z,
         "the second adds to its inputs": z + two(z), "the activations between are negated": two(-z),
     }  # fmt: skip
-    return next((words for words, v in others.items() if np.abs(v - y).max() <= subject.tolerance(4.0)), "")
+    others |= {f"hidden values are rounded to {f}": two(round_to(f, z)) for f in ("float32", "float16", "bfloat16")}
+    return next((words for words, v in others.items() if np.abs(v - y).max() <= subject.tolerance(1.0)), "")
 
 
 def _narrow(subject: Subject) -> tuple[LayerSpec, ...]:
@@ -168,18 +177,8 @@ def _narrow(subject: Subject) -> tuple[LayerSpec, ...]:
     return tuple(replace(s, coefficients=frame.coefficients(0.25 * s.coefficients, s.dtype)) for s in rows)
 
 
-def refined(subject: Subject) -> tuple[str, list[Difference]]:
-    """Refinement to twice the intervals, which loses no function."""
-    n = subject.declared.intervals or 6
-    return _changed(subject, "refine", 2 * n)
-
-
-def updated(subject: Subject) -> tuple[str, list[Difference]]:
-    """An update of the knots to samples."""
-    return _changed(subject, "update", 0)
-
-
 def _changed(subject: Subject, kind: str, intervals: int) -> tuple[str, list[Difference]]:
+    """Refinement to twice the intervals, which loses no function, or an update of the knots to samples."""
     spec = subject.spec((3, 2), kind=subject.kind)
     found = [one for words, data in _data(subject, spec) for one in _after(subject, spec, kind, intervals, data, words)]
     first = sorted(found, key=lambda one: one.name.startswith("function changed"))[:1]  # what is stored says why

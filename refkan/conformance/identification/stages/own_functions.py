@@ -17,8 +17,6 @@ import numpy as np
 
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.another_basis import another_basis
-from refkan.conformance.identification.explanations import explain, placed
 from refkan.conformance.identification.knots_in_use import compared, knots_of, recursion
 from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
 from refkan.conformance.identification.stages.recursions_in_use import (
@@ -34,7 +32,7 @@ from refkan.conformance.identification.stages.recursions_in_use import (
     weights_in_use,
 )  # fmt: skip
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
-from refkan.conformance.identification.subject import NoAnswerError, Subject
+from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 CLOSE = (2.0**-12, 2.0**-26)
 """Of an interval, from both its ends: where searches are right but for a tolerance, or for rounding to float32."""
@@ -60,7 +58,7 @@ BLURRED = (
 def functions(subject: Subject) -> Stage:
     """Return the functions on edges, for each declared degree and kind of knots."""
     if subject.declared.basis != BSPLINES:
-        return another_basis(subject)
+        return _another_basis(subject)
     if subject.apart:
         raise NoAnswerError("no edge has functions by itself")
     found: dict[str, Difference] = {}
@@ -106,6 +104,18 @@ def functions(subject: Subject) -> Stage:
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
 
 
+def _another_basis(subject: Subject) -> Stage:
+    """Of functions declared to be no B-splines: how many there are, their range, and what they sum to."""
+    spec = subject.spec((2, 1))
+    theirs = subject.basis(spec, subject.samples(spec, BLOCK)[:, 0])
+    total = theirs.sum(axis=1)
+    told = f"another basis, as declared: {subject.declared.basis}; {theirs.shape[1]} functions with values from "
+    told += (
+        f"{theirs.min():.3g} to {theirs.max():.3g}, which sum to {total.min():.3g} to {total.max():.3g} in the domain"
+    )
+    return Stage("functions", told)
+
+
 def _is_vague(one: Difference) -> bool:
     """Whether no question identified functions: some may have a name in another degree, or on other knots."""
     return (
@@ -118,29 +128,26 @@ def _elsewhere(subject: Subject) -> list[Difference]:
     kind = next((kind for kind in ("uniform", "arbitrary") if (subject.degree, kind) in subject.right), "")
     if not kind or subject.eps > 2.0**-20:
         return []
-    scales = (
-        [("tiny-spans", 6, 2.0**-20), ("huge-spans", 6, 2.0**20)]
-        if subject.declared.domain is None and not subject.offset
-        else []
-    )
-    single = [("one interval", 1, 1.0)] if subject.declared.intervals is None else []
-    for words, intervals, scale in scales + single:
+    others = []
+    if subject.declared.domain is None and not subject.offset:
+        others += [("tiny-spans", 6, 2.0**-20), ("huge-spans", 6, 2.0**20)]
+    if subject.declared.intervals is None:
+        others += [("one interval", 1, 1.0)]
+        others += [(f"{MANY} intervals", MANY, 1.0)] * (not _right_on_many(subject, kind))
+    for words, intervals, scale in others:
         asked = sampled(subject, subject.degree, kind, intervals, scale)
         if told := identified(subject, asked):
             return [replace(one, where=(words,)) for one in told]
-    return _many(subject, kind) if single else []
+    return []
 
 
-def _many(subject: Subject, kind: str) -> list[Difference]:
-    """Functions on many intervals."""
+def _right_on_many(subject: Subject, kind: str) -> bool:
+    """Whether functions on many intervals are right, by two points in each."""
     spec = subject.spec((2, 1), kind=kind, intervals=MANY)
     x = subject.samples(spec, 2 * MANY, 3)[:, 0]
     right, room = subject.truth(replace(spec, coefficients=np.eye(spec.dim)[:, None]), x[:, None])
     most = 16 * float(room.max()) * max(1.0, subject.noise / subject.eps)
-    told = explain(subject.basis(spec, x), right, ("point", "coefficient"), most, "functions")
-    if told is None:
-        told = [Difference("wired otherwise", {"what": "functions", "how": "they are others"})]
-    return placed(told, where=(f"{MANY} intervals",))
+    return bool(np.abs(subject.basis(spec, x) - right).max() <= most)
 
 
 def _identified_once(

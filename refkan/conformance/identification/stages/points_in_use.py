@@ -14,6 +14,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.knots_in_use import greville, intervals_of, recursion
 from refkan.conformance.identification.known_maps import map_of, step_of
+from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
@@ -82,12 +83,15 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
         and share[~bad & (own != last) & (share < 0.99)].max(initial=0.0) <= 0.5
     ):
         return [Difference("interval rounded")]
-    steps = ", ".join(f"{s:+d}" for s in step.tolist())
+    steps = f"{step[0]:+d}" if step.size == 1 else numbers(step.tolist())
     for name in ("float32", "float16"):
         if (np.searchsorted(round_to(name, t), round_to(name, inside.x), side="right") - 1 == used)[bad].all():
             how = f"they are those of points and knots rounded to {name}"
             return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
     how = f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
+    asked = np.unique(own[bad]) - r + 1
+    if np.unique(used[bad]).size == 1 < asked.size:
+        how = f"in intervals {numbers(asked.tolist())} that of interval {used[bad][0] - r + 1} is used"
     return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
 
 
