@@ -11,6 +11,7 @@ import pytest
 import refkan as rk
 from refkan.base.errors import ConvergenceError
 from refkan.base.long_runs import checkpoints, status_lines
+from refkan.cli import main
 from refkan.commands import add_train_parser
 from refkan.commands.training import train
 from refkan.commands.training import train as progress_module
@@ -31,8 +32,7 @@ def parse(*options):
 
 
 def run(*options):
-    chosen = parse(*options)
-    return chosen.run(chosen)
+    return main(["train", *options])
 
 
 def test_a_line_for_each_level(capsys):
@@ -291,6 +291,5 @@ def test_a_full_disk_is_told_without_a_traceback(tmp_path, monkeypatch, capsys, 
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(checkpoints if where == "levels" else train, "write_atomically", full)
-    chosen = parse(*ONE, "--output", str(tmp_path))
-    assert chosen.run(chosen) == 1
+    assert run(*ONE, "--output", str(tmp_path)) == 1
     assert "refkan train: [Errno 28] No space left on device" in capsys.readouterr().err
