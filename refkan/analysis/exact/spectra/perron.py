@@ -17,6 +17,9 @@ At both ends the certificate is one product with the matrix in ball arithmetic: 
 comes from Noda's iteration: inverse iteration shifted by the latest Collatz-Wielandt bound. A bound never passes the
 eigenvalue, so the shifted inverse keeps its sign, the iterates stay positive and converge quadratically
 (Noda, Numer. Math. 17, 1971; Elsner, Linear Algebra Appl. 15, 1976).
+
+Matrices are symmetric and banded, lists of diagonals of balls, band[k][i] = X_{i,i+k} = X_{i+k,i}, and solved by
+L D L^T without pivoting.
 """
 
 from collections.abc import Callable
@@ -29,7 +32,6 @@ import numpy as np
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.spectra import rational
-from refkan.analysis.exact.spectra.banded import approximate_solution, combination, product
 from refkan.analysis.exact.spectra.rational import Band
 from refkan.base.arguments import check_type
 from refkan.base.array_types import Array
@@ -166,3 +168,55 @@ def collatz_wielandt(image: list[Any], z: list[Any]) -> tuple[Any, Any]:
 
 def _signed(signs: list[Any], v: list[Any]) -> list[Any]:
     return [s * x for s, x in zip(signs, v, strict=True)]
+
+
+def product(band: Band, v: list[Any]) -> list[Any]:
+    """X v, the terms of an entry added in any order: v decides whether they cancel."""
+    out = [entry * x for entry, x in zip(band[0], v, strict=True)]
+    for k in range(1, len(band)):
+        for i, entry in enumerate(band[k]):
+            out[i] += entry * v[i + k]
+            out[i + k] += entry * v[i]
+    return out
+
+
+def combination(band: Band, shift: Any, metric: Band) -> Band:
+    """The band of X - shift M."""
+    out = []
+    for k in range(max(len(band), len(metric))):
+        if k >= len(metric):
+            out.append(list(band[k]))
+        elif k >= len(band):
+            out.append([-shift * m for m in metric[k]])
+        else:
+            out.append([entry - shift * m for entry, m in zip(band[k], metric[k], strict=True)])
+    return out
+
+
+def approximate_solution(band: Band, v: list[Any]) -> list[Any]:
+    """An approximate solution of X y = v: midpoints only, for iterations whose result is certified otherwise.
+
+    No pivoting: the matrices are definite, or positive after the signs of a row and a column are changed.
+
+    Raises
+    ------
+    ZeroDivisionError
+        If a pivot is zero at the present precision.
+    """
+    dim, width = len(v), len(band) - 1
+    rows = [[band[k][i].mid() for k in range(min(width, dim - 1 - i) + 1)] for i in range(dim)]
+    y = list(v)
+    for i, (pivot, *row) in enumerate(rows):
+        if pivot == 0:
+            raise ZeroDivisionError(f"pivot {i} is zero")
+        for k, entry in enumerate(row):
+            factor = (entry / pivot).mid()
+            below = rows[i + 1 + k]
+            for m in range(k, len(row)):
+                below[m - k] = (below[m - k] - factor * row[m]).mid()
+            y[i + 1 + k] = (y[i + 1 + k] - factor * y[i]).mid()
+    for i in reversed(range(dim)):
+        pivot, *row = rows[i]
+        known = sum((entry * y[i + 1 + k] for k, entry in enumerate(row)), 0 * pivot)
+        y[i] = ((y[i] - known) / pivot).mid()
+    return y
