@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.exact.certificates.statements import STEP, Posed
 from refkan.analysis.exact.ranks.network_rows import OF_STATISTICS, _spoken, checked, expected_seconds, require_cost
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
 
@@ -18,6 +19,19 @@ def problem(P=1, node_map="affine", samples=12, order=2, statistics=None):
     x = rng.uniform(size=(samples, P))
     net, theta = rk.kan([P, 2, 1], order, 2, node_map=node_map).initialize(rng, x if statistics is None else statistics)
     return rk.LeastSquares(net, x, x[:, :1]), theta
+
+
+def test_pairs_that_show_a_slope_lie_in_the_box_as_far_apart_as_said():
+    """Of the longest side of the box, whatever its place; cut where they leave it."""
+    net = rk.kan([2, 1], 3, 2, domain=(-5.0, 5.0))
+    posed = Posed.of(net, np.arange(float(net.n_params)), np.array([[-3.0, 1.0], [2.0, 3.0]]), 1e-2, 10)
+    x = np.array([[0.0, 2.5], [1.0, 2.5]])
+    pairs, moves = posed.pairs_along(x, np.eye(2)[[1, 0]])
+    step = 4.0 * STEP
+    np.testing.assert_array_equal(pairs[0], [[0.0, 2.5 - step], [0.0, 2.5 + step]])
+    np.testing.assert_array_equal(pairs[1], [[1.0 - step, 2.5], [1.0, 2.5]])
+    values = net(np.arange(float(net.n_params)), pairs.reshape(4, 2)).reshape(2, 2)
+    np.testing.assert_allclose(moves.lo[:, 0], values[:, 1] - values[:, 0], rtol=0, atol=1e-12)
 
 
 def test_a_forged_proof_of_a_rank_is_refused():

@@ -88,6 +88,8 @@ def test_where_it_does_not_apply_boxes_are_subdivided():
     steps, t = network("none", order=1)
     assert bound(steps, t, steps, t) == 0.0
     assert bound(steps, t, steps, t + 1e-6) == np.inf  # it jumps, and inputs differ
+    hats, t = network("none", order=2)
+    assert bound(hats, t, hats, t + 1e-6) < 1e-3  # kinks have slopes
 
 
 def test_the_slope_of_a_sigmoid_is_counted_in_full():

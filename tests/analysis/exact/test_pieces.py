@@ -16,6 +16,7 @@ from refkan.analysis.exact.enclosures.taylor_intervals import (
     TaylorIntervals,
     influence,
     monomials,
+    narrowed,
     variables,
 )
 
@@ -88,6 +89,28 @@ def test_influence_is_what_each_input_moves_derivatives_by(order):
                 expected[p] += size * widths[0, p] * np.prod(widths[0, others])
     expansion = Expansion(over, over, Intervals(-widths / 2, widths / 2), np.array([0]))
     np.testing.assert_allclose(influence(expansion, order)[0], expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("smoothness", "reach"), [(-1, 10.0), (0, 1.1)])
+def test_mean_value_forms_hold_from_continuity_on(smoothness, reach):
+    """A function of slopes in [0.9, 1.1] through (0, 0) stays within 1.1 on [-1, 1] if it is continuous."""
+    centre = TaylorIntervals({(0,): Intervals.of(np.zeros(1)), (1,): Intervals.of(np.ones(1))}, 1)
+    ends = {(0,): (-10.0, 10.0), (1,): (0.9, 1.1)}
+    over = TaylorIntervals({i: Intervals(np.array([low]), np.array([high])) for i, (low, high) in ends.items()}, 1)
+    sides = Intervals(-np.ones((1, 1)), np.ones((1, 1)))
+    found = narrowed(Expansion(centre, over, sides, np.array([smoothness])), (0,))
+    np.testing.assert_allclose([found.lo[0], found.hi[0]], [-reach, reach], rtol=1e-15)
+
+
+@pytest.mark.parametrize("value", [Fraction(1, 3), Fraction(-2, 7), Fraction(1, 2), Fraction(10) ** 400])
+def test_radii_hold_what_rounding_took_from_coefficients_and_hardly_more(value):
+    pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[[value]]])
+    middle, radius = (float(array[0][0, 0, 0]) for array in (pieces.middles, pieces.radii))
+    if radius < np.inf:
+        away = abs(value - Fraction(middle))
+        assert away <= Fraction(radius) <= 2.0**-52 * abs(value)
+        assert (radius == 0) == (away == 0)
+    assert (radius == np.inf) == (value > 2**1024)
 
 
 def test_taylor_numbers_are_polynomials():
