@@ -169,6 +169,7 @@ def test_taylor_numbers_are_polynomials():
         assert abs(found.parts[(1, 0)].lo[0] - slope) < 1e-15
         third = {"sin": lambda z: -np.cos(z), "cos": np.sin, "exp": np.exp}[name](-0.125) * (-0.5) ** 3 / 6
         assert abs(found.parts[(3, 0)].lo[0] - third) < 1e-15
+        assert abs(found.parts[(4, 0)].lo[0] - of(-0.125) * (-0.5) ** 4 / 24) < 1e-15  # each its own fourth derivative
 
 
 @pytest.mark.parametrize("outside", ["linear", "polynomial", "natural"])
