@@ -208,6 +208,19 @@ def test_a_point_is_a_box():
     assert bounds.value[0, 1] - bounds.value[0, 0] < 1e-12
 
 
+@pytest.mark.parametrize("activation", ["relu", "relu3", "tanh"])
+def test_dense_networks_at_points(activation):
+    net, rng = rk.mlp([2, 3, 2], activation), np.random.default_rng(0)
+    theta = rng.normal(size=net.n_params)
+    for x in rng.uniform(-1.0, 1.0, (4, 2)):
+        bounds = rk.exact.enclose(net, theta, np.stack([x, x], axis=1), derivatives=1)
+        y, pullback = net.vjp(theta, x[None])
+        slopes = np.array([pullback(row[None])[1][0] for row in np.eye(2)])
+        for found, expected in ((bounds.value, y[0]), (bounds.first, slopes)):
+            assert np.all((found[..., 0] <= expected + 1e-13) & (expected - 1e-13 <= found[..., 1]))
+            assert np.all(found[..., 1] - found[..., 0] < 1e-12)
+
+
 def test_bad_arguments():
     net, theta = regression()
     refused(lambda: rk.exact.enclose(net, theta, [[1, 0], [0, 1]]), r"box must not be empty; got box\[0\]")
