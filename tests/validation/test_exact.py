@@ -126,6 +126,14 @@ def test_stable_eigenvalues_or_a_bounded_run_refute_the_divergence(monkeypatch):
 # -------------------------------------------------------------------------------------- tools, each by itself
 
 
+def test_layers_in_both_bases_are_compared_at_every_order(monkeypatch):
+    monkeypatch.setattr(layers_in_both_bases, "network_ratio", lambda *_, **__: (0.5, 0.0))
+    monkeypatch.setattr(layers_in_both_bases, "exact_layer", lambda *_, **__: True)
+    for quick, orders in ((True, range(1, 5)), (False, range(1, 7))):
+        (verdict,) = layers_in_both_bases.run(quick)
+        assert {name[:5] for name in verdict.data["difference over bound"]} == {f"r = {r}" for r in orders}
+
+
 @pytest.mark.parametrize("order", range(1, 5))
 def test_layers_in_both_bases_are_equal_and_with_a_wrong_change_of_basis_are_not(order):
     rng = np.random.default_rng(order)

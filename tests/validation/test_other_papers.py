@@ -127,6 +127,14 @@ def test_a_second_order_method_in_place_of_descent_refutes_o8(monkeypatch, modes
     assert not rates_by_method.scales([spoiled], ("gd",))
 
 
+@pytest.mark.parametrize(("second_order", "holds"), [(0.0, True), (1.0, False)])
+def test_o8_wants_second_order_methods_flat_as_well(second_order, holds):
+    slopes = dict.fromkeys(rates_by_method.METHODS, 1.0) | dict.fromkeys(rates_by_method.SECOND_ORDER, second_order)
+    found = {method: {"rates": np.ones(2), "slope": slope} for method, slope in slopes.items()}
+    measured = {cell: {"eigenvalues": np.ones(2)} | found for cell in rates_by_method.cells(True)}
+    assert rates_by_method.verdict(measured).status.startswith("holds") == holds
+
+
 # --- O10
 
 

@@ -45,6 +45,8 @@ def test_bounds_are_reached():
         m, s = (Fraction(float(value)) for value in (np.mean(runs), np.std(runs, ddof=1)))
         ends = shape((m, m), (s, s)).others_over_largest
         assert min(abs(float(end) - 0.1) for end in ends) < 1e-7
+    m, s = Fraction(11, 10), Fraction(float(np.sqrt(0.05)))  # of 1, 1, 1, 1, 3/2: no run is below 7/10
+    assert [float(end) for end in shape((m, m), (s, s)).each] == pytest.approx([0.7, 1.5], rel=1e-7)
 
 
 def test_what_table_two_leaves_room_for():
