@@ -126,8 +126,19 @@ def test_stable_eigenvalues_or_a_bounded_run_refute_the_divergence(monkeypatch):
 # -------------------------------------------------------------------------------------- tools, each by itself
 
 
+def test_bases_are_examined_on_every_number_of_intervals(monkeypatch):
+    sizes = dict.fromkeys(("dim", "space_dim", "spline_rank", "relu_rank"), 3)
+    fine = lambda *_, **__: sizes | {"identity": True, "in_space": True}  # noqa: E731
+    monkeypatch.setattr(bases_span_the_space, "examine", fine)
+    for quick, most in ((True, 4), (False, 8)):
+        (verdict,) = bases_span_the_space.run(quick)
+        assert {case["intervals"] for case in verdict.data["cases"]} == set(range(1, most + 1))
+
+
 def test_layers_in_both_bases_are_compared_at_every_order(monkeypatch):
-    monkeypatch.setattr(layers_in_both_bases, "network_ratio", lambda *_, **__: (0.5, 0.0))
+    """And refuted by coefficients that are wrong in the ninth digit alone."""
+    ratios = {1.0: 0.5, 1 + 1e-9: 2.0}
+    monkeypatch.setattr(layers_in_both_bases, "network_ratio", lambda *_, factor=1.0: (ratios[factor], 0.0))
     monkeypatch.setattr(layers_in_both_bases, "exact_layer", lambda *_, **__: True)
     for quick, orders in ((True, range(1, 5)), (False, range(1, 7))):
         (verdict,) = layers_in_both_bases.run(quick)
