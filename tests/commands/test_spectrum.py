@@ -194,7 +194,7 @@ def test_a_full_disk_behind_the_standard_output():
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
     assert told.returncode == 1
-    assert told.stderr == "refkan: [Errno 28] No space left on device\n"
+    assert told.stderr == "refkan info: [Errno 28] No space left on device\n"
 
 
 def test_certificates(tmp_path, capsys):
