@@ -108,6 +108,17 @@ def test_training_from_a_start_lowers_the_loss():
     assert one["rank at start"] == more["rank at start"] == pytest.approx(one["rank after"], rel=0.2)
 
 
+def test_the_cells_of_a_full_run_are_judged_though_the_large_network_has_fewer_seeds():
+    better = {"loss": 1.0, "error": 1e-3, "rank at start": 5.0, "rank after": 4.0}
+    worse = {"loss": 9.0, "error": 5e-3, "rank at start": 5.0, "rank after": 2.0}
+    cells = power_law_starts.cells(quick=False)
+    made = power_law_starts.verdict({cell: worse if cell["start"] == BASELINE else better for cell in cells})
+    assert not made.surviving_mutations
+    assert set(made.controls.values()) == {"holds"}
+    assert len(made.readings) == 2 * len(EXPONENTS)
+    assert all(reading["holds"] for reading in made.readings)
+
+
 @pytest.mark.parametrize("degree", [1, 2, 3, 5])
 def test_the_sum_is_the_b_spline(degree):
     u = np.linspace(0, degree + 1, 200)[1:-1]

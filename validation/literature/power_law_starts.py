@@ -232,7 +232,7 @@ def verdict(measured: Found) -> Verdict:
             )
         )
         swapped.append(twin(asked(fits, group, BASELINE, begin)[:1]))
-    tenfold = twin(asked(*2 * (worse(by_place),), begin))
+    tenfold = twin(asked(*2 * (worse(fits),), begin))
     return Readings(readings).verdict(
         "O2",
         corrected="power-law starts end lower; the effective rank of the tangent kernel does not tell them from the"
