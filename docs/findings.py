@@ -28,6 +28,12 @@ PROOFS = {
     "H5": "levels",
     "M4": "levels",
     "S5": "spectral-constants",
+    "T4": "mixed-updates",
+    "S6": "relu-kernel",
+    "H7": "relu-kernel",
+    "G2": "steps-on-levels",
+    "M5": "steps-on-levels",
+    "H6": "steps-on-levels",
 }
 """Statements of this library for which no source was found, and the pages of docs/theorems that prove them."""
 

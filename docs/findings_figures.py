@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import refkan as rk
 from validation.records.store import load
-from validation.theorems.spectral_constants import volterra_norm
+from validation.volterra import volterra_norm
 
 Rows = Mapping[str, Mapping[str, Any]]
 

@@ -15,8 +15,8 @@ SUBJECTS = (
     "literature",
     "table_two",
 )
-BENEATH = {"ledger", "other_papers", "panels", "rationals", "sources", "statements"}
-COMMON = {"rationals", "statements", "panels"}
+BENEATH = {"experiments", "ledger", "other_papers", "panels", "rationals", "sources", "statements", "volterra"}
+COMMON = {"rationals", "statements", "panels", "volterra"}
 ARROWS = (
     dict.fromkeys(SUBJECTS, COMMON)
     | {"multilevel": COMMON | {"descent.kernels"}, "grounds": {"rationals"}}
@@ -26,7 +26,7 @@ ARROWS = (
     }  # the matrix is of what B1 judges
     | {"benchmarks": {"records.markdown"}}
     | {module: set() for module in BENEATH}
-    | {"ledger": {"other_papers"}}
+    | {"ledger": {"experiments", "other_papers"}}
     | {"__init__": set(), "__main__": {"ledger", "records.store", "sources"}}
 )
 """What a folder or a file of the package may import of others in it."""

@@ -9,7 +9,7 @@ import refkan as rk
 from refkan import exact
 from refkan.claims import Estimate, Figure, Reading, Readings, Verdict, decide, exactly, judge
 from validation.panels import Line, figure, panel
-from validation.theorems.spectral_constants import volterra_norm
+from validation.volterra import volterra_norm
 
 CLAIMS = ("S1", "S3")
 

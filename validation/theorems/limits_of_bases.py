@@ -17,7 +17,7 @@ from refkan.analysis.exact.extra import precision
 from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
 from validation.rationals import roots_of
-from validation.theorems.spectral_constants import characteristic_entries, characteristic_function
+from validation.volterra import characteristic_entries, characteristic_function
 
 CLAIMS = ("T4", "S6", "H7")
 

@@ -18,7 +18,7 @@ from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
 from validation.rationals import roots_of
 from validation.theorems.levels_added_up import F, cardinal, nested_spaces, periodic_gram, prolongation, tangent_number
-from validation.theorems.spectral_constants import volterra_norm
+from validation.volterra import volterra_norm
 
 CLAIMS = ("G2", "M5", "H6")
 
