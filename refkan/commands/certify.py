@@ -75,8 +75,8 @@ def _run(chosen: argparse.Namespace) -> int:
             check_file(f"--{option}", getattr(chosen, option))
     net, theta, names = _named_network(chosen.network)
     box, samples = _box(chosen.box, net, names)
-    found = certificate(net, theta, box, samples, chosen.tolerance, chosen.leaves, lambda name: say(f"  {name}"))
-    found["about"] = {
+    made = certificate(net, theta, box, samples, chosen.tolerance, chosen.leaves, lambda name: say(f"  {name}"))
+    made["about"] = {
         "file": chosen.network.name,
         "sha256": hashlib.sha256(read_file(chosen.network)).hexdigest(),
         "network": str(net),
@@ -84,11 +84,11 @@ def _run(chosen: argparse.Namespace) -> int:
         "tolerance": chosen.tolerance,
         "refkan": refkan.__version__,
     }
-    print(text_of(found))
+    print(text_of(made))
     if chosen.json is not None:
-        write_atomically(chosen.json, (json.dumps(found, allow_nan=False) + "\n").encode("ascii"))
+        write_atomically(chosen.json, (json.dumps(made, allow_nan=False) + "\n").encode("ascii"))
     if chosen.html is not None:
-        write_atomically(chosen.html, page(found).encode())
+        write_atomically(chosen.html, page(made).encode())
     return OK
 
 

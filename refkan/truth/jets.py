@@ -33,8 +33,10 @@ class Jet:
 
     def _derivatives(self, order: int) -> list[Matrix]:
         factor, monomial = COEFFICIENTS[order]
-        found = [[[factor * coefficient(y, monomial) for y in row] for row in sweep.value] for sweep in self.sweeps]
-        return typed(self.number, [list(rows) for rows in zip(*found, strict=True)])
+        derivatives = [
+            [[factor * coefficient(y, monomial) for y in row] for row in sweep.value] for sweep in self.sweeps
+        ]
+        return typed(self.number, [list(rows) for rows in zip(*derivatives, strict=True)])
 
     @property
     def value(self) -> Matrix:

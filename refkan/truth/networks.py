@@ -84,10 +84,10 @@ class Sweep:
     def cotangents(self, dy: Sequence[Numbers]) -> list[Matrix]:
         """Cotangents of what each layer puts out, from dy (N, Q) of the last: the chain rule, backward."""
         n_outputs = self.network.layers[-1].n_outputs
-        found: list[Matrix] = [[*([0] * n_outputs for _ in range(self.batch)), *map(list, dy)]]
+        cotangents: list[Matrix] = [[*([0] * n_outputs for _ in range(self.batch)), *map(list, dy)]]
         for k in reversed(range(len(self.map_pullbacks))):
-            found.insert(0, self.map_pullbacks[k](self._pull_back_inputs(k + 1, found[0])))
-        return found
+            cotangents.insert(0, self.map_pullbacks[k](self._pull_back_inputs(k + 1, cotangents[0])))
+        return cotangents
 
     def _pull_back_inputs(self, k: int, dy: Matrix) -> Matrix:
         """dx[s, p] = sum_q dy[s, q] dy_q/dx_p of layer k."""
@@ -113,12 +113,12 @@ class Sweep:
 
     def knot_gradients(self, dy: Sequence[Numbers]) -> list[Matrix]:
         """Return for each layer the derivatives (P, n - 1) of sum dy F by its interior breakpoints, C held fixed."""
-        found, parts = [], self.network.parts(self.theta)
+        gradients, parts = [], self.network.parts(self.theta)
         for layer, part, inputs, out in zip(self.network.layers, parts, self.inputs, self.cotangents(dy), strict=True):
             total: Matrix = [[0] * layer.breakpoints for _ in range(layer.n_inputs)]
             for z, d in zip(inputs, out, strict=True):
                 for d_q, rows in zip(d, layer.knot_slopes(part, z), strict=True):
                     for p, row in enumerate(rows):
                         total[p] = [t + d_q * slope for t, slope in zip(total[p], row, strict=True)]
-            found.append(total)
-        return found
+            gradients.append(total)
+        return gradients

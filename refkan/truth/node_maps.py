@@ -195,11 +195,13 @@ class MinMax(StatisticsMap):
         return scale, a - scale * Y[low], pull_back
 
 
-def require_spread(spread: Number, Y: Numbers, power: int, what: str) -> None:
+def require_spread(spread: Number, Y: Numbers, power: int, owner: str) -> None:
     """Raise ValueError unless spread > (8 eps max |Y|)^power: rounding alone gives a constant such a spread.
 
     Over exact numbers eps is 0.
     """
     rounding = 8 * rounding_unit(Y[0]) * max(abs(real_part(v)) for v in Y)
     if at_most(spread, rounding**power):
-        raise ValueError(f"{what} on the statistics batch: its outputs are constant, and no map takes them to a domain")
+        raise ValueError(
+            f"{owner} on the statistics batch: its outputs are constant, and no map takes them to a domain"
+        )

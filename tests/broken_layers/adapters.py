@@ -25,10 +25,10 @@ class FirstLayerDetached(PlainNumpy):
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
         """Zero for layer 0."""
-        found = dict(super().vjp(model, x, dy))
+        gradients = dict(super().vjp(model, x, dy))
         if len(model) > 1:
-            found["coefficients"][0] = 0 * found["coefficients"][0]
-        return found
+            gradients["coefficients"][0] = 0 * gradients["coefficients"][0]
+        return gradients
 
 
 class Nondeterministic(PlainNumpy):
@@ -63,11 +63,11 @@ class Accumulating(PlainNumpy):
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
         """Add."""
-        found = dict(super().vjp(model, x, dy))
+        gradients = dict(super().vjp(model, x, dy))
         key = id(model)
         if len(model) == 1:
-            self.sums[key] = found["coefficients"] = self.sums.get(key, 0) + found["coefficients"]
-        return found
+            self.sums[key] = gradients["coefficients"] = self.sums.get(key, 0) + gradients["coefficients"]
+        return gradients
 
 
 class RefineBySamples(PlainNumpy):

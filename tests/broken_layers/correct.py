@@ -62,8 +62,8 @@ class Cardinal(NumpyLayer):
     def _polynomials(self, x: Any, t: Any, derivative: int) -> Any:
         h = self.given(t[self.order] - t[self.order - 1])
         position = self.q(self.q(x - t[0]) / h)
-        found = super()._polynomials(position, self.given(np.arange(t.size)), derivative)
-        return self.q(found / self.q(h**derivative))
+        functions = super()._polynomials(position, self.given(np.arange(t.size)), derivative)
+        return self.q(functions / self.q(h**derivative))
 
 
 def random_settings(dtype: str, count: int, seed: int = 200) -> Iterator[Setting]:

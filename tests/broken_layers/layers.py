@@ -111,8 +111,8 @@ class ClampedInputs(NumpyLayer):
         """Clamp first."""
         low, high = self.spec.domains[p]
         inside = (x >= low) & (x <= high)
-        found = super().basis(p, np.clip(x, low, high), derivative)
-        return found if derivative == 0 else found * inside[:, None]
+        functions = super().basis(p, np.clip(x, low, high), derivative)
+        return functions if derivative == 0 else functions * inside[:, None]
 
 
 class NaturalAnyway(NumpyLayer):
@@ -248,9 +248,9 @@ class LastUnused(NumpyLayer):
 
     def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
         """The last is missing."""
-        found = super().basis(p, x, derivative).copy()
-        found[:, -1] = 0
-        return found
+        functions = super().basis(p, x, derivative).copy()
+        functions[:, -1] = 0
+        return functions
 
 
 class LastInputLeftOut(NumpyLayer):
@@ -258,8 +258,8 @@ class LastInputLeftOut(NumpyLayer):
 
     def edges(self, x: Any, derivative: int) -> list[Any]:
         """The last is missing."""
-        found = super().edges(x, derivative)
-        return [*found[:-1], 0 * found[-1]] if len(found) > 1 else found
+        edges = super().edges(x, derivative)
+        return [*edges[:-1], 0 * edges[-1]] if len(edges) > 1 else edges
 
 
 class DetachedInputs(NumpyLayer):

@@ -43,8 +43,8 @@ class DividedBySum(NumpyLayer):
 
     def basis(self, p: int, x: Any, derivative: int = 0) -> Any:
         """Normalise."""
-        found = super().basis(p, x, derivative)
-        return found / (super().basis(p, x).sum(axis=1, keepdims=True) + 1e-8)
+        functions = super().basis(p, x, derivative)
+        return functions / (super().basis(p, x).sum(axis=1, keepdims=True) + 1e-8)
 
 
 class PaddedRatios(NumpyLayer):
@@ -124,8 +124,8 @@ class FourInputs(NumpyLayer):
 
     def edges(self, x: Any, derivative: int) -> list[Any]:
         """The rest is left out."""
-        found = super().edges(x, derivative)
-        return [part if p < 4 else 0 * part for p, part in enumerate(found)]
+        edges = super().edges(x, derivative)
+        return [part if p < 4 else 0 * part for p, part in enumerate(edges)]
 
 
 class ManySamples(NumpyLayer):
@@ -245,8 +245,8 @@ class Dropout(NumpyLayer):
 
     def coefficient_gradient(self, x: Any, dy: Any) -> Any:
         """Drop and scale up."""
-        found = super().coefficient_gradient(x, dy)
-        return found * (self.rng.uniform(size=found.shape) > 1 / 8) * 8 / 7
+        gradients = super().coefficient_gradient(x, dy)
+        return gradients * (self.rng.uniform(size=gradients.shape) > 1 / 8) * 8 / 7
 
 
 class InputsReversed(NumpyLayer):

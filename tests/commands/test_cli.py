@@ -156,8 +156,8 @@ def test_blas_has_one_thread_by_default_and_kernels_what_the_library_uses():
 
 
 def test_the_option_sets_kernels_and_blas_alike():
-    found = threads_of("--threads", "2", NUMBA_NUM_THREADS="3", OPENBLAS_NUM_THREADS="3")
-    assert found[:-1] == ["2", "2", "2", "2"]
+    threads = threads_of("--threads", "2", NUMBA_NUM_THREADS="3", OPENBLAS_NUM_THREADS="3")
+    assert threads[:-1] == ["2", "2", "2", "2"]
 
 
 def test_what_the_user_has_set_stays():

@@ -45,11 +45,11 @@ def test_spectra_and_certificates_are_those_of_the_problem(files, tmp_path, caps
     spectra, certificates = (json.loads((out / name).read_text()) for name in ("spectrum.json", "certificates.json"))
     assert (out / "spectrum.png").read_bytes().startswith(b"\x89PNG")
     for basis, row, certificate in zip(("spline", "relu"), spectra, certificates, strict=True):
-        found = rk.spectrum(problem, theta, basis=basis)
-        assert (row["basis"], row["values"], row["rank"]) == (basis, found.values.tolist(), found.rank)
+        spectrum = rk.spectrum(problem, theta, basis=basis)
+        assert (row["basis"], row["values"], row["rank"]) == (basis, spectrum.values.tolist(), spectrum.rank)
         low, high = rk.exact.certified_condition_number(problem, theta, basis=basis)
         assert (certificate["point"], certificate["low"], certificate["high"]) == (basis, low, high)
-        assert found.condition == pytest.approx(low, rel=1e-6)
+        assert spectrum.condition == pytest.approx(low, rel=1e-6)
     assert spectra[0]["condition"] != spectra[1]["condition"]
 
 

@@ -27,8 +27,8 @@ def test_every_defect_is_named(name):
     ],
 )
 def test_two_defects_fall_into_two_stages(first, second, names):
-    found = identify(of_layer(type("Both", (first, second), {}))())
-    assert list(dict.fromkeys(one.name for one in found.differences)) == names
+    identification = identify(of_layer(type("Both", (first, second), {}))())
+    assert list(dict.fromkeys(one.name for one in identification.differences)) == names
 
 
 def test_sentences_tell_the_numbers():

@@ -147,12 +147,12 @@ def test_right_results_missing_ones_and_wrong_ones(exported, tmp_path, capsys):
     }
     del wrong[f"float64/{key}second-derivatives"]
     np.savez(results, **wrong)
-    found = {finding.key: finding for finding in findings_of(exported, results)}
-    assert found[f"float64/{key}values"].hint == "sign"
-    assert found[f"float64/{key}input-gradients"].message == "must have shape (12, 2); got (2, 12)"
-    assert "must hold real numbers" in found[f"float64/{key}coefficient-gradients"].message
-    assert found[f"float64/{key}second-derivatives"].message == "not in the results"
-    assert f"did you mean 'float64/{key}values'?" in found[f"float64/{key}value"].message
+    findings = {finding.key: finding for finding in findings_of(exported, results)}
+    assert findings[f"float64/{key}values"].hint == "sign"
+    assert findings[f"float64/{key}input-gradients"].message == "must have shape (12, 2); got (2, 12)"
+    assert "must hold real numbers" in findings[f"float64/{key}coefficient-gradients"].message
+    assert findings[f"float64/{key}second-derivatives"].message == "not in the results"
+    assert f"did you mean 'float64/{key}values'?" in findings[f"float64/{key}value"].message
     assert run("cases", "check", exported, results) == 1
 
 
@@ -266,8 +266,8 @@ def test_results_beyond_any_range_do_not_stop_the_others(exported, tmp_path, hug
         for array in wrong.values():
             array.flat[: 1 if first else None] = huge
         np.savez(tmp_path / "results.npz", **(right | wrong))
-        found = findings_of(exported, tmp_path / "results.npz")
-        failed = {finding.key for finding in found if finding.status == "failed"}
+        findings = findings_of(exported, tmp_path / "results.npz")
+        failed = {finding.key for finding in findings if finding.status == "failed"}
         assert failed == wanted
 
 

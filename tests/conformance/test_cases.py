@@ -147,10 +147,10 @@ def test_no_false_alarm_on_random_correct_configurations(dtype):
 
     The full record of the bank (row B2) has 200 of each format.
     """
-    found = [(adapter, Judge(adapter).run(cases)) for adapter, cases in random_cases(dtype, 120)]
-    for adapter, findings in found:
+    own_findings = [(adapter, Judge(adapter).run(cases)) for adapter, cases in random_cases(dtype, 120)]
+    for adapter, findings in own_findings:
         assert not bad(findings), adapter.title
-    assert sum(finding.status == f.PASSED for _, findings in found for finding in findings) > 360
+    assert sum(finding.status == f.PASSED for _, findings in own_findings for finding in findings) > 360
 
 
 def test_random_configurations_cover_what_they_say():

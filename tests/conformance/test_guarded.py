@@ -46,18 +46,18 @@ ENDS = (
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
 def test_what_ends_the_process_is_a_finding_and_the_rest_is_judged(tmp_path, capsys):
-    code, found = judged(tmp_path, ENDS, select=ALL)
+    code, findings = judged(tmp_path, ENDS, select=ALL)
     assert code == 1
     keys = [case.key.removeprefix(ALL) for case in catalogue(["float64"], [ALL])]
-    assert list(found) == [*keys[:3], "process"]
+    assert list(findings) == [*keys[:3], "process"]
     assert keys[:3] == QUANTITIES
-    assert [found[name]["status"] for name in QUANTITIES] == ["passed", "error", "error"]
-    assert found["input-gradients"]["message"] == "the process ended, exit code 0"
+    assert [findings[name]["status"] for name in QUANTITIES] == ["passed", "error", "error"]
+    assert findings["input-gradients"]["message"] == "the process ended, exit code 0"
     told = "took more than 1 s and was ended: --call-timeout allows more"
-    assert found["coefficient-gradients"]["message"] == told
-    assert ".py" in found["coefficient-gradients"]["traceback"]
+    assert findings["coefficient-gradients"]["message"] == told
+    assert ".py" in findings["coefficient-gradients"]["traceback"]
     left = f"{len(keys) - 3} cases after this one were not judged: 2 processes ended"
-    assert found["process"]["message"].startswith(left)
+    assert findings["process"]["message"].startswith(left)
     out = capsys.readouterr().out
     assert r"mine\x1b\ud800, cases of version" in out
     assert "\x1b" not in out
@@ -75,11 +75,11 @@ def test_what_ends_the_process_is_a_finding_and_the_rest_is_judged(tmp_path, cap
 )
 def test_what_an_adapter_raises_or_answers_is_told(body, told, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.path", list(sys.path))
-    code, found = judged(tmp_path, f"import numpy as np; {body}", "--call-timeout", "0")
+    code, findings = judged(tmp_path, f"import numpy as np; {body}", "--call-timeout", "0")
     assert code == (1 if told else 0)
-    assert found["values"]["status"] == "passed"
-    assert found["input-gradients"]["message"].startswith(told)
-    assert "process" not in found
+    assert findings["values"]["status"] == "passed"
+    assert findings["input-gradients"]["message"].startswith(told)
+    assert "process" not in findings
 
 
 def test_values_that_are_masked_do_not_pass():

@@ -32,10 +32,10 @@ class ReusedGradients(PlainNumpy):
     kept = None
 
     def vjp(self, model, x, dy):
-        found = super().vjp(model, x, dy)
-        if self.kept is None or self.kept["inputs"].shape != found["inputs"].shape:
-            self.kept = {name: np.zeros_like(part) for name, part in found.items()}
-        for name, part in found.items():
+        gradients = super().vjp(model, x, dy)
+        if self.kept is None or self.kept["inputs"].shape != gradients["inputs"].shape:
+            self.kept = {name: np.zeros_like(part) for name, part in gradients.items()}
+        for name, part in gradients.items():
             self.kept[name] += part
         return self.kept
 

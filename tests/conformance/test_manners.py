@@ -32,10 +32,10 @@ PLACE = "float64/layer/degree-3/uniform/3x2/"
 )  # fmt: skip
 def test_each_shows_a_defect_that_no_other_case_shows(adapter, cases):
     asked = [c for c in chosen(["float64"], ["layer/degree-3/"]) if "with-" not in c.key and "-runs" not in c.key]
-    found = {x.key: x for x in Judge(adapter(), hints=False, proofs=False).run(asked) if x.status in f.BAD}
-    assert found.keys() == cases.keys()
+    findings = {x.key: x for x in Judge(adapter(), hints=False, proofs=False).run(asked) if x.status in f.BAD}
+    assert findings.keys() == cases.keys()
     for key, words in cases.items():
-        assert words in found[key].message
+        assert words in findings[key].message
 
 
 def test_orders_1_to_6_stand_in_every_family():

@@ -94,8 +94,8 @@ class ScaleTwice(NumpyLayer):
 
 class BiasNotTrained(NumpyLayer):
     def part_gradients(self, x, dy):
-        found = super().part_gradients(x, dy)
-        return found | ({"bias": 0 * found["bias"]} if "bias" in found else {})
+        gradients = super().part_gradients(x, dy)
+        return gradients | ({"bias": 0 * gradients["bias"]} if "bias" in gradients else {})
 
 
 class BiasFirst(NumpyLayer):

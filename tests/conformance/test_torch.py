@@ -161,9 +161,9 @@ def test_outputs_of_another_shape_are_told_by_every_quantity():
         def call(self, model, x):
             return super().call(model, x).T
 
-    found = judged(Turned(), "layer/degree-3/uniform/1x1/")
-    assert {x.status for x in found} == {f.ERROR}
-    assert {"shape (1, 12); expected (12, 1)" in x.message for x in found} == {True}
+    findings = judged(Turned(), "layer/degree-3/uniform/1x1/")
+    assert {x.status for x in findings} == {f.ERROR}
+    assert {"shape (1, 12); expected (12, 1)" in x.message for x in findings} == {True}
 
 
 def test_gradients_take_no_package_of_symbols():

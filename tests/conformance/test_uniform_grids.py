@@ -91,8 +91,8 @@ class PositionInSingle(UniformLayer):
 
 class PositionInSingleAndMean(PositionInSingle):
     def backward(self, x, dy):
-        found = super().backward(x, dy)
-        return {**found, "coefficients": found["coefficients"] / len(x)}
+        gradients = super().backward(x, dy)
+        return {**gradients, "coefficients": gradients["coefficients"] / len(x)}
 
 
 def adapted(layer):
@@ -133,6 +133,6 @@ def test_mistakes_of_layers_on_equally_spaced_knots_are_named(layer, leading):
 
 
 def test_a_factor_has_its_name_beside_the_rounding_of_single():
-    found = identify(adapted(PositionInSingleAndMean)).differences
-    assert [one.name for one in found] == ["float32 arithmetic", "constant factor"]
-    assert "1 over the number of samples" in str(found[1])
+    identification = identify(adapted(PositionInSingleAndMean)).differences
+    assert [one.name for one in identification] == ["float32 arithmetic", "constant factor"]
+    assert "1 over the number of samples" in str(identification[1])

@@ -87,8 +87,8 @@ class Comparison:
         def work(start):
             if not nested:
                 return self.wrong(start, ROUNDS)
-            found = launch.run_blocks(lambda k: self.wrong((start + k) % THREADS), ROUNDS)
-            return [name for names in found for name in names]
+            results = launch.run_blocks(lambda k: self.wrong((start + k) % THREADS), ROUNDS)
+            return [name for names in results for name in names]
 
         with ThreadPoolExecutor(THREADS) as pool:
             return [name for names in pool.map(work, range(THREADS)) for name in names]

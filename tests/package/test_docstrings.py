@@ -151,8 +151,8 @@ def test_the_site_shows_the_formulas_of_docstrings_as_they_are_written(escape):
     blocks = [
         line
         for text in texts
-        for found in re.finditer(r"^( *)(?:\S.*)?::\n((?:\1 +\S.*\n|\n)+)", text + "\n", re.MULTILINE)
-        for line in found[2].splitlines()
+        for match in re.finditer(r"^( *)(?:\S.*)?::\n((?:\1 +\S.*\n|\n)+)", text + "\n", re.MULTILINE)
+        for line in match[2].splitlines()
         if re.search(r"[|*]|\w_\W", line)
     ]
     assert len(blocks) > 20

@@ -31,12 +31,12 @@ def listed():
     """What the reference lists, by kind of entry: (module, name) in the order of the page."""
     module, entries = "", {"page": [], "data": []}
     for line in REFERENCE.splitlines():
-        if found := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
-            module = found[1]
-        elif found := re.fullmatch(r"   (\w+)", line):
-            entries["page"].append((module, found[1]))
-        elif found := re.fullmatch(r"\.\. py:data:: (\w+)", line):
-            entries["data"].append((module, found[1]))
+        if match := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
+            module = match[1]
+        elif match := re.fullmatch(r"   (\w+)", line):
+            entries["page"].append((module, match[1]))
+        elif match := re.fullmatch(r"\.\. py:data:: (\w+)", line):
+            entries["data"].append((module, match[1]))
     return entries
 
 
@@ -155,9 +155,9 @@ def test_the_renderer_knows_what_the_pages_use(mathml):
     assert "\\" in mathml(r"\nosuchcommand x", "block")
     pages = {page.name: page.read_text() for page in (*DOCS.glob("*.md"), *DOCS.glob("theorems/*.md"))}
     formulas = [
-        (name, found[0].strip("$"))
+        (name, match[0].strip("$"))
         for name, text in pages.items()
-        for found in re.finditer(r"\$\$.+?\$\$|\$[^$`]+\$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.DOTALL)
+        for match in re.finditer(r"\$\$.+?\$\$|\$[^$`]+\$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.DOTALL)
     ]
     assert len(formulas) > 100
     assert [(name, formula) for name, formula in formulas if "\\" in mathml(formula, "block")] == []

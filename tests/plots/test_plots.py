@@ -144,35 +144,35 @@ def test_what_is_no_history_is_refused(fit):
 
 def test_a_spectrum_shows_range_null_space_and_flags(fit):
     problem, theta = fit
-    found = rk.spectrum(problem, theta)
-    (axes,) = rk.plots.spectrum(found).axes
+    spectrum = rk.spectrum(problem, theta)
+    (axes,) = rk.plots.spectrum(spectrum).axes
     inside = axes.lines[0]
-    assert np.array_equal(inside.get_ydata(), found.values[: found.n_range])
+    assert np.array_equal(inside.get_ydata(), spectrum.values[: spectrum.n_range])
     (mark,) = lines(axes, "null space")
-    assert mark.get_xdata()[0] == found.size - found.analytic_nullity + 0.5
-    assert f"{found.condition:.2e}" in axes.get_title()
-    assert all(flag in axes.get_title() for flag in found.flags)
+    assert mark.get_xdata()[0] == spectrum.size - spectrum.analytic_nullity + 0.5
+    assert f"{spectrum.condition:.2e}" in axes.get_title()
+    assert all(flag in axes.get_title() for flag in spectrum.flags)
     hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
-    assert sum(line.get_xdata().size for line in hollow) == np.sum(found.values[found.n_range :] != 0)
+    assert sum(line.get_xdata().size for line in hollow) == np.sum(spectrum.values[spectrum.n_range :] != 0)
 
 
 def test_a_doubted_eigenvalue_has_a_ring():
-    found = rk.spectrum(np.diag([1.0, 1e-3, 3e-13]))
-    assert "resolution" in found.flags
-    (axes,) = rk.plots.spectrum(found).axes
+    spectrum = rk.spectrum(np.diag([1.0, 1e-3, 3e-13]))
+    assert "resolution" in spectrum.flags
+    (axes,) = rk.plots.spectrum(spectrum).axes
     (ring,) = lines(axes, "flagged")
-    assert ring.get_ydata() == [found.smallest]
+    assert ring.get_ydata() == [spectrum.smallest]
     (axes,) = rk.plots.spectrum(rk.spectrum(np.diag([1.0, 1e-3]))).axes
     assert not lines(axes, "flagged")
 
 
 def test_negative_eigenvalues_are_apart(fit):
     problem, theta = fit
-    found = rk.spectrum(problem, theta, which="hessian")
-    assert found.negative
-    (axes,) = rk.plots.spectrum(found).axes
+    spectrum = rk.spectrum(problem, theta, which="hessian")
+    assert spectrum.negative
+    (axes,) = rk.plots.spectrum(spectrum).axes
     (down,) = (line for line in axes.lines if line.get_marker() == "v")
-    assert down.get_xdata().size == found.negative
+    assert down.get_xdata().size == spectrum.negative
 
 
 def test_knots_are_where_they_are():

@@ -160,8 +160,8 @@ def _given(preconditioner: Any, size: int) -> FloatArray:
     if isinstance(preconditioner, LinearOperator) and preconditioner.shape != (size, size):
         raise ValueError(f"preconditioner must have shape {(size, size)}; got {preconditioner.shape}")
     if is_operator(preconditioner):
-        what = f"a preconditioner applied to each of {size} columns"
-        require_memory(24 * size * size, what, "give a diagonal, or the name of a basis")
+        owner = f"a preconditioner applied to each of {size} columns"
+        require_memory(24 * size * size, owner, "give a diagonal, or the name of a basis")
         apply = preconditioner.matvec if isinstance(preconditioner, LinearOperator) else preconditioner
         given = np.stack([as_vector("preconditioner(v)", apply(column), size) for column in np.eye(size)], axis=1)
     elif sparse.issparse(preconditioner):

@@ -86,8 +86,8 @@ def null_directions(net: Network, theta: FloatArray, x: FloatArray, translations
     """
     net(theta, x[:0])  # refuses node maps that are not bound
     at_most = sum(2 * layer.n_inputs * layer.n_outputs + 2 * layer.n_outputs for layer in net.layers)
-    what = f"the analytic null space of {net.n_params} parameters"
-    require_memory(24 * net.n_params * min(at_most, net.n_params), what, "take a smaller network")
+    owner = f"the analytic null space of {net.n_params} parameters"
+    require_memory(24 * net.n_params * min(at_most, net.n_params), owner, "take a smaller network")
     inputs = _input_ranges(net, theta, x)
     parts = [theta[where] for where in net.slices]
     rows: list[FloatArray] = []
@@ -96,12 +96,12 @@ def null_directions(net: Network, theta: FloatArray, x: FloatArray, translations
     for k, node_map in enumerate(net.node_maps):
         before, after = net.layers[k], net.layers[k + 1]
         scalings = before.scaling_vectors(parts[k])
-        found = node_map.null_vectors(
+        vectors = node_map.null_vectors(
             before.constant_vectors(parts[k], inputs[k], translations),
             scalings[:0] if translations else scalings,
             after.input_scaling_vectors(parts[k + 1]),
         )
-        rows.append(_placed(net, slice(net.slices[k].start, net.slices[k + 1].stop), found))
+        rows.append(_placed(net, slice(net.slices[k].start, net.slices[k + 1].stop), vectors))
     return independent(np.concatenate(rows).T)
 
 

@@ -74,8 +74,8 @@ class Question(ShortRepr):
     def assembled(self) -> FloatArray:
         """The Hessian in theta, or the matrix given, dense and exactly symmetric."""
         n = self.size
-        what = f"all eigenvalues of a matrix of {n} rows"
-        require_memory(40 * n * n, what, "ask for the ends alone, with method='eigsh'")
+        owner = f"all eigenvalues of a matrix of {n} rows"
+        require_memory(40 * n * n, owner, "ask for the ends alone, with method='eigsh'")
         if self.matrix is None:
             H = self.problem.hessian(self.theta)
         elif isinstance(self.matrix, LinearOperator):

@@ -208,15 +208,15 @@ def _ends(question: Question, preconditioner: Any, k: int) -> Spectrum:
 def _kernel_ends(question: Question, preconditioner: Any, k: int) -> Spectrum:
     """The kernel has the eigenvalues of the Gauss-Newton matrix in the same frame, and eigenvectors J v."""
     inner = replace(question, which="gauss-newton", size=question.n_params)
-    found = _ends(inner, preconditioner, k)
-    functions = images(question, question.target.back(found.vectors))
+    ends = _ends(inner, preconditioner, k)
+    functions = images(question, question.target.back(ends.vectors))
     return replace(
-        found,
+        ends,
         vectors=functions,
         dual_vectors=functions,
         size=question.size,
         which="ntk",
-        rank=min(found.rank, question.size),
+        rank=min(ends.rank, question.size),
         analytic_nullity=question.analytic_nullity,
         null_vectors=question.null_vectors,
     )

@@ -60,8 +60,8 @@ def readings_html(readings: Sequence[Mapping[str, Any]], command: str) -> str:
         ]
         if tables:
             printed = any(cell["published"] is not None for cell in (*reading["cells"], *reading["calibration"]))
-            what = "Published beside measured" if printed else "Measured"
-            summary = f"{what}: {label}" + (f" ({reading['size']})" if reading["size"] else "")
+            heading = "Published beside measured" if printed else "Measured"
+            summary = f"{heading}: {label}" + (f" ({reading['size']})" if reading["size"] else "")
             opened = " open" if number == 0 else ""
             parts.append(f"<details{opened}><summary>{escape(summary)}</summary>{''.join(tables)}</details>")
     return "\n".join(parts)

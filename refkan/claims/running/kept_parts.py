@@ -52,10 +52,10 @@ class Parts:
         """Return the stored result of a part, or run `task`, store what it returns and return that."""
         key = {**configuration, "versions": versions(), "engine": current_engine(), "sources": self._sources(task)}
         if self.only:
-            found = self._checkpoints.get(key)
-            if found is None:
+            kept = self._checkpoints.get(key)
+            if kept is None:
                 raise NotKept(str(configuration))
-            return found
+            return kept
         return self._checkpoints.run(key, task, fresh=self._fresh)
 
     def _sources(self, task: Callable[[], Any]) -> str:

@@ -62,14 +62,14 @@ def _relative(path: Path, *roots: Path) -> str:
 
 def imported(paths: Iterable[Path], folder: Path) -> set[Path]:
     """Return files and those of their package `folder` that they import, transitively."""
-    found: set[Path] = set()
+    imports: set[Path] = set()
     waiting = list(paths)
     while waiting:
         current = waiting.pop()
-        if current not in found:
-            found.add(current)
+        if current not in imports:
+            imports.add(current)
             waiting.extend(_direct_imports(current, folder))
-    return found
+    return imports
 
 
 @lru_cache(maxsize=1024)
@@ -79,12 +79,12 @@ def _import_statements(source: bytes) -> tuple[tuple[int, str, tuple[str, ...]],
         nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError:  # running the claim will report where
         return ()
-    found: list[tuple[int, str, tuple[str, ...]]] = []
+    statements: list[tuple[int, str, tuple[str, ...]]] = []
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             level, module = (node.level, node.module or "") if isinstance(node, ast.ImportFrom) else (0, "")
-            found.append((level, module, tuple(alias.name for alias in node.names)))
-    return tuple(found)
+            statements.append((level, module, tuple(alias.name for alias in node.names)))
+    return tuple(statements)
 
 
 def _direct_imports(path: Path, folder: Path) -> Iterator[Path]:

@@ -237,8 +237,8 @@ class Adapter(ABC):
         for k in range(shape[0] * shape[1]):
             dy = np.zeros(shape)
             dy.flat[k] = 1.0
-            found = self.vjp(model, x, dy)["coefficients"]
-            parts = found if isinstance(found, list | tuple) else [found]
+            gradient = self.vjp(model, x, dy)["coefficients"]
+            parts = gradient if isinstance(gradient, list | tuple) else [gradient]
             rows.append(np.concatenate([np.ravel(part) for part in parts]))
         J = np.array(rows, np.float64)
         return J.T @ J / shape[0]

@@ -88,17 +88,17 @@ def checked(name: str, value: Any, shape: tuple[int, ...], dtype: str, advice: s
     return array
 
 
-def as_mapping(found: Any, name: str) -> Mapping[str, Any]:
+def as_mapping(answer: Any, name: str) -> Mapping[str, Any]:
     """Return what vjp returned if it is a mapping that has a gradient of that name."""
-    if not isinstance(found, Mapping) or name not in found:
-        have = sorted(found) if isinstance(found, Mapping) else type(found).__name__
+    if not isinstance(answer, Mapping) or name not in answer:
+        have = sorted(answer) if isinstance(answer, Mapping) else type(answer).__name__
         raise BadResultError(f"vjp returned {have}; expected a mapping with {name!r}")
-    return found
+    return answer
 
 
-def entry(found: Any, name: str, shape: tuple[int, ...], dtype: str, advice: str = "") -> FloatArray:
+def entry(answers: Any, name: str, shape: tuple[int, ...], dtype: str, advice: str = "") -> FloatArray:
     """Return one of the gradients that vjp returned; None means that the outputs do not depend on it: zeros."""
-    value = as_mapping(found, name)[name]
+    value = as_mapping(answers, name)[name]
     if value is None:
         return np.zeros(shape)
     if isinstance(value, list | tuple):  # a network: layer by layer

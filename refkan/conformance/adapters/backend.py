@@ -39,12 +39,12 @@ class Backend:
         # Many backends fill buffers when they are first evaluated: a change must not leave those behind.
         self.adapter.forward(model, setting.laid_out())
         if change.kind == "refine":
-            found = self.adapter.refine(model, change.intervals, change.x)
+            refined = self.adapter.refine(model, change.intervals, change.x)
         else:
-            found = self.adapter.update(model, change.x)
-        if found is None:
+            refined = self.adapter.update(model, change.x)
+        if refined is None:
             raise BadResultError(f"{change.kind} returned None: return the model")
-        return found
+        return refined
 
     def build(self, setting: Setting) -> Any:
         """Build a model that nobody has used."""
@@ -70,30 +70,30 @@ class Backend:
                 self._gradients = s, own_copy(self._asked(self.adapter.vjp, model, s, s.dy))
             return entry(self._gradients[1], quantity.entry, shape, s.dtype, self._advice(quantity.entry))
         vectors = (s.dy, s.direction)[: VECTORS[quantity.method]]
-        found = self._asked(getattr(self.adapter, quantity.method), model, s, *vectors)
-        return checked(quantity.method, found, shape, s.dtype)
+        answer = self._asked(getattr(self.adapter, quantity.method), model, s, *vectors)
+        return checked(quantity.method, answer, shape, s.dtype)
 
     def _advice(self, name: str) -> str:
         """What to do about a gradient in another layout: layers have their own, which adapters turn."""
         if name != "coefficients":
             return ""
-        what = "to_papers must turn the layout into" if hasattr(self.adapter, "to_papers") else "its layout must be"
-        return f"{what} (Q, P, dim); this is an error of the adapter, not of the layer"
+        advice = "to_papers must turn the layout into" if hasattr(self.adapter, "to_papers") else "its layout must be"
+        return f"{advice} (Q, P, dim); this is an error of the adapter, not of the layer"
 
     def _asked(self, method: Callable[..., Any], model: Any, setting: Setting, *vectors: FloatArray) -> Any:
         """Call a method of the adapter with arrays of its own, which must be the same afterwards."""
         given = [setting.laid_out(), *(v.copy() if k else setting.cotangents() for k, v in enumerate(vectors))]
-        found = method(model, *given)
+        answer = method(model, *given)
         for name, array, kept in zip(("x", "dy", "direction"), given, (setting.x, *vectors), strict=False):
             if not np.array_equal(array, kept):
                 called = getattr(method, "__name__", "the method")
                 raise InputsOverwrittenError(f"{called} changed its argument {name}")
-        return found
+        return answer
 
     def state(self, model: Any) -> tuple[FloatArray, FloatArray]:
         """Ask for the knots and coefficients that a model has now."""
-        found = self.adapter.state(model)
-        if not isinstance(found, tuple | list) or len(found) != 2:
-            raise BadResultError(f"state returned {type(found).__name__}: return a pair of knots and coefficients")
-        knots, coefficients = found
+        answer = self.adapter.state(model)
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            raise BadResultError(f"state returned {type(answer).__name__}: return a pair of knots and coefficients")
+        knots, coefficients = answer
         return as_real("state (knots)", knots), as_real("state (coefficients)", coefficients)

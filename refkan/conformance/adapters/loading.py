@@ -41,13 +41,13 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
             module = _from_file(Path(module_name)) if module_name.endswith(".py") else _from_path(module_name)
         except ModuleNotFoundError as error:
             raise BackendError(_missing(error.name or module_name, module_name)) from error
-    found = getattr(module, attribute, None)
-    if found is None:
+    member = getattr(module, attribute, None)
+    if member is None:
         known = [key for key, value in vars(module).items() if _is_adapter(value)]
         raise BackendError(f"{module_name} has no {attribute!r}; adapters in it: {', '.join(known) or 'none'}")
     with _told(f"{attribute}({', '.join(map(repr, arguments))})"):
         try:
-            adapter = found(*arguments) if callable(found) and not isinstance(found, Adapter) else found
+            adapter = member(*arguments) if callable(member) and not isinstance(member, Adapter) else member
         except ImportError as error:
             raise BackendError(str(error)) from error
     if not isinstance(adapter, Adapter):
@@ -89,8 +89,8 @@ def _from_path(name: str) -> ModuleType:
 def _from_file(file: Path) -> ModuleType:
     """Import a file as a module of its name; modules beside it are found."""
     if not file.is_file():
-        what = "a folder, not a file" if file.is_dir() else "no such file"
-        raise BackendError(f"{file}: {what}; give the path of a file that holds the adapter")
+        reason = "a folder, not a file" if file.is_dir() else "no such file"
+        raise BackendError(f"{file}: {reason}; give the path of a file that holds the adapter")
     file = file.resolve()
     loaded = sys.modules.get(file.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(file):

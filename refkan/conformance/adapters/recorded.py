@@ -76,13 +76,13 @@ class Recorder(Questioned):
 
     def answer(self, method: str, model: Any, *arrays: Any) -> Any:
         """Ask, and note each quantity that comes back."""
-        found = getattr(self.adapter, method)(model[1], *arrays)
+        answer = getattr(self.adapter, method)(model[1], *arrays)
         for name, quantity in QUANTITIES.items():
             known = np.isfinite(arrays[0]).all()  # what is said of others files cannot be asked for
-            if known and quantity.method == method and (not quantity.entry or quantity.entry in found):
+            if known and quantity.method == method and (not quantity.entry or quantity.entry in answer):
                 case = probe(model[0], name, *arrays)
                 self.probes.setdefault(case.key, case)
-        return found
+        return answer
 
 
 class Recorded(Questioned):
@@ -107,10 +107,10 @@ class Recorded(Questioned):
     def answer(self, method: str, model: Any, *arrays: Any) -> Any:
         """Look up each quantity; coefficient gradients of a network are one vector, layer by layer, and come apart."""
         asked = {q.entry: probe(model, name, *arrays).key for name, q in QUANTITIES.items() if q.method == method}
-        found: dict[str, Any] = {at: self.results[key].copy() for at, key in asked.items() if key in self.results}
-        if not found:
+        recorded: dict[str, Any] = {at: self.results[key].copy() for at, key in asked.items() if key in self.results}
+        if not recorded:
             raise LookupError(f"no result {next(iter(asked.values()))}")
-        if len(model) > 1 and "coefficients" in found:
+        if len(model) > 1 and "coefficients" in recorded:
             ends = np.cumsum([spec.coefficients.size for spec in model])
-            found["coefficients"] = np.split(found["coefficients"], ends[:-1])
-        return found if method == "vjp" else found[""]
+            recorded["coefficients"] = np.split(recorded["coefficients"], ends[:-1])
+        return recorded if method == "vjp" else recorded[""]

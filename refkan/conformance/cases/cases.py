@@ -154,10 +154,10 @@ class Setting:
 
     def laid_out(self, x: FloatArray | None = None) -> Array:
         """Return a copy of x (by default of the samples) in the layout and in the format in which it is handed over."""
-        found = laid_out(self.x if x is None else x, self.layout)
+        samples = laid_out(self.x if x is None else x, self.layout)
         if self.manner == "integer-samples":
-            return found.astype(np.int64)
-        return found.astype(np.float32) if self.manner == "float32-samples" else found
+            return samples.astype(np.int64)
+        return samples.astype(np.float32) if self.manner == "float32-samples" else samples
 
     def cotangents(self) -> FloatArray:
         """Return a copy of dy in the layout in which it is handed to a backend."""
@@ -229,10 +229,10 @@ class Case:
             assert s.change is not None
             return prolonged(s.spec, fine_knots(s.spec, s.change.intervals))
         if s.oracle == "exact":
-            found = rounded(QUANTITIES[self.quantity].of(s.truth, exact(s.dy), exact(s.direction)))
+            exact_values = rounded(QUANTITIES[self.quantity].of(s.truth, exact(s.dy), exact(s.direction)))
         else:
-            found = np.asarray(QUANTITIES[self.quantity].of(s.truth, s.dy, s.direction), np.float64)
-        return without_added(found, self.quantity, s)
+            exact_values = np.asarray(QUANTITIES[self.quantity].of(s.truth, s.dy, s.direction), np.float64)
+        return without_added(exact_values, self.quantity, s)
 
     @lazy
     def tolerance(self) -> FloatArray:
@@ -253,9 +253,9 @@ class Case:
         return np.asarray(allowed + 8 * 2.0 ** (-1022 if s.dtype == "float64" else -126))
 
 
-def without_added(found: FloatArray, name: str, s: Setting) -> FloatArray:
+def without_added(answer: FloatArray, name: str, s: Setting) -> FloatArray:
     """Coefficient gradients without those of functions that were added for the convention at the right end."""
-    return found[..., : s.spec.dim] if name == "coefficient-gradients" and len(s.specs) == 1 else found
+    return answer[..., : s.spec.dim] if name == "coefficient-gradients" and len(s.specs) == 1 else answer
 
 
 def generator(name: str) -> np.random.Generator:

@@ -67,7 +67,7 @@ def catalogue(
     """
     check_annotated(catalogue, locals())
     cases: list[Case] = []
-    changed: list[Case] = []
+    of_changes: list[Case] = []
     if version not in range(1, VERSION + 1):
         raise ValueError(f"version must be one of 1 to {VERSION}; got {version!r}")
     for dtype in dtypes:
@@ -79,9 +79,9 @@ def catalogue(
             for build in builds if since <= version and (since < 3 or dtype == "float64") else ():
                 build(plan)
         cases += [Case(setting, quantity) for setting, quantities in plan.settings for quantity in quantities]
-        changed += state_changes.cases(dtype, frame, version)
+        of_changes += state_changes.cases(dtype, frame, version)
     wanted = tuple(select)
-    return [case for case in cases + changed if all(part in case.key for part in wanted)]
+    return [case for case in cases + of_changes if all(part in case.key for part in wanted)]
 
 
 def basis(plan: Plan) -> None:

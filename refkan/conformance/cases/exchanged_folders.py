@@ -119,12 +119,12 @@ def _row(case: Case) -> tuple[Any, ...]:
 
 def _inputs(s: Setting) -> dict[str, FloatArray]:
     """The arrays of a setting by their names."""
-    found = {"x": s.x, "dy": s.dy, "direction": s.direction}
+    arrays = {"x": s.x, "dy": s.dy, "direction": s.direction}
     for k, spec in enumerate(s.specs):
         number = "" if len(s.specs) == 1 else str(k)
-        found |= {f"knots{number}": spec.knots, f"coefficients{number}": spec.coefficients}
-        found |= {f"{attribute(part)}{number}": spec.part(part) for part in spec.parts}
-    return {f"{s.name}/{name}": array for name, array in found.items()}
+        arrays |= {f"knots{number}": spec.knots, f"coefficients{number}": spec.coefficients}
+        arrays |= {f"{attribute(part)}{number}": spec.part(part) for part in spec.parts}
+    return {f"{s.name}/{name}": array for name, array in arrays.items()}
 
 
 def _readme(version: int) -> bytes:
@@ -191,7 +191,7 @@ def read_results(path: Path) -> dict[str, Array]:
 
 def _arrays(folder: Path, content: Callable[[str], bytes]) -> dict[str, FloatArray]:
     index, numbers = content(INDEX).decode("ascii", "replace").splitlines(), content(NUMBERS)
-    found = {}
+    arrays = {}
     for number, line in enumerate(index, 1):
         try:
             name, *told = line.split()
@@ -205,8 +205,8 @@ def _arrays(folder: Path, content: Callable[[str], bytes]) -> dict[str, FloatArr
                 f"line {number} of {folder / INDEX} must be NAME OFFSET NDIM SIZES, all of it in {NUMBERS}; got "
                 f"{line!r} ({error})"
             ) from error
-        found[name] = array.reshape(shape).astype(np.float64)
-    return found
+        arrays[name] = array.reshape(shape).astype(np.float64)
+    return arrays
 
 
 def _content(path: Path, remedy: str = "") -> bytes:

@@ -110,9 +110,9 @@ def spec_with(spec: LayerSpec, parts: Sequence[str], rng: np.random.Generator, s
 
     With these sizes activations inside a domain stay there, or nearly so.
     """
-    found: dict[str, Any] = {}
+    given_parts: dict[str, Any] = {}
     for part in parts:
         shape = spec.coefficients.shape[: 1 if part in PER_NODE else 2]
         at = coefficients(shape, spec.dtype, rng, size)
-        found[attribute(part)] = at if part in ("base", "bias") else round_to(spec.dtype, 0.75 + at / 4 / size)
-    return replace(spec, **found)
+        given_parts[attribute(part)] = at if part in ("base", "bias") else round_to(spec.dtype, 0.75 + at / 4 / size)
+    return replace(spec, **given_parts)

@@ -47,13 +47,13 @@ class Quantity:
         """Return it of a truth, or what errors are allowed in it; of a network parameters are one vector."""
         arguments = (dy, direction)[: VECTORS[self.method]]
         if self.entry in PARTS:
-            found = source.part_gradients(self.entry, *arguments)
+            gradients = source.part_gradients(self.entry, *arguments)
         else:
-            found = getattr(source, self.name.replace("-", "_"))
-            found = found(*arguments) if callable(found) else found
-        if not isinstance(found, list):
-            return found
-        return found[0] if len(found) == 1 else np.concatenate([part.ravel() for part in found])
+            gradients = getattr(source, self.name.replace("-", "_"))
+            gradients = gradients(*arguments) if callable(gradients) else gradients
+        if not isinstance(gradients, list):
+            return gradients
+        return gradients[0] if len(gradients) == 1 else np.concatenate([part.ravel() for part in gradients])
 
 
 QUANTITIES = {

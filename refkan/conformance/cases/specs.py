@@ -114,9 +114,9 @@ class LayerSpec:
         arrays = {"knots": knots, "coefficients": coefficients}
         for part in self.parts:
             shape = coefficients.shape[: 1 if part in PER_NODE else 2]
-            arrays[attribute(part)] = found = as_array(attribute(part), self.part(part), len(shape))
-            if found.shape != shape:
-                raise ValueError(f"{attribute(part)} must have shape {shape}; got {found.shape}")
+            arrays[attribute(part)] = given = as_array(attribute(part), self.part(part), len(shape))
+            if given.shape != shape:
+                raise ValueError(f"{attribute(part)} must have shape {shape}; got {given.shape}")
         for name, array in arrays.items():
             array = array.copy()
             array.flags.writeable = False
@@ -131,11 +131,11 @@ class LayerSpec:
     def part(self, name: str) -> FloatArray:
         """Return a part by its name, neutral where it is not given."""
         check_choice("name", name, PARTS)
-        found: FloatArray | None = getattr(self, attribute(name))
-        if found is None:
+        array: FloatArray | None = getattr(self, attribute(name))
+        if array is None:
             shape = self.coefficients.shape[: 1 if name in PER_NODE else 2]
             return np.zeros(shape) if name in ("base", "bias") else np.ones(shape)
-        return found
+        return array
 
     @property
     def gain(self) -> FloatArray:

@@ -11,11 +11,11 @@ from refkan.conformance.judging.findings import Finding
 
 def groups(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
     """Failures by leading hint, or message where there is none, the most frequent first."""
-    found: dict[str, list[Finding]] = {}
+    by_cause: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.status in f.BAD:
-            found.setdefault(finding.hint or _message_of(finding), []).append(finding)
-    return sorted(found.items(), key=lambda item: -len(item[1]))
+            by_cause.setdefault(finding.hint or _message_of(finding), []).append(finding)
+    return sorted(by_cause.items(), key=lambda item: -len(item[1]))
 
 
 def _message_of(finding: Finding) -> str:
@@ -55,8 +55,8 @@ class Cause:
     @property
     def quantities(self) -> str:
         """Numbers of failures by quantity, in words."""
-        found = Counter(finding.quantity for finding in self.members)
-        return ", ".join(f"{count} {name}" for name, count in found.most_common())
+        counts = Counter(finding.quantity for finding in self.members)
+        return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
     def examples(self, count: int) -> list[Finding]:
         """A few failures, of different quantities first."""

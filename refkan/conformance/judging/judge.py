@@ -145,8 +145,8 @@ class Judge:
             parts = {"values": _array("forward", self.adapter.forward(model, s.laid_out()))}
             derivatives = [d for d in ("inputs", "coefficients") if d in self.adapter.capabilities.derivatives]
             if derivatives:
-                found = as_mapping(self.adapter.vjp(model, s.laid_out(), s.dy), derivatives[0])
-                parts |= {d: _array(f"vjp ({d})", found[d]) for d in derivatives if found.get(d) is not None}
+                gradients = as_mapping(self.adapter.vjp(model, s.laid_out(), s.dy), derivatives[0])
+                parts |= {d: _array(f"vjp ({d})", gradients[d]) for d in derivatives if gradients.get(d) is not None}
             runs.append(parts)
         for name, first in runs[0].items():
             second = runs[1][name]
@@ -163,10 +163,10 @@ class Judge:
 
     def _true(self, case: Case, parts: Mapping[str, Any]) -> Finding:
         """Compare the results of a run of many samples with the truth."""
-        for name, found in parts.items():
-            one = Case(case.setting, QUANTITY_OF[name])
-            theirs = checked(name, found, one.expected.shape, case.setting.dtype)
-            finding = self._compare(one, theirs)
+        for name, part in parts.items():
+            of_part = Case(case.setting, QUANTITY_OF[name])
+            theirs = checked(name, part, of_part.expected.shape, case.setting.dtype)
+            finding = self._compare(of_part, theirs)
             if finding.status != f.PASSED:
                 text = f"{name} of {len(case.setting.x)} samples, the same in two runs"
                 return replace(finding.about(case), message=text)
@@ -194,12 +194,12 @@ class Judge:
         """Judge a changed model by the knots and coefficients that it reports."""
         knots, coefficients = self._backend.state(model)
         try:
-            now = recheck(case, knots, coefficients)
+            rechecked = recheck(case, knots, coefficients)
         except ValueError as error:
             hints = invalid_state(case, knots, coefficients)
             return Finding.of(case, f.FAILED, str(error), hints=hints)
-        theirs = self._backend.result(now, model)
-        return self._compare(now, theirs).about(case)
+        theirs = self._backend.result(rechecked, model)
+        return self._compare(rechecked, theirs).about(case)
 
     def _changed(self, finding: Finding, case: Case, theirs: FloatArray) -> Finding:
         """Say whether the change is to blame, by the backend's own values before it."""
@@ -226,8 +226,8 @@ def _ended(setting: Setting, right_end: str) -> Setting:
 def explained(finding: Finding, identification: Identification) -> Finding:
     """Return a failure with the differences of the layer that bear on it, after what it says by itself."""
     told = [
-        Hint(one.name, str(one).removeprefix(f"{one.name}: "))
-        for one in identification.bearing_on(finding.quantity, finding.key)
+        Hint(difference.name, str(difference).removeprefix(f"{difference.name}: "))
+        for difference in identification.bearing_on(finding.quantity, finding.key)
     ]
     return replace(finding, hints=(*finding.hints, *(hint for hint in told if hint not in finding.hints)))
 

@@ -22,12 +22,15 @@ def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
         return finding
     zero = "zero outputs" if case.quantity == "values" else "detached gradient"
     told = explain(theirs, ours, axes, float(np.max(case.tolerance)), case.quantity.replace("-", " "), zero)
-    if not told or any(one.name == "factors by sample" for one in told):
+    if not told or any(difference.name == "factors by sample" for difference in told):
         return finding  # a factor for each sample explains anything of one output
     sizes = {"samples": len(s.x), "outputs": s.specs[-1].n_outputs, "inputs": s.spec.n_inputs}
-    factors = [one.evidence["factor"] for one in told if one.name == "constant factor"]
+    factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
     size = sizes_of(factors, [{k: v for k, v in sizes.items() if v > 1}]) if factors else ""
-    hints = tuple(Hint(one.name, str(one).removeprefix(f"{one.name}: ")) for one in placed(told, size=size))
+    hints = tuple(
+        Hint(difference.name, str(difference).removeprefix(f"{difference.name}: "))
+        for difference in placed(told, size=size)
+    )
     return replace(finding, hints=hints)
 
 

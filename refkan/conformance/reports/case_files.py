@@ -71,8 +71,10 @@ def check(folder: Path, results: Path) -> tuple[list[Finding], Identification | 
         out.append(_judge(case, given[key]) if key in given else absent)
     if given.keys().isdisjoint(read.probes):
         return out, None
-    found = identify(Recorded(str(results), given, PORTABLE))
-    return [explained(finding, found) if finding.status == f.FAILED else finding for finding in out], found
+    identification = identify(Recorded(str(results), given, PORTABLE))
+    return [
+        explained(finding, identification) if finding.status == f.FAILED else finding for finding in out
+    ], identification
 
 
 def _judge(case: Case, given: Any) -> Finding:

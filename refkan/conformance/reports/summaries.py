@@ -20,17 +20,17 @@ PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
 
 def by_family(findings: Sequence[Finding]) -> dict[str, dict[str, int]]:
     """Number of findings of each status in each family that has any; what was not declared is left out."""
-    found: dict[str, Counter[str]] = {}
+    families: dict[str, Counter[str]] = {}
     for finding in findings:
         if finding.status != f.NOT_APPLICABLE:
-            found.setdefault(finding.family, Counter())[finding.status] += 1
-    return {name: dict(found[name]) for name in FAMILIES if name in found}
+            families.setdefault(finding.family, Counter())[finding.status] += 1
+    return {name: dict(families[name]) for name in FAMILIES if name in families}
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:
     """Number of findings of each status that occurs."""
-    found = Counter(finding.status for finding in findings)
-    return {status: found[status] for status in f.STATUSES if found[status]}
+    statuses = Counter(finding.status for finding in findings)
+    return {status: statuses[status] for status in f.STATUSES if statuses[status]}
 
 
 def document(
@@ -61,11 +61,11 @@ def summary(document: dict[str, Any]) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that are installed."""
-    found = {"python": platform.python_version()}
+    versions_by_name = {"python": platform.python_version()}
     for package in PACKAGES:
         with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            versions_by_name[package] = version(package)
+    return versions_by_name
 
 
 def to_json(document: dict[str, Any]) -> bytes:
@@ -75,8 +75,8 @@ def to_json(document: dict[str, Any]) -> bytes:
 
 def badge(findings: Sequence[Finding], version: int, kind: str = ".svg") -> bytes:
     """Return two fields, how many cases passed, or how many of those judged failed: an SVG, or JSON for shields.io."""
-    found = Counter(finding.status for finding in findings)
-    failed, passed = sum(found[status] for status in f.BAD), found[f.PASSED]
+    statuses = Counter(finding.status for finding in findings)
+    failed, passed = sum(statuses[status] for status in f.BAD), statuses[f.PASSED]
     right = f"{failed} of {failed + passed} failed" if failed else f"{passed} passed"
     left, colour = f"refkan cases v{version}", "#b33" if failed or not passed else "#2a7d4f"
     if kind == ".json":

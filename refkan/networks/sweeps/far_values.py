@@ -41,12 +41,12 @@ def far_values(net: Composition, theta: FloatArray, x: FloatArray, constants: Se
         return UNIT * z
 
 
-def require_numbers(what: str, *arrays: Array | None) -> None:
+def require_numbers(owner: str, *arrays: Array | None) -> None:
     """Raise OverflowError where an entry is not a number: sums or products of what is beyond the largest number."""
     for array in arrays:
         if array is not None and np.isnan(array).any():
             place = ", ".join(map(str, np.argwhere(np.isnan(array))[0].tolist()))
             raise OverflowError(
-                f"theta and x must keep {what} within float64; got no number at [{place}], where activations overflow: "
-                "take samples nearer to the domain, or smaller parameters"
+                f"theta and x must keep {owner} within float64; got no number at [{place}], where activations overflow:"
+                " take samples nearer to the domain, or smaller parameters"
             )

@@ -50,11 +50,11 @@ class DenseLayer:
     def gradients(self, theta: Numbers, x: Numbers) -> list[Gradient]:
         """dy_q/dW[q,p] = activation'(z_q) x_p, dy_q/dbias_q = activation'(z_q)."""
         _, slope = ACTIVATIONS[self.activation]
-        P, size, found = self.n_inputs, self.n_outputs * self.n_inputs, []
+        P, size, gradients = self.n_inputs, self.n_outputs * self.n_inputs, []
         for q, z in enumerate(self.arguments(theta, x)):
             gradient = {q * P + p: slope(z) * x_p for p, x_p in enumerate(x)}
-            found.append(gradient | {size + q: slope(z)} if self.bias else gradient)
-        return found
+            gradients.append(gradient | {size + q: slope(z)} if self.bias else gradient)
+        return gradients
 
     def knot_slopes(self, theta: Numbers, x: Numbers) -> list[Matrix]:
         """There are no knots."""

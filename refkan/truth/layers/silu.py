@@ -66,7 +66,7 @@ class SiluLayer:
     def gradients(self, theta: Numbers, x: Numbers) -> list[Gradient]:
         """dy/dC = w_s dy/dD, dy/dw_s = sum_i C_i dy/dD_i, dy/dw_b = silu(x_p); s as in the spline part."""
         parameters, _, w_s = self.split(theta)
-        dim, first, found = self.spline.dim, self.spline.n_params, []
+        dim, first, gradients = self.spline.dim, self.spline.n_params, []
         for q, inner in enumerate(self.spline.gradients(parameters, x)):
             gradient = {first + q * self.n_inputs + p: silu(x_p) for p, x_p in enumerate(x)}
             for m, slope in inner.items():
@@ -77,8 +77,8 @@ class SiluLayer:
                     gradient[w] = gradient.get(w, 0) + theta[m] * slope
                 else:
                     gradient[m] = slope
-            found.append(gradient)
-        return found
+            gradients.append(gradient)
+        return gradients
 
     def knot_slopes(self, theta: Numbers, x: Numbers) -> list[Matrix]:
         """As for the spline part."""

@@ -139,12 +139,12 @@ class FreeKnotLayer:
     def gradients(self, theta: Numbers, x: Numbers) -> list[Gradient]:
         """Those in C, and dy_q/ds[p, m] = sum_j dy_q/dt[p, j] dt[p, j]/ds[p, m]."""
         layer, C, s = self.split(theta)
-        found = layer.gradients(C, x)
-        for gradient, slopes in zip(found, layer.knot_slopes(C, x), strict=True):
+        gradients = layer.gradients(C, x)
+        for gradient, slopes in zip(gradients, layer.knot_slopes(C, x), strict=True):
             for p, dt in enumerate(slopes):
                 ds = breakpoint_pullback(s[p], layer.families[p].domain, self.floor, dt)
                 gradient |= {len(C) + p * len(ds) + m: slope for m, slope in enumerate(ds)}
-        return found
+        return gradients
 
     def knot_slopes(self, theta: Numbers, x: Numbers) -> list[Matrix]:
         """As for the layer on the knots at theta."""

@@ -55,8 +55,8 @@ def test_the_numerical_rank_at_its_margin(size):
     level = rounding_level(size)
     assert level == 8 * (size + 10) * np.finfo(float).eps
     for factor, rank in ((ABOVE, 2), (1.0, 1), (BELOW, 1)):
-        found, gap = numerical_rank(np.array([3.0, 3.0 * level * factor, 0.0]), size)
-        assert found == rank
+        ranks, gap = numerical_rank(np.array([3.0, 3.0 * level * factor, 0.0]), size)
+        assert ranks == rank
         assert gap == pytest.approx(np.inf if rank == 2 else 1 / (level * factor))
     assert np.isnan(numerical_rank(np.zeros(2), size)[1])
 
@@ -88,8 +88,8 @@ def test_values_far_from_both_ends_are_flagged_at_the_margin():
 def test_null_directions_from_singular_values_are_flagged_at_the_margin(factor, flagged):
     """J = (e_1, e_2)^T in z = theta/s: the error of e_3 is eps sqrt(2) s_3."""
     scale = np.array([1.0, 1.0, factor * modes.UNRESOLVED / (modes.EPS * np.sqrt(2.0))])
-    found = factor_modes(np.eye(3)[:2], IDENTITY.scaled(scale))
-    assert ("resolution" in found.notes) == flagged
+    own_modes = factor_modes(np.eye(3)[:2], IDENTITY.scaled(scale))
+    assert ("resolution" in own_modes.notes) == flagged
     known = factor_modes(np.eye(3)[:2], IDENTITY.scaled(scale), np.eye(3)[:, 2:])
     assert "resolution" not in known.notes
 
@@ -177,9 +177,9 @@ def test_a_preconditioner_of_ones_own(kind):
     problem, theta = small()
     factor = np.random.default_rng(3).standard_normal((theta.size, theta.size))
     C = np.eye(theta.size) + 0.1 * factor @ factor.T
-    found = rk.spectrum(problem, theta, preconditioner=GIVEN[kind](C))
-    assert found.preconditioner == ("operator" if kind in ("operator", "function") else "matrix")
-    _assert_modes(found, C, problem.gauss_newton(theta))
+    spectrum = rk.spectrum(problem, theta, preconditioner=GIVEN[kind](C))
+    assert spectrum.preconditioner == ("operator" if kind in ("operator", "function") else "matrix")
+    _assert_modes(spectrum, C, problem.gauss_newton(theta))
 
 
 @pytest.mark.parametrize("method", ["svd", "eigh"])
@@ -200,8 +200,8 @@ def test_modes_under_every_preconditioner(method, basis, preconditioner):
         d = 1 / np.diag(H) if preconditioner == "jacobi" else np.linspace(1.0, 2.0, theta.size)
         C = np.diag(d)
     given = np.diag(C) if preconditioner == "diagonal" else preconditioner
-    found = rk.spectrum(problem, theta, basis=basis, preconditioner=given, method=method)
-    _assert_modes(found, C, H, tolerance=1e-9)
+    spectrum = rk.spectrum(problem, theta, basis=basis, preconditioner=given, method=method)
+    _assert_modes(spectrum, C, H, tolerance=1e-9)
 
 
 def _assert_modes(found, C, H, tolerance=1e-11):
@@ -219,16 +219,20 @@ def test_jacobi_leaves_parameters_that_nothing_depends_on():
     net, theta = rk.kan([1, 1], 2, 8).initialize(np.random.default_rng(0), X[:, :1])
     x = np.linspace(0.0, 0.5, 40)[:, None]
     problem = rk.LeastSquares(net, x, np.zeros_like(x))
-    found = rk.spectrum(problem, theta, preconditioner="jacobi")
-    assert (found.nullity, found.analytic_nullity, found.flags) == (4, 0, ("nullity",))
-    assert found.condition < rk.spectrum(problem, theta).condition
+    spectrum = rk.spectrum(problem, theta, preconditioner="jacobi")
+    assert (spectrum.nullity, spectrum.analytic_nullity, spectrum.flags) == (4, 0, ("nullity",))
+    assert spectrum.condition < rk.spectrum(problem, theta).condition
 
 
 def test_kernels_can_be_preconditioned():
     problem, theta = small()
     C = inverse_of_the_inner_product(problem)
     J = problem.jacobian(theta)
-    found = rk.spectrum(problem, theta, which="ntk", preconditioner="relu")
+    spectrum = rk.spectrum(problem, theta, which="ntk", preconditioner="relu")
     K = J @ C @ J.T
-    np.testing.assert_allclose(found.values, falling(K)[: found.values.size], rtol=0, atol=1e-11 * found.largest)
-    np.testing.assert_allclose(K @ found.vectors, found.vectors * found.values, rtol=0, atol=1e-11 * found.largest)
+    np.testing.assert_allclose(
+        spectrum.values, falling(K)[: spectrum.values.size], rtol=0, atol=1e-11 * spectrum.largest
+    )
+    np.testing.assert_allclose(
+        K @ spectrum.vectors, spectrum.vectors * spectrum.values, rtol=0, atol=1e-11 * spectrum.largest
+    )

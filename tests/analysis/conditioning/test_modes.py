@@ -51,17 +51,17 @@ def exact_eigenvalues(R, space, inputs):
 def test_relu_eigenvalues_against_sixty_digits(order, intervals, condition):
     """Condition numbers beyond 1/eps, right to 10 digits: float64 alone."""
     net, R = layer(order, intervals)
-    found = factor_modes(R, basis_frame(net, "relu"))
+    modes = factor_modes(R, basis_frame(net, "relu"))
     exact = exact_eigenvalues(R, net.layers[0].spaces[0], 2)
-    n = found.rank
+    n = modes.rank
     assert n == R.shape[1] - 1
     assert exact[0] / exact[n - 1] > condition
     # eps times the condition of J in the spline basis (1e1 to 1e4 here), squares included; C = 100 sums of dim terms.
     singular = np.linalg.svd(R, compute_uv=False)
     tolerance = 100 * EPS * singular[0] / singular[n - 1]
-    np.testing.assert_allclose(found.values[[0, n - 1]], exact[[0, n - 1]], rtol=tolerance)
+    np.testing.assert_allclose(modes.values[[0, n - 1]], exact[[0, n - 1]], rtol=tolerance)
     # In the middle eps sqrt(cond) on top.
-    np.testing.assert_allclose(found.values[:n], exact[:n], rtol=tolerance * (1 + (exact[0] / exact[n - 1]) ** 0.25))
+    np.testing.assert_allclose(modes.values[:n], exact[:n], rtol=tolerance * (1 + (exact[0] / exact[n - 1]) ** 0.25))
 
 
 def test_neither_the_matrix_nor_the_product_alone_would_do():
@@ -98,13 +98,13 @@ def test_indefinite_matrices_keep_their_inertia():
     H = (Q * spectrum) @ Q.T
     H = 0.5 * (H + H.T)
     frame = basis_frame(net, "relu")
-    found = symmetric_modes(H, frame)
-    assert found.rank == R.shape[1] - 2
-    assert np.sum(found.values < 0) == 2
+    modes = symmetric_modes(H, frame)
+    assert modes.rank == R.shape[1] - 2
+    assert np.sum(modes.values < 0) == 2
     H_w = frame.gradient(frame.gradient(H).T)
     top = np.argsort(-np.abs(np.linalg.eigvalsh(H_w)))[:10]
-    np.testing.assert_allclose(found.values[:10], np.linalg.eigvalsh(H_w)[top], rtol=1e-11)
-    np.testing.assert_allclose(H_w @ found.vectors, found.vectors * found.values, atol=1e-12 * abs(found.values[0]))
+    np.testing.assert_allclose(modes.values[:10], np.linalg.eigvalsh(H_w)[top], rtol=1e-11)
+    np.testing.assert_allclose(H_w @ modes.vectors, modes.vectors * modes.values, atol=1e-12 * abs(modes.values[0]))
 
 
 @pytest.mark.parametrize("compute", ["factor", "kernel", "matrix"])
@@ -114,22 +114,22 @@ def test_vectors_are_orthonormal_eigenvectors(compute, basis):
     frame = IDENTITY if basis is None else basis_frame(net, basis)
     F = frame.gradient(R.T).T
     if compute == "factor":
-        found, H = factor_modes(R, frame), F.T @ F
+        modes, H = factor_modes(R, frame), F.T @ F
     elif compute == "kernel":
-        found, H = kernel_modes(R, frame), F @ F.T
+        modes, H = kernel_modes(R, frame), F @ F.T
     else:
-        found, H = symmetric_modes(R.T @ R, frame), F.T @ F
-    V = found.vectors
+        modes, H = symmetric_modes(R.T @ R, frame), F.T @ F
+    V = modes.vectors
     np.testing.assert_allclose(V.T @ V, np.eye(V.shape[1]), rtol=0, atol=1e-11)  # eps sqrt(cond) at the seam
-    np.testing.assert_allclose(H @ V, V * found.values, rtol=0, atol=1e-12 * found.values[0])
-    assert (np.diff(np.abs(found.values)) <= 0).all()
+    np.testing.assert_allclose(H @ V, V * modes.values, rtol=0, atol=1e-12 * modes.values[0])
+    assert (np.diff(np.abs(modes.values)) <= 0).all()
 
 
 def test_fewer_rows_than_columns_and_zero_matrices():
     rng = np.random.default_rng(0)
-    found = factor_modes(rng.standard_normal((3, 5)))
-    assert (found.rank, found.values.size, found.vectors.shape) == (3, 5, (5, 5))
-    assert found.gap == np.inf
+    modes = factor_modes(rng.standard_normal((3, 5)))
+    assert (modes.rank, modes.values.size, modes.vectors.shape) == (3, 5, (5, 5))
+    assert modes.gap == np.inf
     for J in (np.zeros((4, 3)), np.zeros((0, 3))):
         zero = factor_modes(J, IDENTITY.scaled(np.ones(3)))
         assert (zero.rank, list(zero.values)) == (0, [0.0] * 3)
@@ -139,8 +139,8 @@ def test_fewer_rows_than_columns_and_zero_matrices():
 
 
 def test_gap_and_rank_of_a_known_matrix():
-    found = factor_modes(np.diag([1.0, 1e-3, 1e-9, 1e-16, 0.0]))
-    assert (found.rank, found.gap) == (3, pytest.approx(1e7))
+    modes = factor_modes(np.diag([1.0, 1e-3, 1e-9, 1e-16, 0.0]))
+    assert (modes.rank, modes.gap) == (3, pytest.approx(1e7))
 
 
 # --- frames

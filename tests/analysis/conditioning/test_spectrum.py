@@ -28,15 +28,15 @@ def problem_of(case, weights=None):
 def test_eigenvalues_are_those_of_the_matrices(case, weighted):
     problem, theta = problem_of(case, W if weighted else None)
     G, K = problem.gauss_newton(theta), problem.ntk(theta)
-    found, kernel = rk.spectrum(problem, theta), rk.spectrum(problem, theta, which="ntk")
-    atol = 1e3 * EPS * found.largest
-    np.testing.assert_allclose(found.values, falling(G), rtol=0, atol=atol)
+    spectrum, kernel = rk.spectrum(problem, theta), rk.spectrum(problem, theta, which="ntk")
+    atol = 1e3 * EPS * spectrum.largest
+    np.testing.assert_allclose(spectrum.values, falling(G), rtol=0, atol=atol)
     np.testing.assert_allclose(kernel.values, falling(K)[: kernel.values.size], rtol=0, atol=atol)
-    np.testing.assert_allclose(kernel.values[: kernel.rank], found.values[: found.rank], rtol=1e-9)
-    np.testing.assert_allclose(G @ found.vectors, found.vectors * found.values, rtol=0, atol=atol)
+    np.testing.assert_allclose(kernel.values[: kernel.rank], spectrum.values[: spectrum.rank], rtol=1e-9)
+    np.testing.assert_allclose(G @ spectrum.vectors, spectrum.vectors * spectrum.values, rtol=0, atol=atol)
     np.testing.assert_allclose(K @ kernel.vectors, kernel.vectors * kernel.values, rtol=0, atol=atol)
     by_matrix = rk.spectrum(problem, theta, method="eigh")
-    np.testing.assert_allclose(by_matrix.values, found.values, rtol=0, atol=atol)
+    np.testing.assert_allclose(by_matrix.values, spectrum.values, rtol=0, atol=atol)
     by_matrix = rk.spectrum(problem, theta, which="ntk", method="eigh")
     np.testing.assert_allclose(by_matrix.values[: kernel.values.size], kernel.values, rtol=0, atol=atol)
 
@@ -47,11 +47,11 @@ def test_eigenvalues_are_those_of_the_matrices(case, weighted):
 def test_the_hessian(case):
     problem, theta = problem_of(case, W)
     H = problem.hessian(theta)
-    found = rk.spectrum(problem, theta, which="hessian")
-    np.testing.assert_allclose(found.values, falling(H), rtol=0, atol=1e3 * EPS * found.largest)
-    assert found.negative > 0
-    assert "indefinite" in found.flags
-    assert found.condition == found.largest / found.smallest
+    spectrum = rk.spectrum(problem, theta, which="hessian")
+    np.testing.assert_allclose(spectrum.values, falling(H), rtol=0, atol=1e3 * EPS * spectrum.largest)
+    assert spectrum.negative > 0
+    assert "indefinite" in spectrum.flags
+    assert spectrum.condition == spectrum.largest / spectrum.smallest
     # At zero residual it is the Gauss-Newton matrix.
     fitted = rk.LeastSquares(problem.net, X, problem.net(theta, X), W)
     zero = rk.spectrum(fitted, theta, which="hessian")
@@ -61,13 +61,13 @@ def test_the_hessian(case):
 def test_the_null_space_of_the_hessian_is_that_of_translations():
     """The direction that scales a node under mean-std is no null vector of H away from stationary points."""
     problem, theta = problem_of(NetworkCase("spline", "mean-std"))
-    found = rk.spectrum(problem, theta, which="hessian")
-    H, Z = problem.hessian(theta), found.null_vectors
-    assert found.analytic_nullity == Z.shape[1] == 3 + 4 + 3
-    assert np.abs(H @ Z).max() < 1e-12 * found.largest
+    spectrum = rk.spectrum(problem, theta, which="hessian")
+    H, Z = problem.hessian(theta), spectrum.null_vectors
+    assert spectrum.analytic_nullity == Z.shape[1] == 3 + 4 + 3
+    assert np.abs(H @ Z).max() < 1e-12 * spectrum.largest
     every = null_vectors(problem.net, theta, X)
     assert every.shape[1] == Z.shape[1] + 3
-    assert np.abs(H @ every).max() > 1e-3 * found.largest
+    assert np.abs(H @ every).max() > 1e-3 * spectrum.largest
 
 
 def test_weights_are_the_users():
@@ -80,8 +80,8 @@ def test_weights_are_the_users():
     twice = rk.LeastSquares(problem.net, np.concatenate([X, X[:10]]), np.zeros((80, 1)))
     weights = np.where(np.arange(70) < 10, 2.0, 1.0)
     expected = rk.spectrum(unweighted, theta, weights=weights).values * 70 / 80
-    found = rk.spectrum(twice, theta)
-    np.testing.assert_allclose(found.values[: found.rank], expected[: found.rank], rtol=1e-9)
+    spectrum = rk.spectrum(twice, theta)
+    np.testing.assert_allclose(spectrum.values[: spectrum.rank], expected[: spectrum.rank], rtol=1e-9)
 
 
 def test_blocks_of_rows_give_the_same_triangle(monkeypatch):
@@ -90,8 +90,10 @@ def test_blocks_of_rows_give_the_same_triangle(monkeypatch):
     monkeypatch.setattr("refkan.analysis.conditioning.questions.BLOCK_ENTRIES", 1)
     x = np.tile(X, (8, 1)) + 1e-3 * np.random.default_rng(1).standard_normal((560, 2))
     many = rk.LeastSquares(problem.net, x, np.zeros((560, 2)))
-    found = rk.spectrum(many, theta)
-    np.testing.assert_allclose(found.values, falling(many.gauss_newton(theta)), rtol=0, atol=1e3 * EPS * found.largest)
+    spectrum = rk.spectrum(many, theta)
+    np.testing.assert_allclose(
+        spectrum.values, falling(many.gauss_newton(theta)), rtol=0, atol=1e3 * EPS * spectrum.largest
+    )
     np.testing.assert_allclose(rk.spectrum(problem, theta).values, whole.values, rtol=0, atol=1e2 * EPS * whole.largest)
 
 
@@ -101,11 +103,11 @@ def test_blocks_of_rows_give_the_same_triangle(monkeypatch):
 @pytest.mark.parametrize("wrap", [lambda H: H, sparse.csr_array, aslinearoperator, lambda H: H.tolist()])
 def test_matrices_of_every_form(wrap):
     H = np.diag([5.0, -4.0, 1.0, 0.0]) + 0.0
-    found = rk.spectrum(wrap(H))
-    np.testing.assert_allclose(found.values, [5.0, -4.0, 1.0, 0.0], rtol=0, atol=1e-15)
-    assert (found.rank, found.negative, found.condition) == (3, 1, 5.0)
-    assert found.analytic_nullity is None
-    assert (found.which, found.method, found.flags) == ("matrix", "eigh", ("indefinite",))
+    spectrum = rk.spectrum(wrap(H))
+    np.testing.assert_allclose(spectrum.values, [5.0, -4.0, 1.0, 0.0], rtol=0, atol=1e-15)
+    assert (spectrum.rank, spectrum.negative, spectrum.condition) == (3, 1, 5.0)
+    assert spectrum.analytic_nullity is None
+    assert (spectrum.which, spectrum.method, spectrum.flags) == ("matrix", "eigh", ("indefinite",))
     jacobi = rk.spectrum(np.diag([4.0, 1.0, 2.0]), preconditioner="jacobi")
     np.testing.assert_allclose(jacobi.values, 1.0, rtol=1e-15)
 
@@ -118,10 +120,10 @@ def test_a_foreign_model_has_no_known_null_space():
         def jacobian(self, theta, x):
             return x.copy()
 
-    found = rk.spectrum(rk.LeastSquares(Line(), X, Y[:, :1], W), np.zeros(2))
-    np.testing.assert_allclose(found.values, falling((X.T * W) @ X / 70), rtol=1e-13)
-    assert found.analytic_nullity is None
-    assert "unknown" in found.table
+    spectrum = rk.spectrum(rk.LeastSquares(Line(), X, Y[:, :1], W), np.zeros(2))
+    np.testing.assert_allclose(spectrum.values, falling((X.T * W) @ X / 70), rtol=1e-13)
+    assert spectrum.analytic_nullity is None
+    assert "unknown" in spectrum.table
 
 
 # --- flags, tables, pickles
@@ -153,26 +155,26 @@ def test_a_zero_jacobian_is_flagged_not_divided_by():
     net, theta = rk.kan([1, 2, 1], 3, 2).initialize(np.random.default_rng(0), X[:, :1])
     problem = rk.LeastSquares(net, X[:, :1], Y[:, :1], np.zeros(70))
     for options in ({}, {"method": "eigh"}, {"basis": "relu"}, {"which": "ntk"}, {"preconditioner": "jacobi"}):
-        found = rk.spectrum(problem, theta, **options)
-        assert found.rank == 0
-        assert np.isnan(found.condition)
-        assert np.isnan(found.largest)
-        assert found.flags == ("zero",)
+        spectrum = rk.spectrum(problem, theta, **options)
+        assert spectrum.rank == 0
+        assert np.isnan(spectrum.condition)
+        assert np.isnan(spectrum.largest)
+        assert spectrum.flags == ("zero",)
     assert rk.spectrum(np.zeros((3, 3))).flags == ("zero",)
 
 
 def test_table_amplitudes_and_pickle():
     problem, theta = small()
-    found = rk.spectrum(problem, theta, preconditioner="jacobi")
-    for word in ("preconditioned by jacobi", "analytic nullity", f"{found.condition:.6e}"):
-        assert word in str(found)
-    again = pickle.loads(pickle.dumps(found))
-    np.testing.assert_array_equal(again.values, found.values)
-    assert again.notes == found.notes
+    spectrum = rk.spectrum(problem, theta, preconditioner="jacobi")
+    for word in ("preconditioned by jacobi", "analytic nullity", f"{spectrum.condition:.6e}"):
+        assert word in str(spectrum)
+    again = pickle.loads(pickle.dumps(spectrum))
+    np.testing.assert_array_equal(again.values, spectrum.values)
+    assert again.notes == spectrum.notes
     steps = np.random.default_rng(0).standard_normal((3, theta.size))
-    np.testing.assert_allclose(found.amplitudes(steps) @ found.vectors.T, steps, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(spectrum.amplitudes(steps) @ spectrum.vectors.T, steps, rtol=0, atol=1e-9)
     with pytest.raises(ValueError, match=rf"steps must have a last axis of length {theta.size}; got shape \(2,\)"):
-        found.amplitudes([1.0, 2.0])
+        spectrum.amplitudes([1.0, 2.0])
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,13 @@ def test_rows_are_spectra(serial):
         point = row.configuration
         x = np.random.default_rng([point.seed, 1]).uniform(size=(60, 2))
         net, theta = rk.kan([2, 3, 1], 2, point.intervals).initialize(np.random.default_rng([point.seed, 0]), x)
-        found = rk.spectrum(rk.LeastSquares(net, x, np.zeros((60, 1))), theta, basis=point.kind)
-        assert (row.condition, row.rank, row.gap, row.flags) == (found.condition, found.rank, found.gap, found.flags)
+        spectrum = rk.spectrum(rk.LeastSquares(net, x, np.zeros((60, 1))), theta, basis=point.kind)
+        assert (row.condition, row.rank, row.gap, row.flags) == (
+            spectrum.condition,
+            spectrum.rank,
+            spectrum.gap,
+            spectrum.flags,
+        )
     by_point = {(r.configuration.kind, r.configuration.intervals, r.configuration.seed): r for r in serial.rows}
     for n in (2, 3):
         assert by_point["relu", n, 0].rank == by_point["spline", n, 0].rank

@@ -51,20 +51,22 @@ def exact_eigenvalues(layer):
 @pytest.mark.parametrize("units", UNITS)
 def test_both_ends_are_right_and_what_is_not_is_flagged(units, which):
     layer, theta = problem(units)
-    found, exact = rk.spectrum(layer, theta, which=which, basis="relu"), exact_eigenvalues(layer)
+    spectrum, exact = rk.spectrum(layer, theta, which=which, basis="relu"), exact_eigenvalues(layer)
     rank = layer.net.n_params - 2  # a constant moved between three edges
-    assert found.rank == rank
-    assert found.condition == pytest.approx(exact[0] / exact[rank - 1], rel=1e-12)
-    off = np.abs(found.values[:rank] / exact[:rank] - 1)
-    assert (found.flags == ("middle",)) == (units not in ("one", "two large, one small"))
+    assert spectrum.rank == rank
+    assert spectrum.condition == pytest.approx(exact[0] / exact[rank - 1], rel=1e-12)
+    off = np.abs(spectrum.values[:rank] / exact[:rank] - 1)
+    assert (spectrum.flags == ("middle",)) == (units not in ("one", "two large, one small"))
     if units == "one":
         assert off.max() < 1e-12
-    if not found.flags:
-        np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(found.values.size), rtol=0, atol=1e-13)
+    if not spectrum.flags:
+        np.testing.assert_allclose(
+            spectrum.vectors.T @ spectrum.vectors, np.eye(spectrum.values.size), rtol=0, atol=1e-13
+        )
     # The sentence names the range of those that may be wrong; the others are right.
-    words = found.notes.get("middle", "0 eigenvalues between 1 and 1 may").split()
+    words = spectrum.notes.get("middle", "0 eigenvalues between 1 and 1 may").split()
     count, low, high = int(words[0]), float(words[3]), float(words[5])
-    doubtful = (found.values[:rank] > low) & (found.values[:rank] < high)
+    doubtful = (spectrum.values[:rank] > low) & (spectrum.values[:rank] < high)
     assert np.sum(doubtful) == count
     assert off[~doubtful].max() < 2 * modes.UNRESOLVED
     if units == "lengths":
@@ -85,8 +87,8 @@ def test_two_layers_against_balls():
     pytest.importorskip("flint")
     network, theta = problem("temperature, pressure, strain", 60, (3, 2, 1))
     low, high = rk.exact.certified_condition_number(network, theta, basis="relu")
-    found = rk.spectrum(network, theta, basis="relu").condition
-    assert low * (1 - 1e-10) <= found <= high * (1 + 1e-10)
+    spectrum = rk.spectrum(network, theta, basis="relu").condition
+    assert low * (1 - 1e-10) <= spectrum <= high * (1 + 1e-10)
 
 
 def test_null_vectors_that_the_samples_alone_make_are_doubted():
@@ -152,16 +154,16 @@ def test_another_basis_is_the_structure_applied(basis, which):
     other = problem.net.to_basis(basis)
     twin = rk.LeastSquares(other, X, Y[:, :1], W)
     w = problem.net.convert(theta, other)
-    found = rk.spectrum(problem, theta, which=which, basis=basis)
+    spectrum = rk.spectrum(problem, theta, which=which, basis=basis)
     matrix = {"gauss-newton": twin.gauss_newton, "ntk": twin.ntk, "hessian": twin.hessian}[which](w)
-    atol = 1e-11 * found.largest  # the twin's matrix is evaluated in the ReLU basis
-    np.testing.assert_allclose(found.values, falling(matrix)[: found.values.size], rtol=0, atol=atol)
-    np.testing.assert_allclose(matrix @ found.vectors, found.vectors * found.values, rtol=0, atol=atol)
-    assert found.rank == rk.spectrum(problem, theta, which=which).rank
-    assert found.basis == basis
+    atol = 1e-11 * spectrum.largest  # the twin's matrix is evaluated in the ReLU basis
+    np.testing.assert_allclose(spectrum.values, falling(matrix)[: spectrum.values.size], rtol=0, atol=atol)
+    np.testing.assert_allclose(matrix @ spectrum.vectors, spectrum.vectors * spectrum.values, rtol=0, atol=atol)
+    assert spectrum.rank == rk.spectrum(problem, theta, which=which).rank
+    assert spectrum.basis == basis
     # A network that is in that basis already has the same spectrum, as its own.
     own = rk.spectrum(twin, w, which=which)
-    np.testing.assert_allclose(own.values[: own.rank], found.values[: found.rank], rtol=1e-6)
+    np.testing.assert_allclose(own.values[: own.rank], spectrum.values[: spectrum.rank], rtol=1e-6)
     assert own.basis == basis
     back = rk.spectrum(twin, w, which=which, basis="spline")
     mine = rk.spectrum(problem, theta, which=which)
@@ -190,17 +192,21 @@ def test_natural_tails_differ_between_the_bases_and_are_evaluated():
     net, theta = rk.kan([2, 1], 3, 4, basis="relu", outside="natural").initialize(np.random.default_rng(1), X)
     x = samples(60, reach=0.4)
     problem = rk.LeastSquares(net, x, np.zeros((60, 1)))
-    found = rk.spectrum(problem, theta)
-    assert "evaluated" in found.flags
-    np.testing.assert_allclose(found.values, falling(problem.gauss_newton(theta)), rtol=0, atol=1e-12 * found.largest)
+    spectrum = rk.spectrum(problem, theta)
+    assert "evaluated" in spectrum.flags
+    np.testing.assert_allclose(
+        spectrum.values, falling(problem.gauss_newton(theta)), rtol=0, atol=1e-12 * spectrum.largest
+    )
 
 
 def test_free_knots_of_relu_powers_are_evaluated_as_well():
     net, theta = rk.kan([2, 3, 1], 3, 4, basis="relu", free_knots=True).initialize(np.random.default_rng(1), X)
     problem = rk.LeastSquares(net, X, Y[:, :1])
-    found = rk.spectrum(problem, theta)
-    assert "evaluated" in found.flags
-    np.testing.assert_allclose(found.values, falling(problem.gauss_newton(theta)), rtol=0, atol=1e-11 * found.largest)
+    spectrum = rk.spectrum(problem, theta)
+    assert "evaluated" in spectrum.flags
+    np.testing.assert_allclose(
+        spectrum.values, falling(problem.gauss_newton(theta)), rtol=0, atol=1e-11 * spectrum.largest
+    )
 
 
 def quadrature(space):

@@ -188,9 +188,9 @@ def test_the_next_element_is_not_in_the_box():
 
 def test_the_constant_zero_is_reached():
     """Relative to zero there is no accuracy: the smallest normal number is what the bounds may keep."""
-    found = rk.exact.lipschitz_constant(rk.kan([1, 1], 3, 2), np.ones(4), [[0.0, 1.0]], budget=1000)
-    assert found.reached
-    assert found[0] == 0.0 <= found[1] < 1e-300
+    constant = rk.exact.lipschitz_constant(rk.kan([1, 1], 3, 2), np.ones(4), [[0.0, 1.0]], budget=1000)
+    assert constant.reached
+    assert constant[0] == 0.0 <= constant[1] < 1e-300
 
 
 def test_slopes_from_the_right_of_hidden_knots_are_not_attained():
@@ -267,5 +267,5 @@ def test_derivatives_are_none_first_or_second():
 @pytest.mark.parametrize("sign", [1, -1])
 def test_polynomials_beyond_the_largest_float_are_unbounded(sign):
     pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[[sign * Fraction(10) ** 400]]])
-    ((found,), _) = pieces.enclose(Intervals.of([0.5]), 0)
-    assert (found.hi if sign > 0 else -found.lo).item() == math.inf
+    ((enclosure,), _) = pieces.enclose(Intervals.of([0.5]), 0)
+    assert (enclosure.hi if sign > 0 else -enclosure.lo).item() == math.inf

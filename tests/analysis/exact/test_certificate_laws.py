@@ -122,9 +122,9 @@ def parabola(factor):
 
 def test_the_maximum_principle_bound_is_attained_where_the_residual_is_constant():
     net, theta = parabola(3.0)
-    found = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]])
-    assert 3.0 / 8 <= found.by_maximum_principle <= 3.0 / 8 * (1 + 1e-9)
-    assert 3.0 / 8 <= found.by_integration <= 3.0 / 8 * (1 + 1e-3)
+    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]])
+    assert 3.0 / 8 <= bound.by_maximum_principle <= 3.0 / 8 * (1 + 1e-9)
+    assert 3.0 / 8 <= bound.by_integration <= 3.0 / 8 * (1 + 1e-3)
 
 
 def test_with_a_coefficient_the_least_of_its_comparison_counts():
@@ -137,19 +137,19 @@ def test_with_a_coefficient_the_least_of_its_comparison_counts():
     slope = lambda x: 12 * x**2 - 8 * x + Fraction(5, 2)  # noqa: E731  (s c)' = c + s c'
     least = Fraction(7, 6)  # at x = 1/3
     assert slope(Fraction(1, 3)) == least
-    found = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]], coefficient=c, tolerance=1e-6)
-    exact = Fraction(found.residual) / 8 / least
-    assert exact <= Fraction(found.by_maximum_principle) <= exact * Fraction(102, 100)
+    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]], coefficient=c, tolerance=1e-6)
+    exact = Fraction(bound.residual) / 8 / least
+    assert exact <= Fraction(bound.by_maximum_principle) <= exact * Fraction(102, 100)
     # div(c grad v) = (c (x - 1/2))' = slope(x): the residual is the largest of it, slope(1) = 6.5
-    assert 6.5 <= found.residual <= 6.5 + 2e-6
+    assert 6.5 <= bound.residual <= 6.5 + 2e-6
 
 
 @pytest.mark.parametrize("end", [0, 1])
 def test_errors_on_each_side_of_the_boundary_count(end):
     net, theta = parabola(0.0)
     ends = [lambda x: x * 0.5, lambda x: x * -0.5 + 0.5]
-    found = rk.exact.certified_error(net, theta, lambda x: 0.0, ends[1 - end], [[0, 1]])
-    assert 0.5 <= found.boundary <= 0.5 + 1e-12
+    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, ends[1 - end], [[0, 1]])
+    assert 0.5 <= bound.boundary <= 0.5 + 1e-12
     plane = rk.kan([2, 1], 3, 1)
     for g in (lambda x, y: y * 0.5, lambda x, y: y * -0.5 + 0.5):
         assert rk.exact.certified_error(plane, np.zeros(6), lambda x, y: 0.0, g, [[0, 1], [0, 1]]).boundary >= 0.5
@@ -160,8 +160,8 @@ def test_a_residual_that_jumps_inside_a_box_is_bounded_on_both_sides():
     net = rk.kan([1, 1], 3, 2)
     theta = np.array([0.0, 0.0, 0.0, 2.0])
     for box in ([0.0, 0.98], [0.02, 1.0], [0.0, 1.0]):
-        found = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [box], budget=1)
-        assert found.residual >= 8.0
+        bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [box], budget=1)
+        assert bound.residual >= 8.0
 
 
 def test_numbers_that_float64_rounds_are_refused_or_enclosed():

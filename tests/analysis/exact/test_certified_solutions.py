@@ -28,27 +28,27 @@ def least_squares_solution(order, intervals, k):
 @pytest.mark.parametrize(("order", "intervals"), [(6, 16), (6, 100), (5, 24)])
 def test_the_bound_is_near_the_true_error_in_one_dimension(order, intervals, k):
     net, theta = least_squares_solution(order, intervals, k)
-    found = rk.exact.certified_error(
+    bound = rk.exact.certified_error(
         net, theta, lambda x: (PI * x).sin() * (k * k - PI * PI), lambda x: 0.0, [[0, 1]], wavenumber=k, tolerance=1e-9
     )
     x = np.linspace(0, 1, 5001)[:, None]
     error = np.abs(net(theta, x) - np.sin(PI * x)).max()
-    assert found.reached
+    assert bound.reached
     rounding = 1e-14  # of the float64 values that the true error is measured by
-    assert error <= found.error + rounding
-    assert found.error <= 100 * error
+    assert error <= bound.error + rounding
+    assert bound.error <= 100 * error
     if k == 0:
-        assert error <= found.by_maximum_principle + rounding
+        assert error <= bound.by_maximum_principle + rounding
     else:
-        assert found.by_maximum_principle == np.inf
+        assert bound.by_maximum_principle == np.inf
 
 
 def test_a_residual_of_1e8():
     net, theta = least_squares_solution(6, 100, 0.0)
-    found = rk.exact.certified_error(
+    bound = rk.exact.certified_error(
         net, theta, lambda x: (PI * x).sin() * (-PI * PI), lambda x: 0.0, [[0, 1]], tolerance=1e-10
     )
-    assert found.residual < 5e-8
+    assert bound.residual < 5e-8
 
 
 def test_the_power_zero_is_one():
@@ -59,9 +59,9 @@ def test_the_power_zero_is_one():
 def test_a_residual_that_jumps_beside_the_centres_of_integration():
     """v'' = 100 on [0.4, 0.5], zero elsewhere, where neither of the two intervals that meet it has its centre."""
     net, theta = rk.kan([1, 1], 3, 10), np.maximum(np.arange(12.0) - 5.0, 0.0)
-    found = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 5.5 * x, [[0, 1]], tolerance=1e-3, points=7)
+    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 5.5 * x, [[0, 1]], tolerance=1e-3, points=7)
     x = np.linspace(0.0, 1.0, 201)[:, None]
-    assert np.abs(net(theta, x) - 5.5 * x).max() <= found.by_integration
+    assert np.abs(net(theta, x) - 5.5 * x).max() <= bound.by_integration
 
 
 def test_between_nodes_that_rounding_spaces_unevenly():
@@ -69,8 +69,8 @@ def test_between_nodes_that_rounding_spaces_unevenly():
     a = 1.0
     b = a + 3 * EPS
     net = rk.kan([1, 1], 3, 1, domain=(a, b))
-    found = rk.exact.certified_error(net, [0.5, -0.5, 0.5], lambda x: 0.0, lambda x: 0.0, [[a, b]], points=4)
-    assert 0.25 <= found.by_integration < 0.26
+    bound = rk.exact.certified_error(net, [0.5, -0.5, 0.5], lambda x: 0.0, lambda x: 0.0, [[a, b]], points=4)
+    assert 0.25 <= bound.by_integration < 0.26
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -87,13 +87,13 @@ def test_a_network_of_two_layers():
     x = np.linspace(0, 1, 40)[:, None]
     net, theta = net.initialize(rng, x)
     theta = rk.minimize(rk.LeastSquares(net, x, np.sin(PI * x)), theta, method="levenberg-marquardt", steps=40).theta
-    found = rk.exact.certified_error(
+    bound = rk.exact.certified_error(
         net, theta, lambda x: (PI * x).sin() * (-PI * PI), lambda x: (PI * x).sin(), [[0, 1]], tolerance=1e-3
     )
     grid = np.linspace(0, 1, 2001)[:, None]
     error = np.abs(net(theta, grid) - np.sin(PI * grid)).max()
-    assert error <= found.error <= 100 * error
-    assert error <= found.by_maximum_principle
+    assert error <= bound.error <= 100 * error
+    assert error <= bound.by_maximum_principle
 
 
 def test_poisson_in_two_dimensions():
@@ -105,7 +105,7 @@ def test_poisson_in_two_dimensions():
     edges = [np.linalg.lstsq(B, values, rcond=None)[0] for values in (np.sin(PI * x), np.exp(x))]
     theta = np.concatenate(edges)
     theta[4] += 1e-4
-    found = rk.exact.certified_error(
+    bound = rk.exact.certified_error(
         net,
         theta,
         lambda x, y: (PI * x).sin() * (-PI * PI) + y.exp(),
@@ -115,8 +115,8 @@ def test_poisson_in_two_dimensions():
     )
     points = np.random.default_rng(0).uniform(size=(20_000, 2))
     error = np.abs(net(theta, points)[:, 0] - np.sin(PI * points[:, 0]) - np.exp(points[:, 1])).max()
-    assert error <= found.error <= 100 * error
-    assert found.by_integration == np.inf
+    assert error <= bound.error <= 100 * error
+    assert bound.by_integration == np.inf
 
 
 def test_a_smooth_coefficient():
@@ -129,14 +129,14 @@ def test_a_smooth_coefficient():
     def c(x, y):
         return 0.5 * (x * y) + 2.0
 
-    found = rk.exact.certified_error(
+    bound = rk.exact.certified_error(
         net, theta, lambda x, y: 4.0 * c(x, y) + 2.0 * (x * y), lambda x, y: x * x + y * y, [[0, 1], [0, 1]],
         tolerance=1e-4, coefficient=c,
     )  # fmt: skip
     points = np.random.default_rng(0).uniform(size=(5000, 2))
     error = np.abs(net(theta, points)[:, 0] - (points**2).sum(axis=1)).max()
-    assert error <= found.error <= 100 * error
-    assert found.residual < 2e-2
+    assert error <= bound.error <= 100 * error
+    assert bound.residual < 2e-2
     with pytest.raises(ValueError, match="coefficient must vary less"):
         rk.exact.certified_error(
             net, theta, lambda x, y: 0.0, lambda x, y: 0.0, [[0, 1], [0, 1]], 0.0, 1e-3, 3,

@@ -28,11 +28,11 @@ def test_bounds_that_are_attained(a, b, points):
     """v = 0, u = (x - a)(x - b): the error (b - a)^2/4 is attained, by the maximum principle with equality."""
     net = rk.kan([1, 1], order=4, intervals=1, domain=(a, b))
     exactly = lambda x: (x - a) * (x - b)  # noqa: E731
-    found = rk.exact.certified_error(net, ZERO, lambda x: 2, exactly, [[a, b]], points=points)
+    bound = rk.exact.certified_error(net, ZERO, lambda x: 2, exactly, [[a, b]], points=points)
     error = float((Fraction(b) - Fraction(a)) ** 2 / 4)
-    assert error <= found.by_maximum_principle <= error * (1 + 1e-12)
-    assert error <= found.by_integration <= error * 2.1
-    assert 2 <= found.residual <= 2 + 1e-12
+    assert error <= bound.by_maximum_principle <= error * (1 + 1e-12)
+    assert error <= bound.by_integration <= error * 2.1
+    assert 2 <= bound.residual <= 2 + 1e-12
     c = 3.0
     scaled = rk.exact.certified_error(net, ZERO, lambda x: 2 * c, exactly, [[a, b]], coefficient=lambda x: c)
     assert error <= scaled.by_maximum_principle <= error * (1 + 1e-12)
@@ -40,31 +40,31 @@ def test_bounds_that_are_attained(a, b, points):
 
 def test_residuals_of_higher_degree_are_integrated_exactly():
     """u'' = 20 x^3, u = x^5 - x: |u(1/2)| = 15/32, and between points at most w^2/8 20 = 5/8 more."""
-    found = error_of_zero(lambda x: 20 * x**3, points=2, budget=8, order=6)
-    assert 1.09375 <= found.by_integration <= 1.09375 * (1 + 1e-9)
+    bound = error_of_zero(lambda x: 20 * x**3, points=2, budget=8, order=6)
+    assert 1.09375 <= bound.by_integration <= 1.09375 * (1 + 1e-9)
 
 
 def test_between_points_a_wave_is_taller():
     """v = 0, u = sin(k x), with as few points as resolve it; and a coefficient that grows."""
     for k, points in ((1.0, 2), (2.0, 3), (3.0, 2)):
         u = lambda x, k=k: (x * k).sin()  # noqa: E731
-        found = error_of_zero(lambda x: 0.0, u, wavenumber=k, points=points)
-        assert found.by_integration >= math.sin(min(k, math.pi / 2))
-        assert found.by_integration < 4
+        bound = error_of_zero(lambda x: 0.0, u, wavenumber=k, points=points)
+        assert bound.by_integration >= math.sin(min(k, math.pi / 2))
+        assert bound.by_integration < 4
     # u = x (1 - x): (e^x u')' = -e^x (1 + 2 x), at most 3 e; m = min e^x (1/2 + x) = 1/2
-    found = error_of_zero(lambda x: x.exp() * (-1 - 2 * x), coefficient=lambda x: x.exp())
-    assert 0.75 * math.e <= found.by_maximum_principle <= 0.75 * math.e * 1.03
+    bound = error_of_zero(lambda x: x.exp() * (-1 - 2 * x), coefficient=lambda x: x.exp())
+    assert 0.75 * math.e <= bound.by_maximum_principle <= 0.75 * math.e * 1.03
 
 
 @pytest.mark.parametrize("box", [[[0.0, 1.0], [0.0, 8.0]], [[0.0, 8.0], [0.0, 1.0]]])
 def test_in_two_dimensions_the_shorter_side_counts_and_every_face(box):
     net = rk.kan([2, 1], order=3, intervals=1, domain=box)
     zero, far = np.zeros(net.n_params), box[0][1]
-    found = rk.exact.certified_error(net, zero, lambda x, y: 2, lambda x, y: 0, box, **QUICK)
-    assert 0.25 <= found.by_maximum_principle <= 0.25 * (1 + 1e-12)
+    bound = rk.exact.certified_error(net, zero, lambda x, y: 2, lambda x, y: 0, box, **QUICK)
+    assert 0.25 <= bound.by_maximum_principle <= 0.25 * (1 + 1e-12)
     for g in (lambda x, y: x, lambda x, y: x - far, lambda x, y: y - box[1][1]):
-        found = rk.exact.certified_error(net, zero, lambda x, y: 0, g, box, **QUICK)
-        assert found.by_maximum_principle >= found.boundary >= 1
+        bound = rk.exact.certified_error(net, zero, lambda x, y: 0, g, box, **QUICK)
+        assert bound.by_maximum_principle >= bound.boundary >= 1
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_constants_are_the_numbers_that_they_are(constant):
         lambda x: constant - (x * 0 + nearest),
         lambda x: -nearest + (constant + 0 * x),
     ):
-        found = error_of_zero(source, **QUICK)
-        assert difference <= Fraction(found.residual) <= difference + Fraction(abs(nearest) * 1e-15 + 1e-290)
-    found = error_of_zero(lambda x: (x * constant - x * nearest) ** 1 + x * 0, **QUICK)
-    assert difference <= Fraction(found.residual)
+        bound = error_of_zero(source, **QUICK)
+        assert difference <= Fraction(bound.residual) <= difference + Fraction(abs(nearest) * 1e-15 + 1e-290)
+    bound = error_of_zero(lambda x: (x * constant - x * nearest) ** 1 + x * 0, **QUICK)
+    assert difference <= Fraction(bound.residual)
     value = evaluated("", lambda x: constant, Intervals.of(np.zeros((1, 1))), 1).value  # no operation widens it
     assert Fraction(value.lo[0]) <= exact("", constant) <= Fraction(value.hi[0])
     assert Fraction(error_of_zero(lambda x: constant, **QUICK).residual) >= abs(exact("", constant))

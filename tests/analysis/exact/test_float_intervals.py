@@ -307,5 +307,5 @@ def test_the_first_import_may_come_while_subnormal_numbers_are_flushed(monkeypat
 
 def test_units_in_the_last_place_are_more_than_a_float_below_the_normal_numbers():
     x = -740.0
-    found, units = Intervals.of(x).exp(), UNITS * SMALLEST
-    assert found.lo <= np.exp(x) - units < np.exp(x) + units <= found.hi
+    enclosure, units = Intervals.of(x).exp(), UNITS * SMALLEST
+    assert enclosure.lo <= np.exp(x) - units < np.exp(x) + units <= enclosure.hi

@@ -54,31 +54,31 @@ def disagreements(found, values):
 @pytest.mark.parametrize("basis", ["spline", "relu"])
 def test_agrees_with_mpmath_at_200_bits_and_a_moved_eigenvalue_does_not(basis):
     problem, theta = posed()
-    found = rk.exact.certified_spectrum(problem, theta, basis, which="hessian")
+    spectrum = rk.exact.certified_spectrum(problem, theta, basis, which="hessian")
     values = reference(problem, theta, basis)
-    assert found.rank_by == "exact"
-    assert found.relative_width <= 1e-10
-    assert 0 < found.negative < found.rank < found.size
-    assert disagreements(found, values) == 0
-    for k in (0, found.rank - found.negative, found.rank - 1):
+    assert spectrum.rank_by == "exact"
+    assert spectrum.relative_width <= 1e-10
+    assert 0 < spectrum.negative < spectrum.rank < spectrum.size
+    assert disagreements(spectrum, values) == 0
+    for k in (0, spectrum.rank - spectrum.negative, spectrum.rank - 1):
         factor = 1 + Fraction(1, 10**12)
         moved = [Enclosure(*sorted((v.low * factor, v.high * factor))) if m == k else v
-                 for m, v in enumerate(found.values)]  # fmt: skip
-        spoilt = rk.exact.CertifiedSpectrum(tuple(moved), found.size, basis, "exact", found.bits, "hessian")
+                 for m, v in enumerate(spectrum.values)]  # fmt: skip
+        spoilt = rk.exact.CertifiedSpectrum(tuple(moved), spectrum.size, basis, "exact", spectrum.bits, "hessian")
         assert disagreements(spoilt, values) == 1
-    fewer = rk.exact.CertifiedSpectrum(found.values[:-1], found.size, basis, "exact", found.bits, "hessian")
+    fewer = rk.exact.CertifiedSpectrum(spectrum.values[:-1], spectrum.size, basis, "exact", spectrum.bits, "hessian")
     assert disagreements(fewer, values) > 0
 
 
 def agrees_with_float64(problem, theta):
-    found = rk.exact.certified_spectrum(problem, theta, which="hessian")
+    spectrum = rk.exact.certified_spectrum(problem, theta, which="hessian")
     other = rk.spectrum(problem, theta, which="hessian")
     values = np.sort(other.values[: other.rank])[::-1]
     scale = np.abs(values).max()
-    same = found.rank == other.rank and np.allclose(
-        [v.midpoint for v in found.values], values, rtol=0, atol=1e-13 * scale
+    same = spectrum.rank == other.rank and np.allclose(
+        [v.midpoint for v in spectrum.values], values, rtol=0, atol=1e-13 * scale
     )
-    return bool(same) and found.negative == other.negative
+    return bool(same) and spectrum.negative == other.negative
 
 
 @pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
@@ -120,9 +120,9 @@ def test_the_condition_number_is_one_of_magnitudes():
         Enclosure(Fraction(-1), Fraction(-1)),
         Enclosure(Fraction(-9), Fraction(-8)),
     )
-    found = rk.exact.CertifiedSpectrum(values, 4, None, "exact", 64, "hessian")
-    assert (found.condition.low, found.condition.high) == (8, 9)
-    assert (found.rank, found.nullity, found.negative) == (3, 1, 2)
+    spectrum = rk.exact.CertifiedSpectrum(values, 4, None, "exact", 64, "hessian")
+    assert (spectrum.condition.low, spectrum.condition.high) == (8, 9)
+    assert (spectrum.rank, spectrum.nullity, spectrum.negative) == (3, 1, 2)
 
 
 def test_null_vectors_that_do_not_depend_on_theta_are_those_of_the_hessian():

@@ -43,8 +43,8 @@ def test_a_refined_network_is_the_coarse_one_but_for_rounding(node_map, outside)
     assert low == 0.0
     assert 0.0 < high < 1e-14
     for budget, tolerance in ((1, 1e-12), (1, 1e-17)):  # no box is needed, or one does not suffice
-        found = rk.exact.sup_difference(net, theta, fine, net.convert(theta, fine), SQUARE, tolerance, budget)
-        assert (found.reached, found.boxes) == ((True, 0) if tolerance == 1e-12 else (False, 1))
+        difference = rk.exact.sup_difference(net, theta, fine, net.convert(theta, fine), SQUARE, tolerance, budget)
+        assert (difference.reached, difference.boxes) == ((True, 0) if tolerance == 1e-12 else (False, 1))
 
 
 def test_without_rounding_they_are_equal_exactly():
@@ -147,8 +147,8 @@ def test_bounds_are_the_sums_that_are_stated(name):
     (layers, maps), theta, (other_layers, other_maps), other_theta, exact = PAIRS[name]
     pair = [rk.Network(tuple(a), tuple(b)) for a, b in ((layers, maps), (other_layers, other_maps))]
     left, right = interval_network(pair[0], theta), interval_network(pair[1], other_theta)
-    found = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
-    assert exact <= found <= exact * (1 + 1e-13)
+    difference = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
+    assert exact <= difference <= exact * (1 + 1e-13)
 
 
 def test_sigmoids_and_silu_are_counted_by_their_ends_slopes_and_sizes():
@@ -159,11 +159,11 @@ def test_sigmoids_and_silu_are_counted_by_their_ends_slopes_and_sizes():
     left, right = (
         interval_network(net, [-8.0 + move, 8.0 + move, *line()]) for net, move in ((one, 0.0), (other, 0.125))
     )
-    found = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
-    assert 0.5 + 0.125 * 4.5 / 4 <= found <= (0.5 + 0.125 * 4.5 / 4) * (1 + 1e-13)
+    difference = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
+    assert 0.5 + 0.125 * 4.5 / 4 <= difference <= (0.5 + 0.125 * 4.5 / 4) * (1 + 1e-13)
     layer = rk.SiluLayer(rk.SplineLayer((space,), 1, "linear"))
     net = rk.Network((layer,), ())
     left, right = (interval_network(net, [*line(), w, 1.0]) for w in (1.0, 1.5))
     largest = 1 / (1 + np.exp(-1.0))
-    found = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
-    assert 0.5 * largest <= found <= 0.5 * largest * (1 + 1e-13)
+    difference = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
+    assert 0.5 * largest <= difference <= 0.5 * largest * (1 + 1e-13)

@@ -52,9 +52,9 @@ def test_transcendental_functions_are_known_to_five_units():
     """Of 4 units in the last place and one for products: ten eps from end to end, and the rounding outwards."""
     assert UNITS == 4
     x = np.random.default_rng(0).uniform(-20, 20, 400)
-    found = Intervals.of(x).exp()
-    assert np.all(width(found) / np.exp(x) >= 9.9 * EPS)
-    assert np.all(width(found) / np.exp(x) <= 14.1 * EPS)
+    enclosure = Intervals.of(x).exp()
+    assert np.all(width(enclosure) / np.exp(x) >= 9.9 * EPS)
+    assert np.all(width(enclosure) / np.exp(x) <= 14.1 * EPS)
     turned = 3 * np.spacing(np.abs(x) + 2)  # of x less pi/2
     for values, more in ((Intervals.of(x).cos(), 0.0), (Intervals.of(x).sin(), turned)):
         inside = (np.abs(values.lo) < 0.9) & (np.abs(values.hi) < 0.9)
@@ -80,8 +80,8 @@ def test_rounding_of_polynomials_is_a_small_multiple_of_their_absolute_terms(deg
     """8 m + 8 units for the weights of degree m, and the radii of coefficients that are no floats."""
     powers = [Fraction(k + 1, 3) for k in range(degree + 1)]
     pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[powers]])
-    found, _ = pieces.enclose(Intervals.of([x]), degree)
-    for k, each in enumerate(found):
+    enclosure, _ = pieces.enclose(Intervals.of([x]), degree)
+    for k, each in enumerate(enclosure):
         m, beta, radius = degree - k, np.abs(pieces.middles[k][0, 0]), pieces.radii[k][0, 0]
         weights = [math.comb(m, i) * abs(1 - x) ** (m - i) * abs(x) ** i for i in range(m + 1)]
         stated = (8 * m + 8) * EPS * np.dot(weights, beta) + np.dot(weights, radius)
@@ -105,14 +105,14 @@ def test_between_points_of_integration_the_error_exceeds_its_values_as_stated(po
     u = 2 / k**2 * (1 - np.cos(k * (x - 0.5)) / np.cos(k / 2)) if k else x * (x - 1)
     at = np.abs(u).max()
     share = 1 / points**2 / 8
-    found = rk.exact.certified_error(
+    bound = rk.exact.certified_error(
         rk.kan([1, 1], order=4, intervals=1), [0.0] * 4, lambda x: 2.0, lambda x: 0.0, [[0, 1]],
         wavenumber=k, points=points, order=14,
     )  # fmt: skip
     stated = (at + share * 2) / (1 - share * k**2)
-    assert stated <= found.by_integration * (1 + 1e-9)
-    assert found.by_integration <= stated * (1 + 1e-6)
-    assert found.by_maximum_principle == (math.inf if k else pytest.approx(0.25, rel=1e-12))
+    assert stated <= bound.by_integration * (1 + 1e-9)
+    assert bound.by_integration <= stated * (1 + 1e-6)
+    assert bound.by_maximum_principle == (math.inf if k else pytest.approx(0.25, rel=1e-12))
 
 
 def test_bounds_between_points_are_rounded_upwards_and_hardly_more():

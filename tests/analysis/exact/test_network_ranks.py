@@ -27,10 +27,10 @@ def problem(intervals=(4, 4), node_map="affine", samples=90, widths=(2, 5, 1), o
     [((4, 4), "affine", 9), ((1, 3), "affine", 10), ((2, 1), "affine", 31), ((4, 4), "min-max", 19)],
 )
 def test_nullities_of_theory_are_theorems(intervals, node_map, nullity):
-    found = rk.exact.certified_rank(*problem(intervals, node_map, 100))
-    assert found.nullity == nullity
-    assert found.nullity >= found.analytic_nullity
-    assert len(found.null_vectors) == nullity
+    rank = rk.exact.certified_rank(*problem(intervals, node_map, 100))
+    assert rank.nullity == nullity
+    assert rank.nullity >= rank.analytic_nullity
+    assert len(rank.null_vectors) == nullity
 
 
 def test_exact_ranks_see_samples_that_rounding_puts_on_a_tail():
@@ -49,8 +49,8 @@ def test_frozen_maps_leave_extreme_activations_outside_by_rounding(seed):
     net, theta = net.initialize(rng, x)
     net = net.freeze(theta)
     posed = rk.LeastSquares(net, x, x[:, :1])
-    found = rk.exact.certified_rank(posed, theta)
-    assert rk.spectrum(posed, theta).analytic_nullity <= found.analytic_nullity <= found.nullity < 4
+    rank = rk.exact.certified_rank(posed, theta)
+    assert rk.spectrum(posed, theta).analytic_nullity <= rank.analytic_nullity <= rank.nullity < 4
     evaluation = rk.truth.of(net, theta, x, float)
     z = np.array(evaluation.network.sweep(evaluation.theta, evaluation.x).inputs[1])
     well = ((z > 0.01) & (z < 0.99)).all(axis=1)
@@ -156,8 +156,8 @@ def test_moduli_are_primes():
 
 def test_an_unlucky_prime_is_given_up(monkeypatch):
     monkeypatch.setattr("refkan.analysis.exact.ranks.ranks.PRIMES", (5, 2**61 - 1))
-    found = rank_of_matrix(flint.fmpz_mat([[1, 2], [3, 11]]))  # determinant 5
-    assert (found.rank, found.prime) == (2, 2**61 - 1)
+    rank = rank_of_matrix(flint.fmpz_mat([[1, 2], [3, 11]]))  # determinant 5
+    assert (rank.rank, rank.prime) == (2, 2**61 - 1)
 
 
 def test_matrices_without_rows_entries_or_null_vectors():
@@ -181,10 +181,10 @@ def test_rows_of_irrational_networks_say_what_to_do():
 )
 def test_nullities_in_balls_are_those_of_theory(widths, intervals, options, nullity):
     posed, theta = problem(intervals, widths=widths, samples=100, **{"node_map": "affine", **options})
-    found = rk.exact.certified_rank(posed, theta)
-    assert (found.nullity, found.analytic_nullity, found.rank_by) == (nullity, nullity, "theory")
-    assert found.nullity == rk.spectrum(posed, theta).nullity
-    Z = np.array(found.null_vectors, float).T
+    rank = rk.exact.certified_rank(posed, theta)
+    assert (rank.nullity, rank.analytic_nullity, rank.rank_by) == (nullity, nullity, "theory")
+    assert rank.nullity == rk.spectrum(posed, theta).nullity
+    Z = np.array(rank.null_vectors, float).T
     J = posed.net.jacobian(theta, posed.x).reshape(-1, posed.net.n_params)
     assert np.abs(J @ Z).max() < 1e-10 * np.abs(J).max() * np.abs(Z).max()
 
@@ -204,11 +204,11 @@ def test_in_balls_a_wrong_list_of_null_vectors_is_noticed(monkeypatch):
 
 def test_in_balls_a_minor_of_all_rows_proves_that_the_rank_is_their_number():
     posed, theta = problem((2, 3), "mean-std", widths=(2, 2, 1), samples=10)
-    found = rk.exact.certified_rank(posed, theta)
-    assert (found.rank, found.rank_by, found.rows) == (10, "rows", tuple(range(10)))
-    assert found.nullity == posed.net.n_params - 10 > found.analytic_nullity == len(found.null_vectors)
+    rank = rk.exact.certified_rank(posed, theta)
+    assert (rank.rank, rank.rank_by, rank.rows) == (10, "rows", tuple(range(10)))
+    assert rank.nullity == posed.net.n_params - 10 > rank.analytic_nullity == len(rank.null_vectors)
     float_rank = np.linalg.matrix_rank(posed.net.jacobian(theta, posed.x).reshape(10, -1))
-    assert float_rank == found.rank
+    assert float_rank == rank.rank
     same = rk.LeastSquares(posed.net, posed.x[[*range(9), 0]], posed.y[[*range(9), 0]])
     with pytest.raises(ConvergenceError, match="prove that the rank is 10, the number of rows: it is smaller"):
         rk.exact.certified_rank(same, theta)

@@ -34,11 +34,11 @@ def reference(posed, theta, basis, rank):
 @pytest.mark.parametrize("basis", BASES)
 def test_agrees_with_mpmath_at_200_bits(basis):
     posed, theta = problem((1, 3), samples=24, widths=(2, 2, 1))
-    found = rk.exact.certified_spectrum(posed, theta, basis)
-    assert found.relative_width <= 1e-10
-    assert found.rank_by == "exact"
-    values = reference(posed, theta, basis, found.rank)
-    for enclosure, value in zip(found.values, values, strict=True):
+    spectrum = rk.exact.certified_spectrum(posed, theta, basis)
+    assert spectrum.relative_width <= 1e-10
+    assert spectrum.rank_by == "exact"
+    values = reference(posed, theta, basis, spectrum.rank)
+    for enclosure, value in zip(spectrum.values, values, strict=True):
         # mpmath has rounding of its own, 2^-200 of the largest eigenvalue; beyond it the ends must agree.
         slack = float(mpmath.mpf(2) ** -190 * values[0])
         middle = (enclosure.low + enclosure.high) / 2
@@ -50,13 +50,13 @@ def test_agrees_with_mpmath_at_200_bits(basis):
 @pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
 def test_agrees_with_float64_where_that_is_good(node_map):
     posed, theta = problem((2, 2), node_map, samples=40, widths=(2, 3, 1))
-    found = rk.exact.certified_spectrum(posed, theta)
+    spectrum = rk.exact.certified_spectrum(posed, theta)
     other = rk.spectrum(posed, theta)
-    assert found.rank == other.rank
-    assert found.rank_by == ("exact" if node_map == "affine" else "theory")
-    np.testing.assert_allclose([value.midpoint for value in found.values], other.values[: found.rank], rtol=1e-9)
+    assert spectrum.rank == other.rank
+    assert spectrum.rank_by == ("exact" if node_map == "affine" else "theory")
+    np.testing.assert_allclose([value.midpoint for value in spectrum.values], other.values[: spectrum.rank], rtol=1e-9)
     low, high = rk.exact.certified_condition_number(posed, theta)
-    assert low <= found.condition.midpoint <= high
+    assert low <= spectrum.condition.midpoint <= high
     assert high / low - 1 < 3e-10
 
 
@@ -72,14 +72,14 @@ def test_a_network_in_the_relu_basis_and_its_twin_have_one_spectrum():
 
 def test_float64_is_wrong_where_the_condition_number_exceeds_1e22():
     posed, theta = problem((6, 6), samples=60, widths=(1, 2, 1), order=5)
-    found = rk.exact.certified_spectrum(posed, theta, basis="relu")
-    condition = found.condition
+    spectrum = rk.exact.certified_spectrum(posed, theta, basis="relu")
+    condition = spectrum.condition
     assert condition.relative_width <= 1e-10
     assert condition.low > 1e22
     relu = posed.net.to_basis("relu")
     J = relu.jacobian(posed.net.convert(theta, relu), posed.x) / np.sqrt(60)
     values = np.linalg.eigvalsh(J.T @ J)
-    float64 = values[-1] / abs(values[-found.rank])
+    float64 = values[-1] / abs(values[-spectrum.rank])
     assert max(float64 / condition.midpoint, condition.midpoint / float64) > 2
 
 
@@ -88,11 +88,11 @@ def test_the_case_of_the_record(basis, samples):
     """[2,5,1], r = 3, intervals (1,3), as networks are built by default; 400 samples in the record."""
     posed, theta = problem((1, 3), samples=samples, outside="linear")
     start = time.perf_counter()
-    found = rk.exact.certified_spectrum(posed, theta, basis)
+    spectrum = rk.exact.certified_spectrum(posed, theta, basis)
     assert time.perf_counter() - start < 60
-    assert (found.rank, found.nullity, found.rank_by) == (45, 10, "exact")
-    assert found.condition.relative_width <= 1e-10
-    assert rk.spectrum(posed, theta, basis=basis).condition == pytest.approx(found.condition.midpoint, rel=1e-3)
+    assert (spectrum.rank, spectrum.nullity, spectrum.rank_by) == (45, 10, "exact")
+    assert spectrum.condition.relative_width <= 1e-10
+    assert rk.spectrum(posed, theta, basis=basis).condition == pytest.approx(spectrum.condition.midpoint, rel=1e-3)
 
 
 def test_weights_and_repeated_eigenvalues():
@@ -111,9 +111,9 @@ def test_an_undecided_rank_says_what_theory_lacks():
 def test_enclosures_hold_known_eigenvalues_and_no_approximation_is_trusted():
     with flint.ctx.workprec(200):
         H = flint.arb_mat([[2, 1, 0], [1, 2, 0], [0, 0, 3]])  # 1, 3, 3
-        found = enclosed_eigenvalues(flint, H)
-        assert all(value.low <= k <= value.high for value, k in zip(found, (1, 3, 3), strict=True))
-        assert all(value.relative_width < 1e-40 for value in found)
+        pairs = enclosed_eigenvalues(flint, H)
+        assert all(value.low <= k <= value.high for value, k in zip(pairs, (1, 3, 3), strict=True))
+        assert all(value.relative_width < 1e-40 for value in pairs)
         wrong = flint.arb_mat([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
         wide = certified(flint, 4 * H + flint.arb_mat([[0, -3, 0], [-3, 0, 0], [0, 0, 0]]), wrong)
         assert all(value.low <= k <= value.high for value, k in zip(wide, (7, 9, 12), strict=True))

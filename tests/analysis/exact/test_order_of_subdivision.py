@@ -60,14 +60,14 @@ class Watched(subdivision._Pool):
         before = self.count
         assert np.all(boxes.lo <= boxes.hi)
         self.tried.append(points)
-        found = super().evaluated(boxes, points)
+        bounds = super().evaluated(boxes, points)
         assert self.count == before + len(boxes.lo)
         everything = np.concatenate([boxes.middle, points])
         values = waves(Intervals.of(everything)).inside.lo
         self.attained.append(values)
         assert np.array_equal(self.low, np.concatenate(self.attained).min(axis=0))
         assert np.array_equal(self.high, np.concatenate(self.attained).max(axis=0))
-        return found
+        return bounds
 
     def halve(self, chosen, budget, points):
         waiting = self.known[self.known > 1]
@@ -103,11 +103,11 @@ def watched(monkeypatch):
 def test_every_step_halves_the_boxes_of_the_largest_gaps(watched, monkeypatch, P, greatest, batch, budget):
     monkeypatch.setattr(subdivision, "BATCH", batch)
     points = np.full((3, P), 0.5)
-    found = range_over(waves, np.array([[-1.0, 1.5]] * P), of_range(1e-2), budget, greatest, points)
+    bounds = range_over(waves, np.array([[-1.0, 1.5]] * P), of_range(1e-2), budget, greatest, points)
     (pool,) = watched
-    assert found.boxes == pool.count <= budget
+    assert bounds.boxes == pool.count <= budget
     if budget > 2:
-        assert pool.count > budget - 2 * FEWEST or found.reached
+        assert pool.count > budget - 2 * FEWEST or bounds.reached
     assert max(pool.steps, default=0) <= batch
     if pool.steps:
         first, given, *later = pool.tried  # of the box itself, then of each step
@@ -120,13 +120,13 @@ def test_every_step_halves_the_boxes_of_the_largest_gaps(watched, monkeypatch, P
             assert len(later[-1]) > 0
     ends = np.sin(3 * np.linspace(-1.0, 1.5, 4001))
     low, high = ends.min(), ends.max() + (P - 1) * 1.5**2
-    assert np.all(found.outer.hi >= [high - 1e-6, high - 0.25 - 1e-6])
-    assert np.all(found.inner.hi <= [high + 1e-12, high - 0.25 + 1e-12])
+    assert np.all(bounds.outer.hi >= [high - 1e-6, high - 0.25 - 1e-6])
+    assert np.all(bounds.inner.hi <= [high + 1e-12, high - 0.25 + 1e-12])
     if greatest:
-        assert np.all(found.outer.lo == -np.inf)
+        assert np.all(bounds.outer.lo == -np.inf)
     else:
-        assert np.all(found.outer.lo <= [low + 1e-6, low - 0.25 + 1e-6])
-        assert np.all(found.inner.lo >= [low - 1e-12, low - 0.25 - 1e-12])
+        assert np.all(bounds.outer.lo <= [low + 1e-6, low - 0.25 + 1e-6])
+        assert np.all(bounds.inner.lo >= [low - 1e-12, low - 0.25 - 1e-12])
 
 
 def test_corners_are_those_of_the_four_most_promising_boxes(watched):
@@ -145,13 +145,13 @@ def test_evaluations_are_made_in_chunks_and_put_together(monkeypatch):
 
         def quantities(boxes, sizes=sizes):
             sizes.append(len(boxes.lo))
-            found = waves(boxes, weights=(boxes.hi - boxes.lo) * [3.0, 1.0])
+            bounds = waves(boxes, weights=(boxes.hi - boxes.lo) * [3.0, 1.0])
             slopes = Intervals(np.full_like(boxes.lo, -9.0), np.full_like(boxes.lo, 9.0))
-            return found._replace(over=found.over[:, :1], inside=found.inside[:, :1], slopes=slopes)
+            return bounds._replace(over=bounds.over[:, :1], inside=bounds.inside[:, :1], slopes=slopes)
 
         monkeypatch.setattr(subdivision, "CHUNK", chunk)
-        found = range_over(quantities, box, absolute(1e-1), 300, greatest=True)
-        results.append((found.outer.hi.tolist(), found.inner.hi.tolist(), found.boxes, found.reached))
+        bounds = range_over(quantities, box, absolute(1e-1), 300, greatest=True)
+        results.append((bounds.outer.hi.tolist(), bounds.inner.hi.tolist(), bounds.boxes, bounds.reached))
         assert max(sizes) <= chunk
     assert results[0] == results[1]
 

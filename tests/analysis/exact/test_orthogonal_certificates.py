@@ -22,29 +22,29 @@ def enclosed(H, V):
 @pytest.mark.parametrize("stretch", [0.125, -0.125, 0.2])
 def test_vectors_that_are_too_long_or_too_short_attain_the_bound(value, stretch):
     """V = 1 + s makes d = (1 + s)^2 lambda, and one of the ends d/(1 -+ e) is lambda itself."""
-    (found,) = enclosed([[value]], [[1 + stretch]])
+    (pairs,) = enclosed([[value]], [[1 + stretch]])
     exact, v = Fraction(value), Fraction(1 + stretch)
-    assert found.low <= exact <= found.high
+    assert pairs.low <= exact <= pairs.high
     low, high = sorted([exact, exact * v**2 / (2 - v**2)])
-    assert abs(found.low - low) <= SMALL * abs(exact)
-    assert abs(found.high - high) <= SMALL * abs(exact)
+    assert abs(pairs.low - low) <= SMALL * abs(exact)
+    assert abs(pairs.high - high) <= SMALL * abs(exact)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("off", [0.25, -0.25, 1e-9])
 def test_off_diagonal_entries_widen_by_their_norm(sign, off):
     """The eigenvalues of [[1, c], [c, 1]] are 1 -+ c, the bound is 1 -+ sqrt(2) c."""
-    found = enclosed([[sign * 1.0, off], [off, sign * 1.0]], [[1.0, 0.0], [0.0, 1.0]])
+    pairs = enclosed([[sign * 1.0, off], [off, sign * 1.0]], [[1.0, 0.0], [0.0, 1.0]])
     values = sorted([sign - abs(Fraction(off)), sign + abs(Fraction(off))])
-    for value, each in zip(values, found, strict=True):
+    for value, each in zip(values, pairs, strict=True):
         assert each.low <= value <= each.high
         assert float(each.high - each.low) == pytest.approx(2 * np.sqrt(2) * abs(off), rel=1e-9)
 
 
 def test_what_balls_around_zero_may_hold_counts():
     """The matrix may be any [[1, c], [c, 1]] with |c| <= 1/4, whose eigenvalues are 1 -+ c."""
-    found = enclosed([[1.0, flint.arb(0, 0.25)], [flint.arb(0, 0.25), 1.0]], [[1.0, 0.0], [0.0, 1.0]])
-    assert found[0].low <= Fraction(3, 4) < Fraction(5, 4) <= found[1].high
+    pairs = enclosed([[1.0, flint.arb(0, 0.25)], [flint.arb(0, 0.25), 1.0]], [[1.0, 0.0], [0.0, 1.0]])
+    assert pairs[0].low <= Fraction(3, 4) < Fraction(5, 4) <= pairs[1].high
 
 
 def test_what_the_bounds_do_not_cover_is_undecided():

@@ -41,12 +41,12 @@ def peak(centre, slopes=False, unit=1.0):
 def test_the_greatest_value_is_bounded_at_every_budget_and_reached_with_enough(P, slopes):
     centre, box = [1 / 3] * P, np.array([[0.0, 1.0]] * P)
     for budget in (1, 2, 3, FEWEST, FEWEST + 1, 100, 10_000):
-        found = range_over(peak(centre, slopes), box, of_greatest(1e-3), budget, greatest=True)
-        assert found.boxes <= budget
-        assert found.inner.hi[0] <= 1.0 + 1e-15
-        assert found.outer.hi[0] >= 1.0
-        assert found.reached == (found.outer.hi[0] - found.inner.hi[0] <= 1e-3 * found.inner.hi[0])
-    assert found.reached or P > CORNERS
+        bounds = range_over(peak(centre, slopes), box, of_greatest(1e-3), budget, greatest=True)
+        assert bounds.boxes <= budget
+        assert bounds.inner.hi[0] <= 1.0 + 1e-15
+        assert bounds.outer.hi[0] >= 1.0
+        assert bounds.reached == (bounds.outer.hi[0] - bounds.inner.hi[0] <= 1e-3 * bounds.inner.hi[0])
+    assert bounds.reached or P > CORNERS
     corner = range_over(peak([2.0] * P, slopes), box, absolute(1e-9), 2000, greatest=True)
     if slopes:  # monotone: one corner is left of the box
         assert corner.reached
@@ -86,10 +86,10 @@ def test_halves_cover_their_boxes_and_only_what_a_float_divides_is_halved():
 def test_tolerances_are_relative_in_any_unit(unit):
     box = np.array([[0.0, 1.0]])
     for slack in (of_range(1e-4), of_greatest(1e-4)):
-        found = range_over(peak([0.3], unit=unit), box, slack, 5000, greatest=True)
-        assert found.reached
-        assert found.outer.hi[0] - found.inner.hi[0] <= 1e-4 * unit
-        assert found.boxes > FEWEST
+        bounds = range_over(peak([0.3], unit=unit), box, slack, 5000, greatest=True)
+        assert bounds.reached
+        assert bounds.outer.hi[0] - bounds.inner.hi[0] <= 1e-4 * unit
+        assert bounds.boxes > FEWEST
     both = range_over(peak([0.3], unit=unit), box, of_range(1e-4), 5000)
     assert both.reached
     assert both.inner.lo[0] - both.outer.lo[0] <= 1e-4 * 0.49 * unit
@@ -111,10 +111,10 @@ def test_a_jump_that_no_float_divides_is_not_reached():
         above, below = (boxes.hi > 0.3).astype(float), (boxes.lo > 0.3).astype(float)
         return Evaluation(Intervals(below, above + 1e-300), Intervals(below * 0.0, below * 0.0))
 
-    found = range_over(quantities, np.array([[0.3, np.nextafter(0.3, 1.0)]]), absolute(0.1), 1000)
-    assert not found.reached
-    assert found.boxes == 1
-    assert found.outer.hi[0] >= 1.0
+    bounds = range_over(quantities, np.array([[0.3, np.nextafter(0.3, 1.0)]]), absolute(0.1), 1000)
+    assert not bounds.reached
+    assert bounds.boxes == 1
+    assert bounds.outer.hi[0] >= 1.0
 
 
 def test_what_is_not_a_number_is_halved_first_and_bounded_by_infinity():
@@ -123,9 +123,9 @@ def test_what_is_not_a_number_is_halved_first_and_bounded_by_infinity():
         hi = np.where(far, np.inf, 1.0)
         return Evaluation(Intervals(np.where(far, -np.inf, 0.0), hi), Intervals.of(np.full_like(hi, 0.5)))
 
-    found = range_over(quantities, np.array([[0.0, 1.0]]), absolute(0.6), 1000)
-    assert found.reached  # 0.75 is an end of a box from the second halving on
-    assert (found.outer.lo[0], found.outer.hi[0]) == (0.0, 1.0)
+    bounds = range_over(quantities, np.array([[0.0, 1.0]]), absolute(0.6), 1000)
+    assert bounds.reached  # 0.75 is an end of a box from the second halving on
+    assert (bounds.outer.lo[0], bounds.outer.hi[0]) == (0.0, 1.0)
     assert down(1.0) < 1.0 < up(1.0)
 
 
@@ -140,9 +140,9 @@ def test_extrema_and_enclosures_are_as_near_as_asked_relative_to_the_range(toler
     net, theta = network()
     theta = theta.copy()
     theta[net.slices[-1]] *= scale
-    minima, maxima = found = rk.exact.extrema(net, theta, [[0, 1], [0, 1]], tolerance=tolerance)
+    minima, maxima = extremes = rk.exact.extrema(net, theta, [[0, 1], [0, 1]], tolerance=tolerance)
     span = (maxima[:, 0] - minima[:, 1])[:, None]
-    assert found.reached
+    assert extremes.reached
     assert np.all(np.hstack([np.diff(minima), np.diff(maxima)]) <= tolerance * span * (1 + 1e-9))
     bounds = rk.exact.enclose(net, theta, [[0, 1], [0, 1]], 1, tolerance=max(tolerance, 1e-2), budget=20_000)
     assert np.all(bounds.value[:, 0] <= minima[:, 1])

@@ -75,9 +75,9 @@ CASES = [{"order": 2}, {"order": 4, "outside": "polynomial"}, {"outside": "natur
 @pytest.mark.parametrize("name", CERTIFICATES)
 def test_bounds_of_the_negative_are_the_others(name, case):
     net, theta = network(**case)
-    found = CERTIFICATES[name](net, theta)
+    bounds = CERTIFICATES[name](net, theta)
     assert same(
-        CERTIFICATES[name](net, scaled(net, theta, -1.0)), transformed(found, lambda k, table: -table[..., ::-1])
+        CERTIFICATES[name](net, scaled(net, theta, -1.0)), transformed(bounds, lambda k, table: -table[..., ::-1])
     )
 
 
@@ -87,9 +87,9 @@ def test_bounds_are_multiplied_with_the_function(name, power):
     if name == "sup_difference":
         pytest.skip("half of the parameters is no multiple of the function")
     net, theta = network(outside="polynomial")
-    found = CERTIFICATES[name](net, theta)
+    bounds = CERTIFICATES[name](net, theta)
     multiple = CERTIFICATES[name](net, scaled(net, theta, 2.0**power))
-    assert same(multiple, transformed(found, lambda k, table: 2.0**power * table))
+    assert same(multiple, transformed(bounds, lambda k, table: 2.0**power * table))
 
 
 @pytest.mark.parametrize("unit", [2.0**-40, 2.0**40])
@@ -99,9 +99,9 @@ def test_bounds_in_another_unit_of_the_inputs(name, unit):
     first = net.layers[0]
     spaces = tuple(rk.SplineSpace(unit * space.knots, space.order) for space in first.spaces)
     stretched = replace(net, layers=(replace(first, spaces=spaces), *net.layers[1:]))
-    found, moved = CERTIFICATES[name](net, theta), CERTIFICATES[name](stretched, theta, unit * BOX)
+    bounds, moved = CERTIFICATES[name](net, theta), CERTIFICATES[name](stretched, theta, unit * BOX)
     power = 1 if name == "lipschitz_constant" else 0
-    assert same(moved, transformed(found, lambda k, table: table / unit ** (k + power)))
+    assert same(moved, transformed(bounds, lambda k, table: table / unit ** (k + power)))
 
 
 @pytest.mark.parametrize("order", [2, 3])

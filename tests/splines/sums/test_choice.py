@@ -167,9 +167,9 @@ def test_workers_use_the_engine_of_their_caller(name, monkeypatch):
         return current_engine(), threading.get_ident()
 
     with rk.use_engine(name):
-        found = launch.run_blocks(engine, 3)
-    assert [engine for engine, _ in found] == [name] * 3
-    assert len({thread for _, thread in found}) == 3
+        results = launch.run_blocks(engine, 3)
+    assert [engine for engine, _ in results] == [name] * 3
+    assert len({thread for _, thread in results}) == 3
 
 
 def test_studies_on_executors_use_the_engine_of_their_caller(monkeypatch):

@@ -58,14 +58,14 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
     check_annotated(measure, locals())
     began = time.perf_counter()
     problem, theta = problem_of(configuration, target, sampler)
-    found = spectrum(
+    measured_spectrum = spectrum(
         problem,
         theta,
         which=configuration.which,
         basis=configuration.basis,
         preconditioner=configuration.preconditioner,
     )
-    numbers = measured(found) | {"n_params": theta.size}
+    numbers = measured(measured_spectrum) | {"n_params": theta.size}
     return StudyRow(configuration, **numbers, seconds=time.perf_counter() - began)
 
 
@@ -212,12 +212,12 @@ def _computed(
 
 
 def _executor_failed(error: Exception, done: int, total: int, store: Checkpoints | None) -> RuntimeError:
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if store is None:
         fate = "none are kept: give checkpoints= to keep them"
     else:
         fate = f"they are kept in {store.folder}: the same call computes the other {total - done}"
-    return RuntimeError(f"the executor failed ({what}) when {done} of {total} points were done; {fate}")
+    return RuntimeError(f"the executor failed ({reason}) when {done} of {total} points were done; {fate}")
 
 
 def _importable(name: str, function: Any) -> str | None:

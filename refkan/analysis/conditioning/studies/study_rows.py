@@ -64,11 +64,11 @@ MEASURED = tuple(name for name in StudyRow.__dataclass_fields__ if name != "conf
 """The members of a row that are found, not given."""
 
 
-def measured(found: Spectrum) -> dict[str, Any]:
+def measured(spectrum: Spectrum) -> dict[str, Any]:
     """The numbers of a spectrum under the names that rows have for them."""
-    numbers = {name: getattr(found, name) for name in MEASURED if hasattr(found, name)}
-    known = found.analytic_nullity
-    return numbers | {"n_params": found.size, "analytic_nullity": -1 if known is None else known}
+    numbers = {name: getattr(spectrum, name) for name in MEASURED if hasattr(spectrum, name)}
+    known = spectrum.analytic_nullity
+    return numbers | {"n_params": spectrum.size, "analytic_nullity": -1 if known is None else known}
 
 
 @dataclass(frozen=True)

@@ -208,8 +208,8 @@ def monotonicity(posed: Posed, q: int, p: int) -> Statement:
             f"slopes at {len(x)} points lie in [{low:.3g}, {high:.3g}], and {leaves.count} leaves do not decide their "
             f"sign: {remedy}"
         )
-    found = {"direction": "decreasing" if falling else "increasing", "slope": hexadecimal(leaves.low)}
-    return {"kind": "monotone", **same, **found, "leaves": leaves.text}
+    proven = {"direction": "decreasing" if falling else "increasing", "slope": hexadecimal(leaves.low)}
+    return {"kind": "monotone", **same, **proven, "leaves": leaves.text}
 
 
 def _bending(posed: Posed, boxes: Intervals) -> FloatArray:

@@ -215,8 +215,8 @@ class Intervals(ShortRepr):
 
     def sigmoid(self) -> "Intervals":
         """1/(1 + exp(-x)), which rises."""
-        one = Intervals.of(1.0)
-        below, above = (one.over(one + (-Intervals.of(end)).exp()) for end in (self.lo, self.hi))
+        unit = Intervals.of(1.0)
+        below, above = (unit.over(unit + (-Intervals.of(end)).exp()) for end in (self.lo, self.hi))
         return Intervals(np.maximum(below.lo, 0.0), np.minimum(above.hi, 1.0))
 
 

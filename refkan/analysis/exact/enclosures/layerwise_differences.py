@@ -35,27 +35,33 @@ def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: Fl
         return np.inf
     x, y = (TaylorIntervals({(0,): Intervals(ends[None, :, 0], ends[None, :, 1])}, 0) for _ in range(2))
     apart = Intervals.of(np.zeros(len(ends)))
-    for one, other in zip(left.steps, right.steps, strict=True):
+    for left_step, other in zip(left.steps, right.steps, strict=True):
         hull = Intervals(np.minimum(x.value.lo, y.value.lo), np.maximum(x.value.hi, y.value.hi))
-        next_apart = DIFFERENCES[type(one)](one, other, hull[0], apart)
+        next_apart = DIFFERENCES[type(left_step)](left_step, other, hull[0], apart)
         if next_apart is None:
             return np.inf
         apart = next_apart
-        x, y = one.apply(x)[0], other.apply(y)[0]
+        x, y = left_step.apply(x)[0], other.apply(y)[0]
     return float(apart.hi.max())
 
 
-def _of_edges(one: EdgeStep, other: EdgeStep, inputs: Intervals, apart: Intervals) -> Intervals | None:
+def _of_edges(left_step: EdgeStep, other: EdgeStep, inputs: Intervals, apart: Intervals) -> Intervals | None:
     """How far the outputs of two layers are apart."""
-    if (one.layer.n_inputs, one.layer.n_outputs) != (other.layer.n_inputs, other.layer.n_outputs):
+    if (left_step.layer.n_inputs, left_step.layer.n_outputs) != (other.layer.n_inputs, other.layer.n_outputs):
         return None
-    total = Intervals.of(np.zeros(one.layer.n_outputs))
-    branches = [np.zeros((one.layer.n_outputs, one.layer.n_inputs)) if w is None else w for w in (one.silu, other.silu)]
+    total = Intervals.of(np.zeros(left_step.layer.n_outputs))
+    branches = [
+        np.zeros((left_step.layer.n_outputs, left_step.layer.n_inputs)) if w is None else w
+        for w in (left_step.silu, other.silu)
+    ]
     branch = _distance(*branches)
-    for p in range(one.layer.n_inputs):
+    for p in range(left_step.layer.n_inputs):
         at = inputs[p : p + 1]
-        difference = pieces_of_difference(*(family for step in (one, other) for family in step.functions(p)))
-        if difference.end is None and min(step.edges[p].enclose(at, 0, "both")[1][0] for step in (one, other)) < 0:
+        difference = pieces_of_difference(*(family for step in (left_step, other) for family in step.functions(p)))
+        if (
+            difference.end is None
+            and min(step.edges[p].enclose(at, 0, "both")[1][0] for step in (left_step, other)) < 0
+        ):
             return None
         if not _is_zero(difference):
             total = total + Intervals.of(difference.enclose(at, 0)[0][0].magnitude[0])
@@ -73,12 +79,12 @@ def _is_zero(pieces: Pieces) -> bool:
     return not any(np.any(array) for array in (*pieces.middles, *pieces.radii))
 
 
-def _of_linear_maps(one: LinearStep, other: LinearStep, inputs: Intervals, apart: Intervals) -> Intervals | None:
+def _of_linear_maps(step: LinearStep, other: LinearStep, inputs: Intervals, apart: Intervals) -> Intervals | None:
     """W z + b - (W' w + b') = W' (z - w) + (W - W') z + (b - b')."""
-    if one.weights.shape != other.weights.shape:
+    if step.weights.shape != other.weights.shape:
         return None
     result = _product(np.abs(other.weights), apart)
-    weights, shift = _distance(one.weights, other.weights), _distance(one.shift, other.shift)
+    weights, shift = _distance(step.weights, other.weights), _distance(step.shift, other.shift)
     if np.any(weights):
         result = result + _product(weights, Intervals.of(inputs.magnitude))
     return result + Intervals.of(shift) if np.any(shift) else result
@@ -90,18 +96,18 @@ def _product(weights: FloatArray, x: Intervals) -> Intervals:
 
 
 def _of_activations(
-    one: ActivationStep, other: ActivationStep, inputs: Intervals, apart: Intervals
+    step: ActivationStep, other: ActivationStep, inputs: Intervals, apart: Intervals
 ) -> Intervals | None:
     """By the largest slope between both."""
-    if one.name != other.name:
+    if step.name != other.name:
         return None
-    slopes = ACTIVATIONS[one.name](inputs[None], 1, "both")[0][1]
+    slopes = ACTIVATIONS[step.name](inputs[None], 1, "both")[0][1]
     return Intervals.of(slopes.magnitude[0]) * apart
 
 
-def _of_sigmoids(one: SigmoidStep, other: SigmoidStep, inputs: Intervals, apart: Intervals) -> Intervals:
+def _of_sigmoids(step: SigmoidStep, other: SigmoidStep, inputs: Intervals, apart: Intervals) -> Intervals:
     """(a - a') (1 - g) + (b - b') g + (b' - a') (g - g'); the slope of a sigmoid is at most 1/4."""
-    ends = np.maximum(_distance(one.low, other.low), _distance(one.high, other.high))
+    ends = np.maximum(_distance(step.low, other.low), _distance(step.high, other.high))
     through = other.length * Intervals.of(0.25) * apart
     return through + Intervals.of(ends) if np.any(ends) else through
 

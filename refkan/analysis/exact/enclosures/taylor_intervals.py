@@ -152,9 +152,9 @@ def _reciprocal_factorial(k: int) -> Intervals:
 
 def variables(points: Intervals, order: int) -> list[TaylorIntervals]:
     """The variables x_p at points or boxes (B, P): Taylor numbers of shape (B,)."""
-    one = Intervals.of(np.ones_like(points.lo[:, 0]))
+    ones = Intervals.of(np.ones_like(points.lo[:, 0]))
     zero, *firsts = monomials(points.lo.shape[1], 1)
-    return [TaylorIntervals({zero: points[:, p], unit: one}, order) for p, unit in enumerate(firsts)]
+    return [TaylorIntervals({zero: points[:, p], unit: ones}, order) for p, unit in enumerate(firsts)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -187,7 +187,7 @@ def expected_seconds(problem: Problem, decompositions: int, hessian: bool = Fals
 
 
 def require_cost(
-    what: str, problem: Problem, seconds: float | None, decompositions: int, hessian: bool = False
+    owner: str, problem: Problem, seconds: float | None, decompositions: int, hessian: bool = False
 ) -> None:
     """Refuse what is expected to take longer than `seconds`.
 
@@ -204,7 +204,7 @@ def require_cost(
     # Time grows with rows M and M^3: all sizes smaller by a factor f cost f^2 or f^3 of it, f^2 at most.
     factor = (limit / expected) ** 0.5
     raise ValueError(
-        f"{what} of {M} parameters on {rows} rows is expected to take {_spoken(expected)}, more than the {limit:g} s "
+        f"{owner} of {M} parameters on {rows} rows is expected to take {_spoken(expected)}, more than the {limit:g} s "
         f"that `seconds` allows: about {max(1, int(M * factor))} parameters on {max(1, int(rows * factor))} rows fit; "
         f"take a smaller network or fewer samples, or give seconds={2 * expected:.3g}"
     )

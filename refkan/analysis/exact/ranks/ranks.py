@@ -220,9 +220,9 @@ def _null_vectors(J: Any, rows: tuple[int, ...], columns: tuple[int, ...], free:
     return Z
 
 
-def _require_null(J: Any, Z: Any, what: str) -> None:
+def _require_null(J: Any, Z: Any, owner: str) -> None:
     if any(entry != 0 for entry in (require("flint").fmpq_mat(J) * Z).entries()):
-        raise ValueError(f"{what}: J Z is not zero")
+        raise ValueError(f"{owner}: J Z is not zero")
 
 
 def _taken(matrix: Any, rows: Any, columns: Any) -> Any:

@@ -130,7 +130,7 @@ def _block(band: Band, a: int, b: int) -> Band:
     return [diagonal[a : b - k] for k, diagonal in enumerate(band[: b - a])]
 
 
-def extreme_eigenvalue(matrix: Congruence, end: End, one: Any) -> Enclosure:
+def extreme_eigenvalue(matrix: Congruence, end: End, unit: Any) -> Enclosure:
     """Enclose the smallest or largest eigenvalue of an irreducible matrix of balls; `one` is the ball of 1.
 
     Raises
@@ -139,9 +139,9 @@ def extreme_eigenvalue(matrix: Congruence, end: End, one: Any) -> Enclosure:
         If the enclosure does not reach the relative width WIDTH at the present precision.
     """
     alternate = end == matrix.alternating
-    signs = [-one if alternate and i % 2 else one for i in range(len(matrix.K[0]))]
-    z = [one] * len(signs)
-    shift = 0 * one  # at the lower end, plain inverse iteration until there is a positive bound
+    signs = [-unit if alternate and i % 2 else unit for i in range(len(matrix.K[0]))]
+    z = [unit] * len(signs)
+    shift = 0 * unit  # at the lower end, plain inverse iteration until there is a positive bound
     for _ in range(ITERATIONS):
         image = _signed(signs, matrix.multiply(_signed(signs, z)))
         if end == "largest" or all(x > 0 for x in image):

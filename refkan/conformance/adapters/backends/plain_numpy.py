@@ -99,14 +99,14 @@ class NumpyLayer:
 
     def edges(self, x: Any, derivative: int) -> list[Any]:
         """f_qp or a derivative of it, for each input p: (N, Q)."""
-        found = self.splines(x, derivative)
+        splines = self.splines(x, derivative)
         if not self.spec.parts:
-            return found
+            return splines
         q, base, scale, node_scale = self.q, *map(self.part, ("base", "scale", "node-scale"))
         branch = self.given(silu(self.wide(x))[derivative])
         return [
             q(node_scale * q(q(base[:, p] * branch[:, p : p + 1]) + q(scale[:, p] * spline)))
-            for p, spline in enumerate(found)
+            for p, spline in enumerate(splines)
         ]
 
     def part(self, name: str) -> Any:
@@ -124,13 +124,13 @@ class NumpyLayer:
         q, base, scale, node_scale = self.q, *map(self.part, ("base", "scale", "node-scale"))
         branch, splines = self.given(silu(self.wide(x), 0)[0]), np.stack(self.splines(x, 0), axis=2)
         inner = q(q(base * branch[:, None]) + q(scale * splines))
-        found = {
+        gradients = {
             "base": self.sum(q(node_scale[:, None] * dy.T), branch),
             "scale": q(q(q(dy * node_scale)[:, :, None] * splines).sum(axis=0)),
             "node-scale": q(q(dy[:, :, None] * inner).sum(axis=(0, 2))),
             "bias": q(dy.sum(axis=0)),
         }
-        return {name: found[name] for name in self.spec.parts}
+        return {name: gradients[name] for name in self.spec.parts}
 
     def sum(self, A: Any, B: Any) -> Any:
         """Matrix product, in bfloat16 with sums in float32 rounded once, as hardware does it."""
@@ -151,8 +151,8 @@ class NumpyLayer:
     def coefficient_gradient(self, x: Any, dy: Any) -> Any:
         """dC[q, p, i] = sum_s dy[s, q] b_i(x[s, p])."""
         x, dy = self.given(x), self.given(dy)
-        found = np.stack([self.sum(dy.T, self.basis(p, x[:, p])) for p in range(x.shape[1])], axis=1)
-        return found if not self.spec.parts else self.q(self.given(self.spec.gain)[:, :, None] * found)
+        gradient = np.stack([self.sum(dy.T, self.basis(p, x[:, p])) for p in range(x.shape[1])], axis=1)
+        return gradient if not self.spec.parts else self.q(self.given(self.spec.gain)[:, :, None] * gradient)
 
     def jacobian(self, x: Any) -> FloatArray:
         """Jacobian (N Q, M) in the coefficients."""
@@ -182,7 +182,7 @@ class PlainNumpy(Adapter):
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build a list of layers."""
-        return [self.layer(one) for one in as_specs(spec)]
+        return [self.layer(each) for each in as_specs(spec)]
 
     def _activations(self, model: Any, x: Any) -> list[Any]:
         z = [x]
@@ -199,9 +199,9 @@ class PlainNumpy(Adapter):
         z = self._activations(model[:-1], x)
         gradients: dict[str, list[Any]] = {}
         for layer, at in zip(reversed(model), reversed(z), strict=True):
-            found = {"coefficients": layer.coefficient_gradient(at, dy)}
-            found |= layer.part_gradients(at, dy) if layer.spec.parts else {}
-            for name, part in found.items():
+            own = {"coefficients": layer.coefficient_gradient(at, dy)}
+            own |= layer.part_gradients(at, dy) if layer.spec.parts else {}
+            for name, part in own.items():
                 gradients.setdefault(name, []).insert(0, part)
             dy = layer.pull_back(at, dy)
         return {"inputs": dy} | {name: parts if len(model) > 1 else parts[0] for name, parts in gradients.items()}

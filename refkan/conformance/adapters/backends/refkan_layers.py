@@ -49,11 +49,11 @@ class Refkan(Adapter):
         """Build a network without node maps."""
         specs = as_specs(spec)
         layers = [
-            SplineLayer(tuple(SplineSpace(row, one.order) for row in one.knots), one.n_outputs, one.outside)
-            for one in specs
+            SplineLayer(tuple(SplineSpace(row, each.order) for row in each.knots), each.n_outputs, each.outside)
+            for each in specs
         ]
         return self._model(Network(tuple(layers), (NODE_MAPS["none"],) * (len(layers) - 1)),
-                           np.concatenate([one.coefficients.ravel() for one in specs]))  # fmt: skip
+                           np.concatenate([each.coefficients.ravel() for each in specs]))  # fmt: skip
 
     def _model(self, spline: Network, u: FloatArray) -> Model:
         net = spline.to_basis(self.basis)

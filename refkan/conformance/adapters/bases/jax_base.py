@@ -119,28 +119,28 @@ class JaxAdapter(Adapter):
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> JaxModel:
         """Compose the functions of the layers."""
         specs = as_specs(spec)
-        functions = [self.function(one) for one in specs]
+        functions = [self.function(each) for each in specs]
         first = specs[0]
 
         def composed(coefficients: Any, x: Any, *knots: Any, parts: Any = None) -> Any:
-            for k, (one, C) in enumerate(zip(functions, coefficients, strict=True)):
-                x = one(C, x, *knots, **({} if parts is None else parts[k]))
+            for k, (each, C) in enumerate(zip(functions, coefficients, strict=True)):
+                x = each(C, x, *knots, **({} if parts is None else parts[k]))
             return x
 
-        coefficients = [self.tensor(one.coefficients, one.dtype) for one in specs]
+        coefficients = [self.tensor(each.coefficients, each.dtype) for each in specs]
         knots = self.tensor(first.knots, first.dtype)
         return JaxModel(composed, coefficients, knots, first.order, first.dtype, parts=self.parts_of(specs))
 
     def parts_of(self, specs: Sequence[LayerSpec]) -> list[tuple[str, Any]]:
         """Return name and array of each part of each layer."""
         return [
-            (name, self.tensor(one.part(name), one.dtype)) for name in PARTS for one in specs if name in one.parts
+            (name, self.tensor(spec.part(name), spec.dtype)) for name in PARTS for spec in specs if name in spec.parts
         ]  # fmt: skip
 
     def array(self, value: Any) -> Any:
         """Return an array of JAX as one of NumPy; lower formats are widened to float64."""
-        found = np.asarray(value)
-        return found.astype(np.float64) if str(value.dtype) in LOW else found
+        array = np.asarray(value)
+        return array.astype(np.float64) if str(value.dtype) in LOW else array
 
     def forward(self, model: JaxModel, x: Any) -> Any:
         """Return the outputs.
@@ -164,8 +164,8 @@ class JaxAdapter(Adapter):
         groups: dict[str, list[Any]] = {}
         names = ["coefficients"] * len(model.coefficients) + [name for name, _ in model.parts] + ["inputs"]
         names += ["knots"] * self._takes_knots(model)
-        for name, found in zip(names, arrays, strict=True):
-            inner = found[:, model.order : found.shape[1] - model.order] if name == "knots" else found
+        for name, array in zip(names, arrays, strict=True):
+            inner = array[:, model.order : array.shape[1] - model.order] if name == "knots" else array
             groups.setdefault(name, []).append(inner)
         return {name: parts if len(parts) > 1 else parts[0] for name, parts in groups.items()}
 
@@ -187,8 +187,8 @@ class JaxAdapter(Adapter):
         if name != "forward" and expression.has_rules:
             if (x.shape, name) not in model.traced:
                 asked, held = program, expression.held
-                found = trace(self.jax.make_jaxpr, lambda *at: asked(held, *at), *arguments)
-                model.traced[x.shape, name] = (found, self._number(found))
+                traced_expression = trace(self.jax.make_jaxpr, lambda *at: asked(held, *at), *arguments)
+                model.traced[x.shape, name] = (traced_expression, self._number(traced_expression))
             expression, number = model.traced[x.shape, name]
             program = self._program("derivative", expression, 0)
         if (number, name) not in self._compiled:
@@ -224,8 +224,8 @@ class JaxAdapter(Adapter):
 
             expression = trace(self.jax.make_jaxpr, values, *leaves)
             model.traced[shape] = (expression, self._number(expression))
-        found: tuple[Expression, int] = model.traced[shape]
-        return found
+        traced: tuple[Expression, int] = model.traced[shape]
+        return traced
 
     def _options(self) -> dict[str, Any]:
         """The compiler's options; of the default ones those that the installed version knows."""

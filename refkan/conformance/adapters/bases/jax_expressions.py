@@ -56,12 +56,12 @@ def _evaluate(jaxpr: Any, held: Iterator[Any], arguments: Sequence[Any]) -> list
 
     for equation in jaxpr.eqns:
         at = [read(variable) for variable in equation.invars]
-        found: Sequence[Any]
+        outputs: Sequence[Any]
         if equation.primitive.name in INLINED:
-            found = _evaluate(equation.params["jaxpr"].jaxpr, held, at)
+            outputs = _evaluate(equation.params["jaxpr"].jaxpr, held, at)
         else:
-            found = _applied(equation, at)
-        known |= dict(zip(equation.outvars, found, strict=True))
+            outputs = _applied(equation, at)
+        known |= dict(zip(equation.outvars, outputs, strict=True))
     return [read(variable) for variable in jaxpr.outvars]
 
 
@@ -71,8 +71,8 @@ def _applied(equation: Any, at: list[Any]) -> Sequence[Any]:
     functions, named = parameters if isinstance(parameters, tuple) else ((), parameters)
     context = getattr(equation, "ctx", None)
     with nullcontext() if context is None else context.manager:
-        found = equation.primitive.bind(*functions, *at, **named)
-    return found if equation.primitive.multiple_results else [found]
+        outputs = equation.primitive.bind(*functions, *at, **named)
+    return outputs if equation.primitive.multiple_results else [outputs]
 
 
 class _Reader:

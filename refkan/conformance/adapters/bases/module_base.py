@@ -56,7 +56,7 @@ class ModuleAdapter(TorchAdapter):
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build one layer after another."""
-        return [self._layer(one) for one in as_specs(spec)]
+        return [self._layer(each) for each in as_specs(spec)]
 
     def _layer(self, spec: LayerSpec) -> Any:
         layer = self.made(spec).to(self.number)

@@ -43,10 +43,10 @@ class SplineAdapter(Adapter):
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Make the spline of each output q and input p: a list over p for each q; one layer."""
-        (one,) = as_specs(spec)
+        (single,) = as_specs(spec)
         return [
-            [self.spline(t.copy(), C.copy(), one.degree, one) for t, C in zip(one.knots, row, strict=True)]
-            for row in one.coefficients
+            [self.spline(t.copy(), C.copy(), single.degree, single) for t, C in zip(single.knots, row, strict=True)]
+            for row in single.coefficients
         ]
 
     def _each(self, model: Any, x: Any, derivative: int) -> Any:
@@ -58,9 +58,9 @@ class SplineAdapter(Adapter):
 
     @staticmethod
     def _at(s: Spline, x: Any, derivative: int) -> Any:
-        found = s(x, derivative)
-        checked("spline", found, x.shape, "float64" if str(getattr(found, "dtype", "")) == "float64" else "")
-        return as_real("spline", found)
+        values = s(x, derivative)
+        checked("spline", values, x.shape, "float64" if str(getattr(values, "dtype", "")) == "float64" else "")
+        return as_real("spline", values)
 
     def forward(self, model: Any, x: Any) -> Any:
         """Return the sums over the inputs."""

@@ -167,10 +167,10 @@ class TorchAdapter(Adapter):
         leaf = self.samples(x).requires_grad_()
         wanted: dict[str, list[Any]] = {"inputs": [leaf]}
         if "coefficients" in declared:
-            found = self.coefficients(model)
-            wanted["coefficients"] = list(found) if isinstance(found, list | tuple) else [found]
-            for part, found in (self.parts(model) if self.used_parts else {}).items():
-                wanted[part] = list(found) if isinstance(found, list | tuple) else [found]
+            coefficients = self.coefficients(model)
+            wanted["coefficients"] = list(coefficients) if isinstance(coefficients, list | tuple) else [coefficients]
+            for part, coefficients in (self.parts(model) if self.used_parts else {}).items():
+                wanted[part] = list(coefficients) if isinstance(coefficients, list | tuple) else [coefficients]
         if "knots" in declared:
             wanted["knots"] = [self.knots(model)]
         tensors = [tensor for group in wanted.values() for tensor in group]
@@ -215,7 +215,7 @@ class TorchAdapter(Adapter):
         """Keep the (first) layer, and what is used of it most; return it."""
         first = super().remember(spec)
         self.spec, self.dtype, self.order = first, first.dtype, first.order
-        self.used_parts = tuple(part for part in PARTS if any(part in one.parts for one in as_specs(spec)))
+        self.used_parts = tuple(part for part in PARTS if any(part in each.parts for each in as_specs(spec)))
         return first
 
     def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:

@@ -68,5 +68,5 @@ def rounded_down(value: Fraction, digits: int = 3) -> float:
     (0.666, 0.0, 0.0)
     """
     with localcontext(Context(prec=digits, rounding=ROUND_FLOOR)):
-        found = float(Decimal(value.numerator) / Decimal(value.denominator))
-    return found if math.isfinite(found) and found >= 2.0**-1022 else 0.0
+        nearest = float(Decimal(value.numerator) / Decimal(value.denominator))
+    return nearest if math.isfinite(nearest) and nearest >= 2.0**-1022 else 0.0

@@ -114,8 +114,8 @@ class Quantities:
     def coefficient_gradients(self, dy: Any) -> list[Any]:
         """Gradients (Q, P, dim) of sum dy * y in the coefficients of each layer."""
         layers = zip(self.specs, self.basis, self.cotangents(dy)[1:], strict=True)
-        found = [(spec, (g[:, :, None, None] * basis[:, None]).sum(axis=0)) for spec, basis, g in layers]
-        return [self.gain(spec)[:, :, None] * part if spec.parts else part for spec, part in found]
+        gradients = [(spec, (g[:, :, None, None] * basis[:, None]).sum(axis=0)) for spec, basis, g in layers]
+        return [self.gain(spec)[:, :, None] * part if spec.parts else part for spec, part in gradients]
 
     def part_gradients(self, name: str, dy: Any) -> list[Any]:
         """Gradients of sum dy * y in a part of each layer that has it."""

@@ -139,8 +139,8 @@ def basis_errors(
     spec: LayerSpec, x: FloatArray, form: str = "local"
 ) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
     """Absolute values M, norms N and, in units of eps, allowed errors E of all basis functions: (3, N, P, dim) each."""
-    found = np.stack([magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)], axis=2)
-    N, M, third = found[:3], found[3:7], found[7:]
+    errors = np.stack([magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)], axis=2)
+    N, M, third = errors[:3], errors[3:7], errors[7:]
     a, b = spec.domains.T
     size = np.maximum(np.maximum(np.abs(a), np.abs(b)), b - a)[:, None]
     factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
@@ -228,11 +228,11 @@ class Tolerances:
 
     def __getattr__(self, name: str) -> Any:
         """Return what `Quantities` has under the name, as allowed errors."""
-        found = getattr(self.bounds, name)
-        return (lambda *arguments: self._allowed(found(*arguments))) if callable(found) else self._allowed(found)
+        bound = getattr(self.bounds, name)
+        return (lambda *arguments: self._allowed(bound(*arguments))) if callable(bound) else self._allowed(bound)
 
-    def _allowed(self, found: Any) -> Any:
-        return [self._allowed(part) for part in found] if isinstance(found, list) else self.eps * found.error
+    def _allowed(self, bound: Any) -> Any:
+        return [self._allowed(part) for part in bound] if isinstance(bound, list) else self.eps * bound.error
 
 
 class BoundedQuantities(Quantities):
@@ -269,9 +269,9 @@ class BoundedQuantities(Quantities):
 
     def gauss_newton(self) -> Bounds:
         """Of J^T J / N."""
-        found, n = self.jacobian(), len(self.at.values)
-        J = np.block([[part.size for part in parts] for parts in found])
-        dJ = np.block([[part.error for part in parts] for parts in found])
+        jacobian_rows, n = self.jacobian(), len(self.at.values)
+        J = np.block([[part.size for part in parts] for parts in jacobian_rows])
+        dJ = np.block([[part.error for part in parts] for parts in jacobian_rows])
         return Bounds(J.T @ J / n, (J.T @ dJ + dJ.T @ J + len(J) * (J.T @ J)) / n)
 
     def knot_gradients(self, dy: FloatArray) -> Bounds:
