@@ -105,7 +105,11 @@ def test_integers_of_any_kind_are_counts(value):
     assert type(check_count("n", value, 1)) is int
 
 
-@pytest.mark.parametrize("seed", [7, [7], np.uint8(7), np.random.SeedSequence(7), np.random.PCG64(7)], ids=repr)
+@pytest.mark.parametrize(
+    "seed",
+    [7, [7], np.uint8(7), np.random.SeedSequence(7), np.random.PCG64(7)],
+    ids=lambda seed: type(seed).__name__,
+)
 def test_generators_are_made_of_what_default_rng_takes(seed):
     """SPEC 7 of scientific Python."""
     first = np.random.default_rng(7).normal(size=3)

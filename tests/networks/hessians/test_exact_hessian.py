@@ -1,5 +1,7 @@
 """Exact Hessians: against complex steps of the gradient, exact rationals, Taylor remainders and laws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -121,8 +123,8 @@ def test_a_loss_of_anything_but_a_network_has_no_matrices():
     [
         (NetworkCase("spline"), SplineSums, "project"),
         (NetworkCase("relu"), RowSums, "_rows"),
-        (NetworkCase("silu", "none"), activations.Silu, "derivatives"),
-        (NetworkCase("mlp-tanh", "none"), activations.Tanh, "derivatives"),
+        (NetworkCase("silu", "none"), activations.ACTIVATIONS, "silu"),
+        (NetworkCase("mlp-tanh", "none"), activations.ACTIVATIONS, "tanh"),
         (NetworkCase("spline", "sigmoid"), rk.networks.node_maps.SigmoidMap, "derivatives"),
         (NetworkCase("spline", "sigmoid"), PointwiseJet, "bend"),
         (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_hvp"),
@@ -136,15 +138,19 @@ def test_sabotage_of_second_derivatives_is_noticed(monkeypatch, case, target, pa
     problem, theta = start(case, n=30)
     v = np.random.default_rng(2).standard_normal(theta.size)
     expected = complex_gradient(problem, theta + 1e-30j * v).imag / 1e-30
-    right = getattr(target, part)
+    in_table = target is activations.ACTIVATIONS
+    right = target[part].derivatives if in_table else getattr(target, part)
 
-    def wrong(self, *arguments):
-        result = right(self, *arguments)
-        if part == "derivatives":  # all of them, of which the second is wrong
+    def wrong(*arguments):
+        result = right(*arguments)
+        if in_table or part == "derivatives":  # all of them, of which the second is wrong
             result[2:3] *= factor
             return result
         second = part not in ("project", "_rows") or arguments[-1] == 2
         return factor * result if second else result
 
-    monkeypatch.setattr(target, part, wrong)
+    if in_table:
+        monkeypatch.setitem(target, part, replace(target[part], derivatives=wrong))
+    else:
+        monkeypatch.setattr(target, part, wrong)
     assert np.abs(problem.hessian(theta) @ v - expected).max() > 1e-13 * np.abs(expected).max()
