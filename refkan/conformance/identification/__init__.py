@@ -66,8 +66,10 @@ def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Itera
                 stage = Stage(name, unknown=str(error))
             except Exception as error:  # of a stage: the others go on
                 stage = Stage(name, unknown=f"the stage failed: {describe(error)}")
-        if subject.overwritten and "inputs overwritten" not in subject.names | {one.name for one in stage.differences}:
+        if subject.overwritten and "inputs overwritten" not in subject.names | {
+            difference.name for difference in stage.differences
+        }:
             told = Difference("inputs overwritten", {"method": subject.overwritten})
             stage = replace(stage, differences=(told, *stage.differences))
         subject.note(name, stage)
-        yield replace(stage, differences=tuple(replace(one, stage=name) for one in stage.differences))
+        yield replace(stage, differences=tuple(replace(difference, stage=name) for difference in stage.differences))

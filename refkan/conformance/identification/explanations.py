@@ -42,7 +42,7 @@ UNLIKELY = 100.0
 
 
 def explain(
-    theirs: FloatArray, ours: FloatArray, axes: Sequence[str], tolerance: float, what: str, zero: str = "zero outputs"
+    theirs: FloatArray, ours: FloatArray, axes: Sequence[str], tolerance: float, owner: str, zero: str = "zero outputs"
 ) -> list[Difference] | None:  # fmt: skip
     """Return what makes theirs of ours, [] if they are equal, None if nothing does.
 
@@ -61,19 +61,19 @@ def explain(
         return None
     if not np.isfinite(theirs).all():
         bad = int((~np.isfinite(theirs)).sum())
-        return [Difference("not finite", {"what": what, "count": bad, "total": theirs.size})]
+        return [Difference("not finite", {"what": owner, "count": bad, "total": theirs.size})]
     if (np.abs(theirs - ours) <= tolerance).all():
         return []
     if not (np.abs(theirs) > tolerance).any():
-        return [Difference(zero, {"what": what})]
+        return [Difference(zero, {"what": owner})]
     wholes: list[tuple[list[Named], FloatArray]] = [([], ours), *_turned(ours, axes)]
     for first, moved in wholes:
         told = [] if (np.abs(theirs - moved) <= tolerance).all() else _combined(theirs, moved, axes, tolerance)
         if told is not None:
-            return [Difference(name, {"what": what, **evidence}) for name, evidence in first + told]
+            return [Difference(name, {"what": owner, **evidence}) for name, evidence in first + told]
     low, high = float(theirs.min()), float(theirs.max())
     if low < high and (np.abs(np.clip(ours, low, high) - theirs) <= tolerance).all():
-        return [Difference("gradient clipped", {"what": what, "how": f"cut off at {low:.6g} and {high:.6g}"})]
+        return [Difference("gradient clipped", {"what": owner, "how": f"cut off at {low:.6g} and {high:.6g}"})]
     return None
 
 
@@ -81,7 +81,10 @@ def placed(differences: Iterable[Difference], **fields: Any) -> list[Difference]
     """Return differences with what a stage knows of all of them: `quantities`, `where`, or the `size` of factors."""
     size = fields.pop("size", "")
     more = {"constant factor": {"size": size} if size else {}}
-    return [replace(one, evidence={**one.evidence, **more.get(one.name, {})}, **fields) for one in differences]
+    return [
+        replace(difference, evidence={**difference.evidence, **more.get(difference.name, {})}, **fields)
+        for difference in differences
+    ]
 
 
 def _turned(ours: FloatArray, axes: Sequence[str]) -> Iterator[tuple[list[Named], FloatArray]]:
@@ -102,16 +105,16 @@ def _combined(theirs: FloatArray, ours: FloatArray, axes: Sequence[str], toleran
     box, place = _box(theirs, ours, axes, tolerance)
     if place and (told := _in_box(theirs[np.ix_(*box)], ours[np.ix_(*box)], axes, box, place, ours.shape, tolerance)):
         return told
-    found = [
+    combinations = [
         (plain + len(axes) * UNLIKELY * (name in SAMPLES), told)
         for axis, name in enumerate(axes)
         for plain, told in _along(theirs, ours, axis, name, box, tolerance)
     ]
-    if not found or min(plain for plain, _ in found) >= UNLIKELY:
-        found += _by_edge(theirs, ours, axes, box, tolerance)
-    if not found:
+    if not combinations or min(plain for plain, _ in combinations) >= UNLIKELY:
+        combinations += _by_edge(theirs, ours, axes, box, tolerance)
+    if not combinations:
         return None
-    _, told = min(found, key=lambda pair: pair[0])
+    _, told = min(combinations, key=lambda pair: pair[0])
     return [(name, {**evidence, "place": _elsewhere(place, evidence.get("axis", ""))}) for name, evidence in told]
 
 
@@ -206,7 +209,7 @@ def _by_edge(
     theirs: FloatArray, ours: FloatArray, axes: Sequence[str], box: list[IntArray], tolerance: float
 ) -> list[tuple[float, list[Named]]]:  # fmt: skip
     """One factor for each pair of indices along two axes."""
-    A, B, found = ours[np.ix_(*box)], theirs[np.ix_(*box)], []
+    A, B, differences = ours[np.ix_(*box)], theirs[np.ix_(*box)], []
     for a in range(A.ndim):
         for b in range(a + 1, A.ndim):
             rest = tuple(c for c in range(A.ndim) if c not in (a, b))
@@ -219,8 +222,8 @@ def _by_edge(
             k = np.where(seen, (A * B).sum(axis=rest, keepdims=True) / np.where(seen, size, 1.0), 1.0)
             if (np.abs(B - k * A) <= tolerance).all():
                 evidence = {"axis": f"{axes[a]} and {axes[b]}", "factors": np.round(np.squeeze(k, rest), 6).tolist()}
-                found.append((9.0, [("factors by edge", evidence)]))
-    return found
+                differences.append((9.0, [("factors by edge", evidence)]))
+    return differences
 
 
 def sizes_of(factors: Sequence[float], sizes: Sequence[Mapping[str, float]]) -> str:

@@ -56,11 +56,11 @@ def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, 
             t = np.concatenate([[min(first, inner.min())], np.sort(inner), [max(last, inner.max())]])
             return np.asarray((recursion(t, order, x, intervals_of(x, t, order)) - functions).ravel())
 
-        found = least_squares(
+        solution = least_squares(
             apart, start[1:-1], method="lm", max_nfev=EVALUATIONS * start.size, xtol=1e-15, ftol=1e-15, gtol=1e-15
         )
-        if np.abs(found.fun).max() <= tolerance:
-            inner = np.sort(found.x)
+        if np.abs(solution.fun).max() <= tolerance:
+            inner = np.sort(solution.x)
             return np.concatenate([[2 * inner[0] - inner[1]], inner, [2 * inner[-1] - inner[-2]]])
     return None
 

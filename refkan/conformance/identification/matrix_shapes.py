@@ -49,7 +49,7 @@ def shape_of(
         told.append(ordered(name, order, kept, n))
         plain += 2.0 + (told[-1][0].endswith("mixed up") and "order" in told[-1][1]["how"])
     factors = _factors(name, kept, n, k[np.abs(k) > 1e-12], near)
-    vague = any(one.startswith("factors") for one, _ in factors)
+    vague = any(label.startswith("factors") for label, _ in factors)
     return plain + len(factors) + vague, told + factors
 
 
@@ -107,15 +107,15 @@ def _factors(name: str, rows: IntArray, n: int, k: FloatArray, near: float) -> l
 
 def on_some(name: str, rows: IntArray, n: int, factor: float) -> Named:
     """One factor of some of the slices."""
-    one = {"sample": "a block of samples", "input": "one input", "coefficient": "one coefficient"}
+    block = {"sample": "a block of samples", "input": "one input", "coefficient": "one coefficient"}
     evidence = {"axis": name, "indices": rows.tolist(), "size": n, "factor": factor}
-    return f"factor on {one.get(name, 'one output')}", evidence
+    return f"factor on {block.get(name, 'one output')}", evidence
 
 
 def constant(k: float) -> list[Named]:
     """A constant factor: its sign and its size."""
-    found: list[Named] = [("sign", {})] if k < 0 else []
-    return found + ([("constant factor", {"factor": abs(k)})] if abs(abs(k) - 1) > EXACT else [])
+    names: list[Named] = [("sign", {})] if k < 0 else []
+    return names + ([("constant factor", {"factor": abs(k)})] if abs(abs(k) - 1) > EXACT else [])
 
 
 def combination(name: str, M: FloatArray, rows: IntArray, n: int) -> Named | None:

@@ -59,8 +59,8 @@ class Nonlinear:
 
     def adds_up(self, chosen: Array) -> bool:
         """Whether results add up over two sets of coefficients that share none."""
-        one, two = self.a * (2 * chosen), self.a * ~chosen
-        return bool(np.abs(self.f(one) + self.f(two) - self.zero - self.f(one + two)).max() <= self.room / 16)
+        half, two = self.a * (2 * chosen), self.a * ~chosen
+        return bool(np.abs(self.f(half) + self.f(two) - self.zero - self.f(half + two)).max() <= self.room / 16)
 
     def constant(self, c: float) -> FloatArray:
         """Results with constant coefficients c, of the inputs that have any."""
@@ -122,8 +122,8 @@ class Nonlinear:
                     return f"the coefficients of {group} are {words}"
         edge = self.a * ((q == 0) & (p == 0))
         shares = [(self.f(edge * 2.0**-j) - self.zero) * 2.0**j for j in range(ASKED // 2)]
-        kept = [bool(np.abs(one - shares[0]).max() <= 2.0**-20 * np.abs(shares[0]).max()) for one in shares]
-        if not all(kept) and all(k or not one.any() for k, one in zip(kept, shares, strict=True)):
+        kept = [bool(np.abs(share - shares[0]).max() <= 2.0**-20 * np.abs(shares[0]).max()) for share in shares]
+        if not all(kept) and all(k or not share.any() for k, share in zip(kept, shares, strict=True)):
             return f"edges with small coefficients are left out, below 2^-{kept.index(False) - 1} of those asked with"
         if abs(k) < 1e-3 or k == -60:
             return "coefficients count by their ratios alone: they are divided by a norm of some of them"

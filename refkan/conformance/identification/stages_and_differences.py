@@ -92,7 +92,7 @@ class Stage:
         return DIFFERS if self.differences else UNKNOWN if self.unknown else AS_DECLARED
 
     def __str__(self) -> str:
-        told = self.is_what or ", ".join(dict.fromkeys(one.name for one in self.differences))
+        told = self.is_what or ", ".join(dict.fromkeys(difference.name for difference in self.differences))
         if self.unknown:
             told = "; ".join(filter(None, [told, f"unknown: {self.unknown}"]))
         return f"{self.name}: {told}"
@@ -131,7 +131,11 @@ class Identification:
 
     def bearing_on(self, quantity: str, key: str) -> tuple[Difference, ...]:
         """Return the differences that bear on a quantity, and were seen in cases like that of a key."""
-        return tuple(one for one in self.differences if quantity in one.quantities and _is_like(one.where, key))
+        return tuple(
+            difference
+            for difference in self.differences
+            if quantity in difference.quantities and _is_like(difference.where, key)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -142,16 +146,16 @@ class Identification:
                 {"name": s.name, "status": s.status, "is": s.is_what, "unknown": s.unknown} for s in self.stages
             ],
             "differences": [
-                {"name": one.name, "stage": one.stage, "where": list(one.where), "sure": one.sure, "text": str(one),
-                 "evidence": {key: _plain(value) for key, value in one.evidence.items()}}
-                for one in self.differences
+                {"name": d.name, "stage": d.stage, "where": list(d.where), "sure": d.sure, "text": str(d),
+                 "evidence": {key: _plain(value) for key, value in d.evidence.items()}}
+                for d in self.differences
             ],
         }  # fmt: skip
 
     def __str__(self) -> str:
         lines = [f"{self.title}: what this layer is", *(f"  {stage}" for stage in self.stages)]
         if self.differences:
-            lines += ["what differs from what was declared", *(f"  {one}" for one in self.differences)]
+            lines += ["what differs from what was declared", *(f"  {difference}" for difference in self.differences)]
         else:
             lines.append("nothing differs from what was declared")
         return "\n".join(lines)

@@ -56,7 +56,7 @@ class Subject:
 
     def note(self, name: str, stage: Stage) -> None:
         """Remember what later stages must know of one that found differences."""
-        self.names |= {one.name for one in stage.differences}
+        self.names |= {difference.name for difference in stage.differences}
         if not stage.differences:
             return
         if name == "gradients":
@@ -133,27 +133,27 @@ class Subject:
             columns.append(rng.permutation(round_to(self.dtype, points[m] + np.diff(points)[m] * share)))
         return np.stack(columns, axis=1)
 
-    def asked(self, what: str, method: Callable[..., Any], *arguments: Any) -> Any:
+    def asked(self, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
         """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered."""
         kept = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # of the backend
-                found = own_copy(method(*arguments))
+                answer = own_copy(method(*arguments))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # of the backend
-            raise NoAnswerError(f"{what}: {describe(error)}") from error
+            raise NoAnswerError(f"{operation}: {describe(error)}") from error
         for given, before in zip(arguments, kept, strict=True):
             if isinstance(given, np.ndarray) and not np.array_equal(given, before, equal_nan=True):
-                self.overwritten = what
-        return found
+                self.overwritten = operation
+        return answer
 
-    def _read(self, what: str, read: Callable[[], Any]) -> Any:
+    def _read(self, operation: str, read: Callable[[], Any]) -> Any:
         try:
             return read()
         except Exception as error:  # of what the backend returned
-            raise NoAnswerError(f"{what}: {describe(error)}") from error
+            raise NoAnswerError(f"{operation}: {describe(error)}") from error
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build a model that nobody has used."""
@@ -162,8 +162,8 @@ class Subject:
     def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """Return the outputs (N, Q) at x (N, P), as the layer gives them."""
         y = self.asked("forward", self.adapter.forward, model, x.copy(order="K"))
-        found: FloatArray = self._read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
-        return found
+        outputs: FloatArray = self._read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
+        return outputs
 
     def in_blocks(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """The same, of samples repeated up to whole blocks of 64."""
@@ -177,43 +177,43 @@ class Subject:
 
     def gradients(self, model: Any, x: FloatArray, dy: FloatArray, shapes: dict[str, Any]) -> dict[str, FloatArray]:
         """Return the gradients of sum dy * y under the names of `shapes`."""
-        found = self.asked("vjp", self.adapter.vjp, model, x.copy(), dy.copy())
-        return {name: self.read_gradient(found, name, shape) for name, shape in shapes.items()}
+        answer = self.asked("vjp", self.adapter.vjp, model, x.copy(), dy.copy())
+        return {name: self.read_gradient(answer, name, shape) for name, shape in shapes.items()}
 
-    def read_gradient(self, found: Any, name: str, shape: tuple[int, ...]) -> FloatArray:
+    def read_gradient(self, answer: Any, name: str, shape: tuple[int, ...]) -> FloatArray:
         """Return one of the gradients that `vjp` returned."""
-        out: FloatArray = self._read("vjp", lambda: entry(as_mapping(found, name), name, shape, ""))
+        out: FloatArray = self._read("vjp", lambda: entry(as_mapping(answer, name), name, shape, ""))
         return out
 
     def second(self, model: Any, x: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
         """Return the derivative of the input gradient along a direction."""
-        found = self.asked("second", self.adapter.second, model, x.copy(), dy.copy(), direction.copy())
-        out: FloatArray = self._read("second", lambda: checked("second", found, x.shape, ""))
+        answer = self.asked("second", self.adapter.second, model, x.copy(), dy.copy(), direction.copy())
+        out: FloatArray = self._read("second", lambda: checked("second", answer, x.shape, ""))
         return out
 
     def gauss_newton(self, model: Any, x: FloatArray, size: int) -> FloatArray:
         """Return J^T J / N."""
-        found = self.asked("gauss_newton", self.adapter.gauss_newton, model, x.copy())
-        out: FloatArray = self._read("gauss_newton", lambda: checked("gauss_newton", found, (size, size), ""))
+        answer = self.asked("gauss_newton", self.adapter.gauss_newton, model, x.copy())
+        out: FloatArray = self._read("gauss_newton", lambda: checked("gauss_newton", answer, (size, size), ""))
         return out
 
     def state(self, model: Any) -> tuple[FloatArray, FloatArray]:
         """Return the knots and coefficients that a model says it has."""
-        found = self.asked("state", self.adapter.state, model)
-        if not isinstance(found, tuple | list) or len(found) != 2:
+        answer = self.asked("state", self.adapter.state, model)
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
             raise NoAnswerError(
-                f"state: must return knots and coefficients, two arrays; returned a {type(found).__name__}"
+                f"state: must return knots and coefficients, two arrays; returned a {type(answer).__name__}"
             )
-        knots, C = found
+        knots, C = answer
         return self._read("state", lambda: (as_real("knots", knots), as_real("coefficients", C)))
 
     def changed(self, kind: str, model: Any, *arguments: Any) -> Any:
         """Return a model after `refine` or `update`."""
         method = self.adapter.refine if kind == "refine" else self.adapter.update
-        found = self.asked(kind, method, model, *arguments)
-        if found is None:
+        successor = self.asked(kind, method, model, *arguments)
+        if successor is None:
             raise NoAnswerError(f"{kind}: returned None")
-        return found
+        return successor
 
     def truth(
         self, spec: LayerSpec, x: FloatArray, right_end: str = "", form: str = ""
@@ -246,8 +246,8 @@ class Subject:
             return self.values(self.single(spec, np.stack([unit, unit])[:, None], p), at)[:, 0]
         C = np.zeros((3, 2, unit.size))
         C[self.position] = unit
-        one = self.single(spec, np.stack([unit, unit])[:, None], p)
-        two = replace(one, knots=np.repeat(one.knots, 2, axis=0), coefficients=C)
+        single = self.single(spec, np.stack([unit, unit])[:, None], p)
+        two = replace(single, knots=np.repeat(single.knots, 2, axis=0), coefficients=C)
         return self.values(two, np.repeat(at, 2, axis=1))[:, self.position[0]]
 
     def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:

@@ -18,13 +18,13 @@ DETACHED = "detached gradient"
 EDGES = ("output", "input", "coefficient")
 
 
-def unexplained(subject: Subject, what: str, theirs: FloatArray, ours: FloatArray) -> Difference:
+def unexplained(subject: Subject, owner: str, theirs: FloatArray, ours: FloatArray) -> Difference:
     """What explains nothing: the rounding of a lower format, or another function."""
     left = float(np.abs(theirs - ours).max() / np.abs(ours).max())
-    evidence = {"what": what, "left": left}
+    evidence = {"what": owner, "left": left}
     lower = any(is_exact(name, theirs) and not is_exact(name, ours) for name in ("bfloat16", "float16", "float32"))
     if subject.eps < 2.0**-30 and ((lower and left < ROUNDED) or 2.0**-27 < left < 2.0**-18):
-        return rounded_gradients(what, left, theirs)
+        return rounded_gradients(owner, left, theirs)
     return Difference("gradient is another", evidence, sure="measured")
 
 
@@ -33,13 +33,13 @@ def against_truth(
 ) -> list[Difference]:  # fmt: skip
     """What is wrong with the gradients of sum dy * y of a model that is right but for them."""
     dy = np.random.default_rng(4).integers(1, 9, (len(x), specs[-1].n_outputs)) / 4.0
-    found: list[Difference] = []
-    for what, quantity, axes, theirs, ours in _asked(subject, specs, x, model, dy):
+    differences: list[Difference] = []
+    for owner, quantity, axes, theirs, ours in _asked(subject, specs, x, model, dy):
         room = subject.tolerance(64 * float(np.abs(ours).max()))
-        told = explain(theirs, ours, axes, room, what + of, DETACHED)
-        told = [unexplained(subject, what + of, theirs, ours)] if told is None else told
-        found += placed(told, where=where, quantities=(quantity, f"{quantity}-after"))
-    return found
+        told = explain(theirs, ours, axes, room, owner + of, DETACHED)
+        told = [unexplained(subject, owner + of, theirs, ours)] if told is None else told
+        differences += placed(told, where=where, quantities=(quantity, f"{quantity}-after"))
+    return differences
 
 
 def _asked(subject: Subject, specs: Sequence[LayerSpec], x: FloatArray, model: Any, dy: FloatArray) -> Iterator[Any]:
@@ -51,8 +51,8 @@ def _asked(subject: Subject, specs: Sequence[LayerSpec], x: FloatArray, model: A
         flat = subject.gradients(model, x, dy, {"coefficients": shape})["coefficients"].ravel()
         parts = np.split(flat, np.cumsum(sizes)[:-1])
         for k, (theirs, ours) in enumerate(zip(parts, true.coefficient_gradients(dy), strict=True)):
-            what = "coefficient gradients" + (f" of layer {k}" if len(specs) > 1 else "")
-            yield what, "coefficient-gradients", EDGES, theirs.reshape(ours.shape), ours
+            owner = "coefficient gradients" + (f" of layer {k}" if len(specs) > 1 else "")
+            yield owner, "coefficient-gradients", EDGES, theirs.reshape(ours.shape), ours
     if "inputs" in declared:
         theirs = subject.gradients(model, x, dy, {"inputs": x.shape})["inputs"]
         yield "input gradients", "input-gradients", ("sample", "input"), theirs, true.input_gradients(dy)

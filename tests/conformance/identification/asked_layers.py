@@ -94,8 +94,8 @@ class WrongWhereSquare(NumpyLayer):
 
 class EvenDegreeReversed(NumpyLayer):
     def basis(self, p, x, derivative=0):
-        found = super().basis(p, x, derivative)
-        return found[:, ::-1] if self.order == 3 else found
+        functions = super().basis(p, x, derivative)
+        return functions[:, ::-1] if self.order == 3 else functions
 
 
 class GeluBeside(NumpyLayer):

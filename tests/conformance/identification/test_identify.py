@@ -19,15 +19,15 @@ BROKEN = [(name, layer) for name, layers in LAYERS.items() for layer in layers] 
 
 @pytest.mark.parametrize(("name", "layer"), BROKEN, ids=[layer.__name__ for _, layer in BROKEN])
 def test_a_layer_with_one_defect_is_named(name, layer):
-    found = rk.conformance.identify(of(layer))
-    assert found.leading == name
-    assert not [stage.unknown for stage in found.stages if "the stage failed" in stage.unknown]
+    identification = rk.conformance.identify(of(layer))
+    assert identification.leading == name
+    assert not [stage.unknown for stage in identification.stages if "the stage failed" in stage.unknown]
 
 
 @pytest.mark.parametrize(("pattern", "layer"), TOLD.items(), ids=[pattern[:50] for pattern in TOLD])
 def test_what_a_layer_does_is_told(pattern, layer):
-    found = rk.conformance.identify(layer() if issubclass(layer, PlainNumpy) else of(layer))
-    assert re.search(f"^{pattern}", str(found.differences[0])), found.differences[0]
+    identification = rk.conformance.identify(layer() if issubclass(layer, PlainNumpy) else of(layer))
+    assert re.search(f"^{pattern}", str(identification.differences[0])), identification.differences[0]
 
 
 def uniform(layer):
@@ -48,10 +48,10 @@ def test_of_a_right_layer_nothing_differs(make, dtype):
         pytest.skip("not declared")
     kept = adapter.capabilities.__dict__ | {"dtypes": (dtype,)}
     adapter.capabilities = Capabilities(**kept)
-    found = rk.conformance.identify(adapter)
-    assert found.differences == ()
-    assert not [stage.unknown for stage in found.stages if "failed" in stage.unknown]
-    assert len(str(found).splitlines()) <= 11
+    identification = rk.conformance.identify(adapter)
+    assert identification.differences == ()
+    assert not [stage.unknown for stage in identification.stages if "failed" in stage.unknown]
+    assert len(str(identification).splitlines()) <= 11
 
 
 class Refusing(PlainNumpy):
@@ -83,18 +83,20 @@ ALL_STAGES = ["calls", "arithmetic", "wiring", "sizes", "functions", "parts", "g
     ],
 )
 def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, without_answer, told):
-    found = rk.conformance.identify(Refusing(**methods))
-    unknown = [stage for stage in found.stages if stage.unknown]
+    identification = rk.conformance.identify(Refusing(**methods))
+    unknown = [stage for stage in identification.stages if stage.unknown]
     assert [stage.name for stage in unknown] == without_answer
     assert any(told in stage.unknown for stage in unknown)
-    others = [stage for stage in found.stages if stage.name not in without_answer]
+    others = [stage for stage in identification.stages if stage.name not in without_answer]
     assert all(stage.status == "as declared" for stage in others)
-    assert found.differences == ()
+    assert identification.differences == ()
 
 
 def test_values_that_are_not_finite():
-    found = rk.conformance.identify(Refusing(forward=lambda model, x: np.full((len(x), model[0].C.shape[0]), np.nan)))
-    assert "results are not finite" in str(found)
+    identification = rk.conformance.identify(
+        Refusing(forward=lambda model, x: np.full((len(x), model[0].C.shape[0]), np.nan))
+    )
+    assert "results are not finite" in str(identification)
 
 
 def test_a_layer_that_raises_sometimes():
@@ -107,8 +109,8 @@ def test_a_layer_that_raises_sometimes():
                 raise MemoryError("now and then")
             return super().forward(model, x)
 
-    found = rk.conformance.identify(Sometimes())
-    assert any("MemoryError: now and then" in stage.unknown for stage in found.stages)
+    identification = rk.conformance.identify(Sometimes())
+    assert any("MemoryError: now and then" in stage.unknown for stage in identification.stages)
 
 
 def test_a_report_does_not_depend_on_the_run():

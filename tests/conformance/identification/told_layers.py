@@ -33,8 +33,8 @@ def of_input_gradients(change):
 
     class Changed(NumpyLayer):
         def pull_back(self, x, dy, derivative=1):
-            found = super().pull_back(x, dy, derivative)
-            return change(self, x, found) if derivative == 1 else found
+            gradients = super().pull_back(x, dy, derivative)
+            return change(self, x, gradients) if derivative == 1 else gradients
 
     return Changed
 
@@ -82,14 +82,14 @@ class RightWeightOfTheLeft(NumpyLayer):
 
 class HalfTheTangent(NumpyLayer):
     def basis(self, p, x, derivative=0):
-        found = super().basis(p, x, derivative)
+        functions = super().basis(p, x, derivative)
         low, high = self.spec.domains[p]
         at, beyond = np.clip(x, low, high), ((x < low) | (x > high))[:, None]
         if self.outside != "linear" or derivative > 1:
-            return found
+            return functions
         slope = 0.5 * self._polynomials(at, self.t[p], 1)
         tangent = self._polynomials(at, self.t[p], 0) + (x - at)[:, None] * slope
-        return np.where(beyond, slope if derivative else tangent, found)
+        return np.where(beyond, slope if derivative else tangent, functions)
 
 
 class FactorOnBias(NumpyLayer):
@@ -136,13 +136,13 @@ class HalfForSingle(NumpyLayer):
 
 class LocalOrderReversed(NumpyLayer):
     def _polynomials(self, x, t, derivative):
-        found = super()._polynomials(x, t, derivative)
+        functions = super()._polynomials(x, t, derivative)
         m = self.pieces(x, t).argmax(axis=1)
         if self.order != 3 or self.spec.kind == "repeated" or ((m < 2) | (m > t.size - 4)).any():
-            return found
+            return functions
         own = m[:, None] - 2 + np.arange(3)
-        np.put_along_axis(found, own, np.take_along_axis(found, own, axis=1)[:, ::-1], axis=1)
-        return found
+        np.put_along_axis(functions, own, np.take_along_axis(functions, own, axis=1)[:, ::-1], axis=1)
+        return functions
 
 
 class RightTermLost(NumpyLayer):
@@ -171,24 +171,24 @@ class PulledApart(NumpyLayer):
 
 class SlopeOfTheOtherEnd(NumpyLayer):
     def basis(self, p, x, derivative=0):
-        found = super().basis(p, x, derivative)
+        functions = super().basis(p, x, derivative)
         low, high = self.spec.domains[p]
         if self.outside != "linear" or derivative > 1 or not (x > high).any():
-            return found
+            return functions
         slope = self._polynomials(np.full(x.shape, low), self.t[p], 1)
         tangent = self._polynomials(np.minimum(x, high), self.t[p], 0) + (x - high)[:, None] * slope
-        return np.where((x > high)[:, None], slope if derivative else tangent, found)
+        return np.where((x > high)[:, None], slope if derivative else tangent, functions)
 
 
 class BaseSlopeOfOneTerm(NumpyLayer):
     def edges(self, x, derivative):
-        found = super().edges(x, derivative)
+        edges = super().edges(x, derivative)
         if derivative != 1 or not self.spec.parts:
-            return found
+            return edges
         s = 1 / (1 + np.exp(-x))
         weights = self.part("node-scale")[:, None] * self.part("base")
         lost = x * s * (1 - s)
-        return [one - weights[:, p] * lost[:, p : p + 1] for p, one in enumerate(found)]
+        return [one - weights[:, p] * lost[:, p : p + 1] for p, one in enumerate(edges)]
 
 
 class GradientsAdded(NumpyLayer):
@@ -210,9 +210,9 @@ class ClampedBetween(PlainNumpy):
 
 class CotangentOverwritten(PlainNumpy):
     def vjp(self, model, x, dy):
-        found = super().vjp(model, x, dy)
+        gradients = super().vjp(model, x, dy)
         dy *= 0.0
-        return found
+        return gradients
 
 
 def _int8(C):

@@ -59,16 +59,16 @@ def arithmetic(subject: Subject) -> Stage:
     if not ya.any() and not zero.any():
         return Stage("arithmetic", "all outputs are zero", (Difference("zero outputs", {"what": "all outputs"}),))
     if not ya.any():
-        what = "outputs are the same with any coefficients, as if those of an earlier model were kept"
-        return Stage("arithmetic", what, (Difference("stale cache", {"what": what}),))
+        sentence = "outputs are the same with any coefficients, as if those of an earlier model were kept"
+        return Stage("arithmetic", sentence, (Difference("stale cache", {"what": sentence}),))
     left = [_left(f, s * a, zero) for s in SCALES[: 1 if subject.noise else 3]]  # noise has a size of its own
     allowed = max(ROUNDED * subject.eps, subject.noise)
     if max(left) <= allowed:
         return Stage("arithmetic", f"linear in its coefficients, to {max(left):.1e} of the largest output")
     first = next(
         k
-        for k, one in enumerate(left)
-        if one > min(LINEAR, ALIKE * min(max(one, allowed) for one in left)) or k + 1 == len(left)
+        for k, residue in enumerate(left)
+        if residue > min(LINEAR, ALIKE * min(max(residue, allowed) for residue in left)) or k + 1 == len(left)
     )
     outputs = None if first else _rounded_outputs(subject, f(a), left[0])
     kept = None if outputs else _steps(subject, f)
@@ -76,12 +76,12 @@ def arithmetic(subject: Subject) -> Stage:
         subject.noise = max(left)
         rounded = outputs or _rounded_coefficients(subject, f, a, kept or 0, allowed)
         return Stage("arithmetic", f"linear but for rounded {'outputs' if outputs else 'coefficients'}", (rounded,))
-    if left[first] > min(LINEAR, ALIKE * min(max(one, allowed) for one in left)):
-        found = nonlinear(subject, f, SCALES[first] * a, left[first])
+    if left[first] > min(LINEAR, ALIKE * min(max(residue, allowed) for residue in left)):
+        differences = nonlinear(subject, f, SCALES[first] * a, left[first])
         if left[0] <= allowed:  # at these sizes alone: the other stages ask with others
             subject.nonlinear = subject.depends = subject.behind = ""
             subject.undone = lambda y: y
-        return found
+        return differences
     subject.noise = max(left)
     told = f"linear in its coefficients, but for {left[0]:.1e} of the largest output (2^{np.log2(left[0]):.0f})"
     return Stage("arithmetic", told, (_rounded(subject, left[0]),))
@@ -99,8 +99,8 @@ def _rounded_outputs(subject: Subject, y: FloatArray, left: float) -> Difference
     """Outputs that are numbers of a lower format, or multiples of a step."""
     for name in [f for f in ("bfloat16", "float16", "float32") if is_exact(f, y) and f != subject.dtype]:
         if name != "float32" or left <= 2.0 ** FORMATS[0][1]:
-            what = f"all outputs are numbers of {name}"
-            return Difference(f"{_plain(name)} arithmetic", {"format": name, "left": left, "what": what})
+            sentence = f"all outputs are numbers of {name}"
+            return Difference(f"{_plain(name)} arithmetic", {"format": name, "left": left, "what": sentence})
     if (step := step_of(y.ravel())) and left * np.abs(y).max() <= 4 * step:
         return Difference("extra map", {"map": f"steps of {step:.6g}", "what": "outputs are rounded to them"})
     return None

@@ -50,78 +50,78 @@ def slope_behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray
 
 
 def calls_and_sums(
-    subject: Subject, spec: LayerSpec, what: str, asked: Any, x: FloatArray, one: FloatArray, two: FloatArray,
+    subject: Subject, spec: LayerSpec, owner: str, asked: Any, x: FloatArray, dy: FloatArray, two: FloatArray,
     R: FloatArray,
 ) -> list[Difference]:  # fmt: skip
     """Two calls, and cotangents that are added."""
-    fresh = asked(subject.build(spec), x, one)
+    fresh = asked(subject.build(spec), x, dy)
     model = subject.build(spec)
-    other = asked(model, x[::-1] + 2.0**-6, one)
-    first, again = asked(model, x, one), asked(model, x, one)
+    other = asked(model, x[::-1] + 2.0**-6, dy)
+    first, again = asked(model, x, dy), asked(model, x, dy)
     if np.array_equal(other, first) and not np.array_equal(fresh, first):
-        return [Difference("stale gradient", {"what": what})]
+        return [Difference("stale gradient", {"what": owner})]
     size = float(np.abs(first).max())
     if not np.isfinite(first).all():
         bad = int((~np.isfinite(first)).sum())
-        return [Difference("not finite", {"what": what, "count": bad, "total": first.size})]
+        return [Difference("not finite", {"what": owner, "count": bad, "total": first.size})]
     room = subject.tolerance(size)
     if np.abs(again - first).max() > room:
         ratio = float((again * first).sum() / (first * first).sum())
-        third = asked(model, x, one)
+        third = asked(model, x, dy)
         one_more, more = again - first, third - again
         share = float((one_more * more).sum() / (one_more * one_more).sum())
         if share > 0 and np.abs(more - share * one_more).max() <= room * 4:  # g = r g + own, r = share
             times = "" if abs(share - 1) < 1e-6 else f"{share:.4g} times "
             how = f"each call adds its own to {times}those of the calls before"
-            return [Difference("gradients accumulate", {"what": what, "how": how})]
+            return [Difference("gradients accumulate", {"what": owner, "how": how})]
         if np.abs(again - ratio * first).max() <= room * 4 and ratio > 1.5:
             how = f"those of a second call are those of the first times {ratio:.4g}"
-            return [Difference("gradients accumulate", {"what": what, "how": how})]
-        evidence = {"of": f"{what} in two calls", "count": int((again != first).sum()), "total": first.size}
+            return [Difference("gradients accumulate", {"what": owner, "how": how})]
+        evidence = {"of": f"{owner} in two calls", "count": int((again != first).sum()), "total": first.size}
         return [Difference("not deterministic", {**evidence, "size": float(np.abs(again - first).max() / size)})]
-    other, both = asked(model, x, two), asked(model, x, one + two)
+    other, both = asked(model, x, two), asked(model, x, dy + two)
     if np.abs(first + other - both).max() <= max(room * 4, 2.0**-18 * size):  # rounding is told of single entries
         return []
     if np.abs(first - other).max() <= room:
         ours = R.sum(axis=(0, 1))
         how = "they are those of the sum of outputs" if np.abs(first - ours).max() <= room * 64 else "all are equal"
-        return [Difference("cotangent ignored", {"what": what, "how": how})]
-    if (still := asked(model, x, 0 * one)).any():
+        return [Difference("cotangent ignored", {"what": owner, "how": how})]
+    if (still := asked(model, x, 0 * dy)).any():
         k = float((still * spec.coefficients).sum() / (spec.coefficients**2).sum()) if still.ndim == 3 else 0.0
         added = still.ndim == 3 and np.abs(still - k * spec.coefficients).max() <= 1e-6 * np.abs(still).max()
         how = f"{k:.6g} times the coefficients are added" if added else "they are not zero for dy = 0"
-        return [Difference("gradient not linear", {"what": what, "how": how})]
-    four, opposite = asked(model, x, 4 * one), asked(model, x, -one)
+        return [Difference("gradient not linear", {"what": owner, "how": how})]
+    four, opposite = asked(model, x, 4 * dy), asked(model, x, -dy)
     left = float(np.abs(first + other - both).max()) / size
     if left < ROUNDED and np.abs(four - 4 * first).max() <= 8 * left * size:
-        return [rounded_gradients(what, left, np.stack([first, other, both]))]
+        return [rounded_gradients(owner, left, np.stack([first, other, both]))]
     norms = [float(np.sqrt((g * g).sum())) for g in (first, four)]
     alike = (first * four).sum() > 0.999 * norms[0] * norms[1]
     if alike and norms[1] < 3.9 * norms[0]:
         how = f"scaled down to a norm of {norms[1]:.6g} at most"
-        return [Difference("gradient clipped", {"what": what, "how": how})]
+        return [Difference("gradient clipped", {"what": owner, "how": how})]
     low, high = float(both.min()), float(both.max())
     if (both >= high - room).sum() > 1 or (both <= low + room).sum() > 1:
-        return [Difference("gradient clipped", {"what": what, "how": f"cut off at {low:.6g} and {high:.6g}"})]
+        return [Difference("gradient clipped", {"what": owner, "how": f"cut off at {low:.6g} and {high:.6g}"})]
     power = float(np.log2(norms[1] / norms[0])) / 2
     how = f"4 dy gives {norms[1] / norms[0]:.4g} times as much" + (f", as |dy|^{power:.3g} does" if alike else "")
     sign = "the same" if np.abs(first - opposite).max() <= room else (
         "the opposite" if np.abs(first + opposite).max() <= room else "another thing")  # fmt: skip
-    return [Difference("gradient not linear", {"what": what, "how": f"{how}, -dy {sign}"})]
+    return [Difference("gradient not linear", {"what": owner, "how": f"{how}, -dy {sign}"})]
 
 
-def rounded_gradients(what: str, left: float, theirs: FloatArray) -> Difference:
+def rounded_gradients(owner: str, left: float, theirs: FloatArray) -> Difference:
     """Gradients that are off by the rounding of a lower format: that of which all are numbers, or by its size."""
     exact = [name for name in ("bfloat16", "float16", "float32") if is_exact(name, theirs)]
     name = (
         exact[0] if exact else "float32" if left < 2.0**-18 else "float16 or TF32" if left < 2.0**-9.5 else "bfloat16"
     )
-    return Difference(f"{name} gradients", {"what": what, "left": left, "format": name}, sure="measured")
+    return Difference(f"{name} gradients", {"what": owner, "left": left, "format": name}, sure="measured")
 
 
 def size_of_factor(subject: Subject, told: Sequence[Difference], name: str, order: int = 1) -> str:
     """Which size a constant factor is: measured once more with others."""
-    if not any(one.name == "constant factor" for one in told):
+    if not any(difference.name == "constant factor" for difference in told):
         return ""
     measured, sizes = [], []
     for shape, count, degree in (((3, 2), SAMPLES, None), ((5, 3), 24, _another_degree(subject))):

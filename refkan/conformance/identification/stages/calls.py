@@ -120,9 +120,9 @@ def _stale(
 
 def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray, other: FloatArray) -> Difference | None:
     """What changes with the other rows, and with the order of rows."""
-    moved, changed = x.copy(), other.copy()
-    moved[5], changed[-KEPT:] = x[6], x[-KEPT:]
-    single, most = subject.raw(model, moved, 3), subject.raw(model, changed, 3)
+    moved, spoilt = x.copy(), other.copy()
+    moved[5], spoilt[-KEPT:] = x[6], x[-KEPT:]
+    single, most = subject.raw(model, moved, 3), subject.raw(model, spoilt, 3)
     seen = ~same_rows(subject, y, single)
     seen[5] = False
     depends = seen.any() or not same_rows(subject, y[-KEPT:], most[-KEPT:]).all()
@@ -222,8 +222,8 @@ def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Differ
             wrong[n] = _block(n, rows, z, right)
     again = np.flatnonzero(~same_rows(subject, y, subject.raw(model, x, 3)))
     if again.size:
-        what = f"after {len(SIZES)} other batches {again.size} of {len(x)} rows of the first are others"
-        return Difference("stale cache", {"what": what})
+        sentence = f"after {len(SIZES)} other batches {again.size} of {len(x)} rows of the first are others"
+        return Difference("stale cache", {"what": sentence})
     if wrong and set(wrong) <= {2, 3}:  # inputs and outputs
         return Difference("samples and inputs confused", {"samples": min(wrong)})
     if len(wrong) == len(SIZES) and scaled and min(ratios) > 0:

@@ -55,18 +55,20 @@ def changes(subject: Subject) -> Stage:
         ("refined", refined, bool(declared.refine)),
         ("updated", partial(_changed, kind="update", intervals=0), declared.update),
     ]  # fmt: skip
-    found, told, reasons = list[Difference](), list[str](), list[str]()
+    differences, told, reasons = list[Difference](), list[str](), list[str]()
     for name, ask, is_declared in asks:
         if not is_declared:
             continue
         try:
-            words, one = ask(subject)
+            words, difference = ask(subject)
         except NoAnswerError as error:
             reasons.append(f"{name}: {error}")
             continue
-        found += one
+        differences += difference
         told.append(words)
-    return Stage("changes", "; ".join(told) or ("" if reasons else "none declared"), tuple(found), "; ".join(reasons))
+    return Stage(
+        "changes", "; ".join(told) or ("" if reasons else "none declared"), tuple(differences), "; ".join(reasons)
+    )
 
 
 def _refused_when_empty(subject: Subject) -> Difference | None:
@@ -103,14 +105,14 @@ def _not_widened(subject: Subject) -> Difference | None:
 
 def formats(subject: Subject) -> tuple[str, list[Difference]]:
     """Arithmetic and functions in the other formats that are declared."""
-    found, others = [], [name for name in DTYPES if name in subject.declared.dtypes and name != subject.dtype]
+    differences, others = [], [name for name in DTYPES if name in subject.declared.dtypes and name != subject.dtype]
     for dtype in others:
         other = Subject(subject.adapter, dtype)
         told = list(arithmetic(other).differences)
         kind = "uniform" if "uniform" in other.kinds else other.kind
         told = told or identified(other, sampled(other, other.degree, kind))
-        found += [replace(one, where=(dtype,)) for one in told]
-    return f"the same in {', '.join(others)}", found
+        differences += [replace(difference, where=(dtype,)) for difference in told]
+    return f"the same in {', '.join(others)}", differences
 
 
 def _identity(subject: Subject, kind: str, rule: str = "natural") -> LayerSpec:
@@ -180,8 +182,14 @@ def _narrow(subject: Subject) -> tuple[LayerSpec, ...]:
 def _changed(subject: Subject, kind: str, intervals: int) -> tuple[str, list[Difference]]:
     """Refinement to twice the intervals, which loses no function, or an update of the knots to samples."""
     spec = subject.spec((3, 2), kind=subject.kind)
-    found = [one for words, data in _data(subject, spec) for one in _after(subject, spec, kind, intervals, data, words)]
-    first = sorted(found, key=lambda one: one.name.startswith("function changed"))[:1]  # what is stored says why
+    differences = [
+        difference
+        for words, data in _data(subject, spec)
+        for difference in _after(subject, spec, kind, intervals, data, words)
+    ]
+    first = sorted(differences, key=lambda difference: difference.name.startswith("function changed"))[
+        :1
+    ]  # what is stored says why
     return f"{kind} keeps the function" if not first else "", first
 
 
@@ -201,12 +209,12 @@ def _after(
     size, allowed = float(np.abs(before).max()), max(CHANGED, ROUNDED * subject.eps)
     model = subject.changed(kind, model, *((intervals, data.copy()) if kind == "refine" else (data.copy(),)))
     after = subject.values(spec, x, model)
-    what = kind + (f" on {words}" if words else "")
+    change = kind + (f" on {words}" if words else "")
 
     def told(name: str, **evidence: Any) -> list[Difference]:
-        return [Difference(name, {"change": what, **evidence}, (kind,), "measured", QUANTITIES)]
+        return [Difference(name, {"change": change, **evidence}, (kind,), "measured", QUANTITIES)]
 
-    now = None
+    stored_after = None
     if subject.declared.state:
         knots, C = subject.state(model)
         if not np.isfinite(knots).all() or (np.diff(knots, axis=1) < 0).any():
@@ -217,35 +225,35 @@ def _after(
                 return told("NaN from repeated knots", what=f"{lost}, as {kind} made knots that coincide")
             return told("stored coefficients", what=lost)
         try:
-            now = LayerSpec(knots, C, spec.order, "natural", spec.dtype, "arbitrary")
+            stored_after = LayerSpec(knots, C, spec.order, "natural", spec.dtype, "arbitrary")
         except ValueError as error:
             return told("stored knots", what=str(error))
     if not np.isfinite(after).all():
         return told("stored coefficients", what="values are not finite")
     left = float(np.abs(after - before).max()) / size
     detail = _factors(before, after, allowed * size)
-    if now is not None:
-        stored = FloatQuantities((now,), x).values
+    if stored_after is not None:
+        stored = FloatQuantities((stored_after,), x).values
         evaluated, kept = float(np.abs(after - stored).max()) / size, float(np.abs(stored - before).max()) / size
         if evaluated > allowed:
             if kept <= allowed:
                 text = f"what is stored is right, values are off by {evaluated:.1e} of their size"
-                return _other_knots(now, x, after, kind) or told("no longer a spline", what=text)
+                return _other_knots(stored_after, x, after, kind) or told("no longer a spline", what=text)
             if left <= allowed:
-                how = _stored(spec, now, allowed)
+                how = _stored(spec, stored_after, allowed)
                 name, part = (
                     ("stored knots", "knots") if "cannot hold" in how else ("stored coefficients", "coefficients")
                 )
                 return told(name, what=f"values are as before, and the {part} that are told are not theirs{how}")
             return told("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
-        detail += _stored(spec, now, allowed) if left > allowed else ""
+        detail += _stored(spec, stored_after, allowed) if left > allowed else ""
     if left <= allowed:
-        if now is not None and now.knots.shape[1] - 2 * now.degree - 1 != intervals > 0:
-            more = {"used": now.knots.shape[1] - 2 * now.degree - 1, "asked": intervals}
+        if stored_after is not None and stored_after.knots.shape[1] - 2 * stored_after.degree - 1 != intervals > 0:
+            more = {"used": stored_after.knots.shape[1] - 2 * stored_after.degree - 1, "asked": intervals}
             return told("number of intervals", **more)
-        if now is None or subject.gradients_differ:
+        if stored_after is None or subject.gradients_differ:
             return []
-        return against_truth(subject, (now,), x, model, (kind,), f" after {what}")
+        return against_truth(subject, (stored_after,), x, model, (kind,), f" after {change}")
     return told(f"function changed by {kind}", left=left, detail=detail + (f" on {words}" if words else ""))
 
 
@@ -255,43 +263,45 @@ def _factors(before: FloatArray, after: FloatArray, room: float) -> str:
     return f"; {'; '.join(map(str, said))}" if said else ""
 
 
-def _stored(spec: LayerSpec, now: LayerSpec, allowed: float) -> str:
+def _stored(spec: LayerSpec, stored: LayerSpec, allowed: float) -> str:
     """Whether the stored knots can hold the splines that were, and what the stored coefficients are of the right ones.
 
     The right ones follow from points inside every interval, for each input by itself.
     """
-    right = np.zeros(now.coefficients.shape)
+    right = np.zeros(stored.coefficients.shape)
     bad = []
-    for p, (t, u) in enumerate(zip(spec.knots, now.knots, strict=True)):
+    for p, (t, u) in enumerate(zip(spec.knots, stored.knots, strict=True)):
         points = np.unique(np.concatenate([t, u]))
         at = (points[:-1, None] + np.diff(points)[:, None] * (np.arange(8) + 0.5) / 8).ravel()
         at = at[(at > max(t[spec.order - 1], u[spec.order - 1])) & (at < min(t[-spec.order], u[-spec.order]))]
-        A, y = true_rows(u, now.order, at), true_rows(t, spec.order, at) @ spec.coefficients[:, p].T
+        A, y = true_rows(u, stored.order, at), true_rows(t, spec.order, at) @ spec.coefficients[:, p].T
         right[:, p] = np.linalg.lstsq(A, y, rcond=1e-12)[0].T
         if np.abs(A @ right[:, p].T - y).max() > 2.0**-20 * np.abs(y).max():
             bad.append(p)
     if bad:
-        same = all((now.knots == row).all() for row in now.knots[:1]) and len(now.knots) > 1
+        same = all((stored.knots == row).all() for row in stored.knots[:1]) and len(stored.knots) > 1
         return f"; the stored knots of input {numbers(bad)} cannot hold it" + (", and all inputs have the same" * same)
     room = max(allowed, 2.0**-30) * float(np.abs(right).max())
-    exact = [name for name in ("float16", "float32") if is_exact(name, now.knots) and not is_exact(name, spec.knots)]
+    exact = [name for name in ("float16", "float32") if is_exact(name, stored.knots) and not is_exact(name, spec.knots)]
     if exact:
         return f"; the stored knots are numbers of {exact[0]}"
-    wrong = np.flatnonzero(np.abs(now.coefficients - right).max(axis=(0, 2)) > room).tolist()
-    if wrong and all(np.isin(now.coefficients[:, p], np.r_[0.0, spec.coefficients[:, p].ravel()]).all() for p in wrong):
-        place = f" of input{'s' * (len(wrong) > 1)} {numbers(wrong)}" * (len(wrong) < len(now.knots))
+    wrong = np.flatnonzero(np.abs(stored.coefficients - right).max(axis=(0, 2)) > room).tolist()
+    if wrong and all(
+        np.isin(stored.coefficients[:, p], np.r_[0.0, spec.coefficients[:, p].ravel()]).all() for p in wrong
+    ):
+        place = f" of input{'s' * (len(wrong) > 1)} {numbers(wrong)}" * (len(wrong) < len(stored.knots))
         return f"; the stored knots can hold it: the coefficients{place} are those from before"
-    said = explain(now.coefficients, right, EDGES, room, "stored coefficients")
-    how = "; ".join(map(str, said)) if said else f"by up to {np.abs(now.coefficients - right).max():.3g}"
+    said = explain(stored.coefficients, right, EDGES, room, "stored coefficients")
+    how = "; ".join(map(str, said)) if said else f"by up to {np.abs(stored.coefficients - right).max():.3g}"
     return f"; the stored knots can hold it: the coefficients are wrong; {how}" if said != [] else ""
 
 
-def _other_knots(now: LayerSpec, x: FloatArray, after: FloatArray, kind: str) -> list[Difference]:
+def _other_knots(stored: LayerSpec, x: FloatArray, after: FloatArray, kind: str) -> list[Difference]:
     """The splines of the stored coefficients on equally spaced knots."""
-    a, b = now.knots[:, now.order - 1, None], now.knots[:, -now.order, None]
-    n = now.knots.shape[1] - 2 * now.order + 1
-    equal = a + (b - a) / n * np.arange(1 - now.order, n + now.order)
-    values = FloatQuantities((replace(now, knots=equal),), x).values
+    a, b = stored.knots[:, stored.order - 1, None], stored.knots[:, -stored.order, None]
+    n = stored.knots.shape[1] - 2 * stored.order + 1
+    equal = a + (b - a) / n * np.arange(1 - stored.order, n + stored.order)
+    values = FloatQuantities((replace(stored, knots=equal),), x).values
     if np.abs(values - after).max() <= CHANGED * np.abs(after).max():
         return [Difference("equal spacing assumed", {}, (kind,), "exact", QUANTITIES)]
     return []

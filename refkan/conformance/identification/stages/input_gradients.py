@@ -54,9 +54,9 @@ def of_inputs(subject: Subject, degree: int, order: int = 1) -> list[Difference]
     known = not subject.differs and subject.right and subject.eps < 2.0**-12  # right functions have right derivatives
     own = true_derivatives(spec, x, order) if known else derivatives(subject, spec, x, order)
     if order == 1:
-        one, two = np.random.default_rng(6).integers(-8, 9, (2, len(x), 3)) / 4.0
+        first_dy, two = np.random.default_rng(6).integers(-8, 9, (2, len(x), 3)) / 4.0
         summed = own.transpose(1, 0, 2)[None]
-        told = calls_and_sums(subject, spec, WHAT[1], partial(asked, direction=along), x, one, two, summed)
+        told = calls_and_sums(subject, spec, WHAT[1], partial(asked, direction=along), x, first_dy, two, summed)
         if told:
             return placed(told, quantities=QUANTITIES[1])
     units = [cotangent(len(x), 3, q) for q in range(3)]
@@ -97,8 +97,8 @@ class Compared:
         if (np.abs(self.theirs - self.exact)[self.seen] <= self.fine).all():
             return []
         plain = explain(self.theirs, self.own, ("sample", "output", "input"), self.room, self.what, "detached gradient")
-        vague = plain is None or any(one.name.startswith("factors by") for one in plain)
-        local = plain and any(one.evidence.get("axis") == "sample" for one in plain)
+        vague = plain is None or any(difference.name.startswith("factors by") for difference in plain)
+        local = plain and any(difference.evidence.get("axis") == "sample" for difference in plain)
         if plain is not None and not vague and not local:
             size = size_of_factor(self.subject, plain, "inputs", self.order)
             return placed(plain, size=size)
@@ -147,8 +147,8 @@ class Compared:
             )
         for told, other in others.items():
             more = explain(self.theirs, other, ("sample", "output", "input"), self.room, "they")
-            if more is not None and not any("sample" in str(one.evidence.get("axis")) for one in more):
-                return "; ".join([told, *(str(one) for one in more)])
+            if more is not None and not any("sample" in str(difference.evidence.get("axis")) for difference in more):
+                return "; ".join([told, *(str(difference) for difference in more)])
         return ""
 
     def _by_formula(self) -> str:
@@ -156,8 +156,8 @@ class Compared:
         left, right = terms(self.spec.knots[0], self.spec.order, self.x[:, 0], self.order)
         theirs = np.zeros(left.shape)
         for i, unit in enumerate(np.eye(self.spec.dim)):
-            one = self.subject.single(self.spec, np.stack([unit, unit])[:, None])
-            model, at, dy = self.subject.build(one), self.x[:, :1], np.array([[1.0, 0.0]] * len(self.x))
+            single = self.subject.single(self.spec, np.stack([unit, unit])[:, None])
+            model, at, dy = self.subject.build(single), self.x[:, :1], np.array([[1.0, 0.0]] * len(self.x))
             if self.order == 1:
                 theirs[:, i] = self.subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"][:, 0]
             else:
@@ -209,7 +209,7 @@ def _part(x: FloatArray, wrong: Array) -> str:
 
 
 def _at_knots(
-    subject: Subject, degree: int, what: str, asked: Callable[[Any, FloatArray], FloatArray]
+    subject: Subject, degree: int, owner: str, asked: Callable[[Any, FloatArray], FloatArray]
 ) -> list[Difference]:  # fmt: skip
     """Derivatives at knots against those to the right of them, and at x = b against those to the left."""
     kinds = [kind for kind in ("uniform", "arbitrary") if (degree, kind) in subject.right]
@@ -226,12 +226,12 @@ def _at_knots(
     last, before = asked(model, end), asked(model, end - step)
     if np.abs(here - right).max() > room:
         if not here.any():
-            return [Difference("zero at knots", {"what": what})]
+            return [Difference("zero at knots", {"what": owner})]
         if np.abs(here - left).max() <= room and "left limit at knots" in subject.names:
             return []  # as the values are
         if np.abs(here - left).max() <= room:
             return [Difference("left limit at knots")]
-        evidence = {"what": f"{what} at knots", "left": float(np.abs(here - right).max() / np.abs(right).max())}
+        evidence = {"what": f"{owner} at knots", "left": float(np.abs(here - right).max() / np.abs(right).max())}
         return [Difference("gradient is another", evidence, sure="measured")]
     right_end = subject.declared.right_end
     wanted = {"closed": before, "half-open": asked(model, end + step), "zero": 0 * last}[right_end]
@@ -239,4 +239,4 @@ def _at_knots(
         return []
     told = "zero" if not last.any() else f"not those that go with a {right_end} right end"
     name = "right end open" if right_end == "closed" else "other right end"
-    return [Difference(name, {"what": f"at x = b {what} are {told}"})]
+    return [Difference(name, {"what": f"at x = b {owner} are {told}"})]

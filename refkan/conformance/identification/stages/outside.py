@@ -53,7 +53,7 @@ def outside(subject: Subject) -> Stage:
     declared = [rule for rule in RULES if rule in subject.declared.outside]
     if "exterior knots" in subject.names:
         declared = [rule for rule in declared if rule != "natural"]
-    found: dict[str, Difference] = {}
+    differences: dict[str, Difference] = {}
     told: dict[str, str] = {}
     for degree, kind in _asked(subject):
         for rule in declared or ["natural"]:
@@ -63,14 +63,14 @@ def outside(subject: Subject) -> Stage:
             if declared and does != DOES[rule] and not (rule == "linear" and subject.gradients_differ):
                 evidence = {"asked": rule, "does": f"functions are {does}"}
                 key = f"{rule} {'but for' if 'but for' in does else does}"  # which ones is told once
-                one = found.get(key, Difference("only outside the domain", evidence))
-                where = dict.fromkeys([*one.where, f"degree-{degree}", kind])
-                found[key] = replace(one, where=tuple(where))
+                difference = differences.get(key, Difference("only outside the domain", evidence))
+                where = dict.fromkeys([*difference.where, f"degree-{degree}", kind])
+                differences[key] = replace(difference, where=tuple(where))
             elif declared and degree and "inputs" in subject.declared.derivatives and not subject.gradients_differ:
-                for one in _gradients(subject, spec):
-                    found.setdefault(f"{one.name} {rule}", one)
+                for difference in _gradients(subject, spec):
+                    differences.setdefault(f"{difference.name} {rule}", difference)
     words = "; ".join(dict.fromkeys(told.values()))
-    return Stage("outside", f"beyond the domain: {words}", tuple(found.values()))
+    return Stage("outside", f"beyond the domain: {words}", tuple(differences.values()))
 
 
 def _away(subject: Subject, spec: LayerSpec) -> FloatArray:
@@ -84,23 +84,23 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
     """Input gradients beyond the domain against derivatives of the layer's own outputs there."""
     x = _away(subject, spec)[:, None]
     kind = "uniform" if spec.kind == "uniform" else "arbitrary"
-    one = subject.spec((3, 1), degree=spec.degree, kind=kind, outside=spec.outside)
-    own, model = derivatives(subject, one, x), subject.build(one)
+    layer = subject.spec((3, 1), degree=spec.degree, kind=kind, outside=spec.outside)
+    own, model = derivatives(subject, layer, x), subject.build(layer)
     theirs = np.stack(
         [subject.gradients(model, x, cotangent(len(x), 3, q), {"inputs": x.shape})["inputs"] for q in range(3)], axis=1
     )
     coefficients = "coefficients" in subject.declared.derivatives and not subject.differs
-    if coefficients and (found := _of_coefficients(subject, one, x, model)):
-        return found
+    if coefficients and (differences := _of_coefficients(subject, layer, x, model)):
+        return differences
     seen = np.isfinite(own)
     size = float(np.abs(own[seen]).max(initial=0.0))
     room = max(2.0**-20, subject.eps * 2.0**30, 2.0**8 * subject.rough) * max(size, 1e-30)
-    what = f"input gradients beyond the domain under the rule {spec.outside!r}"
+    owner = f"input gradients beyond the domain under the rule {spec.outside!r}"
     own, theirs = np.where(seen, own, 0.0), np.where(seen, theirs, 0.0)
-    told = explain(theirs, own, ("sample", "output", "input"), room, what, "detached gradient")
+    told = explain(theirs, own, ("sample", "output", "input"), room, owner, "detached gradient")
     if told is None:
         left = float(np.abs(theirs - own).max() / size)
-        told = [Difference("gradient is another", {"what": what, "left": left}, sure="measured")]
+        told = [Difference("gradient is another", {"what": owner, "left": left}, sure="measured")]
     return placed(told, quantities=("input-gradients",))
 
 
@@ -109,14 +109,14 @@ def _of_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, model: An
     dy = np.random.default_rng(3).integers(1, 9, (len(x), 3)) / 4.0
     ours = (dy.T @ subject.basis(spec, x[:, 0]))[:, None]
     theirs = subject.gradients(model, x, dy, {"coefficients": ours.shape})["coefficients"]
-    what = f"coefficient gradients beyond the domain under the rule {spec.outside!r}"
+    owner = f"coefficient gradients beyond the domain under the rule {spec.outside!r}"
     room = subject.tolerance(64 * float(np.abs(ours).max()))
     if room == 0 or not np.isfinite(ours).all():
         return []
-    told = explain(theirs, ours, ("output", "input", "coefficient"), room, what, "detached gradient")
+    told = explain(theirs, ours, ("output", "input", "coefficient"), room, owner, "detached gradient")
     if told is None:
         left = float(np.abs(theirs - ours).max() / np.abs(ours).max())
-        told = [Difference("gradient is another", {"what": what, "left": left}, sure="measured")]
+        told = [Difference("gradient is another", {"what": owner, "left": left}, sure="measured")]
     return placed(told, quantities=("coefficient-gradients",))
 
 

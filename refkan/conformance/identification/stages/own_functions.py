@@ -61,7 +61,7 @@ def functions(subject: Subject) -> Stage:
         return _another_basis(subject)
     if subject.apart:
         raise NoAnswerError("no edge has functions by itself")
-    found: dict[str, Difference] = {}
+    differences: dict[str, Difference] = {}
     right: list[tuple[int, str]] = []
     reasons = []
     place = [subject.place] if subject.place else []
@@ -70,37 +70,48 @@ def functions(subject: Subject) -> Stage:
         for kind in kinds if degree else [kind for kind in kinds if kind != "repeated"]:
             try:
                 asked = sampled(subject, degree, kind)
-                told = _identified_once(subject, asked, kind, found)
+                told = _identified_once(subject, asked, kind, differences)
             except NoAnswerError as error:
                 reasons.append(f"degree {degree}, {kind} knots: {error}")
                 continue
             if not told:
                 right.append((degree, kind))
-            for one in told:
-                where = [*(found[one.name].where if one.name in found else ()), f"degree-{degree}", kind, *place]
-                kept = found.get(one.name, one)
-                kept = one if kept.sure == "likely" else kept
-                found[one.name] = replace(kept, where=tuple(dict.fromkeys(where)))
-                if one.name in BLURRED:
+            for difference in told:
+                where = [
+                    *(differences[difference.name].where if difference.name in differences else ()),
+                    f"degree-{degree}",
+                    kind,
+                    *place,
+                ]
+                kept = differences.get(difference.name, difference)
+                kept = difference if kept.sure == "likely" else kept
+                differences[difference.name] = replace(kept, where=tuple(dict.fromkeys(where)))
+                if difference.name in BLURRED:
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
                     subject.blur = max(subject.blur, float(np.quantile(off, 0.95)))
     subject.right = right
-    if not found and "samples mixed" not in subject.names:
-        found = {one.name: one for one in _elsewhere(subject)}
-    named = {name: one for name, one in found.items() if not _is_vague(one) and name != "interval search"}
-    found = named if set(named) - {"rounding errors"} else found
-    if any(name in BLURRED for name in found):
-        found = {name: one for name, one in found.items() if name not in FOLLOW}
-    if "basis not normalised" in found:
-        found.pop("constant factor", None)
+    if not differences and "samples mixed" not in subject.names:
+        differences = {difference.name: difference for difference in _elsewhere(subject)}
+    named = {
+        name: difference
+        for name, difference in differences.items()
+        if not _is_vague(difference) and name != "interval search"
+    }
+    differences = named if set(named) - {"rounding errors"} else differences
+    if any(name in BLURRED for name in differences):
+        differences = {name: difference for name, difference in differences.items() if name not in FOLLOW}
+    if "basis not normalised" in differences:
+        differences.pop("constant factor", None)
     if (
-        (others := found.get("other functions"))
+        (others := differences.get("other functions"))
         and set(EQUAL) & set(subject.kinds)
         and not set(EQUAL) & set(others.where)
     ):
-        what = f"on equally spaced knots functions are right, on others: {others.evidence['what']}"
-        found["other functions"] = replace(others, name="wrong denominators", evidence={"what": what})
-    told = sorted(found.values(), key=lambda one: (one.name != "degree fixed", one.sure != "exact"))
+        sentence = f"on equally spaced knots functions are right, on others: {others.evidence['what']}"
+        differences["other functions"] = replace(others, name="wrong denominators", evidence={"what": sentence})
+    told = sorted(
+        differences.values(), key=lambda difference: (difference.name != "degree fixed", difference.sure != "exact")
+    )
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
 
 
@@ -116,10 +127,12 @@ def _another_basis(subject: Subject) -> Stage:
     return Stage("functions", told)
 
 
-def _is_vague(one: Difference) -> bool:
+def _is_vague(difference: Difference) -> bool:
     """Whether no question identified functions: some may have a name in another degree, or on other knots."""
     return (
-        one.name == "other functions" or one.sure == "likely" or (one.name, one.sure) == ("inputs mapped", "measured")
+        difference.name == "other functions"
+        or difference.sure == "likely"
+        or (difference.name, difference.sure) == ("inputs mapped", "measured")
     )
 
 
@@ -137,7 +150,7 @@ def _elsewhere(subject: Subject) -> list[Difference]:
     for words, intervals, scale in others:
         asked = sampled(subject, subject.degree, kind, intervals, scale)
         if told := identified(subject, asked):
-            return [replace(one, where=(words,)) for one in told]
+            return [replace(difference, where=(words,)) for difference in told]
     return []
 
 
@@ -151,18 +164,22 @@ def _right_on_many(subject: Subject, kind: str) -> bool:
 
 
 def _identified_once(
-    subject: Subject, asked: Sampled, kind: str, found: dict[str, Difference]
+    subject: Subject, asked: Sampled, kind: str, differences: dict[str, Difference]
 ) -> list[Difference]:  # fmt: skip
     """What is wrong in another degree where the first one is wrong, too, has the name that it has there.
 
     So has what no question identified, beside what one did.
     """
     main = f"degree-{subject.degree}"
-    known = [one for one in found.values() if main in one.where and kind in one.where and one.name != "rounding errors"]
+    known = [
+        difference
+        for difference in differences.values()
+        if main in difference.where and kind in difference.where and difference.name != "rounding errors"
+    ]
     if asked.spec.degree != subject.degree and known and asked.wrong.any():
         return known[:1]
     told = identified(subject, asked)
-    others = sorted(found.values(), key=_is_vague)
+    others = sorted(differences.values(), key=_is_vague)
     return others[:1] if others and any(map(_is_vague, told)) else told
 
 
@@ -237,28 +254,28 @@ def _not_finite(asked: Sampled) -> Difference:
 
 def _at_knots(asked: Sampled, right_end: str) -> list[Difference]:
     """Right inside intervals: the side in force at knots and at the ends."""
-    t, r, found = asked.spec.knots[0], asked.spec.order, []
+    t, r, differences = asked.spec.knots[0], asked.spec.order, []
     knots = asked.at((asked.where == "knot") & asked.wrong)
     if knots.x.size:
         left = np.searchsorted(t, knots.x, side="left") - 1
         from_left = recursion(t, r, knots.x, left)
         if (np.abs(from_left - knots.theirs) <= 4 * knots.most).all():
-            found.append(Difference("left limit at knots"))
+            differences.append(Difference("left limit at knots"))
         elif (np.abs(from_left + knots.right - knots.theirs) <= 4 * knots.most).all():
-            found.append(Difference("counted twice at knots"))
+            differences.append(Difference("counted twice at knots"))
         else:
             evidence = {"count": knots.x.size, "total": asked.x.size, "how": "at knots"}
-            found.append(Difference("interval search", evidence))
+            differences.append(Difference("interval search", evidence))
     end = asked.at((asked.where == "end") & asked.wrong)
     if end.x.size:
-        what = "functions at an end of the domain are none of those on either side"
+        sentence = "functions at an end of the domain are none of those on either side"
         if not end.theirs.any():
-            what = "all basis functions are zero at x = b"
+            sentence = "all basis functions are zero at x = b"
         elif (np.abs(recursion(t, r, end.x, np.searchsorted(t, end.x, side="right") - 1) - end.theirs) < 1e-9).all():
-            what = "x = b belongs to no interval of the domain, or to the one beyond"
+            sentence = "x = b belongs to no interval of the domain, or to the one beyond"
         name = "right end open" if right_end == "closed" else "other right end"
-        found.append(Difference(name, {"what": what}))
-    return found
+        differences.append(Difference(name, {"what": sentence}))
+    return differences
 
 
 def _degree(subject: Subject, inside: Sampled) -> list[Difference]:

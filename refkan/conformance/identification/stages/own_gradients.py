@@ -44,7 +44,7 @@ def gradients(subject: Subject) -> Stage:
         return Stage("gradients", "not declared")
     if subject.nonlinear:
         raise NoAnswerError(subject.nonlinear)
-    declared, found = list(subject.declared.derivatives), list[Difference]()
+    declared, differences = list(subject.declared.derivatives), list[Difference]()
     told, reasons = [], []
     if "coefficients" in declared:
         declared += ["parts"] * bool(subject.declared.parts)
@@ -57,30 +57,30 @@ def gradients(subject: Subject) -> Stage:
         "inputs-with-parts": of_inputs_with_parts, "settings": of_settings,
     }  # fmt: skip
     for name, ask in asks.items():
-        if name not in declared or (name in ("parts", "inputs-with-parts", "settings") and found):
+        if name not in declared or (name in ("parts", "inputs-with-parts", "settings") and differences):
             continue
         try:
-            one = ask(subject)
+            difference = ask(subject)
         except NoAnswerError as error:
             reasons.append(f"{name}: {error}")
             continue
-        found += one
-        told += [] if one or name in ("settings", "inputs-with-parts") else [name]
+        differences += difference
+        told += [] if difference or name in ("settings", "inputs-with-parts") else [name]
     words = f"those of the layer's own function in {', '.join(told)}" if told else ""
-    return Stage("gradients", words, tuple(found), "; ".join(reasons))
+    return Stage("gradients", words, tuple(differences), "; ".join(reasons))
 
 
 def _first(ask: Callable[[Subject, int], list[Difference]], subject: Subject) -> list[Difference]:
     """What differs in the first degree in which something does; functions of degree 0 are constant on intervals."""
     for degree in sorted(filter(None, subject.degrees), key=lambda degree: (degree != subject.degree, degree)):
-        if found := ask(subject, degree):
-            return placed(found, where=() if degree == subject.degree else (f"degree-{degree}",))
+        if differences := ask(subject, degree):
+            return placed(differences, where=() if degree == subject.degree else (f"degree-{degree}",))
     return []
 
 
 def of_coefficients(subject: Subject, degree: int) -> list[Difference]:
     """Gradients in the coefficients against R^T dy."""
-    what, quantities = "coefficient gradients", ("coefficient-gradients", "gauss-newton", "repeatability")
+    owner, quantities = "coefficient gradients", ("coefficient-gradients", "gauss-newton", "repeatability")
     spec, x, model = asked_layer(subject, degree=degree)
     shapes = {"coefficients": spec.coefficients.shape}
 
@@ -88,38 +88,41 @@ def of_coefficients(subject: Subject, degree: int) -> list[Difference]:
         return subject.gradients(of, at, dy, shapes)["coefficients"]
 
     R = responses(subject, spec, x) * slope_behind(subject, spec, x)[:, :, None, None, None]
-    one, two = np.random.default_rng(5).integers(-8, 9, (2, len(x), 3)) / 4.0
-    if told := calls_and_sums(subject, spec, what, asked, x, one, two, R):
+    first_dy, two = np.random.default_rng(5).integers(-8, 9, (2, len(x), 3)) / 4.0
+    if told := calls_and_sums(subject, spec, owner, asked, x, first_dy, two, R):
         return placed(told, quantities=quantities)
     theirs = np.stack([asked(model, x, dy) for dy in unit_cotangents(len(x), 3)]).reshape(R.shape)
     room = max(subject.tolerance(float(np.abs(R).max())) * 4, 2.0**-30 * subject.eps)
     if (np.abs(theirs - true_jacobian(spec, x)) <= 4 * room).all():  # whatever the function is
         return []
-    said = explain(theirs, R, AXES, room, what, DETACHED)
+    said = explain(theirs, R, AXES, room, owner, DETACHED)
     if said is None:
-        said = _of_other_samples(partial(asked, model), x, theirs, R, room, what) or [
-            unexplained(subject, what, theirs, R)
+        said = _of_other_samples(partial(asked, model), x, theirs, R, room, owner) or [
+            unexplained(subject, owner, theirs, R)
         ]
-    said = [replace(one, name="gradients mixed") if one.name == "samples mixed up" else one for one in said]
+    said = [
+        replace(first_dy, name="gradients mixed") if first_dy.name == "samples mixed up" else first_dy
+        for first_dy in said
+    ]
     return placed(said, quantities=quantities, size=size_of_factor(subject, said, "coefficients"))
 
 
 def _of_other_samples(
-    asked: Any, x: FloatArray, theirs: FloatArray, R: FloatArray, room: float, what: str
+    asked: Any, x: FloatArray, theirs: FloatArray, R: FloatArray, room: float, owner: str
 ) -> list[Difference]:  # fmt: skip
     """Parts of other samples, or of none where each sample alone has its own."""
     apart = np.abs(theirs[:, None] - R).reshape(len(x), len(x), -1).max(axis=2)
     if (apart.min(axis=1) <= room).all():
-        return [Difference("gradients mixed", {"what": what})]
+        return [Difference("gradients mixed", {"what": owner})]
     used = np.flatnonzero(np.abs(theirs).reshape(len(x), -1).max(axis=1) > room)
     if used.size == 1 and np.abs(theirs[used[0]] - R.sum(axis=0)).max() <= room * len(x):
         how = f"the cotangent of sample {used[0]} is used for all"
-        return [Difference("cotangent ignored", {"what": what, "how": how})]
+        return [Difference("cotangent ignored", {"what": owner, "how": how})]
     alone = np.stack([asked(x[s : s + 1], np.ones((1, 3))) for s in range(len(x))])
     if (np.abs(alone - R.sum(axis=1)) <= room).all():
         lost = int((np.abs(theirs - R).max(axis=(1, 2, 3, 4)) > room).sum())
         how = f"of {len(x)} samples {lost} do not add what is theirs, and each does in a batch of its own"
-        return [Difference("contributions lost", {"what": what, "how": how})]
+        return [Difference("contributions lost", {"what": owner, "how": how})]
     return []
 
 
@@ -148,8 +151,8 @@ def _layouts(subject: Subject) -> list[Difference]:
     wide[1::2] = -7.0
     (ours,) = FloatQuantities((spec,), x).coefficient_gradients(np.repeat(row[None], BLOCK, axis=0))
     for words, dy in (("strided", wide[::2]), ("expanded", np.broadcast_to(row, (BLOCK, 3)))):
-        found = subject.asked("vjp", subject.adapter.vjp, subject.build(spec), x.copy(), dy)
-        theirs = subject.read_gradient(found, "coefficients", spec.coefficients.shape)
+        answer = subject.asked("vjp", subject.adapter.vjp, subject.build(spec), x.copy(), dy)
+        theirs = subject.read_gradient(answer, "coefficients", spec.coefficients.shape)
         if np.abs(theirs - ours).max() > subject.tolerance(64 * float(np.abs(ours).max())):
             evidence = {"layout": f"{words} in dy", "count": str(BLOCK), "total": str(BLOCK)}
             return placed(
@@ -159,24 +162,24 @@ def _layouts(subject: Subject) -> list[Difference]:
 
 
 def _of_another_matrix(
-    theirs: FloatArray, ours: FloatArray, shape: tuple[int, ...], room: float, what: str
+    theirs: FloatArray, ours: FloatArray, shape: tuple[int, ...], room: float, owner: str
 ) -> list[Difference] | None:  # fmt: skip
     """A multiple of the identity added, or coefficients in another order of axes."""
     M = len(ours)
     k = float(np.median(np.diagonal(theirs - ours)))
     if np.abs(theirs - ours - k * np.eye(M)).max() <= room:
-        return [Difference("wired otherwise", {"what": what, "how": f"{k:.6g} times the identity is added"})]
+        return [Difference("wired otherwise", {"what": owner, "how": f"{k:.6g} times the identity is added"})]
     for axes in permutations(range(3)):
         order = np.arange(M).reshape(shape).transpose(axes).ravel()
         if np.abs(theirs - ours[np.ix_(order, order)]).max() <= room:
             names = ", ".join(("output", "input", "coefficient")[k] for k in axes)
-            return [Difference("wired otherwise", {"what": what, "how": f"they stand in the order ({names})"})]
+            return [Difference("wired otherwise", {"what": owner, "how": f"they stand in the order ({names})"})]
     return None
 
 
 def of_gauss_newton(subject: Subject) -> list[Difference]:
     """J^T J / N with the Jacobian of the layer's own outputs."""
-    what = "entries of the Gauss-Newton matrix"
+    owner = "entries of the Gauss-Newton matrix"
     spec, x, model = asked_layer(subject)
     M = spec.coefficients.size
     theirs = subject.gauss_newton(model, x, M)
@@ -185,16 +188,16 @@ def of_gauss_newton(subject: Subject) -> list[Difference]:
         J = jacobian.reshape(len(x) * 3, M)
         ours = J.T @ J / len(x)
         room = subject.tolerance(float(np.abs(ours).max())) * 4
-        told = explain(theirs, ours, ("row", "column"), room, what, DETACHED)
+        told = explain(theirs, ours, ("row", "column"), room, owner, DETACHED)
         said = told if said is None or told == [] else said
         edge = np.arange(M) // spec.dim
         if said is None:
-            said = _of_another_matrix(theirs, ours, spec.coefficients.shape, room, what)
+            said = _of_another_matrix(theirs, ours, spec.coefficients.shape, room, owner)
         for words, kept in (("diagonal", np.eye(M) > 0), ("blocks of edges", edge[:, None] == edge)):
             if said is None and np.abs(theirs - ours * kept).max() <= room:
-                said = [Difference("wired otherwise", {"what": what, "how": f"all but the {words} are zero"})]
+                said = [Difference("wired otherwise", {"what": owner, "how": f"all but the {words} are zero"})]
     if said is None:
-        said = [unexplained(subject, what, theirs, ours)]
-    factors = [one.evidence["factor"] for one in said if one.name == "constant factor"]
+        said = [unexplained(subject, owner, theirs, ours)]
+    factors = [difference.evidence["factor"] for difference in said if difference.name == "constant factor"]
     size = sizes_of(factors, [{"samples": len(x), "outputs": 3}]) if factors else ""
     return placed(said, quantities=("gauss-newton",), size=size)

@@ -44,17 +44,17 @@ def parts(subject: Subject) -> Stage:
     spec = subject.spec((3, 2))
     x = subject.samples(spec, BLOCK, 4)
     zero = subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
-    found: list[Difference] = []
+    differences: list[Difference] = []
     told = "splines alone"
     if (np.abs(zero) > max(256 * subject.eps, 16 * subject.noise)).any():
         told = beside(x, zero, subject.tolerance(max(float(np.abs(zero).max()), 1.0)))
-        found.append(Difference("extra branch", {"what": told}))
+        differences.append(Difference("extra branch", {"what": told}))
     asked = [] if subject.differs else [part for part in PARTS if part in subject.declared.parts]
     for part in asked:
-        found += _declared(subject, part)
-    if not found:
-        found += [one for pair in combinations(asked, 2) for one in _together(subject, *pair)]
-    return Stage("parts", told + (f"; declared and asked: {', '.join(asked)}" if asked else ""), tuple(found))
+        differences += _declared(subject, part)
+    if not differences:
+        differences += [difference for pair in combinations(asked, 2) for difference in _together(subject, *pair)]
+    return Stage("parts", told + (f"; declared and asked: {', '.join(asked)}" if asked else ""), tuple(differences))
 
 
 def beside(x: FloatArray, y: FloatArray, tolerance: float) -> str:
@@ -116,7 +116,7 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
     if told is not None and told != [] and told[0].name == "gradient clipped":
         told = None  # of another function
     if told is not None:
-        yield from (replace(one, evidence={**one.evidence, "part": part}) for one in told)
+        yield from (replace(difference, evidence={**difference.evidence, "part": part}) for difference in told)
     elif part == "base" and (mapped := map_of(x[:, 0], theirs[:, 0, 0, 0], subject.tolerance(4.0))) is not None:
         yield Difference("other activation", {"part": part, "what": mapped[0]})
     elif part == "base" and np.ptp(slope := logit(theirs[:, 0, 0, 0] / x[:, 0]) / x[:, 0]) < 1e-6:
@@ -136,27 +136,27 @@ def with_parts(subject: Subject) -> LayerSpec:
     return spec_with(plain, [part for part in PARTS if part in subject.declared.parts], generator("identify/parts"))
 
 
-def _together(subject: Subject, one: str, two: str) -> Iterator[Difference]:
+def _together(subject: Subject, first: str, two: str) -> Iterator[Difference]:
     """What two parts make together: the product of their changes, or nothing."""
     plain = subject.spec((3, 2))
     x = subject.samples(plain, BLOCK, 4)
-    unit = {part: (np.ones(3) if part in PER_NODE else np.ones((3, 2))) for part in (one, two)}
+    unit = {part: (np.ones(3) if part in PER_NODE else np.ones((3, 2))) for part in (first, two)}
 
     def y(with_one: bool, with_two: bool) -> FloatArray:
         weights: dict[str, Any] = {
-            attribute(p): plain.part(p) + w * unit[p] for p, w in ((one, with_one), (two, with_two))
+            attribute(p): plain.part(p) + w * unit[p] for p, w in ((first, with_one), (two, with_two))
         }
         return subject.values(subject.spec((3, 2), plain.coefficients, **weights), x)
 
     theirs = y(True, True) - y(True, False) - y(False, True) + y(False, False)
     branch = np.repeat(silu(x, 0)[0].sum(axis=1)[:, None], 3, axis=1)
-    makes = {"base": branch, "bias": np.ones((len(x), 3))}.get(one if one in ("base", "bias") else two)
+    makes = {"base": branch, "bias": np.ones((len(x), 3))}.get(first if first in ("base", "bias") else two)
     product = subject.edges(plain, x).sum(axis=2) if makes is None else makes
-    if (one, two) == ("base", "bias"):
+    if (first, two) == ("base", "bias"):
         product = branch
     times = _ratio(theirs, product) > 0.5
-    if times != TOGETHER[one, two]:
-        factor, other = (two, one) if two != "bias" else (one, two)
+    if times != TOGETHER[first, two]:
+        factor, other = (two, first) if two != "bias" else (first, two)
         how = f"{factor} multiplies {other}, too" if times else f"{factor} does not multiply {other}"
         yield Difference("parts in another order", {"how": how})
 
@@ -172,7 +172,7 @@ def of_parts(subject: Subject) -> list[Difference]:
     Values are linear in each part alone, so that a difference for a unit is a derivative.
     """
     spec = with_parts(subject)
-    x, found = subject.samples(spec, SAMPLES, 5), list[Difference]()
+    x, differences = subject.samples(spec, SAMPLES, 5), list[Difference]()
     model = subject.build(spec)
     names = {"coefficients": "coefficients", **{attribute(part): part for part in spec.parts}}
     shapes = {part: getattr(spec, name).shape for name, part in names.items()}
@@ -180,7 +180,7 @@ def of_parts(subject: Subject) -> list[Difference]:
     start, dy = subject.values(spec, x), np.random.default_rng(5).integers(1, 9, (len(x), 3)) / 4.0
     true = FloatQuantities((spec,), x)
     for name, part in names.items():
-        theirs = np.stack([one[part] for one in asked]).reshape(len(x), 3, *shapes[part])
+        theirs = np.stack([difference[part] for difference in asked]).reshape(len(x), 3, *shapes[part])
         (right,) = true.coefficient_gradients(dy) if part == "coefficients" else true.part_gradients(part, dy)
         if np.abs(np.einsum("sa,sa...->...", dy, theirs) - right).max() <= subject.tolerance(64 * np.abs(right).max()):
             continue  # whatever the function is
@@ -190,25 +190,25 @@ def of_parts(subject: Subject) -> list[Difference]:
             moved[u] += 1
             more: dict[str, Any] = {name: moved}
             ours[(slice(None), slice(None), *u)] = subject.values(replace(spec, **more), x) - start
-        what = f"gradients in {part} of layers with parts"
+        owner = f"gradients in {part} of layers with parts"
         room = subject.tolerance(4 * float(np.abs(ours).max()))
-        told = explain(theirs, ours, AXES[: theirs.ndim], room, what, DETACHED)
-        if told is None or any(one.name.startswith("factors by") for one in told):
+        told = explain(theirs, ours, AXES[: theirs.ndim], room, owner, DETACHED)
+        if told is None or any(difference.name.startswith("factors by") for difference in told):
             mapped = _map_of_base(spec, x, theirs, subject.tolerance(4.0)) if part == "base" else ""
             lacks = _without(spec, theirs, ours, subject.tolerance(4.0)) if part == "coefficients" else ""
-            evidence = {"part": lacks, "what": what}
+            evidence = {"part": lacks, "what": owner}
             told = (
                 [Difference("part ignored", evidence)]
                 if lacks
-                else [Difference("wrong derivative", {"what": what, "how": mapped})]
+                else [Difference("wrong derivative", {"what": owner, "how": mapped})]
                 if mapped
-                else told or [unexplained(subject, what, theirs, ours)]
+                else told or [unexplained(subject, owner, theirs, ours)]
             )
         quantity = "coefficient-gradients" if part == "coefficients" else f"{part}-gradients"
-        factors = [one.evidence["factor"] for one in told if one.name == "constant factor"]
+        factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
         size = sizes_of(factors, [{"samples": len(x), "outputs": 3, "inputs": 2}]) if factors else ""
-        found += placed(told, quantities=(quantity,), size=size)
-    return found
+        differences += placed(told, quantities=(quantity,), size=size)
+    return differences
 
 
 def _without(spec: LayerSpec, theirs: FloatArray, ours: FloatArray, room: float) -> str:
@@ -241,8 +241,8 @@ def of_inputs_with_parts(subject: Subject) -> list[Difference]:
         ):
             if told := _wrong_slopes(subject, spec, order):
                 name, how = told
-                what = f"{WHAT[order]} of {words} of layers with parts"
-                return placed([Difference(name, {"what": what, "how": how})], quantities=QUANTITIES[order])
+                owner = f"{WHAT[order]} of {words} of layers with parts"
+                return placed([Difference(name, {"what": owner, "how": how})], quantities=QUANTITIES[order])
     return []
 
 
@@ -271,8 +271,10 @@ def _wrong_slopes(subject: Subject, spec: LayerSpec, order: int) -> tuple[str, s
     if lacks := _without(spec, np.where(seen, theirs, 0), np.where(seen, own, 0), 4 * room):
         return "wrong derivative", f"they lack the factors of the part {lacks}"
     told = explain(np.where(seen, theirs, 0), np.where(seen, own, 0), ("sample", "output", "input"), room, "they")
-    vague = any(one.name.startswith("factors by") or one.evidence.get("axis") == "sample" or one.evidence.get("loose")
-                for one in told or [])  # fmt: skip
+    vague = any(
+        d.name.startswith("factors by") or d.evidence.get("axis") == "sample" or d.evidence.get("loose")
+        for d in told or []
+    )
     if told and not vague:
         return "wrong derivative", "; ".join(map(str, told))
     return "wrong derivative", f"they are off by {float(np.abs(theirs - own)[seen].max() / size):.1e} of the largest"

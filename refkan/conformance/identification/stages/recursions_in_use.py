@@ -70,7 +70,7 @@ def _weights(inside: Sampled, lower: FloatArray) -> list[Difference]:
     told = []
     for side, asked in (("left", (0, r - 1, 0)), ("right", (r, 1, r))):
         pairs = [(i, k[0], k[1]) for i, *ks in weights for k in [ks[side == "right"]]]
-        if pairs and np.abs([one[1:] for one in pairs]).max() < 1e-9:
+        if pairs and np.abs([place[1:] for place in pairs]).max() < 1e-9:
             told.append(f"the {side} term of the last step of the recursion is left out")
             continue
         used = _weight(t, pairs, asked)
@@ -89,7 +89,7 @@ def _weight(
     every = [asked, *((z, k, l) for z in span for k in span for l in span if k != l)]
     for z, k, l in every:
         where = [(i + z, i + k, i + l, a, b) for i, a, b in pairs if min(i + z, i + k, i + l) >= 0]
-        where = [one for one in where if max(one[:3]) < t.size]
+        where = [place for place in where if max(place[:3]) < t.size]
         if len(where) > 1 and all(
             abs(a * (t[k] - t[l]) + t[z]) < 1e-6 and abs(b * (t[k] - t[l]) - 1) < 1e-6 for z, k, l, a, b in where
         ):
@@ -155,7 +155,9 @@ def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Di
     told = explain(inside.theirs, inside.right, ("point", "coefficient"), room, "basis functions")
     if not told or told[0].name == "gradient clipped":
         return []
-    if (told[0].evidence.get("loose") and not last) or any(one.evidence.get("axis") == "point" for one in told):
+    if (told[0].evidence.get("loose") and not last) or any(
+        difference.evidence.get("axis") == "point" for difference in told
+    ):
         return []
     first, t, r = told[0], spec.knots[0], spec.order
     if first.name == "factors by coefficient" and len(first.evidence["factors"]) == spec.dim:
@@ -164,8 +166,8 @@ def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Di
             top = "r" if abs(by[0] / r - 1) < 1e-9 else f"{by[0]:.6g}"
             return [Difference("basis not normalised", {"by": f"{top} / (t[i+r] - t[i])"})]
     if first.name == "constant factor" and abs(first.evidence["factor"] - 1) < 2.0**-12:
-        what = f"functions are divided by 1 + {1 / first.evidence['factor'] - 1:.3g}"
-        return [Difference("shifted denominators", {"what": what})]
+        sentence = f"functions are divided by 1 + {1 / first.evidence['factor'] - 1:.3g}"
+        return [Difference("shifted denominators", {"what": sentence})]
     return told
 
 
@@ -180,12 +182,15 @@ def rearranged_locally(subject: Subject, inside: Sampled) -> list[Difference]:
     if (np.abs(inside.theirs) > inside.room)[rest].any():
         return []
     theirs, right = (np.take_along_axis(v, own, axis=1) for v in (inside.theirs, inside.right))
-    what = "in each interval the functions in force"
-    told = explain(theirs, right, ("point", "coefficient"), float(inside.room.max()) * 4, what)
+    sentence = "in each interval the functions in force"
+    told = explain(theirs, right, ("point", "coefficient"), float(inside.room.max()) * 4, sentence)
     vague = ("gradient clipped", "factors by coefficient", "coefficients left out")
-    if any(one.evidence.get("axis") == "point" or one.evidence.get("loose") or one.name in vague for one in told or []):
+    if any(
+        difference.evidence.get("axis") == "point" or difference.evidence.get("loose") or difference.name in vague
+        for difference in told or []
+    ):
         return []
-    return [] if any("all are" in one.evidence.get("how", "") for one in told or []) else told or []
+    return [] if any("all are" in difference.evidence.get("how", "") for difference in told or []) else told or []
 
 
 def mapped_values(subject: Subject, inside: Sampled) -> list[Difference]:

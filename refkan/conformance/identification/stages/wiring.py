@@ -41,10 +41,10 @@ def wiring(subject: Subject) -> Stage:
     told: list[Difference] | None = None
     for columns in ((0, 1), *OTHERS):
         for rows in ((0, 1), *(OTHERS if spec.kind == "arbitrary" else ())):
-            found = explain(theirs, own_responses(subject, spec, x, columns, rows), AXES, room, "coefficients")
-            if found is None:
+            differences = explain(theirs, own_responses(subject, spec, x, columns, rows), AXES, room, "coefficients")
+            if differences is None:
                 continue
-            named = [*_moved("inputs reordered", columns), *_moved("knots of another input", rows), *found]
+            named = [*_moved("inputs reordered", columns), *_moved("knots of another input", rows), *differences]
             told = named if told is None or len(named) < len(told) else told
         if told == []:
             break
@@ -52,7 +52,7 @@ def wiring(subject: Subject) -> Stage:
         told = _against_truth(subject, spec, x, theirs, room, told)
     if told is not None:
         words = (
-            "; ".join(one.name for one in told)
+            "; ".join(difference.name for difference in told)
             or "output q answers to the coefficients (q, p, i) through input p alone"
         )
         return Stage("wiring", words, _sized(subject, told))
@@ -177,17 +177,19 @@ def larger(subject: Subject) -> Stage:
         spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
         x = subject.samples(spec, n, 3)
         zero = subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
-        one = np.arange(P)[:, None, None, None] == np.arange(P)[:, None]
-        parts = [subject.values(replace(spec, coefficients=spec.coefficients * only), x) - zero for only in one]
+        same_input = np.arange(P)[:, None, None, None] == np.arange(P)[:, None]
+        parts = [subject.values(replace(spec, coefficients=spec.coefficients * only), x) - zero for only in same_input]
         theirs, ours = np.stack(parts, axis=2), subject.edges(spec, x)
-        found = explain(theirs, ours, ("sample", "output", "input"), subject.tolerance(np.abs(ours).max()), "splines")
-        if found == [] and Q == P:
+        differences = explain(
+            theirs, ours, ("sample", "output", "input"), subject.tolerance(np.abs(ours).max()), "splines"
+        )
+        if differences == [] and Q == P:
             continue
-        if found is None:
-            found = _by_coefficients(subject, spec, x, theirs)
-        if found:
+        if differences is None:
+            differences = _by_coefficients(subject, spec, x, theirs)
+        if differences:
             where = (f"{Q} outputs, {P} inputs, {n} samples",)
-            return Stage("sizes", "", tuple(placed(found, where=where)))
+            return Stage("sizes", "", tuple(placed(differences, where=where)))
     return Stage("sizes", "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs")
 
 
@@ -200,7 +202,10 @@ def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: F
     }
     for name, turned in turns.items():
         kept = [C * (np.arange(P) == p)[:, None] for p in range(P)]
-        ours = np.stack([subject.edges(replace(spec, coefficients=turned(one)), x).sum(axis=2) for one in kept], axis=2)
+        ours = np.stack(
+            [subject.edges(replace(spec, coefficients=turned(coefficients)), x).sum(axis=2) for coefficients in kept],
+            axis=2,
+        )
         if (np.abs(theirs - ours) <= subject.tolerance(np.abs(ours).max())).all():
             return [Difference(name, {"what": "coefficients"})]
     summed = np.abs(theirs.sum(axis=2) - subject.edges(spec, x).sum(axis=2)).max(axis=0)
@@ -239,7 +244,7 @@ def _moved(name: str, order: tuple[int, ...]) -> list[Difference]:
 
 def _sized(subject: Subject, told: list[Difference]) -> tuple[Difference, ...]:
     """Differences; of a constant factor it is asked in another shape which size it is."""
-    factor = next((one.evidence["factor"] for one in told if one.name == "constant factor"), None)
+    factor = next((difference.evidence["factor"] for difference in told if difference.name == "constant factor"), None)
     if factor is None:
         return tuple(told)
     spec = subject.spec((5, 4))
