@@ -156,6 +156,8 @@ class Identification:
         lines = [f"{self.title}: what this layer is", *(f"  {stage}" for stage in self.stages)]
         if self.differences:
             lines += ["what differs from what was declared", *(f"  {difference}" for difference in self.differences)]
+        elif unanswered := [stage.name for stage in self.stages if stage.unknown]:
+            lines.append(f"nothing that was answered differs from what was declared; unknown: {', '.join(unanswered)}")
         else:
             lines.append("nothing differs from what was declared")
         return "\n".join(lines)

@@ -90,6 +90,8 @@ def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, withou
     others = [stage for stage in identification.stages if stage.name not in without_answer]
     assert all(stage.status == "as declared" for stage in others)
     assert identification.differences == ()
+    last = f"nothing that was answered differs from what was declared; unknown: {', '.join(without_answer)}"
+    assert str(identification).splitlines()[-1] == last
 
 
 def test_values_that_are_not_finite():

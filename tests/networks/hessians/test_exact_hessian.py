@@ -131,7 +131,7 @@ def test_a_loss_of_anything_but_a_network_has_no_matrices():
         (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_curvature"),
         (NetworkCase("spline", "min-max"), rk.networks.node_maps.MinMaxMap, "constants_hvp"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", "table" if isinstance(value, dict) else str(value)),
 )
 @pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])
 def test_sabotage_of_second_derivatives_is_noticed(monkeypatch, case, target, part, factor):
