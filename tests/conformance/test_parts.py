@@ -121,7 +121,7 @@ class Transposed(NumpyLayer):
         (ScaleTwice, "part applied twice", "'scale' counts squared"),
         (BiasNotTrained, "detached gradient", "gradients in bias"),
         (BiasFirst, "parts in another order", "node-scale multiplies bias, too"),
-        (GradientWithoutScale, "part ignored", "'scale' has no effect"),
+        (GradientWithoutScale, "wrong derivative", "lack the factors of the parts scale and node-scale"),
         (Transposed, "transposed coefficients", "the part base"),
     ],
 )

@@ -175,7 +175,7 @@ def test_sums_of_one_slot_are_its_part_of_all():
         whole.add(a.start, a.values, b, T)
         for slot in (2, 0, 1):
             parts.add(a.start, a.values, b, T, slot)
-        assert np.abs(whole.sums - parts.sums).max() <= 30 * EPS * np.abs(whole.sums).max()
+        assert np.abs(whole.store - parts.store).max() <= 30 * EPS * np.abs(whole.store).max()
 
 
 KERNELS = {"accumulate_pairs": 16, "accumulate_windows": 5, "accumulate_single": 1}

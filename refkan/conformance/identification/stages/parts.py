@@ -196,12 +196,10 @@ def of_parts(subject: Subject) -> list[Difference]:
         if told is None or any(difference.name.startswith("factors by") for difference in told):
             mapped = _map_of_base(spec, x, theirs, subject.tolerance(4.0)) if part == "base" else ""
             lacks = _without(spec, theirs, ours, subject.tolerance(4.0)) if part == "coefficients" else ""
-            evidence = {"part": lacks, "what": owner}
+            how = f"they lack the factors of {lacks}" if lacks else mapped
             told = (
-                [Difference("part ignored", evidence)]
-                if lacks
-                else [Difference("wrong derivative", {"what": owner, "how": mapped})]
-                if mapped
+                [Difference("wrong derivative", {"what": owner, "how": how})]
+                if how
                 else told or [unexplained(subject, owner, theirs, ours)]
             )
         quantity = "coefficient-gradients" if part == "coefficients" else f"{part}-gradients"
@@ -212,9 +210,10 @@ def of_parts(subject: Subject) -> list[Difference]:
 
 
 def _without(spec: LayerSpec, theirs: FloatArray, ours: FloatArray, room: float) -> str:
-    """The part whose factors are lacking in what is theirs, (N, Q, Q, P, dim) or (N, Q, P); "" if none."""
-    by = {"scale": spec.part("scale"), "node-scale": np.repeat(spec.part("node-scale")[:, None], spec.n_inputs, axis=1)}
-    for name, factor in {**by, "scale, and the part node-scale,": spec.gain}.items():
+    """The parts whose factors are lacking in what is theirs, (N, Q, Q, P, dim) or (N, Q, P), in words; "" if none."""
+    node_scale = np.repeat(spec.part("node-scale")[:, None], spec.n_inputs, axis=1)
+    by = {"the part scale": spec.part("scale"), "the part node-scale": node_scale}
+    for name, factor in {**by, "the parts scale and node-scale": spec.gain}.items():
         if np.abs(theirs * (factor if theirs.ndim == 3 else factor[:, :, None]) - ours).max() <= room:
             return name
     return ""
@@ -269,7 +268,7 @@ def _wrong_slopes(subject: Subject, spec: LayerSpec, order: int) -> tuple[str, s
             f", times {mapped[1]:.6g}" if mapped[1] != 1 else ""
         )
     if lacks := _without(spec, np.where(seen, theirs, 0), np.where(seen, own, 0), 4 * room):
-        return "wrong derivative", f"they lack the factors of the part {lacks}"
+        return "wrong derivative", f"they lack the factors of {lacks}"
     told = explain(np.where(seen, theirs, 0), np.where(seen, own, 0), ("sample", "output", "input"), room, "they")
     vague = any(
         d.name.startswith("factors by") or d.evidence.get("axis") == "sample" or d.evidence.get("loose")
