@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims.running.outcomes import said_of
 from validation.table_two import printed_digits
 from validation.table_two.cells_of_table import EXPERIMENT, FIDELITIES, GRID, MLPS, PUBLISHED, cells_of, run_cell
 from validation.table_two.compared_cells import TYPICAL
@@ -15,7 +16,7 @@ from validation.table_two.parameter_counts import KANS, Printed, mlp_parameters,
 from validation.table_two.printed_digits import PRINTED, far_out, rounded_from, shape, shapes
 from validation.table_two.quasi_newton import DIVERGED, Trial, lbfgs, search
 from validation.table_two.ridge_network import BOUNDS, bisected, change_of_basis, local_polynomials, value_and_gradient
-from validation.table_two.table_two_rows import BASE, CLAIMS, FULL, LIST, SMALL, full_cells, verdicts
+from validation.table_two.table_two_rows import BASE, CLAIMS, FULL, LIST, QUICK, SMALL, full_cells, verdicts
 
 # ------------------------------------------------------------------------------------------- digits and parameters
 
@@ -259,6 +260,12 @@ def test_one_run_in_five_decides_a_mean_and_no_typical_run():
 )
 def test_an_interval_on_the_other_side_refutes_and_one_that_straddles_leaves_open(id, changes, status):
     assert statuses(changes=changes)[id] == status
+
+
+def test_a_small_run_says_nothing_of_typical_runs_at_full_size():
+    runs = {cell: record(1e-3, True) for cell in cells_of(range(3), BASE, **QUICK)}
+    made = {verdict.id: verdict for verdict in verdicts(runs)}["R10"]
+    assert said_of(made, "holds") == "recorded: holds; small run: undecided"
 
 
 def test_losses_that_do_not_drop_are_noticed():
