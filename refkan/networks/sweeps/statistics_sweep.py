@@ -86,7 +86,7 @@ def pull_back_tangent(
     Parameters
     ----------
     dtheta : array (n_params,)
-    tangents, found
+    tangents, backward
         What `Sweep.push_forward` (dtheta, dx) and `cotangents` (dy) return.
     ddy : array (N, d_L), or None
         By what dy moves; None where the sweep ends with a map.

@@ -169,8 +169,8 @@ class TorchAdapter(Adapter):
         if "coefficients" in declared:
             coefficients = self.coefficients(model)
             wanted["coefficients"] = list(coefficients) if isinstance(coefficients, list | tuple) else [coefficients]
-            for part, coefficients in (self.parts(model) if self.used_parts else {}).items():
-                wanted[part] = list(coefficients) if isinstance(coefficients, list | tuple) else [coefficients]
+            for part, arrays in (self.parts(model) if self.used_parts else {}).items():
+                wanted[part] = list(arrays) if isinstance(arrays, list | tuple) else [arrays]
         if "knots" in declared:
             wanted["knots"] = [self.knots(model)]
         tensors = [tensor for group in wanted.values() for tensor in group]

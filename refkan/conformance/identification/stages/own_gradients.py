@@ -101,8 +101,8 @@ def of_coefficients(subject: Subject, degree: int) -> list[Difference]:
             unexplained(subject, owner, theirs, R)
         ]
     said = [
-        replace(first_dy, name="gradients mixed") if first_dy.name == "samples mixed up" else first_dy
-        for first_dy in said
+        replace(difference, name="gradients mixed") if difference.name == "samples mixed up" else difference
+        for difference in said
     ]
     return placed(said, quantities=quantities, size=size_of_factor(subject, said, "coefficients"))
 

@@ -180,7 +180,7 @@ def of_parts(subject: Subject) -> list[Difference]:
     start, dy = subject.values(spec, x), np.random.default_rng(5).integers(1, 9, (len(x), 3)) / 4.0
     true = FloatQuantities((spec,), x)
     for name, part in names.items():
-        theirs = np.stack([difference[part] for difference in asked]).reshape(len(x), 3, *shapes[part])
+        theirs = np.stack([gradients[part] for gradients in asked]).reshape(len(x), 3, *shapes[part])
         (right,) = true.coefficient_gradients(dy) if part == "coefficients" else true.part_gradients(part, dy)
         if np.abs(np.einsum("sa,sa...->...", dy, theirs) - right).max() <= subject.tolerance(64 * np.abs(right).max()):
             continue  # whatever the function is
