@@ -43,11 +43,6 @@ def recursion(t: FloatArray, order: int, x: FloatArray, m: IntArray, ratio: Rati
     return b
 
 
-def greville(t: FloatArray, degree: int) -> FloatArray:
-    """Coefficients of the spline s(x) = x."""
-    return np.array([t[i + 1 : i + degree + 1].mean() for i in range(t.size - degree - 1)])
-
-
 def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, tolerance: float) -> FloatArray | None:
     """Knots on which the functions (N, dim) are B-splines of an order; None if least squares finds none."""
     for start in _starts(spec, order):

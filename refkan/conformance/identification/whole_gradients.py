@@ -7,10 +7,10 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import is_exact
+from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, is_exact
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed
-from refkan.conformance.identification.stages.asked_gradients import ROUNDED, rounded_gradients
+from refkan.conformance.identification.stages.asked_gradients import rounded_gradients
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
@@ -23,7 +23,7 @@ def unexplained(subject: Subject, owner: str, theirs: FloatArray, ours: FloatArr
     left = float(np.abs(theirs - ours).max() / np.abs(ours).max())
     evidence = {"what": owner, "left": left}
     lower = any(is_exact(name, theirs) and not is_exact(name, ours) for name in ("bfloat16", "float16", "float32"))
-    if subject.eps < 2.0**-30 and ((lower and left < ROUNDED) or 2.0**-27 < left < 2.0**-18):
+    if subject.eps < 2.0**-30 and ((lower and left < LARGEST_ROUNDING) or 2.0**-27 < left < 2.0**-18):
         return rounded_gradients(owner, left, theirs)
     return Difference("gradient is another", evidence, sure="measured")
 

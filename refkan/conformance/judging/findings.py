@@ -1,7 +1,7 @@
 """What comes out of judging one case."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.traits import family
 from refkan.conformance.cases.truths.precision import spacing
+from refkan.conformance.identification.stages_and_differences import Difference
 
 PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
 EXPECTED_FAILURE, UNEXPECTED_PASS = "expected failure", "unexpected pass"
@@ -38,6 +39,11 @@ class Hint:
 
     name: str
     text: str
+
+    @classmethod
+    def of(cls, difference: Difference) -> Self:
+        """The hint that a difference found by identification is; its sentence does not repeat its name."""
+        return cls(difference.name, str(difference).removeprefix(f"{difference.name}: "))
 
 
 @dataclass(frozen=True)

@@ -225,10 +225,7 @@ def _ended(setting: Setting, right_end: str) -> Setting:
 
 def explained(finding: Finding, identification: Identification) -> Finding:
     """Return a failure with the differences of the layer that bear on it, after what it says by itself."""
-    told = [
-        Hint(difference.name, str(difference).removeprefix(f"{difference.name}: "))
-        for difference in identification.bearing_on(finding.quantity, finding.key)
-    ]
+    told = map(Hint.of, identification.bearing_on(finding.quantity, finding.key))
     return replace(finding, hints=(*finding.hints, *(hint for hint in told if hint not in finding.hints)))
 
 

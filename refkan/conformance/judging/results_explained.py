@@ -27,11 +27,7 @@ def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     sizes = {"samples": len(s.x), "outputs": s.specs[-1].n_outputs, "inputs": s.spec.n_inputs}
     factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
     size = sizes_of(factors, [{k: v for k, v in sizes.items() if v > 1}]) if factors else ""
-    hints = tuple(
-        Hint(difference.name, str(difference).removeprefix(f"{difference.name}: "))
-        for difference in placed(told, size=size)
-    )
-    return replace(finding, hints=hints)
+    return replace(finding, hints=tuple(map(Hint.of, placed(told, size=size))))
 
 
 def invalid_state(case: Case, knots: FloatArray, coefficients: FloatArray) -> tuple[Hint, ...]:

@@ -17,6 +17,9 @@ SMALLEST_EXPONENT = {"float64": -1022, "float32": -126, "tf32": -126, "bfloat16"
 LOW = ("tf32", "bfloat16", "float16")
 """Formats in which few numbers are exact: they have fewer cases."""
 
+LARGEST_ROUNDING = 2.0**-6.5
+"""Relative errors above this are no rounding of any format."""
+
 
 def round_to(dtype: str, values: Any) -> FloatArray:
     """Round float64 numbers to a format, to nearest, ties to even; the result is a float64 array.

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.truths.precision import is_exact, round_to
+from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, is_exact, round_to
 from refkan.conformance.identification.known_maps import step_of
 from refkan.conformance.identification.nonlinear import nonlinear
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
@@ -28,9 +28,6 @@ FORMATS = (("float32", -20.0), ("float16 or TF32", -9.5), ("bfloat16", -6.5))
 
 ROUNDED = 64
 """Of eps, what sums of a few dozen terms leave."""
-
-LINEAR = 2.0**-6.5
-"""Residuals above this are no rounding of any format."""
 
 SCALES = (1.0, 2.0**10, 2.0**-10)
 """Of coefficients: some maps show at large values alone, others at small ones."""
@@ -68,7 +65,7 @@ def arithmetic(subject: Subject) -> Stage:
     first = next(
         k
         for k, residue in enumerate(left)
-        if residue > min(LINEAR, ALIKE * min(max(residue, allowed) for residue in left)) or k + 1 == len(left)
+        if residue > min(LARGEST_ROUNDING, ALIKE * min(max(residue, allowed) for residue in left)) or k + 1 == len(left)
     )
     outputs = None if first else _rounded_outputs(subject, f(a), left[0])
     kept = None if outputs else _steps(subject, f)
@@ -76,7 +73,7 @@ def arithmetic(subject: Subject) -> Stage:
         subject.noise = max(left)
         rounded = outputs or _rounded_coefficients(subject, f, a, kept or 0, allowed)
         return Stage("arithmetic", f"linear but for rounded {'outputs' if outputs else 'coefficients'}", (rounded,))
-    if left[first] > min(LINEAR, ALIKE * min(max(residue, allowed) for residue in left)):
+    if left[first] > min(LARGEST_ROUNDING, ALIKE * min(max(residue, allowed) for residue in left)):
         differences = nonlinear(subject, f, SCALES[first] * a, left[first])
         if left[0] <= allowed:  # at these sizes alone: the other stages ask with others
             subject.nonlinear = subject.depends = subject.behind = ""

@@ -7,7 +7,7 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import is_exact
+from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, is_exact
 from refkan.conformance.identification.explanations import sizes_of
 from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.slopes import derivatives
@@ -15,9 +15,6 @@ from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
 SAMPLES = 16
-
-ROUNDED = 2.0**-6.5
-"""Relative errors above this are no rounding of any format."""
 
 
 def asked_layer(
@@ -93,7 +90,7 @@ def calls_and_sums(
         return [Difference("gradient not linear", {"what": owner, "how": how})]
     four, opposite = asked(model, x, 4 * dy), asked(model, x, -dy)
     left = float(np.abs(first + other - both).max()) / size
-    if left < ROUNDED and np.abs(four - 4 * first).max() <= 8 * left * size:
+    if left < LARGEST_ROUNDING and np.abs(four - 4 * first).max() <= 8 * left * size:
         return [rounded_gradients(owner, left, np.stack([first, other, both]))]
     norms = [float(np.sqrt((g * g).sum())) for g in (first, four)]
     alike = (first * four).sum() > 0.999 * norms[0] * norms[1]

@@ -14,6 +14,7 @@ import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -29,9 +30,6 @@ KEPT = 16
 
 ROOM = 16
 """Of the rounding of sums, for sums in another order."""
-
-ROUNDED = 2.0**-6.5
-"""Residuals above this are no rounding of any format."""
 
 
 def calls(subject: Subject) -> Stage:
@@ -72,7 +70,7 @@ def residual(subject: Subject, spec: LayerSpec, x: FloatArray) -> float:
         subject.values(subject.spec((3, 2), C), x) for C in (a / 2, -a[:, :, ::-1] / 4, a / 2 - a[:, :, ::-1] / 4, zero)
     ]
     left, size = float(np.abs(y[0] + y[1] - y[2] - y[3]).max()), float(np.abs(y).max())
-    return left / size if 0 < left <= ROUNDED * size else 0.0
+    return left / size if 0 < left <= LARGEST_ROUNDING * size else 0.0
 
 
 def _overwritten(subject: Subject) -> Difference | None:

@@ -12,11 +12,12 @@ import numpy as np
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.knots_in_use import greville, intervals_of, recursion
+from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.known_maps import map_of, step_of
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
+from refkan.splines.knots import greville_points
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
 
 def point_of(spec: LayerSpec, functions: FloatArray) -> FloatArray:
     """The point x' at which B-splines have these values, by Marsden's identity."""
-    return np.asarray(functions @ greville(spec.knots[0], spec.degree))
+    return np.asarray(functions @ greville_points(spec.knots[0], spec.degree + 1))
 
 
 def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:

@@ -15,11 +15,11 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
-from refkan.conformance.identification.knots_in_use import greville
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.slopes import true_jacobian
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
+from refkan.splines.knots import greville_points
 
 OTHERS = ((1, 0), (0, 0), (1, 1))
 """What the two inputs may be exchanged for."""
@@ -92,7 +92,7 @@ def _point_of_rows(subject: Subject) -> Difference | None:
     x, ones = subject.samples(spec, BLOCK, 2), np.arange(3)[:, None]
     if not spec.degree:
         return None
-    lines = [np.where(ones == p, greville(t, spec.degree), 0.0)[None] for p, t in enumerate(spec.knots)]
+    lines = [np.where(ones == p, greville_points(t, spec.degree + 1), 0.0)[None] for p, t in enumerate(spec.knots)]
     at = np.stack([subject.values(replace(spec, coefficients=line), x)[:, 0] for line in lines], axis=1)
     inside = np.ones(len(x), bool)
     for p, (low, high) in enumerate(spec.domains):
