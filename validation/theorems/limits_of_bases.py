@@ -83,7 +83,7 @@ def mixed_eigenvalues(r: int, n: int, inputs: int) -> tuple[Ball, Ball]:
 
 def mixed_updates(quick: bool) -> Verdict:
     """T4."""
-    sizes = (16, 32) if quick else (16, 32, 64, 128)
+    sizes = (16, 32) if quick else (16, 32, 64, 128, 256)
     cases = [(r, P) for r in (2, 3, 4) for P in ((2,) if quick else (2, 3))]
     ends = {case: limits(*case) for case in dict.fromkeys([*((r, 2) for r in range(2, 9)), *cases])}
     spectra = {case: [mixed_eigenvalues(case[0], n, case[1]) for n in sizes] for case in cases}
