@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.claims import decide
 from refkan.claims.running.kept_parts import Parts
 from refkan.training.recipes import burgers_setup
 from validation.equations import (
@@ -64,9 +65,9 @@ def last_line(problem, theta):
 
 
 def test_the_course_of_a_training():
-    run = train(SMALL, burgers_setup((6, 6), 6), 3, places=2)
+    run = train(SMALL, burgers_setup((6, 6), 6), 3, every=1)
     course = run["course"]
-    assert course["steps of errors"].tolist() == [1, 2, 3]  # two steps of the first level, one of the second
+    assert course["steps of errors"].tolist() == [1, 2, 3]
     assert course["errors"][-1] == run["error"]
     assert course["steps"].tolist() == [0, 1, 2, 2, 3]
     assert course["losses"][-1] == pytest.approx(run["loss"])
@@ -109,6 +110,31 @@ def test_networks_have_the_parameters_of_the_paper():
         for cell in (allen_cahn_cells.GRID.cell(0, model=model) for model in ("spline", "ReLU"))
     )
     assert relu.n_params == spline.n_params == 280
+
+
+@pytest.mark.parametrize(
+    ("mlp", "status"),
+    [
+        (
+            [1, 0.5, 0.6, 0.4, 0.5],
+            "holds",
+        ),  # 0.4 in three steps of four, where the splines need two; rises by a quarter
+        ([1, 0.5, 0.4, 0.3, 0.5], "refuted"),  # lower than the splines ever get
+        ([1, 0.5, 0.45, 0.4, 0.4], "refuted"),  # it never rises
+        ([1, 0.39, 0.6, 0.5, 0.5], "refuted"),  # it is there first
+    ],
+)
+def test_a_race_asks_for_a_lower_error_in_fewer_steps_that_rises_less(mlp, status):
+    """The errors of the splines fall to 0.35 and rise by a tenth once."""
+    errors = {poisson_cells.SPLINE: [1, 0.4, 0.44, 0.35, 0.35], poisson_cells.DENSE: mlp}
+    measured = {
+        cell: {"error": course[-1], "errors": [course[-1]] * 4, "loss": 1.0, "losses": [1.0] * 4}
+        | {"course": {"errors": course, "steps of errors": [25 * k for k in range(1, 6)]}}
+        for model, course in (errors | {poisson_cells.RELU: [1.0]}).items()
+        for cell in poisson_cells.cells_of(range(5), poisson_staircases.BASE, [(model, "constant")])
+    }
+    cells = poisson_staircases.race(measured, poisson_staircases.BASE, poisson_staircases.PAPER)
+    assert decide(poisson_staircases.asked_of_race(cells)) == status
 
 
 def test_the_plans_of_the_runs():

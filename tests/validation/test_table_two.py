@@ -180,10 +180,11 @@ def test_with_a_line_search_it_descends_and_converges(kind):
 # ------------------------------------------------------------------------------------------- rows
 
 
-def record(error, dropping):
+def record(error, dropping, levels=4):
     """A run whose loss falls fourfold in the first epoch of each level and then rests, or by little all the time."""
-    mse = [error * 4.0 ** (3 - k) * fall for k in range(4) for fall in (4.0, *([1.0] * 4 if dropping else [3.9] * 4))]
-    return {"mse": error, "test": error, "course": {"level": np.repeat(np.arange(4), 5).tolist(), "mse": mse}}
+    within = (4.0, *([1.0] * 4 if dropping else [3.9] * 4))
+    mse = [error * 4.0 ** (levels - 1 - k) * fall for k in range(levels) for fall in within]
+    return {"mse": error, "test": error, "course": {"level": np.repeat(np.arange(levels), 5).tolist(), "mse": mse}}
 
 
 def invented(changes=None, dropping=True, samples="20000"):
@@ -192,7 +193,8 @@ def invented(changes=None, dropping=True, samples="20000"):
     for (model, fidelity), mean in ({cell: mean for cell, (mean, _) in PUBLISHED.items()} | (changes or {})).items():
         for seed in range(12):
             place = cells_of([seed], BASE, [model], [fidelity], samples=samples)[0]
-            made[place] = record(mean * rng.lognormal(sigma=0.1), dropping and model == "spline")
+            levels = 4 if fidelity == "multilevel" else 1
+            made[place] = record(mean * rng.lognormal(sigma=0.1), dropping and model == "spline", levels)
     return made
 
 
@@ -270,6 +272,13 @@ def test_a_small_run_says_nothing_of_typical_runs_at_full_size():
 
 def test_losses_that_do_not_drop_are_noticed():
     assert statuses(dropping=False)["R4"] == "not reproduced"
+
+
+def test_a_loss_that_still_falls_has_not_stalled():
+    runs = invented()
+    for cell in [cell for cell in runs if cell["model"] == "MLP-30"]:
+        runs[cell]["course"]["mse"][-1] /= 2.1
+    assert {made.id: made.status for made in verdicts(runs)}["R11"] == "not reproduced"
 
 
 def test_other_readings_stand_beside_the_one_that_is_singled_out():

@@ -84,13 +84,13 @@ def run_models(
     return runs
 
 
-def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None, places: int = 0) -> dict[str, Any]:
+def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None, every: int = 0) -> dict[str, Any]:
     """Train a model; return, for each level, parameters, loss on the points of the last, true error, observations.
 
-    With `places` the course of the training too: true errors at so many steps of each level.
+    With `every` the course of the training too: the true error after so many steps, and again.
     """
     setup = model.setup or setup
-    course = Course(setup, model.schedule, places)
+    course = Course(setup, model.schedule, every)
     began = time.process_time()
     # Through per_level, since Adam's option `schedule` and the steps of the levels have one name.
     extras = [{**model.options, **entry} for entry in model.per_level or ({},) * len(model.schedule)]
@@ -104,7 +104,7 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         later=model.later,
         scheme=model.scheme,
         per_level=extras,
-        **({"callback": course} if places else {}),
+        **({"callback": course} if every else {}),
     )
     levels = []
     for trained in done.course:
@@ -120,22 +120,21 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         "loss": levels[-1]["loss"],
         "error": levels[-1]["error"],
         "seconds": time.process_time() - began,
-        **({"course": course.with_losses([level.result for level in done.course])} if places else {}),
+        **({"course": course.with_losses([level.result for level in done.course])} if every else {}),
     }
 
 
 class Course:
-    """True errors at some steps of each level, counted through all levels, and the loss at every step."""
+    """True errors after every so many steps of a level, counted through all levels, and the loss at every step."""
 
-    def __init__(self, setup: Setup, schedule: Sequence[int], places: int) -> None:
-        self.setup, self.before = setup, np.concatenate([[0], np.cumsum(schedule)])
-        self.every = [max(1, steps // places) if places else 1 for steps in schedule]
+    def __init__(self, setup: Setup, schedule: Sequence[int], every: int) -> None:
+        self.setup, self.before, self.every = setup, np.concatenate([[0], np.cumsum(schedule)]), every
         self.steps: list[int] = []
         self.errors: list[float] = []
 
     def __call__(self, level: Any, state: Any) -> None:
-        """Note the error after every so many steps."""
-        if state.step % self.every[level.index] == 0:
+        """Note the error."""
+        if state.step % self.every == 0:
             self.steps.append(int(self.before[level.index]) + state.step)
             self.errors.append(self.setup.error(level.network, state.theta))
 

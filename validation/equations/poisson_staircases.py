@@ -1,14 +1,20 @@
-"""Q1: Poisson's equation with a jump. Errors of the spline network fall in a staircase, in the ReLU basis not.
+"""Q1, Q7: Poisson's equation with a jump. Errors of the spline network fall in a staircase, and below an MLP's.
 
 "Clear stair-casing: for each refinement ... rapid decrease in loss and error"; "training with the ReLU basis fails to
 make progress and stagnates slightly below O(1) relative l2-error". The paper shows curves and no numbers. Estimated
 under every reading that is run (`poisson_cells.OPEN`), by seed, geometric means: the true error on each level over that
 on the next, at least 1; the ReLU basis's error, 10^-0.5 to 1; the same factors of losses stand beside. As corrected:
 with a learning rate that decays on each level, which is no reading, since the paper names a constant one.
+
+Q7. "The multilevel KAN with a spline basis achieves smaller relative error faster than a comparable MLP, with
+significantly less noise in the actual error": true errors are noted every 25 steps. By seed, geometric means of three
+numbers of the MLP over those of the splines, each at least 1: the error at the end, the steps to the least error of the
+MLP (twice all steps where the splines never get there), and the decades by which the error rises, all rises together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
@@ -16,9 +22,9 @@ from matplotlib.figure import Figure as Drawing
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Reading, Verdict, estimate
 from refkan.claims.cells import Found, beside, records, seeds_of
 from validation.equations.poisson_cells import DENSE, GRID, RELU, SPLINE, STEPS, cells_of, place
-from validation.statements import ByCells, Cells, Size, Statement, named, times
+from validation.statements import ByCells, Cells, Size, Statement, named, ratios, times
 
-CLAIMS = ("Q1",)
+CLAIMS = ("Q1", "Q7")
 
 EXPERIMENT = GRID.experiment
 
@@ -73,7 +79,7 @@ def after_levels(
 def cells(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
     """Return true errors and losses at the end, with every seed."""
     made = []
-    for key, unit in (("error", "true error, relative, in the 2-norm"), ("loss", "loss on the points")):
+    for key, unit in (("error", ERROR), ("loss", "loss on the points")):
         for curve in (*CURVES, DECAYED):
             made += beside(measured, written_curve(curve), unit, key, place(reading, *curve) | dict(size))
     return tuple(made)
@@ -102,7 +108,7 @@ def asked_of(spline: str) -> Callable[[Cells], tuple[Estimate, ...]]:
 
     def asked(cells: Cells) -> tuple[Estimate, ...]:
         steps = [c for c in cells if c.cell == spline and c.unit.endswith("over that on the next")]
-        relu = named(cells, RELU, "true error, relative, in the 2-norm")
+        relu = named(cells, RELU, ERROR)
         return (
             *(
                 estimate(f"{c.unit}, splines", c.values, "geometric mean", at_least=least, cost=COST)
@@ -113,6 +119,51 @@ def asked_of(spline: str) -> Callable[[Cells], tuple[Estimate, ...]]:
         )
 
     return asked
+
+
+ERROR, STEPS_TO_LEAST, RISES = (
+    "true error, relative, in the 2-norm",
+    "steps to the least error of the MLP",
+    "decades by which the error rises",
+)
+
+LEAST_RISE = 1e-3
+"""In decades: an error that never rises is taken to rise by so much, for ratios."""
+
+
+def rises(errors: Sequence[float]) -> float:
+    """Return the decades by which an error rises, all rises together."""
+    return max(LEAST_RISE, float(np.diff(np.log10(errors)).clip(0).sum()))
+
+
+def steps_to(error: float, course: Mapping[str, Any]) -> float:
+    """Return the steps until an error is that low; twice all steps where it never is."""
+    low = np.flatnonzero(np.asarray(course["errors"]) <= error)
+    return float(course["steps of errors"][low[0]] if low.size else 2 * course["steps of errors"][-1])
+
+
+def race(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
+    """Return what Q7 compares, of the splines and of the MLP."""
+    where = {model: place(reading, model) | dict(size) for model in (SPLINE, DENSE)}
+    runs = {model: records(measured, **at) for model, at in where.items()}
+    least = {seed: min(run["course"]["errors"]) for seed, run in runs[DENSE].items()}
+    made = [cell for model, at in where.items() for cell in beside(measured, model, ERROR, "error", at)]
+    for model, own in runs.items():
+        courses = {seed: run["course"] for seed, run in own.items() if seed in least}
+        if courses:
+            made.append(Beside(model, STEPS_TO_LEAST, {s: steps_to(least[s], course) for s, course in courses.items()}))
+            made.append(Beside(model, RISES, {s: rises(course["errors"]) for s, course in courses.items()}))
+    return tuple(made)
+
+
+def asked_of_race(cells: Cells) -> tuple[Estimate, ...]:
+    """Each number of the MLP is at least that of the splines."""
+    compared = {unit: ratios(cells, DENSE, SPLINE, unit) for unit in (ERROR, STEPS_TO_LEAST, RISES)}
+    return tuple(
+        estimate(f"{unit}, MLP over splines", values, "geometric mean", at_least=1.0, cost=COST)
+        for unit, values in compared.items()
+        if values
+    )
 
 
 def fallen(cells: Cells) -> Cells:
@@ -127,7 +178,8 @@ JUDGED = {
         control=("with every error halved on each level", fallen),
         twin=times(spline=1e-3),
         corrected=asked_of(f"{SPLINE}, decaying rate"),
-    )
+    ),
+    "Q7": ByCells(asked_of_race, control=times(MLP=1e3), twin=times(MLP=1e-3)),
 }
 
 
@@ -178,18 +230,32 @@ The quick size has 2, 4 and 8 intervals, 100 to 220 parameters: with 380 paramet
 do as it likes between them."""
 
 
-def verdict(measured: Found) -> Verdict:
-    """Judge the staircases under every reading."""
-    every = STATEMENT.at_largest_size(measured)
-    return JUDGED["Q1"].verdict(
+def readings_of_race(measured: Found) -> list[Reading]:
+    """Return Q7 under every reading that was run."""
+    return [
+        JUDGED["Q7"].reading(
+            {**reading, "points": size["points"]},
+            race(measured, reading, size),
+            size=written_size(size),
+            reduced=size != PAPER,
+        )
+        for reading, size in STATEMENT.at_largest_size(measured)
+    ]
+
+
+def verdicts(measured: Found) -> list[Verdict]:
+    """Judge both statements under every reading."""
+    every, seeds = STATEMENT.at_largest_size(measured), {"seeds": seeds_of(measured)}
+    stairs = JUDGED["Q1"].verdict(
         "Q1",
         readings(measured),
         STATEMENT.left(measured),
         corrected="with a learning rate that decays on each level",
         details=DETAILS,
-        data={"seeds": seeds_of(measured)},
+        data=seeds,
         figures=tuple(draw(measured, *each) for each in every[:1]),
     )
+    return [stairs, JUDGED["Q7"].verdict("Q7", readings_of_race(measured), STATEMENT.left(measured), data=seeds)]
 
 
 def draw(measured: Found, reading: Choice, size: Size) -> Figure:
@@ -219,4 +285,4 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     )
 
 
-run = STATEMENT.runner(lambda measured: [verdict(measured)])
+run = STATEMENT.runner(verdicts)

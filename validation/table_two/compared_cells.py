@@ -13,9 +13,11 @@ HALF_AN_ORDER, ORDERS, NOTHING, DROP = 10**0.5, 10.0, 2.0, 2.0
 
 LARGER = "MLP-20-20"
 
-COST = "one seed takes two minutes of processor time with the MLPs of 20 and 120 parameters, that of 500 ten more"
+COST = "one seed takes half a minute of processor time, of the MLP with 500 parameters three minutes"
 
 FALL = "fall of the loss in the first quarter of the epochs after a refinement over that in as many before"
+
+LAST_FALL = "fall of the loss in the last quarter of the epochs"
 
 
 def named(model: str, fidelity: str) -> str:
@@ -114,9 +116,28 @@ def drops(cells: Cells) -> tuple[Estimate, ...]:
     )
 
 
+def stalls(cells: Cells) -> tuple[Estimate, ...]:
+    """R11: of fine KANs and of MLPs; of multilevel training beside them."""
+    return tuple(
+        estimate(f"{LAST_FALL}, {c.cell}", c.values, at_most=None if c.cell.endswith("multilevel") else DROP, cost=COST)
+        for c in cells
+        if c.unit == LAST_FALL
+    )
+
+
 def falling(cells: Cells) -> Cells:
     """Cells of losses that drop in the spline basis where they are refined."""
     return [replace(c, values=dict.fromkeys(c.values, 2 * DROP if c.cell.startswith("spline") else 1.0)) for c in cells]
+
+
+def resting(cells: Cells) -> Cells:
+    """Cells of losses that do not fall any more."""
+    return [replace(c, values=dict.fromkeys(c.values, 1.0)) for c in cells]
+
+
+def still_falling(cells: Cells) -> Cells:
+    """Cells of losses that fall by a tenth more than is asked."""
+    return [replace(c, values=dict.fromkeys(c.values, 1.1 * DROP)) for c in cells]
 
 
 def gained(cells: Cells) -> Cells:
@@ -151,4 +172,7 @@ JUDGED = {
     "R8": ByCells(lambda cells: both(cells, R8), AS_PUBLISHED, times(spline__fine=1e-4)),
     "R9": ByCells(lambda cells: both(cells, R9), AS_PUBLISHED, EXCHANGED),
     "R10": ByCells(typical_runs, ("with typical errors", made_typical), times(spline__fine=10.0), experiment=False),
+    "R11": ByCells(
+        stalls, ("losses that rest", resting), ("losses that fall by a little more than is asked", still_falling)
+    ),
 }

@@ -1,4 +1,4 @@
-r"""R1 to R4, R8 to R10: Table 2 and figure 4 of [S26], regression in both bases, coarse, fine and multilevel.
+r"""R1 to R4, R8 to R11: Table 2 and figure 4 of [S26], regression in both bases, coarse, fine and multilevel.
 
 The table prints means of five runs, and its claims compare them: ratios of means decide, with intervals over pairs of
 runs of one seed. One run in five decides a mean (R6), so that medians of ratios of two runs of one seed stand beside.
@@ -19,6 +19,8 @@ basis as well; what refinement alone does, fine over multilevel training in the 
 R10. What a typical run does: splines gain between sqrt(10) and 10^2.5 over the ReLU basis in coarse training, 10^3 or
 more in fine and multilevel training; multilevel training gains 10^2 or more over coarse, between 1 and 10 over fine
 training; fine training gains 10 or more over coarse training in the spline basis, and loses as much in the ReLU basis.
+R11. "Training on the fine models (KAN or MLP) have effectively stalled": the loss falls less than twice in the last
+quarter of the epochs, the bound of R4.
 
 The verdict is that of the reading that printed numbers single out: its network is the one of which the numbers of
 parameters of Tables 2 and 3 are (R7), and its other values were found by trying on the printed means and deviations. It
@@ -36,10 +38,10 @@ from refkan.claims import Beside, Cell, Choice, Figure, Reading, Verdict
 from refkan.claims.cells import Found, beside, numbers, records
 from refkan.claims.experiments import written
 from validation.statements import Size, Statement
-from validation.table_two.cells_of_table import BASES, FIDELITIES, GRID, PUBLISHED, SEEDS, UNIT, cells_of, place
-from validation.table_two.compared_cells import FALL, JUDGED, LARGER, named
+from validation.table_two.cells_of_table import BASES, FIDELITIES, GRID, MLPS, PUBLISHED, SEEDS, UNIT, cells_of, place
+from validation.table_two.compared_cells import FALL, JUDGED, LARGER, LAST_FALL, named
 
-CLAIMS = ("R1", "R2", "R3", "R4", "R8", "R9", "R10")
+CLAIMS = ("R1", "R2", "R3", "R4", "R8", "R9", "R10", "R11")
 
 EXPERIMENT = GRID.experiment
 
@@ -47,6 +49,9 @@ BASE = GRID.reading()
 
 LIST = GRID.around()
 """The base reading, and all that differ from it in one factor."""
+
+SCALED = GRID.reading(powers="scaled")
+"""The one other reading under which printed numbers of the ReLU basis come out: at the size of the paper, too."""
 
 FULL, SMALL = {"samples": "20000", "divisor": "1"}, {"samples": "4000", "divisor": "1"}
 
@@ -62,6 +67,7 @@ ABOUT: dict[str, tuple[tuple[str, str], ...]] = {
     "R8": tuple((basis, fidelity) for basis in BASES for fidelity in ("coarse", "fine")),
     "R9": (("ReLU", "fine"), ("spline", "multilevel"), ("spline", "fine"), ("ReLU", "multilevel")),
     "R10": KANS,
+    "R11": (("spline", "fine"), ("ReLU", "fine"), *((model, "coarse") for model in MLPS)),
 }
 """Printed cells of each statement; the others are those that it is not about."""
 
@@ -72,10 +78,11 @@ def quick_cells() -> list[Cell]:
 
 
 def full_cells(seeds: Sequence[int]) -> list[Cell]:
-    """The base reading at the size of the paper, all others at 4000 points, then MLPs, and starts moved by an ulp."""
+    """The base reading and scaled powers at the size of the paper, others at 4000 points, moved starts, then MLPs."""
     few = seeds[:FEW]
     cells = cells_of(seeds, BASE) + [c for r in reversed(LIST[1:]) for c in cells_of(few, r, **SMALL)]
-    return list(dict.fromkeys(cells + cells_of(few, BASE, ["MLP-5", "MLP-30"]) + cells_of(few, BASE, ulps="one")))
+    cells += cells_of(seeds, SCALED) + cells_of(few, BASE, ulps="one")
+    return list(dict.fromkeys(cells + cells_of(seeds, BASE, ["MLP-5", "MLP-30"]) + cells_of(seeds, BASE, [LARGER])))
 
 
 FEW = 10
@@ -115,6 +122,21 @@ def cells(measured: Found, reading: Choice, size: Size, which: Sequence[tuple[st
     return tuple(made)
 
 
+def last_falls(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
+    """Return what R11 is about, by seed; the multilevel training of splines beside it."""
+    made = []
+    for cell in (*ABOUT["R11"], ("spline", "multilevel")):
+        runs = records(measured, **place(reading, *cell), **size, ulps="none")
+        courses = {seed: np.asarray(record["course"]["mse"]) for seed, record in runs.items()}
+        made += [Beside(named(*cell), LAST_FALL, {s: fall(mse) for s, mse in courses.items()})] if courses else []
+    return tuple(made)
+
+
+def fall(mse: np.ndarray) -> float:
+    """Return by how much a loss falls in the last quarter of its epochs."""
+    return float(mse[-1 - max(1, -(-(mse.size - 1) // 4))] / mse[-1])
+
+
 def falls_in_both_bases(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
     """Return what R4 is about, by seed."""
     made = []
@@ -123,6 +145,10 @@ def falls_in_both_bases(measured: Found, reading: Choice, size: Size) -> tuple[B
         by_seed = {seed: falls(record) for seed, record in runs.items()}
         made += [Beside(f"{basis}, refinement {k + 1}", FALL, {s: f[k] for s, f in by_seed.items()}) for k in range(3)]
     return tuple(made)
+
+
+FALLS = {"R4": falls_in_both_bases, "R11": last_falls}
+"""Of the loss, beside the errors that the others are about."""
 
 
 def verdicts(measured: Found) -> list[Verdict]:
@@ -142,7 +168,7 @@ def verdict(id: str, measured: Found, every: Sequence[tuple[Choice, Size]]) -> V
         results.append(
             under(
                 {**reading, "samples": size["samples"]},
-                cells=(*about, *(falls_in_both_bases(measured, reading, size) if id == "R4" else ())),
+                cells=(*about, *(FALLS[id](measured, reading, size) if id in FALLS else ())),
                 calibration=others,
                 size=f"{size['samples']} points" + ("" if size["divisor"] == "1" else ", fewer epochs"),
                 reduced=size != FULL,
