@@ -52,11 +52,10 @@ def quick_cells() -> list[Cell]:
 
 
 def full_cells(seeds: Sequence[int]) -> list[Cell]:
-    """All readings on fewer points and steps, then the base reading at the size of the paper."""
+    """The base reading at the size of the paper, then all readings on fewer points and steps."""
     few = seeds[:FEW]
-    cells = [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, CURVES, **SCREENING)]
-    cells += cells_of(few, BASE, [DECAYED], **SCREENING)
-    return cells + cells_of(seeds, BASE, [*CURVES, DECAYED], **PAPER)
+    cells = cells_of(seeds, BASE, [*CURVES, DECAYED], **PAPER) + cells_of(few, BASE, [DECAYED], **SCREENING)
+    return cells + [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, CURVES, **SCREENING)]
 
 
 def was_run(measured: Found, reading: Choice, size: Size) -> bool:
