@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 
 
 class StridesIgnored(PlainNumpy):

@@ -8,10 +8,10 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
 from refkan.conformance.adapters.adapter import Adapter
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.families import coefficients, cotangents, knot_vector, points
 from refkan.conformance.cases.specs import RULES, LayerSpec
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 
 
 class Piecewise(NumpyLayer):

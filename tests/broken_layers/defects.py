@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from refkan.conformance.adapters.adapter import Adapter
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
 from tests.broken_layers import adapters as a
 from tests.broken_layers import layers as l
 from tests.broken_layers import local_defects as d
 from tests.broken_layers.local_layers import LocalAdapter, LocalLayer
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
+from tests.broken_layers.plain_numpy import NumpyLayer
 
 
 class Float32Knots(NumpyLayer):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refkan.conformance.adapters.backends import PlainNumpy
+from tests.broken_layers.plain_numpy import PlainNumpy
 
 
 class Numpy(PlainNumpy):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases.specs import LayerSpec
+from tests.broken_layers.plain_numpy import NumpyLayer
 
 
 class SlopePlus(NumpyLayer):

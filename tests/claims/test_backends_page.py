@@ -5,8 +5,8 @@ import json
 import pytest
 
 from refkan.conformance import Capabilities
-from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.cases.cases import VERSION
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.shared.refusals import refused
 from validation.records.backends_matrix import main as measure
 from validation.records.backends_matrix import row

@@ -188,7 +188,7 @@ def soon(monkeypatch):
 
 
 SMALL = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "9", "--quiet")
-BACKEND = "refkan.conformance.adapters.backends:PlainNumpy"
+BACKEND = "tests.broken_layers.plain_numpy:PlainNumpy"
 NUMPY = ("--backend", BACKEND, "--call-timeout", "0", "--select", "degree-3/uniform/3x2/values")
 
 
@@ -225,7 +225,7 @@ def test_an_adapter_that_fails_because_of_an_interruption_is_not_judged(monkeypa
         drop()
         raise RuntimeError("no compiled object yet")
 
-    monkeypatch.setattr("refkan.conformance.adapters.backends.PlainNumpy.forward", fails)
+    monkeypatch.setattr("tests.broken_layers.plain_numpy.PlainNumpy.forward", fails)
     assert main(("conform", *NUMPY)) == 130
     assert capsys.readouterr().out == ""
 

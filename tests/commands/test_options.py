@@ -9,7 +9,7 @@ from refkan.cli import main
 from refkan.commands.spectra import spectrum
 from refkan.commands.training import train
 
-NUMPY = "refkan.conformance.adapters.backends:PlainNumpy"
+NUMPY = "tests.broken_layers.plain_numpy:PlainNumpy"
 TRAIN = ("train", "burgers")
 CONFORM = ("conform", "--backend", NUMPY, "--call-timeout", "0", "--select", "degree-3/uniform/3x2")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from refkan.conformance.adapters.backends import PlainNumpy
+from tests.broken_layers.plain_numpy import PlainNumpy
 
 
 class OfADict(PlainNumpy):

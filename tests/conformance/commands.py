@@ -4,7 +4,7 @@ import argparse
 
 from refkan.commands.conform import add_parsers
 
-PLAIN = "refkan.conformance.adapters.backends:PlainNumpy"
+PLAIN = "tests.broken_layers.plain_numpy:PlainNumpy"
 BROKEN = "tests.broken_layers:Broken"
 SELECT = ["layer/degree-3/uniform/3x2/"]
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from refkan.conformance import Judge
-from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.judging import findings as f
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.judged_cases import chosen
 
 

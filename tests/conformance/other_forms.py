@@ -4,8 +4,8 @@ from math import comb, perm
 
 import numpy as np
 
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
 from tests.broken_layers.correct import Piecewise
+from tests.broken_layers.plain_numpy import NumpyLayer
 
 
 class FromTheLeft(Piecewise):

@@ -12,7 +12,6 @@ import pytest
 
 from refkan.commands import conform
 from refkan.conformance import catalogue
-from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.cases import exchanged_folders
 from refkan.conformance.cases.exchanged_folders import (
     FILES,
@@ -27,6 +26,7 @@ from refkan.conformance.cases.exchanged_folders import (
 from refkan.conformance.cases.specs import CONVENTIONS
 from refkan.conformance.reports import case_files
 from refkan.conformance.reports.case_files import check
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.commands import SELECT, run
 from tests.conformance.judged_cases import chosen, shared
 

@@ -7,13 +7,14 @@ import pytest
 
 import refkan as rk
 from refkan.conformance import Judge, catalogue
-from refkan.conformance.adapters.backends import PlainNumpy, Refkan, RefkanRelu
+from refkan.conformance.adapters.backends import Refkan, RefkanRelu
 from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.families import REGIONS
 from refkan.conformance.cases.specs import RULES
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact
 from refkan.conformance.judging import findings as f
 from tests.broken_layers.correct import Piecewise, random_cases, random_settings
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.declaring import bad, of
 from tests.conformance.judged_cases import all_cases, chosen
 from tests.conformance.other_forms import Bernstein, Differences, FromTheLeft, Loops

@@ -128,7 +128,7 @@ def test_a_run_that_judges_nothing_does_not_pass(capsys):
             (),
             "has no 'Nothing'; adapters in it: Jaxkan, JaxkanReplacedGrid, EfficientKan, Flashkan, Inkan",
         ),
-        ("refkan.conformance.adapters.backends:PlainNumpy", ("a",), "raised TypeError"),
+        ("tests.broken_layers.plain_numpy:PlainNumpy", ("a",), "raised TypeError"),
         ("refkan.conformance.cases.specs:LayerSpec", ("a", "b", "c"), "raised"),
         ("refkan.conformance.cases.specs:KNOTS", (), "must be a subclass of refkan.conformance.Adapter; got tuple"),
         (
@@ -233,7 +233,7 @@ def test_an_adapter_in_a_file(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.path", list(sys.path))
     monkeypatch.setattr("sys.modules", dict(sys.modules))
     file = tmp_path / "layer-and-adapter.py"
-    (tmp_path / "beside_the_adapter.py").write_text("from refkan.conformance.adapters.backends import PlainNumpy\n")
+    (tmp_path / "beside_the_adapter.py").write_text("from tests.broken_layers.plain_numpy import PlainNumpy\n")
     file.write_text("from beside_the_adapter import PlainNumpy\n\nclass Mine(PlainNumpy):\n    name = 'mine'\n")
     assert load(f"{file}:Mine").title == load(f"{file}:Mine").title == "mine"
     assert run("conform", "--call-timeout", 0, "--backend", f"{file}:Mine", "--list", "--select", *SELECT) == 0

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from refkan.conformance import Capabilities, Judge, LayerSpec, SplineAdapter
-from refkan.conformance.adapters.backends import PlainNumpy, ScipyBSpline
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
+from refkan.conformance.adapters.backends import ScipyBSpline
 from refkan.conformance.cases.backend_frames import Frame
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.reports.text_and_junit import text
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 from tests.conformance.declaring import bad, judged, of
 from tests.conformance.judged_cases import chosen, few
 

@@ -10,9 +10,9 @@ import pytest
 
 from refkan import cli
 from refkan.conformance import Judge, catalogue
-from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging import guarded
+from tests.broken_layers.plain_numpy import PlainNumpy
 
 ALL = "float64/layer/degree-3/uniform/3x2/"
 SELECT = f"{ALL}one-sample/"
@@ -20,7 +20,7 @@ QUANTITIES = ["values", "input-gradients", "coefficient-gradients"]
 
 ADAPTER = """
 import os, time
-from refkan.conformance.adapters.backends import PlainNumpy
+from tests.broken_layers.plain_numpy import PlainNumpy
 class Mine(PlainNumpy):
     name = "mine" + chr(27) + chr(0xD800)
     def vjp(self, model, x, dy):

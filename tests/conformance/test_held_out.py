@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pytest
 
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.reports.text_and_junit import text
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 from tests.conformance.declaring import judged, of
 
 

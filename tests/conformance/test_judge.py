@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from refkan.conformance import Adapter, Capabilities, Judge
-from refkan.conformance.adapters.backends import EfficientKan, Jaxkan, PlainJax, PlainNumpy, PlainTorch, Pykan
+from refkan.conformance.adapters.backends import EfficientKan, Jaxkan, PlainJax, PlainTorch, Pykan
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.expectations import Expectations
 from refkan.conformance.judging.findings import Finding
 from refkan.conformance.reports.summaries import document, to_json
 from refkan.conformance.reports.text_and_junit import line, text, to_junit
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.judged_cases import chosen
 
 KEY = "float64/layer/degree-3/uniform/3x2/"

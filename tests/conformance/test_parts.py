@@ -7,12 +7,11 @@ import pytest
 
 from refkan import truth
 from refkan.conformance import LayerSpec, identify
-from refkan.conformance.adapters.backends import PlainNumpy
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer
 from refkan.conformance.cases.specs import PARTS
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.truth.layers import BSplines, SiluLayer, SumLayer
 from refkan.truth.networks import Network
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 from tests.conformance.declaring import bad, judged, of
 from tests.conformance.judged_cases import chosen
 

@@ -2,9 +2,9 @@
 
 from refkan.cli import main
 from refkan.conformance import identify
-from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.cases.exchanged_folders import export, numbered, read_cases
 from refkan.conformance.reports.case_files import PORTABLE, check, probes
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.judged_cases import chosen
 
 

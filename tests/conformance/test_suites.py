@@ -11,7 +11,7 @@ import pytest
 import refkan.conformance
 from refkan.cli import main
 from refkan.conformance import parametrize_with_cases, pytest_suite
-from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.adapters.backends import Refkan
 from refkan.conformance.cases.cases import VERSION
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
@@ -19,14 +19,14 @@ KEY = "float64/layer/degree-3/uniform/3x2/"
 MINE = f"""
 import pytest
 from refkan.conformance import parametrize_with_cases, pytest_suite
-from refkan.conformance.adapters.backends import PlainNumpy
+from refkan.conformance.adapters.backends import Refkan
 from refkan.conformance.cases.cases import VERSION
 
-class Mine(PlainNumpy):
+class Mine(Refkan):
     def forward(self, model, x):
         return -super().forward(model, x)
 
-class Absent(PlainNumpy):
+class Absent(Refkan):
     def __init__(self):
         raise ImportError("needs nothing that exists")
 
@@ -39,7 +39,7 @@ def test_known(refkan_case):
 
 def test_by_options(refkan_case, refkan_adapter):
     assert refkan_case().status == "passed"
-    assert refkan_adapter.title == "plain NumPy"
+    assert refkan_adapter.title == "refkan"
 """
 
 
@@ -61,7 +61,7 @@ def test_a_users_suite(tmp_path):
     assert "needs nothing that exists" in out
     assert f"XFAIL test_mine.py::test_known[{KEY}values] - the sign is another convention" in out
     assert "--refkan-adapter MODULE:ADAPTER says what is to be judged" in out
-    options = ["-k", "by_options", "--refkan-adapter", "refkan.conformance.adapters.backends:PlainNumpy"]
+    options = ["-k", "by_options", "--refkan-adapter", "refkan.conformance.adapters.backends:Refkan"]
     code, out = run(tmp_path, *options, "--refkan-select", KEY, "--refkan-select", "values")
     assert code == 0
     assert f"PASSED test_mine.py::test_by_options[{KEY}values" in out
@@ -83,21 +83,21 @@ def test_the_plugin_is_declared_and_costs_nothing_where_it_is_not_used():
 
 
 def test_a_suite_runs_here_too():
-    suite = pytest_suite(PlainNumpy(), ["float64"], [f"{KEY}values"])
+    suite = pytest_suite(Refkan(), ["float64"], [f"{KEY}values"])
     (mark,) = suite.pytestmark
     for case in mark.args[1]:
         suite(*case.values)
     assert refkan.conformance.CONVENTIONS["right end"].startswith("the last interval of the domain is closed")
 
 
-@parametrize_with_cases(PlainNumpy, ["float64"], [f"{KEY}eval-mode"])
+@parametrize_with_cases(Refkan, ["float64"], [f"{KEY}eval-mode"])
 def test_a_decorated_test(refkan_case):
     assert refkan_case().status == "passed"
 
 
 @pytest.mark.parametrize("known", [{"*clamped*": "a reason"}, ["*clamped*"]])
 def test_known_failures_are_strict(known):
-    mark = parametrize_with_cases(PlainNumpy, ["float64"], ["basis/degree-1/clamped/ends/values"], known)
+    mark = parametrize_with_cases(Refkan, ["float64"], ["basis/degree-1/clamped/ends/values"], known)
     ((parameter,),) = (mark.args[1],)
     (xfail,) = parameter.marks
     assert (xfail.name, xfail.kwargs["strict"]) == ("xfail", True)

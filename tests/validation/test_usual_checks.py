@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from refkan.conformance.adapters.backends import PlainNumpy
 from tests.broken_layers.defects import DEFECTS
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.other_forms import Bernstein, Loops
 from validation.implementations import usual_checks
 from validation.implementations.usual_checks import CHECKS, PAGE, RECORD, broken, let_through, page, passed, right

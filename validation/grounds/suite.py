@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance import Judge, catalogue
-from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.judging import findings as f
+from tests.broken_layers.plain_numpy import PlainNumpy
 from validation.grounds.spaces import Departures
 
 

@@ -25,7 +25,6 @@ from refkan.conformance.adapters.backends import (
     Kanditioned,
     Kanx,
     PlainJax,
-    PlainNumpy,
     PlainTorch,
     Pykan,
     PykanDefaultDtype,
@@ -36,6 +35,7 @@ from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.causes import groups
 from refkan.conformance.reports.summaries import counts
 from refkan.conformance.reports.text_and_junit import hint_line, line
+from tests.broken_layers.plain_numpy import PlainNumpy
 from validation.statements import Progress, answers
 
 CLAIMS = ("B1",)

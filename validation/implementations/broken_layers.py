@@ -12,12 +12,12 @@ from functools import partial
 from refkan.claims import Verdict, judge
 from refkan.claims.running.kept_parts import Resume
 from refkan.conformance import Adapter, Judge, identify
-from refkan.conformance.adapters.backends import PlainNumpy
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.judging import findings as f
 from tests.broken_layers import DEFECTS
 from tests.broken_layers.correct import Piecewise, random_cases
 from tests.broken_layers.local_layers import LocalAdapter
+from tests.broken_layers.plain_numpy import PlainNumpy
 from validation.statements import Progress, answers
 
 CLAIMS = ("B2",)

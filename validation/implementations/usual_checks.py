@@ -21,13 +21,14 @@ from matplotlib.figure import Figure
 
 from refkan.base.atomic_files import write_atomically
 from refkan.conformance import Adapter, Judge, LayerSpec, catalogue
-from refkan.conformance.adapters.backends import PlainNumpy, Refkan
+from refkan.conformance.adapters.backends import Refkan
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.judging import findings as f
 from tests.broken_layers.correct import Piecewise
 from tests.broken_layers.defects import DEFECTS, of_layer
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.manner_defects import MANNER_DEFECTS
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.broken_layers.trial_defects import TRIALS
 from validation.records.markdown import markdown_table
 

@@ -29,8 +29,8 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
 
     Examples
     --------
-    >>> load("refkan.conformance.adapters.backends:PlainNumpy").title
-    'plain NumPy'
+    >>> load("refkan.conformance.adapters.backends:Refkan").title
+    'refkan'
     """
     module_name, colon, attribute = name.rpartition(":")
     if not (colon and module_name and attribute):

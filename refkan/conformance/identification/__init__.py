@@ -43,8 +43,8 @@ def identify(adapter: Adapter) -> Identification:
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.conformance.adapters.backends import PlainNumpy
-    >>> found = rk.conformance.identify(PlainNumpy())
+    >>> from refkan.conformance.adapters.backends import Refkan
+    >>> found = rk.conformance.identify(Refkan())
     >>> print(found.stages[1])  # doctest: +ELLIPSIS
     arithmetic: linear in its coefficients, to 1...e-16 of the largest output
     """

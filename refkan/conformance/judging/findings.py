@@ -79,9 +79,9 @@ class Finding:
     Examples
     --------
     >>> from refkan.conformance import Judge, catalogue
-    >>> from refkan.conformance.adapters.backends import PlainNumpy
+    >>> from refkan.conformance.adapters.backends import Refkan
     >>> (case,) = catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
-    >>> finding = Judge(PlainNumpy())(case)
+    >>> finding = Judge(Refkan())(case)
     >>> finding.status, finding.wrong, finding.total, finding.hint
     ('passed', 0, 84, '')
     """

@@ -73,9 +73,9 @@ def parametrize_with_cases(
     Examples
     --------
     >>> from refkan.conformance import parametrize_with_cases
-    >>> from refkan.conformance.adapters.backends import PlainNumpy
+    >>> from refkan.conformance.adapters.backends import Refkan
     >>> known = {"*/clamped/*": "0/0 gives NaN"}
-    >>> @parametrize_with_cases(PlainNumpy, ["float64"], ["degree-3/clamped/ends/values"], known)
+    >>> @parametrize_with_cases(Refkan, ["float64"], ["degree-3/clamped/ends/values"], known)
     ... def test_my_layer(refkan_case):
     ...     refkan_case()
     >>> [(case.id, case.marks[0].kwargs["reason"]) for case in test_my_layer.pytestmark[0].args[1]]
@@ -120,8 +120,8 @@ def pytest_suite(
     Examples
     --------
     >>> from refkan.conformance import pytest_suite
-    >>> from refkan.conformance.adapters.backends import PlainNumpy
-    >>> test_conformance = pytest_suite(PlainNumpy(), ["float64"], ["layer/degree-3/uniform/1x1"])
+    >>> from refkan.conformance.adapters.backends import Refkan
+    >>> test_conformance = pytest_suite(Refkan(), ["float64"], ["layer/degree-3/uniform/1x1"])
     >>> [mark.args[0] for mark in test_conformance.pytestmark]
     ['refkan_case']
     """

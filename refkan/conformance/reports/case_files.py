@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.adapters.adapter import Capabilities
-from refkan.conformance.adapters.backends.plain_numpy import PlainNumpy
+from refkan.conformance.adapters.backends.refkan_layers import Refkan
 from refkan.conformance.adapters.recorded import Recorded, Recorder
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.catalogue import catalogue
@@ -23,7 +23,7 @@ PORTABLE = Capabilities(degrees=(1, 2, 3), knots=("uniform", "arbitrary"), outsi
 """What layers that are judged by files are taken to declare; a stage whose results are missing says so."""
 
 
-class _Scaled(PlainNumpy):
+class _Scaled(Refkan):
     """A layer whose values and gradients are multiplied."""
 
     capabilities = PORTABLE

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import erf
 
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 
 SCALE = np.float32(2.0**12 + 1)
 

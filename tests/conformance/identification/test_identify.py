@@ -7,10 +7,11 @@ import pytest
 
 import refkan as rk
 from refkan.conformance import Capabilities
-from refkan.conformance.adapters.backends import PlainNumpy, Refkan, ScipyBSpline
+from refkan.conformance.adapters.backends import Refkan, ScipyBSpline
 from refkan.conformance.identification.sentences import SENTENCES
 from tests.broken_layers.correct import Cardinal, Piecewise
 from tests.broken_layers.local_layers import LocalAdapter
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.identification.asked_layers import LAYERS, MOVED, of
 from tests.conformance.identification.told_layers import TOLD
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 
 
 def of_coefficients(change):

@@ -12,7 +12,6 @@ from refkan.conformance.adapters.backends.module_layers import (
 )
 from refkan.conformance.adapters.backends.other_bases import ChebyKan, FastKan
 from refkan.conformance.adapters.backends.plain_layers import PlainJax, PlainTorch
-from refkan.conformance.adapters.backends.plain_numpy import PlainNumpy
 from refkan.conformance.adapters.backends.refkan_layers import Refkan, RefkanRelu
 from refkan.conformance.adapters.backends.scipy_bspline import ScipyBSpline
 
@@ -27,7 +26,6 @@ __all__ = [
     "Kanditioned",
     "Kanx",
     "PlainJax",
-    "PlainNumpy",
     "PlainTorch",
     "Pykan",
     "PykanDefaultDtype",

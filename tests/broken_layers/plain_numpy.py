@@ -1,4 +1,4 @@
-r"""A plain layer in NumPy, computed in the format of the spec: a judged example, and the base of the broken layers.
+r"""A plain layer in NumPy, computed in the format of the spec: right, and the base of the broken layers.
 
 All basis functions at all samples by the recursion of Cox and de Boor, derivatives by the difference formula, as most
 codes do it. In lower formats each operation is done in float32 and rounded.
