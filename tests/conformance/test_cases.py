@@ -64,6 +64,29 @@ def test_points_lie_where_the_region_says():
         assert where[s.region].all(), s.name
 
 
+def test_settings_whose_terms_leave_the_range_of_the_format_are_not_judged():
+    """Those in which the ratios of the recursion, multiplied in float16, are infinite: 0 times them is NaN."""
+    overflowing = {s.name for s in settings() if s.overflow}
+    assert overflowing == {f"float16/basis/degree-3/{kind}/far-natural" for kind in ("uniform", "arbitrary", "clamped")}
+    for s in settings():
+        if s.dtype != "float16" or len(s.specs) > 1:
+            continue
+        t, d = s.spec.knots.astype(np.float16), s.spec.degree
+        x = np.clip(s.x, *s.spec.domains.T) if s.spec.outside == "linear" else s.x
+        with np.errstate(all="ignore"):
+            terms = np.abs(s.dy).max().astype(np.float16)
+            for k in range(1, d + 1):
+                spans = t[:, k:] - t[:, :-k]
+                ratios = np.abs(x.astype(np.float16)[:, :, None] - t[:, :-k]) / np.where(spans > 0, spans, np.inf)
+                terms = terms * ratios.max()
+        assert np.isinf(terms) == (s.name in overflowing), s.name
+    case = next(iter(chosen(["float16"], ["degree-3/uniform/far-natural/values"])))
+    finding = Judge(PlainNumpy())(case)
+    assert (finding.status, finding.message) == (
+        f.NOT_APPLICABLE, "terms of 6e+06, far outside, are beyond the range of float16, 65504",
+    )  # fmt: skip
+
+
 def test_keys_are_unique_and_the_catalogue_covers_what_it_should():
     keys = [case.key for case in all_cases()]
     assert len(keys) == len(set(keys))

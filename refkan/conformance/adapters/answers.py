@@ -83,6 +83,8 @@ def checked(name: str, value: Any, shape: tuple[int, ...], dtype: str, advice: s
         )
     if array.shape != shape:
         text = f"{name} returned shape {array.shape}; expected {shape}"
+        if shape == (*array.shape, 1):
+            text += ": keep the axis of the one output or input"
         turned = array.size == np.prod(shape, dtype=int)  # as many numbers, in another layout
         raise BadResultError(f"{text}: {advice}" if advice and turned else text)
     return array

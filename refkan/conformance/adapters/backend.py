@@ -55,11 +55,10 @@ class Backend:
         model = self.build(setting)
         if setting.manner.endswith("-mode"):
             model = self.adapter.in_mode(model, setting.manner == "train-mode")
-        other = (setting.x + np.roll(setting.x, 1, axis=0)) / 2
         with suppress(Exception, SystemExit):  # what is raised will be raised again, in a case
-            self.adapter.forward(model, setting.laid_out(other))
+            self.adapter.forward(model, setting.laid_out(setting.before))
             if setting.manner == "second-backward":
-                self.adapter.vjp(model, setting.laid_out(other), np.roll(setting.dy, 1, axis=0))
+                self.adapter.vjp(model, setting.laid_out(setting.before), np.roll(setting.dy, 1, axis=0))
         return model
 
     def result(self, case: Case, model: Any) -> FloatArray:

@@ -15,7 +15,7 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.base.lazy import lazy
 from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.specs import PARTS, LayerSpec
-from refkan.conformance.cases.truths.precision import EPS
+from refkan.conformance.cases.truths.precision import EPS, LARGEST
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.cases.truths.refined_layers import amplification, fine_knots, prolonged
 from refkan.conformance.cases.truths.right_ends import judged_as
@@ -136,6 +136,25 @@ class Setting:
         return EPS[self.dtype]
 
     @lazy
+    def overflow(self) -> str:
+        """Why the format cannot hold what a right layer computes at these samples, "" if it can.
+
+        A piece of degree d is a sum of products of d ratios (x - t_j) / (t_{j+k} - t_j), one for each k = 1 .. d, and a
+        backward pass multiplies them by cotangent and coefficient. Many layers evaluate pieces at all samples and
+        multiply those that are not in force by zero, which is NaN where a product has overflowed.
+        """
+        spec, (a, b) = self.spec, self.spec.domains.T
+        x = np.clip(self.x, a, b) if spec.outside == "linear" else self.x
+        term = float(np.abs(self.dy).max(initial=0.0) * np.abs(spec.coefficients).max())
+        way = np.abs(x[:, :, None] - spec.knots).max(axis=(0, 2), initial=0.0)
+        for k in range(1, spec.order):
+            spans = spec.knots[:, k:] - spec.knots[:, :-k]
+            term *= float((way / np.where(spans > 0, spans, np.inf).min(axis=1)).max())
+        if term <= LARGEST[self.dtype]:
+            return ""
+        return f"terms of {term:.0e}, far outside, are beyond the range of {self.dtype}, {LARGEST[self.dtype]:.6g}"
+
+    @lazy
     def truth(self) -> ExactQuantities | FloatQuantities:
         """All quantities, as Fractions or float64 according to `oracle`."""
         return (ExactQuantities if self.oracle == "exact" else FloatQuantities)(*self.judged_as)
@@ -158,6 +177,11 @@ class Setting:
         if self.manner == "integer-samples":
             return samples.astype(np.int64)
         return samples.astype(np.float32) if self.manner == "float32-samples" else samples
+
+    @property
+    def before(self) -> FloatArray:
+        """Samples of the same shape, at which a layer is called before it is judged."""
+        return (self.x + np.roll(self.x, 1, axis=0)) / 2
 
     def cotangents(self) -> FloatArray:
         """Return a copy of dy in the layout in which it is handed to a backend."""

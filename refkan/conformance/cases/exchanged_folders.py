@@ -62,6 +62,7 @@ def portable(cases: Sequence[Case]) -> list[Case]:
         for case in cases
         if case.quantity != "repeatability"
         and not case.setting.manner
+        and not case.setting.overflow
         and (case.setting.change is None or case.quantity == "refinement")
     ]
 

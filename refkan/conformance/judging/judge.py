@@ -89,9 +89,10 @@ class Judge:
     def __call__(self, case: Case) -> Finding:
         """Judge one case."""
         check_annotated(Judge.__call__, locals())
-        missing = self.adapter.capabilities.missing(case.needs())
-        if missing:
+        if missing := self.adapter.capabilities.missing(case.needs()):
             return Finding.of(case, f.NOT_APPLICABLE, f"not declared: {missing}")
+        if case.setting.overflow:
+            return Finding.of(case, f.NOT_APPLICABLE, case.setting.overflow)
         start = time.perf_counter()
         case = self._by_convention(case)
         try:

@@ -4,9 +4,11 @@ A layer that can be asked is identified instead. Files of results cannot be aske
 asks for one refinement and one update, cases for more, on few, discrete and constant samples.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.cases import Case
@@ -14,20 +16,47 @@ from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.judging.findings import Finding, Hint
 
+IN_WORDS = {"gauss-newton": "entries of the Gauss-Newton matrix", "knot-gradients": "gradients in knots"}
+"""What results of a quantity are, where its name does not say it."""
+
 
 def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     """Return a failure with hints on what its numbers are."""
     ours, axes, s = case.expected, QUANTITIES[case.quantity].axes, case.setting
     if not axes or ours.ndim != len(axes) or not theirs.size:
         return finding
+    for hint, mistaken in _mistaken(case):
+        if (np.abs(theirs - mistaken) <= case.tolerance).all():
+            return replace(finding, hints=(hint,))
+    owner = IN_WORDS.get(case.quantity, case.quantity.replace("-", " "))
     zero = "zero outputs" if case.quantity == "values" else "detached gradient"
-    told = explain(theirs, ours, axes, float(np.max(case.tolerance)), case.quantity.replace("-", " "), zero)
+    told = explain(theirs, ours, axes, float(np.max(case.tolerance)), owner, zero)
     if not told or any(difference.name == "factors by sample" for difference in told):
         return finding  # a factor for each sample explains anything of one output
     sizes = {"samples": len(s.x), "outputs": s.specs[-1].n_outputs, "inputs": s.spec.n_inputs}
     factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
     size = sizes_of(factors, [{k: v for k, v in sizes.items() if v > 1}]) if factors else ""
     return replace(finding, hints=tuple(map(Hint.of, placed(told, size=size))))
+
+
+def _mistaken(case: Case) -> Iterator[tuple[Hint, FloatArray]]:
+    """What results are by mistakes that show in this way of calling, or in this shape, alone."""
+    s, ours, owner = case.setting, case.expected, case.quantity.replace("-", " ")
+
+    def of(dy: FloatArray, x: FloatArray = s.x) -> FloatArray:
+        return Case(replace(s, x=x, dy=dy), case.quantity).expected
+
+    if s.manner in ("strided-cotangents", "transposed-cotangents"):
+        read = as_strided(s.cotangents(), strides=(s.dy.itemsize * s.dy.shape[1], s.dy.itemsize))
+        yield Hint("strides ignored", f"{owner} are those of dy read as it lies in memory"), of(read.copy())
+    if s.manner == "second-backward":
+        earlier = np.roll(s.dy, 1, axis=0)
+        yield Hint("stale gradient", f"{owner} are those of the cotangents of an earlier call"), of(earlier)
+        before = of(earlier, s.before)
+        yield Hint("stale gradient", f"{owner} are those of an earlier call"), before
+        yield Hint("gradients accumulate", f"{owner} of an earlier call are added"), ours + before
+    if case.quantity == "values" and s.spec.n_inputs == s.specs[-1].n_outputs:
+        yield Hint("extra branch", "beside the splines x is added, input q to output q"), ours + s.x
 
 
 def invalid_state(case: Case, knots: FloatArray, coefficients: FloatArray) -> tuple[Hint, ...]:

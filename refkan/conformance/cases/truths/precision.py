@@ -14,6 +14,9 @@ DTYPES = tuple(EPS)
 
 SMALLEST_EXPONENT = {"float64": -1022, "float32": -126, "tf32": -126, "bfloat16": -126, "float16": -14}
 
+LARGEST = {"float64": 2.0**1023, "float32": 2.0**127, "tf32": 2.0**127, "bfloat16": 2.0**127, "float16": 65504.0}
+"""Numbers up to which the range of each format reaches, to a factor of two but in float16."""
+
 LOW = ("tf32", "bfloat16", "float16")
 """Formats in which few numbers are exact: they have fewer cases."""
 
