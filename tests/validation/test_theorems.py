@@ -11,6 +11,7 @@ import pytest
 
 import refkan as rk
 from refkan import truth
+from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.ranks import ranks
 from tests.validation.whole_verdicts import check
 from validation.conditioning import certified_conditions
@@ -95,6 +96,34 @@ def test_extremes_are_the_least_and_the_largest_of_all_eigenvalues(values, holds
     assert levels_added_up.has_extremes(gram, product, Fraction(2), Fraction(3)) == holds
 
 
+@pytest.mark.parametrize("order", range(1, 7))
+def test_periodic_splines_meet_their_own_period_on_less_than_r_intervals(order):
+    """The diagonal by which they are scaled is that of the theorem on r intervals or more, an even number, only."""
+    own = levels_added_up.cardinal(2 * order, order)
+    assert levels_added_up.periodic_gram(order, order + order % 2, Fraction(1))[0, 0] == flint.fmpq(
+        *own.as_integer_ratio()
+    )
+    if order > 1:
+        assert levels_added_up.periodic_gram(order, order - 1, Fraction(1))[0, 0] != flint.fmpq(*own.as_integer_ratio())
+
+
+@pytest.mark.parametrize(("tails", "positive"), [("natural", True), ("linear", False), ("polynomial", False)])
+def test_spectra_of_one_input_beyond_the_domain(tails, positive):
+    assert one_input.positive_beyond_the_domain(tails) == positive
+
+
+@pytest.mark.parametrize("inputs", [2, 3])
+def test_no_zero_of_a_limit_is_missed_within_the_radius_that_is_stated(inputs, monkeypatch):
+    """E_{2,2}(z) = sinh(z^(1/2))/z^(1/2): -pi^2 is the nearest zero; radii are not rounded downwards."""
+    radii, right = [], limits_of_bases.zeros_within
+    with precision(320):
+        monkeypatch.setattr(limits_of_bases, "zeros_within", lambda s, radius: radii.append(radius) or right(s, radius))
+        assert limits_of_bases.limits(2, inputs)[2]
+        assert all(1.05 * pi**2 <= float(radius) <= 1.06 * pi**2 for radius in radii[1:])
+        series = limits_of_bases.mittag_leffler(2, flint.fmpq(0))
+        assert [len(limits_of_bases.zeros_within(series, flint.fmpq(k))) for k in (9, 10)] == [0, 1]
+
+
 def test_constants_of_levels_and_spectra():
     assert [levels_added_up.tangent_number(r) for r in range(1, 6)] == [1, 2, 16, 272, 7936]
     assert [levels_added_up.cardinal(4, x) for x in range(5)] == [0, Fraction(1, 6), Fraction(2, 3), Fraction(1, 6), 0]
@@ -159,6 +188,19 @@ def test_products_of_splines_have_the_dimensions_of_the_theorem(P, n, r):
 @pytest.mark.parametrize(("case", "expected"), list(zip(NAMED, (23, 37, 19, 27, 29, 9, 45), strict=True)))
 def test_networks_that_were_counted_wrongly(case, expected):
     assert nullity.predict(case, posed(case, 1)[2]).nullity == expected
+
+
+def test_rotations_behind_the_first_hidden_layer_are_no_bound():
+    """All pieces are quadratic: outputs are polynomials of degree 8, and nine samples reach the rank.
+
+    The 55 rotations of the second hidden layer would make the sum 242, where the nullity is 240.
+    """
+    case = Case((1, 6, 11, 1), 3, (1, 1, 1))
+    problem, theta, inputs = posed(case, 1)
+    few = rk.LeastSquares(problem.net, problem.x[:9], np.zeros((9, 1)))
+    assert rk.exact.certified_rank(few, theta).rank == 9
+    assert nullity.predict(case, inputs).nullity == 242 - 55 < problem.net.n_params - 9
+    assert nullity.predict(Case((2, 2, 1), 3, (1, 1)), posed(Case((2, 2, 1), 3, (1, 1)), 1)[2]).terms["rotations"] == 1
 
 
 def test_touching_breakpoints_are_chained():

@@ -76,7 +76,7 @@ def periodic_gram(order: int, size: int, h: Fraction) -> flint.fmpq_mat:
 
 
 def periodic_sum(order: int, coarsest: int, levels: int) -> Pair:
-    """The same for periodic uniform splines, h = 1 on the finest level."""
+    """The same for periodic uniform splines, h = 1 on the finest level; `coarsest` is the order or more."""
     n, mask = coarsest * 2 ** (levels - 1), {s: F(comb(order, s), 2 ** (order - 1)) for s in range(order + 1)}
     M, P, total = periodic_gram(order, n, F(1)), circulant(n, {0: F(1)}), flint.fmpq_mat(n, n)
     for level in range(levels):
@@ -140,7 +140,7 @@ def levels_added_up(quick: bool) -> Verdict:
     periodic = []
     for r in range(2, 6):
         a, least = cardinal(2 * r, r), F(tangent_number(r), factorial(2 * r - 1))
-        periodic += [(J, periodic_sum(r, 4, J), least / a, 1 / a) for J in levels]
+        periodic += [(J, periodic_sum(r, r + r % 2, J), least / a, 1 / a) for J in levels]
     anywhere = [
         (J, sum_over_levels(nested_spaces(2, J, s, middle=False)), F(1, 2), F(3, 2)) for J in levels for s in seeds
     ]

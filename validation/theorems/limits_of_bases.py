@@ -7,7 +7,7 @@ H7  descent in the ReLU basis learns a constant like k^(-1/(4r)) in k steps, how
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import factorial, prod
+from math import ceil, factorial, prod
 from typing import Any
 
 import flint
@@ -59,7 +59,7 @@ def mittag_leffler(r: int, value: flint.fmpq) -> list[flint.fmpq]:
 def limits(r: int, inputs: int) -> tuple[Ball, Ball, bool]:
     """Inverse zeros of E - P/(P-1) and of E, and whether they are the only ones within 1.05 times the latter zero."""
     negative = zeros_within(mittag_leffler(r, flint.fmpq(0)), flint.fmpq(2 * factorial(r + 1)))[0][0]
-    radius = flint.fmpq(int(-105 * float(negative)), 100)
+    radius = flint.fmpq(ceil(-105 * float(negative)), 100)
     near = [zeros_within(mittag_leffler(r, flint.fmpq(*v)), radius) for v in ((inputs, inputs - 1), (0, 1))]
     alone = [len(zeros) == 1 and zeros[0][1].contains(0) for zeros in near]
     return 1 / near[0][0][0], 1 / near[1][0][0], all(alone)

@@ -10,8 +10,9 @@ r"""N3: the nullity of the Jacobian of spline networks at generic parameters, a 
 
 h_j is the coefficient of t^j in ((1 + (n - 1) t)(1 + (r - 2) t)/(1 - t))^P, Q_j the number of nodes behind which a
 polynomial of degree j is a spline, and beta_q the number of breakpoints that the activations of node q cross. It is a
-lower bound always, and in networks of any depth where it is summed over pairs of layers; `Prediction.sharp` says where
-it is proven to be the nullity. r = 1, and r = 2 on one polynomial, have formulas of their own.
+lower bound always, and in networks of any depth where it is summed over pairs of layers, with the rotations of the
+first hidden layer alone; `Prediction.sharp` says where it is proven to be the nullity. r = 1, and r = 2 on one
+polynomial, have formulas of their own.
 
 Criterion, fixed before the run: the exact nullity is never below the bound, and equal to it wherever it is sharp.
 """
@@ -134,19 +135,21 @@ def of_pair(case: Case, k: int, behind: Sequence[Node]) -> dict[str, int]:
     """The terms of the relations behind layer k, and of the motions of its outputs."""
     P, Q, K = case.widths[k - 1 : k + 2]
     h = new_powers(P, case.intervals[k - 1], case.order)
-    natural = case.tails == "natural"
+    natural = case.tails == "natural" and any(node.outside for node in behind)
     degrees = [1 if case.tails == "linear" and node.outside else case.order - 1 for node in behind]
     relations = [max(0, sum(d >= j for d in degrees) - h[j]) for j in range(1, case.order)]
     free = [node for node in behind if not (natural and node.outside)]
     smooth = sum(node.crossed == 0 for node in free)
-    rotations = comb(smooth, 2) if (case.order, K, case.node_map) == (3, 1, "none") and smooth <= h[1] else 0
+    turning = (case.order, K, k, case.node_map) == (3, 1, 1, "none") and smooth <= h[
+        1
+    ]  # proven behind free inputs only
     return {
         "unreached": K * sum(node.unreached for node in behind),
         "constants, nodes": K * max(0, len(free) - 1),
         "linear relations": 0 if natural else K * relations[0],
         "relations of powers": 0 if natural else K * sum(relations[1:]),
         "motions": 2 * Q if case.node_map == "min-max" else sum(max(0, 2 - node.crossed) for node in free),
-        "rotations": rotations,
+        "rotations": comb(smooth, 2) if turning else 0,
     }
 
 
