@@ -12,6 +12,7 @@ from refkan.claims import (
     Cell,
     Choice,
     Estimate,
+    Figure,
     Grid,
     Reading,
     Readings,
@@ -29,13 +30,15 @@ from refkan.claims.running.kept_parts import Parts, Resume, resume_from
 Size = Mapping[str, str]
 """Values of the factors that say how large a run is."""
 
+Cells = Sequence[Beside]
+
 
 @dataclass(frozen=True)
 class Statement:
     """A statement, its readings, the sizes at which it is run (largest first), and the cells that it takes.
 
     `quick` returns the cells of a quick run, `full` those of a full run with some seeds; `was_run` says whether the
-    cells of a reading at a size are all there.
+    cells of a reading at a size are all there, and `written` says a size in words.
     """
 
     grid: Grid
@@ -45,6 +48,41 @@ class Statement:
     quick: Callable[[], list[Cell]]
     full: Callable[[Sequence[int]], list[Cell]]
     was_run: Callable[[Found, Choice, Size], bool]
+    written: Callable[[Size], str] = lambda size: ""
+
+    def judged(
+        self,
+        by: "ByCells",
+        measured: Found,
+        cells: Callable[[Found, Choice, Size], Cells],
+        told: Callable[[Choice, Size], str] = lambda reading, size: "",
+        calibration: Callable[[Found, Choice, Size], Cells] = lambda *place: (),
+    ) -> list[Reading]:
+        """Return a statement under every reading that was run, by its cells at the largest size; `told` beside them."""
+        return [
+            by.reading(
+                {**reading, "points": size["points"]},
+                cells(measured, reading, size),
+                calibration=tuple(calibration(measured, reading, size)),
+                measured=told(reading, size),
+                size=self.written(size),
+                reduced=size != self.sizes[0],
+            )
+            for reading, size in self.at_largest_size(measured)
+        ]
+
+    def verdict(
+        self,
+        id: str,
+        by: "ByCells",
+        measured: Found,
+        results: Sequence[Reading],
+        drawn: Sequence[Callable[[Found, Choice, Size], Figure]] = (),
+        **more: Any,
+    ) -> Verdict:
+        """Return the verdict of a row over its readings, with the seeds, and figures of the first reading."""
+        figures = tuple(draw(measured, *pair) for pair in self.at_largest_size(measured)[:1] for draw in drawn)
+        return by.verdict(id, results, self.left(measured), data={"seeds": seeds_of(measured)}, figures=figures, **more)
 
     def runner(self, verdicts: Callable[[Found], list[Verdict]]) -> Callable[..., list[Verdict]]:
         """Return the `run` of a claim file: all cells, run or resumed, and their verdicts."""
@@ -79,9 +117,6 @@ class Statement:
 def differences(reading: Choice, base: Choice) -> str:
     """Write in which factors a reading differs from the base reading."""
     return ", ".join(f"{name}={value}" for name, value in reading.items() if value != base[name]) or "base reading"
-
-
-Cells = Sequence[Beside]
 
 
 def named(cells: Cells, cell: str, unit: str | None = None) -> Mapping[int, float]:

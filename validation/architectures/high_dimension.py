@@ -4,10 +4,8 @@ Networks [d, 2d+1, 1], as [2, 5, 1] of the papers: quadratic splines on (4, 12) 
 SciPy's L-BFGS-B in the coefficients of the spline basis, and of the ReLU-power basis of the same space. Both spend the
 same number of evaluations of value and gradient, which for networks of one shape is the papers' nominal work.
 
-Estimated in each dimension, at fresh points and, as corrected, of training losses (preconditioning speaks of the
-minimisation): the mean squared error in each ReLU basis (the same start, a Gaussian start of matched variance, the same
-start in the scaled basis) over that in the spline basis, by seed the geometric mean over targets; "by an order" asks at
-least 10. Dimensions 2 and 4 quickly; 2, 4, 6 and 10 in full. Errors are fractions of the variance of the target.
+The ReLU bases start at the same function, plain or scaled, or from Gaussian coefficients of matched variance. Errors
+are fractions of the variance of the target.
 
 In full there are 3200 samples, twice the parameters of the largest network (1554 in dimension 10).
 """

@@ -5,9 +5,7 @@ network in the ReLU-power basis, started at the same function or from Gaussian c
 dense ReLU networks with one and with two hidden layers, of the least width that gives them at least as many parameters.
 All are trained by SciPy's L-BFGS-B with the same number of evaluations of value and gradient.
 
-Estimated: the mean squared error at fresh points of each ReLU contestant over that of the spline KAN, by seed the
-median over targets, over seeds the geometric mean; "more efficiently" asks for more than 1. Errors are fractions of the
-variance of the target. An earlier criterion asked a factor of 10, which nobody stated.
+Errors are fractions of the variance of the target.
 
 The answer depends on the budget: with few samples and evaluations dense networks come nearer than with many. The
 summary that the statement is taken from says neither how long contestants are trained nor what "ReLU" is: the budget,

@@ -1,9 +1,5 @@
 """H4: condition numbers of Gauss-Newton matrices of small networks, enclosed, beside those that float64 finds.
 
-The criterion, fixed before the run: at every start the condition number in the spline basis is proven to be below those
-in the ReLU and the scaled ReLU basis; some of the numbers exceed 1e20; and float64's are within 1e-6 of the enclosures
-wherever its numerical rank is the proven one. What comes out after training, and how the ratio grows, is reported.
-
 Networks continue their end pieces ("polynomial"): where the affine map leaves an extreme sample an ulp outside, linear
 tails give the exact network null directions less, with eigenvalues of the order of eps^2, which no other number here
 counts.

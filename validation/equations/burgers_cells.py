@@ -24,7 +24,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Cell, Factor, Grid
 from refkan.training.recipes import Cyclic, Setup, burgers_setup
-from validation.equations.pde_runs import Model, train
+from validation.equations.pde_runs import Model, numbers_of, train
 
 PUBLISHED_SEEDS = tuple(range(1234, 1284, 10))
 
@@ -118,17 +118,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     """Train one cell; return its loss and its true error, those after each level, and its size."""
     setup = setup_of(cell)
     run = train(model_of(cell, setup), setup, cell.seed, on_lines)
-    levels = run["levels"]
-    return {
-        "loss": run["loss"],
-        "error": run["error"],
-        "mean squares": levels[-1]["mean squares"],
-        "losses": [level["loss"] for level in levels],
-        "errors": [level["error"] for level in levels],
-        "parameters": levels[-1]["parameters"],
-        "seconds": run["seconds"],
-        "lines": levels[-1]["lines"],
-    }
+    return numbers_of(run) | {name: run["levels"][-1][name] for name in ("mean squares", "lines")}
 
 
 X, T = np.linspace(-1.0, 1.0, 201), np.array([0.25, 0.5, 1.0])

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Reading, Verdict, estimate
-from refkan.claims.cells import Found, beside, numbers, records, seeds_of
+from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict, estimate
+from refkan.claims.cells import Found, beside, numbers, records
 from refkan.training.recipes import burgers_setup
 from validation.equations.burgers_cells import (
     FIDELITIES,
@@ -69,7 +69,15 @@ def was_run(measured: Found, reading: Choice, size: Size) -> bool:
     return all(losses(measured, reading, size, *cell) for cell in wanted)
 
 
-STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), PUBLISHED_SEEDS, quick_cells, full_cells, was_run)
+def written_size(size: Size) -> str:
+    """Write points, steps and widths."""
+    steps = "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
+    return f"{size['points']} x {size['points']} points, {steps}, width {size['width']}"
+
+
+SIZES = (PAPER, SCREENING, QUICK)
+
+STATEMENT = Statement(GRID, LIST, SIZES, PUBLISHED_SEEDS, quick_cells, full_cells, was_run, written_size)
 
 
 MLP = ("MLP-20-20", "coarse")
@@ -117,31 +125,6 @@ def cells(measured: Found, reading: Choice, size: Size, mlps: bool) -> tuple[Bes
 LOSS, ERROR = "training loss", "true error, relative, in the 2-norm"
 
 
-def written_size(size: Size) -> str:
-    """Write points, steps and widths."""
-    steps = "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
-    return f"{size['points']} x {size['points']} points, {steps}, width {size['width']}"
-
-
-def readings(measured: Found) -> list[Reading]:
-    """Return the statement under every reading that was run."""
-    results = []
-    for reading, size in STATEMENT.at_largest_size(measured):
-        about, calibration = (cells(measured, reading, size, mlps) for mlps in (False, True))
-        error = np.median(list(losses(measured, reading, size, SPLINE, MULTILEVEL, "error").values()))
-        results.append(
-            JUDGED["Q2"].reading(
-                {**reading, "points": size["points"]},
-                about,
-                calibration=calibration,
-                measured=f"true error of multilevel training {error:.2g}, median",
-                size=written_size(size),
-                reduced=size != PAPER,
-            )
-        )
-    return results
-
-
 DETAILS = """\
 Cubic splines, widths [2, 20, 20, 1] (quick: [2, 5, 5, 1]). Equation, initial values and, under most readings, boundary
 values on n x n points and n points on each edge, n = 64 as published. Adam, rate cyclic between 1e-4 and 1e-3 with
@@ -156,15 +139,14 @@ stand in every table."""
 
 def verdict(measured: Found) -> Verdict:
     """Judge ratios of losses under every reading."""
-    every = STATEMENT.at_largest_size(measured)
-    return JUDGED["Q2"].verdict(
-        "Q2",
-        readings(measured),
-        STATEMENT.left(measured),
-        details=DETAILS,
-        data={"seeds": seeds_of(measured)},
-        figures=(draw(measured, *every[0]),) if every else (),
-    )
+
+    def told(reading: Choice, size: Size) -> str:
+        error = np.median(list(losses(measured, reading, size, SPLINE, MULTILEVEL, "error").values()))
+        return f"true error of multilevel training {error:.2g}, median"
+
+    about, others = (lambda *at: cells(*at, mlps=False)), (lambda *at: cells(*at, mlps=True))
+    results = STATEMENT.judged(JUDGED["Q2"], measured, about, told, others)
+    return STATEMENT.verdict("Q2", JUDGED["Q2"], measured, results, [draw], details=DETAILS)
 
 
 def draw(measured: Found, reading: Choice, size: Size) -> Figure:

@@ -124,6 +124,13 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
     }
 
 
+def numbers_of(run: Mapping[str, Any], *of_levels: str) -> dict[str, Any]:
+    """Return loss and true error of a training, those after each level with what was observed there, and its time."""
+    lists = {"losses": "loss", "errors": "error", "parameters": "parameters"} | {name: name for name in of_levels}
+    by_level = {key: [level[name] for level in run["levels"]] for key, name in lists.items()}
+    return {name: run[name] for name in ("loss", "error", "seconds")} | by_level
+
+
 class Course:
     """True errors after every so many steps of a level, counted through all levels, and the loss at every step."""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from refkan.claims import Cell, Factor, Grid
 from refkan.training.recipes import Attended, Decaying, Ramped, Setup, poisson_setup
-from validation.equations.pde_runs import Model, train
+from validation.equations.pde_runs import Model, numbers_of, train
 
 SPLINE, RELU, DENSE = "spline", "ReLU", "MLP"
 
@@ -76,16 +76,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     """Train one cell; return its loss and its true error, those after each level, and the course of the training."""
     setup = setup_of(cell)
     run = train(model_of(cell, setup), setup, cell.seed, every=max(1, EVERY // int(cell["divisor"])))
-    levels = run["levels"]
-    return {
-        "loss": run["loss"],
-        "error": run["error"],
-        "losses": [level["loss"] for level in levels],
-        "errors": [level["error"] for level in levels],
-        "parameters": levels[-1]["parameters"],
-        "seconds": run["seconds"],
-        "course": run["course"],
-    }
+    return numbers_of(run) | {"course": run["course"]}
 
 
 EVERY = 25

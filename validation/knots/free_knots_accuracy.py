@@ -6,9 +6,6 @@ best coefficients are found exactly: more work would not change them. Networks: 
 [2, 5, 1], order 3, mean-std map; tournaments of the same stages, starts and steps in both arms, the fixed knots of the
 outer layer being uniform and then cut where the residual is. Full: 225 parameters (1 and 19 free intervals against 1
 and 37), 32 starts, 20,000 samples, 20 seeds; quickly 125 parameters, 4 starts, 1000 samples, 3 seeds.
-
-Estimated: the error of fixed over free knots at fresh points; of one variable, where no chance enters, the median over
-cases (target, order, parameters), of the network the geometric mean over seeds. "Further" asks for more than 1.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,9 +5,7 @@ coefficients' worth of parameters; interior knots that are free count as paramet
 residual is, or where derivatives jump; breakpoints shared out by the r-th derivative; quantiles of the inputs (equal to
 uniform here); free knots from uniform ones, and the best of several random starts. All by variable projection.
 
-The statement: at equal parameters free knots beat the other adaptive grids. Estimated at each budget: the least error
-of the others over that of free knots, the best of several starts, median over targets; above 1 at every budget. Which
-grids are on the Pareto front of error and time stands beside it, and every cell of the table.
+Which grids are on the Pareto front of error and time stands beside the row, and every cell of the table.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,10 +5,8 @@ uniform points but for a floor). Fixed: the best coefficients on the random knot
 from the same random knots by variable projection. Errors are root mean squares at fresh points; those below 1e-10 count
 as 1e-10, since how close to rounding a start ends is not what the claims are about. A case is a target and an order.
 
-K2: "remove the dependence on the grid". Estimated: the spread over starts, the logarithm of the errors' interdecile
-quotient q90/q10, with free knots over that with fixed ones, median over cases: removed is 0, at most 1/2 is asked.
-K4: poor starts "may" lead to poor knots: a statement on existence, which one start in a thousand makes true. Estimated:
-the share of starts whose error with trained knots is more than ten times that of the best start of its case.
+K2 compares spreads over starts, logarithms of the errors' interdecile quotient: "removed" is 0. K4 is a statement on
+existence, which one start in a thousand makes true.
 
 Beside them: |x - 1/pi|, order 2, from 50 random starts. A spline with a knot at the kink is exact, so that training
 either ends at rounding level or in a local minimum: how often.

@@ -13,7 +13,7 @@ more so the lower the degree. Independent inputs have the identity, and so have 
 the correlation and the process is Gaussian.
 
 Open, and readings therefore: the order of the splines, how inputs are brought into their domain, the distribution of
-the process. Criterion, fixed before the run: see the ledger.
+the process.
 """
 
 from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ vanish like (k + 1 - u)^k at the right end: the absolute error (the largest valu
 twice, to first order and for exact u: k roundings in a term, k + 1 in the sum of k + 2 terms none of which is larger
 than at u = k + 1, two for the factor 1/k!, less than 2 (k + 2) in all. Relative to N itself it is not bounded.
 
-Criterion, fixed before the run: see the ledger. x is taken as the floating-point number that it is, knots are exact
+x is taken as the floating-point number that it is, knots are exact
 binary fractions, and u, which the package rounds, is rounded here too.
 """
 

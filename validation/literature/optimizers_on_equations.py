@@ -17,10 +17,6 @@ the recipes of `refkan.training`. Errors are relative L2 errors of the solution 
 steps of each method (`STEPS`) such that Adam and L-BFGS take no less processor time than the method that they are
 compared with;
 times are reported.
-
-Estimated: of each seed the median over problems of the error of Adam, and of L-BFGS, over that of the method, all from
-one start; over seeds the geometric mean. "Orders of magnitude" ask at least 10, "beat" asks at least 1. As corrected:
-the latter. Two seeds, since one takes two minutes of processor time a network.
 """
 
 from itertools import product

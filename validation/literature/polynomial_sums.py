@@ -19,10 +19,8 @@ The network of polynomials is a dense tanh network on the lifted inputs. MLPs ar
 The width of each is the largest that the budget of parameters allows. Targets of one and of two variables, smooth and
 not, scaled to mean 0 and variance 1; every start has its own samples, the same for all networks.
 
-Estimated: of each start the median over pairs (target, budget) of the error of a rival over ours; over starts the
-geometric mean. "By an order of magnitude" asks at least 10 of both rivals, as corrected 1. The spread, a standard
-deviation over starts, is one number a pair: its median ratio stands beside, and the share of pairs in which both rivals
-have ten times ours. Four starts, since one takes two minutes of processor time.
+The spread, a standard deviation over starts, is one number a pair: its median ratio stands beside, and the share of
+pairs in which both rivals have ten times ours.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -16,10 +16,6 @@ Published numbers are those of the code's `feynman_results/feynman_small.txt`: r
 same but for 400 samples and no biases beside the splines, outside = natural and no maps between layers, as there. Open
 is of which networks the sentences on the kernel are meant: those that are fitted, or the large one of that section,
 [2, 32, 32, 32, 1] with G = 20, here for a quarter of the steps.
-
-Estimated, by seed: the share of the cells (function, network) in which the power law ends with both the lower loss and
-the lower error, above a half ("in most fits"); the share of the runs in which the baseline's effective rank falls in
-training, and of those in which it ends below that of the power law, above a half each. As corrected: the first alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence

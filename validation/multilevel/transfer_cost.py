@@ -1,9 +1,6 @@
 """G1: geometric transfer is far cheaper than least squares at the data, and changes nothing ([S26] section 4.2).
 
-"Prohibitively costly", and refinement "substantially more efficient": estimated is the processor time of least squares
-over that of knot insertion, with 20,000 samples a network [2, 5, 1] transferred to intervals cut in two, by rounds, at
-least 10 for every order and size tried; and the change of any edge by insertion, at most 1e-14 of its largest value. An
-earlier criterion, a factor of 100, was ours. Knot insertion does not see the samples: it takes the same fraction of a
+Knot insertion does not see the samples: it takes the same fraction of a
 millisecond, most of it the cost of calls, whatever their number, and dense least squares grows with it: the cost as
 such is N (n + r)^2 operations an input against some r n an edge.
 

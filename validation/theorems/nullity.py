@@ -13,8 +13,6 @@ polynomial of degree j is a spline, and beta_q the number of breakpoints that th
 lower bound always, and in networks of any depth where it is summed over pairs of layers, with the rotations of the
 first hidden layer alone; `Prediction.sharp` says where it is proven to be the nullity. r = 1, and r = 2 on one
 polynomial, have formulas of their own.
-
-Criterion, fixed before the run: the exact nullity is never below the bound, and equal to it wherever it is sharp.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -21,7 +21,7 @@ from refkan.claims import Cell, Factor, Grid
 from refkan.training.recipes import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn_setup
 from refkan.training.recipes.setups.setups import tensor_grid
 from validation.equations.allen_cahn.allen_cahn_observed import observed
-from validation.equations.pde_runs import Model, train
+from validation.equations.pde_runs import Model, numbers_of, train
 
 SPLINE, RELU, DENSE, OURS = "spline", "ReLU", "MLP", "LM"
 
@@ -113,19 +113,8 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     """Train one cell; return loss, true error and bandwidth, those after each level, and what figures draw."""
     setup = setup_of(cell)
     run = train(model_of(cell, setup), setup, cell.seed, observed)
-    levels = run["levels"]
-    return {
-        "loss": run["loss"],
-        "error": run["error"],
-        "losses": [level["loss"] for level in levels],
-        "errors": [level["error"] for level in levels],
-        "bandwidth": levels[-1]["bandwidth"],
-        "bandwidths": [level["bandwidth"] for level in levels],
-        "parameters": [level["parameters"] for level in levels],
-        "seconds": run["seconds"],
-        "residual": [level["residual"] for level in levels],
-        "solution": [level["solution"] for level in levels],
-    }
+    made = numbers_of(run, "bandwidth", "residual", "solution")
+    return made | {"bandwidths": made["bandwidth"], "bandwidth": made["bandwidth"][-1]}
 
 
 GRID = Grid("training of figure 7", OPEN, PLACE, run_cell, apart=("residual", "solution"))

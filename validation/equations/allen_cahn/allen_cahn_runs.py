@@ -56,7 +56,13 @@ def was_run(measured: Found, reading: Choice, size: Size) -> bool:
     return all(of(measured, reading, size, curve) for curve in CURVES[:3])
 
 
-STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run)
+def written_size(size: Size) -> str:
+    """Write points, steps and levels."""
+    steps = "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
+    return f"{size['points']} points, {steps}, {size['levels']} levels"
+
+
+STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run, written_size)
 
 
 def of(measured: Found, reading: Choice, size: Size, curve: tuple[str, str]) -> dict[int, Mapping[str, Any]]:
@@ -83,9 +89,3 @@ def cells(measured: Found, reading: Choice, size: Size, units: Mapping[str, str]
 def written_curve(curve: tuple[str, str]) -> str:
     """Write the name of a curve."""
     return f"{curve[0]}, decaying rate" if curve == DECAYED else curve[0]
-
-
-def written_size(size: Size) -> str:
-    """Write points, steps and levels."""
-    steps = "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
-    return f"{size['points']} points, {steps}, {size['levels']} levels"

@@ -9,15 +9,14 @@ true error itself: a loss a hundred times smaller goes with an error of one half
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Choice, Estimate, Figure, Reading, Verdict, estimate
-from refkan.claims.cells import Found, seeds_of
+from refkan.claims import Choice, Estimate, Figure, Verdict, estimate
+from refkan.claims.cells import Found
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_solution
 from validation.equations.allen_cahn.allen_cahn_cells import DENSE, RELU, SPLINE
 from validation.equations.allen_cahn.allen_cahn_observed import X
 from validation.equations.allen_cahn.allen_cahn_runs import (
     CURVES,
     DECAYED,
-    PAPER,
     SETUP,
     STATEMENT,
     after_levels,
@@ -51,29 +50,10 @@ def asked(cells: Cells) -> tuple[Estimate, ...]:
 JUDGED = {"Q3": ByCells(asked, control=times(ReLU=1e6, MLP=1e6), twin=times(spline=1e6))}
 
 
-def readings(measured: Found) -> list[Reading]:
-    """Return the statement under every reading that was run."""
-    return [
-        JUDGED["Q3"].reading(
-            {**reading, "points": size["points"]},
-            cells(measured, reading, size, UNITS),
-            size=written_size(size),
-            reduced=size != PAPER,
-        )
-        for reading, size in STATEMENT.at_largest_size(measured)
-    ]
-
-
 def verdict(measured: Found) -> Verdict:
     """Judge ratios of losses and errors under every reading."""
-    return JUDGED["Q3"].verdict(
-        "Q3",
-        readings(measured),
-        STATEMENT.left(measured),
-        details=SETUP,
-        data={"seeds": seeds_of(measured)},
-        figures=tuple(draw(measured, *each) for each in STATEMENT.at_largest_size(measured)[:1]),
-    )
+    results = STATEMENT.judged(JUDGED["Q3"], measured, lambda *place: cells(*place, UNITS))
+    return STATEMENT.verdict("Q3", JUDGED["Q3"], measured, results, [draw], details=SETUP)
 
 
 def draw(measured: Found, reading: Choice, size: Size) -> Figure:

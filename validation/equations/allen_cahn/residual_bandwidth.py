@@ -9,19 +9,16 @@ basis stands beside them. That it grows at each single level, as an earlier crit
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Beside, Choice, Estimate, Figure, Reading, Verdict, estimate
-from refkan.claims.cells import Found, seeds_of
-from refkan.training.recipes.setups.space_time_setups import allen_cahn_solution
+from refkan.claims import Beside, Choice, Estimate, Figure, Verdict, estimate
+from refkan.claims.cells import Found
 from validation.equations.allen_cahn.allen_cahn_cells import RELU, SPLINE
-from validation.equations.allen_cahn.allen_cahn_observed import T, X, half_energy, spectrum
+from validation.equations.allen_cahn.allen_cahn_observed import T, X
 from validation.equations.allen_cahn.allen_cahn_runs import (
     CURVES,
-    PAPER,
     SETUP,
     STATEMENT,
     after_levels,
@@ -31,9 +28,6 @@ from validation.equations.allen_cahn.allen_cahn_runs import (
     written_size,
 )
 from validation.statements import ByCells, Cells, Size, named, ratios, times
-
-SECTIONS = (0.5, 1.0)
-"""Times at which solutions are drawn."""
 
 SHOWN = (CURVES[0], CURVES[1], CURVES[3])
 """Splines, the ReLU basis, and splines by Levenberg-Marquardt."""
@@ -80,44 +74,25 @@ def growth(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
     return tuple(made)
 
 
-def readings(measured: Found) -> list[Reading]:
-    """Return the statement under every reading that was run."""
-    results = []
-    for reading, size in STATEMENT.at_largest_size(measured):
-        widths = {curve: after_levels(measured, reading, size, curve, "bandwidths") for curve in SHOWN}
-        text = "; ".join(
-            f"{written_curve(curve)} {' -> '.join(f'{w:.2f}' for w in values)}"
-            for curve, values in widths.items()
-            if values
-        )
-        results.append(
-            JUDGED["Q4"].reading(
-                {**reading, "points": size["points"]},
-                (*cells(measured, reading, size, UNITS), *growth(measured, reading, size)),
-                measured=f"median half-energy bandwidth of the residual after each level: {text}",
-                size=written_size(size),
-                reduced=size != PAPER,
-            )
-        )
-    return results
-
-
 def verdict(measured: Found) -> Verdict:
     """Judge bandwidths under every reading."""
-    every = STATEMENT.at_largest_size(measured)
-    return JUDGED["Q4"].verdict(
-        "Q4",
-        readings(measured),
-        STATEMENT.left(measured),
-        details=SETUP + DETAILS,
-        data={"seeds": seeds_of(measured)},
-        figures=tuple(drawing(measured, *each) for each in every[:1] for drawing in (draw, draw_sections)),
-    )
+
+    def told(reading: Choice, size: Size) -> str:
+        widths = {curve: after_levels(measured, reading, size, curve, "bandwidths") for curve in SHOWN}
+        text = "; ".join(f"{written_curve(c)} {' -> '.join(f'{w:.2f}' for w in of)}" for c, of in widths.items() if of)
+        return f"median half-energy bandwidth of the residual after each level: {text}"
+
+    def about(measured: Found, reading: Choice, size: Size) -> Cells:
+        return *cells(measured, reading, size, UNITS), *growth(measured, reading, size)
+
+    results = STATEMENT.judged(JUDGED["Q4"], measured, about, told)
+    return STATEMENT.verdict("Q4", JUDGED["Q4"], measured, results, [draw], details=SETUP + DETAILS)
 
 
 def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw, for the first seed of each basis: solution, log residual, and its transform in x and t, by level."""
-    first = first_runs(measured, reading, size)
+    groups = {curve: of(measured, reading, size, curve) for curve in SHOWN}
+    first = {written_curve(curve): group[min(group)] for curve, group in groups.items() if group}
     levels = int(size["levels"])
     canvas = Drawing(figsize=(3.0 * levels, 2.0 * 3 * len(first)), layout="constrained")
     axes = canvas.subplots(3 * len(first), levels, sharex="row", sharey="row", squeeze=False)
@@ -141,54 +116,5 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
         canvas,
         "residual-bandwidth",
         "First seed, level by level: solution over x and t, logarithm of the residual, and of its Fourier transform. "
-        + told(reading, size),
+        + ", ".join([*(f"{name}={value}" for name, value in reading.items()), f"{written_size(size)}."]),
     )
-
-
-def first_runs(measured: Found, reading: Choice, size: Size) -> dict[str, Any]:
-    """Return the run of the first seed of each curve that was run, by its name."""
-    groups = {curve: of(measured, reading, size, curve) for curve in SHOWN}
-    return {written_curve(curve): group[min(group)] for curve, group in groups.items() if group}
-
-
-def told(reading: Choice, size: Size) -> str:
-    """Write the reading and the size of what is drawn."""
-    return ", ".join([*(f"{name}={value}" for name, value in reading.items()), f"{written_size(size)}."])
-
-
-def draw_sections(measured: Found, reading: Choice, size: Size) -> Figure:
-    """Draw cross-sections, level by level: the solution at two times, and the energy of the residual by mode."""
-    first = first_runs(measured, reading, size)
-    canvas = Drawing(figsize=(10, 7.2), layout="constrained")
-    rows = canvas.subplots(len(SECTIONS) + 1, len(first), sharex="row", sharey="row", squeeze=False)
-    for column, (name, run) in enumerate(first.items()):
-        *solutions, energies = rows[:, column]
-        for k, parameters in enumerate(run["parameters"]):
-            label = f"{parameters} parameters"
-            for place, t in zip(solutions, SECTIONS, strict=True):
-                values = np.asarray(run["solution"][k])[np.argmin(abs(t - T))]
-                place.plot(X, values, color=f"C{k}", lw=1, label=label)
-            energy = spectrum(np.asarray(run["residual"][k])) / X.size**2
-            energies.loglog(np.arange(energy.size) + 1, energy, color=f"C{k}", lw=1, label=label)
-            energies.axvline(half_energy(energy) + 1, color=f"C{k}", lw=0.8, ls=":")
-        for place, t in zip(solutions, SECTIONS, strict=True):
-            place.plot(X, exact_at(t), "k--", lw=0.8, label="spectral solution")
-            place.set(xlabel="x")
-            if column == 0:
-                place.set_ylabel(f"u(x, {t:g})")
-        solutions[0].set_title(name, fontsize=10)
-        energies.set(xlabel="mode in x, plus 1")
-        if column == 0:
-            energies.set_ylabel("energy of the residual")
-    rows[0, 0].legend(fontsize=7, framealpha=0.7)
-    return Figure.from_matplotlib(
-        canvas,
-        "residual-cross-sections",
-        "First seed, level by level: the solution at two times, and the energy of the residual by Fourier mode in x, "
-        f"mean over t; dotted: half-energy bandwidth. {told(reading, size)}",
-    )
-
-
-def exact_at(t: float) -> np.ndarray:
-    """The spectral solution at a time on the grid."""
-    return allen_cahn_solution(np.column_stack([X, np.full_like(X, t)]))[:, 0]

@@ -18,11 +18,8 @@ variables, and the six of the fifteen Feynman functions that have three. Open he
     training  adam, full batch, learning rate 1e-2 (synthetic) and 1e-3 (feynman); or Levenberg-Marquardt, 6 steps
               a stage: what is left is the knots' doing, not the method's
 
-Estimated: of each seed 1 - g in percent, g the geometric mean over functions of the error by curvature over that at
-quantiles, and the mean over seeds; a mean of the reductions themselves is that of the one function that fails (-1e6 %
-in an earlier version). The statement asks for more than 0; the same number from the published medians of the same
-functions stands beside. The baseline's published errors calibrate a reading of as many seeds. Two seeds, since one
-takes seven minutes of processor time.
+A mean of the reductions themselves is that of the one function that fails (-1e6 % in an earlier version). The
+baseline's published errors calibrate a reading of as many seeds.
 """
 
 from dataclasses import replace

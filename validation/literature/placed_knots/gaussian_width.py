@@ -15,7 +15,7 @@ exp(pi^2 s^2/2)/2 for s >= 1 (Poisson's summation formula), 70 at s = 1 and 2e8 
 
 "Effective" is taken as: an error that is at most 10 times the best of the sweep; "stable" as: Phi has full rank in
 single precision. How coefficients are found is open, and a reading. Networks that are hardly trained decide nothing
-(`TRAINED`). Criterion, fixed before the run: see the ledger.
+(`TRAINED`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

