@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]  # of the clone, as the claims are
 from findings_figures import ERROR, FIGURES, LOSS, Rows, cells, speaking  # noqa: E402
 
 from refkan.claims.estimates import Estimate, from_plain  # noqa: E402
+from refkan.claims.experiments import written  # noqa: E402
 from validation.ledger import LEDGER, row  # noqa: E402
 from validation.records.markdown import markdown_table  # noqa: E402
 from validation.records.pages import in_short  # noqa: E402
@@ -40,7 +41,7 @@ PROOFS = {
 MISPRINTS = ("E19", "E20", "E24", "E25", "E40", "D2", "Q0")
 """Corrections of signs, exponents and factors that the text around them gets right."""
 
-TABLE_TWO = ("R1", "R2", "R3", "R4", "R8", "R9", "R10", "R6", "R7")
+TABLE_TWO = ("R1", "R2", "R3", "R4", "R8", "R9", "R10", "R11", "R6", "R7")
 
 GROUPS = ("this paper", "[A25]", "both, without a number", "other papers")
 
@@ -80,14 +81,17 @@ def escaped(text: str) -> str:
     return text.rstrip(".")
 
 
-def listed(kept: Rows, *statuses: str) -> str:
-    """Return the statements of papers with one of these statuses, those of this paper first, a sentence each."""
+def listed(kept: Rows, *statuses: str, numbers: bool = True) -> str:
+    """Return the statements of papers with one of these statuses, those of this paper first, a sentence each.
+
+    With `numbers` the first that decide stand beside them; the verdicts have all.
+    """
     chosen = {id: each for id, each in of_papers(kept).items() if each["status"] in statuses}
     lines = []
     for id in sorted(chosen, key=lambda id: GROUPS.index(group(id))):
         over = in_short(chosen[id]) if chosen[id]["readings"] else ""
         told = f" ({over})" if over and over != chosen[id]["status"] else ""
-        if deciding := [e for e in estimates(kept, id).values() if e.decides][:3]:
+        if deciding := [e for e in estimates(kept, id).values() if e.decides and numbers][:3]:
             told += f": {escaped('; '.join(e.told() for e in deciding))}"
         lines.append(f"* **{id}** ({escaped(row(id).source)}): {escaped(row(id).claim)}{told}.")
     return "\n".join(lines) or "None."
@@ -140,7 +144,9 @@ def compared(kept: Rows) -> str:
 
 def statements(kept: Rows, ids: Iterable[str]) -> str:
     """Return rows with their statuses."""
-    lines = [[f"[{id}](verdicts.md#{id.lower()})", escaped(row(id).claim), in_short(kept[id])] for id in ids]
+    lines = [
+        [f"[{id}](verdicts.md#{id.lower()})", escaped(row(id).claim), in_short(kept[id])] for id in ids if id in kept
+    ]
     return markdown_table(["row", "statement", "status"], lines)
 
 
@@ -160,14 +166,40 @@ def other_readings(kept: Rows) -> str:
         differing = ", ".join(f"{k}={v}" for k, v in r["choice"].items() if v != base[k] and k != "samples") or "base"
         runs = cells(r)
         medians = (float(runs[name]["median"]) for name in names)
-        lines.append([differing, r["choice"]["samples"], *("diverged" if m >= 1e30 else f"{m:.1e}" for m in medians)])
-    return markdown_table(["reading", "points", *names], lines)
+        size = f"{r['choice']['samples']}, {len(runs[names[0]]['seeds'])}"
+        lines.append([differing, size, *("diverged" if m >= 1e30 else f"{m:.1e}" for m in medians)])
+    return markdown_table(["reading", "points, runs", *names], lines)
 
 
-def share(kept: Rows, id: str) -> str:
-    """Return how many of the printed cells a row's first reading meets."""
-    every = [c for c in cells(speaking(kept, id)).values() if c["meets"] is not None]
-    return f"{sum(c['meets'] for c in every)} of {len(every)}"
+def met(reading: Mapping[str, Any]) -> str:
+    """Tell how many of the printed cells a reading meets, and on which side of the printed means the others lie."""
+    judged = {name: c for name, c in cells(reading).items() if c["meets"] is not None}
+    sides: dict[str, list[str]] = {}
+    for name, c in judged.items():
+        if not c["meets"]:
+            sides.setdefault("above" if c["mean"] > c["published"] else "below", []).append(name)
+    missed = "; ".join(f"{', '.join(names)} {side} the printed mean" for side, names in sides.items())
+    return f"{sum(c['meets'] for c in judged.values())} of {len(judged)}" + (f" ({missed})" if missed else "")
+
+
+def all_met(readings: Iterable[Mapping[str, Any]]) -> str:
+    """Tell which readings meet every printed cell."""
+    names = []
+    for r in readings:
+        judged = [c["meets"] for c in cells(r).values() if c["meets"] is not None]
+        names += [written(r["choice"])] if judged and all(judged) else []
+    return (
+        f"These bring all printed numbers together: {'; '.join(names)}."
+        if names
+        else ("None brings all printed numbers together.")
+    )
+
+
+def often(multilevel: Estimate, fine: Estimate) -> str:
+    """Tell whether 25 runs tell apart how often two trainings fail: whether an interval holds the other share."""
+    apart = not (multilevel.low <= fine.value <= multilevel.high or fine.low <= multilevel.value <= fine.high)
+    told = ("more often than" if multilevel.value > fine.value else "less often than") if apart else "as often as"
+    return f"Multilevel training fails {told} fine training{'' if apart else ', as far as so many runs can tell'}"
 
 
 def losses_and_errors(kept: Rows) -> str:
@@ -187,9 +219,14 @@ def losses_and_errors(kept: Rows) -> str:
     )
 
 
+def reading_of(kept: Rows, powers: str) -> Mapping[str, Any]:
+    """Return the first reading of Table 2 under a choice of the powers of the ReLU basis."""
+    return next(r for r in kept["R1"]["readings"] if r["choice"]["powers"] == powers)
+
+
 def gain(kept: Rows, powers: str) -> float:
     """Return by what factor refinement lowers the median error in the ReLU basis, under a choice of its powers."""
-    runs = cells(next(r for r in kept["R1"]["readings"] if r["choice"]["powers"] == powers))
+    runs = cells(reading_of(kept, powers))
     coarse, multilevel = (float(runs[f"ReLU, {fidelity}"]["median"]) for fidelity in ("coarse", "multilevel"))
     return coarse / multilevel
 
@@ -201,7 +238,6 @@ def page(kept: Rows) -> str:
     typical = estimates(kept, "R10")
     bad = {f: typical[f"runs above ten times the median, spline, {f}"] for f in ("coarse", "fine", "multilevel")}
     size = len(runs["seeds"])
-    others = " or ".join(str(n) for n in sorted({len(r["cells"][0]["seeds"]) for r in kept["R1"]["readings"][1:]}))
     theorems = "\n".join(
         f"* **{id}** ([proof](theorems/{name}.md)): {escaped(row(id).claim)}. {in_short(kept[id]).capitalize()}."
         for id, name in PROOFS.items()
@@ -242,7 +278,7 @@ verdicts say how each is made.
 
 ## What holds
 
-{listed(kept, "holds")}
+{listed(kept, "holds", numbers=False)}
 
 ![Ratio of the extreme eigenvalues of A^T A against dim + r/2.](findings-spectra.png)
 
@@ -267,28 +303,28 @@ cubic splines on 5 intervals after it, refined to 40. The other details that the
 found by trying values, {len(kept["R1"]["readings"])} sets of which are recorded, until printed means and deviations
 came out: hidden nodes mapped to the spline domain by their extremes on the samples, coefficients that start as N(0, 1),
 L-BFGS with a strong Wolfe line search, and the function itself turned by 0.175 rad counterclockwise. All errors are
-mean squares over the squared range of the target. Of the printed cells {share(kept, "R1")} have a mean and a deviation
-in the central 95 % of those of five of our {size} runs; coarse and multilevel training in the ReLU basis end higher
-than printed. With powers of (x - t)/h in place of x - t these come out, but fine training does not, and refinement
-gains a factor of {gain(kept, "scaled"):.2g} in the ReLU basis, where R3 claims effectively none.
+mean squares over the squared range of the target. A printed cell is met where its mean and its deviation are in the
+central 95 % of those of five of our runs: {met(kept["R1"]["readings"][0])}. With powers of
+(x - t)/h in place of x - t: {met(reading_of(kept, "scaled"))};
+refinement then gains a factor of {gain(kept, "scaled"):.2g} in the ReLU basis, where R3 claims effectively none.
 
 Ratios of errors, of {size} runs from the same starts:
 
 {compared(kept)}
 Runs above ten times the median of their kind, in the spline basis: coarse {bracketed(bad["coarse"])}, fine
-{bracketed(bad["fine"])}, multilevel {bracketed(bad["multilevel"])} of all. Multilevel training fails as often as fine
-training: a comparison of means of five says which of them met a bad run, as the printed deviations say too (R6).
+{bracketed(bad["fine"])}, multilevel {bracketed(bad["multilevel"])} of all.
+{often(bad["multilevel"], bad["fine"])}.
+A comparison of means of five says which of them met a bad run, as the printed deviations do (R6).
 
 {statements(kept, TABLE_TWO)}
 ![Published means of Table 2 on the runs of the reading that its numbers single out.](findings-table-two.png)
 
 ### Under other readings
 
-Medians of {size} runs under the base reading, of {others} on fewer points under the others. One detail is
-changed at a time.
+Medians; one detail is changed at a time.
 Start: coefficients from N(0, 1) (base), uniform on [0, 1] (unit) or in +-1/sqrt(5) (uniform); search: steps of 1 in
 place of a line search; precision: 32 bits; fine: fine training from the coarse start, prolonged; powers: of (x - t)/h;
-target: not scaled. None brings all printed numbers together.
+target: not scaled. {all_met(kept["R1"]["readings"])}
 
 {other_readings(kept)}
 ![Fine and multilevel training in the spline basis, by start and optimiser.](findings-starts.png)
@@ -297,7 +333,7 @@ target: not scaled. None brings all printed numbers together.
 
 {losses_and_errors(kept)}
 
-{estimated(kept, ("Q1", "Q2", "Q3", "Q4"))}
+{estimated(kept, ("Q1", "Q7", "Q2", "Q3", "Q4"))}
 ![Loss against true error of every run, three equations.](findings-losses.png)
 
 ![Half-energy bandwidth of the residual on the last level, every run.](findings-bands.png)

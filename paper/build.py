@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 import runpy
 from collections.abc import Mapping
+from math import log10
 from pathlib import Path
 from textwrap import fill
 from typing import Any
+
+import refkan as rk
 
 HERE = Path(__file__).parent
 
@@ -53,6 +56,12 @@ THEOREMS = {
 """Statements of our own, in a few words."""
 
 
+def power_of_ten(order: int, n: int) -> int:
+    """Return the rounded logarithm of the condition number of A^T A, enclosed, on uniform knots."""
+    smallest, largest = rk.exact.extreme_eigenvalues(rk.SplineSpace.uniform(order, n))
+    return round(log10(largest.high / smallest.low))
+
+
 FINDINGS = runpy.run_path(str(ROOT / "docs" / "findings.py"))
 """The page of findings: its rows, and how it tells what was estimated of one."""
 
@@ -68,6 +77,8 @@ def bibliography() -> str:
 
 def paper(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the paper."""
+    order, n = 4, 128
+    condition = f"10^{power_of_ten(order, n)}"
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     title, author = (re.search(rf'{name}: "(.+)"', citation)[1] for name in ("title", "name"))  # type: ignore[index]
     date = max(row.get("finished", "") for row in rows.values())[:10]
@@ -119,7 +130,7 @@ criterion, their estimates with intervals, and altered twins of each claim that 
 
 Theory of such networks speaks of spectra, ranks, nested spaces and rates, which implementations for training in
 single precision do not return and cannot be trusted to resolve: the condition number of A^T A, A the change of basis,
-is 10^16 for cubic splines on 128 intervals, which double precision does not hold. Authors of layers for accelerators
+is {condition} for cubic splines on {n} intervals, which double precision does not hold. Authors of layers for accelerators
 need values and derivatives that they can check theirs against, and a name for what is wrong. Readers of experiments
 need to know which of them come out again.
 

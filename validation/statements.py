@@ -197,12 +197,12 @@ class ByCells:
     def checks(self, results: Sequence[Reading]) -> dict[str, dict[str, Status]]:
         """Return the positive control and the twin of a statement that was judged, for `Verdict`."""
 
-        def changed(change: Change, every: Callable[[list[bool]], bool]) -> dict[str, Status]:
+        def statuses(change: Change, every: Callable[[list[bool]], bool]) -> dict[str, Status]:
             name, of = change
             seen = [of((*result.cells, *result.calibration)) for result in results]
             return {name: judge(every([twin(self.estimates(cells)) == "holds" for cells in seen]))}
 
-        return {"controls": changed(self.control, all), "mutations": changed(self.twin, any)}
+        return {"controls": statuses(self.control, all), "mutations": statuses(self.twin, any)}
 
     def verdict(self, id: str, results: Sequence[Reading], left: Sequence[Choice] = (), **more: Any) -> Verdict:
         """Return the verdict of a row over its readings; control and twin are of those that speak."""

@@ -52,7 +52,7 @@ COMMIT = "7b6ce1c"
 class Trap:
     """A finding known beforehand: the adapter, the case that shows it, and the hint that must be given."""
 
-    what: str
+    defect: str
     adapter: Callable[[], Adapter]
     case: str
     hint: str
@@ -127,10 +127,10 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
         adapter = adapters[trap.adapter]
         if isinstance(adapter, str):
             continue
-        progress(f"{adapter.title}: {trap.what}")
+        progress(f"{adapter.title}: {trap.defect}")
         finding = judged(adapter, [trap.case])[0]
         named.append(finding.status == f.FAILED and trap.hint in [hint.name for hint in finding.hints])
-        rows.append({"what": trap.what, **told(adapter, trap, finding), "found": named[-1]})
+        rows.append({"what": trap.defect, **told(adapter, trap, finding), "found": named[-1]})
     replaced = adapters[JaxkanReplacedGrid]
     mended = [] if isinstance(replaced, str) else judged(replaced, [f"{BASIS}/uniform-fine/interior/"])
     alarms = []
@@ -182,7 +182,7 @@ def call(adapter: Adapter, *select: str) -> str:
 def told(adapter: Adapter, trap: Trap, finding: Finding) -> dict[str, str]:
     """A sentence with the numbers, and the call that reproduces it."""
     hints, again = hint_line(finding), call(adapter, trap.case)
-    text = f"{adapter.title}, {trap.what}. {line(finding)}. {hints}. Reproduced by: {again}"
+    text = f"{adapter.title}, {trap.defect}. {line(finding)}. {hints}. Reproduced by: {again}"
     return {"backend": adapter.title, "text": text, "line": line(finding), "hints": hints, "call": again}
 
 

@@ -19,14 +19,15 @@ is of which networks the sentences on the kernel are meant: those that are fitte
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Reading, Readings, Verdict, estimate, twin
+from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Verdict, estimate
 from refkan.claims.cells import Found, beside
-from validation.statements import on_grid, raw
+from validation.statements import ByCells, Cells, on_grid, raw
 
 CLAIMS = ("O2",)
 
@@ -168,19 +169,45 @@ def by_seed(fits: Fits, first: str, second: str, lower: Callable[[Numbers, Numbe
 
 COST = "one seed of the large network takes a minute of processor time"
 
+SHARE = "share, by seed"
 
-def asked(fits: Fits, group: Fits, begin: str, other: str = BASELINE) -> list[Estimate]:
+AHEAD, FALLS, BELOW = (
+    "share of cells with lower loss and error",
+    "share of runs in which the baseline's effective rank falls",
+    "share of runs in which it ends below the power law's",
+)
+
+
+def shares(fits: Fits, group: Fits, begin: str) -> list[Beside]:
     """Errors first, then the two sentences on the kernel."""
-    ahead = by_seed(fits, begin, other, lambda a, b: a["loss"] < b["loss"] and a["error"] < b["error"])
-    collapses = by_seed(group, other, other, lambda a, b: a["rank after"] < b["rank at start"])
-    richer = by_seed(group, begin, other, lambda a, b: a["rank after"] > b["rank after"])
-    falls = "share of runs in which the baseline's effective rank falls"
-    below = "share of runs in which it ends below the power law's"
-    return [
-        estimate("share of cells with lower loss and error", ahead, "mean", at_least=0.5),
-        estimate(falls, collapses, "mean", at_least=0.5, cost=COST),
-        estimate(below, richer, "mean", at_least=0.5, cost=COST),
+    ahead = by_seed(fits, begin, BASELINE, lambda a, b: a["loss"] < b["loss"] and a["error"] < b["error"])
+    collapses = by_seed(group, BASELINE, BASELINE, lambda a, b: a["rank after"] < b["rank at start"])
+    richer = by_seed(group, begin, BASELINE, lambda a, b: a["rank after"] > b["rank after"])
+    return [Beside(name, SHARE, by) for name, by in ((AHEAD, ahead), (FALLS, collapses), (BELOW, richer))]
+
+
+def asked(cells: Cells, names: Sequence[str] = (AHEAD, FALLS, BELOW)) -> tuple[Estimate, ...]:
+    """More than a half of each."""
+    about = {c.cell: c.values for c in cells if c.unit == SHARE}
+    costs = {FALLS: COST, BELOW: COST}
+    return tuple(estimate(name, about[name], "mean", at_least=0.5, cost=costs.get(name, "")) for name in names)
+
+
+def with_shares(of: Callable[[float], float]) -> Callable[[Cells], Cells]:
+    """Cells whose shares are a function of what they were."""
+    return lambda cells: [
+        replace(c, values={seed: of(v) for seed, v in c.values.items()}) if c.unit == SHARE else c for c in cells
     ]
+
+
+JUDGED = {
+    "O2": ByCells(
+        asked,
+        control=("shares of one", with_shares(lambda share: 1.0)),
+        twin=("the cells and runs of which it is not so", with_shares(lambda share: 1.0 - share)),
+        corrected=lambda cells: asked(cells, (AHEAD,)),
+    )
+}
 
 
 def ranks(fits: Fits, begin: str) -> str:
@@ -210,43 +237,25 @@ def verdict(measured: Found) -> Verdict:
     fits = {place: runs for place, runs in by_place.items() if place[1] != LARGE}
     kernels = {"fitted": fits, "large": {place: runs for place, runs in by_place.items() if place[1] == LARGE}}
     size = next(iter(measured))
-    readings, swapped = [], []
-    for begin, (which, group) in product(EXPONENTS, kernels.items()):
-        if not group:
-            continue
-        estimates = asked(fits, group, begin)
-        text = f"effective rank of the kernel {ranks(group, BASELINE)} from the baseline, {ranks(group, begin)}"
-        readings.append(
-            Reading(
-                {"exponents": begin, "kernel": which},
-                measured=f"{text} from the power law",
-                corrected=estimates[0].holds is True,
-                cells=besides(measured, begin),
-                calibration=besides(measured, BASELINE),
-                size=f"{size['samples']} samples, {size['steps']} steps",
-                estimates=tuple(estimates),
-            )
+    results = [
+        JUDGED["O2"].reading(
+            {"exponents": begin, "kernel": which},
+            (*besides(measured, begin), *shares(fits, group, begin)),
+            calibration=besides(measured, BASELINE),
+            measured=f"effective rank of the kernel {ranks(group, BASELINE)} from the baseline, {ranks(group, begin)}"
+            " from the power law",
+            size=f"{size['samples']} samples, {size['steps']} steps",
         )
-        swapped.append(twin(asked(fits, group, BASELINE, begin)[:1]))
-    tenfold = twin(asked(*2 * (worse(fits),), begin))
-    return Readings(readings).verdict(
+        for begin, (which, group) in product(EXPONENTS, kernels.items())
+        if group
+    ]
+    return JUDGED["O2"].verdict(
         "O2",
+        results,
         corrected="power-law starts end lower; the effective rank of the tangent kernel does not tell them from the"
         " baseline as stated",
         data=raw(measured),
-        mutations={"the baseline beats the power law": "holds" if "holds" in swapped else "refuted"},
-        controls={"a baseline whose kernel collapses, and whose errors are tenfold": tenfold},
     )
-
-
-def worse(fits: Fits) -> Fits:
-    """The runs with a baseline of which every sentence is true."""
-    changes = {"loss": 1e9, "error": 1e9, "rank at start": 1e9, "rank after": 1e-9}
-
-    def worsened(runs: Mapping[int, Numbers]) -> dict[int, Numbers]:
-        return {seed: {name: value * changes[name] for name, value in run.items()} for seed, run in runs.items()}
-
-    return {place: worsened(runs) if place[2] == BASELINE else runs for place, runs in fits.items()}
 
 
 run = on_grid(GRID, cells, verdict)

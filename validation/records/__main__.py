@@ -23,7 +23,11 @@ def main(arguments: Sequence[str], root: Path = FOLDER.parents[1], folder: Path 
             print(f"python -m validation.records: {name}: {error}", file=sys.stderr)
             return 2
         print(f"{name}: {', '.join(kept)}")
-    judge_again(again, folder)
+    try:
+        judge_again(again, folder)
+    except ValueError as error:
+        print(f"python -m validation.records: {error}", file=sys.stderr)
+        return 2
     quick, full = load("quick", folder), load("full", folder)
     pages = {"verdicts": verdicts(quick, full), "readings": readings(full), "goals": goals(load("goals", folder))}
     for page, text in pages.items():

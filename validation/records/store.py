@@ -39,12 +39,20 @@ def is_old(kept: Mapping[str, Any]) -> bool:
 
 
 def judge_again(ids: Sequence[str], folder: Path = FOLDER) -> None:
-    """Judge kept rows at full size by the present rules, from the numbers of every seed that they keep."""
+    """Judge kept rows at full size by the present rules, from the numbers of every seed that they keep.
+
+    Raises
+    ------
+    ValueError
+        If a row is judged by more than these.
+    """
     kept = load("full", folder)
     for id in ids:
         (file,) = (file for file in discover(FOLDER.parent, LEDGER) if id in file.ids)
-        by: ByCells = import_module(f"validation.{file.module}").JUDGED[id]
-        kept[id] = judged_again(kept[id], by, row(id))
+        judged: Mapping[str, ByCells] = getattr(import_module(f"validation.{file.module}"), "JUDGED", {})
+        if id not in judged:
+            raise ValueError(f"{id} is judged by more than the numbers that its row keeps: run it again")
+        kept[id] = judged_again(kept[id], judged[id], row(id))
     write("full", kept, folder)
 
 

@@ -109,10 +109,10 @@ def bad_runs(name: str, errors: Mapping[int, float]) -> Estimate:
 
 def drops(cells: Cells) -> tuple[Estimate, ...]:
     """R4: at each refinement, in the spline basis; in the ReLU basis beside it."""
-    found = sorted((c for c in cells if c.unit == FALL), key=lambda c: not c.cell.startswith("spline"))
+    falls = sorted((c for c in cells if c.unit == FALL), key=lambda c: not c.cell.startswith("spline"))
     return tuple(
         estimate(f"{FALL}, {c.cell}", c.values, at_least=DROP if c.cell.startswith("spline") else None, cost=COST)
-        for c in found
+        for c in falls
     )
 
 

@@ -65,7 +65,7 @@ PLACE = (
 class Bound:
     """A bound on the median of a number of the records of a setting."""
 
-    what: str
+    quantity: str
     setting: str
     number: Callable[[Mapping[str, Any]], float]
     low: float
@@ -76,9 +76,9 @@ class Bound:
         upper = not self.low  # of an error; factors have a lower bound, and no unit
         values = {record["seed"]: self.number(record) * (times if upper else 1.0) for record in records}
         high = self.high if np.isfinite(self.high) else None
-        published = PUBLISHED_ERROR * records[0]["squared range"] if self.what == "the published mean" else None
+        published = PUBLISHED_ERROR * records[0]["squared range"] if self.quantity == "the published mean" else None
         return estimate(
-            f"{self.setting}, {self.what}",
+            f"{self.setting}, {self.quantity}",
             values,
             at_least=self.low or None,
             at_most=high,
@@ -127,13 +127,13 @@ def run(
     """Run all settings for all seeds and compare medians with the bounds."""
     settings, bounds = (QUICK, QUICK_BOUNDS) if quick else (FULL, BOUNDS)
     (seeds, samples), resume = ((SEEDS[:2], 4000) if quick else (SEEDS, 20_000)), resume_from(checkpoints)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}
+    by_setting: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}
     for seed in seeds:
         for name, setting in settings.items():
             progress(f"{name}: seed {seed}")
             key = {"task": "regression target", **asdict(setting), "seed": seed, "all samples": samples}
-            found[name].append(resume(key, partial(run_seed, setting, seed, samples)))
-    return [verdict(found, bounds)]
+            by_setting[name].append(resume(key, partial(run_seed, setting, seed, samples)))
+    return [verdict(by_setting, bounds)]
 
 
 def run_again(choice: Choice, seed: int) -> dict[str, Any]:
@@ -149,18 +149,20 @@ def run_again(choice: Choice, seed: int) -> dict[str, Any]:
 EXPERIMENT = Experiment(PLACE, run_again)
 
 
-def verdict(found: Mapping[str, Sequence[Mapping[str, Any]]], bounds: Sequence[Bound]) -> Verdict:
+def verdict(by_setting: Mapping[str, Sequence[Mapping[str, Any]]], bounds: Sequence[Bound]) -> Verdict:
     """R5: the medians beside what is asked, in the unit of the raw target."""
-    lines = [f"{name}: {described(records)}" for name, records in found.items()]
-    estimates = tuple(bound.estimate(found[bound.setting]) for bound in bounds)
+    lines = [f"{name}: {described(records)}" for name, records in by_setting.items()]
+    estimates = tuple(bound.estimate(by_setting[bound.setting]) for bound in bounds)
     return Verdict(
         "R5",
         decide(estimates),
         "; ".join(e.told() for e in estimates),
         details="\n\n".join(lines),
-        data={"seeds": [r["seed"] for r in next(iter(found.values()))], "records": dict(found)},
-        mutations={"errors ten times as large": twin([bound.estimate(found[bound.setting], 10.0) for bound in bounds])},
-        controls={"the goals themselves": twin([exactly(b.what, b.low or b.high, at_most=b.high) for b in bounds])},
+        data={"seeds": [r["seed"] for r in next(iter(by_setting.values()))], "records": dict(by_setting)},
+        mutations={
+            "errors ten times as large": twin([bound.estimate(by_setting[bound.setting], 10.0) for bound in bounds])
+        },
+        controls={"the goals themselves": twin([exactly(b.quantity, b.low or b.high, at_most=b.high) for b in bounds])},
         estimates=estimates,
     )
 

@@ -114,17 +114,17 @@ def verdict(made: dict[str, list[Network]]) -> Verdict:
     mlps = [all(mlp_parameters(widths, bias) == count for widths, count in MLPS) for bias in (False, True)]
     moved = {p.where: networks(Printed(p.where, p.widths, tuple((k, c + 1) for k, c in p.counts))) for p in KANS}
     rows = tuple(
-        (where, name, str(order), ", ".join(map(str, n))) for where, found in made.items() for name, order, n in found
+        (where, name, str(order), ", ".join(map(str, n))) for where, nets in made.items() for name, order, n in nets
     )
     alone = [name for name in both[0] if name not in both[1]]
     return Verdict(
         "R7",
         judge(linear_in_both(made) and mlps[0]),
         "networks with the printed numbers: "
-        + ", ".join(f"{len(found)} of {where}" for where, found in made.items())
+        + ", ".join(f"{len(nets)} of {where}" for where, nets in made.items())
         + f". Families that have some of both tables: {', '.join(sorted(both[0] & both[1])) or 'none'}; of Table 2"
         f" alone: {', '.join(sorted(alone)) or 'none'}. The numbers of MLPs count biases of hidden nodes alone",
-        data={where: [list(map(str, network)) for network in found] for where, found in made.items()},
+        data={where: [list(map(str, network)) for network in nets] for where, nets in made.items()},
         tables=(Table("Networks with the printed numbers of parameters", ("where", "network", "order", "n"), rows),),
         mutations={
             "splines throughout": judge(any("throughout" in name for name, _, _ in made["Table 3"])),

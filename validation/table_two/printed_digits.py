@@ -107,24 +107,24 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     return [verdict(shapes())]
 
 
-def far_out(found: dict[tuple[str, str], Shape | None], cells: Sequence[tuple[str, str]]) -> bool:
+def far_out(shapes_of_cells: dict[tuple[str, str], Shape | None], cells: Sequence[tuple[str, str]]) -> bool:
     """Whether one run of five is more than the sum of the others in each of these cells."""
-    return all((made := found[cell]) is not None and made.far_out for cell in cells)
+    return all((made := shapes_of_cells[cell]) is not None and made.far_out for cell in cells)
 
 
 FAR_OUT = (("spline", "fine"), ("spline", "multilevel"))
 
 
-def typical_ratio(found: dict[tuple[str, str], Shape | None]) -> Interval:
+def typical_ratio(shapes_of_cells: dict[tuple[str, str], Shape | None]) -> Interval:
     """Bounds of the mean of four fine runs over that of four multilevel runs, the largest left out of each."""
-    fine, multilevel = (found[cell].mean_of_others for cell in FAR_OUT)  # type: ignore[union-attr]
+    fine, multilevel = (shapes_of_cells[cell].mean_of_others for cell in FAR_OUT)  # type: ignore[union-attr]
     return fine[0] / multilevel[1], fine[1] / multilevel[0]
 
 
-def verdict(found: dict[tuple[str, str], Shape | None]) -> Verdict:
+def verdict(shapes_of_cells: dict[tuple[str, str], Shape | None]) -> Verdict:
     """R6."""
-    ratio = typical_ratio(found)
-    fine, multilevel = (found[cell] for cell in FAR_OUT)
+    ratio = typical_ratio(shapes_of_cells)
+    fine, multilevel = (shapes_of_cells[cell] for cell in FAR_OUT)
     assert fine is not None
     assert multilevel is not None
     four = "; ".join(
@@ -135,21 +135,23 @@ def verdict(found: dict[tuple[str, str], Shape | None]) -> Verdict:
     by_n = [" ".join(cell) for cell, made in shapes(divided_by=RUNS).items() if made is None]
     return Verdict(
         "R6",
-        judge(far_out(found, FAR_OUT) and ratio[1] < 10),
+        judge(far_out(shapes_of_cells, FAR_OUT) and ratio[1] < 10),
         f"{four}. Mean of the four fine runs over that of the four multilevel ones: {between(ratio)}",
         details=f"Deviations that divide by {RUNS} are impossible for {', '.join(by_n)}. Without its largest run, fine"
         " training in the spline basis is better than coarse training by two orders, so that what is said of its mean,"
         ' "at best a comparable accuracy to the coarse model", rests on one run of five.',
         data={
             " ".join(cell): made and {k: list(map(float, v)) for k, v in vars(made).items()}
-            for cell, made in found.items()
+            for cell, made in shapes_of_cells.items()
         },
-        tables=(table(found),),
+        tables=(table(shapes_of_cells),),
         mutations={
-            "a run that is far out in every other cell too": judge(far_out(found, others)),
+            "a run that is far out in every other cell too": judge(far_out(shapes_of_cells, others)),
             "fine runs that are worse by an order": judge(ratio[0] >= 10),
             "a deviation of spline fine of 4.91e-3": judge(
-                far_out({**found, FAR_OUT[0]: shape(rounded_from("2.54e-3"), rounded_from("3.10e-3"))}, FAR_OUT)
+                far_out(
+                    {**shapes_of_cells, FAR_OUT[0]: shape(rounded_from("2.54e-3"), rounded_from("3.10e-3"))}, FAR_OUT
+                )
             ),
         },
     )
@@ -169,10 +171,10 @@ def outward(value: float, side: int) -> float:
     return float((np.floor if side < 0 else np.ceil)(value / unit) * unit)
 
 
-def table(found: dict[tuple[str, str], Shape | None]) -> Table:
+def table(shapes_of_cells: dict[tuple[str, str], Shape | None]) -> Table:
     """Return what is known of each cell."""
     rows = []
-    for cell, made in found.items():
+    for cell, made in shapes_of_cells.items():
         assert made is not None
         mean, deviation = PRINTED[cell]
         parts = (made.largest, made.mean_of_others, made.each)

@@ -61,7 +61,7 @@ def value_and_gradient(theta, hidden, n, M, bounds, X, y, g):  # type: ignore[no
     theta is W, row by row, and the coefficients, node by node.
     """
     kind = theta.dtype.type  # an integer would make what it meets double
-    zero, one, cells = kind(0), kind(1), kind(n)
+    zero, unit, cells = kind(0), kind(1), kind(n)
     r = M.shape[0]
     m, N = n + r - 1, X.shape[1]
     S, slopes, e = np.empty((hidden, N), theta.dtype), np.empty((hidden, N), theta.dtype), np.empty(N, theta.dtype)
@@ -88,7 +88,7 @@ def value_and_gradient(theta, hidden, n, M, bounds, X, y, g):  # type: ignore[no
                 for k in range(r):
                     s += theta[2 * hidden + q * m + c + k] * M[k, p]
                 poly[c, p] = s
-        inverse = one / (high[q] - low[q])
+        inverse = unit / (high[q] - low[q])
         for i in range(N):
             s = (S[q, i] - low[q]) * inverse
             S[q, i] = s
@@ -126,7 +126,7 @@ def value_and_gradient(theta, hidden, n, M, bounds, X, y, g):  # type: ignore[no
                     power *= t
                 a += dz * X[0, i]
                 b += dz * X[1, i]
-                down -= dz * (one - s)
+                down -= dz * (unit - s)
                 up -= dz * s
             moments += part_of
             sums[0] += a
