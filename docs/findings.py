@@ -177,7 +177,7 @@ def met(reading: Mapping[str, Any]) -> str:
     sides: dict[str, list[str]] = {}
     for name, c in judged.items():
         if not c["meets"]:
-            sides.setdefault("above" if c["mean"] > c["published"] else "below", []).append(name)
+            sides.setdefault("above" if c["mean"] > c["published"] else "below", []).append(name.replace(", ", " "))
     missed = "; ".join(f"{', '.join(names)} {side} the printed mean" for side, names in sides.items())
     return f"{sum(c['meets'] for c in judged.values())} of {len(judged)}" + (f" ({missed})" if missed else "")
 

@@ -130,9 +130,9 @@ criterion, their estimates with intervals, and altered twins of each claim that 
 
 Theory of such networks speaks of spectra, ranks, nested spaces and rates, which implementations for training in
 single precision do not return and cannot be trusted to resolve: the condition number of A^T A, A the change of basis,
-is {condition} for cubic splines on {n} intervals, which double precision does not hold. Authors of layers for accelerators
-need values and derivatives that they can check theirs against, and a name for what is wrong. Readers of experiments
-need to know which of them come out again.
+is {condition} for cubic splines on {n} intervals, which double precision does not hold. Authors of layers for
+accelerators need values and derivatives that they can check theirs against, and a name for what is wrong. Readers of
+experiments need to know which of them come out again.
 
 # State of the field
 

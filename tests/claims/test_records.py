@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 import refkan as rk
+from refkan.claims import Estimate
 from refkan.claims.reporting.page import page as report_page
 from validation.ledger import LEDGER
 from validation.records.__main__ import main
 from validation.records.pages import goals, readings, table, verdicts
-from validation.records.store import SIZES, keep, load, rows_of
+from validation.records.store import FOLDER, SIZES, keep, load, rows_of
 from validation.sources import PAPERS, SOURCES
 
 ROOT = Path(__file__).parents[2]
@@ -202,3 +203,36 @@ def test_smaller_readings_stand_beside_an_earlier_measurement_of_the_published_s
 def test_the_page_of_findings_is_what_the_records_say():
     made = runpy.run_path(str(ROOT / "docs" / "findings.py"))
     assert made["page"](made["rows"]()) == (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+
+
+def test_a_row_is_judged_again_from_the_numbers_that_it_keeps(tmp_path, capsys):
+    """O2 comes out as it did, of the numbers of every seed; L1 keeps none."""
+    (tmp_path / "docs").mkdir()
+    for size in ("full", "goals"):
+        (tmp_path / f"{size}.json").write_bytes((FOLDER / f"{size}.json").read_bytes())
+    assert main(["--judge", "O2"], tmp_path, tmp_path) == 0
+    again, kept = load("full", tmp_path)["O2"], load("full")["O2"]
+    for name in ("status", "estimates", "mutations", "controls"):
+        assert again[name] == kept[name]
+    assert main(["--judge", "L1"], tmp_path, tmp_path) == 2
+    assert "L1 is judged by more than the numbers that its row keeps" in capsys.readouterr().err
+
+
+def test_findings_compute_what_they_say_of_shares_and_of_readings():
+    made = runpy.run_path(str(ROOT / "docs" / "findings.py"))
+
+    def share(value, low, high):
+        return Estimate("share", value, low, high)
+
+    often = made["often"]
+    assert "as often as fine" in often(share(0.24, 0.09, 0.45), share(0.2, 0.07, 0.41))
+    assert "more often than fine" in often(share(0.8, 0.6, 0.9), share(0.2, 0.07, 0.41))
+    assert "less often than fine" in often(share(0.0, 0.0, 0.1), share(0.5, 0.3, 0.7))
+
+    def of(**meets):
+        cells = [{"cell": name, "meets": m, "mean": 2.0, "published": 1.0, "unit": ""} for name, m in meets.items()]
+        return {"cells": cells, "calibration": [], "choice": {"start": "normal"}}
+
+    assert made["met"](of(a=True, b=False, c=None)) == "1 of 2 (b above the printed mean)"
+    assert made["all_met"]([of(a=True, b=False), of(a=None)]).startswith("None")
+    assert "together: start=normal" in made["all_met"]([of(a=True, b=None)])

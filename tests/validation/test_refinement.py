@@ -98,7 +98,7 @@ def test_coarse_optimisation_is_fine_optimisation_on_a_subspace():
 
 
 def test_blocks_without_data_do_not_divide_by_zero():
-    pair = coarse_subspace.Pair.of(coarse_subspace.Case("spline", "none", "linear", intervals=(12, 12)), 20)
+    pair = coarse_subspace.Pair.of(coarse_subspace.case_of("spline", "none", "linear", n=(12, 12)), 20)
     found = pair.differences()
     assert max(found["gradient"], found["Gauss-Newton"]) <= coarse_subspace.TOLERANCE
 

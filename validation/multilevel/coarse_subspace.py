@@ -28,10 +28,9 @@ import scipy.sparse as sp
 
 import refkan as rk
 from refkan.claims import Status, Verdict, judge
-from refkan.networks import chebyshev_kan
 from refkan.networks.node_maps import NODE_MAPS
 from validation.multilevel.coarse_subspace_exact import equal
-from validation.multilevel.nested_hierarchies import target
+from validation.multilevel.nested_hierarchies import Case, target
 from validation.rationals import Matrix
 
 CLAIMS = ("P1",)
@@ -42,23 +41,9 @@ STEPS = 25
 """Steps of the two descents that are compared."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """A network [2, 4, 1]; `edge` is a basis, "silu" or "chebyshev"."""
-
-    edge: str
-    node_map: str
-    outside: str
-    order: int = 3
-    intervals: tuple[int, int] = (3, 4)
-    seed: int = 0
-
-    def build(self) -> rk.Network:
-        """The coarse network."""
-        if self.edge == "chebyshev":
-            return chebyshev_kan([2, 4, 1], self.order, node_map=self.node_map, outside=self.outside)
-        options = {"edge": "silu"} if self.edge == "silu" else {"basis": self.edge}
-        return rk.kan([2, 4, 1], self.order, self.intervals, node_map=self.node_map, outside=self.outside, **options)  # type: ignore[arg-type]
+def case_of(edge: str, node_map: str, outside: str, order: int = 3, seed: int = 0, n: tuple[int, int] = (3, 4)) -> Case:
+    """Return a network [2, 4, 1]; `edge` is a basis, "silu" or "chebyshev"."""
+    return Case(edge, node_map, outside, order, (2, 4, 1), seed=seed, intervals=n)
 
 
 @dataclass(frozen=True)
@@ -141,7 +126,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
             for outside in ("linear", "polynomial"):
                 for order in orders:
                     for seed in range(seeds):
-                        case = Case(edge, node_map, outside, order, seed=seed)
+                        case = case_of(edge, node_map, outside, order, seed)
                         pair = Pair.of(case, n_samples)
                         results.append(asdict(case) | pair.differences())
                         if edge == "spline":
@@ -169,7 +154,7 @@ def verdict(results: list[dict[str, Any]], exact: list[dict[str, Any]]) -> Verdi
         return " and ".join(f"{max(result[f'{key} over results'] for result in chosen):.1e}" for key in worst)
 
     ways = [result["trajectories"] for result in results if "trajectories" in result]
-    pairs = [Pair.of(Case(edge, "affine", "linear"), 150) for edge in ("spline", "relu")]
+    pairs = [Pair.of(case_of(edge, "affine", "linear"), 150) for edge in ("spline", "relu")]
 
     def altered(restrict: Callable[[sp.csr_array], sp.csr_array], key: str = "gradient") -> Status:
         return judge(any(pair.differences(restrict)[key] <= TOLERANCE for pair in pairs))

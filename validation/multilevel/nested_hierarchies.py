@@ -34,7 +34,7 @@ REACH = 0.3
 
 @dataclass(frozen=True)
 class Case:
-    """A network [2, 5, 1] or deeper, and how it is refined."""
+    """A network [2, 5, 1] or another, and how it is refined; `edge` is a basis, "silu" or "chebyshev"."""
 
     edge: str
     node_map: str
@@ -43,6 +43,7 @@ class Case:
     widths: tuple[int, ...] = (2, 5, 1)
     insertion: bool = False
     seed: int = 0
+    intervals: int | tuple[int, ...] = 3
 
     @property
     def name(self) -> str:
@@ -54,8 +55,9 @@ class Case:
         """The coarse network."""
         if self.edge == "chebyshev":
             return chebyshev_kan(self.widths, self.order, node_map=self.node_map, outside=self.outside)
-        options = {"node_map": self.node_map, "outside": self.outside, "edge": self.edge}
-        return rk.kan(self.widths, self.order, 3, **options)  # type: ignore[arg-type]
+        kind = {"edge": "silu"} if self.edge == "silu" else {"basis": self.edge}
+        options = {"node_map": self.node_map, "outside": self.outside, **kind}
+        return rk.kan(self.widths, self.order, self.intervals, **options)  # type: ignore[arg-type]
 
     def refined(self, net: rk.Network) -> rk.Network:
         """The fine network: every interval halved (or the degree doubled), or three knots inserted into every layer."""
