@@ -10,6 +10,7 @@ from refkan.claims import decide
 from refkan.claims.running.kept_parts import Parts
 from refkan.training.recipes import burgers_setup
 from validation.equations import (
+    attention,
     burgers_cells,
     burgers_own,
     burgers_table,
@@ -135,6 +136,19 @@ def test_a_race_asks_for_a_lower_error_in_fewer_steps_that_rises_less(mlp, statu
     }
     cells = poisson_staircases.race(measured, poisson_staircases.BASE, poisson_staircases.PAPER)
     assert decide(poisson_staircases.asked_of_race(cells)) == status
+
+
+@pytest.mark.parametrize(("without", "status"), [(2.0, "holds"), (0.5, "refuted")])
+def test_attention_is_judged_by_what_is_without_it(without, status):
+    scale = {attention.WITH: 1.0, attention.WITHOUT: without}
+    measured = {
+        cell: {"error": 0.1 * scale[cell["attention"]], "loss": scale[cell["attention"]] * (1 + 0.1 * cell.seed)}
+        for cell in attention.cells(quick=False)
+    }
+    made = attention.verdict(measured)
+    assert made.status == ("not reproduced" if status == "refuted" else status)
+    assert not made.surviving_mutations
+    assert not made.uncontrolled
 
 
 def test_the_plans_of_the_runs():

@@ -138,7 +138,7 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("R6", "R7"), ()),
     "R5": (*TRAINED, "refinement", "adaptivity"),
     "Q0": ("Allen-Cahn",),
-    **dict.fromkeys(("Q1", "Q7"), (*SOLVED, "Poisson")),
+    **dict.fromkeys(("Q1", "Q7", "Q8"), (*SOLVED, "Poisson")),
     "Q2": (*SOLVED, "Burgers"),
     **dict.fromkeys(("Q3", "Q4"), (*SOLVED, "Allen-Cahn")),
     "Q5": (*SOLVED, "Poisson", "Burgers", "Allen-Cahn"),

@@ -1,0 +1,70 @@
+"""Q8: residual-based attention, with it and without, on Poisson's equation with a jump.
+
+The paper uses it on every equation, and shows no run without it: no numbers can stand beside ours. The splines of
+figure 6, under the base reading of Q1, are trained from the same starts with lambda_i = 1 throughout instead.
+"""
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Verdict, estimate
+from refkan.claims.cells import Found, numbers
+from validation.equations import poisson_cells
+from validation.equations.pde_runs import numbers_of, train
+from validation.statements import ByCells, Cells, on_grid, ratios, raw, times
+
+CLAIMS = ("Q8",)
+
+WITH, WITHOUT = "with attention", "without attention"
+
+COST = "one seed takes four minutes of processor time at the size of the paper"
+
+UNITS = {"error": "true error", "loss": "loss"}
+
+
+def run_cell(cell: Cell) -> dict[str, Any]:
+    """Train the splines of figure 6 with attention or without; losses are without the weights of attention."""
+    setup = poisson_cells.setup_of(cell)
+    model = poisson_cells.model_of(cell, setup)
+    return numbers_of(train(replace(model, method="adam") if cell["attention"] == WITHOUT else model, setup, cell.seed))
+
+
+ATTENTION = Factor("attention", (WITH, WITHOUT), "on the residuals of the equation")
+
+GRID = Grid("attention", poisson_cells.OPEN, (*poisson_cells.PLACE, ATTENTION), run_cell)
+
+EXPERIMENT = GRID.experiment
+
+
+def cells(quick: bool) -> list[Cell]:
+    """Both trainings from the same starts, on fewer points and steps than the paper has."""
+    seeds, size = range(10), {"points": "27", "divisor": "4"}
+    if quick:
+        seeds, size = range(3), {"points": "9", "divisor": "40", "levels": "3", "first": "2"}
+    return [GRID.cell(seed, attention=kind, **size) for seed in seeds for kind in ATTENTION.values]
+
+
+def asked(cells: Cells) -> tuple[Estimate, ...]:
+    """Errors and losses without attention over those with it, at least 1."""
+    compared = {unit: ratios(cells, WITHOUT, WITH, unit) for unit in UNITS.values()}
+    return tuple(
+        estimate(f"{unit} without attention over that with it", values, "geometric mean", at_least=1.0, cost=COST)
+        for unit, values in compared.items()
+    )
+
+
+JUDGED = {"Q8": ByCells(asked, control=times(without=10.0), twin=times(without=0.1))}
+
+
+def verdict(measured: Found) -> Verdict:
+    """Judge errors and losses."""
+    pairs = product(ATTENTION.values, UNITS.items())
+    made = [Beside(kind, unit, numbers(measured, key, attention=kind)) for kind, (key, unit) in pairs]
+    size = next(iter(measured))
+    shown = f"{size['points']} x {size['points']} points, 1/{size['divisor']} of the steps"
+    reading = JUDGED["Q8"].reading(poisson_cells.GRID.reading(), made, size=shown)
+    return JUDGED["Q8"].verdict("Q8", [reading], data=raw(measured))
+
+
+run = on_grid(GRID, cells, verdict)
