@@ -29,6 +29,7 @@ from refkan.base.arguments import as_samples, as_vector, check_choice, check_fla
 from refkan.networks.layers import SCHEMES, Layer
 from refkan.networks.node_maps import NODE_MAPS, NodeMap
 from refkan.splines.sums.channels import VALUES
+from refkan.splines.sums.input_jet import FixedJet
 
 MANY = 0.1
 """Share of the values of an input outside the domain beyond which `Network.initialize` warns: more than a tail."""
@@ -131,6 +132,9 @@ class Composition(ShortRepr):
             self.node_maps[k].require_nodes(layer.n_outputs, k)
         if self.statistics is not None:
             batch = real("statistics", as_samples("statistics", self.statistics, self.layers[0].n_inputs))
+            if batch.flags.writeable:
+                batch = batch.copy()
+                batch.flags.writeable = False
             object.__setattr__(self, "statistics", batch)
 
     # ------------------------------------------------------------------ shape
@@ -155,6 +159,12 @@ class Composition(ShortRepr):
     def statistics_maps(self) -> list[int]:
         """Numbers of the node maps that take constants from the statistics batch."""
         return [k for k, node_map in enumerate(self.node_maps) if node_map.uses_statistics]
+
+    @lazy
+    def batch(self) -> FixedJet:
+        """The statistics batch, with what is known of it in the first layer."""
+        assert self.statistics is not None
+        return FixedJet(self.statistics[:, None])
 
     @property
     def basis(self) -> str | None:
@@ -301,8 +311,6 @@ class Composition(ShortRepr):
             maps.append(node_map)
         uses = any(node_map.uses_statistics for node_map in maps)
         kept = batch.copy() if uses else None
-        if kept is not None:
-            kept.flags.writeable = False
         return replace(net, node_maps=tuple(maps), statistics=kept), np.concatenate(parameters)
 
     def require_domain(self) -> None:

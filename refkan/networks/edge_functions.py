@@ -14,6 +14,7 @@ from refkan.networks.same_function import SameFunction
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.splines import relu_powers
 from refkan.splines.spaces import SplineSpace
+from refkan.splines.sums.input_jet import FixedJet, InputJet
 
 if TYPE_CHECKING:
     from scipy.interpolate import BSpline, PPoly
@@ -142,8 +143,8 @@ class Inspectable(SameFunction):
         >>> seen.edges[0], seen.inputs[1], seen.outputs[1]
         (array([[[0.25, 2.5 ]]]), array([[2.75]]), array([[6.75]]))
         """
-        theta, x = self._real_arguments(theta, x)
-        inputs, outputs = layer_inputs(self.freeze(theta), theta, x)
+        theta, at = self._real_arguments(theta, x)
+        inputs, outputs = layer_inputs(self.freeze(theta), theta, at.x)
         edges = [edge_values(*part, z) for part, z in zip(self._parts(theta), inputs, strict=True)]
         return Activations(inputs, outputs, edges)
 
@@ -186,13 +187,14 @@ class Inspectable(SameFunction):
             return _in_bsplines(of_layer, space, of_layer.spline_coefficients(part)[output, input])
         return _in_powers(of_layer, space, of_layer.unpack(part)["coefficients"][output, input])
 
-    def _arguments(self, theta: Any, x: Any) -> tuple[Array, Array]:
+    def _arguments(self, theta: Any, x: Any) -> tuple[Array, InputJet]:
         theta = as_vector("theta", theta, self.n_params)
-        x = as_samples("x", x, self.widths[0])
+        fixed = isinstance(x, FixedJet) and x.x.shape[1] == self.widths[0]  # of finite numbers, as losses make them
+        at = x if fixed else InputJet(as_samples("x", x, self.widths[0])[:, None])
         self.require_bound()
-        return theta, x
+        return theta, at
 
-    def _real_arguments(self, theta: Any, x: Any) -> tuple[FloatArray, FloatArray]:
-        theta, x = self._arguments(theta, x)
+    def _real_arguments(self, theta: Any, x: Any) -> tuple[FloatArray, InputJet]:
+        theta, at = self._arguments(theta, x)
         # Copies: a pullback is that of the point where it was made, whatever becomes of the caller's arrays.
-        return real("theta", theta).copy(), real("x", x).copy()
+        return real("theta", theta).copy(), at if at.fixed else InputJet(real("x", at.z).copy())

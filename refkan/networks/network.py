@@ -19,6 +19,7 @@ from refkan.networks.sweeps.far_values import far_values, require_numbers
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep, Tangents
 from refkan.splines.sums.channels import VALUES
+from refkan.splines.sums.input_jet import InputJet
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]
 
@@ -47,10 +48,11 @@ class ValueSweep:
         None where there is none, or where the samples are the batch.
     """
 
-    def __init__(self, net: Composition, theta: Array, x: Array, share: bool, inputs: bool = True) -> None:
+    def __init__(self, net: Composition, theta: Array, x: Array | InputJet, share: bool, inputs: bool = True) -> None:
         self.net = net
+        at = x if isinstance(x, InputJet) else InputJet(x[:, None])
         given = net.statistics if net.statistics_maps else None
-        self.shared = share and given is not None and (x is given or np.array_equal(x, given))
+        self.shared = share and given is not None and at.once(net, ("batch",), lambda: np.array_equal(at.x, given))
         self.batch: Statistics | None = None
         constants: list[Constants | None] | None = None
         if given is None:
@@ -59,7 +61,7 @@ class ValueSweep:
             self.batch = Statistics(net, theta)
             constants = self.batch.constants
         inputs = inputs and not self.shared
-        self.samples = Sweep.forward(net, theta, x[:, None], constants=constants, inputs=inputs)
+        self.samples = Sweep.forward(net, theta, at, constants=constants, inputs=inputs)
 
     @property
     def value(self) -> Array:
@@ -154,16 +156,16 @@ class Network(Inspectable):
         array([[0.5],
                [4. ]])
         """
-        theta, x = self._arguments(theta, x)
+        theta, at = self._arguments(theta, x)
         constants = Statistics(self, theta, slopes=False).constants
-        y = np.empty((x.shape[0], self.widths[-1]), np.result_type(theta, x))
-        for first in range(0, x.shape[0], CHUNK):
-            z = x[first : first + CHUNK, None]
-            y[first : first + CHUNK] = Sweep.forward(self, theta, z, VALUES, constants, slopes=False).value[:, 0]
+        y = np.empty((at.x.shape[0], self.widths[-1]), np.result_type(theta, at.x))
+        for first in range(0, y.shape[0], CHUNK):
+            rows = slice(first, first + CHUNK)
+            y[rows] = Sweep.forward(self, theta, at[rows], VALUES, constants, slopes=False).value[:, 0]
         finite = np.isfinite(y)
         if not finite.all() and not np.iscomplexobj(y):
             far = ~finite.all(axis=1)
-            y[far] = far_values(self, theta, x[far], constants)
+            y[far] = far_values(self, theta, at.x[far], constants)
             require_numbers("values", y)
         return y
 
@@ -203,15 +205,15 @@ class Network(Inspectable):
         (array([0.5, 0.5, 0. ]), array([[2.]]))
         """
         check_flag("inputs", inputs)
-        theta, x = self._real_arguments(theta, x)
-        sweep = ValueSweep(self, theta, x, share=not inputs)
+        theta, at = self._real_arguments(theta, x)
+        sweep = ValueSweep(self, theta, at, share=not inputs)
 
         def pullback(dy: Any) -> tuple[FloatArray, FloatArray | None]:
             cotangents = sweep.pull_back(real("dy", as_shape("dy", dy, sweep.value.shape)), inputs)
             require_numbers("derivatives", *cotangents)
             return cotangents
 
-        return sweep.value if np.isfinite(sweep.value).all() else self(theta, x), pullback
+        return sweep.value if np.isfinite(sweep.value).all() else self(theta, at.x), pullback
 
     def jvp(self, theta: Any, x: Any, dtheta: Any, dx: Any = None) -> FloatArray:
         r"""Return the tangent dy = J_theta dtheta + J_x dx of the value; J_x holds the statistics of node maps fixed.
@@ -238,10 +240,10 @@ class Network(Inspectable):
         >>> net.jvp([0.0, 1.0, 4.0], [[0.25]], dtheta=[0.0, 1.0, 0.0], dx=[[0.1]])
         array([[0.7]])
         """
-        theta, x = self._real_arguments(theta, x)
+        theta, at = self._real_arguments(theta, x)
         dtheta = real("dtheta", as_vector("dtheta", dtheta, self.n_params))
-        dx = np.zeros_like(x) if dx is None else real("dx", as_shape("dx", dx, x.shape))
-        dy = ValueSweep(self, theta, x, share=False).push_forward(dtheta, dx)
+        dx = np.zeros_like(at.x) if dx is None else real("dx", as_shape("dx", dx, at.x.shape))
+        dy = ValueSweep(self, theta, at, share=False).push_forward(dtheta, dx)
         require_numbers("derivatives", dy)
         return dy
 
@@ -257,8 +259,8 @@ class Network(Inspectable):
         array([[0.5, 0.5, 0. ],
                [0. , 0. , 1. ]])
         """
-        theta, x = self._real_arguments(theta, x)
-        J = ValueSweep(self, theta, x, share=False, inputs=False).jacobian()
+        theta, at = self._real_arguments(theta, x)
+        J = ValueSweep(self, theta, at, share=False, inputs=False).jacobian()
         require_numbers("derivatives", J)
         return J
 

@@ -235,6 +235,11 @@ class LocalBasis(ShortRepr):
     start: IntArray
     rows: Array
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both."""
+        return self.start.nbytes + self.rows.nbytes
+
 
 def local_basis(
     tables: KnotTables, x: Array, derivatives: int, outside: str, slack: float = 0.0, fast: bool | None = None

@@ -134,7 +134,7 @@ def ntk(net: Network, theta: Any, x: Any, weights: Any = None) -> FloatArray:
     n = points.n_samples * points.n_outputs
     needed = 8 * n * (n + net.n_params) + chunk_bytes(points)
     require_memory(needed, f"the tangent kernel of {n} outputs", "use fewer samples, or gauss_newton")
-    J = jacobian(net, points.theta, points.x, points.weights)
+    J = jacobian(net, points.theta, points.at, points.weights)
     K = dsyrk(1.0, J.T, c=np.zeros((n, n), order="F"), trans=1, lower=1, overwrite_c=1)
     if not np.isfinite(K).all():
         raise ValueError("the tangent kernel is not finite: derivatives of the outputs overflow")

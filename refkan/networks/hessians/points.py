@@ -24,6 +24,8 @@ from refkan.networks.layers import LocalForm
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines.local_basis import KnotTables
+from refkan.splines.spaces import SplineSpace
+from refkan.splines.sums.input_jet import InputJet
 
 LEAST_ORDERED = 2048
 """Samples from which on their rows are more than a cache holds, so that their order matters."""
@@ -31,7 +33,7 @@ LEAST_ORDERED = 2048
 
 @dataclass(frozen=True, eq=False)
 class Points(ShortRepr):
-    """A network at theta (M,) on samples x (N, P) with weights (N,).
+    """A network at theta (M,) on samples `at`, x (N, P), with weights (N,).
 
     `order` (N,) are the numbers by which errors name the samples; None where they are those of x.
 
@@ -45,7 +47,7 @@ class Points(ShortRepr):
 
     net: Network
     theta: FloatArray
-    x: FloatArray
+    at: InputJet
     weights: FloatArray
     order: IntArray | None = None
 
@@ -55,16 +57,17 @@ class Points(ShortRepr):
         if not isinstance(net, Network):
             raise TypeError(f"second derivatives need a refkan Network; got {type(net).__name__}")
         theta = real("theta", as_vector("theta", theta, net.n_params))
-        x = real("x", as_samples("x", x, net.widths[0]))
-        if x.shape[0] == 0:
+        at = x if isinstance(x, InputJet) else InputJet(real("x", as_samples("x", x, net.widths[0]))[:, None])
+        n_samples = at.x.shape[0]
+        if n_samples == 0:
             raise ValueError("x must hold at least one sample; got N = 0")
-        w = np.ones(x.shape[0]) if weights is None else real("weights", as_vector("weights", weights, x.shape[0]))
+        w = np.ones(n_samples) if weights is None else real("weights", as_vector("weights", weights, n_samples))
         require_not_negative("weights", w)
-        return cls(net, theta, x, w)
+        return cls(net, theta, at, w)
 
     def part(self, rows: slice) -> "Points":
         """Return some of the samples."""
-        return Points(self.net, self.theta, self.x[rows], self.weights[rows])
+        return Points(self.net, self.theta, self.at[rows], self.weights[rows])
 
     def in_order_of_cells(self, rows: slice) -> "Points":
         """Some of the samples, in an order in which sums over windows of the first layer read them one after another.
@@ -72,26 +75,27 @@ class Points(ShortRepr):
         By the cells of the first two inputs, for sums that may come in any order. As they come where samples are few or
         cells many, where functions have no windows, and where layers name samples outside their domain.
         """
-        low, high, _ = rows.indices(self.n_samples)
-        order = np.arange(low, high)
+        at, order = self.at[rows], np.arange(*rows.indices(self.n_samples))
         first, named = self.net.layers[0], any(layer.outside == "error" for layer in self.net.layers)
         spaces = () if named or first.basis != "spline" else first.spaces_at(self.theta[self.net.slices[0]])
-        if spaces and high - low >= max(LEAST_ORDERED, spaces[0].intervals ** 2):
-            tables = KnotTables(np.array([space.knots for space in spaces]), spaces[0].order)
-            x = np.require(self.x[low:high], requirements=["C", "W"])  # one type for the kernel, whatever came
-            cells = np.empty(x.shape[0], np.int64)
-            bspline_basis.number_cells(x, tables.breakpoints, *tables.search, cells)
-            gauss_newton_sums.sort_by_key(cells, np.empty(spaces[0].intervals ** 2, np.int64), order)
-            order += low
+        if spaces and order.size >= max(LEAST_ORDERED, spaces[0].intervals ** 2):
+            before = InputJet(at.z) if first.free_knots else at
+            at, inside = before.once(self.net, ("cells",), lambda: _in_order_of_cells(before, spaces))
+            order = order[inside]
         part = copy(self)  # with what has been found of the network
-        for name, value in (("x", self.x[order]), ("weights", self.weights[order]), ("order", order)):
+        for name, value in (("at", at), ("weights", self.weights[order]), ("order", order)):
             object.__setattr__(part, name, value)
         return part
 
     @property
+    def x(self) -> FloatArray:
+        """The samples (N, P)."""
+        return self.at.x
+
+    @property
     def n_samples(self) -> int:
         """Number of samples N."""
-        return self.x.shape[0]
+        return self.at.z.shape[0]
 
     @property
     def n_outputs(self) -> int:
@@ -119,7 +123,7 @@ class Points(ShortRepr):
         """Local forms of the layers at no samples: their shapes and charts. None where knots are free."""
         if any(layer.free_knots for layer in self.net.layers):
             return None
-        return [layer.local_form() for layer in self._sweep(self.x[:0]).layers]
+        return [layer.local_form() for layer in self._sweep(InputJet(self.at.z[:0])).layers]
 
     @property
     def fixed_forms(self) -> list[LocalForm]:
@@ -147,12 +151,12 @@ class Points(ShortRepr):
         bounds = [low + (high - low) * k // count for k in range(count + 1)]
         return [slice(*ends) for ends in pairwise(bounds)]
 
-    def _sweep(self, x: FloatArray) -> Sweep:
-        return Sweep.forward(self.net, self.theta, x[:, None], constants=self.batch.constants, inputs=False)
+    def _sweep(self, at: InputJet) -> Sweep:
+        return Sweep.forward(self.net, self.theta, at, constants=self.batch.constants, inputs=False)
 
     def sweep(self, rows: slice = slice(None)) -> Sweep:
         """Sweep over some of the samples, the constants of node maps held."""
-        sweep = self._sweep(self.x[rows])
+        sweep = self._sweep(self.at[rows])
         require_finite(sweep.value[:, 0], rows.start or 0, self.order)
         return sweep
 
@@ -181,6 +185,14 @@ class Points(ShortRepr):
             if constants and of_constants is not None:
                 through += [*of_constants[::-1]]
         return cotangents[::-1], np.concatenate(through[::-1], axis=2)
+
+
+def _in_order_of_cells(at: InputJet, spaces: tuple[SplineSpace, ...]) -> tuple[InputJet, IntArray]:
+    tables = KnotTables(np.array([space.knots for space in spaces]), spaces[0].order)
+    cells, order = np.empty(at.z.shape[0], np.int64), np.arange(at.z.shape[0])
+    bspline_basis.number_cells(at.x, tables.breakpoints, *tables.search, cells)
+    gauss_newton_sums.sort_by_key(cells, np.empty(spaces[0].intervals ** 2, np.int64), order)
+    return at.reordered(order), order
 
 
 def require_finite(outputs: FloatArray, first: int = 0, order: IntArray | None = None) -> None:

@@ -50,7 +50,7 @@ class ProductsAtPoint:
     def __init__(self, points: Points, targets: FloatArray | None = None, n_samples: int | None = None) -> None:
         self.net = points.net
         self.weights = points.weights[:, None] / (points.n_samples if n_samples is None else n_samples)
-        self.sweep = ValueSweep(points.net, points.theta, points.x, share=True)
+        self.sweep = ValueSweep(points.net, points.theta, points.at, share=True)
         require_finite(self.sweep.value)
         self.cotangents: tuple[Cotangents, Cotangents | None] | None = None
         if targets is not None:

@@ -104,8 +104,11 @@ class ChebyshevLayer(Layer):
 
     def declare(self, theta: Array) -> Declared:
         """Return the polynomials T_k."""
-        polynomials = RowFunctions(self.rows, self.n_inputs, self.dim)
-        return Declared(self.n_inputs, self.n_outputs, (polynomials,), theta)
+        return Declared(self.n_inputs, self.n_outputs, (self._polynomials,), theta)
+
+    @lazy
+    def _polynomials(self) -> RowFunctions:
+        return RowFunctions(self.rows, self.n_inputs, self.dim)
 
     @property
     def window(self) -> int:

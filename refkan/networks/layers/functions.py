@@ -11,6 +11,7 @@ W (Q, P, dim) the raw coefficients of a block. The parameters of a layer are the
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate, pairwise
 from math import prod
 from typing import Protocol
@@ -21,7 +22,7 @@ import scipy.sparse as sp
 from refkan.base import Array, FloatArray, IntArray, ShortRepr, lazy, numbers
 from refkan.networks.layers.activations import Activation
 from refkan.networks.layers.row_sums import RowSums
-from refkan.splines.sums import Channels
+from refkan.splines.sums import Channels, InputJet
 from refkan.splines.sums.sums import FunctionSums
 
 
@@ -100,8 +101,8 @@ class Functions(Protocol):
     def moving(self) -> tuple[int, ...]:
         """Shape (P, n) of parameters that the functions themselves depend on; () for fixed functions."""
 
-    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
-        """Sums with coefficients C (Q, P, dim) at a jet z (N, channels, P); `back` says whether there is a way back."""
+    def sums(self, C: Array, at: InputJet, channels: Channels, back: bool) -> FunctionSums:
+        """Sums with coefficients C (Q, P, dim) at a jet of inputs; `back` says whether there is a way back."""
 
     def motion(self, C: Array) -> Motion | None:
         """How the sums move with the parameters of the functions; None where these are fixed."""
@@ -133,11 +134,12 @@ class RowFunctions(ShortRepr):
         """None: the functions are fixed."""
         return None
 
-    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> RowSums:
+    def sums(self, C: Array, at: InputJet, channels: Channels, back: bool) -> RowSums:
         """Dense matrices and BLAS."""
-        return RowSums(self.rows, C, z, channels, back, constant=self.constant)
+        return RowSums(self, C, at, channels, back)
 
 
+@cache
 def coordinates(n_inputs: int) -> RowFunctions:
     """The inputs themselves: a linear map."""
 
@@ -150,6 +152,7 @@ def coordinates(n_inputs: int) -> RowFunctions:
     return RowFunctions(rows, n_inputs, 1)
 
 
+@cache
 def constant_one() -> RowFunctions:
     """The function 1: a bias."""
 

@@ -11,6 +11,7 @@ from refkan.networks.layers.functions import Declared, ParameterBlocks
 from refkan.networks.layers.linearization import Linearization
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.sums.channels import Channels
+from refkan.splines.sums.input_jet import InputJet
 
 SCHEMES = ("linear", "normal", "gaussian")
 """How coefficients start: a random linear function plus noise on each edge, or Gaussian coefficients."""
@@ -154,7 +155,8 @@ class Layer(ShortRepr, ABC):
 
         theta and z must be arrays of the right shapes and types which do not change as long as the result is in use.
         """
-        return Linearization(self.declare(theta), self.parameters, z, channels, slopes)
+        at = InputJet(z[:, None] if channels is None else z)
+        return Linearization(self.declare(theta), self.parameters, at, channels, slopes)
 
     def matched_gaussian(self, rng: np.random.Generator, theta: FloatArray, x: FloatArray) -> FloatArray:
         """Draw independent N(0, sigma^2) coefficients that have, on average, the variance of the outputs at theta."""

@@ -17,6 +17,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, as_array, as_shape, as_vector, check_target
 from refkan.networks.layers.functions import Declared, Features, Functions, LocalForm, Motion, ParameterBlocks
 from refkan.splines.sums.channels import VALUES, Channels
+from refkan.splines.sums.input_jet import InputJet
 from refkan.splines.sums.pointwise import PointwiseJet
 from refkan.splines.sums.sums import FunctionSums
 
@@ -24,8 +25,8 @@ from refkan.splines.sums.sums import FunctionSums
 class Linearization:
     """A layer at (theta, z): its value and its derivative as a linear map, forward, backward and explicitly.
 
-    Where z is a jet (N, channels, P) the value and all tangents and cotangents have the axis of channels too; where it
-    is an array of samples (N, P) they do not.
+    Where `channels` are given, the value and all tangents and cotangents have an axis of them as the jet of the
+    inputs has; else they do not.
 
     Attributes
     ----------
@@ -47,19 +48,24 @@ class Linearization:
     """
 
     def __init__(
-        self, declared: Declared, parameters: ParameterBlocks, z: Array, channels: Channels | None, back: bool = True
+        self,
+        declared: Declared,
+        parameters: ParameterBlocks,
+        at: InputJet,
+        channels: Channels | None,
+        back: bool = True,
     ) -> None:
-        self.declared, self.parameters = declared, parameters
+        self.declared, self.parameters, self.z = declared, parameters, at.z
         self.channels = VALUES if channels is None else channels
-        self._lead = z.shape[:1] if channels is None else z.shape[:2]
-        self.z = z = z.reshape(z.shape[0], self.channels.count, z.shape[-1])
-        Q, at = declared.n_outputs, 0
+        self._lead = at.z.shape[:1] if channels is None else at.z.shape[:2]
+        Q, begin = declared.n_outputs, 0
         self._parts: list[_Part] = []
         for functions in declared.functions:
             slots, dim = functions.slots, functions.dim
-            C = declared.raw[at : at + Q * slots * dim].reshape(Q, slots, dim)
-            self._parts.append(_Part(functions, C, functions.sums(C, z, self.channels, back), at))
-            at = self._parts[-1].end
+            C = declared.raw[begin : begin + Q * slots * dim].reshape(Q, slots, dim)
+            where = InputJet(at.z) if functions.moving else at  # of functions that move nothing is kept
+            self._parts.append(_Part(functions, C, functions.sums(C, where, self.channels, back), begin))
+            begin = self._parts[-1].end
         u = self._parts[0].sums.value
         for part in self._parts[1:]:
             u = u + part.sums.value

@@ -4,11 +4,25 @@ u[s, c, q] = sum_pi W[s, c, p, i] C[q, p, i],    W = phi, phi' u_d, phi'' u_d^2 
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from refkan.base import Array, FloatArray
 from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
+from refkan.splines.sums.input_jet import InputJet
+
+
+class Rows(Protocol):
+    """Functions of single inputs that all matter everywhere, see `functions.RowFunctions`."""
+
+    @property
+    def rows(self) -> Callable[[Array, int], Array]:
+        """(x (N, P), derivatives) -> array (derivatives + 1, N, P, dim)."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether they do not depend on x."""
 
 
 class RowSums:
@@ -16,30 +30,28 @@ class RowSums:
 
     Parameters
     ----------
-    make_rows : callable
-        (x (N, P), derivatives) -> array (derivatives + 1, N, P, dim).
+    functions : Rows
+        If they are constant their P is 1, whatever that of z.
     C : array (Q, P, dim)
-    z : array (N, channels, P)
+    at : InputJet
+        A jet z (N, channels, P).
     back : bool
         Whether derivatives in z will be asked for.
-    constant : bool
-        Whether the functions do not depend on z; their P is 1 then, whatever that of z.
     """
 
-    def __init__(
-        self,
-        make_rows: Callable[[Array, int], Array],
-        C: Array,
-        z: Array,
-        channels: Channels,
-        back: bool,
-        constant: bool = False,
-    ) -> None:
-        self.make_rows, self.C, self.channels, self.constant = make_rows, C, channels, constant
-        self.z = z[:, :, :1] if constant else z
-        self.rows = make_rows(z[:, 0], channels.order + (1 if back else 0))
-        self.W: Array = self.rows[0][:, None] if channels.count == 1 else channel_rows(self.rows, self.z, channels)
+    def __init__(self, functions: Rows, C: Array, at: InputJet, channels: Channels, back: bool) -> None:
+        self.functions, self.C, self.at, self.channels, self.constant = functions, C, at, channels, functions.constant
+        self.z = at.z[:, :, :1] if self.constant else at.z
+        depth = channels.order + back
+        self.rows = self._rows_of(depth)
+        self.W: Array = self.rows[0][:, None]
+        if channels.count > 1:
+            self.W = at.once(functions, ("W", depth), lambda: channel_rows(self.rows, self.z, channels))
         self.value = self._contract(self.W, C)
+
+    def _rows_of(self, derivatives: int) -> Array:
+        """The functions at the values, and so many derivatives: (derivatives + 1, N, P, dim)."""
+        return self.at.once(self.functions, ("rows", derivatives), lambda: self.functions.rows(self.at.x, derivatives))
 
     def _contract(self, W: Array, C: Array) -> Array:
         N, c, P, dim = W.shape
@@ -109,7 +121,7 @@ class RowSums:
         """The derivative of the functions at the samples, (N, P, dim)."""
         if derivative < self.rows.shape[0]:
             return self.rows[derivative]
-        return self.make_rows(self.z[:, 0], derivative)[derivative]
+        return self._rows_of(derivative)[derivative]
 
     def jets(self) -> tuple[Array, Array]:
         """All functions in every window: start and W."""

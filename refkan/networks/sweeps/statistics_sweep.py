@@ -166,10 +166,8 @@ class Statistics:
         self.sweep: Sweep | None = None
         self.constants: list[Constants | None] = [None] * len(net.node_maps)
         if self.maps:
-            assert net.statistics is not None
-            batch = net.statistics[:, None]
             depth = self.maps[-1] + 1
-            self.sweep = Sweep.forward(net, theta, batch, slopes=slopes, inputs=inputs, depth=depth)
+            self.sweep = Sweep.forward(net, theta, net.batch, slopes=slopes, inputs=inputs, depth=depth)
             self.constants = self.sweep.constants
 
     @property

@@ -21,6 +21,7 @@ from refkan.networks.layers import Linearization
 from refkan.networks.node_maps import AffineMap
 from refkan.networks.node_maps.node_map import Constants
 from refkan.splines.sums.channels import VALUES, Channels
+from refkan.splines.sums.input_jet import InputJet
 from refkan.splines.sums.pointwise import AffineJet, MappedJet
 
 
@@ -57,7 +58,7 @@ class Sweep(ShortRepr):
         cls,
         net: Composition,
         theta: Array,
-        z: Array,
+        z: Array | InputJet,
         channels: Channels = VALUES,
         constants: Sequence[Constants | None] | None = None,
         slopes: bool = True,
@@ -80,17 +81,18 @@ class Sweep(ShortRepr):
         """
         layers: list[Linearization] = []
         maps: list[MappedJet] = []
+        at = z if isinstance(z, InputJet) else InputJet(z)
         for k, (layer, where) in enumerate(zip(net.layers[:depth], net.slices[:depth], strict=True)):
             with located(f"layer {k}" if k else "", OutsideDomainError):
                 declared, back = layer.declare(theta[where]), slopes and (inputs or k > 0)
-                layers.append(Linearization(declared, layer.parameters, z, channels, back))
+                layers.append(Linearization(declared, layer.parameters, at, channels, back))
             if k < len(net.node_maps):
                 node_map, y = net.node_maps[k], layers[-1].value
                 of_map = None
                 if node_map.uses_statistics:
                     of_map = node_map.constants(y[:, 0], k) if constants is None else constants[k]
                 maps.append(node_map.at(y, channels, of_map, slopes))
-                z = maps[-1].value
+                at = InputJet(maps[-1].value)
         return cls(net, layers, maps, constants is None)
 
     @property

@@ -6,7 +6,8 @@ from refkan.base import Array, FloatArray
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
-from refkan.splines.sums.sums import Cotangents, SplineSums, packed
+from refkan.splines.sums.input_jet import packed
+from refkan.splines.sums.sums import Cotangents, SplineSums
 
 
 class PlainSums(SplineSums):

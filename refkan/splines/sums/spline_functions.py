@@ -12,8 +12,9 @@ from refkan.base import Array, FloatArray, ShortRepr
 from refkan.kernels.engine_choice import BASIS, SUM, takes_fast
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums.channels import Channels
+from refkan.splines.sums.input_jet import InputJet, packed
 from refkan.splines.sums.plain import PlainSums
-from refkan.splines.sums.sums import Cotangents, SplineSums, packed
+from refkan.splines.sums.sums import Cotangents, SplineSums
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from refkan.splines.sums.window import FEW_OUTPUTS, WindowSums
 from refkan.splines.sums.window_jets import WindowJets
@@ -55,7 +56,7 @@ class FastSums(WindowSums):
         kind = fastest_sweep(self.x.shape[0], self.n_inputs, self.n_outputs, intervals, self.order)
         if kind is None or (self.outside == "natural" and tables.strays(self.x)):
             return super()._first_value()
-        self.sweep = kind(tables, self.C, self.x, self.outside == "linear", self.back)
+        self.sweep = kind(tables, self.C, self.at, self.outside == "linear", self.back)
         return self.sweep.forward()[:, None]
 
     def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> Cotangents:
@@ -117,21 +118,22 @@ class SplineFunctions(KnotFunctions):
     --------
     >>> import numpy as np
     >>> from refkan.splines.local_basis import KnotTables
-    >>> from refkan.splines.sums import Channels, SplineFunctions
+    >>> from refkan.splines.sums import Channels, InputJet, SplineFunctions
     >>> functions = SplineFunctions(KnotTables(np.arange(-1.0, 4.0)[None], 2), "linear")  # hats at 0, 1 and 2
-    >>> functions.sums(np.array([[[0.0, 1.0, 4.0]]]), np.array([[[0.5]]]), Channels(0, 0), back=False).value
+    >>> at = InputJet(np.array([[[0.5]]]))
+    >>> functions.sums(np.array([[[0.0, 1.0, 4.0]]]), at, Channels(0, 0), back=False).value
     array([[[0.5]]])
     """
 
-    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> SplineSums:
-        """Return the sums with coefficients C (Q, P, dim) at a jet z (N, channels, P)."""
-        return spline_sums(self.tables, C, z, channels, self.outside, SLACK, back)
+    def sums(self, C: Array, at: InputJet, channels: Channels, back: bool) -> SplineSums:
+        """Return the sums with coefficients C (Q, P, dim) at a jet of the inputs."""
+        return spline_sums(self.tables, C, at, channels, self.outside, SLACK, back)
 
 
 def spline_sums(
     tables: KnotTables,
     C: Array,
-    z: Array,
+    at: InputJet,
     channels: Channels,
     outside: str,
     slack: float = 0.0,
@@ -146,8 +148,9 @@ def spline_sums(
     tables : KnotTables
         Of P knot vectors.
     C : array (Q, P, dim)
-    z : array (N, channels, P)
-        Neither C nor z is copied: they are not to be written to while the sums live.
+        Not copied: neither C nor z is to be written to while the sums live.
+    at : InputJet
+        A jet z (N, channels, P).
     channels : Channels
     outside : {"linear", "polynomial", "natural", "error"}
     slack : float
@@ -164,17 +167,17 @@ def spline_sums(
     --------
     >>> import numpy as np
     >>> from refkan.splines.local_basis import KnotTables
-    >>> from refkan.splines.sums import Channels, spline_sums
+    >>> from refkan.splines.sums import Channels, InputJet, spline_sums
     >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
-    >>> z = np.array([[[0.5], [1.0]]])  # x = 1/2, which moves with speed 1
-    >>> spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), z, Channels(1, 0), "linear").value
+    >>> at = InputJet(np.array([[[0.5], [1.0]]]))  # x = 1/2, which moves with speed 1
+    >>> spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), at, Channels(1, 0), "linear").value
     array([[[0.5],
             [1. ]]])
     """
-    arguments = tables, C, z, channels, outside, slack, back
-    work = z.shape[0] * C.shape[1] * tables.order * (SUM * C.shape[0] + BASIS)
+    arguments = tables, C, at, channels, outside, slack, back
+    work = at.z.shape[0] * C.shape[1] * tables.order * (SUM * C.shape[0] + BASIS)
     kind: type[SplineSums] = FastSums if channels.count == 1 else WindowJets
-    if "c" in (z.dtype.kind, C.dtype.kind, tables.knots.dtype.kind) or not takes_fast(work):
+    if "c" in (at.z.dtype.kind, C.dtype.kind, tables.knots.dtype.kind) or not takes_fast(work):
         kind = PlainSums
     sums = kind(*arguments)
     sums.value = sums._first_value()

@@ -10,11 +10,10 @@ m r + i in place of m + i: (Q, P, n r), as what free knots do to a spline is kno
 from abc import ABC, abstractmethod
 from typing import Protocol
 
-import numpy as np
-
 from refkan.base import Array, FloatArray, IntArray, lazy
 from refkan.splines.local_basis import KnotTables, LocalBasis, local_basis
 from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows
+from refkan.splines.sums.input_jet import InputJet, packed
 
 Cotangents = tuple[FloatArray, FloatArray | None]
 """Cotangents of coefficients and, where they were asked for, of a jet of inputs."""
@@ -70,10 +69,11 @@ class SplineSums(FunctionSums, ABC):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.splines.sums import VALUES, SplineSums, spline_sums
+    >>> from refkan.splines.sums import VALUES, InputJet, SplineSums, spline_sums
     >>> from refkan.splines.local_basis import KnotTables
     >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
-    >>> sums = spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), np.array([[[0.5]]]), VALUES, "linear")
+    >>> at = InputJet(np.array([[[0.5]]]))
+    >>> sums = spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), at, VALUES, "linear")
     >>> isinstance(sums, SplineSums), sums.start, sums.rows(0)
     (True, array([[0]]), array([[[[0.5, 0.5]]]]))
     """
@@ -84,11 +84,10 @@ class SplineSums(FunctionSums, ABC):
     """Whether the basis, too, is evaluated by kernels compiled for its order."""
 
     def __init__(
-        self, tables: KnotTables, C: Array, z: Array, channels: Channels, outside: str, slack: float, back: bool
+        self, tables: KnotTables, C: Array, at: InputJet, channels: Channels, outside: str, slack: float, back: bool
     ) -> None:
         self.tables, self.channels, self.outside, self.slack, self.back = tables, channels, outside, slack, back
-        self.C, self.z = packed(C), packed(z)
-        self.x = packed(self.z[:, 0])
+        self.C, self.at, self.z, self.x = packed(C), at, at.z, at.x
         self.n_outputs, self.n_inputs, self.dim = C.shape
         self._basis: LocalBasis | None = None
         if outside == "error":
@@ -111,7 +110,10 @@ class SplineSums(FunctionSums, ABC):
         """The local basis with at least so many derivatives."""
         if self._basis is None or self._basis.rows.shape[0] <= derivatives:
             outside = "polynomial" if self.outside == "error" else self.outside  # the points have been checked
-            self._basis = local_basis(self.tables, self.x, derivatives, outside, fast=self.fast)
+            self._basis = self.at.once(
+                self.tables, ("basis", derivatives, outside, self.fast),
+                lambda: local_basis(self.tables, self.x, derivatives, outside, fast=self.fast),
+            )  # fmt: skip
         return self._basis
 
     @property
@@ -136,7 +138,11 @@ class SplineSums(FunctionSums, ABC):
     def W(self) -> Array:
         """Jets (N, channels, P, r) of the functions that matter."""
         rows = self.rows(self.channels.order)
-        return rows[0][:, None] if self.channels.count == 1 else channel_rows(rows, self.z, self.channels)
+        if self.channels.count == 1:
+            return rows[0][:, None]
+        depth = self._local_basis(self._depth).rows.shape[0]
+        name = "jets", depth, self.channels, self.outside, self.fast
+        return self.at.once(self.tables, name, lambda: channel_rows(rows, self.z, self.channels))
 
     def _row_tangents(self, dz: FloatArray) -> Array:
         """Tangent (N, channels, P, r) of W along the tangent dz (N, channels, P) of the jet."""
@@ -185,8 +191,3 @@ class SplineSums(FunctionSums, ABC):
     def _project(self, derivative: int, C: FloatArray, G: FloatArray) -> FloatArray:
         """`project` for any coefficients C (Q, P, dim)."""
         raise TypeError("sums of jets have more than one channel: this is offered for values")
-
-
-def packed(array: Array) -> Array:
-    """The array in C order and writable: read-only and strided arrays are other types, for which kernels compile."""
-    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])

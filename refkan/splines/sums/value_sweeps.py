@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray
+from refkan.base import Array, FloatArray, IntArray
 from refkan.kernels import bspline_basis, polynomial_layer, sorted_layer
 from refkan.kernels.launch import launch_real
 from refkan.kernels.recycled_memory import recycled
 from refkan.kernels.sorted_layer import ROW, RUN, TILE
 from refkan.splines.local_basis import KnotTables
+from refkan.splines.sums.input_jet import InputJet
+
+Order = tuple[IntArray, IntArray, Array]
+"""Samples by interval, see `kernels.sorted_layer`: places, ends of runs, and whether some of a block are outside."""
 
 KEPT = 2**15
 """Pairs up to which their pieces and places are kept for the way back, 24 bytes each. Memory for more of them comes and
@@ -43,8 +47,9 @@ class PolynomialSweep:
         Whether there is likely to be a way back.
     """
 
-    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, linear: bool, back: bool) -> None:
-        self.tables, self.C, self.x, self.linear = tables, C, x, linear
+    def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, linear: bool, back: bool) -> None:
+        self.tables, self.C, self.x, self.linear = tables, C, at.x, linear
+        x = at.x
         self.n_outputs, self.n_inputs = C.shape[:2]
         n_kept = x.size if back and x.size <= KEPT else 0
         strays = np.empty(n_kept // self.n_inputs, np.bool_)
@@ -94,28 +99,25 @@ class SortedSweep:
         Real.
     C : array (Q, P, dim)
         Coefficients.
-    x : array (N, P)
-        Contiguous, not written to as long as the sweep lives.
+    at : InputJet
+        Of values; not written to as long as the sweep lives.
     linear : bool
         Whether functions are continued by their tangents outside the domain; else by the polynomials next to it.
     back : bool
         Whether there is likely to be a way back, for which nothing is kept but the order of samples.
     """
 
-    def __init__(self, tables: KnotTables, C: FloatArray, x: FloatArray, linear: bool, back: bool) -> None:
-        self.tables, self.x, self.linear = tables, x, linear
+    def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, linear: bool, back: bool) -> None:
+        self.tables, self.at, self.x, self.linear = tables, at, at.x, linear
         self.n_outputs, self.n_inputs, self.dim = C.shape
         self.tiles = -(-self.n_outputs // TILE)
         self.C = self._pack(C)
         intervals = tables.breakpoints.shape[1] - 1
-        least = -(-x.shape[0] // largest_block(intervals))
-        self.size = -(-x.shape[0] // least)
-        self.n_blocks = -(-x.shape[0] // self.size)
-        # The order of samples by interval, see kernels.sorted_layer, and whether some are outside.
-        blocks = self.n_blocks, self.n_inputs
-        self.places: IntArray = recycled((*blocks, self.size + (RUN - 1) * min(self.size, intervals)), np.uint16)
-        self.ends: IntArray = recycled((*blocks, intervals + 1), np.int32)
-        self.strays = np.empty(blocks, np.bool_)
+        N = self.x.shape[0]
+        least = -(-N // largest_block(intervals))
+        self.size = -(-N // least)
+        self.n_blocks = -(-N // self.size)
+        self._row = self.size + (RUN - 1) * min(self.size, intervals)
 
     def _pack(self, C: FloatArray) -> FloatArray:
         """Coefficients (Q, P, dim) as kernels take them: flat (P, tiles, dim, TILE)."""
@@ -159,19 +161,37 @@ class SortedSweep:
     def forward(self) -> FloatArray:
         """y (N, Q): sort, and sum input by input."""
         y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
-        breakpoints, search = self.tables.breakpoints, self.tables.search
-        order = self.places, self.ends, self.strays
-        arguments: tuple[Any, ...] = self.x, *self._knots, self.size, self.C, *order, y
+        if self.at.fixed:
+            self.order = self.at.once(self.tables, ("order", self.size, self.linear), self._sorted)
+        else:
+            self.order = self._new_order()
+        arguments: tuple[Any, ...] = self.x, *self._knots, self.size, self.C, *self.order, y
 
         def work(first: int, last: int) -> None:
             """Both steps for some of the blocks: threads need not meet in between."""
-            bspline_basis.sort_blocks(first, last, self.x, breakpoints, *search, self.size, RUN, *order)
-            if not self.linear:
-                self.strays[first:last] = False
+            if not self.at.fixed:
+                self._sort(first, last, self.order)
             sorted_layer.forward(first, last, *arguments)
 
-        launch_real(work, self.n_blocks, 14 * self.x.size + self._operations)
+        launch_real(work, self.n_blocks, 14 * self.x.size * (not self.at.fixed) + self._operations)
         return y
+
+    def _new_order(self) -> Order:
+        blocks, intervals = (self.n_blocks, self.n_inputs), self.tables.breakpoints.shape[1] - 1
+        places, ends = recycled((*blocks, self._row), np.uint16), recycled((*blocks, intervals + 1), np.int32)
+        return places, ends, np.empty(blocks, np.bool_)
+
+    def _sort(self, first: int, last: int, order: Order) -> None:
+        """Sort the samples of some blocks."""
+        knots = self.tables.breakpoints, *self.tables.search
+        bspline_basis.sort_blocks(first, last, self.x, *knots, self.size, RUN, *order)
+        if not self.linear:
+            order[2][first:last] = False
+
+    def _sorted(self) -> Order:
+        order = self._new_order()
+        launch_real(self._sort, self.n_blocks, 14 * self.x.size, order)
+        return order
 
     def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Sums over samples of b_i dy[s, q] at [q, p, m stride + i], m the interval of x[s, p]; and dx if `inputs`.
@@ -185,7 +205,7 @@ class SortedSweep:
         dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch_real(
             sorted_layer.pull_back, parts * groups, 1.5 * self._operations,
-            self.x, *self._knots, self.size, self.C, self.places, self.ends, self.strays,
+            self.x, *self._knots, self.size, self.C, *self.order,
             dy, stride, groups, dC, dx,
         )  # fmt: skip
         return self._unpack(dC, dim), dx if inputs else None

@@ -10,8 +10,9 @@ from refkan.base import Array, FloatArray, IntArray, lazy
 from refkan.kernels import local_layer
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
+from refkan.splines.sums.input_jet import packed
 from refkan.splines.sums.plain import PlainSums
-from refkan.splines.sums.sums import Cotangents, SplineSums, packed
+from refkan.splines.sums.sums import Cotangents, SplineSums
 
 FEW_OUTPUTS = 8
 """Outputs below which a loop over them has less work than overhead, so that the compiler had better unroll it, and
@@ -38,7 +39,7 @@ class WindowSums(SplineSums):
     @lazy
     def plain(self) -> PlainSums:
         """The same sums by the plain engine, for complex cotangents."""
-        return PlainSums(self.tables, self.C, self.z, self.channels, self.outside, self.slack, self.back)
+        return PlainSums(self.tables, self.C, self.at, self.channels, self.outside, self.slack, self.back)
 
     @property
     def _few(self) -> bool:

@@ -7,7 +7,8 @@ from refkan.kernels import local_jets, plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.local_jets import LANES, TILE
 from refkan.kernels.recycled_memory import recycled
-from refkan.splines.sums.sums import Cotangents, SplineSums, packed
+from refkan.splines.sums.input_jet import packed
+from refkan.splines.sums.sums import Cotangents, SplineSums
 from refkan.splines.sums.window import in_order
 
 FEW_OUTPUTS = 2

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, ShortRepr
+from refkan.base import Array, FloatArray, IntArray, ShortRepr, lazy
 from refkan.base.arguments import as_samples, as_vector, real, require_not_negative
 from refkan.networks import Network
+from refkan.splines.sums import FixedJet
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +71,18 @@ class CrossEntropy(ShortRepr):
             raise ValueError(
                 f"labels must be whole numbers from 0 to {classes - 1}; labels[{wrong[0]}] is {labels[wrong[0]]:g}"
             )
+        x.flags.writeable = False  # as in `LeastSquares`
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "labels", labels.astype(np.intp))
         if self.weights is not None:
             weights = real("weights", as_vector("weights", self.weights, x.shape[0]))
             require_not_negative("weights", weights)
             object.__setattr__(self, "weights", weights.copy())
+
+    @lazy
+    def samples(self) -> FixedJet:
+        """The samples with what is known of them in the first layer."""
+        return FixedJet(self.x[:, None])
 
     def probabilities(self, theta: Array, x: Any) -> Array:
         """Return the probabilities p (N, K) of the classes at inputs x (N, P)."""
@@ -84,7 +91,7 @@ class CrossEntropy(ShortRepr):
 
     def value(self, theta: Array) -> float:
         """Return the mean cross entropy."""
-        return self._value(_logits(self.net(theta, self.x)))
+        return self._value(_logits(self.net(theta, self.samples)))
 
     def gradient(self, theta: Array) -> Array:
         """Return the gradient of the value."""
@@ -92,7 +99,7 @@ class CrossEntropy(ShortRepr):
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return value and gradient from one pass forward and one back."""
-        outputs, pullback = self.net.vjp(theta, self.x, inputs=False)
+        outputs, pullback = self.net.vjp(theta, self.samples, inputs=False)
         logits = _logits(outputs)
         cotangent = class_probabilities(outputs)
         cotangent[np.arange(len(self.x)), self.labels] -= 1.0

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, ShortRepr, check_annotated
+from refkan.base import Array, FloatArray, ShortRepr, check_annotated, lazy
 from refkan.base.arguments import as_columns, as_vector, real, require_finite_rows, require_not_negative
 from refkan.networks import Network, hessians
+from refkan.splines.sums import FixedJet
 
 ENTRIES = 2**22
 """Entries of J in a block of residuals."""
@@ -68,7 +69,7 @@ class LeastSquares(ShortRepr):
     net : network
         Called as ``net(theta, x)``; offers ``vjp``.
     x : array_like, shape (N, P)
-        Inputs, N >= 1.
+        Inputs, N >= 1; copied, and read-only from then on, so that what is known of them can be kept (`FixedJet`).
     y : array_like, shape (N, Q)
         Targets.
     weights : array_like, shape (N,), optional
@@ -120,6 +121,7 @@ class LeastSquares(ShortRepr):
             raise ValueError("x must hold at least one sample; got N = 0")
         if y.shape[0] != x.shape[0] or y.shape[1] == 0:
             raise ValueError(f"y must have shape (N, Q), N = {x.shape[0]} as x has, Q >= 1; got {y.shape}")
+        x.flags.writeable = False  # what is known of the samples must stay right
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "y", y)
         if self.weights is not None:
@@ -131,7 +133,7 @@ class LeastSquares(ShortRepr):
 
     def misfit(self, theta: Array) -> Array:
         """Return ``e = F(x; theta) - y``, shape (N, Q), without weights and 1/N."""
-        return self._misfit(self.net(theta, self.x))
+        return self._misfit(self.net(theta, self.samples))
 
     def residual(self, theta: Array) -> Array:
         """Return the residual r (N Q,), ``r = sqrt(w_s / N) e_s`` sample by sample: ``value = |r|^2 / 2``."""
@@ -158,7 +160,7 @@ class LeastSquares(ShortRepr):
         """
         value: Any = np.inf
         with suppress(OverflowError):
-            outputs, pullback = self.net.vjp(theta, self.x, inputs=False)
+            outputs, pullback = self.net.vjp(theta, self.samples, inputs=False)
             e = self._misfit(outputs)
             value = self._value(e)
             if np.isfinite(value):
@@ -182,7 +184,7 @@ class LeastSquares(ShortRepr):
 
     def residual_and_jacobian(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return r (N Q,) and J (N Q, n_params): ``value = |r|^2 / 2``, ``gradient = J^T r``."""
-        e, J = self.misfit(theta), self.net.jacobian(theta, self.x)
+        e, J = self.misfit(theta), self.net.jacobian(theta, self.samples)
         return self._weigh_rows(e, J, slice(None))
 
     def residual_blocks(self, theta: FloatArray, entries: int | None = None) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -198,37 +200,42 @@ class LeastSquares(ShortRepr):
         size = max(1, (ENTRIES if entries is None else entries) // (e.shape[1] * theta.size), least)
         for first in range(0, e.shape[0], size):
             rows = slice(first, first + size)
-            yield self._weigh_rows(e[rows], self.net.jacobian(theta, self.x[rows]), rows)
+            yield self._weigh_rows(e[rows], self.net.jacobian(theta, self.samples[rows]), rows)
 
     def jacobian(self, theta: FloatArray) -> FloatArray:
         """Return the Jacobian J (N Q, n_params) of the residual r."""
-        return hessians.jacobian(self._network, theta, self.x, self._shares)
+        return hessians.jacobian(self._network, theta, self.samples, self._shares)
 
     def ntk(self, theta: FloatArray) -> FloatArray:
         """Return the tangent kernel ``J J^T`` (N Q, N Q) of the residual; see `hessians.ntk`, which has no 1/N."""
-        return hessians.ntk(self._network, theta, self.x, self._shares)
+        return hessians.ntk(self._network, theta, self.samples, self._shares)
 
     # -------------------------------------------------------------- matrices
 
     def gauss_newton(self, theta: FloatArray, path: str = "auto") -> FloatArray:
         """Return the Gauss-Newton matrix ``J^T J`` (n_params, n_params); see `hessians.gauss_newton`."""
-        return hessians.gauss_newton(self._network, theta, self.x, self.weights, path=path)
+        return hessians.gauss_newton(self._network, theta, self.samples, self.weights, path=path)
 
     def gauss_newton_blocks(self, theta: FloatArray, path: str = "auto") -> tuple[FloatArray, ...]:
         """Return the diagonal blocks of the Gauss-Newton matrix, one for each layer."""
-        return hessians.gauss_newton_blocks(self._network, theta, self.x, self.weights, path=path)
+        return hessians.gauss_newton_blocks(self._network, theta, self.samples, self.weights, path=path)
 
     def gauss_newton_vector(self, theta: FloatArray, v: FloatArray) -> FloatArray:
         """Return ``J^T J v`` without the matrix."""
-        return hessians.gauss_newton_vector(self._network, theta, self.x, v, self.weights)
+        return hessians.gauss_newton_vector(self._network, theta, self.samples, v, self.weights)
 
     def hessian(self, theta: FloatArray) -> FloatArray:
         """Return the exact Hessian of `value`, knots fixed; see `hessians.hessian`."""
-        return hessians.hessian(self._network, theta, self.x, self.y, self.weights)
+        return hessians.hessian(self._network, theta, self.samples, self.y, self.weights)
 
     def hessian_vector(self, theta: FloatArray, v: FloatArray) -> FloatArray:
         """Return the product of the exact Hessian with v without the matrix."""
-        return hessians.hessian_vector(self._network, theta, self.x, self.y, v, self.weights)
+        return hessians.hessian_vector(self._network, theta, self.samples, self.y, v, self.weights)
+
+    @lazy
+    def samples(self) -> Any:
+        """The samples as the network takes them: of one of refkan's with what is known of them in the first layer."""
+        return FixedJet(self.x[:, None]) if isinstance(self.net, Network) else self.x
 
     @property
     def _network(self) -> Network:

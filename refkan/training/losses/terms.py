@@ -10,6 +10,7 @@ from refkan.base import Array, FloatArray, Natural, ShortRepr, check_annotated, 
 from refkan.base.arguments import as_array, check_function, check_positive, check_type, real
 from refkan.checks import jacobian_check
 from refkan.networks.sweeps.sample_blocks import Seeds
+from refkan.splines.sums import FixedJet
 from refkan.training.losses.attention import Attention
 
 SANE = 1e100
@@ -74,6 +75,11 @@ class Side(ShortRepr):
     def inputs(self) -> FloatArray:
         """The jet (N, channels, P) of the inputs."""
         return real("seeds", self.seeds.inputs(self.points))
+
+    @lazy
+    def known(self) -> FixedJet:
+        """The same jet, with what is known of it in the first layer."""
+        return FixedJet(self.inputs)
 
     def at(self, points: Any) -> "Side":
         """Return the same at other points."""

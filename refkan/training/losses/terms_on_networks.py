@@ -123,7 +123,7 @@ class Piece:
         """Evaluate."""
         with located(f"term {term.name!r}, points from number {rows.start} on", OutsideDomainError):
             sweeps = [
-                Sweep.forward(net, theta, side.inputs[rows], side.seeds.channels, statistics.constants)
+                Sweep.forward(net, theta, side.known[rows], side.seeds.channels, statistics.constants)
                 for side in term.sides
             ]
         r = term.evaluate(rows, term.quantities([sweep.value for sweep in sweeps]))

@@ -10,7 +10,7 @@ import refkan as rk
 from refkan import truth
 from refkan.checks import dot_test
 from refkan.networks.jets import input_hessian
-from refkan.splines.sums import spline_functions
+from refkan.splines.sums import InputJet, spline_functions
 from refkan.splines.sums.pointwise import PointwiseJet
 from tests.networks.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
 from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, samples
@@ -118,10 +118,10 @@ def test_the_checks_notice_a_missing_term(monkeypatch):
     """phi'' u^2 without phi' v is right for straight seeds through one layer, and wrong for everything else."""
     net, theta = NetworkCase("spline", order=4).start(samples(20))
 
-    def forgetful(tables, C, z, channels, *options, right=spline_functions.spline_sums):
-        z = z.copy()
+    def forgetful(tables, C, at, channels, *options, right=spline_functions.spline_sums):
+        z = at.z.copy()
         z[:, channels.second] = 0.0
-        return right(tables, C, z, channels, *options)
+        return right(tables, C, InputJet(z), channels, *options)
 
     test_jets_equal_complex_steps((net, theta, samples(6)))
     monkeypatch.setattr(spline_functions, "spline_sums", forgetful)

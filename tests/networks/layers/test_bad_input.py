@@ -6,7 +6,7 @@ import pytest
 import refkan as rk
 from refkan.networks.hessians.jacobians import fill_rows
 from refkan.networks.hessians.points import Points
-from refkan.splines.sums import Channels
+from refkan.splines.sums import Channels, InputJet
 from refkan.splines.sums.channels import VALUES
 from tests.networks.layers.layer_laws import random_parameters
 from tests.shared.factories import EDGE_KINDS, LayerCase
@@ -98,7 +98,7 @@ def test_targets_within_layers_and_networks():
     layer = LayerCase("spline", 4, free_knots=True).build()
     (splines,) = layer.declare(random_parameters(layer)).functions
     C, G = np.zeros(layer.blocks["coefficients"]), np.ones((4, 6, 1, 2))
-    sums = splines.sums(C, np.full((4, 1, 3), 0.5), VALUES, back=True)
+    sums = splines.sums(C, InputJet(np.full((4, 1, 3), 0.5)), VALUES, back=True)
     for out in (np.zeros((4, 6, 3, layer.intervals - 1)), np.zeros((4, 6, 2, layer.intervals))):
         refused(lambda out=out: splines.motion(C).fill_jacobian(sums, G, out), "out must have shape")
     silu = LAYERS["silu"]

@@ -21,7 +21,7 @@ from refkan.kernels.engine_option import chosen_engine
 from refkan.networks.hessians import sparse_accumulation
 from refkan.networks.hessians.points import Points
 from refkan.splines.local_basis import KnotTables
-from refkan.splines.sums import Channels, spline_functions, spline_sums
+from refkan.splines.sums import Channels, InputJet, spline_functions, spline_sums
 
 ROOT = Path(rk.__file__).parents[1]
 LISTED = "must be one of 'auto', 'plain', 'fast'; got"
@@ -37,8 +37,8 @@ def chosen(monkeypatch):
     def sums(N, P, Q, order, n=8, channels=(0, 0)):
         S = rk.SplineSpace.uniform(order, n)
         tables = KnotTables(np.tile(S.knots, (P, 1)), order)
-        z = np.full((N, Channels(*channels).count, P), 0.3)
-        return spline_sums(tables, np.ones((Q, P, S.dim)), z, Channels(*channels), "linear").value
+        at = InputJet(np.full((N, Channels(*channels).count, P), 0.3))
+        return spline_sums(tables, np.ones((Q, P, S.dim)), at, Channels(*channels), "linear").value
 
     return sums
 

@@ -12,7 +12,7 @@ import pytest
 import refkan as rk
 from refkan.kernels import bspline_basis, launch, local_jets, local_layer, polynomial_layer, sorted_layer
 from refkan.splines.local_basis import KnotTables
-from refkan.splines.sums import VALUES, Channels, spline_sums
+from refkan.splines.sums import VALUES, Channels, InputJet, spline_sums
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.forms import DEPTHS, JET, JET_ORDER, POLYNOMIAL, SORTED, in_python
@@ -112,10 +112,10 @@ class Case:
         tables = KnotTables(self.knots.copy(), self.order)
         C, z = disguise(self.rng, self.C), disguise(self.rng, self.z)
         with rk.use_engine("plain"):
-            sums = [spline_sums(tables, C, z, self.channels, self.outside)]
+            sums = [spline_sums(tables, C, InputJet(z), self.channels, self.outside)]
         if self.fast:
             with sweeps_of(self.kind):
-                sums.append(spline_sums(tables, C, z, self.channels, self.outside))
+                sums.append(spline_sums(tables, C, InputJet(z), self.channels, self.outside))
         return sums
 
 
@@ -252,6 +252,7 @@ def test_complex_steps_pass_through_the_plain_engine():
     for engine in ("plain", "fast"):
         with rk.use_engine(engine):
             arguments = case.channels, case.outside
-            moved = spline_sums(tables, case.C + 1e-30j * dC, case.z + 1e-30j * dz, *arguments).value.imag / 1e-30
-            tangent = spline_sums(tables, case.C, case.z, *arguments).push_forward(dC, dz)
+            step = InputJet(case.z + 1e-30j * dz)
+            moved = spline_sums(tables, case.C + 1e-30j * dC, step, *arguments).value.imag / 1e-30
+            tangent = spline_sums(tables, case.C, InputJet(case.z), *arguments).push_forward(dC, dz)
         np.testing.assert_allclose(tangent, moved, rtol=0, atol=1e-12 * np.abs(moved).max())

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, check_flag
+from refkan.base import Array, FloatArray, check_flag, lazy
 from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.networks.layers.row_sums import RowSums
 from refkan.splines.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
+from refkan.splines.local_basis import KnotTables
 from refkan.splines.relu_powers import inverse_scale, relu_rows
 from refkan.splines.sums import SLACK, KnotFunctions
 from refkan.splines.sums.channels import Channels, channel_rows
+from refkan.splines.sums.input_jet import InputJet
 from refkan.splines.sums.sums import FunctionSums
 
 RANGE = -1022, 1023
@@ -83,9 +85,15 @@ class ReluLayer(EdgeLayer):
 
     def declare(self, theta: Array) -> Declared:
         """Return the powers psi_j, on knots that move with s where they are free."""
-        tables, s = self.tables(theta), self.unpack(theta)["s"] if self.free_knots else None
-        powers = ReluPowers(tables, self.outside, self.order, self.inverse_scale, s, self.domains)
+        powers = self._powers(self.tables(theta), self.unpack(theta)["s"]) if self.free_knots else self._fixed
         return Declared(self.n_inputs, self.n_outputs, (powers,), theta)
+
+    @lazy
+    def _fixed(self) -> "ReluPowers":
+        return self._powers(self.fixed_tables, None)
+
+    def _powers(self, tables: KnotTables, s: Array | None) -> "ReluPowers":
+        return ReluPowers(tables, self.outside, self.order, self.inverse_scale, s, self.domains)
 
 
 EdgeLayer.kinds["relu"] = ReluLayer
@@ -106,11 +114,11 @@ class ReluPowers(KnotFunctions):
         """Shape of s."""
         return () if self.s is None else self.s.shape
 
-    def sums(self, C: Array, z: Array, channels: Channels, back: bool) -> FunctionSums:
+    def sums(self, C: Array, at: InputJet, channels: Channels, back: bool) -> FunctionSums:
         """Dense matrices and BLAS."""
         if self.outside == "error":
-            self.tables.require_inside(z[:, 0], SLACK)
-        return RowSums(self.rows, C, z, channels, back)
+            self.tables.require_inside(at.x, SLACK)
+        return RowSums(self, C, at, channels, back)
 
     def rows(self, x: Array, derivatives: int) -> Array:
         """psi_j and derivatives at x (N, P), the rule outside applied."""

@@ -2,6 +2,7 @@ r"""The traditional KAN edge: w_b silu(x) + w_s sum_i c_i b_i(x)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from operator import attrgetter
 from typing import Any, Self
 
@@ -77,8 +78,8 @@ class SiluLayer(KnotLayer):
         """Return the functions of the spline part with the raw coefficients w_s C, then silu with w_b."""
         chart = EdgeScales(self.parameters, theta)
         spline = self.spline.declare(chart.raw[: self.spline.n_params])
-        silu = RowFunctions(_silu_rows, self.n_inputs, 1)
-        return Declared(self.n_inputs, self.n_outputs, (*spline.functions, silu), chart.raw, chart=chart)
+        functions = *spline.functions, silu_functions(self.n_inputs)
+        return Declared(self.n_inputs, self.n_outputs, functions, chart.raw, chart=chart)
 
     def truth_form(self) -> dict[str, Any]:
         """Return the form of the spline part."""
@@ -164,9 +165,10 @@ class SiluLayer(KnotLayer):
         return sp.block_diag([self.spline.prolongation(target.spline), sp.eye_array(edges)], format="csr")
 
 
-def _silu_rows(x: Array, derivatives: int) -> Array:
-    """silu(x_p) and derivatives (derivatives + 1, N, P, 1)."""
-    return ACTIVATIONS["silu"].derivatives(x, derivatives + 1)[..., None]
+@cache
+def silu_functions(n_inputs: int) -> RowFunctions:
+    """silu(x_p) of every input."""
+    return RowFunctions(lambda x, count: ACTIVATIONS["silu"].derivatives(x, count + 1)[..., None], n_inputs, 1)
 
 
 class EdgeScales:

@@ -19,7 +19,8 @@ from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.splines.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums import SplineFunctions
-from refkan.splines.sums.sums import FunctionSums, packed
+from refkan.splines.sums.input_jet import packed
+from refkan.splines.sums.sums import FunctionSums
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,15 +160,17 @@ class SplineLayer(EdgeLayer):
         """
         return self.outside != "natural"
 
+    @lazy
+    def _fixed(self) -> SplineFunctions:
+        """The B-splines on the knots that `spaces` names."""
+        return SplineFunctions(self.fixed_tables, self.outside)
+
     def declare(self, theta: Array) -> Declared:
         """Return the B-splines, on knots that move with s where they are free."""
-        tables = self.tables(theta)
+        functions = self._fixed
         if self.free_knots:
-            return Declared(
-                self.n_inputs, self.n_outputs,
-                (MovingSplines(tables, self.outside, self.unpack(theta)["s"], self.domains),), theta,
-            )  # fmt: skip
-        return Declared(self.n_inputs, self.n_outputs, (SplineFunctions(tables, self.outside),), theta)
+            functions = MovingSplines(self.tables(theta), self.outside, self.unpack(theta)["s"], self.domains)
+        return Declared(self.n_inputs, self.n_outputs, (functions,), theta)
 
 
 EdgeLayer.kinds["spline"] = SplineLayer

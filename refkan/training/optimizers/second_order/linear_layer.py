@@ -208,7 +208,7 @@ class LinearLayer:
         if len(net.layers) == 1:
             return x
         constants, depth = Statistics(net, theta, slopes=False).constants, len(net.layers) - 1
-        head = Sweep.forward(net, theta, x[:, None], VALUES, constants, slopes=False, depth=depth)
+        head = Sweep.forward(net, theta, self.problem.samples, VALUES, constants, slopes=False, depth=depth)
         return head.maps[-1].value[:, 0]
 
     def _designs(self, at: Linearization, roots: FloatArray) -> Iterator[FloatArray]:
