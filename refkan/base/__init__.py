@@ -8,6 +8,7 @@ from refkan.base.annotations import Positive as Positive
 from refkan.base.annotations import Share as Share
 from refkan.base.annotations import as_annotated as as_annotated
 from refkan.base.annotations import check_annotated as check_annotated
+from refkan.base.arguments import all_finite as all_finite
 from refkan.base.arguments import as_array as as_array
 from refkan.base.arguments import as_columns as as_columns
 from refkan.base.arguments import as_generator as as_generator

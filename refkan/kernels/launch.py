@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Any
 
 from numba.core import config
-from numpy import ndarray
 
 from refkan.kernels.workers import alone, share
 
@@ -33,18 +32,17 @@ def thread_count() -> int:
 def launch(compiled: Callable[..., Any], items: int, operations: float, *arguments: Any) -> None:
     """Run compiled(first, last, *arguments) over the range of items, in parallel if there is enough to do.
 
-    Arrays of complex128 select the kernel's pure-Python form: they serve complex-step checks, where compiling would
-    cost more than it saves.
+    The last argument is the array that it writes to. If that is of complex128, so may others be, and the kernel's
+    pure-Python form runs: it serves complex-step checks, where compiling would cost more than it saves.
     """
-    for argument in arguments:  # no generator: small layers feel its microseconds
-        if isinstance(argument, ndarray) and argument.dtype.kind == "c":
-            getattr(compiled, "py_func", compiled)(0, items, *arguments)  # no py_func under NUMBA_DISABLE_JIT
-            return
+    if arguments[-1].dtype.kind == "c":
+        getattr(compiled, "py_func", compiled)(0, items, *arguments)  # no py_func under NUMBA_DISABLE_JIT
+        return
     launch_real(compiled, items, operations, *arguments)
 
 
 def launch_real(compiled: Callable[..., Any], items: int, operations: float, *arguments: Any) -> None:
-    """Do the same with arguments of which none is complex: to look through twenty of them takes 2 microseconds."""
+    """Do the same with real arguments, whichever is the last."""
     if operations < SERIAL_BELOW:
         compiled(0, items, *arguments)
         return

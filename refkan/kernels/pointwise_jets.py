@@ -5,6 +5,8 @@ A loop over entries is the innermost one, so that all of it vectorises.
 
 from __future__ import annotations
 
+import numpy as np
+
 from refkan.kernels.compilation import kernel
 
 
@@ -47,9 +49,24 @@ def pull_back(first, last, f, z, n_first, g, dz):
                     dz[s, o, 0, q] += f[3, s, q] * g[s, o, c, q] * u * u + bend * z[s, c, q]
 
 
+ROWS = 32
+"""Rows of a block of values whose entries are one loop with repeated constants: it vectorises, one over five does not."""
+
+
 @kernel
 def scale_and_shift(first, last, scale, shift, y, out):
     """out[s, o, c, q] = scale[q] y[s, o, c, q], and + shift[q] in channel 0: an affine map; y (N, O, channels, Q)."""
+    if y.shape[1] * y.shape[2] == 1:
+        Q, values, results = scale.shape[0], y[first:last].reshape(-1), out[first:last].reshape(-1)
+        size = min(ROWS * Q, values.shape[0])
+        scales, shifts = np.empty(size, scale.dtype), np.empty(size, shift.dtype)
+        for k in range(size):
+            scales[k], shifts[k] = scale[k % Q], shift[k % Q]
+        for start in range(0, values.shape[0], ROWS * Q):
+            value, result = values[start : start + size], results[start : start + size]
+            for k in range(value.shape[0]):
+                result[k] = scales[k] * value[k] + shifts[k]
+        return
     for s in range(first, last):
         for o in range(y.shape[1]):
             for q in range(y.shape[3]):

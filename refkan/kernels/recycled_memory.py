@@ -42,13 +42,24 @@ def recycled(shape: tuple[int, ...], dtype: Any = np.float64, aligned: bool = Fa
     of it; nothing has to be given back. Whoever keeps the address of an array alone, and not the array, loses it as
     with any other.
     """
+    count = math.prod(shape)
+    if 16 * count < SMALLEST and not aligned:  # at once for the small arrays of small layers
+        return np.empty(shape, dtype)
     dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
+    size = count * dtype.itemsize
     if size < SMALLEST and not aligned:
         return np.empty(shape, dtype)
     block = _block(size) if SMALLEST <= size <= LARGEST and _references_are_counted() else _new(size)
     first = -block.__array_interface__["data"][0] % LINE
     return block[first : first + size].view(dtype).reshape(shape)
+
+
+def dtype_of(*arrays: Array) -> type[np.float64 | np.complex128]:
+    """The type of what sums of products of numbers from float64 and complex128 arrays are."""
+    for array in arrays:
+        if array.dtype.kind == "c":
+            return np.complex128
+    return np.float64
 
 
 def _new(size: int) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, as_shape, as_vector, check_flag, real
+from refkan.base import Array, FloatArray, all_finite, as_shape, as_vector, check_flag, real
 from refkan.networks.composition import Composition
 from refkan.networks.edge_functions import Inspectable
 from refkan.networks.jets import Jet, jet_of
@@ -213,7 +213,7 @@ class Network(Inspectable):
             require_numbers("derivatives", *cotangents)
             return cotangents
 
-        return sweep.value if np.isfinite(sweep.value).all() else self(theta, at.x), pullback
+        return sweep.value if all_finite(sweep.value) else self(theta, at.x), pullback
 
     def jvp(self, theta: Any, x: Any, dtheta: Any, dx: Any = None) -> FloatArray:
         r"""Return the tangent dy = J_theta dtheta + J_x dx of the value; J_x holds the statistics of node maps fixed.

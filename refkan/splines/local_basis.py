@@ -8,7 +8,7 @@ from refkan.base import Array, FloatArray, IntArray, OutsideDomainError, ShortRe
 from refkan.kernels import bspline_basis, plain_basis, polynomial_layer, polynomials_of_intervals
 from refkan.kernels.engine_choice import BASIS, takes_fast
 from refkan.kernels.launch import launch
-from refkan.kernels.recycled_memory import recycled
+from refkan.kernels.recycled_memory import dtype_of, recycled
 from refkan.splines.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
@@ -258,7 +258,7 @@ def local_basis(
         tables.require_inside(x, slack)
     x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
     start: IntArray = recycled(x.shape, np.int64)
-    rows: Array = recycled((derivatives + 1, *x.shape, tables.order), np.result_type(x, tables.knots))
+    rows: Array = recycled((derivatives + 1, *x.shape, tables.order), dtype_of(x, tables.knots))
     if fast is None:
         fast = takes_fast(BASIS * x.size * tables.order)
     if fast and rows.dtype.kind != "c":

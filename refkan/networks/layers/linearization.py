@@ -73,7 +73,7 @@ class Linearization:
         if declared.activation is not None:
             self._activation = PointwiseJet(declared.activation.derivatives, u, self.channels, back)
             u = self._activation.value
-        self.value: Array = u.reshape(*self._lead, Q)
+        self.value: Array = u.reshape(*self._lead, Q) if channels is None else u
 
     # Kernels do not look where an array ends: these checks stand in front of all of them.
 
@@ -103,13 +103,16 @@ class Linearization:
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents (dtheta, dz) of a cotangent dy of the value; dz is None when `inputs` is false."""
-        dy = self._cotangent(dy)
+        dtheta, dz = self.pull_back(self._cotangent(dy), inputs)
+        return dtheta, None if dz is None else dz.reshape(*self._lead, dz.shape[2])
+
+    def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
+        """Do the same with a float64 cotangent (N, channels, Q), unchecked, of values with the axis of channels."""
         if self._activation is not None:
             dy = self._activation.pull_back(dy[:, None])[:, 0]
         dW, dz = self._pull_back(dy, inputs)
         chart = self.declared.chart
-        dtheta = dW if chart is None else chart.pull_back(dW)
-        return dtheta, None if dz is None else dz.reshape(*self._lead, dz.shape[2])
+        return dW if chart is None else chart.pull_back(dW), dz
 
     def _pull_back(self, du: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents of the raw coefficients and of the jet of the inputs, from du (N, channels, Q)."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refkan.base import Array, FloatArray
+from refkan.base import Array, FloatArray, all_finite
 from refkan.networks.composition import Composition
 from refkan.networks.node_maps.node_map import Constants
 from refkan.splines.sums.channels import VALUES
@@ -44,7 +44,7 @@ def far_values(net: Composition, theta: FloatArray, x: FloatArray, constants: Se
 def require_numbers(owner: str, *arrays: Array | None) -> None:
     """Raise OverflowError where an entry is not a number: sums or products of what is beyond the largest number."""
     for array in arrays:
-        if array is not None and np.isnan(array).any():
+        if array is not None and not all_finite(array) and np.isnan(array).any():
             place = ", ".join(map(str, np.argwhere(np.isnan(array))[0].tolist()))
             raise OverflowError(
                 f"theta and x must keep {owner} within float64; got no number at [{place}], where activations overflow:"

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr, check_target, located
+from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr, check_target
+from refkan.kernels.recycled_memory import dtype_of
 from refkan.networks.composition import Composition
 from refkan.networks.layers import Linearization
 from refkan.networks.node_maps import AffineMap
@@ -83,9 +84,11 @@ class Sweep(ShortRepr):
         maps: list[MappedJet] = []
         at = z if isinstance(z, InputJet) else InputJet(z)
         for k, (layer, where) in enumerate(zip(net.layers[:depth], net.slices[:depth], strict=True)):
-            with located(f"layer {k}" if k else "", OutsideDomainError):
-                declared, back = layer.declare(theta[where]), slopes and (inputs or k > 0)
+            declared, back = layer.declare(theta[where]), slopes and (inputs or k > 0)
+            try:
                 layers.append(Linearization(declared, layer.parameters, at, channels, back))
+            except OutsideDomainError as error:
+                raise OutsideDomainError(f"layer {k}: {error}" if k else str(error)) from None
             if k < len(net.node_maps):
                 node_map, y = net.node_maps[k], layers[-1].value
                 of_map = None
@@ -147,14 +150,14 @@ class Sweep(ShortRepr):
             through the activations, and none are returned.
         """
         kinds = [self.value] if dy is None else [self.value, dy]  # complex ones pass through, for complex steps
-        dtheta = np.zeros(self.net.n_params, np.result_type(*kinds))
+        dtheta = np.zeros(self.net.n_params, dtype_of(*kinds))
         through: list[Constants | None] = [None] * len(self.net.node_maps)
         dz: FloatArray | None = None
         for k in range(len(self.layers) - 1, -1, -1):
             if k < len(self.maps):
                 dy = self.pull_back_map(k, dz, constants, through)
             assert dy is not None
-            dtheta[self.net.slices[k]], dz = self.layers[k].pullback(dy, inputs or k > 0)
+            dtheta[self.net.slices[k]], dz = self.layers[k].pull_back(dy, inputs or k > 0)
         return dtheta, through, dz
 
     def pull_back_map(

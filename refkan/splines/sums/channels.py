@@ -9,12 +9,10 @@ them. A function phi of a single input takes (x, u, v) to
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from refkan.base import Array, FloatArray, lazy
 from refkan.kernels import jets_of_functions
 from refkan.kernels.launch import launch
-from refkan.kernels.recycled_memory import recycled
+from refkan.kernels.recycled_memory import dtype_of, recycled
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Channels:
         """Number of channels 1 + K + K2."""
         return 1 + self.n_first + self.n_second
 
-    @property
+    @lazy
     def order(self) -> int:
         """The highest derivative: 0, 1 or 2."""
         return 2 if self.n_second else min(self.n_first, 1)
@@ -77,7 +75,7 @@ def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     -------
     array (N, channels, P, r)
     """
-    out: Array = recycled((*z.shape, rows.shape[3]), np.result_type(rows, z))
+    out: Array = recycled((*z.shape, rows.shape[3]), dtype_of(rows, z))
     launch(jets_of_functions.channel_rows, z.shape[0], 3 * out.size, rows, z, channels.n_first, out)
     return out
 

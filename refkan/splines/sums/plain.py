@@ -1,11 +1,9 @@
 """The plain engine: each sum is its formula in a loop, of `kernels.plain_sums`, compiled once for all layers."""
 
-import numpy as np
-
 from refkan.base import Array, FloatArray
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
-from refkan.kernels.recycled_memory import recycled
+from refkan.kernels.recycled_memory import dtype_of, recycled
 from refkan.splines.sums.input_jet import packed
 from refkan.splines.sums.sums import Cotangents, SplineSums
 
@@ -22,14 +20,14 @@ class PlainSums(SplineSums):
         return self._contract(self.W, self.C, 1)
 
     def _contract(self, W: Array, C: Array, stride: int) -> Array:
-        out: Array = recycled((*W.shape[:2], self.n_outputs), np.result_type(W, C))
+        out: Array = recycled((*W.shape[:2], self.n_outputs), dtype_of(W, C))
         launch(plain_sums.contract, out.shape[0], self._operations(), self.start, W, C, stride, out)
         return out
 
     def _sums(self, W: Array, dy: Array, apart: bool) -> FloatArray:
         W, dy, stride = packed(W), packed(dy), self.order if apart else 1
         dim = (self.dim - self.order) * stride + self.order
-        dC: FloatArray = recycled((dy.shape[2], self.n_inputs, dim), np.result_type(W, dy))
+        dC: FloatArray = recycled((dy.shape[2], self.n_inputs, dim), dtype_of(W, dy))
         operations = 2 * W.size * dy.shape[2]
         launch(plain_sums.pull_back, dy.shape[2] * self.n_inputs, operations, self.start, W, dy, stride, dC)
         return dC
@@ -49,7 +47,7 @@ class PlainSums(SplineSums):
 
     def _pull_back_inputs(self, rows: Array, C: Array, G: FloatArray) -> FloatArray:
         C, G = packed(C), packed(G)
-        dz: FloatArray = recycled((*G.shape[:3], self.n_inputs), np.result_type(rows, self.z, C, G))
+        dz: FloatArray = recycled((*G.shape[:3], self.n_inputs), dtype_of(rows, self.z, C, G))
         operations = self._operations(G.shape[1])
         arguments = self.start, rows, self.z, self.channels.n_first, C, G, dz
         launch(plain_sums.pull_back_inputs, G.shape[0], operations, *arguments)

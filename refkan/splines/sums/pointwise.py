@@ -7,8 +7,9 @@ import numpy as np
 from refkan.base import Array, FloatArray
 from refkan.kernels import pointwise_jets
 from refkan.kernels.launch import launch
-from refkan.kernels.recycled_memory import recycled
+from refkan.kernels.recycled_memory import dtype_of, recycled
 from refkan.splines.sums.channels import Channels, channel_row_tangents
+from refkan.splines.sums.input_jet import packed
 
 
 class PointwiseJet:
@@ -32,7 +33,7 @@ class PointwiseJet:
         if channels.count == 1:
             self.value: Array = f[0][:, None]
             return
-        self.value = recycled(z.shape, np.result_type(f, z))
+        self.value = recycled(z.shape, dtype_of(f, z))
         launch(pointwise_jets.compose, z.shape[0], 3 * z.size, f, z, channels.n_first, self.value)
 
     def rows(self, derivatives: int) -> Array:
@@ -77,15 +78,15 @@ class AffineJet:
 
     def __init__(self, y: Array, scale: Array | None = None, shift: Array | None = None) -> None:
         self.y, self.same = y, scale is None
-        self.slope: Array = np.ones(y.shape[-1]) if scale is None else np.array(scale)
-        self.shift: Array = np.zeros(y.shape[-1]) if shift is None else np.array(shift)
-        self.value = y if self.same else self._apply(y, self.shift)
+        self.slope: Array = np.ones(y.shape[-1]) if scale is None else scale
+        self.shift: Array = np.zeros(y.shape[-1]) if shift is None else shift
+        self.value = y if self.same else self._apply(y[:, None], self.shift)[:, 0]
 
     def _apply(self, y: Array, shift: Array) -> Array:
-        jets = np.ascontiguousarray(y if y.ndim == 4 else y[:, None])
-        out: Array = recycled(jets.shape, np.result_type(y, self.slope))
-        launch(pointwise_jets.scale_and_shift, y.shape[0], 2 * y.size, self.slope, shift, jets, out)
-        return out.reshape(y.shape)
+        y, slope = packed(y), packed(self.slope)
+        out: Array = recycled(y.shape, dtype_of(y, slope))
+        launch(pointwise_jets.scale_and_shift, y.shape[0], 2 * y.size, slope, packed(shift), y, out)
+        return out
 
     def pull_back(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, Q) of y: scale G."""

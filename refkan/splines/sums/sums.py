@@ -90,6 +90,7 @@ class SplineSums(FunctionSums, ABC):
         self.C, self.at, self.z, self.x = packed(C), at, at.z, at.x
         self.n_outputs, self.n_inputs, self.dim = C.shape
         self._basis: LocalBasis | None = None
+        self._depth = channels.order + back  # derivatives that sums need, and what pulls back to the inputs needs
         if outside == "error":
             tables.require_inside(self.x, slack)
 
@@ -128,11 +129,6 @@ class SplineSums(FunctionSums, ABC):
     def rows(self, derivatives: int) -> Array:
         """Return the values of these functions and so many derivatives, (derivatives + 1, N, P, r)."""
         return self._local_basis(max(derivatives, self._depth)).rows[: derivatives + 1]
-
-    @property
-    def _depth(self) -> int:
-        """Derivatives that the sums need, and with `back` what pulls back to the inputs needs."""
-        return self.channels.order + self.back
 
     @lazy
     def W(self) -> Array:

@@ -1,5 +1,6 @@
 """Losses of a network on data: values, gradients and residuals as functions of the flat parameters."""
 
+from cmath import isfinite
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -163,7 +164,7 @@ class LeastSquares(ShortRepr):
             outputs, pullback = self.net.vjp(theta, self.samples, inputs=False)
             e = self._misfit(outputs)
             value = self._value(e)
-            if np.isfinite(value):
+            if isfinite(value):
                 return value, pullback(self._weighted(e) / e.shape[0])[0]
         return value, np.full(np.shape(theta), np.nan)
 
@@ -269,7 +270,7 @@ class LeastSquares(ShortRepr):
 
     def _value(self, e: Array) -> Any:
         # e * e, not |e|^2: holomorphic, so that the complex step goes through.
-        return _scalar(np.sum(self._weighted(e) * e) / (2 * e.shape[0]))
+        return _scalar((self._weighted(e) * e).sum() / (2 * e.shape[0]))
 
 
 def _real(name: str, value: Any) -> FloatArray:
@@ -279,4 +280,4 @@ def _real(name: str, value: Any) -> FloatArray:
 
 
 def _scalar(number: Any) -> Any:
-    return complex(number) if np.iscomplexobj(number) else float(number)
+    return complex(number) if number.dtype.kind == "c" else float(number)
