@@ -50,7 +50,7 @@ def pull_back(first, last, f, z, n_first, g, dz):
 
 
 ROWS = 32
-"""Rows of a block of values whose entries are one loop with repeated constants: it vectorises, one over five does not."""
+"""Rows of values whose entries are one loop, with constants repeated: it vectorises, loops over five do not."""
 
 
 @kernel

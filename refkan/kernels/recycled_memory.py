@@ -54,7 +54,7 @@ def recycled(shape: tuple[int, ...], dtype: Any = np.float64, aligned: bool = Fa
     return block[first : first + size].view(dtype).reshape(shape)
 
 
-def dtype_of(*arrays: Array) -> type[np.float64 | np.complex128]:
+def dtype_of(*arrays: Array) -> Any:
     """The type of what sums of products of numbers from float64 and complex128 arrays are."""
     for array in arrays:
         if array.dtype.kind == "c":

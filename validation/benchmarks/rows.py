@@ -20,6 +20,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "limits": ("limits", "tasks"),
     "scaling": ("scaling", "tasks"),
     "curves": ("curves", "tasks"),
+    "trainings": ("trainings", "tasks"),
     "startup": ("startup", "tasks"),
     "first-run": ("first_run", "tasks"),
 }

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.jet import jet
 
-from validation.benchmarks.cases.network_cases import DEGREE, NU, GaussNewtonCase, JetCase
+from validation.benchmarks.cases.network_cases import DEGREE, NU, Array, GaussNewtonCase, JetCase
+from validation.benchmarks.cases.training_case import TrainingCase
 from validation.benchmarks.peers.jax_layers import basis, orders, sweeps, timed
 from validation.benchmarks.running.harness import Timed
 
@@ -25,6 +26,22 @@ def network(case: GaussNewtonCase) -> Timed:
         return np.asarray(y), np.concatenate([np.asarray(g).ravel() for g in gradients]), np.asarray(dx)
 
     return timed(sweeps(output), case.data[1], case.data[0], case.cotangent, collect=collect)
+
+
+def loss(case: TrainingCase) -> Callable[[Array], tuple[float, Array]]:
+    """Return value and gradient of half the mean square error, compiled together."""
+    output, x, y = case.network(jnp.asarray, basis, _flat), jnp.asarray(case.data[0]), jnp.asarray(case.targets)
+
+    def value(theta: Any) -> Any:
+        return jnp.sum((output(case.parts(theta), x) - y) ** 2) / (2 * x.shape[0])
+
+    compiled = jax.jit(jax.value_and_grad(value))
+
+    def value_and_gradient(theta: Array) -> tuple[float, Array]:
+        number, gradient = compiled(theta)
+        return float(number), np.asarray(gradient)
+
+    return value_and_gradient
 
 
 def _rows(case: GaussNewtonCase) -> Callable[[Any, Any], Any]:

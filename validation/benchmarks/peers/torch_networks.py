@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from validation.benchmarks.cases.network_cases import NU, GaussNewtonCase, JetCase
+from validation.benchmarks.cases.network_cases import DEGREE, NU, Array, GaussNewtonCase, JetCase
+from validation.benchmarks.cases.training_case import TrainingCase
 from validation.benchmarks.peers.torch_layers import basis, tensor
 from validation.benchmarks.running.harness import Arrays, Timed
 
@@ -26,6 +27,40 @@ def network(case: GaussNewtonCase) -> Timed:
         return y, np.concatenate([g.ravel() for g in gradients]), dx
 
     return Timed(run, collect)
+
+
+def loss(case: TrainingCase) -> Callable[[Array], tuple[float, Array]]:
+    """Return value and gradient of half the mean square error."""
+    output = case.network(tensor, basis, lambda rows, c: rows.flatten(1) @ c.flatten(1).T)
+    x, y = tensor(case.data[0]), tensor(case.targets)
+
+    def value_and_gradient(theta: Array) -> tuple[float, Array]:
+        at = tensor(theta, requires_grad=True)
+        value = ((output(case.parts(at), x) - y) ** 2).sum() / (2 * case.samples)
+        return float(value.detach()), torch.autograd.grad(value, at)[0].numpy()
+
+    return value_and_gradient
+
+
+def train_pykan(case: TrainingCase, add: Callable[[float], None], steps: int = 200) -> None:
+    """Train pykan's network by its LBFGS with all its defaults but double precision, and add the error of each step."""
+    from kan import KAN
+
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = KAN(width=list(case.widths), grid=case.intervals, k=DEGREE, seed=case.start, auto_save=False)
+        x, y = tensor(case.data[0]), tensor(case.targets)
+
+        def mean_square(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            error = torch.mean((prediction - target) ** 2)
+            if target.shape[0] == case.samples:  # it is called with the points of its test, too
+                add(float(error))
+            return error
+
+        data = {"train_input": x, "train_label": y, "test_input": x[:1], "test_label": y[:1]}
+        model.fit(data, opt="LBFGS", steps=steps, loss_fn=mean_square)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def _rows(case: GaussNewtonCase) -> Callable[[], torch.Tensor]:

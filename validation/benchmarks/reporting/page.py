@@ -122,6 +122,9 @@ def _rows(document: Mapping[str, Any]) -> list[str]:
     parts += ["## Networks, forward + backward\n", markdown.times_table(some("network"), NET)]
     parts += ["## Gauss-Newton matrices\n", markdown.times_table(some("gauss-newton"), ("of", *NET, "N"))]
     parts += ["## u, u_x, u_xx and a gradient\n", markdown.times_table(some("jets"), NET)]
+    if "trainings" in rows:
+        parts += ["## Trainings, to a mean square error over the square of the target's range\n"]
+        parts += [markdown.times_table(rows["trainings"], ("error",))]
     parts += ["## Starting up\n", *_series(some("startup", of="import")), *_series(some("startup", of="first call"))]
     parts += _series(some("first-run"))
     return parts

@@ -1,0 +1,169 @@
+"""Whole trainings: seconds until the mean square error falls below given ones, from the same starts.
+
+The lean networks of JAX and PyTorch are the same function as ours, B-splines that decay outside their domain, and take
+SciPy's L-BFGS-B with our options: what is left between them and ours by that method is the library, and between our
+methods the method. pykan is trained as its users do. Each training runs once from each start, in turns; whatever its
+method evaluated counts from the moment at which it was known.
+"""
+
+import importlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from scipy.optimize import minimize
+
+import refkan as rk
+from validation.benchmarks.cases.network_cases import Array
+from validation.benchmarks.cases.training_case import TrainingCase
+from validation.benchmarks.running.harness import Entry, Settings, Task, difference, installed
+from validation.benchmarks.running.program import PEERS
+from validation.benchmarks.running.timing import settle
+from validation.benchmarks.running.watch import Watch
+
+LEVELS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
+"""Mean square errors, over the square of the target's range."""
+
+STARTS, SAMPLES, QUICK = 5, 4000, 300
+
+STEPS = {"variable-projection": 100, "levenberg-marquardt": 200, "lbfgs": 1000}
+"""Of our methods and, of the last, of the lean networks."""
+
+OPTIONS = {"maxcor": 10, "maxls": 20, "gtol": 1e-9, "ftol": 0.0, "maxfun": 10**9}
+"""Of SciPy's L-BFGS-B, as `refkan.training.optimizers.lbfgs` has them."""
+
+Loss = Callable[[Array], tuple[float, Array]]
+"""theta -> value and gradient of 1/(2N) sum |F - y|^2."""
+
+
+@dataclass
+class Course:
+    """The least mean square error so far, and when it was known."""
+
+    seconds: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    begin: float = field(default_factory=time.perf_counter)
+
+    def add(self, error: float) -> None:
+        """Note an error that is known now."""
+        self.seconds.append(time.perf_counter() - self.begin)
+        self.errors.append(min([error, *self.errors[-1:]]))
+
+    def until(self, error: float) -> float:
+        """Seconds until the error was no larger; infinite if it never was."""
+        return next((s for s, e in zip(self.seconds, self.errors, strict=True) if e <= error), np.inf)
+
+
+def ours(method: str) -> Callable[[TrainingCase], Course]:
+    """Return the training by a method of ours."""
+
+    def train(case: TrainingCase) -> Course:
+        problem = case.problem
+        rk.minimize(problem, case.theta, method, 3)  # compiles
+        course = Course()
+        rk.minimize(problem, case.theta, method, STEPS[method], callback=lambda state: course.add(2 * state.value))
+        return course
+
+    return train
+
+
+def lean(library: str) -> Callable[[TrainingCase], Course]:
+    """Return the training of the lean network of a library by L-BFGS-B."""
+
+    def train(case: TrainingCase) -> Course:
+        loss: Loss = importlib.import_module(f"{PEERS}.{library}_networks").loss(case)
+        expected = case.problem.value_and_gradient(case.theta)
+        off = difference((np.array([loss(case.theta)[0]]), loss(case.theta)[1]), (np.array([expected[0]]), expected[1]))
+        if not off <= 1e-11:
+            raise ValueError(f"value and gradient at the start are off by {off:.1e}")
+        course = Course()
+
+        def value_and_gradient(theta: Array) -> tuple[float, Array]:
+            value, gradient = loss(theta)
+            course.add(2 * value)
+            return value, gradient
+
+        options = OPTIONS | {"maxiter": STEPS["lbfgs"]}
+        minimize(value_and_gradient, case.theta, jac=True, method="L-BFGS-B", options=options)
+        return course
+
+    return train
+
+
+def pykan(case: TrainingCase) -> Course:
+    """Return the training of pykan by its LBFGS."""
+    course = Course()
+    importlib.import_module(f"{PEERS}.torch_networks").train_pykan(case, course.add)
+    return course
+
+
+CONTESTANTS: Mapping[str, tuple[str, Callable[[TrainingCase], Course]]] = {
+    **{f"refkan, {method}": ("", ours(method)) for method in STEPS},
+    "jax (lean, jit), L-BFGS-B": ("jax", lean("jax")),
+    "torch (lean), L-BFGS-B": ("torch", lean("torch")),
+    "pykan, LBFGS": ("kan", pykan),
+}
+"""Name -> what must be installed, and the training."""
+
+
+class Courses:
+    """All trainings of a row, run when they are first asked for."""
+
+    def __init__(self, widths: tuple[int, ...], intervals: int, settings: Settings) -> None:
+        samples, starts = (QUICK, 1) if settings.quick else (SAMPLES, STARTS)
+        self.cases = [TrainingCase(widths, intervals, samples, start=k) for k in range(starts)]
+        self.settings, self.watch = settings, Watch()
+
+    @cached_property
+    def measured(self) -> dict[str, list[Course] | str]:
+        """The courses of each contestant, or why there are none."""
+        names = list(CONTESTANTS)
+        found: dict[str, list[Course] | str] = {}
+        for name, (module, _) in CONTESTANTS.items():
+            found[name] = [] if installed(module) else f"{module} is not installed"
+            if name in self.settings.without:
+                found[name] = "left out"
+        with self.watch:
+            for k, case in enumerate(self.cases):
+                for name in names[k % len(names) :] + names[: k % len(names)]:
+                    courses = found[name]
+                    if isinstance(courses, str):
+                        continue
+                    self.settings.progress(f"  {name}, start {k}")
+                    settle()
+                    try:
+                        courses.append(CONTESTANTS[name][1](case))
+                    except Exception as error:  # a peer's failure is its own
+                        found[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+        return found
+
+    def task(self, level: float) -> Task:
+        """Return the task that reads off when errors fell below a level."""
+        case = self.cases[0]
+        square = float(np.ptp(case.targets)) ** 2
+
+        def entries(settings: Settings) -> list[Entry]:
+            read = [self._entry(name, courses, level * square) for name, courses in self.measured.items()]
+            settings.watch.include(self.watch)
+            return read
+
+        parameters = {"widths": str(list(case.widths)), "n": case.intervals, "N": case.samples, "error": f"{level:.0e}"}
+        return Task(f"training of {case.title}, to an error of {level:.0e} of the range squared", parameters, entries)
+
+    def _entry(self, name: str, courses: list[Course] | str, error: float) -> Entry:
+        if isinstance(courses, str):
+            return Entry(name, "skipped" if "installed" in courses or courses == "left out" else "failed", courses)
+        seconds = [course.until(error) for course in courses]
+        reached = int(np.isfinite(seconds).sum())
+        if reached < len(seconds):
+            return Entry(name, "skipped", f"reaches {error:.2g} from {reached} of {len(seconds)} starts")
+        return Entry(name, "timed", seconds=seconds)
+
+
+def tasks(settings: Settings) -> Iterator[Task]:
+    """Yield a task for each level."""
+    courses = Courses((2, 5, 1), 5, settings)
+    for level in LEVELS[: 2 if settings.quick else None]:
+        yield courses.task(level)
