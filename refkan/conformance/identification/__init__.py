@@ -13,12 +13,12 @@ import numpy as np
 from refkan.base.annotations import check_annotated
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.answers import describe
+from refkan.conformance.identification.gradients.own_gradients import gradients
 from refkan.conformance.identification.stages.arithmetic import arithmetic
 from refkan.conformance.identification.stages.calls import calls
 from refkan.conformance.identification.stages.changes import changes
 from refkan.conformance.identification.stages.outside import outside
 from refkan.conformance.identification.stages.own_functions import functions
-from refkan.conformance.identification.stages.own_gradients import gradients
 from refkan.conformance.identification.stages.parts import parts
 from refkan.conformance.identification.stages.wiring import larger, wiring
 from refkan.conformance.identification.stages_and_differences import Difference, Identification, Stage
@@ -71,5 +71,10 @@ def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Itera
         }:
             told = Difference("inputs overwritten", {"method": subject.overwritten})
             stage = replace(stage, differences=(told, *stage.differences))
+        told: dict[str, Difference] = {}
+        for difference in stage.differences:
+            told.setdefault(f"{difference.name} {difference.evidence}", replace(difference, stage=name))
+        stage = replace(stage, differences=tuple(d for key, d in told.items() if key not in subject.told))
+        subject.told |= set(told)
         subject.note(name, stage)
-        yield replace(stage, differences=tuple(replace(difference, stage=name) for difference in stage.differences))
+        yield stage

@@ -1,11 +1,13 @@
 """Scalar maps that layers have beside, before, behind or between splines; others are told by their values."""
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 from scipy.special import erf, expit
 
 from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.truths.precision import is_exact
 
 Map = Callable[[FloatArray], FloatArray]
 
@@ -35,6 +37,38 @@ INVERSES: dict[str, Map] = {
     "softsign": lambda y: y / (1 - np.abs(y)),
     "exponential": np.log,
 }
+
+
+def lower_formats(values: FloatArray) -> list[str]:
+    """Formats below float64 of which all values are numbers, the shortest first."""
+    return [name for name in ("bfloat16", "float16", "float32") if is_exact(name, values)]
+
+
+def beside(x: FloatArray, y: FloatArray, tolerance: float) -> str:
+    """What y (N, Q) is as a function of x (N, P), in words."""
+    known: dict[str, Map] = {"identity": lambda x: x, **MAPS}
+    for names in (*combinations(known, 1), *combinations(known, 2)):
+        A = np.concatenate([*(known[name](x) for name in names), np.ones((len(x), 1))], axis=1)
+        k, *_ = np.linalg.lstsq(A, y, rcond=None)
+        if (np.abs(A @ k - y) <= tolerance).all():
+            return _fitted(names, k, x.shape[1])
+    return f"a function that is none of those known, from {y.min():.4g} to {y.max():.4g}"
+
+
+def _fitted(names: tuple[str, ...], k: FloatArray, P: int) -> str:
+    out = []
+    for j, name in enumerate(names):
+        weights = k[j * P : (j + 1) * P]
+        if weights.shape[0] == weights.shape[1] > 1 and np.abs(weights - weights[0, 0] * np.eye(P)).max() < 1e-9:
+            out.append(f"{name} of each input times {weights[0, 0]:.6g}, at the output of the same number")
+            continue
+        if np.abs(weights).max() > 1e-9:
+            same = np.ptp(weights) < 1e-9
+            times = f"{weights.mean():.6g}" if same else f"{weights.min():.4g} .. {weights.max():.4g}"
+            out.append(f"{name} of x times {times}")
+    if np.abs(k[-1]).max() > 1e-9:
+        out.append(f"a constant {k[-1, 0]:.6g}" if np.ptp(k[-1]) < 1e-9 else "a constant for each output")
+    return " and ".join(out)
 
 
 def map_of(x: FloatArray, y: FloatArray, tolerance: float) -> tuple[str, float, float] | None:

@@ -20,7 +20,7 @@ SAMPLES = ("sample", "point")
 
 PLURAL = {
     "answer": "outputs", "output": "outputs", "input": "inputs", "coefficient": "coefficients", "sample": "samples",
-    "point": "points", "row": "rows", "column": "columns",
+    "point": "points", "row": "rows", "column": "columns", "knot": "knots",
 }  # fmt: skip
 
 
@@ -147,6 +147,8 @@ def _shape(M: FloatArray, rows: IntArray, n: int) -> str:
     for words, C in (("up to its own", j <= i), ("from its own on", j >= i)):
         if close(C):
             return f"each is the sum of those {words}"
+    if (gathered := _gathered(M, rows, n)) is not None:
+        return gathered
     added = M - own
     column = np.flatnonzero(np.abs(added).max(axis=0) > 0)
     if column.size == 1 and rows.size > 2:
@@ -155,6 +157,19 @@ def _shape(M: FloatArray, rows: IntArray, n: int) -> str:
     if rows.size == n and band and close(sum(np.median(np.diagonal(M, d)) * np.eye(n, k=d) for d in band)):
         return "each is " + " ".join(f"{np.median(np.diagonal(M, d)):+.6g} times number i{d:+d}" for d in band)
     return ""
+
+
+def _gathered(M: FloatArray, rows: IntArray, n: int) -> str | None:
+    """Of places each of which has one of those that ours are multiplied by, or none; None if some have several."""
+    whole = np.eye(n)
+    whole[rows] = M
+    if ((np.abs(whole) > 0).sum(axis=0) > 1).any() or np.abs(whole[whole != 0] - 1).max(initial=1.0) > 2.0**-22:
+        return None
+    source = np.where(whole.any(axis=0), np.abs(whole).argmax(axis=0), -1)
+    moved = np.flatnonzero(source != np.arange(n))
+    if (source[moved] < 0).any() or moved.size > n // 2:
+        return None
+    return f"places {numbers(moved.tolist())} have number {numbers(source[moved].tolist())} in place of their own"
 
 
 def _by_rows(M: FloatArray, rows: IntArray, n: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 AXES = {
     "outputs": "are zero", "inputs": "do not count", "coefficients": "do not count", "samples": "are zero",
-    "rows": "are zero", "columns": "are zero", "points": "are zero",
+    "rows": "are zero", "columns": "are zero", "points": "are zero", "knots": "are zero",
 }  # fmt: skip
 """Axes of arrays, and what slices that are left out do."""
 
@@ -36,6 +36,9 @@ SENTENCES = {
     },
     # calls
     "inputs overwritten": "{method} changes an array of the caller: work on a copy",
+    "results overwritten": "what {method} returned is changed by the next call: return a copy",
+    "models share state": "{how}",
+    "setting refused": "{reason}",
     "not deterministic": "{count} of {total} outputs of {of} differ, by up to {size:.1e} of the largest",
     "samples reordered": "{count} of {total} rows are those of other samples of the batch",
     "incomplete block": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
@@ -45,7 +48,7 @@ SENTENCES = {
     "mode matters": "{count} of {total} rows are others in the mode of {mode}",
     "state kept between calls": "{count} of {total} results depend on the batch that a model was called with before",
     "samples not widened": "results of samples in {given} are {how}",
-    "strides ignored": "{count} of {total} rows change if the same samples lie {layout} in memory",
+    "strides ignored": "{what} are others if the same {layout} in memory",
     # arithmetic
     "rounding errors": "results are off by {left:.1e}, more than rounding of a right algorithm leaves",
     "extra map": "{map}: {what}",
@@ -104,12 +107,15 @@ SENTENCES = {
     "other activation": "the part {part!r} multiplies {what} instead of silu",
     "part applied twice": "the part {part!r} counts squared",
     "part not linear": "outputs are not linear in the part {part!r}: {how}",
+    "part in another form": "{part}: {how}",
+    "other outputs": "{what} are off by {left:.1e} of the largest",
     "part ignored": "the part {part!r} has no effect",
     # gradients
     "cotangent ignored": "{what} do not depend on dy as a linear function: {how}",
     "stale gradient": "{what} are those of samples of an earlier call",
     "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
     "gradients mixed": "{what} for the cotangent of one sample are those of another",
+    "zero at ends": "{what} are zero at {ends}",
     "zero at knots": "{what} are zero at knots",
     "gradient is another": "{what} are not those of the layer's own function, by {left:.1e} of the largest",
     # changes
@@ -143,5 +149,7 @@ def _places(where: Sequence[str]) -> list[str]:
 
 def _listed(values: Sequence[Any]) -> str:
     """A few numbers."""
+    if len(values) > 8 and all(b - a == 1 for a, b in zip(values, values[1:], strict=False)):
+        return f"{values[0]} to {values[-1]}"
     shown = [f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]
     return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-2:]])

@@ -1,7 +1,7 @@
 """The layer under question: specs that its adapter accepts, and answers; what has no answer is said, not raised."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,9 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.answers import as_mapping, as_real, checked, describe, entry, own_copy
 from refkan.conformance.cases.cases import Case, Setting, generator
-from refkan.conformance.cases.families import coefficients
+from refkan.conformance.cases.families import coefficients, spec_with
 from refkan.conformance.cases.plans.settings import kind_of
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.specs import PARTS, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
 from refkan.conformance.identification.stages_and_differences import Stage
 
@@ -44,12 +44,14 @@ class Subject:
         self.dtype = dtype or next((name for name in DTYPES if name in self.declared.dtypes), "float64")
         self.eps = EPS[self.dtype]
         self.noise = self.blur = self.offset = self.grain = 0.0
-        self.behind, self.differs, self.gradients_differ, self.depends = "", "", False, ""
+        self.behind, self.depends = "", ""
+        self.differing, self.wrong_gradients = list[str](), frozenset[str]()
         self.nonlinear = ""
         self.place = ""
-        self.apart, self.names = False, set[str]()
+        self.apart, self.names, self.told = False, set[str](), set[str]()
+        self.in_pieces = False
         self.position: tuple[int, int] | None = None
-        self.right: list[tuple[int, str]] = []
+        self.right, self.blurred = list[tuple[int, str]](), list[tuple[int, str]]()
         self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
         self.overwritten = ""
         self._kept: dict[Any, FloatArray] = {}
@@ -59,15 +61,18 @@ class Subject:
         self.names |= {difference.name for difference in stage.differences}
         if not stage.differences:
             return
-        if name == "gradients":
-            self.gradients_differ = True
-        else:
-            self.differs = self.differs or name
+        self.differing.append(name)
         first = stage.differences[0]
+        self.in_pieces = self.in_pieces or first.name in ("incomplete block", "rows by position")
         if first.name in ("samples mixed", "samples reordered", "rows by position") and "one row is" not in str(first):
             self.depends = "results of a sample depend on other samples, or on other calls"
         if first.name == "not deterministic" and name == "calls":
             self.noise = 8 * float(first.evidence["size"])
+
+    @property
+    def differs(self) -> str:
+        """The first stage in which values differed, "" if there is none."""
+        return next((name for name in self.differing if name != "gradients"), "")
 
     @property
     def rough(self) -> float:
@@ -117,6 +122,15 @@ class Subject:
             C = coefficients((*shape, rows[0].size - degree - 1), self.dtype, rng)
         return LayerSpec(np.array(rows), C, degree + 1, outside, self.dtype, kind_of(kind), **parts)
 
+    def with_parts(self, shape: tuple[int, int] = (3, 2), parts: Sequence[str] | None = None, **more: Any) -> LayerSpec:
+        """Return a layer with declared parts, none of them neutral; factors have both signs."""
+        plain = self.spec(shape, **more)
+        named = [part for part in PARTS if part in (self.declared.parts if parts is None else parts)]
+        spec = spec_with(plain, named, generator("identify/parts"))
+        signs = {attribute(part): spec.part(part) * (1.0 - 2.0 * (np.arange(spec.part(part).size) % 3 == 1)).reshape(spec.part(part).shape)
+                 for part in named if part in ("scale", "node-scale")}  # fmt: skip
+        return replace(spec, **signs)
+
     @staticmethod
     def single(spec: LayerSpec, C: FloatArray, p: int = 0) -> LayerSpec:
         """Return a layer of one input with coefficients C on the knots of input p of another."""
@@ -161,9 +175,12 @@ class Subject:
 
     def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """Return the outputs (N, Q) at x (N, P), as the layer gives them."""
-        y = self.asked("forward", self.adapter.forward, model, x.copy(order="K"))
-        outputs: FloatArray = self._read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
-        return outputs
+        return self.laid_out(model, x.copy(order="K"), n_outputs)
+
+    def laid_out(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
+        """The same, at samples in the layout in memory that they have."""
+        y = self.asked("forward", self.adapter.forward, model, x)
+        return self._read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
 
     def in_blocks(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """The same, of samples repeated up to whole blocks of 64."""
@@ -171,7 +188,10 @@ class Subject:
 
     def values(self, spec: LayerSpec, x: FloatArray, model: Any = None) -> FloatArray:
         """Return the outputs of a layer, without the map behind it if one was identified."""
-        y = self.raw(self.build(spec) if model is None else model, x, spec.n_outputs)
+        model = self.build(spec) if model is None else model
+        rows = BLOCK if self.in_pieces and len(x) > BLOCK else max(len(x), 1)
+        pieces = [self.raw(model, x[k : k + rows], spec.n_outputs) for k in range(0, max(len(x), 1), rows)]
+        y = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         with np.errstate(all="ignore"):
             return self.undone(y)
 
@@ -252,7 +272,7 @@ class Subject:
 
     def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
         """Return what each edge adds, by the layer's own basis functions: (N, Q, P)."""
-        if spec.kind == "uniform":
+        if spec.kind == "uniform" or (spec.knots == spec.knots[0]).all():
             flat = self.basis(spec, x.T.ravel()).reshape(x.shape[1], len(x), spec.dim)
         else:
             flat = np.stack([self.basis(spec, x[:, p], p) for p in range(x.shape[1])])

@@ -17,8 +17,8 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, is_exact, round_to
-from refkan.conformance.identification.known_maps import step_of
+from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, round_to
+from refkan.conformance.identification.known_maps import lower_formats, step_of
 from refkan.conformance.identification.nonlinear import nonlinear
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -94,7 +94,7 @@ def _left(f: Callable[[FloatArray], FloatArray], a: FloatArray, zero: FloatArray
 
 def _rounded_outputs(subject: Subject, y: FloatArray, left: float) -> Difference | None:
     """Outputs that are numbers of a lower format, or multiples of a step."""
-    for name in [f for f in ("bfloat16", "float16", "float32") if is_exact(f, y) and f != subject.dtype]:
+    for name in [f for f in lower_formats(y) if f != subject.dtype]:
         if name != "float32" or left <= 2.0 ** FORMATS[0][1]:
             sentence = f"all outputs are numbers of {name}"
             return Difference(f"{_plain(name)} arithmetic", {"format": name, "left": left, "what": sentence})

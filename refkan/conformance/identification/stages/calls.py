@@ -7,6 +7,7 @@ one in a batch of 256 rows that repeats 64 samples four times. Equal means up to
 show (see `arithmetic`): matrix products of other sizes add in another order.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,12 @@ from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.stages.models_alive import (
+    drift_with_parts,
+    overwritten_results,
+    refused_shapes,
+    shared_by_models,
+)
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -27,6 +34,12 @@ PERIOD = 61
 
 KEPT = 16
 """Rows that stay while the others change."""
+
+ALONE = (
+    "incomplete block", "samples and inputs confused", "batch refused", "strides ignored", "mode matters",
+    "results overwritten", "inputs overwritten",
+)  # fmt: skip
+"""Differences beside which others can be seen."""
 
 ROOM = 16
 """Of the rounding of sums, for sums in another order."""
@@ -42,17 +55,26 @@ def calls(subject: Subject) -> Stage:
     other[: 2 * KEPT] = np.repeat(spec.domains.T, KEPT, axis=0)
     first = subject.raw(model, other, 3)
     y = subject.raw(model, x, 3)
-    told = (
-        _overwritten(subject)
-        or _stale(subject, spec, model, x, y, first)
-        or _repeated(subject, spec, model, x, y, other)
-        or _mixed(subject, model, x, y, other)
-        or _sizes(subject, model, x, y)
-        or _layouts(subject, model, x, y)
-        or _modes(subject, spec, x, y)
-    )
+    asks: list[Callable[[], Iterable[Difference | None]]] = [
+        lambda: [_overwritten(subject)],
+        lambda: [_stale(subject, spec, model, x, y, first)],
+        lambda: [_repeated(subject, spec, model, x, y, other)],
+        lambda: [_mixed(subject, model, x, y, other)],
+        lambda: [_sizes(subject, model, x, y)],
+        lambda: [_layouts(subject, model, x, y)],
+        lambda: [_modes(subject, spec, x, y)],
+        lambda: overwritten_results(subject, spec, x, other),
+        lambda: shared_by_models(subject, spec, x, y),
+        lambda: drift_with_parts(subject),
+        lambda: refused_shapes(subject),
+    ]
+    told = list[Difference]()
+    for ask in asks:
+        told += [d for d in ask() if d and d.name not in {kept.name for kept in told}]
+        if told and told[-1].name not in ALONE:
+            break
     if told:
-        return Stage("calls", "", (told,))
+        return Stage("calls", "", tuple(told))
     return Stage("calls", f"each row by itself, the same in batches of 1 to {SIZES[-1]} and in repeated calls")
 
 
@@ -245,7 +267,8 @@ def _layouts(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Diff
         z = subject.asked("forward", subject.adapter.forward, model, view)
         rows = np.flatnonzero(~same_rows(subject, y, np.asarray(z, np.float64)))
         if rows.size:
-            return Difference("strides ignored", {"layout": words, "count": int(rows.size), "total": len(x)})
+            what = f"{rows.size} of {len(x)} rows"
+            return Difference("strides ignored", {"what": what, "layout": f"samples lie {words}"})
     return None
 
 

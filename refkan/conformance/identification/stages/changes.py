@@ -1,7 +1,4 @@
-r"""Stage 8: networks, refinement and updates, of layers that are what they were declared to be.
-
-Between layers: with coefficients xi_i (see `points_in_use`) a spline is s(x) = x on its domain, so that two of them one
-after another show what stands between them.
+r"""Stage 8: networks, refinement and updates.
 
 After a change three functions are compared: the layer's values before, its values now, and the splines on the knots
 with the coefficients that it says it has now. If the third is not the first, what is stored is wrong: the knots, if
@@ -17,26 +14,23 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.answers import as_real
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact, round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain
-from refkan.conformance.identification.known_maps import in_words
+from refkan.conformance.identification.gradients.slopes import true_rows
+from refkan.conformance.identification.gradients.whole_gradients import EDGES, Situation, against_truth, other_parts
+from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.slopes import true_rows
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic
 from refkan.conformance.identification.stages.calls import same_rows
+from refkan.conformance.identification.stages.networks import network
 from refkan.conformance.identification.stages.own_functions import identified, sampled
-from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
-from refkan.conformance.identification.whole_gradients import EDGES, against_truth
 
 QUANTITIES = ("values", "refinement", "values-after", "input-gradients-after", "coefficient-gradients-after")
 """What a change bears on."""
-
-WIDE = 4.0
-"""Domains over which hidden values are spread."""
 
 CHANGED = 2.0**-36
 """Of the largest output, that a change of the representation may change it by: room for a least-squares solve."""
@@ -45,12 +39,11 @@ CHANGED = 2.0**-36
 def changes(subject: Subject) -> Stage:
     """Return what networks and changes of state do."""
     declared = subject.declared
-    if subject.differs:
-        return Stage("changes", unknown=f"not asked where layers differ ({subject.differs})")
-    if refused := _refused_when_empty(subject) or _not_widened(subject):
-        return Stage("changes", "", (refused,))
+    if subject.nonlinear:
+        return Stage("changes", unknown=subject.nonlinear)
     refined = partial(_changed, kind="refine", intervals=2 * (declared.intervals or 6))
     asks: list[tuple[str, Any, bool]] = [
+        ("empty", _refused_when_empty, True), ("widened", _not_widened, declared.promotes),
         ("formats", formats, len(declared.dtypes) > 1), ("network", network, declared.network),
         ("refined", refined, bool(declared.refine)),
         ("updated", partial(_changed, kind="update", intervals=0), declared.update),
@@ -65,26 +58,25 @@ def changes(subject: Subject) -> Stage:
             reasons.append(f"{name}: {error}")
             continue
         differences += difference
-        told.append(words)
+        told += [words] * bool(words and not difference)
     return Stage(
         "changes", "; ".join(told) or ("" if reasons else "none declared"), tuple(differences), "; ".join(reasons)
     )
 
 
-def _refused_when_empty(subject: Subject) -> Difference | None:
+def _refused_when_empty(subject: Subject) -> tuple[str, list[Difference]]:
     """Why a batch of no samples is refused, if it is."""
     try:
-        if subject.right:
-            subject.raw(subject.build(subject.spec((3, 2))), np.zeros((0, 2)), 3)
+        subject.raw(subject.build(subject.spec((3, 2))), np.zeros((0, 2)), 3)
     except NoAnswerError as error:
-        return Difference("empty batch", {"reason": str(error)})
-    return None
+        return "", [Difference("empty batch", {"reason": str(error)})]
+    return "", []
 
 
-def _not_widened(subject: Subject) -> Difference | None:
+def _not_widened(subject: Subject) -> tuple[str, list[Difference]]:
     """Samples of a lower format, which are widened: results are those of the same numbers in the layer's format."""
-    if not subject.declared.promotes or subject.dtype not in ("float64", "float32"):
-        return None
+    if subject.dtype not in ("float64", "float32"):
+        return "", []
     spec = subject.spec((3, 2))
     model, x = subject.build(spec), subject.samples(spec, BLOCK)
     for name in [f for f in ("float32", "float16") if f != subject.dtype]:
@@ -99,8 +91,8 @@ def _not_widened(subject: Subject) -> Difference | None:
         for lower in ("float16", "bfloat16"):
             if same_rows(subject, subject.raw(model, round_to(lower, low), 3), z).all():
                 how = f"those of samples rounded to {lower}"
-        return Difference("samples not widened", {"given": name, "how": how})
-    return None
+        return "", [Difference("samples not widened", {"given": name, "how": how})]
+    return "", []
 
 
 def formats(subject: Subject) -> tuple[str, list[Difference]]:
@@ -111,72 +103,9 @@ def formats(subject: Subject) -> tuple[str, list[Difference]]:
         told = list(arithmetic(other).differences)
         kind = "uniform" if "uniform" in other.kinds else other.kind
         told = told or identified(other, sampled(other, other.degree, kind))
+        told = [difference for difference in told if difference.name not in subject.names]
         differences += [replace(difference, where=(dtype,)) for difference in told]
     return f"the same in {', '.join(others)}", differences
-
-
-def _identity(subject: Subject, kind: str, rule: str = "natural") -> LayerSpec:
-    """A layer of one input and output that is x itself."""
-    spec = subject.spec((1, 1), kind=kind, outside=rule)
-    return replace(spec, coefficients=point_of(spec, np.eye(spec.dim))[None, None])
-
-
-def network(subject: Subject) -> tuple[str, list[Difference]]:
-    """What stands between layers, and whether gradients pass."""
-    if subject.degree < 1:
-        raise NoAnswerError("degree 0 has no layer that is the identity")
-    for rule in [r for r in ("linear", "polynomial", "natural") if r in subject.declared.outside] or ["natural"]:
-        if mapped := _between(subject, rule, WIDE if rule in subject.declared.outside else 1.0):
-            return "", [mapped]
-    specs = _narrow(subject)
-    at = subject.samples(specs[0], BLOCK, 7)
-    y, composed = subject.raw(subject.build(specs), at, 3), subject.values(specs[1], subject.values(specs[0], at))
-    if np.abs(y - composed).max() > subject.tolerance(4 * float(np.abs(composed).max())):
-        how = _other_network(subject, specs, at, y) or f"values are off by {np.abs(y - composed).max():.3g}"
-        return "", [Difference("network", {"what": f"of two layers: {how}"}, ("network",), "measured")]
-    if subject.gradients_differ:
-        return "networks of layers one after another", []
-    told = against_truth(subject, specs, at, subject.build(specs), ("network",), " of a network")
-    return "networks of layers one after another", told
-
-
-def _between(subject: Subject, rule: str, wide: float) -> Difference | None:
-    """What stands between two layers, the second of which is the identity: by hidden values in `wide` domains."""
-    layer = _identity(subject, "uniform" if "uniform" in subject.kinds else subject.kind, rule)
-    a, b = layer.domain
-    x, middle = (a + (b - a) * (np.arange(BLOCK) + 0.5) / BLOCK)[:, None], (a + b) / 2
-    first = replace(layer, coefficients=middle + wide * (layer.coefficients - middle))
-    between, y = subject.values(first, x), subject.raw(subject.build((first, layer)), x, 1)
-    model = subject.build(layer)
-    composed = subject.raw(model, between, 1)
-    if np.abs(y - composed).max() <= subject.tolerance(4 * float(np.abs(composed).max())):
-        return None
-    if np.abs(y - composed - between).max() <= subject.tolerance(4 * float(np.abs(y).max())):
-        return Difference("network", {"what": "of two layers: the second adds to its inputs"}, ("network",))
-    words = in_words(between[:, 0], y[:, 0], 2.0**-30)
-    if np.abs(y - subject.raw(model, np.clip(between, a, b), 1)).max() <= subject.tolerance(4.0):
-        words = "a cut to the domain of the next layer"
-    most = int(np.abs(y - composed).argmax())
-    example = f"{y[most, 0]:.6g} comes of {between[most, 0]:.6g}"
-    return Difference("extra map", {"map": words, "what": f"it stands between layers: {example}"}, ("network",))
-
-
-def _other_network(subject: Subject, specs: tuple[LayerSpec, ...], x: FloatArray, y: FloatArray) -> str:
-    """What is done with two layers, the second from 3 to 3, in place of one after the other."""
-    two, z = partial(subject.values, specs[1]), subject.values(specs[0], x)
-    others = {
-        "the second is applied twice": two(two(z)), "the second is left out": z,
-        "the second adds to its inputs": z + two(z), "the activations between are negated": two(-z),
-    }  # fmt: skip
-    others |= {f"hidden values are rounded to {f}": two(round_to(f, z)) for f in ("float32", "float16", "bfloat16")}
-    return next((words for words, v in others.items() if np.abs(v - y).max() <= subject.tolerance(1.0)), "")
-
-
-def _narrow(subject: Subject) -> tuple[LayerSpec, ...]:
-    """Two layers, the outputs of the first inside the domain of the second."""
-    kind, frame = "uniform" if "uniform" in subject.kinds else "", subject.declared.frame
-    rows = [subject.spec((3, 2), kind=kind), subject.spec((3, 3), kind=kind)]
-    return tuple(replace(s, coefficients=frame.coefficients(0.25 * s.coefficients, s.dtype)) for s in rows)
 
 
 def _changed(subject: Subject, kind: str, intervals: int) -> tuple[str, list[Difference]]:
@@ -187,10 +116,37 @@ def _changed(subject: Subject, kind: str, intervals: int) -> tuple[str, list[Dif
         for words, data in _data(subject, spec)
         for difference in _after(subject, spec, kind, intervals, data, words)
     ]
-    first = sorted(differences, key=lambda difference: difference.name.startswith("function changed"))[
-        :1
-    ]  # what is stored says why
+    first = sorted(differences, key=lambda difference: difference.name.startswith("function changed"))[:1]  # why
+    first = first or _of_parts_after(subject, kind, intervals)
     return f"{kind} keeps the function" if not first else "", first
+
+
+def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Difference]:
+    """What becomes of the parts beside splines, where a change keeps the splines."""
+    spec = subject.with_parts(kind=subject.kind)
+    if not spec.parts:
+        return []
+    x, (_, data) = subject.samples(spec, BLOCK, 9), _data(subject, spec)[0]
+    model = subject.build(spec)
+    before = subject.values(spec, x, model)
+    model = subject.changed(kind, model, *((intervals, data) if kind == "refine" else (data,)))
+    after, room = subject.values(spec, x, model), _allowed(subject) * float(np.abs(before).max())
+    if np.abs(after - before).max() <= room:
+        return []
+    alone = replace(spec, **{attribute(part): None for part in spec.parts})
+    others = [("the parts", "they are left out", alone), *other_parts(spec)]
+    for part, how, other in others:
+        if np.abs(subject.values(other, x) - after).max() <= room:
+            evidence = {"part": part, "how": f"after {kind} {how}"}
+            return [Difference("part in another form", evidence, (kind,), "exact", QUANTITIES)]
+    left = float(np.abs(after - before).max() / np.abs(before).max())
+    evidence = {"left": left, "detail": " in layers with parts alone"}
+    return [Difference(f"function changed by {kind}", evidence, (kind,), "measured", QUANTITIES)]
+
+
+def _allowed(subject: Subject) -> float:
+    """What a change may change values by, of the largest."""
+    return max(CHANGED, ROUNDED * subject.eps, 16 * subject.rough)
 
 
 def _data(subject: Subject, spec: LayerSpec) -> list[tuple[str, FloatArray]]:
@@ -206,7 +162,7 @@ def _after(
     x = subject.samples(spec, BLOCK, 9)
     model = subject.build(spec)
     before = subject.values(spec, x, model)
-    size, allowed = float(np.abs(before).max()), max(CHANGED, ROUNDED * subject.eps)
+    size, allowed = float(np.abs(before).max()), _allowed(subject)
     model = subject.changed(kind, model, *((intervals, data.copy()) if kind == "refine" else (data.copy(),)))
     after = subject.values(spec, x, model)
     change = kind + (f" on {words}" if words else "")
@@ -230,6 +186,8 @@ def _after(
             return told("stored knots", what=str(error))
     if not np.isfinite(after).all():
         return told("stored coefficients", what="values are not finite")
+    if subject.differs:
+        stored_after = None  # its function is not the one asked for
     left = float(np.abs(after - before).max()) / size
     detail = _factors(before, after, allowed * size)
     if stored_after is not None:
@@ -251,9 +209,11 @@ def _after(
         if stored_after is not None and stored_after.knots.shape[1] - 2 * stored_after.degree - 1 != intervals > 0:
             more = {"used": stored_after.knots.shape[1] - 2 * stored_after.degree - 1, "asked": intervals}
             return told("number of intervals", **more)
-        if stored_after is None or subject.gradients_differ:
+        if stored_after is None:
             return []
-        return against_truth(subject, (stored_after,), x, model, (kind,), f" after {change}")
+        situation = Situation((stored_after,), x, (kind,), of=f" after {change}")
+        told_of = against_truth(subject, situation, model, subject.wrong_gradients | {"values", "knot-gradients"})
+        return [difference for told in told_of.values() for difference in told]
     return told(f"function changed by {kind}", left=left, detail=detail + (f" on {words}" if words else ""))
 
 
@@ -268,6 +228,8 @@ def _stored(spec: LayerSpec, stored: LayerSpec, allowed: float) -> str:
 
     The right ones follow from points inside every interval, for each input by itself.
     """
+    if np.array_equal(stored.coefficients, spec.coefficients) and not np.array_equal(stored.knots, spec.knots):
+        return "; the stored knots are others than before, the coefficients are not"
     right = np.zeros(stored.coefficients.shape)
     bad = []
     for p, (t, u) in enumerate(zip(spec.knots, stored.knots, strict=True)):
@@ -282,9 +244,9 @@ def _stored(spec: LayerSpec, stored: LayerSpec, allowed: float) -> str:
         same = all((stored.knots == row).all() for row in stored.knots[:1]) and len(stored.knots) > 1
         return f"; the stored knots of input {numbers(bad)} cannot hold it" + (", and all inputs have the same" * same)
     room = max(allowed, 2.0**-30) * float(np.abs(right).max())
-    exact = [name for name in ("float16", "float32") if is_exact(name, stored.knots) and not is_exact(name, spec.knots)]
-    if exact:
-        return f"; the stored knots are numbers of {exact[0]}"
+    lower = set(lower_formats(stored.knots)) - set(lower_formats(spec.knots))
+    if lower:
+        return f"; the stored knots are numbers of {min(lower)}"
     wrong = np.flatnonzero(np.abs(stored.coefficients - right).max(axis=(0, 2)) > room).tolist()
     if wrong and all(
         np.isin(stored.coefficients[:, p], np.r_[0.0, spec.coefficients[:, p].ravel()]).all() for p in wrong

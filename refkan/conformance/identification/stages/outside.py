@@ -12,17 +12,16 @@ times those of the rule; or some of them are others.
 
 from dataclasses import replace
 from math import factorial
-from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.explanations import explain, placed
+from refkan.conformance.identification.gradients.slopes import true_rows
+from refkan.conformance.identification.gradients.whole_gradients import Situation, against_truth
+from refkan.conformance.identification.knots_in_use import recursion
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.slopes import derivatives, true_rows
-from refkan.conformance.identification.stages.asked_gradients import cotangent
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
@@ -48,7 +47,7 @@ def outside(subject: Subject) -> Stage:
         return Stage("outside", unknown=f"not asked behind {subject.behind}")
     if "samples mixed" in subject.names:
         return Stage("outside", unknown="rows depend on each other beyond the domain")
-    if not subject.right:
+    if not (subject.right or subject.blurred):
         return Stage("outside", unknown="the functions inside are others than those asked for")
     declared = [rule for rule in RULES if rule in subject.declared.outside]
     if "exterior knots" in subject.names:
@@ -60,14 +59,22 @@ def outside(subject: Subject) -> Stage:
             spec = subject.spec((2, 1), degree=degree, kind=kind, outside=rule)
             does = followed(subject, spec)
             told.setdefault(rule, does)
-            if declared and does != DOES[rule] and not (rule == "linear" and subject.gradients_differ):
+            if subject.blurred:
+                named = [difference for difference in _gradients(subject, spec) if difference.sure == "exact"]
+                differences |= {f"{difference.name} {rule}": difference for difference in named if declared and degree}
+            elif (
+                declared
+                and does != DOES[rule]
+                and not (rule == "linear" and "input-gradients" in subject.wrong_gradients)
+            ):
                 evidence = {"asked": rule, "does": f"functions are {does}"}
                 key = f"{rule} {'but for' if 'but for' in does else does}"  # which ones is told once
                 difference = differences.get(key, Difference("only outside the domain", evidence))
                 where = dict.fromkeys([*difference.where, f"degree-{degree}", kind])
                 differences[key] = replace(difference, where=tuple(where))
-            elif declared and degree and "inputs" in subject.declared.derivatives and not subject.gradients_differ:
-                for difference in _gradients(subject, spec):
+            elif declared and degree:
+                wrong_slopes = rule == "linear" and "input-gradients" in subject.wrong_gradients
+                for difference in [] if wrong_slopes else _gradients(subject, spec):
                     differences.setdefault(f"{difference.name} {rule}", difference)
     words = "; ".join(dict.fromkeys(told.values()))
     return Stage("outside", f"beyond the domain: {words}", tuple(differences.values()))
@@ -81,48 +88,24 @@ def _away(subject: Subject, spec: LayerSpec) -> FloatArray:
 
 
 def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
-    """Input gradients beyond the domain against derivatives of the layer's own outputs there."""
-    x = _away(subject, spec)[:, None]
+    """Parts and gradients beyond the domain, where splines are those of the rule asked for."""
     kind = "uniform" if spec.kind == "uniform" else "arbitrary"
-    layer = subject.spec((3, 1), degree=spec.degree, kind=kind, outside=spec.outside)
-    own, model = derivatives(subject, layer, x), subject.build(layer)
-    theirs = np.stack(
-        [subject.gradients(model, x, cotangent(len(x), 3, q), {"inputs": x.shape})["inputs"] for q in range(3)], axis=1
-    )
-    coefficients = "coefficients" in subject.declared.derivatives and not subject.differs
-    if coefficients and (differences := _of_coefficients(subject, layer, x, model)):
-        return differences
-    seen = np.isfinite(own)
-    size = float(np.abs(own[seen]).max(initial=0.0))
-    room = max(2.0**-20, subject.eps * 2.0**30, 2.0**8 * subject.rough) * max(size, 1e-30)
-    owner = f"input gradients beyond the domain under the rule {spec.outside!r}"
-    own, theirs = np.where(seen, own, 0.0), np.where(seen, theirs, 0.0)
-    told = explain(theirs, own, ("sample", "output", "input"), room, owner, "detached gradient")
-    if told is None:
-        left = float(np.abs(theirs - own).max() / size)
-        told = [Difference("gradient is another", {"what": owner, "left": left}, sure="measured")]
-    return placed(told, quantities=("input-gradients",))
-
-
-def _of_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, model: Any) -> list[Difference]:
-    """Coefficient gradients beyond the domain against sums of the layer's own functions there."""
-    dy = np.random.default_rng(3).integers(1, 9, (len(x), 3)) / 4.0
-    ours = (dy.T @ subject.basis(spec, x[:, 0]))[:, None]
-    theirs = subject.gradients(model, x, dy, {"coefficients": ours.shape})["coefficients"]
-    owner = f"coefficient gradients beyond the domain under the rule {spec.outside!r}"
-    room = subject.tolerance(64 * float(np.abs(ours).max()))
-    if room == 0 or not np.isfinite(ours).all():
-        return []
-    told = explain(theirs, ours, ("output", "input", "coefficient"), room, owner, "detached gradient")
-    if told is None:
-        left = float(np.abs(theirs - ours).max() / np.abs(ours).max())
-        told = [Difference("gradient is another", {"what": owner, "left": left}, sure="measured")]
-    return placed(told, quantities=("coefficient-gradients",))
+    of = f" beyond the domain under the rule {spec.outside!r}"
+    differences = list[Difference]()
+    for parts in ((), tuple(subject.declared.parts))[
+        : 1 + bool(subject.declared.parts and "parts" not in subject.differing)
+    ]:
+        layer = subject.with_parts((3, 1), parts, degree=spec.degree, kind=kind, outside=spec.outside)
+        situation = Situation((layer,), _away(subject, spec)[:, None], of=of + " of layers with parts" * bool(parts))
+        for told in against_truth(subject, situation, without=subject.wrong_gradients | {"knot-gradients"}).values():
+            differences += [] if differences else told
+    return differences
 
 
 def _asked(subject: Subject) -> list[tuple[int, str]]:
     """Degrees 1 to 3 or the nearest, on equally spaced knots and others, where functions are right inside."""
-    chosen = [pair for pair in subject.right if pair[1] in ("uniform", "arbitrary")] or subject.right
+    known = subject.right or subject.blurred
+    chosen = [pair for pair in known if pair[1] in ("uniform", "arbitrary")] or known
     if max(subject.degrees) and not any(degree for degree, _ in chosen):
         raise NoAnswerError("the functions inside are others than those asked for")
     return [pair for pair in chosen if pair[0] in (1, 2, 3)] or chosen[:1]
@@ -169,9 +152,44 @@ def _on_side(
     total = np.abs(asked.sum(axis=1, keepdims=True))
     if (np.abs(theirs * total - asked) <= subject.tolerance(4.0)).all() and total.any():
         told.append("those of the rule divided by their sum")
+    told = told or _other_piece(spec, x, theirs, room) or _lines(spec, x, theirs, room)
     off = (np.abs(theirs - asked) > room).any(axis=0)
     zero = ", which are zero" if not theirs[:, off].any() else ""
     return told or [f"those of the rule but for functions {numbers(np.flatnonzero(off).tolist())} of {off.size}{zero}"]
+
+
+def _other_piece(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
+    """The pieces of other intervals continued, at some of the points; at the others their own."""
+    t, r = spec.knots[0], spec.order
+    own = np.searchsorted(t, x, side="right") - 1
+    pieces = np.stack([recursion(t, r, x, np.full(x.size, m)) for m in range(-1, t.size)], axis=0)
+    equal = (np.abs(pieces - theirs) <= 64 * room).all(axis=2)
+    right = equal[own + 1, np.arange(x.size)]
+    if not equal.any(axis=0).all() or right.all():
+        return []
+    used = equal.argmax(axis=0)[~right] - 1 - (r - 1)
+    at = ", ".join(f"interval {m} at x = {v:.4g}" for m, v in zip(used, x[~right], strict=True))
+    return [f"pieces of other intervals continued ({at}, of intervals 0 to {spec.intervals - 1} of the domain)"]
+
+
+def _lines(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
+    """Straight lines from the values at the end, with the slopes of another interval, or with others."""
+    t, r, n = spec.knots[0], spec.order, spec.intervals
+    end = spec.domain[int(x[0] > spec.domain[1])]
+    away = (x - end)[:, None]
+    slopes = (theirs[-1] - theirs[0]) / (away[-1] - away[0])
+    if np.abs(theirs - slopes * away - true_rows(t, r, np.array([end]))).max() > 256 * float(room.max()):
+        return []
+    h = (spec.domain[1] - spec.domain[0]) / n
+    for m in range(r - 1, t.size - r):
+        for words, at in (("at the end", end), ("at its own left end", t[m]), ("at its own right end", t[m + 1])):
+            near = at + h / 8 * np.arange(-3, 4)
+            piece = np.polynomial.polynomial.polyfit(near - at, recursion(t, r, near, np.full(7, m)), r - 1)[1]
+            if np.abs(piece - slopes).max() <= 2.0**-24 * np.abs(slopes).max():
+                return [
+                    f"straight lines from the values at the end, with the slopes of interval {m - r + 1} of {n} {words}"
+                ]
+    return ["straight lines from the values at the end, with other slopes than there"]
 
 
 def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:

@@ -41,6 +41,9 @@ CLOSE = (2.0**-12, 2.0**-26)
 MANY = 64
 """Intervals of the longest edges."""
 
+MOST = 16
+"""Intervals of edges whose knots are found by least squares: the time grows like the cube of their number."""
+
 FOLLOW = ("rounding errors", "end interval unused")
 """What rounded points look like on other knots."""
 
@@ -87,6 +90,7 @@ def functions(subject: Subject) -> Stage:
                 kept = difference if kept.sure == "likely" else kept
                 differences[difference.name] = replace(kept, where=tuple(dict.fromkeys(where)))
                 if difference.name in BLURRED:
+                    subject.blurred.append((degree, kind))
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
                     subject.blur = max(subject.blur, float(np.quantile(off, 0.95)))
     subject.right = right
@@ -289,7 +293,7 @@ def _degree(subject: Subject, inside: Sampled) -> list[Difference]:
 def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
     """B-splines on other knots."""
     spec = inside.spec
-    if subject.eps > 2.0**-30 or spec.kind == "clamped" or spec.degree == 0:
+    if subject.eps > 2.0**-30 or spec.kind == "clamped" or spec.degree == 0 or spec.intervals > MOST:
         return []
     off = float(np.abs(inside.theirs - inside.right).max())
     used = knots_of(inside.x, inside.theirs, spec, spec.order, max(min(2.0**-40, off / 64), 2.0**-49))

@@ -18,19 +18,17 @@ import numpy as np
 from scipy.special import logit
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.cases import generator
-from refkan.conformance.cases.families import spec_with
 from refkan.conformance.cases.specs import PARTS, PER_NODE, LayerSpec, attribute
 from refkan.conformance.cases.truths.quantities import FloatQuantities, silu
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
-from refkan.conformance.identification.known_maps import MAPS, map_of
-from refkan.conformance.identification.slopes import derivatives
-from refkan.conformance.identification.stages.asked_gradients import SAMPLES, cotangent, unit_cotangents
-from refkan.conformance.identification.stages.input_gradients import QUANTITIES, WHAT
+from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, cotangent, unit_cotangents
+from refkan.conformance.identification.gradients.input_gradients import QUANTITIES, WHAT
+from refkan.conformance.identification.gradients.slopes import derivatives
+from refkan.conformance.identification.gradients.whole_gradients import DETACHED, lacking_factors, unexplained
+from refkan.conformance.identification.known_maps import beside, map_of
 from refkan.conformance.identification.stages.wiring import AXES
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
-from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
-from refkan.conformance.identification.whole_gradients import DETACHED, unexplained
+from refkan.conformance.identification.subject import BLOCK, Subject
 
 TOGETHER = {
     ("base", "scale"): False, ("base", "node-scale"): True, ("base", "bias"): False, ("scale", "node-scale"): True,
@@ -49,36 +47,14 @@ def parts(subject: Subject) -> Stage:
     if (np.abs(zero) > max(256 * subject.eps, 16 * subject.noise)).any():
         told = beside(x, zero, subject.tolerance(max(float(np.abs(zero).max()), 1.0)))
         differences.append(Difference("extra branch", {"what": told}))
-    asked = [] if subject.differs else [part for part in PARTS if part in subject.declared.parts]
+    if subject.nonlinear or subject.apart:
+        return Stage("parts", told, tuple(differences))
+    asked = [part for part in PARTS if part in subject.declared.parts]
     for part in asked:
         differences += _declared(subject, part)
     if not differences:
         differences += [difference for pair in combinations(asked, 2) for difference in _together(subject, *pair)]
     return Stage("parts", told + (f"; declared and asked: {', '.join(asked)}" if asked else ""), tuple(differences))
-
-
-def beside(x: FloatArray, y: FloatArray, tolerance: float) -> str:
-    """What y (N, Q) is as a function of x (N, P), in words."""
-    known: dict[str, Any] = {"identity": lambda x: x, **MAPS}
-    for names in (*combinations(known, 1), *combinations(known, 2)):
-        A = np.concatenate([*(known[name](x) for name in names), np.ones((len(x), 1))], axis=1)
-        k, *_ = np.linalg.lstsq(A, y, rcond=None)
-        if (np.abs(A @ k - y) <= tolerance).all():
-            return _fitted(names, k, x.shape[1])
-    return f"a function that is none of those known, from {y.min():.4g} to {y.max():.4g}"
-
-
-def _fitted(names: tuple[str, ...], k: FloatArray, P: int) -> str:
-    out = []
-    for j, name in enumerate(names):
-        weights = k[j * P : (j + 1) * P]
-        if np.abs(weights).max() > 1e-9:
-            same = np.ptp(weights) < 1e-9
-            times = f"{weights.mean():.6g}" if same else f"{weights.min():.4g} .. {weights.max():.4g}"
-            out.append(f"{name} of x times {times}")
-    if np.abs(k[-1]).max() > 1e-9:
-        out.append(f"a constant {k[-1, 0]:.6g}" if np.ptp(k[-1]) < 1e-9 else "a constant for each output")
-    return " and ".join(out)
 
 
 def _declared(subject: Subject, part: str) -> Iterator[Difference]:
@@ -94,15 +70,23 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
         return subject.values(subject.spec((3, 2), plain.coefficients * splines, **more), x)
 
     start = y(neutral)
-    once, twice, less = (y(neutral + k) - start for k in (1.0, 2.0, -1.0))
-    if max(np.abs(twice - 2 * once).max(), np.abs(less + once).max()) > subject.tolerance(8.0):
-        squared = abs(_ratio(twice, once) - (8 / 3 if splines else 4)) < 2.0**-8  # (n + 2)^2 - n^2 over (n + 1)^2 - n^2
+    factors, n = (1.0, 2.0, -1.0, -3.0), float(neutral.flat[0])
+    effects = [y(neutral + k) - start for k in factors]
+    once, twice, less, _ = effects
+    if max(np.abs(effect - k * once).max() for k, effect in zip(factors, effects, strict=True)) > subject.tolerance(
+        8.0
+    ):
+        for words, mapped in (("its absolute value counts", abs), ("counts squared", np.square)):
+            unit = mapped(n + 1) - mapped(n)
+            if all(
+                np.abs(effect - (mapped(n + k) - mapped(n)) / unit * once).max() <= subject.tolerance(16.0)
+                for k, effect in zip(factors, effects, strict=True)
+            ):
+                name = "part applied twice" if mapped is np.square else "part not linear"
+                yield Difference(name, {"part": part, "how": words})
+                return
         how = f"twice the weights make {_ratio(twice, once):.4g} times as much, opposite ones {_ratio(less, once):.4g}"
-        yield (
-            Difference("part applied twice", {"part": part})
-            if squared
-            else Difference("part not linear", {"part": part, "how": how})
-        )
+        yield Difference("part not linear", {"part": part, "how": how})
         return
     theirs, ours = np.zeros((2, len(x), 3, *shape))
     right = {"base": silu(x, 0)[0], "scale": edges, "node-scale": edges.sum(axis=2), "bias": np.ones((len(x), 3))}[part]
@@ -128,12 +112,6 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
         yield Difference(
             "wired otherwise", {"what": f"the part {part}", "how": "no rearrangement of it"}, sure="measured"
         )
-
-
-def with_parts(subject: Subject) -> LayerSpec:
-    """A layer with all declared parts, none of them neutral."""
-    plain = subject.spec((3, 2))
-    return spec_with(plain, [part for part in PARTS if part in subject.declared.parts], generator("identify/parts"))
 
 
 def _together(subject: Subject, first: str, two: str) -> Iterator[Difference]:
@@ -171,7 +149,7 @@ def of_parts(subject: Subject) -> list[Difference]:
 
     Values are linear in each part alone, so that a difference for a unit is a derivative.
     """
-    spec = with_parts(subject)
+    spec = subject.with_parts()
     x, differences = subject.samples(spec, SAMPLES, 5), list[Difference]()
     model = subject.build(spec)
     names = {"coefficients": "coefficients", **{attribute(part): part for part in spec.parts}}
@@ -194,9 +172,10 @@ def of_parts(subject: Subject) -> list[Difference]:
         room = subject.tolerance(4 * float(np.abs(ours).max()))
         told = explain(theirs, ours, AXES[: theirs.ndim], room, owner, DETACHED)
         if told is None or any(difference.name.startswith("factors by") for difference in told):
-            mapped = _map_of_base(spec, x, theirs, subject.tolerance(4.0)) if part == "base" else ""
-            lacks = _without(spec, theirs, ours, subject.tolerance(4.0)) if part == "coefficients" else ""
-            how = f"they lack the factors of {lacks}" if lacks else mapped
+            lacks = lacking_factors(spec, theirs, ours, subject.tolerance(4.0)) if part not in PER_NODE else ""
+            how = f"they lack the factors of {lacks}" if lacks else ""
+            if part == "base" and not how:
+                how = _map_of_base(x, theirs[:, 0, 0, 0] / spec.part("node-scale")[0], subject.tolerance(4.0))
             told = (
                 [Difference("wrong derivative", {"what": owner, "how": how})]
                 if how
@@ -209,27 +188,15 @@ def of_parts(subject: Subject) -> list[Difference]:
     return differences
 
 
-def _without(spec: LayerSpec, theirs: FloatArray, ours: FloatArray, room: float) -> str:
-    """The parts whose factors are lacking in what is theirs, (N, Q, Q, P, dim) or (N, Q, P), in words; "" if none."""
-    node_scale = np.repeat(spec.part("node-scale")[:, None], spec.n_inputs, axis=1)
-    by = {"the part scale": spec.part("scale"), "the part node-scale": node_scale}
-    for name, factor in {**by, "the parts scale and node-scale": spec.gain}.items():
-        if np.abs(theirs * (factor if theirs.ndim == 3 else factor[:, :, None]) - ours).max() <= room:
-            return name
-    return ""
-
-
-def _map_of_base(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float) -> str:
-    """What map of x gradients in the base (N, Q, Q, P) are, in words, "" if none is known."""
-    mapped = map_of(x[:, 0], theirs[:, 0, 0, 0] / spec.part("node-scale")[0], room)
+def _map_of_base(x: FloatArray, slopes: FloatArray, room: float) -> str:
+    """What map of x gradients (N,) over the weights are, in words, "" if none is known."""
+    mapped = map_of(x[:, 0], slopes, room)
     return "" if mapped is None else f"they are {mapped[0]} of x" + f", times {mapped[1]:.6g}" * (mapped[1] != 1)
 
 
 def of_inputs_with_parts(subject: Subject) -> list[Difference]:
     """Derivatives in the inputs of layers with parts against those of their own outputs, whole and part by part."""
-    if not subject.right:
-        raise NoAnswerError("functions are others: their breakpoints, too")
-    whole = with_parts(subject)
+    whole = subject.with_parts()
     zero = 0 * whole.coefficients
     for order in (1, 2)[: 1 + ("second" in subject.declared.derivatives)]:
         if not _wrong_slopes(subject, whole, order):
@@ -260,14 +227,11 @@ def _wrong_slopes(subject: Subject, spec: LayerSpec, order: int) -> tuple[str, s
     if (np.abs(theirs) <= room).all():
         return "detached gradient", "zero"
     weights = spec.gain if spec.coefficients.any() else spec.part("base") * spec.part("node-scale")[:, None]
-    mapped = (
-        None if spec.coefficients.any() else map_of(x[:, 0], theirs[:, 0, 0] / weights[0, 0], subject.tolerance(4.0))
-    )
-    if mapped is not None:
-        return "wrong derivative", f"they are {mapped[0]} of x, times the weight" + (
-            f", times {mapped[1]:.6g}" if mapped[1] != 1 else ""
-        )
-    if lacks := _without(spec, np.where(seen, theirs, 0), np.where(seen, own, 0), 4 * room):
+    if not spec.coefficients.any() and (
+        mapped := _map_of_base(x, theirs[:, 0, 0] / weights[0, 0], subject.tolerance(4.0))
+    ):
+        return "wrong derivative", f"{mapped}, times the weight"
+    if lacks := lacking_factors(spec, np.where(seen, theirs, 0), np.where(seen, own, 0), 4 * room):
         return "wrong derivative", f"they lack the factors of {lacks}"
     told = explain(np.where(seen, theirs, 0), np.where(seen, own, 0), ("sample", "output", "input"), room, "they")
     vague = any(

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.truths.precision import is_exact
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
-from refkan.conformance.identification.known_maps import in_words
+from refkan.conformance.identification.known_maps import in_words, lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.stages_and_differences import Difference
@@ -211,7 +210,7 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     degree = pieces_degree(inside)
     sums = inside.theirs.sum(axis=1)
     total = f"they sum to {sums.min():.6g}" + (f" .. {sums.max():.6g}" if np.ptp(sums) > 1e-9 else "")
-    form = [f for f in ("float16", "bfloat16", "float32") if is_exact(f, inside.theirs)]
+    form = lower_formats(inside.theirs)
     if not form and (step := _table_step(subject, inside, off)) > 0:
         return [Difference("lookup table", {"step": step}, sure="measured")]
     if degree is None and off < 2.0**-6 and (form or 2.0**-30 < off <= 2.0**-18):

@@ -12,6 +12,7 @@ them, these questions follow:
 
 from collections.abc import Callable
 from functools import partial
+from math import comb, factorial, perm
 from typing import Any
 
 import numpy as np
@@ -19,19 +20,20 @@ import numpy as np
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import is_exact
 from refkan.conformance.identification.explanations import explain, placed
-from refkan.conformance.identification.slopes import derivatives, places, terms, true_derivatives
-from refkan.conformance.identification.stages.asked_gradients import (
+from refkan.conformance.identification.gradients.asked_gradients import (
     SAMPLES,
     asked_layer,
     calls_and_sums,
     cotangent,
     size_of_factor,
 )  # fmt: skip
+from refkan.conformance.identification.gradients.slopes import derivatives, places, terms, true_derivatives
+from refkan.conformance.identification.gradients.whole_gradients import unexplained
+from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import NoAnswerError, Subject
-from refkan.conformance.identification.whole_gradients import unexplained
 
 WHAT = {1: "input gradients", 2: "second derivatives"}
 QUANTITIES = {1: ("input-gradients", "second-derivatives", "repeatability"), 2: ("second-derivatives",)}
@@ -102,7 +104,14 @@ class Compared:
         if plain is not None and not vague and not local:
             size = size_of_factor(self.subject, plain, "inputs", self.order)
             return placed(plain, size=size)
-        for question in (self._of_another_order, self._by_place, self._by_formula, self._quotients):
+        for question in (
+            self._of_another_order,
+            self._by_place,
+            self._by_formula,
+            self._by_denominators,
+            self._by_powers,
+            self._quotients,
+        ):
             if how := question():
                 name = "finite differences" if question == self._quotients else "wrong derivative"
                 return [Difference(name, {"what": self.what, "how": how})]
@@ -151,10 +160,9 @@ class Compared:
                 return "; ".join([told, *(str(difference) for difference in more)])
         return ""
 
-    def _by_formula(self) -> str:
-        """The factors of the two terms, by least squares over all functions of input 0."""
-        left, right = terms(self.spec.knots[0], self.spec.order, self.x[:, 0], self.order)
-        theirs = np.zeros(left.shape)
+    def _of_functions(self) -> FloatArray:
+        """Their derivatives of all functions of input 0: (N, dim)."""
+        theirs = np.zeros((len(self.x), self.spec.dim))
         for i, unit in enumerate(np.eye(self.spec.dim)):
             single = self.subject.single(self.spec, np.stack([unit, unit])[:, None])
             model, at, dy = self.subject.build(single), self.x[:, :1], np.array([[1.0, 0.0]] * len(self.x))
@@ -162,12 +170,63 @@ class Compared:
                 theirs[:, i] = self.subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"][:, 0]
             else:
                 theirs[:, i] = self.subject.second(model, at, dy, np.ones(at.shape))[:, 0]
-        A = np.stack([left.ravel(), right.ravel()], axis=1)
+        return theirs
+
+    def _by_formula(self) -> str:
+        """The factors of the two terms, by least squares over all functions of input 0."""
+        left, right = terms(self.spec.knots[0], self.spec.order, self.x[:, 0], self.order)
+        theirs, A = self._of_functions(), np.stack([left.ravel(), right.ravel()], axis=1)
         k, *_ = np.linalg.lstsq(A, theirs.ravel(), rcond=None)
         if np.abs(A @ k - theirs.ravel()).max() > 2.0**-30 * np.abs(theirs).max() or abs(k[0] + k[1]) < 1e-6:
             return ""
         k = np.where(np.abs(k) < 2.0**-30, 0.0, k)
         return f"b' is {k[0]:.4g} times its first term {k[1]:+.4g} times its second, instead of 1 and -1"
+
+    def _by_denominators(self) -> str:
+        """The lengths by which functions of one degree less are divided in b_i' = d (B_i / (..) - B_(i+1) / (..))."""
+        t, r, x = self.spec.knots[0], self.spec.order, self.x[:, 0]
+        if self.order != 1 or r < 3:
+            return ""
+        lower, theirs = recursion(t, r - 1, x, intervals_of(x, t, r)), self._of_functions()
+        divided: dict[str, list[tuple[int, float]]] = {"first": [], "second": []}
+        for i in range(self.spec.dim):
+            A = lower[:, i : i + 2]
+            shown = (np.abs(A) > 2.0**-10).sum(axis=0) > 0
+            k, *_ = np.linalg.lstsq(A, theirs[:, i], rcond=1e-12)
+            if np.abs(A @ k - theirs[:, i]).max() > 2.0**-30 * np.abs(theirs).max():
+                return ""
+            for name, v, sign, seen in zip(divided, k, (1, -1), shown, strict=True):
+                if seen and v:
+                    divided[name].append((i, (r - 1) * sign / v))
+        told = []
+        for name, lengths in divided.items():
+            asked = (r - 1, 0) if name == "first" else (r, 1)
+            used = _difference_of_knots(t, lengths, asked)
+            if used is None:
+                return ""
+            if used != asked:
+                told.append(f"the {name} term is divided by {_length(used)} instead of {_length(asked)}")
+        return "; ".join(told)
+
+    def _by_powers(self) -> str:
+        """Factors of the powers of x - c in each interval, c its left end, its middle, or the start of the domain."""
+        t, m, d = self.spec.knots, places(self.spec, self.x), self.spec.degree
+        low, high = (np.stack([row[m[:, p] + k] for p, row in enumerate(t)], axis=1) for k in (0, 1))
+        starts = {"the left end of its interval": low, "the middle of its interval": (low + high) / 2,
+                  "the start of the domain": np.repeat(self.spec.domains[:, 0][None], len(self.x), axis=0), "0": 0 * low}  # fmt: skip
+        for words, c in starts.items():
+            z = (self.x - c)[:, None]
+            powers = []
+            tails = [true_derivatives(self.spec, self.x, k) for k in range(d + 1)]
+            for k in range(self.order, d + 1):  # a_k of sum a_k z^k, by Taylor's formula about x
+                a = sum(tails[j] * (-z) ** (j - k) * comb(j, k) / factorial(j) for j in range(k, d + 1))
+                powers.append((a * z ** (k - self.order) * perm(k, self.order)).ravel())
+            A = np.stack(powers, axis=1)
+            w, *_ = np.linalg.lstsq(A, self.theirs.ravel(), rcond=1e-12)
+            if np.abs(A @ w - self.theirs.ravel()).max() <= 64 * self.room:
+                factors = ", ".join(f"{v:.4g} for power {k}" for k, v in enumerate(w, self.order))
+                return f"powers of x less {words} count with other factors: {factors}"
+        return ""
 
     def _quotients(self) -> str:
         """The step of difference quotients, by the size of their error."""
@@ -181,9 +240,26 @@ class Compared:
                 kind = kinds[k < 0]
                 return f"they are those of {kind} differences with a step of {h:.3g}" if kind else ""
         left = float(np.abs(error).max() / np.abs(self.own).max())
-        if left < 2.0**-12 and not is_exact("float32", self.theirs) and not 2.0**-27 < left < 2.0**-21:
+        if left < 2.0**-12 and not lower_formats(self.theirs) and not 2.0**-27 < left < 2.0**-21:
             return f"they are off by {left:.1e} of the largest, as quotients of a small step are"
         return ""
+
+
+def _difference_of_knots(
+    t: FloatArray, lengths: list[tuple[int, float]], asked: tuple[int, int]
+) -> tuple[int, int] | None:
+    """Offsets (k, l) with lengths t[i+k] - t[i+l] for all i, those asked for first."""
+    span = range(-1, max(asked) + 2)
+    for k, l in [asked, *((k, l) for k in span for l in span if k > l)]:
+        shown = [(t[i + k] - t[i + l], h) for i, h in lengths if i + l >= 0 and i + k < t.size]
+        if len(shown) > 1 and all(abs(h - right) <= 2.0**-24 * abs(h) for right, h in shown):
+            return k, l
+    return None
+
+
+def _length(used: tuple[int, int]) -> str:
+    k, l = (f"t[i{v:+d}]" if v else "t[i]" for v in used)
+    return f"{k} - {l}"
 
 
 def _part(x: FloatArray, wrong: Array) -> str:
@@ -222,8 +298,12 @@ def _at_knots(
     at = np.stack([np.resize(t, SAMPLES) for t in inner], axis=1)
     here, left, right = asked(model, at), asked(model, at - step), asked(model, at + step)
     room = max(2.0**-12, 16 * subject.rough) * float(np.abs(right).max())
-    end = np.repeat(spec.domains[:, 1][None], SAMPLES, axis=0)
+    start, end = (np.repeat(spec.domains[:, k][None], SAMPLES, axis=0) for k in (0, 1))
     last, before = asked(model, end), asked(model, end - step)
+    lowest, after = asked(model, start), asked(model, start + step)
+    if not lowest.any() and np.abs(after).max() > room and kind != "uniform-fine":
+        both = " and x = b" * bool(not last.any() and np.abs(before).max() > room)
+        return [Difference("zero at ends", {"what": owner, "ends": f"x = a{both}"})]
     if np.abs(here - right).max() > room:
         if not here.any():
             return [Difference("zero at knots", {"what": owner})]

@@ -7,10 +7,10 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, is_exact
+from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.explanations import sizes_of
-from refkan.conformance.identification.known_maps import MAPS
-from refkan.conformance.identification.slopes import derivatives
+from refkan.conformance.identification.gradients.slopes import derivatives
+from refkan.conformance.identification.known_maps import MAPS, lower_formats
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
@@ -109,9 +109,14 @@ def calls_and_sums(
 
 def rounded_gradients(owner: str, left: float, theirs: FloatArray) -> Difference:
     """Gradients that are off by the rounding of a lower format: that of which all are numbers, or by its size."""
-    exact = [name for name in ("bfloat16", "float16", "float32") if is_exact(name, theirs)]
     name = (
-        exact[0] if exact else "float32" if left < 2.0**-18 else "float16 or TF32" if left < 2.0**-9.5 else "bfloat16"
+        exact[0]
+        if (exact := lower_formats(theirs))
+        else "float32"
+        if left < 2.0**-18
+        else "float16 or TF32"
+        if left < 2.0**-9.5
+        else "bfloat16"
     )
     return Difference(f"{name} gradients", {"what": owner, "left": left, "format": name}, sure="measured")
 

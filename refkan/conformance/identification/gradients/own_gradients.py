@@ -17,25 +17,29 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.cases.specs import PARTS
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
-from refkan.conformance.identification.slopes import true_jacobian
-from refkan.conformance.identification.stages.asked_gradients import (
+from refkan.conformance.identification.gradients.asked_gradients import (
     asked_layer,
     calls_and_sums,
     size_of_factor,
     slope_behind,
     unit_cotangents,
 )  # fmt: skip
-from refkan.conformance.identification.stages.input_gradients import of_inputs
+from refkan.conformance.identification.gradients.input_gradients import of_inputs
+from refkan.conformance.identification.gradients.settings import of_settings
+from refkan.conformance.identification.gradients.slopes import true_jacobian
+from refkan.conformance.identification.gradients.whole_gradients import DETACHED, unexplained
 from refkan.conformance.identification.stages.parts import of_inputs_with_parts, of_parts
 from refkan.conformance.identification.stages.wiring import AXES, responses
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
-from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
-from refkan.conformance.identification.whole_gradients import DETACHED, against_truth, unexplained
+from refkan.conformance.identification.subject import NoAnswerError, Subject
 
-LARGE = 1030
-"""Samples of a large batch: beyond the usual sizes of blocks, and no multiple of them."""
+OF = {
+    "coefficients": {"coefficient-gradients"}, "inputs": {"input-gradients"}, "second": {"second-derivatives"},
+    "gauss-newton": {"gauss-newton"}, "parts": {f"{part}-gradients" for part in PARTS},
+}  # fmt: skip
+"""Quantities of which it is told that they are right."""
 
 
 def gradients(subject: Subject) -> Stage:
@@ -49,25 +53,32 @@ def gradients(subject: Subject) -> Stage:
     if "coefficients" in declared:
         declared += ["parts"] * bool(subject.declared.parts)
     declared += ["inputs-with-parts"] * bool("inputs" in declared and subject.declared.parts)
-    if not subject.differs and subject.right:
-        declared.append("settings")
     asks: dict[str, Callable[[Subject], list[Difference]]] = {
         "coefficients": partial(_first, of_coefficients), "parts": of_parts, "inputs": partial(_first, of_inputs),
         "second": partial(_first, partial(of_inputs, order=2)), "gauss-newton": of_gauss_newton,
-        "inputs-with-parts": of_inputs_with_parts, "settings": of_settings,
+        "inputs-with-parts": of_inputs_with_parts, "settings": lambda subject: of_settings(subject, _bearing_on(differences)),
     }  # fmt: skip
     for name, ask in asks.items():
-        if name not in declared or (name in ("parts", "inputs-with-parts", "settings") and differences):
+        if name not in [*declared, "settings"]:
             continue
         try:
             difference = ask(subject)
         except NoAnswerError as error:
             reasons.append(f"{name}: {error}")
             continue
+        if name == "inputs-with-parts" and _bearing_on(differences) & {"input-gradients"}:
+            continue  # of the splines alone they differ already
         differences += difference
         told += [] if difference or name in ("settings", "inputs-with-parts") else [name]
+    subject.wrong_gradients = _bearing_on(differences)
+    told = [name for name in told if not subject.wrong_gradients & OF[name]]
     words = f"those of the layer's own function in {', '.join(told)}" if told else ""
     return Stage("gradients", words, tuple(differences), "; ".join(reasons))
+
+
+def _bearing_on(differences: list[Difference]) -> frozenset[str]:
+    """The quantities that differ, each as the first of those that a difference bears on."""
+    return frozenset(difference.quantities[0] for difference in differences)
 
 
 def _first(ask: Callable[[Subject, int], list[Difference]], subject: Subject) -> list[Difference]:
@@ -123,41 +134,6 @@ def _of_other_samples(
         lost = int((np.abs(theirs - R).max(axis=(1, 2, 3, 4)) > room).sum())
         how = f"of {len(x)} samples {lost} do not add what is theirs, and each does in a batch of its own"
         return [Difference("contributions lost", {"what": owner, "how": how})]
-    return []
-
-
-def of_settings(subject: Subject) -> list[Difference]:
-    """Gradients of one sample and of many, of larger layers, on other knots, and of cotangents in other layouts."""
-    asked: list[Any] = [
-        ("1 sample", (3, 2), 1, {}), (f"{LARGE} samples", (3, 2), LARGE, {}),
-        ("5 outputs, 7 inputs", (5, 7), BLOCK, {}), ("2 outputs, 2 inputs, 2 samples", (2, 2), 2, {}),
-    ]  # fmt: skip
-    asked += [(kind, (3, 2), BLOCK, {"kind": kind}) for kind in subject.kinds if kind != subject.kind]
-    if subject.declared.intervals is None:
-        asked += [(f"{n} interval{'s' * (n > 1)}", (3, 2), BLOCK, {"intervals": n}) for n in (1, BLOCK)]
-    for words, shape, n, more in asked:
-        spec = subject.spec(shape, **more)
-        x = np.resize(subject.samples(spec, min(n, BLOCK), 5), (n, shape[1]))
-        if told := against_truth(subject, (spec,), x, subject.build(spec), (words,)):
-            return told
-    return _layouts(subject) if "coefficients" in subject.declared.derivatives else []
-
-
-def _layouts(subject: Subject) -> list[Difference]:
-    """Coefficient gradients of cotangents that are expanded or strided."""
-    spec = subject.spec((3, 2))
-    x, row = subject.samples(spec, BLOCK, 5), np.array([0.5, -1.25, 2.0])
-    wide = np.repeat(row[None], 2 * BLOCK, axis=0)
-    wide[1::2] = -7.0
-    (ours,) = FloatQuantities((spec,), x).coefficient_gradients(np.repeat(row[None], BLOCK, axis=0))
-    for words, dy in (("strided", wide[::2]), ("expanded", np.broadcast_to(row, (BLOCK, 3)))):
-        answer = subject.asked("vjp", subject.adapter.vjp, subject.build(spec), x.copy(), dy)
-        theirs = subject.read_gradient(answer, "coefficients", spec.coefficients.shape)
-        if np.abs(theirs - ours).max() > subject.tolerance(64 * float(np.abs(ours).max())):
-            evidence = {"layout": f"{words} in dy", "count": str(BLOCK), "total": str(BLOCK)}
-            return placed(
-                [Difference("strides ignored", evidence)], quantities=("coefficient-gradients", "repeatability")
-            )
     return []
 
 

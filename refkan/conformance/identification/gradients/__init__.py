@@ -1,0 +1,1 @@
+"""Of what gradients are the gradients, and in which settings."""

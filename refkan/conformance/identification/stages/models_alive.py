@@ -1,0 +1,114 @@
+r"""Stage 0, continued: what models share with each other, and with what they returned.
+
+A model is its knots and its coefficients: neither what was built after it nor what was asked in between may change
+its results, and an array that was returned stays as it is. Two models of equal shape are alive at once, the second
+with other knots and coefficients; what the first returns then tells which of them it has.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.adapters.answers import as_mapping, as_real
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
+
+SHAPES = ((1, 2), (2, 1), (1, 1))
+"""Outputs and inputs of layers whose arrays have axes of length one."""
+
+
+def refused_shapes(subject: Subject) -> Iterator[Difference]:
+    """Layers of one output or one input that give no answer."""
+    for Q, P in SHAPES:
+        spec = subject.spec((Q, P))
+        for n in (BLOCK, 1):
+            try:
+                subject.values(spec, subject.samples(spec, n))
+            except NoAnswerError as error:
+                words = f"{Q} output{'s' * (Q > 1)}, {P} input{'s' * (P > 1)}, {n} sample{'s' * (n > 1)}"
+                yield Difference("setting refused", {"reason": str(error)}, (words,), "measured")
+                return
+
+
+def overwritten_results(subject: Subject, spec: LayerSpec, x: FloatArray, other: FloatArray) -> Iterator[Difference]:
+    """Arrays that were returned, after the next call."""
+    model, dy = subject.build(spec), np.ones((len(x), spec.n_outputs))
+    asks: dict[str, Any] = {"forward": lambda at: subject.adapter.forward(model, at)}
+    if "coefficients" in subject.declared.derivatives:
+        asks["vjp"] = lambda at: as_mapping(subject.adapter.vjp(model, at, dy.copy()), "coefficients")["coefficients"]
+    if "inputs" in subject.declared.derivatives:
+        asks["vjp in inputs"] = lambda at: as_mapping(subject.adapter.vjp(model, at, dy.copy()), "inputs")["inputs"]
+    for name, ask in asks.items():
+        try:
+            returned = ask(x.copy())
+            before = as_real(name, returned).copy()
+            ask(other.copy())
+            after = as_real(name, returned)
+        except Exception:  # of the backend: other stages tell it
+            continue
+        if not np.array_equal(before, after, equal_nan=True):
+            yield Difference("results overwritten", {"method": name})
+
+
+def shared_by_models(subject: Subject, spec: LayerSpec, x: FloatArray, y: FloatArray) -> Iterator[Difference]:
+    """What the model built last changes in one that was built before, and in what it returns itself."""
+    knots = spec.knots if subject.declared.domain else spec.knots * 1.25
+    C = np.roll(spec.coefficients, 1, axis=2)[::-1].copy()
+    others = {
+        "coefficients": replace(spec, coefficients=C), "knots": replace(spec, knots=knots),
+        "coefficients and knots": replace(spec, knots=knots, coefficients=C),
+    }  # fmt: skip
+    for k, (words, other) in enumerate(others.items(), 1):
+        model = subject.build(spec)
+        first = subject.raw(model, x, spec.n_outputs)
+        built = subject.build(other)
+        again = subject.raw(model, x, spec.n_outputs)
+        if np.array_equal(again, first, equal_nan=True):
+            z = subject.raw(built, x, spec.n_outputs)
+            alone = subject.raw(built, np.concatenate([x, x[:k]]), spec.n_outputs)[:-k]  # a batch that nobody had
+            room = subject.tolerance(float(np.nanmax(np.abs(alone))))
+            if words != "coefficients and knots" and np.nanmax(np.abs(z - alone)) > room:
+                sentence = f"results of a model are those of another one of other {words} at the same samples"
+                yield Difference("stale cache", {"what": sentence})
+                return
+            continue
+        last = subject.raw(built, x, spec.n_outputs)
+        how = f"a model has the {words} of the one built after it" if np.array_equal(again, last, equal_nan=True) else (
+            f"results of a model change when one of other {words} is built")  # fmt: skip
+        yield Difference("models share state", {"how": how})
+        return
+
+
+def drift_with_parts(subject: Subject) -> Iterator[Difference]:
+    """Two calls of layers with parts, all of them and one after another."""
+    for parts in (
+        [subject.declared.parts, *([part] for part in subject.declared.parts)] if subject.declared.parts else []
+    ):
+        spec = subject.with_parts(parts=parts)
+        x, model = subject.samples(spec, BLOCK), subject.build(spec)
+        first, again = (subject.raw(model, x, spec.n_outputs) for _ in range(2))
+        differ = (first != again) & ~(np.isnan(first) & np.isnan(again))
+        if not differ.any():
+            if parts is subject.declared.parts:
+                return
+            continue
+        if parts is subject.declared.parts and len(parts) > 1:
+            kept = first, again, differ
+            continue
+        yield _drift(parts, first, again, differ)
+        return
+    if subject.declared.parts:
+        yield _drift(subject.declared.parts, *kept)
+
+
+def _drift(parts: Any, first: FloatArray, again: FloatArray, differ: Any) -> Difference:
+    ratio = float((again * first).sum() / (first * first).sum())
+    size = float(np.abs(again - first).max() / np.abs(first).max())
+    of = f"two calls of layers with {' and '.join(parts)}"
+    if np.abs(again - ratio * first).max() <= 2.0**-30 * np.abs(first).max():
+        of += f", the second {ratio:.4g} times the first"
+    return Difference("not deterministic", {"of": of, "count": int(differ.sum()), "total": first.size, "size": size})
