@@ -13,7 +13,7 @@ import numpy as np
 from refkan.base.annotations import check_annotated
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.answers import describe
-from refkan.conformance.identification.gradients.own_gradients import gradients
+from refkan.conformance.identification.gradients.own_gradients import gradients, whatever_values
 from refkan.conformance.identification.stages.arithmetic import arithmetic
 from refkan.conformance.identification.stages.calls import calls
 from refkan.conformance.identification.stages.changes import changes
@@ -52,13 +52,20 @@ def identify(adapter: Adapter) -> Identification:
     return Identification(adapter.title, tuple(identified(adapter)))
 
 
+def _gradients_alone(subject: Subject) -> Stage:
+    """Gradients of a layer of which nothing else can be asked."""
+    return Stage("gradients", "", tuple(whatever_values(subject)), subject.depends)
+
+
 def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Iterator[Stage]:
     """Ask stage after stage, without some that ended a process before."""
     subject = Subject(adapter)
     for name, ask in STAGES.items():
-        if name in without or subject.depends:
+        if name in without or (subject.depends and name != "gradients"):
             yield Stage(name, unknown=subject.depends or "the process ended")
             continue
+        if subject.depends:
+            ask = _gradients_alone
         with np.errstate(all="ignore"):
             try:
                 stage = ask(subject)
@@ -71,10 +78,10 @@ def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Itera
         }:
             told = Difference("inputs overwritten", {"method": subject.overwritten})
             stage = replace(stage, differences=(told, *stage.differences))
-        told: dict[str, Difference] = {}
+        sentences: dict[str, Difference] = {}
         for difference in stage.differences:
-            told.setdefault(f"{difference.name} {difference.evidence}", replace(difference, stage=name))
-        stage = replace(stage, differences=tuple(d for key, d in told.items() if key not in subject.told))
-        subject.told |= set(told)
+            sentences.setdefault(f"{difference.name} {difference.evidence}", replace(difference, stage=name))
+        stage = replace(stage, differences=tuple(d for key, d in sentences.items() if key not in subject.told))
+        subject.told |= set(sentences)
         subject.note(name, stage)
         yield stage

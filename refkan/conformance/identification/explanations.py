@@ -182,6 +182,8 @@ def _along(
         and np.abs(B - A[rows]).max() > CLEAR * tolerance
     ):
         M: FloatArray = np.asarray(np.linalg.lstsq(A.T, B.T, rcond=1e-10)[0].T, np.float64)
+        plain = np.round(M, 9)  # without the rounding of the solver
+        M = plain if np.abs(plain @ A - B).max() < np.abs(M @ A - B).max() else M
         if (np.abs(M @ A - B) <= 4 * tolerance).all() and (told := combination(name, M, rows, n)):
             yield 8.0 + told[1]["loose"], [told]
 

@@ -83,6 +83,7 @@ SENTENCES = {
     "basis not normalised": "function i is multiplied by {by}",
     "values mapped": "values of basis functions go through {map}",
     "left limit at knots": "points at knots belong to the interval on their left",
+    "intervals left out": "{what} are zero in intervals {indices}",
     "end interval unused": "in interval {interval} of {intervals} the piece of interval {used} is in force",
     "interval rounded": "pieces change at the middle of intervals: (x - a)/h is rounded to the nearest number",
     "interval search": "{count} of {total} points are in another interval than their own: {how}",
@@ -136,7 +137,9 @@ def worded(name: str, evidence: Mapping[str, Any], where: Sequence[str] = ()) ->
     shown = {**evidence, "size": f", {size}" if size and name == "constant factor" else size}
     shown = {key: _listed(value) if isinstance(value, list | tuple) else value for key, value in shown.items()}
     text = SENTENCES[name].format(**shown)
-    return f"{name}: {text}{evidence.get('place', '')}" + (f" ({'; '.join(_places(where))})" if where else "")
+    alike = evidence.get("alike", ())
+    places = [*_places([word for word in where if word not in alike]), *(f"alike in {word}" for word in _places(alike))]
+    return f"{name}: {text}{evidence.get('place', '')}" + (f" ({'; '.join(places)})" if where else "")
 
 
 def _places(where: Sequence[str]) -> list[str]:
@@ -149,7 +152,11 @@ def _places(where: Sequence[str]) -> list[str]:
 
 def _listed(values: Sequence[Any]) -> str:
     """A few numbers."""
-    if len(values) > 8 and all(b - a == 1 for a, b in zip(values, values[1:], strict=False)):
+    if (
+        len(values) > 8
+        and isinstance(values[0], int)
+        and list(values) == list(range(values[0], values[0] + len(values)))
+    ):
         return f"{values[0]} to {values[-1]}"
     shown = [f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]
     return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-2:]])

@@ -127,8 +127,10 @@ class Subject:
         plain = self.spec(shape, **more)
         named = [part for part in PARTS if part in (self.declared.parts if parts is None else parts)]
         spec = spec_with(plain, named, generator("identify/parts"))
-        signs = {attribute(part): spec.part(part) * (1.0 - 2.0 * (np.arange(spec.part(part).size) % 3 == 1)).reshape(spec.part(part).shape)
-                 for part in named if part in ("scale", "node-scale")}  # fmt: skip
+        signs: dict[str, Any] = {}
+        for part in {"scale", "node-scale"} & set(named):
+            weights = spec.part(part)
+            signs[attribute(part)] = weights * np.where(np.arange(weights.size) % 3 == 1, -1, 1).reshape(weights.shape)
         return replace(spec, **signs)
 
     @staticmethod

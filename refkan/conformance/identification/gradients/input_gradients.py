@@ -10,7 +10,6 @@ them, these questions follow:
   the step h.
 """
 
-from collections.abc import Callable
 from functools import partial
 from math import comb, factorial, perm
 from typing import Any
@@ -22,12 +21,12 @@ from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import explain, placed
 from refkan.conformance.identification.gradients.asked_gradients import (
-    SAMPLES,
     asked_layer,
     calls_and_sums,
     cotangent,
     size_of_factor,
 )  # fmt: skip
+from refkan.conformance.identification.gradients.at_knots import at_knots
 from refkan.conformance.identification.gradients.slopes import derivatives, places, terms, true_derivatives
 from refkan.conformance.identification.gradients.whole_gradients import unexplained
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
@@ -65,7 +64,7 @@ def of_inputs(subject: Subject, degree: int, order: int = 1) -> list[Difference]
     theirs = np.stack([asked(model, x, dy, along) for dy in units], axis=1) / along[:, None]
     told = Compared(subject, spec, x, theirs, own, order, along).told()
     if not told:
-        told = _at_knots(
+        told = at_knots(
             subject, degree, WHAT[order], lambda of, at: asked(of, at, np.ones((len(at), 3)), np.ones(at.shape))
         )
     return placed(told, quantities=QUANTITIES[order])
@@ -212,8 +211,10 @@ class Compared:
         """Factors of the powers of x - c in each interval, c its left end, its middle, or the start of the domain."""
         t, m, d = self.spec.knots, places(self.spec, self.x), self.spec.degree
         low, high = (np.stack([row[m[:, p] + k] for p, row in enumerate(t)], axis=1) for k in (0, 1))
-        starts = {"the left end of its interval": low, "the middle of its interval": (low + high) / 2,
-                  "the start of the domain": np.repeat(self.spec.domains[:, 0][None], len(self.x), axis=0), "0": 0 * low}  # fmt: skip
+        starts = {
+            "the left end of its interval": low, "the middle of its interval": (low + high) / 2,
+            "the start of the domain": self.spec.domains[:, 0] + 0 * low, "0": 0 * low,
+        }  # fmt: skip
         for words, c in starts.items():
             z = (self.x - c)[:, None]
             powers = []
@@ -282,41 +283,3 @@ def _part(x: FloatArray, wrong: Array) -> str:
             where = f"at {bad.size} of {len(x)} points"
         told.append(f"{where} (input {p})")
     return ", ".join(told)
-
-
-def _at_knots(
-    subject: Subject, degree: int, owner: str, asked: Callable[[Any, FloatArray], FloatArray]
-) -> list[Difference]:  # fmt: skip
-    """Derivatives at knots against those to the right of them, and at x = b against those to the left."""
-    kinds = [kind for kind in ("uniform", "arbitrary") if (degree, kind) in subject.right]
-    kind = kinds[0] if kinds else ""
-    if not kind or (kind == "uniform" and not subject.declared.frame.exact):
-        return []
-    spec = subject.spec((3, 2), degree=degree, kind=kind)
-    model, step = subject.build(spec), 2.0**-22
-    inner = [np.unique(t[spec.order : t.size - spec.order]) for t in spec.knots]
-    at = np.stack([np.resize(t, SAMPLES) for t in inner], axis=1)
-    here, left, right = asked(model, at), asked(model, at - step), asked(model, at + step)
-    room = max(2.0**-12, 16 * subject.rough) * float(np.abs(right).max())
-    start, end = (np.repeat(spec.domains[:, k][None], SAMPLES, axis=0) for k in (0, 1))
-    last, before = asked(model, end), asked(model, end - step)
-    lowest, after = asked(model, start), asked(model, start + step)
-    if not lowest.any() and np.abs(after).max() > room and kind != "uniform-fine":
-        both = " and x = b" * bool(not last.any() and np.abs(before).max() > room)
-        return [Difference("zero at ends", {"what": owner, "ends": f"x = a{both}"})]
-    if np.abs(here - right).max() > room:
-        if not here.any():
-            return [Difference("zero at knots", {"what": owner})]
-        if np.abs(here - left).max() <= room and "left limit at knots" in subject.names:
-            return []  # as the values are
-        if np.abs(here - left).max() <= room:
-            return [Difference("left limit at knots")]
-        evidence = {"what": f"{owner} at knots", "left": float(np.abs(here - right).max() / np.abs(right).max())}
-        return [Difference("gradient is another", evidence, sure="measured")]
-    right_end = subject.declared.right_end
-    wanted = {"closed": before, "half-open": asked(model, end + step), "zero": 0 * last}[right_end]
-    if np.abs(last - wanted).max() <= room or spec.outside != "natural":
-        return []
-    told = "zero" if not last.any() else f"not those that go with a {right_end} right end"
-    name = "right end open" if right_end == "closed" else "other right end"
-    return [Difference(name, {"what": f"at x = b {owner} are {told}"})]

@@ -28,8 +28,9 @@ from refkan.conformance.identification.gradients.asked_gradients import (
 )  # fmt: skip
 from refkan.conformance.identification.gradients.input_gradients import of_inputs
 from refkan.conformance.identification.gradients.settings import of_settings
+from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.gradients.slopes import true_jacobian
-from refkan.conformance.identification.gradients.whole_gradients import DETACHED, unexplained
+from refkan.conformance.identification.gradients.whole_gradients import DETACHED, against_truth, unexplained
 from refkan.conformance.identification.stages.parts import of_inputs_with_parts, of_parts
 from refkan.conformance.identification.stages.wiring import AXES, responses
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
@@ -56,7 +57,8 @@ def gradients(subject: Subject) -> Stage:
     asks: dict[str, Callable[[Subject], list[Difference]]] = {
         "coefficients": partial(_first, of_coefficients), "parts": of_parts, "inputs": partial(_first, of_inputs),
         "second": partial(_first, partial(of_inputs, order=2)), "gauss-newton": of_gauss_newton,
-        "inputs-with-parts": of_inputs_with_parts, "settings": lambda subject: of_settings(subject, _bearing_on(differences)),
+        "inputs-with-parts": of_inputs_with_parts,
+        "settings": lambda subject: of_settings(subject, _bearing_on(differences)),
     }  # fmt: skip
     for name, ask in asks.items():
         if name not in [*declared, "settings"]:
@@ -74,6 +76,16 @@ def gradients(subject: Subject) -> Stage:
     told = [name for name in told if not subject.wrong_gradients & OF[name]]
     words = f"those of the layer's own function in {', '.join(told)}" if told else ""
     return Stage("gradients", words, tuple(differences), "; ".join(reasons))
+
+
+def whatever_values(subject: Subject) -> list[Difference]:
+    """Gradients of a layer whose values are no function of a sample alone: simple multiples of the right ones."""
+    spec, x, model = asked_layer(subject)
+    seen = against_truth(subject, Situation((spec,), x), model, frozenset({"values"}))
+    named = ("constant factor", "sign", DETACHED)
+    told = [difference for told in seen.values() for difference in told if difference.name in named]
+    factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
+    return placed(told, size=sizes_of(factors[:1], [{"samples": len(x), "outputs": 3, "inputs": 2}]) if factors else "")
 
 
 def _bearing_on(differences: list[Difference]) -> frozenset[str]:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.identification.gradients.whole_gradients import Situation, against_truth
+from refkan.conformance.identification.gradients.situations import Situation
+from refkan.conformance.identification.gradients.whole_gradients import against_truth
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -53,7 +54,7 @@ def in_situations(subject: Subject, situations: Iterable[Situation], known: froz
                 evidence = {"what": difference.evidence.get("what", "outputs"), "layout": situation.laid}
                 difference = replace(difference, name="strides ignored", evidence=evidence, where=())
                 situation = replace(situation, where=())
-            key = f"{difference.name}: {difference.evidence.get('what', '')} {difference.evidence.get('part', '')} {difference.evidence.get('layout', '')}"
+            key = str((difference.name, *(difference.evidence.get(name) for name in ("what", "part", "layout"))))
             kept = together.get(key, difference)
             together[key] = replace(kept, where=tuple(dict.fromkeys([*kept.where, *situation.where])))
     refused = [

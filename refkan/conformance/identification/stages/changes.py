@@ -18,14 +18,16 @@ from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact, round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain
+from refkan.conformance.identification.gradients.situations import Situation, other_parts
 from refkan.conformance.identification.gradients.slopes import true_rows
-from refkan.conformance.identification.gradients.whole_gradients import EDGES, Situation, against_truth, other_parts
+from refkan.conformance.identification.gradients.whole_gradients import EDGES, against_truth
 from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic
 from refkan.conformance.identification.stages.calls import same_rows
+from refkan.conformance.identification.stages.functions_in_use import identified
 from refkan.conformance.identification.stages.networks import network
-from refkan.conformance.identification.stages.own_functions import identified, sampled
+from refkan.conformance.identification.stages.own_functions import sampled
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -133,15 +135,16 @@ def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Differe
     after, room = subject.values(spec, x, model), _allowed(subject) * float(np.abs(before).max())
     if np.abs(after - before).max() <= room:
         return []
-    alone = replace(spec, **{attribute(part): None for part in spec.parts})
+    none: dict[str, Any] = {attribute(part): None for part in spec.parts}
+    alone = replace(spec, **none)
     others = [("the parts", "they are left out", alone), *other_parts(spec)]
     for part, how, other in others:
         if np.abs(subject.values(other, x) - after).max() <= room:
             evidence = {"part": part, "how": f"after {kind} {how}"}
             return [Difference("part in another form", evidence, (kind,), "exact", QUANTITIES)]
     left = float(np.abs(after - before).max() / np.abs(before).max())
-    evidence = {"left": left, "detail": " in layers with parts alone"}
-    return [Difference(f"function changed by {kind}", evidence, (kind,), "measured", QUANTITIES)]
+    more: dict[str, Any] = {"left": left, "detail": " in layers with parts alone"}
+    return [Difference(f"function changed by {kind}", more, (kind,), "measured", QUANTITIES)]
 
 
 def _allowed(subject: Subject) -> float:

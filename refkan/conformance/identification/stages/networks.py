@@ -15,7 +15,7 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import PER_NODE, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.gradients.settings import in_situations
-from refkan.conformance.identification.gradients.whole_gradients import Situation
+from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.known_maps import in_words
 from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.stages_and_differences import Difference
@@ -113,10 +113,11 @@ def _other_network(subject: Subject, specs: tuple[LayerSpec, ...], x: FloatArray
         if spec.n_inputs == spec.n_outputs:
             others[f"layer {k} is applied twice"] = partial(plain, (*specs[:k], spec, spec, *after), x)
             others[f"layer {k} is left out"] = partial(plain, (*specs[:k], *after), x)
-            others[f"layer {k} adds to its inputs"] = lambda b=before, s=spec, a=after: plain(a, b() + plain((s,), b()))
-        others[f"the activations before layer {k} are negated"] = lambda b=before, k=k: plain(specs[k:], -b())
+            z = before()
+            others[f"layer {k} adds to its inputs"] = partial(plain, after, z + plain((spec,), z))
+        others[f"the activations before layer {k} are negated"] = partial(plain, specs[k:], -before())
         for f in ("float32", "float16", "bfloat16"):
-            others[f"activations are rounded to {f}"] = lambda b=before, k=k, f=f: plain(specs[k:], round_to(f, b()))
+            others[f"activations are rounded to {f}"] = partial(plain, specs[k:], round_to(f, before()))
     for words, other in others.items():
         try:
             if np.abs(other() - y).max() <= subject.tolerance(1.0):
@@ -133,9 +134,11 @@ def _networks(subject: Subject) -> list[tuple[LayerSpec, ...]]:
 
     def narrow(shape: tuple[int, int], parts: list[str], turn: int) -> LayerSpec:
         spec = subject.with_parts(shape, parts, kind=kind)
-        C = np.roll(spec.coefficients, turn, axis=2) * (1 - 2 * (turn % 2))
-        return replace(spec, coefficients=frame.coefficients(0.25 * C, spec.dtype), knots=spec.knots[:: 1 - 2 * (turn % 2)],
-                       **{part: spec.part(part.replace("_", "-")) / 2 for part in ("bias",) if part in parts})  # fmt: skip
+        C, bias = np.roll(spec.coefficients, turn, axis=2) * (1 - 2 * (turn % 2)), spec.part("bias") / 2
+        spec = replace(
+            spec, coefficients=frame.coefficients(0.25 * C, spec.dtype), knots=spec.knots[:: 1 - 2 * (turn % 2)]
+        )
+        return replace(spec, bias=bias) if "bias" in parts else spec
 
     two = narrow((3, 2), [], 0), narrow((3, 3), [], 0)
     return [two, tuple(narrow((2, 2), affine, turn) for turn in range(3))]

@@ -17,19 +17,10 @@ import numpy as np
 
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.knots_in_use import compared, knots_of, recursion
-from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
+from refkan.conformance.identification.stages.functions_in_use import identified, is_vague
+from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.stages.recursions_in_use import (
     SHARES,
-    described,
-    loosely,
-    mapped_values,
-    pieces_degree,
-    rearranged,
-    rearranged_locally,
-    recursion_in_use,
-    small_errors,
-    weights_in_use,
 )  # fmt: skip
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -40,9 +31,6 @@ CLOSE = (2.0**-12, 2.0**-26)
 
 MANY = 64
 """Intervals of the longest edges."""
-
-MOST = 16
-"""Intervals of edges whose knots are found by least squares: the time grows like the cube of their number."""
 
 FOLLOW = ("rounding errors", "end interval unused")
 """What rounded points look like on other knots."""
@@ -77,6 +65,7 @@ def functions(subject: Subject) -> Stage:
             except NoAnswerError as error:
                 reasons.append(f"degree {degree}, {kind} knots: {error}")
                 continue
+            known = differences.get(told[0].name) if told else None
             if not told:
                 right.append((degree, kind))
             for difference in told:
@@ -88,7 +77,17 @@ def functions(subject: Subject) -> Stage:
                 ]
                 kept = differences.get(difference.name, difference)
                 kept = difference if kept.sure == "likely" else kept
-                differences[difference.name] = replace(kept, where=tuple(dict.fromkeys(where)))
+                alike = list(kept.evidence.get("alike", ()))
+                own = {name: v for name, v in difference.evidence.items() if name != "alike"}
+                if (
+                    kept is not difference
+                    and f"degree-{degree}" != kept.where[0]
+                    and (difference is known or own != {n: v for n, v in kept.evidence.items() if n != "alike"})
+                    and (set(own) & {"indices", "how"} or difference.name == "other functions")
+                ):  # told of one degree
+                    alike.append(f"degree-{degree}")
+                evidence = {**kept.evidence, **({"alike": list(dict.fromkeys(alike))} if alike else {})}
+                differences[difference.name] = replace(kept, evidence=evidence, where=tuple(dict.fromkeys(where)))
                 if difference.name in BLURRED:
                     subject.blurred.append((degree, kind))
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
@@ -99,7 +98,7 @@ def functions(subject: Subject) -> Stage:
     named = {
         name: difference
         for name, difference in differences.items()
-        if not _is_vague(difference) and name != "interval search"
+        if not is_vague(difference) and name != "interval search"
     }
     differences = named if set(named) - {"rounding errors"} else differences
     if any(name in BLURRED for name in differences):
@@ -129,15 +128,6 @@ def _another_basis(subject: Subject) -> Stage:
         f"{theirs.min():.3g} to {theirs.max():.3g}, which sum to {total.min():.3g} to {total.max():.3g} in the domain"
     )
     return Stage("functions", told)
-
-
-def _is_vague(difference: Difference) -> bool:
-    """Whether no question identified functions: some may have a name in another degree, or on other knots."""
-    return (
-        difference.name == "other functions"
-        or difference.sure == "likely"
-        or (difference.name, difference.sure) == ("inputs mapped", "measured")
-    )
 
 
 def _elsewhere(subject: Subject) -> list[Difference]:
@@ -183,8 +173,8 @@ def _identified_once(
     if asked.spec.degree != subject.degree and known and asked.wrong.any():
         return known[:1]
     told = identified(subject, asked)
-    others = sorted(differences.values(), key=_is_vague)
-    return others[:1] if others and any(map(_is_vague, told)) else told
+    others = sorted(differences.values(), key=is_vague)
+    return others[:1] if others and any(map(is_vague, told)) else told
 
 
 def _told(subject: Subject, right: list[tuple[int, str]]) -> str:
@@ -218,86 +208,3 @@ def sampled(subject: Subject, degree: int, kind: str, intervals: int = 6, scale:
         room, max(subject.eps / 2, subject.noise)
     )  # functions that are zero there, beside others that are not
     return Sampled(spec, x, where, theirs, expected, room)
-
-
-def identified(subject: Subject, asked: Sampled) -> list[Difference]:
-    """Return what the functions are where they are not those asked for."""
-    wrong = asked.wrong
-    if not wrong.any():
-        return []
-    if not np.isfinite(asked.theirs).all():
-        return [_not_finite(asked)]
-    inside = asked.at(asked.where == "inside")
-    if not inside.wrong.any():
-        return _at_knots(asked, subject.declared.right_end)
-    for question in (
-        pieces_in_force,
-        small_errors,
-        rearranged,
-        rearranged_locally,
-        points_in_use,
-        _degree,
-        weights_in_use,
-        _knots,
-        recursion_in_use,
-        mapped_values,
-        loosely,
-    ):
-        if told := question(subject, inside):
-            return told
-    return described(subject, inside)
-
-
-def _not_finite(asked: Sampled) -> Difference:
-    bad = int((~np.isfinite(asked.theirs)).sum())
-    evidence = {"what": f"{bad} of {asked.theirs.size} values are not finite"}
-    if asked.spec.kind in ("clamped", "repeated"):
-        return Difference("NaN from repeated knots", evidence)
-    return Difference("not finite", {"what": "values", "count": bad, "total": asked.theirs.size})
-
-
-def _at_knots(asked: Sampled, right_end: str) -> list[Difference]:
-    """Right inside intervals: the side in force at knots and at the ends."""
-    t, r, differences = asked.spec.knots[0], asked.spec.order, []
-    knots = asked.at((asked.where == "knot") & asked.wrong)
-    if knots.x.size:
-        left = np.searchsorted(t, knots.x, side="left") - 1
-        from_left = recursion(t, r, knots.x, left)
-        if (np.abs(from_left - knots.theirs) <= 4 * knots.most).all():
-            differences.append(Difference("left limit at knots"))
-        elif (np.abs(from_left + knots.right - knots.theirs) <= 4 * knots.most).all():
-            differences.append(Difference("counted twice at knots"))
-        else:
-            evidence = {"count": knots.x.size, "total": asked.x.size, "how": "at knots"}
-            differences.append(Difference("interval search", evidence))
-    end = asked.at((asked.where == "end") & asked.wrong)
-    if end.x.size:
-        sentence = "functions at an end of the domain are none of those on either side"
-        if not end.theirs.any():
-            sentence = "all basis functions are zero at x = b"
-        elif (np.abs(recursion(t, r, end.x, np.searchsorted(t, end.x, side="right") - 1) - end.theirs) < 1e-9).all():
-            sentence = "x = b belongs to no interval of the domain, or to the one beyond"
-        name = "right end open" if right_end == "closed" else "other right end"
-        differences.append(Difference(name, {"what": sentence}))
-    return differences
-
-
-def _degree(subject: Subject, inside: Sampled) -> list[Difference]:
-    """B-splines of another degree."""
-    degree = None if subject.eps > 2.0**-30 or inside.spec.kind == "repeated" else pieces_degree(inside)
-    if degree is None or degree == inside.spec.degree:
-        return []
-    return [Difference("degree fixed", {"used": degree, "asked": inside.spec.degree})]
-
-
-def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
-    """B-splines on other knots."""
-    spec = inside.spec
-    if subject.eps > 2.0**-30 or spec.kind == "clamped" or spec.degree == 0 or spec.intervals > MOST:
-        return []
-    off = float(np.abs(inside.theirs - inside.right).max())
-    used = knots_of(inside.x, inside.theirs, spec, spec.order, max(min(2.0**-40, off / 64), 2.0**-49))
-    if used is None or np.array_equal(used[1:-1], spec.knots[0][1:-1]):
-        return []
-    told = compared(used, spec)
-    return [told] if told else []

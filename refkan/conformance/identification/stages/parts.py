@@ -9,7 +9,7 @@ base and the scale nothing, an output's factor and its bias nothing. Its project
 multiplied the other is 0 or 1, whatever the order of sums, and rounding is far from 1/2 in any format.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -23,8 +23,9 @@ from refkan.conformance.cases.truths.quantities import FloatQuantities, silu
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, cotangent, unit_cotangents
 from refkan.conformance.identification.gradients.input_gradients import QUANTITIES, WHAT
+from refkan.conformance.identification.gradients.situations import lacking_factors
 from refkan.conformance.identification.gradients.slopes import derivatives
-from refkan.conformance.identification.gradients.whole_gradients import DETACHED, lacking_factors, unexplained
+from refkan.conformance.identification.gradients.whole_gradients import DETACHED, unexplained
 from refkan.conformance.identification.known_maps import beside, map_of
 from refkan.conformance.identification.stages.wiring import AXES
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
@@ -76,13 +77,17 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
     if max(np.abs(effect - k * once).max() for k, effect in zip(factors, effects, strict=True)) > subject.tolerance(
         8.0
     ):
-        for words, mapped in (("its absolute value counts", abs), ("counts squared", np.square)):
-            unit = mapped(n + 1) - mapped(n)
+        powers: dict[str, Callable[[float], float]] = {
+            "its absolute value counts": abs,
+            "counts squared": lambda v: v * v,
+        }
+        for words, power in powers.items():
+            unit = power(n + 1) - power(n)
             if all(
-                np.abs(effect - (mapped(n + k) - mapped(n)) / unit * once).max() <= subject.tolerance(16.0)
+                np.abs(effect - (power(n + k) - power(n)) / unit * once).max() <= subject.tolerance(16.0)
                 for k, effect in zip(factors, effects, strict=True)
             ):
-                name = "part applied twice" if mapped is np.square else "part not linear"
+                name = "part applied twice" if words == "counts squared" else "part not linear"
                 yield Difference(name, {"part": part, "how": words})
                 return
         how = f"twice the weights make {_ratio(twice, once):.4g} times as much, opposite ones {_ratio(less, once):.4g}"

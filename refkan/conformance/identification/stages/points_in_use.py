@@ -140,6 +140,8 @@ def moved_point(
         if single and off.max() <= 2.0**-20 * size:
             return Difference("float32 arithmetic", {"what": "the position (x - a)/h is rounded to float32"})
     low, high = float(at.min()), float(at.max())
+    if high - low <= 2.0**-38 * size < np.ptp(x):
+        return Difference("inputs mapped", {"map": f"the one point {low:.6g}"})
     if still.any() and (np.abs(np.clip(x, low, high) - at) <= 2.0**-38 * size).all():
         cut = [
             f"{word} at {end:.9g}"

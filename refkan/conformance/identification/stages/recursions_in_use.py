@@ -192,6 +192,27 @@ def rearranged_locally(subject: Subject, inside: Sampled) -> list[Difference]:
     return [] if any("all are" in difference.evidence.get("how", "") for difference in told or []) else told or []
 
 
+def left_out(inside: Sampled) -> tuple[list[Difference], Sampled]:
+    """Functions and intervals that are zero; and the functions without them."""
+    spec, theirs, told = inside.spec, inside.theirs.copy(), []
+    m = intervals_of(inside.x, spec.knots[0], spec.order) - spec.degree
+    shown = np.abs(inside.right) > 2.0**-20
+    gone = [j for j in np.unique(m).tolist() if not theirs[m == j].any()]
+    columns = np.flatnonzero(~theirs.any(axis=0) & shown[~np.isin(m, gone)].any(axis=0))
+    if not theirs.any():
+        return [], inside
+    if gone:
+        how = f"{numbers(gone)} of {spec.intervals}"
+        told.append(Difference("intervals left out", {"what": "basis functions", "indices": how}))
+        theirs[np.isin(m, gone)] = inside.right[np.isin(m, gone)]
+    if columns.size:
+        name = "end coefficient unused" if set(columns) <= {0, spec.dim - 1} else "coefficients left out"
+        evidence = {"what": "basis functions", "indices": columns.tolist(), "size": spec.dim}
+        told.append(Difference(name, evidence))
+        theirs[:, columns] = inside.right[:, columns]
+    return told, replace(inside, theirs=theirs)
+
+
 def mapped_values(subject: Subject, inside: Sampled) -> list[Difference]:
     """A map of the values of right functions."""
     room = float(inside.room.max()) * 16

@@ -154,7 +154,7 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
     """Which coefficient each place (output, input, index) has, if each has one or none, in words."""
     shape = ours.shape[2:]
     A, B = (v.reshape(ours.shape[0] * ours.shape[1], -1) for v in (ours, theirs))
-    M = np.rint(np.linalg.lstsq(A, B, rcond=1e-10)[0]).astype(int)  # up to functions that sum to those of other inputs
+    M = np.rint(np.linalg.lstsq(A, B, rcond=1e-10)[0]).astype(int)  # up to sums that are those of other inputs
     if np.abs(A @ M - B).max() > 16 * room or M.min() < 0 or M.sum(axis=1).max() > 1:
         return ""
     source = np.where(M.any(axis=1), M.argmax(axis=1), -1)
@@ -163,10 +163,12 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
     P, dim = shape[1:]
     flat = (np.arange(shape[0])[:, None] * P + np.arange(P)) * dim  # of the first coefficient of each edge
     first = source.reshape(shape)[:, :, 0]
-    stride = f", as with a stride of {first[0, 1] - first[0, 0]} between inputs in place of {dim}" * bool(
-        P > 1 and (first >= 0).all() and (first != flat).any() and 0 < first[0, 1] - first[0, 0] < 2 * dim != first[0, 1]
+    step = int(first[0, 1] - first[0, 0]) if P > 1 and (first >= 0).all() and (first != flat).any() else dim
+    stride = f", as with a stride of {step} between inputs in place of {dim}" * (0 < step < 2 * dim and step != dim)
+    return (
+        f"{len(moved)} of {source.size} places (output, input, index) have coefficients of others{stride}: "
+        + ", ".join(pairs)
     )
-    return f"{len(moved)} of {source.size} places (output, input, index) have coefficients of others{stride}: " + ", ".join(pairs)
 
 
 def _index(flat: int, shape: tuple[int, ...]) -> str:
@@ -205,7 +207,9 @@ def larger(subject: Subject) -> Stage:
             differences = _by_coefficients(subject, spec, x, theirs)
         if differences:
             return Stage("sizes", "", tuple(placed(differences, where=where)))
-    return Stage("sizes", "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs, of 300 inputs and outputs")
+    return Stage(
+        "sizes", "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs, of 300 inputs and outputs"
+    )
 
 
 def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Difference]:

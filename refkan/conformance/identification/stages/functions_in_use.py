@@ -1,0 +1,147 @@
+"""What functions are where they are not those asked for: the questions, and the order in which they are asked."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from refkan.conformance.identification.knots_in_use import compared, intervals_of, knots_of, recursion
+from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
+from refkan.conformance.identification.stages.recursions_in_use import (
+    described,
+    left_out,
+    loosely,
+    mapped_values,
+    pieces_degree,
+    rearranged,
+    rearranged_locally,
+    recursion_in_use,
+    small_errors,
+    weights_in_use,
+)  # fmt: skip
+from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.conformance.identification.subject import Subject
+
+MOST = 16
+"""Intervals of edges whose knots are found by least squares: the time grows like the cube of their number."""
+
+
+def is_vague(difference: Difference) -> bool:
+    """Whether no question identified functions: some may have a name in another degree, or on other knots."""
+    return (
+        difference.name == "other functions"
+        or difference.sure == "likely"
+        or (difference.name, difference.sure) == ("inputs mapped", "measured")
+    )
+
+
+def identified(subject: Subject, asked: Sampled) -> list[Difference]:
+    """Return what the functions are where they are not those asked for."""
+    wrong = asked.wrong
+    if not wrong.any():
+        return []
+    if not np.isfinite(asked.theirs).all():
+        return [_not_finite(asked)]
+    inside = asked.at(asked.where == "inside")
+    if not inside.wrong.any():
+        return _at_knots(asked, subject.declared.right_end)
+    exact, others = QUESTIONS[:FIRST], QUESTIONS[FIRST:]
+    zeros: list[Difference] = []
+    rest = inside
+    for turn in range(2):  # then without what is zero
+        for question in exact:
+            if (told := question(subject, rest)) and not is_vague(told[0]):
+                return [*zeros, *told]
+        if turn:
+            break
+        zeros, rest = left_out(inside)
+        if not zeros or not rest.wrong.any():
+            break
+    if zeros and not rest.wrong.any():
+        return zeros
+    if local := _in_some_intervals(subject, rest):
+        return [*zeros, *local]
+    for question in (points_in_use, *others):
+        if told := question(subject, rest):
+            return [*zeros, *told]
+    return [*zeros, *described(subject, rest)]
+
+
+def _in_some_intervals(subject: Subject, inside: Sampled) -> list[Difference]:
+    """What functions are in the intervals in which they are wrong, if there are others in which they are right."""
+    spec = inside.spec
+    m = intervals_of(inside.x, spec.knots[0], spec.order) - spec.degree
+    bad = np.unique(m[inside.wrong])
+    if bad.size > np.unique(m).size // 2 or spec.degree == 0:
+        return []
+    near = inside.at(np.isin(m, bad))
+    place = f" in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {spec.intervals} alone"
+    for question in (points_in_use, mapped_values):
+        if (told := question(subject, near)) and not is_vague(told[0]):
+            return [replace(d, evidence={**d.evidence, "place": place}) for d in told]
+    return []
+
+
+def _not_finite(asked: Sampled) -> Difference:
+    bad = int((~np.isfinite(asked.theirs)).sum())
+    evidence = {"what": f"{bad} of {asked.theirs.size} values are not finite"}
+    if asked.spec.kind in ("clamped", "repeated"):
+        return Difference("NaN from repeated knots", evidence)
+    return Difference("not finite", {"what": "values", "count": bad, "total": asked.theirs.size})
+
+
+def _at_knots(asked: Sampled, right_end: str) -> list[Difference]:
+    """Right inside intervals: the side in force at knots and at the ends."""
+    t, r, differences = asked.spec.knots[0], asked.spec.order, []
+    knots = asked.at((asked.where == "knot") & asked.wrong)
+    if knots.x.size:
+        left = np.searchsorted(t, knots.x, side="left") - 1
+        from_left = recursion(t, r, knots.x, left)
+        if (np.abs(from_left - knots.theirs) <= 4 * knots.most).all():
+            differences.append(Difference("left limit at knots"))
+        elif (np.abs(from_left + knots.right - knots.theirs) <= 4 * knots.most).all():
+            differences.append(Difference("counted twice at knots"))
+        else:
+            evidence = {"count": knots.x.size, "total": asked.x.size, "how": "at knots"}
+            differences.append(Difference("interval search", evidence))
+    end = asked.at((asked.where == "end") & asked.wrong)
+    if end.x.size:
+        sentence = "functions at an end of the domain are none of those on either side"
+        if not end.theirs.any():
+            sentence = "all basis functions are zero at x = b"
+        elif (np.abs(recursion(t, r, end.x, np.searchsorted(t, end.x, side="right") - 1) - end.theirs) < 1e-9).all():
+            sentence = "x = b belongs to no interval of the domain, or to the one beyond"
+        name = "right end open" if right_end == "closed" else "other right end"
+        differences.append(Difference(name, {"what": sentence}))
+    return differences
+
+
+def _degree(subject: Subject, inside: Sampled) -> list[Difference]:
+    """B-splines of another degree."""
+    degree = None if subject.eps > 2.0**-30 or inside.spec.kind == "repeated" else pieces_degree(inside)
+    if degree is None or degree == inside.spec.degree:
+        return []
+    return [Difference("degree fixed", {"used": degree, "asked": inside.spec.degree})]
+
+
+def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
+    """B-splines on other knots."""
+    spec = inside.spec
+    if subject.eps > 2.0**-30 or spec.kind == "clamped" or spec.degree == 0 or spec.intervals > MOST:
+        return []
+    off = float(np.abs(inside.theirs - inside.right).max())
+    used = knots_of(inside.x, inside.theirs, spec, spec.order, max(min(2.0**-40, off / 64), 2.0**-49))
+    if used is None or np.array_equal(used[1:-1], spec.knots[0][1:-1]):
+        return []
+    told = compared(used, spec)
+    return [told] if told else []
+
+
+QUESTIONS = (
+    pieces_in_force, small_errors, rearranged, rearranged_locally, points_in_use,
+    _degree, weights_in_use, _knots, recursion_in_use, mapped_values, loosely,
+)  # fmt: skip
+"""In the order in which they are asked of functions inside intervals."""
+
+FIRST = 5
+"""Of them, that leave only rounding where they answer at all."""
