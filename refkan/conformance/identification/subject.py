@@ -66,7 +66,7 @@ class Subject:
         self.in_pieces = self.in_pieces or first.name in ("incomplete block", "rows by position")
         if first.name in ("samples mixed", "samples reordered", "rows by position") and "one row is" not in str(first):
             self.depends = "results of a sample depend on other samples, or on other calls"
-        if first.name == "not deterministic" and name == "calls":
+        if first.name == "not deterministic" and name == "calls" and "layers with" not in first.evidence["of"]:
             self.noise = 8 * float(first.evidence["size"])
 
     @property

@@ -13,6 +13,7 @@ from tests.broken_layers.correct import Cardinal, Piecewise
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.identification.asked_layers import LAYERS, MOVED, of
+from tests.conformance.identification.layers_in_settings import IN_SETTINGS
 from tests.conformance.identification.told_layers import TOLD
 
 BROKEN = [(name, layer) for name, layers in LAYERS.items() for layer in layers] + list(MOVED.items())
@@ -25,7 +26,10 @@ def test_a_layer_with_one_defect_is_named(name, layer):
     assert not [stage.unknown for stage in identification.stages if "the stage failed" in stage.unknown]
 
 
-@pytest.mark.parametrize(("pattern", "layer"), TOLD.items(), ids=[pattern[:50] for pattern in TOLD])
+SAID = TOLD | IN_SETTINGS
+
+
+@pytest.mark.parametrize(("pattern", "layer"), SAID.items(), ids=[pattern[:50] for pattern in SAID])
 def test_what_a_layer_does_is_told(pattern, layer):
     identification = rk.conformance.identify(layer() if issubclass(layer, PlainNumpy) else of(layer))
     assert re.search(f"^{pattern}", str(identification.differences[0])), identification.differences[0]

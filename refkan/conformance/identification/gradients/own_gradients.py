@@ -36,6 +36,9 @@ from refkan.conformance.identification.stages.wiring import AXES, responses
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
+UNSTABLE = {"gradients accumulate", "stale gradient", "not deterministic"}
+"""Differences after which no other gradient of a batch can be asked for."""
+
 OF = {
     "coefficients": {"coefficient-gradients"}, "inputs": {"input-gradients"}, "second": {"second-derivatives"},
     "gauss-newton": {"gauss-newton"}, "parts": {f"{part}-gradients" for part in PARTS},
@@ -58,10 +61,10 @@ def gradients(subject: Subject) -> Stage:
         "coefficients": partial(_first, of_coefficients), "parts": of_parts, "inputs": partial(_first, of_inputs),
         "second": partial(_first, partial(of_inputs, order=2)), "gauss-newton": of_gauss_newton,
         "inputs-with-parts": of_inputs_with_parts,
-        "settings": lambda subject: of_settings(subject, _bearing_on(differences)),
+        "settings": lambda subject: of_settings(subject, subject.wrong_gradients),
     }  # fmt: skip
     for name, ask in asks.items():
-        if name not in [*declared, "settings"]:
+        if name not in [*declared, "settings"] or (name == "parts" and UNSTABLE & {d.name for d in differences}):
             continue
         try:
             difference = ask(subject)
@@ -71,8 +74,8 @@ def gradients(subject: Subject) -> Stage:
         if name == "inputs-with-parts" and _bearing_on(differences) & {"input-gradients"}:
             continue  # of the splines alone they differ already
         differences += difference
+        subject.wrong_gradients = _bearing_on(differences)
         told += [] if difference or name in ("settings", "inputs-with-parts") else [name]
-    subject.wrong_gradients = _bearing_on(differences)
     told = [name for name in told if not subject.wrong_gradients & OF[name]]
     words = f"those of the layer's own function in {', '.join(told)}" if told else ""
     return Stage("gradients", words, tuple(differences), "; ".join(reasons))

@@ -70,7 +70,9 @@ def calls(subject: Subject) -> Stage:
     ]
     told = list[Difference]()
     for ask in asks:
-        told += [d for d in ask() if d and d.name not in {kept.name for kept in told}]
+        names = {difference.name for difference in told}
+        names |= {"setting refused"} if "batch refused" in names else set()
+        told += [difference for difference in ask() if difference and difference.name not in names]
         if told and told[-1].name not in ALONE:
             break
     if told:

@@ -41,8 +41,8 @@ CHANGED = 2.0**-36
 def changes(subject: Subject) -> Stage:
     """Return what networks and changes of state do."""
     declared = subject.declared
-    if subject.nonlinear:
-        return Stage("changes", unknown=subject.nonlinear)
+    if subject.nonlinear or subject.noise > 2.0**-8:
+        return Stage("changes", unknown=subject.nonlinear or "results differ from call to call")
     refined = partial(_changed, kind="refine", intervals=2 * (declared.intervals or 6))
     asks: list[tuple[str, Any, bool]] = [
         ("empty", _refused_when_empty, True), ("widened", _not_widened, declared.promotes),
@@ -104,7 +104,7 @@ def formats(subject: Subject) -> tuple[str, list[Difference]]:
         other = Subject(subject.adapter, dtype)
         told = list(arithmetic(other).differences)
         kind = "uniform" if "uniform" in other.kinds else other.kind
-        told = told or identified(other, sampled(other, other.degree, kind))
+        told = told or ([] if subject.differs else identified(other, sampled(other, other.degree, kind)))
         told = [difference for difference in told if difference.name not in subject.names]
         differences += [replace(difference, where=(dtype,)) for difference in told]
     return f"the same in {', '.join(others)}", differences

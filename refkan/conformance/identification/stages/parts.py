@@ -113,7 +113,7 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
     elif part == "base" and not np.ptp(theirs[:, [0, 1, 2], [0, 1, 2], 0], axis=1).any():
         at = ", ".join(f"{theirs[s, 0, 0, 0]:.4g} of {x[s, 0]:.4g}" for s in range(3))
         yield Difference("other activation", {"part": part, "what": f"another function of x ({at})"})
-    else:
+    elif not subject.differs or part in ("base", "bias"):
         yield Difference(
             "wired otherwise", {"what": f"the part {part}", "how": "no rearrangement of it"}, sure="measured"
         )
@@ -157,7 +157,8 @@ def of_parts(subject: Subject) -> list[Difference]:
     spec = subject.with_parts()
     x, differences = subject.samples(spec, SAMPLES, 5), list[Difference]()
     model = subject.build(spec)
-    names = {"coefficients": "coefficients", **{attribute(part): part for part in spec.parts}}
+    known = "coefficient-gradients" in subject.wrong_gradients
+    names = {**({} if known else {"coefficients": "coefficients"}), **{attribute(part): part for part in spec.parts}}
     shapes = {part: getattr(spec, name).shape for name, part in names.items()}
     asked = [subject.gradients(model, x, dy, shapes) for dy in unit_cotangents(len(x), 3)]
     start, dy = subject.values(spec, x), np.random.default_rng(5).integers(1, 9, (len(x), 3)) / 4.0

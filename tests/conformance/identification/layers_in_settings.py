@@ -1,0 +1,253 @@
+"""Layers that are right in the first setting and wrong in others, or in what they share, and what is said of them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
+from refkan.conformance.cases.specs import as_specs
+from refkan.conformance.cases.truths.quantities import FloatQuantities, silu
+
+
+class FirstHundredInputs(NumpyLayer):
+    def edges(self, x, derivative):
+        return super().edges(x, derivative)[:100]
+
+    def pull_back(self, x, dy, derivative=1):
+        found = super().pull_back(x, dy, derivative)
+        return np.pad(found, ((0, 0), (0, x.shape[1] - found.shape[1])))
+
+
+class OneArrayForResults(PlainNumpy):
+    kept = None
+
+    def forward(self, model, x):
+        y = super().forward(model, x)
+        if self.kept is None or self.kept.shape != y.shape:
+            self.kept = np.empty_like(y)
+        self.kept[...] = y
+        return self.kept
+
+
+class CoefficientsOfTheClass(NumpyLayer):
+    shared: dict = {}  # noqa: RUF012 the defect
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.shared[self.__dict__["C"].shape] = self.__dict__["C"]
+
+    def __getattribute__(self, name):
+        if name == "C":
+            own = super().__getattribute__("__dict__")["C"]
+            return super().__getattribute__("shared").get(own.shape, own)
+        return super().__getattribute__(name)
+
+
+class DriftingBias(NumpyLayer):
+    calls = 0
+
+    def __call__(self, x):
+        self.calls += 1
+        return super().__call__(x) + (self.calls - 1) * self.part("bias") * ("bias" in self.spec.parts)
+
+
+class OneColumn(PlainNumpy):
+    def forward(self, model, x):
+        y = super().forward(model, x)
+        return y[:, 0] if y.shape[1] == 1 else y
+
+
+class BaseOfTheClampedPoint(NumpyLayer):
+    def edges(self, x, derivative):
+        edges = super().edges(x, derivative)
+        if derivative or "base" not in self.spec.parts:
+            return edges
+        weights = self.part("node-scale")[:, None] * self.part("base")
+        off = silu(np.clip(x, *self.spec.domains.T), 0)[0] - silu(x, 0)[0]
+        return [edge + weights[:, p] * off[:, p : p + 1] for p, edge in enumerate(edges)]
+
+
+class InputAddedWhereSquare(NumpyLayer):
+    def __call__(self, x):
+        y = super().__call__(x)
+        return y + 0.5 * x if y.shape[1] == x.shape[1] > 2 else y
+
+
+class CotangentsInOrderOfMemory(PlainNumpy):
+    def vjp(self, model, x, dy):
+        plain = np.asarray(dy)
+        return super().vjp(model, x, plain.ravel(order="K").reshape(plain.shape))
+
+
+class LastBlockOfTheBatch(NumpyLayer):
+    def coefficient_gradient(self, x, dy):
+        start = (len(x) - 1) // 200 * 200
+        return super().coefficient_gradient(x[start:], dy[start:])
+
+
+class NodeScaleForgotten(NumpyLayer):
+    def part_gradients(self, x, dy):
+        gradients = super().part_gradients(x, dy)
+        if "scale" in gradients:
+            gradients["scale"] = gradients["scale"] / self.part("node-scale")[:, None]
+        return gradients
+
+
+class SizesOfWeights(NumpyLayer):
+    def part(self, name):
+        return np.abs(super().part(name)) if name == "scale" else super().part(name)
+
+
+class DetachedAtTheEnds(NumpyLayer):
+    def pull_back(self, x, dy, derivative=1):
+        low, high = self.spec.domains.T
+        return super().pull_back(x, dy, derivative) * ((x > low) & (x < high))
+
+
+class PowersWithoutFactors(NumpyLayer):
+    """Slopes are those of Taylor's polynomials about the middle of each interval, but for the factors of the powers."""
+
+    def pull_back(self, x, dy, derivative=1):
+        if derivative != 1 or self.order != 4:
+            return super().pull_back(x, dy, derivative)
+        m = np.stack(
+            [np.searchsorted(t, column, side="right") - 1 for t, column in zip(self.t, x.T, strict=True)], axis=1
+        )
+        m = np.clip(m, 3, self.t.shape[1] - 5)
+        middle = np.stack([(t[k] + t[k + 1]) / 2 for t, k in zip(self.t, m.T, strict=True)], axis=1)
+        slopes, z = [self._pulled(middle, dy, k) for k in (1, 2, 3)], x - middle
+        return slopes[0] + slopes[1] * z / 2 + slopes[2] * z * z / 6
+
+    def _pulled(self, x, dy, k):
+        return np.stack([(dy * edge).sum(axis=1) for edge in self.edges(x, k)], axis=1)
+
+
+class OneLengthForBothTerms(NumpyLayer):
+    def differentiate(self, b, t, k):
+        wide = t[k - 1 : -1] - t[:-k]
+        return (k - 1) * (self.ratio(b[:, :-1], wide) - self.ratio(b[:, 1:], wide))
+
+
+class KnotGradients(PlainNumpy):
+    """Knot gradients that lack the first breakpoint."""
+
+    capabilities = replace(PlainNumpy.capabilities, derivatives=("coefficients", "inputs", "knots"))
+
+    def vjp(self, model, x, dy):
+        gradients = dict(super().vjp(model, x, dy))
+        (layer, *more) = model
+        if not more and layer.spec.kind in ("uniform", "arbitrary"):
+            knots = FloatQuantities((layer.spec,), np.asarray(x, float)).knot_gradients(dy)
+            gradients["knots"] = knots * (np.arange(knots.shape[1]) > 0)
+        return gradients
+
+
+class StrideOfIntervals(NumpyLayer):
+    """Coefficients of input p are read p degree places too early, across inputs."""
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        Q, P, dim = self.C.shape
+        places = (np.arange(P)[:, None] * spec.intervals + np.arange(dim)).ravel()
+        self.C = self.C.reshape(Q, -1)[:, places].reshape(Q, P, dim)
+
+
+class RoundTheEnds(NumpyLayer):
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.C = self.C.copy()
+        if spec.degree:
+            self.C[..., : spec.degree] = self.C[..., -spec.degree :]
+
+
+class NothingInTheThirdInterval(NumpyLayer):
+    def _polynomials(self, x, t, derivative):
+        r = self.order
+        return super()._polynomials(x, t, derivative) * ~((x >= t[r + 1]) & (x < t[r + 2]))[:, None]
+
+
+class NextPieceBeyond(NumpyLayer):
+    def pieces(self, x, t):
+        pieces = super().pieces(x, t)
+        return np.where((x > t[-self.order])[:, None], np.roll(pieces, -1, axis=1), pieces)
+
+
+class PartsLost(PlainNumpy):
+    def refine(self, model, intervals, x):
+        (layer,) = super().refine(model, intervals, x)
+        return [self.layer(replace(layer.spec, base=None, scale=None, node_scale=None, bias=None))]
+
+
+class CoefficientsStay(PlainNumpy):
+    def update(self, model, x):
+        (layer,) = model
+        t, r = layer.spec.knots.copy(), layer.order
+        inner = t[:, r - 1 : t.shape[1] - r + 1]
+        inner[:, 1:-1] += 0.25 * np.diff(inner, axis=1)[:, 1:]
+        return [self.layer(replace(layer.spec, knots=t))]
+
+
+class ListedBackwards(PlainNumpy):
+    def vjp(self, model, x, dy):
+        found = super().vjp(model, x, dy)
+        return {name: part[::-1] if isinstance(part, list) else part for name, part in found.items()}
+
+
+class CurvatureOfTheLast(PlainNumpy):
+    def second(self, model, x, dy, direction):
+        if len(model) == 1:
+            return super().second(model, x, dy, direction)
+        true = FloatQuantities([layer.spec for layer in model], np.asarray(x, float))
+        true.edges = [
+            edges * np.array([1.0, 1.0, k == len(model) - 1])[:, None, None, None] for k, edges in enumerate(true.edges)
+        ]
+        return true.second_derivatives(dy, direction)
+
+
+class EqualShapesShare(PlainNumpy):
+    def build(self, spec):
+        specs = as_specs(spec)
+        last = {each.coefficients.shape: each.coefficients for each in specs}
+        return [self.layer(replace(each, coefficients=last[each.coefficients.shape])) for each in specs]
+
+
+class NoGradientsInEvaluation(PlainNumpy):
+    def in_mode(self, model, training):
+        for layer in model:
+            layer.training = training
+        return model
+
+    def vjp(self, model, x, dy):
+        found = super().vjp(model, x, dy)
+        off = not getattr(model[0], "training", True)
+        return {**found, "inputs": 0 * found["inputs"]} if off else found
+
+
+IN_SETTINGS = {
+    "inputs left out: splines of inputs 100 to 299 of 300": FirstHundredInputs,
+    "results overwritten: what forward returned is changed by the next call": OneArrayForResults,
+    "models share state: a model has the coefficients of the one built after it": CoefficientsOfTheClass,
+    "not deterministic: .* two calls of layers with bias": DriftingBias,
+    r"setting refused: forward: .*shape \(64,\); expected \(64, 1\) \(1 output, 2 inputs": OneColumn,
+    "part in another form: base: beyond the domain it is that of the end points": BaseOfTheClampedPoint,
+    "extra branch: .* identity of each input times 0.5, at the output of the same number": InputAddedWhereSquare,
+    "strides ignored: coefficient gradients are others if the same cotangents lie": CotangentsInOrderOfMemory,
+    r"samples left out: coefficient gradients of samples 0 to 999 of 1030 are zero": LastBlockOfTheBatch,
+    "wrong derivative: gradients in scale .* they lack the factors of the part node-scale": NodeScaleForgotten,
+    "part not linear: .* its absolute value counts": SizesOfWeights,
+    "zero at ends: input gradients are zero at x = a and x = b": DetachedAtTheEnds,
+    "wrong derivative: input gradients: powers of x less the middle .* 1 for power 1, 0.5 for": PowersWithoutFactors,
+    r"wrong derivative: input gradients: the second term is divided by t\[i\+3\] - t\[i\]": OneLengthForBothTerms,
+    "knots left out: knot gradients of knots 0 of 5": KnotGradients,
+    "wired otherwise: .* as with a stride of 6 between inputs in place of 9": StrideOfIntervals,
+    "coefficients mixed up: basis functions: places 0 to 2 have number 6 to 8": RoundTheEnds,
+    "intervals left out: basis functions are zero in intervals 2 of 6": NothingInTheThirdInterval,
+    "only outside the domain: .* above b pieces of other intervals continued": NextPieceBeyond,
+    "part in another form: the parts: after refine they are left out": PartsLost,
+    "function changed by update: .* knots are others than before, the coefficients are not": CoefficientsStay,
+    "wired otherwise: coefficient gradients of a network: they are listed from the last": ListedBackwards,
+    "wrong derivative: second derivatives of a network: the curvature of layer 0 is left out": CurvatureOfTheLast,
+    "network: of three layers: layers of equal shape have the coefficients of layer 2": EqualShapesShare,
+    r"detached gradient: input gradients are zero \(in evaluation": NoGradientsInEvaluation,
+}
+"""Patterns of the first difference."""
