@@ -163,7 +163,7 @@ def _gathered(M: FloatArray, rows: IntArray, n: int) -> str | None:
     """Of places each of which has one of those that ours are multiplied by, or none; None if some have several."""
     whole = np.eye(n)
     whole[rows] = M
-    if ((np.abs(whole) > 0).sum(axis=0) > 1).any() or np.abs(whole[whole != 0] - 1).max(initial=1.0) > 2.0**-22:
+    if ((np.abs(whole) > 0).sum(axis=0) > 1).any() or np.abs(whole[whole != 0] - 1).max(initial=0.0) > 2.0**-22:
         return None
     source = np.where(whole.any(axis=0), np.abs(whole).argmax(axis=0), -1)
     moved = np.flatnonzero(source != np.arange(n))

@@ -49,8 +49,8 @@ def calls(subject: Subject) -> Stage:
     """Return how the layer answers to batches and to repeated calls."""
     spec = subject.spec((3, 2))
     x = np.resize(subject.samples(spec, BLOCK), (4 * BLOCK, 2))
-    model = subject.build(spec)
     subject.grain = residual(subject, spec, x)
+    model = subject.build(spec)
     other = subject.samples(spec, 4 * BLOCK, 1)
     other[: 2 * KEPT] = np.repeat(spec.domains.T, KEPT, axis=0)
     first = subject.raw(model, other, 3)

@@ -82,9 +82,9 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
             "counts squared": lambda v: v * v,
         }
         for words, power in powers.items():
-            unit = power(n + 1) - power(n)
+            per_unit = power(n + 1) - power(n)
             if all(
-                np.abs(effect - (power(n + k) - power(n)) / unit * once).max() <= subject.tolerance(16.0)
+                np.abs(effect - (power(n + k) - power(n)) / per_unit * once).max() <= subject.tolerance(16.0)
                 for k, effect in zip(factors, effects, strict=True)
             ):
                 name = "part applied twice" if words == "counts squared" else "part not linear"
