@@ -27,7 +27,7 @@ from refkan.conformance.identification.gradients.asked_gradients import (
     unit_cotangents,
 )  # fmt: skip
 from refkan.conformance.identification.gradients.input_gradients import of_inputs
-from refkan.conformance.identification.gradients.settings import of_settings
+from refkan.conformance.identification.gradients.other_settings import of_settings
 from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.gradients.slopes import true_jacobian
 from refkan.conformance.identification.gradients.whole_gradients import DETACHED, against_truth, unexplained

@@ -14,7 +14,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import PER_NODE, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.gradients.settings import in_situations
+from refkan.conformance.identification.gradients.other_settings import in_situations
 from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.known_maps import in_words
 from refkan.conformance.identification.stages.points_in_use import point_of
