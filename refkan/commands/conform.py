@@ -13,18 +13,17 @@ from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.plain_text import printable
 from refkan.commands.option_values import check_file, named, path, seconds, text
 from refkan.conformance.adapters.adapter import BSPLINES
-from refkan.conformance.adapters.bases.torch_variants import VARIANTS
+from refkan.conformance.adapters.bases.torch_base import VARIANTS
 from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.exchanged_folders import export, portable, read_cases
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.identification import Identification, Stage
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.expectations import Expectations
-from refkan.conformance.judging.findings import Finding
+from refkan.conformance.judging.findings import Expectations, Finding
 from refkan.conformance.judging.guarded import Order, judged
 from refkan.conformance.judging.judge import explained
-from refkan.conformance.reports import summaries, text_and_junit
+from refkan.conformance.reports import findings_reported as reports
 from refkan.conformance.reports.case_files import check, probes
 from refkan.kernels.engine_option import add_engine_option
 
@@ -158,15 +157,13 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
                 _progress(len(findings), len(opening.problems) + len(opening.cases), findings)
             elif isinstance(item, Stage):
                 stages.append(item)
-    if not chosen.select:
+    if not (chosen.select or chosen.identify):
         findings += known.unused([finding.key for finding in findings])
     identification = Identification(opening.title, tuple(stages)) if stages else None
-    if chosen.identify and identification is not None:
-        return _tell(chosen, identification)
     if identification is not None:
         findings[:] = [explained(x, identification) if x.status == f.FAILED else x for x in findings]
     code = _deliver(chosen, opening.title, findings, identification, time.perf_counter() - start, chosen.cases)
-    if all(finding.status in f.UNJUDGED for finding in findings) and opening.basis == BSPLINES:
+    if findings and all(x.status in f.UNJUDGED for x in findings) and opening.basis == BSPLINES:
         told_all = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
         return refuse("refkan conform", f"nothing was judged: {told_all}", FAILED)
     return code
@@ -211,12 +208,12 @@ def _deliver(
     chosen: argparse.Namespace, title: str, findings: list[Finding], identification: Identification | None,
     seconds: float, version: int,
 ) -> int:  # fmt: skip
-    document = summaries.document(title, findings, identification, version)
+    document = reports.document(title, findings, identification, version)
     contents: dict[str, Callable[[], bytes]] = {
-        "json": lambda: summaries.to_json(document),
-        "summary": lambda: summaries.to_json(summaries.summary(document)),
-        "badge": lambda: summaries.badge(findings, version, chosen.badge.suffix),
-        "junit": lambda: text_and_junit.to_junit(title, findings),
+        "json": lambda: reports.to_json(document),
+        "summary": lambda: reports.to_json(reports.summary(document)),
+        "badge": lambda: reports.badge(findings, version, chosen.badge.suffix),
+        "junit": lambda: reports.to_junit(title, findings),
     }
     for option, content in contents.items():
         file = getattr(chosen, option)
@@ -225,22 +222,12 @@ def _deliver(
     if str(chosen.json) == "-":
         print(contents["json"]().decode("ascii"), end="")
     else:
-        shown = text_and_junit.text(title, findings, identification, chosen.all, seconds, chosen.traceback, version)
+        shown = reports.text(title, findings, identification, chosen.all, seconds, chosen.traceback, version)
         print(printable(shown))
     # Of failures that were expected differences are the causes, and a selection leaves cases out.
     expected = getattr(chosen, "select", ()) or getattr(chosen, "expected_failures", None)
     differs = identification is not None and identification.differences and not expected
     return FAILED if differs or any(finding.status in f.BAD for finding in findings) else OK
-
-
-def _tell(chosen: argparse.Namespace, identification: Identification) -> int:
-    """Say what a layer is, without cases."""
-    if chosen.json is None:
-        print(printable(str(identification)))
-    else:
-        document = summaries.to_json(identification.to_dict())
-        print(document.decode("ascii"), end="") if str(chosen.json) == "-" else write_atomically(chosen.json, document)
-    return FAILED if identification.differences else OK
 
 
 def _check_files(chosen: argparse.Namespace) -> None:

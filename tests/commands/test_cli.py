@@ -22,7 +22,7 @@ from refkan.commands.spectra import spectrum
 from refkan.commands.threads import BLAS, THREAD_VARIABLES, thread_variables
 from refkan.commands.training import train
 from refkan.conformance.judging import guarded
-from refkan.conformance.judging.expectations import Expectations
+from refkan.conformance.judging.findings import Expectations
 from tests.shared.interruptions import busy, drop, dropping
 from tests.shared.refusals import refused
 

@@ -12,7 +12,7 @@ from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
-from refkan.conformance.reports.text_and_junit import text
+from refkan.conformance.reports.findings_reported import text
 from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 from tests.conformance.declaring import bad, judged, of
 from tests.conformance.judged_cases import chosen, few

@@ -7,7 +7,7 @@ import pytest
 
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
-from refkan.conformance.reports.text_and_junit import text
+from refkan.conformance.reports.findings_reported import text
 from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 from tests.conformance.declaring import judged, of
 

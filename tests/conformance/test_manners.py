@@ -3,7 +3,7 @@
 import pytest
 
 from refkan.conformance import Judge
-from refkan.conformance.adapters.backend import Backend
+from refkan.conformance.adapters.answers import Backend
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.results_explained import by_numbers
 from tests.broken_layers import manner_defects as m

@@ -32,9 +32,7 @@ from refkan.conformance.adapters.backends import (
     RefkanRelu,
 )
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.causes import groups
-from refkan.conformance.reports.summaries import counts
-from refkan.conformance.reports.text_and_junit import hint_line, line
+from refkan.conformance.reports.findings_reported import causes, counts, hint_line, line
 from tests.broken_layers.plain_numpy import PlainNumpy
 from validation.statements import Progress, answers
 
@@ -208,7 +206,7 @@ def page(make: Callable[[], Adapter], quick: bool) -> dict[str, Any]:
         out["kinds"] = [
             {"name": name, "count": len(members), "line": line(members[0]), "hints": hint_line(members[0]),
              "call": call(adapter, members[0].key)}
-            for name, members in groups(findings)
+            for name, members in causes(findings).items()
         ]  # fmt: skip
     return out
 

@@ -13,7 +13,7 @@ from typing import Any
 from refkan.base.atomic_files import write_atomically
 from refkan.conformance import Judge, catalogue
 from refkan.conformance.cases.cases import VERSION
-from refkan.conformance.reports.summaries import by_family
+from refkan.conformance.reports.findings_reported import by_family
 from validation.implementations.backends_judged import COMMIT, PAGES, PINNED, installed
 from validation.records import backends_page
 from validation.records.backends_page import MATRIX, read

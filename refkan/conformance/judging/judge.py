@@ -12,8 +12,7 @@ import numpy as np
 from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
-from refkan.conformance.adapters.answers import as_mapping, as_real, checked, describe, where_raised
-from refkan.conformance.adapters.backend import KEPT, Backend
+from refkan.conformance.adapters.answers import KEPT, Backend, as_mapping, as_real, checked, describe, where_raised
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.plans.state_changes import AFTER, recheck
 from refkan.conformance.cases.truths.proofs import proven

@@ -12,10 +12,9 @@ from refkan.conformance.cases.cases import VERSION, Case
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.expectations import Expectations
-from refkan.conformance.judging.findings import Finding
+from refkan.conformance.judging.findings import Expectations, Finding
 from refkan.conformance.judging.judge import Judge
-from refkan.conformance.reports.text_and_junit import hint_line, line
+from refkan.conformance.reports.findings_reported import hint_line, line
 
 ARGUMENT = "refkan_case"
 """The argument of tests that are given the cases: a function without arguments."""

@@ -2,7 +2,9 @@
 
 from refkan.conformance.adapters.backends.jaxkan import Jaxkan, JaxkanReplacedGrid
 from refkan.conformance.adapters.backends.module_layers import (
+    ChebyKan,
     EfficientKan,
+    FastKan,
     Flashkan,
     Inkan,
     Kanditioned,
@@ -10,10 +12,9 @@ from refkan.conformance.adapters.backends.module_layers import (
     Pykan,
     PykanDefaultDtype,
 )
-from refkan.conformance.adapters.backends.other_bases import ChebyKan, FastKan
 from refkan.conformance.adapters.backends.plain_layers import PlainJax, PlainTorch
 from refkan.conformance.adapters.backends.refkan_layers import Refkan, RefkanRelu
-from refkan.conformance.adapters.backends.scipy_bspline import ScipyBSpline
+from refkan.conformance.adapters.bases.spline_base import ScipyBSpline
 
 __all__ = [
     "ChebyKan",

@@ -1,10 +1,11 @@
-"""A base for libraries of plain B-splines, y = s(x): layers are sums of such splines, made and added up here."""
+"""Libraries of plain B-splines, y = s(x), and that of SciPy: layers are sums of splines, made and added up here."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.interpolate import BSpline
 
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
 from refkan.conformance.adapters.answers import as_real, checked
@@ -73,3 +74,21 @@ class SplineAdapter(Adapter):
     def second(self, model: Any, x: Any, dy: Any, direction: Any) -> Any:
         """Return the second derivatives times the direction."""
         return (dy[:, :, None] * self._each(model, x, 2)).sum(axis=1) * direction
+
+
+class ScipyBSpline(SplineAdapter):
+    """`scipy.interpolate.BSpline`, which continues its end pieces."""
+
+    name = "scipy BSpline"
+    capabilities = Capabilities(
+        degrees=(0, 1, 2, 3, 4, 5),
+        knots=("uniform", "arbitrary", "clamped", "repeated"),
+        outside=("polynomial",),
+        derivatives=("inputs", "second"),
+        promotes=True,
+    )
+
+    def spline(self, knots: Any, coefficients: Any, degree: int, spec: LayerSpec) -> Spline:
+        """Evaluate by its own derivatives."""
+        made = BSpline(knots, coefficients, degree, extrapolate=True)
+        return lambda x, derivative: made(x, derivative)
