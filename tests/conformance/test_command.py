@@ -14,6 +14,7 @@ from refkan.commands.conform import _deliver
 from refkan.conformance import catalogue
 from refkan.conformance.adapters.loading import BackendError, load
 from refkan.conformance.cases.traits import FAMILIES, family
+from refkan.conformance.identification import Stage, identified
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging import guarded
 from refkan.conformance.judging.findings import Finding
@@ -25,7 +26,18 @@ WITHOUT_HINTS = ("--no-hints",)  # which take longest, and change no status
 
 @pytest.fixture(autouse=True)
 def shared_cases(monkeypatch):
+    """Truths of cases, and what an adapter is, are found out once for all tests here."""
     monkeypatch.setattr(guarded, "catalogue", shared)
+    monkeypatch.setattr(guarded, "identified", identified_once)
+
+
+STAGES: dict[str, list[Stage]] = {}
+
+
+def identified_once(adapter, without=frozenset()):
+    if adapter.title not in STAGES:
+        STAGES[adapter.title] = list(identified(adapter, without))
+    return iter(STAGES[adapter.title])
 
 
 def conform(*arguments):
@@ -56,22 +68,23 @@ def test_a_broken_backend_in_all_formats(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["counts"] == document["counts"]
 
 
-def test_the_same_bytes_at_the_lowest_priority_beside_busy_processors():
+def test_the_same_bytes_at_the_lowest_priority_beside_busy_processors(capsys):
     """What was found, what the layer is, and what failures follow from; seconds alone may differ."""
-    call = [sys.executable, "-m", "refkan", "conform", "--backend", BROKEN, "--argument", "mean over samples"]
-    call += ["--json", "-", "--dtype", "float64", "--engine", "plain", "--select", f"{SELECT[0]}transposed/"]
+    chosen = ["--backend", BROKEN, "--argument", "mean over samples", "--json", "-", "--dtype", "float64"]
+    chosen += ["--select", f"{SELECT[0]}transposed/"]
+    call = ["nice", "-n", "19", sys.executable, "-m", "refkan", "conform", "--engine", "plain", *chosen]
 
-    def told(*before):
-        done = subprocess.run([*before, *call], capture_output=True, text=True, check=False)
-        assert done.returncode == 1, done.stderr
-        return re.sub(r'"seconds": [\d.e-]+', '"seconds": 0', done.stdout)
+    def told(document):
+        assert json.loads(document)["leading hint"] == "constant factor"
+        return re.sub(r'"seconds": [\d.e-]+', '"seconds": 0', document)
 
-    quiet = told()
-    assert json.loads(quiet)["leading hint"] == "constant factor"
+    assert run("conform", "--call-timeout", 0, *chosen) == 1
+    quiet = told(capsys.readouterr().out)
     rest_never = ["nice", "-n", "19", sys.executable, "-c", "while True: pass"]
     busy = [subprocess.Popen(rest_never) for _ in range(os.cpu_count() or 1)]
     try:
-        assert told("nice", "-n", "19") == quiet
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        assert (done.returncode, told(done.stdout)) == (1, quiet), done.stderr
     finally:
         for process in busy:
             process.kill()
@@ -114,7 +127,7 @@ def test_unknown_formats_alone_are_named(capsys):
 
 def test_a_run_that_judges_nothing_does_not_pass(capsys):
     arguments = ("--backend", "refkan.conformance.adapters.backends:Refkan", "--dtype", "float32", "--select", *SELECT)
-    assert run("conform", "--call-timeout", 0, *arguments) == 1
+    assert run("conform", "--call-timeout", 0, *WITHOUT_HINTS, *arguments) == 1
     assert "nothing was judged" in capsys.readouterr().err
 
 
@@ -223,7 +236,7 @@ def test_one_failure_anywhere_fails_the_run(statuses, capsys):
 
 
 def test_a_backend_that_declines_everything_does_not_pass(capsys):
-    assert conform("--backend", "tests.conformance.broken_adapters:OfNothing") == 1
+    assert conform("--backend", "tests.conformance.broken_adapters:OfNothing", *WITHOUT_HINTS) == 1
     captured = capsys.readouterr()
     assert "declined by the adapter" in captured.out
     assert "nothing was judged" in captured.err

@@ -16,6 +16,8 @@ from refkan.conformance.cases.cases import VERSION
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
 
+ONE = f"{KEY}one-sample/"
+
 MINE = f"""
 import pytest
 from refkan.conformance import parametrize_with_cases, pytest_suite
@@ -30,10 +32,10 @@ class Absent(Refkan):
     def __init__(self):
         raise ImportError("needs nothing that exists")
 
-test_mine = pytest_suite(Mine(), ["float64"], ["{KEY}"], ["*input-gradients"])
+test_mine = pytest_suite(Mine(), ["float64"], ["{ONE}"], ["*input-gradients"])
 test_absent = pytest_suite(Absent)
 
-@parametrize_with_cases(Mine, ["float64"], ["{KEY}values"], {{"*/3x2/values": "the sign is another convention"}})
+@parametrize_with_cases(Mine, ["float64"], ["{ONE}values"], {{"*/one-sample/values": "the sign is another convention"}})
 def test_known(refkan_case):
     refkan_case()
 
@@ -43,33 +45,36 @@ def test_by_options(refkan_case, refkan_adapter):
 """
 
 
-def run(folder, *options):
-    call = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-p", "no:refkan",
-            "-p", "refkan_pytest", *options, str(folder)]  # fmt: skip
-    done = subprocess.run(call, capture_output=True, text=True, check=False, cwd=folder)
-    return done.returncode, done.stdout + done.stderr
+OPTIONS = ["-q", "-rA", "--capture=sys", "--import-mode=importlib"]
+OPTIONS += [
+    word for name in ("no:cacheprovider", "no:faulthandler", "no:refkan", "refkan_pytest") for word in ("-p", name)
+]
 
 
-def test_a_users_suite(tmp_path):
+def test_a_users_suite(tmp_path, monkeypatch, capsys):
+    def run(*options):
+        code = pytest.main([*OPTIONS, *options, str(tmp_path)])
+        return code, "".join(capsys.readouterr())
+
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "test_mine.py").write_text(MINE)
     (tmp_path / "known.txt").write_text("*/nothing/*  # such a case\n")
-    code, out = run(tmp_path)
+    code, out = run()
     assert code == 1
-    assert f"FAILED test_mine.py::test_mine[{KEY}values]" in out
-    assert f"{KEY}values [" in out
+    assert f"FAILED test_mine.py::test_mine[{ONE}values]" in out
+    assert f"{ONE}values [" in out
     assert "[XPASS(strict)] *input-gradients" in out
     assert "needs nothing that exists" in out
-    assert f"XFAIL test_mine.py::test_known[{KEY}values] - the sign is another convention" in out
+    assert f"XFAIL test_mine.py::test_known[{ONE}values] - the sign is another convention" in out
     assert "--refkan-adapter MODULE:ADAPTER says what is to be judged" in out
-    options = ["-k", "by_options", "--refkan-adapter", "refkan.conformance.adapters.backends:Refkan"]
-    code, out = run(tmp_path, *options, "--refkan-select", KEY, "--refkan-select", "values")
+    adapter = ["--refkan-adapter", "refkan.conformance.adapters.backends:Refkan"]
+    code, out = run("-k", "by_options", *adapter, "--refkan-select", ONE, "--refkan-select", "values")
     assert code == 0
-    assert f"PASSED test_mine.py::test_by_options[{KEY}values" in out
-    wanted = ["-k", "by_options and expected", "--refkan-expected-failures", "known.txt"]
-    code, out = run(tmp_path, *options[2:], *wanted)
+    assert f"PASSED test_mine.py::test_by_options[{ONE}values" in out
+    code, out = run(*adapter, "-k", "by_options and expected", "--refkan-expected-failures", "known.txt")
     assert code == 1
     assert "expected-failures/*/nothing/*: this pattern matches no case" in out
-    code, out = run(tmp_path, "--refkan-adapter", "nowhere:Adapter")
+    code, out = run("--refkan-adapter", "nowhere:Adapter")
     assert code == 2
     assert "--refkan-adapter: no module 'nowhere'" in out
 

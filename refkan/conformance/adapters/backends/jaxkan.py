@@ -81,12 +81,12 @@ class Jaxkan(JaxAdapter):
         call = self._function_of(module)
         coefficients = [module.c_basis[...]]
         values = {part: getattr(module, PLACES[part], None) for part in self.capabilities.parts}
-        parts = [(part, value[...]) for part, value in values.items() if value is not None]
+        parts = {part: value[...] for part, value in values.items() if value is not None}
 
         def composed(C: Any, x: Any, parts: Any = ({},)) -> Any:
             return call(C[0], x, **parts[0])
 
-        return JaxModel(composed, coefficients, module.grid.item, order, dtype, module, parts)
+        return JaxModel(composed, coefficients, module.grid.item, order, dtype, module, [parts])
 
     def refine(self, model: JaxModel, intervals: int, x: Any) -> JaxModel:
         """`update_grid(x, intervals)`."""

@@ -1,6 +1,6 @@
 """A base for layers in JAX: its transformations give all derivatives, so that an adapter only builds a function."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -12,7 +12,7 @@ import numpy as np
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.bases.jax_expressions import Expression, trace
-from refkan.conformance.cases.specs import PARTS, LayerSpec, as_specs, attribute
+from refkan.conformance.cases.specs import LayerSpec, as_specs, attribute
 from refkan.conformance.cases.truths.precision import LOW
 
 
@@ -20,8 +20,8 @@ from refkan.conformance.cases.truths.precision import LOW
 class JaxModel:
     """A pure function of coefficients, x and parts, with the arrays that it is evaluated at.
 
-    `parts` has name and array of each part of each layer, in the order of `PARTS` and then of layers; the function
-    takes them as a list of arrays by name, one a layer, if there are any.
+    `parts` has the arrays of each layer's parts, by the names of attributes of a `LayerSpec`; the function takes it as
+    it is, if there are any.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class JaxModel:
     order: int
     dtype: str
     module: Any = None
-    parts: list[tuple[str, Any]] = field(default_factory=list)
+    parts: list[dict[str, Any]] = field(default_factory=list)
     traced: dict[Any, Any] = field(default_factory=dict)
 
 
@@ -129,13 +129,8 @@ class JaxAdapter(Adapter):
 
         coefficients = [self.tensor(each.coefficients, each.dtype) for each in specs]
         knots = self.tensor(first.knots, first.dtype)
-        return JaxModel(composed, coefficients, knots, first.order, first.dtype, parts=self.parts_of(specs))
-
-    def parts_of(self, specs: Sequence[LayerSpec]) -> list[tuple[str, Any]]:
-        """Return name and array of each part of each layer."""
-        return [
-            (name, self.tensor(spec.part(name), spec.dtype)) for name in PARTS for spec in specs if name in spec.parts
-        ]  # fmt: skip
+        parts = [{attribute(name): self.tensor(each.part(name), each.dtype) for name in each.parts} for each in specs]
+        return JaxModel(composed, coefficients, knots, first.order, first.dtype, parts=parts)
 
     def array(self, value: Any) -> Any:
         """Return an array of JAX as one of NumPy; lower formats are widened to float64."""
@@ -149,81 +144,69 @@ class JaxAdapter(Adapter):
 
         A layer with a rule of differentiation of its own may have other outputs there, one without derivatives none.
         """
-        expression, number = self._expression(model, self._leaves(model, x), x.shape)
+        expression, number = self._expression(model, self._arguments(model, x))
         declared = {"inputs", "coefficients"} & set(self.capabilities.derivatives)
         if declared and not expression.has_rules and number not in self._without_gradients:
             try:
                 return self.array(self._run("vjp", model, x, np.zeros(expression.jaxpr.outvars[0].aval.shape))[0])
             except Exception:  # of the layer: cases of gradients will tell, values may be right
                 self._without_gradients.add(number)
-        return self.array(self._run("forward", model, x)[0])
+        return self.array(self._run("forward", model, x))
 
     def vjp(self, model: JaxModel, x: Any, dy: Any) -> Mapping[str, Any]:
         """Return gradients by jax.vjp."""
-        _, *arrays = (self.array(part) for part in self._run("vjp", model, x, dy))
-        groups: dict[str, list[Any]] = {}
-        names = ["coefficients"] * len(model.coefficients) + [name for name, _ in model.parts] + ["inputs"]
-        names += ["knots"] * self._takes_knots(model)
-        for name, array in zip(names, arrays, strict=True):
-            inner = array[:, model.order : array.shape[1] - model.order] if name == "knots" else array
-            groups.setdefault(name, []).append(inner)
-        return {name: parts if len(parts) > 1 else parts[0] for name, parts in groups.items()}
+        _, gradients = self._run("vjp", model, x, dy)
+        groups: dict[str, list[Any]] = {"inputs": [gradients["inputs"]], "coefficients": gradients["coefficients"]}
+        for parts in gradients.get("parts", ()):
+            for name, array in parts.items():
+                groups.setdefault(name.replace("_", "-"), []).append(array)
+        if "knots" in gradients:
+            groups["knots"] = [gradients["knots"][:, model.order : gradients["knots"].shape[1] - model.order]]
+        by_name = {name: [self.array(array) for array in group] for name, group in groups.items()}
+        return {name: group if len(group) > 1 else group[0] for name, group in by_name.items()}
 
     def second(self, model: JaxModel, x: Any, dy: Any, direction: Any) -> Any:
         """Differentiate the sweep back along the direction, forward over reverse."""
-        return self.array(self._run("second", model, x, dy, direction)[0])
+        return self.array(self._run("second", model, x, dy, direction))
 
     def _run(self, name: str, model: JaxModel, x: Any, *vectors: Any) -> Any:
-        """Run a program on the coefficients, x and (where they are an argument) the knots; on cotangents, directions.
+        """Run a program on the arguments of a model at x, and on cotangents and directions.
 
         A layer is traced once for each shape of x; what is differentiated is the expression found by that, and layers
         whose expressions differ only in arrays that they hold share one compilation: compiling takes most of the time.
-        Rules of differentiation of the layer's own may hold arrays too: such a derivative is an expression of its own.
         """
-        leaves = self._leaves(model, x)
-        arguments = (leaves, *(self.tensor(vector, model.dtype) for vector in vectors))
-        expression, number = self._expression(model, leaves, x.shape)
-        program = self._program(name, expression, len(model.coefficients) + len(model.parts))
-        if name != "forward" and expression.has_rules:
-            if (x.shape, name) not in model.traced:
-                asked, held = program, expression.held
-                traced_expression = trace(self.jax.make_jaxpr, lambda *at: asked(held, *at), *arguments)
-                model.traced[x.shape, name] = (traced_expression, self._number(traced_expression))
-            expression, number = model.traced[x.shape, name]
-            program = self._program("derivative", expression, 0)
+        arguments = self._arguments(model, x)
+        expression, number = self._expression(model, arguments)
         if (number, name) not in self._compiled:
-            self._compiled[number, name] = self.jax.jit(program, compiler_options=self._options())
-        return self._compiled[number, name](expression.held, *arguments)
+            self._compiled[number, name] = self.jax.jit(
+                self._program(name, expression), compiler_options=self._options()
+            )
+        tensors = (self.tensor(vector, model.dtype) for vector in vectors)
+        return self._compiled[number, name](expression.held, arguments, *tensors)
 
-    def _leaves(self, model: JaxModel, x: Any) -> tuple[Any, ...]:
-        """Coefficients, parts, x and (where they are an argument) the knots."""
-        extra = (model.knots,) if self._takes_knots(model) else ()
-        return (*model.coefficients, *(array for _, array in model.parts), self.tensor(x, model.dtype), *extra)
+    def _arguments(self, model: JaxModel, x: Any) -> dict[str, Any]:
+        """Coefficients and x, and what else gradients are asked in: parts, knots of a single layer."""
+        arguments = {"coefficients": model.coefficients, "inputs": self.tensor(x, model.dtype)}
+        if any(model.parts):
+            arguments["parts"] = model.parts
+        if "knots" in self.capabilities.derivatives and len(model.coefficients) == 1:
+            arguments["knots"] = model.knots
+        return arguments
 
-    def _takes_knots(self, model: JaxModel) -> bool:
-        return "knots" in self.capabilities.derivatives and len(model.coefficients) == 1
-
-    def _number(self, expression: Expression) -> int:
-        """Equal for expressions of equal key, which are slow to compare."""
-        return self._numbers.setdefault(expression.key, len(self._numbers))
-
-    def _expression(self, model: JaxModel, leaves: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Expression, int]:
-        """The values of a model as a function of its leaves, and the number of the expression."""
+    def _expression(self, model: JaxModel, arguments: dict[str, Any]) -> tuple[Expression, int]:
+        """The values of a model as a function of its arguments, and the number of the expression."""
+        shape = arguments["inputs"].shape
         if shape not in model.traced:
-            count, names = len(model.coefficients), [name for name, _ in model.parts]
 
-            def values(*flat: Any) -> Any:
-                coefficients, rest = list(flat[:count]), flat[count + len(names) :]
-                if not names:
-                    return model.function(coefficients, *rest)
-                by_layer: list[dict[str, Any]] = [{} for _ in coefficients]
-                for k, name in enumerate(names):
-                    place = k - names.index(name)  # every layer has the part
-                    by_layer[place][attribute(name)] = flat[count + k]
-                return model.function(coefficients, *rest, parts=by_layer)
+            def values(at: dict[str, Any]) -> Any:
+                knots = (at["knots"],) if "knots" in at else ()
+                return model.function(
+                    at["coefficients"], at["inputs"], *knots, **{name: at[name] for name in ("parts",) if name in at}
+                )
 
-            expression = trace(self.jax.make_jaxpr, values, *leaves)
-            model.traced[shape] = (expression, self._number(expression))
+            expression = trace(self.jax.make_jaxpr, values, arguments)
+            number = self._numbers.setdefault(expression.key, len(self._numbers))  # keys are slow to compare
+            model.traced[shape] = (expression, number)
         traced: tuple[Expression, int] = model.traced[shape]
         return traced
 
@@ -243,25 +226,20 @@ class JaxAdapter(Adapter):
             return False
         return True
 
-    def _program(self, name: str, expression: Expression, count: int) -> Callable[..., Any]:
-        """Values, or derivatives of them, as a function of arrays alone; x is the leaf with the number `count`."""
+    def _program(self, name: str, expression: Expression) -> Callable[..., Any]:
+        """Values, or derivatives of them, as a function of arrays alone."""
 
-        def values(held: Any, leaves: Any) -> Any:
-            return expression.evaluate(held, leaves)
+        def values(held: Any, at: Any) -> Any:
+            return expression.evaluate(held, self.jax.tree.leaves(at))[0]
 
-        def gradients(held: Any, leaves: Any, dy: Any) -> Any:
-            y, pull_back = self.jax.vjp(lambda *at: values(held, at)[0], *leaves)
-            return (y, *pull_back(dy))
+        def gradients(held: Any, at: Any, dy: Any) -> Any:
+            y, pull_back = self.jax.vjp(lambda moved: values(held, moved), at)
+            return y, pull_back(dy)[0]
 
-        def second(held: Any, leaves: Any, dy: Any, direction: Any) -> Any:
+        def second(held: Any, at: Any, dy: Any, direction: Any) -> Any:
             def gradient(x: Any) -> Any:
-                return self.jax.vjp(lambda z: values(held, (*leaves[:count], z, *leaves[count + 1 :]))[0], x)[1](dy)
+                return self.jax.vjp(lambda z: values(held, {**at, "inputs": z}), x)[1](dy)[0]
 
-            return self.jax.jvp(gradient, (leaves[count],), (direction,))[1]
+            return self.jax.jvp(gradient, (at["inputs"],), (direction,))[1]
 
-        def derivative(held: Any, leaves: Any, *vectors: Any) -> Any:
-            return expression.evaluate(held, (*leaves, *vectors))
-
-        programs: dict[str, Callable[..., Any]]
-        programs = {"forward": values, "vjp": gradients, "second": second, "derivative": derivative}
-        return programs[name]
+        return {"forward": values, "vjp": gradients, "second": second}[name]

@@ -25,7 +25,7 @@ class Expression:
     held : tuple of arrays
         In the order in which `evaluate` takes them.
     has_rules : bool
-        Whether derivatives may differ between expressions of equal key.
+        Whether a rule of differentiation is part of it: such an expression is equal to itself alone.
     jaxpr : Jaxpr
     """
 
@@ -110,9 +110,9 @@ class _Reader:
         name, parameters = equation.primitive.name, equation.params
         if name in INLINED:
             return self.jaxpr(parameters["jaxpr"].jaxpr, parameters["jaxpr"].consts, held)
-        if name.startswith(CUSTOM):  # a program of values is made of the expression inside alone
+        if name.startswith(CUSTOM):  # rules of differentiation may hold arrays of their own
             self.has_rules = True
-            parameters = {key: value for key, value in parameters.items() if _is_closed(value)}
+            return _Itself(equation)
         return tuple((key, self._value(value)) for key, value in sorted(parameters.items()))
 
     def _value(self, value: Any) -> Any:
