@@ -242,4 +242,5 @@ class JaxAdapter(Adapter):
 
             return self.jax.jvp(gradient, (at["inputs"],), (direction,))[1]
 
-        return {"forward": values, "vjp": gradients, "second": second}[name]
+        programs: dict[str, Callable[..., Any]] = {"forward": values, "vjp": gradients, "second": second}
+        return programs[name]
