@@ -186,6 +186,10 @@ class Composition(ShortRepr):
 
     def require_bound(self) -> None:
         """Raise ValueError unless the first layer and every node map have what they take from data."""
+        _ = self._bound  # once: networks do not change
+
+    @lazy
+    def _bound(self) -> bool:
         self.require_domain()
         for k, node_map in enumerate(self.node_maps):
             if not node_map.bound or (node_map.uses_statistics and self.statistics is None):
@@ -193,6 +197,7 @@ class Composition(ShortRepr):
                     f"node map {node_map.name!r} after layer {k} is not bound to data: "
                     "net, theta = net.initialize(rng, x) first"
                 )
+        return True
 
     def require_derivatives(self, order: int, stacklevel: int = 2, quiet: bool = False) -> None:
         """Refuse derivatives in x of an order that a layer does not have; warn once where they jump, unless quiet.

@@ -43,6 +43,7 @@ class ValueSweep:
 
     Attributes
     ----------
+    value : array (N, d_L)
     samples : Sweep
     batch : Statistics or None
         None where there is none, or where the samples are the batch.
@@ -62,11 +63,7 @@ class ValueSweep:
             constants = self.batch.constants
         inputs = inputs and not self.shared
         self.samples = Sweep.forward(net, theta, at, constants=constants, inputs=inputs)
-
-    @property
-    def value(self) -> Array:
-        """Values y (N, d_L)."""
-        return self.samples.value[:, 0]
+        self.value: Array = self.samples.value[:, 0]
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents (dtheta, dx) of dy (N, d_L)."""
@@ -207,13 +204,14 @@ class Network(Inspectable):
         check_flag("inputs", inputs)
         theta, at = self._real_arguments(theta, x)
         sweep = ValueSweep(self, theta, at, share=not inputs)
+        y = sweep.value
 
         def pullback(dy: Any) -> tuple[FloatArray, FloatArray | None]:
-            cotangents = sweep.pull_back(real("dy", as_shape("dy", dy, sweep.value.shape)), inputs)
+            cotangents = sweep.pull_back(real("dy", as_shape("dy", dy, y.shape)), inputs)
             require_numbers("derivatives", *cotangents)
             return cotangents
 
-        return sweep.value if all_finite(sweep.value) else self(theta, at.x), pullback
+        return y if all_finite(y) else self(theta, at.x), pullback
 
     def jvp(self, theta: Any, x: Any, dtheta: Any, dx: Any = None) -> FloatArray:
         r"""Return the tangent dy = J_theta dtheta + J_x dx of the value; J_x holds the statistics of node maps fixed.

@@ -169,8 +169,8 @@ def spoilt_parameters(found, fault, *given):
 @pytest.mark.parametrize(
     ("where", "what", "fault"),
     [
-        (Linearization, "pullback", lambda right: lambda self, *a: spoilt_parameters(right(self, *a), lambda g: -g)),
-        (Linearization, "pullback", lambda right: lambda self, *a: spoilt_parameters(right(self, *a), np.roll, 1)),
+        (Linearization, "pull_back", lambda right: lambda self, *a: spoilt_parameters(right(self, *a), lambda g: -g)),
+        (Linearization, "pull_back", lambda right: lambda self, *a: spoilt_parameters(right(self, *a), np.roll, 1)),
         (MeanStdMap, "constants_vjp", lambda right: lambda self, *a: 0 * right(self, *a)),
         (MeanStdMap, "constants_vjp", lambda right: lambda self, *a: right(self, *a) * (1 + 1e-9)),
         (PolynomialSweep, "sums_of_rows", lambda right: lambda *a: spoilt_inputs(right(*a), lambda dx: -dx)),
