@@ -54,6 +54,8 @@ def identified(subject: Subject, asked: Sampled) -> list[Difference]:
                 return [*zeros, *told]
         if turn:
             break
+        if inside.spec.kind in ("clamped", "repeated") and (told := recursion_in_use(subject, inside)):
+            return told
         zeros, rest = left_out(inside)
         if not zeros or not rest.wrong.any():
             break
