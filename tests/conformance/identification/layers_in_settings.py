@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-from refkan.conformance.adapters.backends.plain_numpy import NumpyLayer, PlainNumpy
 
 from refkan.conformance.cases.specs import as_specs
 from refkan.conformance.cases.truths.quantities import FloatQuantities, silu
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 
 
 class FirstHundredInputs(NumpyLayer):
