@@ -45,8 +45,8 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
             return "", [wrong]
     except NoAnswerError as error:
         return "", [Difference("setting refused", {"reason": str(error)}, ("network",), "measured")]
-    wrong = "input-gradients" in subject.wrong_gradients  # what passes between layers: all others follow
-    if subject.differs or wrong or not subject.declared.derivatives:
+    passed_on = "input-gradients" in subject.wrong_gradients  # between layers: all others follow
+    if subject.differs or passed_on or not subject.declared.derivatives:
         return "networks of layers one after another", []
     first = replace(situations[0], specs=situations[0].specs[:1])
     told = in_situations(subject, [first, *situations], subject.wrong_gradients | {"knot-gradients"})
