@@ -124,6 +124,17 @@ def test_no_zero_of_a_limit_is_missed_within_the_radius_that_is_stated(inputs, m
         assert [len(limits_of_bases.zeros_within(series, flint.fmpq(k))) for k in (9, 10)] == [0, 1]
 
 
+def test_what_is_left_of_a_constant_for_order_1():
+    """Components of 1 along sin((j - 1/2) pi x), whose sum over all j is known to float64."""
+    places = np.arange(0.5, 1e6)
+    weights, factors = 2 / (places * pi) ** 2, np.log1p(-1 / (2 * places[1:]) ** 2)
+    with precision(320):
+        for k, enclosed in zip((3, 64), limits_of_bases.constant_left(1, (3, 64), 20, 160), strict=True):
+            own = weights[1:] @ np.exp(2 * k * factors)
+            assert abs(float(enclosed) - own) <= float(enclosed.rad()) + 1e-6
+            assert float(enclosed.rad()) < 0.1 * own
+
+
 def test_constants_of_levels_and_spectra():
     assert [levels_added_up.tangent_number(r) for r in range(1, 6)] == [1, 2, 16, 272, 7936]
     assert [levels_added_up.cardinal(4, x) for x in range(5)] == [0, Fraction(1, 6), Fraction(2, 3), Fraction(1, 6), 0]
