@@ -35,7 +35,7 @@ def as_jax(net: Network, theta: Any) -> Any:
     ImportError
         If JAX is not installed.
     ValueError
-        If JAX computes in float32, as it does by default; for arrays of a wrong shape, when the function is called.
+        For a network that is not bound to data, and if JAX computes in float32, as it does by default; for arrays of a wrong shape, when the function is called.
     TypeError
         For complex arrays, when the function is called.
 
@@ -55,6 +55,7 @@ def as_jax(net: Network, theta: Any) -> Any:
     """
     check_annotated(as_jax, locals())
     start = real("theta", as_vector("theta", theta, net.n_params))
+    net.require_bound()
     jax = needed("rk.interop.as_jax", "jax")
     value = _value(jax, net)
 

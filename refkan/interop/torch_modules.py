@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from refkan.base import as_vector, check_annotated, real
+from refkan.base import as_vector, check_annotated, check_type, real
 from refkan.base.extras import needed
 from refkan.networks import Network
 from refkan.networks.hessians.products import tangent_of_pullback
@@ -26,14 +26,17 @@ def as_torch(net: Network, theta: Any) -> Any:
     -------
     torch.nn.Module
         Takes tensors (..., d_0) of real numbers on the CPU, which are widened to float64, and returns (..., d_L).
-        `module.net` is the network, and ``module.theta.detach().numpy()`` its parameters.
+        `module.net` is the network, and ``module.theta.detach().numpy()`` its parameters. It can be copied and pickled,
+        by ``torch.save`` as well.
 
     Raises
     ------
     ImportError
         If PyTorch is not installed.
-    ValueError, TypeError
-        As `Network.__call__`, when the module is called.
+    ValueError
+        For a network that is not bound to data; as `Network.__call__`, when the module is called.
+    TypeError
+        For what is no tensor, and after ``module.float()``: derivatives by hand are in float64.
 
     Examples
     --------
@@ -50,6 +53,7 @@ def as_torch(net: Network, theta: Any) -> Any:
     """
     check_annotated(as_torch, locals())
     start = real("theta", as_vector("theta", theta, net.n_params))
+    net.require_bound()
     return _classes()[0](net, start)
 
 
@@ -66,7 +70,14 @@ def _classes() -> tuple[Any, Any, Any]:
             self.net = net
             self.theta = torch.nn.Parameter(torch.from_numpy(theta.copy()))
 
+        def __reduce__(self) -> tuple[Any, ...]:
+            # Pickle finds no class within a function by its name.
+            return _without_state, (), self.__dict__
+
         def forward(self, x: Any) -> Any:
+            check_type("x", x, torch.Tensor)
+            if self.theta.dtype != torch.float64:
+                raise TypeError(f"theta must be float64, as it was made; got {self.theta.dtype}: module.double()")
             rows = x.to(torch.float64).reshape(-1, x.shape[-1])
             return Value.apply(self.theta, rows, self.net).reshape(*x.shape[:-1], self.net.widths[-1])
 
@@ -104,6 +115,12 @@ def _classes() -> tuple[Any, Any, Any]:
         backward = staticmethod(torch.autograd.function.once_differentiable(moved))
 
     return NetworkModule, Value, Pullback
+
+
+def _without_state() -> Any:
+    """A module for pickle to fill."""
+    module = _classes()[0]
+    return module.__new__(module)
 
 
 def _array(tensor: Any) -> Any:

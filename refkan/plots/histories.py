@@ -12,7 +12,7 @@ from refkan.base import check_annotated
 from refkan.plots.style import BLUE, GREY, LINE, THIN, finish, place
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult
 from refkan.training.losses import LeastSquares
-from refkan.training.multilevel.multilevel_results import MultilevelResult
+from refkan.training.multilevel import MultilevelResult, MultistartResult
 from refkan.training.optimizers import Result
 
 if TYPE_CHECKING:
@@ -20,20 +20,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Run = Result | MultilevelResult | AdaptiveResult | MultistartResult
+
+
 def history(
-    result: Result | MultilevelResult | AdaptiveResult | Sequence[Result],
+    result: Run | Sequence[Run] | Mapping[str, Run],
     axes: "Axes | None" = None,
     labels: Sequence[str] | None = None,
     factor: float = 1.0,
 ) -> "Figure":
-    """Draw the value after each step; levels, or rounds of refinement, one after the other with a mark between them.
+    """Draw the value after each step: of one run level after level, or of several runs over each other.
+
+    Where a level, or a round of refinement, is followed by the next one, there is a dotted line in the figure of one
+    run, and a dot on the curve of each of several.
 
     Parameters
     ----------
-    result : Result, MultilevelResult, AdaptiveResult or sequence of Result
+    result : Result, MultilevelResult, AdaptiveResult or MultistartResult, or a sequence or mapping of these
+        Of a multistart, the trainings of its winner. The keys of a mapping are labels.
     axes : matplotlib Axes, optional
     labels : sequence of str, optional
-        What the legend says of each level; by default its number of parameters.
+        What the legend says of each level of one run, by default its number of parameters, or of each of several runs.
     factor : float
         Of the values: 2 for losses that are twice the value.
 
@@ -47,27 +54,42 @@ def history(
     >>> import numpy as np, refkan as rk
     >>> x = np.linspace(0.0, 1.0, 50)[:, None]
     >>> net, theta = rk.kan([1, 1], order=3, intervals=2).initialize(np.random.default_rng(0), x)
-    >>> result = rk.minimize_multilevel(rk.LeastSquares(net, x, np.sin(9 * x)), theta, [3, 2], method="lbfgs")
+    >>> problem = rk.LeastSquares(net, x, np.sin(9 * x))
+    >>> result = rk.minimize_multilevel(problem, theta, [3, 2], method="lbfgs")
     >>> axes = rk.plots.history(result).axes[0]
     >>> [text.get_text() for text in axes.get_legend().get_texts()]
     ['4 parameters', '6 parameters']
+    >>> axes = rk.plots.history([result, rk.minimize(problem, theta, steps=5)], labels=["two levels", "one"]).axes[0]
+    >>> [text.get_text() for text in axes.get_legend().get_texts()]
+    ['two levels', 'one']
     """
     check_annotated(history, {"labels": labels, "factor": factor})
     from matplotlib.ticker import MaxNLocator
 
-    levels = _levels(result)
-    names = [f"{level.theta.size} parameters" for level in levels] if labels is None else list(labels)
-    if len(names) != len(levels):
-        raise ValueError(f"labels must be one for each of {len(levels)} levels; got {len(names)}")
+    if isinstance(result, Mapping):
+        labels, result = list(map(str, result)) if labels is None else labels, list(result.values())
+    several = isinstance(result, Sequence) and len(result) > 0
+    given: Any = result if several else [result]
+    runs = [_levels(run) for run in given]
+    if several:
+        names = [f"run {k}" for k in range(len(runs))] if labels is None else list(labels)
+    else:
+        names = [f"{level.theta.size} parameters" for level in runs[0]] if labels is None else list(labels)
+    count = len(runs) if several else len(runs[0])
+    if len(names) != count:
+        raise ValueError(f"labels must be one for each of {count} {'runs' if several else 'levels'}; got {len(names)}")
     figure, axes = place(axes)
-    done = 0
-    for k, (level, name) in enumerate(zip(levels, names, strict=True)):
-        values = factor * level.history.value
-        if k:
-            axes.axvline(done, color=GREY, lw=THIN, ls=":", gid="level")
-        label = name if len(levels) > 1 or labels is not None else None
-        axes.semilogy(done + np.arange(values.size), values, lw=LINE, label=label)
-        done += values.size - 1
+    for k, run in enumerate(runs):
+        done = 0
+        for j, level in enumerate(run):
+            values = factor * level.history.value
+            style: dict[str, Any] = {"label": names[j] if count > 1 or labels is not None else None}
+            if several:
+                style = {"color": f"C{k}", "label": None if j else names[k], "marker": "o" if j else "", "markevery": [0]}
+            elif j:
+                axes.axvline(done, color=GREY, lw=THIN, ls=":", gid="level")
+            axes.semilogy(done + np.arange(values.size), values, lw=LINE, **style)
+            done += values.size - 1
     finish(axes, xlabel="step", ylabel="value (loss / 2)" if factor == 1.0 else "loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
@@ -80,9 +102,12 @@ def _levels(result: Any) -> list[Result]:
         return list(result.levels)
     if isinstance(result, AdaptiveResult):
         return [r.training for r in result.rounds]
-    if isinstance(result, Sequence) and result and all(isinstance(level, Result) for level in result):
-        return list(result)
-    raise TypeError(f"result must be what a minimisation returned, or a sequence of such; got {result!r}")
+    if isinstance(result, MultistartResult):
+        return [level.result for level in result.course]
+    raise TypeError(
+        "result must be what minimize, minimize_multilevel, minimize_adaptive or multistart returned, or a sequence or "
+        f"mapping of such; got {result!r}"
+    )
 
 
 def convergence(

@@ -64,7 +64,7 @@ def draw_losses(setup: Setup, trained: MultistartResult, place: Any) -> None:
         f"{level.network.n_params} parameters, error {setup.error(level.network, level.result.theta):.1e}"
         for level in trained.course
     ]
-    history([level.result for level in trained.course], place, labels, factor=2.0)
+    history(trained, place, labels, factor=2.0)
     place.set_title(setup.name)
 
 

@@ -1,6 +1,8 @@
 """Networks as modules of torch, and what importing interop brings."""
 
 import copy
+import io
+import pickle
 import re
 import runpy
 import subprocess
@@ -14,6 +16,7 @@ import refkan as rk
 from refkan import interop
 from refkan.interop import ConversionError
 from refkan.networks.hessians.products import tangent_of_pullback
+from tests.shared.refusals import refused
 
 PAGE = Path(__file__).parents[2] / "docs/examples/layers/plot_hybrid.py"
 
@@ -97,8 +100,23 @@ def test_modules_train_stack_widen_and_are_copied():
     assert loss.item() < before
     twin = copy.deepcopy(module)
     twin.load_state_dict(module.state_dict())
-    np.testing.assert_array_equal(twin.theta.detach().numpy(), module.theta.detach().numpy())
     assert not np.array_equal(module.theta.detach().numpy(), theta)
+    file = io.BytesIO()
+    torch.save(torch.nn.Sequential(first, module), file)
+    file.seek(0)
+    for other in (twin, pickle.loads(pickle.dumps(module)), torch.load(file, weights_only=False)[1]):
+        np.testing.assert_array_equal(other.theta.detach().numpy(), module.theta.detach().numpy())
+        assert torch.equal(other(torch.from_numpy(x)), module(torch.from_numpy(x)))
+        assert len(list(other.parameters())) == 1
+
+
+def test_what_a_module_cannot_take_is_refused_by_name():
+    torch = pytest.importorskip("torch")
+    net, theta, x, _ = started("affine")
+    module = rk.interop.as_torch(net, theta)
+    refused(lambda: module(x), "TypeError: x must be a Tensor; got")
+    refused(lambda: module.float()(torch.from_numpy(x)), "TypeError: theta must be float64")
+    refused(lambda: rk.interop.as_torch(rk.kan([2, 2, 1], 3, 2), np.zeros(24)), "is not bound to data: net, theta = net.initialize")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import refkan as rk
+from refkan.training.multilevel import Stage
 from refkan import conditioning
 from refkan.plots.network_edges import shares
 from refkan.training.problems import regression_target
@@ -134,9 +135,32 @@ def test_rounds_are_levels(fit):
     assert len(lines(axes, "level")) == len(result.rounds) - 1
 
 
+def test_runs_of_any_kind_are_drawn_over_each_other(fit):
+    problem, theta = fit
+    method = "levenberg-marquardt"
+    runs = {
+        "one level": rk.minimize(problem, theta, method, steps=4),
+        "two levels": rk.minimize_multilevel(problem, theta, [4, 3], method=method),
+        "rounds": rk.minimize_adaptive(problem, theta, "residual", method, steps=2, max_rounds=2),
+        "starts": rk.multistart(problem, np.random.default_rng(0), Stage.refined([2, 2], [2, 1])),
+    }
+    for several, more in ((runs, {}), (list(runs.values()), {"labels": list(runs)})):
+        (axes,) = rk.plots.history(several, **more).axes
+        assert [t.get_text() for t in axes.get_legend().get_texts()] == list(runs)
+        assert not lines(axes, "level")
+        colors = [line.get_color() for line in axes.lines]
+        assert len(set(colors)) == len(runs)
+        of_two = [line for line in axes.lines if line.get_color() == colors[1]]
+        assert [line.get_xdata()[0] for line in of_two] == [0, 4]
+        assert [line.get_marker() for line in of_two] == ["", "o"]
+        assert np.array_equal(np.concatenate([c.get_ydata() for c in of_two]), runs["two levels"].history.value)
+    with pytest.raises(ValueError, match="labels must be one for each of 4 runs; got 1"):
+        rk.plots.history(runs, labels=["a"])
+
+
 def test_what_is_no_history_is_refused(fit):
-    for wrong in (None, [], [1.0]):
-        with pytest.raises(TypeError, match="result must be what a minimisation returned"):
+    for wrong in (None, [], [1.0], {}):
+        with pytest.raises(TypeError, match="result must be what minimize, "):
             rk.plots.history(wrong)
     with pytest.raises(ValueError, match="labels must be one for each of 1 levels; got 2"):
         rk.plots.history(rk.minimize(*fit, method="lbfgs", steps=1), labels=["a", "b"])
