@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from refkan.base import FloatArray
+from refkan.base import FloatArray, check_count
 from refkan.base.extras import needed
 from refkan.networks import Network, kan
 from refkan.training.losses import CrossEntropy, LeastSquares, Penalized
@@ -18,6 +18,7 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils import check_random_state  # noqa: E402
 from sklearn.utils.multiclass import check_classification_targets  # noqa: E402
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402  # scikit-learn brings it
 
 ROWS_A_PARAMETER = 10
 """Distinct rows a parameter from which on a hidden layer is the default."""
@@ -64,6 +65,8 @@ class SplineEstimator(BaseEstimator):
         stratify: Any = None,
     ) -> None:
         """Set network_, theta_, n_iter_ and loss_curve_."""
+        check_count("order", self.order, 1)
+        check_count("intervals", self.intervals, 1)
         rows = weights > 0.0
         X, targets, weights = X[rows], targets[rows], weights[rows]
         state = check_random_state(self.random_state)
@@ -85,7 +88,9 @@ class SplineEstimator(BaseEstimator):
         ridge = self.default_ridge if self.ridge is None else self.ridge
         problem = Penalized(loss_on(kept), self.roughness, ridge)
         watch = None if back is None else BestHeldBack(loss_on(back), theta, self.n_iter_no_change)
-        result = minimize(problem, theta, self.method, self.max_iter, callback=watch, tolerance_change=1e-14)
+        # Threads of BLAS spin while they wait for one another, which costs more than matrices of this size give back.
+        with threadpool_limits(1, "blas"):
+            result = minimize(problem, theta, self.method, self.max_iter, callback=watch, tolerance_change=1e-14)
         self.network_ = net
         self.theta_ = result.theta if watch is None else watch.theta
         self.loss_curve_ = result.history.value
@@ -94,7 +99,8 @@ class SplineEstimator(BaseEstimator):
     def _hidden(self, X: FloatArray, n_outputs: int) -> tuple[int, ...]:
         """Widths of the hidden layers; none where the rows are few."""
         if not isinstance(self.hidden_layer_sizes, str):
-            return tuple(np.atleast_1d(self.hidden_layer_sizes).tolist()) if np.size(self.hidden_layer_sizes) else ()
+            sizes = np.atleast_1d(self.hidden_layer_sizes).tolist() if np.size(self.hidden_layer_sizes) else []
+            return tuple(check_count(f"hidden_layer_sizes[{k}]", width, 1) for k, width in enumerate(sizes))
         if self.hidden_layer_sizes != "auto":
             raise ValueError(
                 f"hidden_layer_sizes must be 'auto' or a sequence of widths; got {self.hidden_layer_sizes!r}"

@@ -101,8 +101,9 @@ def conditions(study: Study, axes: "Axes | None" = None) -> "Figure":
         numbers = sorted(n for n in points if n is not None)
         if numbers:
             spread = np.array([[f(values[n]) for n in numbers] for f in (np.median, np.min, np.max)])
+            ranges = np.abs(spread[1:] - spread[0]) if np.ptp(spread, axis=0).any() else None
             axes.errorbar(
-                numbers, spread[0], np.abs(spread[1:] - spread[0]), marker=marker, color=colour, capsize=3, label=label,
+                numbers, spread[0], ranges, marker=marker, color=colour, capsize=3, label=label,
                 linestyle=STYLES[styles.index(widths) % len(STYLES)], zorder=2,
             )  # fmt: skip
             hollow = [n in doubted for n in numbers]

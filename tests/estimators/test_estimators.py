@@ -122,7 +122,9 @@ def test_three_classes_with_names(rng):
     ("model", "X", "y", "weights", "message"),
     [
         (SplineRegressor("wide"), None, None, None, "hidden_layer_sizes must be 'auto' or a sequence of widths"),
-        (SplineRegressor(intervals=0), None, None, None, "intervals"),
+        (SplineRegressor((3, 0)), None, None, None, r"hidden_layer_sizes\[1\] must be at least 1; got 0"),
+        (SplineRegressor(intervals=0), None, None, None, "intervals must be at least 1; got 0"),
+        (SplineRegressor(order="3"), None, None, None, "order must be an integer; got '3'"),
         (SplineRegressor(roughness=-1.0), None, None, None, "roughness"),
         (SplineRegressor(), None, None, np.zeros(30), "must contain at least one non-zero number"),
         (SplineClassifier(), None, np.ones(30), None, "at least two classes; got one class, 1.0"),

@@ -153,8 +153,7 @@ def converter(number: Any) -> Callable[[Any], Number]:
 
 def vector(number: Any, name: str, values: Any, length: int) -> list[Number]:
     """Return values (length) as a list of numbers of a type; errors name the argument."""
-    if len(values) != length:
-        raise ValueError(f"{name} must hold {length} numbers; got {len(values)}")
+    _check_length(name, values, length, "numbers")
     convert = converter(number)
     try:
         return [convert(value) for value in values]
@@ -164,9 +163,18 @@ def vector(number: Any, name: str, values: Any, length: int) -> list[Number]:
 
 def samples(number: Any, name: str, rows: Any, width: int, count: int | None = None) -> list[list[Number]]:
     """Return rows (count, width), any number of them if count is None, as lists of numbers of a type."""
-    if count is not None and len(rows) != count:
-        raise ValueError(f"{name} must hold {count} rows; got {len(rows)}")
+    _check_length(name, rows, count, f"rows of {width} numbers")
     return [vector(number, f"{name}[{s}]", row, width) for s, row in enumerate(rows)]
+
+
+def _check_length(name: str, values: Any, length: int | None, kind: str) -> None:
+    required = f"{name} must hold {kind if length is None else f'{length} {kind}'}"
+    try:
+        count = len(values)
+    except TypeError:
+        raise TypeError(f"{required}; got {values!r}") from None
+    if length not in (None, count):
+        raise ValueError(f"{required}; got {count}")
 
 
 def typed(number: Any, values: Any) -> Any:
