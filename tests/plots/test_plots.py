@@ -7,9 +7,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import refkan as rk
-from refkan.training.multilevel import Stage
 from refkan import conditioning
 from refkan.plots.network_edges import shares
+from refkan.training.multilevel import Stage
 from refkan.training.problems import regression_target
 from tests.shared.refusals import refused
 
