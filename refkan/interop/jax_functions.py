@@ -35,7 +35,8 @@ def as_jax(net: Network, theta: Any) -> Any:
     ImportError
         If JAX is not installed.
     ValueError
-        For a network that is not bound to data, and if JAX computes in float32, as it does by default; for arrays of a wrong shape, when the function is called.
+        For a network that is not bound to data, and if JAX computes in float32, as it does by default; for arrays of a
+        wrong shape, when the function is called.
     TypeError
         For complex arrays, when the function is called.
 

@@ -85,12 +85,8 @@ def history(
             values = factor * level.history.value
             style: dict[str, Any] = {"label": names[j] if count > 1 or labels is not None else None}
             if several:
-                style = {
-                    "color": f"C{k}",
-                    "label": None if j else names[k],
-                    "marker": "o" if j else "",
-                    "markevery": [0],
-                }
+                style = {"color": f"C{k}", "label": None if j else names[k]}
+                style |= {"marker": "o" if j else "", "markevery": [0]}
             elif j:
                 axes.axvline(done, color=GREY, lw=THIN, ls=":", gid="level")
             axes.semilogy(done + np.arange(values.size), values, lw=LINE, **style)
