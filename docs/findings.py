@@ -333,7 +333,7 @@ target: not scaled. {all_met(kept["R1"]["readings"])}
 
 {losses_and_errors(kept)}
 
-{estimated(kept, ("Q1", "Q7", "Q2", "Q3", "Q4"))}
+{estimated(kept, ("Q1", "Q7", "Q8", "Q2", "Q9", "Q3", "Q4"))}
 ![Loss against true error of every run, three equations.](findings-losses.png)
 
 ![Half-energy bandwidth of the residual on the last level, every run.](findings-bands.png)

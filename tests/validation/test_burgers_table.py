@@ -79,6 +79,14 @@ def test_readings_share_the_runs_of_what_a_model_does_not_have():
     assert len(set(burgers_table.full_cells(burgers_cells.PUBLISHED_SEEDS[:1]))) < 12 * 5
 
 
+@pytest.mark.parametrize(("coarse", "status"), [(6.6e-3, "holds"), (3e-2, "not reproduced")])
+def test_both_mlps_end_above_the_coarsest_splines(coarse, status):
+    made = burgers_table.verdict(table_runs(1e-5, coarse, readings=burgers_table.LIST), "Q9")
+    assert not made.surviving_mutations
+    assert not made.uncontrolled
+    assert made.status == status
+
+
 def test_the_claim_is_a_row_and_its_verdict_can_be_stored():
     verdict = table_of(0.1)
     check(verdict, verdict.status, 1)

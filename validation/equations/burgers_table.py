@@ -1,4 +1,4 @@
-"""Q2: Burgers' equation, Table 3 of [S26] under readings of what it leaves open, with true errors beside losses.
+"""Q2, Q9: Burgers' equation, Table 3 of [S26] under readings of what it leaves open, with true errors beside losses.
 
 "Multilevel training [obtains] 2-3 orders of magnitude better accuracy than stand alone KANs": estimated under every
 reading that is run (`burgers_cells.OPEN`) are the losses of coarse and of fine training over that of multilevel
@@ -26,9 +26,9 @@ from validation.equations.burgers_cells import (
     cells_of,
     place,
 )
-from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, ratios, times
+from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, named, ratios, times
 
-CLAIMS = ("Q2",)
+CLAIMS = ("Q2", "Q9")
 
 EXPERIMENT = GRID.experiment
 
@@ -49,10 +49,14 @@ LIKELY = BASE | {"boundary": "without"}
 LIST = (*GRID.around(), LIKELY | {"start": "normal", "fine": "own"})
 
 
+MLP = ("MLP-20-20", "coarse")
+
+
 def quick_cells() -> list[Cell]:
-    """Two readings, that of the earlier runs and the likely one, small."""
+    """Two readings, that of the earlier runs and the likely one, small, and an MLP."""
     seeds = PUBLISHED_SEEDS[:FEW]
-    return [cell for reading in (BASE, LIKELY) for cell in cells_of(seeds, reading, [SPLINE], **QUICK)]
+    cells = [cell for reading in (BASE, LIKELY) for cell in cells_of(seeds, reading, [SPLINE], **QUICK)]
+    return cells + cells_of(seeds, BASE, [MLP[0]], **QUICK)
 
 
 def full_cells(seeds: Sequence[int]) -> list[Cell]:
@@ -80,14 +84,14 @@ SIZES = (PAPER, SCREENING, QUICK)
 STATEMENT = Statement(GRID, LIST, SIZES, PUBLISHED_SEEDS, quick_cells, full_cells, was_run, written_size)
 
 
-MLP = ("MLP-20-20", "coarse")
-
-
 def losses(
     measured: Found, reading: Choice, size: Size, model: str, fidelity: str, key: str = "loss"
 ) -> dict[int, float]:
     """Return a number of a cell of the table, by seed."""
     return numbers(measured, key, **place(reading, model, fidelity), **size)
+
+
+COST = "one seed takes half an hour of processor time"
 
 
 def asked(cells: Cells) -> tuple[Estimate, ...]:
@@ -101,13 +105,33 @@ def asked(cells: Cells) -> tuple[Estimate, ...]:
             at_least=10**1.5,
             at_most=10**3.5,
             published=PUBLISHED[SPLINE, fidelity][0] / ours,
-            cost="one seed takes half an hour of processor time",
+            cost=COST,
         )
         for fidelity in (COARSE, FINE)
     )
 
 
-JUDGED = {"Q2": ByCells(asked, control=AS_PUBLISHED, twin=times(multilevel=1e4))}
+def asked_of_mlps(cells: Cells) -> tuple[Estimate, ...]:
+    """The losses of MLPs over that of the coarsest KAN, at least 1."""
+    coarsest = f"{SPLINE}, {COARSE}"
+    return tuple(
+        estimate(
+            f"loss of {model} over the coarsest KAN",
+            ratios(cells, model, coarsest, LOSS),
+            "geometric mean",
+            at_least=1.0,
+            published=PUBLISHED[model, COARSE][0] / PUBLISHED[SPLINE, COARSE][0],
+            cost=COST,
+        )
+        for model in MLPS
+        if named(cells, model, LOSS)
+    )
+
+
+JUDGED = {
+    "Q2": ByCells(asked, control=AS_PUBLISHED, twin=times(multilevel=1e4)),
+    "Q9": ByCells(asked_of_mlps, control=AS_PUBLISHED, twin=times(MLP=1e-4)),
+}
 
 
 def cells(measured: Found, reading: Choice, size: Size, mlps: bool) -> tuple[Beside, ...]:
@@ -137,16 +161,19 @@ A small loss on a fixed grid of points is not a small error: the spacing of 64 p
 stand in every table."""
 
 
-def verdict(measured: Found) -> Verdict:
+def verdict(measured: Found, id: str = "Q2") -> Verdict:
     """Judge ratios of losses under every reading."""
 
     def told(reading: Choice, size: Size) -> str:
         error = np.median(list(losses(measured, reading, size, SPLINE, MULTILEVEL, "error").values()))
         return f"true error of multilevel training {error:.2g}, median"
 
+    if id == "Q9":
+        every = STATEMENT.judged(JUDGED[id], measured, lambda *at: (*cells(*at, mlps=False), *cells(*at, mlps=True)))
+        return STATEMENT.verdict(id, JUDGED[id], measured, [reading for reading in every if reading.estimates])
     about, others = (lambda *at: cells(*at, mlps=False)), (lambda *at: cells(*at, mlps=True))
-    results = STATEMENT.judged(JUDGED["Q2"], measured, about, told, others)
-    return STATEMENT.verdict("Q2", JUDGED["Q2"], measured, results, [draw], details=DETAILS)
+    results = STATEMENT.judged(JUDGED[id], measured, about, told, others)
+    return STATEMENT.verdict(id, JUDGED[id], measured, results, [draw], details=DETAILS)
 
 
 def draw(measured: Found, reading: Choice, size: Size) -> Figure:
@@ -185,4 +212,4 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
 COLOURS = {COARSE: "C0", FINE: "C1", MULTILEVEL: "C2"}
 
 
-run = STATEMENT.runner(lambda measured: [verdict(measured)])
+run = STATEMENT.runner(lambda measured: [verdict(measured, id) for id in CLAIMS])

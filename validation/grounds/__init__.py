@@ -139,7 +139,7 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     "R5": (*TRAINED, "refinement", "adaptivity"),
     "Q0": ("Allen-Cahn",),
     **dict.fromkeys(("Q1", "Q7", "Q8"), (*SOLVED, "Poisson")),
-    "Q2": (*SOLVED, "Burgers"),
+    **dict.fromkeys(("Q2", "Q9"), (*SOLVED, "Burgers")),
     **dict.fromkeys(("Q3", "Q4"), (*SOLVED, "Allen-Cahn")),
     "Q5": (*SOLVED, "Poisson", "Burgers", "Allen-Cahn"),
     "Q6": (*SOLVED, "Burgers"),
