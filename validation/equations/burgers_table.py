@@ -130,7 +130,7 @@ def asked_of_mlps(cells: Cells) -> tuple[Estimate, ...]:
 
 JUDGED = {
     "Q2": ByCells(asked, control=AS_PUBLISHED, twin=times(multilevel=1e4)),
-    "Q9": ByCells(asked_of_mlps, control=AS_PUBLISHED, twin=times(MLP=1e-4)),
+    "Q9": ByCells(asked_of_mlps, control=AS_PUBLISHED, twin=times(MLP=1e-12)),
 }
 
 
