@@ -37,7 +37,7 @@ OTHER_PAPERS: tuple[Row, ...] = (
         "Knots placed by curvature outperform knots at quantiles of the inputs: errors lower by 25.3 %"
         " (synthetic) and 9.4 % (Feynman) on average",
         "relative L2 errors, 17 functions; residual-driven and free knots beside",
-        "reduction of the error, by seed the geometric mean over functions, above 0; the same number from the"
+        "ratio of the errors, by seed the geometric mean over functions, below 1; the same number from the"
         " published medians beside it"),
     Row("O7", "[MZ23], [JV25], [KS25], [JK26], abstracts",
         "Natural gradients and self-scaled Broyden methods beat Adam and L-BFGS by \"orders of magnitude\" on"
