@@ -35,6 +35,9 @@ PROOFS = {
     "G2": "steps-on-levels",
     "M5": "steps-on-levels",
     "H6": "steps-on-levels",
+    "N5": "two-layer-kernels",
+    "H8": "scaled-splines",
+    "H9": "scaled-splines",
 }
 """Statements of this library for which no source was found, and the pages of docs/theorems that prove them."""
 

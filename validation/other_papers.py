@@ -65,5 +65,30 @@ OTHER_PAPERS: tuple[Row, ...] = (
         "exp(sin(pi x) + y^2), [2, 1, 1], exact refinement and refits, Levenberg-Marquardt and L-BFGS",
         "exponents within 0.3 of k + 1, k = 1, 2, 3; least test error between N/2 and 2N parameters, the finest grid"
         " worse by a factor of 2; as corrected, no grid beyond 2N parameters better than the best below by 2"),
+    Row("O12", "[B26] abstract",
+        "TruKAN \"replaces the B-spline basis in KAN with a family of truncated power functions ... This change"
+        " maintains the KAN's expressiveness while enhancing accuracy and training time\"",
+        "both bases of one space, Adam, best of three rates each, 25 seeds; operations for a basis counted",
+        "the same functions; error of B-splines over that of truncated powers, geometric mean, above 1, and operations"
+        " of the recursion over those of truncated powers above 1; as corrected without accuracy"),
+    Row("O13", "[K26] abstract",
+        "edges compiled to tables, linear interpolation of int8 numbers, reduce \"steady-state CPU inference latency by"
+        " ... 10x under Numba backends (honest baseline)\"",
+        "processor time of a layer of cubic edges over that of its tables, 8 x 8 and 64 x 64, and the error of the"
+        " tables; what is compared with is a reading",
+        "geometric mean over rounds at least 10 for both sizes"),
+    Row("O14", "[MM26] abstract",
+        "Linear-Time B-splines have \"linear complexity. Unlike previous methods that rely on the Boor-Mansfield-Cox"
+        " spline algorithm\"",
+        "operations for all functions at a point, counted, from Bernstein coefficients of the pieces, by the recursion"
+        " over all knots and by the local one",
+        "at most twice as many on twice the intervals, and at most 2.2 times for twice the order, where the recursion"
+        " takes more; as corrected the first, for the recursion too"),
+    Row("O15", "[I26] abstract",
+        "KANs of splines \"are universal approximators in the classical sense, even when the spline degree and knot"
+        " sequence are fixed in advance\"; how fast, is ours: for x^2 exactly 4^-(L+1) with L layers of width 2 and"
+        " order 2, at least 9^(1-L)/32; without error for order 3",
+        "networks on the knots 0, 1/2, 1 over the rationals; proof in docs/theorems/fixed-knots.md",
+        "errors of x^2 and x y exactly as derived, none below the bound"),
 )
 # fmt: on

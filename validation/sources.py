@@ -26,6 +26,13 @@ PAPERS = {
     "[N26]": 'Noorizadegan, Wang, "Scale-Parameter Selection in Gaussian Kolmogorov-Arnold Networks", arXiv 2604.21174',
     "[R25]": 'Rigas, Verma, Alexandridis, Wang, "Initialization Schemes for Kolmogorov-Arnold Networks: An Empirical '
     'Study", arXiv 2509.03417',
+    "[B26]": 'Bayeh, Sadaoui, Mouhoub, "TruKAN: Towards More Efficient Kolmogorov-Arnold Networks Using Truncated '
+    'Power Functions", arXiv 2602.03879',
+    "[K26]": 'Kuznetsov, "LUT-KAN: Segment-wise LUT Quantization for Fast KAN Inference", arXiv 2601.03332',
+    "[MM26]": 'Merin-Martinez, Mendez-Vazquez, Rodriguez-Tello, "LTBs-KAN: Linear-Time B-splines Kolmogorov-Arnold '
+    'Networks", arXiv 2604.22034',
+    "[I26]": 'Ismailov, "Necessary and sufficient conditions for universality of Kolmogorov-Arnold networks", arXiv '
+    "2604.23765",
     "[W24]": 'Wang, Siegel, Liu, Hou, "On the expressiveness and spectral bias of KANs", arXiv 2410.01803',
     "[Z26]": 'Zeng, Wang, Wang, "Autocorrelation Reintroduces Spectral Bias in KANs for Time Series Forecasting", '
     "arXiv 2604.23518",

@@ -125,8 +125,9 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("L7", "D2", "N4", "S4", "T3"), ("bases", "change of basis")),
     **dict.fromkeys(("E19", "E20", "E30", "E31", "E40", "E42", "E43", "F3"), ()),
     **dict.fromkeys(("H5", "M4", "G2", "M5"), ("certificates", "prolongation")),
-    **dict.fromkeys(("S5", "S6", "T4", "H7"), ("certificates",)),
+    **dict.fromkeys(("S5", "S6", "T4", "H7", "H8", "H9"), ("certificates",)),
     "H6": (),
+    "N5": ("networks", "change of basis", "certificates"),
     "N3": ("networks", "certificates", "null spaces"),
     **dict.fromkeys(("D1", "P1", "L6"), (*NESTED, *TRAINED)),
     **dict.fromkeys(("E24", "E25"), ("bases", "prolongation")),
@@ -157,6 +158,9 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("O4", "O5"), ("bases",)),
     **dict.fromkeys(("O7", "O9"), ("networks", "collocation", "descent", "ordinary equations")),
     "O11": (*TRAINED, *NESTED, "adaptivity"),
+    "O12": ("bases", *TRAINED),
+    **dict.fromkeys(("O13", "O15"), ("bases", "networks")),
+    "O14": (),
 }
 """Row -> the grounds that it stands on."""
 

@@ -1,4 +1,8 @@
-"""F3: the operations of a layer by formulas (2) and (3) of [S26], counted while they run."""
+"""F3, O14: operations of B-splines, counted while formulas run.
+
+F3   a layer by formulas (2) and (3) of [S26]
+O14  the "linear complexity" of [MM26], beside the recursion of de Boor, Mansfield and Cox
+"""
 
 from collections.abc import Callable
 from itertools import pairwise, product
@@ -6,12 +10,12 @@ from itertools import pairwise, product
 from refkan.claims import Verdict
 from validation.theorems.formula import Formula
 
-CLAIMS = ("F3",)
+CLAIMS = ("F3", "O14")
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the row."""
-    return [operations().verdict("F3")]
+    """Answer both rows."""
+    return [operations().verdict("F3"), linear_time().verdict("O14")]
 
 
 class Counted:
@@ -89,4 +93,67 @@ operations by (2) and (r - 1)(n + r - 1) by (3), if powers are products; the con
 the same. So the factor of a layer goes to one as Q grows, and that of the bases alone does not grow with r. The
 change of basis costs O(n r) for each of the P Q edges, where it is applied to weights.""",
         {"ratios": {f"r = {r}, n = {n}": both for (r, n), both in ratios.items()}},
+    )  # fmt: skip
+
+
+def pieces_in_bernstein_form(r: int, n: int) -> int:
+    """Operations for all functions at one point, from the Bernstein coefficients of their pieces, which are given.
+
+    The Bernstein polynomials of degree r - 1 by their triangle, and for each function a sum of r products.
+    """
+    x, one, coefficient = (Counted(value) for value in (0.25, 1.0, 0.5))
+    Counted.operations = 0
+    y, row = one - x, [one]
+    for _ in range(r - 1):
+        row = [y * row[0], *(x * a + y * b for a, b in pairwise(row)), x * row[-1]]
+    for _ in range(n + r - 1):
+        total = coefficient * row[0]
+        for b in row[1:]:
+            total = total + coefficient * b
+    return Counted.operations
+
+
+def local_recursion(r: int) -> int:
+    """Operations of de Boor's recursion for the r functions that are not zero at a point."""
+    t, x = [Counted(float(k)) for k in range(2 * r)], Counted(r - 0.5)
+    Counted.operations = 0
+    row = [Counted(1.0)]
+    for k in range(1, r):
+        saved = Counted(0.0)
+        for j in range(k):
+            right, left = t[r + j], t[r + j - k]
+            term = row[j] / (right - left)
+            row[j], saved = saved + (right - x) * term, (x - left) * term
+        row.append(saved)
+    assert abs(sum(b.value for b in row) - 1) < 1e-12
+    return Counted.operations
+
+
+def linear_time() -> Formula:
+    """[MM26]: linear complexity, in the number of intervals or in the order, against the recursion."""
+    ways = {"recursion": lambda r, n: counted_bases(r, n)[0], "pieces": pieces_in_bernstein_form,
+            "local recursion": lambda r, n: local_recursion(r)}  # fmt: skip
+    in_size = {name: max(count(r, 256) / count(r, 128) for r in range(2, 9)) for name, count in ways.items()}
+    in_order = {name: count(64, 128) / count(32, 128) for name, count in ways.items()}
+    cost = {name: count(4, 5) for name, count in ways.items()}
+
+    def linear(name: str) -> bool:
+        return in_size[name] <= 2 and in_order[name] <= 2.2
+
+    return Formula(
+        linear("pieces") and not linear("recursion"),
+        "operations for all functions at a point, growth as intervals double from 128 (as the order doubles from 32): "
+        + ", ".join(f"{name} {in_size[name]:.3g} ({in_order[name]:.3g})" for name in ways)
+        + "; on 5 intervals, order 4: "
+        + ", ".join(f"{name} {number}" for name, number in cost.items()),
+        {"the local recursion is linear in the order": linear("local recursion"),
+         "the recursion grows as n^2": in_size["recursion"] >= 3.5},
+        in_size["pieces"] <= 2 and in_size["recursion"] <= 2 and in_size["local recursion"] == 1,
+        "linear in the number of functions, which the recursion over all knots is too, by a larger factor; de Boor's"
+        " local recursion takes operations that do not grow with the grid at all",
+        """Full text: the abstract alone was at hand; that pieces are kept in Bernstein form is taken from accounts of
+the algorithm. Their coefficients depend on the knots alone and are not counted, evaluations are: all functions, as
+layers of KAN codes form them. "Linear" in what is not said; the order is where a recursion is quadratic, and there the
+pieces gain nothing: r coefficients for each function.""",
+        {"growth": {"intervals": in_size, "order": in_order}, "operations": cost},
     )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Extreme values over all networks, or all knot vectors, with proofs in docs/theorems."""
