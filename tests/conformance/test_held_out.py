@@ -44,7 +44,8 @@ class ReusedGradients(PlainNumpy):
                                                (ReusedGradients(), "gradients accumulate")])  # fmt: skip
 def test_buffers_that_a_backend_uses_again_are_not_compared_with_themselves(adapter, hint):
     (finding,) = judged(adapter, "repeated-runs")
-    assert (finding.status, finding.hint) == (f.FAILED, hint)
+    assert finding.status == f.FAILED
+    assert hint in [told.name for told in finding.hints]
 
 
 class RowsBeyond1024(NumpyLayer):
