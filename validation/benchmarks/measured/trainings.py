@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 import refkan as rk
 from validation.benchmarks.cases.network_cases import Array
 from validation.benchmarks.cases.training_case import TrainingCase
-from validation.benchmarks.running.harness import Entry, Settings, Task, difference, installed
+from validation.benchmarks.running.harness import Entry, Parameters, Settings, Task, difference, installed
 from validation.benchmarks.running.program import PEERS
 from validation.benchmarks.running.timing import settle
 from validation.benchmarks.running.watch import Watch
@@ -107,6 +107,12 @@ CONTESTANTS: Mapping[str, tuple[str, Callable[[TrainingCase], Course]]] = {
 }
 """Name -> what must be installed, and the training."""
 
+COMPARED = {
+    "methods": tuple(CONTESTANTS),
+    "L-BFGS-B": ("refkan, lbfgs", "jax (lean, jit), L-BFGS-B", "torch (lean), L-BFGS-B"),
+}
+"""Who is compared with the first: all, or libraries by one method."""
+
 
 class Courses:
     """All trainings of a row, run when they are first asked for."""
@@ -139,18 +145,19 @@ class Courses:
                         found[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
         return found
 
-    def task(self, level: float) -> Task:
-        """Return the task that reads off when errors fell below a level."""
+    def task(self, level: float, of: str) -> Task:
+        """Return the task that reads off when errors of those compared fell below a level."""
         case = self.cases[0]
         square = float(np.ptp(case.targets)) ** 2
 
         def entries(settings: Settings) -> list[Entry]:
-            read = [self._entry(name, courses, level * square) for name, courses in self.measured.items()]
+            read = [self._entry(name, self.measured[name], level * square) for name in COMPARED[of]]
             settings.watch.include(self.watch)
             return read
 
-        parameters = {"widths": str(list(case.widths)), "n": case.intervals, "N": case.samples, "error": f"{level:.0e}"}
-        return Task(f"training of {case.title}, to an error of {level:.0e} of the range squared", parameters, entries)
+        parameters: Parameters = {"of": of, "N": case.samples, "error": f"{level:.0e}"}
+        title = f"training of {case.title}, to an error of {level:.0e} of the range squared: {of}"
+        return Task(title, parameters, entries)
 
     def _entry(self, name: str, courses: list[Course] | str, error: float) -> Entry:
         if isinstance(courses, str):
@@ -163,7 +170,8 @@ class Courses:
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
-    """Yield a task for each level."""
+    """Yield a task for each level, of all methods and of one."""
     courses = Courses((2, 5, 1), 5, settings)
-    for level in LEVELS[: 2 if settings.quick else None]:
-        yield courses.task(level)
+    for of in COMPARED:
+        for level in LEVELS[: 2 if settings.quick else None]:
+            yield courses.task(level, of)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
+from validation.benchmarks.measured.trainings import COMPARED
 from validation.benchmarks.reporting import markdown
 from validation.benchmarks.reporting.targets import judge
 from validation.benchmarks.running.record import CaseData, by_row, cases, trimmed
@@ -124,7 +125,7 @@ def _rows(document: Mapping[str, Any]) -> list[str]:
     parts += ["## u, u_x, u_xx and a gradient\n", markdown.times_table(some("jets"), NET)]
     if "trainings" in rows:
         parts += ["## Trainings, to a mean square error over the square of the target's range\n"]
-        parts += [markdown.times_table(rows["trainings"], ("error",))]
+        parts += [markdown.times_table(some("trainings", of=of), ("error",)) for of in COMPARED]
     parts += ["## Starting up\n", *_series(some("startup", of="import")), *_series(some("startup", of="first call"))]
     parts += _series(some("first-run"))
     return parts

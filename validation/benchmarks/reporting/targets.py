@@ -123,6 +123,16 @@ def _degrees() -> Iterator[Target]:
             yield Target(group, name, "degrees", {"P": n_in, "Q": n_out}, (name,), 1.5, at_least=False)
 
 
+def _trainings() -> Iterator[Target]:
+    group, at = "training of [2, 5, 1] to a mean square error of 1e-4 of the range squared, against ", "error"
+    where: Parameters = {"of": "methods", at: "1e-04"}
+    yield Target(group + "pykan", "its LBFGS", "trainings", where, ("pykan, LBFGS",), 250)
+    where = {"of": "L-BFGS-B", at: "1e-03"}
+    group = group.replace("1e-4", "1e-3")
+    for name, number in (("jax (lean, jit)", 10), ("torch (lean)", 20)):
+        yield Target(group + name, "by L-BFGS-B", "trainings", where, (f"{name}, L-BFGS-B",), number)
+
+
 def _resources() -> Iterator[Target]:
     of = "seconds"
     yield Target("import refkan, s", "", "startup", {"of": "import"}, ("refkan",), 1.0, False, of)
@@ -135,7 +145,7 @@ def _resources() -> Iterator[Target]:
     )
 
 
-TARGETS = (*_evaluation(), *_layers(), *_limits(), *_networks(), *_degrees(), *_resources())
+TARGETS = (*_evaluation(), *_layers(), *_limits(), *_networks(), *_degrees(), *_trainings(), *_resources())
 
 
 def judge(document: Mapping[str, Any], targets: tuple[Target, ...] = TARGETS) -> list[Outcome]:
