@@ -20,6 +20,9 @@ from refkan.splines.sums.input_jet import InputJet
 Order = tuple[IntArray, IntArray, Array]
 """Samples by interval, see `kernels.sorted_layer`: places, ends of runs, and whether some of a block are outside."""
 
+Places = tuple[Array, FloatArray, FloatArray, Array]
+"""Pieces and places of pairs, see `kernels.polynomial_layer`, and whether some of a block are outside."""
+
 KEPT = 2**15
 """Pairs up to which their pieces and places are kept for the way back, 24 bytes each. Memory for more of them comes and
 goes with its pages, which cost more than they save."""
@@ -48,26 +51,40 @@ class PolynomialSweep:
     """
 
     def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, linear: bool, back: bool) -> None:
-        self.tables, self.C, self.x, self.linear = tables, C, at.x, linear
-        x = at.x
+        self.tables, self.C, self.at, self.x, self.linear, self.back = tables, C, at, at.x, linear, back
         self.n_outputs, self.n_inputs = C.shape[:2]
-        n_kept = x.size if back and x.size <= KEPT else 0
-        strays = np.empty(n_kept // self.n_inputs, np.bool_)
-        self.kept = recycled((n_kept,), np.uint64), recycled((n_kept,)), recycled((n_kept,)), strays
         # Operations as `launch` reckons with them, 1.6 a nanosecond.
-        self.operations = x.size * (6 + 0.4 * tables.order * self.n_outputs)
+        self.operations = self.x.size * (6 + 0.4 * tables.order * self.n_outputs)
 
     def forward(self) -> FloatArray:
         """y (N, Q)."""
+        y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
+        if self.at.fixed and self.back:
+            first: list[Places] = []
+
+            def find() -> Places:
+                first.append(self._fill(y, self.x.size))
+                return first[0]
+
+            self.kept = self.at.once(self.tables, ("places", self.linear), find)
+            if not first:
+                self._fill(y, 0)
+        else:
+            self.kept = self._fill(y, self.x.size if self.back and self.x.size <= KEPT else 0)
+        return y
+
+    def _fill(self, y: FloatArray, n_kept: int) -> Places:
+        """Write y, and return where the pairs lie if they are to be kept."""
         pieces = self.tables.pieces
         n_blocks = -(-self.x.size // pieces.cells.shape[1])
-        y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
+        strays = np.empty(n_kept // self.n_inputs, np.bool_)
+        kept = recycled((n_kept,), np.uint64), recycled((n_kept,)), recycled((n_kept,)), strays
         launch_real(
             polynomial_layer.forward, n_blocks, self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.windows,
-            self.linear, self.C, (0,) * self.tables.order, (0,) * self.n_outputs, self.kept, y,
+            self.linear, self.C, (0,) * self.tables.order, (0,) * self.n_outputs, kept, y,
         )  # fmt: skip
-        return y
+        return kept
 
     def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Sums over samples of b_i dy[s, q] and dx, as `SortedSweep.sums_of_rows`."""
