@@ -30,8 +30,8 @@ def find_interval(x, t, order, n):
 
 
 @kernel
-def fill_interval(x, right, t, b):
-    """b[d, i] = derivative d of the i-th of the r B-splines on the interval that ends at t[right]; b (D+1, r).
+def fill_interval(x, right, t, depth, b):
+    """b[d, i] = derivative d < depth of the i-th of the r B-splines on the interval that ends at t[right].
 
     By Cox and de Boor: from v_0, ..., v_{k-1}, values or derivatives of order k, to order k + 1 with the quotients
 
@@ -43,10 +43,7 @@ def fill_interval(x, right, t, b):
     Derivative d of order r comes from the value of order r - d, by d steps of the second kind. Values and first
     derivatives, which nearly all calls want, share their quotients.
     """
-    order, depth = b.shape[1], b.shape[0]
-    for d in range(depth):
-        for i in range(order):
-            b[d, i] = 0.0
+    order = b.shape[1]
     b[0, 0] = 1.0
     for k in range(1, order):
         for d in range(min(k, depth + k - order), 1, -1):
@@ -104,11 +101,11 @@ def local_basis(first, last, x, knots, outside, start, out):
     first or the last r B-splines as they are.
     """
     depth, order = out.shape[0], out.shape[3]
-    b, v = np.empty((max(depth, 2), order), out.dtype), np.empty(2 * order, out.dtype)
+    b, v = np.zeros((max(depth, 2), order), out.dtype), np.empty(2 * order, out.dtype)
+    n = knots.shape[1] - 2 * order + 1
     for s in range(first, last):
         for p in range(x.shape[1]):
             t, at = knots[p], x[s, p]
-            n = t.shape[0] - 2 * order + 1
             left, right = not at.real >= t[order - 1].real, at.real > t[order - 1 + n].real
             m = find_interval(at, t, order, n)
             end = t[order - 1] if left else t[order - 1 + n]
@@ -116,13 +113,13 @@ def local_basis(first, last, x, knots, outside, start, out):
                 m = 0 if left else n - 1
                 fill_natural(at, m, t, v, b)
             elif outside == LINEAR and (left or right):
-                fill_interval(end, m + order, t, b)
+                fill_interval(end, m + order, t, b.shape[0], b)
                 for i in range(order):
                     b[0, i] += (at - end) * b[1, i]
                     for d in range(2, depth):
                         b[d, i] = 0.0
             else:
-                fill_interval(at, m + order, t, b[:depth])
+                fill_interval(at, m + order, t, depth, b)
             start[s, p] = m
             for d in range(depth):
                 for i in range(order):
