@@ -133,6 +133,37 @@ def test_what_is_left_of_a_constant_for_order_1():
             own = weights[1:] @ np.exp(2 * k * factors)
             assert abs(float(enclosed) - own) <= float(enclosed.rad()) + 1e-6
             assert float(enclosed.rad()) < 0.1 * own
+    assert limits_of_bases.constant_of_steps(1) == pytest.approx((2 / pi**3) ** 0.25, rel=1e-11)
+    assert (weights[1:] @ np.exp(2 * 10**6 * factors)) ** 0.5 * 10**1.5 == pytest.approx((2 / pi**3) ** 0.25, rel=1e-3)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_gradients_at_a_coarse_optimum_follow_a_derivative_that_varies(order):
+    """Theorem 2 with y = 3 x^(r+2) - 2 x^(r+1) + x^r, in the middle of [0, 1]: departures fall as n doubles."""
+    x, r = steps_on_levels.X, order
+    y = slope = 3 * x ** (r + 2) - 2 * x ** (r + 1) + x**r
+    for _ in range(r):
+        slope = slope.derivative()
+    mu, far = levels_added_up.tangent_number(r) / factorial(2 * r - 1), []
+    for n in (16, 32):
+        pair, h = [rk.SplineSpace.uniform(r, size) for size in (n, 2 * n)], 1 / (2 * n)
+        g = steps_on_levels.fine_gradient(pair, y)
+        w = rk.exact.rational_change_of_basis(pair[1]).inv() * g
+        at = [(i, i * h - (r - 1) * h) for i in range(pair[1].dim)]
+        middle = [(i, t) for i, t in at if 0.4 < t + r * h / 2 < 0.6]
+        shares = [
+            (-1) ** i * float(g[i, 0]) / (mu * h ** (r + 1) / 2**r) / value(slope, t + r * h / 2) for i, t in middle
+        ]
+        height = 2 * factorial(r - 1) * mu * h ** (2 * r) / 4**r
+        new = [float(w[i, 0]) / height / value(slope, t) for i, t in middle if round(t * 2 * n) % 2]
+        far.append(max(abs(abs(share) - 1) for share in (*shares, *new)))
+        assert len({share > 0 for share in shares}) == len({share > 0 for share in new}) == 1
+    assert far[1] < 0.6 * far[0]
+    assert far[1] < 0.04
+
+
+def value(polynomial, x):
+    return float(polynomial(flint.fmpq(*float(x).as_integer_ratio())))
 
 
 def test_constants_of_levels_and_spectra():
