@@ -10,7 +10,7 @@ python-flint is imported on use. Without it every function raises an ImportError
 """
 
 from refkan.analysis.exact.enclosures.boxes import Bounds, bounding_box, enclose
-from refkan.analysis.exact.enclosures.extremes_over_boxes import extrema, lipschitz_constant, sup_difference
+from refkan.analysis.exact.nodes.extremes_over_boxes import extrema, lipschitz_constant, sup_difference
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.subdivision import Proven
 from refkan.analysis.exact.ranks.ranks import RankCertificate, certified_rank

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.exact.enclosures import extremes_over_boxes
-from refkan.analysis.exact.enclosures.extremes_over_boxes import _promising
+from refkan.analysis.exact.nodes import extremes_over_boxes
+from refkan.analysis.exact.nodes.extremes_over_boxes import _promising
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, down, up
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.analysis.exact.enclosures.subdivision import (

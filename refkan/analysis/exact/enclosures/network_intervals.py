@@ -21,7 +21,15 @@ from refkan.analysis.exact.enclosures.float_intervals import (
     up,
 )
 from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL, Pieces, Sides, pieces_of_family
-from refkan.analysis.exact.enclosures.scalar_functions import ACTIVATIONS, Derivatives, centred, sigmoid, silu
+from refkan.analysis.exact.enclosures.scalar_functions import (
+    ACTIVATIONS,
+    Derivatives,
+    ScalarFunction,
+    centred,
+    sigmoid,
+    silu,
+    silu_by_parts,
+)
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.base.arguments import as_vector, check_type, real
 from refkan.base.array_types import FloatArray, IntArray
@@ -57,25 +65,33 @@ class EdgeStep(Step):
         """The family of an input, and the coefficients of its functions, one row an output."""
         return self.layer.families[p], [self.layer.edge(self.theta, q, p) for q in range(self.layer.n_outputs)]
 
-    def of_input(self, p: int, x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
-        """The functions of an input over intervals (B,)."""
+    def of_input(self, p: int, x: Intervals, order: int, sides: Sides = "right", narrow: bool = True) -> Derivatives:
+        """The functions of an input over intervals (B,); with narrow=False cheaper, and wider where silu bends."""
         if self.silu is None:
             return self.edges[p].enclose(x, order, sides)
-        return centred(partial(self._with_silu, p), x, order, sides)
+        if narrow:
+            return centred(partial(self._with_silu, p, silu), x, order, sides)
+        return self._with_silu(p, silu_by_parts, x, order, sides)
 
-    def _with_silu(self, p: int, x: Intervals, order: int, sides: Sides) -> Derivatives:
+    def _with_silu(self, p: int, branch: ScalarFunction, x: Intervals, order: int, sides: Sides) -> Derivatives:
         assert self.silu is not None
         w = Intervals.of(self.silu[:, p])
         splines, smoothness = self.edges[p].enclose(x, order, sides)
-        pairs = zip(splines, silu(x, order)[0], strict=True)
-        return [spline + branch[:, None] * w for spline, branch in pairs], smoothness
+        pairs = zip(splines, branch(x, order, "right")[0], strict=True)
+        return [spline + part[:, None] * w for spline, part in pairs], smoothness
 
-    def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
-        enclosed = [self.of_input(p, x.value[:, p], x.order, sides) for p in range(len(self.edges))]
+    def of_each_input(
+        self, x: TaylorIntervals, sides: Sides = "right", narrow: bool = True
+    ) -> tuple[TaylorIntervals, IntArray]:
+        """The summands (B, Q, P) of the outputs, one an input."""
+        enclosed = [self.of_input(p, x.value[:, p], x.order, sides, narrow) for p in range(len(self.edges))]
         edges = [coefficients for coefficients, _ in enclosed]
         c = [joined([edge[k] for edge in edges], 2) for k in range(x.order + 1)]  # (B, Q, P)
-        y = x[:, None, :].composed(c).map(lambda part: part.sum(2))
-        return y, np.minimum.reduce([smoothness for _, smoothness in enclosed])
+        return x[:, None, :].composed(c), np.minimum.reduce([smoothness for _, smoothness in enclosed])
+
+    def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
+        y, smoothness = self.of_each_input(x, sides)
+        return y.map(lambda part: part.sum(2)), smoothness
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +100,15 @@ class LinearStep(Step):
 
     weights: FloatArray
     shift: FloatArray
+
+    def of_each_input(
+        self, y: TaylorIntervals, sides: Sides = "right", narrow: bool = True
+    ) -> tuple[TaylorIntervals, IntArray | int]:
+        """The summands (B, Q, P) of W y + shift of a matrix W, one an input, the shift that of the first."""
+        z = y[:, None, :] * Intervals.of(self.weights)
+        first = np.zeros_like(self.weights)
+        first[:, 0] = self.shift
+        return TaylorIntervals(z.parts | {z.zero: z.value + Intervals.of(first)}, y.order), POLYNOMIAL
 
     def apply(self, y: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray | int]:  # noqa: D102
         W = Intervals.of(self.weights)
@@ -156,6 +181,18 @@ class IntervalNetwork(ShortRepr):
                 value = narrowed(Expansion(centre, over, reach, smoothness), over.zero)
                 over = TaylorIntervals(over.parts | {over.zero: value}, over.order)
         return Expansion(centre, over, reach, smoothness)
+
+
+    @quiet()
+    def at(self, points: FloatArray, order: int) -> TaylorIntervals:
+        """Expand at points (n, P)."""
+        x = _stacked(variables(Intervals.of(points), order))
+        for step in self.steps:
+            if isinstance(step, EdgeStep):  # intervals of rounding alone need not be narrowed
+                x = step.of_each_input(x, narrow=False)[0].map(lambda part: part.sum(2))
+            else:
+                x, _ = step.apply(x)
+        return x
 
 
 def _stacked(x: list[TaylorIntervals]) -> TaylorIntervals:

@@ -32,6 +32,8 @@ def smoothly(x: Intervals, coefficients: list[Intervals]) -> Derivatives:
 
 def centred(function: ScalarFunction, x: Intervals, order: int, sides: Sides) -> Derivatives:
     """Meet derivatives with their mean value forms: f^(k)/k! (m) + (k + 1) f^(k+1)/(k+1)! (x) (x - m)."""
+    if np.array_equal(x.lo, x.hi):  # points are their middles
+        return function(x, order, sides)
     over, smoothness = function(x, order + 1, sides)
     middle = Intervals.of(x.middle)
     at_middle, _ = function(middle, order, sides)
@@ -62,10 +64,11 @@ def tanh(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
 
 def silu(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
     """x/(1 + exp(-x)), which falls to its least value, and rises."""
-    return centred(_silu, x, order, sides)
+    return centred(silu_by_parts, x, order, sides)
 
 
-def _silu(x: Intervals, order: int, sides: Sides) -> Derivatives:
+def silu_by_parts(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
+    """The same from the ranges of x and of the sigmoid: wider derivatives."""
     g = sigmoid(x, order)[0]
     least, before, after = LEAST_SILU
     ends = [at * at.sigmoid() for at in (Intervals(x.lo, x.lo), Intervals(x.hi, x.hi))]

@@ -1,5 +1,6 @@
 r"""What follows from enclosures over boxes: extreme values, Lipschitz constants, and how far networks are apart."""
 
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -21,6 +22,8 @@ from refkan.analysis.exact.enclosures.subdivision import (
     range_over,
 )
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed, units
+from refkan.analysis.exact.nodes.node_subdivision import NodeSearch
+from refkan.analysis.exact.nodes.node_tables import node_functions
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.training.optimizers.results import report_of
@@ -72,13 +75,24 @@ def extrema(
             slopes = joined([narrowed(f, unit) for unit in units(steps.n_inputs)], 1)
             return Evaluation.of_value(f, slopes.where((f.smoothness >= 0)[:, None]))
 
-        left = (budget - sum(each.boxes for each in extremes)) // (2 * steps.n_outputs - len(extremes))
-        points = _promising(steps, ends, q, sign) if steps.n_inputs > CORNERS else None
-        extremes.append(range_over(quantities, ends, of_range(tolerance), max(left, 1), True, points, report))
+        left = max((budget - sum(each.boxes for each in extremes)) // (2 * steps.n_outputs - len(extremes)), 1)
+        if sign < 0:
+            points = np.concatenate([_promising(steps, ends, q, each) for each in (-1.0, 1.0)])
+        search = NodeSearch(node_functions(steps, q, sign), partial(_values, steps, q, sign), of_range(tolerance))
+        greatest = search.run(ends, left, points, report)
+        if greatest is None:  # where functions jump, boxes of inputs alone
+            greatest = range_over(quantities, ends, of_range(tolerance), left, True, points, report)
+        extremes.append(greatest)
     ends_of = [np.array([[each.inner.hi[0], each.outer.hi[0]] for each in extremes[side::2]]) for side in (0, 1)]
     return Proven.by((-ends_of[0][:, ::-1], ends_of[1]), extremes, tolerance, budget)
 
 
+def _values(steps: IntervalNetwork, q: int, sign: float, points: FloatArray) -> Intervals:
+    """An output, times a sign, at points (n, P)."""
+    return (steps.at(points, 0)[:, q] * sign).value
+
+
+@quiet()
 def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) -> FloatArray:
     """Points where an output, times a sign, is large: ascent from random ones, each with its own length of step."""
     P, sides = len(ends), ends[:, 1] - ends[:, 0]
@@ -86,7 +100,7 @@ def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) ->
     length, best = np.full((STARTS, 1), 0.25), np.full((STARTS, 1), -np.inf)
     trial, gradient = x, np.zeros_like(x)
     for _ in range(ASCENT):
-        centre = (steps.sweep(Intervals.of(trial), 1).centre[:, q] * sign).parts
+        centre = (steps.at(trial, 1)[:, q] * sign).parts
         value = centre[(0,) * P].lo[:, None]
         slopes = np.stack([centre[unit].lo if unit in centre else 0 * x[:, 0] for unit in units(P)], axis=1) * sides
         better = value > best

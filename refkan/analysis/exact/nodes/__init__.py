@@ -1,0 +1,1 @@
+"""Extremes over boxes; networks as sums of functions of single nodes."""

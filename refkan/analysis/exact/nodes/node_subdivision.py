@@ -1,0 +1,157 @@
+"""The greatest value of a network over a box: branch and bound on the intervals of all nodes, with Lagrangian bounds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, quiet, require_order
+from refkan.analysis.exact.enclosures.subdivision import NEARLY, Progress, Range, Slack
+from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
+from refkan.analysis.exact.nodes.node_tables import NodeFunctions, contracted, tabulated
+from refkan.base.array_types import FloatArray
+from refkan.base.short_reprs import ShortRepr
+
+TOGETHER = 32
+"""Boxes halved at once."""
+
+CENTRAL = 0.2
+"""Parts of an interval at both ends in which it is not cut."""
+
+WITHIN = 0.9
+"""The part of the slack that multipliers are asked to leave."""
+
+
+@dataclass(frozen=True, eq=False)
+class NodeBoxes(ShortRepr):
+    """Boxes (B) of intervals of all nodes (V).
+
+    Attributes
+    ----------
+    nodes : Intervals (B, V)
+    bound : array (B,)
+        Of the output.
+    mu : array (B, H)
+        Multipliers that gave it.
+    gaps, cuts : array (B, V)
+        How much each node contributes to the gap, and where it would be cut.
+    """
+
+    nodes: Intervals
+    bound: FloatArray
+    mu: FloatArray
+    gaps: FloatArray
+    cuts: FloatArray
+
+    def __getitem__(self, rows: Any) -> "NodeBoxes":
+        return NodeBoxes(*(part[rows] for part in vars(self).values()))
+
+
+class NodeSearch:
+    """The greatest value of an output over a box (P, 2), `layers` its functions of single nodes.
+
+    `attained(points)` encloses it at points (n, P) of the box.
+    """
+
+    def __init__(
+        self,
+        layers: list[NodeFunctions],
+        attained: Callable[[FloatArray], Intervals],
+        slack: Slack,
+    ) -> None:
+        self.layers, self.attained, self.slack = layers, attained, slack
+        self.low, self.high, self.count, self.aside, self.smooth = np.inf, -np.inf, 0, -np.inf, True
+        self.counts = [each.n_nodes for each in layers]
+
+    @quiet()
+    def run(self, box: FloatArray, budget: int, points: FloatArray, report: Callable[[Any], Any] | None) -> Range | None:
+        """Enclose it; None if a function jumps, of which tables say nothing."""
+        hidden = sum(self.counts[1:])
+        start = np.concatenate([box.T, np.repeat([[-np.inf], [np.inf]], hidden, axis=1)], axis=1)
+        self.see(points)
+        pool = self.evaluated(Intervals(start[:1], start[1:]), np.zeros((1, hidden)), np.full(1, np.inf))
+        reached = stuck = False
+        while self.smooth:
+            allowed = float(np.max(self.slack(np.array(self.low), np.array(self.high))))
+            gaps = (pool.bound - self.high) / allowed
+            gaps = np.where(np.isnan(gaps), np.inf, gaps)
+            self.put_aside(pool.bound[gaps <= 1])
+            pool, gaps = pool[gaps > 1], gaps[gaps > 1]
+            whole = ~np.isfinite(pool.gaps).any(axis=1)
+            stuck |= bool(whole.any())
+            self.put_aside(pool.bound[whole])
+            pool, gaps = pool[~whole], gaps[~whole]
+            order = np.argsort(-gaps, kind="stable")[: min(TOGETHER, (budget - self.count) // 2)]
+            if not order.size:
+                reached = not gaps.size and not stuck
+                break
+            chosen = order[gaps[order] >= NEARLY * gaps.max()]
+            if report is not None:
+                report(Progress(self.count, budget, float(self.high), float(pool.bound[chosen[0]])))
+            parents, pool = pool[chosen], pool[np.setdiff1d(np.arange(gaps.size), chosen)]
+            new = self.evaluated(_cut(parents), np.repeat(parents.mu, 2, axis=0), np.repeat(parents.bound, 2))
+            pool = NodeBoxes(*(_joined(*pair) for pair in zip(vars(pool).values(), vars(new).values(), strict=True)))
+        if not self.smooth:
+            return None
+        self.put_aside(pool.bound)
+        require_order(np.array(self.high), np.array(self.aside))
+        outer, inner = Intervals(np.array([-np.inf]), np.array([self.aside])), Intervals(*np.array([[self.low], [self.high]]))
+        return Range(outer, inner, self.count, reached)
+
+    def put_aside(self, bounds: FloatArray) -> None:
+        """Keep the bounds of boxes, and no more of them."""
+        self.aside = float(np.max(bounds, initial=self.aside))
+
+    def see(self, points: FloatArray) -> None:
+        """Take note of the values at points of the box."""
+        values = self.attained(points)
+        self.low, self.high = min(self.low, values.hi.min(initial=np.inf)), max(self.high, values.lo.max(initial=-np.inf))
+
+    def evaluated(self, nodes: Intervals, mu: FloatArray, parents: FloatArray) -> NodeBoxes:
+        """Bound boxes that lie in others of known bounds; those that hold nothing above what is attained are left out."""
+        self.count += len(mu)
+        tables, possible, bounded, smooth = tabulated(self.layers, nodes)
+        self.smooth &= smooth
+        tables, above = contracted(tables, np.full(len(mu), self.high))
+        self.put_aside(np.array([self.high]))
+        rows = np.nonzero(possible & (above | ~bounded))[0]
+        if not rows.size:
+            none = np.empty((0, nodes.lo.shape[1]))
+            return NodeBoxes(nodes[rows], parents[rows], mu[rows], none, none)
+        tables, nodes, mu, parents, bounded = [t[rows] for t in tables], nodes[rows], mu[rows], parents[rows], bounded[rows]
+        ends = [table.ends() for table in tables]
+        within = Intervals(*(np.concatenate([getattr(each, end) for each in ends], axis=1) for end in ("lo", "hi")))
+        bound, added = lagrangian_bound(tables, mu)
+        bound = np.minimum(bound, parents)
+        allowed = float(np.max(self.slack(np.array(self.low), np.array(self.high))))
+        goal = self.high + WITHIN * allowed
+        middles = np.full_like(added, 0.5)
+        gaps = added
+        if mu.shape[1]:
+            better, state = SmoothedBound(tables).minimized(mu, goal, np.maximum(np.nan_to_num(bound - goal), allowed))
+            again, other = lagrangian_bound(tables, better)
+            lower = again < bound
+            mu, bound = np.where(lower[:, None], better, mu), np.fmin(bound, again)
+            gaps, middles = state.gaps + np.where(lower[:, None], other, added), state.mean
+        P = self.counts[0]
+        width = within.hi - within.lo
+        centre = within.lo + width * middles
+        bound = np.where(bounded, bound, parents)
+        inputs = np.clip(centre[:, :P], nodes.lo[:, :P], nodes.hi[:, :P])
+        self.see(np.where(np.isfinite(inputs), inputs, nodes.lo[:, :P]))
+        cuts = np.clip(centre, within.lo + CENTRAL * width, within.hi - CENTRAL * width)
+        inside = (within.lo < cuts) & (cuts < within.hi)
+        return NodeBoxes(within, bound, mu, np.where(inside, np.nan_to_num(gaps), -np.inf), cuts)
+
+
+def _cut(boxes: NodeBoxes) -> Intervals:
+    """Two parts of each box, beside one another, cut in the node that contributes most to the gap."""
+    node, rows = boxes.gaps.argmax(axis=1), np.arange(len(boxes.bound))
+    lo, hi = np.repeat(boxes.nodes.lo, 2, axis=0), np.repeat(boxes.nodes.hi, 2, axis=0)
+    hi[2 * rows, node] = lo[2 * rows + 1, node] = boxes.cuts[rows, node]
+    return Intervals(lo, hi)
+
+
+def _joined(a: Any, b: Any) -> Any:
+    return concatenated([a, b]) if isinstance(a, Intervals) else np.concatenate([a, b])
