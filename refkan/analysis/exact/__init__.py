@@ -10,9 +10,9 @@ python-flint is imported on use. Without it every function raises an ImportError
 """
 
 from refkan.analysis.exact.enclosures.boxes import Bounds, bounding_box, enclose
-from refkan.analysis.exact.nodes.extremes_over_boxes import extrema, lipschitz_constant, sup_difference
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.subdivision import Proven
+from refkan.analysis.exact.nodes.extremes_over_boxes import extrema, lipschitz_constant, sup_difference
 from refkan.analysis.exact.ranks.ranks import RankCertificate, certified_rank
 from refkan.analysis.exact.solutions.certified_solutions import CertifiedError, certified_error
 from refkan.analysis.exact.spectra.certified_spectra import CertifiedSpectrum, certified_spectrum

@@ -146,8 +146,7 @@ def test_evaluations_are_made_in_chunks_and_put_together(monkeypatch):
         def quantities(boxes, sizes=sizes):
             sizes.append(len(boxes.lo))
             bounds = waves(boxes, weights=(boxes.hi - boxes.lo) * [3.0, 1.0])
-            slopes = Intervals(np.full_like(boxes.lo, -9.0), np.full_like(boxes.lo, 9.0))
-            return bounds._replace(over=bounds.over[:, :1], inside=bounds.inside[:, :1], slopes=slopes)
+            return bounds._replace(over=bounds.over[:, :1], inside=bounds.inside[:, :1])
 
         monkeypatch.setattr(subdivision, "CHUNK", chunk)
         bounds = range_over(quantities, box, absolute(1e-1), 300, greatest=True)
@@ -172,14 +171,6 @@ def test_weights_that_are_none_are_the_widths(watched, bad):
         assert sides.argmin() == axis, (weights, sides)
 
 
-def test_where_a_function_rises_or_falls_sides_are_kept():
-    lo, hi = np.zeros((5, 1)), np.ones((5, 1))
-    slopes = Intervals(np.array([[0.0], [-1.0], [-2.0], [-1.0], [0.0]]), np.array([[2.0], [0.0], [-1.0], [1.0], [0.0]]))
-    sides = subdivision._sides(Intervals(lo, hi), slopes)
-    assert sides.lo[:, 0].tolist() == [1, 0, 0, 0, 1]
-    assert sides.hi[:, 0].tolist() == [1, 0, 0, 1, 1]
-
-
 def test_progress_is_of_the_quantity_that_is_furthest():
     told = []
     box = np.array([[-1.0, 1.5]] * 2)
@@ -198,21 +189,6 @@ def test_progress_is_of_the_quantity_that_is_furthest():
     assert told[0].bound == pytest.approx(middle - 15 - 50)
     last = next(state for state in told[1:] if state.boxes == 1)
     assert (last.attained, last.bound) == (pytest.approx(middle), pytest.approx(middle + 15 + 5))
-
-
-def test_slopes_of_either_sign_cost_no_evaluation():
-    box, found = np.array([[-1.0, 1.5]] * 2), []
-    for known in (False, True):
-
-        def quantities(boxes, known=known):
-            either = np.full_like(boxes.lo, 9.0)
-            value = waves(boxes)
-            one = Evaluation(value.over[:, :1], value.inside[:, :1])
-            return one._replace(slopes=Intervals(-either, either)) if known else one
-
-        found.append(range_over(quantities, box, absolute(1e-1), 300, greatest=True))
-    assert found[0].boxes == found[1].boxes
-    assert np.array_equal(found[0].outer.hi, found[1].outer.hi)
 
 
 @pytest.mark.parametrize("away", [-1.0, 1.0])

@@ -17,7 +17,7 @@ from refkan.analysis.exact.certificates.leaves import INPUTS, Enclosed, Leaves, 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
 from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.polynomial_pieces import Sides
-from refkan.analysis.exact.enclosures.scalar_functions import Derivatives
+from refkan.analysis.exact.enclosures.scalar_functions import Derivatives, silu
 from refkan.analysis.exact.enclosures.subdivision import of_range
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials
 from refkan.base.array_types import FloatArray
@@ -47,8 +47,12 @@ class NotProvenError(Exception):
 class SeparateEdges(EdgeStep):
     """A layer whose splines and multiples of silu are bounded one by one, without their common mean value form."""
 
-    def of_input(self, p: int, x: Intervals, order: int, sides: Sides = "right") -> Derivatives:  # noqa: D102
-        return self.edges[p].enclose(x, order, sides) if self.silu is None else self._with_silu(p, x, order, sides)
+    def of_input(  # noqa: D102
+        self, p: int, x: Intervals, order: int, sides: Sides = "right", narrow: bool = True
+    ) -> Derivatives:
+        if self.silu is None:
+            return self.edges[p].enclose(x, order, sides)
+        return self._with_silu(p, silu, x, order, sides)
 
     def moves(self, p: int) -> bool:
         """Whether anything depends on an input: derivatives that are not exactly zero."""

@@ -182,7 +182,6 @@ class IntervalNetwork(ShortRepr):
                 over = TaylorIntervals(over.parts | {over.zero: value}, over.order)
         return Expansion(centre, over, reach, smoothness)
 
-
     @quiet()
     def at(self, points: FloatArray, order: int) -> TaylorIntervals:
         """Expand at points (n, P)."""

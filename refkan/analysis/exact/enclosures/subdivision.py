@@ -2,9 +2,7 @@ r"""Extremes of functions over a box with proof, by subdivision: branch and boun
 
 Every box has an enclosure of the function, and values at points in it say what is attained. A box whose enclosure could
 pass what is attained by more than the tolerance is halved along the input that moves the function most, those first
-that could pass it most; the others need not be. Where a continuous function rises or falls with an input throughout a
-box, its greatest value lies on a side, and that alone is kept. (Moore, Kearfott and Cloud, Introduction to Interval
-Analysis, 2009; Hansen and Walster, Global Optimization Using Interval Analysis, 2004, on monotonicity.)
+that could pass it most; the others need not be. (Moore, Kearfott and Cloud, Introduction to Interval Analysis, 2009.)
 """
 
 from collections.abc import Callable, Sequence
@@ -50,19 +48,16 @@ class Evaluation(NamedTuple):
         Over each box, and at a point of it.
     weights : array (B, P) or None
         How much the quantities move along each input, any scale; the widths if there are none.
-    slopes : Intervals (B, P) or None
-        Of one quantity alone: its slopes along each input in the box. Everything where it may jump.
     """
 
     over: Intervals
     inside: Intervals
     weights: FloatArray | None = None
-    slopes: Intervals | None = None
 
     @classmethod
-    def of_value(cls, f: Expansion, slopes: Intervals | None = None) -> "Evaluation":
+    def of_value(cls, f: Expansion) -> "Evaluation":
         """One quantity, a function that is expanded around the centres of boxes."""
-        return cls(narrowed(f, f.over.zero)[:, None], f.centre.value[:, None], influence(f, 0), slopes)
+        return cls(narrowed(f, f.over.zero)[:, None], f.centre.value[:, None], influence(f, 0))
 
 
 Quantities = Callable[[Intervals], Evaluation]
@@ -206,7 +201,7 @@ def range_over(
         pool.halve(chosen, budget, pool.corners(chosen) if points is None else points)
         points = None
     outer = _hull(pool.aside, pool.over)
-    if greatest:  # sides without the least values have been left out
+    if greatest:  # where the least values may lie is not halved
         outer = Intervals(np.full_like(outer.lo, -np.inf), outer.hi)
     require_order(outer.lo, pool.low)
     require_order(pool.high, outer.hi)
@@ -220,11 +215,11 @@ class _Pool:
         self.quantities, self.greatest = quantities, greatest
         self.boxes = Intervals(box[None, :, 0].copy(), box[None, :, 1].copy())
         self.low, self.high, self.count, self.stuck = np.array(np.inf), np.array(-np.inf), 0, False
-        self.over, self.weights, _ = self.evaluated(self.boxes, np.empty((0, len(box))))
+        self.over, self.weights = self.evaluated(self.boxes, np.empty((0, len(box))))
         nothing = np.full(self.over.lo.shape[1], np.inf)
         self.aside = Intervals(nothing, -nothing)
 
-    def evaluated(self, boxes: Intervals, points: FloatArray) -> tuple[Intervals, FloatArray, Intervals | None]:
+    def evaluated(self, boxes: Intervals, points: FloatArray) -> tuple[Intervals, FloatArray]:
         """Evaluate boxes, in chunks, and points as boxes of no width: what these attain counts alone."""
         n, everything = boxes.lo.shape[0], concatenated([boxes, Intervals(points, points)])
         parts = [self.quantities(everything[k : k + CHUNK]) for k in range(0, len(everything.lo), CHUNK)]
@@ -235,7 +230,7 @@ class _Pool:
         widths = boxes.hi - boxes.lo
         weights = widths if parts[0].weights is None else np.concatenate([part.weights for part in parts])[:n]
         weights = np.where(np.isfinite(weights).all(axis=1, keepdims=True) & (weights > 0), weights, widths)
-        return over[:n], weights, None if parts[0].slopes is None else concatenated([part.slopes for part in parts])[:n]
+        return over[:n], weights
 
     def gaps(self, slack: Slack) -> FloatArray:
         """By how many times the slack each box (B) could pass what is attained; infinite for what is not a number."""
@@ -277,15 +272,8 @@ class _Pool:
             parts, origin = parts[~whole], origin[~whole]
             if not origin.size:
                 return
-        over, weights, slopes = self.evaluated(parts, points)
+        over, weights = self.evaluated(parts, points)
         over = over.meet(parents[origin])
-        if slopes is not None:
-            sides = _sides(parts, slopes)
-            moved = ((sides.lo > parts.lo) | (sides.hi < parts.hi)).any(axis=1)
-            if moved.any() and self.count + moved.sum() <= budget:
-                again, weights[moved], _ = self.evaluated(sides[moved], points[:0])
-                again, parts = again.meet(over[moved]), sides
-                over.lo[moved], over.hi[moved] = again.lo, again.hi
         self.boxes, self.over = concatenated([self.boxes, parts]), concatenated([self.over, over])
         self.weights = np.concatenate([self.weights, weights])
 
@@ -312,12 +300,6 @@ def _halved(boxes: Intervals, weights: FloatArray) -> tuple[Intervals, FloatArra
         end[rows, axis[source[rows]]] = middle[source[rows], axis[source[rows]]]
     weights[splits[source], axis[source[splits[source]]]] *= 0.5
     return Intervals(lo, hi), weights, source
-
-
-def _sides(boxes: Intervals, slopes: Intervals) -> Intervals:
-    """The sides of boxes that hold the greatest value: where it rises along an input the upper one."""
-    lo = np.where(slopes.lo >= 0, boxes.hi, boxes.lo)
-    return Intervals(lo, np.where((slopes.hi <= 0) & (slopes.lo < 0), boxes.lo, boxes.hi))
 
 
 def _hull(known: Intervals, more: Intervals) -> Intervals:

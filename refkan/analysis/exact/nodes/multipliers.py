@@ -1,8 +1,8 @@
 r"""Upper bounds of a network by Lagrange multipliers: its Lagrangian is a sum of functions of single nodes.
 
 Let t be the inputs and all hidden nodes, layer by layer, and f_qp the functions by which node p goes into node q of the
-next layer (`node_tables`). For points of the network t_q = sum_p f_qp(t_p), so for any numbers mu_q of the hidden nodes,
-with mu = 1 of the output,
+next layer (`node_tables`). Points of the network have t_q = sum_p f_qp(t_p), so for any numbers mu_q of the hidden
+nodes, with mu = 1 of the output,
 
     F  =  sum_p f_p(t_p) + sum_q mu_q (sum_p f_qp(t_p) - t_q)  =  sum over the nodes v of phi_v(t_v),
 
@@ -20,6 +20,7 @@ steps are floats, and need no proof: the bound holds for what they end with.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,9 @@ def lagrangian_bound(tables: list[NodeTable], mu: FloatArray) -> tuple[FloatArra
         cells = np.where(np.isnan(cells), np.inf, cells)
         # Each of these is a sum of Q + 1 products, right to (Q + 2) eps/2 of what absolute values give, or to half of
         # the smallest float a product; what is made of them grows no faster than they do, and is rounded ten times.
-        sizes = np.einsum("bq,bpq->bp", np.abs(entering), (np.abs(table.values).max(axis=3) + np.abs(table.heights).max(axis=3)))
+        sizes = np.einsum(
+            "bq,bpq->bp", np.abs(entering), (np.abs(table.values).max(axis=3) + np.abs(table.heights).max(axis=3))
+        )
         sizes += np.abs(leaving) * np.abs(table.cuts).max(axis=2) + np.where(table.kept, beyond, 0.0).max(axis=2)
         rounding = (8 * Q + 32) * (EPS * sizes + SMALLEST)
         greatest.append(up(np.where(table.kept, cells, -np.inf).max(axis=2) + rounding))
@@ -88,7 +91,7 @@ class Relaxation(ShortRepr):
     mean: FloatArray
     gaps: FloatArray
 
-    def where(self, better: FloatArray, other: "Relaxation") -> "Relaxation":
+    def where(self, better: Any, other: "Relaxation") -> "Relaxation":
         """These where they are better, others elsewhere."""
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Relaxation(*(np.where(better.reshape(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in pairs))
@@ -122,7 +125,9 @@ class SmoothedBound:
         means, gaps = [], []
         for k, values in enumerate(self.values):
             P, Q = values.shape[1:3]
-            mine, theirs = (slice(max(start, 0), start + n) for start, n in zip(self.starts[k : k + 2], (P, Q), strict=True))
+            mine, theirs = (
+                slice(max(start, 0), start + n) for start, n in zip(self.starts[k : k + 2], (P, Q), strict=True)
+            )
             if k + 1 < len(self.values):
                 moved = values / self.width[k + 1][:, None, :, None]
                 phi = np.einsum("bq,bpqk->bpk", nu[:, theirs], moved)
@@ -170,7 +175,10 @@ class SmoothedBound:
             size = damping * (state.slope**2).sum(axis=1) / np.maximum(state.value - goal, gap.min())
             matrix = state.curvature + (size + SMALLEST**0.5)[:, None, None] * np.eye(H)
             solvable = np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(state.slope).all(axis=1)
-            matrix, slope = np.where(solvable[:, None, None], matrix, np.eye(H)), np.where(solvable[:, None], state.slope, 0.0)
+            matrix, slope = (
+                np.where(solvable[:, None, None], matrix, np.eye(H)),
+                np.where(solvable[:, None], state.slope, 0.0),
+            )
             trial = nu - np.linalg.solve(matrix, slope[..., None])[..., 0]
             other = self.at(trial, tau)
             better = other.value <= state.value

@@ -1,4 +1,4 @@
-"""The greatest value of a network over a box: branch and bound on the intervals of all nodes, with Lagrangian bounds."""
+"""The greatest value of a network over a box: branch and bound on intervals of all nodes, with Lagrangian bounds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +65,9 @@ class NodeSearch:
         self.counts = [each.n_nodes for each in layers]
 
     @quiet()
-    def run(self, box: FloatArray, budget: int, points: FloatArray, report: Callable[[Any], Any] | None) -> Range | None:
+    def run(
+        self, box: FloatArray, budget: int, points: FloatArray, report: Callable[[Any], Any] | None
+    ) -> Range | None:
         """Enclose it; None if a function jumps, of which tables say nothing."""
         hidden = sum(self.counts[1:])
         start = np.concatenate([box.T, np.repeat([[-np.inf], [np.inf]], hidden, axis=1)], axis=1)
@@ -96,7 +98,10 @@ class NodeSearch:
             return None
         self.put_aside(pool.bound)
         require_order(np.array(self.high), np.array(self.aside))
-        outer, inner = Intervals(np.array([-np.inf]), np.array([self.aside])), Intervals(*np.array([[self.low], [self.high]]))
+        outer, inner = (
+            Intervals(np.array([-np.inf]), np.array([self.aside])),
+            Intervals(*np.array([[self.low], [self.high]])),
+        )
         return Range(outer, inner, self.count, reached)
 
     def put_aside(self, bounds: FloatArray) -> None:
@@ -106,10 +111,13 @@ class NodeSearch:
     def see(self, points: FloatArray) -> None:
         """Take note of the values at points of the box."""
         values = self.attained(points)
-        self.low, self.high = min(self.low, values.hi.min(initial=np.inf)), max(self.high, values.lo.max(initial=-np.inf))
+        self.low, self.high = (
+            min(self.low, values.hi.min(initial=np.inf)),
+            max(self.high, values.lo.max(initial=-np.inf)),
+        )
 
     def evaluated(self, nodes: Intervals, mu: FloatArray, parents: FloatArray) -> NodeBoxes:
-        """Bound boxes that lie in others of known bounds; those that hold nothing above what is attained are left out."""
+        """Bound boxes in others of known bounds; those that hold nothing above what is attained are left out."""
         self.count += len(mu)
         tables, possible, bounded, smooth = tabulated(self.layers, nodes)
         self.smooth &= smooth
@@ -119,7 +127,13 @@ class NodeSearch:
         if not rows.size:
             none = np.empty((0, nodes.lo.shape[1]))
             return NodeBoxes(nodes[rows], parents[rows], mu[rows], none, none)
-        tables, nodes, mu, parents, bounded = [t[rows] for t in tables], nodes[rows], mu[rows], parents[rows], bounded[rows]
+        tables, nodes, mu, parents, bounded = (
+            [t[rows] for t in tables],
+            nodes[rows],
+            mu[rows],
+            parents[rows],
+            bounded[rows],
+        )
         ends = [table.ends() for table in tables]
         within = Intervals(*(np.concatenate([getattr(each, end) for each in ends], axis=1) for end in ("lo", "hi")))
         bound, added = lagrangian_bound(tables, mu)

@@ -100,7 +100,7 @@ class NodeTable(ShortRepr):
         Heights of the parabolas that are added to the chord of these values in each cell.
     errors : array (B, P, Q, K)
         By how much they may leave that.
-    kept : array (B, P, K)
+    kept : array of bool (B, P, K)
         Cells in which the nodes may lie; at least one of each node where the box may hold any point.
     """
 
@@ -108,7 +108,7 @@ class NodeTable(ShortRepr):
     values: FloatArray
     heights: FloatArray
     errors: FloatArray
-    kept: FloatArray
+    kept: Any
 
     def __getitem__(self, boxes: Any) -> "NodeTable":
         return NodeTable(*(part[boxes] for part in vars(self).values()))
@@ -130,7 +130,10 @@ class NodeTable(ShortRepr):
     def ends(self) -> Intervals:
         """Where the nodes lie, (B, P)."""
         cuts, kept = self.cuts, self.kept
-        low, high = np.where(kept, cuts[..., :-1], np.inf).min(axis=2), np.where(kept, cuts[..., 1:], -np.inf).max(axis=2)
+        low, high = (
+            np.where(kept, cuts[..., :-1], np.inf).min(axis=2),
+            np.where(kept, cuts[..., 1:], -np.inf).max(axis=2),
+        )
         nothing = low > high
         return Intervals(np.where(nothing, cuts[..., 0], low), np.where(nothing, cuts[..., -1], high))
 
@@ -145,7 +148,7 @@ def node_table(functions: NodeFunctions, nodes: Intervals) -> tuple[NodeTable, b
     cuts[..., -1] = nodes.hi
 
     def enclosed(ends: Intervals, order: int) -> tuple[list[Intervals], IntArray]:
-        """Coefficients up to an order over intervals (B, P, k), each (B, P, Q, k), and continuous derivatives (B, k)."""
+        """Coefficients over intervals (B, P, k), each (B, P, Q, k), and how many derivatives are continuous (B, k)."""
         count = ends.lo.shape[2]
         rows = Intervals(*(np.moveaxis(end, 1, 2).reshape(B * count, P) for end in (ends.lo, ends.hi)))
         x, smoothness = functions.enclose(rows, order)
@@ -175,7 +178,7 @@ def node_table(functions: NodeFunctions, nodes: Intervals) -> tuple[NodeTable, b
     return NodeTable(cuts, values, heights, errors, np.ones((B, P, CELLS), dtype=bool)), bool(smoothness.min() >= 0)
 
 
-def contracted(tables: list[NodeTable], least: FloatArray) -> tuple[list[NodeTable], FloatArray]:
+def contracted(tables: list[NodeTable], least: FloatArray) -> tuple[list[NodeTable], Any]:
     """Drop cells in which no point of a box (B) can lie whose output is at least `least`; and boxes that lose a node.
 
     z_q = sum_p f_qp in [a, b] needs f_qp in [a, b] less the sum of the ranges of all others.
@@ -195,7 +198,7 @@ def contracted(tables: list[NodeTable], least: FloatArray) -> tuple[list[NodeTab
     return result[::-1], possible
 
 
-def tabulated(layers: list[NodeFunctions], boxes: Intervals) -> tuple[list[NodeTable], FloatArray, FloatArray, bool]:
+def tabulated(layers: list[NodeFunctions], boxes: Intervals) -> tuple[list[NodeTable], Any, Any, bool]:
     """Tables of all layers over boxes of all nodes (B, V), each box met with what the layers before make of it.
 
     Returned with which boxes may hold a point; which are bounded: tables of others say nothing; and whether all
@@ -210,7 +213,7 @@ def tabulated(layers: list[NodeFunctions], boxes: Intervals) -> tuple[list[NodeT
         if tables:
             made = tables[-1].of_nodes().sum(1)
             low, high = np.maximum(nodes.lo, made.lo), np.minimum(nodes.hi, made.hi)
-            empty = (low > high).any(axis=1)
+            empty = np.asarray((low > high).any(axis=1))
             possible &= ~empty
             nodes = Intervals(np.where(empty[:, None], made.lo, low), np.where(empty[:, None], made.hi, high))
         with quiet():

@@ -1,0 +1,151 @@
+"""Functions of single nodes in cells, and the bounds that Lagrange multipliers make of them, against exact numbers."""
+
+import mpmath
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.enclosures.network_intervals import interval_network
+from refkan.analysis.exact.nodes import node_tables
+from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
+from refkan.analysis.exact.nodes.node_tables import contracted, node_functions, tabulated
+from tests.analysis.exact.oracles import draws
+from tests.analysis.exact.oracles.attacks import Points, fixed, jumps
+
+KINDS = {
+    "splines": draws.POLYNOMIALS,
+    "silu": ("silu", "spline"),
+    "dense": ("dense", "spline"),
+    "free": ("free", "spline"),
+}
+
+
+def drawn(kind, seed, wild=True):
+    """A continuous network of one output, its layers of single nodes, and a box."""
+    rng = np.random.default_rng([31, seed, *map(ord, kind)])
+    while True:
+        widths = [int(rng.integers(1, 4)) for _ in range(rng.integers(1, 4))] + [1]
+        maps = ("none", "affine", "sigmoid", "mean-std", "min-max")
+        net, theta = draws.network(rng, widths, maps, kinds=KINDS[kind], tame=not wild or rng.uniform() < 0.5)
+        at_theta = fixed(net, theta)
+        if at_theta is not None and not jumps(net):
+            break
+    return rng, net, theta, at_theta
+
+
+def nodes_at(layers, x):
+    """All nodes for inputs (N, P), in floats: those of points, narrow intervals."""
+    rows, t = [x], Intervals.of(x)
+    for layer in layers[:-1]:
+        t = layer.enclose(t, 0)[0].value.sum(2)
+        rows.append(t.middle)
+    return np.concatenate(rows, axis=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lagrangian_bounds_hold_for_all_multipliers(kind, monkeypatch):
+    """Whatever they are, and few cells or many: F at points of the box, to 50 digits, is not above the bound."""
+    false, count = [], 0
+    for seed in draws.cases(12):
+        rng, net, theta, at_theta = drawn(kind, seed)
+        monkeypatch.setattr(node_tables, "CELLS", int(rng.choice([1, 2, 7, 32])))
+        steps = interval_network(net, theta)
+        sign = int(rng.choice([-1, 1]))
+        layers = node_functions(steps, 0, float(sign))
+        box = draws.box(rng, net)
+        points = draws.points(rng, net, box, 4)
+        hidden = sum(layer.n_nodes for layer in layers[1:])
+        boxes = Intervals(
+            *(
+                np.concatenate([end, np.full(hidden, fill)])[None]
+                for end, fill in zip(box.T, (-np.inf, np.inf), strict=True)
+            )
+        )
+        tables, possible, bounded, smooth = tabulated(layers, boxes)
+        assert possible[0]
+        assert smooth
+        if not bounded[0]:
+            continue
+        with mpmath.workdps(60):
+            exact = [Points(*at_theta)(x, second=False)[0][0] for x in points]
+            for scale in (0.0, 1e-3, 1.0, 1e3):
+                mu = scale * rng.standard_normal((1, hidden))
+                bound = float(lagrangian_bound(tables, mu)[0][0])
+                for value, error in exact:
+                    count += 1
+                    if bound < sign * value - error:
+                        false.append((seed, scale, bound, value))
+            least = max(float(sign * value - error) for value, error in exact)
+        if np.isfinite(least):  # the highest point is never dropped
+            kept, above = contracted(tables, np.array([np.nextafter(least, -np.inf)]))
+            assert above[0], seed
+            highest = points[int(np.argmax([float(sign * value) for value, _ in exact]))]
+            at = nodes_at(layers, np.array([[float(t) for t in highest]]))[0]
+            ends = np.concatenate([[table.ends().lo[0], table.ends().hi[0]] for table in kept], axis=1)
+            slack = 1e-9 * (np.abs(ends).max(axis=0) + 1e-300)
+            assert np.all((ends[0] - slack <= at) & (at <= ends[1] + slack)), seed
+    assert count > 100
+    assert not false, f"{len(false)} of {count}: {false[:3]}"
+
+
+@pytest.mark.parametrize("order", [2, 3, 4, 6])
+def test_cells_hold_their_functions_and_errors_fall_with_the_cells(order, monkeypatch):
+    """Chord, parabola and error on every cell; quadratic with kinks, of third order where f'' has slopes."""
+    rng, errors = np.random.default_rng(order), []
+    net, theta = rk.kan([2, 2], order, 4, edge="silu").initialize(rng, rng.uniform(size=(30, 2)))
+    (layer,) = node_functions(interval_network(net, theta), 1, -1.0)
+    for cells in (16, 64):
+        monkeypatch.setattr(node_tables, "CELLS", cells)
+        table, smooth = node_tables.node_table(layer, Intervals(np.array([[0.05, -0.5]]), np.array([[0.95, 1.5]])))
+        assert smooth
+        share = np.linspace(0.0, 1.0, 9)
+        for k in range(cells):
+            left, right = table.cuts[0, :, k], table.cuts[0, :, k + 1]
+            t = left[:, None] + (right - left)[:, None] * share
+            exact = layer.enclose(Intervals.of(t.T), 0)[0].value.middle[:, 0].T  # (P, n)
+            chord = table.values[0, :, 0, k, None] * (1 - share) + table.values[0, :, 0, k + 1, None] * share
+            about = chord + 4 * table.heights[0, :, 0, k, None] * share * (1 - share)
+            room = table.errors[0, :, 0, k, None] + 1e-14
+            assert np.all(np.abs(exact - about) <= room)
+            hull = table.of_cells()
+            assert np.all(hull.lo[0, :, 0, k, None] <= exact + 1e-14)
+            assert np.all(hull.hi[0, :, 0, k, None] >= exact - 1e-14)
+        errors.append(np.median(table.errors))
+    assert errors[1] < errors[0] / (8 if order == 2 else 12)
+
+
+def test_newton_has_the_derivatives_of_the_smoothed_bound():
+    rng = np.random.default_rng(5)
+    net, theta = rk.kan([3, 2, 2, 1], 4, 3, edge="silu").initialize(rng, rng.uniform(size=(40, 3)))
+    layers = node_functions(interval_network(net, theta), 0, 1.0)
+    start = np.concatenate([np.zeros(3), np.full(4, -np.inf)]), np.concatenate([np.ones(3), np.full(4, np.inf)])
+    tables, *_ = tabulated(layers, Intervals(*(np.repeat(end[None], 2, axis=0) for end in start)))
+    bound, nu, tau = SmoothedBound(tables), rng.standard_normal((2, 4)), np.array([0.05, 0.2])
+    state, step = bound.at(nu, tau), 1e-5
+    for k in range(4):
+        moved = [bound.at(nu + sign * step * np.eye(4)[k], tau) for sign in (1, -1)]
+        assert state.slope[:, k] == pytest.approx((moved[0].value - moved[1].value) / (2 * step), rel=1e-6, abs=1e-8)
+        expected = (moved[0].slope - moved[1].slope) / (2 * step)
+        assert state.curvature[:, k] == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    assert np.all(np.linalg.eigvalsh(state.curvature) > -1e-12)
+    sharp = bound.at(nu, np.full(2, 1e-9)).value
+    mu = nu / bound.widths
+    assert np.all(sharp <= lagrangian_bound(tables, mu)[0] + 1e-6)
+    better, _ = bound.minimized(mu, -1e9, np.full(2, 0.1))
+    assert np.all(lagrangian_bound(tables, better)[0] < lagrangian_bound(tables, mu)[0])
+
+
+@pytest.mark.parametrize(("widths", "most"), [([10, 3, 1], 200), ([5, 2, 2, 1], 200)])
+def test_many_inputs_and_deep_networks_take_few_boxes(widths, most):
+    """What halving boxes of inputs does not do: extremes in ten dimensions to a thousandth of the range."""
+    rng = np.random.default_rng(3)
+    net, theta = rk.kan(widths, 4, 3, edge="silu").initialize(rng, rng.uniform(size=(60, widths[0])))
+    theta = theta + 0.3 * rng.standard_normal(theta.size)
+    proven = rk.exact.extrema(net, theta, [[0.0, 1.0]] * widths[0], tolerance=1e-3, budget=2 * most)
+    y = net(theta, rng.uniform(size=(20_000, widths[0])))
+    minima, maxima = proven
+    assert proven.reached
+    assert proven.boxes <= most
+    assert minima[0, 0] <= y.min()
+    assert maxima[0, 1] >= y.max()
