@@ -73,7 +73,7 @@ def of_papers(kept: Rows) -> dict[str, Mapping[str, Any]]:
 def counts(kept: Rows) -> str:
     """Return how many statements of which papers came out how."""
     of = Counter((each["status"], group(id)) for id, each in of_papers(kept).items())
-    statuses = sorted({s for s, _ in of}, key=lambda status: -sum(of[status, name] for name in GROUPS))
+    statuses = sorted({s for s, _ in of}, key=lambda status: (-sum(of[status, name] for name in GROUPS), status))
     return markdown_table(["", *GROUPS], [[s, *(str(of[s, name] or "") for name in GROUPS)] for s in statuses])
 
 
