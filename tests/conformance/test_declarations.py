@@ -85,7 +85,7 @@ def test_a_layer_with_one_domain_raises_no_alarm(frame):
         "update/degree-3/random",
     )
     cases = few(chosen(["float64", "float32"], frame=Frame(*frame)))
-    cases = [c for c in cases if any(key in c.key for key in keys)]
+    cases = [c for c in cases if any(key in c.key for key in keys) and not c.setting.manner and "-samples" not in c.key]
     for way in (0, 1, 2):
         layer = type("Own", (Rounding,), {"way": way})
         findings = Judge(of(layer, intervals=frame[0], domain=frame[1])).run(cases)

@@ -7,8 +7,8 @@ import pytest
 
 from refkan.conformance import Judge
 from refkan.conformance.cases.cases import Case
-from refkan.conformance.cases.truths.proofs import exact_entry, proven, rounded_down
 from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.results_explained import exact_entry, proven, rounded_down
 from refkan.conformance.reports.findings_reported import line
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.judged_cases import chosen

@@ -22,8 +22,6 @@ INTERVALS = 6
 POINTS = 12
 """Samples of most cases."""
 
-REGIONS = ("interior", "knots", "ends", "outside", "far")
-
 
 @dataclass(frozen=True)
 class Units:

@@ -15,13 +15,12 @@ from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import KEPT, Backend, as_mapping, as_real, checked, describe, where_raised
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.plans.state_changes import AFTER, recheck
-from refkan.conformance.cases.truths.proofs import proven
 from refkan.conformance.cases.truths.refined_layers import fine_knots
 from refkan.conformance.cases.truths.right_ends import RIGHT_ENDS, matters
 from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding, Hint
-from refkan.conformance.judging.results_explained import by_numbers, function_changed, invalid_state
+from refkan.conformance.judging.results_explained import by_numbers, function_changed, invalid_state, proven
 
 QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
 """By what is compared in two runs."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -78,6 +80,10 @@ class Variant:
         if case.setting.name.partition("/")[2] not in COMPILED:
             return f"compile: {len(COMPILED)} settings of each format are compiled, no others"
         return ""
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 class TorchAdapter(Adapter):
@@ -230,10 +236,9 @@ class TorchAdapter(Adapter):
         leaf = self.samples(x).requires_grad_()
         wanted: dict[str, list[Any]] = {"inputs": [leaf]}
         if "coefficients" in declared:
-            coefficients = self.coefficients(model)
-            wanted["coefficients"] = list(coefficients) if isinstance(coefficients, list | tuple) else [coefficients]
-            for part, arrays in (self.parts(model) if self.used_parts else {}).items():
-                wanted[part] = list(arrays) if isinstance(arrays, list | tuple) else [arrays]
+            wanted["coefficients"] = _listed(self.coefficients(model))
+            parts = self.parts(model) if self.used_parts else {}
+            wanted |= {part: _listed(arrays) for part, arrays in parts.items()}
         if "knots" in declared:
             wanted["knots"] = [self.knots(model)]
         tensors = [tensor for group in wanted.values() for tensor in group]
@@ -244,18 +249,14 @@ class TorchAdapter(Adapter):
             of, options = self._against(y, dy), {}
         else:  # handed over as it lies in memory
             of, options = y, {"grad_outputs": self.samples(dy).to(y.dtype)}
-        gradients = list(self.torch.autograd.grad(of, tensors, allow_unused=True, **options))
+        gradients = iter(self.torch.autograd.grad(of, tensors, allow_unused=True, **options))
+        turned: dict[str, Callable[[Any], Any]] = {"coefficients": self.to_papers, "knots": self.interior}
+        turned |= {part: partial(self.part_to_papers, part) for part in PARTS}
         out: dict[str, Any] = {}
         for name, group in wanted.items():
-            parts = [None if g is None else self.array(g) for g in gradients[: len(group)]]
-            del gradients[: len(group)]
-            if name == "coefficients":
-                parts = [None if part is None else self.to_papers(part) for part in parts]
-            elif name in PARTS:
-                parts = [None if part is None else self.part_to_papers(name, part) for part in parts]
-            out[name] = parts if len(parts) > 1 else parts[0]
-        if out.get("knots") is not None:
-            out["knots"] = self.interior(out["knots"])
+            arrays = [None if g is None else self.array(g) for g in islice(gradients, len(group))]
+            arrays = [None if a is None else turned.get(name, np.asarray)(a) for a in arrays]
+            out[name] = arrays if len(arrays) > 1 else arrays[0]
         return out
 
     def _against(self, y: Any, dy: Any) -> Any:
