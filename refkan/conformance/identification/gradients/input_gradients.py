@@ -224,7 +224,7 @@ class Compared:
                 powers.append((a * z ** (k - self.order) * perm(k, self.order)).ravel())
             A = np.stack(powers, axis=1)
             w, *_ = np.linalg.lstsq(A, self.theirs.ravel(), rcond=1e-12)
-            if np.abs(A @ w - self.theirs.ravel()).max() <= 64 * self.room:
+            if np.abs(A @ w - self.theirs.ravel()).max() <= 64 * self.room and np.abs(w - 1).max() > 2.0**-10:
                 factors = ", ".join(f"{v:.4g} for power {k}" for k, v in enumerate(w, self.order))
                 return f"powers of x less {words} count with other factors: {factors}"
         return ""
