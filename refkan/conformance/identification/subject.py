@@ -21,6 +21,9 @@ ROUNDINGS = 2.0**12
 """Of two sums of the same numbers in other orders, in eps: room for what no stage may call a difference."""
 
 
+CANCELLED = 2.0**-36
+"""Relative error of sums of truncated powers on the few intervals that stages ask with."""
+
 BLOCK = 64
 """Samples are asked for in whole blocks where nothing else is asked."""
 
@@ -43,7 +46,8 @@ class Subject:
         self.adapter, self.declared = adapter, adapter.capabilities
         self.dtype = dtype or next((name for name in DTYPES if name in self.declared.dtypes), "float64")
         self.eps = EPS[self.dtype]
-        self.noise = self.blur = self.offset = self.grain = 0.0
+        self.blur = self.offset = self.grain = 0.0
+        self.noise = CANCELLED * (self.declared.form == "truncated powers")
         self.behind, self.depends = "", ""
         self.differing, self.wrong_gradients = list[str](), frozenset[str]()
         self.nonlinear = ""
