@@ -247,7 +247,7 @@ IN_SETTINGS = {
     "function changed by update: .* knots are others than before, the coefficients are not": CoefficientsStay,
     "wired otherwise: coefficient gradients of a network: they are listed from the last": ListedBackwards,
     "wrong derivative: second derivatives of a network: the curvature of layer 0 is left out": CurvatureOfTheLast,
-    "network: of three layers: layers of equal shape have the coefficients of layer 2": EqualShapesShare,
+    "network: of two layers: layers of equal shape have the coefficients of layer 1": EqualShapesShare,
     r"detached gradient: input gradients are zero \(in evaluation": NoGradientsInEvaluation,
 }
 """Patterns of the first difference."""

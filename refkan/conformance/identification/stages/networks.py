@@ -82,6 +82,8 @@ def _between(subject: Subject, rule: str, wide: float) -> Difference | None:
     composed = subject.raw(model, between, 1)
     if np.abs(y - composed).max() <= subject.tolerance(4 * float(np.abs(composed).max())):
         return None
+    if (how := _other_network(subject, (first, layer), x, y)).startswith("layers of equal shape"):
+        return Difference("network", {"what": f"of two layers: {how}"}, ("network",), "measured")
     if np.abs(y - composed - between).max() <= subject.tolerance(4 * float(np.abs(y).max())):
         return Difference("network", {"what": "of two layers: the second adds to its inputs"}, ("network",))
     words = in_words(between[:, 0], y[:, 0], 2.0**-30)
