@@ -54,8 +54,6 @@ def identified(subject: Subject, asked: Sampled) -> list[Difference]:
                 return [*zeros, *told]
         if turn:
             break
-        if inside.spec.kind in ("clamped", "repeated") and (told := recursion_in_use(subject, inside)):
-            return told
         zeros, rest = left_out(inside)
         if not zeros or not rest.wrong.any():
             break
@@ -140,10 +138,10 @@ def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
 
 
 QUESTIONS = (
-    pieces_in_force, small_errors, rearranged, rearranged_locally, points_in_use,
-    _degree, weights_in_use, _knots, recursion_in_use, mapped_values, loosely,
+    pieces_in_force, small_errors, rearranged, rearranged_locally, points_in_use, _degree, weights_in_use,
+    recursion_in_use, _knots, mapped_values, loosely,
 )  # fmt: skip
 """In the order in which they are asked of functions inside intervals."""
 
-FIRST = 5
+FIRST = 8
 """Of them, that leave only rounding where they answer at all."""

@@ -65,7 +65,6 @@ def functions(subject: Subject) -> Stage:
             except NoAnswerError as error:
                 reasons.append(f"degree {degree}, {kind} knots: {error}")
                 continue
-            known = differences.get(told[0].name) if told else None
             if not told:
                 right.append((degree, kind))
             for difference in told:
@@ -78,13 +77,7 @@ def functions(subject: Subject) -> Stage:
                 kept = differences.get(difference.name, difference)
                 kept = difference if kept.sure == "likely" else kept
                 alike = list(kept.evidence.get("alike", ()))
-                own = {name: v for name, v in difference.evidence.items() if name != "alike"}
-                if (
-                    kept is not difference
-                    and f"degree-{degree}" != kept.where[0]
-                    and (difference is known or own != {n: v for n, v in kept.evidence.items() if n != "alike"})
-                    and (set(own) & {"indices", "how"} or difference.name == "other functions")
-                ):  # told of one degree
+                if difference.name in differences and f"degree-{degree}" != kept.where[0] and _of_one_degree(kept):
                     alike.append(f"degree-{degree}")
                 evidence = {**kept.evidence, **({"alike": list(dict.fromkeys(alike))} if alike else {})}
                 differences[difference.name] = replace(kept, evidence=evidence, where=tuple(dict.fromkeys(where)))
@@ -128,6 +121,11 @@ def _another_basis(subject: Subject) -> Stage:
         f"{theirs.min():.3g} to {theirs.max():.3g}, which sum to {total.min():.3g} to {total.max():.3g} in the domain"
     )
     return Stage("functions", told)
+
+
+def _of_one_degree(difference: Difference) -> bool:
+    """Whether its numbers, of functions or intervals, are those of one degree: in others they are alike."""
+    return "indices" in difference.evidence or difference.name in ("coefficients mixed up", "other functions")
 
 
 def _elsewhere(subject: Subject) -> list[Difference]:
