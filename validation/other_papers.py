@@ -68,7 +68,7 @@ OTHER_PAPERS: tuple[Row, ...] = (
     Row("O12", "[B26] abstract",
         "TruKAN \"replaces the B-spline basis in KAN with a family of truncated power functions ... This change"
         " maintains the KAN's expressiveness while enhancing accuracy and training time\"",
-        "both bases of one space, Adam, best of three rates each, 25 seeds; operations for a basis counted",
+        "both bases of one space, Adam, best of two rates each, 25 seeds; operations for a basis counted",
         "the same functions; error of B-splines over that of truncated powers, geometric mean, above 1, and operations"
         " of the recursion over those of truncated powers above 1; as corrected without accuracy"),
     Row("O13", "[K26] abstract",

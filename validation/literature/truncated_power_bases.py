@@ -6,10 +6,9 @@ package of that name (0.1), sum_(j <= k) a_j u^j + sum_t c_t (u - t)_+^k on [-1,
 coefficients 0.01 N(0, 1) at the start. That is a basis of the same splines: networks in both bases are the same
 functions, which is checked, and differ by their start and by what a step is.
 
-Networks [2, 5, 1], degree 3, Adam on all samples, the same number of steps in both bases, each with the rate of three
-that ends at its lowest loss. The paper's own experiments, image classifiers whose last layers are exchanged, are not
-repeated. Open: the start (that of the package in each basis, or one function), and what brings hidden nodes into the
-domain, for which the paper tries normalisations.
+Networks [2, 5, 1], degree 3, Adam on all samples, the same number of steps in both bases, each with the rate of two that
+ends at its lowest loss. The paper's own experiments, image classifiers whose last layers are exchanged, are not
+repeated. Open: the start, that of the package in each basis, or one function.
 
 Estimated: mean squared error at fresh points of the B-splines over that of truncated powers, by seed and over seeds the
 geometric mean over both targets; enhanced is above 1. Training time: operations for a basis, counted, by the recursion
@@ -32,14 +31,11 @@ from validation.theorems.operation_counts import counted_bases, local_recursion
 
 CLAIMS = ("O12",)
 
-ORDER, RATES = 4, (1e-3, 1e-2, 1e-1)
+ORDER, RATES = 4, (1e-2, 1e-1)
 
 BASES = ("B-splines", "truncated powers")
 
-OPEN = (
-    Factor("start", ("package", "same"), "small coefficients in each basis, or one function"),
-    Factor("map", ("mean-std", "min-max"), "of hidden nodes"),
-)
+OPEN = (Factor("start", ("package", "same"), "small coefficients in each basis, or one function"),)
 
 TARGETS = {
     "exponential": lambda x: np.exp(np.sin(np.pi * x[:, 0]) + x[:, 1] ** 2),
@@ -51,10 +47,10 @@ PLACE = (
     Factor("target", tuple(TARGETS), "function"),
     Factor("intervals", ("7",), "of the splines", number=True),
     Factor("samples", ("300",), "training points", number=True),
-    Factor("steps", ("500",), "of Adam", number=True),
+    Factor("steps", ("300",), "of Adam", number=True),
 )
 
-QUICK = {"steps": "100", "samples": "100", "start": "package", "map": "mean-std"}
+QUICK = {"steps": "100", "samples": "100", "start": "package"}
 
 
 def change(space: rk.SplineSpace) -> np.ndarray:
@@ -89,7 +85,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     rng = np.random.default_rng([cell.seed, 12])
     x, fresh = rng.uniform(-1, 1, (int(cell["samples"]), 2)), rng.uniform(-1, 1, (4000, 2))
     f = TARGETS[cell["target"]]
-    net = rk.kan([2, 5, 1], ORDER, int(cell["intervals"]), (-1.0, 1.0), node_map=cell["map"], outside="polynomial")
+    net = rk.kan([2, 5, 1], ORDER, int(cell["intervals"]), (-1.0, 1.0), node_map="mean-std", outside="polynomial")
     net, start = net.initialize(rng, x)
     problem = rk.LeastSquares(net, x, f(x)[:, None])
     M = change(rk.SplineSpace.uniform(ORDER, int(cell["intervals"]), (-1.0, 1.0)))
@@ -159,7 +155,7 @@ def verdict(measured: Found) -> Verdict:
         }
         cell = Beside("error of B-splines over truncated powers, both targets", "ratio", ratios)
         steps = next(iter(measured))["steps"]
-        readings.append(by.reading(choice, [cell], size=f"{steps} steps, {len(ratios)} seeds", reduced=steps != "500"))
+        readings.append(by.reading(choice, [cell], size=f"{steps} steps, {len(ratios)} seeds", reduced=steps != "300"))
     local = operations("local recursion", local_recursion(4))
     return by.verdict(
         "O12",
