@@ -1,4 +1,4 @@
-r"""O13: edges as tables of 8-bit numbers, ten times as fast as splines? ([K26], abstract.).
+r"""O13: edges as tables of 8-bit numbers, ten times as fast as splines ([K26], abstract).
 
 "LUT-KAN converts each edge function into a per-segment LUT with affine int8/uint8 quantization and linear
 interpolation"; with L = 64 entries a segment it reduces "steady-state CPU inference latency by 12x under NumPy and 10x

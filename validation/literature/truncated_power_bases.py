@@ -1,4 +1,4 @@
-r"""O12: do truncated powers in the place of B-splines enhance accuracy and training time, as [B26] says?
+r"""O12: truncated powers in the place of B-splines, for accuracy and training time ([B26], abstract).
 
 "TruKAN replaces the B-spline basis in KAN with a family of truncated power functions derived from k-order spline
 theory. This change maintains the KAN's expressiveness while enhancing accuracy and training time." An edge is, in the
