@@ -70,7 +70,7 @@ OTHER_PAPERS: tuple[Row, ...] = (
         " maintains the KAN's expressiveness while enhancing accuracy and training time\"",
         "both bases of one space, Adam, best of two rates each, 25 seeds; operations for a basis counted",
         "the same functions; error of B-splines over that of truncated powers, geometric mean, above 1, and operations"
-        " of the recursion over those of truncated powers above 1; as corrected without accuracy"),
+        " of the recursion over those of truncated powers above 1; as corrected the former below 1"),
     Row("O13", "[K26] abstract",
         "edges compiled to tables, linear interpolation of int8 numbers, reduce \"steady-state CPU inference latency by"
         " ... 10x under Numba backends (honest baseline)\"",
