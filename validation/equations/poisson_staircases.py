@@ -90,7 +90,7 @@ def written_curve(curve: tuple[str, str]) -> str:
     return f"{curve[0]}, decaying rate" if curve == DECAYED else curve[0]
 
 
-COST = "one seed takes twenty minutes of processor time"
+COST = "one seed takes six minutes of processor time"
 
 FACTOR = "{} on level {} over that on the next"
 
