@@ -96,7 +96,7 @@ def forest(kept: Rows) -> Figure:
         axis.plot(values, np.full(values.size, k + 0.2), ".", color="C0", ms=4)
         axis.plot(cell["published"], k, "D", color="C3", ms=5)
     axis.set_yticks(range(len(every)), [cell["cell"] for cell in every])
-    axis.set(xscale="log", xlabel="mean square error; dots: runs, band: 95 % of means of five, diamond: printed mean")
+    axis.set(xscale="log", xlabel="mean square error\ndots: runs, band: 95 % of means of five, diamond: printed mean")
     return drawing
 
 

@@ -54,7 +54,13 @@ def asked(cells: Cells) -> tuple[Estimate, ...]:
     )
 
 
-JUDGED = {"Q8": ByCells(asked, control=times(without=10.0), twin=times(without=0.1))}
+JUDGED = {
+    "Q8": ByCells(
+        asked,
+        control=("runs without attention end ten times higher", times(without=10.0)[1]),
+        twin=("runs without attention end ten times lower", times(without=0.1)[1]),
+    )
+}
 
 
 def verdict(measured: Found) -> Verdict:
