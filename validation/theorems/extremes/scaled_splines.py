@@ -174,7 +174,7 @@ def whole(quick: bool) -> Verdict:
         + ", ".join(f"{float(k):.4g}" for k in upper.values())
         + f" for r = {', '.join(map(str, upper))}; the largest on random knots "
         + ", ".join(f"{max(float(b / a) for a, b in pairs):.4g}" for pairs in samples.values()),
-        details="""At least: Bernstein polynomials, knots r-fold at both ends, exactly; for r = 4 to 6 other knots have a little more.
+        details="""At least: Bernstein polynomials, knots r-fold at both ends, exactly; others are worse, r >= 4.
 At most: r F_r, F_r a bound of the dual functionals, exact on the corners of a cover of all inner knots. Proof:
 docs/theorems/scaled-splines.md.""",
         data={"cells a side": parts, "at most": {str(r): float(k) for r, k in upper.items()}},
