@@ -125,7 +125,8 @@ LEDGER: tuple[Row, ...] = (
         " factor of Theorem 2; as corrected, a step stable in the ReLU basis is stable in the spline basis on at"
         " least 99 % of networks"),
     Row("N3", "ours", "the nullity of two layers of splines at generic parameters has a closed form, for all orders,"
-        " tails and intervals; deeper networks have at least the sum over their hidden layers",
+        " tails and intervals; deeper networks have at least the sum over their hidden layers, in which rotations"
+        " count at the first one alone",
         "exact ranks of random networks, r = 1 to 5; proof in docs/theorems/nullity.md",
         "never below the bound, and equal to it in every network that meets the hypotheses of equality (the list of"
         " null vectors of an earlier criterion missed relations among powers of nodes, tails, r = 1 and one interval)"),
