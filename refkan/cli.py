@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import refkan
 from refkan import commands
 from refkan.base.long_runs.exit_codes import OK
-from refkan.claims.running.run_options import carry_out
+from refkan.claims.running.run_options import CommandParser, carry_out
 from refkan.commands.conform import add_parsers
 from refkan.commands.threads import restart_with_threads
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command and its subcommands."""
-    parser = argparse.ArgumentParser(prog="refkan", description="refkan: a CPU ground truth for spline networks.")
+    parser = CommandParser(prog="refkan", description="refkan: a CPU ground truth for spline networks.")
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
     parser.set_defaults(run=None, program="refkan", sizes="", parts="", engine_otherwise=lambda chosen: "auto")
     parts = parser.add_subparsers(title="commands")

@@ -74,8 +74,10 @@ def require_writable(folder: Path) -> None:
     Raises
     ------
     OSError
-        Of the kind that the system raised, naming the folder.
+        Of the kind that the system raised, naming the folder, also for a file of that name.
     """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "must be a folder, not a file", str(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{secrets.token_hex(6)}.tmp"

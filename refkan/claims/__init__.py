@@ -15,6 +15,23 @@ Examples
 ['holds', 'holds under some readings', 'holds as corrected', 'pending']
 >>> set(STATUSES) == set(Status.__args__)  # the type of statuses
 True
+
+A claim file states `ROWS`, and its `run` returns a verdict for each, with a mutated twin that must fail. This one can be
+saved and run by ``refkan verify FILE``; what else rows and verdicts hold, their own help says.
+
+>>> import numpy as np
+>>> from refkan.claims import Row, Verdict, judge
+>>> row = Row("G1", "Gauss", "n points are exact up to degree 2n - 1", "error of x^5, n = 3", "at most 1e-13")
+>>> ROWS = (row,)
+>>> def run(quick, progress):
+...     def error(n):
+...         x, w = np.polynomial.legendre.leggauss(n)
+...         return abs(float(w @ (x + 1) ** 5) - 2**6 / 6)
+...     text, twin = f"error {error(3):.0e}", {"n = 2 in its place": judge(error(2) <= 1e-13)}
+...     return [Verdict("G1", judge(error(3) <= 1e-13), text, mutations=twin)]
+>>> (verdict,) = run(quick=True, progress=print)
+>>> verdict.status, verdict.mutations
+('holds', {'n = 2 in its place': 'refuted'})
 """
 
 from refkan.claims.cells import Cell, Grid

@@ -14,22 +14,16 @@ import numpy as np
 import refkan
 from refkan.analysis.exact import bounding_box
 from refkan.analysis.exact.certificates.certified_network import Samples, certificate
-from refkan.base import FloatArray, check_count, check_positive, located
+from refkan.base import FloatArray, check_count, check_positive
 from refkan.base.atomic_files import read_file, write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
 from refkan.claims.running.run_options import add_command
 from refkan.commands.certificate_page import page, text_of
-from refkan.commands.number_files import read_numbers
-from refkan.commands.option_values import check_file, named, path
-from refkan.interop import read_model
-from refkan.interop.model_files import is_network
-from refkan.networks import Network, load
+from refkan.commands.number_files import add_gaps_option, read_network, read_rows_for
+from refkan.commands.option_values import check_file, path
+from refkan.networks import Network
 
 MOST_LEAVES = 10_000_000
-
-Named = tuple[Network, FloatArray, list[str]]
-"""A network, its parameters, and the names of its inputs and outputs."""
-
 
 def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `certify`."""
@@ -58,6 +52,7 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="a file of samples, whose box is taken: inputs, and outputs where there are any; or an interval for each "
         "input; default: the domain of the network",
     )
+    add_gaps_option(p, "DATA.csv")
     told = "of bounds, relative to the range; default: %(default)s"
     p.add_argument("--tolerance", type=float, default=1e-2, help=told)
     p.add_argument(
@@ -73,14 +68,14 @@ def _run(chosen: argparse.Namespace) -> int:
     for option in ("json", "html"):
         if getattr(chosen, option) is not None:
             check_file(f"--{option}", getattr(chosen, option))
-    net, theta, names = _named_network(chosen.network)
-    box, samples = _box(chosen.box, net, names)
+    net, theta, names = read_network("NETWORK.npz", chosen.network)
+    box, samples = _box(chosen, net, names)
     made = certificate(net, theta, box, samples, chosen.tolerance, chosen.leaves, lambda name: say(f"  {name}"))
     made["about"] = {
         "file": chosen.network.name,
         "sha256": hashlib.sha256(read_file(chosen.network)).hexdigest(),
         "network": str(net),
-        "names": names,
+        "names": names or [f"x{p + 1}" for p in range(net.widths[0])] + [f"y{q + 1}" for q in range(net.widths[-1])],
         "tolerance": chosen.tolerance,
         "refkan": refkan.__version__,
     }
@@ -92,25 +87,16 @@ def _run(chosen: argparse.Namespace) -> int:
     return OK
 
 
-def _named_network(file: Path) -> Named:
-    """A network in a file, its parameters, and the names of its inputs and outputs, as far as the file tells."""
-    notes: dict[str, Any] = {}
-    with named("NETWORK.npz"), located("NETWORK.npz"):
-        if is_network(file):
-            net, theta, notes = load(file, return_notes=True)
-        else:
-            net, theta = read_model(file)
-    unnamed = [f"x{p + 1}" for p in range(net.widths[0])] + [f"y{q + 1}" for q in range(net.widths[-1])]
-    return net, theta, notes.get("columns") or unnamed
-
-
-def _box(given: Sequence[str] | None, net: Network, names: Sequence[str]) -> tuple[FloatArray, Samples | None]:
+def _box(
+    chosen: argparse.Namespace, net: Network, names: Sequence[str] | None
+) -> tuple[FloatArray, Samples | None]:
     """The box (P, 2) that was asked for, and samples where a file has them."""
-    P, Q = net.widths[0], net.widths[-1]
+    given, P = chosen.box, net.widths[0]
     if given is None:
         return np.array(net.layers[0].domains), None
     if len(given) == 1 and ":" not in given[0]:
-        return _box_of_samples(Path(given[0]), P, Q, names)
+        rows = read_rows_for(net, names, "--box", Path(given[0]), "any", chosen)
+        return bounding_box(rows.x), (rows.x, rows.y) if rows.y.shape[1] else None
     sides = [_side(text) for text in given]
     if len(sides) != P:
         raise ValueError(f"--box must have an interval LOW:HIGH for each of the {P} inputs; got {len(sides)}")
@@ -125,19 +111,3 @@ def _side(text: str) -> tuple[float, float]:
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"--box must be a file, or intervals LOW:HIGH of finite numbers, LOW <= HIGH; got {text!r}")
     return low, high
-
-
-def _box_of_samples(file: Path, P: int, Q: int, names: Sequence[str]) -> tuple[FloatArray, Samples | None]:
-    def columns(header: Sequence[str] | None) -> Sequence[str] | None:
-        if header is None or not set(names[:P]) <= set(header):
-            return None
-        return names if set(names) <= set(header) else names[:P]
-
-    rows = read_numbers("--box", file, columns=columns).rows
-    if rows.shape[1] not in (P, P + Q):
-        raise ValueError(
-            f"--box: {file} must have {P} columns, the inputs, or {P + Q}, the inputs and then the outputs; got "
-            f"{rows.shape[1]}: leave out the others, or name them in a header as in the training"
-        )
-    x, y = rows[:, :P].copy(), rows[:, P:].copy()
-    return bounding_box(x), (x, y) if y.shape[1] else None

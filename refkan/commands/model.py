@@ -3,7 +3,7 @@
 import argparse
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
 from refkan.claims.running.run_options import add_command
+from refkan.commands.number_files import read_network
 from refkan.commands.option_values import MOST, check_file, named, path
 from refkan.interop import disassemble, from_state, read_model, refined, to_state
 from refkan.interop.model_files import is_network, state_in
@@ -38,7 +39,9 @@ JUDGED = (
 WRITTEN = (
     " OUT.json has for each edge its layer, output and input, and the arguments of scipy.interpolate.BSpline: knots, "
     "coefficients, order (degree + 1), extrapolate; of ReLU powers those of PPoly: breakpoints, coefficients. The edge "
-    "adds w_b silu(x) to it. OUT.csv has the values of all that at N equally spaced points of the domain."
+    "adds w_b silu(x) to it. Beside the edges it has what makes them a network: names of inputs and outputs, domains of "
+    "each layer and its rule outside them, and the node maps between layers. OUT.csv has the values of all edges at N "
+    "equally spaced points of the domain."
 )
 """What `edges` writes."""
 
@@ -167,12 +170,27 @@ def _double(file: Path) -> bool:
     return not any(np.asarray(array).dtype == np.float32 for array in state_in(file).values())
 
 
+def _frame(net: Network, theta: FloatArray, names: Sequence[str] | None) -> dict[str, Any]:
+    """What a network is beside its edges: names, layers and node maps, with constants as they are at theta."""
+    labels = list(names or [f"x{k + 1}" for k in range(net.widths[0])] + [f"y{k + 1}" for k in range(net.widths[-1])])
+    return {
+        "network": repr(net),
+        "inputs": labels[: net.widths[0]],
+        "outputs": labels[net.widths[0] :],
+        "layers": [
+            {"inputs": layer.n_inputs, "outputs": layer.n_outputs, "domains": layer.domains, "outside": layer.outside}
+            for layer in net.layers
+        ],
+        "node_maps": [node_map.truth_form() for node_map in net.freeze(theta).node_maps],
+    }
+
+
 def run_edges(chosen: argparse.Namespace) -> int:
     """Write the functions of all edges, and their values."""
     if chosen.output.suffix != ".json":
         raise ValueError(f"--output must end in .json; got {chosen.output.name!r}")
     check_file("--output", chosen.output)
-    net, theta = _read(chosen.file)
+    (net, theta), names = _read(chosen.file), read_network("FILE", chosen.file)[2]
     edges, text = [], io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("layer", "output", "input", "x", "value"))
@@ -191,7 +209,7 @@ def run_edges(chosen: argparse.Namespace) -> int:
             edges.append({"layer": k, "output": q, "input": p} | pieces)
             rows = zip(x[:, p].tolist(), values[:, q, p].tolist(), strict=True)
             table.writerows((k, q, p, *map(repr, row)) for row in rows)
-    write_atomically(chosen.output, to_bytes({"network": repr(net), "edges": edges}))
+    write_atomically(chosen.output, to_bytes(_frame(net, theta, names) | {"edges": edges}))
     write_atomically(chosen.output.with_suffix(".csv"), text.getvalue().encode())
     print(f"{net}\n{len(edges)} edges, {chosen.samples} points each")
     return OK

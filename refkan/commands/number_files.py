@@ -1,5 +1,6 @@
 """Samples and weights in CSV files: numbers, one row a line, under a header or without one."""
 
+import argparse
 import csv
 import io
 import math
@@ -10,10 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from refkan.base import FloatArray, ShortRepr, nearest
+from refkan.base import FloatArray, IntArray, ShortRepr, located, nearest
 from refkan.base.atomic_files import read_file
+from refkan.base.long_runs.exit_codes import say
 from refkan.base.plain_text import printable
-from refkan.commands.option_values import in_words
+from refkan.commands.option_values import in_words, named
+from refkan.interop import read_model
+from refkan.interop.model_files import is_network
+from refkan.networks import Network, load
 
 SHOWN = 3
 """Places of bad lines that a message names."""
@@ -40,22 +45,93 @@ class Numbers(ShortRepr):
     names: tuple[str, ...] | None
 
 
-def read_samples(option: str, file: Path, n_inputs: int, n_outputs: int) -> tuple[FloatArray, FloatArray]:
-    """Return x (N, P) and y (N, Q) of a file with the columns x_1, ..., x_P, y_1, ..., y_Q.
+def read_network(option: str, file: Path) -> tuple[Network, FloatArray, list[str] | None]:
+    """Return a network in a file, its parameters, and the names of its inputs and then its outputs, if it has any."""
+    with named(option), located(option):
+        if not is_network(file):
+            return *read_model(file), None
+        net, theta, notes = load(file, return_notes=True)
+        return net, theta, notes.get("columns")
+
+
+def add_gaps_option(parser: argparse.ArgumentParser, file: str) -> None:
+    """Add the option that leaves out lines of a file which are not whole."""
+    parser.add_argument(
+        "--drop-bad-rows", action="store_true", help=f"leave out lines of {file} that are not whole, and say how many"
+    )
+
+
+@dataclass(frozen=True)
+class NetworkRows(ShortRepr):
+    """Rows of a file for a network in a file.
+
+    Attributes
+    ----------
+    x, y : array (N, P), array (N, Q)
+        Inputs and outputs; of outputs that were not read, no columns.
+    numbers : array of int (N,)
+        Which rows of the file they are, from 1.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    numbers: IntArray
+
+
+def read_rows_for(
+    net: Network,
+    names: Sequence[str] | None,
+    option: str,
+    file: Path,
+    outputs: str,
+    chosen: argparse.Namespace,
+) -> NetworkRows:
+    """Return inputs, and outputs where they are wanted, for a network that was trained on columns of these names.
+
+    Columns are found by name where the file has a header and the network has names, whatever else the file holds. A
+    file without a header, or for a network without names, must hold the columns in order and no other.
+
+    Parameters
+    ----------
+    net : Network
+    names : sequence of str or None
+        Of its inputs and then its outputs.
+    option : str
+        What messages begin with.
+    file : Path
+    outputs : {"none", "any", "needed"}
+        Whether outputs are read: not at all, where the file has all of them, or in any case.
+    chosen : argparse.Namespace
+        With what `add_gaps_option` adds; rows that are left out are counted on the standard error stream.
 
     Raises
     ------
     ValueError
-        If the file cannot be read, has no rows, other than P + Q columns, or cells that are no finite numbers: the
-        message names the option, the first of those lines and what stands there.
+        If the file cannot be read, has no rows, other columns, or cells that are no finite numbers: the message names
+        the option, the first of those lines and what stands there.
     """
-    rows = read_numbers(option, file).rows
-    if rows.shape[1] != n_inputs + n_outputs:
-        raise ValueError(
-            f"{option}: {file} must have {n_inputs + n_outputs} columns, the inputs of the network ({n_inputs}) and "
-            f"then its outputs ({n_outputs}); got {rows.shape[1]}"
-        )
-    return rows[:, :n_inputs].copy(), rows[:, n_inputs:].copy()
+    P, Q = net.widths[0], net.widths[-1]
+    if names is not None and len(set(names)) < len(names):
+        names = None  # nothing is found by a name that two columns have
+
+    def columns(header: Sequence[str] | None) -> Sequence[str] | None:
+        if header is None or names is None:
+            return None
+        return names if outputs == "needed" or (outputs == "any" and set(names[P:]) <= set(header)) else names[:P]
+
+    rows = read_numbers(option, file, "" if chosen.drop_bad_rows else "--drop-bad-rows", columns).rows
+    allowed = {"none": (P,), "any": (P, P + Q), "needed": (P + Q,)}[outputs]
+    if rows.shape[1] not in allowed:
+        wanted = {P: "the inputs", P + Q: "the inputs and then the outputs"}
+        counts = ", or ".join(f"{count} columns, {wanted[count]}" for count in allowed)
+        by_name = "; or give it a header with the names of the training" if names else ""
+        raise ValueError(f"{option}: {file} must have {counts}; got {rows.shape[1]}: leave out the others{by_name}")
+    whole = np.isfinite(rows).all(axis=1)
+    if not whole.any():
+        raise ValueError(f"{option}: {file} must hold at least one line that is whole; got none of {whole.size}")
+    if not whole.all():
+        say(f"{chosen.program}: {np.sum(~whole)} of {whole.size} rows of {file.name} left out")
+    return NetworkRows(rows[whole, :P].copy(), rows[whole, P:].copy(), np.flatnonzero(whole) + 1)
 
 
 def read_weights(option: str, file: Path, count: int) -> FloatArray:
@@ -64,7 +140,7 @@ def read_weights(option: str, file: Path, count: int) -> FloatArray:
     Raises
     ------
     ValueError
-        As `read_samples`; and if a weight is negative.
+        As `read_rows_for`; and if a weight is negative.
     """
     rows = read_numbers(option, file).rows
     if rows.shape != (count, 1):
@@ -82,6 +158,7 @@ def read_numbers(
     file: Path,
     gaps: str | None = None,
     columns: Callable[[Sequence[str] | None], Sequence[str] | None] = lambda header: None,
+    select: str = "",
 ) -> Numbers:
     """Return the numbers of a CSV file; empty lines, lines that begin with #, and a header are skipped.
 
@@ -99,6 +176,8 @@ def read_numbers(
     columns : callable
         Takes the names in the header (None without one) and returns those of the columns that are read, in that order;
         None for all. What stands in other columns does not matter.
+    select : str
+        The option of the command that says which columns are read, for messages.
     """
     try:
         reader = csv.reader(io.StringIO(read_file(file).decode("utf-8-sig"), newline=""))
@@ -126,9 +205,10 @@ def read_numbers(
     names = tuple(printable(cell.strip()) for cell in header) if len(header) == count else None
     _require_no_header_of_numbers(f"{option}: {file}", lines)
     _require_closed_quotes(f"{option}: {file}", lines)
-    _require_columns(f"{option}: {file}", lines, count, names)
+    _require_columns(f"{option}: {file}", lines, count, names, select)
     if gaps != "":
-        _require_whole(f"{option}: {file}", lines, count, names, f", or give {gaps}" if gaps else "")
+        asked_for = None if chosen is None else ", ".join(map(printable, chosen))
+        _require_whole(f"{option}: {file}", lines, count, names, asked_for, f", or give {gaps}" if gaps else "")
     rows = np.array([list(map(_number, cells)) if len(cells) == count else [math.nan] * count for _, cells in lines])
     if places is None:
         return Numbers(rows, names)
@@ -207,37 +287,44 @@ def _require_closed_quotes(file: str, lines: Lines) -> None:
             )
 
 
-def _require_columns(file: str, lines: Lines, count: int, names: tuple[str, ...] | None) -> None:
+def _require_columns(file: str, lines: Lines, count: int, names: tuple[str, ...] | None, select: str) -> None:
     """Raise ValueError if a column has a number in no line: then no line is left without those that are not whole."""
     whole = [(k, cells) for k, cells in lines if len(cells) == count]
-    for column in range(count if len(whole) > 1 else 0):
-        if any(_is_finite(cells[column]) for _, cells in whole):
-            continue
-        digits = all(_is_finite(cells[column].replace(",", "").replace("_", "")) for _, cells in whole)
-        plainly = "write its numbers with a decimal point and without commas or underscores"
-        do = plainly if digits else "leave that column out"
-        raise ValueError(
-            f"{file} must hold finite numbers in every column; {column_name(column, names)} has none in {len(whole)} "
-            f"lines, got {whole[0][1][column]!r} in line {whole[0][0]}: {do}"
-        )
+    empty = [k for k in range(count) if not any(_is_finite(cells[k]) for _, cells in whole)]
+    if len(whole) < 2 or not empty:
+        return
+    digits = [k for k in empty if all(_is_finite(cells[k].replace(",", "").replace("_", "")) for _, cells in whole)]
+    bad = [k for k in empty if k not in digits] or digits
+    first, cells = whole[0]
+    have, that, them, their = ("has", "that column", "it", "its") if len(bad) == 1 else ("have", "those", "them", "their")
+    plainly = f"write {their} numbers with a decimal point and without commas or underscores"
+    leave = f"leave {that} out" + (f", by naming the inputs without {them} after {select}" if select else "")
+    raise ValueError(
+        f"{file} must hold finite numbers in every column; {' and '.join(column_name(k, names) for k in bad)} {have} "
+        f"none in {len(whole)} lines, got {' and '.join(repr(cells[k]) for k in bad)} in line {first}: "
+        f"{plainly if bad == digits else leave}"
+    )
 
 
-def _require_whole(file: str, lines: Lines, count: int, names: tuple[str, ...] | None, otherwise: str) -> None:
+def _require_whole(
+    file: str, lines: Lines, count: int, names: tuple[str, ...] | None, asked_for: str | None, otherwise: str
+) -> None:
     """Raise ValueError with the number of lines that are not whole and the first of them, if there are any."""
     bad = [(k, cells) for k, cells in lines if len(cells) != count or not all(map(_is_finite, cells))]
     if not bad:
         return
     places = [_fault(k, cells, count, names) for k, cells in bad[:SHOWN]] + ["..."] * (len(bad) > SHOWN)
     do, them = ("does", "it") if len(bad) == 1 else ("do", "them")
+    numbers = f"{count} finite numbers, separated by commas," if asked_for is None else f"finite numbers for {asked_for}"
     raise ValueError(
-        f"{file} must hold {count} finite numbers, separated by commas, in every line; {len(bad)} of {len(lines)} "
-        f"lines {do} not: {'; '.join(places)}: leave {them} out{otherwise}"
+        f"{file} must hold {numbers} in every line; {len(bad)} of {len(lines)} lines {do} not: {'; '.join(places)}: "
+        f"leave {them} out{otherwise}"
     )
 
 
 def _fault(line: int, cells: list[str], count: int, names: tuple[str, ...] | None) -> str:
     if len(cells) != count:
-        return f"got {len(cells)} in line {line}"
+        return f"got {len(cells)} cells, not {count}, in line {line}"
     column = next(k for k, cell in enumerate(cells) if not _is_finite(cell))
     return f"got {cells[column]!r} in line {line}, {column_name(column, names)}"
 

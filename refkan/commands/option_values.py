@@ -63,7 +63,9 @@ def check_folder(option: str, folder: Path) -> None:
 
 
 def check_file(option: str, file: Path) -> None:
-    """Raise ValueError unless a file of that name can be written; its folder is created if need be."""
+    """Raise ValueError unless a file of that name can be written into a folder that is there, as `numpy.save` does."""
+    if not file.parent.exists():
+        raise ValueError(f"{option}: must lie in a folder that exists; got {str(file)!r}: create {str(file.parent)!r}")
     check_folder(option, file.parent)
     if file.is_dir():
         raise ValueError(f"{option}: must be a file, not a folder; got {str(file)!r}")

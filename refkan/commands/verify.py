@@ -13,7 +13,8 @@ def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="measure and judge statements of your own, each written in a claim file",
         description="Run claim files: Python files that state ROWS and offer run(quick, progress), which returns a"
         " verdict for each row, computed from measurements, with a mutated twin that must fail. Writes report.html and"
-        " record.json. docs/verify-a-statement.md shows how to write one.",
+        " record.json. How to write one is shown by help('refkan.claims') in Python, and by the page"
+        ' "Verify a statement of your own" of the documentation.',
         epilog=EPILOG,
     )
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="claim files")

@@ -11,6 +11,7 @@ from refkan.networks import Network, kan
 from refkan.training.losses import CrossEntropy, LeastSquares, Penalized
 from refkan.training.losses.cross_entropy import class_probabilities
 from refkan.training.optimizers import State, minimize
+from refkan.training.recipes.target_units import in_units, units_of
 
 needed("refkan.estimators", "sklearn")
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin  # noqa: E402  # after the message of what is missing
@@ -208,13 +209,9 @@ class SplineRegressor(RegressorMixin, SplineEstimator):
         weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
         self._one_dimensional = np.ndim(y) == 1
-        total = weights.sum() or 1.0
-        centre = weights @ targets / total
-        scale = np.sqrt(weights @ (targets - centre) ** 2 / total)
-        # The spread of equal targets is the rounding of their mean.
-        scale[scale <= 1e-14 * np.abs(centre)] = 1.0
+        centre, scale = units_of(targets, weights if weights.any() else None)
         self._train(LeastSquares, X, (targets - centre) / scale, weights, targets.shape[1])
-        self.theta_ = _in_units(self.network_, self.theta_, centre, scale)
+        self.theta_ = in_units(self.network_, self.theta_, centre, scale)
         return self
 
     def predict(self, X: Any) -> FloatArray:
@@ -296,12 +293,3 @@ def _ranges(X: FloatArray) -> list[tuple[float, float]]:
     low, high = X.min(axis=0), X.max(axis=0)
     room = np.where(low == high, np.maximum(np.abs(low), 1.0), 0.0)
     return list(zip((low - room).tolist(), (high + room).tolist(), strict=True))
-
-
-def _in_units(net: Network, theta: FloatArray, centre: FloatArray, scale: FloatArray) -> FloatArray:
-    """Parameters of ``scale_q f_q + centre_q``: B-splines sum to one, so that a share of centre_q joins each edge."""
-    theta = theta.copy()
-    layer, where = net.layers[-1], net.slices[-1]
-    C = theta[where].reshape(layer.n_outputs, layer.n_inputs, -1)
-    theta[where] = (scale[:, None, None] * C + (centre / layer.n_inputs)[:, None, None]).ravel()
-    return theta

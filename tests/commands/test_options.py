@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+import refkan as rk
 from refkan.cli import main
 from refkan.commands.spectra import spectrum
 from refkan.commands.training import train
@@ -122,6 +123,38 @@ def test_files_that_cannot_be_files(option, capsys, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_files_lie_in_folders_that_exist_as_those_of_numpy(capsys, tmp_path):
+    """A slip in the name of a folder is told, and not made; folders that are asked for by --output DIR are made."""
+    net = rk.kan([1, 1], 2, 2)
+    rk.save(tmp_path / "net.npz", net, np.zeros(3))
+    (tmp_path / "rows.csv").write_text("0.5\n")
+    for *command, file in (
+        (*CONFORM, "--json", "absent/a.json"),
+        ("model", "edges", "net.npz", "--output", "absent/a.json"),
+        ("model", "refine", "net.npz", "--output", "absent/a.npz"),
+        ("predict", "net.npz", "rows.csv", "--output", "absent/a.csv"),
+        ("certify", "net.npz", "--html", "absent/a.html"),
+    ):
+        told = f"{command[-1]}: must lie in a folder that exists; got '{file}': create 'absent'\n"
+        assert refused((*command, file), capsys).endswith(told)
+    with pytest.raises(FileNotFoundError):
+        rk.save(tmp_path / "absent" / "net.npz", net, np.zeros(3))
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize("command", [("predict", "net.npz", "rows.csv"), ("model", "edges", "net.npz", "--output", "e")])
+def test_unknown_options_show_the_usage_of_their_command(command, capsys):
+    err = refused((*command, "--colour", "red"), capsys)
+    name = " ".join(command[: 1 + (command[0] == "model")])
+    assert err.startswith(f"usage: refkan {name} ")
+    assert err.endswith(f"refkan {name}: error: unrecognized arguments: --colour red\n")
+
+
+def test_a_folder_is_no_problem(capsys, tmp_path):
+    err = refused(("train", tmp_path), capsys)
+    assert err == f"refkan train: PROBLEM: must be a file, not a folder, a pipe or a device; got {str(tmp_path)!r}\n"
+
+
 def test_expected_failures_that_are_no_text(capsys, tmp_path):
     (tmp_path / "known").write_bytes(b"\xff")
     known = str(tmp_path / "known")
@@ -133,7 +166,7 @@ def test_expected_failures_that_are_no_text(capsys, tmp_path):
 def test_folders_that_cannot_be_folders(command, capsys, tmp_path):
     (tmp_path / "file").write_text("")
     err = refused((*command, "--output", tmp_path / "file"), capsys)
-    assert re.match(rf"refkan {command[0]}: --output: folder must be writable \(.*\); got .*file'\n", err)
+    assert re.match(rf"refkan {command[0]}: --output: must be a folder, not a file; got .*file'\n", err)
 
 
 @pytest.mark.parametrize("address", ["here", "tcp://here", "no-such-scheme://here:8786"])

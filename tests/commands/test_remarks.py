@@ -8,6 +8,8 @@ import pytest
 
 import refkan as rk
 from refkan.cli import main
+from refkan.commands import certify
+from refkan.commands.spectra import own_network
 from refkan.commands.number_files import read_numbers
 from refkan.commands.training.configuration import configuration
 from refkan.commands.training.train import remarks
@@ -233,6 +235,49 @@ def test_networks_without_names_or_domains_predict_too(tmp_path, capsys):
     np.testing.assert_allclose(values, net(theta, x), rtol=1e-12)
 
 
+def test_every_command_finds_the_columns_of_a_network_by_name(trained, capsys, monkeypatch):
+    """Rows that are not whole in the trained columns are refused, or left out and counted; other columns are not read.
+
+    A target of its own is no column of a file to predict at, and none to certify on either.
+    """
+    folder, x, y = trained
+    net, theta = rk.load(folder / "run" / "network.npz")
+    header, *lines = (folder / "mine.csv").read_text().splitlines()
+    lines[3], lines[8] = "no width,,0.5,2026-01-01,12", "no target,0.5,NA,2026-01-01,12"
+    (folder / "gaps.csv").write_text("\n".join([header, *lines]))
+    given = [str(folder / name) for name in ("run/network.npz", "gaps.csv")]
+    commands = {
+        "predict": ["predict", *given],
+        "spectrum": ["spectrum", "--network", given[0], "--data", given[1]],
+        "certify": ["certify", given[0], "--box", given[1], "--json", str(folder / "c.json")],
+    }
+    seen = []
+    monkeypatch.setattr(certify, "certificate", lambda net, theta, box, *more: seen.append((box, *more)) or {})
+    monkeypatch.setattr(certify, "text_of", lambda made: "")
+    monkeypatch.setattr(own_network, "LeastSquares", lambda *problem: seen.append(problem) or rk.LeastSquares(*problem))
+    for name, bad, columns in (("predict", 1, "length, width"), ("spectrum", 2, "length, width, force")):
+        refused(capsys, commands[name], rf"finite numbers for {columns} in every line; {bad} of 40 .* --drop-bad-rows$")
+    out = {}
+    for name, bad in (("predict", 1), ("spectrum", 2), ("certify", 2)):
+        assert main([*commands[name], "--drop-bad-rows"]) == 0
+        told = capsys.readouterr()
+        assert told.err == f"refkan {name}: {bad} of 40 rows of gaps.csv left out\n"
+        out[name] = told.out
+    header, *table = out["predict"].splitlines()
+    numbers, values = np.array([line.split(",") for line in table], float).T
+    assert (header, numbers.tolist()) == ("row,force", [k for k in range(1, 41) if k != 4])
+    rows = np.delete(x[:, ::-1], 3, axis=0)
+    np.testing.assert_array_equal(values[:7], net(theta, rows)[:7, 0])
+    whole, targets = np.delete(x[:, ::-1], [3, 8], axis=0), np.delete(y, [3, 8])[:, None]
+    (_, x_spectrum, y_spectrum, _), (box, (x_box, y_box), *_) = seen
+    for ours, theirs in ((x_spectrum, whole), (x_box, whole), (y_spectrum, targets), (y_box, targets)):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(box, rk.exact.bounding_box(whole))
+    (folder / "weights.csv").write_text("1\n" * 40)
+    both = [*commands["spectrum"], "--drop-bad-rows", "--weights", str(folder / "weights.csv")]
+    refused(capsys, both, "--weights are those of all rows; leave --drop-bad-rows out with it")
+
+
 def refused(capsys, arguments, message):
     capsys.readouterr()
     assert main(arguments) == 2
@@ -246,7 +291,7 @@ def refused(capsys, arguments, message):
         ("width,length,width", "must have one column 'width' in its header; got 2 among"),
         (
             "1.25,2,3",
-            "must have a column for each of the 2 inputs and no other; got 3: leave out the others, such as the",
+            "must have 2 columns, the inputs; got 3: leave out the others; or give it a header with the names of the",
         ),
     ],
 )
@@ -261,7 +306,11 @@ def test_columns_that_cannot_be_told(trained, capsys, header, message):
     [
         (["--target", "Force"], "must have one column 'Force' in its header; got 0 among .*; did you mean 'force'"),
         (["--target", "width", "--inputs", "width"], "--inputs must not name the target; got 'width'"),
-        (["--target", "force"], "column 1 .name. has none in 40 lines, got 'piece 0' in line 2: leave that column out"),
+        (
+            ["--target", "force"],
+            "column 1 .name. and column 4 .day. have none in 40 lines, got 'piece 0' and '2026-01-01' in line 2: leave "
+            "those out, by naming the inputs without them after --inputs",
+        ),
     ],
 )
 def test_targets_that_are_none(trained, capsys, options, message):

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import refkan as rk
 from refkan.cli import main
 from refkan.commands import model
 from refkan.interop import read_model
+from refkan.networks.node_maps import NODE_MAPS
 from tests.interop.models import efficient_state, pykan_state, pykan_values
 
 
@@ -182,6 +185,38 @@ def test_edges_are_read_back_by_scipy(build, tmp_path, capsys):
         whole = f(x) + edge["w_b"] * x / (1 + np.exp(-x))
         w = net.layers[place[0]].unpack(theta[net.slices[place[0]]])["coefficients"][tuple(place[1:])]
         np.testing.assert_allclose(values, whole, rtol=0, atol=1e-15 * np.abs(w).sum())
+
+
+READER = runpy.run_path(str(Path(__file__).parents[2] / "docs/readers/edges.py"))["network_values"]
+
+
+@pytest.mark.parametrize("node_map", sorted(NODE_MAPS))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"order": 1},
+        {"basis": "relu", "outside": "polynomial"},
+        {"basis": "scaled-relu"},
+        {"edge": "silu", "outside": "natural"},
+        {"free_knots": True},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())) or "default",
+)
+def test_the_reader_of_the_page_reproduces_the_network(node_map, options, tmp_path):
+    """Inside the domain and a length beyond it, where the rule of each layer counts, at parameters of a trained size."""
+    rng = np.random.default_rng(5)
+    build = {"order": 3, "intervals": [2, 4], "domain": [(-3.0, 5.0), (10.0, 11.0)], "node_map": node_map} | options
+    net, theta = rk.kan([2, 3, 2], **build).initialize(rng, rng.uniform([-3, 10], [5, 11], (60, 2)))
+    theta += 0.5 * rng.normal(size=net.n_params)
+    x = rng.uniform([-11, 9], [13, 12], (200, 2))
+    names = ["length", "width", "force", "path"]
+    rk.save(tmp_path / "net.npz", net, theta, notes={"columns": names})
+    assert main(["model", "edges", str(tmp_path / "net.npz"), "--output", str(tmp_path / "e.json")]) == 0
+    model = json.loads((tmp_path / "e.json").read_text())
+    assert model["inputs"] + model["outputs"] == names
+    values = net(theta, x)
+    np.testing.assert_allclose(READER(model, x), values, rtol=0, atol=1e-12 * np.abs(values).max())
 
 
 def test_edges_of_other_layers_and_names_are_said(tmp_path, capsys):

@@ -10,6 +10,17 @@ from refkan.base.long_runs.exit_codes import guarded
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.kernels.engine_option import add_engine_option, chosen_engine
 
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose commands refuse unknown options themselves, under their own usage."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and refuse what is not known: argparse hands it on to the program, which has no usage for it."""
+        chosen, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return chosen, unknown
+
+
 Commands = Any
 """What `argparse.ArgumentParser.add_subparsers` returns, whose class has no public name."""
 

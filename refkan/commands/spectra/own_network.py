@@ -6,14 +6,12 @@ from typing import Any
 
 from refkan.analysis.conditioning import Spectrum, spectrum
 from refkan.analysis.conditioning.studies.study_rows import measured
-from refkan.base import FloatArray, check_choice, located
+from refkan.base import FloatArray, check_choice
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import say
-from refkan.commands.number_files import read_samples, read_weights
-from refkan.commands.option_values import named
+from refkan.commands.number_files import read_network, read_rows_for, read_weights
 from refkan.commands.spectra.study_certificates import certified, report
-from refkan.interop import read_model
 from refkan.networks import Network
 from refkan.networks.layers import BASES
 from refkan.plots import spectrum as draw
@@ -34,11 +32,12 @@ def problem_in_files(chosen: argparse.Namespace) -> tuple[Network, LeastSquares,
     """
     if chosen.data is None:
         raise ValueError("--network needs --data FILE.csv, the samples: columns inputs, then outputs")
-    with named("--network"), located("--network"):
-        net, theta = read_model(chosen.network)
-    x, y = read_samples("--data", chosen.data, net.widths[0], net.widths[-1])
-    weights = None if chosen.weights is None else read_weights("--weights", chosen.weights, len(x))
-    return net, LeastSquares(net, x, y, weights), theta
+    if chosen.weights is not None and chosen.drop_bad_rows:
+        raise ValueError("--weights are those of all rows; leave --drop-bad-rows out with it")
+    net, theta, names = read_network("--network", chosen.network)
+    rows = read_rows_for(net, names, "--data", chosen.data, "needed", chosen)
+    weights = None if chosen.weights is None else read_weights("--weights", chosen.weights, len(rows.x))
+    return net, LeastSquares(net, rows.x, rows.y, weights), theta
 
 
 def show(net: Network, problem: LeastSquares, theta: FloatArray, chosen: argparse.Namespace) -> bool:
@@ -108,9 +107,9 @@ def only_with_networks(chosen: argparse.Namespace, studied: dict[str, Any]) -> N
             "file says what the network is"
         )
     if chosen.network is None:
-        for name in ("data", "weights"):
-            if getattr(chosen, name) is not None:
-                raise ValueError(f"--{name} belongs to a network in a file; give --network FILE.npz with it")
+        for name in ("data", "weights", "drop_bad_rows"):
+            if getattr(chosen, name):
+                raise ValueError(f"--{name.replace('_', '-')} belongs to a network in a file; give --network FILE.npz with it")
         for name in studied:
             if getattr(chosen, name) is None:
                 setattr(chosen, name, studied[name])

@@ -104,7 +104,7 @@ def setup_of(chosen: argparse.Namespace) -> Setup:
 def data_in(chosen: argparse.Namespace) -> Setup:
     """The set-up of a CSV file: inputs, and in the last column the output."""
     file = Path(chosen.problem)
-    if file.suffix.lower() != ".csv" and not file.is_file():
+    if file.suffix.lower() != ".csv" and not file.exists():
         near = f"; did you mean {name}?" if (name := nearest(chosen.problem, PROBLEMS)) else ""
         raise ValueError(
             f"PROBLEM must be a file of data, FILE.csv, or one of {', '.join(PROBLEMS)}; got {chosen.problem!r}{near}"
@@ -112,7 +112,7 @@ def data_in(chosen: argparse.Namespace) -> Setup:
     if chosen.points is not None:
         raise ValueError("--points is for named problems; a file is used whole")
     gaps = "" if chosen.drop_bad_rows else "--drop-bad-rows"
-    numbers = read_numbers("PROBLEM", file, gaps, lambda header: _columns_asked_for(chosen, header))
+    numbers = read_numbers("PROBLEM", file, gaps, lambda header: _columns_asked_for(chosen, header), "--inputs")
     rows = numbers.rows
     if rows.shape[1] < 2:
         raise ValueError(f"PROBLEM: {file} must have two columns or more, the inputs and then the output; got one")

@@ -20,10 +20,12 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import OK, out_of_memory, say
 from refkan.base.long_runs.status_lines import StatusLine
 from refkan.claims.running.run_options import add_command
+from refkan.commands.number_files import add_gaps_option
 from refkan.commands.option_values import check_folder, path, text
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
 from refkan.networks import save
+from refkan.networks.edge_functions import layer_inputs
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots.training_pictures import MOST_EDGES, can_be_drawn, network_png, to_png
@@ -34,6 +36,9 @@ from refkan.training.recipes.records import Record, chosen_level, record, shown,
 
 PAUSE = 2.0
 """Seconds between plain lines, and between evaluations of the true error."""
+
+MOST_OUTSIDE = 0.5
+"""Share of the inputs of a layer outside its domain from which on it is remarked."""
 
 
 class Progress:
@@ -114,6 +119,22 @@ def remarks(asked: Configuration, results: Record) -> Iterator[str]:
         )
 
 
+def outside(asked: Configuration, trained: MultistartResult) -> Iterator[str]:
+    """Yield a sentence on each hidden layer most of whose inputs lie outside its domain."""
+    kept, setup = chosen_level(asked.setup, trained), asked.setup
+    net, theta = kept.network, kept.result.theta
+    x = setup.inputs(setup.grid if setup.samples is None else setup.samples)
+    for k, (z, layer) in enumerate(zip(layer_inputs(net.freeze(theta), theta, x)[0], net.layers, strict=True)):
+        low, high = layer.domains.T
+        share = ((z < low) | (z > high)).mean()
+        if k and layer.outside is not None and share > MOST_OUTSIDE:
+            yield (
+                f"{share:.0%} of the inputs of layer {k + 1} lie outside its domain, where its functions go on by the "
+                f"rule {layer.outside!r} and network.png does not show them; --node-map mean-std or sigmoid keeps them "
+                "inside"
+            )
+
+
 def undrawn(asked: Configuration) -> Iterator[str]:
     """Yield a sentence where a network of data is too large for its picture."""
     if asked.setup.values is not None and not can_be_drawn(asked.net):
@@ -166,9 +187,7 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         metavar="PROBLEM",
         help=f"FILE.csv, the inputs and in the last column the output; or one of: {', '.join(PROBLEMS)}",
     )
-    p.add_argument(
-        "--drop-bad-rows", action="store_true", help="leave out lines of FILE.csv that are not whole, and say how many"
-    )
+    add_gaps_option(p, "FILE.csv")
     p.add_argument("--target", type=text, metavar="NAME", help="column of FILE.csv to predict; default: the last")
     p.add_argument(
         "--inputs", type=text, nargs="+", metavar="NAME", help="columns to predict it from; default: all others"
@@ -220,7 +239,7 @@ def _run(chosen: argparse.Namespace) -> int:
     trained = _train(plan, chosen)
     results = record(plan.setup, trained)
     print(results.table)
-    shares, said = effects(plan, trained), list(remarks(plan, results))
+    shares, said = effects(plan, trained), [*remarks(plan, results), *outside(plan, trained)]
     if chosen.output is not None:
         said += undrawn(plan)
     if shares:

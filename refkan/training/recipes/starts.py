@@ -16,6 +16,7 @@ from refkan.training.multilevel.stages import Run, compete
 from refkan.training.multilevel.trainings import as_store
 from refkan.training.optimizers.results import Report, report_of
 from refkan.training.recipes.setups.setups import Setup
+from refkan.training.recipes.target_units import TargetUnits
 
 
 def train_starts(
@@ -38,7 +39,9 @@ def train_starts(
 ) -> MultistartResult:
     r"""Train several starts on the first levels, and the one with the least value there on all others.
 
-    This is `refkan.multistart` on a set-up, which draws its starts and has equations too.
+    This is `refkan.multistart` on a set-up, which draws its starts and has equations too. The values of data are trained
+    on with mean 0 and variance 1, so that their units do not matter; what is returned and told is in those units, but
+    for norms of gradients.
 
     Parameters
     ----------
@@ -95,8 +98,14 @@ def train_starts(
     for k, stream in enumerate(as_generator("rng", rng).spawn(starts)):
         problem, theta = setup.start(net, stream, scheme)
         runs.append(Run(k, problem.net, theta))
-    problems = [problem] * len(schedule)
+    units = None if setup.values is None else TargetUnits(problem.net, theta, problem.y)
+    scaled = problem if units is None else replace(problem, y=units.scaled(problem.y))
+    problems = [scaled] * len(schedule)
     if later is not None:
         problems[common:] = [replace(problem, terms=later.terms, quiet=True)] * (len(schedule) - common)
-    won = compete(runs, stages, problems, method, options, as_store(checkpoints), report, callback)
-    return gathered(*won, began)
+    if units is not None and callback is not None:
+        callback = units.told(callback)
+    best, tables, last = compete(runs, stages, problems, method, options, as_store(checkpoints), report, callback)
+    if units is not None:
+        best, tables, last = units.run(best), tuple(map(units.table, tables)), problem
+    return gathered(best, tables, last, began)
