@@ -38,7 +38,7 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "the condition number of the Gauss-Newton matrix. What cannot be proven says why. With --json or --html the "
         "network, the statements and all that is needed to check them go to a file, which the program "
         "check_certificate.py accepts or rejects, over rational numbers and without refkan: "
-        "python -m check_certificate FILE.",
+        "python -m check_certificate FILE. A check costs more than the proof: seconds to minutes, by leaves and edges.",
         epilog="Networks of splines, ReLU powers and Chebyshev polynomials, with SiLU or without it, of refkan or "
         "of pykan, efficient-kan and jaxkan. Exit code: 0; 2 for wrong usage or a file that cannot be used; 130 if "
         "interrupted.",
