@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 import refkan
 from refkan import commands
@@ -31,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="refkan", description="refkan: a CPU ground truth for spline networks.")
     parser.add_argument("--version", action="version", version=f"refkan {refkan.__version__}")
     parser.set_defaults(run=None, program="refkan", sizes="", parts="", engine_otherwise=lambda chosen: "auto")
-    parts = parser.add_subparsers(title="commands")
+    parts: Any = parser.add_subparsers(title="commands")
     for name in commands.__all__:
         getattr(commands, name)(parts)
     add_parsers(parts)

@@ -16,8 +16,8 @@ Examples
 >>> set(STATUSES) == set(Status.__args__)  # the type of statuses
 True
 
-A claim file states `ROWS`, and its `run` returns a verdict for each, with a mutated twin that must fail. This one can be
-saved and run by ``refkan verify FILE``; what else rows and verdicts hold, their own help says.
+A claim file states `ROWS`, and its `run` returns a verdict for each, with a mutated twin that must fail. This one can
+be saved and run by ``refkan verify FILE``; what else rows and verdicts hold, their own help says.
 
 >>> import numpy as np
 >>> from refkan.claims import Row, Verdict, judge

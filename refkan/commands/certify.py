@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from refkan.commands.option_values import check_file, path
 from refkan.networks import Network
 
 MOST_LEAVES = 10_000_000
+
 
 def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `certify`."""
@@ -87,9 +87,7 @@ def _run(chosen: argparse.Namespace) -> int:
     return OK
 
 
-def _box(
-    chosen: argparse.Namespace, net: Network, names: Sequence[str] | None
-) -> tuple[FloatArray, Samples | None]:
+def _box(chosen: argparse.Namespace, net: Network, names: Sequence[str] | None) -> tuple[FloatArray, Samples | None]:
     """The box (P, 2) that was asked for, and samples where a file has them."""
     given, P = chosen.box, net.widths[0]
     if given is None:

@@ -296,7 +296,9 @@ def _require_columns(file: str, lines: Lines, count: int, names: tuple[str, ...]
     digits = [k for k in empty if all(_is_finite(cells[k].replace(",", "").replace("_", "")) for _, cells in whole)]
     bad = [k for k in empty if k not in digits] or digits
     first, cells = whole[0]
-    have, that, them, their = ("has", "that column", "it", "its") if len(bad) == 1 else ("have", "those", "them", "their")
+    have, that, them, their = (
+        ("has", "that column", "it", "its") if len(bad) == 1 else ("have", "those", "them", "their")
+    )
     plainly = f"write {their} numbers with a decimal point and without commas or underscores"
     leave = f"leave {that} out" + (f", by naming the inputs without {them} after {select}" if select else "")
     raise ValueError(
@@ -315,7 +317,9 @@ def _require_whole(
         return
     places = [_fault(k, cells, count, names) for k, cells in bad[:SHOWN]] + ["..."] * (len(bad) > SHOWN)
     do, them = ("does", "it") if len(bad) == 1 else ("do", "them")
-    numbers = f"{count} finite numbers, separated by commas," if asked_for is None else f"finite numbers for {asked_for}"
+    numbers = (
+        f"{count} finite numbers, separated by commas," if asked_for is None else f"finite numbers for {asked_for}"
+    )
     raise ValueError(
         f"{file} must hold {numbers} in every line; {len(bad)} of {len(lines)} lines {do} not: {'; '.join(places)}: "
         f"leave {them} out{otherwise}"

@@ -5,7 +5,6 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 

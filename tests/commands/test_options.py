@@ -142,7 +142,9 @@ def test_files_lie_in_folders_that_exist_as_those_of_numpy(capsys, tmp_path):
     assert not (tmp_path / "absent").exists()
 
 
-@pytest.mark.parametrize("command", [("predict", "net.npz", "rows.csv"), ("model", "edges", "net.npz", "--output", "e")])
+@pytest.mark.parametrize(
+    "command", [("predict", "net.npz", "rows.csv"), ("model", "edges", "net.npz", "--output", "e")]
+)
 def test_unknown_options_show_the_usage_of_their_command(command, capsys):
     err = refused((*command, "--colour", "red"), capsys)
     name = " ".join(command[: 1 + (command[0] == "model")])

@@ -94,8 +94,14 @@ COMMAS = "must be separated by commas; got "
         ("", "must hold at least one line of numbers; got none"),
         ("x1,x2,y\n", "must hold at least one line of numbers; got none"),
         ("0.1,0.2\n", "must have 3 columns, the inputs and then the outputs; got 2: leave out the others"),
-        ("0.1,0.2,0.3\n0.4,0.5\n", f"{WHOLE}; 1 of 2 lines does not: got 2 cells, not 3, in line 2: leave it out, or give --drop-bad-rows\n"),
-        ("0.1,0.2\n" + "0.4,0.5,0.6\n" * 2, f"{WHOLE}; 1 of 3 lines does not: got 2 cells, not 3, in line 1: leave it out, or give --drop-bad-rows\n"),
+        (
+            "0.1,0.2,0.3\n0.4,0.5\n",
+            f"{WHOLE}; 1 of 2 lines does not: got 2 cells, not 3, in line 2: leave it out, or give --drop-bad-rows\n",
+        ),
+        (
+            "0.1,0.2\n" + "0.4,0.5,0.6\n" * 2,
+            f"{WHOLE}; 1 of 3 lines does not: got 2 cells, not 3, in line 1: leave it out, or give --drop-bad-rows\n",
+        ),
         ("x1,x2,y\n0.1,oops,0.3\n", f"{WHOLE}; 1 of 1 lines does not: got 'oops' in line 2, column 2 (x2): leave"),
         (
             "0.1,0.2,3\n0.1,0.2,1_000\n",
@@ -106,8 +112,14 @@ COMMAS = "must be separated by commas; got "
             "must hold finite numbers in every column; column 3 has none in 2 lines, got '2_000' in line 1: write its "
             "numbers with a decimal point and without commas or underscores\n",
         ),
-        ("0.1,0.2,nan\n", f"{WHOLE}; 1 of 1 lines does not: got 'nan' in line 1, column 3: leave it out, or give --drop-bad-rows\n"),
-        ("a,,y\n0.1,inf,1\n2,3,4\n", f"{WHOLE}; 1 of 2 lines does not: got 'inf' in line 2, column 2: leave it out, or give --drop-bad-rows\n"),
+        (
+            "0.1,0.2,nan\n",
+            f"{WHOLE}; 1 of 1 lines does not: got 'nan' in line 1, column 3: leave it out, or give --drop-bad-rows\n",
+        ),
+        (
+            "a,,y\n0.1,inf,1\n2,3,4\n",
+            f"{WHOLE}; 1 of 2 lines does not: got 'inf' in line 2, column 2: leave it out, or give --drop-bad-rows\n",
+        ),
         ("0.1;0.2;0.3\n0.4;0.5;0.6\n", f"{COMMAS}semicolons in line 1: replace semicolons by commas\n"),
         ("# from\na;b;c\n0.1;;0.3\n0.4;0.5;0.6\n7;8;9\n", f"{COMMAS}semicolons in line 4: replace semicolons by"),
         ("a;b;c\n0,1;0,2;3\n", f"{COMMAS}semicolons in line 2: replace decimal commas by points, then semicolons by"),
@@ -130,8 +142,8 @@ def test_bad_lines_are_counted_and_the_first_are_named(files, tmp_path, capsys):
     (tmp_path / "bad.csv").write_text("\n".join(lines))
     err = refused(capsys, *files[0][:3], str(tmp_path / "bad.csv"))
     assert err.endswith(
-        f"{WHOLE}; 4 of 99 lines do not: got 'NaN' in line 25, column 2 (force); got 2 cells, not 3, in line 91; got 'sensor "
-        "failure' in line 92, column 1 (path); ...: leave them out, or give --drop-bad-rows\n"
+        f"{WHOLE}; 4 of 99 lines do not: got 'NaN' in line 25, column 2 (force); got 2 cells, not 3, in line 91; got "
+        "'sensor failure' in line 92, column 1 (path); ...: leave them out, or give --drop-bad-rows\n"
     )
 
 

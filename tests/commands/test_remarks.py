@@ -9,8 +9,8 @@ import pytest
 import refkan as rk
 from refkan.cli import main
 from refkan.commands import certify
-from refkan.commands.spectra import own_network
 from refkan.commands.number_files import read_numbers
+from refkan.commands.spectra import own_network
 from refkan.commands.training.configuration import configuration
 from refkan.commands.training.train import remarks
 from refkan.plots.training_pictures import can_be_drawn

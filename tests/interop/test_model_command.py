@@ -204,7 +204,7 @@ READER = runpy.run_path(str(Path(__file__).parents[2] / "docs/readers/edges.py")
     ids=lambda options: "-".join(map(str, options.values())) or "default",
 )
 def test_the_reader_of_the_page_reproduces_the_network(node_map, options, tmp_path):
-    """Inside the domain and a length beyond it, where the rule of each layer counts, at parameters of a trained size."""
+    """Inside the domain and a length beyond it, where the rule of each layer counts."""
     rng = np.random.default_rng(5)
     build = {"order": 3, "intervals": [2, 4], "domain": [(-3.0, 5.0), (10.0, 11.0)], "node_map": node_map} | options
     net, theta = rk.kan([2, 3, 2], **build).initialize(rng, rng.uniform([-3, 10], [5, 11], (60, 2)))

@@ -10,6 +10,7 @@ from refkan.base.long_runs.exit_codes import guarded
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.kernels.engine_option import add_engine_option, chosen_engine
 
+
 class CommandParser(argparse.ArgumentParser):
     """A parser whose commands refuse unknown options themselves, under their own usage."""
 

@@ -109,7 +109,9 @@ def only_with_networks(chosen: argparse.Namespace, studied: dict[str, Any]) -> N
     if chosen.network is None:
         for name in ("data", "weights", "drop_bad_rows"):
             if getattr(chosen, name):
-                raise ValueError(f"--{name.replace('_', '-')} belongs to a network in a file; give --network FILE.npz with it")
+                raise ValueError(
+                    f"--{name.replace('_', '-')} belongs to a network in a file; give --network FILE.npz with it"
+                )
         for name in studied:
             if getattr(chosen, name) is None:
                 setattr(chosen, name, studied[name])

@@ -39,9 +39,9 @@ def train_starts(
 ) -> MultistartResult:
     r"""Train several starts on the first levels, and the one with the least value there on all others.
 
-    This is `refkan.multistart` on a set-up, which draws its starts and has equations too. The values of data are trained
-    on with mean 0 and variance 1, so that their units do not matter; what is returned and told is in those units, but
-    for norms of gradients.
+    This is `refkan.multistart` on a set-up, which draws its starts and has equations too. The values of data are
+    trained on with mean 0 and variance 1, so that their units do not matter; what is returned and told is in those
+    units, but for norms of gradients.
 
     Parameters
     ----------

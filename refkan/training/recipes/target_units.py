@@ -1,7 +1,7 @@
 r"""Targets are trained on with mean 0 and variance 1, and what was trained is put in the units of the data again.
 
-Units that are large against the start of a network, of order 1, let the first damped steps move all its parameters by as
-much: the activations of hidden layers then lie far outside the domains of the layers that follow.
+Units that are large against the start of a network, of order 1, let the first damped steps move all its parameters by
+as much: the activations of hidden layers then lie far outside the domains of the layers that follow.
 """
 
 from dataclasses import replace
@@ -86,6 +86,4 @@ class TargetUnits:
 
     def _result(self, net: Network, result: Result) -> Result:
         history = replace(result.history, value=self._square * result.history.value)
-        return replace(
-            result, theta=self._theta(net, result.theta), value=self._square * result.value, history=history
-        )
+        return replace(result, theta=self._theta(net, result.theta), value=self._square * result.value, history=history)

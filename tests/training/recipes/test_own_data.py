@@ -118,7 +118,7 @@ def test_bad_lines_of_a_file_are_left_out_when_asked(tmp_path, capsys):
     assert main(["train", str(file), *options]) == 2
     err = capsys.readouterr().err
     assert (
-        "3 of 60 lines do not: got 'sensor failure' in line 5, column 2 (force); got 2 cells, not 3, in line 10; " in err
+        "3 of 60 lines do not: got 'sensor failure' in line 5, column 2 (force); got 2 cells, not 3, in line 10;" in err
     )
     assert err.endswith("leave them out, or give --drop-bad-rows\n")
     out = tmp_path / "out"
