@@ -40,8 +40,8 @@ WRITTEN = (
     " OUT.json has for each edge its layer, output and input, and the arguments of scipy.interpolate.BSpline: knots, "
     "coefficients, order (degree + 1), extrapolate; of ReLU powers those of PPoly: breakpoints, coefficients. The edge "
     "adds w_b silu(x) to it. Beside the edges it has what makes them a network: names of inputs and outputs, domains "
-    "of each layer and its rule outside them, node maps. OUT.csv has the values of all edges at N equally spaced points "
-    "of the domain."
+    "of each layer and its rule outside them, node maps. OUT.csv has the values of all edges at N equally spaced "
+    "points of the domain."
 )
 """What `edges` writes."""
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from refkan.cli import main
 from refkan.commands import certify
 from refkan.commands.number_files import read_numbers
 from refkan.commands.spectra import own_network
+from refkan.commands.training import train
 from refkan.commands.training.configuration import configuration
 from refkan.commands.training.train import remarks
 from refkan.plots.training_pictures import can_be_drawn
@@ -99,6 +101,27 @@ def test_remarks_name_options_that_the_network_has():
             configuration(parse(*regression, "--schedule", "3")), Record("", "", 0, [], [level[0] | {"parameters": 9}])
         )
     )
+
+
+def test_layers_that_work_by_their_tails_are_remarked(monkeypatch):
+    """Fifty times the first layer takes activations out of the next domain; at the start they fill it."""
+    asked = configuration(parse("regression", "--points", "50", "--widths", "2", "3", "1", "--schedule", "3"))
+    problem, theta = asked.setup.start(asked.net, np.random.default_rng(0))
+    net, far = problem.net, theta.copy()
+    far[net.slices[0]] *= 50
+    kept = {"start": theta, "far": far}
+    monkeypatch.setattr(
+        train,
+        "chosen_level",
+        lambda setup, name: SimpleNamespace(network=net, result=SimpleNamespace(theta=kept[name])),
+    )
+    z, (low, high) = net.activations(far, asked.setup.samples).inputs[1], net.layers[1].domains.T
+    share = ((z < low) | (z > high)).mean()
+    assert share > 0.5
+    (told,) = train.outside(asked, "far")
+    assert told.startswith(f"{share:.0%} of the inputs of layer 2 lie outside its domain")
+    assert "--node-map mean-std" in told
+    assert not list(train.outside(asked, "start"))
 
 
 def test_a_network_too_large_for_its_picture_is_remarked(tmp_path, capsys):
