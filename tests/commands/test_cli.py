@@ -17,7 +17,7 @@ from refkan.base.long_runs import interrupts
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.cli import main
 from refkan.commands import conform, info
-from refkan.commands.number_files import read_numbers, read_weights
+from refkan.commands.data_files.number_files import read_numbers, read_weights
 from refkan.commands.spectra import spectrum
 from refkan.commands.threads import BLAS, THREAD_VARIABLES, thread_variables
 from refkan.commands.training import train

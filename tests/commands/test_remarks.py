@@ -10,7 +10,7 @@ import pytest
 import refkan as rk
 from refkan.cli import main
 from refkan.commands import certify
-from refkan.commands.number_files import read_numbers
+from refkan.commands.data_files.number_files import read_numbers
 from refkan.commands.spectra import own_network
 from refkan.commands.training import train
 from refkan.commands.training.configuration import configuration
@@ -105,7 +105,8 @@ def test_remarks_name_options_that_the_network_has():
 
 def test_layers_that_work_by_their_tails_are_remarked(monkeypatch):
     """Fifty times the first layer takes activations out of the next domain; at the start they fill it."""
-    asked = configuration(parse("regression", "--points", "50", "--widths", "2", "3", "1", "--schedule", "3"))
+    options = ("--points", "50", "--widths", "2", "3", "1", "--schedule", "3", "--node-map", "affine")
+    asked = configuration(parse("regression", *options))
     problem, theta = asked.setup.start(asked.net, np.random.default_rng(0))
     net, far = problem.net, theta.copy()
     far[net.slices[0]] *= 50

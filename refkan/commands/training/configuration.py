@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base import check_count, check_positive, check_share, located, nearest
-from refkan.commands.number_files import read_numbers
+from refkan.commands.data_files.number_files import read_numbers
 from refkan.commands.option_values import MOST, WIDEST, check_counts
 from refkan.networks import Network
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER

@@ -1,0 +1,1 @@
+"""Files that commands read: numbers, networks, and rows for them."""
