@@ -18,7 +18,7 @@ from refkan.base.atomic_files import read_file, write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
 from refkan.claims.running.run_options import add_command
 from refkan.commands.certificate_page import page, text_of
-from refkan.commands.data_files.network_rows import add_gaps_option, read_network, read_rows_for
+from refkan.commands.data_files.trained_columns import add_gaps_option, read_network, read_rows_for
 from refkan.commands.option_values import check_file, path
 from refkan.networks import Network
 

@@ -16,7 +16,7 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
 from refkan.claims.running.run_options import add_command
-from refkan.commands.data_files.network_rows import read_network
+from refkan.commands.data_files.trained_columns import read_network
 from refkan.commands.option_values import MOST, check_file, named, path
 from refkan.interop import disassemble, from_state, read_model, refined, to_state
 from refkan.interop.model_files import is_network, state_in

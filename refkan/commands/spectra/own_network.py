@@ -10,8 +10,8 @@ from refkan.base import FloatArray, check_choice
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import say
-from refkan.commands.data_files.network_rows import read_network, read_rows_for
 from refkan.commands.data_files.number_files import read_weights
+from refkan.commands.data_files.trained_columns import read_network, read_rows_for
 from refkan.commands.spectra.study_certificates import certified, report
 from refkan.networks import Network
 from refkan.networks.layers import BASES

@@ -21,7 +21,7 @@ from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
 from refkan.claims.running.run_options import add_command
-from refkan.commands.data_files.network_rows import add_gaps_option
+from refkan.commands.data_files.trained_columns import add_gaps_option
 from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path, text
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report

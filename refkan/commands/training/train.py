@@ -20,7 +20,7 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import OK, out_of_memory, say
 from refkan.base.long_runs.status_lines import StatusLine
 from refkan.claims.running.run_options import add_command
-from refkan.commands.data_files.network_rows import add_gaps_option
+from refkan.commands.data_files.trained_columns import add_gaps_option
 from refkan.commands.option_values import check_folder, path, text
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
