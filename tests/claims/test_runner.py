@@ -179,7 +179,7 @@ def test_an_unwritable_folder_is_refused_before_any_run(claims, capsys):
     claims.write("good", GOOD)
     claims.output.write_text("a file where the folder should be")
     assert claims.run() == 2
-    assert "folder must be writable" in capsys.readouterr().err
+    assert "must be a folder, not a file" in capsys.readouterr().err
     assert claims.runs("good") == 0
 
 

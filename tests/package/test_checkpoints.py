@@ -194,7 +194,7 @@ def test_unwritable_folder_is_refused_before_any_work(tmp_path):
     blocked.write_text("a file, not a folder")
     with pytest.raises(OSError, match=r"folder must be writable .*file"):
         Checkpoints(blocked / "below")
-    with pytest.raises(OSError, match="folder must be writable"):
+    with pytest.raises(OSError, match="must be a folder, not a file"):
         Checkpoints(blocked)
 
 
