@@ -94,9 +94,8 @@ def _situations(subject: Subject) -> Iterator[Situation]:
     if subject.declared.intervals is None:
         for n in (1, BLOCK):
             yield at(f"{n} interval{'s' * (n > 1)}", intervals=n)
-    for parts in dict.fromkeys([(part,) for part in declared] + [declared] * bool(declared)):
-        yield at(f"with {' and '.join(parts)}", parts=parts)
     if declared:
+        yield at("with parts", parts=declared)
         yield at("with parts in square layers", shape=(3, 3), parts=declared)
         yield at(f"with parts, {LARGE} samples", n=LARGE, parts=declared)
     for words, training in (("in training", True), ("in evaluation", False)):
