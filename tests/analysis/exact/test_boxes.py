@@ -184,6 +184,29 @@ def test_domains_end_with_their_margin_rounded_outwards(domain):
     assert interval_network(rk.kan([2, 1], 3, 3), np.zeros(10)).domains is None
 
 
+@pytest.mark.parametrize("norm", ["1", "inf", "2"])
+def test_lipschitz_constants_in_the_norms_1_and_inf(norm):
+    """Of a matrix they are its greatest sums of columns and rows; of a network no quotient of the norm is above."""
+    rng = np.random.default_rng(4)
+    dense = rk.DenseLayer(3, 2, "identity")
+    W = np.array([[1.0, -2.0, 0.5], [0.25, 4.0, -8.0]])
+    low, high = rk.exact.lipschitz_constant(
+        rk.Network((dense,), ()), np.r_[W.ravel(), 1.0, 2.0], [[0, 1]] * 3, norm=norm
+    )
+    expected = np.linalg.norm(W, "fro" if norm == "2" else float(norm))
+    assert low <= expected * (1 + 1e-15)
+    assert expected <= high <= expected * 1.002
+    net, theta = rk.kan([2, 3, 2], 3, 2).initialize(rng, rng.uniform(size=(40, 2)))
+    bounds = rk.exact.lipschitz_constant(net, theta, [[0, 1], [0, 1]], tolerance=0.02, norm=norm)
+    assert bounds.reached
+    x = rng.uniform(size=(4000, 2))
+    y = x + 1e-4 * rng.standard_normal(x.shape) * (rng.uniform(size=x.shape) < 0.5)
+    y = np.clip(y, 0.0, 1.0)
+    size = [np.linalg.norm(d, float(norm), axis=1) for d in (net(theta, x) - net(theta, y), x - y)]
+    quotients = size[0][size[1] > 0] / size[1][size[1] > 0]
+    assert 0.8 * bounds[0] / (1.5 if norm == "2" else 1.0) <= quotients.max() <= bounds[1] * (1 + 1e-9)
+
+
 def test_lipschitz_constants_and_differences():
     net, theta = regression()
     low, high = rk.exact.lipschitz_constant(net, theta, [[0, 1], [0, 1]], tolerance=1e-3)

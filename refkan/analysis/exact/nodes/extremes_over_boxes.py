@@ -23,6 +23,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed, units
 from refkan.analysis.exact.nodes.node_subdivision import NodeSearch
 from refkan.analysis.exact.nodes.node_tables import node_functions
+from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
 from refkan.training.optimizers.results import report_of
@@ -110,12 +111,20 @@ def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) ->
 
 
 def lipschitz_constant(
-    net: Network, theta: Any, box: Any, tolerance: float = 1e-3, budget: int = BUDGET, progress: Telling = False
+    net: Network,
+    theta: Any,
+    box: Any,
+    tolerance: float = 1e-3,
+    budget: int = BUDGET,
+    progress: Telling = False,
+    norm: str = "2",
 ) -> Proven:
-    r"""Enclose the least upper bound of |dF/dx|_F inside a box, the Frobenius norm of the Jacobian in x.
+    r"""Enclose the least upper bound of a norm of the Jacobian dF/dx inside a box.
 
-    For one output it is the Lipschitz constant in the Euclidean norm, for more an upper bound of it. Derivatives at a
-    knot, or at an end of the box, count as limits from inside the box; across sides of length zero from either side.
+    In the norms 1 and inf, of inputs and outputs alike, it is the Lipschitz constant: the greatest sum of a column of
+    |dF/dx|, or of a row. For norm="2" the Frobenius norm is taken: for one output that is the Lipschitz constant in the
+    Euclidean norm, for more an upper bound of it. Derivatives at a knot, or at an end of the box, count as limits from
+    inside the box; across sides of length zero from either side.
 
     Parameters
     ----------
@@ -123,6 +132,7 @@ def lipschitz_constant(
         As for `enclose`.
     tolerance : float
         Distance that the bounds may keep, relative to the constant.
+    norm : {"2", "1", "inf"}
 
     Returns
     -------
@@ -141,16 +151,23 @@ def lipschitz_constant(
     >>> low <= 2.0 <= high, high / low < 1.002
     (True, True)
     """
+    check_choice("norm", norm, ("2", "1", "inf"))
     steps, ends = posed(lipschitz_constant, locals())
     if smoothness_over(steps, ends) < 0:
         raise ValueError("net must be continuous on the box to have a Lipschitz constant; splines of order 1 jump")
     firsts = units(steps.n_inputs)
 
+    def size(jacobian: Intervals) -> Intervals:
+        """Of matrices (B, Q, P), (B, 1)."""
+        if norm == "2":
+            return jacobian.norm((1, 2))[:, None]
+        return largest(jacobian.absolute().sum(1 if norm == "1" else 2))
+
     def quantities(boxes: Intervals) -> Evaluation:
         expansion = steps.sweep(boxes, 2, limits=True)
-        over = joined([narrowed(expansion, index) for index in firsts], 2).norm((1, 2))[:, None]
+        over = size(joined([narrowed(expansion, index) for index in firsts], 2))
         # Of limits from all sides at the centre, and of all limits over the box, the least is surely attained.
-        least = joined([expansion.coefficient(index) for index in firsts], 2).norm((1, 2)).lo[:, None]
+        least = size(joined([expansion.coefficient(index) for index in firsts], 2)).lo
         return Evaluation(over, Intervals(np.maximum(least, over.lo), over.hi), influence(expansion, 1))
 
     norms = range_over(quantities, ends, of_greatest(tolerance), budget, greatest=True, report=report_of(progress))
