@@ -13,6 +13,8 @@ from refkan.analysis.exact.nodes.node_tables import contracted, node_functions, 
 from tests.analysis.exact.oracles import draws
 from tests.analysis.exact.oracles.attacks import Points, fixed, jumps
 
+pytestmark = pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:.*jump")
+
 KINDS = {
     "splines": draws.POLYNOMIALS,
     "silu": ("silu", "spline"),
