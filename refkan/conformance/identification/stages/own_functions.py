@@ -77,7 +77,7 @@ def functions(subject: Subject) -> Stage:
                 kept = differences.get(difference.name, difference)
                 kept = difference if kept.sure == "likely" else kept
                 alike = list(kept.evidence.get("alike", ()))
-                if difference.name in differences and f"degree-{degree}" != kept.where[0] and _of_one_degree(kept):
+                if kept.where and f"degree-{degree}" != kept.where[0] and _of_one_degree(kept):
                     alike.append(f"degree-{degree}")
                 evidence = {**kept.evidence, **({"alike": list(dict.fromkeys(alike))} if alike else {})}
                 differences[difference.name] = replace(kept, evidence=evidence, where=tuple(dict.fromkeys(where)))
