@@ -15,6 +15,7 @@ from refkan.commands.spectra import own_network
 from refkan.commands.training import train
 from refkan.commands.training.configuration import configuration
 from refkan.commands.training.train import remarks
+from refkan.kernels.compilation import COMPILING
 from refkan.plots.training_pictures import can_be_drawn
 from refkan.training.recipes import own_data
 from refkan.training.recipes.records import Record, kept_level
@@ -27,6 +28,12 @@ def written(folder, x, y):
     return file
 
 
+def written_by_command(capsys):
+    """What a command wrote, but that it compiled kernels, which is true of the first one on a machine."""
+    out, err = capsys.readouterr()
+    return out, "".join(line for line in err.splitlines(keepends=True) if COMPILING not in line)
+
+
 def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_path, capsys):
     """Noise is learnt by heart on the finer level; the schedule that the remark names ends with the better one."""
     rng = np.random.default_rng(0)
@@ -34,7 +41,7 @@ def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_pa
     file = written(tmp_path, x, np.sin(6 * x) + 0.2 * rng.normal(size=x.shape))
     options = ["--widths", "1", "1", "--intervals", "4", "--quiet"]
     assert main(["train", str(file), *options, "--schedule", "9", "9", "9", "--output", str(tmp_path / "out")]) == 0
-    out, err = capsys.readouterr()
+    out, err = written_by_command(capsys)
     levels = json.loads((tmp_path / "out" / "history.json").read_text())["levels"]
     errors = [level["error"] for level in levels]
     best = int(np.argmin(errors))
@@ -48,7 +55,7 @@ def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_pa
     net, _ = rk.load(tmp_path / "out" / "network.npz")
     assert net.n_params == levels[best]["parameters"]
     assert main(["train", str(file), *options, "--schedule", *schedule]) == 0
-    out, err = capsys.readouterr()
+    out, err = written_by_command(capsys)
     assert f"{errors[best]:.2e}" in out.splitlines()[-2]
     assert err == ""
 
@@ -58,7 +65,7 @@ def test_more_parameters_than_rows_are_remarked(tmp_path, capsys):
     options = ["--widths", "1", "1", "--schedule", "3", "--quiet"]
     for intervals in ("17", "18"):  # 19 and 20 parameters on 20 rows are none too many
         assert main(["train", str(file), *options, "--intervals", intervals]) == 0
-        assert capsys.readouterr().err == ""
+        assert written_by_command(capsys)[1] == ""
     assert main(["train", str(file), *options, "--intervals", "19", "--output", str(tmp_path / "out")]) == 0
     err = capsys.readouterr().err
     assert (
