@@ -259,7 +259,7 @@ seconds, which decides exact statements; experiments are decided by `python -m v
   preconditions descent in one layer and at the start of training (H1, H4), and knot insertion gives nested networks
   whose refinement changes no value. Of the corrections {len(MISPRINTS)} are misprints; the others change a constant, a
   hypothesis or a cost. Two rows of Table 1 diverge with two or more inputs.
-* **Theorem 2 must say for which node maps it holds.** Its constant 4 is enough for up to four layers, splines of order 1 and 2 and
+* **Theorem 2 must name its node maps.** Its constant 4 is enough for up to four layers, splines of order 1 and 2 and
   maps that act on each sample by itself; in general it is 16 for orders 2 and 3 (N1).
 * **Table 2 compares means of five runs, and one run decides such a mean.** By means of {size} runs, "1 to 3 orders" by
   the basis: {kept["R1"]["status"]} (R1); "orders" by levels: {kept["R2"]["status"]} (R2).
