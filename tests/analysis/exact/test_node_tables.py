@@ -78,6 +78,8 @@ def test_lagrangian_bounds_hold_for_all_multipliers(kind, monkeypatch):
                     count += 1
                     if bound < sign * value - error:
                         false.append((seed, scale, bound, value))
+            if any(abs(value) > 2**1000 for value, _ in exact):  # no float
+                continue
             least = max(float(sign * value - error) for value, error in exact)
         if np.isfinite(least):  # the highest point is never dropped
             kept, above = contracted(tables, np.array([np.nextafter(least, -np.inf)]))
