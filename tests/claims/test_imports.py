@@ -22,6 +22,9 @@ ARROWS = (
     | {"multilevel": COMMON | {"descent.kernels"}, "grounds": {"rationals"}}
     | {"implementations": COMMON | {"records.markdown"}}
     | {
+        "literature": COMMON | {"bases.cost_of_bases", "theorems.operation_counts"}
+    }  # bases whose operations are counted
+    | {
         "records": {"ledger", "sources", "statements", "implementations.backends_judged"}
     }  # the matrix is of what B1 judges
     | {"benchmarks": {"records.markdown"}}

@@ -54,7 +54,7 @@ def test_a_correct_backend(capsys):
 
 
 def test_a_broken_backend_in_all_formats(tmp_path, capsys):
-    out, xml = tmp_path / "new" / "out.json", tmp_path / "out.xml"
+    out, xml = tmp_path / "out.json", tmp_path / "out.xml"
     arguments = ("--backend", BROKEN, "--argument", "mean over samples")
     assert conform(*arguments, "--json", out, "--junit", xml) == 1
     shown = capsys.readouterr().out

@@ -43,7 +43,7 @@ from validation.theorems.drawn_networks import NAMED, Case, posed
 
 flint = pytest.importorskip("flint")
 
-CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3"}
+CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3", "O14"}
 
 
 @pytest.mark.parametrize(

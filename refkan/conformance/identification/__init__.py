@@ -46,7 +46,7 @@ def identify(adapter: Adapter) -> Identification:
     >>> from refkan.conformance.adapters.backends import Refkan
     >>> found = rk.conformance.identify(Refkan())
     >>> print(found.stages[1])  # doctest: +ELLIPSIS
-    arithmetic: linear in its coefficients, to 1...e-16 of the largest output
+    arithmetic: linear in its coefficients, to ...e-16 of the largest output
     """
     check_annotated(identify, locals())
     return Identification(adapter.title, tuple(identified(adapter)))

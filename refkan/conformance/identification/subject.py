@@ -153,6 +153,13 @@ class Subject:
             columns.append(rng.permutation(round_to(self.dtype, points[m] + np.diff(points)[m] * share)))
         return np.stack(columns, axis=1)
 
+    def answering(self) -> Any:
+        """Return the model of a layer that answers for some samples; what else is refused is then a matter of its own."""
+        spec = self.spec((3, 2))
+        model = self.build(spec)
+        self.raw(model, self.samples(spec, BLOCK), spec.n_outputs)
+        return model
+
     def asked(self, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
         """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered."""
         kept = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]

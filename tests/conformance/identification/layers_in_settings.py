@@ -228,7 +228,7 @@ IN_SETTINGS = {
     "results overwritten: what forward returned is changed by the next call": OneArrayForResults,
     "models share state: a model has the coefficients of the one built after it": CoefficientsOfTheClass,
     "not deterministic: .* two calls of layers with bias": DriftingBias,
-    r"setting refused: forward: .*shape \(64,\); expected \(64, 1\) \(1 output, 2 inputs": OneColumn,
+    r"setting refused: forward: .*shape \(64,\); expected \(64, 1\): .* \(1 output, 2 inputs": OneColumn,
     "part in another form: base: beyond the domain it is that of the end points": BaseOfTheClampedPoint,
     "extra branch: .* identity of each input times 0.5, at the output of the same number": InputAddedWhereSquare,
     "strides ignored: coefficient gradients are others if the same cotangents lie": CotangentsInOrderOfMemory,

@@ -82,7 +82,7 @@ ALL_STAGES = ["calls", "arithmetic", "wiring", "sizes", "functions", "parts", "g
         ({"forward": lambda model, x: np.zeros((3, 3))}, ALL_STAGES, "returned shape (3, 3)"),
         ({"forward": lambda model, x: None}, ALL_STAGES, "returned None"),
         ({"vjp": raising}, ["gradients", "outside", "changes"], "vjp: RuntimeError: no kernel"),
-        ({"second": raising}, ["gradients", "changes"], "second: RuntimeError: no kernel"),
+        ({"second": raising}, ["gradients", "outside", "changes"], "second: RuntimeError: no kernel"),
         ({"refine": lambda *arguments: None}, ["changes"], "refine: returned None"),
         ({"state": lambda model: (1, 2, 3)}, ["changes"], "state: must return"),
     ],

@@ -28,7 +28,7 @@ def at_knots(
     start, end = (np.repeat(spec.domains[:, k][None], SAMPLES, axis=0) for k in (0, 1))
     last, before = asked(model, end), asked(model, end - step)
     lowest, after = asked(model, start), asked(model, start + step)
-    if not lowest.any() and np.abs(after).max() > room and kind != "uniform-fine":
+    if here.any() and not lowest.any() and np.abs(after).max() > room and kind != "uniform-fine":
         both = " and x = b" * bool(not last.any() and np.abs(before).max() > room)
         return [Difference("zero at ends", {"what": owner, "ends": f"x = a{both}"})]
     if np.abs(here - right).max() > room:

@@ -42,6 +42,8 @@ def in_situations(subject: Subject, situations: Iterable[Situation], known: froz
         try:
             seen = against_truth(subject, situation, without=known)
         except NoAnswerError as error:
+            if k == 0:
+                raise
             reasons.append((situation, str(error)))
             continue
         if "values" in seen and (k == 0 or set(subject.differing) & VALUES):

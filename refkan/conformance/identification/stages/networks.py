@@ -35,6 +35,7 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
     """What stands between layers, what they share, and whether gradients pass."""
     if subject.degree < 1:
         raise NoAnswerError("degree 0 has no layer that is the identity")
+    subject.answering()
     try:
         for rule in [r for r in ("linear", "polynomial", "natural") if r in subject.declared.outside] or ["natural"]:
             if mapped := _between(subject, rule, WIDE if rule in subject.declared.outside else 1.0):
