@@ -21,9 +21,7 @@ ARROWS = (
     dict.fromkeys(SUBJECTS, COMMON)
     | {"multilevel": COMMON | {"descent.kernels"}, "grounds": {"rationals"}}
     | {"implementations": COMMON | {"records.markdown"}}
-    | {
-        "literature": COMMON | {"bases.cost_of_bases", "theorems.operation_counts"}
-    }  # bases whose operations are counted
+    | {"literature": COMMON | {"bases.cost_of_bases", "theorems.operation_counts"}}  # operations counted
     | {
         "records": {"ledger", "sources", "statements", "implementations.backends_judged"}
     }  # the matrix is of what B1 judges

@@ -154,7 +154,7 @@ class Subject:
         return np.stack(columns, axis=1)
 
     def answering(self) -> Any:
-        """Return the model of a layer that answers for some samples; what else is refused is then a matter of its own."""
+        """Return the model of a layer that answers for samples: what else is refused is then a matter of its own."""
         spec = self.spec((3, 2))
         model = self.build(spec)
         self.raw(model, self.samples(spec, BLOCK), spec.n_outputs)
