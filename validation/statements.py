@@ -58,17 +58,18 @@ class Statement:
         told: Callable[[Choice, Size], str] = lambda reading, size: "",
         calibration: Callable[[Found, Choice, Size], Cells] = lambda *place: (),
     ) -> list[Reading]:
-        """Return a statement under every reading that was run, by its cells at the largest size; `told` beside them."""
+        """Return a statement under every reading of which there are cells, at the largest size; `told` beside them."""
         return [
             by.reading(
                 {**reading, "points": size["points"]},
-                cells(measured, reading, size),
+                own,
                 calibration=tuple(calibration(measured, reading, size)),
                 measured=told(reading, size),
                 size=self.written(size),
                 reduced=size != self.sizes[0],
             )
             for reading, size in self.at_largest_size(measured)
+            if (own := cells(measured, reading, size))
         ]
 
     def verdict(

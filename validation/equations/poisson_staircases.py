@@ -24,7 +24,7 @@ EXPERIMENT = GRID.experiment
 FEW = 3
 """Fewer seeds decide nothing about a median."""
 
-QUICK = {"points": "9", "divisor": "40", "levels": "3", "first": "2"}
+QUICK = {"points": "9", "divisor": "100", "levels": "3", "first": "2"}
 SCREENING = {"points": "27", "divisor": "10", "levels": "4", "first": "4"}
 PAPER = {"points": "49", "divisor": "1", "levels": "4", "first": "4"}
 
@@ -139,6 +139,8 @@ def race(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
     where = {model: place(reading, model) | dict(size) for model in (SPLINE, DENSE)}
     runs = {model: records(measured, **at) for model, at in where.items()}
     least = {seed: min(run["course"]["errors"]) for seed, run in runs[DENSE].items()}
+    if not least:
+        return ()
     made = [cell for model, at in where.items() for cell in beside(measured, model, ERROR, "error", at)]
     for model, own in runs.items():
         courses = {seed: run["course"] for seed, run in own.items() if seed in least}

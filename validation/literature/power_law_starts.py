@@ -204,7 +204,7 @@ JUDGED = {
     "O2": ByCells(
         asked,
         control=("shares of one", with_shares(lambda share: 1.0)),
-        twin=("the cells and runs of which it is not so", with_shares(lambda share: 1.0 - share)),
+        twin=("shares of none", with_shares(lambda share: 0.0)),
         corrected=lambda cells: asked(cells, (AHEAD,)),
     )
 }
