@@ -17,9 +17,11 @@ from refkan.training.multilevel.stages import Run, StageTable
 from refkan.training.optimizers import Result, State
 
 
-def units_of(targets: FloatArray, weights: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
-    """Return mean and standard deviation (Q,) of targets (N, Q); a deviation that is none is 1."""
-    centre = np.average(targets, axis=0, weights=weights)
+def units_of(
+    targets: FloatArray, weights: FloatArray | None = None, centred: bool = True
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean and standard deviation (Q,) of targets (N, Q), or zero and that from zero; one that is none is 1."""
+    centre = np.average(targets, axis=0, weights=weights) if centred else np.zeros(targets.shape[1])
     scale = np.sqrt(np.average((targets - centre) ** 2, axis=0, weights=weights))
     # The spread of equal targets is the rounding of their mean.
     scale[scale <= 1e-14 * np.abs(centre)] = 1.0
@@ -51,10 +53,7 @@ class TargetUnits:
     """
 
     def __init__(self, net: Network, theta: FloatArray, targets: FloatArray) -> None:
-        if all(map(len, _constants(net, theta))):
-            self._centre, self._scale = units_of(targets)
-        else:
-            self._centre, self._scale = np.zeros(1), np.sqrt(np.mean(targets**2, axis=0))
+        self._centre, self._scale = units_of(targets, centred=all(map(len, _constants(net, theta))))
         self._square = float(self._scale[0] ** 2)
 
     def scaled(self, targets: FloatArray) -> FloatArray:

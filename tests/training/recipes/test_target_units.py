@@ -90,3 +90,13 @@ def test_units_are_mean_and_deviation_and_equal_targets_have_none():
     centre, scale = units_of(targets, np.array([1.0, 3.0, 0.0]))
     np.testing.assert_allclose(centre, [1.5, 0.1])
     np.testing.assert_allclose(scale, [np.sqrt(0.75), 1.0])
+
+
+def test_targets_without_spread_are_divided_by_one():
+    """Also where no constant is taken from them, as for a network that has none."""
+    for centred in (True, False):
+        centre, scale = units_of(np.zeros((5, 2)), centred=centred)
+        assert (centre == 0).all()
+        assert (scale == 1).all()
+    y = np.array([[3.0], [4.0]])
+    assert np.allclose([units_of(y, centred=False)], [[[0.0], [np.sqrt(12.5)]]], rtol=1e-15)
