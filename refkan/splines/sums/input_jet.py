@@ -112,7 +112,8 @@ class FixedJet(InputJet):
         low, high, _ = rows.indices(self.z.shape[0])
         if high - low == self.z.shape[0]:
             return self
-        return self._blocks.setdefault((low, high), FixedJet(self.z[rows], self._whole))
+        block = self._blocks.get((low, high))
+        return block or self._blocks.setdefault((low, high), FixedJet(self.z[rows], self._whole))
 
     def reordered(self, order: IntArray) -> "FixedJet":
         """The jet of the samples in another order."""
