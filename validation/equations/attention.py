@@ -39,7 +39,7 @@ EXPERIMENT = GRID.experiment
 
 def cells(quick: bool) -> list[Cell]:
     """Both trainings from the same starts, on fewer points and steps than the paper has."""
-    seeds, size = range(10), {"points": "27", "divisor": "4"}
+    seeds, size = range(25), {"points": "27", "divisor": "4"}
     if quick:
         seeds, size = range(3), {"points": "9", "divisor": "40", "levels": "3", "first": "2"}
     return [GRID.cell(seed, attention=kind, **size) for seed in seeds for kind in ATTENTION.values]

@@ -56,6 +56,9 @@ ABOUT: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """Printed cells of each statement; the others are those that it is not about."""
 
+OF_FULL_SIZE = ("R4", "R10", "R11")
+"""Of typical errors, or of parts of the epochs of a level, of which a quick run has one or two: it points nowhere."""
+
 
 def quick_cells() -> list[Cell]:
     """The base reading, small."""
@@ -148,8 +151,7 @@ def verdict(id: str, measured: Found, every: Sequence[tuple[Choice, Size]]) -> V
     for reading, size in every:
         about = cells(measured, reading, size, ABOUT[id])
         others = cells(measured, reading, size, [cell for cell in PUBLISHED if cell not in ABOUT[id]])
-        # R10 is about the full size: a small run has no direction there
-        under = Reading if (id, size) == ("R10", QUICK) else JUDGED[id].reading
+        under = Reading if id in OF_FULL_SIZE and size == QUICK else JUDGED[id].reading
         results.append(
             under(
                 {**reading, "samples": size["samples"]},

@@ -180,7 +180,7 @@ def _section(outcome: Outcome, size: str) -> str:
         terms.append(("File", escape(f"{outcome.file.place}.py")))
     if result is not None:
         resumed = ", from a checkpoint" if result.resumed else ""
-        run = f"{size} size, {result.seconds:.1f} s for the file, finished {result.finished}{resumed}"
+        run = f"{size} size, {result.seconds:.1f} s of processor time, finished {result.finished}{resumed}"
         terms.append(("Run", escape(run)))
     parts = [f'<h2 id="{escape(row.id)}">{escape(row.id)} {_badge(outcome)}</h2>', "<dl>"]
     parts += [f"<dt>{escape(term)}</dt><dd>{html}</dd>" for term, html in terms]

@@ -50,7 +50,7 @@ class FileRun:
 
     def __call__(self, file: ClaimFile, message: Callable[[str], None]) -> FileResult:
         """Run a file; a crash becomes a result with an error."""
-        start = time.perf_counter()
+        start = time.process_time()
         verdicts: tuple[Verdict, ...] = ()
         text = ""
         try:
@@ -60,7 +60,7 @@ class FileRun:
             raise
         except BaseException as error:  # a claim may raise anything
             text = describe_error(error, file.folder.parent)
-        return FileResult(file, verdicts, text, time.perf_counter() - start, now())
+        return FileResult(file, verdicts, text, time.process_time() - start, now())
 
     def _verdicts(self, file: ClaimFile, message: Callable[[str], None]) -> tuple[Verdict, ...]:
         """Import a file, run it and return its verdicts, one for each of its rows; files of one's own need twins."""

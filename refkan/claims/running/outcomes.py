@@ -24,7 +24,7 @@ VOID = "void"
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one claim file: its verdicts or the error that stopped it."""
+    """What became of one claim file: its verdicts or the error that stopped it; seconds are of its processor time."""
 
     file: ClaimFile
     verdicts: tuple[Verdict, ...] = ()
