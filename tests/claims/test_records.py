@@ -10,10 +10,12 @@ import pytest
 
 import refkan as rk
 from refkan.claims import Estimate
+from refkan.claims.estimates import ENOUGH
 from refkan.claims.reporting.page import page as report_page
 from validation.ledger import LEDGER
 from validation.records.__main__ import main
 from validation.records.pages import goals, readings, table, verdicts
+from validation.records.seeds import WITHOUT_INTERVALS, fewer_seeds
 from validation.records.store import FOLDER, SIZES, keep, load, rows_of
 from validation.sources import PAPERS, SOURCES
 
@@ -200,9 +202,54 @@ def test_smaller_readings_stand_beside_an_earlier_measurement_of_the_published_s
     assert verdicts({}, full).count(r"At the published size, one set-up: a\*b 1") == 1
 
 
-def test_the_page_of_findings_is_what_the_records_say():
+def test_the_pages_of_findings_are_what_the_records_say():
+    """The first of them fits two printed pages, and corrects what the long one corrects of this paper."""
     made = runpy.run_path(str(ROOT / "docs" / "findings.py"))
-    assert made["page"](made["rows"]()) == (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    kept = made["rows"]()
+    for name, page in made["PAGES"].items():
+        assert page(kept) == (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    assert len(made["page"](kept).split()) < 1500
+    corrected = {id for id in kept if made["is_corrected"](kept, id)}
+    assert corrected == {*made["IN_SHORT"], *made["MISPRINTS"]}
+
+
+def test_pages_tell_how_many_runs_were_taken_over_from_an_earlier_commit(tmp_path):
+    """Of Table 2 the record holds so many numbers at least; a row whose runs are its own tells nothing."""
+    keep(record("full", L1="holds"), tmp_path)
+    kept = load("full", tmp_path)
+    assert "bit for bit" not in verdicts({}, kept)
+    kept["L1"]["circumstances"]["runs"] = {"number": 9, "earlier": 7, "again": 2, "commit": "abc"}
+    assert (
+        "Of the 9 runs behind it 7 were measured at commit abc and taken over at 0123456789ab after 2 of them,"
+        " computed again there, had come out bit for bit equal" in verdicts({}, kept)
+    )
+    for row in (row for row in load("full").values() if "runs" in row["circumstances"]):
+        runs = row["circumstances"]["runs"]
+        told = {
+            (reading["choice"]["powers"] if "ReLU" in cell["cell"] else "", *sorted(other.items()), cell["cell"], seed)
+            for reading in row["readings"]
+            for other in [{k: v for k, v in reading["choice"].items() if k != "powers"}]
+            for cell in (*reading["cells"], *reading["calibration"])
+            if cell["unit"].startswith("mean square error")
+            for seed in cell["seeds"]
+        }
+        assert len(told) <= runs["number"]
+        assert runs["again"] <= runs["earlier"] <= runs["number"]
+
+
+def test_experiments_of_few_seeds_state_the_cost_that_forbids_more():
+    """In processor time, by the record itself where no estimate states it; the pages show it."""
+    full = load("full")
+    page = verdicts(load("quick"), full)
+    few = {id: seeds for id, kept in full.items() if (seeds := fewer_seeds(kept))}
+    assert few
+    for id, (seeds, cost) in few.items():
+        assert seeds < ENOUGH
+        assert re.search(r"(second|minute|hour|\d s)\w* .*processor time|processor seconds", cost), (id, cost)
+        assert f"Seeds: {seeds} of the {ENOUGH} that decide an experiment; {cost}." in page
+    for id, seeds in WITHOUT_INTERVALS.items():
+        cells = [cell for reading in full[id]["readings"] for cell in reading["cells"]]
+        assert not cells or min(len(cell["seeds"]) for cell in cells) == seeds, id
 
 
 def test_a_row_is_judged_again_from_the_numbers_that_it_keeps(tmp_path, capsys):

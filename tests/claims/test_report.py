@@ -1,9 +1,13 @@
 """The page and the record of a run of the validation: self-contained, escaped, with a capsule of its origin."""
 
 import re
+from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
+from refkan.claims.reporting.typeset import GREEK, SIGNS, typeset
 from tests.claims.claim_packages import GOOD
+from validation.ledger import LEDGER
 
 
 def test_page_is_self_contained_and_escaped(claims):
@@ -72,7 +76,7 @@ def test_formulas_are_formulas_and_papers_have_their_names(claims):
     claims.write("good", GOOD.replace("error 1e-16", "n^(2r) &").replace("Two <script>", "A^T by [S26]"))
     claims.run()
     page = claims.html()
-    assert "<i>A</i><sup>T</sup>" in page
+    assert "<math><msup><mi>A</mi><mi>T</mi></msup></math>" in page
     assert '<abbr title="A paper">[S26]</abbr>' in page
     assert "<dt>[S26]</dt><dd>A paper</dd>" in page
 
@@ -94,3 +98,23 @@ def test_capsule(claims):
     assert {"python", "refkan", "numpy", "scipy", "numba"} <= capsule["versions"].keys()
     assert capsule["threads"]["numba"] >= 1
     assert capsule["cpu"]
+
+
+def test_formulas_of_all_claims_are_mathematics_and_lose_nothing():
+    """But for the marks of powers and indices, and brackets around them, the characters are those of the text."""
+
+    def letters(text):
+        for sign in sorted({**GREEK, **SIGNS}.values()):
+            text = text.replace(sign, "")
+        for name in sorted({**GREEK, **SIGNS}, key=len, reverse=True):
+            text = text.replace(name, "")
+        return Counter(re.sub(r"[\s_^(){}]", "", text))
+
+    texts = [text for row in LEDGER for text in (row.claim, row.measured, row.criterion)]
+    for text in texts:
+        assert letters("".join(ElementTree.fromstring(f"<p>{typeset(text)}</p>").itertext())) == letters(text), text
+    assert sum("<math>" in typeset(text) for text in texts) > 50
+    assert typeset("node_map of my_file") == "node_map of my_file"
+    assert typeset("x^(l+1/2)") == (
+        "<math><msup><mi>x</mi><mrow><mi>l</mi><mo>+</mo><mn>1</mn><mo>/</mo><mn>2</mn></mrow></msup></math>"
+    )

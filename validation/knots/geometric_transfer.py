@@ -39,7 +39,7 @@ class Size:
     seeds: range
 
 
-QUICK = Size(500, 14, range(4))
+QUICK = Size(500, 14, range(3))
 
 FULL = Size(1000, 50, range(25))
 

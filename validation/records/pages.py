@@ -9,6 +9,7 @@ from refkan.claims.estimates import from_plain
 from refkan.claims.reporting.reading_tables import ESTIMATE_COLUMNS, by_unit, estimate_cells
 from validation.ledger import LEDGER
 from validation.records.markdown import markdown_table
+from validation.records.seeds import told_seeds
 from validation.records.store import Kept, is_old
 from validation.sources import SOURCES
 
@@ -111,6 +112,7 @@ def _section(row: Row, quick: dict[str, Any] | None, full: dict[str, Any] | None
         f"*{_text(row.source)}.* {_text(row.claim)}.\n",
         f"**{in_short(shown)}** ({size}, {_run(shown)}). Holds if: {_text(row.criterion)}.\n",
     ]
+    lines += [f"{text}\n" for text in (where_measured(shown), told_seeds(shown) if shown is full else "") if text]
     if full is not None and is_old(full):
         lines.append(
             f"At full size not run since the criterion changed (it took {full['seconds_of_file']:.0f} s); by the"
@@ -201,6 +203,19 @@ def goals(kept: Kept) -> str:
 What this library sets out to reach on the papers' problems, and what it reached: numbers of our own, beside the
 [verdicts](verdicts.md) on claims, which they neither support nor refute. Written by `python -m validation.records`.
 {"".join(sections)}"""
+
+
+def where_measured(kept: Mapping[str, Any]) -> str:
+    """Tell how many runs were measured at an earlier commit, and how many of these computed again; else nothing."""
+    where = kept["circumstances"]
+    if "runs" not in where:
+        return ""
+    runs = where["runs"]
+    again = f"after {runs['again']} of them, computed again there, had come out bit for bit equal"
+    return (
+        f"Of the {runs['number']} runs behind it {runs['earlier']} were measured at commit {runs['commit']} and taken"
+        f" over at {where['commit']} {again}; the others were measured at {where['commit']}."
+    )
 
 
 def _run(kept: dict[str, Any]) -> str:

@@ -85,10 +85,10 @@ FULL = {
     ),
 }
 
-FEW, SMALL = (8, 6, 2, 1), (500, 500, 1000, None)
+FEW, SMALL = (4, 3, 2, 1), (500, 500, 1000, None)
 
 QUICK = {
-    "rotated": Setting((1, 3), (2, 2, 2, 2), (6, 10, 20, 30, 15), (*FEW, 1), (*SMALL, None), reported=2),
+    "rotated": Setting((1, 3), (2, 2, 2, 2), (4, 6, 10, 12, 6), (*FEW, 1), (*SMALL, None), reported=2),
     "unrotated": Setting((1, 3), (2, 2, 2), STEPS, FEW, SMALL, angle=0.0),
 }
 

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from refkan.claims.reporting.reading_tables import estimates_html, header_and_rows, numbered, readings_html
+from refkan.claims.reporting.typeset import typeset
 from refkan.claims.running.outcomes import Outcome
 from refkan.claims.verdicts import Figure, Table, Verdict
 
@@ -161,7 +162,7 @@ def _table_row(outcome: Outcome, size: str) -> str:
         measured = outcome.measured.partition(". ")[2] or measured
     return (
         f'<tr><td><a href="#{escape(row.id)}">{escape(row.id)}</a></td><td>{escape(row.source)}</td>'
-        f"<td>{with_formulas(row.claim)}</td><td>{_badge(outcome)}</td>"
+        f"<td>{typeset(row.claim)}</td><td>{_badge(outcome)}</td>"
         f'<td title="size">{escape(size)}</td><td title="seeds">{escape(seeds_of(verdict))}</td>'
         f'<td title="readings">{escape(_readings_of(verdict))}</td><td>{escape(measured)}</td></tr>'
     )
@@ -169,10 +170,10 @@ def _table_row(outcome: Outcome, size: str) -> str:
 
 def _section(outcome: Outcome, size: str) -> str:
     row, verdict, result = outcome.row, outcome.verdict, outcome.result
-    terms = [("Claim as printed", with_formulas(row.claim)), ("Source", escape(row.source))]
+    terms = [("Claim as printed", typeset(row.claim)), ("Source", escape(row.source))]
     if verdict is not None and verdict.corrected:
-        terms.append(("Claim as corrected", with_formulas(verdict.corrected)))
-    terms += [("Measured quantity", with_formulas(row.measured)), ("Holds if", with_formulas(row.criterion))]
+        terms.append(("Claim as corrected", typeset(verdict.corrected)))
+    terms += [("Measured quantity", typeset(row.measured)), ("Holds if", typeset(row.criterion))]
     if verdict is not None:
         terms.append(("Measured", escape(verdict.measured)))
         terms.append(("Seeds", escape(seeds_of(verdict))))
@@ -201,7 +202,7 @@ def _table(table: Table) -> str:
 
 def _details(verdict: Verdict) -> str:
     paragraphs = [" ".join(paragraph.split()) for paragraph in verdict.details.split("\n\n")]
-    return "\n".join(f"<p>{with_formulas(paragraph)}</p>" for paragraph in paragraphs if paragraph)
+    return "\n".join(f"<p>{typeset(paragraph)}</p>" for paragraph in paragraphs if paragraph)
 
 
 def _twins(verdict: Verdict) -> str:
@@ -226,29 +227,3 @@ def _data(verdict: Verdict) -> str:
     if len(text) > LONGEST_DATA:
         return f'<p class="small">Raw data: {len(text)} characters, in record.json.</p>'
     return f"<details><summary>Raw data</summary><pre>{escape(text)}</pre></details>"
-
-
-_SCRIPTS = re.compile(
-    r"(?<![\w^])"
-    r"([A-Za-z]{1,3}|\d+)"
-    r"(?:_([A-Za-z0-9]{1,3}))?"
-    r"(?:\^(\([^()^]{1,12}\)|-?[A-Za-z0-9]{1,3}))?"
-    r"(?![\w^])"
-)
-
-
-def with_formulas(text: str) -> str:
-    """Return the text as HTML, with its powers and indices raised and lowered.
-
-    Examples
-    --------
-    >>> with_formulas("S_r grows < n^(2r) at node_map")
-    '<i>S</i><sub>r</sub> grows &lt; <i>n</i><sup>2r</sup> at node_map'
-    """
-
-    def formula(match: re.Match[str]) -> str:
-        base, low, high = match.groups(default="")
-        scripts = f"<sub>{low}</sub>" * bool(low) + f"<sup>{high.strip('()')}</sup>" * bool(high)
-        return f"<i>{base}</i>{scripts}" if scripts else base
-
-    return _SCRIPTS.sub(formula, escape(text))

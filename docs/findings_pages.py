@@ -1,0 +1,144 @@
+"""The long pages behind the page of findings: statements with their corrections, Table 2, differential equations."""
+
+from __future__ import annotations
+
+from findings_figures import Rows, speaking
+from findings_tables import (
+    TABLE_TWO,
+    all_met,
+    bracketed,
+    compared,
+    corrections,
+    estimated,
+    estimates,
+    gain,
+    listed,
+    losses_and_errors,
+    met,
+    often,
+    other_readings,
+    proven,
+    reading_of,
+    statements,
+    waiting,
+)
+
+from validation.records.pages import where_measured
+
+WRITTEN = "Written by `python docs/findings.py` from the records behind [the verdicts](verdicts.md)"
+
+
+def statements_page(kept: Rows) -> str:
+    """Return the page of statements: what holds, what is right instead, what is open."""
+    return f"""# Statements and corrections
+
+Behind [the findings](findings.md): every statement of the papers by how it came out, and our own. {WRITTEN}, where
+each row has its criterion and every number. `python -m validation L4` runs a row again in seconds, which decides exact
+statements; experiments are decided by `python -m validation --full R1`.
+
+## Notation
+
+r: order of the splines, degree + 1; n: intervals; h: their length; dim = n + r - 1; t_i: knots, T: all of them; b_i:
+B-splines; psi_i = ReLU(x - t_i)^(r-1); b = A psi: the change of basis; x_3: a product along the third index; P: the
+prolongation to refined knots, or the number of inputs of a layer of Q outputs; kappa: condition number; rho: spectral
+radius; NTK = J J^T: the tangent kernel of a network with Jacobian J, NTK_S in the spline and NTK_R in the ReLU basis;
+L: number of layers, or a loss; "tails": how functions go on outside the domain; "node maps": what is done to hidden
+nodes between layers. "Reading": a choice of what the paper leaves open; "k of m readings": the statement holds under k
+of the m that speak. [A25] is the paper's predecessor, arXiv 2505.18131; "summary" marks what both say without a number;
+other keys are explained below the verdicts. Brackets are 95 % intervals; the verdicts say how each is made.
+
+## What holds
+
+{listed(kept, "holds", numbers=False)}
+
+![Ratio of the extreme eigenvalues of A^T A against dim + r/2.](findings-spectra.png)
+
+## Corrections
+
+{corrections(kept, misprints=False)}
+Misprints:
+
+{corrections(kept, misprints=True)}
+![Tangent kernels of both bases: their ratio at random parameters, and its bound.](findings-kernels.png)
+
+## Statements of our own
+
+For these we found no source; their pages say which parts are classical.
+
+{proven(kept)}
+
+## Refuted, or not reproduced
+
+{listed(kept, "refuted", "not reproduced")}
+
+## Undecided
+
+{listed(kept, "undecided")}
+
+## True under some readings of what the paper leaves open
+
+{listed(kept, "holds under some readings")}
+
+## Not judged at full size since their criteria changed
+
+{waiting(kept)}. Their earlier measurements, and what quick
+runs say, stand with the verdicts. Where a criterion was changed after a measurement, it says so, with the earlier one.
+"""
+
+
+def table_two_page(kept: Rows) -> str:
+    """Return the page on Table 2."""
+    size = len(speaking(kept, "R1")["cells"][0]["seeds"])
+    typical = estimates(kept, "R10")
+    bad = {f: typical[f"runs above ten times the median, spline, {f}"] for f in ("coarse", "fine", "multilevel")}
+    return f"""# Table 2 again
+
+Behind [the findings](findings.md). {WRITTEN}.
+
+The printed numbers of parameters belong to networks that the text does not describe (R7): a linear first layer, and
+cubic splines on 5 intervals after it, refined to 40. The other details that the text leaves open, listed below, were
+found by trying values, {len(kept["R1"]["readings"])} sets of which are recorded, until printed means and deviations
+came out: hidden nodes mapped to the spline domain by their extremes on the samples, coefficients that start as N(0, 1),
+L-BFGS with a strong Wolfe line search, and the function itself turned by 0.175 rad counterclockwise. All errors are
+mean squares over the squared range of the target. A printed cell is met where its mean and its deviation are in the
+central 95 % of those of five of our runs: {met(kept["R1"]["readings"][0])}. With powers of
+(x - t)/h in place of x - t: {met(reading_of(kept, "scaled"))};
+refinement then gains a factor of {gain(kept, "scaled"):.2g} in the ReLU basis, where R3 claims effectively none.
+{where_measured(kept["R1"])}
+
+Ratios of errors, of {size} runs from the same starts:
+
+{compared(kept)}
+Runs above ten times the median of their kind, in the spline basis: coarse {bracketed(bad["coarse"])}, fine
+{bracketed(bad["fine"])}, multilevel {bracketed(bad["multilevel"])} of all.
+{often(bad["multilevel"], bad["fine"])}.
+A comparison of means of five says which of them met a bad run, as the printed deviations do (R6).
+
+{statements(kept, TABLE_TWO)}
+![Published means of Table 2 on the runs of the reading that its numbers single out.](findings-table-two.png)
+
+## Under other readings
+
+Medians; one detail is changed at a time.
+Start: coefficients from N(0, 1) (base), N(0, 2/5) (he), uniform on [0, 1] (unit) or in +-1/sqrt(5) (uniform); search:
+steps of 1 in place of a line search; precision: 32 bits; fine: fine training from the coarse start, prolonged; powers:
+of (x - t)/h; target: not scaled. {all_met(kept["R1"]["readings"])}
+
+{other_readings(kept)}
+![Fine and multilevel training in the spline basis, by start and optimiser.](findings-starts.png)
+"""
+
+
+def equations_page(kept: Rows) -> str:
+    """Return the page on differential equations."""
+    return f"""# Differential equations: losses and errors
+
+Behind [the findings](findings.md). {WRITTEN}.
+
+{losses_and_errors(kept)}
+
+{estimated(kept, ("Q1", "Q7", "Q8", "Q2", "Q9", "Q3", "Q4"))}
+![Loss against true error of every run, three equations.](findings-losses.png)
+
+![Half-energy bandwidth of the residual on the last level, every run.](findings-bands.png)
+"""
