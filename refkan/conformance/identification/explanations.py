@@ -237,6 +237,8 @@ def sizes_of(factors: Sequence[float], sizes: Sequence[Mapping[str, float]]) -> 
     '1 over the number of samples'
     """
     for name in sizes[0]:
+        if len(sizes) > 1 and len({each[name] for each in sizes}) == 1:
+            continue  # then it tells nothing
         for power, words in ((-1, "1 over {}"), (1, "{}"), (-0.5, "1 over the root of {}"), (2, "the square of {}")):
             if all(abs(k - s[name] ** power) <= 1e-6 * k for k, s in zip(factors, sizes, strict=True)):
                 return words.format(name if name.startswith("the ") else f"the number of {name}")

@@ -18,6 +18,11 @@ from refkan.conformance.identification.stages_and_differences import Difference
 EVALUATIONS = 20
 """Of Jacobians, at most, from each start."""
 
+SHOWN = 6
+"""Knots that are told, at most."""
+
+EQUALLY_SPACED = "knots in use are equally spaced"
+
 Ratio = Callable[[FloatArray, FloatArray], FloatArray]
 
 
@@ -114,17 +119,40 @@ def compared(used: FloatArray, spec: LayerSpec) -> Difference | None:
         if ends in ([-1.0, 1.0], [0.0, 1.0]):
             return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
     if equal and np.ptp(np.diff(t)) > 1e-9 * size:
-        return Difference("equal spacing assumed", {})
+        return Difference("equal spacing assumed", {"what": EQUALLY_SPACED})
+    if np.ptp(spacing) <= 1e-9 * size < np.ptp(np.diff(t[inner])) and n > 1:
+        ends = "the ends of the domain" if np.abs(u - t)[inner][[0, -1]].max() <= 1e-9 * size else "other ends"
+        return Difference("equal spacing assumed", {"what": f"breakpoints in use are equally spaced between {ends}"})
     if equal and abs((b - a) / h - round((b - a) / h)) < 1e-9 and round((b - a) / h) != n:
         return Difference("number of intervals", {"used": round((b - a) / h), "asked": n})
     for step in (1, -1):
         if np.abs(u[2:-2] - np.roll(t, -step)[2:-2]).max() <= 1e-9 * size:
             return Difference("shifted index", {"what": "knots", "step": step, "how": ""})
     mirrored = np.abs(t[0] + t[-1] - t[::-1] - u).max() <= 1e-9 * size
-    how = f"knots in use are {_some(u)} instead of {_some(t)}" + ", those mirrored" * bool(mirrored)
-    return Difference("other knots", {"how": how})
+    if words := "those mirrored" if mirrored else _combined(u, t):
+        return Difference("other knots", {"how": f"knots in use are {words}"})
+    odd = np.flatnonzero(off > 1e-9 * size)
+    told = [f"t[{k + 1}] is {u[k]:.6g} instead of {t[k]:.6g}" for k in odd[:SHOWN]]
+    more = f", and {odd.size - SHOWN} more of {t.size}" * bool(odd.size > SHOWN)
+    return Difference("other knots", {"how": ", ".join(told) + more})
+
+
+def _combined(u: FloatArray, t: FloatArray) -> str:
+    """Knots that are k t + c, or the same combination of each knot and its neighbours, in words; "" if neither."""
+    size = float(np.abs(t).max())
+    A = np.stack([t[1:-1], np.ones(t.size - 2), t[:-2], t[2:]], axis=1)
+    for columns in (2, 4):
+        if len(A) <= columns + 2:
+            continue
+        w, *_ = np.linalg.lstsq(A[:, :columns], u[1:-1], rcond=1e-10)
+        if np.abs(A[:, :columns] @ w - u[1:-1]).max() > 1e-9 * size:
+            continue
+        names = ("t[i]", "", "t[i-1]", "t[i+1]")
+        terms = [f"{v:+.6g}{' ' * bool(name)}{name}" for v, name in zip(w, names, strict=False) if abs(v) > 1e-9]
+        return f"{' '.join(terms)} for each i".removeprefix("+")
+    return ""
 
 
 def _some(t: FloatArray) -> str:
     shown = [f"{v:.6g}" for v in t]
-    return ", ".join(shown if len(shown) <= 6 else [*shown[:3], "...", *shown[-3:]])
+    return ", ".join(shown if len(shown) <= 10 else [*shown[:3], "...", *shown[-3:]])

@@ -147,6 +147,14 @@ def _shape(M: FloatArray, rows: IntArray, n: int) -> str:
     for words, C in (("up to its own", j <= i), ("from its own on", j >= i)):
         if close(C):
             return f"each is the sum of those {words}"
+    if rows.size == n:
+        named = {"itself": own, "that counted from the other end": np.eye(n)[::-1], "each": np.ones((n, n))}
+        A = np.stack([C.ravel() for C in named.values()], axis=1)
+        w, *_ = np.linalg.lstsq(A, M.ravel(), rcond=None)
+        if n > 3 and close((A @ w).reshape(n, n)):
+            return "each is " + " ".join(
+                f"{v:+.6g} times {name}" for name, v in zip(named, w, strict=True) if abs(v) > 1e-9
+            )
     if (gathered := _gathered(M, rows, n)) is not None:
         return gathered
     added = M - own
@@ -167,9 +175,11 @@ def _gathered(M: FloatArray, rows: IntArray, n: int) -> str | None:
         return None
     source = np.where(whole.any(axis=0), np.abs(whole).argmax(axis=0), -1)
     moved = np.flatnonzero(source != np.arange(n))
-    if (source[moved] < 0).any() or moved.size > n // 2:
+    if (source[moved] < 0).any() or (moved.size > n // 2 and np.unique(source[moved]).size > 1):
         return None
-    return f"places {numbers(moved.tolist())} have number {numbers(source[moved].tolist())} in place of their own"
+    if moved.size == 1:
+        return f"number {moved[0]} has that of number {source[moved][0]} in place of its own"
+    return f"numbers {numbers(moved.tolist())} have those of {numbers(source[moved].tolist())} in place of their own"
 
 
 def _by_rows(M: FloatArray, rows: IntArray, n: int) -> str:

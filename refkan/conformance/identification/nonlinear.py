@@ -120,11 +120,6 @@ class Nonlinear:
                 factor = float((ours * y).sum() / (ours * ours).sum())
                 if np.abs(factor * ours - y).max() <= 2.0**-20 * np.abs(y).max():
                     return f"the coefficients of {group} are {words}"
-        edge = self.a * ((q == 0) & (p == 0))
-        shares = [(self.f(edge * 2.0**-j) - self.zero) * 2.0**j for j in range(ASKED // 2)]
-        kept = [bool(np.abs(share - shares[0]).max() <= 2.0**-20 * np.abs(shares[0]).max()) for share in shares]
-        if not all(kept) and all(k or not share.any() for k, share in zip(kept, shares, strict=True)):
-            return f"edges with small coefficients are left out, below 2^-{kept.index(False) - 1} of those asked with"
         if abs(k) < 1e-3 or k == -60:
             return "coefficients count by their ratios alone: they are divided by a norm of some of them"
         size = (
@@ -139,6 +134,50 @@ class Nonlinear:
         return self.subject.truth(
             self.subject.spec(C.shape[:2], C), self.subject.samples(self.subject.spec(C.shape[:2]), BLOCK)
         )[0]
+
+    def vanishing(self) -> str:
+        """The size of coefficients below which whole outputs are zero; "" if there is none, or each has its own."""
+        if (self.y != self.zero).any():
+            return ""
+        low, high = 0.0, 1.0 / float(np.abs(self.a).max())
+        if (whole := self.f(high * self.a) - self.zero).any():
+            for _ in range(BISECTIONS):
+                middle = (low + high) / 2
+                low, high = (low, middle) if (self.f(middle * self.a) != self.zero).any() else (middle, high)
+            share, size = self.f(high * self.a) - self.zero, high * float(np.abs(self.a).max())
+            if np.abs(share - whole * size)[share != 0].max() <= 2.0**-20 * np.abs(share).max():
+                return f"outputs are zero whose coefficients are below {size:.3g}"
+        return ""
+
+    def left_out(self) -> str:
+        """The size below which an edge, or single coefficients, do not count beside other edges; "" if all do."""
+        shape = self.a.shape
+        alone = self.a[0, 0] / np.abs(self.a[0, 0]).max()
+        last = np.indices(shape[:2]).sum(axis=0)[..., None] == sum(shape[:2]) - 2
+        others, edge = alone * ~last, alone * last
+        unit = self.f(edge) - self.zero
+
+        def share(v: float, size: float) -> float:
+            """Of what the edge would add with v times the coefficients of the others."""
+            added = self.f(size * (others + v * edge)) - self.f(size * others)
+            return float((added * unit).sum() / (unit * unit).sum()) / (v * size)
+
+        thresholds = []
+        for size in (1.0, 4.0):
+            kept = [share(2.0**-k, size) > 0.5 for k in range(ASKED)]
+            if all(kept) or not kept[0]:
+                return ""
+            low, high = 2.0 ** -kept.index(False), 2.0 ** (1 - kept.index(False))
+            for _ in range(BISECTIONS):
+                middle = (low + high) / 2
+                low, high = (low, middle) if share(middle, size) > 0.5 else (middle, high)
+            thresholds.append(high)
+        what = "edges" if abs(share(1.001 * high, size) - 1) < 2.0**-10 else "coefficients"
+        if abs(thresholds[0] - thresholds[1]) < 0.01 * thresholds[0]:
+            if high > 0.99:
+                return f"{what} are left out beside larger ones"
+            return f"{what} are left out whose size is below {high:.3g} of the largest of the layer"
+        return f"edges are left out whose coefficients are below {thresholds[0]:.3g}" if what == "edges" else ""
 
     def outputs(self) -> str:
         """What outputs have in common, whatever the coefficients."""
@@ -172,16 +211,29 @@ class Nonlinear:
         return "edges of different inputs are combined otherwise than by a sum"
 
 
+def in_other_sizes(subject: Subject, f: Map, a: FloatArray, left: float) -> list[Difference]:
+    """Return what a layer is that is linear at the sizes of other stages, which go on as before."""
+    kept = {name: getattr(subject, name) for name in ("nonlinear", "depends", "behind", "undone", "noise")}
+    differences = nonlinear(subject, f, a, left).differences
+    for name, value in kept.items():
+        setattr(subject, name, value)
+    return list(differences)
+
+
 def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
     """Return what the layer is instead of a linear function of its coefficients."""
     n = Nonlinear(subject, f, a, left)
+    if words := n.vanishing():
+        return Stage("arithmetic", words, (Difference("not linear", {"left": left, "how": words}, sure="measured"),))
     if behind := n.behind():
         if not subject.noise:
             subject.nonlinear = f"not asked behind {behind.evidence['map']}"
             subject.depends = "" if "relu" in subject.nonlinear else subject.nonlinear
         return Stage("arithmetic", f"{behind.evidence['map']} of a sum that is linear in its coefficients", (behind,))
     q, p, i = np.indices(a.shape)
-    if n.adds_up(i % 2 == 0):
+    if words := n.left_out():
+        how, name = words, "not linear"
+    elif n.adds_up(i % 2 == 0):
         how, name = f"linear but for single coefficients: {n.each()}", "coefficients mapped"
         unit = float(np.median(n.constant(1.0) - n.zero)) / a.shape[1]
         subject.undone = (lambda y: y / unit) if unit else subject.undone

@@ -49,7 +49,7 @@ class Subject:
         self.blur = self.offset = self.grain = 0.0
         self.noise = CANCELLED * (self.declared.form == "truncated powers")
         self.behind, self.depends = "", ""
-        self.differing, self.wrong_gradients = list[str](), frozenset[str]()
+        self.differing, self.wrong_gradients, self.unanswered = list[str](), frozenset[str](), frozenset[str]()
         self.nonlinear = ""
         self.place = ""
         self.apart, self.names, self.told = False, set[str](), set[str]()
@@ -58,7 +58,9 @@ class Subject:
         self.right, self.blurred = list[tuple[int, str]](), list[tuple[int, str]]()
         self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
         self.overwritten = ""
+        self.by_rows = self.renewed = False
         self._kept: dict[Any, FloatArray] = {}
+        self._specs: dict[int, tuple[Any, Any]] = {}
 
     def note(self, name: str, stage: Stage) -> None:
         """Remember what later stages must know of one that found differences."""
@@ -68,7 +70,8 @@ class Subject:
         self.differing.append(name)
         first = stage.differences[0]
         self.in_pieces = self.in_pieces or first.name in ("incomplete block", "rows by position")
-        if first.name in ("samples mixed", "samples reordered", "rows by position") and "one row is" not in str(first):
+        mixed = first.name in ("samples mixed", "samples reordered", "rows by position")
+        if mixed and not self.by_rows and "one row is" not in str(first):
             self.depends = "results of a sample depend on other samples, or on other calls"
         if first.name == "not deterministic" and name == "calls" and "layers with" not in first.evidence["of"]:
             self.noise = 8 * float(first.evidence["size"])
@@ -161,7 +164,12 @@ class Subject:
         return model
 
     def asked(self, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered."""
+        """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered.
+
+        A model that calls change, as a stage found, is built anew for each of them.
+        """
+        if arguments and id(arguments[0]) in self._specs:
+            arguments = (self.adapter.built(self._specs[id(arguments[0])][1]), *arguments[1:])
         kept = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -184,10 +192,16 @@ class Subject:
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build a model that nobody has used."""
-        return self.asked("build", self.adapter.built, spec)
+        model = self.asked("build", self.adapter.built, spec)
+        if self.renewed:
+            self._specs[id(model)] = model, spec
+        return model
 
     def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
-        """Return the outputs (N, Q) at x (N, P), as the layer gives them."""
+        """Return the outputs (N, Q) at x (N, P), as the layer gives them: of each row by itself where rows mix."""
+        if self.by_rows and len(x) > 1:
+            rows, back = np.unique(x, axis=0, return_inverse=True)
+            return np.concatenate([self.laid_out(model, row[None], n_outputs) for row in rows])[back.ravel()]
         return self.laid_out(model, x.copy(order="K"), n_outputs)
 
     def laid_out(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
@@ -210,6 +224,11 @@ class Subject:
 
     def gradients(self, model: Any, x: FloatArray, dy: FloatArray, shapes: dict[str, Any]) -> dict[str, FloatArray]:
         """Return the gradients of sum dy * y under the names of `shapes`."""
+        if self.by_rows and len(x) > 1:
+            of_one = {name: (1, *shape[1:]) if name == "inputs" else shape for name, shape in shapes.items()}
+            each = [self.gradients(model, x[s : s + 1], dy[s : s + 1], of_one) for s in range(len(x))]
+            arrays = {name: [gradients[name] for gradients in each] for name in shapes}
+            return {name: np.concatenate(of) if name == "inputs" else np.sum(of, axis=0) for name, of in arrays.items()}
         answer = self.asked("vjp", self.adapter.vjp, model, x.copy(), dy.copy())
         return {name: self.read_gradient(answer, name, shape) for name, shape in shapes.items()}
 
@@ -220,12 +239,17 @@ class Subject:
 
     def second(self, model: Any, x: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
         """Return the derivative of the input gradient along a direction."""
+        if self.by_rows and len(x) > 1:
+            rows = [slice(s, s + 1) for s in range(len(x))]
+            return np.concatenate([self.second(model, x[row], dy[row], direction[row]) for row in rows])
         answer = self.asked("second", self.adapter.second, model, x.copy(), dy.copy(), direction.copy())
         out: FloatArray = self._read("second", lambda: checked("second", answer, x.shape, ""))
         return out
 
     def gauss_newton(self, model: Any, x: FloatArray, size: int) -> FloatArray:
         """Return J^T J / N."""
+        if self.by_rows and len(x) > 1:
+            return np.asarray(np.mean([self.gauss_newton(model, row[None], size) for row in x], axis=0))
         answer = self.asked("gauss_newton", self.adapter.gauss_newton, model, x.copy())
         out: FloatArray = self._read("gauss_newton", lambda: checked("gauss_newton", answer, (size, size), ""))
         return out

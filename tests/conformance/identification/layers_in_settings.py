@@ -240,7 +240,7 @@ IN_SETTINGS = {
     r"wrong derivative: input gradients: the second term is divided by t\[i\+3\] - t\[i\]": OneLengthForBothTerms,
     "knots left out: knot gradients of knots 0 of 5": KnotGradients,
     "wired otherwise: .* as with a stride of 6 between inputs in place of 9": StrideOfIntervals,
-    "coefficients mixed up: basis functions: places 0 to 2 have number 6 to 8": RoundTheEnds,
+    "coefficients mixed up: basis functions: numbers 0 to 2 have those of 6 to 8": RoundTheEnds,
     "intervals left out: basis functions are zero in intervals 2 of 6": NothingInTheThirdInterval,
     "only outside the domain: .* above b pieces of other intervals continued": NextPieceBeyond,
     "part in another form: the parts: after refine they are left out": PartsLost,

@@ -16,6 +16,9 @@ from refkan.conformance.identification.subject import Subject
 
 SAMPLES = 16
 
+SCALES = (2.0**12, 2.0**-20)
+"""Of cotangents: some limits show at large ones alone, others at small ones."""
+
 
 def asked_layer(
     subject: Subject, shape: tuple[int, int] = (3, 2), count: int = SAMPLES, degree: int | None = None
@@ -77,7 +80,10 @@ def calls_and_sums(
         evidence = {"of": f"{owner} in two calls", "count": int((again != first).sum()), "total": first.size}
         return [Difference("not deterministic", {**evidence, "size": float(np.abs(again - first).max() / size)})]
     other, both = asked(model, x, two), asked(model, x, dy + two)
-    if np.abs(first + other - both).max() <= max(room * 4, 2.0**-18 * size):  # rounding is told of single entries
+    adds_up = np.abs(first + other - both).max() <= max(room * 4, 2.0**-18 * size)  # rounding is told of single entries
+    seen = SCALES if subject.eps < 2.0**-30 else ()
+    scales = [s for s in seen if np.abs(asked(model, x, s * dy) - s * first).max() > s * room * 4]
+    if adds_up and not scales:
         return []
     if np.abs(first - other).max() <= room:
         ours = R.sum(axis=(0, 1))
@@ -88,23 +94,43 @@ def calls_and_sums(
         added = still.ndim == 3 and np.abs(still - k * spec.coefficients).max() <= 1e-6 * np.abs(still).max()
         how = f"{k:.6g} times the coefficients are added" if added else "they are not zero for dy = 0"
         return [Difference("gradient not linear", {"what": owner, "how": how})]
-    four, opposite = asked(model, x, 4 * dy), asked(model, x, -dy)
+    s = scales[0] if adds_up else 4.0
+    scaled, opposite = asked(model, x, s * dy), asked(model, x, -dy)
     left = float(np.abs(first + other - both).max()) / size
-    if left < LARGEST_ROUNDING and np.abs(four - 4 * first).max() <= 8 * left * size:
+    ours = np.einsum("sa,sa...->...", dy, R) if first.ndim == 3 else first
+    if told := flushed(owner, first, ours, room * len(x)):
+        return [told]
+    if s == 4 and left < LARGEST_ROUNDING and np.abs(scaled - 4 * first).max() <= 8 * left * size:
         return [rounded_gradients(owner, left, np.stack([first, other, both]))]
-    norms = [float(np.sqrt((g * g).sum())) for g in (first, four)]
-    alike = (first * four).sum() > 0.999 * norms[0] * norms[1]
-    if alike and norms[1] < 3.9 * norms[0]:
+    norms = [float(np.sqrt((g * g).sum())) for g in (first, scaled)]
+    alike = (first * scaled).sum() > 0.999 * norms[0] * norms[1]
+    limited = np.linalg.norm(asked(model, x, SCALES[1] * dy)) < 2 * SCALES[1] * norms[0]  # linear where it is small
+    if alike and limited and s > 1 and norms[1] < 0.975 * s * norms[0]:
         how = f"scaled down to a norm of {norms[1]:.6g} at most"
         return [Difference("gradient clipped", {"what": owner, "how": how})]
-    low, high = float(both.min()), float(both.max())
-    if (both >= high - room).sum() > 1 or (both <= low + room).sum() > 1:
+    most = both if s == 4 else scaled
+    low, high = float(most.min()), float(most.max())
+    if s > 1 and ((most >= high - room).sum() > 1 or (most <= low + room).sum() > 1):
         return [Difference("gradient clipped", {"what": owner, "how": f"cut off at {low:.6g} and {high:.6g}"})]
-    power = float(np.log2(norms[1] / norms[0])) / 2
-    how = f"4 dy gives {norms[1] / norms[0]:.4g} times as much" + (f", as |dy|^{power:.3g} does" if alike else "")
+    if not scaled.any():
+        how = f"those of {s:.3g} times dy are zero"
+        return [Difference("gradient not linear", {"what": owner, "how": how})]
+    power = float(np.log2(norms[1] / norms[0]) / np.log2(s))
+    how = f"{s:.4g} dy gives {norms[1] / norms[0]:.4g} times as much" + (f", as |dy|^{power:.3g} does" if alike else "")
     sign = "the same" if np.abs(first - opposite).max() <= room else (
         "the opposite" if np.abs(first + opposite).max() <= room else "another thing")  # fmt: skip
     return [Difference("gradient not linear", {"what": owner, "how": f"{how}, -dy {sign}"})]
+
+
+def flushed(owner: str, theirs: FloatArray, ours: FloatArray, room: float) -> Difference | None:
+    """Whether small entries are zero, and the others right."""
+    gone = (theirs == 0) & (np.abs(ours) > room)
+    if not gone.any() or not (np.abs(theirs - ours) <= room)[~gone].all():
+        return None
+    kept, below = np.abs(ours[~gone & (theirs != 0)]), float(np.abs(ours[gone]).max())
+    if below > kept.min(initial=np.inf):
+        return None
+    return Difference("flushed to zero", {"what": owner, "below": below}, sure="measured")
 
 
 def rounded_gradients(owner: str, left: float, theirs: FloatArray) -> Difference:
@@ -140,7 +166,11 @@ def size_of_factor(subject: Subject, told: Sequence[Difference], name: str, orde
             theirs, ours = subject.second(model, x, dy, np.ones(x.shape)), derivatives(subject, spec, x, 2).sum(axis=1)
         measured.append(abs(float((theirs * ours).sum() / (ours * ours).sum())))
         sizes.append(_sizes(spec, count))
-    return sizes_of(measured, sizes)
+    named = sizes_of(measured, sizes)
+    if named or abs(measured[0] - measured[1]) <= 1e-6 * measured[0]:
+        return named
+    other = f"{measured[1]:.6g} in layers of degree {spec.degree} with {shape[0]} outputs, {shape[1]} inputs"
+    return f"{other}, {count} samples"
 
 
 def _another_degree(subject: Subject) -> int:
@@ -152,11 +182,13 @@ def _sizes(spec: LayerSpec, count: int) -> Mapping[str, float]:
     Q, P = spec.coefficients.shape[:2]
     sizes = {
         "samples": count, "outputs": Q, "inputs": P, "the samples times the outputs": count * Q,
-        "the degree": max(spec.degree, 1), "the order": spec.order,
+        "the degree": max(spec.degree, 1), "the degree less one": max(spec.degree - 1, 1), "the order": spec.order,
         "the order over the degree": spec.order / max(spec.degree, 1),
         "coefficients of an edge": spec.dim, "intervals": spec.intervals, "the coefficients": spec.coefficients.size,
     }  # fmt: skip
     t, r = spec.knots[0], spec.order
     if spec.kind == "uniform":
         sizes["the spacing h"] = float(t[r] - t[r - 1])
+        sizes["the length of the domain"] = float(np.ptp(spec.domain))
+        sizes["the half of the domain, (b - a)/2,"] = float(np.ptp(spec.domain)) / 2
     return sizes

@@ -39,6 +39,9 @@ from refkan.conformance.identification.subject import NoAnswerError, Subject
 UNSTABLE = {"gradients accumulate", "stale gradient", "not deterministic"}
 """Differences after which no other gradient of a batch can be asked for."""
 
+UNNAMED = {"gradient is another", "gradient not linear"}
+"""Differences of which no cause is known."""
+
 OF = {
     "coefficients": {"coefficient-gradients"}, "inputs": {"input-gradients"}, "second": {"second-derivatives"},
     "gauss-newton": {"gauss-newton"}, "parts": {f"{part}-gradients" for part in PARTS},
@@ -64,18 +67,28 @@ def gradients(subject: Subject) -> Stage:
         "settings": lambda subject: of_settings(subject, subject.wrong_gradients),
     }  # fmt: skip
     for name, ask in asks.items():
-        if name not in [*declared, "settings"] or (name == "parts" and UNSTABLE & {d.name for d in differences}):
+        unstable = bool(UNSTABLE & {d.name for d in differences}) and not subject.renewed
+        if name not in [*declared, "settings"] or (name == "parts" and unstable):
             continue
         try:
             difference = ask(subject)
+            if UNSTABLE & {d.name for d in difference}:
+                subject.renewed = True  # a new model for each call
+                again = ask(subject)
+                subject.renewed = not UNSTABLE & {d.name for d in again}
+                difference += again if subject.renewed else []
         except NoAnswerError as error:
             reasons.append(f"{name}: {error}")
+            subject.unanswered |= OF.get(name, frozenset())
             continue
         if name == "inputs-with-parts" and _bearing_on(differences) & {"input-gradients"}:
             continue  # of the splines alone they differ already
         differences += difference
         subject.wrong_gradients = _bearing_on(differences)
         told += [] if difference or name in ("settings", "inputs-with-parts") else [name]
+    if "changed by a call" in subject.names:  # within the call, too
+        differences = [d for d in differences if d.name not in UNNAMED and not d.name.endswith(" gradients")]
+        reasons.append("a call changes the model of which it is asked")
     told = [name for name in told if not subject.wrong_gradients & OF[name]]
     words = f"those of the layer's own function in {', '.join(told)}" if told else ""
     return Stage("gradients", words, tuple(differences), "; ".join(reasons))

@@ -19,24 +19,24 @@ NODES = 9
 def derivatives(subject: Subject, spec: LayerSpec, x: FloatArray, order: int = 1) -> FloatArray:
     """Derivatives (N, Q, P) of the layer's own outputs in each input; NaN where two radii tell different ones.
 
-    There a breakpoint that is none of the knots lies beside x.
+    There a breakpoint that is none of the knots lies beside x, or at x: one of them has nodes to the right of x alone.
     """
-    wide, narrow = (_interpolated(subject, spec, x, order, radius) for radius in (0.9, 0.9 / 8))
+    u = np.cos(np.pi * np.arange(NODES) / (NODES - 1))
+    wide, narrow = (_interpolated(subject, spec, x, order, nodes) for nodes in (0.9 * u, 0.9 / 8 * (1 + u)))
     close = np.abs(wide - narrow) <= 2.0 ** (-26 + 8 * (order - 1)) * np.abs(wide).max() + 64 * subject.rough
     return np.asarray(np.where(close, wide, np.nan))
 
 
-def _interpolated(subject: Subject, spec: LayerSpec, x: FloatArray, order: int, share: float) -> FloatArray:
-    """By interpolation over a share of the way to the nearest knot."""
+def _interpolated(subject: Subject, spec: LayerSpec, x: FloatArray, order: int, u: FloatArray) -> FloatArray:
+    """By interpolation at nodes u, in distances to the nearest knot."""
     model = subject.build(spec)
     out = np.zeros((len(x), spec.n_outputs, spec.n_inputs))
-    u = np.cos(np.pi * np.arange(NODES) / (NODES - 1))
     V = np.vander(u, increasing=True)
     weights = np.linalg.solve(V.T, np.eye(NODES)[order] * order)  # of the derivative at 0 of the interpolant
     for p in range(spec.n_inputs):
         low, high = spec.domains[p]
         nearest = np.abs(x[:, p, None] - np.unique(spec.knots[p])).min(axis=1)
-        radius = share * np.minimum(nearest, (high - low) / 8)
+        radius = np.minimum(nearest, (high - low) / 8)
         at = np.repeat(x, NODES, axis=0)
         at[:, p] += (radius[:, None] * u).ravel()
         y = subject.in_blocks(model, at, spec.n_outputs).reshape(len(x), NODES, -1)

@@ -10,25 +10,37 @@ from refkan.conformance.cases.specs import PER_NODE, LayerSpec
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed
-from refkan.conformance.identification.gradients.asked_gradients import rounded_gradients
+from refkan.conformance.identification.gradients.asked_gradients import flushed, rounded_gradients
 from refkan.conformance.identification.gradients.situations import Quantity, Situation, lacking_factors, of_outputs
-from refkan.conformance.identification.known_maps import lower_formats
+from refkan.conformance.identification.known_maps import in_words, lower_formats
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
 DETACHED = "detached gradient"
 EDGES = ("output", "input", "coefficient")
 
+GRADIENTS = {
+    "coefficients": "coefficient-gradients", "inputs": "input-gradients", "second": "second-derivatives",
+    "gauss-newton": "gauss-newton", "knots": "knot-gradients",
+}  # fmt: skip
+"""Names of quantities by those of what is declared."""
+
 ROWS_ASKED = 16
 """Samples whose share of a gradient is asked for at once."""
 
 
 def unexplained(subject: Subject, owner: str, theirs: FloatArray, ours: FloatArray) -> Difference:
-    """What explains nothing: the rounding of a lower format, or another function."""
+    """What explains nothing: the rounding of a lower format, a map of single entries, or another function."""
     left = float(np.abs(theirs - ours).max() / max(np.abs(ours).max(), 1e-300))
     lower = bool(set(lower_formats(theirs)) - set(lower_formats(ours)))
     if subject.eps < 2.0**-30 and ((lower and left < LARGEST_ROUNDING) or 2.0**-27 < left < 2.0**-18):
         return rounded_gradients(owner, left, theirs)
+    room = subject.tolerance(float(np.abs(ours).max(initial=0.0)))
+    if told := flushed(owner, theirs, ours, room):
+        return told
+    words = in_words(ours.ravel(), theirs.ravel(), room) if np.isfinite(theirs).all() else "an unknown"
+    if not words.startswith(("an unknown", "identity", "zero")):
+        return Difference("values mapped", {"what": owner, "map": words})
     return Difference("gradient is another", {"what": owner, "left": left}, sure="measured")
 
 
@@ -38,7 +50,7 @@ def against_truth(
     """What is wrong with outputs, and if they are right with gradients of sum dy * y, by quantity."""
     model = situation.model(subject) if model is None else model
     true, differences = FloatQuantities(situation.specs, situation.x), dict[str, list[Difference]]()
-    for quantity in _quantities(subject, situation, model, true):
+    for quantity in _quantities(subject, situation, model, true, without):
         size = max(float(np.abs(quantity.ours).max(initial=0.0)), 2.0**-20)
         room = subject.tolerance(64 * size) + 128 * subject.blur * size
         if quantity.name in without or (np.abs(quantity.theirs - quantity.ours) <= room).all():
@@ -64,26 +76,35 @@ def against_truth(
     return differences
 
 
-def _quantities(subject: Subject, situation: Situation, model: Any, true: FloatQuantities) -> Iterator[Quantity]:
-    """Outputs, then what is declared of gradients."""
+def _quantities(
+    subject: Subject, situation: Situation, model: Any, true: FloatQuantities, without: frozenset[str]
+) -> Iterator[Quantity]:  # fmt: skip
+    """Outputs, then what is declared of gradients, but for quantities that are not asked for."""
     specs, x, dy, declared = situation.specs, situation.x, situation.cotangents, subject.declared.derivatives
+    asked = {name for name, quantity in GRADIENTS.items() if name in declared and quantity not in without}
+    parts = [part for part in dict.fromkeys(part for spec in specs for part in spec.parts)
+             if "coefficients" in declared and f"{part}-gradients" not in without]  # fmt: skip
     y = (subject.raw if x.flags.c_contiguous else subject.laid_out)(model, x, dy.shape[1])
     yield Quantity("outputs", "values", ("sample", "output"), y, true.values)
-    if set(declared) & {"coefficients", "inputs", "knots"}:
+    if parts or asked & {"coefficients", "inputs", "knots"}:
         answer = subject.asked("vjp", subject.adapter.vjp, model, x, dy)
-    if "coefficients" in declared:
+    if "coefficients" in asked:
         yield from _by_layers(subject, answer, "coefficients", specs, true.coefficient_gradients(dy))
-        for part in dict.fromkeys(part for spec in specs for part in spec.parts):
-            yield from _by_layers(subject, answer, part, specs, true.part_gradients(part, dy))
-    if "inputs" in declared:
+    for part in parts:
+        yield from _by_layers(subject, answer, part, specs, true.part_gradients(part, dy))
+    if "inputs" in asked:
         theirs = subject.read_gradient(answer, "inputs", x.shape)
         yield Quantity("input gradients", "input-gradients", ("sample", "input"), theirs, true.input_gradients(dy))
-    if "second" in declared and (specs[0].order > 2 or "base" in specs[0].parts):
+    if "second" in asked and (specs[0].order > 2 or "base" in specs[0].parts):
         along = situation.direction
         theirs, ours = subject.second(model, x, dy, along), true.second_derivatives(dy, along)
         yield Quantity("second derivatives", "second-derivatives", ("sample", "input"), theirs, ours)
+    if "gauss-newton" in asked and len(specs) == 1 and not specs[0].parts and dy.size <= ROWS_ASKED:
+        ours = true.gauss_newton()
+        owner, theirs = "entries of the Gauss-Newton matrix", subject.gauss_newton(model, x, len(ours))
+        yield Quantity(owner, "gauss-newton", ("row", "column"), theirs, ours)
     if (
-        "knots" in declared
+        "knots" in asked
         and len(specs) == 1
         and not specs[0].parts
         and x.shape[1] < 8

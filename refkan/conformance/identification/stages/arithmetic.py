@@ -19,7 +19,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, round_to
 from refkan.conformance.identification.known_maps import lower_formats, step_of
-from refkan.conformance.identification.nonlinear import nonlinear
+from refkan.conformance.identification.nonlinear import in_other_sizes, nonlinear
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -59,6 +59,9 @@ def arithmetic(subject: Subject) -> Stage:
         sentence = "outputs are the same with any coefficients, as if those of an earlier model were kept"
         return Stage("arithmetic", sentence, (Difference("stale cache", {"what": sentence}),))
     left = [_left(f, s * a, zero) for s in SCALES[: 1 if subject.noise else 3]]  # noise has a size of its own
+    q, p, i = np.indices(a.shape)
+    sizes = 2.0 ** -(4.0 * (a.shape[1] * q + p) + i % 3)  # no two edges alike
+    left += [_residual(f, sizes * a, (1 - sizes) * a, zero)] * (not subject.noise)
     allowed = max(ROUNDED * subject.eps, subject.noise)
     if max(left) <= allowed:
         return Stage("arithmetic", f"linear in its coefficients, to {max(left):.1e} of the largest output")
@@ -74,11 +77,11 @@ def arithmetic(subject: Subject) -> Stage:
         rounded = outputs or _rounded_coefficients(subject, f, a, kept or 0, allowed)
         return Stage("arithmetic", f"linear but for rounded {'outputs' if outputs else 'coefficients'}", (rounded,))
     if left[first] > min(LARGEST_ROUNDING, ALIKE * min(max(residue, allowed) for residue in left)):
-        differences = nonlinear(subject, f, SCALES[first] * a, left[first])
+        odd = (*SCALES, 1.0)[first] * a
         if left[0] <= allowed:  # at these sizes alone: the other stages ask with others
-            subject.nonlinear = subject.depends = subject.behind = ""
-            subject.undone = lambda y: y
-        return differences
+            told = in_other_sizes(subject, f, odd, left[first])
+            return Stage("arithmetic", "; ".join(str(difference) for difference in told), tuple(told))
+        return nonlinear(subject, f, odd, left[first])
     subject.noise = max(left)
     told = f"linear in its coefficients, but for {left[0]:.1e} of the largest output (2^{np.log2(left[0]):.0f})"
     return Stage("arithmetic", told, (_rounded(subject, left[0]),))
@@ -86,7 +89,11 @@ def arithmetic(subject: Subject) -> Stage:
 
 def _left(f: Callable[[FloatArray], FloatArray], a: FloatArray, zero: FloatArray) -> float:
     """What is left of superposition, relative to the largest output."""
-    a, b = 0.5 * a, -0.25 * a[:, :, ::-1]
+    return _residual(f, 0.5 * a, -0.25 * a[:, :, ::-1], zero)
+
+
+def _residual(f: Callable[[FloatArray], FloatArray], a: FloatArray, b: FloatArray, zero: FloatArray) -> float:
+    """What is left of f(a) + f(b) - f(a + b) - f(0), relative to the largest output."""
     ya, yb, together = f(a) - zero, f(b) - zero, f(a + b) - zero
     left, size = float(np.abs(ya + yb - together).max()), float(np.abs([ya, yb, together, ya + zero]).max())
     return left / size if size > 0 and left < np.inf else 1.0

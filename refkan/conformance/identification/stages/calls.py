@@ -18,6 +18,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages.models_alive import (
+    changed_by_calls,
     drift_with_parts,
     overwritten_results,
     refused_shapes,
@@ -67,6 +68,7 @@ def calls(subject: Subject) -> Stage:
         lambda: shared_by_models(subject, spec, x, y),
         lambda: drift_with_parts(subject),
         lambda: refused_shapes(subject),
+        lambda: changed_by_calls(subject, spec, x),
     ]
     told = list[Difference]()
     for ask in asks:
@@ -76,8 +78,23 @@ def calls(subject: Subject) -> Stage:
         if told and told[-1].name not in ALONE:
             break
     if told:
+        _settled(subject, spec, x, told[-1])
         return Stage("calls", "", tuple(told))
     return Stage("calls", f"each row by itself, the same in batches of 1 to {SIZES[-1]} and in repeated calls")
+
+
+def _settled(subject: Subject, spec: LayerSpec, x: FloatArray, last: Difference) -> None:
+    """How later stages ask nevertheless: of a new model each time, or row by row where single rows are right."""
+    subject.renewed = last.name in ("stale cache", "state kept between calls", "changed by a call")
+    if last.name not in ("samples mixed", "samples reordered", "rows by position"):
+        return
+    right, room = subject.truth(spec, x[:BLOCK])
+    subject.by_rows = True
+    try:
+        off = np.abs(subject.raw(subject.build(spec), x[:BLOCK], 3) - right)
+        subject.by_rows = bool((off <= np.maximum(64 * room, subject.tolerance(float(np.abs(right).max())))).all())
+    except NoAnswerError:
+        subject.by_rows = False
 
 
 def same_rows(subject: Subject, y: FloatArray, z: FloatArray) -> Array:

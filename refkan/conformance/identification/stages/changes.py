@@ -17,10 +17,12 @@ from refkan.conformance.adapters.answers import as_real
 from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact, round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities
-from refkan.conformance.identification.explanations import explain
+from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
+from refkan.conformance.identification.explanations import explain, placed
 from refkan.conformance.identification.gradients.situations import Situation, other_parts
 from refkan.conformance.identification.gradients.slopes import true_rows
 from refkan.conformance.identification.gradients.whole_gradients import EDGES, against_truth
+from refkan.conformance.identification.knots_in_use import EQUALLY_SPACED
 from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic
@@ -43,12 +45,11 @@ def changes(subject: Subject) -> Stage:
     declared = subject.declared
     if subject.nonlinear or subject.noise > 2.0**-8:
         return Stage("changes", unknown=subject.nonlinear or "results differ from call to call")
-    refined = partial(_changed, kind="refine", intervals=2 * (declared.intervals or 6))
     asks: list[tuple[str, Any, bool]] = [
-        ("empty", _refused_when_empty, True), ("widened", _not_widened, declared.promotes),
-        ("formats", formats, len(declared.dtypes) > 1), ("network", network, declared.network),
-        ("refined", refined, bool(declared.refine)),
-        ("updated", partial(_changed, kind="update", intervals=0), declared.update),
+        ("empty", _refused_when_empty, True), ("widened", _not_widened, declared.promotes and not subject.by_rows),
+        ("formats", formats, len(declared.dtypes) > 1 and "arithmetic" not in subject.differing), ("network", network, declared.network),
+        ("refined", partial(_changed, kind="refine", times=(2, 3)), bool(declared.refine)),
+        ("updated", partial(_changed, kind="update", times=(0,)), declared.update),
     ]  # fmt: skip
     differences, told, reasons = list[Difference](), list[str](), list[str]()
     for name, ask, is_declared in asks:
@@ -111,17 +112,30 @@ def formats(subject: Subject) -> tuple[str, list[Difference]]:
     return f"the same in {', '.join(others)}", differences
 
 
-def _changed(subject: Subject, kind: str, intervals: int) -> tuple[str, list[Difference]]:
-    """Refinement to twice the intervals, which loses no function, or an update of the knots to samples."""
-    spec = subject.spec((3, 2), kind=subject.kind)
-    differences = [
-        difference
-        for words, data in _data(subject, spec)
-        for difference in _after(subject, spec, kind, intervals, data, words)
-    ]
-    first = sorted(differences, key=lambda difference: difference.name.startswith("function changed"))[:1]  # why
-    first = first or _of_parts_after(subject, kind, intervals)
-    return f"{kind} keeps the function" if not first else "", first
+def _changed(subject: Subject, kind: str, times: tuple[int, ...]) -> tuple[str, list[Difference]]:
+    """Refinement to more intervals, which loses no function, or an update of the knots to samples.
+
+    The degree and the knots of the other stages come first, others only where nothing differs there.
+    """
+    main = subject.degree, subject.kind
+    near = [(d, k) for d, k in subject.right if d and k in (main[1], "uniform")]
+    others = [pair for pair in near if (pair[0] == main[0]) != (pair[1] == main[1])]
+    for degree, knots in [main, *others]:
+        spec = subject.spec((3, 2), degree=degree, kind=knots)
+        if "wiring" in subject.differing:  # knots that are those of another input have its domain
+            spec = replace(spec, knots=np.repeat(spec.knots[:1], 2, axis=0))
+        differences = [
+            difference
+            for k in times[: 1 if knots != main[1] else None]
+            for words, data in _data(subject, spec)
+            for difference in _after(subject, spec, kind, k * spec.intervals, data, words)
+        ]
+        first = sorted(differences, key=lambda difference: difference.name.startswith("function changed"))[:1]  # why
+        if first:
+            place = () if (degree, knots) == main else (f"degree-{degree}", knots)
+            return "", placed(first, where=(*first[0].where, *place))
+    told = [] if subject.differs else _of_parts_after(subject, kind, times[0] * spec.intervals)
+    return f"{kind} keeps the function" * (not told), told
 
 
 def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Difference]:
@@ -190,9 +204,11 @@ def _after(
             return told("stored knots", what=str(error))
     if not np.isfinite(after).all():
         return told("stored coefficients", what="values are not finite")
-    if subject.differs:
-        stored_after = None  # its function is not the one asked for
     left = float(np.abs(after - before).max()) / size
+    if subject.differs:  # its function is not the one asked for
+        if left > allowed and _is_right_change(subject, spec, stored_after, kind, intervals, x, after):
+            return []
+        stored_after = None
     detail = _factors(before, after, allowed * size)
     if stored_after is not None:
         stored = FloatQuantities((stored_after,), x).values
@@ -219,6 +235,28 @@ def _after(
         told_of = against_truth(subject, situation, model, subject.wrong_gradients | {"values", "knot-gradients"})
         return [difference for told in told_of.values() for difference in told]
     return told(f"function changed by {kind}", left=left, detail=detail + (f" on {words}" if words else ""))
+
+
+def _is_right_change(
+    subject: Subject, spec: LayerSpec, stored: LayerSpec | None, kind: str, intervals: int, x: FloatArray,
+    after: FloatArray,
+) -> bool:  # fmt: skip
+    """Whether a layer of other functions is, after a change, what it is if built of the right knots and coefficients.
+
+    Those are the ones after an exact refinement, or those that it says it has, if they are of the splines asked for.
+    """
+    if kind == "refine":
+        knots = fine_knots(spec, intervals) if spec.kind == "uniform" else (stored.knots if stored else None)
+        if knots is None or knots.shape[1] != intervals + 2 * spec.order - 1:
+            return False
+        stored = replace(spec, knots=knots, coefficients=prolonged(spec, knots))
+    elif stored is None or _stored(spec, stored, _allowed(subject)):
+        return False
+    try:
+        built = subject.values(replace(stored, outside=spec.outside, kind=spec.kind), x)
+    except NoAnswerError:
+        return False
+    return bool(np.abs(built - after).max() <= _allowed(subject) * np.abs(after).max())
 
 
 def _factors(before: FloatArray, after: FloatArray, room: float) -> str:
@@ -269,5 +307,5 @@ def _other_knots(stored: LayerSpec, x: FloatArray, after: FloatArray, kind: str)
     equal = a + (b - a) / n * np.arange(1 - stored.order, n + stored.order)
     values = FloatQuantities((replace(stored, knots=equal),), x).values
     if np.abs(values - after).max() <= CHANGED * np.abs(after).max():
-        return [Difference("equal spacing assumed", {}, (kind,), "exact", QUANTITIES)]
+        return [Difference("equal spacing assumed", {"what": EQUALLY_SPACED}, (kind,), "exact", QUANTITIES)]
     return []

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.knots_in_use import compared, intervals_of, knots_of, recursion
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
+from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, point_of, points_in_use
 from refkan.conformance.identification.stages.recursions_in_use import (
     described,
     left_out,
@@ -102,18 +103,40 @@ def _at_knots(asked: Sampled, right_end: str) -> list[Difference]:
         elif (np.abs(from_left + knots.right - knots.theirs) <= 4 * knots.most).all():
             differences.append(Difference("counted twice at knots"))
         else:
-            evidence = {"count": knots.x.size, "total": asked.x.size, "how": "at knots"}
+            how = f"at knots {_at_one_point(asked.spec, knots)}"
+            evidence = {"count": knots.x.size, "total": asked.x.size, "how": how}
             differences.append(Difference("interval search", evidence))
     end = asked.at((asked.where == "end") & asked.wrong)
     if end.x.size:
-        sentence = "functions at an end of the domain are none of those on either side"
-        if not end.theirs.any():
-            sentence = "all basis functions are zero at x = b"
-        elif (np.abs(recursion(t, r, end.x, np.searchsorted(t, end.x, side="right") - 1) - end.theirs) < 1e-9).all():
+        open_end = not end.theirs.any()
+        sentence = "all basis functions are zero at x = b"
+        if not open_end:
+            beyond = recursion(t, r, end.x, np.searchsorted(t, end.x, side="right") - 1)
+            open_end = bool((np.abs(beyond - end.theirs) < 1e-9).all())
             sentence = "x = b belongs to no interval of the domain, or to the one beyond"
-        name = "right end open" if right_end == "closed" else "other right end"
+        name = "right end open" if right_end == "closed" and open_end else "other right end"
+        sentence = sentence if open_end else f"at x = b {_at_one_point(asked.spec, end)}"
         differences.append(Difference(name, {"what": sentence}))
     return differences
+
+
+def _at_one_point(spec: LayerSpec, there: Sampled) -> str:
+    """What functions at knots or at an end are: pieces of another interval, those of another point, multiples."""
+    t, r, n = spec.knots[0], spec.order, spec.intervals
+    if not there.theirs.any():
+        return "functions are zero"
+    for m in range(r - 1, t.size - r):
+        if (np.abs(recursion(t, r, there.x, np.full(there.x.size, m)) - there.theirs) <= 4 * there.most).all():
+            return f"the piece of interval {m - r + 1} of {n} is in force"
+    k = float((there.theirs * there.right).sum() / (there.right * there.right).sum())
+    if (np.abs(there.theirs - k * there.right) <= 4 * there.most).all():
+        return f"functions are multiplied by {k:.6g}"
+    at = point_of(spec, there.theirs)
+    if (np.abs(recursion(t, r, at, intervals_of(at, t, r)) - there.theirs) <= 16 * there.most).all():
+        return "functions are those of x = " + ", ".join(
+            f"{v:.9g} instead of {u:.9g}" for u, v in zip(there.x, at, strict=True)
+        )
+    return "functions are those of no interval"
 
 
 def _degree(subject: Subject, inside: Sampled) -> list[Difference]:

@@ -54,6 +54,42 @@ def overwritten_results(subject: Subject, spec: LayerSpec, x: FloatArray, other:
             yield Difference("results overwritten", {"method": name})
 
 
+def changed_by_calls(subject: Subject, spec: LayerSpec, x: FloatArray) -> Iterator[Difference]:
+    """Results of a model after gradients were asked of it: coefficients that take a step change by that of a layer."""
+    x, declared = x[:BLOCK], subject.declared.derivatives
+    dy, shapes = np.ones((len(x), spec.n_outputs)), {"coefficients": spec.coefficients.shape, "inputs": x.shape}
+    shapes = {name: shape for name, shape in shapes.items() if name in declared}
+    asks: dict[str, Any] = {
+        "vjp": (bool(shapes), lambda model: subject.gradients(model, x, dy, shapes)),
+        "second": ("second" in declared, lambda model: subject.second(model, x, dy, np.ones(x.shape))),
+        "gauss_newton": (
+            "gauss-newton" in declared, lambda model: subject.gauss_newton(model, x[:2], spec.coefficients.size)
+        ),
+    }  # fmt: skip
+    for method, (is_declared, ask) in asks.items():
+        model = subject.build(spec)
+        before = subject.raw(model, x, spec.n_outputs)
+        try:
+            answer = ask(model) if is_declared else None
+        except NoAnswerError:  # the stage of gradients tells it
+            continue
+        change = subject.raw(model, x, spec.n_outputs) - before
+        size = float(np.abs(before).max())
+        if not np.abs(change).max() > subject.tolerance(size):
+            continue
+        how = f"outputs are others afterwards, by {np.abs(change).max() / size:.1e} of the largest"
+        k = 1 + float((change * before).sum() / (before * before).sum())
+        if np.abs(change - (k - 1) * before).max() <= 2.0**-20 * np.abs(change).max():
+            how = f"outputs are multiplied by {k:.6g} afterwards"
+        if method == "vjp" and "coefficients" in shapes:
+            step = subject.values(replace(spec, coefficients=answer["coefficients"]), x)
+            k = float((change * step).sum() / max(float((step * step).sum()), 1e-300))
+            if np.abs(change - k * step).max() <= 2.0**-20 * np.abs(change).max():
+                how = f"{k:.6g} times their gradient is added to the coefficients"
+        yield Difference("changed by a call", {"method": method, "how": how})
+        return
+
+
 def shared_by_models(subject: Subject, spec: LayerSpec, x: FloatArray, y: FloatArray) -> Iterator[Difference]:
     """What the model built last changes in one that was built before, and in what it returns itself."""
     knots = spec.knots if subject.declared.domain else spec.knots * 1.25

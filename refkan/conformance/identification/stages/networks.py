@@ -47,7 +47,7 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
     except NoAnswerError as error:
         return "", [Difference("setting refused", {"reason": str(error)}, ("network",), "measured")]
     passed_on = "input-gradients" in subject.wrong_gradients  # between layers: all others follow
-    if subject.differs or passed_on or not subject.declared.derivatives:
+    if subject.differs or passed_on or subject.by_rows or not subject.declared.derivatives:
         return "networks of layers one after another", []
     first = replace(situations[0], specs=situations[0].specs[:1])
     told = in_situations(subject, [first, *situations], subject.wrong_gradients | {"knot-gradients"})

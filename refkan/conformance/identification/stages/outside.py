@@ -47,13 +47,15 @@ def outside(subject: Subject) -> Stage:
     """Return which rule the layer follows beyond the ends of the domain."""
     if subject.behind:
         return Stage("outside", unknown=f"not asked behind {subject.behind}")
-    if "samples mixed" in subject.names:
+    if "samples mixed" in subject.names and not subject.by_rows:
         return Stage("outside", unknown="rows depend on each other beyond the domain")
     if not (subject.right or subject.blurred):
         return Stage("outside", unknown="the functions inside are others than those asked for")
     declared = [rule for rule in RULES if rule in subject.declared.outside]
     if "exterior knots" in subject.names:
         declared = [rule for rule in declared if rule != "natural"]
+    if "other right end" in subject.names:  # from which they go on
+        declared = [rule for rule in declared if rule not in ("linear", "constant")]
     differences: dict[str, Difference] = {}
     told: dict[str, str] = {}
     for degree, kind in _asked(subject):
@@ -92,6 +94,8 @@ def _away(subject: Subject, spec: LayerSpec) -> FloatArray:
 def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
     """Parts and gradients beyond the domain, where splines are those of the rule asked for."""
     kind = "uniform" if spec.kind == "uniform" else "arbitrary"
+    if subject.by_rows or (spec.degree, kind) not in [*subject.right, *subject.blurred]:
+        return []
     of = f" beyond the domain under the rule {spec.outside!r}"
     differences = list[Difference]()
     for parts in ((), tuple(subject.declared.parts))[
@@ -99,7 +103,11 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
     ]:
         layer = subject.with_parts((3, 1), parts, degree=spec.degree, kind=kind, outside=spec.outside)
         situation = Situation((layer,), _away(subject, spec)[:, None], of=of + " of layers with parts" * bool(parts))
-        known = subject.wrong_gradients | {"knot-gradients", *["second-derivatives"] * bool(subject.blurred)}
+        known = (
+            subject.wrong_gradients
+            | subject.unanswered
+            | {"knot-gradients", *["second-derivatives"] * bool(subject.blurred)}
+        )
         seen = against_truth(subject, situation, without=frozenset(known))
         if "values" in seen and set(subject.differing) & VALUES:
             continue  # told by an earlier stage

@@ -5,7 +5,7 @@ each known h, and with two of them, by least squares over 64 samples: a fit coun
 Declared parts are asked by unit weights, and explained as wiring is.
 
 Outputs are linear in each part alone, so that y(A + B) - y(A) - y(B) + y(0) is what parts A and B make together: the
-base and the scale nothing, an output's factor and its bias nothing. Its projection on what they would make if one
+base and the scale nothing, an output's factor and its bias nothing. Its size over that of what they would make if one
 multiplied the other is 0 or 1, whatever the order of sums, and rounding is far from 1/2 in any format.
 """
 
@@ -27,6 +27,7 @@ from refkan.conformance.identification.gradients.situations import lacking_facto
 from refkan.conformance.identification.gradients.slopes import derivatives
 from refkan.conformance.identification.gradients.whole_gradients import DETACHED, unexplained
 from refkan.conformance.identification.known_maps import beside, map_of
+from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.stages.wiring import AXES
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
@@ -105,7 +106,10 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
     if told is not None and told != [] and told[0].name == "gradient clipped":
         told = None  # of another function
     if told is not None:
-        yield from (replace(difference, evidence={**difference.evidence, "part": part}) for difference in told)
+        size = _size_of_effect(subject, part, told)
+        yield from (replace(d, evidence={**d.evidence, "part": part}) for d in placed(told, size=size))
+    elif part == "base" and "functions" in subject.differing and _at_the_point_of_splines(subject, plain, x, theirs):
+        return
     elif part == "base" and (mapped := map_of(x[:, 0], theirs[:, 0, 0, 0], subject.tolerance(4.0))) is not None:
         yield Difference("other activation", {"part": part, "what": mapped[0]})
     elif part == "base" and np.ptp(slope := logit(theirs[:, 0, 0, 0] / x[:, 0]) / x[:, 0]) < 1e-6:
@@ -117,6 +121,30 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
         yield Difference(
             "wired otherwise", {"what": f"the part {part}", "how": "no rearrangement of it"}, sure="measured"
         )
+
+
+def _size_of_effect(subject: Subject, part: str, told: list[Difference]) -> str:
+    """Which size a constant factor of the effects of a part is: measured once more in another shape."""
+    factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
+    if not factors:
+        return ""
+    spec = subject.spec((5, 4))
+    x = subject.samples(spec, BLOCK, 4)
+    more: dict[str, Any] = {attribute(part): spec.part(part) + 1.0}
+    changed = replace(spec, coefficients=spec.coefficients * (part in ("scale", "node-scale")), **more)
+    none: dict[str, Any] = {attribute(part): spec.part(part)}
+    theirs = subject.values(changed, x) - subject.values(replace(changed, **none), x)
+    right = {"base": silu(x, 0)[0].sum(axis=1)[:, None], "bias": 1.0}.get(part, subject.edges(spec, x).sum(axis=2))
+    ours = np.broadcast_to(right, theirs.shape)
+    return sizes_of([*factors, abs(_ratio(theirs, ours))], [{"inputs": 2, "outputs": 3}, {"inputs": 4, "outputs": 5}])
+
+
+def _at_the_point_of_splines(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> bool:
+    """Whether effects of the base are those of another point, the one at which splines are taken."""
+    at = np.stack([point_of(replace(spec, knots=spec.knots[p : p + 1]), subject.basis(spec, x[:, p], p))
+                   for p in range(spec.n_inputs)], axis=1)  # fmt: skip
+    off = np.abs(theirs[:, [0, 1, 2], [0, 1, 2]] - silu(at, 0)[0][:, None])
+    return bool((off <= subject.tolerance(4.0)).all())
 
 
 def _together(subject: Subject, first: str, two: str) -> Iterator[Difference]:
@@ -137,7 +165,7 @@ def _together(subject: Subject, first: str, two: str) -> Iterator[Difference]:
     product = subject.edges(plain, x).sum(axis=2) if makes is None else makes
     if (first, two) == ("base", "bias"):
         product = branch
-    times = _ratio(theirs, product) > 0.5
+    times = np.linalg.norm(theirs) > 0.5 * np.linalg.norm(product)  # whichever edges the coefficients are on
     if times != TOGETHER[first, two]:
         factor, other = (two, first) if two != "bias" else (first, two)
         how = f"{factor} multiplies {other}, too" if times else f"{factor} does not multiply {other}"
@@ -187,11 +215,29 @@ def of_parts(subject: Subject) -> list[Difference]:
                 if how
                 else told or [unexplained(subject, owner, theirs, ours)]
             )
+            if part == "node-scale" and not how and (how := _shares(spec, x, theirs, true)):
+                told = [Difference("wrong derivative", {"what": owner, "how": how})]
         quantity = "coefficient-gradients" if part == "coefficients" else f"{part}-gradients"
         factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
         size = sizes_of(factors, [{"samples": len(x), "outputs": 3, "inputs": 2}]) if factors else ""
         differences += placed(told, quantities=(quantity,), size=size)
     return differences
+
+
+def _shares(spec: LayerSpec, x: FloatArray, theirs: FloatArray, true: FloatQuantities) -> str:
+    """How often what each part adds to the sum of a node counts in gradients (N, Q, Q) in the node's factor."""
+    splines = true.values - FloatQuantities((replace(spec, coefficients=0 * spec.coefficients),), x).values
+    bias, base = spec.part("bias") * np.ones((len(x), 1)), (silu(x, 0)[0] @ spec.part("base").T)
+    shares = {"splines": splines / spec.part("node-scale"), "the base part": base, "the bias": bias}
+    own = np.diagonal(theirs, axis1=1, axis2=2)
+    A = np.stack([share.ravel() for share in shares.values()], axis=1)
+    w, *_ = np.linalg.lstsq(A, own.ravel(), rcond=1e-10)
+    if np.abs(A @ w - own.ravel()).max() > 1e-9 * np.abs(own).max():
+        return ""
+    wanted = (1.0, 1.0, 0.0)
+    odd = [f"{name} {f'count {v:.6g} times' if abs(v) > 1e-9 else 'are left out'}"
+           for name, v, right in zip(shares, w, wanted, strict=True) if abs(v - right) > 1e-9]  # fmt: skip
+    return ", ".join(odd)
 
 
 def _map_of_base(x: FloatArray, slopes: FloatArray, room: float) -> str:

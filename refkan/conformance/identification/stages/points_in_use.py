@@ -89,11 +89,28 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
         if (np.searchsorted(round_to(name, t), round_to(name, inside.x), side="right") - 1 == used)[bad].all():
             how = f"they are those of points and knots rounded to {name}"
             return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
+    if words := _by_spacing(inside):
+        return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": words})]
     how = f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
     asked = np.unique(own[bad]) - r + 1
     if np.unique(used[bad]).size == 1 < asked.size:
         how = f"in intervals {numbers(asked.tolist())} that of interval {used[bad][0] - r + 1} is used"
     return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
+
+
+def _by_spacing(inside: Sampled) -> str:
+    """The rounding of (x - a)/h that gives the interval in force, h one length for all, in words; "" if none does."""
+    x, n, t, r = inside.x, inside.spec.intervals, inside.spec.knots[0], inside.spec.order
+    a, b = inside.spec.domain
+    spacings = {"(b - a)/n": (b - a) / n, "the first spacing": t[r] - t[r - 1], "the last spacing": t[-r] - t[-r - 1]}
+    for name, h in spacings.items():
+        for words, rounded in {"down": np.floor, "to the nearest number": np.rint, "up": np.ceil}.items():
+            for shift in (0, 1):
+                m = np.clip(rounded((x - a) / h) - shift, 0, n - 1).astype(int) + r - 1
+                if (np.abs(recursion(t, r, x, m) - inside.theirs) <= 16 * inside.most).all():
+                    less = ", less 1" * shift
+                    return f"they are number (x - a)/h rounded {words}{less}, with h = {name} for all intervals"
+    return ""
 
 
 def point_of(spec: LayerSpec, functions: FloatArray) -> FloatArray:
@@ -199,4 +216,6 @@ def _affine(spec: LayerSpec, k: float, c: float) -> Difference:
     if spec.kind.startswith("uniform") and abs(k - 1.0) < 1e-9 and abs(steps - round(steps)) < 1e-6:
         # On equally spaced knots b_i(x - h) = b_(i+1)(x): no question tells the points from the places of coefficients.
         return Difference("shifted index", {"what": "functions", "step": round(steps), "how": ""})
-    return Difference("inputs mapped", {"map": f"{k:g} x + {c:g}"})
+    if k == 1:
+        return Difference("inputs mapped", {"map": f"x {'-' if c < 0 else '+'} {abs(c):g}"})
+    return Difference("inputs mapped", {"map": f"{k:g} x {'-' if c < 0 else '+'} {abs(c):g}"})

@@ -129,7 +129,7 @@ def small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
     if not inside.theirs[off].any() and (below := float(np.abs(inside.right[off]).max())) < 2.0**-8:
         kept = np.abs(inside.right[~off & (inside.theirs != 0)])
         if below <= kept.min(initial=1.0):
-            return [Difference("flushed to zero", {"below": below}, sure="measured")]
+            return [Difference("flushed to zero", {"what": "values", "below": below}, sure="measured")]
     if inside.spec.kind in ("clamped", "repeated") or not inside.at(~inside.is_close).wrong.any():
         return []
     units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
@@ -219,7 +219,7 @@ def mapped_values(subject: Subject, inside: Sampled) -> list[Difference]:
     words = in_words(inside.right.ravel(), inside.theirs.ravel(), room)
     if words.startswith(("an unknown", "identity", "zero")):
         return []
-    return [Difference("values mapped", {"map": words})]
+    return [Difference("values mapped", {"what": "values of basis functions", "map": words})]
 
 
 def described(subject: Subject, inside: Sampled) -> list[Difference]:

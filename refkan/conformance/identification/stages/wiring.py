@@ -18,6 +18,7 @@ from refkan.conformance.identification.explanations import explain, placed, size
 from refkan.conformance.identification.gradients.slopes import true_jacobian
 from refkan.conformance.identification.known_maps import beside
 from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.nonlinear import in_other_sizes
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 from refkan.splines.knots import greville_points
@@ -25,9 +26,21 @@ from refkan.splines.knots import greville_points
 OTHERS = ((1, 0), (0, 0), (1, 1))
 """What the two inputs may be exchanged for."""
 
-LARGER = ((3, 3, 3), (2, 2, 2), (5, 7, BLOCK), (7, 5, BLOCK), (17, 9, BLOCK), (2, 300, BLOCK), (300, 2, BLOCK))
+LARGER = (
+    (3, 3, 3),
+    (2, 2, 2),
+    (1, 2, BLOCK),
+    (5, 7, BLOCK),
+    (7, 5, BLOCK),
+    (17, 9, BLOCK),
+    (2, 300, BLOCK),
+    (300, 2, BLOCK),
+)
 """Outputs, inputs and samples of larger and of square layers."""
 
+
+UNITS = 128
+"""Coefficients of layers that are asked one by one, at most."""
 
 AXES = ("sample", "answer", "output", "input", "coefficient")
 """Axes of the responses to unit coefficients."""
@@ -177,7 +190,7 @@ def _index(flat: int, shape: tuple[int, ...]) -> str:
 
 def larger(subject: Subject) -> Stage:
     """Return how larger and square layers are wired, where the small one is right."""
-    if "wiring" in subject.differing or subject.nonlinear or subject.apart:
+    if "wiring" in subject.differing or subject.nonlinear or subject.apart or "not linear" in subject.names:
         return Stage("sizes", unknown="not asked where small layers differ")
     if subject.place:
         return Stage("sizes", unknown=f"not asked where functions are others ({subject.place})")
@@ -186,7 +199,7 @@ def larger(subject: Subject) -> Stage:
         spec = replace(spec, knots=np.repeat(spec.knots[:1], P, axis=0))
         x = subject.samples(spec, n, 3)
         zero = subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
-        where, ours = (f"{Q} outputs, {P} inputs, {n} samples",), subject.edges(spec, x)
+        where, ours = (f"{Q} output{'s' * (Q > 1)}, {P} inputs, {n} samples",), subject.edges(spec, x)
         room = subject.tolerance(float(np.abs(ours).max()) * max(1.0, P / 8))
         if n < BLOCK and "samples and inputs confused" in subject.names:
             continue
@@ -201,6 +214,8 @@ def larger(subject: Subject) -> Stage:
         parts = [subject.values(replace(spec, coefficients=spec.coefficients * only), x) - zero for only in same_input]
         theirs = np.stack(parts, axis=2)
         differences = explain(theirs, ours, ("sample", "output", "input"), room, "splines")
+        if not differences and (told := _not_linear(subject, spec, x, zero, theirs)):
+            return Stage("sizes", "", tuple(placed(told, where=where)))
         if differences == [] and Q == P:
             continue
         if not differences:
@@ -210,6 +225,22 @@ def larger(subject: Subject) -> Stage:
     return Stage(
         "sizes", "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs, of 300 inputs and outputs"
     )
+
+
+def _not_linear(
+    subject: Subject, spec: LayerSpec, x: FloatArray, zero: FloatArray, theirs: FloatArray
+) -> list[Difference]:  # fmt: skip
+    """What a layer is that is linear in other sizes, if results do not add up over inputs, or over coefficients."""
+
+    def f(C: FloatArray) -> FloatArray:
+        return subject.values(replace(spec, coefficients=C), x)
+
+    a = spec.coefficients
+    y, (half, two) = f(a) - zero, (f(C) - zero for C in (a / 2, a / 2 * (np.arange(spec.dim) % 2)))
+    rest = f(a - a / 2 * (np.arange(spec.dim) % 2)) - zero
+    left = max(float(np.abs(other - y).max()) for other in (theirs.sum(axis=2), 2 * half, two + rest))
+    size = float(np.abs(y).max(initial=0.0))
+    return in_other_sizes(subject, f, a, left / size) if left > 16 * subject.tolerance(size) else []
 
 
 def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Difference]:
@@ -227,6 +258,13 @@ def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: F
         )
         if (np.abs(theirs - ours) <= subject.tolerance(np.abs(ours).max())).all():
             return [Difference(name, {"what": "coefficients"})]
+    if C.size <= UNITS:
+        units, own = responses(subject, spec, x), own_responses(subject, spec, x, tuple(range(P)), tuple(range(P)))
+        room = subject.tolerance(float(np.abs(own).max()))
+        if said := explain(units, own, AXES, room, "coefficients"):
+            return said
+        if how := _permuted(units, own, room):
+            return [Difference("wired otherwise", {"what": "coefficients of (output, input)", "how": how})]
     summed = np.abs(theirs.sum(axis=2) - subject.edges(spec, x).sum(axis=2)).max(axis=0)
     wrong = np.flatnonzero(summed > subject.tolerance(1.0)).tolist()
     return [Difference("wired otherwise", {"what": "outputs", "how": f"{wrong} of {spec.n_outputs} are others"})]
