@@ -47,7 +47,8 @@ def changes(subject: Subject) -> Stage:
         return Stage("changes", unknown=subject.nonlinear or "results differ from call to call")
     asks: list[tuple[str, Any, bool]] = [
         ("empty", _refused_when_empty, True), ("widened", _not_widened, declared.promotes and not subject.by_rows),
-        ("formats", formats, len(declared.dtypes) > 1 and "arithmetic" not in subject.differing), ("network", network, declared.network),
+        ("formats", formats, len(declared.dtypes) > 1 and "arithmetic" not in subject.differing),
+        ("network", network, declared.network),
         ("refined", partial(_changed, kind="refine", times=(2, 3)), bool(declared.refine)),
         ("updated", partial(_changed, kind="update", times=(0,)), declared.update),
     ]  # fmt: skip
