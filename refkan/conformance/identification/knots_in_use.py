@@ -121,8 +121,8 @@ def compared(used: FloatArray, spec: LayerSpec) -> Difference | None:
     if equal and np.ptp(np.diff(t)) > 1e-9 * size:
         return Difference("equal spacing assumed", {"what": EQUALLY_SPACED})
     if np.ptp(spacing) <= 1e-9 * size < np.ptp(np.diff(t[inner])) and n > 1:
-        ends = "the ends of the domain" if np.abs(u - t)[inner][[0, -1]].max() <= 1e-9 * size else "other ends"
-        return Difference("equal spacing assumed", {"what": f"breakpoints in use are equally spaced between {ends}"})
+        where = "the ends of the domain" if np.abs(u - t)[inner][[0, -1]].max() <= 1e-9 * size else "other ends"
+        return Difference("equal spacing assumed", {"what": f"breakpoints in use are equally spaced between {where}"})
     if equal and abs((b - a) / h - round((b - a) / h)) < 1e-9 and round((b - a) / h) != n:
         return Difference("number of intervals", {"used": round((b - a) / h), "asked": n})
     for step in (1, -1):

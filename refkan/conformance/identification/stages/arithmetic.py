@@ -79,8 +79,8 @@ def arithmetic(subject: Subject) -> Stage:
     if left[first] > min(LARGEST_ROUNDING, ALIKE * min(max(residue, allowed) for residue in left)):
         odd = (*SCALES, 1.0)[first] * a
         if left[0] <= allowed:  # at these sizes alone: the other stages ask with others
-            told = in_other_sizes(subject, f, odd, left[first])
-            return Stage("arithmetic", "; ".join(str(difference) for difference in told), tuple(told))
+            differences = in_other_sizes(subject, f, odd, left[first])
+            return Stage("arithmetic", "; ".join(map(str, differences)), tuple(differences))
         return nonlinear(subject, f, odd, left[first])
     subject.noise = max(left)
     told = f"linear in its coefficients, but for {left[0]:.1e} of the largest output (2^{np.log2(left[0]):.0f})"

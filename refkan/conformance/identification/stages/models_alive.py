@@ -70,7 +70,7 @@ def changed_by_calls(subject: Subject, spec: LayerSpec, x: FloatArray) -> Iterat
         model = subject.build(spec)
         before = subject.raw(model, x, spec.n_outputs)
         try:
-            answer = ask(model) if is_declared else None
+            answer = ask(model) if is_declared else {}
         except NoAnswerError:  # the stage of gradients tells it
             continue
         change = subject.raw(model, x, spec.n_outputs) - before
