@@ -19,6 +19,13 @@ from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong
 
 
+STEPS = ("given", "q", "ratio", "pieces", "lift", "differentiate", "_recursion")
+"""Methods of a layer on which the values of its functions depend, beside points and knots."""
+
+LATEST: dict[tuple[Any, ...], Any] = {}
+LATEST_KEPT = 500
+
+
 class NumpyLayer:
     """A layer with knots t (P, K) and coefficients C (Q, P, dim) in the format of the spec."""
 
@@ -83,6 +90,18 @@ class NumpyLayer:
         return self._polynomials(x, t, derivative)
 
     def _polynomials(self, x: Any, t: Any, derivative: int) -> Any:
+        # A layer is asked again and again at the same points on the same knots, of other coefficients. Classes that
+        # compute their functions in another way are computed every time: theirs may depend on more than the key.
+        if not all(getattr(type(self), step) is getattr(NumpyLayer, step) for step in STEPS):
+            return self._recursion(x, t, derivative)
+        key = (self.spec.dtype, self.order, self.outside, derivative, x.tobytes(), t.tobytes(), x.dtype, t.dtype)
+        if key not in LATEST:
+            if len(LATEST) == LATEST_KEPT:
+                del LATEST[next(iter(LATEST))]
+            LATEST[key] = self._recursion(x, t, derivative)
+        return LATEST[key].copy()
+
+    def _recursion(self, x: Any, t: Any, derivative: int) -> Any:
         r = self.order
         if derivative >= r:
             return np.zeros((x.size, t.size - r), self.number)
