@@ -8,29 +8,36 @@ Docstrings name the two papers whose statements the library computes by letters:
 """
 
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING
-
-from refkan import checks
-from refkan.analysis import conditioning
-from refkan.analysis.conditioning import spectrum
-from refkan.base.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
-from refkan.kernels.engine_choice import use_engine
-from refkan.networks import Network, chebyshev_kan, hessians, jets, kan, load, mlp, save
-from refkan.networks.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
-from refkan.splines import bsplines, relu_powers
-from refkan.splines.change_of_basis import ChangeOfBasis
-from refkan.splines.spaces import SplineSpace
-from refkan.splines.transfer import prolongation_matrix
-from refkan.training.adaptivity import minimize_adaptive
-from refkan.training.losses import Attention, Collocation, LeastSquares, Side, Term, flux_jump, periodicity, prescribed
-from refkan.training.multilevel import minimize_multilevel, multistart
-from refkan.training.optimizers import minimize
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from refkan import conformance, interop, plots, truth
-    from refkan.analysis import exact
+    from types import ModuleType
+
+    from refkan import checks, conformance, interop, plots, truth
+    from refkan.analysis import conditioning, exact
+    from refkan.analysis.conditioning import spectrum
+    from refkan.base.errors import ConvergenceError, DegenerateNodeError, KnotError, OutsideDomainError
+    from refkan.kernels.engine_choice import use_engine
+    from refkan.networks import Network, chebyshev_kan, hessians, jets, kan, load, mlp, save
+    from refkan.networks.layers import ChebyshevLayer, DenseLayer, ReluLayer, SiluLayer, SplineLayer
+    from refkan.splines import bsplines, relu_powers
+    from refkan.splines.change_of_basis import ChangeOfBasis
+    from refkan.splines.spaces import SplineSpace
+    from refkan.splines.transfer import prolongation_matrix
     from refkan.training import problems
+    from refkan.training.adaptivity import minimize_adaptive
+    from refkan.training.losses import (
+        Attention,
+        Collocation,
+        LeastSquares,
+        Side,
+        Term,
+        flux_jump,
+        periodicity,
+        prescribed,
+    )
+    from refkan.training.multilevel import minimize_multilevel, multistart
+    from refkan.training.optimizers import minimize
 
     claims: ModuleType  # imports refkan for its version and its folder
 
@@ -85,16 +92,36 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    # Imported when first used: many programs do not need them, nor the libraries that they alone use.
-    _ON_FIRST_USE = {name: f"refkan.{name}" for name in ("claims", "conformance", "interop", "plots", "truth")}
-    _ON_FIRST_USE |= {"exact": "refkan.analysis.exact", "problems": "refkan.training.problems"}
+    # Imported when first used (SPEC 1): a program loads the parts that it uses, and the libraries that these need.
+    _PLACES = {
+        "": "analysis base checks claims conformance interop kernels networks plots splines training truth",
+        "analysis": "conditioning exact",
+        "analysis.conditioning": "spectrum",
+        "base.errors": "ConvergenceError DegenerateNodeError KnotError OutsideDomainError",
+        "kernels.engine_choice": "use_engine",
+        "networks": "Network chebyshev_kan hessians jets kan load mlp save",
+        "networks.layers": "ChebyshevLayer DenseLayer ReluLayer SiluLayer SplineLayer",
+        "splines": "bsplines relu_powers",
+        "splines.change_of_basis": "ChangeOfBasis",
+        "splines.spaces": "SplineSpace",
+        "splines.transfer": "prolongation_matrix",
+        "training": "problems",
+        "training.adaptivity": "minimize_adaptive",
+        "training.losses": "Attention Collocation LeastSquares Side Term flux_jump periodicity prescribed",
+        "training.multilevel": "minimize_multilevel multistart",
+        "training.optimizers": "minimize",
+    }
+    _PLACE_OF = {name: f"refkan.{place}".strip(".") for place, names in _PLACES.items() for name in names.split()}
 
     def __dir__() -> list[str]:
-        """All names, with those of subpackages that are imported on first use."""
+        """All names, with those that are imported on first use."""
         return sorted({*globals(), *__all__})
 
-    def __getattr__(name: str) -> ModuleType:
-        """Import a subpackage on first use."""
-        if name in _ON_FIRST_USE:
-            return import_module(_ON_FIRST_USE[name])
-        raise AttributeError(f"module 'refkan' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Import a subpackage, or the place of another public name, on first use."""
+        if name not in _PLACE_OF:
+            raise AttributeError(f"module 'refkan' has no attribute {name!r}")
+        if _PLACE_OF[name] == "refkan":
+            return import_module(f"refkan.{name}")
+        globals()[name] = member = getattr(__import__(_PLACE_OF[name], fromlist=[name]), name)
+        return member

@@ -18,7 +18,6 @@ from refkan.conformance.cases.truths.quantities import silu
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong
 
-
 STEPS = ("given", "q", "ratio", "pieces", "lift", "differentiate", "_recursion")
 """Methods of a layer on which the values of its functions depend, beside points and knots."""
 

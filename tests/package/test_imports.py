@@ -1,6 +1,7 @@
 """Imports point one way, from upper layers to lower ones, in no cycle; the truth stands alone; importing is light."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -222,7 +223,7 @@ def test_sabotage_of_an_import_is_noticed(module, line, wrong):
 
 
 def test_importing_refkan_is_light():
-    """No backend, no plots, no terminal output, and no kernel compiled, until something asks for them."""
+    """Nothing is loaded; then no backend, no plots, no terminal output, no kernel compiled, until asked for."""
     heavy = ["torch", "jax", "matplotlib", "rich", "flint", "mpmath", "pandas", "dask", "hypothesis", "refkan.truth"]
     heavy += [
         "refkan.analysis.exact",
@@ -236,12 +237,18 @@ def test_importing_refkan_is_light():
         "import sys, warnings\n"
         "warnings.simplefilter('error')\n"
         "import refkan\n"
+        "print([m for m in ('numpy', 'scipy', 'numba') if m in sys.modules], 'kan' in dir(refkan))\n"
+        "refkan.networks.node_maps, refkan.kan, refkan.LeastSquares, refkan.spectrum\n"
+        "refkan.minimize, refkan.minimize_multilevel, refkan.minimize_adaptive\n"
         f"print([m for m in {heavy} if m in sys.modules])\n"
         "from refkan.kernels import bspline_basis\n"
         "print(len(getattr(bspline_basis.local_basis, 'signatures', [])))\n"
         "print(refkan.truth.of.__name__, hasattr(refkan, 'lies'))\n"
         "print(refkan.plots.network.__name__, 'matplotlib' in sys.modules)\n"
+        "from refkan import *\n"
+        "print({type(value).__name__ for value in (flux_jump, hessians, KnotError, problems)})\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=PACKAGE.parent)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split("\n")[:4] == ["[]", "0", "of False", "network False"], run.stdout
+    assert run.stdout.split("\n")[:5] == ["[] True", "[]", "0", "of False", "network False"], run.stdout
+    assert set(re.findall(r"'(\w+)'", run.stdout.split("\n")[5])) == {"function", "module", "type"}
