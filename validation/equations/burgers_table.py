@@ -53,9 +53,9 @@ MLP = ("MLP-20-20", "coarse")
 
 
 def quick_cells() -> list[Cell]:
-    """Two readings, that of the earlier runs and the likely one, small, and an MLP."""
+    """The reading of the earlier runs and, with one seed, the likely one, small, and an MLP."""
     seeds = PUBLISHED_SEEDS[:FEW]
-    cells = [cell for reading in (BASE, LIKELY) for cell in cells_of(seeds, reading, [SPLINE], **QUICK)]
+    cells = cells_of(seeds, BASE, [SPLINE], **QUICK) + cells_of(seeds[:1], LIKELY, [SPLINE], **QUICK)
     return cells + cells_of(seeds, BASE, [MLP[0]], **QUICK)
 
 

@@ -14,7 +14,7 @@ def own_models(quick: bool) -> dict[str, Model]:
     """Levenberg-Marquardt on the published points, and on more from the third level on."""
     few, many = (poisson_setup(n, (1e-2, 1.0, 100.0)) for n in ((13, 25) if quick else (49, 97)))
     options: dict[str, Any] = {"method": "levenberg-marquardt", "starts": 2 if quick else 8, "setup": few}
-    steps = 10 if quick else 60
+    steps = 6 if quick else 60
     return {
         PUBLISHED_POINTS: Model(few.kan(), (steps,) * 3, **options),
         MORE_POINTS: Model(few.kan(), (steps,) * (3 if quick else 4), later=many, **options),

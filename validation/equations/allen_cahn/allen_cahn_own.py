@@ -17,7 +17,7 @@ def runs(
     setup = allen_cahn_setup(300, initial_points=101, times=26) if quick else allen_cahn_setup()
     model = Model(
         setup.kan(),
-        (12, 8, 5) if quick else (150, 100, 60, 30),
+        (8, 5, 3) if quick else (150, 100, 60, 30),
         Redrawn(setup.ranges, seed=0),
         starts=2 if quick else 6,
         setup=allen_cahn_setup(250, 101, 26) if quick else allen_cahn_setup(1024),
