@@ -27,10 +27,10 @@ from refkan.conformance.identification.gradients.situations import lacking_facto
 from refkan.conformance.identification.gradients.slopes import derivatives
 from refkan.conformance.identification.gradients.whole_gradients import DETACHED, unexplained
 from refkan.conformance.identification.known_maps import beside, map_of
-from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.stages.wiring import AXES
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
+from refkan.splines.knots import greville_points
 
 TOGETHER = {
     ("base", "scale"): False, ("base", "node-scale"): True, ("base", "bias"): False, ("scale", "node-scale"): True,
@@ -108,7 +108,12 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
     if told is not None:
         size = _size_of_effect(subject, part, told)
         yield from (replace(d, evidence={**d.evidence, "part": part}) for d in placed(told, size=size))
-    elif part == "base" and "functions" in subject.differing and _at_the_point_of_splines(subject, plain, x, theirs):
+    elif (
+        part == "base"
+        and "functions" in subject.differing
+        and plain.degree
+        and _at_the_point_of_splines(subject, plain, x, theirs)
+    ):
         return
     elif part == "base" and (mapped := map_of(x[:, 0], theirs[:, 0, 0, 0], subject.tolerance(4.0))) is not None:
         yield Difference("other activation", {"part": part, "what": mapped[0]})
@@ -141,9 +146,8 @@ def _size_of_effect(subject: Subject, part: str, told: list[Difference]) -> str:
 
 def _at_the_point_of_splines(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> bool:
     """Whether effects of the base are those of another point, the one at which splines are taken."""
-    at = np.stack([point_of(replace(spec, knots=spec.knots[p : p + 1]), subject.basis(spec, x[:, p], p))
-                   for p in range(spec.n_inputs)], axis=1)  # fmt: skip
-    off = np.abs(theirs[:, [0, 1, 2], [0, 1, 2]] - silu(at, 0)[0][:, None])
+    at = [subject.basis(spec, x[:, p], p) @ greville_points(t, spec.order) for p, t in enumerate(spec.knots)]
+    off = np.abs(theirs[:, [0, 1, 2], [0, 1, 2]] - silu(np.stack(at, axis=1), 0)[0][:, None])
     return bool((off <= subject.tolerance(4.0)).all())
 
 
@@ -228,14 +232,14 @@ def _shares(spec: LayerSpec, x: FloatArray, theirs: FloatArray, true: FloatQuant
     """How often what each part adds to the sum of a node counts in gradients (N, Q, Q) in the node's factor."""
     splines = true.values - FloatQuantities((replace(spec, coefficients=0 * spec.coefficients),), x).values
     bias, base = spec.part("bias") * np.ones((len(x), 1)), (silu(x, 0)[0] @ spec.part("base").T)
-    shares = {"splines": splines / spec.part("node-scale"), "the base part": base, "the bias": bias}
+    shares = {"the sum of splines": splines / spec.part("node-scale"), "the base part": base, "the bias": bias}
     own = np.diagonal(theirs, axis1=1, axis2=2)
     A = np.stack([share.ravel() for share in shares.values()], axis=1)
     w, *_ = np.linalg.lstsq(A, own.ravel(), rcond=1e-10)
     if np.abs(A @ w - own.ravel()).max() > 1e-9 * np.abs(own).max():
         return ""
     wanted = (1.0, 1.0, 0.0)
-    odd = [f"{name} {f'count {v:.6g} times' if abs(v) > 1e-9 else 'are left out'}"
+    odd = [f"{name} {f'counts {v:.6g} times' if abs(v) > 1e-9 else 'is left out'}"
            for name, v, right in zip(shares, w, wanted, strict=True) if abs(v - right) > 1e-9]  # fmt: skip
     return ", ".join(odd)
 
