@@ -146,6 +146,8 @@ def _size_of_effect(subject: Subject, part: str, told: list[Difference]) -> str:
 
 def _at_the_point_of_splines(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> bool:
     """Whether effects of the base are those of another point, the one at which splines are taken."""
+    if "functions" not in subject.differing or not spec.degree:
+        return False
     at = [subject.basis(spec, x[:, p], p) @ greville_points(t, spec.order) for p, t in enumerate(spec.knots)]
     off = np.abs(theirs[:, [0, 1, 2], [0, 1, 2]] - silu(np.stack(at, axis=1), 0)[0][:, None])
     return bool((off <= subject.tolerance(4.0)).all())
