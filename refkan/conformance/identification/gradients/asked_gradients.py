@@ -104,7 +104,7 @@ def calls_and_sums(
         return [rounded_gradients(owner, left, np.stack([first, other, both]))]
     norms = [float(np.sqrt((g * g).sum())) for g in (first, scaled)]
     alike = (first * scaled).sum() > 0.999 * norms[0] * norms[1]
-    limited = np.linalg.norm(asked(model, x, SCALES[1] * dy)) < 2 * SCALES[1] * norms[0]  # linear where it is small
+    limited = np.linalg.norm(asked(model, x, SCALES[1] * dy)) < 2.0**-8 * norms[0]  # smaller where it is not
     if alike and limited and s > 1 and norms[1] < 0.975 * s * norms[0]:
         how = f"scaled down to a norm of {norms[1]:.6g} at most"
         return [Difference("gradient clipped", {"what": owner, "how": how})]
