@@ -17,6 +17,12 @@ def proven(spline=(10.0, 11.0), relu=(1e21, 2e21), float64=10.5, rank=5, state=S
     }
 
 
+def starts(sizes):
+    """Cases of H4 of one order and these intervals n, of which the ReLU basis is n^3 times as bad."""
+    network = {"widths": [2, 2, 1], "node map": "affine", "order": 2}
+    return [proven((1.0, 1.0), (n**3.0, n**3.0)) | network | {"level": (1, n)} for n in sizes]
+
+
 def kernels(norms=(3.9, 16.0, 15.0, 7.0, 1.8), coupled=6.0, inside=1.0, float64=0.5):
     """What N1 proves: norms by order, the counterexample, one sample inside the domain, float64 beside it."""
     return {

@@ -27,6 +27,7 @@ from tests.validation.made_up import (
     proven,
     slopes,
     spectra,
+    starts,
     widths,
 )
 from validation.bases import change_of_basis_spectrum, relu_form_accuracy
@@ -85,6 +86,9 @@ CASES = {
         "only an upper bound beyond 1e20": [proven(relu=(9e19, 2e20)) | {"float64 rank": 4}],
         "float64 above": [proven(float64=11.0 * (1 + 2e-6))],
         "float64 below": [proven(float64=10.0 * (1 - 2e-6))],
+    }),
+    "H4, growth": (lambda sizes: certified_conditions.growth(starts(sizes)) == {2: pytest.approx(3.0)}, (2, 4), {
+        "one size": (2,),
     }),
     "N1, proven": (lambda found: certified_kernels.proven(found, 4.0), kernels(), {
         "order 1 beyond": kernels(norms=(4.1, 16.0, 15.0, 7.0, 1.8)),
@@ -267,6 +271,15 @@ def test_ratios_are_those_of_the_other_basis_over_the_one_asked_for():
             other: {8: [ratio]} for other, ratio in expected.items()
         }
         assert all(sizes == {3: [expected[s.other]]} for s, sizes in found.items() if s.place == "affine")
+
+
+def test_ratios_of_steps_are_shown_at_the_largest_n():
+    items = [
+        {"widths": learning_rates.SHOWN, "order": 2, "intervals": n, "seed": 1, "ratios": {"scaled": float(n)}}
+        for n in (8, 4)
+    ]
+    (cell,) = learning_rates.ratios_by_order(items, {"scaling": "scaled"}, 10)
+    assert cell.values == {1: 8.0}
 
 
 def test_gradients_are_compared_whatever_the_sign_of_the_mistake():

@@ -150,6 +150,7 @@ def test_departures_from_one_are_of_the_published_size():
 def test_the_claim_holds_for_absolute_errors_alone_and_a_broken_sum_refutes_it(monkeypatch):
     (found,) = run(True)
     assert [r["choice"]["error"] for r in found.readings if r["holds"]] == ["absolute", "absolute"]
+    assert {r["choice"]["precision"] for r in found.readings if r["cells"]} == {"single"}  # the published numbers are
     assert not found.surviving_mutations
     right = clamped_truncated_powers.powers
 

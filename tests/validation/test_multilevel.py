@@ -28,6 +28,12 @@ def test_a_seed_of_the_targets_reports_its_last_levels():
     assert record["samples beyond the last kink"] == 0
 
 
+def test_the_published_mean_is_in_the_unit_of_the_errors():
+    records = [{"seed": seed, "squared range": 4.0, "test": [1e-5]} for seed in range(2)]
+    (bound,) = (each for each in multilevel_targets.BOUNDS if each.quantity == "the published mean")
+    assert bound.estimate(records).published == 4 * multilevel_targets.PUBLISHED_ERROR
+
+
 def test_the_corner_beyond_the_last_kink():
     rotated, unrotated = target_runs.FULL["rotated"], target_runs.FULL["unrotated"]
     x = np.array([[0.9999, 0.9999], [0.99, 0.99], [0.5, 0.9999], [0.0, 0.0]])

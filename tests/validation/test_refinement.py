@@ -54,6 +54,13 @@ def test_a_wrong_change_of_basis_refutes_the_formula(monkeypatch, errors):
     assert prolongation_formulas.formula_verdict(PAIRS, errors).status == "refuted"
 
 
+@pytest.mark.parametrize("order", [2, 3])
+def test_p2_asks_the_formula_in_floats_of_both_orders(order, errors):
+    name = f"r = {order}, formula"
+    worse = errors | {name: [2 * prolongation_formulas.LIBRARY, *errors[name][1:]]}
+    assert prolongation_formulas.formula_verdict(PAIRS, worse).status == "refuted"
+
+
 def test_injections_hold_the_printed_rows():
     for order, rows in ((2, [[2, -1]]), (3, [[6, -8, 3], [1, 0, 0]])):
         _, coarse, fine = prolongation_formulas.re_extended(order, 2)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.exact.certificates.certified_network import is_identity
 from refkan.analysis.exact.certificates.statements import STEP, Posed
 from refkan.analysis.exact.ranks.network_rows import OF_STATISTICS, _spoken, checked, expected_seconds, require_cost
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
@@ -32,6 +33,18 @@ def test_pairs_that_show_a_slope_lie_in_the_box_as_far_apart_as_said():
     np.testing.assert_array_equal(pairs[1], [[1.0 - step, 2.5], [1.0, 2.5]])
     values = net(np.arange(float(net.n_params)), pairs.reshape(4, 2)).reshape(2, 2)
     np.testing.assert_allclose(moves.lo[:, 0], values[:, 1] - values[:, 0], rtol=0, atol=1e-12)
+
+
+def test_a_layer_behind_the_last_map_is_left_out_only_if_it_does_nothing():
+    layer, same = rk.DenseLayer(2, 2, "identity"), np.eye(2)
+    assert is_identity(layer, {"weights": same, "bias": np.zeros(2)})
+    for other, blocks in (
+        (layer, {"weights": same, "bias": np.array([0.0, 1e-300])}),
+        (layer, {"weights": same[::-1], "bias": np.zeros(2)}),
+        (rk.DenseLayer(2, 2, "relu"), {"weights": same, "bias": np.zeros(2)}),
+        (layer, {}),
+    ):
+        assert not is_identity(other, blocks)
 
 
 def test_a_forged_proof_of_a_rank_is_refused():

@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import EPS, SMALLEST, UNITS, Intervals
 from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_polynomials
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, variables
+from refkan.analysis.exact.solutions import integrated_errors
 from refkan.analysis.exact.solutions.integrated_errors import _between_points, _cumulated
 
 
@@ -131,3 +134,17 @@ def test_bounds_between_points_are_rounded_upwards_and_hardly_more():
             _between_points(1.0, 1.0, 0.5, math.sqrt(8 * share) / 0.5, 3)
     assert _between_points(math.inf, 1.0, 1.0, 0.0, 1) == math.inf
     assert _between_points(math.nan, 1.0, 1.0, 0.0, 1) == math.inf
+
+
+def test_intervals_of_integration_are_as_long_as_said(monkeypatch):
+    """The longest of them over Fractions, rounded up."""
+    lengths, nodes = [], np.linspace(1 / 3, 7 / 9, 8)
+    monkeypatch.setattr(integrated_errors, "_between_points", lambda at, residual, w, k, points: lengths.append(w))
+
+    def zero(boxes):
+        centre, over = (variables(x, 2)[0] * 0.0 for x in (Intervals.of(boxes.middle), boxes))
+        return Expansion(centre, over, boxes - Intervals.of(boxes.middle), np.full(len(boxes.lo), 2))
+
+    integrated_errors.bound_by_integration(zero, 0.0, nodes[[0, -1]], Intervals.of(np.zeros(2)), 0.0, 7)
+    exact = max(Fraction(b) - Fraction(a) for a, b in pairwise(nodes.tolist()))
+    assert exact <= Fraction(lengths[0]) <= exact * (1 + Fraction(2 * EPS))

@@ -7,8 +7,10 @@ import pytest
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
+from refkan.analysis.exact.enclosures.subdivision import absolute
 from refkan.analysis.exact.nodes import node_tables
 from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
+from refkan.analysis.exact.nodes.node_subdivision import NodeSearch
 from refkan.analysis.exact.nodes.node_tables import contracted, node_functions, tabulated
 from tests.analysis.exact.oracles import draws
 from tests.analysis.exact.oracles.attacks import Points, fixed, jumps
@@ -138,6 +140,20 @@ def test_newton_has_the_derivatives_of_the_smoothed_bound():
     assert np.all(sharp <= lagrangian_bound(tables, mu)[0] + 1e-6)
     better, _ = bound.minimized(mu, -1e9, np.full(2, 0.1))
     assert np.all(lagrangian_bound(tables, better)[0] < lagrangian_bound(tables, mu)[0])
+
+
+def test_points_that_are_given_count():
+    """A greatest value at a point that no box of a small budget comes near."""
+    rng = np.random.default_rng(3)
+    net, theta = rk.kan([2, 2, 1], 4, 4).initialize(rng, rng.uniform(size=(40, 2)))
+    steps, box = interval_network(net, theta), np.array([[0.0, 1.0]] * 2)
+    x = rng.uniform(size=(4000, 2))
+    at = np.argmax(net(theta, x))
+    search = NodeSearch(node_functions(steps, 0, 1.0), lambda points: steps.at(points, 0)[:, 0].value, absolute(1e-9))
+    bounds = search.run(box, 1, x[at : at + 1], None)
+    assert bounds.boxes == 1
+    assert bounds.inner.hi[0] >= net(theta, x)[at, 0] - 1e-12
+    assert bounds.inner.lo[0] <= bounds.inner.hi[0]
 
 
 @pytest.mark.parametrize(("widths", "most"), [([10, 3, 1], 200), ([5, 2, 2, 1], 200)])

@@ -64,7 +64,7 @@ def bound_by_integration(
     B = (delta[1] - delta[0] * slope[-1] - particular[-1]).over(last)
     e = slope * delta[0] + K * B + particular
     at_points = np.maximum(e.magnitude.max(), delta[:1].magnitude.max())
-    w = float(up(np.max(up(boxes.hi - boxes.lo))))
+    w = float(np.max(up(boxes.hi - boxes.lo)))
     return _between_points(float(at_points), residual, w, k, points)
 
 
