@@ -1,16 +1,11 @@
 """Criteria on made-up measurements, one failing in each condition alone, and measurements whose size is known."""
 
-from importlib import import_module
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import refkan as rk
-import validation
 from refkan.claims import Beside
 from refkan.claims.estimates import agree
-from refkan.claims.running.discovery import discover
 from tests.validation.made_up import (
     beside,
     both_scale,
@@ -39,12 +34,10 @@ from validation.descent.kernels import certified_kernels, tangent_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.implementations.gradients_by_hand import worst_error
 from validation.knots import coarse_grids, free_knots_pareto
-from validation.ledger import LEDGER, row
 from validation.literature import autocorrelated_inputs, clamped_truncated_powers, single_layer_hessian
 from validation.literature.placed_knots import gaussian_width, grid_extension
 from validation.multilevel import coarse_subspace, complementary_descent, multilevel_preconditioners, nested_hierarchies
-from validation.records.store import load
-from validation.statements import AS_PUBLISHED, judged_again, named, ratios, times
+from validation.statements import AS_PUBLISHED, named, ratios, times
 
 CASES = {
     "F2": (lambda fitted: relu_form_accuracy.grows_like(fitted, lambda r: r - 1), {2: 1.29, 3: 1.71, 4: 3.0}, {
@@ -306,16 +299,6 @@ def test_m1_asks_every_refinement(second, holds):
     assert agree(complementary_descent.asked(cells)) is holds
 
 
-FILES = discover(Path(validation.__file__).parent, LEDGER)
-
-JUDGED = {
-    id: judged
-    for file in FILES
-    if "JUDGED" in file.path.read_text()
-    for id, judged in import_module(f"validation.{file.module}").JUDGED.items()
-}
-
-
 def test_cells_are_compared_seed_by_seed():
     a = Beside("a", "m", {1: 6.0, 2: 8.0, 3: 1.0}, 5.0)
     cells = [a, Beside("b", "m", {2: 2.0, 1: 3.0}), Beside("a", "s", {1: 0.5})]
@@ -326,40 +309,3 @@ def test_cells_are_compared_seed_by_seed():
     assert named(tenfold(cells), "a") == {1: 60.0, 2: 80.0, 3: 10.0}
     assert named(tenfold(cells), "b") == named(cells, "b")
     assert named(AS_PUBLISHED[1](cells), "a") == {1: 5.0, 2: 5.0, 3: 5.0}
-
-
-KEPT = [id for id in JUDGED if id in load("full")]
-
-
-@pytest.mark.parametrize("id", KEPT)
-def test_kept_rows_are_what_their_numbers_make_of_them(id):
-    """Under every reading, and what is asked of each number: those of seeds are kept to four digits."""
-    kept = load("full")[id]
-    again = judged_again(kept, JUDGED[id], row(id))
-    assert (again["status"], again["controls"]) == (kept["status"], kept["controls"])
-    assert again["mutations"].items() <= kept["mutations"].items()  # X1 has others, of its runs
-    for ours, theirs in zip([again, *again["readings"]], [kept, *kept["readings"]], strict=True):
-        for name in ("holds", "corrected", "calibrated"):
-            assert ours.get(name) == theirs.get(name)
-        for mine, other in zip(ours["estimates"], theirs["estimates"], strict=True):
-            assert mine["name"] == other["name"]
-            for name in ("value", "low", "high", "at_least", "at_most", "published"):
-                assert float(mine[name] or 0) == pytest.approx(float(other[name] or 0), rel=1e-3)
-    assert set(kept["controls"].values()) == {"holds"}
-    assert "holds" not in kept["mutations"].values()
-
-
-@pytest.mark.parametrize("id", [id for id in KEPT if load("full")[id].get("judged")])
-def test_other_numbers_would_have_another_verdict(id):
-    """Numbers of which the claim is true are never refuted, whatever was measured."""
-    kept, (_, change) = load("full")[id], JUDGED[id].control
-
-    def changed(cell):
-        ours = Beside(cell["cell"], cell["unit"], dict(enumerate(cell["values"])), cell["published"])
-        return [cell | {"values": list(made.values.values())} for made in change([ours])]
-
-    readings = [
-        r | {kind: [new for cell in r[kind] for new in changed(cell)] for kind in ("cells", "calibration")}
-        for r in kept["readings"]
-    ]
-    assert judged_again({**kept, "readings": readings}, JUDGED[id], row(id))["status"] != "refuted"

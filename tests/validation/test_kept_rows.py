@@ -1,0 +1,59 @@
+"""Kept rows that their numbers decide, judged again: the criterion of each is that by which it was judged."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import validation
+from refkan.claims import Beside
+from refkan.claims.running.discovery import discover
+from validation.ledger import LEDGER, row
+from validation.records.store import load
+from validation.statements import judged_again
+
+FILES = discover(Path(validation.__file__).parent, LEDGER)
+
+JUDGED = {
+    id: judged
+    for file in FILES
+    if "JUDGED" in file.path.read_text()
+    for id, judged in import_module(f"validation.{file.module}").JUDGED.items()
+}
+
+
+KEPT = [id for id in JUDGED if id in load("full")]
+
+
+@pytest.mark.parametrize("id", KEPT)
+def test_kept_rows_are_what_their_numbers_make_of_them(id):
+    """Under every reading, and what is asked of each number: those of seeds are kept to four digits."""
+    kept = load("full")[id]
+    again = judged_again(kept, JUDGED[id], row(id))
+    assert (again["status"], again["controls"]) == (kept["status"], kept["controls"])
+    assert again["mutations"].items() <= kept["mutations"].items()  # X1 has others, of its runs
+    for ours, theirs in zip([again, *again["readings"]], [kept, *kept["readings"]], strict=True):
+        for name in ("holds", "corrected", "calibrated"):
+            assert ours.get(name) == theirs.get(name)
+        for mine, other in zip(ours["estimates"], theirs["estimates"], strict=True):
+            assert mine["name"] == other["name"]
+            for name in ("value", "low", "high", "at_least", "at_most", "published"):
+                assert float(mine[name] or 0) == pytest.approx(float(other[name] or 0), rel=1e-3)
+    assert set(kept["controls"].values()) == {"holds"}
+    assert "holds" not in kept["mutations"].values()
+
+
+@pytest.mark.parametrize("id", [id for id in KEPT if load("full")[id].get("judged")])
+def test_other_numbers_would_have_another_verdict(id):
+    """Numbers of which the claim is true are never refuted, whatever was measured."""
+    kept, (_, change) = load("full")[id], JUDGED[id].control
+
+    def changed(cell):
+        ours = Beside(cell["cell"], cell["unit"], dict(enumerate(cell["values"])), cell["published"])
+        return [cell | {"values": list(made.values.values())} for made in change([ours])]
+
+    readings = [
+        r | {kind: [new for cell in r[kind] for new in changed(cell)] for kind in ("cells", "calibration")}
+        for r in kept["readings"]
+    ]
+    assert judged_again({**kept, "readings": readings}, JUDGED[id], row(id))["status"] != "refuted"
