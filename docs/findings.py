@@ -90,7 +90,7 @@ def equations(kept: Rows) -> str:
         seeds = str(min(len(e.seeds) for e in deciding))
         shown = "; ".join(map(bracketed, deciding))
         lines.append([link(id), equation, claim, shown, asked(deciding[0]), seeds, in_short(kept[id])])
-    return markdown_table(["row", "equation", "claimed", "ratios", "asked", "runs", "answer"], lines)
+    return markdown_table(["row", "equation", "claimed", "ratios", "bound", "runs", "answer"], lines)
 
 
 def page(kept: Rows) -> str:
@@ -108,6 +108,9 @@ function of one variable on each edge, here a spline; written in powers of ReLU 
 Statements are rows of [the verdicts](verdicts.md); `python -m validation --full R1` measures row R1 again.
 
 {counts(kept)}
+"As corrected": what is printed fails, and a corrected statement holds. "Undecided": the 95 % interval over runs holds
+the bound that the claim implies, or runs are too few. A "reading" is a choice of what a description leaves open.
+
 * **The algebra is right, once corrected.** B-splines are powers of ReLU under a banded change of basis A, the basis of
   splines preconditions descent in one layer and at the start of training (H1, H4), and knots can be inserted without
   changing the network. {len(MISPRINTS)} corrections are misprints; others change a constant, a hypothesis or a cost.

@@ -14,6 +14,7 @@ from validation.ledger import LEDGER, row
 from validation.records.markdown import markdown_table
 from validation.records.pages import in_short
 from validation.records.store import is_old, load
+from validation.table_two.compared_cells import NOT_RUN
 
 PROOFS = {
     "N3": "nullity",
@@ -142,13 +143,15 @@ def compared(kept: Rows) -> str:
     """Return the ratios of Table 2: printed, of means of all our runs, and of a typical run."""
     every = {name: (id, e) for id in ("R9", "R8", "R3", "R2", "R1") for name, e in estimates(kept, id).items()}
     lines = []
-    for name in sorted((n for n in every if n.startswith("mean error, ")), key=lambda n: every[n][0]):
+    for name in sorted(
+        (n for n in every if n.startswith("mean error, ") and not n.endswith(NOT_RUN)), key=lambda n: every[n][0]
+    ):
         id, of_means = every[name]
         pair = name.removeprefix("mean error, ")
         _, typical = every.get(f"typical run, {pair}", (id, None))
         bounds = f"{id}: {asked(of_means)}" if of_means.decides else ""
         lines.append([pair, number(of_means.published or 0.0), bracketed(of_means), bracketed(typical), bounds])
-    return markdown_table(["errors", "printed", "of means", "of a typical run", "asked of means"], lines)
+    return markdown_table(["errors", "printed", "of means", "of a typical run", "claimed of means"], lines)
 
 
 def statements(kept: Rows, ids: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 from pathlib import Path
+from subprocess import run
 
 import pytest
 
@@ -211,6 +212,36 @@ def test_the_pages_of_findings_are_what_the_records_say():
     assert len(made["page"](kept).split()) < 1500
     corrected = {id for id in kept if made["is_corrected"](kept, id)}
     assert corrected == {*made["IN_SHORT"], *made["MISPRINTS"]}
+
+
+def commits(rows):
+    """The commits that kept rows name."""
+    for row in rows:
+        for kept in (row, row.get("earlier", row)):
+            where = kept["circumstances"]
+            yield from (where[name] for name in ("commit", "library") if name in where)
+            yield from (where[name]["commit"] for name in ("runs",) if name in where)
+
+
+def test_records_name_commits_of_this_history():
+    """Whoever has the project can check out what was measured."""
+
+    def git(*arguments):
+        return run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+
+    if git("rev-parse", "--show-toplevel", "--is-shallow-repository") != [str(ROOT), "false"]:
+        pytest.skip("needs a checkout with its history")
+    known = {commit[:12] for commit in git("rev-list", "HEAD")}
+    named = [commit for size in (*SIZES, "goals") for commit in commits(load(size).values())]
+    assert [commit for commit in named if commit not in known] == []
+
+
+def test_no_quick_verdict_contradicts_its_record():
+    quick, full = (load(size) for size in SIZES)
+    for id, kept in quick.items():
+        if id in full and not kept["said"].startswith("recorded"):
+            assert kept["status"] == full[id]["status"], id
+        assert "other direction" not in kept["said"], id
 
 
 def test_pages_tell_how_many_runs_were_taken_over_from_an_earlier_commit(tmp_path):

@@ -264,9 +264,18 @@ def test_an_interval_on_the_other_side_refutes_and_one_that_straddles_leaves_ope
     assert statuses(changes=changes)[id] == status
 
 
-def test_a_small_run_says_nothing_of_typical_runs_at_full_size():
+def test_a_statement_on_a_cell_that_was_not_run_is_left_open():
+    runs = {cell: made for cell, made in invented().items() if cell["model"] != "MLP-20-20"}
+    made = {verdict.id: verdict for verdict in verdicts(runs)}["R2"]
+    assert made.status == "undecided"
+    (missing,) = (e for e in made.estimates if e.name.endswith("not run"))
+    assert (missing.low, missing.high, missing.holds) == (0.0, np.inf, None)
+
+
+@pytest.mark.parametrize("id", ["R10", "R11"])
+def test_a_small_run_says_nothing_of_typical_runs_and_of_parts_of_levels(id):
     runs = {cell: record(1e-3, True) for cell in cells_of(range(3), BASE, **QUICK)}
-    made = {verdict.id: verdict for verdict in verdicts(runs)}["R10"]
+    made = {verdict.id: verdict for verdict in verdicts(runs)}[id]
     assert said_of(made, "holds") == "recorded: holds; small run: undecided"
 
 

@@ -222,7 +222,8 @@ def _run(kept: dict[str, Any]) -> str:
     where = kept["circumstances"]
     judged = "; judged again from the kept numbers" if "judged" in kept else ""
     day, seconds = kept["finished"][:10], kept["seconds_of_file"]
-    return f"`{kept['file']}`, {seconds:.3g} s, {day}, commit {where['commit']}{judged}"
+    library = f" with the library of {where['library']}" if "library" in where else ""
+    return f"`{kept['file']}`, {seconds:.3g} s, {day}, commit {where['commit']}{library}{judged}"
 
 
 def _text(text: str) -> str:

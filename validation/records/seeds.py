@@ -6,7 +6,7 @@ from typing import Any
 from refkan.claims.estimates import ENOUGH, from_plain
 
 WITHOUT_INTERVALS = {
-    "H1": 10, "H2": 5, "K3": 5, "A1": 3, "W3": 10, "X2": 7, "O3": 3, "O4": 3, "O5": 5, "O8": 3, "O9": 3, "O11": 3,
+    "H1": 10, "H2": 5, "K3": 5, "A1": 3, "W3": 10, "X2": 7, "O3": 3, "O4": 3, "O8": 3, "O9": 3, "O11": 3,
 }  # fmt: skip
 """Rows on trainings and draws that no interval decides, and the fewest seeds of anything that decides them in full."""
 
