@@ -124,6 +124,11 @@ class Network(Inspectable):
     >>> layers = rk.SplineLayer((space,), n_outputs=3), rk.SplineLayer((space,) * 3, n_outputs=1)
     >>> rk.Network(layers, (rk.networks.node_maps.NODE_MAPS["affine"],))
     Network([1, 3, 1]: order 2 on 2 intervals (spline), order 2 on 2 intervals (spline), maps: affine; 18 parameters)
+
+    Networks are equal if their layers, knots, maps and statistics are, whatever parameters go with them:
+
+    >>> rk.kan([1, 3, 1], 2, 2) == rk.kan([1, 3, 1], 2, 2), rk.kan([1, 3, 1], 2, 2) == rk.kan([1, 3, 1], 2, 4)
+    (True, False)
     """
 
     # ------------------------------------------------------------- values

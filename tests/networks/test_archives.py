@@ -34,7 +34,17 @@ def test_a_network_comes_back_bit_for_bit(case, tmp_path):
     assert np.array_equal(parameters, theta)
     assert np.array_equal(again(parameters, x), net(theta, x))
     assert np.array_equal(net.convert(theta, again), theta)
+    assert (again == net, hash(again) == hash(net)) == (True, True)
     assert [p.name for p in tmp_path.iterdir()] == ["net.npz"]
+
+
+def test_networks_are_equal_if_all_but_their_parameters_is():
+    networks = [case.start(samples(12))[0] for case in CASES]
+    case = NetworkCase("spline", "mean-std")
+    net, theta = case.start(samples(12))
+    networks += [net.refine(), net.freeze(theta), case.start(samples(12) + 1e-9)[0], None, "spline"]
+    for k, net in enumerate(networks):
+        assert [net == other for other in networks] == [j == k for j in range(len(networks))]
 
 
 def stored(tmp_path, node_map="mean-std"):
