@@ -4,7 +4,8 @@ import argparse
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, files, version
+from pathlib import Path
 
 import refkan
 from refkan.base.extras import EXTRAS, how_to_install
@@ -17,7 +18,8 @@ PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "
 
 def add_info(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `info`."""
-    add_command(commands, "info", show_info, "", help="versions, threads and where compiled kernels are kept")
+    told = "versions, threads, and where compiled kernels and the pages of the documentation are"
+    add_command(commands, "info", show_info, "", help=told)
 
 
 def show_info(chosen: argparse.Namespace) -> int:
@@ -32,4 +34,14 @@ def show_info(chosen: argparse.Namespace) -> int:
     print(f"  engine: {current_engine()}")
     print(f"  kernel threads: {thread_count()}")
     print(f"  kernel cache: {os.environ.get('NUMBA_CACHE_DIR', 'beside the kernels')}")
+    print(f"  pages: {_pages()}")
     return 0
+
+
+def _pages() -> Path | str:
+    """The folder of the documentation: of a checkout, or where the wheel put it."""
+    checkout = Path(refkan.__file__).parents[1] / "docs"
+    if (checkout / "index.md").exists():
+        return checkout
+    installed = [Path(file.locate()) for file in files("refkan") or () if str(file).endswith("doc/refkan/index.md")]
+    return installed[0].resolve().parent if installed else "not installed"
