@@ -5,8 +5,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from refkan.base.atomic_files import read_file, write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
 from refkan.claims.running.run_options import add_command
 from refkan.commands.certificate_page import page, text_of
-from refkan.commands.data_files.trained_columns import add_gaps_option, read_network, read_rows_for
+from refkan.commands.data_files.trained_columns import add_gaps_options, read_network, read_rows_for
 from refkan.commands.option_values import check_file, path
 from refkan.networks import Network
 
@@ -52,7 +53,7 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="a file of samples, whose box is taken: inputs, and outputs where there are any; or an interval for each "
         "input; default: the domain of the network",
     )
-    add_gaps_option(p, "DATA.csv")
+    add_gaps_options(p, "DATA.csv")
     told = "of bounds, relative to the range; default: %(default)s"
     p.add_argument("--tolerance", type=float, default=1e-2, help=told)
     p.add_argument(
@@ -68,14 +69,14 @@ def _run(chosen: argparse.Namespace) -> int:
     for option in ("json", "html"):
         if getattr(chosen, option) is not None:
             check_file(f"--{option}", getattr(chosen, option))
-    net, theta, names = read_network("NETWORK.npz", chosen.network)
-    box, samples = _box(chosen, net, names)
+    net, theta, notes = read_network("NETWORK.npz", chosen.network)
+    box, samples = _box(chosen, net, notes)
     made = certificate(net, theta, box, samples, chosen.tolerance, chosen.leaves, lambda name: say(f"  {name}"))
     made["about"] = {
         "file": chosen.network.name,
         "sha256": hashlib.sha256(read_file(chosen.network)).hexdigest(),
         "network": str(net),
-        "names": names or [f"x{p + 1}" for p in range(net.widths[0])] + [f"y{q + 1}" for q in range(net.widths[-1])],
+        "names": notes.get("columns", [*_numbered("x", net.widths[0]), *_numbered("y", net.widths[-1])]),
         "tolerance": chosen.tolerance,
         "refkan": refkan.__version__,
     }
@@ -87,13 +88,17 @@ def _run(chosen: argparse.Namespace) -> int:
     return OK
 
 
-def _box(chosen: argparse.Namespace, net: Network, names: Sequence[str] | None) -> tuple[FloatArray, Samples | None]:
+def _numbered(letter: str, count: int) -> list[str]:
+    return [f"{letter}{k + 1}" for k in range(count)]
+
+
+def _box(chosen: argparse.Namespace, net: Network, notes: Mapping[str, Any]) -> tuple[FloatArray, Samples | None]:
     """The box (P, 2) that was asked for, and samples where a file has them."""
     given, P = chosen.box, net.widths[0]
     if given is None:
         return np.array(net.layers[0].domains), None
     if len(given) == 1 and ":" not in given[0]:
-        rows = read_rows_for(net, names, "--box", Path(given[0]), "any", chosen)
+        rows = read_rows_for(net, notes, "--box", Path(given[0]), "any", chosen)
         return bounding_box(rows.x), (rows.x, rows.y) if rows.y.shape[1] else None
     sides = [_side(text) for text in given]
     if len(sides) != P:

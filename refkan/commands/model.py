@@ -190,7 +190,7 @@ def run_edges(chosen: argparse.Namespace) -> int:
     if chosen.output.suffix != ".json":
         raise ValueError(f"--output must end in .json; got {chosen.output.name!r}")
     check_file("--output", chosen.output)
-    (net, theta), names = _read(chosen.file), read_network("FILE", chosen.file)[2]
+    (net, theta), names = _read(chosen.file), read_network("FILE", chosen.file)[2].get("columns")
     edges, text = [], io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("layer", "output", "input", "x", "value"))

@@ -11,7 +11,7 @@ import numpy as np
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
 from refkan.claims.running.run_options import add_command
-from refkan.commands.data_files.trained_columns import NetworkRows, add_gaps_option, read_network, read_rows_for
+from refkan.commands.data_files.trained_columns import NetworkRows, add_gaps_options, read_network, read_rows_for
 from refkan.commands.option_values import check_file, path
 from refkan.networks import Network
 
@@ -35,16 +35,17 @@ def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "network", type=path, metavar="NETWORK.npz", help="written by `refkan train --output` or refkan.save"
     )
     p.add_argument("rows", type=path, metavar="ROWS.csv")
-    add_gaps_option(p, "ROWS.csv")
+    add_gaps_options(p, "ROWS.csv")
     p.add_argument("--output", type=path, metavar="FILE.csv", help="where to write; default: the standard output")
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    net, theta, names = read_network("NETWORK.npz", chosen.network)
+    net, theta, notes = read_network("NETWORK.npz", chosen.network)
+    names = notes.get("columns")
     if chosen.output is not None:
         check_file("--output", chosen.output)
     inputs, outputs = net.widths[0], net.widths[-1]
-    rows = read_rows_for(net, names, "ROWS.csv", chosen.rows, "none", chosen)
+    rows = read_rows_for(net, notes, "ROWS.csv", chosen.rows, "none", chosen)
     _warn_of_rows_outside(net, rows, names or [f"x{k + 1}" for k in range(inputs)])
     header = names[inputs:] if names else [f"y{k + 1}" for k in range(outputs)]
     values: list[list[object]] = net(theta, rows.x).tolist()

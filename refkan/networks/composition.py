@@ -113,7 +113,8 @@ def _same(mine: Any, theirs: Any) -> bool:
     if isinstance(mine, tuple):
         return len(mine) == len(theirs) and all(map(_same, mine, theirs))
     if isinstance(mine, Composition | Layer | NodeMap):
-        return all(_same(getattr(mine, field.name), getattr(theirs, field.name)) for field in fields(mine))
+        names = [field.name for field in fields(mine)]  # type: ignore[arg-type]
+        return all(_same(getattr(mine, name), getattr(theirs, name)) for name in names)
     return bool(mine == theirs)
 
 

@@ -21,6 +21,9 @@ SHOWN = 3
 SEPARATORS = {";": "semicolons", "\t": "tabs", None: "blanks"}
 """What separates columns in files that are not comma-separated; None as for `str.split`."""
 
+MISSING = ("", "na", "n/a", "nan", "null", "none")
+"""Cells, in small letters, that say that there is no number; any other text is a mistake, or a category."""
+
 Lines = list[tuple[int, list[str]]]
 """Numbers of lines, from 1, with their cells."""
 
@@ -65,6 +68,7 @@ def read_numbers(
     gaps: str | None = None,
     columns: Callable[[Sequence[str] | None], Sequence[str] | None] = lambda header: None,
     select: str = "",
+    missing: bool = False,
 ) -> Numbers:
     """Return the numbers of a CSV file; empty lines, lines that begin with #, and a header are skipped.
 
@@ -84,6 +88,9 @@ def read_numbers(
         None for all. What stands in other columns does not matter.
     select : str
         The option of the command that says which columns are read, for messages.
+    missing : bool
+        Whether cells may be `MISSING`, and become NaN. A line with any other cell that is no finite number becomes NaN
+        as a whole then.
     """
     try:
         reader = csv.reader(io.StringIO(read_file(file).decode("utf-8-sig"), newline=""))
@@ -114,8 +121,13 @@ def read_numbers(
     _require_columns(f"{option}: {file}", lines, count, names, select)
     if gaps != "":
         asked_for = None if chosen is None else ", ".join(map(printable, chosen))
-        _require_whole(f"{option}: {file}", lines, count, names, asked_for, f", or give {gaps}" if gaps else "")
-    rows = np.array([list(map(_number, cells)) if len(cells) == count else [math.nan] * count for _, cells in lines])
+        otherwise = f", or give {gaps}" if gaps else ""
+        _require_whole(f"{option}: {file}", lines, count, names, asked_for, otherwise, missing)
+    used = [len(cells) == count and (not missing or all(map(_is_finite_or_missing, cells))) for _, cells in lines]
+    nothing = [math.nan] * count
+    rows = np.array(
+        [list(map(_number, cells)) if use else nothing for (_, cells), use in zip(lines, used, strict=True)]
+    )
     if places is None:
         return Numbers(rows, names)
     return Numbers(rows[:, places], None if chosen is None else tuple(map(printable, chosen)))
@@ -215,13 +227,20 @@ def _require_columns(file: str, lines: Lines, count: int, names: tuple[str, ...]
 
 
 def _require_whole(
-    file: str, lines: Lines, count: int, names: tuple[str, ...] | None, asked_for: str | None, otherwise: str
+    file: str,
+    lines: Lines,
+    count: int,
+    names: tuple[str, ...] | None,
+    asked_for: str | None,
+    otherwise: str,
+    missing: bool,
 ) -> None:
     """Raise ValueError with the number of lines that are not whole and the first of them, if there are any."""
-    bad = [(k, cells) for k, cells in lines if len(cells) != count or not all(map(_is_finite, cells))]
+    is_good = _is_finite_or_missing if missing else _is_finite
+    bad = [(k, cells) for k, cells in lines if len(cells) != count or not all(map(is_good, cells))]
     if not bad:
         return
-    places = [_fault(k, cells, count, names) for k, cells in bad[:SHOWN]] + ["..."] * (len(bad) > SHOWN)
+    places = [_fault(k, cells, count, names, is_good) for k, cells in bad[:SHOWN]] + ["..."] * (len(bad) > SHOWN)
     do, them = ("does", "it") if len(bad) == 1 else ("do", "them")
     numbers = (
         f"{count} finite numbers, separated by commas," if asked_for is None else f"finite numbers for {asked_for}"
@@ -232,10 +251,12 @@ def _require_whole(
     )
 
 
-def _fault(line: int, cells: list[str], count: int, names: tuple[str, ...] | None) -> str:
+def _fault(
+    line: int, cells: list[str], count: int, names: tuple[str, ...] | None, is_good: Callable[[str], bool]
+) -> str:
     if len(cells) != count:
         return f"got {len(cells)} cells, not {count}, in line {line}"
-    column = next(k for k, cell in enumerate(cells) if not _is_finite(cell))
+    column = next(k for k, cell in enumerate(cells) if not is_good(cell))
     return f"got {cells[column]!r} in line {line}, {column_name(column, names)}"
 
 
@@ -262,6 +283,10 @@ def _is_number(cell: str) -> bool:
 
 def _is_finite(cell: str) -> bool:
     return math.isfinite(_number(cell))
+
+
+def _is_finite_or_missing(cell: str) -> bool:
+    return _is_finite(cell) or cell.strip().lower() in MISSING
 
 
 def _number(cell: str) -> float:

@@ -35,8 +35,8 @@ def problem_in_files(chosen: argparse.Namespace) -> tuple[Network, LeastSquares,
         raise ValueError("--network needs --data FILE.csv, the samples: columns inputs, then outputs")
     if chosen.weights is not None and chosen.drop_bad_rows:
         raise ValueError("--weights are those of all rows; leave --drop-bad-rows out with it")
-    net, theta, names = read_network("--network", chosen.network)
-    rows = read_rows_for(net, names, "--data", chosen.data, "needed", chosen)
+    net, theta, notes = read_network("--network", chosen.network)
+    rows = read_rows_for(net, notes, "--data", chosen.data, "needed", chosen)
     weights = None if chosen.weights is None else read_weights("--weights", chosen.weights, len(rows.x))
     return net, LeastSquares(net, rows.x, rows.y, weights), theta
 
@@ -108,7 +108,7 @@ def only_with_networks(chosen: argparse.Namespace, studied: dict[str, Any]) -> N
             "file says what the network is"
         )
     if chosen.network is None:
-        for name in ("data", "weights", "drop_bad_rows"):
+        for name in ("data", "weights", "drop_bad_rows", "impute"):
             if getattr(chosen, name):
                 raise ValueError(
                     f"--{name.replace('_', '-')} belongs to a network in a file; give --network FILE.npz with it"

@@ -21,7 +21,7 @@ from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
 from refkan.claims.running.run_options import add_command
-from refkan.commands.data_files.trained_columns import add_gaps_option
+from refkan.commands.data_files.trained_columns import add_gaps_options
 from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path, text
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report
@@ -89,7 +89,7 @@ def add_spectrum(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE.csv",
         help="its samples: columns found by the names of the training, or else inputs, then outputs",
     )
-    add_gaps_option(p, "--data")
+    add_gaps_options(p, "--data")
     p.add_argument("--weights", type=path, metavar="FILE.csv", help="one weight a sample; default: 1")
     p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
     p.add_argument(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from refkan.base import check_count, check_positive, check_share, located, nearest
-from refkan.commands.data_files.number_files import read_numbers
+from refkan.commands.data_files.trained_columns import fill_gaps, read_rows
 from refkan.commands.option_values import MOST, WIDEST, check_counts
 from refkan.networks import Network
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
@@ -93,8 +95,9 @@ def setup_of(chosen: argparse.Namespace) -> Setup:
     """The problem, with as many points as were asked for, or the data of a file."""
     if chosen.problem not in PROBLEMS:
         return data_in(chosen)
-    if chosen.drop_bad_rows:
-        raise ValueError(f"--drop-bad-rows is for files of data; {chosen.problem} has none")
+    for name in ("drop_bad_rows", "impute"):
+        if getattr(chosen, name):
+            raise ValueError(f"--{name.replace('_', '-')} is for files of data; {chosen.problem} has none")
     if chosen.points is not None:
         check_count("--points", chosen.points, 1, MOST)
     with located(f"--points {chosen.points} for {chosen.problem}"):  # how few are too few is known to the problem
@@ -111,11 +114,13 @@ def data_in(chosen: argparse.Namespace) -> Setup:
         )
     if chosen.points is not None:
         raise ValueError("--points is for named problems; a file is used whole")
-    gaps = "" if chosen.drop_bad_rows else "--drop-bad-rows"
-    numbers = read_numbers("PROBLEM", file, gaps, lambda header: _columns_asked_for(chosen, header), "--inputs")
+    numbers = read_rows("PROBLEM", file, chosen, lambda header: _columns_asked_for(chosen, header), "--inputs")
     rows = numbers.rows
     if rows.shape[1] < 2:
         raise ValueError(f"PROBLEM: {file} must have two columns or more, the inputs and then the output; got one")
+    if chosen.impute:
+        used = rows[np.isfinite(rows[:, -1])]
+        fill_gaps(rows, rows.shape[1] - 1, np.nanmedian(used[:, :-1], axis=0), file.name, chosen)
     usual = [*(f"x{k}" for k in range(1, rows.shape[1])), "y"]
     names = [name or other for name, other in zip(numbers.names or usual, usual, strict=True)]
     with located(f"PROBLEM: {file}, inputs x and last column y"):  # the names of arrays

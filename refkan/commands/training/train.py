@@ -20,7 +20,7 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import OK, out_of_memory, say
 from refkan.base.long_runs.status_lines import StatusLine
 from refkan.claims.running.run_options import add_command
-from refkan.commands.data_files.trained_columns import add_gaps_option
+from refkan.commands.data_files.trained_columns import add_gaps_options
 from refkan.commands.option_values import check_folder, path, text
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
@@ -187,7 +187,7 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         metavar="PROBLEM",
         help=f"FILE.csv, the inputs and in the last column the output; or one of: {', '.join(PROBLEMS)}",
     )
-    add_gaps_option(p, "FILE.csv")
+    add_gaps_options(p, "FILE.csv")
     p.add_argument("--target", type=text, metavar="NAME", help="column of FILE.csv to predict; default: the last")
     p.add_argument(
         "--inputs", type=text, nargs="+", metavar="NAME", help="columns to predict it from; default: all others"
@@ -252,6 +252,7 @@ def _run(chosen: argparse.Namespace) -> int:
         notes: dict[str, Any] = {"asked": asked}
         if plan.setup.values is not None:
             notes["columns"] = [*plan.setup.variables, plan.setup.output]
+            notes["medians"] = np.median(np.concatenate([plan.setup.samples, plan.setup.grid]), axis=0).tolist()
         save(chosen.output / "network.npz", last.network, last.result.theta, notes=notes)
         write_atomically(chosen.output / "history.json", to_json(results, asked, remarks=said, effects=shares))
         write_atomically(chosen.output / "figure.png", to_png(plan.setup, trained))

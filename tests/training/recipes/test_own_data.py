@@ -134,6 +134,46 @@ def test_bad_lines_of_a_file_are_left_out_when_asked(tmp_path, capsys):
     assert "--drop-bad-rows is for files of data; burgers has none" in capsys.readouterr().err
 
 
+def test_gaps_are_filled_with_the_medians_of_the_training_when_asked(tmp_path, capsys):
+    """The same network as of a file that was filled by hand; a target, a row without inputs, or a word is no gap."""
+    x, y = data(60)
+    rows, options = np.column_stack([x, y]), ("--widths", "2", "1", "--schedule", "2", "--quiet")
+    header, *lines = written(tmp_path, rows).read_text().splitlines()
+    for k, gap in ((4, ""), (9, "NaN"), (20, "N/A")):
+        lines[k] = ",".join([gap, *lines[k].split(",")[1:]])
+    keep = np.setdiff1d(np.arange(60), [4, 9, 20])
+    medians = float(np.median(x[keep, 0])), float(np.median(x[:, 1]))
+    (tmp_path / "gaps.csv").write_text("\n".join([header, *lines]))
+    rows[[4, 9, 20], 0] = medians[0]
+    runs = {"gaps.csv": ("--impute",), written(tmp_path, rows).name: ()}
+    thetas = []
+    for name, option in runs.items():
+        assert main(["train", str(tmp_path / name), *options, *option, "--output", str(tmp_path / name[:4])]) == 0
+        _, theta, notes = rk.load(tmp_path / name[:4] / "network.npz", return_notes=True)
+        assert notes["medians"] == pytest.approx(medians, rel=1e-15)
+        thetas.append(theta.tobytes())
+        assert ("refkan train: 3 gaps of gaps.csv filled with medians" in capsys.readouterr().err) == bool(option)
+    assert thetas[0] == thetas[1]
+    network = str(tmp_path / "gaps" / "network.npz")
+    (tmp_path / "new.csv").write_text(f"width,force\n,5000\n{medians[0]!r},5000\n1e-4,na")
+    assert main(["predict", network, str(tmp_path / "new.csv"), "--impute"]) == 0
+    first, second, third = capsys.readouterr().out.splitlines()[1:]
+    net, theta = rk.load(network)
+    assert (first, float(third)) == (second, pytest.approx(net(theta, [[1e-4, medians[1]]])[0, 0], rel=1e-15))
+    for text, told in (
+        ("NA,nan\n1e-4,5000", "1 of 2 rows of new.csv have no output or no input, the first is row 1: leave"),
+        ("sensor failure,1\n1e-4,5000", "got 'sensor failure' in line 2, column 1"),
+    ):
+        (tmp_path / "new.csv").write_text(f"width,force\n{text}")
+        assert main(["predict", network, str(tmp_path / "new.csv"), "--impute"]) == 2
+        assert told in capsys.readouterr().err
+        assert main(["predict", network, str(tmp_path / "new.csv"), "--impute", "--drop-bad-rows"]) == 0
+        assert capsys.readouterr().out.splitlines()[1].startswith("2,")
+    rk.save(tmp_path / "own.npz", net, theta)
+    assert main(["predict", str(tmp_path / "own.npz"), str(tmp_path / "new.csv"), "--impute"]) == 2
+    assert "--impute needs the medians of the training" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", [(), ("--drop-bad-rows",)])
 @pytest.mark.parametrize(
     ("change", "told"),
