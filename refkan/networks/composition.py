@@ -6,7 +6,7 @@ and node maps bound to the activations that reach them.
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -104,20 +104,6 @@ def ranges(x: FloatArray) -> FloatArray:
     return pairs
 
 
-def _same(mine: Any, theirs: Any) -> bool:
-    """Whether two networks, or parts of them, hold the same numbers."""
-    if mine is theirs or isinstance(mine, np.ndarray):
-        return mine is theirs or np.array_equal(mine, theirs)
-    if type(mine) is not type(theirs):
-        return False
-    if isinstance(mine, tuple):
-        return len(mine) == len(theirs) and all(map(_same, mine, theirs))
-    if isinstance(mine, Composition | Layer | NodeMap):
-        names = [field.name for field in fields(mine)]  # type: ignore[arg-type]
-        return all(_same(getattr(mine, name), getattr(theirs, name)) for name in names)
-    return bool(mine == theirs)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Composition(ShortRepr):
     """Layers joined by node maps: parameters and errors as for `Network`, which adds values and derivatives."""
@@ -150,13 +136,6 @@ class Composition(ShortRepr):
                 batch = batch.copy()
                 batch.flags.writeable = False
             object.__setattr__(self, "statistics", batch)
-
-    def __eq__(self, other: object) -> bool:
-        """Whether layers, knots, maps and statistics are the same; parameters are no part of a network."""
-        return _same(self, other) if isinstance(other, Composition) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash((self.widths, self.n_params))
 
     # ------------------------------------------------------------------ shape
 

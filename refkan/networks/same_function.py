@@ -1,7 +1,7 @@
 r"""The same function in another network: in another basis, on finer knots, with knots fixed or free."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from refkan.base import Array, FloatArray, ShortRepr, check_annotated, located
 from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type
 from refkan.networks.composition import Composition
 from refkan.networks.layers import BASES, Layer, require_knots
-from refkan.networks.node_maps import same_map
+from refkan.networks.node_maps import NodeMap, same_map
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,30 @@ class Coordinates(ShortRepr):
     gradient: Callable[[Array], Array]
 
 
+def _same(mine: Any, theirs: Any) -> bool:
+    """Whether two networks, or parts of them, hold the same numbers."""
+    if mine is theirs or isinstance(mine, np.ndarray):
+        return mine is theirs or np.array_equal(mine, theirs)
+    if type(mine) is not type(theirs):
+        return False
+    if isinstance(mine, tuple):
+        return len(mine) == len(theirs) and all(map(_same, mine, theirs))
+    if isinstance(mine, Composition | Layer | NodeMap):
+        names = [field.name for field in fields(mine)]  # type: ignore[arg-type]
+        return all(_same(getattr(mine, name), getattr(theirs, name)) for name in names)
+    return bool(mine == theirs)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SameFunction(Composition):
     """A composition that can be taken to others of the same function; parameters and errors as for `Network`."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether layers, knots, maps and statistics are the same; parameters are no part of a network."""
+        return _same(self, other) if isinstance(other, Composition) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.widths, self.n_params))
 
     def to_basis(self, basis: str) -> Self:
         """Return the same network with its coefficients in another basis: "spline", "relu" or "scaled-relu".
