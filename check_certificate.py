@@ -16,7 +16,8 @@ Slopes.    s(z) - s(z') = m (z - z') for z, z' in [l, h], m in the hull of the d
            more than a point with [l, h] (mean value theorem on each piece). By multiplication F(x) - F(x') = S (x - x')
            for x, x' in a box, S in a matrix of intervals. Hence F(x) is in F(c) + S (x - c), c the middle of the box; a
            network whose S_qp is positive on every leaf rises with x_p; and |F(x) - F(x')| <= L |x - x'| if |S| <= L in
-           the Frobenius norm on every leaf, since a segment is made of its parts in the leaves.
+           the Frobenius norm on every leaf, since a segment is made of its parts in the leaves. With D the sides of the
+           box |F(x) - F(x')| <= L |D^-1 (x - x')| in the same way if |S D| <= L: the scaled Lipschitz constant.
 Leaves.    A string describes how a box is cut: a letter cuts along that input (a: the first), its lower part described
            next and then its upper part, and a point ends a part. The cut is at the knot of the first layer inside that
            is next to the middle, or at the middle (rounded to float64). So a string that ends where nothing is left to
@@ -572,7 +573,8 @@ class Certificate:
         kind = statement.get("kind") if isinstance(statement, dict) else None
         kinds = {
             "range": self.range, "monotone": self.monotone, "not monotone": self.not_monotone,
-            "lipschitz": self.lipschitz, "residual": self.residual, "rank": self.rank, "condition": self.condition,
+            "lipschitz": self.lipschitz, "scaled lipschitz": self.lipschitz, "residual": self.residual,
+            "rank": self.rank, "condition": self.condition,
         }  # fmt: skip
         require(isinstance(kind, str) and kind in kinds, "a statement is of a kind that is not known")
         return kinds[kind](statement)
@@ -631,21 +633,24 @@ class Certificate:
         return f"output {q + 1} is neither increasing nor decreasing in input {p + 1}: both at two pairs of points"
 
     def lipschitz(self, s):
-        _, low, high, ends, text = fields(s, ["kind", "low", "high", "points", "leaves"], "a Lipschitz constant")
-        low, high = number(low), number(high)
-        x, y = listing(ends, self.point, 2, "two points")
-        distance = sum((a - b) ** 2 for a, b in zip(x, y, strict=True))
+        kind, low, high, ends, text = fields(s, ["kind", "low", "high", "points", "leaves"], "a Lipschitz constant")
+        low, high, scaled = number(low), number(high), kind == "scaled lipschitz"
+        D = [b - a if scaled else Fraction(1) for a, b in self.box]
+        x, y = listing(ends, self.point, 2, "two points")  # in the box: equal in an input whose side is zero
+        distance = sum(((a - b) / d) ** 2 for a, b, d in zip(x, y, D, strict=True) if d)
         require(distance > 0 and low >= 0 and high >= 0, "two points are the same, or a bound is negative")
         moved = [minus(a, b) for a, b in zip(self.network.value(x), self.network.value(y), strict=True)]
         least = sum(0 if m[0] <= 0 <= m[1] else min(m[0] ** 2, m[1] ** 2) for m in moved)
         require(least >= low**2 * distance, f"the points show {shown(root(least / distance))} alone, not {shown(low)}")
         found = []
         for leaf in leaves(text, self.box, self.network):
-            found.append(sum(size(slope) ** 2 for row in self.network.sweep(leaf)[2] for slope in row))
+            S = self.network.sweep(leaf)[2]
+            found.append(sum((size(slope) * d) ** 2 for row in S for slope, d in zip(row, D, strict=True)))
         most = shown(root(max(found)))
         require(max(found) <= high**2, f"constants up to {most} are not excluded; stated: {shown(high)}")
         bounds = f"[{shown(low)}, {shown(high)}]"
-        return f"the Lipschitz constant is in {bounds}: {len(found)} leaves bound it by {most}"
+        units = " in units of the sides of the box" if scaled else ""
+        return f"the Lipschitz constant{units} is in {bounds}: {len(found)} leaves bound it by {most}"
 
     def residual(self, s):
         _, q, low, high, sample = fields(s, ["kind", "output", "low", "high", "sample"], "a residual")

@@ -14,6 +14,7 @@ WORDS = {
     "constant": ("{y} in {x}", "constant"),
     "not monotone": ("{y} in {x}", "neither: it rises between two points, and falls between two others"),
     "lipschitz": ("Lipschitz constant", "in [{low:.6g}, {high:.6g}], in the units of the columns (on {parts} leaves)"),
+    "scaled lipschitz": ("Lipschitz constant", "in [{low:.6g}, {high:.6g}], a side of the box (on {parts} leaves)"),
     "residual": ("largest residual of {y}", "in [{low:.12g}, {high:.12g}], at sample {at}"),
     "rank": ("rank of the Jacobian", "{low}"),
     "condition": (

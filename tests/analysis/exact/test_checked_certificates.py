@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -102,8 +103,37 @@ def test_certificates_are_accepted_and_true(name, tmp_path, capsys):
         if statement["kind"] == "lipschitz":
             assert slopes.max() <= number["high"]
             assert "Lipschitz constant" in missed or number["high"] <= 1.1000001 * number["low"]
+        if statement["kind"] == "scaled lipschitz":
+            apart = np.linalg.norm(np.diff(points / np.diff(box).T, axis=0), axis=1)
+            assert (np.linalg.norm(np.diff(values, axis=0), axis=1) / apart).max() <= number["high"]
         if statement["kind"] == "residual":
             assert np.abs([number["low"] - 0.01, number["high"] - 0.01]).max() < 1e-12
+
+
+@pytest.mark.parametrize(("box", "unit"), [([0.25, 0.75], [0.0, 1.0]), ([0.5, 0.5], [0.5, 0.5])])
+def test_the_scaled_constant_is_that_of_the_network_over_the_unit_cube(box, unit, tmp_path, capsys):
+    """The same coefficients on domains of other lengths; an input that does not vary in the box has no part in it."""
+    (net, theta), _ = initialized(rk.kan([2, 2, 1], 3, 2))
+    wide = rk.kan([2, 2, 1], 3, 2, domain=[[5.0, 37.0], [0.25, 0.75]])
+    wide = rk.Network((wide.layers[0], net.layers[1]), net.node_maps)
+    data = certificate(wide, theta, np.array([[5.0, 37.0], box]), tolerance=0.02, budget=2000) | {"about": {}}
+    plain, scaled = data["statements"] = [s for s in data["statements"] if s["kind"].endswith("lipschitz")]
+    code, lines = checked(data, tmp_path, capsys)
+    assert code == 0, lines
+    low, high = (float.fromhex(scaled[end]) for end in ("low", "high"))
+    x = np.column_stack([np.linspace(0, 1, 20001), np.full(20001, 0.5)])
+    steepest = np.abs(net.jet(theta, x, first=[[1.0, 0.0]], orders=1).first).max()  # along the side that has a length
+    expected = (
+        rk.exact.lipschitz_constant(net, theta, [UNIT[0], unit], tolerance=1e-3) if unit[0] == 0 else [steepest] * 2
+    )
+    assert low <= expected[1]
+    assert expected[0] <= high
+    if unit[0] == 0:
+        assert high <= 1.02 * low
+        for statement, other in ((plain, "scaled lipschitz"), (scaled, "lipschitz")):
+            code, (line, _) = checked(data | {"statements": [statement | {"kind": other}]}, tmp_path, capsys)
+            assert code == 1
+            assert re.search("show .* alone|not excluded", line)
 
 
 def test_an_input_that_nothing_depends_on_is_constant(tmp_path, capsys):

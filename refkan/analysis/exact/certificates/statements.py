@@ -34,7 +34,7 @@ SHOWN = 4
 """Points of the steepest slopes that are tried in every round."""
 
 STEP = 2.0**-20
-"""Distance of two points that show a slope, relative to the sides of the box."""
+"""Distance of two points that show a slope, relative to the longest side of the box, or to all."""
 
 Statement = dict[str, Any]
 
@@ -114,9 +114,15 @@ class Posed(ShortRepr):
         zero = Intervals.of(np.zeros_like(number.value.lo))
         return joined([number.parts.get(index, zero) for index in monomials(len(self.box), 1)[1:]], 2)
 
+    @property
+    def sides(self) -> FloatArray:
+        """The lengths (P,) of the box."""
+        lengths: FloatArray = self.box[:, 1] - self.box[:, 0]
+        return lengths
+
     def pairs_along(self, x: FloatArray, directions: FloatArray) -> tuple[FloatArray, Intervals]:
         """Pairs of points (K, 2, P) of the box around x (K, P), and the differences of the outputs (K, Q)."""
-        steps = STEP * directions * (self.box[:, 1] - self.box[:, 0]).max()
+        steps = STEP * directions
         pairs = np.clip(np.stack([x - steps, x + steps], axis=1), *self.box.T)
         values = self.at(pairs.reshape(-1, len(self.box))).centre.value.reshape(len(x), 2, -1)
         return pairs, values[:, 1] - values[:, 0]
@@ -193,7 +199,7 @@ def monotonicity(posed: Posed, q: int, p: int) -> Statement:
     slope = posed.slopes(at, "centre")[:, q, p].middle
     extremes = [int(slope.argmax()), int(slope.argmin())]
     high, low = (float(slope[k]) for k in extremes)
-    pairs, moves = posed.pairs_along(x[extremes], np.eye(len(posed.box))[[p, p]])
+    pairs, moves = posed.pairs_along(x[extremes], np.eye(len(posed.box))[[p, p]] * posed.sides.max())
     if moves.lo[0, q] > 0 and moves.hi[1, q] < 0:
         rises, falls = (hexadecimal(pair) for pair in pairs)
         return {"kind": "not monotone", **same, "rises": rises, "falls": falls}
@@ -222,26 +228,35 @@ def _bending(posed: Posed, boxes: Intervals) -> FloatArray:
 
 
 @quiet()
-def lipschitz(posed: Posed) -> Statement:
-    """The Lipschitz constant in Euclidean norms: two points below, the Frobenius norm of slopes on leaves above."""
-    best = Attained()
+def lipschitz(posed: Posed, scaled: bool = False) -> Statement:
+    """The Lipschitz constant in Euclidean norms: two points below, the Frobenius norm of slopes on leaves above.
+
+    The scaled one is that of u -> F(a + D u), a the lower corner of the box and D its sides: its slopes are S D, and
+    distances |D^-1 (x - x')|. An input whose side is zero has no part in either.
+    """
+    best, P = Attained(), len(posed.box)
+    sides = Intervals.of(posed.box[:, 1]) - Intervals.of(posed.box[:, 0]) if scaled else Intervals.of(np.ones(P))
+    wide = np.flatnonzero(posed.sides > 0) if scaled else np.arange(P)
+    reach = posed.sides if scaled else posed.sides.max()
 
     def show(x: FloatArray, slopes: FloatArray) -> None:
         """Pairs of points around those of the steepest slopes, along the direction in which the outputs move most."""
         steepest = np.argsort(-np.linalg.norm(slopes, axis=(1, 2)))[:SHOWN]
-        pairs, moves = posed.pairs_along(x[steepest], np.linalg.svd(slopes[steepest])[2][:, 0])
-        best.improve(pairs, moves.norm(1).over((Intervals.of(pairs[:, 1]) - Intervals.of(pairs[:, 0])).norm(1)))
+        pairs, moves = posed.pairs_along(x[steepest], np.linalg.svd(slopes[steepest])[2][:, 0] * reach)
+        apart = (Intervals.of(pairs[:, 1]) - Intervals.of(pairs[:, 0]))[:, wide].over(sides[wide])
+        best.improve(pairs, moves.norm(1).over(apart.norm(1)))
 
     def enclosed(boxes: Intervals) -> tuple[Intervals, FloatArray]:
         expansion = posed.over(boxes)
-        show(boxes.middle, posed.slopes(expansion, "centre").middle)
-        return posed.slopes(expansion).norm((1, 2)), _bending(posed, boxes)
+        show(boxes.middle, posed.slopes(expansion, "centre").middle * sides.middle)
+        return (posed.slopes(expansion) * sides).norm((1, 2)), _bending(posed, boxes)
 
     x, at = posed.sample
-    show(x, posed.slopes(at, "centre").middle)
+    show(x, posed.slopes(at, "centre").middle * sides.middle)
     leaves = posed.leaves(enclosed, lambda: (-np.inf, best.value * (1 + posed.tolerance)))
     bounds = {"low": hexadecimal(best.value), "high": hexadecimal(leaves.high), "points": hexadecimal(best.point)}
-    return {"kind": "lipschitz", **bounds, "leaves": leaves.text, **posed.remark(leaves)}
+    kind = "scaled lipschitz" if scaled else "lipschitz"
+    return {"kind": kind, **bounds, "leaves": leaves.text, **posed.remark(leaves)}
 
 
 def largest_residual(posed: Posed, q: int, x: FloatArray, y: FloatArray) -> Statement:
@@ -260,6 +275,8 @@ def over_box(posed: Posed) -> Iterator[tuple[str, Callable[[], Statement]]]:
     for q, p in product(outputs, inputs):
         yield f"monotonicity of output {q + 1} in input {p + 1}", partial(monotonicity, posed, q, p)
     yield "Lipschitz constant", partial(lipschitz, posed)
+    if np.ptp(posed.sides):
+        yield "Lipschitz constant in units of the sides of the box", partial(lipschitz, posed, scaled=True)
 
 
 MOST_INPUTS = len(INPUTS)
