@@ -1,4 +1,4 @@
-r"""Hierarchies of nested networks: training from the coarsest level to the finest, and corrections in coarse spaces.
+r"""Hierarchies of nested networks: training from the coarsest level to the finest, from one start or from many.
 
 Examples
 --------
@@ -10,7 +10,6 @@ Examples
 array([0. , 0.5, 1. , 2.5, 4. ])
 """
 
-from refkan.training.multilevel.cycles import CycleResult, Subspace, vcycle
 from refkan.training.multilevel.levels import Hierarchy, Level
 from refkan.training.multilevel.multilevel import minimize_multilevel
 from refkan.training.multilevel.multilevel_results import MultilevelHistory, MultilevelResult, Work
@@ -19,7 +18,6 @@ from refkan.training.multilevel.stages import NetworkChange, Refined, Stage, Sta
 from refkan.training.multilevel.trainings import TrainedNetwork
 
 __all__ = [
-    "CycleResult",
     "Hierarchy",
     "Level",
     "MultilevelHistory",
@@ -29,10 +27,8 @@ __all__ = [
     "Refined",
     "Stage",
     "StageTable",
-    "Subspace",
     "TrainedNetwork",
     "Work",
     "minimize_multilevel",
     "multistart",
-    "vcycle",
 ]
