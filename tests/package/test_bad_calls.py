@@ -37,15 +37,14 @@ NOT_CALLED_BY_USERS = {
     r"(training\.optimizers\.geometry|networks\.hessians\.products)\..*": "what optimizers ask at every step",
     r"training\.optimizers\.results\..*\.(__call__|note)": "called by optimizers at every step",
     r"training\.recipes\.(schedules\..*\.__call__|minibatches\.Minibatches\..*)": "called by optimizers at every step",
-    r"analysis\.conditioning\.descent_rates\.ModeRecorder\.(rates|__call__)": "called by optimizers at every step",
     r"splines\.relu_powers\.(relu_rows|inverse_scale)": "inner loops",
     r"truth\..*": "literal formulas over numbers of any kind, in as few lines as the papers take",
     r"(splines\.transfer\.refit_at_samples\.TransferReport|training\.recipes\.starts\..*|training\.recipes\.setups\.setups\.Setup|.*<lambda>|"
-    r"training\.problems\.allen_cahn\.Reference(\..*)?|training\.optimizers\.results\.(State|History|Result)\b.*|training\.multilevel\.cycles\.CycleResult|"
+    r"training\.problems\.allen_cahn\.Reference(\..*)?|training\.optimizers\.results\.(State|History|Result)\b.*|"
     r"training\.multilevel\.levels\.Level|training\.multilevel\.multilevel_results\..*|training\.multilevel\.multistart\.MultistartResult|training\.multilevel\.multilevel_results\.Work|training\.multilevel\.trainings\.TrainedNetwork|"
     r"training\.multilevel\.stages\.StageTable|analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\.certified_solutions\.CertifiedError|"
     r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|analysis\.exact\.spectra\.eigenvectors_in_balls\.Eigenpairs|analysis\.exact\.ranks\.ranks\.RankCertificate.*|"
-    r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.descent_rates\.DescentRates|analysis\.conditioning\.studies\.study_rows\.StudyRow.*|"
+    r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.studies\.study_rows\.StudyRow.*|"
     r"analysis\.conditioning\.spectra\.Spectrum|conformance\.identification\.stages_and_differences\..*|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
     r"training\.adaptivity\.adaptive_results\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|conformance\.identification\.stages_and_differences\.Identification|"
     r"conformance\.cases\.cases\..*)": "results, which the library makes",
@@ -68,8 +67,8 @@ VALID = {
     r".* (checkpoints?|path|name) text|.*minimize checkpoint unknown": "a folder, a file, any name",
     r"(claims\.(?!experiments\.Experiment|experiments\.Factor\.check)|plots\.convergence|training\.losses\.|training\.problems\.|training\."
     r"recipes\.own_data|training\.adaptivity\.strategies).* unknown": "any text",
-    r"(?!training\.multilevel\.vcycle steps|analysis\.conditioning\.spectrum k|networks\.layers\.).* (seed|steps|level|layer|output|input|"
-    r"derivatives?|common|cycles|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",
+    r"(?!networks\.layers\.).* (seed|steps|level|layer|output|input|"
+    r"derivatives?|common|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",
     r".* (x|points|statistics) (longer|shorter) 0": "as many samples as are wanted",
     r"checks\..* (x|theta) ((longer|shorter) .|0-d|flat)": "functions of one's own take points of any shape",
     r".*invariance_test scale bool": "arrays of numbers",
@@ -80,7 +79,7 @@ VALID = {
         "as many knots as are wanted",
     r".*\.(insert|inserted) new_knots shorter 1|networks\.jets\.jet_of first (longer|shorter) 0|.*ChebyshevLayer ends longer 0|"
     r".* (ranges|domain) shorter 0": "as many knots, directions and pairs as are wanted",
-    r"(?!.*(AffineMap|Edges|Subspace\.))(training\.(recipes|problems|multilevel|adaptivity)|splines\.(?!spaces)|plots|interop|analysis\.conditioning|networks\.(node_maps|jets|composition|"
+    r"(?!.*(AffineMap|Edges))(training\.(recipes|problems|multilevel|adaptivity)|splines\.(?!spaces)|plots|interop|analysis\.conditioning|networks\.(node_maps|jets|composition|"
     r"same_function|network\.Network\.(__call__|jet)|edge_functions\.Inspectable\.freeze)|training\.losses\..*\.(loss|mean_squares|misfit|mse|"
     r"residual|value)).* complex": "complex steps pass through",
 }  # fmt: skip

@@ -64,7 +64,7 @@ OBJECTS = {
     "Collocation": COLLOCATION, "Attention": rk.Attention(8), "Side": SIDE, "Term": TERM, "Hierarchy": HIERARCHY,
     "ManufacturedProblem": manufactured.ManufacturedProblem(PROFILE), "Spectrum": SPECTRUM, "Setup": SETUP,
     "Target": next(iter(TARGETS.values())),
-    "ModeRecorder": conditioning.ModeRecorder(SPECTRUM), "Factor": FACTOR, "Jet": JET, "Edges": EDGES,
+    "Factor": FACTOR, "Jet": JET, "Edges": EDGES,
     "Grid": claims.Grid("toy", (FACTOR,), (), lambda cell: {"loss": 1.0}), "Judge": conformance.Judge(Refkan()),
     "Readings": claims.Readings([READING]),
     "Experiment": claims.Experiment((FACTOR,), lambda choice, seed: {}),
@@ -78,7 +78,6 @@ OBJECTS = {
     "Minibatches": recipes.Minibatches(COLLOCATION, 4, RNG),
     "ProgressLines": optimizers.ProgressLines(lambda text: None),
     "Refined": multilevel.Refined(), "Cut": adaptivity.Cut(), "Fixed": adaptivity.Fixed(), "Freed": adaptivity.Freed(),
-    "Subspace": multilevel.Subspace(HIERARCHY.levels[1].problem, np.ones(5), HIERARCHY.levels[0].prolongation),
     "Capabilities": conformance.Capabilities(), "Enclosure": rk.exact.Enclosure(1, 2),
 }  # fmt: skip
 """Whose methods are called."""
@@ -144,11 +143,6 @@ CALLS = {
     "training.multilevel.stages.Stage": dict(survivors=1),
     "training.multilevel.stages.Stage.refined": dict(schedule=[1, 1], survivors=[2, 1], samples=[4, None]),
     "training.multilevel.multistart": dict(stages=[multilevel.Stage(1, 1)]),
-    "training.multilevel.cycles.Subspace": dict(theta=np.ones(5), problem=HIERARCHY.levels[1].problem,
-                                         prolongation=HIERARCHY.levels[0].prolongation),
-    **{f"training.multilevel.cycles.Subspace.{key}": dict(d=np.ones(3)) for key in (
-        "at", "gauss_newton", "gradient", "residual_and_jacobian", "residual_blocks", "value", "value_and_gradient")},
-    "training.multilevel.vcycle": dict(theta=np.ones(5), steps=1),
     "networks.hessians.choose_path": dict(forms=None, n_params=3),
     "training.adaptivity.in_turn": dict(changes=[multilevel.Refined()]),
     "training.adaptivity.minimize_adaptive": dict(max_params=26),
@@ -163,7 +157,6 @@ CALLS = {
     "checks.invariance_test": dict(f=np.sin, g=np.sin, scale=1.0),
     # conditioning
     "analysis.conditioning.studies.configurations.Configuration": dict(kind="spline", widths=(1, 1), order=2, intervals=2, samples=20),
-    "analysis.conditioning.descent_rates.ModeRecorder": dict(minimum=THETA),
     "analysis.conditioning.grid": dict(kinds=["spline"], widths=[[1, 1]], orders=[2], intervals=[2]),
     "analysis.conditioning.measure": dict(configuration=STUDY.rows[0].configuration),
     "analysis.conditioning.spectra.Spectrum.amplitudes": dict(steps=THETA),
@@ -251,7 +244,6 @@ CALLS = {
     "conformance.parametrize_with_cases": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
     "conformance.pytest_suite": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
     "kernels.engine_choice.use_engine": dict(name="plain"), "conformance.cases.cases.Case.allowed": dict(form="local"),
-    "analysis.conditioning.descent_rates.ModeRecorder.__call__": dict(state=AT_STEP),
     "networks.layers.knot_layers.knot_layer.KnotLayer.inserted": dict(new_knots=[[0.3], [0.3]]),
     **{f"training.recipes.schedules.{key}.__call__": dict(step=3) for key in ("Cyclic", "Decaying", "Ramped")},
     "training.recipes.trainers.Redrawn.points": dict(problem=COLLOCATION, share=0.5),

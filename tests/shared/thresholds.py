@@ -54,7 +54,6 @@ LOWERED = {
     "refkan.training.optimizers.second_order.linear_layer": {"CHUNK": 6},
     "refkan.training.optimizers.second_order.damped_systems": {"QR_WORK": 0.0},
     "refkan.training.multilevel.levels": {"MEASURED": 4, "ELSEWHERE": 5},
-    "refkan.analysis.conditioning.spectrum_of_problem": {"DENSE": 10},
     "refkan.analysis.conditioning.questions": {"BLOCK_ENTRIES": 1},
 }  # fmt: skip
 """By module: each size and what it is lowered to. Blocks leave a rest of the samples of a test, chunks a single one."""
@@ -77,7 +76,6 @@ NO_SIZES = {
     "refkan.training.losses.terms": {"SAMPLED"},  # how often something is measured
     "refkan.training.multilevel.levels": {"DRAWS"},
     "refkan.training.multilevel.multilevel_results": {"REPEATS"},
-    "refkan.analysis.conditioning.spectrum_of_problem": {"ENDS"},
     "refkan.kernels.engine_choice": {"CALLS", "MATRICES"},  # `COMPILING` is what they are compared with
 }
 """Whole numbers that decide on no way by sizes."""

@@ -17,7 +17,7 @@ net, theta = rk.kan([2, 1], order=2, intervals=8).initialize(np.random.default_r
 problem = rk.LeastSquares(net, x, y)
 results = {}
 for step in ("spline", "relu"):
-    rate = 0.9 * rk.conditioning.largest_stable_step(rk.spectrum(problem, theta, basis=step))
+    rate = 0.9 * 2 / rk.spectrum(problem, theta, basis=step).largest  # beyond 2 / lambda_max descent diverges
     for gradient in ("spline", "relu"):
         options = {"geometry": step, "gradient": gradient, "learning_rate": rate}
         result = rk.minimize(problem, theta, method="gd", steps=300, **options)

@@ -14,10 +14,9 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator
 
-from refkan.base.arguments import as_array, as_vector, check_choice
+from refkan.base.arguments import as_array, check_choice
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
-from refkan.networks.hessians.memory import require_memory
 from refkan.networks.layers import BASES
 
 Map = Callable[[FloatArray], FloatArray]
@@ -145,30 +144,16 @@ def precondition(
         scale = np.sqrt(C)
         return Preconditioned(target.scaled(scale), IDENTITY.scaled(scale), "diagonal")
     L = _cholesky(C)
-    return Preconditioned(
-        target.through(L), IDENTITY.through(L), "operator" if is_operator(preconditioner) else "matrix"
-    )
-
-
-def is_operator(preconditioner: Any) -> bool:
-    """Whether only products with it are to be had."""
-    return isinstance(preconditioner, LinearOperator) or callable(preconditioner)
+    return Preconditioned(target.through(L), IDENTITY.through(L), "matrix")
 
 
 def _given(preconditioner: Any, size: int) -> FloatArray:
     """A diagonal (size,) or a symmetric matrix (size, size)."""
-    if isinstance(preconditioner, LinearOperator) and preconditioner.shape != (size, size):
-        raise ValueError(f"preconditioner must have shape {(size, size)}; got {preconditioner.shape}")
-    if is_operator(preconditioner):
-        owner = f"a preconditioner applied to each of {size} columns"
-        require_memory(24 * size * size, owner, "give a diagonal, or the name of a basis")
-        apply = preconditioner.matvec if isinstance(preconditioner, LinearOperator) else preconditioner
-        given = np.stack([as_vector("preconditioner(v)", apply(column), size) for column in np.eye(size)], axis=1)
-    elif sparse.issparse(preconditioner):
-        given = preconditioner.toarray()
-    else:
-        given = preconditioner
-    C = as_array("preconditioner", given)
+    if isinstance(preconditioner, LinearOperator) or callable(preconditioner):
+        raise TypeError(
+            "preconditioner must be an array or the name of a basis: give the matrix of a function, C @ eye(M)"
+        )
+    C = as_array("preconditioner", preconditioner.toarray() if sparse.issparse(preconditioner) else preconditioner)
     if C.dtype.kind == "c" or C.shape not in ((size,), (size, size)):
         raise ValueError(
             f"preconditioner must be real, of shape {(size,)} (a diagonal) or {(size, size)}; got {C.dtype}, {C.shape}"

@@ -17,6 +17,9 @@ from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.layers import BASES
 
+PRODUCTS = "ask scipy.sparse.linalg.eigsh for the ends, by products such as problem.gauss_newton_vector(theta, v)"
+"""What to do instead where memory is too small for all eigenvalues."""
+
 BLOCK_ENTRIES = 2**23
 """Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""
 
@@ -75,21 +78,15 @@ class Question(ShortRepr):
         """The Hessian in theta, or the matrix given, dense and exactly symmetric."""
         n = self.size
         owner = f"all eigenvalues of a matrix of {n} rows"
-        require_memory(40 * n * n, owner, "ask for the ends alone, with method='eigsh'")
-        if self.matrix is None:
-            H = self.problem.hessian(self.theta)
-        elif isinstance(self.matrix, LinearOperator):
-            H = as_array("problem_or_matrix", self.matrix @ np.eye(n))
-            _require_symmetric(H)
-        else:
-            H = self.matrix.toarray() if sparse.issparse(self.matrix) else self.matrix
+        require_memory(40 * n * n, owner, PRODUCTS)
+        H = self.problem.hessian(self.theta) if self.matrix is None else self.matrix
+        H = H.toarray() if sparse.issparse(H) else H
         return 0.5 * (H + H.T)
 
 
 def question_of_matrix(matrix: Any, theta: Any, which: str, basis: Any, weights: Any) -> Question:
     """Check a matrix given, and that nothing was said that belongs to problems alone."""
-    operator = isinstance(matrix, LinearOperator)
-    if matrix is None or isinstance(matrix, str) or (callable(matrix) and not operator):
+    if matrix is None or isinstance(matrix, str | LinearOperator) or callable(matrix):
         remedy = "rk.LeastSquares(net, x, y)" if hasattr(matrix, "vjp") else "a LeastSquares, or a matrix"
         raise TypeError(f"problem_or_matrix must be a problem or a matrix; got {type(matrix).__name__}: pass {remedy}")
     for name, value in (("theta", theta), ("basis", basis), ("weights", weights)):
@@ -100,21 +97,16 @@ def question_of_matrix(matrix: Any, theta: Any, which: str, basis: Any, weights:
     if sparse.issparse(matrix):
         matrix = sparse.csr_array(matrix)
         as_array("problem_or_matrix", matrix.data)
-    elif not operator:
+    else:
         matrix = as_array("problem_or_matrix", matrix, ndim=2)
     n = matrix.shape[0]
     if matrix.shape != (n, n) or n == 0 or np.dtype(matrix.dtype).kind == "c":
         raise ValueError(
             f"problem_or_matrix must be a problem or a real square matrix; got shape {matrix.shape}, {matrix.dtype}"
         )
-    if not operator:
-        _require_symmetric(matrix)
-    return Question("matrix", n, n, None, None, np.empty(0), None, matrix, IDENTITY, None, {})
-
-
-def _require_symmetric(matrix: Any) -> None:
     if abs(matrix - matrix.T).max() > ASYMMETRY * abs(matrix).max():
         raise ValueError("problem_or_matrix must be symmetric")
+    return Question("matrix", n, n, None, None, np.empty(0), None, matrix, IDENTITY, None, {})
 
 
 def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None, weights: Any) -> Question:
@@ -176,7 +168,7 @@ def triangle(problem: Any, theta: FloatArray) -> FloatArray:
     require_memory(
         8 * (8 * M * M + BLOCK_ENTRIES),
         f"a spectrum of {M} parameters by singular values",
-        "ask for the ends alone, with method='eigsh'",
+        PRODUCTS,
     )
     R = np.empty((0, M))
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused below, with its place
@@ -193,7 +185,7 @@ def jacobian(problem: Any, theta: FloatArray) -> FloatArray:
     require_memory(
         8 * (3 * m * M + 2 * M * M + min(m, M) * m),
         f"the singular vectors of a Jacobian of {m} rows and {M} columns",
-        "ask for which='gauss-newton', whose non-zero eigenvalues are the same divided by N, or for the ends alone",
+        "ask for which='gauss-newton', whose non-zero eigenvalues are the same divided by N",
     )
     with np.errstate(over="ignore", invalid="ignore"):
         blocks = list(problem.residual_blocks(theta, max(BLOCK_ENTRIES, M * M)))

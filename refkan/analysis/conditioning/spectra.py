@@ -21,7 +21,7 @@ class Spectrum(ShortRepr):
     ----------
     values : ndarray (n,)
         By falling magnitude: values[:rank] is the numerical range, and values[0] the largest. For Gauss-Newton matrices
-        all M, for tangent kernels the min(N Q, M) that need not be zero, by iterative methods those at the ends.
+        all M, for tangent kernels the min(N Q, M) that need not be zero.
     vectors : ndarray (size, n)
         Columns, in the coordinates that `basis` names. Orthonormal, V^T V = I; under a preconditioner, C H V = V Lambda
         and V^T C^-1 V = I.
@@ -36,9 +36,9 @@ class Spectrum(ShortRepr):
     preconditioner : str or None
         Its name, or what kind of object it was.
     method : str
-        "svd", "eigh" or "eigsh".
+        "svd" or "eigh".
     rank : int
-        Numerical rank. An iterative method sees the ends alone: it counts what it saw.
+        Numerical rank.
     analytic_nullity : int or None
         Number of independent null vectors known from the structure of the network, a lower bound of the nullity; None
         for matrices and foreign models, of which nothing is known.
@@ -93,10 +93,8 @@ class Spectrum(ShortRepr):
 
     @property
     def smallest(self) -> float:
-        """Smallest magnitude in the numerical range; nan if there is none or it is not known."""
-        if not self.n_range or "one-sided" in self.notes or {"partial", "indefinite"} <= self.notes.keys():
-            return np.nan
-        return abs(float(self.values[self.n_range - 1]))
+        """Smallest magnitude in the numerical range; nan if there is none."""
+        return abs(float(self.values[self.n_range - 1])) if self.n_range else np.nan
 
     @property
     def condition(self) -> float:
@@ -130,15 +128,14 @@ class Spectrum(ShortRepr):
     def table(self) -> str:
         """The figures, one a line."""
         of = self.which if self.preconditioner is None else f"{self.which}, preconditioned by {self.preconditioner}"
-        at_most, at_least = ("at most ", "at least ") if "partial" in self.notes else ("", "")
         rows = [
             ("matrix", f"{of}, {self.size} x {self.size}" + (f", basis {self.basis}" if self.basis else "")),
             ("method", self.method),
             ("largest", f"{self.largest:.6e}"),
             ("smallest in range", f"{self.smallest:.6e}"),
             ("condition", f"{self.condition:.6e}"),
-            ("numerical rank", f"{at_most}{self.rank}"),
-            ("numerical nullity", f"{at_least}{self.nullity}"),
+            ("numerical rank", str(self.rank)),
+            ("numerical nullity", str(self.nullity)),
             ("analytic nullity", "unknown" if self.analytic_nullity is None else f"at least {self.analytic_nullity}"),
             ("gap", f"{self.gap:.3e}"),
             *((f"flag: {name}", sentence) for name, sentence in self.notes.items()),
@@ -155,10 +152,8 @@ FLAGS = {
     "gap": "the singular values show no clear rank",
     "resolution": "the smallest eigenvalue is near the rounding error of the method",
     "middle": "eigenvalues far from both ends of the spectrum are of the size of rounding errors there",
-    "indefinite": "there are negative eigenvalues: the condition number is one of magnitudes, or nan at the ends alone",
+    "indefinite": "there are negative eigenvalues: the condition number is one of magnitudes",
     "zero": "the matrix is zero",
-    "partial": "only the ends of the spectrum were computed",
-    "one-sided": "only the upper end of the spectrum was found",
     "evaluated": "the Jacobian was evaluated in the ReLU basis, which loses digits",
 }
 """What may be doubtful about a spectrum, by the name of its flag."""

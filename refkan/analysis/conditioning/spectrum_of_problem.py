@@ -1,29 +1,20 @@
 """`spectrum`: one entry for all matrices, bases, preconditioners and methods."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, Preconditioned, is_operator, precondition
-from refkan.analysis.conditioning.iterative import ends, images, product_of
-from refkan.analysis.conditioning.modes import Modes, factor_modes, kernel_modes, symmetric_modes
-from refkan.analysis.conditioning.null_space import graded_orthonormal
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, Preconditioned, precondition
+from refkan.analysis.conditioning.modes import factor_modes, kernel_modes, symmetric_modes
 from refkan.analysis.conditioning.questions import Question, jacobian, question_of_matrix, question_of_problem, triangle
 from refkan.analysis.conditioning.spectra import Spectrum, doubts
-from refkan.base.arguments import check_choice, check_count
+from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.training.losses import Collocation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 
 WHICH = ("gauss-newton", "hessian", "ntk")
-METHODS = ("auto", "svd", "eigh", "eigsh")
-
-DENSE = 5000
-"""Rows up to which "auto" computes all eigenvalues: some minutes."""
-
-ENDS = 6
-"""How many eigenvalues the Lanczos method computes at each end by default."""
+METHODS = ("auto", "svd", "eigh")
 
 
 def spectrum(
@@ -35,7 +26,6 @@ def spectrum(
     weights: Any = None,
     preconditioner: Any = None,
     method: str = "auto",
-    k: int | None = None,
 ) -> Spectrum:
     r"""Compute the eigenvalues of a curvature matrix of a least-squares problem, or of a symmetric matrix given.
 
@@ -54,7 +44,7 @@ def spectrum(
 
     Parameters
     ----------
-    problem_or_matrix : LeastSquares, or array, sparse array or LinearOperator (n, n)
+    problem_or_matrix : LeastSquares, or array or sparse array (n, n)
         The samples and their distribution are those of the problem.
     theta : array (M,), optional
         In the network's own parameters; for problems only, and then required.
@@ -67,13 +57,10 @@ def spectrum(
         C, the symmetric positive definite map that a step applies to the gradient, theta <- theta - eta C grad; the
         spectrum is that of C H. The name of a basis: descent in its coordinates (for "relu" on a spline network C is
         (A A^T)^-1). "jacobi": the inverse of the diagonal of H. An array (M,): a diagonal. A matrix (M, M), dense or
-        sparse, a LinearOperator or a function v -> C v. All but names of bases refer to coefficients in `basis`.
-    method : {"auto", "svd", "eigh", "eigsh"}
+        sparse. All but names of bases refer to coefficients in `basis`.
+    method : {"auto", "svd", "eigh"}
         "svd": singular values of J, never forming J^T J, which would square the condition number. "eigh": the matrix
-        itself; eigenvalues below about eps times the largest are noise. "eigsh" (Lanczos): k eigenvalues at each end
-        by products alone. "auto": "svd", or "eigh" where there is no J; beyond 5000 rows, or if k is given, "eigsh".
-    k : int, optional
-        Eigenvalues at each end, "eigsh" only; 6 by default.
+        itself; eigenvalues below about eps times the largest are noise. "auto": "svd", or "eigh" where there is no J.
 
     Returns
     -------
@@ -87,11 +74,12 @@ def spectrum(
         memory available (before allocating, with what is needed).
     TypeError
         For a network in place of a problem, and for a collocation problem: its matrix can be given.
-    ConvergenceError
-        If the Lanczos method does not find the upper end. If the lower one is out of its reach, a flag says so.
 
     Notes
     -----
+    All eigenvalues are computed, which takes minutes from some 5000 parameters on. The ends of larger spectra are those
+    of ``scipy.sparse.linalg.eigsh`` on products such as ``lambda v: problem.gauss_newton_vector(theta, v)``.
+
     A zero matrix gives rank 0, condition nan and the flag "zero". The analytic nullity of the Hessian counts directions
     that do not depend on theta alone: the others are null vectors of H at stationary points only.
 
@@ -111,8 +99,6 @@ def spectrum(
     """
     check_choice("which", which, WHICH)
     check_choice("method", method, METHODS)
-    if k is not None:
-        check_count("k", k, 1)
     refuse_what_is_no_loss("problem_or_matrix", problem_or_matrix)
     if isinstance(problem_or_matrix, Collocation):
         raise TypeError(
@@ -121,34 +107,33 @@ def spectrum(
         )
     pose = question_of_problem if hasattr(problem_or_matrix, "net") else question_of_matrix
     question = pose(problem_or_matrix, theta, which, basis, weights)
-    method = _method(question, preconditioner, method, k)
-    if method != "eigsh":
-        return _complete(question, preconditioner, method)
-    if question.which == "ntk":
-        return _kernel_ends(question, preconditioner, k or ENDS)
-    return _ends(question, preconditioner, k or ENDS)
+    return _answered(question, preconditioner, _method(question, method))
 
 
-def _method(question: Question, preconditioner: Any, method: str, k: int | None) -> str:
+def _method(question: Question, method: str) -> str:
     """Resolve "auto" and refuse what does not go together."""
     has_factor = question.which in ("gauss-newton", "ntk")
     if method == "auto":
-        complete = k is None and max(question.size, question.n_params) <= DENSE
-        method = "eigsh" if not complete else "svd" if has_factor else "eigh"
+        return "svd" if has_factor else "eigh"
     if method == "svd" and not has_factor:
         raise ValueError(f"method 'svd' needs a Jacobian, which {question.which!r} has not; use 'eigh'")
-    if method == "eigsh" and is_operator(preconditioner):
-        raise ValueError("method 'eigsh' needs a preconditioner with a factor: give its matrix, or use 'svd' or 'eigh'")
-    if method != "eigsh" and k is not None:
-        raise ValueError(f"k must be left out for method {method!r}, which computes all eigenvalues")
     return method
 
 
-def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
+def _answered(question: Question, preconditioner: Any, method: str) -> Spectrum:
     J, H = _factor(question), None
     if J is None:
         H = question.assembled()
-    chosen, known = _preconditioned(question, preconditioner, J, H), question.directions
+
+    def diagonal(frame: Frame) -> FloatArray:
+        """Diagonal of B^T J^T J B or B^T H B."""
+        if J is not None:
+            return np.asarray(np.sum(frame.gradient(J.T) ** 2, axis=1))
+        assert H is not None
+        return np.diag(frame.gradient(frame.gradient(H).T)).copy()
+
+    chosen = precondition(preconditioner, question.target, question.n_params, diagonal, question.network)
+    known = question.directions
     if J is None:
         assert H is not None
         modes = symmetric_modes(H, chosen.frame, known)
@@ -164,7 +149,21 @@ def _complete(question: Question, preconditioner: Any, method: str) -> Spectrum:
     vectors, duals = modes.vectors, modes.vectors
     if question.which != "ntk":  # eigenvectors of kernels are functions on the samples
         vectors, duals = _in_coordinates(modes.vectors, chosen)
-    return _answer(question, modes, vectors, duals, chosen.name, method, notes | modes.notes)
+    return Spectrum(
+        values=modes.values,
+        vectors=vectors,
+        dual_vectors=duals,
+        size=question.size,
+        which=question.which,
+        basis=question.basis,
+        preconditioner=chosen.name,
+        method=method,
+        rank=modes.rank,
+        analytic_nullity=question.analytic_nullity,
+        gap=modes.gap,
+        null_vectors=question.null_vectors,
+        notes=question.notes | notes | modes.notes,
+    )
 
 
 def _factor(question: Question) -> FloatArray | None:
@@ -176,80 +175,8 @@ def _factor(question: Question) -> FloatArray | None:
     return None
 
 
-def _preconditioned(
-    question: Question, preconditioner: Any, J: FloatArray | None = None, H: FloatArray | None = None
-) -> Preconditioned:
-    def diagonal(frame: Frame) -> FloatArray:
-        """Diagonal of B^T J^T J B or B^T H B, J and H formed only now if there is neither."""
-        factor = J if J is not None or H is not None else _factor(question)
-        if factor is not None:
-            return np.asarray(np.sum(frame.gradient(factor.T) ** 2, axis=1))
-        half = frame.gradient(question.assembled() if H is None else H)
-        return np.diag(frame.gradient(half.T)).copy()
-
-    return precondition(preconditioner, question.target, question.n_params, diagonal, question.network)
-
-
-def _ends(question: Question, preconditioner: Any, k: int) -> Spectrum:
-    n, null = question.size, question.null_vectors
-    if 2 * k + null.shape[1] > n:
-        raise ValueError(
-            f"k must be at most {(n - null.shape[1]) // 2}, so that the two ends do not meet; got {k}: "
-            "use method='svd' or 'eigh' for all eigenvalues"
-        )
-    chosen = _preconditioned(question, preconditioner)
-    if chosen.relative is not IDENTITY and null.size:
-        assert question.directions is not None
-        null = graded_orthonormal(chosen.frame.to(question.directions))
-    modes = ends(product_of(question, chosen.frame), n, k, null)
-    return _answer(question, modes, *_in_coordinates(modes.vectors, chosen), chosen.name, "eigsh", modes.notes)
-
-
-def _kernel_ends(question: Question, preconditioner: Any, k: int) -> Spectrum:
-    """The kernel has the eigenvalues of the Gauss-Newton matrix in the same frame, and eigenvectors J v."""
-    inner = replace(question, which="gauss-newton", size=question.n_params)
-    ends = _ends(inner, preconditioner, k)
-    functions = images(question, question.target.back(ends.vectors))
-    return replace(
-        ends,
-        vectors=functions,
-        dual_vectors=functions,
-        size=question.size,
-        which="ntk",
-        rank=min(ends.rank, question.size),
-        analytic_nullity=question.analytic_nullity,
-        null_vectors=question.null_vectors,
-    )
-
-
 def _in_coordinates(Z: FloatArray, chosen: Preconditioned) -> tuple[FloatArray, FloatArray]:
     """Vectors and dual vectors of modes Z of S^T H S: S Z and S^-T Z."""
     if chosen.relative is IDENTITY:
         return Z, Z
     return chosen.relative.back(Z), chosen.relative.cogradient(Z)
-
-
-def _answer(
-    question: Question,
-    modes: Modes,
-    vectors: FloatArray,
-    duals: FloatArray,
-    name: str | None,
-    method: str,
-    notes: dict[str, str],
-) -> Spectrum:
-    return Spectrum(
-        values=modes.values,
-        vectors=vectors,
-        dual_vectors=duals,
-        size=question.size,
-        which=question.which,
-        basis=question.basis,
-        preconditioner=name,
-        method=method,
-        rank=modes.rank,
-        analytic_nullity=question.analytic_nullity,
-        gap=modes.gap,
-        null_vectors=question.null_vectors,
-        notes=question.notes | notes,
-    )

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import refkan as rk
-from refkan.analysis.conditioning import iterative, modes, spectrum_of_problem
+from refkan.analysis.conditioning import modes
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY
 from refkan.analysis.conditioning.modes import factor_modes, numerical_rank, rounding_level
 from refkan.analysis.conditioning.spectra import CLEAR_GAP, doubts
@@ -94,57 +93,6 @@ def test_null_directions_from_singular_values_are_flagged_at_the_margin(factor, 
     assert "resolution" not in known.notes
 
 
-def problem(n_params, samples):
-    """A layer of so many parameters on so many samples."""
-    x = np.linspace(0.0, 1.0, samples)[:, None]
-    return rk.LeastSquares(rk.kan([1, 1], order=1, intervals=n_params), x, x), np.zeros(n_params)
-
-
-@pytest.mark.parametrize(
-    ("which", "n_params", "samples", "options", "method"),
-    [
-        ("gauss-newton", 20, 50, {}, "svd"),
-        ("gauss-newton", 21, 50, {}, "eigsh"),
-        ("gauss-newton", 20, 50, {"k": 2}, "eigsh"),
-        ("gauss-newton", 20, 50, {"preconditioner": "diagonal"}, "svd"),
-        ("gauss-newton", 21, 50, {"preconditioner": "diagonal"}, "eigsh"),
-        ("gauss-newton", 20, 50, {"preconditioner": "operator"}, "svd"),
-        ("gauss-newton", 20, 50, {"k": 2, "preconditioner": "diagonal"}, "eigsh"),
-        ("hessian", 20, 50, {}, "eigh"),
-        ("hessian", 21, 50, {}, "eigsh"),
-        ("ntk", 20, 20, {}, "svd"),
-        ("ntk", 20, 21, {}, "eigsh"),
-        ("ntk", 21, 18, {}, "eigsh"),
-    ],
-)
-def test_the_automatic_method_at_its_margin(monkeypatch, which, n_params, samples, options, method):
-    monkeypatch.setattr(spectrum_of_problem, "DENSE", 20)
-    operator = LinearOperator((n_params, n_params), matvec=lambda v: 2.0 * v, dtype=float)
-    given = {"diagonal": np.full(n_params, 2.0), "operator": operator}
-    options = {name: given.get(value, value) if name == "preconditioner" else value for name, value in options.items()}
-    posed, theta = problem(n_params, samples)
-    assert rk.spectrum(posed, theta, which=which, **options).method == method
-
-
-def test_matrices_are_complete_up_to_the_same_size(monkeypatch):
-    monkeypatch.setattr(spectrum_of_problem, "DENSE", 20)
-    assert rk.spectrum(np.diag(np.arange(1.0, 21.0))).method == "eigh"
-    assert rk.spectrum(np.diag(np.arange(1.0, 22.0))).method == "eigsh"
-
-
-@pytest.mark.parametrize(("factor", "said"), [(0.9, False), (1.1, True)])
-def test_an_end_that_is_not_converged_is_said(monkeypatch, factor, said):
-    """The vector of the smallest eigenvalue, 1, turned towards that of 2 by the angle whose residual is the margin."""
-    d, sine = np.arange(1.0, 41.0), factor * iterative.RELATIVE_RESIDUAL
-    turned = np.zeros((40, 1))
-    turned[:2, 0] = np.sqrt(1 - sine**2), sine
-    right = iterative._lanczos
-    monkeypatch.setattr(
-        iterative, "_lanczos", lambda H, k, end, rng: (d[:1], turned) if end == "SA" else right(H, k, end, rng)
-    )
-    assert ("not converged" in iterative.ends(lambda v: d * v, 40, 1, np.empty((40, 0))).notes["partial"]) == said
-
-
 def inverse_of_the_inner_product(problem, basis="relu"):
     """B B^T with theta = B w: (A A^T)^-1, from columns of the public coordinates."""
     B = np.stack([problem.net.coordinates(basis).back(e) for e in np.eye(problem.net.n_params)], axis=1)
@@ -167,8 +115,6 @@ def test_descent_in_another_geometry_is_a_preconditioner():
 GIVEN = {
     "matrix": lambda C: C,
     "sparse": sparse.csr_array,
-    "operator": aslinearoperator,
-    "function": lambda C: lambda v: C @ v,
 }
 
 
@@ -178,7 +124,7 @@ def test_a_preconditioner_of_ones_own(kind):
     factor = np.random.default_rng(3).standard_normal((theta.size, theta.size))
     C = np.eye(theta.size) + 0.1 * factor @ factor.T
     spectrum = rk.spectrum(problem, theta, preconditioner=GIVEN[kind](C))
-    assert spectrum.preconditioner == ("operator" if kind in ("operator", "function") else "matrix")
+    assert spectrum.preconditioner == "matrix"
     _assert_modes(spectrum, C, problem.gauss_newton(theta))
 
 

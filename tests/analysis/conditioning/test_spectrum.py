@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, aslinearoperator
+from scipy.sparse.linalg import aslinearoperator
 
 import refkan as rk
 from refkan.analysis.conditioning import null_vectors
@@ -100,7 +100,7 @@ def test_blocks_of_rows_give_the_same_triangle(monkeypatch):
 # --- matrices
 
 
-@pytest.mark.parametrize("wrap", [lambda H: H, sparse.csr_array, aslinearoperator, lambda H: H.tolist()])
+@pytest.mark.parametrize("wrap", [lambda H: H, sparse.csr_array, lambda H: H.tolist()])
 def test_matrices_of_every_form(wrap):
     H = np.diag([5.0, -4.0, 1.0, 0.0]) + 0.0
     spectrum = rk.spectrum(wrap(H))
@@ -182,12 +182,10 @@ def test_table_amplitudes_and_pickle():
     [
         ({"preconditioner": "ilu"}, "preconditioner must be one of 'jacobi', 'spline', 'relu', 'scaled-relu'"),
         ({"preconditioner": np.eye(3)}, "preconditioner must be real, of shape"),
-        ({"preconditioner": lambda v: v[:2]}, r"preconditioner\(v\) must have length"),
-        ({"preconditioner": LinearOperator((2, 2), lambda v: v)}, "preconditioner must have shape"),
+        ({"preconditioner": lambda v: v}, "TypeError: preconditioner must be an array or the name of a basis"),
+        ({"preconditioner": aslinearoperator(np.eye(3))}, "TypeError: preconditioner must be an array or the name"),
         ({"which": "hessian", "method": "svd"}, "method 'svd' needs a Jacobian, which 'hessian' has not"),
-        ({"method": "svd", "k": 3}, "k must be left out for method 'svd'"),
-        ({"method": "eigsh", "preconditioner": lambda v: v}, "method 'eigsh' needs a preconditioner with a factor"),
-        ({"method": "eigsh", "k": 40}, "k must be at most"),
+        ({"method": "eigsh"}, "method must be one of 'auto', 'svd', 'eigh'; got 'eigsh'"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
@@ -222,7 +220,7 @@ test_bad_matrices_are_refused = refusals(
     (np.ones((2, 3)), "square"),
     ([[1.0, 2.0], [0.0, 1.0]], "symmetric"),
     (sparse.csr_array([[1.0, 2.0], [0.0, 1.0]]), "symmetric"),
-    (aslinearoperator(np.array([[1.0, 2.0], [0.0, 1.0]])), "symmetric"),
+    (aslinearoperator(np.eye(2)), "TypeError: must be a problem or a matrix; got MatrixLinearOperator"),
     ([[np.nan]], r"problem_or_matrix must be finite; got problem_or_matrix\[0, 0\]"),
     (1j * np.eye(2), "real"),
     (np.zeros((0, 0)), "square"),
@@ -250,7 +248,7 @@ def test_residuals_that_overflow_are_refused():
     net = rk.mlp([2, 3, 3, 1], "relu3")
     net, theta = net.initialize(np.random.default_rng(0), X)
     problem = rk.LeastSquares(net, X, Y[:, :1])
-    for options in ({}, {"which": "ntk"}, {"which": "hessian"}, {"method": "eigsh", "k": 2}):
+    for options in ({}, {"which": "ntk"}, {"which": "hessian"}):
         with pytest.raises(ValueError, match="residuals must be finite at theta; got"):
             rk.spectrum(problem, theta * 1e60, **options)
 
