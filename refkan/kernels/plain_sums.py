@@ -4,7 +4,7 @@ r"""Sums over the functions that matter at a sample, as their formulas say, for 
 
 and its derivatives in C and in the point z[s, c, p], W being the jets of functions with values and derivatives `rows`
 (see `jets_of_functions`). Windows start[s, p] share coefficients at stride 1; at stride r each interval has its own.
-Equal to the layers of `refkan.truth.layers`; the fast forms are in `polynomial_layer`, `sorted_layer`, `local_layer`
+Equal to the layers of `refkan.truth.layers`; the fast forms are in `polynomial_layer`, `sorted_layer`
 and `local_jets`. Lengths are those of the arrays, so that one compiled form serves all layers. Sums of products of two
 such functions follow at the end; their fast forms are in `gauss_newton_sums`.
 """

@@ -14,7 +14,7 @@ import refkan as rk
 from refkan.kernels import bspline_basis, launch, workers
 from refkan.networks.layers.knot_layers import spline
 from refkan.splines import bsplines, local_basis
-from refkan.splines.sums import value_sweeps, window, window_jets
+from refkan.splines.sums import value_sweeps, windows
 from refkan.splines.sums.spline_functions import fastest_sweep
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from tests.kernels.kernel_results import (
@@ -123,7 +123,7 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
     assert len(launched_types(monkeypatch, *sweeps)) == 2
     with monkeypatch.context() as patch:
         patch.setattr(rk.splines.sums.spline_functions, "fastest_sweep", lambda *sizes: None)
-        patch.setattr(rk.splines.sums.window.WindowSums, "_contract", lambda self, rows, C, start: np.zeros((6, 3)))
+        patch.setattr(windows.WindowSums, "_contract", lambda self, C, start: np.zeros((6, 1, 3)))
         runs = [lambda z=z: net(theta, z) for z in (table, table.copy(), np.stack([read_only, x]).T)]
         runs.append(lambda: local_basis.local_basis(tables, np.ascontiguousarray(table), 0, "linear"))
         assert len(launched_types(monkeypatch, *runs)) == 1
@@ -134,7 +134,7 @@ def test_flags_of_directions_share_one_compiled_form(monkeypatch):
     monkeypatch.setattr(rk.splines.sums.spline_functions, "fastest_sweep", lambda *sizes: None)
     layer, x = uniform_layer(2, 1), np.full((6, 2), 0.5)
     theta, direction = np.ones(layer.n_params), np.ones(layer.n_params)
-    modules = local_basis, window, window_jets
+    modules = local_basis, windows
 
     def runs():
         net = rk.Network((layer,), ())

@@ -155,7 +155,7 @@ def test_there_is_one_linearisation_of_layers():
     assert list(classes_with("pullback", "networks/layers")) == ["Linearization"]
     sums = {name for folder in ("networks/layers", "splines/sums") for name in classes_with("fill_jacobian", folder)}
     assert sums - {"FunctionSums", "Motion", "SplineSums", "FreeKnots", "FreeKinks"} == {
-        *("Linearization", "RowSums", "PlainSums", "WindowSums", "WindowJets"),
+        *("Linearization", "RowSums", "PlainSums", "WindowSums"),
     }
 
 

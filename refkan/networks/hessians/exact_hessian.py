@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray, check_annotated
-from refkan.kernels import local_layer
+from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
 from refkan.networks import Network
 from refkan.networks.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
@@ -220,7 +220,7 @@ def _add_cotangents(sums: list[FloatArray], form: LocalForm, du: FloatArray) -> 
     """Add to W* of each block: sum_s du[s, q] phi_{p,i}(x_p)."""
     du = np.ascontiguousarray(du)
     for total, block in zip(sums, form.blocks, strict=True):
-        part = np.zeros((1, block.slots, block.dim, form.n_outputs))
+        part, W, dy = np.empty(total.shape), block.values[:, None], du[:, None]
         operations = 2 * block.values.size * form.n_outputs
-        launch(local_layer.pull_back_coefficients, block.slots, operations, block.start, block.values, du, part)
-        total += np.moveaxis(part[0], 2, 0)
+        launch(plain_sums.pull_back, form.n_outputs * block.slots, operations, block.start, W, dy, 1, part)
+        total += part

@@ -16,8 +16,10 @@ from refkan.splines.sums.input_jet import InputJet, packed
 from refkan.splines.sums.plain import PlainSums
 from refkan.splines.sums.sums import Cotangents, SplineSums
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
-from refkan.splines.sums.window import FEW_OUTPUTS, WindowSums
-from refkan.splines.sums.window_jets import WindowJets
+from refkan.splines.sums.windows import WindowSums
+
+FEW_OUTPUTS = 8
+"""Outputs below which sums go sample by sample, through the polynomials of intervals."""
 
 MANY_SAMPLES, MUCH_WORK = 64, 40_000
 """Samples, and their number times P (Q + 10), from which on sorting by interval pays for the calls that it takes."""
@@ -176,7 +178,7 @@ def spline_sums(
     """
     arguments = tables, C, at, channels, outside, slack, back
     work = at.z.shape[0] * C.shape[1] * tables.order * (SUM * C.shape[0] + BASIS)
-    kind: type[SplineSums] = FastSums if channels.count == 1 else WindowJets
+    kind: type[SplineSums] = FastSums if channels.count == 1 else WindowSums
     if "c" in (at.z.dtype.kind, C.dtype.kind, tables.knots.dtype.kind) or not takes_fast(work):
         kind = PlainSums
     sums = kind(*arguments)

@@ -6,7 +6,7 @@ import pytest
 from refkan.kernels import jets_of_functions, launch, local_jets, plain_sums, pointwise_jets
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.networks.sweeps import sample_blocks
-from refkan.splines.sums import window_jets
+from refkan.splines.sums import windows
 from tests.networks.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
 from tests.shared.factories import EPS, NetworkCase, samples
 from tests.shared.forms import JET, JET_ORDER
@@ -24,7 +24,7 @@ def kernel_calls(n_outputs, seed=0):
     W, C = rng.standard_normal((N, count, P, order)), rng.standard_normal((P, dim, n_outputs))
     G, dy = rng.standard_normal((N, O, count, n_outputs)), rng.standard_normal((N, count, n_outputs))
     lengths, firsts = ((0,) * order, (0,) * count), (0,) * K
-    packed = window_jets.in_tiles(C)
+    packed = windows.in_tiles(C)
     tiles, sums = (2, *packed.shape[:2], dim, local_jets.TILE), (2, P, dim, n_outputs)
     f, h = rng.standard_normal((4, N, P)), rng.standard_normal((N, O, count, P, order))
     g = rng.standard_normal((N, O, count, P))

@@ -30,7 +30,7 @@ LISTED = "must be one of 'auto', 'plain', 'fast'; got"
 @pytest.fixture
 def chosen(monkeypatch):
     """Which sums are taken for sizes, without compiling any."""
-    for name in ("PlainSums", "FastSums", "WindowJets"):
+    for name in ("PlainSums", "FastSums", "WindowSums"):
         stand_in = SimpleNamespace(_first_value=lambda name=name: name)
         monkeypatch.setattr(spline_functions, name, lambda *arguments, stand_in=stand_in: stand_in)
 
@@ -204,7 +204,7 @@ def test_large_layers_are_fast(auto, chosen, P, Q, n):
     if Q == 1:
         assert chosen(4096, P, Q, 2, n) == "FastSums"
     if P == 20:
-        assert chosen(1024, P, Q, 4, n, channels=(2, 1)) == "WindowJets"
+        assert chosen(1024, P, Q, 4, n, channels=(2, 1)) == "WindowSums"
 
 
 def test_matrices_are_fast_where_there_are_samples_enough(auto):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.kernels import bspline_basis, launch, local_jets, local_layer, polynomial_layer, sorted_layer
+from refkan.kernels import bspline_basis, launch, local_jets, polynomial_layer, sorted_layer
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums import VALUES, Channels, InputJet, spline_sums
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
@@ -24,7 +24,7 @@ BATCHES, CASES = 20, 50 * int(os.environ.get("REFKAN_CASES", "1"))
 SHAPES = (*POLYNOMIAL, (SORTED, 9), (SORTED, 35))
 """Order and outputs: each compiles fast kernels, so that there are few. The plain engine draws others beside them."""
 
-FAST_KERNELS = bspline_basis, local_jets, local_layer, polynomial_layer, sorted_layer
+FAST_KERNELS = bspline_basis, local_jets, polynomial_layer, sorted_layer
 
 TOLERANCE = 1e-13
 """Of the sum of absolute terms: some hundred roundings for orders up to 6."""
