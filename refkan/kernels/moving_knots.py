@@ -20,8 +20,6 @@ next to nothing for each sample. Outside the domain the b_i are whatever a polic
 
 from __future__ import annotations
 
-import numpy as np
-
 from refkan.kernels.compilation import kernel
 
 
@@ -113,56 +111,3 @@ def move_coefficients(first, last, weights, slopes, dC, dt, out):
                             factor += weights[p, m, i, a, e] * dt[p, j - 1]
                     for q in range(row.shape[0]):
                         row[q] -= factor * slopes[p, m + e, q]
-
-
-@kernel
-def scatter_knots(first, last, start, W, G, weights, slopes, shares, sums, peaks, lengths, out):
-    """out[s, o, p, m]: derivative of sum_cq G[s, o, c, q] y[s, c, q] in s_m, y_c = sum_i W[s, c, p, i] c_{start + i}.
-
-    First in the breakpoints t_j, then by the chain rule of `free_breakpoints_vjp`: with p = softmax(s),
-    g_m = (b-a) sum_{j>m} dt_j less that of the largest p, number M, and so <p, g> = (b-a) sum_j dt_j S_j with
-    S_j = p_0 + ... + p_{j-1} for j <= M and - (p_j + ... + p_{n-1}) beyond, ds_m = (1-eps) p_m (g_m - <p, g>).
-    shares (P, n) are the (1-eps) p, sums (P, n+1) the S_j, peaks (P,) the M, lengths (P,) b - a; start (N, P),
-    W (N, channels, P, r), G (N, O, channels, Q).
-    """
-    channels, n_inputs = W.shape[1:3]
-    n, order = weights.shape[1], W.shape[3]
-    h, pairs, dt = np.empty(order - 1), np.empty((order, order - 1)), np.empty(2 * order - 2)
-    for s in range(first, last):
-        for o in range(G.shape[1]):
-            for p in range(n_inputs):
-                m = start[s, p]
-                for i in range(order):
-                    for e in range(order - 1):
-                        pairs[i, e] = 0.0
-                for c in range(channels):
-                    for e in range(order - 1):
-                        h[e] = 0.0
-                        for q in range(G.shape[3]):
-                            h[e] += G[s, o, c, q] * slopes[p, m + e, q]
-                    for i in range(order):
-                        for e in range(order - 1):
-                            pairs[i, e] += W[s, c, p, i] * h[e]
-                for w in range(2 * order - 2):  # t_j of j = m - r + 2 + w
-                    dt[w] = 0.0
-                for i in range(order):
-                    for a in range(order - 1):
-                        for e in range(order - 1):
-                            dt[i + a] -= weights[p, m, i, a, e] * pairs[i, e]
-                mean = 0.0
-                for w in range(2 * order - 2):
-                    j = m - order + 2 + w
-                    if 0 < j < n:  # where there is no interior breakpoint the weights are 0
-                        mean += dt[w] * sums[p, j]
-                row, g, peak = out[s, o, p], 0.0, peaks[p]
-                for k in range(peak, -1, -1):
-                    w = k + 1 - (m - order + 2)
-                    if k < peak and 0 <= w < 2 * order - 2:
-                        g += dt[w]
-                    row[k] = lengths[p] * shares[p, k] * (g - mean)
-                g = 0.0
-                for k in range(peak + 1, n):
-                    w = k - (m - order + 2)
-                    if 0 <= w < 2 * order - 2:
-                        g -= dt[w]
-                    row[k] = lengths[p] * shares[p, k] * (g - mean)

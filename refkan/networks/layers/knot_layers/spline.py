@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, check_target, lazy
+from refkan.base import Array, FloatArray, IntArray, lazy
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
-from refkan.splines.knots import FLOOR, free_breakpoints_jvp, free_breakpoints_vjp, softmax
+from refkan.splines.knots import free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums import SplineFunctions
 from refkan.splines.sums.input_jet import packed
@@ -69,11 +69,8 @@ class FreeKnots:
         return dC, ds
 
     def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
-        """Columns of s."""
-        start, W = sums.jets()
-        columns = np.empty(out.shape, out.dtype)
-        self._fill_columns(start, W, packed(G), columns)
-        out[...] = columns
+        """Columns of s: those of the breakpoints, pulled back as a cotangent of them is."""
+        out[...] = free_breakpoints_vjp(self.s, self.domains, self.columns_of_breakpoints(*sums.jets(), G))
 
     @lazy
     def weights(self) -> Array:
@@ -115,20 +112,23 @@ class FreeKnots:
         )  # fmt: skip
         return out
 
-    def _fill_columns(self, start: IntArray, W: FloatArray, G: FloatArray, out: FloatArray) -> None:
-        """Columns of s: out (N, O, P, n) from functions W (N, channels, P, r) and cotangents G (N, O, channels, Q)."""
-        shape = *G.shape[:2], self.s.shape[0], self.n
-        check_target("out", out, shape, any(map(np.iscomplexobj, (self.C, self.s, W, G))))
-        p = softmax(self.s)
-        peaks, sums = np.argmax(p, axis=1), np.zeros((p.shape[0], self.n + 1))
-        for row, shares, peak in zip(sums, p, peaks, strict=True):
-            row[1 : peak + 1] = np.cumsum(shares[:peak])
-            row[peak + 1 :] = -np.append(np.cumsum(shares[:peak:-1])[::-1], 0.0)
-        operations = 2 * G.size * W.shape[2] * self.order + out.size
-        launch(
-            moving_knots.scatter_knots, G.shape[0], operations, start, W, G, self.weights, self.slopes,
-            (1 - FLOOR) * p, sums, peaks, self.domains[:, 1] - self.domains[:, 0], out,
-        )  # fmt: skip
+    def columns_of_breakpoints(self, start: IntArray, W: FloatArray, G: FloatArray) -> FloatArray:
+        r"""Derivatives (N, O, P, n-1) of sum_cq G[s, o, c, q] y[s, c, q] in the interior breakpoints.
+
+        With y_c = sum_i W[s, c, p, i] c_{m+i}, m the interval of the sample, each t_j with j = m + i + a + 2 - r moves
+        the local coefficient i by - sum_e weights[p, m, i, a, e] d_{m+e}.
+        """
+        p, steps = np.arange(self.C.shape[0]), np.arange(self.order - 1)
+        slopes = self.slopes[p[:, None], start[:, :, None] + steps]
+        of_slopes = np.einsum("socq,speq->socpe", G, slopes, optimize=True)
+        pairs = np.einsum("scpi,socpe->sopie", W, of_slopes, optimize=True)
+        moved = np.einsum("spiae,sopie->sopia", self.weights[p, start], pairs, optimize=True)
+        dt = np.zeros((*G.shape[:2], p.size, self.n + 1), moved.dtype)
+        for i, a in np.ndindex(self.order, self.order - 1):
+            j = start + i + a + 2 - self.order
+            s, slot = np.nonzero((j > 0) & (j < self.n))
+            dt[s, :, slot, j[s, slot]] -= moved[s, :, slot, i, a]
+        return dt[..., 1:-1]
 
 
 @dataclass(frozen=True)
