@@ -149,7 +149,7 @@ def test_flags_of_directions_share_one_compiled_form(monkeypatch):
     types = launched_types(monkeypatch, runs, modules=modules)
     of_knots = launched_types(monkeypatch, knots_move, modules=[spline])
     direction.flags.writeable = moving.flags.writeable = False
-    assert (len(types), len(of_knots)) == (4, 2)
+    assert (len(types), len(of_knots)) == (5, 2)
     assert launched_types(monkeypatch, runs, modules=modules) == types
     assert launched_types(monkeypatch, knots_move, modules=[spline]) == of_knots
 

@@ -21,7 +21,8 @@ FEW_OUTPUTS = 2
 """Outputs up to which a loop over them has less work than overhead."""
 
 PARTS = 8
-"""Parts of the samples that sum coefficient gradients apart: fixed, so that bits do not depend on threads."""
+"""Parts of the samples, times groups of inputs, that sum coefficient gradients apart: fixed, so that bits do not
+depend on threads."""
 
 LEAST_SAMPLES = 64
 """Samples that are worth a part of their own."""
@@ -80,9 +81,9 @@ class WindowSums(SplineSums):
         P, Q = self.n_inputs, dy.shape[2]
         few = Q <= FEW_OUTPUTS
         dim = (self.dim - self.order + 1) * self.order if apart else self.dim
-        parts = min(PARTS, max(1, dy.shape[0] // LEAST_SAMPLES))
         columns = Q if few else TILE * n_tiles(Q)
         groups = min(P, -(-P * dim * columns // GROUP_ENTRIES))
+        parts = min(-(-PARTS // groups), max(1, dy.shape[0] // LEAST_SAMPLES))
         dC = np.zeros((parts, P, dim, Q) if few else (parts, P, n_tiles(Q), dim, TILE))
         lengths = self._lengths[: 2 if len(functions) == 1 else 3]
         operations = 2 * self.z.size * self.order * Q
