@@ -2,12 +2,7 @@
 
 import base64
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 from refkan.claims.running import discovery, sources
 from tests.claims.claim_packages import GOOD, ROWS
@@ -103,41 +98,6 @@ def test_a_claim_that_fails_because_of_an_interruption_did_not_crash(claims, def
     assert claims.run() == 130
     assert claims.status()["B1"] == "not run"
     assert ": interrupted" in capsys.readouterr().err
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="needs signals")
-def test_a_real_interrupt(claims):
-    claims.write("good", GOOD)
-    claims.write(
-        "slow",
-        """
-    CLAIMS = ("B1",)
-    def run(quick, progress):
-        import os, signal, time
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for background jobs
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(60)
-    """,
-    )
-    code = f"""
-import sys
-from pathlib import Path
-from validation.ledger import Row
-from refkan.claims.running.runner import main
-sys.path.insert(0, {str(claims.folder.parent)!r})
-rows = [Row(id, "", "", "", "") for id in ("A1", "A2", "B1")]
-argv = ["--output", {str(claims.output)!r}, "--workers", "0"]
-sys.exit(main(argv, Path({str(claims.folder)!r}), {claims.package!r}, rows))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.returncode == 130, done.stderr
-    assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "not run"}
 
 
 PARTS = """

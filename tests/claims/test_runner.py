@@ -122,12 +122,6 @@ def test_two_files_of_one_name(claims, capsys):
     assert "a name of its own; got that of first/same" in "".join(capsys.readouterr())
 
 
-def test_a_crash_in_a_subject_shows_its_line(claims):
-    claims.write("subject/bad", CRASHES["in run"])
-    assert claims.run() == 1
-    assert f"{claims.package}/subject/bad.py, line" in claims.record()["rows"][2]["error"]
-
-
 def test_files_without_claims_are_helpers(claims):
     claims.write("helper", "raise RuntimeError('must not be imported')")
     claims.write("good", GOOD)

@@ -154,19 +154,6 @@ def test_an_error_of_several_rows_is_told_once(verify, monkeypatch):
     assert "\n2 rows: 2 error\n" in output.out
 
 
-def test_a_file_that_cannot_be_read_has_no_rows(verify):
-    _, _, output = verify({"wrong": WRONG["syntax"][0]})
-    assert "\n0 rows\n" in output.out
-
-
-def test_a_crash_says_where(verify, tmp_path):
-    _, _, output = verify({"wrong": WRONG["raises"][0]})
-    line = re.search(r"ZeroDivisionError: division by zero \(wrong\.py, line (\d+)\)", output.err)
-    assert line, output.err
-    (file,) = tmp_path.rglob("wrong.py")
-    assert "1 / 0" in file.read_text().splitlines()[int(line[1]) - 1]
-
-
 def test_a_bool_comes_with_the_remedy(verify):
     _, rows, _ = verify({"wrong": OTHER.replace("judge(0.5 < 1)", "True")})
     assert "status must be a status; got True: use judge(True)" in rows["E2"]["error"]
@@ -181,22 +168,9 @@ def test_quick_runs_are_plain_unless_told_otherwise(verify, tmp_path, monkeypatc
     assert [engine(), engine("--engine", "fast"), engine("--full")] == ["plain", "fast", "auto"]
 
 
-def test_names_of_files_differ(verify):
-    _, rows, output = verify({"good": GOOD, "sub/good": OTHER})
-    assert "must have a name of its own; got that of good" in output.out + rows["E2"].get("error", "")
-
-
 def test_files_that_are_missing_are_a_wrong_use(capsys, tmp_path):
     assert main(["verify", "no-such.py", "--output", str(tmp_path / "out")]) == 2
     assert "there is no no-such.py" in capsys.readouterr().err
-
-
-def test_one_cell_of_an_experiment_of_ones_own(verify):
-    code, rows, output = verify({"good": GOOD}, "--cell", "start=b", "--seed", "5")
-    assert (code, rows, output.out) == (0, {}, "start=b, seed 5\nerror: 2.5\n")
-    code, _, output = verify({"good": GOOD}, "--cell", "start=c")
-    assert code == 2
-    assert "start must be one of a, b; got 'c'" in output.err
 
 
 def test_modules_beside_a_claim_file_can_be_imported(verify, tmp_path):

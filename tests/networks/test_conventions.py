@@ -8,10 +8,8 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from refkan.networks.hessians import hessian
 from refkan.networks.sweeps import far_values
 from refkan.networks.sweeps.statistics_sweep import Statistics
-from tests.shared.factories import EPS
 from tests.shared.thresholds import engine_in_python
 
 
@@ -59,33 +57,6 @@ def test_min_max_follows_the_first_of_equals(sign, rng):
             first, last = J[0, :4][::turn][[0, 3]]
             assert first != 0.0
             assert last == 0.0
-
-
-NETWORKS = {
-    "order 3": lambda: rk.kan([2, 5, 1], 3, 4),
-    "order 4, three layers": lambda: rk.kan([2, 3, 2, 1], 4, 4),
-    "relu": lambda: rk.kan([2, 3, 1], 3, 4, basis="relu"),
-    "silu": lambda: rk.kan([2, 3, 1], 3, 4, edge="silu"),
-    "chebyshev": lambda: rk.chebyshev_kan([2, 3, 1], 4),
-    "domain of the data": lambda: rk.kan([2, 5, 1], 3, 4, domain="data"),
-}
-X = np.random.default_rng(0).uniform(size=(12, 2))
-Y = np.sin(3 * X[:, :1]) * X[:, 1:]
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
-def test_hessians_agree_at_the_start(make, seed):
-    net, theta = make().initialize(np.random.default_rng(seed), X)
-    true = np.array(rk.truth.of(net, theta, X, float).least_squares(Y).hessian())
-    gradient, step = rk.LeastSquares(net, X, Y).gradient, 1e-5
-    quotients = [(gradient(theta + step * e) - gradient(theta - step * e)) / (2 * step) for e in np.eye(theta.size)]
-    size = np.abs(true).max()
-    np.testing.assert_allclose(quotients, true, rtol=0, atol=1e-6 * size)
-    for engine in ("plain", "fast"):
-        with engine_in_python(engine):
-            # Truncated powers cancel, in each engine and in the truth over floats.
-            np.testing.assert_allclose(hessian(net, theta, X, Y), true, rtol=0, atol=200 * EPS * size)
 
 
 @pytest.mark.parametrize("order", [4, 5])

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import refkan as rk
-from refkan.checks import dot_test
 from refkan.networks import node_maps
 from refkan.networks.node_maps.node_map import affine
 from tests.shared.factories import EPS, NODE_MAPS, complex_gradient
@@ -117,20 +114,6 @@ def test_constants_of_a_single_node_leave_its_activations_alone(name, rng):
     assert node_map.constants(Y, 0) == (scale, shift)
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
-def test_statistics_maps_undo_shift_and_scale_of_a_node(seed, shift, scale):
-    """Two null vectors of the Jacobian for each hidden node: z does not see y -> scale y + shift."""
-    Y = np.random.default_rng(seed).standard_normal((8, 3))
-    for name in STATISTICS_MAPS:
-        node_map = bound(name, Y)
-        moved = scale * Y + shift
-        # Rounding of the moved activations relative to their spread.
-        atol = 64 * EPS * (6 + (abs(shift) / scale + np.abs(Y).max()) / Y.std(axis=0).min() * 4)
-        np.testing.assert_allclose(mapped(node_map, moved, moved), mapped(node_map, Y, Y), rtol=0, atol=atol)
-        s, _ = node_map.constants_jvp(Y, np.ones_like(Y))
-        np.testing.assert_allclose(s, 0, atol=64 * EPS * node_map.constants(Y, 0)[0].max() ** 2)
-
-
 # --- constant nodes
 
 
@@ -168,31 +151,6 @@ def test_affine_kernel(middle):
 
 
 # --- sabotage
-
-
-@pytest.mark.parametrize("cls", [node_maps.MeanStdMap, node_maps.MinMaxMap])
-@pytest.mark.parametrize(
-    "fault",
-    [lambda dY: -dY, lambda dY: dY * (1 + 1e-9), lambda dY: np.roll(dY, 1, axis=0), lambda dY: dY * 0],
-    ids=["sign", "factor", "shift", "held fixed"],
-)
-def test_sabotage_of_the_vjp_is_noticed(monkeypatch, cls, fault):
-    Y = activations(9, seed=3) / [1, 100, 1e-3]
-    right = cls.constants_vjp
-
-    def check():
-        node_map = cls(DOMAINS)
-        return dot_test(
-            lambda dY: np.stack(node_map.constants_jvp(Y, dY)),
-            lambda d: node_map.constants_vjp(Y, d[0], d[1]),
-            Y.shape,
-            (2, 3),
-            rtol=1e-13,
-        ).ok
-
-    assert check()
-    monkeypatch.setattr(cls, "constants_vjp", lambda self, *args: fault(right(self, *args)))
-    assert not check()
 
 
 # --- constants of the wrong length, which compiled loops would read beyond their end

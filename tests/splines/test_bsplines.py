@@ -82,14 +82,6 @@ def space_and_points(draw, **kwargs):
     return S, np.concatenate([x, S.breakpoints])
 
 
-@given(space_and_points(max_order=5))
-def test_hypothesis_values_against_definitions(drawn):
-    S, x = drawn
-    for at in x[:4]:
-        B = bsplines.design_matrix(S, [at]).toarray()
-        assert errors(B, exact_bsplines(S, at)).max() <= value_tolerance(S.order)
-
-
 @given(space_and_points())
 def test_every_row_stores_the_r_functions_of_its_interval(drawn):
     S, x = drawn
@@ -120,50 +112,6 @@ def test_sabotage_of_the_tables_is_noticed(monkeypatch):
     for fault in FAULTS.values():
         monkeypatch.setattr(local_basis.KnotTables, "inverse_spans", property(lambda t, fault=fault: fault(right(t))))
         assert not is_exact()
-
-
-SPACES = pytest.mark.parametrize(("kind", "order"), [(kind, order) for kind in KINDS for order in ORDERS])
-
-
-@SPACES
-def test_polynomials_of_degree_below_r_are_reproduced(kind, order):
-    """By Marsden's identity (y - x)^(r-1) = sum_i b_i(x) prod_{l=1}^{r-1} (y - t_{i+l})."""
-    S = space(kind, order)
-    x = points(S, 1)
-    for y in (S.domain[0], S.domain[1], sum(S.domain) / 2):
-        factors = y - np.array([S.knots[i + 1 : i + order] for i in range(S.dim)])
-        c = factors.prod(axis=1)
-        values = bsplines.evaluate(S, c, x)
-        # y - t rounds by eps, r - 1 times; the values are right relative to sum |c_i| b_i up to 1e-15 r.
-        scale = bsplines.design_matrix(S, x) @ np.abs(c)
-        assert np.all(np.abs(values - (y - x) ** (order - 1)) <= 4e-15 * order * scale)
-
-
-@SPACES
-def test_derivatives_are_splines_of_one_order_less(kind, order):
-    """The values of sum_i c_i b_i' are those of order r - 1 on the inner knots, coefficients (r-1) dc/span."""
-    S = space(kind, order)
-    if order == 1 or np.any(S.knots[order:-1] == S.knots[1:-order]):
-        pytest.skip("jumps have no derivative")
-    lower = rk.SplineSpace(S.knots[1:-1], order - 1)
-    c = np.random.default_rng(0).standard_normal(S.dim)
-    span = S.knots[order:-1] - S.knots[1:-order]
-    d = np.divide((order - 1) * np.diff(c), span, out=np.zeros(span.size), where=span > 0)
-    x = points(S, 1, neighbours=False)
-    scale = np.array([contributions(S, at, 1) @ np.abs(c) for at in x])
-    difference = np.abs(bsplines.evaluate(S, c, x, 1) - bsplines.evaluate(lower, d, x))
-    assert np.all(difference <= 3e-15 * order * scale)
-
-
-@SPACES
-def test_affine_covariance(kind, order):
-    """b_i(x; t) = b_i(4 x; 4 t): a power of two, so that the two agree bit for bit."""
-    S = space(kind, order)
-    scaled = rk.SplineSpace(4 * S.knots, order)
-    x = points(S, neighbours=False)  # without underflow
-    np.testing.assert_array_equal(
-        bsplines.design_matrix(S, x).toarray(), bsplines.design_matrix(scaled, 4 * x).toarray()
-    )
 
 
 @given(

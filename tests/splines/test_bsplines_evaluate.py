@@ -5,12 +5,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import scipy.interpolate
 
 import refkan as rk
 from refkan.kernels import bspline_basis
 from refkan.splines import bsplines
-from refkan.splines.local_basis import KnotTables, local_basis
 from tests.shared.factories import (
     EPS,
     KINDS,
@@ -35,26 +33,6 @@ def engine(request):
 def derivatives(order, engine, end):
     """From 0 to the end, under the fast engine those that the local basis is compiled for."""
     return [d for d in range(end) if engine == "plain" or d in DEPTHS[order]]
-
-
-def values(S, x, engine):
-    """Design matrix; of the fast engine by the form that has values, of most orders that with slopes."""
-    if 0 in derivatives(S.order, engine, 1):
-        return rk.bsplines.design_matrix(S, x).toarray()
-    basis, B = local_basis(KnotTables.of(S), x[:, None], 1, "error"), np.zeros((x.size, S.dim))
-    np.put_along_axis(B, basis.start + np.arange(S.order), basis.rows[0, :, 0], axis=1)
-    return B
-
-
-@pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
-@pytest.mark.parametrize("kind", KINDS)
-def test_design_matrix_against_scipy(kind, order, engine):
-    S = space(kind, order)
-    x = points(S)
-    theirs = scipy.interpolate.BSpline.design_matrix(x, S.knots, S.degree).toarray()
-    ours = values(S, x, engine)
-    # SciPy's recursion rounds as often as ours.
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=2 * value_tolerance(order))
 
 
 def spline_errors(S, coefficients, x, derivative):

@@ -178,41 +178,6 @@ def test_sums_of_one_slot_are_its_part_of_all():
         assert np.abs(whole.store - parts.store).max() <= 30 * EPS * np.abs(whole.store).max()
 
 
-KERNELS = {"accumulate_pairs": 16, "accumulate_windows": 5, "accumulate_single": 1}
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("samples", [9, 300])
-@pytest.mark.parametrize("entries", [1, kernels.ENTRIES])
-def test_compiled_kernels_give_what_pure_python_gives(monkeypatch, kernel, samples, entries):
-    """Few samples, which are taken as they come, and many, sorted by cell; left slots one by one and together."""
-    rng = np.random.default_rng(5)
-    a, b = windows(rng, samples, 3, 6, 4), windows(rng, samples, 2, 5, 3)
-    left, right = window_products.all_pairs(3, 2)
-    numbers = np.array([0, 2, 4, 1, 5])
-    K = KERNELS[kernel]
-    T = rng.standard_normal((2, samples, K))
-    results = []
-    for form in (lambda f: f, lambda f: getattr(f, "py_func", f)):
-        if results:  # not before the other form is compiled: a compiled kernel keeps what it found
-            monkeypatch.setattr(kernels, "ENTRIES", entries)
-        out = np.zeros((6, 2, 6, 5 * K))
-        arguments = (numbers, left, right, False, a.start, a.values, b.start, b.values, np.zeros(4, np.int64), (0,) * 3)
-        items = numbers.size * (1 if kernel == "accumulate_windows" else 2)
-        form(getattr(kernels, kernel))(0, items, *arguments, T, out)
-        H = np.zeros((60 + 6 * K * 10,) * 2)
-        q_pairs = window_products.all_pairs(1, 2 * K)
-        form(kernels.unfold)(0, 6, out, left, right, *q_pairs, 3, 6, 2, 5, 0, 60, H)
-        results += [out, H]
-    for compiled, python in zip(results[:2], results[2:], strict=True):
-        # The same operations in the same order; a compiler may still fuse a product and a sum.
-        np.testing.assert_allclose(compiled, python, rtol=0, atol=4 * EPS * samples)
-    expected = np.einsum("bsk,spi,srj->pbirjk", T, dense(a), dense(b))
-    for n in range(6):
-        truth = expected[left[n], :, :, right[n]].reshape(results[0][n].shape) * (n in numbers)
-        assert np.abs(results[0][n] - truth).max() <= 4 * EPS * samples
-
-
 @pytest.mark.parametrize(
     ("pairs", "slots", "cells", "window"),
     [(1, 1, 1, 4), (15, 3, 49, 4), (5, 10, 49, 4), (210, 210, 64, 4), (400, 40, 5000, 4), (3, 1, 10**6, 12)],

@@ -11,7 +11,7 @@ import refkan as rk
 from refkan import truth
 from refkan.splines import bsplines, relu_powers, transfer
 from refkan.splines.transfer import matrices
-from tests.shared.factories import EPS, STRICT, exact_knots, exact_powers, points, points_outside, space
+from tests.shared.factories import EPS, STRICT, exact_powers, points, points_outside, space
 from tests.splines.transfer.nested_spaces import FINER, PAIRS, SPACES, contributions, exact_prolongation, finer
 
 
@@ -240,36 +240,6 @@ def test_prolongation_in_the_relu_bases(basis, order):
     v = rk.prolongation_matrix(coarse, fine) @ u
     scale = np.abs(fine_A.dense()).sum(axis=0).max() * np.abs(u).max()
     np.testing.assert_allclose(fine_A.to_relu(v), P @ A.to_relu(u), rtol=0, atol=1e-13 * scale)
-
-
-def exact_formula(coarse, fine, order):
-    """Return A I A'^-1 in rationals, transposed: the formula of [S26]."""
-    nodes = fine[:order]
-
-    def row(i):
-        if i >= order:
-            return [Fraction(int(s == coarse[i])) for s in fine[: len(fine) - order]]
-        row = [Fraction(0)] * (len(fine) - order)
-        for j in range(order):
-            row[j] = Fraction(1)
-            for m in range(order):
-                row[j] *= (coarse[i] - nodes[m]) / (nodes[j] - nodes[m]) if m != j else 1
-        return row
-
-    injection = [row(i) for i in range(len(coarse) - order)]
-    A, inverse = truth.change_of_basis(coarse, order), truth.change_of_basis_inverse(fine, order)
-
-    def product(X, Y):
-        return [[sum(x * y for x, y in zip(row, column, strict=True)) for column in zip(*Y, strict=True)] for row in X]
-
-    return [list(column) for column in zip(*product(product(A, injection), inverse), strict=True)]
-
-
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_the_formula_through_the_relu_basis_is_exact_in_exact_arithmetic(order):
-    coarse, fine = space("random", order, 3), finer(space("random", order, 3), "moved ends")
-    knots = exact_knots(coarse), exact_knots(fine)
-    assert exact_formula(*knots, order) == exact_prolongation(coarse, fine)
 
 
 def test_the_formula_through_the_relu_basis_loses_digits():

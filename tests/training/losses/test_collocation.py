@@ -191,14 +191,6 @@ def test_every_method_takes_a_collocation_problem(method, options):
     assert result.value == pytest.approx(problem.value(result.theta), rel=1e-12)
 
 
-def test_more_parameters_than_residuals_take_the_dual_form():
-    net, theta = NetworkCase("spline", order=4, widths=(2, 6, 1)).start(samples(15))
-    problem = Collocation(net, [equation(samples(12))])
-    assert problem.n_residuals < net.n_params
-    result = rk.minimize(problem, theta, method="levenberg-marquardt", steps=40)
-    assert result.value < 1e-20
-
-
 def test_variable_projection_says_that_it_needs_least_squares():
     problem, theta = poisson(4)
     with pytest.raises(TypeError, match="it needs LeastSquares of a Network; got Collocation"):

@@ -124,14 +124,6 @@ def test_functions_of_hessians_divide_the_matrix_alone_by_the_number_of_samples(
     agree(rk.hessians.ntk(*given), 15 * K, 15 * np.abs(K))
 
 
-def test_spectra_of_kernel_and_gauss_newton_matrix_agree():
-    problem, theta = least_squares(NetworkCase("spline", "sigmoid", widths=(2, 2, 1)))
-    for method in ("svd", "eigh"):
-        kernel = rk.spectrum(problem, theta, which="ntk", method=method)
-        np.testing.assert_allclose(kernel.values[0], np.linalg.eigvalsh(problem.ntk(theta))[-1], rtol=1e-12)
-        np.testing.assert_allclose(kernel.values[0], rk.spectrum(problem, theta).values[0], rtol=1e-12)
-
-
 EPS = np.finfo(float).eps
 
 
@@ -173,26 +165,6 @@ def random_problem(rng, N=7, weights=None):
     net = TwoLayers()
     x, y = rng.standard_normal((N, net.P)), rng.standard_normal((N, net.Q))
     return LeastSquares(net, x, y, weights), rng.standard_normal(net.n_params)
-
-
-def by_hand(problem, theta, weights):
-    """The value as a plain loop over samples and outputs."""
-    total = 0.0
-    for s, (x, y) in enumerate(zip(problem.x, problem.y, strict=True)):
-        output = problem.net(theta, x[None])[0]
-        total += weights[s] * sum((output[q] - y[q]) ** 2 for q in range(len(y)))
-    return total / (2 * len(problem.x))
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("N", [1, 7])
-def test_value_is_the_formula(rng, N, weighted):
-    weights = rng.uniform(size=N) if weighted else None
-    problem, theta = random_problem(rng, N, weights)
-    expected = by_hand(problem, theta, weights if weighted else np.ones(N))
-    # Sums of 2N products, both orders of summation: 16 eps.
-    assert problem.value(theta) == pytest.approx(expected, rel=16 * EPS, abs=0)
-    assert isinstance(problem.value(theta), float)
 
 
 def test_value_and_gradient_take_one_pass_and_agree_with_each_alone(rng):

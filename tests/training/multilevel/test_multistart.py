@@ -8,7 +8,6 @@ from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.training.adaptivity import Cut, Freed, in_turn, with_random_knots
 from refkan.training.multilevel import Refined, Stage, multistart, trainings
 from refkan.training.multilevel.multilevel_results import interval_weight
-from refkan.training.optimizers import ProgressLines
 from tests.shared.refusals import refusals, refused
 from tests.training.multilevel.small_regressions import Line, data
 
@@ -108,13 +107,6 @@ def test_weights_follow_their_samples():
     rows = rng.permutation(200)[:60]
     part = rk.LeastSquares(result.network, problem.x[rows], problem.y[rows], weights[rows])
     assert part.value(result.theta) == result.value
-
-
-def test_progress_is_told():
-    lines = []
-    run(progress=ProgressLines(lines.append, pause=1e9))
-    assert [line.split(":")[0] for line in lines] == ["stage 0", "stage 1", "stage 2"]
-    assert "5 starts on 60 samples" in lines[0]
 
 
 test_bad_arguments = refusals(

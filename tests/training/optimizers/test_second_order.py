@@ -180,27 +180,6 @@ def test_a_step_in_both_forms(solver):
     np.testing.assert_allclose(found, primal, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize(("m", "n"), [(9, 4), (4, 9)])
-def test_linear_least_squares_end_in_one_step(m, n):
-    A, b = matrix(m, n), np.random.default_rng(1).normal(size=m)
-    result = minimize(linear(A, b), np.zeros(n), NG, steps=1)
-    expected = np.linalg.lstsq(A, b)[0]
-    np.testing.assert_allclose(result.theta, expected, rtol=0, atol=1e-7)
-    assert result.history.step_length[1] == 1.0
-
-
-def test_steps_do_not_depend_on_linear_coordinates():
-    T = np.triu(np.random.default_rng(3).normal(size=(4, 4))) + 3 * np.eye(4)
-    problem = exponentials()
-    other = Residuals(lambda v: problem._r(T @ v), lambda v: problem._J(T @ v) @ T)
-    here = minimize(problem, EXPONENTIALS, NG, steps=3)
-    there = minimize(other, np.linalg.solve(T, EXPONENTIALS), NG, steps=3)
-    np.testing.assert_allclose(T @ there.theta, here.theta, rtol=0, atol=1e-7)
-    gradient = {"method": "gd", "steps": 3, "learning_rate": 1e-2}
-    slow, slow_there = minimize(problem, EXPONENTIALS, **gradient), minimize(other, there.theta, **gradient)
-    assert np.abs(T @ slow_there.theta - slow.theta).max() > 1e-3  # sabotage: gradient descent does
-
-
 def test_lengths_are_the_first_that_the_next_does_not_beat():
     problem, start = arctangent(), np.array([1.35])
     result = minimize(problem, start, NG, steps=1)
@@ -213,12 +192,6 @@ def test_lengths_are_the_first_that_the_next_does_not_beat():
     lower = [0.5**k for k in range(31) if value(0.5**k) < value(0.0)]
     assert alpha == next(a for a in lower if value(a / 2) >= value(a)) < lower[0] == 1.0
     assert result.value == pytest.approx(value(alpha), rel=1e-6)
-
-
-def test_the_wall_is_not_entered():
-    result = minimize(wall(np.nan, limit=1.3), [1.0], NG)
-    assert result.theta[0] < 1.3
-    assert result.value < 0.5 * 0.4**2
 
 
 test_bad_input = refusals(

@@ -140,25 +140,6 @@ def test_orders_of_convergence():
     assert differences[2, 2] < 1e-5
 
 
-def test_without_the_kink_function_the_order_is_one():
-    """The coefficients of the initial values themselves fall like k^-2: why the kink is taken out."""
-    m = _square_coefficients(1025)
-    u = np.concatenate([[m[1] / 2, m[2] / 2 + m[0]], (m[3:] + m[1:-2]) / 2])  # of x^2 cos(pi x)
-    x = np.linspace(0, 1, 401)
-    exact = x**2 * np.cos(np.pi * x)
-    errors = [np.abs(np.cos(np.pi * np.outer(x, np.arange(K))) @ u[:K] - exact).max() for K in (128, 256, 512)]
-    np.testing.assert_allclose(np.log2(errors[:-1]) - np.log2(errors[1:]), 1.0, atol=0.05)
-    assert errors[2] > 5e-4
-
-
-def test_the_rate_of_the_kink_is_free(oracle):
-    """u = v + w whatever the rate of w; the one chosen makes v smooth. Another gives the same u, less accurately."""
-    other = spoilt(allen_cahn, "KINK_RATE = -2 * REACTION", "KINK_RATE = -3.0")
-    x = on_grid(np.linspace(0, 1, 101), TIMES)
-    u, same = (module._evaluate(module._solve(512, 1e-4), x, 1e-4) for module in (allen_cahn, other))
-    assert np.abs(u - same).max() < 5e-6
-
-
 def test_too_few_modes_are_refused():
     with pytest.raises(ConvergenceError, match=r"u must agree to 1\.0e-08 with 64 and with 32 modes; it differs by .*"):
         allen_cahn.reference(modes=64)
