@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 import refkan as rk
 from refkan.kernels import plain_basis
 from refkan.kernels.engine_choice import use_engine
-from refkan.splines import bsplines, local_basis, relu_powers
+from refkan.splines import bsplines, local_basis
 from refkan.splines.knot_tables import KnotTables
 from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import (
-    EPS,
     KINDS,
     ORDERS,
     POLICIES,
@@ -112,23 +111,3 @@ def test_sabotage_of_the_tables_is_noticed(monkeypatch):
     for fault in FAULTS.values():
         monkeypatch.setattr(local_basis.KnotTables, "inverse_spans", property(lambda t, fault=fault: fault(right(t))))
         assert not is_exact()
-
-
-@given(
-    st.integers(1, 10),
-    st.integers(1, 30),
-    st.integers(0, 2**32 - 1),
-    st.sampled_from([(0.0, 1.0), (-1e3, 1e-3), (5.0, 5.0001)]),
-)
-def test_hypothesis_both_bases_and_unity_on_any_breakpoints(order, n, seed, domain):
-    rng = np.random.default_rng(seed)
-    breakpoints = np.sort(rng.uniform(*domain, n + 1))
-    if np.diff(breakpoints).min() < 1e-3 * (domain[1] - domain[0]) / n:
-        breakpoints = np.linspace(*domain, n + 1)
-    S = rk.SplineSpace.from_breakpoints(order, breakpoints)
-    x = rng.uniform(*S.domain, 10)
-    B = bsplines.design_matrix(S, x).toarray()
-    assert np.abs(B.sum(axis=1) - 1).max() <= 1e-15 * order
-    A = rk.ChangeOfBasis(S, scaled=True)
-    Psi, M = relu_powers.design_matrix(S, x, scaled=True), np.abs(A.dense())
-    assert np.all(np.abs(A.apply(Psi) - B) <= 8 * order * EPS * (Psi @ M.T))

@@ -228,21 +228,6 @@ def vjp_is_right(s):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_dimensions(kind, order):
-    S = space(kind, order)
-    n = S.intervals
-    assert S.order == order
-    assert S.degree == order - 1
-    assert S.knots.shape == (n + 2 * order - 1,)
-    assert S.dim == n + order - 1
-    assert S.breakpoints.shape == (n + 1,)
-    assert S.domain == (S.breakpoints[0], S.breakpoints[-1])
-    assert S.greville.shape == (S.dim,)
-    assert S.mean_spacing == pytest.approx((S.domain[1] - S.domain[0]) / n, rel=EPS)
-
-
-@pytest.mark.parametrize("order", ORDERS)
 def test_clamped_repeats_the_ends_r_times(order):
     S = rk.SplineSpace.clamped(order, [0, 0.5, 2])
     np.testing.assert_array_equal(S.knots, [0] * order + [0.5] + [2] * order)

@@ -1,10 +1,8 @@
 """Conditioning studies: points, executors that work and executors that die, resuming."""
 
 import math
-import os
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -24,14 +22,6 @@ def clustered(rng, count, inputs):
 
 def wave(x):
     return np.sin(5 * x[:, :1]) * x[:, 1:]
-
-
-def dies_at_seed_one(rng, count, inputs):
-    """Kill the worker process in one point of the study: the second seed draws another first number."""
-    x = rng.uniform(size=(count, inputs))
-    if os.environ.get("REFKAN_TEST_DIE") and x[0, 0] != np.random.default_rng([0, 1]).uniform():
-        os._exit(1)
-    return x
 
 
 def refuses(rng, count, inputs):
@@ -251,40 +241,9 @@ def test_functions_without_a_name_cannot_be_sent_or_stored(tmp_path):
     assert not study(POINTS[:1], target=lambda x: x[:, :1]).failed
 
 
-def test_a_killed_process_and_the_run_after_it(tmp_path, monkeypatch):
-    """A real pool of fresh processes: one point kills its worker; the next run does the rest."""
-    points = grid(["spline"], [[2, 1]], orders=[2], intervals=[2], seeds=[0, 1], samples=20)
-    monkeypatch.setenv("REFKAN_TEST_DIE", "1")
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    context = get_context("spawn")
-    with (
-        ProcessPoolExecutor(1, mp_context=context) as pool,
-        pytest.raises(RuntimeError, match=r"BrokenProcessPool.* when 1 of 2 points were done; they are kept"),
-    ):
-        study(points, pool, tmp_path, sampler=dies_at_seed_one)
-    monkeypatch.delenv("REFKAN_TEST_DIE")
-    lines = []
-    assert not study(points, checkpoints=tmp_path, sampler=dies_at_seed_one, progress=lines.append).failed
-    assert lines[0] == "1 of 2 points are there already"
-
-
 def test_a_dask_cluster_computes_the_same(tmp_path, cluster, serial):
     import distributed
 
     with distributed.Client(cluster, set_as_default=False) as client, client.get_executor(pure=False) as executor:
         result = study(POINTS, executor, tmp_path)
     np.testing.assert_equal(as_numbers(result), as_numbers(serial))
-
-
-def test_a_cluster_that_goes_away(tmp_path, cluster):
-    import distributed
-
-    points = grid(["spline"], [[2, 5, 1]], orders=[3], intervals=[6], seeds=range(40), samples=3000)
-    client = distributed.Client(cluster, set_as_default=False)
-    executor = client.get_executor(pure=False)
-    with pytest.raises(
-        RuntimeError, match=r"the executor failed \(.*\) when \d+ of 40 points were done; they are kept"
-    ):
-        study(points, executor, tmp_path, progress=lambda line: cluster.close())
-    kept = len(list(tmp_path.glob("*.json")))
-    assert 1 <= kept < 40

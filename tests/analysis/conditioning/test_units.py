@@ -206,28 +206,3 @@ def test_free_knots_of_relu_powers_are_evaluated_as_well():
     np.testing.assert_allclose(
         spectrum.values, falling(problem.gauss_newton(theta)), rtol=0, atol=1e-11 * spectrum.largest
     )
-
-
-def quadrature(space):
-    """Points and weights that integrate products of two splines exactly, N times the weights of the mean."""
-    nodes, weights = np.polynomial.legendre.leggauss(space.order)
-    t = space.breakpoints
-    x = (t[:-1, None] + np.diff(t)[:, None] * (nodes + 1) / 2).ravel()
-    w = (np.diff(t)[:, None] * weights / 2).ravel()
-    return x[:, None], w * x.size
-
-
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_one_layer_gram_matrices_grow_as_in_the_theory(order):
-    """Spline: bounded in n. ReLU: (dim + 1/2)^(2r); at r = 4, n = 64 that is 1e14. Weights make the Gram exact."""
-    sizes, conditions = [], {"spline": [], "relu": []}
-    for n in (16, 32, 64):
-        net, theta = rk.kan([1, 1], order, n).initialize(np.random.default_rng(0), X[:, :1])
-        x, w = quadrature(net.layers[0].spaces[0])
-        problem = rk.LeastSquares(net, x, np.zeros_like(x), w)
-        sizes.append(n + order - 1 + 0.5)
-        for basis, values in conditions.items():
-            values.append(rk.spectrum(problem, theta, basis=basis).condition)
-    slope = np.polyfit(np.log(sizes), np.log(conditions["relu"]), 1)[0]
-    assert abs(slope - 2 * order) < 0.02
-    assert conditions["spline"][-1] < 1.1 * conditions["spline"][0]

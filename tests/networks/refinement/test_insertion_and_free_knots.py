@@ -54,22 +54,6 @@ def test_the_prolongation_matrix_is_what_convert_does(case):
     assert report.ok, report.table
 
 
-@pytest.mark.parametrize("case", FIXED[::4], ids=str)
-def test_products_of_prolongation_matrices(case):
-    net, _ = trained(case)
-    middle = net.refine()
-    fine = middle.insert(0, [0.456])
-    P = middle.prolongation(fine) @ net.prolongation(middle)
-    direct = net.prolongation(fine)
-    assert np.abs(P - direct).max() <= 1e-14 * max(1.0, np.abs(direct).max())
-
-
-@pytest.mark.parametrize("case", [FREE[0], NetworkCase("mlp-tanh", "none")], ids=str)
-def test_onto_itself_the_matrix_is_the_identity(case):
-    net = case.start(X)[0]
-    np.testing.assert_array_equal(net.prolongation(net).toarray(), np.eye(net.n_params))
-
-
 def test_sabotage_of_the_matrix_is_noticed(monkeypatch):
     case = NetworkCase("spline")
     test_the_prolongation_matrix_is_what_convert_does(case)
