@@ -107,27 +107,6 @@ def gauss_newton(net: Network, theta: Any, x: Any, weights: Any = None, *, path:
     return H
 
 
-def gauss_newton_blocks(
-    net: Network, theta: Any, x: Any, weights: Any = None, *, path: str = "auto"
-) -> tuple[FloatArray, ...]:
-    """Return the diagonal blocks (m_k, m_k) of the Gauss-Newton matrix, one for each layer and its m_k parameters.
-
-    Parameters and errors as for `gauss_newton`, whose matrix they are cut from.
-
-    Examples
-    --------
-    >>> import numpy as np, refkan as rk
-    >>> from refkan.networks.hessians import gauss_newton_blocks
-    >>> x = np.random.default_rng(0).uniform(size=(100, 2))
-    >>> net, theta = rk.kan([2, 5, 1], order=3, intervals=4).initialize(np.random.default_rng(7), x)
-    >>> [block.shape for block in gauss_newton_blocks(net, theta, x)]
-    [(60, 60), (30, 30)]
-    """
-    check_annotated(gauss_newton_blocks, locals())
-    H = gauss_newton(net, theta, x, weights, path=path)
-    return tuple(H[where, where].copy() for where in net.slices)
-
-
 def forms_to_sum(points: Points) -> list[LocalForm] | None:
     """Local forms of the layers, whose sums make the matrix; None unless maps that take statistics follow B-splines.
 

@@ -217,10 +217,6 @@ class LeastSquares(ShortRepr):
         """Return the Gauss-Newton matrix ``J^T J`` (n_params, n_params); see `hessians.gauss_newton`."""
         return hessians.gauss_newton(self._network, theta, self.samples, self.weights, path=path)
 
-    def gauss_newton_blocks(self, theta: FloatArray, path: str = "auto") -> tuple[FloatArray, ...]:
-        """Return the diagonal blocks of the Gauss-Newton matrix, one for each layer."""
-        return hessians.gauss_newton_blocks(self._network, theta, self.samples, self.weights, path=path)
-
     def gauss_newton_vector(self, theta: FloatArray, v: FloatArray) -> FloatArray:
         """Return ``J^T J v`` without the matrix."""
         return hessians.gauss_newton_vector(self._network, theta, self.samples, v, self.weights)

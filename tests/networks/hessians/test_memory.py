@@ -38,7 +38,6 @@ def test_available_memory_is_below_that_of_the_machine():
     [
         (lambda net, *a: hessians.gauss_newton(net, *a, path="dense"), "Gauss-Newton matrix of"),
         (lambda net, *a: hessians.gauss_newton(net, *a, path="sparse"), "Gauss-Newton matrix of"),
-        (lambda net, *a: hessians.gauss_newton_blocks(net, *a), "Gauss-Newton matrix of"),
         (lambda net, theta, x: hessians.hessian(net, theta, x, x), "Hessian of"),
         (hessians.jacobian, r"Jacobian of shape \(60, "),
         (hessians.ntk, "tangent kernel of 60 outputs"),

@@ -12,7 +12,7 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from refkan.networks.hessians import gauss_newton, gauss_newton_blocks, hessian, hessian_vector, jacobian, ntk
+from refkan.networks.hessians import gauss_newton, hessian, hessian_vector, jacobian, ntk
 from refkan.training.optimizers.second_order import damped_systems
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 from tests.shared.factories import gauss_newton_paths
@@ -69,12 +69,11 @@ def expected(name):
     of_jet = np.array(jet.first), np.array(jet.second)
     J = np.array(at.jacobian(), float)
     J_w = np.sqrt(np.repeat(WEIGHTS, y.shape[1]))[:, None] * J
-    blocks = [J_w[:, where].T @ J_w[:, where] / N for where in net.slices]
     results = {
         "value": at.value, "gradients": at.pullback(y), "tangent": at.pushforward(dtheta, dx), "jacobian": J,
         "weighted jacobian": J_w,
         "jet": (jet.value, *of_jet), "pullback of the jet": jet.pullback(y, *of_jet),
-        "loss": loss.value, "gauss-newton": loss.gauss_newton(), "blocks": blocks, "kernel": J_w @ J_w.T,
+        "loss": loss.value, "gauss-newton": loss.gauss_newton(), "kernel": J_w @ J_w.T,
         "gauss-newton-vector": J_w.T @ (J_w @ dtheta) / N,
     }  # fmt: skip
     if not net.layers[0].free_knots:
@@ -105,7 +104,6 @@ def operations(name):
     yield "kernel", ntk(net, theta, x, WEIGHTS)
     for path in gauss_newton_paths(net):
         yield "gauss-newton", gauss_newton(net, theta, x, WEIGHTS, path=path)
-        yield "blocks", gauss_newton_blocks(net, theta, x, WEIGHTS, path=path)
     if not net.layers[0].free_knots:
         yield "hessian", hessian(net, theta, x, y, WEIGHTS)
         yield "hessian-vector", hessian_vector(net, theta, x, y, dtheta, WEIGHTS)
