@@ -1,18 +1,71 @@
 """Jets: exact rational derivatives, complex steps, seeds, adjoints, mixed derivatives, sabotage; what is refused."""
 
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import refkan as rk
+from refkan import truth
 from refkan.checks import dot_test
 from refkan.networks.jets import input_hessian
 from refkan.splines.sums import InputJet, spline_functions
 from refkan.splines.sums.pointwise import PointwiseJet
 from tests.networks.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
-from tests.shared.factories import NetworkCase, samples
+from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, samples
 from tests.shared.refusals import refused
+
+
+def exact_jet(net, theta, x, first, second):
+    """Value, then first and second derivatives along each direction in turn, by the definitions over rationals.
+
+    Networks of edge layers and affine or no node maps; of each output.
+    """
+    jet = [exact(x)] + [exact(seed) for pair in zip(first, second, strict=True) for seed in pair]
+    for k, layer in enumerate(net.layers):
+        coefficients = layer.unpack(theta[net.slices[k]])["coefficients"]
+        out = [[Fraction(0)] * layer.n_outputs for _ in jet]
+        for p, space in enumerate(layer.spaces):
+            rows = [exact_basis(layer, space, jet[0][p], d) for d in range(3)]
+            for q in range(layer.n_outputs):
+                c = exact(coefficients[q, p])
+                value, slope, bend = (sum(a * b for a, b in zip(c, row, strict=True)) for row in rows)
+                out[0][q] += value
+                for at in range(1, len(jet), 2):
+                    u, v = jet[at][p], jet[at + 1][p]
+                    out[at][q] += slope * u
+                    out[at + 1][q] += bend * u * u + slope * v
+        jet = out
+        if k < len(net.node_maps) and net.node_maps[k].name == "affine":
+            scale, shift = exact(net.node_maps[k].scale), exact(net.node_maps[k].shift)
+            jet = [[a * y for a, y in zip(scale, channel, strict=True)] for channel in jet]
+            jet[0] = [y + b for y, b in zip(jet[0], shift, strict=True)]
+    return jet
+
+
+def exact_basis(layer, space, x, derivative):
+    knots, outside = exact_knots(space), layer.outside
+    if layer.basis == "spline":
+        return [truth.bspline_derivative(knots, space.order, i, x, derivative, outside) for i in range(space.dim)]
+    h = Fraction(space.mean_spacing) if layer.scaled else Fraction(1)
+    return [
+        truth.truncated_power_derivative(knots, space.order, i, x, derivative, h, outside) for i in range(space.dim)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["spline", "relu", "scaled-relu"])
+@pytest.mark.parametrize("outside", POLICIES)
+@pytest.mark.parametrize("order", [3, 4, 5])
+def test_jets_equal_the_exact_derivatives_of_the_definitions(kind, outside, order):
+    case = NetworkCase(kind, "affine", outside, order=order, intervals=(3, 2))
+    net, theta = case.start(samples(20))
+    x = samples(4, reach=0.3, seed=6)
+    jet = net.jet(theta, x, FIRST, SECOND)
+    for s in range(x.shape[0]):
+        ours = [jet.value[s]] + [part[s, d] for d in range(3) for part in (jet.first, jet.second)]
+        for mine, theirs in zip(ours, exact_jet(net, theta, x[s], FIRST, SECOND), strict=True):
+            close(mine, np.array([float(f) for f in theirs]), 1e-12)
 
 
 def test_jets_equal_complex_steps(built):
