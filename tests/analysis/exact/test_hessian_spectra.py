@@ -1,6 +1,7 @@
 """Enclosed spectra of Hessians against mpmath, float64 and known matrices, and wrong ones that must be noticed."""
 
 from fractions import Fraction
+from itertools import chain
 
 import flint
 import mpmath
@@ -9,10 +10,12 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact import Enclosure
-from refkan.analysis.exact.ranks.network_rows import Problem, checked
+from refkan.analysis.exact.ranks import chain_rule, network_rows
+from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.spectra import curvatures
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
+from refkan.base.errors import ConvergenceError
 
 
 def posed(widths=(2, 2, 1), order=3, intervals=2, samples=24, **options):
@@ -54,10 +57,10 @@ def disagreements(found, values):
 @pytest.mark.parametrize("basis", ["spline", "relu"])
 def test_agrees_with_mpmath_at_200_bits_and_a_moved_eigenvalue_does_not(basis):
     problem, theta = posed()
-    spectrum = rk.exact.certified_spectrum(problem, theta, basis, which="hessian")
+    spectrum = rk.exact.certified_spectrum(problem, theta, basis, 1e-14, which="hessian")
     values = reference(problem, theta, basis)
     assert spectrum.rank_by == "exact"
-    assert spectrum.relative_width <= 1e-10
+    assert spectrum.relative_width <= 1e-14
     assert 0 < spectrum.negative < spectrum.rank < spectrum.size
     assert disagreements(spectrum, values) == 0
     for k in (0, spectrum.rank - spectrum.negative, spectrum.rank - 1):
@@ -90,17 +93,45 @@ def test_agrees_with_float64_where_that_is_good(node_map):
 def test_a_wrong_sign_of_the_curvature_term_is_noticed(monkeypatch):
     problem, theta = posed()
     assert agrees_with_float64(problem, theta)
-    right = Problem.hessian
+    right = network_rows.curvature_rows
 
-    def spoilt(self, number):
-        rows = rk.truth.of(self.net, self.theta, self.x, number)
-        weights = [share * len(self.shares) for share in self.shares]
-        gauss_newton = rows.least_squares(self.y, weights).gauss_newton()
-        return [[2 * g - h for g, h in zip(*pair, strict=True)]
-                for pair in zip(gauss_newton, right(self, number), strict=True)]  # fmt: skip
+    def spoilt(network, theta, x, cotangents):
+        return right(network, theta, x, [[-c for c in row] for row in cotangents])
 
-    monkeypatch.setattr(Problem, "hessian", spoilt)
+    monkeypatch.setattr(network_rows, "curvature_rows", spoilt)
     assert not agrees_with_float64(problem, theta)
+
+
+CHAINS = {
+    "three layers": (lambda: rk.kan([2, 3, 2, 2], 4, 2, outside="polynomial"), flint.fmpq),
+    "no maps, ReLU powers": (lambda: rk.kan([2, 2, 1], 3, 2, basis="scaled-relu", node_map="none"), flint.fmpq),
+    "cubes": (lambda: rk.mlp([2, 3, 2], "relu3"), flint.fmpq),
+    "chebyshev": (lambda: rk.chebyshev_kan([2, 2, 1], 3, node_map="affine"), flint.fmpq),
+    "silu, sigmoid": (lambda: rk.kan([2, 2, 1], 3, 2, edge="silu", node_map="sigmoid"), flint.arb),
+    "tanh": (lambda: rk.mlp([2, 3, 1], "tanh"), flint.arb),
+    "free knots": (lambda: rk.kan([2, 2, 1], 4, 3, free_knots=True), flint.arb),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_chain_rule_gives_jacobians_and_hessians_of_truth(name):
+    """Equal over the rationals, balls that overlap otherwise, which are not wide; the curvature is not zero."""
+    make, number = CHAINS[name]
+    rng = np.random.default_rng(3)
+    x = rng.uniform(size=(6, 2))
+    net, theta = make().initialize(rng, x)
+    t = rk.truth.of(net, theta, x, number)
+    C = [[number(int(c)) / 7 for c in row] for row in rng.integers(-9, 9, (6, net.widths[-1]))]
+    dense = [[row.get(m, 0) for m in range(net.n_params)] for row in chain_rule.jacobian_rows(t.network, t.theta, t.x)]
+    H = chain_rule.curvature_rows(t.network, t.theta, t.x, C)
+    pairs = [(dense, t.jacobian()), ([[H[m].get(l, 0) for l in H] for m in H], t.hessian(C))]
+    for ours, theirs in pairs:
+        entries = list(zip(chain(*ours), chain(*theirs), strict=True))
+        assert any(b != 0 for _, b in entries)
+        if number is flint.fmpq:
+            assert all(a == b for a, b in entries)
+        else:
+            assert all(flint.arb(a).overlaps(b) and flint.arb(a).rad() < 1e-9 for a, b in entries)
 
 
 def test_of_one_layer_and_of_no_residual_it_is_the_gauss_newton_matrix():
@@ -125,11 +156,64 @@ def test_the_condition_number_is_one_of_magnitudes():
     assert (spectrum.rank, spectrum.nullity, spectrum.negative) == (3, 1, 2)
 
 
+def test_effective_dimensions_counts_and_steps_are_enclosed():
+    values = tuple(Enclosure(Fraction(low), Fraction(high)) for low, high in ((4, 5), (1, 2)))
+    spectrum = rk.exact.CertifiedSpectrum(values, 4, None, "exact", 64)
+    assert spectrum.largest_stable_step == Enclosure(Fraction(2, 5), Fraction(1, 2))
+    assert spectrum.effective_dimension(1.0) == Enclosure(Fraction(13, 10), Fraction(3, 2))
+    counts = {-1.0: (4, 4), 0.0: (2, 2), 1.0: (1, 2), 1.5: (1, 2), 2.0: (1, 1), 4.0: (0, 1), 5.0: (0, 0)}
+    assert {at: spectrum.count_above(at) for at in counts} == counts
+    none = rk.exact.CertifiedSpectrum((), 4, None, "exact", 64)
+    assert none.effective_dimension(1.0) == Enclosure(Fraction(0), Fraction(0))
+    negative = rk.exact.CertifiedSpectrum((Enclosure(Fraction(-2), Fraction(-1)),), 4, None, "exact", 64, "hessian")
+    for bad in (none, negative):
+        with pytest.raises(ValueError, match="no eigenvalue is positive"):
+            bad.largest_stable_step  # noqa: B018
+    with pytest.raises(ValueError, match="negative eigenvalues"):
+        negative.effective_dimension(1.0)
+    for mu in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="mu must be"):
+            spectrum.effective_dimension(mu)
+    with pytest.raises(ValueError, match="threshold must be"):
+        spectrum.count_above(np.nan)
+
+
+@pytest.mark.parametrize("samples", [24, 7])
+@pytest.mark.parametrize("basis", ["spline", "relu"])
+def test_tangent_kernels_have_the_eigenvalues_of_their_transposes(samples, basis):
+    problem, theta = posed(samples=samples)
+    kernel = rk.exact.certified_spectrum(problem, theta, basis, which="ntk")
+    gauss_newton = rk.exact.certified_spectrum(problem, theta, basis)
+    assert (kernel.size, kernel.which, kernel.values) == (samples, "ntk", gauss_newton.values)
+    assert kernel.rank <= samples
+    expected = rk.spectrum(problem, theta, which="ntk", basis=basis).values[: kernel.rank]
+    np.testing.assert_allclose([v.midpoint for v in kernel.values], expected, rtol=1e-6, atol=1e-13 * expected[0])
+
+
+def test_null_vectors_that_are_none_are_noticed(monkeypatch):
+    problem, theta = posed(node_map="sigmoid")
+    right = known_null_vectors(checked(problem, theta))
+    right[0, 0] += flint.fmpq(1, 2**60)
+    monkeypatch.setattr(curvatures, "known_null_vectors", lambda *args, **options: right)
+    for which in ("gauss-newton", "hessian"):
+        with pytest.raises(ConvergenceError, match="H Z is proven not to be zero"):
+            rk.exact.certified_spectrum(problem, theta, which=which)
+
+
+def test_hessians_of_many_parameters_are_those_of_theory(monkeypatch):
+    problem, theta = posed()
+    exact = rk.exact.certified_spectrum(problem, theta, which="hessian")
+    monkeypatch.setattr(curvatures, "EXACT_HESSIAN", 10)
+    theory = rk.exact.certified_spectrum(problem, theta, which="hessian")
+    assert (exact.rank_by, theory.rank_by, exact.rank) == ("exact", "theory", theory.rank)
+    assert all(max(a.low, b.low) <= min(a.high, b.high) for a, b in zip(exact.values, theory.values, strict=True))
+
+
 def test_null_vectors_that_do_not_depend_on_theta_are_those_of_the_hessian():
     for options in ({}, {"node_map": "min-max"}):
         case = checked(*posed(**options))
         everywhere, at_theta = known_null_vectors(case, translations=True), known_null_vectors(case)
-        H = flint.fmpq_mat([[flint.fmpq(v.numerator, v.denominator) for v in row] for row in case.hessian(Fraction)])
+        H = case.hessian(flint.fmpq, flint.fmpq_mat)
         assert everywhere.ncols() > 0
         assert all(entry == 0 for entry in (H * everywhere).entries())
         if options:  # multiples of a node's function change the gradient, though not the network

@@ -117,7 +117,7 @@ def test_wrong_ranks_are_noticed():
     for number in (0, 1, 4, 2**61 - 3):
         with pytest.raises(ValueError, match="is no prime"):
             replace(right, prime=number).verify(J)
-    too_large = replace(right, rank=right.rank + 1)
+    too_large = replace(right, low=right.rank + 1, high=right.rank + 1)
     with pytest.raises(ValueError, match="certificate is wrong"):
         too_large.verify(J)
     free = next(m for m in range(right.size) if m not in right.columns)
@@ -128,7 +128,7 @@ def test_wrong_ranks_are_noticed():
     with pytest.raises(ValueError, match=r"is zero modulo|J Z is not zero"):
         minor.verify(flint.fmpz_mat(dependent))
     doubled = flint.fmpz_mat([[1, 2, 3], [2, 4, 6]])
-    two = RankCertificate(2, 3, right.prime, (0, 1), (0, 1), flint.fmpq_mat(3, 1))
+    two = RankCertificate(2, 2, 3, right.prime, (0, 1), (0, 1), flint.fmpq_mat(3, 1))
     with pytest.raises(ValueError, match="the minor of size 2 is zero modulo"):
         two.verify(doubled)
     null = flint.fmpq_mat(right.null)
@@ -137,7 +137,8 @@ def test_wrong_ranks_are_noticed():
         replace(right, null=null).verify(J)
     smaller = replace(
         right,
-        rank=right.rank - 1,
+        low=right.rank - 1,
+        high=right.rank - 1,
         rows=right.rows[1:],
         columns=right.columns[1:],
         null=flint.fmpq_mat([[*row, int(m == right.columns[0])] for m, row in enumerate(right.null.tolist())]),
@@ -194,8 +195,12 @@ def test_in_balls_a_wrong_list_of_null_vectors_is_noticed(monkeypatch):
     right = ranks_in_balls.known_null_vectors(checked(posed, theta))
     short = flint.fmpq_mat([row[1:] for row in right.tolist()])
     monkeypatch.setattr(ranks_in_balls, "known_null_vectors", lambda posed: short)
-    with pytest.raises(ConvergenceError, match="no precision up to 1024 bits suffices to prove that the rank is"):
-        rk.exact.certified_rank(posed, theta)
+    bounds = rk.exact.certified_rank(posed, theta)
+    M = posed.net.n_params
+    assert (bounds.low, bounds.high, bounds.rank_by) == (M - right.ncols(), M - right.ncols() + 1, "theory")
+    for name in ("rank", "nullity"):
+        with pytest.raises(ConvergenceError, match=r"lies in \[\d+, \d+\] .*net\.freeze\(theta\)"):
+            getattr(bounds, name)
     right[0, 0] += flint.fmpq(1, 2**60)
     monkeypatch.setattr(ranks_in_balls, "known_null_vectors", lambda posed: right)
     with pytest.raises(ConvergenceError, match="J Z is proven not to be zero"):
@@ -210,8 +215,26 @@ def test_in_balls_a_minor_of_all_rows_proves_that_the_rank_is_their_number():
     float_rank = np.linalg.matrix_rank(posed.net.jacobian(theta, posed.x).reshape(10, -1))
     assert float_rank == rank.rank
     same = rk.LeastSquares(posed.net, posed.x[[*range(9), 0]], posed.y[[*range(9), 0]])
+    bounds = rk.exact.certified_rank(same, theta)
+    assert (bounds.low, bounds.high) == (9, 10)
+    spectrum = rk.exact.certified_spectrum(posed, theta)
+    assert (spectrum.rank, spectrum.rank_by, spectrum.nullity) == (10, "rows", posed.net.n_params - 10)
     with pytest.raises(ConvergenceError, match="prove that the rank is 10, the number of rows: it is smaller"):
-        rk.exact.certified_rank(same, theta)
+        rk.exact.certified_spectrum(same, theta)
+
+
+def test_in_balls_samples_that_lie_on_a_knot_are_left_out_of_the_minor():
+    """The node is 1/2 + silu(x1) - silu(x2), a knot where x1 = x2, and no ball decides on which side of it."""
+    rng = np.random.default_rng(0)
+    x = np.array([[0.3, 0.3], *rng.uniform(size=(12, 2))])
+    net, theta = rk.kan([2, 1, 1], 2, 2, edge="silu", node_map="none").initialize(rng, x)
+    theta[:10] = [0.5, 0.5, 0.5, 0, 0, 0, 1, -1, 1, 1]
+    posed = rk.LeastSquares(net, x, x[:, :1])
+    certificate = rk.exact.certified_rank(posed, theta)
+    assert certificate.rank == rk.spectrum(posed, theta).rank
+    assert 0 not in certificate.rows
+    few = rk.exact.certified_rank(rk.LeastSquares(net, x[:2], x[:2, :1]), theta)
+    assert (few.low, few.high, few.rows) == (1, 2, (1,))
 
 
 def test_too_large_problems_say_what_fits_before_they_start():

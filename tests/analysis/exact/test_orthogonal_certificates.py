@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from refkan.analysis.exact.extra import precision
-from refkan.analysis.exact.spectra.orthogonal_certificates import certified, departure, gram_schmidt, orthogonalised
+from refkan.analysis.exact.spectra.orthogonal_certificates import (
+    certified,
+    departure,
+    enclosed_eigenvalues,
+    nearly_orthonormal,
+)
 from refkan.truth import UndecidedError
 
 SMALL = Fraction(1, 2**200)
@@ -89,34 +94,43 @@ def test_vectors_of_any_origin(seed):
         assert all(each.low <= value <= each.high for each, value in zip(found, values, strict=True))
 
 
-@pytest.mark.parametrize("bits", [64, 256, 700])
-@pytest.mark.parametrize("size", [0.0, 1e-9, 5e-3, 2e-2, 0.3])
-def test_columns_are_made_orthonormal_to_the_precision_in_use(bits, size):
-    rng = np.random.default_rng(0)
-    rough = (np.linalg.qr(rng.normal(size=(5, 5)))[0] + size * rng.normal(size=(5, 5))).tolist()
-    with precision(bits):
-        V = orthogonalised(flint, flint.arb_mat([[flint.arb(x) for x in row] for row in rough]))
-        assert departure(flint, V) < 5 * 2.0 ** (8 - bits)
-        assert all(x.rad() == 0 for x in V.entries())
-        values = certified(flint, V * flint.arb_mat([[int(i == k) * (k + 1) for k in range(5)] for i in range(5)])
-                           * V.transpose(), V)  # fmt: skip
-    assert all(each.relative_width < 2.0 ** (12 - bits) for each in values)
+@pytest.mark.parametrize("decades", [1, 12, 70])
+@pytest.mark.parametrize("signs", [(1,), (1, -1)])
+def test_vectors_are_found_for_all_spreads_signs_and_multiplicities(decades, signs):
+    """Eigenvalues from 1 to 10^-decades, two of them double and one beside another by 1e-12 of it, in any units."""
+    rng, n = np.random.default_rng(decades), 14
+    values = [Fraction(1, 10 ** (decades * k // (n - 5))) * signs[k % len(signs)] for k in range(n - 4)]
+    values += [values[0], values[-1], values[3] * (1 + Fraction(1, 10**12)), values[5]]
+    S = [[Fraction(int(i < k) * int(rng.integers(-9, 9)), 7) for k in range(n)] for i in range(n)]
+    skew = flint.fmpq_mat([[flint.fmpq(x.numerator, x.denominator) for x in row] for row in S])
+    skew, unit = skew - skew.transpose(), flint.fmpq_mat([[int(i == k) for k in range(n)] for i in range(n)])
+    Q = (unit - skew) * (unit + skew).inv()
+    D = flint.fmpq_mat([[flint.fmpq(v.numerator, v.denominator) if i == k else 0 for k in range(n)]
+                        for i, v in enumerate(values)])  # fmt: skip
+    for bits, factor in ((160 + 8 * decades, 1), (512 + 8 * decades, flint.fmpq(1, 10**400))):
+        with precision(bits):
+            for width in (1e-10, 1e-25):
+                found = enclosed_eigenvalues(flint, flint.arb_mat(Q * D * Q.transpose() * factor), width)
+                scaled = [v * Fraction(int(flint.fmpq(factor).p), int(flint.fmpq(factor).q)) for v in sorted(values)]
+                assert all(each.low <= v <= each.high for each, v in zip(found, scaled, strict=True))
+                assert max(each.relative_width for each in found) <= width
 
 
-def test_vectors_that_depend_are_undecided():
-    vectors = [[1.0, 2.0, 2.0], [0.0, 3.0, 4.0]]
-    with precision(128):
-        balls = [[flint.arb(x) for x in v] for v in vectors]
-        first, second = gram_schmidt(flint, balls)
-        assert abs(sum(a * b for a, b in zip(first, second, strict=True))) < 1e-30
-        assert all(abs(sum(a * a for a in v) - 1) < 1e-30 for v in (first, second))
-        for rounded in (None, lambda x: x.mid()):
+def test_an_eigenvalue_that_is_zero_or_may_be_is_undecided():
+    for H in ([[1, 1], [1, 1]], [[0, 0], [0, 1]], [[flint.arb(0, 1e-9), 0], [0, 1]], [[float("nan"), 0], [0, 1]]):
+        with precision(128), pytest.raises(UndecidedError):
+            enclosed_eigenvalues(flint, flint.arb_mat(H))
+
+
+def test_columns_are_made_nearly_orthonormal_in_their_span():
+    """Columns that depend but for 1e-30; those that depend, or may, are undecided."""
+    with precision(256):
+        small = flint.arb(10) ** -30
+        Z = flint.arb_mat([[1, 1], [2, 2 + small], [2, 2], [0, 5 * small]])
+        Q = nearly_orthonormal(flint, Z)
+        assert departure(flint, Q.transpose() * Q) < 0.25
+        for normal in ([2, 0, -1, 0], [10, -5, 0, 1]):  # the span of Z is that of (1, 2, 2, 0) and (0, 1, 0, 5)
+            assert all(entry.contains(0) for entry in (flint.arb_mat([normal]) * Q).entries())
+        for columns in ([[1, 2], [2, 4]], [[0, 1], [0, 1]], [[flint.arb(1, 0.5), 1], [1, 1]]):
             with pytest.raises(UndecidedError):
-                gram_schmidt(flint, [*balls, [a + 2 * b for a, b in zip(*balls, strict=True)]], rounded)
-        for exponent, decided in ((-60, True), (-70, False)):  # half of the bits
-            near = [balls[0], [balls[0][0], balls[0][1], balls[0][2] + 3 * flint.arb(2) ** exponent]]
-            if decided:
-                assert len(gram_schmidt(flint, near, lambda x: x.mid())) == 2
-            else:
-                with pytest.raises(UndecidedError):
-                    gram_schmidt(flint, near, lambda x: x.mid())
+                nearly_orthonormal(flint, flint.arb_mat(columns))

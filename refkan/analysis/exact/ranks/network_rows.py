@@ -4,13 +4,14 @@ Floats are rational numbers. Networks of piecewise polynomials with node maps no
 products and quotients of them, so that every entry of dF/dtheta is rational: `truth` computes it without rounding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from refkan import truth
 from refkan.analysis.exact.extra import require
+from refkan.analysis.exact.ranks.chain_rule import curvature_rows, jacobian_rows
 from refkan.base.arguments import as_vector, check_positive, real
 from refkan.base.lazy import lazy
 from refkan.networks import Network
@@ -29,11 +30,11 @@ IRRATIONAL = {
 SECONDS = 600.0
 """Expected time beyond which work is refused by default."""
 
-OF_ENTRY = 2.5e-4
-"""Seconds for an entry of J that is not zero, with its share of the elimination; measured at [2, 5, 1], two layers."""
+OF_ENTRY = 4e-5
+"""Seconds for an entry of J, with its share of the elimination; measured at [2, 24, 1], two layers."""
 
-OF_STATISTICS = 3.0
-"""How many times as much an entry costs where statistics of a batch depend on all parameters; the same network."""
+OF_STATISTICS = 20.0
+"""How many times as much an entry costs where statistics of a batch depend on all parameters; at [2, 5, 1]."""
 
 OF_HESSIAN = 5.0
 """How many times as much a row of the Hessian costs as one of J; the same network."""
@@ -77,12 +78,43 @@ class Problem:
 
     def rows(self, number: Any) -> Sequence[dict[int, Any]]:
         """The rows of dF/dtheta, sample-major, as dicts by column."""
-        return truth.of(self.net, self.theta, self.x, number).jacobian_rows
+        t = truth.of(self.net, self.theta, self.x, number)
+        return t.jacobian_rows if self.couples_samples else jacobian_rows(t.network, t.theta, t.x)
 
-    def hessian(self, number: Any) -> list[list[Any]]:
-        """The Hessian of the loss 1/(2N) sum_s w_s |F(x_s) - y_s|^2, (M, M)."""
-        weights = [share * len(self.shares) for share in self.shares]
-        return truth.of(self.net, self.theta, self.x, number).least_squares(self.y, weights).hessian()
+    def decided_rows(self, number: Any) -> dict[int, dict[int, Any]]:
+        """The rows of dF/dtheta by number, without those of samples that balls do not tell from a knot."""
+        t = truth.of(self.net, self.theta, self.x, number)
+        Q = self.net.widths[-1]
+        decided: dict[int, dict[int, Any]] = {}
+        for s, groups in enumerate([t.x] if self.couples_samples else [[x] for x in t.x]):
+            try:
+                rows = t.jacobian_rows if self.couples_samples else jacobian_rows(t.network, t.theta, groups)
+            except truth.UndecidedError:
+                continue
+            decided.update(enumerate(rows, start=s * Q))
+        return decided
+
+    def hessian(self, number: Any, matrix: Any) -> Any:
+        """The Hessian of the loss 1/(2N) sum_s w_s |F(x_s) - y_s|^2, an arb_mat or fmpq_mat of such numbers (M, M)."""
+        t = truth.of(self.net, self.theta, self.x, number)
+        loss = t.least_squares(self.y, [share * len(self.shares) for share in self.shares])
+        if self.couples_samples:
+            return matrix(loss.hessian())
+        cotangents = [[share * e for e in row] for share, row in zip(loss.shares, loss.misfit, strict=True)]
+        curvature = curvature_rows(t.network, t.theta, t.x, cotangents)
+        J = matrix(self.dense(self.rows(number)))
+        weights = [number(w.numerator) / w.denominator for w in self.row_weights()]
+        return J.transpose() * multiplied(J, weights) + matrix(self.dense(curvature.values()))
+
+    def dense(self, rows: Iterable[dict[int, Any]]) -> list[list[Any]]:
+        """Rows by column with their zeros."""
+        columns = range(self.net.n_params)
+        return [[row.get(m, 0) for m in columns] for row in rows]
+
+    @property
+    def couples_samples(self) -> bool:
+        """Whether node maps take statistics of a batch."""
+        return self.net.statistics is not None
 
     def row_weights(self) -> list[Fraction]:
         """The weights w_s/N of the rows: H = sum of weight times row row^T."""
@@ -149,8 +181,12 @@ def rows_in_balls(flint: Any, problem: Problem) -> Any:
     UndecidedError
         If the precision does not tell a sample from a knot.
     """
-    columns = range(problem.net.n_params)
-    return flint.arb_mat([[row.get(m, 0) for m in columns] for row in problem.rows(flint.arb)])
+    return flint.arb_mat(problem.dense(problem.rows(flint.arb)))
+
+
+def multiplied(rows: Any, factors: Sequence[Any]) -> Any:
+    """A matrix of flint with its rows multiplied by numbers."""
+    return type(rows)([[entry * factor for entry in row] for row, factor in zip(rows.tolist(), factors, strict=True)])
 
 
 def cleared(entries: Sequence[Any]) -> tuple[Any, list[Any]]:

@@ -3,10 +3,11 @@ r"""Exact ranks of Jacobians, each with a proof that is checked apart from how i
     rank >= k    a k x k minor of the integer matrix J is not zero modulo a prime p, hence not zero
     rank <= k    M - k independent rational vectors Z satisfy J Z = 0, multiplied out exactly
 
-The minor comes from Gaussian elimination modulo p. For Z the k pivot rows are solved for the other columns,
-J_pivot X = J_free, by p-adic lifting (Dixon, Numer. Math. 40, 1982), whose cost is that of the digits of X: null
-vectors of networks are small numbers, whatever J is. If the prime was unlucky and the rank modulo p too small, J Z = 0
-fails, and another prime is taken. Networks without rational values: `ranks_in_balls`.
+The minor comes from Gaussian elimination modulo p. Z are the vectors of theory where they are as many as that leaves.
+Else the k pivot rows are solved for the other columns, J_pivot X = J_free, by p-adic lifting (Dixon, Numer. Math. 40,
+1982), whose cost is that of the digits of X. If the prime was unlucky and the rank modulo p too small, J Z = 0 fails,
+and another prime is taken. Networks without rational values, of which an interval may be all that is known:
+`ranks_in_balls`.
 """
 
 from dataclasses import dataclass, field
@@ -27,11 +28,12 @@ PRIMES = (2**61 - 1, 2**62 - 57, 2**62 - 87)
 
 @dataclass(frozen=True)
 class RankCertificate(ShortRepr):
-    """The rank of an integer matrix J (rows, M) and its proof; `verify` checks it.
+    """Bounds of the rank of a matrix J (rows, M), equal but for some networks known in balls, and their proof.
 
     Attributes
     ----------
-    rank : int
+    low, high : int
+        low <= rank J <= high.
     size : int
         M.
     analytic_nullity : int or None
@@ -39,10 +41,10 @@ class RankCertificate(ShortRepr):
     prime : int
         0 where J is known in balls only.
     rows, columns : tuple of int
-        A minor of J that is not zero modulo the prime; in balls, for the prime 0.
+        A minor of J of size `low` that is not zero modulo the prime; in balls, for the prime 0.
     null : fmpq_mat (M, M - rank)
-        Independent columns Z with J Z = 0; the unit matrix in the rows that are not in `columns`. In balls those of
-        theory, which are fewer where the rank is the number of rows.
+        Independent columns Z with J Z = 0. In balls those of theory, which are fewer where the rank is the number of
+        rows, or not known.
 
     Examples
     --------
@@ -54,7 +56,8 @@ class RankCertificate(ShortRepr):
     (2, 1, [['0', '0', '1']])
     """
 
-    rank: int
+    low: int
+    high: int
     size: int
     prime: int
     rows: tuple[int, ...]
@@ -63,19 +66,36 @@ class RankCertificate(ShortRepr):
     analytic_nullity: int | None = None
 
     @property
+    def rank(self) -> int:
+        """The rank.
+
+        Raises
+        ------
+        ConvergenceError
+            If the bounds differ.
+        """
+        if self.low < self.high:
+            raise ConvergenceError(
+                f"the rank lies in [{self.low}, {self.high}] (.low, .high), and is not known: J may have more null "
+                f"vectors than the {self.null.ncols()} of theory, or a sample may lie on a knot. A network with "
+                "rational values, net.freeze(theta), has its rank proven without theory"
+            )
+        return self.low
+
+    @property
     def rank_by(self) -> str:
-        """What the upper bound is from: null vectors, multiplied out ("exact") or known by "theory", or the "rows"."""
-        return "exact" if self.prime else "theory" if self.null.ncols() == self.nullity else "rows"
+        """What `high` is from: null vectors, multiplied out ("exact") or known by "theory", or the number of "rows"."""
+        return "exact" if self.prime else "theory" if self.null.ncols() == self.size - self.high else "rows"
 
     @property
     def nullity(self) -> int:
-        """The dimension M - rank of the null space."""
+        """The dimension M - rank of the null space; errors as for `rank`."""
         return self.size - self.rank
 
     @property
     def null_vectors(self) -> list[list[Fraction]]:
         """A basis of the null space, one row a vector."""
-        return as_fractions(self.null.transpose()) if self.nullity else []
+        return as_fractions(self.null.transpose()) if self.null.ncols() else []
 
     def verify(self, J: Any) -> None:
         """Check the proof of a network with rational values against its integer matrix (fmpz_mat).
@@ -118,7 +138,7 @@ def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> Ra
         Networks of splines, ReLU powers, Chebyshev polynomials and dense ReLU layers, with node maps none, affine and
         min-max, have rational values, and a proof by them alone. With mean-std and sigmoid maps, SiLU edges, tanh and
         free knots the lower bound is proven in balls, the upper by the null vectors of theory, or by the number of rows
-        (``rank_by``). Samples of weight zero do not count.
+        (``rank_by``); they may differ (``low``, ``high``). Samples of weight zero do not count.
     theta : array (n_params,)
     seconds : float, optional
         Expected time beyond which the work is refused before it starts; 600 by default.
@@ -127,14 +147,12 @@ def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> Ra
     -------
     RankCertificate
         With ``rank``, ``nullity``, ``analytic_nullity`` and ``null_vectors``, a rational basis of the null space (of
-        rank_by "rows" a part of one).
+        rank_by "rows" and of bounds that differ a part of one).
 
     Raises
     ------
     ValueError
         If the expected time exceeds `seconds`; for arguments that do not fit.
-    ConvergenceError
-        If a network without rational values has more null vectors than theory lists.
     TypeError
         If `problem` is no LeastSquares of a network of refkan.
     ImportError
@@ -154,15 +172,22 @@ def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> Ra
     require_cost("an exact rank", posed, seconds, decompositions=0)
     if posed.irrational:
         (rows, columns), Z = minor_in_balls(posed)
-        return RankCertificate(len(rows), posed.net.n_params, 0, rows, columns, Z, Z.ncols())
+        high = min(posed.net.n_params - Z.ncols(), posed.n_rows)
+        return RankCertificate(len(rows), high, posed.net.n_params, 0, rows, columns, Z, Z.ncols())
     J, _ = rational_rows(posed)
     known = known_null_vectors(posed)
-    _require_null(J, known, "the null vectors of theory are wrong for this network")
-    return rank_of_matrix(J, known.ncols())
+    return rank_of_matrix(J, known)
 
 
-def rank_of_matrix(J: Any, analytic_nullity: int | None = None) -> RankCertificate:
-    """Find the rank of an integer matrix (fmpz_mat), and prove it.
+def rank_of_matrix(J: Any, known: Any = None) -> RankCertificate:
+    """Find the rank of an integer matrix (fmpz_mat), and prove it; `known` are independent null vectors (fmpq_mat).
+
+    Raises
+    ------
+    ValueError
+        If they are none.
+    ConvergenceError
+        If all primes are unlucky.
 
     Examples
     --------
@@ -172,13 +197,16 @@ def rank_of_matrix(J: Any, analytic_nullity: int | None = None) -> RankCertifica
     (1, [[Fraction(-2, 1), Fraction(1, 1), Fraction(0, 1)], [Fraction(-3, 1), Fraction(0, 1), Fraction(1, 1)]])
     """
     flint = require("flint")
+    if known is not None:
+        _require_null(J, known, "the null vectors of theory are wrong for this network")
     for prime in PRIMES:
         columns = pivots(flint.nmod_mat(J, prime))
         rows = pivots(flint.nmod_mat(J.transpose(), prime))
         free = [m for m in range(J.ncols()) if m not in set(columns)]
-        certificate = RankCertificate(
-            len(columns), J.ncols(), prime, rows, columns, _null_vectors(J, rows, columns, free), analytic_nullity
-        )
+        complete = known is not None and known.ncols() == len(free)
+        null = known if complete else _null_vectors(J, rows, columns, free)
+        analytic = None if known is None else known.ncols()
+        certificate = RankCertificate(len(columns), len(columns), J.ncols(), prime, rows, columns, null, analytic)
         try:
             certificate.verify(J)
         except ValueError:

@@ -2,14 +2,14 @@ r"""Spectra of Gauss-Newton matrices and Hessians of networks, every eigenvalue 
 
     H = J^T J = sum over samples of w_s/N (dF_s/dtheta)^T (dF_s/dtheta),  or that and sum_k r_k Hess r_k
 
-and B^T H B on z with theta = B z, the null space proven first (`curvatures`): Z spans it. With Q an orthonormal basis
-of the span of B^-1 Z and numbers tau_j above the norm of H,
+and B^T H B on z with theta = B z, the null space proven first (`curvatures`): Z spans it. With a nearly orthonormal
+basis Q of the span of B^-1 Z, |Q^T Q - I| < 1/4, and t above the norm of H,
 
-    H + Q diag(tau) Q^T
+    H + 4 t Q Q^T
 
-has the eigenvalues of H on its range and, above them all, the tau_j: it is regular, and `orthogonal_certificates`
-encloses its eigenvalues to the same relative width, the smallest like the largest, with their signs. The precision is
-doubled until that width is small enough.
+has the eigenvalues of H on its range and others above 3 t, which exceed them all: it is regular, and
+`orthogonal_certificates` encloses its eigenvalues to the same relative width, the smallest like the largest, with their
+signs. The precision is doubled until that width is small enough.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,13 @@ from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import at_precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem, checked, require_cost
 from refkan.analysis.exact.spectra.curvatures import WHICH, Curvature, curvature, matrix_of_basis
-from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues, gram_schmidt, greatest_norm
-from refkan.base.arguments import check_choice, check_positive
+from refkan.analysis.exact.spectra.orthogonal_certificates import (
+    enclosed_eigenvalues,
+    greatest_norm,
+    nearly_orthonormal,
+)
+from refkan.base.arguments import check_choice, check_positive, check_real
+from refkan.base.errors import ConvergenceError
 from refkan.base.short_reprs import ShortRepr
 from refkan.truth import UndecidedError
 
@@ -41,23 +46,24 @@ never end it."""
 
 @dataclass(frozen=True)
 class CertifiedSpectrum(ShortRepr):
-    """The eigenvalues of a Gauss-Newton matrix J^T J, or of a Hessian, that are not zero, enclosed.
+    """The eigenvalues of a Gauss-Newton matrix J^T J, a tangent kernel J J^T or a Hessian that are not zero, enclosed.
 
     Attributes
     ----------
     values : tuple of Enclosure
         Falling, with multiplicity, as many as the rank. All other eigenvalues are exactly zero.
     size : int
-        Number of parameters.
+        Number of parameters, of a kernel that of the rows of J.
     basis : str or None
         The coefficients that the matrix refers to.
     rank_by : str
         "exact": the null space is proven over the rationals. "theory": the matrix is known in balls, the null vectors
-        are those that the structure of the network gives, and the signs of the others prove that there are no more.
+        are those that the structure of the network gives, and the signs of the others prove that there are no more;
+        so for Hessians of many parameters. "rows": J has as many rows as its rank.
     bits : int
         The precision that sufficed.
     which : str
-        "gauss-newton" or "hessian".
+        "gauss-newton", "hessian" or "ntk".
 
     Examples
     --------
@@ -109,6 +115,43 @@ class CertifiedSpectrum(ShortRepr):
         return Enclosure(max(quotient.low, Fraction(1)), quotient.high)
 
     @property
+    def largest_stable_step(self) -> Enclosure:
+        """2 / lambda_max, beyond which gradient descent of the quadratic loses its first mode.
+
+        Raises
+        ------
+        ValueError
+            If no eigenvalue is positive.
+        """
+        positive = [value for value in self.values if value.sign > 0]
+        if not positive:
+            raise ValueError("no eigenvalue is positive: no step of gradient descent is too large")
+        return Enclosure(2 / max(value.high for value in positive), 2 / max(value.low for value in positive))
+
+    def effective_dimension(self, mu: float) -> Enclosure:
+        """The sum of lambda / (lambda + mu), mu > 0 the ridge parameter, of a matrix without negative eigenvalues.
+
+        Raises
+        ------
+        ValueError
+            If an eigenvalue is negative, or mu is not positive.
+        """
+        ridge = Fraction(check_positive("mu", mu))
+        if self.negative:
+            raise ValueError(
+                f"effective dimensions are those of matrices without negative eigenvalues; this {self.which} has "
+                f"{self.negative}: take the Gauss-Newton matrix"
+            )
+        ends = zip(*([end / (end + ridge) for end in (value.low, value.high)] for value in self.values), strict=True)
+        return Enclosure(*(map(sum, ends) if self.values else (Fraction(0), Fraction(0))))
+
+    def count_above(self, threshold: float) -> tuple[int, int]:
+        """The least and the greatest number of eigenvalues above a threshold that the enclosures leave possible."""
+        at = Fraction(check_real("threshold", threshold))
+        zeros = self.nullity * (at < 0)
+        return sum(v.low > at for v in self.values) + zeros, sum(v.high > at for v in self.values) + zeros
+
+    @property
     def relative_width(self) -> float:
         """The largest of the relative widths of the enclosures."""
         return max((value.relative_width for value in self.values), default=0.0)
@@ -142,7 +185,8 @@ def certified_spectrum(
         Precision of the ball arithmetic; by default it is doubled from 256 until it suffices.
     seconds : float, optional
         Expected time beyond which the work is refused before it starts; 600 by default.
-    which : {"gauss-newton", "hessian"}
+    which : {"gauss-newton", "hessian", "ntk"}
+        The tangent kernel J J^T has the eigenvalues of J^T J but for zeros.
 
     Returns
     -------
@@ -198,16 +242,19 @@ def enclosed(
     if basis is not None and basis != posed.net.basis:
         B, inverse = matrix_of_basis(posed.net, posed.theta, basis)
     Z = matrix.null if inverse is None else inverse * matrix.null
-    rank_by = "exact" if matrix.exact else "theory"
+    size = posed.n_rows if matrix.which == "ntk" else posed.net.n_params
 
     def attempt(flint: Any) -> CertifiedSpectrum:
-        deflated, count = _deflated(flint, matrix.in_balls(flint, B), Z)
-        values = enclosed_eigenvalues(flint, deflated)
+        H = matrix.in_balls(flint, B)
+        if Z.ncols() and not all(entry.contains(0) for entry in (H * flint.arb_mat(Z)).entries()):
+            raise ConvergenceError("H Z is proven not to be zero: the null vectors are wrong for this network")
+        deflated, count = _deflated(flint, H, Z)
+        values = enclosed_eigenvalues(flint, deflated, relative_width)
         spectrum = CertifiedSpectrum(
             tuple(reversed(values[: len(values) - count])),
-            posed.net.n_params,
+            size,
             basis,
-            rank_by,
+            matrix.rank_by,
             flint.ctx.prec,
             matrix.which,
         )
@@ -216,23 +263,24 @@ def enclosed(
         return spectrum
 
     maximum, purpose = MAXIMUM_BITS, "enclose the spectrum"
-    if not matrix.exact:
+    if matrix.rank_by != "exact":
         maximum = MAXIMUM_BITS_OF_BALLS
+        known = f"{posed.net.n_params - Z.ncols()}, the {Z.ncols()} null vectors of theory left out: there are more"
+        if matrix.rank_by == "rows":
+            known = f"{posed.n_rows}, the number of rows: it is smaller"
         purpose += (
-            f" and to prove that the rank is {posed.net.n_params - Z.ncols()}, the {Z.ncols()} null vectors of theory "
-            "left out: there are more, or a sample lies on a knot. A network with rational values, "
+            f" and to prove that the rank is {known}, or a sample lies on a knot. A network with rational values, "
             "net.freeze(theta), has its rank proven without theory"
         )
     return at_precision(bits, FIRST_BITS, maximum, purpose, attempt)
 
 
 def _deflated(flint: Any, H: Any, Z: Any) -> tuple[Any, int]:
-    """Return H + Q diag(tau) Q^T, Q an orthonormal basis of the columns of Z, tau above all eigenvalues of H."""
+    """Return H + 4 t Q Q^T, Q nearly orthonormal and of the range of Z, t above all eigenvalues of H."""
     count = Z.ncols()
-    # No eigenvalue exceeds the Frobenius norm.
-    largest = greatest_norm(flint, H.entries()) + flint.arb(2) ** -flint.ctx.prec
-    Q = gram_schmidt(flint, flint.arb_mat(Z).transpose().tolist()) if count else []
-    if not Q:
+    if not count:
         return H, 0
-    scaled = [[2 * largest * (1 + flint.arb(j) / count) * x for x in q] for j, q in enumerate(Q)]
-    return H + flint.arb_mat(Q).transpose() * flint.arb_mat(scaled), count
+    # No eigenvalue exceeds the Frobenius norm, and those of 4 t Q Q^T on the span of Z are above 3 t.
+    largest = greatest_norm(flint, H.entries()) + flint.arb(2) ** -flint.ctx.prec
+    Q = nearly_orthonormal(flint, flint.arb_mat(Z))
+    return H + Q * Q.transpose() * (4 * largest), count

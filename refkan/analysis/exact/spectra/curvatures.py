@@ -20,16 +20,19 @@ from typing import Any
 
 from refkan import truth
 from refkan.analysis.exact.extra import require
-from refkan.analysis.exact.ranks.network_rows import Problem, cleared, rational_rows, rows_in_balls
+from refkan.analysis.exact.ranks.network_rows import Problem, cleared, multiplied, rational_rows, rows_in_balls
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
-from refkan.analysis.exact.ranks.ranks import rank_of_matrix
+from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
 from refkan.base.arguments import check_choice
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.networks.layers import BASES
 from refkan.truth.layers import BSplines, ReluPowers, SiluLayer, SumLayer
 
-WHICH = ("gauss-newton", "hessian")
+WHICH = ("gauss-newton", "hessian", "ntk")
+
+EXACT_HESSIAN = 150
+"""Parameters up to which null vectors of Hessians are proven over the rationals; beyond, as of matrices in balls."""
 
 
 @dataclass(frozen=True)
@@ -39,60 +42,69 @@ class Curvature(ShortRepr):
     Attributes
     ----------
     which : str
-        "gauss-newton" or "hessian".
+        "gauss-newton", "hessian" or "ntk".
     null : fmpq_mat (M, count)
-        Independent null vectors, its columns.
-    exact : bool
-        Whether they are proven to be all; else the eigenvalues that are not zero have to prove it.
+        Independent null vectors, its columns; none of a kernel.
+    rank_by : str
+        "exact": they are proven to be all. "theory" and "rows": the eigenvalues that are not zero have to prove it.
     in_balls : callable
-        (flint, B) -> B^T H B as an arb_mat at the present precision, B an fmpq_mat, or None for the unit matrix.
+        (flint, B) -> B^T H B as an arb_mat at the present precision, B an fmpq_mat, or None for the unit matrix; or
+        J B B^T J^T, which has the same eigenvalues but for zeros, where J has no more rows than its rank.
     """
 
     which: str
     null: Any
-    exact: bool
+    rank_by: str
     in_balls: Callable[[Any, Any], Any]
 
 
 def curvature(problem: Problem, which: str) -> Curvature:
-    """The Gauss-Newton matrix or the Hessian of a problem."""
-    return _hessian(problem) if which == "hessian" else _gauss_newton(problem)
+    """The Gauss-Newton matrix, the Hessian or the tangent kernel of a problem."""
+    return _hessian(problem) if which == "hessian" else _gauss_newton(problem, which)
 
 
-def _gauss_newton(problem: Problem) -> Curvature:
-    weights = problem.row_weights()
+def _gauss_newton(problem: Problem, which: str) -> Curvature:
+    flint, weights = require("flint"), problem.row_weights()
     rows: Callable[[Any], Any]
     if problem.irrational:
-        null, rows = known_null_vectors(problem), partial(rows_in_balls, problem=problem)
+        null, rank_by, rows = known_null_vectors(problem), "theory", partial(rows_in_balls, problem=problem)
+        kernel = problem.n_rows <= problem.net.n_params - null.ncols()
     else:
         J, factors = rational_rows(problem)
         weights = [w * Fraction(int(c.p), int(c.q)) ** 2 for w, c in zip(weights, factors, strict=True)]
-        null, rows = rank_of_matrix(J).null, lambda flint: flint.fmpq_mat(J)
+        kernel = flint.nmod_mat(J, PRIMES[0]).rank() == J.nrows() <= J.ncols()  # a minor that is not zero
+        null, rank_by, rows = None, "exact", lambda flint: flint.fmpq_mat(J)
+        if not kernel:
+            null = rank_of_matrix(J, known_null_vectors(problem)).null
+    if kernel:
+        null = flint.fmpq_mat(problem.net.n_params, 0)
+        rank_by = "rows" if problem.irrational else "exact"
 
     def in_balls(flint: Any, B: Any) -> Any:
         R = flint.arb_mat(rows(flint) if B is None else rows(flint) * B)
-        weighted = [
-            [entry * (flint.arb(w.numerator) / w.denominator) for entry in row]
-            for row, w in zip(R.tolist(), weights, strict=True)
-        ]
-        return R.transpose() * flint.arb_mat(weighted)
+        factors = [flint.arb(w.numerator) / w.denominator for w in weights]
+        if kernel:
+            R = multiplied(R, [factor.sqrt() for factor in factors])
+            return R * R.transpose()
+        return R.transpose() * multiplied(R, factors)
 
-    return Curvature("gauss-newton", null, not problem.irrational, in_balls)
+    return Curvature(which, null, rank_by, in_balls)
 
 
 def _hessian(problem: Problem) -> Curvature:
-    fmpq = require("flint").fmpq
-    entries = [] if problem.irrational else problem.hessian(fmpq)
-    if problem.irrational:
+    flint = require("flint")
+    in_theory = bool(problem.irrational) or problem.net.n_params > EXACT_HESSIAN
+    if in_theory:
         null = known_null_vectors(problem, translations=True)
     else:
-        null = rank_of_matrix(require("flint").fmpz_mat([cleared(row)[1] for row in entries])).null
+        entries = problem.hessian(flint.fmpq, flint.fmpq_mat)
+        null = rank_of_matrix(flint.fmpz_mat([cleared(row)[1] for row in entries.tolist()])).null
 
     def in_balls(flint: Any, B: Any) -> Any:
-        H = flint.arb_mat(problem.hessian(flint.arb) if problem.irrational else flint.fmpq_mat(entries))
+        H = problem.hessian(flint.arb, flint.arb_mat) if in_theory else flint.arb_mat(entries)
         return H if B is None else flint.arb_mat(B).transpose() * (H * B)
 
-    return Curvature("hessian", null, not problem.irrational, in_balls)
+    return Curvature("hessian", null, "theory" if in_theory else "exact", in_balls)
 
 
 def matrix_of_basis(net: Network, theta: Any, basis: str) -> tuple[Any, Any]:

@@ -13,20 +13,46 @@ and, eigenvalues of symmetric matrices being monotone,
 lambda_k with the sign of d_(k), the k-th smallest entry of d. Every eigenvalue is enclosed to the same relative width,
 the smallest included, and the signs are those of the inertia: no gap enters, and eigenvalues may coincide.
 (Veselic and Slapnicar, Linear Algebra Appl. 195, 1993; Rump, Acta Numerica 19, 2010, section 13, surveys such methods.)
+
+V is found by products of matrices of balls, O(n^3) with a small constant, and eigenvectors in float64. With
+V^T V = I - R, the columns of V (I + X) are orthonormal and make H diagonal, up to terms of second order, for
+
+    X_ij = (D_ij + d_j R_ij)/(d_j - d_i)
+
+(Ogita and Aishima, Japan J. Indust. Appl. Math. 35, 2018). Where that is not small, the columns i and j belong to one
+block of D, and float64 finds the eigenvectors of the block: each time it resolves some fifteen digits more.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from itertools import chain, combinations
 from typing import Any
 
+import numpy as np
+from scipy.linalg import eigh
+from scipy.sparse.csgraph import connected_components
+
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
+from refkan.base.array_types import FloatArray
 from refkan.truth import UndecidedError
 
-NEARLY_ORTHOGONAL = 1e-2
-"""Departure from V^T V = I below which the iteration V (3 I - V^T V)/2 is used; it squares the departure."""
+GAIN = 40
+"""Bits that a step adds at least, where the precision suffices."""
+
+LEVEL = 20
+"""Bits between the largest and the smallest eigenvalue that one decomposition in float64 is trusted for."""
+
+SOLVES = 3
+"""Steps of the iteration for Y; each gains some nine digits."""
+
+STALLS = 3
+"""Steps in a row that do not halve the width, after which it is as far as it goes."""
+
+SETTLED = 3
+"""Steps after which a diagonal entry of unknown sign says that it does not."""
 
 
-def enclosed_eigenvalues(flint: Any, H: Any) -> list[Enclosure]:
-    """Enclose the eigenvalues of a symmetric arb_mat, ascending and with multiplicity.
+def enclosed_eigenvalues(flint: Any, H: Any, relative_width: float = 0.0) -> list[Enclosure]:
+    """Enclose the eigenvalues of a symmetric arb_mat, ascending and with multiplicity, to a width or as far as it goes.
 
     Raises
     ------
@@ -34,19 +60,43 @@ def enclosed_eigenvalues(flint: Any, H: Any) -> list[Enclosure]:
         If the precision does not suffice to prove that none of them is zero.
     """
     n = H.nrows()
-    V = orthogonalised(flint, approximate_eigenvectors(flint, H))
-    return certified(flint, H, V) if n else []
+    negligible = max(relative_width / (16 * max(n, 1)), 2.0 ** (8 - flint.ctx.prec))
+    V, D, G = unit(flint, n), H, unit(flint, n)
+    best: list[Enclosure] | None = None
+    widest, stalled = np.inf, 0
+    for step in range(6 + flint.ctx.prec // GAIN):
+        try:
+            values = _bounds(flint, D, G)
+        except UndecidedError:
+            if best is None and step > SETTLED and any(D[k, k].contains(0) for k in range(n)):
+                raise
+            stalled += best is not None
+        else:
+            width = max((value.relative_width for value in values), default=0.0)
+            stalled = 0 if width < widest / 2 else stalled + 1
+            best, widest = (values, width) if width < widest else (best, widest)
+        if best is not None and (widest <= relative_width or stalled == STALLS):
+            return best
+        V = (V * _correction(flint, D.mid(), G.mid(), negligible)).mid()
+        D, G = V.transpose() * (H * V), V.transpose() * V
+    if best is None:
+        raise UndecidedError
+    return best
 
 
 def certified(flint: Any, H: Any, V: Any) -> list[Enclosure]:
     """Enclose the eigenvalues of H by approximate eigenvectors, the columns of V, whatever their origin."""
-    n = H.nrows()
-    D = V.transpose() * (H * V)
+    return _bounds(flint, V.transpose() * (H * V), V.transpose() * V)
+
+
+def _bounds(flint: Any, D: Any, G: Any) -> list[Enclosure]:
+    """The bounds of V from D = V^T H V and G = V^T V."""
+    n = D.nrows()
     d = [D[k, k] for k in range(n)]
     if not all(entry > 0 or entry < 0 for entry in d):
         raise UndecidedError
     roots = [abs(entry).sqrt() for entry in d]
-    e = departure(flint, V)
+    e = departure(flint, G)
     f = greatest_norm(flint, [D[i, k] / (roots[i] * roots[k]) for i in range(n) for k in range(n) if i != k])
     if not (e < 0.5 and f < 0.5):
         raise UndecidedError
@@ -57,10 +107,14 @@ def certified(flint: Any, H: Any, V: Any) -> list[Enclosure]:
     return [Enclosure(a, b) for a, b in zip(lower, upper, strict=True)]
 
 
-def departure(flint: Any, V: Any) -> Any:
-    """An upper bound of |V^T V - I|_F."""
-    E = V.transpose() * V
-    return greatest_norm(flint, [E[i, k] - int(i == k) for i in range(V.ncols()) for k in range(V.ncols())])
+def departure(flint: Any, G: Any) -> Any:
+    """An upper bound of |G - I|_F."""
+    return greatest_norm(flint, (G - unit(flint, G.nrows())).entries())
+
+
+def unit(flint: Any, n: int) -> Any:
+    """The unit matrix."""
+    return flint.arb_mat(n, n, [int(i == k) for i in range(n) for k in range(n)])
 
 
 def greatest_norm(flint: Any, entries: list[Any]) -> Any:
@@ -68,62 +122,123 @@ def greatest_norm(flint: Any, entries: list[Any]) -> Any:
     return flint.arb(sum((entry.abs_upper() ** 2 for entry in entries), flint.arb(0)).sqrt().upper())
 
 
-def approximate_eigenvectors(flint: Any, H: Any) -> Any:
-    """Real approximate eigenvectors, the columns of an arb_mat of radius zero, by the QR algorithm."""
-    _, right = flint.acb_mat(H.mid()).eig(right=True, algorithm="approx")
-    columns = []
-    for vector in right.transpose().tolist():
-        largest = max(vector, key=lambda x: abs(x).mid())  # the phase is arbitrary: this makes the vector real
-        if not abs(largest).mid() > 0:
-            raise UndecidedError
-        real = [(x / largest).real.mid() for x in vector]
-        norm = sum((x * x for x in real), flint.arb(0)).sqrt().mid()
-        columns.append([(x / norm).mid() for x in real])
-    return flint.arb_mat(columns).transpose()
-
-
-def orthogonalised(flint: Any, V: Any) -> Any:
-    """Make columns orthonormal to about the precision in use: those of close eigenvalues need not come out so."""
-    for _ in range(60):
-        e = departure(flint, V)
-        if e < flint.arb(2) ** (8 - flint.ctx.prec) * V.ncols():
-            return V
-        previous = V
-        V = _newton_schulz(flint, V) if e < NEARLY_ORTHOGONAL else _orthonormal(flint, V)
-        if e < NEARLY_ORTHOGONAL and not departure(flint, V) < e / 2:
-            return previous
-    return V
-
-
-def _newton_schulz(flint: Any, V: Any) -> Any:
-    n = V.ncols()
-    unit = flint.arb_mat([[int(i == k) for k in range(n)] for i in range(n)])
-    return (V * ((3 * unit - V.transpose() * V) / 2)).mid()
-
-
-def _orthonormal(flint: Any, V: Any) -> Any:
-    return flint.arb_mat(gram_schmidt(flint, V.transpose().tolist(), lambda x: x.mid())).transpose()
-
-
-def gram_schmidt(flint: Any, vectors: list[list[Any]], rounded: Callable[[Any], Any] | None = None) -> list[list[Any]]:
-    """Orthonormal vectors in balls, which hold those of exact numbers; `rounded` to midpoints, each made so twice.
+def nearly_orthonormal(flint: Any, Z: Any) -> Any:
+    """Z C for a regular C such that |(Z C)^T Z C - I|_F < 1/4, in balls.
 
     Raises
     ------
     UndecidedError
-        Where a vector vanishes, or may.
+        Where the columns depend on one another, or may.
     """
-    to = rounded or (lambda x: x)
-    least = flint.arb(2) ** (-flint.ctx.prec // 2) if rounded else 0
-    done: list[list[Any]] = []
-    for vector in vectors:
-        for _ in range(2 if rounded else 1):
-            for other in done:
-                share = to(sum((a * b for a, b in zip(vector, other, strict=True)), flint.arb(0)))
-                vector = [to(a - share * b) for a, b in zip(vector, other, strict=True)]
-            norm = to(sum((a * a for a in vector), flint.arb(0)).sqrt())
-            if not norm > least:
-                raise UndecidedError
-            vector = [to(a / norm) for a in vector]
-        done.append(vector)
-    return done
+    for _ in range(6 + flint.ctx.prec // GAIN):
+        G = Z.transpose() * Z
+        if departure(flint, G) < 0.25:
+            return Z
+        lengths = [G[k, k].mid().sqrt() for k in range(G.nrows())]
+        if not all(length > 0 for length in lengths):
+            raise UndecidedError
+        scaled = [
+            [entry / (a * b) for entry, b in zip(row, lengths, strict=True)]
+            for row, a in zip(G.mid().tolist(), lengths, strict=True)
+        ]
+        values, U = eigh(_floats(scaled))
+        C = U / np.sqrt(np.maximum(values, values[-1] * 2.0**-GAIN))
+        Z = Z * flint.arb_mat([[(x / a).mid() for x in row] for row, a in zip(C.tolist(), lengths, strict=True)])
+    raise UndecidedError
+
+
+def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
+    """I + X between columns that are apart, times eigenvectors of the blocks of the others.
+
+    Where X does not turn i and k, the column with the larger |d| takes R_ik alone: half of it would carry what is large
+    into columns that are small in H.
+    """
+    n, D, G = D.nrows(), D.tolist(), G.tolist()
+    d = [D[k][k] for k in range(n)]
+    X: list[list[Any]] = [[(3 - G[i][i]) / 2 if i == k else 0 for k in range(n)] for i in range(n)]
+    apart: dict[tuple[int, int], Any] = {}
+    together = np.zeros((n, n), bool)
+    for i, k in combinations(sorted(range(n), key=lambda k: abs(d[k])), 2):  # |d_i| <= |d_k|
+        X[i][k] = -G[i][k]
+        if not abs(D[i][k]) <= negligible * abs(d[i] * d[k]).sqrt():
+            gap, here, there = d[k] - d[i], D[i][k] - d[k] * G[i][k], D[i][k] - d[i] * G[i][k]
+            if abs(gap) > 8 * n * max(abs(here), abs(there)):
+                apart[i, k] = here / gap, -there / gap
+            else:
+                together[i, k] = True
+    count, labels = connected_components(together, directed=False)
+    for (i, k), turn in apart.items():
+        if labels[i] != labels[k]:
+            X[i][k], X[k][i] = turn
+    correction = flint.arb_mat(X).mid()
+    blocks = [np.flatnonzero(labels == block).tolist() for block in range(count)]
+    if all(len(block) == 1 for block in blocks):
+        return correction
+    Q: list[list[Any]] = [[int(i == k) for k in range(n)] for i in range(n)]
+    for block in blocks:
+        # what D is when columns are orthonormal
+        S = [[D[i][k] + min(d[i], d[k], key=abs) * (int(i == k) - G[i][k]) for k in block] for i in block]
+        for i, row in zip(block, _vectors_of_block(flint, S).tolist(), strict=True):
+            for k, entry in zip(block, row, strict=True):
+                Q[i][k] = entry
+    return (correction * flint.arb_mat(Q)).mid()
+
+
+def _vectors_of_block(flint: Any, block: list[list[Any]]) -> Any:
+    """Approximate eigenvectors of a symmetric matrix of points, the largest magnitudes first, level after level.
+
+    With S_level Y = S_level,rest, the rest less the level times Y is orthogonal to the level in S, and the level plus
+    the rest times Y^T is orthogonal to the rest but for terms of second order. S_level is nearly diagonal.
+    """
+    S = flint.arb_mat(block).mid()
+    n = S.nrows()
+    done: list[Any] = []
+    rest = unit(flint, n)
+    while True:
+        Q = flint.arb_mat(_float_eigenvectors(S).tolist())
+        S, rest = (Q.transpose() * S * Q).mid(), (rest * Q).mid()
+        sizes = [abs(S[k, k]) for k in range(S.nrows())]
+        level = [k for k, size in enumerate(sizes) if size * 2**LEVEL >= max(sizes)]
+        below = [k for k in range(S.nrows()) if k not in set(level)]
+        top = _taken(rest, range(n), level)
+        if not below or not max(sizes) > 0:
+            return _beside(flint, [*done, rest])
+        across, own, low = _taken(S, level, below), _taken(S, level, level), _taken(rest, range(n), below)
+        Y = 0 * across
+        for _ in range(SOLVES):
+            missing = (across - own * Y).tolist()
+            Y = (Y + flint.arb_mat([[e / S[k, k] for e in row] for k, row in zip(level, missing, strict=True)])).mid()
+        done.append((top + low * Y.transpose()).mid())
+        rest = (low - top * Y).mid()
+        S = (_taken(S, below, below) - across.transpose() * Y).mid()
+
+
+def _float_eigenvectors(S: Any) -> FloatArray:
+    """Eigenvectors in float64 of a matrix less a multiple of the unit matrix, which leaves small differences."""
+    rows, n = S.tolist(), S.nrows()
+    middle = sum(row[k] for k, row in enumerate(rows)) / n
+    rows = [[entry - middle if i == k else entry for k, entry in enumerate(row)] for i, row in enumerate(rows)]
+    largest = max(abs(entry) for row in rows for entry in row)
+    return eigh(_floats(rows, largest))[1] if largest > 0 else np.eye(n)
+
+
+def _taken(matrix: Any, rows: Sequence[int], columns: Sequence[int]) -> Any:
+    return type(matrix)([[matrix[i, k] for k in columns] for i in rows])
+
+
+def _beside(flint: Any, parts: list[Any]) -> Any:
+    return flint.arb_mat([[*chain(*rows)] for rows in zip(*(part.tolist() for part in parts), strict=True)])
+
+
+def _floats(rows: list[list[Any]], unit: Any = 1) -> FloatArray:
+    """Midpoints in float64.
+
+    Raises
+    ------
+    UndecidedError
+        If one is not finite.
+    """
+    array = np.array([[float((entry / unit).mid()) for entry in row] for row in rows])
+    if not np.isfinite(array).all():
+        raise UndecidedError
+    return array
