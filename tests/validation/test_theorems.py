@@ -203,7 +203,7 @@ def test_the_verdict_and_its_mutations(results):
 @pytest.mark.parametrize("off", [-1, 1])
 def test_a_rank_off_by_one_turns_it(off, monkeypatch):
     right = ranks.rank_of_matrix
-    monkeypatch.setattr(ranks, "rank_of_matrix", lambda *a: replace(r := right(*a), rank=r.rank + off))
+    monkeypatch.setattr(ranks, "rank_of_matrix", lambda *a: replace(r := right(*a), low=r.low + off, high=r.high + off))
     assert nullity.verdict(list(nullity.measure(iter(FEW[:1])))).status == "refuted"
 
 
