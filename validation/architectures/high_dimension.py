@@ -137,7 +137,7 @@ def compare(results: Results, measure: str = "test", ours: str = OURS) -> dict[s
     return {name: Comparison.of(errors[ours], values) for name, values in errors.items() if name != ours}
 
 
-COST = "one seed takes two minutes of processor time"
+COST = "one seed takes 140 s of processor time, 25 take 58 minutes"
 
 
 def asked(results: Mapping[int, Results], measure: str = "test", ours: str = OURS) -> list[Estimate]:

@@ -90,7 +90,7 @@ def written_curve(curve: tuple[str, str]) -> str:
     return f"{curve[0]}, decaying rate" if curve == DECAYED else curve[0]
 
 
-COST = "one seed takes six minutes of processor time"
+COST = "one seed takes 341 s of processor time at the size of the paper, 25 take 2.4 hours"
 
 FACTOR = "{} on level {} over that on the next"
 

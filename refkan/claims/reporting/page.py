@@ -164,7 +164,7 @@ def _table_row(outcome: Outcome, size: str) -> str:
         f'<tr><td><a href="#{escape(row.id)}">{escape(row.id)}</a></td><td>{escape(row.source)}</td>'
         f"<td>{typeset(row.claim)}</td><td>{_badge(outcome)}</td>"
         f'<td title="size">{escape(size)}</td><td title="seeds">{escape(seeds_of(verdict))}</td>'
-        f'<td title="readings">{escape(_readings_of(verdict))}</td><td>{escape(measured)}</td></tr>'
+        f'<td title="readings">{escape(_readings_of(verdict))}</td><td>{typeset(measured)}</td></tr>'
     )
 
 
@@ -175,7 +175,7 @@ def _section(outcome: Outcome, size: str) -> str:
         terms.append(("Claim as corrected", typeset(verdict.corrected)))
     terms += [("Measured quantity", typeset(row.measured)), ("Holds if", typeset(row.criterion))]
     if verdict is not None:
-        terms.append(("Measured", escape(verdict.measured)))
+        terms.append(("Measured", typeset(verdict.measured)))
         terms.append(("Seeds", escape(seeds_of(verdict))))
     if outcome.file is not None:
         terms.append(("File", escape(f"{outcome.file.place}.py")))

@@ -34,8 +34,8 @@ def typeset(text: str) -> str:
     --------
     >>> typeset("b_i < 1")
     '<math><msub><mi>b</mi><mi>i</mi></msub></math> &lt; 1'
-    >>> typeset("A^[r]_ij")
-    '<math><msubsup><mi>A</mi><mi>ij</mi><mrow><mo>[</mo><mi>r</mi><mo>]</mo></mrow></msubsup></math>'
+    >>> typeset("A^-T_ij")
+    '<math><msubsup><mi>A</mi><mi>ij</mi><mrow><mo>−</mo><mi>T</mi></mrow></msubsup></math>'
     """
     check_annotated(typeset, locals())
     parts, end = [], 0
@@ -76,4 +76,5 @@ def _element(token: str) -> str:
     if not token.strip():
         return ""
     kind = "mi" if token[0].isalpha() else "mn" if token[0].isdigit() else "mo"
-    return f"<{kind}>{escape(GREEK.get(token) or SIGNS.get(token) or token)}</{kind}>"
+    as_written = ' stretchy="false"' if token in "()[]|" else ""
+    return f"<{kind}{as_written}>{escape(GREEK.get(token) or SIGNS.get(token) or token)}</{kind}>"
