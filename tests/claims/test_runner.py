@@ -61,13 +61,6 @@ def test_a_crash_is_an_error_and_lets_others_run(claims, kind):
     assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "error", "C1": "pending"}
 
 
-def test_a_crash_is_not_kept(claims):
-    claims.write("bad", CRASHES["in run"])
-    assert claims.run() == 1
-    assert list((claims.output / "checkpoints").iterdir()) == []
-    assert claims.run() == 1
-
-
 def test_a_crash_shows_its_line_and_no_folder(claims, capsys):
     claims.write("bad", "CLAIMS = ('B1',)\ndef run(q, p):\n    open('/some/where/missing.txt')")
     claims.run()

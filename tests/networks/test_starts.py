@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan.networks.layers import SCHEMES, DenseLayer, ReluLayer, SiluLayer, SplineLayer
+from refkan.networks.layers import SCHEMES, DenseLayer, SplineLayer
 from refkan.networks.node_maps import MARGIN
 from refkan.networks.node_maps import NODE_MAPS as NODE_MAP_TEMPLATES
-from tests.shared.factories import EDGE_KINDS, EPS, NODE_MAPS, SOME_NETWORKS, NetworkCase, name, samples, with_layers
+from tests.shared.factories import EPS, NODE_MAPS, SOME_NETWORKS, NetworkCase, name, samples, with_layers
 from tests.shared.refusals import refused
 
 N = 6
@@ -148,26 +148,6 @@ def test_defaults_are_those_of_the_design():
         assert isinstance(layer, SplineLayer)
         assert (layer.outside, layer.free_knots, layer.order, layer.intervals) == ("linear", False, 3, 4)
         assert all(rk.SplineSpace.uniform(3, 4, (0.0, 1.0)) == S for S in layer.spaces)
-
-
-@pytest.mark.parametrize("kind", EDGE_KINDS)
-def test_layers_are_of_the_kind_asked_for(kind):
-    if kind == "silu":
-        net = rk.kan([2, 1], 3, 2, edge="silu")
-        assert isinstance(net.layers[0], SiluLayer)
-    else:
-        net = rk.kan([2, 1], 3, 2, basis=kind)
-        assert isinstance(net.layers[0], SplineLayer if kind == "spline" else ReluLayer)
-        assert net.layers[0].basis == kind
-    assert net.node_maps == ()
-
-
-def test_intervals_and_free_knots_one_a_layer():
-    net = rk.kan([2, 3, 1], 3, np.array([4, 7]), free_knots=[False, True])
-    assert [layer.intervals for layer in net.layers] == [4, 7]
-    assert [layer.free_knots for layer in net.layers] == [False, True]
-    assert "s" in net.layers[1].blocks
-    assert "s" not in net.layers[0].blocks
 
 
 def test_one_domain_is_that_of_every_layer():

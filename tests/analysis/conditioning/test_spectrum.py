@@ -9,7 +9,6 @@ from scipy.sparse.linalg import aslinearoperator
 
 import refkan as rk
 from refkan.analysis.conditioning import null_vectors
-from refkan.analysis.conditioning.spectra import doubts
 from tests.analysis.conditioning.spectrum_problems import W, X, Y, falling, small
 from tests.shared.factories import EPS, SOME_NETWORKS, NetworkCase, name
 from tests.shared.refusals import refusals, refused
@@ -127,16 +126,6 @@ def test_a_foreign_model_has_no_known_null_space():
 
 
 # --- flags, tables, pickles
-
-
-def test_flags_name_what_is_doubtful():
-    flat = doubts(np.array([1.0, 1e-3, 0.0]), 3, 2, 1, 1e9, 0.0, None)
-    assert flat == {}
-    assert "rounding hides 1" in doubts(np.ones(3), 3, 3, 1, np.inf, 0.0, None)["nullity"]
-    assert "J has 2 rows only" in doubts(np.array([1.0, 0.5, 0.0, 0.0]), 4, 2, 0, np.inf, 0.0, 2)["nullity"]
-    assert "gap" in doubts(np.array([1.0, 0.5, 0.4]), 3, 2, 1, 1.25, 0.0, None)
-    assert "resolution" in doubts(np.array([1.0, 1e-14]), 2, 2, 0, np.inf, 1e-15, None)
-    assert "2 negative" in doubts(np.array([1.0, -0.5, -0.4]), 3, 3, None, np.inf, 0.0, None)["indefinite"]
 
 
 def test_the_condition_number_is_of_the_range_that_structure_leaves():

@@ -142,15 +142,6 @@ def test_sweeps_of_the_layer_against_complex_steps(layer_class):
     check_sweeps(layer, theta, x)
 
 
-def test_gradients_and_jacobians_of_a_network(built):
-    net, theta, x = built
-    problem = rk.LeastSquares(net, x, np.sin(3 * x[:, :1]))
-    assert rk.checks.gradient_check(problem.value, problem.gradient, theta).ok
-    steps = [net(theta + 1e-30j * e, x).imag.ravel() / 1e-30 for e in np.eye(theta.size)]
-    np.testing.assert_allclose(net.jacobian(theta, x), np.stack(steps, axis=1), rtol=0, atol=1e-13)
-    np.testing.assert_allclose(problem.gradient(theta), problem.jacobian(theta).T @ problem.residual(theta), atol=1e-13)
-
-
 def test_jets_of_a_network(built):
     net, theta, x = built
     jet, h = net.jet(theta, x, first=[[1.0, 0.0]]), 1e-4

@@ -197,14 +197,6 @@ def test_variable_projection_says_that_it_needs_least_squares():
         rk.minimize(problem, theta, method="variable-projection", steps=1)
 
 
-def test_another_network_is_another_problem_with_the_same_terms():
-    problem, _ = poisson(4)
-    other = replace(problem, net=rk.kan([1, 1], order=4, intervals=8))
-    assert other.terms is problem.terms
-    assert other.net.n_params == 11
-    assert other.gauss_newton(np.zeros(11)).shape == (11, 11)
-
-
 def test_one_statistics_batch_serves_all_terms():
     """Points of one term do not change the residuals of another, as they would if a term had its own statistics."""
     case = NetworkCase("spline", "mean-std", order=4, widths=(2, 3, 1))

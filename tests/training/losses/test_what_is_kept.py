@@ -53,9 +53,9 @@ def test_nothing_kept_shows(case, make, monkeypatch):
             again = make(net)
             expected[engine] = results(again, theta)
             assert bytes_kept(again) == 0
-    for room in (ROOM, 40_000):
+    for room, runs in ((ROOM, (("plain", 2), ("fast", 1))), (40_000, (("plain", 1), ("fast", 2)))):
         monkeypatch.setattr(input_jet, "KEPT_BYTES", room)
-        for engine, threads in (("plain", 2), ("fast", 1), ("plain", 1), ("fast", 2)):
+        for engine, threads in runs:
             monkeypatch.setattr("refkan.kernels.launch.thread_count", lambda threads=threads: threads)
             with rk.use_engine(engine):
                 problem.gradient(theta + 0.01)

@@ -7,7 +7,6 @@ import pytest
 
 import refkan as rk
 from refkan.training.multilevel import Hierarchy, Level, minimize_multilevel
-from refkan.training.recipes import Ramped
 from tests.shared.refusals import refusals
 from tests.training.multilevel.small_regressions import small_problem
 
@@ -144,15 +143,6 @@ def test_options_of_each_level():
     first = rk.minimize(problem, theta, "adam", 3, learning_rate=1e-2)
     start = result.hierarchy.prolong(first.theta, 0)
     second = rk.minimize(result.problem, start, "adam", 3, learning_rate=1e-4)
-    np.testing.assert_array_equal(result.theta, second.theta)
-
-
-def test_schedules_begin_anew_on_every_level():
-    problem, theta = small_problem()
-    extras = [{"schedule": Ramped(1e-2, 1e-4, 2)}] * 2
-    result = minimize_multilevel(problem, theta, [4, 3], "adam", per_level=extras)
-    first = rk.minimize(problem, theta, "adam", 4, **extras[0])
-    second = rk.minimize(result.problem, result.hierarchy.prolong(first.theta, 0), "adam", 3, **extras[1])
     np.testing.assert_array_equal(result.theta, second.theta)
 
 
