@@ -35,15 +35,13 @@ class Spectrum(ShortRepr):
         Coordinates of `vectors`.
     preconditioner : str or None
         Its name, or what kind of object it was.
-    method : str
-        "svd" or "eigh".
     rank : int
         Numerical rank.
     analytic_nullity : int or None
         Number of independent null vectors known from the structure of the network, a lower bound of the nullity; None
         for matrices and foreign models, of which nothing is known.
     gap : float
-        Of singular values of J (by "svd") or else of magnitudes of eigenvalues: smallest in the numerical range over
+        Of singular values of J or else of magnitudes of eigenvalues: smallest in the numerical range over
         largest outside it. Infinite if nothing but zeros lies outside, nan if it is not known.
     null_vectors : ndarray (size, analytic_nullity)
         The analytic null space, orthonormal; no columns for tangent kernels and matrices.
@@ -65,7 +63,6 @@ class Spectrum(ShortRepr):
     which: str
     basis: str | None
     preconditioner: str | None
-    method: str
     rank: int
     analytic_nullity: int | None
     gap: float
@@ -130,7 +127,6 @@ class Spectrum(ShortRepr):
         of = self.which if self.preconditioner is None else f"{self.which}, preconditioned by {self.preconditioner}"
         rows = [
             ("matrix", f"{of}, {self.size} x {self.size}" + (f", basis {self.basis}" if self.basis else "")),
-            ("method", self.method),
             ("largest", f"{self.largest:.6e}"),
             ("smallest in range", f"{self.smallest:.6e}"),
             ("condition", f"{self.condition:.6e}"),

@@ -1,4 +1,4 @@
-"""`spectrum`: one entry for all matrices, bases, preconditioners and methods."""
+"""`spectrum`: one entry for all matrices, bases and preconditioners."""
 
 from typing import Any
 
@@ -14,7 +14,6 @@ from refkan.training.losses import Collocation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 
 WHICH = ("gauss-newton", "hessian", "ntk")
-METHODS = ("auto", "svd", "eigh")
 
 
 def spectrum(
@@ -25,7 +24,6 @@ def spectrum(
     basis: str | None = None,
     weights: Any = None,
     preconditioner: Any = None,
-    method: str = "auto",
 ) -> Spectrum:
     r"""Compute the eigenvalues of a curvature matrix of a least-squares problem, or of a symmetric matrix given.
 
@@ -58,9 +56,6 @@ def spectrum(
         spectrum is that of C H. The name of a basis: descent in its coordinates (for "relu" on a spline network C is
         (A A^T)^-1). "jacobi": the inverse of the diagonal of H. An array (M,): a diagonal. A matrix (M, M), dense or
         sparse. All but names of bases refer to coefficients in `basis`.
-    method : {"auto", "svd", "eigh"}
-        "svd": singular values of J, never forming J^T J, which would square the condition number. "eigh": the matrix
-        itself; eigenvalues below about eps times the largest are noise. "auto": "svd", or "eigh" where there is no J.
 
     Returns
     -------
@@ -77,6 +72,9 @@ def spectrum(
 
     Notes
     -----
+    The first and the last of the three come from singular values of J, never forming J^T J, which would square the
+    condition number. Of the Hessian and of matrices eigenvalues below about eps times the largest are noise.
+
     All eigenvalues are computed, which takes minutes from some 5000 parameters on. The ends of larger spectra are those
     of ``scipy.sparse.linalg.eigsh`` on products such as ``lambda v: problem.gauss_newton_vector(theta, v)``.
 
@@ -98,7 +96,6 @@ def spectrum(
     4.0
     """
     check_choice("which", which, WHICH)
-    check_choice("method", method, METHODS)
     refuse_what_is_no_loss("problem_or_matrix", problem_or_matrix)
     if isinstance(problem_or_matrix, Collocation):
         raise TypeError(
@@ -107,20 +104,10 @@ def spectrum(
         )
     pose = question_of_problem if hasattr(problem_or_matrix, "net") else question_of_matrix
     question = pose(problem_or_matrix, theta, which, basis, weights)
-    return _answered(question, preconditioner, _method(question, method))
+    return _answered(question, preconditioner)
 
 
-def _method(question: Question, method: str) -> str:
-    """Resolve "auto" and refuse what does not go together."""
-    has_factor = question.which in ("gauss-newton", "ntk")
-    if method == "auto":
-        return "svd" if has_factor else "eigh"
-    if method == "svd" and not has_factor:
-        raise ValueError(f"method 'svd' needs a Jacobian, which {question.which!r} has not; use 'eigh'")
-    return method
-
-
-def _answered(question: Question, preconditioner: Any, method: str) -> Spectrum:
+def _answered(question: Question, preconditioner: Any) -> Spectrum:
     J, H = _factor(question), None
     if J is None:
         H = question.assembled()
@@ -137,13 +124,8 @@ def _answered(question: Question, preconditioner: Any, method: str) -> Spectrum:
     if J is None:
         assert H is not None
         modes = symmetric_modes(H, chosen.frame, known)
-    elif method == "svd":
-        modes = (kernel_modes if question.which == "ntk" else factor_modes)(J, chosen.frame, known)
-    elif question.which == "ntk":
-        rows = chosen.frame.gradient(J.T)
-        modes = symmetric_modes(rows.T @ rows)
     else:
-        modes = symmetric_modes(J.T @ J, chosen.frame, known)
+        modes = (kernel_modes if question.which == "ntk" else factor_modes)(J, chosen.frame, known)
     n_rows = None if J is None else question.problem.n_residuals
     notes = doubts(modes.values, question.size, modes.rank, question.analytic_nullity, modes.gap, modes.noise, n_rows)
     vectors, duals = modes.vectors, modes.vectors
@@ -157,7 +139,6 @@ def _answered(question: Question, preconditioner: Any, method: str) -> Spectrum:
         which=question.which,
         basis=question.basis,
         preconditioner=chosen.name,
-        method=method,
         rank=modes.rank,
         analytic_nullity=question.analytic_nullity,
         gap=modes.gap,

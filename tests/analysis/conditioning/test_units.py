@@ -73,11 +73,8 @@ def test_both_ends_are_right_and_what_is_not_is_flagged(units, which):
         assert off.max() > 0.9
 
 
-def test_other_ways_to_the_same_matrix_agree_at_the_ends():
+def test_scaled_powers_need_no_doubt():
     layer, theta = problem("temperature, pressure, strain")
-    by_factor = rk.spectrum(layer, theta, basis="relu")
-    by_matrix = rk.spectrum(layer, theta, basis="relu", method="eigh")
-    assert by_matrix.condition == pytest.approx(by_factor.condition, rel=1e-10)
     of_scaled = rk.spectrum(layer, theta, basis="scaled-relu")
     assert of_scaled.flags == ()
     assert of_scaled.condition < 1e12
