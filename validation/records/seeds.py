@@ -22,7 +22,7 @@ def fewer_seeds(kept: Mapping[str, Any]) -> tuple[int, str] | None:
         return None
     seconds = kept["seconds_of_file"]
     more = f"{ENOUGH * seconds / seeds / 60:.0f} minutes"
-    return seeds, f"{seeds} took {seconds:.0f} s of processor time, {ENOUGH} would take {more}"
+    return seeds, f"{seeds} took {seconds:.0f} s, {ENOUGH} would take some {more}"
 
 
 def told_seeds(kept: Mapping[str, Any]) -> str:
