@@ -1,18 +1,15 @@
 r"""Linear coordinates z on parameter space, theta = B z, with the four maps that B gives; preconditioners as such.
 
 A matrix H on theta is B^T H B on z. Descent in z with step eta is descent in theta preconditioned by C = B B^T, since
-theta <- theta - eta B B^T grad. So the geometries of [S26] section 3, Jacobi scaling and any other symmetric positive
-definite preconditioner C = S S^T are all frames, and the spectrum of C H is that of S^T H S.
+theta <- theta - eta B B^T grad. So the geometries of [S26] section 3 and positive diagonals, C = S S^T, are all
+frames, and the spectrum of C H is that of S^T H S.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import linalg, sparse
-from scipy.sparse.linalg import LinearOperator
 
 from refkan.base.arguments import as_array, check_choice
 from refkan.base.array_types import FloatArray
@@ -20,9 +17,6 @@ from refkan.networks import Network
 from refkan.networks.layers import BASES
 
 Map = Callable[[FloatArray], FloatArray]
-
-ASYMMETRY = 1e-10
-"""Largest |C - C^T| over the largest |C| taken for rounding."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +44,6 @@ class Frame:
             back=lambda X: self.back(s * X),
             gradient=lambda X: s * self.gradient(X),
             cogradient=lambda X: self.cogradient(X / s),
-        )
-
-    def through(self, L: FloatArray) -> "Frame":
-        """The frame of B L, L lower triangular."""
-        solve = partial(linalg.solve_triangular, L, lower=True, check_finite=False)
-        return Frame(
-            to=lambda X: solve(self.to(X)),
-            back=lambda X: self.back(L @ X),
-            gradient=lambda X: L.T @ self.gradient(X),
-            cogradient=lambda X: self.cogradient(solve(X, trans=1)),
         )
 
 
@@ -136,39 +120,22 @@ def precondition(
         assert network is not None
         frame = basis_frame(network, preconditioner)
         return Preconditioned(frame, _between(target, frame), preconditioner)
-    C = _given(preconditioner, size)
-    if C.ndim == 1:
-        if not (C > 0).all():
-            first = int(np.argmax(C <= 0))
-            raise ValueError(f"preconditioner must be positive; got preconditioner[{first}] = {C[first]}")
-        scale = np.sqrt(C)
-        return Preconditioned(target.scaled(scale), IDENTITY.scaled(scale), "diagonal")
-    L = _cholesky(C)
-    return Preconditioned(target.through(L), IDENTITY.through(L), "matrix")
+    scale = np.sqrt(_given(preconditioner, size))
+    return Preconditioned(target.scaled(scale), IDENTITY.scaled(scale), "diagonal")
 
 
 def _given(preconditioner: Any, size: int) -> FloatArray:
-    """A diagonal (size,) or a symmetric matrix (size, size)."""
-    if isinstance(preconditioner, LinearOperator) or callable(preconditioner):
-        raise TypeError(
-            "preconditioner must be an array or the name of a basis: give the matrix of a function, C @ eye(M)"
-        )
-    C = as_array("preconditioner", preconditioner.toarray() if sparse.issparse(preconditioner) else preconditioner)
-    if C.dtype.kind == "c" or C.shape not in ((size,), (size, size)):
+    """A positive diagonal (size,)."""
+    C = as_array("preconditioner", preconditioner)
+    if C.dtype.kind == "c" or C.shape != (size,):
         raise ValueError(
-            f"preconditioner must be real, of shape {(size,)} (a diagonal) or {(size, size)}; got {C.dtype}, {C.shape}"
+            f"preconditioner must be a name or a real diagonal of shape {(size,)}; got {C.dtype}, {C.shape}: of a "
+            "matrix C = L L^T ask for the spectrum of the matrix L^T H L"
         )
-    if C.ndim == 2 and np.abs(C - C.T).max(initial=0.0) > ASYMMETRY * np.abs(C).max(initial=0.0):
-        raise ValueError("preconditioner must be symmetric: the spectrum of C H would not be real")
+    if not (C > 0).all():
+        first = int(np.argmax(C <= 0))
+        raise ValueError(f"preconditioner must be positive; got preconditioner[{first}] = {C[first]}")
     return C
-
-
-def _cholesky(C: FloatArray) -> FloatArray:
-    try:
-        L: FloatArray = linalg.cholesky(0.5 * (C + C.T), lower=True, check_finite=False)
-    except linalg.LinAlgError:
-        raise ValueError("preconditioner must be positive definite; its Cholesky factorisation fails") from None
-    return L
 
 
 def _positive_diagonal(d: FloatArray) -> FloatArray:

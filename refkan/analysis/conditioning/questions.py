@@ -7,7 +7,7 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator
 
-from refkan.analysis.conditioning.coordinate_frames import ASYMMETRY, IDENTITY, Frame, basis_frame
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basis_frame
 from refkan.analysis.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.base.arguments import as_array, as_vector, check_choice
 from refkan.base.array_types import FloatArray
@@ -16,6 +16,9 @@ from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.layers import BASES
+
+ASYMMETRY = 1e-10
+"""Largest |H - H^T| over the largest |H| taken for rounding."""
 
 PRODUCTS = "ask scipy.sparse.linalg.eigsh for the ends, by products such as problem.gauss_newton_vector(theta, v)"
 """What to do instead where memory is too small for all eigenvalues."""

@@ -54,8 +54,8 @@ def spectrum(
     preconditioner : optional
         C, the symmetric positive definite map that a step applies to the gradient, theta <- theta - eta C grad; the
         spectrum is that of C H. The name of a basis: descent in its coordinates (for "relu" on a spline network C is
-        (A A^T)^-1). "jacobi": the inverse of the diagonal of H. An array (M,): a diagonal. A matrix (M, M), dense or
-        sparse. All but names of bases refer to coefficients in `basis`.
+        (A A^T)^-1). "jacobi": the inverse of the diagonal of H. An array (M,): a diagonal. Both refer to coefficients
+        in `basis`. Of another C = L L^T ask for the spectrum of the matrix ``L.T @ H @ L``.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def spectrum(
     ------
     ValueError
         For unknown names, combinations that do not exist, wrong shapes, residuals or Jacobians that are not finite,
-        matrices that are not symmetric, preconditioners that are not positive definite, and sizes that exceed the
+        matrices that are not symmetric, preconditioners that are not positive, and sizes that exceed the
         memory available (before allocating, with what is needed).
     TypeError
         For a network in place of a problem, and for a collocation problem: its matrix can be given.

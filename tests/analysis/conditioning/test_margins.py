@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 import refkan as rk
 from refkan.analysis.conditioning import modes
@@ -108,24 +107,6 @@ def test_descent_in_another_geometry_is_a_preconditioner():
     A = [rk.ChangeOfBasis(layer.spaces[0]).dense() for layer in problem.net.layers]
     first = A[0].shape[0]
     np.testing.assert_allclose(C[:first, :first], np.linalg.inv(A[0] @ A[0].T), rtol=1e-10)
-    as_matrix = rk.spectrum(problem, theta, preconditioner=C)
-    np.testing.assert_allclose(as_matrix.values[: here.rank], here.values[: here.rank], rtol=1e-8)
-
-
-GIVEN = {
-    "matrix": lambda C: C,
-    "sparse": sparse.csr_array,
-}
-
-
-@pytest.mark.parametrize("kind", GIVEN)
-def test_a_preconditioner_of_ones_own(kind):
-    problem, theta = small()
-    factor = np.random.default_rng(3).standard_normal((theta.size, theta.size))
-    C = np.eye(theta.size) + 0.1 * factor @ factor.T
-    spectrum = rk.spectrum(problem, theta, preconditioner=GIVEN[kind](C))
-    assert spectrum.preconditioner == "matrix"
-    _assert_modes(spectrum, C, problem.gauss_newton(theta))
 
 
 @pytest.mark.parametrize("basis", [None, "relu"])

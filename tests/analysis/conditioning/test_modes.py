@@ -155,13 +155,11 @@ def test_frames_are_the_derivative_of_the_conversion(basis):
         np.testing.assert_allclose(back(there(identity)), identity, rtol=0, atol=1e-11)
 
 
-def test_the_four_maps_of_scaled_and_triangular_frames_fit_together():
+def test_the_four_maps_of_scaled_frames_fit_together():
     rng = np.random.default_rng(0)
-    L = np.tril(rng.uniform(0.5, 1.5, (4, 4)))
     s = rng.uniform(0.5, 2.0, 4)
-    B = L * s
-    frame = IDENTITY.through(L).scaled(s)
-    X = rng.standard_normal((4, 3))
+    B = np.diag(s)
+    frame, X = IDENTITY.scaled(s), rng.standard_normal((4, 3))
     np.testing.assert_allclose(frame.back(X), B @ X, rtol=1e-13)
     np.testing.assert_allclose(frame.to(X), np.linalg.solve(B, X), rtol=1e-11)
     np.testing.assert_allclose(frame.gradient(X), B.T @ X, rtol=1e-13)

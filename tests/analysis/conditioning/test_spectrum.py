@@ -166,9 +166,9 @@ def test_table_amplitudes_and_pickle():
     ("options", "message"),
     [
         ({"preconditioner": "ilu"}, "preconditioner must be one of 'jacobi', 'spline', 'relu', 'scaled-relu'"),
-        ({"preconditioner": np.eye(3)}, "preconditioner must be real, of shape"),
-        ({"preconditioner": lambda v: v}, "TypeError: preconditioner must be an array or the name of a basis"),
-        ({"preconditioner": aslinearoperator(np.eye(3))}, "TypeError: preconditioner must be an array or the name"),
+        ({"preconditioner": np.ones(3)}, "preconditioner must be a name or a real diagonal of shape"),
+        ({"preconditioner": lambda v: v}, "TypeError: preconditioner must hold numbers"),
+        ({"preconditioner": aslinearoperator(np.eye(3))}, "TypeError: preconditioner must hold numbers"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
@@ -179,11 +179,8 @@ def test_bad_arguments_are_named(options, message):
 def test_bad_preconditioners_are_told_apart():
     problem, theta = small()
     n = theta.size
-    lopsided = np.eye(n)
-    lopsided[0, 1] = 1.0
-    refused(lambda: rk.spectrum(problem, theta, preconditioner=lopsided), "must be symmetric")
-    with pytest.raises(ValueError, match="must be positive definite"):
-        rk.spectrum(problem, theta, preconditioner=np.eye(n) - 2 * np.ones((n, n)))
+    with pytest.raises(ValueError, match=r"of a matrix C = L L\^T ask for the spectrum of the matrix L\^T H L"):
+        rk.spectrum(problem, theta, preconditioner=np.eye(n))
     with pytest.raises(ValueError, match=r"must be positive; got preconditioner\[2\] = 0.0"):
         rk.spectrum(problem, theta, preconditioner=np.where(np.arange(n) == 2, 0.0, 1.0))
     with pytest.raises(ValueError, match="'jacobi' needs a diagonal >= 0; entry 1 is -1"):
