@@ -20,6 +20,7 @@ from refkan.base.long_runs.exit_codes import OK, say
 from refkan.claims.running.run_options import add_command
 from refkan.commands.certificate_page import page, text_of
 from refkan.commands.data_files.trained_columns import add_gaps_options, read_network, read_rows_for
+from refkan.commands.executor_options import add_executor_options, check_executor, chosen_executor
 from refkan.commands.option_values import check_file, path
 from refkan.networks import Network
 
@@ -61,6 +62,7 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     p.add_argument("--json", type=path, metavar="FILE.json", help="where to write the certificate")
     p.add_argument("--html", type=path, metavar="FILE.html", help="where to write it as a page that holds it")
+    add_executor_options(p)
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -69,9 +71,12 @@ def _run(chosen: argparse.Namespace) -> int:
     for option in ("json", "html"):
         if getattr(chosen, option) is not None:
             check_file(f"--{option}", getattr(chosen, option))
+    check_executor(chosen)
     net, theta, notes = read_network("NETWORK.npz", chosen.network)
     box, samples = _box(chosen, net, notes)
-    made = certificate(net, theta, box, samples, chosen.tolerance, chosen.leaves, lambda name: say(f"  {name}"))
+    with chosen_executor(chosen) as executor:
+        asked = chosen.tolerance, chosen.leaves
+        made = certificate(net, theta, box, samples, *asked, lambda name: say(f"  {name}"), executor)
     made["about"] = {
         "file": chosen.network.name,
         "sha256": hashlib.sha256(read_file(chosen.network)).hexdigest(),

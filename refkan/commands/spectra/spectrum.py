@@ -1,11 +1,7 @@
 """`refkan spectrum`: a conditioning study."""
 
 import argparse
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
 from refkan.analysis.conditioning import Configuration, grid, study, to_json
@@ -18,19 +14,16 @@ from refkan.base import check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
 from refkan.base.long_runs.exit_codes import FAILED, OK, say
-from refkan.base.long_runs.thread_variables import one_thread_each
-from refkan.claims.running.executors import check_address, dask_executor
 from refkan.claims.running.run_options import add_command
 from refkan.commands.data_files.trained_columns import add_gaps_options
-from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path, text
+from refkan.commands.executor_options import add_executor_options, check_executor, chosen_executor
+from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.training.problems import regression_target
-
-MOST_WORKERS = 1000
 
 STUDIED = {
     "orders": [2, 3],
@@ -95,9 +88,7 @@ def add_spectrum(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     p.add_argument(
         "--certify", action="store_true", help="also prove ranks, and enclose the condition numbers (extra: exact)"
     )
-    where = p.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="N", help="processes to compute in, one thread each")
-    where.add_argument("--dask", type=text, metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
+    add_executor_options(p)
 
 
 def run_spectrum(chosen: argparse.Namespace) -> int:
@@ -129,7 +120,7 @@ def _points(chosen: argparse.Namespace) -> list[Configuration]:
 def _study(points: list[Configuration], chosen: argparse.Namespace) -> bool:
     """Compute a study, print and write it; False if a point failed."""
     target = regression_target if chosen.which == "hessian" else None
-    with _executor(chosen.workers, chosen.dask) as executor:
+    with chosen_executor(chosen) as executor:
         kept = None if chosen.output is None else chosen.output / "points"
         result = study(points, executor, kept, progress=say, target=target)
     print(f"{result.table}\n\n{result.legend}")
@@ -158,21 +149,4 @@ def _check_numbers(chosen: argparse.Namespace) -> None:
             raise ValueError(f"--widths must hold at least two numbers, inputs and outputs; got {of_one}")
     check_counts("--seeds", chosen.seeds)
     check_count("--samples", chosen.samples, 1, MOST)
-    if chosen.workers is not None:
-        check_count("--workers", chosen.workers, 1, MOST_WORKERS)
-    if chosen.dask is not None:
-        check_address(chosen.dask)
-
-
-@contextmanager
-def _executor(workers: int | None, address: str | None) -> Iterator[Executor | None]:
-    """The executor that was asked for, closed afterwards."""
-    if workers is not None:
-        # Fresh processes: forked ones would inherit the locks of threads that they do not have.
-        with one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield pool
-    elif address is not None:
-        with dask_executor(address) as cluster:
-            yield cluster
-    else:
-        yield None
+    check_executor(chosen)

@@ -138,7 +138,7 @@ def test_newton_has_the_derivatives_of_the_smoothed_bound():
     sharp = bound.at(nu, np.full(2, 1e-9)).value
     mu = nu / bound.widths
     assert np.all(sharp <= lagrangian_bound(tables, mu)[0] + 1e-6)
-    better, _ = bound.minimized(mu, -1e9, np.full(2, 0.1))
+    better, _ = bound.minimized(mu, -1e9, np.full(2, 0.1), 0.1)
     assert np.all(lagrangian_bound(tables, better)[0] < lagrangian_bound(tables, mu)[0])
 
 

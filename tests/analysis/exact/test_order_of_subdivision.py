@@ -140,7 +140,7 @@ def test_corners_are_those_of_the_four_most_promising_boxes(watched):
 def test_evaluations_are_made_in_chunks_and_put_together(monkeypatch):
     """With chunks of three boxes as with one of all: the same result, and no call is larger."""
     box, results = np.array([[-1.0, 1.5]] * 2), []
-    for chunk in (CHUNK, 3):
+    for chunk in (CHUNK[0], 3):
         sizes = []
 
         def quantities(boxes, sizes=sizes):
@@ -148,7 +148,7 @@ def test_evaluations_are_made_in_chunks_and_put_together(monkeypatch):
             bounds = waves(boxes, weights=(boxes.hi - boxes.lo) * [3.0, 1.0])
             return bounds._replace(over=bounds.over[:, :1], inside=bounds.inside[:, :1])
 
-        monkeypatch.setattr(subdivision, "CHUNK", chunk)
+        monkeypatch.setattr(subdivision, "CHUNK", (chunk, 1))
         bounds = range_over(quantities, box, absolute(1e-1), 300, greatest=True)
         results.append((bounds.outer.hi.tolist(), bounds.inner.hi.tolist(), bounds.boxes, bounds.reached))
         assert max(sizes) <= chunk

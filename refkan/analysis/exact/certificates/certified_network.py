@@ -9,7 +9,8 @@ The rank of the Jacobian, and the condition of the Gauss-Newton matrix, each wit
 J J^T/N has the same eigenvalues that are not zero, and is taken where there are fewer rows than parameters.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from refkan.analysis.exact.certificates.statements import (
     largest_residual,
     over_box,
 )
+from refkan.analysis.exact.enclosures.float_intervals import require_rounding_to_nearest
 from refkan.analysis.exact.enclosures.network_intervals import with_fixed_constants
 from refkan.analysis.exact.extra import precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows, require_cost, rows_in_balls
@@ -53,7 +55,8 @@ MARGINS = (1e-9, 1e-6, 1e-3, 0.1)
 """Relative distances from eigenvalues in float64 at which these are looked for; the first that hold are stated."""
 
 Samples = tuple[FloatArray, FloatArray]
-Plan = Iterator[tuple[str, Callable[[], Statement]]]
+Group = list[tuple[str, Callable[..., Statement]]]
+"""Names of statements, and functions that make them, each called with the statements before it in the group."""
 
 
 def certificate(
@@ -64,8 +67,11 @@ def certificate(
     tolerance: float = 1e-2,
     budget: int = 5000,
     progress: Callable[[str], Any] = lambda line: None,
+    executor: Executor | None = None,
 ) -> dict[str, Any]:
     """Prove what can be proven about a network in a box (P, 2) and at samples, each statement with its witness.
+
+    With an executor, of processes for example, statements are proven beside one another; they are the same.
 
     Mean-std and min-max maps are those of ``net.freeze(theta)``, free knots those of ``net.with_fixed_knots(theta)``;
     under outside="error" the end pieces go on.
@@ -84,47 +90,52 @@ def certificate(
     fixed, theta = with_fixed_constants(net, theta)
     data = network_data(fixed, theta)
     posed = Posed.of(fixed, theta, box, tolerance, budget)
-    plan = [*over_box(posed), *(() if samples is None else _at_samples(posed, fixed, theta, *samples))]
-    statements, unproven = _proven(plan, progress)
+    plan = [[each] for each in over_box(posed)]
+    plan += [] if samples is None else _at_samples(posed, fixed, theta, *samples)
+    statements, unproven = _proven(plan, progress, executor)
     exact = None if samples is None else {"x": hexadecimal(samples[0]), "y": hexadecimal(samples[1])}
     parts = {"network": data, "box": hexadecimal(box), "samples": exact}
     return {"format": FORMAT, **parts, "statements": statements, "unproven": unproven}
 
 
 def _proven(
-    plan: Iterable[tuple[str, Callable[[], Statement]]], progress: Callable[[str], Any]
+    plan: list[Group], progress: Callable[[str], Any], executor: Executor | None
 ) -> tuple[list[Statement], list[dict[str, str]]]:
     """Statements, and what could not be stated, or not as closely as asked for."""
     statements, unproven = [], []
-    for name, state in plan:
-        progress(name)
-        try:
-            statements.append(state())
-            why = statements[-1].pop("remark", "")
-        except (NotProvenError, ConvergenceError, ImportError, ValueError) as error:
-            why = str(error)
-        if why:
-            unproven.append({"statement": name, "why": why})
+    outcomes = map(_attempted, plan) if executor is None else executor.map(_attempted, plan)
+    for group in plan:
+        progress(", ".join(name for name, _ in group))
+        for (name, _), (statement, why) in zip(group, next(outcomes), strict=True):
+            statements += [] if statement is None else [statement]
+            unproven += [{"statement": name, "why": why}] if why else []
     return statements, unproven
 
 
-def _at_samples(posed: Posed, net: Network, theta: FloatArray, x: FloatArray, y: FloatArray) -> Plan:
+def _attempted(group: Group) -> list[tuple[Statement | None, str]]:
+    """The statements of a group, None for those that could not be made, and why they could not, or not as closely."""
+    require_rounding_to_nearest()
+    made: list[tuple[Statement | None, str]] = []
+    for _, state in group:
+        try:
+            statement = state(*(before for before, _ in made))
+            made.append((statement, statement.pop("remark", "")))
+        except (NotProvenError, ConvergenceError, ImportError, ValueError) as error:
+            made.append((None, str(error)))
+    return made
+
+
+def _at_samples(posed: Posed, net: Network, theta: FloatArray, x: FloatArray, y: FloatArray) -> Iterator[Group]:
     for q in range(y.shape[1]):
-        yield f"largest residual of output {q + 1}", partial(largest_residual, posed, q, x, y)
-    problem, ranks = checked(LeastSquares(net, x, y), theta), []
+        yield [(f"largest residual of output {q + 1}", partial(largest_residual, posed, q, x, y))]
     if "weights" in net.layers[-1].blocks:
-        yield "rank and condition", partial(_not_handed_on, "the layer behind the last map has parameters of its own")
+        yield [
+            ("rank and condition", partial(_not_handed_on, "the layer behind the last map has parameters of its own"))
+        ]
         return
-
-    def of_jacobian() -> Statement:
-        ranks.append(rank_statement(problem))
-        return ranks[0]
-
-    yield "rank of the Jacobian", of_jacobian
-    yield (
-        "condition of the Gauss-Newton matrix",
-        lambda: condition_statement(problem, ranks[0]["high"] if ranks else None),
-    )
+    problem = checked(LeastSquares(net, x, y), theta)
+    of_rank, of_condition = partial(rank_statement, problem), partial(condition_statement, problem)
+    yield [("rank of the Jacobian", of_rank), ("condition of the Gauss-Newton matrix", of_condition)]
 
 
 def rank_statement(problem: Problem) -> Statement:
@@ -152,15 +163,15 @@ def rank_statement(problem: Problem) -> Statement:
     }  # fmt: skip
 
 
-def condition_statement(problem: Problem, rank: int | None) -> Statement:
+def condition_statement(problem: Problem, of_rank: Statement | None) -> Statement:
     """The least and the greatest eigenvalue of J^T J/N that are not zero.
 
-    Without a proven rank they are those of a matrix that has none that are zero.
+    Without the statement of a rank they are those of a matrix that has none that are zero.
     """
     require("flint")
     rows, M = problem.n_rows, problem.net.n_params
     size = min(rows, M)
-    rank = size if rank is None else rank
+    rank = size if of_rank is None else of_rank["high"]
     if not rank:
         raise NotProvenError("the Jacobian is zero: there is no condition number")
     if size > MOST_ROWS:

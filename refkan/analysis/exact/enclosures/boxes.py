@@ -1,7 +1,9 @@
 r"""Enclosures of networks over boxes of inputs: values, gradients and second derivatives."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,7 @@ def enclose(
     tolerance: float | None = None,
     budget: int = BUDGET,
     progress: Telling = False,
+    executor: Executor | None = None,
 ) -> Bounds:
     r"""Enclose values and derivatives of a network over a box of inputs, for every x in the box.
 
@@ -88,6 +91,9 @@ def enclose(
         Boxes that may be evaluated; ``.reached`` says whether they sufficed. The bounds hold in any case.
     progress : bool or callable
         Whether lines about the subdivision go to the standard error stream, or a function that is told instead.
+    executor : concurrent.futures.Executor, optional
+        Evaluates the boxes of a step at once: threads, processes, a ``distributed.Client(...).get_executor()``. The
+        bounds are the same, bit for bit. It pays where steps take long: networks of many edges, many boxes.
 
     Returns
     -------
@@ -113,25 +119,10 @@ def enclose(
     """
     check_count("derivatives", derivatives, 0, 2)
     steps, ends = posed(enclose, locals())
-    P, Q = steps.n_inputs, steps.n_outputs
-    wanted = monomials(P, derivatives)
-    order = max(2, derivatives)
-
-    def quantities(boxes: Intervals) -> Evaluation:
-        expansion = steps.sweep(boxes, order)
-        outer, inner = [], []
-        for index in wanted:
-            factor = Intervals.of(2.0 if max(index, default=0) == 2 else 1.0)
-            outer.append(narrowed(expansion, index) * factor)
-            inner.append(expansion.coefficient(index) * factor)
-        return Evaluation(
-            joined(outer, 2).reshape(len(boxes.lo), -1),
-            joined(inner, 2).reshape(len(boxes.lo), -1),
-            influence(expansion, min(derivatives, 1)),
-        )
-
+    P, Q, wanted = steps.n_inputs, steps.n_outputs, monomials(steps.n_inputs, derivatives)
+    quantities, report = partial(_coefficients, steps, derivatives), report_of(progress)
     slack = None if tolerance is None else of_range(tolerance)
-    ranges = range_over(quantities, ends, slack, budget, report=report_of(progress))
+    ranges = range_over(quantities, ends, slack, budget, report=report, executor=executor)
     table = np.stack([ranges.outer.lo, ranges.outer.hi], axis=-1).reshape(Q, len(wanted), 2)
     position = {index: k for k, index in enumerate(wanted)}
 
@@ -145,6 +136,18 @@ def enclose(
     first = of_each() if derivatives else None
     second = np.stack([of_each(p) for p in range(P)], axis=1) if derivatives == 2 else None
     return Bounds(at(), first, second, ranges.boxes, ranges.reached)
+
+
+def _coefficients(steps: IntervalNetwork, derivatives: int, boxes: Intervals) -> Evaluation:
+    """All derivatives up to an order of all outputs, as one list of quantities."""
+    expansion = steps.sweep(boxes, 2)
+    outer, inner = [], []
+    for index in monomials(steps.n_inputs, derivatives):
+        factor = Intervals.of(2.0 if max(index, default=0) == 2 else 1.0)
+        outer.append(narrowed(expansion, index) * factor)
+        inner.append(expansion.coefficient(index) * factor)
+    over, inside = (joined(parts, 2).reshape(len(boxes.lo), -1) for parts in (outer, inner))
+    return Evaluation(over, inside, influence(expansion, min(derivatives, 1)))
 
 
 def bounding_box(x: Any) -> FloatArray:

@@ -6,6 +6,7 @@ that could pass it most; the others need not be. (Moore, Kearfott and Cloud, Int
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
@@ -13,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, quiet, require_order
+from refkan.analysis.exact.enclosures.row_tasks import in_tasks
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 
-CHUNK = 2048
-"""Boxes evaluated at once."""
+CHUNK = 2048, 64
+"""Boxes evaluated at once, and in a task of an executor."""
 
 BATCH = 256
 """Boxes halved before those that could pass most are chosen again."""
@@ -178,12 +180,14 @@ def range_over(
     greatest: bool = False,
     points: FloatArray | None = None,
     report: Callable[[Any], Any] | None = None,
+    executor: Executor | None = None,
 ) -> Range:
     """Enclose ranges over a box (P, 2); one evaluation without `slack`.
 
-    With greatest=True the greatest values alone are sought. `points` (K, P) of the box are tried first.
+    With greatest=True the greatest values alone are sought. `points` (K, P) of the box are tried first. With an
+    executor of processes `quantities` are a function of a module, or a partial of one.
     """
-    pool = _Pool(quantities, box, greatest)
+    pool = _Pool(quantities, box, greatest, executor)
     reached = False
     while slack is not None:
         gaps = pool.gaps(slack)
@@ -211,8 +215,8 @@ def range_over(
 class _Pool:
     """Boxes (B, P) that may hold extremes, C quantities over them, and what is attained: low and high (C)."""
 
-    def __init__(self, quantities: Quantities, box: FloatArray, greatest: bool) -> None:
-        self.quantities, self.greatest = quantities, greatest
+    def __init__(self, quantities: Quantities, box: FloatArray, greatest: bool, executor: Executor | None) -> None:
+        self.quantities, self.greatest, self.executor = quantities, greatest, executor
         self.boxes = Intervals(box[None, :, 0].copy(), box[None, :, 1].copy())
         self.low, self.high, self.count, self.stuck = np.array(np.inf), np.array(-np.inf), 0, False
         self.over, self.weights = self.evaluated(self.boxes, np.empty((0, len(box))))
@@ -220,9 +224,9 @@ class _Pool:
         self.aside = Intervals(nothing, -nothing)
 
     def evaluated(self, boxes: Intervals, points: FloatArray) -> tuple[Intervals, FloatArray]:
-        """Evaluate boxes, in chunks, and points as boxes of no width: what these attain counts alone."""
+        """Evaluate boxes, and points as boxes of no width: what these attain counts alone."""
         n, everything = boxes.lo.shape[0], concatenated([boxes, Intervals(points, points)])
-        parts = [self.quantities(everything[k : k + CHUNK]) for k in range(0, len(everything.lo), CHUNK)]
+        parts = in_tasks(self.quantities, (everything,), len(everything.lo), CHUNK, self.executor)
         over, inside = (concatenated([part[which] for part in parts]) for which in (0, 1))
         self.low = np.minimum(self.low, inside.hi.min(axis=0))
         self.high = np.maximum(self.high, inside.lo.max(axis=0))

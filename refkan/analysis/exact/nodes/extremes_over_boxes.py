@@ -1,5 +1,6 @@
 r"""What follows from enclosures over boxes: extreme values, Lipschitz constants, and how far networks are apart."""
 
+from concurrent.futures import Executor
 from functools import partial
 from itertools import product
 from typing import Any
@@ -33,7 +34,13 @@ STARTS, ASCENT = 64, 40
 
 
 def extrema(
-    net: Network, theta: Any, box: Any, tolerance: float = 1e-6, budget: int = BUDGET, progress: Telling = False
+    net: Network,
+    theta: Any,
+    box: Any,
+    tolerance: float = 1e-6,
+    budget: int = BUDGET,
+    progress: Telling = False,
+    executor: Executor | None = None,
 ) -> Proven:
     r"""Enclose the least and the greatest value of each output over a box: two arrays (Q, 2).
 
@@ -43,7 +50,7 @@ def extrema(
 
     Parameters
     ----------
-    net, theta, box, budget, progress
+    net, theta, box, budget, progress, executor
         As for `enclose`; the budget is shared by all extremes.
     tolerance : float
         Distance that the two ends of an extreme may keep, relative as for `enclose`.
@@ -69,20 +76,22 @@ def extrema(
     report = report_of(progress)
     extremes: list[Range] = []
     for q, sign in product(range(steps.n_outputs), (-1.0, 1.0)):
-
-        def quantities(boxes: Intervals, q: int = q, sign: float = sign) -> Evaluation:
-            return Evaluation.of_value(steps.sweep(boxes, 2).map(lambda y, at: y[:, q] * sign, boxes))
-
         left = max((budget - sum(each.boxes for each in extremes)) // (2 * steps.n_outputs - len(extremes)), 1)
         if sign < 0:
             points = np.concatenate([_promising(steps, ends, q, each) for each in (-1.0, 1.0)])
-        search = NodeSearch(node_functions(steps, q, sign), partial(_values, steps, q, sign), of_range(tolerance))
+        attained, slack = partial(_values, steps, q, sign), of_range(tolerance)
+        search = NodeSearch(node_functions(steps, q, sign), attained, slack, executor)
         greatest = search.run(ends, left, points, report)
         if greatest is None:  # where functions jump, boxes of inputs alone
-            greatest = range_over(quantities, ends, of_range(tolerance), left, True, points, report)
+            greatest = range_over(partial(_output, steps, q, sign), ends, slack, left, True, points, report, executor)
         extremes.append(greatest)
     ends_of = [np.array([[each.inner.hi[0], each.outer.hi[0]] for each in extremes[side::2]]) for side in (0, 1)]
     return Proven.by((-ends_of[0][:, ::-1], ends_of[1]), extremes, tolerance, budget)
+
+
+def _output(steps: IntervalNetwork, q: int, sign: float, boxes: Intervals) -> Evaluation:
+    """An output, times a sign, over boxes."""
+    return Evaluation.of_value(steps.sweep(boxes, 2).map(lambda y, at: y[:, q] * sign, boxes))
 
 
 def _values(steps: IntervalNetwork, q: int, sign: float, points: FloatArray) -> Intervals:
@@ -118,6 +127,7 @@ def lipschitz_constant(
     budget: int = BUDGET,
     progress: Telling = False,
     norm: str = "2",
+    executor: Executor | None = None,
 ) -> Proven:
     r"""Enclose the least upper bound of a norm of the Jacobian dF/dx inside a box.
 
@@ -128,7 +138,7 @@ def lipschitz_constant(
 
     Parameters
     ----------
-    net, theta, box, budget, progress
+    net, theta, box, budget, progress, executor
         As for `enclose`.
     tolerance : float
         Distance that the bounds may keep, relative to the constant.
@@ -155,7 +165,14 @@ def lipschitz_constant(
     steps, ends = posed(lipschitz_constant, locals())
     if smoothness_over(steps, ends) < 0:
         raise ValueError("net must be continuous on the box to have a Lipschitz constant; splines of order 1 jump")
-    firsts = units(steps.n_inputs)
+    quantities, report = partial(_jacobian_norm, steps, norm), report_of(progress)
+    norms = range_over(quantities, ends, of_greatest(tolerance), budget, True, report=report, executor=executor)
+    return Proven.by((float(norms.inner.hi[0]), float(norms.outer.hi[0])), [norms], tolerance, budget)
+
+
+def _jacobian_norm(steps: IntervalNetwork, norm: str, boxes: Intervals) -> Evaluation:
+    """A norm of dF/dx over boxes, and at their centres."""
+    expansion, firsts = steps.sweep(boxes, 2, limits=True), units(steps.n_inputs)
 
     def size(jacobian: Intervals) -> Intervals:
         """Of matrices (B, Q, P), (B, 1)."""
@@ -163,15 +180,10 @@ def lipschitz_constant(
             return jacobian.norm((1, 2))[:, None]
         return largest(jacobian.absolute().sum(1 if norm == "1" else 2))
 
-    def quantities(boxes: Intervals) -> Evaluation:
-        expansion = steps.sweep(boxes, 2, limits=True)
-        over = size(joined([narrowed(expansion, index) for index in firsts], 2))
-        # Of limits from all sides at the centre, and of all limits over the box, the least is surely attained.
-        least = size(joined([expansion.coefficient(index) for index in firsts], 2)).lo
-        return Evaluation(over, Intervals(np.maximum(least, over.lo), over.hi), influence(expansion, 1))
-
-    norms = range_over(quantities, ends, of_greatest(tolerance), budget, greatest=True, report=report_of(progress))
-    return Proven.by((float(norms.inner.hi[0]), float(norms.outer.hi[0])), [norms], tolerance, budget)
+    over = size(joined([narrowed(expansion, index) for index in firsts], 2))
+    # Of limits from all sides at the centre, and of all limits over the box, the least is surely attained.
+    least = size(joined([expansion.coefficient(index) for index in firsts], 2)).lo
+    return Evaluation(over, Intervals(np.maximum(least, over.lo), over.hi), influence(expansion, 1))
 
 
 def sup_difference(
@@ -183,6 +195,7 @@ def sup_difference(
     tolerance: float = 1e-6,
     budget: int = BUDGET,
     progress: Telling = False,
+    executor: Executor | None = None,
 ) -> Proven:
     r"""Enclose the least upper bound of |F_q(x) - G_q(x)| of two networks over a box and all outputs.
 
@@ -194,7 +207,7 @@ def sup_difference(
     ----------
     net, theta, other, other_theta
         Two networks of the same numbers of inputs and outputs.
-    box, budget, progress
+    box, budget, progress, executor
         As for `enclose`.
     tolerance : float
         Distance that the bounds may keep, relative to the largest value of both at the corners and the centre of the
@@ -229,16 +242,18 @@ def sup_difference(
     if bound <= allowed:
         return Proven((0.0, bound))
 
-    def quantities(boxes: Intervals) -> Evaluation:
-        f, g = left.sweep(boxes, 2), right.sweep(boxes, 2)
-        smoothness = np.minimum(f.smoothness, g.smoothness)
-        difference = Expansion(f.centre - g.centre, f.over - g.over, f.reach, smoothness)
-        over = largest(narrowed(difference, f.over.zero))
-        return Evaluation(over, largest(difference.centre.value), influence(difference, 0))
-
-    sizes = range_over(quantities, ends, absolute(allowed), budget, greatest=True, report=report_of(progress))
+    quantities, report = partial(_largest_difference, left, right), report_of(progress)
+    sizes = range_over(quantities, ends, absolute(allowed), budget, True, report=report, executor=executor)
     both = Intervals(sizes.inner.hi, sizes.outer.hi).meet(Intervals(np.zeros(1), np.array([bound])))
     return Proven.by((float(both.lo[0]), float(both.hi[0])), [sizes], tolerance, budget)
+
+
+def _largest_difference(left: IntervalNetwork, right: IntervalNetwork, boxes: Intervals) -> Evaluation:
+    """The largest |F_q - G_q| over boxes."""
+    f, g = left.sweep(boxes, 2), right.sweep(boxes, 2)
+    difference = Expansion(f.centre - g.centre, f.over - g.over, f.reach, np.minimum(f.smoothness, g.smoothness))
+    over = largest(narrowed(difference, f.over.zero))
+    return Evaluation(over, largest(difference.centre.value), influence(difference, 0))
 
 
 @quiet()

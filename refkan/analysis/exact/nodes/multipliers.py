@@ -32,8 +32,11 @@ from refkan.base.short_reprs import ShortRepr
 POINTS = 17
 """Points of each node where the smoothed functions are sampled."""
 
-NEWTON = 10
-"""Steps of Newton's method."""
+NEWTON = 7
+"""Steps of Newton's method with one smoothing."""
+
+SHARPER = 1.0, 0.1
+"""Parts of the smoothing, one after the other: the smoothed bound alone favours multipliers that leave few points."""
 
 SMOOTHING = 0.3
 """The smoothing tau as a part of the gap of one node, the gap shared evenly."""
@@ -161,29 +164,43 @@ class SmoothedBound:
                     curvature[:, theirs, mine] -= mixed.transpose(0, 2, 1)
         return Relaxation(value, slope, curvature / scale, np.concatenate(means, axis=1), np.concatenate(gaps, axis=1))
 
+    def bends(self) -> FloatArray:
+        """By how much functions leave their chords from end to end, (B, V), in parts of the intervals they go into.
+
+        The best multipliers are zero where a convex combination of points meets the nodes of the next layer at their
+        best, though no single point may: then no phi has a gap, and cutting a node whose functions bend tells.
+        """
+        bends = []
+        for values, width in zip(self.values[:-1], self.width[1:], strict=True):
+            chords = values[..., :1] * (1 - self.place) + values[..., -1:] * self.place
+            bends.append((np.abs(values - chords).max(axis=3) / width[:, None]).sum(axis=2))
+        return np.nan_to_num(np.concatenate([*bends, np.zeros_like(self.low[-1])], axis=1))
+
     @quiet()
-    def minimized(self, mu: FloatArray, goal: float, gap: FloatArray) -> tuple[FloatArray, Relaxation]:
-        """Better multipliers than mu (B, H), with damped steps of Newton's method; `gap` (B) is to be closed."""
+    def minimized(self, mu: FloatArray, goal: float, gap: FloatArray, allowed: float) -> tuple[FloatArray, Relaxation]:
+        """Better multipliers than mu (B, H), with damped steps of Newton's method; `gap` (B) is to be closed.
+
+        Where the bound is below the goal, or above by less than `allowed`, steps are as if it were above by that.
+        """
         tau = SMOOTHING * gap / sum(each.shape[1] for each in self.width)
         nu, straight = mu * self.widths, self.by_secants() * self.widths
         state, other = self.at(nu, tau), self.at(straight, tau)
         better = ~(other.value >= state.value)
-        nu, state = np.where(better[:, None], straight, nu), other.where(better, state)
-        damping, H = np.ones(len(nu)), nu.shape[1]
-        for _ in range(NEWTON):
-            # Damping of 1 alone makes the step of Polyak, which closes the gap to the goal if it is straight.
-            size = damping * (state.slope**2).sum(axis=1) / np.maximum(state.value - goal, gap.min())
-            matrix = state.curvature + (size + SMALLEST**0.5)[:, None, None] * np.eye(H)
-            solvable = np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(state.slope).all(axis=1)
-            matrix, slope = (
-                np.where(solvable[:, None, None], matrix, np.eye(H)),
-                np.where(solvable[:, None], state.slope, 0.0),
-            )
-            trial = nu - np.linalg.solve(matrix, slope[..., None])[..., 0]
-            other = self.at(trial, tau)
-            better = other.value <= state.value
-            nu, state = np.where(better[:, None], trial, nu), other.where(better, state)
-            damping = np.where(better, np.maximum(0.2 * damping, 1e-6), 5.0 * damping)
+        nu, H = np.where(better[:, None], straight, nu), nu.shape[1]
+        for sharper in SHARPER:
+            state, damping = self.at(nu, tau * sharper), np.ones(len(nu))
+            for _ in range(NEWTON):
+                # Damping of 1 alone makes the step of Polyak, which closes the gap to the goal if it is straight.
+                size = damping * (state.slope**2).sum(axis=1) / np.maximum(state.value - goal, allowed)
+                matrix = state.curvature + (size + SMALLEST**0.5)[:, None, None] * np.eye(H)
+                solvable = np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(state.slope).all(axis=1)
+                matrix = np.where(solvable[:, None, None], matrix, np.eye(H))
+                slope = np.where(solvable[:, None], state.slope, 0.0)
+                trial = nu - np.linalg.solve(matrix, slope[..., None])[..., 0]
+                other = self.at(trial, tau * sharper)
+                better = other.value <= state.value
+                nu, state = np.where(better[:, None], trial, nu), other.where(better, state)
+                damping = np.where(better, np.maximum(0.2 * damping, 1e-6), 5.0 * damping)
         return nu / self.widths, state
 
 

@@ -1,12 +1,15 @@
 """The greatest value of a network over a box: branch and bound on intervals of all nodes, with Lagrangian bounds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, quiet, require_order
+from refkan.analysis.exact.enclosures.float_intervals import SMALLEST, Intervals, concatenated, quiet, require_order
+from refkan.analysis.exact.enclosures.row_tasks import in_tasks
 from refkan.analysis.exact.enclosures.subdivision import NEARLY, Progress, Range, Slack
 from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, contracted, tabulated
@@ -15,6 +18,9 @@ from refkan.base.short_reprs import ShortRepr
 
 TOGETHER = 32
 """Boxes halved at once."""
+
+TASK = 2 * TOGETHER, 8
+"""Boxes evaluated at once, and in a task of an executor."""
 
 CENTRAL = 0.2
 """Parts of an interval at both ends in which it is not cut."""
@@ -47,6 +53,12 @@ class NodeBoxes(ShortRepr):
     def __getitem__(self, rows: Any) -> "NodeBoxes":
         return NodeBoxes(*(part[rows] for part in vars(self).values()))
 
+    @classmethod
+    def joined(cls, parts: Sequence["NodeBoxes"]) -> "NodeBoxes":
+        """One after the other."""
+        nodes, *others = zip(*(vars(part).values() for part in parts), strict=True)
+        return cls(concatenated(list(nodes)), *map(np.concatenate, others))
+
 
 class NodeSearch:
     """The greatest value of an output over a box (P, 2), `layers` its functions of single nodes.
@@ -59,8 +71,9 @@ class NodeSearch:
         layers: list[NodeFunctions],
         attained: Callable[[FloatArray], Intervals],
         slack: Slack,
+        executor: Executor | None = None,
     ) -> None:
-        self.layers, self.attained, self.slack = layers, attained, slack
+        self.layers, self.attained, self.slack, self.executor = layers, attained, slack, executor
         self.low, self.high, self.count, self.aside, self.smooth = np.inf, -np.inf, 0, -np.inf, True
         self.counts = [each.n_nodes for each in layers]
 
@@ -93,7 +106,7 @@ class NodeSearch:
                 report(Progress(self.count, budget, float(self.high), float(pool.bound[chosen[0]])))
             parents, pool = pool[chosen], pool[np.setdiff1d(np.arange(gaps.size), chosen)]
             new = self.evaluated(_cut(parents), np.repeat(parents.mu, 2, axis=0), np.repeat(parents.bound, 2))
-            pool = NodeBoxes(*(_joined(*pair) for pair in zip(vars(pool).values(), vars(new).values(), strict=True)))
+            pool = NodeBoxes.joined([pool, new])
         if not self.smooth:
             return None
         self.put_aside(pool.bound)
@@ -119,44 +132,57 @@ class NodeSearch:
     def evaluated(self, nodes: Intervals, mu: FloatArray, parents: FloatArray) -> NodeBoxes:
         """Bound boxes in others of known bounds; those that hold nothing above what is attained are left out."""
         self.count += len(mu)
-        tables, possible, bounded, smooth = tabulated(self.layers, nodes)
-        self.smooth &= smooth
-        tables, above = contracted(tables, np.full(len(mu), self.high))
-        self.put_aside(np.array([self.high]))
-        rows = np.nonzero(possible & (above | ~bounded))[0]
-        if not rows.size:
-            none = np.empty((0, nodes.lo.shape[1]))
-            return NodeBoxes(nodes[rows], parents[rows], mu[rows], none, none)
-        tables, nodes, mu, parents, bounded = (
-            [t[rows] for t in tables],
-            nodes[rows],
-            mu[rows],
-            parents[rows],
-            bounded[rows],
-        )
-        ends = [table.ends() for table in tables]
-        within = Intervals(*(np.concatenate([getattr(each, end) for each in ends], axis=1) for end in ("lo", "hi")))
-        bound, added = lagrangian_bound(tables, mu)
-        bound = np.minimum(bound, parents)
         allowed = float(np.max(self.slack(np.array(self.low), np.array(self.high))))
-        goal = self.high + WITHIN * allowed
-        middles = np.full_like(added, 0.5)
-        gaps = added
-        if mu.shape[1]:
-            better, state = SmoothedBound(tables).minimized(mu, goal, np.maximum(np.nan_to_num(bound - goal), allowed))
-            again, other = lagrangian_bound(tables, better)
-            lower = again < bound
-            mu, bound = np.where(lower[:, None], better, mu), np.fmin(bound, again)
-            gaps, middles = state.gaps + np.where(lower[:, None], other, added), state.mean
-        P = self.counts[0]
-        width = within.hi - within.lo
-        centre = within.lo + width * middles
-        bound = np.where(bounded, bound, parents)
-        inputs = np.clip(centre[:, :P], nodes.lo[:, :P], nodes.hi[:, :P])
-        self.see(np.where(np.isfinite(inputs), inputs, nodes.lo[:, :P]))
-        cuts = np.clip(centre, within.lo + CENTRAL * width, within.hi - CENTRAL * width)
-        inside = (within.lo < cuts) & (cuts < within.hi)
-        return NodeBoxes(within, bound, mu, np.where(inside, np.nan_to_num(gaps), -np.inf), cuts)
+        bounded = partial(bounded_boxes, self.layers, self.high, allowed)
+        parts, points, smooth = zip(*in_tasks(bounded, (nodes, mu, parents), len(mu), TASK, self.executor), strict=True)
+        self.smooth &= all(smooth)
+        self.put_aside(np.array([self.high]))
+        inside = np.concatenate(points)
+        if len(inside):
+            self.see(inside)
+        return NodeBoxes.joined(parts)
+
+
+def bounded_boxes(
+    layers: list[NodeFunctions], high: float, allowed: float, nodes: Intervals, mu: FloatArray, parents: FloatArray
+) -> tuple[NodeBoxes, FloatArray, bool]:
+    """Bound boxes in others of known bounds, where `high` is attained, and bounds may exceed what is by `allowed`.
+
+    Returned without those that hold nothing above it; with a point of each, and whether all functions are continuous.
+    """
+    P = layers[0].n_nodes
+    tables, possible, bounded, smooth = tabulated(layers, nodes)
+    tables, above = contracted(tables, np.full(len(mu), high))
+    rows = np.nonzero(possible & (above | ~bounded))[0]
+    if not rows.size:
+        none = np.empty((0, nodes.lo.shape[1]))
+        return NodeBoxes(nodes[rows], parents[rows], mu[rows], none, none), none[:, :P], smooth
+    tables = [table[rows] for table in tables]
+    nodes, mu, parents, bounded = nodes[rows], mu[rows], parents[rows], bounded[rows]
+    ends = [table.ends() for table in tables]
+    within = Intervals(*(np.concatenate([getattr(each, end) for each in ends], axis=1) for end in ("lo", "hi")))
+    bound, added = lagrangian_bound(tables, mu)
+    bound = np.minimum(bound, parents)
+    middles, gaps = np.full_like(added, 0.5), added
+    if mu.shape[1]:
+        goal = high + WITHIN * allowed
+        gap = np.maximum(np.nan_to_num(bound - goal), allowed)
+        smoothed = SmoothedBound(tables)
+        better, state = smoothed.minimized(mu, goal, gap, allowed)
+        again, other = lagrangian_bound(tables, better)
+        lower = again < bound
+        mu, bound = np.where(lower[:, None], better, mu), np.fmin(bound, again)
+        gaps, middles = np.nan_to_num(state.gaps + np.where(lower[:, None], other, added)), state.mean
+        bends, unexplained = smoothed.bends(), np.maximum(np.nan_to_num(bound - goal) - gaps.sum(axis=1), 0.0)
+        gaps += (unexplained / np.maximum(bends.sum(axis=1), SMALLEST))[:, None] * bends
+    width = within.hi - within.lo
+    centre = within.lo + width * middles
+    inputs = np.clip(centre[:, :P], nodes.lo[:, :P], nodes.hi[:, :P])
+    points = np.where(np.isfinite(inputs), inputs, nodes.lo[:, :P])
+    cuts = np.clip(centre, within.lo + CENTRAL * width, within.hi - CENTRAL * width)
+    inside = (within.lo < cuts) & (cuts < within.hi)
+    gaps = np.where(inside, np.nan_to_num(gaps), -np.inf)
+    return NodeBoxes(within, np.where(bounded, bound, parents), mu, gaps, cuts), points, smooth
 
 
 def _cut(boxes: NodeBoxes) -> Intervals:
@@ -165,7 +191,3 @@ def _cut(boxes: NodeBoxes) -> Intervals:
     lo, hi = np.repeat(boxes.nodes.lo, 2, axis=0), np.repeat(boxes.nodes.hi, 2, axis=0)
     hi[2 * rows, node] = lo[2 * rows + 1, node] = boxes.cuts[rows, node]
     return Intervals(lo, hi)
-
-
-def _joined(a: Any, b: Any) -> Any:
-    return concatenated([a, b]) if isinstance(a, Intervals) else np.concatenate([a, b])
