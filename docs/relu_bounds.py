@@ -20,7 +20,7 @@ import numpy as np
 import refkan as rk
 
 NETWORKS = {"[2, 5, 1]": ([2, 5, 1], 8), "[4, 8, 1]": ([4, 8, 1], 8), "[2, 5, 5, 1]": ([2, 5, 5, 1], 8)}
-HALVES = 0.5, 0.1, 0.02
+HALVES = 0.5, 0.05
 METHODS = {"IBP": "IBP", "CROWN": "CROWN", "alpha-CROWN": "CROWN-Optimized"}
 
 
@@ -52,6 +52,7 @@ def plain_relu_network(net, theta):
 
 def vnnlib(box, low, high):
     """The question whether an output in a box leaves [low, high], as VNNLIB: bounds that hold have no answer."""
+    low, high = float(np.nextafter(low, -np.inf)), float(np.nextafter(high, np.inf))
     declared = [f"(declare-const X_{p} Real)" for p in range(len(box))] + ["(declare-const Y_0 Real)"]
     sides = [f"(assert (>= X_{p} {a!r}))\n(assert (<= X_{p} {b!r}))" for p, (a, b) in enumerate(box.tolist())]
     return "\n".join([*declared, *sides, f"(assert (or (and (<= Y_0 {low!r})) (and (>= Y_0 {high!r}))))"]) + "\n"
@@ -104,6 +105,7 @@ def by_auto_lirpa(matrices):
     from auto_LiRPA.perturbations import PerturbationLpNorm
 
     torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)  # alpha-CROWN keeps its best bounds in the default type
     steps = []
     for A, c in matrices:
         step = torch.nn.Linear(*A.T.shape, dtype=torch.float64)

@@ -52,6 +52,7 @@ COUNTS = {
     ("spectrum", "--seeds", "1"): (0, None),
     ("spectrum", "--samples"): (1, 10**8),
     ("spectrum", "--workers"): (1, 1000),
+    ("certify", "net.npz", "--workers"): (1, 1000),
 }
 
 
@@ -94,6 +95,7 @@ def test_times_that_are_none(value, capsys):
         ((*TRAIN, "--output"), "--output"),
         (("spectrum", "--output"), "--output"),
         (("spectrum", "--dask"), "--dask"),
+        (("certify", "net.npz", "--dask"), "--dask"),
         ((*CONFORM, "--json"), "--json"),
         ((*CONFORM, "--junit"), "--junit"),
         ((*CONFORM, "--select"), "--select"),

@@ -51,17 +51,20 @@ KINDS = {
     "dense": ("dense",),
     "free": ("free",),
     "all": (*draws.POLYNOMIALS, "silu", "dense", "free"),
+    "chebyshev": ("chebyshev",),
+    "statistics": draws.POLYNOMIALS,
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_of_every_kind_of_layer(kind):
-    """SiLU edges with scales of any size and sign, activations at kinks, knots that moved: all four certificates."""
+    """SiLU edges with scales of any size and sign, activations at kinks, knots that moved, sigmoids and statistics."""
     false, counts = [], attacks.Counts()
     for seed in draws.cases(6):
         rng = np.random.default_rng([15, list(KINDS).index(kind), seed])
         widths = [int(n) for n in rng.integers(1, 4, int(rng.integers(2, 4)))]
-        net, theta = draws.network(rng, widths, orders=(2, 3, 4), tame=rng.uniform() < 0.7, kinds=KINDS[kind])
+        maps = ("sigmoid", "mean-std") if kind == "statistics" else draws.MAPS
+        net, theta = draws.network(rng, widths, maps, (2, 3, 4), tame=rng.uniform() < 0.7, kinds=KINDS[kind])
         at_theta = attacks.fixed(net, theta)
         if at_theta is None:
             continue

@@ -1,4 +1,4 @@
-"""docs/published_networks.py reads networks as their authors write them: values by the formula, from the file alone."""
+"""Scripts beside docs/certificates.md: published networks as their authors write them, others as plain ReLU networks."""
 
 import importlib.util
 import json
@@ -9,10 +9,19 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import BSpline
 
-ROOT = Path(__file__).parents[3]
-SPECIFICATION = importlib.util.spec_from_file_location("published_networks", ROOT / "docs" / "published_networks.py")
-published_networks = importlib.util.module_from_spec(SPECIFICATION)
-SPECIFICATION.loader.exec_module(published_networks)
+import refkan as rk
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def script(name):
+    specification = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+published_networks, relu_bounds = script("published_networks"), script("relu_bounds")
 
 
 def written(rng, widths):
@@ -68,3 +77,26 @@ def test_values_are_those_of_the_file_and_extremes_hold_them(tmp_path, monkeypat
     (row,) = json.loads((tmp_path / "results").read_text())
     assert row["minimum"][0] <= expected.min()
     assert row["maximum"][1] >= expected.max()
+
+
+def test_networks_of_order_two_are_plain_relu_networks_beyond_their_domains_too():
+    rng = np.random.default_rng(6)
+    net, theta = rk.kan([3, 2, 2], order=2, intervals=4, outside="linear").initialize(rng, rng.uniform(size=(30, 3)))
+    relu = net.to_basis("relu")
+    weights = net.convert(theta + rng.normal(size=theta.shape), relu)
+    matrices = relu_bounds.plain_relu_network(relu, weights)
+    points = rng.uniform(-1.0, 2.0, size=(200, 3))
+    h = points
+    for A, c in matrices[:-1]:
+        h = np.maximum(h @ A.T + c, 0.0)
+    A, c = matrices[-1]
+    assert np.allclose(h @ A.T + c, relu(weights, points), rtol=1e-12, atol=1e-12)
+
+
+def test_questions_of_boxes_are_those_that_no_point_answers():
+    text = relu_bounds.vnnlib(np.array([[0.0, 1.0], [-2.0, 0.5]]), -1.25, 3.0)
+    *declared, below_x0, above_x0, below_x1, above_x1, outside = text.splitlines()
+    assert declared == [f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0")]
+    assert (below_x0, above_x0) == ("(assert (>= X_0 0.0))", "(assert (<= X_0 1.0))")
+    assert (below_x1, above_x1) == ("(assert (>= X_1 -2.0))", "(assert (<= X_1 0.5))")
+    assert outside == "(assert (or (and (<= Y_0 -1.2500000000000002)) (and (>= Y_0 3.0000000000000004))))"
