@@ -1,4 +1,4 @@
-"""Scripts beside docs/certificates.md: published networks as their authors write them, others as plain ReLU networks."""
+"""Scripts of docs/certificates.md: published networks as their authors write them; others as plain ReLU networks."""
 
 import importlib.util
 import json
