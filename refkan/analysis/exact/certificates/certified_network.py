@@ -90,8 +90,8 @@ def certificate(
     fixed, theta = with_fixed_constants(net, theta)
     data = network_data(fixed, theta)
     posed = Posed.of(fixed, theta, box, tolerance, budget)
-    plan = [[each] for each in over_box(posed)]
-    plan += [] if samples is None else _at_samples(posed, fixed, theta, *samples)
+    plan: list[Group] = [[each] for each in over_box(posed)]
+    plan += [] if samples is None else list(_at_samples(posed, fixed, theta, *samples))
     statements, unproven = _proven(plan, progress, executor)
     exact = None if samples is None else {"x": hexadecimal(samples[0]), "y": hexadecimal(samples[1])}
     parts = {"network": data, "box": hexadecimal(box), "samples": exact}
@@ -102,7 +102,8 @@ def _proven(
     plan: list[Group], progress: Callable[[str], Any], executor: Executor | None
 ) -> tuple[list[Statement], list[dict[str, str]]]:
     """Statements, and what could not be stated, or not as closely as asked for."""
-    statements, unproven = [], []
+    statements: list[Statement] = []
+    unproven: list[dict[str, str]] = []
     outcomes = map(_attempted, plan) if executor is None else executor.map(_attempted, plan)
     for group in plan:
         progress(", ".join(name for name, _ in group))

@@ -1,6 +1,6 @@
 """Functions of many rows, evaluated here or in tasks of an executor: each row for itself, so that numbers agree."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ def in_tasks(
     """
     size = sizes[executor is not None]
     parts = [[each[k : k + size] for k in range(0, count, size)] for each in rows]
-    each_part = map if executor is None else executor.map
+    each_part: Callable[..., Iterable[Any]] = map if executor is None else executor.map
     return list(each_part(partial(_rounding_outwards, function), *parts))
 
 

@@ -57,7 +57,7 @@ class NodeBoxes(ShortRepr):
     def joined(cls, parts: Sequence["NodeBoxes"]) -> "NodeBoxes":
         """One after the other."""
         nodes, *others = zip(*(vars(part).values() for part in parts), strict=True)
-        return cls(concatenated(list(nodes)), *map(np.concatenate, others))
+        return cls(concatenated(list(nodes)), *(np.concatenate(each) for each in others))
 
 
 class NodeSearch:
