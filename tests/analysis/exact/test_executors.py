@@ -39,7 +39,7 @@ def trained(node_map="affine", **options):
 
 QUESTIONS = {
     "enclose": lambda net, theta, **o: rk.exact.enclose(net, theta, UNIT, 1, 1e-2, 40, **o).first,
-    "extrema": lambda net, theta, **o: rk.exact.extrema(net, theta, UNIT, 1e-4, 24, **o),
+    "extrema": lambda net, theta, **o: rk.exact.extrema(net, theta, UNIT, 1e-9, 40, **o),
     "lipschitz": lambda net, theta, **o: rk.exact.lipschitz_constant(net, theta, UNIT, 1e-2, 40, **o),
     "difference": lambda net, theta, **o: rk.exact.sup_difference(net, theta, net, 1.1 * theta, UNIT, 1e-2, 40, **o),
 }
@@ -55,7 +55,7 @@ def test_bounds_are_the_same_bits_however_boxes_are_shared_out(question, size, o
     monkeypatch.setattr(node_subdivision, "TASK", (64, size))
     executor = Elsewhere()
     there = QUESTIONS[question](net, theta, executor=executor)
-    assert executor.tasks > 3
+    assert executor.tasks > 1
     assert all(np.array_equal(a, b) for a, b in zip(here, there, strict=True))
     assert getattr(here, "boxes", 0) == getattr(there, "boxes", 0)
 
