@@ -32,6 +32,9 @@ CONSTANTS = np.concatenate(
 BISECTIONS = 16
 """Of the size below which coefficients are taken for zero."""
 
+NOTHING = 2.0**-10
+"""Of what an edge adds by itself: it is left out."""
+
 TOGETHER: dict[str, Callable[[FloatArray, tuple[int, ...]], FloatArray]] = {
     "divided by their norm": lambda C, axes: C / np.sqrt((C * C).sum(axis=axes, keepdims=True)),
     "divided by the largest of them": lambda C, axes: C / np.abs(C).max(axis=axes, keepdims=True),
@@ -164,13 +167,13 @@ class Nonlinear:
 
         thresholds = []
         for size in (1.0, 4.0):
-            kept = [share(2.0**-k, size) > 0.5 for k in range(ASKED)]
+            kept = [abs(share(2.0**-k, size)) > NOTHING for k in range(ASKED)]
             if all(kept) or not kept[0]:
                 return ""
             low, high = 2.0 ** -kept.index(False), 2.0 ** (1 - kept.index(False))
             for _ in range(BISECTIONS):
                 middle = (low + high) / 2
-                low, high = (low, middle) if share(middle, size) > 0.5 else (middle, high)
+                low, high = (low, middle) if abs(share(middle, size)) > NOTHING else (middle, high)
             thresholds.append(high)
         what = "edges" if abs(share(1.001 * high, size) - 1) < 2.0**-10 else "coefficients"
         if abs(thresholds[0] - thresholds[1]) < 0.01 * thresholds[0]:

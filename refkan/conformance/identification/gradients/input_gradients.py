@@ -98,7 +98,7 @@ class Compared:
         if (np.abs(self.theirs - self.exact)[self.seen] <= self.fine).all():
             return []
         plain = explain(self.theirs, self.own, ("sample", "output", "input"), self.room, self.what, "detached gradient")
-        if any(difference.evidence.get("loose") for difference in plain or []):
+        if not self.right and any(difference.evidence.get("loose") for difference in plain or []):
             plain = None  # many numbers explain much
         vague = plain is None or any(difference.name.startswith("factors by") for difference in plain)
         local = plain and any(difference.evidence.get("axis") == "sample" for difference in plain)
