@@ -10,6 +10,7 @@ them, these questions follow:
   the step h.
 """
 
+from dataclasses import replace
 from functools import partial
 from math import comb, factorial, perm
 from typing import Any
@@ -19,14 +20,23 @@ import numpy as np
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed
 from refkan.conformance.identification.gradients.asked_gradients import (
+    SAMPLES,
     asked_layer,
     calls_and_sums,
     cotangent,
     size_of_factor,
 )  # fmt: skip
 from refkan.conformance.identification.gradients.at_knots import at_knots
+from refkan.conformance.identification.gradients.lengths_in_slopes import (
+    difference_of_knots,
+    length_in_words,
+    lengths_of_inputs,
+    one_length,
+)
+from refkan.conformance.identification.gradients.situations import lacking_factors, map_of_base
 from refkan.conformance.identification.gradients.slopes import derivatives, places, terms, true_derivatives
 from refkan.conformance.identification.gradients.whole_gradients import unexplained
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
@@ -45,29 +55,66 @@ def of_inputs(subject: Subject, degree: int, order: int = 1) -> list[Difference]
     spec, x, model = asked_layer(subject, degree=degree)
     if spec.degree < order:
         return []
-    along: FloatArray = np.resize(DIRECTIONS, x.shape) if order == 2 else np.ones(x.shape)
-
-    def asked(of: Any, at: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
-        if order == 1:
-            return subject.gradients(of, at, dy, {"inputs": at.shape})["inputs"]
-        return subject.second(of, at, dy, direction)
-
-    known = not subject.differs and subject.right and subject.eps < 2.0**-12  # right functions have right derivatives
-    own = true_derivatives(spec, x, order) if known else derivatives(subject, spec, x, order)
     if order == 1:
         first_dy, two = np.random.default_rng(6).integers(-8, 9, (2, len(x), 3)) / 4.0
-        summed = own.transpose(1, 0, 2)[None]
-        told = calls_and_sums(subject, spec, WHAT[1], partial(asked, direction=along), x, first_dy, two, summed)
-        if told:
+        summed = _own(subject, spec, x, order).transpose(1, 0, 2)[None]
+        asked = partial(_asked, subject, 1, direction=np.ones(x.shape))
+        if told := calls_and_sums(subject, spec, WHAT[1], asked, x, first_dy, two, summed):
             return placed(told, quantities=QUANTITIES[1])
-    units = [cotangent(len(x), 3, q) for q in range(3)]
-    theirs = np.stack([asked(model, x, dy, along) for dy in units], axis=1) / along[:, None]
-    told = Compared(subject, spec, x, theirs, own, order, along).told()
+    told = _compared(subject, spec, x, model, order, WHAT[order])
     if not told:
         told = at_knots(
-            subject, degree, WHAT[order], lambda of, at: asked(of, at, np.ones((len(at), 3)), np.ones(at.shape))
-        )
+            subject, degree, WHAT[order],
+            lambda of, at: _asked(subject, order, of, at, np.ones((len(at), 3)), np.ones(at.shape)),
+        )  # fmt: skip
     return placed(told, quantities=QUANTITIES[order])
+
+
+def of_inputs_with_parts(subject: Subject) -> list[Difference]:
+    """Derivatives in the inputs of layers with parts against those of their own outputs, whole and part by part."""
+    whole = subject.with_parts()
+    alone = {
+        "the base part": replace(whole, coefficients=0 * whole.coefficients),
+        "the splines": replace(whole, base=0 * whole.part("base")),
+    }
+    x = subject.samples(whole, SAMPLES, 5)
+    for order in (1, 2)[: 1 + ("second" in subject.declared.derivatives)]:
+        if not _compared(subject, whole, x, subject.build(whole), order, WHAT[order]):
+            continue
+        for words, spec in alone.items():
+            owner = f"{WHAT[order]} of {words} of layers with parts"
+            if told := _compared(subject, spec, x, subject.build(spec), order, owner):
+                return placed(told, quantities=QUANTITIES[order])
+    return []
+
+
+def _asked(
+    subject: Subject, order: int, of: Any, at: FloatArray, dy: FloatArray, direction: FloatArray
+) -> FloatArray:  # fmt: skip
+    if order == 1:
+        return subject.gradients(of, at, dy, {"inputs": at.shape})["inputs"]
+    return subject.second(of, at, dy, direction)
+
+
+def _own(subject: Subject, spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
+    """Derivatives of the layer's own outputs: right functions have right ones."""
+    known = not subject.differs and subject.right and subject.eps < 2.0**-12
+    return _exact(spec, x, order) if known else derivatives(subject, spec, x, order)
+
+
+def _exact(spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
+    """Derivatives (N, Q, P) of the edges asked for, with parts if there are any."""
+    return np.asarray(FloatQuantities((spec,), x).edges[0][order]) if spec.parts else true_derivatives(spec, x, order)
+
+
+def _compared(
+    subject: Subject, spec: LayerSpec, x: FloatArray, model: Any, order: int, owner: str
+) -> list[Difference]:  # fmt: skip
+    """What derivatives are, if not those of the layer's own outputs: by cotangents of single outputs."""
+    along: FloatArray = np.resize(DIRECTIONS, x.shape) if order == 2 else np.ones(x.shape)
+    units = [cotangent(len(x), spec.n_outputs, q) for q in range(spec.n_outputs)]
+    theirs = np.stack([_asked(subject, order, model, x, dy, along) for dy in units], axis=1) / along[:, None]
+    return Compared(subject, spec, x, theirs, _own(subject, spec, x, order), order, along, owner).told()
 
 
 class Compared:
@@ -75,14 +122,14 @@ class Compared:
 
     def __init__(
         self, subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, own: FloatArray, order: int,
-        along: FloatArray,
+        along: FloatArray, owner: str,
     ) -> None:  # fmt: skip
         self.subject, self.spec, self.x, self.order, self.along = subject, spec, x, order, along
         seen = np.isfinite(own)
         if not seen.any():
             raise NoAnswerError("values are not smooth enough to differentiate")
-        self.what, self.seen = WHAT[order], seen
-        self.exact = true_derivatives(spec, x, order)
+        self.what, self.seen = owner, seen
+        self.exact = _exact(spec, x, order)
         size = float(np.abs(own[seen]).max())
         blurred = 2.0 ** (8 * order) * subject.rough
         self.room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, blurred) * size
@@ -103,8 +150,12 @@ class Compared:
         vague = plain is None or any(difference.name.startswith("factors by") for difference in plain)
         local = plain and any(difference.evidence.get("axis") == "sample" for difference in plain)
         if plain is not None and not vague and not local:
-            size = size_of_factor(self.subject, plain, "inputs", self.order)
+            size = "" if self.spec.parts else size_of_factor(self.subject, plain, "inputs", self.order)
             return placed(plain, size=size)
+        if self.spec.parts:
+            how = self._of_parts()
+            named = [Difference("wrong derivative", {"what": self.what, "how": how})] if how else plain
+            return named or [unexplained(self.subject, self.what, self.theirs, self.own)]
         for question in (
             self._by_lengths,
             self._of_another_order,
@@ -118,6 +169,15 @@ class Compared:
                 name = "finite differences" if question == self._quotients else "wrong derivative"
                 return [Difference(name, {"what": self.what, "how": how})]
         return plain or [unexplained(self.subject, self.what, self.theirs, self.own)]
+
+    def _of_parts(self) -> str:
+        """A map of x beside the base, and factors of parts that are lacking."""
+        if not self.spec.coefficients.any():
+            weight = float(self.spec.part("base")[0, 0] * self.spec.part("node-scale")[0])
+            if mapped := map_of_base(self.x, self.theirs[:, 0, 0] / weight, self.subject.tolerance(4.0)):
+                return f"{mapped}, times the weight"
+        lacks = lacking_factors(self.spec, self.theirs, self.own, 4 * self.room)
+        return f"they lack the factors of {lacks}" * bool(lacks)
 
     def _by_lengths(self) -> str:
         """Powers of the length of an interval, or of one of each input: chain rules of other variables than x."""
@@ -206,18 +266,18 @@ class Compared:
             for name, v, sign, seen in zip(divided, k, (1, -1), shown, strict=True):
                 if seen and v:
                     divided[name].append((i, (r - 1) * sign / v))
-        one = {name: _one_length(self.spec, lengths) for name, lengths in divided.items()}
+        one = {name: one_length(self.spec, lengths) for name, lengths in divided.items()}
         if one["first"] and one["first"] == one["second"]:
             return f"both terms are divided by {one['first']}, whatever the knots between them"
         told = []
         for name, lengths in divided.items():
             asked = (r - 1, 0) if name == "first" else (r, 1)
-            used = _difference_of_knots(t, lengths, asked)
-            words = _length(used) if used else one[name]
+            used = difference_of_knots(t, lengths, asked)
+            words = length_in_words(used) if used else one[name]
             if not words:
                 return ""
             if used != asked:
-                told.append(f"the {name} term is divided by {words} instead of {_length(asked)}")
+                told.append(f"the {name} term is divided by {words} instead of {length_in_words(asked)}")
         return "; ".join(told)
 
     def _by_powers(self) -> str:
@@ -257,44 +317,6 @@ class Compared:
         if left < 2.0**-12 and not lower_formats(self.theirs) and not 2.0**-27 < left < 2.0**-21:
             return f"they are off by {left:.1e} of the largest, as quotients of a small step are"
         return ""
-
-
-def _difference_of_knots(
-    t: FloatArray, lengths: list[tuple[int, float]], asked: tuple[int, int]
-) -> tuple[int, int] | None:
-    """Offsets (k, l) with lengths t[i+k] - t[i+l] for all i, those asked for first."""
-    span = range(-1, max(asked) + 2)
-    for k, l in [asked, *((k, l) for k in span for l in span if k > l)]:
-        shown = [(t[i + k] - t[i + l], h) for i, h in lengths if i + l >= 0 and i + k < t.size]
-        if len(shown) > 1 and all(abs(h - right) <= 2.0**-24 * abs(h) for right, h in shown):
-            return k, l
-    return None
-
-
-def lengths_of_inputs(spec: LayerSpec) -> dict[str, FloatArray]:
-    """Lengths (P,) that the variables of other codes are x over: of the domain, of its half, of intervals."""
-    domain, t, r = np.ptp(spec.domains, axis=1), spec.knots, spec.order
-    return {
-        "the mean spacing (b - a)/n of each input": domain / spec.intervals,
-        "the first spacing of each input": t[:, r] - t[:, r - 1],
-        "half the length of the domain, (b - a)/2, of each input": domain / 2,
-        "the length of the domain, b - a, of each input": domain,
-        "the span of all knots of each input": t[:, -1] - t[:, 0],
-    }
-
-
-def _one_length(spec: LayerSpec, lengths: list[tuple[int, float]]) -> str:
-    """The one length of all intervals that all terms are divided by, times r - 1, in words; "" if there is none."""
-    h = np.array([length for _, length in lengths]) / (spec.order - 1)
-    for words, (length, *_) in lengths_of_inputs(spec).items():
-        if np.abs(h - length).max(initial=0.0) <= 2.0**-24 * length:
-            return f"r - 1 times {words.removesuffix(' of each input')}"
-    return ""
-
-
-def _length(used: tuple[int, int]) -> str:
-    k, l = (f"t[i{v:+d}]" if v else "t[i]" for v in used)
-    return f"{k} - {l}"
 
 
 def _part(x: FloatArray, wrong: Array) -> str:

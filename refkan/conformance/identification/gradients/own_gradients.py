@@ -26,12 +26,12 @@ from refkan.conformance.identification.gradients.asked_gradients import (
     slope_behind,
     unit_cotangents,
 )  # fmt: skip
-from refkan.conformance.identification.gradients.input_gradients import of_inputs
+from refkan.conformance.identification.gradients.input_gradients import of_inputs, of_inputs_with_parts
 from refkan.conformance.identification.gradients.other_settings import of_settings
 from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.gradients.slopes import true_jacobian
 from refkan.conformance.identification.gradients.whole_gradients import DETACHED, against_truth, unexplained
-from refkan.conformance.identification.stages.parts import of_inputs_with_parts, of_parts
+from refkan.conformance.identification.stages.parts import of_parts
 from refkan.conformance.identification.stages.wiring import AXES, responses
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject

@@ -10,6 +10,7 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain
+from refkan.conformance.identification.known_maps import map_of
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
@@ -136,3 +137,9 @@ def lacking_factors(spec: LayerSpec, theirs: FloatArray, ours: FloatArray, room:
         if np.abs(theirs * (factor if edges == theirs.ndim - 1 else factor[..., None]) - ours).max() <= room:
             return name
     return ""
+
+
+def map_of_base(x: FloatArray, slopes: FloatArray, room: float) -> str:
+    """What map of x gradients (N,) over the weights are, in words, "" if none is known."""
+    mapped = map_of(x[:, 0], slopes, room)
+    return "" if mapped is None else f"they are {mapped[0]} of x" + f", times {mapped[1]:.6g}" * (mapped[1] != 1)

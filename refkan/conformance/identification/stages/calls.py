@@ -42,6 +42,12 @@ ALONE = (
 )  # fmt: skip
 """Differences beside which others can be seen."""
 
+WAYS = {
+    **dict.fromkeys(("stale cache", "state kept between calls", "changed by a call"), "renewed"),
+    **dict.fromkeys(("samples mixed", "samples reordered", "rows by position"), "by_rows"),
+}  # fmt: skip
+"""How a `Subject` goes on after a difference."""
+
 ROOM = 16
 """Of the rounding of sums, for sums in another order."""
 
@@ -84,17 +90,18 @@ def calls(subject: Subject) -> Stage:
 
 
 def _settled(subject: Subject, spec: LayerSpec, x: FloatArray, last: Difference) -> None:
-    """How later stages ask nevertheless: of a new model each time, or row by row where single rows are right."""
-    subject.renewed = last.name in ("stale cache", "state kept between calls", "changed by a call")
-    if last.name not in ("samples mixed", "samples reordered", "rows by position"):
+    """How later stages ask nevertheless, if values are right then: of a new model each time, or row by row."""
+    way = WAYS.get(last.name)
+    if way is None:
         return
     right, room = subject.truth(spec, x[:BLOCK])
-    subject.by_rows = True
+    setattr(subject, way, True)
     try:
         off = np.abs(subject.raw(subject.build(spec), x[:BLOCK], 3) - right)
-        subject.by_rows = bool((off <= np.maximum(64 * room, subject.tolerance(float(np.abs(right).max())))).all())
+        settled = (off <= np.maximum(64 * room, subject.tolerance(float(np.abs(right).max())))).all()
     except NoAnswerError:
-        subject.by_rows = False
+        settled = False
+    setattr(subject, way, bool(settled))
 
 
 def same_rows(subject: Subject, y: FloatArray, z: FloatArray) -> Array:

@@ -21,10 +21,8 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import PARTS, PER_NODE, LayerSpec, attribute
 from refkan.conformance.cases.truths.quantities import FloatQuantities, silu
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
-from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, cotangent, unit_cotangents
-from refkan.conformance.identification.gradients.input_gradients import QUANTITIES, WHAT
-from refkan.conformance.identification.gradients.situations import lacking_factors
-from refkan.conformance.identification.gradients.slopes import derivatives
+from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, unit_cotangents
+from refkan.conformance.identification.gradients.situations import lacking_factors, map_of_base
 from refkan.conformance.identification.gradients.whole_gradients import DETACHED, unexplained
 from refkan.conformance.identification.known_maps import beside, map_of
 from refkan.conformance.identification.stages.wiring import AXES
@@ -215,7 +213,7 @@ def of_parts(subject: Subject) -> list[Difference]:
             lacks = lacking_factors(spec, theirs, ours, subject.tolerance(4.0)) if part not in PER_NODE else ""
             how = f"they lack the factors of {lacks}" if lacks else ""
             if part == "base" and not how:
-                how = _map_of_base(x, theirs[:, 0, 0, 0] / spec.part("node-scale")[0], subject.tolerance(4.0))
+                how = map_of_base(x, theirs[:, 0, 0, 0] / spec.part("node-scale")[0], subject.tolerance(4.0))
             told = (
                 [Difference("wrong derivative", {"what": owner, "how": how})]
                 if how
@@ -244,58 +242,3 @@ def _shares(spec: LayerSpec, x: FloatArray, theirs: FloatArray, true: FloatQuant
     odd = [f"{name} {f'counts {v:.6g} times' if abs(v) > 1e-9 else 'is left out'}"
            for name, v, right in zip(shares, w, wanted, strict=True) if abs(v - right) > 1e-9]  # fmt: skip
     return ", ".join(odd)
-
-
-def _map_of_base(x: FloatArray, slopes: FloatArray, room: float) -> str:
-    """What map of x gradients (N,) over the weights are, in words, "" if none is known."""
-    mapped = map_of(x[:, 0], slopes, room)
-    return "" if mapped is None else f"they are {mapped[0]} of x" + f", times {mapped[1]:.6g}" * (mapped[1] != 1)
-
-
-def of_inputs_with_parts(subject: Subject) -> list[Difference]:
-    """Derivatives in the inputs of layers with parts against those of their own outputs, whole and part by part."""
-    whole = subject.with_parts()
-    zero = 0 * whole.coefficients
-    for order in (1, 2)[: 1 + ("second" in subject.declared.derivatives)]:
-        if not _wrong_slopes(subject, whole, order):
-            continue
-        for words, spec in (
-            ("the base part", replace(whole, coefficients=zero)),
-            ("the splines", replace(whole, base=0 * whole.part("base"))),
-        ):
-            if told := _wrong_slopes(subject, spec, order):
-                name, how = told
-                owner = f"{WHAT[order]} of {words} of layers with parts"
-                return placed([Difference(name, {"what": owner, "how": how})], quantities=QUANTITIES[order])
-    return []
-
-
-def _wrong_slopes(subject: Subject, spec: LayerSpec, order: int) -> tuple[str, str] | None:
-    """What derivatives of a layer in its inputs are, None if they are those of its outputs."""
-    x, model = subject.samples(spec, SAMPLES, 5), subject.build(spec)
-    own = derivatives(subject, spec, x, order)
-    seen, units = np.isfinite(own), [cotangent(len(x), 3, q) for q in range(3)]
-    along = np.ones(x.shape)
-    theirs = np.stack([subject.gradients(model, x, dy, {"inputs": x.shape})["inputs"] if order == 1
-                       else subject.second(model, x, dy, along) for dy in units], axis=1)  # fmt: skip
-    size = float(np.abs(own[seen]).max(initial=0.0))
-    room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, 2.0 ** (8 * order) * subject.rough) * size
-    if room >= size or (np.abs(theirs - own)[seen] <= room).all():
-        return None
-    if (np.abs(theirs) <= room).all():
-        return "detached gradient", "zero"
-    weights = spec.gain if spec.coefficients.any() else spec.part("base") * spec.part("node-scale")[:, None]
-    if not spec.coefficients.any() and (
-        mapped := _map_of_base(x, theirs[:, 0, 0] / weights[0, 0], subject.tolerance(4.0))
-    ):
-        return "wrong derivative", f"{mapped}, times the weight"
-    if lacks := lacking_factors(spec, np.where(seen, theirs, 0), np.where(seen, own, 0), 4 * room):
-        return "wrong derivative", f"they lack the factors of {lacks}"
-    told = explain(np.where(seen, theirs, 0), np.where(seen, own, 0), ("sample", "output", "input"), room, "they")
-    vague = any(
-        d.name.startswith("factors by") or d.evidence.get("axis") == "sample" or d.evidence.get("loose")
-        for d in told or []
-    )
-    if told and not vague:
-        return "wrong derivative", "; ".join(map(str, told))
-    return "wrong derivative", f"they are off by {float(np.abs(theirs - own)[seen].max() / size):.1e} of the largest"
