@@ -51,8 +51,6 @@ OF = {
 
 def gradients(subject: Subject) -> Stage:
     """Return of what the declared derivatives are derivatives."""
-    if not subject.declared.derivatives:
-        return Stage("gradients", "not declared")
     if subject.nonlinear:
         raise NoAnswerError(subject.nonlinear)
     declared, differences = list(subject.declared.derivatives), list[Difference]()
@@ -90,7 +88,7 @@ def gradients(subject: Subject) -> Stage:
         differences = [d for d in differences if d.name not in UNNAMED and not d.name.endswith(" gradients")]
         reasons.append("a call changes the model of which it is asked")
     told = [name for name in told if not subject.wrong_gradients & OF[name]]
-    words = f"those of the layer's own function in {', '.join(told)}" if told else ""
+    words = f"those of the layer's own function in {', '.join(told)}" if told else "not declared" * (not declared)
     return Stage("gradients", words, tuple(differences), "; ".join(reasons))
 
 

@@ -37,7 +37,7 @@ KEPT = 16
 """Rows that stay while the others change."""
 
 ALONE = (
-    "incomplete block", "samples and inputs confused", "batch refused", "strides ignored", "mode matters",
+    "incomplete block", "samples and inputs confused", "batch refused", "mode matters",
     "results overwritten", "inputs overwritten",
 )  # fmt: skip
 """Differences beside which others can be seen."""
@@ -68,7 +68,6 @@ def calls(subject: Subject) -> Stage:
         lambda: [_repeated(subject, spec, model, x, y, other)],
         lambda: [_mixed(subject, model, x, y, other)],
         lambda: [_sizes(subject, model, x, y)],
-        lambda: [_layouts(subject, model, x, y)],
         lambda: [_modes(subject, spec, x, y)],
         lambda: overwritten_results(subject, spec, x, other),
         lambda: shared_by_models(subject, spec, x, y),
@@ -283,19 +282,6 @@ def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Differ
     first = next(iter(wrong.values()))
     more = f"; so in batches of {', '.join(map(str, wrong))}" if len(wrong) > 1 else ""
     return replace(first, evidence={**first.evidence, "how": first.evidence["how"] + more})
-
-
-def _layouts(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
-    wide = np.zeros((2 * len(x), 3))
-    wide[1::2, :2] = -x
-    wide[::2, :2] = x
-    for words, view in (("strided", wide[::2, :2]), ("transposed", np.array(x.T, order="C").T)):
-        z = subject.asked("forward", subject.adapter.forward, model, view)
-        rows = np.flatnonzero(~same_rows(subject, y, np.asarray(z, np.float64)))
-        if rows.size:
-            what = f"{rows.size} of {len(x)} rows"
-            return Difference("strides ignored", {"what": what, "layout": f"samples lie {words}"})
-    return None
 
 
 def _modes(subject: Subject, spec: LayerSpec, x: FloatArray, y: FloatArray) -> Difference | None:

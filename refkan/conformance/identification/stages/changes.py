@@ -182,6 +182,8 @@ def _after(
     model = subject.build(spec)
     before = subject.values(spec, x, model)
     size, allowed = float(np.abs(before).max()), _allowed(subject)
+    if not size > 0:
+        raise NoAnswerError(f"values before {kind} are zero")
     model = subject.changed(kind, model, *((intervals, data.copy()) if kind == "refine" else (data.copy(),)))
     after = subject.values(spec, x, model)
     change = kind + (f" on {words}" if words else "")
