@@ -97,10 +97,11 @@ def _settled(subject: Subject, spec: LayerSpec, x: FloatArray, last: Difference)
     setattr(subject, way, True)
     try:
         off = np.abs(subject.raw(subject.build(spec), x[:BLOCK], 3) - right)
-        settled = (off <= np.maximum(64 * room, subject.tolerance(float(np.abs(right).max())))).all()
+        allowed = np.maximum(64 * room, subject.tolerance(float(np.abs(right).max())))
+        settled = bool((off <= allowed).all())
     except NoAnswerError:
         settled = False
-    setattr(subject, way, bool(settled))
+    setattr(subject, way, settled)
 
 
 def same_rows(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
