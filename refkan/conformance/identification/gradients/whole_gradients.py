@@ -38,7 +38,7 @@ def unexplained(subject: Subject, owner: str, theirs: FloatArray, ours: FloatArr
     room = subject.tolerance(float(np.abs(ours).max(initial=0.0)))
     if told := flushed(owner, theirs, ours, room):
         return told
-    words = in_words(ours.ravel(), theirs.ravel(), room) if np.isfinite(theirs).all() else "an unknown"
+    words = in_words(ours.ravel(), theirs.ravel(), room) if np.isfinite([theirs, ours]).all() else "an unknown"
     if not words.startswith(("an unknown", "identity", "zero")):
         return Difference("values mapped", {"what": owner, "map": words})
     return Difference("gradient is another", {"what": owner, "left": left}, sure="measured")
