@@ -276,7 +276,9 @@ def test_conditions_are_proven_and_float64_agrees(conditions):
 def test_bases_exchanged_prove_nothing(monkeypatch):
     right = certified_conditions.enclosed
     exchanged = {"spline": "relu", "relu": "spline", "scaled-relu": "scaled-relu"}
-    monkeypatch.setattr(certified_conditions, "enclosed", lambda p, m, basis: right(p, m, exchanged[basis]))
+    monkeypatch.setattr(
+        certified_conditions, "enclosed", lambda p, m, basis, width: right(p, m, exchanged[basis], width)
+    )
     found = certified_conditions.measure(SMALL[:1])
     assert not proven_lower(at_starts(found))
     assert not holds(found)

@@ -26,6 +26,9 @@ BASES = ("spline", "relu", "scaled-relu")
 BEYOND = 1e20
 """Condition numbers that float64 has no digits for where it forms J^T J, and that some of these exceed."""
 
+WIDTH = 1e-14
+"""Relative width of enclosures, at most: float64 is to be seen beside them."""
+
 AGREEMENT = 1e-6
 """Relative difference of float64's condition numbers from the enclosures, at most."""
 
@@ -82,7 +85,7 @@ def record(case: Small, state: str, problem: Any, theta: Any) -> dict[str, Any]:
     """The condition numbers of one network at one theta."""
     posed = checked(problem, theta)
     matrix = curvature(posed, "gauss-newton")
-    bounds = {basis: enclosed(posed, matrix, basis) for basis in BASES}
+    bounds = {basis: enclosed(posed, matrix, basis, WIDTH) for basis in BASES}
     float64 = {basis: rk.spectrum(problem, theta, basis=basis) for basis in BASES}
     own = bounds["spline"]
     return {

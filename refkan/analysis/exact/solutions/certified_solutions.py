@@ -1,20 +1,12 @@
 r"""Proven error bounds of networks as solutions of boundary value problems, from enclosures of their residuals.
 
-For Lap u + k^2 u = f in a box, u = g on its boundary, and a network v, the error e = v - u solves
+For div(c grad u) + q u = f in a box, q = k^2 - r, u = g on its boundary, and a network v, the error e = v - u solves
 
-    Lap e + k^2 e = rho,    rho = Lap v + k^2 v - f,    e = delta = v - g on the boundary
+    div(c grad e) + q e = rho,    rho = div(c grad v) + q v - f,    e = delta = v - g on the boundary
 
-k = 0, in one or more dimensions, by the maximum principle: +-e is compared with the function
-|delta| + |rho| (x - a)(b - x)/2, so that |e| <= |delta| + |rho| L^2/8, L the shortest side. It holds for v with
-continuous first and bounded second derivatives. With a coefficient, div(c grad u) = f, w = (x - a)(b - x)/2 satisfies
-div(c grad w) = -c + c_x ((a + b)/2 - x); where that is at most -m < 0, the bound is |delta| + |rho|/m L^2/8.
-
-One dimension: with K(t) = t, or sin(k t)/k, the error is the integral of what is known,
-
-    e(x) = delta_a K'(x - a) + B K(x - a) + int_a^x K(x - s) rho(s) ds,    B from e(b) = delta_b,
-
-which is enclosed at many points, the signs of rho included: the bound is then sharp where the residual oscillates. Away
-from resonance: K(b - a) must not be zero. Between points |e| exceeds its ends by at most w^2/8 |e''|.
+It is bounded by comparison with functions that the equation takes below zero, and by eigenfunctions
+(`comparison_functions`), from bounds of |rho| and |delta|. In one dimension it is an integral of rho, which is enclosed
+at many points, the signs of rho included: the bound is then sharp where the residual oscillates (`integrated_errors`).
 """
 
 from collections.abc import Callable
@@ -29,6 +21,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, concaten
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, units
+from refkan.analysis.exact.solutions.comparison_functions import Comparison, by_eigenfunctions, comparisons
 from refkan.analysis.exact.solutions.equation_functions import evaluated, require_floats
 from refkan.analysis.exact.solutions.integrated_errors import bound_by_integration
 from refkan.base.arguments import check_count, check_function, check_positive
@@ -51,11 +44,13 @@ class CertifiedError(ShortRepr):
     boundary : float
         Of v - g on the boundary.
     by_maximum_principle : float
-        Of v - u; infinite for k > 0, where there is no such principle.
+        Of v - u; infinite where there is no such principle: for k^2 - r above the first eigenvalue of -Lap in the box.
     by_integration : float
         Of v - u, in one dimension; infinite otherwise.
     reached : bool
         Whether the bound of the residual is attained but for the tolerance.
+    by_eigenfunctions : float
+        Of v - u, in two or three dimensions for k > 0 without r and c; infinite otherwise.
 
     Examples
     --------
@@ -71,11 +66,12 @@ class CertifiedError(ShortRepr):
     by_maximum_principle: float
     by_integration: float
     reached: bool
+    by_eigenfunctions: float = np.inf
 
     @property
     def error(self) -> float:
-        """The better bound of |v - u|."""
-        return min(self.by_maximum_principle, self.by_integration)
+        """The best bound of |v - u|."""
+        return min(self.by_maximum_principle, self.by_integration, self.by_eigenfunctions)
 
 
 def certified_error(
@@ -90,8 +86,9 @@ def certified_error(
     points: int = POINTS,
     budget: int = BUDGET,
     coefficient: Callable[..., Any] | None = None,
+    reaction: Callable[..., Any] | None = None,
 ) -> CertifiedError:
-    r"""Bound the distance of a network from the solution of Lap u + k^2 u = f in a box, u = g on its boundary.
+    r"""Bound the distance of a network from the solution of div(c grad u) + (k^2 - r) u = f in a box, u = g around it.
 
     Parameters
     ----------
@@ -102,7 +99,7 @@ def certified_error(
         ``cos()`` and ``exp()``. Constants are the numbers that they are: floats of any length, integers, fractions.
     box : array (P, 2)
     wavenumber : float
-        k; with k > 0 in one dimension only.
+        k.
     tolerance : float
         By how much the bound of the residual may exceed the residual.
     order : int
@@ -112,7 +109,9 @@ def certified_error(
     budget : int
         Boxes that may be evaluated for the residual; the bounds hold in any case.
     coefficient : callable, optional
-        c in div(c grad u) = f, as `source`; 1 by default. With k = 0 only. That it is positive follows from m > 0.
+        c, as `source`; 1 by default. That it is positive follows from m > 0, or is checked in one dimension.
+    reaction : callable, optional
+        r, as `source`; 0 by default. -u'' + u = f is u'' - 1 u = -f: source -f and reaction ``lambda x: 1``.
 
     Returns
     -------
@@ -121,9 +120,10 @@ def certified_error(
     Raises
     ------
     ValueError
-        For coefficients that vary too much for the comparison, more than one output, networks whose first
-        derivatives jump, k > 0 in more dimensions, resonance, an empty box, ends of a box or wavenumbers that are no
-        floats, constants that are not finite, and what `enclose` refuses.
+        Where no bound has its hypotheses, each of which is named: coefficients that vary too much for the comparison,
+        k^2 - r at an eigenvalue, or above the first one where r or c is a function, resonance. For more than one
+        output, networks whose first derivatives jump, an empty box, ends of a box or wavenumbers that are no floats,
+        constants that are not finite, and what `enclose` refuses.
     TypeError
         If f, g or c takes a number out of its arguments, or returns what is neither made of them nor a real constant.
 
@@ -133,7 +133,8 @@ def certified_error(
     continuous up to the boundary; splines of order 3 are in W^(2,inf). The maximum principle for such strong solutions
     (Gilbarg and Trudinger, Elliptic Partial Differential Equations of Second Order, 2001, theorems 9.1 and 9.30) needs
     second derivatives almost everywhere alone. With s = x - (a + b)/2, m is the least (s c)' in the box: m > 0 makes
-    c >= m by integration from s = 0, so that the equation is elliptic. In one dimension: variation of constants.
+    c >= m by integration from s = 0, so that the equation is elliptic. In one dimension: variation of constants. Where
+    k^2 > r the solution is meant to be continuous in the closed box; the bounds prove that there is no other.
 
     Examples
     --------
@@ -158,35 +159,72 @@ def certified_error(
         raise ValueError(f"net must have one output, the solution; got {steps.n_outputs}")
     if smoothness_over(steps, ends) < 1:
         raise ValueError("net must have continuous first derivatives: splines of order 3 or more, knots that differ")
-    if k and steps.n_inputs > 1:
-        raise ValueError(
-            f"wavenumber must be 0 in {steps.n_inputs} dimensions: there is no maximum principle for k > 0"
-        )
-    if coefficient is not None:
-        check_function("coefficient", coefficient, steps.n_inputs)
-        if k:
-            raise ValueError("coefficient must be left out for wavenumber > 0")
+    for name, function in (("coefficient", coefficient), ("reaction", reaction)):
+        if function is not None:
+            check_function(name, function, steps.n_inputs)
     if not (ends[:, 0] < ends[:, 1]).all():
         raise ValueError("box must have sides of positive length to have a boundary value problem in it")
 
     def quantities(boxes: Intervals) -> Evaluation:
-        return Evaluation.of_value(_residual(steps, source, k, boxes, order, coefficient))
+        return Evaluation.of_value(_residual(steps, source, k, boxes, order, coefficient, reaction))
 
     ranges = range_over(quantities, ends, absolute(tolerance), budget)
     residual = float(ranges.outer.magnitude[0])
     delta = _boundary_error(steps, boundary, ends, tolerance, order, budget)
     worst = float(delta.magnitude.max())
-    principle = np.inf
-    if not k:
-        comparison = min(_comparison(ends, p, coefficient, budget) for p in range(steps.n_inputs))
-        if comparison == np.inf:
-            raise ValueError("coefficient must vary less: c - c_x ((a + b)/2 - x) must be positive for an input x")
-        principle = float(up(worst + up(residual * comparison)))
-    integrated = np.inf
-    if steps.n_inputs == 1 and coefficient is None:
-        residual_over = partial(_residual, steps, source, k, order=order)
-        integrated = bound_by_integration(residual_over, k, ends[0], delta, residual, points)
-    return CertifiedError(residual, float(worst), principle, integrated, ranges.reached)
+    sides = Intervals.of(ends[:, 1]) - Intervals.of(ends[:, 0])
+    q, constant = _zeroth(ends, k, reaction, budget)
+    slopes = np.array([_slope(ends, p, coefficient, budget) for p in range(steps.n_inputs)])
+    functions = [*comparisons(sides, q, slopes, coefficient is None)]
+    principle = min((function.bound(worst, residual) for function in functions), default=np.inf)
+    integrated, expanded, reasons = np.inf, np.inf, _reasons(q, slopes, functions)
+    if steps.n_inputs == 1 and (functions or reaction is None):
+        residual_over = partial(_residual, steps, source, k, order=order, coefficient=coefficient, reaction=reaction)
+        exactly = coefficient is None and reaction is None
+        integrated = bound_by_integration(
+            residual_over, k if exactly else 0.0, ends[0], delta, residual, points, coefficient
+        )
+        if not exactly:
+            growth = min((float(up(float(q.magnitude) * function.source)) for function in functions), default=np.inf)
+            integrated = float(up(integrated * up(1.0 + min(growth, 1.0 if q.hi <= 0 else np.inf))))
+    elif k and coefficient is None and constant and steps.n_inputs > 1:
+        factor = by_eigenfunctions(sides, q)
+        if isinstance(factor, tuple):
+            reasons.append(
+                f"wavenumber must stay away from eigenvalues; k^2 - r may be that of the half waves {factor}"
+            )
+        else:
+            forced = up(residual + up(float(q.magnitude) * worst))
+            expanded = float(up(worst + up(forced * factor)))
+    if not functions and integrated == expanded == np.inf and reasons:
+        raise ValueError("; ".join(reasons))
+    return CertifiedError(residual, worst, principle, integrated, ranges.reached, expanded)
+
+
+def _reasons(q: Intervals, slopes: FloatArray, functions: list[Comparison]) -> list[str]:
+    """Why there is no comparison function."""
+    if functions:
+        return []
+    if not (slopes > 0).any():
+        return ["coefficient must vary less: c - c_x ((a + b)/2 - x) must be positive for an input x"]
+    return [f"k^2 - r must stay below the first eigenvalue; it reaches {float(q.hi):.6g}, too large for the comparison"]
+
+
+def _zeroth(ends: FloatArray, k: float, reaction: Callable[..., Any] | None, budget: int) -> tuple[Intervals, bool]:
+    """The range of q = k^2 - r in the box, and whether r is a constant."""
+    squared = Intervals.of(k) * Intervals.of(k) if k else Intervals.of(0.0)
+    if reaction is None:
+        return squared, True
+    given: Callable[..., Any] = reaction
+
+    def over(at: Intervals) -> Intervals:
+        return evaluated("reaction", given, at, 0).value[:, None]
+
+    def quantities(boxes: Intervals) -> Evaluation:
+        return Evaluation(over(boxes), over(Intervals.of(boxes.middle)))
+
+    r = range_over(quantities, ends, absolute(1e-3), budget).outer[0]
+    return squared - r, False
 
 
 def _residual(
@@ -196,6 +234,7 @@ def _residual(
     boxes: Intervals,
     order: int,
     coefficient: Callable[..., Any] | None = None,
+    reaction: Callable[..., Any] | None = None,
 ) -> Expansion:
     """rho as Taylor numbers (B,) at the centres and over boxes."""
 
@@ -208,19 +247,19 @@ def _residual(
             rho = rho + flux.derivative(unit)
         if k:
             rho = rho + v * (Intervals.of(k) * Intervals.of(k))
+        if reaction is not None:
+            rho = rho - v * evaluated("reaction", reaction, at, order - 2)
         return TaylorIntervals({i: c for i, c in rho.parts.items() if sum(i) <= order - 2}, order - 2)
 
     rho = steps.sweep(boxes, order).map(of, boxes)
     return replace(rho, smoothness=rho.smoothness - 2)
 
 
-def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None, budget: int) -> float:
-    """max w/m, w = (x_p - a)(b - x_p)/2, m the least c - c_p ((a + b)/2 - x_p) in the box; infinite if m <= 0."""
-    a, b = ends[p]
-    length = up(b - a)
-    greatest = up(up(length * length) / 8)
+def _slope(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None, budget: int) -> float:
+    """A lower bound of m, the least c - c_p ((a + b)/2 - x_p) in the box."""
     if coefficient is None:
-        return float(greatest)
+        return 1.0
+    a, b = ends[p]
     given: Callable[..., Any] = coefficient
     unit = units(len(ends))[p]
     middle = (Intervals.of(a) + Intervals.of(b)) * Intervals.of(0.5)
@@ -233,8 +272,7 @@ def _comparison(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None
     def quantities(boxes: Intervals) -> Evaluation:
         return Evaluation(minus_source(boxes), minus_source(Intervals.of(boxes.middle)))
 
-    least = float(range_over(quantities, ends, absolute(1e-2), budget).outer.lo[0])
-    return float(up(greatest / least)) if least > 0 else np.inf
+    return float(range_over(quantities, ends, absolute(1e-2), budget).outer.lo[0])
 
 
 def _boundary_error(

@@ -5,21 +5,29 @@ For e'' + k^2 e = rho on [a, b] with e = delta at both ends, K(t) = t, or sin(k 
     e(x) = delta_a K'(x - a) + B K(x - a) + int_a^x K(x - s) rho(s) ds,    B from e(b) = delta_b,
 
 and K(t - s) is phi_1(t) phi_0(s) - phi_0(t) phi_1(s), over k, with phi = (1, t) or (cos k t, sin k t): two running
-integrals do for all x.
+integrals do for all x. With a coefficient, (c e')' = rho, the same holds for phi = (1, I), I(x) = int_a^x 1/c, in place
+of (1, t): (c e')' is rho, and e = delta_a + B I(x) + I(x) int rho - int I rho.
+
+Between nodes e exceeds its ends by at most w^2/8 |e''|; with a coefficient y = I(x) makes it e_yy = c rho on an
+interval of length at most w/min c, so that the excess is at most w^2/8 |rho| max c/(min c)^2.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import EPS, Intervals, down, up
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, variables
+from refkan.analysis.exact.solutions.equation_functions import evaluated
 from refkan.base.array_types import FloatArray
 
 
 def bound_by_integration(
     residual_over: Callable[[Intervals], Expansion], k: float, ends: FloatArray, delta: Intervals, residual: float,
-    points: int,
+    points: int, coefficient: Callable[..., Any] | None = None,
 ) -> float:  # fmt: skip
     """Bound |e| by enclosing the integrals of rho times the solutions of the homogeneous equation.
 
@@ -35,6 +43,8 @@ def bound_by_integration(
         Bound of |rho|.
     points : int
         Intervals of integration.
+    coefficient : callable, optional
+        c, with k = 0.
 
     Raises
     ------
@@ -44,16 +54,20 @@ def bound_by_integration(
     nodes = np.linspace(ends[0], ends[1], points + 1)
     boxes = Intervals(nodes[:-1, None].copy(), nodes[1:, None].copy())
     rho = residual_over(boxes)
-
-    def times(which: int) -> Expansion:
-        return rho.map(lambda f, at: f * _homogeneous(variables(at, f.order)[0] - float(ends[0]), k)[which], boxes)
-
-    integrals = [_cumulated(_integral(times(which), boxes)) for which in (0, 1)]
     t = Intervals.of(nodes[1:]) - Intervals.of(ends[0])
-    K, slope = _kernel(t, k)
+    stretch = Intervals.of(np.ones_like(t.lo))
+    if coefficient is None:
+        origin = float(ends[0])
+        products = [rho.map(partial(_times_homogeneous, origin, k, which), boxes) for which in (0, 1)]
+        K, slope = _kernel(t, k)
+    else:
+        I, K, stretch = _integrated_reciprocal(coefficient, boxes, rho)
+        products = [rho, replace(rho, centre=rho.centre * I.centre, over=rho.over * I.over)]
+        slope = Intervals.of(np.ones_like(t.lo))
+    integrals = [_cumulated(_integral(product, boxes)) for product in products]
     scaled = Intervals.of(1.0) if not k else Intervals.of(1.0).over(Intervals.of(k))
     # int K(t - s) rho = (phi_1(t) int phi_0 rho - phi_0(t) int phi_1 rho)/k, phi = (1, t), or (cos k t, sin k t)
-    phi = (Intervals.of(np.ones_like(nodes[1:])), t) if not k else (slope, K * Intervals.of(k))
+    phi = (slope, K if not k else K * Intervals.of(k))
     particular = (phi[1] * integrals[0] - phi[0] * integrals[1]) * scaled
     last = K[-1]
     if not (last.lo > 0 or last.hi < 0):
@@ -64,8 +78,43 @@ def bound_by_integration(
     B = (delta[1] - delta[0] * slope[-1] - particular[-1]).over(last)
     e = slope * delta[0] + K * B + particular
     at_points = np.maximum(e.magnitude.max(), delta[:1].magnitude.max())
-    w = float(np.max(up(boxes.hi - boxes.lo)))
-    return _between_points(float(at_points), residual, w, k, points)
+    w = float(up(np.max(up(boxes.hi - boxes.lo))))
+    return _between_points(float(at_points), float(up(residual * float(stretch.hi.max()))), w, k, points)
+
+
+def _integrated_reciprocal(
+    coefficient: Callable[..., Any], boxes: Intervals, rho: Expansion
+) -> tuple[Expansion, Intervals, Intervals]:
+    """I(x) = int_a^x 1/c around the centres, I at the right ends, and c/(min c)^2 on every interval."""
+    order = max(rho.over.order, 1)
+
+    def reciprocal(_: TaylorIntervals, at: Intervals) -> TaylorIntervals:
+        c = evaluated("coefficient", coefficient, at, order - 1)
+        powers = [Intervals.of(1.0).over(c.value)]
+        for _k in range(order - 1):
+            powers.append(-powers[-1] * powers[0])
+        return c.composed(powers)
+
+    c = evaluated("coefficient", coefficient, boxes, 0).value
+    if not (c.lo > 0).all():
+        raise ValueError("coefficient must be positive in the box; on some interval of integration that is not proven")
+    g = replace(rho.map(reciprocal, boxes), smoothness=np.full(len(boxes.lo), order))
+    ends = _cumulated(_integral(g, boxes))
+    begins = Intervals(np.append(0.0, ends.lo[:-1]), np.append(0.0, ends.hi[:-1]))
+    middle = Intervals.of(boxes.middle)
+    left = (middle - Intervals.of(boxes.lo))[:, 0]
+    to_centre = begins + _with_remainder(g, Intervals.of(np.zeros_like(left.lo)), left, order - 1)
+    over = Intervals(begins.lo, ends.hi)  # 1/c > 0
+    I = replace(g, centre=_antiderivative(g.centre, to_centre), over=_antiderivative(g.over, over))
+    return I, ends, c.over(Intervals.of(c.lo).squared())
+
+
+def _antiderivative(g: TaylorIntervals, value: Intervals) -> TaylorIntervals:
+    """The Taylor number of a value whose derivative is g."""
+    parts: dict[tuple[int, ...], Intervals] = {(0,): value}
+    for (n,), part in g.parts.items():
+        parts[n + 1,] = part.over(Intervals.of(n + 1.0))
+    return TaylorIntervals(parts, g.order + 1)
 
 
 def _between_points(at_points: float, residual: float, w: float, k: float, points: int) -> float:
@@ -76,6 +125,10 @@ def _between_points(at_points: float, residual: float, w: float, k: float, point
         raise ValueError(f"points = {points} must be more for wavenumber = {k}: an interval spans a wave")
     bound = float(up(up(at_points + up(share * residual)) / down(damping)))
     return bound if bound >= 0 else np.inf  # not a number: nothing is known
+
+
+def _times_homogeneous(origin: float, k: float, which: int, f: TaylorIntervals, at: Intervals) -> TaylorIntervals:
+    return f * _homogeneous(variables(at, f.order)[0] - origin, k)[which]
 
 
 def _homogeneous(t: TaylorIntervals, k: float) -> tuple[TaylorIntervals, TaylorIntervals]:

@@ -5,7 +5,7 @@ r"""Spectra of Gauss-Newton matrices and Hessians of networks, every eigenvalue 
 and B^T H B on z with theta = B z, the null space proven first (`curvatures`): Z spans it. With a nearly orthonormal
 basis Q of the span of B^-1 Z, |Q^T Q - I| < 1/4, and t above the norm of H,
 
-    H + 4 t Q Q^T
+    H + 4 t Q diag(1 + j/count) Q^T,  j = 0, 1, ..., count - 1
 
 has the eigenvalues of H on its range and others above 3 t, which exceed them all: it is regular, and
 `orthogonal_certificates` encloses its eigenvalues to the same relative width, the smallest like the largest, with their
@@ -18,7 +18,7 @@ from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import at_precision, require
-from refkan.analysis.exact.ranks.network_rows import Problem, checked, require_cost
+from refkan.analysis.exact.ranks.network_rows import Problem, checked, multiplied, require_cost
 from refkan.analysis.exact.spectra.curvatures import WHICH, Curvature, curvature, matrix_of_basis
 from refkan.analysis.exact.spectra.orthogonal_certificates import (
     enclosed_eigenvalues,
@@ -276,11 +276,13 @@ def enclosed(
 
 
 def _deflated(flint: Any, H: Any, Z: Any) -> tuple[Any, int]:
-    """Return H + 4 t Q Q^T, Q nearly orthonormal and of the range of Z, t above all eigenvalues of H."""
+    """Return H + 4 t Q diag(1 + j/count) Q^T, Q nearly orthonormal and of the range of Z, t above eigenvalues of H."""
     count = Z.ncols()
     if not count:
         return H, 0
-    # No eigenvalue exceeds the Frobenius norm, and those of 4 t Q Q^T on the span of Z are above 3 t.
+    # No eigenvalue exceeds the Frobenius norm, and those of the second term on the span of Z are above 3 t: apart from
+    # one another, since multiple ones take more steps.
     largest = greatest_norm(flint, H.entries()) + flint.arb(2) ** -flint.ctx.prec
     Q = nearly_orthonormal(flint, flint.arb_mat(Z))
-    return H + Q * Q.transpose() * (4 * largest), count
+    factors = [4 * largest * (1 + flint.arb(j) / count) for j in range(count)]
+    return H + Q * multiplied(Q.transpose(), factors), count

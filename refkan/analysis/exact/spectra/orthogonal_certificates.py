@@ -196,6 +196,7 @@ def _vectors_of_block(flint: Any, block: list[list[Any]]) -> Any:
     rest = unit(flint, n)
     while True:
         Q = flint.arb_mat(_float_eigenvectors(S).tolist())
+        Q = (Q * (3 * unit(flint, S.nrows()) - Q.transpose() * Q) / 2).mid()  # orthonormal to twice the digits
         S, rest = (Q.transpose() * S * Q).mid(), (rest * Q).mid()
         sizes = [abs(S[k, k]) for k in range(S.nrows())]
         level = [k for k, size in enumerate(sizes) if size * 2**LEVEL >= max(sizes)]

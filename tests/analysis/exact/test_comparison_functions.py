@@ -1,0 +1,170 @@
+"""Bounds of errors by comparison and by eigenfunctions: where they are attained, and against sums of many digits."""
+
+import mpmath
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.solutions.comparison_functions import by_eigenfunctions, comparisons
+
+PI = float(np.pi)
+
+
+def bounds(sides, q, slopes=None, constant=True):
+    """The least factor of |delta|, and of |rho|, each over all comparison functions."""
+    ends = Intervals.of(np.asarray(q, float)) if np.ndim(q) == 0 else Intervals(*map(np.asarray, q))
+    found = [
+        *comparisons(Intervals.of(np.array(sides)), ends, np.ones(len(sides)) if slopes is None else slopes, constant)
+    ]
+    return tuple(min((getattr(f, name) for f in found), default=np.inf) for name in ("boundary", "source"))
+
+
+@pytest.mark.parametrize("length", [0.25, 1.0, 3.0])
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 0.999])
+def test_in_one_dimension_the_waves_are_attained(length, share):
+    """e'' + K e = 0 with e = 1 at the ends has the maximum 1/cos(k L/2), and with -1 and zeros one less, over K."""
+    K = (share * PI / length) ** 2
+    with mpmath.workdps(40):
+        H = 1 / mpmath.cos(mpmath.sqrt(K) * length / 2)
+        source = (H - 1) / K
+        boundary, of_source = bounds([length], K)
+        assert H <= boundary <= H * (1 + 1e-11)
+        assert source <= of_source <= source * (1 + 1e-9)
+    assert bounds([length], (PI / length) ** 2 * (1 + 1e-12)) == (np.inf, np.inf)
+
+
+@pytest.mark.parametrize("sides", [(1.0, 1.0), (1.0, 8.0), (2.0, 1.0, 0.5)])
+@pytest.mark.parametrize("share", [0.1, 0.7, 0.98])
+def test_below_the_first_eigenvalue_there_is_a_bound_that_the_first_mode_keeps(sides, share):
+    """With e the first mode, rho = (K - lambda_1) e: max |e| = 1 <= (lambda_1 - K) times the factor of |rho|."""
+    first = sum((PI / side) ** 2 for side in sides)
+    boundary, source = bounds(sides, share * first)
+    assert 1 / (first * (1 - share)) <= source < np.inf
+    assert 1 < boundary < np.inf
+    assert bounds(sides, first * (1 + 1e-9)) == (np.inf, np.inf)
+
+
+def test_without_waves_and_with_reactions():
+    assert bounds([2.0, 1.0], 0.0) == (1.0, pytest.approx(1 / 8, rel=1e-14))
+    assert bounds([2.0, 1.0], 0.0)[1] >= 1 / 8
+    assert bounds([2.0, 1.0], -100.0) == (1.0, pytest.approx(0.01, rel=1e-14))
+    assert bounds([2.0, 1.0], (-9.0, -4.0))[1] == pytest.approx(1 / 8)
+    assert bounds([1.0], 4.0, [2.0], constant=False) == pytest.approx((2 / 1.5, 0.125 / 1.5))  # K W = 1/2, m = 2
+    assert bounds([1.0], 16.0, [2.0], constant=False) == (np.inf, np.inf)
+
+
+CASES = [((1.0,), 50.0), ((1.0, 1.0), 36.0), ((1.0, 2.5), 20.0), ((1.0, 0.5, 0.75), 100.0)]
+
+
+@pytest.mark.parametrize(("sides", "q"), CASES)
+def test_sums_over_eigenfunctions(sides, q):
+    """Against a sum of many more terms, which the bound exceeds by little; and modes alone attain a part of it."""
+    terms = {1: 100_000, 2: 1500, 3: 150}[len(sides)]
+    axes = np.meshgrid(*[(PI * np.arange(1, terms + 1) / side) ** 2 for side in sides], sparse=True)
+    eigenvalues = sum(axes)
+    total = np.sqrt(2.0 ** len(sides) * np.sum((eigenvalues - q) ** -2.0))
+    factor = by_eigenfunctions(Intervals.of(np.array(sides)), Intervals.of(np.asarray(q)))
+    assert total * (1 - 1e-9) <= factor <= total * 1.05
+    assert factor >= 1 / np.abs(eigenvalues - q).min()
+
+
+def test_eigenvalues_are_named_and_too_many_terms_bound_nothing():
+    square = Intervals.of(np.array([1.0, 1.0]))
+    near = Intervals(np.asarray(5 * PI**2 - 1e-9), np.asarray(5 * PI**2 + 1e-9))
+    assert sorted(by_eigenfunctions(square, near)) == [1, 2]
+    assert by_eigenfunctions(Intervals.of(np.array([1.0, 1e6])), Intervals.of(np.asarray(1.0))) == np.inf
+    assert by_eigenfunctions(Intervals.of(np.ones(4)), Intervals.of(np.asarray(1.0))) == np.inf
+
+
+def error_of(net, theta, source, boundary, box, **options):
+    return rk.exact.certified_error(net, theta, source, boundary, box, tolerance=1e-3, budget=400, **options)
+
+
+@pytest.mark.parametrize("k", [0.5, 3.0, 4.0, 6.0, 8.0])
+def test_helmholtz_in_a_square(k):
+    """v = 0 and u = sin(pi x) sin(pi y) or cos(a x) cos(b y), below the first eigenvalue and above."""
+    net = rk.kan([2, 1], order=4, intervals=1)
+    zero, square = np.zeros(net.n_params), [[0.0, 1.0], [0.0, 1.0]]
+    wave = lambda x, y: (x * PI).sin() * (y * PI).sin()  # noqa: E731
+    bound = error_of(net, zero, lambda x, y: wave(x, y) * (k * k - 2 * PI * PI), wave, square, wavenumber=k)
+    assert 1 <= bound.error <= 40
+    other = lambda x, y: (x * 2).cos() * (y * 3).cos()  # noqa: E731
+    bound = error_of(net, zero, lambda x, y: other(x, y) * (k * k - 13), other, square, wavenumber=k)
+    assert 1 <= bound.error <= 100
+    assert (bound.by_maximum_principle < np.inf) == (k * k < 2 * PI * PI)
+    assert bound.by_integration == np.inf
+
+
+def test_two_layers_in_a_rectangle_above_the_first_eigenvalue():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(60, 2)) * [1.0, 0.5]
+    net, theta = rk.kan([2, 2, 1], 4, 1, node_map="sigmoid", domain=[[0, 1], [0, 0.5]]).initialize(rng, x)
+    k, box = (
+        9.0,
+        [[0.0, 1.0], [0.0, 0.5]],
+    )  # 81 between 49.3, of (1, 1), and 79.0, (2, 1), on the one side, 128.3 on the other
+    u = lambda x, y: (x * 3).sin() + (y * 2).cos()  # noqa: E731
+    f = lambda x, y: (x * 3).sin() * (k * k - 9) + (y * 2).cos() * (k * k - 4)  # noqa: E731
+    bound = error_of(net, theta, f, u, box, wavenumber=k)
+    grid = rng.uniform(size=(2000, 2)) * [1.0, 0.5]
+    error = np.abs(net(theta, grid)[:, 0] - np.sin(3 * grid[:, 0]) - np.cos(2 * grid[:, 1])).max()
+    assert bound.by_maximum_principle == np.inf
+    assert error <= bound.by_eigenfunctions == bound.error < np.inf
+
+
+def known(order=6, intervals=16):
+    """A spline near sin(pi x), and its largest error there."""
+    space, x = rk.SplineSpace.uniform(order, intervals), np.linspace(0, 1, 400)
+    theta = np.linalg.lstsq(rk.bsplines.design_matrix(space, x).toarray(), np.sin(PI * x), rcond=None)[0]
+    theta[4] += 1e-4
+    net = rk.kan([1, 1], order, intervals)
+    grid = np.linspace(0, 1, 5001)[:, None]
+    return net, theta, np.abs(net(theta, grid)[:, 0] - np.sin(PI * grid[:, 0])).max()
+
+
+@pytest.mark.parametrize("r", [1.0, 100.0, lambda x: x.exp() * 3, lambda x: x * 4 - 2])
+def test_reactions_in_one_dimension(r):
+    """u'' - r u = f with u = sin(pi x), r a constant, a positive function, and one that changes sign."""
+    net, theta, error = known()
+    reaction = r if callable(r) else lambda x: r
+    u = lambda x: (x * PI).sin()  # noqa: E731
+    f = lambda x: u(x) * (-PI * PI) - reaction(x) * u(x)  # noqa: E731
+    bound = error_of(net, theta, f, u, [[0.0, 1.0]], reaction=reaction)
+    assert error <= bound.by_integration <= 6 * error
+    assert error <= bound.by_maximum_principle
+
+
+@pytest.mark.parametrize("rate", [0.5, 8.0, -6.0])
+@pytest.mark.parametrize("r", [0.0, 2.0])
+def test_coefficients_in_one_dimension_are_integrated(rate, r):
+    """(c u')' - r u = f, c = exp(rate x), also where it varies too much for the comparison."""
+    net, theta, error = known()
+    c = lambda x: (x * rate).exp()  # noqa: E731
+    u = lambda x: (x * PI).sin()  # noqa: E731
+    f = lambda x: c(x) * ((x * PI).cos() * (PI * rate) - u(x) * (PI * PI)) - u(x) * r  # noqa: E731
+    options = {"reaction": lambda x: r} if r else {}
+    bound = error_of(net, theta, f, u, [[0.0, 1.0]], coefficient=c, **options)
+    assert error <= bound.by_integration <= 6 * error
+    assert (bound.by_maximum_principle < np.inf) == (abs(rate) < 2 or r > 0)
+    assert error <= bound.by_maximum_principle
+
+
+def test_a_coefficient_is_attained_and_has_to_be_positive():
+    """v = 0, (c u')' = 1 with c = 1 + x, u(0) = u(1) = 0: u = x - log(1 + x)/log 2, least at 1/log 2 - 1."""
+    net = rk.kan([1, 1], order=4, intervals=1)
+    bound = error_of(net, [0.0] * 4, lambda x: 1.0, lambda x: 0.0, [[0, 1]], coefficient=lambda x: x + 1)
+    assert 0.08607133205 <= bound.by_integration <= 0.0860714
+    with pytest.raises(ValueError, match="coefficient must be positive"):
+        error_of(net, [0.0] * 4, lambda x: 1.0, lambda x: 0.0, [[0, 1]], coefficient=lambda x: x * 2 - 1)
+
+
+def test_hypotheses_that_fail_are_named():
+    net, plane = rk.kan([1, 1], 4, 1), rk.kan([2, 1], 4, 1)
+    zero = lambda *x: 0.0  # noqa: E731
+    with pytest.raises(ValueError, match=r"below the first eigenvalue.*eigenvalues; .* half waves \(1, 1\)"):
+        error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], wavenumber=float(np.sqrt(2) * np.pi))
+    with pytest.raises(ValueError, match="below the first eigenvalue"):
+        error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], reaction=lambda x, y: -30 - x)
+    with pytest.raises(ValueError, match="below the first eigenvalue"):
+        error_of(net, np.zeros(4), zero, zero, [[0, 1]], reaction=lambda x: -11)
