@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.claims import Beside
+from refkan.claims import Beside, estimate
 from refkan.claims.estimates import agree
 from tests.validation.made_up import (
     beside,
@@ -37,7 +37,7 @@ from validation.knots import coarse_grids, free_knots_pareto
 from validation.literature import autocorrelated_inputs, clamped_truncated_powers, single_layer_hessian
 from validation.literature.placed_knots import gaussian_width, grid_extension
 from validation.multilevel import coarse_subspace, complementary_descent, multilevel_preconditioners, nested_hierarchies
-from validation.statements import AS_PUBLISHED, named, ratios, times
+from validation.statements import AS_PUBLISHED, ByCells, named, ratios, times
 
 CASES = {
     "F2": (lambda fitted: relu_form_accuracy.grows_like(fitted, lambda r: r - 1), {2: 1.29, 3: 1.71, 4: 3.0}, {
@@ -275,6 +275,12 @@ def test_ratios_of_steps_are_shown_at_the_largest_n():
     assert cell.values == {1: 8.0}
 
 
+def test_grids_of_w2_have_the_parameters_of_their_budget():
+    cells = [{"intervals": 9, "parameters": free_knots_pareto.expected_parameters(9) + more} for more in (0, 1)]
+    with pytest.raises(AssertionError, match="the parameters of its budget"):
+        free_knots_pareto.verdict(cells, free_knots_pareto.QUICK)
+
+
 def test_gradients_are_compared_whatever_the_sign_of_the_mistake():
     """The largest entry halved: of either sign over these seeds."""
     net = rk.mlp([2, 3, 2], "tanh")
@@ -309,3 +315,13 @@ def test_cells_are_compared_seed_by_seed():
     assert named(tenfold(cells), "a") == {1: 60.0, 2: 80.0, 3: 10.0}
     assert named(tenfold(cells), "b") == named(cells, "b")
     assert named(AS_PUBLISHED[1](cells), "a") == {1: 5.0, 2: 5.0, 3: 5.0}
+
+
+def test_where_no_reading_speaks_all_are_checked():
+    """Of none every control would hold."""
+    same = ("as they are", lambda cells: cells)
+    by = ByCells(lambda cells: (estimate("a", named(cells, "a"), at_least=2.0),), control=same, twin=same)
+    ours = dict(enumerate(np.linspace(0.9, 1.1, 25)))
+    reading = by.reading({"start": "b"}, (Beside("a", "m", ours),), calibration=(Beside("b", "m", ours, 9.0),))
+    assert reading.calibrated is False
+    assert by.verdict("O2", [reading]).controls == {"as they are": "refuted"}

@@ -71,6 +71,18 @@ def test_splines_of_a_lower_order_refute_the_rates():
     assert not rates_of_extended_grids.rates_hold({"rates": {3: runs[careless]}})
 
 
+def test_errors_that_fall_as_printed_are_told_from_the_next_powers():
+    measured = {}
+    for cell in rates_of_extended_grids.cells(quick=True):
+        every = rates_of_extended_grids.RATE_GRIDS if cell["grids"] == "rates" else (5, 10, 20, 50, 100)
+        errors = [G ** -(int(cell["degree"]) + 1.0) for G in every]
+        numbers = {"grids": list(every), "parameters": [3 * (G + 3) for G in every]}
+        measured[cell] = numbers | dict.fromkeys(("test", "training"), errors)
+    verdict = rates_of_extended_grids.verdict(measured)
+    assert "exponents k = 1: 2.00, k = 2: 3.00, k = 3: 4.00" in verdict.measured
+    assert not verdict.surviving_mutations
+
+
 def test_readings_of_o11_and_their_mutations(monkeypatch):
     monkeypatch.setattr(rates_of_extended_grids, "STARTS", 1)
     choice = rates_of_extended_grids.EVERY[0]

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.exact.enclosures.float_intervals import Intervals
-from refkan.analysis.exact.enclosures.network_intervals import interval_network
+from refkan.analysis.exact.enclosures.float_intervals import EPS, Intervals
+from refkan.analysis.exact.enclosures.network_intervals import LinearStep, interval_network
 from refkan.analysis.exact.enclosures.subdivision import absolute
 from refkan.analysis.exact.nodes import node_tables
 from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
-from refkan.analysis.exact.nodes.node_subdivision import NodeSearch
-from refkan.analysis.exact.nodes.node_tables import contracted, node_functions, tabulated
+from refkan.analysis.exact.nodes.node_subdivision import NodeBoxes, NodeSearch
+from refkan.analysis.exact.nodes.node_tables import NodeFunctions, NodeTable, contracted, node_functions, tabulated
 from tests.analysis.exact.oracles import draws
 from tests.analysis.exact.oracles.attacks import Points, fixed, jumps
 
@@ -140,6 +140,46 @@ def test_newton_has_the_derivatives_of_the_smoothed_bound():
     assert np.all(sharp <= lagrangian_bound(tables, mu)[0] + 1e-6)
     better, _ = bound.minimized(mu, -1e9, np.full(2, 0.1), 0.1)
     assert np.all(lagrangian_bound(tables, better)[0] < lagrangian_bound(tables, mu)[0])
+
+
+def table(cuts, values, kept=None):
+    """Functions of one node into one, straight in each cell."""
+    cells = np.zeros((1, 1, 1, len(cuts) - 1))
+    kept = np.ones(cells.shape[1:], bool) if kept is None else np.array(kept)[None, None]
+    return NodeTable(np.array(cuts, float)[None, None], np.array(values, float)[None, None, None], cells, cells, kept)
+
+
+def test_lagrangian_bounds_exceed_the_exact_ones_by_the_rounding_that_is_stated():
+    """8 Q + 32 roundings of each of the sizes that make the sum, here over whole numbers."""
+    tables = [table([0, 1, 2], [0, 1, 2]), table([0, 2**20, 2**21], [3, 1, 2])]
+    bound, _ = lagrangian_bound(tables, np.array([[5.0]]))
+    rounding = 40 * EPS * (5 * 2 + 3 + 5 * 2**21)
+    assert bound[0] - (5 * 2 + 3) == pytest.approx(rounding, rel=1e-6)
+
+
+def test_nodes_end_with_the_cells_that_are_kept():
+    for kept, expected in (
+        ([False, True, True, False], (1, 3)), ([True, False, False, False], (0, 1)), ([False] * 4, (0, 4)),
+    ):  # fmt: skip
+        ends = table(range(5), range(5), kept).ends()
+        assert (ends.lo[0, 0], ends.hi[0, 0]) == expected
+
+
+def test_a_box_that_cannot_be_cut_is_never_within_the_tolerance():
+    """Of two boxes one has no float inside; the parts of the other have no gap."""
+
+    class Scripted(NodeSearch):
+        steps = iter([([2.0, 2.0], [-np.inf, 1.0]), ([0.0, 0.0], [1.0, 1.0])])
+
+        def evaluated(self, nodes, mu, parents):
+            bounds, gaps = map(np.array, next(self.steps))
+            none = np.zeros((2, 1))
+            return NodeBoxes(Intervals(none, none + 1.0), bounds, none[:, :0], gaps[:, None], none + 0.5)
+
+    layers = [NodeFunctions((), LinearStep(np.ones((1, 1)), np.zeros(1)), 0)]
+    search = Scripted(layers, lambda points: Intervals.of(np.zeros(1)), absolute(0.1))
+    bounds = search.run(np.array([[0.0, 1.0]]), 10, np.zeros((1, 1)), None)
+    assert (float(bounds.outer.hi[0]), bounds.reached) == (2.0, False)
 
 
 def test_points_that_are_given_count():
