@@ -68,6 +68,13 @@ def test_the_digest_sees_the_library_and_what_is_imported(claims, tmp_path):
     seen = ["good.py", "__init__.py", "one.py", "sub/__init__.py", "sub/two.py", "sub/three.py"]
     assert all(changes(claims.folder / name) for name in seen)
     assert changes(library / "code.py")
+    (library / "claims").mkdir()
+    (library / "claims" / "verdicts.py").write_text("")
+    (library / "claims" / "runner.py").write_text("")
+    assert changes(library / "claims" / "verdicts.py")  # what judges, but not what runs
+    assert not changes(library / "claims" / "runner.py")
+    assert sources.library_digest(library) == sources.library_digest(library, verdicts=True)
+    assert sources.library_digest(library) != sources.library_digest(library, verdicts=False)
     assert not changes(claims.folder / "unrelated.py")
 
 

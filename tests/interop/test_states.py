@@ -155,6 +155,10 @@ def test_networks_that_the_model_has_no_place_for():
     pykan, efficient = pykan_state(rng, WIDTHS), efficient_state(rng, WIDTHS)
     with pytest.raises(ConversionError, match="scales of nodes have no place"):
         to_state(*from_state(pykan), efficient)
+    scale = "node_scale_0"
+    pykan |= {name: np.ones_like(array) for name, array in pykan.items() if "_scale_" in name}
+    with pytest.raises(ConversionError, match="layer 0: scales of nodes have no place"):  # of one of them alone
+        to_state(*from_state(pykan | {scale: np.append(pykan[scale][1:], 2.0)}), efficient)
     with pytest.raises(ConversionError, match="the network has 2 spline layers, the model 3"):
         to_state(*from_state(efficient), pykan_state(rng, [2, 3, 3, 2]))
     with pytest.raises(

@@ -97,6 +97,13 @@ def test_a_broken_continuity_leaves_the_space():
     assert not case["in_space"]
 
 
+def test_rows_that_annihilate_lines_alone_are_noticed(monkeypatch):
+    """Those of order 1 in the place of order 3."""
+    right = truth.change_of_basis
+    monkeypatch.setattr(truth, "change_of_basis", lambda knots, order: right(knots[: len(knots) - order + 1], 1))
+    assert not difference_operators.random_knot_rows(3, np.random.default_rng(0))["AtA_is_2r_difference"]
+
+
 def test_the_wrong_gradient_refutes_lemma_five(monkeypatch):
     right = descent_geometries.quartic_gradient
     monkeypatch.setattr(descent_geometries, "quartic_gradient", lambda *args: 2 * right(*args))

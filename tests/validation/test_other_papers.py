@@ -211,6 +211,15 @@ def test_refitted_networks_are_the_same_function_where_it_can_be():
 # --- O7
 
 
+def test_ratios_are_those_of_rivals_over_the_method():
+    errors = dict(zip(optimizers_on_equations.STEPS, (1.0, 4.0, 9.0, 25.0), strict=True))
+    cells = optimizers_on_equations.cells(quick=True)
+    verdict = optimizers_on_equations.verdict({c: {"error": errors[c["trained"]], "seconds": 1.0} for c in cells})
+    for reading in verdict.readings:
+        expected = [errors[rival] / errors[reading["choice"]["method"]] for rival in optimizers_on_equations.RIVALS]
+        assert [cell["median"] for cell in reading["cells"]] == expected
+
+
 def test_errors_are_those_of_the_solution():
     grid, place = optimizers_on_equations.GRID, {"problem": "helmholtz-1d-wave", "points": "60"}
     start, end = (grid.measure(grid.cell(1, **place, trained="natural-gradient", steps=n)) for n in ("1", "40"))

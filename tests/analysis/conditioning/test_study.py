@@ -124,7 +124,9 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path):
     result = study(points, checkpoints=tmp_path)
     assert [row.error is None for row in result.rows] == [True, False]
     assert "ValueError: target must be given for which='hessian'" in result.failed[0].error
-    assert math.isnan(result.failed[0].condition)
+    failed = result.failed[0]
+    assert math.isnan(failed.condition)
+    assert {failed.n_params, failed.rank, failed.nullity, failed.analytic_nullity, failed.negative} == {-1}
     assert "ValueError" in result.table
     assert len(list(tmp_path.glob("*.json"))) == 1  # failures are not kept
     assert len(study(points, target=wave).failed) == 0

@@ -109,7 +109,7 @@ def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) ->
     for _ in range(ASCENT):
         centre = (steps.at(trial, 1)[:, q] * sign).parts
         value = centre[(0,) * P].lo[:, None]
-        slopes = np.stack([centre[unit].lo if unit in centre else 0 * x[:, 0] for unit in units(P)], axis=1) * sides
+        slopes = np.stack([centre[unit].lo for unit in units(P)], axis=1) * sides
         better = value > best
         best, x = np.where(better, value, best), np.where(better, trial, x)
         gradient = np.where(better, slopes, gradient)
