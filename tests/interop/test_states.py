@@ -9,6 +9,7 @@ import pytest
 import refkan as rk
 from refkan import interop
 from refkan.interop import ConversionError, from_state, refined, to_state
+from refkan.interop.model_files import _members
 from tests.interop.models import basis as bsplines
 from tests.interop.models import efficient_state, jaxkan_state, pykan_state, pykan_values, silu
 
@@ -214,6 +215,11 @@ def test_what_would_unpack_to_very_much_is_refused_before(tmp_path):
         interop.read_model(bomb)
     np.savez_compressed(flat, **{name: 0 * array if "weight" in name else array for name, array in other().items()})
     assert interop.read_model(flat)[0].widths == tuple(WIDTHS)  # zeros of a small model may be compressed
+    archive, early = bomb.rename(tmp_path / "bomb.pt"), tmp_path / "early.pt"
+    with pytest.raises(ConversionError, match=r"bomb.pt has \d+ bytes that would unpack to"):
+        _members(archive)
+    early.write_bytes(b"\x80\x02")
+    assert _members(early) == []  # files of early versions of PyTorch are no archives
     os.mkfifo(pipe)
     with pytest.raises(ConversionError, match=r"pipe.npz is no regular file"):
         interop.read_model(pipe)

@@ -250,6 +250,12 @@ def test_outside_error_is_compared_within_the_domain():
         require_unchanged(net, theta, fine, moved + 1e-9, x)
 
 
+def test_nothing_over_nothing_is_agreement():
+    problem, theta = small_problem("spline", "affine")
+    fine = problem.net.refine()
+    assert require_unchanged(problem.net, 0 * theta, fine, np.zeros(fine.n_params), problem.x) == 0.0
+
+
 def test_contributions_are_not_small_by_accident():
     """A ReLU network of large opposite coefficients: over its levels the size follows the sums of absolute terms."""
     problem, theta = small_problem("relu", "affine")
