@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numba
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.kernels import bspline_basis, launch, workers
+from refkan.kernels import bspline_basis, launch
 from refkan.networks.layers.knot_layers import spline
 from refkan.splines import bsplines, local_basis
 from refkan.splines.sums import value_sweeps, windows
@@ -23,38 +22,11 @@ from tests.kernels.kernel_results import (
     load,
     other_process,
     small_results,
-    sweep_results,
     uniform_layer,
 )
 from tests.kernels.threads_at_once import RUNS
 from tests.shared.factories import EPS, space
 from tests.shared.refusals import refused
-
-
-def test_several_python_threads_may_run_kernels_at_once(monkeypatch):
-    layer = uniform_layer(2, 5)
-    x = np.random.default_rng(0).uniform(0, 1, (400, 2))
-    expected = [a.tobytes() for a in sweep_results(layer, x)]
-    monkeypatch.setattr(launch, "SERIAL_BELOW", 0)
-    monkeypatch.setattr(launch, "thread_count", lambda: 3)
-    with ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(sweep_results, layer, x) for _ in range(12)]
-    for run in runs:
-        assert [a.tobytes() for a in run.result()] == expected
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_has_threads_of_its_own(monkeypatch):
-    monkeypatch.setattr(launch, "SERIAL_BELOW", 0)
-    monkeypatch.setattr(launch, "thread_count", lambda: 2)
-    S, x = space("random", 3), np.linspace(*space("random", 3).domain, 300)
-    expected = bsplines.evaluate(S, np.arange(S.dim), x)
-    assert workers._workers.size > 0
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if np.array_equal(bsplines.evaluate(S, np.arange(S.dim), x), expected) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_an_error_in_a_range_is_raised(monkeypatch):

@@ -179,13 +179,3 @@ def test_mlp(activation):
     U, a, V, b, W = np.split(theta, np.cumsum([8, 4, 12, 3]))
     expected = f(f(x @ U.reshape(4, 2).T + a) @ V.reshape(3, 4).T + b) @ W.reshape(1, 3).T
     np.testing.assert_allclose(net(theta, x), expected, rtol=1e-13)
-
-
-def test_an_mlp_needs_no_data_to_be_bound():
-    net = rk.mlp([2, 4, 1])
-    assert net(np.ones(net.n_params), samples(3)).shape == (3, 1)
-
-
-def test_a_network_without_hidden_layers_needs_no_data_either():
-    net = rk.kan([3, 2], 2, 4)
-    assert net(np.ones(net.n_params), np.full((5, 3), 0.3)).shape == (5, 2)

@@ -81,17 +81,6 @@ def test_derivatives_are_those_of_the_value(kind, weighted, rng):
     assert_allclose(problem.residual(theta), r, rtol=1e-13, atol=1e-15)
 
 
-def test_additive_models_reach_the_minimum_that_normal_equations_give(rng):
-    net, _, x = network("additive", rng)
-    y = rng.standard_normal((30, 3))
-    problem = Penalized(rk.LeastSquares(net, x, y), 0.1, 1e-3)
-    zero = np.zeros(net.n_params)
-    exact = -np.linalg.solve(problem.gauss_newton(zero), problem.gradient(zero))
-    for method in ("levenberg-marquardt", "gauss-newton", "lbfgs"):
-        result = rk.minimize(problem, zero, method, steps=2000)
-        assert_allclose(result.theta, exact, rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize(("outputs", "weighted"), [(1, False), (1, True), (3, False), (3, True)])
 def test_cross_entropy_is_the_sum_written_out(outputs, weighted, rng):
     x = rng.uniform(size=(20, 2))

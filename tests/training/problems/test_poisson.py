@@ -75,16 +75,6 @@ def test_sabotage_of_poisson_is_noticed(old, new):
     assert not is_consistent(spoilt(poisson, old, new))
 
 
-def test_the_gradient_jumps_where_the_coefficient_does():
-    x = np.array([[0.0, 0.1], [0.0, -0.7]])
-    left, right = poisson.gradient(x, "left"), poisson.gradient(x, "right")
-    np.testing.assert_allclose(right[:, 0], 2 * left[:, 0], rtol=1e-15)
-    np.testing.assert_allclose(left[:, 1], right[:, 1], atol=1e-15)
-    near = np.array([[1e-9, 0.0]])
-    np.testing.assert_allclose(poisson.gradient(x - near), left, atol=1e-6)
-    np.testing.assert_allclose(poisson.gradient(x + near), right, atol=1e-6)
-
-
 def test_the_level_set_and_its_seeds(rng):
     x = points(rng, 50)
     inputs, seeds = poisson.level_set_input(x), poisson.level_set_seeds(x)
