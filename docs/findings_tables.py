@@ -39,7 +39,7 @@ MISPRINTS = ("E19", "E20", "E24", "E25", "E40", "D2", "Q0")
 
 TABLE_TWO = ("R1", "R2", "R3", "R4", "R8", "R9", "R10", "R11", "R6", "R7")
 
-GROUPS = ("this paper", "[A25]", "both, without a number", "other papers")
+GROUPS = ("this paper", "[A25]", "both, unnumbered", "other papers")
 
 
 def group(id: str) -> str:
@@ -140,7 +140,7 @@ def told(kept_row: Mapping[str, Any]) -> str:
 
 
 def compared(kept: Rows) -> str:
-    """Return the ratios of Table 2: printed, of means of all our runs, and of a typical run."""
+    """Return the ratios of Table 2: printed, of means of all our runs, and the median of pairs."""
     every = {name: (id, e) for id in ("R9", "R8", "R3", "R2", "R1") for name, e in estimates(kept, id).items()}
     lines = []
     for name in sorted(
@@ -151,7 +151,7 @@ def compared(kept: Rows) -> str:
         _, typical = every.get(f"typical run, {pair}", (id, None))
         bounds = f"{id}: {asked(of_means)}" if of_means.decides else ""
         lines.append([pair, number(of_means.published or 0.0), bracketed(of_means), bracketed(typical), bounds])
-    return markdown_table(["errors", "printed", "of means", "of a typical run", "claimed of means"], lines)
+    return markdown_table(["errors", "printed", "of means", "median", "claimed of means"], lines)
 
 
 def statements(kept: Rows, ids: Iterable[str]) -> str:

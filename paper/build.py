@@ -124,22 +124,23 @@ multichannel multilayer perceptron with powers of ReLU in another basis, and the
 derived by hand, are held by tests to the same formulas over rational numbers; there are explicit Gauss-Newton and
 Hessian matrices, certified spectra, exact ranks, knot insertion that leaves the function as it is, and training from
 first-order methods to variable projection. A ledger judges the statements of papers by measurements that state their
-criterion, their estimates with intervals, and altered twins of each claim that must fail.
+criterion, their estimates with intervals, and deliberately false variants of each claim, which the
+check must reject.
 
 # Statement of need
 
 Theory of such networks speaks of spectra, ranks, nested spaces and rates, which implementations for training in
 single precision do not return and cannot be trusted to resolve: the condition number of A^T A, A the change of basis,
-is {condition} for cubic splines on {n} intervals, which double precision does not hold. Authors of layers for
-accelerators need values and derivatives that they can check theirs against, and a name for what is wrong. Readers of
-experiments need to know which of them come out again.
+is {condition} for cubic splines on {n} intervals, which double precision cannot resolve. Authors of layers for
+accelerators need values and derivatives that they can check theirs against, and a diagnosis. Readers of
+experiments need to know which results reproduce.
 
 # State of the field
 
 Libraries for training such networks on accelerators exist, from the first one [@liu2024] to fused kernels
-[@mysore2026]; starts [@rigas2025] and spectral bias [@wang2024] have been studied with them. None of them is meant
+[@mysore2026]; initialisations [@rigas2025] and spectral bias [@wang2024] have been studied with them. None of them is meant
 as a reference for others: none states the error of a value. `refkan` judges them with a suite of cases over exact
-rationals, and asks a layer what it is: its arithmetic, its wiring, its functions and its gradients.
+rationals, and identifies a layer: its arithmetic, its wiring, its functions and its gradients.
 
 # What is new
 
