@@ -39,14 +39,17 @@ __all__ = ["all_met", "bracketed", "estimates", "group", "met", "of_papers", "of
 IN_SHORT = {
     "S4": ("figure 1", "all eigenvalues of A^T A grow like l^(2r)", "the upper half grows like l^r", "enclosed"),
     "F1": ("2.3", "the ReLU form is faster by the degree", "by less; de Boor's local recursion beats both", "timed"),
-    "F3": ("2.3", "powers take P Q (n + r) operations, splines P Q (n r + r^2)", "the sum over edges takes P Q (n + r) in both", "counted"),
+    "F3": ("2.3", "powers take P Q (n + r) operations, splines P Q (n r + r^2)",
+           "the sum over edges takes P Q (n + r) in both", "counted"),
     "T2": ("Table 1", "rows 2 and 4 train", "they diverge at any step for r >= 2, two inputs", "proven"),
     "N4": ("Theorem 2", "it holds for the powers of x - t in (3)", "it holds for those of (x - t)/h alone", "exact"),
     "N1": ("Theorem 2", "rho(NTK_S) <= 4 rho(NTK_R)", "in general 16 for r = 2, 3; 4 in the cases above", "proven"),
-    "N2": ("Remark 1", "steps of both are comparable", "a step stable for powers is stable for splines, not conversely", "160 networks"),
+    "N2": ("Remark 1", "steps of both are comparable",
+           "a step stable for powers is stable for splines, not conversely", "160 networks"),
     "D1": ("Definition 1", "refined KANs are nested", "they are if tails are linear or polynomial", "float64"),
     "P2": ("4.2", "P = A I A'^-1, I is 0 or 1", "if all coarse knots, the exterior ones too, are fine ones", "exact"),
-    "R10": ("Table 2", "means of five runs compare trainings", "one run decides such means; medians are below", "25 runs"),
+    "R10": ("Table 2", "means of five runs compare trainings",
+            "one run decides such means; medians are below", "25 runs"),
     "R7": ("Tables 2, 3", "splines in every layer", "a linear layer, then splines on 5 intervals", "exact"),
 }  # fmt: skip
 """Row -> place, what is printed, what is right, and how that is known, in a few words; the long page has all of it."""
@@ -114,8 +117,8 @@ function of one variable on each edge, here a spline; written in powers of ReLU 
 Rows are those of [the verdicts](verdicts.md); `python -m validation --full R1` measures row R1 again.
 
 {counts(kept)}
-"As corrected": what is printed fails, and a corrected statement holds. "Undecided": the 95 % interval over runs contains
-the bound that the claim implies, or runs are too few. A "reading" is a choice of what a description leaves open; of
+"As corrected": what is printed fails, and a corrected statement holds. "Undecided": the 95 % interval over runs
+contains the bound that the claim implies, or runs are too few. A "reading" is a choice of what a description leaves open; of
 those tried, the ones that meet the printed numbers of a baseline count. Refuted: {refuted(kept)}.
 
 * **The algebra is right, once corrected.** B-splines are powers of ReLU under a banded change of basis A, the basis of

@@ -138,8 +138,8 @@ experiments need to know which results reproduce.
 # State of the field
 
 Libraries for training such networks on accelerators exist, from the first one [@liu2024] to fused kernels
-[@mysore2026]; initialisations [@rigas2025] and spectral bias [@wang2024] have been studied with them. None of them is meant
-as a reference for others: none states the error of a value. `refkan` judges them with a suite of cases over exact
+[@mysore2026]; initialisations [@rigas2025] and spectral bias [@wang2024] have been studied with them. None of them is
+meant as a reference for others: none states the error of a value. `refkan` judges them with a suite of cases over exact
 rationals, and identifies a layer: its arithmetic, its wiring, its functions and its gradients.
 
 # What is new
