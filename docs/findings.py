@@ -118,8 +118,8 @@ Rows are those of [the verdicts](verdicts.md); `python -m validation --full R1` 
 
 {counts(kept)}
 "As corrected": what is printed fails, and a corrected statement holds. "Undecided": the 95 % interval over runs
-contains the bound that the claim implies, or runs are too few. A "reading" is a choice of what a description leaves open; of
-those tried, the ones that meet the printed numbers of a baseline count. Refuted: {refuted(kept)}.
+contains the bound that the claim implies, or runs are too few. A "reading" is a choice of what a description
+leaves open; of those tried, the ones that meet the printed numbers of a baseline count. Refuted: {refuted(kept)}.
 
 * **The algebra is right, once corrected.** B-splines are powers of ReLU under a banded change of basis A, the basis of
   splines preconditions descent in one layer and at the start of training (H1, H4), and knots can be inserted without
