@@ -79,6 +79,7 @@ OBJECTS = {
     "ProgressLines": optimizers.ProgressLines(lambda text: None),
     "Refined": multilevel.Refined(), "Cut": adaptivity.Cut(), "Fixed": adaptivity.Fixed(), "Freed": adaptivity.Freed(),
     "Capabilities": conformance.Capabilities(), "Enclosure": rk.exact.Enclosure(1, 2),
+    "CertifiedSpectrum": rk.exact.CertifiedSpectrum((rk.exact.Enclosure(1, 2),), 2, "spline", "exact", 64),
 }  # fmt: skip
 """Whose methods are called."""
 
@@ -172,6 +173,8 @@ CALLS = {
     "analysis.exact.certified_error": dict(net=SMOOTH.net, theta=SMOOTH_THETA, source=lambda x: 0 * x,
         boundary=lambda x: 0 * x, box=[[0.0, 1.0]], points=10),
     "analysis.exact.certified_rank": dict(problem=LINE, theta=np.ones(3)),
+    "analysis.exact.spectra.certified_spectra.CertifiedSpectrum.count_above": dict(threshold=0.5),
+    "analysis.exact.spectra.certified_spectra.CertifiedSpectrum.effective_dimension": dict(mu=0.5),
     "analysis.exact.certified_spectrum": dict(problem=LINE, theta=np.ones(3)),
     "analysis.exact.sign_changes": dict(signs=[1, -1]),
     "analysis.exact.sup_difference": dict(other=NET, other_theta=THETA, budget=50),
