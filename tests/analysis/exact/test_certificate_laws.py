@@ -23,11 +23,11 @@ def problem(P=1, node_map="affine", samples=12, order=2, statistics=None):
 
 
 def test_pairs_that_show_a_slope_lie_in_the_box_as_far_apart_as_said():
-    """Of the longest side of the box, whatever its place; cut where they leave it."""
+    """By the given directions, whatever the place of the box; cut where they leave it."""
     net = rk.kan([2, 1], 3, 2, domain=(-5.0, 5.0))
     posed = Posed.of(net, np.arange(float(net.n_params)), np.array([[-3.0, 1.0], [2.0, 3.0]]), 1e-2, 10)
     x = np.array([[0.0, 2.5], [1.0, 2.5]])
-    pairs, moves = posed.pairs_along(x, np.eye(2)[[1, 0]])
+    pairs, moves = posed.pairs_along(x, np.eye(2)[[1, 0]] * posed.sides.max())
     step = 4.0 * STEP
     np.testing.assert_array_equal(pairs[0], [[0.0, 2.5 - step], [0.0, 2.5 + step]])
     np.testing.assert_array_equal(pairs[1], [[1.0 - step, 2.5], [1.0, 2.5]])
@@ -82,11 +82,11 @@ def test_spectra_are_as_narrow_as_asked():
     """Also where the width that a precision reaches is just not enough: the next one is taken."""
     posed, theta = problem(P=2, node_map="none")
     spectra = [rk.exact.certified_spectrum(posed, theta, relative_width=1e-3)]
-    for factor in (1.0, 0.9, 0.05):
+    for factor in (1.0, 0.9, 0.05, 1e-60):
         asked = factor * spectra[0].relative_width
         spectra.append(rk.exact.certified_spectrum(posed, theta, relative_width=asked))
         assert spectra[-1].relative_width <= asked
-        assert (spectra[-1].bits > spectra[0].bits) == (factor < 1)
+        assert (spectra[-1].bits > spectra[0].bits) == (factor < 1e-55)
         for value, inside in zip(spectra[0].values, spectra[-1].values, strict=True):
             assert value.low <= inside.high
             assert inside.low <= value.high
@@ -103,17 +103,17 @@ def test_the_cost_of_statistics_is_that_of_their_rows():
 def test_expected_times_are_those_of_entries_and_cubes():
     posed = checked(*problem(P=2, samples=60))
     M, entries = posed.net.n_params, 60 * posed.net.n_params
-    assert expected_seconds(posed, 0) == pytest.approx(2.5e-4 * entries)
-    assert expected_seconds(posed, 0, hessian=True) == pytest.approx(5 * 2.5e-4 * entries)
-    assert expected_seconds(posed, 2) == pytest.approx(2.5e-4 * entries + 14e-6 * M**3)
-    require_cost("it", posed, 2.5e-4 * entries * 1.001, 0)
+    assert expected_seconds(posed, 0) == pytest.approx(4e-5 * entries)
+    assert expected_seconds(posed, 0, hessian=True) == pytest.approx(5 * 4e-5 * entries)
+    assert expected_seconds(posed, 2) == pytest.approx(4e-5 * entries + 14e-6 * M**3)
+    require_cost("it", posed, 4e-5 * entries * 1.001, 0)
     with pytest.raises(ValueError, match=rf"it of {M} parameters on 60 rows .* give seconds="):
-        require_cost("it", posed, 2.5e-4 * entries * 0.999, 0)
+        require_cost("it", posed, 4e-5 * entries * 0.999, 0)
     for seconds, said in ((119.0, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (172800, "2 d")):
         assert _spoken(seconds) == said
 
 
-@pytest.mark.parametrize("seconds", [1e-1, 1e-2])
+@pytest.mark.parametrize("seconds", [1e-2, 1e-3])
 def test_the_largest_problem_that_is_said_to_fit_does(seconds):
     posed, theta = problem(P=2, samples=60)
     with pytest.raises(ValueError, match="is expected to take") as caught:
