@@ -215,7 +215,7 @@ def test_a_budget_that_ends_leaves_the_bounds_reached(function):
         np.random.default_rng(0), np.random.default_rng(1).uniform(size=(40, 2))
     )
     pairs = (net, theta) if function != "sup_difference" else (net, theta, net, theta + 0.1)
-    tolerance, few = 1e-4, 4 if function == "extrema" else 30
+    tolerance, few = 1e-4, 2 if function == "extrema" else 30
     some, more = (
         getattr(rk.exact, function)(*pairs, [[0, 1], [0, 1]], tolerance=tolerance, budget=b) for b in (few, 10**5)
     )

@@ -238,7 +238,7 @@ def test_in_balls_samples_that_lie_on_a_knot_are_left_out_of_the_minor():
 
 
 def test_too_large_problems_say_what_fits_before_they_start():
-    posed, theta = problem(intervals=(64, 64), samples=4000)
+    posed, theta = problem(intervals=(64, 64), samples=40_000)
     with pytest.raises(ValueError, match=r"expected to take .* more than the 600 s .* on \d+ rows fit"):
         rk.exact.certified_rank(posed, theta)
 
