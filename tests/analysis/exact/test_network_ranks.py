@@ -278,13 +278,13 @@ def test_null_vectors_of_theory_are_as_many_as_in_float64_and_true(name):
     theta = theta + 0.01 * rng.normal(size=theta.size) * (net.basis is not None)
     posed = rk.LeastSquares(net, x, np.sin(3 * x[:, :1]) + np.zeros((1, net.widths[-1])))
     Z, still = (known_null_vectors(checked(posed, theta), translations) for translations in (False, True))
-    columns = rk.exact.as_fractions(Z).astype(float).reshape(net.n_params, Z.ncols())
+    columns = np.array(rk.exact.as_fractions(Z), float).reshape(net.n_params, Z.ncols())
     unlisted = int(name == "free relu")  # a constant moved between edges, whose coefficients are no rational numbers
     assert Z.ncols() == rk.conditioning.null_vectors(net, theta, x).shape[1] - unlisted
     J = net.jacobian(theta, x)
     assert np.abs(J @ columns).max(initial=0) <= 1e-11 * np.abs(J).max() * np.abs(columns).max(initial=0)
     assert still.ncols() <= Z.ncols()
     if still.ncols() and "free" not in name:
-        columns = rk.exact.as_fractions(still).astype(float)
+        columns = np.array(rk.exact.as_fractions(still), float)
         H = posed.hessian(theta)
         assert np.abs(H @ columns).max() <= 1e-10 * np.abs(H).max() * np.abs(columns).max()
