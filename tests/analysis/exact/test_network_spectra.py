@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact.spectra import curvatures
-from refkan.analysis.exact.spectra.orthogonal_certificates import certified, enclosed_eigenvalues
+from refkan.analysis.exact.spectra.orthogonal_certificates import certified, enclosed_eigenvalues, products
 from refkan.base.errors import ConvergenceError
 from refkan.truth import UndecidedError
 from tests.analysis.exact.test_network_ranks import problem
@@ -115,14 +115,14 @@ def test_enclosures_hold_known_eigenvalues_and_no_approximation_is_trusted():
         assert all(value.low <= k <= value.high for value, k in zip(pairs, (1, 3, 3), strict=True))
         assert all(value.relative_width < 1e-40 for value in pairs)
         wrong = flint.arb_mat([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
-        wide = certified(flint, 4 * H + flint.arb_mat([[0, -3, 0], [-3, 0, 0], [0, 0, 0]]), wrong)
+        wide = certified(flint, *products(4 * H + flint.arb_mat([[0, -3, 0], [-3, 0, 0], [0, 0, 0]]), wrong))
         assert all(value.low <= k <= value.high for value, k in zip(wide, (7, 9, 12), strict=True))
         assert wide[0].relative_width > 0.2
         with pytest.raises(UndecidedError):  # an eigenvalue 0
             enclosed_eigenvalues(flint, flint.arb_mat([[1, 1], [1, 1]]))
         shifted = flint.arb_mat([[1, 0, 0], [0, 1, 0], [0, flint.arb("0.6"), 1]])
         with pytest.raises(UndecidedError):  # far from orthogonal
-            certified(flint, H, shifted)
+            certified(flint, *products(H, shifted))
 
 
 def test_too_few_bits_are_said():

@@ -12,6 +12,7 @@ from refkan.analysis.exact.spectra.orthogonal_certificates import (
     departure,
     enclosed_eigenvalues,
     nearly_orthonormal,
+    products,
 )
 from refkan.truth import UndecidedError
 
@@ -20,7 +21,7 @@ SMALL = Fraction(1, 2**200)
 
 def enclosed(H, V):
     with precision(256):
-        return certified(flint, *(flint.arb_mat([[flint.arb(x) for x in row] for row in A]) for A in (H, V)))
+        return certified(flint, *products(*(flint.arb_mat([[flint.arb(x) for x in row] for row in A]) for A in (H, V))))
 
 
 @pytest.mark.parametrize("value", [3.0, -3.0, 2.0**-900, -(2.0**900)])
@@ -87,7 +88,7 @@ def test_vectors_of_any_origin(seed):
         )
         with precision(512):
             try:
-                found = certified(flint, flint.arb_mat(H), flint.arb_mat(Q + noise))
+                found = certified(flint, *products(flint.arb_mat(H), flint.arb_mat(Q + noise)))
             except UndecidedError:
                 assert size > 1e-60
                 continue

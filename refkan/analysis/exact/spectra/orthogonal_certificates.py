@@ -66,7 +66,7 @@ def enclosed_eigenvalues(flint: Any, H: Any, relative_width: float = 0.0) -> lis
     widest, stalled = np.inf, 0
     for step in range(6 + flint.ctx.prec // GAIN):
         try:
-            values = _bounds(flint, D, G)
+            values = certified(flint, D, G)
         except UndecidedError:
             if best is None and step > SETTLED and any(D[k, k].contains(0) for k in range(n)):
                 raise
@@ -78,19 +78,19 @@ def enclosed_eigenvalues(flint: Any, H: Any, relative_width: float = 0.0) -> lis
         if best is not None and (widest <= relative_width or stalled == STALLS):
             return best
         V = (V * _correction(flint, D.mid(), G.mid(), negligible)).mid()
-        D, G = V.transpose() * (H * V), V.transpose() * V
+        D, G = products(H, V)
     if best is None:
         raise UndecidedError
     return best
 
 
-def certified(flint: Any, H: Any, V: Any) -> list[Enclosure]:
-    """Enclose the eigenvalues of H by approximate eigenvectors, the columns of V, whatever their origin."""
-    return _bounds(flint, V.transpose() * (H * V), V.transpose() * V)
+def products(H: Any, V: Any) -> tuple[Any, Any]:
+    """D = V^T H V and G = V^T V."""
+    return V.transpose() * (H * V), V.transpose() * V
 
 
-def _bounds(flint: Any, D: Any, G: Any) -> list[Enclosure]:
-    """The bounds of V from D = V^T H V and G = V^T V."""
+def certified(flint: Any, D: Any, G: Any) -> list[Enclosure]:
+    """Enclose the eigenvalues of H by the `products` of approximate eigenvectors V, whatever their origin."""
     n = D.nrows()
     d = [D[k, k] for k in range(n)]
     if not all(entry > 0 or entry < 0 for entry in d):
