@@ -178,15 +178,16 @@ def certified_error(
     functions = [*comparisons(sides, q, slopes, coefficient is None)]
     principle = min((function.bound(worst, residual) for function in functions), default=np.inf)
     integrated, expanded, reasons = np.inf, np.inf, _reasons(q, slopes, functions)
-    if steps.n_inputs == 1 and (functions or reaction is None):
+    exactly = coefficient is None and reaction is None
+    growth = 1.0 if q.hi <= 0 else np.inf  # of an error that is integrated without q e
+    growth = min([growth, *(float(up(float(q.magnitude) * function.source)) for function in functions)])
+    if steps.n_inputs == 1 and (exactly or growth < np.inf) and (functions or reaction is None):
         residual_over = partial(_residual, steps, source, k, order=order, coefficient=coefficient, reaction=reaction)
-        exactly = coefficient is None and reaction is None
         integrated = bound_by_integration(
             residual_over, k if exactly else 0.0, ends[0], delta, residual, points, coefficient
         )
         if not exactly:
-            growth = min((float(up(float(q.magnitude) * function.source)) for function in functions), default=np.inf)
-            integrated = float(up(integrated * up(1.0 + min(growth, 1.0 if q.hi <= 0 else np.inf))))
+            integrated = float(up(integrated * up(1.0 + growth)))
     elif k and coefficient is None and constant and steps.n_inputs > 1:
         factor = by_eigenfunctions(sides, q)
         if isinstance(factor, tuple):
