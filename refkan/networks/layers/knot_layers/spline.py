@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, lazy
+from refkan.base import Array, FloatArray, IntArray, check_target, lazy
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.networks.layers.functions import Declared
@@ -70,7 +70,9 @@ class FreeKnots:
 
     def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
         """Columns of s: those of the breakpoints, pulled back as a cotangent of them is."""
-        out[...] = free_breakpoints_vjp(self.s, self.domains, self.columns_of_breakpoints(*sums.jets(), G))
+        columns = free_breakpoints_vjp(self.s, self.domains, self.columns_of_breakpoints(*sums.jets(), G))
+        check_target("out", out, columns.shape, np.iscomplexobj(columns))
+        out[...] = columns
 
     @lazy
     def weights(self) -> Array:
