@@ -9,7 +9,8 @@ import pytest
 
 import refkan as rk
 from refkan.claims.running.outcomes import said_of
-from validation.table_two import printed_digits
+from tests.training.optimizers.descent_problems import START, Chain
+from validation.table_two import printed_digits, quasi_newton
 from validation.table_two.cells_of_table import EXPERIMENT, FIDELITIES, GRID, MLPS, PUBLISHED, cells_of, run_cell
 from validation.table_two.compared_cells import TYPICAL
 from validation.table_two.parameter_counts import KANS, Printed, mlp_parameters, networks
@@ -144,15 +145,24 @@ def banana(theta):
     return float((1 - a) ** 2 + 100 * (b - a * a) ** 2), gradient
 
 
-def test_without_a_line_search_it_is_the_method_of_the_library():
-    x = np.linspace(0, 1, 30)[:, None]
-    problem = rk.LeastSquares(rk.kan([1, 2, 1], order=3, intervals=3, node_map="sigmoid"), x, np.sin(5 * x))
-    net, theta = problem.net.initialize(np.random.default_rng(0), x)
-    problem = rk.LeastSquares(net, x, np.sin(5 * x))
-    ours = lbfgs(problem.value_and_gradient, theta, 4, wolfe=False)
-    theirs = rk.minimize(problem, theta, "lbfgs-fixed-step", 4)
-    assert ours.losses[-1] == pytest.approx(theirs.value, rel=1e-6)
-    np.testing.assert_allclose(ours.theta, theirs.theta, rtol=1e-5, atol=1e-7)
+# torch 2.13.0, float64, x the start, f the chain:
+#   opt = torch.optim.LBFGS([x], lr=1, max_iter=inner, history_size=history)
+#   def closure(): opt.zero_grad(); v = f(); v.backward(); return v
+#   for epoch in range(8): opt.step(closure); print(f().item())
+LIBRARY = [
+    (1.0, 100, 5, [1.5035989427, 0.1125952786, 8.3659547831e-3, 4.733253884e-12]),
+    (1.0, 3, 4, [1.6481857035, 1.4221998720, 0.4916319620, 0.0320282618, 3.5767178849e-3, 7.4065908509e-6]),
+    (10.0, 100, 20, [3.8090113930, 3.8045677855]),
+    (10.0, 3, 4, [4.2687849868, 5845.256298285, 4.2508502681, 4.2059863546]),
+]
+
+
+@pytest.mark.parametrize(("a", "history", "inner", "losses"), LIBRARY)
+def test_without_a_line_search_it_is_the_method_of_the_library(a, history, inner, losses, monkeypatch):
+    monkeypatch.setattr(quasi_newton, "HISTORY", history)
+    ours = lbfgs(Chain(a).function, START, len(losses), wolfe=False, inner=inner)
+    # Rounding in up to 32 steps, some of them to values of 6000.
+    np.testing.assert_allclose(ours.losses[1:], losses, rtol=1e-7)
 
 
 def test_a_search_ends_where_the_strong_wolfe_conditions_hold():

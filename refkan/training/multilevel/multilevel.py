@@ -103,7 +103,7 @@ def minimize_multilevel(
     >>> x = np.random.default_rng(0).uniform(size=(200, 2))
     >>> net, theta = rk.kan([2, 2, 1], order=3, intervals=[1, 2]).initialize(np.random.default_rng(1), x)
     >>> problem = rk.LeastSquares(net, x, np.sin(3 * x[:, :1]) * x[:, 1:])
-    >>> result = minimize_multilevel(problem, theta, [8, 4, 2], method="lbfgs-fixed-step", inner=1)
+    >>> result = minimize_multilevel(problem, theta, [8, 4, 2], "gd", learning_rate=0.1)
     >>> result.network
     Network([2, 2, 1]: order 3 on 4 intervals (spline), order 3 on 8 intervals (spline), maps: affine; 44 parameters)
     >>> result.work.steps, result.work.evaluations, result.work.nominal

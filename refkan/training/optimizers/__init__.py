@@ -1,14 +1,14 @@
 """Optimisers: gradient descent and Adam in the four geometries, L-BFGS, and methods for least squares.
 
-L-BFGS comes with a line search or with a fixed step, self-scaled Broyden with a line search. The methods for least
-squares are Gauss-Newton, natural gradient, Levenberg-Marquardt and variable projection.
+L-BFGS and self-scaled Broyden come with a line search. The methods for least squares are Gauss-Newton, natural
+gradient, Levenberg-Marquardt and variable projection.
 
 Examples
 --------
 >>> import refkan as rk
 >>> from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, STOPPED
 >>> list(METHODS), list(RESIDUAL_METHODS)
-(['gd', 'adam', 'lbfgs', 'lbfgs-fixed-step', 'self-scaled-broyden'],
+(['gd', 'adam', 'lbfgs', 'self-scaled-broyden'],
  ['gauss-newton', 'natural-gradient', 'levenberg-marquardt', 'variable-projection'])
 >>> def enough(state):
 ...     if state.step == 2:

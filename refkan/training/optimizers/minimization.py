@@ -12,7 +12,7 @@ from refkan.base import as_annotated, as_array, check_annotated, check_choice, r
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.gradient_methods import adam, gradient_descent, self_scaled_broyden
-from refkan.training.optimizers.lbfgs import lbfgs, lbfgs_fixed_step
+from refkan.training.optimizers.lbfgs import lbfgs
 from refkan.training.optimizers.results import Report, Result, note, report_of
 from refkan.training.optimizers.run import Callback, Ending, Halt, Problem, ResidualProblem, Run
 from refkan.training.optimizers.run_files import RunFile
@@ -24,7 +24,6 @@ METHODS: dict[str, Callable[..., Ending]] = {
     "gd": gradient_descent,
     "adam": adam,
     "lbfgs": lbfgs,
-    "lbfgs-fixed-step": lbfgs_fixed_step,
     "self-scaled-broyden": self_scaled_broyden,
 }
 """Methods of value and gradient: name -> function of (run, theta, steps, *, options)."""
@@ -63,13 +62,12 @@ def minimize(
     theta : array_like, shape (n_params,)
         The start.
     method : str
-        "lbfgs" is SciPy's L-BFGS-B; "lbfgs-fixed-step" has step 1, no line search, and epochs of 20 iterations; "gd";
-        "adam"; "self-scaled-broyden", quasi-Newton with a dense inverse Hessian. For least squares: "gauss-newton",
+        "lbfgs" is SciPy's L-BFGS-B; "gd"; "adam"; "self-scaled-broyden", quasi-Newton with a dense inverse Hessian. For
+        least squares: "gauss-newton",
         minimum-norm steps with a line search; "natural-gradient", damped ones; "levenberg-marquardt";
         "variable-projection", the same with the last layer's coefficients eliminated.
     steps : int
-        Steps at most (iterations; epochs for "lbfgs-fixed-step"; Jacobians for least squares); 0 only evaluates the
-        start.
+        Steps at most (iterations; Jacobians for least squares); 0 only evaluates the start.
     geometry : {"spline", "relu"}, optional
         The coordinates of the steps; by default the network's own parameters.
     gradient : {"spline", "relu"}, optional
@@ -88,12 +86,10 @@ def minimize(
     **options
         gd: learning_rate (required), tolerance_gradient. adam: learning_rate, beta1, beta2, epsilon, weight_decay,
         schedule, tolerance_gradient. lbfgs: history, max_line_search, tolerance_gradient, tolerance_change.
-        lbfgs-fixed-step: inner, history, tolerance_gradient, tolerance_change. self-scaled-broyden: update,
-        max_line_search, tolerance_gradient, tolerance_change. gauss-newton: truncation, solver, max_line_search,
-        tolerance_gradient, tolerance_change. natural-gradient: damping, solver, halvings, tolerance_gradient,
-        tolerance_change. levenberg-marquardt: damping, solver,
-        max_rejections, tolerance_gradient, tolerance_change; variable-projection: those, ridge, ridge_about and
-        roughness.
+        self-scaled-broyden: max_line_search, tolerance_gradient, tolerance_change. gauss-newton: truncation, solver,
+        max_line_search, tolerance_gradient, tolerance_change. natural-gradient: damping, solver, halvings,
+        tolerance_gradient, tolerance_change. levenberg-marquardt: damping, solver, max_rejections, tolerance_gradient,
+        tolerance_change; variable-projection: those, ridge, ridge_about and roughness.
 
     Returns
     -------

@@ -18,12 +18,11 @@ METHODS = {
     "gd": {"learning_rate": 0.1},
     "adam": {"learning_rate": 0.01},
     "lbfgs": {},
-    "lbfgs-fixed-step": {},
     "gauss-newton": {},
     "levenberg-marquardt": {"tolerance_gradient": 0.0},
     "variable-projection": {"tolerance_gradient": 0.0, "ridge": 1e-14},
 }
-STEPS = {"gd": 200, "adam": 200, "lbfgs": 60, "lbfgs-fixed-step": 5}
+STEPS = {"gd": 200, "adam": 200, "lbfgs": 60}
 
 
 def kink(x):

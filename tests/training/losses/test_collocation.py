@@ -176,7 +176,6 @@ def test_levenberg_marquardt_solves_poisson_to_spline_accuracy():
         ("levenberg-marquardt", {"geometry": "relu"}),
         ("levenberg-marquardt", {"solver": "dual"}),
         ("lbfgs", {}),
-        ("lbfgs-fixed-step", {}),
         ("adam", {"learning_rate": 1e-2}),
         ("gd", {"learning_rate": 1e-6}),
         ("adam", {"learning_rate": 1e-3, "geometry": "spline", "gradient": "spline"}),

@@ -111,8 +111,7 @@ def test_nominal_work_is_the_count_of_the_papers():
         assert nominal_work(networks, counts) == 16.0
     # The run counts what it evaluates: a start on each level comes on top.
     for schedule in ([128, 0, 0, 0], [0, 0, 0, 16], [32, 16, 8, 4]):
-        settings = {"inner": 1, "tolerance_change": 0.0, "tolerance_gradient": 0.0}
-        work = minimize_multilevel(problem, theta, schedule, "lbfgs-fixed-step", **settings).work
+        work = minimize_multilevel(problem, theta, schedule, "gd", learning_rate=1e-3).work
         assert work.evaluations == tuple(steps + 1 for steps in schedule)
         assert work.nominal == 16.0 + 1.875
         assert work.steps == tuple(schedule)

@@ -19,7 +19,6 @@ from tests.training.multilevel.small_regressions import small_problem
         ("gd", {"learning_rate": 1e-9, "geometry": "spline", "gradient": "relu"}),
         ("adam", {"learning_rate": 1e-2}),
         ("lbfgs", {}),
-        ("lbfgs-fixed-step", {}),
         ("gauss-newton", {}),
         ("levenberg-marquardt", {}),
         ("variable-projection", {}),

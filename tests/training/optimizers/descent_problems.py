@@ -8,7 +8,6 @@ OPTIONS = {
     "gd": {"learning_rate": 0.01},
     "adam": {"learning_rate": 0.01},
     "lbfgs": {},
-    "lbfgs-fixed-step": {},
     "self-scaled-broyden": {},
 }
 START = np.array([-0.5, 0.3, 0.8, 0.2, -0.4])
@@ -70,13 +69,6 @@ class Chain:
             return self.function(theta)
         value, g = self.function(np.linalg.solve(A.T, theta))
         return value, np.linalg.solve(A, g)
-
-
-class LogCosh:
-    """sum log cosh theta: smooth, convex, flat far away."""
-
-    def value_and_gradient(self, theta):
-        return np.sum(np.log(np.cosh(theta))), np.tanh(theta)
 
 
 def trajectory(problem, start, steps=6, **arguments):

@@ -18,7 +18,6 @@ METHODS = {
     "gd": {"learning_rate": 0.1},
     "adam": {"learning_rate": 0.02, "weight_decay": 1e-3},
     "lbfgs": {},
-    "lbfgs-fixed-step": {"inner": 3, "history": 5},
     "self-scaled-broyden": {},
     "gauss-newton": {},
     "natural-gradient": {},

@@ -217,7 +217,6 @@ test_bad_arguments = refusals(
     ({"method": "adam", "schedule": lambda k: np.nan}, r"schedule\(0\) must be finite"),
     ({"method": "adam", "schedule": "cosine"}, "TypeError: schedule must be a number; got 'cosine'"),
     ({"method": "adam", "schedule": 1.0, "learning_rate": 1.0}, "learning_rate must be left out"),
-    ({"method": "lbfgs-fixed-step", "inner": 0}, "inner must be at least 1; got 0"),
     ({"history": 0}, "history must be at least 1; got 0"),
     ({"tolerance_gradient": -1e-3}, "tolerance_gradient must be finite and not negative"),
     call=lambda arguments: minimize(Chain(), **{"theta": START} | arguments),

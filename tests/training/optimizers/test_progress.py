@@ -92,7 +92,7 @@ def test_lines_come_at_most_as_often_as_asked(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-@pytest.mark.parametrize("method", ["lbfgs", "lbfgs-fixed-step", LM])
+@pytest.mark.parametrize("method", ["lbfgs", LM])
 def test_what_it_raises_ends_the_run(method, error):
     def interrupt(state):
         raise error
