@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import binomtest, t
 
 LEVEL = 0.95
 """Probability that an interval aims to have."""
@@ -34,6 +33,8 @@ def checked_numbers(name: str, values: Mapping[int, float], statistic: Statistic
 
 def with_interval(numbers: Numbers, statistic: Statistic) -> tuple[float, tuple[float, float], str]:
     """Return the statistic of a row of numbers, or of the first row over that of the second, and its interval."""
+    from scipy.stats import binomtest, t  # half a second, which not every process of claims need wait for
+
     size, tail, paired = numbers.shape[1], (1 - LEVEL) / 2, len(numbers) == 2
     if statistic == "share" and not paired:
         ends = binomtest(int(numbers.sum()), size).proportion_ci(LEVEL)

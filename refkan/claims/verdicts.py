@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from refkan.base import Checked, check_annotated, check_choice, located
 from refkan.claims.estimates import Estimate
 from refkan.claims.statuses import FAILING, STATUSES, Status
-from refkan.plots import to_png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -38,6 +37,8 @@ class Figure(Checked):
         The figure is not closed: build it with ``matplotlib.figure.Figure()``, which pyplot does not keep.
         """
         check_annotated(Figure.from_matplotlib, locals())
+        from refkan.plots import to_png  # with all that pictures are made of, which few processes of claims need
+
         return cls(name, caption, to_png(figure, dpi=110))
 
 

@@ -76,37 +76,33 @@ def test_more_parameters_than_rows_are_remarked(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("errors", "options", "told"),
+    ("errors", "told"),
     [
-        ((1e-2, 2e-2), (), "level 2 (11 parameters) ends with 2.00e-02, level 1 (7) with 1.00e-02; --schedule 3 stops"),
-        ((1e-2, 2e-2), ("--starts", "2"), "level 1 (7) with 1.00e-02"),
-        ((1e-2, np.nan), (), "level 2 (11 parameters) ends with nan, level 1 (7) with 1.00e-02; --schedule 3 stops"),
-        ((1e-2, 1.001e-2), (), ""),
-        ((2e-2, 1e-2), (), ""),
-        ((np.nan, np.nan), (), ""),
+        ((1e-2, 2e-2), "level 2 (11 parameters) ends with 2.00e-02, level 1 (7) with 1.00e-02; --schedule 3 stops"),
+        ((1e-2, np.nan), "level 2 (11 parameters) ends with nan, level 1 (7) with 1.00e-02; --schedule 3 stops"),
+        ((1e-2, 1.001e-2), ""),
+        ((2e-2, 1e-2), ""),
+        ((np.nan, np.nan), ""),
     ],
 )
-def test_the_error_that_rose_is_remarked(errors, options, told):
-    what = configuration(parse(*ONE, *options))
+def test_the_error_that_rose_is_remarked(errors, told):
+    what = configuration(parse(*ONE))
     levels = [{"parameters": count, "error": error} for count, error in zip(what.sizes, errors, strict=True)]
-    said = list(remarks(what, Record("", "", 0, [], levels)))
+    said = list(remarks(what, Record("", "", levels)))
     assert [told in sentence for sentence in said] == [True] * bool(told)
-    assert not options or "--schedule" not in said[0]  # another start may be the best without the second level
 
 
 def test_remarks_name_options_that_the_network_has():
     regression = ("regression", "--points", "9", "--widths", "2", "3", "1")
     level = [{"parameters": 10, "error": 1.0}]
     for more, remedy in (((), "smaller --widths, --intervals or"), (("--activation", "tanh"), "smaller --widths make")):
-        (said,) = remarks(configuration(parse(*regression, "--schedule", "3", *more)), Record("", "", 0, [], level))
+        (said,) = remarks(configuration(parse(*regression, "--schedule", "3", *more)), Record("", "", level))
         assert (
             f"more parameters (10) than rows to train on (9): a small loss says nothing then, the error does; {remedy}"
             in said
         )
     assert not list(
-        remarks(
-            configuration(parse(*regression, "--schedule", "3")), Record("", "", 0, [], [level[0] | {"parameters": 9}])
-        )
+        remarks(configuration(parse(*regression, "--schedule", "3")), Record("", "", [level[0] | {"parameters": 9}]))
     )
 
 

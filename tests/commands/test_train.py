@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import json
 import warnings
 
@@ -19,7 +20,7 @@ from refkan.commands.training.configuration import configuration
 from refkan.plots.training_pictures import shown_errors, to_png
 from refkan.training.multilevel import Level
 from refkan.training.optimizers import State
-from refkan.training.recipes import Attended, Redrawn, setup_named, train_starts
+from refkan.training.recipes import setup_named, train_starts
 
 TINY = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "2", "1")
 ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
@@ -49,30 +50,21 @@ def test_a_line_for_each_level(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_the_start_that_went_on_is_named(tmp_path, capsys):
-    assert run(*ONE, "--starts", "2", "--output", str(tmp_path)) == 0
-    out, err = capsys.readouterr()
-    values = json.loads((tmp_path / "history.json").read_text())["values"]
-    assert out.startswith(f"start {int(np.argmin(values))} of 2, poisson-1d-peak: ")
-    least = f"best value {min(values):.3g}, of start {int(np.argmin(values))}"
-    assert [line.endswith(least) for line in err.splitlines() if "2 starts" in line] == [False, True]
-
-
-def test_progress_tells_starts_levels_and_what_is_left(monkeypatch, capsys):
-    what = configuration(parse(*ONE, "--starts", "2"))
+def test_progress_tells_levels_and_what_is_left(monkeypatch, capsys):
+    what = configuration(parse(*ONE))
     times = iter([100.0, 101.0, 103.0, 106.0, 108.0, 110.0])
     monkeypatch.setattr(progress_module.time, "monotonic", lambda: next(times))
     shown = progress_module.Progress(what)
     net, theta = what.net.initialize(np.random.default_rng(0), what.setup.grid)
     level = Level(0, net, None, None)
     for step in (1, 2, 3):  # at 100, 101 (too soon) and 103 s; the last one is always shown
-        shown.step(level, State(step, theta, 0.25 / step, 1.0, 0.1, step, 0.0, stage="start 0"))
+        shown.step(level, State(step, theta, 0.25 / step, 1.0, 0.1, step, 0.0))
     shown.step(Level(1, net.refine(), None, None), State(1, net.convert(theta, net.refine()), 0.5, 1.0, 0.1, 4, 0.0))
     lines = capsys.readouterr().err.splitlines()
     error = f"{what.setup.error(net, theta):.2e}"
     assert lines == [
-        f"start 0, level 1 of 2, 7 parameters: step 1 of 3, loss 0.5, error {error}",
-        f"start 0, level 1 of 2, 7 parameters: step 3 of 3, loss 0.167, error {error}",
+        f"level 1 of 2, 7 parameters: step 1 of 3, loss 0.5, error {error}",
+        f"level 1 of 2, 7 parameters: step 3 of 3, loss 0.167, error {error}",
         f"level 2 of 2, 11 parameters: step 1 of 2, loss 1, error {error}",
     ]
     long = progress_module.Progress(configuration(parse(*ONE[:-3], "--schedule", "9")))
@@ -131,17 +123,14 @@ def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("problem", "options"),
     [
-        ("burgers", ("--optimizer", "adam", "--learning-rate", "0.001", "--final-rate", "1e-5", "--ramp", "2")),
-        ("burgers", ("--optimizer", "adam", "--attention", "1e-4")),
-        ("burgers", ("--optimizer", "gd", "--attention", "1e-4", "--learning-rate", "1e-4")),
-        ("burgers", ("--optimizer", "lbfgs", "--geometry", "spline", "--basis", "relu")),
-        ("burgers", ("--redraw", "1", "--steep", "0.5", "--node-map", "affine")),
-        ("allen-cahn", ("--starts", "2")),
+        ("burgers", ("--optimizer", "adam", "--learning-rate", "0.001")),
+        ("burgers", ("--optimizer", "gd", "--learning-rate", "1e-4")),
+        ("burgers", ("--optimizer", "lbfgs", "--basis", "relu")),
+        ("burgers", ("--node-map", "affine")),
         ("allen-cahn", ("--optimizer", "gauss-newton", "--order", "5")),
         ("allen-cahn", ("--optimizer", "natural-gradient")),
         ("burgers", ("--optimizer", "self-scaled-broyden")),
         ("regression", ("--optimizer", "variable-projection", "--points", "100")),
-        ("front", ("--optimizer", "lbfgs-fixed-step", "--points", "100")),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
@@ -153,7 +142,7 @@ def test_problems_and_methods(problem, options, capsys):
 
 
 def test_the_level_set_is_an_input_of_poisson(capsys, tmp_path):
-    options = ("--points", "5", "--intervals", "2", "--schedule", "2", "--redraw", "1", "--quiet")
+    options = ("--points", "5", "--intervals", "2", "--schedule", "2", "--quiet")
     assert run("poisson", *options, "--output", str(tmp_path)) == 0
     net, theta = rk.load(tmp_path / "network.npz")
     assert net.widths == (3, 5, 1)
@@ -168,16 +157,10 @@ def test_a_dense_network(capsys, tmp_path):
 
 
 def test_what_is_asked_for_is_what_is_trained():
-    chosen = parse("burgers", "--optimizer", "adam", "--attention", "0.5", "--ramp", "4", "--schedule", "8", "9")
-    what = configuration(chosen)
-    assert what.method == Attended(0.5, "adam")
+    what = configuration(parse("burgers", "--optimizer", "adam", "--seed", "5", "--schedule", "8", "9"))
+    assert (what.method, what.options, what.seed) == ("adam", {"learning_rate": 1e-2}, 5)
     assert what.schedule == (8, 9)
-    assert what.per_level[0]["schedule"](0) == pytest.approx(1e-4)
-    assert what.per_level[1]["schedule"](4) == 1e-2
     assert what.net.n_params == 3680
-    redrawn = configuration(parse("burgers", "--redraw", "7", "--steep", "0.5", "--seed", "5", "--schedule", "8", "9"))
-    assert redrawn.method == Redrawn(((-1.0, 1.0), (0.0, 1.0)), 5, 7, 0.5, None)
-    assert redrawn.per_level == ({"steep": 0.0}, {})
     assert configuration(parse("poisson")).schedule == (30, 30, 30, 30)
     assert configuration(parse("poisson", "--optimizer", "adam")).schedule == (500, 500, 500, 500)
 
@@ -191,20 +174,10 @@ def test_what_is_asked_for_is_what_is_trained():
         (("burgers", "--points", "1"), "--points 1 for burgers: points[0] must be at least 2"),
         (("burgers", "--intervals", "2", "3"), "--intervals must have one value or one a layer (3); got 2"),
         (("burgers", "--learning-rate", "0.1"), "--learning-rate is for --optimizer adam or gd"),
-        (("burgers", "--optimizer", "gd", "--ramp", "3"), "--ramp are for --optimizer adam"),
-        (("burgers", "--attention", "0.1"), "needs --optimizer adam or gd"),
-        (("burgers", "--optimizer", "self-scaled-broyden", "--attention", "0.1"), "needs --optimizer adam or gd"),
-        (("burgers", "--optimizer", "adam", "--attention", "0.1", "--redraw", "3"), "cannot be combined"),
-        (("burgers", "--optimizer", "adam", "--redraw", "3"), "--redraw needs --optimizer levenberg-marquardt"),
-        (("burgers", "--steep", "0.5"), "it needs --redraw"),
-        (("burgers", *TINY, "--redraw", "2", "--steep", "2"), "--steep must be a share between 0 and 1; got 2.0"),
-        (("burgers", *TINY, "--schedule", "2", "--starts", "2"), "--starts needs a --schedule of two levels or more"),
         (("burgers", "--optimizer", "variable-projection"), "is for regression"),
-        (("regression", "--redraw", "3"), "is for differential equations"),
         (("burgers", "--activation", "tanh"), "--activation needs --widths"),
         (("burgers", "--activation", "tanh", "--widths", "2", "2", "1"), "not refined"),
         (("burgers", "--activation", "tanh", "--widths", "2", "1", "--node-map", "none"), "--node-map is for splines"),
-        (("burgers", *TINY, "--optimizer", "adam", "--attention", "2"), "--attention must lie in (0, 1]; got 2.0"),
     ],
 )
 def test_wrong_usage_is_refused(options, message, capsys):
@@ -215,10 +188,10 @@ def test_wrong_usage_is_refused(options, message, capsys):
 
 
 def test_order_3_is_allowed_with_one_warning(capsys):
-    """Several levels and starts warn of the same thing."""
+    """Several levels warn of the same thing."""
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        assert run("burgers", *TINY, "--order", "3", "--starts", "2", "--quiet") == 0
+        assert run("burgers", *TINY, "--order", "3", "--quiet") == 0
     assert [line for line in capsys.readouterr().err.splitlines() if "remark" not in line] == [
         "refkan train: warning: the second derivative of splines of order 3 jumps at the knots"
     ]
@@ -262,27 +235,19 @@ def test_errors_are_shown_down_to_a_hundred_thousandth_of_the_largest():
     assert shown_errors(np.full(3, np.inf)) == pytest.approx((1e-5, 1.0))
 
 
-def test_progress_in_a_terminal_is_one_line_and_without_rich_plain(monkeypatch, capsys):
-    class Terminal:
-        written = ""
-
-        def write(self, text):
-            Terminal.written += text
-
-        def flush(self):
-            pass
-
+def test_progress_in_a_terminal_without_rich_is_plain_lines(monkeypatch):
+    class Terminal(io.StringIO):
         def isatty(self):
             return True
 
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(status_lines.sys, "stderr", Terminal())
     monkeypatch.setattr(status_lines, "import_module", missing)
-    with progress_module.Progress(configuration(parse(*ONE))) as shown:
-        shown.line("plain")
-    assert Terminal.written == "plain\n"
+    lines = status_lines.StatusLine(Terminal())
+    assert not lines.update("changes")
+    lines.line("stays")
+    assert lines._stream.getvalue() == "stays\n"
 
 
 @pytest.mark.parametrize("where", ["levels", "results"])

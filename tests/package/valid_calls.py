@@ -145,7 +145,6 @@ CALLS = {
     "training.multilevel.stages.Stage.refined": dict(schedule=[1, 1], survivors=[2, 1], samples=[4, None]),
     "training.multilevel.multistart": dict(stages=[multilevel.Stage(1, 1)]),
     "networks.hessians.choose_path": dict(forms=None, n_params=3),
-    "training.adaptivity.in_turn": dict(changes=[multilevel.Refined()]),
     "training.adaptivity.minimize_adaptive": dict(max_params=26),
     "training.adaptivity.sampled": dict(target=lambda x: x[:, :1]),
     "training.adaptivity.strategies.Strategy": dict(refine=lambda situation: None, exact=True),

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import check_count, check_positive, check_share, located, nearest
+from refkan.base import check_count, check_positive, located, nearest
 from refkan.commands.data_files.trained_columns import fill_gaps, read_rows
 from refkan.commands.option_values import MOST, WIDEST, check_counts
 from refkan.networks import Network
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
-from refkan.training.recipes import PROBLEMS, Attended, Decaying, Ramped, Redrawn, Setup, own_data, setup_named
+from refkan.training.recipes import PROBLEMS, Setup, own_data, setup_named
 
 RATED = ("adam", "gd")
 """Methods with a learning rate."""
 
-DEFAULT_RATES = {"adam": 1e-2, "gd": 1e-2}
-
-MOST_STARTS = 1_000_000
+RATE = 1e-2
+"""Their rate by default."""
 
 STEPS = {"levenberg-marquardt": 30, "gauss-newton": 30, "natural-gradient": 30, "variable-projection": 30}
 """Steps on each level by default; 500 for methods that form no Jacobian."""
@@ -37,21 +36,18 @@ class Configuration:
         On the coarsest level, not bound.
     schedule : tuple of int
         Steps on each level.
-    method : str or callable
-    per_level : tuple of mappings
-        Options of the method.
-    geometry : str or None
-    seed, starts : int
+    method : str
+    options : dict
+        Of the method.
+    seed : int
     """
 
     setup: Setup
     net: Network
     schedule: tuple[int, ...]
-    method: Any
-    per_level: tuple[dict[str, Any], ...]
-    geometry: str | None
+    method: str
+    options: dict[str, Any]
     seed: int
-    starts: int
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -76,18 +72,14 @@ def configuration(chosen: argparse.Namespace) -> Configuration:
         raise ValueError(f"--widths must begin with {inputs} and end with 1; got {chosen.widths}")
     if chosen.widths is not None:
         check_counts("--widths", chosen.widths, 1, WIDEST)
-    if chosen.starts > 1 and levels == 1:
-        raise ValueError("--starts needs a --schedule of two levels or more: the best after one refinement goes on")
     net = splines(setup, chosen) if chosen.activation is None else dense(setup, chosen, schedule)
     return Configuration(
         setup=setup,
         net=net,
         schedule=tuple(check_counts("--schedule", schedule)),
-        method=method_of(chosen, setup),
-        per_level=tuple(options_of(chosen, count, k) for k, count in enumerate(schedule)),
-        geometry=chosen.geometry,
+        method=chosen.optimizer,
+        options=options_of(chosen, setup),
         seed=check_count("--seed", chosen.seed),
-        starts=check_count("--starts", chosen.starts, 1, MOST_STARTS),
     )
 
 
@@ -158,7 +150,7 @@ def splines(setup: Setup, chosen: argparse.Namespace) -> Network:
 
 def dense(setup: Setup, chosen: argparse.Namespace, schedule: list[int]) -> Network:
     """A dense network, for which options of splines and refinement have no meaning."""
-    for name in ("order", "intervals", "basis", "node_map", "geometry"):
+    for name in ("order", "intervals", "basis", "node_map"):
         if getattr(chosen, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} is for splines; --activation makes a dense network")
     if chosen.widths is None:
@@ -176,51 +168,13 @@ def check_derivatives(setup: Setup, net: Network, option: str) -> None:
         net.require_derivatives(max((term.derivative_order for term in setup.terms), default=0))
 
 
-def method_of(chosen: argparse.Namespace, setup: Setup) -> Any:
-    """The method: a name of `minimize`, or a training with attention or redrawn points."""
-    if chosen.attention is not None and chosen.redraw is not None:
-        raise ValueError("--attention follows fixed points; it cannot be combined with --redraw")
-    extra = "--attention" if chosen.attention is not None else "--redraw" if chosen.redraw is not None else None
-    if extra and setup.samples is not None:
-        raise ValueError(f"{extra} is for differential equations; {setup.name!r} is regression")
+def options_of(chosen: argparse.Namespace, setup: Setup) -> dict[str, Any]:
+    """Options of the method; ValueError for those that it does not take, and for a method that the problem excludes."""
     if chosen.optimizer == "variable-projection" and setup.samples is None:
         raise ValueError("--optimizer variable-projection is for regression")
-    if chosen.steep is not None and chosen.redraw is None:
-        raise ValueError("--steep is the share of redrawn points; it needs --redraw")
-    if chosen.attention is not None:
-        check_share("--attention", chosen.attention)
-        if chosen.optimizer not in RATED:
-            raise ValueError("--attention changes the loss after every step: it needs --optimizer adam or gd")
-        return Attended(chosen.attention, chosen.optimizer)
-    if chosen.redraw is not None:
-        if chosen.optimizer != "levenberg-marquardt":
-            raise ValueError("--redraw needs --optimizer levenberg-marquardt")
-        check_count("--redraw", chosen.redraw, 1)
-        share = 0.0 if chosen.steep is None else chosen.steep
-        if not 0.0 <= share <= 1.0:
-            raise ValueError(f"--steep must be a share between 0 and 1; got {share}")
-        inputs = None if setup.domain is None else setup.inputs
-        return Redrawn(setup.ranges, chosen.seed, chosen.redraw, share, inputs)
-    return chosen.optimizer
-
-
-def options_of(chosen: argparse.Namespace, steps: int, level: int) -> dict[str, Any]:
-    """Options of the method on one level; redrawn points follow the slope from the second level on."""
-    given = {name: getattr(chosen, name) for name in ("learning_rate", "final_rate", "ramp")}
-    if chosen.optimizer not in RATED:
-        for name, value in given.items():
-            if value is not None:
-                raise ValueError(f"--{name.replace('_', '-')} is for --optimizer adam or gd; got {chosen.optimizer}")
-        return {"steep": 0.0} if chosen.redraw is not None and level == 0 else {}
-    rate = DEFAULT_RATES[chosen.optimizer] if chosen.learning_rate is None else chosen.learning_rate
-    check_positive("--learning-rate", rate)
-    if chosen.optimizer == "gd":
-        if chosen.final_rate is not None or chosen.ramp is not None:
-            raise ValueError("--final-rate and --ramp are for --optimizer adam")
-        return {"learning_rate": rate}
-    schedule: Any = rate
-    if chosen.final_rate is not None:
-        schedule = Decaying(rate, check_positive("--final-rate", chosen.final_rate), steps)
-    if chosen.ramp is not None:
-        schedule = Ramped(schedule, rate / 100, check_count("--ramp", chosen.ramp, 1))
-    return {"schedule": schedule}
+    if chosen.optimizer in RATED:
+        rate = RATE if chosen.learning_rate is None else chosen.learning_rate
+        return {"learning_rate": check_positive("--learning-rate", rate)}
+    if chosen.learning_rate is not None:
+        raise ValueError(f"--learning-rate is for --optimizer adam or gd; got {chosen.optimizer}")
+    return {}

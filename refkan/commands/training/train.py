@@ -6,11 +6,10 @@ Progress of a training on the standard error stream: a bar where rich is install
 """
 
 import argparse
-import math
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,7 +29,7 @@ from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots.training_pictures import MOST_EDGES, can_be_drawn, network_png, to_png
 from refkan.training.multilevel import Level, MultistartResult
-from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, ProgressLines, State
+from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, State
 from refkan.training.recipes import PROBLEMS, input_effects, train_starts
 from refkan.training.recipes.records import Record, chosen_level, record, shown, to_json
 
@@ -47,13 +46,11 @@ class Progress:
     Parameters
     ----------
     asked : Configuration
-    quiet : bool
-        Whether to show nothing.
     """
 
-    def __init__(self, asked: Configuration, quiet: bool = False) -> None:
+    def __init__(self, asked: Configuration) -> None:
         self._asked, self._sizes = asked, asked.sizes
-        self._lines = None if quiet else StatusLine()
+        self._lines = StatusLine()
         self._first = 0.0
         self._evaluated = -PAUSE
         self._error = ""
@@ -62,13 +59,10 @@ class Progress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._lines is not None:
-            self._lines.__exit__(*error)
+        self._lines.__exit__(*error)
 
     def step(self, level: Level, state: State) -> None:
         """Show a step of a level, in place of the last one or, as a plain line, every two seconds and at the end."""
-        if self._lines is None:
-            return
         seconds = time.monotonic()
         if state.step == 1:  # the time of the first step says little: kernels may be compiled in it
             self._first = seconds
@@ -82,16 +76,10 @@ class Progress:
             self._error = f"{self._asked.setup.error(level.network, state.theta):.2e}"
         left = (seconds - self._first) / max(state.step - 1, 1) * (steps - state.step)
         text = (
-            f"{state.stage}{', ' if state.stage else ''}level {number + 1} of {len(self._sizes)}, "
-            f"{self._sizes[number]} parameters: step {state.step} of {steps}, loss {2 * state.value:.3g}, "
-            f"error {self._error}"
+            f"level {number + 1} of {len(self._sizes)}, {self._sizes[number]} parameters: "
+            f"step {state.step} of {steps}, loss {2 * state.value:.3g}, error {self._error}"
         ) + (f", about {left:.0f} s to go on this level" if 1 < state.step < steps else "")
         if not self._lines.update(text):
-            self._lines.line(text)
-
-    def line(self, text: str) -> None:
-        """Show a line that stays."""
-        if self._lines is not None:
             self._lines.line(text)
 
 
@@ -102,14 +90,12 @@ def remarks(asked: Configuration, results: Record) -> Iterator[str]:
     last = levels[-1]
     if shown(last["error"]) > shown(levels[best]["error"]):
         steps = " ".join(map(str, asked.schedule[: best + 1]))
-        remedy = f"; --schedule {steps} stops there"
-        if best == 0 and asked.starts > 1:  # another start would go on: which one does is decided after a refinement
-            remedy = ""
         of_data = asked.setup.values is not None
         kept = f"; level {best + 1} is kept, by its error on the rows kept back" if of_data else ""
         yield (
             f"the error rose: level {len(levels)} ({last['parameters']} parameters) ends with {last['error']:.2e}, "
-            f"level {best + 1} ({levels[best]['parameters']}) with {levels[best]['error']:.2e}{kept}{remedy}"
+            f"level {best + 1} ({levels[best]['parameters']}) with {levels[best]['error']:.2e}{kept}"
+            f"; --schedule {steps} stops there"
         )
     if asked.setup.samples is not None and last["parameters"] > len(asked.setup.samples):
         how = "smaller --widths, --intervals or a shorter --schedule" if asked.net.basis else "smaller --widths"
@@ -208,14 +194,7 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     training.add_argument(
         "--optimizer", choices=(*METHODS, *RESIDUAL_METHODS), default="levenberg-marquardt", help="default: %(default)s"
     )
-    training.add_argument("--geometry", choices=("spline", "relu"), help="inner product of the steps")
     training.add_argument("--learning-rate", type=float, metavar="ETA", help="adam, gd; default: 0.01")
-    training.add_argument("--final-rate", type=float, metavar="ETA", help="adam: falls to this on each level")
-    training.add_argument("--ramp", type=int, metavar="STEPS", help="adam: rise from a hundredth of the rate")
-    training.add_argument("--attention", type=float, metavar="MU", help="adam, gd: rate of residual-based attention")
-    training.add_argument("--redraw", type=int, metavar="STEPS", help="levenberg-marquardt: new points so often")
-    training.add_argument("--steep", type=float, metavar="SHARE", help="share of redrawn points that follow the slope")
-    training.add_argument("--starts", type=int, default=1, metavar="N", help="the best after one refinement goes on")
     training.add_argument("--seed", type=int, default=0, metavar="SEED", help="default: %(default)s")
     p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
     add_threads_option(p)
@@ -262,21 +241,16 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _train(plan: Configuration, chosen: argparse.Namespace) -> Any:
-    extra: dict[str, Any] = {} if chosen.output is None else {"checkpoints": chosen.output / "levels"}
-    if plan.geometry is not None:
-        extra["geometry"] = plan.geometry
-    with Progress(plan, quiet=chosen.quiet) as progress:
+    with nullcontext() if chosen.quiet else Progress(plan) as progress:
         return train_starts(
             plan.setup,
             plan.net,
             np.random.default_rng(plan.seed),
             plan.schedule,
             plan.method,
-            starts=plan.starts,
-            per_level=plan.per_level,
-            progress=ProgressLines(progress.line, pause=math.inf) if plan.starts > 1 else False,
-            callback=progress.step,
-            **extra,
+            callback=None if progress is None else progress.step,
+            checkpoints=None if chosen.output is None else chosen.output / "levels",
+            **plan.options,
         )
 
 

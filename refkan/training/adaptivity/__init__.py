@@ -2,7 +2,7 @@ r"""Adaptive refinement: error indicators, marking, exact bisection, and the ref
 
 from refkan.training.adaptivity.adaptive_minimization import minimize_adaptive
 from refkan.training.adaptivity.adaptive_results import AdaptiveHistory, AdaptiveResult, Round
-from refkan.training.adaptivity.cut_networks import Cut, Fixed, Freed, in_turn, with_random_knots
+from refkan.training.adaptivity.cut_networks import Cut, Fixed, Freed, with_random_knots
 from refkan.training.adaptivity.indicators import sampled
 from refkan.training.adaptivity.strategies import STRATEGIES, Refinement, Situation, Strategy
 from refkan.training.multilevel.stages import NetworkChange, Refined
@@ -20,7 +20,6 @@ __all__ = [
     "Round",
     "Situation",
     "Strategy",
-    "in_turn",
     "minimize_adaptive",
     "sampled",
     "with_random_knots",

@@ -1,4 +1,4 @@
-r"""Changes of networks: cuts where an indicator is large, free and fixed knots, several in turn, and random knots."""
+r"""Changes of networks: cuts where an indicator is large, free and fixed knots, and random knots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +17,6 @@ from refkan.training.adaptivity.adaptive_minimization import Limits
 from refkan.training.adaptivity.indicators import check_layers
 from refkan.training.adaptivity.strategies import STRATEGIES, Situation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
-from refkan.training.multilevel.levels import on_network
-from refkan.training.multilevel.stages import NetworkChange
 
 EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
 
@@ -124,31 +122,6 @@ class Cut(Checked):
         if refinement.reason:
             raise ValueError(refinement.reason)
         return refinement.network, refinement.theta
-
-
-def in_turn(changes: Sequence[NetworkChange]) -> NetworkChange:
-    """Return the change that makes all of these, the first one first.
-
-    Examples
-    --------
-    >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import NetworkChange, Freed, Refined, in_turn
-    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
-    >>> both: NetworkChange = in_turn([Refined(), Freed()])
-    >>> finer, theta = both(problem, np.zeros(3))
-    >>> finer.layers[0].intervals, finer.layers[0].free_knots
-    (4, True)
-    """
-    check_annotated(in_turn, locals())
-    changes = tuple(changes)
-
-    def chain(problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
-        net = problem.net
-        for change in changes:
-            net, theta = change(on_network(problem, net), theta)
-        return net, np.asarray(theta)
-
-    return chain
 
 
 LEAST_SPACING = 2 * FLOOR

@@ -64,7 +64,7 @@ class Stage(ShortRepr, Checked):
     samples : int or None
         On how many samples, None for all.
     change : callable or None
-        What happens to the network first: `Refined`, or `Freed`, `Cut` or several `in_turn` of
+        What happens to the network first: `Refined`, or `Freed` or `Cut` of
         `refkan.training.adaptivity`, or a function of one's own.
     options : mapping
         Of the method, on top of those for all stages.

@@ -1,17 +1,15 @@
-"""Methods of value and gradient: gradient descent and Adam in each of the four geometries, and self-scaled methods.
+"""Methods of value and gradient: gradient descent and Adam in each of the four geometries, and a self-scaled method.
 
-The latter are quasi-Newton methods, Broyden's class and BFGS, with an inverse Hessian that is scaled each step.
+The latter is a quasi-Newton method of Broyden's class with an inverse Hessian that is scaled each step.
 """
 
 import warnings
 from collections.abc import Callable
-from functools import partial
 from math import sqrt
-from typing import Annotated
 
 import numpy as np
 
-from refkan.base import BelowOne, FloatArray, Natural, NonNegative, Positive, check_choice, check_tolerance
+from refkan.base import BelowOne, FloatArray, Natural, NonNegative, Positive, check_tolerance
 from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 from refkan.training.optimizers.second_order.damped_systems import require_room
 
@@ -109,8 +107,6 @@ def _as_schedule(learning_rate: float | None, schedule: Schedule | float | None)
     return lambda step: schedule
 
 
-UPDATES = ("broyden", "bfgs")
-
 SUFFICIENT, CURVATURE = 1e-4, 0.9
 """Of Wolfe's conditions: the customary values."""
 
@@ -120,7 +116,6 @@ def self_scaled_broyden(
     theta: FloatArray,
     steps: int,
     *,
-    update: Annotated[str, partial(check_choice, choices=UPDATES)] = "broyden",
     max_line_search: Natural = 30,
     tolerance_gradient: NonNegative = 1e-9,
     tolerance_change: NonNegative = 0.0,
@@ -132,14 +127,12 @@ def self_scaled_broyden(
         v <- v + alpha d,  d = -H g;       s = alpha d,  y = g_new - g,  w = s/(y^T s) - H y/(y^T H y)
         H <- (H - H y y^T H/(y^T H y) + phi (y^T H y) w w^T)/tau + s s^T/(y^T s)
 
-    so that ``H y = s`` whatever tau and phi; see `updated` for these. A step is an iteration with its line search. The
-    first H is the identity, scaled by ``y^T s/|y|^2`` once y is known. Where no step satisfies Wolfe's conditions H
-    starts anew; if there is none along the gradient either the run ends.
+    so that ``H y = s`` whatever tau and phi; see `updated` for these, by Al-Baali's rule. A step is an iteration with
+    its line search. The first H is the identity, scaled by ``y^T s/|y|^2`` once y is known. Where no step satisfies
+    Wolfe's conditions H starts anew; if there is none along the gradient either the run ends.
 
     Parameters
     ----------
-    update : {"broyden", "bfgs"}
-        phi and tau by Al-Baali's rule, or phi = 1 and tau = min(1, y^T s/(s^T H^-1 s)).
     max_line_search : int
         Trials of a line search at most.
     tolerance_gradient : float
@@ -174,7 +167,7 @@ def self_scaled_broyden(
                 H, b = curvature / float(y @ y) * np.eye(theta.size), None
             else:
                 b = -length * float(s @ g) / curvature
-            run.carried["H"] = updated(H, s, y, b, update)
+            run.carried["H"] = updated(H, s, y, b)
         elif H is None:
             run.carried.pop("H", None)
         decrease, scale = iterate.value - after.value, max(abs(iterate.value), abs(after.value))
@@ -183,7 +176,7 @@ def self_scaled_broyden(
     return run.descend(start, steps, tolerance_gradient, advance)
 
 
-def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None, update: str) -> FloatArray:
+def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None) -> FloatArray:
     r"""Return the inverse Hessian (n, n) after the step s (n,) with the change of gradients y (n,), ``y^T s > 0``.
 
     b is ``s^T H^-1 s/(y^T s)``, which a quasi-Newton step knows without solving; None solves. With ``h = y^T H y/(y^T
@@ -194,7 +187,7 @@ def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None, update
         tau = min(1, 1/b) min(sigma^(-1/(n-1)), 1/theta)               if theta > 0
         tau = min(min(1, 1/b) sigma^(-1/(n-1)), sigma)                 else
 
-    and BFGS is theta = 0, tau = min(1, 1/b). All commute with linear changes of the variables.
+    which commutes with linear changes of the variables.
     """
     z, ys = H @ y, float(y @ s)
     yz = float(y @ z)
@@ -203,7 +196,7 @@ def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None, update
     phi, tau = 1.0, min(1.0, 1.0 / b)
     a = b * h - 1.0
     # a = 0 where H y and s are parallel: then w = 0, and phi does not matter.
-    if update == "broyden" and a > 1e-14 and s.size > 1:
+    if a > 1e-14 and s.size > 1:
         rho = min(1.0, h * (1.0 - sqrt(a / (1.0 + a))))
         theta = max((rho - 1.0) / a, min(1.0 / rho, (1.0 - b) / b))
         sigma = 1.0 + a * theta

@@ -86,10 +86,6 @@ class Record(ShortRepr):
     Attributes
     ----------
     problem, equation : str
-    chosen : int
-        The start that went on.
-    values : list of float
-        Of all starts when it was chosen.
     levels : list of dict
         For each level: parameters, steps, evaluations, seconds, loss, error, mean squares of each term, message,
         resumed, and the history as columns.
@@ -97,21 +93,18 @@ class Record(ShortRepr):
 
     problem: str
     equation: str
-    chosen: int
-    values: list[float]
     levels: list[dict[str, Any]]
 
     @property
     def table(self) -> str:
-        """One line a level; of several starts, the number of the one that went on."""
+        """One line a level."""
         head = f"{'parameters':>10}  {'steps':>6}  {'seconds':>8}  {'loss':>9}  {'rel. error':>10}"
         lines = [
             f"{level['parameters']:>10}  {level['steps']:>6}  {level['seconds']:>8.1f}  {level['loss']:>9.2e}  "
             f"{level['error']:>10.2e}" + ("  (kept)" if level["resumed"] else "")
             for level in self.levels
         ]
-        starts = f"start {self.chosen} of {len(self.values)}, " if len(self.values) > 1 else ""
-        return "\n".join([f"{starts}{self.problem}: {self.equation}", head, *lines])
+        return "\n".join([f"{self.problem}: {self.equation}", head, *lines])
 
 
 def record(setup: Setup, trained: MultistartResult) -> Record:
@@ -142,7 +135,7 @@ def record(setup: Setup, trained: MultistartResult) -> Record:
                 "history": columns,
             }
         )
-    return Record(setup.name, setup.equation, trained.chosen, trained.values.tolist(), levels)
+    return Record(setup.name, setup.equation, levels)
 
 
 def kept_level(setup: Setup, errors: Sequence[float]) -> int:

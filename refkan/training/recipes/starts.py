@@ -2,21 +2,24 @@ r"""Several starts of a multilevel training, of which the best one after a refin
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 from os import PathLike
 from time import process_time
 from typing import Any
 
-from refkan.base import Natural, RandomSource, as_generator, check_annotated, check_count, check_function
+from refkan.base import Natural, RandomSource, as_generator, check_annotated, check_function
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.multilevel import MultistartResult, Refined, Stage
-from refkan.training.multilevel.multilevel import LevelCallback, as_factors, check_per_level, check_schedule
+from refkan.training.multilevel.multilevel import LevelCallback, check_per_level, check_schedule
 from refkan.training.multilevel.multistart import gathered
 from refkan.training.multilevel.stages import Run, compete
 from refkan.training.multilevel.trainings import as_store
-from refkan.training.optimizers.results import Report, report_of
 from refkan.training.recipes.setups.setups import Setup
 from refkan.training.recipes.target_units import TargetUnits
+
+COMMON = 2
+"""Levels on which several starts are trained."""
 
 
 def train_starts(
@@ -27,14 +30,11 @@ def train_starts(
     method: Any = "levenberg-marquardt",
     *,
     starts: Natural = 1,
-    common: int = 2,
     later: Setup | None = None,
     scheme: str = "linear",
-    factors: Any = 2,
     per_level: Sequence[Mapping[str, Any]] | None = None,
     callback: LevelCallback | None = None,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
-    progress: bool | Report = False,
     **options: Any,
 ) -> MultistartResult:
     r"""Train several starts on the first levels, and the one with the least value there on all others.
@@ -50,25 +50,22 @@ def train_starts(
         The coarsest.
     rng : numpy.random.Generator or seed
         Gives each start a stream of its own.
-    schedule, method, factors, per_level, checkpoints, **options
+    schedule, method, per_level, checkpoints, **options
         As for `minimize_multilevel`.
     starts : int
-    common : int
-        Levels on which all starts are trained: 2, a refinement, shows which minima are good.
+        Of several, all are trained on the first two levels: a refinement shows which minima are good.
     later : Setup, optional
-        The same equation with other points, for the levels after the common ones: many starts on few points, the chosen
-        one on many.
+        The same equation with other points, for the levels after these two: many starts on few points, the chosen one
+        on many.
     scheme : str
         As for `Network.initialize`.
     callback : callable, optional
         As for `minimize_multilevel`; ``state.stage`` names the start while there are several.
-    progress : bool or callable
-        As for `refkan.multistart`.
 
     Raises
     ------
     ValueError
-        If later is given, but no level comes after the common ones.
+        If later is given, but no level comes after the first two.
 
     Examples
     --------
@@ -80,15 +77,15 @@ def train_starts(
     >>> trained.network.layers[0].intervals, bool(trained.value <= trained.values.min())
     (4, True)
     """
-    schedule, report = check_schedule(schedule), report_of(progress)
+    schedule = check_schedule(schedule)
     check_annotated(train_starts, locals())
     if callback is not None:
         check_function("callback", callback, 2)
-    common = check_count("common", common, 1, len(schedule)) if starts > 1 or later else len(schedule)
+    common = min(COMMON, len(schedule)) if starts > 1 or later else len(schedule)
     if later is not None and common == len(schedule):
-        raise ValueError(f"later needs levels after the {common} common ones; the schedule has {len(schedule)}")
+        raise ValueError(f"later needs levels after the {COMMON} common ones; the schedule has {len(schedule)}")
     extras = check_per_level(per_level, len(schedule))
-    changes = [None, *map(Refined, as_factors(factors, schedule))]
+    changes = [None, *repeat(Refined(), len(schedule) - 1)]
     stages = [
         Stage(starts if k < common else 1, steps, change=change, options=extra)
         for k, (steps, change, extra) in enumerate(zip(schedule, changes, extras, strict=True))
@@ -105,7 +102,7 @@ def train_starts(
         problems[common:] = [replace(problem, terms=later.terms, quiet=True)] * (len(schedule) - common)
     if units is not None and callback is not None:
         callback = units.told(callback)
-    best, tables, last = compete(runs, stages, problems, method, options, as_store(checkpoints), report, callback)
+    best, tables, last = compete(runs, stages, problems, method, options, as_store(checkpoints), callback=callback)
     if units is not None:
         best, tables, last = units.run(best), tuple(map(units.table, tables)), problem
     return gathered(best, tables, last, began)

@@ -15,17 +15,8 @@ from tests.shared.refusals import refused
 POINTS = grid(["spline", "relu", "mlp-tanh"], [[2, 3, 1]], orders=[2], intervals=[2, 3], seeds=[0, 1], samples=60)
 
 
-def clustered(rng, count, inputs):
-    """Samples crowded near the origin."""
-    return rng.uniform(size=(count, inputs)) ** 2
-
-
 def wave(x):
     return np.sin(5 * x[:, :1]) * x[:, 1:]
-
-
-def refuses(rng, count, inputs):
-    raise ArithmeticError("no samples today")
 
 
 def as_numbers(result):
@@ -114,11 +105,6 @@ def test_every_kind_and_matrix_can_be_studied():
     assert result.rows[0].analytic_nullity == 3 + 2 + 6 + 3 + 6
 
 
-def test_samples_are_the_users():
-    point = POINTS[0]
-    assert measure(point, sampler=clustered).condition != measure(point).condition
-
-
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path):
     points = [*POINTS[:1], Configuration("spline", [2, 3, 1], 2, 2, which="hessian", samples=60)]
     result = study(points, checkpoints=tmp_path)
@@ -130,7 +116,6 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path):
     assert "ValueError" in result.table
     assert len(list(tmp_path.glob("*.json"))) == 1  # failures are not kept
     assert len(study(points, target=wave).failed) == 0
-    assert "ArithmeticError: no samples today" in study(POINTS[:1], sampler=refuses).failed[0].error
 
 
 # --- executors
@@ -156,23 +141,9 @@ def test_results_resume(tmp_path, serial, monkeypatch):
     assert ran == POINTS[4:]
     assert lines[0] == "4 of 10 points are there already"
     np.testing.assert_equal(as_numbers(result), as_numbers(serial))
-    # Other samples are other points.
-    study(POINTS[:1], checkpoints=tmp_path, sampler=clustered)
+    # With another target it is another point.
+    study(POINTS[:1], checkpoints=tmp_path, target=wave)
     assert ran[-1] == POINTS[0]
-
-
-def test_stored_kernels_without_the_factor_of_the_samples_are_not_used(tmp_path, monkeypatch):
-    """Rows of "ntk" in format 1 have eigenvalues N times as large; those of other matrices stay."""
-    points = [Configuration("spline", [2, 1], 2, 2, samples=60, which=which) for which in ("ntk", "gauss-newton")]
-    monkeypatch.setattr("refkan.analysis.conditioning.studies.studies.KERNEL_FORMAT", 1)
-    study(points, checkpoints=tmp_path)
-    monkeypatch.undo()
-    ran = []
-    monkeypatch.setattr(
-        "refkan.analysis.conditioning.studies.studies.measure", lambda c, *rest: ran.append(c) or measure(c, *rest)
-    )
-    study(points, checkpoints=tmp_path)
-    assert ran == points[:1]
 
 
 def test_the_same_point_twice_is_computed_once(tmp_path):

@@ -56,8 +56,8 @@ def test_the_start_with_the_least_value_after_a_refinement_goes_on():
 def test_levels_after_the_choice_may_have_other_points(starts):
     few, many = burgers_setup((4, 4), 4), burgers_setup((7, 7), 7)
     net = few.kan(widths=[2, 2, 1], intervals=2)
-    done = train_starts(few, net, np.random.default_rng(3), (4, 3, 2), starts=starts, common=2, later=many)
-    plain = train_starts(few, net, np.random.default_rng(3), (4, 3), starts=starts, common=2)
+    done = train_starts(few, net, np.random.default_rng(3), (4, 3, 2), starts=starts, later=many)
+    plain = train_starts(few, net, np.random.default_rng(3), (4, 3), starts=starts)
     first = done.course[1].result
     np.testing.assert_array_equal(first.theta, plain.theta)
     assert done.chosen == plain.chosen

@@ -14,38 +14,26 @@ from refkan.analysis.conditioning.spectrum_of_problem import spectrum
 from refkan.analysis.conditioning.studies.configurations import Configuration
 from refkan.analysis.conditioning.studies.study_rows import MEASURED, Study, StudyRow, measured
 from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_samples
-from refkan.base.array_types import Array, FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.kernels.engine_choice import current_engine, use_engine
 from refkan.training.losses import LeastSquares
 
 Target = Callable[[FloatArray], Any]
-Sampler = Callable[[np.random.Generator, int, int], Any]
 Progress = Callable[[str], None]
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what a row holds, or how it is computed, changes: stored rows of another format are not used."""
 
-KERNEL_FORMAT = 2
-"""The same for tangent kernels, which had no 1/N in format 1."""
 
-
-def uniform_samples(rng: np.random.Generator, count: int, inputs: int) -> FloatArray:
-    """Points uniform in the unit cube: the default distribution."""
-    return rng.uniform(size=(count, inputs))
-
-
-def measure(configuration: Configuration, target: Target | None = None, sampler: Sampler = uniform_samples) -> StudyRow:
-    """Compute the row of one point: parameters drawn with its seed, by the scheme "linear", and samples likewise.
+def measure(configuration: Configuration, target: Target | None = None) -> StudyRow:
+    """Compute the row of one point: parameters drawn with its seed, by the scheme "linear", and samples, uniformly.
 
     Parameters
     ----------
     configuration : Configuration
     target : callable, optional
         x (N, P) -> y (N, Q). Gauss-Newton matrices and kernels do not depend on it; the Hessian needs it.
-    sampler : callable
-        (generator, N, P) -> x (N, P), in the unit cube.
 
     Examples
     --------
@@ -57,7 +45,7 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
     """
     check_annotated(measure, locals())
     began = time.perf_counter()
-    problem, theta = problem_of(configuration, target, sampler)
+    problem, theta = problem_of(configuration, target)
     measured_spectrum = spectrum(
         problem,
         theta,
@@ -69,15 +57,13 @@ def measure(configuration: Configuration, target: Target | None = None, sampler:
     return StudyRow(configuration, **numbers, seconds=time.perf_counter() - began)
 
 
-def problem_of(
-    configuration: Configuration, target: Target | None = None, sampler: Sampler = uniform_samples
-) -> tuple[LeastSquares, FloatArray]:
+def problem_of(configuration: Configuration, target: Target | None = None) -> tuple[LeastSquares, FloatArray]:
     """Return the problem of one point, and its parameters; arguments as for `measure`."""
     if configuration.which == "hessian" and target is None:
         raise ValueError("target must be given for which='hessian', which depends on the residuals")
     unbound = configuration.network()
     parameters, points = (np.random.default_rng([configuration.seed, stream]) for stream in (0, 1))
-    x: Array = as_samples("samples", sampler(points, configuration.samples, unbound.widths[0]), unbound.widths[0])
+    x = points.uniform(size=(configuration.samples, unbound.widths[0]))
     net, theta = unbound.initialize(parameters, x)
     y = np.zeros((x.shape[0], net.widths[-1])) if target is None else target(x)
     return LeastSquares(net, x, y), theta
@@ -90,7 +76,6 @@ def study(
     progress: Progress | None = None,
     *,
     target: Target | None = None,
-    sampler: Sampler = uniform_samples,
 ) -> Study:
     """Compute the spectra of many networks.
 
@@ -104,9 +89,9 @@ def study(
         Where each row is kept as soon as it is there; what is there already is not computed again.
     progress : callable, optional
         Called with one line of text for each row.
-    target, sampler : callable, optional
-        As for `measure`. With an executor or checkpoints they must be functions of a module: they are sent, and
-        stored, by their names.
+    target : callable, optional
+        As for `measure`. With an executor or checkpoints it must be a function of a module: it is sent, and stored, by
+        its name.
 
     Returns
     -------
@@ -136,18 +121,15 @@ def study(
     check_annotated(study, locals())
     points = [c if isinstance(c, Configuration) else Configuration(**c) for c in configurations]
     store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
-    if executor is not None or store is not None:
-        names = {name: _importable(name, function) for name, function in (("target", target), ("sampler", sampler))}
-    else:
-        names = {}
+    by_name = executor is not None or store is not None
     tell = progress or (lambda line: None)
     keys = {
         point: {
             "task": "spectrum",
             "engine": current_engine(),
-            "format": KERNEL_FORMAT if point.which == "ntk" else FORMAT,
+            "format": FORMAT,
             **point.as_dict(),
-            **names,
+            "target": _importable(target) if by_name else None,
         }
         for point in points
     }
@@ -158,7 +140,7 @@ def study(
             done[point] = StudyRow(point, **kept)
     if done:
         tell(f"{len(done)} of {len(keys)} points are there already")
-    attempt = partial(_attempt, target=target, sampler=sampler, engine=current_engine())
+    attempt = partial(_attempt, target=target, engine=current_engine())
     pending = [point for point in keys if point not in done]
     with closing(_computed(pending, attempt, executor, len(keys), store)) as rows:
         for row in rows:
@@ -169,11 +151,11 @@ def study(
     return Study(tuple(done[point] for point in points))
 
 
-def _attempt(configuration: Configuration, target: Target | None, sampler: Sampler, engine: str) -> StudyRow:
+def _attempt(configuration: Configuration, target: Target | None, engine: str) -> StudyRow:
     """A row in any case, so that what a future raises is the executor's fault; by the engine of whoever asked."""
     try:
         with use_engine(engine):
-            return measure(configuration, target, sampler)
+            return measure(configuration, target)
     except Exception as error:
         return StudyRow(configuration, error=f"{type(error).__name__}: {error}")
 
@@ -220,13 +202,13 @@ def _executor_failed(error: Exception, done: int, total: int, store: Checkpoints
     return RuntimeError(f"the executor failed ({reason}) when {done} of {total} points were done; {fate}")
 
 
-def _importable(name: str, function: Any) -> str | None:
+def _importable(target: Target | None) -> str | None:
     """Return the name under which a function can be imported; ValueError if there is none."""
-    if function is None:
+    if target is None:
         return None
-    where, called = getattr(function, "__module__", None), getattr(function, "__qualname__", "<no name>")
+    where, called = getattr(target, "__module__", None), getattr(target, "__qualname__", "<no name>")
     if where is None or "<" in called:
         raise ValueError(
-            f"{name} must be a function of a module to be sent to an executor or stored with a checkpoint; got {called}"
+            f"target must be a function of a module to be sent to an executor or stored with a checkpoint; got {called}"
         )
     return f"{where}:{called}"
