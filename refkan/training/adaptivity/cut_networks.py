@@ -28,10 +28,11 @@ class Freed(Checked):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import Freed
+    >>> from refkan.training.adaptivity import Freed, NetworkChange
     >>> x = np.linspace(0.0, 1.0, 9)[:, None]
     >>> net, theta = rk.kan([1, 1], order=2, intervals=2).initialize(np.random.default_rng(0), x)
-    >>> free, with_knots = Freed()(rk.LeastSquares(net, x, x), theta)
+    >>> change: NetworkChange = Freed()
+    >>> free, with_knots = change(rk.LeastSquares(net, x, x), theta)
     >>> net.n_params, free.n_params, bool(np.allclose(free(with_knots, x), net(theta, x), rtol=1e-14))
     (3, 5, True)
     """
