@@ -67,39 +67,53 @@ def number_cells(x, breakpoints, guide, scale, halvings, keys):
 
 
 @kernel
-def fill_natural_tail(x, first, knots, inverse_spans, work, out):
-    """Own values outside the domain of the r B-splines whose knots start at positions first, ..., first + r - 1.
+def fill_natural_tail(z, side, knots, inverse_spans, width, s, p, row, out):
+    """Own values, left (side 0) or right of the domain, of the first or last r B-splines; out (D+1, N, P, r), row (r,).
 
-    Order 1 is the indicator of [t_l, t_{l+1}); then order by order over a window of 2r - 1 functions, of which each
-    step completes one less. Derivative d: differences of the values of order r - d. out (D+1, r).
+    The recursion of `local_basis` on the interval of the knots that holds z, number l; l = -1 and l = K - 1 are the
+    rest of the line, and -1 is NaN. Entry i of order k is function f = l - k + 1 + i, which is there if it has knots:
+    0 <= f < K - k.
     """
-    order = out.shape[1]
-    size = 2 * order - 1
-    for d in range(min(out.shape[0], order)):
-        for i in range(size):
-            l = first + i
-            inside = knots[l].real <= x.real and x.real < knots[l + 1].real
-            work[i] = 1.0 if inside else 0.0
-        for k in range(1, order):
-            for i in range(size - k):
-                l = first + i
-                q0 = work[i] * inverse_spans[k, l]
-                q1 = work[i + 1] * inverse_spans[k, l + 1]
-                if k < order - d:
-                    work[i] = (x - knots[l]) * q0 + (knots[l + 1 + k] - x) * q1
+    order, size = len(width), knots.shape[1]
+    depth = min(out.shape[0], order)
+    first = side * (size - order)
+    l = first - 1 if z == z else -1
+    for i in range(order):
+        l += knots[p, first + i] <= z
+    out[0, s, p, 0] = 1.0
+    for k in range(1, order):
+        for d in range(max(0, min(k, depth + k - order)), -1, -1):
+            carry = 0.0
+            for i in range(k):
+                f = l - k + 1 + i
+                start = min(max(f, 0), size - 1)
+                there = start == f and f + k < size
+                q = out[max(d - 1, 0), s, p, i] * inverse_spans[p, k, start] if there else 0.0
+                if d > 0:
+                    out[d, s, p, i] = k * (carry - q)
+                    carry = q
                 else:
-                    work[i] = k * (q0 - q1)
+                    out[d, s, p, i] = carry + (knots[p, min(start + k, size - 1)] - z) * q
+                    carry = (z - knots[p, start]) * q
+            out[d, s, p, k] = k * carry if d > 0 else carry
+    skipped = first - 1 - l if side == 1 else order - 1 - l
+    # Entry i is function l - r + 1 + i; wanted are r of them from 0, or from K - 2r.
+    for d in range(depth):
+        nothing = z - z if d < order - 1 else 0.0  # NaN where polynomials in z would be
         for i in range(order):
-            out[d, i] = work[i]
+            row[i] = out[d, s, p, i]
+        for i in range(order):
+            at = i + skipped
+            out[d, s, p, i] = row[min(max(at, 0), order - 1)] if 0 <= at < order else nothing
 
 
 @kernel
-def fill_tangent(reach, side, tangents, out):
-    """The tangents at an end of the domain, continued by `reach`; tangents (2, 2, r), out (D+1, r)."""
-    for i in range(out.shape[1]):
-        out[0, i] = tangents[0, side, i] + reach * tangents[1, side, i]
+def fill_tangent(reach, side, p, tangents, s, out):
+    """The tangents at an end of the domain, continued by `reach`; tangents (2, 2, P, r), out (D+1, N, P, r)."""
+    for i in range(out.shape[3]):
+        out[0, s, p, i] = tangents[0, side, p, i] + reach * tangents[1, side, p, i]
         for d in range(1, out.shape[0]):
-            out[d, i] = tangents[1, side, i] if d == 1 else 0.0
+            out[d, s, p, i] = tangents[1, side, p, i] if d == 1 else 0.0
 
 
 @kernel
@@ -118,7 +132,7 @@ def local_basis(
             for p in range(x.shape[1]):
                 for i in range(order):
                     out[d, s, p, i] = 0.0
-    work = np.empty(2 * order, out.dtype)
+    row = np.empty(order, out.dtype)
     points = np.empty(BLOCK, x.dtype)
     m = np.empty(BLOCK, np.uint64)
     for low in range(first, last, BLOCK):
@@ -161,10 +175,10 @@ def local_basis(
                     if outside == NATURAL:
                         # The first or last r functions, whatever empty intervals lie there.
                         start[low + s, p] = side * (breakpoints.shape[1] - 2)
-                        fill_natural_tail(z, start[low + s, p], t, inverse, work, out[:, low + s, p])
+                        fill_natural_tail(z, side, knots, inverse_spans, width, low + s, p, row, out)
                     else:
                         end = t[order - 1] if side == 0 else t[t.shape[0] - order]
-                        fill_tangent(z - end, side, tangents[:, :, p], out[:, low + s, p])
+                        fill_tangent(z - end, side, p, tangents, low + s, out)
 
 
 @kernel
