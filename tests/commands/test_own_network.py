@@ -114,7 +114,8 @@ COMMAS = "must be separated by commas; got "
         ),
         (
             "0.1,0.2,nan\n",
-            f"{WHOLE}; 1 of 1 lines does not: got 'nan' in line 1, column 3: leave it out, or give --drop-bad-rows\n",
+            f"{WHOLE}; 1 of 1 lines does not: got 'nan' in line 1, column 3: leave it out, or give --drop-bad-rows; "
+            "--impute fills gaps of inputs\n",
         ),
         (
             "a,,y\n0.1,inf,1\n2,3,4\n",
@@ -143,7 +144,8 @@ def test_bad_lines_are_counted_and_the_first_are_named(files, tmp_path, capsys):
     err = refused(capsys, *files[0][:3], str(tmp_path / "bad.csv"))
     assert err.endswith(
         f"{WHOLE}; 4 of 99 lines do not: got 'NaN' in line 25, column 2 (force); got 2 cells, not 3, in line 91; got "
-        "'sensor failure' in line 92, column 1 (path); ...: leave them out, or give --drop-bad-rows\n"
+        "'sensor failure' in line 92, column 1 (path); ...: leave them out, or give --drop-bad-rows; "
+        "--impute fills gaps of inputs\n"
     )
 
 

@@ -282,12 +282,9 @@ def test_every_command_finds_the_columns_of_a_network_by_name(trained, capsys, m
     monkeypatch.setattr(certify, "certificate", lambda net, theta, box, *more: seen.append((box, *more)) or {})
     monkeypatch.setattr(certify, "text_of", lambda made: "")
     monkeypatch.setattr(own_network, "LeastSquares", lambda *problem: seen.append(problem) or rk.LeastSquares(*problem))
-    one_gap, two = "--drop-bad-rows, or fill the gaps of inputs by --impute", "--drop-bad-rows"
-    for name, bad, end in (
-        ("predict", "length, width in every line; 1", one_gap),
-        ("spectrum", "force in every line; 2", two),
-    ):
-        refused(capsys, commands[name], rf"finite numbers for .*{bad} of 40 .* {end}$")
+    for name, bad, columns in (("predict", 1, "length, width"), ("spectrum", 2, "length, width, force")):
+        bad_rows = rf"finite numbers for {columns} in every line; {bad} of 40 .* --drop-bad-rows"
+        refused(capsys, commands[name], f"{bad_rows}; --impute fills gaps of inputs$")
     out = {}
     for name, bad in (("predict", 1), ("spectrum", 2), ("certify", 2)):
         assert main([*commands[name], "--drop-bad-rows"]) == 0

@@ -245,17 +245,12 @@ def _require_whole(
     numbers = (
         f"{count} finite numbers, separated by commas," if asked_for is None else f"finite numbers for {asked_for}"
     )
-    if not missing and otherwise and all(len(cells) == count and _has_gaps(cells) for _, cells in bad):
-        otherwise += ", or fill the gaps of inputs by --impute"
+    if not missing and otherwise and any(cell.strip().lower() in MISSING for _, cells in bad for cell in cells):
+        otherwise += "; --impute fills gaps of inputs"
     raise ValueError(
         f"{file} must hold {numbers} in every line; {len(bad)} of {len(lines)} lines {do} not: {'; '.join(places)}: "
         f"leave {them} out{otherwise}"
     )
-
-
-def _has_gaps(cells: list[str]) -> bool:
-    """Say whether a line is whole but for missing cells before its last one, which may be an output."""
-    return all(map(_is_finite_or_missing, cells)) and _is_finite(cells[-1]) and not all(map(_is_finite, cells))
 
 
 def _fault(
