@@ -19,7 +19,6 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils import check_random_state  # noqa: E402
 from sklearn.utils.multiclass import check_classification_targets  # noqa: E402
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data  # noqa: E402
-from threadpoolctl import threadpool_limits  # noqa: E402  # scikit-learn brings it
 
 ROWS_A_PARAMETER = 10
 """Distinct rows a parameter from which on a hidden layer is the default."""
@@ -89,9 +88,7 @@ class SplineEstimator(BaseEstimator):
         ridge = self.default_ridge if self.ridge is None else self.ridge
         problem = Penalized(loss_on(kept), self.roughness, ridge)
         watch = None if back is None else BestHeldBack(loss_on(back), theta, self.n_iter_no_change)
-        # Threads of BLAS spin while they wait for one another, which costs more than matrices of this size give back.
-        with threadpool_limits(1, "blas"):
-            result = minimize(problem, theta, self.method, self.max_iter, callback=watch, tolerance_change=1e-14)
+        result = minimize(problem, theta, self.method, self.max_iter, callback=watch, tolerance_change=1e-14)
         self.network_ = net
         self.theta_ = result.theta if watch is None else watch.theta
         self.loss_curve_ = result.history.value

@@ -24,6 +24,7 @@ LOWERED = {
     "refkan.kernels.engine_choice": {"COMPILING": 0.0},
     "refkan.kernels.recycled_memory": {"SMALLEST": 64, "LARGEST": 2**13, "KEPT": 2**14, "OF_ONE_SIZE": 2},
     "refkan.kernels.launch": {"SERIAL_BELOW": 0},
+    "refkan.kernels.blas_threads": {"SMALL_MATRICES": 0},
     "refkan.kernels.bspline_basis": {"BLOCK": 4, "TOGETHER": 2},
     "refkan.kernels.gauss_newton_sums": {"LANES": 16, "ENTRIES": 256},
     "refkan.kernels.local_jets": {"TILE": 8, "CHUNK": 3},

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refkan.base import as_annotated, as_array, check_annotated, check_choice, real
+from refkan.kernels.blas_threads import one_blas_thread
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.gradient_methods import adam, gradient_descent, self_scaled_broyden
@@ -145,7 +146,7 @@ def minimize(
     run = Run(problem, coordinates, callback, report, steps, file)
     try:
         # A method that diverges overflows on its way; the run looks at every value itself.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with one_blas_thread(start.size), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             ending = solve(run, start, steps, **as_annotated(solve, options))
     except Halt as halt:
         ending = Ending(False, str(halt))

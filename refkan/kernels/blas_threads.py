@@ -1,0 +1,65 @@
+"""SciPy's BLAS on one thread while matrices are small.
+
+The threads of OpenBLAS spin while they wait for one another, up to a tenth of a second after a product. With the
+matrices of small networks they are woken many thousand times a second: 300 steps of L-BFGS on 120 parameters took 1.0 s
+and 1.5 s of processor time with two threads, 0.6 s with one, of which SciPy's own work is 0.01 s.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+SMALL_MATRICES = 300
+"""Rows up to which a second thread gains nothing: a Cholesky factorisation of that size takes half a millisecond."""
+
+_lock = threading.Lock()
+_inside, _before = 0, 0
+
+
+@cache
+def _library() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """Return what reads and sets the number of threads of the OpenBLAS that SciPy's wheels bring, if it is that."""
+    found = importlib.util.find_spec("scipy")
+    root = Path(str(found.origin)).parent if found is not None else Path()
+    for folder in (root.with_name("scipy.libs"), root / ".dylibs"):
+        for file in sorted(folder.glob("*openblas*")):
+            library = ctypes.CDLL(str(file))
+            for end in ("", "64_"):
+                names = [f"scipy_openblas_{verb}_num_threads{end}" for verb in ("get", "set")]
+                if all(hasattr(library, name) for name in names):
+                    read, write = (getattr(library, name) for name in names)
+                    return read, write
+    return None
+
+
+@contextmanager
+def one_blas_thread(rows: int) -> Iterator[None]:
+    """Let SciPy's BLAS compute on one thread in the block, in all threads of the process, if matrices are small.
+
+    Blocks may overlap in several threads: the last one that ends restores the number that the first one met. Another
+    BLAS than that of SciPy's wheels, and that of NumPy, stay as they are.
+    """
+    global _inside, _before
+    library = _library() if rows <= SMALL_MATRICES else None
+    if library is None:
+        yield
+        return
+    read, write = library
+    with _lock:
+        if _inside == 0:
+            _before = read()
+            write(1)
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                write(_before)
