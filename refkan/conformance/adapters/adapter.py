@@ -176,6 +176,8 @@ class Adapter(ABC):
 
     name: str = ""
     capabilities: Capabilities = Capabilities()
+    gradients_follow: bool = True
+    """Whether gradients are asked for where values are, as cases do and identification does not."""
 
     @abstractmethod
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:

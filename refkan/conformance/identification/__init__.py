@@ -50,7 +50,11 @@ def identify(adapter: Adapter) -> Identification:
     arithmetic: linear in its coefficients, to ...e-16 of the largest output
     """
     check_annotated(identify, locals())
-    return Identification(adapter.title, tuple(identified(adapter)))
+    follow, adapter.gradients_follow = adapter.gradients_follow, False
+    try:
+        return Identification(adapter.title, tuple(identified(adapter)))
+    finally:
+        adapter.gradients_follow = follow
 
 
 def _gradients_alone(subject: Subject) -> Stage:
@@ -85,7 +89,7 @@ def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Itera
             stage = replace(stage, differences=(told, *stage.differences))
         sentences: dict[str, Difference] = {}
         for difference in stage.differences:
-            sentences.setdefault(f"{difference.name} {difference.evidence}", replace(difference, stage=name))
+            sentences.setdefault(str(replace(difference, where=())), replace(difference, stage=name))
         stage = replace(stage, differences=tuple(d for key, d in sentences.items() if key not in subject.told))
         subject.told |= set(sentences)
         subject.note(name, stage)

@@ -229,15 +229,15 @@ def _by_edge(
 
 
 def sizes_of(factors: Sequence[float], sizes: Sequence[Mapping[str, float]]) -> str:
-    """Return which size, or 1 over it, a factor is in several measurements; "" if none.
+    """Return which size, or 1 over it, a factor is in several measurements; "" if none is, or there is but one.
 
     Examples
     --------
     >>> sizes_of([1 / 8, 1 / 5], [{"samples": 8, "inputs": 2}, {"samples": 5, "inputs": 2}])
     '1 over the number of samples'
     """
-    for name in sizes[0]:
-        if len(sizes) > 1 and len({each[name] for each in sizes}) == 1:
+    for name in sizes[0] if len(sizes) > 1 else ():
+        if len({each[name] for each in sizes}) == 1:
             continue  # then it tells nothing
         for power, words in ((-1, "1 over {}"), (1, "{}"), (-0.5, "1 over the root of {}"), (2, "the square of {}")):
             if all(abs(k - s[name] ** power) <= 1e-6 * k for k, s in zip(factors, sizes, strict=True)):

@@ -89,6 +89,7 @@ class Nonlinear:
             self.subject.behind = name
             if name in INVERSES:
                 self.subject.undone, self.subject.noise = INVERSES[name], 2.0**-36
+                self.subject.undoes = True
             return Difference("extra map", {"map": name, "what": of})
         return None
 
@@ -216,8 +217,11 @@ class Nonlinear:
 
 def in_other_sizes(subject: Subject, f: Map, a: FloatArray, left: float) -> list[Difference]:
     """Return what a layer is that is linear at the sizes of other stages, which go on as before."""
-    kept = {name: getattr(subject, name) for name in ("nonlinear", "depends", "behind", "undone", "noise")}
+    names = ("nonlinear", "depends", "behind", "undone", "undoes", "noise")
+    kept = {name: getattr(subject, name) for name in names}
     differences = nonlinear(subject, f, a, left).differences
+    if differences[0].name == "coefficients mapped":  # of units, which other stages ask with
+        subject.unit = 0.25
     for name, value in kept.items():
         setattr(subject, name, value)
     return list(differences)
@@ -239,7 +243,7 @@ def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
     elif n.adds_up(i % 2 == 0):
         how, name = f"linear but for single coefficients: {n.each()}", "coefficients mapped"
         unit = float(np.median(n.constant(1.0) - n.zero)) / a.shape[1]
-        subject.undone = (lambda y: y / unit) if unit else subject.undone
+        subject.undone, subject.undoes = ((lambda y: y / unit), True) if unit else (subject.undone, subject.undoes)
     elif not n.adds_up(q == 0):
         how, name = f"outputs depend on each other: {n.outputs()}", "not linear"
     elif not n.adds_up(p == 0):

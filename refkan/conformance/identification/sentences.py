@@ -30,10 +30,7 @@ SENTENCES = {
     **{f"{name} arithmetic": "{what}" for name in FORMATS},
     **{f"{name} coefficients": "{bits} bits of coefficients are kept" for name in FORMATS},
     **{f"{name} inputs": f"x is rounded to {name}" for name in FORMATS},
-    **{
-        f"{name} gradients": f"{{what}} are off by {{left:.1e}} of the largest, the rounding of {name}"
-        for name in FORMATS
-    },
+    **{f"{name} gradients": "{what} are off by {left:.1e} of the largest; {how}" for name in FORMATS},
     # calls
     "inputs overwritten": "{method} changes an array of the caller: work on a copy",
     "results overwritten": "what {method} returned is changed by the next call: return a copy",
@@ -80,7 +77,7 @@ SENTENCES = {
     "empty batch": "no samples are refused: {reason}",
     # functions
     "degree fixed": "splines have degree {used} instead of {asked}",
-    "NaN from repeated knots": "{what}; 0/0 in the recursion",
+    "NaN from repeated knots": "{what}",
     "basis not normalised": "function i is multiplied by {by}",
     "values mapped": "{what} go through {map}",
     "left limit at knots": "points at knots belong to the interval on their left",
@@ -89,11 +86,12 @@ SENTENCES = {
     "interval rounded": "pieces change at the middle of intervals: (x - a)/h is rounded to the nearest number",
     "interval search": "{count} of {total} points are in another interval than their own: {how}",
     "only outside the domain": "asked for the rule {asked!r}, {does}",
+    "outside the domain": "asked for the rule {asked!r}, {does}",
     "equal spacing assumed": "{what}",
-    "float32 knots": "knots in use differ from those given by up to {off:.1e}, the spacing of float32",
+    "float32 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float32",
     "knots pulled apart": "knots that are repeated are pulled apart, by {off:.3g}",
     "knots rounded": "knots in use are rounded to {digits} decimals",
-    "float16 knots": "knots in use differ from those given by up to {off:.1e}, as rounding to {bits} bits does",
+    "float16 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float16",
     "exterior knots": "knots outside the domain are {used} instead of {asked}",
     "number of intervals": "{used} intervals instead of {asked}",
     "fixed domain": "knots lie on {used} instead of {asked}",
@@ -101,7 +99,7 @@ SENTENCES = {
     "cancellation of truncated powers": "errors of up to {left:.1e} grow to the right, as those of truncated powers do",
     # points
     "point clamped": "x is cut off {how}; the domain is [{a:.9g}, {b:.9g}]",
-    "point quantised": "x is rounded to steps of {step:.3g}",
+    "point quantised": "x is rounded to steps of {step:.6g}",
     "point snapped": "x within {near:.3g} of a knot is taken for the knot",
     "inputs mapped": "functions are taken at {map} instead of x",
     # parts
@@ -114,7 +112,7 @@ SENTENCES = {
     "part ignored": "the part {part!r} has no effect",
     # gradients
     "cotangent ignored": "{what} do not depend on dy as a linear function: {how}",
-    "stale gradient": "{what} are those of samples of an earlier call",
+    "stale gradient": "{what} are {how}",
     "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
     "gradients mixed": "{what} for the cotangent of one sample are those of another",
     "zero at ends": "{what} are zero at {ends}",

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.adapters.adapter import Adapter
-from refkan.conformance.adapters.answers import as_mapping, as_real, checked, describe, entry, own_copy
+from refkan.conformance.adapters.adapter import BSPLINES, Adapter
+from refkan.conformance.adapters.answers import as_mapping, checked, describe, entry, own_copy
 from refkan.conformance.cases.cases import Case, Setting, generator
 from refkan.conformance.cases.families import coefficients, spec_with
 from refkan.conformance.cases.plans.settings import kind_of
 from refkan.conformance.cases.specs import PARTS, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
+from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.stages_and_differences import Stage
 
 ROUNDINGS = 2.0**12
 """Of two sums of the same numbers in other orders, in eps: room for what no stage may call a difference."""
-
 
 CANCELLED = 2.0**-36
 """Relative error of sums of truncated powers on the few intervals that stages ask with."""
@@ -52,14 +52,14 @@ class Subject:
         self.differing, self.wrong_gradients, self.unanswered = list[str](), frozenset[str](), frozenset[str]()
         self.nonlinear = ""
         self.place = ""
-        self.apart, self.names, self.told = False, set[str](), set[str]()
-        self.in_pieces = False
+        self.apart, self.unit, self.names, self.told = False, 1.0, set[str](), set[str]()
         self.position: tuple[int, int] | None = None
         self.right, self.blurred = list[tuple[int, str]](), list[tuple[int, str]]()
         self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
-        self.overwritten = ""
-        self.by_rows = self.renewed = False
+        self.undoes, self.overwritten = False, ""
+        self.rows, self.renewed, self.refused = 0, False, frozenset[str]()
         self._kept: dict[Any, FloatArray] = {}
+        self._truths: dict[Any, tuple[FloatArray, FloatArray]] = {}
         self._specs: dict[int, tuple[Any, Any]] = {}
 
     def note(self, name: str, stage: Stage) -> None:
@@ -69,12 +69,13 @@ class Subject:
             return
         self.differing.append(name)
         first = stage.differences[0]
-        self.in_pieces = self.in_pieces or first.name in ("incomplete block", "rows by position")
-        mixed = first.name in ("samples mixed", "samples reordered", "rows by position")
-        if mixed and not self.by_rows and "one row is" not in str(first):
-            self.depends = "results of a sample depend on other samples, or on other calls"
         if first.name == "not deterministic" and name == "calls" and "layers with" not in first.evidence["of"]:
             self.noise = 8 * float(first.evidence["size"])
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether samples are asked for one by one."""
+        return self.rows == 1
 
     @property
     def differs(self) -> str:
@@ -181,10 +182,12 @@ class Subject:
             raise NoAnswerError(f"{operation}: {describe(error)}") from error
         for given, before in zip(arguments, kept, strict=True):
             if isinstance(given, np.ndarray) and not np.array_equal(given, before, equal_nan=True):
-                self.overwritten = operation
+                self.overwritten = self.overwritten or operation
+                given[...] = before  # what follows is compared with what was asked for
         return answer
 
-    def _read(self, operation: str, read: Callable[[], Any]) -> Any:
+    def read(self, operation: str, read: Callable[[], Any]) -> Any:
+        """Read what the backend returned."""
         try:
             return read()
         except Exception as error:  # of what the backend returned
@@ -198,16 +201,17 @@ class Subject:
         return model
 
     def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
-        """Return the outputs (N, Q) at x (N, P), as the layer gives them: of each row by itself where rows mix."""
-        if self.by_rows and len(x) > 1:
-            rows, back = np.unique(x, axis=0, return_inverse=True)
-            return np.concatenate([self.laid_out(model, row[None], n_outputs) for row in rows])[back.ravel()]
+        """Return the outputs (N, Q) at x (N, P), as the layer gives them: of few rows at once where rows mix."""
+        if pieces := self._pieces(len(x)):
+            rows, back = np.unique(x, axis=0, return_inverse=True) if self.by_rows else (x, np.arange(len(x)))
+            each = [self.laid_out(model, rows[piece].copy(), n_outputs) for piece in pieces if len(rows[piece])]
+            return np.concatenate(each)[back.ravel()]
         return self.laid_out(model, x.copy(order="K"), n_outputs)
 
     def laid_out(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """The same, at samples in the layout in memory that they have."""
         y = self.asked("forward", self.adapter.forward, model, x)
-        return self._read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
+        return self.read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
 
     def in_blocks(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """The same, of samples repeated up to whole blocks of 64."""
@@ -216,17 +220,19 @@ class Subject:
     def values(self, spec: LayerSpec, x: FloatArray, model: Any = None) -> FloatArray:
         """Return the outputs of a layer, without the map behind it if one was identified."""
         model = self.build(spec) if model is None else model
-        rows = BLOCK if self.in_pieces and len(x) > BLOCK else max(len(x), 1)
-        pieces = [self.raw(model, x[k : k + rows], spec.n_outputs) for k in range(0, max(len(x), 1), rows)]
-        y = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        y = self.raw(model, x, spec.n_outputs)
         with np.errstate(all="ignore"):
             return self.undone(y)
 
+    def _pieces(self, n: int) -> list[slice]:
+        """The samples that are asked for at once, [] if all are."""
+        return [slice(k, k + self.rows) for k in range(0, n, self.rows)] if 0 < self.rows < n else []
+
     def gradients(self, model: Any, x: FloatArray, dy: FloatArray, shapes: dict[str, Any]) -> dict[str, FloatArray]:
         """Return the gradients of sum dy * y under the names of `shapes`."""
-        if self.by_rows and len(x) > 1:
-            of_one = {name: (1, *shape[1:]) if name == "inputs" else shape for name, shape in shapes.items()}
-            each = [self.gradients(model, x[s : s + 1], dy[s : s + 1], of_one) for s in range(len(x))]
+        if pieces := self._pieces(len(x)):
+            of = [{k: x[rows].shape if k == "inputs" else shape for k, shape in shapes.items()} for rows in pieces]
+            each = [self.gradients(model, x[rows], dy[rows], s) for rows, s in zip(pieces, of, strict=True)]
             arrays = {name: [gradients[name] for gradients in each] for name in shapes}
             return {name: np.concatenate(of) if name == "inputs" else np.sum(of, axis=0) for name, of in arrays.items()}
         answer = self.asked("vjp", self.adapter.vjp, model, x.copy(), dy.copy())
@@ -234,35 +240,25 @@ class Subject:
 
     def read_gradient(self, answer: Any, name: str, shape: tuple[int, ...]) -> FloatArray:
         """Return one of the gradients that `vjp` returned."""
-        out: FloatArray = self._read("vjp", lambda: entry(as_mapping(answer, name), name, shape, ""))
+        out: FloatArray = self.read("vjp", lambda: entry(as_mapping(answer, name), name, shape, ""))
         return out
 
     def second(self, model: Any, x: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
         """Return the derivative of the input gradient along a direction."""
-        if self.by_rows and len(x) > 1:
-            rows = [slice(s, s + 1) for s in range(len(x))]
-            return np.concatenate([self.second(model, x[row], dy[row], direction[row]) for row in rows])
+        if pieces := self._pieces(len(x)):
+            return np.concatenate([self.second(model, x[rows], dy[rows], direction[rows]) for rows in pieces])
         answer = self.asked("second", self.adapter.second, model, x.copy(), dy.copy(), direction.copy())
-        out: FloatArray = self._read("second", lambda: checked("second", answer, x.shape, ""))
+        out: FloatArray = self.read("second", lambda: checked("second", answer, x.shape, ""))
         return out
 
     def gauss_newton(self, model: Any, x: FloatArray, size: int) -> FloatArray:
         """Return J^T J / N."""
-        if self.by_rows and len(x) > 1:
-            return np.asarray(np.mean([self.gauss_newton(model, row[None], size) for row in x], axis=0))
+        if pieces := self._pieces(len(x)):
+            each = [self.gauss_newton(model, x[rows], size) * len(x[rows]) for rows in pieces]
+            return np.asarray(np.sum(each, axis=0) / len(x))
         answer = self.asked("gauss_newton", self.adapter.gauss_newton, model, x.copy())
-        out: FloatArray = self._read("gauss_newton", lambda: checked("gauss_newton", answer, (size, size), ""))
+        out: FloatArray = self.read("gauss_newton", lambda: checked("gauss_newton", answer, (size, size), ""))
         return out
-
-    def state(self, model: Any) -> tuple[FloatArray, FloatArray]:
-        """Return the knots and coefficients that a model says it has."""
-        answer = self.asked("state", self.adapter.state, model)
-        if not isinstance(answer, tuple | list) or len(answer) != 2:
-            raise NoAnswerError(
-                f"state: must return knots and coefficients, two arrays; returned a {type(answer).__name__}"
-            )
-        knots, C = answer
-        return self._read("state", lambda: (as_real("knots", knots), as_real("coefficients", C)))
 
     def changed(self, kind: str, model: Any, *arguments: Any) -> Any:
         """Return a model after `refine` or `update`."""
@@ -276,12 +272,14 @@ class Subject:
         self, spec: LayerSpec, x: FloatArray, right_end: str = "", form: str = ""
     ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
         """Return the values that are right, (N, Q), and what errors are allowed in them."""
-        setting = Setting(
-            "identify", (spec,), x, np.zeros((len(x), spec.n_outputs)), np.zeros(x.shape), oracle="float64",
-            right_end=right_end or self.declared.right_end,
-        )  # fmt: skip
-        case = Case(setting, "values")
-        return case.expected, case.allowed(form or self.declared.form)
+        right_end, form = right_end or self.declared.right_end, form or self.declared.form
+        key = (spec.knots.tobytes(), spec.coefficients.tobytes(), x.tobytes(), spec.order, spec.outside, spec.kind)
+        if spec.parts or (*key, right_end, form) not in self._truths:
+            no_dy, still = np.zeros((len(x), spec.n_outputs)), np.zeros(x.shape)
+            case = Case(Setting("identify", (spec,), x, no_dy, still, oracle="float64", right_end=right_end), "values")
+            self._truths[*key, right_end, form] = case.expected, case.allowed(form)
+        expected, room = self._truths[*key, right_end, form]
+        return expected.copy(), room.copy()
 
     def basis(self, spec: LayerSpec, x: FloatArray, p: int = 0) -> FloatArray:
         """Return the layer's own basis functions on the knots of input p at x (N,): (N, dim).
@@ -290,25 +288,61 @@ class Subject:
         outputs nor of inputs has a part in it. Samples are repeated up to whole blocks of 64.
         """
         at = np.resize(x, -(-x.size // BLOCK) * BLOCK)[:, None]
-        key = (spec.knots[p].tobytes(), spec.order, spec.outside, spec.kind, at.tobytes())
+        key = (spec.knots[p].tobytes(), spec.order, spec.outside, spec.kind, self.position, at.tobytes())
         if key not in self._kept:
-            units = np.vstack([np.zeros(spec.dim), np.eye(spec.dim)])
+            self._kept[key] = self._right(
+                replace(spec, knots=spec.knots[p : p + 1], coefficients=np.eye(spec.dim)[:, None]), at, x.size
+            )
+        if not self._kept[key].size:
+            units = np.vstack([np.zeros(spec.dim), self.unit * np.eye(spec.dim)])
             none, *columns = (self._alone(spec, u, at, p) for u in units)
-            self._kept[key] = np.stack(columns, axis=1) - none[:, None]
+            self._kept[key] = (np.stack(columns, axis=1) - none[:, None]) / self.unit
         return self._kept[key][: x.size]
 
+    def is_right(self, spec: LayerSpec, x: FloatArray) -> bool:
+        """Whether outputs are those of the layer asked for: then no question of its parts is needed."""
+        if self.declared.basis != BSPLINES or self.undoes:
+            return False
+        expected = FloatQuantities((spec,), x).values
+        room = ROUNDINGS * self.eps * float(np.abs(expected).max(initial=0.0))
+        return bool((np.abs(self.values(spec, x) - expected) <= room).all())
+
+    def _right(self, units: LayerSpec, at: FloatArray, count: int) -> FloatArray:
+        """All functions at once, of a layer of as many outputs, if they are right at the first points; else none."""
+        none = np.zeros((0, units.dim))
+        if self.position is not None or self.unit != 1.0 or self.declared.basis != BSPLINES or self.undoes:
+            return none
+        try:
+            y = self.values(units, at)
+        except NoAnswerError:  # some may be answered one by one
+            return none
+        expected, room = self.truth(units, at[:count])
+        return y if (np.abs(y[:count] - expected) <= room + self.eps / 2).all() else none
+
     def _alone(self, spec: LayerSpec, unit: FloatArray, at: FloatArray, p: int) -> FloatArray:
-        """A function through the one input of a layer, or at the position of a larger one where the wiring is right."""
+        """A function through the one input of a layer, or at the position of a larger one where the wiring is right.
+
+        There the other input has knots of its own, where that is possible.
+        """
+        single = self.single(spec, np.stack([unit, unit])[:, None], p)
         if self.position is None:
-            return self.values(self.single(spec, np.stack([unit, unit])[:, None], p), at)[:, 0]
+            return self.values(single, at)[:, 0]
         C = np.zeros((3, 2, unit.size))
         C[self.position] = unit
-        single = self.single(spec, np.stack([unit, unit])[:, None], p)
-        two = replace(single, knots=np.repeat(single.knots, 2, axis=0), coefficients=C)
-        return self.values(two, np.repeat(at, 2, axis=1))[:, self.position[0]]
+        knots = np.repeat(single.knots, 2, axis=0)
+        if spec.kind != "uniform" and self.declared.domain is None:
+            knots[1 - self.position[1]] = single.knots[0] * 0.75
+        two = replace(single, knots=knots, coefficients=C)
+        x = np.clip(np.repeat(at, 2, axis=1), *two.domains.T)
+        x[:, self.position[1]] = at[:, 0]
+        return self.values(two, x)[:, self.position[0]]
 
     def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
-        """Return what each edge adds, by the layer's own basis functions: (N, Q, P)."""
+        """Return what each edge adds, by the layer's own basis functions, or alone where those differ: (N, Q, P)."""
+        if self.position is not None:
+            alone = [spec.coefficients * (np.arange(spec.n_inputs) == p)[:, None] for p in range(spec.n_inputs)]
+            zero = self.values(replace(spec, coefficients=0 * spec.coefficients), x)
+            return np.stack([self.values(replace(spec, coefficients=C), x) - zero for C in alone], axis=2)
         if spec.kind == "uniform" or (spec.knots == spec.knots[0]).all():
             flat = self.basis(spec, x.T.ravel()).reshape(x.shape[1], len(x), spec.dim)
         else:

@@ -116,10 +116,7 @@ TOLD_ONCE = {
         "equal spacing assumed: breakpoints in use are equally spaced between the ends of the domain",
         "function changed by update",  # which makes breakpoints that are not
     ],
-    SmallerByTheDegree: [
-        "constant factor: second derivatives are multiplied by 0.5, 1 over the degree less one",
-        "constant factor: second derivatives of the base part",
-    ],
+    SmallerByTheDegree: ["constant factor: second derivatives are multiplied by 0.5, 1 over the degree less one"],
     CentredAndScaled: ["samples mixed: ", "parts in another order: scale multiplies base, too"],
     NodeScaleOfTheBias: ["wrong derivative: gradients in node-scale .* the bias counts 1 times"],
 }

@@ -140,13 +140,14 @@ class JaxAdapter(Adapter):
     def forward(self, model: JaxModel, x: Any) -> Any:
         """Return the outputs.
 
-        Where gradients are declared, they are those of the program that has both, which saves a compilation.
+        Where gradients are asked for, too, they are those of the program that has both, which saves a compilation.
 
         A layer with a rule of differentiation of its own may have other outputs there, one without derivatives none.
         """
         expression, number = self._expression(model, self._arguments(model, x))
-        declared = {"inputs", "coefficients"} & set(self.capabilities.derivatives)
-        if declared and not expression.has_rules and number not in self._without_gradients:
+        declared = self.gradients_follow and {"inputs", "coefficients"} & set(self.capabilities.derivatives)
+        alone = (number, "forward") in self._compiled or expression.has_rules or number in self._without_gradients
+        if not alone and (declared or (number, "vjp") in self._compiled):
             try:
                 return self.array(self._run("vjp", model, x, np.zeros(expression.jaxpr.outvars[0].aval.shape))[0])
             except Exception:  # of the layer: cases of gradients will tell, values may be right

@@ -1,15 +1,16 @@
 """How gradients are asked for: of two calls, of sums of cotangents, and in layers of other sizes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.families import INTERVALS
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.explanations import sizes_of
-from refkan.conformance.identification.gradients.slopes import derivatives
+from refkan.conformance.identification.gradients.slopes import derivatives, true_derivatives
 from refkan.conformance.identification.known_maps import MAPS, lower_formats
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
@@ -21,11 +22,12 @@ SCALES = (2.0**12, 2.0**-20)
 
 
 def asked_layer(
-    subject: Subject, shape: tuple[int, int] = (3, 2), count: int = SAMPLES, degree: int | None = None
-) -> Any:
+    subject: Subject, shape: tuple[int, int] = (3, 2), count: int = SAMPLES, degree: int | None = None,
+    intervals: int = INTERVALS,
+) -> Any:  # fmt: skip
     """A layer, samples and a new model; equally spaced knots only where there are no others."""
     kind = "arbitrary" if "arbitrary" in subject.kinds else "uniform-fine" if "uniform-fine" in subject.kinds else ""
-    spec = subject.spec(shape, degree=degree, kind=kind)
+    spec = subject.spec(shape, degree=degree, kind=kind, intervals=intervals)
     return spec, subject.samples(spec, count, 5), subject.build(spec)
 
 
@@ -51,15 +53,16 @@ def slope_behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray
 
 def calls_and_sums(
     subject: Subject, spec: LayerSpec, owner: str, asked: Any, x: FloatArray, dy: FloatArray, two: FloatArray,
-    R: FloatArray,
+    jacobian: Callable[[], FloatArray],
 ) -> list[Difference]:  # fmt: skip
     """Two calls, and cotangents that are added."""
     fresh = asked(subject.build(spec), x, dy)
     model = subject.build(spec)
-    other = asked(model, x[::-1] + 2.0**-6, dy)
+    moved = x[::-1] + 2.0**-6
+    other = asked(model, moved, dy)
     first, again = asked(model, x, dy), asked(model, x, dy)
     if np.array_equal(other, first) and not np.array_equal(fresh, first):
-        return [Difference("stale gradient", {"what": owner})]
+        return [Difference("stale gradient", {"what": owner, "how": "those of samples of an earlier call"})]
     size = float(np.abs(first).max())
     if not np.isfinite(first).all():
         bad = int((~np.isfinite(first)).sum())
@@ -77,6 +80,14 @@ def calls_and_sums(
         if np.abs(again - ratio * first).max() <= room * 4 and ratio > 1.5:
             how = f"those of a second call are those of the first times {ratio:.4g}"
             return [Difference("gradients accumulate", {"what": owner, "how": how})]
+        once_more = subject.build(spec)
+        asked(once_more, moved, dy)
+        if np.array_equal(asked(once_more, x, dy), first):
+            how = "others after a call at other samples than after one at the same"
+            pieces = np.einsum("sq,sqp->sp", dy, true_derivatives(spec, x, 1, moved))
+            if pieces.shape == first.shape and np.abs(pieces - first).max() <= room:
+                how = "computed with the intervals of the samples of the call before"
+            return [Difference("stale gradient", {"what": owner, "how": how})]
         evidence = {"of": f"{owner} in two calls", "count": int((again != first).sum()), "total": first.size}
         return [Difference("not deterministic", {**evidence, "size": float(np.abs(again - first).max() / size)})]
     other, both = asked(model, x, two), asked(model, x, dy + two)
@@ -86,7 +97,7 @@ def calls_and_sums(
     if adds_up and not scales:
         return []
     if np.abs(first - other).max() <= room:
-        ours = R.sum(axis=(0, 1))
+        ours = jacobian().sum(axis=(0, 1))
         how = "they are those of the sum of outputs" if np.abs(first - ours).max() <= room * 64 else "all are equal"
         return [Difference("cotangent ignored", {"what": owner, "how": how})]
     if (still := asked(model, x, 0 * dy)).any():
@@ -97,7 +108,7 @@ def calls_and_sums(
     s = scales[0] if adds_up else 4.0
     scaled, opposite = asked(model, x, s * dy), asked(model, x, -dy)
     left = float(np.abs(first + other - both).max()) / size
-    ours = np.einsum("sa,sa...->...", dy, R) if first.ndim == 3 else first
+    ours = np.einsum("sa,sa...->...", dy, jacobian()) if first.ndim == 3 else first
     if told := flushed(owner, first, ours, room * len(x)):
         return [told]
     if s == 4 and left < LARGEST_ROUNDING and np.abs(scaled - 4 * first).max() <= 8 * left * size:
@@ -135,16 +146,12 @@ def flushed(owner: str, theirs: FloatArray, ours: FloatArray, room: float) -> Di
 
 def rounded_gradients(owner: str, left: float, theirs: FloatArray) -> Difference:
     """Gradients that are off by the rounding of a lower format: that of which all are numbers, or by its size."""
-    name = (
-        exact[0]
-        if (exact := lower_formats(theirs))
-        else "float32"
-        if left < 2.0**-18
-        else "float16 or TF32"
-        if left < 2.0**-9.5
-        else "bfloat16"
-    )
-    return Difference(f"{name} gradients", {"what": owner, "left": left, "format": name}, sure="measured")
+    if exact := lower_formats(theirs):
+        how = f"all are numbers of {exact[0]}"
+        return Difference(f"{exact[0]} gradients", {"what": owner, "left": left, "how": how}, sure="measured")
+    name = "float32" if left < 2.0**-18 else "float16 or TF32" if left < 2.0**-9.5 else "bfloat16"
+    evidence = {"what": owner, "left": left, "how": f"as much as the rounding of {name} is"}
+    return Difference(f"{name} gradients", evidence, sure="measured")
 
 
 def size_of_factor(subject: Subject, told: Sequence[Difference], name: str, order: int = 1) -> str:
@@ -152,8 +159,9 @@ def size_of_factor(subject: Subject, told: Sequence[Difference], name: str, orde
     if not any(difference.name == "constant factor" for difference in told):
         return ""
     measured, sizes = [], []
-    for shape, count, degree in (((3, 2), SAMPLES, None), ((5, 3), 24, _another_degree(subject))):
-        spec, x, model = asked_layer(subject, shape, count, degree)
+    for shape, count, degree, intervals in (((3, 2), SAMPLES, None, INTERVALS),
+                                            ((5, 3), 24, _another_degree(subject), fewer(subject))):  # fmt: skip
+        spec, x, model = asked_layer(subject, shape, count, degree, intervals)
         dy = np.ones((count, shape[0]))
         if name == "coefficients":
             theirs = subject.gradients(model, x, dy, {"coefficients": spec.coefficients.shape})["coefficients"]
@@ -165,7 +173,7 @@ def size_of_factor(subject: Subject, told: Sequence[Difference], name: str, orde
         else:
             theirs, ours = subject.second(model, x, dy, np.ones(x.shape)), derivatives(subject, spec, x, 2).sum(axis=1)
         measured.append(abs(float((theirs * ours).sum() / (ours * ours).sum())))
-        sizes.append(_sizes(spec, count))
+        sizes.append(sizes_asked(spec, count))
     named = sizes_of(measured, sizes)
     if named or abs(measured[0] - measured[1]) <= 1e-6 * measured[0]:
         return named
@@ -178,7 +186,13 @@ def _another_degree(subject: Subject) -> int:
     return others[0] if others else subject.degree
 
 
-def _sizes(spec: LayerSpec, count: int) -> Mapping[str, float]:
+def fewer(subject: Subject) -> int:
+    """Another number of intervals than that of most stages, if it is free."""
+    return INTERVALS - 1 if subject.declared.intervals is None else INTERVALS
+
+
+def sizes_asked(spec: LayerSpec, count: int) -> Mapping[str, float]:
+    """Sizes of a layer and of a batch that factors may be."""
     Q, P = spec.coefficients.shape[:2]
     sizes = {
         "samples": count, "outputs": Q, "inputs": P, "the samples times the outputs": count * Q,

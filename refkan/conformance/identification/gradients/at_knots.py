@@ -16,7 +16,7 @@ def at_knots(
 ) -> list[Difference]:  # fmt: skip
     """Derivatives at knots against those to the right of them, and at x = b against those to the left."""
     kinds = [kind for kind in ("uniform", "arbitrary") if (degree, kind) in subject.right]
-    kind = kinds[0] if kinds else ""
+    kind = kinds[0] if kinds and not subject.refused else ""
     if not kind or (kind == "uniform" and not subject.declared.frame.exact):
         return []
     spec = subject.spec((3, 2), degree=degree, kind=kind)

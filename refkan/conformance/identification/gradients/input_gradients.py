@@ -17,16 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import BSPLINES
+from refkan.conformance.cases.plans.settings import kind_of
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed
 from refkan.conformance.identification.gradients.asked_gradients import (
     SAMPLES,
     asked_layer,
     calls_and_sums,
     cotangent,
+    fewer,
     size_of_factor,
 )  # fmt: skip
 from refkan.conformance.identification.gradients.at_knots import at_knots
@@ -35,17 +36,26 @@ from refkan.conformance.identification.gradients.lengths_in_slopes import (
     length_in_words,
     lengths_of_inputs,
     one_length,
+    part_of_domain,
 )
-from refkan.conformance.identification.gradients.situations import lacking_factors, map_of_base
-from refkan.conformance.identification.gradients.slopes import derivatives, places, terms, true_derivatives
+from refkan.conformance.identification.gradients.situations import map_of_base, wrong_factors
+from refkan.conformance.identification.gradients.slopes import (
+    derivatives,
+    exact_derivatives,
+    places,
+    terms,
+    true_derivatives,
+)
 from refkan.conformance.identification.gradients.whole_gradients import unexplained
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
-from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 WHAT = {1: "input gradients", 2: "second derivatives"}
 QUANTITIES = {1: ("input-gradients", "second-derivatives", "repeatability"), 2: ("second-derivatives",)}
+ADDED = 2.0**10
+"""To all coefficients: derivatives stay as they are."""
+
 DIRECTIONS = np.array([[0.5, -2.0], [1.0, 0.75], [-1.5, 1.25]])
 """Along which second derivatives are asked for, in turn: no factor of each input turns one into another."""
 
@@ -57,8 +67,11 @@ def of_inputs(subject: Subject, degree: int, order: int = 1) -> list[Difference]
         return []
     if order == 1:
         first_dy, two = np.random.default_rng(6).integers(-8, 9, (2, len(x), 3)) / 4.0
-        summed = _own(subject, spec, x, order).transpose(1, 0, 2)[None]
         asked = partial(_asked, subject, 1, direction=np.ones(x.shape))
+
+        def summed() -> FloatArray:
+            return _own(subject, spec, x, order).transpose(1, 0, 2)[None]
+
         if told := calls_and_sums(subject, spec, WHAT[1], asked, x, first_dy, two, summed):
             return placed(told, quantities=QUANTITIES[1])
     told = _compared(subject, spec, x, model, order, WHAT[order])
@@ -79,6 +92,8 @@ def of_inputs_with_parts(subject: Subject) -> list[Difference]:
     }
     x = subject.samples(whole, SAMPLES, 5)
     for order in (1, 2)[: 1 + ("second" in subject.declared.derivatives)]:
+        if QUANTITIES[order][0] in subject.wrong_gradients:
+            break  # of the splines alone they differ already
         if not _compared(subject, whole, x, subject.build(whole), order, WHAT[order]):
             continue
         for words, spec in alone.items():
@@ -99,22 +114,22 @@ def _asked(
 def _own(subject: Subject, spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
     """Derivatives of the layer's own outputs: right functions have right ones."""
     known = not subject.differs and subject.right and subject.eps < 2.0**-12
-    return _exact(spec, x, order) if known else derivatives(subject, spec, x, order)
-
-
-def _exact(spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
-    """Derivatives (N, Q, P) of the edges asked for, with parts if there are any."""
-    return np.asarray(FloatQuantities((spec,), x).edges[0][order]) if spec.parts else true_derivatives(spec, x, order)
+    return exact_derivatives(spec, x, order) if known else derivatives(subject, spec, x, order)
 
 
 def _compared(
     subject: Subject, spec: LayerSpec, x: FloatArray, model: Any, order: int, owner: str
 ) -> list[Difference]:  # fmt: skip
-    """What derivatives are, if not those of the layer's own outputs: by cotangents of single outputs."""
+    """What derivatives are, if not those of the layer's own outputs."""
+    return _asked_of(subject, spec, x, model, order, owner).told()
+
+
+def _asked_of(subject: Subject, spec: LayerSpec, x: FloatArray, model: Any, order: int, owner: str) -> "Compared":
+    """Derivatives by cotangents of single outputs."""
     along: FloatArray = np.resize(DIRECTIONS, x.shape) if order == 2 else np.ones(x.shape)
     units = [cotangent(len(x), spec.n_outputs, q) for q in range(spec.n_outputs)]
     theirs = np.stack([_asked(subject, order, model, x, dy, along) for dy in units], axis=1) / along[:, None]
-    return Compared(subject, spec, x, theirs, _own(subject, spec, x, order), order, along, owner).told()
+    return Compared(subject, spec, x, theirs, _own(subject, spec, x, order), order, along, owner)
 
 
 class Compared:
@@ -129,12 +144,14 @@ class Compared:
         if not seen.any():
             raise NoAnswerError("values are not smooth enough to differentiate")
         self.what, self.seen = owner, seen
-        self.exact = _exact(spec, x, order)
+        self.exact = exact_derivatives(spec, x, order)
         size = float(np.abs(own[seen]).max())
         blurred = 2.0 ** (8 * order) * subject.rough
         self.room = max(2.0 ** (-32 + 10 * order), subject.eps * 2.0**30, blurred) * size
         self.fine = max(2.0**10 * subject.eps, blurred) * float(np.abs(self.exact).max())
-        named = subject.declared.basis != BSPLINES or any(degree == spec.degree for degree, _ in subject.right)
+        named = subject.declared.basis != BSPLINES or any(
+            degree == spec.degree and kind_of(kind) == spec.kind for degree, kind in subject.right
+        )
         self.right = bool(named and np.abs(own - self.exact)[seen].max() <= self.room)
         if self.right:  # the derivatives of the right function are known to rounding
             own, self.room = self.exact, max(self.fine, subject.tolerance(size))
@@ -165,10 +182,17 @@ class Compared:
             self._by_powers,
             self._quotients,
         )[: 1 if plain and not local else None]:
-            if how := question():
+            how = question()
+            if how and (question in (self._by_place, self._quotients) or how == self._elsewhere(question.__name__)):
                 name = "finite differences" if question == self._quotients else "wrong derivative"
                 return [Difference(name, {"what": self.what, "how": how})]
         return plain or [unexplained(self.subject, self.what, self.theirs, self.own)]
+
+    def _elsewhere(self, question: str) -> str:
+        """The answer to a question in a layer of other knots: what holds in one setting alone is a coincidence."""
+        spec = self.subject.spec((3, 2), degree=self.spec.degree, kind=self.spec.kind, intervals=fewer(self.subject))
+        x, model = self.subject.samples(spec, SAMPLES, 6), self.subject.build(spec)
+        return str(getattr(_asked_of(self.subject, spec, x, model, self.order, self.what), question)())
 
     def _of_parts(self) -> str:
         """A map of x beside the base, and factors of parts that are lacking."""
@@ -176,8 +200,7 @@ class Compared:
             weight = float(self.spec.part("base")[0, 0] * self.spec.part("node-scale")[0])
             if mapped := map_of_base(self.x, self.theirs[:, 0, 0] / weight, self.subject.tolerance(4.0)):
                 return f"{mapped}, times the weight"
-        lacks = lacking_factors(self.spec, self.theirs, self.own, 4 * self.room)
-        return f"they lack the factors of {lacks}" * bool(lacks)
+        return wrong_factors(self.spec, self.theirs, self.own, 4 * self.room)
 
     def _by_lengths(self) -> str:
         """Powers of the length of an interval, or of one of each input: chain rules of other variables than x."""
@@ -195,7 +218,7 @@ class Compared:
         t, m = self.spec.knots, places(self.spec, self.x)
         wrong = np.abs(self.theirs - self.own).max(axis=1) > self.room
         if not (np.abs(self.theirs).max(axis=1)[wrong] > self.room).any():
-            return f"they are zero {_part(self.x, wrong)}"
+            return f"they are zero {part_of_domain(self.x, wrong)}"
         k = np.full((len(t), self.spec.intervals), np.nan)
         for p in range(len(t)):
             for j in range(self.spec.intervals):
@@ -219,6 +242,7 @@ class Compared:
             others["they do not depend on the direction"] = self.own / self.along[:, None]
             summed = self.along.sum(axis=1, keepdims=True) / self.along
             others["they are those along the sum of the direction over inputs"] = self.own * summed[:, None]
+            others["they are those along the sizes of the direction"] = self.own * np.sign(self.along)[:, None]
             others["they are those along the direction of the next input"] = (
                 self.own * (np.roll(self.along, 1, axis=1) / self.along)[:, None]
             )
@@ -313,29 +337,13 @@ class Compared:
                 h = 2 * abs(k) if kinds[1] else np.sqrt(6 * max(k, 0.0))
                 kind = kinds[k < 0]
                 return f"they are those of {kind} differences with a step of {h:.3g}" if kind else ""
-        left = float(np.abs(error).max() / np.abs(self.own).max())
-        if left < 2.0**-12 and not lower_formats(self.theirs) and not 2.0**-27 < left < 2.0**-21:
-            return f"they are off by {left:.1e} of the largest, as quotients of a small step are"
-        return ""
+        return self._by_rounding() if self.order == 1 else ""
 
-
-def _part(x: FloatArray, wrong: Array) -> str:
-    """The part of the domain in which entries (N, P) are wrong, in words."""
-    told = []
-    for p in np.flatnonzero(wrong.any(axis=0)):
-        bad, good = x[wrong[:, p], p], x[~wrong[:, p], p]
-        low, high = float(good.min(initial=np.inf)), float(good.max(initial=-np.inf))
-        if not good.size:
-            where = "everywhere"
-        elif bad.min() > high:
-            where = f"where x > {high:.4g}"
-        elif bad.max() < low:
-            where = f"where x < {low:.4g}"
-        elif not ((bad > low) & (bad < high)).any():
-            where = f"outside [{low:.4g}, {high:.4g}]"
-        elif not ((good > bad.min()) & (good < bad.max())).any():
-            where = f"in [{bad.min():.4g}, {bad.max():.4g}]"
-        else:
-            where = f"at {bad.size} of {len(x)} points"
-        told.append(f"{where} (input {p})")
-    return ", ".join(told)
+    def _by_rounding(self) -> str:
+        """The step of quotients by the rounding of differences: it grows as functions do to which a number is added."""
+        added = replace(self.spec, coefficients=self.spec.coefficients + ADDED)
+        moved = _asked_of(self.subject, added, self.x, self.subject.build(added), self.order, self.what).theirs
+        steps = ADDED * self.subject.eps / max(float(np.abs(moved - self.theirs).max()), 1e-300)
+        if steps > 2.0**-10 * float(np.diff(np.unique(self.spec.knots[0])).min()):
+            return ""
+        return f"they are off by rounding as quotients are of differences with a step of some {steps:.0e}"

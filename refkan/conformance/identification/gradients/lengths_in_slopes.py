@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 
 
@@ -43,3 +43,25 @@ def length_in_words(used: tuple[int, int]) -> str:
     """Return a difference of knots in words."""
     k, l = (f"t[i{v:+d}]" if v else "t[i]" for v in used)
     return f"{k} - {l}"
+
+
+def part_of_domain(x: FloatArray, wrong: Array) -> str:
+    """The part of the domain in which entries (N, P) are wrong, in words."""
+    told = []
+    for p in np.flatnonzero(wrong.any(axis=0)):
+        bad, good = x[wrong[:, p], p], x[~wrong[:, p], p]
+        low, high = float(good.min(initial=np.inf)), float(good.max(initial=-np.inf))
+        if not good.size:
+            where = "everywhere"
+        elif bad.min() > high:
+            where = f"where x > {high:.4g}"
+        elif bad.max() < low:
+            where = f"where x < {low:.4g}"
+        elif not ((bad > low) & (bad < high)).any():
+            where = f"outside [{low:.4g}, {high:.4g}]"
+        elif not ((good > bad.min()) & (good < bad.max())).any():
+            where = f"in [{bad.min():.4g}, {bad.max():.4g}]"
+        else:
+            where = f"at {bad.size} of {len(x)} points"
+        told.append(f"{where} (input {p})")
+    return ", ".join(told)

@@ -18,11 +18,14 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import PARTS
+from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.identification.gradients.asked_gradients import (
     asked_layer,
     calls_and_sums,
+    fewer,
     size_of_factor,
+    sizes_asked,
     slope_behind,
     unit_cotangents,
 )  # fmt: skip
@@ -79,8 +82,6 @@ def gradients(subject: Subject) -> Stage:
             reasons.append(f"{name}: {error}")
             subject.unanswered |= OF.get(name, frozenset())
             continue
-        if name == "inputs-with-parts" and _bearing_on(differences) & {"input-gradients"}:
-            continue  # of the splines alone they differ already
         differences += difference
         subject.wrong_gradients = _bearing_on(differences)
         told += [] if difference or name in ("settings", "inputs-with-parts") else [name]
@@ -97,9 +98,7 @@ def whatever_values(subject: Subject) -> list[Difference]:
     spec, x, model = asked_layer(subject)
     seen = against_truth(subject, Situation((spec,), x), model, frozenset({"values"}))
     named = ("constant factor", "sign", DETACHED)
-    told = [difference for told in seen.values() for difference in told if difference.name in named]
-    factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
-    return placed(told, size=sizes_of(factors[:1], [{"samples": len(x), "outputs": 3, "inputs": 2}]) if factors else "")
+    return [difference for told in seen.values() for difference in told if difference.name in named]
 
 
 def _bearing_on(differences: list[Difference]) -> frozenset[str]:
@@ -124,10 +123,20 @@ def of_coefficients(subject: Subject, degree: int) -> list[Difference]:
     def asked(of: Any, at: FloatArray, dy: FloatArray) -> FloatArray:
         return subject.gradients(of, at, dy, shapes)["coefficients"]
 
-    R = responses(subject, spec, x) * slope_behind(subject, spec, x)[:, :, None, None, None]
-    first_dy, two = np.random.default_rng(5).integers(-8, 9, (2, len(x), 3)) / 4.0
-    if told := calls_and_sums(subject, spec, owner, asked, x, first_dy, two, R):
+    def jacobian() -> FloatArray:
+        return responses(subject, spec, x) * slope_behind(subject, spec, x)[:, :, None, None, None]
+
+    dy, true = np.random.default_rng(5).integers(-8, 9, (2, len(x), 3)) / 4.0, FloatQuantities((spec,), x)
+    right = [true.coefficient_gradients(of)[0] for of in dy]
+    room = subject.tolerance(4 * float(np.abs(right).max()))
+    is_right = all(np.abs(asked(model, x, of) - own).max() <= room for of, own in zip(dy, right, strict=True))
+    if degree != subject.degree and is_right:
+        return []
+    if told := calls_and_sums(subject, spec, owner, asked, x, dy[0], dy[1], jacobian):
         return placed(told, quantities=quantities)
+    if is_right:
+        return []
+    R = jacobian()
     theirs = np.stack([asked(model, x, dy) for dy in unit_cotangents(len(x), 3)]).reshape(R.shape)
     room = max(subject.tolerance(float(np.abs(R).max())) * 4, 2.0**-30 * subject.eps)
     if (np.abs(theirs - true_jacobian(spec, x)) <= 4 * room).all():  # whatever the function is
@@ -186,12 +195,14 @@ def of_gauss_newton(subject: Subject) -> list[Difference]:
     M = spec.coefficients.size
     theirs = subject.gauss_newton(model, x, M)
     said: list[Difference] | None = None
-    for jacobian in (responses(subject, spec, x), true_jacobian(spec, x)):
-        J = jacobian.reshape(len(x) * 3, M)
+    for jacobian in (true_jacobian, partial(responses, subject)):
+        J = jacobian(spec, x).reshape(len(x) * 3, M)
         ours = J.T @ J / len(x)
         room = subject.tolerance(float(np.abs(ours).max())) * 4
         told = explain(theirs, ours, ("row", "column"), room, owner, DETACHED)
         said = told if said is None or told == [] else said
+        if said == []:
+            return []
         edge = np.arange(M) // spec.dim
         if said is None:
             said = _of_another_matrix(theirs, ours, spec.coefficients.shape, room, owner)
@@ -201,5 +212,10 @@ def of_gauss_newton(subject: Subject) -> list[Difference]:
     if said is None:
         said = [unexplained(subject, owner, theirs, ours)]
     factors = [difference.evidence["factor"] for difference in said if difference.name == "constant factor"]
-    size = sizes_of(factors, [{"samples": len(x), "outputs": 3}]) if factors else ""
-    return placed(said, quantities=("gauss-newton",), size=size)
+    if factors:
+        other, at, model = asked_layer(subject, (2, 3), 9, intervals=fewer(subject))
+        J = responses(subject, other, at).reshape(len(at) * 2, -1)
+        k = (subject.gauss_newton(model, at, J.shape[1]) * (J.T @ J)).sum() / ((J.T @ J) ** 2).sum() * len(at)
+        sizes = [sizes_asked(spec, len(x)), sizes_asked(other, len(at))]
+        said = placed(said, size=sizes_of([*factors, abs(float(k))], sizes))
+    return placed(said, quantities=("gauss-newton",))

@@ -128,14 +128,17 @@ def other_parts(spec: LayerSpec) -> Iterator[tuple[str, str, LayerSpec]]:
                 yield part, words, replace(spec, **other)
 
 
-def lacking_factors(spec: LayerSpec, theirs: FloatArray, ours: FloatArray, room: float) -> str:
-    """The parts whose factors are lacking in gradients (..., Q, P) or (..., Q, P, dim), in words; "" if none."""
+def wrong_factors(spec: LayerSpec, theirs: FloatArray, ours: FloatArray, room: float) -> str:
+    """The parts whose factors gradients (..., Q, P) or (..., Q, P, dim) lack or have too many, in words; "" if none."""
     by = {"the part scale": spec.part("scale"), "the part node-scale": spec.part("node-scale")[:, None]}
     by["the parts scale and node-scale"] = spec.gain
     edges = theirs.ndim - 1 - (theirs.shape[-2:] != spec.gain.shape)  # the last axis of edges
     for name, factor in by.items():
-        if np.abs(theirs * (factor if edges == theirs.ndim - 1 else factor[..., None]) - ours).max() <= room:
-            return name
+        k = factor if edges == theirs.ndim - 1 else factor[..., None]
+        if np.abs(theirs * k - ours).max() <= room:
+            return f"they lack the factors of {name}"
+        if np.abs(theirs - ours * k).max() <= room:
+            return f"they are multiplied by {name} once more"
     return ""
 
 

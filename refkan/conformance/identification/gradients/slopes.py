@@ -9,6 +9,7 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.knots_in_use import guarded, intervals_of, recursion
 from refkan.conformance.identification.subject import Subject
 
@@ -57,19 +58,23 @@ def places(spec: LayerSpec, x: FloatArray) -> IntArray:
     return np.stack([intervals_of(x[:, p], t, spec.order) for p, t in enumerate(spec.knots)], axis=1)
 
 
-def true_rows(t: FloatArray, order: int, x: FloatArray, derivative: int = 0) -> FloatArray:
-    """Values of B-splines or of a derivative of them, (N, K - order)."""
+def true_rows(
+    t: FloatArray, order: int, x: FloatArray, derivative: int = 0, at: FloatArray | None = None
+) -> FloatArray:  # fmt: skip
+    """Values of B-splines or of a derivative, (N, K - order): of the pieces in force at other points, if given."""
     if derivative == 0:
-        return recursion(t, order, x, intervals_of(x, t, order))
-    left, right = terms(t, order, x, derivative)
+        return recursion(t, order, x, intervals_of(x if at is None else at, t, order))
+    left, right = terms(t, order, x, derivative, at)
     return left - right
 
 
-def terms(t: FloatArray, order: int, x: FloatArray, derivative: int) -> tuple[FloatArray, FloatArray]:
+def terms(
+    t: FloatArray, order: int, x: FloatArray, derivative: int, at: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
     """The two terms (r - 1) L and (r - 1) R of a derivative of B-splines."""
     if derivative >= order:
         return (np.zeros((x.size, t.size - order)),) * 2
-    m = intervals_of(x, t, order)
+    m = intervals_of(x if at is None else at, t, order)
     below = recursion(t, order - derivative, x, m)
     for r in range(order - derivative + 1, order + 1):
         share = (r - 1) * guarded(below, t[r - 1 :] - t[: t.size - r + 1])
@@ -77,7 +82,13 @@ def terms(t: FloatArray, order: int, x: FloatArray, derivative: int) -> tuple[Fl
     return share[:, :-1], share[:, 1:]
 
 
-def true_derivatives(spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
+def true_derivatives(spec: LayerSpec, x: FloatArray, order: int, at: FloatArray | None = None) -> FloatArray:
     """Derivatives (N, Q, P) of the edges of the layer asked for; its values with order 0."""
-    rows = [true_rows(t, spec.order, x[:, p], order) for p, t in enumerate(spec.knots)]
+    at = x if at is None else at
+    rows = [true_rows(t, spec.order, x[:, p], order, at[:, p]) for p, t in enumerate(spec.knots)]
     return np.stack([row @ spec.coefficients[:, p].T for p, row in enumerate(rows)], axis=2)
+
+
+def exact_derivatives(spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
+    """Derivatives (N, Q, P) of the edges asked for, with parts if there are any."""
+    return np.asarray(FloatQuantities((spec,), x).edges[0][order]) if spec.parts else true_derivatives(spec, x, order)

@@ -11,10 +11,10 @@ from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed
 from refkan.conformance.identification.gradients.asked_gradients import flushed, rounded_gradients
-from refkan.conformance.identification.gradients.situations import Quantity, Situation, lacking_factors, of_outputs
+from refkan.conformance.identification.gradients.situations import Quantity, Situation, of_outputs, wrong_factors
 from refkan.conformance.identification.known_maps import in_words, lower_formats
 from refkan.conformance.identification.stages_and_differences import Difference
-from refkan.conformance.identification.subject import Subject
+from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 DETACHED = "detached gradient"
 EDGES = ("output", "input", "coefficient")
@@ -84,10 +84,16 @@ def _quantities(
     asked = {name for name, quantity in GRADIENTS.items() if name in declared and quantity not in without}
     parts = [part for part in dict.fromkeys(part for spec in specs for part in spec.parts)
              if "coefficients" in declared and f"{part}-gradients" not in without]  # fmt: skip
+    answer, refused = None, None
+    if parts or asked & {"coefficients", "inputs", "knots"}:
+        try:  # before outputs, which some backends have from the same program
+            answer = subject.asked("vjp", subject.adapter.vjp, model, x, dy)
+        except NoAnswerError as error:
+            refused = error
     y = (subject.raw if x.flags.c_contiguous else subject.laid_out)(model, x, dy.shape[1])
     yield Quantity("outputs", "values", ("sample", "output"), y, true.values)
-    if parts or asked & {"coefficients", "inputs", "knots"}:
-        answer = subject.asked("vjp", subject.adapter.vjp, model, x, dy)
+    if refused:
+        raise refused
     if "coefficients" in asked:
         yield from _by_layers(subject, answer, "coefficients", specs, true.coefficient_gradients(dy))
     for part in parts:
@@ -145,8 +151,8 @@ def _question(
     name, specs = quantity.name, situation.specs
     if name == "coefficient-gradients" and len(specs) == 1:
         scaled = bool({"scale", "node-scale"} & set(specs[0].parts))
-        if scaled and (lacks := lacking_factors(specs[0], quantity.theirs, quantity.ours, room)):
-            return [Difference("wrong derivative", {"what": owner, "how": f"they lack the factors of {lacks}"})]
+        if scaled and (how := wrong_factors(specs[0], quantity.theirs, quantity.ours, room)):
+            return [Difference("wrong derivative", {"what": owner, "how": how})]
         return _of_rows(subject, situation, model, true, owner) if len(situation.x) > ROWS_ASKED else []
     if len(specs) == 1:
         return []

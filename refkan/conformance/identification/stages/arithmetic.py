@@ -17,9 +17,12 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, round_to
+from refkan.conformance.adapters.answers import as_real
+from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, is_exact, round_to
+from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.known_maps import lower_formats, step_of
 from refkan.conformance.identification.nonlinear import in_other_sizes, nonlinear
+from refkan.conformance.identification.stages.calls import same_rows
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -34,6 +37,9 @@ SCALES = (1.0, 2.0**10, 2.0**-10)
 
 ALIKE = 16
 """Times what rounding leaves at one scale, it may leave at others."""
+
+SHIFTS = (64.0, 1024.0)
+"""Of the domain."""
 
 BISECTIONS = 44
 """Of the distance to the next coefficient that makes a difference."""
@@ -70,7 +76,7 @@ def arithmetic(subject: Subject) -> Stage:
         for k, residue in enumerate(left)
         if residue > min(LARGEST_ROUNDING, ALIKE * min(max(residue, allowed) for residue in left)) or k + 1 == len(left)
     )
-    outputs = None if first else _rounded_outputs(subject, f(a), left[0])
+    outputs = _rounded_outputs(subject, f(a), left[0]) if first == 0 or _is_rounded(subject, x, f(a)) else None
     kept = None if outputs else _steps(subject, f)
     if outputs or kept:
         subject.noise = max(left)
@@ -110,12 +116,35 @@ def _rounded_outputs(subject: Subject, y: FloatArray, left: float) -> Difference
     return None
 
 
+def _is_rounded(subject: Subject, x: FloatArray, y: FloatArray) -> bool:
+    """Whether outputs are the right ones, rounded to a lower format at the end."""
+    right = FloatQuantities((subject.spec((3, 2)),), x).values
+    return any(np.mean(round_to(name, right) == y) > 0.9 for name in lower_formats(y))
+
+
 def _rounded(subject: Subject, left: float) -> Difference:
     name = next((name for name, power in FORMATS if left <= 2.0**power), FORMATS[-1][0])
     if left <= 2.0**-30 and subject.dtype == "float64":
-        return Difference("rounding errors", {"left": left}, sure="measured")
+        return Difference("rounding errors", {"left": left, "place": _far_from_zero(subject)}, sure="measured")
     evidence = {"format": name, "left": left, "what": f"what is left of f(a) + f(b) - f(a + b) is {left:.1e}"}
     return Difference(f"{name} arithmetic", evidence, sure="measured")
+
+
+def _far_from_zero(subject: Subject) -> str:
+    """How errors grow with the distance of the domain from 0, in words; "" if as those of the recursion do."""
+    if subject.declared.domain is not None or subject.degree < 2:
+        return ""
+    off = []
+    for shift in SHIFTS:
+        spec = subject.spec((2, 1))
+        spec = replace(spec, knots=spec.knots + shift)
+        x = subject.samples(spec, BLOCK)
+        units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
+        off.append(float(np.abs(subject.basis(spec, x[:, 0]) - subject.truth(units, x)[0]).max()))
+    power = float(np.log(max(off[1], 1e-300) / max(off[0], 1e-300)) / np.log(SHIFTS[1] / SHIFTS[0]))
+    if abs(power - subject.degree) > 0.5:
+        return ""
+    return f"; errors grow to {off[1]:.1e} on a domain {SHIFTS[1]:g} away from 0, as those of powers of x do"
 
 
 def _plain(name: str) -> str:
@@ -174,3 +203,29 @@ def _step(
         low, high = (low, middle) if np.median(with_others(c + middle) != start) else (middle, high)
     step = float(np.median(with_others(c + high) - start)) / unit
     return (step, True) if step > max(8 * subject.eps * c, 2.0**-40) and high < 0.5 else (0.0, False)
+
+
+def not_widened(subject: Subject) -> tuple[str, list[Difference]]:
+    """Samples of a lower format, which are widened: results are those of the same numbers in the layer's format."""
+    if subject.dtype not in ("float64", "float32"):
+        return "", []
+    spec = subject.spec((3, 2))
+    model, x = subject.build(spec), subject.samples(spec, BLOCK)[: subject.rows or None]
+    for name in [f for f in ("float32", "float16", "int64") if f != subject.dtype]:
+        low = np.rint(x) if name == "int64" else round_to(name, x + 2.0**-9 / 3)
+        y = subject.raw(model, low, 3)
+        z = as_real("forward", subject.asked("forward", subject.adapter.forward, model, low.astype(name)))
+        if z.shape != y.shape or same_rows(subject, y, z).all():
+            continue
+        how = "others than those of the same numbers widened"
+        if name == "int64":
+            how = "rounded to whole numbers" if np.array_equal(z, np.trunc(z)) else how
+        elif np.array_equal(z, round_to(name, y)):
+            how = f"rounded to {name}"
+        elif is_exact(name, z) and np.abs(y - z).max() <= 2.0**-6 * np.abs(y).max():
+            how = f"computed in {name}"
+        for lower in ("float16", "bfloat16"):
+            if same_rows(subject, subject.raw(model, round_to(lower, low), 3), z).all():
+                how = f"those of samples rounded to {lower}"
+        return "", [Difference("samples not widened", {"given": name, "how": how})]
+    return "", []

@@ -7,7 +7,7 @@ one in a batch of 256 rows that repeats 64 samples four times. Equal means up to
 show (see `arithmetic`): matrix products of other sizes add in another order.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages.models_alive import (
+    block,
     changed_by_calls,
     drift_with_parts,
     overwritten_results,
@@ -27,7 +28,7 @@ from refkan.conformance.identification.stages.models_alive import (
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
-SIZES = (1, 2, 3, 7, 8, 31, 33, 100, 257, 1000, 1030, 4097, 20000)
+SIZES = (1, 2, 3, 33, 100, 257, 1030, 4097, 20000)
 """Batches that are compared with the first one; the last go beyond every block size that is in use."""
 
 PERIOD = 61
@@ -38,15 +39,17 @@ KEPT = 16
 
 ALONE = (
     "incomplete block", "samples and inputs confused", "batch refused", "mode matters",
-    "results overwritten", "inputs overwritten",
+    "results overwritten", "inputs overwritten", "setting refused",
 )  # fmt: skip
 """Differences beside which others can be seen."""
 
-WAYS = {
-    **dict.fromkeys(("stale cache", "state kept between calls", "changed by a call"), "renewed"),
-    **dict.fromkeys(("samples mixed", "samples reordered", "rows by position"), "by_rows"),
-}  # fmt: skip
-"""How a `Subject` goes on after a difference."""
+RENEWED = ("stale cache", "state kept between calls", "changed by a call")
+"""Differences after which a new model is asked each time."""
+
+IN_PIECES = ("samples mixed", "samples reordered", "rows by position", "incomplete block")
+"""Differences after which so few samples are asked for at once that each has the results that it has alone."""
+
+PIECES = (BLOCK, 16, 4)
 
 ROOM = 16
 """Of the rounding of sums, for sums in another order."""
@@ -57,17 +60,18 @@ def calls(subject: Subject) -> Stage:
     spec = subject.spec((3, 2))
     x = np.resize(subject.samples(spec, BLOCK), (4 * BLOCK, 2))
     subject.grain = residual(subject, spec, x)
+    told = list(_refused_points(subject, spec, x))
     model = subject.build(spec)
     other = subject.samples(spec, 4 * BLOCK, 1)
-    other[: 2 * KEPT] = np.repeat(spec.domains.T, KEPT, axis=0)
+    other[: 2 * KEPT] = other[: 2 * KEPT] if subject.refused else np.repeat(spec.domains.T, KEPT, axis=0)
     first = subject.raw(model, other, 3)
     y = subject.raw(model, x, 3)
     asks: list[Callable[[], Iterable[Difference | None]]] = [
         lambda: [_overwritten(subject)],
         lambda: [_stale(subject, spec, model, x, y, first)],
         lambda: [_repeated(subject, spec, model, x, y, other)],
-        lambda: [_mixed(subject, model, x, y, other)],
-        lambda: [_sizes(subject, model, x, y)],
+        lambda: [_mixed(subject, spec, model, x, y, other)],
+        lambda: [_sizes(subject, spec, model, x, y)],
         lambda: [_modes(subject, spec, x, y)],
         lambda: overwritten_results(subject, spec, x, other),
         lambda: shared_by_models(subject, spec, x, y),
@@ -75,7 +79,6 @@ def calls(subject: Subject) -> Stage:
         lambda: refused_shapes(subject),
         lambda: changed_by_calls(subject, spec, x),
     ]
-    told = list[Difference]()
     for ask in asks:
         names = {difference.name for difference in told}
         names |= {"setting refused"} if "batch refused" in names else set()
@@ -83,25 +86,56 @@ def calls(subject: Subject) -> Stage:
         if told and told[-1].name not in ALONE:
             break
     if told:
-        _settled(subject, spec, x, told[-1])
+        for difference in told:
+            _settled(subject, spec, x[:BLOCK], difference)
         return Stage("calls", "", tuple(told))
     return Stage("calls", f"each row by itself, the same in batches of 1 to {SIZES[-1]} and in repeated calls")
 
 
-def _settled(subject: Subject, spec: LayerSpec, x: FloatArray, last: Difference) -> None:
-    """How later stages ask nevertheless, if values are right then: of a new model each time, or row by row."""
-    way = WAYS.get(last.name)
-    if way is None:
-        return
-    right, room = subject.truth(spec, x[:BLOCK])
-    setattr(subject, way, True)
+def _refused_points(subject: Subject, spec: LayerSpec, x: FloatArray) -> Iterator[Difference]:
+    """Samples at the ends of the domain and at knots that give no answer, beside others that do."""
+    (low, high), inner = spec.domains.T, spec.knots[:, spec.order]
+    subject.raw(subject.build(spec), x, 3)
+    for words, row in (("x = a", low), ("x = b", high), ("x at a knot", inner)):
+        at = x.copy()
+        at[5] = row
+        try:
+            subject.raw(subject.build(spec), at, 3)
+        except NoAnswerError as error:
+            subject.refused |= {words}
+            yield Difference("setting refused", {"reason": str(error)}, (words,), "measured")
+            return
+
+
+def _settled(subject: Subject, spec: LayerSpec, x: FloatArray, difference: Difference) -> None:
+    """How later stages ask nevertheless: of a new model each time, or of few samples at once.
+
+    In pieces in which samples are right, else in pieces in which they are as alone.
+    """
+
+    def fresh(rows: int) -> FloatArray:
+        subject.rows = rows
+        return subject.raw(subject.build(spec), x, 3)
+
     try:
-        off = np.abs(subject.raw(subject.build(spec), x[:BLOCK], 3) - right)
-        allowed = np.maximum(64 * room, subject.tolerance(float(np.abs(right).max())))
-        settled = bool((off <= allowed).all())
-    except NoAnswerError:
-        settled = False
-    setattr(subject, way, settled)
+        if difference.name in RENEWED:
+            first, right = fresh(0), subject.truth(spec, x)[0]
+            subject.renewed = bool(np.array_equal(first, fresh(0), equal_nan=True))
+            k = float((first * right).sum() / (right * right).sum())
+            if difference.name == "changed by a call" and f"multiplied by {k:.9g} with each" in str(difference):
+                subject.undone, subject.undoes = (lambda y: y / k), True  # the first call, too
+        elif difference.name in IN_PIECES:
+            x = np.concatenate([x, x[np.argsort(x[:, 0])]])  # beside others, and beside those next to them
+            right, room = subject.truth(spec, x)
+            allowed = np.maximum(64 * room, subject.tolerance(float(np.abs(right).max())))
+            if any((np.abs(fresh(rows) - right) <= allowed).all() for rows in (*PIECES, 1)):
+                return
+            alone = fresh(1)
+            if any(same_rows(subject, fresh(rows), alone).all() for rows in PIECES):
+                return
+            subject.depends = "results of a sample depend on other samples, or on other calls"
+    except NoAnswerError as error:
+        subject.depends = str(error)
 
 
 def same_rows(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
@@ -137,6 +171,8 @@ def _repeated(
             continue
         size = float(np.nanmax(np.abs(again - y)) / np.nanmax(np.abs([y, again])))
         evidence = {"of": words, "count": int(differ.sum()), "total": y.size, "size": size}
+        if words == "two calls" and (how := _drift(subject, spec, x, size)):
+            return Difference("changed by a call", {"method": "forward", "how": how})
         if words != "two calls":
             model = subject.build(spec)
             subject.raw(model, other, 3)
@@ -144,6 +180,18 @@ def _repeated(
                 return Difference("state kept between calls", evidence)
         return Difference("not deterministic", evidence)
     return None
+
+
+def _drift(subject: Subject, spec: LayerSpec, x: FloatArray, size: float) -> str:
+    """What calls of a new model do to the results of the next, if they do the same to each new model."""
+    one, two = ([subject.raw(model, x, 3) for _ in range(3)] for model in (subject.build(spec), subject.build(spec)))
+    if not np.array_equal(one, two, equal_nan=True) or np.array_equal(one[0], one[1], equal_nan=True):
+        return ""
+    y, again, third = one
+    k = float((again * y).sum() / (y * y).sum())
+    if max(np.abs(again - k * y).max(), np.abs(third - k * again).max()) <= subject.tolerance(np.abs(y).max()):
+        return f"outputs are multiplied by {k:.9g} with each call"
+    return f"outputs of two calls differ, by up to {size:.1e} of the largest, in the same way for each new model"
 
 
 def _stale(
@@ -164,7 +212,9 @@ def _stale(
     return Difference("stale cache", {"what": told + "; a new model of the same coefficients has its own" * by_model})
 
 
-def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray, other: FloatArray) -> Difference | None:
+def _mixed(
+    subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray, other: FloatArray
+) -> Difference | None:  # fmt: skip
     """What changes with the other rows, and with the order of rows."""
     moved, spoilt = x.copy(), other.copy()
     moved[5], spoilt[-KEPT:] = x[6], x[-KEPT:]
@@ -181,15 +231,18 @@ def _mixed(subject: Subject, model: Any, x: FloatArray, y: FloatArray, other: Fl
     if same_rows(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all():
         return Difference("samples reordered", {"count": int((~same_rows(subject, y, alone)).sum()), "total": len(x)})
     if depends:
-        on = f"one row changed, {int(seen.sum())} others change with it" if seen.any() else (
-            "rows change with the smallest and largest inputs of a batch")  # fmt: skip
+        wide = x.copy()
+        wide[6:8] = spec.domains.T
+        ends = not same_rows(subject, y[-KEPT:], subject.raw(model, wide, 3)[-KEPT:]).all()
+        on = "rows change with the smallest and largest inputs of a batch" if ends else "rows change with the others"
+        on = f"one row changed, {int(seen.sum())} others change with it" if seen.any() else on
         if same_rows(subject, y[-KEPT:], most[-KEPT:]).all():
             how = "rows " + numbers(np.flatnonzero(seen).tolist()) + ", which are zero" * (not single[seen].any())
         else:
             how = _by_batch(subject, y, most)
         return Difference("samples mixed", {"what": f"{on}: {how}"})
     rows = np.flatnonzero(~same_rows(subject, y, alone))
-    return _block(len(x), rows, y, alone) if rows.size else None
+    return block(subject, spec, x, rows, y, alone) if rows.size else None
 
 
 def _by_strange_rows(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
@@ -240,19 +293,7 @@ def _by_batch(subject: Subject, y: FloatArray, z: FloatArray) -> str:
     return "functions are taken at points that depend on the batch"
 
 
-def _block(n: int, rows: Any, y: FloatArray, right: FloatArray) -> Difference:
-    row, zero = int(rows[0]), not y[rows].any()
-    how = "zero" if zero else "not those of their samples"
-    for k in range(min(len(right), 4 * BLOCK) if not zero else 0):
-        if np.allclose(y[row], right[k], rtol=1e-9, atol=0):
-            how = f"those of other samples, the first that of row {k}"
-            break
-    where = "the last ones" if rows.size == n - row else "others are right"
-    name = "rows by position" if row == 0 and n > 1 else "incomplete block"
-    return Difference(name, {"samples": n, "row": row, "count": int(rows.size), "how": how, "where": where})
-
-
-def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+def _sizes(subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
     wrong: dict[int, Difference] = {}
     ratios, scaled = list[float](), True
     for n in SIZES:
@@ -265,7 +306,7 @@ def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Differ
         ratios.append(float((z * right).sum() / (right * right).sum()))
         scaled = scaled and bool(same_rows(subject, ratios[-1] * right, z).all())
         if rows.size:
-            wrong[n] = _block(n, rows, z, right)
+            wrong[n] = block(subject, spec, np.resize(x[:PERIOD], (n, 2)), rows, z, right)
     again = np.flatnonzero(~same_rows(subject, y, subject.raw(model, x, 3)))
     if again.size:
         sentence = f"after {len(SIZES)} other batches {again.size} of {len(x)} rows of the first are others"

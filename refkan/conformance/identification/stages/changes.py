@@ -15,7 +15,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.answers import as_real
 from refkan.conformance.cases.specs import LayerSpec, attribute
-from refkan.conformance.cases.truths.precision import DTYPES, is_exact, round_to
+from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
 from refkan.conformance.identification.explanations import explain, placed
@@ -25,8 +25,7 @@ from refkan.conformance.identification.gradients.whole_gradients import EDGES, a
 from refkan.conformance.identification.knots_in_use import EQUALLY_SPACED
 from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic
-from refkan.conformance.identification.stages.calls import same_rows
+from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic, not_widened
 from refkan.conformance.identification.stages.functions_in_use import identified
 from refkan.conformance.identification.stages.networks import network
 from refkan.conformance.identification.stages.own_functions import sampled
@@ -46,7 +45,7 @@ def changes(subject: Subject) -> Stage:
     if subject.nonlinear or subject.noise > 2.0**-8:
         return Stage("changes", unknown=subject.nonlinear or "results differ from call to call")
     asks: list[tuple[str, Any, bool]] = [
-        ("empty", _refused_when_empty, True), ("widened", _not_widened, declared.promotes and not subject.by_rows),
+        ("empty", _refused_when_empty, True), ("widened", not_widened, declared.promotes and not subject.by_rows),
         ("formats", formats, len(declared.dtypes) > 1 and "arithmetic" not in subject.differing),
         ("network", network, declared.network),
         ("refined", partial(_changed, kind="refine", times=(2, 3)), bool(declared.refine)),
@@ -75,28 +74,6 @@ def _refused_when_empty(subject: Subject) -> tuple[str, list[Difference]]:
         subject.raw(model, np.zeros((0, 2)), 3)
     except NoAnswerError as error:
         return "", [Difference("empty batch", {"reason": str(error)})]
-    return "", []
-
-
-def _not_widened(subject: Subject) -> tuple[str, list[Difference]]:
-    """Samples of a lower format, which are widened: results are those of the same numbers in the layer's format."""
-    if subject.dtype not in ("float64", "float32"):
-        return "", []
-    spec = subject.spec((3, 2))
-    model, x = subject.build(spec), subject.samples(spec, BLOCK)
-    for name in [f for f in ("float32", "float16") if f != subject.dtype]:
-        low = round_to(name, x + 2.0**-9 / 3)
-        y = subject.raw(model, low, 3)
-        z = as_real("forward", subject.asked("forward", subject.adapter.forward, model, low.astype(name)))
-        if z.shape != y.shape or same_rows(subject, y, z).all():
-            continue
-        how = "others than those of the same numbers widened"
-        if is_exact(name, z) and np.abs(y - z).max() <= 2.0**-6 * np.abs(y).max():
-            how = f"computed in {name}"
-        for lower in ("float16", "bfloat16"):
-            if same_rows(subject, subject.raw(model, round_to(lower, low), 3), z).all():
-                how = f"those of samples rounded to {lower}"
-        return "", [Difference("samples not widened", {"given": name, "how": how})]
     return "", []
 
 
@@ -135,7 +112,7 @@ def _changed(subject: Subject, kind: str, times: tuple[int, ...]) -> tuple[str, 
         if first:
             place = () if (degree, knots) == main else (f"degree-{degree}", knots)
             return "", placed(first, where=(*first[0].where, *place))
-    told = [] if subject.differs else _of_parts_after(subject, kind, times[0] * spec.intervals)
+    told = _of_parts_after(subject, kind, times[0] * spec.intervals)
     return f"{kind} keeps the function" * (not told), told
 
 
@@ -145,14 +122,21 @@ def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Differe
     if not spec.parts:
         return []
     x, (_, data) = subject.samples(spec, BLOCK, 9), _data(subject, spec)[0]
-    model = subject.build(spec)
-    before = subject.values(spec, x, model)
-    model = subject.changed(kind, model, *((intervals, data) if kind == "refine" else (data,)))
-    after, room = subject.values(spec, x, model), _allowed(subject) * float(np.abs(before).max())
-    if np.abs(after - before).max() <= room:
-        return []
     none: dict[str, Any] = {attribute(part): None for part in spec.parts}
     alone = replace(spec, **none)
+
+    def values(of: LayerSpec) -> tuple[FloatArray, FloatArray, float]:
+        model = subject.build(of)
+        before = subject.values(of, x, model)
+        model = subject.changed(kind, model, *((intervals, data) if kind == "refine" else (data,)))
+        return before, subject.values(of, x, model), _allowed(subject) * float(np.abs(before).max())
+
+    before, after, room = values(alone)
+    if subject.differs and np.abs(after - before).max() > room:
+        return []  # its own functions are not kept
+    before, after, room = values(spec)
+    if np.abs(after - before).max() <= room:
+        return []
     others = [("the parts", "they are left out", alone), *other_parts(spec)]
     for part, how, other in others:
         if np.abs(subject.values(other, x) - after).max() <= room:
@@ -193,13 +177,15 @@ def _after(
 
     stored_after = None
     if subject.declared.state:
-        knots, C = subject.state(model)
+        knots, C = _state(subject, model)
         if not np.isfinite(knots).all() or (np.diff(knots, axis=1) < 0).any():
             return told("stored knots", what="knots are not finite, or decrease")
         if not np.isfinite(C).all():
             lost = f"{int((~np.isfinite(C)).sum())} of {C.size} stored coefficients are not finite"
             if (np.diff(np.sort(knots, axis=1)) == 0).any():
-                return told("NaN from repeated knots", what=f"{lost}, as {kind} made knots that coincide")
+                return told(
+                    "NaN from repeated knots", what=f"{lost}, as {kind} made knots that coincide; 0/0 in the recursion"
+                )
             return told("stored coefficients", what=lost)
         try:
             stored_after = LayerSpec(knots, C, spec.order, "natural", spec.dtype, "arbitrary")
@@ -208,11 +194,12 @@ def _after(
     if not np.isfinite(after).all():
         return told("stored coefficients", what="values are not finite")
     left = float(np.abs(after - before).max()) / size
+    detail = _factors(before, after, allowed * size)
     if subject.differs:  # its function is not the one asked for
         if left > allowed and _is_right_change(subject, spec, stored_after, kind, intervals, x, after):
             return []
+        detail += _kept(spec, stored_after, kind) if stored_after and left > allowed else ""
         stored_after = None
-    detail = _factors(before, after, allowed * size)
     if stored_after is not None:
         stored = FloatQuantities((stored_after,), x).values
         evaluated, kept = float(np.abs(after - stored).max()) / size, float(np.abs(stored - before).max()) / size
@@ -227,7 +214,7 @@ def _after(
                 )
                 return told(name, what=f"values are as before, and the {part} that are told are not theirs{how}")
             return told("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
-        detail += _stored(spec, stored_after, allowed) if left > allowed else ""
+        detail += _kept(spec, stored_after, kind) or _stored(spec, stored_after, allowed) if left > allowed else ""
     if left <= allowed:
         if stored_after is not None and stored_after.knots.shape[1] - 2 * stored_after.degree - 1 != intervals > 0:
             more = {"used": stored_after.knots.shape[1] - 2 * stored_after.degree - 1, "asked": intervals}
@@ -238,6 +225,17 @@ def _after(
         told_of = against_truth(subject, situation, model, subject.wrong_gradients | {"values", "knot-gradients"})
         return [difference for told in told_of.values() for difference in told]
     return told(f"function changed by {kind}", left=left, detail=detail + (f" on {words}" if words else ""))
+
+
+def _state(subject: Subject, model: Any) -> tuple[FloatArray, FloatArray]:
+    """Return the knots and coefficients that a model says it has."""
+    answer = subject.asked("state", subject.adapter.state, model)
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise NoAnswerError(
+            f"state: must return knots and coefficients, two arrays; returned a {type(answer).__name__}"
+        )
+    knots, C = answer
+    return subject.read("state", lambda: (as_real("knots", knots), as_real("coefficients", C)))
 
 
 def _is_right_change(
@@ -265,7 +263,28 @@ def _is_right_change(
 def _factors(before: FloatArray, after: FloatArray, room: float) -> str:
     """What outputs after a change are of those before."""
     said = explain(after, before, ("sample", "output"), room, "values")
+    if any(difference.evidence.get("axis") == "sample" for difference in said or []):
+        return ""
     return f"; {'; '.join(map(str, said))}" if said else ""
+
+
+def _kept(spec: LayerSpec, stored: LayerSpec, kind: str) -> str:
+    """Stored knots or coefficients that cannot be those of the function before, by themselves."""
+    if np.array_equal(stored.coefficients, spec.coefficients) and not np.array_equal(stored.knots, spec.knots):
+        return "; the stored knots are others than before, the coefficients are not"
+    if kind == "update":
+        return ""
+    for p, (asked, used) in enumerate(zip(spec.domains, stored.domains, strict=True)):
+        if np.abs(used - asked).max() > CHANGED * np.abs(asked).max():
+            low, high = used
+            return f"; the stored knots of input {p} are those of the domain [{low:.6g}, {high:.6g}]"
+    for p, (t, u) in enumerate(zip(spec.knots, stored.knots, strict=True)):
+        points, d = np.unique(t[spec.degree : t.size - spec.degree]), np.ptp(t)
+        lost = [v for v in points if np.abs(u - v).min() > CHANGED * d]
+        if lost:
+            shown = ", ".join(f"{v:.6g}" for v in lost[:4]) + ", ..." * (len(lost) > 4)
+            return f"; {len(lost)} of {points.size} breakpoints of input {p} are not among the stored knots: {shown}"
+    return ""
 
 
 def _stored(spec: LayerSpec, stored: LayerSpec, allowed: float) -> str:
@@ -273,16 +292,17 @@ def _stored(spec: LayerSpec, stored: LayerSpec, allowed: float) -> str:
 
     The right ones follow from points inside every interval, for each input by itself.
     """
-    if np.array_equal(stored.coefficients, spec.coefficients) and not np.array_equal(stored.knots, spec.knots):
-        return "; the stored knots are others than before, the coefficients are not"
-    right = np.zeros(stored.coefficients.shape)
-    bad = []
+    right, given = np.zeros(stored.coefficients.shape), np.zeros(spec.coefficients.shape)
+    bad, fits = [], True
     for p, (t, u) in enumerate(zip(spec.knots, stored.knots, strict=True)):
         points = np.unique(np.concatenate([t, u]))
         at = (points[:-1, None] + np.diff(points)[:, None] * (np.arange(8) + 0.5) / 8).ravel()
         at = at[(at > max(t[spec.order - 1], u[spec.order - 1])) & (at < min(t[-spec.order], u[-spec.order]))]
         A, y = true_rows(u, stored.order, at), true_rows(t, spec.order, at) @ spec.coefficients[:, p].T
         right[:, p] = np.linalg.lstsq(A, y, rcond=1e-12)[0].T
+        coarse = true_rows(t, spec.order, at)  # the coefficients before that would have those stored now
+        given[:, p] = np.linalg.lstsq(coarse, A @ stored.coefficients[:, p].T, rcond=1e-12)[0].T
+        fits &= np.abs(coarse @ given[:, p].T - A @ stored.coefficients[:, p].T).max() <= 2.0**-20 * np.abs(y).max()
         if np.abs(A @ right[:, p].T - y).max() > 2.0**-20 * np.abs(y).max():
             bad.append(p)
     if bad:
@@ -299,6 +319,8 @@ def _stored(spec: LayerSpec, stored: LayerSpec, allowed: float) -> str:
         place = f" of input{'s' * (len(wrong) > 1)} {numbers(wrong)}" * (len(wrong) < len(stored.knots))
         return f"; the stored knots can hold it: the coefficients{place} are those from before"
     said = explain(stored.coefficients, right, EDGES, room, "stored coefficients")
+    if fits and said is None:
+        said = explain(given, spec.coefficients, EDGES, room, "coefficients of the function before")
     how = "; ".join(map(str, said)) if said else f"by up to {np.abs(stored.coefficients - right).max():.3g}"
     return f"; the stored knots can hold it: the coefficients are wrong; {how}" if said != [] else ""
 

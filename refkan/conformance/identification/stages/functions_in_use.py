@@ -41,8 +41,11 @@ def identified(subject: Subject, asked: Sampled) -> list[Difference]:
     wrong = asked.wrong
     if not wrong.any():
         return []
-    if not np.isfinite(asked.theirs).all():
-        return [_not_finite(asked)]
+    finite = np.isfinite(asked.theirs).all(axis=1)
+    if not finite.all():
+        rest = asked.at(finite)
+        elsewhere = identified(subject, rest) if rest.x.size > asked.x.size // 4 else []
+        return [*[difference for difference in elsewhere if not is_vague(difference)], _not_finite(asked)]
     inside = asked.at(asked.where == "inside")
     if not inside.wrong.any():
         return _at_knots(asked, subject.declared.right_end)
@@ -85,7 +88,16 @@ def _in_some_intervals(subject: Subject, inside: Sampled) -> list[Difference]:
 
 def _not_finite(asked: Sampled) -> Difference:
     bad = int((~np.isfinite(asked.theirs)).sum())
-    evidence = {"what": f"{bad} of {asked.theirs.size} values are not finite"}
+    rows = asked.x[~np.isfinite(asked.theirs).all(axis=1)]
+    evidence = {
+        "what": f"{bad} of {asked.theirs.size} values are not finite, from x = {rows.min():.6g} to {rows.max():.6g}"
+    }
+    t, r = asked.spec.knots[0], asked.spec.order
+    unguarded = recursion(
+        t, r, asked.x, intervals_of(asked.x, t, r), lambda numerator, denominator: numerator / denominator
+    )
+    if np.array_equal(np.isfinite(unguarded), np.isfinite(asked.theirs)):
+        evidence["what"] = f"{bad} of {asked.theirs.size} values are not finite; 0/0 in the recursion"
     if asked.spec.kind in ("clamped", "repeated"):
         return Difference("NaN from repeated knots", evidence)
     return Difference("not finite", {"what": "values", "count": bad, "total": asked.theirs.size})

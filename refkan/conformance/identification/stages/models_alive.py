@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance.adapters.answers import as_mapping, as_real
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.identification.gradients.slopes import places
+from refkan.conformance.identification.knots_in_use import recursion
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -105,7 +107,7 @@ def shared_by_models(subject: Subject, spec: LayerSpec, x: FloatArray, y: FloatA
         again = subject.raw(model, x, spec.n_outputs)
         if np.array_equal(again, first, equal_nan=True):
             z = subject.raw(built, x, spec.n_outputs)
-            alone = subject.raw(built, np.concatenate([x, x[:k]]), spec.n_outputs)[:-k]  # a batch that nobody had
+            alone = subject.raw(built, np.concatenate([x, x[k : k + 1]]), spec.n_outputs)[:-1]  # nobody had this batch
             room = subject.tolerance(float(np.nanmax(np.abs(alone))))
             if words != "coefficients and knots" and np.nanmax(np.abs(z - alone)) > room:
                 sentence = f"results of a model are those of another one of other {words} at the same samples"
@@ -131,3 +133,37 @@ def drift_with_parts(subject: Subject) -> Iterator[Difference]:
             size = float(np.abs(again - first).max() / np.abs(first).max())
             yield Difference("not deterministic", {**evidence, "size": size})
             return
+
+
+def block(
+    subject: Subject, spec: LayerSpec, x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray
+) -> Difference:  # fmt: skip
+    """Rows that are others than alone: which, and what each of them is."""
+    n, row = len(x), int(rows[0])
+    how = _of_others(subject, spec, x, rows, y, right) if y[rows].any() else "zero"
+    last = rows.size == n - row
+    steps = np.unique(np.diff(rows))
+    where = "the last ones" if last else f"one row in {steps[0]}" if steps.size == 1 < steps[0] else "others are right"
+    evidence = {"samples": n, "row": row, "count": int(rows.size), "how": how, "where": where}
+    return Difference("incomplete block" if last and (row > 0 or n == 1) else "rows by position", evidence)
+
+
+def _of_others(
+    subject: Subject, spec: LayerSpec, x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray
+) -> str:  # fmt: skip
+    """What rows are: those of other samples, with the intervals of the row beside, on the knots of one input."""
+    near = 2.0**-30 * np.abs(right).max()
+    apart = np.abs(y[rows[:BLOCK], None] - right[None, : 4 * BLOCK]).max(axis=2)
+    if (apart.min(axis=1) <= near).all():
+        return f"those of other samples, the first that of row {int(apart[0].argmin())}"
+    m = places(spec, x)
+    for words, step in (("before", -1), ("after", 1)):
+        beside = np.clip(rows + step, 0, len(x) - 1)
+        pieces = [recursion(t, spec.order, x[rows, p], m[beside, p]) for p, t in enumerate(spec.knots)]
+        if np.abs(np.einsum("psi,qpi->sq", np.stack(pieces), spec.coefficients) - y[rows]).max() <= near:
+            return f"computed with the intervals of the row {words}"
+    for p, t in enumerate(spec.knots):
+        all_alike = replace(spec, knots=np.repeat(t[None], spec.n_inputs, axis=0))
+        if np.abs(subject.truth(all_alike, x[rows])[0] - y[rows]).max() <= near:
+            return f"those of a layer whose inputs all have the knots of input {p}"
+    return "not those of their samples"

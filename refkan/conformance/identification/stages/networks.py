@@ -90,6 +90,11 @@ def _between(subject: Subject, rule: str, wide: float) -> Difference | None:
     words = in_words(between[:, 0], y[:, 0], 2.0**-30)
     if np.abs(y - subject.raw(model, np.clip(between, a, b), 1)).max() <= subject.tolerance(4.0):
         words = "a cut to the domain of the next layer"
+    other = replace(layer, coefficients=np.roll(layer.coefficients, 1, axis=2))
+    z, mapped = subject.raw(subject.build((first, other)), x, 1), subject.raw(subject.build(other), y, 1)
+    if np.abs(z - mapped).max() > subject.tolerance(64.0):  # then it is no map of what is between them
+        left = float(np.abs(z - subject.raw(subject.build(other), between, 1)).max())
+        return Difference("network", {"what": f"of two layers: values are off by {left:.3g}"}, ("network",), "measured")
     most = int(np.abs(y - composed).argmax())
     example = f"{y[most, 0]:.6g} comes of {between[most, 0]:.6g}"
     return Difference("extra map", {"map": words, "what": f"it stands between layers: {example}"}, ("network",))
@@ -110,6 +115,10 @@ def _other_network(subject: Subject, specs: tuple[LayerSpec, ...], x: FloatArray
                     for j, spec in enumerate(specs)
                 )
                 others[f"layers of equal shape have the {words} of layer {k}"] = partial(plain, shared, x)
+    for words, count in (("knots of layer 0", specs[0].n_inputs), ("knots of input 0 of layer 0", 1)):
+        rows = specs[0].knots[:count]
+        after = tuple(replace(spec, knots=np.resize(rows, spec.knots.shape)) for spec in specs[1:])
+        others[f"layers after the first have the {words}"] = partial(plain, (specs[0], *after), x)
     others["layers stand in the opposite order"] = partial(plain, specs[::-1], x)
     for k, spec in enumerate(specs[1:], 1):
         before = partial(plain, specs[:k], x)
@@ -134,15 +143,18 @@ def _other_network(subject: Subject, specs: tuple[LayerSpec, ...], x: FloatArray
 def _networks(subject: Subject) -> list[tuple[LayerSpec, ...]]:
     """Two layers of other shapes and three of one, outputs inside the domains of those after them, no two alike."""
     kind, frame = "uniform" if "uniform" in subject.kinds else "", subject.declared.frame
+    wider = 0.25 if subject.declared.domain is None and subject.eps < 2.0**-20 else 0.0  # knots of their own
     affine = [part for part in PER_NODE if part in subject.declared.parts and "parts" not in subject.differing]
 
     def narrow(shape: tuple[int, int], parts: list[str], turn: int) -> LayerSpec:
         spec = subject.with_parts(shape, parts, kind=kind)
         C, bias = np.roll(spec.coefficients, turn, axis=2) * (1 - 2 * (turn % 2)), spec.part("bias") / 2
         spec = replace(
-            spec, coefficients=frame.coefficients(0.25 * C, spec.dtype), knots=spec.knots[:: 1 - 2 * (turn % 2)]
+            spec,
+            coefficients=frame.coefficients(0.25 * C, spec.dtype),
+            knots=spec.knots[:: 1 - 2 * (turn % 2)] * (1 + wider * turn),
         )
         return replace(spec, bias=bias) if "bias" in parts else spec
 
-    two = narrow((3, 2), [], 0), narrow((3, 3), [], 0)
+    two = narrow((3, 2), [], 0), narrow((3, 3), [], 1)
     return [two, tuple(narrow((2, 2), affine, turn) for turn in range(3))]

@@ -36,6 +36,18 @@ DOES = {
 }
 """What a rule gives, in words."""
 
+PLAIN = (
+    *DOES.values(), "not finite", "those of the point reflected at the end", "those of the point a period away",
+    "those of the rule divided by their sum",
+)  # fmt: skip
+"""What functions that are blurred inside may be said to be."""
+
+FLOOR = 64
+"""Of eps: where functions are zero rounding leaves as much of others."""
+
+FACTORS = 3
+"""Of powers at the ends, that are told at most."""
+
 RULE_OF = {(): "zero", (1.0,): "constant", (1.0, 1.0): "linear"}
 """Rules by the factors of powers at the end."""
 
@@ -47,8 +59,6 @@ def outside(subject: Subject) -> Stage:
     """Return which rule the layer follows beyond the ends of the domain."""
     if subject.behind:
         return Stage("outside", unknown=f"not asked behind {subject.behind}")
-    if "samples mixed" in subject.names and not subject.by_rows:
-        return Stage("outside", unknown="rows depend on each other beyond the domain")
     if not (subject.right or subject.blurred):
         return Stage("outside", unknown="the functions inside are others than those asked for")
     declared = [rule for rule in RULES if rule in subject.declared.outside]
@@ -56,30 +66,32 @@ def outside(subject: Subject) -> Stage:
         declared = [rule for rule in declared if rule != "natural"]
     if "other right end" in subject.names:  # from which they go on
         declared = [rule for rule in declared if rule not in ("linear", "constant")]
+    rows, subject.rows = subject.rows, 1 if "samples mixed" in subject.names else subject.rows  # by rows far away
     differences: dict[str, Difference] = {}
     told: dict[str, str] = {}
     for degree, kind in _asked(subject):
         for rule in declared or ["natural"]:
             spec = subject.spec((2, 1), degree=degree, kind=kind, outside=rule)
-            does = followed(subject, spec)
+            try:
+                does = followed(subject, spec)
+            except NoAnswerError as error:
+                does = f"not told: {error}"
             told.setdefault(rule, does)
-            if subject.blurred:
-                named = [difference for difference in _gradients(subject, spec) if difference.sure == "exact"]
-                differences |= {f"{difference.name} {rule}": difference for difference in named if declared and degree}
-            elif (
-                declared
-                and does != DOES[rule]
-                and not (rule == "linear" and "input-gradients" in subject.wrong_gradients)
-            ):
+            of_slopes = rule == "linear" and "input-gradients" in subject.wrong_gradients
+            if not declared or of_slopes:
+                continue
+            if does == DOES[rule] and degree:
+                named = [d for d in _gradients(subject, spec) if d.sure == "exact" or not subject.blurred]
+                differences |= {f"{difference.name} {rule}": difference for difference in named}
+            elif does != DOES[rule] and (not subject.blurred or does in PLAIN):
                 evidence = {"asked": rule, "does": f"functions are {does}"}
-                key = f"{rule} {'but for' if 'but for' in does else does}"  # which ones is told once
-                difference = differences.get(key, Difference("only outside the domain", evidence))
+                vague = "those of the rule " in does and does not in PLAIN
+                key = f"{rule} {'but for' if vague else does}"  # which ones is told once
+                name = "outside the domain" if subject.blurred else "only outside the domain"
+                difference = differences.get(key, Difference(name, evidence))
                 where = dict.fromkeys([*difference.where, f"degree-{degree}", kind])
                 differences[key] = replace(difference, where=tuple(where))
-            elif declared and degree:
-                wrong_slopes = rule == "linear" and "input-gradients" in subject.wrong_gradients
-                for difference in [] if wrong_slopes else _gradients(subject, spec):
-                    differences.setdefault(f"{difference.name} {rule}", difference)
+    subject.rows = rows
     words = "; ".join(dict.fromkeys(told.values()))
     return Stage("outside", f"beyond the domain: {words}", tuple(differences.values()))
 
@@ -133,7 +145,7 @@ def followed(subject: Subject, spec: LayerSpec) -> str:
         return "not finite"
     units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
     asked, room = subject.truth(units, x[:, None])
-    room = np.maximum(room * max(1.0, subject.rough / subject.eps), subject.noise)
+    room = np.maximum(room * max(1.0, subject.rough / subject.eps), max(subject.noise, FLOOR * subject.eps))
     if (np.abs(theirs - asked) <= room).all():
         return DOES[spec.outside]
     told = {}
@@ -143,6 +155,8 @@ def followed(subject: Subject, spec: LayerSpec) -> str:
             subject, spec, x[side], theirs[side], asked[side], room[side]
         )
     both = [does for does in told["below a"] if does in told["above b"]]
+    if spec.order == 2 and DOES["polynomial"] in both and spec.outside == "linear":
+        return DOES["linear"]  # of degree 1 they are the same
     if both:
         return both[0]
     return ", ".join(f"{words} {does[0]}" for words, does in told.items() if does[0] != DOES[spec.outside])
@@ -161,12 +175,17 @@ def _on_side(
         ("those of the point a period away", a + np.mod(x - a, b - a)),
     ):
         inside, _ = subject.truth(units, np.clip(image, a, b)[:, None])
-        if (np.abs(theirs - inside) <= subject.tolerance(4.0))[near].all():
+        if (np.abs(theirs - inside) <= 16 * room.max())[near].all():
             told.append(words)
     total = np.abs(asked.sum(axis=1, keepdims=True))
     if (np.abs(theirs * total - asked) <= subject.tolerance(4.0)).all() and total.any():
         told.append("those of the rule divided by their sum")
     told = told or _other_piece(spec, x, theirs, room) or _lines(spec, x, theirs, room)
+    right: Array = np.asarray((np.abs(theirs - asked) <= room).all(axis=1))
+    if not told and right[0] and not right.all() and (np.diff(right.astype(int)) <= 0).all():
+        far = theirs[~right]
+        constant = ", constant from there" * bool(len(far) > 1 and np.ptp(far, axis=0).max() <= room.max())
+        return [f"those of the rule to x = {x[right][-1]:.6g} alone, others at x = {x[~right][0]:.6g}{constant}"]
     off = (np.abs(theirs - asked) > room).any(axis=0)
     zero = ", which are zero" if not theirs[:, off].any() else ""
     return told or [f"those of the rule but for functions {numbers(np.flatnonzero(off).tolist())} of {off.size}{zero}"]
@@ -223,6 +242,8 @@ def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatAr
         return [DOES["polynomial"]]
     if not other.any() and (rule := RULE_OF.get(tuple(np.trim_zeros(own, "b").tolist()))):
         return [DOES[rule]]
+    if np.count_nonzero(own) + np.count_nonzero(other) > FACTORS:
+        return []
     named = ("values", "slopes", "second derivatives", "third derivatives", "fourth derivatives", "fifth derivatives")
     told = [f"{v:.4g} times its {n}" for v, n in zip(own, named, strict=False) if v]
     told += [f"{v:.4g} times the {n} of the other end" for v, n in zip(other, named, strict=False) if v]

@@ -197,9 +197,12 @@ def sampled(subject: Subject, degree: int, kind: str, intervals: int = 6, scale:
     h = np.diff(breakpoints)[:, None]
     close = [v for share in CLOSE if share > 2**4 * subject.eps for v in (share, 1 - share)]
     inside = round_to(subject.dtype, (breakpoints[:-1, None] + h * np.r_[SHARES, close]).ravel())
-    at_knots = breakpoints[1:-1] if kind != "uniform-fine" and subject.declared.frame.exact else breakpoints[:0]
-    ends = breakpoints[[0, -1]] if at_knots.size else breakpoints[:0]
-    points = {"inside": inside, "knot": np.r_[ends[:1], at_knots], "end": ends[1:]}
+    exact = kind != "uniform-fine" and subject.declared.frame.exact
+    at_knots, start, end = (
+        breakpoints[part] if exact and words not in subject.refused else breakpoints[:0]
+        for words, part in (("x at a knot", slice(1, -1)), ("x = a", slice(1)), ("x = b", slice(-1, None)))
+    )
+    points = {"inside": inside, "knot": np.r_[start, at_knots], "end": end}
     x = np.concatenate(list(points.values()))
     where = np.repeat(list(points), [v.size for v in points.values()])
     theirs = subject.basis(spec, x)

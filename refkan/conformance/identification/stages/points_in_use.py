@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
+from refkan.conformance.cases.cases import generator
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.known_maps import map_of, step_of
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages_and_differences import Difference
-from refkan.conformance.identification.subject import Subject
+from refkan.conformance.identification.subject import BLOCK, Subject
 from refkan.splines.knots import greville_points
 
 
@@ -131,8 +132,20 @@ def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
         return []
     if known[inside.wrong].mean() < 0.3 or known.sum() < 4:
         return []
-    moved = moved_point(subject, inside.spec, x[known], at[known], bool(known.all()))
+    more = _between(subject, inside)  # numbers of few bits alone may be those of several maps
+    image = point_of(inside.spec, subject.basis(inside.spec, more))
+    seen = (image >= a - 1e-12) & (image <= b + 1e-12) & bool(known.all())
+    x, at = np.r_[x[known], more[seen]], np.r_[at[known], image[seen]]
+    moved = moved_point(subject, inside.spec, x, at, bool(known.all()))
     return [] if moved is None else [moved]
+
+
+def _between(subject: Subject, inside: Sampled) -> FloatArray:
+    """As many points of all bits in the same intervals."""
+    t = inside.spec.knots[0]
+    m = np.resize(intervals_of(inside.x, t, inside.spec.order), BLOCK)
+    share = generator("identify/between").uniform(2.0**-6, 1 - 2.0**-6, BLOCK)
+    return round_to(subject.dtype, t[m] + (t[m + 1] - t[m]) * share)
 
 
 def moved_point(
@@ -179,12 +192,12 @@ def moved_point(
         if name == "identity" and off.max() <= 2.0**-12 * size:
             return None  # a shift as small as this is one of knots
         if name == "identity":
-            return _affine(spec, k, c)
+            return _affine(subject, spec, k, c)
         words = f"{name} of {inner}" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else "")
         return Difference("inputs mapped", {"map": words})
-    if everywhere and still.mean() < 0.5 and off.max() <= 2.0**-6 * size:
-        step = step_of(at)
-        return Difference("point quantised", {"step": step if step else 2 * float(off.max())}, sure="measured")
+    small = everywhere and still.mean() < 0.5 and off.max() <= 2.0**-6 * size
+    if small and (step := step_of(at)) and off.max() <= step:
+        return Difference("point quantised", {"step": step}, sure="measured")
     if words := _within_intervals(spec, x, at):
         return Difference("inputs mapped", {"map": words})
     pairs = ", ".join(f"x' = {v:.6g} for x = {u:.6g}" for u, v in zip(x[::40], at[::40], strict=True))
@@ -204,18 +217,42 @@ def _within_intervals(spec: LayerSpec, x: FloatArray, at: FloatArray) -> str:
     return ""
 
 
-def _affine(spec: LayerSpec, k: float, c: float) -> Difference:
+def _whole_on_fewer(subject: Subject, spec: LayerSpec) -> bool:
+    """Whether with fewer intervals asked for a whole number of them is in use, too, where their number is free."""
+    n = spec.intervals - 1
+    if subject.declared.intervals is not None or n < 2:
+        return True
+    other = subject.spec((2, 1), degree=spec.degree, kind=spec.kind, intervals=n)
+    x = subject.samples(other, BLOCK)[:, 0]
+    functions = subject.basis(other, x)
+    at = point_of(other, functions)
+    seen = np.abs(functions.sum(axis=1) - 1) < 1e-9  # of points in the domain
+    intervals = float(np.polyfit(x[seen], at[seen], 1)[0] * n) if seen.sum() > 4 else 0.5
+    return abs(intervals - round(intervals)) < 1e-6
+
+
+def _affine(subject: Subject, spec: LayerSpec, k: float, c: float) -> Difference:
     """x' = k x + c: another domain, another number of intervals, or neither."""
     (a, b), n = spec.domain, spec.intervals
     ends = [float(np.round((end - c) / k, 5)) for end in (a, b)]
     if ends in ([-1.0, 1.0], [0.0, 1.0]):
         return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
-    if abs(k * a + c - a) < 1e-6 and abs(k * n - round(k * n)) < 1e-6 and round(k * n) != n:
-        return Difference("number of intervals", {"used": round(k * n), "asked": n})
+    if subject.position and np.abs(np.array(ends) - 0.75 * np.array([a, b])).max() < 1e-4:
+        other = 1 - subject.position[1]
+        return Difference(
+            "inputs mapped", {"map": f"points mapped from the domain of input {other} to that of their own input,"}
+        )
+    used = round(k * n)
+    if max(abs(k * a + c - a), abs(k * n - used)) < 1e-6 and used != n and _whole_on_fewer(subject, spec):
+        return Difference("number of intervals", {"used": used, "asked": n})
     steps = c * n / (b - a)
     if spec.kind.startswith("uniform") and abs(k - 1.0) < 1e-9 and abs(steps - round(steps)) < 1e-6:
         # On equally spaced knots b_i(x - h) = b_(i+1)(x): no question tells the points from the places of coefficients.
         return Difference("shifted index", {"what": "functions", "step": round(steps), "how": ""})
+    fixed = c / (1 - k) if k != 1 else np.nan
+    for words, v in (("the middle", (a + b) / 2), ("the start", a), ("the end", b)):
+        if v and abs(fixed - v) <= 1e-6 * abs(b - a):
+            return Difference("inputs mapped", {"map": f"m + {k:g} (x - m), m {words} of the domain,"})
     if k == 1:
         return Difference("inputs mapped", {"map": f"x {'-' if c < 0 else '+'} {abs(c):g}"})
     return Difference("inputs mapped", {"map": f"{k:g} x {'-' if c < 0 else '+'} {abs(c):g}"})

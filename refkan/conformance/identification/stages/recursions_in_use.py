@@ -1,6 +1,7 @@
 """The degree of pieces, by differences, the recursion that functions were made by, and what is said of others."""
 
 from dataclasses import replace
+from math import factorial
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from refkan.conformance.identification.known_maps import in_words, lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.stages_and_differences import Difference
-from refkan.conformance.identification.subject import Subject
+from refkan.conformance.identification.subject import BLOCK, Subject
 
 SHARES = np.arange(1, 16) / 16 + 2.0**-25
 """Of each interval, where functions are sampled: equidistant, so that differences tell the degree, and with more bits
@@ -159,6 +160,13 @@ def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Di
     ):
         return []
     first, t, r = told[0], spec.knots[0], spec.order
+    if first.name == "constant factor" and spec.kind == "uniform" and spec.degree:
+        e = float(t[1] - t[0]) * (factorial(spec.degree) / first.evidence["factor"]) ** (1 / spec.degree)
+        least = recursion(t, r, inside.x, intervals_of(inside.x, t, r), lambda n, d: n / np.maximum(d, e))
+        if np.abs(least - inside.theirs).max() <= 2.0**-40 * np.abs(inside.theirs).max():
+            return [
+                Difference("shifted denominators", {"what": f"differences of knots below {e:.6g} count as {e:.6g}"})
+            ]
     if first.name == "factors by coefficient" and len(first.evidence["factors"]) == spec.dim:
         by = np.array(first.evidence["factors"]) * (t[r:] - t[:-r])
         if np.ptp(by) <= 1e-9 * np.abs(by).max():
@@ -226,15 +234,18 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     """Functions that no question identified."""
     off = float(np.quantile(np.abs(inside.theirs - inside.right).max(axis=1), 0.95))  # but for points next to knots
     if not inside.at(~inside.is_close).wrong.any():
-        evidence = {"count": int(inside.wrong.sum()), "total": inside.x.size, "how": "next to knots"}
-        return [Difference("interval search", evidence, sure="likely")]
+        wrong = inside.at(inside.wrong)
+        off = float(np.abs(wrong.theirs - wrong.right).max())
+        far = float(np.abs(wrong.x[:, None] - np.unique(inside.spec.knots[0])).min(axis=1).max())
+        sentence = f"functions are others next to knots alone, at distances to {far:.2g}, off by up to {off:.3g}"
+        return [Difference("other functions", {"what": sentence}, sure="measured")]
     degree = pieces_degree(inside)
     sums = inside.theirs.sum(axis=1)
-    total = f"they sum to {sums.min():.6g}" + (f" .. {sums.max():.6g}" if np.ptp(sums) > 1e-9 else "")
+    total = f"they sum to {sums.min():.9g}" + (f" .. {sums.max():.9g}" if np.ptp(sums) > 1e-9 else "")
     form = lower_formats(inside.theirs)
     if not form and (step := _table_step(subject, inside, off)) > 0:
         return [Difference("lookup table", {"step": step}, sure="measured")]
-    if degree is None and off < 2.0**-6 and (form or 2.0**-30 < off <= 2.0**-18):
+    if degree is None and off < 2.0**-6 and (form or (2.0**-30 < off <= 2.0**-18 and _is_rough(subject, inside))):
         name = {"float16": "float16 or TF32", "bfloat16": "bfloat16"}.get(form[0] if form else "", "float32")
         return [Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")]
     words = "are no piecewise polynomials" if degree is None else f"are polynomials of degree {degree} within intervals"
@@ -252,8 +263,17 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     ]
 
 
+def _is_rough(subject: Subject, inside: Sampled) -> bool:
+    """Whether errors at points close to each other have nothing to do with each other, as those of rounding."""
+    a, b = inside.spec.domain
+    x = np.asarray(a + (b - a) * (0.37 + 2.0**-15 / inside.spec.intervals * np.arange(BLOCK)), np.float64)
+    units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
+    error = subject.basis(inside.spec, x) - subject.truth(units, x[:, None])[0]
+    return bool(np.abs(np.diff(error, 2, axis=0)).max() > np.abs(error).max() / 4)
+
+
 def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
-    """The distance of points between which functions are linear; 0 if they are curved."""
+    """The distance of points between which functions are linear, by where lines meet; 0 if they are curved."""
     spec = inside.spec
     if spec.degree < 2 or off > 2.0**-4:
         return 0.0
@@ -264,5 +284,20 @@ def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
     theirs, right = subject.basis(spec, x), subject.truth(units, x[:, None])[0]
     curved = np.abs(np.diff(right, 2, axis=0)).max()
     straight = np.abs(np.diff(theirs, 2, axis=0)).max(axis=1) < curved / 16
-    curvature = curved / (h * 2.0**-15) ** 2
-    return float(np.sqrt(8 * off / curvature)) if straight.mean() > 0.75 else 0.0
+    if straight.mean() <= 0.75:
+        return 0.0
+    span = min(24 * np.sqrt(8 * off / curved) * h * 2.0**-15, 2 * h)  # of some 24 points
+    x = np.asarray(a + 1.37 * h + span / 512 * np.arange(512), np.float64)
+    y = subject.basis(spec, x)
+    bends = np.abs(np.diff(y, 2, axis=0))
+    f = int(bends.max(axis=0).argmax())
+    y, kinks = y[:, f], np.flatnonzero(bends[:, f] > bends[:, f].max() / 2**8) + 1
+    groups = np.split(kinks, np.flatnonzero(np.diff(kinks) > 2) + 1)
+    meet = []
+    for before, here, after in zip(groups, groups[1:], groups[2:], strict=False):
+        i, j, k, m = before[-1] + 1, here[0] - 1, here[-1] + 1, after[0] - 1
+        if j > i and m > k:
+            s, u = (y[j] - y[i]) / (x[j] - x[i]), (y[m] - y[k]) / (x[m] - x[k])
+            meet.append((y[k] - y[i] + s * x[i] - u * x[k]) / (s - u))
+    steps = np.diff(meet)
+    return float(np.median(steps)) if len(meet) > 4 and np.ptp(steps) <= 1e-6 * np.median(steps) else 0.0

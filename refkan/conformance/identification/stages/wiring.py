@@ -23,6 +23,8 @@ from refkan.conformance.identification.stages_and_differences import Difference,
 from refkan.conformance.identification.subject import BLOCK, Subject
 from refkan.splines.knots import greville_points
 
+IN_ORDER = "output q answers to the coefficients (q, p, i) through input p alone"
+
 OTHERS = ((1, 0), (0, 0), (1, 1))
 """What the two inputs may be exchanged for."""
 
@@ -50,6 +52,9 @@ def wiring(subject: Subject) -> Stage:
     """Return how outputs, inputs and coefficients belong together."""
     spec = subject.spec((3, 2))
     x = subject.samples(spec, BLOCK, 2)
+    turned = replace(spec, coefficients=spec.coefficients[:, :, ::-1])
+    if subject.is_right(spec, x) and subject.is_right(turned, x):  # no two coefficients are alike
+        return Stage("wiring", IN_ORDER)
     theirs = responses(subject, spec, x)
     room = subject.tolerance(float(np.nanmax(np.abs(theirs))))
     told: list[Difference] | None = None
@@ -65,10 +70,7 @@ def wiring(subject: Subject) -> Stage:
     if told != []:
         told = _against_truth(subject, spec, x, theirs, room, told)
     if told is not None:
-        words = (
-            "; ".join(difference.name for difference in told)
-            or "output q answers to the coefficients (q, p, i) through input p alone"
-        )
+        words = "; ".join(difference.name for difference in told) or IN_ORDER
         return Stage("wiring", words, _sized(subject, told))
     how = _permuted(theirs, own_responses(subject, spec, x), room)
     if not how and (row := _point_of_rows(subject)):
@@ -198,11 +200,11 @@ def larger(subject: Subject) -> Stage:
         spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
         spec = replace(spec, knots=np.repeat(spec.knots[:1], P, axis=0))
         x = subject.samples(spec, n, 3)
+        if subject.is_right(spec, x) or (n < BLOCK and "samples and inputs confused" in subject.names):
+            continue
         zero = subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
         where, ours = (f"{Q} output{'s' * (Q > 1)}, {P} inputs, {n} samples",), subject.edges(spec, x)
         room = subject.tolerance(float(np.abs(ours).max()) * max(1.0, P / 8))
-        if n < BLOCK and "samples and inputs confused" in subject.names:
-            continue
         if (np.abs(zero) > room).any() and not subject.offset:
             at = subject.samples(spec, BLOCK, 3)
             y = subject.values(replace(spec, coefficients=0 * spec.coefficients), at)
@@ -277,8 +279,10 @@ def responses(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
     out = np.zeros((len(x), shape[0], *shape))
     for u in np.ndindex(*shape):
         unit = np.zeros(shape)
-        unit[u] = 1
-        out[(slice(None), slice(None), *u)] = subject.values(replace(spec, coefficients=unit), x) - zero
+        unit[u] = subject.unit
+        out[(slice(None), slice(None), *u)] = (
+            subject.values(replace(spec, coefficients=unit), x) - zero
+        ) / subject.unit
     return out
 
 
