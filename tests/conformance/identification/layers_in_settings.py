@@ -223,7 +223,57 @@ class NoGradientsInEvaluation(PlainNumpy):
         return {**found, "inputs": 0 * found["inputs"]} if off else found
 
 
+class MappedByTheFirstDomain(NumpyLayer):
+    def basis(self, p, x, derivative=0):
+        (low, high), (a, b) = self.spec.domains[0], self.spec.domains[p]
+        return super().basis(p, a + (x - low) / (high - low) * (b - a) if p else x, derivative)
+
+
+class IntervalsOfTheRowBefore(NumpyLayer):
+    def pieces(self, x, t):
+        pieces = super().pieces(x, t)
+        pieces[31::32] = pieces[30::32][: len(pieces[31::32])]
+        return pieces
+
+
+class RefusesTheEnd(NumpyLayer):
+    def basis(self, p, x, derivative=0):
+        if (x == self.t[p][-self.order]).any():
+            raise IndexError("out of bounds")
+        return super().basis(p, x, derivative)
+
+
+class ShrinksAtEachCall(NumpyLayer):
+    def __call__(self, x):
+        self.C = self.C * (1 - 2.0**-10)
+        return super().__call__(x)
+
+
+class KnotsOfTheFirstLayer(PlainNumpy):
+    def build(self, spec):
+        first, *others = as_specs(spec)
+        return [
+            self.layer(first),
+            *(self.layer(replace(o, knots=np.resize(first.knots[:1], o.knots.shape))) for o in others),
+        ]
+
+
+class AddsTheMeanBetween(PlainNumpy):
+    """A later layer adds a tenth of what comes into it: no map between layers."""
+
+    def forward(self, model, x):
+        for k, layer in enumerate(model):
+            x = layer(x) + (0.1 * x.mean(axis=1, keepdims=True) if k else 0)
+        return x
+
+
 IN_SETTINGS = {
+    "inputs mapped: .* from the domain of input 0 .*input 1 alone": MappedByTheFirstDomain,
+    r"rows by position: .*\(one row in 32\): .* with the intervals of the row before": IntervalsOfTheRowBefore,
+    r"setting refused: forward: IndexError: out of bounds \(x = b\)": RefusesTheEnd,
+    "changed by a call: forward .* multiplied by 0.9990234.* with each call": ShrinksAtEachCall,
+    "network: of two layers: .* knots of": KnotsOfTheFirstLayer,
+    "network: of two layers: values are off by": AddsTheMeanBetween,
     "inputs left out: splines of inputs 100 to 299 of 300": FirstHundredInputs,
     "results overwritten: what forward returned is changed by the next call": OneArrayForResults,
     "models share state: a model has the coefficients of the one built after it": CoefficientsOfTheClass,

@@ -172,7 +172,8 @@ def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Di
         if np.ptp(by) <= 1e-9 * np.abs(by).max():
             top = "r" if abs(by[0] / r - 1) < 1e-9 else f"{by[0]:.6g}"
             return [Difference("basis not normalised", {"by": f"{top} / (t[i+r] - t[i])"})]
-    if first.name == "constant factor" and abs(first.evidence["factor"] - 1) < 2.0**-12:
+    near_one = first.name == "constant factor" and abs(first.evidence["factor"] - 1) < 2.0**-12
+    if near_one and "changed by a call" not in subject.names:
         sentence = f"functions are divided by 1 + {1 / first.evidence['factor'] - 1:.3g}"
         return [Difference("shifted denominators", {"what": sentence})]
     return told
