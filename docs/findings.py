@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import refkan as rk
@@ -41,15 +42,16 @@ IN_SHORT = {
     "F1": ("2.3", "the ReLU form is faster by the degree", "by less; de Boor's local recursion beats both", "timed"),
     "F3": ("2.3", "powers take P Q (n + r) operations, splines P Q (n r + r^2)",
            "the sum over edges takes P Q (n + r) in both", "counted"),
-    "T2": ("Table 1", "rows 2 and 4 train", "they diverge at any step for r >= 2, two inputs", "proven"),
+    "T2": ("Table 1", "four pairs of equivalent updates",
+           "equivalent, but rows 2 and 4 diverge at any step for r >= 2, two inputs", "proven"),
     "N4": ("Theorem 2", "it holds for the powers of x - t in (3)", "it holds for those of (x - t)/h alone", "exact"),
     "N1": ("Theorem 2", "rho(NTK_S) <= 4 rho(NTK_R)", "in general 16 for r = 2, 3; 4 in the cases above", "proven"),
-    "N2": ("Remark 1", "steps of both are comparable",
+    "N2": ("Remark 1", "learning rates of both bases are comparable",
            "a step stable for powers is stable for splines, not conversely", "{} networks"),
     "D1": ("Definition 1", "refined KANs are nested", "they are if tails are linear or polynomial", "float64"),
-    "P2": ("4.2", "P = A I A'^-1, I is 0 or 1", "if all coarse knots, the exterior ones too, are fine ones", "exact"),
+    "P2": ("4.2", "P = A I A'^-1, I is 0 or 1", "only if all coarse knots, exterior ones too, are fine ones", "exact"),
     "R10": ("Table 2", "means of five runs compare trainings",
-            "one run decides such means; medians are below", "{} runs"),
+            "one run decides such means; see medians below", "{} runs"),
     "R7": ("Tables 2, 3", "splines in every layer", "a linear layer, then splines on 5 intervals", "exact"),
 }  # fmt: skip
 """Row -> place, what is printed, what is right, and how that is known, in a few words, {} for the number of seeds."""
@@ -58,7 +60,7 @@ EQUATIONS = {
     "Q1": ("Poisson", "each refinement lowers the error; the ReLU basis ends slightly below 1"),
     "Q7": ("", "lower error than an MLP, sooner, with less noise"),
     "Q8": ("", "attention to residuals lowers error and loss"),
-    "Q2": ("Burgers", "multilevel training 10^1.5 to 10^3.5 below coarse, and below fine"),
+    "Q2": ("Burgers", "multilevel training 2 to 3 orders below coarse, and below fine"),
     "Q9": ("", "the coarsest KAN below both MLPs"),
     "Q3": ("Allen-Cahn", "ReLU basis and MLP worse in error, and in loss"),
     "Q4": ("", "the residual's band is wider than in the ReLU basis"),
@@ -90,20 +92,37 @@ def is_corrected(kept: Rows, id: str) -> bool:
 
 
 def equations(kept: Rows) -> str:
-    """Return the rows on differential equations, with the first three numbers that decide each."""
+    """Return the rows on differential equations, with the numbers that decide each under their bounds."""
     lines = []
     for id, (equation, claim) in EQUATIONS.items():
-        deciding = [e for e in estimates(kept, id).values() if e.decides][:3]
+        deciding = [e for e in estimates(kept, id).values() if e.decides]
+        of: dict[str, list[str]] = {}
+        for e in deciding:
+            of.setdefault(asked(e), []).append(bracketed(e))
+        shown = "; ".join(f"{', '.join(ratios)}: {'each ' * (len(ratios) > 1)}{bound}" for bound, ratios in of.items())
         seeds = str(min(len(e.seeds) for e in deciding))
-        shown = "; ".join(map(bracketed, deciding))
-        lines.append([link(id), equation, claim, shown, asked(deciding[0]), seeds, in_short(kept[id])])
-    return markdown_table(["row", "equation", "claimed", "ratios", "bound", "runs", "answer"], lines)
+        lines.append([link(id), equation, claim, shown, seeds, in_short(kept[id])])
+    return markdown_table(["row", "equation", "claimed", "ratios: bounds", "runs", "answer"], lines)
 
 
 def refuted(kept: Rows) -> str:
     """Return the rows that are refuted."""
     ids = [id for id in kept if kept[id]["status"] == "refuted"]
     return ", ".join(map(link, ids))
+
+
+def together(kept: Rows, ids: Iterable[str]) -> str:
+    """Tell the statuses of rows, those of one status together."""
+    of: dict[str, list[str]] = {}
+    for id in ids:
+        of.setdefault(kept[id]["status"], []).append(id)
+    parts = []
+    for status, alike in sorted(of.items()):
+        several = len(alike) > 1
+        names = f"{', '.join(alike[:-1])} and {alike[-1]}" if several else alike[0]
+        parts.append(f"{names} hold{'' if several else 's'}{status.removeprefix('holds')}" if status.startswith("holds")
+                     else f"{names} {'are' if several else 'is'} {status}")  # fmt: skip
+    return "; ".join(parts)
 
 
 def page(kept: Rows) -> str:
@@ -156,15 +175,13 @@ are 95 % intervals over {size} starts; "median" is that of the ratio of two runs
 read as 10^0.5 to 10^3.5. [More](table-two.md).
 
 {compared(kept)}
-By means "1 to 3 orders" between the bases is {kept["R1"]["status"]} (R1), "orders" by multilevel training
-{kept["R2"]["status"]} (R2); in the ReLU basis multilevel training gains nothing over coarse training, as the
-paper says (R3: {kept["R3"]["status"]}; R8 and R9: {kept["R8"]["status"]} and {kept["R9"]["status"]}).
+Of these claims {together(kept, ("R1", "R2", "R3", "R8", "R9"))}.
 
 ## Differential equations: errors and losses
 
 {equations(kept)}
-Ratios are the worse over the better of what is claimed; Q1 ends with the error of the ReLU basis. [Losses
-beside errors](differential-equations.md).
+Ratios are the worse over the better of what is claimed, but for the last number of Q1, the error of the ReLU basis; one
+run has no interval. [Losses beside errors](differential-equations.md).
 
 ## What was not known
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 from findings_figures import ERROR, LOSS, Rows, cells, speaking
@@ -39,7 +40,7 @@ MISPRINTS = ("E19", "E20", "E24", "E25", "E40", "D2", "Q0")
 
 TABLE_TWO = ("R1", "R2", "R3", "R4", "R8", "R9", "R10", "R11", "R6", "R7")
 
-GROUPS = ("this paper", "[A25]", "both, unnumbered", "other papers")
+GROUPS = ("this paper", "[A25]", "about both", "other papers")
 
 
 def group(id: str) -> str:
@@ -124,7 +125,8 @@ def bracketed(e: Estimate | None) -> str:
     """Write an estimate with its interval, without its name."""
     if e is None:
         return ""
-    return number(e.value) + ("" if e.low == e.high else f" [{number(e.low)}, {number(e.high)}]")
+    apart = e.low != e.high and isfinite(e.high)  # one run has no interval
+    return number(e.value) + (f" [{number(e.low)}, {number(e.high)}]" if apart else "")
 
 
 def asked(e: Estimate) -> str:

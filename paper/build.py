@@ -56,6 +56,14 @@ THEOREMS = {
 """Statements of our own, in a few words."""
 
 
+EQUATIONS = {
+    **dict.fromkeys(("Q1", "Q7", "Q8"), "Poisson's"),
+    **dict.fromkeys(("Q2", "Q9"), "Burgers'"),
+    **dict.fromkeys(("Q3", "Q4"), "the Allen-Cahn equation"),
+}
+"""Rows on trainings for differential equations."""
+
+
 def power_of_ten(order: int, n: int) -> int:
     """Return the rounded logarithm of the condition number of A^T A, enclosed, on uniform knots."""
     smallest, largest = rk.exact.extreme_eigenvalues(rk.SplineSpace.uniform(order, n))
@@ -89,6 +97,14 @@ def paper(rows: Mapping[str, Mapping[str, Any]]) -> str:
         FINDINGS["bracketed"](typical[f"typical run, spline, {f} over spline, multilevel"]) for f in ("coarse", "fine")
     )
     means = FINDINGS["estimates"](rows, "R2")["mean error, spline, coarse over spline, multilevel"]
+    deciding = [e for id in EQUATIONS for e in FINDINGS["estimates"](rows, id).values() if e.decides]
+    few, many = (end(len(e.seeds) for e in deciding) for end in (min, max))
+    statuses = {id: rows[id]["status"] for id in EQUATIONS}
+    holding = [id for id, status in statuses.items() if status.startswith("holds")]
+    where = " and ".join(dict.fromkeys(EQUATIONS[id] for id in holding))
+    undecided = list(statuses.values()).count("undecided")
+    of_splines = FINDINGS["estimates"](rows, "Q3")
+    loss, error = (of_splines[name].value for name in ("loss of MLP over splines", "true error of the splines"))
     theorems = [words for id, words in THEOREMS.items() if id in rows and rows[id]["status"] == "holds"]
     new = f"""Of the {len(own)} statements of @southworth2026 that the ledger judges {hold} hold and {corrected} hold as
 corrected: corrections are misprints, constants, hypotheses and costs. Its regression experiment is an example. The
@@ -97,7 +113,12 @@ deviations nearly determine the five runs behind them: fine and multilevel train
 one. Under the reading that these numbers single out, 25 runs leave open by how much multilevel training beats coarse
 training in the mean ({means.value:.3g}, interval {means.low:.3g} to {means.high:.3g}; printed {means.published:.3g}),
 because one run in five decides a mean. A typical multilevel run is {coarse} times better than a coarse one and {fine}
-times better than a fine one. Proven, and found in no source, are {", ".join(theorems[:-1])} and {theorems[-1]}."""
+times better than a fine one. Theorem 2 of @southworth2026 bounds the ratio of tangent kernels in the two bases by 4:
+that is proven for up to four layers of orders 1 and 2 whose node maps act on each sample by itself; for other maps the
+least constant is 16 at orders 2 and 3. Of the {len(EQUATIONS)} claims on three differential equations, each judged by
+{few} to {many} runs, {len(holding)} hold, on {where}, and {undecided} are undecided. A small loss is no small error:
+splines whose loss on the Allen-Cahn equation is {loss:.0f} times below that of a dense network have a relative error of
+{error:.2g}. Proven, and found in no source, are {", ".join(theorems[:-1])} and {theorems[-1]}."""
     return f"""---
 title: '{title}'
 tags:

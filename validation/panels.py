@@ -21,10 +21,11 @@ def panel(
     scale: str = "loglog",
     *,
     levels: Sequence[float] = (),
+    marks: Iterable[float] = (),
     ticks: Iterable[int] = (),
     **said: Any,
 ) -> Panel:
-    """Return a panel of lines by a method of Axes ("loglog", "semilogy", ...), with levels across, and ticks of x.
+    """Return a panel of lines by a method of Axes ("loglog", ...), with levels across, marks down, and ticks of x.
 
     `said` are properties of the axes: title, xlabel, ylabel, ylim.
     """
@@ -34,6 +35,8 @@ def panel(
             getattr(axes, scale)(x, y, style, **options)
         for level in levels:
             axes.axhline(level, color="0.5", lw=0.8)
+        for mark in marks:
+            axes.axvline(mark, color="0.7", lw=0.8, ls=":")
         axes.set(**said)
         if places := sorted(set(ticks)):
             axes.set_xticks(places, labels=[str(n) for n in places])

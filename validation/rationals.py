@@ -15,7 +15,6 @@ from refkan.analysis.exact import as_fractions
 
 Vector = Sequence[Fraction]
 Matrix = list[list[Fraction]]
-
 ZERO, ONE = Fraction(0), Fraction(1)
 
 

@@ -1,11 +1,10 @@
 """Statements about an experiment on a grid of cells, run under many readings and at several sizes."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from types import SimpleNamespace
 from typing import Any, TypeVar
-
-from scipy.stats import binomtest
 
 from refkan.claims import (
     Beside,
@@ -279,6 +278,20 @@ def silent(text: str) -> None:
     """Report no progress."""
 
 
+class RunSize(SimpleNamespace):
+    """Numbers that say how large a run is, by name."""
+
+    def but(self, **changes: Any) -> "RunSize":
+        """Return a size with some numbers changed."""
+        return RunSize(**(vars(self) | changes))
+
+
+def quick_and_full(**numbers: tuple[Any, Any]) -> tuple[RunSize, RunSize]:
+    """Return the quick and the full size of a run, of both values of each number."""
+    quick, full = (RunSize(**{name: both[k] for name, both in numbers.items()}) for k in range(2))
+    return quick, full
+
+
 S = TypeVar("S")
 
 
@@ -309,12 +322,6 @@ def on_grid(
         return [verdict(grid.run(cells(quick), resume, progress))]
 
     return run
-
-
-def sign_test(first: Iterable[float], other: Iterable[float]) -> float:
-    """One-sided p value of at least as many pairs in which the first is lower, if each pair were a fair coin."""
-    lower = [a < b for a, b in zip(first, other, strict=True)]
-    return float(binomtest(sum(lower), len(lower), 0.5, alternative="greater").pvalue) if lower else 1.0
 
 
 def raw(measured: Found) -> dict[str, Any]:

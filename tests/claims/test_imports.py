@@ -15,11 +15,11 @@ SUBJECTS = (
     "literature",
     "table_two",
 )
-BENEATH = {"experiments", "ledger", "other_papers", "panels", "rationals", "sources", "statements", "volterra"}
-COMMON = {"rationals", "statements", "panels", "volterra"}
+COMMON = {"measures", "panels", "rationals", "statements", "volterra"}
+BENEATH = COMMON | {"experiments", "ledger", "other_papers", "sources"}
 ARROWS = (
     dict.fromkeys(SUBJECTS, COMMON)
-    | {"multilevel": COMMON | {"descent.kernels"}, "grounds": {"rationals"}}
+    | {"multilevel": COMMON | {"descent.kernels"}, "grounds": {"rationals", "equations.allen_cahn"}}
     | {"implementations": COMMON | {"records.markdown"}}
     | {"literature": COMMON | {"bases.cost_of_bases", "theorems.operation_counts"}}  # operations counted
     | {

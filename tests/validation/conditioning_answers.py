@@ -1,7 +1,5 @@
 """Small measurements of the claims about conditioning and the speed of descent, each made once: fixtures."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -11,15 +9,7 @@ from validation.descent.descent_rates import BASES, layer_rates, network_rates
 from validation.descent.descent_trajectories import slow_modes
 from validation.knots.free_knots_conditioning import conditions, extreme_cases, trained_case
 
-SMALL = replace(
-    hessian_conditioning.QUICK,
-    orders=(2, 3),
-    layers=(8, 16),
-    levels=((1, 3), (2, 6)),
-    seeds=range(1),
-    samples=100,
-    steps=10,
-)
+SMALL = hessian_conditioning.QUICK.but(layers=(8, 16), levels=((1, 3), (2, 6)), samples=100, steps=10)
 
 
 @pytest.fixture(scope="package")

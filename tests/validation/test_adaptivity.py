@@ -1,7 +1,6 @@
 """The claims about adaptive refinement and free knots: verdicts at small sizes, and spoilt measurements refuted."""
 
 from copy import deepcopy
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,14 +18,14 @@ from validation.knots import (
     rough_targets,
 )
 from validation.knots.adaptive_runs import Setting, final, refine, seconds_to
-from validation.statements import sign_test
+from validation.measures import sign_test
 
 TINY = rotated_target.Size((3, 2, 1, 1, 1), (200, 200, 200, 300, None), (4, 4, 6, 4, 2), 400, 1000, 9)
 
 
 @pytest.fixture(scope="module")
 def uniform_against_residual():
-    size = replace(adaptive_refinement.QUICK, orders=(2,), line_samples=1000, plane_samples=150, plane_steps=1)
+    size = adaptive_refinement.QUICK.but(orders=(2,), line_samples=1000, plane_samples=150, plane_steps=1)
     runs = {}
     for target in ("smooth", *adaptive_refinement.LINE):
         runs[target] = [adaptive_refinement.run_line(s) for s in adaptive_refinement.line_settings(size, target)]
@@ -37,16 +36,15 @@ def uniform_against_residual():
 
 @pytest.fixture(scope="module")
 def transfers():
-    settings = geometric_transfer.settings(replace(geometric_transfer.QUICK, samples=100, steps=2, seeds=range(2)))
+    settings = geometric_transfer.settings(geometric_transfer.QUICK.but(samples=100, steps=2, seeds=range(2)))
     arms = (geometric_transfer.OURS, *geometric_transfer.RIVALS)
     return [{arm: refine(s, arm) for arm in arms} for s in settings]
 
 
 @pytest.fixture(scope="module")
 def rough():
-    size = replace(
-        rough_targets.QUICK, orders=(2,), intervals=(16, 32), line_samples=1500, samples=100, steps=1, seeds=range(2)
-    )
+    small = {"orders": (2,), "intervals": (16, 32), "line_samples": 1500}
+    size = rough_targets.QUICK.but(**small, samples=100, steps=1, seeds=range(2))
     targets = (*rough_targets.LINE, rough_targets.FRONT)
     return {target: [rough_targets.arms(s) for s in rough_targets.settings(size, target)] for target in targets}
 
@@ -63,7 +61,7 @@ def free_knots():
 
 @pytest.fixture(scope="module")
 def starts():
-    size = replace(free_knots_starts.QUICK, starts=4, samples=150, steps=10)
+    size = free_knots_starts.QUICK.but(starts=4, samples=150, steps=10)
     cases = []
     for target in free_knots_starts.TARGETS:
         errors = [free_knots_starts.one_start(target, 3, 8, seed, size) for seed in range(size.starts)]
@@ -74,7 +72,7 @@ def starts():
 
 @pytest.fixture(scope="module")
 def table():
-    size = replace(free_knots_pareto.QUICK, intervals=(9,), samples=300, steps=5, starts=2)
+    size = free_knots_pareto.QUICK.but(intervals=(9,), samples=300, steps=5, starts=2)
     targets, arms = free_knots_pareto.TARGETS, free_knots_pareto.ARMS
     return [free_knots_pareto.cell(t, arm, 9, size) for t in targets for arm in arms], size
 

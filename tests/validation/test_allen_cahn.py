@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from tests.shared.pictures import NO_PICTURE
-from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_observed, allen_cahn_runs, allen_cahn_success
+from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_claims, allen_cahn_observed, allen_cahn_runs
 
 
 def found(spline=0.5, ours=0.5, relu=0.9, dense=0.9, widths=None, readings=allen_cahn_runs.LIST, seeds=range(3)):
     claim = allen_cahn_runs
-    errors = dict(zip(claim.CURVES, (spline, relu, dense, ours), strict=True))
-    bands = dict.fromkeys(errors, (2.0, 2.0)) | {claim.CURVES[k]: band for k, band in (widths or {}).items()}
+    errors = dict(zip(claim.SHOWN, (spline, relu, dense, ours), strict=True))
+    bands = dict.fromkeys(errors, (2.0, 2.0)) | {claim.SHOWN[k]: band for k, band in (widths or {}).items()}
     made = {}
     for reading in readings:
         for curve, error in errors.items():
-            for cell in allen_cahn_cells.cells_of(seeds, reading, [curve], **claim.PAPER):
+            for cell in claim.cells_of(seeds, reading, [curve], **claim.PAPER):
                 scale = 1 + 0.01 * cell.seed
                 band = [width * scale for width in bands[curve]]
                 record = {"errors": [error * scale] * 2, "error": error * scale, "loss": 1.0, "parameters": [10, 20]}
@@ -70,8 +70,9 @@ def test_observations_are_on_the_grid_of_times_and_places():
 
 
 def test_verdicts_can_be_stored_and_have_every_seed(monkeypatch):
-    monkeypatch.setattr(allen_cahn_success, "draw", lambda *arguments: NO_PICTURE)
-    verdict = allen_cahn_success.verdict(found())
+    for drawn in ("solutions", "residuals"):
+        monkeypatch.setattr(allen_cahn_claims, drawn, lambda *arguments: NO_PICTURE)
+    verdict, _ = allen_cahn_claims.verdicts(found())
     json.dumps(verdict.readings, allow_nan=False)
     assert verdict.data == {"seeds": [0, 1, 2]}
     assert {tuple(cell["seeds"]) for cell in verdict.readings[0]["cells"]} == {(0, 1, 2)}

@@ -15,7 +15,7 @@ from validation.architectures import first_experiment_cells as cells
 from validation.architectures.equal_work import Budget, BudgetSpentError, Comparison, Contestant, Samples, train
 from validation.ledger import row
 
-W1 = high_dimension.Size((2,), (1, 2), 200, 300, 60)
+W1 = high_dimension.QUICK.but(dimensions=(2,), seeds=(1, 2), samples=200, test_points=300, evaluations=60)
 
 X1 = tuple(splines_against_relu.Size((2,), ((3, 6),), (1, 2), samples, 300, n) for samples, n in ((100, 12), (200, 25)))
 
@@ -188,22 +188,20 @@ def test_readings_share_the_runs_of_what_a_contestant_does_not_have(found):
     assert cells.place(claim.LIST[-1], "MLP-30") == cells.place(claim.LIST[0], "MLP-30")
 
 
-def test_the_recorder_notes_mean_squared_errors_and_ends_a_training():
+def test_the_course_of_a_budget_has_mean_squared_errors_up_to_its_end():
     x = np.random.default_rng(0).uniform(size=(30, 2))
     net, theta = rk.kan([2, 2, 1], 3, 2).initialize(np.random.default_rng(1), x)
     problem = rk.LeastSquares(net, x, x[:, :1])
-    recorder = cells.Recorder(problem, 3)
-    for _ in range(3):
-        value, gradient = recorder.value_and_gradient(theta)
-    assert value == problem.value(theta)
-    assert np.any(gradient)
-    value, gradient = recorder.value_and_gradient(theta + 1)
-    assert value == problem.value(theta)
-    assert not np.any(gradient)
-    np.testing.assert_allclose(recorder.curve()["loss"], problem.mse(theta))
-    early = cells.Recorder(problem, 4)
+    early = Budget(problem, 4)
     early.value_and_gradient(theta)
-    assert early.curve()["loss"].tolist() == [problem.mse(theta)] * 4  # a training that ended before its budget
+    early.value_and_gradient(theta + 1)
+    curve = early.curve()
+    expected = [problem.mse(theta), min(problem.mse(theta), problem.mse(theta + 1))]
+    assert curve["loss"].tolist() == [*expected, *expected[1:] * 2]  # a training that ended before its budget
+    assert 0 < curve["seconds"][0] < curve["seconds"][1] == curve["seconds"][3]
+    spent = Budget(problem, 3)
+    spent.spend(theta, 9)
+    assert len(spent.losses) == 3
 
 
 def test_losses_within_a_time():

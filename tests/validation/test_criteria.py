@@ -36,6 +36,7 @@ from validation.implementations.gradients_by_hand import worst_error
 from validation.knots import coarse_grids, free_knots_pareto
 from validation.literature import autocorrelated_inputs, clamped_truncated_powers, single_layer_hessian
 from validation.literature.placed_knots import gaussian_width, grid_extension
+from validation.measures import log_slope
 from validation.multilevel import coarse_subspace, complementary_descent, multilevel_preconditioners, nested_hierarchies
 from validation.statements import AS_PUBLISHED, ByCells, named, ratios, times
 
@@ -218,7 +219,7 @@ def test_a_criterion_fails_in_each_condition_alone(row, change):
 
 def test_exponents_are_those_of_powers_of_n():
     sizes = np.array([16, 32, 64])
-    fitted = relu_form_accuracy.exponents(sizes, {2: list(3.0 * sizes**1.5), 3: list(1.0 / sizes)})
+    fitted = {r: log_slope(sizes, errors) for r, errors in {2: 3.0 * sizes**1.5, 3: 1.0 / sizes}.items()}
     assert fitted[2] == pytest.approx(1.5)
     assert fitted[3] == pytest.approx(-1.0)
 

@@ -11,15 +11,14 @@ from refkan.training.recipes import burgers_setup
 from validation.equations import (
     attention,
     burgers_cells,
-    burgers_own,
     burgers_table,
+    own_trainings,
     pde_accuracy,
     pde_runs,
     poisson_cells,
-    poisson_own,
     poisson_staircases,
 )
-from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_own, allen_cahn_runs
+from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_runs
 from validation.equations.pde_runs import Model, run_models, train
 
 
@@ -132,7 +131,7 @@ def test_a_race_asks_for_a_lower_error_in_fewer_steps_that_rises_less(mlp, statu
         cell: {"error": course[-1], "errors": [course[-1]] * 4, "loss": 1.0, "losses": [1.0] * 4}
         | {"course": steps | {"errors": course, "losses": course}}
         for model, course in (errors | {poisson_cells.RELU: [1.0] * 5}).items()
-        for cell in poisson_cells.cells_of(range(5), poisson_staircases.BASE, [(model, "constant")])
+        for cell in poisson_staircases.cells_of(range(5), poisson_staircases.BASE, [(model, "constant")])
     }
     stairs, race = poisson_staircases.verdicts(measured)
     assert [race.readings[0][name] for name in ("holds", "size")] == [status == "holds", stairs.readings[0]["size"]]
@@ -164,12 +163,12 @@ def test_the_plans_of_the_runs():
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_rows_of_our_own(quick):
-    own = burgers_own.own_models(quick) | poisson_own.own_models(quick)
-    assert {target.model for target in pde_accuracy.TARGETS.values()} < {*own, allen_cahn_own.OURS}
-    assert burgers_own.adam_model(quick)[burgers_own.ADAM].schedule == ((80, 40, 20) if quick else (800, 400, 200))
+    own = own_trainings.burgers(quick) | own_trainings.poisson(quick) | own_trainings.allen_cahn(quick)
+    assert {target.model for target in pde_accuracy.TARGETS.values()} < {*own}
+    assert own[own_trainings.ADAM].schedule == ((80, 40, 20) if quick else (800, 400, 200))
     if quick:
         return
-    assert own[burgers_own.REDRAWN].setup.terms[0].n_points == 64**2
-    few, more = (own[getattr(poisson_own, name)] for name in ("PUBLISHED_POINTS", "MORE_POINTS"))
+    assert own[own_trainings.REDRAWN].setup.terms[0].n_points == 64**2
+    few, more = (own[getattr(own_trainings, name)] for name in ("PUBLISHED_POINTS", "MORE_POINTS"))
     assert (few.setup.terms[0].n_points, len(few.schedule)) == (49**2, 3)
     assert (more.later.terms[0].n_points, len(more.schedule)) == (97**2, 4)

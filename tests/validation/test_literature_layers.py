@@ -81,7 +81,7 @@ def test_criterion_and_spoilt_numbers():
 
 
 def test_networks_learn_what_they_are_trained_on():
-    size = gaussian_width.Size((8,), 100, (0,), 3, (8,), 60)
+    size = gaussian_width.QUICK.but(centres=(8,), samples=100, steps=60)
     assert gaussian_width.two_layers("kink", 8, 1.0, 0, size) < 0.8
     assert isinstance(rk.Network((GaussianLayer(1, 1, 4, 0.3),), ()), rk.Network)
 
@@ -165,7 +165,7 @@ def test_spoilt_measurements_refute(wrong):
 
 
 def test_a_quick_run_of_extension_is_what_its_parts_say():
-    size = grid_extension.Size((1, 2), 3, 2, 40, (3,))
+    size = grid_extension.QUICK.but(frequencies=(1, 2), coarsest=3, steps=2, samples=40, seeds=(3,))
     found = grid_extension.run_case("one-layer", 3, size)
     assert set(found) == {"extension", "work", "steps"}
     assert found["steps"] <= found["work"] <= 1.0

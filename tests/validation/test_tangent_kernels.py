@@ -16,7 +16,7 @@ pytest.importorskip("flint")
 
 EPS = np.finfo(np.float64).eps
 
-KERNELS = tangent_kernels.Size(
+KERNELS = tangent_kernels.QUICK.but(
     intervals=(4, 16, 64),
     searches=tuple(kernel_search.families((1, 2), (2,), (2,)))[:9],
     generations=2,
@@ -25,7 +25,7 @@ KERNELS = tangent_kernels.Size(
     random_seeds=range(1),
 )
 
-RATES = stable_steps.Size(
+RATES = stable_steps.QUICK.but(
     intervals=(2, 4),
     seeds=range(1),
     samples=40,

@@ -1,15 +1,17 @@
 r"""Contestants that are trained on the same samples with the same number of evaluations, compared in pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import process_time
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from validation.statements import sign_test
+from refkan.claims.running.kept_parts import Resume
+from validation.measures import sign_test
 
 TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""
@@ -63,12 +65,14 @@ class BudgetSpentError(Exception):
 class Budget:
     """A problem that ends with `BudgetSpentError` after a number of evaluations, and after a time if one is given.
 
-    It notes the mean squared error at each evaluation, and the best parameters within the evaluations and the time.
+    It notes the mean squared error at each evaluation, when it was known, and the best parameters within the
+    evaluations and the time.
     """
 
     def __init__(self, problem: rk.LeastSquares, evaluations: int, limit: float = 0.0) -> None:
         self.problem, self.net, self.evaluations, self.limit = problem, problem.net, evaluations, limit
         self.losses: list[float] = []
+        self.known: list[float] = []
         self.seconds = self.clock = 0.0
         self.best = np.inf
 
@@ -81,6 +85,7 @@ class Budget:
         value, gradient = self.problem.value_and_gradient(theta)
         self.clock += process_time() - start
         self.losses.append(2.0 * value)  # one output: the loss is half the mean squared error
+        self.known.append(self.clock)
         if value < self.best:
             self.best = value
             if used < self.evaluations:
@@ -90,6 +95,17 @@ class Budget:
         if used < self.evaluations:
             self.seconds = self.clock
         return value, gradient
+
+    def spend(self, theta: np.ndarray, steps: int, geometry: str | None = None) -> None:
+        """Train by L-BFGS-B until the budget is used up, or the method ends."""
+        with suppress(BudgetSpentError):
+            rk.minimize(self, theta, steps=steps, geometry=geometry)
+
+    def curve(self) -> dict[str, np.ndarray]:
+        """Best loss after each evaluation, and the seconds used; the last ones repeated to the budget."""
+        pad = (0, self.evaluations - len(self.losses))
+        best = np.minimum.accumulate(self.losses)
+        return {"loss": np.pad(best, pad, mode="edge"), "seconds": np.pad(self.known, pad, mode="edge")}
 
 
 def train(contestant: Contestant, samples: Samples, seed: int, evaluations: int, limit: float = 0.0) -> dict[str, Any]:
@@ -105,8 +121,7 @@ def train(contestant: Contestant, samples: Samples, seed: int, evaluations: int,
     problem = rk.LeastSquares(net, x, samples.y)
     problem.value_and_gradient(theta)  # outside the clock: compiled kernels are loaded once
     budget = Budget(problem, evaluations, limit)
-    with suppress(BudgetSpentError):
-        rk.minimize(budget, theta, steps=LONGEST * evaluations, geometry=contestant.geometry)
+    budget.spend(theta, LONGEST * evaluations, contestant.geometry)
 
     def test_error(theta: np.ndarray) -> float:
         return float(np.mean((net(theta, x_test) - samples.y_test) ** 2))
@@ -121,6 +136,36 @@ def train(contestant: Contestant, samples: Samples, seed: int, evaluations: int,
         "parameters": net.n_params,
     }
     return result | {"test in time": test_error(budget.in_time)} if limit else result
+
+
+def train_all(
+    names: Mapping[str, Any],
+    contestants: Mapping[str, Contestant],
+    target: rk.problems.Target,
+    size: Any,
+    resume: Resume,
+    limited: str = "",
+) -> dict[str, Any]:
+    """Train contestants on the samples of a target and of the seed in `names`, which name the pair.
+
+    `size` has the numbers of samples, test points and evaluations. Those after the contestant `limited` get the time
+    that it took, too.
+    """
+    seed, runs = names["seed"], dict[str, Any]()
+    samples = Samples.of(target, seed, size.samples, size.test_points)
+    for name, contestant in contestants.items():
+        key = {**names, "target": target.id, "contestant": name, "samples": size.samples}
+        key |= {"test points": size.test_points, "evaluations": size.evaluations}
+        limit = runs[limited]["seconds"] if limited in runs else 0.0
+        runs[name] = resume(key, partial(train, contestant, samples, seed, size.evaluations, limit))
+    return runs
+
+
+def targets(*dimensions: int) -> list[rk.problems.Target]:
+    """Return all superpositions, formulas and special functions of so many variables."""
+    problems = rk.problems
+    groups = (problems.SUPERPOSITIONS, problems.FORMULAS, problems.SPECIAL_FUNCTIONS)
+    return [target for group in groups for target in group if target.dimension in dimensions]
 
 
 def marks(evaluations: int) -> np.ndarray:

@@ -11,13 +11,13 @@ L-BFGS-B.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from time import process_time
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
 from refkan.claims import Cell, Factor, Grid
+from validation.architectures.equal_work import Budget
 
 KANS: dict[str, dict[str, Any]] = {
     "spline": {},
@@ -28,7 +28,6 @@ KANS: dict[str, dict[str, Any]] = {
 """KAN in the spline basis; in the ReLU basis, started at the same function or by a Gaussian in w; traditional KAN."""
 
 MLPS = {"MLP-30": [2, 30, 1], "MLP-20-20": [2, 20, 20, 1]}
-
 OURS = "spline"
 
 OPEN = (
@@ -71,38 +70,13 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     x = rng.uniform(1e-4, 0.9999, (int(cell["samples"]), 2))
     net, scheme = network_of(cell)
     net, theta = net.initialize(rng, x, scheme=scheme)
-    problem = Recorder(rk.LeastSquares(net, x, rk.problems.regression_target(x)), int(cell["evaluations"]))
-    problem.problem.value_and_gradient(theta)  # outside the clock: compiled kernels are loaded once
-    rk.minimize(problem, theta, method="lbfgs", steps=int(cell["evaluations"]))
-    curve = problem.curve()
+    problem, evaluations = rk.LeastSquares(net, x, rk.problems.regression_target(x)), int(cell["evaluations"])
+    problem.value_and_gradient(theta)  # outside the clock: compiled kernels are loaded once
+    budget = Budget(problem, evaluations)
+    budget.spend(theta, evaluations)
+    curve = budget.curve()
     seconds = float(curve["seconds"][-1])
     return {"mse": float(curve["loss"][-1]), "seconds": seconds, "parameters": net.n_params, "course": curve}
-
-
-class Recorder:
-    """A problem that notes every value, and freezes once its budget of evaluations is used."""
-
-    def __init__(self, problem: rk.LeastSquares, budget: int) -> None:
-        self.problem, self.net, self.budget = problem, problem.net, budget
-        self.values: list[float] = []
-        self.seconds: list[float] = []
-
-    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Value and gradient; past the budget a flat function, which ends any line search."""
-        if len(self.values) >= self.budget:
-            return min(self.values), np.zeros_like(theta)
-        start = process_time()
-        value, gradient = self.problem.value_and_gradient(theta)
-        self.seconds.append(process_time() - start)
-        self.values.append(value)
-        return value, gradient
-
-    def curve(self) -> dict[str, np.ndarray]:
-        """Best mean squared error after each evaluation (the last one repeated to the budget) and seconds used."""
-        best = 2.0 * np.minimum.accumulate(self.values)  # one output: the loss is half the MSE
-        pad = self.budget - best.size
-        seconds = np.cumsum(self.seconds)
-        return {"loss": np.pad(best, (0, pad), mode="edge"), "seconds": np.pad(seconds, (0, pad), mode="edge")}
 
 
 GRID = Grid("first experiment", OPEN, PLACE, run_cell, apart=("course",))

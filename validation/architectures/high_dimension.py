@@ -11,50 +11,33 @@ In full there are 3200 samples, twice the parameters of the largest network (155
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from itertools import product
 from typing import Any
-
-import numpy as np
 
 import refkan as rk
 from refkan.claims import Estimate, Status, Verdict, decide, estimate, twin
 from refkan.claims.running.kept_parts import Resume, run_task
-from validation.architectures.equal_work import Comparison, Contestant, Samples, train
-from validation.statements import Progress, answers, silent
+from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
+from validation.measures import means_by_seed
+from validation.statements import Progress, RunSize, answers, quick_and_full, silent
 
 CLAIMS = ("W1",)
-
 OURS = "spline"
 
 IN_SPLINE_COORDINATES = "ReLU, steps in spline coordinates"
 """A mutation: the network of the ReLU basis with the preconditioner that the spline basis is said to be."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run: dimensions, seeds, samples, test points, and evaluations of value and gradient a run."""
-
-    dimensions: tuple[int, ...]
-    seeds: tuple[int, ...]
-    samples: int
-    test_points: int
-    evaluations: int
-
-
-QUICK = Size((2, 4), (1234,), 400, 2000, 70)
-
-FULL = Size((2, 4, 6, 10), tuple(range(1234, 1244)), 3200, 10_000, 200)
+QUICK, FULL = quick_and_full(
+    dimensions=((2, 4), (2, 4, 6, 10)),
+    seeds=((1234,), tuple(range(1234, 1244))),
+    samples=(400, 3200),
+    test_points=(2000, 10_000),
+    evaluations=(70, 200),
+)
 
 Results = dict[str, list[dict[str, Any]]]
 """For each arm, what its runs returned, one a pair (target, seed)."""
-
-
-def targets(dimension: int) -> list[rk.problems.Target]:
-    """Return all superpositions, formulas and special functions of this many variables."""
-    problems = rk.problems
-    groups = (problems.SUPERPOSITIONS, problems.FORMULAS, problems.SPECIAL_FUNCTIONS)
-    return [target for group in groups for target in group if target.dimension == dimension]
 
 
 def network(dimension: int, basis: str) -> rk.Network:
@@ -79,12 +62,12 @@ def mutants(dimension: int) -> dict[str, Contestant]:
 
 
 @answers(QUICK, FULL)
-def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
+def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     """Train all arms on all pairs of each dimension and compare within pairs."""
     return answer(size, progress, resume)
 
 
-def answer(size: Size, progress: Progress = silent, resume: Resume = run_task) -> list[Verdict]:
+def answer(size: RunSize, progress: Progress = silent, resume: Resume = run_task) -> list[Verdict]:
     """Run at a given size."""
     lowest = size.dimensions[0]
     results = {d: run_dimension(d, size, arms(d), progress, resume) for d in size.dimensions}
@@ -109,19 +92,14 @@ def answer(size: Size, progress: Progress = silent, resume: Resume = run_task) -
 
 
 def run_dimension(
-    d: int, size: Size, contestants: Mapping[str, Contestant], progress: Progress, resume: Resume
+    d: int, size: RunSize, contestants: Mapping[str, Contestant], progress: Progress, resume: Resume
 ) -> Results:
     """Train contestants on all pairs of a dimension; pairs are ordered by target, then by seed."""
     results: Results = {name: [] for name in contestants}
-    for target in targets(d):
-        for seed in size.seeds:
-            progress(f"d = {d}: {target.id}, seed {seed}")
-            samples = Samples.of(target, seed, size.samples, size.test_points)
-            for name, contestant in contestants.items():
-                task = {"claim": "W1", "arm": name, "target": target.id, "seed": seed, "samples": size.samples}
-                task |= {"test points": size.test_points, "evaluations": size.evaluations}
-                run_arm = partial(train, contestant, samples, seed, size.evaluations)
-                results[name].append({"target": target.id, "seed": seed} | resume(task, run_arm))
+    for target, seed in product(targets(d), size.seeds):
+        progress(f"d = {d}: {target.id}, seed {seed}")
+        for name, run in train_all({"claim": "W1", "seed": seed}, contestants, target, size, resume).items():
+            results[name].append({"target": target.id, "seed": seed} | run)
     return results
 
 
@@ -145,16 +123,14 @@ def asked(results: Mapping[int, Results], measure: str = "test", ours: str = OUR
     made = []
     for d, runs in results.items():
         for name in (name for name in runs if name != ours):
-            logs: dict[int, list[float]] = {}
-            for own, other in zip(runs[ours], runs[name], strict=True):
-                logs.setdefault(own["seed"], []).append(np.log(other[measure] / own[measure]))
-            values = {seed: float(np.exp(np.mean(each))) for seed, each in logs.items()}
+            pairs = zip(runs[ours], runs[name], strict=True)
+            values = means_by_seed((own["seed"], other[measure] / own[measure]) for own, other in pairs)
             title = f"{'error' if measure == 'test' else 'loss'} of {name} over {ours}, d = {d}"
             made.append(estimate(title, values, "geometric mean", at_least=10.0, cost=COST))
     return made
 
 
-def mutations(size: Size, results: Mapping[int, Results], mutated: Results) -> dict[str, Status]:
+def mutations(size: RunSize, results: Mapping[int, Results], mutated: Results) -> dict[str, Status]:
     """Claims that must not hold: bases exchanged, and a ReLU basis that is preconditioned."""
     coordinates = {size.dimensions[0]: {name: mutated[name] for name in (OURS, IN_SPLINE_COORDINATES)}}
     return {

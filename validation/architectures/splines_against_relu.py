@@ -62,8 +62,6 @@ PLACE = (
 """Which contestant, on which targets, and the size of its run."""
 
 UNIT = "median over targets of the test error over that of the spline KAN"
-
-
 QUICK = tuple(Size((2, 3), ((4, 12),), (1234,), samples, 2000, n) for samples, n in ((200, 25), (400, 70)))
 
 FULL = tuple(
@@ -100,7 +98,6 @@ def asked(cells: Cells) -> tuple[Estimate, ...]:
 
 
 COST = "one seed takes more than a minute of processor time"
-
 JUDGED = {"X1": ByCells(asked, control=times(ReLU=1e6), twin=times(ReLU=1e-6), experiment=False)}
 
 

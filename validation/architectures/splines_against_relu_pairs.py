@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import count
+from itertools import count, product
 from typing import Any
 
 import refkan as rk
 from refkan.claims.running.kept_parts import Resume
-from validation.architectures.equal_work import Comparison, Contestant, Samples, train
+from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
 
 OURS = "spline"
 
@@ -30,13 +29,6 @@ class Size:
 
 Pair = dict[str, Any]
 """A size of network, a target, a seed, and under each contestant's name what its run returned."""
-
-
-def targets(size: Size) -> list[rk.problems.Target]:
-    """Return the targets of a run."""
-    problems = rk.problems
-    groups = (problems.SUPERPOSITIONS, problems.FORMULAS, problems.SPECIAL_FUNCTIONS)
-    return [target for group in groups for target in group if target.dimension in size.dimensions]
 
 
 def contestants(dimension: int, intervals: tuple[int, int]) -> dict[str, Contestant]:
@@ -62,26 +54,16 @@ def dense(dimension: int, hidden_layers: int, n_params: int) -> rk.Network:
 def run_pairs(
     size: Size, progress: Callable[[str], None], resume: Resume, names: Sequence[str] | None = None
 ) -> Iterator[Pair]:
-    """Train all contestants, or some, on each pair; ordered by size of network, target, seed."""
-    for intervals in size.intervals:
-        for target in targets(size):
-            nets = contestants(target.dimension, intervals)
-            for seed in size.seeds:
-                progress(f"{intervals[0]}, {intervals[1]} intervals: {target.id}, seed {seed}")
-                samples = Samples.of(target, seed, size.samples, size.test_points)
-                pair: Pair = {"intervals": list(intervals), "target": target.id, "seed": seed}
-                for name in nets if names is None else names:
-                    task = {"claim": "X1", "contestant": name, **pair_key(pair), "samples": size.samples}
-                    task |= {"test points": size.test_points, "evaluations": size.evaluations}
-                    # The spline KAN comes first; the others also get the time that it took.
-                    limit = pair[OURS]["seconds"] if OURS in pair else 0.0
-                    pair[name] = resume(task, partial(train, nets[name], samples, seed, size.evaluations, limit))
-                yield pair
+    """Train all contestants, or some, on each pair; ordered by size of network, target, seed.
 
-
-def pair_key(pair: Pair) -> dict[str, Any]:
-    """What names a pair, without results."""
-    return {key: pair[key] for key in ("intervals", "target", "seed")}
+    The spline KAN comes first; the others also get the time that it took.
+    """
+    for intervals, target in product(size.intervals, targets(*size.dimensions)):
+        nets = {name: c for name, c in contestants(target.dimension, intervals).items() if name in (names or (name,))}
+        for seed in size.seeds:
+            progress(f"{intervals[0]}, {intervals[1]} intervals: {target.id}, seed {seed}")
+            pair: Pair = {"intervals": list(intervals), "target": target.id, "seed": seed}
+            yield pair | train_all({"claim": "X1", **pair}, nets, target, size, resume, OURS)
 
 
 def compare(pairs: list[Pair], name: str, ours: str = OURS, column: str = "test") -> Comparison:

@@ -26,7 +26,6 @@ from validation.rationals import (
 
 CLAIMS = ("L1",)
 ORDERS = range(1, 7)
-
 Design = Callable[[Vector, int, Vector], Matrix]
 ChangeOfBasis = Callable[[Vector, int], Matrix]
 

@@ -12,7 +12,6 @@ from refkan.claims import Status, Verdict, judge
 from validation.rationals import Matrix, Vector, random_knots, uniform_knots
 
 CLAIMS = ("L2", "C1")
-
 Recursion = Callable[[Vector, int], Matrix]
 Cases = list[tuple[dict[str, int], list[Fraction]]]
 

@@ -8,15 +8,13 @@ import numpy as np
 import refkan as rk
 from refkan import exact
 from refkan.claims import Estimate, Figure, Reading, Readings, Verdict, decide, exactly, judge
+from validation.measures import log_slope
 from validation.panels import Line, figure, panel
 from validation.volterra import volterra_norm
 
 CLAIMS = ("S1", "S3")
-
 TOLERANCE = 0.02
-
 ORDERS = (1, 2, 3, 4, 5, 6)
-
 INTERVALS = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 FEWER = (64, 128, 256)
 
@@ -43,17 +41,12 @@ def growth(order: int, intervals: Iterable[int], which: str = "AtA") -> dict[str
         "smallest": smallest,
         "largest": largest,
         "ratio": ratio,
-        "exponent": slope(length, ratio),
-        "exponent of the last step": slope(length[-2:], ratio[-2:]),
-        "exponent in n": slope(np.array(dims) - order + 1, ratio),
+        "exponent": log_slope(length, ratio),
+        "exponent of the last step": log_slope(length[-2:], ratio[-2:]),
+        "exponent in n": log_slope(np.array(dims) - order + 1, ratio),
         "constant at the largest n": float(ratio[-1] / length[-1] ** (2 * order)),
         "constant in the limit": limit_constant(order),
     }
-
-
-def slope(x: Sequence[float] | np.ndarray, y: Sequence[float]) -> float:
-    """Least-squares slope of log y against log x."""
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
 def limit_constant(order: int) -> float:

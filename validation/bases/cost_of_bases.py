@@ -5,7 +5,6 @@ time that grows with r", for the ReLU powers and the change-of-basis matrix toge
 times, dense recursion over ReLU powers and the banded product with A, over the degree, and its exponent in the degree.
 """
 
-import time
 from collections.abc import Callable
 
 import numba
@@ -15,12 +14,10 @@ import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, estimate, twin
 from refkan.kernels import bspline_basis
 from refkan.splines.local_basis import OUTSIDE, KnotTables
+from validation.measures import seconds_of_rounds
 
 CLAIMS = ("F1",)
-
 MEASURES_TIME = True
-
-NAMES = ("ReLU form", "dense recursion", "local recursion")
 
 Times = dict[tuple[int, int], dict[str, list[float]]]
 """(order, intervals) -> form -> seconds of every round."""
@@ -168,13 +165,7 @@ def measure(order: int, intervals: int, n_samples: int, rounds: int) -> dict[str
     B = rk.bsplines.design_matrix(space, x).toarray()
     if np.abs(dense[:, : space.dim] - B).max() > 1e-13 or np.abs(splines - B).max() > 1e-4:
         raise AssertionError("the forms that are timed do not agree")
-    seconds: dict[str, list[float]] = {name: [] for name in NAMES}
-    for _ in range(rounds):
-        for name, form in forms.items():
-            start = time.process_time()
-            form()
-            seconds[name].append(time.process_time() - start)
-    return seconds
+    return seconds_of_rounds(forms, rounds)
 
 
 def medians(seconds: dict[str, list[float]], name: str) -> float:

@@ -12,7 +12,6 @@ from refkan.claims import Figure, Verdict, judge
 from validation.panels import figure, panel
 
 CLAIMS = ("S2",)
-
 ORDERS = (1, 2, 3, 4)
 
 Case = tuple[int, int, int | None]

@@ -13,7 +13,6 @@ from refkan.claims import Verdict, judge
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 
 CLAIMS = ("L3",)
-
 EPS = np.finfo(np.float64).eps
 
 CONSTANT = 4.0

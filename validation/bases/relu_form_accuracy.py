@@ -6,6 +6,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Verdict, judge
+from validation.measures import log_slope
 
 CLAIMS = ("F2",)
 
@@ -27,7 +28,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 def verdict(sizes: np.ndarray, errors: Mapping[int, Sequence[float]], local: float) -> Verdict:
     """Judge the growth of the largest errors, by order."""
-    slopes = exponents(sizes, errors)
+    slopes = {r: log_slope(sizes, values) for r, values in errors.items()}
     table = "; ".join(f"r = {r}: n^{slopes[r]:.2f}, {errors[r][-1]:.0e} at n = {sizes[-1]}" for r in errors)
     return Verdict(
         "F2",
@@ -44,11 +45,6 @@ def verdict(sizes: np.ndarray, errors: Mapping[int, Sequence[float]], local: flo
             "no growth": judge(grows_like(slopes, lambda r: 0)),
         },
     )
-
-
-def exponents(sizes: np.ndarray, errors: Mapping[int, Sequence[float]]) -> dict[int, float]:
-    """Exponents of n fitted to the errors, order by order."""
-    return {r: float(np.polyfit(np.log(sizes), np.log(values), 1)[0]) for r, values in errors.items()}
 
 
 def grows_like(slopes: Mapping[int, float], power: Callable[[int], float]) -> bool:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from validation.benchmarks.running.record import Record
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
-
 GO_ON = "interrupted: finished cases are kept; run again to go on"
 
 

@@ -20,7 +20,6 @@ from validation.conditioning.condition_ratios import START, TRAINED, TRAINED_ELS
 from validation.conditioning.network_spectra import started
 
 CLAIMS = ("H4",)
-
 BASES = ("spline", "relu", "scaled-relu")
 
 BEYOND = 1e20
@@ -48,7 +47,6 @@ class Small:
 
 
 QUICK = (Small((2, 2, 1), 3, (1, 3), samples=30), Small((2, 1, 1), 6, (2, 10), samples=34, states=(START,)))
-
 LEVELS = ((1, 3), (2, 6))
 
 FULL = (

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from validation.conditioning.network_spectra import BASES, MATRICES
+from validation.measures import log_slope
 
 START, TRAINED, TRAINED_ELSEWHERE = "start", "trained", "trained in the ReLU basis"
-
 LAYER = "one layer"
-
 Case = dict[str, Any]
 
 
@@ -50,11 +49,7 @@ def medians(by_series: Ratios) -> dict[tuple[Series, int], float]:
 
 def exponents(by_series: Ratios) -> dict[Series, float]:
     """Exponent of n in the median over the seeds, fitted for every series."""
-    fitted = {}
-    for series, sizes in by_series.items():
-        logarithms = [np.log(np.median(values)) for values in sizes.values()]
-        fitted[series] = float(np.polyfit(np.log(list(sizes)), logarithms, 1)[0])
-    return fitted
+    return {s: log_slope(list(sizes), [np.median(v) for v in sizes.values()]) for s, sizes in by_series.items()}
 
 
 def at(by_series: Ratios, *states: str) -> Ratios:

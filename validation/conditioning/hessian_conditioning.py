@@ -27,36 +27,24 @@ from validation.conditioning.condition_ratios import (
     ratios,
     summary,
 )
-from validation.conditioning.network_spectra import (
-    Size,
-    layer_condition,
-    network_cases,
-    other_models,
-)
+from validation.conditioning.network_spectra import layer_condition, network_cases, other_models
+from validation.statements import RunSize, quick_and_full
 
 CLAIMS = ("H1",)
 
 # A quick run is a full one with fewer samples, steps and seeds and without the largest sizes: those that 20 s allow.
-QUICK = Size(
-    orders=(2, 3),
-    layers=(8, 16, 32, 64),
-    levels=((1, 3), (2, 6), (4, 12)),
-    node_maps=("affine", "mean-std"),
-    states=(START, TRAINED, TRAINED_ELSEWHERE),
-    seeds=range(1),
-    samples=200,
-    steps=20,
+QUICK, FULL = quick_and_full(
+    orders=((2, 3), (2, 3, 4)),
+    layers=((8, 16, 32, 64), (8, 16, 32, 64, 128, 256)),
+    levels=(((1, 3), (2, 6), (4, 12)), ((1, 3), (2, 6), (4, 12), (8, 24))),
+    node_maps=(("affine", "mean-std"),) * 2,
+    states=((START, TRAINED, TRAINED_ELSEWHERE),) * 2,
+    seeds=(range(1), range(10)),
+    samples=(200, 4000),
+    steps=(20, 100),
 )
-FULL = Size(
-    orders=(2, 3, 4),
-    layers=(8, 16, 32, 64, 128, 256),
-    levels=((1, 3), (2, 6), (4, 12), (8, 24)),
-    node_maps=("affine", "mean-std"),
-    states=(START, TRAINED, TRAINED_ELSEWHERE),
-    seeds=range(10),
-    samples=4000,
-    steps=100,
-)
+"""Orders (layers have 1 as well), intervals of layers and of the two layers of [2, 5, 1]; `states` are where matrices
+are taken, by `steps` of L-BFGS."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
@@ -64,7 +52,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     return answer(QUICK if quick else FULL, progress)
 
 
-def answer(size: Size, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def answer(size: RunSize, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row at a given size."""
     progress("H1: single layers")
     layers = [layer_condition(order, n) for order in (1, *size.orders) for n in size.layers]
@@ -135,7 +123,7 @@ def status(by_series: Ratios) -> Status:
     return readings(by_series).status
 
 
-def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case], size: Size = FULL) -> Verdict:
+def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case], size: RunSize = FULL) -> Verdict:
     """Judge, and say what else came out."""
     by_series = ratios(layers, networks)
     made = readings(by_series, reduced=size.samples < FULL.samples)

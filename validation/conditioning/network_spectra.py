@@ -1,39 +1,19 @@
 """Condition numbers of single layers and of networks, in every basis and for other architectures, as records."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
 from refkan.splines.bsplines import gauss_points
+from validation.statements import RunSize
 
 BASES = ("spline", "relu", "scaled-relu")
-
 MATRICES = ("gauss-newton", "hessian")
 
 QUADRATURE = 8
 """Points of the Gauss rule on every interval."""
-
-Levels = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much is measured: orders (layers have 1 as well), intervals of layers and of the two layers of [2, 5, 1].
-
-    `states` are where matrices are taken: "start", "trained", "trained in the ReLU basis", by `steps` of L-BFGS.
-    """
-
-    orders: tuple[int, ...]
-    layers: tuple[int, ...]
-    levels: Levels
-    node_maps: tuple[str, ...]
-    states: tuple[str, ...]
-    seeds: range
-    samples: int
-    steps: int
 
 
 def layer_condition(order: int, intervals: int) -> dict[str, Any]:
@@ -54,7 +34,9 @@ def in_l2(net: rk.Network, x: np.ndarray, weights: np.ndarray) -> tuple[rk.Least
     return rk.LeastSquares(net, x[:, None], np.zeros((x.size, 1)), weights=x.size * weights), theta
 
 
-def network_cases(order: int, level: tuple[int, int], node_map: str, seed: int, size: Size) -> Iterator[dict[str, Any]]:
+def network_cases(
+    order: int, level: tuple[int, int], node_map: str, seed: int, size: RunSize
+) -> Iterator[dict[str, Any]]:
     """Condition numbers of both matrices in every basis, at every state of one network [2, 5, 1]."""
     problem, theta = started(rk.kan([2, 5, 1], order, level, node_map=node_map), seed, size.samples)
     for state in size.states:
@@ -76,7 +58,7 @@ def network_cases(order: int, level: tuple[int, int], node_map: str, seed: int, 
         yield case
 
 
-def other_models(order: int, level: tuple[int, int], seed: int, size: Size) -> Iterator[dict[str, Any]]:
+def other_models(order: int, level: tuple[int, int], seed: int, size: RunSize) -> Iterator[dict[str, Any]]:
     """Gauss-Newton condition numbers of other architectures, MLPs with as many parameters as the spline network."""
     width = round(rk.kan([2, 5, 1], order, level).n_params / 4)
     models = {

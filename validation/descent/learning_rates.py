@@ -1,11 +1,9 @@
 """N2: comparable learning rates work in both bases ([S26] Remark 1): the largest stable steps of gradient descent.
 
 "Gradient based optimization routines for a ReLU and spline basis can be used with comparable learning rates": Theorem
-2, from which it is drawn, is about the ReLU powers ((x - t_i)_+/h)^(r-1) and the factor 4. Estimated over networks: the
-largest stable step in that ReLU basis over that in the spline basis, geometric mean, 1/4 to 4. As corrected: the share
-of networks on which a step that is stable in the ReLU basis is stable in the spline basis, at least 99 %. The map
-between layers and the parameters (`start`) are readings; the plain powers stand beside. It is a general statement,
-beside which nothing was published.
+2, from which it is drawn, is about the ReLU powers ((x - t_i)_+/h)^(r-1) and the factor 4. The map between layers and
+the parameters (`start`) are readings; the plain powers stand beside. It is a general statement, beside which nothing
+was published.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,20 +14,17 @@ import numpy as np
 
 from refkan.claims import Beside, Choice, Estimate, Reading, Readings, Verdict, estimate, judge, twin
 from refkan.claims.experiments import written
-from validation.descent.stable_steps import BASES, CELL, EXPERIMENT, OPEN, SHOWN, measure, size
+from validation.descent.stable_steps import BASES, CELL, EXPERIMENT, FULL, OPEN, QUICK, SHOWN, measure
 
 __all__ = ["CLAIMS", "EXPERIMENT", "run", "verdict"]
-
 CLAIMS = ("N2",)
-
 BAND = (0.25, 4.0)
-
 SURE = 0.99
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row."""
-    return [verdict(measure(size(quick), progress))]
+    return [verdict(measure(QUICK if quick else FULL, progress))]
 
 
 def share(ratios: Sequence[float], low: float = BAND[0], high: float = BAND[1]) -> float:

@@ -1,7 +1,7 @@
 """The largest stable steps of gradient descent in both bases: predicted at the start, and found by runs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -17,6 +17,7 @@ from validation.descent.kernels.kernels_of_both_bases import (
     random_cases,
     relu_jacobian,
 )
+from validation.statements import RunSize, quick_and_full
 
 BASES = {"scaled": "scaled-relu", "plain": "relu"}
 """The two scalings of the ReLU basis and their names as coordinates."""
@@ -48,25 +49,17 @@ EXPONENTS = np.arange(-12, 21)
 """Runs try the predicted step times CELL^k."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """Which networks: predictions for `intervals` and `seeds`, runs for `run_cases`."""
-
-    intervals: tuple[int, ...]
-    seeds: range
-    samples: int
-    run_cases: tuple[Case, ...]
-    steps: int
-
-
-def size(quick: bool) -> Size:
-    """Return the quick or the full size."""
-    if quick:
-        cases = [Case(r, 4, SHOWN, MAPS[r % 2], 0) for r in (1, 2, 3, 4)]
-        return Size((4, 16), range(1), 30, tuple(cases), 60)
-    starts = ("linear", "normal")
-    cases = [Case(*item) for item in product((1, 2, 3, 4), (12,), (SHOWN,), MAPS, range(1), starts)]
-    return Size((2, 4, 8, 16, 32), range(2), 300, tuple(cases), 150)
+QUICK, FULL = quick_and_full(
+    intervals=((4, 16), (2, 4, 8, 16, 32)),
+    seeds=(range(1), range(2)),
+    samples=(30, 300),
+    run_cases=(
+        [Case(r, 4, SHOWN, MAPS[r % 2], 0) for r in (1, 2, 3, 4)],
+        [Case(*item) for item in product((1, 2, 3, 4), (12,), (SHOWN,), MAPS, range(1), ("linear", "normal"))],
+    ),
+    steps=(60, 150),
+)
+"""Predictions for `intervals` and `seeds`, runs for `run_cases`."""
 
 
 def largest_steps(J: np.ndarray, net: rk.Network, samples: int) -> dict[str, float]:
@@ -177,7 +170,7 @@ def run_case(case: Case, samples: int, steps: int) -> dict[str, Any]:
     return case.with_results(predicted=predicted, over_predicted=largest, ratios=ratios)
 
 
-def measure(size: Size, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
+def measure(size: RunSize, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
     """Predictions for all networks, runs for some."""
     predictions, runs = [], []
     for case in random_cases((1, 2, 3, 4), size.intervals, size.seeds, MAPS, OPEN[2].values):

@@ -15,11 +15,8 @@ from validation.equations.pde_runs import numbers_of, train
 from validation.statements import ByCells, Cells, on_grid, ratios, raw, times
 
 CLAIMS = ("Q8",)
-
 WITH, WITHOUT = "with attention", "without attention"
-
 COST = "one seed takes four minutes of processor time at the size of the paper"
-
 UNITS = {"error": "true error", "loss": "loss"}
 
 
@@ -31,9 +28,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
 
 ATTENTION = Factor("attention", (WITH, WITHOUT), "on the residuals of the equation")
-
 GRID = Grid("attention", poisson_cells.OPEN, (*poisson_cells.PLACE, ATTENTION), run_cell)
-
 EXPERIMENT = GRID.experiment
 
 

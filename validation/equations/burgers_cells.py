@@ -32,7 +32,6 @@ FIDELITIES = {"coarse": (3200,), "fine": (0, 0, 800), "multilevel": (800, 400, 2
 """Steps on each level."""
 
 SPLINE = "KAN"
-
 MLPS = {"MLP-20-20": (2, 20, 20, 1), "MLP-56-56": (2, 56, 56, 1)}
 
 INTERVALS = {"linear-5": (0, 5, 5), "5": (5, 5, 5), "1-5-2": (1, 5, 2)}

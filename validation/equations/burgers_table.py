@@ -1,9 +1,7 @@
 """Q2, Q9: Burgers' equation, Table 3 of [S26] under readings of what it leaves open, with true errors beside losses.
 
-"Multilevel training [obtains] 2-3 orders of magnitude better accuracy than stand alone KANs": estimated under every
-reading that is run (`burgers_cells.OPEN`) are the losses of coarse and of fine training over that of multilevel
-training, paired by seed, geometric means; 10^1.5 to 10^3.5 are "2 to 3 orders". The published means have 276 and 170.
-Readings are calibrated on the MLPs, which the statement is not about.
+Estimated under every reading that is run (`burgers_cells.OPEN`). Readings of Q2 are calibrated on the MLPs, which the
+statement is not about.
 """
 
 from collections.abc import Sequence
@@ -26,29 +24,21 @@ from validation.equations.burgers_cells import (
     cells_of,
     place,
 )
+from validation.equations.curves import FEW, written_steps
 from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, named, ratios, times
 
 CLAIMS = ("Q2", "Q9")
-
 EXPERIMENT = GRID.experiment
-
 COARSE, FINE, MULTILEVEL = FIDELITIES
-
-FEW = 3
-"""Fewer seeds decide nothing about a median."""
-
 QUICK = {"points": "10", "divisor": "25", "width": "5"}
 SCREENING = {"points": "16", "divisor": "4", "width": "8"}
 PAPER = {"points": "64", "divisor": "1", "width": "20"}
-
 BASE = GRID.reading()
 
 LIKELY = BASE | {"boundary": "without"}
 """What D.2 says where it says something: no points on the ends."""
 
 LIST = (*GRID.around(), LIKELY | {"start": "normal", "fine": "own"})
-
-
 MLP = ("MLP-20-20", "coarse")
 
 
@@ -75,12 +65,10 @@ def was_run(measured: Found, reading: Choice, size: Size) -> bool:
 
 def written_size(size: Size) -> str:
     """Write points, steps and widths."""
-    steps = "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
-    return f"{size['points']} x {size['points']} points, {steps}, width {size['width']}"
+    return f"{size['points']} x {size['points']} points, {written_steps(size)}, width {size['width']}"
 
 
 SIZES = (PAPER, SCREENING, QUICK)
-
 STATEMENT = Statement(GRID, LIST, SIZES, PUBLISHED_SEEDS, quick_cells, full_cells, was_run, written_size)
 
 
@@ -210,6 +198,4 @@ def draw(measured: Found, reading: Choice, size: Size) -> Figure:
 
 
 COLOURS = {COARSE: "C0", FINE: "C1", MULTILEVEL: "C2"}
-
-
 run = STATEMENT.runner(lambda measured: [verdict(measured, id) for id in CLAIMS])

@@ -171,11 +171,6 @@ def spread(runs: Sequence[Mapping[str, Any]], key: str) -> str:
     return f"{np.median(values):.1e} ({values.min():.1e} to {values.max():.1e})"
 
 
-def table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """One sentence a model: loss and true error, medians and extremes over seeds."""
-    return "; ".join(f"{name}: loss {spread(r, 'loss')}, error {spread(r, 'error')}" for name, r in runs.items())
-
-
 def without(runs: Mapping[str, Sequence[Mapping[str, Any]]], *keys: str) -> dict[str, list[dict[str, Any]]]:
     """The runs without large arrays, for the record."""
     return {

@@ -8,15 +8,13 @@ had readings:
     start   of coefficients: random linear functions, or u ~ N(0, 1)
     mlp     inputs of the dense network: x and y as its printed name [2, 16, 16, 1] says, or |x| as well, which has
             the printed 352 parameters
-
-What a model does not have is at its default, so that readings share its runs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from refkan.claims import Cell, Factor, Grid
 from refkan.training.recipes import Attended, Decaying, Ramped, Setup, poisson_setup
+from validation.equations.curves import Curves, constant
 from validation.equations.pde_runs import Model, numbers_of, train
 
 SPLINE, RELU, DENSE = "spline", "ReLU", "MLP"
@@ -41,13 +39,6 @@ PLACE = (
     Factor("first", ("4",), "intervals of the first level", number=True),
 )
 """Which curve of the figure, and its size."""
-
-
-def place(reading: Mapping[str, str], model: str, rate: str = "constant") -> dict[str, str]:
-    """Return where the runs of a curve lie under a reading: what does not matter to it is at its default."""
-    defaults = GRID.reading()
-    matters = ("loss", "mlp") if model == DENSE else ("loss", "map", "start")
-    return defaults | {name: reading[name] for name in matters} | {"model": model, "rate": rate}
 
 
 def setup_of(cell: Cell) -> Setup:
@@ -84,9 +75,9 @@ EVERY = 25
 
 GRID = Grid("curve of figure 6", OPEN, PLACE, run_cell, apart=("course",))
 
-
-def cells_of(
-    seeds: Sequence[int], reading: Mapping[str, str], curves: Iterable[tuple[str, str]], **size: str
-) -> list[Cell]:
-    """All curves, (model, rate), under a reading, seed by seed, so that an interrupted run has whole seeds."""
-    return [GRID.cell(seed, **place(reading, *curve), **size) for seed in seeds for curve in curves]
+CURVES = Curves(
+    GRID,
+    "rate",
+    {**dict.fromkeys((SPLINE, RELU), ("loss", "map", "start")), DENSE: ("loss", "mlp")},
+    (*constant(SPLINE, RELU, DENSE), (SPLINE, "decaying")),
+)

@@ -10,88 +10,53 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict, estimate
 from refkan.claims.cells import Found, beside, records
-from validation.equations.poisson_cells import DENSE, GRID, RELU, SPLINE, STEPS, cells_of, place
+from validation.equations.curves import FEW, Curve, written_curve, written_steps
+from validation.equations.poisson_cells import CURVES, DENSE, GRID, RELU, SPLINE, STEPS
+from validation.panels import Line, figure, panel
 from validation.statements import ByCells, Cells, Size, Statement, named, ratios, times
 
 CLAIMS = ("Q1", "Q7")
-
 EXPERIMENT = GRID.experiment
-
-FEW = 3
-"""Fewer seeds decide nothing about a median."""
-
 QUICK = {"points": "9", "divisor": "100", "levels": "3", "first": "2"}
 SCREENING = {"points": "27", "divisor": "10", "levels": "4", "first": "4"}
 PAPER = {"points": "49", "divisor": "1", "levels": "4", "first": "4"}
-
 SEEDS = tuple(range(5))
-
 BASE = GRID.reading()
-
 LIST = GRID.around()
-
-CURVES = ((SPLINE, "constant"), (RELU, "constant"), (DENSE, "constant"))
-DECAYED = (SPLINE, "decaying")
+*SHOWN, DECAYED = CURVES.shown
+cells_of = CURVES.cells_of
 
 
 def quick_cells() -> list[Cell]:
     """The reading of the earlier runs, and with one seed that of sums, small; one dense network."""
-    sums = cells_of(SEEDS[:1], GRID.reading(loss="sums"), CURVES[:2], **QUICK)
-    return cells_of(SEEDS[:FEW], BASE, CURVES[:2], **QUICK) + sums + cells_of(SEEDS[:1], BASE, CURVES[2:], **QUICK)
+    sums = cells_of(SEEDS[:1], GRID.reading(loss="sums"), SHOWN[:2], **QUICK)
+    return cells_of(SEEDS[:FEW], BASE, SHOWN[:2], **QUICK) + sums + cells_of(SEEDS[:1], BASE, SHOWN[2:], **QUICK)
 
 
 def full_cells(seeds: Sequence[int]) -> list[Cell]:
     """The base reading at the size of the paper, then all readings on fewer points and steps."""
     few = seeds[:FEW]
-    cells = cells_of(seeds, BASE, [*CURVES, DECAYED], **PAPER) + cells_of(few, BASE, [DECAYED], **SCREENING)
-    return cells + [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, CURVES, **SCREENING)]
+    cells = cells_of(seeds, BASE, CURVES.shown, **PAPER) + cells_of(few, BASE, [DECAYED], **SCREENING)
+    return cells + [cell for seed in few for reading in LIST for cell in cells_of([seed], reading, SHOWN, **SCREENING)]
 
 
 def was_run(measured: Found, reading: Choice, size: Size) -> bool:
     """Whether the curves were run, that of the dense network where the reading differs from the base in it."""
-    curves = CURVES[: 2 if reading["mlp"] == BASE["mlp"] else 3]
-    return all(records(measured, **place(reading, *curve), **size) for curve in curves)
+    curves = SHOWN[: 2 if reading["mlp"] == BASE["mlp"] else 3]
+    return all(CURVES.of(measured, reading, size, curve) for curve in curves)
 
 
 def written_size(size: Size) -> str:
     """Write points, steps and levels."""
-    steps = "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
-    return (
-        f"{size['points']} x {size['points']} points, {steps}, {size['levels']} levels from {size['first']} intervals"
-    )
+    points, levels = f"{size['points']} x {size['points']} points", f"{size['levels']} levels"
+    return f"{points}, {written_steps(size)}, {levels} from {size['first']} intervals"
 
 
 STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run, written_size)
-
-
-def after_levels(
-    measured: Found, reading: Choice, size: Size, curve: tuple[str, str], key: str = "errors"
-) -> list[float]:
-    """Return the medians over seeds of a number after each level; nothing for a curve that was not run."""
-    runs = records(measured, **place(reading, *curve), **size).values()
-    return [float(np.median(values)) for values in zip(*(run[key] for run in runs), strict=True)]
-
-
-def cells(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
-    """Return true errors and losses at the end, with every seed."""
-    made = []
-    for key, unit in (("error", ERROR), ("loss", "loss on the points")):
-        for curve in (*CURVES, DECAYED):
-            made += beside(measured, written_curve(curve), unit, key, place(reading, *curve) | dict(size))
-    return tuple(made)
-
-
-def written_curve(curve: tuple[str, str]) -> str:
-    """Write the name of a curve."""
-    return f"{curve[0]}, decaying rate" if curve == DECAYED else curve[0]
-
-
 COST = "one seed takes 341 s of processor time at the size of the paper, 25 take 2.4 hours"
-
 FACTOR = "{} on level {} over that on the next"
 
 
@@ -119,6 +84,8 @@ ERROR, STEPS_TO_LEAST, RISES = (
     "decades by which the error rises",
 )
 
+UNITS = {"error": ERROR, "loss": "loss on the points"}
+
 LEAST_RISE = 1e-3
 """In decades: an error that never rises is taken to rise by so much, for ratios."""
 
@@ -136,7 +103,7 @@ def steps_to(error: float, course: Mapping[str, Any]) -> float:
 
 def race(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
     """Return what Q7 compares, of the splines and of the MLP."""
-    where = {model: place(reading, model) | dict(size) for model in (SPLINE, DENSE)}
+    where = {model: CURVES.place(reading, model) | dict(size) for model in (SPLINE, DENSE)}
     runs = {model: records(measured, **at) for model, at in where.items()}
     least = {seed: min(run["course"]["errors"]) for seed, run in runs[DENSE].items()}
     if not least:
@@ -177,9 +144,9 @@ JUDGED = {
 }
 
 
-def levels(measured: Found, reading: Choice, size: Size, curve: tuple[str, str]) -> tuple[Beside, ...]:
+def levels(measured: Found, reading: Choice, size: Size, curve: Curve) -> tuple[Beside, ...]:
     """Return by how much each refinement lowers error and loss, by seed."""
-    made, runs = [], records(measured, **place(reading, *curve), **size)
+    made, runs = [], CURVES.of(measured, reading, size, curve)
     for key in ("error", "loss"):
         for k in range(int(size["levels"]) - 1):
             values = {seed: run[f"{key}s"][k] / run[f"{key}s"][k + 1] for seed, run in runs.items() if f"{key}s" in run}
@@ -203,12 +170,11 @@ def verdicts(measured: Found) -> list[Verdict]:
     """Judge both statements under every reading."""
 
     def told(reading: Choice, size: Size) -> str:
-        stairs = {curve: after_levels(measured, reading, size, curve) for curve in (*CURVES, DECAYED)}
-        text = (f"{written_curve(c)} {' -> '.join(f'{error:.2g}' for error in of)}" for c, of in stairs.items() if of)
-        return f"median true error after each level: {'; '.join(text)}"
+        stairs = CURVES.told(measured, reading, size, "errors", ".2g", CURVES.shown)
+        return f"median true error after each level: {stairs}"
 
     def about(*at: Any) -> Cells:
-        return *cells(*at), *(cell for curve in (CURVES[0], DECAYED) for cell in levels(*at, curve))
+        return *CURVES.cells(*at, UNITS), *(cell for curve in (SHOWN[0], DECAYED) for cell in levels(*at, curve))
 
     stairs = STATEMENT.judged(JUDGED["Q1"], measured, about, told)
     corrected = "with a learning rate that decays on each level"
@@ -220,29 +186,23 @@ def verdicts(measured: Found) -> list[Verdict]:
 
 def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw true errors and losses of every seed against steps, and their medians, like figure 6."""
-    canvas = Drawing(figsize=(9.5, 3.6), layout="constrained")
-    places = {curve: records(measured, **place(reading, *curve), **size) for curve in (*CURVES, DECAYED)}
-    pairs = (("steps of errors", "errors", "relative error"), ("steps", "losses", "loss"))
-    for axes, (steps, key, label) in zip(canvas.subplots(1, 2), pairs, strict=True):
-        for k, (curve, runs) in enumerate(places.items()):
-            courses = [run["course"] for run in runs.values()]
-            if not courses:
-                continue
-            for course in courses:
-                axes.semilogy(course[steps], course[key], color=f"C{k}", lw=0.5, alpha=0.4)
-            length = min(len(course[key]) for course in courses)
-            middle = np.median([np.asarray(course[key])[:length] for course in courses], axis=0)
-            axes.semilogy(
-                np.asarray(courses[0][steps])[:length], middle, color=f"C{k}", lw=2, label=written_curve(curve)
-            )
-        for level in range(1, int(size["levels"])):
-            axes.axvline(level * -(-STEPS // int(size["divisor"])), color="0.7", lw=0.8, ls=":")
-        axes.set(xlabel="steps of Adam (dotted: refinements)", ylabel=label)
-    canvas.axes[0].legend(fontsize=7, framealpha=0.7)
+    refined = [level * -(-STEPS // int(size["divisor"])) for level in range(1, int(size["levels"]))]
+    panels = []
+    for steps, key, label in (("steps of errors", "errors", "relative error"), ("steps", "losses", "loss")):
+        lines: list[Line] = []
+        for k, curve in enumerate(CURVES.shown):
+            courses = [run["course"] for run in CURVES.of(measured, reading, size, curve).values()]
+            lines += [(c[steps], c[key], "-", {"color": f"C{k}", "lw": 0.5, "alpha": 0.4}) for c in courses]
+            if courses:
+                length = min(len(course[key]) for course in courses)
+                middle = np.median([np.asarray(course[key])[:length] for course in courses], axis=0)
+                own = {"color": f"C{k}", "lw": 2, "label": written_curve(curve)}
+                lines.append((np.asarray(courses[0][steps])[:length], middle, "-", own))
+        said = {"xlabel": "steps of Adam (dotted: refinements)", "ylabel": label}
+        panels.append(panel(lines, "semilogy", marks=refined, **said))
     choices = ", ".join(f"{name}={value}" for name, value in reading.items())
-    return Figure.from_matplotlib(
-        canvas, "poisson-staircases", f"Thin: each seed. Thick: median. {choices}, {written_size(size)}."
-    )
+    caption = f"Thin: each seed. Thick: median. {choices}, {written_size(size)}."
+    return figure("poisson-staircases", caption, *panels, size=(9.5, 3.6))
 
 
 run = STATEMENT.runner(verdicts)

@@ -111,7 +111,6 @@ TRAINED = ("networks", "losses", "descent")
 """What every comparison of trained networks rests on."""
 
 NESTED = ("prolongation", "refinement")
-
 SOLVED = ("networks", "collocation", "descent", "levels", "refinement")
 
 STANDS_ON: dict[str, tuple[str, ...]] = {

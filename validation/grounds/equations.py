@@ -3,10 +3,10 @@
 from functools import cache
 
 import numpy as np
-from scipy.fft import irfft, rfft
 from scipy.integrate import solve_ivp
 
 import refkan as rk
+from validation.equations.allen_cahn.allen_cahn_as_printed import Equation, derivative, initial
 from validation.grounds.spaces import Departures, departure
 
 STEP = 1e-20
@@ -49,27 +49,9 @@ def galerkin(diffusion: float) -> np.ndarray:
 
     u_t = diffusion u_xx + 5 (u - u^3), u(x, 0) = x^2 cos(pi x), periodic and even.
     """
-    points, k = 4 * MODES + 4, np.arange(MODES + 1)
-
-    def values(a: np.ndarray) -> np.ndarray:
-        full = np.zeros(points // 2 + 1)
-        full[: MODES + 1] = a * points / 2
-        full[0] *= 2
-        return np.asarray(irfft(full, points))
-
-    def modes(u: np.ndarray) -> np.ndarray:
-        a = rfft(u).real[: MODES + 1] * 2 / u.size
-        a[0] /= 2
-        return np.asarray(a)
-
-    def rate(t: float, a: np.ndarray) -> np.ndarray:
-        u = values(a)
-        return -diffusion * (np.pi * k) ** 2 * a + modes(5 * (u - u**3))
-
-    fine = np.arange(8192) / 4096
-    x = np.where(fine > 1, fine - 2, fine)
-    end = solve_ivp(rate, (0.0, TIME), modes(x**2 * np.cos(np.pi * x)), method="DOP853", rtol=1e-9, atol=1e-10)
-    return np.asarray(np.cos(np.pi * np.outer(np.arange(5) / 4, k)) @ end.y[:, -1])
+    rate = derivative(Equation(diffusion, 5.0), MODES)
+    end = solve_ivp(rate, (0.0, TIME), initial(MODES), method="DOP853", rtol=1e-9, atol=1e-10)
+    return np.asarray(np.cos(np.pi * np.outer(np.arange(5) / 4, np.arange(MODES + 1))) @ end.y[:, -1])
 
 
 def allen_cahn() -> Departures:

@@ -28,7 +28,6 @@ HANGING = (-0.5, 0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0, 2.0)
 """An end repeated three times, and a knot before it: the first and the last B-spline vanish on [0, 1]."""
 
 POINTS = (0.0, 0.0625, 0.125, 0.375, 0.5, 0.8125)
-
 Departures = Iterator[tuple[str, float]]
 
 

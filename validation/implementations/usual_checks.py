@@ -35,7 +35,6 @@ from validation.records.markdown import markdown_table
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "validation" / "records" / "usual_checks.json"
 PAGE, FIGURE = ROOT / "docs" / "usual-checks.md", ROOT / "docs" / "usual-checks.png"
-
 SAMPLES, FEW = 64, 6
 STEP, ATOL, RTOL = 1e-6, 1e-5, 1e-3
 """Of torch's gradcheck."""

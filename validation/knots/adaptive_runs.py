@@ -1,7 +1,7 @@
 """Adaptive trainings on targets of varying complexity: set-ups, errors at fresh points, and comparisons in pairs."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -105,6 +105,15 @@ def cached(resume: Resume, setting: Setting, strategy: str) -> dict[str, Any]:
     key = {"task": "adaptive training", "strategy": strategy, **asdict(setting)}
     record: dict[str, Any] = resume(key, partial(refine, setting, strategy))
     return record
+
+
+def matched(resume: Resume, setting: Setting, ours: str, rivals: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Train ours and rivals; in two variables those, which double [2, 5, 1], take as many steps in all as ours used."""
+    runs = {ours: cached(resume, setting, ours)}
+    if setting.hidden:
+        doublings = int(np.log2((setting.max_params / 15 - 2) / setting.intervals))  # 15 (n + 2) parameters
+        setting = replace(setting, steps=int(np.ceil(runs[ours]["steps"].sum() / (1 + doublings))))
+    return runs | {arm: cached(resume, setting, arm) for arm in rivals}
 
 
 def final(run: Mapping[str, Any]) -> float:

@@ -5,9 +5,8 @@ varying complexity. For each interval the root mean square error there and the m
 differences at a tenth of the interval (kinks and jumps have no other); their rank correlation (Spearman) over the
 intervals.
 
-Criterion, fixed before the run: the claim is made of splines whose error goes with f'', those of order 2. It holds if
-the median of the correlations over (target, n) is at least 0.5 for order 2; as reported beside it, for orders 3 and 4,
-and the correlation with |f^(r)| instead.
+The claim is made of splines whose error goes with f'', those of order 2: the median of the correlations over (target,
+n) decides. Those for orders 3 and 4, and the correlation with |f^(r)|, stand beside it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,11 +20,8 @@ from refkan.claims import Verdict, judge
 from validation.knots.adaptive_runs import LINE, VP, spaced
 
 CLAIMS = ("A3",)
-
 LEAST = 0.5
-
 TARGETS = ("smooth", *LINE)
-
 ORDERS, INTERVALS = (2, 3, 4), (8, 16, 32)
 
 

@@ -9,7 +9,7 @@ and 37), 32 starts, 20,000 samples, 20 seeds; quickly 125 parameters, 4 starts, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from time import process_time
@@ -22,39 +22,33 @@ from refkan.claims import Estimate, Verdict, decide, estimate, exactly, twin
 from refkan.claims.running.kept_parts import Resume
 from validation.knots import rotated_target
 from validation.knots.adaptive_runs import LINE, VP, spaced
-from validation.statements import Progress, answers
+from validation.statements import Progress, RunSize, answers, quick_and_full
 
 CLAIMS = ("K1",)
-
 TARGETS = ("smooth", *LINE)
 
 ROUNDING = 1e-10
 """Errors below this are set to it: how far below does not count."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run: free intervals, samples and steps for one variable; seeds and size for the network."""
+QUICK, FULL = quick_and_full(
+    samples=(400, 2000),
+    steps=(20, 200),
+    seeds=(range(1234, 1237), range(1234, 1254)),
+    network=(rotated_target.QUICK, rotated_target.FULL),
+)
 
-    intervals: tuple[int, ...]
-    samples: int
-    steps: int
-    seeds: range
-    network: rotated_target.Size
-
-
-QUICK = Size((4, 8, 16), 400, 20, range(1234, 1237), rotated_target.QUICK)
-
-FULL = Size((4, 8, 16), 2000, 200, range(1234, 1254), rotated_target.FULL)
+INTERVALS = (4, 8, 16)
+"""Free ones, of one variable."""
 
 
 @answers(QUICK, FULL)
-def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
+def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     """Train both arms of all pairs and judge."""
     line = []
     for target in TARGETS:
         progress(f"K1: {target}")
-        for order, n in product((2, 3), size.intervals):
+        for order, n in product((2, 3), INTERVALS):
             case = (target, order, n, size.samples, size.steps)
             line.append(resume({"task": "K1, one layer", "case": case}, partial(one_layer, *case)))
     plane = []

@@ -9,7 +9,6 @@ Which grids are on the Pareto front of error and time stands beside the row, and
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from time import process_time
@@ -22,41 +21,23 @@ from refkan.claims import Estimate, Verdict, decide, exactly, judge, twin
 from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import sampled, with_random_knots
 from validation.knots.adaptive_runs import LINE, VP, Setting, final, refine, spaced
-from validation.statements import Progress, answers
+from validation.statements import Progress, RunSize, answers, quick_and_full
 
 CLAIMS = ("W2",)
-
 ORDER = 3
-
 GRIDS = ("uniform", "residual", "jumps", "curvature", "quantile")
-
 FREE = ("free", "free, best of several")
-
 ARMS = (*GRIDS, *FREE)
-
-
 TARGETS = ("smooth", *LINE)
-
 ROUNDING = 1e-12
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run: intervals of fixed grids, samples, steps and starts of free knots."""
-
-    intervals: tuple[int, ...]
-    samples: int
-    steps: int
-    starts: int
-
-
-QUICK = Size((9, 17), 300, 16, 2)
-
-FULL = Size((9, 17, 33, 65), 2000, 60, 4)
+QUICK, FULL = quick_and_full(intervals=((9, 17), (9, 17, 33, 65)), samples=(300, 2000), steps=(16, 60), starts=(2, 4))
+"""Intervals of fixed grids; samples, steps and starts of free knots."""
 
 
 @answers(QUICK, FULL)
-def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
+def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     """Fill the table."""
     table = []
     for target, n in product(TARGETS, size.intervals):
@@ -67,7 +48,7 @@ def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
     return [verdict(table, size)]
 
 
-def cell(name: str, arm: str, intervals: int, size: Size) -> dict[str, Any]:
+def cell(name: str, arm: str, intervals: int, size: RunSize) -> dict[str, Any]:
     """Error, seconds and parameters of one grid on one target; n fixed or (n + 1)/2 free intervals."""
     n_params = intervals + ORDER - 1
     record: dict[str, Any] = {"target": name, "arm": arm, "intervals": intervals}
@@ -104,7 +85,7 @@ def uniform(setting: Setting, intervals: int) -> dict[str, Any]:
     }
 
 
-def free_knots(name: str, intervals: int, starts: int, size: Size) -> dict[str, Any]:
+def free_knots(name: str, intervals: int, starts: int, size: RunSize) -> dict[str, Any]:
     """Free knots from uniform ones, then from random ones; the one of the least training error."""
     target = rk.problems.TARGETS[name]
     x = spaced(target, size.samples)
@@ -135,7 +116,7 @@ def expected_parameters(intervals: int) -> int:
     return intervals + ORDER - 1
 
 
-def leads(table: Sequence[Mapping[str, Any]], size: Size, ours: str = FREE[1]) -> list[Estimate]:
+def leads(table: Sequence[Mapping[str, Any]], size: RunSize, ours: str = FREE[1]) -> list[Estimate]:
     """The least error of the other grids over that of one, median over targets, above 1 at every budget."""
     cells = {(c["target"], c["arm"], c["intervals"]): max(c["error"], ROUNDING) for c in table}
     others = [arm for arm in ARMS if arm not in FREE and arm != ours]
@@ -181,7 +162,7 @@ def front(points: Mapping[str, tuple[float, float]]) -> list[str]:
     ]
 
 
-def verdict(table: Sequence[Mapping[str, Any]], size: Size) -> Verdict:
+def verdict(table: Sequence[Mapping[str, Any]], size: RunSize) -> Verdict:
     """State the table."""
     if any(c["parameters"] != expected_parameters(c["intervals"]) for c in table):
         raise AssertionError("every grid must have the parameters of its budget")

@@ -13,7 +13,6 @@ either ends at rounding level or in a local minimum: how often.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -25,7 +24,7 @@ from refkan.claims import Estimate, Verdict, decide, estimate, twin
 from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import Fixed, sampled, with_random_knots
 from validation.knots.adaptive_runs import LINE, VP, spaced
-from validation.statements import Progress, answers
+from validation.statements import Progress, RunSize, answers, quick_and_full
 
 CLAIMS = ("K2", "K4")
 
@@ -33,35 +32,22 @@ HALF, POOR, SOME = 0.5, 10.0, 1e-3
 """The spread that is left, at most; the factor that makes a start poor; the share of such starts, at least."""
 
 ROUNDING = 1e-10
-
 TARGETS = ("smooth", *LINE)
 
 EXACT = 1e-10
 """Largest error of |x - 1/pi| at which the kink counts as found; what is left then is the rounding of the knot."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run."""
-
-    orders: tuple[int, ...]
-    intervals: tuple[int, ...]
-    starts: int
-    samples: int
-    steps: int
-    kink_starts: int
-
-
-QUICK = Size((2, 3), (8,), 8, 150, 15, 12)
-
-FULL = Size((2, 3), (4, 8, 16), 16, 600, 60, 50)
+QUICK, FULL = quick_and_full(
+    intervals=((8,), (4, 8, 16)), starts=(8, 16), samples=(150, 600), steps=(15, 60), kink_starts=(12, 50)
+)
 
 
 @answers(QUICK, FULL)
-def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
+def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     """Train from all starts and judge both rows."""
     cases = []
-    for target, order, n in product(TARGETS, size.orders, size.intervals):
+    for target, order, n in product(TARGETS, (2, 3), size.intervals):
         progress(f"K2, K4: {target}, order {order}, {n} intervals")
         names = {"target": target, "order": order, "intervals": n}
         task = partial(all_starts, target, order, n, size)
@@ -71,13 +57,13 @@ def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
     return [grids(cases), starts(cases, kinks)]
 
 
-def all_starts(name: str, order: int, intervals: int, size: Size) -> dict[str, list[float]]:
+def all_starts(name: str, order: int, intervals: int, size: RunSize) -> dict[str, list[float]]:
     """Errors of all starts, fixed and free."""
     errors = [one_start(name, order, intervals, seed, size) for seed in range(size.starts)]
     return {arm: [e[arm] for e in errors] for arm in ("fixed", "free")}
 
 
-def one_start(name: str, order: int, intervals: int, seed: int, size: Size) -> dict[str, float]:
+def one_start(name: str, order: int, intervals: int, seed: int, size: RunSize) -> dict[str, float]:
     """Errors with the random knots fixed, and after training them."""
     target = rk.problems.TARGETS[name]
     rng = np.random.default_rng([seed, order, intervals])

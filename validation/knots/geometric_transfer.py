@@ -9,7 +9,6 @@ are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,34 +16,18 @@ import numpy as np
 from refkan.claims import Estimate, Verdict, decide, estimate, twin
 from refkan.claims.running.kept_parts import Resume
 from validation.knots.adaptive_runs import LBFGS, Setting, cached, final
-from validation.statements import Progress, answers
+from validation.measures import means_by_seed
+from validation.statements import Progress, RunSize, answers, quick_and_full
 
 CLAIMS = ("A2",)
-
 OURS, RIVALS = "uniform", ("extension", "quantile")
-
 NAMES = {"uniform": "knot insertion", "extension": "grid extension", "quantile": "quantile refit"}
-
 TARGETS = ("regression", "front", "crease", "peak-2d")
-
 Row = dict[str, dict[str, Any]]
+QUICK, FULL = quick_and_full(samples=(500, 1000), steps=(14, 50), seeds=(range(3), range(25)))
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run."""
-
-    samples: int
-    steps: int
-    seeds: range
-
-
-QUICK = Size(500, 14, range(3))
-
-FULL = Size(1000, 50, range(25))
-
-
-def settings(size: Size) -> list[Setting]:
+def settings(size: RunSize) -> list[Setting]:
     """Return a setting for each pair: 15 (n + 2) parameters, n = 16."""
     return [
         Setting(target, 3, size.samples, 20_000, 270, 5, 2, size.steps, LBFGS, seed)
@@ -54,7 +37,7 @@ def settings(size: Size) -> list[Setting]:
 
 
 @answers(QUICK, FULL)
-def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
+def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     """Run all arms of each pair and judge."""
     rows = []
     for setting in settings(size):
@@ -72,14 +55,10 @@ def over(
     rows: Sequence[Row], first: str, other: str, measure: Callable[[Mapping[str, Any]], float]
 ) -> dict[int, float]:
     """A number of another arm over that of the first, by seed the geometric mean over targets."""
-    logs: dict[int, list[float]] = {}
-    for row in rows:
-        logs.setdefault(row[first]["seed"], []).append(np.log(measure(row[other]) / measure(row[first])))
-    return {seed: float(np.exp(np.mean(values))) for seed, values in logs.items()}
+    return means_by_seed((row[first]["seed"], measure(row[other]) / measure(row[first])) for row in rows)
 
 
 ERROR, TIME = "error", "time of the refinements"
-
 Bounds = Mapping[tuple[str, str], Mapping[str, float]]
 
 CORRECTED: Bounds = {(ERROR, "extension"): {"at_least": 0.95, "at_most": 1.05}, (ERROR, "quantile"): {"at_most": 1}} | {

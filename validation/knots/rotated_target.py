@@ -14,7 +14,6 @@ TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""
 
 OUTER = (1,)
-
 DOUBLED = Refined((1, 2))
 
 

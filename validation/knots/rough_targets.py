@@ -6,34 +6,28 @@ update of KAN codes) and uniform knots (their grid extension). One variable: one
 refinement, a pair is (order, intervals). Front: [2, 5, 1], order 3, variable projection, a pair is a seed; the rivals
 have as many steps in all as the geometric arm used.
 
-Criterion, fixed before the run, "as A2 on each target": against both rivals, at equal parameters, the lower error at
-fresh points, and the rival's final error reached in less time than the rival took (refinements and trainings), each by
-a one-sided sign test over pairs with p < 0.01; on each target.
-
-As corrected, the lower error alone, on each target of one variable. This correction was written after a trial run had
-shown that for one variable the refits are so cheap that a few of them take less time than the rounds of the geometric
-arm, and that on the front neither side is ahead: it states what was seen, and later runs only test whether it lasts.
+Criterion, fixed before the run: against both rivals, at equal parameters, the lower error at fresh points, and the
+rival's final error in less time than the rival took (refinements and trainings), each by a one-sided sign test over
+pairs with p < 0.01. As corrected, the lower error alone, on each target of one variable: written after a trial run had
+shown that there refits are so cheap that a few take less time than the rounds of the geometric arm, and that on the
+front neither side is ahead. Later runs only test whether that lasts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from refkan.claims import Verdict, judge
 from refkan.claims.running.kept_parts import Resume, run_task
-from validation.knots.adaptive_runs import Setting, cached, final, seconds_to
-from validation.statements import Progress, answers, sign_test
+from validation.knots.adaptive_runs import Setting, final, matched, seconds_to
+from validation.measures import sign_test
+from validation.statements import Progress, RunSize, answers, quick_and_full
 
 CLAIMS = ("W3",)
-
 OURS, RIVALS = "residual", ("quantile", "extension")
-
 ARMS = (OURS, *RIVALS)
-
 LINE, FRONT = ("step", "kink", "steep"), "front"
-
 LEVEL = 0.01
 
 START = 2
@@ -42,25 +36,19 @@ START = 2
 Row = dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Size:
-    """What is run: orders and intervals for one variable; samples, parameters, steps and seeds for the front."""
-
-    orders: tuple[int, ...]
-    intervals: tuple[int, ...]
-    line_samples: int
-    samples: int
-    max_params: int
-    steps: int
-    seeds: range
-
-
-QUICK = Size((2, 3), (8, 16, 32, 64), 2000, 400, 90, 6, range(8))
-
-FULL = Size((2, 3, 4), (8, 16, 32, 64, 128), 20_000, 2000, 150, 15, range(10))
+QUICK, FULL = quick_and_full(
+    orders=((2, 3), (2, 3, 4)),
+    intervals=((8, 16, 32, 64), (8, 16, 32, 64, 128)),
+    line_samples=(2000, 20_000),
+    samples=(400, 2000),
+    max_params=(90, 150),
+    steps=(6, 15),
+    seeds=(range(8), range(10)),
+)
+"""Orders and intervals for one variable; samples, parameters, steps and seeds for the front."""
 
 
-def settings(size: Size, target: str) -> list[Setting]:
+def settings(size: RunSize, target: str) -> list[Setting]:
     """Return a setting for each pair of a target."""
     if target == FRONT:
         shape = (FRONT, 3, size.samples, 10_000, size.max_params, 5, START, size.steps)
@@ -71,15 +59,11 @@ def settings(size: Size, target: str) -> list[Setting]:
 
 def arms(setting: Setting, resume: Resume = run_task) -> Row:
     """Run all arms of a pair."""
-    ours = cached(resume, setting, OURS)
-    if setting.target == FRONT:
-        doublings = int(np.log2((setting.max_params / 15 - 2) / START))  # 15 (n + 2) parameters on n intervals
-        setting = replace(setting, steps=int(np.ceil(ours["steps"].sum() / (1 + doublings))))
-    return {OURS: ours} | {arm: cached(resume, setting, arm) for arm in RIVALS}
+    return matched(resume, setting, OURS, RIVALS)
 
 
 @answers(QUICK, FULL)
-def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
+def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     """Run all pairs of all targets and judge."""
     rows: dict[str, list[Row]] = {}
     for target in (*LINE, FRONT):

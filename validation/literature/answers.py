@@ -8,6 +8,18 @@ import numpy as np
 from refkan.networks import Network
 from refkan.training.adaptivity.indicators import LayerState, layer_states
 from refkan.training.adaptivity.refits import refit_layer
+from validation.statements import ByCells, asked_of_cells, times
+
+
+def tenfold(cost: str, factor: float) -> ByCells:
+    """Errors of rivals over ours: tenfold, as corrected no less than ours; controls multiply them by a factor."""
+    return ByCells(
+        asked_of_cells(10.0, cost),
+        control=times(error_of=factor),
+        twin=times(error_of=1 / factor),
+        corrected=asked_of_cells(1.0, cost),
+        published=False,
+    )
 
 
 def refitted(

@@ -30,7 +30,6 @@ from refkan.claims.cells import Found, records
 from validation.statements import on_grid, raw
 
 CLAIMS = ("O4",)
-
 CORRELATIONS = (0.0, 0.5, 0.9, 0.99)
 
 WORSE, REMOVED = 10.0, 4.0
@@ -101,7 +100,6 @@ def run_cell(cell: Cell) -> dict[str, list[float]]:
 
 
 GRID = Grid("O4", OPEN, PLACE, run_cell)
-
 EXPERIMENT = GRID.experiment
 
 

@@ -34,9 +34,7 @@ from refkan.claims import Beside, Choice, Experiment, Factor, Reading, Readings,
 from refkan.claims.experiments import written
 
 CLAIMS = ("O5",)
-
 DEGREE = 3
-
 EPS = {"double": 2.0**-53, "single": 2.0**-24}
 TYPES: dict[str, Any] = {"double": np.float64, "single": np.float32}
 

@@ -29,10 +29,10 @@ import refkan as rk
 from refkan.claims import Beside, Cell, Choice, Factor, Grid, Verdict
 from refkan.claims.cells import Found, numbers, seeds_of
 from refkan.training.recipes.setups.named import ORDINARY, ordinary_setup
-from validation.statements import ByCells, asked_of_cells, on_grid, raw, times
+from validation.literature.answers import tenfold
+from validation.statements import on_grid, raw
 
 CLAIMS = ("O7",)
-
 RIVALS = ("adam", "lbfgs")
 
 OPEN = (
@@ -72,7 +72,6 @@ def solve(cell: Cell) -> dict[str, Any]:
 
 
 GRID = Grid("O7", OPEN, PLACE, solve)
-
 EXPERIMENT = GRID.experiment
 
 
@@ -101,15 +100,7 @@ def median_ratios(measured: Found, choice: Choice, rival: str, key: str = "error
 
 COST = "one seed takes two minutes of processor time a network"
 
-JUDGED = {
-    "O7": ByCells(
-        asked_of_cells(10.0, COST),
-        control=times(error_of=1e4),
-        twin=times(error_of=1e-4),
-        corrected=asked_of_cells(1.0, COST),
-        published=False,
-    )
-}
+JUDGED = {"O7": tenfold(COST, 1e4)}
 
 
 def verdict(measured: Found) -> Verdict:

@@ -32,10 +32,10 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Beside, Cell, Choice, Factor, Grid, Verdict
 from refkan.claims.cells import Found, numbers, seeds_of
-from validation.statements import ByCells, asked_of_cells, on_grid, raw, times
+from validation.literature.answers import tenfold
+from validation.statements import on_grid, raw
 
 CLAIMS = ("O10",)
-
 TENFOLD = 10.0
 
 
@@ -102,7 +102,6 @@ def train(cell: Cell) -> dict[str, Any]:
 
 
 GRID = Grid("O10", OPEN, PLACE, train)
-
 EXPERIMENT = GRID.experiment
 
 
@@ -156,15 +155,7 @@ def ratios(pairs: Pairs, measure: str, rival: str) -> np.ndarray:
 
 COST = "one start takes two minutes of processor time"
 
-JUDGED = {
-    "O10": ByCells(
-        asked_of_cells(10.0, COST),
-        control=times(error_of=1e3),
-        twin=times(error_of=1e-3),
-        corrected=asked_of_cells(1.0, COST),
-        published=False,
-    )
-}
+JUDGED = {"O10": tenfold(COST, 1e3)}
 
 
 def verdict(measured: Found) -> Verdict:

@@ -30,9 +30,7 @@ from refkan.claims.cells import Found, beside
 from validation.statements import ByCells, Cells, on_grid, raw
 
 CLAIMS = ("O2",)
-
 BASELINE = "baseline"
-
 EXPONENTS = {"0.25/1.75": (0.25, 1.75), "0.25/1": (0.25, 1.0)}
 
 FUNCTIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -51,7 +49,6 @@ NETWORKS: dict[str, tuple[tuple[int, ...], int]] = {
 }
 
 PUBLISHED_NETWORK = "2-8-8-1 G=5"
-
 LARGE = "2-32-32-32-1 G=20"
 
 PUBLISHED = {
@@ -65,7 +62,6 @@ PUBLISHED = {
 """Mean and deviation of the relative L2 error over five seeds."""
 
 STARTS = (BASELINE, *EXPONENTS)
-
 KERNEL_POINTS = 128
 
 
@@ -131,7 +127,6 @@ PLACE = (
 )
 
 GRID = Grid("O2", (), PLACE, run_cell)
-
 EXPERIMENT = GRID.experiment
 
 
@@ -168,7 +163,6 @@ def by_seed(fits: Fits, first: str, second: str, lower: Callable[[Numbers, Numbe
 
 
 COST = "one seed of the large network takes a minute of processor time"
-
 SHARE = "share, by seed"
 
 AHEAD, FALLS, BELOW = (

@@ -33,6 +33,7 @@ from refkan.claims import Cell, Choice, Factor, Grid, Reading, Readings, Verdict
 from refkan.claims.cells import Found, records
 from refkan.claims.experiments import written
 from refkan.training.optimizers import State
+from validation.measures import log_slope
 from validation.statements import on_grid, raw
 
 CLAIMS = ("O8",)
@@ -127,11 +128,10 @@ def rates_of(steps: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def slope(values: np.ndarray, rates: np.ndarray) -> float:
     """Slope of log rate over log eigenvalue, of the modes that decay at all."""
     moving = rates > 0
-    return float(np.polyfit(np.log(values[moving]), np.log(rates[moving]), 1)[0]) if moving.sum() >= 2 else 0.0
+    return log_slope(values[moving], rates[moving]) if moving.sum() >= 2 else 0.0
 
 
 GRID = Grid("O8", OPEN, PLACE, slopes)
-
 EXPERIMENT = GRID.experiment
 
 

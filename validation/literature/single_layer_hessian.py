@@ -35,14 +35,12 @@ from validation.literature.placed_knots import grid_extension
 from validation.rationals import eigenvalues
 
 CLAIMS = ("O1",)
-
 EXPERIMENT = grid_extension.EXPERIMENT
 
 SETTLED = 0.05
 """By how much the last doubling of the grid may change C."""
 
 EXPONENT, MARGIN = 4.0, 0.1
-
 Case = dict[str, Any]
 
 

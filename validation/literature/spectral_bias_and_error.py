@@ -25,9 +25,7 @@ from refkan.training.recipes import ordinary_setup
 from validation.statements import on_grid, raw, tree
 
 CLAIMS = ("O9",)
-
 LAW, TWICE, PROBLEMS_NEEDED = 0.8, 2.0, 2
-
 EQUATION = "helmholtz"
 
 REGRESSION: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
@@ -123,7 +121,6 @@ def run_cell(cell: Cell) -> dict[str, float]:
 
 
 GRID = Grid("O9", OPEN[1:], CELL, run_cell)
-
 EXPERIMENT = GRID.experiment
 
 Runs = Mapping[str, Mapping[str, Mapping[int, Mapping[str, float]]]]

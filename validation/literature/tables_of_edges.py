@@ -12,7 +12,6 @@ Estimated: the processor time of the baseline over that of the tables, rounds in
 largest output.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,20 +22,15 @@ import refkan as rk
 from refkan.claims import Beside, Choice, Experiment, Factor, Verdict
 from refkan.claims.experiments import written
 from validation.bases.cost_of_bases import dense_recursion
+from validation.measures import seconds_of_rounds
 from validation.statements import ByCells, asked_of_cells, times
 
 CLAIMS = ("O13",)
-
 MEASURES_TIME = True
-
 ORDER, SEGMENTS, ENTRIES = 4, 5, 64
-
 PUBLISHED = 10.0
-
 WAYS = ("recursion for each edge", "recursion for each input", "refkan")
-
 OPEN = (Factor("baseline", WAYS, "what tables are compared with"),)
-
 SIZES = (8, 64)
 
 
@@ -105,16 +99,6 @@ class Ways:
             contracted(self.B, C, self.out)
         return self.out
 
-    def seconds(self, rounds: int) -> dict[str, list[float]]:
-        """Processor seconds of every round."""
-        taken: dict[str, list[float]] = {name: [] for name in self.calls}
-        for _ in range(rounds):
-            for name, call in self.calls.items():
-                start = time.process_time()
-                call()
-                taken[name].append(time.process_time() - start)
-        return taken
-
     def error(self) -> float:
         """The largest error of the tables over the largest output; the other ways are checked for agreement."""
         true = self.calls["refkan"]().copy()
@@ -128,14 +112,12 @@ def run_again(choice: Choice, seed: int) -> Mapping[str, Any]:
     """Ratios of a few rounds, and the error, with other coefficients."""
     ways = Ways(SIZES[0], 2000, seed)
     error = ways.error()
-    taken = ways.seconds(7)
+    taken = seconds_of_rounds(ways.calls, 7)
     return {"error": error, "ratio": float(np.median(np.divide(taken[choice["baseline"]], taken["tables"])))}
 
 
 EXPERIMENT = Experiment(OPEN, run_again)
-
 COST = "rounds, which differ by the machine alone"
-
 JUDGED = {"O13": ByCells(asked_of_cells(PUBLISHED, COST), times(time_of=1e3), times(time_of=1e-3))}
 
 
@@ -144,7 +126,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     samples, rounds = (500, 7) if quick else (2000, 25)
     ways = {size: Ways(size, samples, 0) for size in SIZES}
     errors = {size: each.error() for size, each in ways.items()}  # compiles, too
-    taken = {size: each.seconds(rounds) for size, each in ways.items()}
+    taken = {size: seconds_of_rounds(each.calls, rounds) for size, each in ways.items()}
     by, readings = JUDGED["O13"], []
     for choice in ({"baseline": name} for name in WAYS):
         name, again = choice["baseline"], written(choice)

@@ -30,11 +30,8 @@ from validation.statements import ByCells, Cells, on_grid, raw, times
 from validation.theorems.operation_counts import counted_bases, local_recursion
 
 CLAIMS = ("O12",)
-
 ORDER, RATES = 4, (1e-2, 1e-1)
-
 BASES = ("B-splines", "truncated powers")
-
 OPEN = (Factor("start", ("package", "same"), "small coefficients in each basis, or one function"),)
 
 TARGETS = {
@@ -106,7 +103,6 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
 
 GRID = Grid("O12", OPEN, PLACE, run_cell)
-
 EXPERIMENT = GRID.experiment
 
 

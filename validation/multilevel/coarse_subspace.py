@@ -12,10 +12,8 @@ entries only where no basis function is near a zero of its own, which the roundi
 largest difference of a layer, or pair of layers, over the largest sum there.
 
 The criterion was moved three times before this: from |J_c|^T |e| / N ("over results", still reported), which the ReLU
-bases do not meet, to the sums above. In the ReLU bases these are orders of magnitude larger than the results, as the
-residuals are small sums of large terms, and P has entries like 36 and -45: agreement there shows little beyond the
-rounding. That is why the part over the rationals was added, which decides for both bases alike; by how much the sums
-exceed the results is reported.
+bases do not meet, to the sums above. There these are orders of magnitude larger than the results, small sums of large
+terms, and agreement shows little beyond the rounding: hence the part over the rationals, which decides for both bases.
 """
 
 from collections.abc import Callable
@@ -34,7 +32,6 @@ from validation.multilevel.nested_hierarchies import Case, target
 from validation.rationals import Matrix
 
 CLAIMS = ("P1",)
-
 TOLERANCE = 1e-12
 
 STEPS = 25

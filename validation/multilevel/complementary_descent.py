@@ -9,25 +9,20 @@ Then
 
 of gradient descent in the coordinates of a basis, with the step 1/lambda_max of that basis' Gauss-Newton matrix.
 
-Why values and not coefficients: if the coarse network is at a stationary point, P^T g = 0 in the coordinates of every
-basis, so that the first update is orthogonal to range(P) as a vector in the spline basis and in the ReLU basis alike:
-orthogonality of coefficients does not tell the two apart (it is reported beside). Orthogonality of functions does.
-
 The paper says that descent in the ReLU geometry weighs smooth modes "by orders of magnitude more" than the oscillatory
 ones that a refinement adds, and that descent in the spline basis supports those. Estimated is the ratio of the shares
-of the two bases, seed by seed, at each of the three refinements of Table 2, [2, 5, 1], r = 3, (1, 3) to (8, 24): the
-median over seeds, at least 10. An earlier criterion asked shares of at least 0.5 and at most 0.1, numbers of our own.
+of the two bases, seed by seed, at each of the three refinements of Table 2, [2, 5, 1], r = 3, (1, 3) to (8, 24). An
+earlier criterion asked shares of at least 0.5 and at most 0.1, numbers of our own.
 
 What is new can be asked of the values of the network or of the functions on the edges. An update changes every edge by
 a spline; Pi projects splines onto the coarse spline space, orthogonally in L2, and
 
     share on the edges = sum_k sum_edges |(I - Pi) df|^2 / sum_k sum_edges |df|^2.
 
-Both are readings, besides the scaling of the ReLU basis, the node map, and the start. Two things stand beside them.
-Shares of coefficients, which tell nothing, as above. And, since trained coarse networks are not at stationary points
-and descent goes on with what was left undone, the limit of coarse training: the part of the residual that the coarse
-tangent space sees, Q e, is taken out of the data, y <- y + Q e, which makes the same network a stationary point of the
-coarse level, P^T g = 0.
+Both are readings, besides the scaling of the ReLU basis, the node map, and the start. Two things stand beside them:
+shares of coefficients, which tell nothing (see the details), and the limit of coarse training, since trained networks
+are at no stationary point: what the coarse tangent space sees of the residual is taken out of the data, y <- y + Q e,
+which makes the same network stationary, P^T g = 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -51,9 +46,7 @@ from validation.multilevel.complementary_shares import (
 from validation.statements import ByCells, Cells, exchanged, ratios, times
 
 __all__ = ["CLAIMS", "EXPERIMENT", "run", "verdict"]
-
 CLAIMS = ("M1",)
-
 SEEDS = range(25)
 
 SETS = (("affine", "linear"), ("min-max", "normal"))
@@ -167,19 +160,13 @@ def verdict(results: Results, size: Choice) -> Verdict:
 DETAILS = """\
 Coarse networks are trained by Levenberg-Marquardt, which is the same in every basis up to its damping, so that descent
 in all bases starts from one function. At a stationary point of the coarse level P^T g = 0: the residual e is orthogonal
-to the coarse tangent space, and the first update, as coefficients, to range(P), in the coordinates of every basis. \
-Descent
-moves the values by J M J^T e, M = I in the spline basis and M = A^-T A^-1 in the ReLU basis. \
-B-splines are nearly orthogonal in
-L2: coefficients orthogonal to range(P) are functions of which a good part is new. \
-The ReLU powers are nearly dependent and
-smooth, and such coefficients are functions that lie in the coarse space but for a small part.
+to the coarse tangent space, and the first update, as coefficients, to range(P), in the coordinates of every basis.
+Descent moves the values by J M J^T e, M = I in the spline basis and M = A^-T A^-1 in the ReLU basis. B-splines are
+nearly orthogonal in L2: coefficients orthogonal to range(P) are functions of which a good part is new. The ReLU powers
+are nearly dependent and smooth, and such coefficients are functions that lie in the coarse space but for a small part.
 
-In the values of the network little of this is left even in the spline basis. \
-J J^T has a few large eigenvalues, of smooth
-functions which every edge can move, and its inner product is that of the data and of the slopes of the next layer, \
-not that of
-L2 on the edges: most of what descent does to the values, the coarse network could have done as well. \
-The share is largest
-at the last refinement. In the ReLU basis it is smaller by factors that every measure shows; there nothing new is
-moved."""
+In the values of the network little of this is left even in the spline basis. J J^T has a few large eigenvalues, of
+smooth functions which every edge can move, and its inner product is that of the data and of the slopes of the next
+layer, not that of L2 on the edges: most of what descent does to the values, the coarse network could have done as well.
+The share is largest at the last refinement. In the ReLU basis it is smaller by factors that every measure shows; there
+nothing new is moved."""

@@ -13,7 +13,6 @@ INTERVALS = ((1, 3), (2, 6), (4, 12))
 """Coarse intervals of the three refinements."""
 
 UPDATES = 10
-
 BASES = ("spline", "relu", "scaled-relu")
 
 MEASURES = {"values": "share", "edges": "share on the edges", "coefficients": "share, as coefficients"}

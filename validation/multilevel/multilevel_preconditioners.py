@@ -24,11 +24,8 @@ from refkan.claims import Verdict, judge
 from refkan.splines import bsplines, transfer
 
 CLAIMS = ("M2", "M3")
-
 ORDERS = (1, 2, 3, 4)
-
 COARSEST = 4
-
 SLACK = 0.3
 
 

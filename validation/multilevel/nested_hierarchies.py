@@ -25,7 +25,6 @@ from validation.multilevel.nested_bases import appended, nestings, properly_nest
 from validation.rationals import Matrix
 
 CLAIMS = ("D1", "L6")
-
 TOLERANCE = 1e-14
 
 REACH = 0.3
@@ -207,9 +206,8 @@ def splines_verdict(
 
 D1_DETAILS = """\
 Networks [2, 5, 1] and [2, 4, 4, 1], trained by Levenberg-Marquardt so that hidden activations leave their domains, then
-every interval halved. Points: the samples, and 2,000 on the square extended by 0.3 on every side. \
-Relative to the sum of
-absolute contributions, carried through the layers: what rounding of either network may do is a few eps of it.
+every interval halved. Points: the samples, and 2,000 on the square extended by 0.3 on every side. Relative to the sum
+of absolute contributions, carried through the layers: what rounding of either network may do is a few eps of it.
 
 Under "natural" tails, the basis functions' own values, what most KAN codes use, a function decays to zero towards its
 outermost knots. Uniform refinement moves those from (r-1) h to (r-1) h/2 outside, and the function there with them."""

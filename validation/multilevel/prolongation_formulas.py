@@ -25,7 +25,6 @@ from validation.rationals import (
 )
 
 CLAIMS = ("E24", "E25", "P2")
-
 ORDERS = range(1, 7)
 
 LIBRARY = 1e-12

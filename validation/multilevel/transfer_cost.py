@@ -11,7 +11,6 @@ edges that share an input being its right-hand sides. The forward pass that give
 any report on the change. The fastest least squares that we know, banded normal equations, is reported beside it.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,15 +20,12 @@ from scipy.linalg import solveh_banded
 import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, judge, twin
 from refkan.splines import bsplines, transfer
+from validation.measures import seconds_of_rounds
 
 CLAIMS = ("G1",)
-
 MEASURES_TIME = True
-
 SAMPLES = 20_000
-
 RATIO = 10.0
-
 TOLERANCE = 1e-14
 
 CASES = ((3, (1, 3)), (3, (4, 12)), (4, (5, 5)), (4, (20, 20)))
@@ -106,12 +102,7 @@ def measure(
         "banded normal equations": lambda: fitted(net, fine, theta, z, banded_least_squares),
     }
     changes = {name: edge_change(net, theta, fine, calls[name]()) for name in ways}  # compiles, too
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name in ways:
-            start = time.process_time()
-            calls[name]()
-            seconds[name].append(time.process_time() - start)
+    seconds = seconds_of_rounds({name: calls[name] for name in ways}, rounds)
     return {
         "order": order,
         "intervals": intervals,

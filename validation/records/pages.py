@@ -14,7 +14,6 @@ from validation.records.store import Kept, is_old
 from validation.sources import SOURCES
 
 NONE = "-"
-
 HOLDS = ("holds", "holds as corrected")
 
 LONGEST = 900

@@ -14,13 +14,10 @@ from validation.ledger import LEDGER, row
 from validation.statements import ByCells, judged_again
 
 FOLDER = Path(__file__).parent
-
 SIZES = ("quick", "full")
-
 KEPT = ("id", "source", "claim", "what_is_measured", "criterion", "status", "file", "seconds_of_file", "finished")
 OF_VERDICT = ("measured", "corrected", "mutations", "controls", "estimates", "readings")
 UNANSWERED = ("pending", "not run")
-
 Kept = dict[str, dict[str, Any]]
 
 

@@ -39,7 +39,6 @@ FIDELITIES = {"coarse": (128, 0, 0, 0), "fine": (0, 0, 0, 16), "multilevel": (32
 """Epochs of each level."""
 
 BASES = ("spline", "ReLU")
-
 MLPS = {"MLP-5": (2, 5, 1), "MLP-30": (2, 30, 1), "MLP-20-20": (2, 20, 20, 1)}
 
 HIDDEN, ORDER, INTERVALS = 5, 4, 5
@@ -86,7 +85,6 @@ PRINTED = {
 """Table 2 of [S26] as printed: mean and standard deviation of the mean squared error over five runs."""
 
 PUBLISHED = {cell: (float(mean), float(deviation)) for cell, (mean, deviation) in PRINTED.items()}
-
 UNIT = "mean square error over the squared range of the target"
 
 
@@ -254,7 +252,6 @@ class Mlp(OfLibrary):
 
 
 GRID = Grid("cell of Table 2", OPEN, PLACE, run_cell, apart=("course",))
-
 EXPERIMENT = GRID.experiment
 
 

@@ -10,13 +10,9 @@ from validation.statements import AS_PUBLISHED, ByCells, Cells, exchanged, ratio
 from validation.table_two.cells_of_table import FIDELITIES, MLPS, PUBLISHED, UNIT
 
 HALF_AN_ORDER, ORDERS, NOTHING, DROP = 10**0.5, 10.0, 2.0, 2.0
-
 LARGER = "MLP-20-20"
-
 COST = "one seed takes half a minute of processor time, of the MLP with 500 parameters three minutes"
-
 FALL = "fall of the loss in the first quarter of the epochs after a refinement over that in as many before"
-
 LAST_FALL = "fall of the loss in the last quarter of the epochs"
 
 
@@ -26,7 +22,6 @@ def named(model: str, fidelity: str) -> str:
 
 
 Pair = tuple[tuple[str, str], tuple[str, str]]
-
 NOT_RUN = ", not run"
 
 
@@ -58,9 +53,7 @@ def both(cells: Cells, asked: Mapping[Pair, Mapping[str, float]]) -> tuple[Estim
 
 
 ML, COARSE, FINE = ("spline", "multilevel"), ("spline", "coarse"), ("spline", "fine")
-
 ACROSS: dict[str, Pair] = {f: (("ReLU", f), ("spline", f)) for f in FIDELITIES}
-
 R1 = {pair: {"at_least": HALF_AN_ORDER, "at_most": 10**3.5} for pair in ACROSS.values()}
 
 R2 = {

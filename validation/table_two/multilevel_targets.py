@@ -44,11 +44,8 @@ from validation.table_two.cells_of_table import PUBLISHED
 from validation.table_two.target_runs import FULL, ORDER, QUICK, run_seed
 
 CLAIMS = ("R5",)
-
 SEEDS = tuple(range(1234, 1254))
-
 PUBLISHED_ERROR, PUBLISHED_DEVIATION = PUBLISHED["spline", "multilevel"]
-
 LEAST_FACTOR, WITHIN = 6.0, 0.2
 
 IDS = {name: name.replace(", ", "-").replace(" ", "-") for name in FULL}

@@ -18,7 +18,6 @@ from itertools import pairwise, product
 from refkan.claims import Table, Verdict, judge
 
 CLAIMS = ("R7",)
-
 ORDERS = range(1, 9)
 
 

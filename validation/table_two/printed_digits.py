@@ -28,9 +28,7 @@ from refkan.claims import Table, Verdict, judge
 from validation.table_two.cells_of_table import PRINTED
 
 CLAIMS = ("R6",)
-
 RUNS = 5
-
 Interval = tuple[Fraction, Fraction]
 
 

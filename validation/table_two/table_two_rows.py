@@ -22,14 +22,13 @@ from matplotlib.figure import Figure as Drawing
 from refkan.claims import Beside, Cell, Choice, Figure, Reading, Verdict
 from refkan.claims.cells import Found, beside, numbers, records
 from refkan.claims.experiments import written
+from validation.panels import figure, panel
 from validation.statements import Size, Statement
 from validation.table_two.cells_of_table import BASES, FIDELITIES, GRID, MLPS, PUBLISHED, SEEDS, UNIT, cells_of, place
 from validation.table_two.compared_cells import FALL, JUDGED, LARGER, LAST_FALL, named
 
 CLAIMS = ("R1", "R2", "R3", "R4", "R8", "R9", "R10", "R11")
-
 EXPERIMENT = GRID.experiment
-
 BASE = GRID.reading()
 
 LIST = GRID.around()
@@ -39,9 +38,7 @@ SCALED = GRID.reading(powers="scaled")
 """The one other reading under which printed numbers of the ReLU basis come out: at the size of the paper, too."""
 
 FULL, SMALL = {"samples": "20000", "divisor": "1"}, {"samples": "4000", "divisor": "1"}
-
 QUICK = {"samples": "300", "divisor": "16"}
-
 KANS = tuple((basis, fidelity) for basis in BASES for fidelity in FIDELITIES)
 
 ABOUT: dict[str, tuple[tuple[str, str], ...]] = {
@@ -212,16 +209,16 @@ def forest(measured: Found, size: Size) -> Figure:
 
 def courses(measured: Found, size: Size) -> Figure:
     """Draw the losses of multilevel training in both bases, epoch by epoch, each seed."""
-    drawing = Drawing(figsize=(7, 3.2), layout="constrained")
-    for axis, basis in zip(drawing.subplots(1, 2, sharey=True), BASES, strict=True):
-        runs = records(measured, **place(BASE, basis, "multilevel"), **size, ulps="none").values()
-        for record in runs:
-            axis.semilogy(record["course"]["mse"], color="C0", lw=0.8, alpha=0.7)
-        for at in np.flatnonzero(np.diff(next(iter(runs))["course"]["level"])):
-            axis.axvline(at + 0.5, color="0.7", lw=0.8)
-        axis.set(title=f"{basis} basis", xlabel="epoch; lines: refinements")
-    drawing.axes[0].set_ylabel("mean square error")
-    return Figure.from_matplotlib(drawing, "table-two-courses", "Losses of multilevel training: each line a seed.")
+    panels = []
+    for basis in BASES:
+        runs = list(records(measured, **place(BASE, basis, "multilevel"), **size, ulps="none").values())
+        losses = [record["course"]["mse"] for record in runs]
+        lines = [(range(len(mse)), mse, "-", {"color": "C0", "lw": 0.8, "alpha": 0.7}) for mse in losses]
+        refined = np.flatnonzero(np.diff(runs[0]["course"]["level"])) + 0.5
+        said = {"title": f"{basis} basis", "xlabel": "epoch; lines: refinements", "ylabel": "mean square error"}
+        panels.append(panel(lines, "semilogy", marks=refined, **said))
+    caption = "Losses of multilevel training: each line a seed."
+    return figure("table-two-courses", caption, *panels, size=(7, 3.2), sharey=True)
 
 
 run = STATEMENT.runner(verdicts)

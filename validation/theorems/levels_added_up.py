@@ -18,7 +18,6 @@ from refkan.claims import Verdict, judge
 from validation.rationals import to_flint
 
 CLAIMS = ("H5", "M4")
-
 F = Fraction
 
 Pair = tuple[flint.fmpq_mat, flint.fmpq_mat]

@@ -21,7 +21,6 @@ from validation.rationals import roots_of
 from validation.volterra import characteristic_entries, characteristic_function, volterra_norm
 
 CLAIMS = ("T4", "S6", "H7")
-
 HALF = flint.fmpq(1, 2)
 
 Ball = Any

@@ -19,7 +19,6 @@ from validation.rationals import random_knots, random_rationals, uniform_knots
 from validation.theorems.formula import Formula
 
 CLAIMS = ("E19", "E20", "E30", "E31", "E40", "D2", "L7", "N4", "S4")
-
 F = Fraction
 
 

@@ -13,7 +13,6 @@ from refkan.claims import Verdict, judge
 from validation.volterra import volterra_norm
 
 CLAIMS = ("S5",)
-
 F = Fraction
 
 

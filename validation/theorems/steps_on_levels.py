@@ -21,9 +21,7 @@ from validation.theorems.levels_added_up import F, cardinal, nested_spaces, peri
 from validation.volterra import volterra_norm
 
 CLAIMS = ("G2", "M5", "H6")
-
 q: TypeAlias = flint.fmpq
-
 X = flint.fmpq_poly([0, 1])
 
 Pair: TypeAlias = Sequence[rk.SplineSpace]

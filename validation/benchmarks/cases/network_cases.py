@@ -13,7 +13,6 @@ from validation.benchmarks.running.harness import Arrays, TooLargeError
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Function = Callable[[Any, Any], Any]
-
 DEGREE = 3
 LARGEST_BYTES = 6e9
 NU = 0.01

@@ -18,7 +18,6 @@ from validation.benchmarks.running.timing import Spread
 NAME = "benchmarks.json"
 FORMAT = 2
 DISTRIBUTIONS = ("numpy", "scipy", "numba", *PEERS)
-
 CaseData = Mapping[str, Any]
 EntryData = Mapping[str, Any]
 """A case of a record, and a contestant of it."""

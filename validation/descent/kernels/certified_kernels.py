@@ -17,11 +17,8 @@ from validation.descent.kernels.kernel_search import wide_network
 from validation.descent.kernels.kernels_of_both_bases import kernel_ratio
 
 BITS = 512
-
 SQUARINGS = 50
-
 Bounds = tuple[float, float]
-
 INSIDE, OUTSIDE = "at the left end of the domain", "0.71 spacings left of it"
 
 

@@ -73,7 +73,6 @@ class Case:
 
 
 WIDTHS = ((1, 1), (2, 5, 1), (2, 5, 5, 1), (4, 8, 2))
-
 NODE_MAPS = ("affine", "mean-std", "sigmoid")
 
 

@@ -1,7 +1,7 @@
 """N1: rho(NTK_S) <= 4 rho(NTK_R) in the scaled ReLU basis ([S26] Remark 1, Theorem 2): when, with which constant."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from math import factorial
 from typing import Any
 
@@ -14,11 +14,10 @@ from validation.descent.kernels.certified_kernels import OUTSIDE, proofs, proven
 from validation.descent.kernels.kernel_bound import ROUNDING, check_proof
 from validation.descent.kernels.kernel_search import Family, families, search, wide_network
 from validation.descent.kernels.kernels_of_both_bases import delta, kernel_ratio, radius, random_cases
+from validation.statements import RunSize, quick_and_full
 
 CLAIMS = ("N1",)
-
 PRINTED = 4.0
-
 ORDERS = (1, 2, 3, 4, 5)
 
 CORRECTED = """(i) For arbitrary Jacobians the constant is (2^r/(r-1)!)^2 = 4, 16, 16, 7.1, 1.8 for r = 1..5, the square
@@ -28,33 +27,24 @@ r = 3. (iii) Node maps that couple samples leave only (i), and for r >= 2 networ
 likes."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """How much is measured: n of the norms, families searched, generations of a search, seeds of random networks.
-
-    For r = 2, where networks come near and over 1, a search has three times as many generations.
-    """
-
-    intervals: tuple[int, ...]
-    searches: tuple[Family, ...]
-    generations: int
-    proof_seeds: range
-    random_intervals: tuple[int, ...]
-    random_seeds: range
-
-
-def size(quick: bool) -> Size:
-    """Return the quick or the full size."""
-    if quick:
-        few = (*families((1, 2), (2,), (2,)), Family(2, 2, (1, 1, 1, 1), 2, "affine"))
-        return Size((4, 8, 16, 64, 256), few, 1, range(1), (2, 4, 8), range(1))
-    every = tuple(families((1, 2, 3, 4), (1, 3), (2, 4)))
-    return Size((4, 8, 16, 64, 256, 1024), every, 40, range(5), (2, 4, 8, 16, 32), range(5))
+QUICK, FULL = quick_and_full(
+    intervals=((4, 8, 16, 64, 256), (4, 8, 16, 64, 256, 1024)),
+    searches=(
+        (*families((1, 2), (2,), (2,)), Family(2, 2, (1, 1, 1, 1), 2, "affine")),
+        tuple(families((1, 2, 3, 4), (1, 3), (2, 4))),
+    ),
+    generations=(1, 40),
+    proof_seeds=(range(1), range(5)),
+    random_intervals=((2, 4, 8), (2, 4, 8, 16, 32)),
+    random_seeds=(range(1), range(5)),
+)
+"""n of the norms, families searched, generations of a search (three times as many for r = 2, where networks come near
+and over 1), seeds of random networks."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     """Answer the row."""
-    return [verdict(measure(size(quick), progress))]
+    return [verdict(measure(QUICK if quick else FULL, progress))]
 
 
 def limit(order: int) -> float:
@@ -89,7 +79,7 @@ def norm_is(item: dict[str, Any], constant: float) -> bool:
     return rising and squares[-1] > 0.98 * constant and bool(np.allclose(attained, squares, rtol=1e-12, atol=0.0))
 
 
-def measure(size: Size, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
+def measure(size: RunSize, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
     """Measure everything that the three statements need."""
     progress("N1: norms")
     results: dict[str, Any] = {"norms": [norms(order, size.intervals) for order in ORDERS]}

@@ -10,6 +10,7 @@ from scipy.fft import irfft, rfft
 from scipy.integrate import solve_ivp
 
 from refkan.claims import Verdict, judge
+from validation.measures import log_slope
 
 CLAIMS = ("Q0",)
 
@@ -144,7 +145,7 @@ def exponents(case: dict[str, Any]) -> list[float]:
             if item["mode"] > 0 and (item["equation"], item["state"]) == key
         ]
         modes, gains = np.array(added).T
-        fits.append(float(np.polyfit(np.log(modes), np.log(gains), 1)[0]) if (gains > 0).all() else -np.inf)
+        fits.append(log_slope(modes, gains) if (gains > 0).all() else -np.inf)
     return fits
 
 
@@ -202,6 +203,13 @@ def coefficients(u: np.ndarray, modes: int) -> np.ndarray:
     return a
 
 
+def initial(modes: int) -> np.ndarray:
+    """Coefficients of x^2 cos(pi x)."""
+    fine = np.arange(65536) / 32768
+    x = np.where(fine > 1, fine - 2, fine)
+    return coefficients(x**2 * np.cos(np.pi * x), modes)
+
+
 def measured_rate(equation: Equation, mode: int, state: float) -> float:
     """Growth rate of the highest mode of a system, from its amplitude after the time 2/|predicted rate|."""
     start = np.zeros(mode + 1)
@@ -221,9 +229,7 @@ def escape(equation: Equation, modes: int) -> tuple[float | None, float]:
         return ESCAPE - float(np.abs(values(a, points)).max())
 
     distance.terminal = True  # type: ignore[attr-defined]
-    fine = np.arange(65536) / 32768
-    x = np.where(fine > 1, fine - 2, fine)
-    start = coefficients(x**2 * np.cos(np.pi * x), modes)
+    start = initial(modes)
     with np.errstate(over="ignore", invalid="ignore"):  # a trial step may go past the blow-up; it is then rejected
         run = solve_ivp(
             derivative(equation, modes), (0.0, 1.0), start, method="DOP853", rtol=1e-9, atol=1e-12, events=distance

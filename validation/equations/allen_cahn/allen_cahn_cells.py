@@ -7,11 +7,8 @@ of the paper before they had readings:
     rate      of Adam: a ramp from 1e-4 to 1e-2 in ten steps (D.2), or 1e-3 (text)
     layout    of the points: random (text), or a grid (D.2)
     start     of coefficients: random linear functions, or u ~ N(0, 1)
-
-What a model does not have is at its default, so that readings share its runs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +18,7 @@ from refkan.claims import Cell, Factor, Grid
 from refkan.training.recipes import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn_setup
 from refkan.training.recipes.setups.setups import tensor_grid
 from validation.equations.allen_cahn.allen_cahn_observed import observed
+from validation.equations.curves import Curves, constant
 from validation.equations.pde_runs import Model, numbers_of, train
 
 SPLINE, RELU, DENSE, OURS = "spline", "ReLU", "MLP", "LM"
@@ -50,13 +48,6 @@ PLACE = (
 
 BATCH = 1000
 """Points of a step where there are more."""
-
-
-def place(reading: Mapping[str, str], model: str, schedule: str = "constant") -> dict[str, str]:
-    """Return where the runs of a model lie under a reading: what does not matter to it is at its default."""
-    defaults = GRID.reading()
-    matters = {DENSE: ("periodic", "rate", "layout"), OURS: ("periodic", "start")}.get(model, tuple(defaults))
-    return defaults | {name: reading[name] for name in matters} | {"model": model, "schedule": schedule}
 
 
 def with_terms(cell: Cell, setup: Setup) -> Setup:
@@ -119,9 +110,10 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
 GRID = Grid("training of figure 7", OPEN, PLACE, run_cell, apart=("residual", "solution"))
 
-
-def cells_of(
-    seeds: Sequence[int], reading: Mapping[str, str], curves: Iterable[tuple[str, str]], **size: str
-) -> list[Cell]:
-    """All curves, (model, schedule), under a reading, seed by seed, so that an interrupted run has whole seeds."""
-    return [GRID.cell(seed, **place(reading, *curve), **size) for seed in seeds for curve in curves]
+CURVES = Curves(
+    GRID,
+    "schedule",
+    {**dict.fromkeys((SPLINE, RELU), tuple(GRID.reading())), DENSE: ("periodic", "rate", "layout")}
+    | {OURS: ("periodic", "start")},
+    (*constant(SPLINE, RELU, DENSE, OURS), (SPLINE, "decaying")),
+)

@@ -59,7 +59,6 @@ PLACE = (
 )
 
 RATES = {"synthetic": 1e-2, "feynman": 1e-3}
-
 QUICK = {"samples": "200", "epochs": "40", "steps": "3", "fresh": "500"}
 
 
@@ -117,7 +116,6 @@ def train(cell: Cell) -> dict[str, Any]:
 
 
 GRID = Grid("O6", OPEN, PLACE, train)
-
 EXPERIMENT = GRID.experiment
 
 
@@ -149,7 +147,6 @@ def asked(cells: Cells) -> tuple[Estimate, ...]:
 
 
 COST = "one seed takes seven minutes of processor time"
-
 JUDGED = {"O6": ByCells(asked, control=times(curvature=1e-6), twin=times(curvature=1e6))}
 
 

@@ -19,7 +19,6 @@ single precision. How coefficients are found is open, and a reading. Networks th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -32,7 +31,7 @@ from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigen
 from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Verdict, judge
 from refkan.claims.running.kept_parts import Resume
 from validation.literature.placed_knots.gaussian_layer import GaussianLayer
-from validation.statements import Progress, answers
+from validation.statements import Progress, RunSize, answers, quick_and_full
 
 CLAIMS = ("O3",)
 
@@ -40,7 +39,6 @@ WIDTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 """s: widths in units of the spacing of the centres."""
 
 INTERVAL = (1.0, 2.0)
-
 EFFECTIVE = 10.0
 
 TRAINED = 0.1
@@ -66,19 +64,11 @@ OPEN = (
 )
 
 
-@dataclass(frozen=True)
-class Size:
-    """Numbers of centres, samples, seeds; hidden nodes, centres and steps of networks trained by Adam."""
-
-    centres: tuple[int, ...]
-    samples: int
-    seeds: tuple[int, ...]
-    hidden: int
-    deep_centres: tuple[int, ...]
-    steps: int
-
-
-QUICK, FULL = Size((8, 16), 200, (0,), 3, (8,), 40), Size((8, 16, 32), 300, (0, 1, 2), 6, (20,), 300)
+QUICK, FULL = quick_and_full(
+    centres=((8, 16), (8, 16, 32)), samples=(200, 300), seeds=((0,), (0, 1, 2)),
+    hidden=(3, 6), deep_centres=((8,), (20,)), steps=(40, 300),
+)  # fmt: skip
+"""Numbers of centres, samples, seeds; hidden nodes, centres and steps of networks trained by Adam."""
 
 
 def gram(flint: Any, centres: int, s: float) -> Any:
@@ -126,7 +116,7 @@ def one_layer(target: str, centres: int, s: float, seed: int, count: int, precis
     return float(np.sqrt(np.mean((fitted - true) ** 2)) / true.std())
 
 
-def two_layers(target: str, centres: int, s: float, seed: int, size: Size) -> float:
+def two_layers(target: str, centres: int, s: float, seed: int, size: RunSize) -> float:
     """The same of a network [2, hidden, 1] with no map between the layers, trained by Adam."""
     x, fresh = samples(seed, size.samples, 2)
     y, true = TARGETS[target](x), TARGETS[target](fresh)
@@ -140,7 +130,7 @@ def two_layers(target: str, centres: int, s: float, seed: int, size: Size) -> fl
     return float(np.sqrt(np.mean((net(result.theta, fresh)[:, 0] - true) ** 2)) / true.std())
 
 
-def run_case(choice: Choice, seed: int, size: Size) -> dict[str, dict[str, list[float]]]:
+def run_case(choice: Choice, seed: int, size: RunSize) -> dict[str, dict[str, list[float]]]:
     """Errors for each number of centres and target, one a width."""
     if choice["training"] == "adam":
         return {
@@ -158,7 +148,7 @@ EXPERIMENT = Experiment(OPEN, lambda choice, seed: run_case(choice, seed, FULL))
 
 
 @answers(QUICK, FULL)
-def run(size: Size, progress: Progress, resume: Resume) -> list[Verdict]:
+def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     """Certify condition numbers, and sweep the width under every reading."""
     conditions = {}
     for G, s in product(size.centres, WIDTHS):

@@ -16,7 +16,8 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Choice, Experiment, Factor
 from refkan.training.multilevel import minimize_multilevel
-from validation.statements import sign_test
+from validation.measures import sign_test
+from validation.statements import RunSize, quick_and_full
 
 NETWORKS = {"one-layer": (1, 1), "hidden-5": (1, 5, 1)}
 
@@ -31,22 +32,16 @@ HALF, LEVEL = 0.5, 0.01
 """The error of extension may be at most half that of the finest grid, at this level of a sign test."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """Frequencies of the target, intervals of the coarsest grid, steps on the finest one, samples and seeds."""
-
-    frequencies: tuple[int, ...]
-    coarsest: int
-    steps: int
-    samples: int
-    seeds: tuple[int, ...]
-
-
-QUICK = Size((2, 4, 6, 8), 5, 4, 120, tuple(range(7)))
-FULL = Size(tuple(range(5, 51, 5)), 20, 16, 1000, tuple(range(10)))
+QUICK, FULL = quick_and_full(
+    frequencies=((2, 4, 6, 8), tuple(range(5, 51, 5))),
+    coarsest=(5, 20),
+    steps=(4, 16),
+    samples=(120, 1000),
+    seeds=(tuple(range(7)), tuple(range(10))),
+)
+"""Frequencies of the target, intervals of the coarsest grid, steps on the finest one, samples and seeds."""
 
 LEVELS = 4
-
 EXTENSION = "extension"
 
 
@@ -69,7 +64,7 @@ def missing(net: rk.Network, theta: np.ndarray, frequencies: Sequence[int], phas
     return float(np.linalg.norm(amplitudes) / np.sqrt(upper.size))
 
 
-def run_case(network: str, seed: int, size: Size) -> dict[str, float]:
+def run_case(network: str, seed: int, size: RunSize) -> dict[str, float]:
     """Train with extension, and on the finest grid at equal work and with equal steps; return what is missing."""
     rng = np.random.default_rng([seed, 20])
     x = rng.uniform(size=(size.samples, 1))

@@ -39,6 +39,7 @@ from refkan.claims.experiments import written
 from refkan.splines.knots import uniform_breakpoints
 from refkan.training.adaptivity.indicators import LayerState
 from validation.literature.answers import refitted
+from validation.measures import log_slope
 from validation.statements import on_grid, raw
 
 CLAIMS = ("O11",)
@@ -175,7 +176,7 @@ def medians(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
 def exponent(runs: Sequence[Mapping[str, Any]]) -> float:
     """Return p of the fit C G^-p to the median test errors on the grids `FITTED`."""
     chosen = [list(runs[0]["grids"]).index(G) for G in FITTED]
-    return -float(np.polyfit(np.log(FITTED), np.log(medians(runs)[chosen]), 1)[0])
+    return -log_slope(FITTED, medians(runs)[chosen])
 
 
 def rates_hold(by_grids: Mapping[str, Any], shift: float = 1.0) -> bool:

@@ -14,7 +14,6 @@ from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
 
 CLAIMS = ("O15",)
-
 F = Fraction
 
 FUNCTIONS = {2: {"tent": [0.0, 1.0, 0.0], "x": [0.0, 0.5, 1.0]}}

@@ -21,7 +21,6 @@ from validation.panels import figure, panel
 from validation.rationals import roots_of
 
 CLAIMS = ("H8", "H9")
-
 F = Fraction
 
 AT_MOST = {3: 64.7, 4: 308, 5: 2040, 6: 11300}

@@ -14,7 +14,6 @@ from validation.panels import figure, panel
 from validation.rationals import to_flint
 
 CLAIMS = ("N5",)
-
 HALF = flint.fmpq(1, 2)
 
 Ball = Any

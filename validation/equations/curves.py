@@ -1,0 +1,79 @@
+"""Curves of a figure, each a model with the rate of Adam on every level, constant as published or decaying."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refkan.claims import Beside, Cell, Choice, Grid
+from refkan.claims.cells import Found, beside, records
+from validation.statements import Size
+
+FEW = 3
+"""Fewer seeds decide nothing about a median."""
+
+Curve = tuple[str, str]
+"""A model and its rate."""
+
+
+def constant(*models: str) -> tuple[Curve, ...]:
+    """Return models with the published rate."""
+    return tuple((model, "constant") for model in models)
+
+
+def written_curve(curve: Curve) -> str:
+    """Write the name of a curve."""
+    return curve[0] if curve[1] == "constant" else f"{curve[0]}, {curve[1]} rate"
+
+
+def written_steps(size: Size) -> str:
+    """Write which part of the published steps is taken."""
+    return "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of a figure as cells of a grid, those that are published first.
+
+    `rate` is the name of the factor of the rate; `matters` are the open factors that a model has: others are at their
+    defaults in its cells, so that readings share its runs.
+    """
+
+    grid: Grid
+    rate: str
+    matters: Mapping[str, tuple[str, ...]]
+    shown: tuple[Curve, ...]
+
+    def place(self, reading: Choice, model: str, rate: str = "constant") -> dict[str, str]:
+        """Return where the runs of a curve lie under a reading."""
+        own = {name: reading[name] for name in self.matters[model]}
+        return self.grid.reading() | own | {"model": model, self.rate: rate}
+
+    def cells_of(self, seeds: Sequence[int], reading: Choice, curves: Iterable[Curve], **size: str) -> list[Cell]:
+        """All curves under a reading, seed by seed, so that an interrupted run has whole seeds."""
+        return [self.grid.cell(seed, **self.place(reading, *curve), **size) for seed in seeds for curve in curves]
+
+    def of(self, measured: Found, reading: Choice, size: Size, curve: Curve) -> dict[int, Mapping[str, Any]]:
+        """Return the runs of a curve under a reading, by seed."""
+        return records(measured, **self.place(reading, *curve), **size)
+
+    def after_levels(self, measured: Found, reading: Choice, size: Size, curve: Curve, key: str) -> list[float]:
+        """Return the medians over seeds of a number after each level; nothing for a curve that was not run."""
+        runs = self.of(measured, reading, size, curve).values()
+        return [float(np.median(values)) for values in zip(*(run[key] for run in runs), strict=True)]
+
+    def told(self, measured: Found, reading: Choice, size: Size, key: str, form: str, curves: Sequence[Curve]) -> str:
+        """Tell the medians of a number after each level of some curves, in a format."""
+        stairs = {curve: self.after_levels(measured, reading, size, curve, key) for curve in curves}
+        lines = {written_curve(c): " -> ".join(f"{value:{form}}" for value in of) for c, of in stairs.items() if of}
+        return "; ".join(f"{name} {line}" for name, line in lines.items())
+
+    def cells(self, measured: Found, reading: Choice, size: Size, units: Mapping[str, str]) -> tuple[Beside, ...]:
+        """Return numbers at the end, each in its unit, with every seed."""
+        return tuple(
+            cell
+            for key, unit in units.items()
+            for curve in self.shown
+            for cell in beside(measured, written_curve(curve), unit, key, self.place(reading, *curve) | dict(size))
+        )

@@ -1,0 +1,72 @@
+"""Trainings of our own, level by level: Levenberg-Marquardt on three equations, and Adam as published for Burgers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from refkan.claims.running.kept_parts import Parts
+from refkan.training.recipes import Cyclic, Redrawn, allen_cahn_setup, burgers_setup, poisson_setup
+from validation.equations.burgers_cells import on_lines
+from validation.equations.pde_runs import Model, run_models
+
+FIXED, REDRAWN = "LM multilevel, fixed points", "LM multilevel, redrawn points"
+PUBLISHED_POINTS, MORE_POINTS = "Levenberg-Marquardt, published points", "Levenberg-Marquardt, 97 x 97 points"
+ADAM, ALLEN_CAHN = "multilevel", "splines, Levenberg-Marquardt"
+WEIGHT_DECAY = 1e-4
+
+
+def burgers(quick: bool) -> dict[str, Model]:
+    """Points drawn anew, half of them where the solution is steep; and fixed ones; Adam at the schedule of Table 3.
+
+    A quick run takes a tenth of Adam's steps.
+    """
+    setup = burgers_setup((16, 16), 16, (1.0, 10.0, 10.0)) if quick else burgers_setup(weights=(1.0, 10.0, 10.0))
+    net = setup.kan([2, 5, 5, 1] if quick else [2, 8, 8, 1])
+    steps = (12, 8, 4) if quick else (120, 100, 30)
+    steep = ({}, {"steep": 0.5}, {"steep": 0.5})
+    published = burgers_setup().kan([2, 5, 5, 1] if quick else [2, 20, 20, 1], node_map="affine")
+    options: dict[str, Any] = {"schedule": Cyclic(), "weight_decay": WEIGHT_DECAY}
+    return {
+        REDRAWN: Model(net, steps, Redrawn(setup.ranges, seed=0), per_level=steep, setup=setup),
+        FIXED: Model(net, steps, "levenberg-marquardt", setup=setup, seeds=2),
+        ADAM: Model(published, (80, 40, 20) if quick else (800, 400, 200), options=options),
+    }
+
+
+def poisson(quick: bool) -> dict[str, Model]:
+    """The published points, and more from the third level on; the better of several starts."""
+    few, many = (poisson_setup(n, (1e-2, 1.0, 100.0)) for n in ((13, 25) if quick else (49, 97)))
+    options: dict[str, Any] = {"method": "levenberg-marquardt", "starts": 2 if quick else 8, "setup": few}
+    steps = 6 if quick else 60
+    return {
+        PUBLISHED_POINTS: Model(few.kan(), (steps,) * 3, **options),
+        MORE_POINTS: Model(few.kan(), (steps,) * (3 if quick else 4), later=many, **options),
+    }
+
+
+def allen_cahn(quick: bool) -> dict[str, Model]:
+    """Points drawn anew: 2 starts on 250 of them quickly; else 6 starts on 1,024, then 4,096."""
+    setup = allen_cahn_setup(250, 101, 26) if quick else allen_cahn_setup(1024)
+    model = Model(
+        setup.kan(),
+        (8, 5, 3) if quick else (150, 100, 60, 30),
+        Redrawn(setup.ranges, seed=0),
+        starts=2 if quick else 6,
+        setup=setup,
+        later=None if quick else allen_cahn_setup(4096),
+    )
+    return {ALLEN_CAHN: model}
+
+
+def runs(
+    quick: bool, seeds: Sequence[int], progress: Callable[[str], None], checkpoints: Parts | None
+) -> dict[str, list[dict[str, Any]]]:
+    """Train all models."""
+    equations = (
+        ("Burgers", burgers(quick), burgers_setup((16, 16), 16) if quick else burgers_setup(), on_lines),
+        ("Poisson", poisson(quick), poisson_setup(13 if quick else 49), None),
+        ("Allen-Cahn", allen_cahn(quick), allen_cahn_setup(300, 101, 26) if quick else allen_cahn_setup(), None),
+    )
+    made: dict[str, list[dict[str, Any]]] = {}
+    for problem, models, setup, observe in equations:
+        made |= run_models(problem, models, setup, seeds, progress, checkpoints, observe)
+    return made

@@ -1,0 +1,38 @@
+"""Numbers that several claims are told by: means over seeds, exponents, processor seconds, sign tests."""
+
+from collections.abc import Callable, Iterable, Mapping
+from time import process_time
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+
+def means_by_seed(values: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """Return by seed the geometric mean of its positive values."""
+    logs: dict[int, list[float]] = {}
+    for seed, value in values:
+        logs.setdefault(seed, []).append(np.log(value))
+    return {seed: float(np.exp(np.mean(each))) for seed, each in logs.items()}
+
+
+def log_slope(x: Any, y: Any) -> float:
+    """Least-squares slope of log y against log x: the exponent of a power law."""
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def seconds_of_rounds(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Return the processor seconds of every round for each way, once each a round."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = process_time()
+            way()
+            seconds[name].append(process_time() - start)
+    return seconds
+
+
+def sign_test(first: Iterable[float], other: Iterable[float]) -> float:
+    """One-sided p value of at least as many pairs in which the first is lower, if each pair were a fair coin."""
+    lower = [a < b for a, b in zip(first, other, strict=True)]
+    return float(binomtest(sum(lower), len(lower), 0.5, alternative="greater").pvalue) if lower else 1.0
