@@ -101,7 +101,8 @@ def equations(kept: Rows) -> str:
             of.setdefault(asked(e), []).append(bracketed(e))
         shown = "; ".join(f"{', '.join(ratios)}: {'each ' * (len(ratios) > 1)}{bound}" for bound, ratios in of.items())
         seeds = str(min(len(e.seeds) for e in deciding))
-        lines.append([link(id), equation, claim, shown, seeds, in_short(kept[id])])
+        answer = "undecided" if kept[id]["status"] == "undecided" else in_short(kept[id])
+        lines.append([link(id), equation, claim, shown, seeds, answer])
     return markdown_table(["row", "equation", "claimed", "ratios: bounds", "runs", "answer"], lines)
 
 
