@@ -1,7 +1,5 @@
 """H1 and H3: condition numbers and slow modes by other formulas, what criteria ask, and that mutations fail."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -71,7 +69,7 @@ def range_condition(values, rank):
 def test_condition_numbers_of_networks_are_those_of_their_matrices(node_map):
     """In the ReLU basis the converted network is evaluated, which is accurate enough at r = 2 on few intervals."""
     level, seed = (1, 3), 4
-    size = replace(SMALL, states=(START,), samples=300)
+    size = SMALL.but(states=(START,), samples=300)
     (case,) = network_cases(2, level, node_map, seed, size)
     problem, theta = started(rk.kan([2, 5, 1], 2, level, node_map=node_map), seed, size.samples)
     for basis in ("spline", "relu", "scaled-relu"):
@@ -187,7 +185,7 @@ def test_ratios_keep_every_run(spectra):
 def test_a_spectrum_that_ignores_the_basis_is_seen(monkeypatch):
     true = rk.spectrum
     monkeypatch.setattr(rk, "spectrum", lambda *args, basis=None, **options: true(*args, **options))
-    size = replace(SMALL, orders=(3,), layers=(4, 8), states=(START,), node_maps=("affine",), samples=50)
+    size = SMALL.but(orders=(3,), layers=(4, 8), states=(START,), node_maps=("affine",), samples=50)
     assert hessian_conditioning.answer(size)[0].status == "undecided"
 
 

@@ -60,7 +60,7 @@ class Family:
         return rk.ChangeOfBasis(space, scaled=True).solve(np.eye(space.dim)).T
 
     @cached_property
-    def quick_and_full(self) -> dict[str, int]:
+    def sizes(self) -> dict[str, int]:
         """Numbers of coordinates: samples, coefficients, ends of the images of affine maps, sizes of layers."""
         dim = self.order + self.intervals - 1
         coefficients = sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False)) * dim
