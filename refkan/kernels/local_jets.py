@@ -99,13 +99,14 @@ def contract_few(first, last, start, W, C, width, count, out):
 def contract_jets(first, last, start, rows, z, C, width, count, firsts, out):
     """`contract` of the W of rows and z, formed for CHUNK samples at a time: to keep W costs more than to form it."""
     W = np.empty((CHUNK, len(count), z.shape[2], len(width)), out.dtype)
+    none = first - first  # a 0 that is written out is a type of its own, for which kernels are compiled once more
     for low in range(first, last, CHUNK):
         high = min(low + CHUNK, last)
-        window_rows(low, high, (0, z.shape[2]), rows, z, width, count, firsts, W)
+        window_rows(low, high, (none, z.shape[2]), rows, z, width, count, firsts, W)
         if C.ndim == 3:
-            contract_few(0, high - low, start[low:high], W, C, width, count, out[low:high])
+            contract_few(none, high - low, start[low:high], W, C, width, count, out[low:high])
         else:
-            contract(0, high - low, start[low:high], W, C, width, count, out[low:high])
+            contract(none, high - low, start[low:high], W, C, width, count, out[low:high])
 
 
 @fused_kernel

@@ -90,7 +90,7 @@ def losses() -> Departures:
         yield f"{node_map}: Gauss-Newton matrix", departure(problem.gauss_newton(theta), exact.gauss_newton())
         yield f"{node_map}: Hessian", departure(problem.hessian(theta), exact.hessian())
         yield f"{node_map}: tangent kernel", departure(problem.ntk(theta), exact.ntk())
-    net, theta, x, y = posed(rk.kan([2, 5, 1], 3, [4, 12], node_map="mean-std"), MANY)
+    net, theta, x, y = posed(rk.kan([2, 5, 1], 4, [4, 12], node_map="mean-std"), MANY)
     yield from by_the_plain_engine(rk.LeastSquares(net, x, y), theta)
 
 

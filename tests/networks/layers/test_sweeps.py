@@ -17,9 +17,10 @@ from refkan.splines import local_basis, sums
 from refkan.splines.sums.channels import VALUES
 from tests.networks.layers.layer_laws import ALL_LAYERS, check_sweeps, layer_and_point, name, random_parameters
 from tests.shared.factories import EDGE_KINDS, EPS, LayerCase
+from tests.shared.thresholds import engine_in_python
 
-OUTPUTS = {1: 5, 2: 1, 3: 2, 4: 5}
-"""By order: the fast engine is compiled for each pair, and for these in test_differential anyway."""
+OUTPUTS = {3: 2, 4: 5}
+"""By order: the fast engine is compiled for these in test_differential anyway; for others it runs in Python."""
 
 
 SPLINES = [case for case in ALL_LAYERS if getattr(case, "kind", "") == "spline"]
@@ -27,8 +28,8 @@ SPLINES = [case for case in ALL_LAYERS if getattr(case, "kind", "") == "spline"]
 
 @pytest.mark.parametrize("case", SPLINES, ids=name)
 def test_every_fast_sweep_against_complex_steps(case):
-    with rk.use_engine("fast"):
-        check_sweeps(*layer_and_point(case, OUTPUTS[case.order]))
+    with rk.use_engine("fast") if case.order in OUTPUTS else engine_in_python("fast"):
+        check_sweeps(*layer_and_point(case, OUTPUTS.get(case.order, 1)))
 
 
 @pytest.mark.parametrize("case", ALL_LAYERS, ids=name)
