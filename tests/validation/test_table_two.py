@@ -326,6 +326,7 @@ def test_cells_are_shared_between_readings_and_hold_every_cell_of_the_table():
         {"model": "spline", "fidelity": "multilevel"},
         {"model": "ReLU", "fidelity": "fine", "fine": "prolonged", "precision": "32"},
         {"model": "spline", "fidelity": "coarse", "network": "splines", "search": "fixed"},
+        {"model": "ReLU", "fidelity": "multilevel", "network": "splines"},
         {"model": "MLP-5", "fidelity": "coarse", "target": "raw"},
     ],
 )
@@ -335,6 +336,9 @@ def test_a_cell_runs(choice):
     fine = choice["fidelity"] != "coarse"
     assert made["parameters"] == (20 if choice["model"] == "MLP-5" else 230 if fine else 55)
     assert len(made["course"]["mse"]) == sum(1 + (-(-e // 64)) for e in FIDELITIES[choice["fidelity"]] if e)
+    if choice["fidelity"] == "multilevel":
+        mse = made["course"]["mse"]
+        assert mse[2::2] == pytest.approx(mse[1:-1:2], rel=1e-3), "a refinement changes the function"
     assert EXPERIMENT.choose("start=he")["start"] == "he"
     assert set(PRINTED) == set(PUBLISHED)
 

@@ -236,7 +236,8 @@ class Splines(OfLibrary):
 
     def refine(self) -> None:
         """Halve the intervals of both layers."""
-        self.net, self.theta = self.net.refine(self.theta.astype(float), 2)
+        fine = self.net.refine()
+        self.net, self.theta = fine, self.net.convert(self.theta.astype(float), fine)
 
 
 class Mlp(OfLibrary):
