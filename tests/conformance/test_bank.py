@@ -1,5 +1,7 @@
 """Broken layers, one defect each: every one is identified by the difference that leads."""
 
+from functools import cache
+
 import pytest
 
 from refkan.conformance import identify
@@ -11,10 +13,15 @@ ALL = {name: (defect.make, defect.hint) for name, defect in DEFECTS.items()}
 ALL |= {name: (of_layer(trial.layer), trial.hint) for name, trial in TRIALS.items()}
 
 
+@cache
+def identified(name):
+    """What the layer of a name is, asked once for all tests."""
+    return identify(ALL[name][0]())
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_every_defect_is_named(name):
-    make, leading = ALL[name]
-    assert identify(make()).leading == leading
+    assert identified(name).leading == ALL[name][1]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +40,7 @@ def test_two_defects_fall_into_two_stages(first, second, names):
 
 def test_sentences_tell_the_numbers():
     def first(name):
-        return str(identify(ALL[name][0]()).differences[0])
+        return str(identified(name).differences[0])
 
     assert "0.0625, 1 over the number of samples" in first("mean over samples")
     assert "splines have degree 3 instead of 4" in first("always cubic")

@@ -1,6 +1,7 @@
 """What each stage says of layers with one defect, of layers without, and of adapters that answer nothing useful."""
 
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,12 +18,19 @@ from tests.conformance.identification.layers_in_settings import IN_SETTINGS
 from tests.conformance.identification.layers_told_once import TOLD_ONCE
 from tests.conformance.identification.told_layers import TOLD
 
+
+@cache
+def identified(layer):
+    """What a layer is, asked once for all tests."""
+    return rk.conformance.identify(layer() if issubclass(layer, PlainNumpy) else of(layer))
+
+
 BROKEN = [(name, layer) for name, layers in LAYERS.items() for layer in layers] + list(MOVED.items())
 
 
 @pytest.mark.parametrize(("name", "layer"), BROKEN, ids=[layer.__name__ for _, layer in BROKEN])
 def test_a_layer_with_one_defect_is_named(name, layer):
-    identification = rk.conformance.identify(of(layer))
+    identification = identified(layer)
     assert identification.leading == name
     assert not [stage.unknown for stage in identification.stages if "the stage failed" in stage.unknown]
 
@@ -32,13 +40,13 @@ SAID = TOLD | IN_SETTINGS
 
 @pytest.mark.parametrize(("pattern", "layer"), SAID.items(), ids=[pattern[:50] for pattern in SAID])
 def test_what_a_layer_does_is_told(pattern, layer):
-    identification = rk.conformance.identify(layer() if issubclass(layer, PlainNumpy) else of(layer))
-    assert re.search(f"^{pattern}", str(identification.differences[0])), identification.differences[0]
+    first = identified(layer).differences[0]
+    assert re.search(f"^{pattern}", str(first)), first
 
 
 @pytest.mark.parametrize("layer", TOLD_ONCE, ids=[layer.__name__ for layer in TOLD_ONCE])
 def test_what_follows_from_a_cause_is_not_told(layer):
-    differences = rk.conformance.identify(of(layer)).differences
+    differences = identified(layer).differences
     assert len(differences) == len(TOLD_ONCE[layer]), differences
     for pattern, difference in zip(TOLD_ONCE[layer], differences, strict=True):
         assert re.search(f"^{pattern}", str(difference)), difference
@@ -131,13 +139,13 @@ def test_a_layer_that_raises_sometimes():
 
 def test_a_report_does_not_depend_on_the_run():
     for name, layer in BROKEN[:6]:
-        first, second = (rk.conformance.identify(of(layer)) for _ in range(2))
+        first, second = identified(layer), rk.conformance.identify(of(layer))
         assert str(first) == str(second), name
         assert first.to_dict() == second.to_dict()
 
 
 def test_every_sentence_can_be_filled():
     for name, layer in BROKEN:
-        for difference in rk.conformance.identify(of(layer)).differences if name == "other functions" else ():
+        for difference in identified(layer).differences if name == "other functions" else ():
             assert difference.name in SENTENCES
             assert str(difference).startswith(difference.name)

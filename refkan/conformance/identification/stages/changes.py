@@ -105,7 +105,7 @@ def _changed(subject: Subject, kind: str, times: tuple[int, ...]) -> tuple[str, 
         differences = [
             difference
             for k in times[: 1 if knots != main[1] else None]
-            for words, data in _data(subject, spec)
+            for words, data in _data(subject, spec)[: None if (degree, knots) == main else 1]
             for difference in _after(subject, spec, kind, k * spec.intervals, data, words)
         ]
         first = sorted(differences, key=lambda difference: difference.name.startswith("function changed"))[:1]  # why
