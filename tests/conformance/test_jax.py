@@ -77,7 +77,7 @@ class OutsideJax(Fixed):
 
 
 @pytest.mark.parametrize(
-    ("make", "programs"), [(Fixed, 1), (UnderJit, 1), (UnderScan, 1), (OwnRule, 2 * 3), (OutsideJax, 2 * 3)]
+    ("make", "programs"), [(Fixed, 1), (UnderJit, 1), (UnderScan, 1), (OwnRule, 1 + 3), (OutsideJax, 2 * 3)]
 )
 def test_arrays_that_a_layer_holds_are_its_own(make, programs):
     """Right on each of three knot vectors; compiled for each only where Python functions are part of it.

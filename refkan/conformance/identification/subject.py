@@ -59,6 +59,7 @@ class Subject:
         self.undoes, self.overwritten = False, ""
         self.rows, self.renewed, self.refused = 0, False, frozenset[str]()
         self._kept: dict[Any, FloatArray] = {}
+        self._models: dict[Any, Any] = {}
         self._truths: dict[Any, tuple[FloatArray, FloatArray]] = {}
         self._specs: dict[int, tuple[Any, Any]] = {}
 
@@ -157,13 +158,6 @@ class Subject:
             columns.append(rng.permutation(round_to(self.dtype, points[m] + np.diff(points)[m] * share)))
         return np.stack(columns, axis=1)
 
-    def answering(self) -> Any:
-        """Return the model of a layer that answers for samples: what else is refused is then a matter of its own."""
-        spec = self.spec((3, 2))
-        model = self.build(spec)
-        self.raw(model, self.samples(spec, BLOCK), spec.n_outputs)
-        return model
-
     def asked(self, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
         """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered.
 
@@ -199,6 +193,16 @@ class Subject:
         if self.renewed:
             self._specs[id(model)] = model, spec
         return model
+
+    def kept_model(self, spec: LayerSpec) -> Any:
+        """Return a model of a layer that was built before, unless calls change models."""
+        if self.differing:
+            return self.build(spec)
+        arrays = (spec.knots, spec.coefficients, *(spec.part(part) for part in spec.parts))
+        key = (*(a.tobytes() for a in arrays), spec.coefficients.shape, spec.order, spec.outside, spec.kind, spec.parts)
+        if key not in self._models:
+            self._models[key] = self.build(spec)
+        return self._models[key]
 
     def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """Return the outputs (N, Q) at x (N, P), as the layer gives them: of few rows at once where rows mix."""
@@ -260,26 +264,21 @@ class Subject:
         out: FloatArray = self.read("gauss_newton", lambda: checked("gauss_newton", answer, (size, size), ""))
         return out
 
-    def changed(self, kind: str, model: Any, *arguments: Any) -> Any:
-        """Return a model after `refine` or `update`."""
-        method = self.adapter.refine if kind == "refine" else self.adapter.update
-        successor = self.asked(kind, method, model, *arguments)
-        if successor is None:
-            raise NoAnswerError(f"{kind}: returned None")
-        return successor
-
-    def truth(
-        self, spec: LayerSpec, x: FloatArray, right_end: str = "", form: str = ""
-    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    def truth(self, spec: LayerSpec, x: FloatArray, form: str = "") -> tuple[FloatArray, FloatArray]:
         """Return the values that are right, (N, Q), and what errors are allowed in them."""
-        right_end, form = right_end or self.declared.right_end, form or self.declared.form
-        key = (spec.knots.tobytes(), spec.coefficients.tobytes(), x.tobytes(), spec.order, spec.outside, spec.kind)
-        if spec.parts or (*key, right_end, form) not in self._truths:
+        end, form = self.declared.right_end, form or self.declared.form
+        arrays = (spec.knots.tobytes(), spec.coefficients.tobytes(), x.tobytes())
+        key = (*arrays, spec.order, spec.outside, spec.kind, form)
+        if spec.parts or key not in self._truths:
             no_dy, still = np.zeros((len(x), spec.n_outputs)), np.zeros(x.shape)
-            case = Case(Setting("identify", (spec,), x, no_dy, still, oracle="float64", right_end=right_end), "values")
-            self._truths[*key, right_end, form] = case.expected, case.allowed(form)
-        expected, room = self._truths[*key, right_end, form]
+            case = Case(Setting("identify", (spec,), x, no_dy, still, oracle="float64", right_end=end), "values")
+            self._truths[key] = case.expected, case.allowed(form)
+        expected, room = self._truths[key]
         return expected.copy(), room.copy()
+
+    def asked_for(self, spec: LayerSpec, x: FloatArray, form: str = "") -> tuple[FloatArray, FloatArray]:
+        """Return the basis functions asked for at x (N,), (N, dim), and what errors are allowed in them."""
+        return self.truth(replace(spec, coefficients=np.eye(spec.dim)[:, None]), x[:, None], form)
 
     def basis(self, spec: LayerSpec, x: FloatArray, p: int = 0) -> FloatArray:
         """Return the layer's own basis functions on the knots of input p at x (N,): (N, dim).

@@ -178,6 +178,8 @@ class JaxAdapter(Adapter):
         """
         arguments = self._arguments(model, x)
         expression, number = self._expression(model, arguments)
+        if name == "forward":
+            number = self._numbers.setdefault(expression.values_key, len(self._numbers))
         if (number, name) not in self._compiled:
             self._compiled[number, name] = self.jax.jit(
                 self._program(name, expression), compiler_options=self._options()

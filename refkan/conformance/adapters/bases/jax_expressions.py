@@ -21,7 +21,9 @@ class Expression:
     Attributes
     ----------
     key : hashable
-        Equal for expressions that compute the same from their arguments and the arrays held.
+        Equal for expressions that compute the same from their arguments and the arrays held, derivatives as well.
+    values_key : hashable
+        Equal for expressions that compute the same, whatever the rules of differentiation in them.
     held : tuple of arrays
         In the order in which `evaluate` takes them.
     has_rules : bool
@@ -30,6 +32,7 @@ class Expression:
     """
 
     key: Any
+    values_key: Any
     held: tuple[Any, ...]
     has_rules: bool
     jaxpr: Any
@@ -44,7 +47,8 @@ def trace(make_jaxpr: Callable[..., Any], function: Callable[..., Any], *argumen
     closed = make_jaxpr(function)(*arguments)
     reader = _Reader()
     key = reader.jaxpr(closed.jaxpr, closed.consts, held=True)
-    return Expression(key, tuple(reader.held), reader.has_rules, closed.jaxpr)
+    values_key = _Reader(False).jaxpr(closed.jaxpr, closed.consts, held=True) if reader.has_rules else key
+    return Expression(key, values_key, tuple(reader.held), reader.has_rules, closed.jaxpr)
 
 
 def _evaluate(jaxpr: Any, held: Iterator[Any], arguments: Sequence[Any]) -> list[Any]:
@@ -78,7 +82,8 @@ def _applied(equation: Any, at: list[Any]) -> Sequence[Any]:
 class _Reader:
     """Makes the key of an expression, and collects the arrays that are not part of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, with_rules: bool = True) -> None:
+        self.with_rules = with_rules
         self.held: list[Any] = []
         self.has_rules = False
 
@@ -110,6 +115,8 @@ class _Reader:
         name, parameters = equation.primitive.name, equation.params
         if name in INLINED:
             return self.jaxpr(parameters["jaxpr"].jaxpr, parameters["jaxpr"].consts, held)
+        if name.startswith(CUSTOM) and not self.with_rules and _is_closed(parameters.get("call_jaxpr")):
+            return self._value(parameters["call_jaxpr"])
         if name.startswith(CUSTOM):  # rules of differentiation may hold arrays of their own
             self.has_rules = True
             return _Itself(equation)

@@ -28,7 +28,7 @@ def asked_layer(
     """A layer, samples and a new model; equally spaced knots only where there are no others."""
     kind = "arbitrary" if "arbitrary" in subject.kinds else "uniform-fine" if "uniform-fine" in subject.kinds else ""
     spec = subject.spec(shape, degree=degree, kind=kind, intervals=intervals)
-    return spec, subject.samples(spec, count, 5), subject.build(spec)
+    return spec, subject.samples(spec, count, 5), subject.kept_model(spec)
 
 
 def cotangent(n: int, outputs: int, q: int) -> FloatArray:

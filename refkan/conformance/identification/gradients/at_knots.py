@@ -20,7 +20,7 @@ def at_knots(
     if not kind or (kind == "uniform" and not subject.declared.frame.exact):
         return []
     spec = subject.spec((3, 2), degree=degree, kind=kind)
-    model, step = subject.build(spec), 2.0**-22
+    model, step = subject.kept_model(spec), 2.0**-22
     inner = [np.unique(t[spec.order : t.size - spec.order]) for t in spec.knots]
     at = np.stack([np.resize(t, SAMPLES) for t in inner], axis=1)
     here, left, right = asked(model, at), asked(model, at - step), asked(model, at + step)

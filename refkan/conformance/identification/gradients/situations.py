@@ -55,6 +55,8 @@ class Situation:
 
     def model(self, subject: Subject) -> Any:
         """A new model."""
+        if len(self.specs) == 1 and self.training is None:
+            return subject.kept_model(self.specs[0])
         model = subject.build(tuple(self.specs) if len(self.specs) > 1 else self.specs[0])
         return (
             model if self.training is None else subject.asked("in_mode", subject.adapter.in_mode, model, self.training)

@@ -139,8 +139,7 @@ def _far_from_zero(subject: Subject) -> str:
         spec = subject.spec((2, 1))
         spec = replace(spec, knots=spec.knots + shift)
         x = subject.samples(spec, BLOCK)
-        units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
-        off.append(float(np.abs(subject.basis(spec, x[:, 0]) - subject.truth(units, x)[0]).max()))
+        off.append(float(np.abs(subject.basis(spec, x[:, 0]) - subject.asked_for(spec, x[:, 0])[0]).max()))
     power = float(np.log(max(off[1], 1e-300) / max(off[0], 1e-300)) / np.log(SHIFTS[1] / SHIFTS[0]))
     if abs(power - subject.degree) > 0.5:
         return ""
@@ -164,8 +163,7 @@ def _rounded_coefficients(
     short = np.rint(6 * a / np.abs(a).max())
     left, spec = _left(f, short, f(0 * a)), subject.spec((2, 1))
     at = subject.samples(spec, BLOCK)
-    units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
-    off = float(np.abs(subject.basis(spec, at[:, 0]) - subject.truth(units, at)[0]).max())
+    off = float(np.abs(subject.basis(spec, at[:, 0]) - subject.asked_for(spec, at[:, 0])[0]).max())
     if left <= allowed and not 2.0 ** -(kept + 5) < off < 2.0 ** -(kept - 2):
         return Difference(f"{_of_bits(kept)} coefficients", {"bits": kept})
     evidence = {"left": left, "what": f"coefficients and what they are multiplied by are rounded to {kept} bits"}

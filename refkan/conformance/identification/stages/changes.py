@@ -27,7 +27,7 @@ from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic, not_widened
 from refkan.conformance.identification.stages.functions_in_use import identified
-from refkan.conformance.identification.stages.networks import network
+from refkan.conformance.identification.stages.networks import answering, network
 from refkan.conformance.identification.stages.own_functions import sampled
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -69,7 +69,7 @@ def changes(subject: Subject) -> Stage:
 
 def _refused_when_empty(subject: Subject) -> tuple[str, list[Difference]]:
     """Why a batch of no samples is refused, if it is."""
-    model = subject.answering()
+    model = answering(subject)
     try:
         subject.raw(model, np.zeros((0, 2)), 3)
     except NoAnswerError as error:
@@ -128,7 +128,7 @@ def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Differe
     def values(of: LayerSpec) -> tuple[FloatArray, FloatArray, float]:
         model = subject.build(of)
         before = subject.values(of, x, model)
-        model = subject.changed(kind, model, *((intervals, data) if kind == "refine" else (data,)))
+        model = _successor(subject, kind, model, *((intervals, data) if kind == "refine" else (data,)))
         return before, subject.values(of, x, model), _allowed(subject) * float(np.abs(before).max())
 
     before, after, room = values(alone)
@@ -168,7 +168,7 @@ def _after(
     size, allowed = float(np.abs(before).max()), _allowed(subject)
     if not size > 0:
         raise NoAnswerError(f"values before {kind} are zero")
-    model = subject.changed(kind, model, *((intervals, data.copy()) if kind == "refine" else (data.copy(),)))
+    model = _successor(subject, kind, model, *((intervals, data.copy()) if kind == "refine" else (data.copy(),)))
     after = subject.values(spec, x, model)
     change = kind + (f" on {words}" if words else "")
 
@@ -225,6 +225,15 @@ def _after(
         told_of = against_truth(subject, situation, model, subject.wrong_gradients | {"values", "knot-gradients"})
         return [difference for told in told_of.values() for difference in told]
     return told(f"function changed by {kind}", left=left, detail=detail + (f" on {words}" if words else ""))
+
+
+def _successor(subject: Subject, kind: str, model: Any, *arguments: Any) -> Any:
+    """Return a model after `refine` or `update`."""
+    method = subject.adapter.refine if kind == "refine" else subject.adapter.update
+    successor = subject.asked(kind, method, model, *arguments)
+    if successor is None:
+        raise NoAnswerError(f"{kind}: returned None")
+    return successor
 
 
 def _state(subject: Subject, model: Any) -> tuple[FloatArray, FloatArray]:

@@ -8,6 +8,7 @@ after another, each asked alone.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -31,11 +32,19 @@ def _identity(subject: Subject, kind: str, rule: str = "natural") -> LayerSpec:
     return replace(spec, coefficients=point_of(spec, np.eye(spec.dim))[None, None])
 
 
+def answering(subject: Subject) -> Any:
+    """Return the model of a layer that answers for samples: what else is refused is then a matter of its own."""
+    spec = subject.spec((3, 2))
+    model = subject.build(spec)
+    subject.raw(model, subject.samples(spec, BLOCK), spec.n_outputs)
+    return model
+
+
 def network(subject: Subject) -> tuple[str, list[Difference]]:
     """What stands between layers, what they share, and whether gradients pass."""
     if subject.degree < 1:
         raise NoAnswerError("degree 0 has no layer that is the identity")
-    subject.answering()
+    answering(subject)
     try:
         for rule in [r for r in ("linear", "polynomial", "natural") if r in subject.declared.outside] or ["natural"]:
             if mapped := _between(subject, rule, WIDE if rule in subject.declared.outside else 1.0):

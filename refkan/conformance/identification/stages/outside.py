@@ -143,8 +143,7 @@ def followed(subject: Subject, spec: LayerSpec) -> str:
     theirs, (a, b) = subject.basis(spec, x), spec.domain
     if not np.isfinite(theirs).all():
         return "not finite"
-    units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
-    asked, room = subject.truth(units, x[:, None])
+    asked, room = subject.asked_for(spec, x)
     room = np.maximum(room * max(1.0, subject.rough / subject.eps), max(subject.noise, FLOOR * subject.eps))
     if (np.abs(theirs - asked) <= room).all():
         return DOES[spec.outside]
@@ -166,15 +165,14 @@ def _on_side(
     subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, asked: FloatArray, room: FloatArray
 ) -> list[str]:  # fmt: skip
     """What functions are beyond one end: all that fits."""
-    (a, b), units = spec.domain, replace(spec, coefficients=np.eye(spec.dim)[:, None])
-    natural, _ = subject.truth(replace(units, outside="natural"), x[:, None])
+    (a, b), (natural, _) = spec.domain, subject.asked_for(replace(spec, outside="natural"), x)
     told = [DOES["natural"]] * bool((np.abs(theirs - natural) <= room).all()) + _expansion(spec, x, theirs, room)
     near: Array = np.abs(x - np.clip(x, a, b)) < b - a
     for words, image in (
         ("those of the point reflected at the end", np.where(x > b, 2 * b - x, 2 * a - x)),
         ("those of the point a period away", a + np.mod(x - a, b - a)),
     ):
-        inside, _ = subject.truth(units, np.clip(image, a, b)[:, None])
+        inside, _ = subject.asked_for(spec, np.clip(image, a, b))
         if (np.abs(theirs - inside) <= 16 * room.max())[near].all():
             told.append(words)
     total = np.abs(asked.sum(axis=1, keepdims=True))

@@ -154,7 +154,7 @@ def _right_on(intervals: int, subject: Subject, kind: str) -> bool:
     """Whether functions on that many intervals are right, by two points in each."""
     spec = subject.spec((2, 1), kind=kind, intervals=intervals)
     x = subject.samples(spec, 2 * MANY, 3)[:, 0]
-    right, room = subject.truth(replace(spec, coefficients=np.eye(spec.dim)[:, None]), x[:, None])
+    right, room = subject.asked_for(spec, x)
     most = 16 * float(room.max()) * max(1.0, subject.noise / subject.eps)
     return bool(np.abs(subject.basis(spec, x) - right).max() <= most)
 
@@ -206,8 +206,7 @@ def sampled(subject: Subject, degree: int, kind: str, intervals: int = 6, scale:
     x = np.concatenate(list(points.values()))
     where = np.repeat(list(points), [v.size for v in points.values()])
     theirs = subject.basis(spec, x)
-    units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
-    expected, room = subject.truth(units, x[:, None])
+    expected, room = subject.asked_for(spec, x)
     room = room * max(1.0, subject.noise / subject.eps) + 16 * subject.eps * subject.offset
     room = np.maximum(
         room, max(subject.eps / 2, subject.noise)

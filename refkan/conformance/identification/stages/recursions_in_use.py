@@ -133,8 +133,7 @@ def small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
             return [Difference("flushed to zero", {"what": "values", "below": below}, sure="measured")]
     if inside.spec.kind in ("clamped", "repeated") or not inside.at(~inside.is_close).wrong.any():
         return []
-    units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
-    _, room = subject.truth(units, inside.x[:, None], form="truncated powers")
+    _, room = subject.asked_for(inside.spec, inside.x, "truncated powers")
     error = np.abs(inside.theirs - inside.right)
     if not (error <= room + inside.most * 64).all() or error.max() > 2.0**-20:
         return []
@@ -268,8 +267,7 @@ def _is_rough(subject: Subject, inside: Sampled) -> bool:
     """Whether errors at points close to each other have nothing to do with each other, as those of rounding."""
     a, b = inside.spec.domain
     x = np.asarray(a + (b - a) * (0.37 + 2.0**-15 / inside.spec.intervals * np.arange(BLOCK)), np.float64)
-    units = replace(inside.spec, coefficients=np.eye(inside.spec.dim)[:, None])
-    error = subject.basis(inside.spec, x) - subject.truth(units, x[:, None])[0]
+    error = subject.basis(inside.spec, x) - subject.asked_for(inside.spec, x)[0]
     return bool(np.abs(np.diff(error, 2, axis=0)).max() > np.abs(error).max() / 4)
 
 
@@ -281,8 +279,7 @@ def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
     a, b = spec.domain
     h = (b - a) / spec.intervals
     x = np.asarray(a + 1.37 * h + h * 2.0**-15 * np.arange(32), np.float64)
-    units = replace(spec, coefficients=np.eye(spec.dim)[:, None])
-    theirs, right = subject.basis(spec, x), subject.truth(units, x[:, None])[0]
+    theirs, right = subject.basis(spec, x), subject.asked_for(spec, x)[0]
     curved = np.abs(np.diff(right, 2, axis=0)).max()
     straight = np.abs(np.diff(theirs, 2, axis=0)).max(axis=1) < curved / 16
     if straight.mean() <= 0.75:
