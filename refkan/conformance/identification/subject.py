@@ -338,7 +338,7 @@ class Subject:
 
     def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
         """Return what each edge adds, by the layer's own basis functions, or alone where those differ: (N, Q, P)."""
-        if self.position is not None:
+        if self.place:
             alone = [spec.coefficients * (np.arange(spec.n_inputs) == p)[:, None] for p in range(spec.n_inputs)]
             zero = self.values(replace(spec, coefficients=0 * spec.coefficients), x)
             return np.stack([self.values(replace(spec, coefficients=C), x) - zero for C in alone], axis=2)
