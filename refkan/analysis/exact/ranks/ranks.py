@@ -203,9 +203,7 @@ def rank_of_matrix(J: Any, known: Any = None) -> RankCertificate:
         columns = pivots(flint.nmod_mat(J, prime))
         rows = pivots(flint.nmod_mat(J.transpose(), prime))
         free = [m for m in range(J.ncols()) if m not in set(columns)]
-        complete = known is not None and known.ncols() == len(free)
-        null = known if complete else _null_vectors(J, rows, columns, free)
-        analytic = None if known is None else known.ncols()
+        null, analytic = _completed(J, known, rows, columns, free), None if known is None else known.ncols()
         certificate = RankCertificate(len(columns), len(columns), J.ncols(), prime, rows, columns, null, analytic)
         try:
             certificate.verify(J)
@@ -227,25 +225,34 @@ def pivots(matrix: Any) -> tuple[int, ...]:
     echelon, rank = matrix.rref()
     columns, column = [], 0
     for i in range(rank):
-        while int(echelon[i, column]) == 0:
+        while echelon[i, column] == 0:
             column += 1
         columns.append(column)
     return tuple(columns)
 
 
-def _null_vectors(J: Any, rows: tuple[int, ...], columns: tuple[int, ...], free: list[int]) -> Any:
-    """Z with the unit matrix in the rows `free` and -X in the rows `columns`, J_pivot X = J_free on the rows given."""
+def _completed(J: Any, known: Any, rows: tuple[int, ...], columns: tuple[int, ...], free: list[int]) -> Any:
+    """The null vectors Z that are known, and others, one for each free column that these leave undetermined.
+
+    The others have a one there, zeros in the other free columns, and -X in the pivot columns, J_pivot X = J_free on the
+    rows given. Numbers of thousands of bits may solve that: it grows fast with the number of columns.
+    """
     flint = require("flint")
-    Z = flint.fmpq_mat(J.ncols(), len(free))
+    if known is not None and known.ncols():
+        held = set(pivots(_taken(known, free, range(known.ncols())).transpose()))
+        free = [m for k, m in enumerate(free) if k not in held]
+    others = flint.fmpq_mat(J.ncols(), len(free))
     for j, m in enumerate(free):
-        Z[m, j] = 1
+        others[m, j] = 1
     if columns and free:
         left = flint.fmpq_mat(_taken(J, rows, columns))
         X = left.solve(flint.fmpq_mat(_taken(J, rows, free)), algorithm="dixon")
         for i, m in enumerate(columns):
             for j in range(len(free)):
-                Z[m, j] = -X[i, j]
-    return Z
+                others[m, j] = -X[i, j]
+    if known is None:
+        return others
+    return flint.fmpq_mat([[*a, *b] for a, b in zip(known.tolist(), others.tolist(), strict=True)])
 
 
 def _require_null(J: Any, Z: Any, owner: str) -> None:

@@ -23,8 +23,6 @@ V^T V = I - R, the columns of V (I + X) are orthonormal and make H diagonal, up 
 block of D, and float64 finds the eigenvectors of the block: each time it resolves some fifteen digits more.
 """
 
-from collections.abc import Sequence
-from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -37,12 +35,6 @@ from refkan.truth import UndecidedError
 
 GAIN = 40
 """Bits that a step adds at least, where the precision suffices."""
-
-LEVEL = 20
-"""Bits between the largest and the smallest eigenvalue that one decomposition in float64 is trusted for."""
-
-SOLVES = 3
-"""Steps of the iteration for Y; each gains some nine digits."""
 
 STALLS = 3
 """Steps in a row that do not halve the width, after which it is as far as it goes."""
@@ -77,7 +69,7 @@ def enclosed_eigenvalues(flint: Any, H: Any, relative_width: float = 0.0) -> lis
             best, widest = (values, width) if width < widest else (best, widest)
         if best is not None and (widest <= relative_width or stalled == STALLS):
             return best
-        V = (V * _correction(flint, D.mid(), G.mid(), negligible)).mid()
+        V = (V + V * _correction(flint, D.mid(), G.mid(), negligible)).mid()
         D, G = products(H, V)
     if best is None:
         raise UndecidedError
@@ -95,9 +87,11 @@ def certified(flint: Any, D: Any, G: Any) -> list[Enclosure]:
     d = [D[k, k] for k in range(n)]
     if not all(entry > 0 or entry < 0 for entry in d):
         raise UndecidedError
-    roots = [abs(entry).sqrt() for entry in d]
+    scales = [abs(entry).rsqrt() for entry in d]
     e = departure(flint, G)
-    f = greatest_norm(flint, [D[i, k] / (roots[i] * roots[k]) for i in range(n) for k in range(n) if i != k])
+    rows = [zip(row[:i], scales, strict=False) for i, row in enumerate(D.tolist())]  # below the diagonal
+    F = [entry * scale * scales[i] for i, row in enumerate(rows) for entry, scale in row]
+    f = greatest_norm(flint, F) * flint.arb(2).sqrt()
     if not (e < 0.5 and f < 0.5):
         raise UndecidedError
     low, high = (1 - f) / (1 + e), (1 + f) / (1 - e)
@@ -148,87 +142,63 @@ def nearly_orthonormal(flint: Any, Z: Any) -> Any:
 
 
 def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
-    """I + X between columns that are apart, times eigenvectors of the blocks of the others.
+    """Y of V (I + Y): X between columns that are apart, and eigenvectors of the blocks of the others.
 
-    Where X does not turn i and k, the column with the larger |d| takes R_ik alone: half of it would carry what is large
-    into columns that are small in H.
+    Where Y does not turn i and k, the column with the larger |d| takes R_ik alone: half of it would carry what is large
+    into columns that are small in H. In float64, D being F_ik 2^(halves_i + halves_k): what is lost, the next step finds.
     """
-    n, D, G = D.nrows(), D.tolist(), G.tolist()
-    d = [D[k][k] for k in range(n)]
-    X: list[list[Any]] = [[(3 - G[i][i]) / 2 if i == k else 0 for k in range(n)] for i in range(n)]
-    apart: dict[tuple[int, int], Any] = {}
-    together = np.zeros((n, n), bool)
-    for i, k in combinations(sorted(range(n), key=lambda k: abs(d[k])), 2):  # |d_i| <= |d_k|
-        X[i][k] = -G[i][k]
-        if not abs(D[i][k]) <= negligible * abs(d[i] * d[k]).sqrt():
-            gap, here, there = d[k] - d[i], D[i][k] - d[k] * G[i][k], D[i][k] - d[i] * G[i][k]
-            if abs(gap) > 8 * n * max(abs(here), abs(there)):
-                apart[i, k] = here / gap, -there / gap
-            else:
-                together[i, k] = True
-    count, labels = connected_components(together, directed=False)
-    for (i, k), turn in apart.items():
-        if labels[i] != labels[k]:
-            X[i][k], X[k][i] = turn
-    correction = flint.arb_mat(X).mid()
-    blocks = [np.flatnonzero(labels == block).tolist() for block in range(count)]
-    if all(len(block) == 1 for block in blocks):
-        return correction
-    Q: list[list[Any]] = [[int(i == k) for k in range(n)] for i in range(n)]
-    for block in blocks:
-        # what D is when columns are orthonormal
-        S = [[D[i][k] + min(d[i], d[k], key=abs) * (int(i == k) - G[i][k]) for k in block] for i in block]
-        for i, row in zip(block, _vectors_of_block(flint, S).tolist(), strict=True):
-            for k, entry in zip(block, row, strict=True):
-                Q[i][k] = entry
-    return (correction * flint.arb_mat(Q)).mid()
+    n, D, E = D.nrows(), D.tolist(), (G - unit(flint, G.nrows())).tolist()
+    order = sorted(range(n), key=lambda k: abs(D[k][k]))  # |d_i| <= |d_k| for i < k
+    d = [D[k][k] for k in order]
+    if not all(entry.is_finite() for entry in d):
+        raise UndecidedError
+    halves = np.array([_half_of_exponent(entry) for entry in d])
+    scales = [flint.arb(2) ** -int(half) for half in halves]
+    scaled = list(zip(order, scales, strict=True))
+    F = _floats([[D[i][k] * a * b for k, b in scaled] for i, a in scaled])
+    E = _floats([[E[i][k] for k in order] for i in order])
+    differences = _floats([[(y - x) * b * b for y, b in zip(d, scales, strict=True)] for x in d])
+    own, lower = np.diag(F), np.tri(n, dtype=bool)
+    with np.errstate(all="ignore"):
+        rise = np.exp2(halves[:, None] - halves)
+        share, gap, quotient = F / own * rise, differences / own, own[:, None] / own * rise**2  # of d_k
+        here, there = share - E, share - quotient * E
+        left = ~(lower | (np.abs(there) <= negligible * np.sqrt(np.abs(quotient))))  # by R_ik alone
+        apart = np.abs(gap) > 8 * n * np.maximum(np.abs(here), np.abs(there))
+        count, labels = connected_components(left & ~apart, directed=False)
+        turned = left & apart & (labels[:, None] != labels)
+        Y = np.where(turned, here / gap, np.where(lower, 0.0, -E)) - np.where(turned, there / gap, 0.0).T
+    Y -= np.diag(0.5 * np.diag(E))
+    if count < n:
+        Q = np.eye(n)
+        for block in (np.flatnonzero(labels == label).tolist() for label in range(count)):
+            Q[np.ix_(block, block)] = _vectors_of_block(
+                [[D[order[i]][order[k]] for k in block] for i in block], E[np.ix_(block, block)]
+            )
+        Y = Q - np.eye(n) + Y @ Q
+    back = np.argsort(order)
+    return flint.arb_mat(Y[np.ix_(back, back)].tolist())
 
 
-def _vectors_of_block(flint: Any, block: list[list[Any]]) -> Any:
-    """Approximate eigenvectors of a symmetric matrix of points, the largest magnitudes first, level after level.
+def _vectors_of_block(S: list[list[Any]], E: FloatArray) -> FloatArray:
+    """Eigenvectors of what D is when columns are orthonormal, less a multiple of the unit matrix.
 
-    With S_level Y = S_level,rest, the rest less the level times Y is orthogonal to the level in S, and the level plus
-    the rest times Y^T is orthogonal to the rest but for terms of second order. S_level is nearly diagonal.
+    That leaves small differences. Diagonal entries rise in size.
     """
-    S = flint.arb_mat(block).mid()
-    n = S.nrows()
-    done: list[Any] = []
-    rest = unit(flint, n)
-    while True:
-        Q = flint.arb_mat(_float_eigenvectors(S).tolist())
-        Q = (Q * (3 * unit(flint, S.nrows()) - Q.transpose() * Q) / 2).mid()  # orthonormal to twice the digits
-        S, rest = (Q.transpose() * S * Q).mid(), (rest * Q).mid()
-        sizes = [abs(S[k, k]) for k in range(S.nrows())]
-        level = [k for k, size in enumerate(sizes) if size * 2**LEVEL >= max(sizes)]
-        below = [k for k in range(S.nrows()) if k not in set(level)]
-        top = _taken(rest, range(n), level)
-        if not below or not max(sizes) > 0:
-            return _beside(flint, [*done, rest])
-        across, own, low = _taken(S, level, below), _taken(S, level, level), _taken(rest, range(n), below)
-        Y = 0 * across
-        for _ in range(SOLVES):
-            missing = (across - own * Y).tolist()
-            Y = (Y + flint.arb_mat([[e / S[k, k] for e in row] for k, row in zip(level, missing, strict=True)])).mid()
-        done.append((top + low * Y.transpose()).mid())
-        rest = (low - top * Y).mid()
-        S = (_taken(S, below, below) - across.transpose() * Y).mid()
+    n, largest = len(S), abs(S[-1][-1])
+    middle = sum(S[k][k] for k in range(n)) / n
+    rest = [[entry - middle if i == k else entry for k, entry in enumerate(row)] for i, row in enumerate(S)]
+    unit = max(largest, max(abs(entry) for row in rest for entry in row))
+    if not unit > 0:
+        return np.eye(n)
+    sizes = _floats([[S[k][k] for k in range(n)]], unit)[0]
+    return eigh(_floats(rest, unit) - E * sizes[np.minimum.outer(np.arange(n), np.arange(n))])[1]
 
 
-def _float_eigenvectors(S: Any) -> FloatArray:
-    """Eigenvectors in float64 of a matrix less a multiple of the unit matrix, which leaves small differences."""
-    rows, n = S.tolist(), S.nrows()
-    middle = sum(row[k] for k, row in enumerate(rows)) / n
-    rows = [[entry - middle if i == k else entry for k, entry in enumerate(row)] for i, row in enumerate(rows)]
-    largest = max(abs(entry) for row in rows for entry in row)
-    return eigh(_floats(rows, largest))[1] if largest > 0 else np.eye(n)
-
-
-def _taken(matrix: Any, rows: Sequence[int], columns: Sequence[int]) -> Any:
-    return type(matrix)([[matrix[i, k] for k in columns] for i in rows])
-
-
-def _beside(flint: Any, parts: list[Any]) -> Any:
-    return flint.arb_mat([[*chain(*rows)] for rows in zip(*(part.tolist() for part in parts), strict=True)])
+def _half_of_exponent(x: Any) -> int:
+    """About half of the binary logarithm of |x|."""
+    mantissa, exponent = (int(part) for part in x.man_exp())
+    return (exponent + mantissa.bit_length()) // 2
 
 
 def _floats(rows: list[list[Any]], unit: Any = 1) -> FloatArray:
@@ -237,9 +207,9 @@ def _floats(rows: list[list[Any]], unit: Any = 1) -> FloatArray:
     Raises
     ------
     UndecidedError
-        If one is not finite.
+        If one is not a number.
     """
     array = np.array([[float((entry / unit).mid()) for entry in row] for row in rows])
-    if not np.isfinite(array).all():
+    if np.isnan(array).any():
         raise UndecidedError
     return array
