@@ -210,6 +210,12 @@ def test_certificates(tmp_path, capsys):
         assert beside["condition"] == pytest.approx(row["low"], rel=1e-8)
 
 
-def test_certificates_of_what_has_none(capsys):
-    assert run("--certify", "--which", "ntk") == 2
-    assert "--certify takes Gauss-Newton matrices and Hessians" in capsys.readouterr().err
+def test_certificates_of_kernels_and_of_what_has_none(tmp_path, capsys):
+    assert run("--certify", "--which", "ntk", "--bases", "spline", "--orders", "2", "--output", str(tmp_path)) == 0
+    rows, measured = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("certificates", "spectrum"))
+    for row, beside in zip(rows, measured, strict=True):
+        assert (row["rank"], row["nullity"], row["error"]) == (beside["rank"], beside["nullity"], "")
+        assert beside["condition"] == pytest.approx(row["low"], rel=1e-8)
+    capsys.readouterr()
+    assert run("--certify", "--preconditioner", "jacobi") == 2
+    assert "--certify takes matrices without preconditioner" in capsys.readouterr().err

@@ -171,6 +171,8 @@ CALLS = {
     "analysis.exact.certified_condition_number": dict(space_or_problem=SPACE),
     "analysis.exact.certified_error": dict(net=SMOOTH.net, theta=SMOOTH_THETA, source=lambda x: 0 * x,
         boundary=lambda x: 0 * x, box=[[0.0, 1.0]], points=10),
+    "analysis.exact.certified_evolution": dict(net=rk.kan([2, 1], 3, 1), theta=np.zeros(6), initial=lambda x: x,
+        boundary=lambda x, t: x, box=[[0.0, 1.0], [0.0, 1.0]], diffusion=1.0, cells=2, order=2),
     "analysis.exact.certified_rank": dict(problem=LINE, theta=np.ones(3)),
     "analysis.exact.spectra.certified_spectra.CertifiedSpectrum.count_above": dict(threshold=0.5),
     "analysis.exact.spectra.certified_spectra.CertifiedSpectrum.effective_dimension": dict(mu=0.5),

@@ -15,6 +15,7 @@ from refkan.analysis.exact.enclosures.subdivision import Proven
 from refkan.analysis.exact.nodes.extremes_over_boxes import extrema, lipschitz_constant, sup_difference
 from refkan.analysis.exact.ranks.ranks import RankCertificate, certified_rank
 from refkan.analysis.exact.solutions.certified_solutions import CertifiedError, certified_error
+from refkan.analysis.exact.solutions.evolution_errors import CertifiedEvolution, certified_evolution
 from refkan.analysis.exact.spectra.certified_spectra import CertifiedSpectrum, certified_spectrum
 from refkan.analysis.exact.spectra.condition_numbers import certified_condition_number, extreme_eigenvalues
 from refkan.analysis.exact.spectra.eigenvectors_in_balls import Eigenpairs, eigenpairs, sign_changes
@@ -23,6 +24,7 @@ from refkan.analysis.exact.spectra.rational import as_fractions, rational_change
 __all__ = [
     "Bounds",
     "CertifiedError",
+    "CertifiedEvolution",
     "CertifiedSpectrum",
     "Eigenpairs",
     "Enclosure",
@@ -32,6 +34,7 @@ __all__ = [
     "bounding_box",
     "certified_condition_number",
     "certified_error",
+    "certified_evolution",
     "certified_rank",
     "certified_spectrum",
     "eigenpairs",

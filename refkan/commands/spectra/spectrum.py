@@ -94,8 +94,8 @@ def add_spectrum(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run_spectrum(chosen: argparse.Namespace) -> int:
     """Run a conditioning study and print its table; progress goes to the standard error stream."""
     only_with_networks(chosen, STUDIED)
-    if chosen.certify and (chosen.which == "ntk" or chosen.preconditioner is not None):
-        raise ValueError("--certify takes Gauss-Newton matrices and Hessians without preconditioner alone")
+    if chosen.certify and chosen.preconditioner is not None:
+        raise ValueError("--certify takes matrices without preconditioner; leave out --certify or --preconditioner")
     of_files = None if chosen.network is None else problem_in_files(chosen)
     points = _points(chosen) if of_files is None else []
     if chosen.output is not None:

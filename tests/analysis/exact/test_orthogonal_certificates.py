@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from refkan.analysis.exact.extra import precision
+from refkan.analysis.exact.spectra import orthogonal_certificates
 from refkan.analysis.exact.spectra.orthogonal_certificates import (
     certified,
     departure,
@@ -65,23 +66,25 @@ def test_what_the_bounds_do_not_cover_is_undecided():
     assert len(enclosed([[1.0, 0.35], [0.35, 1.0]], one)) == 2  # f = 0.495
 
 
+def planted(values, seed=0):
+    """Return Q D Q^T of given eigenvalues, and Q, rational by Cayley from a skew matrix."""
+    rng, n = np.random.default_rng(seed), len(values)
+    S = flint.fmpq_mat([[flint.fmpq(int(i < k) * int(rng.integers(-9, 9)), 7) for k in range(n)] for i in range(n)])
+    skew, unit = S - S.transpose(), flint.fmpq_mat([[int(i == k) for k in range(n)] for i in range(n)])
+    Q = (unit - skew) * (unit + skew).inv()
+    rows = [[flint.fmpq(v.numerator, v.denominator) if i == k else 0 for k in range(n)] for i, v in enumerate(values)]
+    return Q * flint.fmpq_mat(rows) * Q.transpose(), Q
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_vectors_of_any_origin(seed):
     """H = Q diag Q^T with a rational Q by Cayley; V is Q but for a perturbation of every size."""
     rng = np.random.default_rng(seed)
     n = 4
-    S = [[Fraction(int(i < k) * int(rng.integers(-9, 9)), 7) for k in range(n)] for i in range(n)]
-    skew = flint.fmpq_mat([[flint.fmpq(x.numerator, x.denominator) for x in row] for row in S])
-    skew = skew - skew.transpose()
-    unit = flint.fmpq_mat([[int(i == k) for k in range(n)] for i in range(n)])
-    Q = (unit - skew) * (unit + skew).inv()
     values = sorted(
         Fraction(int(v), 2 ** int(s)) for v, s in zip(rng.choice([-3, 1, 2, 5], n), rng.integers(0, 80, n), strict=True)
     )
-    D = flint.fmpq_mat(
-        [[flint.fmpq(v.numerator, v.denominator) if i == k else 0 for k in range(n)] for i, v in enumerate(values)]
-    )
-    H = Q * D * Q.transpose()
+    H, Q = planted(values, seed)
     for size in (1e-2, 1e-30, 1e-60):
         noise = flint.fmpq_mat(
             [[flint.fmpq(*(size * x).as_integer_ratio()) for x in row] for row in rng.normal(size=(n, n)).tolist()]
@@ -99,22 +102,30 @@ def test_vectors_of_any_origin(seed):
 @pytest.mark.parametrize("signs", [(1,), (1, -1)])
 def test_vectors_are_found_for_all_spreads_signs_and_multiplicities(decades, signs):
     """Eigenvalues from 1 to 10^-decades, two of them double and one beside another by 1e-12 of it, in any units."""
-    rng, n = np.random.default_rng(decades), 14
+    n = 14
     values = [Fraction(1, 10 ** (decades * k // (n - 5))) * signs[k % len(signs)] for k in range(n - 4)]
     values += [values[0], values[-1], values[3] * (1 + Fraction(1, 10**12)), values[5]]
-    S = [[Fraction(int(i < k) * int(rng.integers(-9, 9)), 7) for k in range(n)] for i in range(n)]
-    skew = flint.fmpq_mat([[flint.fmpq(x.numerator, x.denominator) for x in row] for row in S])
-    skew, unit = skew - skew.transpose(), flint.fmpq_mat([[int(i == k) for k in range(n)] for i in range(n)])
-    Q = (unit - skew) * (unit + skew).inv()
-    D = flint.fmpq_mat([[flint.fmpq(v.numerator, v.denominator) if i == k else 0 for k in range(n)]
-                        for i, v in enumerate(values)])  # fmt: skip
-    for bits, factor in ((160 + 8 * decades, 1), (512 + 8 * decades, flint.fmpq(1, 10**400))):
-        with precision(bits):
+    H, _ = planted(values, decades)
+    for unit in (Fraction(1), Fraction(1, 10**400), Fraction(10**150)):
+        with precision(160 + 8 * decades):
             for width in (1e-10, 1e-25):
-                found = enclosed_eigenvalues(flint, flint.arb_mat(Q * D * Q.transpose() * factor), width)
-                scaled = [v * Fraction(int(flint.fmpq(factor).p), int(flint.fmpq(factor).q)) for v in sorted(values)]
-                assert all(each.low <= v <= each.high for each, v in zip(found, scaled, strict=True))
+                found = enclosed_eigenvalues(
+                    flint, flint.arb_mat(H * flint.fmpq(unit.numerator, unit.denominator)), width
+                )
+                exact = [v * unit for v in sorted(values)]
+                assert all(each.low <= v <= each.high for each, v in zip(found, exact, strict=True))
                 assert max(each.relative_width for each in found) <= width
+
+
+def test_few_products_are_needed(monkeypatch):
+    """Each step finds some fifteen digits: twenty-five need two for the vectors, and two that make them orthonormal."""
+    counted = []
+    monkeypatch.setattr(orthogonal_certificates, "products", lambda H, V: counted.append(H) or products(H, V))
+    values = [Fraction(1, 10 ** (25 * k // 39)) for k in range(40)]
+    with precision(192):
+        found = enclosed_eigenvalues(flint, flint.arb_mat(planted(values)[0]), 1e-10)
+    assert all(each.low <= v <= each.high for each, v in zip(found, sorted(values), strict=True))
+    assert len(counted) <= 5
 
 
 def test_an_eigenvalue_that_is_zero_or_may_be_is_undecided():

@@ -39,8 +39,8 @@ OF_STATISTICS = 20.0
 OF_HESSIAN = 5.0
 """How many times as much a row of the Hessian costs as one of J; the same network."""
 
-OF_CUBE = 7e-6
-"""Seconds for each n^3 of one eigenvalue decomposition of n rows at 512 bits; measured at n = 90."""
+OF_CUBE = 5e-7
+"""Seconds for each n^3 of one eigenvalue decomposition of n rows at 256 bits; measured at n = 486."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def cleared(entries: Sequence[Any]) -> tuple[Any, list[Any]]:
 
 
 def expected_seconds(problem: Problem, decompositions: int, hessian: bool = False) -> float:
-    """Estimate the time of an exact Jacobian, or Hessian, and of some eigenvalue decompositions at 512 bits."""
+    """Estimate the time of an exact Jacobian, or Hessian, and of some eigenvalue decompositions at 256 bits."""
     M = problem.net.n_params
     rows = problem.n_rows
     entry = OF_ENTRY * (OF_HESSIAN if hessian else 1.0)

@@ -119,7 +119,11 @@ def evaluated(name: str, function: Callable[..., Any], points: Intervals, order:
     ValueError
         For constants that are not finite.
     """
-    arguments = variables(points, order)
+    return applied(name, function, *variables(points, order))
+
+
+def applied(name: str, function: Callable[..., Any], *arguments: TaylorIntervals) -> TaylorIntervals:
+    """Return a function of the user of Taylor numbers; errors as for `evaluated`."""
     value = function(*(Expression(name, x) for x in arguments))
     return value._taylor if isinstance(value, Expression) else _constant(name, value, arguments[0])
 

@@ -33,8 +33,8 @@ from refkan.truth import UndecidedError
 RELATIVE_WIDTH = 1e-10
 """Relative width that enclosures reach by default."""
 
-FIRST_BITS = 256
-"""Where the search for a precision begins. Condition numbers up to 2^200 need no more."""
+FIRST_BITS = 128
+"""Where the search for a precision begins. Condition numbers up to 2^85 need no more."""
 
 MAXIMUM_BITS = 4096
 """Where it ends: condition numbers up to 2^4000."""
@@ -182,7 +182,7 @@ def certified_spectrum(
     relative_width : float
         Of each enclosure, at most.
     bits : int, optional
-        Precision of the ball arithmetic; by default it is doubled from 256 until it suffices.
+        Precision of the ball arithmetic; by default it is doubled from 128 until it suffices.
     seconds : float, optional
         Expected time beyond which the work is refused before it starts; 600 by default.
     which : {"gauss-newton", "hessian", "ntk"}

@@ -19,8 +19,9 @@ V^T V = I - R, the columns of V (I + X) are orthonormal and make H diagonal, up 
 
     X_ij = (D_ij + d_j R_ij)/(d_j - d_i)
 
-(Ogita and Aishima, Japan J. Indust. Appl. Math. 35, 2018). Where that is not small, the columns i and j belong to one
-block of D, and float64 finds the eigenvectors of the block: each time it resolves some fifteen digits more.
+(Ogita and Aishima, Japan J. Indust. Appl. Math. 35, 2018), to which X^2/2 is added. Where that is not small, the
+columns i and j belong to one block of D, less what the turns towards columns l of larger d take from it, the sum of
+D_il D_lj/d_l, and float64 finds the eigenvectors of the block: each time it resolves some fifteen digits more.
 """
 
 from typing import Any
@@ -145,7 +146,7 @@ def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
     """Y of V (I + Y): X between columns that are apart, and eigenvectors of the blocks of the others.
 
     Where Y does not turn i and k, the column with the larger |d| takes R_ik alone: half of it would carry what is large
-    into columns that are small in H. In float64, D being F_ik 2^(halves_i + halves_k): what is lost, the next step finds.
+    into columns that are small in H. In float64, D being F_ik 2^(halves_i + halves_k): what is lost is found again.
     """
     n, D, E = D.nrows(), D.tolist(), (G - unit(flint, G.nrows())).tolist()
     order = sorted(range(n), key=lambda k: abs(D[k][k]))  # |d_i| <= |d_k| for i < k
@@ -164,35 +165,28 @@ def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
         share, gap, quotient = F / own * rise, differences / own, own[:, None] / own * rise**2  # of d_k
         here, there = share - E, share - quotient * E
         left = ~(lower | (np.abs(there) <= negligible * np.sqrt(np.abs(quotient))))  # by R_ik alone
-        apart = np.abs(gap) > 8 * n * np.maximum(np.abs(here), np.abs(there))
+        lengths = np.abs(np.diag(E))
+        doubt = np.maximum(np.maximum(np.abs(here), np.abs(there)), np.maximum.outer(lengths, lengths))
+        apart = np.abs(gap) > 8 * n * doubt
         count, labels = connected_components(left & ~apart, directed=False)
         turned = left & apart & (labels[:, None] != labels)
-        Y = np.where(turned, here / gap, np.where(lower, 0.0, -E)) - np.where(turned, there / gap, 0.0).T
-    Y -= np.diag(0.5 * np.diag(E))
+        X = np.where(turned, here / gap, 0.0) - np.where(turned, there / gap, 0.0).T
+    Y = X + X @ X / 2 - np.where(lower | turned, 0.0, E) - np.diag(np.diag(E) / 2)
     if count < n:
         Q = np.eye(n)
-        for block in (np.flatnonzero(labels == label).tolist() for label in range(count)):
-            Q[np.ix_(block, block)] = _vectors_of_block(
-                [[D[order[i]][order[k]] for k in block] for i in block], E[np.ix_(block, block)]
-            )
+        taken = np.where(turned, F, 0.0)
+        gone = (taken / np.where(own == 0, 1.0, own)) @ taken.T  # what the turns towards larger d take from D
+        for block in (np.flatnonzero(labels == label) for label in range(count)):
+            part, top = np.ix_(block, block), block[-1]
+            weights, middle = np.exp2(halves[block] - halves[top]), sum(d[k] for k in block) / len(block)
+            entries = [[D[order[i]][order[k]] - (middle if i == k else 0) for k in block] for i in block]
+            # what D is then, less a multiple of the unit matrix, which leaves small differences
+            S = _floats([[entry * scales[top] * scales[top] for entry in row] for row in entries])
+            S -= E[part] * (own[block] * weights**2)[np.minimum.outer(*[np.arange(len(block))] * 2)]
+            Q[part] = eigh(S - gone[part] * weights[:, None] * weights)[1]
         Y = Q - np.eye(n) + Y @ Q
     back = np.argsort(order)
     return flint.arb_mat(Y[np.ix_(back, back)].tolist())
-
-
-def _vectors_of_block(S: list[list[Any]], E: FloatArray) -> FloatArray:
-    """Eigenvectors of what D is when columns are orthonormal, less a multiple of the unit matrix.
-
-    That leaves small differences. Diagonal entries rise in size.
-    """
-    n, largest = len(S), abs(S[-1][-1])
-    middle = sum(S[k][k] for k in range(n)) / n
-    rest = [[entry - middle if i == k else entry for k, entry in enumerate(row)] for i, row in enumerate(S)]
-    unit = max(largest, max(abs(entry) for row in rest for entry in row))
-    if not unit > 0:
-        return np.eye(n)
-    sizes = _floats([[S[k][k] for k in range(n)]], unit)[0]
-    return eigh(_floats(rest, unit) - E * sizes[np.minimum.outer(np.arange(n), np.arange(n))])[1]
 
 
 def _half_of_exponent(x: Any) -> int:
@@ -201,7 +195,7 @@ def _half_of_exponent(x: Any) -> int:
     return (exponent + mantissa.bit_length()) // 2
 
 
-def _floats(rows: list[list[Any]], unit: Any = 1) -> FloatArray:
+def _floats(rows: list[list[Any]]) -> FloatArray:
     """Midpoints in float64.
 
     Raises
@@ -209,7 +203,7 @@ def _floats(rows: list[list[Any]], unit: Any = 1) -> FloatArray:
     UndecidedError
         If one is not a number.
     """
-    array = np.array([[float((entry / unit).mid()) for entry in row] for row in rows])
+    array = np.array([[float(entry) for entry in row] for row in rows])
     if np.isnan(array).any():
         raise UndecidedError
     return array
