@@ -180,9 +180,8 @@ def _bounded(equation: EvolutionEquation, initial: Callable[..., Any], cells: in
     forces = rho.magnitude.max(axis=1), (Intervals.of(rho.magnitude) * shares).sum(1).hi
     greatest, mean, unproven = _through_slabs(equation, (w, slope), t, start, forces)
     off = float(p.magnitude.max())
-    return CertifiedEvolution(
-        float(rho.magnitude.max()), start[0], off, float(up(greatest + off)), float(up(mean + off)), unproven
-    )
+    greatest, mean = (float(up(bound + off)) for bound in (greatest, mean))
+    return CertifiedEvolution(float(rho.magnitude.max()), start[0], off, greatest, min(greatest, mean), unproven)
 
 
 def _grown(h: float, R: float, k: float, tau: Intervals) -> tuple[float, float]:
