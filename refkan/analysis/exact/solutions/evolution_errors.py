@@ -169,7 +169,7 @@ def certified_evolution(
 @quiet()
 def _bounded(equation: EvolutionEquation, initial: Callable[..., Any], cells: int) -> CertifiedEvolution:
     """Cut the box into cells of x and t, and go through the slabs."""
-    x, t = (np.linspace(*side, cells + 1) for side in equation.ends)
+    x, t = (np.linspace(a, b, cells + 1) for a, b in equation.ends)
     low, high = (np.stack(np.meshgrid(x[k:][:cells], t[k:][:cells]), axis=-1).reshape(-1, 2) for k in (0, 1))
     parts = concatenated(in_tasks(equation.over_cells, (Intervals(low, high),), len(low), CHUNK, None))
     rho, p, w, slope = (parts[:, k].reshape(cells, cells) for k in range(4))  # slabs, cells of x
@@ -204,7 +204,7 @@ def _through_slabs(
         tau = Intervals.of(t[j + 1]) - Intervals.of(t[j])
         S, M = np.inf, 2 * _grown(h, R, 0.0, tau)[0] + SMALLEST
         for _ in range(TRIALS * (not unproven)):
-            of_reaction, rate = equation.rates(*(part[j] for part in over), M)
+            of_reaction, rate = equation.rates(over[0][j], over[1][j], M)
             S, end = _grown(h, R, rate, tau)
             if S < M:
                 break
