@@ -7,10 +7,70 @@ import pytest
 
 from refkan import interop
 from refkan.interop import ConversionError
+from refkan.interop.libraries import Library
+from tests.interop.models import pykan_state, pykan_values
 
 
 def relative(a, b):
     return np.abs(a - b).max() / np.abs(b).max()
+
+
+class Plain(Library):
+    """Models that are dicts of arrays, with the formulas of pykan but for `change` of (values, x)."""
+
+    def __init__(self, change=lambda y, x: y):
+        self.change = change
+
+    def require(self, model):
+        assert isinstance(model, dict)
+
+    def arrays(self, model):
+        return {name: array.copy() for name, array in model.items()}
+
+    def call(self, model, x):
+        return self.change(pykan_values(model, x), x)
+
+    def put(self, model, state):
+        model.update(state)
+
+
+def scaled(factor):
+    return lambda y, x: factor * y
+
+
+@pytest.mark.parametrize(
+    ("change", "dtype", "agrees"),
+    [
+        (scaled(1 + 5e-13), float, True),
+        (scaled(1 - 2e-12), float, False),
+        (scaled(1 + 5e-5), np.float32, True),
+        (scaled(1 - 2e-4), np.float32, False),
+        (scaled(np.nan), float, False),
+        (lambda y, x: y + 1e-3 * np.abs(y).max() * (x[:, :1] > x[:, :1].max() - 0.2), float, False),
+        (lambda y, x: y - 1e-3 * np.abs(y).max() * (x[:, :1] < x[:, :1].min() + 0.2), float, False),
+        (lambda y, x: y + 1e-11 * np.abs(y).max() * (np.abs(y) == np.abs(y).min()), float, False),
+    ],
+)
+def test_values_of_models_are_compared_inside_and_outside(change, dtype, agrees):
+    """In float32 where one array is; by the largest difference of all, over the largest value."""
+    state = pykan_state(np.random.default_rng(0), [2, 3, 1])
+    state["node_scale_0"] = state["node_scale_0"].astype(dtype)
+    net, theta = interop.from_state(state)
+    moved = theta + 0.1 * (np.arange(theta.size) % 2)
+    library, model = Plain(change), dict(state)
+    assert np.array_equal(library.taken(model, False)[1], theta)
+    library.written(net, moved, model, False)
+    assert not np.array_equal(interop.from_state(model)[1], theta)
+    model = dict(state)
+    if agrees:
+        assert np.array_equal(library.taken(model, True)[1], theta)
+        library.written(net, theta, model, True)
+        return
+    with pytest.raises(ConversionError, match="the model has a part that was not converted"):
+        library.taken(model, True)
+    with pytest.raises(ConversionError, match="the model has a part that was not converted"):
+        library.written(net, moved, model, True)
+    assert all(np.array_equal(model[name], array) for name, array in state.items())  # taken back
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 
 import refkan as rk
 from refkan import interop
-from refkan.interop import ConversionError, from_state, refined, to_state
+from refkan.interop import ConversionError, disassemble, from_state, refined, to_state
 from refkan.interop.model_files import _members
+from refkan.networks.node_maps import AffineMap
 from tests.interop.models import basis as bsplines
 from tests.interop.models import efficient_state, jaxkan_state, pykan_state, pykan_values, silu
 
@@ -29,11 +30,13 @@ def relative(a, b):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_values_are_those_of_pykans_formulas(seed):
-    rng = np.random.default_rng(seed)
-    state = pykan_state(rng, WIDTHS, intervals=int(rng.integers(1, 7)))
+    rng, degree = np.random.default_rng(seed), seed % 3 + 1
+    state = pykan_state(rng, WIDTHS, int(rng.integers(1, 7)), degree)
+    if seed % 2:  # of models whose symbolic part was left out
+        state = {name: array for name, array in state.items() if "symbolic" not in name}
     x = rng.uniform(-3, 5, (200, 2))
     net, theta = from_state(state)
-    assert relative(net(theta, x), pykan_values(state, x)) < 1e-14
+    assert relative(net(theta, x), pykan_values(state, x, degree)) < 1e-14
 
 
 def test_values_are_those_of_efficient_kans_formulas():
@@ -71,7 +74,9 @@ def test_refinement_changes_nothing_on_or_off_the_grid(make, factor):
     assert relative(again[0](again[1], x), net(theta, x)) < 2e-14
     gradient = net.vjp(theta, x)[1](np.ones((500, 2)))[1]
     assert relative(again[0].vjp(again[1], x)[1](np.ones((500, 2)))[1], gradient) < 1e-12
-    assert fine[0].layers[0].intervals == net.layers[0].intervals * factor + (factor - 1) * 6
+    for layer, finer in zip(net.layers[:2], fine[0].layers, strict=False):
+        for space, halved in zip(layer.spaces, finer.spaces, strict=True):  # every interval into equal ones
+            np.testing.assert_allclose(np.diff(halved.knots), np.repeat(np.diff(space.knots) / factor, factor), 1e-9)
 
 
 def test_refinement_of_clamped_knots():
@@ -142,6 +147,10 @@ def other(**arrays):
         (other(layers__0__bias=np.full(3, 1e3)), "the state has 'layers.0.bias', which refkan has no place for"),
         (other(layers__9__grid=np.ones((2, 11))), "the state has 'layers.9.grid', which refkan has no place for"),
         (other(layers__9__spline_weight=np.ones((2, 2, 7))), "the state has no 'layers.2.spline_weight'"),
+        (
+            {"layers.0.c_basis": np.ones((6, 7)), "layers.0.grid": np.ones((2, 11))},
+            "0: the number of its outputs cannot",
+        ),
         (other(layers__0__base_weight=np.ones((2, 3))), r"layers.0.base_weight must have shape \(3, 2\); got \(2, 3\)"),
         (other(layers__0__grid=np.ones((4, 11))), r"layers.0.grid must have shape \(2, K\) or \(6, K\); got \(4, 11\)"),
     ],
@@ -176,6 +185,14 @@ def test_networks_that_the_model_has_no_place_for():
     edgewise["layers.0.grid"][3, 2] += 1e-3
     with pytest.raises(ConversionError, match="layer 0: edges of one input have different grids"):
         from_state(edgewise)
+    for dense in ([2, 1], [2, 3, 1]):
+        with pytest.raises(ConversionError, match=r"has no place in pykan.* got basis="):
+            disassemble(net := rk.mlp(dense, "tanh"), np.zeros(net.n_params))
+    bent = rk.Network(
+        (from_state(efficient)[0].layers[0], rk.DenseLayer(3, 3, "tanh")), (AffineMap(np.ones(3), np.ones(3)),)
+    )
+    with pytest.raises(ConversionError, match="layer 1 .* has no place"):  # what is not linear is no affine map
+        disassemble(bent, np.zeros(bent.n_params))
     linear = rk.kan([2, 1], 3, 4)
     with pytest.raises(ConversionError, match="outside='natural'"):
         to_state(linear, np.zeros(linear.n_params), pykan)
@@ -259,8 +276,21 @@ def test_a_dense_layer_behind_the_last_map_is_joined_with_it():
         to_state(net, theta, state)
 
 
+def test_edges_are_arrays_of_their_shapes():
+    given = {"knots": [list(range(12))], "coefficients": [[[0] * 8]], "base": [[1]], "factor": [[1]], "scale": [1]}
+    edges = interop.Edges(**given, shift=[0])
+    assert (edges.order, edges.maps, edges.base.dtype) == (4, False, np.float64)
+    for wrong in ([0, 0], [np.nan], ["a"]):
+        with pytest.raises((TypeError, ValueError), match="shift must"):
+            interop.Edges(**given, shift=wrong)
+    with pytest.raises(ConversionError, match="the model has no layers"):
+        interop.assemble([])
+
+
 def test_what_read_returns_is_no_state(tmp_path, rng):
     file = tmp_path / "model.npz"
     np.savez(file, **efficient_state(rng, WIDTHS))
     with pytest.raises(TypeError, match=r"state must be a mapping .* got a tuple: read\(file\) takes a file"):
         from_state(interop.read_model(file))
+    with pytest.raises(TypeError, match="state must be a mapping .* got a list"):
+        from_state(["layers.0.grid"])
