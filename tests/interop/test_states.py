@@ -191,7 +191,7 @@ def test_networks_that_the_model_has_no_place_for():
     bent = rk.Network(
         (from_state(efficient)[0].layers[0], rk.DenseLayer(3, 3, "tanh")), (AffineMap(np.ones(3), np.ones(3)),)
     )
-    with pytest.raises(ConversionError, match="layer 1 .* has no place"):  # what is not linear is no affine map
+    with pytest.raises(ConversionError, match=r"layer 1 .* has no place"):  # what is not linear is no affine map
         disassemble(bent, np.zeros(bent.n_params))
     linear = rk.kan([2, 1], 3, 4)
     with pytest.raises(ConversionError, match="outside='natural'"):
@@ -292,5 +292,5 @@ def test_what_read_returns_is_no_state(tmp_path, rng):
     np.savez(file, **efficient_state(rng, WIDTHS))
     with pytest.raises(TypeError, match=r"state must be a mapping .* got a tuple: read\(file\) takes a file"):
         from_state(interop.read_model(file))
-    with pytest.raises(TypeError, match="state must be a mapping .* got a list"):
+    with pytest.raises(TypeError, match=r"state must be a mapping .* got a list"):
         from_state(["layers.0.grid"])

@@ -6,7 +6,13 @@ import pytest
 import refkan as rk
 from refkan.analysis.conditioning import modes
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY
-from refkan.analysis.conditioning.modes import factor_modes, numerical_rank, rounding_level
+from refkan.analysis.conditioning.modes import (
+    factor_modes,
+    kernel_modes,
+    numerical_rank,
+    rounding_level,
+    symmetric_modes,
+)
 from refkan.analysis.conditioning.spectra import CLEAR_GAP, doubts
 from tests.analysis.conditioning.spectrum_problems import X, falling, small
 
@@ -84,12 +90,15 @@ def test_values_far_from_both_ends_are_flagged_at_the_margin():
 
 @pytest.mark.parametrize(("factor", "flagged"), [(0.9, False), (1.1, True)])
 def test_null_directions_from_singular_values_are_flagged_at_the_margin(factor, flagged):
-    """J = (e_1, e_2)^T in z = theta/s: the error of e_3 is eps sqrt(2) s_3."""
-    scale = np.array([1.0, 1.0, factor * modes.UNRESOLVED / (modes.EPS * np.sqrt(2.0))])
-    own_modes = factor_modes(np.eye(3)[:2], IDENTITY.scaled(scale))
-    assert ("resolution" in own_modes.notes) == flagged
-    known = factor_modes(np.eye(3)[:2], IDENTITY.scaled(scale), np.eye(3)[:, 2:])
-    assert "resolution" not in known.notes
+    """J = (e_1, e_2/2, e_3/8)^T in z = theta/s: the errors of e_4 and e_5 are 8 eps sqrt(3) s_4, s_5."""
+    J, I = np.eye(5)[:3] / [[1.0], [2.0], [8.0]], np.eye(5)
+    scale = np.array([1.0, 1.0, 1.0, 1.0, factor * modes.UNRESOLVED / (8 * modes.EPS * np.sqrt(3.0))])
+    for compute in (factor_modes, kernel_modes, lambda J, *rest: symmetric_modes(J.T @ J, *rest)):
+        eighth = 1.0 if compute in (factor_modes, kernel_modes) else 8.0  # J^T J squares it
+        own_modes = compute(J, IDENTITY.scaled(scale / [1, 1, 1, 1, eighth]))
+        assert ("resolution" in own_modes.notes) == flagged
+        known = compute(J, IDENTITY.scaled(scale), I[:, 3:])
+        assert "resolution" not in known.notes
 
 
 def inverse_of_the_inner_product(problem, basis="relu"):

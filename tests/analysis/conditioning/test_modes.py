@@ -11,7 +11,7 @@ from scipy import linalg
 import refkan as rk
 from refkan.analysis.conditioning import modes, questions
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basis_frame
-from refkan.analysis.conditioning.modes import factor_modes, kernel_modes, symmetric_modes
+from refkan.analysis.conditioning.modes import factor_modes, kernel_modes, rounding_level, symmetric_modes
 from refkan.base import singular_values
 from refkan.base.singular_values import svd
 from tests.analysis.conditioning import spectrum_problems
@@ -84,17 +84,19 @@ def test_symmetric_matrices_by_congruence_agree():
     np.testing.assert_allclose(by_factor.values, by_matrix.values, rtol=1e-9, atol=0)
 
 
-def test_indefinite_matrices_keep_their_inertia():
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_indefinite_matrices_keep_their_inertia(sign):
     rng = np.random.default_rng(2)
     net, R = layer(3, 6)
     Q = np.linalg.qr(rng.standard_normal((R.shape[1], R.shape[1])))[0]
     spectrum = np.concatenate([[3.0, -2.0, 1.0, -0.5], rng.uniform(0.1, 1.0, R.shape[1] - 6), [0.0, 0.0]])
-    H = (Q * spectrum) @ Q.T
+    H = sign * (Q * spectrum) @ Q.T
     H = 0.5 * (H + H.T)
     frame = basis_frame(net, "relu")
     modes = symmetric_modes(H, frame)
     assert modes.rank == R.shape[1] - 2
-    assert np.sum(modes.values < 0) == 2
+    assert np.sum(sign * modes.values < 0) == 2
+    assert symmetric_modes(H).noise == pytest.approx(rounding_level(len(H)) * 3.0)
     H_w = frame.gradient(frame.gradient(H).T)
     top = np.argsort(-np.abs(np.linalg.eigvalsh(H_w)))[:10]
     np.testing.assert_allclose(modes.values[:10], np.linalg.eigvalsh(H_w)[top], rtol=1e-11)
@@ -113,6 +115,9 @@ def test_vectors_are_orthonormal_eigenvectors(compute, basis):
         modes, H = kernel_modes(R, frame), F @ F.T
     else:
         modes, H = symmetric_modes(R.T @ R, frame), F.T @ F
+    noise = rounding_level(R.shape[1]) * np.linalg.norm(R, 2)
+    expected = 0.0 if basis else noise**2 if compute != "matrix" else noise * np.linalg.norm(R, 2)
+    assert modes.noise == pytest.approx(expected)
     V = modes.vectors
     np.testing.assert_allclose(V.T @ V, np.eye(V.shape[1]), rtol=0, atol=1e-11)  # eps sqrt(cond) at the seam
     np.testing.assert_allclose(H @ V, V * modes.values, rtol=0, atol=1e-12 * modes.values[0])

@@ -5,6 +5,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.conditioning import null_vectors
+from refkan.analysis.conditioning.null_space import DOUBT
 from refkan.networks.layers import DenseLayer, EdgeLayer, Layer, SiluLayer
 from refkan.networks.node_maps import AffineMap, MeanStdMap, Unmapped
 from tests.shared.factories import EPS, EVERY_NETWORK, MLP_KINDS, NetworkCase, name, samples
@@ -105,6 +106,30 @@ def test_natural_tails_where_the_statistics_batch_alone_is_outside():
     Z = null_vectors(net, theta, inside)
     assert relative_error(net, theta, inside, Z) < 1e-12
     assert Z.shape[1] == null_vectors(net, theta, net.statistics).shape[1]
+
+
+@pytest.mark.parametrize(
+    ("at", "inside"),
+    [(3.0, True), (0.9, False), (-1e5, False), (0.5 / DOUBT, True)],
+    ids=["in", "doubt", "out", "half"],
+)
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("size", [1.0, 100.0])
+def test_hidden_activations_are_inside_where_rounding_leaves_no_doubt(at, inside, side, size):
+    """Constant activations, one of them so many times the doubt from an end, of contributions of a size that cancel."""
+    net = rk.kan([2, 2, 1], 3, 3, node_map="none", outside="natural")
+    offset = at * DOUBT * (size if at > 1 else 1.0)
+    value = abs(side - offset) if at < 0.4 / DOUBT else 0.5
+    if at < 0:
+        value = side + (1 if side else -1) * 1e-3
+    C = np.empty((2, 2, 5))
+    C[:, 0], C[:, 1] = np.array([[0.25], [value + size]]), np.array([[0.25], [-size]])
+    theta = np.concatenate([C.ravel(), np.linspace(1.0, 2.0, 10)])
+    in_the_first_layer, in_the_second = 2, 1
+    Z = null_vectors(net.initialize(np.random.default_rng(0), X)[0], theta, X)
+    translations = [z for z in Z.T if np.abs(z[20:]).max() > 1e-6 and np.abs(z[:20]).max() < 1e-6]
+    assert Z.shape[1] == in_the_first_layer + in_the_second * inside
+    assert len(translations) == inside or Z.shape[1] == 3
 
 
 def test_mixed_networks_offer_what_their_parts_can():

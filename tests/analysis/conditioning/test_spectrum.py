@@ -115,9 +115,13 @@ def test_a_foreign_model_has_no_known_null_space():
         def jacobian(self, theta, x):
             return x.copy()
 
-    spectrum = rk.spectrum(rk.LeastSquares(Line(), X, Y[:, :1], W), np.zeros(2))
+    problem = rk.LeastSquares(Line(), X, Y[:, :1], W)
+    spectrum, kernel = rk.spectrum(problem, np.zeros(2)), rk.spectrum(problem, np.zeros(2), which="ntk")
     np.testing.assert_allclose(spectrum.values, falling((X.T * W) @ X / 70), rtol=1e-13)
+    np.testing.assert_allclose(kernel.values, spectrum.values, rtol=1e-13)
+    assert (spectrum.size, kernel.size, kernel.nullity) == (2, 70, 68)
     assert spectrum.analytic_nullity is None
+    refused(lambda: rk.spectrum(problem, [np.inf, 0.0]), "theta must be finite|residuals must be finite")
     assert "unknown" in spectrum.table
 
 
@@ -145,14 +149,39 @@ def test_a_zero_jacobian_is_flagged_not_divided_by():
         assert np.isnan(spectrum.condition)
         assert np.isnan(spectrum.largest)
         assert spectrum.flags == ("zero",)
+        assert np.isnan(spectrum.smallest)
     assert rk.spectrum(np.zeros((3, 3))).flags == ("zero",)
+
+
+def test_kernels_have_the_nullity_that_their_rows_leave():
+    """Of 70 rows those beyond the rank of J, which the null vectors of 42 parameters bound; none in theta are its."""
+    problem, theta = small()
+    known = rk.spectrum(problem, theta).analytic_nullity
+    kernel = rk.spectrum(problem, theta, which="ntk")
+    assert kernel.analytic_nullity == 70 - (theta.size - known)
+    assert kernel.null_vectors.shape == (70, 0)
+    few = rk.LeastSquares(problem.net, X[:5], Y[:5, :1])
+    assert rk.spectrum(few, theta, which="ntk").analytic_nullity == 0
 
 
 def test_table_amplitudes_and_pickle():
     problem, theta = small()
     spectrum = rk.spectrum(problem, theta, preconditioner="jacobi")
-    for word in ("preconditioned by jacobi", "analytic nullity", f"{spectrum.condition:.6e}"):
-        assert word in str(spectrum)
+    lines = [line.rsplit("  ", 1) for line in str(spectrum).splitlines()]
+    size, known = theta.size, spectrum.analytic_nullity
+    assert {name.strip(): value for name, value in lines} == {
+        "matrix": f"gauss-newton, preconditioned by jacobi, {size} x {size}, basis spline",
+        "largest": f"{spectrum.largest:.6e}",
+        "smallest in range": f"{spectrum.smallest:.6e}",
+        "condition": f"{spectrum.condition:.6e}",
+        "numerical rank": str(spectrum.rank),
+        "numerical nullity": str(size - spectrum.rank),
+        "analytic nullity": f"at least {known}",
+        "gap": f"{spectrum.gap:.3e}",
+        **{f"flag: {name}": said for name, said in spectrum.notes.items()},
+    }
+    assert len({len(name) for name, _ in lines}) == 1  # values stand below each other
+    assert str(rk.spectrum(np.eye(2))).splitlines()[0].endswith("  matrix, 2 x 2")
     again = pickle.loads(pickle.dumps(spectrum))
     np.testing.assert_array_equal(again.values, spectrum.values)
     assert again.notes == spectrum.notes
@@ -160,6 +189,8 @@ def test_table_amplitudes_and_pickle():
     np.testing.assert_allclose(spectrum.amplitudes(steps) @ spectrum.vectors.T, steps, rtol=0, atol=1e-9)
     with pytest.raises(ValueError, match=rf"steps must have a last axis of length {theta.size}; got shape \(2,\)"):
         spectrum.amplitudes([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"got shape \(\)"):
+        spectrum.amplitudes(1.0)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +232,8 @@ test_bad_matrices_are_refused = refusals(
     ([[1.0, 2.0], [0.0, 1.0]], "symmetric"),
     (sparse.csr_array([[1.0, 2.0], [0.0, 1.0]]), "symmetric"),
     (aslinearoperator(np.eye(2)), "TypeError: must be a problem or a matrix; got MatrixLinearOperator"),
+    (sparse.csr_array([[np.nan]]), "problem_or_matrix must be finite"),
+    (sparse.csr_array((0, 0)), "square"),
     ([[np.nan]], r"problem_or_matrix must be finite; got problem_or_matrix\[0, 0\]"),
     (1j * np.eye(2), "real"),
     (np.zeros((0, 0)), "square"),

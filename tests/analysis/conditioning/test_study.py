@@ -9,6 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.conditioning import Configuration, grid, measure, study
+from refkan.analysis.conditioning.studies.studies import problem_of
 from refkan.base.long_runs.checkpoints import Checkpoints
 from tests.shared.refusals import refused
 
@@ -103,6 +104,13 @@ def test_every_kind_and_matrix_can_be_studied():
     assert not result.failed
     assert all(row.condition > 1 for row in result.rows)
     assert result.rows[0].analytic_nullity == 3 + 2 + 6 + 3 + 6
+    hessian, kernel = result.rows[-2:]
+    problem, theta = problem_of(hessian.configuration, wave)
+    assert hessian.condition == rk.spectrum(problem, theta, which="hessian").condition
+    problem, theta = problem_of(kernel.configuration)
+    assert kernel.condition == rk.spectrum(problem, theta, which="ntk", preconditioner="jacobi").condition
+    assert (kernel.n_params, kernel.rank + kernel.nullity) == (theta.size, 60)  # rows of the kernel
+    assert all(0 < row.seconds < 60 for row in result.rows)
 
 
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import refkan as rk
-from refkan.analysis.conditioning import grid, study, to_json
+from refkan.analysis.conditioning import Configuration, grid, study, to_json
 from refkan.analysis.conditioning.spectra import FLAGS
-from refkan.analysis.conditioning.studies.study_rows import Study, StudyRow
+from refkan.analysis.conditioning.studies.study_rows import COLUMNS, Study, StudyRow
 from refkan.plots import conditions, to_png
 from tests.analysis.conditioning.test_study import POINTS
 
@@ -34,6 +34,37 @@ def test_table_json_and_figure(serial):
     assert to_png(conditions(study([]))).startswith(b"\x89PNG")
     assert study([]).rows == ()
     assert str(serial) == serial.table
+
+
+def test_each_row_of_a_table_says_what_it_is():
+    points = [
+        Configuration("spline", [2, 3, 1], 2, [2, 3], preconditioner="jacobi"),
+        Configuration("mlp-relu", [2, 1], seed=12),
+    ]
+    numbers = {"condition": 1e3, "smallest": 0.5, "largest": 500.0, "flags": ("gap", "nullity")}
+    rows = (StudyRow(points[0], 48, 43, 5, 4, **numbers), StudyRow(points[1], error="ValueError: no"))
+    made = Study(rows)
+    ends = ["1.000e+03", "5.000e-01", "5.000e+02"]
+    header, first, second = made.table.splitlines()
+    assert header.split() == [*COLUMNS, "flags"]
+    assert first.split() == ["spline/jacobi", "2,3,1", "2", "2,3", "0", "48", "43", "5", "4", *ends, "gap", "nullity"]
+    assert second.split() == ["mlp-relu", "2,1", "-", "-", "12", *"-------", "ValueError:", "no"]
+    assert header.index("flags") == first.index("gap") == second.index("ValueError")
+    for name in COLUMNS[2:-1]:  # numbers end, names begin, below each other
+        end = header.index(f"{name} ") + len(name)
+        assert first[end] == second[end] == " " != first[end - 1]
+    assert header.index("widths") == first.index("2,3,1") == second.index("2,1")
+    names = [line.split("  ")[0] for line in made.legend.splitlines()]
+    assert names[-2:] == ["flag nullity", "flag gap"]
+    assert (
+        len(
+            {
+                line.index(meaning)
+                for line, meaning in zip(made.legend.splitlines()[-2:], (FLAGS["nullity"], FLAGS["gap"]), strict=True)
+            }
+        )
+        == 1
+    )
 
 
 def test_flagged_points_are_drawn_apart():

@@ -21,7 +21,7 @@ class StudyRow(ShortRepr):
     configuration : Configuration
         The point.
     n_params, rank, nullity, analytic_nullity, negative : int
-        Rows of the matrix, its numerical rank and nullity, the nullity known by theory, and negative eigenvalues.
+        Parameters of the network; rank and nullity of the matrix, the nullity known by theory, negative eigenvalues.
     gap, largest, smallest, condition : float
         As `Spectrum` has them: ratio of the singular values on both sides of the rank, eigenvalues at both ends of the
         numerical range, and their ratio.
