@@ -3,7 +3,6 @@
 from typing import Literal, get_args
 
 from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_flag
 
 Status = Literal[
     "holds", "holds under some readings", "holds as corrected", "refuted", "not reproduced", "undecided", "pending"
@@ -48,9 +47,6 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
     ('refuted', 'undecided')
     """
     check_annotated(judge, locals())
-    check_flag("as_printed", as_printed)
-    if as_corrected is not None:
-        check_flag("as_corrected", as_corrected)
     if as_printed:
         return "holds"
     if as_corrected:

@@ -1,0 +1,158 @@
+"""What becomes of rows, intervals against formulas of their own, and what is said where readings differ."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from refkan.claims import Beside, Estimate, Reading, Readings, Row, Verdict, estimate, exactly, judge
+from refkan.claims.running.outcomes import FileResult, gather, status_of
+from tests.shared.refusals import refused
+
+SEEDS = range(25)
+
+
+class File:
+    """A claim file that answers rows."""
+
+    def __init__(self, *ids):
+        self.ids, self.place = ids, "-".join(ids)
+
+
+def row(id, goal=False):
+    return Row(id, "here", "it is so", "how", "when", goal=goal)
+
+
+def test_every_row_comes_out_by_what_became_of_its_file():
+    """Recorded statuses are told of experiments alone, that are no goals and whose verdicts are worth something."""
+    met, missed = (exactly("n", n, at_least=2) for n in (3, 1))
+    ran, crashed, waiting = File("A1", "A2", "A3", "A4"), File("B1"), File("C1")
+    verdicts = (
+        Verdict("A1", "holds", "", estimates=(met,)),
+        Verdict("A2", "undecided", "", estimates=(met, missed, exactly("beside", 9))),
+        Verdict("A3", "holds", "", estimates=(met,), mutations={"m": "holds"}),
+        Verdict("A4", "holds", ""),
+    )
+    rows = [row(id, goal=id == "A2") for id in ("A1", "A2", "A3", "A4", "B1", "C1", "D1")]
+    results = [FileResult(crashed, error="Traceback\nValueError: no"), FileResult(ran, verdicts)]
+    made = gather(rows, [ran, crashed, waiting], results, {row.id: "refuted" for row in rows})
+    assert [outcome.status for outcome in made] == [
+        "holds", "1 of 2 reached", "void", "holds", "error", "not run", "pending",
+    ]  # fmt: skip
+    assert [outcome.recorded for outcome in made] == ["refuted", *[""] * 6]
+    assert made[0].said == "recorded: refuted; small run: other direction"
+    assert [outcome.measured for outcome in made[4:]] == ["ValueError: no", "", ""]
+    assert [outcome.surviving_mutations for outcome in made[2:5]] == [("m",), (), ()]
+    assert [outcome.said for outcome in made[3:]] == ["holds", "error", "not run", "pending"]
+    assert gather(rows, [ran], results)[0].recorded == ""
+    assert status_of(verdicts[2]) == "void"
+
+
+def test_intervals_of_few_seeds_are_those_of_the_tables():
+    """t(0.975, 4) = 2.7764; of Clopper and Pearson's for 7 of 10 the ends are 0.3475 and 0.9333."""
+    five = dict(enumerate([1.0, 2.0, 4.0, 8.0, 16.0]))
+    mean = estimate("x", five, "mean")
+    half = 2.7764451 * np.std(list(five.values()), ddof=1) / np.sqrt(5)
+    assert [mean.value, mean.low, mean.high] == pytest.approx([6.2, 6.2 - half, 6.2 + half], rel=1e-7)
+    geometric = estimate("x", five, "geometric mean")
+    ends = np.exp(2.7764451 * np.std(np.log(list(five.values())), ddof=1) / np.sqrt(5))
+    assert [geometric.value, geometric.low, geometric.high] == pytest.approx([4.0, 4 / ends, 4 * ends], rel=1e-7)
+    median = estimate("x", dict(enumerate([5.0, 1.0, 2.0, 9.0, 3.0, 4.0])))
+    assert (median.value, median.low, median.high) == (3.5, 1.0, 9.0)
+    share = estimate("x", {seed: float(seed < 7) for seed in range(10)}, "share")
+    assert [share.value, share.low, share.high] == pytest.approx([0.7, 0.34754714, 0.93326049], abs=1e-7)
+    with pytest.raises(ValueError, match="none of them NaN"):
+        estimate("x", {1: 2.0, 2: np.nan})
+
+
+@pytest.mark.parametrize(("statistic", "paired"), list(product(("median", "mean", "geometric mean"), (False, True))))
+def test_intervals_of_many_seeds_are_the_percentiles_of_resampled_seeds(statistic, paired):
+    rng = np.random.default_rng(5)
+    numbers = np.exp(rng.standard_normal((2, 11)))
+    of = {"median": np.median, "mean": np.mean, "geometric mean": lambda v, axis: np.exp(np.log(v).mean(axis))}[
+        statistic
+    ]
+    drawn = np.random.default_rng(0).integers(11, size=(9999, 11))
+    made = [of(row[drawn], axis=-1) for row in numbers]
+    ratios = np.sort(made[0] / made[1] if paired else made[0])
+    first, second = (dict(enumerate(row.tolist())) for row in numbers)
+    found = estimate("x", first, statistic, over=second if paired else None)
+    assert found.low == pytest.approx(ratios[round(0.025 * 9998)], rel=1e-13)
+    assert found.high == pytest.approx(ratios[round(0.975 * 9998)], rel=1e-13)
+    whole = [of(row, axis=-1) for row in numbers]
+    assert found.value == pytest.approx(whole[0] / whole[1] if paired else whole[0], rel=1e-13)
+
+
+def test_what_asks_nothing_decides_nothing():
+    beside = Estimate("x", 1.0, 0.5, 2.0, seeds=tuple(SEEDS))
+    assert (beside.decides, beside.enough, beside.holds, beside.asked) == (False, True, None, "")
+    assert beside.told() == "x 1 [0.5, 2]"
+    assert replace(beside, unit="mm", at_most=3.0, at_least=0.1).told() == (
+        "x 1 [0.5, 2] mm (asked: at least 0.1, at most 3)"
+    )
+
+
+@pytest.mark.parametrize("value", [1.0, "yes", None])
+def test_statuses_come_from_truth_values(value):
+    refused(lambda: judge(value), "TypeError: as_printed must be")
+    if value is not None:
+        refused(lambda: judge(False, value), "TypeError: as_corrected must be")
+    refused(lambda: Verdict("A1", True, ""), r"status must be a status; got True: use judge\(True\)")
+
+
+def cell(mean, published=1.0):
+    return Beside("c", "mm", {seed: mean + 0.1 * (seed % 5 - 2) for seed in SEEDS}, published)
+
+
+def reading(start, holds, **more):
+    return Reading({"start": start}, holds, **more)
+
+
+def test_what_is_said_of_all_readings_asks_every_one():
+    """One that is not corrected, one at less than the published size, one without a published number is enough."""
+    fails = [reading("a", False, corrected=True), reading("b", False)]
+    assert Readings(fails, experiment=False).status == "refuted"
+    assert Readings([fails[0], replace(fails[0], choice={"start": "b"})]).status == "holds as corrected"
+    published = [reading(name, False, cells=(cell(2.0),)) for name in "ab"]
+    assert Readings(published).status == "not reproduced"
+    assert Readings([published[0], replace(published[1], reduced=True)]).status == "undecided"
+    assert Readings([published[0], reading("b", False, cells=(cell(2.0, None),))]).status == "undecided"
+    mixed = [reading("a", True, corrected=True), reading("b", False, corrected=True), reading("c", None)]
+    assert Readings(mixed).over() == (
+        "holds under 1 of 2 readings: start=a; as corrected under 1 more; 1 reading undecided"
+    )
+    assert Readings(fails).verdict("A1", corrected="so").corrected == "so"
+    assert Readings(fails[1:]).verdict("A1", corrected="so").corrected == ""
+
+
+def test_calibration_is_by_published_numbers_alone():
+    """Those that meet them speak; where one set-up had no cells, nobody is silenced."""
+    met, missed, silent = cell(1.0), cell(2.0), cell(2.0, None)
+    assert reading("a", True, calibration=(met, silent)).calibrated is True
+    assert reading("a", True, calibration=(met, missed)).calibrated is False
+    assert reading("a", True, calibration=(silent,)).calibrated is None
+    two = [reading("a", True, calibration=(missed,)), reading("b", False)]
+    assert Readings(two).status == "holds under some readings"
+    spread = [Beside("c", "mm", {1: 1.0, 2: 3.0}).spread, Beside("c", "mm", {1: 1.0}).spread]
+    assert spread == [pytest.approx(np.sqrt(2)), 0.0]
+
+
+def test_what_is_told_is_of_the_first_reading_that_speaks():
+    ratio = estimate("ratio", dict.fromkeys(SEEDS, 3.0), at_least=1.0)
+    results = [
+        reading("a", False, measured="low"),
+        reading("b", None, estimates=(ratio,), speaks=True, size="9 points"),
+    ]
+    made = Readings(results)
+    assert made.first is results[1]
+    text = "ratio 3 (asked: at least 1)"
+    assert made.told() == (
+        f"holds under 1 of 1 reading; 1 of 2 tried is singled out, and speaks. Under start=b (9 points): {text}"
+    )
+    assert made.verdict("A1").estimates == (ratio,)
+    assert made.verdict("A1", measured="mine").measured == "mine"
+    assert replace(results[1], measured="also").measured == f"also. {text}"
+    assert Readings(results[:1]).told() == "holds under 0 of 1 reading. Under start=a: low"
+    none = Readings([], [{"start": "a"}])
+    assert (none.told(), none.verdict("A1").estimates) == ("holds under 0 of 0 readings; 1 reading not run", ())
