@@ -1,0 +1,190 @@
+"""Measurements of small runs beside what verdicts make of them: ``python -m tests.validation.replays`` judges anew.
+
+Numbers have four digits, so that what is judged is what the files say. Words are left out: they may be changed. Rows
+are also judged on measurements that are scattered, so that the least is not the greatest, and some not all.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from refkan.claims import readings, seed_intervals
+from refkan.claims.running.outcomes import plain
+
+FOLDER = Path(__file__).parent / "measured"
+
+
+def encoded(value: Any) -> Any:
+    """Arguments as JSON; what it has no name for becomes an object of one entry, its kind."""
+    if isinstance(value, bool | str | int | None):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, Fraction):
+        return {"fraction": str(value)}
+    if isinstance(value, np.ndarray | np.generic):
+        return {"array": [value.dtype.str, encoded(value.tolist())]}
+    if is_dataclass(value):
+        given = {field.name: encoded(getattr(value, field.name)) for field in fields(value) if field.init}
+        return {"object": [f"{type(value).__module__}:{type(value).__qualname__}", given]}
+    if isinstance(value, SimpleNamespace):
+        return {"object": ["types:SimpleNamespace", {name: encoded(item) for name, item in vars(value).items()}]}
+    if isinstance(value, Mapping):
+        return {"mapping": [[encoded(key), encoded(item)] for key, item in value.items()]}
+    if isinstance(value, tuple | range):
+        return {"tuple": [encoded(item) for item in value]}
+    if isinstance(value, list):
+        return [encoded(item) for item in value]
+    raise TypeError(f"measurements hold no {type(value).__name__}")
+
+
+def decoded(data: Any) -> Any:
+    """Return what was encoded."""
+    if isinstance(data, list):
+        return [decoded(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    ((kind, value),) = data.items()
+    if kind == "fraction":
+        return Fraction(value)
+    if kind == "array":
+        return np.array(decoded(value[1]), dtype=value[0])[()]
+    if kind == "object":
+        return named(value[0])(**{name: decoded(item) for name, item in value[1].items()})
+    if kind == "mapping":
+        return {decoded(key): decoded(item) for key, item in value}
+    return tuple(decoded(value))
+
+
+def named(path: str) -> Any:
+    """Return a member of a module by "module:name"."""
+    module, _, name = path.partition(":")
+    made = import_module(module)
+    for part in name.split("."):
+        made = getattr(made, part)
+    return made
+
+
+def numbers(text: str) -> list[str]:
+    """Return the numbers of a sentence."""
+    return re.findall(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?|\binf\b|\bnan\b", text)
+
+
+def outcome(verdict: Any) -> dict[str, Any]:
+    """Return what a verdict says, without its words."""
+    return {
+        "id": verdict.id,
+        "status": verdict.status,
+        "measured": numbers(verdict.measured),
+        "corrected": bool(verdict.corrected),
+        "mutations": dict(verdict.mutations),
+        "controls": dict(verdict.controls),
+        "estimates": [
+            [e.name, *(getattr(e, name) for name in ("value", "low", "high", "at_least", "at_most", "published"))]
+            for e in verdict.estimates
+        ],
+        "readings": [
+            {name: r[name] for name in ("choice", "holds", "corrected", "calibrated", "reduced", "speaks")}
+            | {"measured": numbers(r["measured"]), "size": numbers(r["size"])}
+            | {
+                kind: [[c[name] for name in ("cell", "published", "median", "again")] for c in r[kind]]
+                for kind in ("cells", "calibration")
+            }
+            for r in verdict.readings
+        ],
+    }
+
+
+def judged(replay: Mapping[str, Any], measured: Any = None) -> Any:
+    """Judge the measurements of a file, or others in their place."""
+    given = replay["measured"] if measured is None else measured
+    with patch.object(seed_intervals, "DRAWS", 199), patch.object(readings, "DRAWS", 199):
+        return named(replay["by"])(**{name: decoded(item) for name, item in given.items()})
+
+
+def told(made: Any) -> Any:
+    """Return verdicts as JSON holds them, without their words."""
+    return json.loads(json.dumps(plain([outcome(v) for v in (made if isinstance(made, list) else [made])])))
+
+
+def leaves_at(holder: Any, key: Any) -> Iterator[tuple[Any, Any]]:
+    """Return what holds each number and each truth value of encoded data, and its key there."""
+    data = holder[key]
+    if isinstance(data, bool | int | float):
+        yield holder, key
+    elif isinstance(data, list):
+        for k in range(len(data)):
+            yield from leaves_at(data, k)
+    elif isinstance(data, dict):
+        ((kind, value),) = data.items()
+        if kind == "mapping":
+            for pair in value:
+                yield from leaves_at(pair, 1)
+        elif kind == "object":
+            for name in value[1]:
+                yield from leaves_at(value[1], name)
+        elif kind == "array":
+            yield from leaves_at(value, 1)
+        elif kind == "tuple":
+            yield from leaves_at(data, kind)
+
+
+def scattered(measured: Mapping[str, Any], seed: int) -> Any:
+    """Return measurements with every number many times larger or smaller, and some truth values turned."""
+    made, rng = json.loads(json.dumps(measured)), np.random.default_rng(seed)
+    for holder, key in (at for name in made for at in leaves_at(made, name)):
+        factor, other, value = float(10 ** rng.uniform(-1.5, 1.5)), bool(rng.random() < 0.3), holder[key]
+        if isinstance(value, bool):
+            holder[key] = value != other
+        elif isinstance(value, float):
+            holder[key] = float(f"{value * factor:.4g}")
+    return made
+
+
+def digest(replay: Mapping[str, Any], seed: int) -> str:
+    """Judge scattered measurements; what is said, in short, or the kind of an error where they cannot be judged."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: rounded(item) for name, item in value.items()}
+        return (
+            [*map(rounded, value)] if isinstance(value, list) else f"{value:.6g}" if isinstance(value, float) else value
+        )
+
+    try:
+        made = told(judged(replay, scattered(replay["measured"], seed)))
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        return type(error).__name__
+    return hashlib.sha256(json.dumps(rounded(made)).encode()).hexdigest()[:12]
+
+
+SEEDS = 2
+
+
+def kept(verdict: Callable[..., Any], **measured: Any) -> dict[str, Any]:
+    """Return measurements, the arguments of a verdict, as `write` keeps them."""
+    by = f"{verdict.__module__}:{verdict.__qualname__}"
+    return {"by": by, "measured": {name: encoded(value) for name, value in measured.items()}}
+
+
+def write(file: Path, replays: list[dict[str, Any]]) -> None:
+    """Keep measurements with what the present verdicts make of them."""
+    for replay in replays:
+        replay["outcome"] = told(judged(replay))
+        replay["scattered"] = [digest(replay, seed) for seed in range(SEEDS)]
+    file.write_text(json.dumps(replays, separators=(",", ":")).replace('{"by"', '\n{"by"') + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for file in sorted(FOLDER.glob("*.json")):
+        write(file, json.loads(file.read_text(encoding="utf-8")))
