@@ -6,6 +6,7 @@ implements what it has and declares it: a capability that is not declared is not
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -176,8 +177,6 @@ class Adapter(ABC):
 
     name: str = ""
     capabilities: Capabilities = Capabilities()
-    gradients_follow: bool = True
-    """Whether gradients are asked for where values are, as cases do and identification does not."""
 
     @abstractmethod
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
@@ -194,6 +193,13 @@ class Adapter(ABC):
         The judge calls this before `build`. The method given here keeps nothing; override it if your adapter needs to.
         """
         return spec[0] if isinstance(spec, tuple) else spec
+
+    def values_alone(self) -> AbstractContextManager[None]:
+        """Return a context in which values are asked for where gradients may not be, as `identify` does.
+
+        It does nothing here; override it if values take less work then.
+        """
+        return nullcontext()
 
     @abstractmethod
     def forward(self, model: Any, x: Any) -> Any:

@@ -50,11 +50,8 @@ def identify(adapter: Adapter) -> Identification:
     arithmetic: linear in its coefficients, to ...e-16 of the largest output
     """
     check_annotated(identify, locals())
-    follow, adapter.gradients_follow = adapter.gradients_follow, False
-    try:
+    with adapter.values_alone():
         return Identification(adapter.title, tuple(identified(adapter)))
-    finally:
-        adapter.gradients_follow = follow
 
 
 def _gradients_alone(subject: Subject) -> Stage:

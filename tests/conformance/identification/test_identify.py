@@ -1,6 +1,7 @@
 """What each stage says of layers with one defect, of layers without, and of adapters that answer nothing useful."""
 
 import re
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -135,6 +136,16 @@ def test_a_layer_that_raises_sometimes():
 
     identification = rk.conformance.identify(Sometimes())
     assert any("MemoryError: now and then" in stage.unknown for stage in identification.stages)
+
+
+def test_an_adapter_that_cannot_be_written_to():
+    @dataclass(frozen=True)
+    class Frozen(ScipyBSpline):
+        pass
+
+    frozen, other = rk.conformance.identify(Frozen()), rk.conformance.identify(ScipyBSpline())
+    assert frozen.stages == other.stages
+    assert "linear in its coefficients" in str(frozen)
 
 
 def test_a_report_does_not_depend_on_the_run():

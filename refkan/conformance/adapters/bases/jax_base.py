@@ -88,6 +88,7 @@ class JaxAdapter(Adapter):
         self._compiled: dict[tuple[int, str], Any] = {}
         self._numbers: dict[Any, int] = {}
         self._without_gradients: set[int] = set()
+        self._values_alone = False
         self._known_options: dict[str, Any] | None = None
 
     def function(self, spec: LayerSpec) -> Callable[..., Any]:
@@ -137,6 +138,15 @@ class JaxAdapter(Adapter):
         array = np.asarray(value)
         return array.astype(np.float64) if str(value.dtype) in LOW else array
 
+    @contextmanager
+    def values_alone(self) -> Iterator[None]:
+        """Compile values without gradients in here."""
+        before, self._values_alone = self._values_alone, True
+        try:
+            yield
+        finally:
+            self._values_alone = before
+
     def forward(self, model: JaxModel, x: Any) -> Any:
         """Return the outputs.
 
@@ -145,7 +155,7 @@ class JaxAdapter(Adapter):
         A layer with a rule of differentiation of its own may have other outputs there, one without derivatives none.
         """
         expression, number = self._expression(model, self._arguments(model, x))
-        declared = self.gradients_follow and {"inputs", "coefficients"} & set(self.capabilities.derivatives)
+        declared = not self._values_alone and {"inputs", "coefficients"} & set(self.capabilities.derivatives)
         alone = (number, "forward") in self._compiled or expression.has_rules or number in self._without_gradients
         if not alone and (declared or (number, "vjp") in self._compiled):
             try:
