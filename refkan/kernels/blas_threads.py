@@ -8,12 +8,13 @@ and 1.5 s of processor time with two threads, 0.6 s with one, of which SciPy's o
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+import scipy
 
 SMALL_MATRICES = 300
 """Rows up to which a second thread gains nothing: a Cholesky factorisation of that size takes half a millisecond."""
@@ -25,8 +26,7 @@ _inside, _before = 0, 0
 @cache
 def _library() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """Return what reads and sets the number of threads of the OpenBLAS that SciPy's wheels bring, if it is that."""
-    found = importlib.util.find_spec("scipy")
-    root = Path(str(found.origin)).parent if found is not None else Path()
+    root = Path(scipy.__file__).parent
     for folder in (root.with_name("scipy.libs"), root / ".dylibs"):
         for file in sorted(folder.glob("*openblas*")):
             library = ctypes.CDLL(str(file))

@@ -157,9 +157,9 @@ def digest(replay: Mapping[str, Any], seed: int) -> str:
     def rounded(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: rounded(item) for name, item in value.items()}
-        return (
-            [*map(rounded, value)] if isinstance(value, list) else f"{value:.6g}" if isinstance(value, float) else value
-        )
+        if isinstance(value, list):
+            return [*map(rounded, value)]
+        return f"{value:.6g}" if isinstance(value, float) else value
 
     try:
         made = told(judged(replay, scattered(replay["measured"], seed)))

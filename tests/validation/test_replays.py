@@ -23,6 +23,7 @@ def test_numbers_and_statuses_are_those_of_the_measurements(by):
         assert ours == {name: value for name, value in theirs.items() if name != "estimates"}, ANEW
         for (name, *mine), (other, *was) in zip(*estimates, strict=True):
             assert name == other, ANEW
+            assert [n is None for n in mine] == [n is None for n in was], ANEW
             assert [float(n or 0) for n in mine] == pytest.approx([float(n or 0) for n in was], rel=1e-6), ANEW
 
 

@@ -245,7 +245,7 @@ def _require_whole(
     numbers = (
         f"{count} finite numbers, separated by commas," if asked_for is None else f"finite numbers for {asked_for}"
     )
-    if not missing and otherwise and any(cell.strip().lower() in MISSING for _, cells in bad for cell in cells):
+    if not missing and otherwise and any(_is_missing(cell) for _, cells in bad for cell in cells):
         otherwise += "; --impute fills gaps of inputs"
     raise ValueError(
         f"{file} must hold {numbers} in every line; {len(bad)} of {len(lines)} lines {do} not: {'; '.join(places)}: "
@@ -288,7 +288,11 @@ def _is_finite(cell: str) -> bool:
 
 
 def _is_finite_or_missing(cell: str) -> bool:
-    return _is_finite(cell) or cell.strip().lower() in MISSING
+    return _is_finite(cell) or _is_missing(cell)
+
+
+def _is_missing(cell: str) -> bool:
+    return cell.strip().lower() in MISSING
 
 
 def _number(cell: str) -> float:

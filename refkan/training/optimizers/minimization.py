@@ -64,9 +64,8 @@ def minimize(
         The start.
     method : str
         "lbfgs" is SciPy's L-BFGS-B; "gd"; "adam"; "self-scaled-broyden", quasi-Newton with a dense inverse Hessian. For
-        least squares: "gauss-newton",
-        minimum-norm steps with a line search; "natural-gradient", damped ones; "levenberg-marquardt";
-        "variable-projection", the same with the last layer's coefficients eliminated.
+        least squares: "gauss-newton", minimum-norm steps with a line search; "natural-gradient", damped ones;
+        "levenberg-marquardt"; "variable-projection", the same with the last layer's coefficients eliminated.
     steps : int
         Steps at most (iterations; Jacobians for least squares); 0 only evaluates the start.
     geometry : {"spline", "relu"}, optional

@@ -229,21 +229,20 @@ def of_parts(subject: Subject) -> list[Difference]:
                 told = [Difference("wrong derivative", {"what": owner, "how": how})]
         quantity = "coefficient-gradients" if part == "coefficients" else f"{part}-gradients"
         factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
-        size = _size_of_gradient(subject, part, [*factors, {"samples": len(x), "outputs": 3, "inputs": 2}])
+        size = _size_of_gradient(subject, part, factors[0], len(x)) if factors else ""
         differences += placed(told, quantities=(quantity,), size=size)
     return differences
 
 
-def _size_of_gradient(subject: Subject, part: str, factor: list[Any]) -> str:
+def _size_of_gradient(subject: Subject, part: str, factor: float, samples: int) -> str:
     """Which size a constant factor of gradients in a part is: measured once more in another shape."""
-    if len(factor) == 1:
-        return ""
     spec = subject.with_parts((5, 4))
     x, dy = subject.samples(spec, SAMPLES + 3, 5), np.ones((SAMPLES + 3, 5))
     true = FloatQuantities((spec,), x)
     (right,) = true.coefficient_gradients(dy) if part == "coefficients" else true.part_gradients(part, dy)
     other = _ratio(subject.gradients(subject.build(spec), x, dy, {part: right.shape})[part], right)
-    return sizes_of([factor[0], abs(other)], [factor[1], {"samples": len(x), "outputs": 5, "inputs": 4}])
+    sizes = {"samples": samples, "outputs": 3, "inputs": 2}, {"samples": len(x), "outputs": 5, "inputs": 4}
+    return sizes_of([factor, abs(other)], sizes)
 
 
 def _shares(spec: LayerSpec, x: FloatArray, theirs: FloatArray, true: FloatQuantities) -> str:
