@@ -11,10 +11,12 @@ from number w of the piece on,
 On an interval [t_m, t_{m+1}] of length h these are Bernstein forms, u = (x - t_m)/h and v = (t_{m+1} - x)/h; beyond an
 end e Taylor polynomials, u = (x - e)/h with the length h of the interval next to it, and v = 1. Tangents are their
 first two terms: u is set to 0 there, and the second term added afterwards, so that powers which nobody asks for do not
-overflow. The sums over i are taken once for all samples. Then a sample costs r multiply-adds for each output and input
-in y and dC, r - 1 in dx, and next to nothing for its basis: no B-spline is evaluated. For dC the sums over samples of
-u^k v^(r-1-k) dy are taken for each piece, and `values` takes them to the coefficients. On the domain no entry of
-`values` and no u^k v^(r-1-k) is negative, so that nothing cancels that does not cancel in the sum over B-splines.
+overflow. Under NATURAL, where B-splines end by themselves, intervals are those of all knots, and beyond them is
+nothing: zeros in all tables, u = 0, and v = 1 or, so that it does not get lost, NaN. The sums over i are taken once for
+all samples. Then a sample costs r multiply-adds for each output and input in y and dC, r - 1 in dx, and next to nothing
+for its basis: no B-spline is evaluated. For dC the sums over samples of u^k v^(r-1-k) dy are taken for each piece, and
+`values` takes them to the coefficients. On the domain no entry of `values` and no u^k v^(r-1-k) is negative, so that
+nothing cancels that does not cancel in the sum over B-splines.
 
 Pieces of an input: its n intervals, then the line to the right of the domain, then that to the left; `pieces` fills
 their tables. All are flat arrays here, and the lengths of short loops come as tuples (`width` of r items, `outputs` of
@@ -30,6 +32,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from refkan.kernels.bspline_basis import LINEAR, NATURAL, POLYNOMIAL
 from refkan.kernels.compilation import fused_kernel, kernel
 
 PAIRS = 256
@@ -118,20 +121,20 @@ def search_cells(x, guide, halvings, places, n_pieces, m):
         for _ in range(halvings):
             step >>= position(1)
             middle = min(m[j] + step, last)
-            m[j] = middle if places[row + position(4) * middle] <= x[j] else m[j]
+            m[j] = middle if places[row + position(4) * middle + position(3)] <= x[j] else m[j]
         p += position(1)
         p = p if p < n_inputs else position(0)
 
 
 @kernel
-def locate(x, origins, n_pieces, places, linear, m, u, v):
+def locate(x, origins, n_pieces, places, outside, m, u, v):
     """Pieces in place of the intervals m, or those before in the case of equal ones, with u and v of the points x.
 
     origins[j]: number of the first piece of the input of x[j]. Returns whether there are points outside.
     """
     for j in range(x.shape[0]):
         c = origins[j] + m[j]
-        c = c + position(1) if places[position(4) * c + position(4)] <= x[j] else c
+        c = c + position(1) if places[position(4) * c + position(7)] <= x[j] else c
         row = position(4) * c
         u[j] = (x[j] - places[row]) * places[row + position(2)]
         v[j] = (places[row + position(1)] - x[j]) * places[row + position(2)]
@@ -145,8 +148,8 @@ def locate(x, origins, n_pieces, places, linear, m, u, v):
                 right = origins[j] + position(n_pieces - 2)
                 m[j] = right if x[j] >= places[position(4) * right] else right + position(1)
                 row = position(4) * m[j]
-                u[j] = 0.0 if linear else (x[j] - places[row]) * places[row + position(2)]
-                v[j] = 1.0
+                u[j] = (x[j] - places[row]) * places[row + position(2)] if outside == POLYNOMIAL else 0.0
+                v[j] = 1.0 + (x[j] - x[j]) if outside == NATURAL else 1.0
     return strays > 0
 
 
@@ -185,7 +188,7 @@ def low_terms(u, v, width):
 
 @fused_kernel
 def forward(
-    first, last, x, cells, origins, guide, halvings, places, values, windows, linear, C, width, outputs, kept, out
+    first, last, x, cells, origins, guide, halvings, places, values, windows, outside, C, width, outputs, kept, out
 ):
     """out (N, Q) at x (N, P); items are blocks of as many pairs as `cells` has columns, all inputs of some samples.
 
@@ -194,6 +197,7 @@ def forward(
     """
     order = len(width)  # on a line of its own: branches that depend on it are not compiled
     n_inputs, n_pieces, points = windows.shape[0], windows.shape[1], x.reshape(-1)
+    linear = outside == LINEAR
     gamma, keep = polynomials(values, windows, linear, C, width), kept[0].shape[0] > 0
     pairs = cells.shape[1]
     size = pairs // n_inputs
@@ -208,7 +212,7 @@ def forward(
         find_cells(z, cells, m)
         if halvings >= 0:
             search_cells(z, guide, halvings, places, n_pieces, m)
-        strays = locate(z, origins, n_pieces, places, linear, m, u, v)
+        strays = locate(z, origins, n_pieces, places, outside, m, u, v)
         if keep:
             kept[3][block] = strays
         if order > 4:
@@ -244,7 +248,7 @@ def forward(
 
 @fused_kernel
 def pull_back(
-    first, last, x, cells, origins, guide, halvings, places, values, slopes, windows, linear, C, width, outputs,
+    first, last, x, cells, origins, guide, halvings, places, values, slopes, windows, outside, C, width, outputs,
     kept, dy, stride, dC, dx,
 ):  # fmt: skip
     """Sums of b_i dy in dC (parts, Q, P, .), zero on entry, as `fold` says; dx (N, P) if it has rows.
@@ -254,6 +258,7 @@ def pull_back(
     order = len(width)  # on a line of its own: branches that depend on it are not compiled
     n_inputs, n_pieces, points = windows.shape[0], windows.shape[1], x.reshape(-1)
     parts, inputs, d = dC.shape[0], dx.shape[0] > 0, dx.reshape(-1)
+    linear = outside == LINEAR
     gamma = polynomials(slopes, windows, linear, C, width)
     moments = np.empty(windows.size * order * len(outputs))
     pairs = cells.shape[1]
@@ -276,7 +281,7 @@ def pull_back(
                 find_cells(z, cells, m)
                 if halvings >= 0:
                     search_cells(z, guide, halvings, places, n_pieces, m)
-                strays = locate(z, origins, n_pieces, places, linear, m, u, v)
+                strays = locate(z, origins, n_pieces, places, outside, m, u, v)
             if order > 4:
                 fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
                 fill_terms(u[: z.shape[0]], v, width, 1, pairs, lower)

@@ -21,9 +21,8 @@ from refkan.kernels.compilation import kernel
 def fill_pieces(first, last, knots, inverse_spans, windows, places, values, slopes):
     """Tables of the pieces of each input, from its knots (P, K), inverse spans (P, r, K) and windows (P, n+2).
 
-    places[p, c] = (t_m, t_{m+1}, 1/h, 0), but (e, -inf, 1/h, 0) beyond the ends and (t_m, -inf, 1, 0) where an interval
-    is empty; values (P, n+2, r, r),
-    slopes (P, n+2, r-1, r).
+    places[p, c] = (t_m, t_{m+1}, 1/h, t_m), the last number the first point of the piece, but (e, -inf, 1/h, e) beyond
+    the ends and (t_m, -inf, 1, t_m) where an interval is empty; values (P, n+2, r, r), slopes (P, n+2, r-1, r).
     """
     n, order = windows.shape[1] - 2, values.shape[2]
     v = np.empty(order)
@@ -36,7 +35,7 @@ def fill_pieces(first, last, knots, inverse_spans, windows, places, values, slop
             if c == n:
                 start = end
             places[p, c, 0], places[p, c, 1] = start, end if c < n and end > start else -np.inf
-            places[p, c, 2], places[p, c, 3] = 1.0 / length, 0.0
+            places[p, c, 2], places[p, c, 3] = 1.0 / length, start
             for derivative in range(2):
                 table = values if derivative == 0 else slopes
                 degree = order - 1 - derivative

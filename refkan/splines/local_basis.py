@@ -1,6 +1,6 @@
 r"""The local B-spline basis: tables of knots, and the r functions that matter at a point with their derivatives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -139,6 +139,35 @@ class KnotTables(ShortRepr):
         return Pieces(places.reshape(-1), values.reshape(-1), slopes.reshape(-1), self.windows, *self.cells)
 
     @lazy
+    def natural_pieces(self) -> "Pieces":
+        """The same of B-splines that end by themselves: pieces are the intervals of all knots, zero beyond these.
+
+        With r - 1 more copies of the first and of the last knot, the B-splines are some of those of a space whose
+        domain are all knots: a B-spline depends on its own r + 1 knots alone. Windows that reach beyond those some are
+        moved to the nearest one that does not, and what they lack is zero. The domain has its right end b, as ever:
+        the piece that begins at b begins with the next number.
+        """
+        r = self.order
+        ends = (np.repeat(end, r - 1, axis=1) for end in (self.knots[:, :1], self.knots[:, -1:]))
+        whole = KnotTables(np.concatenate([next(ends), self.knots, next(ends)], axis=1), r)
+        (P, n), pieces, b = whole.windows.shape, whole.pieces, self.domains[:, 1:]
+        places = pieces.places.reshape(P, n, 4)
+        places[..., 3] = np.where(places[..., 0] == b, np.nextafter(b, np.inf), places[..., 0])
+        first = whole.windows - (r - 1)
+        windows = np.clip(first, 0, self.dim - r)
+        column = np.arange(r) + (windows - first)[..., None]
+        there = (column >= 0) & (column < r) & (np.arange(n)[:, None] < n - 2)
+
+        def moved(table: FloatArray) -> FloatArray:
+            at = np.broadcast_to(column.clip(0, r - 1)[:, :, None], (P, n, table.size // (P * n * r), r))
+            rows = np.take_along_axis(table.reshape(at.shape), at, axis=3)
+            return np.where(there[:, :, None], rows, 0.0).reshape(-1)
+
+        return replace(
+            pieces, places=places.reshape(-1), values=moved(pieces.values), slopes=moved(pieces.slopes), windows=windows
+        )
+
+    @lazy
     def cells(self) -> tuple[FloatArray, IntArray, IntArray, int]:
         """Cells, origins, guide and halvings of `pieces`, the same for each sample of a block."""
         (a, b), (P, n) = self.domains.T, (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1)
@@ -258,7 +287,8 @@ def local_basis(
     """
     if outside == "error":
         tables.require_inside(x, slack)
-    x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
+    if not x.flags.carray:  # one type for the kernels, whatever came
+        x = np.require(x, requirements=["C", "W"])
     start: IntArray = recycled(x.shape, np.int64)
     rows: Array = recycled((derivatives + 1, *x.shape, tables.order), dtype_of(x, tables.knots))
     if fast is None:

@@ -155,7 +155,7 @@ def sweep(S, C, x, dy, outside="linear", kind=PolynomialSweep):
 CASES = [*((kind, order) for kind in KINDS for order in (1, 2, 3, 4)), ("random", 6), ("graded", 6)]
 
 
-@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+@pytest.mark.parametrize("outside", ["linear", "polynomial", "natural"])
 @pytest.mark.parametrize(("kind", "order"), CASES)
 def test_values_and_slopes_against_definitions(kind, order, outside):
     """Each B-spline by itself, and the cotangents of all coefficients from each point by itself."""
@@ -175,15 +175,19 @@ def test_values_and_slopes_against_definitions(kind, order, outside):
         assert np.all(errors(dC, expected[0][s]) <= bounds[0][s])
 
 
-@given(any_space(max_order=4), st.lists(st.floats(-0.2, 1.2), min_size=1, max_size=12), st.integers(0, 99))
-def test_any_knots_against_samples_in_turn(S, fractions, seed):
-    """Repeated knots, and intervals in one cell of the guide."""
+@given(
+    any_space(max_order=4), st.lists(st.floats(-0.2, 1.2), min_size=1, max_size=12), st.integers(0, 99),
+    st.sampled_from(["linear", "natural"]),
+)  # fmt: skip
+def test_any_knots_against_samples_in_turn(S, fractions, seed, outside):
+    """Repeated knots, at the ends of the domain too, and intervals in one cell of the guide."""
     rng = np.random.default_rng(seed)
     a, b = S.domain
-    x = np.concatenate([a + (b - a) * np.array(fractions), S.breakpoints, np.nextafter(S.breakpoints, a)])
+    t = S.knots if outside == "natural" else S.breakpoints
+    x = np.concatenate([a + (b - a) * np.array(fractions), t, np.nextafter(t, -np.inf), np.nextafter(t, np.inf)])
     C, dy = rng.standard_normal(S.dim), rng.standard_normal(x.size)
-    ours, theirs = (sweep(S, C, x, dy, kind=kind) for kind in (PolynomialSweep, None))
-    values, slopes = (np.array([contributions(S, at, d, "linear") for at in x]) for d in (0, 1))
+    ours, theirs = (sweep(S, C, x, dy, outside, kind) for kind in (PolynomialSweep, None))
+    values, slopes = (np.array([contributions(S, at, d, outside) for at in x]) for d in (0, 1))
     scales = values @ np.abs(C), np.abs(dy) @ values, (slopes @ np.abs(C)) * np.abs(dy)
     for mine, other, scale in zip(ours, theirs, scales, strict=True):
         assert np.all(np.abs(mine - other) <= 2 * value_tolerance(S.order + 1) * scale + TINY)
@@ -202,11 +206,12 @@ def test_points_next_to_uniform_breakpoints_are_in_their_intervals(n, domain):
     assert not dx.any()
 
 
-def test_nan_and_infinity_stay_where_they_are():
+@pytest.mark.parametrize("outside", ["linear", "natural"])
+def test_nan_and_infinity_stay_where_they_are(outside):
     """One sample that is no number spoils itself, and the sums over samples."""
     S = space("uniform", 4)
     x = np.array([0.3, np.nan, np.inf, -np.inf, 0.7])
-    y, dC, dx = sweep(S, np.arange(float(S.dim)), x, np.ones(5))
+    y, dC, dx = sweep(S, np.arange(float(S.dim)), x, np.ones(5), outside)
     assert np.isfinite([y[[0, 4]], dx[[0, 4]]]).all()
     assert not np.isfinite(y[1:4]).any()
     assert np.isnan(dC).any()

@@ -53,12 +53,12 @@ class FastSums(WindowSums):
     sweep: Sweep | None = None
 
     def _first_value(self) -> Array:
-        tables = self.tables
+        tables, natural = self.tables, self.outside == "natural"
         intervals = tables.breakpoints.shape[1] - 1
         kind = fastest_sweep(self.x.shape[0], self.n_inputs, self.n_outputs, intervals, self.order)
-        if kind is None or (self.outside == "natural" and tables.strays(self.x)):
+        if kind is None or (kind is SortedSweep and natural and tables.strays(self.x)):
             return super()._first_value()
-        self.sweep = kind(tables, self.C, self.at, self.outside == "linear", self.back)
+        self.sweep = kind(tables, self.C, self.at, self.outside, self.back)
         return self.sweep.forward()[:, None]
 
     def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> Cotangents:

@@ -14,7 +14,7 @@ from refkan.kernels import bspline_basis, polynomial_layer, sorted_layer
 from refkan.kernels.launch import launch_real
 from refkan.kernels.recycled_memory import recycled
 from refkan.kernels.sorted_layer import ROW, RUN, TILE
-from refkan.splines.local_basis import KnotTables
+from refkan.splines.local_basis import OUTSIDE, KnotTables
 from refkan.splines.sums.input_jet import InputJet
 
 Order = tuple[IntArray, IntArray, Array]
@@ -44,14 +44,12 @@ TASKS = 4
 class PolynomialSweep:
     """A spline layer by the polynomial of each interval: the same bits on any number of threads.
 
-    Parameters as for `SortedSweep`, and
-
-    back : bool
-        Whether there is likely to be a way back.
+    Parameters as for `SortedSweep`, but that under "natural" any inputs are as good.
     """
 
-    def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, linear: bool, back: bool) -> None:
-        self.tables, self.C, self.at, self.x, self.linear, self.back = tables, C, at, at.x, linear, back
+    def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, outside: str, back: bool) -> None:
+        self.tables, self.C, self.at, self.x, self.back, self.outside = tables, C, at, at.x, back, OUTSIDE[outside]
+        self.pieces = tables.natural_pieces if outside == "natural" else tables.pieces
         self.n_outputs, self.n_inputs = C.shape[:2]
         # Operations as `launch` reckons with them, 1.6 a nanosecond.
         self.operations = self.x.size * (6 + 0.4 * tables.order * self.n_outputs)
@@ -66,7 +64,7 @@ class PolynomialSweep:
                 first.append(self._fill(y, self.x.size))
                 return first[0]
 
-            self.kept = self.at.once(self.tables, ("places", self.linear), find)
+            self.kept = self.at.once(self.tables, ("places", self.outside), find)
             if not first:
                 self._fill(y, 0)
         else:
@@ -75,27 +73,27 @@ class PolynomialSweep:
 
     def _fill(self, y: FloatArray, n_kept: int) -> Places:
         """Write y, and return where the pairs lie if they are to be kept."""
-        pieces = self.tables.pieces
+        pieces = self.pieces
         n_blocks = -(-self.x.size // pieces.cells.shape[1])
         strays = np.empty(n_kept // self.n_inputs, np.bool_)
         kept = recycled((n_kept,), np.uint64), recycled((n_kept,)), recycled((n_kept,)), strays
         launch_real(
             polynomial_layer.forward, n_blocks, self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.windows,
-            self.linear, self.C, (0,) * self.tables.order, (0,) * self.n_outputs, kept, y,
+            self.outside, self.C, (0,) * self.tables.order, (0,) * self.n_outputs, kept, y,
         )  # fmt: skip
         return kept
 
     def sums_of_rows(self, dy: FloatArray, stride: int, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Sums over samples of b_i dy[s, q] and dx, as `SortedSweep.sums_of_rows`."""
-        pieces, order = self.tables.pieces, self.tables.order
+        pieces, order = self.pieces, self.tables.order
         parts = min(PARTS, 1 << max(1, self.x.size // PART).bit_length() - 1)
-        dC = np.zeros((parts, self.n_outputs, self.n_inputs, (pieces.windows.shape[1] - 3) * stride + order))
+        dC = np.zeros((parts, self.n_outputs, self.n_inputs, (self.tables.dim - order) * stride + order))
         dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch_real(
             polynomial_layer.pull_back, parts, 2 * self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.slopes, pieces.windows,
-            self.linear, self.C, (0,) * order, (0,) * self.n_outputs, self.kept,
+            self.outside, self.C, (0,) * order, (0,) * self.n_outputs, self.kept,
             dy, stride, dC, dx,
         )  # fmt: skip
         return dC[0] if parts == 1 else np.add.reduce(dC, axis=0), dx if inputs else None
@@ -118,14 +116,14 @@ class SortedSweep:
         Coefficients.
     at : InputJet
         Of values; not written to as long as the sweep lives.
-    linear : bool
-        Whether functions are continued by their tangents outside the domain; else by the polynomials next to it.
+    outside : {"linear", "polynomial", "error", "natural"}
+        What happens to inputs outside the domain; under "natural" there must be none.
     back : bool
         Whether there is likely to be a way back, for which nothing is kept but the order of samples.
     """
 
-    def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, linear: bool, back: bool) -> None:
-        self.tables, self.at, self.x, self.linear = tables, at, at.x, linear
+    def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, outside: str, back: bool) -> None:
+        self.tables, self.at, self.x, self.linear = tables, at, at.x, outside == "linear"
         self.n_outputs, self.n_inputs, self.dim = C.shape
         self.tiles = -(-self.n_outputs // TILE)
         self.C = self._pack(C)
