@@ -32,8 +32,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.kernels.bspline_basis import LINEAR, NATURAL, POLYNOMIAL
 from refkan.kernels.compilation import fused_kernel, kernel
+
+LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 
 PAIRS = 256
 """Pairs of a block: what is known of them stays in the first level of a cache."""
