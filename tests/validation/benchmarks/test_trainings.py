@@ -59,6 +59,18 @@ def test_times_and_reasons(monkeypatch):
     assert "from 0 of 5 starts" in ours.reason
 
 
+def test_the_last_error_of_a_contestant_is_a_level_of_each_start(monkeypatch):
+    def course(errors):
+        return lambda case: Course([float(k) for k in range(len(errors))], [e * (1 + case.start) for e in errors])
+
+    chosen = {"ours": ("", course([8.0, 2.0, 1.0])), trainings.PYKAN: ("", course([4.0, 3.0, 2.0]))}
+    monkeypatch.setattr(trainings, "SAMPLES", 60)
+    monkeypatch.setattr(trainings, "CONTESTANTS", chosen)
+    monkeypatch.setattr(trainings, "COMPARED", {"methods": tuple(chosen)})
+    ours, pykan = Courses((2, 3, 1), 4, Settings(rounds=1)).task(None, "methods").run(Settings()).entries
+    assert (ours.seconds, pykan.seconds) == ([1.0] * trainings.STARTS, [2.0] * trainings.STARTS)
+
+
 @pytest.mark.parametrize("library", ["jax", "torch"])
 def test_libraries_start_with_our_gradient(library):
     pytest.importorskip(library)

@@ -1,7 +1,7 @@
 """The page on speed, written from a record: ``python -m validation.benchmarks.reporting.page RECORD [ROOT]``.
 
-It trims the record to validation/records/benchmarks.json below ROOT (by default the project's folder) and makes of it
-docs/speed.md. No number of theirs is typed.
+It trims the record to validation/records/benchmarks.json below ROOT (by default the project's folder), one of trainings
+alone to benchmarks_trainings.json, and makes docs/speed.md of both. No number of theirs is typed.
 """
 
 import json
@@ -18,7 +18,8 @@ from validation.benchmarks.running.record import CaseData, by_row, cases, trimme
 from validation.records.markdown import markdown_table
 
 ROOT = Path(__file__).parents[3]
-RECORD, PAGE = Path("validation/records/benchmarks.json"), Path("docs/speed.md")
+RECORD, TRAININGS = Path("validation/records/benchmarks.json"), Path("validation/records/benchmarks_trainings.json")
+PAGE = Path("docs/speed.md")
 NAME = "speed.md"
 
 _METHOD = """\
@@ -46,30 +47,40 @@ def main(arguments: Sequence[str]) -> int:
     root = Path(arguments[1]) if len(arguments) == 2 else ROOT
     for path in (RECORD, PAGE):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(root / RECORD, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
-    write_page((root / PAGE).parent, document)
+    path = root / (TRAININGS if set(document["rows"]) == {"trainings"} else RECORD)
+    write_atomically(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    write_page((root / PAGE).parent, *recorded(root))
     return 0
 
 
-def write_page(folder: Path, document: Mapping[str, Any]) -> Path:
+def recorded(root: Path = ROOT) -> list[Mapping[str, Any]]:
+    """Return the records that the page is made of."""
+    paths = (root / path for path in (RECORD, TRAININGS))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+
+
+def write_page(folder: Path, *documents: Mapping[str, Any]) -> Path:
     """Write speed.md into a folder and return its path."""
     path = folder / NAME
-    write_atomically(path, page(document).encode())
+    write_atomically(path, page(*documents).encode())
     return path
 
 
-def page(document: Mapping[str, Any]) -> str:
-    """Return the page on speed."""
+def page(document: Mapping[str, Any], *apart: Mapping[str, Any]) -> str:
+    """Return the page on speed; of rows that were measured apart each section says where and with what."""
+    begun, measured = circumstances(document), {row: circumstances(other) for other in apart for row in other["rows"]}
+    rows = {row: cases for whole in (document, *apart) for row, cases in whole["rows"].items()}
+    document = {**document, "rows": rows}
     outcomes = judge(document)
     parts = [
         "# Speed\n",
-        f"{circumstances(document)}\n",
+        f"{begun}\n",
         _METHOD,
         "## Asked and measured\n",
         f"Targets met: {markdown.tally(outcomes)}. What limits those that are not met, and how far the machine"
         " would go: [what limits](kernels.md#what-limits).\n",
         markdown.targets_table(outcomes),
-        *_rows(document),
+        *_rows(document, measured),
         *_peers(document),
     ]
     return "\n".join(parts)
@@ -96,7 +107,7 @@ def _elsewhere(document: Mapping[str, Any]) -> str:
     return f"{middle:.2f} processors (at most {shares[-1]:.2f}) busy with something else during the timings"
 
 
-def _rows(document: Mapping[str, Any]) -> list[str]:
+def _rows(document: Mapping[str, Any], measured: Mapping[str, str]) -> list[str]:
     """Return the tables of every row that the record holds, in the order of the page."""
     rows = by_row(document)
 
@@ -125,6 +136,7 @@ def _rows(document: Mapping[str, Any]) -> list[str]:
     parts += ["## u, u_x, u_xx and a gradient\n", markdown.times_table(some("jets"), NET)]
     if "trainings" in rows:
         parts += ["## Trainings, to a mean square error over the square of the target's range\n"]
+        parts += [f"{measured['trainings']}\n"] if "trainings" in measured else []
         parts += [markdown.times_table(some("trainings", of=of), ("error",)) for of in COMPARED]
     parts += ["## Starting up\n", *_series(some("startup", of="import")), *_series(some("startup", of="first call"))]
     parts += _series(some("first-run"))
