@@ -1,5 +1,7 @@
 """The benchmark of whole trainings: one function for all libraries, and times that are read off courses."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,16 @@ from validation.benchmarks.cases.training_case import TrainingCase
 from validation.benchmarks.measured import trainings
 from validation.benchmarks.measured.trainings import Course, Courses
 from validation.benchmarks.running.harness import Settings
+
+
+@pytest.fixture(scope="module", params=["jax", "torch"])
+def library(request):
+    """A library that has begun: JAX draws from numpy.random when it does."""
+    module = pytest.importorskip(request.param)
+    if request.param == "jax":
+        module.devices()
+    return request.param
+
 
 SMALL = TrainingCase((2, 3, 1), 4, 60, start=2)
 
@@ -71,8 +83,21 @@ def test_the_last_error_of_a_contestant_is_a_level_of_each_start(monkeypatch):
     assert (ours.seconds, pykan.seconds) == ([1.0] * trainings.STARTS, [2.0] * trainings.STARTS)
 
 
-@pytest.mark.parametrize("library", ["jax", "torch"])
 def test_libraries_start_with_our_gradient(library):
-    pytest.importorskip(library)
     course = trainings.lean(library)(TrainingCase((2, 3, 1), 4, 60, start=1))
     assert course.errors[-1] < course.errors[0]
+
+
+@pytest.mark.parametrize("library", ["jax"], indirect=True)
+def test_another_jax_trains_in_an_interpreter_of_its_own(library, monkeypatch):
+    name = "older jax (lean, jit), L-BFGS-B"
+    needed, train = trainings.CONTESTANTS[name]
+    monkeypatch.delenv(trainings.OLDER, raising=False)
+    assert trainings.lacking(needed) == "$REFKAN_OLDER_JAX is not set"
+    monkeypatch.setenv(trainings.OLDER, sys.executable)
+    monkeypatch.setitem(trainings.STEPS, "lbfgs", 3)
+    assert not trainings.lacking(needed)
+    case = TrainingCase((2, 3, 1), 4, 60, start=1)
+    course, here = train(case), trainings.lean("jax")(case)
+    assert course.note.startswith("jax ")
+    assert course.errors[:2] == here.errors[:2]

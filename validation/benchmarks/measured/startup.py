@@ -61,8 +61,8 @@ def tasks(settings: Settings) -> Iterator[Task]:
     )
 
 
-def child(code: str, **variables: str) -> list[str]:
-    """Run code in a new interpreter from the project's folder and return the lines that it printed.
+def child(code: str, interpreter: str = sys.executable, **variables: str) -> list[str]:
+    """Run code in a new interpreter from the project's folder and return the words that it printed.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def child(code: str, **variables: str) -> list[str]:
         With the last line of what it wrote to the standard error, if it failed.
     """
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [interpreter, "-c", code],
         capture_output=True,
         text=True,
         env={**os.environ, **variables},

@@ -7,6 +7,8 @@ method evaluated counts from the moment at which it was known.
 """
 
 import importlib
+import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from scipy.optimize import minimize
 import refkan as rk
 from validation.benchmarks.cases.network_cases import Array
 from validation.benchmarks.cases.training_case import TrainingCase
+from validation.benchmarks.measured.startup import child
 from validation.benchmarks.running.harness import Entry, Parameters, Settings, Task, difference, installed
 from validation.benchmarks.running.program import PEERS
 from validation.benchmarks.running.timing import settle
@@ -34,6 +37,16 @@ STEPS = {"variable-projection": 100, "levenberg-marquardt": 200, "lbfgs": 1000}
 OPTIONS = {"maxcor": 10, "maxls": 20, "gtol": 1e-9, "ftol": 0.0, "maxfun": 10**9}
 """Of SciPy's L-BFGS-B, as `refkan.training.optimizers.lbfgs` has them."""
 
+OLDER = "REFKAN_OLDER_JAX"
+
+_TRAINING = """
+import json, jax
+from validation.benchmarks.cases.training_case import TrainingCase
+from validation.benchmarks.measured.trainings import lean
+course = lean("jax")({case!r})
+print(json.dumps([jax.__version__, course.seconds, course.errors], separators=(",", ":")))
+"""
+
 Loss = Callable[[Array], tuple[float, Array]]
 """theta -> value and gradient of 1/(2N) sum |F - y|^2."""
 
@@ -44,6 +57,7 @@ class Course:
 
     seconds: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
+    note: str = ""
     begin: float = field(default_factory=time.perf_counter)
 
     def add(self, error: float) -> None:
@@ -92,6 +106,13 @@ def lean(library: str) -> Callable[[TrainingCase], Course]:
     return train
 
 
+def older_jax(case: TrainingCase) -> Course:
+    """Return the training of the lean network by the JAX of another interpreter."""
+    (printed,) = child(_TRAINING.format(case=case), os.environ[OLDER])
+    version, seconds, errors = json.loads(printed)
+    return Course(seconds, errors, f"jax {version}, in processes of its own")
+
+
 def pykan(case: TrainingCase) -> Course:
     """Return the training of pykan by its LBFGS."""
     course = Course()
@@ -104,14 +125,15 @@ PYKAN, LAST = "pykan, LBFGS", "pykan after its last step, from each start,"
 CONTESTANTS: Mapping[str, tuple[str, Callable[[TrainingCase], Course]]] = {
     **{f"refkan, {method}": ("", ours(method)) for method in STEPS},
     "jax (lean, jit), L-BFGS-B": ("jax", lean("jax")),
+    "older jax (lean, jit), L-BFGS-B": (f"${OLDER}", older_jax),
     "torch (lean), L-BFGS-B": ("torch", lean("torch")),
     PYKAN: ("kan", pykan),
 }
-"""Name -> what must be installed, and the training."""
+"""Name -> what must be installed, or the variable that must be set, and the training."""
 
 COMPARED = {
     "methods": tuple(CONTESTANTS),
-    "L-BFGS-B": ("refkan, lbfgs", "jax (lean, jit), L-BFGS-B", "torch (lean), L-BFGS-B"),
+    "L-BFGS-B": ("refkan, lbfgs", *(name for name in CONTESTANTS if name.endswith("L-BFGS-B"))),
 }
 """Who is compared with the first: all, or libraries by one method."""
 
@@ -125,27 +147,27 @@ class Courses:
         self.settings, self.watch = settings, Watch()
 
     @cached_property
-    def measured(self) -> dict[str, list[Course] | str]:
+    def measured(self) -> dict[str, list[Course] | Entry]:
         """The courses of each contestant, or why there are none."""
         names = list(CONTESTANTS)
-        found: dict[str, list[Course] | str] = {}
-        for name, (module, _) in CONTESTANTS.items():
-            found[name] = [] if installed(module) else f"{module} is not installed"
-            if name in self.settings.without:
-                found[name] = "left out"
+        measured: dict[str, list[Course] | Entry] = {}
+        for name, (needed, _) in CONTESTANTS.items():
+            reason = "left out" if name in self.settings.without else lacking(needed)
+            measured[name] = Entry(name, "skipped", reason) if reason else []
         with self.watch:
             for k, case in enumerate(self.cases):
                 for name in names[k % len(names) :] + names[: k % len(names)]:
-                    courses = found[name]
-                    if isinstance(courses, str):
+                    courses = measured[name]
+                    if isinstance(courses, Entry):
                         continue
                     self.settings.progress(f"  {name}, start {k}")
                     settle()
                     try:
                         courses.append(CONTESTANTS[name][1](case))
                     except Exception as error:  # a peer's failure is its own
-                        found[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
-        return found
+                        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                        measured[name] = Entry(name, "failed", reason[:200])
+        return measured
 
     def task(self, level: float | None, of: str) -> Task:
         """Return the task that reads off when errors of those compared fell to a level, None for pykan's last ones."""
@@ -167,16 +189,23 @@ class Courses:
     def _last_errors(self, name: str) -> list[float]:
         """The least error of a contestant from each start; 0, which nobody reaches, without it."""
         courses = self.measured[name]
-        return [0.0] * len(self.cases) if isinstance(courses, str) else [course.errors[-1] for course in courses]
+        return [0.0] * len(self.cases) if isinstance(courses, Entry) else [course.errors[-1] for course in courses]
 
-    def _entry(self, name: str, courses: list[Course] | str, errors: list[float]) -> Entry:
-        if isinstance(courses, str):
-            return Entry(name, "skipped" if "installed" in courses or courses == "left out" else "failed", courses)
+    def _entry(self, name: str, courses: list[Course] | Entry, errors: list[float]) -> Entry:
+        if isinstance(courses, Entry):
+            return courses
         seconds = [course.until(error) for course, error in zip(courses, errors, strict=True)]
         reached = int(np.isfinite(seconds).sum())
         if reached < len(seconds):
             return Entry(name, "skipped", f"reaches {max(errors):.2g} from {reached} of {len(seconds)} starts")
-        return Entry(name, "timed", seconds=seconds)
+        return Entry(name, "timed", seconds=seconds, note=courses[0].note)
+
+
+def lacking(needed: str) -> str:
+    """Return what is wrong if a module is not installed, or a $variable of the environment is not set; else ""."""
+    if needed.startswith("$"):
+        return "" if os.environ.get(needed[1:]) else f"{needed} is not set"
+    return "" if installed(needed) else f"{needed} is not installed"
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
