@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -26,6 +27,14 @@ def require(module: str) -> Any:
         If it is not installed; the message says how to install it.
     """
     return needed("refkan.analysis.exact", module)
+
+
+def rational_numbers() -> Any:
+    """Return the type of rational numbers to compute with: flint.fmpq, or Fraction where flint is not installed."""
+    try:
+        return require("flint").fmpq
+    except ImportError:
+        return Fraction
 
 
 @contextmanager

@@ -173,7 +173,8 @@ def test_domains_end_with_their_margin_rounded_outwards(domain):
     net = rk.kan([2, 1], 3, 3, domain=[domain, (0.0, 1.0)], outside="error")
     steps = interval_network(net, np.arange(10.0))
     a, b = map(Fraction, domain)
-    slack = Fraction(steps.steps[0].layer.margin) * (b - a)
+    margin = steps.steps[0].layer.margin
+    slack = Fraction(int(margin.numerator), int(margin.denominator)) * (b - a)
     low, high = steps.domains[0]
     assert Fraction(low) <= a - slack < Fraction(np.nextafter(np.nextafter(low, np.inf), np.inf))
     assert Fraction(np.nextafter(np.nextafter(high, -np.inf), -np.inf)) < b + slack <= Fraction(high)

@@ -11,7 +11,7 @@ from scipy.interpolate import BSpline
 import refkan as rk
 from tests.analysis.exact.oracles import bases, matrices
 from tests.analysis.exact.oracles import polynomials as P
-from tests.analysis.exact.oracles.networks import Digits, OracleNetwork
+from tests.analysis.exact.oracles.networks import Digits, OracleNetwork, Rationals
 from tests.analysis.exact.oracles.one_input import one_input_network, one_layer_network
 
 KNOTS = {
@@ -148,14 +148,13 @@ def test_pieces_of_one_input_are_values_and_slopes(outside):
     rng = np.random.default_rng(8)
     net, theta = rk.kan([1, 3, 2], 3, 2, outside=outside).initialize(rng, rng.uniform(size=(9, 1)))
     functions = one_input_network(net, theta, -0.5, 1.5)
-    oracle = OracleNetwork(net, theta)
-    for x in map(Fraction, rng.uniform(-0.5, 1.5, 20)):
+    oracle = OracleNetwork(net, theta, Rationals)
+    for x in map(Rationals.number, rng.uniform(-0.5, 1.5, 20)):
         for y, f in zip(oracle.in_inputs([x]), functions, strict=False):
             k = max(k for k, cut in enumerate(f.cuts[:-1]) if cut <= x)
             assert P.value(f.polynomials[k], x) == y.v
             assert P.value(P.derivative(f.polynomials[k]), x) == y.g[0]
     net, theta = rk.kan([2, 2], 3, 2, outside=outside).initialize(rng, rng.uniform(size=(9, 2)))
-    for terms, y in zip(
-        one_layer_network(net, theta, [[0.25, 0.5]] * 2), OracleNetwork(net, theta).in_inputs([0.5, 0.5]), strict=False
-    ):
-        assert sum(P.value(f.polynomials[-1], Fraction(1, 2)) for f in terms) == y.v
+    at, oracle = Rationals.number(0.5), OracleNetwork(net, theta, Rationals)
+    for terms, y in zip(one_layer_network(net, theta, [[0.25, 0.5]] * 2), oracle.in_inputs([0.5, 0.5]), strict=True):
+        assert sum(P.value(f.polynomials[-1], at) for f in terms) == y.v

@@ -67,10 +67,10 @@ def test_smoothness_is_the_least_at_the_knots_that_are_crossed():
     (step,) = interval_network(net, np.arange(1.0, 10.0) ** 2).steps
     at = {1.0: 1, 2.0: 0, 3.0: -1}
     for low, high in ((0.2, 0.9), (0.5, 1.5), (1.5, 2.5), (0.5, 2.5), (2.5, 3.5), (0.5, 3.5), (1.0, 1.5), (3.2, 3.9)):
-        _, smoothness = step.of_input(0, Intervals(np.array([low]), np.array([high])), 2)
-        assert smoothness[0] == min([POLYNOMIAL, *(s for knot, s in at.items() if low < knot < high)])
-        _, both = step.of_input(0, Intervals(np.array([low]), np.array([high])), 2, "both")
-        assert both[0] == min([POLYNOMIAL, *(s for knot, s in at.items() if low <= knot <= high)])
+        _, smoothness = step.of_inputs(Intervals(np.array([[low]]), np.array([[high]])), 2)
+        assert smoothness[0, 0] == min([POLYNOMIAL, *(s for knot, s in at.items() if low < knot < high)])
+        _, both = step.of_inputs(Intervals(np.array([[low]]), np.array([[high]])), 2, "both")
+        assert both[0, 0] == min([POLYNOMIAL, *(s for knot, s in at.items() if low <= knot <= high)])
 
 
 @pytest.mark.parametrize("order", [0, 1])
@@ -180,7 +180,7 @@ def test_pieces_are_the_family_and_its_derivatives(order, outside):
     theta = np.round(8 * np.random.default_rng(order).normal(size=net.n_params)) / 8
     (step,) = interval_network(net, theta).steps
     x = [-5.5, -2.0, -1.0, -0.75, 0.0, 0.5, 1.0, 2.0, 2.25, 3.0, 4.5, 9.0]
-    coefficients, _ = step.of_input(0, Intervals.of(x), 2)
+    coefficients, _ = step.of_inputs(Intervals.of(x)[:, None], 2)
     exact = truth.of(net, theta, [[t] for t in x])
     first, second = exact.input_derivatives()
     for s in range(len(x)):
@@ -188,16 +188,18 @@ def test_pieces_are_the_family_and_its_derivatives(order, outside):
             for found, value in zip(
                 coefficients, (exact.value[s][q], first[s][q][0], second[s][q][0][0] / 2), strict=True
             ):
-                assert found.lo[s, q] <= value <= found.hi[s, q]
-                assert found.hi[s, q] - found.lo[s, q] <= 1e-11 * (1 + abs(value))
+                low, high = found.lo[s, 0, q], found.hi[s, 0, q]
+                assert low <= value <= high
+                assert high - low <= 1e-11 * (1 + abs(value))
 
 
 def test_reference_intervals_are_the_pieces_and_as_much_as_the_domain_on_both_sides():
     (step,) = interval_network(rk.kan([1, 1], 2, 3, domain=(-1.0, 2.0)), np.arange(4.0)).steps
-    assert step.edges[0].low.tolist() == [-4.0, -1.0, 0.0, 1.0, 2.0]
-    assert step.edges[0].high.tolist() == [-1.0, 0.0, 1.0, 2.0, 5.0]
+    assert step.edges.inputs[0].low.tolist() == [-4.0, -1.0, 0.0, 1.0, 2.0]
+    assert step.edges.inputs[0].high.tolist() == [-1.0, 0.0, 1.0, 2.0, 5.0]
     (step,) = interval_network(rk.kan([1, 1], 2, 3, domain=(-1.0, 2.0), outside="natural"), np.arange(4.0)).steps
-    assert step.edges[0].left.tolist() == [-np.inf, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
-    assert (step.edges[0].low[0], step.edges[0].high[-1], step.edges[0].end) == (-5.0, 6.0, 4)
+    assert step.edges.inputs[0].left.tolist() == [-np.inf, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
+    assert (step.edges.inputs[0].low[0], step.edges.inputs[0].high[-1], step.edges.inputs[0].end) == (-5.0, 6.0, 4)
     tiny = interval_network(rk.chebyshev_kan([1, 1], 1, domain=(2.0**60, 2.0**60 + 2.0**8)), [0.0, 1.0]).steps[0]
-    assert tiny.edges[0].low[0] < tiny.edges[0].left[1] < tiny.edges[0].left[2] < tiny.edges[0].high[-1]
+    (pieces,) = tiny.edges.inputs
+    assert pieces.low[0] < pieces.left[1] < pieces.left[2] < pieces.high[-1]

@@ -16,8 +16,8 @@ import numpy as np
 from refkan.analysis.exact.certificates.leaves import INPUTS, Enclosed, Leaves, cut_into_leaves
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
 from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, IntervalNetwork, interval_network
-from refkan.analysis.exact.enclosures.polynomial_pieces import Sides
-from refkan.analysis.exact.enclosures.scalar_functions import Derivatives, silu
+from refkan.analysis.exact.enclosures.polynomial_pieces import Derivatives, Sides, nearest
+from refkan.analysis.exact.enclosures.scalar_functions import silu
 from refkan.analysis.exact.enclosures.subdivision import of_range
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials
 from refkan.base.array_types import FloatArray
@@ -47,16 +47,15 @@ class NotProvenError(Exception):
 class SeparateEdges(EdgeStep):
     """A layer whose splines and multiples of silu are bounded one by one, without their common mean value form."""
 
-    def of_input(  # noqa: D102
-        self, p: int, x: Intervals, order: int, sides: Sides = "right", narrow: bool = True
+    def of_inputs(  # noqa: D102
+        self, x: Intervals, order: int, sides: Sides = "right", narrow: bool = True
     ) -> Derivatives:
-        if self.silu is None:
-            return self.edges[p].enclose(x, order, sides)
-        return self._with_silu(p, silu, x, order, sides)
+        return self.edges.enclose(x, order, sides) if self.silu is None else self._with_silu(silu, x, order, sides)
 
     def moves(self, p: int) -> bool:
         """Whether anything depends on an input: derivatives that are not exactly zero."""
-        splines = any(np.any(table[1]) for table in (self.edges[p].middles, self.edges[p].radii))
+        edge = self.edges.inputs[p]
+        splines = any(np.any(table[1]) for table in (edge.middles, edge.radii))
         return bool(splines or (self.silu is not None and self.silu[:, p].any()))
 
 
@@ -82,13 +81,13 @@ class Posed(ShortRepr):
         """
         steps = interval_network(net, theta)
         apart = [SeparateEdges(**vars(step)) if isinstance(step, EdgeStep) else step for step in steps.steps]
-        edges = [pieces for step in apart if isinstance(step, EdgeStep) for pieces in step.edges]
+        edges = [step.edges.together for step in apart if isinstance(step, EdgeStep)]
         if min(int(pieces.smoothness.min()) for pieces in edges) < 0:
             raise ValueError("a certificate takes continuous networks; an edge jumps, where too many knots meet")
         first = apart[0]
         assert isinstance(first, SeparateEdges)
         cuts = [getattr(family, "knots", family.domain) for family in first.layer.families]
-        knots = [np.unique(np.array(row, np.float64)) for row in cuts]
+        knots = [np.unique([nearest(t) for t in row]) for row in cuts]
         return cls(replace(steps, steps=tuple(apart)), first, box, knots, tolerance, budget)
 
     def over(self, boxes: Intervals, order: int = 1) -> Expansion:

@@ -140,7 +140,7 @@ def enclose(
 
 def _coefficients(steps: IntervalNetwork, derivatives: int, boxes: Intervals) -> Evaluation:
     """All derivatives up to an order of all outputs, as one list of quantities."""
-    expansion = steps.sweep(boxes, 2)
+    expansion = steps.sweep(boxes, 2, at_centre=max(derivatives, 1))
     outer, inner = [], []
     for index in monomials(steps.n_inputs, derivatives):
         factor = Intervals.of(2.0 if max(index, default=0) == 2 else 1.0)

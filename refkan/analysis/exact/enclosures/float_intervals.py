@@ -135,6 +135,9 @@ class Intervals(ShortRepr):
 
     @quiet()
     def __mul__(self, other: "Intervals") -> "Intervals":
+        if other.lo is other.hi:  # numbers, by `of`
+            ends = self.lo * other.lo, self.hi * other.lo
+            return Intervals(down(np.minimum(*ends)), up(np.maximum(*ends)))
         return _hull(self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi)
 
     def absolute(self) -> "Intervals":

@@ -55,23 +55,21 @@ def _of_edges(left_step: EdgeStep, other: EdgeStep, inputs: Intervals, apart: In
         for w in (left_step.silu, other.silu)
     ]
     branch = _distance(*branches)
+    met = [step.edges.enclose(inputs[None], 0, "both")[1][0] for step in (left_step, other)]
+    (_, slopes), smoothness = other.of_inputs(inputs[None], 1)
     for p in range(left_step.layer.n_inputs):
         at = inputs[p : p + 1]
         difference = pieces_of_difference(*(family for step in (left_step, other) for family in step.functions(p)))
-        if (
-            difference.end is None
-            and min(step.edges[p].enclose(at, 0, "both")[1][0] for step in (left_step, other)) < 0
-        ):
+        if difference.end is None and min(met[0][p], met[1][p]) < 0:
             return None
         if not _is_zero(difference):
             total = total + Intervals.of(difference.enclose(at, 0)[0][0].magnitude[0])
         if np.any(branch[:, p]):
             total = total + Intervals.of(branch[:, p]) * Intervals.of(silu(at, 0)[0][0].magnitude)
         if not apart.hi[p] <= 0:
-            (_, slopes), smoothness = other.of_input(p, at, 1)
-            if smoothness[0] < 0:
+            if smoothness[0, p] < 0:
                 return None
-            total = total + Intervals.of(slopes.magnitude[0]) * apart[p]
+            total = total + Intervals.of(slopes.magnitude[0, p]) * apart[p]
     return total
 
 

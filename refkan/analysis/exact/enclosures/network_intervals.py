@@ -5,13 +5,13 @@ that the range over a box is the sum of ranges; dense layers are affine maps, an
 Dependencies arise between layers, where Taylor forms around the centre of the box narrow the ranges again.
 """
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from refkan import truth
+from refkan import networks, truth
 from refkan.analysis.exact.enclosures.float_intervals import (
     Intervals,
     down,
@@ -20,10 +20,16 @@ from refkan.analysis.exact.enclosures.float_intervals import (
     require_rounding_to_nearest,
     up,
 )
-from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL, Pieces, Sides, pieces_of_family
+from refkan.analysis.exact.enclosures.polynomial_pieces import (
+    POLYNOMIAL,
+    Derivatives,
+    PiecesOfInputs,
+    Sides,
+    nearest,
+    pieces_of_family,
+)
 from refkan.analysis.exact.enclosures.scalar_functions import (
     ACTIVATIONS,
-    Derivatives,
     ScalarFunction,
     centred,
     sigmoid,
@@ -31,6 +37,7 @@ from refkan.analysis.exact.enclosures.scalar_functions import (
     silu_by_parts,
 )
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
+from refkan.analysis.exact.extra import rational_numbers
 from refkan.base.arguments import as_vector, check_type, real
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
@@ -55,7 +62,7 @@ class EdgeStep(Step):
     extension of the network, so that Taylor forms hold also around centres where the network itself has no value.
     """
 
-    edges: tuple[Pieces, ...]
+    edges: PiecesOfInputs
     domains: FloatArray | None
     layer: SumLayer
     theta: Any
@@ -65,33 +72,32 @@ class EdgeStep(Step):
         """The family of an input, and the coefficients of its functions, one row an output."""
         return self.layer.families[p], [self.layer.edge(self.theta, q, p) for q in range(self.layer.n_outputs)]
 
-    def of_input(self, p: int, x: Intervals, order: int, sides: Sides = "right", narrow: bool = True) -> Derivatives:
-        """The functions of an input over intervals (B,); with narrow=False cheaper, and wider where silu bends."""
+    def of_inputs(self, x: Intervals, order: int, sides: Sides = "right", narrow: bool = True) -> Derivatives:
+        """The functions of inputs (B, P), (B, P, Q); with narrow=False cheaper, and wider where silu bends."""
         if self.silu is None:
-            return self.edges[p].enclose(x, order, sides)
+            return self.edges.enclose(x, order, sides)
         if narrow:
-            return centred(partial(self._with_silu, p, silu), x, order, sides)
-        return self._with_silu(p, silu_by_parts, x, order, sides)
+            return centred(partial(self._with_silu, silu), x, order, sides)
+        return self._with_silu(silu_by_parts, x, order, sides)
 
-    def _with_silu(self, p: int, branch: ScalarFunction, x: Intervals, order: int, sides: Sides) -> Derivatives:
+    def _with_silu(self, branch: ScalarFunction, x: Intervals, order: int, sides: Sides) -> Derivatives:
         assert self.silu is not None
-        w = Intervals.of(self.silu[:, p])
-        splines, smoothness = self.edges[p].enclose(x, order, sides)
+        w = Intervals.of(self.silu.T)
+        splines, smoothness = self.edges.enclose(x, order, sides)
         pairs = zip(splines, branch(x, order, "right")[0], strict=True)
-        return [spline + part[:, None] * w for spline, part in pairs], smoothness
+        return [spline + part[..., None] * w for spline, part in pairs], smoothness
 
     def of_each_input(
         self, x: TaylorIntervals, sides: Sides = "right", narrow: bool = True
     ) -> tuple[TaylorIntervals, IntArray]:
         """The summands (B, Q, P) of the outputs, one an input."""
-        enclosed = [self.of_input(p, x.value[:, p], x.order, sides, narrow) for p in range(len(self.edges))]
-        edges = [coefficients for coefficients, _ in enclosed]
-        c = [joined([edge[k] for edge in edges], 2) for k in range(x.order + 1)]  # (B, Q, P)
-        return x[:, None, :].composed(c), np.minimum.reduce([smoothness for _, smoothness in enclosed])
+        enclosed, smoothness = self.of_inputs(x.value, x.order, sides, narrow)
+        c = [Intervals(part.lo.swapaxes(1, 2), part.hi.swapaxes(1, 2)) for part in enclosed]  # (B, Q, P)
+        return x[:, None, :].composed(c), smoothness.min(axis=1)
 
     def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
         y, smoothness = self.of_each_input(x, sides)
-        return y.map(lambda part: part.sum(2)), smoothness
+        return y.together(lambda part: part.sum(-1)), smoothness
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +118,7 @@ class LinearStep(Step):
 
     def apply(self, y: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray | int]:  # noqa: D102
         W = Intervals.of(self.weights)
-        z = y * W if W.lo.ndim == 1 else y[:, None, :].map(lambda part: (part * W).sum(2))
+        z = y * W if W.lo.ndim == 1 else y[:, None, :].together(lambda part: (part * W).sum(-1))
         return TaylorIntervals(z.parts | {z.zero: z.value + Intervals.of(self.shift)}, y.order), POLYNOMIAL
 
 
@@ -155,23 +161,30 @@ class IntervalNetwork(ShortRepr):
     n_inputs, n_outputs : int
     domains : array (P, 2) or None
         Where the first layer has values.
+    net, theta : Network, array (n_params,)
+        What they are of, statistics and free knots fixed, end pieces continued: for floats that need no proof.
     """
 
     steps: tuple[Step, ...]
     n_inputs: int
     n_outputs: int
     domains: FloatArray | None
+    net: Network
+    theta: FloatArray
 
     @quiet()
-    def sweep(self, box: Intervals, order: int, limits: bool = False) -> Expansion:
-        """Expand around the centres of boxes (B, P).
+    def sweep(self, box: Intervals, order: int, limits: bool = False, at_centre: int | None = None) -> Expansion:
+        """Expand around the centres of boxes (B, P), there to the order `at_centre` if that is lower.
+
+        What `narrowed` makes of the expansion needs orders below the highest alone there.
 
         By default derivatives at knots are those from the right. With limits=True the expansion holds their limits from
         inside each box over it, where it has an inside, and those of all sides at its centre.
         """
         points = Intervals.of(box.middle)
         reach = box - points
-        centre, over = (_stacked(variables(x, order)) for x in (points, box))
+        centre = _stacked(variables(points, order if at_centre is None else at_centre))
+        over = _stacked(variables(box, order))
         smoothness = np.full(box.lo.shape[0], POLYNOMIAL)
         for k, step in enumerate(self.steps):
             centre, _ = step.apply(centre, "both" if limits else "right")
@@ -188,7 +201,7 @@ class IntervalNetwork(ShortRepr):
         x = _stacked(variables(Intervals.of(points), order))
         for step in self.steps:
             if isinstance(step, EdgeStep):  # intervals of rounding alone need not be narrowed
-                x = step.of_each_input(x, narrow=False)[0].map(lambda part: part.sum(2))
+                x = step.of_each_input(x, narrow=False)[0].together(lambda part: part.sum(-1))
             else:
                 x, _ = step.apply(x)
         return x
@@ -216,10 +229,16 @@ def interval_network(net: Network, theta: Any, name: str = "net") -> IntervalNet
     require_rounding_to_nearest()
     check_type(name, net, Network)
     net.require_bound()
-    net, theta = with_fixed_constants(
-        net, real("theta", as_vector("theta" if name == "net" else f"{name}_theta", theta, net.n_params))
+    return _read(
+        net, real("theta", as_vector("theta" if name == "net" else f"{name}_theta", theta, net.n_params)).tobytes()
     )
-    evaluation = truth.of(net, theta, [])
+
+
+@lru_cache(maxsize=4)
+def _read(net: Network, parameters: bytes) -> IntervalNetwork:
+    """The network at parameters, the bytes of floats; kept, as several certificates are often asked of one network."""
+    net, theta = with_fixed_constants(net, np.frombuffer(parameters))
+    evaluation = truth.of(net, theta, [], rational_numbers())
     network = evaluation.network
     steps: list[Step] = []
     for k, (layer, part) in enumerate(zip(network.layers, network.parts(evaluation.theta), strict=True)):
@@ -227,7 +246,15 @@ def interval_network(net: Network, theta: Any, name: str = "net") -> IntervalNet
         if k < len(network.node_maps):
             steps += _step_of_map(network.node_maps[k])
     domains = steps[0].domains if isinstance(steps[0], EdgeStep) else None
-    return IntervalNetwork(tuple(steps), net.widths[0], net.widths[-1], domains)
+    net = replace(net, layers=tuple(map(_continued, net.layers)))
+    return IntervalNetwork(tuple(steps), net.widths[0], net.widths[-1], domains, net, theta)
+
+
+def _continued(layer: Any) -> Any:
+    """The layer with its end pieces continued, if it has no values outside its domain."""
+    if isinstance(layer, networks.layers.SiluLayer):
+        return replace(layer, spline=_continued(layer.spline))
+    return replace(layer, outside="polynomial") if layer.outside == "error" else layer
 
 
 def with_fixed_constants(net: Network, theta: FloatArray) -> tuple[Network, FloatArray]:
@@ -250,9 +277,15 @@ def _steps_of_layer(layer: Any, theta: Any) -> list[Step]:
         theta, w_b, _ = layer.split(theta)
         layer, branch = layer.spline, np.array([_floats(row) for row in w_b])
     assert isinstance(layer, SumLayer)
+    layer = replace(layer, families=list(map(_hashable, layer.families)))
     coefficients = [[layer.edge(theta, q, p) for q in range(layer.n_outputs)] for p in range(layer.n_inputs)]
-    edges = tuple(map(pieces_of_family, layer.families, coefficients))
+    edges = PiecesOfInputs(list(map(pieces_of_family, layer.families, coefficients)))
     return [EdgeStep(edges, _domains(layer), layer, theta, branch)]
+
+
+def _hashable(family: Any) -> Any:
+    """A family whose lists are tuples."""
+    return replace(family, **{name: tuple(each) for name, each in vars(family).items() if isinstance(each, list)})
 
 
 def _domains(layer: SumLayer) -> FloatArray | None:
@@ -263,7 +296,7 @@ def _domains(layer: SumLayer) -> FloatArray | None:
     for family in layer.families:
         a, b = family.domain
         slack = layer.margin * (b - a)
-        rows.append([float(down(float(a - slack))), float(up(float(b + slack)))])
+        rows.append([float(down(nearest(a - slack))), float(up(nearest(b + slack)))])
     return np.array(rows)
 
 
@@ -277,4 +310,4 @@ def _step_of_map(node_map: Any) -> list[Step]:
 
 def _floats(numbers: Any) -> FloatArray:
     """Rational numbers that are floats."""
-    return np.array([float(number) for number in numbers])
+    return np.array([nearest(number) for number in numbers])

@@ -13,15 +13,15 @@ larger factors than the weights do: their sum is at least 1, as |mu| + |lambda| 
 O((y - x)^2); end coefficients are attained. (Farouki, Comput. Aided Geom. Design 29, 2012; Garloff, 1986, for
 enclosures.)
 
-The coefficients come from `refkan.truth` over Fractions and are rounded once, the error kept.
+The coefficients come from `refkan.truth` over rational numbers, Fractions or those of flint, and are rounded once, the
+error kept.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
-from math import comb, factorial
+from math import comb, factorial, lcm
 from operator import mul
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import EPS, MAX, SMALLEST, Intervals, down, quiet, spread, up
 from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
 
 POLYNOMIAL = 10**6
@@ -37,7 +38,10 @@ POLYNOMIAL = 10**6
 Sides = Literal["right", "inside", "both"]
 """Which pieces count that an interval meets in one point, an end of it: as values do, none, or those of both sides."""
 
-Polynomial = list[Fraction]
+Derivatives = tuple[list[Intervals], IntArray]
+"""Enclosures of f^(k)/k! over intervals (B, ...), and the number of continuous derivatives on each of B."""
+
+Polynomial = list[Any]
 """Coefficients by power of (x - middle)/(h - l), `middle` the middle of the reference interval [l, h]."""
 
 
@@ -69,7 +73,7 @@ class Pieces(ShortRepr):
     end: int | None
 
     @quiet()
-    def enclose(self, x: Intervals, derivatives: int, sides: Sides = "right") -> tuple[list[Intervals], IntArray]:
+    def enclose(self, x: Intervals, derivatives: int, sides: Sides = "right") -> Derivatives:
         """Enclose s^(k)/k! over intervals (B,) for k = 0, ..., derivatives, each (B, Q).
 
         At a knot derivatives are those from the right, as the values of functions that jump are. With "inside" they
@@ -77,6 +81,22 @@ class Pieces(ShortRepr):
 
         Returned with the number of continuous derivatives on each interval (B,).
         """
+        return self.over(x, *self.met(x, sides), derivatives)
+
+    @lazy
+    def errors(self) -> list[FloatArray]:
+        """What sums of weights, none negative, make of these bounds the error of the same sums of coefficients."""
+        errors = []
+        for middle, radius in zip(self.middles, self.radii, strict=True):
+            m = middle.shape[2] - 1
+            gamma = (8 * m + 8) * EPS  # 5 roundings a factor, m factors, and sums of m + 1 terms twice
+            # Fewer than 4 (m + 2)^2 products, of weights, which |beta| multiplies, and of |beta| and its error.
+            lost = 4 * (m + 2) ** 2 * SMALLEST * (1 + np.abs(middle).max(axis=2, keepdims=True))
+            errors.append((gamma * np.abs(middle) + (1 + gamma) * radius + lost) * (1 + gamma))
+        return errors
+
+    def met(self, x: Intervals, sides: Sides) -> tuple[IntArray, IntArray]:
+        """The first and the last piece that each interval (B,) meets."""
         first = np.searchsorted(self.right, x.lo, side="right")
         last = np.searchsorted(self.left, x.hi, side="right") - 1
         if sides != "right":
@@ -87,7 +107,10 @@ class Pieces(ShortRepr):
             first = np.where(x.lo == self.left[self.end + 1], self.end, first)
             last = np.where(x.hi == self.left[self.end + 1], self.end, last)
         first, last = np.minimum(first, self.left.size - 1), np.clip(last, 0, self.left.size - 1)
-        last = np.maximum(first, last)
+        return first, np.maximum(first, last)
+
+    def over(self, x: Intervals, first: IntArray, last: IntArray, derivatives: int) -> Derivatives:
+        """Enclose over intervals (B,) that meet the pieces from `first` to `last`."""
         counts = last - first + 1
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
         box = np.repeat(np.arange(counts.size), counts)
@@ -97,66 +120,76 @@ class Pieces(ShortRepr):
         low, high = self.low[piece], self.high[piece]
         length = high - low  # finite: domains are bounded in size, see `refkan.splines.knots`
         factors = [((high - point) / length, (point - low) / length) for point in points]
+        if np.array_equal(*points):
+            factors = factors[:1]
         degree = len(self.middles) - 1
-        powers = [_powers(mu, lam, degree) for mu, lam in factors]
-        sizes = powers  # within the reference interval, where no factor is negative
-        if any((factor < 0).any() for pair in factors for factor in pair):
-            sizes = [_powers(np.abs(mu), np.abs(lam), degree) for mu, lam in factors]
+        weights = sizes = _weights(factors, degree)
+        if any((factor < 0).any() for pair in factors for factor in pair):  # beyond the reference interval
+            sizes = _weights([(np.abs(mu), np.abs(lam)) for mu, lam in factors], degree)
         enclosures = []
-        Q = self.middles[0].shape[1]
         for k in range(derivatives + 1):
-            if k >= len(self.middles):
-                enclosures.append(Intervals.of(np.zeros((counts.size, Q))))
+            if k > degree:
+                enclosures.append(Intervals.of(np.zeros((counts.size, self.middles[0].shape[1]))))
                 continue
-            hull = _hull(powers, sizes, self.middles[k][piece], self.radii[k][piece])
+            c = np.einsum("tji,tqi->tqj", weights[degree - k], self.middles[k][piece])
+            off = np.einsum("tji,tqi->tqj", sizes[degree - k], self.errors[k][piece])
+            low, high = spread(c, off)
+            low, high = low.min(axis=2), high.max(axis=2)
             enclosures.append(
-                Intervals(np.minimum.reduceat(hull.lo, starts, axis=0), np.maximum.reduceat(hull.hi, starts, axis=0))
+                Intervals(down(np.minimum.reduceat(low, starts, axis=0)), up(np.maximum.reduceat(high, starts, axis=0)))
             )
         return enclosures, np.minimum.reduceat(crossed, starts)
 
 
-Powers = list[FloatArray]
-"""Coefficients (T, k + 1) of (mu + lambda z)^k, for k = 0, 1, ..."""
+class PiecesOfInputs(ShortRepr):
+    """Functions of several inputs, of one degree: enclosed together, as if they were pieces of one line."""
+
+    def __init__(self, inputs: Sequence[Pieces]) -> None:
+        self.inputs = tuple(inputs)
+        names = "left", "right", "low", "high", "smoothness"
+        left, right, low, high, smoothness = (
+            np.concatenate([getattr(each, name) for each in inputs]) for name in names
+        )
+        middles, radii = (
+            [np.concatenate(each) for each in zip(*(getattr(pieces, name) for pieces in inputs), strict=True)]
+            for name in ("middles", "radii")
+        )
+        self.together = Pieces(left, right, low, high, middles, radii, smoothness, None)
+        self.starts = np.cumsum([0, *(each.left.size for each in inputs[:-1])])
+
+    @quiet()
+    def enclose(self, x: Intervals, derivatives: int, sides: Sides = "right") -> Derivatives:
+        """As `Pieces.enclose` of each input: intervals (B, P) to enclosures (B, P, Q), and smoothness (B, P)."""
+        met = [each.met(x[:, p], sides) for p, each in enumerate(self.inputs)]
+        first, last = ((np.stack(ends, axis=1) + self.starts).reshape(-1) for ends in zip(*met, strict=True))
+        parts, smoothness = self.together.over(x.reshape(-1), first, last, derivatives)
+        return [part.reshape(*x.lo.shape, -1) for part in parts], smoothness.reshape(x.lo.shape)
 
 
-def _hull(powers: list[Powers], sizes: list[Powers], middle: FloatArray, radius: FloatArray) -> Intervals:
-    """Bound polynomials with Bernstein coefficients (T, Q, m + 1) between two points.
+def _weights(factors: list[tuple[FloatArray, FloatArray]], most: int) -> list[FloatArray]:
+    """Coefficients (T, j, i) of z^i in (mu_x + lambda_x z)^(m-j) (mu_y + lambda_y z)^j for m = 0, ..., most.
 
-    Of the points there are the powers of mu + lambda z, and those of their absolute values.
+    Of one factor (mu, lambda), that of a point, those of j = 0 alone.
     """
-    m = middle.shape[2] - 1
-    W = _weights(powers, m)
-    size = W if sizes is powers else _weights(sizes, m)
-    gamma = (8 * m + 8) * EPS  # 3 roundings a factor, m factors, sums of at most m + 1 terms three times over
-    # Fewer than 4 (m + 2)^2 products, of weights, which |beta| multiplies, and of |beta| and its error.
-    lost = 4 * (m + 2) ** 2 * SMALLEST * (1 + np.abs(middle).max(axis=2, keepdims=True))
-    c = np.einsum("tji,tqi->tqj", W, middle)
-    error = np.einsum("tji,tqi->tqj", size, gamma * np.abs(middle) + (1 + gamma) * radius + lost) * (1 + gamma)
-    low, high = spread(c, error)
-    return Intervals(down(low.min(axis=2)), up(high.max(axis=2)))
-
-
-def _powers(mu: FloatArray, lam: FloatArray, most: int) -> Powers:
-    rows, factor = [np.ones((mu.size, 1))], np.stack([mu, lam], axis=1)
+    tables = [np.ones((factors[0][0].size, 1, 1))]
     for _ in range(most):
-        rows.append(_times(rows[-1], factor))
-    return rows
+        rows = tables[-1], tables[-1][:, -1:]
+        tables.append(
+            np.concatenate([_times(each, *factor) for each, factor in zip(rows, factors, strict=False)], axis=1)
+        )
+    return tables
 
 
-def _weights(powers: list[Powers], m: int) -> FloatArray:
-    """Coefficients (T, j, i) of z^i in (mu_x + lambda_x z)^(m-j) (mu_y + lambda_y z)^j."""
-    return np.stack([_times(powers[0][m - j], powers[1][j]) for j in range(m + 1)], axis=1)
+def _times(rows: FloatArray, mu: FloatArray, lam: FloatArray) -> FloatArray:
+    """Rows (T, j, i) of coefficients times mu + lambda z."""
+    product = np.zeros((*rows.shape[:2], rows.shape[2] + 1))
+    product[..., :-1] = rows * mu[:, None, None]
+    product[..., 1:] += rows * lam[:, None, None]
+    return product
 
 
-def _times(p: FloatArray, q: FloatArray) -> FloatArray:
-    out = np.zeros((p.shape[0], p.shape[1] + q.shape[1] - 1))
-    for i in range(q.shape[1]):
-        out[:, i : i + p.shape[1]] += p * q[:, i : i + 1]
-    return out
-
-
-def pieces_of_family(family: Any, coefficients: Sequence[Sequence[Fraction]]) -> Pieces:
-    """Pieces of sum_i C[q, i] phi_i for a family of `refkan.truth` over Fractions, its tails included."""
+def pieces_of_family(family: Any, coefficients: Sequence[Sequence[Any]]) -> Pieces:
+    """Pieces of sum_i C[q, i] phi_i for a family of `refkan.truth` over rational numbers, its tails included."""
     cuts, b = _cuts(family), family.domain[1]
     regions = _regions(cuts, family.domain)
     polynomials = [_polynomials(family, coefficients, region, _degree(family)) for region in regions]
@@ -187,38 +220,41 @@ def _degree(family: Any) -> int:
     return int(family.degree if hasattr(family, "degree") else family.order - 1)
 
 
-def _cuts(family: Any) -> list[Fraction]:
+def _cuts(family: Any) -> list[Any]:
     """Where one polynomial ends and the next begins."""
     a, b = family.domain
     knots = set(getattr(family, "knots", ()))
     return sorted(knots | {a, b}) if family.outside == "natural" else sorted({t for t in knots if a < t < b} | {a, b})
 
 
-def _regions(cuts: list[Fraction], domain: tuple[Fraction, Fraction]) -> list[tuple[Fraction, Fraction]]:
+def _regions(cuts: list[Any], domain: tuple[Any, Any]) -> list[tuple[Any, Any]]:
     """Reference intervals: the pieces, and as much as the domain before the first and after the last."""
     reach = domain[1] - domain[0]
-    before = min(_nearest(cuts[0] - reach), np.nextafter(float(cuts[0]), -np.inf))
-    after = max(_nearest(cuts[-1] + reach), np.nextafter(float(cuts[-1]), np.inf))
-    return list(pairwise([Fraction(float(before)), *cuts, Fraction(float(after))]))
+    before = min(nearest(cuts[0] - reach), np.nextafter(nearest(cuts[0]), -np.inf))
+    after = max(nearest(cuts[-1] + reach), np.nextafter(nearest(cuts[-1]), np.inf))
+    return list(pairwise([_rational(before, reach), *cuts, _rational(after, reach)]))
 
 
-def _polynomials(family: Any, coefficients: Any, region: tuple[Fraction, Fraction], degree: int) -> list[Polynomial]:
+def _polynomials(family: Any, coefficients: Any, region: tuple[Any, Any], degree: int) -> list[Polynomial]:
     """The functions on a piece, by powers."""
     low, high = region
-    rows = [family.functions((low + high) / 2, k) for k in range(degree + 1)]
+    rows = _derivatives(family, low, high, degree)
     return [
-        [
-            sum((C[i] * f for i, f in rows[k].items()), Fraction(0)) * (high - low) ** k / factorial(k)
-            for k in range(degree + 1)
-        ]
+        [sum(C[i] * f for i, f in rows[k].items()) * (high - low) ** k / factorial(k) for k in range(degree + 1)]
         for C in coefficients
     ]
 
 
+@lru_cache(maxsize=1024)
+def _derivatives(family: Any, low: Any, high: Any, degree: int) -> list[dict[int, Any]]:
+    """All derivatives of the functions in the middle of a piece; kept, as most inputs have the same functions."""
+    return [family.functions((low + high) / 2, k) for k in range(degree + 1)]
+
+
 @quiet()
 def pieces_of_polynomials(
-    cuts: Sequence[Fraction],
-    regions: Sequence[tuple[Fraction, Fraction]],
+    cuts: Sequence[Any],
+    regions: Sequence[tuple[Any, Any]],
     polynomials: list[list[Polynomial]],
     end: int | None = None,
 ) -> Pieces:
@@ -234,17 +270,17 @@ def pieces_of_polynomials(
             [[c / (factorial(k) * (high - low) ** k) for c in _derivative(beta, k)] for beta in each]
             for (low, high), each in zip(regions, bernstein, strict=True)
         ]
-        middle = np.array([[[_nearest(c) for c in beta] for beta in each] for each in exact])
-        rounded = [[[c == Fraction(_nearest(c)) for c in beta] for beta in each] for each in exact]
+        middle = np.array([[[nearest(c) for c in beta] for beta in each] for each in exact])
+        rounded = [[[c == _rational(nearest(c), c) for c in beta] for beta in each] for each in exact]
         size = np.abs(middle)
         middles.append(middle)
         radii.append(np.where(rounded, 0.0, up(size) - size))  # infinite from the largest float on
-    at = np.array([float(t) for t in cuts])
+    at = np.array([nearest(t) for t in cuts])
     return Pieces(
         np.concatenate([[-np.inf], at]),
         np.concatenate([at, [np.inf]]),
-        np.array([float(low) for low, _ in regions]),
-        np.array([float(high) for _, high in regions]),
+        np.array([nearest(low) for low, _ in regions]),
+        np.array([nearest(high) for _, high in regions]),
         middles,
         radii,
         np.array([*_smoothness(cuts, regions, polynomials), POLYNOMIAL]),
@@ -252,29 +288,39 @@ def pieces_of_polynomials(
     )
 
 
-def _nearest(c: Fraction) -> float:
-    """The nearest float, the largest of all beyond them."""
+def nearest(c: Any) -> float:
+    """The float nearest to a rational number, the largest of all beyond them."""
     try:
-        return float(c)
+        return int(c.numerator) / int(c.denominator)  # Python divides integers with one rounding
     except OverflowError:
         return MAX if c > 0 else -MAX
 
 
+def _rational(x: float, like: Any) -> Any:
+    """A float as the number that it is, of the type of another."""
+    return type(like)(*float(x).as_integer_ratio())
+
+
 @cache
-def _to_bernstein(d: int) -> list[list[Fraction]]:
-    """The matrix from powers of z - 1/2 to Bernstein polynomials: z^i = sum_j (j choose i)/(d choose i) B_j."""
-    rows, half = range(d + 1), Fraction(-1, 2)
-    shifted = [[comb(k, i) * half ** max(k - i, 0) for k in rows] for i in rows]
-    shares = [[Fraction(comb(j, i), comb(d, i)) for i in rows] for j in rows]
-    return [[sum((shares[j][i] * shifted[i][k] for i in rows), Fraction(0)) for k in rows] for j in rows]
+def _to_bernstein(d: int) -> tuple[list[list[int]], int]:
+    """The matrix from powers of z - 1/2 to Bernstein polynomials, as integers over one denominator.
+
+    z^i = sum_j (j choose i)/(d choose i) B_j.
+    """
+    rows = range(d + 1)
+    common = lcm(*(comb(d, i) for i in rows))
+    shifted = [[comb(k, i) * (-1) ** (k + i) * 2 ** (d - k + i) if i <= k else 0 for k in rows] for i in rows]
+    shares = [[comb(j, i) * (common // comb(d, i)) for i in rows] for j in rows]
+    return [[sum(shares[j][i] * shifted[i][k] for i in rows) for k in rows] for j in rows], common * 2**d
 
 
-def _bernstein(p: Polynomial) -> list[Fraction]:
+def _bernstein(p: Polynomial) -> list[Any]:
     """Coefficients in Bernstein polynomials on [0, 1] of sum_k p_k (z - 1/2)^k."""
-    return [sum(map(mul, row, p), Fraction(0)) for row in _to_bernstein(len(p) - 1)]
+    matrix, denominator = _to_bernstein(len(p) - 1)
+    return [sum(map(mul, row, p)) / denominator for row in matrix]
 
 
-def _derivative(beta: list[Fraction], k: int) -> list[Fraction]:
+def _derivative(beta: list[Any], k: int) -> list[Any]:
     for _ in range(k):
         beta = [(len(beta) - 1) * (b - a) for a, b in pairwise(beta)]
     return beta
@@ -293,6 +339,6 @@ def _smoothness(cuts: Any, regions: Any, polynomials: list[list[Polynomial]]) ->
     return smoothness
 
 
-def _slope(p: Polynomial, z: Fraction, h: Fraction, k: int) -> Fraction:
+def _slope(p: Polynomial, z: Any, h: Any, k: int) -> Any:
     """sum_i p_i (i choose k) z^(i-k)/h^k: the k-th derivative over k!."""
-    return sum((p[i] * comb(i, k) * z ** (i - k) for i in range(k, len(p))), Fraction(0)) / h**k
+    return sum(p[i] * comb(i, k) * z ** (i - k) for i in range(k, len(p))) / h**k

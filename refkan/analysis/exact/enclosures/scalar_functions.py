@@ -12,11 +12,13 @@ from math import comb, factorial
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
-from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL, Pieces, Sides, pieces_of_polynomials
-from refkan.base.array_types import IntArray
-
-Derivatives = tuple[list[Intervals], IntArray]
-"""Enclosures of f^(k)/k! over intervals (B, ...), and the number of continuous derivatives on each of B."""
+from refkan.analysis.exact.enclosures.polynomial_pieces import (
+    POLYNOMIAL,
+    Derivatives,
+    Pieces,
+    Sides,
+    pieces_of_polynomials,
+)
 
 ScalarFunction = Callable[[Intervals, int, Sides], Derivatives]
 """(intervals, K, sides) -> derivatives up to K."""
@@ -41,8 +43,8 @@ def centred(function: ScalarFunction, x: Intervals, order: int, sides: Sides) ->
     for k, (c, at) in enumerate(zip(over, at_middle, strict=False)):
         trailing = (slice(None),) * x.lo.ndim + (None,) * (c.lo.ndim - x.lo.ndim)
         form = at + over[k + 1] * (reach[trailing] * Intervals.of(k + 1.0))
-        holds = (smoothness >= k).reshape(-1, *(1,) * (c.lo.ndim - 1))
-        met.append(c.meet(form.where(holds)))
+        holds = smoothness >= k
+        met.append(c.meet(form.where(holds.reshape(*holds.shape, *(1,) * (c.lo.ndim - holds.ndim)))))
     return met, smoothness
 
 

@@ -12,14 +12,14 @@ which exceeds the range by O(width^2) for n = 1 already (mean value form; Moore;
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from itertools import product
-from math import comb, factorial
+from math import comb, factorial, prod
 from operator import mul
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
 
@@ -66,6 +66,11 @@ class TaylorIntervals(ShortRepr):
         """Apply a linear map to every coefficient."""
         return TaylorIntervals({index: function(part) for index, part in self.parts.items()}, self.order)
 
+    def together(self, function: Callable[[Intervals], Intervals]) -> "TaylorIntervals":
+        """Apply a linear map of the last axes to every coefficient, to all at once."""
+        whole = function(joined(list(self.parts.values()), 0))
+        return TaylorIntervals({index: whole[k] for k, index in enumerate(self.parts)}, self.order)
+
     def __getitem__(self, index: object) -> "TaylorIntervals":
         return self.map(lambda part: part[index])
 
@@ -90,13 +95,13 @@ class TaylorIntervals(ShortRepr):
         if not isinstance(other, TaylorIntervals):
             factor = other if isinstance(other, Intervals) else Intervals.of(other)
             return self.map(lambda part: part * factor)
-        parts: dict[Index, Intervals] = {}
         order = min(self.order, other.order)
-        for i, a in self.parts.items():
-            for j, b in other.parts.items():
-                index = tuple(map(sum, zip(i, j, strict=True)))
-                if sum(index) <= order:
-                    parts[index] = parts[index] + a * b if index in parts else a * b
+        pairs = [(i, j) for i in self.parts for j in other.parts if sum(i) + sum(j) <= order]
+        products = _products([self.parts[i] for i, _ in pairs], [other.parts[j] for _, j in pairs])
+        parts: dict[Index, Intervals] = {}
+        for (i, j), part in zip(pairs, products, strict=True):
+            index = _sum(i, j)
+            parts[index] = parts[index] + part if index in parts else part
         return TaylorIntervals(parts, order)
 
     __radd__, __rmul__ = __add__, __mul__
@@ -108,14 +113,14 @@ class TaylorIntervals(ShortRepr):
     def composed(self, coefficients: list[Intervals]) -> "TaylorIntervals":
         """Return f of this number, from enclosures of f^(k)/k! over its constant term, k = 0, ..., K."""
         parts = {self.zero: coefficients[0]}
-        d = self.departure()
-        power = d
-        for c in coefficients[1:]:
-            if not d.parts:
+        power = d = self.departure()
+        for k, c in enumerate(coefficients[1:]):
+            power = power * d if k else d
+            if not power.parts:
                 break
-            for index, part in power.parts.items():
-                parts[index] = parts[index] + c * part if index in parts else c * part
-            power = power * d
+            scaled = c * joined(list(power.parts.values()), 0)
+            for m, index in enumerate(power.parts):
+                parts[index] = parts[index] + scaled[m] if index in parts else scaled[m]
         return TaylorIntervals(parts, self.order)
 
     def exp(self) -> "TaylorIntervals":
@@ -144,6 +149,18 @@ class TaylorIntervals(ShortRepr):
         if self.zero not in parts:
             parts[self.zero] = Intervals.of(np.zeros_like(self.value.lo))
         return TaylorIntervals(parts, self.order - sum(index))
+
+
+def _products(left: list[Intervals], right: list[Intervals]) -> list[Intervals]:
+    """Products of many pairs: at once, each side of one shape."""
+    if not left:
+        return []
+    whole = joined(left, 0) * joined(right, 0)
+    return [whole[k] for k in range(len(left))]
+
+
+def _sum(i: Index, j: Index) -> Index:
+    return tuple(a + b for a, b in zip(i, j, strict=True))
 
 
 def _reciprocal_factorial(k: int) -> Intervals:
@@ -189,28 +206,30 @@ class Expansion(ShortRepr):
 
 def narrowed(expansion: Expansion, index: Index) -> Intervals:
     """Enclose a coefficient over boxes: the natural enclosure met with the Taylor forms of all orders that hold."""
-    centre, box, reach = expansion.centre, expansion.over, expansion.reach
-    zero = Intervals.of(np.zeros_like(centre.value.lo))
-    result = box.parts.get(index, zero)
-    trailing = (1,) * (zero.lo.ndim - 1)
-    total, size = zero, sum(index)
-    for n in range(box.order - size + 1):
-        level = [beta for beta in monomials(len(index), n) if sum(beta) == n]
-        terms = []
-        for beta in level:
-            target = tuple(map(sum, zip(index, beta, strict=True)))
-            if target in box.parts:
-                terms.append((target, beta))
+    centre, over, reach = expansion.centre.parts, expansion.over.parts, expansion.reach
+    zero, size = Intervals.of(np.zeros_like(expansion.over.value.lo)), sum(index)
+    result, form = over.get(index, zero), centre.get(index, zero)
+    for n in range(1, expansion.over.order - size + 1):
         holds = expansion.smoothness >= size + n - 1
-        if n and holds.any():
-            form = total
-            for target, beta in terms:
-                form = form + box.parts[target] * _power(reach, index, beta, trailing)
-            result = result.meet(form.where(holds.reshape(-1, *trailing)))
-        for target, beta in terms:
-            if target in centre.parts:
-                total = total + centre.parts[target] * _power(reach, index, beta, trailing)
+        if holds.any():
+            taylor = sum(_terms(over, reach, index, n), form)
+            result = result.meet(taylor.where(holds.reshape(-1, *(1,) * (zero.lo.ndim - 1))))
+        if n < expansion.over.order - size:
+            form = sum(_terms(centre, reach, index, n), form)
     return result
+
+
+def _terms(parts: dict[Index, Intervals], reach: Intervals, index: Index, n: int) -> list[Intervals]:
+    """Summands of degree n of a Taylor form of a coefficient, without those that are zero."""
+    betas = [b for b in monomials(len(index), n) if sum(b) == n and _sum(index, b) in parts]
+    coefficients = [parts[_sum(index, beta)] for beta in betas]
+    return _products(
+        coefficients,
+        [
+            _power(reach, index, beta).reshape(-1, *(1,) * (c.lo.ndim - 1))
+            for beta, c in zip(betas, coefficients, strict=True)
+        ],
+    )
 
 
 def influence(expansion: Expansion, order: int) -> FloatArray:
@@ -227,14 +246,12 @@ def influence(expansion: Expansion, order: int) -> FloatArray:
     return weights
 
 
-def _power(reach: Intervals, index: Index, beta: Index, trailing: tuple[int, ...]) -> Intervals:
-    """binom(index + beta, index) (x - c)^beta."""
-    factor = reduce(mul, (comb(a + b, a) for a, b in zip(index, beta, strict=True)), 1)
-    result = Intervals.of(np.full((reach.lo.shape[0], *trailing), float(factor)))
+@lru_cache(maxsize=128)
+def _power(reach: Intervals, index: Index, beta: Index) -> Intervals:
+    """binom(index + beta, index) (x - c)^beta, (B,); kept, as every layer asks for it again."""
+    factors = []
     for p, exponent in enumerate(beta):
-        x = reach[:, p].reshape(-1, *trailing)
-        for _ in range(exponent // 2):
-            result = result * x.squared()
-        if exponent % 2:
-            result = result * x
-    return result
+        x = reach[:, p]
+        factors += [x.squared()] * (exponent // 2) + [x] * (exponent % 2)
+    binomial = prod(comb(a + b, a) for a, b in zip(index, beta, strict=True))
+    return reduce(mul, factors if binomial == 1 else [Intervals.of(float(binomial)), *factors])

@@ -27,10 +27,11 @@ from refkan.analysis.exact.nodes.node_tables import node_functions
 from refkan.base.arguments import check_choice
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
+from refkan.networks.network import ValueSweep
 from refkan.training.optimizers.results import report_of
 
-STARTS, ASCENT = 64, 40
-"""Points from which large values are sought in many dimensions, and steps from each."""
+STARTS, ASCENT, KEPT = 64, 40, 8
+"""Points from which large values are sought, steps from each, and how many of them are then enclosed."""
 
 
 def extrema(
@@ -73,17 +74,16 @@ def extrema(
     (array([[0.5, 0.5]]), array([[1., 1.]]))
     """
     steps, ends = posed(extrema, locals())
-    report = report_of(progress)
+    report, points = report_of(progress), _promising(steps, ends)
     extremes: list[Range] = []
     for q, sign in product(range(steps.n_outputs), (-1.0, 1.0)):
         left = max((budget - sum(each.boxes for each in extremes)) // (2 * steps.n_outputs - len(extremes)), 1)
-        if sign < 0:
-            points = np.concatenate([_promising(steps, ends, q, each) for each in (-1.0, 1.0)])
         attained, slack = partial(_values, steps, q, sign), of_range(tolerance)
         search = NodeSearch(node_functions(steps, q, sign), attained, slack, executor)
-        greatest = search.run(ends, left, points, report)
+        greatest = search.run(ends, left, points[q], report)
         if greatest is None:  # where functions jump, boxes of inputs alone
-            greatest = range_over(partial(_output, steps, q, sign), ends, slack, left, True, points, report, executor)
+            output = partial(_output, steps, q, sign)
+            greatest = range_over(output, ends, slack, left, True, points[q], report, executor)
         extremes.append(greatest)
     ends_of = [np.array([[each.inner.hi[0], each.outer.hi[0]] for each in extremes[side::2]]) for side in (0, 1)]
     return Proven.by((-ends_of[0][:, ::-1], ends_of[1]), extremes, tolerance, budget)
@@ -91,7 +91,7 @@ def extrema(
 
 def _output(steps: IntervalNetwork, q: int, sign: float, boxes: Intervals) -> Evaluation:
     """An output, times a sign, over boxes."""
-    return Evaluation.of_value(steps.sweep(boxes, 2).map(lambda y, at: y[:, q] * sign, boxes))
+    return Evaluation.of_value(steps.sweep(boxes, 2, at_centre=1).map(lambda y, at: y[:, q] * sign, boxes))
 
 
 def _values(steps: IntervalNetwork, q: int, sign: float, points: FloatArray) -> Intervals:
@@ -100,23 +100,29 @@ def _values(steps: IntervalNetwork, q: int, sign: float, points: FloatArray) -> 
 
 
 @quiet()
-def _promising(steps: IntervalNetwork, ends: FloatArray, q: int, sign: float) -> FloatArray:
-    """Points where an output, times a sign, is large: ascent from random ones, each with its own length of step."""
-    P, sides = len(ends), ends[:, 1] - ends[:, 0]
-    x = np.clip(ends[:, 0] + np.random.default_rng(0).uniform(size=(STARTS, P)) * sides, ends[:, 0], ends[:, 1])
-    length, best = np.full((STARTS, 1), 0.25), np.full((STARTS, 1), -np.inf)
+def _promising(steps: IntervalNetwork, ends: FloatArray) -> FloatArray:
+    """Points (Q, K, P) where each output is small, or large: ascent in floats, each point with its own step."""
+    P, Q, sides = len(ends), steps.n_outputs, ends[:, 1] - ends[:, 0]
+    random = ends[:, 0] + np.random.default_rng(0).uniform(size=(STARTS, P)) * sides
+    x = np.tile(np.clip(random, ends[:, 0], ends[:, 1]), (2 * Q, 1))
+    dy = np.repeat(np.concatenate([-np.eye(Q), np.eye(Q)]), STARTS, axis=0)
+    chosen = dy != 0
+    length, best = np.full((len(x), 1), 0.25), np.full((len(x), 1), -np.inf)
     trial, gradient = x, np.zeros_like(x)
     for _ in range(ASCENT):
-        centre = (steps.at(trial, 1)[:, q] * sign).parts
-        value = centre[(0,) * P].lo[:, None]
-        slopes = np.stack([centre[unit].lo for unit in units(P)], axis=1) * sides
+        sweep = ValueSweep(steps.net, steps.theta, trial, share=False)
+        value = (sweep.value[chosen] * dy[chosen])[:, None]
+        slopes = np.asarray(sweep.pull_back(dy, inputs=True)[1]) * sides
         better = value > best
         best, x = np.where(better, value, best), np.where(better, trial, x)
         gradient = np.where(better, slopes, gradient)
         length = length * np.where(better, 1.5, 0.4)
         norm = np.linalg.norm(gradient, axis=1, keepdims=True)
         trial = np.clip(x + length * sides * gradient / np.where(norm > 0, norm, 1.0), ends[:, 0], ends[:, 1])
-    return np.where(np.isfinite(x), x, ends[:, 0])[np.argsort(-best[:, 0])[:8]]
+        trial = np.where(np.isfinite(trial), trial, x)
+    order = np.argsort(-best.reshape(2, Q, STARTS), axis=2)[..., :KEPT]
+    highest = np.take_along_axis(x.reshape(2, Q, STARTS, P), order[..., None], axis=2)
+    return np.moveaxis(highest, 0, 1).reshape(Q, 2 * KEPT, P)
 
 
 def lipschitz_constant(
@@ -172,7 +178,7 @@ def lipschitz_constant(
 
 def _jacobian_norm(steps: IntervalNetwork, norm: str, boxes: Intervals) -> Evaluation:
     """A norm of dF/dx over boxes, and at their centres."""
-    expansion, firsts = steps.sweep(boxes, 2, limits=True), units(steps.n_inputs)
+    expansion, firsts = steps.sweep(boxes, 2, limits=True, at_centre=1), units(steps.n_inputs)
 
     def size(jacobian: Intervals) -> Intervals:
         """Of matrices (B, Q, P), (B, 1)."""
@@ -250,7 +256,7 @@ def sup_difference(
 
 def _largest_difference(left: IntervalNetwork, right: IntervalNetwork, boxes: Intervals) -> Evaluation:
     """The largest |F_q - G_q| over boxes."""
-    f, g = left.sweep(boxes, 2), right.sweep(boxes, 2)
+    f, g = (steps.sweep(boxes, 2, at_centre=1) for steps in (left, right))
     difference = Expansion(f.centre - g.centre, f.over - g.over, f.reach, np.minimum(f.smoothness, g.smoothness))
     over = largest(narrowed(difference, f.over.zero))
     return Evaluation(over, largest(difference.centre.value), influence(difference, 0))

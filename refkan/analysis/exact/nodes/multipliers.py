@@ -32,8 +32,14 @@ from refkan.base.short_reprs import ShortRepr
 POINTS = 17
 """Points of each node where the smoothed functions are sampled."""
 
+PLACE = np.linspace(0.0, 1.0, POINTS)
+"""Where they lie, in parts of the interval of the node."""
+
 NEWTON = 7
 """Steps of Newton's method with one smoothing."""
+
+SETTLED = 1e-3
+"""A step that closes no more of the gap of any box is the last one."""
 
 SHARPER = 1.0, 0.1
 """Parts of the smoothing, one after the other: the smoothed bound alone favours multipliers that leave few points."""
@@ -82,22 +88,36 @@ class Relaxation(ShortRepr):
         The smoothed bound.
     slope, curvature : array (B, H), (B, H, H)
         Its derivatives in the multipliers times the widths of their nodes.
-    mean : array (B, V)
-        Where the nodes lie on average, in parts of their intervals.
-    gaps : array (B, V)
-        By how much the average of phi exceeds phi there: positive where phi is not concave.
+    weights, phi : list of array (B, P, POINTS)
+        Of the points of each layer, and the functions there.
     """
 
     value: FloatArray
     slope: FloatArray
     curvature: FloatArray
-    mean: FloatArray
-    gaps: FloatArray
+    weights: list[FloatArray]
+    phi: list[FloatArray]
+
+    @property
+    def mean(self) -> FloatArray:
+        """Where the nodes lie on average, in parts of their intervals, (B, V)."""
+        return np.concatenate([each @ PLACE for each in self.weights], axis=1)
+
+    @property
+    def gaps(self) -> FloatArray:
+        """By how much the average of phi exceeds phi there, (B, V): positive where phi is not concave."""
+        pairs = zip(self.weights, self.phi, strict=True)
+        return np.concatenate([(w * phi).sum(axis=2) - _between(phi, w @ PLACE) for w, phi in pairs], axis=1)
 
     def where(self, better: Any, other: "Relaxation") -> "Relaxation":
         """These where they are better, others elsewhere."""
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return Relaxation(*(np.where(better.reshape(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in pairs))
+
+        def chosen(a: Any, b: Any) -> Any:
+            if isinstance(a, list):
+                return list(map(chosen, a, b))
+            return np.where(better.reshape(-1, *(1,) * (a.ndim - 1)), a, b)
+
+        return Relaxation(*map(chosen, vars(self).values(), vars(other).values()))
 
 
 class SmoothedBound:
@@ -108,7 +128,6 @@ class SmoothedBound:
         self.low = [each.lo for each in ends]
         self.width = [np.maximum(each.hi - each.lo, SMALLEST) for each in ends]
         self.values = [_sampled(table, each) for table, each in zip(tables, ends, strict=True)]
-        self.place = np.linspace(0.0, 1.0, POINTS)
         counts = [each.shape[1] for each in self.low]
         self.starts = np.cumsum([0, *counts]) - counts[0]  # of each layer among the hidden nodes
         self.widths = np.concatenate(self.width, axis=1)[:, counts[0] :]
@@ -125,7 +144,7 @@ class SmoothedBound:
         """Evaluate at multipliers times widths (B, H), with smoothing (B)."""
         (B, H), scale = nu.shape, tau[:, None, None]
         value, slope, curvature = np.zeros(B), np.zeros((B, H)), np.zeros((B, H, H))
-        means, gaps = [], []
+        every, functions = [], []
         for k, values in enumerate(self.values):
             P, Q = values.shape[1:3]
             mine, theirs = (
@@ -138,16 +157,16 @@ class SmoothedBound:
                 phi = values[:, :, 0]
             if k:
                 shift = self.low[k] / self.width[k]
-                phi = phi - nu[:, mine, None] * (self.place + shift[..., None])
+                phi = phi - nu[:, mine, None] * (PLACE + shift[..., None])
             top = phi.max(axis=2, keepdims=True)
             weights = np.exp((phi - top) / scale)
             total = weights.sum(axis=2, keepdims=True)
             weights = weights / total
             value += (top + scale * np.log(total)).sum(axis=(1, 2))
-            mean = weights @ self.place
-            means.append(mean)
-            gaps.append((weights * phi).sum(axis=2) - _between(phi, mean))
-            around = self.place - mean[..., None]
+            every.append(weights)
+            functions.append(phi)
+            mean = weights @ PLACE
+            around = PLACE - mean[..., None]
             if k:
                 slope[:, mine] -= mean + shift
                 diagonal = np.arange(mine.start, mine.stop)
@@ -162,7 +181,7 @@ class SmoothedBound:
                     mixed = np.einsum("bpqk,bpk->bpq", weighted, around)
                     curvature[:, mine, theirs] -= mixed
                     curvature[:, theirs, mine] -= mixed.transpose(0, 2, 1)
-        return Relaxation(value, slope, curvature / scale, np.concatenate(means, axis=1), np.concatenate(gaps, axis=1))
+        return Relaxation(value, slope, curvature / scale, every, functions)
 
     def bends(self) -> FloatArray:
         """By how much functions leave their chords from end to end, (B, V), in parts of the intervals they go into.
@@ -172,7 +191,7 @@ class SmoothedBound:
         """
         bends = []
         for values, width in zip(self.values[:-1], self.width[1:], strict=True):
-            chords = values[..., :1] * (1 - self.place) + values[..., -1:] * self.place
+            chords = values[..., :1] * (1 - PLACE) + values[..., -1:] * PLACE
             bends.append((np.abs(values - chords).max(axis=3) / width[:, None]).sum(axis=2))
         return np.nan_to_num(np.concatenate([*bends, np.zeros_like(self.low[-1])], axis=1))
 
@@ -198,9 +217,11 @@ class SmoothedBound:
                 slope = np.where(solvable[:, None], state.slope, 0.0)
                 trial = nu - np.linalg.solve(matrix, slope[..., None])[..., 0]
                 other = self.at(trial, tau * sharper)
-                better = other.value <= state.value
+                better, gained = other.value <= state.value, state.value - other.value
                 nu, state = np.where(better[:, None], trial, nu), other.where(better, state)
                 damping = np.where(better, np.maximum(0.2 * damping, 1e-6), 5.0 * damping)
+                if np.all(better & (gained <= SETTLED * gap)):
+                    break
         return nu / self.widths, state
 
 

@@ -56,7 +56,7 @@ class NodeFunctions(ShortRepr):
     @property
     def n_nodes(self) -> int:
         """P."""
-        return len(self.mixing.edges) if isinstance(self.mixing, EdgeStep) else self.mixing.weights.shape[1]
+        return self.mixing.layer.n_inputs if isinstance(self.mixing, EdgeStep) else self.mixing.weights.shape[1]
 
     def enclose(self, t: Intervals, order: int) -> tuple[TaylorIntervals, IntArray]:
         """Taylor coefficients (B, Q, P) in the nodes (B, P), and how many derivatives are continuous (B)."""

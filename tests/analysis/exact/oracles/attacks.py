@@ -1,17 +1,17 @@
 """What certificates claim of a box, held against exact numbers; each attack returns the claims that it found false."""
 
-from fractions import Fraction
+from functools import lru_cache
 
-import mpmath
+import flint
 import numpy as np
 
 import refkan as rk
 from tests.analysis.exact.oracles import polynomials as P
-from tests.analysis.exact.oracles.networks import Digits, OracleNetwork
+from tests.analysis.exact.oracles.networks import Balls, OracleNetwork, Rationals
 from tests.analysis.exact.oracles.one_input import one_input_network, one_layer_network
 
 REFUSALS = rk.ConvergenceError, ValueError  # what a certificate may raise; anything else is a fault
-MARGIN = Fraction(1, 2**64)  # of the oracle's own cuts, relative to the function
+MARGIN = flint.fmpq(1, 2**64)  # of the oracle's own cuts, relative to the function
 
 
 def fixed(net, theta):
@@ -33,124 +33,104 @@ def is_rational(net):
     return layers and not any(isinstance(layer, rk.SiluLayer) for layer in net.layers)
 
 
+BITS = 900
+"""Of balls: the oracle's own error, which they hold, is far below what any float64 certificate can tell apart."""
+
+
+in_balls = flint.ctx.workprec(BITS)
+"""A decorator: balls have so many bits inside."""
+
+
 class Points:
-    """Exact values and derivatives at points, over Fractions, or by two precisions where there are sigmoids."""
+    """Exact values and derivatives at points: rational numbers, or balls of `BITS` bits where there are others."""
 
     def __init__(self, net, theta):
-        self.rational = is_rational(net) and all(m.name != "sigmoid" for m in net.node_maps)
-        self.net, self.theta = net, theta
-        if self.rational:
-            self.oracle = OracleNetwork(net, theta)
+        rational = is_rational(net) and all(m.name != "sigmoid" for m in net.node_maps)
+        self.oracle, self.kept = OracleNetwork(net, theta, Rationals if rational else Balls), {}
 
-    def __call__(self, x, second=True):
-        """Pairs (number, its own error) of value (Q,), first (Q, P) and second (Q, P, P)."""
-        if self.rational:
-            jets = self.oracle.in_inputs(x, second)
-            return [
-                [(y.v, 0), [(g, 0) for g in y.g], [[(h, 0) for h in row] for row in y.h] if second else []]
-                for y in jets
-            ]
-        results = []
-        for digits in (200, 260):
-            with mpmath.workdps(digits):
-                results.append(OracleNetwork(self.net, self.theta, Digits).in_inputs(x, second))
-        with mpmath.workdps(260):
-
-            def pair(a, b):
-                return b, 4 * abs(a - b)
-
-            if not second:
-                return [
-                    [pair(y.v, z.v), [pair(a, b) for a, b in zip(y.g, z.g, strict=True)], []]
-                    for y, z in zip(*results, strict=True)
-                ]
-            return [
-                [
-                    pair(y.v, z.v),
-                    [pair(a, b) for a, b in zip(y.g, z.g, strict=False)],
-                    [[pair(a, b) for a, b in zip(*rows, strict=False)] for rows in zip(y.h, z.h, strict=False)],
-                ]
-                for y, z in zip(*results, strict=False)
-            ]
+    def __call__(self, x):
+        """Jets of the outputs: value, first (P,) and second derivatives (P, P)."""
+        if tuple(x) not in self.kept:
+            self.kept[tuple(x)] = self.oracle.in_inputs(x)
+        return self.kept[tuple(x)]
 
 
-def holds(bound, pair):
-    """Whether low <= number <= high, but for the oracle's own error; NaN holds nothing."""
-    (low, high), (number, error) = map(float, bound), pair
-    if np.isnan(low) or np.isnan(high) or low > high:
+@lru_cache(maxsize=4)
+def points_of(net, theta):
+    """The values of a network with the maps and knots that it has at theta, bytes of floats; None where it has none."""
+    at_theta = fixed(net, np.frombuffer(theta))
+    return None if at_theta is None else Points(*at_theta)
+
+
+def exact_number(x):
+    """A float as a rational number of flint."""
+    return flint.fmpq(*float(x).as_integer_ratio())
+
+
+def holds(bound, number):
+    """Whether low <= number <= high, for a number in the ball as far as can be told; NaN holds nothing."""
+    low, high = map(float, bound)
+    if np.isnan(low) or np.isnan(high) or low > high or not (isinstance(number, flint.fmpq) or number.is_finite()):
         return False
-    above = np.isneginf(low) or number + error >= (Fraction(low) if isinstance(number, Fraction) else low)
-    below = np.isposinf(high) or number - error <= (Fraction(high) if isinstance(number, Fraction) else high)
-    return bool(above and below)
+    above = np.isneginf(low) or not number < exact_number(low)
+    return above and (np.isposinf(high) or not number > exact_number(high))
 
 
+@in_balls
 def attack_enclosure(net, theta, box, points, counts):
     """`enclose`: values, first and second derivatives at points of the box."""
-    at_theta = fixed(net, theta)
-    if at_theta is None:
+    exact = points_of(net, theta.tobytes())
+    if exact is None:
         return []
     bounds, out = counts.certificate("enclose", rk.exact.enclose, net, theta, box)
-    if bounds is None:
-        return out
-    exact = Points(*at_theta)
-    with mpmath.workdps(260):
-        for x in points:
-            for q, (value, first, second) in enumerate(exact(x)):
-                claims = [("value", bounds.value[q], value)]
-                claims += [(f"first {p}", bounds.first[q, p], y) for p, y in enumerate(first)]
-                claims += [
-                    (f"second {p} {r}", bounds.second[q, p, r], y)
-                    for p, row in enumerate(second)
-                    for r, y in enumerate(row)
-                ]
-                for name, bound, pair in claims:
-                    counts["numbers"] += 1
-                    if not holds(bound, pair):
-                        found = mpmath.nstr(pair[0], 25) if not isinstance(pair[0], Fraction) else _text(pair[0])
-                        out.append(f"enclose: {name} of output {q} at {[str(v) for v in x]}: {found} not in {bound}")
+    for x in points if bounds is not None else ():
+        for q, y in enumerate(exact(x)):
+            claims = [("value", bounds.value[q], y.v)]
+            claims += [(f"first {p}", bounds.first[q, p], g) for p, g in enumerate(y.g)]
+            claims += [(f"second {p} {r}", bounds.second[q, p, r], y.h[p, r]) for p, r in np.ndindex(y.h.shape)]
+            for name, bound, number in claims:
+                counts["numbers"] += 1
+                if not holds(bound, number):
+                    place = [str(v) for v in x]
+                    out.append(f"enclose: {name} of output {q} at {place}: {_text(number)} not in {bound}")
     return out
 
 
 def _text(x):
+    if isinstance(x, flint.arb):
+        return x.str(25)
     try:
-        return f"{float(x)!r}"
+        return f"{int(x.numerator) / int(x.denominator)!r}"
     except OverflowError:
         return "beyond float64"
 
 
+@in_balls
 def attack_samples(net, theta, box, points, counts, tolerance=1e-2, budget=100):
     """`extrema` and `lipschitz_constant` of any network against values and slopes at points, from inside."""
-    at_theta = fixed(net, theta)
-    if at_theta is None:
+    exact = points_of(net, theta.tobytes())
+    if exact is None:
         return []
-    with mpmath.workdps(260):
-        found = [Points(*at_theta)(x, second=False) for x in points]
-        size = max(max(abs(y[0][0]) for y in at) for at in found)
-        # At an end of the box the slope may be the one beyond it, which no quotient of the box sees.
-        within = [all(a < t < b or a == b for t, (a, b) in zip(x, box.tolist(), strict=True)) for x in points]
-        inner = [at for at, inside in zip(found, within, strict=True) if inside]
-        steepest = max((sum(g * g for _, first, _ in at for g, _ in first) for at in inner), default=0)
-        out = []
-        if 0 < size < 1e290:
-            certified, out = counts.certificate("extrema", rk.exact.extrema, net, theta, box, tolerance, budget)
-            for at in found if certified else ():
-                for q, ((v, error), *_) in enumerate(at):
-                    if not holds((certified[0][q, 0], certified[1][q, 1]), (v, error)):
-                        out.append(f"extrema: output {q} is {_text(v)}, certified {certified[0][q]}, {certified[1][q]}")
-        if jumps(net) or not 0 < steepest < 1e250:
-            return out
-        arguments = net, theta, box, tolerance, budget
-        certified, more = counts.certificate("lipschitz", rk.exact.lipschitz_constant, *arguments)
-        if certified and not (
-            np.isposinf(certified[1]) or _square(certified[1], steepest) * (2**60 + 1) >= steepest * 2**60
-        ):
-            more.append(f"lipschitz: certified to {certified[1]}, a square is {_text(steepest)}")
+    found = [exact(x) for x in points]
+    size = max(max(abs(y.v) for y in at) for at in found)
+    # At an end of the box the slope may be the one beyond it, which no quotient of the box sees.
+    within = [all(a < t < b or a == b for t, (a, b) in zip(x, box.tolist(), strict=True)) for x in points]
+    inner = [at for at, inside in zip(found, within, strict=True) if inside]
+    steepest = max((sum(g * g for y in at for g in y.g) for at in inner), default=flint.fmpq(0))
+    out = []
+    if 0 < size < 10**290:
+        certified, out = counts.certificate("extrema", rk.exact.extrema, net, theta, box, tolerance, budget)
+        for at in found if certified else ():
+            for q, y in enumerate(at):
+                if not holds((certified[0][q, 0], certified[1][q, 1]), y.v):
+                    out.append(f"extrema: output {q} is {_text(y.v)}, certified {certified[0][q]}, {certified[1][q]}")
+    if jumps(net) or not 0 < steepest < 10**250:
+        return out
+    arguments = net, theta, box, tolerance, budget
+    certified, more = counts.certificate("lipschitz", rk.exact.lipschitz_constant, *arguments)
+    if certified and not np.isposinf(certified[1]) and exact_number(certified[1]) ** 2 * (2**60 + 1) < steepest * 2**60:
+        more.append(f"lipschitz: certified to {certified[1]}, a square is {_text(steepest)}")
     return out + more
-
-
-def _square(x, like):
-    """The square of a float as a number of the type of the other."""
-    return (Fraction(x) if isinstance(like, Fraction) else mpmath.mpf(x)) ** 2
 
 
 def exact_outputs(net, theta, box):
@@ -184,8 +164,8 @@ def between(low, high, number, slack):
     """Whether low - slack <= number <= high + slack, floats as they are."""
     if np.isnan(low) or np.isnan(high) or low > high:
         return False
-    return (np.isneginf(low) or Fraction(low) <= number + slack) and (
-        np.isposinf(high) or number - slack <= Fraction(high)
+    return (np.isneginf(low) or exact_number(low) <= number + slack) and (
+        np.isposinf(high) or number - slack <= exact_number(high)
     )
 
 
@@ -194,14 +174,14 @@ def attack_extrema(net, theta, box, counts, tolerance=1e-6, budget=400):
     terms = exact_outputs(net, theta, box)
     exact = [greatest(t) for t in terms]
     size = max(s for *_, s in exact)
-    if not 0 < size < Fraction(10) ** 300:
+    if not 0 < size < 10**300:
         return []
     certified, out = counts.certificate("extrema", rk.exact.extrema, net, theta, box, tolerance, budget)
     if certified is None:
         return out
     minima, maxima = certified
     for q, (low, high, size) in enumerate(exact):
-        asked = tolerance * float(max(high - low, max(-low, high) / 2**20, Fraction(2) ** -1022))
+        asked = tolerance * float(max(high - low, max(-low, high) / 2**20, exact_number(2.0**-1022)))
         for name, bound, number in (("least", minima[q], low), ("greatest", maxima[q], high)):
             if not between(*map(float, bound), number, size * MARGIN):
                 out.append(f"extrema: {name} {q} is {_text(number)}, certified {bound}")
@@ -214,7 +194,7 @@ def attack_extrema(net, theta, box, counts, tolerance=1e-6, budget=400):
 def exact_lipschitz(net, theta, box):
     """The square of the greatest Frobenius norm of dF/dx, and its size."""
     terms = exact_outputs(net, theta, box)
-    total, size = Fraction(0), Fraction(0)
+    total, size = 0, 0
     for p in range(len(terms[0])):
         squares = [f * f for f in (row[p].each(P.derivative) for row in terms)]
         column = sum(squares[1:], squares[0])
@@ -228,22 +208,23 @@ def attack_lipschitz(net, theta, box, counts, tolerance=1e-3, budget=400):
     if np.any(box[:, 0] == box[:, 1]):
         return []
     exact, size = exact_lipschitz(net, theta, box)
-    if not 0 < size < Fraction(10) ** 250:
+    if not 0 < size < 10**250:
         return []
     certified, out = counts.certificate("lipschitz", rk.exact.lipschitz_constant, net, theta, box, tolerance, budget)
     if certified is None:
         return out
     low, high = certified
     slack = size * MARGIN
-    if not (np.isfinite(low) and 0 <= low <= high) or Fraction(low) ** 2 > exact + slack:
+    if not (np.isfinite(low) and 0 <= low <= high) or exact_number(low) ** 2 > exact + slack:
         return [f"lipschitz: square of the constant is {_text(exact)}, certified from {low} (square {low * low})"]
-    if not np.isposinf(high) and Fraction(high) ** 2 < exact - slack:
+    if not np.isposinf(high) and exact_number(high) ** 2 < exact - slack:
         return [f"lipschitz: square of the constant is {_text(exact)}, certified to {high} (square {high * high})"]
     if certified.reached and high > low * (1 + tolerance * 1.001) + 1e-300:
         return [f"lipschitz: [{low}, {high}] is said to be within {tolerance}"]
     return []
 
 
+@in_balls
 def attack_difference(pair, other, box, counts, points=(), tolerance=1e-6, budget=400):
     """`sup_difference` against exact pieces of both networks, or against points from below."""
     one, two = exact_outputs(*pair, box), exact_outputs(*other, box)
@@ -268,21 +249,13 @@ def attack_difference(pair, other, box, counts, points=(), tolerance=1e-6, budge
         return [f"sup_difference: certified [{low}, {high}], exact {_text(exact)}"]
     if np.isinf(high):
         return []
-    f, g = Points(*fixed(*pair)), Points(*fixed(*other))
-    with mpmath.workdps(260):
-        for x in points:
-            for (v, *_), (w, *_) in zip(f(x), g(x), strict=False):
-                number = abs(v[0] - w[0]) if type(v[0]) is type(w[0]) else abs(mp(v[0]) - mp(w[0]))
-                error = v[1] + w[1]
-                top = Fraction(high) if isinstance(number, Fraction) else mpmath.mpf(high)
-                if number - error > top:
-                    return [f"sup_difference: certified up to {high}, {_text(number)} at {[str(v) for v in x]}"]
+    f, g = (points_of(net, theta.tobytes()) for net, theta in (pair, other))
+    for x in points:
+        for v, w in zip(f(x), g(x), strict=False):
+            number = abs(v.v - w.v)
+            if number > exact_number(high):
+                return [f"sup_difference: certified up to {high}, {_text(number)} at {[str(t) for t in x]}"]
     return []
-
-
-def mp(x):
-    """Any number as one of mpmath."""
-    return mpmath.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else x
 
 
 class Counts(dict):

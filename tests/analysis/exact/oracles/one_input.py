@@ -7,10 +7,9 @@ of its inputs, so that greatest values are sums of those of its terms.
 
 import itertools
 from dataclasses import dataclass
-from fractions import Fraction
 
 from tests.analysis.exact.oracles import polynomials as P
-from tests.analysis.exact.oracles.networks import OracleNetwork
+from tests.analysis.exact.oracles.networks import OracleNetwork, Rationals, rational
 
 
 @dataclass(frozen=True)
@@ -68,22 +67,24 @@ def edge(pieces, coefficients, inner):
     """sum_i C_i phi_i(inner(x))."""
     cuts, out = [inner.cuts[0]], []
     outer = [
-        _sum(P.scale(c, f) for c, f in zip(coefficients, functions, strict=False)) for functions in pieces.functions
+        _sum(P.scale(c, list(map(Rationals.number, f))) for c, f in zip(coefficients, functions, strict=False))
+        for functions in pieces.functions
     ]
+    knots = [Rationals.number(t) for t in pieces.cuts]
     for z, a, b in zip(inner.polynomials, inner.cuts, inner.cuts[1:], strict=False):
         marks = {a, b}
-        for t in pieces.cuts:
+        for t in knots:
             marks.update(P.sign_changes(P.add(z, [-t]), a, b))
         marks = ends(marks)
         for low, high in itertools.pairwise(marks):
             middle = P.value(z, (low + high) / 2)
-            out.append(P.compose(outer[pieces.index(middle)], z))
+            out.append(P.compose(outer[pieces.index(rational(middle))], z))
             cuts.append(high)
     return Piecewise(tuple(cuts), tuple(out))
 
 
 def _sum(polynomials):
-    total = [Fraction(0)]
+    total = []
     for p in polynomials:
         total = P.add(total, p)
     return total
@@ -100,22 +101,27 @@ def _layer(layer, z):
 
 def one_input_network(net, theta, low, high):
     """The outputs over [low, high] of a network of one input, with maps none and affine."""
-    oracle = OracleNetwork(net, theta)
-    z = [Piecewise((Fraction(low), Fraction(high)), ([Fraction(0), Fraction(1)],))]
+    oracle = OracleNetwork(net, theta, Rationals)
+    z = [_identity(low, high)]
     for k, layer in enumerate(oracle.layers):
         z = _layer(layer, z)
         if k < len(net.node_maps) and net.node_maps[k].name == "affine":
-            constants = zip(map(float, net.node_maps[k].scale), map(float, net.node_maps[k].shift), strict=False)
-            z = [
-                f.each(lambda p, s=Fraction(scale), t=Fraction(shift): P.add(P.scale(s, p), [t]))
-                for f, (scale, shift) in zip(z, constants, strict=False)
-            ]
+            constants = (
+                map(Rationals.number, map(float, row)) for row in (net.node_maps[k].scale, net.node_maps[k].shift)
+            )
+            z = [f.each(lambda p, s=s, t=t: P.add(P.scale(s, p), [t])) for f, s, t in zip(z, *constants, strict=True)]
     return z
+
+
+def _identity(low, high):
+    """The function x on an interval."""
+    a, b = (Rationals.number(end) for end in map(float, (low, high)))
+    return Piecewise((a, b), ([0 * a, 0 * a + 1],))
 
 
 def one_layer_network(net, theta, box):
     """The terms [q][p] of the outputs of a network of one layer, each over its side of the box."""
-    (layer,) = OracleNetwork(net, theta).layers
+    (layer,) = OracleNetwork(net, theta, Rationals).layers
     Q, inputs, _ = layer.coefficients.shape
-    sides = [Piecewise((Fraction(a), Fraction(b)), ([Fraction(0), Fraction(1)],)) for a, b in box]
+    sides = [_identity(a, b) for a, b in box]
     return [[edge(layer.inputs[p], layer.coefficients[q, p], sides[p]) for p in range(inputs)] for q in range(Q)]

@@ -1,4 +1,4 @@
-"""Polynomials over Fractions, coefficients ascending, and where they change sign."""
+"""Polynomials over rational numbers of any type, coefficients ascending, and where they change sign."""
 
 import itertools
 from fractions import Fraction
@@ -21,7 +21,7 @@ def scale(c, p):
 
 def mul(p, q):
     """p q."""
-    out = [Fraction(0)] * max(len(p) + len(q) - 1, 0)
+    out = [0 * p[0]] * (len(p) + len(q) - 1) if p and q else []
     for i, a in enumerate(p):
         if a:
             for j, b in enumerate(q):
@@ -31,7 +31,7 @@ def mul(p, q):
 
 def compose(p, q):
     """p(q(x)), by Horner's rule."""
-    out = [Fraction(0)]
+    out = []
     for a in reversed(p):
         out = add(mul(out, q), [a])
     return out
@@ -59,16 +59,16 @@ def bernstein(p, a, b):
     """Bernstein coefficients of p on [a, b]; p lies between the least and the greatest."""
     q = compose(p, [a, b - a])
     n = len(q) - 1
-    return [sum(Fraction(comb(i, k), comb(n, k)) * q[k] for k in range(i + 1)) for i in range(n + 1)]
+    return [sum(comb(i, k) * q[k] / comb(n, k) for k in range(i + 1)) for i in range(n + 1)]
 
 
 def sign_changes(p, a, b):
-    """Points of (a, b), a Fraction each, beside which p changes its sign, right to 2^-BITS (b - a); zeros besides."""
+    """Points of (a, b) beside which p changes its sign, right to 2^-BITS (b - a); zeros besides."""
     if len(p) == 2:
         return [root for root in [-p[0] / p[1]] if a < root < b] if p[1] else []
     q = compose(p, [a, (b - a) / 2**BITS])  # in units of 2^-BITS of the interval
-    denominator = lcm(*(c.denominator for c in q))
-    integers = [int(c * denominator) for c in q]
+    denominator = lcm(*(int(c.denominator) for c in q))
+    integers = [int((c * denominator).numerator) for c in q]
     return [a + (b - a) * k / 2**BITS for k in _integer_changes(integers)]
 
 
