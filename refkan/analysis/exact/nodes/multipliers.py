@@ -39,7 +39,7 @@ NEWTON = 7
 """Steps of Newton's method with one smoothing."""
 
 SETTLED = 1e-3
-"""A step that closes no more of the gap of any box is the last one."""
+"""A step that closes no more of the gap of a box is its last one."""
 
 SHARPER = 1.0, 0.1
 """Parts of the smoothing, one after the other: the smoothed bound alone favours multipliers that leave few points."""
@@ -207,7 +207,7 @@ class SmoothedBound:
         better = ~(other.value >= state.value)
         nu, H = np.where(better[:, None], straight, nu), nu.shape[1]
         for sharper in SHARPER:
-            state, damping = self.at(nu, tau * sharper), np.ones(len(nu))
+            state, damping, settled = self.at(nu, tau * sharper), np.ones(len(nu)), np.zeros(len(nu), dtype=bool)
             for _ in range(NEWTON):
                 # Damping of 1 alone makes the step of Polyak, which closes the gap to the goal if it is straight.
                 size = damping * (state.slope**2).sum(axis=1) / np.maximum(state.value - goal, allowed)
@@ -217,10 +217,11 @@ class SmoothedBound:
                 slope = np.where(solvable[:, None], state.slope, 0.0)
                 trial = nu - np.linalg.solve(matrix, slope[..., None])[..., 0]
                 other = self.at(trial, tau * sharper)
-                better, gained = other.value <= state.value, state.value - other.value
+                better, gained = (other.value <= state.value) & ~settled, state.value - other.value
                 nu, state = np.where(better[:, None], trial, nu), other.where(better, state)
                 damping = np.where(better, np.maximum(0.2 * damping, 1e-6), 5.0 * damping)
-                if np.all(better & (gained <= SETTLED * gap)):
+                settled |= better & (gained <= SETTLED * gap)
+                if settled.all():
                     break
         return nu / self.widths, state
 
