@@ -11,7 +11,8 @@ from scipy.interpolate import BSpline
 import refkan as rk
 from tests.analysis.exact.oracles import bases, matrices
 from tests.analysis.exact.oracles import polynomials as P
-from tests.analysis.exact.oracles.networks import Digits, OracleNetwork, Rationals
+from tests.analysis.exact.oracles.jets import Digits, Rationals
+from tests.analysis.exact.oracles.networks import OracleNetwork
 from tests.analysis.exact.oracles.one_input import one_input_network, one_layer_network
 
 KNOTS = {

@@ -8,7 +8,7 @@ import pytest
 
 import refkan as rk
 from tests.analysis.exact.oracles import draws, matrices
-from tests.analysis.exact.oracles.networks import to_mp
+from tests.analysis.exact.oracles.jets import to_mp
 
 
 def spaces(order, count, repeat=False):

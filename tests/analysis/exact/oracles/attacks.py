@@ -7,7 +7,8 @@ import numpy as np
 
 import refkan as rk
 from tests.analysis.exact.oracles import polynomials as P
-from tests.analysis.exact.oracles.networks import Balls, OracleNetwork, Rationals
+from tests.analysis.exact.oracles.jets import Balls, Rationals
+from tests.analysis.exact.oracles.networks import OracleNetwork
 from tests.analysis.exact.oracles.one_input import one_input_network, one_layer_network
 
 REFUSALS = rk.ConvergenceError, ValueError  # what a certificate may raise; anything else is a fault
@@ -106,7 +107,7 @@ def _text(x):
 
 
 @in_balls
-def attack_samples(net, theta, box, points, counts, tolerance=1e-2, budget=100):
+def attack_samples(net, theta, box, points, counts, tolerance=1e-2, budget=60):
     """`extrema` and `lipschitz_constant` of any network against values and slopes at points, from inside."""
     exact = points_of(net, theta.tobytes())
     if exact is None:
@@ -225,7 +226,7 @@ def attack_lipschitz(net, theta, box, counts, tolerance=1e-3, budget=400):
 
 
 @in_balls
-def attack_difference(pair, other, box, counts, points=(), tolerance=1e-6, budget=400):
+def attack_difference(pair, other, box, counts, points=(), tolerance=1e-6, budget=100):
     """`sup_difference` against exact pieces of both networks, or against points from below."""
     one, two = exact_outputs(*pair, box), exact_outputs(*other, box)
     exact = size = None

@@ -4,7 +4,8 @@ import mpmath
 import numpy as np
 
 import refkan as rk
-from tests.analysis.exact.oracles.networks import Digits, OracleNetwork
+from tests.analysis.exact.oracles.jets import Digits
+from tests.analysis.exact.oracles.networks import OracleNetwork
 
 
 def solution(rng, kind, wavenumber):

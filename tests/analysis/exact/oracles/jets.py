@@ -1,8 +1,68 @@
-"""Numbers with first and, where asked, second derivatives in any variables, over Fractions or mpmath."""
+"""Types of numbers, and numbers of them with first and, where asked, second derivatives in any variables."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
+import flint
+import mpmath
 import numpy as np
+
+
+def to_mp(x):
+    """A Fraction as a number of mpmath."""
+    return mpmath.mpf(x.numerator) / x.denominator
+
+
+class Exact:
+    """Arithmetic over Fractions."""
+
+    number = staticmethod(Fraction)
+
+
+class Digits:
+    """Arithmetic with as many digits as mpmath works with."""
+
+    @staticmethod
+    def number(x):
+        return to_mp(Fraction(x))
+
+
+class Rationals:
+    """The same numbers as Fractions, by flint, many times as quick."""
+
+    @staticmethod
+    def number(x):
+        return flint.fmpq(*x.as_integer_ratio())
+
+
+class Balls:
+    """Numbers with an error that is proven, of as many bits as flint works with."""
+
+    @staticmethod
+    def number(x):
+        return flint.arb(Rationals.number(x))
+
+
+def function(name):
+    """A function of numbers of mpmath, and of balls."""
+    return lambda v: getattr(v, name)() if isinstance(v, flint.arb) else getattr(mpmath, name)(v)
+
+
+exp, tanh, sqrt = map(function, ("exp", "tanh", "sqrt"))
+
+
+def rational(x):
+    """The Fraction that a number is, or the middle of a ball."""
+    if isinstance(x, Fraction):
+        return x
+    if isinstance(x, flint.fmpq):
+        return Fraction(int(x.p), int(x.q))
+    if isinstance(x, flint.arb):
+        mantissa, exponent = map(int, x.mid().man_exp())
+    else:
+        sign, mantissa, exponent, _ = x._mpf_
+        mantissa = -mantissa if sign else mantissa
+    return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import mpmath
 
 from tests.analysis.exact.oracles import bases
 from tests.analysis.exact.oracles import polynomials as P
-from tests.analysis.exact.oracles.networks import to_mp
+from tests.analysis.exact.oracles.jets import to_mp
 
 PRIME = 2**61 - 1
 

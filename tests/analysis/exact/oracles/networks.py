@@ -4,57 +4,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 
-import flint
 import mpmath
 import numpy as np
 
 import refkan as rk
 from tests.analysis.exact.oracles import bases
 from tests.analysis.exact.oracles import polynomials as P
-from tests.analysis.exact.oracles.jets import Jet
-
-
-def to_mp(x):
-    """A Fraction as a number of mpmath."""
-    return mpmath.mpf(x.numerator) / x.denominator
-
-
-class Exact:
-    """Arithmetic over Fractions."""
-
-    number = staticmethod(Fraction)
-
-
-class Digits:
-    """Arithmetic with as many digits as mpmath works with."""
-
-    @staticmethod
-    def number(x):
-        return to_mp(Fraction(x))
-
-
-class Rationals:
-    """The same numbers as Fractions, by flint, many times as quick."""
-
-    @staticmethod
-    def number(x):
-        return flint.fmpq(*x.as_integer_ratio())
-
-
-class Balls:
-    """Numbers with an error that is proven, of as many bits as flint works with."""
-
-    @staticmethod
-    def number(x):
-        return flint.arb(Rationals.number(x))
-
-
-def function(name):
-    """A function of numbers of mpmath, and of balls."""
-    return lambda v: getattr(v, name)() if isinstance(v, flint.arb) else getattr(mpmath, name)(v)
-
-
-exp, tanh, sqrt = map(function, ("exp", "tanh", "sqrt"))
+from tests.analysis.exact.oracles.jets import Exact, Jet, exp, rational, sqrt, tanh, to_mp
 
 
 @lru_cache(maxsize=512)
@@ -108,20 +64,6 @@ class Sum:
             first = P.derivative(f)
             self.kept[q, p, piece] = f, first, P.derivative(first)
         return self.kept[q, p, piece]
-
-
-def rational(x):
-    """The Fraction that a number is, or the middle of a ball."""
-    if isinstance(x, Fraction):
-        return x
-    if isinstance(x, flint.fmpq):
-        return Fraction(int(x.p), int(x.q))
-    if isinstance(x, flint.arb):
-        mantissa, exponent = map(int, x.mid().man_exp())
-    else:
-        sign, mantissa, exponent, _ = x._mpf_
-        mantissa = -mantissa if sign else mantissa
-    return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
 
 
 @dataclass

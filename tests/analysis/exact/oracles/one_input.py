@@ -9,7 +9,8 @@ import itertools
 from dataclasses import dataclass
 
 from tests.analysis.exact.oracles import polynomials as P
-from tests.analysis.exact.oracles.networks import OracleNetwork, Rationals, rational
+from tests.analysis.exact.oracles.jets import Rationals, rational
+from tests.analysis.exact.oracles.networks import OracleNetwork
 
 
 @dataclass(frozen=True)

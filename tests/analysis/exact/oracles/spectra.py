@@ -10,7 +10,8 @@ from refkan.analysis.conditioning import null_vectors
 from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from tests.analysis.exact.oracles import draws, matrices
-from tests.analysis.exact.oracles.networks import Digits, Exact, OracleNetwork, to_mp
+from tests.analysis.exact.oracles.jets import Digits, Exact, to_mp
+from tests.analysis.exact.oracles.networks import OracleNetwork
 
 
 def misfit_and_derivatives(problem, theta, arithmetic, second=False):
