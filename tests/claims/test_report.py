@@ -3,9 +3,13 @@
 import re
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import pytest
+
 from refkan.claims.reporting.typeset import GREEK, SIGNS, typeset
+from refkan.claims.running import capsule
 from tests.claims.claim_packages import GOOD
 from validation.ledger import LEDGER
 
@@ -89,6 +93,17 @@ def test_long_data_is_left_to_the_record(claims):
     claims.run()
     assert len(claims.html()) < 20_000
     assert len(claims.record()["rows"][2]["data"]["x"]) == 9999
+
+
+@pytest.mark.parametrize(("changed", "told"), [("", "ab12"), (" M README.md", "ab12+changes")])
+def test_a_capsule_tells_the_commit_and_whether_files_differ_from_it(monkeypatch, changed, told):
+    answers = {"rev-parse": "ab12\n", "status": f"{changed}\n"}
+
+    def run(command, **options):
+        return SimpleNamespace(stdout=next(answer for word, answer in answers.items() if word in command))
+
+    monkeypatch.setattr(capsule.subprocess, "run", run)
+    assert capsule.git_hash() == told
 
 
 def test_capsule(claims):

@@ -77,6 +77,7 @@ def test_columns_of_the_table_share_its_width(width, claim):
     assert [header.index(name) for name in ("id", "source", "claim", "verdict", "measured")] == places
     assert len(line) == 44 + claim + max(width - 44 - claim, 16)
     assert line[22 : 22 + claim] == "c" * (claim - 1) + "…"
+    assert (line[:6], line[6:20].rstrip()) == ("A1    ", shorten(row("A1").source, 14))
 
 
 def test_files_that_run_share_the_line_of_a_terminal():

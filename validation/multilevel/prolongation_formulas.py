@@ -253,8 +253,7 @@ def formula_verdict(pairs: list[Pair], errors: dict[str, list[float]]) -> Verdic
     kept = max(max(errors[f"r = {r}, knot insertion"]) for r in (2, 3, 4, 5))
 
     def altered(change: Callable[[Pair], Matrix]) -> Status:
-        judged = [pair for pair in pairs if pair[0] > 1]
-        return judge(any(change(pair) == truth.prolongation(pair[1], pair[2], pair[0]) for pair in judged))
+        return judge(any(change(pair) == truth.prolongation(pair[1], pair[2], pair[0]) for pair in pairs))
 
     return Verdict(
         "P2",

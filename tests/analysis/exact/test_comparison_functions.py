@@ -1,5 +1,6 @@
 """Bounds of errors by comparison and by eigenfunctions: where they are attained, and against sums of many digits."""
 
+from fractions import Fraction
 from itertools import product
 
 import mpmath
@@ -8,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
-from refkan.analysis.exact.solutions.comparison_functions import by_eigenfunctions, comparisons
+from refkan.analysis.exact.solutions.comparison_functions import Comparison, by_eigenfunctions, comparisons
 
 PI = float(np.pi)
 
@@ -52,8 +53,23 @@ def test_without_waves_and_with_reactions():
     assert bounds([2.0, 1.0], 0.0)[1] >= 1 / 8
     assert bounds([2.0, 1.0], -100.0) == (1.0, pytest.approx(0.01, rel=1e-14))
     assert bounds([2.0, 1.0], (-9.0, -4.0))[1] == pytest.approx(1 / 8)
-    assert bounds([1.0], 4.0, [2.0], constant=False) == pytest.approx((2 / 1.5, 0.125 / 1.5))  # K W = 1/2, m = 2
-    assert bounds([1.0], 16.0, [2.0], constant=False) == (np.inf, np.inf)
+
+
+def test_functions_of_coefficients_are_those_of_the_table():
+    """m/(m - K W) and W/(m - K W) for each input with K W < m, and 1/r, over Fractions, rounded upwards."""
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        sides, slopes = rng.uniform(0.1, 3.0, (2, int(rng.integers(1, 4))))
+        low, high = np.sort(rng.choice([-1.0, 0.0, 1.0], 2) * 10.0 ** rng.uniform(-2, 1.5, 2))
+        K, expected = Fraction(max(high, 0.0)), [Comparison(1, -1 / Fraction(high))] if high < 0 else []
+        for m, W in ((Fraction(m), Fraction(side) ** 2 / 8) for m, side in zip(slopes, sides, strict=True)):
+            if K * W < m:
+                expected.append(Comparison(m / (m - K * W), W / (m - K * W)))
+        made = [*comparisons(Intervals.of(sides), Intervals(*map(np.asarray, (low, high))), slopes, False)]
+        assert len(made) == len(expected)
+        for ours, exact in zip(sorted(made), sorted(expected), strict=True):
+            for end, number in zip(ours, exact, strict=True):
+                assert number <= Fraction(end) <= number * (1 + Fraction(exact.boundary) * Fraction(1e-14))
 
 
 CASES = [((1.0,), 50.0), ((1.0, 1.0), 36.0), ((1.0, 2.5), 20.0), ((1.0, 0.5, 0.75), 100.0)]

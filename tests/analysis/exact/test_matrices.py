@@ -139,6 +139,7 @@ def test_enclosures_refuse_nonsense():
     with pytest.raises(ValueError, match="two positive numbers"):
         one.quotient(zero)
     assert (one.sign, zero.sign, zero.relative_width, one.relative_width) == (1, 0, math.inf, 0.0)
+    assert Enclosure(Fraction(0), Fraction(0)).relative_width == 0.0
     assert Enclosure(Fraction(10**400), Fraction(10**400)).midpoint == math.inf
 
 

@@ -214,6 +214,7 @@ def test_matrices_are_fast_where_there_are_samples_enough(auto):
         raw = sparse_accumulation.RawMatrix(Points.check(net, theta, x, None).forms, N)
         assert raw.fast == fast
         assert all(sums.fast == fast for sums in raw.all_sums)
+        assert raw.nbytes == sum(sums.store.nbytes for sums in raw.all_sums)
 
 
 # --- for how long

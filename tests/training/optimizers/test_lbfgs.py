@@ -43,6 +43,8 @@ def test_lbfgs_converges_and_takes_its_options():
     loose = minimize(Chain(a=10.0), START, tolerance_gradient=1e-2)
     assert loose.converged
     assert len(loose.history.value) < len(result.history.value)
+    exactly = minimize(Chain(a=10.0), START, tolerance_gradient=1e-2, steps=len(loose.history.value) - 1)
+    assert (exactly.converged, exactly.message) == (True, loose.message)  # not that steps are done
     assert minimize(Chain(a=10.0), START, tolerance_change=1e-3).value > result.value
     thin = minimize(Chain(a=10.0), START, history=1, steps=20)
     assert thin.value != minimize(Chain(a=10.0), START, history=10, steps=20).value

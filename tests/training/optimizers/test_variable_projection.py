@@ -9,6 +9,8 @@ import refkan as rk
 from refkan.splines.bsplines import evaluate
 from refkan.training.losses import LeastSquares
 from refkan.training.optimizers import minimize
+from refkan.training.optimizers.run import Ending
+from refkan.training.optimizers.second_order import variable_projection
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 from tests.shared.refusals import refused
 from tests.training.optimizers.separable_problems import (
@@ -142,6 +144,16 @@ def test_degenerate_and_non_finite_trials_are_rejected(monkeypatch):
     assert len(plain) == 4
     assert plain[2] > plain[1]
     assert (np.diff(result.history.value) < 0).all()
+
+
+def test_steps_that_overflow_are_rejected_before_a_network_is_asked(monkeypatch):
+    """It would say that its inputs leave the domain, as an error."""
+    net, theta = rk.kan([2, 2, 1], 3, 2, outside="error").initialize(np.random.default_rng(0), data()[0])
+    asked = []
+    monkeypatch.setattr(variable_projection, "descend", lambda run, *given: asked.append(given) or Ending(True, ""))
+    minimize(LeastSquares(net, *data()), theta, method=VP)
+    ((start, _, model, *_),) = asked
+    assert model.move(start, np.full(theta[net.slices[0]].size, np.inf)) is None
 
 
 def test_problems_that_are_not_separable_are_refused():

@@ -267,7 +267,7 @@ def _size(steps: IntervalNetwork, ends: FloatArray) -> float:
     """The largest |F_q| at the centre of a box and two of its corners."""
     points = np.stack([*ends.T, Intervals(*ends.T).middle])
     sizes = steps.sweep(Intervals.of(points), 0).centre.value.absolute().lo
-    return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+    return float(sizes.max())
 
 
 def largest(values: Intervals) -> Intervals:
