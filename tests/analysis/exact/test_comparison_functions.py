@@ -63,7 +63,7 @@ def test_functions_of_coefficients_are_those_of_the_table():
         low, high = np.sort(rng.choice([-1.0, 0.0, 1.0], 2) * 10.0 ** rng.uniform(-2, 1.5, 2))
         K, expected = Fraction(max(high, 0.0)), [Comparison(1, -1 / Fraction(high))] if high < 0 else []
         for m, W in ((Fraction(m), Fraction(side) ** 2 / 8) for m, side in zip(slopes, sides, strict=True)):
-            if K * W < m:
+            if m > K * W:
                 expected.append(Comparison(m / (m - K * W), W / (m - K * W)))
         made = [*comparisons(Intervals.of(sides), Intervals(*map(np.asarray, (low, high))), slopes, False)]
         assert len(made) == len(expected)

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.exact.enclosures.float_intervals import EPS, Intervals
+from refkan.analysis.exact.enclosures.float_intervals import EPS, Intervals, concatenated
 from refkan.analysis.exact.enclosures.network_intervals import LinearStep, interval_network
 from refkan.analysis.exact.enclosures.subdivision import absolute
 from refkan.analysis.exact.nodes import node_tables
 from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
-from refkan.analysis.exact.nodes.node_subdivision import NodeBoxes, NodeSearch
+from refkan.analysis.exact.nodes.node_subdivision import NodeBoxes, NodeSearch, bounded_boxes
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, NodeTable, contracted, node_functions, tabulated
 from tests.analysis.exact.oracles import draws
 from tests.analysis.exact.oracles.attacks import BITS, Points, exact_number, fixed, jumps
@@ -151,10 +151,45 @@ def table(cuts, values, kept=None):
 
 def test_lagrangian_bounds_exceed_the_exact_ones_by_the_rounding_that_is_stated():
     """8 Q + 32 roundings of each of the sizes that make the sum, here over whole numbers."""
-    tables = [table([0, 1, 2], [0, 1, 2]), table([0, 2**20, 2**21], [3, 1, 2])]
-    bound, _ = lagrangian_bound(tables, np.array([[5.0]]))
+    tables = [table([0, 1, 2], [0, 1, 2], kept=[False, True]), table([0, 2**20, 2**21], [3, 1, 2])]
+    bound, added = lagrangian_bound(tables, np.array([[5.0]]))
     rounding = 40 * EPS * (5 * 2 + 3 + 5 * 2**21)
     assert bound[0] - (5 * 2 + 3) == pytest.approx(rounding, rel=1e-6)
+    assert np.array_equal(added, [[0.0, 0.0]])
+    assert lagrangian_bound(tables, np.array([[0.0]]))[0][0] == pytest.approx(3 + 40 * EPS * 3, rel=1e-16)
+    zero = np.zeros((1, 1, 3, 1))
+    wide = NodeTable(np.array([[[0.0, 1.0]]]), np.full((1, 1, 3, 2), 2.0**30), zero, zero, np.ones((1, 1, 1), bool))
+    after = NodeTable(*(np.repeat(part, 3, axis=1) for part in vars(table([0, 1], [0, 0])).values()))
+    bound, _ = lagrangian_bound([wide, after], np.ones((1, 3)))
+    summed = 4 * EPS * 3 * 2**30  # of four nodes
+    assert bound[0] - 3 * 2**30 == pytest.approx((8 * 3 + 32) * EPS * 3 * 2**30 + summed, rel=0.03)
+
+
+def test_contraction_keeps_every_point_that_reaches_the_least_output_and_nothing_above_all():
+    """Over whole numbers, with large ones that cancel: room that is short by a rounding would lose a point."""
+    rng = np.random.default_rng(0)
+    for P, Q, K in rng.integers(1, 4, (150, 3)).tolist():
+        first, at = rng.integers(-3, 4, (P, Q, K + 1)), rng.integers(0, K + 1, P)
+        if P > 1:
+            first[0] += 2**40
+            first[1] -= 2**40
+        z = first[np.arange(P), :, at].sum(axis=0)
+        place = rng.integers(0, K + 1, Q)  # z is the cut of this number
+        second = rng.integers(-3, 4, (Q, 1, K + 1)) + 2**41 * (np.arange(Q) - (Q - 1) // 2)[:, None, None]
+        tables = [
+            NodeTable(*made, *np.zeros((2, 1, *values.shape[:2], K)), np.ones((1, len(values), K), bool))
+            for values, cuts in (
+                (first, np.tile(np.arange(K + 1), (P, 1))), (second, z[:, None] + np.arange(K + 1) - place[:, None]),
+            )
+            for made in [(cuts[None].astype(float), values[None].astype(float))]
+        ]  # fmt: skip
+        output = second[np.arange(Q), 0, place].sum()
+        kept, possible = contracted(tables, np.array([float(output)]))
+        assert possible[0]
+        for each, cut in zip(kept, (at, place), strict=True):
+            for node, k in enumerate(cut):
+                assert each.kept[0, node, max(k - 1, 0) : k + 1].all()
+        assert not contracted(tables, np.array([float(second.max(axis=2).sum()) + 1.0]))[1][0]
 
 
 def test_nodes_end_with_the_cells_that_are_kept():
@@ -196,16 +231,58 @@ def test_points_that_are_given_count():
     assert bounds.inner.lo[0] <= bounds.inner.hi[0]
 
 
-@pytest.mark.parametrize(("widths", "most"), [([10, 3, 1], 200), ([5, 2, 2, 1], 200)])
-def test_many_inputs_and_deep_networks_take_few_boxes(widths, most):
-    """What halving boxes of inputs does not do: extremes in ten dimensions to a thousandth of the range."""
-    rng = np.random.default_rng(3)
-    net, theta = rk.kan(widths, 4, 3, edge="silu").initialize(rng, rng.uniform(size=(60, widths[0])))
-    theta = theta + 0.3 * rng.standard_normal(theta.size)
-    proven = rk.exact.extrema(net, theta, [[0.0, 1.0]] * widths[0], tolerance=1e-3, budget=2 * most)
-    y = net(theta, rng.uniform(size=(20_000, widths[0])))
+def network(widths, order, intervals, seed, **options):
+    rng = np.random.default_rng(seed)
+    net, theta = rk.kan(widths, order, intervals, **options).initialize(rng, rng.uniform(size=(60, widths[0])))
+    return rng, net, theta + 0.3 * rng.standard_normal(theta.size)
+
+
+@pytest.mark.parametrize(
+    ("widths", "order", "intervals", "seed", "most"),
+    [([2, 3, 1], 4, 3, 0, 34), ([2, 2, 2, 1], 3, 4, 2, 18), ([6, 2, 1], 3, 2, 5, 8), ([3, 3, 1], 2, 5, 8, 22)],
+)
+def test_many_inputs_and_deep_networks_take_few_boxes(widths, order, intervals, seed, most):
+    """Extremes to 1e-4 of the range: halving boxes of inputs takes thousands; worse multipliers or cuts take more."""
+    rng, net, theta = network(widths, order, intervals, seed)
+    proven = rk.exact.extrema(net, theta, [[0.0, 1.0]] * widths[0], tolerance=1e-4, budget=2 * most)
+    y = net(theta, rng.uniform(size=(5000, widths[0])))
     minima, maxima = proven
     assert proven.reached
     assert proven.boxes <= most
     assert minima[0, 0] <= y.min()
     assert maxima[0, 1] >= y.max()
+
+
+def in_box(layers, box):
+    """All nodes, of which those of the inputs lie in a box (P, 2)."""
+    hidden = np.full(sum(layer.n_nodes for layer in layers[1:]), np.inf)
+    return Intervals(*(np.concatenate([end, sign * hidden])[None] for end, sign in zip(box.T, (-1, 1), strict=True)))
+
+
+def test_multipliers_of_secants_are_the_best_of_linear_networks():
+    _, net, theta = network([2, 2, 2, 1], 2, 1, 1, node_map="none")
+    layers, corners = node_functions(interval_network(net, theta), 0, 1.0), [[a, b] for a in (0, 1) for b in (0, 1)]
+    tables, *_ = tabulated(layers, in_box(layers, np.array([[0.0, 1.0]] * 2)))
+    bound, _ = lagrangian_bound(tables, SmoothedBound(tables).by_secants())
+    greatest = net(theta, np.array(corners, float)).max()
+    assert greatest <= bound[0] <= greatest + 1e-12
+
+
+@pytest.mark.parametrize("high", [-1e9, 0.2])
+def test_boxes_are_bounded_each_for_itself(high):
+    """Beside others that are small, overflow, hold nothing, or have multipliers that do."""
+    rng, net, theta = network([2, 3, 1], 4, 3, 0, edge="silu")
+    layers = node_functions(interval_network(net, theta), 0, 1.0)
+    boxes = [np.sort(rng.uniform(size=(2, 2)), axis=1) for _ in range(5)] + [np.array([[-1e308, 1e308]] * 2)]
+    rows = [in_box(layers, box) for box in boxes]
+    rows[1].lo[0, 2:], rows[1].hi[0, 2:] = 0.1, 0.2
+    mu, parents = rng.standard_normal((6, 3)), np.array([np.inf, np.inf, 0.5, np.inf, np.inf, np.inf])
+    mu[3] = 1e308
+    whole, points, _ = bounded_boxes(layers, high, 1e-3, concatenated(rows), mu, parents)
+    alone = [
+        bounded_boxes(layers, high, 1e-3, *given) for given in zip(rows, mu[:, None], parents[:, None], strict=True)
+    ]
+    each = NodeBoxes.joined([boxes for boxes, *_ in alone])
+    assert np.array_equal(points, np.concatenate([at for _, at, _ in alone]))
+    for name in ("bound", "mu", "cuts", "gaps"):
+        np.testing.assert_allclose(getattr(whole, name), getattr(each, name), rtol=1e-12, atol=1e-12)

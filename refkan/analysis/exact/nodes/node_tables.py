@@ -172,7 +172,7 @@ def node_table(functions: NodeFunctions, nodes: Intervals) -> tuple[NodeTable, b
     around = up(off + np.maximum(up(parabolas.hi - heights), up(heights - parabolas.lo)))
     bent = (smoothness > 0)[:, None, None] & (np.abs(heights) + around < straight)
     errors, heights = np.where(bent, around, straight), np.where(bent, heights, 0.0)
-    known = np.isfinite(errors) & np.isfinite(heights) & np.isfinite(values[..., :-1]) & np.isfinite(values[..., 1:])
+    known = np.isfinite(errors) & np.isfinite(values[..., :-1]) & np.isfinite(values[..., 1:])
     errors, heights = np.where(known, errors, np.inf), np.where(known, heights, 0.0)
     values = np.where(np.isfinite(values), values, 0.0)
     return NodeTable(cuts, values, heights, errors, np.ones((B, P, CELLS), dtype=bool)), bool(smoothness.min() >= 0)
