@@ -24,6 +24,11 @@ settings.register_profile("refkan", deadline=None, max_examples=25, derandomize=
 settings.load_profile("refkan")
 
 
+def pytest_configure(config):
+    """Leave the library as it is: pytest rewrites, for seconds, the assertions of all that comes with a plugin."""
+    getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", set()).discard("refkan")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Leave the tests, which stay until the end, out of what the garbage collector goes through again and again."""

@@ -46,7 +46,7 @@ ENDS = (
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
 def test_what_ends_the_process_is_a_finding_and_the_rest_is_judged(tmp_path, capsys):
-    code, findings = judged(tmp_path, ENDS, select=ALL)
+    code, findings = judged(tmp_path, ENDS, "--no-hints", select=ALL)
     assert code == 1
     keys = [case.key.removeprefix(ALL) for case in catalogue(["float64"], [ALL])]
     assert list(findings) == [*keys[:3], "process"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
-from refkan.kernels import bspline_basis, moving_knots, plain_basis, polynomial_layer, relu_power_basis
+from refkan.kernels import bspline_basis, local_jets, moving_knots, plain_basis, polynomial_layer, relu_power_basis
 from refkan.splines import bsplines
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.splines.sums.value_sweeps import PolynomialSweep
@@ -144,9 +144,13 @@ def test_weights_are_the_formula_with_doubled_knots(order, kind, outside, rng):
 
 
 def sweep(S, C, x, dy, outside="linear", kind=PolynomialSweep):
-    """Value, dC and dx of one edge at points x, the edge to the last of several outputs; large orders in Python."""
+    """Value, dC and dx of one edge at points x, the edge to the last of several outputs.
+
+    Large orders in Python, and samples in turn, which have three kernels more for each order.
+    """
     Q = OUTPUTS.get(S.order, 1)
-    with sweeps_of(kind), nullcontext() if S.order in OUTPUTS else in_python(polynomial_layer):
+    compiled = S.order in OUTPUTS and kind is PolynomialSweep
+    with sweeps_of(kind), nullcontext() if compiled else in_python(polynomial_layer, bspline_basis, local_jets):
         at = rk.SplineLayer((S,), Q, outside).linearize(np.concatenate([np.zeros((Q - 1) * S.dim), C]), x[:, None])
         dC, dx = at.pullback(np.eye(Q)[-1] * dy[:, None])
     return at.value[:, -1], dC[-S.dim :], dx[:, 0]

@@ -3,7 +3,7 @@
     python -m tests.kernels.threads_at_once
 
 A pair of threads repeats one operation each; of the others, all go through the same operations, each from another one
-on: threads alone (mixed), with threads of their own (nested), and while others fork. A hang ends with the stacks of all
+on: with threads of their own (nested), and threads alone while others fork (mixed). A hang ends with the stacks of all
 threads.
 """
 
@@ -126,11 +126,9 @@ def forked(comparison):
 
 RUNS = {
     "pair": lambda: pair(Comparison(MANY_OF_PAIR, PAIR)),
-    "mixed": lambda: of_all_operations().wrong_in_threads(),
     "nested": lambda: of_all_operations().wrong_in_threads(nested=True),
+    "mixed": lambda: (forked if hasattr(os, "fork") else Comparison.wrong_in_threads)(of_all_operations()),
 }
-if hasattr(os, "fork"):
-    RUNS["forked"] = lambda: forked(of_all_operations())
 
 
 @cache

@@ -1,6 +1,7 @@
 """The claims about the spectrum of A^T A: verdicts at a small size, and that spoilt measurements refute them."""
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,6 +21,15 @@ SMALL = tuple((r, 12, seed) for r in (1, 2, 3, 4) for seed in (None, 0))
 
 def silent(message):
     """Report no progress."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def enclosed_once():
+    """Balls of a space are the same in every test of what is made of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("extreme_eigenvalues", "eigenpairs"):
+            patch.setattr(exact, name, cache(getattr(exact, name)))
+        yield
 
 
 @pytest.fixture(scope="module")

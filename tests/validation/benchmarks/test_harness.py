@@ -28,12 +28,6 @@ TRUTH = (np.array([1.0, -2.0, 3.0]), np.array([[4.0, 5.0], [6.0, 0.0]]))
 FAST = Settings(rounds=3, seconds_per_timing=0.0)
 
 
-@pytest.fixture(autouse=True)
-def undisturbed(monkeypatch):
-    """Other processes of the machine that runs the tests make no more rounds; tests of the watch undo this."""
-    monkeypatch.setattr(watch_module, "busy_seconds", lambda: None)
-
-
 def contestant(name: str, compute: Callable[[], tuple[np.ndarray, ...]] = lambda: TRUTH, **options) -> Contestant:
     return Contestant(name, lambda: Timed(compute, lambda result: result), **options)
 

@@ -14,7 +14,7 @@ from tests.shared.refusals import refused
 from validation.benchmarks import __main__ as program
 from validation.benchmarks import rows
 from validation.benchmarks.reporting import page
-from validation.benchmarks.running import record, threads, watch
+from validation.benchmarks.running import record, threads
 from validation.benchmarks.running.harness import Case, CaseResult, Contestant, Entry, Settings, Task, Timed, task
 
 TRUTH = (np.array([1.0, -2.0, 3.0]),)
@@ -48,7 +48,6 @@ def row(monkeypatch):
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(rows.ROWS, "fake", ("fake", "tasks"))
     monkeypatch.setattr(record, "sources_digest", lambda row: "sources")
-    monkeypatch.setattr(watch, "busy_seconds", lambda: None)  # no more rounds on a busy machine
     monkeypatch.setattr(threads, "pin", lambda number: None)  # this process has started numpy long ago
     return found
 

@@ -7,17 +7,10 @@ from validation.benchmarks.cases.layer_case import LayerCase
 from validation.benchmarks.cases.network_cases import GaussNewtonCase
 from validation.benchmarks.measured import curves, degrees, layer, limits, scaling, spline_evaluation
 from validation.benchmarks.rows import ROWS, tasks
-from validation.benchmarks.running import watch
 from validation.benchmarks.running.harness import Case, CaseResult, Limit, Settings, run_case
 
 FAST = Settings(quick=True, rounds=2, seconds_per_timing=0.0)
 SMALL = GaussNewtonCase((2, 3, 4, 1), 5, 60)
-
-
-@pytest.fixture(autouse=True)
-def undisturbed(monkeypatch):
-    """No more rounds on a busy machine."""
-    monkeypatch.setattr(watch, "busy_seconds", lambda: None)
 
 
 @pytest.mark.parametrize("kind", spline_evaluation.KNOTS)

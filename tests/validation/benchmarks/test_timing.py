@@ -14,13 +14,7 @@ from validation.benchmarks.running.timing import Timer, affordable, interleave, 
 from validation.benchmarks.running.watch import Watch
 
 
-@pytest.fixture(autouse=True)
-def undisturbed(monkeypatch):
-    """Other processes of the machine that runs the tests make no more rounds; tests of the watch undo this."""
-    monkeypatch.setattr(watch_module, "busy_seconds", lambda: None)
-
-
-def test_rounds_are_interleaved_and_the_first_takes_turns():
+def test_rounds_are_interleaved_and_the_first_takes_turns(waits):
     order = []
 
     def timer(name: str) -> Callable[[], float]:
@@ -29,6 +23,7 @@ def test_rounds_are_interleaved_and_the_first_takes_turns():
     seconds = interleave({name: timer(name) for name in "abc"}, rounds=4, watch=Watch())
     assert "".join(order) == "abc" + "bca" + "cab" + "abc"
     assert seconds == {"a": [1.0, 6.0, 8.0, 10.0], "b": [2.0, 4.0, 9.0, 11.0], "c": [3.0, 5.0, 7.0, 12.0]}
+    assert len(waits) == 12
 
 
 def test_the_watch_sees_another_process(monkeypatch):
