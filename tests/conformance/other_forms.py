@@ -74,13 +74,51 @@ class Loops(NumpyLayer):
 class Differences(NumpyLayer):
     """Divided differences of truncated powers: b_i = (-1)^r (t_{i+r} - t_i) [t_i, .., t_{i+r}] max(x - ., 0)^(r-1)."""
 
+    inner: type = np.float64
+
     def _polynomials(self, x, t, derivative):
         r, d = self.order, self.order - 1 - derivative
         if d < 0 or self.outside != "natural":
             return super()._polynomials(x, t, derivative)
-        at = x[:, None]
+        at, t = x[:, None].astype(self.inner), t.astype(self.inner)
         active = np.where(at == t[-r], t < at, t <= at)  # the last interval is closed
         table = (-1) ** r * perm(r - 1, derivative) * active * (at - t) ** d
         for k in range(1, r + 1):
             table = (table[:, 1:] - table[:, :-1]) / (t[k:] - t[:-k])
-        return table * (t[r:] - t[:-r])
+        return (table * (t[r:] - t[:-r])).astype(self.number)
+
+
+class DifferencesInLongDouble(Differences):
+    """The same with eleven bits more: rounded to float64 at the end, they do not vanish either where they should."""
+
+    inner = np.longdouble
+
+
+class Matrices(Piecewise):
+    """Powers of u in [0, 1] times one matrix (r, r) an interval, built by the recursion of its rows; derivatives by u."""
+
+    def _polynomials(self, x, t, derivative):
+        r, out = self.order, np.zeros((x.size, t.size - self.order))
+        for s, piece in enumerate(self.pieces(x, t)) if derivative < r else ():
+            if not piece.any():  # beyond all knots
+                continue
+            m = int(piece.argmax())
+            w, u = t[m + 1] - t[m], (x[s] - t[m]) / (t[m + 1] - t[m])
+            rows = {m: np.ones(1)}
+            for k in range(2, r + 1):
+                lifted = {}
+                for i in range(m - k + 1, m + 1):
+                    row = np.zeros(k)
+                    for j, sign in ((i, 1), (i + 1, -1)):
+                        if j in rows and 0 <= j and j + k - 1 < t.size and t[j + k - 1] > t[j]:
+                            start = t[m] - t[i] if sign > 0 else t[i + k] - t[m]
+                            row[:-1] += rows[j] * start / (t[j + k - 1] - t[j])
+                            row[1:] += sign * rows[j] * w / (t[j + k - 1] - t[j])
+                    lifted[i] = row
+                rows = lifted
+            powers = [perm(k, derivative) * u ** (k - derivative) / w**derivative if k >= derivative else 0.0
+                      for k in range(r)]  # fmt: skip
+            for i, row in rows.items():
+                if 0 <= i < out.shape[1]:
+                    out[s, i] = row @ powers
+        return out

@@ -13,10 +13,17 @@ from refkan.conformance.cases.specs import RULES
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact
 from refkan.conformance.judging import findings as f
 from tests.broken_layers.correct import Piecewise, random_cases, random_settings
-from tests.broken_layers.plain_numpy import PlainNumpy
+from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 from tests.conformance.declaring import bad, of
 from tests.conformance.judged_cases import all_cases, chosen
-from tests.conformance.other_forms import Bernstein, Differences, FromTheLeft, Loops
+from tests.conformance.other_forms import (
+    Bernstein,
+    Differences,
+    DifferencesInLongDouble,
+    FromTheLeft,
+    Loops,
+    Matrices,
+)
 
 
 def settings():
@@ -130,7 +137,7 @@ def test_correct_backends_raise_no_alarm(make):
     assert sum(finding.status == f.PASSED for finding in findings) > 400
 
 
-@pytest.mark.parametrize("layer", [Piecewise, FromTheLeft, Bernstein, Loops])
+@pytest.mark.parametrize("layer", [Piecewise, FromTheLeft, Bernstein, Loops, Matrices])
 def test_other_forms_of_the_same_polynomials_raise_no_alarm(layer):
     regions = (
         "degree-5/arbitrary/3x2/outside-polynomial",
@@ -155,6 +162,31 @@ def test_divided_differences_raise_no_alarm_where_their_terms_are_allowed_for():
     )
     assert not bad(declared.run(silent))
     assert bad(undeclared.run(cases))
+
+
+class BesideZero(PlainNumpy):
+    """What a multiple of eps, added to a function that vanishes, does to results."""
+
+    def __init__(self, multiple):
+        self.layer = type("Beside", (NumpyLayer,), {"basis": self.basis})
+        self.multiple = multiple
+
+    def basis(adapter, self, p, x, derivative=0):  # noqa: N805 of a layer within an adapter
+        functions = NumpyLayer.basis(self, p, x, derivative)
+        size = np.abs(functions).sum(axis=1, keepdims=True)
+        return functions + np.where(functions == 0, adapter.multiple * 2.0**-52 * size, 0)
+
+
+def test_a_function_that_vanishes_is_allowed_what_rounding_does_to_the_others():
+    regions = ("degree-3/arbitrary/interior", "degree-2/clamped/interior", "degree-4/uniform/interior")
+    cases = [c for region in regions for c in chosen(["float64"], [region]) if c.quantity in JUDGED[:3]]
+    half, twice, in_long_double = (
+        Judge(adapter, hints=False, proofs=False).run(cases)
+        for adapter in (BesideZero(0.5), BesideZero(2.0), of(DifferencesInLongDouble))
+    )
+    assert not bad(half)
+    assert not bad([f for f in in_long_double if "degree-4" not in f.key])
+    assert {f.quantity for f in bad(twice)} == {"coefficient-gradients"}  # of functions themselves; others are sums
 
 
 @pytest.mark.parametrize("dtype", ["float32", "tf32", "bfloat16", "float16"])

@@ -23,6 +23,11 @@ MAPS: dict[str, Map] = {
     "clip to [-1, 1]": lambda x: np.clip(x, -1.0, 1.0),
     "clip to [0, 1]": lambda x: np.clip(x, 0.0, 1.0),
     "softsign": lambda x: x / (1 + np.abs(x)),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0.0, x)),
+    "hard swish": lambda x: x * np.clip(x + 3, 0.0, 6.0) / 6,
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0.0))),
+    "hard sigmoid": lambda x: np.clip(x + 3, 0.0, 6.0) / 6,
+    "cosine": np.cos,
     "arcsinh": np.arcsinh,
     "exponential": np.exp,
     "square": np.square,
@@ -107,6 +112,9 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
     >>> in_words(x, np.clip(x, -0.5, 3.0), 1e-12)
     'a cut below at -0.5'
     """
+    order = np.argsort(x, kind="stable")
+    if (np.abs(np.diff(y[order]))[np.diff(x[order]) == 0] > 4 * tolerance).any():
+        return "an unknown map: none of these values alone"
     if (mapped := map_of(x, y, tolerance)) is not None:
         name, k, c = mapped
         return name + (f", times {k:.6g}" if abs(k - 1) > 1e-6 else "") + (f", plus {c:.6g}" if abs(c) > 1e-6 else "")

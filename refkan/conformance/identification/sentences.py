@@ -81,6 +81,7 @@ SENTENCES = {
     "basis not normalised": "function i is multiplied by {by}",
     "values mapped": "{what} go through {map}",
     "left limit at knots": "points at knots belong to the interval on their left",
+    "left end open": "all basis functions are zero at x = a",
     "intervals left out": "{what} are zero in intervals {indices}",
     "end interval unused": "in interval {interval} of {intervals} the piece of interval {used} is in force",
     "interval rounded": "pieces change at the middle of intervals: (x - a)/h is rounded to the nearest number",

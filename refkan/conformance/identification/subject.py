@@ -51,7 +51,7 @@ class Subject:
         self.behind, self.depends = "", ""
         self.differing, self.wrong_gradients, self.unanswered = list[str](), frozenset[str](), frozenset[str]()
         self.nonlinear = ""
-        self.place = ""
+        self.place, self.same_knots = "", False
         self.apart, self.unit, self.names, self.told = False, 1.0, set[str](), set[str]()
         self.position: tuple[int, int] | None = None
         self.right, self.blurred = list[tuple[int, str]](), list[tuple[int, str]]()
@@ -126,7 +126,7 @@ class Subject:
         degree, kind = self.degree if degree is None else degree, kind or self.kind
         rng = generator(f"identify/{degree}/{kind}/{intervals}")
         rows = [self.declared.frame.knots(kind, degree + 1, self.dtype, rng, intervals) for _ in range(shape[1])]
-        rows = rows[:1] * shape[1] if kind.startswith("uniform") else rows
+        rows = rows[:1] * shape[1] if self.same_knots or kind.startswith("uniform") else rows
         if C is None:
             C = coefficients((*shape, rows[0].size - degree - 1), self.dtype, rng)
         return LayerSpec(np.array(rows), C, degree + 1, outside, self.dtype, kind_of(kind), **parts)
@@ -280,15 +280,15 @@ class Subject:
         """Return the basis functions asked for at x (N,), (N, dim), and what errors are allowed in them."""
         return self.truth(replace(spec, coefficients=np.eye(spec.dim)[:, None]), x[:, None], form)
 
-    def basis(self, spec: LayerSpec, x: FloatArray, p: int = 0) -> FloatArray:
-        """Return the layer's own basis functions on the knots of input p at x (N,): (N, dim).
+    def basis(self, spec: LayerSpec, x: FloatArray, p: int = 0, again: bool = False) -> FloatArray:
+        """Return the layer's own basis functions on the knots of input p at x (N,): (N, dim), asked once or again.
 
         Each is asked of a layer of one input whose two outputs have the same unit coefficients: neither the order of
         outputs nor of inputs has a part in it. Samples are repeated up to whole blocks of 64.
         """
         at = np.resize(x, -(-x.size // BLOCK) * BLOCK)[:, None]
         key = (spec.knots[p].tobytes(), spec.order, spec.outside, spec.kind, self.position, at.tobytes())
-        if key not in self._kept:
+        if again or key not in self._kept:
             self._kept[key] = self._right(
                 replace(spec, knots=spec.knots[p : p + 1], coefficients=np.eye(spec.dim)[:, None]), at, x.size
             )

@@ -17,6 +17,7 @@ from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.identification.asked_layers import LAYERS, MOVED, of
 from tests.conformance.identification.layers_in_settings import IN_SETTINGS
 from tests.conformance.identification.layers_told_once import TOLD_ONCE
+from tests.conformance.identification.told_functions import FUNCTIONS_TOLD
 from tests.conformance.identification.told_layers import TOLD
 
 
@@ -36,7 +37,7 @@ def test_a_layer_with_one_defect_is_named(name, layer):
     assert not [stage.unknown for stage in identification.stages if "the stage failed" in stage.unknown]
 
 
-SAID = TOLD | IN_SETTINGS
+SAID = TOLD | FUNCTIONS_TOLD | IN_SETTINGS
 
 
 @pytest.mark.parametrize(("pattern", "layer"), SAID.items(), ids=[pattern[:50] for pattern in SAID])

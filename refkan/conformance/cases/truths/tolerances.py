@@ -21,8 +21,16 @@ with n_0 the norm N_0 for W = w, and s the distance of x from the interval in un
 * Bernstein form: the ordinates sum_j C(k, j)/C(r-1, j) b^(j)(t_m) w^j / j! are at most n_0 and rounded; d differences
   double errors, with the factors (r-1)/w, (r-2)/w; a distance s away the absolute values of Bernstein polynomials of
   degree n sum to (1 + 2 s)^n: the third summand.
-* Where a function vanishes inside the domain, codes that subtract what they have of all functions leave a share 2^-3 of
-  the third summand of the largest.
+* Where a function vanishes inside the domain, its piece is zero and shows no unit of errors. There it is allowed
+
+      eps/2 sum_j |b_j^(d)(x)|, which for d = 0 is eps/2, for sum_j b_j = 1.
+
+  For let all b_j^(d) be rounded to the format from exact numbers: the best that any algorithm can do. Each is off by up
+  to eps/2 |b_j^(d)|, so that sum_j c_j b_j^(d) is off by up to eps/2 max |c| sum_j |b_j^(d)|, for |c_j| = max |c| exactly
+  by that if signs are the worst. An error of that size in one function more doubles this bound and no more: no sum of
+  functions tells it from rounding. Recursions, Bernstein and power forms of the pieces leave exactly 0 instead; sums of
+  truncated powers, or divided differences of them, with unit roundoff u leave u sum_j |A_ij| |psi_j^(d)|, which is as
+  small if they are formed with enough digits, and is declared if not.
 * A shift: codes for equal spacing compute (x - a)/h, which carries four roundings relative to the size L of the domain.
 
 At a knot both intervals count, since either piece gives the value there. A sum of T terms adds T eps times the sum
@@ -100,21 +108,21 @@ def _norms(spec: LayerSpec, p: int, m: IntArray, at: FloatArray) -> FloatArray:
     """What `magnitudes` returns, of the pieces on intervals m: zero beyond all knots."""
     t, r = spec.knots[p], spec.order
     start = t[np.clip(m, 0, t.size - 2)]
-    slopes = np.abs(_derivatives(t, r, m, start))
+    slopes = np.abs(piece_derivatives(t, r, m, start))
     w = (t[np.clip(m + 1, 1, t.size - 1)] - start)[:, None]
     away = np.abs(at - np.clip(at, start, start + w[:, 0]))[:, None]
     way = np.maximum(w, np.abs(at - start)[:, None])
     out = np.zeros((10, *slopes.shape[1:]))
     for d in range(min(3, r)):
         out[d] = sum(slopes[k] * way ** (k - d) / factorial(k - d) for k in range(d, r))
-    out[3 : 3 + min(4, r)] = np.abs(_derivatives(t, r, m, at)[:4])
+    out[3 : 3 + min(4, r)] = np.abs(piece_derivatives(t, r, m, at)[:4])
     own = sum(slopes[k] * w**k / factorial(k) for k in range(r))
     share = np.divide(2.0, w, out=np.zeros_like(w), where=w > 0)  # beyond all knots an interval may be empty
     out[7:] = [perm(r - 1, d) * share**d * (1 + away * share) ** (r - 1 - d) * own for d in range(3)]
     return out
 
 
-def _derivatives(t: FloatArray, r: int, m: IntArray, at: FloatArray) -> FloatArray:
+def piece_derivatives(t: FloatArray, r: int, m: IntArray, at: FloatArray) -> FloatArray:
     """Derivatives of order 0 to r - 1 of the polynomials of intervals m, (r, N, dim), by recursion and differences."""
     levels = [(np.arange(t.size - 1) == m[:, None]).astype(float)]
     for k in range(2, r + 1):
@@ -144,7 +152,7 @@ def basis_errors(
     errors = np.stack([magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)], axis=2)
     N, M, third = errors[:3], errors[3:7], errors[7:]
     a, b = spec.domains.T
-    beside = np.where((x >= a) & (x <= b), third.max(axis=3) / 8, 0.0)[..., None]
+    beside = np.where((x >= a) & (x <= b), M[:3].sum(axis=3) / 2, 0.0)[..., None]
     size = np.maximum(np.maximum(np.abs(a), np.abs(b)), b - a)[:, None]
     factors = ROUNDINGS * spec.order * (1 + np.arange(3))[:, None, None, None]
     E = factors * M[:3] + (spec.order + 0.5) * N + np.maximum(third, beside) + SHIFTS * size * M[1:]

@@ -27,6 +27,7 @@ from refkan.conformance.identification.stages.models_alive import (
 )
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
+from refkan.splines.knots import greville_points
 
 SIZES = (1, 2, 3, 33, 100, 257, 1030, 4097, 20000)
 """Batches that are compared with the first one; the last go beyond every block size that is in use."""
@@ -48,6 +49,9 @@ RENEWED = ("stale cache", "state kept between calls", "changed by a call")
 
 IN_PIECES = ("samples mixed", "samples reordered", "rows by position", "incomplete block")
 """Differences after which so few samples are asked for at once that each has the results that it has alone."""
+
+NEAR = (2.0**-34, 2.0**-22, 2.0**-12)
+"""Distances of samples from those of an earlier call, relative to the largest."""
 
 PIECES = (BLOCK, 16, 4)
 
@@ -201,11 +205,25 @@ def _stale(
     elif np.array_equal(subject.raw(model, moved, 3), y):
         told = "one row of a batch was changed, and its results are as before"
     if not told:
-        return None
+        return _near(subject, spec, x)
     by_model = not np.array_equal(subject.raw(subject.build(spec), moved, 3), y)
     if not by_model:
         subject.depends = "results of a sample depend on other calls"
     return Difference("stale cache", {"what": told + "; a new model of the same coefficients has its own" * by_model})
+
+
+def _near(subject: Subject, spec: LayerSpec, x: FloatArray) -> Difference | None:
+    """Results of samples that lie near those of an earlier call, if they are those of that call."""
+    model, size = subject.build(spec), float(np.abs(x).max())
+    y = subject.raw(model, x, 3)
+    for near in NEAR:
+        moved = x + near * size
+        again, fresh = subject.raw(model, moved, 3), subject.raw(subject.build(spec), moved, 3)
+        rows = (again == y).all(axis=1) & (fresh != y).any(axis=1)
+        if rows.mean() > 0.5 and (np.abs(fresh - y).max(axis=1) > 64 * np.abs(again - y).max(axis=1))[rows].all():
+            what = f"samples that differ by {near * size:.1e} from those of an earlier call have their results"
+            return Difference("stale cache", {"what": what})
+    return None
 
 
 def _mixed(
@@ -221,11 +239,14 @@ def _mixed(
     turned = ~same_rows(subject, y, subject.raw(model, x[::-1].copy(), 3)[::-1])
     copies = ~same_rows(subject, y[:BLOCK], y[BLOCK : 2 * BLOCK])
     if not (depends or turned.any() or copies.any()):
-        return _by_strange_rows(subject, model, x, y)
+        return _by_strange_rows(subject, spec, model, x, y)
     alone = np.stack([subject.raw(model, np.repeat(x[s : s + 1], len(x), axis=0), 3)[2 * BLOCK] for s in range(BLOCK)])
     alone = np.resize(alone, y.shape)
     if same_rows(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all():
         return Difference("samples reordered", {"count": int((~same_rows(subject, y, alone)).sum()), "total": len(x)})
+    if order := _order_by_input(subject, spec, x):
+        evidence = {"count": int((~same_rows(subject, y, alone)).sum()), "total": len(x), "place": order}
+        return Difference("samples reordered", evidence)
     if depends:
         wide = x.copy()
         wide[6:8] = spec.domains.T
@@ -241,7 +262,20 @@ def _mixed(
     return block(subject, spec, x, rows, y, alone) if rows.size else None
 
 
-def _by_strange_rows(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+def _order_by_input(subject: Subject, spec: LayerSpec, x: FloatArray) -> str:
+    """In which order the samples of each input come if it is not that of the batch, in words; "" if it is."""
+    told = []
+    for p in range(2):
+        one = replace(spec, coefficients=spec.coefficients * (np.arange(2) == p)[:, None])
+        y = subject.raw(subject.build(one), x, 3)
+        for words, order in {"ascending": np.argsort(x[:, p]), "descending": np.argsort(-x[:, p])}.items():
+            right, _ = subject.truth(one, x[order])
+            if same_rows(subject, y, right).all():
+                told.append(words)
+    return f": those of each input come in {told[0]} order" if len(told) == 2 and told[0] == told[1] else ""
+
+
+def _by_strange_rows(subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
     """What changes with a row far beyond the domain, and with one that is no number."""
     low, high = x.min(axis=0), x.max(axis=0)
     wide, none = high - low, np.full(2, np.nan)
@@ -264,8 +298,34 @@ def _by_strange_rows(subject: Subject, model: Any, x: FloatArray, y: FloatArray)
                 if not z[seen].any()
                 else _by_batch(subject, np.where(seen[:, None], y, 0.0), np.where(seen[:, None], z, 0.0))
             )
-            return Difference("samples mixed", {"what": f"one row is {words}, {int(seen.sum())} others change: {how}"})
+            if words.endswith("the domain") and (stretched := _stretched(subject, spec, x, row)):
+                how = stretched
+            later = ~same_rows(subject, y, subject.raw(model, x, 3))
+            stays = f"; so do {int(later.sum())} rows in the next call: the layer is changed" * bool(later.any())
+            what = f"one row is {words}, {int(seen.sum())} others change: {how}{stays}"
+            return Difference("samples mixed", {"what": what})
     return None
+
+
+def _stretched(subject: Subject, spec: LayerSpec, x: FloatArray, row: FloatArray) -> str:
+    """The domain that functions are on beside a row beyond it, if they are those of k x + c, in words; else ""."""
+    if not spec.degree:
+        return ""
+    lines = [greville_points(t, spec.order) * (np.arange(2) == p)[:, None] for p, t in enumerate(spec.knots)]
+    told, moved = [], x.copy()
+    moved[5] = row
+    for p, (a, b) in enumerate(spec.domains):
+        model = subject.build(replace(spec, coefficients=np.repeat(lines[p][None], 3, axis=0)))
+        at = subject.raw(model, moved, 3)[:, 0]
+        seen = (at > a) & (at < b) & (np.arange(len(x)) != 5)
+        if seen.sum() < BLOCK:
+            return ""
+        k, c = np.polyfit(x[seen, p], at[seen], 1)
+        if np.abs(k * x[seen, p] + c - at[seen]).max() > 1e-9 * (b - a) or abs(k - 1) + abs(c) < 1e-6:
+            return ""
+        low, high = (a - c) / k, (b - c) / k
+        told.append(f"[{low:.6g}, {high:.6g}] instead of [{a:.6g}, {b:.6g}]")
+    return "knots are stretched with the samples: domains are " + " and ".join(told)
 
 
 def _by_batch(subject: Subject, y: FloatArray, z: FloatArray) -> str:

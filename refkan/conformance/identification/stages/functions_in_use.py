@@ -4,9 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.knots_in_use import compared, intervals_of, knots_of, recursion
 from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.pieces.polynomial_pieces import Pieces, wrong_pieces
+from refkan.conformance.identification.pieces.rounded_recursions import rounded_in_one_place
+from refkan.conformance.identification.pieces.spans_in_use import known_family, one_polynomial, same_space, translates
 from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, point_of, points_in_use
 from refkan.conformance.identification.stages.recursions_in_use import (
     described,
@@ -30,7 +35,7 @@ MOST = 16
 def is_vague(difference: Difference) -> bool:
     """Whether no question identified functions: some may have a name in another degree, or on other knots."""
     return (
-        difference.name == "other functions"
+        (difference.name, difference.sure) == ("other functions", "measured")
         or difference.sure == "likely"
         or (difference.name, difference.sure) == ("inputs mapped", "measured")
     )
@@ -104,32 +109,43 @@ def _not_finite(asked: Sampled) -> Difference:
 
 
 def _at_knots(asked: Sampled, right_end: str) -> list[Difference]:
-    """Right inside intervals: the side in force at knots and at the ends."""
-    t, r, differences = asked.spec.knots[0], asked.spec.order, []
+    """Right inside intervals: the side in force at knots, and what is at either end of the domain."""
+    spec, differences = asked.spec, []
+    t, r, start = spec.knots[0], spec.order, asked.x == spec.domain[0]
+    end = asked.where == "end"
     knots = asked.at((asked.where == "knot") & asked.wrong)
-    if knots.x.size:
-        left = np.searchsorted(t, knots.x, side="left") - 1
-        from_left = recursion(t, r, knots.x, left)
-        if (np.abs(from_left - knots.theirs) <= 4 * knots.most).all():
-            differences.append(Difference("left limit at knots"))
-        elif (np.abs(from_left + knots.right - knots.theirs) <= 4 * knots.most).all():
-            differences.append(Difference("counted twice at knots"))
-        else:
-            how = f"at knots {_at_one_point(asked.spec, knots)}"
-            evidence = {"count": knots.x.size, "total": asked.x.size, "how": how}
-            differences.append(Difference("interval search", evidence))
-    end = asked.at((asked.where == "end") & asked.wrong)
-    if end.x.size:
-        open_end = not end.theirs.any()
+    inner, first, last = (asked.at(rows & asked.wrong) for rows in ((asked.where == "knot") & ~start, start, end))
+    from_left = recursion(t, r, knots.x, np.searchsorted(t, knots.x, side="left") - 1)
+    if inner.x.size and _agree(from_left, knots):
+        differences.append(Difference("left limit at knots"))
+    elif knots.x.size and _agree(from_left + knots.right, knots):
+        differences.append(Difference("counted twice at knots"))
+    else:
+        for there, words in ((inner, "knots"), (first, "x = a")):
+            if there.x.size and words == "x = a" and not there.theirs.any():
+                differences.append(Difference("left end open"))
+            elif there.x.size:
+                evidence = {
+                    "count": there.x.size,
+                    "total": asked.x.size,
+                    "how": f"at {words} {_at_one_point(spec, there)}",
+                }
+                differences.append(Difference("interval search", evidence))
+    if last.x.size:
+        open_end = not last.theirs.any()
         sentence = "all basis functions are zero at x = b"
         if not open_end:
-            beyond = recursion(t, r, end.x, np.searchsorted(t, end.x, side="right") - 1)
-            open_end = bool((np.abs(beyond - end.theirs) < 1e-9).all())
+            beyond = recursion(t, r, last.x, np.searchsorted(t, last.x, side="right") - 1)
+            open_end = bool((np.abs(beyond - last.theirs) < 1e-9).all())
             sentence = "x = b belongs to no interval of the domain, or to the one beyond"
         name = "right end open" if right_end == "closed" and open_end else "other right end"
-        sentence = sentence if open_end else f"at x = b {_at_one_point(asked.spec, end)}"
+        sentence = sentence if open_end else f"at x = b {_at_one_point(spec, last)}"
         differences.append(Difference(name, {"what": sentence}))
     return differences
+
+
+def _agree(functions: FloatArray, there: Sampled) -> bool:
+    return bool((np.abs(functions - there.theirs) <= 4 * there.most).all())
 
 
 def _at_one_point(spec: LayerSpec, there: Sampled) -> str:
@@ -152,11 +168,47 @@ def _at_one_point(spec: LayerSpec, there: Sampled) -> str:
 
 
 def _degree(subject: Subject, inside: Sampled) -> list[Difference]:
-    """B-splines of another degree."""
-    degree = None if subject.eps > 2.0**-30 or inside.spec.kind == "repeated" else pieces_degree(inside)
-    if degree is None or degree == inside.spec.degree:
+    """B-splines of another degree, or other functions whose pieces have it."""
+    spec = inside.spec
+    degree = None if subject.eps > 2.0**-30 or spec.kind == "repeated" else pieces_degree(inside)
+    if degree is None or degree == spec.degree:
         return []
-    return [Difference("degree fixed", {"used": degree, "asked": inside.spec.degree})]
+    pieces = Pieces.of(spec, inside.x, inside.theirs)
+    whole = pieces.on_whole_supports() if pieces.known.all() else ""
+    place = f"; they are no B-splines, but {whole}" * bool(whole and degree > 1)
+    return [Difference("degree fixed", {"used": degree, "asked": spec.degree, "place": place})]
+
+
+def _rounded(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Right formulas, with one kind of number rounded to a lower format."""
+    spec = inside.spec
+    off = float(np.abs(inside.theirs - inside.right).max())
+    if subject.eps > 2.0**-30 or off > LARGEST_ROUNDING or spec.kind == "repeated":
+        return []
+    found = rounded_in_one_place(spec.knots[0], spec.order, inside.x, inside.theirs)
+    return [Difference(f"{found[0]} arithmetic", {"what": found[1]})] if found else []
+
+
+def _wrong_pieces(subject: Subject, inside: Sampled) -> list[Difference]:
+    """One or some of the pieces of each interval, or of their powers."""
+    words = "" if subject.eps > 2.0**-30 else wrong_pieces(inside.spec, inside.x, inside.theirs)
+    return [Difference("other functions", {"what": words})] if words else []
+
+
+def _other_family(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Functions of a known family, on the whole domain."""
+    if subject.eps > 2.0**-30 or inside.spec.intervals == 1:
+        return []
+    for question in (known_family, translates, one_polynomial):
+        if words := question(inside.spec, inside.x, inside.theirs):
+            return [Difference("other functions", {"what": words})]
+    return []
+
+
+def _same_space(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Combinations of the B-splines asked for."""
+    words = "" if subject.eps > 2.0**-30 else same_space(inside.spec, inside.x, inside.theirs)
+    return [Difference("other functions", {"what": words})] if words else []
 
 
 def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -173,10 +225,10 @@ def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
 
 
 QUESTIONS = (
-    pieces_in_force, small_errors, rearranged, rearranged_locally, points_in_use, _degree, weights_in_use,
-    recursion_in_use, _knots, mapped_values, loosely,
+    pieces_in_force, _rounded, small_errors, rearranged, rearranged_locally, points_in_use, _other_family, _degree,
+    weights_in_use, recursion_in_use, _wrong_pieces, _knots, mapped_values, loosely, _same_space,
 )  # fmt: skip
 """In the order in which they are asked of functions inside intervals."""
 
-FIRST = 8
+FIRST = 11
 """Of them, that leave only rounding where they answer at all."""

@@ -19,16 +19,27 @@ from scipy.special import logit
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import PARTS, PER_NODE, LayerSpec, attribute
+from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities, silu
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, unit_cotangents
 from refkan.conformance.identification.gradients.situations import map_of_base, wrong_factors
 from refkan.conformance.identification.gradients.whole_gradients import DETACHED, unexplained
-from refkan.conformance.identification.known_maps import beside, map_of
+from refkan.conformance.identification.known_maps import MAPS, beside, in_words, map_of
+from refkan.conformance.identification.pieces.rounded_recursions import FORMATS, REPRODUCED, format_of
 from refkan.conformance.identification.stages.wiring import AXES
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 from refkan.splines.knots import greville_points
+
+WEIGHTS = (-3.0, -2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0, 3.0)
+"""Of a part that is not linear in them."""
+
+NEAR_SILU = 2.0**-8
+"""What approximations of silu may be off by."""
+
+DIFFERENCES = tuple((k * 2.0**-6, w * 2.0**6 / 12) for k, w in ((-2.0, 1.0), (-1.0, -8.0), (1.0, 8.0), (2.0, -1.0)))
+"""Steps and weights of a derivative, off by its fifth one times 2^-24 / 30."""
 
 TOGETHER = {
     ("base", "scale"): False, ("base", "node-scale"): True, ("base", "bias"): False, ("scale", "node-scale"): True,
@@ -73,27 +84,22 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
         return subject.values(subject.spec((3, 2), plain.coefficients * splines, **more), x)
 
     start = y(neutral)
-    factors, n = (1.0, 2.0, -1.0, -3.0), float(neutral.flat[0])
+    factors = (1.0, 2.0, -1.0, -3.0)
     effects = [y(neutral + k) - start for k in factors]
     once, twice, less, _ = effects
-    if max(np.abs(effect - k * once).max() for k, effect in zip(factors, effects, strict=True)) > subject.tolerance(
-        8.0
-    ):
-        powers: dict[str, Callable[[float], float]] = {
-            "its absolute value counts": abs,
-            "counts squared": lambda v: v * v,
-        }
-        for words, power in powers.items():
-            per_unit = power(n + 1) - power(n)
-            if all(
-                np.abs(effect - (power(n + k) - power(n)) / per_unit * once).max() <= subject.tolerance(16.0)
-                for k, effect in zip(factors, effects, strict=True)
-            ):
-                name = "part applied twice" if words == "counts squared" else "part not linear"
-                yield Difference(name, {"part": part, "how": words})
-                return
-        how = f"twice the weights make {_ratio(twice, once):.4g} times as much, opposite ones {_ratio(less, once):.4g}"
-        yield Difference("part not linear", {"part": part, "how": how})
+    room = subject.tolerance(8.0)
+    if max(np.abs(effect - k * once).max() for k, effect in zip(factors, effects, strict=True)) > room:
+        right = {"base": silu(x, 0)[0].sum(axis=1)[:, None], "bias": 1.0}.get(part, edges.sum(axis=2))
+        each = {w: y(np.full(shape, w)) for w in WEIGHTS}
+        words = _map_of_weights(each, np.broadcast_to(right, start.shape), room, splines)
+        if words == "square":
+            yield Difference("part applied twice", {"part": part})
+            return
+        words = words or (_behind_the_sum(y, x, shape, subject.tolerance(1.0)) if part == "base" else "")
+        ratios = (
+            f"twice the weights make {_ratio(twice, once):.4g} times as much, opposite ones {_ratio(less, once):.4g}"
+        )
+        yield Difference("part not linear", {"part": part, "how": words or ratios})
         return
     theirs, ours = np.zeros((2, len(x), 3, *shape))
     right = {"base": silu(x, 0)[0], "scale": edges, "node-scale": edges.sum(axis=2), "bias": np.ones((len(x), 3))}[part]
@@ -116,17 +122,44 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
         and _at_the_point_of_splines(subject, plain, x, theirs)
     ):
         return
+    elif part == "base" and (rounded := _rounded_base(x[:, 0], theirs[:, 0, 0, 0])):
+        yield rounded
     elif part == "base" and (mapped := map_of(x[:, 0], theirs[:, 0, 0, 0], subject.tolerance(4.0))) is not None:
         yield Difference("other activation", {"part": part, "what": mapped[0]})
     elif part == "base" and np.ptp(slope := logit(theirs[:, 0, 0, 0] / x[:, 0]) / x[:, 0]) < 1e-6:
         yield Difference("other activation", {"part": part, "what": f"x sigmoid({slope[0]:.6g} x)"})
     elif part == "base" and not np.ptp(theirs[:, [0, 1, 2], [0, 1, 2], 0], axis=1).any():
-        at = ", ".join(f"{theirs[s, 0, 0, 0]:.4g} of {x[s, 0]:.4g}" for s in range(3))
-        yield Difference("other activation", {"part": part, "what": f"another function of x ({at})"})
+        yield Difference("other activation", {"part": part, "what": _nearest(x[:, 0], theirs[:, 0, 0, 0])})
     elif not subject.differs or part in ("base", "bias"):
         yield Difference(
             "wired otherwise", {"what": f"the part {part}", "how": "no rearrangement of it"}, sure="measured"
         )
+
+
+def _map_of_weights(each: dict[float, FloatArray], right: FloatArray, room: float, splines: bool) -> str:
+    """The map that weights go through, in words, if outputs are one number for each times what they should be."""
+    start = 0.0 if splines else each[0.0]
+    k = np.array([_ratio(y - start, right) for y in each.values()])
+    if max(np.abs(y - start - v * right).max() for v, y in zip(k, each.values(), strict=True)) > 16 * room:
+        return ""
+    words = in_words(np.array(list(each)), k, 16 * room)
+    if words == "absolute value":
+        return "its absolute value counts"
+    return words if words == "square" else f"weights go through {words}"
+
+
+def _behind_the_sum(y: Callable[[FloatArray], FloatArray], x: FloatArray, shape: tuple[int, ...], room: float) -> str:
+    """The map h of y = h(u), u linear in weights as small weights show it, in words; "" if none is known."""
+    w, e = np.ones(shape), 2.0**-14
+    zero, u = y(0 * w), (y(e * w) - y(-e * w)) / (2 * e)
+    of = beside(x, u, 2.0**-20)
+    for name, h in MAPS.items():
+        slope = float((h(np.array([2.0**-16])) - h(np.array([-(2.0**-16)])))[0]) * 2.0**15
+        if slope and all(
+            np.abs(h(k * u / slope) - (y(k * w) - zero + h(np.zeros(1)))).max() <= 2.0**-20 for k in (1.0, -2.0)
+        ):
+            return f"{name} is applied to the sum over inputs, of {of.split(' times')[0]}"
+    return ""
 
 
 def _size_of_effect(subject: Subject, part: str, told: list[Difference]) -> str:
@@ -143,6 +176,35 @@ def _size_of_effect(subject: Subject, part: str, told: list[Difference]) -> str:
     right = {"base": silu(x, 0)[0].sum(axis=1)[:, None], "bias": 1.0}.get(part, subject.edges(spec, x).sum(axis=2))
     ours = np.broadcast_to(right, theirs.shape)
     return sizes_of([*factors, abs(_ratio(theirs, ours))], [{"inputs": 2, "outputs": 3}, {"inputs": 4, "outputs": 5}])
+
+
+def _nearest(x: FloatArray, values: FloatArray) -> str:
+    """A function of x in words: silu but for small errors, or by some of its values."""
+    off = np.abs(values - silu(x, 0)[0])
+    if off.max() <= NEAR_SILU:
+        return f"silu off by up to {off.max():.2e}, at x = {x[off.argmax()]:.4g},"
+    return f"another function of x ({', '.join(f'{values[s]:.4g} of {x[s]:.4g}' for s in range(3))})"
+
+
+def _rounded_base(x: FloatArray, theirs: FloatArray) -> Difference | None:
+    """The right activation, computed in a lower format."""
+    right = silu(x, 0)[0]
+    off = float((np.abs(theirs - right) / np.maximum(np.abs(right), 2.0**-6)).max())
+    name = format_of(off)
+    for dtype, kept in FORMATS.items():
+        if np.abs(round_to(dtype, right) - theirs).max() <= REPRODUCED:
+            return Difference(
+                f"{kept} arithmetic", {"what": f"values of silu in the part 'base' are rounded to {dtype}"}
+            )
+        if np.abs(silu(round_to(dtype, x), 0)[0] - theirs).max() <= REPRODUCED:
+            return Difference(
+                f"{kept} arithmetic", {"what": f"silu in the part 'base' is taken at x rounded to {dtype}"}
+            )
+    if not name or off >= LARGEST_ROUNDING:
+        return None
+    return Difference(
+        f"{name} arithmetic", {"what": f"silu in the part 'base' is off by {off:.1e} of it"}, sure="measured"
+    )
 
 
 def _at_the_point_of_splines(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> bool:
@@ -187,8 +249,10 @@ def _ratio(y: FloatArray, z: FloatArray) -> float:
 def of_parts(subject: Subject) -> list[Difference]:
     """Gradients in the parts beside splines, and in coefficients beside them, against differences of values.
 
-    Values are linear in each part alone, so that a difference for a unit is a derivative.
+    Values are linear in each part alone, so that a difference for a unit is a derivative; where they are not, one of
+    fourth order is taken.
     """
+    curved = bool({"part not linear", "part applied twice"} & subject.names)
     spec = subject.with_parts()
     x, differences = subject.samples(spec, SAMPLES, 5), list[Difference]()
     model = subject.build(spec)
@@ -209,12 +273,13 @@ def of_parts(subject: Subject) -> list[Difference]:
         theirs = np.stack([gradients[part] for gradients in asked]).reshape(len(x), 3, *shapes[part])
         ours = np.zeros(theirs.shape)
         for u in np.ndindex(*shapes[part]):
-            moved = getattr(spec, name).copy()
-            moved[u] += 1
-            more: dict[str, Any] = {name: moved}
-            ours[(slice(None), slice(None), *u)] = subject.values(replace(spec, **more), x) - start
+            for step, weight in DIFFERENCES if curved else ((1.0, 1.0),):
+                moved = getattr(spec, name).copy()
+                moved[u] += step
+                more: dict[str, Any] = {name: moved}
+                ours[(slice(None), slice(None), *u)] += weight * (subject.values(replace(spec, **more), x) - start)
         owner = f"gradients in {part} of layers with parts"
-        room = subject.tolerance(4 * float(np.abs(ours).max()))
+        room = max(subject.tolerance(4 * float(np.abs(ours).max())), 2.0**-18 * curved * float(np.abs(ours).max()))
         told = explain(theirs, ours, AXES[: theirs.ndim], room, owner, DETACHED)
         if told is None or any(difference.name.startswith("factors by") for difference in told):
             how = wrong_factors(spec, theirs, ours, subject.tolerance(4.0)) if part not in PER_NODE else ""

@@ -199,8 +199,9 @@ def moved_point(
         return Difference("point quantised", {"step": step}, sure="measured")
     if words := _within_intervals(spec, x, at):
         return Difference("inputs mapped", {"map": words})
-    pairs = ", ".join(f"x' = {v:.6g} for x = {u:.6g}" for u, v in zip(x[::40], at[::40], strict=True))
-    return Difference("inputs mapped", {"map": f"another point ({pairs})"}, sure="measured")
+    far = np.argsort(-off)[: max(1, x.size // 2) : max(1, x.size // 8)]
+    pairs = ", ".join(f"x' - x = {at[s] - x[s]:.3g} at x = {x[s]:.6g}" for s in far)
+    return Difference("inputs mapped", {"map": f"another point, up to {off.max():.3g} away ({pairs})"}, sure="measured")
 
 
 def _within_intervals(spec: LayerSpec, x: FloatArray, at: FloatArray) -> str:

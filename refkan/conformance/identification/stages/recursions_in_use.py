@@ -10,6 +10,8 @@ from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.known_maps import in_words, lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.pieces.polynomial_pieces import nature
+from refkan.conformance.identification.pieces.rounded_recursions import format_of
 from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import BLOCK, Subject
@@ -248,19 +250,29 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     if degree is None and off < 2.0**-6 and (form or (2.0**-30 < off <= 2.0**-18 and _is_rough(subject, inside))):
         name = {"float16": "float16 or TF32", "bfloat16": "bfloat16"}.get(form[0] if form else "", "float32")
         return [Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")]
-    words = "are no piecewise polynomials" if degree is None else f"are polynomials of degree {degree} within intervals"
+    kept = format_of(off) if degree == inside.spec.degree and 2.0**-30 < off <= 2.0**-18 else ""
+    if kept and _exact_where_numbers_are_short(subject):
+        what = f"basis functions are off by {off:.1e}, polynomials within intervals: numbers that are made of knots"
+        return [Difference(f"{kept} arithmetic", {"what": f"{what} are rounded"}, sure="measured")]
+    words = nature(inside.spec, inside.x, inside.theirs)
     m = intervals_of(inside.x, inside.spec.knots[0], inside.spec.order) - inside.spec.degree
     bad = np.unique(m[inside.wrong])
     if bad.size < np.unique(m).size:
-        near = inside.at(np.isin(m, bad))
-        degree = pieces_degree(near)
         words += (
             f"; they are others in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {np.unique(m).size} alone"
         )
-        words += "" if degree is None else f", of degree {degree}"
     return [
         Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")
     ]
+
+
+def _exact_where_numbers_are_short(subject: Subject) -> bool:
+    """Whether functions of degree 1 on knots of few bits are right: there no rounding to a lower format shows."""
+    if 1 not in subject.degrees or "uniform" not in subject.kinds:
+        return False
+    spec = subject.spec((2, 1), degree=1, kind="uniform", intervals=subject.declared.intervals or 4)
+    x = subject.samples(spec, BLOCK)[:, 0]
+    return bool(np.abs(subject.basis(spec, x) - subject.asked_for(spec, x)[0]).max() <= 2.0**-44)
 
 
 def _is_rough(subject: Subject, inside: Sampled) -> bool:

@@ -8,14 +8,16 @@ them. Larger layers are asked one input at a time, with random coefficients that
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.identification.gradients.slopes import true_jacobian
+from refkan.conformance.identification.knots_in_use import intervals_of, knots_of, recursion
 from refkan.conformance.identification.known_maps import beside
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.nonlinear import in_other_sizes
@@ -75,6 +77,9 @@ def wiring(subject: Subject) -> Stage:
     if told is not None:
         words = "; ".join(difference.name for difference in told) or IN_ORDER
         return Stage("wiring", words, _sized(subject, told))
+    if words := _knots_of_all(subject, spec, x):
+        subject.same_knots = True  # the other stages ask with the same knots for all inputs
+        return Stage("wiring", words, (Difference("other knots", {"how": words}, (spec.kind,)),))
     how = _permuted(theirs, own_responses(subject, spec, x), room)
     if not how and (row := _point_of_rows(subject)):
         subject.depends = row.evidence["what"]
@@ -87,6 +92,41 @@ def wiring(subject: Subject) -> Stage:
         )
     evidence = {"what": "coefficients of (output, input)", "how": how}
     return Stage("wiring", how, (Difference("wired otherwise", evidence, sure="measured"),))
+
+
+OF_ALL: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "the mean of the knots of all inputs": lambda t: t.mean(axis=0),
+    "the smallest of the knots of all inputs": lambda t: t.min(axis=0),
+    "the largest of the knots of all inputs": lambda t: t.max(axis=0),
+    "equally spaced from the smallest knot of all inputs to the largest": lambda t: np.linspace(
+        t.min(), t.max(), t.shape[1]
+    ),
+    "those of each input added up": lambda t: t.sum(axis=0),
+}
+"""Knots that depend on those of other inputs."""
+
+
+def _knots_of_all(subject: Subject, spec: LayerSpec, x: FloatArray) -> str:
+    """What knots are in use if those of one input change the functions of another, its samples as before; else ""."""
+    if spec.kind.startswith("uniform") or not spec.degree or subject.declared.domain is not None:
+        return ""
+    alone = replace(spec, coefficients=spec.coefficients * np.array([[1.0], [0.0]]))
+    moved = replace(alone, knots=spec.knots * np.array([[1.0], [0.75]]))
+    still, size = np.stack([x[:, 0], np.full(len(x), x[:, 1].mean() / 4)], axis=1), float(np.abs(x).max())
+    before, after = (subject.values(layer, still) for layer in (alone, moved))
+    if np.abs(before - after).max() <= subject.tolerance(size):
+        return ""
+    theirs = responses(subject, spec, still)[:, 0, 0, 0]
+    for words, knots in OF_ALL.items():
+        t = knots(spec.knots)
+        functions = recursion(t, spec.order, x[:, 0], intervals_of(x[:, 0], t, spec.order))
+        if np.abs(functions - theirs).max() <= subject.tolerance(64.0):
+            return f"knots in use are {words}"
+    used = knots_of(x[:, 0], theirs, spec, spec.order, 2.0**-40)
+    if used is not None:
+        told = ", ".join(f"{v:.6g}" for v in used[1:-1])
+        return f"functions of an input are on knots that depend on those of others: {told} for input 0"
+    return "functions of an input depend on the knots of others"
 
 
 ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
@@ -176,17 +216,36 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
     if np.abs(A @ M - B).max() > 16 * room or M.min() < 0 or M.sum(axis=1).max() > 1:
         return ""
     source = np.where(M.any(axis=1), M.argmax(axis=1), -1)
+    if order := _order_of_axes(source, shape):
+        return order
     moved = [(u, v) for u, v in enumerate(source.tolist()) if u != v]
     pairs = [f"{_index(u, shape)} has {_index(v, shape) if v >= 0 else 'none'}" for u, v in moved[:4]]
     P, dim = shape[1:]
-    flat = (np.arange(shape[0])[:, None] * P + np.arange(P)) * dim  # of the first coefficient of each edge
-    first = source.reshape(shape)[:, :, 0]
-    step = int(first[0, 1] - first[0, 0]) if P > 1 and (first >= 0).all() and (first != flat).any() else dim
-    stride = f", as with a stride of {step} between inputs in place of {dim}" * (0 < step < 2 * dim and step != dim)
+    step = int(source[dim] - source[0]) if P > 1 else dim
+    q, p, i = np.indices(shape)
+    by_stride = (q * P * dim + p * step + i) % source.size
+    stride = f", as with a stride of {step} between inputs in place of {dim}"
+    stride = stride if step != dim and np.array_equal(by_stride.ravel(), source) else ""
     return (
         f"{len(moved)} of {source.size} places (output, input, index) have coefficients of others{stride}: "
         + ", ".join(pairs)
     )
+
+
+AXIS = ("output", "input", "index")
+
+
+def _order_of_axes(source: IntArray, shape: tuple[int, ...]) -> str:
+    """In which order of axes coefficients are read, if it is one, in words."""
+    flat = np.arange(source.size)
+    for axes in list(permutations(range(3)))[1:]:
+        order = ", ".join(AXIS[axis] for axis in axes)
+        as_read = flat.reshape([shape[axis] for axis in axes]).transpose(np.argsort(axes))
+        if np.array_equal(as_read.ravel(), source):
+            return f"coefficients are read from memory as if they were laid out ({order})"
+        if np.array_equal(flat.reshape(shape).transpose(axes).ravel(), source):
+            return f"coefficients are laid out in memory as ({order}) and read as ({', '.join(AXIS)})"
+    return ""
 
 
 def _index(flat: int, shape: tuple[int, ...]) -> str:
