@@ -95,7 +95,7 @@ class DifferencesInLongDouble(Differences):
 
 
 class Matrices(Piecewise):
-    """Powers of u in [0, 1] times one matrix (r, r) an interval, built by the recursion of its rows; derivatives by u."""
+    """Powers of u in [0, 1] times a matrix for each interval, built by the recursion of its rows."""
 
     def _polynomials(self, x, t, derivative):
         r, out = self.order, np.zeros((x.size, t.size - self.order))
@@ -110,7 +110,7 @@ class Matrices(Piecewise):
                 for i in range(m - k + 1, m + 1):
                     row = np.zeros(k)
                     for j, sign in ((i, 1), (i + 1, -1)):
-                        if j in rows and 0 <= j and j + k - 1 < t.size and t[j + k - 1] > t[j]:
+                        if j in rows and j >= 0 and j + k - 1 < t.size and t[j + k - 1] > t[j]:
                             start = t[m] - t[i] if sign > 0 else t[i + k] - t[m]
                             row[:-1] += rows[j] * start / (t[j + k - 1] - t[j])
                             row[1:] += sign * rows[j] * w / (t[j + k - 1] - t[j])

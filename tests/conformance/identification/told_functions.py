@@ -33,7 +33,7 @@ class SignInOnePiece(NumpyLayer):
         m = np.clip(t.searchsorted(x, side="right") - 1, r - 1, t.size - r - 1)
         if r == 4 and derivative < 2:
             slopes = super().basis(p, t[m], 1)
-            i = (np.arange(x.size), m - r + 2)
+            i = (np.arange(x.size), m - r + 3)
             inside = (x >= t[r - 1]) & (x <= t[-r])
             functions[i] -= np.where(inside, 2 * slopes[i] * (x - t[m] if derivative == 0 else 1), 0)
         return functions
@@ -124,8 +124,8 @@ FUNCTIONS_TOLD = {
     "other knots: knots in use are the mean of the knots of all inputs": OnMeanKnots,
     "left end open: all basis functions are zero at x = a": OpenAtTheLeftEnd,
     "float32 arithmetic: reciprocals of differences of knots are rounded to float32": ReciprocalsInSingle,
-    r"other functions: the second of the 4 pieces in each interval has the linear coefficient in u = .* opposite sign "
-    r"\(degree 3; [^)]*$": SignInOnePiece,
+    r"other functions: the third of the 4 pieces in each interval has the linear coefficient in u = .* opposite sign "
+    r"\(degree 3; [^)]*\)$": SignInOnePiece,
     r"other functions: functions are the Chebyshev polynomials number 0 to 8 in the domain taken to \[-1, 1\] ": (
         OfAnotherBasis
     ),
@@ -141,6 +141,6 @@ FUNCTIONS_TOLD = {
     r"wired otherwise: .* coefficients are read from memory as if they were laid out \(index, input, output\)": (
         of_coefficients(lambda C: C.ravel().reshape(C.shape, order="F"))
     ),
-    "only outside the domain: .* below a .*: functions 6, 7, 8 of 9 are not zero there, the last ones": EndsStandIn,
+    "only outside the domain: .* below a .*: functions 6 to 8 of 9 are not zero there, the last ones": EndsStandIn,
 }
 """Patterns of the first difference."""

@@ -25,12 +25,12 @@ with n_0 the norm N_0 for W = w, and s the distance of x from the interval in un
 
       eps/2 sum_j |b_j^(d)(x)|, which for d = 0 is eps/2, for sum_j b_j = 1.
 
-  For let all b_j^(d) be rounded to the format from exact numbers: the best that any algorithm can do. Each is off by up
-  to eps/2 |b_j^(d)|, so that sum_j c_j b_j^(d) is off by up to eps/2 max |c| sum_j |b_j^(d)|, for |c_j| = max |c| exactly
-  by that if signs are the worst. An error of that size in one function more doubles this bound and no more: no sum of
-  functions tells it from rounding. Recursions, Bernstein and power forms of the pieces leave exactly 0 instead; sums of
-  truncated powers, or divided differences of them, with unit roundoff u leave u sum_j |A_ij| |psi_j^(d)|, which is as
-  small if they are formed with enough digits, and is declared if not.
+  For let all b_j^(d) be the exact numbers rounded to the format, the best that any algorithm can return. Each is off
+  by up to eps/2 |b_j^(d)|, and sum_j c_j b_j^(d) by up to eps/2 max |c| sum_j |b_j^(d)|, which |c_j| = max |c| attains.
+  An error of that size in one more function doubles the bound at most: no sum of functions tells it from rounding.
+  Recursions, Bernstein and power forms of the pieces leave exactly 0 instead. Truncated powers, summed or in divided
+  differences, leave u sum_j |A_ij| |psi_j^(d)| with unit roundoff u: as little if u is small enough, else it is for
+  the backend to declare.
 * A shift: codes for equal spacing compute (x - a)/h, which carries four roundings relative to the size L of the domain.
 
 At a knot both intervals count, since either piece gives the value there. A sum of T terms adds T eps times the sum

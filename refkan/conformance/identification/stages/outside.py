@@ -183,21 +183,21 @@ def _on_side(
     if not told and right[0] and not right.all() and (np.diff(right.astype(int)) <= 0).all():
         far = theirs[~right]
         constant = ", constant from there" * bool(len(far) > 1 and np.ptp(far, axis=0).max() <= room.max())
-        constant = constant or _in_force(far[0], asked[~right][0], float(room.max()))
+        constant = constant or _in_force(far, asked[~right], float(room.max()))
         return [f"those of the rule to x = {x[right][-1]:.6g} alone, others at x = {x[~right][0]:.6g}{constant}"]
     off = (np.abs(theirs - asked) > room).any(axis=0)
-    zero = ", which are zero" if not theirs[:, off].any() else ""
+    zero = ", which are zero" if not theirs[:, off].any() else _in_force(theirs, asked, float(room.max()))
     return told or [f"those of the rule but for functions {numbers(np.flatnonzero(off).tolist())} of {off.size}{zero}"]
 
 
 def _in_force(theirs: FloatArray, asked: FloatArray, room: float) -> str:
-    """Which functions are not zero at a point in place of those that should not be, in words; "" if they are those."""
-    used, right = (np.flatnonzero(np.abs(row) > room).tolist() for row in (theirs, asked))
+    """Which functions are not zero at points (N, dim) in place of those that should not be, in words; "" if they are those."""
+    used, right = (np.flatnonzero((np.abs(rows) > room).any(axis=0)).tolist() for rows in (theirs, asked))
     if not used or set(used) <= set(right):
         return ""
-    shown = [v for v in used if v not in right]
-    which = ", the last ones" if shown[-1] == theirs.size - 1 else ", the first ones" if shown[0] == 0 else ""
-    return f": functions {numbers(shown)} of {theirs.size} are not zero there{which}"
+    shown, dim = [v for v in used if v not in right], theirs.shape[-1]
+    which = ", the last ones" if shown[-1] == dim - 1 else ", the first ones" if shown[0] == 0 else ""
+    return f": functions {numbers(shown)} of {dim} are not zero there{which}"
 
 
 def _other_piece(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:

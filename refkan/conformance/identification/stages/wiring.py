@@ -77,10 +77,10 @@ def wiring(subject: Subject) -> Stage:
     if told is not None:
         words = "; ".join(difference.name for difference in told) or IN_ORDER
         return Stage("wiring", words, _sized(subject, told))
-    if words := _knots_of_all(subject, spec, x):
+    how = _permuted(theirs, own_responses(subject, spec, x), room)
+    if not how and (words := _knots_of_all(subject, spec, x)):
         subject.same_knots = True  # the other stages ask with the same knots for all inputs
         return Stage("wiring", words, (Difference("other knots", {"how": words}, (spec.kind,)),))
-    how = _permuted(theirs, own_responses(subject, spec, x), room)
     if not how and (row := _point_of_rows(subject)):
         subject.depends = row.evidence["what"]
         return Stage("wiring", row.evidence["what"], (row,))
@@ -114,7 +114,8 @@ def _knots_of_all(subject: Subject, spec: LayerSpec, x: FloatArray) -> str:
     moved = replace(alone, knots=spec.knots * np.array([[1.0], [0.75]]))
     still, size = np.stack([x[:, 0], np.full(len(x), x[:, 1].mean() / 4)], axis=1), float(np.abs(x).max())
     before, after = (subject.values(layer, still) for layer in (alone, moved))
-    if np.abs(before - after).max() <= subject.tolerance(size):
+    of_samples = np.abs(before - subject.values(alone, x)).max()
+    if of_samples > subject.tolerance(size) or np.abs(before - after).max() <= subject.tolerance(size):
         return ""
     theirs = responses(subject, spec, still)[:, 0, 0, 0]
     for words, knots in OF_ALL.items():
