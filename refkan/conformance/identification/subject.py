@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from refkan.conformance.cases.families import coefficients, spec_with
 from refkan.conformance.cases.plans.settings import kind_of
 from refkan.conformance.cases.specs import PARTS, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
-from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.cases.truths.quantities import LATEST, FloatQuantities
 from refkan.conformance.identification.stages_and_differences import Stage
 
 ROUNDINGS = 2.0**12
@@ -51,7 +52,7 @@ class Subject:
         self.behind, self.depends = "", ""
         self.differing, self.wrong_gradients, self.unanswered = list[str](), frozenset[str](), frozenset[str]()
         self.nonlinear = ""
-        self.place, self.same_knots = "", False
+        self.place, self.same_knots, self.stretched = "", False, False
         self.apart, self.unit, self.names, self.told = False, 1.0, set[str](), set[str]()
         self.position: tuple[int, int] | None = None
         self.right, self.blurred = list[tuple[int, str]](), list[tuple[int, str]]()
@@ -149,14 +150,8 @@ class Subject:
 
     def samples(self, spec: LayerSpec, count: int, seed: int = 0) -> FloatArray:
         """Return points (count, P) within the intervals of the domain, exact in the format, the same each time."""
-        rng = generator(f"identify/samples/{seed}")
-        columns = []
-        for t in spec.knots:
-            points = np.unique(t[spec.order - 1 : t.size - spec.order + 1])
-            m = np.resize(np.arange(points.size - 1), count)
-            share = rng.integers(8, 57, count) / 64.0
-            columns.append(rng.permutation(round_to(self.dtype, points[m] + np.diff(points)[m] * share)))
-        return np.stack(columns, axis=1)
+        knots = np.ascontiguousarray(spec.knots)
+        return _samples(knots.tobytes(), spec.n_inputs, spec.order, self.dtype, count, seed).copy()
 
     def asked(self, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
         """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered.
@@ -347,3 +342,14 @@ class Subject:
         else:
             flat = np.stack([self.basis(spec, x[:, p], p) for p in range(x.shape[1])])
         return np.einsum("qpi,psi->sqp", spec.coefficients, flat)
+
+
+@lru_cache(LATEST)
+def _samples(knots: bytes, inputs: int, order: int, dtype: str, count: int, seed: int) -> FloatArray:
+    rng, columns = generator(f"identify/samples/{seed}"), []
+    for t in np.frombuffer(knots).reshape(inputs, -1):
+        points = np.unique(t[order - 1 : t.size - order + 1])
+        m = np.resize(np.arange(points.size - 1), count)
+        share = rng.integers(8, 57, count) / 64.0
+        columns.append(rng.permutation(round_to(dtype, points[m] + np.diff(points)[m] * share)))
+    return np.stack(columns, axis=1)

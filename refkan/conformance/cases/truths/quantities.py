@@ -8,13 +8,13 @@ computed in float64.
 
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from refkan import truth
-from refkan.base.array_types import Array, FloatArray
+from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.splines.local_basis import KnotTables, local_basis
@@ -22,6 +22,9 @@ from refkan.truth.bases.outside import with_tails
 from refkan.truth.derivatives import square
 
 DERIVATIVES = 2
+
+LATEST = 512
+"""Results that are kept of what depends on knots and points alone."""
 
 
 def exact(values: Any) -> Array:
@@ -206,13 +209,24 @@ class OnLocalRows(Quantities):
         return basis, splines
 
 
+@lru_cache(LATEST)
+def _local_rows(
+    knots: bytes, shape: tuple[int, ...], order: int, outside: str, x: bytes, of: tuple[int, ...]
+) -> tuple[IntArray, FloatArray]:  # fmt: skip
+    t, at = np.frombuffer(knots).reshape(shape).copy(), np.frombuffer(x).reshape(of).copy()
+    local = local_basis(KnotTables(t, order), at, DERIVATIVES, outside)
+    for array in (local.start, local.rows):
+        array.flags.writeable = False
+    return local.start, local.rows
+
+
 class FloatQuantities(OnLocalRows):
     """Quantities in float64."""
 
     def rows_at(self, spec: LayerSpec, x: FloatArray) -> tuple[Any, Any]:
-        """By the recursion of de Boor."""
-        local = local_basis(KnotTables(spec.knots.copy(), spec.order), x, DERIVATIVES, spec.outside)
-        return local.start, local.rows
+        """By the recursion of de Boor, once for each knots and points: layers differ in coefficients more often."""
+        x = np.ascontiguousarray(x, np.float64)
+        return _local_rows(spec.knots.tobytes(), spec.knots.shape, spec.order, spec.outside, x.tobytes(), x.shape)
 
     def knot_gradients(self, dy: FloatArray) -> FloatArray:
         """In float64."""

@@ -45,6 +45,7 @@ larger: M_d = N_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import factorial, perm
 from typing import Any
 
@@ -53,7 +54,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import EPS
-from refkan.conformance.cases.truths.quantities import FloatQuantities, Quantities, doubled, silu
+from refkan.conformance.cases.truths.quantities import LATEST, FloatQuantities, Quantities, doubled, silu
 from refkan.networks.layers.activations import sigmoid_and_complement
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
@@ -71,11 +72,19 @@ def magnitudes(spec: LayerSpec, p: int, x: FloatArray, form: str = "local") -> F
     All are absolute, (10, N, dim). Under the rule "linear" those at the end point: what follows from them is for
     `basis_errors` to add.
     """
-    at = np.clip(x, *spec.domains[p]) if spec.outside == "linear" else x
+    knots = np.ascontiguousarray(spec.knots[p])
+    return _magnitudes(knots.tobytes(), spec.order, spec.outside, np.ascontiguousarray(x).tobytes(), form)
+
+
+@lru_cache(LATEST)
+def _magnitudes(knots: bytes, order: int, outside: str, points: bytes, form: str) -> FloatArray:
+    t, x = np.frombuffer(knots)[None], np.frombuffer(points)
+    spec = LayerSpec(t, np.zeros((1, 1, t.size - order)), order, outside)
+    at = np.clip(x, *spec.domain) if outside == "linear" else x
     if form != "local":
-        M = _truncated(spec, p, at)
+        M = _truncated(spec, 0, at)
         return np.concatenate([M[:3], M, np.zeros_like(M[:3])])
-    return np.asarray(np.maximum(*(_norms(spec, p, m, at) for m in _intervals(spec, p, at))))
+    return np.asarray(np.maximum(*(_norms(spec, 0, m, at) for m in _intervals(spec, 0, at))))
 
 
 def _truncated(spec: LayerSpec, p: int, x: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ from math import factorial
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.conformance.cases.truths.precision import EPS, round_to
 from refkan.conformance.cases.truths.tolerances import piece_derivatives
 from refkan.conformance.identification.knots_in_use import guarded, intervals_of
@@ -39,7 +39,7 @@ REPRODUCED = 2.0**-44
 """What is left at most of functions that are reproduced."""
 
 AGREEING = 0.95
-"""Of the points, at least: where a number lies between two of the format, rounding before decides to which it goes."""
+"""Of the wrong points, at least: where a number lies between two of the format, what was before decides where it goes."""
 
 ROUNDINGS = 2.0**4
 """Times the rounding of a format, that results may be off by if it was used."""
@@ -86,12 +86,14 @@ def _candidates(t: FloatArray, order: int, x: FloatArray, m: IntArray) -> Iterat
             yield dtype, place, _rounded_powers(t, order, x, m, place, to)
 
 
-def rounded_in_one_place(t: FloatArray, order: int, x: FloatArray, theirs: FloatArray) -> tuple[str, str] | None:
-    """Return the format and what is rounded to it, if functions are reproduced, else None."""
+def rounded_in_one_place(
+    t: FloatArray, order: int, x: FloatArray, theirs: FloatArray, wrong: Array
+) -> tuple[str, str] | None:  # fmt: skip
+    """Return the format and what is rounded to it, if functions are reproduced where they are wrong."""
     m = intervals_of(x, t, order)
     for dtype, place, values in _candidates(t, order, x, m):
         off = np.abs(values - theirs).max(axis=1)
-        if (off <= REPRODUCED).mean() >= AGREEING and off.max() <= ROUNDINGS * EPS[dtype]:
+        if (off <= REPRODUCED)[wrong].mean() >= AGREEING and off.max() <= ROUNDINGS * EPS[dtype]:
             return FORMATS[dtype], f"{place} are rounded to {'TF32' if dtype == 'tf32' else dtype}"
     return None
 

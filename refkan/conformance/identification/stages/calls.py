@@ -299,7 +299,7 @@ def _by_strange_rows(subject: Subject, spec: LayerSpec, model: Any, x: FloatArra
                 else _by_batch(subject, np.where(seen[:, None], y, 0.0), np.where(seen[:, None], z, 0.0))
             )
             if words.endswith("the domain") and (stretched := _stretched(subject, spec, x, row)):
-                how = stretched
+                how, subject.stretched = stretched, True
             later = ~same_rows(subject, y, subject.raw(model, x, 3))
             stays = f"; so do {int(later.sum())} rows in the next call: the layer is changed" * bool(later.any())
             what = f"one row is {words}, {int(seen.sum())} others change: {how}{stays}"

@@ -185,7 +185,7 @@ def _rounded(subject: Subject, inside: Sampled) -> list[Difference]:
     off = float(np.abs(inside.theirs - inside.right).max())
     if subject.eps > 2.0**-30 or off > LARGEST_ROUNDING or spec.kind == "repeated":
         return []
-    found = rounded_in_one_place(spec.knots[0], spec.order, inside.x, inside.theirs)
+    found = rounded_in_one_place(spec.knots[0], spec.order, inside.x, inside.theirs, inside.wrong)
     return [Difference(f"{found[0]} arithmetic", {"what": found[1]})] if found else []
 
 

@@ -57,6 +57,8 @@ AWAY = (5 / 64, 23 / 64, 35 / 64, 67 / 64, 195 / 64)
 
 def outside(subject: Subject) -> Stage:
     """Return which rule the layer follows beyond the ends of the domain."""
+    if subject.stretched:
+        return Stage("outside", unknown="not asked where samples beyond the domain change the knots")
     if subject.behind:
         return Stage("outside", unknown=f"not asked behind {subject.behind}")
     if not (subject.right or subject.blurred):
@@ -191,7 +193,7 @@ def _on_side(
 
 
 def _in_force(theirs: FloatArray, asked: FloatArray, room: float) -> str:
-    """Which functions are not zero at points (N, dim) in place of those that should not be, in words; "" if they are those."""
+    """Which functions are not zero (N, dim) that should be, in words; "" if there are none."""
     used, right = (np.flatnonzero((np.abs(rows) > room).any(axis=0)).tolist() for rows in (theirs, asked))
     if not used or set(used) <= set(right):
         return ""

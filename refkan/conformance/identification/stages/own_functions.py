@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.conformance.adapters.adapter import BSPLINES
+from refkan.conformance.cases.specs import attribute
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.stages.functions_in_use import identified, is_vague
 from refkan.conformance.identification.stages.points_in_use import Sampled
@@ -101,6 +102,8 @@ def functions(subject: Subject) -> Stage:
         if not is_vague(difference) and name != "interval search"
     }
     differences = named if set(named) - {"rounding errors"} else differences
+    if "constant factor" in differences and _factor_of_scale(subject):
+        differences.pop("constant factor")  # which is told of the part
     if any(name in BLURRED for name in differences):
         differences = {name: difference for name, difference in differences.items() if name not in FOLLOW}
     if {"basis not normalised", "shifted denominators"} & set(differences):
@@ -119,6 +122,17 @@ def functions(subject: Subject) -> Stage:
         differences.values(), key=lambda difference: (difference.name != "degree fixed", difference.sure != "exact")
     )
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
+
+
+def _factor_of_scale(subject: Subject) -> bool:
+    """Whether a part that multiplies splines is not linear: where it is 1, or left out, splines have a factor."""
+    for part in {"scale", "node-scale"} & set(subject.declared.parts):
+        spec = subject.with_parts(parts=(part,))
+        x, name = subject.samples(spec, BLOCK), attribute(part)
+        one, two = (subject.values(replace(spec, **{name: k * spec.part(part)}), x) for k in (1.0, 2.0))
+        if np.abs(two - 2 * one).max() > subject.tolerance(8 * float(np.abs(one).max())):
+            return True
+    return False
 
 
 def _another_basis(subject: Subject) -> Stage:

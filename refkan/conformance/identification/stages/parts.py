@@ -91,7 +91,8 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
     if max(np.abs(effect - k * once).max() for k, effect in zip(factors, effects, strict=True)) > room:
         right = {"base": silu(x, 0)[0].sum(axis=1)[:, None], "bias": 1.0}.get(part, edges.sum(axis=2))
         each = {w: y(np.full(shape, w)) for w in WEIGHTS}
-        words = _map_of_weights(each, np.broadcast_to(right, start.shape), room, splines)
+        words = _map_of_weights(each, subject.truth(plain, x)[0], room, splines) if splines else ""
+        words = words or _map_of_weights(each, np.broadcast_to(right, start.shape), room, splines)
         if words == "square":
             yield Difference("part applied twice", {"part": part})
             return
