@@ -39,7 +39,7 @@ REPRODUCED = 2.0**-44
 """What is left at most of functions that are reproduced."""
 
 AGREEING = 0.95
-"""Of the wrong points, at least: where a number lies between two of the format, what was before decides where it goes."""
+"""Of the wrong points, at least: a number between two of the format may go to either by what was rounded before."""
 
 ROUNDINGS = 2.0**4
 """Times the rounding of a format, that results may be off by if it was used."""

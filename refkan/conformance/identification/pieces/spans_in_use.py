@@ -63,12 +63,12 @@ TRANSLATES: dict[str, Callable[[FloatArray], FloatArray]] = {
 """Functions of ((x - c)/w)^2, and that of their values."""
 
 
-def same_space(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
-    """What combinations of the B-splines asked for functions (N, dim) are, in words; "" if they are none."""
+def same_space(spec: LayerSpec, x: FloatArray, functions: FloatArray, most: float) -> str:
+    """What combinations of the B-splines asked for functions (N, dim) are, up to `most`, in words; "" if none."""
     t, r, (a, b) = spec.knots[0], spec.order, spec.domain
     right = recursion(t, r, x, intervals_of(x, t, r))
     M, _, rank, _ = np.linalg.lstsq(right, functions, rcond=None)
-    if rank < spec.dim or np.abs(right @ M - functions).max() > LEFT * np.abs(functions).max():
+    if rank < spec.dim or np.abs(right @ M - functions).max() > min(most, LEFT * np.abs(functions).max()):
         return ""
     xi = greville_points(t, r)
     with np.errstate(all="ignore"):

@@ -28,6 +28,9 @@ from refkan.conformance.identification.stages.recursions_in_use import (
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
+SMALLEST_ROUNDING = 2.0**-36
+"""Errors below this are those of no format below float64."""
+
 MOST = 16
 """Intervals of edges whose knots are found by least squares: the time grows like the cube of their number."""
 
@@ -183,7 +186,7 @@ def _rounded(subject: Subject, inside: Sampled) -> list[Difference]:
     """Right formulas, with one kind of number rounded to a lower format."""
     spec = inside.spec
     off = float(np.abs(inside.theirs - inside.right).max())
-    if subject.eps > 2.0**-30 or off > LARGEST_ROUNDING or spec.kind == "repeated":
+    if subject.eps > 2.0**-30 or not SMALLEST_ROUNDING < off <= LARGEST_ROUNDING or spec.kind == "repeated":
         return []
     found = rounded_in_one_place(spec.knots[0], spec.order, inside.x, inside.theirs, inside.wrong)
     return [Difference(f"{found[0]} arithmetic", {"what": found[1]})] if found else []
@@ -207,7 +210,8 @@ def _other_family(subject: Subject, inside: Sampled) -> list[Difference]:
 
 def _same_space(subject: Subject, inside: Sampled) -> list[Difference]:
     """Combinations of the B-splines asked for."""
-    words = "" if subject.eps > 2.0**-30 else same_space(inside.spec, inside.x, inside.theirs)
+    off = float(np.abs(inside.theirs - inside.right).max())
+    words = "" if subject.eps > 2.0**-30 else same_space(inside.spec, inside.x, inside.theirs, off / 64)
     return [Difference("other functions", {"what": words})] if words else []
 
 
