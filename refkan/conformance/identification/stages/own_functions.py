@@ -112,7 +112,6 @@ def functions(subject: Subject) -> Stage:
         differences.pop("left end open", None)  # the knot at which alone it shows on clamped ones
     if (
         (others := differences.get("other functions"))
-        and others.sure != "exact"
         and set(EQUAL) & set(subject.kinds)
         and not set(EQUAL) & set(others.where)
     ):
