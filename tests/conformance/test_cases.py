@@ -185,7 +185,9 @@ def test_a_function_that_vanishes_is_allowed_what_rounding_does_to_the_others():
     )
     assert not bad(half)
     assert not bad([f for f in in_long_double if "degree-4" not in f.key])
-    assert {f.quantity for f in bad(twice)} == {"coefficient-gradients"}  # of functions themselves; others are sums
+    assert {key.rpartition("/")[2] for key, *_ in bad(twice)} >= {
+        "coefficient-gradients"
+    }  # of functions themselves; others are sums
 
 
 @pytest.mark.parametrize("dtype", ["float32", "tf32", "bfloat16", "float16"])

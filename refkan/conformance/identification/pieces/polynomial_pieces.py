@@ -174,7 +174,7 @@ def nature(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
         none = len(bad) == pieces.known.size
         return "are no piecewise polynomials" if none else f"are no polynomials in intervals {numbers(bad)}"
     told = [f"are polynomials of degree {pieces.degree} within intervals"]
-    shown = (np.abs(pieces.c) > 0).any(axis=2)
+    shown = np.asarray((np.abs(pieces.c) > 0).any(axis=2))
     own = np.zeros(shown.shape, bool)
     own[np.arange(len(own))[:, None], pieces.in_force] = True
     if (shown & ~own).any():

@@ -8,6 +8,7 @@ r"""What functions are as a whole: combinations of the B-splines asked for, poly
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev, hermite, hermite_e, legendre
@@ -38,7 +39,7 @@ def _chebyshev_of_second_kind(z: FloatArray, n: int) -> FloatArray:
     return np.stack(u[:n], axis=1)
 
 
-FAMILIES: dict[str, Callable[[FloatArray, int], FloatArray]] = {
+FAMILIES: dict[str, Callable[[FloatArray, int], Any]] = {
     "the powers": lambda z, n: np.vander(z, n, increasing=True),
     "the Chebyshev polynomials": lambda z, n: chebyshev.chebvander(z, n - 1),
     "the Chebyshev polynomials of the second kind": _chebyshev_of_second_kind,

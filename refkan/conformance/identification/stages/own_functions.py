@@ -12,6 +12,7 @@ Where they are not the B-splines asked for, these questions follow, each with an
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -128,7 +129,8 @@ def _factor_of_scale(subject: Subject) -> bool:
     for part in {"scale", "node-scale"} & set(subject.declared.parts):
         spec = subject.with_parts(parts=(part,))
         x, name = subject.samples(spec, BLOCK), attribute(part)
-        one, two = (subject.values(replace(spec, **{name: k * spec.part(part)}), x) for k in (1.0, 2.0))
+        both: list[dict[str, Any]] = [{name: k * spec.part(part)} for k in (1.0, 2.0)]
+        one, two = (subject.values(replace(spec, **weights), x) for weights in both)
         if np.abs(two - 2 * one).max() > subject.tolerance(8 * float(np.abs(one).max())):
             return True
     return False
