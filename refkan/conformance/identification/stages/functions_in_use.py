@@ -9,7 +9,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.knots_in_use import compared, intervals_of, knots_of, recursion
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.pieces.polynomial_pieces import Pieces, wrong_pieces
+from refkan.conformance.identification.pieces.pieces_in_use import Pieces, wrong_pieces
 from refkan.conformance.identification.pieces.rounded_recursions import rounded_in_one_place
 from refkan.conformance.identification.pieces.spans_in_use import known_family, one_polynomial, same_space, translates
 from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, point_of, points_in_use

@@ -10,7 +10,7 @@ from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.known_maps import in_words, lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.pieces.polynomial_pieces import nature
+from refkan.conformance.identification.pieces.pieces_in_use import nature
 from refkan.conformance.identification.pieces.rounded_recursions import format_of
 from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.stages_and_differences import Difference
