@@ -6,13 +6,16 @@ is rounding, for all functions at all points at once.
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import least_squares
 
 from refkan.base.array_types import FloatArray, IntArray
+from refkan.conformance.cases.cases import generator
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
+from refkan.conformance.cases.truths.quantities import LATEST
 from refkan.conformance.identification.stages_and_differences import Difference
 
 EVALUATIONS = 20
@@ -46,6 +49,18 @@ def recursion(t: FloatArray, order: int, x: FloatArray, m: IntArray, ratio: Rati
             right = ratio(t[k:] - x[:, None], t[k:] - t[1 : t.size - k + 1])
             b = left * b[:, :-1] + right * b[:, 1:]
     return b
+
+
+@lru_cache(LATEST)
+def points_inside(knots: bytes, inputs: int, order: int, dtype: str, count: int, seed: str) -> FloatArray:
+    """Points (count, inputs) within the intervals of the domains, exact in a format."""
+    rng, columns = generator(seed), []
+    for t in np.frombuffer(knots).reshape(inputs, -1):
+        points = np.unique(t[order - 1 : t.size - order + 1])
+        m = np.resize(np.arange(points.size - 1), count)
+        share = rng.integers(8, 57, count) / 64.0
+        columns.append(rng.permutation(round_to(dtype, points[m] + np.diff(points)[m] * share)))
+    return np.stack(columns, axis=1)
 
 
 def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, tolerance: float) -> FloatArray | None:

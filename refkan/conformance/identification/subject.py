@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from refkan.conformance.cases.cases import Case, Setting, generator
 from refkan.conformance.cases.families import coefficients, spec_with
 from refkan.conformance.cases.plans.settings import kind_of
 from refkan.conformance.cases.specs import PARTS, LayerSpec, attribute
-from refkan.conformance.cases.truths.precision import DTYPES, EPS, round_to
-from refkan.conformance.cases.truths.quantities import LATEST, FloatQuantities
+from refkan.conformance.cases.truths.precision import DTYPES, EPS
+from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.identification.knots_in_use import points_inside
 from refkan.conformance.identification.stages_and_differences import Stage
 
 ROUNDINGS = 2.0**12
@@ -151,7 +151,9 @@ class Subject:
     def samples(self, spec: LayerSpec, count: int, seed: int = 0) -> FloatArray:
         """Return points (count, P) within the intervals of the domain, exact in the format, the same each time."""
         knots = np.ascontiguousarray(spec.knots)
-        return _samples(knots.tobytes(), spec.n_inputs, spec.order, self.dtype, count, seed).copy()
+        return points_inside(
+            knots.tobytes(), spec.n_inputs, spec.order, self.dtype, count, f"identify/samples/{seed}"
+        ).copy()
 
     def asked(self, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
         """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered.
@@ -342,14 +344,3 @@ class Subject:
         else:
             flat = np.stack([self.basis(spec, x[:, p], p) for p in range(x.shape[1])])
         return np.einsum("qpi,psi->sqp", spec.coefficients, flat)
-
-
-@lru_cache(LATEST)
-def _samples(knots: bytes, inputs: int, order: int, dtype: str, count: int, seed: int) -> FloatArray:
-    rng, columns = generator(f"identify/samples/{seed}"), []
-    for t in np.frombuffer(knots).reshape(inputs, -1):
-        points = np.unique(t[order - 1 : t.size - order + 1])
-        m = np.resize(np.arange(points.size - 1), count)
-        share = rng.integers(8, 57, count) / 64.0
-        columns.append(rng.permutation(round_to(dtype, points[m] + np.diff(points)[m] * share)))
-    return np.stack(columns, axis=1)

@@ -22,7 +22,7 @@ from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, is_exact
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.known_maps import lower_formats, step_of
 from refkan.conformance.identification.nonlinear import in_other_sizes, nonlinear
-from refkan.conformance.identification.stages.calls import same_rows
+from refkan.conformance.identification.rows.other_rows import same_rows
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 

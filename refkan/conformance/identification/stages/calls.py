@@ -13,10 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.rows.other_rows import (
+    near_earlier,
+    order_by_input,
+    same_rows,
+    stretched_knots,
+)  # fmt: skip
 from refkan.conformance.identification.stages.models_alive import (
     block,
     changed_by_calls,
@@ -27,7 +33,6 @@ from refkan.conformance.identification.stages.models_alive import (
 )
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
-from refkan.splines.knots import greville_points
 
 SIZES = (1, 2, 3, 33, 100, 257, 1030, 4097, 20000)
 """Batches that are compared with the first one; the last go beyond every block size that is in use."""
@@ -50,13 +55,7 @@ RENEWED = ("stale cache", "state kept between calls", "changed by a call")
 IN_PIECES = ("samples mixed", "samples reordered", "rows by position", "incomplete block")
 """Differences after which so few samples are asked for at once that each has the results that it has alone."""
 
-NEAR = (2.0**-12, 2.0**-22, 2.0**-34)
-"""Distances of samples from those of an earlier call, relative to the largest."""
-
 PIECES = (BLOCK, 16, 4)
-
-ROOM = 16
-"""Of the rounding of sums, for sums in another order."""
 
 
 def calls(subject: Subject) -> Stage:
@@ -138,13 +137,6 @@ def _settled(subject: Subject, spec: LayerSpec, x: FloatArray, difference: Diffe
         subject.depends = str(error)
 
 
-def same_rows(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
-    """Rows that agree but for the rounding of sums in another order, which may cancel."""
-    size = float(np.nanmax(np.abs(y))) if np.isfinite(y).any() else 1.0
-    close = np.abs(y - z) <= max(np.sqrt(subject.eps), ROOM * subject.grain) * size
-    return np.asarray((close | (np.isnan(y) & np.isnan(z))).all(axis=1))
-
-
 def residual(subject: Subject, spec: LayerSpec, x: FloatArray) -> float:
     """What is left of f(a) + f(b) - f(a + b) - f(0), relative, where that may be rounding; else 0."""
     a, zero = spec.coefficients, np.zeros(spec.coefficients.shape)
@@ -205,25 +197,11 @@ def _stale(
     elif np.array_equal(subject.raw(model, moved, 3), y):
         told = "one row of a batch was changed, and its results are as before"
     if not told:
-        return _near(subject, spec, x)
+        return near_earlier(subject, spec, x)
     by_model = not np.array_equal(subject.raw(subject.build(spec), moved, 3), y)
     if not by_model:
         subject.depends = "results of a sample depend on other calls"
     return Difference("stale cache", {"what": told + "; a new model of the same coefficients has its own" * by_model})
-
-
-def _near(subject: Subject, spec: LayerSpec, x: FloatArray) -> Difference | None:
-    """Results of samples that lie near those of an earlier call, if they are those of that call."""
-    model, size = subject.build(spec), float(np.abs(x).max())
-    y = subject.raw(model, x, 3)
-    for near in NEAR:  # the largest first
-        moved = x + near * size
-        again, fresh = subject.raw(model, moved, 3), subject.raw(subject.build(spec), moved, 3)
-        rows = (again == y).all(axis=1) & (fresh != y).any(axis=1)
-        if rows.mean() > 0.1 and (np.abs(fresh - y).max(axis=1) > 64 * np.abs(again - y).max(axis=1))[rows].all():
-            what = f"samples that differ by {near * size:.1e} from those of an earlier call have their results"
-            return Difference("stale cache", {"what": what})
-    return None
 
 
 def _mixed(
@@ -244,7 +222,7 @@ def _mixed(
     alone = np.resize(alone, y.shape)
     if same_rows(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all():
         return Difference("samples reordered", {"count": int((~same_rows(subject, y, alone)).sum()), "total": len(x)})
-    if order := _order_by_input(subject, spec, x):
+    if order := order_by_input(subject, spec, x):
         evidence = {"count": int((~same_rows(subject, y, alone)).sum()), "total": len(x), "place": order}
         return Difference("samples reordered", evidence)
     if depends:
@@ -260,19 +238,6 @@ def _mixed(
         return Difference("samples mixed", {"what": f"{on}: {how}"})
     rows = np.flatnonzero(~same_rows(subject, y, alone))
     return block(subject, spec, x, rows, y, alone) if rows.size else None
-
-
-def _order_by_input(subject: Subject, spec: LayerSpec, x: FloatArray) -> str:
-    """In which order the samples of each input come if it is not that of the batch, in words; "" if it is."""
-    told = []
-    for p in range(2):
-        one = replace(spec, coefficients=spec.coefficients * (np.arange(2) == p)[:, None])
-        y = subject.raw(subject.build(one), x, 3)
-        for words, order in {"ascending": np.argsort(x[:, p]), "descending": np.argsort(-x[:, p])}.items():
-            right, _ = subject.truth(one, x[order])
-            if same_rows(subject, y, right).all():
-                told.append(words)
-    return f": those of each input come in {told[0]} order" if len(told) == 2 and told[0] == told[1] else ""
 
 
 def _by_strange_rows(subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
@@ -298,34 +263,13 @@ def _by_strange_rows(subject: Subject, spec: LayerSpec, model: Any, x: FloatArra
                 if not z[seen].any()
                 else _by_batch(subject, np.where(seen[:, None], y, 0.0), np.where(seen[:, None], z, 0.0))
             )
-            if words.endswith("the domain") and (stretched := _stretched(subject, spec, x, row)):
+            if words.endswith("the domain") and (stretched := stretched_knots(subject, spec, x, row)):
                 how, subject.stretched = stretched, True
             later = ~same_rows(subject, y, subject.raw(model, x, 3))
             stays = f"; so do {int(later.sum())} rows in the next call: the layer is changed" * bool(later.any())
             what = f"one row is {words}, {int(seen.sum())} others change: {how}{stays}"
             return Difference("samples mixed", {"what": what})
     return None
-
-
-def _stretched(subject: Subject, spec: LayerSpec, x: FloatArray, row: FloatArray) -> str:
-    """The domain that functions are on beside a row beyond it, if they are those of k x + c, in words; else ""."""
-    if not spec.degree:
-        return ""
-    lines = [greville_points(t, spec.order) * (np.arange(2) == p)[:, None] for p, t in enumerate(spec.knots)]
-    told, moved = [], x.copy()
-    moved[5] = row
-    for p, (a, b) in enumerate(spec.domains):
-        model = subject.build(replace(spec, coefficients=np.repeat(lines[p][None], 3, axis=0)))
-        at = subject.raw(model, moved, 3)[:, 0]
-        seen = (at > a) & (at < b) & (np.arange(len(x)) != 5)
-        if seen.sum() < BLOCK:
-            return ""
-        k, c = np.polyfit(x[seen, p], at[seen], 1)
-        if np.abs(k * x[seen, p] + c - at[seen]).max() > 1e-9 * (b - a) or abs(k - 1) + abs(c) < 1e-6:
-            return ""
-        low, high = (a - c) / k, (b - c) / k
-        told.append(f"[{low:.6g}, {high:.6g}] instead of [{a:.6g}, {b:.6g}]")
-    return "knots are stretched with the samples: domains are " + " and ".join(told)
 
 
 def _by_batch(subject: Subject, y: FloatArray, z: FloatArray) -> str:
