@@ -268,7 +268,7 @@ def insert(knots: FloatArray, C: FloatArray, order: int, new: FloatArray) -> tup
     t = np.concatenate([left, knots, right])
     C = np.pad(C, ((0, 0), (d, d)))
     for u in new:
-        m = int(np.searchsorted(t, u, side="right")) - 1
+        m = int(np.searchsorted(t, u)) - 1
         i = np.arange(m - d + 1, m + 1)
         share = (u - t[i]) / (t[i + d] - t[i])
         between = share * C[:, i] + (1 - share) * C[:, i - 1]

@@ -28,6 +28,11 @@ class Plain(Library):
         return {name: array.copy() for name, array in model.items()}
 
     def call(self, model, x):
+        """At points within the knots, and beyond them by a fifth of their length."""
+        low, high = model["act_fun.0.grid"][:, 0], model["act_fun.0.grid"][:, -1]
+        at = (x - low) / (high - low)
+        assert np.all((at.min(axis=0) >= -0.2) & (at.min(axis=0) < -0.15))
+        assert np.all((at.max(axis=0) > 1.15) & (at.max(axis=0) <= 1.2))
         return self.change(pykan_values(model, x), x)
 
     def put(self, model, state):

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.exact.certificates import certified_network
 from refkan.analysis.exact.certificates.certified_network import is_identity
 from refkan.analysis.exact.certificates.statements import STEP, Posed
 from refkan.analysis.exact.ranks.network_rows import OF_STATISTICS, _spoken, checked, expected_seconds, require_cost
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
+from refkan.analysis.exact.spectra import certified_spectra
 
 
 def problem(P=1, node_map="affine", samples=12, order=2, statistics=None):
@@ -186,3 +188,22 @@ def test_numbers_that_float64_rounds_are_refused_or_enclosed():
     for third in (Fraction(1, 3), Fraction(-1, 3)):
         bounds = rk.exact.certified_error(net, theta, lambda x, c=third: 0 * x + c, lambda x: 0.0, [[0, 1]])
         assert 1 - third <= Fraction(bounds.residual) <= 1 - third + Fraction(1, 10**14)
+
+
+def test_statements_are_made_where_float64_rounds_as_bounds_need_it(monkeypatch):
+    """Wherever an executor makes them."""
+
+    def elsewhere():
+        raise ArithmeticError("float64 must round to nearest")
+
+    posed, theta = problem()
+    monkeypatch.setattr(certified_network, "require_rounding_to_nearest", elsewhere)
+    with pytest.raises(ArithmeticError, match="must round to nearest"):
+        certified_network.certificate(posed.net, theta, np.array([[0.0, 1.0]]), budget=1)
+
+
+def test_a_basis_that_a_layer_has_not_is_refused_before_the_work_begins(monkeypatch):
+    monkeypatch.setattr(certified_spectra, "curvature", None)
+    posed, theta = problem()
+    with pytest.raises(ValueError, match="basis must be one of"):
+        rk.exact.certified_spectrum(posed, theta, basis="hat")

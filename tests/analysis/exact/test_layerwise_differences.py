@@ -15,10 +15,10 @@ from refkan.networks.node_maps import AffineMap, SigmoidMap, Unmapped
 SQUARE = [[0.0, 1.0], [0.0, 1.0]]
 
 
-def network(node_map="affine", outside="polynomial", order=3, seed=0, **options):
+def network(node_map="affine", outside="polynomial", order=3, seed=0, outputs=1, **options):
     rng = np.random.default_rng(seed)
     x = rng.uniform(size=(40, 2))
-    return rk.kan([2, 3, 1], order, 4, node_map=node_map, outside=outside, **options).initialize(rng, x)
+    return rk.kan([2, 3, outputs], order, 4, node_map=node_map, outside=outside, **options).initialize(rng, x)
 
 
 def bound(net, theta, other, other_theta):
@@ -69,6 +69,15 @@ def test_it_holds_what_is_attained(node_map, size):
     moved = moved + size * np.random.default_rng(3).standard_normal(moved.size)
     attained = largest_exact(net, theta, fine, moved)
     assert attained <= Fraction(bound(net, theta, fine, moved)) <= 1000 * attained
+
+
+@pytest.mark.parametrize("output", [0, 1])
+def test_every_output_counts(output):
+    net, theta = network(outputs=2)
+    moved = theta.copy()
+    moved[net.slices[-1]].reshape(2, -1)[output] += 1e-9
+    attained = largest_exact(net, theta, net, moved)
+    assert 0 < attained <= Fraction(bound(net, theta, net, moved)) <= 10 * attained
 
 
 def test_another_map_is_counted():

@@ -217,6 +217,19 @@ def test_a_box_that_cannot_be_cut_is_never_within_the_tolerance():
     assert (float(bounds.outer.hi[0]), bounds.reached) == (2.0, False)
 
 
+def test_a_bound_below_a_value_that_is_attained_is_a_fault():
+    class Scripted(NodeSearch):
+        def evaluated(self, nodes, mu, parents):
+            self.high = 1.0
+            none = np.zeros((1, 1))
+            return NodeBoxes(Intervals(none, none + 1.0), np.array([0.5]), none[:, :0], none, none + 0.5)
+
+    search = Scripted([NodeFunctions((), LinearStep(np.ones((1, 1)), np.zeros(1)), 0)], None, absolute(0.1))
+    search.see = lambda points: setattr(search, "low", 0.0)
+    with pytest.raises(ArithmeticError, match="exclude each other: please report this"):
+        search.run(np.array([[0.0, 1.0]]), 10, np.zeros((1, 1)), None)
+
+
 def test_points_that_are_given_count():
     """A greatest value at a point that no box of a small budget comes near."""
     rng = np.random.default_rng(3)

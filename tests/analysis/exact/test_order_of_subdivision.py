@@ -1,5 +1,7 @@
 """Which boxes are halved when, into how many, and what is kept of them: watched from outside, step by step."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
     of_range,
     range_over,
 )
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, monomials
 
 
 def volume(boxes):
@@ -209,3 +212,22 @@ def test_values_outside_of_their_enclosures_are_a_fault(away, greatest):
     else:
         with pytest.raises(ArithmeticError, match="exclude each other: please report this"):
             search()
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_inputs_move_derivatives_by_their_coefficients_and_widths(order):
+    """Each factor of a monomial once: the size of its coefficient, its width, and those of the others but `order`."""
+    rng = np.random.default_rng(order)
+    boxes = Intervals(*np.sort(rng.normal(size=(2, 4, 3)), axis=0))
+    parts = {index: Intervals(*np.sort(rng.normal(size=(2, 4, 2)), axis=0)) for index in monomials(3, 3)}
+    over = TaylorIntervals(parts, 3)
+    weights = influence(Expansion(over, over, boxes - Intervals.of(boxes.middle), np.full(4, 3)), order)
+    widths, expected = np.array(boxes.hi - boxes.lo), np.zeros((4, 3))
+    for index, part in parts.items():
+        factors = [p for p in range(3) for _ in range(index[p])]
+        for k, p in enumerate(factors if len(factors) > order else ()):
+            others = [*factors[:k], *factors[k + 1 :]][order:]
+            for row in range(4):
+                size = max(abs(part.lo[row]).max(), abs(part.hi[row]).max())
+                expected[row, p] += size * widths[row, p] * math.prod(widths[row, others])
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)

@@ -106,8 +106,7 @@ def _of_activations(
 def _of_sigmoids(step: SigmoidStep, other: SigmoidStep, inputs: Intervals, apart: Intervals) -> Intervals:
     """(a - a') (1 - g) + (b - b') g + (b' - a') (g - g'); the slope of a sigmoid is at most 1/4."""
     ends = np.maximum(_distance(step.low, other.low), _distance(step.high, other.high))
-    through = other.length * Intervals.of(0.25) * apart
-    return through + Intervals.of(ends) if np.any(ends) else through
+    return other.length * Intervals.of(0.25) * apart + Intervals.of(ends)
 
 
 def _distance(mine: FloatArray, theirs: FloatArray) -> FloatArray:

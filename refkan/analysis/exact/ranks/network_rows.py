@@ -195,8 +195,8 @@ def cleared(entries: Sequence[Any]) -> tuple[Any, list[Any]]:
     Examples
     --------
     >>> from flint import fmpq
-    >>> cleared([fmpq(1, 2), fmpq(5, 3)])
-    (1/6, [3, 10])
+    >>> cleared([fmpq(1, 2), fmpq(5, 3)]), cleared([fmpq(4), fmpq(6)])
+    ((1/6, [3, 10]), (2, [2, 3]))
     """
     flint = require("flint")
     denominator = flint.fmpz(1)
