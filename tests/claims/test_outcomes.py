@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refkan.claims import Beside, Estimate, Reading, Readings, Row, Verdict, estimate, exactly, judge
-from refkan.claims.running.outcomes import FileResult, gather, status_of
+from refkan.claims.running.outcomes import FileResult, direction, gather, status_of
 from tests.shared.refusals import refused
 
 SEEDS = range(25)
@@ -91,6 +91,11 @@ def test_what_asks_nothing_decides_nothing():
     assert replace(beside, unit="mm", at_most=3.0, at_least=0.1).told() == (
         "x 1 [0.5, 2] mm (asked: at least 0.1, at most 3)"
     )
+
+
+def test_what_is_only_beside_points_nowhere():
+    asked, beside = exactly("n", 3, at_least=2), exactly("m", 9)
+    assert direction("holds", Verdict("A1", "holds", "", estimates=(asked, beside))) == "same direction"
 
 
 @pytest.mark.parametrize("value", [1.0, "yes", None])

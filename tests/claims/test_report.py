@@ -2,16 +2,21 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
+from refkan.claims import Estimate, Reading, Readings, Verdict, exactly
+from refkan.claims.reporting import page as pages
+from refkan.claims.reporting.report import summary
 from refkan.claims.reporting.typeset import GREEK, SIGNS, typeset
 from refkan.claims.running import capsule
+from refkan.claims.running.outcomes import FileResult, Outcome
 from tests.claims.claim_packages import GOOD
-from validation.ledger import LEDGER
+from validation.ledger import LEDGER, Row
 
 
 def test_page_is_self_contained_and_escaped(claims):
@@ -40,6 +45,63 @@ def test_only_rows_that_ran_are_shown_each_with_its_size_and_seeds(claims):
     assert "1 rows did not run and are not shown" in page
     assert '<td title="size">full</td><td title="seeds">2: 1 to 2</td><td title="readings">one</td>' in page
     assert claims.status()["B1"] == "pending"
+
+
+def terms_of(page):
+    """Section -> what it says, term by term, and all that stands below."""
+    found = {}
+    for id, terms, below in re.findall(r'<h2 id="(\w+)">.*?</h2>\n<dl>\n(.*?)</dl>(.*?)(?=<h2)', page, re.DOTALL):
+        found[id] = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", terms, re.DOTALL)), below
+    return found
+
+
+def test_each_section_says_all_that_is_known_of_its_row():
+    """Of one that holds, of a goal and of a crash; of one that did not run nothing."""
+    ratio = Estimate("ratio", 3.0, 2.0, 4.0, "mm", 1.0, None, 2.5, (1, 2), "median", "an hour")
+    made = Verdict(
+        "A1", "holds", "n is 3", "n is 2", "One.\n\nTwo.", {"seeds": [1, 2]}, mutations={"m": "holds"},
+        controls={"c": "holds"}, estimates=(ratio, replace(ratio, cost=""), exactly("n", 3)),
+        readings=tuple(Readings([Reading({"n": "9"}, True, "x", size="9 points")]).plain()),
+    )  # fmt: skip
+    file = SimpleNamespace(place="folder/name", name="name", command=lambda id: f"run {id}")
+    rows = [Row(id, f"of {id}", f"claim {id}", "what", "when", goal=id == "A2") for id in ("A1", "A2", "B1", "C1")]
+    results = [FileResult(file, (made,), seconds=1.26, finished="noon", resumed=True), FileResult(file, error="a\nno")]
+    outcomes = [
+        Outcome(rows[0], "void", made, results[0], file),
+        Outcome(rows[1], "1 of 1 reached", Verdict("A2", "holds", "m"), None, None),
+        Outcome(rows[2], "error", None, results[1], file),
+        Outcome(rows[3], "pending"),
+    ]
+    made_page = pages.page(outcomes, summary(outcomes), {"configuration": {"size": "full"}}, {})
+    sections = terms_of(made_page)
+    common = {"Measured quantity": "what", "Holds if": "when"}
+    run = "full size, 1.3 s of processor time, finished noon, from a checkpoint"
+    terms, below = sections["A1"]
+    assert terms == {
+        "Claim as printed": "claim A1", "Source": "of A1", "Claim as corrected": "n is 2", **common,
+        "Measured": "n is 3", "Seeds": "2: 1 to 2", "File": "folder/name.py", "Run": run,
+    }  # fmt: skip
+    assert "\n\n" not in below
+    cells = "".join(f"<td>{cell}</td>" for cell in (
+        "ratio", "3", "2 to 4", "at least 1", "2.5", "mm", "2: an hour", "of the claim", "median",
+    ))  # fmt: skip
+    assert f"<tr>{cells}</tr>" in below
+    assert "<td>n</td><td>3</td><td>exact</td>" in below
+    assert "<td>too few seeds</td>" in below
+    assert "In all of them n=9. Size: 9 points" in below
+    for text in ("<p>One.</p>\n<p>Two.</p>", "<li>m: holds</li>", "<h3>Positive controls</h3>\n<ul><li>c: holds</li>"):
+        assert text in below
+    assert sections["A2"][0] == {
+        "Claim as printed": "claim A2", "Source": "of A2", **common, "Measured": "m", "Seeds": "none",
+    }  # fmt: skip
+    assert sections["B1"][0]["Run"] == "full size, 0.0 s of processor time, finished "
+    assert "<pre>a\nno</pre>" in sections["B1"][1]
+    assert "C1" not in sections
+    first, goals = made_page.split("<h2>Goals: asked and reached</h2>")
+    assert ("A1</a>" in first, "A2</a>" in first, "A2</a>" in goals, "B1</a>" in goals) == (True, False, True, False)
+    assert "; 1 rows did not run" in first
+    assert "not refuted: A1: m." in first
+    assert "Goals" not in pages.page(outcomes[:1], summary(outcomes[:1]), {"configuration": {"size": "full"}}, {})
 
 
 READINGS = """
@@ -129,6 +191,7 @@ def test_formulas_of_all_claims_are_mathematics_and_lose_nothing():
     for text in texts:
         assert letters("".join(ElementTree.fromstring(f"<p>{typeset(text)}</p>").itertext())) == letters(text), text
     assert sum("<math>" in typeset(text) for text in texts) > 50
+    assert typeset("(r-1)^2").count('<mo stretchy="false">') == 2
     assert typeset("node_map of my_file") == "node_map of my_file"
     assert typeset("x^(l+1/2)") == (
         "<math><msup><mi>x</mi><mrow><mi>l</mi><mo>+</mo><mn>1</mn><mo>/</mo><mn>2</mn></mrow></msup></math>"

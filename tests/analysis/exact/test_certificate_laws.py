@@ -15,6 +15,7 @@ from refkan.analysis.exact.certificates.statements import STEP, Posed
 from refkan.analysis.exact.ranks.network_rows import OF_STATISTICS, _spoken, checked, expected_seconds, require_cost
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
 from refkan.analysis.exact.spectra import certified_spectra
+from refkan.networks.node_maps import Unmapped
 
 
 def problem(P=1, node_map="affine", samples=12, order=2, statistics=None):
@@ -111,6 +112,8 @@ def test_expected_times_are_those_of_entries_and_cubes():
     require_cost("it", posed, 4e-5 * entries * 1.001, 0)
     with pytest.raises(ValueError, match=rf"it of {M} parameters on 60 rows .* give seconds="):
         require_cost("it", posed, 4e-5 * entries * 0.999, 0)
+    with pytest.raises(ValueError, match="is expected to take"):
+        require_cost("it", posed, 4e-5 * entries * 1.001, 0, hessian=True)
     for seconds, said in ((119.0, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (172800, "2 d")):
         assert _spoken(seconds) == said
 
@@ -207,3 +210,15 @@ def test_a_basis_that_a_layer_has_not_is_refused_before_the_work_begins(monkeypa
     posed, theta = problem()
     with pytest.raises(ValueError, match="basis must be one of"):
         rk.exact.certified_spectrum(posed, theta, basis="hat")
+
+
+def test_of_a_layer_with_parameters_behind_the_last_map_no_rank_is_handed_on():
+    net = rk.Network(
+        (rk.SplineLayer((rk.SplineSpace.uniform(2, 2),), 1), rk.DenseLayer(1, 1, "identity")), (Unmapped(),)
+    )
+    x = np.array([[0.2], [0.7]])
+    made = certified_network.certificate(
+        net, np.array([0.0, 1.0, 3.0, 1.0, 0.0]), np.array([[0.0, 1.0]]), (x, x), budget=9
+    )
+    (why,) = (each["why"] for each in made["unproven"] if each["statement"] == "rank and condition")
+    assert why == "the layer behind the last map has parameters of its own"

@@ -220,6 +220,33 @@ def test_ascent_ends_at_the_summit_or_in_the_corner(sign):
     assert np.array_equal(corners, np.tile(sides * (sign * slopes > 0), (8, 1)))
 
 
+QUESTIONS = {
+    "enclose": lambda net, theta, box, budget: rk.exact.enclose(net, theta, box, 1, 0.05, budget),
+    "lipschitz": lambda net, theta, box, budget: rk.exact.lipschitz_constant(net, theta, box, 1e-2, budget),
+    "difference": lambda net, theta, box, budget: rk.exact.sup_difference(
+        net, theta, net, 0.9 * theta, box, 1e-3, budget
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({"order": 4, "outside": "natural"}, {"enclose": 297, "lipschitz": 261, "difference": 345}),
+        ({"edge": "silu"}, {"enclose": 235, "lipschitz": 293, "difference": 145}),
+        ({"node_map": "sigmoid"}, {"enclose": 283, "lipschitz": 153, "difference": 161}),
+    ],
+    ids=str,
+)
+def test_enclosures_are_as_narrow_as_few_boxes_ask(options, most):
+    """Each answer within its tolerance: wider enclosures, or boxes halved elsewhere, need more of them."""
+    net, theta = network(**options)
+    for question, boxes in most.items():
+        bounds = QUESTIONS[question](net, theta, [[0.0, 1.0], [0.25, 1.25]], 2 * boxes)
+        assert bounds.reached, question
+        assert bounds.boxes <= 1.02 * boxes, question
+
+
 @pytest.mark.parametrize("function", ["enclose", "extrema", "lipschitz_constant", "sup_difference"])
 def test_progress_is_told_what_is_known(function):
     net, theta = network()
