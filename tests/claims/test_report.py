@@ -191,7 +191,7 @@ def test_formulas_of_all_claims_are_mathematics_and_lose_nothing():
     for text in texts:
         assert letters("".join(ElementTree.fromstring(f"<p>{typeset(text)}</p>").itertext())) == letters(text), text
     assert sum("<math>" in typeset(text) for text in texts) > 50
-    assert typeset("(r-1)^2").count('<mo stretchy="false">') == 2
+    assert '<mo stretchy="false">)</mo>' in typeset("(r-1)^2")
     assert typeset("node_map of my_file") == "node_map of my_file"
     assert typeset("x^(l+1/2)") == (
         "<math><msup><mi>x</mi><mrow><mi>l</mi><mo>+</mo><mn>1</mn><mo>/</mo><mn>2</mn></mrow></msup></math>"
