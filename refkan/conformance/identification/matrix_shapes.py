@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
+from refkan.base.array_types import Array, FloatArray, IntArray
 
 Named = tuple[str, dict[str, Any]]
 """A name and its evidence."""
@@ -29,6 +29,16 @@ def numbers(values: Sequence[int]) -> str:
     if len(values) > 2 and (np.diff(values) == 1).all():
         return f"{values[0]} to {values[-1]}"
     return ", ".join(map(str, values if len(values) <= 8 else [*values[:4], "...", *values[-2:]]))
+
+
+def place_of(wrong: Array, axes: Sequence[str]) -> str:
+    """Which slices of an array have entries that are wrong, if others have none, in words."""
+    told = []
+    for axis, name in enumerate(axes):
+        index = np.flatnonzero(wrong.any(axis=tuple(b for b in range(wrong.ndim) if b != axis)))
+        if 0 < index.size < wrong.shape[axis]:
+            told.append(f"{name if index.size == 1 else PLURAL[name]} {numbers(index.tolist())} of {wrong.shape[axis]}")
+    return f" ({', '.join(told)} alone)" if told else ""
 
 
 def shape_of(
@@ -65,7 +75,7 @@ def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0
     rows, n = np.arange(order.size) if rows is None else rows, n or order.size
     step = rows - order
     evidence: dict[str, Any] = {"axis": name, "loose": False}
-    if rows.size >= n - 1 and np.array_equal(order, n - 1 - rows):
+    if rows.size >= n - n % 2 and np.array_equal(order, n - 1 - rows):
         if name in ("output", "answer", "coefficient"):
             return ("reversed coefficients" if name == "coefficient" else "reversed outputs"), evidence
         how = "in the opposite order"

@@ -60,7 +60,6 @@ class Subject:
         self.undoes, self.overwritten = False, ""
         self.rows, self.renewed, self.refused = 0, False, frozenset[str]()
         self._kept: dict[Any, FloatArray] = {}
-        self._models: dict[Any, Any] = {}
         self._truths: dict[Any, tuple[FloatArray, FloatArray]] = {}
         self._specs: dict[int, tuple[Any, Any]] = {}
 
@@ -190,16 +189,6 @@ class Subject:
         if self.renewed:
             self._specs[id(model)] = model, spec
         return model
-
-    def kept_model(self, spec: LayerSpec) -> Any:
-        """Return a model of a layer that was built before, unless calls change models."""
-        if self.differing:
-            return self.build(spec)
-        arrays = (spec.knots, spec.coefficients, *(spec.part(part) for part in spec.parts))
-        key = (*(a.tobytes() for a in arrays), spec.coefficients.shape, spec.order, spec.outside, spec.kind, spec.parts)
-        if key not in self._models:
-            self._models[key] = self.build(spec)
-        return self._models[key]
 
     def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """Return the outputs (N, Q) at x (N, P), as the layer gives them: of few rows at once where rows mix."""

@@ -1,6 +1,7 @@
 """How gradients are asked for: of two calls, of sums of cotangents, and in layers of other sizes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from refkan.conformance.cases.families import INTERVALS
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.explanations import sizes_of
-from refkan.conformance.identification.gradients.slopes import derivatives, true_derivatives
-from refkan.conformance.identification.known_maps import MAPS, lower_formats
+from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
+from refkan.conformance.identification.gradients.slopes import true_derivatives
+from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
@@ -24,45 +26,32 @@ SCALES = (2.0**12, 2.0**-20)
 def asked_layer(
     subject: Subject, shape: tuple[int, int] = (3, 2), count: int = SAMPLES, degree: int | None = None,
     intervals: int = INTERVALS,
-) -> Any:  # fmt: skip
-    """A layer, samples and a new model; equally spaced knots only where there are no others."""
+) -> tuple[LayerSpec, FloatArray]:  # fmt: skip
+    """A layer and samples; equally spaced knots only where there are no others."""
     kind = "arbitrary" if "arbitrary" in subject.kinds else "uniform-fine" if "uniform-fine" in subject.kinds else ""
     spec = subject.spec(shape, degree=degree, kind=kind, intervals=intervals)
-    return spec, subject.samples(spec, count, 5), subject.kept_model(spec)
+    return spec, subject.samples(spec, count, 5)
 
 
-def cotangent(n: int, outputs: int, q: int) -> FloatArray:
-    """Return the cotangent (N, Q) of one output alone."""
-    return np.repeat(np.eye(outputs)[q][None], n, axis=0)
-
-
-def unit_cotangents(n: int, outputs: int) -> FloatArray:
-    """Return the cotangents (N Q, N, Q) of one output of one sample each."""
-    return np.eye(n * outputs).reshape(-1, n, outputs)
-
-
-def slope_behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
-    """The slope of the map behind the layer, 1 if there is none: (N, Q)."""
-    name = subject.behind
-    if not name:
-        return np.ones((len(x), spec.n_outputs))
-    u, h = subject.values(spec, x), 2.0**-17
-    slope = (MAPS[name](u + h) - MAPS[name](u - h)) / (2 * h)
-    return np.asarray(slope)
-
-
-def calls_and_sums(
-    subject: Subject, spec: LayerSpec, owner: str, asked: Any, x: FloatArray, dy: FloatArray, two: FloatArray,
-    jacobian: Callable[[], FloatArray],
-) -> list[Difference]:  # fmt: skip
+def calls_and_sums(d: Derivatives) -> list[Difference]:
     """Two calls, and cotangents that are added."""
+    subject, spec, owner, x = d.subject, d.spec, d.owner, d.x
+    dy, two = np.random.default_rng(5).integers(-8, 9, (2, len(x), spec.n_outputs)) / 4.0
+
+    def asked(model: Any, at: FloatArray, dy: FloatArray) -> FloatArray:
+        return subject.gradients(model, at, dy, {d.name: d.shape})[d.name]
+
     fresh = asked(subject.build(spec), x, dy)
     model = subject.build(spec)
     moved = x[::-1] + 2.0**-6
+    subject.raw(model, moved, spec.n_outputs)
+    called = asked(model, x, dy)
     other = asked(model, moved, dy)
     first, again = asked(model, x, dy), asked(model, x, dy)
     if np.array_equal(other, first) and not np.array_equal(fresh, first):
         return [Difference("stale gradient", {"what": owner, "how": "those of samples of an earlier call"})]
+    if np.array_equal(called, other) and not np.array_equal(called, first):
+        return [Difference("stale gradient", {"what": owner, "how": "those of the samples that values were asked at"})]
     size = float(np.abs(first).max())
     if not np.isfinite(first).all():
         bad = int((~np.isfinite(first)).sum())
@@ -97,7 +86,7 @@ def calls_and_sums(
     if adds_up and not scales:
         return []
     if np.abs(first - other).max() <= room:
-        ours = jacobian().sum(axis=(0, 1))
+        ours = d.whole(np.ones(dy.shape), np.ones(x.shape))
         how = "they are those of the sum of outputs" if np.abs(first - ours).max() <= room * 64 else "all are equal"
         return [Difference("cotangent ignored", {"what": owner, "how": how})]
     if (still := asked(model, x, 0 * dy)).any():
@@ -108,7 +97,7 @@ def calls_and_sums(
     s = scales[0] if adds_up else 4.0
     scaled, opposite = asked(model, x, s * dy), asked(model, x, -dy)
     left = float(np.abs(first + other - both).max()) / size
-    ours = np.einsum("sa,sa...->...", dy, jacobian()) if first.ndim == 3 else first
+    ours = d.whole(dy, np.ones(x.shape)) if first.ndim == 3 else first
     if told := flushed(owner, first, ours, room * len(x)):
         return [told]
     if s == 4 and left < LARGEST_ROUNDING and np.abs(scaled - 4 * first).max() <= 8 * left * size:
@@ -154,31 +143,21 @@ def rounded_gradients(owner: str, left: float, theirs: FloatArray) -> Difference
     return Difference(f"{name} gradients", evidence, sure="measured")
 
 
-def size_of_factor(subject: Subject, told: Sequence[Difference], name: str, order: int = 1) -> str:
+def size_of_factor(d: Derivatives, told: Sequence[Difference]) -> str:
     """Which size a constant factor is: measured once more with others."""
-    if not any(difference.name == "constant factor" for difference in told):
+    factor = next((difference.evidence["factor"] for difference in told if difference.name == "constant factor"), None)
+    if factor is None or d.given is not None:
         return ""
-    measured, sizes = [], []
-    for shape, count, degree, intervals in (((3, 2), SAMPLES, None, INTERVALS),
-                                            ((5, 3), 24, _another_degree(subject), fewer(subject))):  # fmt: skip
-        spec, x, model = asked_layer(subject, shape, count, degree, intervals)
-        dy = np.ones((count, shape[0]))
-        if name == "coefficients":
-            theirs = subject.gradients(model, x, dy, {"coefficients": spec.coefficients.shape})["coefficients"]
-            ours = np.stack([subject.basis(spec, x[:, p], p).sum(axis=0) for p in range(shape[1])])[None]
-            ours = np.repeat(ours, shape[0], axis=0)
-        elif order == 1:
-            theirs = subject.gradients(model, x, dy, {"inputs": x.shape})["inputs"]
-            ours = derivatives(subject, spec, x).sum(axis=1)
-        else:
-            theirs, ours = subject.second(model, x, dy, np.ones(x.shape)), derivatives(subject, spec, x, 2).sum(axis=1)
-        measured.append(abs(float((theirs * ours).sum() / (ours * ours).sum())))
-        sizes.append(sizes_asked(spec, count))
-    named = sizes_of(measured, sizes)
+    subject = d.subject
+    degree, intervals = _another_degree(subject), fewer(subject)
+    spec = subject.with_parts((5, 3), d.spec.parts, degree=degree, kind=d.spec.kind, intervals=intervals)
+    other = type(d)(subject, replace(d.situation, spec=spec, x=subject.samples(spec, 24, 5), dy=None), d.name)
+    ours = other.whole(other.situation.cotangents, other.situation.direction)
+    measured = [factor, abs(float((other.answered * ours).sum() / (ours * ours).sum()))]
+    named = sizes_of(measured, [sizes_asked(of.spec, len(of.x)) for of in (d, other)])
     if named or abs(measured[0] - measured[1]) <= 1e-6 * measured[0]:
         return named
-    other = f"{measured[1]:.6g} in layers of degree {spec.degree} with {shape[0]} outputs, {shape[1]} inputs"
-    return f"{other}, {count} samples"
+    return f"{measured[1]:.6g} in layers of degree {spec.degree} with 5 outputs, 3 inputs, 24 samples"
 
 
 def _another_degree(subject: Subject) -> int:

@@ -1,26 +1,31 @@
 """Derivatives at knots and at the ends of the domain."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.identification.gradients.asked_gradients import SAMPLES
+from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
 from refkan.conformance.identification.stages_and_differences import Difference
-from refkan.conformance.identification.subject import Subject
 
 
-def at_knots(
-    subject: Subject, degree: int, owner: str, asked: Callable[[Any, FloatArray], FloatArray]
-) -> list[Difference]:  # fmt: skip
+def at_knots(of: Derivatives) -> list[Difference]:
     """Derivatives at knots against those to the right of them, and at x = b against those to the left."""
+    subject, degree, owner = of.subject, of.spec.degree, of.owner
+
+    def asked(model: Any, at: FloatArray) -> FloatArray:
+        dy = np.ones((len(at), spec.n_outputs))
+        if of.order == 2:
+            return subject.second(model, at, dy, np.ones(at.shape))
+        return subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"]
+
     kinds = [kind for kind in ("uniform", "arbitrary") if (degree, kind) in subject.right]
     kind = kinds[0] if kinds and not subject.refused else ""
     if not kind or (kind == "uniform" and not subject.declared.frame.exact):
         return []
     spec = subject.spec((3, 2), degree=degree, kind=kind)
-    model, step = subject.kept_model(spec), 2.0**-22
+    model, step = subject.build(spec), 2.0**-22
     inner = [np.unique(t[spec.order : t.size - spec.order]) for t in spec.knots]
     at = np.stack([np.resize(t, SAMPLES) for t in inner], axis=1)
     here, left, right = asked(model, at), asked(model, at - step), asked(model, at + step)

@@ -27,12 +27,14 @@ VALUES = {"calls", "arithmetic", "wiring", "sizes", "parts"}
 """Stages that ask for outputs in other settings."""
 
 
-def of_settings(subject: Subject, known: frozenset[str]) -> list[Difference]:
-    """What differs in some settings alone, but for the quantities that are known to differ."""
+def of_settings(subject: Subject) -> list[Difference]:
+    """What differs in some settings alone, but for the quantities that are known to differ, or to follow."""
     if not subject.right:
         raise NoAnswerError("functions are others than those asked for")
     if 0 < subject.rows < BLOCK:
         return []
+    known = subject.wrong_gradients
+    known |= {"second-derivatives"} if "input-gradients" in known else set()
     return in_situations(subject, list(_situations(subject)), known)
 
 
@@ -83,7 +85,7 @@ def _situations(subject: Subject) -> Iterator[Situation]:
         where: str, shape: tuple[int, int] = (3, 2), n: int = BLOCK, parts: tuple[str, ...] = (), **more: Any
     ) -> Situation:
         spec = subject.with_parts(shape, parts, **{"degree": degree, "kind": kind, **more})
-        return Situation((spec,), np.resize(subject.samples(spec, min(n, BLOCK), 5), (n, shape[1])), (where,))
+        return Situation(spec, np.resize(subject.samples(spec, min(n, BLOCK), 5), (n, shape[1])), (where,))
 
     first = at("")
     yield replace(first, where=())

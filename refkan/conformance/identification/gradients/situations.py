@@ -10,18 +10,22 @@ from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain
-from refkan.conformance.identification.known_maps import map_of
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
+
+EDGES = ("output", "input", "coefficient")
+
+DIRECTIONS = np.array([[0.5, -2.0], [1.0, 0.75], [-1.5, 1.25]])
+"""Along which second derivatives are asked for, in turn: no factor of each input turns one into another."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What is asked for at once: a layer or network, samples, and how arrays are handed over.
+    """What is asked for at once: a layer, samples, and how arrays are handed over.
 
     Attributes
     ----------
-    specs : sequence of LayerSpec
+    spec : LayerSpec
     x : array (N, P)
     where : sequence of str
         What is told of it.
@@ -32,78 +36,65 @@ class Situation:
         What is told after the name of a quantity.
     laid : str
         How arrays lie in memory, if otherwise than usual.
+    seed : int
+        Of the cotangents.
     """
 
-    specs: Sequence[LayerSpec]
+    spec: LayerSpec
     x: FloatArray
     where: Sequence[str] = ()
     dy: FloatArray | None = None
     training: bool | None = None
     of: str = ""
     laid: str = ""
+    seed: int = 4
 
     @property
     def cotangents(self) -> FloatArray:
-        """dy, (N, Q): no two rows alike where none is given."""
-        shape = (len(self.x), self.specs[-1].n_outputs)
-        return np.random.default_rng(4).integers(1, 9, shape) / 4.0 if self.dy is None else self.dy
+        """dy, (N, Q): of both signs, no two rows alike where none is given."""
+        rng, shape = np.random.default_rng(self.seed), (len(self.x), self.spec.n_outputs)
+        return rng.integers(1, 9, shape) * rng.choice([-0.25, 0.25], shape) if self.dy is None else self.dy
 
     @property
     def direction(self) -> FloatArray:
         """Along which second derivatives are asked for, (N, P)."""
-        return np.where(np.arange(self.x.size).reshape(self.x.shape) % 2, 0.5, -1.25)
+        return np.resize(DIRECTIONS, self.x.shape)
 
     def model(self, subject: Subject) -> Any:
-        """A new model."""
-        if len(self.specs) == 1 and self.training is None:
-            return subject.kept_model(self.specs[0])
-        model = subject.build(tuple(self.specs) if len(self.specs) > 1 else self.specs[0])
+        """A new model: some adapters know the layer that was built last alone."""
+        model = subject.build(self.spec)
         return (
             model if self.training is None else subject.asked("in_mode", subject.adapter.in_mode, model, self.training)
         )
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """One quantity, as it is and as it should be."""
-
-    owner: str
-    name: str
-    axes: Sequence[str]
-    theirs: FloatArray
-    ours: FloatArray
-
-
-def of_outputs(subject: Subject, situation: Situation, quantity: Quantity, owner: str, room: float) -> list[Difference]:
+def of_outputs(
+    subject: Subject, situation: Situation, theirs: FloatArray, ours: FloatArray, room: float
+) -> list[Difference]:  # fmt: skip
     """Outputs that are wrong: those without a part, or with a part in another form; or something is added."""
-    spec, x = situation.specs[0], situation.x
-    if not np.isfinite(quantity.theirs).all():
-        return explain(quantity.theirs, quantity.ours, quantity.axes, room, owner) or []
-    if len(situation.specs) == 1:
-        for part, words, changed in other_parts(spec):
-            if np.abs(FloatQuantities((changed,), x).values - quantity.theirs).max() <= room:
-                return [Difference("part in another form", {"part": part, "how": words})]
-        clamped = np.clip(x, *spec.domains.T)
-        if "base" in spec.parts and (clamped != x).any():
-            bare = replace(spec, base=0 * spec.part("base"))
-            branch = quantity.theirs - FloatQuantities((bare,), x).values
-            for words, at in (("the end points", clamped), ("zero", 0 * x)):
-                only = replace(spec, coefficients=0 * spec.coefficients, bias=None)
-                if np.abs(FloatQuantities((only,), at).values - branch).max() <= room:
-                    return [
-                        Difference(
-                            "part in another form", {"part": "base", "how": f"beyond the domain it is that of {words}"}
-                        )
-                    ]
-    added = quantity.theirs - quantity.ours
+    spec, x, owner = situation.spec, situation.x, "outputs" + situation.of
+    if not np.isfinite(theirs).all():
+        return explain(theirs, ours, ("sample", "output"), room, owner) or []
+    for part, words, changed in other_parts(spec):
+        if np.abs(FloatQuantities((changed,), x).values - theirs).max() <= room:
+            return [Difference("part in another form", {"part": part, "how": words})]
+    clamped = np.clip(x, *spec.domains.T)
+    if "base" in spec.parts and (clamped != x).any():
+        branch = theirs - FloatQuantities((replace(spec, base=0 * spec.part("base")),), x).values
+        only = replace(spec, coefficients=0 * spec.coefficients, bias=None)
+        for words, at in (("the end points", clamped), ("zero", 0 * x)):
+            if np.abs(FloatQuantities((only,), at).values - branch).max() <= room:
+                how = f"beyond the domain it is that of {words}"
+                return [Difference("part in another form", {"part": "base", "how": how})]
+    added = theirs - ours
     if x.shape == added.shape:
         k = float((added * x).sum() / (x * x).sum())
         if np.abs(added - k * x).max() <= room:
             times = "" if abs(k - 1) < 1e-9 else f" times {k:.6g}"
             return [Difference("extra branch", {"what": f"each input{times}, added to the output of the same number"})]
-    told = explain(quantity.theirs, quantity.ours, quantity.axes, room, owner)
+    told = explain(theirs, ours, ("sample", "output"), room, owner)
     if told is None or any(difference.name.startswith("factors by") for difference in told):
-        left = float(np.abs(added).max() / np.abs(quantity.ours).max())
+        left = float(np.abs(added).max() / np.abs(ours).max())
         return [Difference("other outputs", {"what": owner, "left": left}, sure="measured")]
     return told
 
@@ -128,23 +119,3 @@ def other_parts(spec: LayerSpec) -> Iterator[tuple[str, str, LayerSpec]]:
             if not np.array_equal(changed, given):
                 other: dict[str, Any] = {attribute(part): changed}
                 yield part, words, replace(spec, **other)
-
-
-def wrong_factors(spec: LayerSpec, theirs: FloatArray, ours: FloatArray, room: float) -> str:
-    """The parts whose factors gradients (..., Q, P) or (..., Q, P, dim) lack or have too many, in words; "" if none."""
-    by = {"the part scale": spec.part("scale"), "the part node-scale": spec.part("node-scale")[:, None]}
-    by["the parts scale and node-scale"] = spec.gain
-    edges = theirs.ndim - 1 - (theirs.shape[-2:] != spec.gain.shape)  # the last axis of edges
-    for name, factor in by.items():
-        k = factor if edges == theirs.ndim - 1 else factor[..., None]
-        if np.abs(theirs * k - ours).max() <= room:
-            return f"they lack the factors of {name}"
-        if np.abs(theirs - ours * k).max() <= room:
-            return f"they are multiplied by {name} once more"
-    return ""
-
-
-def map_of_base(x: FloatArray, slopes: FloatArray, room: float) -> str:
-    """What map of x gradients (N,) over the weights are, in words, "" if none is known."""
-    mapped = map_of(x[:, 0], slopes, room)
-    return "" if mapped is None else f"they are {mapped[0]} of x" + f", times {mapped[1]:.6g}" * (mapped[1] != 1)

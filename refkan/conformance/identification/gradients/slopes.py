@@ -5,44 +5,58 @@ for pieces of degree below m, and right to 1e-11 for SiLU and its like. Of B-spl
 L_i and R_i = L_(i+1) are functions of one order less over the lengths of their supports.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.knots_in_use import guarded, intervals_of, recursion
 from refkan.conformance.identification.subject import Subject
 
 NODES = 9
 """Chebyshev points of a derivative."""
 
+CHEBYSHEV = np.cos(np.pi * np.arange(NODES) / (NODES - 1))
+
+
+def weights_at_zero(order: int, u: FloatArray) -> FloatArray:
+    """The weights of values at points u whose sum is a derivative at 0, the first or second, of their interpolant."""
+    return np.asarray(np.linalg.solve(np.vander(u, increasing=True).T, np.eye(u.size)[order] * order))
+
 
 def derivatives(subject: Subject, spec: LayerSpec, x: FloatArray, order: int = 1) -> FloatArray:
-    """Derivatives (N, Q, P) of the layer's own outputs in each input; NaN where two radii tell different ones.
+    """Derivatives (N, Q, P) of the layer's own outputs in each input; NaN where two radii tell different ones."""
+    model = subject.build(spec)
+
+    def values(at: FloatArray) -> FloatArray:
+        return subject.in_blocks(model, at, spec.n_outputs)
+
+    along = np.eye(spec.n_inputs)
+    return np.stack([derivatives_along(subject, spec, x, v + 0 * x, values, order) for v in along], axis=2)
+
+
+def derivatives_along(
+    subject: Subject, spec: LayerSpec, x: FloatArray, v: FloatArray, of: Callable[[FloatArray], FloatArray],
+    order: int = 1,
+) -> FloatArray:  # fmt: skip
+    """Derivatives (N, ...) along directions v (N, P) of what `of` returns at points; NaN where two radii tell others.
 
     There a breakpoint that is none of the knots lies beside x, or at x: one of them has nodes to the right of x alone.
     """
-    u = np.cos(np.pi * np.arange(NODES) / (NODES - 1))
-    wide, narrow = (_interpolated(subject, spec, x, order, nodes) for nodes in (0.9 * u, 0.9 / 8 * (1 + u)))
+    near = [np.abs(x[:, p, None] - np.unique(t)).min(axis=1) for p, t in enumerate(spec.knots)]
+    room = np.minimum(np.stack(near, axis=1), np.ptp(spec.domains, axis=1) / 8)
+    radius = (room / np.maximum(np.abs(v), 2.0**-40)).min(axis=1)
+
+    def interpolated(u: FloatArray) -> FloatArray:
+        weights, at = weights_at_zero(order, u), x[:, None] + (radius[:, None] * u)[:, :, None] * v[:, None]
+        y = of(at.reshape(-1, x.shape[1]))
+        y = y.reshape(len(x), NODES, *y.shape[1:])
+        return np.asarray(np.moveaxis(np.tensordot(weights, y, axes=(0, 1)), 0, -1) / radius**order)
+
+    wide, narrow = interpolated(0.9 * CHEBYSHEV), interpolated(0.9 / 8 * (1 + CHEBYSHEV))
     close = np.abs(wide - narrow) <= 2.0 ** (-26 + 8 * (order - 1)) * np.abs(wide).max() + 64 * subject.rough
-    return np.asarray(np.where(close, wide, np.nan))
-
-
-def _interpolated(subject: Subject, spec: LayerSpec, x: FloatArray, order: int, u: FloatArray) -> FloatArray:
-    """By interpolation at nodes u, in distances to the nearest knot."""
-    model = subject.build(spec)
-    out = np.zeros((len(x), spec.n_outputs, spec.n_inputs))
-    V = np.vander(u, increasing=True)
-    weights = np.linalg.solve(V.T, np.eye(NODES)[order] * order)  # of the derivative at 0 of the interpolant
-    for p in range(spec.n_inputs):
-        low, high = spec.domains[p]
-        nearest = np.abs(x[:, p, None] - np.unique(spec.knots[p])).min(axis=1)
-        radius = np.minimum(nearest, (high - low) / 8)
-        at = np.repeat(x, NODES, axis=0)
-        at[:, p] += (radius[:, None] * u).ravel()
-        y = subject.in_blocks(model, at, spec.n_outputs).reshape(len(x), NODES, -1)
-        out[:, :, p] = np.einsum("k,skq->sq", weights, y) / radius[:, None] ** order
-    return out
+    return np.asarray(np.moveaxis(np.where(close, wide, np.nan), -1, 0))
 
 
 def true_jacobian(spec: LayerSpec, x: FloatArray) -> FloatArray:
@@ -87,8 +101,3 @@ def true_derivatives(spec: LayerSpec, x: FloatArray, order: int, at: FloatArray 
     at = x if at is None else at
     rows = [true_rows(t, spec.order, x[:, p], order, at[:, p]) for p, t in enumerate(spec.knots)]
     return np.stack([row @ spec.coefficients[:, p].T for p, row in enumerate(rows)], axis=2)
-
-
-def exact_derivatives(spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
-    """Derivatives (N, Q, P) of the edges asked for, with parts if there are any."""
-    return np.asarray(FloatQuantities((spec,), x).edges[0][order]) if spec.parts else true_derivatives(spec, x, order)

@@ -116,11 +116,12 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
         : 1 + bool(subject.declared.parts and "parts" not in subject.differing)
     ]:
         layer = subject.with_parts((3, 1), parts, degree=spec.degree, kind=kind, outside=spec.outside)
-        situation = Situation((layer,), _away(subject, spec)[:, None], of=of + " of layers with parts" * bool(parts))
+        situation = Situation(layer, _away(subject, spec)[:, None], of=of + " of layers with parts" * bool(parts))
         known = (
             subject.wrong_gradients
             | subject.unanswered
-            | {"knot-gradients", *["second-derivatives"] * bool(subject.blurred)}
+            | {"knot-gradients"}
+            | ({"second-derivatives"} if subject.blurred or "input-gradients" in subject.wrong_gradients else set())
         )
         seen = against_truth(subject, situation, without=frozenset(known))
         if "values" in seen and set(subject.differing) & VALUES:

@@ -22,12 +22,8 @@ from refkan.conformance.cases.specs import PARTS, PER_NODE, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities, silu
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
-from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, unit_cotangents
-from refkan.conformance.identification.gradients.situations import map_of_base, wrong_factors
-from refkan.conformance.identification.gradients.whole_gradients import DETACHED, unexplained
 from refkan.conformance.identification.known_maps import MAPS, beside, in_words, map_of
 from refkan.conformance.identification.pieces.rounded_recursions import FORMATS, REPRODUCED, format_of
-from refkan.conformance.identification.stages.wiring import AXES
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 from refkan.splines.knots import greville_points
@@ -37,9 +33,6 @@ WEIGHTS = (-3.0, -2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0, 3.0)
 
 NEAR_SILU = 2.0**-8
 """What approximations of silu may be off by."""
-
-DIFFERENCES = tuple((k * 2.0**-6, w * 2.0**6 / 12) for k, w in ((-2.0, 1.0), (-1.0, -8.0), (1.0, 8.0), (2.0, -1.0)))
-"""Steps and weights of a derivative, off by its fifth one times 2^-24 / 30."""
 
 TOGETHER = {
     ("base", "scale"): False, ("base", "node-scale"): True, ("base", "bias"): False, ("scale", "node-scale"): True,
@@ -245,83 +238,3 @@ def _together(subject: Subject, first: str, two: str) -> Iterator[Difference]:
 def _ratio(y: FloatArray, z: FloatArray) -> float:
     """The factor k of y = k z, by least squares."""
     return float((y * z).sum() / max(float((z * z).sum()), 1e-300))
-
-
-def of_parts(subject: Subject) -> list[Difference]:
-    """Gradients in the parts beside splines, and in coefficients beside them, against differences of values.
-
-    Values are linear in each part alone, so that a difference for a unit is a derivative; where they are not, one of
-    fourth order is taken.
-    """
-    curved = bool({"part not linear", "part applied twice"} & subject.names)
-    spec = subject.with_parts()
-    x, differences = subject.samples(spec, SAMPLES, 5), list[Difference]()
-    model = subject.build(spec)
-    known = "coefficient-gradients" in subject.wrong_gradients
-    names = {**({} if known else {"coefficients": "coefficients"}), **{attribute(part): part for part in spec.parts}}
-    shapes = {part: getattr(spec, name).shape for name, part in names.items()}
-    start, dy = subject.values(spec, x), np.random.default_rng(5).integers(-8, 9, (2, len(x), 3)) / 4.0
-    true, asked = FloatQuantities((spec,), x), list[dict[str, FloatArray]]()
-    together = [subject.gradients(model, x, of, shapes) for of in dy]
-    for name, part in names.items():
-        right = [
-            true.coefficient_gradients(of) if part == "coefficients" else true.part_gradients(part, of) for of in dy
-        ]
-        room = subject.tolerance(64 * float(np.abs(right).max()))
-        if all(np.abs(given[part] - own).max() <= room for given, (own,) in zip(together, right, strict=True)):
-            continue  # whatever the function is
-        asked = asked or [subject.gradients(model, x, of, shapes) for of in unit_cotangents(len(x), 3)]
-        theirs = np.stack([gradients[part] for gradients in asked]).reshape(len(x), 3, *shapes[part])
-        ours = np.zeros(theirs.shape)
-        for u in np.ndindex(*shapes[part]):
-            for step, weight in DIFFERENCES if curved else ((1.0, 1.0),):
-                moved = getattr(spec, name).copy()
-                moved[u] += step
-                more: dict[str, Any] = {name: moved}
-                ours[(slice(None), slice(None), *u)] += weight * (subject.values(replace(spec, **more), x) - start)
-        owner = f"gradients in {part} of layers with parts"
-        room = max(subject.tolerance(4 * float(np.abs(ours).max())), 2.0**-18 * curved * float(np.abs(ours).max()))
-        told = explain(theirs, ours, AXES[: theirs.ndim], room, owner, DETACHED)
-        if told is None or any(difference.name.startswith("factors by") for difference in told):
-            how = wrong_factors(spec, theirs, ours, subject.tolerance(4.0)) if part not in PER_NODE else ""
-            if part == "base" and not how:
-                how = map_of_base(x, theirs[:, 0, 0, 0] / spec.part("node-scale")[0], subject.tolerance(4.0))
-            told = (
-                [Difference("wrong derivative", {"what": owner, "how": how})]
-                if how
-                else told or [unexplained(subject, owner, theirs, ours)]
-            )
-            if part == "node-scale" and not how and (how := _shares(spec, x, theirs, true)):
-                told = [Difference("wrong derivative", {"what": owner, "how": how})]
-        quantity = "coefficient-gradients" if part == "coefficients" else f"{part}-gradients"
-        factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
-        size = _size_of_gradient(subject, part, factors[0], len(x)) if factors else ""
-        differences += placed(told, quantities=(quantity,), size=size)
-    return differences
-
-
-def _size_of_gradient(subject: Subject, part: str, factor: float, samples: int) -> str:
-    """Which size a constant factor of gradients in a part is: measured once more in another shape."""
-    spec = subject.with_parts((5, 4))
-    x, dy = subject.samples(spec, SAMPLES + 3, 5), np.ones((SAMPLES + 3, 5))
-    true = FloatQuantities((spec,), x)
-    (right,) = true.coefficient_gradients(dy) if part == "coefficients" else true.part_gradients(part, dy)
-    other = _ratio(subject.gradients(subject.build(spec), x, dy, {part: right.shape})[part], right)
-    sizes = {"samples": samples, "outputs": 3, "inputs": 2}, {"samples": len(x), "outputs": 5, "inputs": 4}
-    return sizes_of([factor, abs(other)], sizes)
-
-
-def _shares(spec: LayerSpec, x: FloatArray, theirs: FloatArray, true: FloatQuantities) -> str:
-    """How often what each part adds to the sum of a node counts in gradients (N, Q, Q) in the node's factor."""
-    splines = true.values - FloatQuantities((replace(spec, coefficients=0 * spec.coefficients),), x).values
-    bias, base = spec.part("bias") * np.ones((len(x), 1)), (silu(x, 0)[0] @ spec.part("base").T)
-    shares = {"the sum of splines": splines / spec.part("node-scale"), "the base part": base, "the bias": bias}
-    own = np.diagonal(theirs, axis1=1, axis2=2)
-    A = np.stack([share.ravel() for share in shares.values()], axis=1)
-    w, *_ = np.linalg.lstsq(A, own.ravel(), rcond=1e-10)
-    if np.abs(A @ w - own.ravel()).max() > 1e-9 * np.abs(own).max():
-        return ""
-    wanted = (1.0, 1.0, 0.0)
-    odd = [f"{name} {f'counts {v:.6g} times' if abs(v) > 1e-9 else 'is left out'}"
-           for name, v, right in zip(shares, w, wanted, strict=True) if abs(v - right) > 1e-9]  # fmt: skip
-    return ", ".join(odd)

@@ -1,0 +1,262 @@
+r"""Derivatives of one kind of a layer: as it answers, as they should be, and those of its own function.
+
+By cotangents of one output, and of one sample in derivatives in weights, each number is a derivative of one output at
+one sample. Those of the layer's own function are the right ones where its values are right. Where they are not, those
+in x follow by interpolation (see `slopes`), those in coefficients are unit responses, and those in a part are
+derivatives of the interpolating polynomial in one weight, exact where outputs are linear in it.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.specs import PER_NODE, LayerSpec, attribute
+from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.identification.gradients.situations import DIRECTIONS, EDGES, Situation
+from refkan.conformance.identification.gradients.slopes import (
+    CHEBYSHEV,
+    derivatives,
+    derivatives_along,
+    weights_at_zero,
+)  # fmt: skip
+from refkan.conformance.identification.known_maps import MAPS
+from refkan.conformance.identification.stages.wiring import responses
+from refkan.conformance.identification.subject import NoAnswerError, Subject
+
+OWNERS = {"coefficients": "coefficient gradients", "inputs": "input gradients", "second": "second derivatives"}
+
+ORDERS = {"inputs": 1, "second": 2}
+
+FEW = 64
+"""Samples times outputs, up to which cotangents of one output and one sample are asked for."""
+
+RADIUS = 2.0**-3
+"""About a weight, in which outputs are interpolated."""
+
+SMOOTH = 2.0**-26
+"""Error of derivatives by interpolation in weights, relative to the largest."""
+
+
+def _slope_behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
+    """The slope of the map behind the layer, 1 if there is none: (N, Q)."""
+    name = subject.behind
+    if not name:
+        return np.ones((len(x), spec.n_outputs))
+    u, h = subject.values(spec, x), 2.0**-17
+    slope = (MAPS[name](u + h) - MAPS[name](u - h)) / (2 * h)
+    return np.asarray(slope)
+
+
+class Derivatives:
+    """Derivatives in the "inputs", "second" ones, or those in "coefficients" or in a part.
+
+    Parameters
+    ----------
+    subject : Subject
+    situation : Situation
+        Of one layer.
+    name : str
+    owner : str, optional
+        What they are called.
+    model : optional
+        The model of the layer; without it, it is built.
+    answered : array, optional
+        The answer for the cotangents and the direction of the situation, if it is known.
+    """
+
+    def __init__(
+        self, subject: Subject, situation: Situation, name: str, owner: str = "", model: Any = None,
+        answered: FloatArray | None = None,
+    ) -> None:  # fmt: skip
+        self.subject, self.situation, self.name, self.given = subject, situation, name, model
+        self.spec, self.x, self._answered = situation.spec, situation.x, answered
+        self.model = situation.model(subject) if model is None else model
+        self.owner = owner or OWNERS.get(name, f"gradients in {name}") + situation.of
+        self.order = ORDERS.get(name, 0)
+        shape = self.spec.coefficients.shape
+        axes = EDGES if name == "coefficients" else EDGES[: 1 if name in PER_NODE else 2]
+        self.axes = ("sample", "input") if self.order else axes
+        self.shape = self.x.shape if self.order else shape[: len(axes)]
+        self.few = bool(self.order) or len(self.x) * self.spec.n_outputs <= FEW
+
+    @property
+    def inside(self) -> bool:
+        """Whether all samples lie in the domains."""
+        low, high = self.spec.domains.T
+        return bool(((self.x >= low) & (self.x <= high)).all())
+
+    def answer(self, dy: FloatArray, along: FloatArray) -> FloatArray:
+        """What the layer answers."""
+        if self.name == "second":
+            return self.subject.second(self.model, self.x, dy, along)
+        return self.subject.gradients(self.model, self.x, dy, {self.name: self.shape})[self.name]
+
+    @cached_property
+    def answered(self) -> FloatArray:
+        """The answer for the cotangents and the direction of the situation."""
+        if self._answered is not None:
+            return self._answered
+        return self.answer(self.situation.cotangents, self.situation.direction)
+
+    def truth(self, dy: FloatArray, along: FloatArray, quantities: Any = None) -> FloatArray:
+        """The right answer, or that of a layer with other quantities."""
+        of = self.quantities if quantities is None else quantities
+        if self.order:
+            return np.asarray(of.input_gradients(dy) if self.order == 1 else of.second_derivatives(dy, along))
+        of_parts = of.coefficient_gradients(dy) if self.name == "coefficients" else of.part_gradients(self.name, dy)
+        return np.asarray(of_parts[0])
+
+    @cached_property
+    def quantities(self) -> FloatQuantities:
+        """Those of the layer asked for."""
+        return FloatQuantities((self.spec,), self.x)
+
+    @cached_property
+    def is_true(self) -> bool:
+        """Whether the answer is that of the layer asked for, whatever its function is."""
+        right = self.truth(self.situation.cotangents, self.situation.direction)
+        return bool((np.abs(self.answered - right) <= self._room(right)).all())
+
+    def _room(self, right: FloatArray) -> float:
+        blur = 2.0 ** (8 * self.order) * self.subject.rough
+        size = float(np.abs(right).max(initial=0.0))
+        return max(self.subject.tolerance(64 * size), blur * size, 2.0**-20 * self.subject.eps)
+
+    @cached_property
+    def right(self) -> bool:
+        """Whether the right derivatives are those of the layer's own function, whatever is added to its values."""
+        y, true = self.subject.values(self.spec, self.x, self.model), self.quantities.values
+        if (np.abs(y - true) <= self.subject.tolerance(float(np.abs(true).max(initial=0.0)))).all():
+            return True
+        ours, room = self._measured
+        off = np.abs(ours - self.single(self.truth))
+        return bool((off <= room)[np.isfinite(off)].all() and np.isfinite(off).any())
+
+    def single(self, of: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
+        """Answers for cotangents of one output of all samples, or of one: (N, Q, ...), in directions of length one."""
+        N, Q = len(self.x), self.spec.n_outputs
+        if self.order:
+            along = np.resize(DIRECTIONS, self.x.shape) if self.order == 2 else np.ones(self.x.shape)
+            units = [np.repeat(np.eye(Q)[q][None], N, axis=0) for q in range(Q)]
+            return np.stack([of(dy, along) / along for dy in units], axis=1)
+        units = list(np.eye(N * Q).reshape(-1, N, Q))
+        return np.stack([of(dy, dy) for dy in units]).reshape(N, Q, *self.shape)
+
+    @cached_property
+    def theirs(self) -> FloatArray:
+        """One by one, as answered."""
+        return self.single(self.answer)
+
+    @cached_property
+    def own(self) -> tuple[FloatArray, float]:
+        """One by one, those of the layer's own function, NaN where it is not smooth; and the room for rounding."""
+        if self.right:
+            ours = self.single(self.truth)
+            return ours, self._room(ours) / 16
+        return self._measured
+
+    @cached_property
+    def _measured(self) -> tuple[FloatArray, float]:
+        """The same, by answers alone."""
+        if self.order == 2 and "inputs" in self.subject.declared.derivatives:
+            ours = self._of_slopes
+        elif self.order:
+            ours = derivatives(self.subject, self.spec, self.x, self.order)
+        else:
+            ours = self._in_weights()
+        size = float(np.abs(ours[np.isfinite(ours)]).max(initial=0.0))
+        if not size and not np.isfinite(ours).any():
+            raise NoAnswerError("values are not smooth enough to differentiate")
+        blurred = 2.0 ** (8 * self.order) * self.subject.rough
+        near = max(2.0 ** (-32 + 10 * self.order), self.subject.eps * 2.0**30, blurred) if self.order else 0.0
+        return ours, max(
+            near * size, self.subject.tolerance(4 * size), SMOOTH * size * (self._curved and not self.order)
+        )
+
+    @cached_property
+    def _of_slopes(self) -> FloatArray:
+        """Second derivatives, as those of the input gradients that are answered."""
+        along = np.resize(DIRECTIONS, self.x.shape)
+        slopes = derivatives_along(self.subject, self.spec, self.x, along, self.slopes)
+        return np.moveaxis(slopes / along[:, :, None], 1, 2)
+
+    @property
+    def follows(self) -> bool:
+        """Whether second derivatives are those of input gradients that are wrong, so that they tell nothing new."""
+        if self.order < 2 or "input-gradients" not in self.subject.wrong_gradients:
+            return False
+        off = np.abs(self.theirs - self._of_slopes)
+        return bool((off <= 2.0**-22 * np.abs(self.theirs).max())[np.isfinite(off)].all() and np.isfinite(off).any())
+
+    @property
+    def _curved(self) -> bool:
+        """Whether outputs are not linear in weights."""
+        return bool({"part not linear", "part applied twice"} & self.subject.names)
+
+    def slopes(self, at: FloatArray) -> FloatArray:
+        """The input gradients that are answered, by outputs: (N, P, Q)."""
+        units = [np.repeat(unit[None], len(at), axis=0) for unit in np.eye(self.spec.n_outputs)]
+        each = [self.subject.gradients(self.model, at, dy, {"inputs": at.shape})["inputs"] for dy in units]
+        return np.stack(each, axis=2)
+
+    def _in_weights(self) -> FloatArray:
+        """Derivatives of outputs in each weight, by values for weights about it."""
+        behind = _slope_behind(self.subject, self.spec, self.x)
+        behind = behind.reshape(*behind.shape, *(1,) * len(self.shape))
+        if self.name == "coefficients":
+            return np.asarray(responses(self.subject, self.spec, self.x) * behind)
+        u = RADIUS * CHEBYSHEV if self._curved else np.array([0.0, 1.0])
+        name = attribute(self.name)
+        ours = np.zeros((len(self.x), self.spec.n_outputs, *self.shape))
+        for index in np.ndindex(*self.shape):
+            weights = np.repeat(self.spec.part(self.name)[None], len(u), axis=0)
+            weights[(slice(None), *index)] += u
+            layers: list[dict[str, Any]] = [{name: of} for of in weights]
+            y = np.stack([self.subject.values(replace(self.spec, **more), self.x) for more in layers])
+            ours[(slice(None), slice(None), *index)] = np.tensordot(weights_at_zero(1, u), y, axes=1)
+        return ours * behind
+
+    def whole(self, dy: FloatArray, along: FloatArray) -> FloatArray:
+        """Those of the layer's own function for other cotangents and directions."""
+        if self.right:
+            return self.truth(dy, along)
+        ours = np.where(np.isfinite(self.own[0]), self.own[0], 0.0)
+        if not self.order:
+            return np.asarray(np.einsum("sq,sq...->...", dy, ours))
+        return np.einsum("sq,sqp->sp", dy, ours) * (along if self.order == 2 else 1.0)
+
+    @cached_property
+    def room(self) -> float:
+        """For rounding in the answer."""
+        ours = self.whole(self.situation.cotangents, self.situation.direction)
+        if self.right:
+            return self._room(ours)
+        return self.own[1] * float(np.abs(self.situation.cotangents).sum(axis=None if not self.order else 1).max())
+
+    @cached_property
+    def wrong(self) -> Any:
+        """Which entries of the answer are wrong."""
+        ours = self.whole(self.situation.cotangents, self.situation.direction)
+        return ~(np.abs(self.answered - ours) <= self.room)
+
+    def again(self) -> "Derivatives":
+        """The same of other samples, cotangents and coefficients."""
+        spec, x = self.spec, self.x[::-1][: max(2 * len(self.x) // 3, 1)]
+        if self.given is None:
+            spec = replace(spec, coefficients=np.roll(spec.coefficients, 1, axis=2))
+        situation = replace(self.situation, spec=spec, x=x, dy=None, seed=self.situation.seed + 1)
+        return Derivatives(self.subject, situation, self.name, self.owner, self.given)
+
+    def in_another_degree(self) -> "Derivatives | None":
+        """The same in another degree, if that is declared: the next lower or higher one."""
+        degrees = [d for d in self.subject.degrees if d > self.order and d != self.spec.degree]
+        if not degrees or self.given is not None or not self.inside:
+            return None
+        degree = min(degrees, key=lambda d: (abs(d - self.spec.degree), d))
+        spec = self.subject.with_parts(self.spec.coefficients.shape[:2], self.spec.parts, degree=degree)
+        situation = replace(self.situation, spec=spec, x=self.subject.samples(spec, len(self.x), 6), dy=None)
+        return Derivatives(self.subject, situation, self.name, self.owner)

@@ -1,0 +1,257 @@
+r"""What derivatives are, if not those that are asked for: the same formulas with one of their arguments another one.
+
+The derivatives of a layer are linear in the cotangents dy, and in the direction v, and follow from its basis functions
+b_i^(k)(x_p) on the interval of x_p, its coefficients and its parts. One of these is replaced at a time: cotangents by
+their mean, or by those of the next sample; functions by those of another order, of the piece beside, at the end of the
+interval; knots, coefficients and parts by others. What gives the answer, but for one factor, in two settings (of other
+samples, cotangents and coefficients) is told, with the place if the rest of the array is right. Where several do, one
+that does in another degree, too, is.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.specs import RULES, LayerSpec, attribute
+from refkan.conformance.cases.truths.precision import round_to
+from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.identification.explanations import sizes_of
+from refkan.conformance.identification.gradients.asked_gradients import sizes_asked
+from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
+from refkan.conformance.identification.gradients.lengths_in_slopes import lengths_of_inputs, part_of_domain
+from refkan.conformance.identification.gradients.situations import other_parts
+from refkan.conformance.identification.gradients.slopes import places, true_rows
+from refkan.conformance.identification.known_maps import MAPS
+from refkan.conformance.identification.matrix_shapes import place_of
+
+ENOUGH = 3
+"""Entries that are wrong, at least, where a relation with one factor is looked for."""
+
+FORMATS = ("float32", "float16", "bfloat16")
+
+TURNED: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "one everywhere": np.ones_like,
+    "the mean over samples": lambda a: a.mean(axis=0) + 0 * a,
+    "the sum over samples": lambda a: a.sum(axis=0) + 0 * a,
+    "less the mean over samples": lambda a: a - a.mean(axis=0),
+    "those of the first sample": lambda a: a[:1] + 0 * a,
+    "those of the last sample": lambda a: a[-1:] + 0 * a,
+    "those of the next sample": lambda a: np.roll(a, -1, axis=0),
+    "those of the sample before": lambda a: np.roll(a, 1, axis=0),
+    "samples in the opposite order": lambda a: a[::-1],
+    "the mean in each sample": lambda a: a.mean(axis=1, keepdims=True) + 0 * a,
+    "the sum in each sample": lambda a: a.sum(axis=1, keepdims=True) + 0 * a,
+    "less the mean in each sample": lambda a: a - a.mean(axis=1, keepdims=True),
+    "the first in each sample": lambda a: a[:, :1] + 0 * a,
+    "the last in each sample": lambda a: a[:, -1:] + 0 * a,
+    "in each sample in the opposite order": lambda a: a[:, ::-1],
+    "in each sample those of the next one": lambda a: np.roll(a, -1, axis=1),
+    "their sizes": np.abs,
+    "their signs": np.sign,
+    "their squares": np.square,
+    "divided by their length in each sample": lambda a: a / np.linalg.norm(a, axis=1, keepdims=True),
+    "divided by the largest in each sample": lambda a: a / np.abs(a).max(axis=1, keepdims=True),
+    "divided by their length": lambda a: a / np.linalg.norm(a),
+}
+"""What may be in place of an array (N, M): numbers of samples, in words."""
+
+ORDERS = ("values", "first derivatives", "second derivatives", "third derivatives")
+
+Rows = Callable[[int], FloatArray]
+"""Derivatives of an order of the basis functions, (N, P, dim)."""
+
+
+class OfOtherFunctions(FloatQuantities):
+    """Quantities of a layer with other basis functions, and another map in place of SiLU."""
+
+    def __init__(self, spec: LayerSpec, x: FloatArray, rows: Rows, branch: Any = None) -> None:
+        self.rows, self.branch = rows, branch
+        super().__init__((spec,), x)
+
+    def splines_at(self, spec: LayerSpec, z: FloatArray) -> tuple[Any, Any]:
+        """By the rows given."""
+        rows = [self.rows(k) for k in range(3)]
+        return rows[0], np.stack([np.einsum("qpi,spi->sqp", spec.coefficients, row) for row in rows])
+
+    def silu_at(self, k: int) -> Any:
+        """The other map for all orders."""
+        return super().silu_at(k) if self.branch is None else np.repeat(self.branch(self.z[k])[None], 3, axis=0)
+
+
+def rows_at(spec: LayerSpec, points: FloatArray, pieces: FloatArray | None = None) -> Rows:
+    """Rows at points (N, P), of the pieces in force at others if they are given."""
+    pieces = points if pieces is None else pieces
+    return lambda k: np.stack(
+        [true_rows(t, spec.order, points[:, p], k, pieces[:, p]) for p, t in enumerate(spec.knots)], axis=1
+    )
+
+
+def related(d: Derivatives) -> str:
+    """What the derivatives are, in words, "" if no relation holds in two settings."""
+    fits = _fitting(d)
+    if not fits:
+        return ""
+    again = d.again()
+    others = _fitting(again)
+    sizes = [sizes_asked(of.spec, len(of.x)) for of in (d, again)]
+    told = {}
+    for words, k in fits.items():
+        size = sizes_of([abs(k), abs(others.get(words, 0.0))], sizes)
+        if words in others and (size or abs(others[words] - k) <= 1e-6 * abs(k)):
+            sign = ", with the opposite sign" * (k < 0)
+            factor = "" if abs(abs(k) - 1) <= 1e-6 else f", multiplied by {size or f'{abs(k):.6g}'}"
+            told[words] = f"{words}{sign}{factor}"
+    told = dict(sorted(told.items(), key=lambda pair: pair[0] != pair[1]))  # without a factor first
+    if told and (third := d.in_another_degree()) is not None and not third.is_true:
+        elsewhere = _fitting(third, zero=True)
+        told = {words: more for words, more in told.items() if words in elsewhere}
+    return next((more + _place(d) for more in told.values()), "")
+
+
+def _place(d: Derivatives) -> str:
+    """Where the derivatives are wrong, if not everywhere."""
+    wrong = d.wrong
+    if wrong.all() or (d.answered[~wrong] == 0).all():
+        return ""
+    if d.order and (x := d.situation.x).shape == wrong.shape and "at " not in (where := part_of_domain(x, wrong)):
+        return f" {where}"
+    return place_of(wrong, d.axes)
+
+
+def _fitting(d: Derivatives, zero: bool = False) -> dict[str, float]:
+    """Relations that give what is wrong, and the factor of each; with zeros, if they may be all that there is."""
+    wrong, told = d.wrong, dict[str, float]()
+    if wrong.sum() < ENOUGH or not np.isfinite(d.answered).all():
+        return {}
+    theirs = d.answered[wrong]
+    for words, other in _alternatives(d):
+        ours = other[wrong]
+        size = float((ours * ours).sum())
+        k = float((ours * theirs).sum()) / size if size > 0 else float(zero)
+        if abs(k) > 1e-9 and np.abs(theirs - k * ours).max() <= d.room:
+            told[words] = k
+    return told
+
+
+def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
+    """What the derivatives would be, by what is another."""
+    dy, along = d.situation.cotangents, d.situation.direction
+    for words, turn in TURNED.items():
+        if d.order == 2:
+            other = f"they are those along another direction: {words}"
+            yield (
+                other if words != "one everywhere" else "they do not depend on the direction",
+                d.whole(dy, turn(along)),
+            )
+        yield f"they are those of other cotangents: {words}", d.whole(turn(dy), along)
+    if d.right:
+        if d.name == "node-scale":
+            yield "the bias counts 1 times", d.truth(dy, along) + dy.sum(axis=0) * d.spec.part("bias")
+        for words, quantities in _of_others(d):
+            yield words, d.truth(dy, along, quantities)
+
+
+def _of_others(d: Derivatives) -> Iterator[tuple[str, FloatQuantities]]:
+    """Quantities with other functions, points, knots, coefficients, or parts."""
+    spec, x, inside = d.spec, d.situation.x, d.inside
+    for words, changed in _of_gains(spec):
+        yield words, FloatQuantities((changed,), x)
+    for part, words, changed in other_parts(spec):
+        yield f"the part {part} counts otherwise: {words}", FloatQuantities((changed,), x)
+    if not inside:
+        yield "they are those at the nearest point of the domain", FloatQuantities((spec,), np.clip(x, *spec.domains.T))
+        for rule in RULES:
+            yield f"they are those of the rule {rule!r}", FloatQuantities((replace(spec, outside=rule),), x)
+        return
+    own = rows_at(spec, x)
+    for k, words in enumerate(ORDERS):
+        if k != d.order:
+            yield f"they are the {words} of edges", OfOtherFunctions(spec, x, partial(lambda of, _: own(of), k))
+    if "base" in spec.parts:
+        for words, branch in {"identity": lambda z: z, **MAPS}.items():
+            yield f"they are {words} of x", OfOtherFunctions(spec, x, own, branch)
+    for words, points in _points(spec, x).items():
+        yield f"they are those at {words}", OfOtherFunctions(spec, x, rows_at(spec, points, x))
+    for words, pieces in _pieces(spec, x).items():
+        yield f"they are those of the piece of {words}", OfOtherFunctions(spec, x, rows_at(spec, x, pieces))
+    for words, points in _samples(spec, x).items():
+        yield f"they are those at {words}", FloatQuantities((spec,), points)
+    m = places(spec, x)
+    h = np.stack([t[m[:, p] + 1] - t[m[:, p]] for p, t in enumerate(spec.knots)], axis=1)
+    for words, length in {"the length of the interval of x": h, **lengths_of_inputs(spec)}.items():
+        for power in (1, -1, 2, -2):
+            done = ("multiplied" if power > 0 else "divided") + f" by {words}" + ", squared" * (abs(power) == 2)
+            factor = (length**power + 0 * x)[..., None]
+            yield f"they are {done}", OfOtherFunctions(spec, x, partial(lambda by, k: own(k) * by, factor))
+    for words, changed in _of_layers(spec):
+        yield f"they are those {words}", FloatQuantities((changed,), x)
+
+
+def _of_gains(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
+    """Layers whose splines are multiplied by one factor less, or by one twice."""
+    gains = {"scale": spec.part("scale"), "node-scale": spec.part("node-scale")}
+    for names in (("scale",), ("node-scale",), ("scale", "node-scale")):
+        if set(names) <= set(spec.parts):
+            words = f"the part{'s' * (len(names) > 1)} {' and '.join(names)}"
+            for done, power in (("they lack the factors of", 0), ("once more they are multiplied by", 2)):
+                changed: dict[str, Any] = {attribute(name): gains[name] ** power for name in names}
+                yield f"{done} {words}", replace(spec, **changed)
+
+
+def _points(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
+    """Other points, at which the pieces of x are taken."""
+    m = places(spec, x)
+    low, high = (np.stack([t[m[:, p] + k] for p, t in enumerate(spec.knots)], axis=1) for k in (0, 1))
+    ends = {"the left end of the interval": low, "the middle of the interval": (low + high) / 2}
+    rounded = {f"x rounded to {name}": round_to(name, x) for name in FORMATS}
+    return {**ends, "the right end of the interval": high, **rounded}
+
+
+def _pieces(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
+    """Points in other intervals, whose pieces are continued to x."""
+    m, (K, r) = places(spec, x), (spec.knots.shape[1], spec.order)
+
+    def middle(of: Any) -> FloatArray:
+        of = np.clip(of, 0, K - 2)
+        return np.stack([(t[of[:, p]] + t[of[:, p] + 1]) / 2 for p, t in enumerate(spec.knots)], axis=1)
+
+    places_of = {"the interval on the left": m - 1, "the interval on the right": m + 1,
+                 "the first interval": 0 * m + r - 1, "the last interval": 0 * m + K - r - 1}  # fmt: skip
+    return {words: middle(of) for words, of in places_of.items()}
+
+
+def _samples(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
+    """Other samples, within the domains."""
+    low, high = spec.domains.T
+    points = {"the next sample": np.roll(x, -1, axis=0), "the sample before": np.roll(x, 1, axis=0),
+              "the first sample": x[:1] + 0 * x, "the mean of the samples": x.mean(axis=0) + 0 * x,
+              "the next input": np.roll(x, -1, axis=1), "the mirrored point": low + high - x}  # fmt: skip
+    return {words: np.clip(at, low, high) for words, at in points.items()}
+
+
+def _of_layers(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
+    """Layers on other knots, or of other coefficients."""
+    t, C, r = spec.knots, spec.coefficients, spec.order
+    a, b = (spec.domains[:, k, None] for k in (0, 1))
+    equal = a + (b - a) / spec.intervals * np.arange(1 - r, t.shape[1] - r + 1)
+    knots = {"on equally spaced knots": equal, "on the knots of the first input": t[:1] + 0 * t,
+             "on the knots of the next input": np.roll(t, -1, axis=0)}  # fmt: skip
+    coefficients = {
+        "of coefficients counted from the right": C[:, :, ::-1], "of coefficients shifted by +1": np.roll(C, 1, axis=2),
+        "of coefficients shifted by -1": np.roll(C, -1, axis=2), "of the sizes of coefficients": np.abs(C),
+        "of the coefficients of the next output": np.roll(C, -1, axis=0),
+        "of the coefficients of the next input": np.roll(C, -1, axis=1),
+        "of the coefficients of the first input": C[:, :1] + 0 * C, "without the splines": 0 * C,
+        **{f"of coefficients rounded to {name}": round_to(name, C) for name in FORMATS},
+    }  # fmt: skip
+    for name in FORMATS:
+        knots[f"on knots rounded to {name}"] = round_to(name, t)
+    for words, other in knots.items():
+        if (np.diff(other, axis=1) > 0).all():
+            yield words, replace(spec, knots=other, kind="arbitrary")
+    for words, other in coefficients.items():
+        yield words, replace(spec, coefficients=other)
