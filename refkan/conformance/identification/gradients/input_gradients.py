@@ -17,7 +17,13 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.explanations import explain, placed
-from refkan.conformance.identification.gradients.asked_gradients import flushed, rounded_gradients, size_of_factor
+from refkan.conformance.identification.gradients.asked_gradients import (
+    flushed,
+    lost,
+    of_rows,
+    rounded_gradients,
+    size_of_factor,
+)
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
 from refkan.conformance.identification.gradients.lengths_in_slopes import (
     difference_of_knots,
@@ -26,7 +32,6 @@ from refkan.conformance.identification.gradients.lengths_in_slopes import (
     part_of_domain,
 )
 from refkan.conformance.identification.gradients.relations import related
-from refkan.conformance.identification.gradients.shares_of_samples import lost, of_rows
 from refkan.conformance.identification.gradients.slopes import places, terms, true_derivatives
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.known_maps import in_words, lower_formats
