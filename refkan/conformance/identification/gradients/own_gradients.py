@@ -18,7 +18,7 @@ from refkan.conformance.identification.gradients.asked_gradients import SAMPLES,
 from refkan.conformance.identification.gradients.at_knots import at_knots
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
 from refkan.conformance.identification.gradients.input_gradients import DETACHED, of_what
-from refkan.conformance.identification.gradients.matrices import of_gauss_newton
+from refkan.conformance.identification.gradients.matrices_in_words import of_gauss_newton
 from refkan.conformance.identification.gradients.other_settings import of_settings
 from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.gradients.whole_gradients import against_truth
