@@ -220,11 +220,9 @@ def _after(
                 )
                 return told(name, what=f"values are as before, and the {part} that are told are not theirs{how}")
             return told("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
-        detail += (
-            other_spaces(spec, stored_after, kind) or compared_with_right(spec, stored_after, allowed, kind)
-            if left > allowed
-            else ""
-        )
+        if left > allowed:
+            said = other_spaces(spec, stored_after, kind)
+            detail += said or compared_with_right(spec, stored_after, allowed, kind)
     if left <= allowed:
         if stored_after is not None and stored_after.knots.shape[1] - 2 * stored_after.degree - 1 != intervals > 0:
             more = {"used": stored_after.knots.shape[1] - 2 * stored_after.degree - 1, "asked": intervals}

@@ -20,7 +20,7 @@ from scipy.special import logit
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import PARTS, PER_NODE, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING, round_to
-from refkan.conformance.cases.truths.quantities import FloatQuantities, silu
+from refkan.conformance.cases.truths.quantities import silu
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.identification.known_maps import MAPS, beside, in_words, map_of
 from refkan.conformance.identification.pieces.rounded_recursions import FORMATS, REPRODUCED, format_of
