@@ -2,12 +2,18 @@
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from refkan.claims import Beside, Estimate, Reading, Readings, Row, Verdict, estimate, exactly, judge
-from refkan.claims.running.outcomes import FileResult, direction, gather, status_of
+from refkan.claims import Beside, Estimate, Figure, Reading, Readings, Row, Table, Verdict, estimate, exactly, judge
+from refkan.claims.running import processes
+from refkan.claims.running.discovery import ClaimFile
+from refkan.claims.running.executors import Ended, Event
+from refkan.claims.running.outcomes import FileResult, direction, gather, pack, status_of, unpack
+from refkan.claims.running.processes import in_words
 from tests.shared.refusals import refused
 
 SEEDS = range(25)
@@ -161,3 +167,64 @@ def test_what_is_told_is_of_the_first_reading_that_speaks():
     assert Readings(results[:1]).told() == "holds under 0 of 1 reading. Under start=a: low"
     none = Readings([], [{"start": "a"}])
     assert (none.told(), none.verdict("A1").estimates) == ("holds under 0 of 0 readings; 1 reading not run", ())
+
+
+def claim_file(package="", ids=("A1",)):
+    return ClaimFile(Path("/folder/claims/subject/name.py"), Path("/folder/claims"), ids, package=package)
+
+
+def test_files_have_their_places_and_commands():
+    ours, own = claim_file("package"), claim_file()
+    assert (ours.place, ours.module, ours.name) == ("subject/name", "subject.name", "name")
+    assert [file.command("A1") for file in (ours, own)] == ["python -m package A1", "refkan verify name.py"]
+
+
+def test_results_are_kept_whole():
+    met = exactly("n", 3, at_least=2)
+    parts = {"figures": (Figure("f", "c", b"png"),), "tables": (Table("t", ("a",), (("b",),)),), "estimates": (met,)}
+    result = FileResult(
+        claim_file(), (Verdict("A1", "holds", "m", mutations={"m": "refuted"}, **parts),), "", 2.5, "noon"
+    )
+    assert unpack(result.file, pack(result)) == replace(result, resumed=True)
+
+
+def test_a_line_says_how_long_a_file_took_and_what_came_of_it():
+    result = FileResult(
+        claim_file(ids=("A1", "A2")), (Verdict("A1", "holds", ""), Verdict("A2", "refuted", "")), seconds=1.26
+    )
+    told = "A1 holds, A2 refuted"
+    assert in_words(result, {}) == f"1.3 s: {told} (no mutated claim was run)"
+    altered = replace(
+        result.verdicts[1],
+        mutations={"m": "refuted"},
+        controls={"c": "holds"},
+        estimates=(exactly("n", 1, at_least=2),),
+    )
+    other = replace(result, verdicts=(result.verdicts[0], altered), resumed=True)
+    assert in_words(other, {"A2": "refuted"}) == "kept: A1 holds, A2 recorded: refuted; small run: not as printed either"
+    places = ("subject/other.py, line 3, in f: x", "name.py, line 7, in run: f()", "name.py, line 9, in g: 1 / 0")
+    frames = "\n".join((*places, "other.py, line 2, in h"))
+    crashed = replace(result, verdicts=(), error=f"{frames}\nZeroDivisionError: division by zero")
+    assert in_words(crashed, {}).endswith("error: ZeroDivisionError: division by zero (name.py, line 9)")
+
+
+def test_a_file_that_runs_elsewhere_ends_with_its_result_an_error_or_the_limit(monkeypatch):
+    clock = iter([10.0, 12.0, 12.0, 15.0, 15.0])
+    monkeypatch.setattr(processes.time, "monotonic", lambda: next(clock))
+    said, stopped, events = [], [], [Event.STARTS, Event.COMPILES, "fitting"]
+    progress = SimpleNamespace(message=lambda *told: said.append(told), compiles=lambda: said.append("compiles"))
+    place = SimpleNamespace(events=lambda: [events.pop(0) for _ in list(events)], stop=lambda: stopped.append(True))
+    task = processes._Task(4, claim_file(), place)
+    assert task.look(progress, None) is None
+    assert said == ["compiles", (4, "fitting")]
+    assert task.look(progress, 2.0) is None
+    failed = task.look(progress, 1.0)
+    assert (failed.error.splitlines()[-1], failed.seconds, stopped) == (
+        "refkan.claims.running.executors.ProcessEndedError: took more than 1.0 s and was ended: --limit allows more",
+        5.0, [True],
+    )  # fmt: skip
+    assert failed.finished
+    events.append(Ended(error=ValueError("no")))
+    assert task.look(progress, None).error == "ValueError: no"
+    events.append(Ended("result"))
+    assert task.look(progress, None) == "result"
