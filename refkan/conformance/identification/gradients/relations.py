@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import RULES, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities
@@ -106,7 +106,7 @@ def related(d: Derivatives) -> str:
             factor = "" if abs(abs(k) - 1) <= 1e-6 else f", multiplied by {size or f'{abs(k):.6g}'}"
             told[words] = f"{words}{sign}{factor}"
     told = dict(sorted(told.items(), key=lambda pair: pair[0] != pair[1]))  # without a factor first
-    if told and (third := d.in_another_degree()) is not None and not third.is_true:
+    if told and (third := d.in_another_degree()) is not None and third.right == d.right and not third.is_true:
         elsewhere = _fitting(third, zero=True)
         told = {words: more for words, more in told.items() if words in elsewhere}
     return next((more + _place(d) for more in told.values()), "")
@@ -148,6 +148,8 @@ def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
                 d.whole(dy, turn(along)),
             )
         yield f"they are those of other cotangents: {words}", d.whole(turn(dy), along)
+    for words, factor in _lengths(d.spec, d.x) if d.order and d.inside else ():
+        yield f"they are {words}", d.whole(dy, along) * factor
     if d.right:
         if d.name == "node-scale":
             yield "the bias counts 1 times", d.truth(dy, along) + dy.sum(axis=0) * d.spec.part("bias")
@@ -180,15 +182,18 @@ def _of_others(d: Derivatives) -> Iterator[tuple[str, FloatQuantities]]:
         yield f"they are those of the piece of {words}", OfOtherFunctions(spec, x, rows_at(spec, x, pieces))
     for words, points in _samples(spec, x).items():
         yield f"they are those at {words}", FloatQuantities((spec,), points)
+    for words, changed in _of_layers(spec):
+        yield f"they are those {words}", FloatQuantities((changed,), x)
+
+
+def _lengths(spec: LayerSpec, x: FloatArray) -> Iterator[tuple[str, FloatArray]]:
+    """What chain rules of other variables than x multiply and divide by."""
     m = places(spec, x)
     h = np.stack([t[m[:, p] + 1] - t[m[:, p]] for p, t in enumerate(spec.knots)], axis=1)
     for words, length in {"the length of the interval of x": h, **lengths_of_inputs(spec)}.items():
         for power in (1, -1, 2, -2):
-            done = ("multiplied" if power > 0 else "divided") + f" by {words}" + ", squared" * (abs(power) == 2)
-            factor = (length**power + 0 * x)[..., None]
-            yield f"they are {done}", OfOtherFunctions(spec, x, partial(lambda by, k: own(k) * by, factor))
-    for words, changed in _of_layers(spec):
-        yield f"they are those {words}", FloatQuantities((changed,), x)
+            done = "multiplied" if power > 0 else "divided"
+            yield f"{done} by {words}{', squared' * (abs(power) == 2)}", length**power + 0 * x
 
 
 def _of_gains(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
@@ -233,6 +238,12 @@ def _samples(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
     return {words: np.clip(at, low, high) for words, at in points.items()}
 
 
+def _without(dim: int) -> dict[str, Array]:
+    """Coefficients but for some at the ends."""
+    first, last = (np.arange(dim) == k for k in (0, dim - 1))
+    return {"first coefficient": ~first, "last coefficient": ~last, "first and the last coefficient": ~(first | last)}
+
+
 def _of_layers(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
     """Layers on other knots, or of other coefficients."""
     t, C, r = spec.knots, spec.coefficients, spec.order
@@ -246,6 +257,7 @@ def _of_layers(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
         "of the coefficients of the next output": np.roll(C, -1, axis=0),
         "of the coefficients of the next input": np.roll(C, -1, axis=1),
         "of the coefficients of the first input": C[:, :1] + 0 * C, "without the splines": 0 * C,
+        **{f"without the {words}": C * kept for words, kept in _without(C.shape[2]).items()},
         **{f"of coefficients rounded to {name}": round_to(name, C) for name in FORMATS},
     }  # fmt: skip
     for name in FORMATS:
