@@ -27,6 +27,7 @@ OF_RECURSIONS = (
     "distances of x from knots",
     "differences of knots",
     "reciprocals of differences of knots",
+    "differences of knots and their reciprocals",
     "weights of the recursion",
     "functions of lower degree",
     "basis functions",
@@ -55,12 +56,12 @@ def rounded_recursion(
 
     b = (np.arange(t.size - 1) == m[:, None]).astype(np.float64)
     for k in range(2, order + 1):
-        wide = at(OF_RECURSIONS[1], t[k - 1 :] - t[: t.size - k + 1])
-        inverse = at(OF_RECURSIONS[2], guarded(np.ones_like(wide), wide))
+        wide = at(OF_RECURSIONS[1], at(OF_RECURSIONS[3], t[k - 1 :] - t[: t.size - k + 1]))
+        inverse = at(OF_RECURSIONS[2], at(OF_RECURSIONS[3], guarded(np.ones_like(wide), wide)))
         left = at(OF_RECURSIONS[0], x[:, None] - t[:-k]) * inverse[:-1]
         right = at(OF_RECURSIONS[0], t[k:] - x[:, None]) * inverse[1:]
-        b = at(OF_RECURSIONS[3], left) * b[:, :-1] + at(OF_RECURSIONS[3], right) * b[:, 1:]
-        b = at(OF_RECURSIONS[4 if k < order else 5], b)
+        b = at(OF_RECURSIONS[4], left) * b[:, :-1] + at(OF_RECURSIONS[4], right) * b[:, 1:]
+        b = at(OF_RECURSIONS[5 if k < order else 6], b)
     return b
 
 
