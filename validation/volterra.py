@@ -1,7 +1,10 @@
 """Singular values of V^r, V integration on [0, 1]: constants of the change of basis and of the ReLU basis."""
 
 from fractions import Fraction
+from functools import cache
+from itertools import accumulate
 from math import factorial
+from operator import mul
 from typing import Any
 
 import flint
@@ -15,11 +18,13 @@ def characteristic_entries(r: int, l: Any, terms: int) -> tuple[list[list[Any]],
     Terms without a factorial are left out; those beyond `terms` are, all together, below twice the next one.
     """
     s, sign = (-1) ** r * l, (-1) ** r
+    powers = list(accumulate([s] * terms, mul, initial=0 * l + 1))
 
+    @cache  # entries of one j - i are the same
     def total(shift: int, derivative: int = 0, first: int = 0) -> Any:
         def term(m: int) -> Any:
             k = 2 * r * m + shift
-            return s ** (m - derivative) * (sign * m) ** derivative / factorial(k) if k >= 0 and m >= derivative else 0
+            return powers[m - derivative] * (sign * m) ** derivative / factorial(k) if k >= 0 and m >= derivative else 0
 
         ball = flint.arb(0, 2 * abs(term(terms)).upper())
         return sum((term(m) for m in range(first, terms)), ball)

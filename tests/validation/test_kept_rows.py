@@ -25,6 +25,11 @@ JUDGED = {
 KEPT = [id for id in JUDGED if id in load("full")]
 
 
+@pytest.fixture
+def few_draws():
+    """All draws, as of the numbers that are kept."""
+
+
 @pytest.mark.parametrize("id", KEPT)
 def test_kept_rows_are_what_their_numbers_make_of_them(id):
     """Under every reading, and what is asked of each number: those of seeds are kept to four digits."""
