@@ -51,6 +51,15 @@ def function(name):
 exp, tanh, sqrt = map(function, ("exp", "tanh", "sqrt"))
 
 
+def sigmoid(z):
+    """1/(1 + exp(-z)); of balls beyond 2^20, whose exponential flint has not, from 0 to 2^-(2^20) off 0 or 1."""
+    if isinstance(z, flint.arb) and abs(z) > 2**20:
+        half = flint.arb(2) ** (-(2**20) - 1)
+        tiny = flint.arb(half, half)
+        return tiny if z < 0 else 1 - tiny
+    return 1 / (1 + exp(-z))
+
+
 def rational(x):
     """The Fraction that a number is, or the middle of a ball."""
     if isinstance(x, Fraction):
