@@ -72,7 +72,8 @@ CASES = {
         "not lower": spectra((1.0, 1.1), "affine", TRAINED),
         "not lower at the last": spectra((1.1, 0.9), "affine", TRAINED),
     }),
-    "H4": (certified_conditions.holds, [proven(), proven(state=TRAINED, spline=(5e21, 6e21), float64=5.5e21)], {
+    "H4": (certified_conditions.holds, [proven(), proven(state=TRAINED, spline=(5e21, 6e21), float64=5.5e21),
+                                        proven(float64=1e9, rank=4)], {
         "not proven against ReLU powers": [proven(relu=(10.5, 2e21)), proven(state=TRAINED)],
         "not proven against scaled ones": [proven(spline=(10.0, 105.0)), proven(state=TRAINED)],
         "touching": [proven(spline=(10.0, 100.0))],

@@ -35,6 +35,7 @@ def test_exponents_of_powers():
     ("errors", "least", "nothing_beyond"),
     [
         ([1.0, 0.1, 0.01, 0.5], True, True),  # 39, 69, 159 and 309 parameters for 100 samples
+        ([1.0, 0.1, 0.015625, 0.03125], True, True),  # exactly twice
         ([1.0, 0.1, 0.01, 0.015], False, True),  # the finest not clearly worse
         ([0.01, 0.1, 0.2, 0.5], False, True),  # least far below the threshold
         ([1.0, 0.1, 0.04, 0.01], False, False),  # least beyond it

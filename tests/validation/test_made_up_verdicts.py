@@ -1,0 +1,176 @@
+"""Verdicts on made-up measurements: statuses follow by hand, numbers and altered claims by formulas of their own."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from tests.validation.made_up import exactly
+from tests.validation.replays import numbers
+from validation.architectures import high_dimension
+from validation.multilevel import coarse_subspace, prolongation_formulas
+from validation.table_two import multilevel_targets
+
+# P1: restrictions of the gradient and of the matrix
+
+
+def differences(edge, size, **more):
+    """A case of P1 whose numbers are multiples of one, each another."""
+    keys = ("gradient", "Gauss-Newton", "gradient over results", "Gauss-Newton over results", "sums over gradient")
+    return {"edge": edge} | {key: size * (k + 1) for k, key in enumerate(keys)} | more
+
+
+CASES = [
+    differences("spline", 1e-13, trajectories=2e-14),
+    differences("silu", 4e-13),
+    differences("spline", 2e-13, trajectories=1e-14),
+    *(differences(edge, size) for edge, size in (("relu", 3e-13), ("scaled-relu", 1e-13), ("relu", 2e-13))),
+]
+
+
+class Pair:
+    """Two levels of which P alone is known; what a restriction differs from P by is what is off."""
+
+    P = sp.csr_array(np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]))
+    asked: list = []  # noqa: RUF012
+
+    @classmethod
+    def of(cls, case, n_samples):
+        assert (case.node_map, case.outside, n_samples) == ("affine", "linear", 150)
+        return cls()
+
+    def differences(self, restrict):
+        R = restrict(self.P).toarray()
+        self.asked.append(R)
+        off = np.abs(R - self.P.toarray()).max()
+        return {"gradient": off, "Gauss-Newton": off}
+
+
+def p1(monkeypatch, cases=CASES, exact=None, same=(False, False)):
+    """The verdict, and what was asked over the rationals."""
+    asked = []
+
+    def equal(basis, order, outside, seed, change):
+        asked.append((basis, order, outside, seed, change([[1.0, 2.0]])))
+        return (*same, 0)
+
+    monkeypatch.setattr(coarse_subspace, "Pair", Pair)
+    monkeypatch.setattr(coarse_subspace, "equal", equal)
+    monkeypatch.setattr(Pair, "asked", [])
+    return coarse_subspace.verdict(cases, exactly() if exact is None else exact), asked
+
+
+def test_p1_tells_the_largest_numbers_and_alters_restrictions_as_it_says(monkeypatch):
+    made, asked = p1(monkeypatch)
+    assert made.status == "holds"
+    told = numbers(made.measured.partition("Float64: ")[2])
+    assert told[0] == "6"
+    assert [text for text in told if "e-" in text] == [
+        "4.0e-13", "8.0e-13", "1.2e-12", "1.6e-12", "9.0e-13", "1.2e-12", "2.0e-14",
+    ]  # fmt: skip
+    assert made.measured.startswith("over the rationals 2 of 2 networks")
+    assert "1e-12 for other edges, 1e-12 for the ReLU bases" in made.details
+    assert set(made.mutations.values()) == {"refuted"}
+    halved = [("spline", 4, "linear", 0, [[0.5, 1.0]]), ("relu", 4, "linear", 0, [[0.5, 1.0]])]
+    assert asked == [*halved, ("spline", 4, "natural", 0, [[1.0, 2.0]])]
+    P = Pair.P.toarray()
+    altered = (0.5 * P, (P > 0) * 1.0, P @ np.linalg.inv(P.T @ P), P[[2, 0, 1]])
+    assert len(Pair.asked) == 8  # of both bases
+    for R, expected in zip(Pair.asked, np.repeat(altered, 2, axis=0), strict=True):
+        np.testing.assert_allclose(R, expected, rtol=1e-14)
+    assert "holds" in p1(monkeypatch, same=(True, False))[0].mutations.values()
+    assert "holds" in p1(monkeypatch, same=(False, True))[0].mutations.values()
+
+
+@pytest.mark.parametrize("key", ["gradient", "Gauss-Newton"])
+def test_p1_asks_every_number(monkeypatch, key):
+    assert p1(monkeypatch, [*CASES[1:], CASES[0] | {key: 1.1e-12}])[0].status == "refuted"
+    assert p1(monkeypatch, exact=exactly(**{key: False}))[0].status == "refuted"
+
+
+# P2: the formula itself
+
+
+@pytest.mark.parametrize("order", range(1, 5))
+def test_the_formula_is_the_prolongation_and_moved_it_is_not(order):
+    _, coarse, fine = prolongation_formulas.nested_pair(order, 2, 1)
+    expected = prolongation_formulas.truth.prolongation(coarse, fine, order)
+    assert prolongation_formulas.formula(coarse, fine, order, False) == expected
+    assert prolongation_formulas.formula(coarse, fine, order, False, 1) != expected
+
+
+# R5: bounds on medians of records
+
+
+def records(test, seeds=12, squared_range=25.0):
+    keys = ("training", "nominal", "measured", "of it beyond the last kink")
+    same = {key: [1.0] * len(test) for key in keys} | {"parameters": [230] * len(test), "cpu seconds": 1.0}
+    numbers_of = same | {"squared range": squared_range, "samples beyond the last kink": 0}
+    return [numbers_of | {"seed": seed, "test": list(test)} for seed in range(seeds)]
+
+
+REACHED = {
+    "rotated": [3e-5, 3e-5 / 6.5, 7e-7], "rotated, outer layer finer": [2e-5], "unrotated": [3e-6],
+    "rotated, smooth, two nodes": [1.0, 1e-6, 1e-6 / 52.0, 1e-6 / 52.0 / 76.0],
+}  # fmt: skip
+
+
+def r5(**changes):
+    tests = REACHED | changes
+    return multilevel_targets.verdict({name: records(test) for name, test in tests.items()}, multilevel_targets.BOUNDS)
+
+
+def test_r5_asks_every_bound_of_its_own_setting_and_level():
+    """In raw units, in which the published mean is 25 times as large."""
+    made = r5()
+    assert made.status == "holds"
+    assert made.mutations == {"errors ten times as large": "refuted"}
+    assert made.controls == {"the goals themselves": "holds"}
+    smooth = 2.0 ** (2 * multilevel_targets.ORDER)
+    assert [(e.at_least, e.at_most) for e in made.estimates] == [
+        (None, 5e-5), (None, multilevel_targets.PUBLISHED_ERROR), (None, 2e-5), (None, 3e-6), (None, 1e-6), (6.0, None),
+        (6.0, None), *[(pytest.approx(0.8 * smooth), pytest.approx(1.2 * smooth))] * 2,
+    ]  # fmt: skip
+    assert [e.published for e in made.estimates[:2]] == [None, 25 * multilevel_targets.PUBLISHED_ERROR]
+    assert made.estimates[0].value == 3e-5
+    rotated, smooth_errors = REACHED["rotated"], REACHED["rotated, smooth, two nodes"]
+    for name, test in {
+        "rotated": [5.1e-5, *rotated[1:]],
+        "rotated, outer layer finer": [2.1e-5],
+        "unrotated": [3.1e-6],
+    }.items():
+        assert r5(**{name: test}).status == "refuted"
+    assert r5(rotated=[3e-5, 3e-5 / 5.9, 7e-7]).status == "refuted"
+    assert r5(rotated=[3e-5, 3e-5 / 6.5, 3e-5 / 6.5 / 5.9]).status == "refuted"
+    for level, factor in ((2, 0.79), (2, 1.21), (3, 0.79), (3, 1.21)):
+        worse = [*smooth_errors[:level], smooth_errors[level - 1] / (factor * smooth), 0.0][: level + 1]
+        worse += [worse[-1] / smooth] * (3 - level)
+        assert r5(**{"rotated, smooth, two nodes": worse}).status == "refuted"
+
+
+# W1: bases exchanged
+
+
+def arms(**factors):
+    """Errors of each arm over those of the spline basis, for two targets and twelve seeds."""
+    errors = {"spline": (1.0, 4.0)} | {name: (factor, 4 * factor) for name, factor in factors.items()}
+    return {
+        name: [{"seed": s, "target": str(k), "test": e, "training": e} for s in range(12) for k, e in enumerate(of)]
+        for name, of in errors.items()
+    }
+
+
+def test_w1_compares_every_arm_with_the_one_asked_for():
+    results = {2: arms(**{"ReLU, same start": 20.0, "MLP": 30.0})}
+    told = {e.name: (e.value, e.holds) for e in high_dimension.asked(results)}
+    assert told == {
+        "error of ReLU, same start over spline, d = 2": (pytest.approx(20.0), True),
+        "error of MLP over spline, d = 2": (pytest.approx(30.0), True),
+    }
+    size = high_dimension.QUICK.but(dimensions=(3, 5))
+    coordinates = arms(**{high_dimension.IN_SPLINE_COORDINATES: 2.0, "other": 50.0})
+    assert high_dimension.mutations(size, results, coordinates) == {
+        "the ReLU basis preconditions": "refuted",
+        "the ReLU basis with steps in spline coordinates": "refuted",
+    }
+    coordinates = arms(**{high_dimension.IN_SPLINE_COORDINATES: 20.0, "other": 2.0})
+    assert "holds" in high_dimension.mutations(size, results, coordinates).values()
