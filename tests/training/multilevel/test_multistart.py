@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.training.adaptivity import Cut, Freed, with_random_knots
 from refkan.training.multilevel import Refined, Stage, multistart, trainings
 from refkan.training.multilevel.multilevel_results import interval_weight
+from refkan.training.multilevel.multistart import MultistartResult
 from tests.shared.refusals import refusals, refused
 from tests.training.multilevel.small_regressions import Line, data
 
@@ -23,6 +25,11 @@ def run(problem=None, seed=0, schedule=(4, 3, 2), survivors=(5, 3, 1), samples=(
     problem = problem_of() if problem is None else problem
     stages = Stage.refined(schedule, survivors, samples, options.pop("factors", 2))
     return multistart(problem, np.random.default_rng(seed), stages, **options)
+
+
+def test_the_winner_is_the_first_of_the_last_stage():
+    stages = [SimpleNamespace(starts=starts) for starts in ([4, 7, 2], [7, 4], [2])]
+    assert MultistartResult.chosen.fget(SimpleNamespace(stages=stages)) == 2
 
 
 def by_hand(problem, seed, schedule, survivors, samples, method=VP):

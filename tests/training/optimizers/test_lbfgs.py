@@ -123,6 +123,10 @@ test_bad_input = refusals(
 )
 
 
+def test_theta_is_a_vector():
+    refused(lambda: minimize(Chain(), START[:, None]), r"theta must have 1 dimension; got shape \(5, 1\)")
+
+
 def test_an_inverse_hessian_beyond_the_memory_is_refused_before_it_is_made():
     class Large:
         def value_and_gradient(self, theta):

@@ -127,6 +127,9 @@ def test_numbers_of_points_and_parameters_are_those_of_the_paper():
     assert [b.kan(intervals=n).n_params for n in b.shape.intervals] == [3680, 5980, 10580]
     assert [term.n_points for term in a.terms] == [20000, 501, 101]
     assert [term.weight for term in a.terms] == [0.1, 1.0, 1.0]
+    drawn = a.terms[0].sides[0].points
+    assert np.all(np.abs(drawn.min(axis=0) - [-1, 0]) < 1e-3)
+    assert np.all(np.abs(drawn.max(axis=0) - 1) < 1e-3)
     assert [term.weight for term in p.terms] == [0.01, 0.1, 1.0]
     assert len(np.unique(p.terms[2].sides[0].points, axis=0)) == 200
     assert (np.abs(p.terms[2].sides[0].points[:, :2]).max(axis=1) == 1).all()

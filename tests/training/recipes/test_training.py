@@ -195,6 +195,7 @@ def test_a_size_of_batches_that_makes_none_is_named():
     problem, _ = setup.start(setup.kan(widths=[2, 1], intervals=2), np.random.default_rng(0))
     refused(lambda: Minibatches(problem, 13, np.random.default_rng(0)), "size must be at most 12; got 13")
     refused(lambda: Minibatches(problem, 0, np.random.default_rng(0)), "size must be at least 1; got 0")
+    refused(lambda: Minibatches(setup, 1, np.random.default_rng(0)), "TypeError: problem must be")
 
 
 @pytest.fixture(scope="module")
