@@ -1,5 +1,7 @@
 """Verdicts on made-up measurements: statuses follow by hand, numbers and altered claims by formulas of their own."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -213,10 +215,13 @@ def m3(jacobi=(10.0, 9.0, 11.0), total=(10.0, 20.0, 30.0), h1=(1.0, 4.0, 12.0), 
 
 
 def a3(curvature, value):
-    return coarse_grids.verdict([
-        {"order": r, "correlation": (curvature if r == 2 else 0.0) + off, "with the value": (value if r == 2 else 0.0) + off,
-         "with the r-th derivative": 0.0} for r in (2, 3, 4) for off in (-0.4, 0.0, 0.9)
-    ])  # fmt: skip
+    cases = []
+    for r, off in product((2, 3, 4), (-0.4, 0.0, 0.9)):
+        own = {"correlation": off, "with the value": off, "with the r-th derivative": 0.0}
+        cases.append(own | {"order": r})
+        if r == 2:
+            cases[-1] |= {"correlation": curvature + off, "with the value": value + off}
+    return coarse_grids.verdict(cases)
 
 
 def k3(relu=2.1, uniform=1.0, both=2.1):
