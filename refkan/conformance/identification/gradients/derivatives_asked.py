@@ -27,7 +27,10 @@ from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.stages.wiring import responses
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
-OWNERS = {"coefficients": "coefficient gradients", "inputs": "input gradients", "second": "second derivatives"}
+OWNERS = {
+    "coefficients": "coefficient gradients", "inputs": "input gradients", "second": "second derivatives",
+    "knots": "knot gradients",
+}  # fmt: skip
 
 ORDERS = {"inputs": 1, "second": 2}
 
@@ -79,9 +82,11 @@ class Derivatives:
         self.order = ORDERS.get(name, 0)
         shape = self.spec.coefficients.shape
         axes = EDGES if name == "coefficients" else EDGES[: 1 if name in PER_NODE else 2]
-        self.axes = ("sample", "input") if self.order else axes
-        self.shape = self.x.shape if self.order else shape[: len(axes)]
-        self.few = bool(self.order) or len(self.x) * self.spec.n_outputs <= FEW
+        self.axes = ("sample", "input") if self.order else ("input", "knot") if name == "knots" else axes
+        self.shape: tuple[int, ...] = self.x.shape if self.order else shape[: len(axes)]
+        if name == "knots":
+            self.shape = self.spec.n_inputs, self.spec.intervals - 1
+        self.few = bool(self.order) or (name != "knots" and len(self.x) * self.spec.n_outputs <= FEW)
 
     @property
     def inside(self) -> bool:
@@ -107,6 +112,8 @@ class Derivatives:
         of = self.quantities if quantities is None else quantities
         if self.order:
             return np.asarray(of.input_gradients(dy) if self.order == 1 else of.second_derivatives(dy, along))
+        if self.name == "knots":
+            return np.asarray(of.knot_gradients(dy))
         of_parts = of.coefficient_gradients(dy) if self.name == "coefficients" else of.part_gradients(self.name, dy)
         return np.asarray(of_parts[0])
 

@@ -12,7 +12,7 @@ import numpy as np
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
-from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, asked_layer, fewer, sizes_asked
+from refkan.conformance.identification.gradients.asked_gradients import asked_layer, fewer, sizes_asked
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
 from refkan.conformance.identification.gradients.input_gradients import DETACHED, unexplained
 from refkan.conformance.identification.gradients.situations import EDGES, Situation
@@ -23,19 +23,22 @@ from refkan.conformance.identification.subject import Subject
 OWNER, AXES = "entries of the Gauss-Newton matrix", ("row", "column")
 
 
-def of_gauss_newton(subject: Subject) -> list[Difference]:
+def of_gauss_newton(subject: Subject, situation: Situation | None = None) -> list[Difference]:
     """J^T J / N with the Jacobian of the layer's own outputs."""
-    d, theirs, J, room = _asked(subject, (3, 2), SAMPLES)
-    true = d.quantities.gauss_newton()
-    if (np.abs(theirs - true) <= room).all():
+    d = Derivatives(subject, situation or Situation(*asked_layer(subject)), "coefficients")
+    true, theirs = d.quantities.gauss_newton(), _answer(d)
+    if (np.abs(theirs - true) <= _room(subject, true)).all():
         return []
+    J = _jacobian(d)
+    room = _room(subject, _matrix(J))
     said = explain(theirs, _matrix(J), AXES, room, OWNER, DETACHED)
     if said == [] or (said is None and _follows(d, theirs, room)):
         return []
-    other, at, K, near = _asked(subject, (2, 3), 9, fewer(subject))
+    other = Derivatives(subject, Situation(*asked_layer(subject, (2, 3), 9, intervals=fewer(subject))), "coefficients")
+    at, K = _answer(other), _jacobian(other)
     sizes = [sizes_asked(of.spec, len(of.x)) for of in (d, other)]
     if said is None or any(difference.name.startswith("factors by") for difference in said):
-        fits, again = _relations(d.spec, theirs, J, room), _relations(other.spec, at, K, near)
+        fits, again = _relations(d.spec, theirs, J, room), _relations(other.spec, at, K, _room(subject, _matrix(K)))
         for how, k in fits.items():
             size = sizes_of([k, again.get(how, 0.0)], sizes)
             if how in again and (size or abs(k - again[how]) <= 1e-6 * k):
@@ -50,14 +53,16 @@ def of_gauss_newton(subject: Subject) -> list[Difference]:
     return placed(said, quantities=("gauss-newton",))
 
 
-def _asked(
-    subject: Subject, shape: tuple[int, int], count: int, intervals: int = 6
-) -> tuple[Derivatives, FloatArray, FloatArray, float]:  # fmt: skip
-    """A layer with its derivatives in coefficients, the matrix that it answers, the Jacobian of its outputs."""
-    spec, x = asked_layer(subject, shape, count, intervals=intervals)
-    d = Derivatives(subject, Situation(spec, x), "coefficients")
-    theirs, J = subject.gauss_newton(d.model, x, spec.coefficients.size), d.own[0].reshape(count, shape[0], -1)
-    return d, theirs, J, subject.tolerance(float(np.abs(_matrix(J)).max())) * 4
+def _answer(d: Derivatives) -> FloatArray:
+    return d.subject.gauss_newton(d.model, d.x, d.spec.coefficients.size)
+
+
+def _jacobian(d: Derivatives) -> FloatArray:
+    return d.own[0].reshape(len(d.x), d.spec.n_outputs, -1)
+
+
+def _room(subject: Subject, ours: FloatArray) -> float:
+    return subject.tolerance(float(np.abs(ours).max())) * 4
 
 
 def _matrix(J: FloatArray) -> FloatArray:

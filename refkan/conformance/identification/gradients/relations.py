@@ -92,6 +92,8 @@ def rows_at(spec: LayerSpec, points: FloatArray, pieces: FloatArray | None = Non
 
 def related(d: Derivatives) -> str:
     """What the derivatives are, in words, "" if no relation holds in two settings."""
+    if d.wrong.any() and not d.answered[d.wrong].any():
+        return "they are zero" + _place(d)
     fits = _fitting(d)
     if not fits:
         return ""
@@ -115,7 +117,7 @@ def related(d: Derivatives) -> str:
 def _place(d: Derivatives) -> str:
     """Where the derivatives are wrong, if not everywhere."""
     wrong = d.wrong
-    if wrong.all() or (d.answered[~wrong] == 0).all():
+    if not d.right or wrong.all() or (d.answered[~wrong] == 0).all():
         return ""
     if d.order and (x := d.situation.x).shape == wrong.shape and "at " not in (where := part_of_domain(x, wrong)):
         return f" {where}"
@@ -150,7 +152,7 @@ def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
         yield f"they are those of other cotangents: {words}", d.whole(turn(dy), along)
     for words, factor in _lengths(d.spec, d.x) if d.order and d.inside else ():
         yield f"they are {words}", d.whole(dy, along) * factor
-    if d.right:
+    if d.right and d.name != "knots":
         if d.name == "node-scale":
             yield "the bias counts 1 times", d.truth(dy, along) + dy.sum(axis=0) * d.spec.part("bias")
         for words, quantities in _of_others(d):
