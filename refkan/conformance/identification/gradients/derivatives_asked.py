@@ -25,7 +25,7 @@ from refkan.conformance.identification.gradients.slopes import (
 )  # fmt: skip
 from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.stages.wiring import responses
-from refkan.conformance.identification.subject import NoAnswerError, Subject
+from refkan.conformance.identification.subject import ROUNDINGS, NoAnswerError, Subject
 
 OWNERS = {
     "coefficients": "coefficient gradients", "inputs": "input gradients", "second": "second derivatives",
@@ -129,9 +129,8 @@ class Derivatives:
         return bool((np.abs(self.answered - right) <= self._room(right)).all())
 
     def _room(self, right: FloatArray) -> float:
-        blur = 2.0 ** (8 * self.order) * self.subject.rough
-        size = float(np.abs(right).max(initial=0.0))
-        return max(self.subject.tolerance(64 * size), blur * size, 2.0**-20 * self.subject.eps)
+        size, blurred = float(np.abs(right).max(initial=0.0)), 2.0 ** max(6, 8 * self.order) * self.subject.rough
+        return max(64 * ROUNDINGS * self.subject.eps * size, blurred * size, 2.0**-20 * self.subject.eps)
 
     @cached_property
     def right(self) -> bool:

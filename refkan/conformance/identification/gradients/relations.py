@@ -155,6 +155,11 @@ def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
     if d.right and d.name != "knots":
         if d.name == "node-scale":
             yield "the bias counts 1 times", d.truth(dy, along) + dy.sum(axis=0) * d.spec.part("bias")
+        for part in d.spec.parts if not d.order else ():
+            weights = d.spec.part(part)
+            if (rest := len(d.shape) - weights.ndim) >= 0:
+                factor = weights.reshape(weights.shape + (1,) * rest)
+                yield f"once more they are multiplied by the part {part}", d.truth(dy, along) * factor
         for words, quantities in _of_others(d):
             yield words, d.truth(dy, along, quantities)
 

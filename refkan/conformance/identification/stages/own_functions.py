@@ -90,7 +90,7 @@ def functions(subject: Subject) -> Stage:
                     alike.append(f"degree-{degree}")
                 evidence = {**kept.evidence, **({"alike": list(dict.fromkeys(alike))} if alike else {})}
                 differences[difference.name] = replace(kept, evidence=evidence, where=tuple(dict.fromkeys(where)))
-                if difference.name in BLURRED:
+                if difference.name in BLURRED and degree:  # of degree 0 values jump
                     subject.blurred.append((degree, kind))
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
                     subject.blur = max(subject.blur, float(np.quantile(off, 0.95)))
