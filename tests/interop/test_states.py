@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import refkan as rk
 from refkan import interop
 from refkan.interop import ConversionError, disassemble, from_state, refined, to_state
+from refkan.interop.kan_edges import assemble
 from refkan.interop.model_files import _members
 from refkan.networks.node_maps import AffineMap
 from tests.interop.models import basis as bsplines
@@ -223,6 +225,33 @@ def test_errors_of_files_name_them(tmp_path):
     np.savez(file, **changed(act_fun__0__grid=np.float64(1.0)))
     with pytest.raises(ConversionError, match=rf"^{re.escape(str(file))}: act_fun.0.grid must have shape"):
         interop.read_model(file)
+
+
+class Unpickled:
+    """What a file could run where arrays of objects are read."""
+
+    def __reduce__(self):
+        return os.mkdir, ("unpickled",)
+
+
+def test_objects_of_files_are_not_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez(tmp_path / "model.npz", coef=np.array([Unpickled()], dtype=object))
+    with pytest.raises(ConversionError, match=r"model.npz is not an .npz of plain arrays"):
+        interop.read_model(tmp_path / "model.npz")
+    assert not (tmp_path / "unpickled").exists()
+
+
+@pytest.mark.parametrize("node", range(3))
+@pytest.mark.parametrize("part", ["scale", "shift"])
+def test_what_moves_one_node_goes_back(part, node):
+    state = STATES["pykan"](np.random.default_rng(0))
+    first, *others = disassemble(*from_state(state))
+    moved = getattr(first, part) + 0.5 * (np.arange(3) == node)
+    net, theta = assemble([replace(first, **{part: moved}), *others])
+    back, again = from_state(to_state(net, theta, state))
+    x = np.random.default_rng(1).uniform(-1, 1, (50, 2))
+    assert relative(back(again, x), net(theta, x)) < 1e-14
 
 
 def test_what_would_unpack_to_very_much_is_refused_before(tmp_path):

@@ -140,6 +140,13 @@ def test_bases_are_examined_on_every_number_of_intervals(monkeypatch):
         assert {case["intervals"] for case in verdict.data["cases"]} == set(range(1, most + 1))
 
 
+@pytest.mark.parametrize("unnoticed", range(1, 7))
+def test_alterations_of_bases_are_to_be_noticed_at_every_order(monkeypatch, unnoticed):
+    monkeypatch.setattr(bases_span_the_space, "examine", lambda knots, order, **altered: order)
+    monkeypatch.setattr(bases_span_the_space, "holds", lambda order: order == unnoticed)
+    assert set(bases_span_the_space.mutations().values()) == {"holds"}
+
+
 def test_layers_in_both_bases_are_compared_at_every_order(monkeypatch):
     """And refuted by coefficients that are wrong in the ninth digit alone."""
     ratios = {1.0: 0.5, 1 + 1e-9: 2.0}

@@ -48,6 +48,14 @@ def test_a_wrong_oracle_would_be_noticed(monkeypatch):
     assert prolongation_formulas.dyadic_verdict(1).status == "refuted"
 
 
+def test_p2_tells_the_errors_at_128_intervals_and_their_growth(errors):
+    told = prolongation_formulas.formula_verdict(PAIRS, errors).measured
+    lost = {r: errors[f"r = {r}, formula"] for r in (2, 3, 4, 5)}
+    assert ", ".join(f"{lost[r][1]:.1e} (r = {r})" for r in lost) in told
+    assert f"for r = 4 like n^{np.log2(lost[4][1] / lost[4][0]):.1f}" in told
+    assert f"r = 2, 3 by {max(lost[2][0], lost[3][0]):.1e}" in told
+
+
 def test_a_wrong_change_of_basis_refutes_the_formula(monkeypatch, errors):
     A = truth.change_of_basis
     monkeypatch.setattr(truth, "change_of_basis", lambda *given: [[-a for a in line] for line in A(*given)])
