@@ -1,11 +1,11 @@
 """Folders of the validation: subjects know few others, what they share lies beneath them, and no claim runs another."""
 
-import ast
 from pathlib import Path
 
 import pytest
 
 import validation
+from tests.package.structure import imports_of
 
 PACKAGE = Path(validation.__file__).parent
 
@@ -43,15 +43,8 @@ def room_of(path: Path) -> str:
 
 def imported(source: str) -> set[str]:
     """Modules of the validation that a source imports, as `folder.module` or `module`."""
-    names = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, "imports are absolute"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     found = set()
-    for name in names:
+    for name in imports_of(source, PACKAGE / "a file"):
         first, *parts = name.split(".")
         if first == "validation":
             is_folder = (PACKAGE / parts[0]).is_dir() if parts else False

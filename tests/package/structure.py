@@ -7,7 +7,6 @@ of a room is one above the highest room that it imports.
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -26,16 +25,18 @@ def files() -> dict[str, Path]:
     return named
 
 
-def imports_of(source: str, path: Path) -> Iterator[str]:
+@cache
+def imports_of(source: str, path: Path) -> list[str]:
     """Dotted names that a file imports, at any depth of the code, types alone included."""
-    package = path.relative_to(ROOT).parts[:-1]
+    package, names = path.relative_to(ROOT).parts[:-1], []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             base = ".".join(filter(None, [base, node.module]))
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            names += [f"{base}.{alias.name}" for alias in node.names]
+    return names
 
 
 @cache
