@@ -70,21 +70,25 @@ def exact_knots(space: rk.SplineSpace) -> tuple[Fraction, ...]:
     return tuple(exact(space.knots))
 
 
-def exact_bsplines(space: rk.SplineSpace, x: float, derivative: int = 0, outside: str = "error") -> list[Fraction]:
+@cache  # both engines and several laws are compared with the same exact values
+def exact_bsplines(
+    space: rk.SplineSpace, x: float, derivative: int = 0, outside: str = "error"
+) -> tuple[Fraction, ...]:
     """Return all B-splines, or derivatives, at x exactly."""
     t, at = exact_knots(space), Fraction(float(x))
     row = truth.bsplines(t, space.order, at, derivative, outside)
-    return [row.get(i, Fraction(0)) for i in range(space.dim)]
+    return tuple(row.get(i, Fraction(0)) for i in range(space.dim))
 
 
+@cache
 def exact_powers(
     space: rk.SplineSpace, x: float, derivative: int = 0, outside: str = "error", scaled: bool = False
-) -> list[Fraction]:
+) -> tuple[Fraction, ...]:
     """Return all ReLU powers, or derivatives, at x exactly; h is the float that the library divides by."""
     t, at = exact_knots(space), Fraction(float(x))
     h = Fraction(space.mean_spacing) if scaled else Fraction(1)
     row = truth.truncated_powers(t, space.order, at, derivative, h, outside)
-    return [row.get(i, Fraction(0)) for i in range(space.dim)]
+    return tuple(row.get(i, Fraction(0)) for i in range(space.dim))
 
 
 def errors(computed, exact_values) -> np.ndarray:
@@ -93,6 +97,7 @@ def errors(computed, exact_values) -> np.ndarray:
     return np.array([abs(float(Fraction(float(c)) - e)) for c, e in pairs])
 
 
+@cache
 def contributions(space: rk.SplineSpace, x: float, derivative: int = 0, outside: str = "error") -> np.ndarray:
     """Return for each B-spline the sum of the absolute values of all terms of its recursion at x.
 
