@@ -299,3 +299,18 @@ def test_boxes_are_bounded_each_for_itself(high):
     assert np.array_equal(points, np.concatenate([at for _, at, _ in alone]))
     for name in ("bound", "mu", "cuts", "gaps"):
         np.testing.assert_allclose(getattr(whole, name), getattr(each, name), rtol=1e-12, atol=1e-12)
+
+
+def test_nodes_keep_their_intervals_where_tables_say_nothing():
+    """Half of the box overflows in the hidden node; the other half holds the points below."""
+    layers = (
+        rk.SiluLayer(rk.SplineLayer((rk.SplineSpace.uniform(4, 3, (-1, 1)),) * 2, 1)),
+        rk.SplineLayer((rk.SplineSpace.uniform(3, 1, (-1, 1)),), 1),
+    )
+    net = rk.Network(layers, (rk.networks.node_maps.NODE_MAPS["none"],))
+    first = [-1, 0.75, 0.5, 0.75, 0, 0.75, -0.5, 0, 0.75, -0.75, -0.5, -0.75, 0, 1, 0, -0.25]
+    theta, rng = np.array([*first, -0.25, 1, -0.75]), np.random.default_rng(1)
+    minima, maxima = rk.exact.extrema(net, theta, [[-2e200, 2e200], [0.1, 3.0]], tolerance=1e-2, budget=60)
+    values = net(theta, rng.uniform([-4.0, 0.1], [4.0, 3.0], (200, 2)))
+    assert minima[0, 0] <= values.min()
+    assert values.max() <= maxima[0, 1]

@@ -161,6 +161,8 @@ def bounded_boxes(
     nodes, mu, parents, bounded = nodes[rows], mu[rows], parents[rows], bounded[rows]
     ends = [table.ends() for table in tables]
     within = Intervals(*(np.concatenate([getattr(each, end) for each in ends], axis=1) for end in ("lo", "hi")))
+    # Tables of boxes that are not bounded say nothing, nor do the ends of their cells.
+    within = Intervals(*(np.where(bounded[:, None], *pair) for pair in ((within.lo, nodes.lo), (within.hi, nodes.hi))))
     bound, added = lagrangian_bound(tables, mu)
     bound = np.minimum(bound, parents)
     middles, gaps = np.full_like(added, 0.5), added

@@ -182,7 +182,7 @@ def attack_extrema(net, theta, box, counts, tolerance=1e-6, budget=400):
         return out
     minima, maxima = certified
     for q, (low, high, size) in enumerate(exact):
-        asked = tolerance * float(max(high - low, max(-low, high) / 2**20, exact_number(2.0**-1022)))
+        asked = max(tolerance * float(max(high - low, max(-low, high) / 2**20)), 2.0**-1022)  # the least normal float
         for name, bound, number in (("least", minima[q], low), ("greatest", maxima[q], high)):
             if not between(*map(float, bound), number, size * MARGIN):
                 out.append(f"extrema: {name} {q} is {_text(number)}, certified {bound}")
