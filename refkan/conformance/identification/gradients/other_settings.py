@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
+from refkan.conformance.identification.gradients.asked_gradients import SAMPLES
 from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.gradients.whole_gradients import against_truth
 from refkan.conformance.identification.stages_and_differences import Difference
@@ -91,7 +92,7 @@ def _situations(subject: Subject) -> Iterator[Situation]:
     yield replace(first, where=())
     for d, k in subject.right:
         if (d == degree) != (k == kind) and d:
-            yield at(f"degree-{d}" if d != degree else k, degree=d, kind=k)
+            yield at(f"degree-{d}" if d != degree else k, n=SAMPLES, degree=d, kind=k)
     yield at("1 sample", n=1)
     yield at(f"{LARGE} samples", n=LARGE)
     yield at("2 outputs, 2 inputs, 2 samples", shape=(2, 2), n=2)

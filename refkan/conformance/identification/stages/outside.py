@@ -82,7 +82,7 @@ def outside(subject: Subject) -> Stage:
             of_slopes = rule == "linear" and "input-gradients" in subject.wrong_gradients
             if not declared or of_slopes:
                 continue
-            if does == DOES[rule] and degree:
+            if does == DOES[rule] and degree and (kind == subject.kind or degree == subject.degree):
                 named = [d for d in _gradients(subject, spec) if d.sure == "exact" or not subject.blurred]
                 differences |= {f"{difference.name} {rule}": difference for difference in named}
             elif does != DOES[rule] and (not subject.blurred or does in PLAIN):
