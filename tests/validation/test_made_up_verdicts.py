@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from refkan.claims import Beside
 from tests.validation.made_up import exactly, proven
 from tests.validation.replays import numbers
 from validation.architectures import high_dimension
@@ -13,8 +14,13 @@ from validation.bases import relu_form_accuracy
 from validation.conditioning import certified_conditions
 from validation.conditioning.condition_ratios import TRAINED
 from validation.knots import coarse_grids, free_knots_conditioning
-from validation.multilevel import coarse_subspace, multilevel_preconditioners, prolongation_formulas
-from validation.table_two import multilevel_targets
+from validation.literature.placed_knots import curvature_knots
+from validation.multilevel import (
+    coarse_subspace,
+    multilevel_preconditioners,
+    nested_hierarchies,
+    prolongation_formulas,
+)
 
 # P1: restrictions of the gradient and of the matrix
 
@@ -102,55 +108,6 @@ def test_the_formula_is_the_prolongation_and_moved_it_is_not(order):
     expected = prolongation_formulas.truth.prolongation(coarse, fine, order)
     assert prolongation_formulas.formula(coarse, fine, order, False) == expected
     assert prolongation_formulas.formula(coarse, fine, order, False, 1) != expected
-
-
-# R5: bounds on medians of records
-
-
-def records(test, seeds=12, squared_range=25.0):
-    keys = ("training", "nominal", "measured", "of it beyond the last kink")
-    same = {key: [1.0] * len(test) for key in keys} | {"parameters": [230] * len(test), "cpu seconds": 1.0}
-    numbers_of = same | {"squared range": squared_range, "samples beyond the last kink": 0}
-    return [numbers_of | {"seed": seed, "test": list(test)} for seed in range(seeds)]
-
-
-REACHED = {
-    "rotated": [3e-5, 3e-5 / 6.5, 7e-7], "rotated, outer layer finer": [2e-5], "unrotated": [3e-6],
-    "rotated, smooth, two nodes": [1.0, 1e-6, 1e-6 / 52.0, 1e-6 / 52.0 / 76.0],
-}  # fmt: skip
-
-
-def r5(**changes):
-    tests = REACHED | changes
-    return multilevel_targets.verdict({name: records(test) for name, test in tests.items()}, multilevel_targets.BOUNDS)
-
-
-def test_r5_asks_every_bound_of_its_own_setting_and_level():
-    """In raw units, in which the published mean is 25 times as large."""
-    made = r5()
-    assert made.status == "holds"
-    assert made.mutations == {"errors ten times as large": "refuted"}
-    assert made.controls == {"the goals themselves": "holds"}
-    smooth = 2.0 ** (2 * multilevel_targets.ORDER)
-    assert [(e.at_least, e.at_most) for e in made.estimates] == [
-        (None, 5e-5), (None, multilevel_targets.PUBLISHED_ERROR), (None, 2e-5), (None, 3e-6), (None, 1e-6), (6.0, None),
-        (6.0, None), *[(pytest.approx(0.8 * smooth), pytest.approx(1.2 * smooth))] * 2,
-    ]  # fmt: skip
-    assert [e.published for e in made.estimates[:2]] == [None, 25 * multilevel_targets.PUBLISHED_ERROR]
-    assert made.estimates[0].value == 3e-5
-    rotated, smooth_errors = REACHED["rotated"], REACHED["rotated, smooth, two nodes"]
-    for name, test in {
-        "rotated": [5.1e-5, *rotated[1:]],
-        "rotated, outer layer finer": [2.1e-5],
-        "unrotated": [3.1e-6],
-    }.items():
-        assert r5(**{name: test}).status == "refuted"
-    assert r5(rotated=[3e-5, 3e-5 / 5.9, 7e-7]).status == "refuted"
-    assert r5(rotated=[3e-5, 3e-5 / 6.5, 3e-5 / 6.5 / 5.9]).status == "refuted"
-    for level, factor in ((2, 0.79), (2, 1.21), (3, 0.79), (3, 1.21)):
-        worse = [*smooth_errors[:level], smooth_errors[level - 1] / (factor * smooth), 0.0][: level + 1]
-        worse += [worse[-1] / smooth] * (3 - level)
-        assert r5(**{"rotated, smooth, two nodes": worse}).status == "refuted"
 
 
 # W1: bases exchanged
@@ -304,3 +261,46 @@ def test_what_is_told_is_what_was_measured():
     growth = "r = 2: n^1.25, 2e-14 at n = 64; r = 3: n^2.00, 4e-13 at n = 64"
     assert f2(1.25, 2.0).measured == f"fitted growth of the largest error: {growth}; local recursion: 1.0e-16"
     assert "order 2: 0.50 with |f''|, 0.00 with |f^(2)|, order 3: 0.00" in a3(0.5, 0.25).measured
+
+
+def tails(outside, on, off, leaving=0.0, loss=1.0, node_map="affine"):
+    """A refined network of D1: changes over contributions and over the largest value, and what leaves the domain."""
+    changes = {"on samples": on, "off samples": off, "outside": outside, "node_map": node_map}
+    return changes | {"activations outside": leaving, "loss after over before": loss}
+
+
+def test_d1_tells_what_refining_changes_and_alters_refinements_as_it_says(monkeypatch):
+    altered = []
+    monkeypatch.setattr(nested_hierarchies, "spoilt", lambda change: altered.append(change(np.arange(4.0))) or LOST)
+    monkeypatch.setattr(nested_hierarchies, "refitted", lambda: LOST)
+    invariant = [
+        tails("linear", (1e-15, 3e-15), (2e-15, 4e-15), 0.25),
+        tails("polynomial", (5e-15, 6e-15), (0.0, 7e-15), 0.75),
+        tails("linear", (0.0, 0.0), (0.0, 0.0), 0.9, node_map="sigmoid"),
+    ]
+    natural = [tails("natural", (0.1, 0.0), (0.3, 0.0), 0.5, loss) for loss in (2.0, 3.0, 8.0)]
+    inserted, stay = (tails("natural", (size, 0.0), (size, 0.0)) for size in (1e-16, 0.2))
+    made = nested_hierarchies.splines_verdict(invariant, [*natural, stay], [inserted])
+    assert (made.status, set(made.mutations.values())) == ("holds as corrected", {"refuted"})
+    assert np.array_equal(altered, [[0.0, 0.5, 1.0, 1.5], [3.0, 0.0, 1.0, 2.0]])
+    assert [text for text in numbers(made.measured) if "e-" in text] == [
+        "5.0e-15", "4.0e-15", "7.0e-15", "1.0e-16", "3.0e-01",
+    ]  # fmt: skip
+    assert "becomes 2 to 8 times what it was (median 3)" in made.measured
+    assert "(50% of hidden activations outside, median)" in made.measured
+    assert made.measured.endswith("on the samples (3 of 4 networks)")
+    assert nested_hierarchies.splines_verdict(invariant, natural, natural).status == "refuted"
+    assert nested_hierarchies.splines_verdict(invariant, invariant, invariant).status == "holds"
+
+
+LOST = {"on samples": (1.0, 1.0), "off samples": (1.0, 1.0)}
+
+
+def test_o6_stands_beside_the_geometric_mean_of_the_published_medians():
+    ways = ("curvature", "quantiles")
+    assert ways == (curvature_knots.CURVATURE, curvature_knots.QUANTILES)
+    ours = {("f", ways[0]): 2.0, ("f", ways[1]): 4.0, ("g", ways[0]): 1.0, ("g", ways[1]): 8.0}
+    theirs = {("f", ways[0]): 3.0, ("f", ways[1]): 1.0, ("g", ways[0]): 27.0, ("g", ways[1]): 1.0}
+    cells = [Beside(", ".join(at), "m", dict.fromkeys(range(12), e), theirs[at]) for at, e in ours.items()]
+    (made,) = curvature_knots.asked(cells)
+    assert (made.value, made.published, made.holds) == (pytest.approx(0.25), pytest.approx(9.0), True)

@@ -62,3 +62,49 @@ def test_a_setting_is_run_again_by_its_line(monkeypatch):
     assert experiment.run(experiment.choose(written(choice)), 3)["test"] == [5e-5]
     with pytest.raises(ValueError, match="setting must be one of the quick run: rotated, unrotated"):
         experiment.run(experiment.choose("setting=rotated-smooth,size=quick"), 3)
+
+
+def records(test, seeds=12, squared_range=25.0):
+    keys = ("training", "nominal", "measured", "of it beyond the last kink")
+    same = {key: [1.0] * len(test) for key in keys} | {"parameters": [230] * len(test), "cpu seconds": 1.0}
+    numbers_of = same | {"squared range": squared_range, "samples beyond the last kink": 0}
+    return [numbers_of | {"seed": seed, "test": list(test)} for seed in range(seeds)]
+
+
+REACHED = {
+    "rotated": [3e-5, 3e-5 / 6.5, 7e-7], "rotated, outer layer finer": [2e-5], "unrotated": [3e-6],
+    "rotated, smooth, two nodes": [1.0, 1e-6, 1e-6 / 52.0, 1e-6 / 52.0 / 76.0],
+}  # fmt: skip
+
+
+def r5(**changes):
+    tests = REACHED | changes
+    return multilevel_targets.verdict({name: records(test) for name, test in tests.items()}, multilevel_targets.BOUNDS)
+
+
+def test_r5_asks_every_bound_of_its_own_setting_and_level():
+    """In raw units, in which the published mean is 25 times as large."""
+    made = r5()
+    assert made.status == "holds"
+    assert made.mutations == {"errors ten times as large": "refuted"}
+    assert made.controls == {"the goals themselves": "holds"}
+    smooth = 2.0 ** (2 * multilevel_targets.ORDER)
+    assert [(e.at_least, e.at_most) for e in made.estimates] == [
+        (None, 5e-5), (None, multilevel_targets.PUBLISHED_ERROR), (None, 2e-5), (None, 3e-6), (None, 1e-6), (6.0, None),
+        (6.0, None), *[(pytest.approx(0.8 * smooth), pytest.approx(1.2 * smooth))] * 2,
+    ]  # fmt: skip
+    assert [e.published for e in made.estimates[:2]] == [None, 25 * multilevel_targets.PUBLISHED_ERROR]
+    assert made.estimates[0].value == 3e-5
+    rotated, smooth_errors = REACHED["rotated"], REACHED["rotated, smooth, two nodes"]
+    for name, test in {
+        "rotated": [5.1e-5, *rotated[1:]],
+        "rotated, outer layer finer": [2.1e-5],
+        "unrotated": [3.1e-6],
+    }.items():
+        assert r5(**{name: test}).status == "refuted"
+    assert r5(rotated=[3e-5, 3e-5 / 5.9, 7e-7]).status == "refuted"
+    assert r5(rotated=[3e-5, 3e-5 / 6.5, 3e-5 / 6.5 / 5.9]).status == "refuted"
+    for level, factor in ((2, 0.79), (2, 1.21), (3, 0.79), (3, 1.21)):
+        worse = [*smooth_errors[:level], smooth_errors[level - 1] / (factor * smooth), 0.0][: level + 1]
+        worse += [worse[-1] / smooth] * (3 - level)
+        assert r5(**{"rotated, smooth, two nodes": worse}).status == "refuted"
