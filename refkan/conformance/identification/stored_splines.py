@@ -66,13 +66,14 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
     ):
         place = f" of input{'s' * (len(wrong) > 1)} {numbers(wrong)}" * (len(wrong) < len(stored.knots))
         return f"{before}{place} are those from before"
+    small = np.abs(stored.coefficients - right).max() <= 2.0**-9 * np.abs(right).max()
+    if small and (formats := sorted(set(lower_formats(stored.coefficients)) - set(lower_formats(spec.coefficients)))):
+        return f"{before} are numbers of {formats[0]}"
     said = explain(stored.coefficients, right, EDGES, room, "stored coefficients")
     if fits and said is None:
         said = explain(given, spec.coefficients, EDGES, room, "coefficients of the function before")
     if said is not None:
         return f"{before} are wrong; {'; '.join(map(str, said))}" if said else ""
-    if formats := sorted(set(lower_formats(stored.coefficients)) - set(lower_formats(spec.coefficients))):
-        return f"{before} are numbers of {formats[0]}"
     how = f"by up to {np.abs(stored.coefficients - right).max():.3g}{place_of(off, EDGES)}"
     ends = stored.degree and not off[:, :, stored.degree : -stored.degree].any()
     if ends and kind == "refine" and np.array_equal(_exterior(stored), _exterior(spec)):

@@ -108,6 +108,9 @@ def calls_and_sums(d: Derivatives) -> list[Difference]:
     norms = [float(np.sqrt((g * g).sum())) for g in (first, scaled)]
     alike = (first * scaled).sum() > 0.999 * norms[0] * norms[1]
     limited = np.linalg.norm(asked(model, x, SCALES[1] * dy)) < 2.0**-8 * norms[0]  # smaller where it is not
+    if alike and abs(norms[1] - norms[0]) <= 1e-9 * norms[0]:
+        how = f"they are scaled to a norm of {norms[0]:.6g}, whatever dy is"
+        return [Difference("gradient not linear", {"what": owner, "how": how})]
     if alike and limited and s > 1 and norms[1] < 0.975 * s * norms[0]:
         how = f"scaled down to a norm of {norms[1]:.6g} at most"
         return [Difference("gradient clipped", {"what": owner, "how": how})]
@@ -149,7 +152,7 @@ def rounded_gradients(owner: str, left: float, theirs: FloatArray) -> Difference
 def size_of_factor(d: Derivatives, told: Sequence[Difference]) -> str:
     """Which size a constant factor is: measured once more with others."""
     factor = next((difference.evidence["factor"] for difference in told if difference.name == "constant factor"), None)
-    if factor is None or d.given is not None:
+    if factor is None or d.given is not None or not d.inside:
         return ""
     subject = d.subject
     degree, intervals = _another_degree(subject), fewer(subject)

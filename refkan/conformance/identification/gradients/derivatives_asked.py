@@ -257,7 +257,8 @@ class Derivatives:
 
     def again(self) -> "Derivatives":
         """The same of other samples, cotangents and coefficients."""
-        spec, x = self.spec, self.x[::-1][: max(2 * len(self.x) // 3, 1)]
+        spec, N = self.spec, len(self.x)
+        x = self.subject.samples(spec, N + N // 2, 6) if self.inside else self.x[::-1][: max(2 * N // 3, 1)]
         if self.given is None:
             spec = replace(spec, coefficients=np.roll(spec.coefficients, 1, axis=2))
         situation = replace(self.situation, spec=spec, x=x, dy=None, seed=self.situation.seed + 1)

@@ -56,6 +56,7 @@ TURNED: dict[str, Callable[[FloatArray], FloatArray]] = {
     "divided by their length in each sample": lambda a: a / np.linalg.norm(a, axis=1, keepdims=True),
     "divided by the largest in each sample": lambda a: a / np.abs(a).max(axis=1, keepdims=True),
     "divided by their length": lambda a: a / np.linalg.norm(a),
+    **{f"rounded to {name}": partial(round_to, name) for name in FORMATS},
 }
 """What may be in place of an array (N, M): numbers of samples, in words."""
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec, attribute
+from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.stages_and_differences import Difference
@@ -51,9 +52,10 @@ class Situation:
 
     @property
     def cotangents(self) -> FloatArray:
-        """dy, (N, Q): of both signs, no two rows alike where none is given."""
+        """dy, (N, Q): of both signs, no two alike, and numbers of no lower format, where none is given."""
         rng, shape = np.random.default_rng(self.seed), (len(self.x), self.spec.n_outputs)
-        return rng.integers(1, 9, shape) * rng.choice([-0.25, 0.25], shape) if self.dy is None else self.dy
+        dy = round_to(self.spec.dtype, rng.uniform(0.25, 2.0, shape) * rng.choice([-1.0, 1.0], shape))
+        return dy if self.dy is None else self.dy
 
     @property
     def direction(self) -> FloatArray:

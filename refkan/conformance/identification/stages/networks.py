@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.specs import PER_NODE, LayerSpec
+from refkan.conformance.cases.specs import PARTS, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import explain, placed
 from refkan.conformance.identification.gradients.derivatives_asked import OWNERS
 from refkan.conformance.identification.gradients.input_gradients import DETACHED, unexplained
 from refkan.conformance.identification.gradients.own_gradients import UNSTABLE
+from refkan.conformance.identification.gradients.relations import TURNED
 from refkan.conformance.identification.gradients.situations import DIRECTIONS, EDGES
 from refkan.conformance.identification.known_maps import in_words
 from refkan.conformance.identification.matrix_shapes import numbers
@@ -145,7 +146,21 @@ def _of_gradients(subject: Subject, specs: tuple[LayerSpec, ...]) -> list[Differ
             terms = chain.curved(along) if name == "second" else [chain.g[0]]
             owner = f"{OWNERS[name]} of a network"
             differences += _told(subject, owner, theirs[name], np.sum(terms, axis=0), ("sample", "input"), terms)
-    return differences
+    hidden = _of_hidden(subject, chain, theirs)
+    return hidden + [one for one in differences if not hidden or one.name != "gradient is another"]
+
+
+def _of_hidden(subject: Subject, chain: "_Chain", theirs: dict[str, FloatArray]) -> list[Difference]:
+    """Input gradients of a network for other cotangents of a hidden layer than those handed back to it."""
+    for k in range(1, len(chain.specs)):
+        for words, turn in TURNED.items():
+            g = turn(chain.g[k])
+            for j in reversed(range(k)):
+                g = chain.pulled(j, g)
+            if np.abs(g - theirs["inputs"]).max() <= subject.tolerance(64 * float(np.abs(g).max())):
+                how = f"the cotangents of layer {k - 1} are others: {words}"
+                return [Difference("wrong derivative", {"what": "gradients of a network", "how": how})]
+    return []
 
 
 def _of_weights(subject: Subject, name: str, flat: FloatArray, ours: list[FloatArray]) -> list[Difference]:
@@ -239,6 +254,11 @@ def _other_network(subject: Subject, specs: tuple[LayerSpec, ...], x: FloatArray
                     for j, spec in enumerate(specs)
                 )
                 others[f"layers of equal shape have the {words} of layer {k}"] = partial(plain, shared, x)
+    for part in specs[-1].parts:
+        for place, kept in (("all layers but the last", len(specs) - 1), ("all layers but the first", 0)):
+            lost: dict[str, Any] = {attribute(part): None}
+            bare = tuple(spec if k == kept else replace(spec, **lost) for k, spec in enumerate(specs))
+            others[f"{place} are without the part {part}"] = partial(plain, bare, x)
     for words, count in (("knots of layer 0", specs[0].n_inputs), ("knots of input 0 of layer 0", 1)):
         rows = specs[0].knots[:count]
         after = tuple(replace(spec, knots=np.resize(rows, spec.knots.shape)) for spec in specs[1:])
@@ -270,7 +290,7 @@ def _networks(subject: Subject) -> list[tuple[LayerSpec, ...]]:
     """Two layers of other shapes and three of one, outputs inside the domains of those after them, no two alike."""
     kind, frame = "uniform" if "uniform" in subject.kinds else "", subject.declared.frame
     wider = 0.25 if subject.declared.domain is None and subject.eps < 2.0**-20 else 0.0  # knots of their own
-    affine = [part for part in PER_NODE if part in subject.declared.parts and "parts" not in subject.differing]
+    parts = [part for part in PARTS if part in subject.declared.parts and "parts" not in subject.differing]
 
     def narrow(shape: tuple[int, int], parts: list[str], turn: int) -> LayerSpec:
         spec = subject.with_parts(shape, parts, kind=kind)
@@ -280,7 +300,8 @@ def _networks(subject: Subject) -> list[tuple[LayerSpec, ...]]:
             coefficients=frame.coefficients(0.25 * C, spec.dtype),
             knots=spec.knots[:: 1 - 2 * (turn % 2)] * (1 + wider * turn),
         )
+        spec = replace(spec, base=spec.part("base") / 4) if "base" in parts else spec
         return replace(spec, bias=bias) if "bias" in parts else spec
 
     two = narrow((3, 2), [], 0), narrow((3, 3), [], 1)
-    return [two, tuple(narrow((2, 2), affine, turn) for turn in range(3))]
+    return [two, tuple(narrow((2, 2), parts, turn) for turn in range(3))]
