@@ -107,6 +107,14 @@ def test_what_was_trained_here_goes_back(trained):
     assert (back["act_fun.0.mask"] == 1).all()  # weights on masked edges are not lost
 
 
+def test_edges_in_rows_ask_how_many_outputs_there_are():
+    """Of nothing but rows of all edges and their grids it could be any number of them."""
+    state = STATES["jaxkan, a grid an edge"](np.random.default_rng(0))
+    bare = {name: array for name, array in state.items() if name.endswith(("grid", "c_basis"))}
+    with pytest.raises(ConversionError, match="0: the number of its outputs cannot be told from its arrays"):
+        from_state(bare)
+
+
 def test_masks_of_any_size_and_biases_alone_go_back():
     state = pykan_state(np.random.default_rng(3), WIDTHS)
     state |= {name: 0.5 * array for name, array in state.items() if name.startswith("act_fun") and "mask" in name}

@@ -80,6 +80,17 @@ def test_every_output_counts(output):
     assert 0 < attained <= Fraction(bound(net, theta, net, moved)) <= 10 * attained
 
 
+@pytest.mark.parametrize("widths", [[2, 3, 1], [2, 2, 2]])
+def test_dense_layers_add_up_over_their_inputs(widths):
+    rng = np.random.default_rng(2)
+    net, x = rk.mlp(widths, "tanh"), rng.uniform(size=(2000, 2))
+    theta = rng.normal(size=net.n_params)
+    moved = theta + 1e-3 * rng.normal(size=theta.size)
+    moved[: 2 * widths[1]] = theta[: 2 * widths[1]] * (1 + 1e-3 * (np.arange(2 * widths[1]) < 2))  # of one node
+    attained = np.abs(net(theta, x) - net(moved, x)).max()
+    assert attained <= bound(net, theta, net, moved) <= 100 * attained
+
+
 def test_another_map_is_counted():
     net, theta = network("affine")
     other, _ = network("affine", seed=1)  # another scale and shift, the same layers
