@@ -239,12 +239,10 @@ def _after(
         if stored_after is not None and stored_after.knots.shape[1] - 2 * stored_after.degree - 1 != intervals > 0:
             more = {"used": stored_after.knots.shape[1] - 2 * stored_after.degree - 1, "asked": intervals}
             return told("number of intervals", **more)
-        if stored_after is None:
+        if stored_after is None or words == PART:  # lines have no curvature but rounding
             return []
         situation = Situation(stored_after, x, (kind,), of=f" after {change}")
         known = subject.wrong_gradients | {"values", "knot-gradients"}
-        if words == PART:  # lines have no curvature but rounding
-            known |= {"second-derivatives"}
         told_of = against_truth(subject, situation, model, known)
         return [difference for told in told_of.values() for difference in told]
     return told(f"function changed by {kind}", left=left, detail=detail + (f" on {words}" if words else ""))
