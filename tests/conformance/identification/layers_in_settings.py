@@ -267,7 +267,28 @@ class AddsTheMeanBetween(PlainNumpy):
         return x
 
 
+class CotangentOfTheMean(NumpyLayer):
+    def pull_back(self, x, dy, derivative=1):
+        return super().pull_back(x, dy.mean(axis=0) + 0 * dy if derivative == 1 else dy, derivative)
+
+
+class HiddenCotangentOfTheMean(PlainNumpy):
+    """Gradients of a network whose last layer hands back the mean over samples to the layers before it."""
+
+    def vjp(self, model, x, dy):
+        *first, last = model
+        if not first:
+            return super().vjp(model, x, dy)
+        handed = super().vjp([last], super().forward(first, x), dy)["inputs"]
+        return {
+            **super().vjp(model, x, dy),
+            "inputs": super().vjp(first, x, handed.mean(axis=0) + 0 * handed)["inputs"],
+        }
+
+
 IN_SETTINGS = {
+    "wrong derivative: input gradients: they are those of other cotangents: the mean over": CotangentOfTheMean,
+    "wrong derivative: gradients of a network: the cotangents of .* the mean over": HiddenCotangentOfTheMean,
     "inputs mapped: .* from the domain of input 0 .*input 1 alone": MappedByTheFirstDomain,
     r"rows by position: .*\(one row in 32\): .* with the intervals of the row before": IntervalsOfTheRowBefore,
     r"setting refused: forward: IndexError: out of bounds \(x = b\)": RefusesTheEnd,
