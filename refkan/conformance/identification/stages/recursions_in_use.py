@@ -253,7 +253,7 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     kept = format_of(off) if degree == inside.spec.degree and 2.0**-30 < off <= 2.0**-18 else ""
     if kept and _exact_where_numbers_are_short(subject):
         what = f"basis functions are off by {off:.1e}, polynomials within intervals: numbers that are made of knots"
-        return [Difference(f"{kept} arithmetic", {"what": f"{what} are rounded"}, sure="measured")]
+        return [Difference(f"{kept} arithmetic", {"what": f"{what} are rounded"}, sure="likely")]
     words = nature(inside.spec, inside.x, inside.theirs)
     m = intervals_of(inside.x, inside.spec.knots[0], inside.spec.order) - inside.spec.degree
     bad = np.unique(m[inside.wrong])
