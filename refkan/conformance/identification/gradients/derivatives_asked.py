@@ -8,12 +8,12 @@ derivatives of the interpolating polynomial in one weight, exact where outputs a
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
 from refkan.conformance.cases.specs import PER_NODE, LayerSpec, attribute
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.gradients.situations import DIRECTIONS, EDGES, Situation
@@ -100,7 +100,7 @@ class Derivatives:
             return self.subject.second(self.model, self.x, dy, along)
         return self.subject.gradients(self.model, self.x, dy, {self.name: self.shape})[self.name]
 
-    @cached_property
+    @lazy
     def answered(self) -> FloatArray:
         """The answer for the cotangents and the direction of the situation."""
         if self._answered is not None:
@@ -117,12 +117,12 @@ class Derivatives:
         of_parts = of.coefficient_gradients(dy) if self.name == "coefficients" else of.part_gradients(self.name, dy)
         return np.asarray(of_parts[0])
 
-    @cached_property
+    @lazy
     def quantities(self) -> FloatQuantities:
         """Those of the layer asked for."""
         return FloatQuantities((self.spec,), self.x)
 
-    @cached_property
+    @lazy
     def is_true(self) -> bool:
         """Whether the answer is that of the layer asked for, whatever its function is."""
         right = self.truth(self.situation.cotangents, self.situation.direction)
@@ -132,7 +132,7 @@ class Derivatives:
         size, blurred = float(np.abs(right).max(initial=0.0)), 2.0 ** max(6, 8 * self.order) * self.subject.rough
         return max(64 * ROUNDINGS * self.subject.eps * size, blurred * size, 2.0**-20 * self.subject.eps)
 
-    @cached_property
+    @lazy
     def right(self) -> bool:
         """Whether the right derivatives are those of the layer's own function, whatever is added to its values."""
         if self._exact:
@@ -140,7 +140,7 @@ class Derivatives:
         ours, room = self._measured
         return bool((np.abs(ours - self.single(self.truth)) <= room).all())
 
-    @cached_property
+    @lazy
     def _exact(self) -> bool:
         """Whether values are those asked for."""
         y, true = self.subject.values(self.spec, self.x, self.model), self.quantities.values
@@ -156,12 +156,12 @@ class Derivatives:
         units = list(np.eye(N * Q).reshape(-1, N, Q))
         return np.stack([of(dy, dy) for dy in units]).reshape(N, Q, *self.shape)
 
-    @cached_property
+    @lazy
     def theirs(self) -> FloatArray:
         """One by one, as answered."""
         return self.single(self.answer)
 
-    @cached_property
+    @lazy
     def own(self) -> tuple[FloatArray, float]:
         """One by one, those of the layer's own function, NaN where it is not smooth; and the room for rounding."""
         if not self.right:
@@ -169,7 +169,7 @@ class Derivatives:
         ours = self.single(self.truth)
         return ours, self._room(ours) / 16 if self._exact else self._measured[1]
 
-    @cached_property
+    @lazy
     def _measured(self) -> tuple[FloatArray, float]:
         """The same, by answers alone."""
         if self.order == 2 and "inputs" in self.subject.declared.derivatives:
@@ -187,7 +187,7 @@ class Derivatives:
             near * size, self.subject.tolerance(4 * size), SMOOTH * size * (self._curved and not self.order)
         )
 
-    @cached_property
+    @lazy
     def _of_slopes(self) -> FloatArray:
         """Second derivatives, as those of the input gradients that are answered."""
         along = np.resize(DIRECTIONS, self.x.shape)
@@ -239,7 +239,7 @@ class Derivatives:
             return np.asarray(np.einsum("sq,sq...->...", dy, ours))
         return np.einsum("sq,sqp->sp", dy, ours) * (along if self.order == 2 else 1.0)
 
-    @cached_property
+    @lazy
     def room(self) -> float:
         """For rounding in the answer."""
         ours = self.whole(self.situation.cotangents, self.situation.direction)
@@ -247,7 +247,7 @@ class Derivatives:
             return self._room(ours)
         return self.own[1] * float(np.abs(self.situation.cotangents).sum(axis=None if not self.order else 1).max())
 
-    @cached_property
+    @lazy
     def wrong(self) -> Any:
         """Which entries of the answer are wrong."""
         ours = self.whole(self.situation.cotangents, self.situation.direction)
