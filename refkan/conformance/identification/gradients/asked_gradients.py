@@ -108,7 +108,7 @@ def calls_and_sums(d: Derivatives) -> list[Difference]:
     norms = [float(np.sqrt((g * g).sum())) for g in (first, scaled)]
     alike = (first * scaled).sum() > 0.999 * norms[0] * norms[1]
     limited = np.linalg.norm(asked(model, x, SCALES[1] * dy)) < 2.0**-8 * norms[0]  # smaller where it is not
-    if alike and abs(norms[1] - norms[0]) <= 1e-9 * norms[0]:
+    if alike and not limited and abs(norms[1] - norms[0]) <= 1e-9 * norms[0]:
         how = f"they are scaled to a norm of {norms[0]:.6g}, whatever dy is"
         return [Difference("gradient not linear", {"what": owner, "how": how})]
     if alike and limited and s > 1 and norms[1] < 0.975 * s * norms[0]:
