@@ -74,11 +74,10 @@ class Rounding(NumpyLayer):
         self.t[:, [spec.order - 1, -spec.order]] = a, b
 
 
-FRAMES = [(5, (-1.0, 1.0)), (8, (0.0, 1.0)), (7, (-3.0, 0.5)), (None, (-1.0, 1.0)), (3, None), (1, (0.0, 1.0))]
-
-
-@pytest.mark.parametrize(("frame", "way"), list(zip(FRAMES, (0, 1, 2, 0, 1, 2), strict=True)))
-def test_a_layer_with_one_domain_raises_no_alarm(frame, way):
+@pytest.mark.parametrize(
+    "frame", [(5, (-1.0, 1.0)), (8, (0.0, 1.0)), (7, (-3.0, 0.5)), (None, (-1.0, 1.0)), (3, None), (1, (0.0, 1.0))]
+)  # fmt: skip
+def test_a_layer_with_one_domain_raises_no_alarm(frame):
     keys = (
         "layer/degree-3/uniform/3x2/",
         "basis/degree-2/uniform/",
@@ -87,10 +86,11 @@ def test_a_layer_with_one_domain_raises_no_alarm(frame, way):
     )
     cases = few(chosen(["float64", "float32"], frame=Frame(*frame)))
     cases = [c for c in cases if any(key in c.key for key in keys) and not c.setting.manner and "-samples" not in c.key]
-    layer = type("Own", (Rounding,), {"way": way})
-    findings = Judge(of(layer, intervals=frame[0], domain=frame[1])).run(cases)
-    assert not bad(findings)
-    assert sum(x.status == f.PASSED for x in findings) > 80
+    for way in (0, 1, 2):
+        layer = type("Own", (Rounding,), {"way": way})
+        findings = Judge(of(layer, intervals=frame[0], domain=frame[1])).run(cases)
+        assert not bad(findings)
+        assert sum(x.status == f.PASSED for x in findings) > 80
 
 
 def test_cases_of_a_frame_are_those_of_the_frame():
