@@ -81,6 +81,10 @@ def test_the_last_error_of_a_contestant_is_a_level_of_each_start(monkeypatch):
     monkeypatch.setattr(trainings, "COMPARED", {"methods": tuple(chosen)})
     ours, pykan = Courses((2, 3, 1), 4, Settings(rounds=1)).task(None, "methods").run(Settings()).entries
     assert (ours.seconds, pykan.seconds) == ([1.0] * trainings.STARTS, [2.0] * trainings.STARTS)
+    left_out = Courses((2, 3, 1), 4, Settings(rounds=1, without=frozenset({trainings.PYKAN}))).task(None, "methods")
+    ours, pykan = left_out.run(Settings()).entries
+    assert (ours.status, ours.reason) == ("skipped", "no errors of pykan, LBFGS are known")
+    assert (pykan.status, pykan.reason) == ("skipped", "left out")
 
 
 def test_libraries_start_with_our_gradient(library):

@@ -187,13 +187,15 @@ class Courses:
         return Task(f"training of {case.title}, to an error of {words}: {of}", parameters, entries)
 
     def _last_errors(self, name: str) -> list[float]:
-        """The least error of a contestant from each start; 0, which nobody reaches, without it."""
+        """The least error of a contestant from each start; none if it did not run."""
         courses = self.measured[name]
-        return [0.0] * len(self.cases) if isinstance(courses, Entry) else [course.errors[-1] for course in courses]
+        return [] if isinstance(courses, Entry) else [course.errors[-1] for course in courses]
 
     def _entry(self, name: str, courses: list[Course] | Entry, errors: list[float]) -> Entry:
         if isinstance(courses, Entry):
             return courses
+        if not errors:
+            return Entry(name, "skipped", f"no errors of {PYKAN} are known")
         seconds = [course.until(error) for course, error in zip(courses, errors, strict=True)]
         reached = int(np.isfinite(seconds).sum())
         if reached < len(seconds):
