@@ -158,7 +158,7 @@ def size_of_factor(d: Derivatives, told: Sequence[Difference]) -> str:
     degree, intervals = _another_degree(subject), fewer(subject)
     spec = subject.with_parts((5, 3), d.spec.parts, degree=degree, kind=d.spec.kind, intervals=intervals)
     other = type(d)(subject, replace(d.situation, spec=spec, x=subject.samples(spec, 24, 5), dy=None), d.name)
-    ours = other.whole(other.situation.cotangents, other.situation.direction)
+    ours = other.expected
     measured = [factor, abs(float((other.answered * ours).sum() / (ours * ours).sum()))]
     named = sizes_of(measured, [sizes_asked(of.spec, len(of.x)) for of in (d, other)])
     if named or abs(measured[0] - measured[1]) <= 1e-6 * measured[0]:

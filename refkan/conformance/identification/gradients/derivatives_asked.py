@@ -15,8 +15,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
 from refkan.conformance.cases.specs import PER_NODE, LayerSpec, attribute
-from refkan.conformance.cases.truths.quantities import FloatQuantities
-from refkan.conformance.identification.gradients.situations import DIRECTIONS, EDGES, Situation
+from refkan.conformance.identification.gradients.situations import EDGES, Situation
 from refkan.conformance.identification.gradients.slopes import (
     CHEBYSHEV,
     derivatives,
@@ -77,7 +76,6 @@ class Derivatives:
     ) -> None:  # fmt: skip
         self.subject, self.situation, self.name, self.given = subject, situation, name, model
         self.spec, self.x, self._answered = situation.spec, situation.x, answered
-        self.model = situation.model(subject) if model is None else model
         self.owner = owner or OWNERS.get(name, f"gradients in {name}") + situation.of
         self.order = ORDERS.get(name, 0)
         shape = self.spec.coefficients.shape
@@ -87,6 +85,11 @@ class Derivatives:
         if name == "knots":
             self.shape = self.spec.n_inputs, self.spec.intervals - 1
         self.few = bool(self.order) or (name != "knots" and len(self.x) * self.spec.n_outputs <= FEW)
+
+    @lazy
+    def model(self) -> Any:
+        """The model that is asked; what is known to be right asks for none."""
+        return self.situation.model(self.subject) if self.given is None else self.given
 
     @property
     def inside(self) -> bool:
@@ -109,18 +112,13 @@ class Derivatives:
 
     def truth(self, dy: FloatArray, along: FloatArray, quantities: Any = None) -> FloatArray:
         """The right answer, or that of a layer with other quantities."""
-        of = self.quantities if quantities is None else quantities
+        of = self.situation.quantities if quantities is None else quantities
         if self.order:
             return np.asarray(of.input_gradients(dy) if self.order == 1 else of.second_derivatives(dy, along))
         if self.name == "knots":
             return np.asarray(of.knot_gradients(dy))
         of_parts = of.coefficient_gradients(dy) if self.name == "coefficients" else of.part_gradients(self.name, dy)
         return np.asarray(of_parts[0])
-
-    @lazy
-    def quantities(self) -> FloatQuantities:
-        """Those of the layer asked for."""
-        return FloatQuantities((self.spec,), self.x)
 
     @lazy
     def is_true(self) -> bool:
@@ -143,14 +141,14 @@ class Derivatives:
     @lazy
     def _exact(self) -> bool:
         """Whether values are those asked for."""
-        y, true = self.subject.values(self.spec, self.x, self.model), self.quantities.values
+        y, true = self.subject.values(self.spec, self.x, self.model), self.situation.quantities.values
         return bool((np.abs(y - true) <= self.subject.tolerance(float(np.abs(true).max(initial=0.0)))).all())
 
     def single(self, of: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
         """Answers for cotangents of one output of all samples, or of one: (N, Q, ...), in directions of length one."""
         N, Q = len(self.x), self.spec.n_outputs
         if self.order:
-            along = np.resize(DIRECTIONS, self.x.shape) if self.order == 2 else np.ones(self.x.shape)
+            along = self.situation.direction if self.order == 2 else np.ones(self.x.shape)
             units = [np.repeat(np.eye(Q)[q][None], N, axis=0) for q in range(Q)]
             return np.stack([of(dy, along) / along for dy in units], axis=1)
         units = list(np.eye(N * Q).reshape(-1, N, Q))
@@ -190,7 +188,7 @@ class Derivatives:
     @lazy
     def _of_slopes(self) -> FloatArray:
         """Second derivatives, as those of the input gradients that are answered."""
-        along = np.resize(DIRECTIONS, self.x.shape)
+        along = self.situation.direction
         slopes = derivatives_along(self.subject, self.spec, self.x, along, self.slopes)
         return np.moveaxis(slopes / along[:, :, None], 1, 2)
 
@@ -240,18 +238,21 @@ class Derivatives:
         return np.einsum("sq,sqp->sp", dy, ours) * (along if self.order == 2 else 1.0)
 
     @lazy
+    def expected(self) -> FloatArray:
+        """Those of the layer's own function for the cotangents and the direction of the situation."""
+        return self.whole(self.situation.cotangents, self.situation.direction)
+
+    @lazy
     def room(self) -> float:
         """For rounding in the answer."""
-        ours = self.whole(self.situation.cotangents, self.situation.direction)
         if self._exact:
-            return self._room(ours)
+            return self._room(self.expected)
         return self.own[1] * float(np.abs(self.situation.cotangents).sum(axis=None if not self.order else 1).max())
 
     @lazy
     def wrong(self) -> Any:
         """Which entries of the answer are wrong."""
-        ours = self.whole(self.situation.cotangents, self.situation.direction)
-        wrong = ~(np.abs(self.answered - ours) <= self.room)
+        wrong = ~(np.abs(self.answered - self.expected) <= self.room)
         smooth = np.isfinite(self.own[0]).all(axis=1) if self.order and not self.right else True
         return wrong & smooth
 

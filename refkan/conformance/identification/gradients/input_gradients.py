@@ -52,7 +52,7 @@ def of_what(d: Derivatives) -> list[Difference]:
         theirs, (ours, room) = d.theirs, d.own
         axes = ("sample", "output" if d.order else "answer", *d.axes[bool(d.order) :])
     else:
-        theirs, ours, room, axes = d.answered, d.whole(d.situation.cotangents, d.situation.direction), d.room, d.axes
+        theirs, ours, room, axes = d.answered, d.expected, d.room, d.axes
     seen = np.isfinite(ours)
     theirs, ours = np.where(seen, theirs, 0.0), np.where(seen, ours, 0.0)
     said = explain(theirs, ours, axes, room, d.owner, DETACHED)

@@ -26,7 +26,7 @@ OWNER, AXES = "entries of the Gauss-Newton matrix", ("row", "column")
 def of_gauss_newton(subject: Subject, situation: Situation | None = None) -> list[Difference]:
     """J^T J / N with the Jacobian of the layer's own outputs."""
     d = Derivatives(subject, situation or Situation(*asked_layer(subject)), "coefficients")
-    true, theirs = d.quantities.gauss_newton(), _answer(d)
+    true, theirs = d.situation.quantities.gauss_newton(), _answer(d)
     if (np.abs(theirs - true) <= _room(subject, true)).all():
         return []
     J = _jacobian(d)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
 from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities
@@ -50,14 +51,20 @@ class Situation:
     laid: str = ""
     seed: int = 4
 
-    @property
+    @lazy
     def cotangents(self) -> FloatArray:
         """dy, (N, Q): of both signs, no two alike, and numbers of no lower format, where none is given."""
+        if self.dy is not None:
+            return self.dy
         rng, shape = np.random.default_rng(self.seed), (len(self.x), self.spec.n_outputs)
-        dy = round_to(self.spec.dtype, rng.uniform(0.25, 2.0, shape) * rng.choice([-1.0, 1.0], shape))
-        return dy if self.dy is None else self.dy
+        return round_to(self.spec.dtype, rng.uniform(0.25, 2.0, shape) * rng.choice([-1.0, 1.0], shape))
 
-    @property
+    @lazy
+    def quantities(self) -> FloatQuantities:
+        """Those of the layer asked for."""
+        return FloatQuantities((self.spec,), self.x)
+
+    @lazy
     def direction(self) -> FloatArray:
         """Along which second derivatives are asked for, (N, P)."""
         return np.resize(DIRECTIONS, self.x.shape)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import placed
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
 from refkan.conformance.identification.gradients.input_gradients import of_what
@@ -57,7 +56,7 @@ def _told(
         refused = error
     if "values" not in without:
         y = (subject.raw if x.flags.c_contiguous else subject.laid_out)(model, x, dy.shape[1])
-        true = FloatQuantities((spec,), x).values
+        true = situation.quantities.values
         size = max(float(np.abs(true).max(initial=0.0)), 2.0**-20)
         room = subject.tolerance(64 * size) + 128 * subject.blur * size
         right = (np.abs(y - true) <= room).all()
