@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from refkan.base import FloatArray, check_choice
 from refkan.networks.same_function import Coordinates
 
@@ -39,7 +37,8 @@ class Geometry:
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
     >>> Geometry.of(problem, "relu", "spline").mixed
     True
-    >>> T = Geometry.of(problem, "relu", None).matrix(3)  # theta = T v, v the coefficients of ReLU powers
+    >>> geometry = Geometry.of(problem, "relu", None)  # theta = T v, v the coefficients of ReLU powers
+    >>> T = np.array([geometry.displacement(v) for v in np.eye(3)]).T
     >>> bool(np.allclose(np.linalg.inv(T.T), rk.ChangeOfBasis(problem.net.layers[0].spaces[0]).dense()))
     True
     """
@@ -72,13 +71,6 @@ class Geometry:
     def displacement(self, step: FloatArray) -> FloatArray:
         """Return the change of theta that a step of v makes."""
         return step if self.step_coordinates is None else self.step_coordinates.back(step)
-
-    def matrix(self, size: int) -> FloatArray | None:
-        """Return ``T = dtheta/dv`` (size, size), so that ``J_v = J T``; None where v is theta itself."""
-        if self.step_coordinates is None:
-            return None
-        # The gradient map is T^T: from the unit vectors it makes the rows of T.
-        return np.array([self.step_coordinates.gradient(e) for e in np.eye(size)])
 
     def refuse_mixed(self, method: str) -> None:
         """Raise ValueError unless gradient and step have the same coordinates."""

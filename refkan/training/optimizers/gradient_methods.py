@@ -17,7 +17,7 @@ Schedule = Callable[[int], float]
 
 
 def gradient_descent(
-    run: Run, theta: FloatArray, steps: int, *, learning_rate: Positive, tolerance_gradient: NonNegative = 0.0
+    run: Run, start: Iterate, *, learning_rate: Positive, tolerance_gradient: NonNegative = 0.0
 ) -> Ending:
     """Gradient descent, ``v <- v - learning_rate grad_z`` (see `Geometry`).
 
@@ -32,13 +32,12 @@ def gradient_descent(
     def advance(step: int, iterate: Iterate, gradient: FloatArray) -> Step:
         return Step(run.evaluate(iterate.theta + run.geometry.displacement(-learning_rate * gradient)))
 
-    return run.descend(run.start(theta), steps, tolerance_gradient, advance)
+    return run.descend(start, tolerance_gradient, advance)
 
 
 def adam(
     run: Run,
-    theta: FloatArray,
-    steps: int,
+    start: Iterate,
     *,
     learning_rate: Positive | None = None,
     beta1: BelowOne = 0.9,
@@ -78,11 +77,9 @@ def adam(
     Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1; Loshchilov and Hutter,
     "Decoupled weight decay regularization", ICLR 2019, for the decay.
     """
-    rate_of = _as_schedule(learning_rate, schedule)
-    start = run.start(theta)
-    moments = run.carried
-    moments.setdefault("first", np.zeros_like(theta))
-    moments.setdefault("second", np.zeros_like(theta))
+    rate_of, moments = _as_schedule(learning_rate, schedule), run.carried
+    for name in ("first", "second"):
+        moments.setdefault(name, np.zeros_like(start.theta))
 
     def advance(step: int, iterate: Iterate, gradient: FloatArray) -> Step:
         moments["first"] = beta1 * moments["first"] + (1 - beta1) * gradient
@@ -94,7 +91,7 @@ def adam(
         moved = run.geometry.displacement(-rate * mean / (np.sqrt(square) + epsilon))
         return Step(run.evaluate((1 - rate * weight_decay) * iterate.theta + moved))
 
-    return run.descend(start, steps, tolerance_gradient, advance)
+    return run.descend(start, tolerance_gradient, advance)
 
 
 def _as_schedule(learning_rate: float | None, schedule: Schedule | float | None) -> Schedule:
@@ -113,8 +110,7 @@ SUFFICIENT, CURVATURE = 1e-4, 0.9
 
 def self_scaled_broyden(
     run: Run,
-    theta: FloatArray,
-    steps: int,
+    start: Iterate,
     *,
     max_line_search: Natural = 30,
     tolerance_gradient: NonNegative = 1e-9,
@@ -147,8 +143,8 @@ def self_scaled_broyden(
     Phys. 523 (2025), equations (13) to (23); Kiyani et al., arXiv 2501.16371. The line search is SciPy's. A
     value that is not finite within it ends the run. H takes n^2 numbers.
     """
-    require_room(3 * theta.size**2, f"the inverse Hessian of {theta.size} parameters")
-    start = run.start(theta)
+    n = start.theta.size
+    require_room(3 * n**2, f"the inverse Hessian of {n} parameters")
 
     def advance(step: int, iterate: Iterate, g: FloatArray) -> Step | Ending:
         H: FloatArray | None = run.carried.get("H")
@@ -164,7 +160,7 @@ def self_scaled_broyden(
         curvature = float(y @ s)
         if curvature > 0.0:
             if H is None:
-                H, b = curvature / float(y @ y) * np.eye(theta.size), None
+                H, b = curvature / float(y @ y) * np.eye(n), None
             else:
                 b = -length * float(s @ g) / curvature
             run.carried["H"] = updated(H, s, y, b)
@@ -173,7 +169,7 @@ def self_scaled_broyden(
         decrease, scale = iterate.value - after.value, max(abs(iterate.value), abs(after.value))
         return Step(after, decrease, decrease <= tolerance_change * scale, length=length)
 
-    return run.descend(start, steps, tolerance_gradient, advance)
+    return run.descend(start, tolerance_gradient, advance)
 
 
 def updated(H: FloatArray, s: FloatArray, y: FloatArray, b: float | None) -> FloatArray:
@@ -223,15 +219,7 @@ def _search(run: Run, start: Iterate, d: FloatArray, g: FloatArray, trials: int)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a search that fails: its alpha is None
-        alpha = optimize.line_search(
-            lambda step: at(step).value,
-            lambda step: run.gradient(at(step)),
-            zero,
-            d,
-            gfk=g,
-            old_fval=start.value,
-            c1=SUFFICIENT,
-            c2=CURVATURE,
-            maxiter=trials,
-        )[0]
+        value, gradient = lambda step: at(step).value, lambda step: run.gradient(at(step))
+        limits = {"c1": SUFFICIENT, "c2": CURVATURE, "maxiter": trials}
+        alpha = optimize.line_search(value, gradient, zero, d, g, start.value, **limits)[0]
     return None if alpha is None else (at(zero + alpha * d), float(alpha))

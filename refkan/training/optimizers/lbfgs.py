@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 def lbfgs(
     run: Run,
-    theta: FloatArray,
-    steps: int,
+    start: Iterate,
     *,
     history: Natural = 10,
     max_line_search: Natural = 20,
@@ -43,15 +42,14 @@ def lbfgs(
     Byrd, Lu, Nocedal, Zhu, "A limited memory algorithm for bound constrained optimization", SIAM J. Sci. Comput. 16
     (1995). A non-finite value within a line search ends the run.
     """
-    start = run.start(theta)
-    if steps == 0:
+    if run.steps == 0:
         return small_gradient(run.gradient(start), tolerance_gradient) or steps_done(0)
     # SciPy does not hand out the state of its method. A run that goes on therefore makes its steps again, but takes
     # their values and gradients from what it carries along.
     points = run.carried
     if run.done:
-        start = Iterate(theta, float(points["value"][0]), points["gradient"][0])
-    for name, first in (("d", np.zeros_like(theta)), ("value", start.value), ("gradient", start.gradient)):
+        start = Iterate(run.first, float(points["value"][0]), points["gradient"][0])
+    for name, first in (("d", np.zeros_like(start.theta)), ("value", start.value), ("gradient", start.gradient)):
         points[name] = list(points.get(name, [first]))
     latest, kept, made = (points["d"][0], start), 1, 0
 
@@ -88,7 +86,7 @@ def lbfgs(
 
     minimum = optimize.minimize(
         value_and_gradient,
-        np.zeros_like(theta),
+        np.zeros_like(start.theta),
         jac=True,
         method="L-BFGS-B",
         callback=after_step,
@@ -97,7 +95,7 @@ def lbfgs(
             "maxls": max_line_search,
             "gtol": tolerance_gradient,
             "ftol": tolerance_change,
-            "maxiter": steps,
+            "maxiter": run.steps,
             "maxfun": np.iinfo(np.int32).max,  # steps are the only limit
         },
     )
@@ -105,4 +103,4 @@ def lbfgs(
     ending = small_gradient(run.gradient(iterate_at(minimum.x)), tolerance_gradient)
     if ending is not None:
         return ending
-    return steps_done(steps) if minimum.status == 1 else Ending(bool(minimum.success), str(minimum.message))
+    return steps_done(run.steps) if minimum.status == 1 else Ending(bool(minimum.success), str(minimum.message))

@@ -15,7 +15,7 @@ from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.gradient_methods import adam, gradient_descent, self_scaled_broyden
 from refkan.training.optimizers.lbfgs import lbfgs
 from refkan.training.optimizers.results import Report, Result, note, report_of
-from refkan.training.optimizers.run import Callback, Ending, Halt, Problem, ResidualProblem, Run
+from refkan.training.optimizers.run import Callback, Ending, Halt, Run
 from refkan.training.optimizers.run_files import RunFile
 from refkan.training.optimizers.second_order.damped_gauss_newton import gauss_newton, natural_gradient
 from refkan.training.optimizers.second_order.levenberg_marquardt import levenberg_marquardt
@@ -27,7 +27,7 @@ METHODS: dict[str, Callable[..., Ending]] = {
     "lbfgs": lbfgs,
     "self-scaled-broyden": self_scaled_broyden,
 }
-"""Methods of value and gradient: name -> function of (run, theta, steps, *, options)."""
+"""Methods of value and gradient: name -> function of (run, start, *, options)."""
 
 RESIDUAL_METHODS: dict[str, Callable[..., Ending]] = {
     "gauss-newton": gauss_newton,
@@ -35,14 +35,14 @@ RESIDUAL_METHODS: dict[str, Callable[..., Ending]] = {
     "levenberg-marquardt": levenberg_marquardt,
     "variable-projection": variable_projection,
 }
-"""Methods that need residuals and their Jacobian as well (see `ResidualProblem`), likewise."""
+"""Methods that need residuals and their Jacobian as well, likewise."""
 
 MIXED = ("gd", "adam")
 """Methods that may take the gradient in other coordinates than those of their steps."""
 
 
 def minimize(
-    problem: Problem,
+    problem: Any,
     theta: npt.ArrayLike,
     method: str = "lbfgs",
     steps: int = 100,
@@ -69,7 +69,8 @@ def minimize(
     steps : int
         Steps at most (iterations; Jacobians for least squares); 0 only evaluates the start.
     geometry : {"spline", "relu"}, optional
-        The coordinates of the steps; by default the network's own parameters.
+        The coordinates of the steps; by default the network's own parameters, which are those of the methods for least
+        squares.
     gradient : {"spline", "relu"}, optional
         The coordinates of the gradient; by default those of `geometry`. They may differ for "gd" and "adam" only (Table
         1 of [S26]): ``theta += back_geometry(-eta P gradient_gradient(grad_theta))``.
@@ -124,29 +125,31 @@ def minimize(
     """
     report = report_of(progress)
     check_annotated(minimize, locals())
-    refuse_what_is_no_loss("problem", problem, "value_and_gradient")
     methods = METHODS | RESIDUAL_METHODS
     check_choice("method", method, methods)
+    needed = ("value_and_gradient", "residual_and_jacobian")[: 1 + (method in RESIDUAL_METHODS)]
+    refuse_what_is_no_loss("problem", problem, *needed)
     start = real("theta", as_array("theta", theta, ndim=1)).copy()
     solve = methods[method]
     _check_options(method, solve, options)
+    if method in RESIDUAL_METHODS and (geometry, gradient) != (None, None):
+        raise ValueError(
+            f"geometry must be left out for method {method!r}, which works in the network's own parameters: give it "
+            "the network in the other basis, net.to_basis"
+        )
     coordinates = Geometry.of(problem, geometry, gradient)
     if method not in MIXED:
         coordinates.refuse_mixed(method)
-    if method in RESIDUAL_METHODS and not isinstance(problem, ResidualProblem):
-        raise TypeError(
-            f"method {method!r} needs a problem that offers residual_and_jacobian(theta); got {type(problem).__name__}"
-        )
     file = None
     if checkpoint is not None:
         asked = {"geometry": geometry, "gradient": gradient, **options}
         told = ", ".join(f"{name}={value!r}" for name, value in sorted(asked.items()) if not callable(value))
         file = RunFile(checkpoint, f"{method} with {told}")
-    run = Run(problem, coordinates, callback, report, steps, file)
+    run = Run(problem, coordinates, steps, callback, report, file)
     try:
         # A method that diverges overflows on its way; the run looks at every value itself.
         with one_blas_thread(start.size), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            ending = solve(run, start, steps, **as_annotated(solve, options))
+            ending = solve(run, run.start(start), **as_annotated(solve, options))
     except Halt as halt:
         ending = Ending(False, str(halt))
     result = run.result(ending)

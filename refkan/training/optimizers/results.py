@@ -114,7 +114,7 @@ def counted_on(parts: "Sequence[Result]") -> Iterator[tuple[FloatArray, IntArray
         before, evaluations = before + float(part.history.seconds[-1]), evaluations + part.n_evaluations
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Result(ShortRepr):
     """The outcome of `minimize`.
 
@@ -149,12 +149,7 @@ class Result(ShortRepr):
     converged: bool
     message: str
 
-    def __repr__(self) -> str:
-        # Without the arrays: they fill the screen.
-        return (
-            f"Result(value={self.value:.6g}, steps={self.history.value.size - 1}, "
-            f"n_evaluations={self.n_evaluations}, converged={self.converged}, message={self.message!r})"
-        )
+    shown = ("value", "n_evaluations", "converged", "message")
 
 
 Report = Callable[[State], Any]

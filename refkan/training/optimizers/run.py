@@ -3,36 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import process_time
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from refkan.base import DegenerateNodeError, FloatArray, ShortRepr, lazy
+from refkan.base import DegenerateNodeError, FloatArray, ShortRepr
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.results import History, Report, Result, State
 from refkan.training.optimizers.run_files import RunFile
 
 Callback = Callable[[State], Any]
-
-
-class Problem(Protocol):
-    """What a minimisation asks of a problem; coordinates other than its own are asked of ``problem.net``."""
-
-    def value_and_gradient(self, theta: FloatArray) -> tuple[Any, FloatArray]:
-        """Return the value and its gradient."""
-
-
-@runtime_checkable
-class ResidualProblem(Problem, Protocol):
-    """What methods of Gauss-Newton type ask of a problem: residuals r (m,) with value = |r|^2 / 2.
-
-    Three more members are used where a problem has them: ``n_residuals``, the number m, to choose a route before J is
-    formed; and, for a J^T J without the whole of J, ``gauss_newton(theta)``, that matrix (n, n), or else
-    ``residual_blocks(theta)``, which yields pairs (r, J) of consecutive residuals.
-    """
-
-    def residual_and_jacobian(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return r (m,) and its Jacobian J (m, n)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +52,11 @@ STOPPED = "stopped by the callback"
 class Run:
     """Evaluates for a method, counts, keeps the best point and the history, and calls the callback.
 
+    A problem offers ``value_and_gradient(theta)``; methods of Gauss-Newton type ask it for
+    ``residual_and_jacobian(theta)`` too, r (m,) with value = |r|^2 / 2 and J (m, n). Two more members are used where a
+    problem has them: ``n_residuals``, the number m, to choose a route before J is formed, and ``gauss_newton(theta)``,
+    J^T J without J. Coordinates other than its own are asked of ``problem.net``.
+
     A method calls `start` once, `evaluate` for every point it needs (or `attempt`, if it can do without the point), and
     `finish_step` after every step, which `descend` does for those that make one step after another.
 
@@ -84,13 +69,13 @@ class Run:
         self,
         problem: Any,
         geometry: Geometry,
+        steps: int,
         callback: Callback | None,
-        report: Report | None = None,
-        steps: int = 0,
-        file: RunFile | None = None,
+        report: Report | None,
+        file: RunFile | None,
     ) -> None:
-        self.problem, self.geometry = problem, geometry
-        self._callback, self._report, self._steps = callback, report, steps
+        self.problem, self.geometry, self.steps = problem, geometry, steps
+        self._callback, self._report = callback, report
         self._rows: list[list[float]] = []  # the fields of `History`, NaN where a method has none
         self._n_evaluations = 0
         self._began = process_time()
@@ -100,7 +85,7 @@ class Run:
 
     def start(self, theta: FloatArray) -> Iterate:
         """Evaluate the first point; ValueError if value or gradient are not finite there."""
-        self._start = theta
+        self.first = theta
         saved = None if self.file is None else self.file.read()
         if saved is not None:
             return self._go_on(saved)
@@ -114,10 +99,10 @@ class Run:
     def _go_on(self, saved: dict[str, Any]) -> Iterate:
         """Take over what a file holds; the value and gradient there are computed anew to see whether it fits."""
         assert self.file is not None
-        if not np.array_equal(saved["start"], self._start):
+        if not np.array_equal(saved["start"], self.first):
             raise ValueError(f"checkpoint {self.file.path} began with another theta: remove it, or give another name")
         self.done = len(saved["rows"]) - 1
-        if self.done > self._steps:
+        if self.done > self.steps:
             raise ValueError(f"steps must be at least the {self.done} steps of checkpoint {self.file.path}")
         iterate, best = (
             Iterate(part["theta"], float(part["value"]), part["gradient"]) for part in (saved["current"], saved["best"])
@@ -145,7 +130,8 @@ class Run:
         if not finite:
             part = "gradient" if np.isfinite(iterate.value) else f"value ({iterate.value})"
             raise Halt(f"the {part} became non-finite in step {len(self._rows)}")
-        self._keep_best(iterate)
+        if iterate.value < self._best.value:
+            self._best = iterate
         return iterate
 
     def attempt(self, theta: FloatArray) -> Iterate | None:
@@ -159,22 +145,16 @@ class Run:
         """Return the gradient at an iterate in the coordinates of the gradient."""
         return self.geometry.gradient(iterate.gradient)
 
-    @lazy
-    def T(self) -> FloatArray | None:
-        """The derivative dtheta/dv (n, n), v the coordinates of the steps; None where they are theta itself."""
-        return self.geometry.matrix(self._best.theta.size)
-
     def descend(
         self,
         iterate: Iterate,
-        steps: int,
         tolerance: float,
         advance: Callable[[int, Iterate, FloatArray], Step | Ending],
         gradient: Callable[[Iterate], FloatArray] | None = None,
     ) -> Ending:
         """Take steps until the gradient or a decrease is small; their numbers begin with 1."""
-        gradient_at = self.gradient if gradient is None else gradient
-        for number in range(self.done + 1, steps + 1):
+        gradient_at = gradient or self.gradient
+        for number in range(self.done + 1, self.steps + 1):
             slopes = gradient_at(iterate)
             if (ending := small_gradient(slopes, tolerance)) is not None:
                 return ending
@@ -182,12 +162,12 @@ class Run:
             if isinstance(step, Ending):
                 return step
             iterate = step.iterate
-            self.finish_step(iterate, damping=step.damping, step_length=step.length)
+            self.finish_step(iterate, step.damping, step.length)
             if step.small:
                 return Ending(True, f"converged: decrease {step.decrease:.3g} <= tolerance_change times the value")
-        return small_gradient(gradient_at(iterate), tolerance) or steps_done(steps)
+        return small_gradient(gradient_at(iterate), tolerance) or steps_done(self.steps)
 
-    def finish_step(self, iterate: Iterate, *, damping: float | None = None, step_length: float | None = None) -> None:
+    def finish_step(self, iterate: Iterate, damping: float | None = None, step_length: float | None = None) -> None:
         """Enter the iterate into the history and tell progress and the callback; halt if the latter asks for it.
 
         `damping` and `step_length` are those of the step, from methods that have them.
@@ -203,7 +183,7 @@ class Run:
             return
         value, norm, seconds, *_ = self._rows[-1]
         point = len(self._rows) - 1, iterate.theta.copy(), value, norm
-        state = State(*point, self._best.value, self._n_evaluations, seconds, damping, step_length, self._steps)
+        state = State(*point, self._best.value, self._n_evaluations, seconds, damping, step_length, self.steps)
         try:
             with np.errstate(**self._caller_errstate):
                 if self._report is not None:
@@ -218,7 +198,7 @@ class Run:
         iterate, carried, count = self._finished
         assert self.file is not None
         parts = {"best": vars(self._best), "current": vars(iterate), "carried": carried}
-        self.file.write({"start": self._start, "rows": np.array(self._rows[:count])} | parts)
+        self.file.write({"start": self.first, "rows": np.array(self._rows[:count])} | parts)
 
     def result(self, ending: Ending) -> Result:
         """Return the best point with the history."""
@@ -246,10 +226,6 @@ class Run:
             raise ValueError(f"the gradient must have theta's shape {theta.shape}; got {gradient.shape}")
         finite = bool(np.isfinite(value)) and bool(np.isfinite(gradient).all())
         return Iterate(theta, float(value), gradient), finite
-
-    def _keep_best(self, iterate: Iterate) -> None:
-        if iterate.value < self._best.value:
-            self._best = iterate
 
     def _append(self, iterate: Iterate, damping: float | None = None, step_length: float | None = None) -> None:
         norm = float(np.linalg.norm(iterate.gradient))

@@ -143,5 +143,5 @@ def test_large_problems_never_see_the_whole_jacobian(kan, monkeypatch):
     monkeypatch.setattr(LeastSquares, "residual_and_jacobian", lambda *arguments: pytest.fail("all of J was formed"))
     result = minimize(affine, theta, method=LM, steps=3)
     np.testing.assert_allclose(result.history.value, expected.history.value, rtol=1e-8)
-    system = system_at(affine, Iterate(theta, *affine.value_and_gradient(theta)), None, "auto")
+    system = system_at(affine, Iterate(theta, *affine.value_and_gradient(theta)), "auto")
     assert isinstance(system, NormalSystem)

@@ -66,14 +66,6 @@ def test_no_steps(method):
     assert result.history.damping is None
 
 
-def test_the_start_is_left_alone_and_widened():
-    start = START.copy()
-    minimize(Chain(), start, method="gd", learning_rate=0.01)
-    np.testing.assert_array_equal(start, START)
-    assert not np.shares_memory(minimize(Chain(), start, steps=0).theta, start)
-    assert minimize(Chain(), [0, 0, 0, 0, 0], steps=1).theta.dtype == np.float64
-
-
 @pytest.mark.parametrize("method", [*METHODS, *RESIDUAL_METHODS])
 def test_the_callback_may_stop_and_may_not_interfere(method):
     def stop(state):
@@ -223,14 +215,6 @@ test_bad_arguments = refusals(
 )
 
 
-def test_a_gradient_of_the_wrong_shape_is_named():
-    class Wrong:
-        def value_and_gradient(self, theta):
-            return 1.0, np.ones(3)
-
-    refused(lambda: minimize(Wrong(), START), r"the gradient must have theta's shape \(5,\); got \(3,\)")
-
-
 @pytest.mark.parametrize("minimise", [rk.minimize, rk.minimize_adaptive, lambda *a: rk.minimize_multilevel(*a, [1])])
 def test_a_network_in_place_of_a_loss_is_answered_with_the_remedy(minimise):
     net, theta = rk.kan([1, 1], 2, 2).initialize(np.random.default_rng(0), [[0.0], [1.0]])
@@ -268,7 +252,7 @@ def test_a_problem_without_residuals_is_refused(method):
         def value_and_gradient(self, theta):
             return 0.5 * theta @ theta, theta
 
-    with pytest.raises(TypeError, match=f"method '{method}' needs a problem that offers residual_and_jacobian"):
+    with pytest.raises(TypeError, match=r"problem must be a loss that offers residual_and_jacobian\(theta\); got Bowl"):
         minimize(Bowl(), [1.0], method=method)
 
 

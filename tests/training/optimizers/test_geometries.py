@@ -5,7 +5,7 @@ import pytest
 
 from refkan.training.optimizers import METHODS, minimize
 from tests.shared.factories import EPS
-from tests.training.optimizers.descent_problems import OPTIONS, START, A, Chain, ToyNet, trajectory
+from tests.training.optimizers.descent_problems import OPTIONS, START, A, Chain, trajectory
 
 
 class Gradient:
@@ -79,15 +79,6 @@ def test_no_geometry_means_the_own_parameters(method, basis):
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-def test_the_gradient_follows_the_geometry(method):
-    options = OPTIONS[method]
-    one = trajectory(Chain(), START, method=method, geometry="relu", **options)
-    two = trajectory(Chain(), START, method=method, geometry="relu", gradient="relu", **options)
-    np.testing.assert_array_equal(one, two)
-    assert np.abs(one - trajectory(Chain(), START, method=method, **options)).max() > 1e-3
-
-
-@pytest.mark.parametrize("method", list(METHODS))
 def test_a_geometry_is_the_plain_method_in_the_other_basis(method):
     # Descent in w on a spline network is descent in the own parameters of the same network in the ReLU basis.
     options = OPTIONS[method]
@@ -134,21 +125,6 @@ def test_adam_with_decoupled_decay_against_torch():
     # The value falls in every step, so that the best is the last: 64 eps for ten rounded steps.
     np.testing.assert_allclose(result.theta, expected, rtol=0, atol=64 * EPS)
     assert result.value == pytest.approx(2.0494041767688436, rel=64 * EPS)
-
-
-def test_weight_decay_is_the_same_in_all_coordinates():
-    # With the gradient of a constant, only the decay is left.
-    class Constant:
-        net = ToyNet()
-
-        def value_and_gradient(self, theta):
-            return 1.0, np.full(theta.shape, 1e-300)
-
-    options = {"method": "adam", "learning_rate": 0.1, "weight_decay": 0.5, "steps": 3, "epsilon": 1.0}
-    for geometry in (None, "relu"):
-        np.testing.assert_allclose(
-            trajectory(Constant(), START, geometry=geometry, **options)[-1], 0.95**3 * START, rtol=8 * EPS
-        )
 
 
 def test_schedules():

@@ -8,7 +8,7 @@ from scipy import optimize
 
 from refkan.training.optimizers import minimize
 from refkan.training.optimizers.gradient_methods import updated
-from tests.shared.refusals import refusals, refused
+from tests.shared.refusals import refused
 from tests.training.optimizers.descent_problems import START, Chain, ToyNet, trajectory
 
 
@@ -111,20 +111,6 @@ def test_a_value_that_nothing_decreases_ends_the_run():
     assert not result.converged
     assert "Wolfe's conditions in step 1" in result.message
     np.testing.assert_array_equal(result.theta, START)
-
-
-test_bad_input = refusals(
-    ({"max_line_search": 0}, "max_line_search must be at least 1; got 0"),
-    ({"tolerance_gradient": -1.0}, "tolerance_gradient must be finite and not negative"),
-    ({"tolerance_change": np.nan}, "tolerance_change must be finite and not negative"),
-    ({"history": 3}, "TypeError: 'self-scaled-broyden' has no option 'history'"),
-    ({"geometry": "spline", "gradient": "relu"}, "gradient must be the same as geometry"),
-    call=lambda options: minimize(Chain(), START, METHOD, **options),
-)
-
-
-def test_theta_is_a_vector():
-    refused(lambda: minimize(Chain(), START[:, None]), r"theta must have 1 dimension; got shape \(5, 1\)")
 
 
 def test_an_inverse_hessian_beyond_the_memory_is_refused_before_it_is_made():

@@ -91,22 +91,6 @@ def test_lines_come_at_most_as_often_as_asked(monkeypatch):
     assert lines == [f"step {k} of 9, value 0.3333, gradient 2, 0.2 s of processor time" for k in (2, 5)]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-@pytest.mark.parametrize("method", ["lbfgs", LM])
-def test_what_it_raises_ends_the_run(method, error):
-    def interrupt(state):
-        raise error
-
-    with pytest.raises(error):
-        rk.minimize(*small(), method, 5, progress=interrupt)
-
-    def stop(state):
-        if state.step == 2:
-            raise StopIteration
-
-    assert rk.minimize(*small(), method, 5, progress=stop).message == "stopped by the callback after step 2"
-
-
 @pytest.mark.parametrize("form", [lambda **o: rk.minimize(*small(), **o), *FORMS.values()])
 @pytest.mark.parametrize("given", ["yes", 1, [print]])
 def test_anything_else_is_refused(form, given):

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-import refkan as rk
 from refkan.training.optimizers import minimization, minimize
 from refkan.training.optimizers.second_order import damped_gauss_newton
-from tests.shared.refusals import refusals
 from tests.shared.spoiling import spoilt
 from tests.training.optimizers.residual_problems import (
     EXPONENTIALS,
@@ -89,13 +87,6 @@ def test_a_value_that_nothing_decreases_ends_the_run(method, options, message):
     np.testing.assert_array_equal(result.theta, [-1.2, 1.0])
 
 
-def test_the_same_bits_again(kan):
-    problem, theta = kan
-    for method in METHODS:
-        first, second = (minimize(problem, theta, method=method, steps=5) for _ in range(2))
-        np.testing.assert_array_equal(first.theta, second.theta)
-
-
 def test_backtracking_goes_to_the_minimum_of_the_parabola():
     """Through the value, the slope, and the trial that did not do: from 2 the step of atan leads to -3.5."""
     problem = Residuals(np.arctan, lambda t: np.diag(1 / (1 + t**2)))
@@ -148,20 +139,6 @@ def test_a_jacobian_that_is_not_finite_ends_the_run(method, solver, entry):
     assert result.value == result.history.value.min()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_degenerate_nodes_are_rejected(method):
-    class Degenerate(Residuals):
-        def value_and_gradient(self, theta):
-            value = super().value_and_gradient(theta)
-            if theta[0] > 1.4:
-                raise rk.DegenerateNodeError("node 0 after layer 0")
-            return value
-
-    problem = Degenerate(wall(1.0)._r, wall(1.0)._J)
-    result = minimize(problem, [1.0], method=method, steps=100)
-    assert 1.0 < result.theta[0] <= 1.4
-
-
 def arctangent():
     """From 1.35 the full step leads to -1.28, a little lower; half of it almost to the minimum."""
     return Residuals(np.arctan, lambda t: np.diag(1 / (1 + t * t)))
@@ -192,16 +169,6 @@ def test_lengths_are_the_first_that_the_next_does_not_beat():
     lower = [0.5**k for k in range(31) if value(0.5**k) < value(0.0)]
     assert alpha == next(a for a in lower if value(a / 2) >= value(a)) < lower[0] == 1.0
     assert result.value == pytest.approx(value(alpha), rel=1e-6)
-
-
-test_bad_input = refusals(
-    ({"damping": -1.0}, "damping must be finite and not negative; got -1.0"),
-    ({"halvings": -1}, "halvings must be at least 0; got -1"),
-    ({"solver": "lu"}, "solver must be one of 'auto', 'qr', 'cholesky', 'dual'; got 'lu'"),
-    ({"tolerance_change": -1.0}, "tolerance_change must be finite and not negative"),
-    ({"truncation": 1e-3}, "TypeError: 'natural-gradient' has no option 'truncation'"),
-    call=lambda options: minimize(rosenbrock(), [-1.2, 1.0], NG, **options),
-)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-import refkan as rk
-from refkan.training.losses import LeastSquares
 from refkan.training.optimizers import minimize
 from tests.shared.factories import EPS
 from tests.training.optimizers.residual_problems import (
@@ -13,7 +11,6 @@ from tests.training.optimizers.residual_problems import (
     GN,
     LM,
     METHODS,
-    NG,
     SOLVERS,
     Residuals,
     dense_step,
@@ -148,37 +145,8 @@ def test_the_minimum_is_that_of_minpack(options):
         np.testing.assert_allclose(result.theta, expected.x, rtol=0, atol=1e-6)
 
 
-# --- geometries
-
-
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("method", METHODS)
-def test_a_geometry_is_the_plain_method_in_the_other_basis(kan, method, solver):
+@pytest.mark.parametrize("method", [*METHODS, "variable-projection"])
+def test_they_know_the_own_parameters_alone(kan, method):
     problem, theta = kan
-    if solver == "dual":
-        x = problem.x[:30]
-        problem = LeastSquares(problem.net, x, rk.problems.regression_target(x))
-    relu = problem.net.to_basis("relu")
-    other = LeastSquares(relu, problem.x, problem.y)
-    w = problem.net.convert(theta, relu)
-    options = {"method": method, "steps": 1, "solver": solver}
-    if method == GN:
-        options["truncation"] = 1e-3  # singular values of both sides must fall on the same side of it
-    if method == NG:
-        options["damping"] = 1e-6  # or rounding decides along the null space
-    here, there = minimize(problem, theta, geometry="relu", **options), minimize(other, w, **options)
-    mapped = problem.net.convert(here.theta, relu)
-    # The ReLU basis has a condition of 1e3 here, its normal equations of 1e6.
-    np.testing.assert_allclose(mapped, there.theta, rtol=0, atol=1e-8 * np.abs(there.theta).max())
-    assert here.history.value[1] == pytest.approx(there.history.value[1], rel=1e-7)
-    # Sabotage: the geometry matters.
-    assert minimize(problem, theta, **options).value != pytest.approx(here.value, rel=1e-3)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_own_basis_by_name_changes_nothing(kan, method):
-    problem, theta = kan
-    plain, named = (minimize(problem, theta, method=method, steps=4, geometry=name) for name in (None, "spline"))
-    np.testing.assert_array_equal(plain.theta, named.theta)
-    with pytest.raises(ValueError, match=f"gradient must be the same as geometry for method '{method}'"):
-        minimize(problem, theta, method=method, geometry="spline", gradient="relu")
+    with pytest.raises(ValueError, match=f"geometry must be left out for method '{method}', .*: give it the network"):
+        minimize(problem, theta, method=method, geometry="relu")

@@ -1,12 +1,9 @@
 """Training by variable projection: every kind of last layer, histories, trials that do not serve, roughness."""
 
-import math
-
 import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.splines.bsplines import evaluate
 from refkan.training.losses import LeastSquares
 from refkan.training.optimizers import minimize
 from refkan.training.optimizers.run import Ending
@@ -36,11 +33,11 @@ def test_it_trains_every_kind_of_last_layer(kind, n_outputs):
     assert len(values) == 7
     # psi decreases, and the value but for the ridge's share in it.
     assert (np.diff(values) < 1e-6 * values[0]).all()
-    first = problem.value(LinearLayer(problem, None, RIDGE).eliminate(theta))
+    first = problem.value(LinearLayer(problem, RIDGE).eliminate(theta))
     assert values[1] < first < values[0]
     assert result.value == problem.value(result.theta)
     # c of the result is at its best.
-    again = LinearLayer(problem, None, RIDGE)
+    again = LinearLayer(problem, RIDGE)
     again.eliminate(theta)
     np.testing.assert_allclose(
         problem.value(again.eliminate(result.theta)), result.value, rtol=1e-9, atol=1e-12 * values[0]
@@ -89,42 +86,6 @@ def test_factors_of_silu_edges_stay():
     assert np.abs(after[-1]["w_b"] - before[-1]["w_b"]).max() > 1e-3
 
 
-@pytest.mark.parametrize("roughness", [0.0, 1e-4])
-@pytest.mark.parametrize("solver", ["qr", "cholesky"])
-def test_a_geometry_is_the_plain_method_in_the_other_basis(solver, roughness):
-    # The ridge acts in the coordinates of the geometry: spline coordinates on a ReLU network are the spline network.
-    problem, theta = problem_of("spline")
-    relu = problem.net.to_basis("relu")
-    other, w = LeastSquares(relu, problem.x, problem.y), problem.net.convert(theta, relu)
-    options = {"method": VP, "steps": 2, "solver": solver, "ridge": 1e-7, "roughness": roughness}
-    plain = minimize(problem, theta, **options)
-    mapped = minimize(other, w, geometry="spline", **options)
-    np.testing.assert_allclose(mapped.history.value, plain.history.value, rtol=1e-5)
-    # Sabotage: in its own coordinates the ReLU network takes other steps.
-    assert minimize(other, w, **options).value != pytest.approx(plain.value, rel=1e-3)
-    with pytest.raises(ValueError, match="gradient must be the same as geometry for method 'variable-projection'"):
-        minimize(problem, theta, method=VP, geometry="spline", gradient="relu")
-
-
-def test_history_and_counts():
-    problem, theta = problem_of("spline")
-    states = []
-    result = minimize(problem, theta, method=VP, steps=5, callback=states.append)
-    history = result.history
-    assert history.value[0] == problem.value(theta)
-    assert np.isnan(history.damping[0])
-    assert (history.damping[1:] > 0).all()
-    assert history.step_length is None
-    # The start, its elimination, and the trials.
-    assert history.evaluations[0] == 1
-    assert history.evaluations[1] >= 3
-    assert history.evaluations[-1] == result.n_evaluations
-    for k, state in enumerate(states, start=1):
-        assert (state.value, state.damping) == (history.value[k], history.damping[k])
-        assert problem.value(state.theta) == state.value
-    assert result.message == "5 steps done"
-
-
 # --- trials and problems that do not serve
 
 
@@ -153,8 +114,8 @@ def test_steps_that_overflow_are_rejected_before_a_network_is_asked(monkeypatch)
     asked = []
     monkeypatch.setattr(variable_projection, "descend", lambda run, *given: asked.append(given) or Ending(True, ""))
     minimize(LeastSquares(net, *data()), theta, method=VP)
-    ((start, _, model, *_),) = asked
-    assert model.move(start, np.full(theta[net.slices[0]].size, np.inf)) is None
+    ((start, _, _, move, *_),) = asked
+    assert move(start, np.full(theta[net.slices[0]].size, np.inf)) is None
 
 
 def test_problems_that_are_not_separable_are_refused():
@@ -196,7 +157,7 @@ EPS = np.finfo(float).eps
 @pytest.mark.parametrize("kind", ["spline", "silu"])
 def test_elimination_with_a_roughness(kind, n_outputs):
     problem, theta = problem_of(kind, n_outputs)
-    layer = LinearLayer(problem, None, 1e-6, relative_roughness=1e-2)
+    layer = LinearLayer(problem, 1e-6, relative_roughness=1e-2)
     found = layer.eliminate(theta)
     names = [name for name, shape in problem.net.layers[-1].blocks.items() for _ in range(int(np.prod(shape)))]
     spline = np.array([name == "coefficients" for name in names if name in LINEAR])
@@ -209,28 +170,6 @@ def test_elimination_with_a_roughness(kind, n_outputs):
     assert layer.penalty(found) == pytest.approx(0.5 * size, rel=1e-9)
     # Sabotage: it is felt.
     assert np.abs(eliminated_by_lstsq(problem, theta, layer.ridge) - expected).max() > 1e-3 * np.abs(expected).max()
-
-
-@pytest.mark.parametrize("basis", ["spline", "relu", "scaled-relu"])
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_jumps_of_splines(order, basis):
-    rng = np.random.default_rng(order)
-    breakpoints = [np.cumsum(rng.uniform(0.2, 1.0, 6)) for _ in range(2)]
-    spaces = tuple(rk.SplineSpace.from_breakpoints(order, t) for t in breakpoints)
-    C = rng.standard_normal((2, spaces[0].dim))
-    if basis == "spline":
-        layer, own = rk.SplineLayer(spaces, 1), C
-    else:
-        scaled = basis == "scaled-relu"
-        layer = rk.ReluLayer(spaces, 1, scaled=scaled)
-        own = np.array([rk.ChangeOfBasis(space, scaled).to_relu(u) for space, u in zip(spaces, C, strict=True)])
-    found = (layer.jumps() @ own.ravel()).reshape(2, -1)
-    for space, u, jumps in zip(spaces, C, found, strict=True):
-        # The highest derivative is constant on each interval.
-        middles = 0.5 * (space.breakpoints[1:] + space.breakpoints[:-1])
-        pieces = evaluate(space, u, middles, derivative=order - 1)
-        scale = space.mean_spacing ** (order - 1) / math.factorial(order - 1)
-        np.testing.assert_allclose(jumps, scale * np.diff(pieces), rtol=0, atol=1e-11 * np.abs(jumps).max())
 
 
 @pytest.mark.parametrize("solver", ["qr", "cholesky"])

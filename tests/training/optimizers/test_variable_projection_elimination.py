@@ -28,7 +28,7 @@ RIDGE = 1e-9
 @pytest.mark.parametrize("kind", KINDS)
 def test_elimination_is_linear_least_squares(kind, n_outputs, weighted, monkeypatch):
     problem, theta = problem_of(kind, n_outputs, weighted)
-    layer = LinearLayer(problem, None, 1e-6)
+    layer = LinearLayer(problem, 1e-6)
     found = layer.eliminate(theta)
     np.testing.assert_array_equal(np.sort(layer.linear.ravel()), linear_positions(problem.net))
     others = np.setdiff1d(np.arange(theta.size), linear_positions(problem.net))
@@ -57,7 +57,7 @@ def test_elimination_is_linear_least_squares(kind, n_outputs, weighted, monkeypa
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_reduced_gradient_is_the_full_one(kind, n_outputs):
     problem, theta = problem_of(kind, n_outputs)
-    layer = LinearLayer(problem, None, RIDGE)
+    layer = LinearLayer(problem, RIDGE)
     theta = layer.eliminate(theta)
     b, c = layer.nonlinear, layer.linear.ravel()
     gradient = problem.gradient(theta)
@@ -87,17 +87,17 @@ def test_the_reduced_gradient_is_the_full_one(kind, n_outputs):
 
 def test_elimination_reports_what_it_cannot_do():
     problem, theta = problem_of("spline")
-    layer = LinearLayer(problem, None, RIDGE)
+    layer = LinearLayer(problem, RIDGE)
     # All coefficients of the first layer equal: its nodes are constant, and mean-std has nothing to divide by.
     flat = theta.copy()
     flat[problem.net.slices[0]] = 1.0
     assert layer.eliminate(flat) is None
     huge, at = problem_of("dense")
-    assert LinearLayer(huge, None, RIDGE).eliminate(np.where(np.arange(at.size) < 8, 1e300, at)) is not None  # tanh
+    assert LinearLayer(huge, RIDGE).eliminate(np.where(np.arange(at.size) < 8, 1e300, at)) is not None  # tanh
     cubes = rk.mlp([2, 3, 1], "relu3")
     cubic = LeastSquares(cubes, problem.x, problem.y)
     with np.errstate(all="ignore"):
-        assert LinearLayer(cubic, None, RIDGE).eliminate(np.full(cubes.n_params, 1e150)) is None
+        assert LinearLayer(cubic, RIDGE).eliminate(np.full(cubes.n_params, 1e150)) is None
     with pytest.raises(ValueError, match="theta must be a point of finite value and gradient"):
         minimize(cubic, np.full(cubes.n_params, 1e150), method=VP)
 
@@ -118,7 +118,7 @@ def test_dead_basis_functions_get_no_coefficient():
 def test_a_ridge_about_the_start(kind, n_outputs):
     problem, theta = problem_of(kind, n_outputs, False)
     c = linear_positions(problem.net)
-    layer = LinearLayer(problem, None, 1e-3, about_start=True)
+    layer = LinearLayer(problem, 1e-3, about_start=True)
     found = layer.eliminate(theta)
     # The same as about zero for the coefficients' changes.
     r = problem.residual_and_jacobian(theta)[0]
@@ -153,33 +153,25 @@ def test_a_ridge_about_the_start_leaves_what_no_sample_sees(solver):
 
 
 @pytest.mark.parametrize("roughness", [0.0, 1e-3])
-@pytest.mark.parametrize("geometry", [None, "relu"])
 @pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("solver", ["qr", "cholesky"])
-def test_the_reduced_system_is_the_projected_jacobian(solver, n_outputs, geometry, roughness, monkeypatch):
+def test_the_reduced_system_is_the_projected_jacobian(solver, n_outputs, roughness, monkeypatch):
     problem, theta = problem_of("spline", n_outputs, weighted=True)
-    T = None
-    if geometry is not None:
-        T = np.array([problem.net.coordinates(geometry).gradient(e) for e in np.eye(theta.size)])
-    layer = LinearLayer(problem, T, 1e-5, relative_roughness=roughness)
+    layer = LinearLayer(problem, 1e-5, relative_roughness=roughness)
     theta = layer.eliminate(theta)
     r, J = problem.residual_and_jacobian(theta)
-    J = J if T is None else J @ T
     b, c = layer.nonlinear, layer.linear.ravel()
-    g = layer.coordinates(theta).ravel()
-    np.testing.assert_allclose(theta[c], g if T is None else T[np.ix_(c, c)] @ g, rtol=0, atol=1e-9)
-    D = third_differences(4 * n_outputs, 5)
-    jumps = np.sqrt(roughness / 1e-5 * layer.ridge) * (D if T is None else D @ T[np.ix_(c, c)])
+    jumps = np.sqrt(roughness / 1e-5 * layer.ridge) * third_differences(4 * n_outputs, 5)
     root = np.vstack([np.sqrt(layer.ridge) * np.eye(c.size), jumps])
     Phi, B = np.vstack([J[:, c], root]), np.vstack([J[:, b], np.zeros((len(root), b.size))])
-    residual = np.concatenate([r, root @ g])
+    residual = np.concatenate([r, root @ theta[c]])
     projector = np.eye(residual.size) - Phi @ np.linalg.pinv(Phi)
     reduced = projector @ B
     iterate = Iterate(theta, *problem.value_and_gradient(theta))
-    system = variable_projection._reduced_system(layer, iterate, T, solver)
+    system = variable_projection._reduced_system(layer, iterate, solver)
     for work, kind in ((np.inf, OrthogonalSystem), (0, NormalSystem)):  # by itself: of little work by triangles
         monkeypatch.setattr(damped_systems, "QR_WORK", work)
-        assert isinstance(variable_projection._reduced_system(layer, iterate, T, "auto"), kind)
+        assert isinstance(variable_projection._reduced_system(layer, iterate, "auto"), kind)
     damping = 1e-2 * np.max(np.sum(reduced**2, axis=0))
     # Relative to the largest entry: a ridge of 1e-5 costs five digits in the Schur complement.
     np.testing.assert_allclose(system.diagonal, np.sum(reduced**2, axis=0), rtol=0, atol=1e-9 * np.max(B * B))

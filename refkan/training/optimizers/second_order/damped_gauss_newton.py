@@ -15,7 +15,7 @@ from refkan.training.optimizers.second_order.damped_systems import (
 )
 
 Direction = Callable[[DampedSystem], FloatArray | None]
-Search = Callable[[Iterate, FloatArray, float], tuple[Iterate, float] | None]
+Search = Callable[[Run, Iterate, FloatArray, float, int], tuple[Iterate, float] | None]
 
 ARMIJO = 1e-4
 """Share of the decrease along the tangent that a step must bring: the customary value."""
@@ -23,8 +23,7 @@ ARMIJO = 1e-4
 
 def gauss_newton(
     run: Run,
-    theta: FloatArray,
-    steps: int,
+    start: Iterate,
     *,
     truncation: BelowOne = 1e-6,
     solver: Solver = "auto",
@@ -32,16 +31,16 @@ def gauss_newton(
     tolerance_gradient: NonNegative = 1e-12,
     tolerance_change: NonNegative = 0.0,
 ) -> Ending:
-    r"""Gauss-Newton in the coordinates v of the geometry, with backtracking.
+    r"""Gauss-Newton with backtracking.
 
     ::
 
-        d = -J^+ r,    v <- v + alpha d,    alpha = 1 or as much less as it takes to satisfy
-        value(v + alpha d) <= value(v) + 1e-4 alpha grad^T d
+        d = -J^+ r,    theta <- theta + alpha d,    alpha = 1 or as much less as it takes to satisfy
+        value(theta + alpha d) <= value(theta) + 1e-4 alpha grad^T d
 
     J^+ leaves out singular values below `truncation` times the largest: those of the null space, which every network
     has, and others that the data hardly determine and whose long steps leave the range of the linear model. d is the
-    step of minimum norm in v; it is always a direction of descent, ``grad^T d = -|U^T r|^2`` over the kept singular
+    step of minimum norm; it is always a direction of descent, ``grad^T d = -|U^T r|^2`` over the kept singular
     vectors. A step is one Jacobian with its line search; each trial of alpha is one evaluation, and one that is not
     finite halves alpha.
 
@@ -55,7 +54,7 @@ def gauss_newton(
     max_line_search : int
         Trials in a line search at most.
     tolerance_gradient : float
-        Ends when no entry of the gradient with respect to v is larger in size.
+        Ends when no entry of the gradient is larger in size.
     tolerance_change : float
         Ends when decrease and predicted decrease are both at most this times the value.
 
@@ -65,30 +64,30 @@ def gauss_newton(
     "levenberg-marquardt", which bends a step towards the gradient instead of shortening it, is the better choice. The
     history holds alpha of each step.
     """
-
-    def search(start: Iterate, displacement: FloatArray, slope: float) -> tuple[Iterate, float] | None:
-        return _backtrack(run, start, displacement, slope, max_line_search)
-
-    def direction(system: DampedSystem) -> FloatArray:
-        return system.minimum_norm_step(truncation)
-
-    advance = along(run, solver, direction, search, max_line_search, tolerance_change)
-    return run.descend(run.start(theta), steps, tolerance_gradient, advance)
+    limits = max_line_search, tolerance_gradient, tolerance_change
+    return along(run, start, solver, lambda system: system.minimum_norm_step(truncation), _backtrack, *limits)
 
 
 def along(
-    run: Run, solver: str, direction: Direction, search: Search, trials: int, change: float
-) -> Callable[[int, Iterate, FloatArray], Step | Ending]:
-    """Return what takes steps along a direction of each linearised system, as far as a line search says.
+    run: Run,
+    start: Iterate,
+    solver: str,
+    direction: Direction,
+    search: Search,
+    trials: int,
+    tolerance_gradient: float,
+    tolerance_change: float,
+) -> Ending:
+    """Take steps along a direction of each linearised system, as far as a line search says.
 
-    `direction` returns a step of v, None where the system is singular to working precision; `search` returns a point
-    of a lower value and its step length from a point, the change of theta of the full step and the slope along it, None
-    if it finds none in as many trials. Decreases are small if they, and the predicted ones, are at most `change` times
-    the value.
+    `direction` returns a step, None where the system is singular to working precision; `search` returns a point
+    of a lower value and its step length from a point, the full step, the slope along it and the
+    number of trials, None if it finds none. Decreases are small if they, and the predicted ones, are at most
+    `tolerance_change` times the value.
     """
 
     def advance(step: int, iterate: Iterate, gradient: FloatArray) -> Step | Ending:
-        system = system_at(run.problem, iterate, run.T, solver)
+        system = system_at(run.problem, iterate, solver)
         if step == 1:
             require_consistent(system, gradient, iterate.value)
         d = direction(system)
@@ -100,14 +99,14 @@ def along(
             return Ending(
                 True, f"converged: the next step would decrease the value by {-0.5 * slope:.3g}, within rounding"
             )
-        point = search(iterate, run.geometry.displacement(d), slope)
+        point = search(run, iterate, d, slope, trials)
         if point is None:
             return Ending(False, f"the line search found no decrease in {trials} trials in step {step}")
         after, length = point
         decrease = iterate.value - after.value
-        return Step(after, decrease, max(decrease, -0.5 * slope) <= change * iterate.value, length=length)
+        return Step(after, decrease, max(decrease, -0.5 * slope) <= tolerance_change * iterate.value, length=length)
 
-    return advance
+    return run.descend(start, tolerance_gradient, advance)
 
 
 def _backtrack(
@@ -130,8 +129,7 @@ def _backtrack(
 
 def natural_gradient(
     run: Run,
-    theta: FloatArray,
-    steps: int,
+    start: Iterate,
     *,
     damping: NonNegative = 1e-12,
     solver: Solver = "auto",
@@ -139,11 +137,11 @@ def natural_gradient(
     tolerance_gradient: NonNegative = 1e-12,
     tolerance_change: NonNegative = 0.0,
 ) -> Ending:
-    r"""Energy natural gradient descent in the coordinates v of the geometry, in primal or dual form.
+    r"""Energy natural gradient descent, in primal or dual form.
 
     For the energy |r|^2 / 2 of a residual the metric is the Gauss-Newton matrix, which one step solves with ::
 
-        d = -(J^T J + lambda I)^-1 J^T r = -J^T (J J^T + lambda I)^-1 r,    v <- v + alpha d
+        d = -(J^T J + lambda I)^-1 J^T r = -J^T (J J^T + lambda I)^-1 r,    theta <- theta + alpha d
 
     and alpha is the first of 1, 1/2, 1/4, ... whose value is below that of the start and not above that of the next.
     The two forms are one step; the right one, of size m, is the cheaper one where residuals are fewer than parameters.
@@ -159,7 +157,7 @@ def natural_gradient(
     halvings : int
         Of alpha at most.
     tolerance_gradient : float
-        Ends when no entry of the gradient with respect to v is larger in size.
+        Ends when no entry of the gradient is larger in size.
     tolerance_change : float
         Ends when decrease and predicted decrease are both at most this times the value.
 
@@ -173,22 +171,17 @@ def natural_gradient(
     """
 
     def direction(system: DampedSystem) -> FloatArray | None:
-        largest = float(system.diagonal.max())
-        return system.step(max(damping, system.noise) * largest)
+        return system.step(max(damping, system.noise) * float(system.diagonal.max()))
 
-    def search(start: Iterate, displacement: FloatArray, slope: float) -> tuple[Iterate, float] | None:
-        return _best_of_halvings(run, start, displacement, halvings)
-
-    advance = along(run, solver, direction, search, halvings + 1, tolerance_change)
-    return run.descend(run.start(theta), steps, tolerance_gradient, advance)
+    return along(run, start, solver, direction, _best_of_halvings, halvings + 1, tolerance_gradient, tolerance_change)
 
 
 def _best_of_halvings(
-    run: Run, start: Iterate, displacement: FloatArray, halvings: int
+    run: Run, start: Iterate, displacement: FloatArray, _: float, trials: int
 ) -> tuple[Iterate, float] | None:
     """Return the first lower point whose next is not better, with its length; None if no point is lower."""
     best: tuple[Iterate, float] | None = None
-    for k in range(halvings + 1):
+    for k in range(trials):
         trial = run.attempt(start.theta + 0.5**k * displacement)
         if best is not None and (trial is None or trial.value >= best[0].value):
             return best

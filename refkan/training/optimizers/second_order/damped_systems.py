@@ -9,9 +9,8 @@ J is singular for every network of this library (constants move between the edge
 that no route ever solves with J^T J alone.
 """
 
-from abc import ABC, abstractmethod
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from scipy import linalg
@@ -19,7 +18,7 @@ from scipy import linalg
 from refkan.base import FloatArray, check_choice
 from refkan.base.singular_values import svd
 from refkan.networks.hessians.memory import require_memory
-from refkan.training.optimizers.run import Halt, Iterate, ResidualProblem
+from refkan.training.optimizers.run import Halt, Iterate
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -30,33 +29,7 @@ QR_WORK = 2e7
 """m n^2 up to which "auto" takes QR: it costs 3 to 5 times the product J^T J, here no more than evaluating J."""
 
 
-class DampedSystem(ABC):
-    """J and r at one point, in a form that serves many dampings.
-
-    Attributes
-    ----------
-    gradient : ndarray (n,)
-        ``J^T r``.
-    diagonal : ndarray (n,)
-        Of ``J^T J``.
-    noise : float
-        Relative size of the rounding in J^T J as this route sees it: damping below it changes nothing.
-    """
-
-    gradient: FloatArray
-    diagonal: FloatArray
-    noise: float
-
-    @abstractmethod
-    def step(self, damping: float) -> FloatArray | None:
-        """Solve ``(J^T J + damping I) d = -J^T r``; None where it is singular to working precision."""
-
-    @abstractmethod
-    def minimum_norm_step(self, truncation: float) -> FloatArray:
-        """Return ``-J^+ r`` without the singular values below `truncation` times the largest."""
-
-
-class OrthogonalSystem(DampedSystem):
+class OrthogonalSystem:
     """By orthogonal transformations of J: sees singular values down to eps, not its root."""
 
     def __init__(self, r: FloatArray, J: FloatArray) -> None:
@@ -86,7 +59,7 @@ class OrthogonalSystem(DampedSystem):
         return _truncated(self._R, self._q, truncation)
 
 
-class NormalSystem(DampedSystem):
+class NormalSystem:
     """By Cholesky's method on J^T J + damping I: the cheapest, J^T J being all that is needed."""
 
     def __init__(self, gradient: FloatArray, H: FloatArray) -> None:
@@ -96,13 +69,8 @@ class NormalSystem(DampedSystem):
 
     def step(self, damping: float) -> FloatArray | None:
         """Factorise and solve."""
-        damped = self._H.copy()
-        damped[np.diag_indices_from(damped)] += damping
-        try:
-            factor = linalg.cho_factor(damped, lower=True, overwrite_a=True, check_finite=False)
-        except linalg.LinAlgError:
-            return None
-        return _finite(-linalg.cho_solve(factor, self.gradient, check_finite=False))
+        d = _damped_solution(self._H.copy(), damping, self.gradient)
+        return None if d is None else _finite(-d)
 
     def minimum_norm_step(self, truncation: float) -> FloatArray:
         """By eigenvalues; their rounding hides singular values below ``sqrt(n eps)`` times the largest."""
@@ -113,7 +81,7 @@ class NormalSystem(DampedSystem):
         return -V @ ((V.T @ self.gradient) / eigenvalues[kept])
 
 
-class DualSystem(DampedSystem):
+class DualSystem:
     r"""By the m x m matrix of residuals: ``d = -J^T (J J^T + damping I)^-1 r``. For m < n."""
 
     def __init__(self, r: FloatArray, J: FloatArray) -> None:
@@ -124,21 +92,25 @@ class DualSystem(DampedSystem):
 
     def step(self, damping: float) -> FloatArray | None:
         """Factorise and solve."""
-        K = self._J @ self._J.T
-        K[np.diag_indices_from(K)] += damping
-        try:
-            factor = linalg.cho_factor(K, lower=True, overwrite_a=True, check_finite=False)
-        except linalg.LinAlgError:
-            return None
-        return _finite(-self._J.T @ linalg.cho_solve(factor, self._r, check_finite=False))
+        x = _damped_solution(self._J @ self._J.T, damping, self._r)
+        return None if x is None else _finite(-self._J.T @ x)
 
     def minimum_norm_step(self, truncation: float) -> FloatArray:
         """By the singular values of J itself, which is short."""
         return _truncated(self._J, self._r, truncation)
 
 
-def system_at(problem: ResidualProblem, iterate: Iterate, T: FloatArray | None, solver: str) -> DampedSystem:
-    """Return the system at a point in coordinates v with ``dtheta/dv = T`` (None: theta itself).
+DampedSystem = OrthogonalSystem | NormalSystem | DualSystem
+"""J and r at one point, in a form that serves many dampings.
+
+`gradient` is J^T r, `diagonal` that of J^T J, and `noise` the relative size of the rounding in J^T J as a route sees
+it: damping below it changes nothing. `step` solves ``(J^T J + damping I) d = -J^T r``, None where it is singular to
+working precision; `minimum_norm_step` is ``-J^+ r`` without the singular values below `truncation` times the largest.
+"""
+
+
+def system_at(problem: Any, iterate: Iterate, solver: str) -> DampedSystem:
+    """Return the system at a point.
 
     "auto" takes the dual form when there are fewer residuals than parameters, QR for small problems, and Cholesky else.
 
@@ -155,13 +127,11 @@ def system_at(problem: ResidualProblem, iterate: Iterate, T: FloatArray | None, 
         if m is not None:
             require_room(m * n, f"the Jacobian of {m} residuals in {n} parameters")
         r, J = problem.residual_and_jacobian(theta)
-        J = J if T is None else J @ T
         route = choose(solver, *J.shape)
         if route == "cholesky":
             return finite(NormalSystem(J.T @ r, J.T @ J))
         return finite(DualSystem(r, J) if route == "dual" else OrthogonalSystem(r, J))
-    gradient, H = iterate.gradient, normal_matrix(problem, theta)
-    return finite(NormalSystem(gradient if T is None else T.T @ gradient, H if T is None else T.T @ H @ T))
+    return finite(NormalSystem(iterate.gradient, normal_matrix(problem, theta)))
 
 
 def finite(system: DampedSystem) -> DampedSystem:
@@ -191,19 +161,15 @@ def choose(solver: str, m: int, n: int) -> str:
     return "qr" if m * n * n <= QR_WORK else "cholesky"
 
 
-def normal_matrix(problem: ResidualProblem, theta: FloatArray) -> FloatArray:
-    """Return J^T J: from the problem's own ``gauss_newton`` where it has one, else from blocks of J, or the whole."""
+def normal_matrix(problem: Any, theta: FloatArray) -> FloatArray:
+    """Return J^T J: from the problem's own ``gauss_newton`` where it has one, else from J."""
     n = theta.size
-    # The matrix, its factor, and a copy in other coordinates.
+    # The matrix, its factor, and what is made of the problem's data on the way.
     require_room(3 * n * n, f"the Gauss-Newton matrix of {n} parameters")
-    own = getattr(problem, "gauss_newton", None)
-    if own is not None:
-        return own(theta)
-    blocks = getattr(problem, "residual_blocks", None)
-    total = np.zeros((n, n))
-    for _, J in [problem.residual_and_jacobian(theta)] if blocks is None else blocks(theta):
-        total += J.T @ J
-    return total
+    if hasattr(problem, "gauss_newton"):
+        return problem.gauss_newton(theta)
+    J = problem.residual_and_jacobian(theta)[1]
+    return J.T @ J
 
 
 def require_room(entries: int, matrix: str) -> None:
@@ -215,6 +181,16 @@ def triangle_of(A: FloatArray) -> FloatArray:
     """Return the R of a QR factorisation of A: ``R^T R = A^T A``."""
     R: FloatArray = np.linalg.qr(A, mode="r")  # type: ignore[assignment]  # a pair in other modes alone
     return R
+
+
+def _damped_solution(K: FloatArray, damping: float, b: FloatArray) -> FloatArray | None:
+    """The solution of ``(K + damping I) x = b``, in place of K; None where the matrix is singular."""
+    K[np.diag_indices_from(K)] += damping
+    try:
+        factor = linalg.cho_factor(K, lower=True, overwrite_a=True, check_finite=False)
+    except linalg.LinAlgError:
+        return None
+    return linalg.cho_solve(factor, b, check_finite=False)
 
 
 def _truncated(A: FloatArray, b: FloatArray, truncation: float) -> FloatArray:

@@ -1,11 +1,10 @@
 """Levenberg-Marquardt: Gauss-Newton steps, damped as much as the last ones deserved."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base import FloatArray, Natural, NonNegative, Positive, ShortRepr
+from refkan.base import FloatArray, Natural, NonNegative, Positive
 from refkan.training.optimizers.results import History
 from refkan.training.optimizers.run import Ending, Iterate, Run, Step
 from refkan.training.optimizers.second_order.damped_systems import (
@@ -25,8 +24,7 @@ LEAST_GAIN = 1e-4
 
 def levenberg_marquardt(
     run: Run,
-    theta: FloatArray,
-    steps: int,
+    start: Iterate,
     *,
     damping: Positive = 1e-3,
     solver: Solver = "auto",
@@ -34,11 +32,11 @@ def levenberg_marquardt(
     tolerance_gradient: NonNegative = 1e-12,
     tolerance_change: NonNegative = 0.0,
 ) -> Ending:
-    r"""Levenberg-Marquardt in the coordinates v of the geometry.
+    r"""Levenberg-Marquardt.
 
     ::
 
-        (J^T J + lambda I) d = -J^T r,    v <- v + d    if that decreases the value |r|^2 / 2
+        (J^T J + lambda I) d = -J^T r,    theta <- theta + d    if that decreases the value |r|^2 / 2
 
     A step is one Jacobian with as many trials of lambda as it takes; each trial is one evaluation. With the gain
     ``rho = (decrease) / (decrease of the linear model)`` Nielsen's rule sets, growth being 2 when a step begins, ::
@@ -59,7 +57,7 @@ def levenberg_marquardt(
     max_rejections : int
         Rejected trials in one step after which the run ends.
     tolerance_gradient : float
-        Ends when no entry of the gradient with respect to v is larger in size.
+        Ends when no entry of the gradient is larger in size.
     tolerance_change : float
         Ends when decrease and predicted decrease are both at most this times the value.
 
@@ -68,52 +66,38 @@ def levenberg_marquardt(
     Levenberg, Quart. Appl. Math. 2 (1944); Marquardt, SIAM J. Appl. Math. 11 (1963). The update is that of Nielsen,
     "Damping parameter in Marquardt's method", IMM-REP-1999-05, TU Denmark. The history holds lambda of each step.
     """
-    model = LinearModel(
-        system=lambda iterate: system_at(run.problem, iterate, run.T, solver),
-        gradient=run.gradient,
-        move=lambda iterate, d: run.attempt(iterate.theta + run.geometry.displacement(d)),
-        objective=lambda iterate: iterate.value,
-    )
-    start = run.start(theta)
-    return descend(run, start, steps, model, damping, max_rejections, tolerance_gradient, tolerance_change)
 
+    def system_of(iterate: Iterate) -> DampedSystem:
+        return system_at(run.problem, iterate, solver)
 
-@dataclass(frozen=True)
-class LinearModel(ShortRepr):
-    """What the damped descent knows of its problem.
+    def move(iterate: Iterate, d: FloatArray) -> Iterate | None:
+        return run.attempt(iterate.theta + d)
 
-    Attributes
-    ----------
-    system : callable
-        Iterate -> the linearised least squares problem there.
-    gradient : callable
-        Iterate -> the gradient of the objective in the coordinates of the steps.
-    move : callable
-        (iterate, step) -> the iterate there, None if it is not finite.
-    objective : callable
-        Iterate -> what decreases.
-    """
-
-    system: Callable[[Iterate], DampedSystem]
-    gradient: Callable[[Iterate], FloatArray]
-    move: Callable[[Iterate, FloatArray], Iterate | None]
-    objective: Callable[[Iterate], float]
+    limits = damping, max_rejections, tolerance_gradient, tolerance_change
+    return descend(run, start, system_of, run.gradient, move, lambda iterate: iterate.value, *limits)
 
 
 def descend(
     run: Run,
-    iterate: Iterate,
-    steps: int,
-    model: LinearModel,
+    start: Iterate,
+    system_of: Callable[[Iterate], DampedSystem],
+    gradient_of: Callable[[Iterate], FloatArray],
+    move: Callable[[Iterate, FloatArray], Iterate | None],
+    objective: Callable[[Iterate], float],
     first_damping: float,
     max_rejections: int,
     tolerance_gradient: float,
     tolerance_change: float,
 ) -> Ending:
-    """Damped steps from `iterate`: see `levenberg_marquardt`."""
+    """Damped steps: see `levenberg_marquardt`.
+
+    Of an iterate, `system_of` returns the linearised least squares problem there, `gradient_of` the gradient of the
+    objective in the coordinates of the steps, `move` the iterate after a step, None if it is not finite, and
+    `objective` what decreases.
+    """
 
     def advance(step: int, iterate: Iterate, gradient: FloatArray) -> Step | Ending:
-        system, value = model.system(iterate), model.objective(iterate)
+        system, value = system_of(iterate), objective(iterate)
         if step == 1:
             require_consistent(system, gradient, value)
         largest = float(system.diagonal.max())
@@ -128,9 +112,9 @@ def descend(
                 if abs(predicted) <= EPS * value:
                     return _exhausted(predicted, rejections)
                 # The model never increases: what predicts an increase solved a matrix of nothing but rounding.
-                after = model.move(iterate, d) if predicted > 0.0 else None
+                after = move(iterate, d) if predicted > 0.0 else None
                 if after is not None:
-                    decrease = value - model.objective(after)
+                    decrease = value - objective(after)
                     if decrease > LEAST_GAIN * predicted:
                         break
             damping *= growth
@@ -142,7 +126,7 @@ def descend(
         run.carried["damping"] = damping * max(1.0 / 3.0, 1.0 - (2.0 * decrease / predicted - 1.0) ** 3)
         return taken
 
-    return run.descend(iterate, steps, tolerance_gradient, advance, model.gradient)
+    return run.descend(start, tolerance_gradient, advance, gradient_of)
 
 
 def next_damping(damping: float, history: History) -> float:

@@ -29,11 +29,10 @@ CHUNK = 8192
 class LinearLayer:
     r"""The linear parameters c of a network's last layer, and their best values given the rest.
 
-    The outputs are ``F_q(x_s) = Phi_q[s] . c_q`` with Phi_q (N, K) a function of the nonlinear parameters alone. In
-    coordinates ``c_q = T_q g_q``, g the solution of ::
+    The outputs are ``F_q(x_s) = Phi_q[s] . c_q`` with Phi_q (N, K) a function of the nonlinear parameters alone, c_q
+    the solution of ::
 
-        min over g_q of 1/(2N) sum_s w_s (Phi_q[s] . T_q g_q - y_sq)^2
-                        + ridge/2 |g_q - centre_q|^2 + rough/2 |D T_q g_q|^2
+        min over c_q of 1/(2N) sum_s w_s (Phi_q[s] . c_q - y_sq)^2 + ridge/2 |c_q - centre_q|^2 + rough/2 |D c_q|^2
 
     D yields the jumps of the splines' highest derivative, see `Layer.jumps`.
 
@@ -41,13 +40,11 @@ class LinearLayer:
     ----------
     problem : LeastSquares
         Of a `Network`.
-    T : ndarray (n_params, n_params), optional
-        ``dtheta/dv`` of the coordinates in which c and its ridge are taken; the network's own by default.
     relative_ridge : float
         The ridge, relative to the largest diagonal entry of ``Phi^T W Phi / N`` where `eliminate` is called first;
         then it stays, so that the reduced problem is one function.
     about_start : bool
-        Whether the centre of the ridge is the g of that first call, or zero.
+        Whether the centre of the ridge is the c of that first call, or zero.
     relative_roughness : float
         The factor `rough`, relative to the same entry.
 
@@ -60,6 +57,8 @@ class LinearLayer:
         Where all others lie, but for the factors w_s of SiLU edges of this layer, which stay as they are.
     ridge : float
         The ridge itself; 0 before the first elimination.
+    penalties, penalty_grams : ndarray (Q, rows, K), (Q, K, K)
+        Of each output the Jacobian of the residuals of the penalty with respect to c_q, and the Hessian of the penalty.
 
     Raises
     ------
@@ -73,7 +72,6 @@ class LinearLayer:
     def __init__(
         self,
         problem: object,
-        T: FloatArray | None,
         relative_ridge: float,
         about_start: bool = False,
         relative_roughness: float = 0.0,
@@ -89,10 +87,8 @@ class LinearLayer:
             raise ValueError(
                 f"method 'variable-projection' needs a last layer that is linear in its coefficients; got {self._layer}"
             )
-        self.problem, self._T, self._relative = problem, T, relative_ridge
-        self.ridge = 0.0
-        self._about_start = about_start
-        self.unit = 0.0
+        self.problem, self._relative, self._about_start = problem, relative_ridge, about_start
+        self.ridge = self.unit = 0.0
         self.centre: FloatArray | float = 0.0
         Q = self._layer.n_outputs
         self._columns = np.concatenate([at.reshape(Q, -1) for at in self._positions(LINEAR_BLOCKS)], axis=1)
@@ -106,8 +102,8 @@ class LinearLayer:
             D = self._layer.jumps()
             # The coefficients are the first block; what comes after them is no spline.
             self._relative_jumps = np.sqrt(relative_roughness) * np.pad(D, ((0, 0), (0, K - D.shape[1])))
-        self._penalties = np.zeros((Q, K + self._relative_jumps.shape[0], K))
-        self._penalty_grams = np.zeros((Q, K, K))
+        self.penalties = np.zeros((Q, K + self._relative_jumps.shape[0], K))
+        self.penalty_grams = np.zeros((Q, K, K))
 
     def eliminate(self, theta: FloatArray) -> FloatArray | None:
         """Return theta with the linear parameters at their best; None where there is nothing finite to solve."""
@@ -119,16 +115,15 @@ class LinearLayer:
             return None
         if self.ridge == 0.0:
             largest = float(np.diagonal(gram, axis1=1, axis2=2).max())
-            self.fix_penalties(largest or 1.0, self.coordinates(theta) if self._about_start else 0.0)
+            self.fix_penalties(largest or 1.0, theta[self.linear] if self._about_start else 0.0)
         right += self.ridge * self.centre
         moved = theta.copy()
         for q, columns in enumerate(self.linear):
-            gram[q] += self._penalty_grams[q]
+            gram[q] += self.penalty_grams[q]
             try:
-                g = linalg.cho_solve(linalg.cho_factor(gram[q], lower=True, check_finite=False), right[q])
+                moved[columns] = linalg.cho_solve(linalg.cho_factor(gram[q], lower=True, check_finite=False), right[q])
             except linalg.LinAlgError:
                 return None
-            moved[columns] = g if self._T is None else self._T[np.ix_(columns, columns)] @ g
         return moved
 
     def fix_penalties(self, unit: float, centre: FloatArray | float) -> None:
@@ -136,41 +131,23 @@ class LinearLayer:
         self.unit, self.centre = unit, centre
         self.ridge = self._relative * unit
         K = self.linear.shape[1]
-        for penalty, w in zip(self._penalties, self.linear, strict=True):
-            penalty[:K] = np.sqrt(self.ridge) * np.eye(K)
-            penalty[K:] = np.sqrt(unit) * self._relative_jumps
-            if self._T is not None:
-                penalty[K:] = penalty[K:] @ self._T[np.ix_(w, w)]
-        self._penalty_grams = np.array([penalty.T @ penalty for penalty in self._penalties])
+        self.penalties[:, :K] = np.sqrt(self.ridge) * np.eye(K)
+        self.penalties[:, K:] = np.sqrt(unit) * self._relative_jumps
+        self.penalty_grams = np.array([penalty.T @ penalty for penalty in self.penalties])
 
     def penalty(self, theta: FloatArray) -> float:
-        """Return ``ridge/2 |g - centre|^2 + rough/2 |D T g|^2`` of the linear parameters of theta."""
+        """Return ``ridge/2 |c - centre|^2 + rough/2 |D c|^2`` of the linear parameters of theta."""
         return 0.5 * float(np.sum(self.penalty_residuals(theta) ** 2))
 
     def penalty_residuals(self, theta: FloatArray) -> FloatArray:
         """Return the residuals whose halved sum of squares is the penalty, output by output, flat."""
-        g = self.coordinates(theta)
-        residuals = np.einsum("qrk,qk->qr", self._penalties, g)
-        residuals[:, : g.shape[1]] -= np.sqrt(self.ridge) * self.centre
+        c = theta[self.linear]
+        residuals = np.einsum("qrk,qk->qr", self.penalties, c)
+        residuals[:, : c.shape[1]] -= np.sqrt(self.ridge) * self.centre
         return residuals.ravel()
 
-    def penalty_rows(self) -> FloatArray:
-        """Return the Jacobian of these residuals with respect to g, flat."""
-        return linalg.block_diag(*self._penalties)
-
-    def penalty_matrix(self) -> FloatArray:
-        """Return the Hessian of the penalty with respect to g, flat."""
-        return linalg.block_diag(*self._penalty_grams)
-
-    def coordinates(self, theta: FloatArray) -> FloatArray:
-        """Return g (Q, K) of the linear parameters of theta."""
-        c = theta[self.linear]
-        if self._T is None:
-            return c
-        return np.array([linalg.solve(self._T[np.ix_(w, w)], c_q) for w, c_q in zip(self.linear, c, strict=True)])
-
     def _normal_equations(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Phi_q^T W Phi_q / N (Q, K, K) and Phi_q^T W y_q / N (Q, K), in the coordinates g."""
+        """Phi_q^T W Phi_q / N (Q, K, K) and Phi_q^T W y_q / N (Q, K)."""
         problem, layer = self.problem, self._layer
         n_samples = problem.x.shape[0]
         weights = (np.ones(n_samples) if problem.weights is None else problem.weights) / n_samples
@@ -183,7 +160,7 @@ class LinearLayer:
             # The functions do not depend on the output; what is made of them may (a chart), sample by sample alike.
             form = at.local_form()
             single = replace(form, n_outputs=1, chart=None)
-            if self._T is None and choose_path([single], K, 1, n_samples) == "sparse":
+            if choose_path([single], K, 1, n_samples) == "sparse":
                 raw = RawMatrix([single], n_samples) if raw is None else raw
                 raw.add_products([single], [np.sqrt(w)[:, :, None]], 0)
                 right += at.pullback(w * problem.y[rows], inputs=False)[0][self._columns]
@@ -212,14 +189,12 @@ class LinearLayer:
         return head.maps[-1].value[:, 0]
 
     def _designs(self, at: Linearization, roots: FloatArray) -> Iterator[FloatArray]:
-        """Rows of sqrt(w_s/N) Phi_q T_q at some samples, output by output; roots (n, 1)."""
+        """Rows of sqrt(w_s/N) Phi_q at some samples, output by output; roots (n, 1)."""
         n_outputs = self._layer.n_outputs
         # Each linear parameter belongs to one output, so that one cotangent of ones fetches Phi_q for all q.
         J = np.zeros((roots.shape[0], 1, self._layer.n_params))
         at.fill_jacobian(np.ones((roots.shape[0], 1, n_outputs)), J)
-        for q, columns in enumerate(self._columns):
-            Phi = roots * J[:, 0, columns]
-            yield Phi if self._T is None else Phi @ self._T[np.ix_(self.linear[q], self.linear[q])]
+        return (roots * J[:, 0, columns] for columns in self._columns)
 
     def _positions(self, names: tuple[str, ...]) -> list[IntArray]:
         """Positions within the layer of the blocks of these names, flat."""

@@ -18,7 +18,7 @@ from refkan.training.optimizers.second_order.damped_systems import (
     require_room,
     triangle_of,
 )
-from refkan.training.optimizers.second_order.levenberg_marquardt import LinearModel, descend
+from refkan.training.optimizers.second_order.levenberg_marquardt import descend
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 
 Solver = Annotated[str, partial(check_choice, choices=("auto", "qr", "cholesky"))]
@@ -27,8 +27,7 @@ Centre = Annotated[str, partial(check_choice, choices=("zero", "start"))]
 
 def variable_projection(
     run: Run,
-    theta: FloatArray,
-    steps: int,
+    start: Iterate,
     *,
     ridge: Positive = 1e-9,
     ridge_about: Centre = "zero",
@@ -60,9 +59,8 @@ def variable_projection(
     Parameters
     ----------
     ridge : float
-        Relative to the largest diagonal entry of ``Phi^T W Phi / N`` at the start, and fixed from then on. It acts in
-        the coordinates of the geometry, as everything here does. It must exceed the rounding of that matrix; it
-        changes the minimum by as much as ``ridge/2 |c - c_0|^2``.
+        Relative to the largest diagonal entry of ``Phi^T W Phi / N`` at the start, and fixed from then on. It must
+        exceed the rounding of that matrix; it changes the minimum by as much as ``ridge/2 |c - c_0|^2``.
     ridge_about : {"zero", "start"}
         c_0: zero, or the coefficients of the start. Coefficients that hardly any sample sees, at the ends of domains,
         go there. After a prolongation "start" keeps those as smooth as the coarse function is, and the ridge matters
@@ -90,11 +88,9 @@ def variable_projection(
     nonlinear least squares problems", BIT 15 (1975). Roughness by differences of coefficients: Eilers and Marx,
     "Flexible smoothing with B-splines and penalties", Statist. Sci. 11 (1996).
     """
-    start, T = run.start(theta), run.T
-    layer = LinearLayer(run.problem, T, ridge, ridge_about == "start", roughness)
+    layer = LinearLayer(run.problem, ridge, ridge_about == "start", roughness)
     b = layer.nonlinear
-    within = None if T is None else T[np.ix_(b, b)]
-    if steps == 0:
+    if run.steps == 0:
         return steps_done(0)
 
     def best_at(theta: FloatArray) -> Iterate | None:
@@ -105,7 +101,7 @@ def variable_projection(
 
     def move(iterate: Iterate, d: FloatArray) -> Iterate | None:
         moved = iterate.theta.copy()
-        moved[b] += d if within is None else within @ d
+        moved[b] += d
         return best_at(moved)
 
     if run.done:
@@ -121,16 +117,18 @@ def variable_projection(
         if not run.done:
             run.finish_step(projected)
         return Ending(True, "converged: the network is linear in all its parameters, and they are at their best")
-    model = LinearModel(
-        system=lambda iterate: _reduced_system(layer, iterate, T, solver),
-        gradient=lambda iterate: iterate.gradient[b] if within is None else within.T @ iterate.gradient[b],
-        move=move,
-        objective=lambda iterate: iterate.value + layer.penalty(iterate.theta),
-    )
-    return descend(run, projected, steps, model, damping, max_rejections, tolerance_gradient, tolerance_change)
+
+    def system_of(iterate: Iterate) -> DampedSystem:
+        return _reduced_system(layer, iterate, solver)
+
+    def objective(iterate: Iterate) -> float:
+        return iterate.value + layer.penalty(iterate.theta)
+
+    limits = damping, max_rejections, tolerance_gradient, tolerance_change
+    return descend(run, projected, system_of, lambda iterate: iterate.gradient[b], move, objective, *limits)
 
 
-def _reduced_system(layer: LinearLayer, iterate: Iterate, T: FloatArray | None, solver: str) -> DampedSystem:
+def _reduced_system(layer: LinearLayer, iterate: Iterate, solver: str) -> DampedSystem:
     """Return the damped system of P B and r~ at a point where c is at its best."""
     theta = iterate.theta
     problem, b, c = layer.problem, layer.nonlinear, layer.linear.ravel()
@@ -138,8 +136,7 @@ def _reduced_system(layer: LinearLayer, iterate: Iterate, T: FloatArray | None, 
     if solver == "qr" or (solver == "auto" and choose("auto", m + c.size, n) == "qr"):
         require_room(2 * m * n, f"the Jacobian of {m} residuals in {n} parameters, and its projection,")
         r, J = problem.residual_and_jacobian(theta)
-        J = J if T is None else J @ T
-        penalty = layer.penalty_rows()
+        penalty = linalg.block_diag(*layer.penalties)
         # One triangle of [Phi, B, r~]: what is left of B and r~ below the rows of Phi is their projection.
         stacked = np.zeros((m + penalty.shape[0], c.size + b.size + 1))
         stacked[:m] = np.column_stack([J[:, c], J[:, b], r])
@@ -148,10 +145,8 @@ def _reduced_system(layer: LinearLayer, iterate: Iterate, T: FloatArray | None, 
         triangle = triangle_of(stacked)[c.size :, c.size :]
         return finite(OrthogonalSystem(triangle[:, -1], triangle[:, :-1]))
     gradient, H = iterate.gradient, normal_matrix(problem, theta)
-    if T is not None:
-        gradient, H = T.T @ gradient, T.T @ H @ T
     finite(NormalSystem(gradient, H))
-    H_cc = H[np.ix_(c, c)] + layer.penalty_matrix()
+    H_cc = H[np.ix_(c, c)] + linalg.block_diag(*layer.penalty_grams)
     # H_cc = L L^T: the Schur complement as a difference of squares stays symmetric.
     L = linalg.cholesky(H_cc, lower=True, check_finite=False)
     X = linalg.solve_triangular(L, H[np.ix_(c, b)], lower=True, check_finite=False)
