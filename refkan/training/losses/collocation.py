@@ -16,7 +16,7 @@ from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.sample_blocks import block_slices
 from refkan.networks.sweeps.statistics_sweep import Statistics, add_constants
 from refkan.training.losses.terms import Term
-from refkan.training.losses.terms_on_networks import Piece, Pulled, warn_of_activations, warn_of_ends
+from refkan.training.losses.terms_on_networks import Piece, Pulled, warn_of_ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,7 @@ class Collocation(ShortRepr):
         Declared ends of each input, beyond which no point may lie; under outside="error" those of the first layer by
         default.
     check : bool
-        Whether to compare the partial derivatives of every term with differences of its residual now, and to look,
-        where the problem is evaluated first, for activations at which second derivatives jump.
+        Whether to compare the partial derivatives of every term with differences of its residual now.
     quiet : bool
         Whether to leave out the warnings below. Problems that are made from this one, on other networks by
         `with_network` or at other points by `redrawn`, do not repeat them.
@@ -65,8 +64,7 @@ class Collocation(ShortRepr):
         Once, where a derivative that is asked for jumps at the knots.
     DiscontinuousLossWarning
         Where second derivatives are asked for, hidden layers have outside="linear", and the maps before them are
-        "min-max", which keep activations on the ends of their domains; with `check` where activations lie there for
-        any other reason. With node_map="sigmoid" the loss is smooth.
+        "min-max", which keep activations on the ends of their domains. With node_map="sigmoid" the loss is smooth.
 
     Examples
     --------
@@ -309,9 +307,6 @@ class Collocation(ShortRepr):
         theta = as_vector("theta", theta, self.net.n_params).copy()
         if only_real:
             theta = real("theta", theta)
-        if self.check and "looked" not in self._latest:
-            self._latest["looked"] = True
-            warn_of_activations(self.net, theta, self.terms)
         return theta, Statistics(self.net, theta)
 
     def _map(self, function: Callable[[Term, slice], Any]) -> list[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, as_array, as_columns, as_vector, check_annotated, numbers, real
+from refkan.base import Array, as_array, as_vector, check_annotated, numbers, real
 from refkan.training.losses.terms import Side, Term
 
 
@@ -17,7 +17,7 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
     name : str
     points : array (N, P)
     target : callable, number or array (N,) or (N, 1)
-        A function of points (n, P), or its values.
+        A function of the points (N, P), or its values.
     weight : float
 
     Raises
@@ -32,18 +32,8 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
     >>> term.n_residuals
     2
     """
-    side = Side(_some(name, points))
-    if callable(target):
-
-        def residual(x: Array, u: Array) -> Array:
-            values = np.asarray(target(x))
-            values = values[:, 0] if values.shape == (len(x), 1) else values
-            if values.shape not in ((), x.shape[:1]):
-                raise ValueError(f"target of term {name!r} must return shape {x.shape[:1]}; got {values.shape}")
-            return u - values
-
-        return Term(name, (side,), residual, lambda x, u: (1.0,), weight)
-    values, count = as_array("target", target), side.points.shape[0]
+    side = Side(points)
+    values, count = as_array("target", target(side.points) if callable(target) else target), side.points.shape[0]
     if values.shape not in ((), (count,), (count, 1)):
         raise ValueError(f"target of term {name!r} must be a number or have shape ({count},); got {values.shape}")
     values = np.broadcast_to(values.reshape(-1), (count,))
@@ -75,10 +65,8 @@ def periodicity(name: str, left: Any, right: Any, direction: Any, weight: float 
     >>> problem.value([1.0, 0.0, 0.0, 1.0]) > 0, problem.value([1.0, 2.0, 1.0, 2.0])
     (True, 0.0)
     """
-    first, P = np.atleast_2d(numbers("direction", direction)), _some(name, left, "left").shape[-1:]
-    if first.shape != (1, *P):
-        raise ValueError(f"direction of term {name!r} must have length {', '.join(map(str, P))}; got {first.shape[1:]}")
-    sides = Side(_some(name, left, "left"), first, orders=1), Side(_some(name, right, "right"), first, orders=1)
+    first = np.atleast_2d(numbers("direction", direction))
+    sides = Side(left, first, orders=1), Side(right, first, orders=1)
 
     def residual(x: Array, u: Array, u_d: Array, v: Array, v_d: Array) -> Array:
         return np.stack([u - v, u_d - v_d], axis=1)
@@ -137,11 +125,3 @@ def flux_jump(
         return a * u_n - b * v_n
 
     return Term(name, (left, right), residual, lambda *_: (0.0, a, 0.0, -b), weight)
-
-
-def _some(name: str, points: Any, argument: str = "points") -> Any:
-    """Points as an array, if there are any."""
-    points = as_columns(argument, points)
-    if points.shape[0] == 0:
-        raise ValueError(f"points of term {name!r} must hold at least one point; got none")
-    return points

@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, ShortRepr, lazy
-from refkan.base.arguments import as_samples, as_vector, real, require_not_negative
+from refkan.base import Array, FloatArray, IntArray, as_samples, as_vector, real
 from refkan.networks import Network
-from refkan.splines.sums import FixedJet
+from refkan.training.losses.least_squares import OnSamples
 
 
 @dataclass(frozen=True, eq=False)
-class CrossEntropy(ShortRepr):
+class CrossEntropy(OnSamples):
     r"""The mean cross entropy of classes, from the outputs of a network as logarithms of odds.
 
     With the logits z_s = F(x_s; theta), in front of them a 0 where the network has one output only, ::
@@ -63,26 +62,13 @@ class CrossEntropy(ShortRepr):
         if not isinstance(self.net, Network):
             raise TypeError(f"net must be a refkan Network; got {type(self.net).__name__}")
         x = real("x", as_samples("x", self.x, self.net.widths[0])).copy()
-        if x.shape[0] == 0:
-            raise ValueError("x must hold at least one sample; got N = 0")
         labels, classes = real("labels", as_vector("labels", self.labels, x.shape[0])), max(2, self.net.widths[-1])
         wrong = np.flatnonzero((labels != np.floor(labels)) | (labels < 0) | (labels >= classes))
         if wrong.size:
             raise ValueError(
                 f"labels must be whole numbers from 0 to {classes - 1}; labels[{wrong[0]}] is {labels[wrong[0]]:g}"
             )
-        x.flags.writeable = False  # as in `LeastSquares`
-        object.__setattr__(self, "x", x)
-        object.__setattr__(self, "labels", labels.astype(np.intp))
-        if self.weights is not None:
-            weights = real("weights", as_vector("weights", self.weights, x.shape[0]))
-            require_not_negative("weights", weights)
-            object.__setattr__(self, "weights", weights.copy())
-
-    @lazy
-    def samples(self) -> FixedJet:
-        """The samples with what is known of them in the first layer."""
-        return FixedJet(self.x[:, None])
+        self._own(x, labels=labels.astype(np.intp))
 
     def probabilities(self, theta: Array, x: Any) -> Array:
         """Return the probabilities p (N, K) of the classes at inputs x (N, P)."""
@@ -109,11 +95,6 @@ class CrossEntropy(ShortRepr):
     def _value(self, logits: Array) -> float:
         chosen = logits[np.arange(len(self.x)), self.labels]
         return float(self._shares @ (np.logaddexp.reduce(logits, axis=1) - chosen))
-
-    @property
-    def _shares(self) -> FloatArray:
-        n_samples = len(self.x)
-        return (np.ones(n_samples) if self.weights is None else self.weights) / n_samples
 
 
 def class_probabilities(outputs: Array) -> Array:

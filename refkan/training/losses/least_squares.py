@@ -47,8 +47,38 @@ class DifferentiableModel(Protocol):
         """Return the Jacobian of the outputs in theta, shape (N Q, n_params), rows sample-major."""
 
 
+class OnSamples(ShortRepr):
+    """A loss on samples x (N, P), which it owns, with weights of the samples or without."""
+
+    net: Any
+    x: FloatArray
+    weights: FloatArray | None
+
+    def _own(self, x: FloatArray, **others: Any) -> None:
+        """Keep the samples, read-only, so that what is known of them stays right; the weights; and other arrays."""
+        if x.shape[0] == 0:
+            raise ValueError("x must hold at least one sample; got N = 0")
+        x.flags.writeable = False
+        if self.weights is not None:
+            others["weights"] = real("weights", as_vector("weights", self.weights, x.shape[0])).copy()
+            require_not_negative("weights", others["weights"])
+        for name, array in {"x": x, **others}.items():
+            object.__setattr__(self, name, array)
+
+    @lazy
+    def samples(self) -> Any:
+        """The samples as the network takes them: of one of refkan's with what is known of them in the first layer."""
+        return FixedJet(self.x[:, None]) if isinstance(self.net, Network) else self.x
+
+    @property
+    def _shares(self) -> FloatArray:
+        """What each sample counts, w_s / N (N,): the squared factor of its residual."""
+        n_samples = self.x.shape[0]
+        return (np.ones(n_samples) if self.weights is None else self.weights) / n_samples
+
+
 @dataclass(frozen=True, eq=False)
-class LeastSquares(ShortRepr):
+class LeastSquares(OnSamples):
     r"""Least squares of a network F on samples.
 
     ::
@@ -118,17 +148,9 @@ class LeastSquares(ShortRepr):
         if not (callable(self.net) or hasattr(self.net, "vjp")):
             raise TypeError(f"net must be a network, called as net(theta, x); got {type(self.net).__name__}")
         x, y = _real("x", self.x), _real("y", self.y)
-        if x.shape[0] == 0:
-            raise ValueError("x must hold at least one sample; got N = 0")
-        if y.shape[0] != x.shape[0] or y.shape[1] == 0:
+        if x.shape[0] and (y.shape[0] != x.shape[0] or y.shape[1] == 0):
             raise ValueError(f"y must have shape (N, Q), N = {x.shape[0]} as x has, Q >= 1; got {y.shape}")
-        x.flags.writeable = False  # what is known of the samples must stay right
-        object.__setattr__(self, "x", x)
-        object.__setattr__(self, "y", y)
-        if self.weights is not None:
-            weights = real("weights", as_vector("weights", self.weights, x.shape[0]))
-            require_not_negative("weights", weights)
-            object.__setattr__(self, "weights", weights.copy())
+        self._own(x, y=y)
 
     # ------------------------------------------------- residual, value, gradient
 
@@ -229,22 +251,11 @@ class LeastSquares(ShortRepr):
         """Return the product of the exact Hessian with v without the matrix."""
         return hessians.hessian_vector(self._network, theta, self.samples, self.y, v, self.weights)
 
-    @lazy
-    def samples(self) -> Any:
-        """The samples as the network takes them: of one of refkan's with what is known of them in the first layer."""
-        return FixedJet(self.x[:, None]) if isinstance(self.net, Network) else self.x
-
     @property
     def _network(self) -> Network:
         if not isinstance(self.net, Network):
             raise TypeError(f"matrices of a loss need a refkan Network; got net of type {type(self.net).__name__}")
         return self.net
-
-    @property
-    def _shares(self) -> FloatArray:
-        """What each sample counts, w_s / N (N,): the squared factor of its residual."""
-        n_samples = self.x.shape[0]
-        return (np.ones(n_samples) if self.weights is None else self.weights) / n_samples
 
     def _misfit(self, outputs: Array) -> Array:
         # One target for three outputs would broadcast silently.

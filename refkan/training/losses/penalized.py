@@ -1,6 +1,5 @@
 """A loss with quadratic penalties on the roughness and the size of a network's coefficients."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,11 +114,6 @@ class Penalized(ShortRepr):
         """Return residuals and Jacobian: those of the loss, then R theta and R."""
         r, J = self._of_loss("residual_and_jacobian")(theta)
         return np.concatenate([r, self._rows @ theta]), np.concatenate([J, self._rows.toarray()])
-
-    def residual_blocks(self, theta: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Yield residuals and Jacobian as above by blocks of consecutive residuals."""
-        yield from self._of_loss("residual_blocks")(theta)
-        yield self._rows @ theta, self._rows.toarray()
 
     def gauss_newton(self, theta: FloatArray) -> FloatArray:
         """Return ``J^T J`` of the loss, plus R^T R."""

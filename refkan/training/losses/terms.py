@@ -1,13 +1,13 @@
 r"""Terms of a collocation loss: residuals at points as functions of a network's values and derivatives there."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from refkan.base import Array, FloatArray, Natural, ShortRepr, check_annotated, lazy
-from refkan.base.arguments import as_array, check_function, check_positive, check_type, real
+from refkan.base.arguments import as_array, check_function, check_positive, check_sequence, check_type, real
 from refkan.checks import jacobian_check
 from refkan.networks.sweeps.sample_blocks import Seeds
 from refkan.splines.sums import FixedJet
@@ -156,9 +156,7 @@ class Term(ShortRepr):
 
     def __post_init__(self) -> None:
         check_annotated(Term, {"attention": self.attention, "name": self.name, "components": self.components})
-        if not isinstance(self.sides, Side | Iterable):
-            raise TypeError(f"sides of term {self.name!r} must be a Side or a pair of them; got {self.sides!r}")
-        sides = (self.sides,) if isinstance(self.sides, Side) else tuple(self.sides)
+        sides = (self.sides,) if isinstance(self.sides, Side) else tuple(check_sequence("sides", self.sides, "Sides"))
         if not sides:
             raise ValueError(f"term {self.name!r} must have a side; got none")
         for side in sides:

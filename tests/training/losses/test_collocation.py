@@ -173,7 +173,6 @@ def test_levenberg_marquardt_solves_poisson_to_spline_accuracy():
     [
         ("gauss-newton", {}),
         ("levenberg-marquardt", {"solver": "cholesky"}),
-        ("levenberg-marquardt", {"geometry": "relu"}),
         ("levenberg-marquardt", {"solver": "dual"}),
         ("lbfgs", {}),
         ("adam", {"learning_rate": 1e-2}),
@@ -188,12 +187,6 @@ def test_every_method_takes_a_collocation_problem(method, options):
     result = rk.minimize(problem, theta, method=method, steps=3, **options)
     assert result.value < start
     assert result.value == pytest.approx(problem.value(result.theta), rel=1e-12)
-
-
-def test_variable_projection_says_that_it_needs_least_squares():
-    problem, theta = poisson(4)
-    with pytest.raises(TypeError, match="it needs LeastSquares of a Network; got Collocation"):
-        rk.minimize(problem, theta, method="variable-projection", steps=1)
 
 
 def test_one_statistics_batch_serves_all_terms():

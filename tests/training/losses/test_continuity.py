@@ -10,9 +10,8 @@ import refkan as rk
 from refkan.base.errors import DiscontinuousLossWarning
 from refkan.checks import gradient_check
 from refkan.training.losses import Collocation, Side, Term, prescribed
-from refkan.training.losses.terms_on_networks import activations_on_ends
 from refkan.training.multilevel import Hierarchy
-from refkan.training.recipes import PROBLEMS, Attended, Minibatches, Redrawn, setup_named
+from refkan.training.recipes import Attended, Minibatches, Redrawn
 
 X = np.linspace(0.0, 1.0, 200)[:, None]
 SQUARE = 20.0**2
@@ -31,12 +30,6 @@ def helmholtz(points=X, orders=2, **options):
 
 def network(widths=(1, 4, 1), order=4, seed=1, x=X, **options):
     return rk.kan(list(widths), order, 4, **options).initialize(np.random.default_rng(seed), x)
-
-
-def network_on_ends(seed=1):
-    """Affine maps whose constants, given by hand, put the extreme activations on the ends of the domain."""
-    net, theta = network(seed=seed, node_map="min-max")
-    return net.freeze(theta), theta
 
 
 def caught(call):
@@ -91,47 +84,6 @@ def test_problems_made_from_one_do_not_repeat_it():
     assert caught(lambda: rk.minimize_multilevel(problem, theta, [1, 1], method="levenberg-marquardt"))[1] == []
 
 
-def test_activations_on_ends_are_found_by_their_numbers():
-    net, theta = network_on_ends()
-    found = activations_on_ends(net, theta, X)
-    # The edges into hidden nodes are monotone but for noise: each node has one extreme point at each end at least.
-    values = net.node_maps[0].value(net.layers[0].linearize(theta[net.slices[0]], X).value)
-    expected = {(1, q, int(s)) for q in range(4) for s in (values[:, q].argmin(), values[:, q].argmax())}
-    assert set(found) == expected
-    moved = theta * (1 + 1e-3)
-    assert activations_on_ends(net, moved, X) == []
-
-
-def test_check_says_where_the_loss_is_evaluated_first_and_once():
-    net, theta = network_on_ends()
-    problem, built = caught(lambda: Collocation(net, helmholtz(), check=True))
-    assert built == []  # constants alone do not say where activations are
-    value, found = caught(lambda: problem.value(theta))
-    assert len(found) == 1
-    assert found[0].filename == __file__
-    message = str(found[0].message)
-    assert message.startswith("value and gradient jump at this theta: 8 activations of hidden layers at the points of ")
-    assert "term 'equation' lie on an end of a domain" in message
-    assert "Remedy: give kan node_map='sigmoid'" in message
-    assert caught(lambda: problem.gradient(theta))[1] == []
-    problem, _ = caught(lambda: Collocation(net, helmholtz(), check=True))
-    _, found = caught(lambda: rk.minimize(problem, theta, "levenberg-marquardt", steps=1))
-    assert [w.filename for w in found] == [__file__]
-    for quiet in (Collocation(net, helmholtz(), quiet=True), Collocation(net, helmholtz(X[5:-5]), quiet=True)):
-        assert caught(lambda quiet=quiet: quiet.value(theta))[1] == []
-    assert value > 0
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_gradient_check_calls_it_a_jump(seed):
-    net, theta = network_on_ends(seed)
-    problem = Collocation(net, helmholtz(), quiet=True)
-    report = gradient_check(problem.value, problem.gradient, theta)
-    assert not report.ok
-    assert "complex step not possible: the value jumps at theta, by " in report.table
-    assert "imaginary part is lost" not in report.table
-
-
 @pytest.mark.parametrize("node_map", ["affine", "sigmoid"])
 @pytest.mark.parametrize("seed", range(4))
 def test_with_all_activations_inside_real_and_complex_evaluations_agree(seed, node_map):
@@ -143,11 +95,3 @@ def test_with_all_activations_inside_real_and_complex_evaluations_agree(seed, no
     report = gradient_check(problem.value, problem.gradient, theta)
     assert report.ok, report.table
     assert report.method == "complex"
-
-
-def test_set_ups_of_equations_propose_smooth_maps():
-    for name in PROBLEMS:
-        setup = setup_named(name, 9)
-        if setup.terms:
-            net = setup.kan(widths=[setup.shape.widths[0], 3, 1])
-            assert caught(lambda setup=setup, net=net: setup.start(net, np.random.default_rng(0)))[1] == []

@@ -106,14 +106,6 @@ def test_the_misfit_has_neither_weights_nor_samples(weighted):
     assert problem.mse(theta) == pytest.approx(np.mean(e**2), rel=1e-15)
 
 
-def test_the_misfit_of_collocation_is_by_term():
-    problem, theta = collocation(CASES[0])
-    e, r = problem.misfit(theta), problem.residual(theta)
-    assert list(e) == [term.name for term in problem.terms]
-    weighted = [(term.factors[:, None] * e[term.name]).ravel() for term in problem.terms]
-    np.testing.assert_array_equal(np.concatenate(weighted), r)
-
-
 @pytest.mark.parametrize("weighted", [False, True])
 def test_functions_of_hessians_divide_the_matrix_alone_by_the_number_of_samples(weighted):
     """`refkan.networks.hessians` takes J of the outputs: gauss_newton is J^T W J / N, jacobian and ntk have no 1/N."""
@@ -122,57 +114,6 @@ def test_functions_of_hessians_divide_the_matrix_alone_by_the_number_of_samples(
     np.testing.assert_array_equal(rk.hessians.gauss_newton(*given), problem.gauss_newton(theta))
     agree(rk.hessians.jacobian(*given), np.sqrt(15) * J, np.sqrt(15) * np.abs(J))
     agree(rk.hessians.ntk(*given), 15 * K, 15 * np.abs(K))
-
-
-EPS = np.finfo(float).eps
-
-
-class TwoLayers:
-    """F(x) = tanh(x V) W, P inputs, H hidden units, Q outputs: small, smooth, differentiated by hand."""
-
-    def __init__(self, P=2, H=3, Q=2):
-        self.P, self.H, self.Q = P, H, Q
-        self.n_params = P * H + H * Q
-        self.calls = 0
-
-    def unpack(self, theta):
-        V, W = np.split(theta, [self.P * self.H])
-        return V.reshape(self.P, self.H), W.reshape(self.H, self.Q)
-
-    def __call__(self, theta, x):
-        V, W = self.unpack(theta)
-        return np.tanh(x @ V) @ W
-
-    def vjp(self, theta, x, inputs=True):
-        self.calls += 1
-        assert not inputs, "the loss has no use for the cotangent of x"
-        V, W = self.unpack(theta)
-        z = np.tanh(x @ V)
-
-        def pullback(dy):
-            dz = (dy @ W.T) * (1 - z * z)
-            return np.concatenate([(x.T @ dz).ravel(), (z.T @ dy).ravel()]), None
-
-        return z @ W, pullback
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(3)
-
-
-def random_problem(rng, N=7, weights=None):
-    net = TwoLayers()
-    x, y = rng.standard_normal((N, net.P)), rng.standard_normal((N, net.Q))
-    return LeastSquares(net, x, y, weights), rng.standard_normal(net.n_params)
-
-
-def test_value_and_gradient_take_one_pass_and_agree_with_each_alone(rng):
-    problem, theta = random_problem(rng)
-    value, gradient = problem.value_and_gradient(theta)
-    assert problem.net.calls == 1
-    assert value == problem.value(theta)
-    np.testing.assert_array_equal(gradient, problem.gradient(theta))
 
 
 def test_an_overflowing_value_has_no_gradient_and_asks_for_none():
@@ -186,17 +127,6 @@ def test_an_overflowing_value_has_no_gradient_and_asks_for_none():
     assert np.isnan(gradient).all()
 
 
-def test_data_are_widened_and_owned(rng):
-    x, y = np.array([[1, 2], [3, 4]]), np.array([[1.5, 0], [0, 1]], dtype=np.float32)
-    problem = LeastSquares(TwoLayers(), x, y)
-    assert problem.x.dtype == problem.y.dtype == np.float64
-    y = np.zeros((2, 2))
-    problem = LeastSquares(TwoLayers(), x, y)
-    before = problem.value(np.ones(12))
-    y[:] = 9
-    assert problem.value(np.ones(12)) == before
-
-
 X, Y = np.zeros((3, 2)), np.zeros((3, 2))
 
 
@@ -204,10 +134,10 @@ test_bad_data = refusals(
     (X[:0], Y[:0], None, "x must hold at least one sample; got N = 0"),
     (X, Y[:, 0], None, r"y must have 2 dimensions; got shape \(3,\)"),
     (X, Y, [1, -0.5, 1], r"weights must not be negative; got weights\[1\] = -0.5"),
-    call=lambda x, y, weights: LeastSquares(TwoLayers(), x, y, weights),
+    call=lambda x, y, weights: LeastSquares(rk.mlp([2, 2]), x, y, weights),
 )
 
 
 def test_targets_never_broadcast():
-    problem = LeastSquares(TwoLayers(Q=2), X, Y[:, :1])
-    refused(lambda: problem.value(np.ones(12)), r"y must have the shape of the outputs, \(3, 2\); got \(3, 1\)")
+    problem = LeastSquares(rk.mlp([2, 2]), X, Y[:, :1])
+    refused(lambda: problem.value(np.ones(4)), r"y must have the shape of the outputs, \(3, 2\); got \(3, 1\)")
