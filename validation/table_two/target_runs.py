@@ -126,7 +126,7 @@ def run_seed(setting: Setting, seed: int, samples: int) -> dict[str, Any]:
         "of it beyond the last kink": [float(np.sum(square[beyond]) / beyond.size) for square in squares],
         "samples beyond the last kink": int(np.sum(beyond_last_kink(x, setting))),
         "training": [2 * float(level.values[0]) for level in levels],
-        "parameters": [level.n_params for level in levels],
+        "parameters": [level.network.n_params for level in levels],
         "of many starts": [2 * level.values for level in trained.stages],
         "nominal": [nominal for nominal, _ in work],
         "measured": [measured for _, measured in work],

@@ -1,14 +1,14 @@
-r"""Levels: one problem on networks whose spaces are nested, coarsest first, and the matrices between them.
+r"""Levels: one problem on networks whose spaces are nested, coarsest first.
 
 After every prolongation: whether it is still the same function.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 
 from refkan.base import Checked, FloatArray, OutsideDomainError, ShortRepr, check_annotated
 from refkan.base.arguments import as_vector, check_count, check_type, real
@@ -112,8 +112,6 @@ class Level(ShortRepr):
     network : Network
     problem : LeastSquares, Collocation or similar
         On this network.
-    prolongation : csr_array (next finer n_params, n_params) or None
-        ``theta_fine = P theta``; None on the finest level, and where knots are free: P then depends on theta.
 
     Examples
     --------
@@ -121,23 +119,22 @@ class Level(ShortRepr):
     >>> from refkan.training.multilevel import Hierarchy
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
     >>> coarse, fine = Hierarchy.refined(problem, [2])
-    >>> coarse.index, fine.network.n_params, coarse.prolongation @ [0.0, 1.0, 4.0], fine.prolongation
-    (0, 5, array([0. , 0.5, 1. , 2.5, 4. ]), None)
+    >>> coarse.index, fine.network.n_params, coarse.network.convert([0.0, 1.0, 4.0], fine.network)
+    (0, 5, array([0. , 0.5, 1. , 2.5, 4. ]))
     """
 
     index: int
     network: Network
     problem: Any
-    prolongation: sp.csr_array | None
 
 
 @dataclass(frozen=True, eq=False)
 class Hierarchy(ShortRepr, Checked):
     r"""Levels of properly nested networks, coarsest first: ``F_l(x; u) = F_{l+1}(x; P u)`` for every x and u.
 
-    Gradients go down by ``P^T``, and so do matrices: ``H_l = P^T H_{l+1} P``, Galerkin's product. Nothing here knows
-    of splines: a network takes part if it offers ``n_params``, ``convert(theta, finer)`` and ``prolongation(finer)``,
-    and, for `refined`, ``refine(factor)``.
+    P is the matrix ``network.prolongation(finer)``; gradients go down by ``P^T``, and so do matrices: ``H_l = P^T
+    H_{l+1} P``, Galerkin's product. Nothing here knows of splines: a network takes part if it offers ``n_params``,
+    ``convert(theta, finer)`` and ``prolongation(finer)``, and, for `refined`, ``refine(factor)``.
 
     Parameters
     ----------
@@ -172,12 +169,10 @@ class Hierarchy(ShortRepr, Checked):
         check_annotated(Hierarchy.of, locals())
         if not networks:
             raise ValueError("networks must hold at least one network; got none")
-        levels = []
-        for k, net in enumerate(networks):
-            finer = networks[k + 1] if k + 1 < len(networks) else None
-            matrix = None if finer is None or _has_free_knots(net) else net.prolongation(finer)
-            levels.append(Level(k, net, on_network(problem, net), matrix))
-        return cls(tuple(levels))
+        for net, finer in pairwise(networks):
+            if not any(layer.free_knots for layer in net.layers):  # or the matrix depends on the parameters
+                net.prolongation(finer)
+        return cls(tuple(Level(k, net, on_network(problem, net)) for k, net in enumerate(networks)))
 
     @classmethod
     def refined(cls, problem: Any, factors: Sequence[Any]) -> Self:
@@ -224,24 +219,6 @@ class Hierarchy(ShortRepr, Checked):
             theta = self[k].network.convert(theta, self[k + 1].network)
         return theta
 
-    def matrix(self, level: int, to: int | None = None) -> sp.csr_array:
-        """Return the product P of the prolongations from a level to a finer one, the finest by default."""
-        level = check_count("level", level, 0, len(self) - 1)
-        to = check_count("to", len(self) - 1 if to is None else to, level, len(self) - 1)
-        product = sp.eye_array(self[level].network.n_params, format="csr")
-        for k in range(level, to):
-            P = self[k].prolongation
-            if P is None:
-                raise ValueError(f"level {k} has free knots: its prolongation is a matrix for fixed knots only")
-            product = (P @ product).tocsr()
-        return product
-
-    def restrict(self, gradient: Any, level: int, start: int | None = None) -> FloatArray:
-        """Return the gradient on a level, ``P^T g``, from that on the finer level `start`, the finest by default."""
-        check_annotated(Hierarchy.restrict, locals())
-        P = self.matrix(level, start)
-        return P.T @ real("gradient", as_vector("gradient", gradient, P.shape[0]))
-
 
 def on_network(problem: Any, net: Network) -> Any:
     """Return the same problem on another network: by its ``with_network(net)``, or as a dataclass with a field net.
@@ -258,7 +235,3 @@ def on_network(problem: Any, net: Network) -> Any:
     raise TypeError(
         f"problem must offer with_network(net), or be a dataclass with a field net; got {type(problem).__name__}"
     )
-
-
-def _has_free_knots(net: Network) -> bool:
-    return any(layer.free_knots for layer in net.layers)

@@ -143,7 +143,7 @@ def minimize_multilevel(
         start = level.network.convert(theta, finer.network)
         changes.append(require_unchanged(level.network, theta, finer.network, start, samples_of(level.problem)))
         overhead += process_time() - began
-    return MultilevelResult.of(hierarchy, trained, changes, overhead)
+    return MultilevelResult(hierarchy, tuple(trained), tuple(changes), overhead)
 
 
 def check_schedule(schedule: Any) -> list[int]:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, ShortRepr
+from refkan.base import FloatArray, IntArray, ShortRepr, lazy
 from refkan.networks import Network
 from refkan.training.multilevel.levels import Hierarchy
-from refkan.training.multilevel.trainings import TrainedNetwork
+from refkan.training.multilevel.trainings import Course, TrainedNetwork
 from refkan.training.optimizers import Result
 from refkan.training.optimizers.results import counted_on
 
@@ -145,30 +145,22 @@ class MultilevelHistory(ShortRepr):
         return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class MultilevelResult(ShortRepr):
+@dataclass(frozen=True, eq=False)
+class MultilevelResult(Course):
     """The outcome of `minimize_multilevel`.
 
     Attributes
     ----------
-    theta : ndarray
-        On the finest network: the best point seen there.
-    network : Network
-        The finest one.
-    value : float
-        The value there.
-    problem
-        The problem on the finest network.
     hierarchy : Hierarchy
         All levels.
-    levels : tuple of Result
-        What `minimize` returned on each level, theta on that level's network.
-    resumed : tuple of bool
-        Which of them come from checkpoints.
-    history : MultilevelHistory
-    work : Work
+    course : tuple of TrainedNetwork
+        The trainings, one a level.
     changes : tuple of float
         How much each prolongation changed the function, relative: rounding.
+    overhead : float
+        Seconds for prolongations and the comparisons after them.
+    theta, network, value
+        Of the finest network: the best point seen there.
 
     Examples
     --------
@@ -180,49 +172,43 @@ class MultilevelResult(ShortRepr):
     (6, 2, True)
     """
 
-    theta: FloatArray
-    network: Network
-    value: float
-    problem: Any
     hierarchy: Hierarchy
-    levels: tuple[Result, ...]
-    resumed: tuple[bool, ...]
-    history: MultilevelHistory
-    work: Work
+    course: tuple[TrainedNetwork, ...]
     changes: tuple[float, ...]
+    overhead: float
 
-    @classmethod
-    def of(
-        cls, hierarchy: Hierarchy, trained: Sequence[TrainedNetwork], changes: Sequence[float], overhead: float
-    ) -> "MultilevelResult":
-        """Gather what came out of the levels."""
-        results = tuple(level.result for level in trained)
-        networks = [level.network for level in trained]
-        evaluations = tuple(result.n_evaluations for result in results)
-        work = Work(
+    shown = ("value", "network")
+
+    @property
+    def problem(self) -> Any:
+        """The problem on the finest network."""
+        return self.hierarchy.finest.problem
+
+    @property
+    def levels(self) -> tuple[Result, ...]:
+        """What `minimize` returned on each level, theta on that level's network."""
+        return tuple(level.result for level in self.course)
+
+    @property
+    def resumed(self) -> tuple[bool, ...]:
+        """Which of them come from checkpoints."""
+        return tuple(level.resumed for level in self.course)
+
+    @lazy
+    def history(self) -> MultilevelHistory:
+        """The course over all levels."""
+        return MultilevelHistory.joined(self.levels, [level.network for level in self.course])
+
+    @lazy
+    def work(self) -> Work:
+        """What it cost."""
+        evaluations = tuple(result.n_evaluations for result in self.levels)
+        return Work(
             evaluations=evaluations,
-            steps=tuple(result.history.value.size - 1 for result in results),
-            seconds=tuple(level.seconds for level in trained),
-            overhead=overhead,
-            unit=trained[-1].costs["unit"],
-            nominal=nominal_work(networks, evaluations),
-            measured=sum(level.seconds / level.costs["unit"] for level in trained),
-        )
-        return cls(
-            theta=results[-1].theta,
-            network=networks[-1],
-            value=results[-1].value,
-            problem=hierarchy.finest.problem,
-            hierarchy=hierarchy,
-            levels=results,
-            resumed=tuple(level.resumed for level in trained),
-            history=MultilevelHistory.joined(results, networks),
-            work=work,
-            changes=tuple(changes),
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"MultilevelResult(value={self.value:.6g}, values={[float(f'{r.value:.4g}') for r in self.levels]}, "
-            f"steps={list(self.work.steps)}, nominal={self.work.nominal:.4g}, measured={self.work.measured:.4g})"
+            steps=tuple(result.history.value.size - 1 for result in self.levels),
+            seconds=tuple(level.seconds for level in self.course),
+            overhead=self.overhead,
+            unit=self.course[-1].costs["unit"],
+            nominal=nominal_work([level.network for level in self.course], evaluations),
+            measured=sum(level.seconds / level.costs["unit"] for level in self.course),
         )

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, RandomSource, ShortRepr, as_generator, check_function, check_type
+from refkan.base import FloatArray, RandomSource, as_generator, check_function, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.multilevel_results import interval_weight
 from refkan.training.multilevel.stages import Run, Stage, StageTable, check_stages, compete
-from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, as_store
+from refkan.training.multilevel.trainings import Course, TrainedNetwork, Trainer, as_store
 from refkan.training.optimizers.results import Report, report_of
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class MultistartResult(ShortRepr):
+@dataclass(frozen=True, eq=False)
+class MultistartResult(Course):
     """The outcome of `multistart`.
 
     Attributes
@@ -28,7 +28,8 @@ class MultistartResult(ShortRepr):
     problem
         That of the last stage, on the network of the winner.
     course : tuple of TrainedNetwork
-        The trainings of the winner, the start with the least value in the last stage.
+        The trainings of the winner, the start with the least value in the last stage. The last one is that of
+        `network`, `theta` and `value`, on the samples of that stage.
     stages : tuple of StageTable
         What became of all starts, stage by stage.
     seconds : float
@@ -50,20 +51,7 @@ class MultistartResult(ShortRepr):
     stages: tuple[StageTable, ...]
     seconds: float
 
-    @property
-    def network(self) -> Network:
-        """The network of the winner."""
-        return self.course[-1].network
-
-    @property
-    def theta(self) -> FloatArray:
-        """The parameters of the winner."""
-        return self.course[-1].result.theta
-
-    @property
-    def value(self) -> float:
-        """The value of the winner on the samples of the last stage."""
-        return self.course[-1].result.value
+    shown = ("value", "network", "seconds")
 
     @property
     def chosen(self) -> int:
@@ -82,10 +70,6 @@ class MultistartResult(ShortRepr):
         weights = [interval_weight(table.network) for table in self.stages]
         total = sum(t.evaluations * t.samples * w for t, w in zip(self.stages, weights, strict=True))
         return total / (weights[-1] * self.stages[-1].samples)
-
-    def __repr__(self) -> str:
-        best = [float(f"{table.values[0]:.4g}") for table in self.stages]
-        return f"MultistartResult(value={self.value:.6g}, best of each stage={best}, seconds={self.seconds:.3g})"
 
 
 def multistart(

@@ -160,11 +160,6 @@ class StageTable(ShortRepr):
     evaluations: int
     seconds: float
 
-    @property
-    def n_params(self) -> int:
-        """Parameters of the network."""
-        return self.network.n_params
-
 
 @dataclass(frozen=True, eq=False)
 class Run(ShortRepr):
@@ -208,17 +203,10 @@ def compete(
         since, runs = process_time(), list(runs[: stage.survivors])
         for k, run in enumerate(runs):
             run = run.after(stage.change, problem)
-            here = on_network(problem, run.net)
-            trained = train(
-                here,
-                run.theta,
-                method,
-                stage.steps,
-                {**options, **stage.options},
-                store,
-                staged(report, f"stage {index}, start {run.number}", endings=False),
-                _told(callback, Level(index, run.net, here, None), f"start {run.number}" if len(runs) > 1 else ""),
-            )
+            here, start, more = on_network(problem, run.net), f"start {run.number}", {**options, **stage.options}
+            part = staged(report, f"stage {index}, {start}", endings=False)
+            told = _told(callback, Level(index, run.net, here), start if len(runs) > 1 else "")
+            trained = train(here, run.theta, method, stage.steps, more, store, part, told)
             runs[k] = replace(run, theta=trained.result.theta, course=(*run.course, trained))
         runs.sort(key=lambda run: (run.last.result.value, run.number))
         best, points = runs[0], samples_of(problem)
@@ -227,16 +215,13 @@ def compete(
             values=np.array([run.last.result.value for run in runs]),
             network=best.net,
             theta=best.theta,
-            samples=0 if points is None else points.shape[0],
+            samples=0 if points is None else len(points),
             evaluations=sum(run.last.result.n_evaluations for run in runs),
             seconds=process_time() - since,
         )
         tables.append(table)
-        note(
-            report,
-            f"stage {index}: {len(runs)} starts on {table.samples} samples, best value {table.values[0]:.3g}, "
-            f"of start {best.number}",
-        )
+        trained_on = f"{len(runs)} starts on {table.samples} samples"
+        note(report, f"stage {index}: {trained_on}, best value {table.values[0]:.3g}, of start {best.number}")
     return runs[0], tuple(tables), problems[-1]
 
 

@@ -69,9 +69,9 @@ def _parts(value: Any, where: str, within: tuple[int, ...]) -> Iterable[bytes]:
                 yield from _parts(item, f"{where}[{k}]", inside)
         case dict():
             yield str(len(value)).encode()
-            for key in sorted(value, key=repr):
+            for key, item in sorted(value.items(), key=lambda pair: repr(pair[0])):
                 yield repr(key).encode()
-                yield from _parts(value[key], f"{where}[{key!r}]", inside)
+                yield from _parts(item, f"{where}[{key!r}]", inside)
         case type() | BuiltinFunctionType() | np.ufunc():
             yield f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}".encode()
         case functools.partial():
@@ -80,8 +80,8 @@ def _parts(value: Any, where: str, within: tuple[int, ...]) -> Iterable[bytes]:
             yield from _parts((value.__self__, value.__func__), where, inside)
         case FunctionType():
             cells = [cell.cell_contents for cell in value.__closure__ or ()]
-            for part in (value.__code__, value.__defaults__, value.__kwdefaults__, cells):
-                yield from _parts(part, f"{where} ({value.__name__})", inside)
+            parts = value.__code__, value.__defaults__, value.__kwdefaults__, *cells
+            yield from _parts(parts, f"{where} ({value.__name__})", inside)
         case CodeType():
             constants = [sorted(map(repr, c)) if isinstance(c, frozenset) else c for c in value.co_consts]
             yield value.co_code
@@ -131,6 +131,27 @@ class TrainedNetwork(ShortRepr):
     seconds: float
     resumed: bool = False
     costs: Mapping[str, float] = field(default_factory=dict)
+
+
+class Course(ShortRepr):
+    """What came of several trainings, one after another, each on the network of the one before or a finer one."""
+
+    course: tuple[TrainedNetwork, ...]
+
+    @property
+    def network(self) -> Network:
+        """The network of the last training."""
+        return self.course[-1].network
+
+    @property
+    def theta(self) -> FloatArray:
+        """Its parameters: the best point seen there."""
+        return self.course[-1].result.theta
+
+    @property
+    def value(self) -> float:
+        """The value there."""
+        return self.course[-1].result.value
 
 
 def train(
@@ -203,8 +224,7 @@ def _minimize(
         if callback is not None:
             callback(state)
 
-    quiet = report is None and callback is None
-    result = method(problem, theta, steps=steps, callback=None if quiet else told, **options)
+    result = method(problem, theta, steps=steps, callback=told, **options)
     check_type("what method returns", result, Result)
     note(report, f"{result.message}, value {result.value:.4g}")
     return result

@@ -9,9 +9,8 @@ from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.training.losses import Attention
 from refkan.training.multilevel import minimize_multilevel, trainings
 from refkan.training.multilevel.trainings import fingerprint
-from tests.shared.factories import samples
 from tests.shared.refusals import refused
-from tests.training.multilevel.small_regressions import data, poisson, small_problem
+from tests.training.multilevel.small_regressions import data, small_problem
 
 
 @pytest.fixture
@@ -64,14 +63,6 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path, trained):
     np.testing.assert_array_equal(result.theta, minimize_multilevel(problem, theta, [4, 3, 2]).theta)
 
 
-def test_levels_that_begin_alike_are_shared(tmp_path, trained):
-    problem, theta = small_problem()
-    minimize_multilevel(problem, theta, [4, 3], checkpoints=tmp_path)
-    trained.clear()
-    minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=tmp_path)
-    assert trained == [78]
-
-
 def test_another_engine_is_computed_anew(tmp_path, trained):
     problem, theta = small_problem()
     with rk.use_engine("plain"):
@@ -115,28 +106,6 @@ def test_another_configuration_is_computed_anew(tmp_path, trained, change):
     arguments = {"schedule": [4, 3]} | change
     minimize_multilevel(problem, theta, checkpoints=tmp_path, **arguments)
     assert len(trained) == (1 if "factors" in change or "per_level" in change else 2)
-
-
-def test_every_kind_of_problem_and_method_resumes(tmp_path):
-    net, theta = rk.kan([2, 3, 1], 4, 2, node_map="sigmoid").initialize(np.random.default_rng(3), samples(30))
-    options = {"method": "levenberg-marquardt", "checkpoints": tmp_path}
-    first = minimize_multilevel(poisson(net), theta, [3, 2], **options)
-    again = minimize_multilevel(poisson(net), theta, [3, 2], **options)
-    assert again.resumed == (True, True)
-    np.testing.assert_array_equal(again.theta, first.theta)
-    np.testing.assert_array_equal(again.levels[0].history.damping, first.levels[0].history.damping)
-
-    def train(problem, theta, steps, callback):
-        return rk.minimize(problem, theta, "gd", steps, learning_rate=1e-4)
-
-    problem, theta = small_problem(free_knots=True)
-    minimize_multilevel(problem, theta, [3, 2], train, checkpoints=tmp_path)
-    assert minimize_multilevel(problem, theta, [3, 2], train, checkpoints=tmp_path).resumed == (True, True)
-
-    def train(problem, theta, steps, callback):
-        return rk.minimize(problem, theta, "gd", steps, learning_rate=2e-4)
-
-    assert minimize_multilevel(problem, theta, [3, 2], train, checkpoints=tmp_path).resumed == (False, False)
 
 
 # --- fingerprints
@@ -201,7 +170,7 @@ def test_fingerprints_refuse_what_changes_in_place():
         fingerprint(Slope(1.0))
     with pytest.raises(TypeError, match=r"problem\[1\]\['a'\] must be data .* got Attention"):
         fingerprint([0, {"a": Attention(3)}], "problem")
-    with pytest.raises(TypeError, match=r"value \(<lambda>\)\[0\] must be data .* got Attention"):
+    with pytest.raises(TypeError, match=r"value \(<lambda>\)\[3\] must be data .* got Attention"):
         fingerprint(closure(Attention(3)))
     refused(lambda: fingerprint(np.array([None])), "TypeError: dtype object")
 

@@ -50,22 +50,6 @@ def test_it_is_minimize_on_each_level_with_prolongation_between(method, options)
     assert h.work[-1] <= result.work.nominal * (1 + 1e-15)
 
 
-def test_zeros_in_a_schedule_only_prolong():
-    problem, theta = small_problem()
-    result = minimize_multilevel(problem, theta, [0, 0, 3])
-    np.testing.assert_array_equal(result.levels[1].theta, result.hierarchy.prolong(theta, 0, 1))
-    fine = result.hierarchy.prolong(theta, 0, 2)
-    np.testing.assert_array_equal(result.theta, rk.minimize(result.problem, fine, steps=3).theta)
-    assert result.work.steps == (0, 0, 3)
-    last = minimize_multilevel(problem, theta, [3, 0, 0])
-    np.testing.assert_allclose(
-        last.network(last.theta, problem.x), problem.net(last.levels[0].theta, problem.x), atol=1e-13
-    )
-    single = minimize_multilevel(problem, theta, [3])
-    np.testing.assert_array_equal(single.theta, rk.minimize(problem, theta, steps=3).theta)
-    assert single.changes == ()
-
-
 def test_free_knots_are_refined_where_they_are():
     problem, theta = small_problem(intervals=(2, 3), free_knots=True)
     result = minimize_multilevel(problem, theta, [10, 3], "levenberg-marquardt", solver="cholesky")
@@ -75,26 +59,7 @@ def test_free_knots_are_refined_where_they_are():
     start = coarse.network.convert(result.levels[0].theta, fine.network)
     cut = fine.network.layers[1].spaces_at(start[fine.network.slices[1]])[0].breakpoints
     np.testing.assert_allclose(cut[::2], moved, atol=1e-14)
-    assert coarse.prolongation is None
     assert result.changes[0] <= 1e-14
-
-
-def test_a_hierarchy_of_ones_own():
-    problem, theta = small_problem(intervals=(2, 2))
-    net = problem.net
-    networks = [net, net.insert(1, [0.2]), net.insert(1, [0.2, 0.7]).insert(0, [0.25])]
-    result = minimize_multilevel(Hierarchy.of(problem, networks), theta, [5, 5, 5], "levenberg-marquardt")
-    assert result.network is networks[2]
-    values = [level.value for level in result.levels]
-    assert values[0] > values[1] > values[2]
-
-
-def test_networks_that_do_not_change_are_levels_too():
-    """A dense layer stays as it is; a factor of 1 repeats a level."""
-    problem, theta = small_problem(widths=(2, 3, 1), intervals=(2, 2))
-    result = minimize_multilevel(problem, theta, [2, 2], factors=[1])
-    assert result.network.n_params == problem.net.n_params
-    assert result.changes == (0.0,)
 
 
 def test_a_method_of_ones_own():
