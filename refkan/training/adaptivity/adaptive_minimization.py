@@ -1,7 +1,6 @@
 r"""`minimize_adaptive`: train, see where the error is, refine there, train again; and when that ends."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from time import process_time
 from typing import Any
@@ -9,16 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base import Checked, FloatArray, Natural, NonNegative, Share, check_annotated
-from refkan.base.arguments import (
-    as_vector,
-    check_below_one,
-    check_choice,
-    check_count,
-    check_positive,
-    check_type,
-    real,
-)
+from refkan.base import BelowOne, FloatArray, Natural, NonNegative, Share, check_annotated
+from refkan.base.arguments import as_vector, check_choice, check_count, check_type, real
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult, Round
@@ -33,61 +24,6 @@ from refkan.training.optimizers.results import Report, report_of, staged
 Measure = Callable[[Network, FloatArray], float]
 
 
-@dataclass(frozen=True)
-class Limits(Checked):
-    """The stopping rules.
-
-    Attributes
-    ----------
-    tolerance : float
-        The value to reach.
-    max_params : int or None
-    max_rounds : int
-        Refinements.
-    patience : int
-        Rounds in a row that may pass without improvement.
-    least_gain : float
-        Share by which the value must fall to count as improved.
-    """
-
-    tolerance: NonNegative = 0.0
-    max_params: Natural | None = None
-    max_rounds: Natural = 1
-    patience: Natural = 1
-    least_gain: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_below_one("least_gain", check_positive("least_gain", self.least_gain))
-
-    def require_room(self, net: Network, layers: Sequence[int]) -> None:
-        """Raise ValueError if max_params allows not one more interval in any of the layers."""
-        least = net.n_params + min(cost_of_interval(net.layers[k]) for k in layers)
-        if self.max_params is not None and least > self.max_params:
-            raise ValueError(
-                f"max_params must allow a refinement: at least {least} for a network of {net.n_params} parameters; got "
-                f"{self.max_params}"
-            )
-
-    def room(self, net: Network) -> int | None:
-        """How many parameters may be added."""
-        return None if self.max_params is None else self.max_params - net.n_params
-
-    def ending(self, rounds: Sequence[Round]) -> str:
-        """Return why the training ends after these rounds, empty if it goes on."""
-        last = rounds[-1]
-        if last.value <= self.tolerance:
-            return f"converged: value {last.value:.3g} <= tolerance {self.tolerance:.3g}"
-        if len(rounds) > self.patience:
-            before = min(r.value for r in rounds[: -self.patience])
-            since = min(r.value for r in rounds[-self.patience :])
-            if since > (1.0 - self.least_gain) * before:
-                return f"no improvement by {self.least_gain:g} of the value in {self.patience} rounds"
-        if last.index >= self.max_rounds:
-            return f"{self.max_rounds} rounds done"
-        return ""
-
-
 def minimize_adaptive(
     problem: Any,
     theta: npt.ArrayLike,
@@ -98,11 +34,11 @@ def minimize_adaptive(
     layers: Sequence[int] | None = None,
     fraction: Share = 0.5,
     least_samples: Natural = 4,
-    tolerance: float = 0.0,
-    max_params: int | None = None,
-    max_rounds: int = 10,
-    patience: int = 3,
-    least_gain: float = 0.01,
+    tolerance: NonNegative = 0.0,
+    max_params: Natural | None = None,
+    max_rounds: Natural = 10,
+    patience: Natural = 3,
+    least_gain: BelowOne = 0.01,
     measure: Measure | None = None,
     callback: Callable[[Round], Any] | None = None,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
@@ -198,7 +134,6 @@ def minimize_adaptive(
     check_annotated(minimize_adaptive, locals())
     if not isinstance(strategy, Strategy):
         check_choice("strategy", strategy, STRATEGIES)
-    limits = Limits(tolerance, max_params, max_rounds, patience, least_gain)
     refuse_what_is_no_loss("problem", problem)
     net = getattr(problem, "net", None)
     check_type("problem.net", net, Network)
@@ -206,7 +141,7 @@ def minimize_adaptive(
     points = points_of(problem)
     chosen = check_layers(net, layers)
     start = real("theta", as_vector("theta", theta, net.n_params)).copy()
-    limits.require_room(net, chosen)
+    room_for_refinement(net, chosen, max_params)
     require_data(net, start, points)
     way = strategy if isinstance(strategy, Strategy) else STRATEGIES[strategy]
     steps, store = check_count("steps", steps), as_store(checkpoints)
@@ -219,7 +154,9 @@ def minimize_adaptive(
         told = staged(report, f"round {index}, {net.n_params} parameters")
         trained = train(on, refinement.theta, method, steps, options, store, told, costs=lambda: costs)
         result, refining = trained.result, trained.costs["refining"]
-        before = rounds[-1] if rounds else None
+        seconds, evaluations, work = (
+            (rounds[-1].seconds, rounds[-1].evaluations, rounds[-1].work) if rounds else (0,) * 3
+        )
         return Round(
             index=index,
             network=net,
@@ -227,20 +164,30 @@ def minimize_adaptive(
             value=result.value,
             start_value=float(result.history.value[0]),
             change=change,
-            seconds=trained.seconds + refining + (before.seconds if before else 0.0),
+            seconds=seconds + trained.seconds + refining,
             refining=refining,
-            evaluations=result.n_evaluations + (before.evaluations if before else 0),
-            work=result.n_evaluations * interval_weight(net) + (before.work if before else 0.0),
+            evaluations=evaluations + result.n_evaluations,
+            work=work + result.n_evaluations * interval_weight(net),
             error=None if measure is None else float(measure(net, result.theta)),
             training=result,
             resumed=trained.resumed,
         )
 
+    def ending() -> str:
+        """Why the training ends after these rounds, empty if it goes on."""
+        values = [r.value for r in rounds]
+        if values[-1] <= tolerance:
+            return f"converged: value {values[-1]:.3g} <= tolerance {tolerance:.3g}"
+        before, since = values[:-patience], values[-patience:]
+        if before and min(since) > (1.0 - least_gain) * min(before):
+            return f"no improvement by {least_gain:g} of the value in {patience} rounds"
+        return f"{max_rounds} rounds done" if len(rounds) > max_rounds else ""
+
     refinement, refining, change, message = Refinement(net, start), 0.0, 0.0, ""
     while not message:
         last = train_round(refinement, refining, change)
         rounds.append(last)
-        message = limits.ending(rounds)
+        message = ending()
         try:
             if callback is not None:
                 callback(last)
@@ -248,7 +195,8 @@ def minimize_adaptive(
             message = message or f"stopped by the callback after round {last.index}"
         if message:
             break
-        on, room, began = on_network(problem, last.network), limits.room(last.network), process_time()
+        on, began = on_network(problem, last.network), process_time()
+        room = None if max_params is None else max_params - last.n_params
         refinement = way.refine(Situation(on, last.theta, chosen, fraction, least_samples, room))
         refining, message = process_time() - began, refinement.reason
         if not message:
@@ -256,6 +204,17 @@ def minimize_adaptive(
     best = min(rounds, key=lambda r: r.value)
     on, converged = on_network(problem, best.network), message.startswith("converged")
     return AdaptiveResult(best.network, best.theta, best.value, on, tuple(rounds), converged, message)
+
+
+def room_for_refinement(net: Network, layers: Sequence[int], max_params: int | None) -> int | None:
+    """How many parameters may be added; ValueError if that is not one more interval in any of the layers."""
+    least = net.n_params + min(cost_of_interval(net.layers[k]) for k in layers)
+    if max_params is not None and least > max_params:
+        raise ValueError(
+            f"max_params must allow a refinement: at least {least} for a network of {net.n_params} parameters; got "
+            f"{max_params}"
+        )
+    return None if max_params is None else max_params - net.n_params
 
 
 def change_of_function(last: Round, refinement: Refinement, points: FloatArray, exact: bool) -> float:

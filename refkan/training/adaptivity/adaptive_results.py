@@ -1,6 +1,7 @@
 r"""What adaptive training returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from refkan.networks import Network
 from refkan.training.optimizers import Result
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Round(ShortRepr):
     """A refinement and the training after it; round 0 is the training of the network as it was given.
 
@@ -67,6 +68,8 @@ class Round(ShortRepr):
     training: Result
     resumed: bool = False
 
+    shown = ("index", "n_params", "value", "seconds")
+
     @property
     def n_params(self) -> int:
         """Number of parameters of the network."""
@@ -80,9 +83,6 @@ class Round(ShortRepr):
             np.array([space.breakpoints for space in layer.spaces_at(self.theta[where])]) if layer.has_knots else None
             for layer, where in layers
         )
-
-    def __repr__(self) -> str:
-        return f"Round({self.index}, n_params={self.n_params}, value={self.value:.6g}, seconds={self.seconds:.3g})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,18 +125,8 @@ class AdaptiveHistory(ShortRepr):
     work: FloatArray
     error: FloatArray | None
 
-    @classmethod
-    def of(cls, rounds: tuple[Round, ...]) -> "AdaptiveHistory":
-        """Gather what the rounds say."""
-        errors = [r.error for r in rounds if r.error is not None]
-        columns = {
-            name: np.array([getattr(r, name) for r in rounds])
-            for name in ("n_params", "value", "change", "seconds", "evaluations", "work")
-        }
-        return cls(**columns, error=np.array(errors) if len(errors) == len(rounds) else None)
 
-
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class AdaptiveResult(ShortRepr):
     """The outcome of `minimize_adaptive`.
 
@@ -174,19 +164,16 @@ class AdaptiveResult(ShortRepr):
     converged: bool
     message: str
 
+    shown = ("value", "network", "converged", "message")
+
     @lazy
     def history(self) -> AdaptiveHistory:
         """Parameters, values, seconds and work, round by round."""
-        return AdaptiveHistory.of(self.rounds)
+        names = [field.name for field in fields(AdaptiveHistory)]
+        columns: dict[str, Any] = {name: np.array([getattr(r, name) for r in self.rounds]) for name in names}
+        return AdaptiveHistory(**columns | {"error": None if self.rounds[0].error is None else columns["error"]})
 
     @property
     def n_evaluations(self) -> int:
         """Evaluations of value and gradient."""
         return self.rounds[-1].evaluations
-
-    def __repr__(self) -> str:
-        counts = [r.n_params for r in self.rounds]
-        return (
-            f"AdaptiveResult(value={self.value:.6g}, n_params={counts}, converged={self.converged}, "
-            f"message={self.message!r})"
-        )

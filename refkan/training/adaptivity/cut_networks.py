@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Natural, Positive, RandomSource, Share, check_annotated
+from refkan.base import Checked, FloatArray, Natural, RandomSource, Share, check_annotated
 from refkan.base.arguments import as_generator, check_choice
 from refkan.networks import Network
-from refkan.networks.layers import KnotLayer, require_knots
+from refkan.networks.layers import require_knots
 from refkan.splines.knots import FLOOR
 from refkan.splines.spaces import SplineSpace
-from refkan.training.adaptivity.adaptive_minimization import Limits
+from refkan.training.adaptivity.adaptive_minimization import room_for_refinement
 from refkan.training.adaptivity.indicators import check_layers
 from refkan.training.adaptivity.strategies import STRATEGIES, Situation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -115,9 +115,7 @@ class Cut(Checked):
         refuse_what_is_no_loss("problem", problem, "value")
         net: Network = problem.net
         chosen = check_layers(net, self.layers)
-        limits = Limits(max_params=self.max_params)
-        limits.require_room(net, chosen)
-        room = limits.room(net)
+        room = room_for_refinement(net, chosen, self.max_params)
         situation = Situation(problem, theta, chosen, self.fraction, self.least_samples, room)
         refinement = STRATEGIES[self.strategy].refine(situation)
         if refinement.reason:
@@ -129,14 +127,11 @@ LEAST_SPACING = 2 * FLOOR
 """Least random spacing relative to the mean one: twice the floor of free knots, so that these can start there."""
 
 
-def with_random_knots(
-    net: Network, rng: RandomSource, layers: Sequence[int] | None = None, concentration: Positive = 1.0
-) -> Network:
+def with_random_knots(net: Network, rng: RandomSource, layers: Sequence[int] | None = None) -> Network:
     r"""Return the network with random interior breakpoints, drawn anew for each input; the ends of domains stay.
 
-    The shares of the intervals are ``0.98 q + 0.02/n``, q from the symmetric Dirichlet distribution. With concentration
-    1 the breakpoints are, but for the floor, n - 1 independent uniform points in order; larger values give more even
-    ones.
+    The shares of the intervals are ``0.98 q + 0.02/n``, q from the symmetric Dirichlet distribution of concentration 1:
+    the breakpoints are, but for the floor, n - 1 independent uniform points in order.
 
     Parameters
     ----------
@@ -145,8 +140,6 @@ def with_random_knots(
     rng : numpy.random.Generator or seed
     layers : sequence of int, optional
         By default all with splines.
-    concentration : float
-        Positive.
 
     Examples
     --------
@@ -160,16 +153,12 @@ def with_random_knots(
     rng = as_generator("rng", rng)
     scattered = list(net.layers)
     for k in check_layers(net, layers):
-        scattered[k] = _scattered(require_knots(net.layers[k]), rng, concentration)
+        layer, spaces = require_knots(net.layers[k]), []
+        n = layer.intervals
+        for space in layer.spaces:
+            a, b = space.domain
+            q = (1 - LEAST_SPACING) * rng.dirichlet(np.ones(n)) + LEAST_SPACING / n
+            breakpoints = np.concatenate([[a], a + (b - a) * np.cumsum(q[:-1]), [b]])
+            spaces.append(SplineSpace.from_breakpoints(space.order, breakpoints))
+        scattered[k] = layer.with_spaces(spaces)
     return replace(net, layers=tuple(scattered))
-
-
-def _scattered(layer: KnotLayer, rng: np.random.Generator, alpha: float) -> KnotLayer:
-    n = layer.intervals
-    spaces = []
-    for space in layer.spaces:
-        a, b = space.domain
-        q = (1 - LEAST_SPACING) * rng.dirichlet(np.full(n, alpha)) + LEAST_SPACING / n
-        breakpoints = np.concatenate([[a], a + (b - a) * np.cumsum(q[:-1]), [b]])
-        spaces.append(SplineSpace.from_breakpoints(space.order, breakpoints))
-    return layer.with_spaces(spaces)

@@ -39,27 +39,6 @@ def test_the_least_max_params_that_allows_a_refinement_is_enough():
     assert result.rounds[-1].n_params == 26
 
 
-def test_types():
-    problem, theta = problem_of()
-
-    class Bowl:
-        def value_and_gradient(self, theta):
-            return theta @ theta, 2 * theta
-
-    refused(lambda: minimize_adaptive(Bowl(), theta), r"TypeError: problem\.net must be a Network; got NoneType")
-    Bowl.net = problem.net
-    refused(
-        lambda: minimize_adaptive(Bowl(), theta), "TypeError: problem must be LeastSquares or Collocation; got Bowl"
-    )
-
-
-def test_networks_without_knots():
-    x = samples(20)
-    net, theta = rk.mlp([2, 3, 1]).initialize(np.random.default_rng(0), x)
-    problem = rk.LeastSquares(net, x, x[:, :1])
-    refused(lambda: minimize_adaptive(problem, theta), "net must have a layer with knots; got dense layers only")
-
-
 def test_a_dense_layer_cannot_be_refined():
     x = samples(20)
     net, theta = rk.kan([2, 3, 1], 3, 2).initialize(np.random.default_rng(0), x)

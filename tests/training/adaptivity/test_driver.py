@@ -1,14 +1,11 @@
 """The driver: every strategy, exact refinements re-checked, records, budgets, stopping rules, and resuming."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
 from refkan.training.adaptivity import STRATEGIES, adaptive_minimization, minimize_adaptive, strategies
-from refkan.training.adaptivity.adaptive_minimization import Limits
 from refkan.training.multilevel import trainings
 from refkan.training.multilevel.multilevel_results import interval_weight
 from tests.training.adaptivity.adaptive_problems import LM, STEP, VP, one_dimensional, step, two_layers
@@ -116,27 +113,8 @@ def test_history_counts_what_was_done():
     best = min(result.rounds, key=lambda r: r.value)
     assert result.network is best.network
     assert result.value == best.value == result.problem.value(result.theta)
-    assert "n_params" in repr(result)
+    assert "network" in repr(result)
     assert "value" in repr(result.rounds[0])
-
-
-def test_breakpoints_are_those_of_trained_free_knots_and_none_for_dense_layers():
-    problem, theta = one_dimensional(step, 500, free_knots=True)
-    result = minimize_adaptive(problem, theta, "residual", LM, steps=20, max_rounds=1)
-    for r in result.rounds:
-        layer = r.network.layers[0]
-        assert layer.free_knots
-        assert_array_equal(r.breakpoints[0][0], layer.spaces_at(r.theta)[0].breakpoints)
-    assert not np.allclose(result.rounds[0].breakpoints[0], np.linspace(0, 1, 5), atol=1e-3)
-
-
-def test_only_the_layers_named_are_refined():
-    problem, theta = two_layers()
-    for strategy in STRATEGIES:
-        result = minimize_adaptive(problem, theta, strategy, steps=2, max_rounds=2, layers=[1])
-        first = [r.network.layers[0] for r in result.rounds]
-        assert all(layer == first[0] for layer in first)
-        assert result.rounds[-1].network.layers[1].intervals > 3
 
 
 # --- methods and strategies of one's own
@@ -180,17 +158,6 @@ def test_the_last_refinement_is_cut_down_to_what_fits(most):
     assert result.rounds[-1].n_params == (9 if most < 17 else 17)
 
 
-def test_a_budget_over_several_layers():
-    problem, theta = two_layers()
-    n = problem.net.n_params
-    for strategy in ("residual", "jumps", "quantile", "curvature"):
-        result = minimize_adaptive(problem, theta, strategy, steps=2, max_params=n + 40, max_rounds=9)
-        counts = result.history.n_params
-        assert counts[-1] <= n + 40
-        assert counts[-1] > n + 40 - 9  # one more interval of either layer costs 6 or 3
-        assert np.all(np.diff(counts) > 0)
-
-
 def test_stopping_rules():
     problem, theta = one_dimensional(step)
     result = minimize_adaptive(problem, theta, "residual", VP, 1, tolerance=1e-2)
@@ -215,13 +182,6 @@ def test_stopping_rules():
     problem, theta = one_dimensional(step, 40)
     result = minimize_adaptive(problem, theta, "residual", VP, 1, fraction=1.0, max_rounds=60, patience=60)
     assert result.message == "no interval to cut: none holds enough samples or is long enough"
-
-
-def test_a_better_round_within_the_patience_counts():
-    limits = Limits(0.0, None, 9, 2, 0.1)
-    for values, ends in (((1.0, 0.5, 0.95), False), ((1.0, 0.95, 0.95), True), ((0.5, 1.0, 0.95, 0.6), True)):
-        rounds = [SimpleNamespace(index=k, value=value) for k, value in enumerate(values)]
-        assert limits.ending(rounds).startswith("no improvement") == ends
 
 
 def test_a_callback_sees_every_round_and_may_stop():

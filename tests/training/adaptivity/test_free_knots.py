@@ -7,11 +7,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import refkan as rk
-from refkan.splines.knots import free_parameters
 from refkan.training.adaptivity import Fixed, Freed, Refined, minimize_adaptive, sampled, with_random_knots
 from tests.networks.refinement.trained_networks import assert_same_function
 from tests.shared.factories import EPS, samples
-from tests.shared.refusals import refused
 
 KINK = 1 / np.pi
 METHODS = {
@@ -127,12 +125,6 @@ def test_knots_at_their_floor_can_be_fixed_and_freed(domain, lowest, rng):
     assert np.abs(again_fixed(at_again, x) - free(again, x)).max() <= 1e-14 * max(1.0, np.abs(again).max())
 
 
-def test_intervals_below_their_floor_are_refused():
-    short = [[0.0, 0.0025 * (1 - 1e-9), 0.5, 0.75, 1.0]]
-    with pytest.raises(ValueError, match=r"at least 0.01 \(b-a\)/n = 0.0025 long; got an interval of 0.0025 between"):
-        free_parameters(np.array(short))
-
-
 def test_adaptive_training_of_free_knots_goes_on_from_where_they_are():
     x = (np.arange(2000)[:, None] + 0.5) / 2000
     net, theta = rk.kan([1, 1], 3, 4, free_knots=True).initialize(np.random.default_rng(0), x)
@@ -143,10 +135,3 @@ def test_adaptive_training_of_free_knots_goes_on_from_where_they_are():
     assert np.all(np.diff(result.history.value) <= 0)
     assert result.value < 1e-3 * result.rounds[0].value
     assert_array_equal(result.history.n_params % 2, result.history.n_params[0] % 2)  # a coefficient and a knot each
-
-
-def test_free_knots_with_order_1_are_refused():
-    refused(lambda: rk.kan([1, 1], order=1, intervals=3, free_knots=True), "free knots need order >= 2; got order 1")
-    net, theta = rk.kan([1, 1], order=1, intervals=3).initialize(np.random.default_rng(0), [[0.2], [0.7]])
-    with pytest.raises(ValueError, match="free knots need order >= 2; got order 1"):
-        Freed()(rk.LeastSquares(net, [[0.2], [0.7]], [[0.0], [1.0]]), theta)

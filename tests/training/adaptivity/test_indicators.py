@@ -11,12 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
 from refkan.splines.knots import FLOOR
-from refkan.training.adaptivity import Cut
 from refkan.training.adaptivity.bisection import doerfler, mark_layer, may_be_cut
 from refkan.training.adaptivity.indicators import derivative_jumps, layer_states, residual_shares, squared_residuals
 from refkan.training.losses import Collocation, Side, Term, prescribed
 from tests.shared.factories import NetworkCase, name, samples
-from tests.shared.refusals import refused
 
 CASES = (
     NetworkCase("spline"),
@@ -80,24 +78,6 @@ def test_dense_layers_have_no_state_but_pass_sensitivities_on():
     assert_allclose(states[0].sensitivity, sensitivity_by_complex_steps(mixed, theta, x, 0), rtol=1e-11)
 
 
-def test_coefficients_of_a_state_are_those_of_the_edges():
-    for kind in ("spline", "relu", "scaled-relu", "silu"):
-        problem, theta = problem_of(NetworkCase(kind, "sigmoid"))
-        if kind == "silu":
-            theta = theta * 1.3  # factors w_s other than 1
-        state = layer_states(problem.net, theta, problem.x)[1]
-        z = np.random.default_rng(0).uniform(size=(9, 3))
-        edges = sum(
-            rk.bsplines.design_matrix(S, z[:, p]) @ state.coefficients[:, p].T for p, S in enumerate(state.spaces)
-        )
-        part = theta[problem.net.slices[1]]
-        value = problem.net.layers[1].linearize(part, z).value
-        if kind == "silu":
-            silu = z / (1 + np.exp(-z))
-            value = value - silu @ problem.net.layers[1].unpack(part)["w_b"].T
-        assert_allclose(edges, value, rtol=1e-10, atol=1e-10)
-
-
 # --- residual shares
 
 
@@ -121,16 +101,6 @@ def test_residual_shares_by_loops(case, weighted):
                 expected[p, m] += w[s] * np.sum(e[s] ** 2) / len(x) * S[s].sum()
         assert_allclose(eta, expected, rtol=1e-10, atol=1e-14 * expected.max())
         assert_allclose(eta.sum(axis=1), eta[0].sum(), rtol=1e-12)
-
-
-def test_one_layer_one_output_shares_are_those_of_the_squared_residual():
-    x = np.array([[0.0], [0.25], [0.5], [0.75], [1.0], [-1.0], [2.0]])
-    net = rk.kan([1, 1], order=1, intervals=2)
-    problem = rk.LeastSquares(net, x, np.arange(1.0, 8.0)[:, None])
-    theta = np.zeros(2)
-    eta = residual_shares(layer_states(net, theta, x)[0], squared_residuals(problem, theta))
-    # x = 0.5 belongs to the right interval, points outside to the nearest one
-    assert_allclose(eta, np.array([[1 + 4 + 36, 9 + 16 + 25 + 49]]) / 7, rtol=1e-14)
 
 
 def test_residuals_of_collocation_problems_lie_at_the_points_of_their_terms():
@@ -178,23 +148,6 @@ def test_jumps_estimate_the_squared_error_of_a_smooth_function(order):
     assert 1 < quotients[0] < 1e4 * 100**order
 
 
-def test_one_interval_has_no_jump_and_is_marked_all_the_same():
-    problem, theta = problem_of(NetworkCase("spline", intervals=(1, 2)))
-    eta = derivative_jumps(layer_states(problem.net, theta, problem.x)[0])
-    assert eta.shape == (2, 1)
-    assert np.all(eta > 0)
-
-
-def test_jumps_weigh_outputs_by_their_sensitivity():
-    """Doubling what comes after a layer quadruples its indicators."""
-    problem, theta = problem_of(NetworkCase("spline", "sigmoid"))
-    net, x = problem.net, problem.x
-    louder = theta.copy()
-    louder[net.slices[1]] *= 2
-    for before, after in zip(layer_states(net, theta, x).values(), layer_states(net, louder, x).values(), strict=True):
-        assert_allclose(derivative_jumps(after), 4 * derivative_jumps(before), rtol=1e-11)
-
-
 # --- marking
 
 
@@ -222,11 +175,6 @@ def test_doerfler_takes_equal_indicators_from_the_left_and_all_of_them_for_1():
     assert_array_equal(doerfler(np.array([4e-16, 1.0]), 1.0), [1])  # what rounding may add is not worth a cut
     assert doerfler(np.zeros(3), 0.5).size == 0
     assert doerfler(np.array([]), 0.5).size == 0
-
-
-@pytest.mark.parametrize("fraction", [0.0, -0.1, 1.0001, np.inf])
-def test_fractions_outside_0_to_1(fraction):
-    refused(lambda: Cut(fraction=fraction), "fraction must")
 
 
 EVERYWHERE = np.ones((2, 4), dtype=bool)

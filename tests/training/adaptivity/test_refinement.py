@@ -68,12 +68,6 @@ def test_free_knots_stay_free_and_the_others_fixed():
     assert_same_function(net, theta, fine, theta_fine)
 
 
-def test_an_interval_cannot_be_cut_twice_at_once():
-    problem, theta = start(NetworkCase("spline"))
-    with pytest.raises(ValueError, match=r"marks must name each interval once; got \[1, 1\] for input 0"):
-        bisect(problem.net, theta, [Mark(0, (1, 0), 0.5), Mark(0, (1, 2), 0.5)])
-
-
 # --- changes
 
 
@@ -121,13 +115,6 @@ def test_quantiles_of_the_inputs_with_a_share_of_uniform_breakpoints():
     assert_array_equal(t[0, [0, -1]], [0.0, 1.0])
 
 
-@pytest.mark.filterwarnings("ignore::refkan.base.errors.OutsideDomainWarning")  # they are meant to lie there
-def test_inputs_outside_count_at_the_ends():
-    x = np.linspace(-1, 2, 301)[:, None]
-    t = quantile_breakpoints(states(x**2, x), 3)
-    assert t[0, 1] < 0.02 < 0.98 < t[0, 2]
-
-
 @pytest.mark.parametrize("order", [2, 3])
 def test_curvature_shares_out_the_root_of_the_derivative(order):
     """For f^(r) = exp(10 x) up to a factor the breakpoints are at equal steps of exp(10 x / (r + 1/2))."""
@@ -139,12 +126,6 @@ def test_curvature_shares_out_the_root_of_the_derivative(order):
     assert np.all(np.abs(steps / steps.mean() - 1) < 0.06)
     wrong = np.diff(np.exp(10 / order * t))  # the power for the largest error instead
     assert np.abs(wrong / wrong.mean() - 1).max() > 0.15
-
-
-def test_curvature_of_a_line_and_of_one_interval_give_even_breakpoints():
-    x = np.linspace(0, 1, 50)[:, None]
-    for state in (states(2 * x - 5, x), states(x**2, x, intervals=1)):
-        assert_allclose(curvature_breakpoints(state, 4), [[0, 0.25, 0.5, 0.75, 1.0]], atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["spline", "relu", "silu"])
@@ -191,17 +172,3 @@ def test_random_knots_are_those_of_uniform_points_but_for_the_floor():
     k = np.arange(1, 5)
     assert_allclose(drawn[:, :, 1:-1].mean(axis=(0, 1)), k / 5, atol=0.02)
     assert_allclose(drawn[:, :, 1:-1].var(axis=(0, 1)), 0.98**2 * k * (5 - k) / 150, rtol=0.2)
-    even = with_random_knots(net, rng, concentration=1e8).layers[0].spaces[1].breakpoints
-    assert_allclose(even, np.linspace(0, 1, 6), atol=1e-3)
-
-
-def test_random_knots_of_some_layers_and_of_silu_edges():
-    net = rk.kan([2, 3, 1], 3, [4, 4], edge="silu")
-    moved = with_random_knots(net, np.random.default_rng(0), layers=[1])
-    assert moved.layers[0] == net.layers[0]
-    assert not moved.layers[1].spline.spaces[0].is_uniform
-    assert isinstance(moved.layers[1], rk.SiluLayer)
-    with pytest.raises(ValueError, match="concentration must be finite and positive; got 0"):
-        with_random_knots(net, np.random.default_rng(0), concentration=0)
-    refused(lambda: with_random_knots(net, 0.5), "TypeError: rng must be of type Generator .*; got 0.5")
-    refused(lambda: with_random_knots(rk.mlp([2, 3, 1]), np.random.default_rng(0)), "net must have a layer with knots")
