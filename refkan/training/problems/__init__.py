@@ -23,9 +23,9 @@ array([[ True]])
 
 from refkan.training.problems import allen_cahn, burgers, manufactured, poisson
 from refkan.training.problems.formulas import FORMULAS, SPECIAL_FUNCTIONS, SUPERPOSITIONS
-from refkan.training.problems.regression import REGRESSION, ROTATION, VARYING, Target, by_id, regression_target
+from refkan.training.problems.regression import REGRESSION, ROTATION, VARYING, Target, regression_target
 
-TARGETS = by_id(REGRESSION, VARYING, SUPERPOSITIONS, FORMULAS, SPECIAL_FUNCTIONS)
+TARGETS = {t.id: t for t in (*REGRESSION, *VARYING, *SUPERPOSITIONS, *FORMULAS, *SPECIAL_FUNCTIONS)}
 """All targets by name."""
 
 __all__ = [

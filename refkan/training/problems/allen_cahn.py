@@ -159,7 +159,10 @@ class Reference(ShortRepr):
             If x is not (N, 2), or a time is outside [0, 1]; the first such time is named.
         """
         points = real("x", as_samples("x", x, 2))
-        _check_times("x[:, 1]", points[:, 1])
+        (start, end), t = DOMAIN[1], points[:, 1]
+        outside = np.flatnonzero((t < start) | (t > end))
+        if outside.size:
+            raise ValueError(f"x[:, 1] must hold times within [0, 1]; got {t[outside[0]]} at position {outside[0]}")
         return _evaluate(self._coefficients, points, self.diffusion)[:, None]
 
 
@@ -195,8 +198,12 @@ def reference(modes: int = MODES, tolerance: float = 1e-8, diffusion: float = DI
     array([ 0.27533, -0.     ,  0.98732])
     """
     count = check_count("modes", modes, 16)
-    limit, nu = check_positive("tolerance", tolerance), _checked_diffusion(diffusion)
-    points = _comparison_points()
+    limit, nu = check_positive("tolerance", tolerance), check_positive("diffusion", diffusion)
+    if nu > LONGEST:
+        raise ValueError(f"diffusion must be at most {LONGEST}; got {nu}")
+    # x is dense near the kink at 1, t near 0.
+    x = np.concatenate([np.linspace(0.0, 1.0, 201), 1 - np.logspace(-4, -2.5, 20)])
+    points = np.stack(np.meshgrid(x, np.concatenate([[0.0], np.logspace(-6, 0, 25)])), axis=-1).reshape(-1, 2)
     # The coarser solution takes longer steps as well, so that the difference speaks of time and of space.
     fine, coarse = _solve(count, nu), _solve(count // 2, nu, coarsening=1.5)
     differences = np.abs(_evaluate(fine, points, nu) - _evaluate(coarse, points, nu))
@@ -207,27 +214,6 @@ def reference(modes: int = MODES, tolerance: float = 1e-8, diffusion: float = DI
             f" {differences[worst]:.1e} at (x, t) = {tuple(map(float, points[worst]))}: take more modes"
         )
     return Reference(count, float(differences[worst]), nu, fine)
-
-
-def _comparison_points() -> FloatArray:
-    """Points (x, t) at which two solutions are compared: x is dense near the kink at 1, t near 0."""
-    x = np.concatenate([np.linspace(0.0, 1.0, 201), 1 - np.logspace(-4, -2.5, 20)])
-    t = np.concatenate([[0.0], np.logspace(-6, 0, 25)])
-    return np.stack(np.meshgrid(x, t), axis=-1).reshape(-1, 2)
-
-
-def _checked_diffusion(diffusion: float) -> float:
-    nu = check_positive("diffusion", diffusion)
-    if nu > LONGEST:
-        raise ValueError(f"diffusion must be at most {LONGEST}; got {nu}")
-    return nu
-
-
-def _check_times(name: str, t: FloatArray) -> None:
-    start, end = DOMAIN[1]
-    outside = np.flatnonzero((t < start) | (t > end))
-    if outside.size:
-        raise ValueError(f"{name} must hold times within [0, 1]; got {t[outside[0]]} at position {outside[0]}")
 
 
 def _solve(modes: int, nu: float, coarsening: float = 1.0) -> "OdeSolution":
