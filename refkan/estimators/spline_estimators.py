@@ -11,7 +11,7 @@ from refkan.networks import Network, kan
 from refkan.training.losses import CrossEntropy, LeastSquares, Penalized
 from refkan.training.losses.cross_entropy import class_probabilities
 from refkan.training.optimizers import State, minimize
-from refkan.training.recipes.target_units import in_units, units_of
+from refkan.training.recipes.starts import in_units, units_of
 
 needed("refkan.estimators", "sklearn")
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin  # noqa: E402  # after the message of what is missing
@@ -44,16 +44,7 @@ class SplineEstimator(BaseEstimator):
         n_iter_no_change: int = 10,
         random_state: Any = None,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.order = order
-        self.intervals = intervals
-        self.roughness = roughness
-        self.ridge = ridge
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.random_state = random_state
+        self.__dict__.update({name: value for name, value in locals().items() if name != "self"})
 
     def _train(
         self,

@@ -18,7 +18,7 @@ from refkan.commands.training.train import remarks
 from refkan.kernels.compilation import COMPILING
 from refkan.plots.training_pictures import can_be_drawn
 from refkan.training.recipes import own_data
-from refkan.training.recipes.records import Record, kept_level
+from refkan.training.recipes.records import chosen_level
 from tests.commands.test_train import ONE, parse
 
 
@@ -87,45 +87,25 @@ def test_more_parameters_than_rows_are_remarked(tmp_path, capsys):
 )
 def test_the_error_that_rose_is_remarked(errors, told):
     what = configuration(parse(*ONE))
-    levels = [{"parameters": count, "error": error} for count, error in zip(what.sizes, errors, strict=True)]
-    said = list(remarks(what, Record("", "", levels)))
+    levels = [{"parameters": count, "error": error} for count, error in zip((7, 11), errors, strict=True)]
+    said = list(remarks(what, levels))
     assert [told in sentence for sentence in said] == [True] * bool(told)
 
 
-def test_remarks_name_options_that_the_network_has():
-    regression = ("regression", "--points", "9", "--widths", "2", "3", "1")
-    level = [{"parameters": 10, "error": 1.0}]
-    for more, remedy in (((), "smaller --widths, --intervals or"), (("--activation", "tanh"), "smaller --widths make")):
-        (said,) = remarks(configuration(parse(*regression, "--schedule", "3", *more)), Record("", "", level))
-        assert (
-            f"more parameters (10) than rows to train on (9): a small loss says nothing then, the error does; {remedy}"
-            in said
-        )
-    assert not list(
-        remarks(configuration(parse(*regression, "--schedule", "3")), Record("", "", [level[0] | {"parameters": 9}]))
-    )
-
-
-def test_layers_that_work_by_their_tails_are_remarked(monkeypatch):
+def test_layers_that_work_by_their_tails_are_remarked():
     """Fifty times the first layer takes activations out of the next domain; at the start they fill it."""
     options = ("--points", "50", "--widths", "2", "3", "1", "--schedule", "3", "--node-map", "affine")
     asked = configuration(parse("regression", *options))
     problem, theta = asked.setup.start(asked.net, np.random.default_rng(0))
     net, far = problem.net, theta.copy()
     far[net.slices[0]] *= 50
-    kept = {"start": theta, "far": far}
-    monkeypatch.setattr(
-        train,
-        "chosen_level",
-        lambda setup, name: SimpleNamespace(network=net, result=SimpleNamespace(theta=kept[name])),
-    )
     z, (low, high) = net.activations(far, asked.setup.samples).inputs[1], net.layers[1].domains.T
     share = ((z < low) | (z > high)).mean()
     assert share > 0.5
-    (told,) = train.outside(asked, "far")
+    (told,) = train.outside(asked.setup, net, far)
     assert told.startswith(f"{share:.0%} of the inputs of layer 2 lie outside its domain")
     assert "--node-map mean-std" in told
-    assert not list(train.outside(asked, "start"))
+    assert not list(train.outside(asked.setup, net, theta))
 
 
 def test_a_network_too_large_for_its_picture_is_remarked(tmp_path, capsys):
@@ -188,9 +168,13 @@ def test_networks_of_few_rows_have_fewer_parameters_than_rows(inputs, rows):
 
 def test_the_level_of_least_error_is_kept_of_data_alone():
     x = np.random.default_rng(0).uniform(size=(20, 1))
-    data, known = own_data(x, 1 + x), configuration(parse(*ONE)).setup
-    assert [kept_level(data, errors) for errors in ([3e-2, 1e-2, 2e-2], [np.nan, 1.0], [1.0, 1.0001])] == [1, 1, 1]
-    assert kept_level(known, [1e-3, 1e-1]) == 1
+    values = own_data(x, 1 + x).values
+    for errors in ([3e-2, 1e-2, 2e-2], [np.nan, 1.0], [1.0, 1.0001]):
+        course = [SimpleNamespace(network=None, result=SimpleNamespace(theta=error)) for error in errors]
+        trained = SimpleNamespace(course=course)
+        data, known = (SimpleNamespace(values=v, error=lambda net, error: error) for v in (values, None))
+        assert chosen_level(data, trained) is course[1]
+        assert chosen_level(known, trained) is course[-1]
 
 
 SMALL = ("--schedule", "3", "--intervals", "2", "--widths", "2", "1", "--quiet")

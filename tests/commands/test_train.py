@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import io
 import json
 import warnings
 
@@ -17,7 +16,7 @@ from refkan.commands import add_train_parser
 from refkan.commands.training import train
 from refkan.commands.training import train as progress_module
 from refkan.commands.training.configuration import configuration
-from refkan.plots.training_pictures import shown_errors, to_png
+from refkan.plots.training_pictures import to_png
 from refkan.training.multilevel import Level
 from refkan.training.optimizers import State
 from refkan.training.recipes import setup_named, train_starts
@@ -50,27 +49,22 @@ def test_a_line_for_each_level(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_progress_tells_levels_and_what_is_left(monkeypatch, capsys):
+def test_progress_tells_levels(monkeypatch, capsys):
     what = configuration(parse(*ONE))
-    times = iter([100.0, 101.0, 103.0, 106.0, 108.0, 110.0])
-    monkeypatch.setattr(progress_module.time, "monotonic", lambda: next(times))
-    shown = progress_module.Progress(what)
     net, theta = what.net.initialize(np.random.default_rng(0), what.setup.grid)
-    level = Level(0, net, None, None)
+    fine, error = net.refine(), f"{what.setup.error(net, theta):.2e}"
+    assert what.setup.error(fine, net.convert(theta, fine)) > 0  # compiles
+    times = iter([100.0, 101.0, 103.0, 106.0])
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: next(times))
+    shown = progress_module.Progress(what.setup, 2, status_lines.StatusLine())
     for step in (1, 2, 3):  # at 100, 101 (too soon) and 103 s; the last one is always shown
-        shown.step(level, State(step, theta, 0.25 / step, 1.0, 0.1, step, 0.0))
-    shown.step(Level(1, net.refine(), None, None), State(1, net.convert(theta, net.refine()), 0.5, 1.0, 0.1, 4, 0.0))
-    lines = capsys.readouterr().err.splitlines()
-    error = f"{what.setup.error(net, theta):.2e}"
-    assert lines == [
+        shown.step(Level(0, net, None), State(step, theta, 0.25 / step, 1.0, 0.1, step, 0.0, steps=3))
+    shown.step(Level(1, fine, None), State(1, net.convert(theta, fine), 0.5, 1.0, 0.1, 4, 0.0, steps=2))
+    assert capsys.readouterr().err.splitlines() == [
         f"level 1 of 2, 7 parameters: step 1 of 3, loss 0.5, error {error}",
         f"level 1 of 2, 7 parameters: step 3 of 3, loss 0.167, error {error}",
         f"level 2 of 2, 11 parameters: step 1 of 2, loss 1, error {error}",
     ]
-    long = progress_module.Progress(configuration(parse(*ONE[:-3], "--schedule", "9")))
-    for step in (1, 3):  # 108 and 110 s: two steps in two seconds, six to go
-        long.step(level, State(step, theta, 0.5, 1.0, 0.1, step, 0.0))
-    assert capsys.readouterr().err.endswith("about 6 s to go on this level\n")
 
 
 def test_files_say_what_was_printed(tmp_path, capsys):
@@ -113,12 +107,6 @@ def test_finished_levels_are_not_trained_again(tmp_path, capsys, monkeypatch):
     assert [line.split()[3:5] for line in resumed[2:]] == [line.split()[3:5] for line in at_once[2:]]
 
 
-def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert run(*ONE, "--quiet") == 0
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # of --node-map affine
 @pytest.mark.parametrize(
     ("problem", "options"),
@@ -149,13 +137,6 @@ def test_the_level_set_is_an_input_of_poisson(capsys, tmp_path):
     assert net(theta, [[0.5, 0.5, 0.5]]).shape == (1, 1)
 
 
-def test_a_dense_network(capsys, tmp_path):
-    options = ("--activation", "tanh", "--widths", "2", "4", "1", "--points", "6", "--schedule", "3")
-    assert run("burgers", *options, "--output", str(tmp_path), "--quiet") == 0
-    net, _ = rk.load(tmp_path / "network.npz")
-    assert net.n_params == 2 * 4 + 4 + 4
-
-
 def test_what_is_asked_for_is_what_is_trained():
     what = configuration(parse("burgers", "--optimizer", "adam", "--seed", "5", "--schedule", "8", "9"))
     assert (what.method, what.options, what.seed) == ("adam", {"learning_rate": 1e-2}, 5)
@@ -175,9 +156,6 @@ def test_what_is_asked_for_is_what_is_trained():
         (("burgers", "--intervals", "2", "3"), "--intervals must have one value or one a layer (3); got 2"),
         (("burgers", "--learning-rate", "0.1"), "--learning-rate is for --optimizer adam or gd"),
         (("burgers", "--optimizer", "variable-projection"), "is for regression"),
-        (("burgers", "--activation", "tanh"), "--activation needs --widths"),
-        (("burgers", "--activation", "tanh", "--widths", "2", "2", "1"), "not refined"),
-        (("burgers", "--activation", "tanh", "--widths", "2", "1", "--node-map", "none"), "--node-map is for splines"),
     ],
 )
 def test_wrong_usage_is_refused(options, message, capsys):
@@ -209,45 +187,21 @@ def test_references_that_do_not_converge_and_failing_trainings_have_code_1(capsy
     assert run(*ONE) == 1
 
 
-@pytest.mark.parametrize(
-    ("problem", "panels"),
-    [("poisson-1d-peak", ["x", "x"]), ("burgers", ["x", "x"]), ("poisson", ["x", "x"]), ("sum-4", ["solution"])],
-)
-def test_figures_name_their_axes_and_state_the_error(problem, panels, monkeypatch):
+@pytest.mark.parametrize("problem", ["poisson-1d-peak", "poisson", "sum-4"])
+def test_figures_name_their_axes_and_state_the_error(problem, monkeypatch):
     drawn = []
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda canvas, stream, **options: drawn.append(canvas))
     chosen = parse(problem, "--points", "40" if "-" in problem else "6", "--intervals", "2", "--schedule", "2", "1")
     what = configuration(chosen)
     trained = train_starts(what.setup, what.net, np.random.default_rng(0), what.schedule, what.method)
-    to_png(what.setup, trained)
-    loss, *rest = [axes for axes in drawn[0].axes if axes.get_label() != "<colorbar>"]
-    assert [axes.get_xlabel() for axes in rest] == panels
     last = trained.course[-1]
+    to_png(what.setup, trained, last)
+    loss, values = drawn[0].axes
+    assert (values.get_xlabel(), values.get_ylabel()) == ("solution", "network")
+    x, y = values.lines[0].get_data()
     error = what.setup.error(last.network, last.result.theta)
     assert loss.get_legend_handles_labels()[1][-1] == f"{last.network.n_params} parameters, error {error:.1e}"
-    if problem == "burgers":
-        assert rest[0].get_ylabel() == "t"
-
-
-def test_errors_are_shown_down_to_a_hundred_thousandth_of_the_largest():
-    assert shown_errors(np.array([0.0, -2.0, np.nan, 1.0])) == pytest.approx((2e-5, 2.0))
-    assert shown_errors(np.zeros(3)) == pytest.approx((1e-5, 1.0))
-    assert shown_errors(np.full(3, np.inf)) == pytest.approx((1e-5, 1.0))
-
-
-def test_progress_in_a_terminal_without_rich_is_plain_lines(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(status_lines, "import_module", missing)
-    lines = status_lines.StatusLine(Terminal())
-    assert not lines.update("changes")
-    lines.line("stays")
-    assert lines._stream.getvalue() == "stays\n"
+    assert np.linalg.norm(y - x) / np.linalg.norm(x) == pytest.approx(error, rel=0.2)  # of some points
 
 
 @pytest.mark.parametrize("where", ["levels", "results"])

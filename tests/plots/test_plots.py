@@ -87,35 +87,6 @@ def test_lines_are_as_thick_as_shares(fit):
     np.testing.assert_allclose(np.diff(widths), 3.0 * np.diff(share.T.ravel()), rtol=0, atol=1e-12)
 
 
-def test_functions_have_the_shape_of_the_edge(fit):
-    problem, theta = fit
-    net = problem.net
-    (axes,) = rk.plots.network(net, theta, problem.x).axes
-    drawn = lines(axes, "function")[0].get_ydata()
-    f = net.activations(theta, np.linspace(0, 1, 101)[:, None] * [1, 1]).edges[0][:, 0, 0]
-    np.testing.assert_allclose(abs(np.corrcoef(drawn, f)[0, 1]), 1.0, rtol=0, atol=1e-12)
-
-
-def test_many_edges_are_lines_alone():
-    x = np.random.default_rng(0).uniform(size=(20, 9))
-    net, theta = rk.kan([9, 8, 1], 2, 2).initialize(np.random.default_rng(1), x)
-    (axes,) = rk.plots.network(net, theta, x).axes
-    assert len(lines(axes, "function")) == 8
-    assert len(lines(axes, "edge")) == 72 + 16
-
-
-def test_a_history_is_the_values(fit):
-    problem, theta = fit
-    result = rk.minimize(problem, theta, method="lbfgs", steps=6)
-    (axes,) = rk.plots.history(result).axes
-    assert np.array_equal(axes.lines[0].get_ydata(), result.history.value)
-    assert axes.get_yscale() == "log"
-    assert not lines(axes, "level")
-    (axes,) = rk.plots.history(result, factor=2.0).axes
-    assert np.array_equal(axes.lines[0].get_ydata(), 2 * result.history.value)
-    assert axes.get_ylabel() == "loss"
-
-
 def test_levels_are_marked(fit):
     problem, theta = fit
     result = rk.minimize_multilevel(problem, theta, [4, 3], method="levenberg-marquardt")
@@ -124,15 +95,11 @@ def test_levels_are_marked(fit):
     curves = [line for line in axes.lines if line.get_gid() != "level"]
     assert mark.get_xdata()[0] == curves[0].get_xdata()[-1] == curves[1].get_xdata()[0] == 4
     assert np.array_equal(np.concatenate([c.get_ydata() for c in curves]), result.history.value)
+    (twice,) = rk.plots.history(result, factor=2.0).axes
+    assert (axes.get_yscale(), twice.get_ylabel()) == ("log", "loss")
+    assert np.array_equal(twice.lines[0].get_ydata(), 2 * curves[0].get_ydata())
     labels = [f"{level.theta.size} parameters" for level in result.levels]
     assert [t.get_text() for t in axes.get_legend().get_texts()] == labels
-
-
-def test_rounds_are_levels(fit):
-    problem, theta = fit
-    result = rk.minimize_adaptive(problem, theta, "residual", "levenberg-marquardt", steps=2, max_rounds=2)
-    (axes,) = rk.plots.history(result).axes
-    assert len(lines(axes, "level")) == len(result.rounds) - 1
 
 
 def test_runs_of_any_kind_are_drawn_over_each_other(fit):
@@ -188,15 +155,6 @@ def test_a_doubted_eigenvalue_has_a_ring():
     assert ring.get_ydata() == [spectrum.smallest]
     (axes,) = rk.plots.spectrum(rk.spectrum(np.diag([1.0, 1e-3]))).axes
     assert not lines(axes, "flagged")
-
-
-def test_negative_eigenvalues_are_apart(fit):
-    problem, theta = fit
-    spectrum = rk.spectrum(problem, theta, which="hessian")
-    assert spectrum.negative
-    (axes,) = rk.plots.spectrum(spectrum).axes
-    (down,) = (line for line in axes.lines if line.get_marker() == "v")
-    assert down.get_xdata().size == spectrum.negative
 
 
 def test_knots_are_where_they_are():

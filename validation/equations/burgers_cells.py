@@ -102,7 +102,7 @@ def model_of(cell: Cell, setup: Setup) -> Model:
     schedule = tuple(-(-steps // divisor) for steps in FIDELITIES[fidelity])
     adam: dict[str, Any] = {"schedule": Cyclic(), "weight_decay": float(cell["decay"])}
     if cell["model"] in MLPS:
-        return Model(setup.mlp(MLPS[cell["model"]], cell["activation"]), schedule, options=adam)
+        return Model(rk.mlp(MLPS[cell["model"]], cell["activation"]), schedule, options=adam)
     first, *intervals = INTERVALS[cell["intervals"]]
     if cell["fidelity"] == "fine" and cell["fine"] == "own":
         first, intervals, schedule = 4 * first, [4 * n for n in intervals], schedule[-1:]

@@ -12,6 +12,7 @@ had readings:
 
 from typing import Any
 
+import refkan as rk
 from refkan.claims import Cell, Factor, Grid
 from refkan.training.recipes import Attended, Decaying, Ramped, Setup, poisson_setup
 from validation.equations.curves import Curves, constant
@@ -56,7 +57,7 @@ def model_of(cell: Cell, setup: Setup) -> Model:
     rate: Any = 1e-2 if cell["rate"] == "constant" else Decaying(1e-2, 1e-4, steps)
     options = {"schedule": Ramped(rate)}
     if cell["model"] == DENSE:
-        net = setup.mlp([3 if cell["mlp"] == "level-set" else 2, 16, 16, 1])
+        net = rk.mlp([3 if cell["mlp"] == "level-set" else 2, 16, 16, 1], "tanh")
         return Model(net, (steps * levels,), Attended(), options)
     basis = "relu" if cell["model"] == RELU else "spline"
     net = setup.kan(intervals=int(cell["first"]), basis=basis, node_map=cell["map"])

@@ -13,6 +13,7 @@ from refkan.commands.data_files.trained_columns import fill_gaps, read_rows
 from refkan.commands.option_values import MOST, WIDEST, check_counts
 from refkan.networks import Network
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
+from refkan.training.optimizers import RESIDUAL_METHODS
 from refkan.training.recipes import PROBLEMS, Setup, own_data, setup_named
 
 RATED = ("adam", "gd")
@@ -20,9 +21,6 @@ RATED = ("adam", "gd")
 
 RATE = 1e-2
 """Their rate by default."""
-
-STEPS = {"levenberg-marquardt": 30, "gauss-newton": 30, "natural-gradient": 30, "variable-projection": 30}
-"""Steps on each level by default; 500 for methods that form no Jacobian."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,6 @@ class Configuration:
     options: dict[str, Any]
     seed: int
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Numbers of parameters, level by level."""
-        return tuple(self.net.n_params if k == 0 else self.net.refine(2**k).n_params for k in range(len(self.schedule)))
-
 
 def configuration(chosen: argparse.Namespace) -> Configuration:
     """Return what was asked for.
@@ -63,24 +56,11 @@ def configuration(chosen: argparse.Namespace) -> Configuration:
     ValueError, TypeError
         For numbers out of range and combinations that make no training; the message names the option.
     """
-    setup = setup_of(chosen)
-    levels = len(setup.shape.intervals) if chosen.schedule is None else len(chosen.schedule)
-    steps = STEPS.get(chosen.optimizer, 500)
-    schedule = [steps] * levels if chosen.schedule is None else chosen.schedule
-    inputs = setup.kan().widths[0]
-    if chosen.widths is not None and (chosen.widths[0], chosen.widths[-1], len(chosen.widths) > 1) != (inputs, 1, True):
-        raise ValueError(f"--widths must begin with {inputs} and end with 1; got {chosen.widths}")
-    if chosen.widths is not None:
-        check_counts("--widths", chosen.widths, 1, WIDEST)
-    net = splines(setup, chosen) if chosen.activation is None else dense(setup, chosen, schedule)
-    return Configuration(
-        setup=setup,
-        net=net,
-        schedule=tuple(check_counts("--schedule", schedule)),
-        method=chosen.optimizer,
-        options=options_of(chosen, setup),
-        seed=check_count("--seed", chosen.seed),
-    )
+    setup, schedule, seed = setup_of(chosen), chosen.schedule, check_count("--seed", chosen.seed)
+    if schedule is None:
+        schedule = [30 if chosen.optimizer in RESIDUAL_METHODS else 500] * len(setup.shape.intervals)
+    steps, net = tuple(check_counts("--schedule", schedule)), network_of(setup, chosen)
+    return Configuration(setup, net, steps, chosen.optimizer, options_of(chosen, setup), seed)
 
 
 def setup_of(chosen: argparse.Namespace) -> Setup:
@@ -131,41 +111,26 @@ def _columns_asked_for(chosen: argparse.Namespace, header: Sequence[str] | None)
     return [*inputs, target]
 
 
-def splines(setup: Setup, chosen: argparse.Namespace) -> Network:
-    """The network of splines, that of the problem where nothing else was asked for."""
+def network_of(setup: Setup, chosen: argparse.Namespace) -> Network:
+    """The network, that of the problem where nothing else was asked for, with the derivatives of its equation."""
+    widths, inputs = chosen.widths, setup.kan().widths[0]
+    if widths is not None and (widths[0], widths[-1], len(widths) > 1) != (inputs, 1, True):
+        raise ValueError(f"--widths must begin with {inputs} and end with 1; got {widths}")
+    check_counts("--widths", widths or (), 1, WIDEST)
     options = {name: value for name in ("basis", "node_map") if (value := getattr(chosen, name)) is not None}
     order = None if chosen.order is None else check_count("--order", chosen.order, 1, MAX_ORDER)
     intervals: Any = None
     if chosen.intervals is not None:
         intervals = check_counts("--intervals", chosen.intervals, 1, MAX_INTERVALS)
-        layers = len(setup.shape.widths if chosen.widths is None else chosen.widths) - 1
+        layers = len(widths or setup.shape.widths) - 1
         if len(intervals) not in (1, layers):
             raise ValueError(f"--intervals must have one value or one a layer ({layers}); got {len(intervals)} values")
         if len(intervals) == 1:
             intervals = intervals[0]
-    net = setup.kan(chosen.widths, intervals, order, **options)
-    check_derivatives(setup, net, f"--order {order}")
-    return net
-
-
-def dense(setup: Setup, chosen: argparse.Namespace, schedule: list[int]) -> Network:
-    """A dense network, for which options of splines and refinement have no meaning."""
-    for name in ("order", "intervals", "basis", "node_map"):
-        if getattr(chosen, name) is not None:
-            raise ValueError(f"--{name.replace('_', '-')} is for splines; --activation makes a dense network")
-    if chosen.widths is None:
-        raise ValueError("--activation needs --widths")
-    if len(schedule) > 1:
-        raise ValueError("--schedule must have one entry for a dense network, which is not refined: give --schedule N")
-    net = setup.mlp(chosen.widths, chosen.activation)
-    check_derivatives(setup, net, f"--activation {chosen.activation}")
-    return net
-
-
-def check_derivatives(setup: Setup, net: Network, option: str) -> None:
-    """Raise ValueError, under the name of the option, unless the network has the derivatives of the equation."""
-    with located(f"{option} for {setup.name}"):
+    net = setup.kan(widths, intervals, order, **options)
+    with located(f"--order {order} for {setup.name}"):
         net.require_derivatives(max((term.derivative_order for term in setup.terms), default=0))
+    return net
 
 
 def options_of(chosen: argparse.Namespace, setup: Setup) -> dict[str, Any]:

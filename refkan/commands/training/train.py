@@ -8,14 +8,15 @@ Progress of a training on the standard error stream: a bar where rich is install
 import argparse
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from refkan.base import FloatArray
 from refkan.base.atomic_files import write_atomically
+from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import OK, out_of_memory, say
 from refkan.base.long_runs.status_lines import StatusLine
 from refkan.claims.running.run_options import add_command
@@ -23,15 +24,16 @@ from refkan.commands.data_files.trained_columns import add_gaps_options
 from refkan.commands.option_values import check_folder, path, text
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
-from refkan.networks import save
+from refkan.kernels.engine_choice import current_engine
+from refkan.networks import Network, save
 from refkan.networks.edge_functions import layer_inputs
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots.training_pictures import MOST_EDGES, can_be_drawn, network_png, to_png
-from refkan.training.multilevel import Level, MultistartResult
+from refkan.training.multilevel import Level
 from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, State
-from refkan.training.recipes import PROBLEMS, input_effects, train_starts
-from refkan.training.recipes.records import Record, chosen_level, record, shown, to_json
+from refkan.training.recipes import PROBLEMS, Setup, input_effects, train_starts
+from refkan.training.recipes.records import chosen_level, records_of, shown
 
 PAUSE = 2.0
 """Seconds between plain lines, and between evaluations of the true error."""
@@ -41,51 +43,37 @@ MOST_OUTSIDE = 0.5
 
 
 class Progress:
-    """Told every step, shows some of them: level, step, loss, true error, and how long the level will take.
+    """Told every step, shows some of them: level, step, loss and true error.
 
     Parameters
     ----------
-    asked : Configuration
+    setup : Setup
+    levels : int
+        How many there are.
+    lines : StatusLine
+        Where they are shown.
     """
 
-    def __init__(self, asked: Configuration) -> None:
-        self._asked, self._sizes = asked, asked.sizes
-        self._lines = StatusLine()
-        self._first = 0.0
-        self._evaluated = -PAUSE
-        self._error = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._lines.__exit__(*error)
+    def __init__(self, setup: Setup, levels: int, lines: StatusLine) -> None:
+        self._setup, self._levels, self._lines = setup, levels, lines
+        self._evaluated, self._error = -PAUSE, ""
 
     def step(self, level: Level, state: State) -> None:
         """Show a step of a level, in place of the last one or, as a plain line, every two seconds and at the end."""
         seconds = time.monotonic()
-        if state.step == 1:  # the time of the first step says little: kernels may be compiled in it
-            self._first = seconds
-        number = self._sizes.index(level.network.n_params)
-        steps = self._asked.schedule[number]
-        due = seconds - self._evaluated >= PAUSE or state.step == steps
-        if not (due or self._lines.width):
-            return
+        due = seconds - self._evaluated >= PAUSE or state.step == state.steps
         if due:
-            self._evaluated = seconds
-            self._error = f"{self._asked.setup.error(level.network, state.theta):.2e}"
-        left = (seconds - self._first) / max(state.step - 1, 1) * (steps - state.step)
+            self._evaluated, self._error = seconds, f"{self._setup.error(level.network, state.theta):.2e}"
         text = (
-            f"level {number + 1} of {len(self._sizes)}, {self._sizes[number]} parameters: "
-            f"step {state.step} of {steps}, loss {2 * state.value:.3g}, error {self._error}"
-        ) + (f", about {left:.0f} s to go on this level" if 1 < state.step < steps else "")
-        if not self._lines.update(text):
+            f"level {level.index + 1} of {self._levels}, {level.network.n_params} parameters: "
+            f"step {state.step} of {state.steps}, loss {2 * state.value:.3g}, error {self._error}"
+        )
+        if (due or self._lines.width) and not self._lines.update(text):
             self._lines.line(text)
 
 
-def remarks(asked: Configuration, results: Record) -> Iterator[str]:
+def remarks(asked: Configuration, levels: list[dict[str, Any]]) -> Iterator[str]:
     """Yield sentences on what a table of levels does not say: that its last line is not the best, or means nothing."""
-    levels = results.levels
     best = min(range(len(levels)), key=lambda k: shown(levels[k]["error"]))
     last = levels[-1]
     if shown(last["error"]) > shown(levels[best]["error"]):
@@ -98,17 +86,14 @@ def remarks(asked: Configuration, results: Record) -> Iterator[str]:
             f"; --schedule {steps} stops there"
         )
     if asked.setup.samples is not None and last["parameters"] > len(asked.setup.samples):
-        how = "smaller --widths, --intervals or a shorter --schedule" if asked.net.basis else "smaller --widths"
         yield (
             f"more parameters ({last['parameters']}) than rows to train on ({len(asked.setup.samples)}): a small loss "
-            f"says nothing then, the error does; {how} make fewer"
+            "says nothing then, the error does; smaller --widths, --intervals or a shorter --schedule make fewer"
         )
 
 
-def outside(asked: Configuration, trained: MultistartResult) -> Iterator[str]:
+def outside(setup: Setup, net: Network, theta: FloatArray) -> Iterator[str]:
     """Yield a sentence on each hidden layer most of whose inputs lie outside its domain."""
-    kept, setup = chosen_level(asked.setup, trained), asked.setup
-    net, theta = kept.network, kept.result.theta
     x = setup.inputs(setup.grid if setup.samples is None else setup.samples)
     for k, (z, layer) in enumerate(zip(layer_inputs(net.freeze(theta), theta, x)[0], net.layers, strict=True)):
         low, high = layer.domains.T
@@ -121,25 +106,15 @@ def outside(asked: Configuration, trained: MultistartResult) -> Iterator[str]:
             )
 
 
-def undrawn(asked: Configuration) -> Iterator[str]:
-    """Yield a sentence where a network of data is too large for its picture."""
-    if asked.setup.values is not None and not can_be_drawn(asked.net):
-        yield f"network.png is left out: it shows networks with at most {MOST_EDGES} edges in each layer"
-
-
-def effects(asked: Configuration, trained: MultistartResult) -> list[tuple[str, float]]:
-    """Return the name and the total effect of each column of data; nothing for problems without data."""
-    if asked.setup.values is None or asked.setup.samples is None:
-        return []
-    last = chosen_level(asked.setup, trained)
-    totals = input_effects(last.network, last.result.theta, asked.setup.inputs(asked.setup.samples))[0]
-    return list(zip(asked.setup.variables, totals.tolist(), strict=True))
-
-
-def effects_line(named_effects: Sequence[tuple[str, float]]) -> str:
-    """Write effects in one line."""
-    shares = ", ".join(f"{name} {effect:.2g}" for name, effect in named_effects)
-    return f"share of the output's variance that is due to each input, alone or with others: {shares}"
+def table(setup: Setup, levels: list[dict[str, Any]]) -> str:
+    """One line a level."""
+    head = f"{'parameters':>10}  {'steps':>6}  {'seconds':>8}  {'loss':>9}  {'rel. error':>10}"
+    lines = [
+        f"{level['parameters']:>10}  {level['steps']:>6}  {level['seconds']:>8.1f}  {level['loss']:>9.2e}  "
+        f"{level['error']:>10.2e}" + ("  (kept)" if level["resumed"] else "")
+        for level in levels
+    ]
+    return "\n".join([f"{setup.name}: {setup.equation}", head, *lines])
 
 
 NOT_ASKED = ("run", "output", "engine_otherwise", "program", "sizes", "parts")
@@ -158,7 +133,7 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         SIZES,
         "levels",
         help="train a network on a named problem or on your data, level by level",
-        description="Train a spline network (or a dense one, with --activation) on a named problem, or on the numbers "
+        description="Train a spline network on a named problem, or on the numbers "
         "of a CSV file, from the coarsest level to the finest, and print loss and true error after each level (of data "
         "on a fifth of the rows, which are kept back); with --output also write the network "
         "of the last level, of data that of the level with the least error, "
@@ -188,7 +163,6 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     network.add_argument("--intervals", type=int, nargs="+", metavar="N", help="coarsest level: one, or one a layer")
     network.add_argument("--basis", choices=BASES)
     network.add_argument("--node-map", choices=sorted(NODE_MAPS))
-    network.add_argument("--activation", choices=("tanh", "relu3", "relu"), help="of a dense network")
     training = p.add_argument_group("training")
     training.add_argument("--schedule", type=int, nargs="+", metavar="STEPS", help="on each level, coarsest first")
     training.add_argument(
@@ -203,8 +177,11 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def run_train(chosen: argparse.Namespace) -> int:
     """Train, print a line for each level, and write the files; progress goes to the standard error stream."""
-    with _plain_warnings():
-        return _run(chosen)
+    with warnings.catch_warnings(record=True) as caught:
+        code = _run(chosen)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):  # each level and start warns anew
+        say(f"refkan train: warning: {message}")
+    return code
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -215,55 +192,43 @@ def _run(chosen: argparse.Namespace) -> int:
         raise ValueError(out_of_memory(error, SIZES)) from error
     if chosen.output is not None:
         check_folder("--output", chosen.output)
-    trained = _train(plan, chosen)
-    results = record(plan.setup, trained)
-    print(results.table)
-    shares, said = effects(plan, trained), [*remarks(plan, results), *outside(plan, trained)]
-    if chosen.output is not None:
-        said += undrawn(plan)
-    if shares:
-        print(effects_line(shares))
-    for sentence in said:
-        say(f"refkan train: remark: {sentence}")
-    if chosen.output is not None:
-        asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
-        last = chosen_level(plan.setup, trained)
-        notes: dict[str, Any] = {"asked": asked}
-        if plan.setup.values is not None:
-            notes["columns"] = [*plan.setup.variables, plan.setup.output]
-            notes["medians"] = np.median(np.concatenate([plan.setup.samples, plan.setup.grid]), axis=0).tolist()
-        save(chosen.output / "network.npz", last.network, last.result.theta, notes=notes)
-        write_atomically(chosen.output / "history.json", to_json(results, asked, remarks=said, effects=shares))
-        write_atomically(chosen.output / "figure.png", to_png(plan.setup, trained))
-        if plan.setup.values is not None and can_be_drawn(plan.net):
-            write_atomically(chosen.output / "network.png", network_png(plan.setup, trained))
-    return OK
-
-
-def _train(plan: Configuration, chosen: argparse.Namespace) -> Any:
-    with nullcontext() if chosen.quiet else Progress(plan) as progress:
-        return train_starts(
+    with StatusLine() as lines:
+        trained = train_starts(
             plan.setup,
             plan.net,
             np.random.default_rng(plan.seed),
             plan.schedule,
             plan.method,
-            callback=None if progress is None else progress.step,
+            callback=None if chosen.quiet else Progress(plan.setup, len(plan.schedule), lines).step,
             checkpoints=None if chosen.output is None else chosen.output / "levels",
             **plan.options,
         )
-
-
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Say what the library warns of once each, without lines of its source: each level and start warns anew."""
-    said = set()
-
-    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-        if str(message) not in said:
-            said.add(str(message))
-            say(f"refkan train: warning: {message}")
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
+    setup, levels, kept = plan.setup, records_of(plan.setup, trained), chosen_level(plan.setup, trained)
+    print(table(setup, levels))
+    net, theta, of_data = kept.network, kept.result.theta, setup.values is not None
+    shares: list[tuple[str, float]] = []
+    said = [*remarks(plan, levels), *outside(setup, net, theta)]
+    if of_data and chosen.output is not None and not can_be_drawn(plan.net):
+        said.append(f"network.png is left out: it shows networks with at most {MOST_EDGES} edges in each layer")
+    if of_data and setup.samples is not None:
+        totals = input_effects(net, theta, setup.inputs(setup.samples))[0].tolist()
+        shares = list(zip(setup.variables, totals, strict=True))
+        each = ", ".join(f"{name} {effect:.2g}" for name, effect in shares)
+        print(f"share of the output's variance that is due to each input, alone or with others: {each}")
+    for sentence in said:
+        say(f"refkan train: remark: {sentence}")
+    if chosen.output is not None:
+        asked = {k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items() if k not in NOT_ASKED}
+        notes: dict[str, Any] = {"asked": asked}
+        if of_data:
+            notes["columns"] = [*setup.variables, setup.output]
+            notes["medians"] = np.median(np.concatenate([setup.samples, setup.grid]), axis=0).tolist()
+        save(chosen.output / "network.npz", net, theta, notes=notes)
+        told: dict[str, Any] = {"asked": asked, "engine": current_engine()}
+        told |= {"problem": setup.name, "equation": setup.equation}
+        told |= {"levels": levels, "remarks": said, "effects": shares}
+        write_atomically(chosen.output / "history.json", to_bytes(told))
+        write_atomically(chosen.output / "figure.png", to_png(setup, trained, kept))
+        if of_data and can_be_drawn(plan.net):
+            write_atomically(chosen.output / "network.png", network_png(setup, kept))
+    return OK

@@ -1,17 +1,13 @@
-"""What a training leaves: a table of its levels, and its whole history as JSON.
+"""What a training leaves of each of its levels, and which of them is kept.
 
 How much each input matters to the output of a network.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, ShortRepr, as_samples, as_vector, check_annotated
-from refkan.base.json_data import to_bytes
-from refkan.kernels.engine_choice import current_engine
+from refkan.base import FloatArray, as_samples, as_vector, check_annotated
 from refkan.networks import Network
 from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.multistart import MultistartResult
@@ -79,87 +75,45 @@ def input_effects(net: Network, theta: Any, x: Any) -> FloatArray:
     return np.divide(changes, variance, out=np.zeros_like(changes), where=variance > rounding)
 
 
-@dataclass(frozen=True)
-class Record(ShortRepr):
-    """Numbers of a training, as plain data.
+def records_of(setup: Setup, trained: MultistartResult) -> list[dict[str, Any]]:
+    """Return as plain data what each level left, evaluated on the points of the set-up.
 
-    Attributes
-    ----------
-    problem, equation : str
-    levels : list of dict
-        For each level: parameters, steps, evaluations, seconds, loss, error, mean squares of each term, message,
-        resumed, and the history as columns.
+    Parameters, steps, evaluations, seconds, loss, true error, mean squares of each term, message, whether it was
+    resumed, and the history as columns.
     """
-
-    problem: str
-    equation: str
-    levels: list[dict[str, Any]]
-
-    @property
-    def table(self) -> str:
-        """One line a level."""
-        head = f"{'parameters':>10}  {'steps':>6}  {'seconds':>8}  {'loss':>9}  {'rel. error':>10}"
-        lines = [
-            f"{level['parameters']:>10}  {level['steps']:>6}  {level['seconds']:>8.1f}  {level['loss']:>9.2e}  "
-            f"{level['error']:>10.2e}" + ("  (kept)" if level["resumed"] else "")
-            for level in self.levels
-        ]
-        return "\n".join([f"{self.problem}: {self.equation}", head, *lines])
-
-
-def record(setup: Setup, trained: MultistartResult) -> Record:
-    """Evaluate each level on the points of the set-up: loss, mean squares of terms, and true error."""
-    levels = []
+    records = []
     for level in trained.course:
-        result, history = level.result, level.result.history
+        result, theta = level.result, level.result.theta
         problem = on_network(trained.problem, level.network)
-        theta = result.theta
         squares = {"values": problem.mse(theta)} if setup.samples is not None else problem.mean_squares(theta)
-        columns = {
-            name: column.tolist()
-            for name in ("value", "gradient_norm", "seconds", "evaluations", "damping", "step_length")
-            if (column := getattr(history, name)) is not None
+        record = {
+            "parameters": level.network.n_params,
+            "network": repr(level.network),
+            "steps": result.history.value.size - 1,
+            "evaluations": result.n_evaluations,
+            "seconds": float(result.history.seconds[-1]),
+            "loss": 2.0 * float(problem.value(theta)),
+            "error": setup.error(level.network, theta),
+            "mean squares": squares,
+            "message": result.message,
+            "resumed": level.resumed,
+            "history": {name: column.tolist() for name, column in vars(result.history).items() if column is not None},
         }
-        levels.append(
-            {
-                "parameters": level.network.n_params,
-                "network": repr(level.network),
-                "steps": history.value.size - 1,
-                "evaluations": result.n_evaluations,
-                "seconds": float(history.seconds[-1]),
-                "loss": 2.0 * float(problem.value(theta)),
-                "error": setup.error(level.network, theta),
-                "mean squares": squares,
-                "message": result.message,
-                "resumed": level.resumed,
-                "history": columns,
-            }
-        )
-    return Record(setup.name, setup.equation, levels)
+        records.append(record)
+    return records
 
 
-def kept_level(setup: Setup, errors: Sequence[float]) -> int:
-    """Which of the levels with these errors is kept: of data the one with the least error on samples kept back.
+def chosen_level(setup: Setup, trained: MultistartResult) -> TrainedNetwork:
+    """The level that is kept: of data the one with the least error on samples kept back.
 
     Of problems with a known solution the last one is kept, as choosing by that solution would be of no use where none
     is known. Errors that look equal in a table are equal; the finer level is kept then.
     """
     if setup.values is None:
-        return len(errors) - 1
-    return min(range(len(errors)), key=lambda k: (shown(errors[k]), -k))
-
-
-def chosen_level(setup: Setup, trained: MultistartResult) -> TrainedNetwork:
-    """The level that is kept, see `kept_level`."""
-    errors = [setup.error(level.network, level.result.theta) for level in trained.course]
-    return trained.course[kept_level(setup, errors)]
+        return trained.course[-1]
+    return min(reversed(trained.course), key=lambda level: shown(setup.error(level.network, level.result.theta)))
 
 
 def shown(error: float) -> float:
     """An error as it is printed: what looks equal is; what is no number is worst."""
     return float(f"{error:.2e}") if error == error else float("inf")
-
-
-def to_json(results: Record, asked: Mapping[str, Any], **more: Any) -> bytes:
-    """The record with what was asked for, the engine in use and `more`, as JSON; NaN and infinity become null."""
-    return to_bytes({"asked": asked, "engine": current_engine(), **vars(results), **more})

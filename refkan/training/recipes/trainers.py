@@ -12,23 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import (
-    Checked,
-    FloatArray,
-    IntArray,
-    Natural,
-    RandomSource,
-    Share,
-    ShortRepr,
-    as_generator,
-    check_annotated,
-    check_choice,
-    check_count,
-    check_type,
-)
+from refkan.base import Checked, FloatArray, IntArray, Natural, RandomSource, Share, ShortRepr, check_annotated
+from refkan.base.arguments import as_generator, check_count, check_type
 from refkan.training.losses import Attention, Collocation
 from refkan.training.losses.terms import Term
-from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, STOPPED, History, Result, State, minimize
+from refkan.training.optimizers import STOPPED, History, Result, State, minimize
 from refkan.training.optimizers.results import counted_on
 from refkan.training.optimizers.second_order.levenberg_marquardt import next_damping
 
@@ -115,13 +103,12 @@ CANDIDATES = 10
 
 @dataclass(frozen=True)
 class Attended(Checked):
-    """A method of `minimize` with residual-based attention on the first term, updated after every step.
+    """Adam with residual-based attention on the first term, updated after every step.
 
     Attributes
     ----------
     rate : float
         mu of `Attention`, whose weights are 1 at the start of each level.
-    method : str
     batch : int, optional
         Points of the first term that each step sees (see `Minibatches`), all by default. What is returned is then the
         last point, since values on different batches do not compare; its value is on all points.
@@ -146,13 +133,8 @@ class Attended(Checked):
     """
 
     rate: Share = 1e-4
-    method: str = "adam"
     batch: Natural | None = None
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("method", self.method, METHODS | RESIDUAL_METHODS)
 
     def __call__(
         self,
@@ -181,9 +163,8 @@ class Attended(Checked):
             if callback is not None:
                 callback(state)
 
-        result = minimize(seen, theta, method=self.method, steps=steps, callback=attend, **options)
-        value = result.value if self.batch is None else problem.value(last)
-        if self.batch is None or not np.isfinite(value):
+        result = minimize(seen, theta, "adam", steps, callback=attend, **options)
+        if self.batch is None or not np.isfinite(value := problem.value(last)):
             return result
         return replace(result, theta=last, value=value, n_evaluations=result.n_evaluations + 1)
 
@@ -202,10 +183,6 @@ class Redrawn(ShortRepr):
     seed : int
     every : int
         Steps on each set.
-    steep : float
-        Share of the points that are drawn in proportion to the size of the derivative along the first direction.
-    inputs : callable, optional
-        Drawn points -> inputs of the network.
 
     Examples
     --------
@@ -221,16 +198,12 @@ class Redrawn(ShortRepr):
     ranges: tuple[tuple[float, float], ...]
     seed: int
     every: Natural = 10
-    steep: float = 0.0
-    inputs: Callable[[FloatArray], FloatArray] | None = None
 
     def __post_init__(self) -> None:
         check_annotated(Redrawn, vars(self))
         for k, (low, high) in enumerate(self.ranges):
             if not low < high:
                 raise ValueError(f"ranges must be pairs (a, b) with a < b; got ranges[{k}] = ({low}, {high})")
-        if not 0.0 <= self.steep <= 1.0:
-            raise ValueError(f"steep must be a share between 0 and 1; got {self.steep}")
 
     def __call__(
         self,
@@ -240,17 +213,16 @@ class Redrawn(ShortRepr):
         steps: int,
         callback: Callable[[State], Any] | None = None,
         damping: float = 1e-3,
-        steep: float | None = None,
+        steep: Share | None = None,
         **options: Any,
     ) -> Result:
-        """Minimise; `steep` in place of the attribute, for a single level."""
+        """Minimise; the share `steep` of the points is drawn in proportion to the slope along the first direction."""
         check_annotated(Redrawn.__call__, locals())
         rng = np.random.default_rng([self.seed, problem.net.n_params])
-        share = self.steep if steep is None else steep
         parts: list[Result] = []
         done, stopped = 0, False
         while not parts or (done < steps and not stopped):
-            points = self.points(rng, problem, theta, share)
+            points = self.points(rng, problem, theta, steep or 0.0)
             part = minimize(
                 problem.redrawn({problem.terms[0].name: points}),
                 theta,
@@ -286,8 +258,7 @@ class Redrawn(ShortRepr):
 
     def _uniform(self, rng: np.random.Generator, n: int) -> FloatArray:
         low, high = np.array(self.ranges).T
-        points: FloatArray = rng.uniform(low, high, (n, low.size))
-        return points if self.inputs is None else self.inputs(points)
+        return rng.uniform(low, high, (n, low.size))
 
 
 def joined(parts: Sequence[Result], message: str) -> Result:
@@ -311,13 +282,7 @@ def _shifted(callback: Any, done: int, parts: Sequence[Result]) -> Callable[[Sta
     seconds = sum(float(part.history.seconds[-1]) for part in parts)
 
     def told(state: State) -> None:
-        callback(
-            replace(
-                state,
-                step=done + state.step,
-                n_evaluations=evaluations + state.n_evaluations,
-                seconds=seconds + state.seconds,
-            )
-        )
+        spent, count = seconds + state.seconds, evaluations + state.n_evaluations
+        callback(replace(state, step=done + state.step, n_evaluations=count, seconds=spent))
 
     return told

@@ -26,23 +26,6 @@ def written(folder, rows, header="width,force,answer"):
     return file
 
 
-def test_samples_are_split_and_nothing_is_lost():
-    x, y = data()
-    setup = own_data(x, y)
-    assert (len(setup.samples), len(setup.grid)) == (160, 40)
-    rows = np.concatenate([np.hstack([setup.samples, setup.values[0]]), np.hstack([setup.grid, setup.values[1]])])
-    assert {tuple(row) for row in rows} == {tuple(row) for row in np.column_stack([x, y])}
-
-
-def test_equal_inputs_keep_values_of_their_own():
-    x, y = data(50)
-    x, y = np.repeat(x, 2, axis=0), np.arange(100.0)
-    setup = own_data(x, y)
-    found = {tuple(row) for row in np.hstack([setup.samples, setup.values[0]])}
-    assert len(found) == 80
-    assert found <= {tuple(row) for row in np.column_stack([x, y])}
-
-
 def test_the_error_is_that_of_the_rows_kept_back():
     setup = own_data(*data())
     done = train_starts(setup, setup.kan(), np.random.default_rng(0), (20, 20))

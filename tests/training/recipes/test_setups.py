@@ -13,12 +13,10 @@ from refkan.training.recipes import (
     burgers_setup,
     ordinary_setup,
     poisson_setup,
-    regression_setup,
 )
-from refkan.training.recipes.setups import setups
 from refkan.training.recipes.setups.named import poisson_residual
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_residual, burgers_residual
-from tests.shared.refusals import refusals, refused
+from tests.shared.refusals import refusals
 
 SMALL = {
     "poisson": lambda: poisson_setup(7),
@@ -148,35 +146,6 @@ def test_points_lie_in_the_domain_and_end_points_where_they_belong(small):
     assert drawn.shape == (30, small.kan().widths[0])
 
 
-def test_the_error_is_relative_in_the_2_norm():
-    setup = ordinary_setup("poisson-1d-peak", 20)
-    net, theta = setup.kan().initialize(np.random.default_rng(0), setup.grid)
-    assert setup.error(net, 0 * theta) == 1.0
-    wrong = net(theta, setup.grid) - setup.reference(setup.grid)
-    expected = np.sqrt(np.sum(wrong**2) / np.sum(setup.reference(setup.grid) ** 2))
-    assert setup.error(net, theta) == pytest.approx(expected, rel=1e-14)
-
-
-def test_grids_hold_every_pair_once():
-    grid = setups.tensor_grid([0.0, 1.0, 2.0], [5.0, 6.0])
-    assert sorted(map(tuple, grid)) == [(x, y) for x in (0.0, 1.0, 2.0) for y in (5.0, 6.0)]
-    np.testing.assert_allclose(setups.midpoints(-1.0, 1.0, 4), [-0.75, -0.25, 0.25, 0.75])
-
-
-def test_weights_are_changed_by_name():
-    changed = poisson_setup(5).weighted(boundary=100.0)
-    assert [term.weight for term in changed.terms] == [0.01, 0.1, 100.0]
-    refused(lambda: poisson_setup(5).weighted(initial=1.0), "equation, interface, boundary; got 'initial'")
-
-
-def test_regression_is_least_squares_on_the_target():
-    setup = regression_setup("front", 50)
-    problem, theta = setup.start(setup.kan(), np.random.default_rng(0))
-    assert isinstance(problem, rk.LeastSquares)
-    np.testing.assert_array_equal(problem.y, rk.problems.TARGETS["front"](problem.x))
-    assert setup.error(problem.net, theta) > 0
-
-
 test_bad_set_ups_are_refused = refusals(
     (lambda: burgers_setup((1, 8)), r"points\[0\]"),
     (lambda: burgers_setup(8), "points must be a pair of numbers, in x and in t; got 8"),
@@ -188,13 +157,6 @@ test_bad_set_ups_are_refused = refusals(
     (lambda: burgers_setup().start(burgers_setup().kan(order=2), np.random.default_rng(0)), "order"),
     (lambda: poisson_setup().start(rk.kan([2, 1], 4, 2), np.random.default_rng(0)), "2"),
 )
-
-
-def test_order_3_is_allowed_with_one_warning():
-    setup = burgers_setup((8, 8), 8)
-    with pytest.warns(UserWarning, match="jump") as caught:
-        setup.start(setup.kan(widths=[2, 2, 1], order=3), np.random.default_rng(0))
-    assert len(caught) == 1
 
 
 def test_without_the_level_set_the_slope_itself_is_asked_to_vanish_on_the_interface():

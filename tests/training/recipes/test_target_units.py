@@ -6,7 +6,7 @@ import pytest
 import refkan as rk
 from refkan.training.recipes import own_data, train_starts
 from refkan.training.recipes.records import chosen_level
-from refkan.training.recipes.target_units import in_units, units_of
+from refkan.training.recipes.starts import in_units, units_of
 
 
 def growth(n=300):
@@ -83,13 +83,6 @@ def test_networks_are_put_in_units_by_their_last_layer(net):
     values = net(in_units(net, theta, centre, scale), x)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
     assert not np.array_equal(net(theta, x), values)
-
-
-def test_units_are_mean_and_deviation_and_equal_targets_have_none():
-    targets = np.array([[0.0, 0.1], [2.0, 0.1], [7.0, 0.1]])
-    centre, scale = units_of(targets, np.array([1.0, 3.0, 0.0]))
-    np.testing.assert_allclose(centre, [1.5, 0.1])
-    np.testing.assert_allclose(scale, [np.sqrt(0.75), 1.0])
 
 
 def test_targets_without_spread_are_divided_by_one():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.training.losses import Attention, Collocation, Side, Term
+from refkan.training.losses import Attention, Collocation
 from refkan.training.multilevel import minimize_multilevel
 from refkan.training.optimizers import State
 from refkan.training.optimizers.second_order.levenberg_marquardt import next_damping
@@ -23,7 +23,6 @@ from refkan.training.recipes import (
     train_starts,
 )
 from refkan.training.recipes.trainers import joined
-from tests.shared.refusals import refusals, refused
 
 
 def test_splines_converge_to_the_manufactured_solution_at_their_order():
@@ -123,16 +122,6 @@ def test_attention_in_batches_follows_the_points_of_each():
         np.testing.assert_allclose(attention.weights, expected, rtol=1e-14)
 
 
-def test_data_go_with_the_points_of_a_batch():
-    x = np.linspace(0.0, 1.0, 9)[:, None]
-    net, theta = rk.kan([1, 1], order=3, intervals=2).initialize(np.random.default_rng(0), x)
-    term = Term("values", Side(x), lambda x, u, data: u - data, lambda *_, data: (1.0,), data=x[:, 0] ** 2)
-    batches = Minibatches(Collocation(net, term), 4, np.random.default_rng(0))
-    value, _ = batches.value_and_gradient(theta)
-    rows = batches._rows
-    assert value == pytest.approx(0.5 * np.mean((net(theta, x[rows])[:, 0] - x[rows, 0] ** 2) ** 2), rel=1e-12)
-
-
 def test_training_in_batches_returns_its_last_point_with_the_value_on_all_points():
     setup = burgers_setup((6, 6), 6)
     problem, theta = setup.start(setup.kan(widths=[2, 2, 1], intervals=2), np.random.default_rng(0))
@@ -147,13 +136,6 @@ def test_training_in_batches_returns_its_last_point_with_the_value_on_all_points
     assert np.abs(Attended(1e-4, batch=12, seed=4)(problem, theta, **options).theta - result.theta).max() > 0
     whole = Attended(1e-4)(problem, theta, **options)
     assert np.abs(whole.theta - result.theta).max() > 0
-
-
-@pytest.mark.parametrize("batch", [0, 37])
-def test_bad_batches_are_refused(batch):
-    setup = burgers_setup((6, 6), 6)
-    problem, theta = setup.start(setup.kan(widths=[2, 1], intervals=2), np.random.default_rng(0))
-    refused(lambda: Attended(batch=batch)(problem, theta, steps=1, learning_rate=1e-2), "batch must be at")
 
 
 def test_trainings_on_redrawn_points_and_with_attention_resume(tmp_path):
@@ -181,23 +163,6 @@ def test_learning_rates():
     assert Ramped(0.5, 0.0, 2)(2) == 0.5
 
 
-test_bad_learning_rates = refusals(
-    (lambda: Cyclic(factor=0.0), "factor must be finite and positive; got 0.0"),
-    (lambda: Decaying(0.0, 1e-4, 4), "first must be finite and positive; got 0.0"),
-    (lambda: Decaying(1.0, -1e-4, 4), "last must be finite and positive; got -0.0001"),
-    (lambda: Ramped(-0.5), "rate must be finite and positive; got -0.5"),
-    (lambda: Ramped(0.5, -1.0), "first must be finite and not negative; got -1.0"),
-)
-
-
-def test_a_size_of_batches_that_makes_none_is_named():
-    setup = burgers_setup((3, 4), 4)
-    problem, _ = setup.start(setup.kan(widths=[2, 1], intervals=2), np.random.default_rng(0))
-    refused(lambda: Minibatches(problem, 13, np.random.default_rng(0)), "size must be at most 12; got 13")
-    refused(lambda: Minibatches(problem, 0, np.random.default_rng(0)), "size must be at least 1; got 0")
-    refused(lambda: Minibatches(setup, 1, np.random.default_rng(0)), "TypeError: problem must be")
-
-
 @pytest.fixture(scope="module")
 def front():
     """A network that is steep near x = 0, roughly -tanh(20 x)."""
@@ -221,14 +186,6 @@ def test_points_follow_the_slope_in_their_share(front):
     assert near[0.0] < 0.4 < near[0.5] < near[1.0]
     first = trainer.points(np.random.default_rng(1), problem, theta, 0.5)
     np.testing.assert_array_equal(first, trainer.points(np.random.default_rng(1), problem, theta, 0.5))
-
-
-def test_points_of_a_constant_function_are_uniform(front):
-    setup, problem, theta = front
-    points = Redrawn(setup.ranges, seed=0).points(np.random.default_rng(1), problem, np.zeros_like(theta), 0.5)
-    low, high = np.array(setup.ranges).T
-    assert np.all((low <= points) & (points <= high))
-    assert np.unique(points, axis=0).shape == points.shape == (problem.terms[0].n_points, 2)
 
 
 def test_points_are_drawn_anew_and_steps_are_counted_on(front):
@@ -267,10 +224,3 @@ def test_damping_is_carried_over(front):
     nothing = rk.minimize(problem, theta, "levenberg-marquardt", steps=0)
     assert next_damping(1e-2, nothing.history) == pytest.approx(0.1)
     assert joined([run], "done").value == run.value
-
-
-@pytest.mark.parametrize(("options", "message"), [({"every": 0}, "every"), ({"steep": 1.5}, "steep must be a share")])
-def test_bad_redrawing_is_refused(options, message):
-    refused(lambda: Redrawn(((0.0, 1.0),), seed=0, **options), message)
-    with pytest.raises(ValueError, match=r"ranges must be pairs \(a, b\) with a < b; got ranges\[1\] = \(1.0, 1.0\)"):
-        Redrawn(((0.0, 1.0), (1.0, 1.0)), seed=0)

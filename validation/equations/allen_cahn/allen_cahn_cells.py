@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+import refkan as rk
 from refkan.claims import Cell, Factor, Grid
 from refkan.training.recipes import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn_setup
 from refkan.training.recipes.setups.setups import tensor_grid
@@ -78,7 +79,7 @@ def model_of(cell: Cell, setup: Setup) -> Model:
     options = {"schedule": Ramped(rate) if cell["rate"] == "1e-2" else rate}
     trainer = Attended(batch=BATCH) if setup.terms[0].n_points > BATCH else Attended()
     if cell["model"] == DENSE:
-        return Model(setup.mlp([2, 20, 20, 1]), (steps * levels,), trainer, options)
+        return Model(rk.mlp([2, 20, 20, 1], "tanh"), (steps * levels,), trainer, options)
     basis = "relu" if cell["model"] == RELU else "spline"
     net = setup.kan(domain=(-1.0, 1.0), basis=basis)
     return Model(net, (steps,) * levels, trainer, options, scheme=cell["start"])

@@ -163,7 +163,6 @@ def regression_setup(name: str = "regression", points: int = 20000, seed: int = 
         reference=target,
         grid=target.sample(np.random.default_rng([seed, 1]), 20000),
         samples=target.sample(np.random.default_rng([seed, 0]), check_count("points", points, 1)),
-        variables=("x", "t") if name == "front" else ("x", "y"),
     )
 
 

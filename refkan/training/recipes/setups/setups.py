@@ -8,7 +8,7 @@ import numpy as np
 
 from refkan.base import Checked, FloatArray, Natural, RandomSource, ShortRepr, check_annotated, lazy
 from refkan.base.arguments import as_generator, check_choice, check_count, check_positive
-from refkan.networks import Network, kan, mlp
+from refkan.networks import Network, kan
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.training.losses import Collocation, LeastSquares, Term
 
@@ -82,7 +82,7 @@ class Setup(ShortRepr):
         Regression on data: their values at `samples` and on `grid`. `reference` is not asked then, and a statistics
         batch is drawn from the samples.
     variables : tuple of str
-        Names of the first variables, for figures.
+        Regression on data: names of their columns, for figures.
     output : str
         Name of what is learnt, for figures.
 
@@ -109,7 +109,7 @@ class Setup(ShortRepr):
     domain: tuple[Range, ...] | None = None
     samples: FloatArray | None = None
     values: tuple[FloatArray, FloatArray] | None = None
-    variables: tuple[str, ...] = ("x", "y")
+    variables: tuple[str, ...] = ()
     output: str = "u"
 
     def kan(self, widths: Any = None, intervals: Any = None, order: int | None = None, **options: Any) -> Network:
@@ -127,10 +127,6 @@ class Setup(ShortRepr):
             self.shape.intervals[0] if intervals is None else intervals,
             **chosen,
         )
-
-    def mlp(self, widths: Any, activation: str = "tanh") -> Network:
-        """Return a dense network for the same inputs."""
-        return mlp(widths, activation)
 
     def draw(self, rng: RandomSource, n: int) -> FloatArray:
         """Return inputs of the network at n points drawn uniformly, or of data among the samples, shape (n, P)."""

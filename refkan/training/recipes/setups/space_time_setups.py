@@ -36,7 +36,7 @@ def on_initial_line(initial: Callable[[FloatArray], FloatArray]) -> Callable[[Fl
 def on_strip(problem: ModuleType, inside: Term, start: FloatArray, weight: float, ends: Term, **told: Any) -> Setup:
     """A set-up on [-1, 1] x [0, 1]: the equation inside, initial values at `start`, and what holds at the ends of x."""
     terms = inside, prescribed("initial", start, on_initial_line(problem.initial), weight), ends
-    return Setup(ranges=problem.DOMAIN, terms=terms, grid=SPACE_TIME, variables=("x", "t"), **told)
+    return Setup(ranges=problem.DOMAIN, terms=terms, grid=SPACE_TIME, **told)
 
 
 def burgers_residual(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array) -> Array:
