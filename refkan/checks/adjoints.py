@@ -107,28 +107,20 @@ def dot_test(
     shape_in, shape_out = _as_shape("n_in", n_in), _as_shape("n_out", n_out)
     count = check_count("trials", trials, minimum=1)
     generator = as_generator("rng", 0 if rng is None else rng)
-    done = tuple(_trial(forward, adjoint, shape_in, shape_out, generator) for _ in range(count))
+    done = []
+    for _ in range(count):
+        v, w = generator.standard_normal(shape_in), generator.standard_normal(shape_out)
+        left = w * evaluate_real("forward(v)", forward, v, shape_out)
+        right = v * evaluate_real("adjoint(w)", adjoint, w, shape_in)
+        first, second = float(left.sum()), float(right.sum())
+        scale = max(float(np.abs(left).sum()), float(np.abs(right).sum()))
+        done.append(DotTrial(first, second, abs(first - second) / scale if scale > 0 else 0.0))
     worst = max(trial.relative_error for trial in done)
     ok = worst <= rtol
     rows = [[f"{t.forward:.15e}", f"{t.adjoint:.15e}", f"{t.relative_error:.2e}"] for t in done]
     head = f"dot test {verdict(ok)}: largest relative error {worst:.2e}, rtol {rtol:.2e}"
     table = head + "\n" + format_table(["<A v, w>", "<v, A^T w>", "relative error"], rows)
-    return DotReport(ok=ok, table=table, trials=done, max_relative_error=worst)
-
-
-def _trial(
-    forward: Callable[[Array], Any],
-    adjoint: Callable[[Array], Any],
-    shape_in: tuple[int, ...],
-    shape_out: tuple[int, ...],
-    rng: np.random.Generator,
-) -> DotTrial:
-    v, w = rng.standard_normal(shape_in), rng.standard_normal(shape_out)
-    left = w * evaluate_real("forward(v)", forward, v, shape_out)
-    right = v * evaluate_real("adjoint(w)", adjoint, w, shape_in)
-    error = abs(float(left.sum()) - float(right.sum()))
-    scale = max(float(np.abs(left).sum()), float(np.abs(right).sum()))
-    return DotTrial(float(left.sum()), float(right.sum()), error / scale if scale > 0 else 0.0)
+    return DotReport(ok, table, tuple(done), worst)
 
 
 def _as_shape(name: str, value: Shape) -> tuple[int, ...]:

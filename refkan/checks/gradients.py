@@ -195,17 +195,10 @@ def jacobian_check(
 
 
 def _check(
-    name: str,
-    shape: tuple[int, ...] | None,
-    value: Function,
-    derivative: Function,
-    theta: npt.ArrayLike,
-    method: str,
-    rtol: float | None,
-    atol: float | None,
-    step: float | None,
-    scale: npt.ArrayLike | None,
+    name: str, shape: tuple[int, ...] | None, value: Function, derivative: Function, theta: Any, method: str, *more: Any
 ) -> GradientReport:
+    """Compare all entries; `more` are rtol, atol, step and scale."""
+    rtol, atol, step, scale = more
     check_choice("method", method, ("auto", "complex", "central"))
     check_function("value", value, 1)
     check_function(name, derivative, 1)
@@ -261,9 +254,11 @@ def _report(
     error = np.abs(theirs - ours)
     # 0 / 0 is agreement; an error on a scale of 0 is infinitely large.
     relative = np.divide(error, scales, out=np.where(error > 0, np.inf, 0.0), where=scales > 0)
-    wrong = np.argwhere(error > atol + rtol * scales)
-    order = np.argsort([-relative[tuple(index)] for index in wrong], kind="stable")
-    failures = tuple(_failure(tuple(map(int, wrong[k])), ours, theirs, relative) for k in order)
+    wrong = [tuple(map(int, index)) for index in np.argwhere(error > atol + rtol * scales)]
+    wrong.sort(key=lambda index: -relative[index])
+    failures = tuple(
+        Failure(at[0] if len(at) == 1 else at, float(ours[at]), float(theirs[at]), float(relative[at])) for at in wrong
+    )
     worst = float(relative.max(initial=0.0))
     lines = [
         f"{name} check {verdict(not failures)}: {len(failures)} of {ours.size} entries beyond the tolerance; "
@@ -272,34 +267,13 @@ def _report(
     if note:
         lines.append(note)
     if failures:
-        rows = [_row(failure) for failure in failures[:_SHOWN]]
+        rows = []
+        for at, failure in zip(wrong[:_SHOWN], failures, strict=False):
+            # The ratio often names the mistake: -1 is a sign, 2 a factor, 0 an omission.
+            ratio = f"{failure.theirs / failure.ours:.6g}" if failure.ours != 0 else "-"
+            numbers = f"{failure.ours:.10e}", f"{failure.theirs:.10e}", ratio, f"{failure.relative_error:.2e}"
+            rows.append([format_index(at), *numbers])
         lines.append(format_table(["index", "ours (reference)", "theirs", "theirs/ours", "relative error"], rows))
     if len(failures) > _SHOWN:
         lines.append(f"... and {len(failures) - _SHOWN} more")
-    return GradientReport(
-        ok=not failures,
-        table="\n".join(lines),
-        failures=failures,
-        method=method,
-        max_relative_error=worst,
-        rtol=rtol,
-        atol=atol,
-    )
-
-
-def _failure(index: tuple[int, ...], ours: Array, theirs: Array, relative: Array) -> Failure:
-    label = index[0] if len(index) == 1 else index
-    return Failure(label, float(ours[index]), float(theirs[index]), float(relative[index]))
-
-
-def _row(failure: Failure) -> list[str]:
-    index = failure.index if isinstance(failure.index, tuple) else (failure.index,)
-    # The ratio often names the mistake: -1 is a sign, 2 a factor, 0 an omission.
-    ratio = f"{failure.theirs / failure.ours:.6g}" if failure.ours != 0 else "-"
-    return [
-        format_index(index),
-        f"{failure.ours:.10e}",
-        f"{failure.theirs:.10e}",
-        ratio,
-        f"{failure.relative_error:.2e}",
-    ]
+    return GradientReport(not failures, "\n".join(lines), failures, method, worst, rtol, atol)

@@ -100,8 +100,7 @@ def invariance_test(
     second = evaluate_real("g(x)", g, points, first.shape)
     if first.shape[:1] != points.shape[:1]:
         raise ValueError(f"f(x) must have {points.shape[0]} samples as its first axis; got shape {first.shape}")
-    largest = np.abs(first).max(initial=0.0)
-    scales = as_scale(largest if scale is None else scale, first.shape)
+    scales = as_scale(np.abs(first).max(initial=0.0) if scale is None else scale, first.shape)
     difference = np.abs(first - second)
     # 0 / 0 is agreement; a difference on a scale of 0 is infinitely large.
     relative = np.divide(difference, scales, out=np.where(difference > 0, np.inf, 0.0), where=scales > 0)

@@ -205,21 +205,20 @@ def _direction(theta: Array, direction: npt.ArrayLike | None, rng: np.random.Gen
 
 def _remainder(order: int, values: FloatArray, noise: float) -> Remainder:
     usable = np.flatnonzero(values[:-1] > _USABLE * noise)
-    if usable.size == 0:
-        return Remainder(_NAMES[order], order + 1, values, float("inf"), exact=True)
-    k = usable[-1]
-    # Under the noise the next remainder is unknown; the noise bounds the rate from below.
-    rate = float(np.log2(values[k] / max(values[k + 1], noise)))
-    return Remainder(_NAMES[order], order + 1, values, rate, exact=False)
+    rate = float("inf")
+    if usable.size:
+        k = usable[-1]
+        # Under the noise the next remainder is unknown; the noise bounds the rate from below.
+        rate = float(np.log2(values[k] / max(values[k + 1], noise)))
+    return Remainder(_NAMES[order], order + 1, values, rate, exact=usable.size == 0)
 
 
 def _table(ok: bool, steps: FloatArray, orders: tuple[Remainder, ...], noise: float) -> str:
-    rates = ", ".join(map(_describe, orders))
+    rates = ", ".join(
+        f"{order.name} {'exact' if order.exact else f'{order.rate:.3f}'} "
+        f"(expected {order.expected}{'' if order.ok else '; WRONG'})"
+        for order in orders
+    )
     rows = [[f"{t:.3e}", *(f"{order.values[k]:.6e}" for order in orders)] for k, t in enumerate(steps)]
     body = format_table(["t", *(order.name for order in orders)], rows)
     return f"Taylor test {verdict(ok)}: rates {rates}; noise {noise:.1e}\n{body}"
-
-
-def _describe(order: Remainder) -> str:
-    rate = "exact" if order.exact else f"{order.rate:.3f}"
-    return f"{order.name} {rate} (expected {order.expected}{'' if order.ok else '; WRONG'})"

@@ -1,7 +1,5 @@
 """Gradients and Jacobians by complex steps and central differences: right ones pass, each wrong entry is named."""
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -106,13 +104,6 @@ def test_functions_that_lose_the_imaginary_part_fall_back(function, slope):
     refused(lambda: gradient_check(function, slope, THETA, method="complex"), "value does not allow the complex step")
 
 
-def test_the_probe_warns_of_nothing():
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        assert gradient_check(through_buffer, gradient, THETA).ok
-    assert not caught
-
-
 def test_a_small_part_that_loses_its_imaginary_part_is_cross_examined():
     # The probe along one direction cannot see the last entry, a millionth of the rest.
     def mostly(t):
@@ -130,15 +121,6 @@ def test_a_small_part_that_loses_its_imaginary_part_is_cross_examined():
     assert gradient_check(value, lambda t: -gradient(t), THETA).method == "complex"
 
 
-def test_kinks_away_from_the_point_do_not_matter():
-    def relu(t):
-        return np.sum(np.maximum(t, 0) ** 2)
-
-    report = gradient_check(relu, lambda t: 2 * np.maximum(t, 0), THETA)
-    assert report.ok, report.table
-    assert report.method == "complex"
-
-
 def test_float32_has_the_tolerances_of_its_precision():
     theta = THETA.astype(np.float32)
     seen = set()
@@ -153,21 +135,6 @@ def test_float32_has_the_tolerances_of_its_precision():
         assert report.rtol > 1e-6
         assert not gradient_check(recorded, lambda t: 1.1 * np.cos(t), theta, method=method).ok
     assert seen == {np.dtype(np.float32), np.dtype(np.complex64)}
-
-
-def test_central_step_follows_the_size_of_theta():
-    # With h = eps^(1/3) at theta = 1e8 the difference would be rounding: relative error about 1e-3.
-    report = gradient_check(lambda t: (t[0] / 1e8) ** 3, lambda t: 3 * t**2 / 1e24, [1e8], method="central")
-    assert report.ok, report.table
-    # A step that theta rounds by half: the quotient must divide by what became of it.
-    assert gradient_check(lambda t: t[0], np.ones_like, [1.0], method="central", step=1.5e-16).ok
-
-
-def test_central_tolerance_knows_the_rounding_of_a_large_value():
-    # eps 1e6 / h = 4e-5 is the error of the quotient; the gradient is 1.
-    report = gradient_check(lambda t: 1e6 + np.sin(t[0]), np.cos, [0.3], method="central")
-    assert report.ok, report.table
-    assert not gradient_check(lambda t: 1e6 + np.sin(t[0]), lambda t: 1.05 * np.cos(t), [0.3], method="central").ok
 
 
 def test_step_scale_and_tolerances_are_used():
@@ -197,23 +164,6 @@ def test_any_shape_and_no_parameters():
     assert gradient_check(lambda t: t**2, lambda t: 2 * t, 3.0).ok
 
 
-def test_a_long_list_of_failures_is_cut_in_the_table_only():
-    report = gradient_check(lambda t: np.sum(t**2), lambda t: t, np.arange(1.0, 31.0))
-    assert len(report.failures) == 30
-    assert "... and 20 more" in report.table
-
-
-def test_functions_that_change_their_argument_do_no_harm():
-    def destructive(t):
-        result = np.sum(t**2)
-        t[:] = 0
-        return result
-
-    theta = THETA.copy()
-    assert gradient_check(destructive, lambda t: 2 * THETA, theta).ok
-    np.testing.assert_array_equal(theta, THETA)
-
-
 test_bad_input = refusals(
     (value, lambda t: gradient(t)[:3], THETA, r"gradient\(theta\) must have shape \(4,\); got \(3,\)"),
     (np.sin, gradient, THETA, r"value\(theta\) must have shape \(\); got \(4,\)"),
@@ -222,11 +172,6 @@ test_bad_input = refusals(
     (lambda t: np.nan if t[2] > 0.7 else 0.0, np.zeros_like, THETA, r"got value\(theta \+ h e_2\) = nan"),
     call=lambda f, g, theta: gradient_check(f, g, theta, method="central"),
 )
-
-
-def test_bad_types_and_names():
-    with pytest.raises(TypeError, match=r"value\(theta\) must be real for a real argument"):
-        gradient_check(lambda t: value(t) + 1j, gradient, THETA)
 
 
 # --- jacobian_check
