@@ -87,7 +87,7 @@ VALID = {
 
 OTHERWISE = {
     r"training\.losses\.(periodicity|prescribed points|terms\.Side points|prescribed target|terms\.Side second) .*": "the points and seeds made of them",
-    r"training\.multilevel\.(levels\.Hierarchy\.refined factors others|levels\.Hierarchy\.restrict start zero)": "each factor; the gradient",
+    r"training\.multilevel\.levels\.Hierarchy\.refined factors others": "each factor",
     r".*\.refine factor tensor|.*ChebyshevLayer\.refined factor zero|.*\.inserted new_knots (longer|shorter) 0": "what refining makes of it",
     r".*burgers_setup points 0-d|claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
     r"claims\.(experiments\.(Factor\.check value|Experiment\.choose text)|cells\.Grid\.run cells) .*": "the factors, by their names",
