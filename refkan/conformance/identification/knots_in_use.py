@@ -19,7 +19,10 @@ from refkan.conformance.cases.truths.quantities import LATEST
 from refkan.conformance.identification.stages_and_differences import Difference
 
 EVALUATIONS = 20
-"""Of Jacobians, at most, from each start."""
+"""Steps, at most, from each start."""
+
+STEP = 2.0**-26
+"""Of difference quotients in knots, the square root of eps."""
 
 SHOWN = 6
 """Knots that are told, at most."""
@@ -35,19 +38,23 @@ def guarded(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 
 
 def intervals_of(x: FloatArray, t: FloatArray, order: int) -> IntArray:
-    """The interval of each point: the last one of the domain is closed."""
-    m = np.searchsorted(t, x, side="right") - 1
-    return np.asarray(np.where(x == t[-order], np.searchsorted(t, t[-order], side="left") - 1, m))
+    """The interval of each point on knots (..., K), (..., N): the last one of the domain is closed."""
+    end = t[..., -order, None]
+    m = (t[..., None, :] <= x[:, None]).sum(axis=-1) - 1
+    last = (t < end).sum(axis=-1, keepdims=True) - 1
+    return np.asarray(np.where(x == end, last, m))
 
 
 def recursion(t: FloatArray, order: int, x: FloatArray, m: IntArray, ratio: Ratio = guarded) -> FloatArray:
-    """Values (N, K - order) of the pieces of intervals m, continued to x."""
-    b = (np.arange(t.size - 1) == m[:, None]).astype(np.float64)
+    """Values (..., N, K - order) of the pieces of intervals m (..., N) on knots (..., K), continued to x."""
+    t = t[..., None, :]
+    b = (np.arange(t.shape[-1] - 1) == m[..., None]).astype(np.float64)
     with np.errstate(all="ignore"):
         for k in range(2, order + 1):
-            left = ratio(x[:, None] - t[:-k], t[k - 1 : -1] - t[:-k])
-            right = ratio(t[k:] - x[:, None], t[k:] - t[1 : t.size - k + 1])
-            b = left * b[:, :-1] + right * b[:, 1:]
+            starts, ends = t[..., :-k], t[..., k:]
+            left = ratio(x[:, None] - starts, t[..., k - 1 : -1] - starts)
+            right = ratio(ends - x[:, None], ends - t[..., 1 : t.shape[-1] - k + 1])
+            b = left * b[..., :-1] + right * b[..., 1:]
     return b
 
 
@@ -68,11 +75,20 @@ def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, 
     for start in _starts(spec, order):
 
         def apart(inner: FloatArray, first: float = start[0], last: float = start[-1]) -> FloatArray:
-            t = np.concatenate([[min(first, inner.min())], np.sort(inner), [max(last, inner.max())]])
-            return np.asarray((recursion(t, order, x, intervals_of(x, t, order)) - functions).ravel())
+            """Differences (..., N dim) on inner knots (..., K - 2)."""
+            sorted_inner = np.sort(inner)
+            low, high = np.minimum(first, sorted_inner[..., :1]), np.maximum(last, sorted_inner[..., -1:])
+            t = np.concatenate([low, sorted_inner, high], axis=-1)
+            difference = recursion(t, order, x, intervals_of(x, t, order)) - functions
+            return difference.reshape(*inner.shape[:-1], -1)
+
+        def slopes(inner: FloatArray, apart: Callable[[FloatArray], FloatArray] = apart) -> FloatArray:
+            """Difference quotients (N dim, K - 2), all knots at once."""
+            moved = inner + np.diag(STEP * np.maximum(1.0, np.abs(inner)))
+            return np.asarray(((apart(moved) - apart(inner)) / (np.diag(moved) - inner)[:, None]).T)
 
         solution = least_squares(
-            apart, start[1:-1], method="lm", max_nfev=EVALUATIONS * start.size, xtol=1e-15, ftol=1e-15, gtol=1e-15
+            apart, start[1:-1], slopes, method="lm", max_nfev=EVALUATIONS, xtol=1e-15, ftol=1e-15, gtol=1e-15
         )
         if np.abs(solution.fun).max() <= tolerance:
             inner = np.sort(solution.x)
