@@ -7,6 +7,10 @@ import numpy as np
 
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
 from refkan.conformance.cases.specs import LayerSpec
+from tests.broken_layers.latest import latest
+
+STEPS = ("locate", "lift", "width", "_local")
+"""Methods of a layer on which its functions depend, beside points, knots and the factor of slopes."""
 
 
 class LocalLayer:
@@ -50,6 +54,11 @@ class LocalLayer:
 
     def local(self, p: int, x: Any) -> tuple[Any, Any, Any]:
         """Indices (N, d + 1) of functions, their values and slopes; where there is no such function, zero."""
+        t = self.t[p]
+        key = (self.degree, self.count, self.factor(), x.tobytes(), t.tobytes(), x.dtype, t.dtype)
+        return latest(self, STEPS, key, self._local, p, x)
+
+    def _local(self, p: int, x: Any) -> tuple[Any, Any, Any]:
         t, d, m = self.t[p], self.degree, self.locate(p, x)
         value = np.ones((x.size, 1))
         for k in range(1, d):

@@ -17,12 +17,10 @@ from refkan.conformance.cases.truths.precision import LOW, round_to
 from refkan.conformance.cases.truths.quantities import silu
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong
+from tests.broken_layers.latest import latest
 
 STEPS = ("given", "q", "ratio", "pieces", "lift", "differentiate", "_recursion")
 """Methods of a layer on which the values of its functions depend, beside points and knots."""
-
-LATEST: dict[tuple[Any, ...], Any] = {}
-LATEST_KEPT = 500
 
 
 class NumpyLayer:
@@ -89,16 +87,9 @@ class NumpyLayer:
         return self._polynomials(x, t, derivative)
 
     def _polynomials(self, x: Any, t: Any, derivative: int) -> Any:
-        # A layer is asked again and again at the same points on the same knots, of other coefficients. Classes that
-        # compute their functions in another way are computed every time: theirs may depend on more than the key.
-        if not all(getattr(type(self), step) is getattr(NumpyLayer, step) for step in STEPS):
-            return self._recursion(x, t, derivative)
-        key = (self.spec.dtype, self.order, self.outside, derivative, x.tobytes(), t.tobytes(), x.dtype, t.dtype)
-        if key not in LATEST:
-            if len(LATEST) == LATEST_KEPT:
-                del LATEST[next(iter(LATEST))]
-            LATEST[key] = self._recursion(x, t, derivative)
-        return LATEST[key].copy()
+        spec = (self.spec.dtype, self.order, self.outside, derivative)
+        key = (*spec, x.tobytes(), t.tobytes(), x.dtype, t.dtype)
+        return latest(self, STEPS, key, self._recursion, x, t, derivative).copy()
 
     def _recursion(self, x: Any, t: Any, derivative: int) -> Any:
         r = self.order
