@@ -40,19 +40,23 @@ def pytest_collection():
         gc.freeze()
 
 
-LONGEST = (
-    "tests/kernels/",
-    "tests/conformance/",
-    "tests/networks/hessians/test_memory.py",
-    "tests/claims/test_processes.py",
-)
-"""Tests of half a minute and more are among these."""
+COMPILING = ("tests/kernels/", "tests/splines/", "tests/networks/")
+"""Tests that compile the forms of kernels, a minute in all."""
+
+LONGEST = ("tests/conformance/", "tests/claims/test_processes.py")
+"""Tests of seconds each, which compile next to nothing."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """The longest tests come first, so that of several workers none waits long for the last test of another."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    """Of two workers, who get a half each, one compiles while the other is long at work without; both end with others.
+
+    So none compiles what the other compiles just then, and none waits long for the last test of the other.
+    """
+    compiling, longest = ([item for item in items if item.nodeid.startswith(group)] for group in (COMPILING, LONGEST))
+    others = [item for item in items if not item.nodeid.startswith(COMPILING + LONGEST)]
+    before = max(0, len(items) // 2 - len(compiling))
+    items[:] = compiling + others[:before] + longest + others[before:]
 
 
 def shared_by_all_tests():
