@@ -10,7 +10,6 @@ import pytest
 import refkan as rk
 from refkan.conformance import Capabilities
 from refkan.conformance.adapters.backends import Refkan, ScipyBSpline
-from refkan.conformance.identification.sentences import SENTENCES
 from tests.broken_layers.correct import Cardinal, Piecewise
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.plain_numpy import PlainNumpy
@@ -34,6 +33,7 @@ BROKEN = [(name, layer) for name, layers in LAYERS.items() for layer in layers] 
 def test_a_layer_with_one_defect_is_named(name, layer):
     identification = identified(layer)
     assert identification.leading == name
+    assert all(str(difference).startswith(difference.name) for difference in identification.differences)
     assert not [stage.unknown for stage in identification.stages if "the stage failed" in stage.unknown]
 
 
@@ -150,14 +150,7 @@ def test_an_adapter_that_cannot_be_written_to():
 
 
 def test_a_report_does_not_depend_on_the_run():
-    for name, layer in BROKEN[:6]:
+    for name, layer in BROKEN[:2]:
         first, second = identified(layer), rk.conformance.identify(of(layer))
         assert str(first) == str(second), name
         assert first.to_dict() == second.to_dict()
-
-
-def test_every_sentence_can_be_filled():
-    for name, layer in BROKEN:
-        for difference in identified(layer).differences if name == "other functions" else ():
-            assert difference.name in SENTENCES
-            assert str(difference).startswith(difference.name)
