@@ -23,28 +23,6 @@ def test_knots_are_exact_in_float32():
         assert np.array_equal(knots, knots.astype(np.float32))
 
 
-def test_reference_of_the_layer():
-    case = LayerCase(2, 3, 4, samples=30)
-    y, d_coefficients, dx = case.backward_reference()
-
-    def basis(i: int, x: float) -> float:
-        """The central cubic B-spline, from its truncated powers."""
-        u = (x - case.knots[i]) / case.spacing
-        return sum(sign * max(u - k, 0.0) ** 3 / 6 for k, sign in enumerate((1.0, -4.0, 6.0, -4.0, 1.0)))
-
-    rows = np.array([[[basis(i, x) for i in range(case.dim)] for x in sample] for sample in case.x])
-    # Truncated powers of arguments up to 7 cancel: 7^3 eps some ten times.
-    assert y == pytest.approx(np.einsum("spi,qpi->sq", rows, case.coefficients), abs=1e-12)
-    assert d_coefficients == pytest.approx(np.einsum("spi,sq->qpi", rows, case.dy), abs=1e-12)
-
-    step = 1e-6  # central differences: step^2 and eps / step are both below 1e-9
-    for s, p in ((0, 0), (7, 1), (29, 0)):
-        ends = [
-            sum(case.coefficients[:, p, i] * basis(i, case.x[s, p] + h) for i in range(case.dim)) for h in (-step, step)
-        ]
-        assert dx[s, p] == pytest.approx((ends[1] - ends[0]) @ case.dy[s] / (2 * step), rel=1e-7, abs=1e-7)
-
-
 @pytest.mark.parametrize("sweep", ["forward", "backward"])
 @pytest.mark.parametrize("name", ["refkan", "dense Phi + GEMM"])
 def test_our_layers_agree_with_the_reference(name, sweep):

@@ -15,7 +15,7 @@ from validation.benchmarks import __main__ as program
 from validation.benchmarks import rows
 from validation.benchmarks.reporting import page
 from validation.benchmarks.running import record, threads
-from validation.benchmarks.running.harness import Case, CaseResult, Contestant, Entry, Settings, Task, Timed, task
+from validation.benchmarks.running.harness import Case, CaseResult, Contestant, Entry, Task, Timed, task
 
 TRUTH = (np.array([1.0, -2.0, 3.0]),)
 
@@ -207,11 +207,3 @@ def test_a_trimmed_record_keeps_what_is_shown():
 def test_megabytes_are_recorded():
     entry = Entry("ours", "timed", seconds=[1.0], megabytes=12.5)
     assert record.case_record(CaseResult("case", [entry]))["entries"][0]["megabytes"] == 12.5
-
-
-def test_settings_are_part_of_the_record(tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "sources_digest", lambda row: "sources")
-    settings = Settings(rounds=3, threads=1, without=frozenset({"torch"}))
-    document = record.Record(tmp_path, settings).document()
-    assert document["capsule"]["configuration"]["without"] == ["torch"]
-    assert document["rows"] == {}

@@ -98,15 +98,6 @@ def test_a_target_must_name_one_case():
         judged(TARGET, case({"n": 4, "Q": 1}, 1.0), case({"n": 4, "Q": 2}, 1.0))
 
 
-def test_targets_are_those_that_were_asked():
-    assert len(TARGETS) == len({(t.group, t.point) for t in TARGETS})
-    assert all(t.row in ROWS and t.against and t.asked > 0 for t in TARGETS)
-    layers = {(t.where["P"], t.where["n"]): t.asked for t in TARGETS if t.against == LAYERS}
-    assert layers[2, 64] == layers[5, 64] == 40
-    assert layers[256, 4] == 1.5
-    assert len(layers) == 13
-
-
 @pytest.mark.parametrize("row", ROWS)
 def test_every_target_finds_one_case_of_its_row(row):
     cases = list(tasks(row, Settings()))
