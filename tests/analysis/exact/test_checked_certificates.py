@@ -262,8 +262,11 @@ def test_forged_statements_are_rejected_by_name(name, honest, tmp_path, capsys):
     forge(data)
     pairs = zip(honest["statements"], data["statements"], strict=True)
     forged = [k for k, (old, new) in enumerate(pairs) if json.dumps(old) != json.dumps(new)]
-    if forged and forged != [CONDITION]:
+    if not forged:
         del data["statements"][CONDITION]  # which takes most of the time
+    elif forged != [CONDITION]:  # others are of a kind that takes next to none
+        quick = honest["statements"][NEITHER]
+        data["statements"] = [one if k in forged else quick for k, one in enumerate(data["statements"])]
     code, lines = checked(data, tmp_path, capsys)
     assert code == 1
     rejected = [line for line in lines if line.startswith("rejected")]
