@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from refkan.conformance.identification.matrix_shapes import numbers
+
 AXES = {
     "outputs": "are zero", "inputs": "do not count", "coefficients": "do not count", "samples": "are zero",
     "rows": "are zero", "columns": "are zero", "points": "are zero", "knots": "are zero",
@@ -76,7 +78,7 @@ SENTENCES = {
     "gradient not linear": "{what} are not linear in dy: {how}",
     "empty batch": "no samples are refused: {reason}",
     # functions
-    "degree fixed": "splines have degree {used} instead of {asked}",
+    "degree fixed": "pieces have degree {used} instead of {asked}",
     "NaN from repeated knots": "{what}",
     "basis not normalised": "function i is multiplied by {by}",
     "values mapped": "{what} go through {map}",
@@ -90,13 +92,12 @@ SENTENCES = {
     "outside the domain": "asked for the rule {asked!r}, {does}",
     "equal spacing assumed": "{what}",
     "float32 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float32",
-    "knots pulled apart": "knots that are repeated are pulled apart, by {off:.3g}",
     "knots rounded": "knots in use are rounded to {digits} decimals",
     "float16 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float16",
     "exterior knots": "knots outside the domain are {used} instead of {asked}",
     "number of intervals": "{used} intervals instead of {asked}",
     "fixed domain": "knots lie on {used} instead of {asked}",
-    "lookup table": "functions are linear between the points of a table, {step:.3g} apart",
+    "lookup table": "functions are linear between the points of a table, about {step:.1g} apart",
     "cancellation of truncated powers": "errors of up to {left:.1e} grow to the right, as those of truncated powers do",
     # points
     "point clamped": "x is cut off {how}; the domain is [{a:.9g}, {b:.9g}]",
@@ -106,7 +107,6 @@ SENTENCES = {
     # parts
     "extra branch": "beside the splines there is {what}",
     "other activation": "the part {part!r} multiplies {what} instead of silu",
-    "part applied twice": "the part {part!r} counts squared",
     "part not linear": "outputs are not linear in the part {part!r}: {how}",
     "part in another form": "{part}: {how}",
     "other outputs": "{what} are off by {left:.1e} of the largest",
@@ -152,11 +152,7 @@ def _places(where: Sequence[str]) -> list[str]:
 
 def _listed(values: Sequence[Any]) -> str:
     """A few numbers."""
-    if (
-        len(values) > 8
-        and isinstance(values[0], int)
-        and list(values) == list(range(values[0], values[0] + len(values)))
-    ):
-        return f"{values[0]} to {values[-1]}"
+    if all(isinstance(value, int) for value in values):
+        return numbers(values)
     shown = [f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]
     return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-2:]])

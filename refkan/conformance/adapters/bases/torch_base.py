@@ -31,57 +31,6 @@ MODELS = 4
 PLAIN = ("values", "input-gradients", "coefficient-gradients")
 
 
-class Variant:
-    """One of these ways, for one adapter.
-
-    Parameters
-    ----------
-    name : {"eager", "compile", "vmap", "autocast"}
-    torch : module
-    options : mapping
-        For `torch.compile`.
-    """
-
-    def __init__(self, name: str, torch: Any, options: dict[str, Any]) -> None:
-        self.name, self.torch, self.options = name, torch, options
-        self._compiled: Callable[[Any, Any], Any] | None = None
-        self._seen: list[Any] = []
-
-    def __call__(self, call: Callable[[Any, Any], Any], model: Any, x: Any) -> Any:
-        """Outputs of a model at x, by `call(model, x)` in this way."""
-        if self.name == "vmap":
-            return self.torch.vmap(lambda row: call(model, row[None])[0])(x)
-        if self.name == "autocast":
-            with self.torch.autocast(x.device.type, dtype=getattr(self.torch, LOWERING["autocast"])):
-                return call(model, x)
-        if self.name == "tf32":
-            # Not undone: products of the backward pass follow what holds when they are computed.
-            self.torch.backends.cuda.matmul.allow_tf32 = True
-            return call(model, x)
-        if self.name == "compile":
-            if not any(model is other for other in self._seen):
-                self._seen.append(model)
-            if self._compiled is None or len(self._seen) > MODELS:  # beyond its limit PyTorch falls back to eager
-                self.torch.compiler.reset()
-                self._compiled, self._seen = self.torch.compile(call, **self.options), [model]
-            return self._compiled(model, x)
-        return call(model, x)
-
-    def stored(self, dtype: str) -> str:
-        """The format of PyTorch that models of a format are made in."""
-        return "float32" if self.name in LOWERING or dtype == "tf32" else dtype
-
-    def declines(self, case: Case) -> str:
-        """Why a case is not asked for in this way."""
-        if self.name != "compile":
-            return ""
-        if case.quantity not in PLAIN:
-            return "compile: PyTorch does not differentiate compiled functions twice; the rest is that of eager"
-        if case.setting.name.partition("/")[2] not in COMPILED:
-            return f"compile: {len(COMPILED)} settings of each format are compiled, no others"
-        return ""
-
-
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
@@ -121,11 +70,12 @@ class TorchAdapter(Adapter):
 
     device: Any = "cpu"
     compile_options: Mapping[str, Any] = MappingProxyType({})
+    variant = "eager"
+    _compiled: Callable[[Any, Any], Any] | None = None
 
     def __init__(self) -> None:
         self.torch: Any = needed(type(self).__name__, "torch", "torch")
         self.dtype = "float64"
-        self.variant = Variant("eager", self.torch, {})
         self.on(self.device)
 
     def on(self, device: Any) -> Self:
@@ -147,7 +97,7 @@ class TorchAdapter(Adapter):
     def as_variant(self, name: str) -> Self:
         """Judge the layer called in another way, "compile", "vmap", "autocast" or "tf32"; return the adapter."""
         check_choice("variant", name, VARIANTS)
-        self.variant = Variant(name, self.torch, dict(self.compile_options))
+        self.variant, self._compiled = name, None
         if name != "eager":
             self.name = f"{self.title}, {name}"
         if name in LOWERING:
@@ -156,10 +106,31 @@ class TorchAdapter(Adapter):
 
     def declined(self, case: Case) -> str:
         """Return why a case is not judged: what the adapter declines, and what its way of calling leaves out."""
-        return self.declines(case) or self.variant.declines(case)
+        if (reason := self.declines(case)) or self.variant != "compile":
+            return reason
+        if case.quantity not in PLAIN:
+            return "compile: PyTorch does not differentiate compiled functions twice; the rest is that of eager"
+        if case.setting.name.partition("/")[2] not in COMPILED:
+            return f"compile: {len(COMPILED)} settings of each format are compiled, no others"
+        return ""
 
     def _outputs(self, model: Any, x: Any) -> Any:
-        return self.variant(self.call, model, x)
+        """Outputs of a model at x, called in the way that was chosen."""
+        if self.variant == "vmap":
+            return self.torch.vmap(lambda row: self.call(model, row[None])[0])(x)
+        if self.variant == "autocast":
+            with self.torch.autocast(x.device.type, dtype=getattr(self.torch, LOWERING["autocast"])):
+                return self.call(model, x)
+        if self.variant == "tf32":
+            # Not undone: products of the backward pass follow what holds when they are computed.
+            self.torch.backends.cuda.matmul.allow_tf32 = True
+        if self.variant != "compile":
+            return self.call(model, x)
+        if self._compiled is None or (id(model) not in self._seen and len(self._seen) == MODELS):
+            self.torch.compiler.reset()  # beyond its limit PyTorch falls back to eager
+            self._compiled, self._seen = self.torch.compile(self.call, **self.compile_options), dict[int, Any]()
+        self._seen[id(model)] = model
+        return self._compiled(model, x)
 
     def tensor(self, array: Any, dtype: str | None = None, grad: bool = False) -> Any:
         """Return a tensor that owns its memory, in the format of the spec that was built last unless named."""
@@ -170,7 +141,8 @@ class TorchAdapter(Adapter):
     @property
     def number(self) -> Any:
         """The dtype of PyTorch that the spec asks for: `module.to(self.number)`."""
-        return getattr(self.torch, self.variant.stored(self.dtype))
+        single = self.variant in LOWERING or self.dtype == "tf32"
+        return self.torch.float32 if single else getattr(self.torch, self.dtype)
 
     def samples(self, x: Any) -> Any:
         """Return samples as a tensor with the strides that x has; in the format of x where that is not float64."""
