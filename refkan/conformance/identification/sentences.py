@@ -97,7 +97,7 @@ SENTENCES = {
     "exterior knots": "knots outside the domain are {used} instead of {asked}",
     "number of intervals": "{used} intervals instead of {asked}",
     "fixed domain": "knots lie on {used} instead of {asked}",
-    "lookup table": "functions are linear between the points of a table, about {step:.1g} apart",
+    "lookup table": "functions are linear between the points of a table, about {step:.2g} apart",
     "cancellation of truncated powers": "errors of up to {left:.1e} grow to the right, as those of truncated powers do",
     # points
     "point clamped": "x is cut off {how}; the domain is [{a:.9g}, {b:.9g}]",

@@ -77,7 +77,7 @@ class Pieces:
 
 
 def wrong_pieces(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
-    """Which of the pieces of an interval are wrong, the same in all intervals; "" if all or not so."""
+    """Which of the pieces of an interval are wrong, the same in all intervals; "" if most or not so."""
     if spec.degree == 0 or spec.kind == "repeated":
         return ""
     theirs, right = Pieces.of(spec, x, functions), Pieces.asked_for(spec)
@@ -86,7 +86,7 @@ def wrong_pieces(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
     a, b = (np.take_along_axis(pieces.c, pieces.in_force[:, :, None], axis=1) for pieces in (theirs, right))
     room = 2.0**-26 * float(np.abs(b).max())
     wrong = np.flatnonzero((np.abs(a - b) > room).any(axis=(0, 2)))
-    if np.abs(theirs.c[~theirs.are_asked_for]).max(initial=0.0) > room or not 0 < wrong.size < spec.order:
+    if np.abs(theirs.c[~theirs.are_asked_for]).max(initial=0.0) > room or not 0 < wrong.size <= spec.order / 2:
         return ""
     return "; ".join(
         f"the {PLACES[j]} of the {spec.order} pieces in each interval {_compared(a[:, j], b[:, j], room)}"

@@ -268,12 +268,21 @@ def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
     spec = inside.spec
     if spec.degree < 2 or off > 2.0**-4:
         return 0.0
-    a, b = spec.domain
-    near = (b - a) / spec.intervals * 2.0**-15
-    x = np.asarray(a + (b - a) / spec.intervals * 1.37 + near * np.arange(32), np.float64)
-    theirs, right = (np.abs(np.diff(y, 2, axis=0)) for y in (subject.basis(spec, x), subject.asked_for(spec, x)[0]))
-    straight = theirs.max(axis=1) < right.max() / 16
-    return float(near * np.sqrt(8 * off / right.max())) if straight.mean() > 0.75 else 0.0
+    h = (spec.domain[1] - spec.domain[0]) / spec.intervals
+
+    def bends(x: FloatArray) -> tuple[FloatArray, float]:
+        theirs, right = (np.abs(np.diff(y, 2, axis=0)) for y in (subject.basis(spec, x), subject.asked_for(spec, x)[0]))
+        return theirs.max(axis=1), float(right.max())
+
+    start, near = spec.domain[0] + 1.37 * h, h * 2.0**-15
+    theirs, right = bends(start + near * np.arange(32.0))
+    if (theirs < right / 16).mean() <= 0.75:
+        return 0.0
+    near = min(24 * np.sqrt(8 * off / right) * near, 2 * h) / 512  # some 24 points of the table
+    theirs, _ = bends(start + near * np.arange(512.0))
+    kinks = np.flatnonzero(theirs > theirs.max() / 2**8)
+    kinks = kinks[np.diff(kinks, prepend=-9) > 2]
+    return float(near * np.ptp(kinks) / max(kinks.size - 1, 1))
 
 
 def _in_full(question: Question) -> Question:

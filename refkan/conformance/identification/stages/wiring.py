@@ -18,6 +18,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.identification.gradients.slopes import true_jacobian
 from refkan.conformance.identification.known_maps import beside
+from refkan.conformance.identification.matrix_shapes import place_of
 from refkan.conformance.identification.nonlinear import in_other_sizes
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
@@ -71,8 +72,11 @@ def wiring(subject: Subject) -> Stage:
     how = _permuted(theirs, own_responses(subject, spec, x), room)
     if not how and (together := _of_other_inputs(subject, spec, x)):
         return Stage("wiring", str(together), (together,))
-    how = how or "no rearrangement of them"
     evidence = {"what": "coefficients of (output, input)", "how": how}
+    if not how:
+        place = place_of(np.abs(theirs - own_responses(subject, spec, x)) > room, AXES)
+        how = f"it is no rearrangement of what they add in layers of one input{place}"
+        evidence = {"what": "what coefficients add", "how": how}
     return Stage("wiring", how, (Difference("wired otherwise", evidence, sure="measured"),))
 
 
