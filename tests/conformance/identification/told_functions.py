@@ -19,13 +19,6 @@ class OpenAtTheLeftEnd(NumpyLayer):
         return np.where((x == t[self.order - 1])[:, None] & (self.outside == "natural"), 0, super().pieces(x, t))
 
 
-class ReciprocalsInSingle(NumpyLayer):
-    def ratio(self, numerator, denominator):
-        with np.errstate(divide="ignore"):
-            inverse = (1 / denominator).astype(np.float32).astype(self.number)
-        return np.where(denominator == 0, 0, numerator * np.where(denominator == 0, 0, inverse))
-
-
 class SignInOnePiece(NumpyLayer):
     def basis(self, p, x, derivative=0):
         functions, t, r = super().basis(p, x, derivative).copy(), self.t[p], self.order
@@ -90,7 +83,6 @@ class EndsStandIn(NumpyLayer):
 FUNCTIONS_TOLD = {
     "other knots: functions of an input depend on the knots of others": OnMeanKnots,
     "left end open: all basis functions are zero at x = a": OpenAtTheLeftEnd,
-    "float32 arithmetic: reciprocals of differences of knots are rounded to float32": ReciprocalsInSingle,
     r"other functions: the third of the 4 pieces in each interval is another, of degree 3 \(degree 3; [^)]*\)$": (
         SignInOnePiece
     ),

@@ -7,21 +7,16 @@ from itertools import product
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import compared, knots_of, recursion
 from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.pieces.pieces_in_use import nature, wrong_pieces
-from refkan.conformance.identification.pieces.rounded_recursions import rounded_in_one_place
+from refkan.conformance.identification.pieces_in_use import nature, wrong_pieces
 from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 Question = Callable[[Subject, Sampled], list[Difference]]
-
-SMALLEST_ROUNDING = 2.0**-36
-"""Errors below this are those of no format below float64."""
 
 SEEN_IN_PIECES = 2.0**-16
 """Errors below this are not told apart by powers of pieces."""
@@ -121,15 +116,6 @@ def _degree_of_pieces(inside: Sampled) -> int | None:
         degrees.append(next(orders, EQUIDISTANT) - 1)
     known = [degree for degree in degrees if 0 <= degree < EQUIDISTANT - 1]
     return max(known, key=known.count) if known and len(known) >= len(degrees) / 4 else None
-
-
-def _rounded(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Right formulas, with one kind of number rounded to a lower format."""
-    spec = inside.spec
-    if not SMALLEST_ROUNDING < inside.off <= LARGEST_ROUNDING or spec.kind == "repeated":
-        return []
-    found = rounded_in_one_place(spec.knots[0], spec.order, inside.x, inside.theirs, inside.wrong)
-    return [Difference(f"{found[0]} arithmetic", {"what": found[1]})] if found else []
 
 
 def _wrong_pieces(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -291,8 +277,8 @@ def _in_full(question: Question) -> Question:
 
 
 EXACT: Sequence[Question] = (
-    pieces_in_force, _in_full(_rounded), _small_errors, _rearranged, points_in_use, _in_full(_degree),
-    _recursion_in_use, _in_full(_wrong_pieces),
+    pieces_in_force, _small_errors, _rearranged, points_in_use, _in_full(_degree), _recursion_in_use,
+    _in_full(_wrong_pieces),
 )  # fmt: skip
 """Questions in the order in which they are asked of functions inside intervals; they leave only rounding."""
 

@@ -71,7 +71,11 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
         start = 0.0 if splines else zero
         k, room = np.array([_ratio(of - start, whole) for of in each]), 16 * subject.tolerance(8.0)
         alike = max(np.abs(of - start - v * whole).max() for v, of in zip(k, each, strict=True)) <= room
-        how = f"weights go through {in_words(np.array(WEIGHTS), k, room)}" if alike else "what they add is no multiple of what a unit adds"
+        how = (
+            f"weights go through {in_words(np.array(WEIGHTS), k, room)}"
+            if alike
+            else "what they add is no multiple of what a unit adds"
+        )
         yield Difference("part not linear", {"part": part, "how": how})
         return
     neutral = plain.part(part)
