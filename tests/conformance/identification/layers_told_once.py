@@ -87,7 +87,7 @@ class NodeScaleOfTheBias(NumpyLayer):
 TOLD_ONCE = {
     FirstInputForAllOfOneOutput: ["inputs mixed up: coefficients: number 1 has that of number 0 .*1 output"],
     StepInEachCall: ["changed by a call: vjp changes the model: -0.001 times their gradient is added"],
-    FirstIntervalAtTheEnd: ["other right end: functions are others, off by up to 1, at x = b"],
+    FirstIntervalAtTheEnd: ["other right end: functions are others, off by up to .*, at x = b"],
     IntervalByOneSpacing: [r"interval search: .* points are in another interval than their own: .* are in force"],
     MeanSpacingInSlopes: [
         r"wrong derivative: input gradients: both terms are divided by r - 1 times the mean spacing \(b - a\)/n",

@@ -63,6 +63,8 @@ def outside(subject: Subject) -> Stage:
     declared = [rule for rule in RULES if rule in subject.declared.outside]
     if "exterior knots" in subject.names:
         declared = [rule for rule in declared if rule != "natural"]
+    if "other right end" in subject.names:  # from which it goes on
+        declared = [rule for rule in declared if rule != "linear"]
     rows, subject.rows = subject.rows, 1 if "samples mixed" in subject.names else subject.rows  # by rows far away
     differences: dict[str, Difference] = {}
     told: dict[str, str] = {}
