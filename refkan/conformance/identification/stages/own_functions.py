@@ -12,10 +12,12 @@ Where they are not the B-splines asked for, these questions follow, each with an
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from refkan.conformance.adapters.adapter import BSPLINES
+from refkan.conformance.cases.specs import attribute
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.stages.functions_in_use import identified, is_vague
 from refkan.conformance.identification.stages.points_in_use import Sampled
@@ -98,8 +100,8 @@ def _causes(subject: Subject, seen: dict[str, Difference]) -> list[Difference]:
         left_out = set()
     if any(name in BLURRED for name in seen):
         left_out |= set(FOLLOW)
-    if {"basis not normalised", "shifted denominators"} & set(seen):
-        left_out.add("constant factor")  # which it is on equally spaced knots
+    if {"basis not normalised", "shifted denominators"} & set(seen) or _is_of_scale(subject, seen):
+        left_out.add("constant factor")  # which it is on equally spaced knots, or of a part, which tells it
     if "left limit at knots" in seen:
         left_out.add("left end open")  # the knot at which alone it shows on clamped ones
     kept = {name: difference for name, difference in seen.items() if name not in left_out}
@@ -108,6 +110,18 @@ def _causes(subject: Subject, seen: dict[str, Difference]) -> list[Difference]:
         sentence = f"on equally spaced knots functions are right, on others: {others.evidence['what']}"
         kept["other functions"] = replace(others, name="wrong denominators", evidence={"what": sentence})
     return list(kept.values())
+
+
+def _is_of_scale(subject: Subject, seen: dict[str, Difference]) -> bool:
+    """Whether a part that multiplies splines is not linear: where it is 1, or left out, splines have a factor."""
+    for part in {"scale", "node-scale"} & set(subject.declared.parts) if "constant factor" in seen else ():
+        spec = subject.with_parts(parts=(part,))
+        x, name = subject.samples(spec, BLOCK), attribute(part)
+        both: list[dict[str, Any]] = [{name: k * spec.part(part)} for k in (1.0, 2.0)]
+        one, two = (subject.values(replace(spec, **weights), x) for weights in both)
+        if np.abs(two - 2 * one).max() > subject.tolerance(8 * float(np.abs(one).max())):
+            return True
+    return False
 
 
 def _another_basis(subject: Subject) -> Stage:
