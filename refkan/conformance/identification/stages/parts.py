@@ -64,7 +64,7 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
         return subject.values(replace(spec, coefficients=spec.coefficients * splines, **more), x)
 
     right = _effects(subject, plain, x, part)
-    whole = right.reshape(*right.shape[:2], -1).sum(axis=2)
+    whole = subject.truth(plain, x)[0] if splines else right.reshape(*right.shape[:2], -1).sum(axis=2)
     each, zero = [y(w) for w in WEIGHTS], y(0.0)
     once = each[WEIGHTS.index(1.0)] - zero
     if max(np.abs(of - zero - w * once).max() for w, of in zip(WEIGHTS, each, strict=True)) > subject.tolerance(8.0):
