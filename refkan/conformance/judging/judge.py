@@ -195,8 +195,7 @@ class Judge:
         try:
             rechecked = recheck(case, knots, coefficients)
         except ValueError as error:
-            hints = invalid_state(case, knots, coefficients)
-            return Finding.of(case, f.FAILED, str(error), hints=hints)
+            return Finding.of(case, f.FAILED, str(error), hints=(invalid_state(case, knots, coefficients),))
         theirs = self._backend.result(rechecked, model)
         return self._compare(rechecked, theirs).about(case)
 
@@ -213,7 +212,7 @@ class Judge:
         model = self._backend.model(s)
         on_after = as_real("forward", self.adapter.forward(model, change.x))
         knots = self._backend.state(model)[0] if self.adapter.capabilities.state else None
-        return replace(finding, hints=function_changed(case, (on_before, on_after), (before, theirs), knots))
+        return replace(finding, hints=(function_changed(case, (on_before, on_after), (before, theirs), knots),))
 
 
 @lru_cache(KEPT)

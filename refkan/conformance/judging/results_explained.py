@@ -43,33 +43,30 @@ def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     return replace(finding, hints=tuple(map(Hint.of, placed(told, size=size))))
 
 
-def invalid_state(case: Case, knots: FloatArray, coefficients: FloatArray) -> tuple[Hint, ...]:
+def invalid_state(case: Case, knots: FloatArray, coefficients: FloatArray) -> Hint:
     """Name what is wrong with the knots and coefficients that a model reports after a change."""
-    assert case.setting.change is not None
-    kind = case.setting.change.kind
-    together = int((np.diff(np.sort(knots, axis=1), axis=1) == 0).sum()) if np.isfinite(knots).all() else 0
-    text = f"{together} knots coincide with their neighbours after {kind}"
-    bad = int((~np.isfinite(coefficients)).sum())
-    if bad:
-        name = "NaN from repeated knots" if together else f"NaN after {kind}"
-        lost = f"{bad} of {coefficients.size} coefficients are not finite after {kind}"
-        return (Hint(name, f"{lost}, and {text}" if together else lost),)
-    return (Hint("stored knots", text if together else f"after {kind} the knots are not those of a spline"),)
+    kind = case.setting.change.kind if case.setting.change else ""
+    told = _not_finite(kind, "coefficients", coefficients, knots)
+    return told or Hint("stored knots", f"after {kind} the knots are not those of a spline")
 
 
 def function_changed(
     case: Case, on: tuple[FloatArray, FloatArray], off: tuple[FloatArray, FloatArray], knots: FloatArray | None
-) -> tuple[Hint, ...]:  # fmt: skip
+) -> Hint:  # fmt: skip
     """Name a change of the function, by its values before and after on the samples of the change and at the case's."""
-    assert case.setting.change is not None
-    kind = case.setting.change.kind
-    if not all(np.isfinite(values).all() for values in (on[1], off[1])):
-        text = f"{int((~np.isfinite(off[1])).sum())} of {off[1].size} values are not finite after {kind}"
-        if knots is not None and np.isfinite(knots).all() and (np.diff(np.sort(knots, axis=1)) == 0).any():
-            return (Hint("NaN from repeated knots", f"{text}: {kind} made knots that coincide"),)
-        return (Hint(f"NaN after {kind}", text),)
+    kind = case.setting.change.kind if case.setting.change else ""
     text = f"by {_share(*on):.1e} of its size on the samples and {_share(*off):.1e} at the points of the case"
-    return (Hint(f"function changed by {kind}", text),)
+    told = _not_finite(kind, "values", np.concatenate([off[1], on[1]]), knots)
+    return told or Hint(f"function changed by {kind}", text)
+
+
+def _not_finite(kind: str, what: str, values: FloatArray, knots: FloatArray | None) -> Hint | None:
+    """Name what values after a change that are not finite follow from."""
+    bad = int((~np.isfinite(values)).sum())
+    text = f"{bad} of {values.size} {what} are not finite after {kind}"
+    if bad and knots is not None and np.isfinite(knots).all() and (np.diff(np.sort(knots, axis=1)) == 0).any():
+        return Hint("NaN from repeated knots", f"{text}, which made knots that coincide")
+    return Hint(f"NaN after {kind}", text) if bad else None
 
 
 def _share(before: FloatArray, after: FloatArray) -> float:
