@@ -97,7 +97,7 @@ class TorchAdapter(Adapter):
     def as_variant(self, name: str) -> Self:
         """Judge the layer called in another way, "compile", "vmap", "autocast" or "tf32"; return the adapter."""
         check_choice("variant", name, VARIANTS)
-        self.variant, self._compiled = name, None
+        self.variant, self._compiled, self._seen = name, None, dict[int, Any]()
         if name != "eager":
             self.name = f"{self.title}, {name}"
         if name in LOWERING:
@@ -128,7 +128,7 @@ class TorchAdapter(Adapter):
             return self.call(model, x)
         if self._compiled is None or (id(model) not in self._seen and len(self._seen) == MODELS):
             self.torch.compiler.reset()  # beyond its limit PyTorch falls back to eager
-            self._compiled, self._seen = self.torch.compile(self.call, **self.compile_options), dict[int, Any]()
+            self._compiled, self._seen = self.torch.compile(self.call, **self.compile_options), {}
         self._seen[id(model)] = model
         return self._compiled(model, x)
 
