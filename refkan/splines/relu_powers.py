@@ -6,13 +6,12 @@ and evaluating a spline through this basis loses digits like eps n^(r-1); nothin
 goes through it.
 """
 
+from math import perm
 from typing import Any
 
 import numpy as np
 
 from refkan.base import Array, FloatArray, as_array, as_vector, check_annotated, check_choice
-from refkan.kernels import relu_power_basis
-from refkan.kernels.launch import launch
 from refkan.splines.bsplines import gauss_points
 from refkan.splines.knots import check_derivative
 from refkan.splines.local_basis import OUTSIDE, require_inside
@@ -56,13 +55,24 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
         unit = np.ldexp(1.0, exponents)
         rows = relu_rows(knots * unit[:, None], order, inverse_scale / unit, x * unit, derivatives, outside)
         return rows * unit[:, None] ** np.arange(derivatives + 1)[:, None, None, None]
-    x = np.require(x, requirements=["C", "W"])  # one type for the kernels, whatever came
-    rows = np.empty((derivatives + 1, *x.shape, dim), np.result_type(x, knots))
-    operations = 2 * order * rows.size
-    if rows.dtype.kind == "c":  # one type, whichever is complex
-        x, knots = x.astype(rows.dtype), knots.astype(rows.dtype)
-    launch(relu_power_basis.relu_rows, x.shape[0], operations, x, knots, order, inverse_scale, OUTSIDE[outside], rows)
-    return rows
+    low, high = knots.real[:, order - 1], knots.real[:, dim]
+    nearest = np.where(x.real < low, knots[:, order - 1], np.where(x.real > high, knots[:, dim], x))
+    # Where a function has begun: tails continue the end pieces, and under "natural" the functions are what they are.
+    begun = (x if outside == "natural" else nearest).real[..., None] >= knots.real[:, :dim]
+    z = nearest if outside == "linear" else x
+    y = np.where(begun, z[..., None] - knots[:, :dim], 0.0)
+    powers = [begun.astype(y.dtype)]
+    for _ in range(1, order):
+        powers.append(powers[-1] * y)
+    h = inverse_scale[:, None] ** (order - 1)
+    depth = max(derivatives, 1) + 1
+    rows = np.zeros((depth, *y.shape), y.dtype)
+    for d in range(min(order, depth)):
+        np.multiply(powers[order - 1 - d], perm(order - 1, d) * h, out=rows[d])
+    if outside == "linear" and (beyond := (x - z)[..., None]).any():
+        rows[0] += beyond * rows[1]
+        rows[2:] *= beyond == 0
+    return rows[: derivatives + 1]
 
 
 def inverse_scale(space: SplineSpace, scaled: bool) -> float:
