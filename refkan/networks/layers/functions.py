@@ -75,9 +75,6 @@ class Motion(Protocol):
     def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
         """Tangent along dC, ds and dz."""
 
-    def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Cotangents (O, Q, P, dim) of C and (O, P, n) of s from G (N, O, Q)."""
-
     def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
         """Write the columns of s into out (N, O, P, n)."""
 
@@ -260,12 +257,9 @@ class ParameterBlocks(ShortRepr):
     Attributes
     ----------
     shapes : dict
-    shared : tuple of str
-        The blocks that every output depends on; all others have the outputs as their first axis.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
-    shared: tuple[str, ...] = ()
 
     @lazy
     def size(self) -> int:

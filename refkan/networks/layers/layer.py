@@ -32,8 +32,6 @@ class Layer(ShortRepr, ABC):
     n_inputs, n_outputs : int
     blocks : dict
         Name and shape of each parameter block, in the order in which they lie in the flat vector (C order).
-    shared_blocks : tuple of str
-        The blocks that every output depends on; all others have the outputs as their first axis.
     sums_to_one : bool
         Whether coefficients multiply functions that are not negative on the domain and sum to one everywhere.
     linear : bool
@@ -63,7 +61,6 @@ class Layer(ShortRepr, ABC):
 
     n_inputs: int
     n_outputs: int
-    shared_blocks: tuple[str, ...] = ()
     sums_to_one: bool = False
     linear: bool = True
     homogeneous: tuple[str, ...] = ("coefficients",)
@@ -92,7 +89,7 @@ class Layer(ShortRepr, ABC):
     @lazy
     def parameters(self) -> ParameterBlocks:
         """Where the blocks lie in the flat vector."""
-        return ParameterBlocks(self.blocks, self.shared_blocks)
+        return ParameterBlocks(self.blocks)
 
     @property
     def n_params(self) -> int:

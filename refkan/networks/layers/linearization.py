@@ -187,41 +187,6 @@ class Linearization:
         if self.declared.chart is not None:
             self.declared.chart.fill_columns(out)
 
-    # ------------------------------------- several cotangents of values at once
-
-    def pullback_several(self, G: FloatArray) -> FloatArray:
-        """Cotangents of theta from several cotangents G (N, O, Q) of the value: (O, n_params)."""
-        G = self._before_activation(self._cotangents(G))[:, :, 0]
-        raw: list[FloatArray] = []
-        for part in self._parts:
-            if part.motion is None:
-                raw.append(part.sums.pull_back_several(G))
-            else:
-                raw += part.motion.pull_back_several(part.sums, G)
-        rows = np.concatenate([block.reshape(G.shape[1], -1) for block in raw], axis=1)
-        chart = self.declared.chart
-        if chart is None:
-            return rows
-        return np.array([chart.pull_back(row) for row in rows]).reshape(G.shape[1], self.parameters.size)
-
-    def pullback_apart(self, dy: FloatArray) -> FloatArray:
-        """Cotangents of theta from each output of dy, of the shape of the value, alone: (Q, n_params)."""
-        parameters, n_outputs = self.parameters, dy.shape[-1]
-        apart = np.zeros((n_outputs, parameters.size))
-        blocks = parameters.unpack(self.pullback(dy, inputs=False)[0])
-        for q, row in enumerate(apart):
-            mine = parameters.unpack(row)
-            for name, block in blocks.items():
-                if name not in parameters.shared:
-                    mine[name][q] = block[q]
-        if parameters.shared:
-            G = dy[:, None] * np.eye(n_outputs).reshape(n_outputs, *[1] * (dy.ndim - 2), n_outputs)
-            for row, whole in zip(apart, self.pullback_several(G), strict=True):
-                mine, theirs = parameters.unpack(row), parameters.unpack(whole)
-                for name in parameters.shared:
-                    mine[name][...] = theirs[name]
-        return apart
-
     # ------------------------------------------------------ second derivatives
 
     def hessian_product(self, dtheta: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:

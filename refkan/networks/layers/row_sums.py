@@ -3,8 +3,7 @@ r"""Sums of functions that all matter at every sample: matrices of their jets, a
 u[s, c, q] = sum_pi W[s, c, p, i] C[q, p, i],    W = phi, phi' u_d, phi'' u_d^2 + phi' v_d    (see `Channels`)
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
@@ -13,25 +12,13 @@ from refkan.splines.sums.channels import Channels, channel_row_tangents, channel
 from refkan.splines.sums.input_jet import InputJet
 
 
-class Rows(Protocol):
-    """Functions of single inputs that all matter everywhere, see `functions.RowFunctions`."""
-
-    @property
-    def rows(self) -> Callable[[Array, int], Array]:
-        """(x (N, P), derivatives) -> array (derivatives + 1, N, P, dim)."""
-
-    @property
-    def constant(self) -> bool:
-        """Whether they do not depend on x."""
-
-
 class RowSums:
     """Sums over dense rows; the interface is `splines.sums.sums.FunctionSums`.
 
     Parameters
     ----------
-    functions : Rows
-        If they are constant their P is 1, whatever that of z.
+    functions
+        With `rows` and `constant` as `functions.RowFunctions`. If they are constant their P is 1, whatever that of z.
     C : array (Q, P, dim)
     at : InputJet
         A jet z (N, channels, P).
@@ -39,7 +26,7 @@ class RowSums:
         Whether derivatives in z will be asked for.
     """
 
-    def __init__(self, functions: Rows, C: Array, at: InputJet, channels: Channels, back: bool) -> None:
+    def __init__(self, functions: Any, C: Array, at: InputJet, channels: Channels, back: bool) -> None:
         self.functions, self.C, self.at, self.channels, self.constant = functions, C, at, channels, functions.constant
         self.z = at.z[:, :, :1] if self.constant else at.z
         depth = channels.order + back
@@ -81,13 +68,6 @@ class RowSums:
         if self.channels.count == 1:
             return self.project(G[:, :, 0], 1)[:, :, None]
         return pull_back_rows(self.rows, self.z, np.ascontiguousarray(self.cotangents_of_jets(G)), self.channels)
-
-    def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
-        """sum_s G[s, o, q] phi_{p,i}: (O, Q, P, dim)."""
-        N, O, Q = G.shape
-        P, dim = self.rows.shape[2:]
-        sums: FloatArray = G.reshape(N, O * Q).T @ self.rows[0].reshape(N, P * dim)
-        return sums.reshape(O, *self.C.shape)
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """out[s, o, q, p, i] = sum_c G[s, o, c, q] W[s, c, p, i]."""

@@ -184,7 +184,7 @@ class Statistics:
         """Cotangent of theta (n_params,) from cotangents of scale and shift of every map."""
         if self.sweep is None:
             return np.zeros(self.net.n_params)
-        return self.sweep.pull_back(None, constants=self._all(constants))[0]
+        return self.sweep.pull_back(None, constants=constants)[0]
 
     def push_forward(self, dtheta: FloatArray) -> Tangents:
         """Tangents of the batch, and with them of the constants, along dtheta."""
@@ -195,53 +195,21 @@ class Statistics:
     def cotangents(self, constants: Sequence[Constants | None]) -> Cotangents:
         """Cotangents of everything on the batch from those of the constants."""
         assert self.sweep is not None
-        return cotangents(self.sweep, None, self._all(constants))
-
-    def _all(self, constants: Sequence[Constants | None]) -> list[Constants | None]:
-        """Zero where a map's constants have no cotangents."""
-        complete = list(constants)
-        for k in self.maps:
-            if complete[k] is None:
-                complete[k] = np.zeros(self.net.widths[k + 1]), np.zeros(self.net.widths[k + 1])
-        return complete
+        return cotangents(self.sweep, None, constants)
 
     @lazy
     def gradients(self) -> FloatArray:
-        r"""Gradients S (C, n_params) of the constants: for each map that has some of its scales, then of its shifts.
-
-        Those of map k depend on the activations of its layer at the statistics batch, one column each; these on theta
-        directly, and through the constants c_l of maps before:  S_k = (dc_k/dtheta at fixed c) + sum_l (dc_k/dc_l) S_l.
-        """
-        ends = np.cumsum([0, *(2 * self.net.widths[k + 1] for k in self.maps)])
-        S = np.zeros((ends[-1], self.net.n_params))
-        for number, k in enumerate(self.maps):
-            self._differentiate_constants(k, S[ends[number] : ends[number + 1]], S[: ends[number]])
+        """Gradients S (C, n_params) of the constants: for each map that has some of its scales, then of its shifts."""
+        S = np.zeros((self.count, self.net.n_params))
+        rows = iter(S)
+        for k in self.maps:
+            assert self.sweep is not None
+            head = replace(self.sweep, layers=self.sweep.layers[: k + 1], maps=self.sweep.maps[: k + 1])
+            for unit in np.eye(2 * self.net.widths[k + 1]):
+                constants: list[Constants | None] = [None] * len(self.constants)
+                constants[k] = unit[: unit.size // 2], unit[unit.size // 2 :]
+                next(rows)[:] = head.pull_back(None, constants=constants)[0]
         return S
-
-    def _differentiate_constants(self, k: int, out: FloatArray, before: FloatArray) -> None:
-        """Write S_k into out (2 Q, n_params), given the rows S_l of the maps before."""
-        sweep, node_map = self.sweep, self.net.node_maps[k]
-        assert sweep is not None
-        Y = sweep.layers[k].value[:, 0]
-        n = Y.shape[1]
-        ones, zeros = np.ones(n), np.zeros(n)
-        columns = []
-        for first, units in ((0, (ones, zeros)), (n, (zeros, ones))):
-            dy = node_map.constants_vjp(Y, *units)
-            out[first : first + n, self.net.slices[k]] = sweep.layers[k].pullback_apart(dy[:, None])
-            columns.append(dy)
-        if k == 0:
-            return
-        G = np.concatenate([dy[:, None, :] * np.eye(n) for dy in columns], axis=1)
-        head = replace(sweep, layers=sweep.layers[: k + 1], maps=sweep.maps[:k])
-        through: list[FloatArray] = []
-        for l, g, constants in head.pull_back_apart(G[:, :, None]):
-            if l < k:
-                out[:, self.net.slices[l]] = sweep.layers[l].pullback_several(g)
-            if constants is not None:
-                through.insert(0, np.concatenate(constants, axis=2).sum(axis=0))
-        if through:
-            out += np.concatenate(through, axis=1) @ before
 
 
 def add_constants(sums: list[Constants | None], parts: Sequence[Constants | None]) -> None:

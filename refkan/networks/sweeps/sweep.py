@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr, check_target
+from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr
 from refkan.kernels.recycled_memory import dtype_of
 from refkan.networks.composition import Composition
 from refkan.networks.layers import Linearization
@@ -102,11 +102,6 @@ class Sweep(ShortRepr):
     def value(self) -> Array:
         """The jet (N, channels, d_L) of the outputs."""
         return self.layers[-1].value
-
-    @property
-    def n_samples(self) -> int:
-        """Number of samples N."""
-        return self.value.shape[0]
 
     @property
     def statistics_maps(self) -> list[int]:
@@ -237,7 +232,6 @@ class Sweep(ShortRepr):
 
         ``gradients`` are those of the constants in theta, (C, n_params); without them the constants are held.
         """
-        check_target("J", J, (*G.shape[:2], self.net.n_params), np.iscomplexobj(G))
         through: list[FloatArray] = []
         for k, g, constants in self.pull_back_apart(G):
             self.layers[k].fill_jacobian(g, J[:, :, self.net.slices[k]])

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.networks.hessians.jacobians import fill_rows
-from refkan.networks.hessians.points import Points
-from refkan.splines.sums import Channels, InputJet
-from refkan.splines.sums.channels import VALUES
+from refkan.splines.sums import Channels
 from tests.networks.layers.layer_laws import random_parameters
 from tests.shared.factories import EDGE_KINDS, LayerCase
 from tests.shared.refusals import refused
@@ -94,23 +91,12 @@ def test_targets_of_jacobians(kind, free):
     assert not out.any()
 
 
-def test_targets_within_layers_and_networks():
-    layer = LayerCase("spline", 4, free_knots=True).build()
-    (splines,) = layer.declare(random_parameters(layer)).functions
-    C, G = np.zeros(layer.blocks["coefficients"]), np.ones((4, 6, 1, 2))
-    sums = splines.sums(C, InputJet(np.full((4, 1, 3), 0.5)), VALUES, back=True)
-    for out in (np.zeros((4, 6, 3, layer.intervals - 1)), np.zeros((4, 6, 2, layer.intervals))):
-        refused(lambda out=out: splines.motion(C).fill_jacobian(sums, G, out), "out must have shape")
-    silu = LAYERS["silu"]
-    chart = silu.declare(random_parameters(silu)).chart
-    refused(lambda: chart.fill_columns(np.zeros((4, 6, 5))), "out must have shape")
+def test_targets_within_networks():
     x = np.random.default_rng(0).uniform(size=(4, 2))
     net, theta = rk.kan([2, 3, 2], 4, 2).initialize(np.random.default_rng(0), x)
     (sweep,) = net.jet(theta, x, np.eye(2)).sweep.sweeps
-    refuse_targets(lambda J: sweep.fill_jacobian(np.ones((4, 6, 5, 2)), J), 4, 6, net.n_params)
-    points = Points.check(net, theta, x, None)
-    ((rows, values),) = points.sweeps(4)
-    refuse_targets(lambda out: fill_rows(points, values, rows, 1.0, out), 4, 2, net.n_params)
+    for shape in ((4, 6, net.n_params - 1), (4, 5, net.n_params), (3, 6, net.n_params)):
+        refused(lambda shape=shape: sweep.fill_jacobian(np.ones((4, 6, 5, 2)), np.zeros(shape)), "out must have shape")
 
 
 def test_jets_of_wrong_shape(layer):

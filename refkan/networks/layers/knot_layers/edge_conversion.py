@@ -12,7 +12,6 @@ from refkan.base import Array, FloatArray, KnotError, check_annotated, check_cho
 from refkan.networks.layers.knot_layers.knot_layer import KnotLayer, NestedSpaces, cut_alike, nested_spaces
 from refkan.networks.layers.layer import BASES, Layer
 from refkan.splines import change_of_basis
-from refkan.splines.knot_tables import extended_tables
 from refkan.splines.knots import free_breakpoints, free_parameters
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.spaces import SplineSpace
@@ -70,7 +69,7 @@ class SplineEdges(KnotLayer):
         """Return the tables of the knots at theta."""
         if not self.free_knots:
             return self.fixed_tables
-        return extended_tables(free_breakpoints(self.unpack(theta)["s"], self.domains), self.order)
+        return KnotTables.extended(free_breakpoints(self.unpack(theta)["s"], self.domains), self.order)
 
     def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
         """Return the spline spaces at theta: `spaces` themselves unless the knots are free."""

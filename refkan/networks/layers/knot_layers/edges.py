@@ -87,11 +87,6 @@ class EdgeLayer(SplineEdges):
             blocks["s"] = (self.n_inputs, self.intervals)
         return blocks
 
-    @property
-    def shared_blocks(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Free knots serve all outputs."""
-        return ("s",) if self.free_knots else ()
-
     def require_derivatives(self, order: int) -> str | None:
         """Raise ValueError unless r > order, with free knots r > order + 1, for derivatives of positive order.
 

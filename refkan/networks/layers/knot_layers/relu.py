@@ -153,11 +153,6 @@ class FreeKinks:
         moving = np.einsum("scpj,pj,qpj->scq", self._rows(sums), dt, sums.C[..., self._moving], optimize=True)
         return sums.push_forward(dC, dz) + moving
 
-    def pull_back_several(self, sums: Any, G: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """As `pull_back`, for several cotangents G (N, O, Q) of values."""
-        dt = np.einsum("spj,sopj->opj", self._rows(sums)[:, 0], sums.cotangents_of_jets(G)[..., self._moving])
-        return sums.pull_back_several(G), free_breakpoints_vjp(self.s, self.powers.domains, dt)
-
     def fill_jacobian(self, sums: Any, G: FloatArray, out: FloatArray) -> None:
         """Columns of s."""
         h = sums.cotangents_of_jets(G)[..., self._moving]

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, IntArray, check_annotated, check_target, check_type
+from refkan.base import Array, FloatArray, IntArray, check_annotated, check_type
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.networks.layers.functions import Declared, ParameterBlocks, RowFunctions
 from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
@@ -58,9 +58,7 @@ class SiluLayer(KnotLayer):
         check_type("spline", self.spline, SplineLayer)
 
     n_inputs, n_outputs, domains, window = map(_of_spline, ("n_inputs", "n_outputs", "domains", "window"))
-    spaces, intervals, free_knots, shared_blocks = map(
-        _of_spline, ("spaces", "intervals", "free_knots", "shared_blocks")
-    )
+    spaces, intervals, free_knots = map(_of_spline, ("spaces", "intervals", "free_knots"))
     basis, outside, sums_to_one, bends_at_ends = map(_of_spline, ("basis", "outside", "sums_to_one", "bends_at_ends"))
     require_derivatives, jumps = map(_of_spline, ("require_derivatives", "jumps"))
 
@@ -196,7 +194,6 @@ class EdgeScales:
 
     def fill_columns(self, out: FloatArray) -> None:
         """Columns of w_s C become those of C; those of w_s, the last ones, are written."""
-        check_target("out", out, (*np.shape(out)[:2], self.parameters.size), np.iscomplexobj(self.c))
         columns = out[:, :, : self.c.size].reshape(*out.shape[:2], *self.c.shape)
         w_s = out[:, :, -self.w_s.size :]
         w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)

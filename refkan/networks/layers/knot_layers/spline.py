@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, check_target, lazy
+from refkan.base import Array, FloatArray, IntArray, lazy
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.networks.layers.functions import Declared
@@ -58,21 +58,9 @@ class FreeKnots:
         moved = self.move(dC.transpose(1, 2, 0), ds)
         return sums.push_forward(np.ascontiguousarray(moved.transpose(2, 0, 1)), dz, apart=True)
 
-    def pull_back_several(self, sums: FunctionSums, G: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """One pass over the samples; then the knots, cotangent by cotangent."""
-        apart = sums.pull_back_several(G, apart=True)
-        P, dim, Q = self.C.shape
-        dC, ds = np.empty((apart.shape[0], Q, P, dim)), np.empty((apart.shape[0], *self.s.shape))
-        for o, part in enumerate(apart):
-            moments = np.ascontiguousarray(part.transpose(1, 2, 0))
-            dC[o], ds[o] = self.fold(moments).transpose(2, 0, 1), self.pull_back_knots(moments)
-        return dC, ds
-
     def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
         """Columns of s: those of the breakpoints, pulled back as a cotangent of them is."""
-        columns = free_breakpoints_vjp(self.s, self.domains, self.columns_of_breakpoints(*sums.jets(), G))
-        check_target("out", out, columns.shape, np.iscomplexobj(columns))
-        out[...] = columns
+        out[...] = free_breakpoints_vjp(self.s, self.domains, self.columns_of_breakpoints(*sums.jets(), G))
 
     @lazy
     def weights(self) -> Array:
@@ -90,9 +78,9 @@ class FreeKnots:
 
     def fold(self, moments: FloatArray) -> FloatArray:
         """Cotangent of C (P, dim, Q) from that of the local coefficients: neighbours share r - 1 of theirs."""
-        P, dim, _ = self.C.shape
-        dC = np.empty((P, dim, moments.shape[2]))
-        launch(moving_knots.fold, P, moments.size, moments, self.order, dC)
+        dC = np.zeros((*self.C.shape[:2], moments.shape[2]))
+        for i in reversed(range(self.order)):
+            dC[:, i : i + self.n] += moments[:, i :: self.order]
         return dC
 
     def pull_back_knots(self, moments: FloatArray) -> FloatArray:
