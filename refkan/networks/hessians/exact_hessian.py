@@ -167,7 +167,7 @@ def _add_chunk(
             slope, curvature = form.activation
             du, U = a * slope, slope[:, :, None] * A * slope[:, None, :]
             _add_to_diagonal(U, a * curvature)
-        raw.pairs[k, k].add(form.blocks, form.blocks, U)
+        raw.add(k, k, forms, U)
         if form.chart is not None:
             _add_cotangents(sums[k], form, du)
         if k == 0:
@@ -176,8 +176,8 @@ def _add_chunk(
         assert form.curvatures is not None
         C = U @ form.slopes
         for l in range(k):
-            raw.pairs[k, l].add(form.blocks, forms[l].blocks, C @ R[k, l])
-            raw.pairs[k, l].add_moved(form.blocks, forms[l].blocks, du, R[k, l])
+            raw.add(k, l, forms, C @ R[k, l])
+            raw.add_moved(k, l, forms, du, R[k, l])
         Z = np.swapaxes(form.slopes, 1, 2) @ C
         _add_to_diagonal(Z, form.curvatures(du))
         slope = np.broadcast_to(sweep.maps[k - 1].slope, (n, Z.shape[1]))

@@ -174,10 +174,10 @@ def _sparse(points: Points, whole: RawMatrix) -> FloatArray:
             samples = points.in_order_of_cells(rows)
             sweep = samples.sweep()
             forms = [layer.local_form() for layer in sweep.layers]
-            G, _ = samples.cotangents(sweep, slice(None), 1.0 / points.n_samples, constants=False)
-            for l, form in enumerate(forms):
-                if form.activation is not None:
-                    G[l] = G[l] * form.activation[0][:, None]
+            G = [np.empty(0)] * len(forms)
+            for l, g, _ in sweep.pull_back_apart(samples.seeds(slice(None), 1.0 / points.n_samples)):
+                activation = forms[l].activation
+                G[l] = g[:, :, 0] if activation is None else g[:, :, 0] * activation[0][:, None]
             whole.add_products(forms, G, k)
 
     run_blocks(add_part, count)

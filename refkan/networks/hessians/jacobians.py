@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.base import FloatArray, check_annotated, check_target
+from refkan.base import FloatArray, check_annotated
 from refkan.networks import Network
 from refkan.networks.hessians.memory import chunk_size, mirror, require_memory
 from refkan.networks.hessians.points import Points
@@ -91,12 +91,8 @@ def jacobian_chunks(points: Points, scale: float, constants: bool = True) -> Ite
 
 def fill_rows(points: Points, sweep: Sweep, rows: slice, scale: float, out: FloatArray, constants: bool = True) -> None:
     """Write rows of sqrt(W scale) J into out (n, d_L, M), zero on entry."""
-    G, E = points.cotangents(sweep, rows, scale, constants)
-    check_target("out", out, (rows.stop - rows.start, points.n_outputs, points.net.n_params))
-    for layer, cotangents, where in zip(sweep.layers, G, points.net.slices, strict=True):
-        layer.fill_jacobian(cotangents[:, :, None], out[:, :, where])
-    if constants and points.n_constants:
-        out += E @ points.constant_gradients
+    gradients = points.constant_gradients if constants and points.n_constants else None
+    sweep.fill_jacobian(points.seeds(rows, scale), out, gradients)
 
 
 def ntk(net: Network, theta: Any, x: Any, weights: Any = None) -> FloatArray:

@@ -18,13 +18,10 @@ import numpy as np
 
 from refkan.base import FloatArray, IntArray, ShortRepr, lazy
 from refkan.base.arguments import as_array, as_samples, as_vector, real, require_not_negative
-from refkan.kernels import bspline_basis, gauss_newton_sums
 from refkan.networks import Network
-from refkan.networks.layers import LocalForm
+from refkan.networks.layers import Layer, LocalForm
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
-from refkan.splines.local_basis import KnotTables
-from refkan.splines.spaces import SplineSpace
 from refkan.splines.sums.input_jet import InputJet
 
 LEAST_ORDERED = 2048
@@ -77,10 +74,8 @@ class Points(ShortRepr):
         """
         at, order = self.at[rows], np.arange(*rows.indices(self.n_samples))
         first, named = self.net.layers[0], any(layer.outside == "error" for layer in self.net.layers)
-        spaces = () if named or first.basis != "spline" else first.spaces_at(self.theta[self.net.slices[0]])
-        if spaces and order.size >= max(LEAST_ORDERED, spaces[0].intervals ** 2):
-            before = InputJet(at.z) if first.free_knots else at
-            at, inside = before.once(self.net, ("cells",), lambda: _in_order_of_cells(before, spaces))
+        if not named and first.basis == "spline" and order.size >= max(LEAST_ORDERED, first.intervals**2):
+            at, inside = at.once(self.net, ("cells",), lambda: _in_order_of_cells(at, first))
             order = order[inside]
         part = copy(self)  # with what has been found of the network
         for name, value in (("at", at), ("weights", self.weights[order]), ("order", order)):
@@ -165,33 +160,17 @@ class Points(ShortRepr):
         for rows in self.chunks(size):
             yield rows, self.sweep(rows)
 
-    def cotangents(
-        self, sweep: Sweep, rows: slice, scale: float, constants: bool = True
-    ) -> tuple[list[FloatArray], FloatArray]:
-        """Pull the outputs, times sqrt(weight scale), back to the outputs of every layer and, if asked, the constants.
-
-        Returns
-        -------
-        G : list of arrays (n, d_L, Q)
-            d(output o of sample s)/d(output q of the layer).
-        E : array (n, d_L, C)
-            d(output o of sample s)/d(constant); of no constants unless asked for.
-        """
+    def seeds(self, rows: slice, scale: float) -> FloatArray:
+        """Cotangents (n, d_L, 1, d_L) of outputs: each of some samples by itself, times sqrt(weight scale)."""
         roots = np.sqrt(self.weights[rows] * scale)
-        cotangents: list[FloatArray] = []
-        through = [np.empty((roots.size, self.n_outputs, 0))]
-        for _, G, of_constants in sweep.pull_back_apart(roots[:, None, None, None] * np.eye(self.n_outputs)[:, None]):
-            cotangents.append(G[:, :, 0])
-            if constants and of_constants is not None:
-                through += [*of_constants[::-1]]
-        return cotangents[::-1], np.concatenate(through[::-1], axis=2)
+        return roots[:, None, None, None] * np.eye(self.n_outputs)[:, None]
 
 
-def _in_order_of_cells(at: InputJet, spaces: tuple[SplineSpace, ...]) -> tuple[InputJet, IntArray]:
-    tables = KnotTables(np.array([space.knots for space in spaces]), spaces[0].order)
-    cells, order = np.empty(at.z.shape[0], np.int64), np.arange(at.z.shape[0])
-    bspline_basis.number_cells(at.x, tables.breakpoints, *tables.search, cells)
-    gauss_newton_sums.sort_by_key(cells, np.empty(spaces[0].intervals ** 2, np.int64), order)
+def _in_order_of_cells(at: InputJet, layer: Layer) -> tuple[InputJet, IntArray]:
+    """Knots that are not equally spaced have other cells, but neighbours stay neighbours."""
+    (a, b), n = layer.domains[:2].T, layer.intervals
+    cells = np.clip((at.x[:, :2] - a) * (n / (b - a)), 0, n - 1).astype(np.uint16)
+    order = np.argsort(cells @ np.array([n, 1], np.uint16)[-a.size :], kind="stable")
     return at.reordered(order), order
 
 

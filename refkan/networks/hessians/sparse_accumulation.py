@@ -17,6 +17,7 @@ and for many pairs, and the plain one multiplies each pair of functions by itsel
 several cores help both.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from math import prod
@@ -30,58 +31,7 @@ from refkan.kernels.engine_choice import MATRICES, takes_fast
 from refkan.kernels.recycled_memory import recycled
 from refkan.networks.hessians.memory import mirror
 from refkan.networks.hessians.window_products import Sums, Window, all_pairs, unordered_pairs
-from refkan.networks.layers.functions import Features, LocalForm
-
-
-class LayerPair:
-    """Sums for two layers: the blocks H[(q, p, i), (q', p', i')] of all pairs of their functions.
-
-    Parameters
-    ----------
-    windows, windows_lower : lists of Window
-    n_outputs, n_outputs_lower : int
-    same : bool
-        Whether the two are one layer: T is symmetric, and half of it is carried.
-    """
-
-    def __init__(
-        self, windows: list[Window], windows_lower: list[Window], n_outputs: int, n_outputs_lower: int, same: bool
-    ) -> None:
-        self.same = same
-        q_pairs = unordered_pairs(n_outputs) if same else all_pairs(n_outputs, n_outputs_lower)
-        self.parts = [
-            (i, j, Sums((a, b), q_pairs, same and i == j))
-            for i, a in enumerate(windows)
-            for j, b in enumerate(windows_lower[: i + 1] if same else windows_lower)
-        ]
-
-    def add(self, blocks: Sequence[Features], lower: Sequence[Features], T: FloatArray) -> None:
-        """Add samples with matrices T (n, Q, Q')."""
-        for i, j, sums in self.parts:
-            sums.add(blocks[i].start, blocks[i].values, lower[j], sums.pack(T))
-
-    def add_product(
-        self, blocks: Sequence[Features], lower: Sequence[Features], G: FloatArray, H: FloatArray, part: int
-    ) -> None:
-        """Add samples with T = sum_o G[s, o, q] H[s, o, q'] to the sums of a part."""
-        for i, j, sums in self.parts:
-            sums.add(blocks[i].start, blocks[i].values, lower[j], sums.couple(G, H), part=part)
-
-    def add_moved(self, blocks: Sequence[Features], lower: Sequence[Features], du: FloatArray, R: FloatArray) -> None:
-        """Add what cotangents du (n, Q) of u hold when inputs of the upper layer move, R (n, P, Q') = dx_p/du'_q'.
-
-        To H[(q, p, i), (q', p', i')]: sum_s du[s, q] phi_{p,i}'(x_p) R[s, p, q'] phi'_{p',i'}(x_p').
-        """
-        for i, j, sums in self.parts:
-            slopes = blocks[i].slopes
-            if slopes is not None:
-                for p in range(blocks[i].slots):
-                    sums.add(blocks[i].start, slopes, lower[j], sums.pack(du[:, :, None] * R[:, p, None, :]), p)
-
-    def write(self, H: FloatArray) -> None:
-        """Write all blocks into H."""
-        for _, _, sums in self.parts:
-            sums.write(H, other_order=self.same)
+from refkan.networks.layers.functions import LocalForm
 
 
 class RawMatrix:
@@ -104,11 +54,15 @@ class RawMatrix:
                 offset += form.n_outputs * block.slots * block.dim
             windows.append(mine)
         self.size = offset
-        self.pairs = {
-            (k, l): LayerPair(windows[k], windows[l], forms[k].n_outputs, forms[l].n_outputs, k == l)
-            for k in range(len(forms))
-            for l in range(k + 1)
-        }
+        self.pairs: dict[tuple[int, int], list[tuple[int, int, Sums]]] = {}
+        for l, k in itertools.combinations_with_replacement(range(len(forms)), 2):
+            outputs = forms[k].n_outputs, forms[l].n_outputs
+            q_pairs = unordered_pairs(outputs[0]) if k == l else all_pairs(*outputs)  # T is symmetric where k = l
+            self.pairs[k, l] = [
+                (i, j, Sums((a, b), q_pairs, k == l and i == j))
+                for i, a in enumerate(windows[k])
+                for j, b in enumerate(windows[l][: i + 1] if k == l else windows[l])
+            ]
         self.fast = takes_fast(n_samples * sum(sums.saved for sums in self.all_sums), MATRICES)
         for sums in self.all_sums:
             sums.fast = self.fast
@@ -116,7 +70,7 @@ class RawMatrix:
     @property
     def all_sums(self) -> list[Sums]:
         """The sums of all pairs of layers and of their blocks."""
-        return [sums for pair in self.pairs.values() for _, _, sums in pair.parts]
+        return [sums for pair in self.pairs.values() for _, _, sums in pair]
 
     def split(self, count: int) -> None:
         """Have sums over so many parts of the samples, which `matrix` adds in order."""
@@ -124,16 +78,37 @@ class RawMatrix:
             sums.count = count
             _ = sums.store  # before several threads ask for it
 
+    def add(self, k: int, l: int, forms: Sequence[LocalForm], T: FloatArray) -> None:
+        """Add samples with matrices T (n, Q, Q') to the blocks of layers k and l <= k."""
+        for i, j, sums in self.pairs[k, l]:
+            upper = forms[k].blocks[i]
+            sums.add(upper.start, upper.values, forms[l].blocks[j], sums.pack(T))
+
     def add_products(self, forms: Sequence[LocalForm], G: Sequence[FloatArray], part: int) -> None:
         """Add samples to a part, with T = sum_o G_k[s, o, q] G_l[s, o, q'] for all pairs of layers."""
         for (k, l), pair in self.pairs.items():
-            pair.add_product(forms[k].blocks, forms[l].blocks, G[k], G[l], part)
+            for i, j, sums in pair:
+                upper = forms[k].blocks[i]
+                sums.add(upper.start, upper.values, forms[l].blocks[j], sums.couple(G[k], G[l]), part=part)
+
+    def add_moved(self, k: int, l: int, forms: Sequence[LocalForm], du: FloatArray, R: FloatArray) -> None:
+        """Add what cotangents du (n, Q) of u_k hold when inputs of layer k move, R (n, P, Q') = dx_p/du'_q'.
+
+        To H[(q, p, i), (q', p', i')]: sum_s du[s, q] phi_{p,i}'(x_p) R[s, p, q'] phi'_{p',i'}(x_p').
+        """
+        for i, j, sums in self.pairs[k, l]:
+            upper = forms[k].blocks[i]
+            if upper.slopes is not None:
+                for p in range(upper.slots):
+                    T = sums.pack(du[:, :, None] * R[:, p, None, :])
+                    sums.add(upper.start, upper.slopes, forms[l].blocks[j], T, p)
 
     def matrix(self) -> FloatArray:
         """The matrix in the parameters, D^T H D, D the block diagonal matrix of the layers' dW/dtheta."""
         H: FloatArray = recycled((self.size, self.size))  # all of which is written
-        for pair in self.pairs.values():
-            pair.write(H)
+        for (k, l), pair in self.pairs.items():
+            for _, _, sums in pair:
+                sums.write(H, other_order=k == l)
         if all(form.chart is None for form in self.forms):
             return H
         parts: list[Any] = [

@@ -1,6 +1,7 @@
 r"""Sums over samples of T[q, q'] phi_{p,i} phi'_{p',i'} for two blocks of functions and pairs (q, q') of outputs."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -119,11 +120,10 @@ class Sums:
 
     def _total(self) -> FloatArray:
         """The sums over all samples; those of the first part become it."""
-        parts = [self.of_part(part) for part in range(self.count)]  # zero where no sample came
-        if self.count > 1:
-            store = self.store.reshape(self.count, self.shape[0], -1)
-            launch(kernels.add_parts, self.shape[0], store.size, store)
-        return parts[0]
+        total, *others = [self.of_part(part) for part in range(self.count)]  # zero where no sample came
+        for other in others:
+            total += other
+        return total
 
     def pack(self, T: FloatArray) -> FloatArray:
         """Cut T (n, Q, Q') into blocks (B, n, width)."""
@@ -172,20 +172,21 @@ class Sums:
 
         For one and the same block of functions also for slots p' < p.
         """
-        a, b = self.windows
-        sums = self._total()
-        n_pairs, operations = self.slot_pairs[0].size, 8 * sums.size
-        if self.same:
-            launch(
-                kernels.unfold_symmetric, n_pairs, operations,
-                sums, *self.slot_pairs, *self.q_pairs, a.slots, a.dim, a.offset, H,
-            )  # fmt: skip
-            return
-        for q_left, q_right in (self.q_pairs, self.q_pairs[::-1])[: 1 + other_order]:
-            launch(
-                kernels.unfold, n_pairs, operations, sums, *self.slot_pairs, q_left, q_right,
-                a.slots, a.dim, b.slots, b.dim, a.offset, b.offset, H,
-            )  # fmt: skip
+        (a, b), (p, p_right), K = self.windows, self.slot_pairs, self.width
+        sums = self._total().reshape(p.size, self.blocks, a.dim, b.dim, K)
+        if self.same:  # of a slot with itself the sums for i <= j alone were taken
+            i, j = np.tril_indices(a.dim, -1)
+            for n in np.flatnonzero(p == p_right):
+                sums[n][:, i, j] = sums[n][:, j, i]
+        of_a, of_b = ((int(q.max()) + 1, w.slots, w.dim) for q, w in zip(self.q_pairs, self.windows, strict=True))
+        rows, columns = slice(a.offset, a.offset + prod(of_a)), slice(b.offset, b.offset + prod(of_b))
+        for order in (1, -1)[: 1 + other_order]:
+            for block in range(self.blocks):
+                q, q_right = (numbers[block * K : (block + 1) * K] for numbers in self.q_pairs[::order])
+                values = np.moveaxis(sums[:, block], 3, 1)[:, : q.size]
+                left, right = (q, p[:, None]), (q_right, p_right[:, None])
+                H[rows, columns].reshape(*of_a, *of_b)[*left, :, *right] = values
+                H[columns, rows].reshape(*of_b, *of_a)[*right, :, *left] = values.swapaxes(2, 3)
 
 
 def all_pairs(n: int, m: int) -> tuple[IntArray, IntArray]:

@@ -48,7 +48,8 @@ def contributions(net, theta, x):
     size = np.abs(net.freeze(theta).jacobian(theta, x))
     if points.n_constants:
         _, sweep = next(points.sweeps(len(x)))
-        _, E = points.cotangents(sweep, slice(0, len(x)), 1.0)
+        apart = sweep.pull_back_apart(points.seeds(slice(None), 1.0))
+        E = np.concatenate([part for _, _, of_map in apart if of_map for part in of_map[::-1]][::-1], axis=2)
         size += np.abs(E).reshape(size.shape[0], -1) @ np.abs(points.constant_gradients)
     return size
 
