@@ -2,9 +2,9 @@ r"""What layers of other libraries have in common: SiLU plus a spline on each ed
 
 Finer grids for the same function everywhere, outside the domain too.
 
-Libraries that extend a grid fit samples, and the function changes. Here knots are inserted by the algorithm of Boehm,
-into all intervals of the extended knot vector, those beyond the domain as well: there the basis functions decay, and
-splines on finer knots inside the domain alone could not follow them.
+Libraries that extend a grid fit samples, and the function changes. Here knots are inserted into all intervals of the
+extended knot vector, those beyond the domain as well: there the basis functions decay, and splines on finer knots
+inside the domain alone could not follow them.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from refkan.networks.layers import DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.network import Network
 from refkan.networks.node_maps import AffineMap, NodeMap, Unmapped
 from refkan.splines.spaces import SplineSpace
+from refkan.splines.transfer import prolong
 
 
 class ConversionError(ValueError):
@@ -245,33 +246,22 @@ def refined(net: Network, theta: Any, factor: Natural = 2) -> tuple[Network, Flo
 
 
 def _finer(edges: Edges, factor: int, k: int) -> Edges:
-    rows, columns = [], []
+    """The layer with every interval between knots cut; its functions are those of splines whose domain all knots are.
+
+    Beyond the knots lie d = r - 1 others on each side, whose B-splines have coefficients zero before and after.
+    """
+    d, rows, columns = edges.order - 1, [], []
     for p, knots in enumerate(edges.knots):
         wide = np.flatnonzero(np.diff(knots) > 0)
         new = [knots[m] + (knots[m + 1] - knots[m]) * j / factor for m in wide for j in range(1, factor)]
-        t, C = insert(knots, edges.coefficients[:, p], edges.order, np.array(new))
-        rows.append(t)
-        columns.append(C)
+        ends = (knots[-1] - knots[0]) * np.arange(1, d + 1)
+        coarse, fine = (
+            SplineSpace(np.concatenate([knots[0] - ends[::-1], row, knots[-1] + ends]), edges.order)
+            for row in (knots, np.sort(np.concatenate([knots, new])))
+        )
+        C = prolong(coarse, fine, np.pad(edges.coefficients[:, p], ((0, 0), (d, d))))
+        rows.append(fine.breakpoints)
+        columns.append(C[:, d : C.shape[1] - d])
     if len({row.size for row in rows}) > 1:
         raise ConversionError(f"layer {k}: inputs have different numbers of repeated knots, which no grid can hold")
     return replace(edges, knots=np.array(rows), coefficients=np.stack(columns, axis=1))
-
-
-def insert(knots: FloatArray, C: FloatArray, order: int, new: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Knots with new ones, and the coefficients (Q, dim') of the same sums over all B-splines on them, everywhere.
-
-    Beyond the knots lie others, whose B-splines have coefficients zero before and after.
-    """
-    d = order - 1
-    step = float(knots[-1] - knots[0])
-    left, right = knots[0] - step * np.arange(d, 0, -1), knots[-1] + step * np.arange(1, d + 1)
-    t = np.concatenate([left, knots, right])
-    C = np.pad(C, ((0, 0), (d, d)))
-    for u in new:
-        m = int(np.searchsorted(t, u)) - 1
-        i = np.arange(m - d + 1, m + 1)
-        share = (u - t[i]) / (t[i + d] - t[i])
-        between = share * C[:, i] + (1 - share) * C[:, i - 1]
-        C = np.concatenate([C[:, : m - d + 1], between, C[:, m:]], axis=1)
-        t = np.insert(t, m + 1, u)
-    return t[d : t.size - d], C[:, d : C.shape[1] - d]
