@@ -4,7 +4,6 @@ Mixed second derivatives follow from pure ones: u_xy = (D_{x+y}^2 - D_x^2 - D_y^
 """
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -81,15 +80,7 @@ class Jet(ShortRepr):
         """
         self._require_real()
         check_flag("inputs", inputs)
-        value, first, second = (
-            np.zeros(mine.shape) if given is None else real(name, as_shape(name, given, mine.shape))
-            for name, given, mine in (
-                ("value", value, self.value),
-                ("first", first, self.first),
-                ("second", second, self.second),
-            )
-        )
-        dtheta, dz = self.sweep.pull_back(self._arrange(value, first, second), inputs)
+        dtheta, dz = self.sweep.pull_back(self._arrange(self.value.shape[:1], value, first, second), inputs)
         return dtheta, None if dz is None else self._split(dz)
 
     def pushforward(self, dtheta: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -115,28 +106,28 @@ class Jet(ShortRepr):
         """
         self._require_real()
         N, count, Q = self.sweep.value.shape
-        channels = self.seeds.channels
         if value is None and first is None and second is None:
-            unit = np.eye(count * Q).reshape(count * Q, count, Q)
-            parts = unit[:, :1], unit[:, 1 : 1 + channels.n_first], unit[:, channels.second]
-            value, first, second = (np.broadcast_to(part, (N, *part.shape)) for part in parts)
+            units = np.broadcast_to(np.eye(count * Q).reshape(-1, count, Q), (N, count * Q, count, Q))
+            value, first, second = np.split(units, [1, 1 + self.seeds.channels.n_first], axis=2)
             value = value[:, :, 0]
-        given = [np.asarray(a) for a in (value, first, second) if a is not None]
-        O = given[0].shape[1] if given[0].ndim > 1 else 0
-        shapes = (N, O, Q), (N, O, channels.n_first, Q), (N, O, channels.n_second, Q)
-        value, first, second = (
-            np.zeros(shape) if a is None else real(name, as_shape(name, a, shape))
-            for name, a, shape in zip(("value", "first", "second"), (value, first, second), shapes, strict=True)
-        )
-        G = np.concatenate([value[:, :, None], first[:, :, self.seeds.arrangement], second], axis=2)
+        shape = next(np.shape(part) for part in (value, first, second) if part is not None)
+        O = shape[1] if len(shape) > 1 else 0
+        G = self._arrange((N, O), value, first, second)
         return self.sweep.jacobian(G).reshape(N * O, self.sweep.net.n_params)
 
     def _require_real(self) -> None:
         real("theta, x or seeds", self.sweep.value)
 
-    def _arrange(self, value: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
-        """Put components into channels (N, channels, Q)."""
-        return np.concatenate([value[:, None], first[:, self.seeds.arrangement], second], axis=1)
+    def _arrange(self, lead: tuple[int, ...], value: Any, first: Any, second: Any) -> FloatArray:
+        """Put components (*lead, Q), (*lead, K, Q), (*lead, K2, Q), zero where left out, into channels."""
+        channels, Q = self.seeds.channels, self.sweep.value.shape[2]
+        shapes = (*lead, Q), (*lead, channels.n_first, Q), (*lead, channels.n_second, Q)
+        parts = {"value": value, "first": first, "second": second}
+        value, first, second = (
+            np.zeros(shape) if part is None else real(name, as_shape(name, part, shape))
+            for (name, part), shape in zip(parts.items(), shapes, strict=True)
+        )
+        return np.concatenate([value[..., None, :], first[..., self.seeds.arrangement, :], second], axis=-2)
 
     def _split(self, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Take channels apart: the inverse of `_arrange`."""
@@ -163,35 +154,3 @@ def jet_of(net: Composition, theta: Any, x: Any, first: Any, second: Any = None,
     sweep = BlockedSweep.forward(net, theta.copy(), seeds.inputs(x), seeds.channels)
     require_numbers("values and derivatives", sweep.value)
     return Jet(sweep, seeds)
-
-
-def input_hessian(net: Composition, theta: Any, x: Any) -> Array:
-    """Return the Hessians in x of the outputs, (N, Q, P, P), by polarisation.
-
-    Parameters
-    ----------
-    net : Network
-    theta : array (n_params,)
-    x : array (N, P)
-
-    Examples
-    --------
-    >>> import numpy as np, refkan as rk
-    >>> from refkan.networks.jets import input_hessian
-    >>> net = rk.kan([2, 1], order=4, intervals=1)
-    >>> theta = np.array([0.0, 0.0, 0.0, 6.0] * 2)  # x^3 + y^3
-    >>> input_hessian(net, theta, [[0.5, 1.0]])[0, 0]
-    array([[3., 0.],
-           [0., 6.]])
-    """
-    check_annotated(input_hessian, locals())
-    unit = np.eye(net.widths[0])
-    pairs = list(combinations(range(len(unit)), 2))
-    directions = np.concatenate([unit, *(unit[None, p] + unit[q] for p, q in pairs)])
-    pure = jet_of(net, theta, x, directions).second
-    H = np.empty((pure.shape[0], pure.shape[2], *unit.shape), pure.dtype)
-    for p in range(len(unit)):
-        H[:, :, p, p] = pure[:, p]
-    for k, (p, q) in enumerate(pairs):
-        H[:, :, p, q] = H[:, :, q, p] = 0.5 * (pure[:, len(unit) + k] - pure[:, p] - pure[:, q])
-    return H

@@ -9,7 +9,6 @@ import pytest
 import refkan as rk
 from refkan import truth
 from refkan.checks import dot_test
-from refkan.networks.jets import input_hessian
 from refkan.splines.sums import InputJet, spline_functions
 from refkan.splines.sums.pointwise import PointwiseJet
 from tests.networks.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
@@ -127,17 +126,6 @@ def test_the_checks_notice_a_missing_term(monkeypatch):
     monkeypatch.setattr(spline_functions, "spline_sums", forgetful)
     with pytest.raises(AssertionError):
         test_jets_equal_complex_steps((net, theta, samples(6)))
-
-
-def test_mixed_derivatives_by_polarisation():
-    net, theta = NetworkCase("spline", "sigmoid", order=5).start(samples(20))
-    x, frozen = samples(6), net.freeze(theta)
-    H = input_hessian(net, theta, x)
-    for p in range(2):
-        e = np.eye(2)[p]
-        slopes = frozen.jet(theta, x + 1j * STEP * e, np.eye(2), orders=1).first.imag / STEP
-        close(H[:, :, p], np.swapaxes(slopes, 1, 2), 1e-12)
-    np.testing.assert_array_equal(H, np.swapaxes(H, 2, 3))
 
 
 def test_pushforward_equals_complex_steps_of_the_jet(built):
