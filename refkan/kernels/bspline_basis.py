@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.kernels.compilation import fused_kernel, kernel
+from refkan.kernels.plain_basis import fill_interval, fill_natural
 
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 BLOCK = 128
@@ -54,77 +55,13 @@ def find_intervals(x, breakpoints, guide, scale, halvings, m):
 
 
 @kernel
-def number_cells(x, breakpoints, guide, scale, halvings, keys):
-    """keys[s]: number of the cell of x[s], by the intervals of the first two inputs, or of one; x (N, P)."""
-    n, m, points = breakpoints.shape[1] - 1, np.empty(x.shape[0], np.uint64), np.empty(x.shape[0])
-    keys[:] = 0
-    for p in range(min(2, x.shape[1])):
-        for s in range(x.shape[0]):
-            points[s] = x[s, p]
-        find_intervals(points, breakpoints[p], guide[p], scale[p], halvings, m)
-        for s in range(x.shape[0]):
-            keys[s] = keys[s] * n + np.int64(m[s])
-
-
-@kernel
-def fill_natural_tail(z, side, knots, inverse_spans, width, s, p, row, out):
-    """Own values, left (side 0) or right of the domain, of the first or last r B-splines; out (D+1, N, P, r), row (r,).
-
-    The recursion of `local_basis` on the interval of the knots that holds z, number l; l = -1 and l = K - 1 are the
-    rest of the line, and -1 is NaN. Entry i of order k is function f = l - k + 1 + i, which is there if it has knots:
-    0 <= f < K - k.
-    """
-    order, size = len(width), knots.shape[1]
-    depth = min(out.shape[0], order)
-    first = side * (size - order)
-    l = first - 1 if z == z else -1
-    for i in range(order):
-        l += knots[p, first + i] <= z
-    out[0, s, p, 0] = 1.0
-    for k in range(1, order):
-        for d in range(max(0, min(k, depth + k - order)), -1, -1):
-            carry = 0.0
-            for i in range(k):
-                f = l - k + 1 + i
-                start = min(max(f, 0), size - 1)
-                there = start == f and f + k < size
-                q = out[max(d - 1, 0), s, p, i] * inverse_spans[p, k, start] if there else 0.0
-                if d > 0:
-                    out[d, s, p, i] = k * (carry - q)
-                    carry = q
-                else:
-                    out[d, s, p, i] = carry + (knots[p, min(start + k, size - 1)] - z) * q
-                    carry = (z - knots[p, start]) * q
-            out[d, s, p, k] = k * carry if d > 0 else carry
-    skipped = first - 1 - l if side == 1 else order - 1 - l
-    # Entry i is function l - r + 1 + i; wanted are r of them from 0, or from K - 2r.
-    for d in range(depth):
-        nothing = z - z if d < order - 1 else 0.0  # NaN where polynomials in z would be
-        for i in range(order):
-            row[i] = out[d, s, p, i]
-        for i in range(order):
-            at = i + skipped
-            out[d, s, p, i] = row[min(max(at, 0), order - 1)] if 0 <= at < order else nothing
-
-
-@kernel
-def fill_tangent(reach, side, p, tangents, s, out):
-    """The tangents at an end of the domain, continued by `reach`; tangents (2, 2, P, r), out (D+1, N, P, r)."""
-    for i in range(out.shape[3]):
-        out[0, s, p, i] = tangents[0, side, p, i] + reach * tangents[1, side, p, i]
-        for d in range(1, out.shape[0]):
-            out[d, s, p, i] = tangents[1, side, p, i] if d == 1 else 0.0
-
-
-@kernel
 def local_basis(
-    first, last, x, knots, breakpoints, inverse_spans, guide, scale, halvings, tangents, outside, width, depth,
-    start, out,
+    first, last, x, knots, breakpoints, inverse_spans, guide, scale, halvings, outside, width, depth, start, out
 ):  # fmt: skip
     """start[s, p] and out[d, s, p, i] = derivative d of B-spline start + i of input p at x[s, p].
 
-    x (N, P), knots (P, K), breakpoints (P, n+1), inverse_spans (P, r, K), tangents (2, 2, P, r): values and slopes at
-    both ends; width r items, depth D+1 items, out (D+1, N, P, r).
+    x (N, P), knots (P, K), breakpoints (P, n+1), inverse_spans (P, r, K); width r items, depth D+1 items,
+    out (D+1, N, P, r). Points outside the domain are few: they go through `plain_basis`.
     """
     order, top = len(width), len(depth) - 1
     for d in range(order, top + 1):  # derivatives of order >= r vanish inside intervals
@@ -132,7 +69,7 @@ def local_basis(
             for p in range(x.shape[1]):
                 for i in range(order):
                     out[d, s, p, i] = 0.0
-    row = np.empty(order, out.dtype)
+    tail, indicators = np.zeros((top + 2, order), out.dtype), np.empty(2 * order, out.dtype)
     points = np.empty(BLOCK, x.dtype)
     m = np.empty(BLOCK, np.uint64)
     for low in range(first, last, BLOCK):
@@ -171,14 +108,18 @@ def local_basis(
                     z = points[s]
                     if a <= z.real and z.real <= b:
                         continue
-                    side = 0 if z.real < a else 1
                     if outside == NATURAL:
                         # The first or last r functions, whatever empty intervals lie there.
-                        start[low + s, p] = side * (breakpoints.shape[1] - 2)
-                        fill_natural_tail(z, side, knots, inverse_spans, width, low + s, p, row, out)
+                        start[low + s, p] = 0 if z.real < a else breakpoints.shape[1] - 2
+                        fill_natural(z, start[low + s, p], t, indicators, tail)
                     else:
-                        end = t[order - 1] if side == 0 else t[t.shape[0] - order]
-                        fill_tangent(z - end, side, p, tangents, low + s, out)
+                        end = t[order - 1] if z.real < a else t[t.shape[0] - order]
+                        fill_interval(end, np.int64(m[s]) + order, t, 2, tail)
+                        for i in range(order):
+                            tail[0, i] += (z - end) * tail[1, i]
+                    for d in range(min(order, top + 1)):
+                        for i in range(order):
+                            out[d, low + s, p, i] = tail[d, i] if d < 2 or outside == NATURAL else 0.0
 
 
 @kernel

@@ -7,12 +7,13 @@ channels K+1.. the second derivatives v_d of the first few directions. A functio
 
 so that for basis functions b_i with derivatives rows[k, s, p, i] the channels of the basis are W[s, c, p, i], and a
 layer is y[s, c, q] = sum_p sum_i W[s, c, p, i] C[p, start[s, p] + i, q]. Cotangents g[s, o, c, q] have an axis o for
-several of them at once. `width`, `count` and `firsts` are sequences of as many items as a window has functions, a jet
-channels, and a jet first derivatives: as tuples they tell the compiler how long short loops are.
+several of them at once. `width`, `count`, `firsts` and `tile` are sequences of as many items as a window has functions,
+a jet channels, a jet first derivatives, and a tile outputs: as tuples they tell the compiler how long short loops are.
 
-Coefficients lie as (P, tiles, dim, TILE), the outputs in tiles of TILE of which the last is filled up with zeros, and
-are indexed as a flat array: offsets between the r rows of a window are then constants. A compiler that cannot see that
-rows are apart compares addresses before every short loop. A product and its sum may be fused (one rounding).
+Coefficients lie as (P, tiles, dim, T), the outputs in tiles of T, and are indexed as a flat array: offsets between the
+r rows of a window are then constants. A compiler that cannot see that rows are apart compares addresses before every
+short loop. One or two outputs are a tile; more lie in tiles of T = TILE, of which the last is filled up with zeros. A
+product and its sum may be fused (one rounding).
 """
 
 from __future__ import annotations
@@ -47,123 +48,83 @@ def window_rows(first, last, inputs, rows, z, width, count, firsts, out):
 
 
 @fused_kernel
-def contract(first, last, start, W, C, width, count, out):
-    """out[s, c, q] = sum_p sum_i W[s, c, p, i] C[p, tile, start[s, p] + i, q]; start (N, P), out (N, channels, Q)."""
+def contract(first, last, start, W, C, width, count, tile, out):
+    """out[s, c, q] = sum_p sum_i W[s, c, p, i] C[p, t, start[s, p] + i, q]; start (N, P), out (N, channels, Q)."""
     n_inputs, n_outputs = W.shape[2], out.shape[2]
-    order, channels = len(width), len(count)
+    order, channels, T = len(width), len(count), len(tile)
     tiles, dim = C.shape[1], C.shape[2]
     flat = C.reshape(-1)
-    y, w = np.empty(channels * TILE), np.empty(channels * order)
+    y, w = np.empty(channels * T), np.empty(channels * order)
     for s in range(first, last):
-        for tile in range(tiles):
-            size = min(TILE, n_outputs - tile * TILE)
-            for k in range(channels * TILE):
+        for t in range(tiles):
+            size = min(T, n_outputs - t * T)
+            for k in range(channels * T):
                 y[k] = 0.0
             for p in range(n_inputs):
                 for c in range(channels):
                     for i in range(order):
                         w[c * order + i] = W[s, c, p, i]
-                base = position(((p * tiles + tile) * dim + start[s, p]) * TILE)
-                for q in range(position((size + 3) // 4 * 4)):
+                base = position(((p * tiles + t) * dim + start[s, p]) * T)
+                for q in range(position(min((size + 3) // 4 * 4, T))):
                     for c in range(len(count)):
-                        value = y[position(c * TILE) + q]
+                        value = y[position(c * T) + q]
                         for i in range(len(width)):
-                            value += w[c * order + i] * flat[base + position(i * TILE) + q]
-                        y[position(c * TILE) + q] = value
+                            value += w[c * order + i] * flat[base + position(i * T) + q]
+                        y[position(c * T) + q] = value
             for c in range(channels):
                 for q in range(size):
-                    out[s, c, tile * TILE + q] = y[c * TILE + q]
-
-
-@fused_kernel
-def contract_few(first, last, start, W, C, width, count, out):
-    """The same for so few outputs that loops over them cost more than their work; C (P, dim, Q)."""
-    n_inputs, n_outputs = W.shape[2], out.shape[2]
-    y = np.empty(len(count), out.dtype)
-    for s in range(first, last):
-        for q in range(n_outputs):
-            for c in range(len(count)):
-                y[c] = 0.0
-            for p in range(n_inputs):
-                m = position(start[s, p])
-                for c in range(len(count)):
-                    value = 0.0
-                    for i in range(len(width)):
-                        value += W[s, c, p, i] * C[p, m + position(i), q]
-                    y[c] += value
-            for c in range(len(count)):
-                out[s, c, q] = y[c]
+                    out[s, c, t * T + q] = y[c * T + q]
 
 
 @kernel
-def contract_jets(first, last, start, rows, z, C, width, count, firsts, out):
+def contract_jets(first, last, start, rows, z, C, width, count, firsts, tile, out):
     """`contract` of the W of rows and z, formed for CHUNK samples at a time: to keep W costs more than to form it."""
     W = np.empty((CHUNK, len(count), z.shape[2], len(width)), out.dtype)
     none = first - first  # a 0 that is written out is a type of its own, for which kernels are compiled once more
     for low in range(first, last, CHUNK):
         high = min(low + CHUNK, last)
         window_rows(low, high, (none, z.shape[2]), rows, z, width, count, firsts, W)
-        if C.ndim == 3:
-            contract_few(none, high - low, start[low:high], W, C, width, count, out[low:high])
-        else:
-            contract(none, high - low, start[low:high], W, C, width, count, out[low:high])
+        contract(none, high - low, start[low:high], W, C, width, count, tile, out[low:high])
 
 
 @fused_kernel
-def pull_back_coefficients(first, last, start, W, dy, groups, width, count, dC):
-    """dC[part, p, tile, start + i, q] += sum_c W[s, c, p, i] dy[s, c, q] over samples of each part; the parts add up.
+def pull_back_coefficients(first, last, start, W, dy, groups, width, count, tile, dC):
+    """dC[part, p, t, start + i, q] += sum_c W[s, c, p, i] dy[s, c, q] over samples of each part; the parts add up.
 
-    dy (N, channels, Q), dC (parts, P, tiles, dim, TILE) zero on entry. Items are pairs of a part and a group of inputs;
+    dy (N, channels, Q), dC (parts, P, tiles, dim, T) zero on entry. Items are pairs of a part and a group of inputs;
     every dC[part, p] has one owner.
     """
     n_samples, n_inputs, n_outputs = dy.shape[0], W.shape[2], dy.shape[2]
-    order, channels = len(width), len(count)
+    order, channels, T = len(width), len(count), len(tile)
     parts, tiles, dim = dC.shape[0], dC.shape[2], dC.shape[3]
     flat = dC.reshape(-1)
-    g, w = np.zeros(channels * TILE), np.empty(channels * order)
+    g, w = np.zeros(channels * T), np.empty(channels * order)
     for task in range(first, last):
         part, group = task // groups, task % groups
         for s in range(part * n_samples // parts, (part + 1) * n_samples // parts):
-            for tile in range(tiles):
-                size = min(TILE, n_outputs - tile * TILE)
-                lanes = (size + 3) // 4 * 4
+            for t in range(tiles):
+                size = min(T, n_outputs - t * T)
+                lanes = min((size + 3) // 4 * 4, T)
                 for c in range(channels):
                     for q in range(size):
-                        g[c * TILE + q] = dy[s, c, tile * TILE + q]
+                        g[c * T + q] = dy[s, c, t * T + q]
                     for q in range(size, lanes):
-                        g[c * TILE + q] = 0.0
+                        g[c * T + q] = 0.0
                 for p in range(group * n_inputs // groups, (group + 1) * n_inputs // groups):
                     for c in range(channels):
                         for i in range(order):
                             w[c * order + i] = W[s, c, p, i]
-                    base = position((((part * n_inputs + p) * tiles + tile) * dim + start[s, p]) * TILE)
+                    base = position((((part * n_inputs + p) * tiles + t) * dim + start[s, p]) * T)
                     for q in range(position(lanes)):
                         for i in range(len(width)):
-                            value = flat[base + position(i * TILE) + q]
+                            value = flat[base + position(i * T) + q]
                             for c in range(len(count)):
-                                value += w[c * order + i] * g[position(c * TILE) + q]
-                            flat[base + position(i * TILE) + q] = value
-
-
-@fused_kernel
-def pull_back_coefficients_few(first, last, start, W, dy, groups, width, count, dC):
-    """The same for few outputs; dC (parts, P, dim, Q)."""
-    n_samples, n_inputs, n_outputs, parts = dy.shape[0], W.shape[2], dy.shape[2], dC.shape[0]
-    for task in range(first, last):
-        part, group = task // groups, task % groups
-        for s in range(part * n_samples // parts, (part + 1) * n_samples // parts):
-            for p in range(group * n_inputs // groups, (group + 1) * n_inputs // groups):
-                m = position(start[s, p])
-                for q in range(n_outputs):
-                    for i in range(len(width)):
-                        value = 0.0
-                        for c in range(len(count)):
-                            value += W[s, c, p, i] * dy[s, c, q]
-                        dC[part, p, m + position(i), q] += value
+                                value += w[c * order + i] * g[position(c * T) + q]
+                            flat[base + position(i * T) + q] = value
 
 
 @kernel
-def pull_back_jets(first, last, start, rows, z, dy, groups, width, count, firsts, dC):
+def pull_back_jets(first, last, start, rows, z, dy, groups, width, count, firsts, tile, dC):
     """`pull_back_coefficients` of the W of rows and z, formed again for CHUNK samples at a time."""
     n_samples, n_inputs, parts = dy.shape[0], z.shape[2], dC.shape[0]
     W = np.empty((CHUNK, len(count), n_inputs, len(width)))
@@ -174,23 +135,22 @@ def pull_back_jets(first, last, start, rows, z, dy, groups, width, count, firsts
         for low in range(part * n_samples // parts, end, CHUNK):
             high = min(low + CHUNK, end)
             window_rows(low, high, inputs, rows, z, width, count, firsts, W)
-            chunk = start[low:high], W, dy[low:high], groups, width, count, dC[part : part + 1]
-            if dC.ndim == 4:
-                pull_back_coefficients_few(group, group + 1, *chunk)
-            else:
-                pull_back_coefficients(group, group + 1, *chunk)
+            chunk = start[low:high], W, dy[low:high], groups, width, count, tile, dC[part : part + 1]
+            pull_back_coefficients(group, group + 1, *chunk)
 
 
 @fused_kernel
-def pull_back_inputs(first, last, start, rows, z, C, dy, width, count, firsts, lanes, dz):
+def pull_back_inputs(first, last, start, rows, z, C, dy, width, count, firsts, tile, lanes, dz):
     """dz (N, O, channels, P) of dy (N, O, channels, Q): `pull_back_rows` of h = sum_q C[p, start + i, q] dy[.., q].
 
-    With e_k (Q,) the derivatives of the edges of an input, sum_i b_i^(k) C[p, tile, start + i, q], it is made of sums
-    over q of dy e_1, dy e_2 and dy e_3, each as `lanes` = LANES interleaved sums: no addition waits for the one before.
+    With e_k (Q,) the derivatives of the edges of an input, sum_i b_i^(k) C[p, t, start + i, q], it is made of sums
+    over q of dy e_1, dy e_2 and dy e_3, each as `lanes` interleaved sums,
+    LANES or as many as a tile has outputs: no addition waits for the one before.
     """
     n_cotangents, n_inputs, n_outputs = dy.shape[1], dz.shape[3], dy.shape[3]
     order, channels, n_first = len(width), len(count), len(firsts)
-    dim, steps = C.shape[2], (n_outputs + LANES - 1) // LANES
+    T, dim, steps = len(tile), C.shape[2], (n_outputs + LANES - 1) // LANES
+    per_tile = max(T // LANES, 1)
     flat = C.reshape(-1)
     g = np.zeros(n_cotangents * steps * channels * LANES)
     b, u, f = np.empty(3 * order), np.empty(channels), np.empty(channels * LANES)
@@ -209,13 +169,13 @@ def pull_back_inputs(first, last, start, rows, z, C, dy, width, count, firsts, l
                 for k in range(channels * LANES):
                     f[k] = 0.0
                 for step in range(steps):
-                    tile, rest = step // (TILE // LANES), step % (TILE // LANES)
-                    base = position(((p * C.shape[1] + tile) * dim + start[s, p]) * TILE + rest * LANES)
+                    t, rest = step // per_tile, step % per_tile
+                    base = position(((p * C.shape[1] + t) * dim + start[s, p]) * T + rest * LANES)
                     at = position((o * steps + step) * channels * LANES)
                     for q in range(position(lanes)):
                         slope = bend = third = 0.0
                         for i in range(len(width)):
-                            value = flat[base + position(i * TILE) + q]
+                            value = flat[base + position(i * T) + q]
                             slope += b[i] * value
                             bend += b[order + i] * value
                             third += b[2 * order + i] * value
@@ -234,36 +194,3 @@ def pull_back_inputs(first, last, start, rows, z, C, dy, width, count, firsts, l
                     k = c * LANES
                     low, high = (f[k] + f[k + 4]) + (f[k + 1] + f[k + 5]), (f[k + 2] + f[k + 6]) + (f[k + 3] + f[k + 7])
                     dz[s, o, c, p] = low + high
-
-
-@fused_kernel
-def pull_back_inputs_few(first, last, start, rows, z, C, dy, width, count, firsts, dz):
-    """The same for few outputs; C (P, dim, Q)."""
-    n_cotangents, n_inputs = dz.shape[1], dz.shape[3]
-    n_first, top = len(firsts), rows.shape[0] - 1
-    f = np.empty(len(count))
-    for s in range(first, last):
-        for p in range(n_inputs):
-            m = position(start[s, p])
-            b1, b2, b3 = rows[1, s, p], rows[min(2, top), s, p], rows[min(3, top), s, p]  # the last ones may go unused
-            for o in range(n_cotangents):
-                for c in range(len(count)):
-                    f[c] = 0.0
-                for q in range(C.shape[2]):
-                    slope = bend = third = 0.0
-                    for i in range(len(width)):
-                        value = C[p, m + position(i), q]
-                        slope += b1[i] * value
-                        bend += b2[i] * value
-                        third += b3[i] * value
-                    f[0] += dy[s, o, 0, q] * slope
-                    for c in range(1, len(firsts) + 1):
-                        f[0] += dy[s, o, c, q] * (z[s, c, p] * bend)
-                        f[c] += dy[s, o, c, q] * slope
-                    for c in range(len(firsts) + 1, len(count)):
-                        cotangent, u = dy[s, o, c, q], z[s, c - n_first, p]
-                        f[0] += cotangent * (u * u * third + z[s, c, p] * bend)
-                        f[c - n_first] += cotangent * (2.0 * u * bend)
-                        f[c] += cotangent * slope
-                for c in range(len(count)):
-                    dz[s, o, c, p] = f[c]

@@ -60,17 +60,6 @@ def motion_weights(first, last, knots, out):
 
 
 @kernel
-def fold(first, last, moments, order, dC):
-    """dC[p, v, q] = sum of moments[p, m r + i, q] over m + i = v: neighbours share r - 1 of their coefficients."""
-    for p in range(first, last):
-        dC[p, :] = 0.0
-        for m in range(moments.shape[1] // order):
-            for i in range(order):
-                for q in range(moments.shape[2]):
-                    dC[p, m + i, q] += moments[p, m * order + i, q]
-
-
-@kernel
 def pull_back_knots(first, last, weights, slopes, moments, dt):
     """dt[p, j - 1] = - sum weights[p, m, i, a, e] sum_q slopes[p, m + e, q] moments[p, m r + i, q].
 

@@ -12,7 +12,7 @@ On an interval [t_m, t_{m+1}] of length h these are Bernstein forms, u = (x - t_
 end e Taylor polynomials, u = (x - e)/h with the length h of the interval next to it, and v = 1. Tangents are their
 first two terms: u is set to 0 there, and the second term added afterwards, so that powers which nobody asks for do not
 overflow. Under NATURAL, where B-splines end by themselves, intervals are those of all knots, and beyond them is
-nothing: zeros in all tables, u = 0, and v = 1 or, so that it does not get lost, NaN. The sums over i are taken once for
+nothing: u = 0, and v = 1 or, so that it does not get lost, NaN. The sums over i are taken once for
 all samples. Then a sample costs r multiply-adds for each output and input in y and dC, r - 1 in dx, and next to nothing
 for its basis: no B-spline is evaluated. For dC the sums over samples of u^k v^(r-1-k) dy are taken for each piece, and
 `values` takes them to the coefficients. On the domain no entry of `values` and no u^k v^(r-1-k) is negative, so that
@@ -43,16 +43,16 @@ position = np.uint64
 
 
 @fused_kernel
-def polynomials(table, windows, linear, C, width):
+def polynomials(table, windows, outside, C, width):
     """Coefficients of the pieces of each edge, flat (P, n+2, Q, terms), from C (Q, P, dim).
 
-    table (P, n+2, terms, r), flat: `values`, terms = r, or `slopes`, terms = r - 1. `linear` leaves tangents beyond the
-    domain.
+    table (P, n+2, terms, r), flat: `values`, terms = r, or `slopes`, terms = r - 1. Beyond the ends LINEAR leaves
+    tangents, and NATURAL nothing.
     """
     n_inputs, n_pieces = windows.shape
     terms = table.shape[0] // (n_inputs * n_pieces * len(width))
     out = np.empty(n_inputs * n_pieces * C.shape[0] * terms)
-    kept = terms - len(width) + 2 if linear else terms
+    kept = 0 if outside == NATURAL else terms - len(width) + 2 if outside == LINEAR else terms
     at = position(0)
     for p in range(n_inputs):
         for c in range(n_pieces):
@@ -69,7 +69,7 @@ def polynomials(table, windows, linear, C, width):
 
 
 @fused_kernel
-def fold(moments, values, windows, linear, stride, width, dC):
+def fold(moments, values, windows, outside, stride, width, dC):
     """dC[q, p, w stride + i] += sum_ck values[c, k, i] moments[c, q, k]: the transpose of `polynomials`.
 
     w = windows[p, c]. Windows share r - 1 of their r sums at stride 1, none at stride r.
@@ -80,10 +80,12 @@ def fold(moments, values, windows, linear, stride, width, dC):
         for c in range(n_pieces):
             w = windows[p, c] * stride
             row = position((p * n_pieces + c) * len(width) * len(width))
-            kept = 2 if linear and c >= n_pieces - 2 else len(width)
+            beyond = c >= n_pieces - 2
+            kept = 2 if outside == LINEAR and beyond else len(width)
+            share = 0.0 if outside == NATURAL and beyond else 1.0  # NaN does not get lost
             for q in range(dC.shape[0]):
                 for k in range(len(width)):
-                    moment = moments[at]
+                    moment = share * moments[at]
                     at += position(1)
                     if k < kept:
                         for i in range(len(width)):
@@ -199,7 +201,7 @@ def forward(
     order = len(width)  # on a line of its own: branches that depend on it are not compiled
     n_inputs, n_pieces, points = windows.shape[0], windows.shape[1], x.reshape(-1)
     linear = outside == LINEAR
-    gamma, keep = polynomials(values, windows, linear, C, width), kept[0].shape[0] > 0
+    gamma, keep = polynomials(values, windows, outside, C, width), kept[0].shape[0] > 0
     pairs = cells.shape[1]
     size = pairs // n_inputs
     m, u, v, terms = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs), np.empty(order * pairs)
@@ -260,7 +262,7 @@ def pull_back(
     n_inputs, n_pieces, points = windows.shape[0], windows.shape[1], x.reshape(-1)
     parts, inputs, d = dC.shape[0], dx.shape[0] > 0, dx.reshape(-1)
     linear = outside == LINEAR
-    gamma = polynomials(slopes, windows, linear, C, width)
+    gamma = polynomials(slopes, windows, outside, C, width)
     moments = np.empty(windows.size * order * len(outputs))
     pairs = cells.shape[1]
     size = pairs // n_inputs
@@ -327,4 +329,4 @@ def pull_back(
                         for q in range(len(outputs)):
                             row = m[k] * position(order * len(outputs)) + position(q * order + 1)
                             moments[row] += reach * dy[origin + k // n_inputs, q]
-        fold(moments, values, windows, linear, stride, width, dC[part])
+        fold(moments, values, windows, outside, stride, width, dC[part])

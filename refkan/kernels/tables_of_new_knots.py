@@ -14,11 +14,11 @@ LARGEST = float(np.finfo(np.float64).max)
 
 @kernel
 def fill_tables(
-    first, last, breakpoints, knots, inverse_spans, tangents, filled, windows, guide, scale, most, cells, origins
+    first, last, breakpoints, knots, inverse_spans, filled, windows, guide, scale, most, cells, origins
 ):  # fmt: skip
     """Tables of P knot vectors from their breakpoints (P, n+1), extended uniformly; what they are, `KnotTables` says.
 
-    knots (P, K), inverse_spans (P, r, K), tangents (2, 2, P, r), filled (2, P), windows (P, n+2); guide (P, cells+1)
+    knots (P, K), inverse_spans (P, r, K), filled (2, P), windows (P, n+2); guide (P, cells+1)
     and scale (P,), cells per unit of x, with the most breakpoints that a cell has, (P,). For each pair of a block, the
     inputs of some samples, cells (4, pairs) and origins (pairs,).
     """
@@ -60,15 +60,3 @@ def fill_tables(
         for j in range(p, origins.shape[0], breakpoints.shape[0]):
             cells[0, j], cells[1, j], cells[2, j], cells[3, j] = a, b, scale[p], 0.0
             origins[j] = p * (n + 2)
-        # Cox-de Boor at an end z, as in `bspline_basis`: the last slopes are those of order r.
-        for end in range(2):
-            z, right = breakpoints[p, end * n], filled[end, p] + order
-            tangents[0, end, p, 0], tangents[1, end, p, 0] = 1.0, 0.0
-            for k in range(1, order):
-                carry, before = 0.0, 0.0
-                for i in range(k):
-                    q = tangents[0, end, p, i] * inverse_spans[p, k, right - k + i]
-                    tangents[0, end, p, i] = carry + (knots[p, right + i] - z) * q
-                    tangents[1, end, p, i] = k * (before - q)
-                    carry, before = (z - knots[p, right - k + i]) * q, q
-                tangents[0, end, p, k], tangents[1, end, p, k] = carry, k * before

@@ -1,14 +1,21 @@
 r"""The local B-spline basis: tables of knots, and the r functions that matter at a point with their derivatives."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from refkan.base import Array, FloatArray, IntArray, OutsideDomainError, ShortRepr, lazy
-from refkan.kernels import bspline_basis, plain_basis, polynomial_layer, polynomials_of_intervals
+from refkan.kernels import (
+    bspline_basis,
+    plain_basis,
+    polynomial_layer,
+    polynomials_of_intervals,
+    tables_of_new_knots,
+)
 from refkan.kernels.engine_choice import BASIS, takes_fast
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import dtype_of, recycled
+from refkan.splines.knots import extend_uniformly
 from refkan.splines.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
@@ -40,6 +47,34 @@ class KnotTables(ShortRepr):
         """Tables of a single space."""
         # A copy: read-only arrays are another type to Numba, which would compile the kernels a second time.
         return cls(space.knots[None, :].copy(), space.order)
+
+    @classmethod
+    def extended(cls, breakpoints: Array, order: int) -> "KnotTables":
+        """Tables of the knots `extend_uniformly(breakpoints, order)`, breakpoints (P, n+1), new at every call.
+
+        Of real ones, those of free knots, the properties that sweeps need are made at once by one kernel. It does not
+        look for equal intervals: only the start of a training has them.
+        """
+        if breakpoints.dtype.kind == "c":
+            return cls(extend_uniformly(breakpoints, order), order)
+        P, n = breakpoints.shape[0], breakpoints.shape[1] - 1
+        pairs = pairs_of_block(P)
+        knots = np.empty((P, n + 2 * order - 1))
+        inverse_spans, guide = np.empty((P, order, knots.shape[1])), np.empty((P, cell_count(n) + 1), np.int32)
+        filled, windows = np.empty((2, P), np.int64), np.empty((P, n + 2), np.int64)
+        scale, most, cells = np.empty(P), np.empty(P, np.int64), np.empty((4, pairs))
+        origins = np.empty(pairs, np.uint64)
+        launch(
+            tables_of_new_knots.fill_tables, P, 8 * inverse_spans.size + 2 * guide.size + 5 * pairs,
+            breakpoints, knots, inverse_spans, filled, windows, guide, scale, most, cells, origins,
+        )  # fmt: skip
+        halvings = max(most.tolist()).bit_length()
+        tables = cls(knots, order)
+        vars(tables).update(  # as if each had been asked for
+            breakpoints=breakpoints, inverse_spans=inverse_spans, filled=filled, windows=windows,
+            search=(guide, scale, halvings), cells=(cells, origins, guide, halvings),
+        )  # fmt: skip
+        return tables
 
     @property
     def dim(self) -> int:
@@ -119,15 +154,6 @@ class KnotTables(ShortRepr):
         return windows
 
     @lazy
-    def tangents(self) -> Array:
-        """Values (d = 0) and slopes (d = 1) at the ends a (0) and b (1) of the domain: [d, end, p, i].
-
-        Cox-de Boor as in `kernels.bspline_basis`, in the first and in the last interval that is not empty.
-        """
-        first, last = self.filled
-        return np.stack([self._tangent(first, 0), self._tangent(last, -1)], axis=1)
-
-    @lazy
     def pieces(self) -> "Pieces":
         """The polynomials that B-splines are on each interval and beyond the ends; of real knots."""
         (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
@@ -140,32 +166,17 @@ class KnotTables(ShortRepr):
 
     @lazy
     def natural_pieces(self) -> "Pieces":
-        """The same of B-splines that end by themselves: pieces are the intervals of all knots, zero beyond these.
+        """The same of B-splines that end by themselves: pieces are the intervals of all knots.
 
-        With r - 1 more copies of the first and of the last knot, the B-splines are some of those of a space whose
-        domain are all knots: a B-spline depends on its own r + 1 knots alone. Windows that reach beyond those some are
-        moved to the nearest one that does not, and what they lack is zero. The domain has its right end b, as ever:
-        the piece that begins at b begins with the next number.
+        With r - 1 more copies of the first and of the last knot, the B-splines are all but r - 1 at each end of those
+        of a space whose domain are all knots: a B-spline depends on its own r + 1 knots alone. The domain has its right
+        end b, as ever: the piece that begins at b begins with the next number.
         """
-        r = self.order
-        ends = (np.repeat(end, r - 1, axis=1) for end in (self.knots[:, :1], self.knots[:, -1:]))
-        whole = KnotTables(np.concatenate([next(ends), self.knots, next(ends)], axis=1), r)
-        (P, n), pieces, b = whole.windows.shape, whole.pieces, self.domains[:, 1:]
-        places = pieces.places.reshape(P, n, 4)
+        ends = (np.repeat(end, self.order - 1, axis=1) for end in (self.knots[:, :1], self.knots[:, -1:]))
+        whole = KnotTables(np.concatenate([next(ends), self.knots, next(ends)], axis=1), self.order).pieces
+        places, b = whole.places.reshape(len(self.knots), -1, 4), self.domains[:, 1:]
         places[..., 3] = np.where(places[..., 0] == b, np.nextafter(b, np.inf), places[..., 0])
-        first = whole.windows - (r - 1)
-        windows = np.clip(first, 0, self.dim - r)
-        column = np.arange(r) + (windows - first)[..., None]
-        there = (column >= 0) & (column < r) & (np.arange(n)[:, None] < n - 2)
-
-        def moved(table: FloatArray) -> FloatArray:
-            at = np.broadcast_to(column.clip(0, r - 1)[:, :, None], (P, n, table.size // (P * n * r), r))
-            rows = np.take_along_axis(table.reshape(at.shape), at, axis=3)
-            return np.where(there[:, :, None], rows, 0.0).reshape(-1)
-
-        return replace(
-            pieces, places=places.reshape(-1), values=moved(pieces.values), slopes=moved(pieces.slopes), windows=windows
-        )
+        return whole
 
     @lazy
     def cells(self) -> tuple[FloatArray, IntArray, IntArray, int]:
@@ -180,19 +191,6 @@ class KnotTables(ShortRepr):
         size = pairs_of_block(P) // P
         origins: IntArray = np.tile(np.arange(P, dtype=np.uint64) * np.uint64(n + 2), size)
         return np.tile([a, b, scale, delta], (1, size)), origins, guide, halvings
-
-    def _tangent(self, m: IntArray, end: int) -> Array:
-        """Values and slopes (2, P, r) of the functions of intervals m (P,) at an end of the domain."""
-        z, right = self.breakpoints[:, [end]], m[:, None] + self.order
-        v, slopes = np.ones((m.size, 1), self.knots.dtype), np.zeros((m.size, 1), self.knots.dtype)
-        for k in range(1, self.order):
-            after, before = right + np.arange(k), right - k + np.arange(k)
-            q = v * np.take_along_axis(self.inverse_spans[:, k], before, axis=1)
-            none = np.zeros((m.size, 1), q.dtype)
-            up = np.hstack([none, (z - np.take_along_axis(self.knots, before, axis=1)) * q])
-            down = np.hstack([(np.take_along_axis(self.knots, after, axis=1) - z) * q, none])
-            v, slopes = up + down, k * (np.hstack([none, q]) - np.hstack([q, none]))
-        return np.stack([v, slopes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,10 +304,9 @@ def local_basis(
 
 def _fill_fast(tables: KnotTables, x: FloatArray, outside: str, start: IntArray, rows: FloatArray) -> None:
     depth, order = rows.shape[0], tables.order
-    tangents = tables.tangents if outside == "linear" else np.empty((2, 2, x.shape[1], order))
     launch(
         bspline_basis.local_basis, x.shape[0], 2 * (depth + 1) * order**2 * x.size,
-        x, tables.knots, tables.breakpoints, tables.inverse_spans, *tables.search, tangents,
+        x, tables.knots, tables.breakpoints, tables.inverse_spans, *tables.search,
         OUTSIDE[outside], (0,) * order, (0,) * depth, start, rows,
     )  # fmt: skip
 

@@ -12,10 +12,10 @@ from refkan.analysis.exact.spectra import orthogonal_certificates
 from refkan.claims import FAILING
 from refkan.claims.running.discovery import discover
 from refkan.claims.running.runner import main
-from refkan.kernels import jets_of_functions, knot_insertion, plain_sums
+from refkan.kernels import knot_insertion, plain_sums
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines import change_of_basis
-from refkan.splines.sums import channels, plain
+from refkan.splines.sums import channels, sums
 from refkan.splines.transfer import matrices
 from tests.shared.breaking import broken, everywhere
 from tests.shared.refusals import refused
@@ -181,11 +181,11 @@ def statistics_left_out_of_jacobians(patch):
 
 def jets_of_splines_pulled_back_once(patch):
     wrong = interpreted(plain_sums, "2.0 * e[2]", "e[2]")
-    patch.setattr(plain, "plain_sums", wrong)
+    patch.setattr(sums, "plain_sums", wrong)
 
 
 def jets_of_functions_pulled_back_once(patch):
-    patch.setattr(channels, "jets_of_functions", interpreted(jets_of_functions, "2.0 * bend", "bend"))
+    everywhere(channels.pull_back_rows, spoilt(channels, "2.0 * bend", "bend").pull_back_rows, patch)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from fractions import Fraction
-from math import perm
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
-from refkan.kernels import bspline_basis, local_jets, moving_knots, plain_basis, polynomial_layer, relu_power_basis
+from refkan.kernels import bspline_basis, local_jets, moving_knots, plain_basis, polynomial_layer
 from refkan.splines import bsplines
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.splines.sums.value_sweeps import PolynomialSweep
@@ -79,14 +78,6 @@ def test_find_intervals_next_to_uniform_breakpoints(n, domain):
     bspline_basis.find_uniform_intervals(np.append(x, outside), t, n / (t[-1] - t[0]), m)
     np.testing.assert_array_equal(m[:-3], expected)
     assert m[-3:].max() < n
-
-
-@pytest.mark.parametrize("degree", range(6))
-@pytest.mark.parametrize("derivative", range(8))
-def test_falling_power(degree, derivative):
-    y = -1.5
-    expected = perm(degree, derivative) * y ** (degree - derivative) if derivative <= degree else 0.0
-    assert relu_power_basis.falling_power(y, degree, derivative) == pytest.approx(expected, rel=8 * EPS)
 
 
 ORDERS = (2, 3, 4, 5, 7)

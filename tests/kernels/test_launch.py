@@ -80,14 +80,12 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
     table = np.asfortranarray(np.stack([x, x], axis=1))
     layouts = (x, read_only, x[::-1], table.copy()[:, 0])
     tables = local_basis.KnotTables.of(S)
-    assert tables.tangents.shape == (2, 2, 1, 3)  # made once, by the form with slopes
 
     def evaluate(x):
         return lambda: bsplines.evaluate(S, np.ones(S.dim), x)
 
     assert len(launched_types(monkeypatch, *map(evaluate, layouts))) == 1
     layer = uniform_layer(2, 3)
-    assert layer.fixed_tables.tangents.any()
     theta = np.ones(layer.n_params)
     net = rk.Network((layer,), ())
     sweeps = [lambda z=z: net.vjp(theta, z)[1](z[:, [0, 0, 0]]) for z in (table, table.copy(), table[::-1])]
@@ -133,7 +131,7 @@ def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
         layer = uniform_layer(1, 3, free_knots=free)
         theta = np.ones(layer.n_params)
         runs.append(lambda layer=layer, theta=theta: local_basis.local_basis(layer.tables(theta), x, 1, "linear"))
-    assert len(launched_types(monkeypatch, *runs)) == 1
+    assert len([form for form in launched_types(monkeypatch, *runs) if form[0] is bspline_basis.local_basis]) == 1
 
 
 ROOT = Path(__file__).parents[2]

@@ -64,7 +64,6 @@ NO_SIZES = {
     "refkan.kernels.bspline_basis": {"LINEAR", "POLYNOMIAL", "NATURAL"},
     "refkan.kernels.polynomial_layer": {"LINEAR", "POLYNOMIAL", "NATURAL"},
     "refkan.kernels.plain_basis": {"LINEAR", "NATURAL"},
-    "refkan.kernels.relu_power_basis": {"LINEAR", "POLYNOMIAL"},
     "refkan.kernels.gauss_newton_sums": {"VECTOR"},  # lengths of vectors, which loops are written for
     "refkan.kernels.local_jets": {"LANES"},
     "refkan.kernels.sorted_layer": {"RUN"},

@@ -11,7 +11,7 @@ import refkan as rk
 from refkan.kernels import plain_basis
 from refkan.kernels.engine_choice import use_engine
 from refkan.splines import bsplines, local_basis
-from refkan.splines.knot_tables import KnotTables
+from refkan.splines.local_basis import KnotTables
 from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import (
     KINDS,

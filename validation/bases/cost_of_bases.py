@@ -66,7 +66,7 @@ def relu_form(x, knots, order, band, powers, out):  # type: ignore[no-untyped-de
 def local_recursion(tables: KnotTables, x: np.ndarray, start: np.ndarray, out: np.ndarray) -> None:
     """The r B-splines that do not vanish, by the library's kernel on one thread; out (1, N, 1, r)."""
     bspline_basis.local_basis(
-        0, x.size, x[:, None], tables.knots, tables.breakpoints, tables.inverse_spans, *tables.search, tables.tangents,
+        0, x.size, x[:, None], tables.knots, tables.breakpoints, tables.inverse_spans, *tables.search,
         OUTSIDE["polynomial"], (0,) * tables.order, (0,), start, out,
     )  # fmt: skip
 

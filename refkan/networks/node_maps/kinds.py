@@ -15,7 +15,6 @@ from refkan.networks.node_maps.node_map import (
     NodeMap,
     StatisticsMap,
     Vectors,
-    affine,
     checked_domains,
     nonempty,
     require_spread,
@@ -58,7 +57,8 @@ class MeanStdMap(StatisticsMap):
         """Return what all maps return, and kappa."""
         return {**super().truth_form(), "kappa": KAPPA}
 
-    def _parts(self, Y: Array) -> tuple[Array, Array, FloatArray, FloatArray]:
+    def _parts(self, Y: Array) -> tuple[Array, Array, Array, FloatArray, FloatArray]:
+        """Y - mean as rows (Q, S), mean, std, half/kappa and mid."""
         assert self.domains is not None
         # Sums along rows vectorise, and in pairs lose less to rounding. A copy also of one node, whose row is Y itself.
         columns = np.array(Y.T, order="C")
@@ -66,11 +66,11 @@ class MeanStdMap(StatisticsMap):
         columns -= mean[:, None]
         std = np.sqrt(np.mean(columns * columns, axis=1))
         a, b = self.domains.T
-        return mean, std, 0.5 * (b - a) / KAPPA, 0.5 * (a + b)
+        return columns, mean, std, 0.5 * (b - a) / KAPPA, 0.5 * (a + b)
 
     def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
         """Return scale = half/(kappa std), shift = mid - scale mean."""
-        mean, std, reach, middle = self._parts(Y)
+        _, mean, std, reach, middle = self._parts(Y)
         # A constant node has a std of rounding size, not exactly 0.
         size = np.abs(np.ascontiguousarray(Y.T)).max(axis=1)
         require_spread(std.real, size, layer, "standard deviation")
@@ -82,18 +82,18 @@ class MeanStdMap(StatisticsMap):
 
         dmean = -scale dshift; dstd = -(scale/std)(dscale - mean dshift); dY = dmean/S + dstd (Y - mean)/(S std).
         """
-        mean, std, reach, _ = self._parts(Y)
+        columns, mean, std, reach, _ = self._parts(Y)
         scale = reach / std
         dmean = -scale * dshift
         dstd = -(scale / std) * (dscale - mean * dshift)
-        return affine(Y, dstd / (std * Y.shape[0]), dmean / Y.shape[0], mean)
+        return (columns * (dstd / (std * Y.shape[0]))[:, None] + (dmean / Y.shape[0])[:, None]).T
 
     def constants_jvp(self, Y: FloatArray, dY: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the tangents of scale and shift along dY (S, Q).
 
         dstd = <Y - mean, dY>/(S std); dscale = -(scale/std) dstd; dshift = -dscale mean - scale dmean.
         """
-        mean, std, reach, _ = self._parts(Y)
+        _, mean, std, reach, _ = self._parts(Y)
         scale = reach / std
         dstd = np.mean((Y - mean) * dY, axis=0) / std
         dscale = -(scale / std) * dstd
@@ -106,7 +106,7 @@ class MeanStdMap(StatisticsMap):
 
         scale moves by -scale v, scale/std by -2 v scale/std, and u by (dY - m)/std - v u.
         """
-        mean, std, reach, _ = self._parts(Y)
+        _, mean, std, reach, _ = self._parts(Y)
         scale, u = reach / std, (Y - mean) / std
         m, v = dY.mean(axis=0), np.mean(u * dY, axis=0) / std
         dstd = -(scale / std) * (dscale - mean * dshift)
@@ -118,7 +118,7 @@ class MeanStdMap(StatisticsMap):
 
         S std Hess(std) is the identity, less what derivatives of mean and std make.
         """
-        mean, std, reach, _ = self._parts(Y)
+        _, mean, std, reach, _ = self._parts(Y)
         return -(reach / std**2) * (dscale - mean * dshift) / (Y.shape[0] * std)
 
 

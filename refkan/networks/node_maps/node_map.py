@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, DegenerateNodeError, FloatArray, ShortRepr, as_samples, real
-from refkan.kernels import pointwise_jets
-from refkan.kernels.launch import launch
-from refkan.kernels.recycled_memory import dtype_of, recycled
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.pointwise import AffineJet, MappedJet
 
@@ -198,14 +195,6 @@ def checked_domains(domains: object) -> FloatArray | None:
     for k in np.flatnonzero(pairs[:, 0] >= pairs[:, 1])[:1]:
         raise ValueError(f"domains must hold pairs (a, b) with a < b; got domains[{k}] = {tuple(map(float, pairs[k]))}")
     return pairs
-
-
-def affine(y: Array, scale: Array, shift: Array, middle: Array | None = None) -> Array:
-    """Return scale (y - middle) + shift for y (N, Q) and constants (Q,); middle is 0 by default."""
-    out: Array = recycled(y.shape, dtype_of(y, scale))
-    middle = np.zeros_like(scale) if middle is None else middle
-    launch(pointwise_jets.affine, y.shape[0], 3 * y.size, np.ascontiguousarray(y), middle, scale, shift, out)
-    return out
 
 
 def nonempty(y: FloatArray, layer: int, name: str) -> FloatArray:

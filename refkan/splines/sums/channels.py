@@ -9,9 +9,9 @@ them. A function phi of a single input takes (x, u, v) to
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from refkan.base import Array, FloatArray, lazy
-from refkan.kernels import jets_of_functions
-from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import dtype_of, recycled
 
 
@@ -76,7 +76,12 @@ def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     array (N, channels, P, r)
     """
     out: Array = recycled((*z.shape, rows.shape[3]), dtype_of(rows, z))
-    launch(jets_of_functions.channel_rows, z.shape[0], 3 * out.size, rows, z, channels.n_first, out)
+    out[:, 0] = rows[0]
+    if channels.n_first:
+        np.multiply(z[:, 1:, :, None], rows[1][:, None], out=out[:, 1:])
+    if channels.n_second:
+        u = z[:, channels.bent, :, None]
+        out[:, channels.second] += u * u * rows[2][:, None]
     return out
 
 
@@ -84,9 +89,23 @@ def pull_back_rows(rows: FloatArray, z: FloatArray, h: FloatArray, channels: Cha
     """Cotangent (N, O, channels, P) of the jet z from cotangents h (N, O, channels, P, r) of its `channel_rows`.
 
     ``rows`` reach one derivative further than the order of the channels.
+
+    x: sum_i h b' + h_d b'' u + h_dd (b''' u^2 + b'' v);  u: sum_i h_d b' + 2 h_dd b'' u;  v: sum_i h_dd b'.
     """
-    dz: FloatArray = recycled(h.shape[:4])
-    launch(jets_of_functions.pull_back_rows, z.shape[0], 6 * h.size, rows, z, channels.n_first, h, dz)
+
+    def along(derivative: int, of: slice) -> FloatArray:
+        """sum_i h b^(derivative) of some channels, (N, O, channels, P)."""
+        sums: FloatArray = np.einsum("socpi,spi->socp", h[:, :, of], rows[derivative])
+        return sums
+
+    dz = along(1, slice(None))
+    if channels.n_first:
+        bend = along(2, slice(1, None))
+        dz[:, :, 0] += (bend * z[:, None, 1:]).sum(axis=2)
+    if channels.n_second:
+        u, second = z[:, None, channels.bent], channels.second
+        dz[:, :, channels.bent] += 2.0 * bend[:, :, channels.n_first :] * u
+        dz[:, :, 0] += (along(3, second) * u * u).sum(axis=2)
     return dz
 
 

@@ -8,7 +8,7 @@ from refkan.base import Array, FloatArray
 from refkan.kernels import pointwise_jets
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import dtype_of, recycled
-from refkan.splines.sums.channels import Channels, channel_row_tangents
+from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
 from refkan.splines.sums.input_jet import packed
 
 
@@ -30,11 +30,9 @@ class PointwiseJet:
     ) -> None:
         self.derivatives, self.z, self.channels = derivatives, z, channels
         f = self._f = np.ascontiguousarray(derivatives(z[:, 0], channels.order + (2 if back else 1)))
-        if channels.count == 1:
-            self.value: Array = f[0][:, None]
-            return
-        self.value = recycled(z.shape, dtype_of(f, z))
-        launch(pointwise_jets.compose, z.shape[0], 3 * z.size, f, z, channels.n_first, self.value)
+        self.value: Array = f[0][:, None]
+        if channels.count > 1:
+            self.value = channel_rows(f[..., None], z, channels)[..., 0]
 
     def rows(self, derivatives: int) -> Array:
         """f and at least so many derivatives at the values, (derivatives + 1, N, Q)."""
@@ -56,11 +54,7 @@ class PointwiseJet:
         """Cotangents (N, O, channels, Q) of z from those of the value, of the same shape."""
         if self.channels.count == 1:
             return G * self.slope[:, None, None]
-        G = np.ascontiguousarray(G)
-        dz: FloatArray = recycled(G.shape)
-        f = self.rows(self.channels.order + 1)
-        launch(pointwise_jets.pull_back, G.shape[0], 6 * G.size, f, self.z, self.channels.n_first, G, dz)
-        return dz
+        return pull_back_rows(self.rows(self.channels.order + 1)[..., None], self.z, G[..., None], self.channels)
 
     def push_forward(self, dz: FloatArray) -> FloatArray:
         """Tangent (N, channels, Q) of the value along dz."""

@@ -13,8 +13,7 @@ from refkan.kernels.engine_choice import BASIS, SUM, takes_fast
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums.channels import Channels
 from refkan.splines.sums.input_jet import InputJet, packed
-from refkan.splines.sums.plain import PlainSums
-from refkan.splines.sums.sums import Cotangents, SplineSums
+from refkan.splines.sums.sums import Cotangents, PlainSums, SplineSums
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from refkan.splines.sums.windows import WindowSums
 

@@ -11,6 +11,9 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from refkan.base import Array, FloatArray, IntArray, lazy
+from refkan.kernels import plain_sums
+from refkan.kernels.launch import launch
+from refkan.kernels.recycled_memory import dtype_of, recycled
 from refkan.splines.local_basis import KnotTables, LocalBasis, local_basis
 from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows
 from refkan.splines.sums.input_jet import InputJet, packed
@@ -37,9 +40,6 @@ class FunctionSums(Protocol):
 
     def pull_back_inputs(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, P) of the jet z from G (N, O, channels, Q)."""
-
-    def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
-        """Cotangents (O, Q, P, dim) of C from several cotangents G (N, O, Q) of values."""
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """out[s, o, q, p, i] = sum_c G[s, o, c, q] W[s, c, p, i], zero on entry."""
@@ -144,16 +144,20 @@ class SplineSums(FunctionSums, ABC):
         """Tangent (N, channels, P, r) of W along the tangent dz (N, channels, P) of the jet."""
         return channel_row_tangents(self.rows(self.channels.order + 1), self.z, dz, self.channels)
 
+    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Return cotangents (N, O, channels, P) of (x, u, v) of every input from those of the jets of the outputs."""
+        return self._pull_back_inputs(self.rows(self.channels.order + 1), self.C, G)
+
+    @abstractmethod
+    def _pull_back_inputs(self, rows: Array, C: Array, G: FloatArray) -> FloatArray:
+        """The same for functions with other derivatives `rows`, and any coefficients C (Q, P, dim)."""
+
+    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
+        """out[s, o, q, p, start + i] = sum_c G[s, o, c, q] W[s, c, p, i]."""
+        operations = self._operations(G.shape[1])
+        launch(plain_sums.scatter_jacobian, G.shape[0], operations, self.start, self.W, packed(G), out)
+
     # Of values, with one channel, alone.
-
-    def pull_back_several(self, G: FloatArray, apart: bool = False) -> FloatArray:
-        """Return dC of several cotangents G (N, O, Q) in one pass, as if they were so many more outputs.
-
-        (O, Q, P, dim), or (O, Q, P, n r) if apart.
-        """
-        N, O, Q = G.shape
-        sums = self._sums(self.W, packed(G).reshape(N, 1, O * Q), apart)
-        return sums.reshape(O, Q, *sums.shape[1:])
 
     def project(self, G: FloatArray, derivative: int) -> FloatArray:
         """Return sum_q G[s, o, q] sum_i C[q, p, start + i] b_i^(derivative)(x_p), (N, O, P), from G (N, O, Q)."""
@@ -180,10 +184,56 @@ class SplineSums(FunctionSums, ABC):
         moved = self._sums((self.rows(1)[1] * dx[:, :, None])[:, None], G, apart=False)
         return moved, self._project(1, dC, G)[:, 0] + self._project(2, self.C, G)[:, 0] * dx
 
+    @abstractmethod
     def _sums(self, W: Array, dy: FloatArray, apart: bool) -> FloatArray:
         """sum_s sum_c W[s, c, p, i] dy[s, c, q] at [q, p, start + i], for any number of outputs q."""
-        raise TypeError("sums of jets have more than one channel: this is offered for values")
 
     def _project(self, derivative: int, C: FloatArray, G: FloatArray) -> FloatArray:
         """`project` for any coefficients C (Q, P, dim)."""
-        raise TypeError("sums of jets have more than one channel: this is offered for values")
+        # The cotangent of x is made of first derivatives: those of rows that begin one earlier are what is asked.
+        return self._pull_back_inputs(self.rows(derivative)[derivative - 1 :], C, G[:, :, None])[:, :, 0]
+
+
+class PlainSums(SplineSums):
+    """The plain engine: each sum is its formula in a loop, of `kernels.plain_sums`, compiled once for all layers.
+
+    Sums of samples in their order, through the local basis at each; complex numbers pass through as well.
+
+    Equal to the layers of `refkan.truth.layers`.
+    """
+
+    fast = False
+
+    def _first_value(self) -> Array:
+        return self._contract(self.W, self.C, 1)
+
+    def _contract(self, W: Array, C: Array, stride: int) -> Array:
+        out: Array = recycled((*W.shape[:2], self.n_outputs), dtype_of(W, C))
+        launch(plain_sums.contract, out.shape[0], self._operations(), self.start, W, C, stride, out)
+        return out
+
+    def _sums(self, W: Array, dy: Array, apart: bool) -> FloatArray:
+        W, dy, stride = packed(W), packed(dy), self.order if apart else 1
+        dim = (self.dim - self.order) * stride + self.order
+        dC: FloatArray = recycled((dy.shape[2], self.n_inputs, dim), dtype_of(W, dy))
+        operations = 2 * W.size * dy.shape[2]
+        launch(plain_sums.pull_back, dy.shape[2] * self.n_inputs, operations, self.start, W, dy, stride, dC)
+        return dC
+
+    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> Cotangents:
+        """dC[q, p, start + i] = sum_s sum_c W[s, c, p, i] dy[s, c, q], and the cotangent of z."""
+        return self._sums(self.W, dy, apart), self.pull_back_inputs(dy[:, None])[:, 0] if inputs else None
+
+    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
+        """sum_p sum_i (W dC + dW C), dW along dz."""
+        dy = self._contract(self.W, packed(dC), self.order if apart else 1)
+        return dy if dz is None else dy + self._contract(packed(self._row_tangents(dz)), self.C, 1)
+
+    def _pull_back_inputs(self, rows: Array, C: Array, G: FloatArray) -> FloatArray:
+        """Cotangents of (x, u, v) of every input, see `kernels.plain_sums.pull_back_inputs`."""
+        C, G = packed(C), packed(G)
+        dz: FloatArray = recycled((*G.shape[:3], self.n_inputs), dtype_of(rows, self.z, C, G))
+        operations = self._operations(G.shape[1])
+        arguments = self.start, rows, self.z, self.channels.n_first, C, G, dz
+        launch(plain_sums.pull_back_inputs, G.shape[0], operations, *arguments)
+        return dz

@@ -16,6 +16,7 @@ from refkan.kernels.recycled_memory import recycled
 from refkan.kernels.sorted_layer import ROW, RUN, TILE
 from refkan.splines.local_basis import OUTSIDE, KnotTables
 from refkan.splines.sums.input_jet import InputJet
+from refkan.splines.sums.windows import in_order, in_tiles, out_of_tiles
 
 Order = tuple[IntArray, IntArray, Array]
 """Samples by interval, see `kernels.sorted_layer`: places, ends of runs, and whether some of a block are outside."""
@@ -48,8 +49,11 @@ class PolynomialSweep:
     """
 
     def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, outside: str, back: bool) -> None:
-        self.tables, self.C, self.at, self.x, self.back, self.outside = tables, C, at, at.x, back, OUTSIDE[outside]
+        self.tables, self.at, self.x, self.back, self.outside = tables, at, at.x, back, OUTSIDE[outside]
         self.pieces = tables.natural_pieces if outside == "natural" else tables.pieces
+        # Under "natural" there are B-splines of more knots, see `natural_pieces`, with coefficients zero.
+        self.more = tables.order - 1 if outside == "natural" else 0
+        self.C = np.pad(C, ((0, 0), (0, 0), (self.more, self.more))) if self.more else C
         self.n_outputs, self.n_inputs = C.shape[:2]
         # Operations as `launch` reckons with them, 1.6 a nanosecond.
         self.operations = self.x.size * (6 + 0.4 * tables.order * self.n_outputs)
@@ -88,7 +92,7 @@ class PolynomialSweep:
         """Sums over samples of b_i dy[s, q] and dx, as `SortedSweep.sums_of_rows`."""
         pieces, order = self.pieces, self.tables.order
         parts = min(PARTS, 1 << max(1, self.x.size // PART).bit_length() - 1)
-        dC = np.zeros((parts, self.n_outputs, self.n_inputs, (self.tables.dim - order) * stride + order))
+        dC = np.zeros((parts, self.n_outputs, self.n_inputs, (self.C.shape[2] - order) * stride + order))
         dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch_real(
             polynomial_layer.pull_back, parts, 2 * self.operations,
@@ -96,7 +100,8 @@ class PolynomialSweep:
             self.outside, self.C, (0,) * order, (0,) * self.n_outputs, self.kept,
             dy, stride, dC, dx,
         )  # fmt: skip
-        return dC[0] if parts == 1 else np.add.reduce(dC, axis=0), dx if inputs else None
+        total = dC[0] if parts == 1 else np.add.reduce(dC, axis=0)
+        return total[:, :, self.more : total.shape[2] - self.more], dx if inputs else None
 
 
 def largest_block(intervals: int) -> int:
@@ -125,39 +130,14 @@ class SortedSweep:
     def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, outside: str, back: bool) -> None:
         self.tables, self.at, self.x, self.linear = tables, at, at.x, outside == "linear"
         self.n_outputs, self.n_inputs, self.dim = C.shape
-        self.tiles = -(-self.n_outputs // TILE)
-        self.C = self._pack(C)
+        tiled = in_tiles(C, TILE)
+        self.tiles, self.C = tiled.shape[1], tiled.reshape(-1)
         intervals = tables.breakpoints.shape[1] - 1
         N = self.x.shape[0]
         least = -(-N // largest_block(intervals))
         self.size = -(-N // least)
         self.n_blocks = -(-N // self.size)
         self._row = self.size + (RUN - 1) * min(self.size, intervals)
-
-    def _pack(self, C: FloatArray) -> FloatArray:
-        """Coefficients (Q, P, dim) as kernels take them: flat (P, tiles, dim, TILE)."""
-        packed: FloatArray = recycled((self.n_inputs, self.tiles, C.shape[2], TILE))
-        for tile, part in enumerate(self._tiles):
-            packed[:, tile, :, : part.stop - part.start] = np.moveaxis(C[part], 0, 2)
-            packed[:, tile, :, part.stop - part.start :] = 0.0
-        return packed.reshape(-1)
-
-    def _unpack(self, packed: FloatArray, dim: int) -> FloatArray:
-        """The sum of parts of such coefficients (parts, .), in order: (Q, P, dim). Adds in the first part."""
-        sums = packed[0]
-        for part in packed[1:]:
-            sums += part
-        C: FloatArray = recycled((self.n_outputs, self.n_inputs, dim))
-        blocks = sums.reshape(self.n_inputs, self.tiles, dim, TILE)
-        for tile, outputs in enumerate(self._tiles):
-            C[outputs] = np.moveaxis(blocks[:, tile, :, : outputs.stop - outputs.start], 2, 0)
-        return C
-
-    @property
-    def _tiles(self) -> list[slice]:
-        """The outputs of each tile."""
-        starts = range(0, self.n_outputs, TILE)
-        return [slice(first, min(first + TILE, self.n_outputs)) for first in starts]
 
     @property
     def _operations(self) -> float:
@@ -168,16 +148,14 @@ class SortedSweep:
         return self.x.size * (16 + 0.14 * self.tables.order * self.n_outputs)
 
     @property
-    def _knots(self) -> tuple[FloatArray | tuple[int, ...], ...]:
-        tables, order = self.tables, self.tables.order
-        tangents = tables.tangents if self.linear else np.empty((2, 2, self.n_inputs, order))
-        return tables.knots, tables.inverse_spans, tangents, (0,) * order
+    def _knots(self) -> tuple[Any, ...]:
+        return self.tables.knots, self.tables.inverse_spans, self.linear, (0,) * self.tables.order
 
     def forward(self) -> FloatArray:
         """y (N, Q): sort, and sum input by input."""
         y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
         if self.at.fixed:
-            self.order = self.at.once(self.tables, ("order", self.size, self.linear), self._sorted)
+            self.order = self.at.once(self.tables, ("order", self.size), self._sorted)
         else:
             self.order = self._new_order()
         arguments: tuple[Any, ...] = self.x, *self._knots, self.size, self.C, *self.order, y
@@ -200,8 +178,6 @@ class SortedSweep:
         """Sort the samples of some blocks."""
         knots = self.tables.breakpoints, *self.tables.search
         bspline_basis.sort_blocks(first, last, self.x, *knots, self.size, RUN, *order)
-        if not self.linear:
-            order[2][first:last] = False
 
     def _sorted(self) -> Order:
         order = self._new_order()
@@ -216,11 +192,11 @@ class SortedSweep:
         groups = -(-self.n_inputs // GROUP)
         parts = min(self.n_blocks, -(-TASKS // groups))
         dim = (self.tables.breakpoints.shape[1] - 2) * stride + self.tables.order
-        dC = recycled((parts, self.n_inputs * dim * self.tiles * TILE))
+        dC = recycled((parts, self.n_inputs, self.tiles, dim, TILE))
         dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch_real(
             sorted_layer.pull_back, parts * groups, 1.5 * self._operations,
             self.x, *self._knots, self.size, self.C, *self.order,
-            dy, stride, groups, dC, dx,
+            dy, stride, groups, dC.reshape(parts, -1), dx,
         )  # fmt: skip
-        return self._unpack(dC, dim), dx if inputs else None
+        return out_of_tiles(in_order(dC), self.n_outputs), dx if inputs else None

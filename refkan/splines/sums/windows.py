@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, IntArray, lazy
-from refkan.kernels import local_jets, plain_sums
+from refkan.kernels import local_jets
 from refkan.kernels.launch import launch
 from refkan.kernels.local_jets import LANES, TILE
 from refkan.kernels.recycled_memory import recycled
 from refkan.splines.sums.input_jet import packed
-from refkan.splines.sums.plain import PlainSums
-from refkan.splines.sums.sums import Cotangents, SplineSums
+from refkan.splines.sums.sums import Cotangents, PlainSums, SplineSums
 
 FEW_OUTPUTS = 2
-"""Outputs up to which a loop over them has less work than overhead."""
+"""Outputs up to which a tile has no more: filling it up would cost more than the sums."""
 
 PARTS = 8
 """Parts of the samples, times groups of inputs, that sum coefficient gradients apart: fixed, so that bits do not
@@ -42,10 +41,6 @@ class WindowSums(SplineSums):
     def _first_value(self) -> Array:
         return self._contract(self._laid_out, self.start)
 
-    @property
-    def _few(self) -> bool:
-        return self.n_outputs <= FEW_OUTPUTS
-
     @lazy
     def plain(self) -> PlainSums:
         """The same sums by the plain engine, for complex cotangents and tangents."""
@@ -57,14 +52,15 @@ class WindowSums(SplineSums):
         return self._lay_out(self.C)
 
     def _lay_out(self, C: FloatArray) -> FloatArray:
-        """Coefficients (Q, P, dim) as (P, dim, Q) if outputs are few, else as `in_tiles` leaves them."""
-        rows = packed(C.transpose(1, 2, 0))
-        return rows if self._few else in_tiles(rows)
+        """Coefficients (Q, P, dim) as `in_tiles` leaves them."""
+        return in_tiles(C, len(self._lengths[-1]))
 
     @property
-    def _lengths(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """Sequences of as many items as functions in a window, channels, and first derivatives."""
-        return (0,) * self.order, (0,) * self.channels.count, (0,) * self.channels.n_first
+    def _lengths(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Sequences of as many items as functions in a window, channels, first derivatives, and outputs in a tile."""
+        numbers = self.order, self.channels.count, self.channels.n_first, tile_of(self.n_outputs)
+        width, count, firsts, tile = ((0,) * number for number in numbers)
+        return width, count, firsts, tile
 
     def _all_rows(self) -> Array:
         return self.rows(max(self._depth, self.channels.order))
@@ -79,23 +75,19 @@ class WindowSums(SplineSums):
     def _in_parts(self, run: Callable[..., Any], functions: tuple[Any, ...], dy: FloatArray, apart: bool) -> FloatArray:
         """dC (Q, P, dim) of functions and cotangents dy (N, channels, Q), summed by `run` in parts of the samples."""
         P, Q = self.n_inputs, dy.shape[2]
-        few = Q <= FEW_OUTPUTS
         dim = (self.dim - self.order + 1) * self.order if apart else self.dim
-        columns = Q if few else TILE * n_tiles(Q)
-        groups = min(P, -(-P * dim * columns // GROUP_ENTRIES))
+        tile = tile_of(Q)
+        tiles = -(-Q // tile)
+        groups = min(P, -(-P * dim * tile * tiles // GROUP_ENTRIES))
         parts = min(-(-PARTS // groups), max(1, dy.shape[0] // LEAST_SAMPLES))
-        dC = np.zeros((parts, P, dim, Q) if few else (parts, P, n_tiles(Q), dim, TILE))
-        lengths = self._lengths[: 2 if len(functions) == 1 else 3]
+        dC = np.zeros((parts, P, tiles, dim, tile))
+        lengths = *self._lengths[: 2 if len(functions) == 1 else 3], (0,) * tile
         operations = 2 * self.z.size * self.order * Q
         launch(run, parts * groups, operations, self._starts(apart), *functions, dy, groups, *lengths, dC)
-        total = in_order(dC)
-        sums = total if few else out_of_tiles(total, Q)
-        return sums.transpose(2, 0, 1)
+        return out_of_tiles(in_order(dC), Q)
 
     def _sums(self, W: Array, dy: FloatArray, apart: bool) -> FloatArray:
-        few = dy.shape[2] <= FEW_OUTPUTS
-        run = local_jets.pull_back_coefficients_few if few else local_jets.pull_back_coefficients
-        return self._in_parts(run, (packed(W),), packed(dy), apart)
+        return self._in_parts(local_jets.pull_back_coefficients, (packed(W),), packed(dy), apart)
 
     def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> Cotangents:
         """dC[q, p, i] = sum_s sum_c dy[s, c, q] W[s, c, p, i], and the cotangent of z."""
@@ -110,59 +102,50 @@ class WindowSums(SplineSums):
             return self.plain.push_forward(dC, dz, apart)
         dy: FloatArray = self._contract(self._lay_out(dC), self._starts(apart))
         if dz is not None:
-            W = packed(self._row_tangents(dz))
-            run, lengths = (local_jets.contract_few if self._few else local_jets.contract), self._lengths[:2]
+            W, (width, count, _, tile) = packed(self._row_tangents(dz)), self._lengths
             moving: FloatArray = recycled(dy.shape)
-            launch(run, dy.shape[0], self._operations(), self.start, W, self._laid_out, *lengths, moving)
+            arguments = self.start, W, self._laid_out, width, count, tile, moving
+            launch(local_jets.contract, dy.shape[0], self._operations(), *arguments)
             dy += moving
         return dy
 
     def pull_back_inputs(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, P) of (x, u, v) of every input, from those of the jets of the outputs."""
-        if G.dtype.kind == "c":
-            return self.plain.pull_back_inputs(G)
-        return self._pull_back_inputs(self.rows(self.channels.order + 1), self._laid_out, G)
+        return self.plain.pull_back_inputs(G) if G.dtype.kind == "c" else super().pull_back_inputs(G)
 
     def _pull_back_inputs(self, rows: Array, C: FloatArray, G: FloatArray) -> FloatArray:
-        G = packed(G)
+        G, C = packed(G), self._laid_out if C is self.C else self._lay_out(C)
         dz: FloatArray = recycled((*G.shape[:3], self.n_inputs))
-        arguments = G.shape[0], 2 * self._operations(G.shape[1]), self.start, rows, self.z, C, G
-        if self._few:
-            launch(local_jets.pull_back_inputs_few, *arguments, *self._lengths, dz)
-        else:
-            launch(local_jets.pull_back_inputs, *arguments, *self._lengths, LANES, dz)
+        lanes, operations = min(LANES, len(self._lengths[-1])), 2 * self._operations(G.shape[1])
+        arguments = self.start, rows, self.z, C, G, *self._lengths, lanes, dz
+        launch(local_jets.pull_back_inputs, G.shape[0], operations, *arguments)
         return dz
 
-    def _project(self, derivative: int, C: FloatArray, G: FloatArray) -> FloatArray:
-        # The cotangent of x is made of first derivatives: those of rows that begin one earlier are what is asked.
-        C = self._laid_out if C is self.C else self._lay_out(C)
-        return self._pull_back_inputs(self.rows(derivative)[derivative - 1 :], C, G[:, :, None])[:, :, 0]
 
-    def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
-        """out[s, o, q, p, start + i] = sum_c G[s, o, c, q] W[s, c, p, i]."""
-        operations = self._operations(G.shape[1])
-        launch(plain_sums.scatter_jacobian, G.shape[0], operations, self.start, self.W, packed(G), out)
+def tile_of(n_outputs: int) -> int:
+    """Outputs in a tile: all of few."""
+    return n_outputs if n_outputs <= FEW_OUTPUTS else TILE
 
 
-def n_tiles(n_outputs: int) -> int:
-    """Number of tiles of outputs."""
-    return -(-n_outputs // TILE)
-
-
-def in_tiles(C: FloatArray) -> FloatArray:
-    """Coefficients (P, dim, Q) as (P, tiles, dim, TILE), filled up with zeros."""
-    P, dim, Q = C.shape
-    tiled = np.zeros((P, n_tiles(Q), dim, TILE))
+def in_tiles(C: FloatArray, width: int) -> FloatArray:
+    """Coefficients (Q, P, dim) as (P, tiles, dim, width): outputs in tiles, of which the last is filled with zeros."""
+    Q, P, dim = C.shape
+    tiled: FloatArray = recycled((P, -(-Q // width), dim, width))
     for tile in range(tiled.shape[1]):
-        part = C[:, :, tile * TILE : (tile + 1) * TILE]
-        tiled[:, tile, :, : part.shape[2]] = part
+        part = C[tile * width : (tile + 1) * width]
+        tiled[:, tile, :, : len(part)] = np.moveaxis(part, 0, 2)
+        tiled[:, tile, :, len(part) :] = 0.0
     return tiled
 
 
 def out_of_tiles(tiled: FloatArray, n_outputs: int) -> FloatArray:
     """Undo `in_tiles`."""
     P, tiles, dim, width = tiled.shape
-    return tiled.transpose(0, 2, 1, 3).reshape(P, dim, tiles * width)[:, :, :n_outputs]
+    C: FloatArray = recycled((n_outputs, P, dim))
+    for tile in range(tiles):
+        part = C[tile * width : (tile + 1) * width]
+        part[...] = np.moveaxis(tiled[:, tile, :, : len(part)], 2, 0)
+    return C
 
 
 def in_order(parts: FloatArray) -> FloatArray:
