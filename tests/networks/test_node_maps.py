@@ -5,7 +5,6 @@ import pytest
 
 import refkan as rk
 from refkan.networks import node_maps
-from refkan.networks.node_maps.node_map import affine
 from tests.shared.factories import EPS, NODE_MAPS, complex_gradient
 from tests.shared.refusals import NAN, refusals, refused
 
@@ -138,19 +137,6 @@ def test_a_small_but_real_spread_is_accepted(name):
     Y = np.linspace(1.0, 1.0 + 1e-9, 5)[:, None] * np.ones(3)
     z = mapped(node_maps.NODE_MAPS[name].bind(Y, DOMAINS, 0), Y, Y)
     assert np.all(np.ptp(z, axis=0) > 0.1)
-
-
-@pytest.mark.parametrize("middle", [None, np.array([0.1, 6.0, -2.0])])
-def test_affine_kernel(middle):
-    y, scale, shift = activations(), np.array([2.0, -0.5, 3.0]), np.array([0.0, 1.0, -1.0])
-    found = affine(y, scale, shift, middle)
-    np.testing.assert_array_equal(found, scale * (y - (0.0 if middle is None else middle)) + shift)
-    python = affine(y + 0j, scale, shift, middle)  # complex numbers take the pure-Python form
-    np.testing.assert_array_equal(found, python.real)
-    assert affine(y[:0], scale, shift).shape == (0, 3)
-
-
-# --- sabotage
 
 
 # --- constants of the wrong length, which compiled loops would read beyond their end
