@@ -151,12 +151,10 @@ def classes_with(method, folder):
 
 
 def test_there_is_one_linearisation_of_layers():
-    """For values and jets of all kinds of layers; below it sums by rows, by plain loops and by two fast ways."""
+    """For values and jets of all kinds of layers; below it sums by rows and by windows."""
     assert list(classes_with("pullback", "networks/layers")) == ["Linearization"]
     sums = {name for folder in ("networks/layers", "splines/sums") for name in classes_with("fill_jacobian", folder)}
-    assert sums - {"FunctionSums", "Motion", "SplineSums", "FreeKnots", "FreeKinks"} == {
-        *("Linearization", "RowSums", "PlainSums", "WindowSums"),
-    }
+    assert sums - {"FunctionSums", "Motion", "FreeKnots", "FreeKinks"} == {"Linearization", "RowSums", "SplineSums"}
 
 
 def test_node_maps_know_nothing_of_layers_but_activations():
