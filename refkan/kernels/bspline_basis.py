@@ -20,9 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.kernels.compilation import fused_kernel, kernel
-from refkan.kernels.plain_basis import fill_interval, fill_natural
 
-LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 BLOCK = 128
 TOGETHER = 8
 """Inputs that are read together: so many numbers of a sample lie in one line of a cache."""
@@ -56,12 +54,12 @@ def find_intervals(x, breakpoints, guide, scale, halvings, m):
 
 @kernel
 def local_basis(
-    first, last, x, knots, breakpoints, inverse_spans, guide, scale, halvings, outside, width, depth, start, out
+    first, last, x, knots, breakpoints, inverse_spans, guide, scale, halvings, width, depth, start, out
 ):  # fmt: skip
     """start[s, p] and out[d, s, p, i] = derivative d of B-spline start + i of input p at x[s, p].
 
     x (N, P), knots (P, K), breakpoints (P, n+1), inverse_spans (P, r, K); width r items, depth D+1 items,
-    out (D+1, N, P, r). Points outside the domain are few: they go through `plain_basis`.
+    out (D+1, N, P, r). Outside the domain the polynomials of the interval next to it go on.
     """
     order, top = len(width), len(depth) - 1
     for d in range(order, top + 1):  # derivatives of order >= r vanish inside intervals
@@ -69,7 +67,6 @@ def local_basis(
             for p in range(x.shape[1]):
                 for i in range(order):
                     out[d, s, p, i] = 0.0
-    tail, indicators = np.zeros((top + 2, order), out.dtype), np.empty(2 * order, out.dtype)
     points = np.empty(BLOCK, x.dtype)
     m = np.empty(BLOCK, np.uint64)
     for low in range(first, last, BLOCK):
@@ -79,11 +76,8 @@ def local_basis(
                 points[s] = x[low + s, p]
             find_intervals(points[:size], breakpoints[p], guide[p], scale[p], halvings, m)
             t, inverse = knots[p], inverse_spans[p]
-            a, b = breakpoints[p, 0], breakpoints[p, breakpoints.shape[1] - 1]
-            strays = 0
             for s in range(size):
                 z, right = points[s], m[s] + position(order)
-                strays += not (a <= z.real and z.real <= b)
                 start[low + s, p] = m[s]
                 v = out[0, low + s, p]
                 v[0] = 1.0
@@ -103,23 +97,6 @@ def local_basis(
                         v[i] = carry + (t[right + position(i)] - z) * q
                         carry = (z - t[left + position(i)]) * q
                     v[k] = carry
-            if strays and outside != POLYNOMIAL:
-                for s in range(size):
-                    z = points[s]
-                    if a <= z.real and z.real <= b:
-                        continue
-                    if outside == NATURAL:
-                        # The first or last r functions, whatever empty intervals lie there.
-                        start[low + s, p] = 0 if z.real < a else breakpoints.shape[1] - 2
-                        fill_natural(z, start[low + s, p], t, indicators, tail)
-                    else:
-                        end = t[order - 1] if z.real < a else t[t.shape[0] - order]
-                        fill_interval(end, np.int64(m[s]) + order, t, 2, tail)
-                        for i in range(order):
-                            tail[0, i] += (z - end) * tail[1, i]
-                    for d in range(min(order, top + 1)):
-                        for i in range(order):
-                            out[d, low + s, p, i] = tail[d, i] if d < 2 or outside == NATURAL else 0.0
 
 
 @kernel

@@ -26,7 +26,6 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.kernels.compilation import dot_kernel, fused_kernel, kernel
-from refkan.kernels.plain_basis import fill_interval
 
 RUN = 4
 TILE = 64
@@ -83,23 +82,23 @@ def fill_rows(z, places, ends, t, inverse, width, depth, points, out):
 
 
 @kernel
-def continue_tangents(points, ends, t, width, slopes, out):
+def continue_tangents(points, ends, t, tangents, width, slopes, out):
     """Replace what `fill_rows` left for points outside the domain by tangents at its ends.
 
-    `slopes` tells whether rows of derivatives follow those of values.
+    tangents[d, side, i]: derivative d <= 1 of the first, or of the last, r functions at that end; `slopes` tells
+    whether rows of derivatives follow those of values.
     """
-    order, end = len(width), np.zeros((2, len(width)))
+    order = len(width)
     a, b = t[order - 1], t[t.shape[0] - order]
-    for m in range(ends.shape[0] - 1):
-        for k in range(ends[m], ends[m + 1]):
-            if a <= points[k] and points[k] <= b:
-                continue
-            at = a if points[k] < a else b
-            fill_interval(at, m + order, t, 2, end)
-            for i in range(order):
-                out[i * ROW + k] = end[0, i] + (points[k] - at) * end[1, i]
-                if slopes:
-                    out[(order + i) * ROW + k] = end[1, i]
+    for k in range(ends[ends.shape[0] - 1]):
+        if a <= points[k] and points[k] <= b:
+            continue
+        side = 0 if points[k] < a else 1
+        reach = points[k] - (a if side == 0 else b)
+        for i in range(order):
+            out[i * ROW + k] = tangents[0, side, i] + reach * tangents[1, side, i]
+            if slopes:
+                out[(order + i) * ROW + k] = tangents[1, side, i]
 
 
 @fused_kernel
@@ -193,11 +192,11 @@ def pull_back_inputs(places, ends, rows, C, origin, dy, width, dx):
 
 
 @kernel
-def forward(first, last, x, knots, inverse_spans, linear, width, size, C, places, ends, strays, out):
+def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, out):
     """out (N, Q) from the order of samples, places (blocks, P, .) and ends (blocks, P, n+1); the items are blocks.
 
-    knots (P, K), inverse_spans (P, r, K); tangents if `linear`, and strays[block, p] says that points are outside the
-    domain; C flat, one input after another.
+    knots (P, K), inverse_spans (P, r, K), tangents (2, 2, P, r), used where strays[block, p] says that points are
+    outside the domain; C flat, one input after another.
     """
     n_inputs, n_outputs = x.shape[1], out.shape[1]
     entries = C.shape[0] // n_inputs
@@ -212,8 +211,8 @@ def forward(first, last, x, knots, inverse_spans, linear, width, size, C, places
                 gather_points(x, origin, p, z)
             where, runs = places[block, p], ends[block, p]
             fill_rows(z[p % TOGETHER], where, runs, knots[p], inverse_spans[p], width, (0,), points, rows)
-            if linear and strays[block, p]:
-                continue_tangents(points, runs, knots[p], width, False, rows)
+            if strays[block, p]:
+                continue_tangents(points, runs, knots[p], tangents[:, :, p], width, False, rows)
             contract(where, runs, rows, C, p * entries, width, y)
         for s in range(min(size, x.shape[0] - origin)):
             for q in range(n_outputs):
@@ -222,7 +221,7 @@ def forward(first, last, x, knots, inverse_spans, linear, width, size, C, places
 
 @kernel
 def pull_back(
-    first, last, x, knots, inverse_spans, linear, width, size, C, places, ends, strays,
+    first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays,
     dy, stride, groups, dC, dx,
 ):  # fmt: skip
     """Sums of b_i dy in dC (parts, inputs x entries), and dx (N, P) unless it has no samples.
@@ -253,8 +252,8 @@ def pull_back(
                     gather_points(x, origin, p, z)
                 where, runs = places[block, p], ends[block, p]
                 fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0, 0), points, rows)
-                if linear and strays[block, p]:
-                    continue_tangents(points, runs, knots[p], width, True, rows)
+                if strays[block, p]:
+                    continue_tangents(points, runs, knots[p], tangents[:, :, p], width, True, rows)
                 pull_back_coefficients(where, runs, rows, g, width, stride, p * sums, dC[part])
                 if not inputs:
                     continue

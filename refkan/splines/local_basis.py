@@ -154,6 +154,11 @@ class KnotTables(ShortRepr):
         return windows
 
     @lazy
+    def tangents(self) -> Array:
+        """Values (d = 0) and slopes (d = 1) at the ends a (0) and b (1) of the domain: [d, end, p, i]."""
+        return local_basis(self, self.domains.T, 1, "polynomial", fast=False).rows
+
+    @lazy
     def pieces(self) -> "Pieces":
         """The polynomials that B-splines are on each interval and beyond the ends; of real knots."""
         (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
@@ -292,7 +297,14 @@ def local_basis(
     if fast is None:
         fast = takes_fast(BASIS * x.size * tables.order)
     if fast and rows.dtype.kind != "c":
-        _fill_fast(tables, x, outside, start, rows)
+        _fill_fast(tables, x, start, rows)
+        if outside in ("linear", "natural") and tables.strays(x):  # they are few, and go the plain way
+            a, b = tables.domains.T
+            beyond = ~((a <= x) & (x <= b))
+            of_samples = np.flatnonzero(beyond.any(axis=1))
+            tails, beyond = local_basis(tables, x[of_samples], derivatives, outside, fast=False), beyond[of_samples]
+            start[of_samples] = np.where(beyond, tails.start, start[of_samples])
+            rows[:, of_samples] = np.where(beyond[..., None], tails.rows, rows[:, of_samples])
     else:
         operations = 4 * (derivatives + 1) * tables.order**2 * x.size
         knots = tables.knots
@@ -302,12 +314,12 @@ def local_basis(
     return LocalBasis(start, rows)
 
 
-def _fill_fast(tables: KnotTables, x: FloatArray, outside: str, start: IntArray, rows: FloatArray) -> None:
+def _fill_fast(tables: KnotTables, x: FloatArray, start: IntArray, rows: FloatArray) -> None:
     depth, order = rows.shape[0], tables.order
     launch(
         bspline_basis.local_basis, x.shape[0], 2 * (depth + 1) * order**2 * x.size,
         x, tables.knots, tables.breakpoints, tables.inverse_spans, *tables.search,
-        OUTSIDE[outside], (0,) * order, (0,) * depth, start, rows,
+        (0,) * order, (0,) * depth, start, rows,
     )  # fmt: skip
 
 

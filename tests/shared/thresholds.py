@@ -61,7 +61,6 @@ LOWERED = {
 
 NO_SIZES = {
     "refkan.kernels.recycled_memory": {"LINE", "_UNUSED"},
-    "refkan.kernels.bspline_basis": {"LINEAR", "POLYNOMIAL", "NATURAL"},
     "refkan.kernels.polynomial_layer": {"LINEAR", "POLYNOMIAL", "NATURAL"},
     "refkan.kernels.plain_basis": {"LINEAR", "NATURAL"},
     "refkan.kernels.gauss_newton_sums": {"VECTOR"},  # lengths of vectors, which loops are written for

@@ -13,7 +13,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, estimate, twin
 from refkan.kernels import bspline_basis
-from refkan.splines.local_basis import OUTSIDE, KnotTables
+from refkan.splines.local_basis import KnotTables
 from validation.measures import seconds_of_rounds
 
 CLAIMS = ("F1",)
@@ -67,7 +67,7 @@ def local_recursion(tables: KnotTables, x: np.ndarray, start: np.ndarray, out: n
     """The r B-splines that do not vanish, by the library's kernel on one thread; out (1, N, 1, r)."""
     bspline_basis.local_basis(
         0, x.size, x[:, None], tables.knots, tables.breakpoints, tables.inverse_spans, *tables.search,
-        OUTSIDE["polynomial"], (0,) * tables.order, (0,), start, out,
+        (0,) * tables.order, (0,), start, out,
     )  # fmt: skip
 
 

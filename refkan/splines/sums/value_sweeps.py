@@ -149,13 +149,15 @@ class SortedSweep:
 
     @property
     def _knots(self) -> tuple[Any, ...]:
-        return self.tables.knots, self.tables.inverse_spans, self.linear, (0,) * self.tables.order
+        tables, order = self.tables, self.tables.order
+        tangents = tables.tangents if self.linear else np.empty((2, 2, self.n_inputs, order))
+        return tables.knots, tables.inverse_spans, tangents, (0,) * order
 
     def forward(self) -> FloatArray:
         """y (N, Q): sort, and sum input by input."""
         y: FloatArray = recycled((self.x.shape[0], self.n_outputs))
         if self.at.fixed:
-            self.order = self.at.once(self.tables, ("order", self.size), self._sorted)
+            self.order = self.at.once(self.tables, ("order", self.size, self.linear), self._sorted)
         else:
             self.order = self._new_order()
         arguments: tuple[Any, ...] = self.x, *self._knots, self.size, self.C, *self.order, y
@@ -178,6 +180,8 @@ class SortedSweep:
         """Sort the samples of some blocks."""
         knots = self.tables.breakpoints, *self.tables.search
         bspline_basis.sort_blocks(first, last, self.x, *knots, self.size, RUN, *order)
+        if not self.linear:
+            order[2][first:last] = False
 
     def _sorted(self) -> Order:
         order = self._new_order()
