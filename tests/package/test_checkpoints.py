@@ -242,12 +242,3 @@ def test_any_flip_in_a_stored_file_counts_as_absent_or_changes_nothing(store):
             assert "is damaged and treated as absent" in str(caught[0].message)
         else:  # of blanks between the entries
             np.testing.assert_array_equal(found["x"], np.arange(3.0))
-
-
-def test_files_of_versions_that_stored_no_key_are_read(store):
-    store.put(CONFIGURATION, 1)
-    path = store.path(CONFIGURATION)
-    document = json.loads(path.read_text())
-    del document["key"]
-    path.write_text(json.dumps(document))
-    assert store.get(CONFIGURATION) == 1

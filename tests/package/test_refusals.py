@@ -34,7 +34,6 @@ test_problems = refusals(
     ),
 )
 
-
 test_parts_of_networks = refusals(
     (lambda: LAYER.pack(), "blocks must be 'coefficients', each by its name; got none"),
     (lambda: LAYER.pack(c=X), "blocks must be 'coefficients', each by its name; got 'c'"),

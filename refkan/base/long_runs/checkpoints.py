@@ -27,6 +27,9 @@ _FORMAT = 1
 _TYPE = "$type"  # tags what JSON has no notation for; refused as a key of a result
 _ABSENT = object()
 
+KINDS = "biufcU"
+"""Kinds of arrays that are stored: of numbers and strings."""
+
 
 def canonical_json(configuration: Mapping[str, Any]) -> str:
     """Return the one JSON text of a configuration: sorted keys, no spaces, NumPy scalars as numbers.
@@ -47,61 +50,38 @@ def canonical_json(configuration: Mapping[str, Any]) -> str:
     """
     if not isinstance(configuration, Mapping):
         raise TypeError(f"configuration must be a mapping; got {type(configuration).__name__}")
-    return _canonical("configuration", _plain(configuration, "configuration"))
-
-
-def _canonical(name: str, plain: Any) -> str:
+    plain = _encode(configuration, "configuration", tagged=False)
     try:
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
-        raise ValueError(f"{name} must not hold NaN or infinity; got {plain!r}") from error
+        raise ValueError(f"configuration must not hold NaN or infinity; got {plain!r}") from error
 
 
-def _plain(value: Any, where: str) -> Any:
-    """Return `value` as what json reads back: lists, dicts, and Python scalars."""
-    if isinstance(value, np.generic):
+def _encode(value: Any, where: str = "result", tagged: bool = True) -> Any:
+    """Turn plain data into JSON data; `tagged` are arrays, bytes, complex numbers, and tuples, which else are lists."""
+    if isinstance(value, np.generic) and value.dtype.kind in KINDS:
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
-        _require_string_keys(value, where)
-        return {key: _plain(item, f"{where}.{key}") for key, item in value.items()}
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"{where} must have strings as keys; got {key!r}")
+        if tagged and _TYPE in value:
+            raise ValueError(f"{where} must not have the key {_TYPE!r}, which tags arrays in the file")
+        return {key: _encode(item, f"{where}.{key}", tagged) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    raise TypeError(f"{where} must be plain data; got {type(value).__name__}")
-
-
-def _require_string_keys(value: Mapping[Any, Any], where: str) -> None:
-    for key in value:
-        if not isinstance(key, str):
-            raise TypeError(f"{where} must have strings as keys; got {key!r}")
-
-
-def _encode(value: Any, where: str = "result") -> Any:
-    """Turn a result into JSON data; arrays, tuples, bytes and complex numbers become tagged objects."""
-    if isinstance(value, np.generic) and value.dtype.kind in "biufcU":
-        value = value.item()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, complex):
+        items = [_encode(item, f"{where}[{i}]", tagged) for i, item in enumerate(value)]
+        return {_TYPE: "tuple", "items": items} if tagged and isinstance(value, tuple) else items
+    if tagged and isinstance(value, complex):
         return {_TYPE: "complex", "parts": [value.real, value.imag]}
-    if isinstance(value, bytes):
+    if tagged and isinstance(value, bytes):
         return {_TYPE: "bytes", "base64": base64.b64encode(value).decode("ascii")}
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "biufcU":
-            raise TypeError(f"{where} must hold numbers or strings; got an array of dtype {value.dtype}")
+    if tagged and isinstance(value, np.ndarray) and value.dtype.kind in KINDS:
         content = base64.b64encode(value.tobytes()).decode("ascii")  # C order, whatever the strides
         return {_TYPE: "array", "dtype": value.dtype.str, "shape": list(value.shape), "base64": content}
-    if isinstance(value, tuple):
-        return {_TYPE: "tuple", "items": [_encode(item, f"{where}[{i}]") for i, item in enumerate(value)]}
-    if isinstance(value, list):
-        return [_encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    if isinstance(value, Mapping):
-        _require_string_keys(value, where)
-        if _TYPE in value:
-            raise ValueError(f"{where} must not have the key {_TYPE!r}, which tags arrays in the file")
-        return {key: _encode(item, f"{where}.{key}") for key, item in value.items()}
-    raise TypeError(f"{where} must be plain data, arrays or bytes; got {type(value).__name__}")
+    more = ", bytes, or arrays of numbers or strings" if tagged else ""
+    raise TypeError(f"{where} must be plain data{more}; got {type(value).__name__}")
 
 
 def _decode(value: Any) -> Any:
@@ -181,35 +161,29 @@ class Checkpoints:
         """
         path = self.path(configuration)
         try:
-            text = read_file(path).decode("ascii")
-        except FileNotFoundError:
-            return default
-        except UnicodeDecodeError as error:
-            return self._damaged(path, error, default)
-        try:
-            document = json.loads(text)
+            document = json.loads(read_file(path).decode("ascii"))
             if document["format"] != _FORMAT:
                 raise ValueError(f"format {document['format']!r} instead of {_FORMAT}")
             stored = document["configuration"]
             key = self.key(stored)
-            if document.get("key", key) != key:  # files of earlier versions have none
+            if document["key"] != key:
                 raise ValueError("the configuration does not match its key")
             if _digest(document["result"]) != document["digest"]:
                 raise ValueError("the result does not match its digest")
             result = _decode(document["result"])
+        except FileNotFoundError:
+            return default
+        except OSError:
+            raise
         except Exception as error:  # NumPy and json raise others too, for what damage makes of a file
-            return self._damaged(path, error, default)
+            message = f"checkpoint {path.name} is damaged and treated as absent: {error}"
+            warnings.warn(message, UserWarning, stacklevel=2)
+            return default
         if key != self.key(configuration):
             raise ValueError(
                 f"checkpoint {path.name} belongs to another configuration, {short(stored)}: remove the file"
             )
         return result
-
-    @staticmethod
-    def _damaged(path: Path, error: Exception, default: Any) -> Any:
-        message = f"checkpoint {path.name} is damaged and treated as absent: {error}"
-        warnings.warn(message, UserWarning, stacklevel=3)  # the caller of get
-        return default
 
     def put(self, configuration: Mapping[str, Any], result: Any) -> None:
         """Store a result atomically, in place of an earlier one of the same configuration.
