@@ -8,7 +8,6 @@ import refkan
 from refkan import commands
 from refkan.base.long_runs.exit_codes import OK
 from refkan.claims.running.run_options import CommandParser, carry_out
-from refkan.commands.conform import add_parsers
 from refkan.commands.threads import restart_with_threads
 
 
@@ -35,5 +34,4 @@ def build_parser() -> argparse.ArgumentParser:
     parts: Any = parser.add_subparsers(title="commands")
     for name in commands.__all__:
         getattr(commands, name)(parts)
-    add_parsers(parts)
     return parser

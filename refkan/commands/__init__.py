@@ -1,6 +1,7 @@
 """Subcommands of `refkan`, one a file: each adds its parser, whose default `run` does the work and returns a code."""
 
 from refkan.commands.certify import add_certify
+from refkan.commands.conform import add_cases, add_conform
 from refkan.commands.info import add_info
 from refkan.commands.model import add_model
 from refkan.commands.predict import add_predict
@@ -10,6 +11,6 @@ from refkan.commands.training.train import add_train_parser
 from refkan.commands.verify import add_verify
 
 __all__ = [
-    "add_certify", "add_info", "add_model", "add_predict", "add_selftest", "add_spectrum", "add_train_parser",
-    "add_verify",
+    "add_cases", "add_certify", "add_conform", "add_info", "add_model", "add_predict", "add_selftest", "add_spectrum",
+    "add_train_parser", "add_verify",
 ]  # fmt: skip

@@ -8,9 +8,9 @@ from contextlib import closing
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
-from refkan.base.long_runs.exit_codes import FAILED, OK, guarded, refuse
-from refkan.base.long_runs.interrupts import kept_interrupts
+from refkan.base.long_runs.exit_codes import FAILED, OK, refuse
 from refkan.base.plain_text import printable
+from refkan.claims.running.run_options import Commands, add_command
 from refkan.commands.option_values import check_file, named, path, seconds, text
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.adapters.bases.torch_base import VARIANTS
@@ -25,7 +25,6 @@ from refkan.conformance.judging.guarded import Order, judged
 from refkan.conformance.judging.judge import explained
 from refkan.conformance.reports import findings_reported as reports
 from refkan.conformance.reports.case_files import check, probes
-from refkan.kernels.engine_option import add_engine_option
 
 EXIT_CODES = (
     "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly, or "
@@ -34,15 +33,12 @@ EXIT_CODES = (
 )
 
 
-def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the commands `conform` and `cases`."""
-    _add_conform(commands)
-    _add_cases(commands)
-
-
-def _add_conform(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    p = commands.add_parser(
+def add_conform(commands: Commands) -> None:
+    """Add the command `conform`."""
+    p = add_command(
+        commands,
         "conform",
+        run_conform,
         help="judge the layers of another backend against exact values",
         description="Say what a layer is, run the cases that its adapter declares, and tell what failures follow from. "
         "Adapters "
@@ -56,7 +52,6 @@ def _add_conform(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     p.add_argument("--argument", action="append", default=[], metavar="VALUE", help="for the adapter; may be repeated")
     p.add_argument("--dtype", choices=DTYPES, nargs="+", help="default: all that are declared")
     _add_select(p)
-    _add_cases_version(p)
     p.add_argument("--device", type=text, metavar="DEVICE", help="for layers in PyTorch: cuda, for example")
     p.add_argument("--variant", choices=VARIANTS[1:], help="for layers in PyTorch: how they are called")
     p.add_argument("--expected-failures", type=path, metavar="FILE", help="patterns of keys, one a line")
@@ -73,15 +68,16 @@ def _add_conform(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="how long one call of the adapter may take, in a process that it may end; 0: any time, in this process, "
         "which a debugger sees; default: %(default)g",
     )  # fmt: skip
-    add_engine_option(p)
-    p.set_defaults(run=run_conform)
 
 
-def _add_cases(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_cases(commands: Commands) -> None:
+    """Add the command `cases`."""
     p = commands.add_parser("cases", help="the cases as files, for code in any language")
     parts = p.add_subparsers(title="commands", required=True)
-    to = parts.add_parser(
+    to = add_command(
+        parts,
         "export",
+        run_export,
         help="write a folder that any language reads",
         description="Write cases with inputs, answers and tolerances, explained in DIR/README.txt; without --select "
         "also probes, by whose results a layer is identified.",
@@ -91,11 +87,10 @@ def _add_cases(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--dtype", choices=DTYPES, nargs="+", default=["float64", "float32"], help="default: float64 float32"
     )
     _add_select(to)
-    _add_cases_version(to)
-    add_engine_option(to)
-    to.set_defaults(run=run_export)
-    back = parts.add_parser(
+    back = add_command(
+        parts,
         "check",
+        run_check,
         help="judge results",
         description="Judge results, named by the keys of cases: a folder with arrays.txt and arrays.f64, or an .npz.",
         epilog=EXIT_CODES,
@@ -103,17 +98,13 @@ def _add_cases(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     back.add_argument("folder", type=path, metavar="DIR")
     back.add_argument("results", type=path, metavar="RESULTS")
     _add_reports(back)
-    add_engine_option(back)
-    back.set_defaults(run=run_check)
 
 
 def _add_select(p: argparse.ArgumentParser) -> None:
+    """Add the options that say which cases are taken."""
     p.add_argument(
         "--select", type=text, nargs="+", default=[], metavar="PART", help="only cases whose key has all of these"
     )
-
-
-def _add_cases_version(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--cases", type=int, choices=range(1, VERSION + 1), default=VERSION, metavar="VERSION",
         help="version of the cases: later ones hold those of earlier ones, unchanged, and more; default: %(default)s",
@@ -131,12 +122,6 @@ def _add_reports(p: argparse.ArgumentParser) -> None:
 
 def run_conform(chosen: argparse.Namespace) -> int:
     """Judge a backend; progress goes to the standard error stream."""
-    findings: list[Finding] = []
-    kept = lambda: f" after {len(findings)} cases"  # noqa: E731
-    return guarded("refkan conform", lambda: _conform(chosen, findings), kept=kept)
-
-
-def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
     _check_files(chosen)
     with named("--expected-failures"):
         known = Expectations.of(chosen.expected_failures or ())
@@ -144,8 +129,10 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
         chosen.backend, chosen.argument, chosen.dtype or (), chosen.select, chosen.cases, chosen.device, chosen.variant,
         chosen.hints or chosen.identify, chosen.import_timeout, chosen.call_timeout, chosen.identify,
     )  # fmt: skip
-    start, stages = time.perf_counter(), list[Stage]()
-    with closing(judged(order)) as told, kept_interrupts():
+    findings, stages = list[Finding](), list[Stage]()
+    chosen.kept_in_words = lambda: f" after {len(findings)} cases"
+    start = time.perf_counter()
+    with closing(judged(order)) as told:
         opening: Any = next(told)
         if chosen.list:
             print("\n".join(key for key, _, declared, _ in opening.cases if declared))
@@ -171,31 +158,21 @@ def _conform(chosen: argparse.Namespace, findings: list[Finding]) -> int:
 
 def run_export(chosen: argparse.Namespace) -> int:
     """Write cases."""
-    return guarded("refkan cases export", lambda: _export(chosen))
-
-
-def _export(chosen: argparse.Namespace) -> int:
-    with kept_interrupts():
-        cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases))
-        if not cases:
-            raise ValueError(f"--select: no case has all of {chosen.select} in its key")
-        asked = [] if chosen.select else probes()
-        with named("DIR"):
-            count = export(chosen.folder, cases, chosen.cases, asked)
+    cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases))
+    if not cases:
+        raise ValueError(f"--select: no case has all of {chosen.select} in its key")
+    asked = [] if chosen.select else probes()
+    with named("DIR"):
+        count = export(chosen.folder, cases, chosen.cases, asked)
     print(f"{count} cases and {len(asked)} probes in {chosen.folder}, explained in {chosen.folder / 'README.txt'}")
     return OK
 
 
 def run_check(chosen: argparse.Namespace) -> int:
     """Judge results."""
-    return guarded("refkan cases check", lambda: _check(chosen))
-
-
-def _check(chosen: argparse.Namespace) -> int:
     start = time.perf_counter()
     _check_files(chosen)
-    with kept_interrupts():
-        findings, identification = check(chosen.folder, chosen.results)
+    findings, identification = check(chosen.folder, chosen.results)
     version = read_cases(chosen.folder).version
     code = _deliver(chosen, str(chosen.results), findings, identification, time.perf_counter() - start, version)
     if all(finding.status in (f.NOT_APPLICABLE, f.ERROR) for finding in findings):

@@ -1,8 +1,6 @@
 """`refkan conform` and `refkan cases`, called in this process."""
 
-import argparse
-
-from refkan.commands.conform import add_parsers
+from refkan.cli import main
 
 PLAIN = "tests.broken_layers.plain_numpy:PlainNumpy"
 BROKEN = "tests.broken_layers:Broken"
@@ -10,7 +8,4 @@ SELECT = ["layer/degree-3/uniform/3x2/"]
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser(prog="refkan")
-    add_parsers(parser.add_subparsers())
-    chosen = parser.parse_args(list(map(str, arguments)))
-    return chosen.run(chosen)
+    return main(list(map(str, arguments)))

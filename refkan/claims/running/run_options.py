@@ -27,8 +27,9 @@ Commands = Any
 
 
 def add_command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], sizes: str, parts: str = "", **texts: Any
-) -> argparse.ArgumentParser:
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], sizes: str = "", parts: str = "",
+    **texts: Any,
+) -> argparse.ArgumentParser:  # fmt: skip
     """Add a command with the option `--engine` and return its parser.
 
     Parameters
@@ -37,7 +38,8 @@ def add_command(
         Where it is added.
     name : str
     run : callable
-        Takes the options and returns the exit code; what it raises is said in one line, see `guarded`.
+        Takes the options and returns the exit code; what it raises is said in one line, see `guarded`. It may put
+        `kept_in_words` among the options, which says what is kept of an interrupted run.
     sizes : str
         Options that ask for less memory.
     parts : str
@@ -59,6 +61,8 @@ def carry_out(chosen: argparse.Namespace) -> int:
             return int(chosen.run(chosen))
 
     def kept() -> str:
+        if hasattr(chosen, "kept_in_words"):
+            return str(chosen.kept_in_words())
         folder: Path | None = getattr(chosen, "output", None)
         if folder is None or not chosen.parts or not any(folder.glob(f"{chosen.parts}/*")):
             return ""
@@ -100,12 +104,6 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
     p.add_argument("--seed", type=int, metavar="N", help="of --cell (default: 1234)")
     p.add_argument(
         "--seeds", type=count, metavar="N", help="at full size: at most N seeds, where a file offers fewer than all"
-    )
-    p.add_argument(
-        "--kept",
-        action="store_true",
-        help="with --full: judge what interrupted runs have finished, and run nothing further; an unfinished file that"
-        " keeps no parts is reported as an error",
     )
     p.add_argument(
         "--recorded",
