@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refkan.base import FloatArray, ShortRepr, nearest
+from refkan.base import Array, FloatArray, ShortRepr, nearest
 from refkan.base.atomic_files import read_file
 from refkan.base.plain_text import printable
 from refkan.commands.option_values import in_words
@@ -92,45 +93,49 @@ def read_numbers(
         Whether cells may be `MISSING`, and become NaN. A line with any other cell that is no finite number becomes NaN
         as a whole then.
     """
+    where = f"{option}: {file}"
     try:
         reader = csv.reader(io.StringIO(read_file(file).decode("utf-8-sig"), newline=""))
         lines = [(reader.line_num, cells) for cells in reader]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{option}: {file} must be a text file of comma-separated numbers; got other bytes") from error
-    except csv.Error as error:
-        raise ValueError(f"{option}: {file} must be a file of comma-separated numbers; {error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        came = error if isinstance(error, csv.Error) else "got other bytes"
+        raise ValueError(f"{where} must be a text file of comma-separated numbers; {came}") from error
     except OSError as error:
         raise ValueError(in_words(option, error)) from error
     lines = [(k, cells) for k, cells in lines if any(map(str.strip, cells)) and not cells[0].lstrip().startswith("#")]
     header = lines[0][1] if lines and not any(map(_is_number, lines[0][1])) else []
     chosen = columns([cell.strip() for cell in header] or None)
-    places = None if chosen is None else _columns_named(f"{option}: {file}", chosen, lines)
-    _require_commas(f"{option}: {file}", lines)
+    places = None if chosen is None else _columns_named(where, chosen, lines)
+    _require_commas(where, lines)
     lines = lines[1:] if header else lines
     if not lines:
-        raise ValueError(f"{option}: {file} must hold at least one line of numbers; got none")
+        raise ValueError(f"{where} must hold at least one line of numbers; got none")
     if all(len(cells) > 1 and not cells[-1].strip() for _, cells in lines):
         raise ValueError(
-            f"{option}: {file} must have a number behind the last comma; got none in any line: remove that comma, or "
-            "the empty column"
+            f"{where} must have a number behind the last comma; got none in any line: remove that comma, or the empty "
+            "column"
         )
     count = Counter(len(cells) for _, cells in lines).most_common(1)[0][0]
     names = tuple(printable(cell.strip()) for cell in header) if len(header) == count else None
-    _require_no_header_of_numbers(f"{option}: {file}", lines)
-    _require_closed_quotes(f"{option}: {file}", lines)
-    _require_columns(f"{option}: {file}", lines, count, names, select)
-    if gaps != "":
-        asked_for = None if chosen is None else ", ".join(map(printable, chosen))
-        otherwise = f", or give {gaps}" if gaps else ""
-        _require_whole(f"{option}: {file}", lines, count, names, asked_for, otherwise, missing)
-    used = [len(cells) == count and (not missing or all(map(_is_finite_or_missing, cells))) for _, cells in lines]
-    nothing = [math.nan] * count
-    rows = np.array(
-        [list(map(_number, cells)) if use else nothing for (_, cells), use in zip(lines, used, strict=True)]
-    )
-    if places is None:
+    _require_no_header_of_numbers(where, lines)
+    _require_closed_quotes(where, lines)
+    rows = np.array([[*map(_number, cells)] if len(cells) == count else [math.nan] * count for _, cells in lines])
+    good = np.isfinite(rows)
+    _require_columns(where, lines, good, names, select)
+    if missing:
+        good |= [[*map(_is_missing, cells)] if len(cells) == count else [False] * count for _, cells in lines]
+    if gaps != "" and not good.all():
+        wanted = f"finite numbers for {_listed(chosen)}" if chosen else f"{count} finite numbers, separated by commas,"
+        raise ValueError(f"{where} must hold {wanted} in every line; {_faults(lines, good, names, gaps, missing)}")
+    if missing:
+        rows[~good.all(axis=1)] = math.nan
+    if places is None or chosen is None:
         return Numbers(rows, names)
-    return Numbers(rows[:, places], None if chosen is None else tuple(map(printable, chosen)))
+    return Numbers(rows[:, places], tuple(map(printable, chosen)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names))
 
 
 def _columns_named(file: str, chosen: Sequence[str], lines: Lines) -> list[int]:
@@ -141,7 +146,7 @@ def _columns_named(file: str, chosen: Sequence[str], lines: Lines) -> list[int]:
             near = f"; did you mean {other!r}?" if (other := nearest(name, header)) and name not in header else ""
             raise ValueError(
                 f"{file} must have one column {name!r} in its header; got {header.count(name)} among "
-                f"{printable(', '.join(header))}{near}"
+                f"{_listed(header)}{near}"
             )
     places = [header.index(name) for name in chosen]
     for _, cells in lines[1:]:
@@ -205,13 +210,13 @@ def _require_closed_quotes(file: str, lines: Lines) -> None:
             )
 
 
-def _require_columns(file: str, lines: Lines, count: int, names: tuple[str, ...] | None, select: str) -> None:
+def _require_columns(file: str, lines: Lines, finite: Array, names: tuple[str, ...] | None, select: str) -> None:
     """Raise ValueError if a column has a number in no line: then no line is left without those that are not whole."""
-    whole = [(k, cells) for k, cells in lines if len(cells) == count]
-    empty = [k for k in range(count) if not any(_is_finite(cells[k]) for _, cells in whole)]
+    whole = [(k, cells) for k, cells in lines if len(cells) == finite.shape[1]]
+    empty = np.flatnonzero(~finite.any(axis=0)).tolist()
     if len(whole) < 2 or not empty:
         return
-    digits = [k for k in empty if all(_is_finite(cells[k].replace(",", "").replace("_", "")) for _, cells in whole)]
+    digits = [k for k in empty if all(math.isfinite(_number(re.sub("[,_]", "", cells[k]))) for _, cells in whole)]
     bad = [k for k in empty if k not in digits] or digits
     first, cells = whole[0]
     have, that, them, their = (
@@ -226,39 +231,21 @@ def _require_columns(file: str, lines: Lines, count: int, names: tuple[str, ...]
     )
 
 
-def _require_whole(
-    file: str,
-    lines: Lines,
-    count: int,
-    names: tuple[str, ...] | None,
-    asked_for: str | None,
-    otherwise: str,
-    missing: bool,
-) -> None:
-    """Raise ValueError with the number of lines that are not whole and the first of them, if there are any."""
-    is_good = _is_finite_or_missing if missing else _is_finite
-    bad = [(k, cells) for k, cells in lines if len(cells) != count or not all(map(is_good, cells))]
-    if not bad:
-        return
-    places = [_fault(k, cells, count, names, is_good) for k, cells in bad[:SHOWN]] + ["..."] * (len(bad) > SHOWN)
+def _faults(lines: Lines, good: Array, names: tuple[str, ...] | None, gaps: str | None, missing: bool) -> str:
+    """How many lines are not whole, the first of them, and what to do."""
+    bad = np.flatnonzero(~good.all(axis=1)).tolist()
+    told = [_fault(*lines[k], good[k], names) for k in bad[:SHOWN]] + ["..."] * (len(bad) > SHOWN)
     do, them = ("does", "it") if len(bad) == 1 else ("do", "them")
-    numbers = (
-        f"{count} finite numbers, separated by commas," if asked_for is None else f"finite numbers for {asked_for}"
-    )
-    if not missing and otherwise and any(_is_missing(cell) for _, cells in bad for cell in cells):
+    otherwise = f", or give {gaps}" if gaps else ""
+    if not missing and gaps and any(_is_missing(cell) for k in bad for cell in lines[k][1]):
         otherwise += "; --impute fills gaps of inputs"
-    raise ValueError(
-        f"{file} must hold {numbers} in every line; {len(bad)} of {len(lines)} lines {do} not: {'; '.join(places)}: "
-        f"leave {them} out{otherwise}"
-    )
+    return f"{len(bad)} of {len(lines)} lines {do} not: {'; '.join(told)}: leave {them} out{otherwise}"
 
 
-def _fault(
-    line: int, cells: list[str], count: int, names: tuple[str, ...] | None, is_good: Callable[[str], bool]
-) -> str:
-    if len(cells) != count:
-        return f"got {len(cells)} cells, not {count}, in line {line}"
-    column = next(k for k, cell in enumerate(cells) if not is_good(cell))
+def _fault(line: int, cells: list[str], good: Array, names: tuple[str, ...] | None) -> str:
+    if len(cells) != good.size:
+        return f"got {len(cells)} cells, not {good.size}, in line {line}"
+    column = int(np.argmin(good))
     return f"got {cells[column]!r} in line {line}, {column_name(column, names)}"
 
 
@@ -281,14 +268,6 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_finite(cell: str) -> bool:
-    return math.isfinite(_number(cell))
-
-
-def _is_finite_or_missing(cell: str) -> bool:
-    return _is_finite(cell) or _is_missing(cell)
 
 
 def _is_missing(cell: str) -> bool:

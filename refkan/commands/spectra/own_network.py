@@ -98,21 +98,19 @@ def only_with_networks(chosen: argparse.Namespace, studied: dict[str, Any]) -> N
     ValueError
         The message names the option.
     """
-    given = [name for name in (*studied, "workers", "dask") if getattr(chosen, name) is not None and name != "bases"]
+    other = ["data", "weights", "drop_bad_rows", "impute"]
+    if chosen.network is not None:
+        other = [name for name in (*studied, "workers", "dask") if name != "bases"]
+    given = [name for name in other if getattr(chosen, name) not in (None, False)]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        if chosen.network is None:
+            raise ValueError(f"{option} belongs to a network in a file; give --network FILE.npz with it")
+        raise ValueError(f"{option} describes the networks of a study; leave it out with --network, which has its own")
     if chosen.network is not None:
         for basis in chosen.bases or ():
             check_choice("--bases with --network", basis, BASES)
-    if chosen.network is not None and given:
-        raise ValueError(
-            f"--{given[0].replace('_', '-')} describes the networks of a study; leave it out with --network, whose "
-            "file says what the network is"
-        )
-    if chosen.network is None:
-        for name in ("data", "weights", "drop_bad_rows", "impute"):
-            if getattr(chosen, name):
-                raise ValueError(
-                    f"--{name.replace('_', '-')} belongs to a network in a file; give --network FILE.npz with it"
-                )
-        for name in studied:
-            if getattr(chosen, name) is None:
-                setattr(chosen, name, studied[name])
+        return
+    for name in studied:
+        if getattr(chosen, name) is None:
+            setattr(chosen, name, studied[name])
