@@ -1,6 +1,6 @@
 """What a claim file returns: a verdict computed from measurements, with estimates, raw data, figures and mutations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,8 @@ class Verdict:
     >>> verdict = Verdict("P1", judge(error < 1e-14), f"largest error {error:.0e}", mutations=mutations)
     >>> verdict.status, verdict.surviving_mutations
     ('holds', ())
+    >>> Verdict("P1", "holds", "", data={"seeds": {"adam": [2, 4], "gd": [2, 3]}}).seeds
+    [2, 3, 4]
     """
 
     id: str
@@ -146,6 +148,19 @@ class Verdict:
     def surviving_mutations(self) -> tuple[str, ...]:
         """Names of the mutations that came out with a status which is not in :data:`FAILING`."""
         return tuple(name for name, status in self.mutations.items() if status not in FAILING)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The numbers that `data` holds under "seeds" and "seed", at any depth, each once."""
+
+        def integers(value: Any) -> Iterator[int]:
+            if isinstance(value, Mapping | list | tuple):
+                for item in value.values() if isinstance(value, Mapping) else value:
+                    yield from integers(item)
+            elif isinstance(value, int) and not isinstance(value, bool):
+                yield value
+
+        return sorted({seed for key in ("seeds", "seed") for seed in integers(self.data.get(key))})
 
     @property
     def experiment(self) -> bool:

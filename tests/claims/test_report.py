@@ -43,7 +43,7 @@ def test_only_rows_that_ran_are_shown_each_with_its_size_and_seeds(claims):
     page = claims.html()
     assert re.findall(r'<h2 id="(\w+)">', page) == ["A1", "A2", "C1", "capsule"]
     assert "1 rows did not run and are not shown" in page
-    assert '<td title="size">full</td><td title="seeds">2: 1 to 2</td><td title="readings">one</td>' in page
+    assert "<td>full</td><td>2: 1 to 2</td><td>one</td>" in page
     assert claims.status()["B1"] == "pending"
 
 
@@ -147,16 +147,6 @@ def test_formulas_are_formulas_and_papers_have_their_names(claims):
     assert "<dt>[S26]</dt><dd>A paper</dd>" in page
 
 
-def test_long_data_is_left_to_the_record(claims):
-    claims.write(
-        "file",
-        "CLAIMS = ('B1',)\ndef run(q, p):\n    return [Verdict('B1', 'holds', '', data={'x': [7] * 9999})]",
-    )
-    claims.run()
-    assert len(claims.html()) < 20_000
-    assert len(claims.record()["rows"][2]["data"]["x"]) == 9999
-
-
 @pytest.mark.parametrize(("changed", "told"), [("", "ab12"), (" M README.md", "ab12+changes")])
 def test_a_capsule_tells_the_commit_and_whether_files_differ_from_it(monkeypatch, changed, told):
     answers = {"rev-parse": "ab12\n", "status": f"{changed}\n"}
@@ -191,7 +181,9 @@ def test_formulas_of_all_claims_are_mathematics_and_lose_nothing():
     for text in texts:
         assert letters("".join(ElementTree.fromstring(f"<p>{typeset(text)}</p>").itertext())) == letters(text), text
     assert sum("<math>" in typeset(text) for text in texts) > 50
-    assert '<mo stretchy="false">)</mo>' in typeset("(r-1)^2")
+    left, right = (f'<mo stretchy="false">{sign}</mo>' for sign in "()")
+    base = f"<mrow>{left}<mi>r</mi><mo>−</mo><mn>1</mn>{right}</mrow>"
+    assert typeset("n (r-1)^2") == f"n <math><msup>{base}<mn>2</mn></msup></math>"
     assert typeset("node_map of my_file") == "node_map of my_file"
     assert typeset("x^(l+1/2)") == (
         "<math><msup><mi>x</mi><mrow><mi>l</mi><mo>+</mo><mn>1</mn><mo>/</mo><mn>2</mn></mrow></msup></math>"

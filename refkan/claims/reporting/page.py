@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -11,9 +11,6 @@ from refkan.claims.reporting.reading_tables import estimates_html, header_and_ro
 from refkan.claims.reporting.typeset import typeset
 from refkan.claims.running.outcomes import Outcome
 from refkan.claims.verdicts import Figure, Table, Verdict
-
-# Raw data longer than this is left to the JSON record: a phone must be able to open the page.
-LONGEST_DATA = 20_000
 
 UNANSWERED = ("pending", "not run")
 
@@ -46,7 +43,8 @@ summary { cursor: pointer; } code { font-size: .8rem; }
   .rows thead { display: none; }
   .rows table, .rows tbody, .rows tr, .rows td { display: block; width: auto; }
   .rows tr { border-bottom: 1px solid #bbb; padding: .4rem 0; } .rows td { border: 0; padding: .1rem 0; }
-  .rows td[title]::before { content: attr(title) ": "; color: #555; }
+  .rows td::before { color: #555; } .rows td:nth-child(5)::before { content: "size: "; }
+  .rows td:nth-child(6)::before { content: "seeds: "; } .rows td:nth-child(7)::before { content: "readings: "; }
 }
 """
 
@@ -100,11 +98,8 @@ def _warning(outcomes: Sequence[Outcome]) -> str:
 
 
 def _rows(outcomes: Sequence[Outcome], size: str) -> str:
-    rows = "\n".join(_table_row(outcome, size) for outcome in outcomes)
     names = ("id", "source", "claim", "verdict", "size", "seeds", "readings", "measured")
-    head = "".join(f"<th>{name}</th>" for name in names)
-    table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
-    return f'<div class="scroll rows">{table}</div>'
+    return header_and_rows("", names, (_cells(outcome, size) for outcome in outcomes), "rows")
 
 
 def _references(papers: Mapping[str, str]) -> str:
@@ -120,29 +115,6 @@ def _with_abbreviations(text: str, papers: Mapping[str, str]) -> str:
     return text
 
 
-def seeds_of(verdict: Verdict | None) -> str:
-    """Write how many seeds the data of a verdict name, and their range.
-
-    Examples
-    --------
-    >>> seeds_of(Verdict("A", "holds", "", data={"seeds": {"adam": [2, 4], "gd": [2, 3]}}))
-    '3: 2 to 4'
-    """
-    if verdict is None:
-        return ""
-    return numbered({seed for key in ("seeds", "seed") for seed in _integers(verdict.data.get(key))})
-
-
-def _integers(value: Any) -> Iterable[int]:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _integers(item)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield value
-
-
 def _readings_of(verdict: Verdict | None) -> str:
     if verdict is None or not verdict.readings:
         return "one"
@@ -155,17 +127,18 @@ def _badge(outcome: Outcome) -> str:
     return f'<span class="status {kind}">{escape(outcome.said)}</span>'
 
 
-def _table_row(outcome: Outcome, size: str) -> str:
+def _seeds(verdict: Verdict | None) -> str:
+    return "" if verdict is None else numbered(verdict.seeds)
+
+
+def _cells(outcome: Outcome, size: str) -> list[str]:
     row, verdict = outcome.row, outcome.verdict
     measured = outcome.measured
     if verdict is not None and verdict.readings:  # over how many it holds stands beside it
         measured = outcome.measured.partition(". ")[2] or measured
-    return (
-        f'<tr><td><a href="#{escape(row.id)}">{escape(row.id)}</a></td><td>{escape(row.source)}</td>'
-        f"<td>{typeset(row.claim)}</td><td>{_badge(outcome)}</td>"
-        f'<td title="size">{escape(size)}</td><td title="seeds">{escape(seeds_of(verdict))}</td>'
-        f'<td title="readings">{escape(_readings_of(verdict))}</td><td>{typeset(measured)}</td></tr>'
-    )
+    link = f'<a href="#{escape(row.id)}">{escape(row.id)}</a>'
+    own = map(escape, (size, _seeds(verdict), _readings_of(verdict)))
+    return [link, escape(row.source), typeset(row.claim), _badge(outcome), *own, typeset(measured)]
 
 
 def _section(outcome: Outcome, size: str) -> str:
@@ -176,7 +149,7 @@ def _section(outcome: Outcome, size: str) -> str:
     terms += [("Measured quantity", typeset(row.measured)), ("Holds if", typeset(row.criterion))]
     if verdict is not None:
         terms.append(("Measured", typeset(verdict.measured)))
-        terms.append(("Seeds", escape(seeds_of(verdict))))
+        terms.append(("Seeds", _seeds(verdict)))
     if outcome.file is not None:
         terms.append(("File", escape(f"{outcome.file.place}.py")))
     if result is not None:
@@ -192,7 +165,7 @@ def _section(outcome: Outcome, size: str) -> str:
         line = "" if outcome.file is None else outcome.file.command(row.id)
         parts += [estimates_html(verdict.estimates), *map(_figure, verdict.figures)]
         parts += [readings_html(verdict.readings, line), *map(_table, verdict.tables)]
-        parts += [_details(verdict), _twins(verdict), _data(verdict)]
+        parts += [_details(verdict), _twins(verdict)]
     return "\n".join(part for part in parts if part)
 
 
@@ -218,12 +191,3 @@ def _figure(figure: Figure) -> str:
     content = base64.b64encode(figure.png).decode("ascii")
     image = f'<img alt="{escape(figure.name)}" src="data:image/png;base64,{content}">'
     return f"<figure>{image}<figcaption>{escape(figure.caption)}</figcaption></figure>"
-
-
-def _data(verdict: Verdict) -> str:
-    if not verdict.data:
-        return ""
-    text = json.dumps(verdict.data, indent=1, ensure_ascii=False)
-    if len(text) > LONGEST_DATA:
-        return f'<p class="small">Raw data: {len(text)} characters, in record.json.</p>'
-    return f"<details><summary>Raw data</summary><pre>{escape(text)}</pre></details>"

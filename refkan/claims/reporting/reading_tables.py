@@ -10,7 +10,7 @@ from refkan.claims.estimates import Estimate
 def header_and_rows(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:
     """Return a table; the cells of `rows` are HTML, caption and columns are text.
 
-    Lines of a table of "numbers" are not broken; the last column of one of "prose" is.
+    Lines of a table of "numbers" are not broken, as they are in one of "rows"; the last column of one of "prose" is.
     """
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
@@ -24,6 +24,8 @@ def _cell(html: str) -> str:
     long = len(html) > LONG and not html.startswith("<code>")  # broken, a command would make its row tall
     return f'<td class="long">{html}</td>' if long else f"<td>{html}</td>"
 
+
+YES = {True: "yes", False: "no", None: ""}
 
 LONG = 120
 """Characters that a cell of numbers has on one line at most."""
@@ -39,7 +41,7 @@ def readings_html(readings: Sequence[Mapping[str, Any]], command: str) -> str:
     # What decides comes first, so that it is seen where the rest of a row needs scrolling.
     columns = {"holds": [_answer(r) for r in readings]}
     columns |= {name: [escape(r["choice"][name]) for r in readings] for name in varied}
-    columns["calibrated"] = [_yes(r["calibrated"]) for r in readings]
+    columns["calibrated"] = [YES[r["calibrated"]] for r in readings]
     columns["size"] = [escape(r["size"]) for r in readings]
     columns["measured"] = [escape(r["measured"]) for r in readings]
     caption = "Readings: what the description leaves open" + (f". In all of them {fixed}" if fixed else "")
@@ -109,8 +111,8 @@ def cells_html(title: str, cells: Sequence[Mapping[str, Any]], command: str) -> 
         texts = [cell["cell"], f"{cell['median']:.2e}", mean]
         if printed:
             texts[1:1] = [_with_deviation(cell["published"], cell["published deviation"])]
-            meets = "" if cell["meets"] is None else "yes" if cell["meets"] else "no"
-            texts += ["" if cell["published"] is None else f"{cell['median'] / cell['published']:.2g}", meets]
+            over = "" if cell["published"] is None else f"{cell['median'] / cell['published']:.2g}"
+            texts += [over, YES[cell["meets"]]]
         rows.append([*map(escape, (*texts, numbered(cell["seeds"]), values)), f"<code>{escape(line)}</code>"])
     columns = ["cell", "measured median", "mean (deviation)", "seeds", "every seed", "one cell again"]
     if printed:
@@ -133,10 +135,6 @@ def _with_deviation(mean: float | None, deviation: float | None) -> str:
 
 
 def _answer(reading: Mapping[str, Any]) -> str:
-    if reading["holds"] is None:
-        return "undecided"
-    return "yes" if reading["holds"] else "as corrected" if reading["corrected"] else "no"
-
-
-def _yes(answer: bool | None) -> str:
-    return "" if answer is None else "yes" if answer else "no"
+    if reading["holds"] is False and reading["corrected"]:
+        return "as corrected"
+    return YES[reading["holds"]] or "undecided"

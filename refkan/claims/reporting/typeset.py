@@ -17,7 +17,7 @@ _NESTED = r"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"
 _SCRIPT = rf"(?:\({_NESTED}\)|\[[^\[\]]*\]|\{{[^{{}}]*\}}|[+-]?(?:\d+\.\d+|[A-Za-z0-9]{{1,3}})(?![A-Za-z0-9]))"
 
 _TERM = re.compile(
-    rf"(?P<base>(?<![A-Za-z_])(?:{'|'.join(GREEK)}|[A-Za-z]{{1,3}})~?'*|\d+(?:\.\d+)?|[)\]|])"
+    rf"(?P<base>(?<![A-Za-z_])(?:{'|'.join(GREEK)}|[A-Za-z]{{1,3}})~?'*|\d+(?:\.\d+)?|\({_NESTED}\)|[)\]|])"
     rf"(?P<scripts>(?:[_^]{_SCRIPT})+)|(?<![A-Za-z_])(?P<greek>{'|'.join(GREEK)})(?![A-Za-z_])"
 )
 
@@ -49,7 +49,8 @@ def _term(match: re.Match[str]) -> str:
     """Return the element of a base with its scripts, or of a Greek letter."""
     if match["greek"]:
         return f"<mi>{GREEK[match['greek']]}</mi>"
-    scripts = {part[0]: _row(part[1:]) for part in re.findall(rf"[_^]{_SCRIPT}", match["scripts"])}
+    parts = re.findall(rf"[_^]{_SCRIPT}", match["scripts"])
+    scripts = {part[0]: _row(re.sub(r"^[({](.*)[)}]$", r"\1", part[1:])) for part in parts}
     base = _row(match["base"])
     if len(scripts) == 2:
         return f"<msubsup>{base}{scripts['_']}{scripts['^']}</msubsup>"
@@ -59,9 +60,7 @@ def _term(match: re.Match[str]) -> str:
 
 
 def _row(text: str) -> str:
-    """Return one element for a text; round and curly brackets around all of it are left out."""
-    if text[0] + text[-1] in ("()", "{}"):
-        text = text[1:-1]
+    """Return one element for a text."""
     parts, end = [], 0
     for match in _TERM.finditer(text):
         parts += [*map(_element, _TOKEN.findall(text[end : match.start()])), _term(match)]
