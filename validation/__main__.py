@@ -22,4 +22,5 @@ warnings.simplefilter("ignore", DiscontinuousLossWarning)
 
 if __name__ == "__main__":
     recorded = {id: row["status"] for id, row in load("full").items() if not is_old(row)}
-    sys.exit(main(None, Path(__file__).parent, "validation", LEDGER, PAPERS, recorded, "validation.grounds:require"))
+    more = {"papers": PAPERS, "recorded": recorded, "grounds": "validation.grounds:require"}
+    sys.exit(main(None, Path(__file__).parent, "validation", LEDGER, **more))

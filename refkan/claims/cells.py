@@ -1,7 +1,6 @@
 """Cells: single runs of an experiment, each a choice of its factors for a seed, run or resumed, and found again."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
@@ -12,7 +11,7 @@ from refkan.base.lazy import lazy
 from refkan.claims.experiments import Choice, Experiment, Factor, written
 from refkan.claims.readings import Beside
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.kept_parts import NotKept, Resume, run_task
+from refkan.claims.running.kept_parts import Resume, run_task
 
 
 @dataclass(frozen=True, order=True)
@@ -115,14 +114,13 @@ class Grid(Checked):
     def run(
         self, cells: Iterable[C], resume: Resume = run_task, progress: Callable[[str], Any] = lambda text: None
     ) -> dict[C, Mapping[str, Any]]:
-        """Run or resume cells, each once, in their order; those that may not be run and are not kept are left out."""
+        """Run or resume cells, each once, in their order."""
         check_annotated(Grid.run, locals())
         cells = list(dict.fromkeys(cells))
         measured: dict[C, Mapping[str, Any]] = {}
         for number, cell in enumerate(cells, 1):
             progress(f"{number}/{len(cells)}: {', '.join(value for _, value in cell.choice)}, seed {cell.seed}")
-            with suppress(NotKept):
-                measured[cell] = resume({"task": self.task, **asdict(cell)}, partial(self.measure, cell))
+            measured[cell] = resume({"task": self.task, **asdict(cell)}, partial(self.measure, cell))
         return measured
 
 
@@ -181,13 +179,14 @@ def run_one_cell(files: Sequence[ClaimFile], text: str, seed: int) -> None:
     Raises
     ------
     ValueError
-        Unless there is one file, whose module has an EXPERIMENT, and the choice is one of its cells.
+        Unless there is one file, whose module has an EXPERIMENT or a GRID, and the choice is one of its cells.
     """
     if len(files) != 1:
         raise ValueError(f"--cell needs one NAME, a row or file with cells; got {len(files)} files")
     if files[0].problem:
         raise ValueError(files[0].problem)
-    experiment = getattr(files[0].load(), "EXPERIMENT", None)
+    module = files[0].load()
+    experiment = getattr(module, "EXPERIMENT", None) or getattr(getattr(module, "GRID", None), "experiment", None)
     if not isinstance(experiment, Experiment):
         raise ValueError(f"{files[0].name} has no cells that can be run alone")
     if seed < 0:

@@ -1,7 +1,7 @@
 """What becomes of rows, intervals against formulas of their own, and what is said where readings differ."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product, repeat
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ from refkan.claims import Beside, Estimate, Figure, Reading, Readings, Row, Tabl
 from refkan.claims.running import processes
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.executors import Ended, Event
-from refkan.claims.running.outcomes import FileResult, direction, gather, pack, status_of, unpack
+from refkan.claims.running.outcomes import FileResult, gather, pack, status_of, unpack
 from refkan.claims.running.processes import in_words
 from tests.shared.refusals import refused
 
@@ -97,11 +97,6 @@ def test_what_asks_nothing_decides_nothing():
     assert replace(beside, unit="mm", at_most=3.0, at_least=0.1).told() == (
         "x 1 [0.5, 2] mm (asked: at least 0.1, at most 3)"
     )
-
-
-def test_what_is_only_beside_points_nowhere():
-    asked, beside = exactly("n", 3, at_least=2), exactly("m", 9)
-    assert direction("holds", Verdict("A1", "holds", "", estimates=(asked, beside))) == "same direction"
 
 
 @pytest.mark.parametrize("value", [1.0, "yes", None])
@@ -210,7 +205,7 @@ def test_a_line_says_how_long_a_file_took_and_what_came_of_it():
 
 
 def test_a_file_that_runs_elsewhere_ends_with_its_result_an_error_or_the_limit(monkeypatch):
-    clock = iter([10.0, 12.0, 12.0, 15.0, 15.0])
+    clock = chain([10.0, 12.0, 12.0], repeat(15.0))
     monkeypatch.setattr(processes.time, "monotonic", lambda: next(clock))
     said, stopped, events = [], [], [Event.STARTS, Event.COMPILES, "fitting"]
     progress = SimpleNamespace(message=lambda *told: said.append(told), compiles=lambda: said.append("compiles"))

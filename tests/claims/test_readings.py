@@ -175,11 +175,6 @@ def test_choices_that_do_not_exist_list_those_that_do(text, message):
         Experiment(FACTORS, lambda choice, seed: {}).choose(text)
 
 
-def test_the_first_reading_is_told_in_full():
-    text = made(True, False).told()
-    assert text == "holds under 1 of 2 readings: inner=20. Under start=normal,inner=20,target=raw (9 points): x"
-
-
 def test_cells_of_different_units_stand_in_tables_of_their_own():
     cells = [cell(1.0), Beside("d", "kg", {1: 5.0})]
     html = readings_html(Readings([reading(True, cells=cells)]).plain(), "run")

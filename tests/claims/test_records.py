@@ -15,13 +15,11 @@ from refkan.claims.estimates import ENOUGH
 from refkan.claims.reporting.page import page as report_page
 from validation.ledger import LEDGER
 from validation.records.__main__ import main
-from validation.records.pages import goals, readings, table, verdicts
-from validation.records.seeds import WITHOUT_INTERVALS, fewer_seeds
+from validation.records.pages import WITHOUT_INTERVALS, fewer_seeds, goals, readings, table, verdicts
 from validation.records.store import FOLDER, SIZES, keep, load, rows_of
 from validation.sources import PAPERS, SOURCES
 
 ROOT = Path(__file__).parents[2]
-
 
 CRITERIA = {row.id: row.criterion for row in LEDGER}
 

@@ -175,35 +175,3 @@ def test_parts_and_files_of_another_engine_are_run_again(claims):
     shutil.rmtree(claims.output / "checkpoints")  # parts alone
     assert claims.run("--full", "--engine", "fast") == 0
     assert log.read_text() == "0 1 2 " * 2
-
-
-def test_an_interrupted_run_is_judged_on_what_is_kept(claims, capsys):
-    claims.write(
-        "long",
-        """
-        from refkan.claims.running.kept_parts import NotKept, run_task
-        CLAIMS = ("B1",)
-        def part(k):
-            if k == 2:
-                raise KeyboardInterrupt
-            return k / 8
-        def run(quick, progress, checkpoints=None):
-            found = []
-            for k in range(3):
-                try:
-                    found.append(checkpoints.run({"k": k}, __import__("functools").partial(part, k)))
-                except NotKept:
-                    found.append("missing")
-            return [Verdict("B1", "holds", str(found))]
-        """,
-    )
-    claims.write("good", GOOD)
-    assert claims.run("B1", "--full") == 130
-    assert claims.run("--full", "--kept") == 1  # good keeps no parts
-    assert claims.record()["rows"][2]["measured"] == "[0.0, 0.125, 'missing']"
-    assert claims.status()["A1"] == "error"
-    assert "keeps no parts: run it without --kept" in claims.record()["rows"][0]["error"]
-    assert claims.run("B1", "--full") == 130  # what was judged is not taken for finished
-    for wrong in (("--kept",), ("--kept", "--full", "--fresh")):
-        assert claims.run(*wrong) == 2
-        assert "--kept goes with --full and without --fresh" in capsys.readouterr().err

@@ -14,11 +14,10 @@ from refkan.claims import Estimate, Factor, Figure, Grid, Verdict, decide, estim
 from refkan.claims.cells import beside, numbers, records, seeds_of
 from refkan.claims.reporting.page import _readings_of
 from refkan.claims.reporting.reading_tables import estimate_cells
-from refkan.claims.reporting.report import summary
 from refkan.claims.running import discovery
 from refkan.claims.running.console import Progress, shorten, table
 from refkan.claims.running.kept_parts import Parts
-from refkan.claims.running.outcomes import Outcome, describe_error, direction, gather, plain, status_of, without_folders
+from refkan.claims.running.outcomes import Outcome, describe_error, direction, plain, status_of, without_folders
 from tests.shared.refusals import refused
 from validation.ledger import LEDGER, row
 
@@ -59,12 +58,6 @@ def test_claim_files_of_the_package_answer_rows_of_the_ledger():
     files = discovery.discover(Path(validation.__file__).parent, LEDGER)
     assert [file.problem for file in files if file.problem] == []
     assert {id for file in files for id in file.ids} == {row.id for row in LEDGER}
-
-
-def test_table_fits_its_width():
-    outcomes = gather(LEDGER, [], [])
-    assert summary(outcomes) == {"pending": len(LEDGER)}
-    assert max(map(len, table(outcomes, 100).splitlines())) <= 100
 
 
 @pytest.mark.parametrize(("width", "claim"), [(40, 20), (80, 20), (84, 21), (120, 30), (176, 44), (400, 44)])
@@ -178,7 +171,7 @@ def test_cells_are_found_by_their_factors_and_stand_beside_published_numbers():
     assert beside(found, "toy, tanh", "mm", "loss", {"map": "tanh"}) == []
 
 
-def test_cells_are_run_once_kept_and_left_out_where_nothing_may_run(tmp_path):
+def test_cells_are_run_once_and_kept(tmp_path):
     cells = [GRID.cell(seed) for seed in (1, 2)]
     store = Checkpoints(tmp_path)
     CALLS.clear()
@@ -186,9 +179,9 @@ def test_cells_are_run_once_kept_and_left_out_where_nothing_may_run(tmp_path):
     first = GRID.run([cells[0], cells[0]], Parts(store).run, told.append)
     assert cells[:1] == CALLS
     assert told == ["1/1: normal, affine, 10, seed 1"]
-    again = GRID.run(cells, Parts(store, only=True).run)
-    assert again == {cells[0]: first[cells[0]]}
-    assert len(CALLS) == 1
+    again = GRID.run(cells, Parts(store).run)
+    assert again[cells[0]] == first[cells[0]]
+    assert cells == CALLS
 
 
 def test_a_line_runs_a_cell_again_without_what_is_too_large_to_print():
@@ -197,20 +190,6 @@ def test_a_line_runs_a_cell_again_without_what_is_too_large_to_print():
 
 
 SEEDS = range(25)
-
-
-@pytest.mark.parametrize("statistic", ["median", "mean", "geometric mean", "share"])
-def test_intervals_cover_the_truth_about_as_often_as_they_say(statistic):
-    """Of 200 samples of 25, the interval misses the true value in 5 % to within four deviations of that count."""
-    rng = np.random.default_rng(3)
-    truth = {"median": 1.0, "mean": np.exp(0.125), "geometric mean": 1.0, "share": 0.6}[statistic]
-    missed = 0
-    for _ in range(200):
-        drawn = rng.random(25) < 0.6 if statistic == "share" else np.exp(0.5 * rng.standard_normal(25))
-        made = estimate("x", dict(zip(SEEDS, map(float, drawn), strict=True)), statistic)
-        assert made.low <= made.value <= made.high
-        missed += not made.low <= truth <= made.high
-    assert missed <= 24
 
 
 @pytest.mark.parametrize(("statistic", "size"), [("mean", 1), ("geometric mean", 1), ("median", 5)])
@@ -223,12 +202,6 @@ def test_a_share_of_all_is_no_certainty():
     made = estimate("won", dict.fromkeys(SEEDS, 1.0), "share")
     assert (made.value, made.high) == (1.0, 1.0)
     assert made.low == pytest.approx(0.025 ** (1 / 25))
-
-
-def test_a_geometric_mean_is_that_of_the_inverse_inverted():
-    values = {seed: float(1 + seed) for seed in SEEDS}
-    up, down = (estimate("x", {k: v**sign for k, v in values.items()}, "geometric mean") for sign in (1, -1))
-    assert [up.value, up.low, up.high] == pytest.approx([1 / down.value, 1 / down.high, 1 / down.low], rel=1e-12)
 
 
 def test_runs_that_diverge_are_infinite_and_no_error():

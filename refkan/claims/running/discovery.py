@@ -83,8 +83,6 @@ class Ledger:
 
     Attributes
     ----------
-    program
-        How the program is called, for its messages.
     rows, files
         In the order in which they are reported and run.
     papers
@@ -95,7 +93,6 @@ class Ledger:
         "module:function" that is called with the rows of a file before it runs, and raises if they cannot be judged.
     """
 
-    program: str
     rows: tuple[Row, ...]
     files: tuple[ClaimFile, ...]
     papers: Mapping[str, str] = field(default_factory=dict)
@@ -133,7 +130,7 @@ def ledger_of(paths: Iterable[Path]) -> Ledger:
     """
     different = dict.fromkeys(path.resolve() for path in paths)
     rows, files = _read(((path, path.parent) for path in different), _stated_rows)
-    return Ledger("refkan verify", tuple(rows), tuple(files))
+    return Ledger(tuple(rows), tuple(files))
 
 
 def _read(
@@ -197,8 +194,7 @@ def _stated_rows(tree: ast.Module) -> dict[str, Row | None]:
     if value is None:
         raise ValueError(f"it states no {WANTED}")
     try:
-        code = compile(ast.fix_missing_locations(ast.Expression(_Plain().visit(value))), "ROWS", "eval")
-        rows: list[Row] = list(eval(code, {"__builtins__": {}, "Row": Row}))
+        rows: list[Row] = list(eval(ast.unparse(value), {"__builtins__": {}, "Row": Row}))
         texts = [text for row in rows for text in (row.id, row.source, row.claim, row.measured, row.criterion)]
     except Exception as error:
         raise ValueError(f"it must state {WANTED} with literal strings; got {type(error).__name__}: {error}") from error
@@ -208,10 +204,3 @@ def _stated_rows(tree: ast.Module) -> dict[str, Row | None]:
             f"ROWS must be one row or more, with ids used once and no empty text; got {ast.unparse(value)}"
         )
     return stated
-
-
-class _Plain(ast.NodeTransformer):
-    """Writes ``claims.Row`` as ``Row``, whatever the module is called."""
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        return ast.Name(node.attr, node.ctx)

@@ -5,7 +5,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import partial
@@ -88,32 +88,6 @@ class OwnProcess:
         return f"killed by {name}{'; memory may have run out' if name == 'SIGKILL' else ''}"
 
 
-class OnCluster:
-    """A place of a cluster for one function, asked as an `OwnProcess` is; messages do not come back from there."""
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self._future: Future[Any] = Future()
-
-    def start(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Run a function there."""
-        self._future = self._executor.submit(_outcome, function, arguments)
-
-    def events(self) -> Iterator[Any]:
-        """Its end, once it is there."""
-        if self._future.done():
-            error = ProcessEndedError("cancelled") if self._future.cancelled() else self._future.exception()
-            yield Ended(error=error) if error else self._future.result()
-
-    def is_alive(self) -> bool:
-        """Return False: another function has a place of its own."""
-        return False
-
-    def stop(self) -> None:
-        """Take back what has not run."""
-        self._future.cancel()
-
-
 def check_address(address: str) -> None:
     """Raise ValueError unless this may be the address of a scheduler of dask."""
     if ADDRESS.fullmatch(address) is None:
@@ -166,11 +140,11 @@ def _serve(to_parent: Connection) -> None:
             return
         send(Event.STARTS)
         with when_compiling(partial(send, Event.COMPILES)):
-            outcome = _outcome(function, arguments)
+            outcome = outcome_of(function, *arguments)
         send(outcome)
 
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Ended:
+def outcome_of(function: Callable[..., Any], *arguments: Any) -> Ended:
     """How a function ends; an interruption is its own, since nobody interrupts it elsewhere."""
     try:
         return Ended(function(*arguments))

@@ -69,8 +69,6 @@ class FileRun:
         given = {"checkpoints": self.parts, "seeds": self.seeds}
         run: Any = getattr(file.load(), "run", None)
         more = _taken(file, run, {name: value for name, value in given.items() if value is not None})
-        if self.parts is not None and self.parts.only and "checkpoints" not in more:
-            raise ValueError("keeps no parts: run it without --kept")
         if self.grounds:
             resolve_name(self.grounds)(file.ids)
         verdicts = check_answers(file, run(self.quick, lambda text: message(printable(text)), **more))
@@ -106,7 +104,6 @@ class KeptResults:
 
     def __init__(self, checkpoints: Checkpoints, run: FileRun, files: Iterable[ClaimFile]) -> None:
         self._checkpoints = checkpoints
-        self._run = run
         of_library = library_digest(LIBRARY)
         self._configurations = {
             file.name: {
@@ -130,12 +127,12 @@ class KeptResults:
         return None if packed is None else unpack(file, packed)
 
     def put(self, result: FileResult) -> None:
-        """Keep a result, unless it is an error or the judgement of an interrupted run.
+        """Keep a result, unless it is an error.
 
         Raises
         ------
         OSError
             If it cannot be written.
         """
-        if not result.error and not (self._run.parts is not None and self._run.parts.only):
+        if not result.error:
             self._checkpoints.put(self._configurations[result.file.name], pack(result))

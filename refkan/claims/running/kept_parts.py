@@ -21,10 +21,6 @@ def run_task(configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
     return task()
 
 
-class NotKept(Exception):  # noqa: N818  # says what is missing, and is no error
-    """A part that is not finished, where only finished ones may be used."""
-
-
 class Parts:
     """Results of parts, each under its configuration and the sources that computed it.
 
@@ -38,12 +34,9 @@ class Parts:
         Where finished parts are kept.
     fresh
         Whether to run again what is finished.
-    only
-        Whether to run nothing: a part that is not finished is a `NotKept`.
     """
 
-    def __init__(self, checkpoints: Checkpoints, fresh: bool = False, only: bool = False) -> None:
-        self.only = only
+    def __init__(self, checkpoints: Checkpoints, fresh: bool = False) -> None:
         self._checkpoints = checkpoints
         self._fresh = fresh
         self._digests: dict[Path, str] = {}
@@ -51,11 +44,6 @@ class Parts:
     def run(self, configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
         """Return the stored result of a part, or run `task`, store what it returns and return that."""
         key = {**configuration, "versions": versions(), "engine": current_engine(), "sources": self._sources(task)}
-        if self.only:
-            kept = self._checkpoints.get(key)
-            if kept is None:
-                raise NotKept(str(configuration))
-            return kept
         return self._checkpoints.run(key, task, fresh=self._fresh)
 
     def _sources(self, task: Callable[[], Any]) -> str:

@@ -4,7 +4,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, as_completed
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.capsule import now
 from refkan.claims.running.console import Progress, shorten
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.executors import Ended, Event, OnCluster, OwnProcess, ProcessEndedError, send
+from refkan.claims.running.executors import Ended, Event, OwnProcess, ProcessEndedError, outcome_of, send
 from refkan.claims.running.file_runs import KeptResults
 from refkan.claims.running.outcomes import FileResult, describe_error, said_of
 
@@ -106,18 +106,18 @@ def in_words(result: FileResult, recorded: Mapping[str, str]) -> str:
 
 @dataclass
 class _Task:
-    """A file that runs somewhere, since when; None before it starts."""
+    """A file that runs elsewhere, in which process, and since when; None before it starts."""
 
     number: int
     file: ClaimFile
-    place: OwnProcess | OnCluster
+    place: OwnProcess
     start: float | None = None
 
     def look(self, progress: Progress, limit: float | None) -> FileResult | None:
         """Show what has been said; return the result once there is one."""
         for event in self.place.events():
             if isinstance(event, Ended):
-                return event.value if event.error is None else self._failed(event.error)
+                return _ended(self.file, event, self._seconds())
             if event is Event.STARTS:
                 self.start = time.monotonic()
             elif event is Event.COMPILES:
@@ -127,14 +127,19 @@ class _Task:
         if limit is None or self._seconds() <= limit:
             return None
         self.place.stop()
-        return self._failed(ProcessEndedError(f"took more than {limit} s and was ended: --limit allows more"))
+        error = ProcessEndedError(f"took more than {limit} s and was ended: --limit allows more")
+        return _ended(self.file, Ended(error=error), self._seconds())
 
     def _seconds(self) -> float:
         return 0.0 if self.start is None else time.monotonic() - self.start
 
-    def _failed(self, error: BaseException) -> FileResult:
-        text = describe_error(error, self.file.folder.parent)
-        return FileResult(self.file, error=text, seconds=self._seconds(), finished=now())
+
+def _ended(file: ClaimFile, end: Ended, seconds: float = 0.0) -> FileResult:
+    """What a file returned, or the error that ended it."""
+    if end.error is None:
+        result: FileResult = end.value
+        return result
+    return FileResult(file, error=describe_error(end.error, file.folder.parent), seconds=seconds, finished=now())
 
 
 def finished(
@@ -146,17 +151,27 @@ def finished(
     another takes its place. Processes end with this generator, in the middle of what they run if it is closed before
     its end: close it.
     """
-    if places.workers == 0 and places.cluster is None:
+    if places.cluster is not None:
+        for number, file in files:
+            progress.starts(number, file.name)
+        on_cluster = {places.cluster.submit(outcome_of, run, file, send): (number, file) for number, file in files}
+        for future in as_completed(on_cluster):
+            number, file = on_cluster[future]
+            error = future.exception()
+            yield number, _ended(file, Ended(error=error) if error else future.result())
+        return
+    if places.workers == 0:
         for number, file in files:
             progress.starts(number, file.name)
             yield number, run(file, partial(progress.message, number))
         return
-    most = len(files) if places.cluster is not None else min(places.workers, len(files))
-    waiting, tasks, idle = deque(files), list[_Task](), list[OwnProcess | OnCluster]()
+    most = min(places.workers, len(files))
+    waiting, tasks, idle = deque(files), list[_Task](), list[OwnProcess]()
     try:
         while waiting or tasks:
             while waiting and len(tasks) < most:
-                place = idle.pop() if idle else _place(places.cluster, most)
+                with one_thread_each() if most > 1 else nullcontext():
+                    place = idle.pop() if idle else OwnProcess()
                 number, file = waiting.popleft()
                 progress.starts(number, file.name)
                 tasks.append(_Task(number, file, place))
@@ -172,10 +187,3 @@ def finished(
     finally:
         for place in (*idle, *(task.place for task in tasks)):
             place.stop()
-
-
-def _place(cluster: Executor | None, at_once: int) -> OwnProcess | OnCluster:
-    if cluster is not None:
-        return OnCluster(cluster)
-    with one_thread_each() if at_once > 1 else nullcontext():
-        return OwnProcess()

@@ -3,7 +3,7 @@
 import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from refkan.claims.running.discovery import ClaimFile, Ledger, discover
 from refkan.claims.running.executors import check_address, dask_executor
 from refkan.claims.running.file_runs import FileRun, KeptResults
 from refkan.claims.running.kept_parts import Parts
-from refkan.claims.running.outcomes import Outcome, gather
+from refkan.claims.running.outcomes import gather
 from refkan.claims.running.processes import AT_ONCE, Places, run_all
 from refkan.claims.running.run_options import carry_out, parser
 from refkan.kernels.engine_choice import current_engine
@@ -59,22 +59,13 @@ def select(files: Sequence[ClaimFile], ledger: Sequence[Row], names: Sequence[st
     return [file for file in files if file.place in chosen]
 
 
-def main(
-    argv: Sequence[str] | None,
-    folder: Path,
-    package: str,
-    rows: Sequence[Row],
-    papers: Mapping[str, str] | None = None,
-    recorded: Mapping[str, str] | None = None,
-    grounds: str = "",
-) -> int:
+def main(argv: Sequence[str] | None, folder: Path, package: str, rows: Sequence[Row], **more: Any) -> int:
     """Run ``python -m PACKAGE`` with the claim files of `folder`, which answer `rows`; return the exit code.
 
-    `papers` are the full names of what sources abbreviate, for the report, `recorded` the statuses at full size;
-    `grounds` is that of `Ledger`.
+    `more` is what `Ledger` has beside rows and files.
     """
     program = f"python -m {package}"
-    ledger = Ledger(program, tuple(rows), tuple(discover(folder, rows)), papers or {}, recorded or {}, grounds)
+    ledger = Ledger(tuple(rows), tuple(discover(folder, rows)), **more)
     p = parser(program)
     p.set_defaults(program=program, run=partial(run_claims, ledger=ledger))
     return carry_out(p.parse_args(argv))
@@ -95,8 +86,6 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
     if chosen.cell is not None:
         run_one_cell(files, chosen.cell, 1234 if chosen.seed is None else chosen.seed)
         return OK
-    if chosen.kept and (chosen.fresh or not chosen.full):
-        raise ValueError("--kept goes with --full and without --fresh")
     recorded = {} if chosen.full else dict(ledger.recorded) | statuses_of(chosen.recorded)
     if chosen.seed is not None:
         raise ValueError("--seed is that of a cell: give --cell too")
@@ -108,7 +97,7 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
         raise ValueError(error) from error
     run = FileRun(not chosen.full, current_engine(), ledger.grounds)
     if chosen.full:  # a quick run is not worth keeping in parts
-        parts = Parts(Checkpoints(chosen.output / "parts"), chosen.fresh, chosen.kept)
+        parts = Parts(Checkpoints(chosen.output / "parts"), chosen.fresh)
         run = FileRun(False, current_engine(), ledger.grounds, parts, chosen.seeds)
     kept = KeptResults(Checkpoints(chosen.output / "checkpoints"), run, ledger.files)
     workers = chosen.workers
@@ -130,7 +119,8 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
         "interrupted": interrupted,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    paths = write_report(chosen.output, outcomes, capsule(configuration, seeds_of_rows(outcomes)), ledger.papers)
+    seeds = {o.row.id: o.verdict.seeds for o in outcomes if o.verdict is not None and o.verdict.seeds}
+    paths = write_report(chosen.output, outcomes, capsule(configuration, seeds), ledger.papers)
     print(printable(table(outcomes)))
     for result in results:
         if result.error and not result.file.ids:  # no row stands for them in the table
@@ -159,13 +149,3 @@ def statuses_of(path: Path | None) -> dict[str, str]:
     except (OSError, ValueError, TypeError, KeyError):
         pass
     raise ValueError(f"--recorded must be the record.json of a run with --full; got {path.name}")
-
-
-def seeds_of_rows(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return the seeds that the data of verdicts name, by row."""
-    return {
-        outcome.row.id: outcome.verdict.data[key]
-        for outcome in outcomes
-        for key in ("seeds", "seed")
-        if outcome.verdict is not None and key in outcome.verdict.data
-    }

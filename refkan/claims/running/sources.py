@@ -43,21 +43,15 @@ def package_of(path: Path) -> Path:
     return package
 
 
-def digest_of(sources: Iterable[Path], *roots: Path) -> str:
-    """Return the SHA-256 of files, by their names relative to the first of the `roots` that holds them."""
+def digest_of(sources: Iterable[Path], root: Path) -> str:
+    """Return the SHA-256 of files, by their names relative to the root, or alone where that does not hold them."""
     digest = hashlib.sha256()
-    for name, path in sorted((_relative(path, *roots), path) for path in sources):
+    for path in sorted(sources):
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         content = path.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _relative(path: Path, *roots: Path) -> str:
-    for root in roots:
-        if path.is_relative_to(root):
-            return path.relative_to(root).as_posix()
-    return path.name
 
 
 def imported(paths: Iterable[Path], folder: Path) -> set[Path]:
