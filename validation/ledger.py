@@ -1,9 +1,6 @@
 """The ledger: every statement of the two papers and some of others, one row each, the criterion fixed before the run.
 
 `validation.sources` explains the sources that rows name.
-
-Row ids are stable. A criterion that turns out badly chosen is changed here, in the open, with the reason
-beside it.
 """
 
 from refkan.claims import Row

@@ -19,12 +19,10 @@ ZERO, ONE = Fraction(0), Fraction(1)
 
 
 def identity(size: int) -> Matrix:
-    """Return the identity matrix."""
     return [[ONE if i == j else ZERO for j in range(size)] for i in range(size)]
 
 
 def transpose(matrix: Matrix) -> Matrix:
-    """Return the transposed matrix."""
     return [list(column) for column in zip(*matrix, strict=True)]
 
 
@@ -34,12 +32,10 @@ def apply(matrix: Matrix, vector: Vector) -> list[Fraction]:
 
 
 def multiply(*factors: Matrix) -> Matrix:
-    """Return the product of the matrices."""
     return as_fractions(reduce(mul, map(to_flint, factors)))
 
 
 def to_flint(matrix: Any) -> flint.fmpq_mat:
-    """Return the matrix as one of FLINT's."""
     return flint.fmpq_mat([[flint.fmpq(*a.as_integer_ratio()) for a in row] for row in matrix])
 
 
@@ -56,12 +52,10 @@ def roots_of(polynomial: Any) -> list[Any]:
 
 
 def dot(left: Vector, right: Vector) -> Fraction:
-    """Return the sum of the products of the entries."""
     return sum((a * b for a, b in zip(left, right, strict=True)), ZERO)
 
 
 def rank(matrix: Matrix) -> int:
-    """Return the rank."""
     return int(to_flint(matrix).rank()) if matrix else 0
 
 

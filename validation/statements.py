@@ -282,7 +282,6 @@ class RunSize(SimpleNamespace):
     """Numbers that say how large a run is, by name."""
 
     def but(self, **changes: Any) -> "RunSize":
-        """Return a size with some numbers changed."""
         return RunSize(**(vars(self) | changes))
 
 
@@ -318,7 +317,6 @@ def on_grid(
 
     @answers(True, False)
     def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
-        """Run all cells and judge."""
         return [verdict(grid.run(cells(quick), resume, progress))]
 
     return run

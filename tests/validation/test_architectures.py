@@ -9,7 +9,7 @@ import refkan as rk
 from refkan.claims.cells import numbers, records
 from tests.shared.spoiling import spoilt
 from tests.validation.whole_verdicts import check
-from validation.architectures import equal_work, high_dimension, splines_against_relu, splines_against_relu_pairs
+from validation.architectures import equal_work, high_dimension, splines_against_relu
 from validation.architectures import first_experiment as claim
 from validation.architectures import first_experiment_cells as cells
 from validation.architectures.equal_work import Budget, BudgetSpentError, Comparison, Contestant, Samples, train
@@ -126,7 +126,7 @@ def test_spline_coordinates_take_the_relu_basis_where_the_spline_basis_goes():
 
 @pytest.mark.parametrize("dimension", [1, 2, 10])
 def test_contestants_of_x1_have_equal_parameters(dimension):
-    nets = {name: c.net for name, c in splines_against_relu_pairs.contestants(dimension, (4, 12)).items()}
+    nets = {name: c.net for name, c in splines_against_relu.contestants(dimension, (4, 12)).items()}
     assert tuple(nets) == ("spline", *splines_against_relu.RELU)
     n_params = nets["spline"].n_params
     for name, net in nets.items():
@@ -245,6 +245,6 @@ def test_a_cell_is_run_again_by_its_line(found):
     reading = cells.GRID.reading(start="normal")
     where = cells.place(reading, "SiLU") | SMALL
     line = ",".join(f"{name}={value}" for name, value in where.items())
-    again = claim.EXPERIMENT.run(claim.EXPERIMENT.choose(line), 2)
+    again = cells.GRID.experiment.run(cells.GRID.experiment.choose(line), 2)
     assert again["mse"] == numbers(found, "mse", **where)[2]
     assert "course" not in again

@@ -18,7 +18,7 @@ from validation.equations import (
     poisson_cells,
     poisson_staircases,
 )
-from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_runs
+from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_claims
 from validation.equations.pde_runs import Model, run_models, train
 
 
@@ -152,7 +152,7 @@ def test_attention_is_judged_by_what_is_without_it(without, status):
 
 
 def test_the_plans_of_the_runs():
-    for claim, cells in ((burgers_table, 5), (poisson_staircases, 5), (allen_cahn_runs, 6)):
+    for claim, cells in ((burgers_table, 5), (poisson_staircases, 5), (allen_cahn_claims, 6)):
         full, few = claim.full_cells(claim.STATEMENT.seeds), claim.full_cells(claim.STATEMENT.seeds[:2])
         assert set(few) < set(full)
         assert {cell.seed for cell in few} == set(sorted({cell.seed for cell in full})[:2])

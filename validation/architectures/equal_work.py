@@ -186,7 +186,6 @@ class Comparison:
 
     @property
     def median(self) -> float:
-        """Median ratio."""
         return float(np.median(self.ratios))
 
     @property
@@ -195,5 +194,4 @@ class Comparison:
         return sign_test([1.0] * len(self.ratios), self.ratios)
 
     def __str__(self) -> str:
-        """Median and level, for tables."""
         return f"{self.median:.2g} (p = {self.p:.1g})"

@@ -16,7 +16,6 @@ from validation.measures import sign_test
 from validation.statements import Size, Statement
 
 CLAIMS = ("X2",)
-EXPERIMENT = GRID.experiment
 
 NAMES = {
     "spline": "KAN, spline basis",
@@ -40,7 +39,6 @@ LIST = GRID.every()
 
 
 def quick_cells() -> list[Cell]:
-    """Affine maps and both starts, small."""
     return cells_of(SEEDS[:FEW], [reading for reading in LIST if reading["map"] == "affine"], **QUICK)
 
 
@@ -117,7 +115,6 @@ UNIT = "mean squared error on the samples after all evaluations"
 
 
 def written_size(size: Size) -> str:
-    """Write samples and evaluations."""
     return f"{size['samples']} samples, {size['evaluations']} evaluations"
 
 
@@ -129,7 +126,6 @@ about three times as many parameters as the KANs."""
 
 
 def verdict(measured: Found) -> Verdict:
-    """Judge the order of the contestants under every reading."""
     pairs = STATEMENT.at_all_sizes(measured)
     every = [losses(measured, *each) for each in pairs]
     return readings(measured).verdict(

@@ -1,6 +1,6 @@
 """The first experiment as choices of factors: loss against work of KANs and MLPs on the rotated regression target.
 
-The summary that the row takes its statement from leaves open, the value first that the row was run with at first:
+The summary that the row takes its statement from leaves open:
 
     map    between the layers of the KANs
     start  of their coefficients: random linear functions, or u ~ N(0, 1)

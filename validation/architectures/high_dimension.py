@@ -6,8 +6,6 @@ same number of evaluations of value and gradient, which for networks of one shap
 
 The ReLU bases start at the same function, plain or scaled, or from Gaussian coefficients of matched variance. Errors
 are fractions of the variance of the target.
-
-In full there are 3200 samples, twice the parameters of the largest network (1554 in dimension 10).
 """
 
 from collections.abc import Mapping
@@ -26,7 +24,6 @@ OURS = "spline"
 
 IN_SPLINE_COORDINATES = "ReLU, steps in spline coordinates"
 """A mutation: the network of the ReLU basis with the preconditioner that the spline basis is said to be."""
-
 
 QUICK, FULL = quick_and_full(
     dimensions=((2, 4), (2, 4, 6, 10)),
@@ -68,7 +65,6 @@ def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
 
 
 def answer(size: RunSize, progress: Progress = silent, resume: Resume = run_task) -> list[Verdict]:
-    """Run at a given size."""
     lowest = size.dimensions[0]
     results = {d: run_dimension(d, size, arms(d), progress, resume) for d in size.dimensions}
     mutated = results[lowest] | run_dimension(lowest, size, mutants(lowest), progress, resume)
@@ -104,7 +100,6 @@ def run_dimension(
 
 
 def shown(results: Mapping[int, Results], measure: str) -> str:
-    """Medians and levels, in words."""
     compared = {d: compare(runs, measure) for d, runs in results.items()}
     return "; ".join(f"d = {d}: " + ", ".join(f"{name} {c}" for name, c in row.items()) for d, row in compared.items())
 

@@ -4,17 +4,14 @@ A KAN [d, 2d+1, 1] of quadratic splines, affine node map, against what a user co
 network in the ReLU-power basis, started at the same function or from Gaussian coefficients of matched variance, and
 dense ReLU networks with one and with two hidden layers, of the least width that gives them at least as many parameters.
 All are trained by SciPy's L-BFGS-B with the same number of evaluations of value and gradient.
-
-Errors are fractions of the variance of the target.
-
-The answer depends on the budget: with few samples and evaluations dense networks come nearer than with many. The
-summary that the statement is taken from says neither how long contestants are trained nor what "ReLU" is: the budget,
-the contestants, and the kind of work that is equal are readings, and the same is asked under each.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, product
+from typing import Any
 
+import refkan as rk
 from refkan.claims import (
     Beside,
     Choice,
@@ -30,11 +27,73 @@ from refkan.claims import (
 )
 from refkan.claims.experiments import written
 from refkan.claims.running.kept_parts import Resume, run_task
-from validation.architectures.equal_work import Comparison
-from validation.architectures.splines_against_relu_pairs import OURS, RELU, Pair, Size, compare, run_pairs
+from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
 from validation.statements import ByCells, Cells, Progress, answers, times
 
 CLAIMS = ("X1",)
+
+OURS = "spline"
+
+RELU = ("ReLU basis, same start", "ReLU basis, Gaussian start", "ReLU MLP, 1 hidden layer", "ReLU MLP, 2 hidden layers")
+"""The contestants that the criterion names."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is run: numbers of variables, of which all targets are taken; intervals of both layers of each network."""
+
+    dimensions: tuple[int, ...]
+    intervals: tuple[tuple[int, int], ...]
+    seeds: tuple[int, ...]
+    samples: int
+    test_points: int
+    evaluations: int
+
+
+Pair = dict[str, Any]
+"""A size of network, a target, a seed, and under each contestant's name what its run returned."""
+
+
+def contestants(dimension: int, intervals: tuple[int, int]) -> dict[str, Contestant]:
+    """Return the KAN of quadratic splines first, then what it is compared with, at equal parameters."""
+    widths = [dimension, 2 * dimension + 1, 1]
+    spline = rk.kan(widths, order=3, intervals=intervals)
+    relu = rk.kan(widths, order=3, intervals=intervals, basis="relu")
+    return {
+        OURS: Contestant(spline),
+        RELU[0]: Contestant(relu),
+        RELU[1]: Contestant(relu, "gaussian"),
+        RELU[2]: Contestant(dense(dimension, 1, spline.n_params)),
+        RELU[3]: Contestant(dense(dimension, 2, spline.n_params)),
+    }
+
+
+def dense(dimension: int, hidden_layers: int, n_params: int) -> rk.Network:
+    """Return the dense network of least width that has at least this many parameters."""
+    networks = (rk.mlp([dimension, *[width] * hidden_layers, 1]) for width in count(1))
+    return next(net for net in networks if net.n_params >= n_params)
+
+
+def run_pairs(
+    size: Size, progress: Callable[[str], None], resume: Resume, names: Sequence[str] | None = None
+) -> Iterator[Pair]:
+    """Train all contestants, or some, on each pair; ordered by size of network, target, seed.
+
+    The spline KAN comes first; the others also get the time that it took.
+    """
+    for intervals, target in product(size.intervals, targets(*size.dimensions)):
+        nets = {name: c for name, c in contestants(target.dimension, intervals).items() if name in (names or (name,))}
+        for seed in size.seeds:
+            progress(f"{intervals[0]}, {intervals[1]} intervals: {target.id}, seed {seed}")
+            pair: Pair = {"intervals": list(intervals), "target": target.id, "seed": seed}
+            yield pair | train_all({"claim": "X1", **pair}, nets, target, size, resume, OURS)
+
+
+def compare(pairs: list[Pair], name: str, ours: str = OURS, column: str = "test") -> Comparison:
+    """Compare errors of a contestant with those of `ours` over pairs; `what` is that of the contestant."""
+    own = "test" if column == "test in time" else column  # the time is the one that the spline KAN takes for its budget
+    return Comparison.of([pair[ours][own] for pair in pairs], [pair[name][column] for pair in pairs])
+
 
 IDS = dict(zip(("relu-same-start", "relu-gaussian", "mlp-1", "mlp-2"), RELU, strict=True))
 """Short names of the contestants, for cells."""
@@ -102,7 +161,6 @@ JUDGED = {"X1": ByCells(asked, control=times(ReLU=1e6), twin=times(ReLU=1e-6), e
 
 
 def readings(budgets: Mapping[str, tuple[Size, list[Pair]]]) -> list[Reading]:
-    """Return the statement under every reading."""
     made = []
     for budget, against, work in product(*(factor.values for factor in OPEN)):
         size, pairs = budgets[budget]

@@ -70,7 +70,6 @@ basis functions at these points."""
 
 
 def holds(case: dict[str, Any]) -> bool:
-    """Whether the lemma holds for one knot vector."""
     full_rank = case["spline_rank"] == case["relu_rank"] == case["dim"] == case["space_dim"]
     return bool(full_rank and case["identity"] and case["in_space"])
 

@@ -20,7 +20,6 @@ FEWER = (64, 128, 256)
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer both rows from certified numbers."""
     return [growth_verdict(FEWER if quick else INTERVALS, progress), size_verdict(progress)]
 
 
@@ -122,7 +121,6 @@ statement on growth is one about large n; over all n from 16 on it is 10.02 for 
 The constant is 4^r ||V^r||^2, V integration from 0 on [0, 1], and the length dim + r/2: proof in
 docs/theorems/spectral-constants.md; for r = 1, lambda_k = 4 sin^2((2k - 1) pi/(4 dim + 2)). Against log n the
 slope over these n is short of 2r, as dim + r/2 = n + 3r/2 - 1 is well above n at n = 16."""
-
 
 THRESHOLDS = {1: 1e2, 3: 1e6}
 READINGS = {

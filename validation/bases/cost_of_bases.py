@@ -146,7 +146,6 @@ def fourfold(times: Times) -> Times:
 
 
 def measure(order: int, intervals: int, n_samples: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every round for each form."""
     space = rk.SplineSpace.uniform(order, intervals)
     x = np.random.default_rng(0).uniform(0.0, 1.0, n_samples)
     tables = KnotTables.of(space)

@@ -162,7 +162,6 @@ def divided_differences(t: Vector, values: Vector, order: int) -> list[Fraction]
 
 
 def mutations(random_rows: list[dict[str, Any]]) -> dict[str, Status]:
-    """Return the verdicts on altered statements."""
     h = Fraction(1, 4)
 
     def verdict(key: str, **altered: Any) -> Status:

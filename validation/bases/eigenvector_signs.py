@@ -22,7 +22,6 @@ FULL: tuple[Case, ...] = tuple((r, 100, seed) for r in ORDERS for seed in (None,
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the row from certified eigenvectors."""
     return [verdict(QUICK if quick else FULL, progress)]
 
 

@@ -27,7 +27,6 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 
 def verdict(sizes: np.ndarray, errors: Mapping[int, Sequence[float]], local: float) -> Verdict:
-    """Judge the growth of the largest errors, by order."""
     slopes = {r: log_slope(sizes, values) for r, values in errors.items()}
     table = "; ".join(f"r = {r}: n^{slopes[r]:.2f}, {errors[r][-1]:.0e} at n = {sizes[-1]}" for r in errors)
     return Verdict(

@@ -38,7 +38,6 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark and return its exit code."""
     p = parser()
     arguments = p.parse_args(argv)
     if arguments.list:
@@ -62,7 +61,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: int) -> int:
-    """Run the rows and write the page."""
     # Only now: these import numpy.
     from refkan.base.atomic_files import require_writable
     from validation.benchmarks.reporting.markdown import targets_table

@@ -61,7 +61,6 @@ class Checkout:
         self.tasks = [(row, title) for row, title in answer]
 
     def ask(self, question: dict[str, Any]) -> Any:
-        """Send a question and wait for its answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:

@@ -43,7 +43,6 @@ def ratios(layers: Iterable[Case], networks: Iterable[Case], basis: str = "splin
 
 
 def medians(by_series: Ratios) -> dict[tuple[Series, int], float]:
-    """Medians over the seeds."""
     return {(series, n): float(np.median(values)) for series, sizes in by_series.items() for n, values in sizes.items()}
 
 
@@ -53,7 +52,6 @@ def exponents(by_series: Ratios) -> dict[Series, float]:
 
 
 def at(by_series: Ratios, *states: str) -> Ratios:
-    """The series of some states."""
     return {series: sizes for series, sizes in by_series.items() if series.state in states}
 
 

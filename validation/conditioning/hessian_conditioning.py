@@ -53,7 +53,6 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 
 def answer(size: RunSize, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the row at a given size."""
     progress("H1: single layers")
     layers = [layer_condition(order, n) for order in (1, *size.orders) for n in size.layers]
     networks: list[Case] = []
@@ -119,12 +118,10 @@ def model(place: str) -> str:
 
 
 def status(by_series: Ratios) -> Status:
-    """The status that ratios lead to."""
     return readings(by_series).status
 
 
 def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case], size: RunSize = FULL) -> Verdict:
-    """Judge, and say what else came out."""
     by_series = ratios(layers, networks)
     made = readings(by_series, reduced=size.samples < FULL.samples)
     single = {series: sizes for series, sizes in by_series.items() if series.place == LAYER}

@@ -93,7 +93,6 @@ class Rates:
 
     @property
     def data(self) -> dict[str, Any]:
-        """Raw data."""
         return {"predicted": self.predicted, "measured": self.measured, "resolved": self.resolved}
 
 

@@ -190,7 +190,6 @@ def left_over(cases: Sequence[dict[str, Any]]) -> str:
 
 
 def plain(cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Cases as JSON can hold them."""
     return [
         {
             key: {k: v.data if isinstance(v, Rates) else v for k, v in value.items()} if key in BASES else value

@@ -23,12 +23,10 @@ SURE = 0.99
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the row."""
     return [verdict(measure(QUICK if quick else FULL, progress))]
 
 
 def share(ratios: Sequence[float], low: float = BAND[0], high: float = BAND[1]) -> float:
-    """Share of ratios in the band."""
     values = np.array(ratios)
     return float(np.mean((values >= low) & (values <= high)))
 

@@ -48,7 +48,6 @@ CELL = 2.0**0.25
 EXPONENTS = np.arange(-12, 21)
 """Runs try the predicted step times CELL^k."""
 
-
 QUICK, FULL = quick_and_full(
     intervals=((4, 16), (2, 4, 8, 16, 32)),
     seeds=(range(1), range(2)),
@@ -171,7 +170,6 @@ def run_case(case: Case, samples: int, steps: int) -> dict[str, Any]:
 
 
 def measure(size: RunSize, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
-    """Predictions for all networks, runs for some."""
     predictions, runs = [], []
     for case in random_cases((1, 2, 3, 4), size.intervals, size.seeds, MAPS, OPEN[2].values):
         progress(f"N2: r = {case.order}, n = {case.intervals}, {list(case.widths)}")

@@ -29,7 +29,6 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
 ATTENTION = Factor("attention", (WITH, WITHOUT), "on the residuals of the equation")
 GRID = Grid("attention", poisson_cells.OPEN, (*poisson_cells.PLACE, ATTENTION), run_cell)
-EXPERIMENT = GRID.experiment
 
 
 def cells(quick: bool) -> list[Cell]:
@@ -59,7 +58,6 @@ JUDGED = {
 
 
 def verdict(measured: Found) -> Verdict:
-    """Judge errors and losses."""
     pairs = product(ATTENTION.values, UNITS.items())
     made = [Beside(kind, unit, numbers(measured, key, attention=kind)) for kind, (key, unit) in pairs]
     size = next(iter(measured))

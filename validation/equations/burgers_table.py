@@ -28,7 +28,6 @@ from validation.equations.curves import FEW, written_steps
 from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, named, ratios, times
 
 CLAIMS = ("Q2", "Q9")
-EXPERIMENT = GRID.experiment
 COARSE, FINE, MULTILEVEL = FIDELITIES
 QUICK = {"points": "10", "divisor": "25", "width": "5"}
 SCREENING = {"points": "16", "divisor": "4", "width": "8"}
@@ -64,7 +63,6 @@ def was_run(measured: Found, reading: Choice, size: Size) -> bool:
 
 
 def written_size(size: Size) -> str:
-    """Write points, steps and widths."""
     return f"{size['points']} x {size['points']} points, {written_steps(size)}, width {size['width']}"
 
 
@@ -136,7 +134,6 @@ def cells(measured: Found, reading: Choice, size: Size, mlps: bool) -> tuple[Bes
 
 LOSS, ERROR = "training loss", "true error, relative, in the 2-norm"
 
-
 DETAILS = """\
 Cubic splines, widths [2, 20, 20, 1] (quick: [2, 5, 5, 1]). Equation, initial values and, under most readings, boundary
 values on n x n points and n points on each edge, n = 64 as published. Adam, rate cyclic between 1e-4 and 1e-3 with
@@ -150,7 +147,6 @@ stand in every table."""
 
 
 def verdict(measured: Found, id: str = "Q2") -> Verdict:
-    """Judge ratios of losses under every reading."""
 
     def told(reading: Choice, size: Size) -> str:
         error = np.median(list(losses(measured, reading, size, SPLINE, MULTILEVEL, "error").values()))

@@ -23,7 +23,6 @@ def constant(*models: str) -> tuple[Curve, ...]:
 
 
 def written_curve(curve: Curve) -> str:
-    """Write the name of a curve."""
     return curve[0] if curve[1] == "constant" else f"{curve[0]}, {curve[1]} rate"
 
 

@@ -60,7 +60,6 @@ def allen_cahn(quick: bool) -> dict[str, Model]:
 def runs(
     quick: bool, seeds: Sequence[int], progress: Callable[[str], None], checkpoints: Parts | None
 ) -> dict[str, list[dict[str, Any]]]:
-    """Train all models."""
     equations = (
         ("Burgers", burgers(quick), burgers_setup((16, 16), 16) if quick else burgers_setup(), on_lines),
         ("Poisson", poisson(quick), poisson_setup(13 if quick else 49), None),

@@ -38,7 +38,6 @@ TARGETS = {
 PUBLISHED_SIZE = 1e-4
 """The loss that counts as of the published size, 2.4e-5, which may be a mean or a sum of three terms."""
 
-
 DETAILS = """\
 Levenberg-Marquardt on all residuals, from the coarsest level to the finest, each start a random linear function with
 noise on every edge. Burgers: [2, 8, 8, 1], sigmoid maps, 64 x 64 points, drawn anew every ten steps, half of them in
@@ -69,12 +68,10 @@ def run(
 
 
 def reached(name: str, values: Mapping[int, float], asked: float, published: float | None = None) -> Estimate:
-    """The median over seeds beside what is asked."""
     return estimate(name, values, at_most=asked, published=published, cost="see the run")
 
 
 def verdict(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Verdict:
-    """Set median errors at the end beside the goals."""
     text = "; ".join(
         f"{name} ({group[0]['levels'][-1]['parameters']} parameters, {counted(len(group), 'seed')}): loss "
         f"{spread(group, 'loss')}, error {spread(group, 'error')}"

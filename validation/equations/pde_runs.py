@@ -140,7 +140,6 @@ class Course:
         self.errors: list[float] = []
 
     def __call__(self, level: Any, state: Any) -> None:
-        """Note the error."""
         if state.step % self.every == 0:
             self.steps.append(int(self.before[level.index]) + state.step)
             self.errors.append(self.setup.error(level.network, state.theta))
@@ -158,7 +157,6 @@ class Course:
 
 
 def medians(runs: Sequence[Mapping[str, Any]], key: str) -> list[float]:
-    """Median over seeds of a number of each level."""
     return [
         float(np.median(values))
         for values in zip(*([level[key] for level in run["levels"]] for run in runs), strict=True)

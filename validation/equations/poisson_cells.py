@@ -1,7 +1,6 @@
 """Figure 6 of [S26], Poisson's equation with a jump: its curves as choices of factors, and how one of them is run.
 
-What the paper leaves open is a factor, the value first that the row was run with at the size of the paper before it
-had readings:
+What the paper leaves open is a factor:
 
     loss    the terms are means of squares, or sums over their points, as printed (the axis of figure 6 fits means)
     map     between the layers

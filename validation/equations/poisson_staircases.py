@@ -19,7 +19,6 @@ from validation.panels import Line, figure, panel
 from validation.statements import ByCells, Cells, Size, Statement, named, ratios, times
 
 CLAIMS = ("Q1", "Q7")
-EXPERIMENT = GRID.experiment
 QUICK = {"points": "9", "divisor": "100", "levels": "3", "first": "2"}
 SCREENING = {"points": "27", "divisor": "10", "levels": "4", "first": "4"}
 PAPER = {"points": "49", "divisor": "1", "levels": "4", "first": "4"}
@@ -50,7 +49,6 @@ def was_run(measured: Found, reading: Choice, size: Size) -> bool:
 
 
 def written_size(size: Size) -> str:
-    """Write points, steps and levels."""
     points, levels = f"{size['points']} x {size['points']} points", f"{size['levels']} levels"
     return f"{points}, {written_steps(size)}, {levels} from {size['first']} intervals"
 
@@ -167,7 +165,6 @@ do as it likes between them."""
 
 
 def verdicts(measured: Found) -> list[Verdict]:
-    """Judge both statements under every reading."""
 
     def told(reading: Choice, size: Size) -> str:
         stairs = CURVES.told(measured, reading, size, "errors", ".2g", CURVES.shown)

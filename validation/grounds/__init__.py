@@ -163,7 +163,6 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
 }
 """Row -> the grounds that it stands on."""
 
-
 HELD: set[Ground] = set()
 """Grounds that were compared in this process and held: the next claim file need not compare them again."""
 

@@ -14,12 +14,10 @@ class Off(PlainNumpy):
     """A correct layer times 1.001."""
 
     def forward(self, layer: Any, x: Any) -> Any:
-        """Return values that are off."""
         return super().forward(layer, x) * np.float64(1.001)
 
 
 def suite() -> Departures:
-    """Values and gradients of one kind of knots."""
     cases = catalogue(["float64"], select=["degree-3", "basis", "uniform/interior"])
     for adapter, wrong in ((PlainNumpy(), False), (Off(), True)):
         findings = Judge(adapter, hints=False, proofs=False).run(cases)

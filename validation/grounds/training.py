@@ -17,7 +17,6 @@ from validation.grounds.spaces import Departures, departure
 
 
 def loss(net: rk.Network, theta: np.ndarray, problem: rk.LeastSquares) -> float:
-    """The loss of a network by the truth."""
     return float(truth.of(net, theta, problem.x, float).least_squares(problem.y).value)
 
 

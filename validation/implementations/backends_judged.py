@@ -171,7 +171,6 @@ def judged(adapter: Adapter, select: Sequence[str]) -> list[Finding]:
 
 
 def call(adapter: Adapter, *select: str) -> str:
-    """The command that judges an adapter."""
     extra = " --argument FOLDER" if isinstance(adapter, EfficientKan) else ""
     chosen = f" --select {' '.join(select)}" if select else ""
     return f"refkan conform --backend refkan.conformance.adapters.backends:{type(adapter).__name__}{extra}{chosen}"
@@ -212,7 +211,6 @@ def page(make: Callable[[], Adapter], quick: bool) -> dict[str, Any]:
 
 
 def sentence(page: dict[str, Any]) -> str:
-    """What was found in a backend, in one paragraph."""
     parts = [f"{page['backend']}: {'; '.join(page['observations'])}."]
     if "counts" in page:
         kinds = "; ".join(f"{kind['name']} ({kind['count']}, first {kind['line']})" for kind in page["kinds"])

@@ -21,7 +21,6 @@ TOLERANCE = 1e-14
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Compare every combination with complex steps."""
     rng = np.random.default_rng(20)
     errors: dict[str, float] = {}
     for name, net in networks(quick):

@@ -58,7 +58,6 @@ def samples(count: int) -> tuple[Any, Any]:
 
 
 def results(adapter: Adapter, dtype: str) -> list[Any]:
-    """Values and gradients of both kinds."""
     x, dy = samples(SAMPLES)
     model = adapter.built(spec_of(dtype))
     y = np.array(adapter.forward(model, x.copy()), np.float64)
@@ -113,7 +112,6 @@ def cases() -> list[Case]:
 
 
 def conforms(adapter: Adapter) -> bool:
-    """Whether no case fails."""
     judge = Judge(adapter, hints=False, proofs=False)
     return not any(judge(case).status in f.BAD for case in cases())
 
@@ -153,7 +151,6 @@ CHECKS = {
 
 
 def broken() -> Iterator[tuple[str, Callable[[], Adapter]]]:
-    """Layers with one defect each, by name."""
     yield from ((name, defect.make) for name, defect in DEFECTS.items())
     yield from ((trial.layer.__name__, of_layer(trial.layer)) for trial in TRIALS.values())
     yield from ((make.__name__, make) for make in MANNER_DEFECTS)
@@ -181,7 +178,6 @@ def passed(make: Callable[[], Adapter]) -> list[str]:
 
 
 def measure(progress: Callable[[str], Any] = print) -> dict[str, Any]:
-    """Run all layers through all checks."""
     passing: dict[str, dict[str, list[str]]] = {"broken": {}, "right": {}}
     for kind, layers in (("right", right()), ("broken", broken())):
         for name, make in layers:
@@ -196,7 +192,6 @@ def let_through(record: Mapping[str, Any]) -> dict[str, int]:
 
 
 def figure(record: Mapping[str, Any]) -> Figure:
-    """Draw how many broken layers pass each check."""
     counts, total = let_through(record), len(record["broken"])
     drawn = Figure(figsize=(7, 2.6), layout="constrained")
     axes = drawn.subplots()
@@ -209,7 +204,6 @@ def figure(record: Mapping[str, Any]) -> Figure:
 
 
 def page(record: Mapping[str, Any]) -> str:
-    """Return the page as Markdown."""
     counts, total, n_right = let_through(record), len(record["broken"]), len(record["right"])
     rejected = {name: sum(name not in passes for passes in record["right"].values()) for name in CHECKS}
     rows = [[name, f"{counts[name]} of {total}", f"{rejected[name]} of {n_right}"] for name in CHECKS]
@@ -239,7 +233,6 @@ def page(record: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Measure, and write record, figure and page."""
     record = measure(lambda name: print(name, file=sys.stderr, flush=True))
     write_atomically(RECORD, (json.dumps(record, indent=1) + "\n").encode("ascii"))
     write(record)
@@ -247,7 +240,6 @@ def main() -> int:
 
 
 def write(record: Mapping[str, Any]) -> None:
-    """Write figure and page of a record."""
     figure(record).savefig(FIGURE, dpi=150)
     write_atomically(PAGE, page(record).encode("utf-8"))
 

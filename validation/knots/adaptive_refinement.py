@@ -4,10 +4,6 @@ Targets of one variable, one layer: orders 2 and 3 (full: 4 too); the best coeff
 refinement, from 4 intervals to 32 (full: 16, 32, 64). Targets of two variables: [2, 5, 1], order 3, mean-std map, both
 layers refined from 2 intervals on, variable projection; the uniform arm has as many steps in all as the error-driven
 one used. Errors are root mean squares at fresh points, at equal parameters.
-
-The criterion, fixed before the run, is asked of the targets of one variable and of those of two, by the ratio of errors
-of each run, uniform over error-driven (by the share of the residual); as corrected, of those of one variable only. A
-smooth target is run beside them: nothing is to be gained there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +25,6 @@ CLAIMS = ("A1",)
 FACTOR, SHARE = 2.0, 0.8
 OURS = "residual"
 Runs = dict[str, list[dict[str, Any]]]
-
 
 QUICK, FULL = quick_and_full(
     orders=((2, 3), (2, 3, 4)),
@@ -57,7 +52,6 @@ def cut_the_least(situation: Situation) -> Refinement:
 
 
 def refine_the_least(setting: Setting) -> dict[str, Any]:
-    """Train adaptively with the mutation."""
     return refine(setting, Strategy(cut_the_least, exact=True))
 
 
@@ -80,7 +74,6 @@ def plane_settings(size: RunSize, target: str) -> list[Setting]:
 
 
 def run_line(setting: Setting, resume: Resume = run_task) -> dict[str, dict[str, Any]]:
-    """Run all arms on a target of one variable."""
     runs = {arm: cached(resume, setting, arm) for arm in (OURS, "uniform")}
     key = {"task": "the least residual", **asdict(setting)}
     return runs | {"least residual": resume(key, partial(refine_the_least, setting))}
@@ -93,7 +86,6 @@ def run_plane(setting: Setting, resume: Resume = run_task) -> dict[str, dict[str
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    """Run every target and judge."""
     runs: Runs = {}
     for target in ("smooth", *LINE, *PLANE):
         settings, arms = (plane_settings, run_plane) if target in PLANE else (line_settings, run_line)
@@ -116,7 +108,6 @@ def share_won(runs: Runs, targets: Sequence[str], above: str = "uniform", below:
 
 
 def verdict(runs: Runs) -> Verdict:
-    """Judge both groups of targets."""
     line, plane = share_won(runs, LINE) >= SHARE, share_won(runs, PLANE) >= SHARE
     medians = {target: float(np.median(ratios(runs[target]))) for target in runs}
 

@@ -117,7 +117,6 @@ def matched(resume: Resume, setting: Setting, ours: str, rivals: Sequence[str]) 
 
 
 def final(run: Mapping[str, Any]) -> float:
-    """Error of the last round."""
     return float(run["error"][-1])
 
 

@@ -24,13 +24,11 @@ LEAST = 0.5
 TARGETS = ("smooth", *LINE)
 ORDERS, INTERVALS = (2, 3, 4), (8, 16, 32)
 
-
 POINTS = 400
 """In each interval: samples, and as many others where errors are taken."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Fit every target on every grid and correlate."""
     sizes = INTERVALS if quick else (*INTERVALS, 64, 128)
     cases = []
     for target in TARGETS:
@@ -82,7 +80,6 @@ def _mean_values(target: rk.problems.Target, x: np.ndarray, at: np.ndarray, coun
 
 
 def medians(cases: Sequence[dict[str, Any]], key: str) -> dict[int, float]:
-    """Median correlation by order."""
     return {r: float(np.median([c[key] for c in cases if c["order"] == r])) for r in ORDERS}
 
 
@@ -92,7 +89,6 @@ def holds(correlations: Mapping[int, float]) -> bool:
 
 
 def verdict(cases: Sequence[dict[str, Any]]) -> Verdict:
-    """Judge order 2; report the others."""
     curvature, own = medians(cases, "correlation"), medians(cases, "with the r-th derivative")
     value = medians(cases, "with the value")
     shown = ", ".join(f"order {r}: {curvature[r]:.2f} with |f''|, {own[r]:.2f} with |f^({r})|" for r in ORDERS)

@@ -30,7 +30,6 @@ TARGETS = ("smooth", *LINE)
 ROUNDING = 1e-10
 """Errors below this are set to it: how far below does not count."""
 
-
 QUICK, FULL = quick_and_full(
     samples=(400, 2000),
     steps=(20, 200),
@@ -44,7 +43,6 @@ INTERVALS = (4, 8, 16)
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    """Train both arms of all pairs and judge."""
     line = []
     for target in TARGETS:
         progress(f"K1: {target}")
@@ -104,7 +102,6 @@ COST = "one seed takes twenty seconds of processor time"
 
 
 def verdict(line: Pairs, plane: Pairs) -> Verdict:
-    """Judge both groups."""
     estimates = asked(line, plane)
     mse = {arm: float(np.median([pair[arm]["test mse"] for pair in plane])) for arm in ("free", "fixed")}
     n_params = 10 * (len(plane[0]["free"]["breakpoints"][0]) - 1) + 35

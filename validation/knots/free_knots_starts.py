@@ -7,9 +7,6 @@ as 1e-10, since how close to rounding a start ends is not what the claims are ab
 
 K2 compares spreads over starts, logarithms of the errors' interdecile quotient: "removed" is 0. K4 is a statement on
 existence, which one start in a thousand makes true.
-
-Beside them: |x - 1/pi|, order 2, from 50 random starts. A spline with a knot at the kink is exact, so that training
-either ends at rounding level or in a local minimum: how often.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +34,6 @@ TARGETS = ("smooth", *LINE)
 EXACT = 1e-10
 """Largest error of |x - 1/pi| at which the kink counts as found; what is left then is the rounding of the knot."""
 
-
 QUICK, FULL = quick_and_full(
     intervals=((8,), (4, 8, 16)), starts=(8, 16), samples=(150, 600), steps=(15, 60), kink_starts=(12, 50)
 )
@@ -45,7 +41,6 @@ QUICK, FULL = quick_and_full(
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    """Train from all starts and judge both rows."""
     cases = []
     for target, order, n in product(TARGETS, (2, 3), size.intervals):
         progress(f"K2, K4: {target}, order {order}, {n} intervals")
@@ -58,7 +53,6 @@ def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
 
 
 def all_starts(name: str, order: int, intervals: int, size: RunSize) -> dict[str, list[float]]:
-    """Errors of all starts, fixed and free."""
     errors = [one_start(name, order, intervals, seed, size) for seed in range(size.starts)]
     return {arm: [e[arm] for e in errors] for arm in ("fixed", "free")}
 
@@ -99,7 +93,6 @@ def kink(intervals: int, seed: int) -> float:
 
 
 def quotient(errors: Sequence[float], high: float, low: float) -> float:
-    """Quotient of two quantiles."""
     q = np.quantile(errors, [high, low])
     return float(q[0] / q[1])
 

@@ -38,7 +38,6 @@ def settings(size: RunSize) -> list[Setting]:
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    """Run all arms of each pair and judge."""
     rows = []
     for setting in settings(size):
         progress(f"A2: {setting.target}, seed {setting.seed}")
@@ -47,7 +46,6 @@ def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
 
 
 def transfer_time(run: Mapping[str, Any]) -> float:
-    """Seconds of all refinements."""
     return float(np.sum(run["refining"]))
 
 
@@ -91,7 +89,6 @@ def spoilt(rows: Sequence[Row]) -> list[Row]:
 
 
 def verdict(rows: Sequence[Row]) -> Verdict:
-    """Judge the pairs."""
     estimates = asked(rows)
     numbers = {"error": final, "seconds of refinements": transfer_time, "change": lambda run: run["change"].max()}
     return Verdict(

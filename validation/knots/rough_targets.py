@@ -35,7 +35,6 @@ START = 2
 
 Row = dict[str, dict[str, Any]]
 
-
 QUICK, FULL = quick_and_full(
     orders=((2, 3), (2, 3, 4)),
     intervals=((8, 16, 32, 64), (8, 16, 32, 64, 128)),
@@ -49,7 +48,6 @@ QUICK, FULL = quick_and_full(
 
 
 def settings(size: RunSize, target: str) -> list[Setting]:
-    """Return a setting for each pair of a target."""
     if target == FRONT:
         shape = (FRONT, 3, size.samples, 10_000, size.max_params, 5, START, size.steps)
         return [Setting(*shape, seed=seed) for seed in size.seeds]
@@ -58,13 +56,11 @@ def settings(size: RunSize, target: str) -> list[Setting]:
 
 
 def arms(setting: Setting, resume: Resume = run_task) -> Row:
-    """Run all arms of a pair."""
     return matched(resume, setting, OURS, RIVALS)
 
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    """Run all pairs of all targets and judge."""
     rows: dict[str, list[Row]] = {}
     for target in (*LINE, FRONT):
         rows[target] = []
@@ -98,7 +94,6 @@ def holds(rows: Mapping[str, Sequence[Row]], first: str, others: Sequence[str]) 
 
 
 def verdict(rows: Mapping[str, Sequence[Row]]) -> Verdict:
-    """Judge each target."""
     comparisons = {target: {arm: compare(rows[target], OURS, arm) for arm in RIVALS} for target in rows}
     held = holds(rows, OURS, RIVALS)
     lower = [t for t, c in comparisons.items() if all(c[rival]["error p"] < LEVEL for rival in RIVALS)]

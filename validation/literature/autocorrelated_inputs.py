@@ -100,11 +100,9 @@ def run_cell(cell: Cell) -> dict[str, list[float]]:
 
 
 GRID = Grid("O4", OPEN, PLACE, run_cell)
-EXPERIMENT = GRID.experiment
 
 
 def cells(quick: bool) -> list[Cell]:
-    """All readings."""
     size, seeds = (QUICK, (0, 1)) if quick else ({}, (0, 1, 2))
     return [GRID.cell(seed, **reading, **size) for reading in GRID.every() for seed in seeds]
 

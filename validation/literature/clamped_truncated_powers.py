@@ -174,7 +174,6 @@ def held(by_grid: Mapping[int, Mapping[str, Mapping[str, float]]], error: str) -
 
 
 def largest(by_grid: Mapping[int, Mapping[str, Mapping[str, float]]], error: str) -> float:
-    """The largest error of all grids and places."""
     return max(entry[error] for places in by_grid.values() for entry in places.values())
 
 
@@ -185,7 +184,6 @@ def verdict(
     sums: Mapping[int, Mapping[int, float]],
     unclamped: Mapping[int, Mapping[int, float]],
 ) -> Verdict:
-    """Judge both errors in both precisions."""
     unit = "largest departure of the sum from 1"
     again = written({"error": "absolute", "precision": "single"})
     published = (

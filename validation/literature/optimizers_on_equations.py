@@ -72,7 +72,6 @@ def solve(cell: Cell) -> dict[str, Any]:
 
 
 GRID = Grid("O7", OPEN, PLACE, solve)
-EXPERIMENT = GRID.experiment
 
 
 def cells(quick: bool) -> list[Cell]:
@@ -104,7 +103,6 @@ JUDGED = {"O7": tenfold(COST, 1e4)}
 
 
 def verdict(measured: Found) -> Verdict:
-    """O7."""
     by, results, left = JUDGED["O7"], [], []
     for choice in GRID.every():
         if choice["network"] not in {cell["network"] for cell in measured}:

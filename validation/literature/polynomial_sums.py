@@ -38,7 +38,6 @@ from validation.statements import on_grid, raw
 CLAIMS = ("O10",)
 TENFOLD = 10.0
 
-
 OPEN = (
     Factor("degree", ("low", "high"), "of the polynomials"),
     Factor("kan", ("3", "8"), "intervals of the KAN"),
@@ -102,7 +101,6 @@ def train(cell: Cell) -> dict[str, Any]:
 
 
 GRID = Grid("O10", OPEN, PLACE, train)
-EXPERIMENT = GRID.experiment
 
 
 def place(reading: Choice, network: str) -> dict[str, str]:
@@ -159,7 +157,6 @@ JUDGED = {"O10": tenfold(COST, 1e3)}
 
 
 def verdict(measured: Found) -> Verdict:
-    """O10."""
     by, results, left = JUDGED["O10"], [], []
     for choice in GRID.every():
         if not (pairs := pairs_of(measured, choice)):

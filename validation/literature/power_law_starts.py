@@ -127,7 +127,6 @@ PLACE = (
 )
 
 GRID = Grid("O2", (), PLACE, run_cell)
-EXPERIMENT = GRID.experiment
 
 
 def cells_of(
@@ -181,7 +180,6 @@ def shares(fits: Fits, group: Fits, begin: str) -> list[Beside]:
 
 
 def asked(cells: Cells, names: Sequence[str] = (AHEAD, FALLS, BELOW)) -> tuple[Estimate, ...]:
-    """More than a half of each."""
     about = {c.cell: c.values for c in cells if c.unit == SHARE}
     costs = {FALLS: COST, BELOW: COST}
     return tuple(estimate(name, about[name], "mean", at_least=0.5, cost=costs.get(name, "")) for name in names)
@@ -224,7 +222,6 @@ def besides(measured: Found, begin: str) -> tuple[Beside, ...]:
 
 
 def verdict(measured: Found) -> Verdict:
-    """Judge errors and kernels under both pairs of exponents."""
     by_place: dict[tuple[str, str, str], dict[int, Numbers]] = {}
     for cell, record in measured.items():
         by_place.setdefault((cell["function"], cell["network"], cell["start"]), {})[cell.seed] = record

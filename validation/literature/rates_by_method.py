@@ -56,7 +56,6 @@ OPEN = (
     Factor("adam", ("0.01", "0.001"), "learning rate of Adam over the distance to go"),
 )
 
-
 PLACE = (
     Factor("steps", ("2500",), "of the first-order methods", number=True),
     Factor("newton", ("60",), "steps of the second-order method", number=True),
@@ -132,7 +131,6 @@ def slope(values: np.ndarray, rates: np.ndarray) -> float:
 
 
 GRID = Grid("O8", OPEN, PLACE, slopes)
-EXPERIMENT = GRID.experiment
 
 
 def cells(quick: bool) -> list[Cell]:
@@ -148,12 +146,10 @@ def scales(runs: Sequence[Mapping[str, Any]], methods: Sequence[str], expected: 
 
 
 def middle(runs: Sequence[Mapping[str, Any]], method: str) -> float:
-    """Return the median slope of a method."""
     return float(np.median([run[method]["slope"] for run in runs]))
 
 
 def verdict(measured: Found) -> Verdict:
-    """O8."""
     under = {written(choice): list(records(measured, **choice).values()) for choice in GRID.every()}
     steps = next(iter(measured))["steps"]
     results = []
@@ -179,7 +175,6 @@ def verdict(measured: Found) -> Verdict:
 
 
 run = on_grid(GRID, cells, verdict)
-
 
 DETAILS = """Gradient descent multiplies the amplitude of a mode by 1 - eta lambda: its slope is that of a quadratic. A
 step of Levenberg-Marquardt multiplies it by mu/(lambda + mu), so that modes with lambda above the damping mu go in one

@@ -65,7 +65,6 @@ OPEN = (
 
 OPTIONS: dict[str, dict[str, Any]] = {"adam": {"learning_rate": 1e-2}, "lbfgs": {}}
 
-
 FRESH = 5
 """Fresh points for each sample, half of them for the error and half for that elsewhere."""
 
@@ -121,7 +120,6 @@ def run_cell(cell: Cell) -> dict[str, float]:
 
 
 GRID = Grid("O9", OPEN[1:], CELL, run_cell)
-EXPERIMENT = GRID.experiment
 
 Runs = Mapping[str, Mapping[str, Mapping[int, Mapping[str, float]]]]
 """Problem -> architecture -> seed -> numbers, of one optimiser."""
@@ -155,13 +153,11 @@ def counterexamples(runs: Mapping[str, Mapping[int, Mapping[str, float]]], measu
 
 
 def holds(by_problem: Runs, measure: str) -> bool:
-    """Whether a measure does not imply accuracy."""
     weak = [correlation(runs, measure) < LAW for runs in by_problem.values()]
     return sum(weak) >= PROBLEMS_NEEDED and any(counterexamples(runs, measure) for runs in by_problem.values())
 
 
 def verdict(measured: Found) -> Verdict:
-    """Judge every measure and optimiser."""
     by_optimiser: dict[str, Runs] = tree(measured, "optimiser", "problem", "architecture")
     size = next(iter(measured))
     readings = []

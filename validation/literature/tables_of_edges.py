@@ -6,10 +6,6 @@ under Numba backends (honest baseline)". What is measured is a layer of P x P cu
 Numba, one thread. Its tables have L + 1 entries a segment, so that no segment needs its neighbour, and symmetric int8
 numbers with one scale a segment and edge. The baseline is open, and a reading: B-splines of all knots by the Cox-de
 Boor recursion, for each edge by itself or once an input; or refkan's layer, which forms those that are not zero.
-
-Estimated: the processor time of the baseline over that of the tables, rounds interleaved, geometric mean; published:
-10. Their case study, intrusion detection, is not repeated: the error is the largest one of an output over the
-largest output.
 """
 
 from collections.abc import Callable, Mapping
@@ -85,7 +81,6 @@ class Ways:
         }
 
     def tables(self) -> np.ndarray:
-        """Outputs by tables."""
         from_tables(self.x, self.table, self.scale, self.out)
         return self.out
 
@@ -122,7 +117,6 @@ JUDGED = {"O13": ByCells(asked_of_cells(PUBLISHED, COST), times(time_of=1e3), ti
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Time all ways side by side, and judge each baseline."""
     samples, rounds = (500, 7) if quick else (2000, 25)
     ways = {size: Ways(size, samples, 0) for size in SIZES}
     errors = {size: each.error() for size, each in ways.items()}  # compiles, too

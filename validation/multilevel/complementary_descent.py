@@ -11,8 +11,7 @@ of gradient descent in the coordinates of a basis, with the step 1/lambda_max of
 
 The paper says that descent in the ReLU geometry weighs smooth modes "by orders of magnitude more" than the oscillatory
 ones that a refinement adds, and that descent in the spline basis supports those. Estimated is the ratio of the shares
-of the two bases, seed by seed, at each of the three refinements of Table 2, [2, 5, 1], r = 3, (1, 3) to (8, 24). An
-earlier criterion asked shares of at least 0.5 and at most 0.1, numbers of our own.
+of the two bases, seed by seed, at each of the three refinements of Table 2, [2, 5, 1], r = 3, (1, 3) to (8, 24).
 
 What is new can be asked of the values of the network or of the functions on the edges. An update changes every edge by
 a spline; Pi projects splines onto the coarse spline space, orthogonally in L2, and
@@ -70,7 +69,6 @@ def shares_of(results: Results, basis: str, reading: Choice) -> list[dict[int, f
 
 
 def cells(results: Results, reading: Choice, size: Choice) -> list[Beside]:
-    """Return the shares in both bases."""
     return [
         Beside(
             f"{name} basis, refinement {k + 1}",
@@ -121,7 +119,6 @@ def judged(reading: Choice) -> bool:
 
 
 def readings(results: Results, size: Choice) -> list[Reading]:
-    """Return the statement under every reading."""
     written_size, small = f"{size['samples']} samples, {size['steps']} steps a level", PLACE[1].values[0]
     made = []
     for reading in filter(judged, choices()):

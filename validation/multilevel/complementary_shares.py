@@ -41,7 +41,6 @@ SIGNIFICANT = 1e-10
 
 
 def tangent_basis(J: np.ndarray) -> np.ndarray:
-    """Orthonormal basis of the range of J."""
     U, s, _ = np.linalg.svd(J, full_matrices=False)
     basis: np.ndarray = U[:, s > SIGNIFICANT * s[0]]
     return basis

@@ -107,18 +107,15 @@ def relu_conditions(order: int, sizes: Sequence[int]) -> dict[str, Any]:
 
 
 def exponent(result: dict[str, Any], name: str) -> float:
-    """Exponent of dim over the last doubling."""
     (d0, d1), (c0, c1) = result["dims"][-2:], result["conditions"][name][-2:]
     return log(c1 / c0) / log(d1 / d0)
 
 
 def grows(results: list[dict[str, Any]], name: str, power: Callable[[int], float] = lambda r: 2 * r) -> bool:
-    """Whether all exponents are what they should be."""
     return all(abs(exponent(result, name) - power(result["order"])) <= SLACK for result in results)
 
 
 def relu_verdict(diagonal: list[bool], results: list[dict[str, Any]]) -> Verdict:
-    """Diagonal sums, and their growth."""
     shown = {
         name: ", ".join(f"{exponent(result, name):.2f}" for result in results)
         for name in ("Jacobi", "sum over levels", "plain")

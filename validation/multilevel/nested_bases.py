@@ -69,7 +69,6 @@ def appended(coarse: int, fine: int) -> Matrix:
 
 
 def invertible(rng: np.random.Generator, size: int) -> Matrix:
-    """A random matrix of full rank."""
     while True:
         matrix = [random_rationals(rng, size) for _ in range(size)]
         if rank(matrix) == size:

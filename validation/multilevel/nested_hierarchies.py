@@ -3,11 +3,6 @@
 The criterion: over points on the samples and off them, many of them outside the domain, no value changes by more than
 1e-14 of its sum of absolute contributions (`contributions` below); for trained networks, whose hidden activations leave
 their domains.
-
-The first version of this file took the largest value in the place of the contributions. Under linear tails that is met
-as well; under polynomial tails not, for r = 3 to 5, by up to a factor of 100: far outside, basis functions are large
-and of both signs, and the networks' own values are wrong by as much before they are refined. Both measures are
-reported.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,7 +46,6 @@ class Case:
         return f"{self.edge}, r = {self.order}, {self.node_map}, {self.outside}, {how}, {list(self.widths)}"
 
     def build(self) -> rk.Network:
-        """The coarse network."""
         if self.edge == "chebyshev":
             return chebyshev_kan(self.widths, self.order, node_map=self.node_map, outside=self.outside)
         kind = {"edge": "silu"} if self.edge == "silu" else {"basis": self.edge}
@@ -142,7 +136,6 @@ def worst(results: Sequence[dict[str, Any]], of: int = 0) -> float:
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Measure all cases of both rows."""
     n_samples, steps, seeds = (200, 12, 1) if quick else (1000, 30, 2)
 
     def results(cases: Sequence[Case]) -> list[dict[str, Any]]:

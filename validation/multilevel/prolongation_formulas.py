@@ -35,7 +35,6 @@ Pair = tuple[int, list[Fraction], list[Fraction]]
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Decide all three over the rationals."""
     seeds, most_intervals = (range(2), 3) if quick else (range(8), 6)
     pairs = [
         nested_pair(order, intervals, seed)

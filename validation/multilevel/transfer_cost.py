@@ -1,9 +1,5 @@
 """G1: geometric transfer is far cheaper than least squares at the data, and changes nothing ([S26] section 4.2).
 
-Knot insertion does not see the samples: it takes the same fraction of a
-millisecond, most of it the cost of calls, whatever their number, and dense least squares grows with it: the cost as
-such is N (n + r)^2 operations an input against some r n an edge.
-
 What is compared is one transfer of a whole network, as a training calls it, once. Knot insertion is the public call,
 `net.convert(theta, fine)`, with its checks and all weights. Least squares is what the grid extension of KAN codes does:
 layer by layer and input by input a dense matrix of the fine basis at the samples' activations, LAPACK's SVD solver, the
@@ -149,7 +145,6 @@ def cheaper(results: list[dict[str, Any]], name: str, factor: float = RATIO) -> 
 
 
 def verdict(results: list[dict[str, Any]], small: list[dict[str, Any]], few: float) -> Verdict:
-    """Return the verdict, and those of altered claims."""
     ratios, fewer = ([result["ratios"]["least squares"] for result in cases] for cases in (results, small))
     banded = [result["ratios"]["banded normal equations"] for result in results]
     changes = {name: max(result["changes"][name] for result in results) for name in WAYS}

@@ -32,7 +32,6 @@ clone of efficient-kan.
 
 """
 
-
 MATRIX_TOLD = """Cases passed, and of how many where some are not; a family without a number was not declared. Those of
 formats stand in the last columns, the others are in float64. What is wrong in each is in the sections below, and
 `refkan conform --summary` writes such a row of any adapter. FastKAN and ChebyKAN declare another basis: no case is for
@@ -111,7 +110,6 @@ def cell(counts: Mapping[str, int]) -> str:
 
 
 def read() -> list[dict[str, Any]]:
-    """The rows that are kept."""
     rows: list[dict[str, Any]] = json.loads(MATRIX.read_text(encoding="utf-8")) if MATRIX.exists() else []
     return rows
 

@@ -168,13 +168,11 @@ class LinearFirst:
         self._set(STARTS[cell["start"]](rng, (HIDDEN, self._n + ORDER - 1)))
 
     def _set(self, u: np.ndarray) -> None:
-        """Take coefficients of B-splines."""
         self._A = change_of_basis(self._n, ORDER) / (self._n ** (ORDER - 1) if self._scaled else 1)
         self._inverse = np.linalg.inv(self._A)
         self.theta = np.concatenate([self._W, (u @ self._A if self._relu else u).ravel()])
 
     def refine(self) -> None:
-        """Halve the intervals."""
         self._W, w = np.split(self.theta.astype(float), [2 * HIDDEN])
         w = w.reshape(HIDDEN, -1)
         u = bisected(w @ self._inverse if self._relu else w, ORDER)
@@ -193,11 +191,9 @@ class LinearFirst:
         return loss, g
 
     def function(self) -> Function:
-        """Return loss and gradient."""
         return lambda theta: self._evaluate(theta, self._x, self._y)
 
     def mse(self, theta: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
-        """Return the mean square error."""
         return float(self._evaluate(theta, np.ascontiguousarray(x.T), y)[0])
 
 
@@ -210,7 +206,6 @@ class OfLibrary:
         self.net, self.theta, self._x, self._y = net, theta, x.astype(float), y.astype(float)[:, None]
 
     def function(self) -> Function:
-        """Return loss and gradient."""
         problem = rk.LeastSquares(self.net, self._x, self._y)
 
         def evaluate(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -220,7 +215,6 @@ class OfLibrary:
         return evaluate
 
     def mse(self, theta: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
-        """Return the mean square error."""
         return float(np.mean((self.net(theta.astype(float), x.astype(float)).ravel() - y) ** 2))
 
 
@@ -235,7 +229,6 @@ class Splines(OfLibrary):
         super().__init__(*net.initialize(rng, x.astype(float), scheme="normal"), x, y)
 
     def refine(self) -> None:
-        """Halve the intervals of both layers."""
         fine = self.net.refine()
         self.net, self.theta = fine, self.net.convert(self.theta.astype(float), fine)
 
@@ -253,7 +246,6 @@ class Mlp(OfLibrary):
 
 
 GRID = Grid("cell of Table 2", OPEN, PLACE, run_cell, apart=("course",))
-EXPERIMENT = GRID.experiment
 
 
 def cells_of(

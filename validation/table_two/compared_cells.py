@@ -17,7 +17,6 @@ LAST_FALL = "fall of the loss in the last quarter of the epochs"
 
 
 def named(model: str, fidelity: str) -> str:
-    """Write the name of a cell."""
     return model if model in MLPS else f"{model}, {fidelity}"
 
 

@@ -31,7 +31,6 @@ class Printed:
 
     @property
     def edges(self) -> list[int]:
-        """Edges of each layer."""
         return [P * Q for P, Q in pairwise(self.widths)]
 
 
@@ -66,7 +65,6 @@ def splits(total: int, edges: Sequence[int]) -> Iterator[tuple[int, ...]]:
 
 
 def networks(printed: Printed) -> list[Network]:
-    """Return every network with the printed numbers."""
     first, hidden = printed.edges[0], printed.widths[1]
     families: list[tuple[str, int, list[int], bool]] = [
         ("splines throughout, equal intervals", 0, printed.edges, True),
@@ -93,7 +91,6 @@ def mlp_parameters(widths: Sequence[int], last_bias: bool) -> int:
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Try all networks."""
     return [verdict({printed.where: networks(printed) for printed in KANS})]
 
 
@@ -108,7 +105,6 @@ def linear_in_both(made: dict[str, list[Network]]) -> bool:
 
 
 def verdict(made: dict[str, list[Network]]) -> Verdict:
-    """R7."""
     both = [{name for name, _, _ in made[where]} for where in ("Table 2", "Table 3")]
     mlps = [all(mlp_parameters(widths, bias) == count for widths, count in MLPS) for bias in (False, True)]
     moved = {p.where: networks(Printed(p.where, p.widths, tuple((k, c + 1) for k, c in p.counts))) for p in KANS}

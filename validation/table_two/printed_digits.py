@@ -61,7 +61,6 @@ def least_squares_sum(rho: Fraction, n: int) -> Fraction:
 
 
 def largest_squares_sum(rho: Fraction, n: int) -> Fraction:
-    """Return the largest such sum."""
     k = int(1 + rho)
     return k + (1 + rho - k) ** 2
 
@@ -120,7 +119,6 @@ def typical_ratio(shapes_of_cells: dict[tuple[str, str], Shape | None]) -> Inter
 
 
 def verdict(shapes_of_cells: dict[tuple[str, str], Shape | None]) -> Verdict:
-    """R6."""
     ratio = typical_ratio(shapes_of_cells)
     fine, multilevel = (shapes_of_cells[cell] for cell in FAR_OUT)
     assert fine is not None
@@ -170,7 +168,6 @@ def outward(value: float, side: int) -> float:
 
 
 def table(shapes_of_cells: dict[tuple[str, str], Shape | None]) -> Table:
-    """Return what is known of each cell."""
     rows = []
     for cell, made in shapes_of_cells.items():
         assert made is not None

@@ -57,7 +57,6 @@ def lbfgs(
     gradients: float = 1e-7,
     changes: float = 1e-9,
 ) -> Descent:
-    """Run `epochs` epochs from theta."""
     run = Descent(theta.copy())
     pairs = Pairs(theta)
     before = direction = np.zeros_like(theta)

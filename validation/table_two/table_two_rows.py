@@ -28,7 +28,6 @@ from validation.table_two.cells_of_table import BASES, FIDELITIES, GRID, MLPS, P
 from validation.table_two.compared_cells import FALL, JUDGED, LARGER, LAST_FALL, named
 
 CLAIMS = ("R1", "R2", "R3", "R4", "R8", "R9", "R10", "R11")
-EXPERIMENT = GRID.experiment
 BASE = GRID.reading()
 
 LIST = GRID.around()
@@ -58,7 +57,6 @@ OF_FULL_SIZE = ("R4", "R10", "R11")
 
 
 def quick_cells() -> list[Cell]:
-    """The base reading, small."""
     return cells_of(SEEDS[:2], BASE, [*BASES, "MLP-30"], **QUICK)
 
 
@@ -84,7 +82,6 @@ STATEMENT = Statement(GRID, LIST, (FULL, SMALL, QUICK), SEEDS, quick_cells, full
 def errors(
     measured: Found, reading: Choice, size: Size, model: str, fidelity: str, ulps: str = "none"
 ) -> dict[int, float]:
-    """Return the errors of a cell by seed."""
     return numbers(measured, "mse", **place(reading, model, fidelity), **size, ulps=ulps)
 
 
@@ -99,7 +96,6 @@ def falls(record: Mapping[str, Any]) -> list[float]:
 
 
 def cells(measured: Found, reading: Choice, size: Size, which: Sequence[tuple[str, str]]) -> tuple[Beside, ...]:
-    """Return printed cells beside ours."""
     made = []
     for cell in which:
         where = place(reading, *cell) | {**size, "ulps": "none"}

@@ -32,7 +32,6 @@ class Case:
 
     @property
     def network(self) -> rk.Network:
-        """The network, not bound to data."""
         outside = "polynomial" if self.tails in STAYING else self.tails
         return rk.kan(self.widths, self.order, self.intervals, node_map=self.node_map, outside=outside)
 

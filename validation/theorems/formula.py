@@ -19,7 +19,6 @@ class Formula:
     data: Mapping[str, object] = field(default_factory=dict)
 
     def verdict(self, id: str) -> Verdict:
-        """The answer to its row."""
         return Verdict(
             id,
             judge(self.printed, self.right),

@@ -25,7 +25,6 @@ Pair = tuple[flint.fmpq_mat, flint.fmpq_mat]
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer both rows."""
     return [scaled_hats(quick), levels_added_up(quick)]
 
 
@@ -55,7 +54,6 @@ def sum_over_levels(spaces: Sequence[rk.SplineSpace]) -> Pair:
 
 
 def prolongation(coarse: rk.SplineSpace, fine: rk.SplineSpace) -> flint.fmpq_mat:
-    """The prolongation matrix."""
     knots = [[F(t) for t in space.knots] for space in (coarse, fine)]
     return to_flint(truth.prolongation(knots[0], knots[1], fine.order))
 

@@ -28,7 +28,6 @@ Ball = Any
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the rows."""
     with precision(320):
         return [mixed_updates(quick), relu_kernel(quick), landweber(quick)]
 

@@ -57,7 +57,6 @@ class Prediction:
 
     @property
     def nullity(self) -> int:
-        """The sum of the terms."""
         return sum(self.terms.values())
 
 
@@ -93,7 +92,6 @@ def touched_by(above: np.ndarray, cells: np.ndarray) -> set[tuple[int, int]]:
 
 
 def chained(sets: list[set[tuple[int, int]]]) -> bool:
-    """Whether sets are connected by what they share."""
     reached, left = set(sets[0]), sets[1:]
     while near := [s for s in left if s & reached]:
         reached.update(*near)
@@ -210,7 +208,6 @@ def measure(cases: Iterator[Case], progress: Callable[[str], None] = lambda mess
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the row."""
     results = list(measure(iter(QUICK if quick else (*QUICK, *NAMED, *DEEP)), progress))
     if not quick:
         sharp = (item for item in measure(random_cases(), progress) if item["sharp"])

@@ -27,7 +27,6 @@ CLAIMS = ("T3",)
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the row."""
     return [one_input(quick)]
 
 

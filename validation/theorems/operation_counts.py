@@ -14,7 +14,6 @@ CLAIMS = ("F3", "O14")
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer both rows."""
     return [operations().verdict("F3"), linear_time().verdict("O14")]
 
 

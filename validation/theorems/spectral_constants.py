@@ -17,7 +17,6 @@ F = Fraction
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the row."""
     return [spectral_constants(quick)]
 
 

@@ -29,7 +29,6 @@ Pair: TypeAlias = Sequence[rk.SplineSpace]
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the rows."""
     return [gradient_at_coarse_optimum(quick), schedules(quick), smooth_targets(quick)]
 
 

@@ -29,12 +29,10 @@ class LayerCase:
 
     @property
     def title(self) -> str:
-        """The layer in words."""
         return f"cubic layer, N = {self.samples}, P = {self.n_in}, Q = {self.n_out}, n = {self.intervals}"
 
     @property
     def parameters(self) -> dict[str, int | str]:
-        """The layer as data."""
         return {"P": self.n_in, "Q": self.n_out, "n": self.intervals, "N": self.samples}
 
     @property
@@ -44,12 +42,10 @@ class LayerCase:
 
     @property
     def dim(self) -> int:
-        """Number of basis functions of an input."""
         return self.intervals + DEGREE
 
     @property
     def spacing(self) -> float:
-        """Distance of neighbouring knots."""
         return (DOMAIN[1] - DOMAIN[0]) / self.intervals
 
     @cached_property

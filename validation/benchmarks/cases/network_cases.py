@@ -30,17 +30,14 @@ class GaussNewtonCase:
 
     @property
     def title(self) -> str:
-        """The network in words."""
         return f"{list(self.widths)}, cubic, n = {self.intervals}, M = {self.n_params}, N = {self.samples}"
 
     @property
     def parameters(self) -> dict[str, int | str]:
-        """The network as data."""
         return {"widths": str(list(self.widths)), "n": self.intervals, "M": self.n_params, "N": self.samples}
 
     @property
     def dim(self) -> int:
-        """Number of basis functions of an edge."""
         return self.intervals + DEGREE
 
     @property
@@ -50,7 +47,6 @@ class GaussNewtonCase:
 
     @property
     def n_params(self) -> int:
-        """Number of coefficients M."""
         return sum(q * p * dim for q, p, dim in self.shapes)
 
     @cached_property
@@ -67,7 +63,6 @@ class GaussNewtonCase:
 
     @property
     def theta(self) -> Array:
-        """All coefficients as one vector."""
         return np.concatenate([c.ravel() for c in self.data[1]])
 
     def parts(self, theta: Any) -> list[Any]:

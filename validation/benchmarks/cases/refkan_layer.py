@@ -14,13 +14,11 @@ def _layer(case: LayerCase) -> SplineLayer:
 
 
 def forward(case: LayerCase) -> Timed:
-    """Return the timed forward pass."""
     layer, theta, x = _layer(case), case.coefficients.ravel(), case.x
     return Timed(lambda: layer.linearize(theta, x, slopes=False).value, lambda y: (y,))
 
 
 def backward(case: LayerCase) -> Timed:
-    """Return the timed forward and backward pass."""
     layer, theta, x, dy = _layer(case), case.coefficients.ravel(), case.x, case.dy
 
     def run() -> Arrays:

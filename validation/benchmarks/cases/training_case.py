@@ -17,13 +17,11 @@ class TrainingCase(GaussNewtonCase):
 
     @cached_property
     def begun(self) -> tuple[rk.Network, Array]:
-        """The network and its first parameters."""
         net = rk.kan(self.widths, DEGREE + 1, self.intervals, outside="natural")
         return net.initialize(np.random.default_rng(self.start), self.data[0])
 
     @property
     def theta(self) -> Array:
-        """The first parameters."""
         return self.begun[1]
 
     @property
@@ -38,5 +36,4 @@ class TrainingCase(GaussNewtonCase):
 
     @property
     def problem(self) -> rk.LeastSquares:
-        """The loss of ours."""
         return rk.LeastSquares(self.begun[0], self.data[0], self.targets)

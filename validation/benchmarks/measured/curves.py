@@ -29,7 +29,6 @@ def tasks(settings: Settings) -> Iterator[Task]:
 
 
 def case(axis: str, data: LayerCase) -> Case:
-    """One point of an axis."""
     return Case(
         f"{data.title}, forward + backward, against {axis}",
         data.backward_reference,

@@ -22,7 +22,6 @@ FREE = "cubic, free knots"
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
-    """Yield a case for each shape."""
     for shape in SHAPES[:QUICK] if settings.quick else SHAPES:
         yield degrees(LayerCase(*shape))
 

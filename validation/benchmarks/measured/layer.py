@@ -53,7 +53,6 @@ def tasks(settings: Settings) -> Iterator[Task]:
 
 
 def case(data: LayerCase, sweep: str) -> Case:
-    """One sweep of one layer, by all programs."""
     function = SWEEPS[sweep]
     return Case(
         f"{data.title}, {sweep}",

@@ -51,13 +51,11 @@ DERIVATIVES = {
 
 
 def network(case: GaussNewtonCase) -> rk.Network:
-    """Build the network of a case with refkan."""
     net = rk.kan(case.widths, order=DEGREE + 1, intervals=case.intervals)
     return replace(net, node_maps=tuple(AffineMap(scale, shift) for scale, shift in case.maps))
 
 
 def network_tasks(settings: Settings) -> Iterator[Task]:
-    """Yield the sweeps for each number of intervals."""
     for data in NETWORKS[: QUICK[NETWORKS] if settings.quick else None]:
         yield task(sweeps(data))
 
@@ -73,7 +71,6 @@ def sweeps(data: GaussNewtonCase) -> Case:
 
 
 def our_sweeps(data: GaussNewtonCase) -> Timed:
-    """Return the timed sweeps of refkan."""
     net, theta, x, dy = network(data), data.theta, data.data[0], data.cotangent
 
     def run() -> tuple[Any, ...]:
@@ -125,7 +122,6 @@ def jacobian(data: GaussNewtonCase) -> Case:
 
 
 def jet_tasks(settings: Settings) -> Iterator[Task]:
-    """Yield all sizes of jets."""
     for data in JETS[: QUICK[JETS] if settings.quick else None]:
         yield task(jets(data), SECONDS)
 
@@ -144,7 +140,6 @@ def jets(data: JetCase) -> Case:
 
 
 def our_jets(case: JetCase) -> Timed:
-    """Return the timed jets of refkan."""
     net, theta, (x, _) = network(case), case.theta, case.data
     direction = np.array([[1.0, 0.0]])
 

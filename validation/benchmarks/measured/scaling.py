@@ -52,7 +52,6 @@ print(float(peak[0] if peak else resource.getrusage(resource.RUSAGE_SELF).ru_max
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
-    """Yield all series."""
     for shape in SHAPES[1:2] if settings.quick else SHAPES:
         yield threads(LayerCase(*shape))
     for points in POINTS[:2] if settings.quick else POINTS:

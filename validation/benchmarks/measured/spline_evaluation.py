@@ -27,12 +27,10 @@ class SplineCase:
 
     @property
     def title(self) -> str:
-        """What is evaluated where."""
         return f"cubic spline, {self.points:.0e} points, n = {self.intervals}, {self.kind} knots"
 
     @property
     def parameters(self) -> dict[str, int | str]:
-        """The same as data."""
         return {"n": self.intervals, "knots": self.kind, "points": self.points}
 
     @cached_property

@@ -45,7 +45,6 @@ print(time.perf_counter() - start)
 print(hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in result)).hexdigest())
 """
 
-
 ROUNDS, QUICK = 5, 2
 """Seconds a round, and little noise."""
 

@@ -61,7 +61,6 @@ class Course:
     begin: float = field(default_factory=time.perf_counter)
 
     def add(self, error: float) -> None:
-        """Note an error that is known now."""
         self.seconds.append(time.perf_counter() - self.begin)
         self.errors.append(min([error, *self.errors[-1:]]))
 
@@ -71,7 +70,6 @@ class Course:
 
 
 def ours(method: str) -> Callable[[TrainingCase], Course]:
-    """Return the training by a method of ours."""
 
     def train(case: TrainingCase) -> Course:
         problem = case.problem
@@ -114,7 +112,6 @@ def older_jax(case: TrainingCase) -> Course:
 
 
 def pykan(case: TrainingCase) -> Course:
-    """Return the training of pykan by its LBFGS."""
     course = Course()
     importlib.import_module(f"{PEERS}.torch_networks").train_pykan(case, course.add)
     return course
@@ -211,7 +208,6 @@ def lacking(needed: str) -> str:
 
 
 def tasks(settings: Settings) -> Iterator[Task]:
-    """Yield a task for each level, of all methods and of one."""
     courses = Courses((2, 5, 1), 5, settings)
     for of in COMPARED:
         for level in LEVELS[: 2 if settings.quick else None]:

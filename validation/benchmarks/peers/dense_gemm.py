@@ -65,11 +65,9 @@ class _Layer:
 
 
 def forward(case: LayerCase) -> Timed:
-    """Return the timed forward pass."""
     return Timed(_Layer(case).forward, lambda y: (y,))
 
 
 def backward(case: LayerCase) -> Timed:
-    """Return the timed forward and backward pass."""
     layer, shape = _Layer(case), case.coefficients.shape
     return Timed(lambda: layer.backward(case.dy), lambda result: (result[0], result[1].reshape(shape), result[2]))

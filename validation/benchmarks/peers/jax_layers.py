@@ -27,7 +27,6 @@ def orders(x: Any, knots: Any) -> list[Any]:
 
 
 def basis(x: Any, knots: Any) -> Any:
-    """Return those of the highest degree."""
     return orders(x, knots)[-1]
 
 
@@ -74,7 +73,6 @@ def sweeps(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any
 
 
 def forward(case: LayerCase, make: Callable[[LayerCase], Layer]) -> Timed:
-    """Time a layer."""
     return timed(make(case), case.coefficients, case.x, collect=lambda y: (np.asarray(y),))
 
 

@@ -52,12 +52,10 @@ def _rows(case: GaussNewtonCase) -> Callable[[Any, Any], Any]:
 
 
 def jacobian(case: GaussNewtonCase) -> Timed:
-    """Return the timed Jacobian."""
     return timed(_rows(case), case.theta, case.data[0], collect=lambda J: (np.asarray(J),))
 
 
 def gauss_newton(case: GaussNewtonCase) -> Timed:
-    """Return the timed assembly."""
     rows = _rows(case)
 
     def assemble(theta: Any, x: Any) -> Any:
@@ -71,7 +69,6 @@ def gauss_newton(case: GaussNewtonCase) -> Timed:
 
 
 def _flat(rows: Any, c: Any) -> Any:
-    """One matrix product a layer."""
     return rows.reshape(rows.shape[0], -1) @ c.reshape(c.shape[0], -1).T
 
 

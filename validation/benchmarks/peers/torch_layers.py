@@ -106,7 +106,6 @@ def efficient_kan(case: LayerCase) -> TorchLayer:
 
 
 def forward(case: LayerCase, make: Callable[[LayerCase], TorchLayer]) -> Timed:
-    """Time a layer without recording a graph."""
     layer, x = make(case), tensor(case.x)
 
     def run() -> torch.Tensor:

@@ -74,12 +74,10 @@ def _rows(case: GaussNewtonCase) -> Callable[[], torch.Tensor]:
 
 
 def jacobian(case: GaussNewtonCase) -> Timed:
-    """Return the timed Jacobian."""
     return Timed(_rows(case), lambda J: (J.numpy(),))
 
 
 def gauss_newton(case: GaussNewtonCase) -> Timed:
-    """Return the timed assembly."""
     rows = _rows(case)
 
     def run() -> torch.Tensor:

@@ -108,7 +108,6 @@ def asked(outcome: Outcome) -> str:
 
 
 def _number(value: float, outcome: Outcome) -> str:
-    """Shares of a machine's rate are percentages."""
     return f"{100 * value:.0f} %" if "share" in outcome.target.group else three_digits(value)
 
 
@@ -136,7 +135,6 @@ def outcome_cells(outcome: Outcome) -> list[str]:
 
 
 def targets_table(outcomes: Sequence[Outcome]) -> str:
-    """Return a line a target."""
     header = ["", "asked", "measured (quartiles)", "fastest of those compared with", "met"]
     return markdown_table(header, map(outcome_cells, outcomes))
 

@@ -54,7 +54,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def recorded(root: Path = ROOT) -> list[Mapping[str, Any]]:
-    """Return the records that the page is made of."""
     paths = (root / path for path in (RECORD, TRAININGS))
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
@@ -99,7 +98,6 @@ def circumstances(document: Mapping[str, Any]) -> str:
 
 
 def _elsewhere(document: Mapping[str, Any]) -> str:
-    """Return how quiet the machine was."""
     shares = sorted(case["elsewhere"] for _, case in cases(document) if case["elsewhere"] is not None)
     if not shares:
         return "other load unknown"

@@ -149,7 +149,6 @@ TARGETS = (*_evaluation(), *_layers(), *_limits(), *_networks(), *_degrees(), *_
 
 
 def judge(document: Mapping[str, Any], targets: tuple[Target, ...] = TARGETS) -> list[Outcome]:
-    """Return what a record says of each target."""
     rows = by_row(document)
     return [_outcome(target, rows.get(target.row, ())) for target in targets]
 

@@ -141,7 +141,6 @@ class Task:
     entries: Callable[[Settings], list[Entry]]
 
     def run(self, settings: Settings) -> CaseResult:
-        """Measure all entries."""
         settings.watch.reset()
         return CaseResult(self.title, self.entries(settings), self.parameters, settings.watch.elsewhere)
 

@@ -68,7 +68,6 @@ class Record:
         return stored
 
     def document(self) -> dict[str, Any]:
-        """Return the record as JSON data."""
         rows = {row: {"key": self._keys[row], "cases": cases} for row, cases in self._rows.items() if cases}
         return {
             "format": FORMAT,

@@ -32,7 +32,6 @@ class Spread:
 
     @classmethod
     def of(cls, numbers: Sequence[float]) -> "Spread":
-        """Return the spread of at least one number."""
         lower, median, upper = np.quantile(numbers, (0.25, 0.5, 0.75))
         return cls(float(median), float(lower), float(upper))
 
@@ -54,7 +53,6 @@ class Timer:
         return cls(work, calls, calls * once, clock)
 
     def __call__(self) -> float:
-        """Time all calls."""
         start = self.clock()
         for _ in range(self.calls):
             self.work()
@@ -88,7 +86,7 @@ def interleave(timers: Mapping[str, Callable[[], float]], rounds: int, watch: Wa
     for turn in range(2 * rounds):
         if sum(elsewhere <= DISTURBED for elsewhere, _, _ in samples) == rounds:
             break
-        first = turn % len(names) if names else 0
+        first = turn % len(names)
         seconds, seen = {}, Watch()
         with seen:
             for name in names[first:] + names[:first]:

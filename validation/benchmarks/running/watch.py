@@ -40,7 +40,6 @@ class Watch:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all blocks."""
         self._wall, self._elsewhere = 0.0, 0.0
 
     def __enter__(self) -> "Watch":

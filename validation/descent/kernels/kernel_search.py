@@ -38,13 +38,11 @@ class Family:
 
     @property
     def name(self) -> str:
-        """What the family is, in words."""
         more = f", {self.spectators} spectators a hidden layer" if self.spectators else ""
         return f"r = {self.order}, n = {self.intervals}, {list(self.widths)}, {self.node_map} map{more}"
 
     @property
     def layers(self) -> int:
-        """Number L of layers."""
         return len(self.widths) - 1
 
     @cached_property

@@ -68,7 +68,6 @@ class Case:
         return net, theta, x
 
     def with_results(self, **results: Any) -> dict[str, Any]:
-        """Return the case as plain data, with results."""
         return asdict(self) | results
 
 

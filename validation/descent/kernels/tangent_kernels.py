@@ -26,7 +26,6 @@ sample by sample, activations in the domain: there 4 as printed is enough for up
 r = 3. (iii) Node maps that couple samples leave only (i), and for r >= 2 networks with them come as near to it as one
 likes."""
 
-
 QUICK, FULL = quick_and_full(
     intervals=((4, 8, 16, 64, 256), (4, 8, 16, 64, 256, 1024)),
     searches=(
@@ -43,7 +42,6 @@ and over 1), seeds of random networks."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the row."""
     return [verdict(measure(QUICK if quick else FULL, progress))]
 
 
@@ -162,7 +160,6 @@ def verdict(results: dict[str, Any]) -> Verdict:
 
 
 def mutations(results: dict[str, Any], largest: dict[int, float]) -> dict[str, Any]:
-    """Verdicts on altered statements."""
     lowest = min(results["margins, r^(r-1)"].values())
     return {f"(i) with 4 for r = {order}": judge(largest[order] <= PRINTED) for order in (2, 3, 4)} | {
         "(i) with the norm 2^r/(r-1)! in place of its square": judge(
@@ -192,7 +189,6 @@ def mutations(results: dict[str, Any], largest: dict[int, float]) -> dict[str, A
 
 
 def sentence(bounds: dict[str, Any]) -> str:
-    """What is proven, in words."""
     norms = ", ".join(f"{item['bounds'][0]:.10g}" for item in bounds["norms"])
     low, high = bounds["near the counterexample"][0]["bounds"]
     wide = bounds["wide"][-1]

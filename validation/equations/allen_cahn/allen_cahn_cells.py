@@ -1,7 +1,6 @@
 """Figures 7 to 9 of [S26], the Allen-Cahn equation: trainings as choices of factors, and how one of them is run.
 
-What the paper leaves open, or says in two ways, is a factor, the value first that the rows were run with at the size
-of the paper before they had readings:
+What the paper leaves open, or says in two ways, is a factor:
 
     periodic  values and slopes matched at 101 times; D.2 lists no such term
     rate      of Adam: a ramp from 1e-4 to 1e-2 in ten steps (D.2), or 1e-3 (text)

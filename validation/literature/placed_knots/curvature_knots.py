@@ -17,9 +17,6 @@ variables, and the six of the fifteen Feynman functions that have three. Open he
     group     synthetic: eight functions of one or two variables; feynman: nine of two
     training  adam, full batch, learning rate 1e-2 (synthetic) and 1e-3 (feynman); or Levenberg-Marquardt, 6 steps
               a stage: what is left is the knots' doing, not the method's
-
-A mean of the reductions themselves is that of the one function that fails (-1e6 % in an earlier version). The
-baseline's published errors calibrate a reading of as many seeds.
 """
 
 from dataclasses import replace
@@ -116,7 +113,6 @@ def train(cell: Cell) -> dict[str, Any]:
 
 
 GRID = Grid("O6", OPEN, PLACE, train)
-EXPERIMENT = GRID.experiment
 
 
 def cells(quick: bool) -> list[Cell]:
@@ -163,7 +159,6 @@ def besides(measured: Found, choice: Choice, way: str) -> list[Beside]:
 
 
 def verdict(measured: Found) -> Verdict:
-    """O6."""
     by, results, left = JUDGED["O6"], [], []
     for choice in GRID.every():
         calibration, placed = (besides(measured, choice, way) for way in (QUANTILES, CURVATURE))

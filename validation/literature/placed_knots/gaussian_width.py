@@ -19,6 +19,7 @@ single precision. How coefficients are found is open, and a reading. Networks th
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -30,10 +31,41 @@ from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
 from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Verdict, judge
 from refkan.claims.running.kept_parts import Resume
-from validation.literature.placed_knots.gaussian_layer import GaussianLayer
+from refkan.networks.layers import Layer
+from refkan.networks.layers.functions import Declared, RowFunctions
 from validation.statements import Progress, RunSize, answers, quick_and_full
 
 CLAIMS = ("O3",)
+
+
+@dataclass(frozen=True)
+class GaussianLayer(Layer):
+    """y_q = sum_p sum_g C[q, p, g] exp(-(x_p - c_g)^2 / eps^2), c_g = g/(G - 1), g = 0, ..., G - 1."""
+
+    n_inputs: int
+    n_outputs: int
+    centres: int
+    width: float
+
+    @property
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        return {"coefficients": (self.n_outputs, self.n_inputs, self.centres)}
+
+    def declare(self, theta: Any) -> Declared:
+        return Declared(self.n_inputs, self.n_outputs, (RowFunctions(self.rows, self.n_inputs, self.centres),), theta)
+
+    def rows(self, x: Any, derivatives: int) -> Any:
+        """Values and derivatives, (derivatives + 1, N, P, G): f^(m+1) = -2 (t f^(m) + m f^(m-1)) in t = (x - c)/eps."""
+        t = (x[..., None] - np.linspace(0, 1, self.centres)) / self.width
+        out = [np.exp(-(t**2))]
+        for m in range(derivatives):
+            out.append(-2 * (t * out[m] + m * out[m - 1]))
+        return np.stack([f / self.width**m for m, f in enumerate(out)])
+
+    def initialize(self, rng: np.random.Generator, x: Any, scheme: str = "linear") -> Any:
+        """Start as the paper's code does: independent N(0, 1/(P G)^2)."""
+        return rng.normal(0.0, 1.0 / (self.n_inputs * self.centres), self.n_params)
+
 
 WIDTHS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 """s: widths in units of the spacing of the centres."""
@@ -62,7 +94,6 @@ OPEN = (
         "two layers by Adam; one by least squares, in single or double precision",
     ),
 )
-
 
 QUICK, FULL = quick_and_full(
     centres=((8, 16), (8, 16, 32)), samples=(200, 300), seeds=((0,), (0, 1, 2)),

@@ -31,7 +31,6 @@ ORDER = 4
 HALF, LEVEL = 0.5, 0.01
 """The error of extension may be at most half that of the finest grid, at this level of a sign test."""
 
-
 QUICK, FULL = quick_and_full(
     frequencies=((2, 4, 6, 8), tuple(range(5, 51, 5))),
     coarsest=(5, 20),
@@ -83,7 +82,6 @@ def run_case(network: str, seed: int, size: RunSize) -> dict[str, float]:
 
 
 def run_again(choice: Choice, seed: int) -> Mapping[str, Any]:
-    """Run one case at full size."""
     gaps = run_case(choice["network"], seed, FULL)
     return {EXTENSION: gaps[EXTENSION], "finest": gaps[choice["equal"]]}
 
@@ -115,12 +113,10 @@ class Gain:
 
     @property
     def p(self) -> float:
-        """One-sided sign test."""
         return sign_test(self.extension, self.finest)
 
     @property
     def holds(self) -> bool:
-        """Whether extension is ahead."""
         return self.ratio <= HALF and self.p < LEVEL
 
     @property
@@ -129,13 +125,11 @@ class Gain:
         return Gain(self.finest, self.extension)
 
     def __str__(self) -> str:
-        """For tables."""
         medians = float(np.median(self.extension)), float(np.median(self.finest))
         return f"{medians[0]:.2g} against {medians[1]:.2g} missing, median ratio {self.ratio:.2g} (p = {self.p:.1g})"
 
 
 def comparisons(by_network: Mapping[str, Any]) -> list[tuple[dict[str, str], Gain]]:
-    """Each reading with its gain."""
     made = []
     for network, equal in product(by_network, OPEN[1].values):
         runs = list(by_network[network].values())

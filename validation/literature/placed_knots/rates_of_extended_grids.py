@@ -129,7 +129,6 @@ def uniform(intervals: int, state: LayerState) -> np.ndarray:
 
 
 def run_cell(cell: Cell) -> dict[str, Any]:
-    """Train on all grids of a number of samples."""
     up_to = [intervals for intervals in GRIDS if intervals <= int(cell["finest"])]
     return extend(cell, cell.seed, RATE_GRIDS if cell["grids"] == "rates" else up_to)
 
@@ -138,8 +137,6 @@ GRID = Grid("O11", OPEN, PLACE, run_cell)
 
 EVERY = sorted(GRID.every(), key=lambda reading: list(STEPS).index(reading["method"]))
 """All readings, one method after the other."""
-
-EXPERIMENT = GRID.experiment
 
 
 def cells_of(
@@ -205,7 +202,6 @@ def nothing_gained_beyond(by_grids: Mapping[str, Any]) -> bool:
 
 
 def beside(measured: Found, choice: Choice, column: str) -> tuple[Beside, ...]:
-    """Return published errors beside ours."""
     cells = []
     for N, by_grid in PUBLISHED[column].items():
         runs = records(measured, **choice, samples=str(N), grids="thresholds")
@@ -218,7 +214,6 @@ def beside(measured: Found, choice: Choice, column: str) -> tuple[Beside, ...]:
 
 
 def reading(measured: Found, choice: Choice) -> Reading:
-    """Judge one reading."""
     by_grids = runs_of(measured, choice)
     rates, least = rates_hold(by_grids), threshold_holds(by_grids)
     exponents = ", ".join(f"k = {k}: {exponent(runs):.2f}" for k, runs in by_grids["rates"].items())
@@ -242,7 +237,6 @@ def reading(measured: Found, choice: Choice) -> Reading:
 
 
 def verdict(measured: Found) -> Verdict:
-    """O11."""
     tried = [choice for choice in EVERY if records(measured, **choice, degree="1")]
     under = [runs_of(measured, choice) for choice in tried]
     exponents = [exponent(runs) for by_grids in under for runs in by_grids["rates"].values()]

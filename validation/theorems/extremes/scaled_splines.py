@@ -31,7 +31,6 @@ Ball = Any
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer both rows."""
     return [cut_off(quick), whole(quick)]
 
 

@@ -30,7 +30,6 @@ SHARE = 0.114
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer the row."""
     with precision(256):
         return [two_layers(quick)]
 
