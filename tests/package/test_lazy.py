@@ -206,19 +206,6 @@ def test_representations_are_short():
         assert text.startswith(f"{type(value).__name__}(")
 
 
-def test_what_is_shown():
-    net, theta = rk.kan([2, 1], 4, 4).initialize(np.random.default_rng(0), X)
-    problem = rk.LeastSquares(net, X, X[:, :1])
-    network = "Network([2, 1]: order 4 on 4 intervals (spline); 14 parameters)"
-    assert repr(problem) == f"LeastSquares(net={network}, x=float64[40, 2], y=float64[40, 1], weights=None)"
-    jet = net.jet(theta, X, np.eye(2))
-    assert repr(jet) == "Jet(value=float64[40, 1], first=float64[40, 2, 1], second=float64[40, 2, 1])"
-    space = "SplineSpace(order=4, intervals=4, domain=(0, 1), uniform knots)"
-    assert repr(net.layers[0]) == (
-        f"SplineLayer(spaces=({space},) * 2, n_outputs=1, outside='linear', free_knots=False)"
-    )
-
-
 def test_parts():
     assert short((1, 2)) == "(1, 2)"
     assert short((1,)) == "(1,)"
@@ -231,15 +218,3 @@ def test_parts():
     assert short({k: k for k in range(9)}) == "{0: 0, ... 9 entries}"
     assert short(object()) == "object"
     assert short("a" * 999) == "'" + "a" * (LONGEST - 4) + "..."
-
-
-def test_own_representations_are_kept_by_those_that_derive_from_them():
-    class Own(ShortRepr):
-        def __repr__(self):
-            return "own"
-
-    @dataclasses.dataclass
-    class Derived(Own):
-        x: int = 0
-
-    assert repr(Derived()) == "own"

@@ -13,11 +13,6 @@ SMALL = hessian_conditioning.QUICK.but(layers=(8, 16), levels=((1, 3), (2, 6)), 
 
 
 @pytest.fixture(scope="package")
-def spectra():
-    return hessian_conditioning.answer(SMALL)[0]
-
-
-@pytest.fixture(scope="package")
 def layers():
     return [layer_rates(order, 8, 0, 300) for order in (1, 3)]
 

@@ -5,7 +5,7 @@ import pytest
 from refkan.claims import readings, seed_intervals
 from tests.shared.pictures import unrendered  # noqa: F401
 from tests.shared.plain_engine import plain_engine  # noqa: F401
-from tests.validation.conditioning_answers import knots, layers, networks, spectra, trajectories  # noqa: F401
+from tests.validation.conditioning_answers import knots, layers, networks, trajectories  # noqa: F401
 from validation import grounds
 
 

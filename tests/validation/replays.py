@@ -112,6 +112,12 @@ def judged(replay: Mapping[str, Any], measured: Any = None) -> Any:
         return named(replay["by"])(**{name: decoded(item) for name, item in given.items()})
 
 
+def measured_in(file: str, number: int = 0) -> dict[str, Any]:
+    """Return the kept measurements of a row, by the names of the arguments of its verdict."""
+    replay = json.loads((FOLDER / f"{file}.json").read_text(encoding="utf-8"))[number]
+    return {name: decoded(item) for name, item in replay["measured"].items()}
+
+
 def told(made: Any) -> Any:
     """Return verdicts as JSON holds them, without their words."""
     return json.loads(json.dumps(plain([outcome(v) for v in (made if isinstance(made, list) else [made])])))

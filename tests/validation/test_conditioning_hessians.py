@@ -7,7 +7,7 @@ import refkan as rk
 from refkan.claims import FAILING
 from tests.shared.factories import EPS
 from tests.validation.conditioning_answers import SMALL, gram
-from tests.validation.whole_verdicts import check
+from tests.validation.replays import measured_in
 from validation.conditioning import hessian_conditioning
 from validation.conditioning.condition_ratios import (
     LAYER,
@@ -20,10 +20,9 @@ from validation.conditioning.condition_ratios import (
     ratios,
 )
 from validation.conditioning.network_spectra import MATRICES, layer_condition, network_cases, started
-from validation.descent import descent_rates, descent_trajectories
+from validation.descent import descent_trajectories
 from validation.descent.descent_rates import BASES
 from validation.descent.descent_trajectories import slow_at, slow_modes
-from validation.knots import free_knots_conditioning
 
 # ---------------------------------------------------------------------------------------------- H1: what is measured
 
@@ -168,9 +167,9 @@ def test_medians_and_exponents():
     assert all(abs(exponent) < 1e-12 for exponent in exponents(constant).values())
 
 
-def test_ratios_keep_every_run(spectra):
-    data = spectra.data
-    cases = [dict(case) for case in data["networks"]]
+def test_ratios_keep_every_run():
+    data = measured_in("conditioning_hessian_conditioning")
+    cases = data["networks"]
     found = ratios(data["layers"], cases)
     of_networks = [sizes for series, sizes in found.items() if series.place != LAYER]
     single = [ratio for sizes in of_networks for values in sizes.values() for ratio in values]
@@ -232,15 +231,3 @@ def test_a_smaller_step_has_slow_modes_in_the_spline_basis(monkeypatch):
     monkeypatch.setattr(descent_trajectories, "LARGEST_STEP", 0.01)
     case = {basis: slow_modes(3, 40, basis, 100) for basis in BASES}
     assert case["spline"]["slow"] > 0
-
-
-def test_mutations_fail_and_everything_can_be_reported(spectra, layers, networks, trajectories, knots):
-    verdicts = [
-        spectra,
-        descent_rates.verdict(layers, networks),
-        descent_trajectories.verdict(trajectories),
-        free_knots_conditioning.verdict(*knots),
-    ]
-    assert [verdict.id for verdict in verdicts] == ["H1", "H2", "H3", "K3"]
-    for verdict in verdicts:
-        check(verdict, verdict.status, 3)

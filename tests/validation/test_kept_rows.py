@@ -21,7 +21,6 @@ JUDGED = {
     for id, judged in import_module(f"validation.{file.module}").JUDGED.items()
 }
 
-
 KEPT = [id for id in JUDGED if id in load("full")]
 
 

@@ -11,7 +11,7 @@ import refkan as rk
 from refkan.claims.running.outcomes import said_of
 from tests.training.optimizers.descent_problems import START, Chain
 from validation.table_two import printed_digits, quasi_newton, table_two_rows
-from validation.table_two.cells_of_table import EXPERIMENT, FIDELITIES, GRID, MLPS, PUBLISHED, cells_of, run_cell
+from validation.table_two.cells_of_table import FIDELITIES, GRID, MLPS, PUBLISHED, cells_of, run_cell
 from validation.table_two.compared_cells import TYPICAL
 from validation.table_two.parameter_counts import KANS, Printed, mlp_parameters, networks
 from validation.table_two.printed_digits import PRINTED, far_out, rounded_from, shape, shapes
@@ -334,7 +334,7 @@ def test_a_cell_runs(choice):
     if choice["fidelity"] == "multilevel":
         mse = made["course"]["mse"]
         assert mse[2::2] == pytest.approx(mse[1:-1:2], rel=1e-3), "a refinement changes the function"
-    assert EXPERIMENT.choose("start=he")["start"] == "he"
+    assert GRID.experiment.choose("start=he")["start"] == "he"
     assert set(PRINTED) == set(PUBLISHED)
 
 

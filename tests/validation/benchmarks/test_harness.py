@@ -17,7 +17,6 @@ from validation.benchmarks.running.harness import (
     Timed,
     TooLargeError,
     difference,
-    installed,
     run_case,
     task,
 )
@@ -96,13 +95,6 @@ def test_a_missing_peer_is_skipped_by_name():
     result = run(contestant("ours"), contestant("rival", requires="no_such_module"))
     assert statuses(result) == {"ours": "timed", "rival": "skipped"}
     assert "| rival | skipped: no_such_module is not installed |" in table(result)
-
-
-def test_installed_does_not_import():
-    assert installed("")
-    assert installed("json")
-    assert not installed("no_such_module")
-    assert not installed("no_such_package.module")
 
 
 def test_a_failing_peer_lets_the_others_run():

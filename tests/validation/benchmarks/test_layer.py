@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from validation.benchmarks.cases.layer_case import LayerCase
-from validation.benchmarks.measured import layer
+from validation.benchmarks.measured import layer, networks
 from validation.benchmarks.rows import ROWS
 from validation.benchmarks.running.harness import Case, CaseResult, Settings, TooLargeError, run_case
 
@@ -52,8 +52,7 @@ def test_memory_is_refused_before_it_is_used():
 
 
 def test_every_program_and_row_has_its_module():
-    modules = [p.module for p in layer.PROGRAMS] + [
-        f"validation.benchmarks.measured.{module}" for module, _ in ROWS.values()
-    ]
-    assert [module for module in modules if importlib.util.find_spec(module) is None] == []
+    modules = [f"validation.benchmarks.measured.{module}" for module, _ in ROWS.values()]
+    programs = *layer.PROGRAMS, *networks.SWEEPS, *networks.ROWS_OF_JACOBIANS, *networks.DERIVATIVES.values()
+    assert all(map(importlib.util.find_spec, [*modules, *(program.module for program in programs)]))
     assert len({p.name for p in layer.PROGRAMS}) == len(layer.PROGRAMS)

@@ -1,6 +1,5 @@
 """The benchmark of networks: its references, our contestants, and that a wrong result gets no time."""
 
-import importlib.util
 from dataclasses import replace
 
 import pytest
@@ -45,8 +44,3 @@ def test_hidden_activations_stay_inside_the_domain(case):
 def test_memory_is_refused_before_it_is_used():
     with pytest.raises(TooLargeError, match="12 GB"):
         GaussNewtonCase((2, 20, 20, 1), 5, 100_000).require_memory(4)
-
-
-def test_every_program_has_its_module():
-    programs = *networks.SWEEPS, *networks.ROWS_OF_JACOBIANS, *networks.DERIVATIVES.values()
-    assert all(importlib.util.find_spec(program.module) for program in programs)

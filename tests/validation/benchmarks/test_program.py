@@ -202,8 +202,3 @@ def test_a_trimmed_record_keeps_what_is_shown():
     assert peer["theirs_over_ours"] == {"median": 6.0, "quartiles": [6.0, 6.0]}
     assert record.trimmed(found) == found
     assert list(record.cases(found)) == [("layer", found["rows"]["layer"]["cases"][0])]
-
-
-def test_megabytes_are_recorded():
-    entry = Entry("ours", "timed", seconds=[1.0], megabytes=12.5)
-    assert record.case_record(CaseResult("case", [entry]))["entries"][0]["megabytes"] == 12.5

@@ -84,10 +84,6 @@ def test_disturbed_rounds_are_made_up_for_whatever_their_times(monkeypatch):
     assert elsewhere == pytest.approx(2.25 / 3)
 
 
-def test_interleaving_nothing():
-    assert interleave({}, rounds=3, watch=Watch()) == {}
-
-
 def test_slow_cases_have_fewer_rounds_but_never_too_few():
     def timers(*seconds):
         return [Timer(lambda: None, 1, s, lambda: 0.0) for s in seconds]
