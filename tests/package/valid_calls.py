@@ -154,7 +154,7 @@ CALLS = {
     "checks.taylor_test": dict(CHECKED, direction=np.ones(3), hessian_vector=lambda t, v: 2 * v),
     "checks.invariance_test": dict(f=np.sin, g=np.sin, scale=1.0),
     # conditioning
-    "analysis.conditioning.studies.configurations.Configuration": dict(kind="spline", widths=(1, 1), order=2, intervals=2, samples=20),
+    "analysis.conditioning.studies.study_rows.Configuration": dict(kind="spline", widths=(1, 1), order=2, intervals=2, samples=20),
     "analysis.conditioning.grid": dict(kinds=["spline"], widths=[[1, 1]], orders=[2], intervals=[2]),
     "analysis.conditioning.measure": dict(configuration=STUDY.rows[0].configuration),
     "analysis.conditioning.spectra.Spectrum.amplitudes": dict(steps=THETA),

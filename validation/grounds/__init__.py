@@ -87,7 +87,7 @@ GROUNDS: dict[str, Ground] = {
         ground(certificates.certificates, "analysis.exact.spectra.rational",
                "rational_change_of_basis", "rational_gram"),
         ground(certificates.certificates, "analysis.exact.spectra.condition_numbers", "extreme_eigenvalues"),
-        ground(certificates.certificates, "analysis.exact.spectra.eigenvectors_in_balls", "eigenpairs"),
+        ground(certificates.certificates, "analysis.exact.spectra.condition_numbers", "eigenpairs"),
         ground(certificates.certificates, "analysis.exact.spectra.condition_numbers", "certified_condition_number"),
         ground(certificates.certificates, "analysis.exact.spectra.orthogonal_certificates",
                "enclosed_eigenvalues", "certified"),

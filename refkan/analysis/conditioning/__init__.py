@@ -3,9 +3,8 @@
 from refkan.analysis.conditioning.null_space import null_vectors
 from refkan.analysis.conditioning.spectra import Spectrum
 from refkan.analysis.conditioning.spectrum_of_problem import spectrum
-from refkan.analysis.conditioning.studies.configurations import Configuration, grid
 from refkan.analysis.conditioning.studies.studies import measure, study
-from refkan.analysis.conditioning.studies.study_rows import Study, StudyRow, to_json
+from refkan.analysis.conditioning.studies.study_rows import Configuration, Study, StudyRow, grid, to_json
 
 __all__ = [
     "Configuration",

@@ -75,32 +75,17 @@ def _by_columns(function: Map) -> Map:
     return run
 
 
-@dataclass(frozen=True)
-class Preconditioned:
-    """Two frames of one preconditioner, and its name.
-
-    Attributes
-    ----------
-    frame : Frame
-        From theta: the coordinates z in which the matrix is analysed.
-    relative : Frame
-        From the coordinates asked for: v = S z, C = S S^T.
-    name : str or None
-    """
-
-    frame: Frame
-    relative: Frame
-    name: str | None
-
-
 def precondition(
     preconditioner: Any,
     target: Frame,
     size: int,
     diagonal: Callable[[Frame], FloatArray],
     network: Network | None,
-) -> Preconditioned:
+) -> tuple[Frame, Frame, str | None]:
     """Resolve what was given as `preconditioner` of a matrix of `size` rows in the coordinates of `target`.
+
+    Returned are two frames and a name: from theta, the coordinates z in which the matrix is analysed; and from those
+    asked for, v = S z, C = S S^T.
 
     Parameters
     ----------
@@ -110,18 +95,18 @@ def precondition(
         For the names of bases.
     """
     if preconditioner is None:
-        return Preconditioned(target, IDENTITY, None)
+        return target, IDENTITY, None
     if isinstance(preconditioner, str):
         names = ("jacobi", *(BASES if network is not None else ()))
         check_choice("preconditioner", preconditioner, names)
         if preconditioner == "jacobi":
             scale = 1.0 / np.sqrt(_positive_diagonal(diagonal(target)))
-            return Preconditioned(target.scaled(scale), IDENTITY.scaled(scale), "jacobi")
+            return target.scaled(scale), IDENTITY.scaled(scale), "jacobi"
         assert network is not None
         frame = basis_frame(network, preconditioner)
-        return Preconditioned(frame, _between(target, frame), preconditioner)
+        return frame, _between(target, frame), preconditioner
     scale = np.sqrt(_given(preconditioner, size))
-    return Preconditioned(target.scaled(scale), IDENTITY.scaled(scale), "diagonal")
+    return target.scaled(scale), IDENTITY.scaled(scale), "diagonal"
 
 
 def _given(preconditioner: Any, size: int) -> FloatArray:

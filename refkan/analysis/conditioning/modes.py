@@ -83,34 +83,26 @@ def numerical_rank(magnitudes: FloatArray, size: int) -> tuple[int, float]:
     return rank, float(magnitudes[rank - 1]) / after if after > 0 else np.inf
 
 
-def factor_modes(J: FloatArray, frame: Frame = IDENTITY, known: FloatArray | None = None) -> Modes:
-    """Eigenpairs of B^T J^T J B for J (any, M): all M of them, by singular values of J B.
+def factor_modes(
+    J: FloatArray, frame: Frame = IDENTITY, known: FloatArray | None = None, kernel: bool = False
+) -> Modes:
+    """Eigenpairs of B^T J^T J B for J (any, M), all M of them, by singular values of J B.
+
+    Of the kernel J B B^T J^T, with kernel=True, those that need not be zero.
 
     known (M, count): independent null vectors of J, exact but for the rounding of each entry by itself.
     """
     M = J.shape[1]
-    _, s, right = svd(J, full_matrices=True)
-    rank, gap = numerical_rank(s, M)
+    U, s, right = svd(J, full_matrices=not kernel)
+    size, (rank, gap) = s.size if kernel else M, numerical_rank(s, M)
     if frame is IDENTITY or rank == 0:
-        return Modes(_padded(s**2, M), right.T, rank, gap, _noise(s, M) ** 2)
-    null = _null_space(s[:rank], right[:rank].T, right[rank:].T, frame, known)
-    sigma, vectors, _ = _transformed(s[:rank], right[:rank].T, null.basis, frame)
-    notes = null.notes | _middle(sigma, 2, s[0] / s[rank - 1])
-    return Modes(_padded(sigma**2, M), np.hstack([vectors, null.basis]), rank, gap, 0.0, notes)
-
-
-def kernel_modes(J: FloatArray, frame: Frame = IDENTITY, known: FloatArray | None = None) -> Modes:
-    """Eigenpairs of J B B^T J^T for J (m, M): the min(m, M) that need not be zero; `known` as for `factor_modes`."""
-    U, s, right = svd(J)
-    rank, gap = numerical_rank(s, J.shape[1])
-    if frame is IDENTITY or rank == 0:
-        return Modes(s**2, U, rank, gap, _noise(s, J.shape[1]) ** 2)
-    complement = svd(right[:rank], full_matrices=True)[2][rank:].T
-    null = _null_space(s[:rank], right[:rank].T, complement, frame, known)
-    sigma, _, left = _transformed(s[:rank], right[:rank].T, null.basis, frame)
-    vectors = np.hstack([U[:, :rank] @ left, U[:, rank:]])
-    notes = null.notes | _middle(sigma, 2, s[0] / s[rank - 1])
-    return Modes(_padded(sigma**2, s.size), vectors, rank, gap, 0.0, notes)
+        return Modes(_padded(s**2, size), U if kernel else right.T, rank, gap, _noise(s, M) ** 2)
+    complement = svd(right[:rank], full_matrices=True)[2] if kernel else right
+    null, notes = _null_space(s[:rank], right[:rank].T, complement[rank:].T, frame, known)
+    sigma, vectors, left = _transformed(s[:rank], right[:rank].T, null, frame)
+    vectors = np.hstack([U[:, :rank] @ left, U[:, rank:]] if kernel else [vectors, null])
+    notes |= _middle(sigma, 2, s[0] / s[rank - 1])
+    return Modes(_padded(sigma**2, size), vectors, rank, gap, 0.0, notes)
 
 
 def symmetric_modes(H: FloatArray, frame: Frame = IDENTITY, known: FloatArray | None = None) -> Modes:
@@ -124,40 +116,33 @@ def symmetric_modes(H: FloatArray, frame: Frame = IDENTITY, known: FloatArray | 
         return Modes(values, V, rank, gap, _noise(np.abs(values), M))
     X, R = linalg.qr(frame.gradient(V[:, :rank]), mode="economic", check_finite=False)
     direct, D = _by_magnitude((R * values[:rank]) @ R.T)
-    null = _null_space(np.abs(values[:rank]), V[:, :rank], V[:, rank:], frame, known)
-    Y, S = linalg.qr(_projected(frame.to(V[:, :rank]), null.basis), mode="economic", check_finite=False)
+    null, notes = _null_space(np.abs(values[:rank]), V[:, :rank], V[:, rank:], frame, known)
+    Y, S = linalg.qr(_projected(frame.to(V[:, :rank]), null), mode="economic", check_finite=False)
     inverse, E = _by_magnitude((S / values[:rank]) @ S.T)
     inverse, E = 1.0 / inverse[::-1], E[:, ::-1]
     cut = _cut(np.abs(direct), np.abs(inverse))
     merged = np.concatenate([direct[:cut], inverse[cut:]])
-    range_ = _orthonormal(_projected(np.hstack([X @ D[:, :cut], Y @ E[:, cut:]]), null.basis), np.abs(merged))
-    vectors = np.hstack([range_, null.basis])
-    notes = null.notes | _middle(np.abs(merged), 1, np.abs(values[0] / values[rank - 1]))
+    range_ = _orthonormal(_projected(np.hstack([X @ D[:, :cut], Y @ E[:, cut:]]), null), np.abs(merged))
+    vectors = np.hstack([range_, null])
+    notes |= _middle(np.abs(merged), 1, np.abs(values[0] / values[rank - 1]))
     return Modes(_padded(merged, M), vectors, rank, gap, 0.0, notes)
-
-
-@dataclass(frozen=True, eq=False)
-class _NullSpace(ShortRepr):
-    """Orthonormal basis in z, and what rounding makes of it in the note "resolution"."""
-
-    basis: FloatArray
-    notes: dict[str, str]
 
 
 def _null_space(
     s: FloatArray, V: FloatArray, null_space: FloatArray, frame: Frame, known: FloatArray | None
-) -> _NullSpace:
-    r"""Return the null space in z: the known directions first, then what they leave of the singular vectors V_0.
+) -> tuple[FloatArray, dict[str, str]]:
+    r"""Return an orthonormal basis of the null space in z, and what rounding makes of it in the note "resolution".
 
-    V_0 has errors eps s_1/s_rho V_1 C with |C| of order 1; in z they are eps s_1/s_rho |B^-1 V_1|, against the distance
-    of each direction from those before it.
+    The known directions come first, then what they leave of the singular vectors V_0. V_0 has errors
+    eps s_1/s_rho V_1 C with |C| of order 1; in z they are eps s_1/s_rho |B^-1 V_1|, against the distance of each
+    direction from those before it.
     """
     count = 0 if known is None else known.shape[1]
     if known is None or count > null_space.shape[1]:  # rounding hides some: those that are left are not known
         known, count = null_space[:, :0], 0
     K = graded_orthonormal(frame.to(known))
     if count == null_space.shape[1]:
-        return _NullSpace(K, {})
+        return K, {}
     others = null_space
     if count:
         in_theta = linalg.qr(known, mode="economic", check_finite=False)[0]
@@ -166,13 +151,13 @@ def _null_space(
     Q = np.hstack([K, linalg.qr(_projected(Q, K), mode="economic", check_finite=False)[0]])
     error = EPS * s[0] / s[-1] * np.linalg.norm(frame.to(V)) / np.abs(np.diag(R)).min()
     if error < UNRESOLVED:
-        return _NullSpace(Q, {})
+        return Q, {}
     text = (
         f"{Q.shape[1] - count} null directions are known from singular values alone, and in this basis rounding "
         f"changes them by {error:.2g} of themselves: small eigenvalues may be wrong; take inputs of comparable units "
         "or the basis 'scaled-relu'"
     )
-    return _NullSpace(Q, {"resolution": text})
+    return Q, {"resolution": text}
 
 
 def _transformed(

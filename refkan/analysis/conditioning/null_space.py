@@ -75,7 +75,7 @@ def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -
     """
     check_annotated(null_vectors, locals())
     theta, x = as_vector("theta", theta, net.n_params), as_samples("x", x, net.widths[0])
-    return orthonormal(null_directions(net, theta, x, translations))
+    return graded_orthonormal(null_directions(net, theta, x, translations))
 
 
 def null_directions(net: Network, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
@@ -144,12 +144,6 @@ def independent(vectors: FloatArray) -> FloatArray:
     distances = np.abs(np.diag(R))  # of each pivot from the span of those before it, falling
     chosen: FloatArray = vectors[:, pivots[: int(np.sum(distances > NEARLY_DEPENDENT))]]
     return chosen
-
-
-def orthonormal(vectors: FloatArray) -> FloatArray:
-    """Orthonormal basis (M, count) of the span of columns (M, any), those nearly dependent on others left out."""
-    basis: FloatArray = linalg.qr(independent(vectors), mode="economic", check_finite=False)[0]
-    return basis
 
 
 def graded_orthonormal(vectors: FloatArray) -> FloatArray:

@@ -1,17 +1,227 @@
-"""`spectrum`: one entry for all matrices, bases and preconditioners."""
+"""`spectrum`: one entry for all matrices, bases and preconditioners, posed where they are well conditioned."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import linalg, sparse
+from scipy.sparse.linalg import LinearOperator
 
-from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, Preconditioned, precondition
-from refkan.analysis.conditioning.modes import factor_modes, kernel_modes, symmetric_modes
-from refkan.analysis.conditioning.questions import Question, jacobian, question_of_matrix, question_of_problem, triangle
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basis_frame, precondition
+from refkan.analysis.conditioning.modes import factor_modes, symmetric_modes
+from refkan.analysis.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.analysis.conditioning.spectra import Spectrum, doubts
-from refkan.base.arguments import check_choice
+from refkan.base.arguments import as_array, as_vector, check_choice
 from refkan.base.array_types import FloatArray
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import ShortRepr
+from refkan.networks import Network
+from refkan.networks.hessians.memory import require_memory
+from refkan.networks.layers import BASES
 from refkan.training.losses import Collocation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
+
+ASYMMETRY = 1e-10
+"""Largest |H - H^T| over the largest |H| taken for rounding."""
+
+PRODUCTS = "ask scipy.sparse.linalg.eigsh for the ends, by products such as problem.gauss_newton_vector(theta, v)"
+"""What to do instead where memory is too small for all eigenvalues."""
+
+BLOCK_ENTRIES = 2**23
+"""Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question(ShortRepr):
+    """A matrix in coordinates v.
+
+    Attributes
+    ----------
+    which : str
+        "gauss-newton", "hessian", "ntk" or "matrix".
+    basis : str or None
+        Name of the coordinates v.
+    network : Network or None
+        With the spline basis wherever there is one, whatever was given.
+    J : array (any, M) or None
+        With J^T J the Gauss-Newton matrix in theta, or J J^T the kernel.
+    H : array (n, n) or None
+        The Hessian in theta, or the matrix given, dense and exactly symmetric.
+    rows : int or None
+        Rows of the whole J.
+    target : Frame
+        From theta to v.
+    directions : array (M, count) or None
+        Analytic null vectors of J (or of the Hessian) in theta, one for each symmetry; None if nothing is known.
+    notes : dict
+    """
+
+    which: str
+    basis: str | None
+    network: Network | None
+    J: FloatArray | None
+    H: FloatArray | None
+    rows: int | None
+    target: Frame
+    directions: FloatArray | None
+    notes: dict[str, str]
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters, or of rows of a matrix given."""
+        known = self.H if self.J is None else self.J
+        assert known is not None
+        return int(known.shape[1])
+
+    @property
+    def size(self) -> int:
+        """Rows of the matrix."""
+        return self.n_params if self.which != "ntk" or self.rows is None else self.rows
+
+    @property
+    def analytic_nullity(self) -> int | None:
+        """Known lower bound of the nullity: a kernel of N Q rows has rank M - nullity of J at most."""
+        if self.directions is None:
+            return None
+        count = self.directions.shape[1]
+        return max(0, self.size - (self.n_params - count)) if self.which == "ntk" else count
+
+    @lazy
+    def null_vectors(self) -> FloatArray:
+        """Orthonormal basis (size, count) of the known null space in v."""
+        if self.directions is None or self.which == "ntk" or not self.directions.size:
+            return np.empty((self.size, 0))
+        return graded_orthonormal(self.target.to(self.directions))
+
+
+def _assembled(size: int, matrix: Callable[[], Any]) -> FloatArray:
+    """A matrix of `size` rows, dense and exactly symmetric, if memory allows that and its eigenvalues."""
+    require_memory(40 * size * size, f"all eigenvalues of a matrix of {size} rows", PRODUCTS)
+    H = matrix()
+    H = H.toarray() if sparse.issparse(H) else H
+    return 0.5 * (H + H.T)
+
+
+def question_of_matrix(matrix: Any, theta: Any, which: str, basis: Any, weights: Any) -> Question:
+    """Check a matrix given, and that nothing was said that belongs to problems alone."""
+    if matrix is None or isinstance(matrix, str | LinearOperator) or callable(matrix):
+        remedy = "rk.LeastSquares(net, x, y)" if hasattr(matrix, "vjp") else "a LeastSquares, or a matrix"
+        raise TypeError(f"problem_or_matrix must be a problem or a matrix; got {type(matrix).__name__}: pass {remedy}")
+    for name, value in (("theta", theta), ("basis", basis), ("weights", weights)):
+        if value is not None:
+            raise ValueError(f"{name} must be left out for a matrix: it belongs to a problem")
+    if which != "gauss-newton":
+        raise ValueError(f"which must be left out for a matrix; got {which!r}")
+    if sparse.issparse(matrix):
+        matrix = sparse.csr_array(matrix)
+        as_array("problem_or_matrix", matrix.data)
+    else:
+        matrix = as_array("problem_or_matrix", matrix, ndim=2)
+    n = matrix.shape[0]
+    if matrix.shape != (n, n) or n == 0 or np.dtype(matrix.dtype).kind == "c":
+        raise ValueError(
+            f"problem_or_matrix must be a problem or a real square matrix; got shape {matrix.shape}, {matrix.dtype}"
+        )
+    if abs(matrix - matrix.T).max() > ASYMMETRY * abs(matrix).max():
+        raise ValueError("problem_or_matrix must be symmetric")
+    return Question("matrix", None, None, None, _assembled(n, lambda: matrix), None, IDENTITY, None, {})
+
+
+def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None, weights: Any) -> Question:
+    """Check a problem and theta, and pose it in the spline basis."""
+    if basis is not None:
+        check_choice("basis", basis, BASES)
+    if theta is None:
+        raise ValueError("theta must be given with a problem")
+    if weights is not None:
+        problem = replace(problem, weights=weights)
+    notes: dict[str, str] = {}
+    net, target, known = problem.net, IDENTITY, None
+    if not isinstance(net, Network):  # it offers values and a Jacobian, and of its structure nothing is known
+        if basis is not None:
+            raise ValueError(f"basis must be left out for a model that is no refkan Network; got {basis!r}")
+        net, theta = None, as_array("theta", theta, ndim=1)
+    else:
+        theta = as_vector("theta", theta, net.n_params)
+        if theta.dtype.kind == "c":
+            raise TypeError("theta must be real; got complex128")
+        basis = net.basis if basis is None else basis
+        if net.basis not in (None, "spline"):
+            if any(layer.outside == "natural" or layer.free_knots for layer in net.layers):
+                notes["evaluated"] = (
+                    "J was evaluated in the ReLU-power basis, because of natural tails or free knots, and loses "
+                    "eps n^(r-1) of accuracy"
+                )
+            else:
+                twin = net.to_basis("spline")
+                theta, net = net.convert(theta, twin), twin
+                problem = replace(problem, net=twin)
+        target = IDENTITY if basis is None else basis_frame(net, basis)
+    with np.errstate(over="ignore", invalid="ignore"):
+        require_finite(problem.residual(theta))
+    if net is not None:
+        known = null_directions(net, theta, problem.x, translations=which == "hessian")
+    J, H = None, None
+    if which == "hessian":
+        H = _assembled(theta.size, lambda: problem.hessian(theta))
+    else:
+        J = (triangle if which == "gauss-newton" else jacobian)(problem, theta)
+    rows = None if J is None else problem.n_residuals
+    return Question(which, basis, net, J, H, rows, target, known, notes)
+
+
+def triangle(problem: Any, theta: FloatArray) -> FloatArray:
+    """R (min(N Q, M), M) of the rows that ``problem.residual_blocks(theta)`` yields, weights and 1/N included.
+
+    Singular values of R are those of J to the same accuracy as by an SVD of J itself; J is never whole in memory.
+
+    Raises
+    ------
+    ValueError
+        If R exceeds the memory available, before it is allocated, or J or the residuals are not finite.
+    """
+    M = theta.size
+    require_memory(
+        8 * (8 * M * M + BLOCK_ENTRIES),
+        f"a spectrum of {M} parameters by singular values",
+        PRODUCTS,
+    )
+    R = np.empty((0, M))
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused below, with its place
+        for residuals, J in problem.residual_blocks(theta, max(BLOCK_ENTRIES, 2 * M * M)):
+            require_finite(residuals, J)
+            stacked = np.concatenate([R, J]) if R.size else J
+            R = linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][:M]
+    return R
+
+
+def jacobian(problem: Any, theta: FloatArray) -> FloatArray:
+    """J (N Q, M) of the same rows, whole."""
+    m, M = problem.n_residuals, theta.size
+    require_memory(
+        8 * (3 * m * M + 2 * M * M + min(m, M) * m),
+        f"the singular vectors of a Jacobian of {m} rows and {M} columns",
+        "ask for which='gauss-newton', whose non-zero eigenvalues are the same divided by N",
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        blocks = list(problem.residual_blocks(theta, max(BLOCK_ENTRIES, M * M)))
+    for residuals, J in blocks:
+        require_finite(residuals, J)
+    return np.concatenate([J for _, J in blocks])
+
+
+def require_finite(residuals: FloatArray, J: FloatArray | None = None) -> None:
+    """Raise ValueError at the first residual or entry of J that is NaN or infinite."""
+    for name, array in (("residuals", residuals), ("the Jacobian", J)):
+        if array is None:
+            continue
+        finite = np.isfinite(array)
+        if not finite.all():
+            index = tuple(map(int, np.argwhere(~finite)[0]))
+            where = ", ".join(map(str, index))
+            raise ValueError(f"{name} must be finite at theta; got {array[index]} at [{where}] of a block of samples")
+
 
 WHICH = ("gauss-newton", "hessian", "ntk")
 
@@ -104,13 +314,7 @@ def spectrum(
         )
     pose = question_of_problem if hasattr(problem_or_matrix, "net") else question_of_matrix
     question = pose(problem_or_matrix, theta, which, basis, weights)
-    return _answered(question, preconditioner)
-
-
-def _answered(question: Question, preconditioner: Any) -> Spectrum:
-    J, H = _factor(question), None
-    if J is None:
-        H = question.assembled()
+    J, H, known = question.J, question.H, question.directions
 
     def diagonal(frame: Frame) -> FloatArray:
         """Diagonal of B^T J^T J B or B^T H B."""
@@ -119,18 +323,17 @@ def _answered(question: Question, preconditioner: Any) -> Spectrum:
         assert H is not None
         return np.diag(frame.gradient(frame.gradient(H).T)).copy()
 
-    chosen = precondition(preconditioner, question.target, question.n_params, diagonal, question.network)
-    known = question.directions
-    if J is None:
-        assert H is not None
-        modes = symmetric_modes(H, chosen.frame, known)
+    frame, relative, name = precondition(preconditioner, question.target, question.n_params, diagonal, question.network)
+    if H is not None:
+        modes = symmetric_modes(H, frame, known)
     else:
-        modes = (kernel_modes if question.which == "ntk" else factor_modes)(J, chosen.frame, known)
-    n_rows = None if J is None else question.problem.n_residuals
-    notes = doubts(modes.values, question.size, modes.rank, question.analytic_nullity, modes.gap, modes.noise, n_rows)
+        assert J is not None
+        modes = factor_modes(J, frame, known, kernel=which == "ntk")
+    nullity = question.analytic_nullity
+    notes = doubts(modes.values, question.size, modes.rank, nullity, modes.gap, modes.noise, question.rows)
     vectors, duals = modes.vectors, modes.vectors
-    if question.which != "ntk":  # eigenvectors of kernels are functions on the samples
-        vectors, duals = _in_coordinates(modes.vectors, chosen)
+    if which != "ntk" and relative is not IDENTITY:  # eigenvectors of kernels are functions on the samples
+        vectors, duals = relative.back(vectors), relative.cogradient(duals)
     return Spectrum(
         values=modes.values,
         vectors=vectors,
@@ -138,26 +341,10 @@ def _answered(question: Question, preconditioner: Any) -> Spectrum:
         size=question.size,
         which=question.which,
         basis=question.basis,
-        preconditioner=chosen.name,
+        preconditioner=name,
         rank=modes.rank,
-        analytic_nullity=question.analytic_nullity,
+        analytic_nullity=nullity,
         gap=modes.gap,
         null_vectors=question.null_vectors,
         notes=question.notes | notes | modes.notes,
     )
-
-
-def _factor(question: Question) -> FloatArray | None:
-    """J with J^T J the Gauss-Newton matrix, or J J^T the kernel asked for; None if there is none."""
-    if question.which == "gauss-newton":
-        return triangle(question.problem, question.theta)
-    if question.which == "ntk":
-        return jacobian(question.problem, question.theta)
-    return None
-
-
-def _in_coordinates(Z: FloatArray, chosen: Preconditioned) -> tuple[FloatArray, FloatArray]:
-    """Vectors and dual vectors of modes Z of S^T H S: S Z and S^-T Z."""
-    if chosen.relative is IDENTITY:
-        return Z, Z
-    return chosen.relative.back(Z), chosen.relative.cogradient(Z)

@@ -17,8 +17,13 @@ from refkan.analysis.exact.ranks.ranks import RankCertificate, certified_rank
 from refkan.analysis.exact.solutions.certified_solutions import CertifiedError, certified_error
 from refkan.analysis.exact.solutions.evolution_errors import CertifiedEvolution, certified_evolution
 from refkan.analysis.exact.spectra.certified_spectra import CertifiedSpectrum, certified_spectrum
-from refkan.analysis.exact.spectra.condition_numbers import certified_condition_number, extreme_eigenvalues
-from refkan.analysis.exact.spectra.eigenvectors_in_balls import Eigenpairs, eigenpairs, sign_changes
+from refkan.analysis.exact.spectra.condition_numbers import (
+    Eigenpairs,
+    certified_condition_number,
+    eigenpairs,
+    extreme_eigenvalues,
+    sign_changes,
+)
 from refkan.analysis.exact.spectra.rational import as_fractions, rational_change_of_basis, rational_gram
 
 __all__ = [

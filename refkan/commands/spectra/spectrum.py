@@ -7,9 +7,8 @@ from typing import Any
 from refkan.analysis.conditioning import Configuration, grid, study, to_json
 from refkan.analysis.conditioning.spectra import FLAGS
 from refkan.analysis.conditioning.spectrum_of_problem import WHICH
-from refkan.analysis.conditioning.studies.configurations import KINDS, PRECONDITIONERS
 from refkan.analysis.conditioning.studies.studies import problem_of
-from refkan.analysis.conditioning.studies.study_rows import MEANINGS
+from refkan.analysis.conditioning.studies.study_rows import KINDS, MEANINGS, PRECONDITIONERS
 from refkan.base import check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed

@@ -1,5 +1,7 @@
 """Margins of ranks and methods, and preconditioners."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,6 @@ from refkan.analysis.conditioning import modes
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY
 from refkan.analysis.conditioning.modes import (
     factor_modes,
-    kernel_modes,
     numerical_rank,
     rounding_level,
     symmetric_modes,
@@ -93,8 +94,9 @@ def test_null_directions_from_singular_values_are_flagged_at_the_margin(factor, 
     """J = (e_1, e_2/2, e_3/8)^T in z = theta/s: the errors of e_4 and e_5 are 8 eps sqrt(3) s_4, s_5."""
     J, I = np.eye(5)[:3] / [[1.0], [2.0], [8.0]], np.eye(5)
     scale = np.array([1.0, 1.0, 1.0, 1.0, factor * modes.UNRESOLVED / (8 * modes.EPS * np.sqrt(3.0))])
-    for compute in (factor_modes, kernel_modes, lambda J, *rest: symmetric_modes(J.T @ J, *rest)):
-        eighth = 1.0 if compute in (factor_modes, kernel_modes) else 8.0  # J^T J squares it
+    kernel, squared = partial(factor_modes, kernel=True), lambda J, *rest: symmetric_modes(J.T @ J, *rest)
+    for compute in (factor_modes, kernel, squared):
+        eighth = 8.0 if compute is squared else 1.0  # J^T J squares it
         own_modes = compute(J, IDENTITY.scaled(scale / [1, 1, 1, 1, eighth]))
         assert ("resolution" in own_modes.notes) == flagged
         known = compute(J, IDENTITY.scaled(scale), I[:, 3:])

@@ -82,7 +82,7 @@ def test_weights_are_the_users():
 def test_blocks_of_rows_give_the_same_triangle(monkeypatch):
     problem, theta = problem_of(NetworkCase("spline", "mean-std"), W)
     whole = rk.spectrum(problem, theta)
-    monkeypatch.setattr("refkan.analysis.conditioning.questions.BLOCK_ENTRIES", 1)
+    monkeypatch.setattr("refkan.analysis.conditioning.spectrum_of_problem.BLOCK_ENTRIES", 1)
     x = np.tile(X, (8, 1)) + 1e-3 * np.random.default_rng(1).standard_normal((560, 2))
     many = rk.LeastSquares(problem.net, x, np.zeros((560, 2)))
     spectrum = rk.spectrum(many, theta)

@@ -266,6 +266,6 @@ def test_derivatives_are_none_first_or_second():
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_polynomials_beyond_the_largest_float_are_unbounded(sign):
-    pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[[sign * Fraction(10) ** 400]]])
+    pieces = pieces_of_polynomials([(Fraction(0), Fraction(1))], [[[sign * Fraction(10) ** 400]]])
     ((enclosure,), _) = pieces.enclose(Intervals.of([0.5]), 0)
     assert (enclosure.hi if sign > 0 else -enclosure.lo).item() == math.inf

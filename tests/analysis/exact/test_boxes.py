@@ -1,7 +1,5 @@
 """Enclosures over boxes: nothing escapes, they are sharp where they should be, and a narrowed one is caught."""
 
-import os
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -9,77 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
-from refkan.base.errors import DegenerateNodeError
 from tests.shared.refusals import refused
-
-CASES = 40 * int(os.environ.get("REFKAN_CASES", "1"))
-"""Random networks; REFKAN_CASES=25 makes them the 1,000 of the record."""
-
-POINTS = 100
-MAPS = ("affine", "none", "sigmoid", "min-max", "mean-std")
-POLICIES = ("linear", "polynomial", "natural")
-
-
-def random_case(seed):
-    rng = np.random.default_rng([18, seed])
-    order, P = int(rng.integers(1, 6)), int(rng.integers(1, 3))
-    widths = [P, *rng.integers(1, 4, rng.integers(0, 3)).tolist(), int(rng.integers(1, 3))]
-    intervals = rng.integers(1, 6, len(widths) - 1).tolist()
-    options = {"node_map": MAPS[seed % 5], "outside": POLICIES[seed % 3]}
-    if seed % 7 == 0:
-        options["outside"] = POLICIES[seed % 2]
-        net = rk.chebyshev_kan(widths, order, **options)
-    else:
-        basis = "relu" if seed % 4 == 1 else "spline"
-        net = rk.kan(widths, order, intervals, basis=basis, **options)
-    try:
-        net, theta = net.initialize(rng, rng.uniform(size=(30, P)))
-        theta = theta + 0.1 * rng.standard_normal(theta.size) * (order < 4)
-        net = net.freeze(theta)
-    except DegenerateNodeError:  # a node whose outputs are constant has no map
-        return random_case(seed + 10**6)
-    low = rng.uniform(-0.3, 1.1, P)
-    box = np.stack([low, low + 10.0 ** rng.uniform(-6, 0) * rng.uniform(0, 1, P)], axis=1)
-    return net, theta, box, rng
-
-
-def escaped(net, theta, box, bounds, rng, derivatives=2):
-    """Points whose exact value or derivatives lie outside the bounds: those that float64 puts outside are decided."""
-    x = box[:, 0] + rng.uniform(size=(POINTS, box.shape[0])) * (box[:, 1] - box[:, 0])
-    x[0], x[1] = box[:, 0], box[:, 1]
-    x = np.clip(x, box[:, 0], box[:, 1])
-    y = net(theta, x)
-    outside = ((y < bounds.value[:, 0]) | (y > bounds.value[:, 1])).any(axis=1)
-    decided = [*np.flatnonzero(outside)[:20], 0, 1, 2]  # the corners of least and greatest x among them
-    number = Fraction if all(m.name != "sigmoid" for m in net.node_maps) else float
-    t = rk.truth.of(net, theta, x[decided], number)
-    first, second = t.input_derivatives()
-    tables = [(t.value, bounds.value), (first, bounds.first), (second, bounds.second)][: derivatives + 1]
-    slack = 0 if number is Fraction else 1e-10
-    return [
-        (value, low, high)
-        for found, table in tables
-        for sample in found
-        for value, (low, high) in zip(np.ravel(np.array(sample, dtype=object)), table.reshape(-1, 2), strict=True)
-        if not Fraction(low) - slack * (1 + abs(value)) <= value <= Fraction(high) + slack * (1 + abs(value))
-    ]
-
-
-@pytest.mark.parametrize("seed", range(CASES))
-def test_nothing_escapes(seed):
-    net, theta, box, rng = random_case(seed)
-    assert not escaped(net, theta, box, rk.exact.enclose(net, theta, box), rng)
-
-
-@pytest.mark.parametrize("order", [1, 2, 3])
-@pytest.mark.parametrize("outside", POLICIES)
-def test_ends_of_boxes_on_knots_and_on_ends_of_the_domain(order, outside):
-    rng = np.random.default_rng(order)
-    net = rk.kan([2, 1], order, 4, outside=outside)
-    theta = rng.standard_normal(net.n_params)
-    for box in ([[0.25, 0.5], [0.5, 0.5]], [[0.0, 0.25], [0.75, 1.0]], [[-0.5, 0.0], [1.0, 1.5]], [[1.0, 1.0], [0, 1]]):
-        ends = np.array(box, dtype=float)
-        assert not escaped(net, theta, ends, rk.exact.enclose(net, theta, ends), rng)
 
 
 @pytest.mark.parametrize("order", [2, 3])
@@ -96,19 +24,6 @@ def regression(intervals=(4, 4), **options):
     rng = np.random.default_rng(1)
     x = rng.uniform(size=(300, 2))
     return rk.kan([2, 5, 1], 3, list(intervals), **options).initialize(rng, x)
-
-
-def test_range_of_a_network_over_the_unit_square_to_1e6_within_ten_seconds():
-    net, theta = regression()
-    start = time.perf_counter()
-    minima, maxima = rk.exact.extrema(net, theta, [[0, 1], [0, 1]], tolerance=1e-6)
-    assert time.perf_counter() - start < 10
-    span = maxima[:, 1] - minima[:, 0]  # tolerances are relative to it
-    assert np.all(minima[:, 1] - minima[:, 0] <= 1e-6 * span)
-    assert np.all(maxima[:, 1] - maxima[:, 0] <= 1e-6 * span)
-    y = net(theta, np.random.default_rng(0).uniform(size=(10_000, 2)))
-    assert minima[0, 0] <= y.min() <= minima[0, 1] + 0.05
-    assert maxima[0, 1] >= y.max() >= maxima[0, 0] - 0.05
 
 
 @pytest.mark.parametrize("node_map", ["affine", "sigmoid"])
@@ -142,21 +57,6 @@ def test_a_narrowed_enclosure_is_caught():
     narrow = 1e-12
     assert not bounds.value[0, 0] * (1 + narrow) <= attained[1][0]
     assert not attained[0][0] <= bounds.value[0, 1] * (1 - narrow)
-
-
-def test_a_wrong_sign_is_caught(monkeypatch):
-    from refkan.analysis.exact.enclosures.float_intervals import Intervals
-
-    monkeypatch.setattr(Intervals, "__neg__", lambda self: self)
-    net, theta, _, rng = random_case(0)
-    caught = False
-    for seed in range(12):
-        net, theta, box, rng = random_case(seed)
-        try:
-            caught = caught or bool(escaped(net, theta, box, rk.exact.enclose(net, theta, box), rng))
-        except ArithmeticError:  # two enclosures of the same number exclude each other
-            caught = True
-    assert caught
 
 
 def test_error_policy():
@@ -206,44 +106,6 @@ def test_lipschitz_constants_in_the_norms_1_and_inf(norm):
     size = [np.linalg.norm(d, float(norm), axis=1) for d in (net(theta, x) - net(theta, y), x - y)]
     quotients = size[0][size[1] > 0] / size[1][size[1] > 0]
     assert 0.8 * bounds[0] / (1.5 if norm == "2" else 1.0) <= quotients.max() <= bounds[1] * (1 + 1e-9)
-
-
-def test_lipschitz_constants_and_differences():
-    net, theta = regression()
-    low, high = rk.exact.lipschitz_constant(net, theta, [[0, 1], [0, 1]], tolerance=1e-3)
-    assert low <= high <= low + 1e-2
-    x = np.random.default_rng(0).uniform(size=(2000, 2))
-    _, pullback = net.vjp(theta, x)
-    assert np.linalg.norm(pullback(np.ones((2000, 1)))[1], axis=1).max() <= high
-    moved = theta.copy()
-    moved[-3] += 0.25
-    low, high = rk.exact.sup_difference(net, theta, net, moved, [[0, 1], [0, 1]], tolerance=1e-3)
-    assert np.abs(net(theta, x) - net(moved, x)).max() <= high
-    assert low <= high <= low + 2e-3
-    fine = net.refine()
-    prolonged = net.convert(theta, fine)
-    assert rk.exact.sup_difference(net, theta, fine, prolonged, [[0, 1], [0, 1]], tolerance=1e-2)[1] <= 2e-2
-
-
-def test_a_point_is_a_box():
-    net, theta = regression()
-    bounds = rk.exact.enclose(net, theta, [[0.3, 0.3], [0.7, 0.7]])
-    value = rk.truth.of(net, theta, [[0.3, 0.7]]).value[0][0]
-    assert bounds.value[0, 0] <= value <= bounds.value[0, 1]
-    assert bounds.value[0, 1] - bounds.value[0, 0] < 1e-12
-
-
-@pytest.mark.parametrize("activation", ["relu", "relu3", "tanh"])
-def test_dense_networks_at_points(activation):
-    net, rng = rk.mlp([2, 3, 2], activation), np.random.default_rng(0)
-    theta = rng.normal(size=net.n_params)
-    for x in rng.uniform(-1.0, 1.0, (4, 2)):
-        bounds = rk.exact.enclose(net, theta, np.stack([x, x], axis=1), derivatives=1)
-        y, pullback = net.vjp(theta, x[None])
-        slopes = np.array([pullback(row[None])[1][0] for row in np.eye(2)])
-        for found, expected in ((bounds.value, y[0]), (bounds.first, slopes)):
-            assert np.all((found[..., 0] <= expected + 1e-13) & (expected - 1e-13 <= found[..., 1]))
-            assert np.all(found[..., 1] - found[..., 0] < 1e-12)
 
 
 def test_bad_arguments():

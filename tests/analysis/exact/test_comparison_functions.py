@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
-from refkan.analysis.exact.solutions.comparison_functions import Comparison, by_eigenfunctions, comparisons
+from refkan.analysis.exact.solutions.bounds_of_errors import Comparison, by_eigenfunctions, comparisons
 
 PI = float(np.pi)
 

@@ -9,8 +9,7 @@ from scipy.integrate import solve_ivp
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
-from refkan.analysis.exact.solutions.evolution_errors import _grown
-from refkan.analysis.exact.solutions.evolution_residuals import EvolutionEquation
+from refkan.analysis.exact.solutions.evolution_errors import EvolutionEquation, _grown
 from refkan.training.problems import allen_cahn, burgers
 
 PI = float(np.pi)

@@ -38,10 +38,10 @@ def trained(node_map="affine", **options):
 
 
 QUESTIONS = {
-    "enclose": lambda net, theta, **o: rk.exact.enclose(net, theta, UNIT, 1, 1e-2, 40, **o).first,
-    "extrema": lambda net, theta, **o: rk.exact.extrema(net, theta, UNIT, 1e-9, 40, **o),
-    "lipschitz": lambda net, theta, **o: rk.exact.lipschitz_constant(net, theta, UNIT, 1e-2, 40, **o),
-    "difference": lambda net, theta, **o: rk.exact.sup_difference(net, theta, net, 1.1 * theta, UNIT, 1e-2, 40, **o),
+    "enclose": lambda net, theta, **o: rk.exact.enclose(net, theta, UNIT, 1, 1e-2, 20, **o).first,
+    "extrema": lambda net, theta, **o: rk.exact.extrema(net, theta, UNIT, 1e-9, 12, **o),
+    "lipschitz": lambda net, theta, **o: rk.exact.lipschitz_constant(net, theta, UNIT, 1e-2, 20, **o),
+    "difference": lambda net, theta, **o: rk.exact.sup_difference(net, theta, net, 1.1 * theta, UNIT, 1e-2, 20, **o),
 }
 UNIT = [[0.0, 1.0]] * 2
 

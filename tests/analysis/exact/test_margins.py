@@ -11,8 +11,8 @@ import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import EPS, SMALLEST, UNITS, Intervals
 from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_polynomials
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, variables
-from refkan.analysis.exact.solutions import integrated_errors
-from refkan.analysis.exact.solutions.integrated_errors import _between_points, _cumulated
+from refkan.analysis.exact.solutions import bounds_of_errors
+from refkan.analysis.exact.solutions.bounds_of_errors import _between_points, _cumulated
 
 
 def width(x):
@@ -82,7 +82,7 @@ def test_far_from_zero_multiples_of_pi_are_told_apart_as_well_as_floats_are():
 def test_rounding_of_polynomials_is_a_small_multiple_of_their_absolute_terms(degree, x):
     """8 m + 8 units for the weights of degree m, and the radii of coefficients that are no floats."""
     powers = [Fraction(k + 1, 3) for k in range(degree + 1)]
-    pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[powers]])
+    pieces = pieces_of_polynomials([(Fraction(0), Fraction(1))], [[powers]])
     enclosure, _ = pieces.enclose(Intervals.of([x]), degree)
     for k, each in enumerate(enclosure):
         m, beta, radius = degree - k, np.abs(pieces.middles[k][0, 0]), pieces.radii[k][0, 0]
@@ -95,7 +95,7 @@ def test_rounding_of_polynomials_is_a_small_multiple_of_their_absolute_terms(deg
 
 def test_underflow_of_polynomials_has_its_own_term():
     """At zero coefficients only: 4 (m + 2)^2 of the smallest float for each weight."""
-    pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[[Fraction(0)] * 3]])
+    pieces = pieces_of_polynomials([(Fraction(0), Fraction(1))], [[[Fraction(0)] * 3]])
     ((value, *_), _) = pieces.enclose(Intervals.of([0.5]), 0)
     assert value.lo[0, 0] == -value.hi[0, 0] == -(4 * 4**2 * SMALLEST + SMALLEST)
 
@@ -140,12 +140,12 @@ def test_bounds_between_points_are_rounded_upwards_and_hardly_more():
 def test_intervals_of_integration_are_as_long_as_said(monkeypatch):
     """The longest of them over Fractions, rounded up."""
     lengths, nodes = [], np.linspace(1 / 3, 7 / 9, 8)
-    monkeypatch.setattr(integrated_errors, "_between_points", lambda at, residual, w, k, points: lengths.append(w))
+    monkeypatch.setattr(bounds_of_errors, "_between_points", lambda at, residual, w, k, points: lengths.append(w))
 
     def zero(boxes):
         centre, over = (variables(x, 2)[0] * 0.0 for x in (Intervals.of(boxes.middle), boxes))
         return Expansion(centre, over, boxes - Intervals.of(boxes.middle), np.full(len(boxes.lo), 2))
 
-    integrated_errors.bound_by_integration(zero, 0.0, nodes[[0, -1]], Intervals.of(np.zeros(2)), 0.0, 7)
+    bounds_of_errors.bound_by_integration(zero, 0.0, nodes[[0, -1]], Intervals.of(np.zeros(2)), 0.0, 7)
     exact = max(Fraction(b) - Fraction(a) for a, b in pairwise(nodes.tolist()))
     assert exact <= Fraction(lengths[0]) <= exact * (1 + Fraction(2 * EPS))

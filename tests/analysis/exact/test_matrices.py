@@ -8,69 +8,14 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import exact, truth
+from refkan import exact
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.spectra import rational
 from tests.analysis.exact.certified_matrices import dense, uniform_random
 from tests.shared.factories import EPS
-from tests.shared.factories import exact as fractions
 from tests.shared.factories import space as make
 
 # Exact matrices
-
-
-@pytest.mark.parametrize("order", range(1, 8))
-@pytest.mark.parametrize("kind", ["random", "graded", "offset"])
-def test_change_of_basis_is_the_definition(kind, order):
-    for intervals in (1, 2, 4):
-        space = make(kind, order, intervals)
-        t = fractions(space.knots)
-        A = exact.as_fractions(exact.rational_change_of_basis(space))
-        assert truth.change_of_basis(t, order) == A
-        assert truth.change_of_basis_divided_differences(t, order) == A
-        h = (t[-order] - t[order - 1]) / intervals
-        scaled = exact.as_fractions(exact.rational_change_of_basis(space, scaled=True))
-        assert scaled == [[a * h ** (order - 1) for a in row] for row in A]
-
-
-def newton_cotes(count):
-    """Weights on [0, 1] of the points (k + 1/2)/count, exact for degree below count."""
-    nodes = [Fraction(2 * k + 1, 2 * count) for k in range(count)]
-    weights = []
-    for j, node in enumerate(nodes):
-        poly = [Fraction(1)]  # coefficients of the Lagrange polynomial, constant first
-        for other in nodes[:j] + nodes[j + 1 :]:
-            poly = [(a - other * b) / (node - other) for a, b in zip([0, *poly], [*poly, 0], strict=True)]
-        weights.append(sum(c / (k + 1) for k, c in enumerate(poly)))
-    return nodes, weights
-
-
-def gram_by_definition(space, function):
-    t, order = fractions(space.knots), space.order
-    nodes, weights = newton_cotes(2 * order - 1)
-    G = [[Fraction(0)] * space.dim for _ in range(space.dim)]
-    for m in range(order - 1, order - 1 + space.intervals):
-        for node, weight in zip(nodes, weights, strict=True):
-            h = t[m + 1] - t[m]
-            values = [function(t, order, i, t[m] + h * node) for i in range(space.dim)] if h else [0] * space.dim
-            for i, a in enumerate(values):
-                for j, b in enumerate(values):
-                    G[i][j] += h * weight * a * b
-    return G
-
-
-@pytest.mark.parametrize("order", range(1, 5))
-@pytest.mark.parametrize("kind", ["random", "graded", "clamped", "repeated"])
-def test_gram_matrices_are_integrals_of_the_definitions(kind, order):
-    space = make(kind, order, 3)
-    assert exact.as_fractions(exact.rational_gram(space)) == gram_by_definition(space, truth.bspline)
-    if kind in ("random", "graded"):
-        G = gram_by_definition(space, truth.truncated_power)
-        assert exact.as_fractions(exact.rational_gram(space, "relu")) == G
-        t = rational.knots(space)
-        h = (t[-order] - t[order - 1]) / space.intervals
-        scaled = exact.rational_gram(space, "relu", scaled=True)
-        assert scaled * h ** (2 * order - 2) == exact.rational_gram(space, "relu")
 
 
 @pytest.mark.parametrize("order", [1, 3, 6])
@@ -93,14 +38,6 @@ def test_bands_of_products(order, dim):
         for k in range(dim):
             diagonal = band[k] if k < len(band) else [0] * (dim - k)
             assert all(X[i, i + k] == entry for i, entry in enumerate(diagonal))
-
-
-def test_sabotage_of_the_recursion_is_noticed():
-    space = make("random", 3, 3)
-    moved = rk.SplineSpace(np.append(space.knots[1:], space.knots[-1] + 1.0), 3)
-    t = fractions(space.knots)
-    assert exact.as_fractions(exact.rational_change_of_basis(moved)) != truth.change_of_basis(t, 3)
-    assert exact.as_fractions(exact.rational_gram(moved)) != gram_by_definition(space, truth.bspline)
 
 
 # Enclosures and their rounding

@@ -237,7 +237,7 @@ def test_points_that_are_given_count():
     steps, box = interval_network(net, theta), np.array([[0.0, 1.0]] * 2)
     x = rng.uniform(size=(4000, 2))
     at = np.argmax(net(theta, x))
-    search = NodeSearch(node_functions(steps, 0, 1.0), lambda points: steps.at(points, 0)[:, 0].value, absolute(1e-9))
+    search = NodeSearch(node_functions(steps, 0, 1.0), lambda points: steps.at(points)[:, 0], absolute(1e-9))
     bounds = search.run(box, 1, x[at : at + 1], None)
     assert bounds.boxes == 1
     assert bounds.inner.hi[0] >= net(theta, x)[at, 0] - 1e-12

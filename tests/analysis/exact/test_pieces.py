@@ -26,7 +26,7 @@ CUTS = [Fraction(k) for k in (0, 1, 2, 3)]
 def staircase(end) -> Pieces:
     """The value k on piece k, 0 before the first cut and 4 after the last."""
     regions = list(pairwise([Fraction(-3), *CUTS, Fraction(6)]))
-    return pieces_of_polynomials(CUTS, regions, [[[Fraction(k)]] for k in range(len(regions))], end)
+    return pieces_of_polynomials(regions, [[[Fraction(k)]] for k in range(len(regions))], end)
 
 
 def met(low, high, sides, end):
@@ -104,7 +104,7 @@ def test_mean_value_forms_hold_from_continuity_on(smoothness, reach):
 
 @pytest.mark.parametrize("value", [Fraction(1, 3), Fraction(-2, 7), Fraction(1, 2), Fraction(10) ** 400])
 def test_radii_hold_what_rounding_took_from_coefficients_and_hardly_more(value):
-    pieces = pieces_of_polynomials([], [(Fraction(0), Fraction(1))], [[[value]]])
+    pieces = pieces_of_polynomials([(Fraction(0), Fraction(1))], [[[value]]])
     middle, radius = (float(array[0][0, 0, 0]) for array in (pieces.middles, pieces.radii))
     if radius < np.inf:
         away = abs(value - Fraction(middle))

@@ -73,7 +73,7 @@ def test_values_are_the_range_and_derivatives_exceed_theirs_by_the_square_of_the
         values = np.array([[float(taylor_coefficients(name, x)[0]) for x in row] for row in low + grid * width])
         assert np.all(c[0].lo >= values.min(axis=0) - width**2 / 64**2)
         assert np.all(c[0].hi <= values.max(axis=0) + 1e-12)
-        if name != "relu3":
+        if name not in ("relu3", "silu"):  # theirs are sums and products of ranges
             slopes = np.array(
                 [[float(taylor_coefficients(name, x)[1]) for x in row] for row in (low + grid * width)[::8]]
             )

@@ -28,7 +28,7 @@ def certified_ratio(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> Bounds
         rows = truth.of(net, theta, x, flint.arb).jacobian_rows
         J = flint.arb_mat([[row.get(m, 0) for m in range(net.n_params)] for row in rows])
         spline = radius(flint, J)
-        relu = radius(flint, J * flint.arb_mat(matrix_of_basis(net, theta, "scaled-relu")[0]))
+        relu = radius(flint, J * flint.arb_mat(matrix_of_basis(net, "scaled-relu")[0]))
         ratio = spline / relu
         return exact.Enclosure.between(ratio, ratio).floats()
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from refkan.analysis.conditioning.spectrum_of_problem import spectrum
-from refkan.analysis.conditioning.studies.configurations import Configuration
-from refkan.analysis.conditioning.studies.study_rows import MEASURED, Study, StudyRow, measured
+from refkan.analysis.conditioning.studies.study_rows import MEASURED, Configuration, Study, StudyRow, measured
 from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.base.long_runs.checkpoints import Checkpoints
@@ -46,14 +45,8 @@ def measure(configuration: Configuration, target: Target | None = None) -> Study
     check_annotated(measure, locals())
     began = time.perf_counter()
     problem, theta = problem_of(configuration, target)
-    measured_spectrum = spectrum(
-        problem,
-        theta,
-        which=configuration.which,
-        basis=configuration.basis,
-        preconditioner=configuration.preconditioner,
-    )
-    numbers = measured(measured_spectrum) | {"n_params": theta.size}
+    asked = {name: getattr(configuration, name) for name in ("which", "basis", "preconditioner")}
+    numbers = measured(spectrum(problem, theta, **asked)) | {"n_params": theta.size}
     return StudyRow(configuration, **numbers, seconds=time.perf_counter() - began)
 
 
@@ -123,21 +116,11 @@ def study(
     store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
     by_name = executor is not None or store is not None
     tell = progress or (lambda line: None)
-    keys = {
-        point: {
-            "task": "spectrum",
-            "engine": current_engine(),
-            "format": FORMAT,
-            **point.as_dict(),
-            "target": _importable(target) if by_name else None,
-        }
-        for point in points
-    }
-    done: dict[Configuration, StudyRow] = {}
-    for point in keys:
-        kept = None if store is None else store.get(keys[point])
-        if kept is not None:
-            done[point] = StudyRow(point, **kept)
+    common = {"task": "spectrum", "engine": current_engine(), "format": FORMAT}
+    common |= {"target": _importable(target) if by_name else None}
+    keys = {point: common | point.as_dict() for point in points}
+    kept = {} if store is None else {point: store.get(key) for point, key in keys.items()}
+    done = {point: StudyRow(point, **row) for point, row in kept.items() if row is not None}
     if done:
         tell(f"{len(done)} of {len(keys)} points are there already")
     attempt = partial(_attempt, target=target, engine=current_engine())
@@ -206,9 +189,9 @@ def _importable(target: Target | None) -> str | None:
     """Return the name under which a function can be imported; ValueError if there is none."""
     if target is None:
         return None
-    where, called = getattr(target, "__module__", None), getattr(target, "__qualname__", "<no name>")
-    if where is None or "<" in called:
+    called = f"{getattr(target, '__module__', '<>')}:{getattr(target, '__qualname__', '<no name>')}"
+    if "<" in called:
         raise ValueError(
             f"target must be a function of a module to be sent to an executor or stored with a checkpoint; got {called}"
         )
-    return f"{where}:{called}"
+    return called

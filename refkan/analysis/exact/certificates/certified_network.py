@@ -27,11 +27,12 @@ from refkan.analysis.exact.certificates.statements import (
 )
 from refkan.analysis.exact.enclosures.float_intervals import require_rounding_to_nearest
 from refkan.analysis.exact.enclosures.network_intervals import with_fixed_constants
-from refkan.analysis.exact.extra import precision, require
-from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows, require_cost, rows_in_balls
+from refkan.analysis.exact.extra import require
+from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows, require_cost
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.ranks.ranks import PRIMES, pivots, rank_of_matrix
-from refkan.analysis.exact.spectra.rational import as_fractions
+from refkan.analysis.exact.spectra.certified_spectra import enclosed
+from refkan.analysis.exact.spectra.curvatures import curvature
 from refkan.base.array_types import FloatArray
 from refkan.base.errors import ConvergenceError
 from refkan.networks import Network
@@ -49,10 +50,8 @@ SECONDS = 60.0
 MOST_ROWS = 150
 """Rows of the largest matrix whose condition number is handed on: over rational numbers it takes a minute."""
 
-BITS = 320
-
-MARGINS = (1e-9, 1e-6, 1e-3, 0.1)
-"""Relative distances from eigenvalues in float64 at which these are looked for; the first that hold are stated."""
+MOST_CONDITION = 1e32
+"""The largest condition number that the checker tells in the digits it has."""
 
 Samples = tuple[FloatArray, FloatArray]
 Group = list[tuple[str, Callable[..., Statement]]]
@@ -149,15 +148,11 @@ def rank_statement(problem: Problem) -> Statement:
     flint = require("flint")
     require_cost("an exact rank", problem, SECONDS, decompositions=0)
     J, _ = rational_rows(problem)
-    prime, most = PRIMES[0], min(J.nrows(), J.ncols())
+    prime, null = PRIMES[0], []
     rows, columns = (pivots(flint.nmod_mat(matrix, prime)) for matrix in (J.transpose(), J))
-    null: list[Any] = []
-    if len(rows) < most:
-        Z = known_null_vectors(problem)
-        if J.ncols() - Z.ncols() > len(rows):
-            proof = rank_of_matrix(J)
-            Z, prime, rows, columns = proof.null, proof.prime, proof.rows, proof.columns
-        null = as_fractions(Z.transpose())
+    if len(rows) < min(J.nrows(), J.ncols()):
+        proof = rank_of_matrix(J, known_null_vectors(problem))
+        prime, rows, columns, null = proof.prime, proof.rows, proof.columns, proof.null_vectors
     return {
         "kind": "rank", "low": len(rows), "high": len(rows), "prime": prime, "rows": list(rows),
         "columns": list(columns), "null": [[f"{z.numerator:x}/{z.denominator:x}" for z in row] for row in null],
@@ -180,38 +175,15 @@ def condition_statement(problem: Problem, of_rank: Statement | None) -> Statemen
             f"the matrix has {size} rows, more than the {MOST_ROWS} that are handed on: take a smaller network or "
             "fewer samples, or `refkan spectrum --network FILE --data SAMPLES.csv --certify`"
         )
-    with precision(BITS) as flint:
-        J = rows_in_balls(flint, problem)
-        gram = (J * J.transpose() if rows < M else J.transpose() * J) * (1 / flint.arb(len(problem.shares)))
-        singular = np.linalg.svd([[float(J[i, m]) for m in range(M)] for i in range(rows)], compute_uv=False)
-        values = singular**2 / len(problem.shares)
-        for margin in MARGINS:
-            ends = [value * (1 + sign * margin) for value in (values[rank - 1], values[0]) for sign in (-1, 1)]
-            counts = [_eigenvalues_below(flint, gram, float(end)) for end in ends]
-            if None not in counts and counts[0] <= size - rank < counts[1] and counts[2] < size == counts[3]:  # type: ignore[operator]
-                bounds = {"smallest": hexadecimal(ends[:2]), "largest": hexadecimal(ends[2:])}
-                return {"kind": "condition", "rank": rank, **bounds}
-    raise NotProvenError(
-        f"float64 does not find the smallest of the {rank} eigenvalues that are not zero (it has "
-        f"{values[rank - 1]:.3g} beside {values[0]:.3g}), or some are zero that are not proven to be: "
-        "`refkan spectrum --network FILE --data SAMPLES.csv --certify` looks for it in balls"
-    )
-
-
-def _eigenvalues_below(flint: Any, matrix: Any, mu: float) -> int | None:
-    """How many eigenvalues of a symmetric matrix of balls are less than mu: negative pivots; None if undecided."""
-    size, count = matrix.nrows(), 0
-    A = [[matrix[i, j] - (mu if i == j else 0) for j in range(i + 1)] for i in range(size)]
-    for k in range(size):
-        pivot = A[k][k]
-        if not (pivot > 0 or pivot < 0):
-            return None
-        count += pivot < 0
-        column = [A[i][k] for i in range(k + 1, size)]
-        for i in range(k + 1, size):
-            factor = A[i][k] / pivot
-            A[i][k + 1 :] = [a - factor * b for a, b in zip(A[i][k + 1 :], column, strict=False)]
-    return count
+    spectrum = enclosed(problem, curvature(problem, "gauss-newton"))
+    if spectrum.rank != rank or spectrum.condition.high > MOST_CONDITION:
+        raise NotProvenError(
+            f"{spectrum.rank} of {size} eigenvalues are not zero, of a condition number up to "
+            f"{spectrum.condition.floats()[1]:.3g}; handed on are those up to {MOST_CONDITION:g}, of {rank}: "
+            "`refkan spectrum --network FILE --data SAMPLES.csv --certify` says by what others are known"
+        )
+    smallest, largest = (hexadecimal(spectrum.values[k].floats()) for k in (-1, 0))
+    return {"kind": "condition", "rank": rank, "smallest": smallest, "largest": largest}
 
 
 def _not_handed_on(why: str) -> Statement:

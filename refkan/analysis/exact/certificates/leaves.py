@@ -71,13 +71,13 @@ def cut_into_leaves(
     """
     boxes = Intervals(box[None, :, 0], box[None, :, 1])
     over, weights = enclosed(boxes)
-    axes, below = [-1], [(0, 0)]  # of every part: the input cut along, and the numbers of its own parts
-    leaf = np.zeros(1, dtype=int)  # the number of the part that each row of boxes is
+    cut: dict[str, int] = {}  # the input cut along, by the sides of the cuts that lead to a part
+    leaf = [""]
     while True:
         low, high = wanted()
         missed = np.fmax(low - over.lo, over.hi - high)
         missed = np.where(np.isnan(missed), np.inf, missed)
-        rows = np.argsort(-missed, kind="stable")[: min(ROUND, budget - leaf.size)]
+        rows = np.argsort(-missed, kind="stable")[: min(ROUND, budget - len(leaf))]
         cuts = [(row, *_cut(boxes[row], weights[row], knots)) for row in rows[missed[rows] > 0].tolist()]
         cuts = [(row, p, at) for row, p, at in cuts if boxes.lo[row, p] < at < boxes.hi[row, p]]
         if not cuts:
@@ -86,16 +86,13 @@ def cut_into_leaves(
         parts = boxes[np.repeat(chosen, 2)]
         parts.hi[0::2][np.arange(chosen.size), inputs] = ends
         parts.lo[1::2][np.arange(chosen.size), inputs] = ends
-        for row, p in zip(chosen.tolist(), inputs.tolist(), strict=True):
-            axes[leaf[row]], below[leaf[row]] = p, (len(axes), len(axes) + 1)
-            axes += [-1, -1]
-            below += [(0, 0), (0, 0)]
+        cut |= {leaf[row]: p for row, p, _ in cuts}
         more, more_weights = enclosed(parts)
-        kept = np.setdiff1d(np.arange(leaf.size), chosen)
+        kept = np.setdiff1d(np.arange(len(leaf)), chosen)
         boxes, over = concatenated([boxes[kept], parts]), concatenated([over[kept], more])
         weights = np.concatenate([weights[kept], more_weights])
-        leaf = np.concatenate([leaf[kept], np.arange(len(axes) - 2 * chosen.size, len(axes))])
-    return Leaves(_text(axes, below), float(over.lo.min()), float(over.hi.max()), leaf.size, bool((missed <= 0).all()))
+        leaf = [leaf[row] for row in kept] + [leaf[row] + side for row in chosen for side in "01"]
+    return Leaves(_text(cut), float(over.lo.min()), float(over.hi.max()), len(leaf), bool((missed <= 0).all()))
 
 
 def _cut(part: Intervals, weights: FloatArray, knots: list[FloatArray]) -> tuple[int, float]:
@@ -107,10 +104,10 @@ def _cut(part: Intervals, weights: FloatArray, knots: list[FloatArray]) -> tuple
     return p, float(inside[np.argmin(np.abs(inside - middle))]) if inside.size else middle
 
 
-def _text(axes: list[int], below: list[tuple[int, int]]) -> str:
-    letters, waiting = [], [0]
+def _text(cut: dict[str, int]) -> str:
+    letters, waiting = [], [""]
     while waiting:
         part = waiting.pop()
-        letters.append(LEAF if axes[part] < 0 else INPUTS[axes[part]])
-        waiting += below[part][::-1] if axes[part] >= 0 else ()
+        letters.append(INPUTS[cut[part]] if part in cut else LEAF)
+        waiting += [part + "1", part + "0"] * (part in cut)
     return "".join(letters)

@@ -6,7 +6,7 @@ rounded outwards at every one of them.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -16,10 +16,9 @@ import numpy as np
 from refkan.analysis.exact.certificates.leaves import INPUTS, Enclosed, Leaves, cut_into_leaves
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
 from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, IntervalNetwork, interval_network
-from refkan.analysis.exact.enclosures.polynomial_pieces import Derivatives, Sides, nearest
-from refkan.analysis.exact.enclosures.scalar_functions import silu
+from refkan.analysis.exact.enclosures.polynomial_pieces import nearest
 from refkan.analysis.exact.enclosures.subdivision import of_range
-from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, monomials
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, units
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
@@ -44,27 +43,11 @@ class NotProvenError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class SeparateEdges(EdgeStep):
-    """A layer whose splines and multiples of silu are bounded one by one, without their common mean value form."""
-
-    def of_inputs(  # noqa: D102
-        self, x: Intervals, order: int, sides: Sides = "right", narrow: bool = True
-    ) -> Derivatives:
-        return self.edges.enclose(x, order, sides) if self.silu is None else self._with_silu(silu, x, order, sides)
-
-    def moves(self, p: int) -> bool:
-        """Whether anything depends on an input: derivatives that are not exactly zero."""
-        edge = self.edges.inputs[p]
-        splines = any(np.any(table[1]) for table in (edge.middles, edge.radii))
-        return bool(splines or (self.silu is not None and self.silu[:, p].any()))
-
-
-@dataclass(frozen=True, eq=False)
 class Posed(ShortRepr):
     """A network, a box (P, 2), where its inputs are cut first, and how close and how costly bounds may be."""
 
     steps: IntervalNetwork
-    first: SeparateEdges
+    first: EdgeStep
     box: FloatArray
     knots: list[FloatArray]
     tolerance: float
@@ -80,15 +63,18 @@ class Posed(ShortRepr):
             If an edge jumps.
         """
         steps = interval_network(net, theta)
-        apart = [SeparateEdges(**vars(step)) if isinstance(step, EdgeStep) else step for step in steps.steps]
-        edges = [step.edges.together for step in apart if isinstance(step, EdgeStep)]
-        if min(int(pieces.smoothness.min()) for pieces in edges) < 0:
+        edges = [step for step in steps.steps if isinstance(step, EdgeStep)]
+        if min(int(step.edges.together.smoothness.min()) for step in edges) < 0:
             raise ValueError("a certificate takes continuous networks; an edge jumps, where too many knots meet")
-        first = apart[0]
-        assert isinstance(first, SeparateEdges)
-        cuts = [getattr(family, "knots", family.domain) for family in first.layer.families]
+        cuts = [getattr(family, "knots", family.domain) for family in edges[0].layer.families]
         knots = [np.unique([nearest(t) for t in row]) for row in cuts]
-        return cls(replace(steps, steps=tuple(apart)), first, box, knots, tolerance, budget)
+        return cls(steps, edges[0], box, knots, tolerance, budget)
+
+    def moves(self, p: int) -> bool:
+        """Whether anything depends on an input: derivatives that are not exactly zero."""
+        edge, silu = self.first.edges.inputs[p], self.first.silu
+        splines = any(np.any(table[1]) for table in (edge.middles, edge.radii))
+        return bool(splines or (silu is not None and silu[:, p].any()))
 
     def over(self, boxes: Intervals, order: int = 1) -> Expansion:
         """Values and slopes over boxes (B, P), and at their middles."""
@@ -107,11 +93,9 @@ class Posed(ShortRepr):
             x = np.concatenate([x, np.array([*product(*self.box)])])
         return x, self.at(x)
 
-    def slopes(self, expansion: Expansion, where: str = "over") -> Intervals:
-        """Slopes (B, Q, P), "over" the boxes, or at their "centre"."""
-        number = getattr(expansion, where)
-        zero = Intervals.of(np.zeros_like(number.value.lo))
-        return joined([number.parts.get(index, zero) for index in monomials(len(self.box), 1)[1:]], 2)
+    def slopes(self, number: TaylorIntervals) -> Intervals:
+        """Slopes (B, Q, P)."""
+        return joined([number.derivative(unit).value for unit in units(len(self.box))], 2)
 
     @property
     def sides(self) -> FloatArray:
@@ -192,10 +176,10 @@ def range_of_output(posed: Posed, q: int) -> Statement:
 def monotonicity(posed: Posed, q: int, p: int) -> Statement:
     """Whether an output rises or falls with an input everywhere, or does neither, which two pairs of points show."""
     same = {"output": q, "input": p}
-    if not posed.first.moves(p):
+    if not posed.moves(p):
         return {"kind": "monotone", **same, "direction": "constant", "slope": hexadecimal(0.0), "leaves": "."}
     x, at = posed.sample
-    slope = posed.slopes(at, "centre")[:, q, p].middle
+    slope = posed.slopes(at.centre)[:, q, p].middle
     extremes = [int(slope.argmax()), int(slope.argmin())]
     high, low = (float(slope[k]) for k in extremes)
     pairs, moves = posed.pairs_along(x[extremes], np.eye(len(posed.box))[[p, p]] * posed.sides.max())
@@ -205,7 +189,7 @@ def monotonicity(posed: Posed, q: int, p: int) -> Statement:
     falling = high <= -low
 
     def enclosed(boxes: Intervals) -> tuple[Intervals, FloatArray]:
-        over = posed.slopes(posed.over(boxes))[:, q, p]
+        over = posed.slopes(posed.over(boxes).over)[:, q, p]
         return (-over if falling else over), _bending(posed, boxes)
 
     # Any bound above zero will do; a tenth of the least slope that was met is not much harder to have.
@@ -247,11 +231,11 @@ def lipschitz(posed: Posed, scaled: bool = False) -> Statement:
 
     def enclosed(boxes: Intervals) -> tuple[Intervals, FloatArray]:
         expansion = posed.over(boxes)
-        show(boxes.middle, posed.slopes(expansion, "centre").middle * sides.middle)
-        return (posed.slopes(expansion) * sides).norm((1, 2)), _bending(posed, boxes)
+        show(boxes.middle, posed.slopes(expansion.centre).middle * sides.middle)
+        return (posed.slopes(expansion.over) * sides).norm((1, 2)), _bending(posed, boxes)
 
     x, at = posed.sample
-    show(x, posed.slopes(at, "centre").middle * sides.middle)
+    show(x, posed.slopes(at.centre).middle * sides.middle)
     leaves = posed.leaves(enclosed, lambda: (-np.inf, best.value * (1 + posed.tolerance)))
     bounds = {"low": hexadecimal(best.value), "high": hexadecimal(leaves.high), "points": hexadecimal(best.point)}
     kind = "scaled lipschitz" if scaled else "lipschitz"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, of_range, range_over
-from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed
+from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed, units
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import as_array, as_shape, check_count, check_positive, real
 from refkan.base.array_types import FloatArray
@@ -124,18 +125,11 @@ def enclose(
     slack = None if tolerance is None else of_range(tolerance)
     ranges = range_over(quantities, ends, slack, budget, report=report, executor=executor)
     table = np.stack([ranges.outer.lo, ranges.outer.hi], axis=-1).reshape(Q, len(wanted), 2)
-    position = {index: k for k, index in enumerate(wanted)}
-
-    def at(*inputs: int) -> FloatArray:
-        bounds: FloatArray = table[:, position[tuple(inputs.count(p) for p in range(P))]]
-        return bounds
-
-    def of_each(*inputs: int) -> FloatArray:
-        return np.stack([at(*inputs, p) for p in range(P)], axis=1)
-
-    first = of_each() if derivatives else None
-    second = np.stack([of_each(p) for p in range(P)], axis=1) if derivatives == 2 else None
-    return Bounds(at(), first, second, ranges.boxes, ranges.reached)
+    position, firsts = {index: k for k, index in enumerate(wanted)}, units(P)
+    seconds = [[tuple(map(add, one, other)) for other in firsts] for one in firsts]
+    first = table[:, [position[unit] for unit in firsts]] if derivatives else None
+    second = table[:, [[position[index] for index in row] for row in seconds]] if derivatives == 2 else None
+    return Bounds(table[:, 0], first, second, ranges.boxes, ranges.reached)
 
 
 def _coefficients(steps: IntervalNetwork, derivatives: int, boxes: Intervals) -> Evaluation:

@@ -6,7 +6,7 @@ Dependencies arise between layers, where Taylor forms around the centre of the b
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,16 +26,9 @@ from refkan.analysis.exact.enclosures.polynomial_pieces import (
     PiecesOfInputs,
     Sides,
     nearest,
-    pieces_of_family,
+    pieces_of_sum,
 )
-from refkan.analysis.exact.enclosures.scalar_functions import (
-    ACTIVATIONS,
-    ScalarFunction,
-    centred,
-    sigmoid,
-    silu,
-    silu_by_parts,
-)
+from refkan.analysis.exact.enclosures.scalar_functions import ACTIVATIONS, sigmoid, silu
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.analysis.exact.extra import rational_numbers
 from refkan.base.arguments import as_vector, check_type, real
@@ -54,16 +47,27 @@ class Step(ShortRepr):
         raise NotImplementedError
 
 
+class MixingStep(Step):
+    """Sums over the inputs of functions of each."""
+
+    def of_each_input(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray | int]:
+        """The summands (B, Q, P) of the outputs, one an input."""
+        raise NotImplementedError
+
+    def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray | int]:  # noqa: D102
+        y, smoothness = self.of_each_input(x, sides)
+        return y.together(lambda part: part.sum(-1)), smoothness
+
+
 @dataclass(frozen=True, eq=False)
-class EdgeStep(Step):
+class EdgeStep(MixingStep):
     """A layer of functions on edges with its coefficients: pieces of each input, and multiples of silu (Q, P), if any.
 
-    Under outside="error" it has values on the domains (P, 2) alone. Its end pieces go on here: what is bounded is an
-    extension of the network, so that Taylor forms hold also around centres where the network itself has no value.
+    Under outside="error" its end pieces go on here: what is bounded is an extension of the network, so that Taylor
+    forms hold also around centres where the network itself has no value.
     """
 
     edges: PiecesOfInputs
-    domains: FloatArray | None
     layer: SumLayer
     theta: Any
     silu: FloatArray | None
@@ -72,54 +76,42 @@ class EdgeStep(Step):
         """The family of an input, and the coefficients of its functions, one row an output."""
         return self.layer.families[p], [self.layer.edge(self.theta, q, p) for q in range(self.layer.n_outputs)]
 
-    def of_inputs(self, x: Intervals, order: int, sides: Sides = "right", narrow: bool = True) -> Derivatives:
-        """The functions of inputs (B, P), (B, P, Q); with narrow=False cheaper, and wider where silu bends."""
+    def of_inputs(self, x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
+        """The functions of inputs (B, P), (B, P, Q)."""
+        c, smoothness = self.edges.enclose(x, order, sides)
         if self.silu is None:
-            return self.edges.enclose(x, order, sides)
-        if narrow:
-            return centred(partial(self._with_silu, silu), x, order, sides)
-        return self._with_silu(silu_by_parts, x, order, sides)
+            return c, smoothness
+        w, branch = Intervals.of(self.silu.T), silu(x, order)[0]
+        return [spline + part[..., None] * w for spline, part in zip(c, branch, strict=True)], smoothness
 
-    def _with_silu(self, branch: ScalarFunction, x: Intervals, order: int, sides: Sides) -> Derivatives:
-        assert self.silu is not None
-        w = Intervals.of(self.silu.T)
-        splines, smoothness = self.edges.enclose(x, order, sides)
-        pairs = zip(splines, branch(x, order, "right")[0], strict=True)
-        return [spline + part[..., None] * w for spline, part in pairs], smoothness
-
-    def of_each_input(
-        self, x: TaylorIntervals, sides: Sides = "right", narrow: bool = True
-    ) -> tuple[TaylorIntervals, IntArray]:
-        """The summands (B, Q, P) of the outputs, one an input."""
-        enclosed, smoothness = self.of_inputs(x.value, x.order, sides, narrow)
+    def of_each_input(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
+        enclosed, smoothness = self.of_inputs(x.value, x.order, sides)
         c = [Intervals(part.lo.swapaxes(1, 2), part.hi.swapaxes(1, 2)) for part in enclosed]  # (B, Q, P)
         return x[:, None, :].composed(c), smoothness.min(axis=1)
 
-    def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
-        y, smoothness = self.of_each_input(x, sides)
-        return y.together(lambda part: part.sum(-1)), smoothness
-
 
 @dataclass(frozen=True, eq=False)
-class LinearStep(Step):
-    """z = W y + shift, W a matrix (Q, P), or a vector (Q) for a diagonal one."""
+class LinearStep(MixingStep):
+    """z = W y + shift, W a matrix (Q, P)."""
 
     weights: FloatArray
     shift: FloatArray
 
-    def of_each_input(
-        self, y: TaylorIntervals, sides: Sides = "right", narrow: bool = True
-    ) -> tuple[TaylorIntervals, IntArray | int]:
-        """The summands (B, Q, P) of W y + shift of a matrix W, one an input, the shift that of the first."""
-        z = y[:, None, :] * Intervals.of(self.weights)
-        first = np.zeros_like(self.weights)
+    def of_each_input(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, int]:  # noqa: D102
+        first = np.zeros_like(self.weights)  # whose summand has the shift
         first[:, 0] = self.shift
-        return TaylorIntervals(z.parts | {z.zero: z.value + Intervals.of(first)}, y.order), POLYNOMIAL
+        return x[:, None, :] * self.weights + first, POLYNOMIAL
 
-    def apply(self, y: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray | int]:  # noqa: D102
-        W = Intervals.of(self.weights)
-        z = y * W if W.lo.ndim == 1 else y[:, None, :].together(lambda part: (part * W).sum(-1))
-        return TaylorIntervals(z.parts | {z.zero: z.value + Intervals.of(self.shift)}, y.order), POLYNOMIAL
+
+@dataclass(frozen=True, eq=False)
+class DiagonalStep(Step):
+    """z = w y + shift, node by node."""
+
+    weights: FloatArray
+    shift: FloatArray
+
+    def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, int]:  # noqa: D102
+        return x * self.weights + self.shift, POLYNOMIAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +120,9 @@ class ActivationStep(Step):
 
     name: str
 
-    def apply(self, y: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
-        c, smoothness = ACTIVATIONS[self.name](y.value, y.order, sides)
-        return y.composed(c), smoothness
+    def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
+        c, smoothness = ACTIVATIONS[self.name](x.value, x.order, sides)
+        return x.composed(c), smoothness
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,15 +132,9 @@ class SigmoidStep(Step):
     low: FloatArray
     high: FloatArray
 
-    @property
-    def length(self) -> Intervals:
-        """b - a."""
-        return Intervals.of(self.high) - Intervals.of(self.low)
-
-    def apply(self, y: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
-        c, smoothness = sigmoid(y.value, y.order)
-        scaled = y.composed(c) * self.length
-        return TaylorIntervals(scaled.parts | {scaled.zero: scaled.value + Intervals.of(self.low)}, y.order), smoothness
+    def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
+        c, smoothness = sigmoid(x.value, x.order)
+        return x.composed(c) * (Intervals.of(self.high) - Intervals.of(self.low)) + self.low, smoothness
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,15 +182,12 @@ class IntervalNetwork(ShortRepr):
         return Expansion(centre, over, reach, smoothness)
 
     @quiet()
-    def at(self, points: FloatArray, order: int) -> TaylorIntervals:
-        """Expand at points (n, P)."""
-        x = _stacked(variables(Intervals.of(points), order))
+    def at(self, points: FloatArray) -> Intervals:
+        """The values at points (n, P)."""
+        x = _stacked(variables(Intervals.of(points), 0))
         for step in self.steps:
-            if isinstance(step, EdgeStep):  # intervals of rounding alone need not be narrowed
-                x = step.of_each_input(x, narrow=False)[0].together(lambda part: part.sum(-1))
-            else:
-                x, _ = step.apply(x)
-        return x
+            x, _ = step.apply(x)
+        return x.value
 
 
 def _stacked(x: list[TaylorIntervals]) -> TaylorIntervals:
@@ -245,7 +228,7 @@ def _read(net: Network, parameters: bytes) -> IntervalNetwork:
         steps += _steps_of_layer(layer, part)
         if k < len(network.node_maps):
             steps += _step_of_map(network.node_maps[k])
-    domains = steps[0].domains if isinstance(steps[0], EdgeStep) else None
+    domains = _domains(steps[0].layer) if isinstance(steps[0], EdgeStep) else None
     net = replace(net, layers=tuple(map(_continued, net.layers)))
     return IntervalNetwork(tuple(steps), net.widths[0], net.widths[-1], domains, net, theta)
 
@@ -270,17 +253,17 @@ def with_fixed_constants(net: Network, theta: FloatArray) -> tuple[Network, Floa
 def _steps_of_layer(layer: Any, theta: Any) -> list[Step]:
     if isinstance(layer, DenseLayer):
         shift = theta[layer.n_inputs * layer.n_outputs :] if layer.bias else [0] * layer.n_outputs
-        linear = LinearStep(np.array([_floats(row) for row in layer.weights(theta)]), _floats(shift))
+        linear = LinearStep(_floats(layer.weights(theta)), _floats(shift))
         return [linear] if layer.activation == "identity" else [linear, ActivationStep(layer.activation)]
     branch = None
     if isinstance(layer, SiluLayer):
         theta, w_b, _ = layer.split(theta)
-        layer, branch = layer.spline, np.array([_floats(row) for row in w_b])
+        layer, branch = layer.spline, _floats(w_b)
     assert isinstance(layer, SumLayer)
     layer = replace(layer, families=list(map(_hashable, layer.families)))
     coefficients = [[layer.edge(theta, q, p) for q in range(layer.n_outputs)] for p in range(layer.n_inputs)]
-    edges = PiecesOfInputs(list(map(pieces_of_family, layer.families, coefficients)))
-    return [EdgeStep(edges, _domains(layer), layer, theta, branch)]
+    edges = PiecesOfInputs([pieces_of_sum(term) for term in zip(layer.families, coefficients, strict=True)])
+    return [EdgeStep(edges, layer, theta, branch)]
 
 
 def _hashable(family: Any) -> Any:
@@ -292,22 +275,18 @@ def _domains(layer: SumLayer) -> FloatArray | None:
     """Domains with their margin, rounded outwards; None where the functions go on for ever."""
     if layer.margin is None:
         return None
-    rows = []
-    for family in layer.families:
-        a, b = family.domain
-        slack = layer.margin * (b - a)
-        rows.append([float(down(nearest(a - slack))), float(up(nearest(b + slack)))])
-    return np.array(rows)
+    ends = [(a, b, layer.margin * (b - a)) for a, b in (family.domain for family in layer.families)]
+    low, high = _floats([[a - slack for a, _, slack in ends], [b + slack for _, b, slack in ends]])
+    return np.stack([down(low), up(high)], axis=1)
 
 
 def _step_of_map(node_map: Any) -> list[Step]:
     if isinstance(node_map, Affine):
-        return [LinearStep(_floats(node_map.scales), _floats(node_map.shifts))]
+        return [DiagonalStep(_floats(node_map.scales), _floats(node_map.shifts))]
     if isinstance(node_map, Sigmoid):
         return [SigmoidStep(*(_floats([domain[k] for domain in node_map.domains]) for k in (0, 1)))]
     return []
 
 
-def _floats(numbers: Any) -> FloatArray:
-    """Rational numbers that are floats."""
-    return np.array([nearest(number) for number in numbers])
+_floats = np.vectorize(nearest, otypes=[float])
+"""Rational numbers that are floats."""

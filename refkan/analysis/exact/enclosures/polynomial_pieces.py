@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
-from math import comb, factorial, lcm
+from math import comb, factorial, inf, lcm, ulp
 from operator import mul
 from typing import Any, Literal
 
@@ -43,6 +43,9 @@ Derivatives = tuple[list[Intervals], IntArray]
 
 Polynomial = list[Any]
 """Coefficients by power of (x - middle)/(h - l), `middle` the middle of the reference interval [l, h]."""
+
+Term = tuple[Any, Sequence[Sequence[Any]]]
+"""A family of `refkan.truth` over rational numbers, its tails included, and the coefficients C[q, i] of functions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,32 +191,19 @@ def _times(rows: FloatArray, mu: FloatArray, lam: FloatArray) -> FloatArray:
     return product
 
 
-def pieces_of_family(family: Any, coefficients: Sequence[Sequence[Any]]) -> Pieces:
-    """Pieces of sum_i C[q, i] phi_i for a family of `refkan.truth` over rational numbers, its tails included."""
-    cuts, b = _cuts(family), family.domain[1]
-    regions = _regions(cuts, family.domain)
-    polynomials = [_polynomials(family, coefficients, region, _degree(family)) for region in regions]
-    return pieces_of_polynomials(cuts, regions, polynomials, cuts.index(b))
+def pieces_of_sum(*terms: Term) -> Pieces:
+    """Pieces of the sum over terms of sum_i C[q, i] phi_i, on the knots of all, exactly.
 
-
-def pieces_of_difference(family: Any, coefficients: Any, other: Any, other_coefficients: Any) -> Pieces:
-    """Pieces of sum_i C[q, i] phi_i - sum_j D[q, j] psi_j of two families, on the knots of both, exactly.
-
-    Where the domains end differently, a difference of functions that jump is of no piece there: ask continuous ones.
+    Where the domains end differently, a sum of functions that jump is of no piece there: ask continuous ones.
     """
-    cuts = sorted({*_cuts(family), *_cuts(other)})
-    degree = max(_degree(family), _degree(other))
-    regions = _regions(cuts, family.domain)
-    polynomials = []
+    cuts = sorted({t for family, _ in terms for t in _cuts(family)})
+    degree, polynomials = max(_degree(family) for family, _ in terms), []
+    regions = _regions(cuts, terms[0][0].domain)
     for region in regions:
-        pair = zip(
-            _polynomials(family, coefficients, region, degree),
-            _polynomials(other, other_coefficients, region, degree),
-            strict=True,
-        )
-        polynomials.append([[a - b for a, b in zip(p, q, strict=True)] for p, q in pair])
-    b = family.domain[1]
-    return pieces_of_polynomials(cuts, regions, polynomials, cuts.index(b) if b == other.domain[1] else None)
+        of_terms = [_polynomials(*term, region, degree) for term in terms]
+        polynomials.append([[sum(c) for c in zip(*rows, strict=True)] for rows in zip(*of_terms, strict=True)])
+    ends = {family.domain[1] for family, _ in terms}
+    return pieces_of_polynomials(regions, polynomials, cuts.index(*ends) if len(ends) == 1 else None)
 
 
 def _degree(family: Any) -> int:
@@ -253,37 +243,32 @@ def _derivatives(family: Any, low: Any, high: Any, degree: int) -> list[dict[int
 
 @quiet()
 def pieces_of_polynomials(
-    cuts: Sequence[Any],
-    regions: Sequence[tuple[Any, Any]],
-    polynomials: list[list[Polynomial]],
-    end: int | None = None,
+    regions: Sequence[tuple[Any, Any]], polynomials: list[list[Polynomial]], end: int | None = None
 ) -> Pieces:
-    """Pieces of polynomials [region][q] between cuts (one fewer than regions), on reference intervals `regions`.
-
-    The cuts and the ends of the reference intervals must be floats.
-    """
+    """Pieces of polynomials [region][q] on reference intervals one beside another, cut where these meet, at floats."""
     degree = len(polynomials[0][0]) - 1
-    bernstein = [[_bernstein(p) for p in each] for each in polynomials]
-    middles, radii = [], []
+    beta = [[_bernstein(p) for p in each] for each in polynomials]
+    exact, rounded = [], []  # Bernstein coefficients [k][region][q]
     for k in range(degree + 1):
-        exact = [
-            [[c / (factorial(k) * (high - low) ** k) for c in _derivative(beta, k)] for beta in each]
-            for (low, high), each in zip(regions, bernstein, strict=True)
-        ]
-        middle = np.array([[[nearest(c) for c in beta] for beta in each] for each in exact])
-        rounded = [[[c == _rational(nearest(c), c) for c in beta] for beta in each] for each in exact]
-        size = np.abs(middle)
-        middles.append(middle)
-        radii.append(np.where(rounded, 0.0, up(size) - size))  # infinite from the largest float on
-    at = np.array([nearest(t) for t in cuts])
+        divisors = [factorial(k) * (high - low) ** k for low, high in regions]
+        exact.append([[[c / d for c in b] for b in each] for d, each in zip(divisors, beta, strict=True)])
+        rounded.append(np.array([[[_rounded(c) for c in b] for b in each] for each in exact[k]]).transpose(3, 0, 1, 2))
+        beta = [[[(degree - k) * (d - c) for c, d in pairwise(b)] for b in each] for each in beta]
+
+    def smoothness(left: int) -> int:
+        """The number of continuous derivatives at the right end of a piece."""
+        sides = [zip(*table[left : left + 2], strict=True) for table in exact]
+        return next((k - 1 for k, pairs in enumerate(sides) if any(a[-1] != b[0] for a, b in pairs)), POLYNOMIAL)
+
+    at, infinity = np.array([nearest(low) for low, _ in regions[1:]]), [np.inf]
     return Pieces(
-        np.concatenate([[-np.inf], at]),
-        np.concatenate([at, [np.inf]]),
+        np.concatenate([np.negative(infinity), at]),
+        np.concatenate([at, infinity]),
         np.array([nearest(low) for low, _ in regions]),
         np.array([nearest(high) for _, high in regions]),
-        middles,
-        radii,
-        np.array([*_smoothness(cuts, regions, polynomials), POLYNOMIAL]),
+        [middle.copy() for middle, _ in rounded],
+        [radius.copy() for _, radius in rounded],
+        np.array([*map(smoothness, range(len(at))), POLYNOMIAL]),
         end,
     )
 
@@ -301,44 +286,29 @@ def _rational(x: float, like: Any) -> Any:
     return type(like)(*float(x).as_integer_ratio())
 
 
+def _rounded(c: Any) -> tuple[float, float]:
+    """The nearest float, and by how much it may be off: by anything from the largest float on."""
+    x = nearest(c)
+    return x, 0.0 if c == _rational(x, c) else ulp(x) if abs(x) < MAX else inf
+
+
 @cache
 def _to_bernstein(d: int) -> tuple[list[list[int]], int]:
     """The matrix from powers of z - 1/2 to Bernstein polynomials, as integers over one denominator.
 
-    z^i = sum_j (j choose i)/(d choose i) B_j.
+    The coefficient j of (z - 1/2)^k is its blossom at j ones and d - j zeros: an elementary symmetric function.
     """
     rows = range(d + 1)
-    common = lcm(*(comb(d, i) for i in rows))
-    shifted = [[comb(k, i) * (-1) ** (k + i) * 2 ** (d - k + i) if i <= k else 0 for k in rows] for i in rows]
-    shares = [[comb(j, i) * (common // comb(d, i)) for i in rows] for j in rows]
-    return [[sum(shares[j][i] * shifted[i][k] for i in rows) for k in rows] for j in rows], common * 2**d
+    common = 2**d * lcm(*(comb(d, k) for k in rows))
+
+    def entry(j: int, k: int) -> int:
+        signed = sum((-1) ** (k - i) * comb(j, i) * comb(d - j, k - i) for i in range(k + 1))
+        return signed * (common // (comb(d, k) * 2**k))
+
+    return [[entry(j, k) for k in rows] for j in rows], common
 
 
 def _bernstein(p: Polynomial) -> list[Any]:
     """Coefficients in Bernstein polynomials on [0, 1] of sum_k p_k (z - 1/2)^k."""
     matrix, denominator = _to_bernstein(len(p) - 1)
     return [sum(map(mul, row, p)) / denominator for row in matrix]
-
-
-def _derivative(beta: list[Any], k: int) -> list[Any]:
-    for _ in range(k):
-        beta = [(len(beta) - 1) * (b - a) for a, b in pairwise(beta)]
-    return beta
-
-
-def _smoothness(cuts: Any, regions: Any, polynomials: list[list[Polynomial]]) -> list[int]:
-    """Number of continuous derivatives at each cut, checked exactly."""
-    orders = range(len(polynomials[0][0]))
-    smoothness = []
-    for j, cut in enumerate(cuts):
-        left, right = (
-            [[_slope(p, (cut - (low + high) / 2) / (high - low), high - low, k) for p in each] for k in orders]
-            for (low, high), each in zip(regions[j : j + 2], polynomials[j : j + 2], strict=True)
-        )
-        smoothness.append(next((k - 1 for k in orders if left[k] != right[k]), POLYNOMIAL))
-    return smoothness
-
-
-def _slope(p: Polynomial, z: Any, h: Any, k: int) -> Any:
-    """sum_i p_i (i choose k) z^(i-k)/h^k: the k-th derivative over k!."""
-    return sum(p[i] * comb(i, k) * z ** (i - k) for i in range(k, len(p))) / h**k

@@ -32,25 +32,11 @@ def smoothly(x: Intervals, coefficients: list[Intervals]) -> Derivatives:
     return coefficients, np.full(x.lo.shape[:1], POLYNOMIAL)
 
 
-def centred(function: ScalarFunction, x: Intervals, order: int, sides: Sides) -> Derivatives:
-    """Meet derivatives with their mean value forms: f^(k)/k! (m) + (k + 1) f^(k+1)/(k+1)! (x) (x - m)."""
-    if np.array_equal(x.lo, x.hi):  # points are their middles
-        return function(x, order, sides)
-    over, smoothness = function(x, order + 1, sides)
-    middle = Intervals.of(x.middle)
-    at_middle, _ = function(middle, order, sides)
-    reach, met = x - middle, []
-    for k, (c, at) in enumerate(zip(over, at_middle, strict=False)):
-        trailing = (slice(None),) * x.lo.ndim + (None,) * (c.lo.ndim - x.lo.ndim)
-        form = at + over[k + 1] * (reach[trailing] * Intervals.of(k + 1.0))
-        holds = smoothness >= k
-        met.append(c.meet(form.where(holds.reshape(*holds.shape, *(1,) * (c.lo.ndim - holds.ndim)))))
-    return met, smoothness
-
-
 def sigmoid(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
-    """1/(1 + exp(-x))."""
-    return smoothly(x, _through(_table("sigmoid", order), x.sigmoid(), order))
+    """1/(1 + exp(-x)), whose slope is at most 1/4."""
+    c = _through(_table("sigmoid", order), x.sigmoid(), order)
+    c[1:2] = [Intervals(slope.lo, np.minimum(slope.hi, 0.25)) for slope in c[1:2]]
+    return smoothly(x, c)
 
 
 def tanh(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
@@ -65,12 +51,7 @@ def tanh(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
 
 
 def silu(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
-    """x/(1 + exp(-x)), which falls to its least value, and rises."""
-    return centred(silu_by_parts, x, order, sides)
-
-
-def silu_by_parts(x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
-    """The same from the ranges of x and of the sigmoid: wider derivatives."""
+    """x/(1 + exp(-x)), which falls to its least value and rises; derivatives from the ranges of x and the sigmoid."""
     g = sigmoid(x, order)[0]
     least, before, after = LEAST_SILU
     ends = [at * at.sigmoid() for at in (Intervals(x.lo, x.lo), Intervals(x.hi, x.hi))]
@@ -96,7 +77,7 @@ def _relu_power(degree: int) -> Pieces:
     """Zero on the left of 0; x^d = (z + 1/2)^d on the right, z = x - 1/2."""
     power = [comb(degree, k) * Fraction(1, 2) ** (degree - k) for k in range(degree + 1)]
     regions = [(Fraction(-1), Fraction(0)), (Fraction(0), Fraction(1))]
-    return pieces_of_polynomials([Fraction(0)], regions, [[[Fraction(0)] * (degree + 1)], [power]])
+    return pieces_of_polynomials(regions, [[[Fraction(0)] * (degree + 1)], [power]])
 
 
 def _through(table: Pieces, inner: Intervals, order: int) -> list[Intervals]:
@@ -111,14 +92,10 @@ def _table(name: str, order: int) -> Pieces:
 
     z = g - 1/2 on [0, 1], z' = 1/4 - z^2, or z = t/2 on [-1, 1], z' = 1/2 - 2 z^2.
     """
-    sigmoid_rule, tanh_rule = (0, Fraction(1, 2), 1, Fraction(1, 4), 1), (-1, 0, 2, Fraction(1, 2), 2)
-    low, constant, slope, a, b = sigmoid_rule if name == "sigmoid" else tanh_rule
-    P, rows = [Fraction(constant), Fraction(slope)], []
+    low, *P, a, b = [Fraction(c, 4) for c in ((0, 2, 4, 1, 4) if name == "sigmoid" else (-4, 0, 8, 2, 8))]
+    rows = []
     for k in range(order + 1):
         rows.append([c / factorial(k) for c in P] + [Fraction(0)] * (order + 2 - len(P)))
-        derivative = [i * c for i, c in enumerate(P)][1:]
-        P = [Fraction(0)] * (len(derivative) + 2)
-        for i, c in enumerate(derivative):
-            P[i] += a * c
-            P[i + 2] -= b * c
-    return pieces_of_polynomials([], [(Fraction(low), Fraction(1))], [rows])
+        slope = [Fraction(0), Fraction(0), *(i * c for i, c in enumerate(P) if i), Fraction(0), Fraction(0)]
+        P = [a * ahead - b * behind for ahead, behind in zip(slope[2:], slope, strict=False)]
+    return pieces_of_polynomials([(low, Fraction(1))], [rows])

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, quiet, require_order
-from refkan.analysis.exact.enclosures.row_tasks import in_tasks
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, in_tasks, quiet, require_order
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.short_reprs import ShortRepr
@@ -196,8 +195,7 @@ def range_over(
             reached = not pool.stuck
             break
         gaps = gaps[gaps > 1]
-        order = np.argsort(-gaps, kind="stable")[: min(BATCH, (budget - pool.count) // 2)]
-        chosen = order[gaps[order] >= NEARLY * gaps.max()]
+        chosen = most_promising(gaps, min(BATCH, (budget - pool.count) // 2))
         if not chosen.size:
             break
         if report is not None:
@@ -210,6 +208,12 @@ def range_over(
     require_order(outer.lo, pool.low)
     require_order(pool.high, outer.hi)
     return Range(outer, Intervals(pool.low, pool.high), pool.count, reached)
+
+
+def most_promising(gaps: FloatArray, most: int) -> IntArray:
+    """Boxes of gaps down to a part of the largest, those first."""
+    order = np.argsort(-gaps, kind="stable")[:most]
+    return order[gaps[order] >= NEARLY * gaps.max(initial=0.0)]
 
 
 class _Pool:

@@ -10,11 +10,11 @@ which is piecewise smooth,
 which exceeds the range by O(width^2) for n = 1 already (mean value form; Moore; Rall and Corliss for higher n).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache, reduce
+from functools import cache, lru_cache, partial, reduce
 from itertools import product
-from math import comb, factorial, prod
+from math import comb, factorial, perm, prod
 from operator import mul
 
 import numpy as np
@@ -77,13 +77,11 @@ class TaylorIntervals(ShortRepr):
     def __neg__(self) -> "TaylorIntervals":
         return self.map(lambda part: -part)
 
-    def __add__(self, other: "TaylorIntervals | float") -> "TaylorIntervals":
+    def __add__(self, other: "TaylorIntervals | float | FloatArray") -> "TaylorIntervals":
         if not isinstance(other, TaylorIntervals):
             return TaylorIntervals(self.parts | {self.zero: self.value + Intervals.of(other)}, self.order)
-        parts = dict(self.parts)
-        for index, part in other.parts.items():
-            parts[index] = parts[index] + part if index in parts else part
-        return TaylorIntervals(parts, min(self.order, other.order))
+        terms = [*self.parts.items(), *other.parts.items()]
+        return TaylorIntervals(_collected(terms), min(self.order, other.order))
 
     def __sub__(self, other: "TaylorIntervals | float") -> "TaylorIntervals":
         return self + -other
@@ -91,64 +89,64 @@ class TaylorIntervals(ShortRepr):
     def __rsub__(self, other: float) -> "TaylorIntervals":
         return -self + other
 
-    def __mul__(self, other: "TaylorIntervals | float | Intervals") -> "TaylorIntervals":
+    def __mul__(self, other: "TaylorIntervals | float | FloatArray | Intervals") -> "TaylorIntervals":
         if not isinstance(other, TaylorIntervals):
             factor = other if isinstance(other, Intervals) else Intervals.of(other)
             return self.map(lambda part: part * factor)
         order = min(self.order, other.order)
         pairs = [(i, j) for i in self.parts for j in other.parts if sum(i) + sum(j) <= order]
         products = _products([self.parts[i] for i, _ in pairs], [other.parts[j] for _, j in pairs])
-        parts: dict[Index, Intervals] = {}
-        for (i, j), part in zip(pairs, products, strict=True):
-            index = _sum(i, j)
-            parts[index] = parts[index] + part if index in parts else part
-        return TaylorIntervals(parts, order)
+        terms = [(_sum(*pair), part) for pair, part in zip(pairs, products, strict=True)]
+        return TaylorIntervals(_collected(terms), order)
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def departure(self) -> "TaylorIntervals":
-        """The part without constant term."""
-        return TaylorIntervals({i: part for i, part in self.parts.items() if any(i)}, self.order)
-
     def composed(self, coefficients: list[Intervals]) -> "TaylorIntervals":
         """Return f of this number, from enclosures of f^(k)/k! over its constant term, k = 0, ..., K."""
-        parts = {self.zero: coefficients[0]}
-        power = d = self.departure()
+        total = TaylorIntervals({self.zero: coefficients[0]}, self.order)
+        power = departure = TaylorIntervals({i: part for i, part in self.parts.items() if any(i)}, self.order)
         for k, c in enumerate(coefficients[1:]):
-            power = power * d if k else d
-            if not power.parts:
-                break
-            scaled = c * joined(list(power.parts.values()), 0)
-            for m, index in enumerate(power.parts):
-                parts[index] = parts[index] + scaled[m] if index in parts else scaled[m]
-        return TaylorIntervals(parts, self.order)
+            power = power * departure if k else departure
+            if power.parts:
+                total = total + power.together(partial(mul, c))
+        return total
 
     def exp(self) -> "TaylorIntervals":
         """The exponential function."""
-        value = self.value.exp()
-        return self.composed([value * _reciprocal_factorial(k) for k in range(self.order + 1)])
+        return self._with_derivatives([self.value.exp()])
 
     def sin(self) -> "TaylorIntervals":
         """The sine."""
         s, c = self.value.sin(), self.value.cos()
-        return self.composed([(s, c, -s, -c)[k % 4] * _reciprocal_factorial(k) for k in range(self.order + 1)])
+        return self._with_derivatives([s, c, -s, -c])
 
     def cos(self) -> "TaylorIntervals":
         """The cosine."""
         s, c = self.value.sin(), self.value.cos()
-        return self.composed([(c, -s, -c, s)[k % 4] * _reciprocal_factorial(k) for k in range(self.order + 1)])
+        return self._with_derivatives([c, -s, -c, s])
+
+    def _with_derivatives(self, cycle: list[Intervals]) -> "TaylorIntervals":
+        """A function of this number, from its derivatives, which repeat."""
+        one, orders = Intervals.of(1.0), range(self.order + 1)
+        return self.composed([cycle[k % len(cycle)] * one.over(Intervals.of(float(factorial(k)))) for k in orders])
 
     def derivative(self, index: Index) -> "TaylorIntervals":
         """The derivative D^index, as Taylor number of lower order."""
-        parts = {}
+        parts = {self.zero: Intervals.of(np.zeros_like(self.value.lo))}
         for i, part in self.parts.items():
             lower = tuple(a - b for a, b in zip(i, index, strict=True))
             if min(lower) >= 0:
-                factor = reduce(mul, (factorial(a) // factorial(b) for a, b in zip(i, lower, strict=True)), 1)
+                factor = prod(perm(a, b) for a, b in zip(i, index, strict=True))
                 parts[lower] = part * Intervals.of(float(factor)) if factor > 1 else part
-        if self.zero not in parts:
-            parts[self.zero] = Intervals.of(np.zeros_like(self.value.lo))
         return TaylorIntervals(parts, self.order - sum(index))
+
+
+def _collected(terms: Iterable[tuple[Index, Intervals]]) -> dict[Index, Intervals]:
+    """The sums of parts of one exponent."""
+    parts: dict[Index, Intervals] = {}
+    for index, part in terms:
+        parts[index] = parts[index] + part if index in parts else part
+    return parts
 
 
 def _products(left: list[Intervals], right: list[Intervals]) -> list[Intervals]:
@@ -161,10 +159,6 @@ def _products(left: list[Intervals], right: list[Intervals]) -> list[Intervals]:
 
 def _sum(i: Index, j: Index) -> Index:
     return tuple(a + b for a, b in zip(i, j, strict=True))
-
-
-def _reciprocal_factorial(k: int) -> Intervals:
-    return Intervals.of(1.0).over(Intervals.of(float(factorial(k))))
 
 
 def variables(points: Intervals, order: int) -> list[TaylorIntervals]:

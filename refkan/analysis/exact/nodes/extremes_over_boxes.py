@@ -1,4 +1,14 @@
-r"""What follows from enclosures over boxes: extreme values, Lipschitz constants, and how far networks are apart."""
+r"""What follows from enclosures over boxes: extreme values, Lipschitz constants, and how far networks are apart.
+
+Networks of one shape are compared layer by layer. With z and w the inputs of a layer, in R_p, |z_p - w_p| <= d_p,
+
+    |S_q(z) - T_q(w)|  <=  sup over R of |S_q - T_q|  +  sum_p d_p sup over R of |dT_q/dx_p|,
+
+which bounds the inputs of the next layer; the last term is the tangent of T along [-d, d]. The differences of functions
+on edges are piecewise polynomials, made over Fractions on the knots of both: of a network and a refined one they are
+zero but for the rounding of coefficients, and where those are not rounded, exactly zero. Subdivision sees that only up
+to the width of its boxes.
+"""
 
 from concurrent.futures import Executor
 from functools import partial
@@ -9,8 +19,9 @@ import numpy as np
 
 from refkan.analysis.exact.enclosures.boxes import BUDGET, Telling, posed, smoothness_over
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
-from refkan.analysis.exact.enclosures.layerwise_differences import layerwise_difference
-from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
+from refkan.analysis.exact.enclosures.network_intervals import ActivationStep, EdgeStep, IntervalNetwork, SigmoidStep
+from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_sum
+from refkan.analysis.exact.enclosures.scalar_functions import silu
 from refkan.analysis.exact.enclosures.subdivision import (
     NORMAL,
     Evaluation,
@@ -21,7 +32,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
     of_range,
     range_over,
 )
-from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed, units
+from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, narrowed, units
 from refkan.analysis.exact.nodes.node_subdivision import NodeSearch
 from refkan.analysis.exact.nodes.node_tables import node_functions
 from refkan.base.arguments import check_choice
@@ -96,7 +107,7 @@ def _output(steps: IntervalNetwork, q: int, sign: float, boxes: Intervals) -> Ev
 
 def _values(steps: IntervalNetwork, q: int, sign: float, points: FloatArray) -> Intervals:
     """An output, times a sign, at points (n, P)."""
-    return (steps.at(points, 0)[:, q] * sign).value
+    return steps.at(points)[:, q] * Intervals.of(sign)
 
 
 @quiet()
@@ -205,7 +216,7 @@ def sup_difference(
 ) -> Proven:
     r"""Enclose the least upper bound of |F_q(x) - G_q(x)| of two networks over a box and all outputs.
 
-    Of networks of one shape it is bounded layer by layer first (`layerwise_differences`): of a network and
+    Of networks of one shape it is bounded layer by layer first: of a network and
     a refined one that is the rounding of coefficients, and zero where nothing was rounded. If that is within the
     tolerance, it is the answer, from 0 on; if not, boxes are subdivided. For outside="error" see `extrema`.
 
@@ -274,3 +285,65 @@ def largest(values: Intervals) -> Intervals:
     """The largest absolute value of each row, (B, 1)."""
     sizes = values.absolute()
     return Intervals(sizes.lo.max(axis=1, keepdims=True), sizes.hi.max(axis=1, keepdims=True))
+
+
+@quiet()
+def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: FloatArray) -> float:
+    """Bound |F_q - G_q| over a box (P, 2); infinite for networks of different shapes or maps, and where they jump."""
+    if [type(step) for step in left.steps] != [type(step) for step in right.steps]:
+        return np.inf
+    x = y = Intervals(ends[None, :, 0], ends[None, :, 1])
+    apart = Intervals.of(np.zeros((1, len(ends))))
+    for step, other in zip(left.steps, right.steps, strict=True):
+        hull = Intervals(np.minimum(x.lo, y.lo), np.maximum(x.hi, y.hi))
+        difference = _difference(step, other, hull)
+        if difference is None:
+            return np.inf
+        if not (apart.hi <= 0).all():
+            moved, smoothness = other.apply(TaylorIntervals({(0,): hull, (1,): Intervals(-apart.hi, apart.hi)}, 1))
+            if np.min(smoothness) < 0:
+                return np.inf
+            difference = difference + Intervals.of(moved.parts[1,].magnitude)
+        apart = difference
+        x, y = (each.apply(TaylorIntervals({(0,): z}, 0))[0].value for each, z in ((step, x), (other, y)))
+    return float(apart.hi.max())
+
+
+def _difference(step: Any, other: Any, z: Intervals) -> Intervals | None:
+    """Bound |S_q - T_q|, (1, Q), over inputs (1, P); None if unknown."""
+    if isinstance(step, EdgeStep):
+        return _of_edges(step, other, z)
+    if isinstance(step, ActivationStep):
+        return Intervals.of(np.zeros_like(z.lo)) if step.name == other.name else None
+    if isinstance(step, SigmoidStep):  # (a - a') (1 - g) + (b - b') g
+        return Intervals.of(np.maximum(_distance(step.low, other.low), _distance(step.high, other.high))[None])
+    if step.weights.shape != other.weights.shape:
+        return None
+    apart = type(step)(_distance(step.weights, other.weights), _distance(step.shift, other.shift))
+    if not (apart.weights.any() or apart.shift.any()):
+        return Intervals.of(np.zeros((1, len(apart.shift))))
+    return apart.apply(TaylorIntervals({(0,): Intervals.of(z.magnitude)}, 0))[0].value
+
+
+def _of_edges(step: EdgeStep, other: EdgeStep, z: Intervals) -> Intervals | None:
+    """The same of two layers of functions on edges; None also where a difference may jump."""
+    if (step.layer.n_inputs, step.layer.n_outputs) != (other.layer.n_inputs, other.layer.n_outputs):
+        return None
+    total = Intervals.of(np.zeros((1, step.layer.n_outputs)))
+    branch = _distance(*(np.zeros((1, 1)) if each.silu is None else each.silu for each in (step, other)))
+    if branch.any():
+        total = total + (Intervals.of(branch) * Intervals.of(silu(z, 0)[0][0].magnitude)).sum(1)
+    smoothness = np.minimum(*(each.edges.enclose(z, 0, "both")[1][0] for each in (step, other)))
+    for p in range(step.layer.n_inputs):
+        (family, coefficients), (other_family, others) = step.functions(p), other.functions(p)
+        difference = pieces_of_sum((family, coefficients), (other_family, [[-c for c in row] for row in others]))
+        if difference.end is None and smoothness[p] < 0:
+            return None
+        if any(np.any(array) for array in (*difference.middles, *difference.radii)):
+            total = total + Intervals.of(difference.enclose(z[0, p : p + 1], 0)[0][0].magnitude)
+    return total
+
+
+def _distance(mine: FloatArray, theirs: FloatArray) -> FloatArray:
+    """|x - y| of floats, rounded up, and zero where they are equal."""
+    return np.where(mine == theirs, 0.0, (Intervals.of(mine) - Intervals.of(theirs)).magnitude)

@@ -19,15 +19,13 @@ greatest value it is smooth, its Hessian a sum of covariances over tau, and Newt
 steps are floats, and need no proof: the bound holds for what they end with.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import EPS, SMALLEST, Intervals, quiet, up
 from refkan.analysis.exact.nodes.node_tables import NodeTable
 from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
 
 POINTS = 17
 """Points of each node where the smoothed functions are sampled."""
@@ -78,8 +76,7 @@ def lagrangian_bound(tables: list[NodeTable], mu: FloatArray) -> tuple[FloatArra
     return Intervals(total, total).sum(1).hi, np.concatenate(added, axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class Relaxation(ShortRepr):
+class Relaxation(NamedTuple):
     """What the smoothed functions say of boxes (B).
 
     Attributes
@@ -88,36 +85,30 @@ class Relaxation(ShortRepr):
         The smoothed bound.
     slope, curvature : array (B, H), (B, H, H)
         Its derivatives in the multipliers times the widths of their nodes.
-    weights, phi : list of array (B, P, POINTS)
-        Of the points of each layer, and the functions there.
+    weights, phi : array (B, V, POINTS)
+        Of the points of each node, and the functions there.
     """
 
     value: FloatArray
     slope: FloatArray
     curvature: FloatArray
-    weights: list[FloatArray]
-    phi: list[FloatArray]
+    weights: FloatArray
+    phi: FloatArray
 
     @property
     def mean(self) -> FloatArray:
         """Where the nodes lie on average, in parts of their intervals, (B, V)."""
-        return np.concatenate([each @ PLACE for each in self.weights], axis=1)
+        return self.weights @ PLACE
 
     @property
     def gaps(self) -> FloatArray:
         """By how much the average of phi exceeds phi there, (B, V): positive where phi is not concave."""
-        pairs = zip(self.weights, self.phi, strict=True)
-        return np.concatenate([(w * phi).sum(axis=2) - _between(phi, w @ PLACE) for w, phi in pairs], axis=1)
+        return (self.weights * self.phi).sum(axis=2) - _between(self.phi, self.mean)
 
     def where(self, better: Any, other: "Relaxation") -> "Relaxation":
         """These where they are better, others elsewhere."""
-
-        def chosen(a: Any, b: Any) -> Any:
-            if isinstance(a, list):
-                return list(map(chosen, a, b))
-            return np.where(better.reshape(-1, *(1,) * (a.ndim - 1)), a, b)
-
-        return Relaxation(*map(chosen, vars(self).values(), vars(other).values()))
+        pairs = zip(self, other, strict=True)
+        return Relaxation(*(np.where(better.reshape(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in pairs))
 
 
 class SmoothedBound:
@@ -181,7 +172,7 @@ class SmoothedBound:
                     mixed = np.einsum("bpqk,bpk->bpq", weighted, around)
                     curvature[:, mine, theirs] -= mixed
                     curvature[:, theirs, mine] -= mixed.transpose(0, 2, 1)
-        return Relaxation(value, slope, curvature / scale, every, functions)
+        return Relaxation(value, slope, curvature / scale, *(np.concatenate(a, axis=1) for a in (every, functions)))
 
     def bends(self) -> FloatArray:
         """By how much functions leave their chords from end to end, (B, V), in parts of the intervals they go into.

@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.float_intervals import SMALLEST, Intervals, concatenated, quiet, require_order
-from refkan.analysis.exact.enclosures.row_tasks import in_tasks
-from refkan.analysis.exact.enclosures.subdivision import NEARLY, Progress, Range, Slack
+from refkan.analysis.exact.enclosures.float_intervals import (
+    SMALLEST,
+    Intervals,
+    concatenated,
+    in_tasks,
+    quiet,
+    require_order,
+)
+from refkan.analysis.exact.enclosures.subdivision import Progress, Range, Slack, most_promising
 from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, contracted, tabulated
 from refkan.base.array_types import FloatArray
@@ -75,33 +81,29 @@ class NodeSearch:
     ) -> None:
         self.layers, self.attained, self.slack, self.executor = layers, attained, slack, executor
         self.low, self.high, self.count, self.aside, self.smooth = np.inf, -np.inf, 0, -np.inf, True
-        self.counts = [each.n_nodes for each in layers]
 
     @quiet()
     def run(
         self, box: FloatArray, budget: int, points: FloatArray, report: Callable[[Any], Any] | None
     ) -> Range | None:
         """Enclose it; None if a function jumps, of which tables say nothing."""
-        hidden = sum(self.counts[1:])
+        hidden = sum(layer.n_nodes for layer in self.layers[1:])
         start = np.concatenate([box.T, np.repeat([[-np.inf], [np.inf]], hidden, axis=1)], axis=1)
         self.see(points)
         pool = self.evaluated(Intervals(start[:1], start[1:]), np.zeros((1, hidden)), np.full(1, np.inf))
         reached = stuck = False
         while self.smooth:
-            allowed = float(np.max(self.slack(np.array(self.low), np.array(self.high))))
-            gaps = (pool.bound - self.high) / allowed
+            gaps = (pool.bound - self.high) / self.allowed
             gaps = np.where(np.isnan(gaps), np.inf, gaps)
-            self.put_aside(pool.bound[gaps <= 1])
-            pool, gaps = pool[gaps > 1], gaps[gaps > 1]
             whole = ~np.isfinite(pool.gaps).any(axis=1)
-            stuck |= bool(whole.any())
-            self.put_aside(pool.bound[whole])
-            pool, gaps = pool[~whole], gaps[~whole]
-            order = np.argsort(-gaps, kind="stable")[: min(TOGETHER, (budget - self.count) // 2)]
-            if not order.size:
+            stuck |= bool((whole & (gaps > 1)).any())
+            left = (gaps > 1) & ~whole
+            self.put_aside(pool.bound[~left])
+            pool, gaps = pool[left], gaps[left]
+            chosen = most_promising(gaps, min(TOGETHER, (budget - self.count) // 2))
+            if not chosen.size:
                 reached = not gaps.size and not stuck
                 break
-            chosen = order[gaps[order] >= NEARLY * gaps.max()]
             if report is not None:
                 report(Progress(self.count, budget, float(self.high), float(pool.bound[chosen[0]])))
             parents, pool = pool[chosen], pool[np.setdiff1d(np.arange(gaps.size), chosen)]
@@ -111,11 +113,13 @@ class NodeSearch:
             return None
         self.put_aside(pool.bound)
         require_order(np.array(self.high), np.array(self.aside))
-        outer, inner = (
-            Intervals(np.array([-np.inf]), np.array([self.aside])),
-            Intervals(*np.array([[self.low], [self.high]])),
-        )
-        return Range(outer, inner, self.count, reached)
+        outer = Intervals(np.array([-np.inf]), np.array([self.aside]))
+        return Range(outer, Intervals(np.array([self.low]), np.array([self.high])), self.count, reached)
+
+    @property
+    def allowed(self) -> float:
+        """By how much bounds may exceed what is attained."""
+        return float(np.max(self.slack(np.array(self.low), np.array(self.high))))
 
     def put_aside(self, bounds: FloatArray) -> None:
         """Keep the bounds of boxes, and no more of them."""
@@ -124,22 +128,18 @@ class NodeSearch:
     def see(self, points: FloatArray) -> None:
         """Take note of the values at points of the box."""
         values = self.attained(points)
-        self.low, self.high = (
-            min(self.low, values.hi.min(initial=np.inf)),
-            max(self.high, values.lo.max(initial=-np.inf)),
-        )
+        self.low = min(self.low, values.hi.min(initial=np.inf))
+        self.high = max(self.high, values.lo.max(initial=-np.inf))
 
     def evaluated(self, nodes: Intervals, mu: FloatArray, parents: FloatArray) -> NodeBoxes:
         """Bound boxes in others of known bounds; those that hold nothing above what is attained are left out."""
         self.count += len(mu)
-        allowed = float(np.max(self.slack(np.array(self.low), np.array(self.high))))
-        bounded = partial(bounded_boxes, self.layers, self.high, allowed)
+        bounded = partial(bounded_boxes, self.layers, self.high, self.allowed)
         parts, points, smooth = zip(*in_tasks(bounded, (nodes, mu, parents), len(mu), TASK, self.executor), strict=True)
         self.smooth &= all(smooth)
         self.put_aside(np.array([self.high]))
-        inside = np.concatenate(points)
-        if len(inside):
-            self.see(inside)
+        if any(map(len, points)):
+            self.see(np.concatenate(points))
         return NodeBoxes.joined(parts)
 
 

@@ -65,7 +65,7 @@ class NodeFunctions(ShortRepr):
         for step in self.alone:
             x, met = step.apply(x)
             smoothness = np.minimum(smoothness, met)
-        x, met = self.mixing.of_each_input(x, narrow=False)
+        x, met = self.mixing.of_each_input(x)
         return x if self.q is None else x[:, self.q : self.q + 1] * self.sign, np.minimum(smoothness, met)
 
 
@@ -74,7 +74,7 @@ def node_functions(steps: IntervalNetwork, q: int, sign: float) -> list[NodeFunc
     layers: list[NodeFunctions] = []
     alone: list[Step] = []
     for step in steps.steps:
-        if isinstance(step, EdgeStep) or (isinstance(step, LinearStep) and step.weights.ndim == 2):
+        if isinstance(step, EdgeStep | LinearStep):
             layers.append(NodeFunctions(tuple(alone), step))
             alone = []
         else:

@@ -5,6 +5,7 @@ products and quotients of them, so that every entry of dF/dtheta is rational: `t
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -76,23 +77,21 @@ class Problem:
             names.add("free knots")
         return sorted(names & set(IRRATIONAL))
 
-    def rows(self, number: Any) -> Sequence[dict[int, Any]]:
-        """The rows of dF/dtheta, sample-major, as dicts by column."""
-        t = truth.of(self.net, self.theta, self.x, number)
-        return t.jacobian_rows if self.couples_samples else jacobian_rows(t.network, t.theta, t.x)
+    def rows(self, number: Any, decided: bool = False) -> dict[int, dict[int, Any]]:
+        """The rows of dF/dtheta by number, sample-major; `decided` ones are those that balls tell from knots.
 
-    def decided_rows(self, number: Any) -> dict[int, dict[int, Any]]:
-        """The rows of dF/dtheta by number, without those of samples that balls do not tell from a knot."""
+        Raises
+        ------
+        UndecidedError
+            If there are such, and they are not left out.
+        """
         t = truth.of(self.net, self.theta, self.x, number)
-        Q = self.net.widths[-1]
-        decided: dict[int, dict[int, Any]] = {}
-        for s, groups in enumerate([t.x] if self.couples_samples else [[x] for x in t.x]):
-            try:
-                rows = t.jacobian_rows if self.couples_samples else jacobian_rows(t.network, t.theta, groups)
-            except truth.UndecidedError:
-                continue
-            decided.update(enumerate(rows, start=s * Q))
-        return decided
+        rows: dict[int, dict[int, Any]] = {}
+        for s, sample in enumerate([t.x] if self.couples_samples else [[x] for x in t.x]):
+            with suppress(*[truth.UndecidedError] * decided):
+                found = t.jacobian_rows if self.couples_samples else jacobian_rows(t.network, t.theta, sample)
+                rows.update(enumerate(found, start=s * self.net.widths[-1]))
+        return rows
 
     def hessian(self, number: Any, matrix: Any) -> Any:
         """The Hessian of the loss 1/(2N) sum_s w_s |F(x_s) - y_s|^2, an arb_mat or fmpq_mat of such numbers (M, M)."""
@@ -102,7 +101,7 @@ class Problem:
             return matrix(loss.hessian())
         cotangents = [[share * e for e in row] for share, row in zip(loss.shares, loss.misfit, strict=True)]
         curvature = curvature_rows(t.network, t.theta, t.x, cotangents)
-        J = matrix(self.dense(self.rows(number)))
+        J = matrix(self.dense(self.rows(number).values()))
         weights = [number(w.numerator) / w.denominator for w in self.row_weights()]
         return J.transpose() * multiplied(J, weights) + matrix(self.dense(curvature.values()))
 
@@ -165,23 +164,12 @@ def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
             "fix free knots, net.with_fixed_knots(theta), or ask for certified_spectrum, which takes balls"
         )
     columns, integers, factors = range(problem.net.n_params), [], []
-    for row in problem.rows(flint.fmpq):
+    for row in problem.rows(flint.fmpq).values():
         scale, numbers = cleared(list(row.values()))
         placed = dict(zip(row, numbers, strict=True))
         integers.append([placed.get(m, 0) for m in columns])
         factors.append(scale)
     return flint.fmpz_mat(integers), factors
-
-
-def rows_in_balls(flint: Any, problem: Problem) -> Any:
-    """Return the rows of dF/dtheta as an arb_mat at the present precision.
-
-    Raises
-    ------
-    UndecidedError
-        If the precision does not tell a sample from a knot.
-    """
-    return flint.arb_mat(problem.dense(problem.rows(flint.arb)))
 
 
 def multiplied(rows: Any, factors: Sequence[Any]) -> Any:

@@ -60,15 +60,10 @@ def known_null_vectors(problem: Problem, translations: bool = False) -> Any:
         elif not translations and k < len(maps) and isinstance(maps[k], Unmapped):
             after = _input_multiples(layers[k + 1], parts[k + 1], layer.n_params)
             vectors += [_difference(v, w) for v, w in zip(_multiples(layer, theta), after, strict=False)]
-        for vector in vectors:
-            row = [flint.fmpq(0)] * M
-            for m, value in vector.items():
-                row[begin + m] = flint.fmpq(value.numerator, value.denominator)
-            rows.append(row)
+        full = [[vector.get(m - begin, Fraction(0)) for m in range(M)] for vector in vectors]
+        rows += [[flint.fmpq(value.numerator, value.denominator) for value in row] for row in full]
         begin += layer.n_params
-    if not rows:
-        return flint.fmpq_mat(M, 0)
-    echelon, rank = flint.fmpq_mat(rows).rref()
+    echelon, rank = flint.fmpq_mat(rows or [[0] * M]).rref()
     return flint.fmpq_mat(echelon.tolist()[:rank]).transpose() if rank else flint.fmpq_mat(M, 0)
 
 
@@ -76,12 +71,11 @@ def _inside(problem: Problem) -> list[list[bool]]:
     """For each input of each layer, whether a constant on its edges is one at all samples."""
     with precision(BITS) as flint:
         number = flint.arb if problem.irrational else flint.fmpq
-        layers = truth.of(problem.net, problem.theta, problem.x[:0], number).network.layers
-        families = [spline.families if (spline := _spline(layer)) else [] for layer in layers]
+        evaluation = truth.of(problem.net, problem.theta, problem.x, number)
+        families = [spline.families if (spline := _spline(layer)) else [] for layer in evaluation.network.layers]
         always = [[family.outside != "natural" for family in each] for each in families]
         if all(map(all, always)):
             return always
-        evaluation = truth.of(problem.net, problem.theta, problem.x, number)
         try:
             inputs = evaluation.network.sweep(evaluation.theta, evaluation.x).inputs
         except truth.UndecidedError:  # a ball holds a knot

@@ -4,9 +4,9 @@ For div(c grad u) + q u = f in a box, q = k^2 - r, u = g on its boundary, and a 
 
     div(c grad e) + q e = rho,    rho = div(c grad v) + q v - f,    e = delta = v - g on the boundary
 
-It is bounded by comparison with functions that the equation takes below zero, and by eigenfunctions
-(`comparison_functions`), from bounds of |rho| and |delta|. In one dimension it is an integral of rho, which is enclosed
-at many points, the signs of rho included: the bound is then sharp where the residual oscillates (`integrated_errors`).
+It is bounded by comparison with functions that the equation takes below zero, and by eigenfunctions, from bounds of
+|rho| and |delta|. In one dimension it is an integral of rho, which is enclosed at many points, the signs of rho
+included: the bound is then sharp where the residual oscillates (`bounds_of_errors`).
 """
 
 from collections.abc import Callable
@@ -16,15 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.boxes import BUDGET, posed, smoothness_over
+from refkan.analysis.exact.enclosures.boxes import BUDGET
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, up
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, units
-from refkan.analysis.exact.solutions.comparison_functions import Comparison, by_eigenfunctions, comparisons
-from refkan.analysis.exact.solutions.equation_functions import evaluated, require_floats
-from refkan.analysis.exact.solutions.integrated_errors import bound_by_integration
-from refkan.base.arguments import check_count, check_function, check_positive
+from refkan.analysis.exact.solutions.bounds_of_errors import bound_by_integration, by_eigenfunctions, comparisons
+from refkan.analysis.exact.solutions.equation_functions import evaluated, posed_equation
+from refkan.base.arguments import check_count, check_positive
 from refkan.base.array_types import FloatArray
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
@@ -147,104 +146,71 @@ def certified_error(
     >>> round(bounds.residual / 6e-6, 6), 0.99 < bounds.error / 1e-6 < 1.01
     (1.0, True)
     """
-    steps, ends = posed(certified_error, locals())
-    check_function("source", source, steps.n_inputs)
-    check_function("boundary", boundary, steps.n_inputs)
-    check_count("order", order, 2)
     check_count("points", points, 1)
+    counts = dict.fromkeys(("source", "boundary", "coefficient", "reaction"))
     k = 0.0 if wavenumber == 0 else check_positive("wavenumber", wavenumber)
-    for name, given, taken in (("box", box, ends), ("wavenumber", wavenumber, k)):
-        require_floats(name, given, taken)
+    steps, ends = posed_equation(certified_error, locals(), counts, "a boundary value problem", wavenumber=k)
     if steps.n_outputs != 1:
         raise ValueError(f"net must have one output, the solution; got {steps.n_outputs}")
-    if smoothness_over(steps, ends) < 1:
-        raise ValueError("net must have continuous first derivatives: splines of order 3 or more, knots that differ")
-    for name, function in (("coefficient", coefficient), ("reaction", reaction)):
-        if function is not None:
-            check_function(name, function, steps.n_inputs)
-    if not (ends[:, 0] < ends[:, 1]).all():
-        raise ValueError("box must have sides of positive length to have a boundary value problem in it")
-
-    def quantities(boxes: Intervals) -> Evaluation:
-        return Evaluation.of_value(_residual(steps, source, k, boxes, order, coefficient, reaction))
-
-    ranges = range_over(quantities, ends, absolute(tolerance), budget)
+    residual_over = partial(_residual, steps, k, order, source, coefficient, reaction)
+    ranges = range_over(lambda boxes: Evaluation.of_value(residual_over(boxes)), ends, absolute(tolerance), budget)
     residual = float(ranges.outer.magnitude[0])
     delta = _boundary_error(steps, boundary, ends, tolerance, order, budget)
     worst = float(delta.magnitude.max())
     sides = Intervals.of(ends[:, 1]) - Intervals.of(ends[:, 0])
-    q, constant = _zeroth(ends, k, reaction, budget)
+    q = Intervals.of(k) * Intervals.of(k) if k else Intervals.of(0.0)
+    if reaction is not None:
+        q = q - _range(lambda at: evaluated("reaction", reaction, at, 0).value, ends, 1e-3, budget)
     slopes = np.array([_slope(ends, p, coefficient, budget) for p in range(steps.n_inputs)])
     functions = [*comparisons(sides, q, slopes, coefficient is None)]
     principle = min((function.bound(worst, residual) for function in functions), default=np.inf)
-    integrated, expanded, reasons = np.inf, np.inf, _reasons(q, slopes, functions)
+    integrated, expanded, reasons = np.inf, np.inf, [] if functions else [_reason(q, slopes)]
     exactly = coefficient is None and reaction is None
     growth = 1.0 if q.hi <= 0 else np.inf  # of an error that is integrated without q e
     growth = min([growth, *(float(up(float(q.magnitude) * function.source)) for function in functions)])
-    if steps.n_inputs == 1 and (exactly or growth < np.inf) and (functions or reaction is None):
-        residual_over = partial(_residual, steps, source, k, order=order, coefficient=coefficient, reaction=reaction)
-        integrated = bound_by_integration(
-            residual_over, k if exactly else 0.0, ends[0], delta, residual, points, coefficient
-        )
+    if steps.n_inputs == 1 and (exactly or (growth < np.inf and (functions or reaction is None))):
+        wave = k if exactly else 0.0
+        integrated = bound_by_integration(residual_over, wave, ends[0], delta, residual, points, coefficient)
         if not exactly:
             integrated = float(up(integrated * up(1.0 + growth)))
-    elif k and coefficient is None and constant and steps.n_inputs > 1:
+    elif k and exactly and steps.n_inputs > 1:
         factor = by_eigenfunctions(sides, q)
         if isinstance(factor, tuple):
             reasons.append(
                 f"wavenumber must stay away from eigenvalues; k^2 - r may be that of the half waves {factor}"
             )
         else:
-            forced = up(residual + up(float(q.magnitude) * worst))
-            expanded = float(up(worst + up(forced * factor)))
-    if not functions and integrated == expanded == np.inf and reasons:
+            expanded = float(up(worst + up(up(residual + up(float(q.magnitude) * worst)) * factor)))
+    if not functions and integrated == expanded == np.inf:
         raise ValueError("; ".join(reasons))
     return CertifiedError(residual, worst, principle, integrated, ranges.reached, expanded)
 
 
-def _reasons(q: Intervals, slopes: FloatArray, functions: list[Comparison]) -> list[str]:
+def _reason(q: Intervals, slopes: FloatArray) -> str:
     """Why there is no comparison function."""
-    if functions:
-        return []
     if not (slopes > 0).any():
-        return ["coefficient must vary less: c - c_x ((a + b)/2 - x) must be positive for an input x"]
-    return [f"k^2 - r must stay below the first eigenvalue; it reaches {float(q.hi):.6g}, too large for the comparison"]
-
-
-def _zeroth(ends: FloatArray, k: float, reaction: Callable[..., Any] | None, budget: int) -> tuple[Intervals, bool]:
-    """The range of q = k^2 - r in the box, and whether r is a constant."""
-    squared = Intervals.of(k) * Intervals.of(k) if k else Intervals.of(0.0)
-    if reaction is None:
-        return squared, True
-    given: Callable[..., Any] = reaction
-
-    def over(at: Intervals) -> Intervals:
-        return evaluated("reaction", given, at, 0).value[:, None]
-
-    def quantities(boxes: Intervals) -> Evaluation:
-        return Evaluation(over(boxes), over(Intervals.of(boxes.middle)))
-
-    r = range_over(quantities, ends, absolute(1e-3), budget).outer[0]
-    return squared - r, False
+        return "coefficient must vary less: c - c_x ((a + b)/2 - x) must be positive for an input x"
+    return f"k^2 - r must stay below the first eigenvalue; it reaches {float(q.hi):.6g}, too large for the comparison"
 
 
 def _residual(
     steps: IntervalNetwork,
-    source: Callable[..., Any],
     k: float,
-    boxes: Intervals,
     order: int,
-    coefficient: Callable[..., Any] | None = None,
-    reaction: Callable[..., Any] | None = None,
+    source: Callable[..., Any],
+    coefficient: Callable[..., Any] | None,
+    reaction: Callable[..., Any] | None,
+    boxes: Intervals,
 ) -> Expansion:
     """rho as Taylor numbers (B,) at the centres and over boxes."""
 
     def of(y: TaylorIntervals, at: Intervals) -> TaylorIntervals:
         v = y[:, 0]
         rho = -evaluated("source", source, at, order - 2)
-        c = None if coefficient is None else evaluated("coefficient", coefficient, at, order - 1)
         for unit in units(steps.n_inputs):
-            flux = v.derivative(unit) if c is None else v.derivative(unit) * c
+            flux = v.derivative(unit)
+            if coefficient is not None:
+                flux = flux * evaluated("coefficient", coefficient, at, order - 1)
             rho = rho + flux.derivative(unit)
         if k:
             rho = rho + v * (Intervals.of(k) * Intervals.of(k))
@@ -256,24 +222,26 @@ def _residual(
     return replace(rho, smoothness=rho.smoothness - 2)
 
 
+def _range(function: Callable[[Intervals], Intervals], ends: FloatArray, tolerance: float, budget: int) -> Intervals:
+    """The range in the box of a function of points or boxes (B, P)."""
+
+    def quantities(boxes: Intervals) -> Evaluation:
+        return Evaluation(function(boxes)[:, None], function(Intervals.of(boxes.middle))[:, None])
+
+    return range_over(quantities, ends, absolute(tolerance), budget).outer[0]
+
+
 def _slope(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None, budget: int) -> float:
     """A lower bound of m, the least c - c_p ((a + b)/2 - x_p) in the box."""
     if coefficient is None:
         return 1.0
-    a, b = ends[p]
-    given: Callable[..., Any] = coefficient
-    unit = units(len(ends))[p]
-    middle = (Intervals.of(a) + Intervals.of(b)) * Intervals.of(0.5)
+    middle = (Intervals.of(ends[p, 0]) + Intervals.of(ends[p, 1])) * Intervals.of(0.5)
 
     def minus_source(at: Intervals) -> Intervals:
-        c = evaluated("coefficient", given, at, 1)
-        slope = c.parts.get(unit, Intervals.of(np.zeros_like(c.value.lo)))
-        return (c.value - slope * (middle - at[:, p]))[:, None]
+        c = evaluated("coefficient", coefficient, at, 1)
+        return c.value - c.derivative(units(len(ends))[p]).value * (middle - at[:, p])
 
-    def quantities(boxes: Intervals) -> Evaluation:
-        return Evaluation(minus_source(boxes), minus_source(Intervals.of(boxes.middle)))
-
-    return float(range_over(quantities, ends, absolute(1e-2), budget).outer.lo[0])
+    return float(_range(minus_source, ends, 1e-2, budget).lo)
 
 
 def _boundary_error(
@@ -286,9 +254,8 @@ def _boundary_error(
         return Evaluation.of_value(v.map(lambda y, at: y[:, 0] - evaluated("boundary", boundary, at, order), boxes))
 
     faces = []
-    for p in range(steps.n_inputs):
-        for end in (0, 1):
-            face = ends.copy()
-            face[p] = ends[p, end]
-            faces.append(range_over(quantities, face, absolute(tolerance), budget).outer)
+    for p, end in np.ndindex(ends.shape):
+        face = ends.copy()
+        face[p] = ends[p, end]
+        faces.append(range_over(quantities, face, absolute(tolerance), budget).outer)
     return concatenated(faces)

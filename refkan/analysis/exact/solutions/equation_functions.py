@@ -5,32 +5,34 @@ with `Expression`: sums, products, sin, cos and exp, and constants as the exact 
 number of one box would make a constant of the function; there is no such number to be had.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import reduce
 from numbers import Integral
-from operator import add, mul, neg, pos, sub, truediv
+from operator import mul
 from typing import Any
 
 import numpy as np
 
+from refkan.analysis.exact.enclosures.boxes import posed, smoothness_over
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals, variables
+from refkan.base.arguments import check_count, check_function
+from refkan.base.array_types import FloatArray
 
 REMEDY = (
     "make it of the arguments by + - * /, powers, .sin(), .cos(), .exp() and constants: what a float says about one "
     "point is no proof about a box"
 )
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "add": add, "subtract": sub, "multiply": mul, "divide": truediv, "power": pow, "negative": neg, "positive": pos,
-}  # fmt: skip
-"""Arithmetic by the names of NumPy's functions."""
-
 
 class Expression:
-    """A function of the inputs on boxes, as Taylor numbers; `name` is what errors call it by."""
+    """A function of the inputs on boxes, as Taylor numbers; `name` is what errors call it by.
+
+    NumPy's numbers on the left hand, and its sin, cos and exp, end in these methods, as of any object.
+    """
 
     __slots__ = ("_name", "_taylor")
     __hash__ = None  # type: ignore[assignment]
@@ -71,9 +73,6 @@ class Expression:
     def __neg__(self) -> "Expression":
         return self._made(-self._taylor)
 
-    def __pos__(self) -> "Expression":
-        return self
-
     def sin(self) -> "Expression":
         """The sine."""
         return self._made(self._taylor.sin())
@@ -86,22 +85,10 @@ class Expression:
         """The exponential function."""
         return self._made(self._taylor.exp())
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
-        """NumPy's functions of one argument, and its numbers on the left hand."""
-        if ufunc.__name__ in ("sin", "cos", "exp") and not options:
-            return getattr(self, ufunc.__name__)()
-        operation = OPERATIONS.get(ufunc.__name__)
-        if operation is None or method != "__call__" or options:
-            return self._refused()
-        first, *rest = operands
-        return operation(first if isinstance(first, Expression) else self._made(self._other(first)), *rest)
-
     def _refused(self, *_: Any) -> Any:
         raise TypeError(f"{self._name} must take no numbers from its arguments, nor compare them: {REMEDY}")
 
-    __bool__ = __float__ = __int__ = __complex__ = __index__ = __abs__ = __len__ = __iter__ = __getitem__ = _refused
-    __lt__ = __le__ = __gt__ = __ge__ = __array__ = _refused
-    __eq__ = __ne__ = _refused
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _refused
 
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("_"):  # what other packages ask whether there is
@@ -124,7 +111,12 @@ def evaluated(name: str, function: Callable[..., Any], points: Intervals, order:
 
 def applied(name: str, function: Callable[..., Any], *arguments: TaylorIntervals) -> TaylorIntervals:
     """Return a function of the user of Taylor numbers; errors as for `evaluated`."""
-    value = function(*(Expression(name, x) for x in arguments))
+    try:
+        value = function(*(Expression(name, x) for x in arguments))
+    except TypeError as error:
+        raise (
+            error if REMEDY in str(error) else TypeError(f"{name} must be made of its arguments ({error}): {REMEDY}")
+        ) from error
     return value._taylor if isinstance(value, Expression) else _constant(name, value, arguments[0])
 
 
@@ -160,11 +152,43 @@ def exact(name: str, value: Any) -> Fraction:
     raise TypeError(f"{name} must have real numbers as constants; got {type(value).__name__}: {REMEDY}")
 
 
-def require_floats(name: str, given: Any, taken: Any) -> None:
-    """Raise ValueError where numbers were rounded to float64: the proof would be one of another problem."""
-    for value, number in zip(np.asarray(given, dtype=object).ravel(), np.ravel(taken).tolist(), strict=True):
-        if exact(name, value) != number:
-            raise ValueError(f"{name} must hold floats as they are; got {value}, and the nearest float is {number!r}")
+def posed_equation(
+    function: Callable[..., Any],
+    given: dict[str, Any],
+    counts: Mapping[str, int | None],
+    problem: str,
+    **numbers: float,
+) -> tuple[IntervalNetwork, FloatArray]:
+    """Check the arguments of a bound of an error; return the network and the box (P, 2).
+
+    Parameters
+    ----------
+    function, given
+        As for `posed`.
+    counts : dict
+        How many arguments the functions of the equation take, None for all inputs.
+    problem : str
+        What it is, for errors.
+    **numbers
+        Other arguments that must be floats, as they were read.
+    """
+    steps, ends = posed(function, given)
+    check_count("order", given["order"], 2)
+    for name, count in counts.items():
+        if given[name] is not None:
+            check_function(name, given[name], steps.n_inputs if count is None else count)
+    read: dict[str, Any] = {"box": ends, **numbers}
+    for name, taken in read.items():
+        for value, number in zip(np.asarray(given[name], dtype=object).ravel(), np.ravel(taken).tolist(), strict=True):
+            if exact(name, value) != number:  # the proof would be one of another problem
+                raise ValueError(
+                    f"{name} must hold floats as they are; got {value}, and the nearest float is {number!r}"
+                )
+    if smoothness_over(steps, ends) < 1:
+        raise ValueError("net must have continuous first derivatives: splines of order 3 or more, knots that differ")
+    if not (ends[:, 0] < ends[:, 1]).all():
+        raise ValueError(f"box must have sides of positive length to have {problem} in it")
+    return steps, ends
 
 
 def _constant(name: str, value: Any, like: TaylorIntervals) -> TaylorIntervals:

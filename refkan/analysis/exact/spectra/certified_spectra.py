@@ -240,7 +240,7 @@ def enclosed(
     basis = posed.net.basis if basis is None else basis
     B, inverse = None, None
     if basis is not None and basis != posed.net.basis:
-        B, inverse = matrix_of_basis(posed.net, posed.theta, basis)
+        B, inverse = matrix_of_basis(posed.net, basis)
     Z = matrix.null if inverse is None else inverse * matrix.null
     size = posed.n_rows if matrix.which == "ntk" else posed.net.n_params
 

@@ -11,23 +11,21 @@ the ReLU powers ((x - t)_+/h)^(r-1), h = 1 unless scaled::
 B is block diagonal with blocks A_own^T A_target^-T. It is the unit matrix in the place of all other parameters.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from itertools import product
 from typing import Any
 
-from refkan import truth
 from refkan.analysis.exact.extra import require
-from refkan.analysis.exact.ranks.network_rows import Problem, cleared, multiplied, rational_rows, rows_in_balls
+from refkan.analysis.exact.ranks.network_rows import Problem, cleared, multiplied, rational_rows
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
+from refkan.analysis.exact.spectra.rational import rational_change_of_basis
 from refkan.base.arguments import check_choice
 from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.networks.layers import BASES
-from refkan.truth.layers import BSplines, ReluPowers, SiluLayer, SumLayer
 
 WHICH = ("gauss-newton", "hessian", "ntk")
 
@@ -67,7 +65,8 @@ def _gauss_newton(problem: Problem, which: str) -> Curvature:
     flint, weights = require("flint"), problem.row_weights()
     rows: Callable[[Any], Any]
     if problem.irrational:
-        null, rank_by, rows = known_null_vectors(problem), "theory", partial(rows_in_balls, problem=problem)
+        null, rank_by = known_null_vectors(problem), "theory"
+        rows = lambda flint: flint.arb_mat(problem.dense(problem.rows(flint.arb).values()))  # noqa: E731
         kernel = problem.n_rows <= problem.net.n_params - null.ncols()
     else:
         J, factors = rational_rows(problem)
@@ -107,7 +106,7 @@ def _hessian(problem: Problem) -> Curvature:
     return Curvature("hessian", null, "theory" if in_theory else "exact", in_balls)
 
 
-def matrix_of_basis(net: Network, theta: Any, basis: str) -> tuple[Any, Any]:
+def matrix_of_basis(net: Network, basis: str) -> tuple[Any, Any]:
     """Return B and its inverse (fmpq_mat, M x M) with theta = B z, z the coefficients in `basis`.
 
     Raises
@@ -122,48 +121,26 @@ def matrix_of_basis(net: Network, theta: Any, basis: str) -> tuple[Any, Any]:
             f"basis {basis!r} needs fixed knots, net.with_fixed_knots(theta): with free ones the change of basis moves "
             "with theta"
         )
-    flint = require("flint")
-    M = net.n_params
-    B, inverse = flint.fmpq_mat(M, M), flint.fmpq_mat(M, M)
-    for m in range(M):
-        B[m, m] = inverse[m, m] = 1
-    begin = 0
-    zeros = [0.0] * M
-    pairs = [truth.of(n, zeros, [], Fraction).network.layers for n in (net, other)]
-    for own, target in zip(*pairs, strict=True):
-        for offset, here, there in _edges(own, target):
-            there_from_spline, here_from_spline = _from_spline(there), _from_spline(here)
-            block = here_from_spline * there_from_spline.inv()
-            back = there_from_spline * here_from_spline.inv()
-            first = begin + offset
-            for i, j in product(range(here.dim), repeat=2):
+    flint, M, begin = require("flint"), net.n_params, 0
+    B, inverse = (flint.fmpq_mat(_unit(M)) for _ in range(2))
+    pairs: Iterable[tuple[Any, Any]] = zip(net.layers, other.layers, strict=True)
+    for own, target in pairs:
+        for p in range(own.n_inputs if own.basis != target.basis else 0):
+            here, there = (_from_spline(flint, layer, p) for layer in (own, target))
+            block, back = here * there.inv(), there * here.inv()
+            for q, i, j in product(range(own.n_outputs), *[range(own.dim)] * 2):
+                first = begin + (q * own.n_inputs + p) * own.dim
                 B[first + i, first + j], inverse[first + i, first + j] = block[i, j], back[i, j]
         begin += own.n_params
     return B, inverse
 
 
-def _edges(own: Any, target: Any) -> list[tuple[int, Any, Any]]:
-    """Where the coefficients of each edge begin within a layer, and its families here and there."""
-    if isinstance(own, SiluLayer):
-        own, target = own.spline, target.spline
-    if not isinstance(own, SumLayer):
-        return []
-    return [
-        ((q * own.n_inputs + p) * own.dim, own.families[p], target.families[p])
-        for q in range(own.n_outputs)
-        for p in range(own.n_inputs)
-        if own.families[p] != target.families[p]
-    ]
+def _unit(size: int) -> list[list[int]]:
+    return [[int(i == j) for j in range(size)] for i in range(size)]
 
 
-def _from_spline(family: Any) -> Any:
-    """The matrix A_h^T that takes B-spline coefficients to those of a family."""
-    flint = require("flint")
-    A: Any = [[int(i == j) for j in range(family.dim)] for i in range(family.dim)]
-    scale = Fraction(1)
-    if isinstance(family, ReluPowers):
-        A, scale = truth.change_of_basis(family.knots, family.order), Fraction(family.scale) ** (family.order - 1)
-    else:
-        assert isinstance(family, BSplines)
-    rows = [[flint.fmpq(*(Fraction(entry) * scale).as_integer_ratio()) for entry in row] for row in A]
-    return flint.fmpq_mat(rows).transpose()
+def _from_spline(flint: Any, layer: Any, p: int) -> Any:
+    """The matrix A_h^T that takes B-spline coefficients of an input to those of a layer."""
+    if layer.basis == "spline":
+        return flint.fmpq_mat(_unit(layer.dim))
+    return rational_change_of_basis(layer.spaces[p], layer.basis == "scaled-relu").transpose()

@@ -5,6 +5,7 @@ rounded here. Bands are lists of diagonals, band[k][i] = X_{i,i+k}, as in `Chang
 """
 
 from fractions import Fraction
+from math import factorial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from refkan.base.array_types import Array
 from refkan.base.errors import KnotError
 from refkan.splines import change_of_basis
 from refkan.splines.spaces import SplineSpace
+from refkan.truth import blossoms
 
 if TYPE_CHECKING:
     from flint import fmpq_mat
@@ -52,8 +54,8 @@ def change_of_basis_band(space: SplineSpace, scaled: bool = False) -> Band:
 def gram_band(space: SplineSpace) -> Band:
     r"""The r diagonals of G_ij = int_a^b b_i b_j dx.
 
-    On an interval of length h the r local B-splines are polynomials in s = (x - t_m)/h by the Cox-de Boor recursion,
-    and h int_0^1 of their products is exact.
+    On an interval of length h the r local B-splines are polynomials in s = (x - t_m)/h, and h int_0^1 of their products
+    is exact.
 
     Raises
     ------
@@ -67,7 +69,11 @@ def gram_band(space: SplineSpace) -> Band:
         h = t[m + 1] - t[m]
         if h == 0:
             continue
-        pieces = _local_pieces(t, r, m, flint.fmpq_poly)
+        slopes = [blossoms(t, r, m, [t[m]] * (r - 1), k) for k in range(r)]
+        pieces = [
+            flint.fmpq_poly([slopes[k].get(i, 0) * h**k / factorial(k) for k in range(r)])
+            for i in range(m - r + 1, m + 1)
+        ]
         for i, p in enumerate(pieces):
             for j in range(i, r):
                 band[j - i][m - r + 1 + i] += h * (p * pieces[j]).integral()(1)
@@ -78,21 +84,6 @@ def gram_band(space: SplineSpace) -> Band:
                 f"singular: its support is knots[{i}]={float(t[i])} to knots[{i + r}]={float(t[i + r])}"
             )
     return band
-
-
-def _local_pieces(t: list[Any], order: int, m: int, poly: Any) -> list[Any]:
-    """The polynomials in s that b_{m-r+1}, ..., b_m are on [t_m, t_{m+1}], m a position in the knots."""
-    h = t[m + 1] - t[m]
-    pieces = [poly([1])]
-    for k in range(2, order + 1):
-        raised = [poly([0]) for _ in range(k)]
-        for j, piece in enumerate(pieces):
-            i = m - k + 2 + j  # the piece is of b_i of order k - 1, and enters b_{i-1} and b_i of order k
-            span = t[i + k - 1] - t[i]
-            raised[j] += poly([(t[i + k - 1] - t[m]) / span, -h / span]) * piece
-            raised[j + 1] += poly([(t[m] - t[i]) / span, h / span]) * piece
-        pieces = raised
-    return pieces
 
 
 def normal_band(band: Band, transposed: bool = False) -> Band:
