@@ -193,15 +193,6 @@ def test_an_open_last_interval_is_noticed(monkeypatch):
     assert sum(values([*knots[:-3], b, b, b], 3, b)) == 0  # ... and a repeated one
 
 
-def test_zero_over_zero_never_occurs():
-    """Repeated knots: the recursion divides by intervals that contain the one in force alone."""
-    clamped = [Fraction(0)] * 3 + [Fraction(1, 3)] * 2 + [Fraction(1)] * 3
-    assert [sum(values(clamped, 3, Fraction(k, 6))) for k in range(7)] == [1] * 7
-
-
-# -------------------------------------------------------------------------------------------- Chebyshev
-
-
 @given(st.fractions(-2, 2, max_denominator=50), st.integers(1, 9))
 @settings(max_examples=20, deadline=None)
 def test_chebyshev_polynomials_against_their_closed_form(x, degree):
@@ -256,24 +247,6 @@ def test_scipy_agrees(order, kind):
         ours = np.array([values(knots, order, t, k) for t in x], dtype=float)
         scale = np.abs(expected).max()
         np.testing.assert_allclose(ours, expected, rtol=0, atol=32 * order * EPS * scale)
-
-
-def test_scipy_agrees_on_the_policies():
-    knots = FLOAT_KNOTS["extended"](4)
-    a, b = knots[3], knots[-4]
-    x = np.array([a - 0.1, b + 0.07])
-    c = np.random.default_rng(0).normal(size=dim(knots, 4))
-    spline = BSpline(knots, c, 3)
-    end = np.clip(x, a, b)
-    ours = {p: [apply([c], values(knots, 4, t, 0, p))[0] for t in x] for p in ("polynomial", "linear")}
-    np.testing.assert_allclose(ours["polynomial"], spline(x, extrapolate=True), rtol=1e-13)
-    np.testing.assert_allclose(ours["linear"], spline(end) + spline(end, nu=1) * (x - end), rtol=1e-13)
-    naturals = BSpline(knots, np.eye(dim(knots, 4)), 3, extrapolate=False)
-    assert np.isnan(naturals(x)).all()  # SciPy has no such policy: its elements, one by one, do
-    for i in range(dim(knots, 4)):
-        element = BSpline.basis_element(knots[i : i + 5], extrapolate=False)(x)
-        expected = np.where(np.isnan(element), 0, element)
-        np.testing.assert_allclose([truth.bspline(knots, 4, i, t) for t in x], expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("order", range(1, 7))
