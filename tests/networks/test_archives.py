@@ -174,18 +174,6 @@ def test_arrays_of_either_byte_order_and_either_order_are_read(tmp_path):
         np.testing.assert_array_equal(again(parameters, samples(9)), net(theta, samples(9)))
 
 
-def test_notes_are_returned_where_they_are_asked_for(tmp_path):
-    net, theta = NetworkCase("spline").start(samples(12))
-    path = tmp_path / "net.npz"
-    rk.save(path, net, theta)
-    assert rk.load(path, return_notes=True)[2] == {}
-    notes = {"seed": 3, "from": ["a", None, {"b": 0.1}]}
-    rk.save(path, net, theta, notes)
-    assert len(rk.load(path)) == len(rk.load(path, return_notes=False)) == 2
-    assert rk.load(path, return_notes=True)[2] == notes
-    refused(lambda: rk.load(path, return_notes="yes"), "TypeError: return_notes must be True or False; got 'yes'")
-
-
 # --- damaged and hostile archives: ValueError, whatever the libraries below make of them
 
 
@@ -272,15 +260,6 @@ def test_hostile_members(tmp_path, change, message):
     path, _ = stored(tmp_path)
     rewrite(path, change(members(path)))
     rejected(path, message)
-
-
-def test_encrypted_and_spanned_archives(tmp_path):
-    path, _ = stored(tmp_path)
-    content = path.read_bytes()
-    start = content.index(b"PK\x01\x02")
-    for offset, value in ((8, 1), (8, 0x40), (10, 99), (6, 200)):  # flags, method, version
-        path.write_bytes(content[: start + offset] + bytes([value]) + content[start + offset + 1 :])
-        rejected(path, "")
 
 
 def test_files_that_cannot_be_read_are_told_as_such(tmp_path):

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 
-import refkan as rk
 from refkan.checks import dot_test
 from refkan.splines import change_of_basis
 from tests.networks.refinement.trained_networks import assert_same_function
@@ -44,17 +43,6 @@ def test_conversion_leaves_the_function_unchanged_after_every_change_of_state(ca
     assert_same_function(frozen, theta, relu, w)
     back = frozen.to_basis(target).to_basis("spline")
     assert_same_function(back, frozen.convert(theta, back), relu, w)
-
-
-def test_to_basis_carries_maps_statistics_and_free_knots():
-    net, theta = NetworkCase("spline", "mean-std", free_knots=True).start(samples(12))
-    relu = net.to_basis("scaled-relu")
-    assert relu.node_maps == net.node_maps
-    np.testing.assert_array_equal(relu.statistics, net.statistics)
-    assert all(layer.free_knots for layer in relu.layers)
-    assert relu.n_params == net.n_params
-    assert relu.layers[0].spaces == net.layers[0].spaces
-    assert theta.size == relu.n_params
 
 
 def test_converting_to_itself_copies():
@@ -148,20 +136,6 @@ def test_layers_without_another_basis_are_refused(kind, why):
     for call in (net.to_basis, net.coordinates):
         with pytest.raises(ValueError, match=rf"basis 'relu' is not available: a {why}"):
             call("relu")
-
-
-def test_repeated_knots_have_no_relu_basis():
-    layer = rk.SplineLayer((rk.SplineSpace.clamped(3, [0, 0.5, 1]),), 1)
-    with pytest.raises(rk.KnotError, match=r"strictly increasing; got knots\[1\]=0.0 after knots\[0\]=0.0"):
-        rk.Network((layer,), ()).to_basis("relu")
-
-
-def test_basis_of_a_network():
-    assert [NetworkCase(kind, "none").build().basis for kind in (*BASES, "silu", "mlp-relu")] == [
-        *BASES,
-        "spline",
-        None,
-    ]
 
 
 # --- coordinates: the geometries of descent

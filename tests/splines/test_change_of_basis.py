@@ -88,13 +88,6 @@ def test_uniform_closed_form(order, h):
     np.testing.assert_allclose(A, power, rtol=4 * EPS, atol=0)
 
 
-@pytest.mark.parametrize("order", [1, 2, 3, 4])
-@pytest.mark.parametrize("dim", [1, 2, 3])
-def test_uniform_closed_form_when_the_band_is_wider_than_the_matrix(order, dim):
-    reference = np.array(truth.uniform_change_of_basis(order, dim, 0.5))
-    np.testing.assert_array_equal(rk.ChangeOfBasis.uniform(order, dim, 0.5), reference)
-
-
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("order", [1, 2, 3, 5, 8, 10])
 @pytest.mark.parametrize("kind", STRICT)
@@ -121,17 +114,6 @@ def test_operators_act_on_the_last_axis(operation, shape, rng):
     for index in np.ndindex(shape):
         np.testing.assert_array_equal(out[index], run(v[index]))
     np.testing.assert_array_equal(v, before)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_operators_take_strided_integer_and_complex_arrays(operation, rng):
-    S = space("uniform", 3)
-    run = getattr(rk.ChangeOfBasis(S), operation)
-    v = rng.integers(-9, 9, (S.dim, 4))
-    expected = run(np.ascontiguousarray(v.T, dtype=float))
-    np.testing.assert_array_equal(run(v.T), expected)
-    np.testing.assert_allclose(run(v.T * 1j).imag, expected, rtol=0, atol=8 * EPS * np.abs(expected).max())
-    np.testing.assert_array_equal(run(np.asfortranarray(v.T.astype(np.float32))), expected)
 
 
 @st.composite

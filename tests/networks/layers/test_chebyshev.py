@@ -11,7 +11,6 @@ from refkan.analysis.conditioning import null_vectors
 from refkan.networks import chebyshev_kan
 from refkan.networks.layers import ChebyshevLayer, functions, row_sums
 from refkan.networks.layers import chebyshev as module
-from refkan.training.multilevel import minimize_multilevel
 from tests.networks.layers.layer_laws import check_sweeps
 from tests.shared.factories import EPS, NODE_MAPS, samples
 from tests.shared.spoiling import spoilt
@@ -197,19 +196,3 @@ def test_refinement_multiplies_the_degree():
     np.testing.assert_array_equal(C[:, :, :5], net.unpack(theta)[0]["coefficients"])
     assert not C[:, :, 5:].any()
     assert "Chebyshev of degree 8, Chebyshev of degree 9, maps: affine" in repr(fine)
-
-
-def test_any_higher_degree_is_a_target():
-    """Refinement multiplies; `convert` serves increments as well."""
-    problem, theta = trained("none")
-    other = chebyshev_kan([2, 3, 1], [5, 3], node_map="none")
-    np.testing.assert_allclose(other(problem.net.convert(theta, other), X), problem.net(theta, X), rtol=0, atol=1e-14)
-
-
-def test_multilevel_training_does_not_depend_on_splines():
-    problem, theta = trained("mean-std")
-    result = minimize_multilevel(problem, theta, schedule=[20, 20], method="lbfgs")
-    assert [layer.degree for layer in result.network.layers] == [8, 6]
-    assert result.theta.size == result.network.n_params
-    coarse = rk.minimize(problem, theta, "lbfgs", steps=20)
-    assert result.value < coarse.value

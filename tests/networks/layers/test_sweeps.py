@@ -128,29 +128,10 @@ def test_the_example_is_short():
     assert len(CODE.splitlines()) <= 36
 
 
-def test_values_are_what_the_formula_says(layer_class):
-    layer, rng = layer_class(2, 3, CENTRES), np.random.default_rng(2)
-    C, x = rng.standard_normal(layer.blocks["coefficients"]), rng.uniform(-1.0, 1.0, (4, 2))
-    expected = np.zeros((4, 3))
-    for s, q, p, k in np.ndindex(4, 3, 2, 7):
-        expected[s, q] += C[q, p, k] * np.exp(-(((x[s, p] - CENTRES[k]) / 0.5) ** 2) / 2)
-    np.testing.assert_allclose(layer.linearize(layer.pack(coefficients=C), x).value, expected, rtol=0, atol=1e-14)
-
-
 def test_sweeps_of_the_layer_against_complex_steps(layer_class):
     layer, rng = layer_class(2, 3, CENTRES), np.random.default_rng(3)
     theta, x = rng.standard_normal(layer.n_params), rng.uniform(-1.0, 1.0, (6, 2))
     check_sweeps(layer, theta, x)
-
-
-def test_jets_of_a_network(built):
-    net, theta, x = built
-    jet, h = net.jet(theta, x, first=[[1.0, 0.0]]), 1e-4
-    step = np.array([h, 0.0])
-    np.testing.assert_allclose(jet.first[:, 0], net(theta, x + 1e-30j * np.array([1.0, 0.0])).imag / 1e-30, atol=1e-13)
-    ahead, here, behind = (net(theta, z) for z in (x + step, x, x - step))
-    # Truncation h^2 |f''''| / 12 and rounding 4 eps |f| / h^2, both some 1e-7 for derivatives of size 10^2.
-    np.testing.assert_allclose(jet.second[:, 0], (ahead - 2 * here + behind) / h**2, rtol=0, atol=1e-5)
 
 
 def test_hessians_and_spectra(built):
@@ -162,12 +143,6 @@ def test_hessians_and_spectra(built):
     J = problem.jacobian(theta)
     np.testing.assert_allclose(problem.gauss_newton(theta), J.T @ J, rtol=0, atol=1e-13 * np.abs(J.T @ J).max())
     assert rk.spectrum(problem, theta).rank <= 30
-
-
-def test_it_trains(built):
-    net, theta, x = built
-    problem = rk.LeastSquares(net, x, np.sin(3 * x[:, :1]))
-    assert rk.minimize(problem, theta, method="levenberg-marquardt", steps=20).value < 1e-3 * problem.value(theta)
 
 
 # Stationary points and inflexions, where terms cancel; tiny arguments; far out, where exp underflows.
@@ -204,9 +179,6 @@ def silu(z):
 
 
 EXACT = {"tanh": tanh, "sigmoid": sigmoid, "silu": silu}
-
-VANISHING = {"tanh": 1, "sigmoid": 1, "silu": 2}
-"""The first derivative that is small on both sides."""
 
 
 @pytest.fixture(scope="module")
@@ -247,20 +219,6 @@ def test_derivatives_keep_their_digits_where_functions_level_off(name, kind, exa
                 np.abs(row.real - truth[k])[normal], 6 * EPS * sizes[k][normal] + 1e-323, err_msg=f"derivative {k}"
             )
             np.testing.assert_allclose(row.real[~normal], truth[k][~normal], rtol=0.0, atol=800 * 5e-324)
-
-
-@pytest.mark.parametrize("name", sorted(EXACT))
-def test_complex_steps_keep_their_digits_where_functions_level_off(name, exact):
-    sizes, step = exact[name][1], 1e-20
-    # Where the imaginary part has all its digits; nearer to 0 than the step, the step is not a small one.
-    at = np.abs(Z) > 1e-8
-    for rows in computed(name, Z + 1j * step):
-        for k, row in enumerate(rows[:3]):
-            normal = at & (sizes[k + 1] * step >= TINIEST * np.maximum(np.abs(Z), 1.0))
-            # Near 0 products of complex numbers cancel where the formula of the derivative does not.
-            scale = np.maximum(sizes[k + 1], sizes[VANISHING[name]] if k > 0 else 0.0)
-            error = np.abs(row.imag / step - exact[name][0][k + 1])
-            np.testing.assert_array_less(error[normal], 8 * EPS * scale[normal], err_msg=f"derivative {k + 1}")
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.complex128])

@@ -61,20 +61,6 @@ def test_factors_by_layer():
     assert net.refine(np.int64(2)).layers == net.refine().layers
 
 
-def test_what_travels_with_a_network():
-    net, theta = trained(NetworkCase("scaled-relu", "mean-std"))
-    fine = net.refine()
-    assert fine.node_maps == net.node_maps
-    assert fine.statistics is net.statistics
-    assert fine.basis == "scaled-relu"
-    assert type(fine) is rk.Network
-    assert (fine.widths, fine.layers[0].outside) == (net.widths, "linear")
-    before = theta.copy()
-    theta_fine = net.convert(theta, fine)
-    theta_fine[:] = 0
-    np.testing.assert_array_equal(theta, before)
-
-
 def test_inputs_with_domains_of_their_own():
     net = rk.kan([2, 3, 1], 3, [3, 2], domain=[(-1.0, 2.0), (5.0, 5.5)])
     x = samples(30) * [3.0, 0.5] + [-1.0, 5.0]

@@ -180,28 +180,6 @@ def test_sabotage_of_the_prolongation_is_noticed(monkeypatch, change, order):
         test_prolongation_against_exact_blossoms("random", order, "inserted")
 
 
-@pytest.mark.parametrize(
-    ("order", "rows"),
-    [
-        (2, [[2, -1]]),
-        (3, [[6, -8, 3], [1, 0, 0]]),
-        (4, [[20, -45, 36, -10], [4, -6, 4, -1], [0, 1, 0, 0]]),
-    ],
-)
-@pytest.mark.parametrize("n", [1, 4])
-def test_polynomial_rows_of_the_injection(order, rows, n):
-    """Uniform knots, re-extended at half the distance; the remaining rows are zeros and ones."""
-    coarse = rk.SplineSpace.uniform(order, n, (0.0, float(n)))
-    fine = coarse.refine()
-    injection = transfer.injection_matrix(coarse, fine).toarray()
-    assert injection.shape == (coarse.dim, fine.dim)
-    np.testing.assert_allclose(injection[: order - 1, :order], rows, rtol=0, atol=1e-13)
-    assert not injection[: order - 1, order:].any()
-    rest = injection[order - 1 :]
-    assert set(np.unique(rest)) <= {0.0, 1.0}
-    np.testing.assert_array_equal(rest.argmax(axis=1), order - 1 + 2 * np.arange(n))
-
-
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 @pytest.mark.parametrize("kind", STRICT)
 @pytest.mark.parametrize("how", ["refined", "inserted", "moved ends"])
