@@ -136,12 +136,6 @@ def load(
     (array([[0.5]]), {'seed': 3})
     """
     check_annotated(load, locals())
-    net, theta, notes = read(path)
-    return (net, theta, notes) if return_notes else (net, theta)
-
-
-def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray, dict[str, Any]]:
-    """Read network, parameters and notes; errors as for `load`."""
     name = Path(path).name
     content = read_file(Path(path))  # what goes wrong from here on lies in the content
     try:
@@ -155,7 +149,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, FloatArray, dict[str, A
         stored_hash = manifest.pop("hash", None)
         actual_hash = digest(manifest, arrays)
         if stored_hash == actual_hash:
-            return _network(manifest, arrays)
+            net, theta, notes = _network(manifest, arrays)
+            return (net, theta, notes) if return_notes else (net, theta)
     except KeyError as error:
         raise ValueError(f"{name} does not describe a network of refkan: nothing is named {error}") from None
     except Exception as error:

@@ -52,18 +52,13 @@ def layer_inputs(frozen: Composition, theta: FloatArray, x: FloatArray) -> tuple
 
 def edge_values(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
     """Return f_{q,p}(z_p), shape (N, Q, P): what each edge adds to the output before any activation, without biases."""
-    declared = layer.declare(theta)
-    form = layer.linearize(theta, z).local_form()
-    values, begin = np.zeros((z.shape[0], layer.n_outputs, layer.n_inputs)), 0
-    for functions, at in zip(declared.functions, form.blocks, strict=True):
-        shape = layer.n_outputs, functions.slots, functions.dim
-        size = int(np.prod(shape))
-        C = declared.raw[begin : begin + size].reshape(shape)
-        if not functions.constant:
-            where = at.start[:, :, None] + np.arange(at.width)  # (N, P, width)
-            taken = C[:, np.arange(functions.slots)[:, None], where]  # (Q, N, P, width)
-            values += np.einsum("qspi,spi->sqp", taken, at.values)
-        begin += size + (int(np.prod(functions.moving)) if functions.moving else 0)
+    values = np.zeros((z.shape[0], layer.n_outputs, layer.n_inputs))
+    for part in layer.linearize(theta, z).parts:
+        if not part.constant:
+            start, functions, _ = part.sums.features(curved=False)
+            where = start[:, :, None] + np.arange(functions.shape[2])  # (N, P, width)
+            taken = part.C[:, np.arange(where.shape[1])[:, None], where]  # (Q, N, P, width)
+            values += np.einsum("qspi,spi->sqp", taken, functions)
     return values
 
 

@@ -12,7 +12,7 @@ from refkan.base import Array, FloatArray, ShortRepr, check_annotated, located
 from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type
 from refkan.networks.composition import Composition
 from refkan.networks.layers import BASES, Layer, require_knots
-from refkan.networks.node_maps import NodeMap, same_map
+from refkan.networks.node_maps import NodeMap
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ class SameFunction(Composition):
         if other.widths != self.widths:
             raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
         for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):
-            if not same_map(mine, theirs):
+            if not _same(mine, theirs):
                 got = f"{theirs.name!r}" + (" of other constants or domains" if type(mine) is type(theirs) else "")
                 if mine.bound != theirs.bound:
                     which = "other" if mine.bound else "this network"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, KnotError, ShortRepr, as_array, check_count, lazy
+from refkan.base import FloatArray, KnotError, ShortRepr, as_array, check_count, lazy, real
 from refkan.splines.knots import (
     MAX_INTERVALS,
     check_domain,
@@ -231,9 +231,7 @@ class SplineSpace(ShortRepr):
         >>> rk.SplineSpace.uniform(order=2, intervals=2).insert([0.9, 0.6]).breakpoints
         array([0. , 0.5, 0.6, 0.9, 1. ])
         """
-        new = as_array("new_knots", new_knots, ndim=1)
-        if np.iscomplexobj(new):
-            raise TypeError("new_knots must be real numbers; got complex ones")
+        new = real("new_knots", as_array("new_knots", new_knots, ndim=1))
         a, b = self.domain
         outside, known = (new <= a) | (new >= b), np.isin(new, self.breakpoints)
         again = np.ones(new.size, bool)
@@ -275,9 +273,7 @@ def _cut(knots: FloatArray, factor: int) -> FloatArray:
 
 
 def _breakpoints(values: Any) -> FloatArray:
-    points = as_array("breakpoints", values, ndim=1)
-    if np.iscomplexobj(points):
-        raise TypeError("breakpoints must be real numbers; got complex ones")
+    points = real("breakpoints", as_array("breakpoints", values, ndim=1))
     if points.size < 2:
         raise KnotError(f"breakpoints must hold at least two points; got {points.size}")
     return points

@@ -182,7 +182,7 @@ test_conversions = refusals(
     (lambda: NET.convert(THETA, on_spaces(4)), OTHER),
     (lambda: NET.convert(THETA, on_spaces(domain=(0.0, 2.0))), OTHER),
     (lambda: NET.convert(THETA, SILU), "layer 0: cannot convert a SplineLayer into a SiluLayer"),
-    (lambda: NET.prolongation(SILU), "layer 0: cannot prolong a SplineLayer into a SiluLayer"),
+    (lambda: NET.prolongation(SILU), "layer 0: cannot convert a SplineLayer into a SiluLayer"),
     (
         lambda: NET.prolongation(NET.refine().to_basis("relu")),
         "layer 0: other must have the basis 'spline'; got 'relu'",
@@ -202,7 +202,7 @@ test_conversions = refusals(
         lambda: CHEBYSHEV.convert(np.zeros(8), rk.kan([2, 1], 3, 3)),
         "layer 0: cannot convert a ChebyshevLayer into a Spl",
     ),
-    (lambda: rk.kan([2, 1], 3, 3).prolongation(CHEBYSHEV), "layer 0: cannot prolong a SplineLayer into a Chebyshev"),
+    (lambda: rk.kan([2, 1], 3, 3).prolongation(CHEBYSHEV), "layer 0: cannot convert a SplineLayer into a Chebyshev"),
 )
 
 

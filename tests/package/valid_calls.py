@@ -113,7 +113,6 @@ CALLS = {
     "networks.load": dict(path="network.npz"),
     "networks.save": dict(path="network.npz"),
     "networks.node_maps.kinds.AffineMap": dict(scale=[1.0], shift=[0.0]),
-    "networks.node_maps.same_map": dict(mine=NET.node_maps[0], theirs=NET.node_maps[0]),
     # losses, hessians
     "training.losses.least_squares.LeastSquares": dict(weights=np.ones(8)),
     "training.losses.attention.Attention": dict(n_points=8),

@@ -106,3 +106,16 @@ def test_plain_powers_that_are_no_numbers_are_refused_when_a_layer_is_built(leng
     with pytest.raises(ValueError, match=r"powers .* are no numbers of float64: use basis='scaled-relu'"):
         rk.kan([1, 1], 5, 4, domain=(0.0, length), basis="relu")
     rk.kan([1, 1], 3, 4, domain=(0.0, length), basis="relu")
+
+
+def test_losing_digits_grows_with_n():
+    """The accuracy of psi @ A^T falls like eps n^(r-1): a documented finding, and why truth never goes this way."""
+    losses = []
+    for n in (8, 64):
+        S = rk.SplineSpace.uniform(4, n)
+        x = np.linspace(0, 1, 101)
+        through = relu_powers.design_matrix(S, x) @ rk.ChangeOfBasis(S).dense().T
+        losses.append(np.abs(through - rk.bsplines.design_matrix(S, x)).max())
+    assert 1e-16 < losses[0] < 1e-11
+    # 8^(r-1) = 512, within the spread of rounding errors.
+    assert 50 < losses[1] / losses[0] < 5000

@@ -164,13 +164,6 @@ class ChebyshevLayer(Layer):
         check_annotated(ChebyshevLayer.refined, locals())
         return type(self)(self.ends, self.n_outputs, self.degree * factor, self.outside)
 
-    def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
-        """Return the coefficients, followed by zeros beyond this degree."""
-        check_annotated(ChebyshevLayer.convert, locals())
-        if not isinstance(target, ChebyshevLayer):
-            return super().convert(theta, target)
-        return self.prolongation(target) @ theta
-
     def prolongation(self, target: Layer) -> sp.csr_array:
         """Return the sparse matrix P (target.n_params, n_params) of zeros and ones.
 

@@ -308,12 +308,10 @@ class Layer(ShortRepr, ABC):
         KnotError, ValueError
             Where there are none.
         """
-        if self == target:
-            return theta.copy()
-        raise ValueError(f"cannot convert a {type(self).__name__} into a {type(target).__name__}")
+        return theta.copy() if self == target else self.prolongation(target) @ theta
 
     def prolongation(self, target: "Layer") -> sp.csr_array:
         """Return the sparse matrix of `convert` for fixed knots and one basis, where it is linear."""
         if self == target:
             return sp.eye_array(self.n_params, format="csr")
-        raise ValueError(f"cannot prolong a {type(self).__name__} into a {type(target).__name__}")
+        raise ValueError(f"cannot convert a {type(self).__name__} into a {type(target).__name__}")

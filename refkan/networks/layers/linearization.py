@@ -59,15 +59,15 @@ class Linearization:
         self.channels = VALUES if channels is None else channels
         self._lead = at.z.shape[:1] if channels is None else at.z.shape[:2]
         Q, begin = declared.n_outputs, 0
-        self._parts: list[_Part] = []
+        self.parts: list[_Part] = []
         for functions in declared.functions:
             slots, dim = functions.slots, functions.dim
             C = declared.raw[begin : begin + Q * slots * dim].reshape(Q, slots, dim)
             where = InputJet(at.z) if functions.moving else at  # of functions that move nothing is kept
-            self._parts.append(_Part(functions, C, functions.sums(C, where, self.channels, back), begin))
-            begin = self._parts[-1].end
-        u = self._parts[0].sums.value
-        for part in self._parts[1:]:
+            self.parts.append(_Part(functions, C, functions.sums(C, where, self.channels, back), begin))
+            begin = self.parts[-1].end
+        u = self.parts[0].sums.value
+        for part in self.parts[1:]:
             u = u + part.sums.value
         self._activation: PointwiseJet | None = None
         if declared.activation is not None:
@@ -117,7 +117,7 @@ class Linearization:
     def _pull_back(self, du: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents of the raw coefficients and of the jet of the inputs, from du (N, channels, Q)."""
         raw, dz = [], None
-        for part in self._parts:
+        for part in self.parts:
             if part.motion is None:
                 dC, moved = part.sums.pull_back(du, inputs)
                 raw.append(dC.reshape(-1))
@@ -140,7 +140,7 @@ class Linearization:
     def _push_forward(self, dW: FloatArray, dz: FloatArray | None) -> FloatArray:
         """Tangent (N, channels, Q) of u."""
         du: FloatArray | None = None
-        for part in self._parts:
+        for part in self.parts:
             dC = part.coefficients(dW)
             if part.motion is None:
                 moved = part.sums.push_forward(dC, dz)
@@ -158,7 +158,7 @@ class Linearization:
 
     def _pull_back_inputs(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, P) of the inputs from those of u."""
-        moved = [part.sums.pull_back_inputs(G) for part in self._parts if not part.constant]
+        moved = [part.sums.pull_back_inputs(G) for part in self.parts if not part.constant]
         dz = moved[0]
         for more in moved[1:]:
             dz = dz + more
@@ -177,7 +177,7 @@ class Linearization:
         check_target("out", out, shape, np.iscomplexobj(self.value) or np.iscomplexobj(G))
         G = self._before_activation(G)
         Q = self.declared.n_outputs
-        for part in self._parts:
+        for part in self.parts:
             functions, behind = part.functions, part.begin + part.size
             columns = out[:, :, part.begin : behind].reshape(*shape[:2], Q, functions.slots, functions.dim)
             part.sums.fill_jacobian(G, columns)
@@ -200,7 +200,7 @@ class Linearization:
         (dtheta, tangent), g = self._tangents(dtheta, dx), self._cotangent(dy)
         assert tangent is not None
         dx = tangent
-        if any(part.motion is not None for part in self._parts):
+        if any(part.motion is not None for part in self.parts):
             raise ValueError(
                 "second derivatives need fixed knots; got a layer with free_knots=True (its Jacobian, Gauss-Newton "
                 "matrix and tangent kernel are available)"
@@ -216,7 +216,7 @@ class Linearization:
             x_part = dz[:, 0]
             g = g * activation.slope[:, None]
         pieces = []
-        for part in self._parts:
+        for part in self.parts:
             dC, moved = part.sums.hessian_product(part.coefficients(dW), dx[:, 0], g[:, 0])
             pieces.append(dC.reshape(-1))
             x_part = x_part + moved
@@ -231,7 +231,7 @@ class Linearization:
 
         Free knots are held where they are.
         """
-        blocks = tuple(Features(*part.sums.features(curved), part.functions.dim) for part in self._parts)
+        blocks = tuple(Features(*part.sums.features(curved), part.functions.dim) for part in self.parts)
         Q, activation, chart = self.declared.n_outputs, None, self.declared.chart
         if self._activation is not None:
             activation = self._activation.slope, self._activation.curvature
@@ -242,7 +242,7 @@ class Linearization:
 
         def curvatures(du: FloatArray) -> FloatArray:
             total = np.zeros((N, self.z.shape[2]))
-            for part in self._parts:
+            for part in self.parts:
                 if not part.constant:
                     total += part.sums.project(du[:, None], 2)[:, 0]
             return total

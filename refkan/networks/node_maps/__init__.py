@@ -17,9 +17,6 @@ Examples
 (['affine', 'mean-std', 'min-max', 'sigmoid', 'none'], 2.5, 1024.0)
 """
 
-import numpy as np
-
-from refkan.base import check_annotated
 from refkan.networks.node_maps.kinds import KAPPA, MARGIN, AffineMap, MeanStdMap, MinMaxMap, SigmoidMap, Unmapped
 from refkan.networks.node_maps.node_map import NodeMap, StatisticsMap
 
@@ -27,22 +24,6 @@ NODE_MAPS: dict[str, NodeMap] = {
     node_map.name: node_map for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())
 }
 """The node maps by name, not yet bound to data."""
-
-
-def same_map(mine: NodeMap, theirs: NodeMap) -> bool:
-    """Return whether two maps are of one kind with the same constants and domains, bit for bit.
-
-    Examples
-    --------
-    >>> from refkan.networks.node_maps import AffineMap, same_map
-    >>> ours = AffineMap([1.0], [0.0])
-    >>> same_map(ours, AffineMap([1.0], [0.0])), same_map(ours, AffineMap([2.0], [0.0]))
-    (True, False)
-    """
-    check_annotated(same_map, locals())
-    if type(mine) is not type(theirs):
-        return False
-    return all(np.array_equal(value, vars(theirs)[name]) for name, value in vars(mine).items())
 
 
 __all__ = [
@@ -56,5 +37,4 @@ __all__ = [
     "SigmoidMap",
     "StatisticsMap",
     "Unmapped",
-    "same_map",
 ]

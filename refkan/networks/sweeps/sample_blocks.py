@@ -181,6 +181,6 @@ class BlockedSweep(ShortRepr):
     def jacobian(self, G: FloatArray) -> FloatArray:
         """Rows (N, O, n_params): sum_cq G[s, o, c, q] d(jet[s, c, q])/dtheta."""
         J = np.zeros((*G.shape[:2], self.net.n_params))
-        gradients = self.statistics.gradients if self.statistics.count else None  # before the blocks ask for them
+        gradients = self.statistics.gradients  # before the blocks ask for them
         run_blocks(lambda k: self.sweeps[k].fill_jacobian(G[self.rows[k]], J[self.rows[k]], gradients), len(self.rows))
         return J
