@@ -133,14 +133,12 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         SIZES,
         "levels",
         help="train a network on a named problem or on your data, level by level",
-        description="Train a spline network on a named problem, or on the numbers "
-        "of a CSV file, from the coarsest level to the finest, and print loss and true error after each level (of data "
-        "on a fifth of the rows, which are kept back); with --output also write the network "
-        "of the last level, of data that of the level with the least error, "
+        description="Train a spline network on a named problem, or on the numbers of a CSV file, from the coarsest "
+        "level to the finest, and print loss and true error after each (of data on a fifth of the rows, kept back); "
+        "with --output also write the network of the last level, of data that of the level of least error, "
         "DIR/network.npz (see refkan.load), DIR/history.json and DIR/figure.png, and of data DIR/network.png.",
         epilog="Levels are kept in DIR/levels: finished ones are not trained again, and one that was interrupted goes "
-        "on. BLAS gets one thread unless told otherwise, as other processes may want the cores; large networks under "
-        "levenberg-marquardt on an idle machine "
+        "on. BLAS gets one thread unless told otherwise; large networks under levenberg-marquardt on an idle machine "
         "gain by --threads. Exit code: 0; 1 if training failed; 2 for wrong usage; 130 if interrupted.",
     )
     p.add_argument(

@@ -170,19 +170,6 @@ class Run(ShortRepr):
     theta: FloatArray
     course: tuple[TrainedNetwork, ...] = ()
 
-    @property
-    def last(self) -> TrainedNetwork:
-        """The training of the last stage."""
-        return self.course[-1]
-
-    def after(self, change: NetworkChange | None, problem: Any) -> "Run":
-        """Change the network, and check that it is the same function."""
-        if change is None:
-            return self
-        net, theta = change(on_network(problem, self.net), self.theta)
-        require_unchanged(self.net, self.theta, net, theta, samples_of(problem))
-        return replace(self, net=net, theta=theta)
-
 
 def compete(
     runs: Sequence[Run],
@@ -202,21 +189,24 @@ def compete(
     for index, (stage, problem) in enumerate(zip(stages, problems, strict=True)):
         since, runs = process_time(), list(runs[: stage.survivors])
         for k, run in enumerate(runs):
-            run = run.after(stage.change, problem)
+            if stage.change is not None:
+                net, theta = stage.change(on_network(problem, run.net), run.theta)
+                require_unchanged(run.net, run.theta, net, theta, samples_of(problem))
+                run = replace(run, net=net, theta=theta)
             here, start, more = on_network(problem, run.net), f"start {run.number}", {**options, **stage.options}
             part = staged(report, f"stage {index}, {start}", endings=False)
             told = _told(callback, Level(index, run.net, here), start if len(runs) > 1 else "")
             trained = train(here, run.theta, method, stage.steps, more, store, part, told)
             runs[k] = replace(run, theta=trained.result.theta, course=(*run.course, trained))
-        runs.sort(key=lambda run: (run.last.result.value, run.number))
-        best, points = runs[0], samples_of(problem)
+        runs.sort(key=lambda run: (run.course[-1].result.value, run.number))
+        best, points, results = runs[0], samples_of(problem), [run.course[-1].result for run in runs]
         table = StageTable(
             starts=tuple(run.number for run in runs),
-            values=np.array([run.last.result.value for run in runs]),
+            values=np.array([result.value for result in results]),
             network=best.net,
             theta=best.theta,
             samples=0 if points is None else len(points),
-            evaluations=sum(run.last.result.n_evaluations for run in runs),
+            evaluations=sum(result.n_evaluations for result in results),
             seconds=process_time() - since,
         )
         tables.append(table)

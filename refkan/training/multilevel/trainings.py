@@ -170,12 +170,6 @@ def train(
     A training that a callback ended is not stored: its key promises more steps. `costs` is called before a training,
     and what it returns is stored with it.
     """
-
-    def task() -> dict[str, Any]:
-        measured, began = costs(), process_time()
-        result = _minimize(problem, theta, method, steps, {**options, **unfinished}, report, callback)
-        return {"result": asdict(result), "seconds": process_time() - began, "costs": measured}
-
     key: dict[str, Any] = {}
     packed, unfinished = None, dict[str, Any]()
     if store is not None:
@@ -193,8 +187,10 @@ def train(
             unfinished = {"checkpoint": store.path(key).with_suffix(".npz")}
     resumed = packed is not None
     if packed is None:
-        packed = task()
-        if store is not None and not packed["result"]["message"].startswith(STOPPED):
+        measured, began = costs(), process_time()
+        result = _minimize(problem, theta, method, steps, {**options, **unfinished}, report, callback)
+        packed = {"result": asdict(result), "seconds": process_time() - began, "costs": measured}
+        if store is not None and not result.message.startswith(STOPPED):
             packed = store.run(key, lambda: packed, fresh=True)  # as it will be read back
             for path in unfinished.values():
                 path.unlink(missing_ok=True)

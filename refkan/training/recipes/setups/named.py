@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, check_annotated, check_choice, check_count
+from refkan.base import Array, check_annotated, check_choice, check_count
 from refkan.training.losses import Side, Term, flux_jump, prescribed
 from refkan.training.problems import TARGETS, poisson
 from refkan.training.problems.manufactured import HELMHOLTZ_1D, POISSON_1D, ManufacturedProblem
@@ -28,16 +28,6 @@ def poisson_partials(x: Array, *quantities: Array) -> tuple[Any, ...]:
     """Derivatives of `poisson_residual`."""
     eps = poisson.coefficient(x[:, :2])[:, 0]
     return 0.0, 0.0, 0.0, eps, eps
-
-
-def poisson_seeds(inputs: FloatArray) -> FloatArray:
-    """Derivatives of (x, y, |x|) along x and y (N, 2, 3)."""
-    return poisson.level_set_seeds(inputs[:, :2])
-
-
-def without_level_set(points: FloatArray) -> FloatArray:
-    """The points themselves as inputs."""
-    return points
 
 
 def poisson_setup(
@@ -64,8 +54,8 @@ def poisson_setup(
     check_annotated(poisson_setup, locals(), but=("points", "weights"))
     weighted = check_weights(weights, "equation", "interface", "boundary")
     inner = np.linspace(-1.0, 1.0, check_count("points", points, 1) + 2)[1:-1]
-    inputs = poisson.level_set_input if level_set else without_level_set
-    seeds: Any = poisson_seeds if level_set else AXES
+    inputs: Any = poisson.level_set_input if level_set else np.asarray
+    seeds: Any = (lambda inputs: poisson.level_set_seeds(inputs[:, :2])) if level_set else AXES
     along = np.linspace(-1.0, 1.0, 50, endpoint=False)
     ones = np.ones_like(along)
     edges = ((along, -ones), (ones, along), (-along, ones), (-ones, -along))
