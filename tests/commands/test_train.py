@@ -112,12 +112,9 @@ def test_finished_levels_are_not_trained_again(tmp_path, capsys, monkeypatch):
     ("problem", "options"),
     [
         ("burgers", ("--optimizer", "adam", "--learning-rate", "0.001")),
-        ("burgers", ("--optimizer", "gd", "--learning-rate", "1e-4")),
         ("burgers", ("--optimizer", "lbfgs", "--basis", "relu")),
         ("burgers", ("--node-map", "affine")),
         ("allen-cahn", ("--optimizer", "gauss-newton", "--order", "5")),
-        ("allen-cahn", ("--optimizer", "natural-gradient")),
-        ("burgers", ("--optimizer", "self-scaled-broyden")),
         ("regression", ("--optimizer", "variable-projection", "--points", "100")),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),

@@ -87,14 +87,6 @@ def test_the_callback_may_stop_and_may_not_interfere(method):
         minimize(problem, start, callback=fail, **options)
 
 
-def test_warnings_of_a_callback_stay_its_own():
-    def careless(state):
-        np.float64(1.0) / np.float64(0.0)
-
-    with pytest.raises(RuntimeWarning, match="divide by zero"):
-        minimize(Chain(), START, steps=1, callback=careless)
-
-
 # --- how a run ends
 
 
@@ -220,12 +212,6 @@ def test_a_network_in_place_of_a_loss_is_answered_with_the_remedy(minimise):
     net, theta = rk.kan([1, 1], 2, 2).initialize(np.random.default_rng(0), [[0.0], [1.0]])
     with pytest.raises(TypeError, match=r"problem must be a loss, .*pass a LeastSquares: rk.LeastSquares\(net, x, y\)"):
         minimise(net, theta)
-
-
-@pytest.mark.parametrize("given", [None, np.eye(2), lambda theta: 1.0])
-def test_what_is_no_loss_is_named(given):
-    with pytest.raises(TypeError, match=r"problem must be a loss that offers value_and_gradient\(theta\); got "):
-        minimize(given, START)
 
 
 test_bad_arguments_of_second_order_methods = refusals(

@@ -9,7 +9,7 @@ from refkan.training.optimizers import minimize
 from refkan.training.optimizers.run import Ending
 from refkan.training.optimizers.second_order import variable_projection
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
-from tests.shared.refusals import refused
+from tests.shared.refusals import refusals, refused
 from tests.training.optimizers.separable_problems import (
     KINDS,
     LINEAR,
@@ -134,20 +134,15 @@ def test_problems_that_are_not_separable_are_refused():
     refused(lambda: minimize(Other(), [1.0], method=VP), "TypeError: it needs LeastSquares of a Network; got Other")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"ridge": 0.0}, "ridge must be finite and positive; got 0.0"),
-        ({"roughness": -1.0}, "roughness must be finite and not negative; got -1.0"),
-        ({"ridge_about": "mean"}, "ridge_about must be one of 'zero', 'start'; got 'mean'"),
-        ({"solver": "dual"}, "solver must be one of 'auto', 'qr', 'cholesky'; got 'dual'"),
-        ({"ridge": 1e-25}, "ridge must exceed the rounding of the matrix of these values; got ridge=1e-25"),
-        ({"damping": -1.0}, "damping must be finite and positive"),
-    ],
+test_bad_options = refusals(
+    ({"ridge": 0.0}, "ridge must be finite and positive; got 0.0"),
+    ({"roughness": -1.0}, "roughness must be finite and not negative; got -1.0"),
+    ({"ridge_about": "mean"}, "ridge_about must be one of 'zero', 'start'; got 'mean'"),
+    ({"solver": "dual"}, "solver must be one of 'auto', 'qr', 'cholesky'; got 'dual'"),
+    ({"ridge": 1e-25}, "ridge must exceed the rounding of the matrix of these values; got ridge=1e-25"),
+    ({"damping": -1.0}, "damping must be finite and positive"),
+    call=lambda options: minimize(*problem_of("spline"), method=VP, **options),
 )
-def test_bad_options(options, message):
-    problem, theta = problem_of("spline")
-    refused(lambda: minimize(problem, theta, method=VP, **options), message)
 
 
 EPS = np.finfo(float).eps

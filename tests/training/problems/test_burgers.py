@@ -11,7 +11,6 @@ from scipy.optimize import brentq
 from refkan import ConvergenceError
 from refkan.training.problems import burgers
 from tests.shared.refusals import refused
-from tests.shared.spoiling import spoilt
 
 DIGITS = 40
 
@@ -52,51 +51,10 @@ def test_the_oracle_has_its_digits():
             assert all(abs(a / b - 1) < mp.mpf(10) ** -DIGITS for a, b in zip(rough, fine, strict=True))
 
 
-def error(module, exact):
-    return float(np.abs(module.solution(POINTS)[:, 0] - exact[:, 0]).max())
-
-
-def slope_error(module, exact):
-    return float(np.abs(module.slope(POINTS)[:, 0] - exact[:, 1]).max() / 53.2)  # pi + 1/(2 nu)
-
-
 def test_the_solution_has_its_accuracy(exact):
     """1e-10 is promised; rounding is reached. Exponents of size 16 give each weight a relative error of 16 eps."""
-    assert error(burgers, exact) <= 32 * np.finfo(float).eps
-    assert slope_error(burgers, exact) <= 32 * np.finfo(float).eps
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("np.log(weights) - cosine", "np.log(weights) + cosine"),  # the wrong sign of nu
-        ("cosine / (2 * np.pi * nu)", "cosine / (2 * nu)"),
-        ("cosine / (2 * np.pi * nu)", "cosine / (np.pi * nu)"),
-        ("x - 2 * np.sqrt(nu * t)", "x - np.sqrt(2 * nu * t)"),
-        ("y = np.pi * (x", "y = 1.0001 * np.pi * (x"),
-        ("coarse = (-_moments", "coarse = (_moments"),
-        ("VISCOSITY = 1e-2", "VISCOSITY = 1.0001e-2"),
-    ],
-)
-def test_sabotage_of_the_solution_is_noticed(exact, old, new):
-    try:
-        wrong = error(spoilt(burgers, old, new), exact)
-    except ConvergenceError:
-        return
-    assert wrong > 1e-7
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("-np.pi * cosine - variance", "-cosine - variance"),
-        ("-np.pi * cosine - variance", "-np.pi * cosine + variance"),
-        ("variance / (2 * nu)", "variance / nu"),
-        ("(sine - mean[:, None]) ** 2", "sine ** 2"),
-    ],
-)
-def test_sabotage_of_the_slope_is_noticed(exact, old, new):
-    assert slope_error(spoilt(burgers, old, new), exact) > 1e-4
+    assert np.abs(burgers.solution(POINTS)[:, 0] - exact[:, 0]).max() <= 32 * np.finfo(float).eps
+    assert np.abs(burgers.slope(POINTS)[:, 0] - exact[:, 1]).max() / 53.2 <= 32 * np.finfo(float).eps  # pi + 1/(2 nu)
 
 
 def test_the_equation_holds(rng):

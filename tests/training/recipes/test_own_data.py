@@ -159,31 +159,18 @@ def test_gaps_are_filled_with_the_medians_of_the_training_when_asked(tmp_path, c
 
 @pytest.mark.parametrize("option", [(), ("--drop-bad-rows",)])
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("first", "told"),
     [
-        (
-            lambda k, cells: [f"no. {k}", *cells],
-            "column 1 (name) has none in 60 lines, got 'no. 0' in line 2: leave that",
-        ),
-        (
-            lambda k, cells: ["", *cells],
-            "column 1 (name) has none in 60 lines, got '' in line 2: leave that column out",
-        ),
-        (
-            lambda k, cells: ['"1,5"', *cells],
-            "column 1 (name) has none in 60 lines, got '1,5' in line 2: write its numbers with a decimal point and",
-        ),
-        (
-            lambda k, cells: ['"1' if k == 30 else "1", *cells],
-            "must have closed quotes; got one that is open from line 32 to line 61: close it, or leave it out",
-        ),
+        (lambda k: f"no. {k}", "column 1 (name) has none in 60 lines, got 'no. 0' in line 2: leave that column out"),
+        (lambda k: "", "column 1 (name) has none in 60 lines, got '' in line 2: leave that column out"),
+        (lambda k: '"1,5"', "got '1,5' in line 2: write its numbers with a decimal point and"),
+        (lambda k: '"1' if k == 30 else "1", "got one that is open from line 32 to line 61: close it, or leave it out"),
     ],
 )
-def test_what_would_leave_no_line_or_hide_some_is_told_with_its_remedy(tmp_path, capsys, option, change, told):
+def test_what_would_leave_no_line_or_hide_some_is_told_with_its_remedy(tmp_path, capsys, option, first, told):
     file = written(tmp_path, np.column_stack(data(60)))
-    rows = [line.split(",") for line in file.read_text().splitlines()[1:]]
-    lines = ["name,width,force,answer", *(",".join(change(k, cells)) for k, cells in enumerate(rows))]
-    file.write_text("\n".join(lines))
+    header, *rows = file.read_text().splitlines()
+    file.write_text("\n".join([f"name,{header}", *(f"{first(k)},{row}" for k, row in enumerate(rows))]))
     assert main(["train", str(file), *option]) == 2
     assert told in capsys.readouterr().err
 
