@@ -117,7 +117,7 @@ class Transposed(NumpyLayer):
     ("layer", "name", "told"),
     [
         (BaseLeftOut, "part ignored", "'base' has no effect"),
-        (ScaleTwice, "part applied twice", "'scale' counts squared"),
+        (ScaleTwice, "part not linear", "'scale': weights go through square"),
         (BiasNotTrained, "detached gradient", "gradients in bias"),
         (BiasFirst, "parts in another order", "node-scale multiplies bias, too"),
         (GradientWithoutScale, "wrong derivative", "lack the factors of the parts scale and node-scale"),
