@@ -150,7 +150,7 @@ def test_the_plain_layer_makes_all_its_tensors_on_the_device():
 
 
 def test_a_variant_that_does_not_exist():
-    with pytest.raises(ValueError, match="variant must be one of 'eager', 'compile', 'vmap', 'autocast', 'tf32'; got 'jit'"):
+    with pytest.raises(ValueError, match=r"variant must be one of 'eager', .* 'tf32'; got 'jit'"):
         PlainTorch().as_variant("jit")
 
 

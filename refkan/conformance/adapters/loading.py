@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from refkan.base.extras import how_to_install
 from refkan.base.source_files import new_module, run
@@ -43,7 +42,8 @@ def load(name: str, arguments: Sequence[str] = ()) -> Adapter:
             raise BackendError(_missing(error.name or module_name, module_name)) from error
     member = getattr(module, attribute, None)
     if member is None:
-        known = [key for key, value in vars(module).items() if _is_adapter(value)]
+        classes = {key: value for key, value in vars(module).items() if isinstance(value, type)}
+        known = [key for key, value in classes.items() if issubclass(value, Adapter) and value is not Adapter]
         raise BackendError(f"{module_name} has no {attribute!r}; adapters in it: {', '.join(known) or 'none'}")
     with _told(f"{attribute}({', '.join(map(repr, arguments))})"):
         try:
@@ -106,7 +106,3 @@ def _from_file(file: Path) -> ModuleType:
         del sys.modules[file.stem]
         raise
     return module
-
-
-def _is_adapter(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, Adapter) and value is not Adapter

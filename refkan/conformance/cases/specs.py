@@ -8,7 +8,7 @@ import numpy as np
 from refkan.base.arguments import as_array, check_choice, real
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
-from refkan.conformance.cases.truths.precision import DTYPES, is_exact
+from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.splines.knots import check_knots, check_order
 from refkan.splines.local_basis import OUTSIDE
 
@@ -176,8 +176,3 @@ class LayerSpec:
     def domain(self) -> tuple[float, float]:
         """Ends (a, b) of the first input: of all inputs if the knots are uniform."""
         return float(self.domains[0, 0]), float(self.domains[0, 1])
-
-    def is_exact(self) -> bool:
-        """Whether all knots and coefficients are numbers of the format."""
-        arrays = (self.knots, self.coefficients, *(self.part(name) for name in self.parts))
-        return all(is_exact(self.dtype, array) for array in arrays)

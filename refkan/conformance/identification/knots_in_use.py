@@ -124,7 +124,7 @@ def compared(used: FloatArray, spec: LayerSpec) -> Difference | None:
             if of_format and 2.0**low * size <= off.max() <= 2.0**high * size:
                 return Difference(f"{name} knots", {"off": float(off.max())})
     if off[inner].max() <= 1e-9 * size:
-        evidence = {"used": _some(np.delete(u, np.r_[inner])), "asked": _some(np.delete(t, np.r_[inner]))}
+        evidence = {name: np.delete(v, np.r_[inner]).tolist() for name, v in (("used", u), ("asked", t))}
         return Difference("exterior knots", evidence)
     if np.ptp(np.diff(u)) <= 1e-9 * size < np.ptp(np.diff(t)):
         return Difference("equal spacing assumed", {"what": EQUALLY_SPACED})
@@ -132,8 +132,3 @@ def compared(used: FloatArray, spec: LayerSpec) -> Difference | None:
     told = [f"t[{k + 1}] is {u[k]:.9g} instead of {t[k]:.9g}" for k in odd[:SHOWN]]
     more = f", and {odd.size - SHOWN} more of {t.size}" * bool(odd.size > SHOWN)
     return Difference("other knots", {"how": ", ".join(told) + more})
-
-
-def _some(t: FloatArray) -> str:
-    shown = [f"{v:.6g}" for v in t]
-    return ", ".join(shown if len(shown) <= 10 else [*shown[:3], "...", *shown[-3:]])

@@ -126,5 +126,9 @@ def _smooth(pieces: Pieces) -> str:
         right = pieces.c[:, :, k] * factorial(k) / h**k
         left = (pieces.c * factor).sum(axis=2) / h**k
         if np.abs(right[1:] - left[:-1]).max() > 2.0**-20 * max(float(np.abs(right).max()), 1e-300):
-            return f"with {k - 1} continuous derivative{'s' * (k > 2)}" if k > 1 else ("with jumps", "with kinks")[k] + " at knots"
+            return (
+                f"with {k - 1} continuous derivative{'s' * (k > 2)}"
+                if k > 1
+                else ("with jumps", "with kinks")[k] + " at knots"
+            )
     return "without a breakpoint in the domain"

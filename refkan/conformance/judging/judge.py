@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
-from refkan.conformance.adapters.answers import KEPT, Backend, as_mapping, as_real, checked, describe, where_raised
+from refkan.conformance.adapters.answers import KEPT, Backend, as_real, checked, describe, where_raised
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.plans.state_changes import AFTER, recheck
 from refkan.conformance.cases.truths.refined_layers import fine_knots
@@ -21,9 +21,6 @@ from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding, Hint
 from refkan.conformance.judging.results_explained import by_numbers, function_changed, invalid_state, proven
-
-QUANTITY_OF = {"values": "values", "inputs": "input-gradients", "coefficients": "coefficient-gradients"}
-"""By what is compared in two runs."""
 
 
 @dataclass(frozen=True)
@@ -139,35 +136,22 @@ class Judge:
     def _repeat(self, case: Case) -> Finding:
         """Compare two runs bit by bit, and the first with the truth."""
         s, model = case.setting, self._backend.model(case.setting)
-        runs = []
-        for _ in range(2):
-            parts = {"values": _array("forward", self.adapter.forward(model, s.laid_out()))}
-            derivatives = [d for d in ("inputs", "coefficients") if d in self.adapter.capabilities.derivatives]
-            if derivatives:
-                gradients = as_mapping(self.adapter.vjp(model, s.laid_out(), s.dy), derivatives[0])
-                parts |= {d: _array(f"vjp ({d})", gradients[d]) for d in derivatives if gradients.get(d) is not None}
-            runs.append(parts)
-        for name, first in runs[0].items():
-            second = runs[1][name]
+        asked = [of for of in ("input", "coefficient") if f"{of}s" in self.adapter.capabilities.derivatives]
+        for quantity in ("values", *(f"{of}-gradients" for of in asked)):
+            runs = [Case(setting, quantity) for setting in (s, replace(s))]  # each setting is asked once
+            first, second = (self._backend.result(run, model) for run in runs)
             differs = np.argwhere(np.asarray(first != second))
             if differs.size:
                 index = tuple(int(k) for k in differs[0])
                 ours, theirs = float(first[index]), float(second[index])
                 return Finding.of(
-                    case, f.FAILED, f"{name} of two runs differ", index=index, ours=ours, theirs=theirs,
+                    case, f.FAILED, f"{quantity} of two runs differ", index=index, ours=ours, theirs=theirs,
                     relative_error=abs(theirs - ours) / abs(ours) if ours else float("inf"),
                     wrong=len(differs), total=first.size,
                 )  # fmt: skip
-        return self._true(case, runs[0])
-
-    def _true(self, case: Case, parts: Mapping[str, Any]) -> Finding:
-        """Compare the results of a run of many samples with the truth."""
-        for name, part in parts.items():
-            of_part = Case(case.setting, QUANTITY_OF[name])
-            theirs = checked(name, part, of_part.expected.shape, case.setting.dtype)
-            finding = self._compare(of_part, theirs)
+            finding = self._compare(runs[0], first)
             if finding.status != f.PASSED:
-                text = f"{name} of {len(case.setting.x)} samples, the same in two runs"
+                text = f"{quantity} of {len(s.x)} samples, the same in two runs"
                 return replace(finding.about(case), message=text)
         return Finding.of(case, f.PASSED)
 
@@ -178,9 +162,7 @@ class Judge:
         ours = fine_knots(case.setting.spec, case.setting.change.intervals)
         size = np.abs(ours).max()
         if knots.shape != ours.shape or not np.abs(knots - ours).max() <= 64 * case.setting.eps * size:
-            return Finding(
-                case.key, case.quantity, f.NOT_APPLICABLE, "the refined knots are others than equally spaced"
-            )
+            return Finding.of(case, f.NOT_APPLICABLE, "the refined knots are others than equally spaced")
         theirs = checked("state (coefficients)", coefficients, case.expected.shape, case.setting.dtype)
         finding = self._compare(case, theirs)
         if finding.status == f.PASSED or not self.hints:
@@ -225,9 +207,3 @@ def explained(finding: Finding, identification: Identification) -> Finding:
     """Return a failure with the differences of the layer that bear on it, after what it says by itself."""
     told = map(Hint.of, identification.bearing_on(finding.quantity, finding.key))
     return replace(finding, hints=(*finding.hints, *(hint for hint in told if hint not in finding.hints)))
-
-
-def _array(name: str, value: Any) -> FloatArray:
-    """A copy of an array, in its own format; `as_real` refuses what is none."""
-    as_real(name, value)
-    return np.array(value)

@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.cases import Case, Setting
+from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.truths.quantities import ExactQuantities, exact
 from refkan.conformance.cases.truths.right_ends import matters
@@ -99,20 +99,12 @@ def exact_entry(case: Case, index: tuple[int, ...]) -> Fraction | None:
     if any(spec.parts for spec in s.specs) or (s.right_end != "closed" and matters(s.specs, s.x)):
         return None
     if quantity.is_by_sample:
-        s, index = _only(s, index[0]), (0, *index[1:])
-    elif not quantity.method or _terms(s) > TERMS:
+        rows, index = slice(index[0], index[0] + 1), (0, *index[1:])
+        s = replace(s, x=s.x[rows], dy=s.dy[rows], direction=s.direction[rows])
+    elif not quantity.method or len(s.x) * sum(spec.coefficients.size for spec in s.specs) > TERMS:
         return None
     truth = ExactQuantities(s.specs, s.x)
     return Fraction(quantity.of(truth, exact(s.dy), exact(s.direction))[index])
-
-
-def _only(s: Setting, sample: int) -> Setting:
-    rows = slice(sample, sample + 1)
-    return replace(s, x=s.x[rows], dy=s.dy[rows], direction=s.direction[rows])
-
-
-def _terms(s: Setting) -> int:
-    return len(s.x) * sum(spec.coefficients.size for spec in s.specs)
 
 
 def rounded_down(value: Fraction, digits: int = 3) -> float:
