@@ -36,8 +36,8 @@ class Difference:
         The numbers that the sentence tells.
     where : sequence of str
         Degrees, kinds of knots and quantities in which it was measured.
-    sure : {"exact", "measured", "likely"}
-        Whether the layer is reproduced to rounding with it, or its size alone was measured, or it is what remains.
+    sure : {"exact", "measured"}
+        Whether the layer is reproduced to rounding with it, or its size alone was measured.
     quantities : sequence of str
         Quantities of cases that it bears on.
     stage : str
