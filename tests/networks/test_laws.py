@@ -18,7 +18,6 @@ from tests.shared.factories import (
     NODE_MAPS,
     POLICIES,
     NetworkCase,
-    complex_gradient,
     complex_slopes,
     name,
     running_error,
@@ -143,54 +142,33 @@ def test_gradients_against_complex_steps(case, batch):
     assert np.all(np.abs(alone - g) <= 1e-13 * size.max())
 
 
-# --- sabotage: the comparison with complex steps notices faults in each part of the sweeps
+# --- sabotage
 
 
-def gradient_is_right(net, theta, x):
-    dy = np.random.default_rng(0).standard_normal((x.shape[0], net.widths[-1]))
-    g, dx = net.vjp(theta, x)[1](dy)
-    reference = complex_gradient(lambda theta: np.sum(dy * net(theta, x)), theta)
-    frozen = net.freeze(theta)
-    slopes = complex_gradient(lambda x: np.sum(dy * frozen(theta, x)), x)
-    return np.allclose(g, reference, rtol=0, atol=1e-12) and np.allclose(dx, slopes, rtol=0, atol=1e-12)
+def of_part(k, fault):
+    """A fault in one of the arrays that a function returns, where there is one."""
+    return lambda right: (
+        lambda *a: tuple(fault(part) if j == k and part is not None else part for j, part in enumerate(right(*a)))
+    )
 
 
-def spoilt_inputs(found, fault):
-    """Cotangents of coefficients as they are, those of inputs, where there are some, with a fault."""
-    dC, dx = found
-    return dC, None if dx is None else fault(dx)
+FAULTS = {
+    "sign of theta": (Linearization, "pull_back", of_part(0, np.negative)),
+    "theta shifted": (Linearization, "pull_back", of_part(0, lambda g: np.roll(g, 1))),
+    "statistics held fixed": (MeanStdMap, "constants_vjp", lambda right: lambda *a: 0 * right(*a)),
+    "factor": (MeanStdMap, "constants_vjp", lambda right: lambda *a: right(*a) * (1 + 1e-9)),
+    "sign": (PolynomialSweep, "sums_of_rows", of_part(1, np.negative)),
+    "inputs exchanged": (PolynomialSweep, "sums_of_rows", of_part(1, lambda dx: dx[:, ::-1])),
+    "knots shifted": (FreeKnots, "pull_back_knots", lambda right: lambda *a: np.roll(right(*a), 1, axis=1)),
+}
 
 
-def spoilt_parameters(found, fault, *given):
-    """Cotangents of parameters with a fault, those of inputs as they are."""
-    return fault(found[0], *given), found[1]
-
-
-@pytest.mark.parametrize(
-    ("where", "what", "fault"),
-    [
-        (Linearization, "pull_back", lambda right: lambda self, *a: spoilt_parameters(right(self, *a), lambda g: -g)),
-        (Linearization, "pull_back", lambda right: lambda self, *a: spoilt_parameters(right(self, *a), np.roll, 1)),
-        (MeanStdMap, "constants_vjp", lambda right: lambda self, *a: 0 * right(self, *a)),
-        (MeanStdMap, "constants_vjp", lambda right: lambda self, *a: right(self, *a) * (1 + 1e-9)),
-        (PolynomialSweep, "sums_of_rows", lambda right: lambda *a: spoilt_inputs(right(*a), lambda dx: -dx)),
-        (PolynomialSweep, "sums_of_rows", lambda right: lambda *a: spoilt_inputs(right(*a), lambda dx: dx[:, ::-1])),
-        (FreeKnots, "pull_back_knots", lambda right: lambda self, moments: np.roll(right(self, moments), 1, axis=1)),
-    ],
-    ids=[
-        "sign of theta",
-        "theta shifted",
-        "statistics held fixed",
-        "factor",
-        "sign",
-        "inputs exchanged",
-        "knots shifted",
-    ],
-)
-def test_sabotage_of_a_sweep_is_noticed(monkeypatch, where, what, fault):
-    x = samples(N)
-    net, theta = NetworkCase("spline", "mean-std", free_knots=True, widths=(2, 2, 2)).start(x)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_sabotage_of_a_sweep_is_noticed(monkeypatch, fault):
+    owner, part, spoil = FAULTS[fault]
+    case = NetworkCase("spline", "mean-std", free_knots=True, widths=(2, 2, 2))
     with rk.use_engine("fast"):
-        assert gradient_is_right(net, theta, x)
-        monkeypatch.setattr(where, what, fault(getattr(where, what)))
-        assert not gradient_is_right(net, theta, x)
+        test_gradients_against_complex_steps(case, "x")
+        monkeypatch.setattr(owner, part, spoil(getattr(owner, part)))
+        with pytest.raises(AssertionError):
+            test_gradients_against_complex_steps(case, "x")
