@@ -10,7 +10,6 @@ from refkan import ConvergenceError
 from refkan.training.problems import allen_cahn
 from refkan.training.problems.allen_cahn import _spread_square, _square_coefficients
 from tests.shared.refusals import refusals
-from tests.shared.spoiling import spoilt
 
 TIMES = np.array([0.003, 0.03, 0.2, 0.6, 1.0])
 
@@ -50,46 +49,9 @@ def error(solution, oracle):
     return np.abs(solution(on_grid(np.linspace(0, 1, 301), TIMES)).reshape(301, -1) - oracle).max(axis=0)
 
 
-def largest_error(module, oracle):
-    """With 256 modes and long steps, which are enough for 1e-5 here."""
-    return error(lambda x: module._evaluate(module._solve(256, 1e-4, coarsening=3), x, 1e-4), oracle).max()
-
-
-@pytest.fixture(scope="module")
-def right_error(oracle):
-    """Of the solver as it is."""
-    return largest_error(allen_cahn, oracle)
-
-
 def test_the_reference_agrees_with_finite_differences(reference, oracle):
     """The bounds are the oracle's errors: extrapolation does not help at t = 0.003, where the rounded kink is steep."""
     assert (error(reference, oracle) < [3e-5, 1e-6, 1e-7, 1e-7, 1e-7]).all()
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("REACTION = 5.0", "REACTION = 5.01"),
-        ("(u - u**3)", "(u + u**3)"),
-        ("decay = -nu *", "decay = -1.01 * nu *"),
-        ("decay = -nu * (np.pi *", "decay = -nu * (1.0 *"),
-        ("- KINK_RATE * w, type", "+ KINK_RATE * w, type"),
-        ("- KINK_RATE * w, type", ", type"),
-        ("KINK_RATE * np.asarray(t)) * _spread", "0 * np.asarray(t)) * _spread"),
-        ("v[1] += square[2] / 2 + square[0]", "v[1] += square[2] / 2"),
-        ("v[0] += square[1] / 2", "v[0] += square[1]"),
-        ("forcing[0] /= 2", "pass"),
-        ("np.cos(np.pi * places[:, None]", "np.cos(places[:, None]"),
-    ],
-)
-def test_sabotage_of_the_solver_is_noticed(oracle, right_error, old, new):
-    """Each mistake is far above the error without it."""
-    assert right_error < 3e-5
-    try:
-        wrong = largest_error(spoilt(allen_cahn, old, new), oracle)
-    except ConvergenceError:  # the solution blows up
-        return
-    assert wrong > 3e-4
 
 
 def test_the_equation_holds(reference, rng):

@@ -57,24 +57,6 @@ def test_poisson_is_what_is_printed():
     assert is_consistent(poisson)
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("LEFT_COEFFICIENT, RIGHT_COEFFICIENT = 1.0, 0.5", "LEFT_COEFFICIENT, RIGHT_COEFFICIENT = 0.5, 1.0"),
-        ("= np.pi, 2 * np.pi", "= np.pi, np.pi"),
-        ("= np.pi, 2 * np.pi", "= 1.0, 2.0"),
-        ("FREQUENCY_Y = 3 * np.pi", "FREQUENCY_Y = 3.0"),
-        ("return -coefficient(points)", "return coefficient(points)"),
-        ("(k**2 + FREQUENCY_Y**2)", "(k**2 - FREQUENCY_Y**2)"),
-        ("[k * np.cos(kx)", "[np.cos(kx)"),
-        ("first < 0.0)", "first > 0.0)"),
-        ('SIDES) == "left"', 'SIDES) == "right"'),
-    ],
-)
-def test_sabotage_of_poisson_is_noticed(old, new):
-    assert not is_consistent(spoilt(poisson, old, new))
-
-
 def test_the_level_set_and_its_seeds(rng):
     x = points(rng, 50)
     inputs, seeds = poisson.level_set_input(x), poisson.level_set_seeds(x)
@@ -117,22 +99,6 @@ def test_manufactured_solutions_solve_their_equations(group, name):
     x = np.linspace(*problem.domain, 7)
     shown = eval(text, {"sin": np.sin, "exp": np.exp, "pi": np.pi, "x": x})
     np.testing.assert_allclose(problem.solution(x[:, None])[:, 0], shown, atol=1e-14)
-
-
-@pytest.mark.parametrize(
-    ("group", "name", "old", "new"),
-    [
-        ("POISSON_1D", "two-scales", "1.6 * np.pi * np.cos", "1.6 * np.cos"),
-        ("POISSON_1D", "two-scales", "25.6 *", "2.56 *"),
-        ("POISSON_1D", "peak", "1 - 400", "1 + 400"),
-        ("POISSON_1D", "peak", "160000", "40000"),
-        ("HELMHOLTZ_1D", "wave", "- 16 * np.pi**2", "+ 16 * np.pi**2"),
-        ("HELMHOLTZ_1D", "wave", "+ self.wavenumber**2 *", "- self.wavenumber**2 *"),
-        ("HELMHOLTZ_1D", "resonant", "self.wavenumber**2 *", "self.wavenumber *"),
-    ],
-)
-def test_sabotage_of_manufactured_problems_is_noticed(group, name, old, new):
-    assert not solves_its_equation(getattr(spoilt(manufactured, old, new), group)[name])
 
 
 test_bad_manufactured_problems_are_refused = refusals(
