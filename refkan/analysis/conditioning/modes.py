@@ -20,7 +20,7 @@ the least singular value of J B, the rank not decided beforehand, by 6e-5.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
@@ -28,7 +28,6 @@ from scipy import linalg
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame
 from refkan.analysis.conditioning.null_space import graded_orthonormal, orthonormal_in_turn
 from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
 from refkan.base.singular_values import svd
 
 EPS = float(np.finfo(np.float64).eps)
@@ -37,8 +36,7 @@ UNRESOLVED = 1e-3
 """Relative error of a null direction from which on small eigenvalues are called doubtful."""
 
 
-@dataclass(frozen=True, eq=False)
-class Modes(ShortRepr):
+class Modes(NamedTuple):
     """Eigenpairs in the coordinates z of a frame, by falling magnitude.
 
     Attributes
@@ -62,7 +60,7 @@ class Modes(ShortRepr):
     rank: int
     gap: float
     noise: float
-    notes: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str]
 
 
 def rounding_level(size: int) -> float:
@@ -96,7 +94,7 @@ def factor_modes(
     U, s, right = svd(J, full_matrices=not kernel)
     size, (rank, gap) = s.size if kernel else M, numerical_rank(s, M)
     if frame is IDENTITY or rank == 0:
-        return Modes(_padded(s**2, size), U if kernel else right.T, rank, gap, _noise(s, M) ** 2)
+        return Modes(_padded(s**2, size), U if kernel else right.T, rank, gap, _noise(s, M) ** 2, {})
     complement = svd(right[:rank], full_matrices=True)[2] if kernel else right
     null, notes = _null_space(s[:rank], right[:rank].T, complement[rank:].T, frame, known)
     sigma, vectors, left = _transformed(s[:rank], right[:rank].T, null, frame)
@@ -113,7 +111,7 @@ def symmetric_modes(H: FloatArray, frame: Frame = IDENTITY, known: FloatArray | 
     values, V = values[order], V[:, order]
     rank, gap = numerical_rank(np.abs(values), M)
     if frame is IDENTITY or rank == 0:
-        return Modes(values, V, rank, gap, _noise(np.abs(values), M))
+        return Modes(values, V, rank, gap, _noise(np.abs(values), M), {})
     X, R = linalg.qr(frame.gradient(V[:, :rank]), mode="economic", check_finite=False)
     direct, D = _by_magnitude((R * values[:rank]) @ R.T)
     null, notes = _null_space(np.abs(values[:rank]), V[:, :rank], V[:, rank:], frame, known)

@@ -9,8 +9,8 @@ import pytest
 from scipy import linalg
 
 import refkan as rk
-from refkan.analysis.conditioning import modes, spectrum_of_problem
-from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basis_frame
+from refkan.analysis.conditioning import spectrum_of_problem
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY, basis_frame
 from refkan.analysis.conditioning.modes import factor_modes, rounding_level, symmetric_modes
 from refkan.base import singular_values
 from refkan.base.singular_values import svd
@@ -162,22 +162,6 @@ def test_the_four_maps_of_scaled_frames_fit_together():
 # --- sabotage
 
 
-@pytest.mark.parametrize("wrong", ["transposed", "unprojected", "rank"])
-def test_sabotage_of_the_two_sided_spectrum_is_noticed(monkeypatch, wrong):
-    net, R = layer(6, 10)
-    frame = basis_frame(net, "relu")
-    good = factor_modes(R, frame)
-    if wrong == "transposed":
-        frame = Frame(frame.to, frame.back, frame.to, frame.cogradient)
-    elif wrong == "unprojected":
-        monkeypatch.setattr(modes, "_projected", lambda vectors, null: vectors)
-    else:
-        monkeypatch.setattr(modes, "rounding_level", lambda size: 1e-2)
-    bad = factor_modes(R, frame)
-    ends = [0, good.rank - 1]
-    assert np.abs(bad.values[ends] / good.values[ends] - 1).max() > 1e-10
-
-
 def graded(rng, m, n):
     """Columns from 1 to far below the smallest number whose square is one, and some that are zero."""
     A = rng.normal(size=(m, n)) * 10.0 ** -rng.uniform(0, 200, n)
@@ -214,15 +198,6 @@ def test_a_matrix_is_the_product_whichever_algorithm_converges(monkeypatch, shap
     assert V.shape == (shape[1] if full else min(shape), shape[1])
     decomposes(A, U, s, V)
     assert np.allclose(s, library(A, compute_uv=False, lapack_driver="gesvd"), rtol=0, atol=1e-14 * s[0])
-
-
-def test_when_none_converges_it_says_so(monkeypatch):
-    def fails(A, **options):
-        raise np.linalg.LinAlgError("SVD did not converge")
-
-    monkeypatch.setattr(singular_values.linalg, "svd", fails)
-    with pytest.raises(np.linalg.LinAlgError, match="did not converge"):
-        svd(np.eye(3))
 
 
 @pytest.mark.parametrize("entries", [64, 2**20])

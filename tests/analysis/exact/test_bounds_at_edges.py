@@ -233,30 +233,6 @@ def test_a_budget_that_ends_leaves_the_bounds_reached(function):
         assert more[1] <= some[1]
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"tolerance": math.nan}, ValueError, "tolerance must be finite and positive; got nan"),
-        ({"tolerance": 0.0}, ValueError, "tolerance must be finite and positive; got 0"),
-        ({"tolerance": math.inf}, ValueError, "tolerance must be finite and positive; got inf"),
-        ({"tolerance": "small"}, TypeError, "tolerance must be a number"),
-        ({"budget": math.nan}, TypeError, "budget must be an integer; got nan"),
-        ({"budget": 0}, ValueError, "budget must be at least 1; got 0"),
-        ({"box": [[1.0, 0.0]]}, ValueError, r"box must not be empty; got box\[0\]"),
-        ({"box": [[0.0, math.inf]]}, ValueError, "box must be finite; got box"),
-        ({"box": [[math.nan, 1.0]]}, ValueError, "box must be finite; got box"),
-        ({"box": [[0.0, 1.0]] * 2}, ValueError, r"box must have shape \(1, 2\)"),
-        ({"box": [0.0, 1.0]}, ValueError, r"box must have shape \(1, 2\)"),
-    ],
-)
-@pytest.mark.parametrize("function", ["enclose", "extrema", "lipschitz_constant", "sup_difference"])
-def test_bad_arguments_are_named(function, options, error, message):
-    net, theta = rk.kan([1, 1], 3, 2), [0.0, 1.0, 1.0, 0.0]
-    pairs = (net, theta, net, theta) if function == "sup_difference" else (net, theta)
-    with pytest.raises(error, match=message):
-        getattr(rk.exact, function)(*pairs, **{"box": [[0.0, 1.0]], **options})
-
-
 def test_derivatives_are_none_first_or_second():
     net = rk.kan([1, 1], 4, 2)
     for derivatives, message in ((3, "derivatives must be .*; got 3"), (-1, "derivatives must be .*; got -1")):

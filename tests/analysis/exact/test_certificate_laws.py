@@ -12,7 +12,7 @@ import refkan as rk
 from refkan.analysis.exact.certificates import certified_network
 from refkan.analysis.exact.certificates.certified_network import is_identity
 from refkan.analysis.exact.certificates.statements import STEP, Posed
-from refkan.analysis.exact.ranks.network_rows import OF_STATISTICS, _spoken, checked, expected_seconds, require_cost
+from refkan.analysis.exact.ranks.network_rows import checked, expected_seconds
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
 from refkan.analysis.exact.spectra import certified_spectra
 from refkan.networks.node_maps import Unmapped
@@ -93,29 +93,6 @@ def test_spectra_are_as_narrow_as_asked():
         for value, inside in zip(spectra[0].values, spectra[-1].values, strict=True):
             assert value.low <= inside.high
             assert inside.low <= value.high
-
-
-def test_the_cost_of_statistics_is_that_of_their_rows():
-    batch = np.random.default_rng(0).uniform(size=(30, 1))
-    plain, with_batch = problem()[0], problem(node_map="mean-std", statistics=batch)[0]
-    rows = [checked(each, np.full(each.net.n_params, 0.5)) for each in (plain, with_batch)]
-    share = 1 + 30 / rows[1].n_rows
-    assert expected_seconds(rows[1], 0) == pytest.approx(OF_STATISTICS * share * expected_seconds(rows[0], 0))
-
-
-def test_expected_times_are_those_of_entries_and_cubes():
-    posed = checked(*problem(P=2, samples=60))
-    M, entries = posed.net.n_params, 60 * posed.net.n_params
-    assert expected_seconds(posed, 0) == pytest.approx(4e-5 * entries)
-    assert expected_seconds(posed, 0, hessian=True) == pytest.approx(5 * 4e-5 * entries)
-    assert expected_seconds(posed, 2) == pytest.approx(4e-5 * entries + 1e-6 * M**3)
-    require_cost("it", posed, 4e-5 * entries * 1.001, 0)
-    with pytest.raises(ValueError, match=rf"it of {M} parameters on 60 rows .* give seconds="):
-        require_cost("it", posed, 4e-5 * entries * 0.999, 0)
-    with pytest.raises(ValueError, match="is expected to take"):
-        require_cost("it", posed, 4e-5 * entries * 1.001, 0, hessian=True)
-    for seconds, said in ((119.0, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (172800, "2 d")):
-        assert _spoken(seconds) == said
 
 
 @pytest.mark.parametrize("seconds", [1e-2, 1e-3])

@@ -4,28 +4,13 @@ import math
 import sys
 from fractions import Fraction
 
-import numpy as np
 import pytest
 
-import refkan as rk
-from refkan import exact
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.spectra import rational
 from tests.analysis.exact.certified_matrices import dense, uniform_random
-from tests.shared.factories import EPS
-from tests.shared.factories import space as make
 
 # Exact matrices
-
-
-@pytest.mark.parametrize("order", [1, 3, 6])
-def test_float_matrices_agree(order):
-    space = make("random", order, 6)
-    A = np.array([[float(a) for a in row] for row in exact.as_fractions(exact.rational_change_of_basis(space))])
-    # r divisions and subtractions of numbers no larger than the result's own row
-    np.testing.assert_allclose(rk.ChangeOfBasis(space).dense(), A, rtol=4 * order * EPS, atol=0)
-    G = np.array([[float(a) for a in row] for row in exact.as_fractions(exact.rational_gram(space))])
-    np.testing.assert_allclose(rk.bsplines.gram_matrix(space).toarray(), G, rtol=0, atol=8 * order * EPS * G.max())
 
 
 @pytest.mark.parametrize("order", [1, 2, 5])

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from refkan.analysis.exact.enclosures import subdivision
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.subdivision import (
-    CHUNK,
     Evaluation,
     absolute,
     range_over,
@@ -19,24 +17,6 @@ def waves(boxes, weights=None):
     value = np.sin(3 * middle[:, :1]) + (middle[:, 1:] ** 2).sum(axis=1, keepdims=True)
     both = np.concatenate([value, value - 0.25], axis=1)
     return Evaluation(Intervals(both - 3 * size, both + 3 * size), Intervals.of(both), weights)
-
-
-def test_evaluations_are_made_in_chunks_and_put_together(monkeypatch):
-    """With chunks of three boxes as with one of all: the same result, and no call is larger."""
-    box, results = np.array([[-1.0, 1.5]] * 2), []
-    for chunk in (CHUNK[0], 3):
-        sizes = []
-
-        def quantities(boxes, sizes=sizes):
-            sizes.append(len(boxes.lo))
-            bounds = waves(boxes, weights=(boxes.hi - boxes.lo) * [3.0, 1.0])
-            return bounds._replace(over=bounds.over[:, :1], inside=bounds.inside[:, :1])
-
-        monkeypatch.setattr(subdivision, "CHUNK", (chunk, 1))
-        bounds = range_over(quantities, box, absolute(1e-1), 300, greatest=True)
-        results.append((bounds.outer.hi.tolist(), bounds.inner.hi.tolist(), bounds.boxes, bounds.reached))
-        assert max(sizes) <= chunk
-    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0, -1.0])

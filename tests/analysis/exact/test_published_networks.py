@@ -91,12 +91,3 @@ def test_networks_of_order_two_are_plain_relu_networks_beyond_their_domains_too(
         h = np.maximum(h @ A.T + c, 0.0)
     A, c = matrices[-1]
     assert np.allclose(h @ A.T + c, relu(weights, points), rtol=1e-12, atol=1e-12)
-
-
-def test_questions_of_boxes_are_those_that_no_point_answers():
-    text = relu_bounds.vnnlib(np.array([[0.0, 1.0], [-2.0, 0.5]]), -1.25, 3.0)
-    *declared, below_x0, above_x0, below_x1, above_x1, outside = text.splitlines()
-    assert declared == [f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0")]
-    assert (below_x0, above_x0) == ("(assert (>= X_0 0.0))", "(assert (<= X_0 1.0))")
-    assert (below_x1, above_x1) == ("(assert (>= X_1 -2.0))", "(assert (<= X_1 0.5))")
-    assert outside == "(assert (or (and (<= Y_0 -1.2500000000000002)) (and (>= Y_0 3.0000000000000004))))"

@@ -12,7 +12,6 @@ from refkan.analysis.exact.enclosures.subdivision import (
     CORNERS,
     FEWEST,
     Evaluation,
-    _halved,
     absolute,
     of_greatest,
     of_range,
@@ -46,34 +45,6 @@ def test_the_greatest_value_is_bounded_at_every_budget_and_reached_with_enough(P
         assert bounds.outer.hi[0] >= 1.0
         assert bounds.reached == (bounds.outer.hi[0] - bounds.inner.hi[0] <= 1e-3 * bounds.inner.hi[0])
     assert bounds.reached or P > CORNERS
-
-
-def test_boxes_that_could_pass_most_are_halved_first():
-    """A narrow summit among many wide ones: boxes outside of it are hardly touched."""
-    seen = []
-
-    def quantities(boxes):
-        seen.append(boxes)
-        summit = Intervals.of(np.where((boxes.lo <= 0.3) & (boxes.hi >= 0.3), 10.0, 1.0)[:, 0])
-        wide = Intervals(summit.lo * 0.0, summit.hi + (boxes.hi - boxes.lo)[:, 0])
-        return Evaluation(wide[:, None], Intervals.of(np.zeros((len(boxes.lo), 1))))
-
-    range_over(quantities, np.array([[0.0, 1.0]]), absolute(1e-3), 400, greatest=True)
-    widths = np.concatenate([(b.hi - b.lo)[:, 0] for b in seen])
-    near = np.concatenate([((b.lo <= 0.3) & (b.hi >= 0.3))[:, 0] for b in seen])
-    assert widths[near].min() < 2.0**-50
-    assert widths[~near & (widths > 0)].min() < 2.0**-10
-
-
-def test_halves_cover_their_boxes_and_only_what_a_float_divides_is_halved():
-    lo = np.array([[0.0, 0.0], [1.0, 2.0], [1.0, 1.0], [0.0, 3.0]])
-    hi = np.array([[1.0, 4.0], [np.nextafter(1.0, 2), 3.0], [np.nextafter(1.0, 2), 1.0], [1e-300, 3.0]])
-    boxes, weights, source = _halved(Intervals(lo, hi), np.array([[2.0, 1.0], [9.0, 1.0], [1.0, 1.0], [0.0, 5.0]]))
-    assert source.tolist() == [0, 0, 1, 1, 2, 3, 3]
-    assert boxes.lo.tolist() == [[0, 0], [0.5, 0], [1, 2], [1, 2.5], [1, 1], [0, 3], [5e-301, 3]]
-    assert boxes.hi[:4].tolist() == [[0.5, 4], [1, 4], [hi[1, 0], 2.5], [hi[1, 0], 3]]
-    assert weights[:2].tolist() == [[1.0, 1.0]] * 2
-    assert weights[4].tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("unit", [1e-250, 1.0, 1e250])

@@ -6,14 +6,13 @@ reads it cuts at the same floats, whatever arithmetic is used, and covers the bo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from string import ascii_lowercase
+from typing import NamedTuple
 
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, quiet
 from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
 
 ROUND = 512
 """Parts cut before the worst are chosen again."""
@@ -26,8 +25,7 @@ Enclosed = Callable[[Intervals], tuple[Intervals, FloatArray]]
 """Boxes (B, P) -> a quantity over each (B,), and how much it moves along each input there (B, P), any scale."""
 
 
-@dataclass(frozen=True, eq=False)
-class Leaves(ShortRepr):
+class Leaves(NamedTuple):
     """Leaves of a box.
 
     Attributes
@@ -36,7 +34,7 @@ class Leaves(ShortRepr):
         The cuts.
     low, high : float
         The quantity lies between them on every leaf.
-    count : int
+    parts : int
     reached : bool
         Whether every leaf keeps to the bounds asked for.
     """
@@ -44,7 +42,7 @@ class Leaves(ShortRepr):
     text: str
     low: float
     high: float
-    count: int
+    parts: int
     reached: bool
 
 

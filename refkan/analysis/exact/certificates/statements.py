@@ -116,7 +116,7 @@ class Posed(ShortRepr):
 
     def remark(self, leaves: Leaves) -> dict[str, str]:
         """What is to be said of bounds that are not as close as asked for."""
-        told = f"the tolerance {self.tolerance:g} is not reached with {leaves.count} leaves: more --leaves come closer"
+        told = f"the tolerance {self.tolerance:g} is not reached with {leaves.parts} leaves: more --leaves come closer"
         return {} if leaves.reached else {"remark": told}
 
 
@@ -198,7 +198,7 @@ def monotonicity(posed: Posed, q: int, p: int) -> Statement:
     if not leaves.low > 0:
         remedy = "take more --leaves, or a smaller box" if least > 0 else "it may be constant in parts of the box"
         raise NotProvenError(
-            f"slopes at {len(x)} points lie in [{low:.3g}, {high:.3g}], and {leaves.count} leaves do not decide their "
+            f"slopes at {len(x)} points lie in [{low:.3g}, {high:.3g}], and {leaves.parts} leaves do not decide their "
             f"sign: {remedy}"
         )
     proven = {"direction": "decreasing" if falling else "increasing", "slope": hexadecimal(leaves.low)}

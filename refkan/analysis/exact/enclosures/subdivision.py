@@ -16,7 +16,6 @@ import numpy as np
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, in_tasks, quiet, require_order
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed
 from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.short_reprs import ShortRepr
 
 CHUNK = 2048, 64
 """Boxes evaluated at once, and in a task of an executor."""
@@ -109,8 +108,7 @@ class Progress:
         return f"{self.boxes} of {self.budget} boxes: {self.attained:.6g} attained, bound {self.bound:.6g}"
 
 
-@dataclass(frozen=True, eq=False)
-class Range(ShortRepr):
+class Range(NamedTuple):
     """Ranges of C quantities over a box.
 
     Attributes

@@ -11,11 +11,12 @@ which exceeds the range by O(width^2) for n = 1 already (mean value form; Moore;
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache, partial, reduce
 from itertools import product
 from math import comb, factorial, perm, prod
 from operator import mul
+from typing import NamedTuple
 
 import numpy as np
 
@@ -168,8 +169,7 @@ def variables(points: Intervals, order: int) -> list[TaylorIntervals]:
     return [TaylorIntervals({zero: points[:, p], unit: ones}, order) for p, unit in enumerate(firsts)]
 
 
-@dataclass(frozen=True, eq=False)
-class Expansion(ShortRepr):
+class Expansion(NamedTuple):
     """A function around the centres of boxes.
 
     Attributes
@@ -195,7 +195,7 @@ class Expansion(ShortRepr):
     def map(self, function: Callable[[TaylorIntervals, Intervals], TaylorIntervals], boxes: Intervals) -> "Expansion":
         """Apply a function of Taylor numbers, and of the points or boxes where they are."""
         centre = function(self.centre, Intervals.of(boxes.middle))
-        return replace(self, centre=centre, over=function(self.over, boxes))
+        return self._replace(centre=centre, over=function(self.over, boxes))
 
 
 def narrowed(expansion: Expansion, index: Index) -> Intervals:

@@ -52,7 +52,6 @@ for q >= 0, w_P = 1, pi/2, pi/2 the part of the unit sphere where all y_p are po
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -99,7 +98,7 @@ def bound_by_integration(
         products = [rho.map(partial(_times_homogeneous, float(ends[0]), k, which), boxes) for which in (0, 1)]
     else:
         I, at_ends, stretch = _integrated_reciprocal(coefficient, boxes, rho)
-        phi, products = [one, at_ends], [rho, replace(rho, centre=rho.centre * I.centre, over=rho.over * I.over)]
+        phi, products = [one, at_ends], [rho, rho._replace(centre=rho.centre * I.centre, over=rho.over * I.over)]
     integrals = [_cumulated(_integral(product, boxes)) for product in products]
     # int K(t - s) rho = (phi_1(t) int phi_0 rho - phi_0(t) int phi_1 rho)/k, phi = (1, t), or (cos k t, sin k t)
     particular = phi[1] * integrals[0] - phi[0] * integrals[1]
@@ -134,14 +133,14 @@ def _integrated_reciprocal(
     c = evaluated("coefficient", coefficient, boxes, 0).value
     if not (c.lo > 0).all():
         raise ValueError("coefficient must be positive in the box; on some interval of integration that is not proven")
-    g = replace(rho.map(reciprocal, boxes), smoothness=np.full(len(boxes.lo), order))
+    g = rho.map(reciprocal, boxes)._replace(smoothness=np.full(len(boxes.lo), order))
     ends = _cumulated(_integral(g, boxes))
     begins = Intervals(np.append(0.0, ends.lo[:-1]), np.append(0.0, ends.hi[:-1]))
     middle = Intervals.of(boxes.middle)
     left = (middle - Intervals.of(boxes.lo))[:, 0]
     to_centre = begins + _with_remainder(g, Intervals.of(np.zeros_like(left.lo)), left, order - 1)
     over = Intervals(begins.lo, ends.hi)  # 1/c > 0
-    I = replace(g, centre=_antiderivative(g.centre, to_centre), over=_antiderivative(g.over, over))
+    I = g._replace(centre=_antiderivative(g.centre, to_centre), over=_antiderivative(g.over, over))
     return I, ends, c.over(Intervals.of(c.lo).squared())
 
 

@@ -10,7 +10,7 @@ included: the bound is then sharp where the residual oscillates (`bounds_of_erro
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -219,7 +219,7 @@ def _residual(
         return TaylorIntervals({i: c for i, c in rho.parts.items() if sum(i) <= order - 2}, order - 2)
 
     rho = steps.sweep(boxes, order).map(of, boxes)
-    return replace(rho, smoothness=rho.smoothness - 2)
+    return rho._replace(smoothness=rho.smoothness - 2)
 
 
 def _range(function: Callable[[Intervals], Intervals], ends: FloatArray, tolerance: float, budget: int) -> Intervals:

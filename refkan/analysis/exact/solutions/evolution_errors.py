@@ -39,7 +39,7 @@ of v and v_x between them. Its coefficients are functions of t, Taylor numbers o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,7 +125,7 @@ class EvolutionEquation(NamedTuple):
     def over_cells(self, boxes: Intervals) -> Intervals:
         """The residual, p, w and w_x, (B, 4)."""
         w, p = self.expanded(boxes)
-        rho = replace(w.map(self._residual, boxes), smoothness=w.smoothness - 2)
+        rho = w.map(self._residual, boxes)._replace(smoothness=w.smoothness - 2)
         value = w.over.zero
         return joined([narrowed(rho, value), narrowed(p, value), narrowed(w, value), narrowed(w, FIRST)], 1)
 

@@ -12,10 +12,9 @@ B is block diagonal with blocks A_own^T A_target^-T. It is the unit matrix in th
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.ranks.network_rows import Problem, cleared, multiplied, rational_rows
@@ -23,7 +22,6 @@ from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
 from refkan.analysis.exact.spectra.rational import rational_change_of_basis
 from refkan.base.arguments import check_choice
-from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.networks.layers import BASES
 
@@ -33,8 +31,7 @@ EXACT_HESSIAN = 150
 """Parameters up to which null vectors of Hessians are proven over the rationals; beyond, as of matrices in balls."""
 
 
-@dataclass(frozen=True)
-class Curvature(ShortRepr):
+class Curvature(NamedTuple):
     """A symmetric matrix in the network's own parameters.
 
     Attributes
