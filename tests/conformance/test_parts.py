@@ -120,7 +120,7 @@ class Transposed(NumpyLayer):
         (ScaleTwice, "part not linear", "'scale': weights go through square"),
         (BiasNotTrained, "detached gradient", "gradients in bias"),
         (BiasFirst, "parts in another order", "node-scale multiplies bias, too"),
-        (GradientWithoutScale, "wrong derivative", "lack the factors of the parts scale and node-scale"),
+        (GradientWithoutScale, "wrong derivative", "parts scale and node-scale count otherwise: one everywhere"),
         (Transposed, "transposed coefficients", "the part base"),
     ],
 )

@@ -80,9 +80,3 @@ def _points_inside(t: FloatArray, u: FloatArray, order: int) -> FloatArray:
 def is_before(spec: LayerSpec, stored: LayerSpec) -> bool:
     """Whether knots and coefficients are those of a layer."""
     return np.array_equal(stored.knots, spec.knots) and np.array_equal(stored.coefficients, spec.coefficients)
-
-
-def of_other_splines(spec: LayerSpec, stored: LayerSpec, allowed: float, kind: str) -> str:
-    """What stored coefficients are of those of splines, in a layer of other functions, if that is plain."""
-    told = compared_with_right(spec, stored, allowed, kind)
-    return told if any(words in told for words in ("from before", "stored coefficients")) else ""

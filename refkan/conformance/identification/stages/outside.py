@@ -18,10 +18,9 @@ import numpy as np
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.gradients.other_settings import VALUES
+from refkan.conformance.identification.gradients.own_gradients import VALUES, against_truth
 from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.gradients.slopes import true_rows
-from refkan.conformance.identification.gradients.whole_gradients import against_truth
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
