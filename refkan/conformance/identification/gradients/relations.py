@@ -223,9 +223,14 @@ def _of_others(d: Derivatives) -> Iterator[tuple[str, FloatQuantities]]:
         return
     for words, points in turned(x, ("sample", "input")):
         yield f"they are those at other samples: {words}", FloatQuantities((spec,), np.clip(points, low, high))
-    for words, knots in _knots(spec).items():
+    step, r = np.ptp(spec.domains, axis=1, keepdims=True) / spec.intervals, spec.order
+    equal = spec.domains[:, :1] + step * np.arange(1 - r, spec.intervals + r)
+    for words, knots in {"equally spaced": equal, **dict(turned(spec.knots, ("input",)))}.items():
         if (np.diff(knots, axis=1) > 0).all():
-            yield f"they are those on {words}", FloatQuantities((replace(spec, knots=knots, kind="arbitrary"),), x)
+            yield (
+                f"they are those on other knots: {words}",
+                FloatQuantities((replace(spec, knots=knots, kind="arbitrary"),), x),
+            )
     for words, rows in _functions(d).items():
         yield f"they are those of {words}", OfOtherFunctions(spec, x, rows)
 
@@ -245,14 +250,6 @@ def other_weights(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
             name: np.ones_like(spec.part(part)) for name, part in (("scale", "scale"), ("node_scale", "node-scale"))
         }
         yield "the parts scale and node-scale count otherwise: one everywhere", replace(spec, **neutral)
-
-
-def _knots(spec: LayerSpec) -> dict[str, FloatArray]:
-    """Other knots."""
-    a, b = (spec.domains[:, k, None] for k in (0, 1))
-    n, r = spec.intervals, spec.order
-    equal = {"equally spaced knots": a + (b - a) / n * np.arange(1 - r, n + r)}
-    return equal | {f"other knots: {words}": t for words, t in turned(spec.knots, ("input",))}
 
 
 def _functions(d: Derivatives) -> dict[str, Rows]:
