@@ -18,9 +18,8 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.identification.explanations import placed
-from refkan.conformance.identification.gradients.asked_gradients import at_knots, calls_and_sums
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
-from refkan.conformance.identification.gradients.of_what import DETACHED, of_what
+from refkan.conformance.identification.gradients.of_what import DETACHED, at_knots, calls_and_sums, of_what
 from refkan.conformance.identification.gradients.situations import SAMPLES, Situation, asked_layer
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -189,8 +188,8 @@ def gradients(subject: Subject) -> Stage:
     if subject.declared.parts:
         declared.append("parts")
     asks: dict[str, Callable[[Subject], list[Difference]]] = {
-        "coefficients": partial(_first, "coefficients"), "parts": _of_parts,
-        **{name: partial(_first, name) for name in ("inputs", "second", "gauss-newton")}, "settings": of_settings,
+        **{name: partial(_first, name) for name in ("coefficients", "inputs", "second")}, "parts": _of_parts,
+        "gauss-newton": partial(_first, "gauss-newton"), "settings": of_settings,
     }  # fmt: skip
     for name, ask in asks.items():
         unstable = bool(UNSTABLE & {d.name for d in differences}) and not subject.renewed

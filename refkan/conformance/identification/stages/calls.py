@@ -86,10 +86,7 @@ def calls(subject: Subject) -> Stage:
 
 
 def _settled(subject: Subject, spec: LayerSpec, x: FloatArray, difference: Difference) -> None:
-    """How later stages ask nevertheless: of a new model each time, or of few samples at once.
-
-    In pieces in which samples are right, else in pieces in which they are as alone.
-    """
+    """How later stages ask: of a new model each time, or in pieces in which samples are right, or are as alone."""
 
     def fresh(rows: int) -> FloatArray:
         subject.rows = rows
