@@ -1,12 +1,12 @@
 """Correct layers that round in other ways, and random configurations on which no correct layer may raise an alarm."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.base.lazy import lazy
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.families import coefficients, cotangents, knot_vector, points
@@ -32,27 +32,22 @@ class Piecewise(NumpyLayer):
 
     def _taylor(self, t: Any, m: int, k: int) -> FloatArray:
         """Taylor coefficients of order k at t_m of all functions on interval m, made once."""
-        key = t.tobytes(), m, k
-        if key not in self._made:
-            self._made[key] = _taylor(self._exact, t.astype(np.float64), self.order, m, k)
-        return self._made[key]
-
-    @lazy
-    def _made(self) -> dict[tuple[bytes, int, int], FloatArray]:
-        return {}
-
-    @lazy
-    def _exact(self) -> NumpyLayer:
-        return NumpyLayer(LayerSpec(self.spec.knots, self.spec.coefficients, self.order, self.outside))
+        return _taylor(t.astype(np.float64).tobytes(), self.order, m, k)
 
 
-def _taylor(exact: NumpyLayer, t: FloatArray, r: int, m: int, k: int) -> FloatArray:
-    """Taylor coefficients of order k at t_m of all functions on interval m."""
+EXACT = NumpyLayer(LayerSpec([[0.0, 1.0]], [[[0.0]]], 1))
+"""Steps of the recursion in float64."""
+
+
+@lru_cache(5000)
+def _taylor(knots: bytes, r: int, m: int, k: int) -> FloatArray:
+    """Taylor coefficients of order k at t_m of all functions of order r on interval m."""
+    t = np.frombuffer(knots)
     b: Any = (np.arange(t.size - 1) == m)[None].astype(np.float64)
     for level in range(2, r - k + 1):
-        b = exact.lift(b, t[m : m + 1], t, level)
+        b = EXACT.lift(b, t[m : m + 1], t, level)
     for level in range(r - k + 1, r + 1):
-        b = exact.differentiate(b, t, level)
+        b = EXACT.differentiate(b, t, level)
     return np.asarray(b[0] / np.prod(np.arange(1, k + 1)))
 
 
