@@ -141,8 +141,7 @@ def test_step_scale_and_tolerances_are_used():
     assert not gradient_check(value, gradient, THETA, method="central", step=0.1).ok
     assert gradient_check(value, gradient, THETA, method="central", step=0.1, rtol=0.1).ok
     assert gradient_check(value, gradient, THETA, method="central", step=0.1, atol=0.1).ok
-    # Cancellation: the sum of contributions is 1e8, the gradient 1. Only a scale can tell rounding from
-    # error.
+    # Cancellation: the sum of contributions is 1e8, the gradient 1; only a scale tells rounding from error.
     big = np.array([1e8, -1e8])
 
     def cancelling(t):

@@ -117,7 +117,6 @@ def test_finished_levels_are_not_trained_again(tmp_path, capsys, monkeypatch):
         ("allen-cahn", ("--optimizer", "gauss-newton", "--order", "5")),
         ("regression", ("--optimizer", "variable-projection", "--points", "100")),
     ],
-    ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_problems_and_methods(problem, options, capsys):
     points = ("--points", "6") if problem == "burgers" else ("--points", "40")
