@@ -138,11 +138,7 @@ def moved_pullback(net: Network, theta: Any, x: Any, dy: Any, dtheta: Any, dx: A
 
 def require_second_derivatives(net: Network) -> None:
     """Refuse networks whose pullback depends on more than tangents of each sample tell."""
-    for k, layer in enumerate(net.layers):
-        if layer.has_knots and layer.free_knots:
-            raise ValueError(
-                f"second derivatives need fixed knots; layer {k} has free ones: net.with_fixed_knots(theta)"
-            )
+    net.require_fixed_knots()
     if net.statistics_maps:
         raise ValueError(
             "second derivatives need node maps that act on each sample alone; "

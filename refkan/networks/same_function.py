@@ -133,6 +133,15 @@ class SameFunction(Composition):
         self.require_domain()
         return self._with(layer.with_fixed_knots(part) for layer, part in self._parts(theta))
 
+    def require_fixed_knots(self) -> None:
+        """Raise ValueError where knots are free: second derivatives are those of fixed ones."""
+        for k, layer in enumerate(self.layers):
+            if layer.free_knots:
+                raise ValueError(
+                    f"second derivatives need fixed knots; got layer {k} with free_knots=True (its Jacobian, "
+                    "Gauss-Newton matrix and tangent kernel are available): net.with_fixed_knots(theta)"
+                )
+
     def with_free_knots(self) -> Self:
         """Return the network with its interior knots as parameters that start where the knots are now."""
         if not any(layer.has_knots for layer in self.layers):

@@ -227,23 +227,6 @@ def test_workers_follow_a_caller_that_restricts_itself_later(pool, monkeypatch):
     assert masks == [{0, 2, 3}, {2}, {0, 2, 3}]
 
 
-@several_processors
-def test_a_processor_that_cannot_be_set_is_no_error(pool, monkeypatch):
-    def refuse(thread, mask):
-        raise OSError("Invalid argument")
-
-    before = masks_of_workers(pool)
-    monkeypatch.setattr(os, "sched_setaffinity", refuse)
-    assert pool.keep_off_caller()
-    assert masks_of_workers(pool) == before
-
-
-def test_systems_without_processors_to_choose_do_nothing(pool, monkeypatch):
-    monkeypatch.setattr(workers, "current_processor", None)
-    assert pool.keep_off_caller()
-    assert on_worker(pool, lambda: sum((1, 2))) == 3
-
-
 def test_interruptions_and_exits_change_no_bit():
     """In a process of its own: one that hangs cannot be asked to stop."""
     command = [sys.executable, "-m", "tests.kernels.threads_interrupted"]

@@ -134,17 +134,6 @@ def test_number_of_parameters(widths, order, data):
         assert rk.kan(widths, order, intervals, free_knots=True).n_params == coefficients + free
 
 
-def test_defaults_are_those_of_the_design():
-    net = rk.kan([2, 5, 1], order=3, intervals=4)
-    assert net.widths == (2, 5, 1)
-    assert net.basis == "spline"
-    assert [node_map.name for node_map in net.node_maps] == ["affine"]
-    for layer in net.layers:
-        assert isinstance(layer, SplineLayer)
-        assert (layer.outside, layer.free_knots, layer.order, layer.intervals) == ("linear", False, 3, 4)
-        assert all(rk.SplineSpace.uniform(3, 4, (0.0, 1.0)) == S for S in layer.spaces)
-
-
 def test_a_domain_for_each_input_leaves_the_unit_interval_to_hidden_layers():
     net = rk.kan([2, 3, 1], 3, 4, domain=[(-1.0, 2.0), (0.0, 10.0)])
     np.testing.assert_array_equal(net.layers[0].domains, [(-1, 2), (0, 10)])

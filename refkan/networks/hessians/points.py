@@ -123,13 +123,9 @@ class Points(ShortRepr):
     @property
     def fixed_forms(self) -> list[LocalForm]:
         """The same of layers with fixed knots; ValueError for others, which have no second derivatives here."""
-        if self.forms is not None:
-            return self.forms
-        k = next(k for k, layer in enumerate(self.net.layers) if layer.free_knots)
-        raise ValueError(
-            f"second derivatives need fixed knots; got layer {k} with free_knots=True (its Jacobian, Gauss-Newton "
-            "matrix and tangent kernel are available)"
-        )
+        self.net.require_fixed_knots()
+        assert self.forms is not None
+        return self.forms
 
     @property
     def sweep_bytes(self) -> int:

@@ -201,10 +201,7 @@ class Linearization:
         assert tangent is not None
         dx = tangent
         if any(part.motion is not None for part in self.parts):
-            raise ValueError(
-                "second derivatives need fixed knots; got a layer with free_knots=True (its Jacobian, Gauss-Newton "
-                "matrix and tangent kernel are available)"
-            )
+            raise ValueError("second derivatives need fixed knots; got a layer with free_knots=True")
         chart, activation = self.declared.chart, self._activation
         dW = dtheta if chart is None else chart.push_forward(dtheta)
         raw_part = np.zeros(self.declared.raw.size)

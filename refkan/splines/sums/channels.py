@@ -80,8 +80,8 @@ def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     if channels.n_first:
         np.multiply(z[:, 1:, :, None], rows[1][:, None], out=out[:, 1:])
     if channels.n_second:
-        u = z[:, channels.bent, :, None]
-        out[:, channels.second] += u * u * rows[2][:, None]
+        u = z[:, channels.bent]
+        out[:, channels.second] += (u * u)[..., None] * rows[2][:, None]
     return out
 
 

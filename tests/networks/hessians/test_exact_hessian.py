@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import hessians
 from refkan.networks.hessians import gauss_newton, hessian, hessian_vector
 from refkan.networks.layers import activations
 from refkan.networks.layers.row_sums import RowSums
@@ -70,15 +69,6 @@ def test_hessian_is_the_complex_step_of_the_gradient(case, batch):
     fixed = gauss_newton(problem.net.freeze(theta), theta, problem.x, problem.weights)
     scale = max(np.abs(K).max(), np.abs(fixed).max())
     assert np.abs(exact_fit.hessian(theta) - K).max() <= 1e-13 * scale
-
-
-def test_products_at_one_point_are_those_of_the_functions():
-    problem, theta = start(NetworkCase("spline", "mean-std"))
-    points = hessians.points.Points.check(problem.net, theta, problem.x, problem.weights)
-    at = hessians.ProductsAtPoint(points, problem.y)
-    for v in np.random.default_rng(0).standard_normal((3, theta.size)):
-        np.testing.assert_array_equal(at.hessian(v), problem.hessian_vector(theta, v))
-        np.testing.assert_array_equal(at.gauss_newton(v), problem.gauss_newton_vector(theta, v))
 
 
 def test_at_a_kink_the_second_derivative_is_the_right_one():

@@ -10,7 +10,7 @@ import pytest
 import refkan as rk
 from refkan import hessians
 from refkan.networks.hessians import memory
-from refkan.networks.hessians.memory import amount, available_memory, chunk_size, mirror, require_memory
+from refkan.networks.hessians.memory import mirror, require_memory
 from tests.shared.factories import NetworkCase, samples
 from tests.shared.refusals import refused
 
@@ -27,10 +27,6 @@ def test_the_message_says_how_much_is_needed_and_how_much_is_there(monkeypatch):
 def test_nothing_is_refused_where_the_memory_is_unknown(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     require_memory(10**18, "a matrix", "")
-
-
-def test_available_memory_is_below_that_of_the_machine():
-    assert 10**6 < available_memory() < 10**14
 
 
 @pytest.mark.parametrize(
@@ -95,23 +91,12 @@ def test_memory_does_not_grow_with_the_samples(peaks, call):
     assert many - few <= 180_000 * 80, (few, many)
 
 
-def test_sizes_of_chunks():
-    assert chunk_size(1e9) == memory.SMALLEST_CHUNK
-    assert chunk_size(1.0) == memory.LARGEST_CHUNK
-    assert chunk_size(1000.0, budget=1e6) == 1000
-
-
 @pytest.mark.parametrize("n", [0, 1, 5, memory.TILE, 2 * memory.TILE + 3])
 def test_mirror(n):
     A = np.random.default_rng(n).standard_normal((n, n))
     upper = np.triu(A)
     assert np.array_equal(mirror(A.copy()), upper + np.triu(A, 1).T)
     assert np.array_equal(mirror(A.T.copy().T), upper + np.triu(A, 1).T)
-
-
-@pytest.mark.parametrize(("size", "text"), [(12, "12 bytes"), (1500, "1.5 kB"), (2e9, "2 GB"), (3e12, "3 TB")])
-def test_amounts(size, text):
-    assert amount(size) == text
 
 
 def test_a_network_far_too_large_is_refused_at_once():

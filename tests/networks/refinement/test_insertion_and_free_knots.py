@@ -24,12 +24,6 @@ def test_insertion_leaves_trained_networks_unchanged_under_every_policy(case):
         np.testing.assert_allclose(P @ theta, net.convert(theta, fine), rtol=0, atol=1e-14 * np.abs(theta).max())
 
 
-def test_inserting_nothing():
-    net, theta = trained(NetworkCase("spline"))
-    assert net.insert(0, []).layers == net.layers
-    np.testing.assert_array_equal(net.convert(theta, net.insert(0, [])), theta)
-
-
 def test_inputs_of_different_knots_keep_their_own_prolongation():
     rng = np.random.default_rng(0)
     for knots in ([[0.2], [0.2], [0.2]], [[0.2], [0.7], [0.2]], [[0.2], [0.7], [0.9]]):
