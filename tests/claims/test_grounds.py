@@ -1,7 +1,6 @@
 """Every row of the ledger notices a broken library: functions off by a thousandth, and mistakes of other kinds."""
 
 import re
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ from validation.ledger import LEDGER
 
 NAMED = [(name, function) for name, ground in GROUNDS.items() for function in ground.functions]
 
-FILES = {id: file.module for file in discover(Path(validation.__file__).parent, LEDGER) for id in file.ids}
+FILES = {id: file for file in discover(Path(validation.__file__).parent, LEDGER) for id in file.ids}
 
 MEASURED: dict[str, tuple[str, ...]] = {
     "L1": ("bsplines.bsplines", "relu_powers.truncated_power"),
@@ -50,11 +49,6 @@ FLOATS = {
 
 ITSELF = [(row, f"refkan.truth.bases.{name}") for row, names in MEASURED.items() for name in names]
 ITSELF += [(row, f"refkan.{name}") for row, names in FLOATS.items() for name in names]
-
-
-def claim_file(row):
-    """The module that answers a row."""
-    return import_module(f"validation.{FILES[row]}")
 
 
 def nothing():
@@ -133,12 +127,9 @@ def test_what_is_not_a_number_departs(monkeypatch):
 
 @pytest.mark.parametrize(("row", "function"), ITSELF)
 def test_a_row_notices_by_what_it_measures(row, function, monkeypatch):
-    file = claim_file(row)
+    file = FILES[row].load()
     broken(function, monkeypatch)
     assert {verdict.id: verdict.status for verdict in file.run(True)}[row] in FAILING
-
-
-# ------------------------------------------------------------------------------------ mistakes that are no factor
 
 
 def interpreted(module, old, new):

@@ -170,7 +170,7 @@ def claim_file(package="", ids=("A1",)):
 
 def test_files_have_their_places_and_commands():
     ours, own = claim_file("package"), claim_file()
-    assert (ours.place, ours.module, ours.name) == ("subject/name", "subject.name", "name")
+    assert (ours.place, ours.name) == ("subject/name", "name")
     assert [file.command("A1") for file in (ours, own)] == ["python -m package A1", "refkan verify name.py"]
 
 

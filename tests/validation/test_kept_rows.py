@@ -1,6 +1,5 @@
 """Kept rows that their numbers decide, judged again: the criterion of each is that by which it was judged."""
 
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,7 @@ from validation.statements import judged_again
 FILES = discover(Path(validation.__file__).parent, LEDGER)
 
 JUDGED = {
-    id: judged
-    for file in FILES
-    if "JUDGED" in file.path.read_text()
-    for id, judged in import_module(f"validation.{file.module}").JUDGED.items()
+    id: judged for file in FILES if "JUDGED" in file.path.read_text() for id, judged in file.load().JUDGED.items()
 }
 
 KEPT = [id for id in JUDGED if id in load("full")]

@@ -19,7 +19,6 @@ from validation.records import backends_page
 from validation.records.backends_page import MATRIX, read
 
 PACKAGE = {"pykan, default dtype set first": "pykan"}
-"""Packages of backends whose names differ."""
 
 
 def row(adapter: Any, versions: Sequence[str], day: str) -> dict[str, Any]:

@@ -6,7 +6,13 @@ from typing import Any
 
 from refkan.claims import Row
 from refkan.claims.estimates import ENOUGH, from_plain
-from refkan.claims.reporting.reading_tables import ESTIMATE_COLUMNS, by_unit, estimate_cells
+from refkan.claims.reporting.reading_tables import (
+    ESTIMATE_COLUMNS,
+    by_unit,
+    estimate_cells,
+    varied_and_fixed,
+    with_deviation,
+)
 from validation.ledger import LEDGER
 from validation.records.markdown import markdown_table
 from validation.records.store import Kept, is_old
@@ -57,17 +63,10 @@ def status_of(kept: Mapping[str, Any]) -> str:
 
 def table(quick: Kept, full: Kept) -> str:
     """Return the answered rows, in the order of the ledger, as a Markdown table."""
-    rows = [row for row in LEDGER if (row.id in quick or row.id in full) and not row.goal]
-    cells = (
-        [
-            f"[{r.id}](#{r.id.lower()})",
-            r.source,
-            _text(r.claim),
-            in_short(full.get(r.id)),
-            of_quick(r, quick, full),
-        ]
-        for r in rows
-    )
+    cells = []
+    for r in (row for row in LEDGER if (row.id in quick or row.id in full) and not row.goal):
+        link = f"[{r.id}](#{r.id.lower()})"
+        cells.append([link, r.source, _text(r.claim), in_short(full.get(r.id)), of_quick(r, quick, full)])
     return markdown_table(["id", "source", "claim", "full size", "quick run"], cells)
 
 
@@ -178,9 +177,7 @@ beside ours under the first: the tables behind the [verdicts](verdicts.md). Writ
 def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
     """Return the readings of a row as a table, and a table of published cells beside those of the first."""
     readings = kept["readings"]
-    names = list(readings[0]["choice"])
-    varied = [name for name in names if len({reading["choice"][name] for reading in readings}) > 1]
-    fixed = ", ".join(f"{name}={readings[0]['choice'][name]}" for name in names if name not in varied)
+    varied, fixed = varied_and_fixed(readings)
     answers = {True: "yes", False: "no", None: "undecided"}
     lines = [f"In all of them {fixed}.\n"] if fixed else []
     rows = []
@@ -199,14 +196,11 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
 
 
 def _beside(row: Row, cell: Mapping[str, Any]) -> list[str]:
-    printed = "" if cell["published"] is None else f"{cell['published']:.2e}"
-    if printed and cell["published deviation"] is not None:
-        printed += f" ({cell['published deviation']:.1e})"
-    measured = [f"{cell['median']:.2e}", f"{cell['mean']:.2e} ({cell['deviation']:.1e})", str(len(cell["seeds"]))]
-    line = (
-        f'`python -m validation {row.id} --cell "{cell["again"]}" --seed {cell["seeds"][0]}`' if cell["again"] else ""
-    )
-    return [cell["cell"], printed, *measured, line]
+    published = with_deviation(cell["published"], cell["published deviation"])
+    mean = with_deviation(cell["mean"], cell["deviation"])
+    again = f'--cell "{cell["again"]}" --seed {cell["seeds"][0]}'
+    line = f"`python -m validation {row.id} {again}`" if cell["again"] else ""
+    return [cell["cell"], published, f"{cell['median']:.2e}", mean, str(len(cell["seeds"])), line]
 
 
 def goals(kept: Kept) -> str:

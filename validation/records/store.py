@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +35,11 @@ def is_old(kept: Mapping[str, Any]) -> bool:
 
 
 def judge_again(ids: Sequence[str], folder: Path = FOLDER) -> None:
-    """Judge kept rows at full size by the present rules, from the numbers of every seed that they keep.
-
-    Raises
-    ------
-    ValueError
-        If a row is judged by more than these.
-    """
+    """Judge kept rows at full size by the present rules, from the numbers of every seed that they keep."""
     kept = load("full", folder)
     for id in ids:
         (file,) = (file for file in discover(FOLDER.parent, LEDGER) if id in file.ids)
-        judged: Mapping[str, ByCells] = getattr(import_module(f"validation.{file.module}"), "JUDGED", {})
+        judged: Mapping[str, ByCells] = getattr(file.load(), "JUDGED", {})
         if id not in judged:
             raise ValueError(f"{id} is judged by more than the numbers that its row keeps: run it again")
         kept[id] = judged_again(kept[id], judged[id], row(id))
@@ -62,13 +55,7 @@ def write(size: str, kept: Kept, folder: Path) -> None:
 
 
 def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what is kept of a run's record: its answered rows, each with the circumstances of the run.
-
-    Raises
-    ------
-    ValueError
-        If a row ended with an error, or if the sources were not those of a commit.
-    """
+    """Return what is kept of a run's record: its answered rows, each with the circumstances of the run."""
     failed = [row["id"] for row in record["rows"] if row["status"] == "error"]
     if failed:
         raise ValueError(f"the record must hold verdicts; got errors for {', '.join(failed)}")

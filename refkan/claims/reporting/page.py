@@ -127,17 +127,14 @@ def _badge(outcome: Outcome) -> str:
     return f'<span class="status {kind}">{escape(outcome.said)}</span>'
 
 
-def _seeds(verdict: Verdict | None) -> str:
-    return "" if verdict is None else numbered(verdict.seeds)
-
-
 def _cells(outcome: Outcome, size: str) -> list[str]:
     row, verdict = outcome.row, outcome.verdict
     measured = outcome.measured
     if verdict is not None and verdict.readings:  # over how many it holds stands beside it
         measured = outcome.measured.partition(". ")[2] or measured
     link = f'<a href="#{escape(row.id)}">{escape(row.id)}</a>'
-    own = map(escape, (size, _seeds(verdict), _readings_of(verdict)))
+    seeds = "" if verdict is None else numbered(verdict.seeds)
+    own = map(escape, (size, seeds, _readings_of(verdict)))
     return [link, escape(row.source), typeset(row.claim), _badge(outcome), *own, typeset(measured)]
 
 
@@ -148,8 +145,7 @@ def _section(outcome: Outcome, size: str) -> str:
         terms.append(("Claim as corrected", typeset(verdict.corrected)))
     terms += [("Measured quantity", typeset(row.measured)), ("Holds if", typeset(row.criterion))]
     if verdict is not None:
-        terms.append(("Measured", typeset(verdict.measured)))
-        terms.append(("Seeds", _seeds(verdict)))
+        terms += [("Measured", typeset(verdict.measured)), ("Seeds", numbered(verdict.seeds))]
     if outcome.file is not None:
         terms.append(("File", escape(f"{outcome.file.place}.py")))
     if result is not None:

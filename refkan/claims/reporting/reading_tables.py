@@ -35,9 +35,7 @@ def readings_html(readings: Sequence[Mapping[str, Any]], command: str) -> str:
     """Return the readings: one table of all, and for each its cells; `command` runs a cell again."""
     if not readings:
         return ""
-    names = list(readings[0]["choice"])
-    varied = [name for name in names if len({reading["choice"][name] for reading in readings}) > 1]
-    fixed = ", ".join(f"{name}={readings[0]['choice'][name]}" for name in names if name not in varied)
+    varied, fixed = varied_and_fixed(readings)
     # What decides comes first, so that it is seen where the rest of a row needs scrolling.
     columns = {"holds": [_answer(r) for r in readings]}
     columns |= {name: [escape(r["choice"][name]) for r in readings] for name in varied}
@@ -67,6 +65,13 @@ def readings_html(readings: Sequence[Mapping[str, Any]], command: str) -> str:
             opened = " open" if number == 0 else ""
             parts.append(f"<details{opened}><summary>{escape(summary)}</summary>{''.join(tables)}</details>")
     return "\n".join(parts)
+
+
+def varied_and_fixed(readings: Sequence[Mapping[str, Any]]) -> tuple[list[str], str]:
+    """Return the names of what differs between readings, and what does not, in words."""
+    choices = [reading["choice"] for reading in readings]
+    varied = [name for name in choices[0] if len({choice[name] for choice in choices}) > 1]
+    return varied, ", ".join(f"{name}={value}" for name, value in choices[0].items() if name not in varied)
 
 
 def estimates_html(estimates: Sequence[Estimate]) -> str:
@@ -107,10 +112,10 @@ def cells_html(title: str, cells: Sequence[Mapping[str, Any]], command: str) -> 
         values = ", ".join(f"{value:.2e}" for value in cell["values"])
         line = f'{command} --cell "{cell["again"]}" --seed {cell["seeds"][0]}' if cell["again"] else ""
         several = len(cell["values"]) > 1
-        mean = _with_deviation(cell["mean"], cell["deviation"] if several else None)
+        mean = with_deviation(cell["mean"], cell["deviation"] if several else None)
         texts = [cell["cell"], f"{cell['median']:.2e}", mean]
         if printed:
-            texts[1:1] = [_with_deviation(cell["published"], cell["published deviation"])]
+            texts[1:1] = [with_deviation(cell["published"], cell["published deviation"])]
             over = "" if cell["published"] is None else f"{cell['median'] / cell['published']:.2g}"
             texts += [over, YES[cell["meets"]]]
         rows.append([*map(escape, (*texts, numbered(cell["seeds"]), values)), f"<code>{escape(line)}</code>"])
@@ -128,7 +133,8 @@ def numbered(seeds: Collection[int]) -> str:
     return f"{len(seeds)}: {min(seeds)}" + (f" to {max(seeds)}" if len(seeds) > 1 else "")
 
 
-def _with_deviation(mean: float | None, deviation: float | None) -> str:
+def with_deviation(mean: float | None, deviation: float | None) -> str:
+    """Write a mean with its deviation in parentheses, as far as they are known."""
     if mean is None:
         return ""
     return f"{mean:.2e}" if deviation is None else f"{mean:.2e} ({deviation:.1e})"

@@ -52,11 +52,6 @@ class ClaimFile:
         """Where it is within the package: ``subject/name``."""
         return self.path.relative_to(self.folder).with_suffix("").as_posix()
 
-    @property
-    def module(self) -> str:
-        """Its module within the package: ``subject.name``."""
-        return self.place.replace("/", ".")
-
     def command(self, id: str) -> str:
         """Return the command line that runs a row again, to which options can be added."""
         return f"python -m {self.package} {id}" if self.package else f"refkan verify {self.path.name}"
@@ -64,7 +59,7 @@ class ClaimFile:
     def load(self) -> ModuleType:
         """Import it, from wherever it lies if it is of no package: then it can import modules beside it."""
         if self.package:
-            return importlib.import_module(f"{self.package}.{self.module}")
+            return importlib.import_module(f"{self.package}/{self.place}".replace("/", "."))
         name = f"refkan_claim_{self.path.stem}"
         module = source_files.new_module(name, self.path)
         sys.modules[name] = module  # dataclasses look their module up
