@@ -207,18 +207,7 @@ LEDGER: tuple[Row, ...] = (
 
 
 def row(id: str) -> Row:
-    """Return the row with this id.
-
-    Raises
-    ------
-    ValueError
-        If the ledger has no such row.
-
-    Examples
-    --------
-    >>> row("L1").source
-    'Lemma 1'
-    """
+    """Return the row with this id."""
     for candidate in LEDGER:
         if candidate.id == id:
             return candidate

@@ -13,7 +13,6 @@ Line = tuple[Any, Any, str, Mapping[str, Any]]
 """x, y, format and options of a line, as `matplotlib.axes.Axes.plot` takes them."""
 
 Panel = Callable[[Axes], object]
-"""What draws into one system of axes."""
 
 
 def panel(

@@ -17,7 +17,6 @@ TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""
 
 MARKS = 60
-"""Evaluations at most at which a curve is kept."""
 
 LONGEST = 4
 """Times the evaluations that a contestant may use at most to fill a time."""

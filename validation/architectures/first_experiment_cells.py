@@ -35,14 +35,12 @@ OPEN = (
     Factor("start", ("linear", "normal"), "how coefficients start"),
     Factor("work", ("evaluations", "seconds"), "that is equal"),
 )
-"""What the statement leaves open."""
 
 PLACE = (
     Factor("model", (*KANS, *MLPS), "contestant"),
     Factor("samples", ("3000",), "training points", number=True),
     Factor("evaluations", ("600",), "of value and gradient", number=True),
 )
-"""Which contestant, and its size."""
 
 
 def place(reading: Mapping[str, str], model: str) -> dict[str, str]:

@@ -31,11 +31,8 @@ from validation.architectures.equal_work import Comparison, Contestant, targets,
 from validation.statements import ByCells, Cells, Progress, answers, times
 
 CLAIMS = ("X1",)
-
 OURS = "spline"
-
 RELU = ("ReLU basis, same start", "ReLU basis, Gaussian start", "ReLU MLP, 1 hidden layer", "ReLU MLP, 2 hidden layers")
-"""The contestants that the criterion names."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +93,6 @@ def compare(pairs: list[Pair], name: str, ours: str = OURS, column: str = "test"
 
 
 IDS = dict(zip(("relu-same-start", "relu-gaussian", "mlp-1", "mlp-2"), RELU, strict=True))
-"""Short names of the contestants, for cells."""
-
 AGAINST = {"all": RELU, "basis": RELU[:2], "MLP": RELU[2:]}
 
 WORK = {"evaluations": "test", "seconds": "test in time"}
@@ -108,7 +103,6 @@ OPEN = (
     Factor("against", tuple(AGAINST), "what ReLU means: the basis, dense networks, or both"),
     Factor("work", tuple(WORK), "that is equal"),
 )
-"""What the statement leaves open."""
 
 PLACE = (
     Factor("model", tuple(IDS), "contestant"),
@@ -118,7 +112,6 @@ PLACE = (
     Factor("points", ("10000",), "test points", number=True),
     Factor("evaluations", ("600",), "of value and gradient", number=True),
 )
-"""Which contestant, on which targets, and the size of its run."""
 
 UNIT = "median over targets of the test error over that of the spline KAN"
 QUICK = tuple(Size((2, 3), ((4, 12),), (1234,), samples, 2000, n) for samples, n in ((200, 25), (400, 70)))
@@ -127,7 +120,6 @@ FULL = tuple(
     Size((1, 2, 3), ((4, 12),), tuple(range(1234, 1244)), samples, 10_000, n)
     for samples, n in ((500, 200), (2000, 600))
 )
-"""Two budgets each, the larger one last."""
 
 
 @answers(QUICK, FULL)

@@ -9,9 +9,7 @@ from refkan.claims import Verdict, judge
 from validation.measures import log_slope
 
 CLAIMS = ("F2",)
-
 MARGIN = 0.3
-"""Of a fitted exponent."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:

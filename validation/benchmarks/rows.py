@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from validation.benchmarks.running.harness import Settings, Task
 
 PEERS = ("torch", "jax", "jaxkan", "pykan", "flashkan", "inkan", "efficient-kan")
-"""Distributions of the contestants that are not ours."""
 
 ROWS: dict[str, tuple[str, str]] = {
     "spline-evaluation": ("spline_evaluation", "spline_tasks"),

@@ -11,9 +11,7 @@ from validation.statements import RunSize
 
 BASES = ("spline", "relu", "scaled-relu")
 MATRICES = ("gauss-newton", "hessian")
-
 QUADRATURE = 8
-"""Points of the Gauss rule on every interval."""
 
 
 def layer_condition(order: int, intervals: int) -> dict[str, Any]:

@@ -29,7 +29,6 @@ OPEN = (
     Factor("map", MAPS, "node map between the layers"),
     Factor("start", ("linear", "normal"), "parameters: random linear functions, or coefficients u ~ N(0, 1)"),
 )
-"""What the remark leaves open."""
 
 PLACE = (
     Factor("order", ("3",), "r", number=True),
@@ -37,10 +36,8 @@ PLACE = (
     Factor("widths", tuple("-".join(map(str, widths)) for widths in WIDTHS[1:] + WIDTHS[:1]), "of the network"),
     Factor("samples", ("300",), "uniform inputs", number=True),
 )
-"""Which network."""
 
 SHOWN = (2, 5, 1)
-"""Widths of the networks whose ratios stand in the table of cells."""
 
 CELL = 2.0**0.25
 """Ratio of the steps that runs tell apart."""

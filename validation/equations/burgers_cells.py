@@ -27,10 +27,7 @@ from refkan.training.recipes import Cyclic, Setup, burgers_setup
 from validation.equations.pde_runs import Model, numbers_of, train
 
 PUBLISHED_SEEDS = tuple(range(1234, 1284, 10))
-
 FIDELITIES = {"coarse": (3200,), "fine": (0, 0, 800), "multilevel": (800, 400, 200)}
-"""Steps on each level."""
-
 SPLINE = "KAN"
 MLPS = {"MLP-20-20": (2, 20, 20, 1), "MLP-56-56": (2, 56, 56, 1)}
 
@@ -47,7 +44,6 @@ OPEN = (
     Factor("decay", ("1e-4", "0"), "of the weights"),
     Factor("activation", ("tanh", "relu3"), "of the MLPs"),
 )
-"""What the paper leaves open."""
 
 PLACE = (
     Factor("model", (SPLINE, *MLPS), "row of the table"),
@@ -56,7 +52,6 @@ PLACE = (
     Factor("divisor", ("1",), "by which steps are divided", number=True),
     Factor("width", ("20",), "of the KAN's hidden layers", number=True),
 )
-"""Which cell of the table, and its size."""
 
 OF_MLPS = ("boundary", "loss", "decay", "activation")
 """Open details that matter to an MLP."""
@@ -121,7 +116,6 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
 
 X, T = np.linspace(-1.0, 1.0, 201), np.array([0.25, 0.5, 1.0])
-"""Lines t = const on which solutions are drawn."""
 
 
 def on_lines(problem: Any, theta: np.ndarray) -> dict[str, Any]:

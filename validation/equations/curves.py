@@ -14,7 +14,6 @@ FEW = 3
 """Fewer seeds decide nothing about a median."""
 
 Curve = tuple[str, str]
-"""A model and its rate."""
 
 
 def constant(*models: str) -> tuple[Curve, ...]:

@@ -18,9 +18,7 @@ from validation.equations.curves import Curves, constant
 from validation.equations.pde_runs import Model, numbers_of, train
 
 SPLINE, RELU, DENSE = "spline", "ReLU", "MLP"
-
 STEPS = 1250
-"""On each level."""
 
 OPEN = (
     Factor("loss", ("means", "sums"), "of squares"),
@@ -28,7 +26,6 @@ OPEN = (
     Factor("start", ("linear", "normal"), "how coefficients start"),
     Factor("mlp", ("x-y", "level-set"), "inputs of the dense network"),
 )
-"""What the paper leaves open."""
 
 PLACE = (
     Factor("model", (SPLINE, RELU, DENSE), "curve of the figure"),
@@ -38,7 +35,6 @@ PLACE = (
     Factor("levels", ("4",), "number of levels", number=True),
     Factor("first", ("4",), "intervals of the first level", number=True),
 )
-"""Which curve of the figure, and its size."""
 
 
 def setup_of(cell: Cell) -> Setup:

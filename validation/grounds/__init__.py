@@ -105,7 +105,6 @@ GROUNDS: dict[str, Ground] = {
     "conformance": ground(suite.suite, "conformance.cases.truths.quantities.Quantities",
                           "values", "input_gradients"),
 }  # fmt: skip
-"""Grounds by name."""
 
 TRAINED = ("networks", "losses", "descent")
 """What every comparison of trained networks rests on."""
@@ -161,20 +160,13 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("O13", "O15"), ("bases", "networks")),
     "O14": (),
 }
-"""Row -> the grounds that it stands on."""
 
 HELD: set[Ground] = set()
 """Grounds that were compared in this process and held: the next claim file need not compare them again."""
 
 
 def require(rows: Iterable[str]) -> None:
-    """Compare everything that these rows stand on, once in a process.
-
-    Raises
-    ------
-    GroundError
-        For the first function that departs from what it is held to; functions of that ground are named.
-    """
+    """Compare everything that these rows stand on, once in a process."""
     for name in dict.fromkeys(name for row in rows for name in STANDS_ON[row]):
         ground = GROUNDS[name]
         if ground in HELD:

@@ -40,7 +40,6 @@ STEP, ATOL, RTOL = 1e-6, 1e-5, 1e-3
 """Of torch's gradcheck."""
 
 CLOSE = 1.3e-6, 1e-5
-"""Relative and absolute tolerance of `torch.testing.assert_close` in float32."""
 
 
 def spec_of(dtype: str) -> LayerSpec:

@@ -38,7 +38,6 @@ QUICK, FULL = quick_and_full(
 )
 
 INTERVALS = (4, 8, 16)
-"""Free ones, of one variable."""
 
 
 @answers(QUICK, FULL)

@@ -48,9 +48,7 @@ PLACE = (
 )
 
 STEPS = {"natural-gradient": "60", "self-scaled-broyden": "400", "adam": "1500", "lbfgs": "1000"}
-
 FEWER = {"natural-gradient": "25", "self-scaled-broyden": "45", "adam": "150", "lbfgs": "90"}
-"""Steps of each method in a full and in a quick run."""
 
 
 def solve(cell: Cell) -> dict[str, Any]:
@@ -98,7 +96,6 @@ def median_ratios(measured: Found, choice: Choice, rival: str, key: str = "error
 
 
 COST = "one seed takes two minutes of processor time a network"
-
 JUDGED = {"O7": tenfold(COST, 1e4)}
 
 

@@ -152,7 +152,6 @@ def ratios(pairs: Pairs, measure: str, rival: str) -> np.ndarray:
 
 
 COST = "one start takes two minutes of processor time"
-
 JUDGED = {"O10": tenfold(COST, 1e3)}
 
 

@@ -148,7 +148,6 @@ def cells(quick: bool) -> list[Cell]:
 
 
 Numbers = Mapping[str, float]
-"""What a run returned."""
 
 Fits = Mapping[tuple[str, str, str], Mapping[int, Numbers]]
 """Function, network, start -> seed -> numbers."""

@@ -37,10 +37,7 @@ from validation.measures import log_slope
 from validation.statements import on_grid, raw
 
 CLAIMS = ("O8",)
-
 TOLERANCE = 0.25
-"""Of a slope."""
-
 FIRST_ORDER, SECOND_ORDER = ("gd", "adam"), ("levenberg-marquardt",)
 METHODS = (*FIRST_ORDER, *SECOND_ORDER)
 

@@ -10,14 +10,9 @@ from refkan.claims import Choice, Experiment, Factor
 from validation.descent.kernels.kernels_of_both_bases import radius, relu_jacobian
 
 INTERVALS = ((1, 3), (2, 6), (4, 12))
-"""Coarse intervals of the three refinements."""
-
 UPDATES = 10
 BASES = ("spline", "relu", "scaled-relu")
-
 MEASURES = {"values": "share", "edges": "share on the edges", "coefficients": "share, as coefficients"}
-"""What the share is taken of, and its name in the results."""
-
 RELU = {"plain": "relu", "scaled": "scaled-relu"}
 
 OPEN = (
@@ -27,14 +22,12 @@ OPEN = (
     Factor("map", ("affine", "min-max"), "node map between the layers"),
     Factor("start", ("linear", "normal"), "of the coarsest level"),
 )
-"""What the paper leaves open."""
 
 PLACE = (
     Factor("refinement", ("1", "2", "3"), "which of the three"),
     Factor("samples", ("1000",), "uniform", number=True),
     Factor("steps", ("80",), "of Levenberg-Marquardt on each level", number=True),
 )
-"""Which number, and the size of its run."""
 
 SIGNIFICANT = 1e-10
 """Singular values of J P below this, relative to the largest, belong to its null space."""

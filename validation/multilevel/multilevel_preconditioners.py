@@ -44,9 +44,6 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     return [relu_verdict(diagonal, relu), spline_verdict(spline, energy)]
 
 
-# ------------------------------------------------------------------------------------------------------- M2
-
-
 def injections_are_diagonal(order: int, seed: int, re_extended: bool = False) -> bool:
     """Whether sum_l P_l D_l P_l^T is diagonal for three levels of random knots, positive random D_l."""
     rng = np.random.default_rng([order, seed])
@@ -144,9 +141,6 @@ def relu_verdict(diagonal: list[bool], results: list[dict[str, Any]]) -> Verdict
             ),
         },
     )
-
-
-# ------------------------------------------------------------------------------------------------------- M3
 
 
 def spline_conditions(order: int, sizes: Sequence[int], derivative: int = 0) -> dict[str, Any]:

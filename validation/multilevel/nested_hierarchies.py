@@ -242,9 +242,6 @@ def refitted() -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------- L6
-
-
 def any_basis_verdict(results: list[dict[str, Any]], seeds: Sequence[int]) -> Verdict:
     """Networks over nested bases over the rationals, and the library's polynomials in float64."""
     exact = {(name, seed): properly_nested(n, seed) for seed in seeds for name, n in nestings(seed).items()}

@@ -61,9 +61,6 @@ def nested_pair(order: int, intervals: int, seed: int) -> Pair:
     return order, coarse, sorted([*coarse, *(places[k] for k in chosen)])
 
 
-# ------------------------------------------------------------------------------------------------------ E24
-
-
 def contains(order: int, larger: Vector, smaller: Vector) -> bool:
     """Whether S_r on the knots `smaller` is contained in S_r on `larger`, both on one domain.
 
@@ -116,8 +113,6 @@ def with_a_moved_breakpoint(order: int, coarse: list[Fraction], fine: list[Fract
     at = fine.index(breakpoints(coarse, order)[1])
     return [*fine[:at], (fine[at] + fine[at + 1]) / 2, *fine[at + 1 :]]
 
-
-# ------------------------------------------------------------------------------------------------------ E25
 
 Coefficient = Callable[[int, int, int], Fraction]
 """(r, i, j) -> the coefficient of the fine b'_j in the coarse b_i, in the indices of the paper."""
@@ -180,9 +175,6 @@ def dyadic_verdict(most_intervals: int) -> Verdict:
             "the factor 2^-r": judge(any(as_printed)),
         },
     )
-
-
-# ------------------------------------------------------------------------------------------------------- P2
 
 
 def injection(coarse: Vector, fine: Vector, order: int, polynomials: bool) -> Matrix:

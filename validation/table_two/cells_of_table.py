@@ -34,10 +34,7 @@ SEEDS = tuple(range(1234, 1259))
 """The five of the paper, and twenty more."""
 
 TEST_SEED, TEST_POINTS = 20_000, 20_000
-
 FIDELITIES = {"coarse": (128, 0, 0, 0), "fine": (0, 0, 0, 16), "multilevel": (32, 16, 8, 4)}
-"""Epochs of each level."""
-
 BASES = ("spline", "ReLU")
 MLPS = {"MLP-5": (2, 5, 1), "MLP-30": (2, 30, 1), "MLP-20-20": (2, 20, 20, 1)}
 

@@ -47,9 +47,7 @@ CLAIMS = ("R5",)
 SEEDS = tuple(range(1234, 1254))
 PUBLISHED_ERROR, PUBLISHED_DEVIATION = PUBLISHED["spline", "multilevel"]
 LEAST_FACTOR, WITHIN = 6.0, 0.2
-
 IDS = {name: name.replace(", ", "-").replace(" ", "-") for name in FULL}
-"""Names of settings as cells write them."""
 
 PLACE = (
     Factor("setting", tuple(IDS.values()), "target and split of the intervals"),

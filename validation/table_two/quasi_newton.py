@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
-"""Loss and gradient at a point."""
-
 HISTORY, LEAST_CURVATURE = 100, 1e-10
 
 DECREASE, CURVATURE, TRIALS = 1e-4, 0.9, 25

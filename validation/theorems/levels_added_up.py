@@ -19,9 +19,7 @@ from validation.rationals import to_flint
 
 CLAIMS = ("H5", "M4")
 F = Fraction
-
 Pair = tuple[flint.fmpq_mat, flint.fmpq_mat]
-"""A Gram matrix M and B M."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:

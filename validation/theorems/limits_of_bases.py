@@ -22,9 +22,7 @@ from validation.volterra import characteristic_entries, characteristic_function,
 
 CLAIMS = ("T4", "S6", "H7")
 HALF = flint.fmpq(1, 2)
-
 Ball = Any
-"""A flint.arb: a real number with a bound of its error."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:

@@ -24,9 +24,7 @@ from validation.rationals import (
 from validation.theorems.formula import Formula
 
 CLAIMS = ("E42", "E43")
-
 CASES = tuple(product(range(1, 7), (1, 3, 6)))
-"""Orders and numbers of intervals."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:

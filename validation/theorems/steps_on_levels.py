@@ -23,9 +23,7 @@ from validation.volterra import volterra_norm
 CLAIMS = ("G2", "M5", "H6")
 q: TypeAlias = flint.fmpq
 X = flint.fmpq_poly([0, 1])
-
 Pair: TypeAlias = Sequence[rk.SplineSpace]
-"""A coarse and a fine level."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:

@@ -17,7 +17,6 @@ SHAPES = ((20, 20, 16), (2, 5, 16), (64, 64, 16))
 QUICK = 1
 CUBIC = "cubic"
 OTHERS = {"degree 1": 2, "degree 2": 3, "degree 5": 6}
-"""Their orders."""
 FREE = "cubic, free knots"
 
 

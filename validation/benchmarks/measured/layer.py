@@ -41,7 +41,6 @@ PROGRAMS = (
     ),
 )
 SWEEPS = {"forward": "forward", "forward + backward": "backward"}
-"""Name of each sweep and of the functions that compute it."""
 
 
 def tasks(settings: Settings) -> Iterator[Task]:

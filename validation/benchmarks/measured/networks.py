@@ -47,7 +47,6 @@ DERIVATIVES = {
     ),
     "double_backward": Program("torch (double backward)", TORCH, "torch", note="two graphs, then backward"),
 }
-"""By the name of their function."""
 
 
 def network(case: GaussNewtonCase) -> rk.Network:

@@ -61,13 +61,7 @@ def tasks(settings: Settings) -> Iterator[Task]:
 
 
 def child(code: str, interpreter: str = sys.executable, **variables: str) -> list[str]:
-    """Run code in a new interpreter from the project's folder and return the words that it printed.
-
-    Raises
-    ------
-    RuntimeError
-        With the last line of what it wrote to the standard error, if it failed.
-    """
+    """Run code in a new interpreter from the project's folder and return the words that it printed."""
     done = subprocess.run(
         [interpreter, "-c", code],
         capture_output=True,

@@ -65,9 +65,6 @@ def gauss_newton(case: GaussNewtonCase) -> Timed:
     return timed(assemble, case.theta, case.data[0], collect=lambda H: (np.asarray(H),))
 
 
-# --- input derivatives and the gradient of a residual
-
-
 def _flat(rows: Any, c: Any) -> Any:
     return rows.reshape(rows.shape[0], -1) @ c.reshape(c.shape[0], -1).T
 

@@ -9,13 +9,7 @@ from validation.records.markdown import markdown_table
 
 
 def duration(seconds: float) -> str:
-    """Return a duration with three significant digits and a unit.
-
-    Examples
-    --------
-    >>> duration(0.00123), duration(2.5e-5), duration(3.0)
-    ('1.23 ms', '25 us', '3 s')
-    """
+    """Return a duration with three significant digits and a unit."""
     for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
         if seconds >= unit:
             return f"{three_digits(seconds / unit)} {name}"
@@ -23,25 +17,13 @@ def duration(seconds: float) -> str:
 
 
 def three_digits(number: float) -> str:
-    """Return a number with three significant digits and without an exponent.
-
-    Examples
-    --------
-    >>> three_digits(12.345), three_digits(1234.0), three_digits(0.01234)
-    ('12.3', '1230', '0.0123')
-    """
+    """Return a number with three significant digits and without an exponent."""
     rounded = float(f"{number:.3g}")
     return f"{rounded:.0f}" if abs(rounded) >= 100 else f"{rounded:.3g}"
 
 
 def spread(numbers: Mapping[str, Any]) -> str:
-    """Return a median with its quartiles.
-
-    Examples
-    --------
-    >>> spread({"median": 12.345, "quartiles": [11.9, 1234.0]})
-    '12.3 (11.9 to 1230)'
-    """
+    """Return a median with its quartiles."""
     return "{} ({} to {})".format(*map(three_digits, (numbers["median"], *numbers["quartiles"])))
 
 

@@ -55,8 +55,6 @@ class Outcome:
 
 
 LAYERS = ("flashkan", "inkan", "jaxkan", "jax (lean, jit)", "torch (lean)")
-"""The layers that a user could pick instead."""
-
 BOTH = "forward + backward"
 
 

@@ -20,13 +20,6 @@ def pin(threads: int) -> None:
 
     Several pools in one process disturb each other when idle threads spin (OMP_WAIT_POLICY). The processors
     are restricted too, since not every library honours a variable.
-
-    Raises
-    ------
-    RuntimeError
-        If a library that reads the variables when it is loaded is loaded already.
-    ValueError
-        If there are not that many processors.
     """
     loaded = [name for name in LIBRARIES if name in sys.modules]
     if loaded:

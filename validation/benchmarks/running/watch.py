@@ -25,16 +25,7 @@ def own_seconds() -> float:
 
 
 class Watch:
-    """Averages, over the blocks that it is entered for, the number of processors that did something else.
-
-    Examples
-    --------
-    >>> watch = Watch()
-    >>> with watch:
-    ...     total = sum(range(100_000))
-    >>> watch.elsewhere is None or watch.elsewhere >= 0.0
-    True
-    """
+    """Averages, over the blocks that it is entered for, the number of processors that did something else."""
 
     def __init__(self) -> None:
         self.reset()

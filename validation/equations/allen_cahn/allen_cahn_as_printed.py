@@ -149,9 +149,6 @@ def exponents(case: dict[str, Any]) -> list[float]:
     return fits
 
 
-# ------------------------------------------------------------------------------------------------- measurement
-
-
 def measure(equations: Sequence[Equation], sizes: Sequence[int]) -> dict[str, Any]:
     """Rates of all equations, and escape times of the first."""
     rates = [

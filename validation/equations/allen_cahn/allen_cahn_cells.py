@@ -22,9 +22,7 @@ from validation.equations.curves import Curves, constant
 from validation.equations.pde_runs import Model, numbers_of, train
 
 SPLINE, RELU, DENSE, OURS = "spline", "ReLU", "MLP", "LM"
-
 STEPS = 2500
-"""Of Adam on each level."""
 
 OUR_STEPS, OUR_POINTS, OUR_STARTS, LATER_POINTS = (150, 100, 60, 30), 1024, 6, 4096
 """Levenberg-Marquardt: steps of each level, points, starts, and points from the third level on."""
@@ -35,7 +33,6 @@ OPEN = (
     Factor("layout", ("random", "grid"), "of the points"),
     Factor("start", ("linear", "normal"), "how coefficients start"),
 )
-"""What the paper leaves open."""
 
 PLACE = (
     Factor("model", (SPLINE, RELU, DENSE, OURS), "curve of the figure, and splines by Levenberg-Marquardt"),
@@ -44,7 +41,6 @@ PLACE = (
     Factor("divisor", ("1",), "by which steps are divided", number=True),
     Factor("levels", ("4",), "number of levels", number=True),
 )
-"""Which training, and its size."""
 
 BATCH = 1000
 """Points of a step where there are more."""

@@ -25,7 +25,6 @@ from validation.equations.curves import FEW, constant, written_curve, written_st
 from validation.statements import ByCells, Cells, Size, Statement, named, ratios, times
 
 CLAIMS = ("Q3", "Q4")
-
 QUICK = {"points": "100", "divisor": "100", "levels": "3"}
 SCREENING = {"points": "1000", "divisor": "20", "levels": "4"}
 PAPER = {"points": "20000", "divisor": "1", "levels": "4"}

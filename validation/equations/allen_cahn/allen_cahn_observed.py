@@ -9,7 +9,6 @@ from refkan.training.recipes.setups.setups import midpoints, tensor_grid
 
 X = midpoints(-1.0, 1.0, 256)
 T = np.linspace(0.0, 1.0, 33)
-"""The grid of residuals and their transforms."""
 
 
 def observed(problem: Any, theta: np.ndarray) -> dict[str, Any]:

@@ -43,9 +43,7 @@ from validation.measures import log_slope
 from validation.statements import on_grid, raw
 
 CLAIMS = ("O11",)
-
 TOLERANCE = 0.3
-"""Of an exponent."""
 
 FACTOR = 2.0
 """From the threshold, in parameters; and by how much errors must differ."""
@@ -53,10 +51,7 @@ FACTOR = 2.0
 DEGREES = (1, 2, 3)
 RATE_GRIDS = (5, 10, 20, 40)
 FITTED = (10, 20, 40)
-
 STARTS = 4
-"""Of the coarsest grid."""
-
 STEPS = {"levenberg-marquardt": 100, "lbfgs": 300}
 
 OPEN = (
@@ -134,9 +129,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
 
 GRID = Grid("O11", OPEN, PLACE, run_cell)
-
 EVERY = sorted(GRID.every(), key=lambda reading: list(STEPS).index(reading["method"]))
-"""All readings, one method after the other."""
 
 
 def cells_of(

@@ -27,7 +27,6 @@ AT_MOST = {3: 64.7, 4: 308, 5: 2040, 6: 11300}
 """Bounds of H9 at full size."""
 
 Ball = Any
-"""A flint.arb."""
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:

@@ -15,9 +15,7 @@ from validation.rationals import to_flint
 
 CLAIMS = ("N5",)
 HALF = flint.fmpq(1, 2)
-
 Ball = Any
-"""A flint.arb."""
 
 SAMPLES = (1519, 2924)
 """How many samples lie at 0 and at the next knot: their ratio is nearly the best one, (1 + sqrt(10))^2/9."""
