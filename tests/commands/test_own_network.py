@@ -53,17 +53,6 @@ def test_spectra_and_certificates_are_those_of_the_problem(files, tmp_path, caps
     assert spectra[0]["condition"] != spectra[1]["condition"]
 
 
-def test_weights_count(files, capsys):
-    options, weights, problem, theta = files
-    assert run(*options) == 0
-    plain = capsys.readouterr().out
-    assert run(*options, *weights) == 0
-    weighted = capsys.readouterr().out
-    assert plain != weighted
-    assert rk.spectrum(problem, theta).table in weighted
-    assert rk.spectrum(rk.LeastSquares(problem.net, problem.x, problem.y), theta).table in plain
-
-
 def test_outputs_count_in_hessians(files, capsys):
     options, weights, problem, theta = files
     assert run(*options, *weights, "--which", "hessian", "--certify") == 0

@@ -1,4 +1,3 @@
-import json
 import os
 import shutil
 import warnings
@@ -24,6 +23,7 @@ def store(tmp_path: Path) -> Checkpoints:
 
 
 def test_key_is_the_sha256_of_canonical_json(store):
+    assert store.key({"a": -0.0}) != store.key({"a": 0.0})
     # Worked out with `printf '{"a":1}' | sha256sum`.
     assert store.key({"a": 1}) == "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862"
 
@@ -36,10 +36,6 @@ def test_key_ignores_the_order_of_keys_and_the_kind_of_sequence(store):
 @pytest.mark.parametrize("other", [1.0, True, "1", None, 2, [1], -1])
 def test_key_tells_values_apart(store, other):
     assert store.key({"a": other}) != store.key({"a": 1})
-
-
-def test_negative_zero_is_its_own_configuration(store):
-    assert store.key({"a": -0.0}) != store.key({"a": 0.0})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float64("nan")])
@@ -139,15 +135,12 @@ def test_run_computes_once(store):
     assert len(calls) == 2
 
 
-def test_run_keeps_none(store):
-    store.run(CONFIGURATION, lambda: None)
-    assert store.run(CONFIGURATION, lambda: 1 / 0) is None
-
-
-def test_failing_task_leaves_nothing(store):
+def test_none_is_kept_and_of_a_failing_task_nothing(store):
     with pytest.raises(ZeroDivisionError):
         store.run(CONFIGURATION, lambda: 1 / 0)
     assert list(store.folder.iterdir()) == []
+    store.run(CONFIGURATION, lambda: None)
+    assert store.run(CONFIGURATION, lambda: 1 / 0) is None
 
 
 @pytest.mark.parametrize(
@@ -164,12 +157,8 @@ def test_result_of_another_configuration_is_refused(store, change):
 DAMAGES = {
     "truncated": lambda text: text[: len(text) // 2].encode(),
     "empty": lambda text: b"",
-    "digit": lambda text: text.replace("12.5", "12.6").encode(),
-    "base64": lambda text: text.replace("AAAAAAAA8D8=", "AAAAAAAA8D9=").encode(),
-    "binary": lambda text: b"\xff\xfe" + text.encode(),
     "format": lambda text: text.replace('"format": 1', '"format": 0').encode(),
     "list": lambda text: b"[]",
-    "configuration": lambda text: text.replace('"spline"', '"splint"').encode(),
     "nested": lambda text: b"[" * 100_000,
 }
 
@@ -217,12 +206,6 @@ def test_interrupted_write_keeps_the_old_file_and_no_other(store, monkeypatch):
     monkeypatch.undo()
     assert store.get(CONFIGURATION) == "old"
     assert [path.name for path in store.folder.iterdir()] == [store.path(CONFIGURATION).name]
-
-
-def test_file_is_json_with_its_configuration(store):
-    store.put(CONFIGURATION, 1)
-    document = json.loads(store.path(CONFIGURATION).read_text())
-    assert document["configuration"]["model"]["widths"] == [2, 5, 1]
 
 
 def test_any_flip_in_a_stored_file_counts_as_absent_or_changes_nothing(store):

@@ -115,9 +115,6 @@ def test_adapters_that_import_by_themselves(tmp_path, monkeypatch):
     assert describe(caught.value) == f"needs the package torch, {told}"
 
 
-# --- files of writers that were killed
-
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -17,9 +17,6 @@ def uniform_against_residual():
     return measured_in("knots_adaptive_refinement")["runs"]
 
 
-# --- the parts that are shared
-
-
 def test_errors_and_times_of_runs():
     run = {"error": np.array([3.0, 1.0, 0.5]), "seconds": np.array([1.0, 2.0, 4.0])}
     assert final(run) == 0.5
@@ -38,9 +35,6 @@ def test_a_setting_is_the_same_problem_for_every_strategy():
     measure = setting.measure()
     assert measure(a.net, start) == measure(b.net, again) > 0
     assert Setting("kink", 2, 50, 101, 9).problem()[0].x.shape == (50, 1)
-
-
-# --- spoilt measurements
 
 
 def test_a1_needs_both_groups_and_the_factor(uniform_against_residual):

@@ -24,8 +24,6 @@ from validation.descent import descent_trajectories
 from validation.descent.descent_rates import BASES
 from validation.descent.descent_trajectories import slow_at, slow_modes
 
-# ---------------------------------------------------------------------------------------------- H1: what is measured
-
 
 @pytest.mark.parametrize(("order", "intervals"), [(1, 24), (2, 16), (3, 32), (4, 64), (6, 32)])
 def test_condition_numbers_of_a_layer_are_the_certified_ones(order, intervals):
@@ -106,9 +104,6 @@ def test_silu_is_nearly_a_spline_until_float64_takes_it_for_one():
         small, large = layer_condition(order, 32)["SiLU edge"], layer_condition(order, 64)["SiLU edge"]
         assert least < np.log2(large / small) < 2 * order + 1
     assert np.isnan(layer_condition(8, 64)["SiLU edge"])
-
-
-# ------------------------------------------------------------------------------------------------- H1: the criterion
 
 
 def made(change=lambda state, n, seed, ratio: ratio, seeds=3):

@@ -57,9 +57,6 @@ def flipped(function):
     return wrong
 
 
-# --------------------------------------------------------------------------------------------- verdicts
-
-
 @pytest.mark.parametrize("id", CLAIMS)
 def test_the_claim_holds_and_its_mutations_do_not(id):
     verdict = CLAIMS[id]()
@@ -126,9 +123,6 @@ def test_stable_eigenvalues_or_a_bounded_run_refute_the_divergence(monkeypatch):
         "one input decreases": False,
     }.items():
         assert mixed_updates_diverge.verdict(ours, [runs[0] | {name: value}]).status == "refuted"
-
-
-# -------------------------------------------------------------------------------------- tools, each by itself
 
 
 def test_bases_are_examined_on_every_number_of_intervals(monkeypatch):

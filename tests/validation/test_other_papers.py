@@ -15,9 +15,6 @@ from validation.literature.placed_knots import curvature_knots, rates_of_extende
 CHOICE = {"extension": "exact", "method": "levenberg-marquardt", "samples": "900", "degree": "3"}
 
 
-# --- O11
-
-
 def power(p, C=2.0):
     """Runs whose errors are C G^-p."""
     grids = list(rates_of_extended_grids.RATE_GRIDS)
@@ -100,9 +97,6 @@ def test_readings_of_o11_and_their_mutations(monkeypatch):
     assert published["100 samples, G = 20, test"] == 3.07e-4
 
 
-# --- O8
-
-
 def test_rates_of_powers():
     steps, factors = np.arange(301), np.array([0.5, 0.9, 0.999, 1.0])
     found = rates_by_method.rates_of(steps, factors ** steps[:, None])
@@ -148,9 +142,6 @@ def test_o8_wants_second_order_methods_flat_as_well(second_order, holds):
     assert rates_by_method.verdict(measured).status.startswith("holds") == holds
 
 
-# --- O10
-
-
 def test_lifted_inputs_are_products_of_chebyshev_polynomials():
     x = np.random.default_rng(0).uniform(-1, 1, (7, 2))
     found = polynomial_sums.lift(x, 3)
@@ -182,9 +173,6 @@ def test_an_mlp_that_is_not_trained_is_noticed():
     assert more < 0.5 * one
 
 
-# --- O6
-
-
 def test_weighted_quantiles_share_the_weight_out():
     z = np.random.default_rng(0).uniform(0, 1, (4000, 1))
     state = SimpleNamespace(z=z, spaces=[rk.SplineSpace.uniform(4, 3)])
@@ -207,9 +195,6 @@ def test_refitted_networks_are_the_same_function_where_it_can_be():
     net, theta = rk.kan([1, 1], 4, 3).initialize(np.random.default_rng(3), x)
     fine, moved = refitted(net, theta, x, lambda state: np.linspace(0, 1, 7)[None])  # contains the old breakpoints
     np.testing.assert_allclose(fine(moved, x), net(theta, x), atol=1e-10)
-
-
-# --- O7
 
 
 def test_ratios_are_those_of_rivals_over_the_method():

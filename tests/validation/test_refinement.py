@@ -19,9 +19,6 @@ from validation.multilevel import (
     transfer_cost,
 )
 
-# --- E24, E25, P2
-
-
 PAIRS = [prolongation_formulas.nested_pair(order, 2, 0) for order in (1, 2, 3, 4)]
 
 
@@ -77,9 +74,6 @@ def test_injections_hold_the_printed_rows():
         assert [line[:order] for line in found[: order - 1]] == rows
 
 
-# --- D1, L6
-
-
 def test_a_wrong_prolongation_refutes_it(monkeypatch):
     right = rk.Network.convert
     monkeypatch.setattr(rk.Network, "convert", lambda self, *args, **kw: right(self, *args, **kw) * (1 + 1e-12))
@@ -87,9 +81,6 @@ def test_a_wrong_prolongation_refutes_it(monkeypatch):
     assert not nested_hierarchies.nested([nested_hierarchies.measure(case, 50, 2)])
     monkeypatch.undo()
     assert nested_hierarchies.nested([nested_hierarchies.measure(case, 50, 2)])
-
-
-# --- P1
 
 
 def test_coarse_optimisation_is_fine_optimisation_on_a_subspace(monkeypatch):
@@ -105,17 +96,11 @@ def test_blocks_without_data_do_not_divide_by_zero():
     assert max(found["gradient"], found["Gauss-Newton"]) <= coarse_subspace.TOLERANCE
 
 
-# --- G1
-
-
 def test_ways_to_transfer_agree():
     result = transfer_cost.measure(4, (5, 5), 3000, 1)
     assert max(result["changes"].values()) < 1e-12
     assert set(result["ratios"]) == {"least squares", "banded normal equations"}
     assert transfer_cost.few_samples() > 1e-3
-
-
-# --- M1
 
 
 def test_shares_are_shares_and_stationary_targets_leave_no_coarse_gradient():
@@ -194,9 +179,6 @@ def test_squares_on_edges():
     assert new == pytest.approx(whole, rel=1e-12)
     x, weights = rk.bsplines.gauss_points(T)
     assert whole == pytest.approx(weights @ rk.bsplines.evaluate(T, d, x) ** 2, rel=1e-12)
-
-
-# --- M2, M3
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])

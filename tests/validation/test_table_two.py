@@ -19,8 +19,6 @@ from validation.table_two.quasi_newton import DIVERGED, Trial, lbfgs, search
 from validation.table_two.ridge_network import BOUNDS, bisected, change_of_basis, local_polynomials, value_and_gradient
 from validation.table_two.table_two_rows import BASE, CLAIMS, FULL, LIST, QUICK, SMALL, STATEMENT, full_cells, verdicts
 
-# ------------------------------------------------------------------------------------------- digits and parameters
-
 
 def test_runs_have_the_shape_that_is_proven_of_their_mean_and_deviation():
     """Any five numbers, most of them with one far out, lie within the bounds of their own mean and deviation."""
@@ -78,9 +76,6 @@ def test_networks_have_the_numbers_of_parameters():
     assert [mlp_parameters(widths, False) for widths in MLPS.values()] == [
         rk.mlp(list(w)).n_params for w in MLPS.values()
     ]
-
-
-# ------------------------------------------------------------------------------------------- network and optimiser
 
 
 def drawn(order, n, kind=np.float64):
@@ -177,9 +172,6 @@ def test_with_a_line_search_it_descends_and_converges(kind):
     assert run.theta.dtype == kind
     assert np.all(np.diff(run.losses) <= 1e-12)
     np.testing.assert_allclose(run.theta, 1.0, atol=1e-3 if kind is np.float32 else 1e-6)
-
-
-# ------------------------------------------------------------------------------------------- rows
 
 
 def record(error, dropping, levels=4):

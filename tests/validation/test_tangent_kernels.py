@@ -27,9 +27,6 @@ def rates():
     return measured_in("descent_learning_rates")["results"]
 
 
-# -------------------------------------------------------------------------------------------------------- both bases
-
-
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 @pytest.mark.parametrize("scaled", [True, False])
 def test_relu_jacobian_is_that_of_the_relu_network(order, scaled):
@@ -58,9 +55,6 @@ def test_norms_do_not_tend_to_another_constant(order):
     assert not tangent_kernels.norm_is(item, 0.95 * limit)
     item["attained"][0] *= 1 + 1e-9
     assert not tangent_kernels.norm_is(item, limit)
-
-
-# ------------------------------------------------------------------------------------------ sample by sample: search
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
@@ -155,9 +149,6 @@ def test_margins_are_nothing_where_each_step_is_an_equality():
     assert {name: value for name, value in margins.items() if value} == {"G is positive semidefinite": 1.0}
 
 
-# ------------------------------------------------------------------------------------------------- coupled samples
-
-
 def test_the_counterexample():
     assert coupled_samples.counterexample("mean-std") == pytest.approx(5.999263227592, rel=1e-11)
     assert coupled_samples.counterexample("mean-std", slope=1e6) == pytest.approx(6.0, rel=1e-9)
@@ -185,9 +176,6 @@ def test_the_gradient_of_a_standardised_sample_is_the_one_wanted():
 def test_a_sample_outside_the_domain():
     assert coupled_samples.outside_the_domain(2, np.sqrt(0.5)) == pytest.approx(3 + 2 * np.sqrt(2), rel=1e-13)
     assert coupled_samples.outside_the_domain(2, 0.0) == pytest.approx(1.0, rel=1e-14)
-
-
-# -------------------------------------------------------------------------------------------------- learning rates
 
 
 def test_runs_confirm_predictions_and_nothing_else(rates):
