@@ -12,7 +12,7 @@ import numpy as np
 from refkan.base.annotations import check_annotated
 from refkan.base.array_types import FloatArray
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
-from refkan.conformance.adapters.answers import KEPT, Backend, as_real, checked, describe, where_raised
+from refkan.conformance.adapters.answers import KEPT, Backend, checked, describe, where_raised
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.plans.state_changes import AFTER, recheck
 from refkan.conformance.cases.truths.refined_layers import fine_knots
@@ -183,18 +183,13 @@ class Judge:
 
     def _changed(self, finding: Finding, case: Case, theirs: FloatArray) -> Finding:
         """Say whether the change is to blame, by the backend's own values before it."""
-        s, change = case.setting, case.setting.change
-        assert change is not None
+        s = case.setting
         plain = Case(replace(s, change=None), case.quantity)
-        fresh = self._backend.build(s)
-        before = self._backend.result(plain, fresh)
+        before = self._backend.result(plain, self._backend.build(s))
         if self._compare(plain, before).status != f.PASSED:
             return finding
-        on_before = as_real("forward", self.adapter.forward(fresh, change.x))
-        model = self._backend.model(s)
-        on_after = as_real("forward", self.adapter.forward(model, change.x))
-        knots = self._backend.state(model)[0] if self.adapter.capabilities.state else None
-        return replace(finding, hints=(function_changed(case, (on_before, on_after), (before, theirs), knots),))
+        knots = self._backend.state(self._backend.model(s))[0] if self.adapter.capabilities.state else None
+        return replace(finding, hints=(function_changed(case, before, theirs, knots),))
 
 
 @lru_cache(KEPT)

@@ -50,14 +50,12 @@ def invalid_state(case: Case, knots: FloatArray, coefficients: FloatArray) -> Hi
     return told or Hint("stored knots", f"after {kind} the knots are not those of a spline")
 
 
-def function_changed(
-    case: Case, on: tuple[FloatArray, FloatArray], off: tuple[FloatArray, FloatArray], knots: FloatArray | None
-) -> Hint:  # fmt: skip
-    """Name a change of the function, by its values before and after on the samples of the change and at the case's."""
-    kind = case.setting.change.kind if case.setting.change else ""
-    text = f"by {_share(*on):.1e} of its size on the samples and {_share(*off):.1e} at the points of the case"
-    told = _not_finite(kind, "values", np.concatenate([off[1], on[1]]), knots)
-    return told or Hint(f"function changed by {kind}", text)
+def function_changed(case: Case, before: FloatArray, after: FloatArray, knots: FloatArray | None) -> Hint:
+    """Name a change of the function, by its values before and after at the points of a case."""
+    kind, size = case.setting.change.kind if case.setting.change else "", float(np.abs(before).max())
+    share = float(np.abs(after - before).max()) / size if size > 0 else float("inf")
+    told = _not_finite(kind, "values", after, knots)
+    return told or Hint(f"function changed by {kind}", f"by {share:.1e} of its size at the points of the case")
 
 
 def _not_finite(kind: str, what: str, values: FloatArray, knots: FloatArray | None) -> Hint | None:
@@ -67,11 +65,6 @@ def _not_finite(kind: str, what: str, values: FloatArray, knots: FloatArray | No
     if bad and knots is not None and np.isfinite(knots).all() and (np.diff(np.sort(knots, axis=1)) == 0).any():
         return Hint("NaN from repeated knots", f"{text}, which made knots that coincide")
     return Hint(f"NaN after {kind}", text) if bad else None
-
-
-def _share(before: FloatArray, after: FloatArray) -> float:
-    size = float(np.abs(before).max())
-    return float(np.abs(after - before).max()) / size if size > 0 else float("inf")
 
 
 TERMS = 20_000

@@ -8,10 +8,9 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.conformance.identification.explanations import explain
-from refkan.conformance.identification.knots_in_use import compared, knots_of, recursion
+from refkan.conformance.identification.knots_in_use import compared, knots_of, nature, recursion, wrong_pieces
 from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.pieces_in_use import nature, wrong_pieces
 from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
 from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import BLOCK, Subject

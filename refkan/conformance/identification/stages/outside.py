@@ -107,18 +107,14 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
     if subject.by_rows or (spec.degree, kind) not in [*subject.right, *subject.blurred]:
         return []
     of = f" beyond the domain under the rule {spec.outside!r}"
+    known = subject.wrong_gradients | subject.unanswered | {"knot-gradients"}
+    if subject.blurred or "input-gradients" in subject.wrong_gradients:
+        known |= {"second-derivatives"}
     differences = list[Difference]()
-    for parts in ((), tuple(subject.declared.parts))[
-        : 1 + bool(subject.declared.parts and "parts" not in subject.differing)
-    ]:
+    declared = () if "parts" in subject.differing else tuple(subject.declared.parts)
+    for parts in dict.fromkeys(((), declared)):
         layer = subject.with_parts((3, 1), parts, degree=spec.degree, kind=kind, outside=spec.outside)
         situation = Situation(layer, _away(subject, spec)[:, None], of=of + " of layers with parts" * bool(parts))
-        known = (
-            subject.wrong_gradients
-            | subject.unanswered
-            | {"knot-gradients"}
-            | ({"second-derivatives"} if subject.blurred or "input-gradients" in subject.wrong_gradients else set())
-        )
         seen = against_truth(subject, situation, without=frozenset(known))
         if "values" in seen and set(subject.differing) & VALUES:
             continue  # told by an earlier stage

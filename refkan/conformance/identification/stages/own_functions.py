@@ -128,12 +128,9 @@ def _another_basis(subject: Subject) -> Stage:
     """Of functions declared to be no B-splines: how many there are, their range, and what they sum to."""
     spec = subject.spec((2, 1))
     theirs = subject.basis(spec, subject.samples(spec, BLOCK)[:, 0])
-    total = theirs.sum(axis=1)
-    told = f"another basis, as declared: {subject.declared.basis}; {theirs.shape[1]} functions with values from "
-    told += (
-        f"{theirs.min():.3g} to {theirs.max():.3g}, which sum to {total.min():.3g} to {total.max():.3g} in the domain"
-    )
-    return Stage("functions", told)
+    values, total = (f"{v.min():.3g} to {v.max():.3g}" for v in (theirs, theirs.sum(axis=1)))
+    of = f"{theirs.shape[1]} functions with values from {values}, which sum to {total} in the domain"
+    return Stage("functions", f"another basis, as declared: {subject.declared.basis}; {of}")
 
 
 def _elsewhere(subject: Subject) -> list[Difference]:
