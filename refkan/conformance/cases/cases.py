@@ -193,8 +193,7 @@ class Setting:
         needs: dict[str, Any] = {"dtypes": self.dtype, "knots": self.spec.kind, "intervals": self.spec.intervals}
         needs["domain"] = [tuple(ends) for spec in self.specs for ends in spec.domains.tolist()]
         needs["parts"] = tuple(part for part in PARTS if any(part in spec.parts for spec in self.specs))
-        for spec in self.specs:
-            needs["degrees"] = spec.degree
+        needs["degrees"] = self.specs[-1].degree
         if self.is_outside:
             needs["outside"] = self.spec.outside
         if len(self.specs) > 1:

@@ -14,14 +14,17 @@ AXES = {
 FORMATS = ("float32", "float16", "float16 or TF32", "bfloat16", "float8")
 
 WHAT = (
-    "inputs act together", "network", "other functions", "other right end", "right end open", "samples mixed",
-    "shifted denominators", "stale cache", "wrong denominators",
+    "NaN from repeated knots", "equal spacing assumed", "inputs act together", "network", "other functions",
+    "other right end", "right end open", "samples mixed", "shifted denominators", "stale cache", "wrong denominators",
 )  # fmt: skip
 """Differences whose evidence is a sentence."""
 
 SENTENCES = {
     **dict.fromkeys(WHAT, "{what}"),
-    **dict.fromkeys(("coefficients mapped", "other knots", "parts in another order"), "{how}"),
+    **dict.fromkeys(("coefficients mapped", "models share state", "other knots", "parts in another order"), "{how}"),
+    **dict.fromkeys(("detached gradient", "zero outputs"), "{what} are zero"),
+    **dict.fromkeys(("only outside the domain", "outside the domain"), "asked for the rule {asked!r}, {does}"),
+    **{f"function changed by {change}": "by {left:.1e} of its size{detail}" for change in ("refine", "update")},
     **dict.fromkeys(
         ("finite differences", "gradients accumulate", "wired otherwise", "wrong derivative"), "{what}: {how}"
     ),
@@ -36,7 +39,6 @@ SENTENCES = {
     # calls
     "inputs overwritten": "{method} changes an array of the caller: work on a copy",
     "results overwritten": "what {method} returned is changed by the next call: return a copy",
-    "models share state": "{how}",
     "changed by a call": "{method} changes the model: {how}",
     "setting refused": "{reason}",
     "not deterministic": "{count} of {total} outputs of {of} differ, by up to {size:.1e} of the largest",
@@ -54,8 +56,6 @@ SENTENCES = {
     "extra map": "{map}: {what}",
     "not linear": "{how} (f(a) + f(b) - f(a + b) is {left:.1e} of the largest output)",
     # wiring, and gradients by the same rearrangements
-    "zero outputs": "{what} are zero",
-    "detached gradient": "{what} are zero",
     "transposed coefficients": "{what}: (output, input) is read as (input, output)",
     "reversed outputs": "{what} stand in the opposite order of outputs",
     "inputs reordered": "{what} of input {p} are functions of input {other}",
@@ -66,10 +66,10 @@ SENTENCES = {
     "end coefficient unused": "{what} of coefficients {indices} of {size} do not count",
     "sign": "{what} have the opposite sign",
     "constant factor": "{what} are multiplied by {factor:.9g}{size}",
+    "factor on a block of samples": "{what} of samples {indices} of {size} are multiplied by {factor:.6g}",
     "factor on one input": "{what} of input {indices} of {size} are multiplied by {factor:.6g}",
     "factor on one output": "{what} of output {indices} of {size} are multiplied by {factor:.6g}",
     "factor on one coefficient": "{what} of coefficient {indices} of {size} are multiplied by {factor:.6g}",
-    "factor on a block of samples": "{what} of samples {indices} of {size} are multiplied by {factor:.6g}",
     "factors by edge": "{what} are multiplied by factors along {axis}: {factors}",
     "gradient clipped": "{what} are {how}",
     "not finite": "{count} of {total} {what} are not finite",
@@ -79,7 +79,6 @@ SENTENCES = {
     "empty batch": "no samples are refused: {reason}",
     # functions
     "degree fixed": "pieces have degree {used} instead of {asked}",
-    "NaN from repeated knots": "{what}",
     "basis not normalised": "function i is multiplied by {by}",
     "values mapped": "{what} go through {map}",
     "left limit at knots": "points at knots belong to the interval on their left",
@@ -88,9 +87,6 @@ SENTENCES = {
     "end interval unused": "in interval {interval} of {intervals} the piece of interval {used} is in force",
     "interval rounded": "pieces change at the middle of intervals: (x - a)/h is rounded to the nearest number",
     "interval search": "{count} of {total} points are in another interval than their own: {how}",
-    "only outside the domain": "asked for the rule {asked!r}, {does}",
-    "outside the domain": "asked for the rule {asked!r}, {does}",
-    "equal spacing assumed": "{what}",
     "float32 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float32",
     "knots rounded": "knots in use are rounded to {digits} decimals",
     "float16 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float16",
@@ -119,9 +115,6 @@ SENTENCES = {
     "zero at ends": "{what} are zero at {ends}",
     "zero at knots": "{what} are zero at knots",
     "gradient is another": "{what} are not those of the layer's own function, by {left:.1e} of the largest",
-    # changes
-    "function changed by refine": "by {left:.1e} of its size{detail}",
-    "function changed by update": "by {left:.1e} of its size{detail}",
 }
 
 

@@ -147,7 +147,7 @@ class Identification:
             ],
             "differences": [
                 {"name": d.name, "stage": d.stage, "where": list(d.where), "sure": d.sure, "text": str(d),
-                 "evidence": {key: _plain(value) for key, value in d.evidence.items()}}
+                 "evidence": plain(d.evidence)}
                 for d in self.differences
             ],
         }  # fmt: skip
@@ -163,10 +163,12 @@ class Identification:
         return "\n".join(lines)
 
 
-def _plain(value: Any) -> Any:
-    """A number that JSON has, or words."""
+def plain(value: Any) -> Any:
+    """Data that JSON has: numbers that are not finite, and whatever is no data, become words."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value if isinstance(value, str | int) or (isinstance(value, float) and isfinite(value)) else str(value)
 
 

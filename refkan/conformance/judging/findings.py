@@ -15,7 +15,7 @@ from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.traits import family
 from refkan.conformance.cases.truths.precision import spacing
-from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.conformance.identification.stages_and_differences import Difference, plain
 
 PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
 EXPECTED_FAILURE, UNEXPECTED_PASS = "expected failure", "unexpected pass"
@@ -129,30 +129,18 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: numbers that are not finite become strings."""
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, float) and not np.isfinite(value):
-                return str(value)
-            if isinstance(value, dict):
-                return {key: plain(item) for key, item in value.items()}
-            return [plain(item) for item in value] if isinstance(value, list | tuple) else value
-
         return dict(plain(asdict(self)))
 
 
 def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:
     """Compare results with the truth, entry by entry."""
+    expected, tolerance = case.expected, case.tolerance if form == "local" else case.allowed(form)
     with np.errstate(all="ignore"):  # of numbers beyond any range
-        return _compared(case, theirs, case.tolerance if form == "local" else case.allowed(form))
-
-
-def _compared(case: Case, theirs: FloatArray, tolerance: FloatArray) -> Finding:
-    expected = case.expected
-    error = np.abs(theirs - expected)
-    wrong = ~(error <= tolerance)  # NaN is wrong
+        error = np.abs(theirs - expected)
+        wrong = ~(error <= tolerance)  # NaN is wrong
+        excess = np.where(np.isfinite(error), error / tolerance, np.inf)
     if not wrong.any():
         return Finding.of(case, PASSED, total=expected.size)
-    excess = np.where(np.isfinite(error), error / tolerance, np.inf)
     index = tuple(int(k) for k in np.unravel_index(int(np.argmax(excess)), expected.shape))
     ours, other = float(expected[index]), float(theirs[index])
     relative = float("inf") if ours == 0 else abs(other - ours) / abs(ours)

@@ -38,12 +38,10 @@ def probe(specs: Sequence[LayerSpec], quantity: str, x: Array, dy: Any = None, d
     x = np.array(x, np.float64)
     dy = np.zeros((len(x), specs[-1].n_outputs)) if dy is None else np.array(dy, np.float64)
     direction = np.zeros(x.shape) if direction is None else np.array(direction, np.float64)
-    digest = hashlib.sha256()
-    for spec in specs:
-        digest.update(f"{spec.order} {spec.outside} {spec.dtype} {spec.kind} {spec.parts} ".encode())
-        for array in (spec.knots, spec.coefficients, *map(spec.part, spec.parts)):
-            digest.update(str(array.shape).encode() + array.tobytes())
-    for array in (x, dy, direction):
+    of = "".join(f"{spec.order} {spec.outside} {spec.dtype} {spec.kind} {spec.parts} " for spec in specs)
+    arrays = [array for spec in specs for array in (spec.knots, spec.coefficients, *map(spec.part, spec.parts))]
+    digest = hashlib.sha256(of.encode())
+    for array in (*arrays, x, dy, direction):
         digest.update(str(array.shape).encode() + array.tobytes())
     setting = Setting(f"probes/{digest.hexdigest()[:20]}", tuple(specs), x, dy, direction, oracle="float64")
     return Case(setting, quantity)

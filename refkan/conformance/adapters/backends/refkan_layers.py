@@ -1,7 +1,7 @@
 """refkan itself, in the spline and in the ReLU-power basis."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,14 +122,11 @@ class RefkanRelu(Refkan):
 
     name = "refkan, ReLU basis"
     basis = "relu"
-    capabilities = Capabilities(
+    capabilities = replace(
+        Refkan.capabilities,
         form="truncated powers",
         degrees=(1, 2, 3, 4, 5),
         knots=("uniform", "arbitrary"),
         outside=("linear", "polynomial"),
         derivatives=("inputs", "coefficients", "second", "gauss-newton"),
-        refine=("nested",),
-        network=True,
-        promotes=True,
-        state=True,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -172,13 +173,11 @@ def _small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
     return [Difference(name, {"left": inside.off}, sure="measured")]
 
 
-def _loosely(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Combinations of the right functions that have no simple shape: other knots outside make some, too."""
-    return _rearranged(subject, inside, True)
-
-
 def _rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Difference]:
-    """The right functions in another order, or with factors, or combinations of them."""
+    """The right functions in another order, or with factors, or combinations of them.
+
+    Those that have no simple shape come last: other knots outside make some, too.
+    """
     spec, room = inside.spec, float(inside.room.max()) * 4
     told = explain(inside.theirs, inside.right, ("point", "coefficient"), room, "basis functions")
     if not told or told[0].name == "gradient clipped":
@@ -281,5 +280,5 @@ EXACT: Sequence[Question] = (
 )  # fmt: skip
 """Questions in the order in which they are asked of functions inside intervals; they leave only rounding."""
 
-OTHERS: Sequence[Question] = (_in_full(_knots), _loosely, _described)
+OTHERS: Sequence[Question] = (_in_full(_knots), partial(_rearranged, last=True), _described)
 """What is asked if none of them answers."""

@@ -21,7 +21,7 @@ from refkan.conformance.cases.specs import PARTS, PER_NODE, LayerSpec, attribute
 from refkan.conformance.cases.truths.quantities import silu
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.known_maps import beside, in_words, map_of
-from refkan.conformance.identification.stages.wiring import with_size
+from refkan.conformance.identification.stages.wiring import ratio_of, with_size
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 
@@ -69,7 +69,7 @@ def _declared(subject: Subject, part: str) -> Iterator[Difference]:
     once = each[WEIGHTS.index(1.0)] - zero
     if max(np.abs(of - zero - w * once).max() for w, of in zip(WEIGHTS, each, strict=True)) > subject.tolerance(8.0):
         start = 0.0 if splines else zero
-        k, room = np.array([_ratio(of - start, whole) for of in each]), 16 * subject.tolerance(8.0)
+        k, room = np.array([ratio_of(of - start, whole) for of in each]), 16 * subject.tolerance(8.0)
         alike = max(np.abs(of - start - v * whole).max() for v, of in zip(k, each, strict=True)) <= room
         how = (
             f"weights go through {in_words(np.array(WEIGHTS), k, room)}"
@@ -138,8 +138,3 @@ def _together(subject: Subject, first: str, two: str) -> Iterator[Difference]:
         factor, other = (two, first) if two != "bias" else (first, two)
         how = f"{factor} multiplies {other}, too" if times else f"{factor} does not multiply {other}"
         yield Difference("parts in another order", {"how": how})
-
-
-def _ratio(y: FloatArray, z: FloatArray) -> float:
-    """The factor k of y = k z, by least squares."""
-    return float((y * z).sum() / max(float((z * z).sum()), 1e-300))

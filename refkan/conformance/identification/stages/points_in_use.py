@@ -104,9 +104,8 @@ def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     a, b = inside.spec.domain
     value, room = subject.asked_for(inside.spec, np.clip(at, a, b))
     known = (np.abs(value - inside.theirs) <= 16 * room + 2.0**-44).all(axis=1) & (at >= a - 1e-12) & (at <= b + 1e-12)
-    if np.abs(at - x).max() <= 2.0**-36 * np.abs(x).max():  # rounding
-        return []
-    if known[inside.wrong].mean() < 0.3 or known.sum() < 4:
+    rounding = np.abs(at - x).max() <= 2.0**-36 * np.abs(x).max()
+    if rounding or known[inside.wrong].mean() < 0.3 or known.sum() < 4:
         return []
     more = _between(subject, inside)  # numbers of few bits alone may be those of several maps
     image = point_of(inside.spec, subject.basis(inside.spec, more))

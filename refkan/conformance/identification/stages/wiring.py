@@ -227,8 +227,7 @@ def own_responses(
 
 
 def _moved(name: str, order: tuple[int, ...]) -> list[Difference]:
-    moved = [(p, k) for p, k in enumerate(order) if p != k]
-    return [Difference(name, {"what": "splines", "p": moved[0][0], "other": moved[0][1]})] if moved else []
+    return [Difference(name, {"what": "splines", "p": p, "other": k}) for p, k in enumerate(order) if p != k][:1]
 
 
 def with_size(
@@ -240,6 +239,11 @@ def with_size(
         return told
     spec = subject.spec((5, 4))
     theirs, ours = again(spec, subject.samples(spec, BLOCK, 2))
-    other = abs(float((theirs * ours).sum() / (ours * ours).sum()))
+    other = abs(ratio_of(theirs, ours))
     sizes = [{"inputs": 2, "outputs": 3, "edges": 6}, {"inputs": 4, "outputs": 5, "edges": 20}]
     return placed(told, size=sizes_of([factor, other], sizes))
+
+
+def ratio_of(y: FloatArray, z: FloatArray) -> float:
+    """The factor k of y = k z, by least squares."""
+    return float((y * z).sum() / max(float((z * z).sum()), 1e-300))
