@@ -190,10 +190,9 @@ def _rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[D
         if np.ptp(by) <= 1e-9 * np.abs(by).max():
             top = "r" if abs(by[0] / r - 1) < 1e-9 else f"{by[0]:.6g}"
             return [Difference("basis not normalised", {"by": f"{top} / (t[i+r] - t[i])"})]
-    near_one = first.name == "constant factor" and abs(first.evidence["factor"] - 1) < 2.0**-12
-    if near_one and "changed by a call" not in subject.names:
-        sentence = f"functions are divided by 1 + {1 / first.evidence['factor'] - 1:.3g}"
-        return [Difference("shifted denominators", {"what": sentence})]
+    more = 1 / first.evidence["factor"] - 1 if first.name == "constant factor" else 0.0
+    if 0 < more < 2.0**-12 and "changed by a call" not in subject.names:
+        return [Difference("shifted denominators", {"what": f"functions are divided by 1 + {more:.3g}"})]
     return told
 
 

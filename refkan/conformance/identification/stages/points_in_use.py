@@ -166,4 +166,5 @@ def _affine(spec: LayerSpec, k: float, c: float) -> Difference:
         return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
     if abs(k * a + c - a) < 1e-6 and min(abs(k * n - n - 1), abs(k * n - n + 1)) < 1e-6:
         return Difference("number of intervals", {"used": round(k * n), "asked": n})
-    return Difference("inputs mapped", {"map": f"{k:g} x {c:+g}" if k != 1 else f"x {c:+g}"})
+    times = f"{k:g} " * (k != 1)
+    return Difference("inputs mapped", {"map": f"{times}x {'-' if c < 0 else '+'} {abs(c):g}"})
