@@ -161,7 +161,8 @@ def _identified_once(
     if asked.spec.degree != subject.degree and known and asked.wrong.any():
         return known[:1]
     told = identified(subject, asked)
-    return sorted(seen.values(), key=is_vague)[:1] if seen and any(map(is_vague, told)) else told
+    others = [d for d in sorted(seen.values(), key=is_vague) if d.name != "constant factor"]  # which is seen or is not
+    return others[:1] if others and any(map(is_vague, told)) else told
 
 
 def _told(subject: Subject, right: list[tuple[int, str]]) -> str:
