@@ -9,7 +9,6 @@ from scipy.stats import binomtest
 
 
 def means_by_seed(values: Iterable[tuple[int, float]]) -> dict[int, float]:
-    """Return by seed the geometric mean of its positive values."""
     logs: dict[int, list[float]] = {}
     for seed, value in values:
         logs.setdefault(seed, []).append(np.log(value))

@@ -109,7 +109,6 @@ class Statement:
         return [pair for k, pair in enumerate(pairs) if pair[0] not in [reading for reading, _ in pairs[:k]]]
 
     def left(self, measured: Found) -> list[Choice]:
-        """Return the readings that were not run."""
         judged = [reading for reading, _ in self.at_all_sizes(measured)]
         return [reading for reading in self.readings if reading not in judged]
 
@@ -213,7 +212,6 @@ class ByCells:
 
 
 def beside_estimates(kept: Mapping[str, Any]) -> str:
-    """Return what a kept reading told beside its estimates."""
     told = "; ".join(from_plain(e).told() for e in kept["estimates"])
     return str(kept["measured"]).partition(". Estimates")[0].removesuffix(told).removesuffix(". ")
 

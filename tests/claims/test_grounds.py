@@ -24,7 +24,6 @@ from validation.grounds import GROUNDS, STANDS_ON, Ground, require, spaces
 from validation.ledger import LEDGER
 
 NAMED = [(name, function) for name, ground in GROUNDS.items() for function in ground.functions]
-
 FILES = {id: file for file in discover(Path(validation.__file__).parent, LEDGER) for id in file.ids}
 
 MEASURED: dict[str, tuple[str, ...]] = {

@@ -20,7 +20,6 @@ from validation.records.store import FOLDER, SIZES, keep, load, rows_of
 from validation.sources import PAPERS, SOURCES
 
 ROOT = Path(__file__).parents[2]
-
 CRITERIA = {row.id: row.criterion for row in LEDGER}
 
 

@@ -16,7 +16,6 @@ from refkan.cli import main
 from refkan.commands.spectra import spectrum
 
 ROOT = Path(checkpoints.__file__).parent.parent
-
 SMALL = ["--orders", "2", "--intervals", "2", "3", "--widths", "2", "1", "--samples", "40"]
 
 

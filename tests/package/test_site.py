@@ -16,7 +16,6 @@ from tests.shared.public_names import names_of, public_modules
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference.rst").read_text()
-
 PUBLIC = public_modules()
 NAMES = [
     (module, name)

@@ -16,7 +16,6 @@ from validation.architectures.equal_work import Budget, BudgetSpentError, Compar
 from validation.ledger import row
 
 W1 = high_dimension.QUICK.but(dimensions=(2,), seeds=(1, 2), samples=200, test_points=300, evaluations=60)
-
 X1 = tuple(splines_against_relu.Size((2,), ((3, 6),), (1, 2), samples, 300, n) for samples, n in ((100, 12), (200, 25)))
 
 FOUR = rk.problems.SUPERPOSITIONS[::4]

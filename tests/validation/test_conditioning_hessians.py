@@ -117,7 +117,6 @@ def made(change=lambda state, n, seed, ratio: ratio, seeds=3):
 
 
 NETWORK = "[2, 5, 1] with affine maps"
-
 PLACES = ("one layer, start", *(f"{NETWORK}, {state}" for state in (START, TRAINED, TRAINED_ELSEWHERE)))
 
 

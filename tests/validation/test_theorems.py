@@ -42,7 +42,6 @@ from validation.theorems import (
 from validation.theorems.drawn_networks import NAMED, Case, posed
 
 flint = pytest.importorskip("flint")
-
 CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3", "O14"}
 
 

@@ -54,7 +54,6 @@ def place(reading: Mapping[str, str], model: str) -> dict[str, str]:
 
 
 def network_of(cell: Cell) -> tuple[rk.Network, str]:
-    """Return the network of a cell and the scheme that starts it."""
     model = cell["model"]
     if model in MLPS:
         return rk.mlp(MLPS[model]), "linear"

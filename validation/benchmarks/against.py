@@ -81,7 +81,6 @@ class Checkout:
         return answer
 
     def close(self) -> None:
-        """End the process."""
         self.process.kill()
         self.process.wait()
 

@@ -72,7 +72,6 @@ def answer(size: RunSize, progress: Callable[[str], None] = lambda message: None
 
 
 def lower_in_every_run(by_series: Ratios) -> bool:
-    """Whether every single ratio is above one."""
     return all(ratio > 1 for sizes in by_series.values() for values in sizes.values() for ratio in values)
 
 

@@ -57,7 +57,6 @@ class Layer:
 
     @property
     def description(self) -> dict[str, int]:
-        """The case, for the raw data."""
         return {"order": self.order, "inputs": self.inputs, "seed": self.seed, "parameters": len(self.u)}
 
 

@@ -48,8 +48,6 @@ H = R^T R, in coordinates of the range of H, by repeated squaring of the iterati
 
 
 def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Verdict:
-    """Return the verdict of the counts and runs, and those of altered statements."""
-
     def unstable(row: int, condition: Callable[[dict[str, Any]], bool], P: str = "P = I") -> list[bool]:
         return [case[P][row] > 0 for case in counts if condition(case)]
 

@@ -17,7 +17,6 @@ Curve = tuple[str, str]
 
 
 def constant(*models: str) -> tuple[Curve, ...]:
-    """Return models with the published rate."""
     return tuple((model, "constant") for model in models)
 
 
@@ -53,7 +52,6 @@ class Curves:
         return [self.grid.cell(seed, **self.place(reading, *curve), **size) for seed in seeds for curve in curves]
 
     def of(self, measured: Found, reading: Choice, size: Size, curve: Curve) -> dict[int, Mapping[str, Any]]:
-        """Return the runs of a curve under a reading, by seed."""
         return records(measured, **self.place(reading, *curve), **size)
 
     def after_levels(self, measured: Found, reading: Choice, size: Size, curve: Curve, key: str) -> list[float]:

@@ -56,7 +56,6 @@ def refine_the_least(setting: Setting) -> dict[str, Any]:
 
 
 def line_settings(size: RunSize, target: str) -> list[Setting]:
-    """Return the settings of a target of one variable."""
     return [
         Setting(target, order, size.line_samples, 10 * size.line_samples + 1, n + order - 1)
         for order in size.orders
@@ -65,7 +64,6 @@ def line_settings(size: RunSize, target: str) -> list[Setting]:
 
 
 def plane_settings(size: RunSize, target: str) -> list[Setting]:
-    """Return the settings of a target of two variables."""
     return [
         Setting(target, 3, size.plane_samples, 20_000, most, 5, 2, size.plane_steps, seed=seed)
         for most in size.plane_params

@@ -98,7 +98,6 @@ def quotient(errors: Sequence[float], high: float, low: float) -> float:
 
 
 def spreads(cases: Sequence[Mapping[str, Any]], arm: str) -> np.ndarray:
-    """Spreads q90/q10 of all cases."""
     return np.array([quotient(case[arm], 0.9, 0.1) for case in cases])
 
 
@@ -123,7 +122,6 @@ def shrunk(cases: Sequence[Mapping[str, Any]], power: float) -> list[dict[str, A
 
 
 def grids(cases: Sequence[Mapping[str, Any]]) -> Verdict:
-    """Judge K2."""
     free, fixed = spreads(cases, "free"), spreads(cases, "fixed")
     asked = left(cases)
     return Verdict(
@@ -145,7 +143,6 @@ def grids(cases: Sequence[Mapping[str, Any]]) -> Verdict:
 
 
 def starts(cases: Sequence[Mapping[str, Any]], kinks: Mapping[int, Sequence[float]]) -> Verdict:
-    """Judge K4."""
     tails = np.array([quotient(case["free"], 0.9, 0.5) for case in cases])
     asked = poor(cases)
     counts = {n: sum(error <= EXACT for error in errors) for n, errors in kinks.items()}

@@ -71,7 +71,6 @@ def windows(rng: np.random.Generator, samples: int, lags: int, rho: float, proce
 
 
 def into_domain(values: np.ndarray, domain: str) -> np.ndarray:
-    """Bring the inputs (N, T) into [0, 1]."""
     if domain == "ranks":
         ranks: np.ndarray = (rankdata(values, axis=0) - 0.5) / len(values)
         return ranks

@@ -61,7 +61,6 @@ Results = Sequence[Mapping[str, Any]]
 
 
 def shares_of(results: Results, basis: str, reading: Choice) -> list[dict[int, float]]:
-    """The shares under a reading in a basis at each refinement, by seed."""
     wanted = {name: reading[name] for name in ("coarse", "map", "start")}
     key = MEASURES[reading["measure"]]
     chosen = [r for r in results if all(r[name] == value for name, value in wanted.items())]
@@ -97,7 +96,6 @@ JUDGED = {"M1": ByCells(asked, control=times(spline_basis=1e9), twin=exchanged("
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Measure for 25 seeds, quickly for 3."""
     n_samples, steps, seeds = (200, 20, SEEDS[:3]) if quick else (1000, 80, SEEDS)
     results = []
     for node_map, start in SETS:

@@ -30,7 +30,6 @@ SLACK = 0.3
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Both rows, n up to 256 (512 in full)."""
     sizes = tuple(COARSEST * 2**k for k in range(7 if quick else 8))
     progress("M2: injections")
     diagonal = [injections_are_diagonal(order, seed) for order in ORDERS for seed in range(3 if quick else 20)]

@@ -126,7 +126,6 @@ def contributions(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> np.ndarr
 
 
 def nested(results: Sequence[dict[str, Any]]) -> bool:
-    """Whether all cases meet the criterion."""
     return worst(results) <= TOLERANCE
 
 

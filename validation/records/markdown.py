@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a Markdown table."""
     lines = [_line(header), "|" + "---|" * len(header), *map(_line, rows)]
     return "\n".join(lines) + "\n"
 

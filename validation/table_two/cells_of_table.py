@@ -86,7 +86,6 @@ UNIT = "mean square error over the squared range of the target"
 
 
 def epochs_of(cell: Cell) -> list[int]:
-    """Return the epochs of each level."""
     epochs = FIDELITIES["coarse" if cell["model"] in MLPS else cell["fidelity"]]
     return [-(-count // int(cell["divisor"])) for count in epochs]
 

@@ -110,7 +110,6 @@ def has_extremes(M: flint.fmpq_mat, product: flint.fmpq_mat, low: Fraction, high
 
 
 def scaled_hats(quick: bool) -> Verdict:
-    """H5."""
     cases = [nested_spaces(2, levels, seed)[-1:] for levels in (1, 2, 3) for seed in range(3 if quick else 20)]
     pairs = [sum_over_levels(case) for case in cases]
 
@@ -128,7 +127,6 @@ def scaled_hats(quick: bool) -> Verdict:
 
 
 def levels_added_up(quick: bool) -> Verdict:
-    """M4."""
     seeds, levels = range(2 if quick else 10), range(1, 4 if quick else 5)
     steps = [(J, sum_over_levels(nested_spaces(1, J, s, middle=False)), F(1), F(1)) for J in levels for s in seeds]
     hats = [(J, sum_over_levels(nested_spaces(2, J, s)), F(1, 2), F(3, 2)) for J in levels for s in seeds]

@@ -79,7 +79,6 @@ def mixed_eigenvalues(r: int, n: int, inputs: int) -> tuple[Ball, Ball]:
 
 
 def mixed_updates(quick: bool) -> Verdict:
-    """T4."""
     sizes = (16, 32) if quick else (16, 32, 64, 128, 256)
     cases = [(r, P) for r in (2, 3, 4) for P in ((2,) if quick else (2, 3))]
     ends = {case: limits(*case) for case in dict.fromkeys([*((r, 2) for r in range(2, 9)), *cases])}
@@ -115,7 +114,6 @@ distance. Spectra: roots of characteristic polynomials over the rationals. Proof
 
 
 def relu_kernel(quick: bool) -> Verdict:
-    """S6."""
     orders, sizes = range(1, 5), (8, 16, 32) if quick else (8, 16, 32, 64, 128)
     series = {r: characteristic_function(r, 60) for r in orders}
     sigma = {r: [1 / z for z, _ in zeros_within(series[r], flint.fmpq(12**2) ** r)][:4] for r in orders}
@@ -169,7 +167,6 @@ def sampled(space: rk.SplineSpace, G: flint.fmpq_mat, samples: int = 40) -> bool
 
 
 def landweber(quick: bool) -> Verdict:
-    """H7."""
     orders, steps = (2, 3) if quick else (2, 3, 4), [4**m for m in range(3, 9)]
     errors = {r: constant_left(r, steps, *((40, 200) if r == 2 else (20, 120))) for r in orders}
     narrow = all(e.rad() < e / 1000 for row in errors.values() for e in row)

@@ -60,7 +60,6 @@ def positive_beyond_the_domain(tails: str) -> bool:
 
 
 def one_input(quick: bool) -> Verdict:
-    """T3."""
     cases = [(r, n, seed) for r in range(1, 6) for n in (1, 2, 3) for seed in range(1 if quick else 12)]
     several = [case for case in cases if case[0] >= 2 and case[:2] != (2, 1)]
     counts = {kind: sum(spectrum_is_positive(*case, kind) for case in several) for kind in ("equal", "moved", "two")}

@@ -21,7 +21,6 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 
 def spectral_constants(quick: bool) -> Verdict:
-    """S5."""
     orders = range(1, 9)
     constants = {r: volterra_norm(r) for r in orders}
     sizes = (32, 64) if quick else (32, 64, 128, 256)

@@ -112,7 +112,6 @@ def left_of_singularity(r: int, p: int, n: int) -> q:
 
 
 def gradient_at_coarse_optimum(quick: bool) -> Verdict:
-    """G2."""
     seeds, sizes, orders = range(2 if quick else 10), (8, 16) if quick else (8, 16, 32), range(1, 5)
     pairs = [nested_spaces(r, 2, seed, middle=False) for r in range(1, 6) for seed in seeds]
 
@@ -189,7 +188,6 @@ def of_work(levels: int, work: int) -> Iterator[tuple[int, ...]]:
 
 
 def schedules(quick: bool) -> Verdict:
-    """M5."""
     rng, J = np.random.default_rng(5), 3
     tried = [(r, steps) for r in range(1, 5) for steps in ((2, 1, 3), (0, 2, 1), (5, 0, 0))]
     closed = [(learned(r, J, steps, F(2, 3), 0), steps) for r, steps in tried]
@@ -226,7 +224,6 @@ docs/theorems/steps-on-levels.md.""",
 
 
 def smooth_targets(quick: bool) -> Verdict:
-    """H6."""
     cases = [(r, n, k) for r in range(2, 7) for n in ((8, 16) if quick else (8, 16, 32)) for k in range(1, r // 2 + 2)]
     used = {case: share_of_bound(*case) for case in cases}
     shown = {r: [float(used[r, 16, k]) ** 0.5 for k in range(1, r // 2 + 2)] for r in (2, 4, 6)}

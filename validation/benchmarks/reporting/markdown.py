@@ -23,7 +23,6 @@ def three_digits(number: float) -> str:
 
 
 def spread(numbers: Mapping[str, Any]) -> str:
-    """Return a median with its quartiles."""
     return "{} ({} to {})".format(*map(three_digits, (numbers["median"], *numbers["quartiles"])))
 
 

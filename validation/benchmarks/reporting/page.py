@@ -59,7 +59,6 @@ def recorded(root: Path = ROOT) -> list[Mapping[str, Any]]:
 
 
 def write_page(folder: Path, *documents: Mapping[str, Any]) -> Path:
-    """Write speed.md into a folder and return its path."""
     path = folder / NAME
     write_atomically(path, page(*documents).encode())
     return path

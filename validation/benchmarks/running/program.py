@@ -24,8 +24,6 @@ class Program:
     layer: str = ""
 
     def contestant(self, case: Any, function: str) -> Contestant:
-        """Return the contestant of a case, built by the function of that name."""
-
         def build() -> Timed:
             module = importlib.import_module(self.module)
             layers = [getattr(module, self.layer)] if self.layer else []

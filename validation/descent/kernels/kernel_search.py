@@ -67,7 +67,6 @@ class Family:
 
     @property
     def dimension(self) -> int:
-        """Dimension of the cube."""
         return sum(self.sizes.values())
 
     def network(self, point: np.ndarray) -> tuple[rk.Network, np.ndarray, np.ndarray]:

@@ -132,7 +132,6 @@ def features(x: np.ndarray, centres: int, s: float) -> np.ndarray:
 
 
 def samples(seed: int, count: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points to train on, and to test at."""
     rng = np.random.default_rng([seed, 30])
     return rng.uniform(size=(count, inputs)), rng.uniform(size=(1000, inputs))
 

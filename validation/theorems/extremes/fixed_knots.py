@@ -82,7 +82,6 @@ def largest_error(order: int, layers: Layers, points: list[tuple[Fraction, ...]]
 
 
 def grid(parts: int) -> list[tuple[Fraction, ...]]:
-    """The multiples of 1/parts in [0, 1]."""
     return [(F(k, parts),) for k in range(parts + 1)]
 
 

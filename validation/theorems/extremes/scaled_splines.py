@@ -49,7 +49,6 @@ def on_one_interval(order: int, exterior: int) -> tuple[Ball, Ball]:
 
 
 def cut_off(quick: bool) -> Verdict:
-    """H8."""
     root = flint.arb(161).sqrt()
     low, high = (13 - root) / 12, (13 + root) / 12
     rng = np.random.default_rng(8)
@@ -148,7 +147,6 @@ def bound(order: int, parts: int, degree: int) -> flint.fmpq:
 
 
 def whole(quick: bool) -> Verdict:
-    """H9."""
     parts, degree = ({3: 4, 4: 3}, 8) if quick else ({3: 16, 4: 12, 5: 7, 6: 5}, 12)
     lower = {r: b / a for r in range(3, 7) for a, b in [extremes(bernstein_gram(r))]}
     upper = {r: r * bound(r, m, degree) for r, m in parts.items()}

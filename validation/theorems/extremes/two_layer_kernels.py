@@ -131,7 +131,6 @@ def cover_is_enough(c: Ball) -> bool:
 
 
 def two_layers(quick: bool) -> Verdict:
-    """N5."""
     c = 2 * flint.arb(10).sqrt() - 5
     sizes = [10**k for k in range(1, 6 if quick else 9)]
     ratios = [wide_ratio(nodes) for nodes in sizes]
