@@ -10,6 +10,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, ShortRepr, as_samples, as_vector, check_count, real
 from refkan.networks.composition import Composition
 from refkan.networks.layers import KnotLayer, Layer, require_knots
+from refkan.networks.node_maps import AffineMap
 from refkan.networks.same_function import SameFunction
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.splines import relu_powers
@@ -119,8 +120,12 @@ class Inspectable(SameFunction):
         self.require_bound()
         if self.statistics is None:
             return self
-        maps = Statistics(self, theta, slopes=False).frozen.node_maps
-        return replace(self, node_maps=maps, statistics=None)
+        constants = Statistics(self, theta, slopes=False).constants
+        maps = (
+            node_map if of_map is None else AffineMap.of_statistics(*of_map)
+            for node_map, of_map in zip(self.node_maps, constants, strict=True)
+        )
+        return replace(self, node_maps=tuple(maps), statistics=None)
 
     def activations(self, theta: Any, x: Any) -> Activations:
         """Return inputs and outputs of every layer at theta and x (N, d_0), and what each edge adds.

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, as_array, as_shape, as_vector, check_target
+from refkan.base import Array, FloatArray, as_array, as_shape, as_vector, check_target, lazy
 from refkan.networks.layers.functions import Declared, Features, Functions, LocalForm, Motion, ParameterBlocks
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.input_jet import InputJet
@@ -255,19 +255,16 @@ class _Part:
         self.size = C.size
         self.own_size = math.prod(functions.moving) if functions.moving else 0
         self.end = begin + self.size + self.own_size
-        self._motion: Motion | None = None
 
     @property
     def constant(self) -> bool:
         """Whether the functions do not depend on the inputs."""
         return self.functions.constant
 
-    @property
+    @lazy
     def motion(self) -> Motion | None:
         """How the functions move with parameters of their own; None where they do not."""
-        if self._motion is None and self.functions.moving:
-            self._motion = self.functions.motion(self.C)
-        return self._motion
+        return self.functions.motion(self.C)
 
     def coefficients(self, raw: Array) -> Array:
         """The part of a raw vector that belongs to C."""

@@ -175,11 +175,6 @@ class Statistics:
         """Number C of constants: scale and shift of each node under such a map."""
         return sum(2 * self.net.widths[k + 1] for k in self.maps)
 
-    @property
-    def frozen(self) -> Composition:
-        """The network whose constants are fixed at what they are here."""
-        return self.net if self.sweep is None else self.sweep.frozen
-
     def pull_back(self, constants: Sequence[Constants | None]) -> FloatArray:
         """Cotangent of theta (n_params,) from cotangents of scale and shift of every map."""
         if self.sweep is None:

@@ -11,7 +11,7 @@ the statistics batch itself is the one in which they are functions of the activa
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr
 from refkan.kernels.recycled_memory import dtype_of
 from refkan.networks.composition import Composition
 from refkan.networks.layers import Linearization
-from refkan.networks.node_maps import AffineMap
 from refkan.networks.node_maps.node_map import Constants
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.input_jet import InputJet
@@ -45,6 +44,8 @@ class Sweep(ShortRepr):
     layers : list of Linearization
     maps : list of AffineJet or PointwiseJet
         The node maps at the outputs of the layers.
+    constants : list
+        Scale and shift of the maps that take statistics, None for all other maps of the network.
     of_batch : bool
         Whether the samples are the statistics batch: constants of node maps follow theta through them.
     """
@@ -52,6 +53,7 @@ class Sweep(ShortRepr):
     net: Composition
     layers: list[Linearization]
     maps: list[MappedJet]
+    constants: list[Constants | None]
     of_batch: bool
 
     @classmethod
@@ -82,6 +84,7 @@ class Sweep(ShortRepr):
         """
         layers: list[Linearization] = []
         maps: list[MappedJet] = []
+        of_maps: list[Constants | None] = [None] * len(net.node_maps)
         at = z if isinstance(z, InputJet) else InputJet(z)
         for k, (layer, where) in enumerate(zip(net.layers[:depth], net.slices[:depth], strict=True)):
             declared, back = layer.declare(theta[where]), slopes and (inputs or k > 0)
@@ -91,43 +94,16 @@ class Sweep(ShortRepr):
                 raise OutsideDomainError(f"layer {k}: {error}" if k else str(error)) from None
             if k < len(net.node_maps):
                 node_map, y = net.node_maps[k], layers[-1].value
-                of_map = None
                 if node_map.uses_statistics:
-                    of_map = node_map.constants(y[:, 0], k) if constants is None else constants[k]
-                maps.append(node_map.at(y, channels, of_map, slopes))
+                    of_maps[k] = node_map.constants(y[:, 0], k) if constants is None else constants[k]
+                maps.append(node_map.at(y, channels, of_maps[k], slopes))
                 at = InputJet(maps[-1].value)
-        return cls(net, layers, maps, constants is None)
+        return cls(net, layers, maps, of_maps, constants is None)
 
     @property
     def value(self) -> Array:
         """The jet (N, channels, d_L) of the outputs."""
         return self.layers[-1].value
-
-    @property
-    def statistics_maps(self) -> list[int]:
-        """Numbers of the maps that take constants from the statistics batch."""
-        return [k for k in range(len(self.maps)) if self.net.node_maps[k].uses_statistics]
-
-    @property
-    def frozen(self) -> Composition:
-        """The network whose constants are fixed at what they are here."""
-        maps = list(self.net.node_maps)
-        for k in self.statistics_maps:
-            maps[k] = AffineMap.of_statistics(self.maps[k].slope, self._shift(k))
-        return replace(self.net, node_maps=tuple(maps), statistics=None)
-
-    @property
-    def constants(self) -> list[Constants | None]:
-        """Scale and shift of the maps that take statistics, None for all other maps of the network."""
-        of_maps: list[Constants | None] = [None] * len(self.net.node_maps)
-        for k in self.statistics_maps:
-            of_maps[k] = self.maps[k].slope, self._shift(k)
-        return of_maps
-
-    def _shift(self, k: int) -> Array:
-        jet = self.maps[k]
-        assert isinstance(jet, AffineJet)
-        return jet.shift
 
     # ------------------------------------------------------------------ sweeps
 
