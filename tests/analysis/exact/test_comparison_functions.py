@@ -1,6 +1,7 @@
 """Bounds of errors by comparison and by eigenfunctions: where they are attained, and against sums of many digits."""
 
 from fractions import Fraction
+from itertools import product
 
 import mpmath
 import numpy as np
@@ -84,6 +85,34 @@ def test_sums_over_eigenfunctions(sides, q):
     factor = by_eigenfunctions(Intervals.of(np.array(sides)), Intervals.of(np.asarray(q)))
     assert total * (1 - 1e-9) <= factor <= total * 1.05
     assert factor >= 1 / np.abs(eigenvalues - q).min()
+
+
+@pytest.mark.parametrize(("sides", "q", "points"), [((1,), 5, 31), ((2, 1), 3, 11), ((1, 2, 1), 4, 5)])
+def test_the_constant_of_the_sum_is_that_of_a_difference_equation_over_the_rationals(sides, q, points):
+    """At the centre, where phi_n^2 is 2^P/volume for odd n, |rho| <= 1 makes at most volume^(1/2) |G|.
+
+    G is Green's function, from the difference equation on a grid, solved exactly; its error is of second order.
+    """
+    flint = pytest.importorskip("flint")
+    grid = list(product(range(points), repeat=len(sides)))
+    steps = [flint.fmpq(side, points + 1) for side in sides]
+    cell, volume = flint.fmpq(1), 1
+    A, right = flint.fmpq_mat(len(grid), len(grid)), flint.fmpq_mat(len(grid), 1)
+    for p, h in enumerate(steps):
+        cell, volume = cell * h, volume * sides[p]
+        for i, place in enumerate(grid):
+            A[i, i] = A[i, i] - 2 / h**2
+            for k in {place[p] - 1, place[p] + 1} & set(range(points)):
+                A[i, grid.index((*place[:p], k, *place[p + 1 :]))] = 1 / h**2
+    for i in range(len(grid)):
+        A[i, i] = A[i, i] + q
+    right[grid.index((points // 2,) * len(sides)), 0] = 1 / cell
+    square = sum((g * g for g in A.solve(right).entries()), flint.fmpq(0)) * cell * volume
+    eigenvalues = sum(np.meshgrid(*[(PI * np.arange(1, 80) / side) ** 2 for side in sides], sparse=True))
+    terms = (eigenvalues - q) ** -2.0
+    odd = terms[(slice(None, None, 2),) * len(sides)].sum() / terms.sum()
+    factor = by_eigenfunctions(Intervals.of(np.array(sides, float)), Intervals.of(np.asarray(float(q))))
+    assert factor * np.sqrt(odd) == pytest.approx(float(int(square.p) / int(square.q)) ** 0.5, rel=0.08)
 
 
 def test_eigenvalues_are_named_and_too_many_terms_bound_nothing():
