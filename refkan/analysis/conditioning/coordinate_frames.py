@@ -36,15 +36,24 @@ class Frame:
     gradient: Map
     cogradient: Map
 
+    @property
+    def inverse(self) -> "Frame":
+        """The frame of B^-1."""
+        return Frame(self.back, self.to, self.cogradient, self.gradient)
+
+    def then(self, other: "Frame") -> "Frame":
+        """The frame of B B', B' that of the other one, whose coordinates are over these."""
+        return Frame(
+            to=lambda X: other.to(self.to(X)),
+            back=lambda X: self.back(other.back(X)),
+            gradient=lambda X: other.gradient(self.gradient(X)),
+            cogradient=lambda X: self.cogradient(other.cogradient(X)),
+        )
+
     def scaled(self, scale: FloatArray) -> "Frame":
         """The frame of B diag(scale)."""
         s = scale[:, None]
-        return Frame(
-            to=lambda X: self.to(X) / s,
-            back=lambda X: self.back(s * X),
-            gradient=lambda X: s * self.gradient(X),
-            cogradient=lambda X: self.cogradient(X / s),
-        )
+        return self.then(Frame(lambda X: X / s, lambda X: s * X, lambda X: s * X, lambda X: X / s))
 
 
 IDENTITY = Frame(*(lambda X: X,) * 4)
@@ -104,7 +113,7 @@ def precondition(
             return target.scaled(scale), IDENTITY.scaled(scale), "jacobi"
         assert network is not None
         frame = basis_frame(network, preconditioner)
-        return frame, _between(target, frame), preconditioner
+        return frame, target.inverse.then(frame), preconditioner
     scale = np.sqrt(_given(preconditioner, size))
     return target.scaled(scale), IDENTITY.scaled(scale), "diagonal"
 
@@ -129,13 +138,3 @@ def _positive_diagonal(d: FloatArray) -> FloatArray:
         first = int(np.argmax(d < 0))
         raise ValueError(f"preconditioner 'jacobi' needs a diagonal >= 0; entry {first} is {d[first]:.3g}")
     return np.where(d > 0, d, 1.0)
-
-
-def _between(target: Frame, frame: Frame) -> Frame:
-    """Coordinates of `frame`, as a frame over those of `target`."""
-    return Frame(
-        to=lambda X: frame.to(target.back(X)),
-        back=lambda X: target.to(frame.back(X)),
-        gradient=lambda X: frame.gradient(target.cogradient(X)),
-        cogradient=lambda X: target.gradient(frame.cogradient(X)),
-    )

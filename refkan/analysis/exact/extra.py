@@ -1,7 +1,7 @@
 """The optional dependency python-flint: imported on use, at a precision that is set and put back, or searched for."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from threading import RLock
 from typing import Any, TypeVar
@@ -60,15 +60,11 @@ def at_precision(bits: int | None, start: int, maximum: int, purpose: str, attem
     if bits is not None:
         check_count("bits", bits, MINIMUM_BITS)
     trial = start if bits is None else bits
-    while True:
-        try:
-            with precision(trial) as flint:
-                result = attempt(flint)
-            break
-        except UndecidedError:
-            trial *= 2
-            if trial > max(maximum, bits or 0):
-                raise ConvergenceError(f"no precision up to {trial // 2} bits suffices to {purpose}") from None
-    if bits is not None and trial > bits:
-        raise ConvergenceError(f"bits = {bits} is too low a precision to {purpose}; {trial} bits would do")
-    return result
+    while trial <= max(maximum, bits or 0):
+        with suppress(UndecidedError), precision(trial) as flint:
+            result = attempt(flint)
+            if bits in (None, trial):
+                return result
+            raise ConvergenceError(f"bits = {bits} is too low a precision to {purpose}; {trial} bits would do")
+        trial *= 2
+    raise ConvergenceError(f"no precision up to {trial // 2} bits suffices to {purpose}")

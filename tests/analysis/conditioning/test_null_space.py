@@ -87,11 +87,6 @@ def test_natural_tails_offer_constants_inside_the_domain_alone():
     assert np.linalg.matrix_rank(net.jacobian(theta, outside)) == net.n_params
 
 
-def test_of_one_sample_it_counts_where_it_lies():
-    net, theta = rk.kan([2, 1], 3, 4, outside="natural").initialize(np.random.default_rng(0), samples(50, 2))
-    assert [null_vectors(net, theta, [[0.5, at]]).shape[1] for at in (0.5, 2.0)] == [1, 0]
-
-
 def test_natural_tails_where_the_statistics_batch_alone_is_outside():
     """A constant on the samples is none on the batch, whose statistics it changes."""
     net = rk.kan([2, 3, 1], 3, 3, node_map="mean-std", outside="natural")

@@ -157,20 +157,19 @@ def _computed(
     futures: list[Future[StudyRow]] = []
     finished = total - len(pending)
     try:
-        try:
-            futures.extend(executor.submit(attempt, point) for point in pending)
-            for future in as_completed(list(futures)):
-                row = future.result()
-                finished += 1
-                futures.remove(future)
-                yield row
-        except (Exception, KeyboardInterrupt) as error:
-            # What came in beside the failure is as good as the rest.
-            rescued = [f.result() for f in futures if f.done() and not f.cancelled() and f.exception() is None]
-            yield from rescued
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            raise _executor_failed(error, finished + len(rescued), total, store) from error
+        futures.extend(executor.submit(attempt, point) for point in pending)
+        for future in as_completed(list(futures)):
+            row = future.result()
+            finished += 1
+            futures.remove(future)
+            yield row
+    except (Exception, KeyboardInterrupt) as error:
+        # What came in beside the failure is as good as the rest.
+        rescued = [f.result() for f in futures if f.done() and not f.cancelled() and f.exception() is None]
+        yield from rescued
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise _executor_failed(error, finished + len(rescued), total, store) from error
     finally:
         for future in futures:
             future.cancel()

@@ -17,6 +17,7 @@ is constant on all lines along them. The others are so where the gradient vanish
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -89,10 +90,9 @@ def _inside(problem: Problem) -> list[list[bool]]:
 
 def _lie_in(domain: Sequence[Any], values: Sequence[Any]) -> bool:
     """Whether all values are known to lie in a domain."""
-    try:
+    with suppress(truth.UndecidedError):
         return all(is_inside(domain, value) for value in values)
-    except truth.UndecidedError:
-        return False
+    return False
 
 
 def _spline(layer: Any) -> SumLayer | None:
