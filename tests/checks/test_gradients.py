@@ -17,9 +17,6 @@ def changed(index, change):
     return wrong
 
 
-# --- gradient_check
-
-
 @pytest.mark.parametrize("method", ["auto", "complex", "central"])
 def test_right_gradient_passes(method):
     report = gradient_check(value, gradient, THETA, method=method)
@@ -171,9 +168,6 @@ test_bad_input = refusals(
     (lambda t: np.nan if t[2] > 0.7 else 0.0, np.zeros_like, THETA, r"got value\(theta \+ h e_2\) = nan"),
     call=lambda f, g, theta: gradient_check(f, g, theta, method="central"),
 )
-
-
-# --- jacobian_check
 
 
 def outputs(t):

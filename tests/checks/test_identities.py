@@ -181,9 +181,6 @@ def test_invariance_without_points_and_bad_input():
     refused(lambda: invariance_test(np.sin, np.sin, 1.0), "x must have the samples as its first axis")
 
 
-# --- reports
-
-
 def test_reports_are_frozen_and_print_their_table():
     reports = [
         gradient_check(value, gradient, THETA),

@@ -156,9 +156,6 @@ def complex_slopes(value, net, theta: np.ndarray, count: int = 4, step: float = 
     return V, np.stack([value(theta + 1j * step * v).imag / step for v in V])
 
 
-# --- networks
-
-
 @dataclass(frozen=True)
 class NetworkCase:
     """One way to build a small network; `outside` and `free_knots` as for `rk.kan`."""
@@ -256,9 +253,6 @@ def gauss_newton_paths(net: rk.Network) -> tuple[str, ...]:
 def with_layers(net: rk.Network, layers) -> rk.Network:
     """Return a network with other layers."""
     return replace(net, layers=tuple(layers))
-
-
-# --- layers
 
 
 @dataclass(frozen=True)

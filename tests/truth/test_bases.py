@@ -36,9 +36,6 @@ def differentiated(coefficients, x, k):
     return sum(perm(n, k) * c * x ** (n - k) for n, c in enumerate(coefficients) if n >= k)
 
 
-# ---------------------------------------------------------------------------------------------- B-splines
-
-
 @given(rational_knots())
 @settings(max_examples=25, deadline=None)
 def test_partition_of_unity_support_and_sign(drawn):
@@ -120,9 +117,6 @@ def test_the_scaled_powers_are_the_powers_over_a_power_of_the_scale(order, scale
                 scaled = truth.truncated_power_derivative(knots, order, i, x, k, scale)
                 plain = truth.truncated_power_derivative(knots, order, i, x, k)
                 assert scaled * scale ** (order - 1) == plain
-
-
-# -------------------------------------------------------------------------------------- policies and layers
 
 
 @given(rational_knots(max_order=5, repeats=True))

@@ -34,9 +34,6 @@ def basis_identity_holds(knots, order, A, outside="natural", beyond=()):
     )
 
 
-# ------------------------------------------------------------------------------------------ change of basis
-
-
 @given(rational_knots(max_order=7))
 @settings(max_examples=30, deadline=None)
 def test_three_formulas_for_the_change_of_basis(drawn):
@@ -75,9 +72,6 @@ def test_the_uniform_closed_form(order):
     for _ in range(order):
         power = multiply(power, first)
     assert uniform == [[a * h ** (1 - order) / factorial(order - 1) for a in row] for row in power]
-
-
-# ------------------------------------------------------------------------------------------------ sabotage
 
 
 def _negated(A):

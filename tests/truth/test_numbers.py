@@ -130,9 +130,6 @@ def test_what_has_no_such_function_is_refused():
     refused(lambda: functions.exp("1"), "TypeError: exp is not known of numbers of type str")
 
 
-# --- Taylor numbers
-
-
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_taylor_coefficients_are_derivatives(name):
     a = 0.625

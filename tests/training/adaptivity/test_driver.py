@@ -19,9 +19,6 @@ def rms(problem, target, low=0.0, high=1.0):
     return lambda net, theta: float(np.sqrt(np.mean((net(theta, x) - target(x)) ** 2)))
 
 
-# --- exactness
-
-
 @pytest.mark.parametrize("free", [False, True])
 @pytest.mark.parametrize("kind", ["spline", "silu"])
 @pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
@@ -70,9 +67,6 @@ def test_sabotage_of_a_refinement_stops_the_training(strategy, monkeypatch):
             minimize_adaptive(problem, theta, strategy, steps=2, max_rounds=1)
 
 
-# --- where knots go
-
-
 @pytest.mark.parametrize("strategy", ["residual", "jumps"])
 def test_knots_gather_at_a_step_and_the_error_falls_tenfold_below_uniform_knots(strategy):
     errors = {}
@@ -87,9 +81,6 @@ def test_knots_gather_at_a_step_and_the_error_falls_tenfold_below_uniform_knots(
     t = result.network.layers[0].spaces[0].breakpoints
     assert np.mean(np.abs(t - STEP) < 0.05) > 0.5
     assert np.diff(t).min() < 3e-4
-
-
-# --- the record
 
 
 def test_history_counts_what_was_done():
@@ -115,9 +106,6 @@ def test_history_counts_what_was_done():
     assert result.value == best.value == result.problem.value(result.theta)
     assert "network" in repr(result)
     assert "value" in repr(result.rounds[0])
-
-
-# --- methods and strategies of one's own
 
 
 def test_a_method_of_ones_own():
@@ -196,9 +184,6 @@ def test_a_callback_sees_every_round_and_may_stop():
     result = minimize_adaptive(problem, theta, "residual", VP, 1, callback=callback)
     assert seen == [0, 1, 2]
     assert result.message == "stopped by the callback after round 2"
-
-
-# --- resuming
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

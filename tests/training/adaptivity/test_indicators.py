@@ -51,9 +51,6 @@ def sensitivity_by_complex_steps(net, theta, x, k):
     return np.stack(columns, axis=1)
 
 
-# --- states
-
-
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_sensitivities_and_inputs_of_every_layer(case):
     problem, theta = problem_of(case)
@@ -76,9 +73,6 @@ def test_dense_layers_have_no_state_but_pass_sensitivities_on():
     states = layer_states(mixed, theta, x)
     assert list(states) == [0]
     assert_allclose(states[0].sensitivity, sensitivity_by_complex_steps(mixed, theta, x, 0), rtol=1e-11)
-
-
-# --- residual shares
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -119,9 +113,6 @@ def test_residuals_of_collocation_problems_lie_at_the_points_of_their_terms():
     assert_allclose(eta.sum(), squares.sum(), rtol=1e-13)
 
 
-# --- jumps
-
-
 def test_jumps_of_a_broken_line():
     """Slopes 1, 4, -2 on thirds: jumps 3 and 6; the sensitivity of one layer is 1."""
     net = rk.kan([1, 1], order=2, intervals=3)
@@ -146,9 +137,6 @@ def test_jumps_estimate_the_squared_error_of_a_smooth_function(order):
     assert abs(np.log2(sums[0] / sums[1]) - 2 * order) < 0.35
     assert abs(quotients[0] / quotients[1] - 1) < 0.25
     assert 1 < quotients[0] < 1e4 * 100**order
-
-
-# --- marking
 
 
 @given(
@@ -212,9 +200,6 @@ def test_an_input_without_an_interval_worth_a_cut_does_not_hold_up_the_others():
     marks = mark_layer(0, ETA, worth, possible, 0.55)
     assert [mark.intervals for mark in marks] == [(0, 1), (1, 2)]
     assert_allclose([mark.share for mark in marks], [4 / 8.5, 1 / 8.5])
-
-
-# --- which intervals may be cut
 
 
 def test_intervals_need_different_samples_and_length():

@@ -32,9 +32,6 @@ def breakpoints(net, theta, k):
     return [space.breakpoints for space in layer.spaces_at(part[: layer.n_params])]
 
 
-# --- cuts
-
-
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_cut_is_the_same_function_with_knots_in_the_middle(case):
     problem, theta = start(case)
@@ -68,9 +65,6 @@ def test_free_knots_stay_free_and_the_others_fixed():
     assert_same_function(net, theta, fine, theta_fine)
 
 
-# --- changes
-
-
 @pytest.mark.parametrize("node_map", ["affine", "mean-std", "sigmoid"])
 def test_every_change_and_any_chain_of_them_is_the_same_function(node_map):
     problem, theta = start(NetworkCase("spline", node_map, widths=(2, 3, 1)), n=200)
@@ -94,9 +88,6 @@ def test_a_cut_keeps_to_its_limits():
     refused(lambda: Cut("residual", least_samples=201)(problem, theta), "no interval to cut: none holds enough samples")
     refused(lambda: Cut("quantile"), "strategy must be one of 'residual', 'jumps', 'uniform'; got 'quantile'")
     refused(lambda: Cut(fraction=2), r"fraction must lie in \(0, 1\]; got 2")
-
-
-# --- refits
 
 
 def states(y, x, intervals=8, order=3, domain=(0.0, 1.0), **kwargs):
@@ -157,9 +148,6 @@ def test_a_refit_is_orthogonal_to_the_new_splines():
     residual = layer.linearize(part, x).value - state.layer.linearize(state.theta, x).value
     assert np.abs(B.T @ residual).max() < 1e-11
     assert np.abs(residual).max() > 1e-3
-
-
-# --- random knots
 
 
 def test_random_knots_are_those_of_uniform_points_but_for_the_floor():

@@ -202,9 +202,6 @@ def test_one_statistics_batch_serves_all_terms():
     assert np.abs(frozen.gradient(theta) - problem.gradient(theta)).max() > 1e-3
 
 
-# --- attention
-
-
 def test_attention_follows_its_formula():
     attention = Attention(3, rate=0.25)
     attention.update([-2.0, 1.0, 0.0])

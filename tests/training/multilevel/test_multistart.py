@@ -122,8 +122,6 @@ def test_bad_network_and_generator():
         Stage.refined([1], 3)
 
 
-# --- stages of one's own
-
 STAGES = (
     Stage(5, 3, samples=80),
     Stage(3, 3, samples=80, change=Refined((1, 2))),

@@ -26,9 +26,6 @@ def trained(monkeypatch):
     return calls
 
 
-# --- levels resume
-
-
 def test_levels_are_stored_and_not_computed_again(tmp_path, trained):
     problem, theta = small_problem()
     first = minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=tmp_path)
@@ -106,9 +103,6 @@ def test_another_configuration_is_computed_anew(tmp_path, trained, change):
     arguments = {"schedule": [4, 3]} | change
     minimize_multilevel(problem, theta, checkpoints=tmp_path, **arguments)
     assert len(trained) == (1 if "factors" in change or "per_level" in change else 2)
-
-
-# --- fingerprints
 
 
 def closure(scale):

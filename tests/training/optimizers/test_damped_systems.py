@@ -17,8 +17,6 @@ from refkan.training.optimizers.second_order.damped_systems import (
 )
 from tests.training.optimizers.residual_problems import GN, LM, METHODS, SOLVERS, Residuals, dense_step, matrix
 
-# --- the systems
-
 
 def systems(r, J):
     return {"qr": OrthogonalSystem(r, J), "cholesky": NormalSystem(J.T @ r, J.T @ J), "dual": DualSystem(r, J)}
@@ -112,9 +110,6 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch, kan):
         for method in methods:
             with pytest.raises(ValueError, match=f"{what} needs .* of memory; .* are available: use a smaller network"):
                 minimize(problem, theta, method=method, solver=solver)
-
-
-# --- least squares as residuals
 
 
 def test_a_gauss_newton_matrix_of_the_problem_is_used():

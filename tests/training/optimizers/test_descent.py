@@ -87,9 +87,6 @@ def test_the_callback_may_stop_and_may_not_interfere(method):
         minimize(problem, start, callback=fail, **options)
 
 
-# --- how a run ends
-
-
 @pytest.mark.parametrize("method", [*METHODS, GN, LM])
 def test_a_stationary_start_has_converged(method):
     problem, start = (rosenbrock(), np.ones(2)) if method in (GN, LM) else (Chain(), np.ones(5))

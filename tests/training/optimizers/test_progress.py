@@ -45,9 +45,6 @@ def stages(progress=False, **options):
 FORMS = {"multilevel": multilevel, "adaptive": adaptive, "multistart": starts, "one stage": stages}
 
 
-# --- minimize
-
-
 @pytest.mark.parametrize("method", [*METHODS, *RESIDUAL_METHODS])
 def test_a_function_is_told_every_step_and_changes_nothing(method):
     problem, theta = small()
@@ -95,9 +92,6 @@ def test_lines_come_at_most_as_often_as_asked(monkeypatch):
 @pytest.mark.parametrize("given", ["yes", 1, [print]])
 def test_anything_else_is_refused(form, given):
     refused(lambda: form(progress=given), "TypeError: progress must be True, False or a function of a State; got ")
-
-
-# --- the other forms
 
 
 def test_other_forms_are_not_changed_either_and_name_their_stages():

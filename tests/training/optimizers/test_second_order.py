@@ -100,9 +100,6 @@ def test_backtracking_goes_to_the_minimum_of_the_parabola():
     assert (shorter - start) / (whole - start) == pytest.approx(least, rel=1e-13)
 
 
-# --- trials that are not finite
-
-
 @pytest.mark.parametrize("beyond", [np.nan, np.inf, 1e200])
 @pytest.mark.parametrize("method", METHODS)
 def test_trials_that_are_not_finite_are_rejected(method, beyond):

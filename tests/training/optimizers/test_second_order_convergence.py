@@ -20,8 +20,6 @@ from tests.training.optimizers.residual_problems import (
     rosenbrock,
 )
 
-# --- linear and nearly linear problems
-
 
 @pytest.mark.parametrize("solver", ["auto", "qr", "cholesky"])
 def test_linear_least_squares_takes_one_gauss_newton_step(solver):
@@ -119,9 +117,6 @@ def test_dampings_lost_in_rounding_are_no_convergence(seed, damping):
     least = 0.5 * np.sum((b - A @ np.linalg.lstsq(A, b)[0]) ** 2)
     result = minimize(linear(A, b), np.zeros(n), method=LM, damping=damping, steps=60)
     assert not result.converged or result.value <= least * (1 + 1e-6) + 1e-20
-
-
-# --- nonlinear problems
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

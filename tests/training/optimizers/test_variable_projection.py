@@ -86,9 +86,6 @@ def test_factors_of_silu_edges_stay():
     assert np.abs(after[-1]["w_b"] - before[-1]["w_b"]).max() > 1e-3
 
 
-# --- trials and problems that do not serve
-
-
 def test_degenerate_and_non_finite_trials_are_rejected(monkeypatch):
     problem, theta = problem_of("spline")
     accepted = minimize(problem, theta, method=VP, steps=3).history.damping

@@ -149,9 +149,6 @@ def test_a_ridge_about_the_start_leaves_what_no_sample_sees(solver):
     np.testing.assert_allclose(about_zero.theta[-1:], 0.0, rtol=0, atol=1e-12)
 
 
-# --- Kaufman's Jacobian
-
-
 @pytest.mark.parametrize("roughness", [0.0, 1e-3])
 @pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("solver", ["qr", "cholesky"])

@@ -112,9 +112,6 @@ test_bad_arguments_are_refused = refusals(
 )
 
 
-# --- the kink under the heat equation
-
-
 def test_the_spread_square_is_its_fourier_series():
     x, k = np.linspace(-1, 1, 101), np.arange(3001)
     for s in (1e-4, 1e-3, 0.01, 0.05):

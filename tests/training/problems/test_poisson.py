@@ -60,9 +60,6 @@ def test_the_level_set_and_its_seeds(rng):
         np.testing.assert_array_equal(at[:, 0, 2], [sign, -1.0, sign])
 
 
-# --- manufactured problems
-
-
 PROBLEMS = [("POISSON_1D", name) for name in manufactured.POISSON_1D]
 PROBLEMS += [("HELMHOLTZ_1D", name) for name in manufactured.HELMHOLTZ_1D]
 

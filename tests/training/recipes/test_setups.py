@@ -114,9 +114,6 @@ def test_conditions_vanish_at_the_exact_solution():
                 assert np.abs(term.residual(points, u, **keywords)).max() < 1e-12, term.name
 
 
-# --- points and shapes
-
-
 def test_numbers_of_points_and_parameters_are_those_of_the_paper():
     p, b, a = poisson_setup(), burgers_setup(), allen_cahn_setup()
     assert [term.n_points for term in p.terms] == [2401, 49, 200]
