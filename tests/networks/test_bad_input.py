@@ -52,9 +52,6 @@ def test_activations_outside_under_error_are_not_reported_as_the_users_x():
     refused(lambda: net(theta, samples(8)), "layer 1")
 
 
-# --- initialize
-
-
 def initialized(x, *arguments, **options):
     return NetworkCase("spline", "mean-std").build().initialize(np.random.default_rng(0), x, *arguments, **options)
 
@@ -143,8 +140,6 @@ test_layers = refusals(
     (lambda: rk.Network((), ()), "layers must"),
 )
 
-
-# --- refinement and conversion
 
 NET, THETA = NetworkCase("spline").start(samples(12))
 CHEBYSHEV = rk.chebyshev_kan([2, 1], 3)

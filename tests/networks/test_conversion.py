@@ -53,9 +53,6 @@ def test_converting_to_itself_copies():
     assert not np.shares_memory(net.to_basis("spline").convert(theta, net), theta)
 
 
-# --- what cannot be converted
-
-
 def start(*args, **kwargs):
     return NetworkCase(*args, **kwargs).start(samples(12))
 
@@ -138,9 +135,6 @@ def test_layers_without_another_basis_are_refused(kind, why):
             call("relu")
 
 
-# --- coordinates: the geometries of descent
-
-
 @pytest.mark.parametrize("own", BASES)
 @pytest.mark.parametrize("basis", BASES)
 def test_coordinates(own, basis):
@@ -176,9 +170,6 @@ def test_own_coordinates_are_the_identity_even_with_other_blocks(kind):
 def test_free_knots_have_no_constant_change_of_coordinates():
     net = NetworkCase("spline", free_knots=True).build()
     refused(lambda: net.coordinates("relu"), "basis 'relu': layer 0 has free knots")
-
-
-# --- sabotage
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,6 @@ def start(net, x=X, **more):
     return net.initialize(np.random.default_rng(1), x, **more)
 
 
-# --- the domain of the data
-
-
 @pytest.mark.parametrize("free", [False, True])
 @pytest.mark.parametrize("kind", EDGE_KINDS)
 def test_it_is_the_network_whose_domain_was_given(kind, free):
@@ -146,9 +143,6 @@ def test_all_starts_of_a_multistart_have_the_domain_of_all_samples():
     problem = rk.LeastSquares(rk.kan([2, 2, 1], 3, 1, "data"), X, np.sin(X[:, :1]))
     result = multistart(problem, np.random.default_rng(1), Stage.refined([2, 2], [2, 1], [20, None]))
     np.testing.assert_array_equal(result.network.layers[0].domains, DOMAIN)
-
-
-# --- the warning
 
 
 def outside(share, n=100, columns=2):

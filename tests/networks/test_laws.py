@@ -98,9 +98,6 @@ def start(case, x, batch="x"):
     return case.start(x, statistics=samples(9, seed=11) if batch == "separate" else None)
 
 
-# --- every sweep, of every network
-
-
 @pytest.mark.parametrize(("case", "batch"), [*networks_and_batches()])
 def test_gradients_against_complex_steps(case, batch):
     """Relative to the sum of absolute contributions, block by block; in theta through the statistics, in x not."""
@@ -140,9 +137,6 @@ def test_gradients_against_complex_steps(case, batch):
     alone, nothing = net.vjp(theta, x, inputs=False)[1](dy)
     assert nothing is None
     assert np.all(np.abs(alone - g) <= 1e-13 * size.max())
-
-
-# --- sabotage
 
 
 def of_part(k, fault):

@@ -10,9 +10,6 @@ from tests.shared.factories import SOME_NETWORKS, NetworkCase, name, samples
 N = 6
 
 
-# --- a function of each sample alone
-
-
 @pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
 def test_a_network_is_a_function_of_each_sample_alone(case):
     net, theta = case.start(samples(N))
@@ -45,9 +42,6 @@ def test_the_statistics_batch_is_a_copy():
         net.statistics[0] = 0.0
 
 
-# --- freeze
-
-
 @pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
 def test_freeze_is_the_same_function_at_this_theta(case):
     net, theta = case.start(samples(N))
@@ -64,9 +58,6 @@ def test_freeze_is_the_same_function_at_this_theta(case):
         assert np.abs(frozen(moved, x) - net(moved, x)).max() > 1e-3
         assert isinstance(net.node_maps[0], MeanStdMap) or case.node_map == "min-max"
     np.testing.assert_array_equal(frozen.freeze(2 * theta)(theta, x), frozen(theta, x))
-
-
-# --- parameters
 
 
 @pytest.mark.parametrize("case", [*SOME_NETWORKS, NetworkCase("silu", free_knots=True)], ids=name)

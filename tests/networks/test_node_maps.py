@@ -75,9 +75,6 @@ def test_none_changes_nothing():
     np.testing.assert_array_equal(bound("none").slope(y), 1)
 
 
-# --- derivatives of the constants
-
-
 @pytest.mark.parametrize("name", STATISTICS_MAPS)
 @pytest.mark.parametrize("n", [2, 3, 11])
 def test_vjp_of_the_constants_against_complex_steps(name, n, rng):
@@ -111,9 +108,6 @@ def test_constants_of_a_single_node_leave_its_activations_alone(name, rng):
         np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-14)
     np.testing.assert_array_equal(Y, before)
     assert node_map.constants(Y, 0) == (scale, shift)
-
-
-# --- constant nodes
 
 
 @pytest.mark.parametrize("name", ["affine", *STATISTICS_MAPS])

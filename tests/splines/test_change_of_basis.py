@@ -157,9 +157,6 @@ def test_both_bases_are_the_same_functions_on_and_off_the_domain(kind, order, ou
         assert np.all(np.abs(Psi @ A.T - B) <= (8 * order + 2 * order * grid) * EPS * scale)
 
 
-# --- sabotage
-
-
 @pytest.mark.parametrize(
     ("part", "fault"),
     [

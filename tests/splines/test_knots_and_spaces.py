@@ -23,9 +23,6 @@ def free_parameters(max_intervals=8, size=20.0):
     return st.integers(1, max_intervals).flatmap(lambda n: arrays(float, n, elements=st.floats(-size, size)))
 
 
-# --- uniform knots
-
-
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("n", [1, 2, 7, 100])
 @pytest.mark.parametrize("domain", [(0.0, 1.0), (-0.1, 0.7), (1e6, 1e6 + 1), (-3e-9, 1e-9)], ids=str)
@@ -64,9 +61,6 @@ def test_extension_is_at_the_mean_spacing_and_ignores_interior_breakpoints(order
     np.testing.assert_array_equal(even[: order - 1], t[: order - 1])
 
 
-# --- Greville points
-
-
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_greville_points_are_averages_of_knots(kind, order):
@@ -78,9 +72,6 @@ def test_greville_points_are_averages_of_knots(kind, order):
         ideal = [sum(t[i + 1 : i + order]) / (order - 1) for i in range(S.dim)]
     np.testing.assert_allclose(S.greville, [float(v) for v in ideal], rtol=0, atol=order * EPS * np.abs(S.knots).max())
     assert np.all(np.diff(S.greville) >= 0)
-
-
-# --- free knots
 
 
 def test_free_breakpoints_by_hand():

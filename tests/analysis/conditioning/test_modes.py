@@ -130,9 +130,6 @@ def test_gap_and_rank_of_a_known_matrix():
     assert (modes.rank, modes.gap) == (3, pytest.approx(1e7))
 
 
-# --- frames
-
-
 @pytest.mark.parametrize("basis", ["relu", "scaled-relu"])
 def test_frames_are_the_derivative_of_the_conversion(basis):
     """J in the other basis, evaluated there, is the Jacobian here times B."""
@@ -157,9 +154,6 @@ def test_the_four_maps_of_scaled_frames_fit_together():
     np.testing.assert_allclose(frame.to(X), np.linalg.solve(B, X), rtol=1e-11)
     np.testing.assert_allclose(frame.gradient(X), B.T @ X, rtol=1e-13)
     np.testing.assert_allclose(frame.cogradient(X), np.linalg.solve(B.T, X), rtol=1e-11)
-
-
-# --- sabotage
 
 
 def graded(rng, m, n):

@@ -19,9 +19,6 @@ def problem_of(case, weights=None):
     return rk.LeastSquares(net, X, Y[:, : net.widths[-1]], weights), theta
 
 
-# --- the matrices
-
-
 @pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_eigenvalues_are_those_of_the_matrices(case, weighted):
@@ -92,9 +89,6 @@ def test_blocks_of_rows_give_the_same_triangle(monkeypatch):
     np.testing.assert_allclose(rk.spectrum(problem, theta).values, whole.values, rtol=0, atol=1e2 * EPS * whole.largest)
 
 
-# --- matrices
-
-
 @pytest.mark.parametrize("wrap", [lambda H: H, sparse.csr_array, lambda H: H.tolist()])
 def test_matrices_of_every_form(wrap):
     H = np.diag([5.0, -4.0, 1.0, 0.0]) + 0.0
@@ -123,9 +117,6 @@ def test_a_foreign_model_has_no_known_null_space():
     assert spectrum.analytic_nullity is None
     refused(lambda: rk.spectrum(problem, [np.inf, 0.0]), "theta must be finite|residuals must be finite")
     assert "unknown" in spectrum.table
-
-
-# --- flags, tables, pickles
 
 
 def test_the_condition_number_is_of_the_range_that_structure_leaves():

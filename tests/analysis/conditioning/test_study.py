@@ -30,9 +30,6 @@ def serial():
     return study(POINTS)
 
 
-# --- points
-
-
 def test_a_grid_has_every_combination_and_dense_networks_once():
     assert len(POINTS) == 2 * 2 * 2 + 2
     assert len(set(POINTS)) == len(POINTS)
@@ -70,9 +67,6 @@ def test_a_grid_without_orders_is_refused():
     refused(lambda: grid(["relu"], [[2, 1]]), "orders and intervals must hold at least one number each for kind 'relu'")
     refused(lambda: grid(["fourier"], [[2, 1]], [2], [2]), "kinds must be one of")
     assert len(grid(["mlp-relu"], [[2, 3, 1]])) == 1
-
-
-# --- rows
 
 
 def test_rows_are_spectra(serial):
@@ -124,9 +118,6 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path):
     assert "ValueError" in result.table
     assert len(list(tmp_path.glob("*.json"))) == 1  # failures are not kept
     assert len(study(points, target=wave).failed) == 0
-
-
-# --- executors
 
 
 def test_threads_give_the_same_rows(serial):

@@ -107,9 +107,6 @@ def test_the_largest_problem_that_is_said_to_fit_does(seconds):
     assert (M + 1) * (rows + 1) * cost / (posed.net.n_params * 60) >= seconds
 
 
-# Equations
-
-
 def parabola(factor):
     """factor x (x - 1)/2: second derivative `factor`, zero at both ends, factor/8 in the middle."""
     return rk.kan([1, 1], 3, 1), factor * np.array([0.25, -0.25, 0.25])

@@ -50,9 +50,6 @@ def is_enclosure(matrix, smallest, largest):
     )
 
 
-# Extreme eigenvalues
-
-
 @pytest.mark.parametrize("which", MATRICES)
 @pytest.mark.parametrize("order", range(1, 5))
 @pytest.mark.parametrize("kind", ["uniform", "random", "graded", "uneven"])
@@ -111,9 +108,6 @@ def test_scaled_relu_powers():
         plain, scaled = (exact.extreme_eigenvalues(space, which, scaled=s) for s in (False, True))
         for a, b in zip(plain, scaled, strict=True):
             assert max(a.low * factor, b.low) <= min(a.high * factor, b.high)
-
-
-# Condition numbers
 
 
 def test_condition_number_of_order_six_at_dim_200():

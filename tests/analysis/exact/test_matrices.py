@@ -25,9 +25,6 @@ def test_bands_of_products(order, dim):
             assert all(X[i, i + k] == entry for i, entry in enumerate(diagonal))
 
 
-# Enclosures and their rounding
-
-
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

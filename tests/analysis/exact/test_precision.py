@@ -15,9 +15,6 @@ from tests.analysis.exact.certified_matrices import MATRICES
 flint = pytest.importorskip("flint")
 
 
-# Precision
-
-
 @pytest.mark.parametrize("which", MATRICES)
 def test_too_few_bits_say_how_many_would_do(which):
     space = rk.SplineSpace.uniform(6, 40)
@@ -88,9 +85,6 @@ def test_knots_are_checked():
     outside = rk.SplineSpace([-1.0, 0.0, 0.0, 1.0, 2.0, 3.0], 2)
     with pytest.raises(KnotError, match=r"B-spline 0 vanishes on the domain \[0.0, 2.0\]"):
         exact.certified_condition_number(outside, "gram")
-
-
-# The extra
 
 
 def test_missing_extra_says_what_to_install(monkeypatch):

@@ -84,9 +84,6 @@ def test_at_a_kink_the_second_derivative_is_the_right_one():
     assert relu.derivatives(np.array([-1.0, 0.0, 2.0]), 3)[2].tolist() == [0.0, 0.0, 12.0]
 
 
-# --- bad input and sabotage
-
-
 def test_bad_input():
     problem, theta = start(NetworkCase("spline"))
     x, y = problem.x, problem.y

@@ -103,9 +103,6 @@ def test_the_sparse_path_gives_the_same_bits_whatever_the_thread_count(monkeypat
     assert one != several  # parts were added
 
 
-# --- which path
-
-
 @pytest.mark.parametrize(
     ("net", "path"),
     [
@@ -174,9 +171,6 @@ def test_auto_forms_rows_where_sums_would_cancel():
     assert np.abs(gauss_newton(net, theta, x) - H).max() <= 64 * EPS * np.abs(H).max()
 
 
-# --- bad input
-
-
 def test_bad_input():
     x = samples(5)
     net, theta = NetworkCase("spline").start(x)
@@ -198,9 +192,6 @@ def test_overflow_is_refused(path):
         gauss_newton(net, huge, x, path=path)
     with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match="is not finite"):
         gauss_newton(net, theta * 1e100, x, np.full(5, 1e300), path=path)
-
-
-# --- sabotage
 
 
 @pytest.mark.parametrize("fault", ["factor", "window", "pair", "constants"])

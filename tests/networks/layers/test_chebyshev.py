@@ -28,9 +28,6 @@ def layer_and_point(outside="linear", degree=5, n_outputs=2, n=5):
     return layer, rng.standard_normal(layer.n_params), a + (b - a) * rng.uniform(*reach, (n, 3))
 
 
-# --- values
-
-
 @pytest.mark.parametrize("degree", [1, 2, 7, 30])
 def test_values_and_derivatives_on_the_domain(degree):
     """T_k(cos s) = cos(k s); derivatives against NumPy's series, relative to the largest, k^2m at the ends."""
@@ -72,9 +69,6 @@ def test_outside_under_error():
         layer.linearize(theta, np.array([[0.5, 0.0, 5.2], [0.5, 0.0, 5.7]]))
 
 
-# --- parameters
-
-
 def test_blocks_and_counts():
     layer = ChebyshevLayer(ENDS, 2, 4)
     assert layer.blocks == {"coefficients": (2, 3, 5)}
@@ -103,9 +97,6 @@ def test_gaussian_start_has_the_same_output_variance():
         for scheme in ("linear", "gaussian")
     )
     assert second == pytest.approx(first, rel=0.2)
-
-
-# --- sabotage
 
 
 @pytest.mark.parametrize(

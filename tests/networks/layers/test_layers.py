@@ -17,9 +17,6 @@ def edge_layer(layer):
     return layer.spline if isinstance(layer, rk.SiluLayer) else layer
 
 
-# --- values
-
-
 @pytest.mark.parametrize("case", [c for c in EVERY_LAYER if not c.free_knots], ids=str)
 def test_values_against_exact_sums(case):
     layer, x = case.build(), case.samples()
@@ -58,9 +55,6 @@ def test_dense_values(layer):
         "identity": z,
     }[layer.activation]
     np.testing.assert_allclose(layer.linearize(theta, x).value, expected, rtol=1e-13, atol=1e-15)
-
-
-# --- free knots
 
 
 @pytest.mark.parametrize("kind", EDGE_KINDS)

@@ -82,9 +82,6 @@ def test_layers_without_knots_stay():
     np.testing.assert_allclose(fine(theta_fine, X), net(theta, X), rtol=0, atol=1e-14 * np.abs(theta).max())
 
 
-# --- natural tails
-
-
 @pytest.mark.parametrize("case", NATURAL, ids=str)
 def test_under_natural_tails_refinement_is_refused_unless_allowed(case):
     net, theta = trained(case)
@@ -123,9 +120,6 @@ def test_under_error_the_function_is_the_same_where_there_is_one():
             n(t, X + 1)
 
 
-# --- both: another basis on finer knots
-
-
 @pytest.mark.parametrize("source", ["spline", "relu", "scaled-relu"])
 @pytest.mark.parametrize("target", ["spline", "relu", "scaled-relu"])
 @pytest.mark.parametrize("free", [False, True], ids=["fixed", "free"])
@@ -144,9 +138,6 @@ def test_prolongation_in_the_relu_basis_takes_no_way_through_the_splines(basis):
     factor = 0.25 if basis == "scaled-relu" else 1.0
     np.testing.assert_allclose(w_fine[:, :, 4::2], factor * w[:, :, 3:], rtol=4 * EPS)
     assert not w_fine[:, :, 3::2].any()
-
-
-# --- sabotage
 
 
 @pytest.mark.parametrize(

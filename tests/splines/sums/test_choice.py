@@ -181,9 +181,6 @@ def test_studies_on_executors_use_the_engine_of_their_caller(monkeypatch):
     assert found == {"plain"}
 
 
-# --- by sizes
-
-
 def test_small_layers_never_wait_for_the_compiler(auto, chosen):
     for Q in (1, 2, 5, 12):
         for order in (2, 3, 4):
@@ -208,9 +205,6 @@ def test_matrices_are_fast_where_there_are_samples_enough(auto):
         assert raw.fast == fast
         assert all(sums.fast == fast for sums in raw.all_sums)
         assert raw.nbytes == sum(sums.store.nbytes for sums in raw.all_sums)
-
-
-# --- for how long
 
 
 def test_a_linearisation_keeps_its_engine(rng):

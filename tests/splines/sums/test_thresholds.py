@@ -157,9 +157,6 @@ def test_results_are_the_same_bits_wherever_sizes_are_lowered_that_only_share_wo
                 assert mine.tobytes() == theirs.tobytes(), what
 
 
-# --- the list
-
-
 def whole_numbers(module):
     """Names in capitals of whole numbers, or of tuples of them, that a module defines."""
     for name, value in vars(importlib.import_module(module)).items():

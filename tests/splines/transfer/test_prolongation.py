@@ -30,9 +30,6 @@ def difference(P, expected) -> np.ndarray:
     )
 
 
-# --- P against the oracle
-
-
 @SPACES
 @PAIRS
 def test_prolongation_against_exact_blossoms(kind, order, how):

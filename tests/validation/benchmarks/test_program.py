@@ -181,9 +181,6 @@ def test_threads_are_set_before_anything_is_imported():
     assert done.stdout.split() == ["1", "passive", "1"], done.stderr
 
 
-# The record
-
-
 def test_rows_of_each_module_have_sources_of_their_own():
     digests = {row: record.sources_digest(row) for row in rows.ROWS}
     assert len(set(digests.values())) == len({module for module, _ in rows.ROWS.values()})

@@ -109,9 +109,6 @@ def test_layers_that_are_compared_with_take_part():
     assert set(LAYERS) < {program.name for program in layer.PROGRAMS}
 
 
-# Tables, page
-
-
 def full_document(met: bool = True) -> dict:
     """A record with a number for every target, twice as good or as bad as asked, and with curves."""
     rows: dict[str, dict[str, CaseResult]] = {row: {} for row in ROWS}
