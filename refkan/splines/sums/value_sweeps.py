@@ -132,6 +132,8 @@ class SortedSweep:
         self.n_outputs, self.n_inputs, self.dim = C.shape
         tiled = in_tiles(C, TILE)
         self.tiles, self.C = tiled.shape[1], tiled.reshape(-1)
+        strays = self.linear and tables.strays(self.x)
+        self.tangents = tables.tangents if strays else np.empty((2, 2, self.n_inputs, tables.order))
         intervals = tables.breakpoints.shape[1] - 1
         N = self.x.shape[0]
         least = -(-N // largest_block(intervals))
@@ -149,9 +151,7 @@ class SortedSweep:
 
     @property
     def _knots(self) -> tuple[Any, ...]:
-        tables, order = self.tables, self.tables.order
-        tangents = tables.tangents if self.linear else np.empty((2, 2, self.n_inputs, order))
-        return tables.knots, tables.inverse_spans, tangents, (0,) * order
+        return self.tables.knots, self.tables.inverse_spans, self.tangents, (0,) * self.tables.order
 
     def forward(self) -> FloatArray:
         """y (N, Q): sort, and sum input by input."""

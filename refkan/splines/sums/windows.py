@@ -55,7 +55,7 @@ class WindowSums(SplineSums):
         """Coefficients (Q, P, dim) as `in_tiles` leaves them."""
         return in_tiles(C, len(self._lengths[-1]))
 
-    @property
+    @lazy
     def _lengths(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Sequences of as many items as functions in a window, channels, first derivatives, and outputs in a tile."""
         numbers = self.order, self.channels.count, self.channels.n_first, tile_of(self.n_outputs)
