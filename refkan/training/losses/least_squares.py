@@ -236,7 +236,12 @@ class LeastSquares(OnSamples):
     # -------------------------------------------------------------- matrices
 
     def gauss_newton(self, theta: FloatArray, path: str = "auto") -> FloatArray:
-        """Return the Gauss-Newton matrix ``J^T J`` (n_params, n_params); see `hessians.gauss_newton`."""
+        """Return the Gauss-Newton matrix ``J^T J`` (n_params, n_params); see `hessians.gauss_newton`.
+
+        That of a network of another kind is summed over blocks of the Jacobian that it offers.
+        """
+        if not isinstance(self.net, Network) and hasattr(self.net, "jacobian"):
+            return sum((J.T @ J for _, J in self.residual_blocks(theta)), np.zeros((theta.size, theta.size)))
         return hessians.gauss_newton(self._network, theta, self.samples, self.weights, path=path)
 
     def gauss_newton_vector(self, theta: FloatArray, v: FloatArray) -> FloatArray:

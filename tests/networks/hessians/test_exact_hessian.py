@@ -105,6 +105,30 @@ def test_a_loss_of_anything_but_a_network_has_no_matrices():
             call(np.array([1.0]))
 
 
+def test_gauss_newton_matrices_of_other_networks_come_from_their_jacobians():
+    """Levenberg-Marquardt takes them where there are many samples, and makes the steps that it makes by QR."""
+    ours, theta = start(NetworkCase("spline", "none"))
+
+    class Other:
+        def __call__(self, theta, x):
+            return ours.net(theta, x)
+
+        def jacobian(self, theta, x):
+            return ours.net.jacobian(theta, x)
+
+        def vjp(self, theta, x, inputs=True):
+            return ours.net.vjp(theta, x, inputs)
+
+    problem = rk.LeastSquares(Other(), ours.x, ours.y, ours.weights)
+    np.testing.assert_allclose(problem.gauss_newton(theta), ours.gauss_newton(theta), rtol=0, atol=1e-13)
+    ends = [
+        rk.minimize(problem, theta, "levenberg-marquardt", steps=3, solver=solver).value
+        for solver in ("cholesky", "qr")
+    ]
+    assert ends[0] == pytest.approx(ends[1], rel=1e-6)
+    assert ends[0] < problem.value(theta)
+
+
 @pytest.mark.parametrize(
     ("case", "target", "part"),
     [
