@@ -80,7 +80,6 @@ SENTENCES = {
     # functions
     "degree fixed": "pieces have degree {used} instead of {asked}",
     "basis not normalised": "function i is multiplied by {by}",
-    "values mapped": "{what} go through {map}",
     "left limit at knots": "points at knots belong to the interval on their left",
     "left end open": "all basis functions are zero at x = a",
     "intervals left out": "{what} are zero in intervals {indices}",
@@ -111,8 +110,6 @@ SENTENCES = {
     "cotangent ignored": "{what} do not depend on dy as a linear function: {how}",
     "stale gradient": "{what} are {how}",
     "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
-    "gradients mixed": "{what} for the cotangent of one sample are those of another",
-    "zero at ends": "{what} are zero at {ends}",
     "zero at knots": "{what} are zero at knots",
     "gradient is another": "{what} are not those of the layer's own function, by {left:.1e} of the largest",
 }

@@ -48,11 +48,6 @@ SMOOTH = 2.0**-26
 """Error of derivatives by interpolation in weights, relative to the largest."""
 
 
-def fewer(subject: Subject) -> int:
-    """Another number of intervals than that of most stages, if it is free."""
-    return INTERVALS - 1 if subject.declared.intervals is None else INTERVALS
-
-
 class Derivatives:
     """A quantity: "values", derivatives in the "inputs", "second" ones, those in weights, or "gauss-newton".
 
@@ -284,7 +279,8 @@ class Derivatives:
         if sizes and self.given is None and self.inside:
             degrees = [d for d in self.subject.degrees if d > self.order and d != spec.degree]
             degree = min(degrees, key=lambda d: (abs(d - spec.degree), d), default=spec.degree)
-            more = {"degree": degree, "kind": spec.kind, "intervals": fewer(self.subject)}
+            fewer = INTERVALS - (self.subject.declared.intervals is None)
+            more = {"degree": degree, "kind": spec.kind, "intervals": fewer}
             spec = self.subject.with_parts((5, 4), spec.parts, **more)
             x = self.subject.samples(spec, N + N // 2, 6)
         elif self.given is None:

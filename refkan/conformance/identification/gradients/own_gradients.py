@@ -19,7 +19,7 @@ import numpy as np
 from refkan.base.array_types import FloatArray
 from refkan.conformance.identification.explanations import placed
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
-from refkan.conformance.identification.gradients.of_what import DETACHED, at_knots, calls_and_sums, of_what
+from refkan.conformance.identification.gradients.of_what import at_knots, calls_and_sums, of_what
 from refkan.conformance.identification.gradients.situations import SAMPLES, Situation, asked_layer
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -213,13 +213,6 @@ def gradients(subject: Subject) -> Stage:
     told = [name for name in told if QUANTITIES.get(name) not in subject.wrong_gradients]
     words = f"those of the layer's own function in {', '.join(told)}" if told else "not declared" * (not declared)
     return Stage("gradients", words, tuple(differences), "; ".join(reasons))
-
-
-def whatever_values(subject: Subject) -> list[Difference]:
-    """Gradients of a layer whose values are no function of a sample alone: simple multiples of the right ones."""
-    seen = against_truth(subject, Situation(*asked_layer(subject)), without=frozenset({"values", "knot-gradients"}))
-    named = ("constant factor", "sign", DETACHED)
-    return [difference for told in seen.values() for difference in told if difference.name in named]
 
 
 def _first(name: str, subject: Subject) -> list[Difference]:

@@ -179,11 +179,6 @@ def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
         return
     if d.name == "node-scale":
         yield "they are those of dy times the outputs", (dy * d.situation.quantities.values).sum(axis=0)
-    for part in d.spec.parts if d.in_weights else ():
-        weights = d.spec.part(part)
-        if (rest := len(d.shape) - weights.ndim) >= 0:
-            factor = weights.reshape(weights.shape + (1,) * rest)
-            yield f"once more they are multiplied by the part {part}", d.truth(dy, along) * factor
     for words, quantities in _of_others(d):
         yield words, d.truth(dy, along, quantities)
 

@@ -170,7 +170,7 @@ def _after(
         return told("stored coefficients", what="values are not finite")
     left = float(np.abs(after - before).max()) / size
     stored = stored if subject.declared.basis == BSPLINES else None
-    if stored and (said := _otherwise(subject, spec, stored, kind, x, before, after)) is not None:
+    if stored and (said := _otherwise(subject, spec, stored, x, before, after)) is not None:
         return told(said[0], what=said[1]) if said else []
     if left > allowed:
         detail = _of_before(subject, spec, x, before, after, allowed * size)
@@ -189,20 +189,17 @@ def _after(
 
 
 def _otherwise(
-    subject: Subject, spec: LayerSpec, stored: LayerSpec, kind: str, x: FloatArray, before: FloatArray,
-    after: FloatArray,
-) -> tuple[str, str] | tuple[()] | None:  # fmt: skip
+    subject: Subject, spec: LayerSpec, stored: LayerSpec, x: FloatArray, before: FloatArray, after: FloatArray
+) -> tuple[str, str] | tuple[()] | None:
     """What is evaluated if not the splines that are stored: the name and the words, () if no difference, else None."""
     size, allowed = float(np.abs(before).max()), _allowed(subject)
     values = FloatQuantities((stored,), x).values
     if np.abs(after - values).max() <= allowed * size:
         return None
-    if np.abs(after - before).max() <= allowed * size:
-        how = compared_with_right(spec, stored, allowed, kind)
-        return "stored knots", f"values are as before, and what is stored is not theirs{how}"
     if np.abs(values - before).max() > allowed * size:
         return "no longer a spline", f"values are not those of what is stored, by {np.abs(after - values).max():.1e}"
-    if _is_built(subject, spec, stored, x, after):
+    built = subject.values(replace(stored, outside=spec.outside, kind=spec.kind), x)
+    if np.abs(built - after).max() <= allowed * size:  # as a new layer of what is stored has, too
         return ()
     a, b = stored.domains[:, 0, None], stored.domains[:, 1, None]
     n, r = stored.intervals, stored.order
@@ -228,15 +225,6 @@ def _state(subject: Subject, model: Any) -> tuple[FloatArray, FloatArray]:
         came = f"returned a {type(answer).__name__}"
         raise NoAnswerError(f"state: must return knots and coefficients, two arrays; {came}")
     return subject.read("state", lambda: (as_real("knots", answer[0]), as_real("coefficients", answer[1])))
-
-
-def _is_built(subject: Subject, spec: LayerSpec, stored: LayerSpec, x: FloatArray, after: FloatArray) -> bool:
-    """Whether a layer that is built of the knots and coefficients that are stored has these values."""
-    try:
-        built = subject.values(replace(stored, outside=spec.outside, kind=spec.kind), x)
-    except NoAnswerError:
-        return False
-    return bool(np.abs(built - after).max() <= _allowed(subject) * np.abs(after).max())
 
 
 def _of_before(
