@@ -183,7 +183,7 @@ class Sums:
         for order in (1, -1)[: 1 + other_order]:
             for block in range(self.blocks):
                 q, q_right = (numbers[block * K : (block + 1) * K] for numbers in self.q_pairs[::order])
-                values = np.moveaxis(sums[:, block], 3, 1)[:, : q.size]
+                values = sums[:, block].transpose(0, 3, 1, 2)[:, : q.size]
                 left, right = (q, p[:, None]), (q_right, p_right[:, None])
                 H[rows, columns].reshape(*of_a, *of_b)[*left, :, *right] = values
                 H[columns, rows].reshape(*of_b, *of_a)[*right, :, *left] = values.swapaxes(2, 3)

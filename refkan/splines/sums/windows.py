@@ -133,7 +133,7 @@ def in_tiles(C: FloatArray, width: int) -> FloatArray:
     tiled: FloatArray = recycled((P, -(-Q // width), dim, width))
     for tile in range(tiled.shape[1]):
         part = C[tile * width : (tile + 1) * width]
-        tiled[:, tile, :, : len(part)] = np.moveaxis(part, 0, 2)
+        tiled[:, tile, :, : len(part)] = part.transpose(1, 2, 0)
         tiled[:, tile, :, len(part) :] = 0.0
     return tiled
 
@@ -144,7 +144,7 @@ def out_of_tiles(tiled: FloatArray, n_outputs: int) -> FloatArray:
     C: FloatArray = recycled((n_outputs, P, dim))
     for tile in range(tiles):
         part = C[tile * width : (tile + 1) * width]
-        part[...] = np.moveaxis(tiled[:, tile, :, : len(part)], 2, 0)
+        part[...] = tiled[:, tile, :, : len(part)].transpose(2, 0, 1)
     return C
 
 
