@@ -95,7 +95,7 @@ def related(d: Derivatives) -> str:
     zero = d.wrong.any() and not d.answered[d.wrong].any()
     if zero and (place := _place(d)):
         return "they are zero" + place
-    fits = _fitting(d)
+    fits = _fitting(d, zero=bool(zero))
     if not fits:
         return "some are zero" * bool(zero)
     others = d.again(sizes=True)
@@ -140,7 +140,8 @@ def _fitting(d: Derivatives, zero: bool = False) -> dict[str, float]:
         ours = other[wrong]
         size = float((ours * ours).sum())
         k = float((ours * theirs).sum()) / size if size > 0 else 0.0
-        if (abs(k) > 1e-9 or (zero and not size)) and np.abs(theirs - k * ours).max() <= d.room:
+        all_zero = zero and not size and (np.abs(d.answered - other) <= d.room).all()
+        if all_zero or (abs(k) > 1e-9 and np.abs(theirs - k * ours).max() <= d.room):
             told[words] = k
     left = theirs - d.expected[wrong]
     for words, added in _added(d):
