@@ -108,7 +108,9 @@ def related(d: Derivatives) -> str:
         if words in again and (size or not again[words] or abs(again[words] - k) <= 1e-6 * abs(k)):
             sign = ", with the opposite sign" * (k < 0)
             told[words] = (
-                words + sign + ("" if abs(abs(k) - 1) <= 1e-6 else f", multiplied by {size or f'{abs(k):.6g}'}")
+                words
+                + sign
+                + ("" if not k or abs(abs(k) - 1) <= 1e-6 else f", multiplied by {size or f'{abs(k):.6g}'}")
             )
     plain = sorted(told.items(), key=lambda pair: pair[0] != pair[1])  # without a factor first
     return next((more + _place(d) for _, more in plain), "")
