@@ -178,6 +178,49 @@ def test_transcendental_functions_of_everything():
     assert Intervals.of([math.inf]).lo == MAX
 
 
+MUTANTS = {
+    "products: lower ends": ("        down(np.minimum(np.minimum(a, b)", "        (np.minimum(np.minimum(a, b)"),
+    "products: upper ends": ("up(np.maximum(np.maximum(a, b)", "(np.maximum(np.maximum(a, b)"),
+    "products: a case of signs": ("np.minimum(np.minimum(a, b), np.minimum(c, d))", "np.minimum(a, np.minimum(c, d))"),
+    "sums of two: lower ends": ("down(self.lo + other.lo)", "(self.lo + other.lo)"),
+    "sums of two: upper ends": ("up(self.hi + other.hi)", "(self.hi + other.hi)"),
+    "squares: lower ends": ("np.maximum(down(size.lo**2), 0.0)", "size.lo**2"),
+    "squares: upper ends": ("up(size.hi**2)", "size.hi**2"),
+    "absolute values of intervals around zero": ("small, 0.0), self", "small, small), self"),
+    "divisors that hold zero": ("zero = ~((other.lo > 0) | (other.hi < 0))", "zero = other.lo == other.hi + 1"),
+    "what is not a number, below": ("np.fmax(np.nextafter(x, -np.inf), -np.inf)", "np.nextafter(x, -np.inf)"),
+    "what is not a number, above": ("np.fmin(np.nextafter(x, np.inf), np.inf)", "np.nextafter(x, np.inf)"),
+    "sums: number of terms": ("gamma = EPS * int(np.prod([self.lo.shape[k] for k in axes]))", "gamma = EPS"),
+    "sums: overflow": ("np.where(np.isfinite(middle), error, np.inf)", "error"),
+    "negation": ("Intervals(-self.hi, -self.lo)", "Intervals(-self.lo, -self.hi)"),
+    "norms: scale": ("-exponent)), up(np.ldexp(self.hi, -exponent))", "0)), up(np.ldexp(self.hi, 0))"),
+    "norms: lower ends": ("np.maximum(low, 0.0), np.where", "np.maximum(high, 0.0), np.where"),
+    "infinity as a number": ("np.fmin(np.fmax(array, -np.inf), MAX)", "array"),
+    "exp: slack": ("SLACK = (UNITS + 1) * EPS", "SLACK = -EPS"),
+    "exp: underflow": ("down(low * (1 - SLACK) - under)", "(low * (1 - SLACK) + under)"),
+    "exp: overflow": ("np.minimum(np.exp(self.lo), MAX)", "np.exp(self.lo) * 2"),
+    "cos: the maximum inside": ("high = np.where(holds & (even | two), 1.0, high)", ""),
+    "cos: the minimum inside": ("low = np.where(holds & (~even | two), -1.0, low)", ""),
+    "cos: parity": ("np.mod(first, 2) == 0", "np.mod(first, 2) == 1"),
+    "sin: quarter of a turn": ("1.5707963267948966", "1.5707963267948"),
+    "sigmoid: ends": ("below, above = (", "above, below = ("),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_spoilt_operation_is_noticed(name, monkeypatch):
+    old, new = MUTANTS[name]
+    source = inspect.getsource(float_intervals)
+    assert source.count(old) == 1
+    module = types.ModuleType("spoilt")
+    monkeypatch.setitem(sys.modules, "spoilt", module)
+    exec(source.replace(old, new), module.__dict__)
+    rows = drawn(0, 40)
+    with np.errstate(all="ignore"):
+        special = something_special_escapes(module)
+        assert special or failures(rows, module) or number_of_transcendental_failures(500, module)
+
+
 def test_enclosures_that_exclude_each_other_are_an_error():
     with pytest.raises(ArithmeticError, match="exclude each other"):
         Intervals.of(1.0).meet(Intervals.of(2.0))
