@@ -136,7 +136,7 @@ def test_the_last_layer_is_eliminated_on_both_sides(side):
     net, theta, x, y = case("few outputs")
     problem = rk.LeastSquares(net, x, y, WEIGHTS)
     with SIDES[side]():
-        layer = LinearLayer(problem, None, 1e-9)
+        layer = LinearLayer(problem, 1e-9)
         best = layer.eliminate(theta)
         _, gradient = problem.value_and_gradient(best)
     penalty = layer.ridge * best[layer.linear]
