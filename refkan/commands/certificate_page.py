@@ -1,28 +1,55 @@
 """A certificate in words: as lines of text, and as one page that holds it."""
 
 import json
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
 from html import escape
 from typing import Any
 
 WORDS = {
     "range": (
         "range of {y}",
-        "minimum in [{low:.6g}, {least:.6g}], maximum in [{greatest:.6g}, {high:.6g}] (on {parts} leaves)",
+        "minimum in [{low:below 6g}, {least:above 6g}], maximum in [{greatest:below 6g}, {high:above 6g}] "
+        "(on {parts} leaves)",
     ),
-    "increasing": ("{y} in {x}", "increasing, by a slope of {slope:.3g} or more (on {parts} leaves)"),
-    "decreasing": ("{y} in {x}", "decreasing, by a slope of {slope:.3g} or more (on {parts} leaves)"),
+    "increasing": ("{y} in {x}", "increasing, by a slope of {slope:below 3g} or more (on {parts} leaves)"),
+    "decreasing": ("{y} in {x}", "decreasing, by a slope of {slope:below 3g} or more (on {parts} leaves)"),
     "constant": ("{y} in {x}", "constant"),
     "not monotone": ("{y} in {x}", "neither: it rises between two points, and falls between two others"),
-    "lipschitz": ("Lipschitz constant", "in [{low:.6g}, {high:.6g}], in the units of the columns (on {parts} leaves)"),
-    "scaled lipschitz": ("Lipschitz constant", "in [{low:.6g}, {high:.6g}], a side of the box (on {parts} leaves)"),
-    "residual": ("largest residual of {y}", "in [{low:.12g}, {high:.12g}], at sample {at}"),
+    "lipschitz": (
+        "Lipschitz constant",
+        "in [{low:below 6g}, {high:above 6g}], in the units of the columns (on {parts} leaves)",
+    ),
+    "scaled lipschitz": (
+        "Lipschitz constant",
+        "in [{low:below 6g}, {high:above 6g}], a side of the box (on {parts} leaves)",
+    ),
+    "residual": ("largest residual of {y}", "in [{low:below 12g}, {high:above 12g}], at sample {at}"),
     "rank": ("rank of the Jacobian", "{low}"),
     "condition": (
         "condition number",
-        "in [{least:.9g}, {most:.9g}], of {rank} eigenvalues of J^T J/N that are not zero",
+        "in [{smallest_ratio:below 12g}, {largest_ratio:above 12g}], "
+        "of {rank} eigenvalues of J^T J/N that are not zero",
     ),
 }
-"""What each kind of statement is about, and what it says. Numbers are rounded to be read; those of the file count."""
+"""What each kind of statement is about, and what it says: bounds are rounded so that they stay bounds."""
+
+
+class Bound(Fraction):
+    """A number that is written in so many decimal digits, rounded downwards or upwards: as "below 6g", "above 15e".
+
+    Examples
+    --------
+    >>> from refkan.commands.certificate_page import Bound
+    >>> f"[{Bound(0.1):below 3g}, {Bound(0.1):above 3g}]"  # the float next to 1/10 is a little larger
+    '[0.100, 0.101]'
+    """
+
+    def __format__(self, spec: str) -> str:
+        side, digits = spec.split()
+        context = Context(prec=int(digits[:-1]), rounding={"below": ROUND_FLOOR, "above": ROUND_CEILING}[side])
+        return format(context.divide(Decimal(self.numerator), Decimal(self.denominator)), digits[-1])
+
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -50,11 +77,15 @@ def proven(certificate: dict[str, Any]) -> Rows:
     names, inputs = certificate["about"]["names"], len(certificate["box"])
     rows = []
     for statement in certificate["statements"]:
-        number = {k: float.fromhex(v) for k, v in statement.items() if isinstance(v, str) and "0x" in v}
+        number: dict[str, Any] = {
+            k: Bound(float.fromhex(v)) for k, v in statement.items() if isinstance(v, str) and "0x" in v
+        }
         number |= {"parts": statement.get("leaves", "").count("."), "at": statement.get("sample", 0) + 1}
         if "smallest" in statement:
-            (a, b), (c, d) = ([float.fromhex(end) for end in statement[name]] for name in ("smallest", "largest"))
-            number |= {"least": c / b, "most": d / a}
+            (a, b), (c, d) = (
+                [Bound(float.fromhex(end)) for end in statement[name]] for name in ("smallest", "largest")
+            )
+            number |= {"smallest_ratio": Bound(c / b), "largest_ratio": Bound(d / a)}
         named = {"y": names[inputs + statement.get("output", 0)], "x": names[statement.get("input", 0)]}
         words = WORDS[statement.get("direction", statement["kind"])]
         subject, said = (text.format(**(statement | number | named)) for text in words)
@@ -68,10 +99,10 @@ def unproven(certificate: dict[str, Any]) -> Rows:
 
 
 def box_of(certificate: dict[str, Any]) -> str:
-    """The box in words."""
-    sides = [[float.fromhex(end) for end in side] for side in certificate["box"]]
+    """The box in words, its ends by the shortest decimals that name them."""
+    sides = [[repr(float.fromhex(end)).removesuffix(".0") for end in side] for side in certificate["box"]]
     named = zip(certificate["about"]["names"], sides, strict=False)
-    return ", ".join(f"{name} in [{low:.6g}, {high:.6g}]" for name, (low, high) in named)
+    return ", ".join(f"{name} in [{low}, {high}]" for name, (low, high) in named)
 
 
 def text_of(certificate: dict[str, Any]) -> str:

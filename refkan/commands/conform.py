@@ -9,6 +9,7 @@ from typing import Any
 
 from refkan.base.atomic_files import write_atomically
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse
+from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.plain_text import printable
 from refkan.claims.running.run_options import Commands, add_command
 from refkan.commands.option_values import check_file, named, path, seconds, text
@@ -132,7 +133,7 @@ def run_conform(chosen: argparse.Namespace) -> int:
     findings, stages = list[Finding](), list[Stage]()
     chosen.kept_in_words = lambda: f" after {len(findings)} cases"
     start = time.perf_counter()
-    with closing(judged(order)) as told:
+    with closing(judged(order)) as told, kept_interrupts():  # what an interrupted adapter answers is not reported
         opening: Any = next(told)
         if chosen.list:
             print("\n".join(key for key, _, declared, _ in opening.cases if declared))

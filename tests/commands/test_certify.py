@@ -1,6 +1,8 @@
 """`refkan certify`: text, files, names, and bad input."""
 
 import json
+import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 import check_certificate
 import refkan as rk
 from refkan.cli import main
+from refkan.commands.certificate_page import Bound, proven
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +61,43 @@ def test_boxes_are_intervals_inputs_or_the_domain(files, capsys):
         assert words in out
         assert "residual" not in out
         assert "is not reached with 10 leaves" in out
+
+
+NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+
+
+def test_bounds_are_written_in_decimals_that_are_bounds():
+    rng = np.random.default_rng(0)
+    drawn = rng.choice([-1.0, 1.0], 300) * 10.0 ** rng.uniform(-320, 308, 300)
+    for number in (0.0, 0.1, 121252939.6463, 5e-324, -5e-324, *drawn.tolist()):
+        for digits in (1, 3, 6, 15):
+            below, above = (Fraction(f"{Bound(number):{side} {digits}g}") for side in ("below", "above"))
+            assert below <= Fraction(number) <= above
+            assert above - below <= abs(Fraction(number)) / 10 ** (digits - 1)
+    assert f"{Bound(0.5):below 6g} {Bound(0.5):above 6g}" == "0.5 0.5"
+
+
+def test_what_is_printed_contains_what_is_proven(files, capsys):
+    arguments = ("--box", str(files / "plain.csv"), "--leaves", "300", "--tolerance", "0.05")
+    file = files / "bounds.json"
+    assert main(["certify", str(files / "net.npz"), *arguments, "--json", str(file)]) == 0
+    data = json.loads(file.read_text())
+    kinds = set()
+    for statement, (_, said) in zip(data["statements"], proven(data), strict=True):
+        ends = {k: Fraction(float.fromhex(v)) for k, v in statement.items() if isinstance(v, str) and "0x" in v}
+        if "smallest" in statement:
+            (a, b), (c, d) = ([Fraction(float.fromhex(v)) for v in statement[k]] for k in ("smallest", "largest"))
+            ends = {"low": c / b, "high": d / a}
+        intervals = [tuple(map(Fraction, pair)) for pair in re.findall(rf"\[({NUMBER}), ({NUMBER})\]", said)]
+        if not intervals:
+            continue
+        assert intervals[0][0] <= ends["low"]
+        assert ends["high"] <= intervals[-1][1]
+        if len(intervals) == 2:
+            assert ends["least"] <= intervals[0][1]
+            assert intervals[1][0] <= ends["greatest"]
+        kinds.add(statement["kind"])
+    assert {"range", "lipschitz", "residual"} <= kinds
 
 
 @pytest.mark.parametrize(

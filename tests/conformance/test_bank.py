@@ -43,7 +43,7 @@ def test_sentences_tell_the_numbers():
         return str(identified(name).differences[0])
 
     assert "0.0625, 1 over the number of samples" in first("mean over samples")
-    assert "pieces have degree 3 instead of 4" in first("always cubic")
+    assert "splines have degree 3 instead of 4" in first("always cubic")
     assert "values are multiplied by 0.75" in first("scale applied twice by an update")
 
 

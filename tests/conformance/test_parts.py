@@ -117,10 +117,10 @@ class Transposed(NumpyLayer):
     ("layer", "name", "told"),
     [
         (BaseLeftOut, "part ignored", "'base' has no effect"),
-        (ScaleTwice, "part not linear", "'scale': weights go through square"),
+        (ScaleTwice, "part applied twice", "'scale' counts squared"),
         (BiasNotTrained, "detached gradient", "gradients in bias"),
         (BiasFirst, "parts in another order", "node-scale multiplies bias, too"),
-        (GradientWithoutScale, "wrong derivative", "parts scale and node-scale count otherwise: one everywhere"),
+        (GradientWithoutScale, "wrong derivative", "lack the factors of the parts scale and node-scale"),
         (Transposed, "transposed coefficients", "the part base"),
     ],
 )

@@ -122,7 +122,7 @@ def test_the_layer_without_a_mistake_passes():
     ("layer", "leading"),
     [
         (SpacingOfOneMore, "number of intervals"),
-        (BegunLate, "inputs mapped"),
+        (BegunLate, "shifted index"),
         (AlwaysOnOneDomain, "fixed domain"),
         (NextCoefficient, "shifted index"),
         (PositionInSingle, "float32 arithmetic"),

@@ -25,7 +25,8 @@ def kept_interrupts() -> Iterator[None]:
 
     Code that cleans up while the interruption leaves the block is not interrupted again. Code that catches the
     interruption in order to go on must stand around the block, not in it. The block changes nothing in other threads,
-    nor where interruptions are ignored, as shells do for commands in the background, or have a handler already.
+    nor where interruptions are ignored, as shells do for commands in the background, or have a handler already. A block
+    within another one is left by what was dropped in either.
 
     Examples
     --------
@@ -34,8 +35,12 @@ def kept_interrupts() -> Iterator[None]:
     a long calculation
     """
     in_charge = threading.current_thread() is threading.main_thread()
-    if not in_charge or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    handler = signal.getsignal(signal.SIGINT)
+    if not in_charge or handler is not signal.default_int_handler:
         yield
+        outer = getattr(handler, "__self__", None)
+        if in_charge and isinstance(outer, _Reminder) and outer.pressed:
+            raise KeyboardInterrupt
         return
     reminder = _Reminder()
     signal.signal(signal.SIGINT, reminder.interrupted)

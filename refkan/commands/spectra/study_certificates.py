@@ -10,6 +10,7 @@ from typing import Any
 from refkan.analysis import exact
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
+from refkan.commands.certificate_page import Bound
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def certificate_table(rows: list[CertifiedRow]) -> str:
     width = max([len("certified"), *(len(row.point) for row in rows)])
     lines = [f"{'certified':<{width}}  rank  nullity  condition in                                 by"]
     for row in rows:
-        ends = f"[{row.low:.15e}, {row.high:.15e}]"
+        ends = "" if row.error else f"[{Bound(row.low):below 15e}, {Bound(row.high):above 15e}]"
         numbers = f"{row.rank:>4}  {row.nullity:>7}  {ends}  {row.by}"
         lines.append(f"{row.point:<{width}}  {row.error or numbers}")
     return "\n".join(lines)

@@ -13,7 +13,7 @@ import numpy as np
 from refkan.base.annotations import check_annotated
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.answers import describe
-from refkan.conformance.identification.gradients.own_gradients import gradients, of_degree
+from refkan.conformance.identification.gradients.own_gradients import gradients, of_degree, whatever_values
 from refkan.conformance.identification.stages.arithmetic import arithmetic
 from refkan.conformance.identification.stages.calls import calls
 from refkan.conformance.identification.stages.changes import changes
@@ -54,8 +54,8 @@ def identify(adapter: Adapter) -> Identification:
 
 
 def _gradients_alone(subject: Subject) -> Stage:
-    """Gradients of a layer of which nothing else can be asked: in inputs those of its values if rows do not mix."""
-    told = list[Difference]()
+    """Gradients of a layer of which nothing else can be asked; in inputs those of its values if rows do not mix."""
+    told = whatever_values(subject)
     for name in ("inputs", "second") if subject.nonlinear else ():
         told = told or (of_degree(subject, name, subject.degree) if name in subject.declared.derivatives else [])
     return Stage("gradients", "", tuple(told), subject.depends)

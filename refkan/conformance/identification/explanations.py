@@ -12,7 +12,6 @@ zeros, an order, a shift, one row for all, sums, means. The axis along which M i
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations as combinations_of
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,15 @@ import numpy as np
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.conformance.identification.matrix_shapes import (
     EXACT,
+    PLURAL,
     SAMPLES,
     Named,
     combination,
+    left_out,
+    numbers,
+    on_some,
     ordered,
-    place_of,
     shape_of,
-    wrong_slices,
 )  # fmt: skip
 from refkan.conformance.identification.stages_and_differences import Difference
 
@@ -101,24 +102,67 @@ def _turned(ours: FloatArray, axes: Sequence[str]) -> Iterator[tuple[list[Named]
 
 def _combined(theirs: FloatArray, ours: FloatArray, axes: Sequence[str], tolerance: float) -> list[Named] | None:
     """The plainest combination along one axis, within the box of what differs."""
-    bad, dark = np.abs(theirs - ours) > tolerance, np.maximum(np.abs(ours), np.abs(theirs)) <= tolerance
-    box = [
-        np.arange(n) if name in SAMPLES else wrong_slices(bad, axis, dark)
-        for axis, (name, n) in enumerate(zip(axes, ours.shape, strict=True))
-    ]
+    box, place = _box(theirs, ours, axes, tolerance)
+    if place and (told := _in_box(theirs[np.ix_(*box)], ours[np.ix_(*box)], axes, box, place, ours.shape, tolerance)):
+        return told
     combinations = [
-        (plain + len(axes) * UNLIKELY * (name in SAMPLES) + box[axis].size / ours.shape[axis] / 4, told)
+        (plain + len(axes) * UNLIKELY * (name in SAMPLES), told)
         for axis, name in enumerate(axes)
         for plain, told in _along(theirs, ours, axis, name, box, tolerance)
     ]
     if not combinations or min(plain for plain, _ in combinations) >= UNLIKELY:
-        combinations += _by_edge(theirs[np.ix_(*box)], ours[np.ix_(*box)], axes, tolerance)
+        combinations += _by_edge(theirs, ours, axes, box, tolerance)
     if not combinations:
         return None
     _, told = min(combinations, key=lambda pair: pair[0])
-    return [
-        (name, {**evidence, "place": place_of(bad, axes, evidence.get("axis", ""), dark)}) for name, evidence in told
-    ]
+    return [(name, {**evidence, "place": _elsewhere(place, evidence.get("axis", ""))}) for name, evidence in told]
+
+
+def _in_box(
+    theirs: FloatArray, ours: FloatArray, axes: Sequence[str], box: list[IntArray], place: Mapping[str, str],
+    shape: tuple[int, ...], tolerance: float,
+) -> list[Named]:  # fmt: skip
+    """One factor of all that differs, told of the axis along which that is the least."""
+    k = float((theirs * ours).sum() / max((ours * ours).sum(), 1e-300))
+    if not (np.abs(theirs - k * ours) <= tolerance).all():
+        return []
+    axis = min((a for a in range(len(axes)) if axes[a] in place), key=lambda a: box[a].size / shape[a])
+    name, k = axes[axis], 0.0 if not (np.abs(theirs) > tolerance).any() else k
+    evidence = {"axis": name, "indices": box[axis].tolist(), "size": shape[axis], "place": _elsewhere(place, name)}
+    if k == 0:
+        return [(left_out(name, box[axis], shape[axis]), evidence)]
+    told, more = on_some(name, box[axis], shape[axis], k)
+    return [(told, {**evidence, **more})]
+
+
+def _box(
+    theirs: FloatArray, ours: FloatArray, axes: Sequence[str], tolerance: float
+) -> tuple[list[IntArray], dict[str, str]]:  # fmt: skip
+    """Indices along each axis, outside of which the arrays agree and are not zero; and their words."""
+    bad, every = np.abs(theirs - ours) > tolerance, [np.arange(n) for n in ours.shape]
+    others = [tuple(b for b in range(ours.ndim) if b != axis) for axis in range(ours.ndim)]
+    box, place = [np.flatnonzero(bad.any(axis=rest)) for rest in others], {}
+    for axis, name in enumerate(axes):
+        if name in SAMPLES:
+            box[axis] = every[axis]
+        if box[axis].size == every[axis].size:
+            continue
+        here = [every[axis] if b == axis else box[b] for b in range(ours.ndim)]
+        shown = np.asarray((np.abs(ours[np.ix_(*here)]) > tolerance).any(axis=others[axis]))  # were it wrong there
+        shown[box[axis]] = False
+        box[axis] = np.flatnonzero(~shown)
+        if shown.any() and not (name == "output" and "answer" in place):
+            word = "output" if name == "answer" else name
+            place[name] = f"{word if box[axis].size == 1 else PLURAL.get(name, name)} {numbers(box[axis].tolist())}"
+    return box, place
+
+
+def _elsewhere(place: Mapping[str, str], axis: str) -> str:
+    """Where it is, but for the axis of which more is told."""
+    if axis in SAMPLES:
+        return ""
+    told = [words for name, words in place.items() if name != axis and {name, axis} != {"answer", "output"}]
+    return f" ({', '.join(told)} alone)" if told else ""
 
 
 def _along(
@@ -164,17 +208,24 @@ def _single(A: FloatArray, B: FloatArray, rows: IntArray, tolerance: float) -> t
 
 
 def _by_edge(
-    B: FloatArray, A: FloatArray, axes: Sequence[str], tolerance: float
-) -> Iterator[tuple[float, list[Named]]]:  # fmt: skip
+    theirs: FloatArray, ours: FloatArray, axes: Sequence[str], box: list[IntArray], tolerance: float
+) -> list[tuple[float, list[Named]]]:  # fmt: skip
     """One factor for each pair of indices along two axes."""
-    for pair in combinations_of(range(A.ndim), 2):
-        rest = tuple(c for c in range(A.ndim) if c not in pair)
-        size = (A * A).sum(axis=rest, keepdims=True)
-        k = np.where(size > 0, (A * B).sum(axis=rest, keepdims=True) / np.where(size > 0, size, 1.0), 1.0)
-        one_each = not rest or (np.abs(A) > tolerance).sum() < 2 * (size > 0).sum()  # a factor for each number is none
-        if not (one_each or {axes[c] for c in pair} & set(SAMPLES)) and (np.abs(B - k * A) <= tolerance).all():
-            names = " and ".join(axes[c] for c in pair)
-            yield 9.0, [("factors by edge", {"axis": names, "factors": np.round(np.squeeze(k, rest), 6).tolist()})]
+    A, B, differences = ours[np.ix_(*box)], theirs[np.ix_(*box)], []
+    for a in range(A.ndim):
+        for b in range(a + 1, A.ndim):
+            rest = tuple(c for c in range(A.ndim) if c not in (a, b))
+            if not rest or {axes[a], axes[b]} & set(SAMPLES):
+                continue
+            size = (A * A).sum(axis=rest, keepdims=True)
+            seen = size > (SIGNIFICANT * np.abs(A).max()) ** 2
+            if (np.abs(A) > tolerance).sum() < 2 * seen.sum():  # a factor for each number is none
+                continue
+            k = np.where(seen, (A * B).sum(axis=rest, keepdims=True) / np.where(seen, size, 1.0), 1.0)
+            if (np.abs(B - k * A) <= tolerance).all():
+                evidence = {"axis": f"{axes[a]} and {axes[b]}", "factors": np.round(np.squeeze(k, rest), 6).tolist()}
+                differences.append((9.0, [("factors by edge", evidence)]))
+    return differences
 
 
 def sizes_of(factors: Sequence[float], sizes: Sequence[Mapping[str, float]]) -> str:

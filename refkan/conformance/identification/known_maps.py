@@ -15,7 +15,6 @@ MAPS: dict[str, Map] = {
     "silu": lambda x: x * expit(x),
     "gelu": lambda x: x * (1 + erf(x / np.sqrt(2))) / 2,
     "gelu by tanh": lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2,
-    "x sigmoid(1.702 x)": lambda x: x * expit(1.702 * x),
     "relu": lambda x: np.maximum(x, 0.0),
     "tanh": np.tanh,
     "sigmoid": expit,
@@ -63,14 +62,17 @@ def beside(x: FloatArray, y: FloatArray, tolerance: float) -> str:
 
 def _fitted(names: tuple[str, ...], k: FloatArray, P: int) -> str:
     out = []
-    for j, name in enumerate((*names, "a constant")):
+    for j, name in enumerate(names):
         weights = k[j * P : (j + 1) * P]
         if weights.shape[0] == weights.shape[1] > 1 and np.abs(weights - weights[0, 0] * np.eye(P)).max() < 1e-9:
             out.append(f"{name} of each input times {weights[0, 0]:.6g}, at the output of the same number")
-        elif np.abs(weights).max() > 1e-9:
+            continue
+        if np.abs(weights).max() > 1e-9:
             same = np.ptp(weights) < 1e-9
             times = f"{weights.mean():.6g}" if same else f"{weights.min():.4g} .. {weights.max():.4g}"
-            out.append(f"{name} of x times {times}" if j < len(names) else f"{name} {times}")
+            out.append(f"{name} of x times {times}")
+    if np.abs(k[-1]).max() > 1e-9:
+        out.append(f"a constant {k[-1, 0]:.6g}" if np.ptp(k[-1]) < 1e-9 else "a constant for each output")
     return " and ".join(out)
 
 
@@ -93,11 +95,15 @@ def map_of(x: FloatArray, y: FloatArray, tolerance: float) -> tuple[str, float, 
         (k, c), *_ = np.linalg.lstsq(A, y, rcond=None)
         if (np.abs(A @ [k, c] - y) <= tolerance).all() and abs(k) > tolerance:
             return name, _plain(k), _plain(c)
+    A = np.stack([np.maximum(x, 0.0), np.minimum(x, 0.0), np.ones_like(x)], axis=1)
+    (k, below, c), *_ = np.linalg.lstsq(A, y, rcond=None)
+    if (np.abs(A @ [k, below, c] - y) <= tolerance).all() and abs(k) > tolerance:
+        return f"leaky relu of slope {_plain(below / k)}", _plain(k), _plain(c)
     return None
 
 
 def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
-    """Return what map takes x to y: a known one, a cut, zero for small numbers, or examples.
+    """Return what map takes x to y: a known one, a cut, a dead zone, steps, or examples.
 
     Examples
     --------
@@ -109,17 +115,28 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
     order = np.argsort(x, kind="stable")
     if (np.abs(np.diff(y[order]))[np.diff(x[order]) == 0] > 4 * tolerance).any():
         return "an unknown map: none of these values alone"
-    if np.ptp(y) <= tolerance:
-        return f"a constant {y[0]:.6g}"
     if (mapped := map_of(x, y, tolerance)) is not None:
         name, k, c = mapped
         return name + (f", times {k:.6g}" if abs(k - 1) > 1e-6 else "") + (f", plus {c:.6g}" if abs(c) > 1e-6 else "")
-    same, zero, low, high = np.abs(y - x) <= tolerance, np.abs(y) <= tolerance, float(y.min()), float(y.max())
+    same, low, high = np.abs(y - x) <= tolerance, float(y.min()), float(y.max())
     if same.any() and (np.abs(np.clip(x, low, high) - y) <= tolerance).all():
         cut = [f"below at {low:.9g}"] * bool(x.min() < low - tolerance)
         return "a cut " + " and ".join(cut + [f"above at {high:.9g}"] * bool(x.max() > high + tolerance))
+    zero = np.abs(y) <= tolerance
+    if np.ptp(y) <= tolerance:
+        return f"a constant {y[0]:.6g}"
     if zero.any() and (same | zero).all() and np.abs(x[zero]).max() <= np.abs(x[~zero]).min(initial=np.inf):
         return f"zero for sizes below {np.abs(x[~zero]).min():.3g}"
+    shift = float(np.median((np.abs(x) - np.abs(y))[~zero])) if not zero.all() else 0.0
+    if zero.any() and (np.abs(np.sign(x) * np.maximum(np.abs(x) - shift, 0) - y) <= tolerance).all():
+        return f"a shift towards zero by {shift:.6g}"
+    if (step := step_of(y)) and np.abs(y - x).max() <= 1.01 * step:
+        return f"steps of {step:.6g}"
+    for degree in (2, 3):
+        size = float(np.abs(x).max())
+        powers = np.polynomial.polynomial.polyfit(x / size, y, degree) / size ** np.arange(degree + 1.0)
+        if (np.abs(np.polynomial.polynomial.polyval(x, powers) - y) <= tolerance).all():
+            return "+".join(f"{v:.6g} x^{k}" for k, v in enumerate(powers) if abs(v) * size**k > tolerance)
     chosen = np.argsort(x)[np.linspace(0, x.size - 1, 3).astype(int)]
     return "an unknown map: " + ", ".join(f"{v:.4g} of {w:.4g}" for v, w in zip(y[chosen], x[chosen], strict=True))
 

@@ -31,22 +31,14 @@ def numbers(values: Sequence[int]) -> str:
     return ", ".join(map(str, values if len(values) <= 8 else [*values[:4], "...", *values[-2:]]))
 
 
-def wrong_slices(wrong: Array, axis: int, dark: Array | None = None) -> IntArray:
-    """Slices along an axis with entries that are wrong, or in which nothing would be seen."""
-    rest = tuple(b for b in range(wrong.ndim) if b != axis)
-    return np.flatnonzero(wrong.any(axis=rest) | (False if dark is None else dark.all(axis=rest)))
-
-
-def place_of(wrong: Array, axes: Sequence[str], but: str = "", dark: Array | None = None) -> str:
-    """Which slices of an array have entries that are wrong, if others have none, in words; but for one of its axes."""
-    told, same = [], {"answer", "output"}
+def place_of(wrong: Array, axes: Sequence[str]) -> str:
+    """Which slices of an array have entries that are wrong, if others have none, in words."""
+    told = []
     for axis, name in enumerate(axes):
-        index, n = wrong_slices(wrong, axis, dark), wrong.shape[axis]
-        known = name == but or {name, but} == same or (name == "output" and "answer" in axes)
-        if 0 < index.size < n and not known and not (but and name in SAMPLES):
-            word = PLURAL[name] if index.size > 1 else "output" if name == "answer" else name
-            told.append(f"{word} {numbers(index.tolist())} of {n}")
-    return f" ({', '.join(told)} alone)" if told and but not in SAMPLES else ""
+        index = np.flatnonzero(wrong.any(axis=tuple(b for b in range(wrong.ndim) if b != axis)))
+        if 0 < index.size < wrong.shape[axis]:
+            told.append(f"{name if index.size == 1 else PLURAL[name]} {numbers(index.tolist())} of {wrong.shape[axis]}")
+    return f" ({', '.join(told)} alone)" if told else ""
 
 
 def shape_of(
@@ -81,7 +73,7 @@ def left_out(name: str, indices: IntArray, n: int) -> str:
 def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0) -> Named:
     """Slices that are those of others."""
     rows, n = np.arange(order.size) if rows is None else rows, n or order.size
-    step = np.unique(rows - order)
+    step = rows - order
     evidence: dict[str, Any] = {"axis": name, "loose": False}
     if rows.size >= n - n % 2 and np.array_equal(order, n - 1 - rows):
         if name in ("output", "answer", "coefficient"):
@@ -89,13 +81,20 @@ def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0
         how = "in the opposite order"
     elif np.unique(order).size == 1:
         how = f"all are those of number {order[0]}" if rows.size > 1 else f"{rows[0]} is that of number {order[0]}"
-    elif np.unique(step % n).size == 1 and rows.size >= n - min(step[0] % n, -step[0] % n):  # round the ends, or not
-        shift = int((rows - order)[rows.size // 2])
+    elif np.unique(step % n).size == 1 and 1 < rows.size >= n - min(
+        step[0] % n, -step[0] % n
+    ):  # round the ends, or not
+        shift = int(step[rows.size // 2])
         if name == "coefficient":
-            return "shifted index", {**evidence, "step": shift, "how": ", round the ends" * (step.size > 1)}
+            round_ends = ", round the ends" if np.unique(step).size > 1 else ""
+            return "shifted index", {**evidence, "step": shift, "how": round_ends}
         how = f"shifted by {shift:+d}"
+    elif rows.size == 2:
+        how = f"{rows[0]} and {rows[1]} are exchanged"
+    elif np.array_equal(order, rows - step) and (np.abs(step) == 1).all() and (step[::2] + step[1::2] == 0).all():
+        how = f"neighbours are exchanged: {rows[0]} and {rows[1]}, {rows[2]} and {rows[3]}, ..."
     else:
-        how = f"{numbers(rows.tolist())} are in the order {numbers(order.tolist())}"
+        how = f"{numbers(rows.tolist())} are in the order {', '.join(map(str, order.tolist()[:12]))}"
     return f"{PLURAL[name]} mixed up", {**evidence, "how": how}
 
 
@@ -103,13 +102,15 @@ def _factors(name: str, rows: IntArray, n: int, k: FloatArray, near: float) -> l
     """One factor of all, of some, or one for each; `near` is how exactly they are known."""
     if not k.size or np.abs(k - 1).max() <= near:
         return []
+    all_of_them = rows.size == n
     if np.ptp(k) <= near * np.abs(k).max():
-        if rows.size == n or name in SAMPLES:
+        if all_of_them or name in SAMPLES:
             return constant(float(np.median(k)))
         return [on_some(name, rows, n, float(k[0]))]
-    odd = np.abs(k - 1) > near
-    if odd.sum() <= k.size / 2 and np.ptp(k[odd]) <= near:
-        return [on_some(name, rows[odd], n, float(k[odd][0]))]
+    typical = float(np.median(k))
+    odd = np.abs(k - typical) > near * max(abs(typical), 1)
+    if all_of_them and odd.sum() <= k.size / 2 and np.ptp(k[odd]) <= near:
+        return [on_some(name, rows[odd], n, float(k[odd][0] / typical)), *constant(typical)]
     axis = "output" if name == "answer" else name
     return [(f"factors by {axis}", {"axis": name, "factors": k.tolist()})]
 
@@ -140,34 +141,70 @@ def combination(name: str, M: FloatArray, rows: IntArray, n: int) -> Named | Non
 
 def _shape(M: FloatArray, rows: IntArray, n: int) -> str:
     """The shape of a matrix in words, "" if it has none."""
-    own, j, i = np.eye(n)[rows], np.arange(n)[None], rows[:, None]
-    first = float(M[0, rows[0] - 1 if rows[0] else -1])  # beside its own
-    shapes: dict[str, Any] = {
-        f"each is {_times(first, n)} of all": first + 0 * own,
-        f"{_times(-first, n)} of all is subtracted from each": first + own,
-        "each is the sum of those up to its own": j <= i, "each is the sum of those from its own on": j >= i,
-    }  # fmt: skip
-    for words, C in shapes.items():
-        if np.abs(M - C).max() <= 2.0**-22 * max(1.0, np.abs(M).max()):
-            return words
-    whole = np.eye(n)  # places each of which has one of those that ours are multiplied by, or none
-    whole[rows] = M
-    source, moved = np.abs(whole).argmax(axis=0), np.abs(whole - np.eye(n)).max(axis=0) > 0
-    if not np.array_equal(whole, np.round(whole)) or (np.abs(whole).sum(axis=0) != 1).any() or 2 * moved.sum() > n:
+
+    def close(C: Any) -> bool:
+        return bool(np.abs(M - C).max() <= 2.0**-22 * max(1.0, np.abs(M).max()))
+
+    if close(np.eye(n)[rows]):
         return ""
-    return f"{numbers(np.flatnonzero(moved).tolist())} taken from {numbers(source[moved].tolist())}"
+    own, each = np.eye(n)[rows], "each" if rows.size > 1 else f"number {rows[0]}"
+    first = float(M[0, rows[0] - 1 if rows[0] else -1])  # beside its own
+    if first and close(first):
+        return f"{each} is {_times(first, n)} of all"
+    if first and close(own + first):
+        return f"{_times(-first, n)} of all is subtracted from {each}"
+    j, i = np.arange(n)[None], rows[:, None]
+    for words, C in (("up to its own", j <= i), ("from its own on", j >= i)):
+        if close(C):
+            return f"each is the sum of those {words}"
+    if rows.size == n:
+        named = {"itself": own, "that counted from the other end": np.eye(n)[::-1], "each": np.ones((n, n))}
+        A = np.stack([C.ravel() for C in named.values()], axis=1)
+        w, *_ = np.linalg.lstsq(A, M.ravel(), rcond=None)
+        if n > 3 and close((A @ w).reshape(n, n)):
+            return "each is " + " ".join(
+                f"{v:+.6g} times {name}" for name, v in zip(named, w, strict=True) if abs(v) > 1e-9
+            )
+    if (gathered := _gathered(M, rows, n)) is not None:
+        return gathered
+    added = M - own
+    column = np.flatnonzero(np.abs(added).max(axis=0) > 0)
+    if column.size == 1 and rows.size > 2:
+        return f"number {column[0]} times {np.median(added[:, column[0]]):.6g} is added to each"
+    band = [d for d in range(-2, 3) if abs(np.median(np.diagonal(M, d + rows[0] * 0))) > 0] if rows.size == n else []
+    if rows.size == n and band and close(sum(np.median(np.diagonal(M, d)) * np.eye(n, k=d) for d in band)):
+        return "each is " + " ".join(f"{np.median(np.diagonal(M, d)):+.6g} times number i{d:+d}" for d in band)
+    return ""
+
+
+def _gathered(M: FloatArray, rows: IntArray, n: int) -> str | None:
+    """Of places each of which has one of those that ours are multiplied by, or none; None if some have several."""
+    whole = np.eye(n)
+    whole[rows] = M
+    if ((np.abs(whole) > 0).sum(axis=0) > 1).any() or np.abs(whole[whole != 0] - 1).max(initial=0.0) > 2.0**-22:
+        return None
+    source = np.where(whole.any(axis=0), np.abs(whole).argmax(axis=0), -1)
+    moved = np.flatnonzero(source != np.arange(n))
+    if (source[moved] < 0).any() or (moved.size > n // 2 and np.unique(source[moved]).size > 1):
+        return None
+    if moved.size == 1:
+        return f"number {moved[0]} has that of number {source[moved][0]} in place of its own"
+    return f"numbers {numbers(moved.tolist())} have those of {numbers(source[moved].tolist())} in place of their own"
 
 
 def _by_rows(M: FloatArray, rows: IntArray, n: int) -> str:
     """A few rows, in words."""
     odd = np.flatnonzero(np.abs(M - np.eye(n)[rows]).max(axis=1) > 0)
-    if n > 4 and (odd.size > 3 or (M[odd] != 0).sum() > 4 * odd.size):
-        return ""
-    told = []
-    for i in odd:
-        terms = [f"number {j}" if k == 1 else f"{k:.6g} times number {j}" for j, k in enumerate(M[i]) if k]
-        told.append(f"{rows[i]} is {' plus '.join(terms) or 'zero'}")
-    return "; ".join(told)
+    if n <= 4 or (odd.size <= 3 and (M[odd] != 0).sum() <= 4 * odd.size):
+        return "; ".join(f"{rows[i]} is {_sum_of(M[i])}" for i in odd)
+    if rows.size == n and np.abs(np.diagonal(M)).min() > 0 and (M != 0).sum() <= 3 * n:
+        return "each is a combination of itself and its neighbours, number 1 being " + _sum_of(M[1])
+    return ""
+
+
+def _sum_of(row: FloatArray) -> str:
+    return " ".join(f"{'' if k == 1 else f'{k:.6g} times '}number {j}" if not i else f"{k:+.6g} times number {j}"
+                    for i, (j, k) in enumerate((j, k) for j, k in enumerate(row) if k)) or "zero"  # fmt: skip
 
 
 def _times(k: float, n: int) -> str:

@@ -4,16 +4,19 @@ r"""Of a layer that is not linear in its coefficients: by what it fails to be.
   of constant coefficients c, which gives s; and h counts if, asked for at P c = u, it gives y.
 * Before it, each coefficient by itself: f(a) + f(b) = f(a + b) still holds where a and b share no index. The map
   is asked for by constant coefficients.
-* Outputs, inputs or coefficients together: f does not add up over them; f(2 C) = 2^k f(C) tells the degree k of
-  homogeneity: 0 if they are divided by a norm, P if the functions of P inputs are multiplied.
+* Coefficients of an edge, or of more, together: f does not add up over indices; f(2 C) = 2^k f(C) tells the degree k of
+  homogeneity, 0 if they are divided by a norm, which is looked for.
+* Edges together: f does not add up over inputs: products, or the largest.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.identification.known_maps import INVERSES, Map, in_words
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
-from refkan.conformance.identification.subject import Subject
+from refkan.conformance.identification.subject import BLOCK, Subject
 
 EPSILON = 2.0**-16
 """Of coefficients, so small that an outer map is its tangent."""
@@ -26,12 +29,34 @@ CONSTANTS = np.concatenate(
 )
 """Coefficients at which a map of single ones is asked for."""
 
+BISECTIONS = 16
+"""Of the size below which coefficients are taken for zero."""
+
+NOTHING = 2.0**-10
+"""Of what an edge adds by itself: it is left out."""
+
+TOGETHER: dict[str, Callable[[FloatArray, tuple[int, ...]], FloatArray]] = {
+    "divided by their norm": lambda C, axes: C / np.sqrt((C * C).sum(axis=axes, keepdims=True)),
+    "divided by the largest of them": lambda C, axes: C / np.abs(C).max(axis=axes, keepdims=True),
+    "divided by the sum of their sizes": lambda C, axes: C / np.abs(C).sum(axis=axes, keepdims=True),
+    "divided by their sum": lambda C, axes: C / C.sum(axis=axes, keepdims=True),
+    "divided by their standard deviation": lambda C, axes: C / C.std(axis=axes, keepdims=True),
+    "divided by the largest singular value of the layer": lambda C, axes: C / np.linalg.norm(C.reshape(len(C), -1), 2),
+    "the weights of softmax": lambda C, axes: np.exp(C) / np.exp(C).sum(axis=axes, keepdims=True),
+    "divided by their deviation, their mean subtracted": lambda C, axes: (
+        (C - C.mean(axis=axes, keepdims=True)) / C.std(axis=axes, keepdims=True)
+    ),
+}
+"""What coefficients of a group may be replaced by."""
+
+GROUPS = {"the layer": (0, 1, 2), "an edge": (2,), "an output": (1, 2), "an input": (0, 2)}
+
 
 class Nonlinear:
     """A layer f(C) at 64 samples, with f(0) = z."""
 
     def __init__(self, subject: Subject, f: Map, a: FloatArray, left: float) -> None:
-        self.subject, self.f, self.a = subject, f, a
+        self.subject, self.f, self.a, self.left = subject, f, a, left
         self.y, self.zero = f(a), f(0 * a)
         self.room = min(2.0**-10, left / 16) * float(np.abs(self.y).max())
 
@@ -40,26 +65,27 @@ class Nonlinear:
         half, two = self.a * (2 * chosen), self.a * ~chosen
         return bool(np.abs(self.f(half) + self.f(two) - self.zero - self.f(half + two)).max() <= self.room / 16)
 
-    def constant(self, c: float) -> float:
-        """The result with constant coefficients c, of the inputs that have any."""
-        inputs = np.asarray(self.a.any(axis=(0, 2)))[:, None]
-        return float(np.median(self.f(np.where(inputs, np.full(self.a.shape, c), 0.0))))
+    def constant(self, c: float) -> FloatArray:
+        """Results with constant coefficients c, of the inputs that have any."""
+        return self.f(np.where(np.asarray(self.a.any(axis=(0, 2)))[:, None], np.full(self.a.shape, c), 0.0))
 
     def behind(self, of: str = "outputs pass through it") -> Difference | None:
         """An outer map, by sizes at which it is its tangent: small ones, or large ones."""
         P = max(int(self.a.any(axis=(0, 2)).sum()), 1)
         for e in (EPSILON, 1 / EPSILON):
-            slope = (self.constant(e / P) - self.constant(-e / P)) / (2 * e)
+            slope = float(np.median(self.constant(e / P) - self.constant(-e / P))) / (2 * e)
             if not abs(slope) >= 2.0**-8:
                 continue
             u = (self.f(e * self.a) - self.f(-e * self.a)) / (2 * e * slope)
             shown = np.linspace(0, u.size - 1, ASKED).astype(int)
-            asked = np.array([self.constant(v / P) for v in u.ravel()[shown]])
+            asked = np.array([np.median(self.constant(v / P)) for v in u.ravel()[shown]])
             if np.abs(asked - self.y.ravel()[shown]).max() > self.room:
                 continue
             name = in_words(u.ravel(), self.y.ravel(), self.room / 4)
-            if name.startswith(("identity", "a constant")):  # within these coefficients
+            if name.startswith("identity"):  # within these coefficients
                 continue
+            if name.startswith("zero for"):
+                name = f"zero for sizes below {self._threshold(lambda v: self.constant(v / P), u.ravel()):.3g}"
             self.subject.behind = name
             if name in INVERSES:
                 self.subject.undone, self.subject.noise = INVERSES[name], 2.0**-36
@@ -67,21 +93,126 @@ class Nonlinear:
             return Difference("extra map", {"map": name, "what": of})
         return None
 
+    def _threshold(self, y: Callable[[float], FloatArray], at: FloatArray) -> float:
+        """The size below which y(v) is that of zero, by bisection between values at which it was seen."""
+        moved = np.array([float(np.median(y(v) - self.zero)) != 0 for v in at])
+        low, high = (float(f(np.abs(at[s]))) for f, s in ((np.max, ~moved), (np.min, moved)))
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if np.median(y(middle) - self.zero) != 0 else (middle, high)
+        return high
+
     def each(self) -> str:
         """What single coefficients go through."""
         c = np.unique(CONSTANTS)
-        m = (np.array([self.constant(v) for v in c]) - np.median(self.zero)) / self.a.shape[1]
-        return in_words(c, m, 1e-9 if (np.abs(m - c) <= 1e-9).any() else min(1e-6, self.room))
+        m = np.array([float(np.median(self.constant(v) - self.zero)) for v in c]) / self.a.shape[1]
+        words = in_words(c, m, 1e-9 if (np.abs(m - c) <= 1e-9).any() else min(1e-6, self.room))
+        if words.startswith("zero for"):
+            return f"those below {self._threshold(self.constant, c):.3g} in size are taken for zero"
+        return f"each goes through {words}"
 
-    def degree(self) -> str:
-        """Of what power of the coefficients results are multiples, in words."""
-        ratio = np.abs(self.f(2 * self.a) - self.zero) / np.maximum(np.abs(self.y - self.zero), 1e-300)
-        if np.ptp(ratio) > 1e-3 * np.median(ratio):
-            return ""
-        k = float(np.log2(max(float(np.median(ratio)), 2.0**-60)))
-        return f": twice the coefficients give 2^{k:.3g} times the result" + ", as if divided by a norm" * (
-            abs(k) < 1e-3
+    def together(self) -> str:
+        """What coefficients do together."""
+        ratio = (self.f(2 * self.a) - self.zero) / np.where(self.y == self.zero, 1.0, self.y - self.zero)
+        k = float(np.log2(max(abs(np.median(ratio)), 2.0**-60)))
+        q, p, _ = np.indices(self.a.shape)
+        both = self.a / (1 + q + 3 * p), self.a * (1 + q * p)  # no two edges alike
+        y = np.concatenate([self.f(C) for C in both])
+        for words, turned in TOGETHER.items():
+            for group, axes in GROUPS.items():
+                ours = np.concatenate([self._linear(turned(C, axes)) for C in both])
+                factor = float((ours * y).sum() / (ours * ours).sum())
+                if np.abs(factor * ours - y).max() <= 2.0**-20 * np.abs(y).max():
+                    return f"the coefficients of {group} are {words}"
+        if abs(k) < 1e-3 or k == -60:
+            return "coefficients count by their ratios alone: they are divided by a norm of some of them"
+        size = (
+            f": twice the coefficients give 2^{k:.3g} times the result"
+            if np.ptp(ratio) < 1e-3 * abs(np.median(ratio))
+            else ""
         )
+        return f"coefficients act together{size}"
+
+    def _linear(self, C: FloatArray) -> FloatArray:
+        """The layer asked for: what a wrong one would be but for its norms."""
+        return self.subject.truth(
+            self.subject.spec(C.shape[:2], C), self.subject.samples(self.subject.spec(C.shape[:2]), BLOCK)
+        )[0]
+
+    def vanishing(self) -> str:
+        """The size of coefficients below which whole outputs are zero; "" if there is none, or each has its own."""
+        if (self.y != self.zero).any():
+            return ""
+        low, high = 0.0, 1.0 / float(np.abs(self.a).max())
+        if (whole := self.f(high * self.a) - self.zero).any():
+            for _ in range(BISECTIONS):
+                middle = (low + high) / 2
+                low, high = (low, middle) if (self.f(middle * self.a) != self.zero).any() else (middle, high)
+            share, size = self.f(high * self.a) - self.zero, high * float(np.abs(self.a).max())
+            if np.abs(share - whole * size)[share != 0].max() <= 2.0**-20 * np.abs(share).max():
+                return f"outputs are zero whose coefficients are below {size:.3g}"
+        return ""
+
+    def left_out(self) -> str:
+        """The size below which an edge, or single coefficients, do not count beside other edges; "" if all do."""
+        shape = self.a.shape
+        alone = self.a[0, 0] / np.abs(self.a[0, 0]).max()
+        last = np.indices(shape[:2]).sum(axis=0)[..., None] == sum(shape[:2]) - 2
+        others, edge = alone * ~last, alone * last
+        unit = self.f(edge) - self.zero
+
+        def share(v: float, size: float) -> float:
+            """Of what the edge would add with v times the coefficients of the others."""
+            added = self.f(size * (others + v * edge)) - self.f(size * others)
+            return float((added * unit).sum() / (unit * unit).sum()) / (v * size)
+
+        thresholds = []
+        for size in (1.0, 4.0):
+            kept = [abs(share(2.0**-k, size)) > NOTHING for k in range(ASKED)]
+            if all(kept) or not kept[0]:
+                return ""
+            low, high = 2.0 ** -kept.index(False), 2.0 ** (1 - kept.index(False))
+            for _ in range(BISECTIONS):
+                middle = (low + high) / 2
+                low, high = (low, middle) if abs(share(middle, size)) > NOTHING else (middle, high)
+            thresholds.append(high)
+        what = "edges" if abs(share(1.001 * high, size) - 1) < 2.0**-10 else "coefficients"
+        if abs(thresholds[0] - thresholds[1]) < 0.01 * thresholds[0]:
+            if high > 0.99:
+                return f"{what} are left out beside larger ones"
+            return f"{what} are left out whose size is below {high:.3g} of the largest of the layer"
+        return f"edges are left out whose coefficients are below {thresholds[0]:.3g}" if what == "edges" else ""
+
+    def outputs(self) -> str:
+        """What outputs have in common, whatever the coefficients."""
+        y = np.stack([self.y, self.f(-self.a), self.f(self.a[:, :, ::-1])])
+        for words, common in (
+            ("they add up to {:.4g}", y.sum(axis=2)),
+            ("their squares add up to {:.4g}", (y * y).sum(axis=2)),
+        ):
+            if np.ptp(common) <= 1e-3 * np.abs(y).max():
+                deviation = y.std(axis=2)
+                more = (
+                    f", their deviation is {deviation.mean():.4g}"
+                    if np.ptp(deviation) < 1e-2 * deviation.mean()
+                    else ""
+                )
+                return words.format(float(common.mean())) + more
+        return self.together()
+
+    def edges(self) -> str:
+        """What is done with edges in place of their sum."""
+        P = self.a.shape[1]
+        parts = np.stack([self._linear(self.a * (np.arange(P) == p)[:, None]) for p in range(P)])
+        others = {
+            "multiplied": parts.prod(axis=0), "replaced by the largest": parts.max(axis=0),
+            "replaced by the smallest": parts.min(axis=0),
+            "replaced by the root of the sum of squares": np.sqrt((parts**2).sum(axis=0)),
+        }  # fmt: skip
+        for words, reduced in others.items():
+            if np.abs(reduced - self.y).max() <= self.room:
+                return f"edges are {words} instead of added"
+        return "edges of different inputs are combined otherwise than by a sum"
 
 
 def in_other_sizes(subject: Subject, f: Map, a: FloatArray, left: float) -> list[Difference]:
@@ -99,26 +230,29 @@ def in_other_sizes(subject: Subject, f: Map, a: FloatArray, left: float) -> list
 def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
     """Return what the layer is instead of a linear function of its coefficients."""
     n = Nonlinear(subject, f, a, left)
+    if words := n.vanishing():
+        return Stage("arithmetic", words, (Difference("not linear", {"left": left, "how": words}, sure="measured"),))
     if behind := n.behind():
         if not subject.noise:
             subject.nonlinear = f"not asked behind {behind.evidence['map']}"
             subject.depends = "" if "relu" in subject.nonlinear else subject.nonlinear
         return Stage("arithmetic", f"{behind.evidence['map']} of a sum that is linear in its coefficients", (behind,))
     q, p, i = np.indices(a.shape)
-    name = "not linear"
-    if n.adds_up(i % 2 == 0):
-        how, name = f"linear but for single coefficients: each goes through {n.each()}", "coefficients mapped"
-        unit = (n.constant(1.0) - float(np.median(n.zero))) / a.shape[1]
+    if words := n.left_out():
+        how, name = words, "not linear"
+    elif n.adds_up(i % 2 == 0):
+        how, name = f"linear but for single coefficients: {n.each()}", "coefficients mapped"
+        unit = float(np.median(n.constant(1.0) - n.zero)) / a.shape[1]
         subject.undone, subject.undoes = ((lambda y: y / unit), True) if unit else (subject.undone, subject.undoes)
     elif not n.adds_up(q == 0):
-        how = f"outputs depend on each other{n.degree()}"
+        how, name = f"outputs depend on each other: {n.outputs()}", "not linear"
     elif not n.adds_up(p == 0):
-        how = f"edges of different inputs are combined otherwise than by a sum{n.degree()}"
+        how, name = n.edges(), "not linear"
     elif inner := Nonlinear(subject, f, a * (np.arange(a.shape[1]) == 0)[:, None], left).behind("each spline does"):
         subject.nonlinear = subject.depends = f"not asked behind {inner.evidence['map']}"
         return Stage("arithmetic", f"{inner.evidence['map']} of each spline", (inner,))
     else:
-        how = f"the coefficients of an edge act together{n.degree()}"
+        how, name = n.together(), "not linear"
     subject.nonlinear = "not asked of a layer that is not linear in its coefficients"
     if name == "not linear":
         subject.depends = subject.nonlinear

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from refkan.conformance.identification.matrix_shapes import numbers
-
 AXES = {
     "outputs": "are zero", "inputs": "do not count", "coefficients": "do not count", "samples": "are zero",
     "rows": "are zero", "columns": "are zero", "points": "are zero", "knots": "are zero",
@@ -14,17 +12,14 @@ AXES = {
 FORMATS = ("float32", "float16", "float16 or TF32", "bfloat16", "float8")
 
 WHAT = (
-    "NaN from repeated knots", "equal spacing assumed", "inputs act together", "network", "other functions",
-    "other right end", "right end open", "samples mixed", "shifted denominators", "stale cache", "wrong denominators",
+    "inputs act together", "network", "other functions", "other right end", "right end open", "samples mixed",
+    "shifted denominators", "stale cache", "wrong denominators",
 )  # fmt: skip
 """Differences whose evidence is a sentence."""
 
 SENTENCES = {
     **dict.fromkeys(WHAT, "{what}"),
-    **dict.fromkeys(("coefficients mapped", "models share state", "other knots", "parts in another order"), "{how}"),
-    **dict.fromkeys(("detached gradient", "zero outputs"), "{what} are zero"),
-    **dict.fromkeys(("only outside the domain", "outside the domain"), "asked for the rule {asked!r}, {does}"),
-    **{f"function changed by {change}": "by {left:.1e} of its size{detail}" for change in ("refine", "update")},
+    **dict.fromkeys(("coefficients mapped", "other knots", "parts in another order"), "{how}"),
     **dict.fromkeys(
         ("finite differences", "gradients accumulate", "wired otherwise", "wrong derivative"), "{what}: {how}"
     ),
@@ -39,6 +34,7 @@ SENTENCES = {
     # calls
     "inputs overwritten": "{method} changes an array of the caller: work on a copy",
     "results overwritten": "what {method} returned is changed by the next call: return a copy",
+    "models share state": "{how}",
     "changed by a call": "{method} changes the model: {how}",
     "setting refused": "{reason}",
     "not deterministic": "{count} of {total} outputs of {of} differ, by up to {size:.1e} of the largest",
@@ -56,6 +52,8 @@ SENTENCES = {
     "extra map": "{map}: {what}",
     "not linear": "{how} (f(a) + f(b) - f(a + b) is {left:.1e} of the largest output)",
     # wiring, and gradients by the same rearrangements
+    "zero outputs": "{what} are zero",
+    "detached gradient": "{what} are zero",
     "transposed coefficients": "{what}: (output, input) is read as (input, output)",
     "reversed outputs": "{what} stand in the opposite order of outputs",
     "inputs reordered": "{what} of input {p} are functions of input {other}",
@@ -66,10 +64,10 @@ SENTENCES = {
     "end coefficient unused": "{what} of coefficients {indices} of {size} do not count",
     "sign": "{what} have the opposite sign",
     "constant factor": "{what} are multiplied by {factor:.9g}{size}",
-    "factor on a block of samples": "{what} of samples {indices} of {size} are multiplied by {factor:.6g}",
     "factor on one input": "{what} of input {indices} of {size} are multiplied by {factor:.6g}",
     "factor on one output": "{what} of output {indices} of {size} are multiplied by {factor:.6g}",
     "factor on one coefficient": "{what} of coefficient {indices} of {size} are multiplied by {factor:.6g}",
+    "factor on a block of samples": "{what} of samples {indices} of {size} are multiplied by {factor:.6g}",
     "factors by edge": "{what} are multiplied by factors along {axis}: {factors}",
     "gradient clipped": "{what} are {how}",
     "not finite": "{count} of {total} {what} are not finite",
@@ -78,21 +76,27 @@ SENTENCES = {
     "gradient not linear": "{what} are not linear in dy: {how}",
     "empty batch": "no samples are refused: {reason}",
     # functions
-    "degree fixed": "pieces have degree {used} instead of {asked}",
+    "degree fixed": "splines have degree {used} instead of {asked}",
+    "NaN from repeated knots": "{what}",
     "basis not normalised": "function i is multiplied by {by}",
+    "values mapped": "{what} go through {map}",
     "left limit at knots": "points at knots belong to the interval on their left",
     "left end open": "all basis functions are zero at x = a",
     "intervals left out": "{what} are zero in intervals {indices}",
     "end interval unused": "in interval {interval} of {intervals} the piece of interval {used} is in force",
     "interval rounded": "pieces change at the middle of intervals: (x - a)/h is rounded to the nearest number",
     "interval search": "{count} of {total} points are in another interval than their own: {how}",
+    "only outside the domain": "asked for the rule {asked!r}, {does}",
+    "outside the domain": "asked for the rule {asked!r}, {does}",
+    "equal spacing assumed": "{what}",
     "float32 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float32",
+    "knots pulled apart": "knots that are repeated are pulled apart, by {off:.3g}",
     "knots rounded": "knots in use are rounded to {digits} decimals",
     "float16 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float16",
     "exterior knots": "knots outside the domain are {used} instead of {asked}",
     "number of intervals": "{used} intervals instead of {asked}",
     "fixed domain": "knots lie on {used} instead of {asked}",
-    "lookup table": "functions are linear between the points of a table, about {step:.2g} apart",
+    "lookup table": "functions are linear between the points of a table, {step:.3g} apart",
     "cancellation of truncated powers": "errors of up to {left:.1e} grow to the right, as those of truncated powers do",
     # points
     "point clamped": "x is cut off {how}; the domain is [{a:.9g}, {b:.9g}]",
@@ -102,6 +106,7 @@ SENTENCES = {
     # parts
     "extra branch": "beside the splines there is {what}",
     "other activation": "the part {part!r} multiplies {what} instead of silu",
+    "part applied twice": "the part {part!r} counts squared",
     "part not linear": "outputs are not linear in the part {part!r}: {how}",
     "part in another form": "{part}: {how}",
     "other outputs": "{what} are off by {left:.1e} of the largest",
@@ -110,8 +115,13 @@ SENTENCES = {
     "cotangent ignored": "{what} do not depend on dy as a linear function: {how}",
     "stale gradient": "{what} are {how}",
     "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
+    "gradients mixed": "{what} for the cotangent of one sample are those of another",
+    "zero at ends": "{what} are zero at {ends}",
     "zero at knots": "{what} are zero at knots",
     "gradient is another": "{what} are not those of the layer's own function, by {left:.1e} of the largest",
+    # changes
+    "function changed by refine": "by {left:.1e} of its size{detail}",
+    "function changed by update": "by {left:.1e} of its size{detail}",
 }
 
 
@@ -142,7 +152,11 @@ def _places(where: Sequence[str]) -> list[str]:
 
 def _listed(values: Sequence[Any]) -> str:
     """A few numbers."""
-    if all(isinstance(value, int) for value in values):
-        return numbers(values)
+    if (
+        len(values) > 8
+        and isinstance(values[0], int)
+        and list(values) == list(range(values[0], values[0] + len(values)))
+    ):
+        return f"{values[0]} to {values[-1]}"
     shown = [f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]
     return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-2:]])

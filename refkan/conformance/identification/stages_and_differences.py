@@ -36,8 +36,8 @@ class Difference:
         The numbers that the sentence tells.
     where : sequence of str
         Degrees, kinds of knots and quantities in which it was measured.
-    sure : {"exact", "measured"}
-        Whether the layer is reproduced to rounding with it, or its size alone was measured.
+    sure : {"exact", "measured", "likely"}
+        Whether the layer is reproduced to rounding with it, or its size alone was measured, or it is what remains.
     quantities : sequence of str
         Quantities of cases that it bears on.
     stage : str
@@ -147,7 +147,7 @@ class Identification:
             ],
             "differences": [
                 {"name": d.name, "stage": d.stage, "where": list(d.where), "sure": d.sure, "text": str(d),
-                 "evidence": plain(d.evidence)}
+                 "evidence": {key: plain(value) for key, value in d.evidence.items()}}
                 for d in self.differences
             ],
         }  # fmt: skip

@@ -7,6 +7,7 @@ from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.gradients.situations import EDGES
 from refkan.conformance.identification.gradients.slopes import true_rows
+from refkan.conformance.identification.known_maps import lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers, place_of
 
 CHANGED = 2.0**-36
@@ -38,36 +39,49 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
     The right ones follow from points inside every interval, for each input by itself.
     """
     right, given = np.zeros(stored.coefficients.shape), np.zeros(spec.coefficients.shape)
-    bad, fits = [], True
+    bad, fits, near = [], True, True
     for p, (t, u) in enumerate(zip(spec.knots, stored.knots, strict=True)):
         at = _points_inside(t, u, stored.order)
         A, coarse = true_rows(u, stored.order, at), true_rows(t, spec.order, at)
-        y, of_stored = coarse @ spec.coefficients[:, p].T, A @ stored.coefficients[:, p].T
-        most = 2.0**-20 * np.abs(y).max()
+        y = coarse @ spec.coefficients[:, p].T
         right[:, p] = np.linalg.lstsq(A, y, rcond=1e-12)[0].T
         # the coefficients before that would have those stored now
-        given[:, p] = np.linalg.lstsq(coarse, of_stored, rcond=1e-12)[0].T
-        fits &= np.abs(coarse @ given[:, p].T - of_stored).max() <= most
-        bad += [p] * bool(np.abs(A @ right[:, p].T - y).max() > most)
+        given[:, p] = np.linalg.lstsq(coarse, A @ stored.coefficients[:, p].T, rcond=1e-12)[0].T
+        fits &= np.abs(coarse @ given[:, p].T - A @ stored.coefficients[:, p].T).max() <= 2.0**-20 * np.abs(y).max()
+        near &= np.abs(A @ stored.coefficients[:, p].T - y).max() <= 0.25 * np.abs(y).max()
+        if np.abs(A @ right[:, p].T - y).max() > 2.0**-20 * np.abs(y).max():
+            bad.append(p)
     if bad:
-        same = bool((stored.knots == stored.knots[0]).all()) and len(stored.knots) > 1
-        return f"; the stored knots of input {numbers(bad)} cannot hold it" + ", and all inputs have the same" * bool(
-            same
-        )
+        same = all((stored.knots == row).all() for row in stored.knots[:1]) and len(stored.knots) > 1
+        return f"; the stored knots of input {numbers(bad)} cannot hold it" + (", and all inputs have the same" * same)
     room = max(allowed, 2.0**-30) * float(np.abs(right).max())
+    lower = set(lower_formats(stored.knots)) - set(lower_formats(spec.knots))
+    if lower:
+        return f"; the stored knots are numbers of {min(lower)}"
     off = np.abs(stored.coefficients - right) > room
     wrong = np.flatnonzero(off.any(axis=(0, 2))).tolist()
     before = "; the stored knots can hold it: the coefficients"
-    from_before = (np.isin(stored.coefficients[:, p], np.r_[0.0, spec.coefficients[:, p].ravel()]).all() for p in wrong)
-    if wrong and all(from_before):
+    if wrong and all(
+        np.isin(stored.coefficients[:, p], np.r_[0.0, spec.coefficients[:, p].ravel()]).all() for p in wrong
+    ):
         place = f" of input{'s' * (len(wrong) > 1)} {numbers(wrong)}" * (len(wrong) < len(stored.knots))
         return f"{before}{place} are those from before"
+    small = np.abs(stored.coefficients - right).max() <= 2.0**-9 * np.abs(right).max()
+    if small and (formats := sorted(set(lower_formats(stored.coefficients)) - set(lower_formats(spec.coefficients)))):
+        return f"{before} are numbers of {formats[0]}"
     said = explain(stored.coefficients, right, EDGES, room, "stored coefficients")
     if fits and said is None:
         said = explain(given, spec.coefficients, EDGES, room, "coefficients of the function before")
     if said is not None:
         return f"{before} are wrong; {'; '.join(map(str, said))}" if said else ""
-    return f"{before} are wrong; by up to {np.abs(stored.coefficients - right).max():.3g}{place_of(off, EDGES)}"
+    how = f"by up to {np.abs(stored.coefficients - right).max():.3g}{place_of(off, EDGES)}"
+    ends = stored.degree and not off[:, :, stored.degree : -stored.degree].any()
+    if ends and kind == "refine" and np.array_equal(_exterior(stored), _exterior(spec)):
+        how += "; the knots outside the domain are those from before"
+    ratio = float((stored.coefficients * right).sum() / (right * right).sum())
+    if near and not ends and ratio < 1 and (np.abs(stored.coefficients).sum(axis=2) <= np.abs(right).sum(axis=2)).all():
+        how += f"; they are too small, {ratio:.4g} of the right ones on average, as by a penalty on their size"
+    return f"{before} are wrong; {how}"
 
 
 def _points_inside(t: FloatArray, u: FloatArray, order: int) -> FloatArray:
@@ -77,6 +91,17 @@ def _points_inside(t: FloatArray, u: FloatArray, order: int) -> FloatArray:
     return np.asarray(at[(at > max(t[order - 1], u[order - 1])) & (at < min(t[-order], u[-order]))])
 
 
+def _exterior(spec: LayerSpec) -> FloatArray:
+    """The knots outside the domain."""
+    return np.concatenate([spec.knots[:, : spec.degree], spec.knots[:, spec.knots.shape[1] - spec.degree :]], axis=1)
+
+
 def is_before(spec: LayerSpec, stored: LayerSpec) -> bool:
     """Whether knots and coefficients are those of a layer."""
     return np.array_equal(stored.knots, spec.knots) and np.array_equal(stored.coefficients, spec.coefficients)
+
+
+def of_other_splines(spec: LayerSpec, stored: LayerSpec, allowed: float, kind: str) -> str:
+    """What stored coefficients are of those of splines, in a layer of other functions, if that is plain."""
+    told = compared_with_right(spec, stored, allowed, kind)
+    return told if any(words in told for words in ("from before", "too small", "stored coefficients")) else ""

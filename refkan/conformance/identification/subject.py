@@ -52,7 +52,7 @@ class Subject:
         self.behind, self.depends = "", ""
         self.differing, self.wrong_gradients, self.unanswered = list[str](), frozenset[str](), frozenset[str]()
         self.nonlinear = ""
-        self.same_knots, self.stretched = False, False
+        self.place, self.same_knots, self.stretched = "", False, False
         self.apart, self.unit, self.names, self.told = False, 1.0, set[str](), set[str]()
         self.position: tuple[int, int] | None = None
         self.right, self.blurred = list[tuple[int, str]](), list[tuple[int, str]]()
@@ -323,7 +323,11 @@ class Subject:
         return self.values(two, x)[:, self.position[0]]
 
     def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
-        """Return what each edge adds, by the layer's own basis functions: (N, Q, P)."""
+        """Return what each edge adds, by the layer's own basis functions, or alone where those differ: (N, Q, P)."""
+        if self.place:
+            alone = [spec.coefficients * (np.arange(spec.n_inputs) == p)[:, None] for p in range(spec.n_inputs)]
+            zero = self.values(replace(spec, coefficients=0 * spec.coefficients), x)
+            return np.stack([self.values(replace(spec, coefficients=C), x) - zero for C in alone], axis=2)
         if spec.kind == "uniform" or (spec.knots == spec.knots[0]).all():
             flat = self.basis(spec, x.T.ravel()).reshape(x.shape[1], len(x), spec.dim)
         else:

@@ -98,6 +98,36 @@ class SizesOfWeights(NumpyLayer):
         return np.abs(super().part(name)) if name == "scale" else super().part(name)
 
 
+class DetachedAtTheEnds(NumpyLayer):
+    def pull_back(self, x, dy, derivative=1):
+        low, high = self.spec.domains.T
+        return super().pull_back(x, dy, derivative) * ((x > low) & (x < high))
+
+
+class PowersWithoutFactors(NumpyLayer):
+    """Slopes are those of Taylor's polynomials about the middle of each interval, but for the factors of the powers."""
+
+    def pull_back(self, x, dy, derivative=1):
+        if derivative != 1 or self.order != 4:
+            return super().pull_back(x, dy, derivative)
+        m = np.stack(
+            [np.searchsorted(t, column, side="right") - 1 for t, column in zip(self.t, x.T, strict=True)], axis=1
+        )
+        m = np.clip(m, 3, self.t.shape[1] - 5)
+        middle = np.stack([(t[k] + t[k + 1]) / 2 for t, k in zip(self.t, m.T, strict=True)], axis=1)
+        slopes, z = [self._pulled(middle, dy, k) for k in (1, 2, 3)], x - middle
+        return slopes[0] + slopes[1] * z / 2 + slopes[2] * z * z / 6
+
+    def _pulled(self, x, dy, k):
+        return np.stack([(dy * edge).sum(axis=1) for edge in self.edges(x, k)], axis=1)
+
+
+class OneLengthForBothTerms(NumpyLayer):
+    def differentiate(self, b, t, k):
+        wide = t[k - 1 : -1] - t[:-k]
+        return (k - 1) * (self.ratio(b[:, :-1], wide) - self.ratio(b[:, 1:], wide))
+
+
 class KnotGradients(PlainNumpy):
     """Knot gradients that lack the first breakpoint."""
 
@@ -136,6 +166,12 @@ class NothingInTheThirdInterval(NumpyLayer):
         return super()._polynomials(x, t, derivative) * ~((x >= t[r + 1]) & (x < t[r + 2]))[:, None]
 
 
+class NextPieceBeyond(NumpyLayer):
+    def pieces(self, x, t):
+        pieces = super().pieces(x, t)
+        return np.where((x > t[-self.order])[:, None], np.roll(pieces, -1, axis=1), pieces)
+
+
 class PartsLost(PlainNumpy):
     def refine(self, model, intervals, x):
         (layer,) = super().refine(model, intervals, x)
@@ -149,6 +185,12 @@ class CoefficientsStay(PlainNumpy):
         inner = t[:, r - 1 : t.shape[1] - r + 1]
         inner[:, 1:-1] += 0.25 * np.diff(inner, axis=1)[:, 1:]
         return [self.layer(replace(layer.spec, knots=t))]
+
+
+class ListedBackwards(PlainNumpy):
+    def vjp(self, model, x, dy):
+        found = super().vjp(model, x, dy)
+        return {name: part[::-1] if isinstance(part, list) else part for name, part in found.items()}
 
 
 class CurvatureOfTheLast(PlainNumpy):
@@ -179,6 +221,12 @@ class NoGradientsInEvaluation(PlainNumpy):
         found = super().vjp(model, x, dy)
         off = not getattr(model[0], "training", True)
         return {**found, "inputs": 0 * found["inputs"]} if off else found
+
+
+class MappedByTheFirstDomain(NumpyLayer):
+    def basis(self, p, x, derivative=0):
+        (low, high), (a, b) = self.spec.domains[0], self.spec.domains[p]
+        return super().basis(p, a + (x - low) / (high - low) * (b - a) if p else x, derivative)
 
 
 class IntervalsOfTheRowBefore(NumpyLayer):
@@ -224,30 +272,51 @@ class CotangentOfTheMean(NumpyLayer):
         return super().pull_back(x, dy.mean(axis=0) + 0 * dy if derivative == 1 else dy, derivative)
 
 
+class HiddenCotangentOfTheMean(PlainNumpy):
+    """Gradients of a network whose last layer hands back the mean over samples to the layers before it."""
+
+    def vjp(self, model, x, dy):
+        *first, last = model
+        if not first:
+            return super().vjp(model, x, dy)
+        handed = super().vjp([last], super().forward(first, x), dy)["inputs"]
+        return {
+            **super().vjp(model, x, dy),
+            "inputs": super().vjp(first, x, handed.mean(axis=0) + 0 * handed)["inputs"],
+        }
+
+
 IN_SETTINGS = {
     "wrong derivative: input gradients: they are those of other cotangents: the mean over": CotangentOfTheMean,
-    r"rows by position: .*\(one row in 32\): they are not those of their samples": IntervalsOfTheRowBefore,
+    "wrong derivative: gradients of a network: the cotangents of .* the mean over": HiddenCotangentOfTheMean,
+    "inputs mapped: .* from the domain of input 0 .*input 1 alone": MappedByTheFirstDomain,
+    r"rows by position: .*\(one row in 32\): .* with the intervals of the row before": IntervalsOfTheRowBefore,
     r"setting refused: forward: IndexError: out of bounds \(x = b\)": RefusesTheEnd,
-    "changed by a call: forward .* differ, .* in the same way for each model": ShrinksAtEachCall,
+    "changed by a call: forward .* multiplied by 0.9990234.* with each call": ShrinksAtEachCall,
     "network: of two layers: .* knots of": KnotsOfTheFirstLayer,
     "network: of two layers: values are off by": AddsTheMeanBetween,
     "inputs left out: splines of inputs 100 to 299 of 300": FirstHundredInputs,
     "results overwritten: what forward returned is changed by the next call": OneArrayForResults,
-    "models share state: .* after one of other coefficients was built": CoefficientsOfTheClass,
-    "changed by a call: forward .* outputs of layers with bias differ": DriftingBias,
-    r"setting refused: forward: .*shape \(64,\); expected \(64, 1\): .* \(1 output, 1 input": OneColumn,
-    "part in another form: .* beyond the domain .* base .* SiLU at the nearest point": BaseOfTheClampedPoint,
-    "extra branch: beside the splines there is identity of each input times 0.5": InputAddedWhereSquare,
+    "models share state: a model has the coefficients of the one built after it": CoefficientsOfTheClass,
+    "not deterministic: .* two calls of layers with bias": DriftingBias,
+    r"setting refused: forward: .*shape \(64,\); expected \(64, 1\): .* \(1 output, 2 inputs": OneColumn,
+    "part in another form: base: beyond the domain it is that of the end points": BaseOfTheClampedPoint,
+    "extra branch: .* identity of each input times 0.5, at the output of the same number": InputAddedWhereSquare,
     "strides ignored: coefficient gradients are others if the same cotangents lie": CotangentsInOrderOfMemory,
     r"samples left out: coefficient gradients of samples 0 to 999 of 1030 are zero": LastBlockOfTheBatch,
-    "wrong derivative: gradients in scale .* the part node-scale counts otherwise: one": NodeScaleForgotten,
-    "part not linear: .* weights go through absolute value": SizesOfWeights,
+    "wrong derivative: gradients in scale .* they lack the factors of the part node-scale": NodeScaleForgotten,
+    "part not linear: .* its absolute value counts": SizesOfWeights,
+    "zero at ends: input gradients are zero at x = a and x = b": DetachedAtTheEnds,
+    "wrong derivative: input gradients: powers of x less the middle .* 1 for power 1, 0.5 for": PowersWithoutFactors,
+    r"wrong derivative: input gradients: the second term is divided by t\[i\+3\] - t\[i\]": OneLengthForBothTerms,
     "knots left out: knot gradients of knots 0 of 5": KnotGradients,
-    "wired otherwise: .* places .* have coefficients of others": StrideOfIntervals,
-    "coefficients mixed up: basis functions: 0 to 2 taken from 6 to 8": RoundTheEnds,
+    "wired otherwise: .* as with a stride of 6 between inputs in place of 9": StrideOfIntervals,
+    "coefficients mixed up: basis functions: numbers 0 to 2 have those of 6 to 8": RoundTheEnds,
     "intervals left out: basis functions are zero in intervals 2 of 6": NothingInTheThirdInterval,
-    "function changed by refine: .* on layers with parts": PartsLost,
+    "only outside the domain: .* above b pieces of other intervals continued": NextPieceBeyond,
+    "part in another form: the parts: after refine they are left out": PartsLost,
     "function changed by update: .* knots are others than before, the coefficients are not": CoefficientsStay,
+    "wired otherwise: coefficient gradients of a network: they are listed from the last": ListedBackwards,
     "wrong derivative: second derivatives of a network: the curvature of layer 0 is left out": CurvatureOfTheLast,
     "network: of two layers: layers of equal shape have the coefficients of layer 1": EqualShapesShare,
     r"detached gradient: input gradients are zero \(in evaluation": NoGradientsInEvaluation,

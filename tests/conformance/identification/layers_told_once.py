@@ -4,6 +4,7 @@ import numpy as np
 
 from refkan.conformance.cases.truths.quantities import silu
 from tests.broken_layers.plain_numpy import NumpyLayer
+from tests.conformance.identification.told_layers import of_coefficients
 
 
 class FirstInputForAllOfOneOutput(NumpyLayer):
@@ -36,10 +37,33 @@ class IntervalByOneSpacing(NumpyLayer):
         return np.where(((x >= a) & (x <= b))[:, None] & (np.ptp(np.diff(t)) > 1e-9), guess, own)
 
 
+class MeanSpacingInSlopes(NumpyLayer):
+    def pull_back(self, x, dy, derivative=1):
+        self.slopes = True
+        try:
+            return super().pull_back(x, dy, derivative)
+        finally:
+            self.slopes = False
+
+    slopes = False
+
+    def differentiate(self, b, t, k):
+        h = (t[-self.order] - t[self.order - 1]) / (t.size - 2 * self.order + 1)
+        return (b[:, :-1] - b[:, 1:]) / h if self.slopes else super().differentiate(b, t, k)
+
+
 class HalfTheDomainInSlopes(NumpyLayer):
     def pull_back(self, x, dy, derivative=1):
         half = (self.t[:, -self.order] - self.t[:, self.order - 1]) / 2
         return super().pull_back(x, dy, derivative) * half.astype(self.number) ** derivative
+
+
+class EquallySpacedBreakpoints(NumpyLayer):
+    def __init__(self, spec):
+        super().__init__(spec)
+        r, self.t = self.order, self.t.copy()
+        for row in self.t:
+            row[r - 1 : row.size - r + 1] = np.linspace(row[r - 1], row[-r], row.size - 2 * r + 2)
 
 
 class SmallerByTheDegree(NumpyLayer):
@@ -61,16 +85,39 @@ class CentredAndScaled(NumpyLayer):
         return [e + node * (base * (scale - 1))[:, p] * branch[:, p : p + 1] for p, e in enumerate(edges)]
 
 
+class NodeScaleOfTheBias(NumpyLayer):
+    def part_gradients(self, x, dy):
+        gradients = super().part_gradients(x, dy)
+        if {"node-scale", "bias"} <= set(gradients):
+            gradients["node-scale"] = gradients["node-scale"] + (dy * self.part("bias")).sum(axis=0)
+        return gradients
+
+
+def _pruned(C):
+    size = np.abs(C).max(axis=2, keepdims=True)
+    return np.where(size < 0.3 * size.max(), 0, C)
+
+
 TOLD_ONCE = {
-    FirstInputForAllOfOneOutput: ["inputs mixed up: coefficients: 1 taken from 0 .*1 output"],
-    StepInEachCall: ["changed by a call: vjp changes the model: outputs are others afterwards"],
-    FirstIntervalAtTheEnd: ["other right end: functions are others, off by up to .*, at x = b"],
-    IntervalByOneSpacing: [r"interval search: .* points are in another interval than their own: .* are in force"],
+    of_coefficients(_pruned): ["not linear: edges are left out whose size is below 0.3 of the largest"],
+    FirstInputForAllOfOneOutput: ["inputs mixed up: coefficients: number 1 has that of number 0 .*1 output"],
+    StepInEachCall: ["changed by a call: vjp changes the model: -0.001 times their gradient is added"],
+    FirstIntervalAtTheEnd: ["other right end: at x = b the piece of interval 0 of 6 is in force"],
+    IntervalByOneSpacing: [r"interval search: .* number \(x - a\)/h rounded down, with h = \(b - a\)/n"],
+    MeanSpacingInSlopes: [
+        r"wrong derivative: input gradients: both terms are divided by r - 1 times the mean spacing \(b - a\)/n",
+        "gradient is another: second derivatives",
+    ],
     HalfTheDomainInSlopes: [
-        "factors by input: input gradients of inputs are multiplied by 1.3125, 1.9375",
-        "factors by input: second derivatives of inputs are multiplied by",
+        r"wrong derivative: input gradients: .* by half the length of the domain, \(b - a\)/2, of each input",
+        "wrong derivative: second derivatives: .* of each input, squared",
+    ],
+    EquallySpacedBreakpoints: [
+        "equal spacing assumed: breakpoints in use are equally spaced between the ends of the domain",
+        "function changed by update",  # which makes breakpoints that are not
     ],
     SmallerByTheDegree: ["constant factor: second derivatives are multiplied by 0.5, 1 over the degree less one"],
     CentredAndScaled: ["samples mixed: ", "parts in another order: scale multiplies base, too"],
+    NodeScaleOfTheBias: ["wrong derivative: gradients in node-scale .* the bias counts 1 times"],
 }
 """All that is told."""

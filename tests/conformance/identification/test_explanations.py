@@ -16,13 +16,13 @@ MATRICES = {
     "sign: they have the opposite sign": -I,
     "coefficients left out: they of coefficients 2, 5 of 7 do not count": np.diag([1, 1, 0, 1, 1, 0, 1]),
     "factor on one coefficient: they of coefficient 3 of 7 are multiplied by -2": np.diag([1, 1, 1, -2, 1, 1, 1]),
-    "coefficients mixed up: they: 1, 4 are in the order 4, 1": I[[0, 4, 2, 3, 1, 5, 6]],
-    "coefficients mixed up: they: 0 to 5 are in the order 1, 0, 3, 2, 5, 4": I[[1, 0, 3, 2, 5, 4, 6]],
+    "coefficients mixed up: they: 1 and 4 are exchanged": I[[0, 4, 2, 3, 1, 5, 6]],
+    "coefficients mixed up: they: neighbours are exchanged: 0 and 1, 2 and 3, ...": I[[1, 0, 3, 2, 5, 4, 6]],
     "coefficients mixed up: they: all are those of number 3": I[[3] * 7],
     "coefficients mixed up: they: each is the sum of all": np.ones((7, 7)),
     "coefficients mixed up: they: the mean of all is subtracted from each": I - 1 / 7,
     "coefficients mixed up: they: each is the sum of those up to its own": np.tril(np.ones((7, 7))),
-    "coefficients mixed up: they: 2 is 0.5 times number 2 plus 0.5 times": I - 0.5 * np.outer(I[2], I[2] - I[6]),
+    "coefficients mixed up: they: 2 is 0.5 times number 2 +0.5 times number 6": I - 0.5 * np.outer(I[2], I[2] - I[6]),
 }
 
 

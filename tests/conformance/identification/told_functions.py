@@ -1,6 +1,7 @@
 """Layers whose functions, knots, parts or calls are others, and what identification must say that they are."""
 
 import numpy as np
+from numpy.polynomial import chebyshev
 
 from refkan.conformance.cases.truths.quantities import silu
 from refkan.splines.knots import greville_points
@@ -19,6 +20,13 @@ class OpenAtTheLeftEnd(NumpyLayer):
         return np.where((x == t[self.order - 1])[:, None] & (self.outside == "natural"), 0, super().pieces(x, t))
 
 
+class ReciprocalsInSingle(NumpyLayer):
+    def ratio(self, numerator, denominator):
+        with np.errstate(divide="ignore"):
+            inverse = (1 / denominator).astype(np.float32).astype(self.number)
+        return np.where(denominator == 0, 0, numerator * np.where(denominator == 0, 0, inverse))
+
+
 class SignInOnePiece(NumpyLayer):
     def basis(self, p, x, derivative=0):
         functions, t, r = super().basis(p, x, derivative).copy(), self.t[p], self.order
@@ -29,6 +37,30 @@ class SignInOnePiece(NumpyLayer):
             inside = (x >= t[r - 1]) & (x <= t[-r])
             functions[i] -= np.where(inside, 2 * slopes[i] * (x - t[m] if derivative == 0 else 1), 0)
         return functions
+
+
+class OfAnotherBasis(NumpyLayer):
+    def basis(self, p, x, derivative=0):
+        a, b = self.spec.domains[p]
+        c = np.eye(self.spec.dim)
+        for _ in range(derivative):
+            c = chebyshev.chebder(c) * 2 / (b - a)
+        return chebyshev.chebvander((2 * x - a - b) / (b - a), len(c) - 1) @ c
+
+
+class OfGaussians(NumpyLayer):
+    def basis(self, p, x, derivative=0):
+        a, b = self.spec.domains[p]
+        u = (x[:, None] - np.linspace(a, b, self.spec.dim)) / 0.25
+        return np.exp(-u * u) * (1, -2 * u / 0.25, (4 * u * u - 2) / 0.0625)[derivative]
+
+
+class OfBumps(NumpyLayer):
+    def basis(self, p, x, derivative=0):
+        t, r = self.t[p], self.order
+        low, high, at = t[:-r], t[r:], x[:, None]
+        bump = 16 * np.where((at > low) & (at < high), (at - low) * (high - at) / (high - low) ** 2, 0) ** 2
+        return bump if derivative == 0 else super().basis(p, x, derivative)
 
 
 class OfValues(NumpyLayer):
@@ -64,6 +96,14 @@ class SoftplusOfScale(NumpyLayer):
         return np.logaddexp(0, weights) if name == "scale" and "scale" in self.spec.parts else weights
 
 
+class SiluOfTheSum(NumpyLayer):
+    def __call__(self, x):
+        if "base" not in self.spec.parts:
+            return super().__call__(x)
+        base, node = self.part("base"), self.part("node-scale")
+        return super().__call__(x) + node * (silu(x @ base.T, 0)[0] - silu(x, 0)[0] @ base.T)
+
+
 class BaseInSingle(NumpyLayer):
     def __call__(self, x):
         if "base" not in self.spec.parts:
@@ -81,20 +121,26 @@ class EndsStandIn(NumpyLayer):
 
 
 FUNCTIONS_TOLD = {
-    "other knots: functions of an input depend on the knots of others": OnMeanKnots,
+    "other knots: knots in use are the mean of the knots of all inputs": OnMeanKnots,
     "left end open: all basis functions are zero at x = a": OpenAtTheLeftEnd,
-    r"other functions: the third of the 4 pieces in each interval is another, of degree 3 \(degree 3; [^)]*\)$": (
-        SignInOnePiece
+    "float32 arithmetic: reciprocals of differences of knots are rounded to float32": ReciprocalsInSingle,
+    r"other functions: the third of the 4 pieces in each interval has the linear coefficient in u = .* opposite sign "
+    r"\(degree 3; [^)]*\)$": SignInOnePiece,
+    r"other functions: functions are the Chebyshev polynomials number 0 to 8 in the domain taken to \[-1, 1\] ": (
+        OfAnotherBasis
     ),
-    "other functions: functions are polynomials of degree 3 within intervals, without local support": OfValues,
+    r"other functions: functions are Gaussians .* w = 0.25, c = equally spaced points from": OfGaussians,
+    r"degree fixed: .* degree 4 instead of 3; they are no B-splines, .* zeros of order 2 and 2": OfBumps,
+    "other functions: coefficients are values at the knot averages: .* none has a local support": OfValues,
     "stale cache: samples that differ by .*e-07 from those of an earlier call": ResultsOfRoundedRows,
-    r"samples mixed: .* below .* knots are stretched .* next call: the layer is changed": StretchedForGood,
+    r"samples mixed: one row is below .* knots are stretched .* next call: the layer is changed": StretchedForGood,
     "samples reordered: .*: those of each input come in ascending order": of_samples(lambda x: np.sort(x, axis=0)),
     "part not linear: .*'scale': weights go through softplus": SoftplusOfScale,
-    "other activation: .*'base' multiplies another function of x, off by up to .*e-08": BaseInSingle,
+    "part not linear: .*'base': silu is applied to the sum over inputs, of identity of x": SiluOfTheSum,
+    "float32 arithmetic: values of silu in the part 'base' are rounded to float32": BaseInSingle,
     r"wired otherwise: .* coefficients are read from memory as if they were laid out \(index, input, output\)": (
         of_coefficients(lambda C: C.ravel().reshape(C.shape, order="F"))
     ),
-    "only outside the domain: .* below a those of the rule but for functions 0, 1, 2, 6, 7, 8 of 9": EndsStandIn,
+    "only outside the domain: .* below a .*: functions 6 to 8 of 9 are not zero there, the last ones": EndsStandIn,
 }
 """Patterns of the first difference."""

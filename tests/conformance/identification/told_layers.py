@@ -49,6 +49,12 @@ def of_coefficient_gradients(change):
     return Changed
 
 
+class ScaledSecondInput(NumpyLayer):
+    def basis(self, p, x, derivative=0):
+        scale = 0.9 if p == 1 else 1.0
+        return super().basis(p, scale * x, derivative) * scale**derivative
+
+
 class ScaledByTheBatch(NumpyLayer):
     def __call__(self, x):
         low, high = x.min(axis=0), x.max(axis=0)
@@ -66,6 +72,12 @@ class Quotients(NumpyLayer):
 class Products(NumpyLayer):
     def __call__(self, x):
         return np.prod(np.stack(self.edges(x, 0)), axis=0)
+
+
+class RightWeightOfTheLeft(NumpyLayer):
+    def lift(self, b, x, t, k):
+        wide = t[k - 1 : -1] - t[:-k]
+        return self.ratio(x[:, None] - t[:-k], wide) * b[:, :-1] + self.ratio(t[k:] - x[:, None], wide) * b[:, 1:]
 
 
 class HalfTheTangent(NumpyLayer):
@@ -120,6 +132,31 @@ class HalfForSingle(NumpyLayer):
     def __call__(self, x):
         x = np.asarray(x)
         return super().__call__(x.astype(np.float16) if x.dtype == np.float32 else x)
+
+
+class LocalOrderReversed(NumpyLayer):
+    def _polynomials(self, x, t, derivative):
+        functions = super()._polynomials(x, t, derivative)
+        m = self.pieces(x, t).argmax(axis=1)
+        if self.order != 3 or self.spec.kind == "repeated" or ((m < 2) | (m > t.size - 4)).any():
+            return functions
+        own = m[:, None] - 2 + np.arange(3)
+        np.put_along_axis(functions, own, np.take_along_axis(functions, own, axis=1)[:, ::-1], axis=1)
+        return functions
+
+
+class RightTermLost(NumpyLayer):
+    def lift(self, b, x, t, k):
+        left = self.ratio(x[:, None] - t[:-k], t[k - 1 : -1] - t[:-k])
+        return left * b[:, :-1] if k == self.order else super().lift(b, x, t, k)
+
+
+class Smoothstep(NumpyLayer):
+    def lift(self, b, x, t, k):
+        m = self.pieces(x, t).argmax(axis=1)
+        h = np.where(t[m + 1] > t[m], t[m + 1] - t[m], 1.0)
+        u = (x - t[m]) / h
+        return super().lift(b, t[m] + h * u * u * (3 - 2 * u), t, k) if self.order == 2 else super().lift(b, x, t, k)
 
 
 class PulledApart(NumpyLayer):
@@ -207,34 +244,38 @@ def _lost(layer, x, found):
 
 
 TOLD = {
-    "samples mixed: one row changed to a point below the domain: knots are stretched": LargestOfTheBatch,
-    "samples mixed: one row changed to NaN, 255 others change with it: NaN": of_samples(lambda x: x + 0 * x.sum()),
+    "samples mixed: one row is below the domain, .* points that depend on the batch": LargestOfTheBatch,
+    "samples mixed: one row is NaN, 255 others change: NaN": of_samples(lambda x: x + 0 * x.sum()),
     "state kept between calls: 768 of 768 results": FirstCallIsZero,
-    "samples not widened: results of samples in float32 are others than": HalfForSingle,
+    "samples not widened: results of samples in float32 are those of samples rounded to float16": HalfForSingle,
     "float32 arithmetic: coefficients and what they are multiplied by are rounded to 23 bits": SumsInSingle,
     "bfloat16 coefficients: 7 bits": of_coefficients(_bfloat16),
     "coefficients mapped: they are rounded to steps of 1/127 of the largest": of_coefficients(_int8),
     r"extra map: clip to \[-1, 1\]: outputs": of_outputs(lambda y: np.clip(y, -1, 1)),
+    r"extra map: 1 x\^1\+0.0001 x\^2: outputs": of_outputs(lambda y: y + 1e-4 * y * y),
     "extra map: steps of 0.001: outputs": of_outputs(lambda y: np.round(y, 3)),
-    "wrong derivative: input gradients of layers with parts: the part base .* sigmoid": BaseSlopeOfOneTerm,
+    "inputs act together: .* less their mean": of_samples(lambda x: x - x.mean(axis=1, keepdims=True)),
+    r"reversed coefficients: in each interval the functions in force .* \(degree 2;": LocalOrderReversed,
+    "wrong denominators: the right term of the last step of the recursion is left out": RightTermLost,
+    r"inputs mapped: .* t\[m\] \+ h \(3 u\^2 -2 u\^3\)": Smoothstep,
+    "knots pulled apart: .* by 0.001": PulledApart,
+    "only outside the domain: .* above b .* 1 times the slopes of the other end": SlopeOfTheOtherEnd,
+    "wrong derivative: input gradients of the base part .* they are sigmoid of x": BaseSlopeOfOneTerm,
     "gradients accumulate: .* each call adds its own to 0.5 times those": GradientsAdded,
-    "gradient not linear: .* 2 dy gives 1 times as much": of_coefficient_gradients(_to_norm_one),
+    "gradient clipped: .* norm of 1 at most": of_coefficient_gradients(_to_norm_one),
     "float16 gradients": of_coefficient_gradients(lambda G: G.astype(np.float16).astype(np.float64)),
     "inputs overwritten: vjp": CotangentOverwritten,
-    "extra map: a cut below at .* and above at .* it stands between layers": ClampedBetween,
-    "samples mixed: one row changed to x = a, 255 others change": ScaledByTheBatch,
+    "extra map: a cut to the domain of the next layer: it stands between layers": ClampedBetween,
+    r"inputs mapped: functions are taken at 0.9 x \+ 0 instead of x .*input 1 alone": ScaledSecondInput,
+    "samples mixed: rows change with the smallest and largest inputs .* points that depend on": ScaledByTheBatch,
     "coefficients mapped: .* a cut below at -0.5 and above at 0.5": of_coefficients(lambda C: np.clip(C, -0.5, 0.5)),
     "coefficients mapped: .* rounded to steps of 0.0078125": of_coefficients(lambda C: np.round(C * 128) / 128),
-    "not linear: the coefficients of an edge act together: .* 2.0 times .* divided by a norm": of_coefficients(
+    "not linear: the coefficients of an edge are divided by their norm": of_coefficients(
         lambda C: C / np.maximum(np.sqrt((C * C).sum(axis=2, keepdims=True)), 1e-300)
     ),
-    "not linear: edges of different inputs are combined otherwise .* 2.2 times": Products,
-    "inputs act together: functions of an input depend on the samples of others": of_samples(
-        lambda x: x - x.mean(axis=1, keepdims=True)
-    ),
-    r"other knots: t\[\d*\] is .*001": PulledApart,
-    "only outside the domain: .* above b .* 1 times the other end's slopes": SlopeOfTheOtherEnd,
+    "not linear: edges are multiplied instead of added": Products,
     "extra map: arcsinh: outputs pass through it": of_outputs(np.arcsinh),
+    "extra map: leaky relu of slope 0.1: outputs pass": of_outputs(lambda y: np.where(y > 0, y, 0.1 * y)),
     "outputs mixed up: coefficients: the mean of all is subtracted from each": of_outputs(
         lambda y: y - y.mean(axis=1, keepdims=True)
     ),
@@ -244,6 +285,7 @@ TOLD = {
     "coefficients mixed up: basis functions: each is the sum of those from its own on": of_coefficients(
         lambda C: np.cumsum(C, axis=2)
     ),
+    r"wrong denominators: the right weight .* \(t\[i\] - t\[i\+": RightWeightOfTheLeft,
     "only outside the domain: asked for the rule 'linear', .* 1 times its values, 0.5 times its slopes": HalfTheTangent,
     "parts in another order: node-scale multiplies bias, too": FactorOnBias,
     "finite differences: .* forward differences with a step of 0.0001": Quotients,
@@ -254,10 +296,10 @@ TOLD = {
     "inputs mixed up: input gradients: each is the sum of all": of_input_gradients(
         lambda layer, x, found: np.repeat(found.sum(axis=1, keepdims=True), found.shape[1], axis=1)
     ),
-    "inputs left out: coefficient gradients of inputs 4 to 6 of 7": of_coefficient_gradients(
+    "inputs left out: coefficient gradients of inputs 4, 5, 6 of 7": of_coefficient_gradients(
         lambda G: G * (np.arange(G.shape[1]) < 4)[:, None]
     ),
-    "function changed by update: .* reversed coefficients: stored .*input 0 of 2 alone": after(
+    "function changed by update: .* reversed coefficients: stored .*input 0 alone": after(
         "update", lambda C: np.concatenate([C[:, :1, ::-1], C[:, 1:]], axis=1)
     ),
     "function changed by refine: .* stored coefficients: 14 is that of number 13": after(

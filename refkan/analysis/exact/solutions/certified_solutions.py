@@ -148,7 +148,7 @@ def certified_error(
     """
     check_count("points", points, 1)
     counts = dict.fromkeys(("source", "boundary", "coefficient", "reaction"))
-    k = 0.0 if wavenumber == 0 else check_positive("wavenumber", wavenumber)
+    k = 0.0 if np.ndim(wavenumber) == 0 and wavenumber == 0 else check_positive("wavenumber", wavenumber)
     steps, ends = posed_equation(certified_error, locals(), counts, "a boundary value problem", wavenumber=k)
     if steps.n_outputs != 1:
         raise ValueError(f"net must have one output, the solution; got {steps.n_outputs}")

@@ -1,12 +1,12 @@
-r"""One quantity of a layer: as it answers, as it should be, and that of its own function.
+r"""Derivatives of one kind of a layer: as it answers, as they should be, and those of its own function.
 
-Derivatives of the layer's own function are the right ones where its values are right. Where they are not, those in x
-follow by interpolation (see `slopes`), those in coefficients are unit responses, and those in a part are derivatives of
-the interpolating polynomial in one weight, exact where outputs are linear in it. The Gauss-Newton matrix is J^T J / N
-with the Jacobian in the coefficients.
+By cotangents of one output, and of one sample in derivatives in weights, each number is a derivative of one output at
+one sample. Those of the layer's own function are the right ones where its values are right. Where they are not, those
+in x follow by interpolation (see `slopes`), those in coefficients are unit responses, and those in a part are
+derivatives of the interpolating polynomial in one weight, exact where outputs are linear in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,7 @@ import numpy as np
 
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
-from refkan.conformance.cases.families import INTERVALS
-from refkan.conformance.cases.specs import PER_NODE, attribute
+from refkan.conformance.cases.specs import PER_NODE, LayerSpec, attribute
 from refkan.conformance.identification.gradients.situations import EDGES, Situation
 from refkan.conformance.identification.gradients.slopes import (
     CHEBYSHEV,
@@ -23,23 +22,19 @@ from refkan.conformance.identification.gradients.slopes import (
     derivatives_along,
     weights_at_zero,
 )  # fmt: skip
+from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.stages.wiring import responses
 from refkan.conformance.identification.subject import ROUNDINGS, NoAnswerError, Subject
 
 OWNERS = {
-    "values": "outputs", "coefficients": "coefficient gradients", "inputs": "input gradients",
-    "second": "second derivatives", "knots": "knot gradients", "gauss-newton": "entries of the Gauss-Newton matrix",
-}  # fmt: skip
-
-AXES = {
-    "values": ("sample", "output"), "coefficients": EDGES, "inputs": ("sample", "input"), "second": ("sample", "input"),
-    "knots": ("input", "knot"), "gauss-newton": ("row", "column"), **dict.fromkeys(PER_NODE, EDGES[:1]),
+    "coefficients": "coefficient gradients", "inputs": "input gradients", "second": "second derivatives",
+    "knots": "knot gradients",
 }  # fmt: skip
 
 ORDERS = {"inputs": 1, "second": 2}
 
-DRAWS = 8
-"""Cotangents for which gradients in weights are rearranged: more than numbers in a combination of coefficients."""
+FEW = 64
+"""Samples times outputs, up to which cotangents of one output and one sample are asked for."""
 
 RADIUS = 2.0**-3
 """About a weight, in which outputs are interpolated."""
@@ -48,14 +43,27 @@ SMOOTH = 2.0**-26
 """Error of derivatives by interpolation in weights, relative to the largest."""
 
 
+def _slope_behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
+    """The slope of the map behind the layer, 1 if there is none: (N, Q)."""
+    name = subject.behind
+    if not name:
+        return np.ones((len(x), spec.n_outputs))
+    u, h = subject.values(spec, x), 2.0**-17
+    slope = (MAPS[name](u + h) - MAPS[name](u - h)) / (2 * h)
+    return np.asarray(slope)
+
+
 class Derivatives:
-    """A quantity: "values", derivatives in the "inputs", "second" ones, those in weights, or "gauss-newton".
+    """Derivatives in the "inputs", "second" ones, or those in "coefficients" or in a part.
 
     Parameters
     ----------
     subject : Subject
     situation : Situation
+        Of one layer.
     name : str
+    owner : str, optional
+        What they are called.
     model : optional
         The model of the layer; without it, it is built.
     answered : array, optional
@@ -63,16 +71,20 @@ class Derivatives:
     """
 
     def __init__(
-        self, subject: Subject, situation: Situation, name: str, model: Any = None, answered: FloatArray | None = None
-    ) -> None:
+        self, subject: Subject, situation: Situation, name: str, owner: str = "", model: Any = None,
+        answered: FloatArray | None = None,
+    ) -> None:  # fmt: skip
         self.subject, self.situation, self.name, self.given = subject, situation, name, model
         self.spec, self.x, self._answered = situation.spec, situation.x, answered
-        self.owner = OWNERS.get(name, f"gradients in {name}") + situation.of
-        self.order, self.axes = ORDERS.get(name, 0), AXES.get(name, EDGES[:2])
-        C = self.spec.coefficients
-        lengths = dict(zip(("sample", *EDGES), (len(self.x), *C.shape), strict=True))
-        lengths |= {"knot": self.spec.intervals - 1, "row": C.size, "column": C.size}
-        self.shape = tuple(lengths[axis] for axis in self.axes)
+        self.owner = owner or OWNERS.get(name, f"gradients in {name}") + situation.of
+        self.order = ORDERS.get(name, 0)
+        shape = self.spec.coefficients.shape
+        axes = EDGES if name == "coefficients" else EDGES[: 1 if name in PER_NODE else 2]
+        self.axes = ("sample", "input") if self.order else ("input", "knot") if name == "knots" else axes
+        self.shape: tuple[int, ...] = self.x.shape if self.order else shape[: len(axes)]
+        if name == "knots":
+            self.shape = self.spec.n_inputs, self.spec.intervals - 1
+        self.few = bool(self.order) or (name != "knots" and len(self.x) * self.spec.n_outputs <= FEW)
 
     @lazy
     def model(self) -> Any:
@@ -85,18 +97,8 @@ class Derivatives:
         low, high = self.spec.domains.T
         return bool(((self.x >= low) & (self.x <= high)).all())
 
-    @property
-    def in_weights(self) -> bool:
-        """Whether it is a gradient in coefficients or in a part."""
-        return self.name == "coefficients" or self.name in self.spec.parts
-
     def answer(self, dy: FloatArray, along: FloatArray) -> FloatArray:
         """What the layer answers."""
-        if self.name == "values":
-            ask = self.subject.raw if self.x.flags.c_contiguous else self.subject.laid_out
-            return ask(self.model, self.x, self.spec.n_outputs)
-        if self.name == "gauss-newton":
-            return self.subject.gauss_newton(self.model, self.x, self.spec.coefficients.size)
         if self.name == "second":
             return self.subject.second(self.model, self.x, dy, along)
         return self.subject.gradients(self.model, self.x, dy, {self.name: self.shape})[self.name]
@@ -111,14 +113,12 @@ class Derivatives:
     def truth(self, dy: FloatArray, along: FloatArray, quantities: Any = None) -> FloatArray:
         """The right answer, or that of a layer with other quantities."""
         of = self.situation.quantities if quantities is None else quantities
-        if self.in_weights:
-            each = of.coefficient_gradients(dy) if self.name == "coefficients" else of.part_gradients(self.name, dy)
-            return np.asarray(each[0])
-        by_name = {
-            "values": lambda: of.values, "inputs": lambda: of.input_gradients(dy), "gauss-newton": of.gauss_newton,
-            "second": lambda: of.second_derivatives(dy, along), "knots": lambda: of.knot_gradients(dy),
-        }  # fmt: skip
-        return np.asarray(by_name[self.name]())
+        if self.order:
+            return np.asarray(of.input_gradients(dy) if self.order == 1 else of.second_derivatives(dy, along))
+        if self.name == "knots":
+            return np.asarray(of.knot_gradients(dy))
+        of_parts = of.coefficient_gradients(dy) if self.name == "coefficients" else of.part_gradients(self.name, dy)
+        return np.asarray(of_parts[0])
 
     @lazy
     def is_true(self) -> bool:
@@ -127,22 +127,16 @@ class Derivatives:
         return bool((np.abs(self.answered - right) <= self._room(right)).all())
 
     def _room(self, right: FloatArray) -> float:
-        size = max(float(np.abs(right).max(initial=0.0)), 2.0**-20)
-        blurred = 2.0 ** (10 if self.name == "values" else max(6, 8 * self.order)) * self.subject.rough
-        return max(64 * ROUNDINGS * self.subject.eps, blurred) * size
+        size, blurred = float(np.abs(right).max(initial=0.0)), 2.0 ** max(6, 8 * self.order) * self.subject.rough
+        return max(64 * ROUNDINGS * self.subject.eps * size, blurred * size, 2.0**-20 * self.subject.eps)
 
     @lazy
     def right(self) -> bool:
         """Whether the right derivatives are those of the layer's own function, whatever is added to its values."""
-        if self._exact or self.name == "values":
+        if self._exact:
             return True
-        if self.name == "gauss-newton":
-            return self.of_coefficients.right
-        (ours, room), dy = self._measured, self.situation.cotangents
-        true = self.by_output(self.truth) if self.order else self.truth(dy, dy)
-        if not self.order:
-            ours, room = np.einsum("sq,sq...->...", dy, ours), room * np.abs(dy).sum()
-        return bool((np.abs(ours - true) <= room).all())
+        ours, room = self._measured
+        return bool((np.abs(ours - self.single(self.truth)) <= room).all())
 
     @lazy
     def _exact(self) -> bool:
@@ -150,30 +144,27 @@ class Derivatives:
         y, true = self.subject.values(self.spec, self.x, self.model), self.situation.quantities.values
         return bool((np.abs(y - true) <= self.subject.tolerance(float(np.abs(true).max(initial=0.0)))).all())
 
-    def by_output(self, of: Any) -> FloatArray:
-        """Derivatives in x for cotangents of one output of all samples, in directions of length one: (N, Q, P)."""
-        along = self.situation.direction if self.order == 2 else np.ones(self.x.shape)
-        units = [np.repeat(unit[None], len(self.x), axis=0) for unit in np.eye(self.spec.n_outputs)]
-        return np.stack([of(dy, along) / along for dy in units], axis=1)
+    def single(self, of: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
+        """Answers for cotangents of one output of all samples, or of one: (N, Q, ...), in directions of length one."""
+        N, Q = len(self.x), self.spec.n_outputs
+        if self.order:
+            along = self.situation.direction if self.order == 2 else np.ones(self.x.shape)
+            units = [np.repeat(np.eye(Q)[q][None], N, axis=0) for q in range(Q)]
+            return np.stack([of(dy, along) / along for dy in units], axis=1)
+        units = list(np.eye(N * Q).reshape(-1, N, Q))
+        return np.stack([of(dy, dy) for dy in units]).reshape(N, Q, *self.shape)
 
     @lazy
-    def of_coefficients(self) -> "Derivatives":
-        """The gradients in the coefficients of the same layer."""
-        return Derivatives(self.subject, self.situation, "coefficients", self.model)
-
-    @property
-    def jacobian(self) -> FloatArray:
-        """Derivatives of the layer's own outputs in its coefficients, (N, Q, M)."""
-        if self.right:
-            return np.stack([of[0] for of in self.situation.quantities.jacobian()], axis=1)
-        return self.of_coefficients.own[0].reshape(len(self.x), self.spec.n_outputs, -1)
+    def theirs(self) -> FloatArray:
+        """One by one, as answered."""
+        return self.single(self.answer)
 
     @lazy
     def own(self) -> tuple[FloatArray, float]:
-        """Derivatives of each output of the layer's own function, NaN where it is not smooth; and room for rounding."""
+        """One by one, those of the layer's own function, NaN where it is not smooth; and the room for rounding."""
         if not self.right:
             return self._measured
-        ours = self.by_output(self.truth)
+        ours = self.single(self.truth)
         return ours, self._room(ours) / 16 if self._exact else self._measured[1]
 
     @lazy
@@ -190,8 +181,9 @@ class Derivatives:
             raise NoAnswerError("values are not smooth enough to differentiate")
         blurred = 2.0 ** (8 * self.order) * self.subject.rough
         near = max(2.0 ** (-32 + 10 * self.order), self.subject.eps * 2.0**30, blurred) if self.order else 0.0
-        curved = SMOOTH if self.name in self.spec.parts else 0.0
-        return ours, max(near * size, self.subject.tolerance(4 * size), curved * size)
+        return ours, max(
+            near * size, self.subject.tolerance(4 * size), SMOOTH * size * (self._curved and not self.order)
+        )
 
     @lazy
     def _of_slopes(self) -> FloatArray:
@@ -205,9 +197,13 @@ class Derivatives:
         """Whether second derivatives are those of input gradients that are wrong, so that they tell nothing new."""
         if self.order < 2 or "input-gradients" not in self.subject.wrong_gradients:
             return False
-        theirs, *_ = self.compared
-        off = np.abs(theirs - self._of_slopes)
-        return bool((off <= 2.0**-22 * np.abs(theirs).max())[np.isfinite(off)].all() and np.isfinite(off).any())
+        off = np.abs(self.theirs - self._of_slopes)
+        return bool((off <= 2.0**-22 * np.abs(self.theirs).max())[np.isfinite(off)].all() and np.isfinite(off).any())
+
+    @property
+    def _curved(self) -> bool:
+        """Whether outputs are not linear in weights."""
+        return bool({"part not linear", "part applied twice"} & self.subject.names)
 
     def slopes(self, at: FloatArray) -> FloatArray:
         """The input gradients that are answered, by outputs: (N, P, Q)."""
@@ -217,9 +213,12 @@ class Derivatives:
 
     def _in_weights(self) -> FloatArray:
         """Derivatives of outputs in each weight, by values for weights about it."""
+        behind = _slope_behind(self.subject, self.spec, self.x)
+        behind = behind.reshape(*behind.shape, *(1,) * len(self.shape))
         if self.name == "coefficients":
-            return np.asarray(responses(self.subject, self.spec, self.x))
-        u, name = RADIUS * CHEBYSHEV, attribute(self.name)
+            return np.asarray(responses(self.subject, self.spec, self.x) * behind)
+        u = RADIUS * CHEBYSHEV if self._curved else np.array([0.0, 1.0])
+        name = attribute(self.name)
         ours = np.zeros((len(self.x), self.spec.n_outputs, *self.shape))
         for index in np.ndindex(*self.shape):
             weights = np.repeat(self.spec.part(self.name)[None], len(u), axis=0)
@@ -227,14 +226,12 @@ class Derivatives:
             layers: list[dict[str, Any]] = [{name: of} for of in weights]
             y = np.stack([self.subject.values(replace(self.spec, **more), self.x) for more in layers])
             ours[(slice(None), slice(None), *index)] = np.tensordot(weights_at_zero(1, u), y, axes=1)
-        return ours
+        return ours * behind
 
     def whole(self, dy: FloatArray, along: FloatArray) -> FloatArray:
-        """That of the layer's own function for other cotangents and directions."""
+        """Those of the layer's own function for other cotangents and directions."""
         if self.right:
             return self.truth(dy, along)
-        if self.name == "gauss-newton":
-            return matrix(self.jacobian)
         ours = np.where(np.isfinite(self.own[0]), self.own[0], 0.0)
         if not self.order:
             return np.asarray(np.einsum("sq,sq...->...", dy, ours))
@@ -242,28 +239,15 @@ class Derivatives:
 
     @lazy
     def expected(self) -> FloatArray:
-        """That of the layer's own function for the cotangents and the direction of the situation."""
+        """Those of the layer's own function for the cotangents and the direction of the situation."""
         return self.whole(self.situation.cotangents, self.situation.direction)
-
-    @lazy
-    def compared(self) -> tuple[FloatArray, FloatArray, float, Sequence[str]]:
-        """What is answered and expected, one output at a time in x, for some cotangents in weights; room and axes."""
-        if self.order:
-            return self.by_output(self.answer), *self.own, ("sample", "output", "input")
-        if not self.in_weights:
-            return self.answered, self.expected, self.room, self.axes
-        draws = [replace(self.situation, seed=k, dy=None).cotangents for k in range(DRAWS)]
-        theirs, ours = (np.stack([of(dy, dy) for dy in draws]) for of in (self.answer, self.whole))
-        return theirs, ours, self.room, ("point", *self.axes)
 
     @lazy
     def room(self) -> float:
         """For rounding in the answer."""
-        if self.name in ("values", "gauss-newton") or self._exact:
+        if self._exact:
             return self._room(self.expected)
-        return self._measured[1] * float(
-            np.abs(self.situation.cotangents).sum(axis=None if not self.order else 1).max()
-        )
+        return self.own[1] * float(np.abs(self.situation.cotangents).sum(axis=None if not self.order else 1).max())
 
     @lazy
     def wrong(self) -> Any:
@@ -272,23 +256,21 @@ class Derivatives:
         smooth = np.isfinite(self.own[0]).all(axis=1) if self.order and not self.right else True
         return wrong & smooth
 
-    def again(self, sizes: bool = False) -> "Derivatives":
-        """The same of other samples, cotangents and coefficients; and of another degree and other sizes, if free."""
+    def again(self) -> "Derivatives":
+        """The same of other samples, cotangents and coefficients."""
         spec, N = self.spec, len(self.x)
         x = self.subject.samples(spec, N + N // 2, 6) if self.inside else self.x[::-1][: max(2 * N // 3, 1)]
-        if sizes and self.given is None and self.inside:
-            degrees = [d for d in self.subject.degrees if d > self.order and d != spec.degree]
-            degree = min(degrees, key=lambda d: (abs(d - spec.degree), d), default=spec.degree)
-            fewer = INTERVALS - (self.subject.declared.intervals is None)
-            more = {"degree": degree, "kind": spec.kind, "intervals": fewer}
-            spec = self.subject.with_parts((5, 4), spec.parts, **more)
-            x = self.subject.samples(spec, N + N // 2, 6)
-        elif self.given is None:
+        if self.given is None:
             spec = replace(spec, coefficients=np.roll(spec.coefficients, 1, axis=2))
         situation = replace(self.situation, spec=spec, x=x, dy=None, seed=self.situation.seed + 1)
-        return Derivatives(self.subject, situation, self.name, self.given)
+        return Derivatives(self.subject, situation, self.name, self.owner, self.given)
 
-
-def matrix(J: FloatArray) -> FloatArray:
-    """J^T J / N of a Jacobian (N, Q, M)."""
-    return np.asarray(np.einsum("sqi,sqj->ij", J, J) / len(J))
+    def in_another_degree(self) -> "Derivatives | None":
+        """The same in another degree, if that is declared: the next lower or higher one."""
+        degrees = [d for d in self.subject.degrees if d > self.order and d != self.spec.degree]
+        if not degrees or self.given is not None or not self.inside:
+            return None
+        degree = min(degrees, key=lambda d: (abs(d - self.spec.degree), d))
+        spec = self.subject.with_parts(self.spec.coefficients.shape[:2], self.spec.parts, degree=degree)
+        situation = replace(self.situation, spec=spec, x=self.subject.samples(spec, len(self.x), 6), dy=None)
+        return Derivatives(self.subject, situation, self.name, self.owner)

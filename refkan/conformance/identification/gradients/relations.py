@@ -1,51 +1,64 @@
-r"""What a quantity is, if not the one that is asked for: the same formula with one of its arguments another one.
+r"""What derivatives are, if not those that are asked for: the same formulas with one of their arguments another one.
 
-The values of a layer, its derivatives and its Gauss-Newton matrix are sums of products of cotangents dy, directions v,
-basis functions b_i^(k)(x_p) on the interval of x_p, coefficients and parts. One of these is replaced at a time: arrays
-by their mean, sum, first or next slices along one of their axes; functions by those of another order, of the piece
-beside, at the end of the interval, by one of the two terms of their derivative; knots by others. What gives the answer,
-but for one factor, in two settings (of other samples, cotangents and coefficients, and of another degree and other
-sizes where that is wrong, too) is told, with the place if the rest of the array is right.
+The derivatives of a layer are linear in the cotangents dy, and in the direction v, and follow from its basis functions
+b_i^(k)(x_p) on the interval of x_p, its coefficients and its parts. One of these is replaced at a time: cotangents by
+their mean, or by those of the next sample; functions by those of another order, of the piece beside, at the end of the
+interval; knots, coefficients and parts by others. What gives the answer, but for one factor, in two settings (of other
+samples, cotangents and coefficients) is told, with the place if the rest of the array is right. Where several do, one
+that does in another degree, too, is.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import RULES, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.cases.truths.quantities import FloatQuantities
 from refkan.conformance.identification.explanations import sizes_of
-from refkan.conformance.identification.gradients.derivatives_asked import Derivatives, matrix
-from refkan.conformance.identification.gradients.situations import EDGES
-from refkan.conformance.identification.gradients.slopes import places, terms, true_rows
+from refkan.conformance.identification.gradients.asked_gradients import sizes_asked
+from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
+from refkan.conformance.identification.gradients.lengths_in_slopes import lengths_of_inputs, part_of_domain
+from refkan.conformance.identification.gradients.situations import other_parts
+from refkan.conformance.identification.gradients.slopes import places, true_rows
 from refkan.conformance.identification.known_maps import MAPS
-from refkan.conformance.identification.matrix_shapes import PLURAL, place_of
+from refkan.conformance.identification.matrix_shapes import place_of
 
 ENOUGH = 3
 """Entries that are wrong, at least, where a relation with one factor is looked for."""
 
-ELEMENTWISE: dict[str, Callable[[FloatArray], FloatArray]] = {
-    "zero": np.zeros_like, "one everywhere": np.ones_like, "their sizes": np.abs, "their squares": np.square,
-    **{f"rounded to {name}": partial(round_to, name) for name in ("float32", "float16", "bfloat16")},
-}  # fmt: skip
+FORMATS = ("float32", "float16", "bfloat16")
 
-ALONG: dict[str, Callable[[FloatArray, int], FloatArray]] = {
-    "the mean over {all}": lambda a, k: a.mean(axis=k, keepdims=True) + 0 * a,
-    "the sum over {all}": lambda a, k: a.sum(axis=k, keepdims=True) + 0 * a,
-    "less the mean over {all}": lambda a, k: a - a.mean(axis=k, keepdims=True),
-    "divided by the length over {all}": lambda a, k: a / np.linalg.norm(a, axis=k, keepdims=True),
-    "those of the first {one}": lambda a, k: np.take(a, [0], axis=k) + 0 * a,
-    "those of the last {one}": lambda a, k: np.take(a, [-1], axis=k) + 0 * a,
-    "those of the next {one}": lambda a, k: np.roll(a, -1, axis=k),
-    "those of the {one} before": lambda a, k: np.roll(a, 1, axis=k),
-    "{all} in the opposite order": lambda a, k: np.flip(a, axis=k),
+TURNED: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "one everywhere": np.ones_like,
+    "the mean over samples": lambda a: a.mean(axis=0) + 0 * a,
+    "the sum over samples": lambda a: a.sum(axis=0) + 0 * a,
+    "less the mean over samples": lambda a: a - a.mean(axis=0),
+    "those of the first sample": lambda a: a[:1] + 0 * a,
+    "those of the last sample": lambda a: a[-1:] + 0 * a,
+    "those of the next sample": lambda a: np.roll(a, -1, axis=0),
+    "those of the sample before": lambda a: np.roll(a, 1, axis=0),
+    "samples in the opposite order": lambda a: a[::-1],
+    "the mean in each sample": lambda a: a.mean(axis=1, keepdims=True) + 0 * a,
+    "the sum in each sample": lambda a: a.sum(axis=1, keepdims=True) + 0 * a,
+    "less the mean in each sample": lambda a: a - a.mean(axis=1, keepdims=True),
+    "the first in each sample": lambda a: a[:, :1] + 0 * a,
+    "the last in each sample": lambda a: a[:, -1:] + 0 * a,
+    "in each sample in the opposite order": lambda a: a[:, ::-1],
+    "in each sample those of the next one": lambda a: np.roll(a, -1, axis=1),
+    "their sizes": np.abs,
+    "their signs": np.sign,
+    "their squares": np.square,
+    "divided by their length in each sample": lambda a: a / np.linalg.norm(a, axis=1, keepdims=True),
+    "divided by the largest in each sample": lambda a: a / np.abs(a).max(axis=1, keepdims=True),
+    "divided by their length": lambda a: a / np.linalg.norm(a),
+    **{f"rounded to {name}": partial(round_to, name) for name in FORMATS},
 }
+"""What may be in place of an array (N, M): numbers of samples, in words."""
 
 ORDERS = ("values", "first derivatives", "second derivatives", "third derivatives")
 
@@ -53,28 +66,15 @@ Rows = Callable[[int], FloatArray]
 """Derivatives of an order of the basis functions, (N, P, dim)."""
 
 
-def turned(array: FloatArray, axes: Sequence[str]) -> Iterator[tuple[str, FloatArray]]:
-    """What may be in place of an array, in words: other numbers, or other slices along one of its axes."""
-    for words, of in ELEMENTWISE.items():
-        yield words, of(array)
-    if array.ndim == len(axes) == 2 and array.shape[0] == array.shape[1]:
-        yield f"{PLURAL[axes[0]]} and {PLURAL[axes[1]]} are exchanged", array.T
-    for k, axis in enumerate(axes):
-        for words, along in ALONG.items() if array.shape[k] > 1 else ():
-            yield words.format(one=axis, all=PLURAL[axis]), along(array, k)
-
-
 class OfOtherFunctions(FloatQuantities):
     """Quantities of a layer with other basis functions, and another map in place of SiLU."""
 
-    def __init__(self, spec: LayerSpec, x: FloatArray, rows: Rows | None = None, branch: Any = None) -> None:
+    def __init__(self, spec: LayerSpec, x: FloatArray, rows: Rows, branch: Any = None) -> None:
         self.rows, self.branch = rows, branch
         super().__init__((spec,), x)
 
     def splines_at(self, spec: LayerSpec, z: FloatArray) -> tuple[Any, Any]:
         """By the rows given."""
-        if self.rows is None:
-            return super().splines_at(spec, z)
         rows = [self.rows(k) for k in range(3)]
         return rows[0], np.stack([np.einsum("qpi,spi->sqp", spec.coefficients, row) for row in rows])
 
@@ -83,53 +83,46 @@ class OfOtherFunctions(FloatQuantities):
         return super().silu_at(k) if self.branch is None else np.repeat(self.branch(self.z[k])[None], 3, axis=0)
 
 
-def rows_at(spec: LayerSpec, points: FloatArray, pieces: FloatArray, of: Callable[..., FloatArray] = true_rows) -> Rows:
-    """Rows at points (N, P), of the pieces in force at others."""
+def rows_at(spec: LayerSpec, points: FloatArray, pieces: FloatArray | None = None) -> Rows:
+    """Rows at points (N, P), of the pieces in force at others if they are given."""
+    pieces = points if pieces is None else pieces
     return lambda k: np.stack(
-        [of(t, spec.order, points[:, p], k, pieces[:, p]) for p, t in enumerate(spec.knots)], axis=1
+        [true_rows(t, spec.order, points[:, p], k, pieces[:, p]) for p, t in enumerate(spec.knots)], axis=1
     )
 
 
 def related(d: Derivatives) -> str:
-    """What the quantity is, in words, "" if no relation holds in two settings."""
-    zero = d.wrong.any() and not d.answered[d.wrong].any()
-    if zero and (place := _place(d)):
-        return "they are zero" + place
-    fits = _fitting(d, zero=bool(zero))
+    """What the derivatives are, in words, "" if no relation holds in two settings."""
+    if d.wrong.any() and not d.answered[d.wrong].any():
+        return "they are zero" + _place(d)
+    fits = _fitting(d)
     if not fits:
-        return "some are zero" * bool(zero)
-    others = d.again(sizes=True)
-    others = d.again() if others.is_true or others.right != d.right else others
-    again = _fitting(others, zero=True)
-    sizes = [sizes_asked(of.spec, len(of.x)) for of in (d, others)]
+        return ""
+    again = d.again()
+    others = _fitting(again)
+    sizes = [sizes_asked(of.spec, len(of.x)) for of in (d, again)]
     told = {}
     for words, k in fits.items():
-        size = sizes_of([abs(k), abs(again.get(words, 0.0))], sizes)
-        if words in again and (size or not again[words] or abs(again[words] - k) <= 1e-6 * abs(k)):
+        size = sizes_of([abs(k), abs(others.get(words, 0.0))], sizes)
+        if words in others and (size or abs(others[words] - k) <= 1e-6 * abs(k)):
             sign = ", with the opposite sign" * (k < 0)
-            told[words] = (
-                words
-                + sign
-                + ("" if not k or abs(abs(k) - 1) <= 1e-6 else f", multiplied by {size or f'{abs(k):.6g}'}")
-            )
-    plain = sorted(told.items(), key=lambda pair: pair[0] != pair[1])  # without a factor first
-    return next((more + _place(d) for _, more in plain), "")
+            factor = "" if abs(abs(k) - 1) <= 1e-6 else f", multiplied by {size or f'{abs(k):.6g}'}"
+            told[words] = f"{words}{sign}{factor}"
+    told = dict(sorted(told.items(), key=lambda pair: pair[0] != pair[1]))  # without a factor first
+    if told and (third := d.in_another_degree()) is not None and third.right == d.right and not third.is_true:
+        elsewhere = _fitting(third, zero=True)
+        told = {words: more for words, more in told.items() if words in elsewhere}
+    return next((more + _place(d) for more in told.values()), "")
 
 
 def _place(d: Derivatives) -> str:
-    """Where the quantity is wrong, if not everywhere: beyond a point of the domain, or in some slices."""
-    wrong, x, told = d.wrong, d.situation.x, list[str]()
+    """Where the derivatives are wrong, if not everywhere."""
+    wrong = d.wrong
     if not d.right or wrong.all() or (d.answered[~wrong] == 0).all():
         return ""
-    for p in np.flatnonzero(wrong.any(axis=0)) if d.order else ():
-        bad, good = x[wrong[:, p], p], x[~wrong[:, p], p]
-        if good.size and bad.min() > good.max():
-            told.append(f"where x > {good.max():.4g} (input {p})")
-        elif good.size and bad.max() < good.min():
-            told.append(f"where x < {good.min():.4g} (input {p})")
-        else:
-            return place_of(wrong, d.axes)
-    return " " + ", ".join(told) if told else place_of(wrong, d.axes)
+    if d.order and (x := d.situation.x).shape == wrong.shape and "at " not in (where := part_of_domain(x, wrong)):
+        return f" {where}"
+    return place_of(wrong, d.axes)
 
 
 def _fitting(d: Derivatives, zero: bool = False) -> dict[str, float]:
@@ -141,158 +134,144 @@ def _fitting(d: Derivatives, zero: bool = False) -> dict[str, float]:
     for words, other in _alternatives(d):
         ours = other[wrong]
         size = float((ours * ours).sum())
-        k = float((ours * theirs).sum()) / size if size > 0 else 0.0
-        all_zero = zero and not size and (np.abs(d.answered - other) <= d.room).all()
-        if all_zero or (abs(k) > 1e-9 and np.abs(theirs - k * ours).max() <= d.room):
+        k = float((ours * theirs).sum()) / size if size > 0 else float(zero)
+        if abs(k) > 1e-9 and np.abs(theirs - k * ours).max() <= d.room:
             told[words] = k
-    left = theirs - d.expected[wrong]
-    for words, added in _added(d):
-        ours = np.broadcast_to(added, wrong.shape)[wrong]
-        k = float((ours * left).sum()) / max(float((ours * ours).sum()), 1e-300)
-        if np.abs(left - k * ours).max() <= d.room:
-            told[f"{k:.6g} times {words} is added"] = 1.0
     return told
 
 
-def _added(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
-    """What may be added to the quantity, times any number."""
-    if d.in_weights:
-        yield "each weight", d.spec.coefficients if d.name == "coefficients" else d.spec.part(d.name)
-    if d.name == "gauss-newton":
-        yield "the identity", np.eye(d.shape[0])
-    if d.name == "node-scale":
-        yield "what the bias adds", d.situation.cotangents.sum(axis=0) * d.spec.part("bias")
-
-
 def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
-    """What the quantity would be, by what is another."""
+    """What the derivatives would be, by what is another."""
     dy, along = d.situation.cotangents, d.situation.direction
-    for words, other in turned(dy, ("sample", "output")) if d.name not in ("values", "gauss-newton") else ():
-        yield f"they are those of other cotangents: {words}", d.whole(other, along)
-    for words, other in turned(along, ("sample", "input")) if d.order == 2 else ():
-        yield f"they are those along another direction: {words}", d.whole(dy, other)
-    if d.name == "gauss-newton":
-        yield from _matrices(d)
-    if d.order and d.inside:  # the chain rule of another variable than x
-        m = places(d.spec, d.x)
-        h = np.stack([t[m[:, p] + 1] - t[m[:, p]] for p, t in enumerate(d.spec.knots)], axis=1)
-        for words, power in {"times": 1, "divided by": -1, "times the square of": 2, "over the square of": -2}.items():
-            yield f"they are the right ones {words} the length of the interval of x", d.whole(dy, along) * h**power
-    if not d.right or d.name == "knots":
-        return
-    if d.name == "node-scale":
-        yield "they are those of dy times the outputs", (dy * d.situation.quantities.values).sum(axis=0)
-    for words, quantities in _of_others(d):
-        yield words, d.truth(dy, along, quantities)
-
-
-def _matrices(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
-    """Gauss-Newton matrices of other Jacobians, with some of their entries alone, or in another order."""
-    ours, C = d.expected, d.spec.coefficients
-    for words, other in turned(d.jacobian, ("sample", "output")):
-        yield f"they are those of the Jacobian: {words}", matrix(other)
-    index = np.unravel_index(np.arange(C.size), C.shape)
-    q, p, i = (of[:, None] == of for of in index)
-    kept = {"the diagonal": q & p & i, "the blocks of edges": q & p, "the blocks of outputs": q,
-            "the blocks of inputs": p, "the upper triangle": np.triu(ours != np.inf),
-            "the lower triangle": np.tril(ours != np.inf)}  # fmt: skip
-    for words, entries in kept.items():
-        yield f"all but {words} are zero", ours * entries
-    for axes in permutations(range(3)):
-        order = np.arange(C.size).reshape(C.shape).transpose(axes).ravel()
-        yield f"they stand in the order ({', '.join(EDGES[k] for k in axes)})", ours[np.ix_(order, order)]
+    for words, turn in TURNED.items():
+        if d.order == 2:
+            other = f"they are those along another direction: {words}"
+            yield (
+                other if words != "one everywhere" else "they do not depend on the direction",
+                d.whole(dy, turn(along)),
+            )
+        yield f"they are those of other cotangents: {words}", d.whole(turn(dy), along)
+    for words, factor in _lengths(d.spec, d.x) if d.order and d.inside else ():
+        yield f"they are {words}", d.whole(dy, along) * factor
+    if d.right and d.name != "knots":
+        if d.name == "node-scale":
+            yield "the bias counts 1 times", d.truth(dy, along) + dy.sum(axis=0) * d.spec.part("bias")
+        for part in d.spec.parts if not d.order else ():
+            weights = d.spec.part(part)
+            if (rest := len(d.shape) - weights.ndim) >= 0:
+                factor = weights.reshape(weights.shape + (1,) * rest)
+                yield f"once more they are multiplied by the part {part}", d.truth(dy, along) * factor
+        for words, quantities in _of_others(d):
+            yield words, d.truth(dy, along, quantities)
 
 
 def _of_others(d: Derivatives) -> Iterator[tuple[str, FloatQuantities]]:
-    """Quantities with other coefficients, parts, points, knots or functions."""
-    spec, x = d.spec, d.situation.x
-    for words, changed in other_weights(spec):
+    """Quantities with other functions, points, knots, coefficients, or parts."""
+    spec, x, inside = d.spec, d.situation.x, d.inside
+    for words, changed in _of_gains(spec):
         yield words, FloatQuantities((changed,), x)
-    low, high = spec.domains.T
-    clamped = np.clip(x, low, high)
-    if "base" in spec.parts:
-        near = {"SiLU at the nearest point of the domain": lambda z: MAPS["silu"](np.clip(z, low, high))}
-        for words, branch in {"x": lambda z: z, **MAPS, **near}.items():
-            yield f"the part base counts otherwise: it multiplies {words}", OfOtherFunctions(spec, x, branch=branch)
-    if not d.inside:
-        yield "they are those at the nearest point of the domain", FloatQuantities((spec,), clamped)
+    for part, words, changed in other_parts(spec):
+        yield f"the part {part} counts otherwise: {words}", FloatQuantities((changed,), x)
+    if not inside:
+        yield "they are those at the nearest point of the domain", FloatQuantities((spec,), np.clip(x, *spec.domains.T))
         for rule in RULES:
             yield f"they are those of the rule {rule!r}", FloatQuantities((replace(spec, outside=rule),), x)
         return
-    for words, points in turned(x, ("sample", "input")):
-        yield f"they are those at other samples: {words}", FloatQuantities((spec,), np.clip(points, low, high))
-    step, r = np.ptp(spec.domains, axis=1, keepdims=True) / spec.intervals, spec.order
-    equal = spec.domains[:, :1] + step * np.arange(1 - r, spec.intervals + r)
-    for words, knots in {"equally spaced": equal, **dict(turned(spec.knots, ("input",)))}.items():
-        if (np.diff(knots, axis=1) > 0).all():
-            yield (
-                f"they are those on other knots: {words}",
-                FloatQuantities((replace(spec, knots=knots, kind="arbitrary"),), x),
-            )
-    for words, rows in _functions(d).items():
-        yield f"they are those of {words}", OfOtherFunctions(spec, x, rows)
+    own = rows_at(spec, x)
+    for k, words in enumerate(ORDERS):
+        if k != d.order:
+            yield f"they are the {words} of edges", OfOtherFunctions(spec, x, partial(lambda of, _: own(of), k))
+    if "base" in spec.parts:
+        for words, branch in {"identity": lambda z: z, **MAPS}.items():
+            yield f"they are {words} of x", OfOtherFunctions(spec, x, own, branch)
+    for words, points in _points(spec, x).items():
+        yield f"they are those at {words}", OfOtherFunctions(spec, x, rows_at(spec, points, x))
+    for words, pieces in _pieces(spec, x).items():
+        yield f"they are those of the piece of {words}", OfOtherFunctions(spec, x, rows_at(spec, x, pieces))
+    for words, points in _samples(spec, x).items():
+        yield f"they are those at {words}", FloatQuantities((spec,), points)
+    for words, changed in _of_layers(spec):
+        yield f"they are those {words}", FloatQuantities((changed,), x)
 
 
-def other_weights(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
-    """Layers whose coefficients, or one of whose parts, are others: in words, and the layer."""
-    for words, C in turned(spec.coefficients, EDGES):
-        yield f"they are those of other coefficients: {words}", replace(spec, coefficients=C)
-    for part in spec.parts:
-        weights = spec.part(part)
-        for words, changed in turned(weights, EDGES[: weights.ndim]):
-            more: dict[str, Any] = {attribute(part): changed}
-            if not np.array_equal(changed, weights):
-                yield f"the part {part} counts otherwise: {words}", replace(spec, **more)
-    if {"scale", "node-scale"} <= set(spec.parts):
-        neutral: dict[str, Any] = {
-            name: np.ones_like(spec.part(part)) for name, part in (("scale", "scale"), ("node_scale", "node-scale"))
-        }
-        yield "the parts scale and node-scale count otherwise: one everywhere", replace(spec, **neutral)
+def _lengths(spec: LayerSpec, x: FloatArray) -> Iterator[tuple[str, FloatArray]]:
+    """What chain rules of other variables than x multiply and divide by."""
+    m = places(spec, x)
+    h = np.stack([t[m[:, p] + 1] - t[m[:, p]] for p, t in enumerate(spec.knots)], axis=1)
+    for words, length in {"the length of the interval of x": h, **lengths_of_inputs(spec)}.items():
+        for power in (1, -1, 2, -2):
+            done = "multiplied" if power > 0 else "divided"
+            yield f"{done} by {words}{', squared' * (abs(power) == 2)}", length**power + 0 * x
 
 
-def _functions(d: Derivatives) -> dict[str, Rows]:
-    """Other functions than the basis functions, by rows of each order of derivatives."""
-    spec, x = d.spec, d.situation.x
-    m, last = places(spec, x), spec.knots.shape[1] - 2
+def _of_gains(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
+    """Layers whose splines are multiplied by one factor less, or by one twice."""
+    gains = {"scale": spec.part("scale"), "node-scale": spec.part("node-scale")}
+    for names in (("scale",), ("node-scale",), ("scale", "node-scale")):
+        if set(names) <= set(spec.parts):
+            words = f"the part{'s' * (len(names) > 1)} {' and '.join(names)}"
+            for done, power in (("they lack the factors of", 0), ("once more they are multiplied by", 2)):
+                changed: dict[str, Any] = {attribute(name): gains[name] ** power for name in names}
+                yield f"{done} {words}", replace(spec, **changed)
+
+
+def _points(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
+    """Other points, at which the pieces of x are taken."""
+    m = places(spec, x)
     low, high = (np.stack([t[m[:, p] + k] for p, t in enumerate(spec.knots)], axis=1) for k in (0, 1))
+    ends = {"the left end of the interval": low, "the middle of the interval": (low + high) / 2}
+    rounded = {f"x rounded to {name}": round_to(name, x) for name in FORMATS}
+    return {**ends, "the right end of the interval": high, **rounded}
+
+
+def _pieces(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
+    """Points in other intervals, whose pieces are continued to x."""
+    m, (K, r) = places(spec, x), (spec.knots.shape[1], spec.order)
 
     def middle(of: Any) -> FloatArray:
-        of = np.clip(of, 0, last)
+        of = np.clip(of, 0, K - 2)
         return np.stack([(t[of[:, p]] + t[of[:, p] + 1]) / 2 for p, t in enumerate(spec.knots)], axis=1)
 
-    own = rows_at(spec, x, x)
-    others: dict[str, Rows] = {
-        f"{words} of edges": partial(lambda order, _: own(order), k) for k, words in enumerate(ORDERS) if k != d.order
-    }
-    for words, points in {"the left end": low, "the middle": (low + high) / 2, "the right end": high}.items():
-        others[f"{words} of the interval"] = rows_at(spec, points, x)
-    for words, step in {"on the left": -1, "on the right": 1}.items():
-        others[f"the piece of the interval {words}"] = rows_at(spec, x, middle(m + step))
-    both = {"the first term of b' alone": (1, 0), "the second term of b' alone": (0, 1),
-            "the sum of both terms of b'": (1, 1)}  # fmt: skip
-    for words, (k, l) in both.items() if d.order else ():
-        others[words] = rows_at(spec, x, x, partial(_of_terms, k, l))
-    return others
+    places_of = {"the interval on the left": m - 1, "the interval on the right": m + 1,
+                 "the first interval": 0 * m + r - 1, "the last interval": 0 * m + K - r - 1}  # fmt: skip
+    return {words: middle(of) for words, of in places_of.items()}
 
 
-def _of_terms(k: float, l: float, t: FloatArray, order: int, x: FloatArray, derivative: int, at: FloatArray) -> Any:
-    """The terms of a derivative of B-splines with other factors than 1 and -1; its values as they are."""
-    if not derivative:
-        return true_rows(t, order, x, 0, at)
-    left, right = terms(t, order, x, derivative, at)
-    return k * left + l * right
+def _samples(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
+    """Other samples, within the domains."""
+    low, high = spec.domains.T
+    points = {"the next sample": np.roll(x, -1, axis=0), "the sample before": np.roll(x, 1, axis=0),
+              "the first sample": x[:1] + 0 * x, "the mean of the samples": x.mean(axis=0) + 0 * x,
+              "the next input": np.roll(x, -1, axis=1), "the mirrored point": low + high - x}  # fmt: skip
+    return {words: np.clip(at, low, high) for words, at in points.items()}
 
 
-def sizes_asked(spec: LayerSpec, count: int) -> dict[str, float]:
-    """Sizes of a layer and of a batch that factors may be."""
-    Q, P = spec.coefficients.shape[:2]
-    sizes = {
-        "samples": count, "outputs": Q, "inputs": P, "the samples times the outputs": count * Q,
-        "the degree": max(spec.degree, 1), "the degree less one": max(spec.degree - 1, 1), "the order": spec.order,
-        "the order over the degree": spec.order / max(spec.degree, 1),
-        "coefficients of an edge": spec.dim, "intervals": spec.intervals, "the coefficients": spec.coefficients.size,
+def _without(dim: int) -> dict[str, Array]:
+    """Coefficients but for some at the ends."""
+    first, last = (np.arange(dim) == k for k in (0, dim - 1))
+    return {"first coefficient": ~first, "last coefficient": ~last, "first and the last coefficient": ~(first | last)}
+
+
+def _of_layers(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
+    """Layers on other knots, or of other coefficients."""
+    t, C, r = spec.knots, spec.coefficients, spec.order
+    a, b = (spec.domains[:, k, None] for k in (0, 1))
+    equal = a + (b - a) / spec.intervals * np.arange(1 - r, t.shape[1] - r + 1)
+    knots = {"on equally spaced knots": equal, "on the knots of the first input": t[:1] + 0 * t,
+             "on the knots of the next input": np.roll(t, -1, axis=0)}  # fmt: skip
+    coefficients = {
+        "of coefficients counted from the right": C[:, :, ::-1], "of coefficients shifted by +1": np.roll(C, 1, axis=2),
+        "of coefficients shifted by -1": np.roll(C, -1, axis=2), "of the sizes of coefficients": np.abs(C),
+        "of the coefficients of the next output": np.roll(C, -1, axis=0),
+        "of the coefficients of the next input": np.roll(C, -1, axis=1),
+        "of the coefficients of the first input": C[:, :1] + 0 * C, "without the splines": 0 * C,
+        **{f"without the {words}": C * kept for words, kept in _without(C.shape[2]).items()},
+        **{f"of coefficients rounded to {name}": round_to(name, C) for name in FORMATS},
     }  # fmt: skip
-    if spec.kind == "uniform":
-        sizes["the spacing h"] = float(np.ptp(spec.domain)) / spec.intervals
-        sizes["the length of the domain"] = float(np.ptp(spec.domain))
-    return sizes
+    for name in FORMATS:
+        knots[f"on knots rounded to {name}"] = round_to(name, t)
+    for words, other in knots.items():
+        if (np.diff(other, axis=1) > 0).all():
+            yield words, replace(spec, knots=other, kind="arbitrary")
+    for words, other in coefficients.items():
+        yield words, replace(spec, coefficients=other)

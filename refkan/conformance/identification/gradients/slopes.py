@@ -94,3 +94,10 @@ def terms(
         share = (r - 1) * guarded(below, t[r - 1 :] - t[: t.size - r + 1])
         below = share[:, :-1] - share[:, 1:]
     return share[:, :-1], share[:, 1:]
+
+
+def true_derivatives(spec: LayerSpec, x: FloatArray, order: int, at: FloatArray | None = None) -> FloatArray:
+    """Derivatives (N, Q, P) of the edges of the layer asked for; its values with order 0."""
+    at = x if at is None else at
+    rows = [true_rows(t, spec.order, x[:, p], order, at[:, p]) for p, t in enumerate(spec.knots)]
+    return np.stack([row @ spec.coefficients[:, p].T for p, row in enumerate(rows)], axis=2)

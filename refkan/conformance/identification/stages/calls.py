@@ -1,10 +1,10 @@
 r"""Stage 0: whether row s of the output depends on row s of the input alone.
 
-y_s = f(x_s) for every batch, whatever its size, order and memory layout, whatever was asked before, and whatever other
-models were built. Rows that stay while others change, to the ends of the domain, to points far beyond and to NaN, must
-stay as they are. The row that is taken for right is the one in a batch of 256 rows that repeats 64 samples four times.
-Equal means up to the rounding that sums of coefficients show (see `arithmetic`): matrix products of other sizes add in
-another order.
+y_s = f(x_s) for every batch, whatever its size, order and memory layout, and whatever was asked before. Rows
+that stay while others change to the ends of the domain, to points far beyond and to NaN must stay as they are: else
+y = k f + c with k and c of the batch, or f is taken at points that depend on it. The row that is taken for right is the
+one in a batch of 256 rows that repeats 64 samples four times. Equal means up to the rounding that sums of coefficients
+show (see `arithmetic`): matrix products of other sizes add in another order.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.conformance.adapters.answers import as_mapping, as_real
+from refkan.base.array_types import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
 from refkan.conformance.identification.matrix_shapes import numbers
@@ -24,7 +23,14 @@ from refkan.conformance.identification.rows.other_rows import (
     same_rows,
     stretched_knots,
 )  # fmt: skip
-from refkan.conformance.identification.stages.arithmetic import left_of_sums
+from refkan.conformance.identification.stages.models_alive import (
+    block,
+    changed_by_calls,
+    drift_with_parts,
+    overwritten_results,
+    refused_shapes,
+    shared_by_models,
+)
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -56,26 +62,30 @@ def calls(subject: Subject) -> Stage:
     """Return how the layer answers to batches and to repeated calls."""
     spec = subject.spec((3, 2))
     x = np.resize(subject.samples(spec, BLOCK), (4 * BLOCK, 2))
-    grain = left_of_sums(lambda C: subject.values(replace(spec, coefficients=C), x), spec.coefficients)
-    subject.grain = grain if grain <= LARGEST_ROUNDING else 0.0
-    told = list[Difference]()
-    model, other = subject.build(spec), subject.samples(spec, 4 * BLOCK, 1)
+    subject.grain = residual(subject, spec, x)
+    told = list(_refused_points(subject, spec, x))
+    model = subject.build(spec)
+    other = subject.samples(spec, 4 * BLOCK, 1)
+    other[: 2 * KEPT] = other[: 2 * KEPT] if subject.refused else np.repeat(spec.domains.T, KEPT, axis=0)
     first = subject.raw(model, other, 3)
     y = subject.raw(model, x, 3)
-    asks: list[Callable[[], Iterable[Difference]]] = [
-        lambda: [Difference("inputs overwritten", {"method": subject.overwritten})] * bool(subject.overwritten),
-        lambda: _stale(subject, spec, model, x, y, first),
-        lambda: _repeated(subject, spec, x, other),
-        lambda: _mixed(subject, spec, model, x, y),
-        lambda: _sizes(subject, model, x, y),
-        lambda: _overwritten_results(subject, spec, x, other),
-        lambda: (d for part in subject.declared.parts
-                 for d in _repeated(subject, subject.with_parts(parts=[part]), x, other, f" of layers with {part}")),
-        lambda: _in_between(subject, spec, x[:BLOCK], y[:BLOCK]),
-    ]  # fmt: skip
+    asks: list[Callable[[], Iterable[Difference | None]]] = [
+        lambda: [_overwritten(subject)],
+        lambda: [_stale(subject, spec, model, x, y, first)],
+        lambda: [_repeated(subject, spec, model, x, y, other)],
+        lambda: [_mixed(subject, spec, model, x, y, other)],
+        lambda: [_sizes(subject, spec, model, x, y)],
+        lambda: [_modes(subject, spec, x, y)],
+        lambda: overwritten_results(subject, spec, x, other),
+        lambda: shared_by_models(subject, spec, x, y),
+        lambda: drift_with_parts(subject),
+        lambda: refused_shapes(subject),
+        lambda: changed_by_calls(subject, spec, x),
+    ]
     for ask in asks:
         names = {difference.name for difference in told}
-        told += [difference for difference in ask() if difference.name not in names]
+        names |= {"setting refused"} if "batch refused" in names else set()
+        told += [difference for difference in ask() if difference and difference.name not in names]
         if told and told[-1].name not in ALONE:
             break
     if told:
@@ -85,8 +95,26 @@ def calls(subject: Subject) -> Stage:
     return Stage("calls", f"each row by itself, the same in batches of 1 to {SIZES[-1]} and in repeated calls")
 
 
+def _refused_points(subject: Subject, spec: LayerSpec, x: FloatArray) -> Iterator[Difference]:
+    """Samples at the ends of the domain and at knots that give no answer, beside others that do."""
+    (low, high), inner = spec.domains.T, spec.knots[:, spec.order]
+    subject.raw(subject.build(spec), x, 3)
+    for words, row in (("x = a", low), ("x = b", high), ("x at a knot", inner)):
+        at = x.copy()
+        at[5] = row
+        try:
+            subject.raw(subject.build(spec), at, 3)
+        except NoAnswerError as error:
+            subject.refused |= {words}
+            yield Difference("setting refused", {"reason": str(error)}, (words,), "measured")
+            return
+
+
 def _settled(subject: Subject, spec: LayerSpec, x: FloatArray, difference: Difference) -> None:
-    """How later stages ask: of a new model each time, or in pieces in which samples are right, or are as alone."""
+    """How later stages ask nevertheless: of a new model each time, or of few samples at once.
+
+    In pieces in which samples are right, else in pieces in which they are as alone.
+    """
 
     def fresh(rows: int) -> FloatArray:
         subject.rows = rows
@@ -109,34 +137,58 @@ def _settled(subject: Subject, spec: LayerSpec, x: FloatArray, difference: Diffe
         subject.depends = str(error)
 
 
+def residual(subject: Subject, spec: LayerSpec, x: FloatArray) -> float:
+    """What is left of f(a) + f(b) - f(a + b) - f(0), relative, where that may be rounding; else 0."""
+    a, zero = spec.coefficients, np.zeros(spec.coefficients.shape)
+    y = [
+        subject.values(subject.spec((3, 2), C), x) for C in (a / 2, -a[:, :, ::-1] / 4, a / 2 - a[:, :, ::-1] / 4, zero)
+    ]
+    left, size = float(np.abs(y[0] + y[1] - y[2] - y[3]).max()), float(np.abs(y).max())
+    return left / size if 0 < left <= LARGEST_ROUNDING * size else 0.0
+
+
+def _overwritten(subject: Subject) -> Difference | None:
+    return Difference("inputs overwritten", {"method": subject.overwritten}) if subject.overwritten else None
+
+
 def _repeated(
-    subject: Subject, spec: LayerSpec, x: FloatArray, other: FloatArray, of: str = ""
-) -> Iterator[Difference]:  # fmt: skip
-    """Calls of two new models at the samples, at others, and at the samples twice: the same bit by bit."""
-    asked = []
-    for _ in range(2):
-        model = subject.build(spec)
-        asked.append([subject.raw(model, at, spec.n_outputs) for at in (x, other, x, x)])
-    (fresh, _, y, again), second = asked
-    same, model = np.array_equal(asked[0], second, equal_nan=True), subject.build(spec)
-    _, after = (subject.raw(model, at, spec.n_outputs) for at in (other, x))
-    pairs = {"two calls": (y, again), "two models": (fresh, second[0]), "a call": (fresh, y), "others": (fresh, after)}
-    for words, (one, two) in pairs.items():
-        differ = (one != two) & ~(np.isnan(one) & np.isnan(two))
+    subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray, other: FloatArray
+) -> Difference | None:  # fmt: skip
+    for words, again in (
+        ("two calls", subject.raw(model, x, 3)),
+        ("two models of the same coefficients", subject.raw(subject.build(spec), x, 3)),
+    ):
+        differ = (again != y) & ~(np.isnan(again) & np.isnan(y))
         if not differ.any():
             continue
-        size = float(np.nanmax(np.abs(one - two)) / np.nanmax(np.abs([one, two])))
-        evidence = {"of": words + of, "count": int(differ.sum()), "total": y.size, "size": size}
-        how = f"outputs{of} differ, by up to {size:.1e} of the largest, in the same way for each model"
-        changed = Difference("changed by a call", {"method": "forward", "how": how})
-        kept = changed if words == "two calls" else Difference("state kept between calls", evidence)
-        yield kept if same else Difference("not deterministic", evidence)
-        return
+        size = float(np.nanmax(np.abs(again - y)) / np.nanmax(np.abs([y, again])))
+        evidence = {"of": words, "count": int(differ.sum()), "total": y.size, "size": size}
+        if words == "two calls" and (how := _drift(subject, spec, x, size)):
+            return Difference("changed by a call", {"method": "forward", "how": how})
+        if words != "two calls":
+            model = subject.build(spec)
+            subject.raw(model, other, 3)
+            if np.array_equal(subject.raw(model, x, 3), y, equal_nan=True):
+                return Difference("state kept between calls", evidence)
+        return Difference("not deterministic", evidence)
+    return None
+
+
+def _drift(subject: Subject, spec: LayerSpec, x: FloatArray, size: float) -> str:
+    """What calls of a new model do to the results of the next, if they do the same to each new model."""
+    one, two = ([subject.raw(model, x, 3) for _ in range(3)] for model in (subject.build(spec), subject.build(spec)))
+    if not np.array_equal(one, two, equal_nan=True) or np.array_equal(one[0], one[1], equal_nan=True):
+        return ""
+    y, again, third = one
+    k = float((again * y).sum() / (y * y).sum())
+    if max(np.abs(again - k * y).max(), np.abs(third - k * again).max()) <= subject.tolerance(np.abs(y).max()):
+        return f"outputs are multiplied by {k:.9g} with each call"
+    return f"outputs of two calls differ, by up to {size:.1e} of the largest, in the same way for each new model"
 
 
 def _stale(
     subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray, first: FloatArray
-) -> Iterator[Difference]:
+) -> Difference | None:
     """Results of an earlier call: of other samples in a batch of the same shape, or with one row changed."""
     moved, told = x.copy(), ""
     moved[5] = x[6]
@@ -145,156 +197,140 @@ def _stale(
     elif np.array_equal(subject.raw(model, moved, 3), y):
         told = "one row of a batch was changed, and its results are as before"
     if not told:
-        yield from filter(None, [near_earlier(subject, spec, x)])
-        return
+        return near_earlier(subject, spec, x)
     by_model = not np.array_equal(subject.raw(subject.build(spec), moved, 3), y)
     if not by_model:
         subject.depends = "results of a sample depend on other calls"
-    yield Difference("stale cache", {"what": told + "; a new model of the same coefficients has its own" * by_model})
+    return Difference("stale cache", {"what": told + "; a new model of the same coefficients has its own" * by_model})
 
 
-def _mixed(subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray) -> Iterator[Difference]:
-    """What changes with another row, at a sample, at the ends of the domain, beyond it, or no number; or with order."""
-    (low, high), wide = spec.domains.T, np.ptp(spec.domains, axis=1)
-    at = {"another sample": x[6], "x = a": low, "x = b": high, "x at a knot": spec.knots[:, spec.order]}
-    beyond = {
-        "a point below the domain": low - wide / 2, "a point above the domain": high + wide / 2,
-        "a point far below": low - 9 * wide, "a point far above": high + 9 * wide, "NaN": np.full(2, np.nan),
-        "infinity": np.full(2, np.inf),
-    }  # fmt: skip
-    told = ""
-    for words, row in {**at, **beyond}.items():
+def _mixed(
+    subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray, other: FloatArray
+) -> Difference | None:  # fmt: skip
+    """What changes with the other rows, and with the order of rows."""
+    moved, spoilt = x.copy(), other.copy()
+    moved[5], spoilt[-KEPT:] = x[6], x[-KEPT:]
+    single, most = subject.raw(model, moved, 3), subject.raw(model, spoilt, 3)
+    seen = ~same_rows(subject, y, single)
+    seen[5] = False
+    depends = seen.any() or not same_rows(subject, y[-KEPT:], most[-KEPT:]).all()
+    turned = ~same_rows(subject, y, subject.raw(model, x[::-1].copy(), 3)[::-1])
+    copies = ~same_rows(subject, y[:BLOCK], y[BLOCK : 2 * BLOCK])
+    if not (depends or turned.any() or copies.any()):
+        return _by_strange_rows(subject, spec, model, x, y)
+    alone = np.stack([subject.raw(model, np.repeat(x[s : s + 1], len(x), axis=0), 3)[2 * BLOCK] for s in range(BLOCK)])
+    alone = np.resize(alone, y.shape)
+    if same_rows(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all():
+        return Difference("samples reordered", {"count": int((~same_rows(subject, y, alone)).sum()), "total": len(x)})
+    if order := order_by_input(subject, spec, x):
+        evidence = {"count": int((~same_rows(subject, y, alone)).sum()), "total": len(x), "place": order}
+        return Difference("samples reordered", evidence)
+    if depends:
+        wide = x.copy()
+        wide[6:8] = spec.domains.T
+        ends = not same_rows(subject, y[-KEPT:], subject.raw(model, wide, 3)[-KEPT:]).all()
+        on = "rows change with the smallest and largest inputs of a batch" if ends else "rows change with the others"
+        on = f"one row changed, {int(seen.sum())} others change with it" if seen.any() else on
+        if same_rows(subject, y[-KEPT:], most[-KEPT:]).all():
+            how = "rows " + numbers(np.flatnonzero(seen).tolist()) + ", which are zero" * (not single[seen].any())
+        else:
+            how = _by_batch(subject, y, most)
+        return Difference("samples mixed", {"what": f"{on}: {how}"})
+    rows = np.flatnonzero(~same_rows(subject, y, alone))
+    return block(subject, spec, x, rows, y, alone) if rows.size else None
+
+
+def _by_strange_rows(subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
+    """What changes with a row far beyond the domain, and with one that is no number."""
+    low, high = x.min(axis=0), x.max(axis=0)
+    wide, none = high - low, np.full(2, np.nan)
+    for words, row in (("below the domain", low - wide / 2), ("above the domain", high + wide / 2),
+                       ("far below the domain", low - 9 * wide), ("far above the domain", high + 9 * wide),
+                       ("NaN", none), ("infinite", np.full(2, np.inf))):  # fmt: skip
         moved = x.copy()
         moved[5] = row
         try:
-            z = subject.raw(subject.build(spec) if words in at else model, moved, 3)
-        except NoAnswerError as error:
-            if words in at:  # what a layer does with others is its own matter
-                subject.refused |= {words}
-                yield Difference("setting refused", {"reason": str(error)}, (words,), "measured")
+            z = subject.raw(model, moved, 3)
+        except NoAnswerError:  # what a layer does with such rows is its own matter
             continue
         seen = ~same_rows(subject, y, z)
         seen[5] = False
         if seen.any():
-            told = f"one row changed to {words}, {_of_others(y, z, seen)}"
-            if words.startswith("a point") and (stretched := stretched_knots(subject, spec, x, row)):
-                told, subject.stretched = f"one row changed to {words}: {stretched}", True
+            how = (
+                "NaN"
+                if np.isnan(z[seen]).all()
+                else "zero"
+                if not z[seen].any()
+                else _by_batch(subject, np.where(seen[:, None], y, 0.0), np.where(seen[:, None], z, 0.0))
+            )
+            if words.endswith("the domain") and (stretched := stretched_knots(subject, spec, x, row)):
+                how, subject.stretched = stretched, True
             later = ~same_rows(subject, y, subject.raw(model, x, 3))
-            told += f"; so do {int(later.sum())} rows in the next call: the layer is changed" * bool(later.any())
-            break
-    turned = ~same_rows(subject, y, subject.raw(model, x[::-1].copy(), 3)[::-1])
-    if not told and not turned.any():
-        return
-    alone = np.stack([subject.raw(model, np.repeat(x[s : s + 1], len(x), axis=0), 3)[2 * BLOCK] for s in range(BLOCK)])
-    alone = np.resize(alone, y.shape)
-    rows = np.flatnonzero(~same_rows(subject, y, alone))
-    order = order_by_input(subject, spec, x)
-    if order or (same_rows(subject, np.sort(y, axis=0), np.sort(alone, axis=0)).all() and rows.size):
-        yield Difference("samples reordered", {"count": rows.size, "total": len(x), "place": order})
-    elif told:
-        yield Difference("samples mixed", {"what": told})
-    elif rows.size:
-        yield _block(x, rows, y, alone)
+            stays = f"; so do {int(later.sum())} rows in the next call: the layer is changed" * bool(later.any())
+            what = f"one row is {words}, {int(seen.sum())} others change: {how}{stays}"
+            return Difference("samples mixed", {"what": what})
+    return None
 
 
-def _of_others(y: FloatArray, z: FloatArray, seen: Any) -> str:
-    """How many rows change with another one, which if they are few, and what becomes of them."""
-    rows = np.flatnonzero(seen)
-    which = f"{rows.size} others change with it" + f", rows {numbers(rows.tolist())}" * (rows.size <= KEPT)
-    same = np.ptp(z[rows] - y[rows], axis=0).max() <= 2.0**-30 * np.abs(y).max()
-    how = "NaN" if np.isnan(z[rows]).all() else "zero" if not z[rows].any() else "the same is added to all" * bool(same)
-    return f"{which}: {how}" if how else f"{which}, by up to {np.nanmax(np.abs(z - y)[rows]):.3g}"
+def _by_batch(subject: Subject, y: FloatArray, z: FloatArray) -> str:
+    """What a batch does to rows: those kept in two batches are an affine function of each other, or they are not."""
+    u, v, room = y[-KEPT:], z[-KEPT:], subject.tolerance(float(np.abs([y, z]).max()))
+    added = np.median(v - u, axis=0)
+    if np.abs(v - u - added).max() <= room:
+        mean = z.mean(axis=0) - y.mean(axis=0)
+        ratio = float(-(added * mean).sum() / max((mean * mean).sum(), 1e-300))
+        if np.abs(mean).max() <= room:
+            return "the mean over the batch is subtracted"
+        if np.abs(added + ratio * mean).max() <= room:  # y = u - s mean(u): a change by s/(1 - s) of that of the mean
+            return f"{ratio / (1 + ratio):.4g} times the mean over the batch is subtracted"
+        return "the same is added to all rows of a batch, which depends on them"
+    factor = (u * v).sum(axis=0) / (u * u).sum(axis=0)
+    if np.abs(v - factor * u).max() <= room:
+        return "all rows are multiplied by what depends on the batch"
+    deviation = [(w - w.mean(axis=0)) / w.std(axis=0) for w in (u, v)]
+    if np.abs(deviation[0] - deviation[1]).max() <= 2.0**-20:
+        return "outputs are shifted and scaled by what depends on the batch"
+    return "functions are taken at points that depend on the batch"
 
 
-def _sizes(subject: Subject, model: Any, x: FloatArray, y: FloatArray) -> Iterator[Difference]:
-    """Batches of other sizes."""
+def _sizes(subject: Subject, spec: LayerSpec, model: Any, x: FloatArray, y: FloatArray) -> Difference | None:
     wrong: dict[int, Difference] = {}
+    ratios, scaled = list[float](), True
     for n in SIZES:
-        at, right = np.resize(x[:PERIOD], (n, 2)), np.resize(y[:PERIOD], (n, 3))
         try:
-            z = subject.raw(model, at, 3)
+            z = subject.raw(model, np.resize(x[:PERIOD], (n, 2)), 3)
         except NoAnswerError as error:
-            yield Difference("batch refused", {"samples": n, "reason": str(error)})
-            return
+            return Difference("batch refused", {"samples": n, "reason": str(error)})
+        right = np.resize(y[:PERIOD], (n, 3))
         rows = np.flatnonzero(~same_rows(subject, right, z))
+        ratios.append(float((z * right).sum() / (right * right).sum()))
+        scaled = scaled and bool(same_rows(subject, ratios[-1] * right, z).all())
         if rows.size:
-            wrong[n] = _block(at, rows, z, right)
+            wrong[n] = block(subject, spec, np.resize(x[:PERIOD], (n, 2)), rows, z, right)
+    again = np.flatnonzero(~same_rows(subject, y, subject.raw(model, x, 3)))
+    if again.size:
+        sentence = f"after {len(SIZES)} other batches {again.size} of {len(x)} rows of the first are others"
+        return Difference("stale cache", {"what": sentence})
     if wrong and set(wrong) <= {2, 3}:  # inputs and outputs
-        yield Difference("samples and inputs confused", {"samples": min(wrong)})
-    elif wrong:
-        first = next(iter(wrong.values()))
-        more = f"; so in batches of {', '.join(map(str, wrong))}" if len(wrong) > 1 else ""
-        yield replace(first, evidence={**first.evidence, "how": first.evidence["how"] + more})
+        return Difference("samples and inputs confused", {"samples": min(wrong)})
+    if len(wrong) == len(SIZES) and scaled and min(ratios) > 0:
+        power, _ = np.polyfit(np.log(SIZES), np.log(ratios), 1)
+        if np.abs(np.array(ratios) * (np.array(SIZES) / len(x)) ** -power - 1).max() < 1e-6:
+            return Difference(
+                "samples mixed", {"what": f"outputs are multiplied by N^{power:.3g}, N the number of rows"}
+            )
+    if not wrong:
+        return None
+    first = next(iter(wrong.values()))
+    more = f"; so in batches of {', '.join(map(str, wrong))}" if len(wrong) > 1 else ""
+    return replace(first, evidence={**first.evidence, "how": first.evidence["how"] + more})
 
 
-def _block(x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray) -> Difference:
-    """Rows that are others than alone: which, and whether they are zero or those of other samples."""
-    n, row = len(x), int(rows[0])
-    apart = np.abs(y[rows[:BLOCK], None] - right[None, : 4 * BLOCK]).max(axis=2)
-    how = "zero" if not y[rows].any() else "not those of their samples"
-    if y[rows].any() and (apart.min(axis=1) <= 2.0**-30 * np.abs(right).max()).all():
-        how = f"those of other samples, the first that of row {int(apart[0].argmin())}"
-    last = rows.size == n - row
-    steps = np.unique(np.diff(rows))
-    where = "the last ones" if last else f"one row in {steps[0]}" if steps.size == 1 < steps[0] else "others are right"
-    evidence = {"samples": n, "row": row, "count": int(rows.size), "how": how, "where": where}
-    return Difference("incomplete block" if last and (row > 0 or n == 1) else "rows by position", evidence)
-
-
-def _overwritten_results(subject: Subject, spec: LayerSpec, x: FloatArray, other: FloatArray) -> Iterator[Difference]:
-    """Arrays that were returned, after the next call."""
-    model, dy = subject.build(spec), np.ones((len(x), spec.n_outputs))
-
-    def ask(name: str, at: FloatArray) -> Any:
-        if name == "forward":
-            return subject.adapter.forward(model, at.copy())
-        return as_mapping(subject.adapter.vjp(model, at.copy(), dy.copy()), name)[name]
-
-    for name in ("forward", *(n for n in ("coefficients", "inputs") if n in subject.declared.derivatives)):
-        try:
-            returned = ask(name, x)
-            before = as_real(name, returned).copy()
-            ask(name, other)
-            after = as_real(name, returned)
-        except Exception:  # of the backend: other stages tell it
-            continue
-        if not np.array_equal(before, after, equal_nan=True):
-            yield Difference("results overwritten", {"method": name if name == "forward" else f"vjp in {name}"})
-
-
-def _in_between(subject: Subject, spec: LayerSpec, x: FloatArray, y: FloatArray) -> Iterator[Difference]:
-    """The same rows in the modes of training and evaluation, and after something else was asked or built."""
-    dy, Q = np.ones((len(x), spec.n_outputs)), spec.n_outputs
-
-    def ask(method: str, *arguments: Any) -> Callable[[Any], Any]:
-        return lambda model: subject.asked(method, getattr(subject.adapter, method), model, *arguments)
-
-    def build(**more: Any) -> Callable[[Any], Any]:
-        return lambda _: subject.raw(subject.build(replace(spec, **more)), x, Q)
-
-    shared = "results of a model are others after one of other {} was built"
-    acts = [
-        ("mode matters", {"mode": "training"}, ask("in_mode", True)),
-        ("mode matters", {"mode": "evaluation"}, ask("in_mode", False)),
-        ("models share state", {"how": shared.format("coefficients")}, build(coefficients=-spec.coefficients)),
-    ]
-    if not subject.declared.domain:
-        acts.append(("models share state", {"how": shared.format("knots")}, build(knots=spec.knots * 1.25)))
-    derivatives = {"vjp": ("coefficients", "inputs"), "second": ("second",), "gauss_newton": ("gauss-newton",)}
-    arguments = {"vjp": (x, dy), "second": (x, dy, np.ones(x.shape)), "gauss_newton": (x[:2],)}
-    for method, names in derivatives.items():
-        evidence = {"method": method, "how": "outputs are others afterwards"}
-        if set(names) & set(subject.declared.derivatives):
-            acts.append(("changed by a call", evidence, ask(method, *arguments[method])))
-    for name, evidence, act in acts:
-        model = subject.build(spec)
-        subject.raw(model, x, Q)
-        try:
-            answer = act(model)
-        except NoAnswerError:  # the stage of gradients tells it
-            continue
-        after = subject.raw(answer if name == "mode matters" else model, x, Q)
-        rows = np.flatnonzero(~same_rows(subject, y, after))
+def _modes(subject: Subject, spec: LayerSpec, x: FloatArray, y: FloatArray) -> Difference | None:
+    """The same in training and in evaluation."""
+    for words, training in (("training", True), ("evaluation", False)):
+        model = subject.asked("in_mode", subject.adapter.in_mode, subject.build(spec), training)
+        rows = np.flatnonzero(~same_rows(subject, y, subject.raw(model, x, 3)))
         if rows.size:
-            yield Difference(name, {**evidence, "count": int(rows.size), "total": len(x)})
-            return
+            return Difference("mode matters", {"count": int(rows.size), "total": len(x), "mode": words})
+    return None

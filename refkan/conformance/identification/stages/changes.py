@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.adapters.answers import as_real
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.specs import LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
 from refkan.conformance.identification.explanations import explain, placed
-from refkan.conformance.identification.gradients.own_gradients import against_truth
-from refkan.conformance.identification.gradients.relations import other_weights
-from refkan.conformance.identification.gradients.situations import Situation
+from refkan.conformance.identification.gradients.situations import Situation, other_parts
+from refkan.conformance.identification.gradients.whole_gradients import against_truth
 from refkan.conformance.identification.knots_in_use import EQUALLY_SPACED
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic, not_widened
 from refkan.conformance.identification.stages.functions_in_use import identified
@@ -32,12 +31,13 @@ from refkan.conformance.identification.stored_splines import (
     CHANGED,
     compared_with_right,
     is_before,
+    of_other_splines,
     other_spaces,
 )
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 from refkan.splines.knots import greville_points
 
-BEARS_ON = ("values", "refinement", "values-after", "input-gradients-after", "coefficient-gradients-after")
+QUANTITIES = ("values", "refinement", "values-after", "input-gradients-after", "coefficient-gradients-after")
 """What a change bears on."""
 
 
@@ -106,22 +106,58 @@ def _changed(subject: Subject, kind: str, times: tuple[int, ...]) -> tuple[str, 
     others = [pair for pair in near if (pair[0] == main[0]) != (pair[1] == main[1])]
     for degree, knots in [main, *others]:
         spec = subject.spec((3, 2), degree=degree, kind=knots)
-        asked = [
-            (spec, k, words, data)
+        if "wiring" in subject.differing:  # knots that are those of another input have its domain
+            spec = replace(spec, knots=np.repeat(spec.knots[:1], 2, axis=0))
+        differences = [
+            difference
             for k in times[: 1 if knots != main[1] else None]
             for words, data in _data(subject, spec)[: None if (degree, knots) == main else 1]
+            for difference in _after(subject, spec, kind, k * spec.intervals, data, words)
         ]
-        if kind == "update" and degree:  # polynomials are splines on any knots
-            lines = np.array([1.0, -0.5, 2.0])[:, None, None] * [greville_points(t, spec.order) for t in spec.knots]
-            asked.append((replace(spec, coefficients=lines), 0, PART, NARROW * asked[0][-1]))
-        if (degree, knots) == main and not subject.differs and subject.declared.parts:
-            asked.append((subject.with_parts(kind=knots), times[0], "layers with parts", asked[0][-1]))
-        told = [difference for layer, k, words, data in asked
-                for difference in _after(subject, layer, kind, k * spec.intervals, data, words)]  # fmt: skip
-        if told := sorted(told, key=lambda difference: difference.name.startswith("function changed"))[:1]:  # why
+        if kind == "update" and not differences and degree:  # polynomials are splines on any knots
+            lines = (
+                np.stack([greville_points(t, spec.order) for t in spec.knots])
+                * np.array([1.0, -0.5, 2.0])[:, None, None]
+            )
+            data, words = NARROW * _data(subject, spec)[0][1], PART
+            differences = _after(subject, replace(spec, coefficients=lines), kind, 0, data, words)
+        first = sorted(differences, key=lambda difference: difference.name.startswith("function changed"))[:1]  # why
+        if first:
             place = () if (degree, knots) == main else (f"degree-{degree}", knots)
-            return "", placed(told, where=(*told[0].where, *place))
-    return f"{kind} keeps the function", []
+            return "", placed(first, where=(*first[0].where, *place))
+    told = _of_parts_after(subject, kind, times[0] * spec.intervals)
+    return f"{kind} keeps the function" * (not told), told
+
+
+def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Difference]:
+    """What becomes of the parts beside splines, where a change keeps the splines."""
+    spec = subject.with_parts(kind=subject.kind)
+    if not spec.parts:
+        return []
+    x, (_, data) = subject.samples(spec, BLOCK, 9), _data(subject, spec)[0]
+    none: dict[str, Any] = {attribute(part): None for part in spec.parts}
+    alone = replace(spec, **none)
+
+    def values(of: LayerSpec) -> tuple[FloatArray, FloatArray, float]:
+        model = subject.build(of)
+        before = subject.values(of, x, model)
+        model = _successor(subject, kind, model, *((intervals, data) if kind == "refine" else (data,)))
+        return before, subject.values(of, x, model), _allowed(subject) * float(np.abs(before).max())
+
+    before, after, room = values(alone)
+    if subject.differs and np.abs(after - before).max() > room:
+        return []  # its own functions are not kept
+    before, after, room = values(spec)
+    if np.abs(after - before).max() <= room:
+        return []
+    others = [("the parts", "they are left out", alone), *other_parts(spec)]
+    for part, how, other in others:
+        if np.abs(subject.values(other, x) - after).max() <= room:
+            evidence = {"part": part, "how": f"after {kind} {how}"}
+            return [Difference("part in another form", evidence, (kind,), "exact", QUANTITIES)]
+    left = float(np.abs(after - before).max() / np.abs(before).max())
+    more: dict[str, Any] = {"left": left, "detail": " in layers with parts alone"}
+    return [Difference(f"function changed by {kind}", more, (kind,), "measured", QUANTITIES)]
 
 
 def _allowed(subject: Subject) -> float:
@@ -139,80 +175,83 @@ def _data(subject: Subject, spec: LayerSpec) -> list[tuple[str, FloatArray]]:
 def _after(
     subject: Subject, spec: LayerSpec, kind: str, intervals: int, data: FloatArray, words: str
 ) -> list[Difference]:  # fmt: skip
-    """What differs after a change, from before and from what is stored."""
     x = np.clip(subject.samples(spec, BLOCK, 9), data.min(axis=0), data.max(axis=0))
     model = subject.build(spec)
     before = subject.values(spec, x, model)
     size, allowed = float(np.abs(before).max()), _allowed(subject)
-    if not subject.is_right(spec, x) and subject.declared.basis == BSPLINES:
-        raise NoAnswerError("functions are others than those asked for")
-    model = _successor(subject, kind, model, intervals, data)
+    if not size > 0:
+        raise NoAnswerError(f"values before {kind} are zero")
+    model = _successor(subject, kind, model, *((intervals, data.copy()) if kind == "refine" else (data.copy(),)))
     after = subject.values(spec, x, model)
-    change, on = kind + f" on {words}" * bool(words), f" on {words}" * bool(words)
+    change = kind + (f" on {words}" if words else "")
 
     def told(name: str, **evidence: Any) -> list[Difference]:
-        return [Difference(name, {"change": change, **evidence}, (kind,), "measured", BEARS_ON)]
+        return [Difference(name, {"change": change, **evidence}, (kind,), "measured", QUANTITIES)]
 
-    stored = None
-    if subject.declared.state and not spec.parts:
+    stored_after = None
+    if subject.declared.state:
         knots, C = _state(subject, model)
+        if not np.isfinite(knots).all() or (np.diff(knots, axis=1) < 0).any():
+            return told("stored knots", what="knots are not finite, or decrease")
         if not np.isfinite(C).all():
             lost = f"{int((~np.isfinite(C)).sum())} of {C.size} stored coefficients are not finite"
             if (np.diff(np.sort(knots, axis=1)) == 0).any():
-                how = f"{lost}, as {kind} made knots that coincide; 0/0 in the recursion"
-                return told("NaN from repeated knots", what=how)
+                return told(
+                    "NaN from repeated knots", what=f"{lost}, as {kind} made knots that coincide; 0/0 in the recursion"
+                )
             return told("stored coefficients", what=lost)
         try:
-            stored = LayerSpec(knots, C, spec.order, "natural", spec.dtype, "arbitrary")
+            stored_after = LayerSpec(knots, C, spec.order, "natural", spec.dtype, "arbitrary")
         except ValueError as error:
             return told("stored knots", what=str(error))
     if not np.isfinite(after).all():
         return told("stored coefficients", what="values are not finite")
     left = float(np.abs(after - before).max()) / size
-    stored = stored if subject.declared.basis == BSPLINES else None
-    if stored and (said := _otherwise(subject, spec, stored, x, before, after)) is not None:
-        return told(said[0], what=said[1]) if said else []
-    if left > allowed:
-        detail = _of_before(subject, spec, x, before, after, allowed * size)
-        if stored is not None:
-            detail += other_spaces(spec, stored, kind) or compared_with_right(spec, stored, allowed, kind)
-        return told(f"function changed by {kind}", left=left, detail=detail + on)
-    if stored is None or words == PART:  # lines have no curvature but rounding
-        return []
-    if intervals and is_before(spec, stored):
+    if kind == "refine" and left <= allowed and stored_after is not None and is_before(spec, stored_after):
         return told("stored knots", what="`state` gives the knots and coefficients of before")
-    if stored.intervals != intervals > 0:
-        return told("number of intervals", used=stored.intervals, asked=intervals)
-    known = subject.wrong_gradients | {"values", "knot-gradients"}
-    seen = against_truth(subject, Situation(stored, x, (kind,), of=f" after {change}"), model, known)
-    return [difference for told_of in seen.values() for difference in told_of]
+    detail = _factors(before, after, allowed * size)
+    if not subject.is_right(spec, x):  # its function is not the one asked for
+        if left > allowed and _is_right_change(subject, spec, stored_after, kind, intervals, x, after):
+            return []
+        if stored_after and left > allowed:
+            detail += other_spaces(spec, stored_after, kind) or of_other_splines(spec, stored_after, allowed, kind)
+        stored_after = None
+    if stored_after is not None:
+        stored = FloatQuantities((stored_after,), x).values
+        evaluated, kept = float(np.abs(after - stored).max()) / size, float(np.abs(stored - before).max()) / size
+        if evaluated > allowed:
+            if kept <= allowed:
+                if _is_built(subject, spec, stored_after, x, after):
+                    return []
+                text = f"what is stored is right, values are off by {evaluated:.1e} of their size"
+                return _other_knots(stored_after, x, after, kind) or told("no longer a spline", what=text)
+            if left <= allowed:
+                how = compared_with_right(spec, stored_after, allowed, kind)
+                name, part = (
+                    ("stored knots", "knots") if "cannot hold" in how else ("stored coefficients", "coefficients")
+                )
+                return told(name, what=f"values are as before, and the {part} that are told are not theirs{how}")
+            return told("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
+        if left > allowed:
+            said = other_spaces(spec, stored_after, kind)
+            detail += said or compared_with_right(spec, stored_after, allowed, kind)
+    if left <= allowed:
+        if stored_after is not None and stored_after.knots.shape[1] - 2 * stored_after.degree - 1 != intervals > 0:
+            more = {"used": stored_after.knots.shape[1] - 2 * stored_after.degree - 1, "asked": intervals}
+            return told("number of intervals", **more)
+        if stored_after is None or words == PART:  # lines have no curvature but rounding
+            return []
+        situation = Situation(stored_after, x, (kind,), of=f" after {change}")
+        known = subject.wrong_gradients | {"values", "knot-gradients"}
+        told_of = against_truth(subject, situation, model, known)
+        return [difference for told in told_of.values() for difference in told]
+    return told(f"function changed by {kind}", left=left, detail=detail + (f" on {words}" if words else ""))
 
 
-def _otherwise(
-    subject: Subject, spec: LayerSpec, stored: LayerSpec, x: FloatArray, before: FloatArray, after: FloatArray
-) -> tuple[str, str] | tuple[()] | None:
-    """What is evaluated if not the splines that are stored: the name and the words, () if no difference, else None."""
-    size, allowed = float(np.abs(before).max()), _allowed(subject)
-    values = FloatQuantities((stored,), x).values
-    if np.abs(after - values).max() <= allowed * size:
-        return None
-    if np.abs(values - before).max() > allowed * size:
-        return "no longer a spline", f"values are not those of what is stored, by {np.abs(after - values).max():.1e}"
-    built = subject.values(replace(stored, outside=spec.outside, kind=spec.kind), x)
-    if np.abs(built - after).max() <= allowed * size:  # as a new layer of what is stored has, too
-        return ()
-    a, b = stored.domains[:, 0, None], stored.domains[:, 1, None]
-    n, r = stored.intervals, stored.order
-    equal = replace(stored, knots=a + (b - a) / n * np.arange(1 - r, n + r))
-    if np.abs(FloatQuantities((equal,), x).values - after).max() <= CHANGED * np.abs(after).max():
-        return "equal spacing assumed", EQUALLY_SPACED
-    return "no longer a spline", f"what is stored is right, values are off by {np.abs(after - values).max():.1e}"
-
-
-def _successor(subject: Subject, kind: str, model: Any, intervals: int, data: FloatArray) -> Any:
+def _successor(subject: Subject, kind: str, model: Any, *arguments: Any) -> Any:
     """Return a model after `refine` or `update`."""
-    arguments = (intervals, data.copy()) if kind == "refine" else (data.copy(),)
-    successor = subject.asked(kind, getattr(subject.adapter, kind), model, *arguments)
+    method = subject.adapter.refine if kind == "refine" else subject.adapter.update
+    successor = subject.asked(kind, method, model, *arguments)
     if successor is None:
         raise NoAnswerError(f"{kind}: returned None")
     return successor
@@ -222,19 +261,54 @@ def _state(subject: Subject, model: Any) -> tuple[FloatArray, FloatArray]:
     """Return the knots and coefficients that a model says it has."""
     answer = subject.asked("state", subject.adapter.state, model)
     if not isinstance(answer, tuple | list) or len(answer) != 2:
-        came = f"returned a {type(answer).__name__}"
-        raise NoAnswerError(f"state: must return knots and coefficients, two arrays; {came}")
-    return subject.read("state", lambda: (as_real("knots", answer[0]), as_real("coefficients", answer[1])))
+        raise NoAnswerError(
+            f"state: must return knots and coefficients, two arrays; returned a {type(answer).__name__}"
+        )
+    knots, C = answer
+    return subject.read("state", lambda: (as_real("knots", knots), as_real("coefficients", C)))
 
 
-def _of_before(
-    subject: Subject, spec: LayerSpec, x: FloatArray, before: FloatArray, after: FloatArray, room: float
-) -> str:  # fmt: skip
-    """What outputs after a change are of those before, or of those of other parts."""
-    for words, other in other_weights(spec) if spec.parts else ():
-        if np.abs(subject.values(other, x) - after).max() <= room:
-            return f"; {words}"
+def _is_right_change(
+    subject: Subject, spec: LayerSpec, stored: LayerSpec | None, kind: str, intervals: int, x: FloatArray,
+    after: FloatArray,
+) -> bool:  # fmt: skip
+    """Whether a layer of other functions is, after a change, what it is if built of the right knots and coefficients.
+
+    Those are the ones after an exact refinement, or those that it says it has, if they are of the splines asked for.
+    """
+    if kind == "refine":
+        knots = fine_knots(spec, intervals) if spec.kind == "uniform" else (stored.knots if stored else None)
+        if knots is None or knots.shape[1] != intervals + 2 * spec.order - 1:
+            return False
+        stored = replace(spec, knots=knots, coefficients=prolonged(spec, knots))
+    elif stored is None or compared_with_right(spec, stored, _allowed(subject), kind):
+        return False
+    return _is_built(subject, spec, stored, x, after)
+
+
+def _is_built(subject: Subject, spec: LayerSpec, stored: LayerSpec, x: FloatArray, after: FloatArray) -> bool:
+    """Whether a layer that is built of the knots and coefficients that are stored has these values."""
+    try:
+        built = subject.values(replace(stored, outside=spec.outside, kind=spec.kind), x)
+    except NoAnswerError:
+        return False
+    return bool(np.abs(built - after).max() <= _allowed(subject) * np.abs(after).max())
+
+
+def _factors(before: FloatArray, after: FloatArray, room: float) -> str:
+    """What outputs after a change are of those before."""
     said = explain(after, before, ("sample", "output"), room, "values")
     if any(difference.evidence.get("axis") == "sample" for difference in said or []):
         return ""
     return f"; {'; '.join(map(str, said))}" if said else ""
+
+
+def _other_knots(stored: LayerSpec, x: FloatArray, after: FloatArray, kind: str) -> list[Difference]:
+    """The splines of the stored coefficients on equally spaced knots."""
+    a, b = stored.knots[:, stored.order - 1, None], stored.knots[:, -stored.order, None]
+    n = stored.knots.shape[1] - 2 * stored.order + 1
+    equal = a + (b - a) / n * np.arange(1 - stored.order, n + stored.order)
+    values = FloatQuantities((replace(stored, knots=equal),), x).values
+    if np.abs(values - after).max() <= CHANGED * np.abs(after).max():
+        return [Difference("equal spacing assumed", {"what": EQUALLY_SPACED}, (kind,), "exact", QUANTITIES)]
+    return []

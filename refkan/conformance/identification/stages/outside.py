@@ -6,8 +6,8 @@ all. On each side they are those of the rule asked for; or they are
     sum_k (c_k b_i^(k)(e) + d_k b_i^(k)(e')) (x - e)^k / k!,  k = 0 .. degree,
 
 e' the other end, with the factors c, d of least squares: c = 1 is the end piece continued, (1, 1, 0, ...) the tangent,
-(1, 0, ...) the end value, 0 is zero; or they are those inside, at the point reflected or a period away; or those of the
-rule divided by their sum; or some of them are others.
+(1, 0, ...) the end value, 0 is zero; or they are those inside, at the point reflected or a period away; or one number
+times those of the rule; or some of them are others.
 """
 
 from dataclasses import replace
@@ -18,9 +18,11 @@ import numpy as np
 from refkan.base.array_types import Array, FloatArray
 from refkan.conformance.cases.specs import RULES, LayerSpec
 from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.gradients.own_gradients import VALUES, against_truth
+from refkan.conformance.identification.gradients.other_settings import VALUES
 from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.gradients.slopes import true_rows
+from refkan.conformance.identification.gradients.whole_gradients import against_truth
+from refkan.conformance.identification.knots_in_use import recursion
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
@@ -34,11 +36,10 @@ DOES = {
 }
 """What a rule gives, in words."""
 
-IMAGES = ("those of the point reflected at the end", "those of the point a period away")
-
-OVER_SUM = "those of the rule divided by their sum"
-
-PLAIN = (*DOES.values(), "not finite", *IMAGES, OVER_SUM)
+PLAIN = (
+    *DOES.values(), "not finite", "those of the point reflected at the end", "those of the point a period away",
+    "those of the rule divided by their sum",
+)  # fmt: skip
 """What functions that are blurred inside may be said to be."""
 
 FLOOR = 64
@@ -46,6 +47,9 @@ FLOOR = 64
 
 FACTORS = 3
 """Of powers at the ends, that are told at most."""
+
+RULE_OF = {(): "zero", (1.0,): "constant", (1.0, 1.0): "linear"}
+"""Rules by the factors of powers at the end."""
 
 AWAY = (5 / 64, 23 / 64, 35 / 64, 67 / 64, 195 / 64)
 """Lengths of the domain beyond its ends."""
@@ -62,8 +66,8 @@ def outside(subject: Subject) -> Stage:
     declared = [rule for rule in RULES if rule in subject.declared.outside]
     if "exterior knots" in subject.names:
         declared = [rule for rule in declared if rule != "natural"]
-    if "other right end" in subject.names:  # from which it goes on
-        declared = [rule for rule in declared if rule != "linear"]
+    if "other right end" in subject.names:  # from which they go on
+        declared = [rule for rule in declared if rule not in ("linear", "constant")]
     rows, subject.rows = subject.rows, 1 if "samples mixed" in subject.names else subject.rows  # by rows far away
     differences: dict[str, Difference] = {}
     told: dict[str, str] = {}
@@ -107,14 +111,18 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
     if subject.by_rows or (spec.degree, kind) not in [*subject.right, *subject.blurred]:
         return []
     of = f" beyond the domain under the rule {spec.outside!r}"
-    known = subject.wrong_gradients | subject.unanswered | {"knot-gradients"}
-    if subject.blurred or "input-gradients" in subject.wrong_gradients:
-        known |= {"second-derivatives"}
     differences = list[Difference]()
-    declared = () if "parts" in subject.differing else tuple(subject.declared.parts)
-    for parts in dict.fromkeys(((), declared)):
+    for parts in ((), tuple(subject.declared.parts))[
+        : 1 + bool(subject.declared.parts and "parts" not in subject.differing)
+    ]:
         layer = subject.with_parts((3, 1), parts, degree=spec.degree, kind=kind, outside=spec.outside)
         situation = Situation(layer, _away(subject, spec)[:, None], of=of + " of layers with parts" * bool(parts))
+        known = (
+            subject.wrong_gradients
+            | subject.unanswered
+            | {"knot-gradients"}
+            | ({"second-derivatives"} if subject.blurred or "input-gradients" in subject.wrong_gradients else set())
+        )
         seen = against_truth(subject, situation, without=frozenset(known))
         if "values" in seen and set(subject.differing) & VALUES:
             continue  # told by an earlier stage
@@ -163,18 +171,70 @@ def _on_side(
     (a, b), (natural, _) = spec.domain, subject.asked_for(replace(spec, outside="natural"), x)
     told = [DOES["natural"]] * bool((np.abs(theirs - natural) <= room).all()) + _expansion(spec, x, theirs, room)
     near: Array = np.abs(x - np.clip(x, a, b)) < b - a
-    for words, image in zip(IMAGES, (np.where(x > b, 2 * b - x, 2 * a - x), a + np.mod(x - a, b - a)), strict=True):
+    for words, image in (
+        ("those of the point reflected at the end", np.where(x > b, 2 * b - x, 2 * a - x)),
+        ("those of the point a period away", a + np.mod(x - a, b - a)),
+    ):
         inside, _ = subject.asked_for(spec, np.clip(image, a, b))
-        told += [words] * bool((np.abs(theirs - inside) <= 16 * room.max())[near].all())
+        if (np.abs(theirs - inside) <= 16 * room.max())[near].all():
+            told.append(words)
     total = np.abs(asked.sum(axis=1, keepdims=True))
-    told += [OVER_SUM] * bool((np.abs(theirs * total - asked) <= subject.tolerance(4.0)).all() and total.any())
-    if told:
-        return told
-    off = np.abs(theirs - asked) > room
-    at, which = x[off.any(axis=1)], np.flatnonzero(off.any(axis=0))
-    told = [f"those of the rule but for functions {numbers(which.tolist())} of {spec.dim}"]
-    zero = ", which are zero" * (not theirs[off].any())
-    return [f"{told[0]}{zero}" + f" at x = {', '.join(f'{v:.4g}' for v in at)} alone" * (at.size < x.size)]
+    if (np.abs(theirs * total - asked) <= subject.tolerance(4.0)).all() and total.any():
+        told.append("those of the rule divided by their sum")
+    told = told or _other_piece(spec, x, theirs, room) or _lines(spec, x, theirs, room)
+    right: Array = np.asarray((np.abs(theirs - asked) <= room).all(axis=1))
+    if not told and right[0] and not right.all() and (np.diff(right.astype(int)) <= 0).all():
+        far = theirs[~right]
+        constant = ", constant from there" * bool(len(far) > 1 and np.ptp(far, axis=0).max() <= room.max())
+        constant = constant or _in_force(far, asked[~right], float(room.max()))
+        return [f"those of the rule to x = {x[right][-1]:.6g} alone, others at x = {x[~right][0]:.6g}{constant}"]
+    off = (np.abs(theirs - asked) > room).any(axis=0)
+    zero = ", which are zero" if not theirs[:, off].any() else _in_force(theirs, asked, float(room.max()))
+    return told or [f"those of the rule but for functions {numbers(np.flatnonzero(off).tolist())} of {off.size}{zero}"]
+
+
+def _in_force(theirs: FloatArray, asked: FloatArray, room: float) -> str:
+    """Which functions are not zero (N, dim) that should be, in words; "" if there are none."""
+    used, right = (np.flatnonzero((np.abs(rows) > room).any(axis=0)).tolist() for rows in (theirs, asked))
+    if not used or set(used) <= set(right):
+        return ""
+    shown, dim = [v for v in used if v not in right], theirs.shape[-1]
+    which = ", the last ones" if shown[-1] == dim - 1 else ", the first ones" if shown[0] == 0 else ""
+    return f": functions {numbers(shown)} of {dim} are not zero there{which}"
+
+
+def _other_piece(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
+    """The pieces of other intervals continued, at some of the points; at the others their own."""
+    t, r = spec.knots[0], spec.order
+    own = np.searchsorted(t, x, side="right") - 1
+    pieces = np.stack([recursion(t, r, x, np.full(x.size, m)) for m in range(-1, t.size)], axis=0)
+    equal = np.asarray((np.abs(pieces - theirs) <= 64 * room).all(axis=2))
+    right = equal[own + 1, np.arange(x.size)]
+    if not equal.any(axis=0).all() or right.all():
+        return []
+    used = equal.argmax(axis=0)[~right] - 1 - (r - 1)
+    at = ", ".join(f"interval {m} at x = {v:.4g}" for m, v in zip(used, x[~right], strict=True))
+    return [f"pieces of other intervals continued ({at}, of intervals 0 to {spec.intervals - 1} of the domain)"]
+
+
+def _lines(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
+    """Straight lines from the values at the end, with the slopes of another interval, or with others."""
+    t, r, n = spec.knots[0], spec.order, spec.intervals
+    end = spec.domain[int(x[0] > spec.domain[1])]
+    away = (x - end)[:, None]
+    slopes = (theirs[-1] - theirs[0]) / (away[-1] - away[0])
+    if np.abs(theirs - slopes * away - true_rows(t, r, np.array([end]))).max() > 256 * float(room.max()):
+        return []
+    h = (spec.domain[1] - spec.domain[0]) / n
+    for m in range(r - 1, t.size - r):
+        for words, at in (("at the end", end), ("at its own left end", t[m]), ("at its own right end", t[m + 1])):
+            near = np.asarray(at + h / 8 * np.arange(-3, 4), np.float64)
+            piece = np.polynomial.polynomial.polyfit(near - at, recursion(t, r, near, np.full(7, m)), r - 1)[1]
+            if np.abs(piece - slopes).max() <= 2.0**-24 * np.abs(slopes).max():
+                return [
+                    f"straight lines from the values at the end, with the slopes of interval {m - r + 1} of {n} {words}"
+                ]
+    return ["straight lines from the values at the end, with other slopes than there"]
 
 
 def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
@@ -189,13 +249,14 @@ def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatAr
     c = np.linalg.lstsq(A / scale, theirs.ravel(), rcond=1e-12)[0] / scale
     if np.abs(A @ c - theirs.ravel()).max() > max(64 * float(room.max()), 2.0**-40 * np.abs(A).max()):
         return []
-    c = np.round(c, 6) + 0.0
-    for rule, n in (("polynomial", spec.order), ("zero", 0), ("constant", 1), ("linear", 2)):
-        if np.array_equal(c, np.arange(c.size) < n):
-            return [DOES[rule]]
-    if np.count_nonzero(c) > FACTORS:
+    own, other = np.round(c, 6).reshape(2, -1) + 0.0
+    if not other.any() and np.abs(own - 1).max() < 1e-6:
+        return [DOES["polynomial"]]
+    if not other.any() and (rule := RULE_OF.get(tuple(np.trim_zeros(own, "b").tolist()))):
+        return [DOES[rule]]
+    if np.count_nonzero(own) + np.count_nonzero(other) > FACTORS:
         return []
-    named = ["values", "slopes", *(f"derivatives of order {k}" for k in range(2, spec.order))]
-    whose = [f"{of} {what}" for of in ("its", "the other end's") for what in named]
-    told = [f"{v:.4g} times {what}" for v, what in zip(c, whose, strict=True) if v]
+    named = ("values", "slopes", "second derivatives", "third derivatives", "fourth derivatives", "fifth derivatives")
+    told = [f"{v:.4g} times its {n}" for v, n in zip(own, named, strict=False) if v]
+    told += [f"{v:.4g} times the {n} of the other end" for v, n in zip(other, named, strict=False) if v]
     return [f"the end piece continued with {', '.join(told)}"]

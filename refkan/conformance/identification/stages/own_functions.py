@@ -5,10 +5,10 @@ Where they are not the B-splines asked for, these questions follow, each with an
 
 * Which piece is in force, and at which point are they taken? See `points_in_use`.
 * In which order, with which factors? By rearrangement, as wiring.
-* Of which degree are the pieces? By least squares in each interval.
-* By which recursion? Denominators t_j - t_i + e change phi by e d phi/d e, so that e is a quotient of inner products.
+* Of which degree are the pieces? Of d, if differences of equidistant samples vanish from order d + 1 on.
 * On which knots? By least squares in the knots.
-* If by none: is it a table, is it rounding, what are its pieces, what do the functions sum to?
+* By which recursion? Denominators t_j - t_i + e change phi by e d phi/d e, so that e is a quotient of inner products.
+* If by none: is it a table, is it rounding, what do the functions sum to?
 """
 
 from dataclasses import replace
@@ -21,17 +21,21 @@ from refkan.conformance.cases.specs import attribute
 from refkan.conformance.cases.truths.precision import round_to
 from refkan.conformance.identification.stages.functions_in_use import identified, is_vague
 from refkan.conformance.identification.stages.points_in_use import Sampled
+from refkan.conformance.identification.stages.recursions_in_use import (
+    SHARES,
+)  # fmt: skip
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
-
-SHARES = np.arange(1, 16) / 16 + 2.0**-25
-"""Of each interval, where functions are sampled: with more bits than float32 has."""
 
 CLOSE = (2.0**-12, 2.0**-26)
 """Of an interval, from both its ends: where searches are right but for a tolerance, or for rounding to float32."""
 
-MANY = (1, 5, 64)
-"""Intervals of edges, where those of the cases are right: one, a number that has one in the middle, many."""
+
+ODD = 5
+"""Intervals of edges that have one in the middle."""
+
+MANY = 64
+"""Intervals of the longest edges."""
 
 RANDOM = 4
 """Times the distance of two answers, that answers of a layer that is not deterministic may be off by."""
@@ -56,65 +60,73 @@ def functions(subject: Subject) -> Stage:
         return _another_basis(subject)
     if subject.apart:
         raise NoAnswerError("no edge has functions by itself")
-    seen: dict[str, Difference] = {}
+    differences: dict[str, Difference] = {}
     right: list[tuple[int, str]] = []
     reasons = []
+    place = [subject.place] if subject.place else []
     most = 1 if subject.by_rows else None  # which takes long
     kinds = sorted(subject.kinds, key=lambda kind: kind != subject.kind)[:most]
     for degree in sorted(subject.degrees, key=lambda d: (abs(d - subject.degree) if d else 9, -d)):
         for kind in kinds if degree else [kind for kind in kinds if kind != "repeated"]:
             try:
                 asked = sampled(subject, degree, kind)
-                told = _identified_once(subject, asked, kind, seen)
+                told = _identified_once(subject, asked, kind, differences)
             except NoAnswerError as error:
                 reasons.append(f"degree {degree}, {kind} knots: {error}")
                 continue
             if not told:
                 right.append((degree, kind))
             for difference in told:
-                seen[difference.name] = _seen_again(seen.get(difference.name, difference), degree, kind)
+                where = [
+                    *(differences[difference.name].where if difference.name in differences else ()),
+                    f"degree-{degree}",
+                    kind,
+                    *place,
+                ]
+                kept = differences.get(difference.name, difference)
+                kept = difference if kept.sure == "likely" else kept
+                alike = list(kept.evidence.get("alike", ()))
+                if kept.where and f"degree-{degree}" != kept.where[0] and _of_one_degree(kept):
+                    alike.append(f"degree-{degree}")
+                evidence = {**kept.evidence, **({"alike": list(dict.fromkeys(alike))} if alike else {})}
+                differences[difference.name] = replace(kept, evidence=evidence, where=tuple(dict.fromkeys(where)))
                 if difference.name in BLURRED and degree:  # of degree 0 values jump
                     subject.blurred.append((degree, kind))
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
                     subject.blur = max(subject.blur, float(np.quantile(off, 0.95)))
     subject.right = right
-    if not seen and not {"samples mixed", "stale cache"} & subject.names:
-        seen = {difference.name: difference for difference in _elsewhere(subject)}
-    told = sorted(_causes(subject, seen), key=lambda d: (d.name != "degree fixed", d.sure != "exact"))
+    if not differences and not {"samples mixed", "stale cache"} & subject.names:
+        differences = {difference.name: difference for difference in _elsewhere(subject)}
+    named = {
+        name: difference
+        for name, difference in differences.items()
+        if not is_vague(difference) and name != "interval search"
+    }
+    differences = named if set(named) - {"rounding errors"} else differences
+    if "constant factor" in differences and _factor_of_scale(subject):
+        differences.pop("constant factor")  # which is told of the part
+    if any(name in BLURRED for name in differences):
+        differences = {name: difference for name, difference in differences.items() if name not in FOLLOW}
+    if {"basis not normalised", "shifted denominators"} & set(differences):
+        differences.pop("constant factor", None)  # which it is on equally spaced knots
+    if "left limit at knots" in differences:
+        differences.pop("left end open", None)  # the knot at which alone it shows on clamped ones
+    if (
+        (others := differences.get("other functions"))
+        and set(EQUAL) & set(subject.kinds)
+        and not set(EQUAL) & set(others.where)
+    ):
+        sentence = f"on equally spaced knots functions are right, on others: {others.evidence['what']}"
+        differences["other functions"] = replace(others, name="wrong denominators", evidence={"what": sentence})
+    told = sorted(
+        differences.values(), key=lambda difference: (difference.name != "degree fixed", difference.sure != "exact")
+    )
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
 
 
-def _seen_again(difference: Difference, degree: int, kind: str) -> Difference:
-    """A difference that is seen in one more setting: alike, where its numbers are those of another degree."""
-    here, evidence, alike = f"degree-{degree}", dict(difference.evidence), list(difference.evidence.get("alike", ()))
-    numbered = "indices" in evidence or difference.name in ("coefficients mixed up", "other functions")
-    if difference.where and here != difference.where[0] and numbered:
-        evidence["alike"] = list(dict.fromkeys([*alike, here]))
-    return replace(difference, evidence=evidence, where=tuple(dict.fromkeys([*difference.where, here, kind])))
-
-
-def _causes(subject: Subject, seen: dict[str, Difference]) -> list[Difference]:
-    """Differences without what follows from others of them, and without what has no name beside what has one."""
-    left_out = {name for name, difference in seen.items() if is_vague(difference) or name == "interval search"}
-    if not set(seen) - left_out - {"rounding errors"}:
-        left_out = set()
-    if any(name in BLURRED for name in seen):
-        left_out |= set(FOLLOW)
-    if {"basis not normalised", "shifted denominators"} & set(seen) or _is_of_scale(subject, seen):
-        left_out.add("constant factor")  # which it is on equally spaced knots, or of a part, which tells it
-    if "left limit at knots" in seen:
-        left_out.add("left end open")  # the knot at which alone it shows on clamped ones
-    kept = {name: difference for name, difference in seen.items() if name not in left_out}
-    others = kept.get("other functions")
-    if others and set(EQUAL) & set(subject.kinds) and not set(EQUAL) & set(others.where):
-        sentence = f"on equally spaced knots functions are right, on others: {others.evidence['what']}"
-        kept["other functions"] = replace(others, name="wrong denominators", evidence={"what": sentence})
-    return list(kept.values())
-
-
-def _is_of_scale(subject: Subject, seen: dict[str, Difference]) -> bool:
+def _factor_of_scale(subject: Subject) -> bool:
     """Whether a part that multiplies splines is not linear: where it is 1, or left out, splines have a factor."""
-    for part in {"scale", "node-scale"} & set(subject.declared.parts) if "constant factor" in seen else ():
+    for part in {"scale", "node-scale"} & set(subject.declared.parts):
         spec = subject.with_parts(parts=(part,))
         x, name = subject.samples(spec, BLOCK), attribute(part)
         both: list[dict[str, Any]] = [{name: k * spec.part(part)} for k in (1.0, 2.0)]
@@ -128,9 +140,17 @@ def _another_basis(subject: Subject) -> Stage:
     """Of functions declared to be no B-splines: how many there are, their range, and what they sum to."""
     spec = subject.spec((2, 1))
     theirs = subject.basis(spec, subject.samples(spec, BLOCK)[:, 0])
-    values, total = (f"{v.min():.3g} to {v.max():.3g}" for v in (theirs, theirs.sum(axis=1)))
-    of = f"{theirs.shape[1]} functions with values from {values}, which sum to {total} in the domain"
-    return Stage("functions", f"another basis, as declared: {subject.declared.basis}; {of}")
+    total = theirs.sum(axis=1)
+    told = f"another basis, as declared: {subject.declared.basis}; {theirs.shape[1]} functions with values from "
+    told += (
+        f"{theirs.min():.3g} to {theirs.max():.3g}, which sum to {total.min():.3g} to {total.max():.3g} in the domain"
+    )
+    return Stage("functions", told)
+
+
+def _of_one_degree(difference: Difference) -> bool:
+    """Whether its numbers, of functions or intervals, are those of one degree: in others they are alike."""
+    return "indices" in difference.evidence or difference.name in ("coefficients mixed up", "other functions")
 
 
 def _elsewhere(subject: Subject) -> list[Difference]:
@@ -138,30 +158,45 @@ def _elsewhere(subject: Subject) -> list[Difference]:
     kind = next((kind for kind in ("uniform", "arbitrary") if (subject.degree, kind) in subject.right), "")
     if not kind or subject.eps > 2.0**-20:
         return []
-    others: list[tuple[str, int, float]] = []
+    others = []
     if subject.declared.domain is None and not subject.offset:
         others += [("tiny-spans", 6, 2.0**-20), ("huge-spans", 6, 2.0**20)]
     if subject.declared.intervals is None:
-        others += [(f"{n} interval{'s' * (n > 1)}", n, 1.0) for n in MANY]
+        others += [("one interval", 1, 1.0)]
+        others += [(f"{n} intervals", n, 1.0) for n in (ODD, MANY) if not _right_on(n, subject, kind)]
     for words, intervals, scale in others:
-        if told := identified(subject, sampled(subject, subject.degree, kind, intervals, scale)):
+        asked = sampled(subject, subject.degree, kind, intervals, scale)
+        if told := identified(subject, asked):
             return [replace(difference, where=(words,)) for difference in told]
     return []
 
 
+def _right_on(intervals: int, subject: Subject, kind: str) -> bool:
+    """Whether functions on that many intervals are right, by two points in each."""
+    spec = subject.spec((2, 1), kind=kind, intervals=intervals)
+    x = subject.samples(spec, 2 * MANY, 3)[:, 0]
+    right, room = subject.asked_for(spec, x)
+    most = 16 * float(room.max()) * max(1.0, subject.noise / subject.eps)
+    return bool(np.abs(subject.basis(spec, x) - right).max() <= most)
+
+
 def _identified_once(
-    subject: Subject, asked: Sampled, kind: str, seen: dict[str, Difference]
+    subject: Subject, asked: Sampled, kind: str, differences: dict[str, Difference]
 ) -> list[Difference]:  # fmt: skip
     """What is wrong in another degree where the first one is wrong, too, has the name that it has there.
 
     So has what no question identified, beside what one did.
     """
     main = f"degree-{subject.degree}"
-    known = [d for d in seen.values() if {main, kind} <= set(d.where) and d.name != "rounding errors"]
+    known = [
+        difference
+        for difference in differences.values()
+        if main in difference.where and kind in difference.where and difference.name != "rounding errors"
+    ]
     if asked.spec.degree != subject.degree and known and asked.wrong.any():
         return known[:1]
     told = identified(subject, asked)
-    others = [d for d in sorted(seen.values(), key=is_vague) if d.name != "constant factor"]  # which is seen or is not
+    others = sorted(differences.values(), key=is_vague)
     return others[:1] if others and any(map(is_vague, told)) else told
 
 
@@ -195,7 +230,9 @@ def sampled(subject: Subject, degree: int, kind: str, intervals: int = 6, scale:
     theirs = subject.basis(spec, x)
     expected, room = subject.asked_for(spec, x)
     room = room * max(1.0, subject.noise / subject.eps) + 16 * subject.eps * subject.offset
-    room = np.maximum(room, max(subject.eps / 2, subject.noise))  # of functions that are zero there
+    room = np.maximum(
+        room, max(subject.eps / 2, subject.noise)
+    )  # functions that are zero there, beside others that are not
     if "not deterministic" in subject.names:
         room = np.maximum(room, RANDOM * float(np.abs(subject.basis(spec, x, again=True) - theirs).max()))
     return Sampled(spec, x, where, theirs, expected, room)

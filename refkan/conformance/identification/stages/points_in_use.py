@@ -38,19 +38,9 @@ class Sampled:
         return np.asarray(~(np.abs(self.theirs - self.right) <= self.room).all(axis=1))
 
     @property
-    def off(self) -> float:
-        """The largest error."""
-        return float(np.abs(self.theirs - self.right).max())
-
-    @property
     def most(self) -> FloatArray:
         """The largest error allowed at each point, (N, 1): where functions are zero next to none is."""
         return np.asarray(self.room.max(axis=1, keepdims=True))
-
-    @property
-    def intervals(self) -> Array:
-        """The interval of each point, its number in the knots."""
-        return intervals_of(self.x, self.spec.knots[0], self.spec.order)
 
     @property
     def is_close(self) -> Array:
@@ -62,33 +52,66 @@ class Sampled:
         """The same at some of the points."""
         return Sampled(self.spec, self.x[rows], self.where[rows], self.theirs[rows], self.right[rows], self.room[rows])
 
-    def of_pieces(self, m: Any, most: float = 16) -> Array:
-        """Points at which functions are those of the pieces of intervals m, but for rounding."""
-        pieces = recursion(self.spec.knots[0], self.spec.order, self.x, np.broadcast_to(m, self.x.shape))
-        return np.asarray((np.abs(pieces - self.theirs) <= most * self.most).all(axis=1))
-
 
 def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
-    """The piece in force at each point, where that is the one of another interval."""
-    t, r, own = inside.spec.knots[0], inside.spec.order, inside.intervals
-    used, known = own.copy(), inside.of_pieces(own)
+    """The piece in force at each point."""
+    t, r = inside.spec.knots[0], inside.spec.order
+    own = intervals_of(inside.x, t, r)
+    used = own.copy()
+    known = (np.abs(recursion(t, r, inside.x, own) - inside.theirs) <= 16 * inside.most).all(axis=1)
     for m in np.flatnonzero(np.diff(t) > 0):
-        equal = inside.of_pieces(m) & ~known
+        piece = recursion(t, r, inside.x, np.full(inside.x.size, m))
+        equal = (np.abs(piece - inside.theirs) <= 16 * inside.most).all(axis=1) & ~known
         used[equal], known = m, known | equal
-    bad = used != own
-    if not known.all() or not bad.any():
+    if not known.all():
         return []
-    asked, taken = (np.unique(m[bad]) - r + 1 for m in (own, used))
-    if asked.size == taken.size == 1:
-        evidence = {"interval": int(asked[0]), "intervals": inside.spec.intervals, "used": int(taken[0])}
-        return [Difference("end interval unused", evidence)]
+    bad = used != own
     share = (inside.x - t[own]) / (t[own + 1] - t[own])
-    right = share[~bad & (own != own.max()) & (share < 0.99)].max(initial=0.0)
-    if ((used - own)[bad] == 1).all() and share[bad].min() >= 0.5 >= right:
+    last = int(np.searchsorted(t, t[-r], side="left") - 1)
+    step = np.unique((used - own)[bad])
+    if not step.size:
+        return []
+    if ((own[bad] == last).all() and (bad | (own != last)).all()) or (
+        (own[bad] == own[bad][0]).all() and step.size == 1
+    ):
+        n = inside.spec.intervals
+        first = int(own[bad][0]) - r + 1
+        return [
+            Difference("end interval unused", {"interval": first, "intervals": n, "used": int(used[bad][0]) - r + 1})
+        ]
+    if (
+        step.tolist() == [1]
+        and share[bad].min() >= 0.5
+        and share[~bad & (own != last) & (share < 0.99)].max(initial=0.0) <= 0.5
+    ):
         return [Difference("interval rounded")]
-    how = f"in intervals {numbers(asked.tolist())} those of {numbers(taken.tolist())} are in force"
-    how += f", at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
+    steps = f"{step[0]:+d}" if step.size == 1 else numbers(step.tolist())
+    for name in ("float32", "float16"):
+        if (np.searchsorted(round_to(name, t), round_to(name, inside.x), side="right") - 1 == used)[bad].all():
+            how = f"they are those of points and knots rounded to {name}"
+            return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
+    if words := _by_spacing(inside):
+        return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": words})]
+    how = f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
+    asked = np.unique(own[bad]) - r + 1
+    if np.unique(used[bad]).size == 1 < asked.size:
+        how = f"in intervals {numbers(asked.tolist())} that of interval {used[bad][0] - r + 1} is used"
     return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
+
+
+def _by_spacing(inside: Sampled) -> str:
+    """The rounding of (x - a)/h that gives the interval in force, h one length for all, in words; "" if none does."""
+    x, n, t, r = inside.x, inside.spec.intervals, inside.spec.knots[0], inside.spec.order
+    a, b = inside.spec.domain
+    spacings = {"(b - a)/n": (b - a) / n, "the first spacing": t[r] - t[r - 1], "the last spacing": t[-r] - t[-r - 1]}
+    for name, h in spacings.items():
+        for words, rounded in {"down": np.floor, "to the nearest number": np.rint, "up": np.ceil}.items():
+            for shift in (0, 1):
+                m = np.clip(rounded((x - a) / h) - shift, 0, n - 1).astype(int) + r - 1
+                if (np.abs(recursion(t, r, x, m) - inside.theirs) <= 16 * inside.most).all():
+                    less = ", less 1" * shift
+                    return f"they are number (x - a)/h rounded {words}{less}, with h = {name} for all intervals"
+    return ""
 
 
 def point_of(spec: LayerSpec, functions: FloatArray) -> FloatArray:
@@ -104,25 +127,29 @@ def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     a, b = inside.spec.domain
     value, room = subject.asked_for(inside.spec, np.clip(at, a, b))
     known = (np.abs(value - inside.theirs) <= 16 * room + 2.0**-44).all(axis=1) & (at >= a - 1e-12) & (at <= b + 1e-12)
-    rounding = np.abs(at - x).max() <= 2.0**-36 * np.abs(x).max()
-    if rounding or known[inside.wrong].mean() < 0.3 or known.sum() < 4:
+    if np.abs(at - x).max() <= 2.0**-36 * np.abs(x).max():  # rounding
+        return []
+    if known[inside.wrong].mean() < 0.3 or known.sum() < 4:
         return []
     more = _between(subject, inside)  # numbers of few bits alone may be those of several maps
     image = point_of(inside.spec, subject.basis(inside.spec, more))
     seen = (image >= a - 1e-12) & (image <= b + 1e-12) & bool(known.all())
     x, at = np.r_[x[known], more[seen]], np.r_[at[known], image[seen]]
-    moved = _moved_point(inside.spec, x, at, bool(known.all()))
+    moved = moved_point(subject, inside.spec, x, at, bool(known.all()))
     return [] if moved is None else [moved]
 
 
 def _between(subject: Subject, inside: Sampled) -> FloatArray:
     """As many points of all bits in the same intervals."""
-    t, m = inside.spec.knots[0], np.resize(inside.intervals, BLOCK)
+    t = inside.spec.knots[0]
+    m = np.resize(intervals_of(inside.x, t, inside.spec.order), BLOCK)
     share = generator("identify/between").uniform(2.0**-6, 1 - 2.0**-6, BLOCK)
     return round_to(subject.dtype, t[m] + (t[m + 1] - t[m]) * share)
 
 
-def _moved_point(spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool) -> Difference | None:
+def moved_point(
+    subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool
+) -> Difference | None:
     """Say what map takes x to the point in use."""
     a, b = spec.domain
     size = float(np.abs(x).max())
@@ -131,40 +158,101 @@ def _moved_point(spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: boo
     breakpoints = np.unique(spec.knots[0])
     nearest = breakpoints[np.abs(x[:, None] - breakpoints).argmin(axis=1)]
     if still.mean() > 0.5 and (~still).any() and (np.abs(at - nearest)[~still] <= 2.0**-38 * size).all():
-        return Difference("point snapped", {"near": float(np.abs(x - nearest)[~still].max())})
+        near = float(np.abs(x - nearest)[~still].max())
+        return Difference("point snapped", {"near": near})
     for name in ("float32", "float16", "bfloat16"):
         rounded = round_to(name, x)
         if (np.abs(at - rounded) <= 0.05 * np.abs(rounded - x).max()).all():
             return Difference(f"{name} inputs")
+    for position in ((at - a) * spec.intervals / (b - a), (at - a) / (b - a)):
+        single = np.abs(round_to("float32", position) - position).max() <= 2.0**-40 * spec.intervals
+        if single and off.max() <= 2.0**-20 * size:
+            return Difference("float32 arithmetic", {"what": "the position (x - a)/h is rounded to float32"})
     low, high = float(at.min()), float(at.max())
+    if high - low <= 2.0**-38 * size < np.ptp(x):
+        return Difference("inputs mapped", {"map": f"the one point {low:.6g}"})
     if still.any() and (np.abs(np.clip(x, low, high) - at) <= 2.0**-38 * size).all():
-        ends = (("below", low, x.min()), ("above", high, x.max()))
-        cut = [f"{word} at {end:.9g}" for word, end, far in ends if abs(end - far) > 2.0**-38 * size]
+        cut = [
+            f"{word} at {end:.9g}"
+            for word, end, far in (("below", low, x.min()), ("above", high, x.max()))
+            if abs(end - far) > 2.0**-38 * size
+        ]
         return Difference("point clamped", {"how": " and ".join(cut), "a": a, "b": b})
-    for middle, half in ((0.0, 1.0), ((a + b) / 2, (b - a) / 2), (a, b - a)):
-        if (mapped := map_of((x - middle) / half, at, 2.0**-36 * size)) is None:
+    middle, half = (a + b) / 2, (b - a) / 2
+    for inner, v in (
+        ("x", x),
+        (f"(x - {middle:.6g})/{half:.6g}", (x - middle) / half),
+        (f"(x - {a:.6g})/{b - a:.6g}", (x - a) / (b - a)),
+    ):
+        mapped = map_of(v, at, 2.0**-36 * size)
+        if mapped is None:
             continue
         name, k, c = mapped
-        if name != "identity":
-            inner = "x" if half == 1 and not middle else f"(x - {middle:.6g})/{half:.6g}"
-            words = f"{name} of {inner}" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else "")
-            return Difference("inputs mapped", {"map": words})
-        return None if off.max() <= 2.0**-12 * size else _affine(spec, k, c)  # a small shift is one of knots
+        if name == "identity" and off.max() <= 2.0**-12 * size:
+            return None  # a shift as small as this is one of knots
+        if name == "identity":
+            return _affine(subject, spec, k, c)
+        words = f"{name} of {inner}" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else "")
+        return Difference("inputs mapped", {"map": words})
     small = everywhere and still.mean() < 0.5 and off.max() <= 2.0**-6 * size
     if small and (step := step_of(at)) and off.max() <= step:
         return Difference("point quantised", {"step": step}, sure="measured")
+    if words := _within_intervals(spec, x, at):
+        return Difference("inputs mapped", {"map": words})
     far = np.argsort(-off)[: max(1, x.size // 2) : max(1, x.size // 8)]
     pairs = ", ".join(f"x' - x = {at[s] - x[s]:.3g} at x = {x[s]:.6g}" for s in far)
     return Difference("inputs mapped", {"map": f"another point, up to {off.max():.3g} away ({pairs})"}, sure="measured")
 
 
-def _affine(spec: LayerSpec, k: float, c: float) -> Difference:
-    """x' = k x + c: the domain of another one, another number of intervals, or neither."""
+def _within_intervals(spec: LayerSpec, x: FloatArray, at: FloatArray) -> str:
+    """One polynomial of u = (x - t_m)/(t_(m+1) - t_m) for all intervals, in words, "" if there is none."""
+    t = spec.knots[0]
+    m = intervals_of(x, t, spec.order)
+    u, v = (x - t[m]) / (t[m + 1] - t[m]), (at - t[m]) / (t[m + 1] - t[m])
+    for degree in (1, 2, 3, 5):
+        c = np.polynomial.polynomial.polyfit(u, v, degree)
+        if np.abs(np.polynomial.polynomial.polyval(u, c) - v).max() <= 2.0**-30:
+            powers = " ".join(f"{k:+.6g} u^{p}" for p, k in enumerate(c) if abs(k) > 2.0**-28)
+            return f"t[m] + h ({powers.removeprefix('+')}) with u = (x - t[m])/h, in each interval"
+    return ""
+
+
+def _whole_on_fewer(subject: Subject, spec: LayerSpec) -> bool:
+    """Whether with fewer intervals asked for a whole number of them is in use, too, where their number is free."""
+    n = spec.intervals - 1
+    if subject.declared.intervals is not None or n < 2:
+        return True
+    other = subject.spec((2, 1), degree=spec.degree, kind=spec.kind, intervals=n)
+    x = subject.samples(other, BLOCK)[:, 0]
+    functions = subject.basis(other, x)
+    at = point_of(other, functions)
+    seen = np.abs(functions.sum(axis=1) - 1) < 1e-9  # of points in the domain
+    intervals = float(np.polyfit(x[seen], at[seen], 1)[0] * n) if seen.sum() > 4 else 0.5
+    return abs(intervals - round(intervals)) < 1e-6
+
+
+def _affine(subject: Subject, spec: LayerSpec, k: float, c: float) -> Difference:
+    """x' = k x + c: another domain, another number of intervals, or neither."""
     (a, b), n = spec.domain, spec.intervals
     ends = [float(np.round((end - c) / k, 5)) for end in (a, b)]
     if ends in ([-1.0, 1.0], [0.0, 1.0]):
         return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
-    if abs(k * a + c - a) < 1e-6 and min(abs(k * n - n - 1), abs(k * n - n + 1)) < 1e-6:
-        return Difference("number of intervals", {"used": round(k * n), "asked": n})
-    times = f"{k:g} " * (k != 1)
-    return Difference("inputs mapped", {"map": f"{times}x {'-' if c < 0 else '+'} {abs(c):g}"})
+    if subject.position and np.abs(np.array(ends) - 0.75 * np.array([a, b])).max() < 1e-4:
+        other = 1 - subject.position[1]
+        return Difference(
+            "inputs mapped", {"map": f"points mapped from the domain of input {other} to that of their own input,"}
+        )
+    used = round(k * n)
+    if max(abs(k * a + c - a), abs(k * n - used)) < 1e-6 and used != n and _whole_on_fewer(subject, spec):
+        return Difference("number of intervals", {"used": used, "asked": n})
+    steps = c * n / (b - a)
+    if spec.kind.startswith("uniform") and abs(k - 1.0) < 1e-9 and abs(steps - round(steps)) < 1e-6:
+        # On equally spaced knots b_i(x - h) = b_(i+1)(x): no question tells the points from the places of coefficients.
+        return Difference("shifted index", {"what": "functions", "step": round(steps), "how": ""})
+    fixed = c / (1 - k) if k != 1 else np.nan
+    for words, v in (("the middle", (a + b) / 2), ("the start", a), ("the end", b)):
+        if v and abs(fixed - v) <= 1e-6 * abs(b - a):
+            return Difference("inputs mapped", {"map": f"m + {k:g} (x - m), m {words} of the domain,"})
+    if k == 1:
+        return Difference("inputs mapped", {"map": f"x {'-' if c < 0 else '+'} {abs(c):g}"})
+    return Difference("inputs mapped", {"map": f"{k:g} x {'-' if c < 0 else '+'} {abs(c):g}"})

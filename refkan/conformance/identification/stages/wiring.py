@@ -8,29 +8,37 @@ them. Larger layers are asked one input at a time, with random coefficients that
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import permutations, product
+from itertools import permutations
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base.array_types import Array, FloatArray, IntArray
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.identification.gradients.slopes import true_jacobian
 from refkan.conformance.identification.known_maps import beside
-from refkan.conformance.identification.matrix_shapes import place_of
+from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.nonlinear import in_other_sizes
+from refkan.conformance.identification.rows.other_inputs import knots_of_all, point_of_rows
 from refkan.conformance.identification.stages_and_differences import Difference, Stage
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 IN_ORDER = "output q answers to the coefficients (q, p, i) through input p alone"
 
-ORDERS = ((0, 1), (1, 0), (0, 0), (1, 1))
-"""What the two inputs may be, or be exchanged for."""
+OTHERS = ((1, 0), (0, 0), (1, 1))
+"""What the two inputs may be exchanged for."""
 
 LARGER = (
-    (3, 3, 3), (2, 2, 2), (1, 2, BLOCK), (5, 7, BLOCK), (7, 5, BLOCK), (17, 9, BLOCK), (2, 300, BLOCK), (300, 2, BLOCK),
-)  # fmt: skip
+    (3, 3, 3),
+    (2, 2, 2),
+    (1, 2, BLOCK),
+    (5, 7, BLOCK),
+    (7, 5, BLOCK),
+    (17, 9, BLOCK),
+    (2, 300, BLOCK),
+    (300, 2, BLOCK),
+)
 """Outputs, inputs and samples of larger and of square layers."""
 
 
@@ -54,29 +62,34 @@ def wiring(subject: Subject) -> Stage:
     theirs = responses(subject, spec, x)
     room = subject.tolerance(float(np.nanmax(np.abs(theirs))))
     told: list[Difference] | None = None
-    for columns, rows in product(ORDERS, ORDERS if spec.kind == "arbitrary" else ORDERS[:1]):
-        differences = explain(theirs, own_responses(subject, spec, x, columns, rows), AXES, room, "coefficients")
-        if differences is not None and told != []:
+    for columns in ((0, 1), *OTHERS):
+        for rows in ((0, 1), *(OTHERS if spec.kind == "arbitrary" else ())):
+            differences = explain(theirs, own_responses(subject, spec, x, columns, rows), AXES, room, "coefficients")
+            if differences is None:
+                continue
             named = [*_moved("inputs reordered", columns), *_moved("knots of another input", rows), *differences]
             told = named if told is None or len(named) < len(told) else told
+        if told == []:
+            break
     if told != []:
         told = _against_truth(subject, spec, x, theirs, room, told)
     if told is not None:
-
-        def again(spec: LayerSpec, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-            zero = subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
-            return subject.values(spec, x) - zero, subject.edges(spec, x).sum(axis=2)
-
         words = "; ".join(difference.name for difference in told) or IN_ORDER
-        return Stage("wiring", words, tuple(with_size(subject, told, again)))
+        return Stage("wiring", words, _sized(subject, told))
     how = _permuted(theirs, own_responses(subject, spec, x), room)
-    if not how and (together := _of_other_inputs(subject, spec, x)):
-        return Stage("wiring", str(together), (together,))
-    evidence = {"what": "coefficients of (output, input)", "how": how}
+    if not how and (words := knots_of_all(subject, spec, x, responses)):
+        subject.same_knots = True  # the other stages ask with the same knots for all inputs
+        return Stage("wiring", words, (Difference("other knots", {"how": words}, (spec.kind,)),))
+    if not how and (row := point_of_rows(subject)):
+        subject.depends = row.evidence["what"]
+        return Stage("wiring", row.evidence["what"], (row,))
     if not how:
-        place = place_of(np.abs(theirs - own_responses(subject, spec, x)) > room, AXES)
-        how = f"it is no rearrangement of what they add in layers of one input{place}"
-        evidence = {"what": "what coefficients add", "how": how}
+        edges = np.abs(theirs).max(axis=(0, 4)) > room  # (answer, output, input)
+        how = "; ".join(
+            f"output {a} answers to " + ", ".join(f"({q}, {p})" for q, p in np.argwhere(edges[a]).tolist())
+            for a in range(edges.shape[0])
+        )
+    evidence = {"what": "coefficients of (output, input)", "how": how}
     return Stage("wiring", how, (Difference("wired otherwise", evidence, sure="measured"),))
 
 
@@ -91,27 +104,26 @@ def _against_truth(
     told = explain(theirs, ours, AXES, room, "coefficients")
     right = np.asarray((np.abs(theirs - ours) <= room).all(axis=(0, 4)))  # (answer, output, input)
     own = np.stack([right[q, q] for q in range(len(right))])
+    if told is None and else_told is None and own.any() and right.sum() - own.sum() == right.size - own.size:
+        return _other_functions(subject, own)
     if told is None or (else_told is not None and (len(told) > len(else_told) or not own.any())):
         return else_told
     subject.position, subject.apart = tuple(np.argwhere(own)[-1].tolist()) if own.any() else None, not own.any()
     return told
 
 
-def _of_other_inputs(subject: Subject, spec: LayerSpec, x: FloatArray) -> Difference | None:
-    """Whether the functions of input 0 are others if the samples, or the knots, of input 1 are: later stages know."""
-    alone = replace(spec, coefficients=spec.coefficients * np.array([[1.0], [0.0]]))
-    still = np.stack([x[:, 0], np.full(len(x), x[:, 1].mean() / 4)], axis=1)
-    before = subject.values(alone, still)
-    room, words = subject.tolerance(max(float(np.abs(before).max()), 1.0)), "functions of an input depend on the"
-    if np.abs(subject.values(alone, x) - before).max() > room:
-        subject.depends = f"{words} samples of others"
-        return Difference("inputs act together", {"what": subject.depends})
-    moved = replace(alone, knots=spec.knots * np.array([[1.0], [0.75]]))
-    of_knots = spec.kind == "arbitrary" and subject.declared.domain is None
-    if of_knots and np.abs(subject.values(moved, still) - before).max() > room:
-        subject.same_knots = True  # with which the other stages ask
-        return Difference("other knots", {"how": f"{words} knots of others"}, (spec.kind,))
-    return None
+def _other_functions(subject: Subject, right: Array) -> list[Difference]:
+    """Edges (Q, P) some of which have functions of their own: the next stage asks for those of a wrong one."""
+    wrong = np.argwhere(~right)
+    subject.position = tuple(wrong[-1].tolist())
+    outputs, inputs = (np.unique(wrong[:, k]) for k in (0, 1))
+    if not right[:, inputs].any():
+        subject.place = f"input {numbers(inputs.tolist())} alone"
+    elif not right[outputs].any():
+        subject.place = f"output {numbers(outputs.tolist())} alone"
+    else:
+        subject.place = f"edges {', '.join(map(str, map(tuple, wrong.tolist())))} of (output, input) alone"
+    return []
 
 
 def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
@@ -121,25 +133,49 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
     M = np.rint(np.linalg.lstsq(A, B, rcond=1e-10)[0]).astype(int)  # up to sums that are those of other inputs
     if np.abs(A @ M - B).max() > 16 * room or M.min() < 0 or M.sum(axis=1).max() > 1:
         return ""
-    source, flat = np.where(M.any(axis=1), M.argmax(axis=1), -1), np.arange(len(M))
+    source = np.where(M.any(axis=1), M.argmax(axis=1), -1)
+    if order := _order_of_axes(source, shape):
+        return order
+    moved = [(u, v) for u, v in enumerate(source.tolist()) if u != v]
+    pairs = [f"{_index(u, shape)} has {_index(v, shape) if v >= 0 else 'none'}" for u, v in moved[:4]]
+    P, dim = shape[1:]
+    step = int(source[dim] - source[0]) if P > 1 else dim
+    q, p, i = np.indices(shape)
+    by_stride = (q * P * dim + p * step + i) % source.size
+    stride = f", as with a stride of {step} between inputs in place of {dim}"
+    stride = stride if step != dim and np.array_equal(by_stride.ravel(), source) else ""
+    return (
+        f"{len(moved)} of {source.size} places (output, input, index) have coefficients of others{stride}: "
+        + ", ".join(pairs)
+    )
+
+
+AXIS = ("output", "input", "index")
+
+
+def _order_of_axes(source: IntArray, shape: tuple[int, ...]) -> str:
+    """In which order of axes coefficients are read, if it is one, in words."""
+    flat = np.arange(source.size)
     for axes in list(permutations(range(3)))[1:]:
-        order = ", ".join(("output", "input", "index")[axis] for axis in axes)
+        order = ", ".join(AXIS[axis] for axis in axes)
         as_read = flat.reshape([shape[axis] for axis in axes]).transpose(np.argsort(axes))
         if np.array_equal(as_read.ravel(), source):
             return f"coefficients are read from memory as if they were laid out ({order})"
         if np.array_equal(flat.reshape(shape).transpose(axes).ravel(), source):
-            return f"coefficients are laid out in memory as ({order}) and read as (output, input, index)"
-    moved = np.flatnonzero(source != flat)
-    places = [[str(tuple(map(int, np.unravel_index(k, shape)))) if k >= 0 else "none" for k in (u, source[u])]
-              for u in moved[:4]]  # fmt: skip
-    pairs = ", ".join(f"{place} has {other}" for place, other in places)
-    return f"{moved.size} of {source.size} places (output, input, index) have coefficients of others: {pairs}"
+            return f"coefficients are laid out in memory as ({order}) and read as ({', '.join(AXIS)})"
+    return ""
+
+
+def _index(flat: int, shape: tuple[int, ...]) -> str:
+    return str(tuple(int(k) for k in np.unravel_index(flat, shape)))
 
 
 def larger(subject: Subject) -> Stage:
     """Return how larger and square layers are wired, where the small one is right."""
     if "wiring" in subject.differing or subject.nonlinear or subject.apart or "not linear" in subject.names:
         return Stage("sizes", unknown="not asked where small layers differ")
+    if subject.place:
+        return Stage("sizes", unknown=f"not asked where functions are others ({subject.place})")
     for Q, P, n in LARGER:
         spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
         spec = replace(spec, knots=np.repeat(spec.knots[:1], P, axis=0))
@@ -162,8 +198,10 @@ def larger(subject: Subject) -> Stage:
         differences = explain(theirs, ours, ("sample", "output", "input"), room, "splines")
         if not differences and (told := _not_linear(subject, spec, x, zero, theirs)):
             return Stage("sizes", "", tuple(placed(told, where=where)))
+        if differences == [] and Q == P:
+            continue
         if not differences:
-            differences = _by_coefficients(subject, spec, x)
+            differences = _by_coefficients(subject, spec, x, theirs)
         if differences:
             return Stage("sizes", "", tuple(placed(differences, where=where)))
     return Stage(
@@ -187,17 +225,31 @@ def _not_linear(
     return in_other_sizes(subject, f, a, left / size) if left > 16 * subject.tolerance(size) else []
 
 
-def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray) -> list[Difference]:
+def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Difference]:
     """Edges that have the coefficients of others, of which those of one input at a time are not zero."""
-    how = f"some of {spec.n_outputs} outputs are others"
-    if spec.coefficients.size <= UNITS:
-        every = tuple(range(spec.n_inputs))
-        units, own = responses(subject, spec, x), own_responses(subject, spec, x, every, every)
+    C, P = spec.coefficients, spec.n_inputs
+    turns: dict[str, Callable[[FloatArray], FloatArray]] = {
+        "transposed coefficients": lambda C: C.transpose(1, 0, 2).reshape(C.shape),
+        "reversed outputs": lambda C: C[::-1],
+    }
+    for name, turned in turns.items():
+        kept = [C * (np.arange(P) == p)[:, None] for p in range(P)]
+        ours = np.stack(
+            [subject.edges(replace(spec, coefficients=turned(coefficients)), x).sum(axis=2) for coefficients in kept],
+            axis=2,
+        )
+        if (np.abs(theirs - ours) <= subject.tolerance(np.abs(ours).max())).all():
+            return [Difference(name, {"what": "coefficients"})]
+    if C.size <= UNITS:
+        units, own = responses(subject, spec, x), own_responses(subject, spec, x, tuple(range(P)), tuple(range(P)))
         room = subject.tolerance(float(np.abs(own).max()))
         if said := explain(units, own, AXES, room, "coefficients"):
             return said
-        how = _permuted(units, own, room) or how
-    return [Difference("wired otherwise", {"what": "coefficients of (output, input)", "how": how})]
+        if how := _permuted(units, own, room):
+            return [Difference("wired otherwise", {"what": "coefficients of (output, input)", "how": how})]
+    summed = np.abs(theirs.sum(axis=2) - subject.edges(spec, x).sum(axis=2)).max(axis=0)
+    wrong = np.flatnonzero(summed > subject.tolerance(1.0)).tolist()
+    return [Difference("wired otherwise", {"what": "outputs", "how": f"{wrong} of {spec.n_outputs} are others"})]
 
 
 def responses(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
@@ -227,23 +279,19 @@ def own_responses(
 
 
 def _moved(name: str, order: tuple[int, ...]) -> list[Difference]:
-    return [Difference(name, {"what": "splines", "p": p, "other": k}) for p, k in enumerate(order) if p != k][:1]
+    moved = [(p, k) for p, k in enumerate(order) if p != k]
+    return [Difference(name, {"what": "splines", "p": moved[0][0], "other": moved[0][1]})] if moved else []
 
 
-def with_size(
-    subject: Subject, told: list[Difference], again: Callable[[LayerSpec, FloatArray], tuple[FloatArray, FloatArray]]
-) -> list[Difference]:  # fmt: skip
-    """Differences; of a constant factor it is asked again, in another shape, which size it is."""
+def _sized(subject: Subject, told: list[Difference]) -> tuple[Difference, ...]:
+    """Differences; of a constant factor it is asked in another shape which size it is."""
     factor = next((difference.evidence["factor"] for difference in told if difference.name == "constant factor"), None)
     if factor is None:
-        return told
+        return tuple(told)
     spec = subject.spec((5, 4))
-    theirs, ours = again(spec, subject.samples(spec, BLOCK, 2))
-    other = abs(ratio_of(theirs, ours))
+    x = subject.samples(spec, BLOCK, 2)
+    y, ours = subject.values(spec, x), subject.edges(spec, x).sum(axis=2)
+    y = y - subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
+    other = abs(float((y * ours).sum() / (ours * ours).sum()))
     sizes = [{"inputs": 2, "outputs": 3, "edges": 6}, {"inputs": 4, "outputs": 5, "edges": 20}]
-    return placed(told, size=sizes_of([factor, other], sizes))
-
-
-def ratio_of(y: FloatArray, z: FloatArray) -> float:
-    """The factor k of y = k z, by least squares."""
-    return float((y * z).sum() / max(float((z * z).sum()), 1e-300))
+    return tuple(placed(told, size=sizes_of([factor, other], sizes)))

@@ -1,0 +1,1 @@
+"""Functions as a whole, within intervals, and as formulas that round."""

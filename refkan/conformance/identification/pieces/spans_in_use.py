@@ -1,0 +1,174 @@
+r"""What functions are as a whole: combinations of the B-splines asked for, polynomials of the domain, translates.
+
+* In the same space phi = b M. If coefficients are values at points tau, phi_k(tau_j) = (j = k), and B M = I with
+  B_ji = b_i(tau_j); if they are replaced by values of the spline that they make, M = B. Either way the rows of B show
+  tau_j = sum_i xi_i B_ji, xi the knot averages (Marsden), and B is compared with the B-splines at tau.
+* One polynomial each on the whole domain: known families on [-1, 1], on [0, 1], or in x, up to a factor each.
+* One function at many places, phi_k(x) = g((x - c_k)/w): of g known, its inverse shows ((x - c_k)/w)^2.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import chebyshev, hermite, hermite_e, legendre
+from scipy.special import binom
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.splines.knots import greville_points
+
+LEFT = 2.0**-32
+"""Of the largest value, that a fit may leave."""
+
+NEAR = 2.0**-26
+"""Distance of points tau, and of what is said of them, relative to the domain."""
+
+
+def _bernstein(z: FloatArray, n: int) -> FloatArray:
+    k = np.arange(n)
+    u = (z[:, None] + 1) / 2
+    return np.asarray(binom(n - 1, k) * u**k * (1 - u) ** (n - 1 - k))
+
+
+def _chebyshev_of_second_kind(z: FloatArray, n: int) -> FloatArray:
+    u = [np.ones_like(z), 2 * z]
+    while len(u) < n:
+        u.append(2 * z * u[-1] - u[-2])
+    return np.stack(u[:n], axis=1)
+
+
+FAMILIES: dict[str, Callable[[FloatArray, int], Any]] = {
+    "the powers": lambda z, n: np.vander(z, n, increasing=True),
+    "the Chebyshev polynomials": lambda z, n: chebyshev.chebvander(z, n - 1),
+    "the Chebyshev polynomials of the second kind": _chebyshev_of_second_kind,
+    "the Legendre polynomials": lambda z, n: legendre.legvander(z, n - 1),
+    "the Bernstein polynomials": _bernstein,
+    "Hermite polynomials": lambda z, n: hermite.hermvander(z, n - 1),
+    "Hermite polynomials (of probability)": lambda z, n: hermite_e.hermevander(z, n - 1),
+    "cosines": lambda z, n: np.cos(np.arange(n) * np.pi * z[:, None]),
+    "cosines of half the frequency": lambda z, n: np.cos(np.arange(n) * np.pi * (z[:, None] + 1) / 2),
+    "cosines and sines": lambda z, n: np.stack(
+        [(np.sin if k % 2 else np.cos)((k + 1) // 2 * np.pi * z) for k in range(n)], axis=1
+    ),
+}
+"""Functions number 0 to n - 1 at z in [-1, 1]."""
+
+TRANSLATES: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "Gaussians exp(-((x - c)/w)^2)": lambda y: -np.log(y),
+    "1 - tanh((x - c)/w)^2": lambda y: np.arctanh(np.sqrt(1 - y)) ** 2,
+    "inverse multiquadrics 1/sqrt(1 + ((x - c)/w)^2)": lambda y: 1 / y**2 - 1,
+    "Lorentz functions 1/(1 + ((x - c)/w)^2)": lambda y: 1 / y - 1,
+}
+"""Functions of ((x - c)/w)^2, and that of their values."""
+
+
+def same_space(spec: LayerSpec, x: FloatArray, functions: FloatArray, most: float) -> str:
+    """What combinations of the B-splines asked for functions (N, dim) are, up to `most`, in words; "" if none."""
+    t, r, (a, b) = spec.knots[0], spec.order, spec.domain
+    right = recursion(t, r, x, intervals_of(x, t, r))
+    M, _, rank, _ = np.linalg.lstsq(right, functions, rcond=None)
+    if rank < spec.dim or np.abs(right @ M - functions).max() > min(most, LEFT * np.abs(functions).max()):
+        return ""
+    xi = greville_points(t, r)
+    with np.errstate(all="ignore"):
+        inverse = np.linalg.inv(M) if np.linalg.cond(M) < 2.0**20 else None
+    for B, words in (
+        (inverse, "coefficients are values at {}: function k is one at point k and zero at the others, so that none "
+                  "has a local support"),
+        (M, "coefficients are replaced by the values at {} of the spline that they make"),
+    ):  # fmt: skip
+        if B is None:
+            continue
+        first, last = intervals_of(np.array([a, b]), t, r)
+        for m in (intervals_of(xi, t, r), np.clip(intervals_of(xi, t, r), first, last)):  # some lie beyond the domain
+            if np.abs(recursion(t, r, xi, m) - B).max() <= 2.0**-20:
+                return words.format("the knot averages")
+        tau = B @ xi
+        at = np.clip(tau, a, b)
+        if np.abs(tau - at).max() > NEAR * (b - a) or np.ptp(tau) < NEAR * (b - a):
+            continue
+        if np.abs(recursion(t, r, at, intervals_of(at, t, r)) - B).max() <= 2.0**-20:
+            return words.format(_points(tau, xi, (a, b)))
+    k = spec.dim // 2
+    terms = [f"{v:+.4g} b[{i}]" for i, v in enumerate(M[:, k]) if abs(v) > 2.0**-20]
+    shown = " ".join(terms if len(terms) <= 6 else [*terms[:5], "..."])
+    return f"functions are combinations of the B-splines asked for: number {k} is {shown.removeprefix('+')}"
+
+
+def _points(tau: FloatArray, xi: FloatArray, domain: tuple[float, float]) -> str:
+    """What points are, in words."""
+    a, b = domain
+    if np.abs(tau - np.clip(xi, a, b)).max() <= NEAR * (b - a):
+        return "the knot averages"
+    if np.ptp(np.diff(tau)) <= NEAR * (b - a):
+        return f"equally spaced points from {tau[0]:.6g} to {tau[-1]:.6g}"
+    return ", ".join(f"{v:.6g}" for v in tau[:4]) + ", ..." * (tau.size > 4)
+
+
+def known_family(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
+    """A known family of functions on the whole domain, in words; "" if it is none."""
+    (a, b), n = spec.domain, functions.shape[1]
+    room = LEFT * float(np.abs(functions).max())
+    arguments = {
+        "the domain taken to [-1, 1]": 2 * (x - a) / (b - a) - 1,
+        "the domain taken to [0, 1]": (x - a) / (b - a),
+        "x itself": x,
+        "tanh x": np.tanh(x),
+    }
+    for first in (0, 1):
+        for name, family in FAMILIES.items():
+            for words, z in arguments.items():
+                known = family(z, n + first)[:, first:]
+                size = (known * known).sum(axis=0)
+                k = (known * functions).sum(axis=0) / np.where(size > 0, size, 1.0)
+                if np.abs(k * known - functions).max() > room:
+                    continue
+                times = "" if np.abs(k - 1).max() < 1e-9 else f", times {k[0]:.6g}" if np.ptp(k) < 1e-9 else ", scaled"
+                return f"functions are {name} number {first} to {n - 1 + first} in {words}{times}"
+    return ""
+
+
+def one_polynomial(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
+    """Polynomials on the whole domain, in words; "" if functions are none, or have local supports."""
+    (a, b), n = spec.domain, spec.dim
+    A = legendre.legvander(2 * (x - a) / (b - a) - 1, n + 2)
+    room, degrees = LEFT * float(np.abs(functions).max()), []
+    for j in range(n):
+        fits = (d for d in range(n + 2)
+                if np.abs(A[:, : d + 1] @ np.linalg.lstsq(A[:, : d + 1], functions[:, j], rcond=None)[0]
+                          - functions[:, j]).max() <= room)  # fmt: skip
+        if (degree := next(fits, None)) is None:
+            return ""
+        degrees.append(degree)
+    if max(degrees) <= 1 and spec.intervals == 1:
+        return ""
+    rising = degrees == list(range(n))
+    of = "function k is one of degree k" if rising else f"of degrees {', '.join(map(str, degrees))}"
+    return f"functions are polynomials on the whole domain, without breakpoints: {of}"
+
+
+def translates(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
+    """One function at many places, in words; "" if it is none that is known."""
+    for name, inverse in TRANSLATES.items():
+        places = []
+        with np.errstate(all="ignore"):
+            for column in functions.T:
+                seen = (column > 2.0**-20) & (column < 1 - 2.0**-20)
+                if seen.sum() < 8:
+                    break
+                k = np.polyfit(x[seen], inverse(column[seen]), 2)
+                left = np.abs(np.polyval(k, x[seen]) - inverse(column[seen])).max()
+                if not left <= 2.0**-20 * np.abs(k).max() or k[0] <= 0:
+                    break
+                centre = -k[1] / (2 * k[0])
+                if abs(np.polyval(k, centre)) > 2.0**-16:
+                    break
+                places.append((centre, 1 / np.sqrt(k[0])))
+        if len(places) == functions.shape[1]:
+            c, w = np.array(places).T
+            width = f"w = {w[0]:.6g}" if np.ptp(w) <= 1e-6 * w[0] else f"w from {w.min():.6g} to {w.max():.6g}"
+            centres = _points(c, greville_points(spec.knots[0], spec.order), spec.domain)
+            return f"functions are {name}, {width}, c = {centres}"
+    return ""

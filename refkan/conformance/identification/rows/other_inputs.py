@@ -1,0 +1,96 @@
+"""Functions of an input that depend on the samples, or on the knots, of other inputs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from refkan.base.array_types import FloatArray
+from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.identification.knots_in_use import intervals_of, knots_of, recursion
+from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.conformance.identification.subject import BLOCK, Subject
+from refkan.splines.knots import greville_points
+
+Responses = Callable[[Subject, LayerSpec, FloatArray], FloatArray]
+
+OF_ALL: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "the mean of the knots of all inputs": lambda t: t.mean(axis=0),
+    "the smallest of the knots of all inputs": lambda t: t.min(axis=0),
+    "the largest of the knots of all inputs": lambda t: t.max(axis=0),
+    "equally spaced from the smallest knot of all inputs to the largest": lambda t: np.linspace(
+        t.min(), t.max(), t.shape[1]
+    ),
+    "those of each input added up": lambda t: t.sum(axis=0),
+}
+"""Knots that depend on those of other inputs."""
+
+
+def knots_of_all(subject: Subject, spec: LayerSpec, x: FloatArray, responses: Responses) -> str:
+    """What knots are in use if those of one input change the functions of another, its samples as before; else ""."""
+    if spec.kind.startswith("uniform") or not spec.degree or subject.declared.domain is not None:
+        return ""
+    alone = replace(spec, coefficients=spec.coefficients * np.array([[1.0], [0.0]]))
+    moved = replace(alone, knots=spec.knots * np.array([[1.0], [0.75]]))
+    still, size = np.stack([x[:, 0], np.full(len(x), x[:, 1].mean() / 4)], axis=1), float(np.abs(x).max())
+    before, after = (subject.values(layer, still) for layer in (alone, moved))
+    of_samples = np.abs(before - subject.values(alone, x)).max()
+    if of_samples > subject.tolerance(size) or np.abs(before - after).max() <= subject.tolerance(size):
+        return ""
+    theirs = responses(subject, spec, still)[:, 0, 0, 0]
+    for words, knots in OF_ALL.items():
+        t = knots(spec.knots)
+        functions = recursion(t, spec.order, x[:, 0], intervals_of(x[:, 0], t, spec.order))
+        if np.abs(functions - theirs).max() <= subject.tolerance(64.0):
+            return f"knots in use are {words}"
+    used = knots_of(x[:, 0], theirs, spec, spec.order, 2.0**-40)
+    if used is not None:
+        told = ", ".join(f"{v:.6g}" for v in used[1:-1])
+        return f"functions of an input are on knots that depend on those of others: {told} for input 0"
+    return "functions of an input depend on the knots of others"
+
+
+ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "the sum of the inputs": lambda x: np.repeat(x.sum(axis=1, keepdims=True), x.shape[1], axis=1),
+    "the mean of the inputs": lambda x: np.repeat(x.mean(axis=1, keepdims=True), x.shape[1], axis=1),
+    "inputs less their mean": lambda x: x - x.mean(axis=1, keepdims=True),
+    "inputs less their mean, over their deviation": lambda x: (
+        (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+    ),
+    "inputs over their norm": lambda x: x / np.sqrt((x * x).sum(axis=1, keepdims=True)),
+    "inputs over their root mean square": lambda x: x / np.sqrt((x * x).mean(axis=1, keepdims=True)),
+    "inputs over the largest of them": lambda x: x / np.abs(x).max(axis=1, keepdims=True),
+    "softmax of the inputs": lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True),
+    "sums of the inputs up to each": lambda x: np.cumsum(x, axis=1),
+}
+"""Points that depend on a whole row of samples."""
+
+
+def point_of_rows(subject: Subject) -> Difference | None:
+    """Whether the point of one input depends on the others, by splines s(x) = x of each input alone."""
+    spec = subject.spec((1, 3))
+    x, ones = subject.samples(spec, BLOCK, 2), np.arange(3)[:, None]
+    if not spec.degree:
+        return None
+    lines = [np.where(ones == p, greville_points(t, spec.degree + 1), 0.0)[None] for p, t in enumerate(spec.knots)]
+    at = np.stack([subject.values(replace(spec, coefficients=line), x)[:, 0] for line in lines], axis=1)
+    inside = np.ones(len(x), bool)
+    for p, (low, high) in enumerate(spec.domains):
+        inside &= (at[:, p] > low + 1e-3) & (at[:, p] < high - 1e-3)
+    alone = np.stack([np.polynomial.polynomial.polyval(x[:, p], np.polynomial.polynomial.polyfit(x[:, p], at[:, p], 5))
+                      for p in range(3)], axis=1)  # fmt: skip
+    if inside.sum() < 8 or np.abs(alone - at)[inside].max() <= 1e-3:
+        return None
+    for words, row in ROWS.items():
+        shown = ((row(x) > spec.domains[:, 0]) & (row(x) < spec.domains[:, 1])).all(axis=1)
+        if shown.sum() >= 8 and np.abs(row(x) - at)[shown].max() <= 1e-4:
+            return Difference("inputs act together", {"what": f"functions are taken at {words}"})
+    A = np.concatenate([x, np.ones((len(x), 1))], axis=1)[inside]
+    k, *_ = np.linalg.lstsq(A, at[inside], rcond=None)
+    if np.abs(A @ k - at[inside]).max() <= 1e-9:
+        told = "; ".join(f"input {p} at " + " ".join(f"{v:+.4g} x_{j}" for j, v in enumerate(k[:3, p]) if abs(v) > 1e-9)
+                         + f" {k[3, p]:+.4g}" * bool(abs(k[3, p]) > 1e-9) for p in range(3))  # fmt: skip
+        return Difference("inputs act together", {"what": f"functions are taken at sums of inputs: {told}"})
+    return Difference(
+        "inputs act together", {"what": "functions of an input are taken at points that depend on others"}
+    )
