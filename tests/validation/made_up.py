@@ -6,11 +6,11 @@ from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.literature import rates_by_method
 
 
-def proven(spline=(10.0, 11.0), relu=(1e21, 2e21), float64=10.5, rank=5, state=START):
+def proven(spline=(10.0, 11.0), relu=(1e21, 2e21), scaled=(100.0, 110.0), float64=10.5, rank=5, state=START):
     """A case of H4: bounds by basis, and what float64 finds in the spline basis."""
     return {
         "state": state,
-        "bounds": {"spline": spline, "relu": relu, "scaled-relu": (100.0, 110.0)},
+        "bounds": {"spline": spline, "relu": relu, "scaled-relu": scaled},
         "float64": {"spline": float64, "relu": 1.5e21, "scaled-relu": 105.0},
         "rank": 5,
         "float64 rank": rank,
