@@ -11,7 +11,7 @@ def proven(spline=(10.0, 11.0), relu=(1e21, 2e21), scaled=(100.0, 110.0), float6
     return {
         "state": state,
         "bounds": {"spline": spline, "relu": relu, "scaled-relu": scaled},
-        "float64": {"spline": float64, "relu": 1.5e21, "scaled-relu": 105.0},
+        "float64": {"spline": float64, "relu": 1.5e21, "scaled-relu": sum(scaled) / 2},
         "rank": 5,
         "float64 rank": rank,
     }

@@ -190,7 +190,7 @@ def k3(relu=2.1, uniform=1.0, both=2.1):
 
 
 def h4(start):
-    beyond = proven(state=TRAINED, spline=(5e21, 6e21), float64=6e21 * (1 + 5e-7))
+    beyond = proven(state=TRAINED, spline=(5e21, 6e21), scaled=(5e21, 6e21), float64=6e21 * (1 + 5e-7))
     return certified_conditions.verdict([start | {"widths": [2, 1, 1], "node map": "affine"}, beyond])
 
 
