@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from refkan.base import Array, FloatArray, lazy
+from refkan.kernels import jets_of_functions
+from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import dtype_of, recycled
 
 
@@ -76,12 +78,7 @@ def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     array (N, channels, P, r)
     """
     out: Array = recycled((*z.shape, rows.shape[3]), dtype_of(rows, z))
-    out[:, 0] = rows[0]
-    if channels.n_first:
-        np.multiply(z[:, 1:, :, None], rows[1][:, None], out=out[:, 1:])
-    if channels.n_second:
-        u = z[:, channels.bent]
-        out[:, channels.second] += (u * u)[..., None] * rows[2][:, None]
+    launch(jets_of_functions.channel_rows, z.shape[0], 3 * out.size, rows, z, channels.n_first, out)
     return out
 
 
