@@ -1,6 +1,8 @@
-"""Text of users and of their programs, as files, terminals and XML can take it."""
+"""Text of users and of their programs, as files, terminals and XML can take it; bounds in decimals that are bounds."""
 
 import re
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
 
 UNPRINTABLE = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Control characters, which terminals obey, lone surrogates, which UTF-8 has not, and what XML has not."""
@@ -15,3 +17,16 @@ def printable(text: object) -> str:
     a\x1b[2Jb\ud800
     """
     return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+def rounded(number: Fraction, digits: int, above: bool = False) -> Decimal:
+    """Return the nearest decimal of so many digits that is not above the number, or not below it.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> str(rounded(Fraction(2, 3), 3)), str(rounded(Fraction(2, 3), 3, above=True)), str(rounded(Fraction(1, 2), 3))
+    ('0.666', '0.667', '0.5')
+    """
+    context = Context(prec=digits, rounding=ROUND_CEILING if above else ROUND_FLOOR)
+    return context.divide(Decimal(number.numerator), Decimal(number.denominator))

@@ -1,10 +1,11 @@
 """A certificate in words: as lines of text, and as one page that holds it."""
 
 import json
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from html import escape
 from typing import Any
+
+from refkan.base.plain_text import rounded
 
 WORDS = {
     "range": (
@@ -47,8 +48,7 @@ class Bound(Fraction):
 
     def __format__(self, spec: str) -> str:
         side, digits = spec.split()
-        context = Context(prec=int(digits[:-1]), rounding={"below": ROUND_FLOOR, "above": ROUND_CEILING}[side])
-        return format(context.divide(Decimal(self.numerator), Decimal(self.denominator)), digits[-1])
+        return format(rounded(self, int(digits[:-1]), {"below": False, "above": True}[side]), digits[-1])
 
 
 PAGE = """<!doctype html>

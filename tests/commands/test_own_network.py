@@ -9,6 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.cli import main
+from refkan.commands.spectra.study_certificates import CertifiedRow, certificate_table
 
 
 @pytest.fixture
@@ -66,6 +67,12 @@ def test_outputs_count_in_hessians(files, capsys):
     assert Fraction(high) <= Fraction(told_high)
     assert float(told_low) == pytest.approx(low, rel=1e-14)
     assert float(told_high) == pytest.approx(high, rel=1e-14)
+
+
+def test_condition_numbers_beyond_the_floats_and_errors_are_rows_too():
+    table = certificate_table([CertifiedRow("far", 2, 0, 1e300, np.inf, "exact"), CertifiedRow("no", error="refused")])
+    assert "[1.00000000000000e+300, inf]  exact" in table
+    assert table.endswith("no         refused")
 
 
 def test_a_dense_network_has_its_own_parameters(tmp_path, capsys):

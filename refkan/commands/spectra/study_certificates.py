@@ -87,7 +87,9 @@ def certificate_table(rows: list[CertifiedRow]) -> str:
     width = max([len("certified"), *(len(row.point) for row in rows)])
     lines = [f"{'certified':<{width}}  rank  nullity  condition in                                 by"]
     for row in rows:
-        ends = "" if row.error else f"[{Bound(row.low):below 15e}, {Bound(row.high):above 15e}]"
-        numbers = f"{row.rank:>4}  {row.nullity:>7}  {ends}  {row.by}"
+        # Neither a row without certificate nor a number beyond the largest float has decimals.
+        low = f"{Bound(row.low):below 15e}" if math.isfinite(row.low) else str(row.low)
+        high = f"{Bound(row.high):above 15e}" if math.isfinite(row.high) else str(row.high)
+        numbers = f"{row.rank:>4}  {row.nullity:>7}  [{low}, {high}]  {row.by}"
         lines.append(f"{row.point:<{width}}  {row.error or numbers}")
     return "\n".join(lines)

@@ -10,12 +10,12 @@ them take fractions to fractions. What is left is a difference of two fractions,
 
 import math
 from dataclasses import replace
-from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
+from refkan.base.plain_text import rounded
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.truths.quantities import ExactQuantities, exact
@@ -110,6 +110,5 @@ def rounded_down(value: Fraction, digits: int = 3) -> float:
     >>> rounded_down(Fraction(2, 3)), rounded_down(Fraction(1, 10**320)), rounded_down(Fraction(0))
     (0.666, 0.0, 0.0)
     """
-    with localcontext(Context(prec=digits, rounding=ROUND_FLOOR)):
-        nearest = float(Decimal(value.numerator) / Decimal(value.denominator))
+    nearest = float(rounded(value, digits))
     return nearest if math.isfinite(nearest) and nearest >= 2.0**-1022 else 0.0
