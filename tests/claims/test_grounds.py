@@ -19,6 +19,7 @@ from refkan.splines.transfer import matrices
 from tests.shared.breaking import broken, everywhere
 from tests.shared.refusals import refused
 from tests.shared.spoiling import spoilt
+from tests.shared.tables import each_row
 from validation import grounds
 from validation.grounds import GROUNDS, STANDS_ON, Ground, require, spaces
 from validation.ledger import LEDGER
@@ -178,19 +179,17 @@ def jets_of_functions_pulled_back_once(patch):
     everywhere(channels.pull_back_rows, spoilt(channels, "2.0 * bend", "bend").pull_back_rows, patch)
 
 
-@pytest.mark.parametrize(
-    ("name", "mistake"),
-    [
-        ("prolongation", negative_entries_dropped),
-        ("prolongation", vanishing_splines_not_copied),
-        ("change of basis", spans_in_the_wrong_order),
-        ("certificates", denominators_exchanged),
-        ("certificates", other_denominator_exchanged),
-        ("networks", statistics_left_out_of_jacobians),
-        ("losses", statistics_left_out_of_jacobians),
-        ("collocation", jets_of_splines_pulled_back_once),
-        ("collocation", jets_of_functions_pulled_back_once),
-    ],
+@each_row(
+    "name, mistake",
+    ("prolongation", negative_entries_dropped),
+    ("prolongation", vanishing_splines_not_copied),
+    ("change of basis", spans_in_the_wrong_order),
+    ("certificates", denominators_exchanged),
+    ("certificates", other_denominator_exchanged),
+    ("networks", statistics_left_out_of_jacobians),
+    ("losses", statistics_left_out_of_jacobians),
+    ("collocation", jets_of_splines_pulled_back_once),
+    ("collocation", jets_of_functions_pulled_back_once),
     ids=lambda given: given if isinstance(given, str) else given.__name__,
 )
 def test_a_mistake_that_changes_few_numbers_is_noticed(name, mistake, monkeypatch):

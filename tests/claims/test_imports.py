@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 import validation
 from tests.package.structure import imports_of
+from tests.shared.tables import each_row
 
 PACKAGE = Path(validation.__file__).parent
 
@@ -72,18 +71,16 @@ def test_every_arrow_of_the_list_is_there():
     assert common <= set.union(*(drawn[subject] for subject in SUBJECTS))
 
 
-@pytest.mark.parametrize(
-    ("line", "room", "wrong"),
-    [
-        ("from validation.descent.descent_modes import Descent", "knots", True),
-        ("from validation.descent.kernels import kernels_of_both_bases", "multilevel", False),
-        ("from validation.descent import learning_rates", "multilevel", True),
-        ("from validation.table_two import cells_of_table", "records", True),
-        ("import validation.records.store", "bases", True),
-        ("from validation.grounds import require", "bases", True),
-        ("from validation import ledger", "bases", True),
-        ("from validation.rationals import solve", "ledger", True),
-    ],
+@each_row(
+    "line, room, wrong",
+    ("from validation.descent.descent_modes import Descent", "knots", True),
+    ("from validation.descent.kernels import kernels_of_both_bases", "multilevel", False),
+    ("from validation.descent import learning_rates", "multilevel", True),
+    ("from validation.table_two import cells_of_table", "records", True),
+    ("import validation.records.store", "bases", True),
+    ("from validation.grounds import require", "bases", True),
+    ("from validation import ledger", "bases", True),
+    ("from validation.rationals import solve", "ledger", True),
 )
 def test_sabotage_of_an_import_is_noticed(line, room, wrong):
     assert bool(strangers(line, room)) == wrong

@@ -8,6 +8,8 @@ import pytest
 from refkan.claims import Beside, Experiment, Factor, Reading, Readings, estimate
 from refkan.claims.experiments import written
 from refkan.claims.reporting.reading_tables import readings_html
+from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 
 def cell(median, published=1.0, name="c"):
@@ -29,36 +31,34 @@ def made(*holds, left=(), general=False, **more):
     return Readings([reading(h, *which, **more) for h, which in zip(holds, FOUR, strict=False)], left, not general)
 
 
-@pytest.mark.parametrize(
-    ("readings", "status", "text"),
-    [
-        (made(True, True, True, True), "holds", "holds under 4 of 4 readings"),
-        (made(True, True, False, False), "holds under some readings", "holds under 2 of 4 readings: start=normal"),
-        (
-            made(True, False, False, False),
-            "holds under some readings",
-            "holds under 1 of 4 readings: start=normal, inner=20",
-        ),
-        (
-            made(True, True, True, False),
-            "holds under some readings",
-            "holds under 3 of 4 readings",
-        ),
-        (made(False, False), "not reproduced", "holds under 0 of 2 readings"),
-        (made(False, False, corrected=True), "holds as corrected", "as corrected under 2 more"),
-        (made(False, False, left=[{}]), "undecided", "1 reading not run"),
-        (made(True, True, left=[{}]), "holds under some readings", "holds under 2 of 2 readings; 1 reading not run"),
-        (made(True, None), "holds under some readings", "holds under 1 of 1 reading; 1 reading undecided"),
-        (made(False, None, corrected=True), "undecided", "as corrected under 1 more"),
-        (made(False, None), "undecided", "holds under 0 of 1 reading; 1 reading undecided"),
-        (made(False, False, cells=()), "undecided", "holds under 0 of 2 readings"),
-        (made(False, False, cells=[cell(1.0, None)]), "undecided", "holds under 0 of 2 readings"),
-        (made(), "undecided", "holds under 0 of 0 readings"),
-        (made(False, False, reduced=True), "undecided", "2 readings at less than the published size"),
-        (made(False, False, cells=(), general=True), "refuted", "holds under 0 of 2 readings"),
-        (made(False, None, general=True), "undecided", "holds under 0 of 1 reading"),
-        (made(True, False, general=True), "holds under some readings", "holds under 1 of 2 readings"),
-    ],
+@each_row(
+    "readings, status, text",
+    (made(True, True, True, True), "holds", "holds under 4 of 4 readings"),
+    (made(True, True, False, False), "holds under some readings", "holds under 2 of 4 readings: start=normal"),
+    (
+        made(True, False, False, False),
+        "holds under some readings",
+        "holds under 1 of 4 readings: start=normal, inner=20",
+    ),
+    (
+        made(True, True, True, False),
+        "holds under some readings",
+        "holds under 3 of 4 readings",
+    ),
+    (made(False, False), "not reproduced", "holds under 0 of 2 readings"),
+    (made(False, False, corrected=True), "holds as corrected", "as corrected under 2 more"),
+    (made(False, False, left=[{}]), "undecided", "1 reading not run"),
+    (made(True, True, left=[{}]), "holds under some readings", "holds under 2 of 2 readings; 1 reading not run"),
+    (made(True, None), "holds under some readings", "holds under 1 of 1 reading; 1 reading undecided"),
+    (made(False, None, corrected=True), "undecided", "as corrected under 1 more"),
+    (made(False, None), "undecided", "holds under 0 of 1 reading; 1 reading undecided"),
+    (made(False, False, cells=()), "undecided", "holds under 0 of 2 readings"),
+    (made(False, False, cells=[cell(1.0, None)]), "undecided", "holds under 0 of 2 readings"),
+    (made(), "undecided", "holds under 0 of 0 readings"),
+    (made(False, False, reduced=True), "undecided", "2 readings at less than the published size"),
+    (made(False, False, cells=(), general=True), "refuted", "holds under 0 of 2 readings"),
+    (made(False, None, general=True), "undecided", "holds under 0 of 1 reading"),
+    (made(True, False, general=True), "holds under some readings", "holds under 1 of 2 readings"),
 )
 def test_the_status_over_readings(readings, status, text):
     assert readings.status == status
@@ -74,18 +74,16 @@ def spread_out(seeds, centre=1.0, width=0.5):
     return {seed: centre + width * (2 * k / (seeds - 1) - 1) for k, seed in enumerate(range(100, 100 + seeds))}
 
 
-@pytest.mark.parametrize(
-    ("published", "deviation", "of", "meets"),
-    [
-        (1.0, 0.3, 5, True),
-        (1.0, None, 5, True),
-        (1.4, 0.3, 5, False),  # no five of ours have this mean
-        (1.0, 0.01, 5, False),  # nor are five of ours so alike
-        (1.0, 0.9, 5, False),
-        (1.4, None, 1, True),  # but one may be there
-        (1.0, 0.3, 40, None),  # of more than were run
-        (None, None, 5, None),
-    ],
+@each_row(
+    "published, deviation, of, meets",
+    (1.0, 0.3, 5, True),
+    (1.0, None, 5, True),
+    (1.4, 0.3, 5, False),  # no five of ours have this mean
+    (1.0, 0.01, 5, False),  # nor are five of ours so alike
+    (1.0, 0.9, 5, False),
+    (1.4, None, 1, True),  # but one may be there
+    (1.0, 0.3, 40, None),  # of more than were run
+    (None, None, 5, None),
 )
 def test_published_numbers_are_met_in_mean_and_deviation(published, deviation, of, meets):
     assert Beside("c", "mm", spread_out(25), published, deviation, of=of).meets is meets
@@ -159,20 +157,17 @@ def test_a_choice_is_read_and_written():
     assert experiment.run(chosen, 3) == {"error": 21}
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("stat=normal", r"no factor is called 'stat'. Factors: start=normal\|linear, points=any number, default 100"),
-        ("start=he", "start must be one of normal, linear; got 'he'"),
-        ("points=-3", "points must be a positive whole number; got '-3'"),
-        ("points=0", "positive whole number"),
-        ("start", "name=value,name=value; got 'start'. Factors: start"),
-        ("start=normal,start=linear", "start is given twice"),
-    ],
+@each_row(
+    "text, message",
+    ("stat=normal", r"no factor is called 'stat'. Factors: start=normal\|linear, points=any number, default 100"),
+    ("start=he", "start must be one of normal, linear; got 'he'"),
+    ("points=-3", "points must be a positive whole number; got '-3'"),
+    ("points=0", "positive whole number"),
+    ("start", "name=value,name=value; got 'start'. Factors: start"),
+    ("start=normal,start=linear", "start is given twice"),
 )
 def test_choices_that_do_not_exist_list_those_that_do(text, message):
-    with pytest.raises(ValueError, match=message):
-        Experiment(FACTORS, lambda choice, seed: {}).choose(text)
+    refused(lambda: Experiment(FACTORS, lambda choice, seed: {}).choose(text), message)
 
 
 def test_cells_of_different_units_stand_in_tables_of_their_own():

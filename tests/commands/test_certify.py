@@ -11,6 +11,7 @@ import check_certificate
 import refkan as rk
 from refkan.cli import main
 from refkan.commands.certificate_page import Bound, proven
+from tests.shared.tables import each_row
 
 
 @pytest.fixture(scope="module")
@@ -100,22 +101,20 @@ def test_what_is_printed_contains_what_is_proven(files, capsys):
     assert {"range", "lipschitz", "residual"} <= kinds
 
 
-@pytest.mark.parametrize(
-    ("network", "arguments", "message"),
-    [
-        ("net.npz", ["--box", "1:0", "0:1"], "LOW <= HIGH; got '1:0'"),
-        ("net.npz", ["--box", "0:inf", "0:1"], "of finite numbers"),
-        ("net.npz", ["--box", "nan:1", "0:1"], "of finite numbers"),
-        ("net.npz", ["--box", "0:1"], "for each of the 2 inputs; got 1"),
-        ("net.npz", ["--box", "0:1:2", "0:1"], "intervals LOW:HIGH"),
-        ("net.npz", ["--box", "missing.csv"], "--box: No such file"),
-        ("net.npz", ["--box", "FOUR"], "must have 2 columns, the inputs, or 3"),
-        ("net.npz", ["--tolerance", "nan"], "--tolerance must"),
-        ("net.npz", ["--leaves", "0"], "--leaves must"),
-        ("dense.npz", ["--box", "0:1", "0:1"], "a certificate takes layers of splines"),
-        ("steps.npz", [], "of order 2 or more"),
-        ("missing.npz", [], "NETWORK.npz: No such file"),
-    ],
+@each_row(
+    "network, arguments, message",
+    ("net.npz", ["--box", "1:0", "0:1"], "LOW <= HIGH; got '1:0'"),
+    ("net.npz", ["--box", "0:inf", "0:1"], "of finite numbers"),
+    ("net.npz", ["--box", "nan:1", "0:1"], "of finite numbers"),
+    ("net.npz", ["--box", "0:1"], "for each of the 2 inputs; got 1"),
+    ("net.npz", ["--box", "0:1:2", "0:1"], "intervals LOW:HIGH"),
+    ("net.npz", ["--box", "missing.csv"], "--box: No such file"),
+    ("net.npz", ["--box", "FOUR"], "must have 2 columns, the inputs, or 3"),
+    ("net.npz", ["--tolerance", "nan"], "--tolerance must"),
+    ("net.npz", ["--leaves", "0"], "--leaves must"),
+    ("dense.npz", ["--box", "0:1", "0:1"], "a certificate takes layers of splines"),
+    ("steps.npz", [], "of order 2 or more"),
+    ("missing.npz", [], "NETWORK.npz: No such file"),
 )
 def test_bad_input_is_refused(files, capsys, network, arguments, message):
     arguments = [str(files / "four.csv") if each == "FOUR" else each for each in arguments]

@@ -25,6 +25,7 @@ from refkan.conformance.judging import guarded
 from refkan.conformance.judging.findings import Expectations
 from tests.shared.interruptions import busy, drop, dropping
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 
 def test_without_a_command_the_help_is_shown(capsys):
@@ -172,14 +173,12 @@ BACKEND = "tests.broken_layers.plain_numpy:PlainNumpy"
 NUMPY = ("--backend", BACKEND, "--call-timeout", "0", "--select", "degree-3/uniform/3x2/values")
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "arguments", "who"),
-    [
-        (train, "train_starts", ("train", "burgers", *SMALL), "train"),
-        (spectrum, "study", ("spectrum", "--orders", "2"), "spectrum"),
-        (guarded, "identified", ("conform", *NUMPY), "conform"),
-        (conform, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),
-    ],
+@each_row(
+    "module, name, arguments, who",
+    (train, "train_starts", ("train", "burgers", *SMALL), "train"),
+    (spectrum, "study", ("spectrum", "--orders", "2"), "spectrum"),
+    (guarded, "identified", ("conform", *NUMPY), "conform"),
+    (conform, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),
 )
 @pytest.mark.parametrize("fails", [False, True])
 def test_commands_end_as_interrupted(module, name, arguments, who, fails, monkeypatch, tmp_path, capsys):

@@ -9,6 +9,7 @@ import refkan as rk
 from refkan.cli import main
 from refkan.commands.spectra import spectrum
 from refkan.commands.training import train
+from tests.shared.tables import each_row
 
 NUMPY = "tests.broken_layers.plain_numpy:PlainNumpy"
 TRAIN = ("train", "burgers")
@@ -85,23 +86,21 @@ def test_times_that_are_none(value, capsys):
     assert f"argument --import-timeout: must be a number of seconds, 0 or more; got {value!r}" in err
 
 
-@pytest.mark.parametrize(
-    ("command", "option"),
-    [
-        ((*TRAIN, "--output"), "--output"),
-        (("spectrum", "--output"), "--output"),
-        (("spectrum", "--dask"), "--dask"),
-        (("certify", "net.npz", "--dask"), "--dask"),
-        ((*CONFORM, "--json"), "--json"),
-        ((*CONFORM, "--junit"), "--junit"),
-        ((*CONFORM, "--select"), "--select"),
-        ((*CONFORM, "--expected-failures"), "--expected-failures"),
-        (("cases", "export"), "DIR"),
-        (("cases", "export", "cases", "--select"), "--select"),
-        (("cases", "check"), "DIR"),
-        (("cases", "check", "cases"), "RESULTS"),
-        (("cases", "check", "cases", "results.npz", "--json"), "--json"),
-    ],
+@each_row(
+    "command, option",
+    ((*TRAIN, "--output"), "--output"),
+    (("spectrum", "--output"), "--output"),
+    (("spectrum", "--dask"), "--dask"),
+    (("certify", "net.npz", "--dask"), "--dask"),
+    ((*CONFORM, "--json"), "--json"),
+    ((*CONFORM, "--junit"), "--junit"),
+    ((*CONFORM, "--select"), "--select"),
+    ((*CONFORM, "--expected-failures"), "--expected-failures"),
+    (("cases", "export"), "DIR"),
+    (("cases", "export", "cases", "--select"), "--select"),
+    (("cases", "check"), "DIR"),
+    (("cases", "check", "cases"), "RESULTS"),
+    (("cases", "check", "cases", "results.npz", "--json"), "--json"),
 )
 def test_empty_names(command, option, capsys, tmp_path):
     """As of variables of a shell that were never set."""

@@ -10,6 +10,7 @@ import pytest
 import refkan as rk
 from refkan.cli import main
 from refkan.commands.spectra.study_certificates import CertifiedRow, certificate_table
+from tests.shared.tables import each_row
 
 
 @pytest.fixture
@@ -90,47 +91,45 @@ WHOLE = "must hold 3 finite numbers, separated by commas, in every line"
 COMMAS = "must be separated by commas; got "
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "must hold at least one line of numbers; got none"),
-        ("x1,x2,y\n", "must hold at least one line of numbers; got none"),
-        ("0.1,0.2\n", "must have 3 columns, the inputs and then the outputs; got 2: leave out the others"),
-        (
-            "0.1,0.2,0.3\n0.4,0.5\n",
-            f"{WHOLE}; 1 of 2 lines does not: got 2 cells, not 3, in line 2: leave it out, or give --drop-bad-rows\n",
-        ),
-        (
-            "0.1,0.2\n" + "0.4,0.5,0.6\n" * 2,
-            f"{WHOLE}; 1 of 3 lines does not: got 2 cells, not 3, in line 1: leave it out, or give --drop-bad-rows\n",
-        ),
-        ("x1,x2,y\n0.1,oops,0.3\n", f"{WHOLE}; 1 of 1 lines does not: got 'oops' in line 2, column 2 (x2): leave"),
-        (
-            "0.1,0.2,3\n0.1,0.2,1_000\n",
-            f"{WHOLE}; 1 of 2 lines does not: got '1_000' in line 2, column 3: leave it out, or give --drop-bad-rows\n",
-        ),
-        (
-            "0.1,0.2,2_000\n0.1,0.2,1_000\n",
-            "must hold finite numbers in every column; column 3 has none in 2 lines, got '2_000' in line 1: write its "
-            "numbers with a decimal point and without commas or underscores\n",
-        ),
-        (
-            "0.1,0.2,nan\n",
-            f"{WHOLE}; 1 of 1 lines does not: got 'nan' in line 1, column 3: leave it out, or give --drop-bad-rows; "
-            "--impute fills gaps of inputs\n",
-        ),
-        (
-            "a,,y\n0.1,inf,1\n2,3,4\n",
-            f"{WHOLE}; 1 of 2 lines does not: got 'inf' in line 2, column 2: leave it out, or give --drop-bad-rows\n",
-        ),
-        ("0.1;0.2;0.3\n0.4;0.5;0.6\n", f"{COMMAS}semicolons in line 1: replace semicolons by commas\n"),
-        ("# from\na;b;c\n0.1;;0.3\n0.4;0.5;0.6\n7;8;9\n", f"{COMMAS}semicolons in line 4: replace semicolons by"),
-        ("a;b;c\n0,1;0,2;3\n", f"{COMMAS}semicolons in line 2: replace decimal commas by points, then semicolons by"),
-        ("0.1\t0.2\t0.3\n", f"{COMMAS}tabs in line 1: replace tabs by commas\n"),
-        ("x y z\n 0.1  0.2 0.3\n", f"{COMMAS}blanks in line 2: replace blanks by commas\n"),
-        ("x1,x2,y\n1,2,3,\n4,5,6,\n", "must have a number behind the last comma; got none in any line: remove that"),
-        ("1,2,3,\n4,5,6,\n", "must have a number behind the last comma; got none in any line: remove that comma, or"),
-    ],
+@each_row(
+    "text, message",
+    ("", "must hold at least one line of numbers; got none"),
+    ("x1,x2,y\n", "must hold at least one line of numbers; got none"),
+    ("0.1,0.2\n", "must have 3 columns, the inputs and then the outputs; got 2: leave out the others"),
+    (
+        "0.1,0.2,0.3\n0.4,0.5\n",
+        f"{WHOLE}; 1 of 2 lines does not: got 2 cells, not 3, in line 2: leave it out, or give --drop-bad-rows\n",
+    ),
+    (
+        "0.1,0.2\n" + "0.4,0.5,0.6\n" * 2,
+        f"{WHOLE}; 1 of 3 lines does not: got 2 cells, not 3, in line 1: leave it out, or give --drop-bad-rows\n",
+    ),
+    ("x1,x2,y\n0.1,oops,0.3\n", f"{WHOLE}; 1 of 1 lines does not: got 'oops' in line 2, column 2 (x2): leave"),
+    (
+        "0.1,0.2,3\n0.1,0.2,1_000\n",
+        f"{WHOLE}; 1 of 2 lines does not: got '1_000' in line 2, column 3: leave it out, or give --drop-bad-rows\n",
+    ),
+    (
+        "0.1,0.2,2_000\n0.1,0.2,1_000\n",
+        "must hold finite numbers in every column; column 3 has none in 2 lines, got '2_000' in line 1: write its "
+        "numbers with a decimal point and without commas or underscores\n",
+    ),
+    (
+        "0.1,0.2,nan\n",
+        f"{WHOLE}; 1 of 1 lines does not: got 'nan' in line 1, column 3: leave it out, or give --drop-bad-rows; "
+        "--impute fills gaps of inputs\n",
+    ),
+    (
+        "a,,y\n0.1,inf,1\n2,3,4\n",
+        f"{WHOLE}; 1 of 2 lines does not: got 'inf' in line 2, column 2: leave it out, or give --drop-bad-rows\n",
+    ),
+    ("0.1;0.2;0.3\n0.4;0.5;0.6\n", f"{COMMAS}semicolons in line 1: replace semicolons by commas\n"),
+    ("# from\na;b;c\n0.1;;0.3\n0.4;0.5;0.6\n7;8;9\n", f"{COMMAS}semicolons in line 4: replace semicolons by"),
+    ("a;b;c\n0,1;0,2;3\n", f"{COMMAS}semicolons in line 2: replace decimal commas by points, then semicolons by"),
+    ("0.1\t0.2\t0.3\n", f"{COMMAS}tabs in line 1: replace tabs by commas\n"),
+    ("x y z\n 0.1  0.2 0.3\n", f"{COMMAS}blanks in line 2: replace blanks by commas\n"),
+    ("x1,x2,y\n1,2,3,\n4,5,6,\n", "must have a number behind the last comma; got none in any line: remove that"),
+    ("1,2,3,\n4,5,6,\n", "must have a number behind the last comma; got none in any line: remove that comma, or"),
 )
 def test_samples_that_do_not_fit_are_told_where(files, tmp_path, capsys, text, message):
     (tmp_path / "bad.csv").write_text(text)
@@ -151,12 +150,10 @@ def test_bad_lines_are_counted_and_the_first_are_named(files, tmp_path, capsys):
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("1\n" * 29, "must have one column and a row for each sample, 30 x 1 numbers; got 29 x 1"),
-        ("1\n" * 29 + "-1\n", "must hold no negative weight; got -1"),
-    ],
+@each_row(
+    "text, message",
+    ("1\n" * 29, "must have one column and a row for each sample, 30 x 1 numbers; got 29 x 1"),
+    ("1\n" * 29 + "-1\n", "must hold no negative weight; got -1"),
 )
 def test_weights_that_do_not_fit_are_refused(files, tmp_path, capsys, text, message):
     (tmp_path / "bad.csv").write_text(text)
@@ -172,14 +169,12 @@ def test_files_that_are_not_there_or_something_else_are_refused(files, tmp_path,
     assert "--network needs --data" in refused(capsys, network, net)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--orders", "3"], "--orders describes the networks of a study; leave it out with --network"),
-        (["--node-map", "none"], "--node-map describes the networks of a study"),
-        (["--workers", "1"], "--workers describes the networks of a study"),
-        (["--bases", "mlp-relu"], "--bases with --network must be one of"),
-    ],
+@each_row(
+    "options, message",
+    (["--orders", "3"], "--orders describes the networks of a study; leave it out with --network"),
+    (["--node-map", "none"], "--node-map describes the networks of a study"),
+    (["--workers", "1"], "--workers describes the networks of a study"),
+    (["--bases", "mlp-relu"], "--bases with --network must be one of"),
 )
 def test_options_of_studies_are_refused(files, capsys, options, message):
     assert message in refused(capsys, *files[0], *options)

@@ -20,6 +20,7 @@ from refkan.plots.training_pictures import can_be_drawn
 from refkan.training.recipes import own_data
 from refkan.training.recipes.records import chosen_level
 from tests.commands.test_train import ONE, parse
+from tests.shared.tables import each_row
 
 
 def written(folder, x, y):
@@ -75,15 +76,13 @@ def test_more_parameters_than_rows_are_remarked(tmp_path, capsys):
     assert err == f"refkan train: remark: {said}\n"
 
 
-@pytest.mark.parametrize(
-    ("errors", "told"),
-    [
-        ((1e-2, 2e-2), "level 2 (11 parameters) ends with 2.00e-02, level 1 (7) with 1.00e-02; --schedule 3 stops"),
-        ((1e-2, np.nan), "level 2 (11 parameters) ends with nan, level 1 (7) with 1.00e-02; --schedule 3 stops"),
-        ((1e-2, 1.001e-2), ""),
-        ((2e-2, 1e-2), ""),
-        ((np.nan, np.nan), ""),
-    ],
+@each_row(
+    "errors, told",
+    ((1e-2, 2e-2), "level 2 (11 parameters) ends with 2.00e-02, level 1 (7) with 1.00e-02; --schedule 3 stops"),
+    ((1e-2, np.nan), "level 2 (11 parameters) ends with nan, level 1 (7) with 1.00e-02; --schedule 3 stops"),
+    ((1e-2, 1.001e-2), ""),
+    ((2e-2, 1e-2), ""),
+    ((np.nan, np.nan), ""),
 )
 def test_the_error_that_rose_is_remarked(errors, told):
     what = configuration(parse(*ONE))
@@ -121,29 +120,27 @@ def test_a_network_too_large_for_its_picture_is_remarked(tmp_path, capsys):
     assert [can_be_drawn(rk.kan([2, width, 1], 2, 1)) for width in (250, 251)] == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("lines", "refused"),
-    [
-        (["2020,2021,2022", "0.5,12,1e3", "0.25,9.5,2e3", "0.1,3.25,1.5"], True),
-        (["2020,2021", "12,15", "9,18", "10,13"], True),
-        (["2020.0,2021", "12,15", "9,18", "10,13"], False),
-        (["#2020,2021", "12,15", "9,18", "10,13"], False),
-        (["0,1,2", "0.5,1.25,1.5", "0.25,1.75,0.5", "0.75,0.5,2.5"], True),  # columns of a data frame
-        (["0,1", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], True),
-        (["0", "0.5", "0.25", "-0.5"], False),  # one column: zero among numbers
-        (["0,1", "1,2", "0,0", "3,1"], False),  # whole numbers below
-        (["0,1", "0.5,2", "0.25,0", "-0.5,1"], False),  # in one of the columns
-        (["0,2", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], False),  # they do not count on
-        (["1,0", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], False),
-        (["0.0,1", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], False),
-        (["0,1", "0.5,1.25"], False),  # one line below tells nothing
-        (["8", "4", "3", "5"], True),  # farther from the column than the column is long
-        (["7", "4", "3", "5"], False),
-        (["1", "4", "3", "5"], False),
-        (["0", "4", "3", "5"], True),
-        (["1,2", "2,4", "3,6", "4,8"], False),
-        (["1,1", "0.5,12.5", "0.25,9.5"], False),
-    ],
+@each_row(
+    "lines, refused",
+    (["2020,2021,2022", "0.5,12,1e3", "0.25,9.5,2e3", "0.1,3.25,1.5"], True),
+    (["2020,2021", "12,15", "9,18", "10,13"], True),
+    (["2020.0,2021", "12,15", "9,18", "10,13"], False),
+    (["#2020,2021", "12,15", "9,18", "10,13"], False),
+    (["0,1,2", "0.5,1.25,1.5", "0.25,1.75,0.5", "0.75,0.5,2.5"], True),  # columns of a data frame
+    (["0,1", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], True),
+    (["0", "0.5", "0.25", "-0.5"], False),  # one column: zero among numbers
+    (["0,1", "1,2", "0,0", "3,1"], False),  # whole numbers below
+    (["0,1", "0.5,2", "0.25,0", "-0.5,1"], False),  # in one of the columns
+    (["0,2", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], False),  # they do not count on
+    (["1,0", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], False),
+    (["0.0,1", "0.5,1.25", "0.25,0.75", "-0.5,1.5"], False),
+    (["0,1", "0.5,1.25"], False),  # one line below tells nothing
+    (["8", "4", "3", "5"], True),  # farther from the column than the column is long
+    (["7", "4", "3", "5"], False),
+    (["1", "4", "3", "5"], False),
+    (["0", "4", "3", "5"], True),
+    (["1,2", "2,4", "3,6", "4,8"], False),
+    (["1,1", "0.5,12.5", "0.25,9.5"], False),
 )
 def test_headers_of_numbers_are_asked_for(tmp_path, lines, refused):
     file = tmp_path / "mine.csv"
@@ -296,16 +293,14 @@ def refused(capsys, arguments, message):
     assert re.search(message, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize(
-    ("header", "message"),
-    [
-        ("length,breadth,force", "must have one column 'width' in its header; got 0 among length, breadth, force"),
-        ("width,length,width", "must have one column 'width' in its header; got 2 among"),
-        (
-            "1.25,2,3",
-            "must have 2 columns, the inputs; got 3: leave out the others; or give it a header with the names of the",
-        ),
-    ],
+@each_row(
+    "header, message",
+    ("length,breadth,force", "must have one column 'width' in its header; got 0 among length, breadth, force"),
+    ("width,length,width", "must have one column 'width' in its header; got 2 among"),
+    (
+        "1.25,2,3",
+        "must have 2 columns, the inputs; got 3: leave out the others; or give it a header with the names of the",
+    ),
 )
 def test_columns_that_cannot_be_told(trained, capsys, header, message):
     folder = trained[0]
@@ -313,17 +308,15 @@ def test_columns_that_cannot_be_told(trained, capsys, header, message):
     refused(capsys, ["predict", str(folder / "run/network.npz"), str(folder / "bad.csv")], message)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--target", "Force"], "must have one column 'Force' in its header; got 0 among .*; did you mean 'force'"),
-        (["--target", "width", "--inputs", "width"], "--inputs must not name the target; got 'width'"),
-        (
-            ["--target", "force"],
-            "column 1 .name. and column 4 .day. have none in 40 lines, got 'piece 0' and '2026-01-01' in line 2: leave "
-            "those out, by naming the inputs without them after --inputs",
-        ),
-    ],
+@each_row(
+    "options, message",
+    (["--target", "Force"], "must have one column 'Force' in its header; got 0 among .*; did you mean 'force'"),
+    (["--target", "width", "--inputs", "width"], "--inputs must not name the target; got 'width'"),
+    (
+        ["--target", "force"],
+        "column 1 .name. and column 4 .day. have none in 40 lines, got 'piece 0' and '2026-01-01' in line 2: leave "
+        "those out, by naming the inputs without them after --inputs",
+    ),
 )
 def test_targets_that_are_none(trained, capsys, options, message):
     file = str(trained[0] / "mine.csv")

@@ -14,6 +14,7 @@ from refkan.base.long_runs import checkpoints
 from refkan.claims.running import executors
 from refkan.cli import main
 from refkan.commands.spectra import spectrum
+from tests.shared.tables import each_row
 
 ROOT = Path(checkpoints.__file__).parent.parent
 SMALL = ["--orders", "2", "--intervals", "2", "3", "--widths", "2", "1", "--samples", "40"]
@@ -89,15 +90,13 @@ def test_hessians_and_preconditioners(capsys):
     assert "spline/relu" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--widths", "3"], "--widths must hold at least two numbers, inputs and outputs; got [3]"),
-        (["--which", "hessian", "--widths", "3", "1"], "--which hessian needs two inputs and one output"),
-        (["--bases", "fourier"], "invalid choice: 'fourier'"),
-        (["--which", "fisher"], "invalid choice: 'fisher'"),
-        (["--workers", "1", "--dask", "a"], "not allowed with argument"),
-    ],
+@each_row(
+    "options, message",
+    (["--widths", "3"], "--widths must hold at least two numbers, inputs and outputs; got [3]"),
+    (["--which", "hessian", "--widths", "3", "1"], "--which hessian needs two inputs and one output"),
+    (["--bases", "fourier"], "invalid choice: 'fourier'"),
+    (["--which", "fisher"], "invalid choice: 'fisher'"),
+    (["--workers", "1", "--dask", "a"], "not allowed with argument"),
 )
 def test_wrong_options_are_usage_errors(options, message, capsys):
     try:

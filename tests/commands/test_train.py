@@ -20,6 +20,7 @@ from refkan.plots.training_pictures import to_png
 from refkan.training.multilevel import Level
 from refkan.training.optimizers import State
 from refkan.training.recipes import setup_named, train_starts
+from tests.shared.tables import each_row
 
 TINY = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "2", "1")
 ONE = ("poisson-1d-peak", "--points", "30", "--intervals", "4", "--schedule", "3", "2")
@@ -108,15 +109,13 @@ def test_finished_levels_are_not_trained_again(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # of --node-map affine
-@pytest.mark.parametrize(
-    ("problem", "options"),
-    [
-        ("burgers", ("--optimizer", "adam", "--learning-rate", "0.001")),
-        ("burgers", ("--optimizer", "lbfgs", "--basis", "relu")),
-        ("burgers", ("--node-map", "affine")),
-        ("allen-cahn", ("--optimizer", "gauss-newton", "--order", "5")),
-        ("regression", ("--optimizer", "variable-projection", "--points", "100")),
-    ],
+@each_row(
+    "problem, options",
+    ("burgers", ("--optimizer", "adam", "--learning-rate", "0.001")),
+    ("burgers", ("--optimizer", "lbfgs", "--basis", "relu")),
+    ("burgers", ("--node-map", "affine")),
+    ("allen-cahn", ("--optimizer", "gauss-newton", "--order", "5")),
+    ("regression", ("--optimizer", "variable-projection", "--points", "100")),
 )
 def test_problems_and_methods(problem, options, capsys):
     points = ("--points", "6") if problem == "burgers" else ("--points", "40")
@@ -142,17 +141,15 @@ def test_what_is_asked_for_is_what_is_trained():
     assert configuration(parse("poisson", "--optimizer", "adam")).schedule == (500, 500, 500, 500)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("burgers", *TINY, "--order", "2"), "--order 2 for burgers: layer 0: second derivatives"),
-        (("burgers", "--widths", "3", "2", "1"), "--widths must begin with 2 and end with 1"),
-        (("burgers", "--widths", "2", "2"), "--widths must begin with 2 and end with 1"),
-        (("burgers", "--points", "1"), "--points 1 for burgers: points[0] must be at least 2"),
-        (("burgers", "--intervals", "2", "3"), "--intervals must have one value or one a layer (3); got 2"),
-        (("burgers", "--learning-rate", "0.1"), "--learning-rate is for --optimizer adam or gd"),
-        (("burgers", "--optimizer", "variable-projection"), "is for regression"),
-    ],
+@each_row(
+    "options, message",
+    (("burgers", *TINY, "--order", "2"), "--order 2 for burgers: layer 0: second derivatives"),
+    (("burgers", "--widths", "3", "2", "1"), "--widths must begin with 2 and end with 1"),
+    (("burgers", "--widths", "2", "2"), "--widths must begin with 2 and end with 1"),
+    (("burgers", "--points", "1"), "--points 1 for burgers: points[0] must be at least 2"),
+    (("burgers", "--intervals", "2", "3"), "--intervals must have one value or one a layer (3); got 2"),
+    (("burgers", "--learning-rate", "0.1"), "--learning-rate is for --optimizer adam or gd"),
+    (("burgers", "--optimizer", "variable-projection"), "is for regression"),
 )
 def test_wrong_usage_is_refused(options, message, capsys):
     assert run(*options, "--quiet") == 2

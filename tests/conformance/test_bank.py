@@ -8,6 +8,8 @@ from refkan.conformance import identify
 from tests.broken_layers import DEFECTS, Broken
 from tests.broken_layers.defects import of_layer
 from tests.broken_layers.trial_defects import TRIALS, GradientAveraged, HalfBias, ReversedGradient, SlopePlus
+from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 ALL = {name: (defect.make, defect.hint) for name, defect in DEFECTS.items()}
 ALL |= {name: (of_layer(trial.layer), trial.hint) for name, trial in TRIALS.items()}
@@ -24,14 +26,12 @@ def test_every_defect_is_named(name):
     assert identified(name).leading == ALL[name][1]
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "names"),
-    [
-        (HalfBias, GradientAveraged, ["extra branch", "constant factor"]),
-        (HalfBias, ReversedGradient, ["extra branch", "reversed coefficients"]),
-        (HalfBias, SlopePlus, ["extra branch", "wrong derivative", "gradient is another"]),
-        (GradientAveraged, ReversedGradient, ["reversed coefficients", "constant factor"]),
-    ],
+@each_row(
+    "first, second, names",
+    (HalfBias, GradientAveraged, ["extra branch", "constant factor"]),
+    (HalfBias, ReversedGradient, ["extra branch", "reversed coefficients"]),
+    (HalfBias, SlopePlus, ["extra branch", "wrong derivative", "gradient is another"]),
+    (GradientAveraged, ReversedGradient, ["reversed coefficients", "constant factor"]),
 )
 def test_two_defects_fall_into_two_stages(first, second, names):
     identification = identify(of_layer(type("Both", (first, second), {}))())
@@ -49,5 +49,4 @@ def test_sentences_tell_the_numbers():
 
 def test_a_broken_adapter_by_its_name():
     assert Broken("always cubic").title == "broken: AlwaysCubic"
-    with pytest.raises(ValueError, match="name must be one of 'float32 knots'"):
-        Broken("nothing")
+    refused(lambda: Broken("nothing"), "name must be one of 'float32 knots'")

@@ -29,6 +29,7 @@ from refkan.conformance.reports.case_files import check
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.commands import SELECT, run
 from tests.conformance.judged_cases import chosen, shared
+from tests.shared.refusals import refused
 
 
 @pytest.fixture(autouse=True)
@@ -179,8 +180,7 @@ def test_hashes_of_other_files_and_other_versions_are_refused(exported, tmp_path
         with pytest.raises(CaseFileError, match=r"SHA256SUMS must name arrays\.f64, arrays\.txt, cases\.txt"):
             findings_of(exported, results)
     sums.unlink()
-    with pytest.raises(CaseFileError, match="SHA256SUMS does not exist: write the cases again"):
-        findings_of(exported, results)
+    refused(lambda: findings_of(exported, results), "CaseFileError: SHA256SUMS does not exist: write the cases again")
     export(exported, CASES, 4)
     with pytest.raises(CaseFileError, match="cases of version 4; this refkan judges 1 to 3: write the cases again"):
         findings_of(exported, results)

@@ -20,6 +20,8 @@ from refkan.conformance.judging import guarded
 from refkan.conformance.judging.findings import Finding
 from tests.conformance.commands import BROKEN, PLAIN, SELECT, run
 from tests.conformance.judged_cases import shared
+from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 WITHOUT_HINTS = ("--no-hints",)  # which take longest, and change no status
 
@@ -126,27 +128,25 @@ def test_a_run_that_judges_nothing_does_not_pass(capsys):
     assert "nothing was judged" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "message"),
-    [
-        ("PlainNumpy", (), "must be named package.module:Adapter"),
-        ("no_such_module:Adapter", (), "no module 'no_such_module': run in the folder that holds it"),
-        (
-            "refkan.conformance.adapters.backends:Nothing",
-            (),
-            "has no 'Nothing'; adapters in it: Jaxkan, JaxkanReplacedGrid, ChebyKan, EfficientKan, FastKan",
-        ),
-        ("tests.broken_layers.plain_numpy:PlainNumpy", ("a",), "raised TypeError"),
-        ("refkan.conformance.cases.specs:LayerSpec", ("a", "b", "c"), "raised"),
-        ("refkan.conformance.cases.specs:KNOTS", (), "must be a subclass of refkan.conformance.Adapter; got tuple"),
-        (
-            "tests.conformance.broken_adapters:OfADict",
-            (),
-            "capabilities of tests.conformance.broken_adapters:OfADict must be a refkan.conformance.Capabilities; got",
-        ),
-        ("tests.broken_layers:Broken", ("nothing",), "name must be one of"),
-        ("tests.conformance.broken_adapters:OfNoName", (), "OfNoName raised ZeroDivisionError: no name"),
-    ],
+@each_row(
+    "name, arguments, message",
+    ("PlainNumpy", (), "must be named package.module:Adapter"),
+    ("no_such_module:Adapter", (), "no module 'no_such_module': run in the folder that holds it"),
+    (
+        "refkan.conformance.adapters.backends:Nothing",
+        (),
+        "has no 'Nothing'; adapters in it: Jaxkan, JaxkanReplacedGrid, ChebyKan, EfficientKan, FastKan",
+    ),
+    ("tests.broken_layers.plain_numpy:PlainNumpy", ("a",), "raised TypeError"),
+    ("refkan.conformance.cases.specs:LayerSpec", ("a", "b", "c"), "raised"),
+    ("refkan.conformance.cases.specs:KNOTS", (), "must be a subclass of refkan.conformance.Adapter; got tuple"),
+    (
+        "tests.conformance.broken_adapters:OfADict",
+        (),
+        "capabilities of tests.conformance.broken_adapters:OfADict must be a refkan.conformance.Capabilities; got",
+    ),
+    ("tests.broken_layers:Broken", ("nothing",), "name must be one of"),
+    ("tests.conformance.broken_adapters:OfNoName", (), "OfNoName raised ZeroDivisionError: no name"),
 )
 def test_backends_that_cannot_be_loaded(name, arguments, message):
     with pytest.raises(BackendError, match=re.escape(message)):
@@ -159,20 +159,15 @@ def test_modules_that_lack_a_package_or_fail(tmp_path, monkeypatch):
     (tmp_path / "lacking.py").write_text("import no_such_package\n")
     (tmp_path / "failing.py").write_text("raise OSError('no driver')\n")
     (tmp_path / "odd.py").write_text("raise type('Odd', (BaseException,), {})('no')\n")
-    with pytest.raises(BackendError, match="lacking needs the package 'no_such_package'"):
-        load("lacking:A")
-    with pytest.raises(BackendError, match="importing failing raised OSError: no driver"):
-        load("failing:A")
-    with pytest.raises(BackendError, match="importing odd raised Odd: no"):
-        load("odd:A")
+    refused(lambda: load("lacking:A"), "BackendError: lacking needs the package 'no_such_package'")
+    refused(lambda: load("failing:A"), "BackendError: importing failing raised OSError: no driver")
+    refused(lambda: load("odd:A"), "BackendError: importing odd raised Odd: no")
 
 
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        ("os.abort()", "the process ended, killed by SIGABRT"),
-        ("time.sleep(60)", "took more than 1 s and was ended: --import-timeout allows more"),
-    ],
+@each_row(
+    "body, told",
+    ("os.abort()", "the process ended, killed by SIGABRT"),
+    ("time.sleep(60)", "took more than 1 s and was ended: --import-timeout allows more"),
 )
 def test_adapters_that_end_the_process_when_they_are_imported(body, told, tmp_path, capsys):
     (tmp_path / "ending.py").write_text(f"import os, time\n{body}\n")

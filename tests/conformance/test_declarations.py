@@ -16,6 +16,7 @@ from refkan.conformance.reports.findings_reported import text
 from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 from tests.conformance.declaring import bad, judged, of
 from tests.conformance.judged_cases import chosen, few
+from tests.shared.tables import each_row
 
 
 class HalfOpen(NumpyLayer):
@@ -127,19 +128,17 @@ def test_a_layer_with_one_domain_is_not_asked_for_others():
     assert "other intervals than 5" in findings[0].message
 
 
-@pytest.mark.parametrize(
-    ("declared", "message"),
-    [
-        ({"intervals": 0}, "capability intervals must be None or a positive int; got 0"),
-        ({"intervals": (3,)}, "capability intervals must be None or a positive int; got (3,)"),
-        ({"domain": (1.0, 0.0)}, "capability domain must be None or a pair of numbers a < b; got (1.0, 0.0)"),
-        ({"domain": 1.0}, "capability domain must be None or a pair of numbers a < b; got 1.0"),
-        ({"right_end": "open"}, "capability right_end must be one of 'closed', 'half-open', 'zero'; got 'open'"),
-        (
-            {"parts": ("bais",)},
-            "capability parts has the unknown name 'bais'; known: 'base', 'scale', 'node-scale', 'bias'",
-        ),
-    ],
+@each_row(
+    "declared, message",
+    ({"intervals": 0}, "capability intervals must be None or a positive int; got 0"),
+    ({"intervals": (3,)}, "capability intervals must be None or a positive int; got (3,)"),
+    ({"domain": (1.0, 0.0)}, "capability domain must be None or a pair of numbers a < b; got (1.0, 0.0)"),
+    ({"domain": 1.0}, "capability domain must be None or a pair of numbers a < b; got 1.0"),
+    ({"right_end": "open"}, "capability right_end must be one of 'closed', 'half-open', 'zero'; got 'open'"),
+    (
+        {"parts": ("bais",)},
+        "capability parts has the unknown name 'bais'; known: 'base', 'scale', 'node-scale', 'bias'",
+    ),
 )
 def test_declarations_that_are_none(declared, message):
     adapter = of(NumpyLayer, **declared)

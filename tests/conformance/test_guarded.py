@@ -13,6 +13,7 @@ from refkan.conformance import Judge, catalogue
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging import guarded
 from tests.broken_layers.plain_numpy import PlainNumpy
+from tests.shared.tables import each_row
 
 ALL = "float64/layer/degree-3/uniform/3x2/"
 SELECT = f"{ALL}one-sample/"
@@ -67,15 +68,13 @@ FORKS_ONCE = "seen = __file__ + '.seen'; os.path.exists(seen) or (open(seen, 'w'
 """Leaves a copy of the process. One: of copies that fork in their turn there would be a thousand after ten calls."""
 
 
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        ("raise type('Odd', (BaseException,), {})('no')", "Odd: no"),
-        ("raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})", "Odd: its text raises ZeroDivisionError"),
-        ("raise ValueError(chr(27) + chr(0xD800))", r"ValueError: \x1b\ud800"),
-        ("return {'inputs': np.ma.masked_all(x.shape)}", "vjp (inputs) returned an array with masked entries: return"),
-        (FORKS_ONCE, ""),
-    ],
+@each_row(
+    "body, told",
+    ("raise type('Odd', (BaseException,), {})('no')", "Odd: no"),
+    ("raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})", "Odd: its text raises ZeroDivisionError"),
+    ("raise ValueError(chr(27) + chr(0xD800))", r"ValueError: \x1b\ud800"),
+    ("return {'inputs': np.ma.masked_all(x.shape)}", "vjp (inputs) returned an array with masked entries: return"),
+    (FORKS_ONCE, ""),
 )
 def test_what_an_adapter_raises_or_answers_is_told(body, told, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.path", list(sys.path))

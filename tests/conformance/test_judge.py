@@ -17,6 +17,7 @@ from refkan.conformance.judging.findings import Expectations, Finding
 from refkan.conformance.reports.findings_reported import document, line, text, to_json, to_junit
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.judged_cases import chosen
+from tests.shared.tables import each_row
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
 CASES = chosen(["float64"], [KEY])[:4]
@@ -38,19 +39,17 @@ def raising(*arguments):
     raise RuntimeError("no kernel for this shape")
 
 
-@pytest.mark.parametrize(
-    ("methods", "message"),
-    [
-        ({"forward": raising}, "RuntimeError: no kernel for this shape"),
-        ({"forward": lambda model, x: np.zeros((3, 12))}, "forward returned shape (3, 12); expected (12, 3)"),
-        ({"forward": lambda model, x: None}, "forward returned None: return an array"),
-        ({"forward": lambda model, x: "text"}, "forward returned dtype <U4: return real numbers"),
-        ({"forward": lambda model, x: np.zeros((12, 3), complex)}, "forward returned dtype complex128"),
-        ({"forward": lambda model, x: np.zeros((12, 3), "f4")}, "forward returned float32 in a case of float64"),
-        ({"forward": lambda model, x: [[1.0], [1.0, 2.0]]}, "forward returned what numpy cannot read"),
-        ({"forward": lambda model, x: sys.exit(3)}, "SystemExit: 3"),
-        ({"build": lambda spec: __import__("no_such_package")}, "needs the package no_such_package"),
-    ],
+@each_row(
+    "methods, message",
+    ({"forward": raising}, "RuntimeError: no kernel for this shape"),
+    ({"forward": lambda model, x: np.zeros((3, 12))}, "forward returned shape (3, 12); expected (12, 3)"),
+    ({"forward": lambda model, x: None}, "forward returned None: return an array"),
+    ({"forward": lambda model, x: "text"}, "forward returned dtype <U4: return real numbers"),
+    ({"forward": lambda model, x: np.zeros((12, 3), complex)}, "forward returned dtype complex128"),
+    ({"forward": lambda model, x: np.zeros((12, 3), "f4")}, "forward returned float32 in a case of float64"),
+    ({"forward": lambda model, x: [[1.0], [1.0, 2.0]]}, "forward returned what numpy cannot read"),
+    ({"forward": lambda model, x: sys.exit(3)}, "SystemExit: 3"),
+    ({"build": lambda spec: __import__("no_such_package")}, "needs the package no_such_package"),
 )
 def test_what_a_backend_raises_or_returns_is_a_finding(methods, message):
     findings = judged(Patched(**methods))
@@ -60,13 +59,11 @@ def test_what_a_backend_raises_or_returns_is_a_finding(methods, message):
         assert [finding.status for finding in findings[1:]] == [f.PASSED] * 3  # the others run
 
 
-@pytest.mark.parametrize(
-    ("found", "message"),
-    [
-        ({}, "vjp returned []; expected a mapping with 'inputs'"),
-        ((1, 2), "vjp returned tuple; expected a mapping with 'inputs'"),
-        ({"inputs": np.zeros(2), "coefficients": 0}, "vjp (inputs) returned shape (2,); expected (12, 2)"),
-    ],
+@each_row(
+    "found, message",
+    ({}, "vjp returned []; expected a mapping with 'inputs'"),
+    ((1, 2), "vjp returned tuple; expected a mapping with 'inputs'"),
+    ({"inputs": np.zeros(2), "coefficients": 0}, "vjp (inputs) returned shape (2,); expected (12, 2)"),
 )
 def test_gradients_that_are_missing_or_of_a_wrong_shape(found, message):
     findings = judged(Patched(vjp=lambda model, x, dy: found))
@@ -74,12 +71,10 @@ def test_gradients_that_are_missing_or_of_a_wrong_shape(found, message):
     assert message in findings[1].message
 
 
-@pytest.mark.parametrize(
-    ("methods", "message"),
-    [
-        ({"refine": lambda model, intervals, x: None}, "refine returned None: return the model"),
-        ({"state": lambda model: 3}, "state returned int: return a pair of knots and coefficients"),
-    ],
+@each_row(
+    "methods, message",
+    ({"refine": lambda model, intervals, x: None}, "refine returned None: return the model"),
+    ({"state": lambda model: 3}, "state returned int: return a pair of knots and coefficients"),
 )
 def test_what_state_changes_return_is_told(methods, message):
     case = next(iter(chosen(["float64"], ["refine/degree-3/6-to-12/refinement"])))

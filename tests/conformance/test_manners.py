@@ -1,36 +1,33 @@
 """What the ways of calling and the numbers of samples are for: each shows a defect that no other case shows."""
 
-import pytest
-
 from refkan.conformance import Judge
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.results_explained import by_numbers
 from tests.broken_layers import manner_defects as m
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.judged_cases import chosen
+from tests.shared.tables import each_row
 
 PLACE = "float64/layer/degree-3/uniform/3x2/"
 
 
-@pytest.mark.parametrize(
-    ("adapter", "cases"),
-    [
-        (m.RepeatsAfter1000, {f"{PLACE}1001-samples/values": "sample 1000 alone is wrong, of 0 to 1000",
-                            f"{PLACE}1025-samples/values": "samples 1000 to 1024 are wrong, of 0 to 1024",
-                            f"{PLACE}2500-samples/values": "samples 1000 to 2499 are wrong, of 0 to 2499"}),
-        (m.ChunkLosesItsLastRow, {f"{PLACE}1025-samples/values": "sample 1024 alone is wrong, of 0 to 1024",
-                                f"{PLACE}2500-samples/values": "sample 2499 alone is wrong, of 0 to 2499"}),
-        (m.RaisesWithoutSamples, {f"{PLACE}0-samples/values": "ZeroDivisionError"}),
-        (m.TurnsSquares, {f"float64/layer/degree-3/{kind}/{n}x{n}/{n}-samples/values": ""
-                        for kind in ("uniform", "arbitrary") for n in (3, 4)}),
-        (m.FirstCotangents, {f"{PLACE}second-backward/{of}-gradients": "" for of in ("input", "coefficient")}),
-        (m.ReadsContiguousCotangents, {f"{PLACE}{layout}-cotangents/{of}-gradients": ""
-                                     for layout in ("strided", "transposed") for of in ("input", "coefficient")}),
-        (m.SumsExpandedCotangents, {f"{PLACE}expanded-cotangents/{of}-gradients": ""
-                                  for of in ("input", "coefficient")}),
-        (m.ScaledInEvaluation, {f"{PLACE}eval-mode/values": ""}),
-        (m.InTheFormatOfSamples, {f"{PLACE}{kind}-samples/values": "" for kind in ("float32", "integer")}),
-    ],
+@each_row(
+    "adapter, cases",
+    (m.RepeatsAfter1000, {f"{PLACE}1001-samples/values": "sample 1000 alone is wrong, of 0 to 1000",
+                        f"{PLACE}1025-samples/values": "samples 1000 to 1024 are wrong, of 0 to 1024",
+                        f"{PLACE}2500-samples/values": "samples 1000 to 2499 are wrong, of 0 to 2499"}),
+    (m.ChunkLosesItsLastRow, {f"{PLACE}1025-samples/values": "sample 1024 alone is wrong, of 0 to 1024",
+                            f"{PLACE}2500-samples/values": "sample 2499 alone is wrong, of 0 to 2499"}),
+    (m.RaisesWithoutSamples, {f"{PLACE}0-samples/values": "ZeroDivisionError"}),
+    (m.TurnsSquares, {f"float64/layer/degree-3/{kind}/{n}x{n}/{n}-samples/values": ""
+                    for kind in ("uniform", "arbitrary") for n in (3, 4)}),
+    (m.FirstCotangents, {f"{PLACE}second-backward/{of}-gradients": "" for of in ("input", "coefficient")}),
+    (m.ReadsContiguousCotangents, {f"{PLACE}{layout}-cotangents/{of}-gradients": ""
+                                 for layout in ("strided", "transposed") for of in ("input", "coefficient")}),
+    (m.SumsExpandedCotangents, {f"{PLACE}expanded-cotangents/{of}-gradients": ""
+                              for of in ("input", "coefficient")}),
+    (m.ScaledInEvaluation, {f"{PLACE}eval-mode/values": ""}),
+    (m.InTheFormatOfSamples, {f"{PLACE}{kind}-samples/values": "" for kind in ("float32", "integer")}),
 )  # fmt: skip
 def test_each_shows_a_defect_that_no_other_case_shows(adapter, cases):
     asked = [c for c in chosen(["float64"], ["layer/degree-3/"]) if "with-" not in c.key and "-runs" not in c.key]

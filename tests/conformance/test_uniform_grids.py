@@ -3,10 +3,10 @@
 from collections import Counter
 
 import numpy as np
-import pytest
 
 from refkan.conformance import Adapter, Capabilities, Judge, identify
 from tests.conformance.judged_cases import chosen
+from tests.shared.tables import each_row
 
 
 class UniformLayer:
@@ -118,15 +118,13 @@ def test_the_layer_without_a_mistake_passes():
     assert identify(adapted(UniformLayer)).differences == ()
 
 
-@pytest.mark.parametrize(
-    ("layer", "leading"),
-    [
-        (SpacingOfOneMore, "number of intervals"),
-        (BegunLate, "shifted index"),
-        (AlwaysOnOneDomain, "fixed domain"),
-        (NextCoefficient, "shifted index"),
-        (PositionInSingle, "float32 arithmetic"),
-    ],
+@each_row(
+    "layer, leading",
+    (SpacingOfOneMore, "number of intervals"),
+    (BegunLate, "shifted index"),
+    (AlwaysOnOneDomain, "fixed domain"),
+    (NextCoefficient, "shifted index"),
+    (PositionInSingle, "float32 arithmetic"),
 )
 def test_mistakes_of_layers_on_equally_spaced_knots_are_named(layer, leading):
     assert identify(adapted(layer)).leading == leading

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import refkan as rk
 from refkan.estimators import SplineClassifier, SplineRegressor
+from tests.shared.tables import each_row
 
 
 @pytest.fixture(autouse=True)
@@ -118,18 +119,16 @@ def test_three_classes_with_names(rng):
     assert_allclose(model.predict_proba(X).sum(axis=1), 1.0, rtol=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("model", "X", "y", "weights", "message"),
-    [
-        (SplineRegressor("wide"), None, None, None, "hidden_layer_sizes must be 'auto' or a sequence of widths"),
-        (SplineRegressor((3, 0)), None, None, None, r"hidden_layer_sizes\[1\] must be at least 1; got 0"),
-        (SplineRegressor(intervals=0), None, None, None, "intervals must be at least 1; got 0"),
-        (SplineRegressor(order="3"), None, None, None, "order must be an integer; got '3'"),
-        (SplineRegressor(roughness=-1.0), None, None, None, "roughness"),
-        (SplineRegressor(), None, None, np.zeros(30), "must contain at least one non-zero number"),
-        (SplineClassifier(), None, np.ones(30), None, "at least two classes; got one class, 1.0"),
-        (SplineClassifier(), None, np.linspace(0, 1, 30), None, "continuous"),
-    ],
+@each_row(
+    "model, X, y, weights, message",
+    (SplineRegressor("wide"), None, None, None, "hidden_layer_sizes must be 'auto' or a sequence of widths"),
+    (SplineRegressor((3, 0)), None, None, None, r"hidden_layer_sizes\[1\] must be at least 1; got 0"),
+    (SplineRegressor(intervals=0), None, None, None, "intervals must be at least 1; got 0"),
+    (SplineRegressor(order="3"), None, None, None, "order must be an integer; got '3'"),
+    (SplineRegressor(roughness=-1.0), None, None, None, "roughness"),
+    (SplineRegressor(), None, None, np.zeros(30), "must contain at least one non-zero number"),
+    (SplineClassifier(), None, np.ones(30), None, "at least two classes; got one class, 1.0"),
+    (SplineClassifier(), None, np.linspace(0, 1, 30), None, "continuous"),
 )
 def test_bad_arguments_are_named(model, X, y, weights, message, rng):
     X = rng.uniform(size=(30, 2)) if X is None else X

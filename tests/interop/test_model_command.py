@@ -15,6 +15,7 @@ from refkan.commands import model
 from refkan.interop import read_model
 from refkan.networks.node_maps import NODE_MAPS
 from tests.interop.models import efficient_state, pykan_state, pykan_values
+from tests.shared.tables import each_row
 
 
 @pytest.fixture
@@ -67,18 +68,16 @@ def test_refine_networks_of_our_own(outside, tmp_path, capsys):
     assert np.abs(fine(finer, x) - net(theta, x)).max() <= 1e-13 * np.abs(net(theta, x)).max()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({}, "got outside='linear': build the network by refkan.kan(..., outside='natural') and train it again"),
-        ({"basis": "relu", "outside": "natural"}, "got basis='relu': build"),
-        ({"free_knots": True}, "got outside='linear', free_knots=True: build"),
-        ({"node_map": "mean-std", "outside": "natural"}, "the same function without statistics is net.freeze(theta)"),
-        (
-            {"node_map": "sigmoid", "outside": "natural"},
-            "build the network by refkan.kan(..., node_map='none') or 'aff",
-        ),
-    ],
+@each_row(
+    "options, message",
+    ({}, "got outside='linear': build the network by refkan.kan(..., outside='natural') and train it again"),
+    ({"basis": "relu", "outside": "natural"}, "got basis='relu': build"),
+    ({"free_knots": True}, "got outside='linear', free_knots=True: build"),
+    ({"node_map": "mean-std", "outside": "natural"}, "the same function without statistics is net.freeze(theta)"),
+    (
+        {"node_map": "sigmoid", "outside": "natural"},
+        "build the network by refkan.kan(..., node_map='none') or 'aff",
+    ),
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
 )
 def test_networks_that_cannot_be_judged_come_with_the_remedy(options, message, tmp_path, capsys):
@@ -112,14 +111,12 @@ def test_judge(file, tmp_path, capsys):
     assert "y[7, 0]" in out
 
 
-@pytest.mark.parametrize(
-    ("size", "command", "code", "message"),
-    [
-        (0.0, "spectrum", 0, "samples: 54 parameters, rank 0"),
-        (1e-320, "spectrum", 2, "model.npz: weights are so small that J^T J underflows"),
-        (1e300, "judge", 0, "layer 1: its inputs overflow"),
-        (1e300, "refine", 2, "refkan model refine: theta and x must keep values within float64"),
-    ],
+@each_row(
+    "size, command, code, message",
+    (0.0, "spectrum", 0, "samples: 54 parameters, rank 0"),
+    (1e-320, "spectrum", 2, "model.npz: weights are so small that J^T J underflows"),
+    (1e300, "judge", 0, "layer 1: its inputs overflow"),
+    (1e300, "refine", 2, "refkan model refine: theta and x must keep values within float64"),
 )
 def test_weights_of_extreme_sizes(size, command, code, message, tmp_path, capsys):
     state = efficient_state(np.random.default_rng(0), [2, 2, 1])
@@ -130,15 +127,13 @@ def test_weights_of_extreme_sizes(size, command, code, message, tmp_path, capsys
     assert message in captured.out + captured.err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["spectrum", "none.npz"], "FILE: No such file or directory"),
-        (["refine", "model.npz", "--output", "fine.pt"], "--output must end in .npz"),
-        (["refine", "model.npz", "--output", "fine.npz", "--factor", "0"], "--factor must be"),
-        (["judge", "model.npz", "--outputs", "model.npz"], "must hold x and y"),
-        (["judge", "model.npz", "--samples", "0"], "--samples must be"),
-    ],
+@each_row(
+    "arguments, message",
+    (["spectrum", "none.npz"], "FILE: No such file or directory"),
+    (["refine", "model.npz", "--output", "fine.pt"], "--output must end in .npz"),
+    (["refine", "model.npz", "--output", "fine.npz", "--factor", "0"], "--factor must be"),
+    (["judge", "model.npz", "--outputs", "model.npz"], "must hold x and y"),
+    (["judge", "model.npz", "--samples", "0"], "--samples must be"),
 )
 def test_bad_input(file, tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
@@ -147,15 +142,13 @@ def test_bad_input(file, tmp_path, monkeypatch, capsys, arguments, message):
     assert not (tmp_path / "fine.npz").exists()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "build",
-    [
-        lambda: rk.kan([2, 3, 1], 3, [2, 5], edge="silu", domain=(-1.0, 2.0)),
-        lambda: rk.kan([2, 3, 1], 4, 3, basis="relu", outside="polynomial"),
-        lambda: rk.kan([2, 2, 1], 2, 4, outside="natural", free_knots=False),
-        lambda: rk.kan([2, 2, 1], 3, 4, free_knots=True),
-        lambda: rk.kan([1, 2, 1], 1, 3),
-    ],
+    lambda: rk.kan([2, 3, 1], 3, [2, 5], edge="silu", domain=(-1.0, 2.0)),
+    lambda: rk.kan([2, 3, 1], 4, 3, basis="relu", outside="polynomial"),
+    lambda: rk.kan([2, 2, 1], 2, 4, outside="natural", free_knots=False),
+    lambda: rk.kan([2, 2, 1], 3, 4, free_knots=True),
+    lambda: rk.kan([1, 2, 1], 1, 3),
     ids=["silu", "relu", "natural", "free", "constant"],
 )
 def test_edges_are_read_back_by_scipy(build, tmp_path, capsys):
@@ -191,16 +184,14 @@ READER = runpy.run_path(str(Path(__file__).parents[2] / "docs/readers/edges.py")
 
 
 @pytest.mark.parametrize("node_map", sorted(NODE_MAPS))
-@pytest.mark.parametrize(
+@each_row(
     "options",
-    [
-        {},
-        {"order": 1},
-        {"basis": "relu", "outside": "polynomial"},
-        {"basis": "scaled-relu"},
-        {"edge": "silu", "outside": "natural"},
-        {"free_knots": True},
-    ],
+    {},
+    {"order": 1},
+    {"basis": "relu", "outside": "polynomial"},
+    {"basis": "scaled-relu"},
+    {"edge": "silu", "outside": "natural"},
+    {"free_knots": True},
     ids=lambda options: "-".join(map(str, options.values())) or "default",
 )
 def test_the_reader_of_the_page_reproduces_the_network(node_map, options, tmp_path):

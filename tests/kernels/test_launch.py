@@ -27,6 +27,7 @@ from tests.kernels.kernel_results import (
 from tests.kernels.threads_at_once import RUNS
 from tests.shared.factories import EPS, space
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 
 def test_an_error_in_a_range_is_raised(monkeypatch):
@@ -203,21 +204,19 @@ def test_bits_do_not_depend_on_the_ranges(compiled, monkeypatch, threads):
         assert ours.tobytes() == theirs.tobytes()
 
 
-@pytest.mark.parametrize(
-    ("n_samples", "n_inputs", "n_outputs", "order", "intervals", "kind"),
-    [
-        (4096, 9, 20, 4, 64, SortedSweep),
-        (4096, 9, 20, 4, 512, None),
-        (4096, 9, 8, 4, 64, SortedSweep),
-        (4096, 9, 8, 4, 148, SortedSweep),
-        (4096, 9, 8, 4, 149, None),
-        (60, 9, 20, 4, 4, None),
-        (4096, 9, 7, 4, 64, PolynomialSweep),
-        (4096, 2, 5, 4, 16, PolynomialSweep),
-        (1, 2, 5, 4, 16, PolynomialSweep),
-        (1, 2, 2, 3, 2000, None),
-        (4096, 2, 2, 3, 1000, PolynomialSweep),
-    ],
+@each_row(
+    "n_samples, n_inputs, n_outputs, order, intervals, kind",
+    (4096, 9, 20, 4, 64, SortedSweep),
+    (4096, 9, 20, 4, 512, None),
+    (4096, 9, 8, 4, 64, SortedSweep),
+    (4096, 9, 8, 4, 148, SortedSweep),
+    (4096, 9, 8, 4, 149, None),
+    (60, 9, 20, 4, 4, None),
+    (4096, 9, 7, 4, 64, PolynomialSweep),
+    (4096, 2, 5, 4, 16, PolynomialSweep),
+    (1, 2, 5, 4, 16, PolynomialSweep),
+    (1, 2, 2, 3, 2000, None),
+    (4096, 2, 2, 3, 1000, PolynomialSweep),
 )
 def test_sums_are_taken_in_the_way_that_is_fastest(n_samples, n_inputs, n_outputs, order, intervals, kind):
     """Polynomials for few outputs unless samples are fewer than these cost, sorting unless runs are short."""

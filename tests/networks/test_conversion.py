@@ -10,6 +10,7 @@ from refkan.splines import change_of_basis
 from tests.networks.refinement.trained_networks import assert_same_function
 from tests.shared.factories import NODE_MAPS, NetworkCase, samples
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 BASES = ("spline", "relu", "scaled-relu")
 CASES = [
@@ -87,13 +88,11 @@ def test_under_error_conversion_is_the_same_function_where_there_is_one():
     np.testing.assert_allclose(relu(w, samples(12)), net(theta, samples(12)), rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [
-        (lambda: start("spline", widths=(2, 4, 2))[0], r"widths \(2, 3, 2\); got \(2, 4, 2\)"),
-        (lambda: start("spline", "sigmoid")[0], r"node map after layer 0 as this network \('affine'\); got 'sigmoid'$"),
-        (lambda: NetworkCase("spline").build(), "node map after layer 0 .* other is not bound to data: make one from"),
-    ],
+@each_row(
+    "other, message",
+    (lambda: start("spline", widths=(2, 4, 2))[0], r"widths \(2, 3, 2\); got \(2, 4, 2\)"),
+    (lambda: start("spline", "sigmoid")[0], r"node map after layer 0 as this network \('affine'\); got 'sigmoid'$"),
+    (lambda: NetworkCase("spline").build(), "node map after layer 0 .* other is not bound to data: make one from"),
     ids=["widths", "another map", "unbound map"],
 )
 def test_networks_that_differ_are_refused(other, message):
@@ -172,14 +171,12 @@ def test_free_knots_have_no_constant_change_of_coordinates():
     refused(lambda: net.coordinates("relu"), "basis 'relu': layer 0 has free knots")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "fault",
-    [
-        lambda deltas, v: -RIGHT(deltas, v),
-        lambda deltas, v: RIGHT(deltas, v) * (1 + 1e-9),
-        lambda deltas, v: np.roll(RIGHT(deltas, v), 1, axis=-1),
-        lambda deltas, v: change_of_basis.apply(deltas, v),
-    ],
+    lambda deltas, v: -RIGHT(deltas, v),
+    lambda deltas, v: RIGHT(deltas, v) * (1 + 1e-9),
+    lambda deltas, v: np.roll(RIGHT(deltas, v), 1, axis=-1),
+    lambda deltas, v: change_of_basis.apply(deltas, v),
     ids=["sign", "factor", "shift", "A for its transpose"],
 )
 def test_sabotage_of_the_change_of_basis_is_noticed(monkeypatch, fault):

@@ -10,6 +10,7 @@ from refkan.base.errors import NarrowInputWarning, OutsideDomainWarning
 from refkan.training.multilevel import Stage, multistart
 from tests.shared.factories import EDGE_KINDS
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 X = np.random.default_rng(0).uniform([-3.0, 100.0], [5.0, 200.0], (80, 2))
 DOMAIN = np.stack([X.min(axis=0), X.max(axis=0)], axis=1)
@@ -76,28 +77,26 @@ def test_the_domain_is_that_of_the_samples_not_of_the_statistics_batch():
     np.testing.assert_array_equal(net.layers[0].domains, DOMAIN)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "use",
-    [
-        lambda net, theta: net(theta, X),
-        lambda net, theta: net.vjp(theta, X),
-        lambda net, theta: net.jvp(theta, X, theta),
-        lambda net, theta: net.jacobian(theta, X),
-        lambda net, theta: net.jet(theta, X, np.eye(2), orders=1),
-        lambda net, theta: net.freeze(theta),
-        lambda net, theta: net.convert(theta, net.to_basis("relu")),
-        lambda net, theta: net.prolongation(net.refine()),
-        lambda net, theta: net.coordinates("relu"),
-        lambda net, theta: net.insert(0, [0.3]),
-        lambda net, theta: net.with_fixed_knots(theta),
-        lambda net, theta: rk.save("never-written.npz", net, theta),
-        lambda net, theta: rk.hessians.gauss_newton(net, theta, X),
-        lambda net, theta: rk.LeastSquares(net, X, X[:, :1]).value(theta),
-        lambda net, theta: rk.minimize(rk.LeastSquares(net, X, X[:, :1]), theta),
-        lambda net, theta: rk.spectrum(rk.LeastSquares(net, X, X[:, :1]), theta),
-        lambda net, theta: rk.Collocation(net, rk.prescribed("ends", X, 0.0)),
-        lambda net, theta: rk.conditioning.null_vectors(net, theta, X),
-    ],
+    lambda net, theta: net(theta, X),
+    lambda net, theta: net.vjp(theta, X),
+    lambda net, theta: net.jvp(theta, X, theta),
+    lambda net, theta: net.jacobian(theta, X),
+    lambda net, theta: net.jet(theta, X, np.eye(2), orders=1),
+    lambda net, theta: net.freeze(theta),
+    lambda net, theta: net.convert(theta, net.to_basis("relu")),
+    lambda net, theta: net.prolongation(net.refine()),
+    lambda net, theta: net.coordinates("relu"),
+    lambda net, theta: net.insert(0, [0.3]),
+    lambda net, theta: net.with_fixed_knots(theta),
+    lambda net, theta: rk.save("never-written.npz", net, theta),
+    lambda net, theta: rk.hessians.gauss_newton(net, theta, X),
+    lambda net, theta: rk.LeastSquares(net, X, X[:, :1]).value(theta),
+    lambda net, theta: rk.minimize(rk.LeastSquares(net, X, X[:, :1]), theta),
+    lambda net, theta: rk.spectrum(rk.LeastSquares(net, X, X[:, :1]), theta),
+    lambda net, theta: rk.Collocation(net, rk.prescribed("ends", X, 0.0)),
+    lambda net, theta: rk.conditioning.null_vectors(net, theta, X),
 )
 @pytest.mark.parametrize("node_map", ["affine", "none"])
 def test_until_then_everything_asks_for_data(use, node_map):
@@ -117,15 +116,13 @@ def test_the_repr_says_so():
     assert "from data" not in repr(start(build("data"))[0])
 
 
-@pytest.mark.parametrize(
-    ("x", "message"),
-    [
-        (np.column_stack([X[:, 0], np.full(80, 3.0)]), r"x to vary in each input; got x\[:, 1\] between 3.0 and 3.0"),
-        (X[:1], r"x to vary in each input; got x\[:, 0\]"),
-        (X[:0], "x to hold at least two samples; got none"),
-        (1e9 + 1e-6 * X, r"x to vary in each input; got x\[:, 0\] between 999999999.9"),
-        (-1e9 - 1e-6 * X, r"x to vary in each input; got x\[:, 0\] between -1000000000.0"),
-    ],
+@each_row(
+    "x, message",
+    (np.column_stack([X[:, 0], np.full(80, 3.0)]), r"x to vary in each input; got x\[:, 1\] between 3.0 and 3.0"),
+    (X[:1], r"x to vary in each input; got x\[:, 0\]"),
+    (X[:0], "x to hold at least two samples; got none"),
+    (1e9 + 1e-6 * X, r"x to vary in each input; got x\[:, 0\] between 999999999.9"),
+    (-1e9 - 1e-6 * X, r"x to vary in each input; got x\[:, 0\] between -1000000000.0"),
 )
 def test_data_without_a_range_are_refused(x, message):
     refused(lambda: start(build("data"), x), f"domain='data' needs {message}")
@@ -164,15 +161,13 @@ def test_many_samples_outside_are_warned_of_with_the_remedy():
 
 
 @pytest.mark.filterwarnings("error::refkan.base.errors.OutsideDomainWarning")
-@pytest.mark.parametrize(
-    ("net", "x"),
-    [
-        (rk.kan([2, 1], 3, 4), outside(0.10)),
-        (rk.kan([2, 1], 3, 4), np.empty((0, 2))),
-        (rk.kan([2, 1], 3, 4, "data"), outside(0.5)),
-        (rk.kan([2, 1], 3, 4, [(0, 1), (0, 2)], edge="silu"), outside(0.5)),
-        (rk.mlp([2, 1]), outside(0.5)),
-    ],
+@each_row(
+    "net, x",
+    (rk.kan([2, 1], 3, 4), outside(0.10)),
+    (rk.kan([2, 1], 3, 4), np.empty((0, 2))),
+    (rk.kan([2, 1], 3, 4, "data"), outside(0.5)),
+    (rk.kan([2, 1], 3, 4, [(0, 1), (0, 2)], edge="silu"), outside(0.5)),
+    (rk.mlp([2, 1]), outside(0.5)),
 )
 def test_no_warning(net, x):
     net.initialize(np.random.default_rng(0), x)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from refkan.base.long_runs import checkpoints as module
 from refkan.base.long_runs.checkpoints import Checkpoints, canonical_json
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 MODEL = {"basis": "spline", "widths": [2, 5, 1]}
 CONFIGURATION = {"task": "fit", "order": 3, "domain": (0.0, 1.0), "model": MODEL}
@@ -80,21 +81,19 @@ def test_round_trip_of_plain_data(tmp_path_factory, result):
     assert same(store.get(CONFIGURATION), result)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "array",
-    [
-        np.array([-0.0, 0.0, np.inf, -np.inf, np.nan, 5e-324, 1 / 3, np.finfo(float).max]),
-        np.array(-0.0),
-        np.zeros((0, 3)),
-        np.arange(6, dtype=np.int32).reshape(2, 3),
-        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
-        np.arange(10.0)[::-2],
-        np.array([1 + 2j, -0.0j]),
-        np.array([True, False]),
-        np.array(["a", "ß"]),
-        np.arange(3, dtype=">f8"),
-        np.array([1.5], dtype=np.float32),
-    ],
+    np.array([-0.0, 0.0, np.inf, -np.inf, np.nan, 5e-324, 1 / 3, np.finfo(float).max]),
+    np.array(-0.0),
+    np.zeros((0, 3)),
+    np.arange(6, dtype=np.int32).reshape(2, 3),
+    np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    np.arange(10.0)[::-2],
+    np.array([1 + 2j, -0.0j]),
+    np.array([True, False]),
+    np.array(["a", "ß"]),
+    np.arange(3, dtype=">f8"),
+    np.array([1.5], dtype=np.float32),
 )
 def test_round_trip_of_arrays(store, array):
     store.put(CONFIGURATION, {"array": array})
@@ -181,10 +180,8 @@ def test_damaged_file_is_absent_with_a_warning(store, damage):
 def test_unwritable_folder_is_refused_before_any_work(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("a file, not a folder")
-    with pytest.raises(OSError, match=r"folder must be writable .*file"):
-        Checkpoints(blocked / "below")
-    with pytest.raises(OSError, match="must be a folder, not a file"):
-        Checkpoints(blocked)
+    refused(lambda: Checkpoints(blocked / "below"), r"NotADirectoryError: folder must be writable .*file")
+    refused(lambda: Checkpoints(blocked), "NotADirectoryError: must be a folder, not a file")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

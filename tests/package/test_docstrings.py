@@ -16,6 +16,7 @@ import pytest
 import refkan as rk
 from refkan.kernels import plain_sums
 from tests.package.test_site import DOCS, LISTED, docstrings_of, found_at
+from tests.shared.tables import each_row
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "gradient.md"
@@ -94,17 +95,15 @@ def unbound(text):
     return missing
 
 
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        (">>> bspline(2)", {"bspline"}),
-        (">>> from refkan.truth import bspline\n>>> bspline(2)", set()),
-        (">>> [np.sin(x) for x in range(3)]", {"np"}),
-        (">>> value = lambda x: scale * x", {"scale"}),
-        (">>> class Line:\n...     def value(self, x):\n...         return np.sum(x)", {"np"}),
-        (">>> y = x\n>>> x = 1", {"x"}),
-        (">>> def f(n):\n...     return f(n - 1) if n else len('')", set()),
-    ],
+@each_row(
+    "text, names",
+    (">>> bspline(2)", {"bspline"}),
+    (">>> from refkan.truth import bspline\n>>> bspline(2)", set()),
+    (">>> [np.sin(x) for x in range(3)]", {"np"}),
+    (">>> value = lambda x: scale * x", {"scale"}),
+    (">>> class Line:\n...     def value(self, x):\n...         return np.sum(x)", {"np"}),
+    (">>> y = x\n>>> x = 1", {"x"}),
+    (">>> def f(n):\n...     return f(n - 1) if n else len('')", set()),
 )
 def test_names_that_an_example_lacks_are_found(text, names):
     assert unbound(text) == names

@@ -7,10 +7,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 import refkan
 from tests.package.structure import circle_in, entries, file_graph, floors, full_folders, imports_of, room_of
+from tests.shared.tables import each_row
 
 PACKAGE = Path(refkan.__file__).parent
 
@@ -192,29 +191,27 @@ def test_files_stay_short():
     assert not {str(p.relative_to(tests)): length(p) for p in tests.rglob("*.py") if length(p) > 350}
 
 
-@pytest.mark.parametrize(
-    ("module", "line", "wrong"),
-    [
-        ("splines/knots.py", "from refkan.splines.transfer import matrices", True),
-        ("splines/knots.py", "from refkan import networks", True),
-        ("splines/bsplines.py", "def f():\n    import refkan.networks.layers.chebyshev", True),
-        ("splines/bsplines.py", "from ..splines import transfer", True),
-        ("networks/layers/dense.py", "from refkan.networks.network import Network", True),
-        ("networks/layers/dense.py", "from ...networks import Network", True),
-        ("networks/layers/dense.py", "from ...splines import bsplines", False),
-        ("networks/sweeps/sweep.py", "from refkan import truth", True),
-        ("networks/sweeps/sweep.py", "import refkan as rk", True),
-        ("truth/layers.py", "from refkan.base.arguments import as_array", True),
-        ("truth/networks.py", "from refkan.base.errors import KnotError", True),
-        ("truth/networks.py", "from refkan.truth.layers import Layer", False),
-        ("networks/layers/dense.py", "from refkan import truth", True),
-        ("checks/taylor.py", "from refkan.networks.layers import SplineLayer", True),
-        ("checks/taylor.py", "from refkan import truth", False),
-        ("networks/layers/layer.py", "if TYPE_CHECKING:\n    from refkan.networks import Network", True),
-        ("training/losses/terms.py", "from refkan.networks import Network", False),
-        ("training/losses/terms.py", "from refkan.training.optimizers import minimize", True),
-        ("training/recipes/starts.py", "from refkan.analysis.conditioning import spectrum", True),
-    ],
+@each_row(
+    "module, line, wrong",
+    ("splines/knots.py", "from refkan.splines.transfer import matrices", True),
+    ("splines/knots.py", "from refkan import networks", True),
+    ("splines/bsplines.py", "def f():\n    import refkan.networks.layers.chebyshev", True),
+    ("splines/bsplines.py", "from ..splines import transfer", True),
+    ("networks/layers/dense.py", "from refkan.networks.network import Network", True),
+    ("networks/layers/dense.py", "from ...networks import Network", True),
+    ("networks/layers/dense.py", "from ...splines import bsplines", False),
+    ("networks/sweeps/sweep.py", "from refkan import truth", True),
+    ("networks/sweeps/sweep.py", "import refkan as rk", True),
+    ("truth/layers.py", "from refkan.base.arguments import as_array", True),
+    ("truth/networks.py", "from refkan.base.errors import KnotError", True),
+    ("truth/networks.py", "from refkan.truth.layers import Layer", False),
+    ("networks/layers/dense.py", "from refkan import truth", True),
+    ("checks/taylor.py", "from refkan.networks.layers import SplineLayer", True),
+    ("checks/taylor.py", "from refkan import truth", False),
+    ("networks/layers/layer.py", "if TYPE_CHECKING:\n    from refkan.networks import Network", True),
+    ("training/losses/terms.py", "from refkan.networks import Network", False),
+    ("training/losses/terms.py", "from refkan.training.optimizers import minimize", True),
+    ("training/recipes/starts.py", "from refkan.analysis.conditioning import spectrum", True),
 )
 def test_sabotage_of_an_import_is_noticed(module, line, wrong):
     assert bool(list(violations(line, PACKAGE / module))) == wrong

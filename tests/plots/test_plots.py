@@ -121,8 +121,7 @@ def test_runs_of_any_kind_are_drawn_over_each_other(fit):
         assert [line.get_xdata()[0] for line in of_two] == [0, 4]
         assert [line.get_marker() for line in of_two] == ["", "o"]
         assert np.array_equal(np.concatenate([c.get_ydata() for c in of_two]), runs["two levels"].history.value)
-    with pytest.raises(ValueError, match="labels must be one for each of 4 runs; got 1"):
-        rk.plots.history(runs, labels=["a"])
+    refused(lambda: rk.plots.history(runs, labels=["a"]), "labels must be one for each of 4 runs; got 1")
 
 
 def test_what_is_no_history_is_refused(fit):

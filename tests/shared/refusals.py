@@ -14,7 +14,9 @@ def refused(call, answer):
     is a ValueError, but a TypeError must not hide behind one.
     """
     named = re.match(r"(\w+Error): ", answer)
-    with pytest.raises((ValueError, TypeError, RuntimeError, AssertionError)) as caught:
+    with pytest.raises(
+        (ValueError, TypeError, RuntimeError, AssertionError, ArithmeticError, ImportError, OSError)
+    ) as caught:
         call()
     if named:
         assert type(caught.value).__name__ == named[1]

@@ -8,6 +8,7 @@ import pytest
 import refkan as rk
 from refkan.splines import bsplines, relu_powers
 from tests.shared.refusals import INF, refusals, refused
+from tests.shared.tables import each_row
 
 S = rk.SplineSpace.uniform(3, 4)
 C = np.ones(S.dim)
@@ -23,12 +24,10 @@ SPLINE_CALLS = {
 
 
 @pytest.mark.parametrize("call", SPLINE_CALLS)
-@pytest.mark.parametrize(
-    ("x", "answer"),
-    [
-        ([0.1, 1.1], r"x must lie in the domain under outside='error'; got x\[1(, 0)?\] = 1.1 outside \[0.0, 1.0\]"),
-        ([0.1, -1e-9], r"got x\[1(, 0)?\] = -1e-09 outside \[0.0, 1.0\]"),
-    ],
+@each_row(
+    "x, answer",
+    ([0.1, 1.1], r"x must lie in the domain under outside='error'; got x\[1(, 0)?\] = 1.1 outside \[0.0, 1.0\]"),
+    ([0.1, -1e-9], r"got x\[1(, 0)?\] = -1e-09 outside \[0.0, 1.0\]"),
 )
 def test_points(call, x, answer):
     refused(lambda: SPLINE_CALLS[call](x), answer)

@@ -26,6 +26,7 @@ from tests.shared.factories import (
 )
 from tests.shared.forms import in_python
 from tests.shared.rounding_of_bsplines import TINY, value_tolerance
+from tests.shared.tables import each_row
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -51,14 +52,12 @@ def test_derivatives_from_the_order_on_are_zero_whatever_memory_held(order, outs
 
 
 @pytest.mark.parametrize("outside", POLICIES)
-@pytest.mark.parametrize(
-    ("kind", "order", "top"),
-    [
-        *((kind, order, order) for kind in KINDS for order in (1, 2, 3)),
-        ("random", 4, 4),
-        ("repeated", 4, 4),
-        ("random", 6, 1),
-    ],
+@each_row(
+    "kind, order, top",
+    *((kind, order, order) for kind in KINDS for order in (1, 2, 3)),
+    ("random", 4, 4),
+    ("repeated", 4, 4),
+    ("random", 6, 1),
 )
 def test_values_and_derivatives_against_definitions(kind, order, top, outside):
     S = space(kind, order)

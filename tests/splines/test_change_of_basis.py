@@ -13,6 +13,7 @@ import refkan as rk
 from refkan import truth
 from refkan.splines import bsplines, change_of_basis, relu_powers
 from tests.shared.factories import EPS, ORDERS, STRICT, errors, exact, exact_knots, points, points_outside, space
+from tests.shared.tables import each_row
 
 RIGHT = dict(vars(change_of_basis))
 OPERATIONS = {
@@ -157,16 +158,14 @@ def test_both_bases_are_the_same_functions_on_and_off_the_domain(kind, order, ou
         assert np.all(np.abs(Psi @ A.T - B) <= (8 * order + 2 * order * grid) * EPS * scale)
 
 
-@pytest.mark.parametrize(
-    ("part", "fault"),
-    [
-        ("_difference", lambda v: -RIGHT["_difference"](v)),
-        ("_difference", lambda v: RIGHT["_difference_transposed"](v)),
-        ("_sum", lambda v: RIGHT["_sum_transposed"](v)),
-        ("_sum_transposed", lambda v: RIGHT["_sum_transposed"](v) * (1 + 1e-12)),
-        ("spans", lambda t, r: RIGHT["spans"](t, r)[::-1]),
-        ("spans", lambda t, r: [np.roll(d, 1) for d in RIGHT["spans"](t, r)]),
-    ],
+@each_row(
+    "part, fault",
+    ("_difference", lambda v: -RIGHT["_difference"](v)),
+    ("_difference", lambda v: RIGHT["_difference_transposed"](v)),
+    ("_sum", lambda v: RIGHT["_sum_transposed"](v)),
+    ("_sum_transposed", lambda v: RIGHT["_sum_transposed"](v) * (1 + 1e-12)),
+    ("spans", lambda t, r: RIGHT["spans"](t, r)[::-1]),
+    ("spans", lambda t, r: [np.roll(d, 1) for d in RIGHT["spans"](t, r)]),
     ids=["sign", "transposed", "other way", "factor", "order of factors", "shifted"],
 )
 def test_sabotage_of_the_factors_is_noticed(monkeypatch, part, fault):

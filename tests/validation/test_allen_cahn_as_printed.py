@@ -6,6 +6,7 @@ from scipy.integrate import solve_ivp
 
 from refkan.training.problems import allen_cahn
 from tests.shared.spoiling import spoilt
+from tests.shared.tables import each_row
 from tests.validation.whole_verdicts import check
 from validation.equations.allen_cahn import allen_cahn_as_printed as claim
 from validation.ledger import row
@@ -45,16 +46,14 @@ def test_signs_decide_one_by_one():
         assert claim.rate_error(case) < 1e-4
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("decay = -equation.diffusion *", "decay = equation.diffusion *"),
-        ("decay = -equation.diffusion * (np.pi *", "decay = -equation.diffusion * (1.0 *"),
-        ("equation.reaction * (u - u**3)", "equation.reaction * (u + u**3)"),
-        ("self.reaction * (1 - 3 * state**2)", "self.reaction * (1 - 2 * state**2)"),
-        ("spectrum[0] *= 2", "pass"),
-        ("a[0] /= 2", "pass"),
-    ],
+@each_row(
+    "old, new",
+    ("decay = -equation.diffusion *", "decay = equation.diffusion *"),
+    ("decay = -equation.diffusion * (np.pi *", "decay = -equation.diffusion * (1.0 *"),
+    ("equation.reaction * (u - u**3)", "equation.reaction * (u + u**3)"),
+    ("self.reaction * (1 - 3 * state**2)", "self.reaction * (1 - 2 * state**2)"),
+    ("spectrum[0] *= 2", "pass"),
+    ("a[0] /= 2", "pass"),
 )
 def test_sabotage_of_the_system_refutes_the_claim(old, new):
     module = spoilt(claim, old, new)

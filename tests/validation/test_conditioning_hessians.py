@@ -6,6 +6,7 @@ import pytest
 import refkan as rk
 from refkan.claims import FAILING
 from tests.shared.factories import EPS
+from tests.shared.tables import each_row
 from tests.validation.conditioning_answers import SMALL, gram
 from tests.validation.replays import measured_in
 from validation.conditioning import hessian_conditioning
@@ -120,22 +121,20 @@ NETWORK = "[2, 5, 1] with affine maps"
 PLACES = ("one layer, start", *(f"{NETWORK}, {state}" for state in (START, TRAINED, TRAINED_ELSEWHERE)))
 
 
-@pytest.mark.parametrize(
-    ("change", "failing", "corrected"),
-    [
-        (lambda state, n, seed, ratio: ratio, "", True),
-        # One run.
-        (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (START, 6, 0) else ratio, "start", True),
-        (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (TRAINED, 6, 0) else ratio, "trained", True),
-        (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (TRAINED_ELSEWHERE, 6, 0) else ratio, "basis", True),
-        (lambda state, n, seed, ratio: np.nan if (state, n, seed) == (START, 6, 0) else ratio, "start", True),
-        # The median over the seeds.
-        (lambda state, n, seed, ratio: 0.9 if (state, n) == (TRAINED, 6) and seed < 2 else ratio, "trained", False),
-        (lambda state, n, seed, ratio: 0.9 if state == TRAINED_ELSEWHERE else ratio, "basis", True),
-        # Growth.
-        (lambda state, n, seed, ratio: 50 / ratio + 1 if state == START else ratio, "start", True),
-        (lambda state, n, seed, ratio: 50 / ratio + 1 if state == TRAINED else ratio, "trained", True),
-    ],
+@each_row(
+    "change, failing, corrected",
+    (lambda state, n, seed, ratio: ratio, "", True),
+    # One run.
+    (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (START, 6, 0) else ratio, "start", True),
+    (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (TRAINED, 6, 0) else ratio, "trained", True),
+    (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (TRAINED_ELSEWHERE, 6, 0) else ratio, "basis", True),
+    (lambda state, n, seed, ratio: np.nan if (state, n, seed) == (START, 6, 0) else ratio, "start", True),
+    # The median over the seeds.
+    (lambda state, n, seed, ratio: 0.9 if (state, n) == (TRAINED, 6) and seed < 2 else ratio, "trained", False),
+    (lambda state, n, seed, ratio: 0.9 if state == TRAINED_ELSEWHERE else ratio, "basis", True),
+    # Growth.
+    (lambda state, n, seed, ratio: 50 / ratio + 1 if state == START else ratio, "start", True),
+    (lambda state, n, seed, ratio: 50 / ratio + 1 if state == TRAINED else ratio, "trained", True),
 )
 def test_what_the_criterion_asks_under_which_reading(change, failing, corrected):
     with np.errstate(invalid="ignore"):

@@ -8,6 +8,7 @@ import pytest
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.running.kept_parts import Parts
 from refkan.training.recipes import burgers_setup
+from tests.shared.tables import each_row
 from validation.equations import (
     attention,
     burgers_cells,
@@ -73,16 +74,14 @@ def test_the_course_of_a_training():
     assert "course" not in train(SMALL, burgers_setup((6, 6), 6), 3)
 
 
-@pytest.mark.parametrize(
-    ("grid", "small"),
-    [
-        (burgers_cells.GRID, "points=6,divisor=200,width=2,intervals=1-5-2,boundary=without,loss=sums,start=normal"),
-        (burgers_cells.GRID, "points=6,divisor=200,model=MLP-20-20,activation=relu3"),
-        (poisson_cells.GRID, "points=5,divisor=500,levels=2,loss=sums,map=min-max"),
-        (poisson_cells.GRID, "points=5,divisor=500,levels=2,model=MLP,mlp=level-set"),
-        (allen_cahn_cells.GRID, "points=100,divisor=1000,levels=2,layout=grid,rate=1e-3,periodic=without"),
-        (allen_cahn_cells.GRID, "points=100,divisor=100,levels=2,model=LM"),
-    ],
+@each_row(
+    "grid, small",
+    (burgers_cells.GRID, "points=6,divisor=200,width=2,intervals=1-5-2,boundary=without,loss=sums,start=normal"),
+    (burgers_cells.GRID, "points=6,divisor=200,model=MLP-20-20,activation=relu3"),
+    (poisson_cells.GRID, "points=5,divisor=500,levels=2,loss=sums,map=min-max"),
+    (poisson_cells.GRID, "points=5,divisor=500,levels=2,model=MLP,mlp=level-set"),
+    (allen_cahn_cells.GRID, "points=100,divisor=1000,levels=2,layout=grid,rate=1e-3,periodic=without"),
+    (allen_cahn_cells.GRID, "points=100,divisor=100,levels=2,model=LM"),
 )
 def test_a_cell_is_run_again_by_its_line(grid, small):
     numbers = grid.experiment.run(grid.experiment.choose(small), 3)
@@ -111,17 +110,15 @@ def test_networks_have_the_parameters_of_the_paper():
     assert relu.n_params == spline.n_params == 280
 
 
-@pytest.mark.parametrize(
-    ("mlp", "status"),
-    [
-        (
-            [1, 0.5, 0.6, 0.4, 0.5],
-            "holds",
-        ),  # 0.4 in three steps of four, where the splines need two; rises by a quarter
-        ([1, 0.5, 0.4, 0.3, 0.5], "refuted"),  # lower than the splines ever get
-        ([1, 0.5, 0.45, 0.4, 0.4], "refuted"),  # it never rises
-        ([1, 0.39, 0.6, 0.5, 0.5], "refuted"),  # it is there first
-    ],
+@each_row(
+    "mlp, status",
+    (
+        [1, 0.5, 0.6, 0.4, 0.5],
+        "holds",
+    ),  # 0.4 in three steps of four, where the splines need two; rises by a quarter
+    ([1, 0.5, 0.4, 0.3, 0.5], "refuted"),  # lower than the splines ever get
+    ([1, 0.5, 0.45, 0.4, 0.4], "refuted"),  # it never rises
+    ([1, 0.39, 0.6, 0.5, 0.5], "refuted"),  # it is there first
 )
 def test_a_race_asks_for_a_lower_error_in_fewer_steps_that_rises_less(mlp, status):
     """The errors of the splines fall to 0.35 and rise by a tenth once."""

@@ -8,6 +8,7 @@ import pytest
 
 import refkan as rk
 from tests.shared.spoiling import spoilt
+from tests.shared.tables import each_row
 from validation.literature import optimizers_on_equations, polynomial_sums, rates_by_method
 from validation.literature.answers import refitted
 from validation.literature.placed_knots import curvature_knots, rates_of_extended_grids
@@ -28,15 +29,13 @@ def test_exponents_of_powers():
     assert rates_of_extended_grids.rates_hold({"rates": {k: power(k) for k in (1, 2, 3)}}, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("errors", "least", "nothing_beyond"),
-    [
-        ([1.0, 0.1, 0.01, 0.5], True, True),  # 39, 69, 159 and 309 parameters for 100 samples
-        ([1.0, 0.1, 0.015625, 0.03125], True, True),  # exactly twice
-        ([1.0, 0.1, 0.01, 0.015], False, True),  # the finest not clearly worse
-        ([0.01, 0.1, 0.2, 0.5], False, True),  # least far below the threshold
-        ([1.0, 0.1, 0.04, 0.01], False, False),  # least beyond it
-    ],
+@each_row(
+    "errors, least, nothing_beyond",
+    ([1.0, 0.1, 0.01, 0.5], True, True),  # 39, 69, 159 and 309 parameters for 100 samples
+    ([1.0, 0.1, 0.015625, 0.03125], True, True),  # exactly twice
+    ([1.0, 0.1, 0.01, 0.015], False, True),  # the finest not clearly worse
+    ([0.01, 0.1, 0.2, 0.5], False, True),  # least far below the threshold
+    ([1.0, 0.1, 0.04, 0.01], False, False),  # least beyond it
 )
 def test_thresholds(errors, least, nothing_beyond):
     found = {"thresholds": {100: [{"test": errors, "parameters": [39, 69, 159, 309]}]}}

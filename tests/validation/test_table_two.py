@@ -9,6 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.claims.running.outcomes import said_of
+from tests.shared.tables import each_row
 from tests.training.optimizers.descent_problems import START, Chain
 from validation.table_two import printed_digits, quasi_newton, table_two_rows
 from validation.table_two.cells_of_table import FIDELITIES, GRID, MLPS, PUBLISHED, cells_of, run_cell
@@ -230,33 +231,31 @@ def test_one_run_in_five_decides_a_mean_and_no_typical_run():
     assert share.value == pytest.approx(2 / 12)
 
 
-@pytest.mark.parametrize(
-    ("id", "changes", "status"),
-    [
-        ("R1", {("ReLU", "coarse"): 4e-3}, "not reproduced"),
-        ("R1", {("ReLU", "multilevel"): 5e-5}, "not reproduced"),
-        ("R1", {("ReLU", "fine"): 50.0}, "not reproduced"),
-        ("R1", {("ReLU", "fine"): 8.0}, "undecided"),  # a ratio of 10^3.5
-        ("R2", {("spline", "fine"): 2e-4}, "not reproduced"),
-        ("R2", {("spline", "coarse"): 2e-4}, "not reproduced"),
-        ("R2", {("MLP-20-20", "coarse"): 5e-5}, "not reproduced"),
-        ("R3", {("ReLU", "multilevel"): 4e-3}, "not reproduced"),
-        ("R3", {("ReLU", "multilevel"): 5.5e-3}, "undecided"),
-        ("R8", {("spline", "fine"): 1e-4}, "not reproduced"),
-        ("R8", {("ReLU", "fine"): 0.2}, "not reproduced"),
-        ("R8", {("spline", "fine"): 5.2e-4}, "undecided"),
-        ("R1", {("spline", "coarse"): DIVERGED}, "not reproduced"),
-        ("R10", TYPICAL_MEANS, "holds"),
-        ("R10", TYPICAL_MEANS | {("ReLU", "coarse"): 4e-3}, "refuted"),
-        ("R10", TYPICAL_MEANS | {("ReLU", "coarse"): 1.0}, "refuted"),
-        ("R10", TYPICAL_MEANS | {("ReLU", "multilevel"): 3e-3}, "refuted"),
-        ("R10", TYPICAL_MEANS | {("ReLU", "fine"): 5e-3}, "refuted"),
-        ("R10", TYPICAL_MEANS | {("spline", "coarse"): 3e-4}, "refuted"),
-        ("R10", TYPICAL_MEANS | {("spline", "fine"): 3e-6}, "refuted"),
-        ("R10", TYPICAL_MEANS | {("spline", "fine"): 5e-5}, "refuted"),
-        ("R10", TYPICAL_MEANS | {("spline", "coarse"): 5e-5}, "refuted"),
-        ("R10", TYPICAL_MEANS | {("spline", "fine"): 4e-6}, "undecided"),
-    ],
+@each_row(
+    "id, changes, status",
+    ("R1", {("ReLU", "coarse"): 4e-3}, "not reproduced"),
+    ("R1", {("ReLU", "multilevel"): 5e-5}, "not reproduced"),
+    ("R1", {("ReLU", "fine"): 50.0}, "not reproduced"),
+    ("R1", {("ReLU", "fine"): 8.0}, "undecided"),  # a ratio of 10^3.5
+    ("R2", {("spline", "fine"): 2e-4}, "not reproduced"),
+    ("R2", {("spline", "coarse"): 2e-4}, "not reproduced"),
+    ("R2", {("MLP-20-20", "coarse"): 5e-5}, "not reproduced"),
+    ("R3", {("ReLU", "multilevel"): 4e-3}, "not reproduced"),
+    ("R3", {("ReLU", "multilevel"): 5.5e-3}, "undecided"),
+    ("R8", {("spline", "fine"): 1e-4}, "not reproduced"),
+    ("R8", {("ReLU", "fine"): 0.2}, "not reproduced"),
+    ("R8", {("spline", "fine"): 5.2e-4}, "undecided"),
+    ("R1", {("spline", "coarse"): DIVERGED}, "not reproduced"),
+    ("R10", TYPICAL_MEANS, "holds"),
+    ("R10", TYPICAL_MEANS | {("ReLU", "coarse"): 4e-3}, "refuted"),
+    ("R10", TYPICAL_MEANS | {("ReLU", "coarse"): 1.0}, "refuted"),
+    ("R10", TYPICAL_MEANS | {("ReLU", "multilevel"): 3e-3}, "refuted"),
+    ("R10", TYPICAL_MEANS | {("ReLU", "fine"): 5e-3}, "refuted"),
+    ("R10", TYPICAL_MEANS | {("spline", "coarse"): 3e-4}, "refuted"),
+    ("R10", TYPICAL_MEANS | {("spline", "fine"): 3e-6}, "refuted"),
+    ("R10", TYPICAL_MEANS | {("spline", "fine"): 5e-5}, "refuted"),
+    ("R10", TYPICAL_MEANS | {("spline", "coarse"): 5e-5}, "refuted"),
+    ("R10", TYPICAL_MEANS | {("spline", "fine"): 4e-6}, "undecided"),
 )
 def test_an_interval_on_the_other_side_refutes_and_one_that_straddles_leaves_open(id, changes, status):
     assert judged(id, invented(changes)).status == status
@@ -307,15 +306,13 @@ def test_cells_are_shared_between_readings_and_hold_every_cell_of_the_table():
         assert len(wanted) == 6
 
 
-@pytest.mark.parametrize(
+@each_row(
     "choice",
-    [
-        {"model": "spline", "fidelity": "multilevel"},
-        {"model": "ReLU", "fidelity": "fine", "fine": "prolonged", "precision": "32"},
-        {"model": "spline", "fidelity": "coarse", "network": "splines", "search": "fixed"},
-        {"model": "ReLU", "fidelity": "multilevel", "network": "splines"},
-        {"model": "MLP-5", "fidelity": "coarse", "target": "raw"},
-    ],
+    {"model": "spline", "fidelity": "multilevel"},
+    {"model": "ReLU", "fidelity": "fine", "fine": "prolonged", "precision": "32"},
+    {"model": "spline", "fidelity": "coarse", "network": "splines", "search": "fixed"},
+    {"model": "ReLU", "fidelity": "multilevel", "network": "splines"},
+    {"model": "MLP-5", "fidelity": "coarse", "target": "raw"},
 )
 def test_a_cell_runs(choice):
     made = run_cell(GRID.cell(1234, samples="60", divisor="64", **choice))

@@ -13,6 +13,7 @@ import refkan as rk
 from refkan import truth
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.ranks import ranks
+from tests.shared.tables import each_row
 from tests.validation.whole_verdicts import check
 from validation.conditioning import certified_conditions
 from validation.conditioning.certified_conditions import (
@@ -45,18 +46,16 @@ flint = pytest.importorskip("flint")
 CORRECTED = {"E19", "E20", "E40", "D2", "N4", "S4", "F3", "O14"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "file",
-    [
-        printed_formulas,
-        predecessor_formulas,
-        operation_counts,
-        one_input,
-        levels_added_up,
-        spectral_constants,
-        limits_of_bases,
-        steps_on_levels,
-    ],
+    printed_formulas,
+    predecessor_formulas,
+    operation_counts,
+    one_input,
+    levels_added_up,
+    spectral_constants,
+    limits_of_bases,
+    steps_on_levels,
     ids=lambda f: f.__name__,
 )
 def test_rows_hold_and_altered_ones_do_not(file):
@@ -73,16 +72,14 @@ def test_a_wrong_change_of_basis_refutes_what_rests_on_it(monkeypatch):
     assert not printed_formulas.order_of_preconditioner().right
 
 
-@pytest.mark.parametrize(
-    ("values", "holds"),
-    [
-        ((2, 3, 2, 3), True),
-        ((2, 3, Fraction(5, 2), 2), True),
-        ((2, 3, 1, 2), False),  # one below the least
-        ((2, 3, 2, 4), False),  # one above the largest
-        ((1, 3, 2, 2), False),  # the alternating vector's is not the least
-        ((2, 4, 2, 2), False),  # nor that of ones the largest
-    ],
+@each_row(
+    "values, holds",
+    ((2, 3, 2, 3), True),
+    ((2, 3, Fraction(5, 2), 2), True),
+    ((2, 3, 1, 2), False),  # one below the least
+    ((2, 3, 2, 4), False),  # one above the largest
+    ((1, 3, 2, 2), False),  # the alternating vector's is not the least
+    ((2, 4, 2, 2), False),  # nor that of ones the largest
 )
 def test_extremes_are_the_least_and_the_largest_of_all_eigenvalues(values, holds):
     """Of the alternating vector, of ones, and of two more orthogonal to both; with the Gram matrix 2 I."""

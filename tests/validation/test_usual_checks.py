@@ -7,6 +7,7 @@ import pytest
 from tests.broken_layers.defects import DEFECTS
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.other_forms import Bernstein, Loops
+from tests.shared.tables import each_row
 from validation.implementations import usual_checks
 from validation.implementations.usual_checks import CHECKS, PAGE, RECORD, broken, let_through, page, passed, right
 
@@ -32,16 +33,14 @@ def test_right_layers_pass(make):
     assert passed(make) == USUAL
 
 
-@pytest.mark.parametrize(
-    ("name", "passes"),
-    [
-        ("right end open", USUAL),  # no sample lies there
-        ("coefficients reversed", ["gradcheck"]),  # another function, with its right gradient
-        ("sign of the input gradient", []),
-        ("cotangent ignored", []),
-        ("float32 arithmetic", [name for name in USUAL if name != "gradcheck"]),  # quotients of rounding errors
-        ("sums in single", [name for name in USUAL if name != "gradcheck"]),
-    ],
+@each_row(
+    "name, passes",
+    ("right end open", USUAL),  # no sample lies there
+    ("coefficients reversed", ["gradcheck"]),  # another function, with its right gradient
+    ("sign of the input gradient", []),
+    ("cotangent ignored", []),
+    ("float32 arithmetic", [name for name in USUAL if name != "gradcheck"]),  # quotients of rounding errors
+    ("sums in single", [name for name in USUAL if name != "gradcheck"]),
 )
 def test_broken_layers_fail_what_sees_their_defect(name, passes):
     assert passed(DEFECTS[name].make) == passes

@@ -16,31 +16,30 @@ from refkan.analysis.conditioning.modes import (
 )
 from refkan.analysis.conditioning.spectra import CLEAR_GAP, doubts
 from tests.analysis.conditioning.spectrum_problems import X, falling, small
+from tests.shared.tables import each_row
 
 ABOVE, BELOW = 1 + 1e-9, 1 - 1e-9
 CLEAR = {"size": 4, "rank": 3, "analytic": 1, "gap": 1e12, "noise": 1e-15, "rows": 9}
 VALUES = np.array([4.0, 2.0, 1.0, 0.0])
 
 
-@pytest.mark.parametrize(
-    ("values", "changes", "flags"),
-    [
-        (VALUES, {}, ()),
-        (VALUES, {"gap": CLEAR_GAP}, ()),
-        (VALUES, {"gap": CLEAR_GAP * BELOW}, ("gap",)),
-        (VALUES, {"noise": 1 / CLEAR_GAP * BELOW}, ()),
-        (VALUES, {"noise": 1 / CLEAR_GAP * ABOVE}, ("resolution",)),
-        (VALUES, {"noise": 0.0}, ()),
-        (VALUES, {"analytic": 0}, ("nullity",)),
-        (VALUES, {"analytic": None}, ()),
-        (VALUES, {"analytic": None, "rank": 4, "noise": 1e-300}, ("resolution",)),
-        # one value less than the rank: the known null space takes it out, whatever it is
-        (np.array([4.0, 2.0, 1.0, 1e-14]), {"rank": 4}, ("nullity",)),
-        (np.array([4.0, 2.0, 1.0, -1e-14]), {"rank": 4}, ("nullity",)),
-        (np.array([4.0, 2.0, -1.0, 0.0]), {}, ("indefinite",)),
-        (np.array([4.0, 2.0, -1.0, 0.0]), {"noise": 1e-2}, ("resolution", "indefinite")),
-        (VALUES, {"rank": 0, "gap": 1.0}, ("zero",)),
-    ],
+@each_row(
+    "values, changes, flags",
+    (VALUES, {}, ()),
+    (VALUES, {"gap": CLEAR_GAP}, ()),
+    (VALUES, {"gap": CLEAR_GAP * BELOW}, ("gap",)),
+    (VALUES, {"noise": 1 / CLEAR_GAP * BELOW}, ()),
+    (VALUES, {"noise": 1 / CLEAR_GAP * ABOVE}, ("resolution",)),
+    (VALUES, {"noise": 0.0}, ()),
+    (VALUES, {"analytic": 0}, ("nullity",)),
+    (VALUES, {"analytic": None}, ()),
+    (VALUES, {"analytic": None, "rank": 4, "noise": 1e-300}, ("resolution",)),
+    # one value less than the rank: the known null space takes it out, whatever it is
+    (np.array([4.0, 2.0, 1.0, 1e-14]), {"rank": 4}, ("nullity",)),
+    (np.array([4.0, 2.0, 1.0, -1e-14]), {"rank": 4}, ("nullity",)),
+    (np.array([4.0, 2.0, -1.0, 0.0]), {}, ("indefinite",)),
+    (np.array([4.0, 2.0, -1.0, 0.0]), {"noise": 1e-2}, ("resolution", "indefinite")),
+    (VALUES, {"rank": 0, "gap": 1.0}, ("zero",)),
 )
 def test_each_flag_alone(values, changes, flags):
     assert tuple(doubts(values, **{**CLEAR, **changes})) == flags

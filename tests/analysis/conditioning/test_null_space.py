@@ -10,6 +10,7 @@ from refkan.networks.layers import DenseLayer
 from refkan.networks.node_maps import MeanStdMap, Unmapped
 from tests.shared.factories import EVERY_NETWORK, MLP_KINDS, NetworkCase, name, samples
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 X = samples(60)
 
@@ -44,16 +45,14 @@ def test_the_jacobian_vanishes_on_the_analytic_null_space(case):
         assert Z.shape[1] == least_counts(case)
 
 
-@pytest.mark.parametrize(
-    ("intervals", "node_map", "analytic", "numerical"),
-    [
-        ((4, 4), "affine", 9, 9),
-        ((4, 4), "mean-std", 19, 19),
-        ((1, 3), "affine", 9, 10),  # one dependence among the five hidden outputs: Q = 5 > P (n + r - 2) = 4
-        ((1, 3), "mean-std", 19, 20),
-        ((2, 1), "affine", 9, 31),  # shift and scale of each node by the n = 1 layer, and other accidents
-        ((2, 1), "min-max", 19, 31),
-    ],
+@each_row(
+    "intervals, node_map, analytic, numerical",
+    ((4, 4), "affine", 9, 9),
+    ((4, 4), "mean-std", 19, 19),
+    ((1, 3), "affine", 9, 10),  # one dependence among the five hidden outputs: Q = 5 > P (n + r - 2) = 4
+    ((1, 3), "mean-std", 19, 20),
+    ((2, 1), "affine", 9, 31),  # shift and scale of each node by the n = 1 layer, and other accidents
+    ((2, 1), "min-max", 19, 31),
 )
 def test_nullities_of_the_network_of_the_papers(intervals, node_map, analytic, numerical):
     x = samples(500)

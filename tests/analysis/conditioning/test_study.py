@@ -12,6 +12,7 @@ from refkan.analysis.conditioning import Configuration, grid, measure, study
 from refkan.analysis.conditioning.studies.studies import problem_of
 from refkan.base.long_runs.checkpoints import Checkpoints
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 POINTS = grid(["spline", "relu", "mlp-tanh"], [[2, 3, 1]], orders=[2], intervals=[2, 3], seeds=[0, 1], samples=60)
 
@@ -47,16 +48,14 @@ def test_equal_points_are_equal_however_they_were_written():
     assert Checkpoints.key(a.as_dict()) == Checkpoints.key(b.as_dict())
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"preconditioner": "ilu"}, "preconditioner must be one of"),
-        ({"widths": [2]}, "widths must hold at least two"),
-        ({"order": None}, "kind 'spline' has order and intervals"),
-        ({"intervals": [2, 2, 2]}, "intervals must be one value or one a layer"),
-        ({"kind": "mlp-tanh"}, "kind 'mlp-tanh' has neither order nor intervals"),
-        ({"kind": "mlp-relu", "order": None, "intervals": None, "node_map": "none"}, "node_map must be left out"),
-    ],
+@each_row(
+    "options, message",
+    ({"preconditioner": "ilu"}, "preconditioner must be one of"),
+    ({"widths": [2]}, "widths must hold at least two"),
+    ({"order": None}, "kind 'spline' has order and intervals"),
+    ({"intervals": [2, 2, 2]}, "intervals must be one value or one a layer"),
+    ({"kind": "mlp-tanh"}, "kind 'mlp-tanh' has neither order nor intervals"),
+    ({"kind": "mlp-relu", "order": None, "intervals": None, "node_map": "none"}, "node_map must be left out"),
 )
 def test_bad_points_are_refused_before_anything_runs(options, message):
     good = {"kind": "spline", "widths": [2, 3, 1], "order": 2, "intervals": 2}
@@ -178,8 +177,7 @@ def test_a_dead_executor_is_told_with_what_is_kept(tmp_path, on_submit, serial):
         rf"the executor failed \(BrokenProcessPool: a worker died\) when 3 of 10 points were done; "
         rf"they are kept in {tmp_path}: the same call computes the other 7"
     )
-    with pytest.raises(RuntimeError, match=message):
-        study(POINTS, executor, tmp_path)
+    refused(lambda: study(POINTS, executor, tmp_path), f"RuntimeError: {message}")
     assert len(list(tmp_path.glob("*.json"))) == 3
     assert all(future.done() for future in executor.submitted)  # what was waiting is cancelled
     np.testing.assert_equal(as_numbers(study(POINTS, checkpoints=tmp_path)), as_numbers(serial))

@@ -15,6 +15,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_polynomials
 from refkan.networks.node_maps import SigmoidMap
+from tests.shared.tables import each_row
 
 
 def largest_difference(net, theta, other, other_theta, points):
@@ -26,13 +27,11 @@ def largest_difference(net, theta, other, other_theta, points):
 LAST = [0.0, 1.0, 2.0]
 
 
-@pytest.mark.parametrize(
-    ("first", "moved", "side"),
-    [
-        ([0.0, 0.5, 1.0], [5.0, -3.0, 7.0], 1e200),  # powers of x overflow
-        ([0.0, 0.0, 0.0], [1e290, -1e290, 1e290], 1e10),  # products with coefficients do
-        ([0.0, 0.0, 0.0], [1e308, -1e308, 1e308], 1.0),  # differences of coefficients do
-    ],
+@each_row(
+    "first, moved, side",
+    ([0.0, 0.5, 1.0], [5.0, -3.0, 7.0], 1e200),  # powers of x overflow
+    ([0.0, 0.0, 0.0], [1e290, -1e290, 1e290], 1e10),  # products with coefficients do
+    ([0.0, 0.0, 0.0], [1e308, -1e308, 1e308], 1.0),  # differences of coefficients do
 )
 def test_what_overflows_is_unbounded_and_not_zero(first, moved, side):
     net = rk.kan([1, 1, 1], order=3, intervals=1, node_map="none", outside="polynomial")
@@ -104,15 +103,13 @@ def steps(order, domain, intervals=1):
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-@pytest.mark.parametrize(
-    ("net", "theta", "other", "other_theta", "box", "exact"),
-    [
-        (steps(1, (0, 1)), [0.0], steps(1, (0, 2), 2), [0.0, 1.0], [0.5, 1.0], 1.0),
-        (steps(2, (0, 1), 2), [0.0, 0.0, 0.1], steps(1, (0, 0.5)), [0.4], [0.5, 2.0], 0.4),
-        (steps(1, (0, 1)), [3.0], steps(1, (0, 2), 2), [3.0, 1.0], [0.0, 1.0], 2.0),
-        (steps(1, (0, 1)), [3.0], steps(1, (0, 2), 2), [3.0, 1.0], [1.0, 1.0], 2.0),
-        (steps(1, (0, 1)), [3.0], steps(1, (-1, 1), 2), [1.0, 3.0], [0.0, 1.0], 0.0),
-    ],
+@each_row(
+    "net, theta, other, other_theta, box, exact",
+    (steps(1, (0, 1)), [0.0], steps(1, (0, 2), 2), [0.0, 1.0], [0.5, 1.0], 1.0),
+    (steps(2, (0, 1), 2), [0.0, 0.0, 0.1], steps(1, (0, 0.5)), [0.4], [0.5, 2.0], 0.4),
+    (steps(1, (0, 1)), [3.0], steps(1, (0, 2), 2), [3.0, 1.0], [0.0, 1.0], 2.0),
+    (steps(1, (0, 1)), [3.0], steps(1, (0, 2), 2), [3.0, 1.0], [1.0, 1.0], 2.0),
+    (steps(1, (0, 1)), [3.0], steps(1, (-1, 1), 2), [1.0, 3.0], [0.0, 1.0], 0.0),
 )
 def test_ends_of_both_domains_are_closed(net, theta, other, other_theta, box, exact, swapped):
     pair = [(net, theta), (other, other_theta)]

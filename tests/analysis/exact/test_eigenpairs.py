@@ -6,23 +6,22 @@ import refkan as rk
 from refkan import exact
 from refkan.base.errors import ConvergenceError
 from tests.analysis.exact.certified_matrices import uniform_random
+from tests.shared.tables import each_row
 
 flint = pytest.importorskip("flint")
 
 
-@pytest.mark.parametrize(
-    ("signs", "expected"),
-    [
-        ([], (0, 0)),
-        ([1], (0, 0)),
-        ([0], (0, 0)),
-        ([1, -1, 1], (2, 2)),
-        ([1, 0, -1], (1, 1)),
-        ([1, 0, 0, -1], (1, 3)),
-        ([1, 0, 1], (0, 2)),
-        ([0, 1], (0, 1)),
-        ([0, 0, 0], (0, 2)),
-    ],
+@each_row(
+    "signs, expected",
+    ([], (0, 0)),
+    ([1], (0, 0)),
+    ([0], (0, 0)),
+    ([1, -1, 1], (2, 2)),
+    ([1, 0, -1], (1, 1)),
+    ([1, 0, 0, -1], (1, 3)),
+    ([1, 0, 1], (0, 2)),
+    ([0, 1], (0, 1)),
+    ([0, 0, 0], (0, 2)),
 )
 def test_sign_changes(signs, expected):
     assert exact.sign_changes(signs) == expected

@@ -11,6 +11,8 @@ import pytest
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.solutions.equation_functions import evaluated, exact
+from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 CUBIC = rk.kan([1, 1], order=4, intervals=1)
 ZERO = [0.0] * 4
@@ -67,12 +69,10 @@ def test_in_two_dimensions_the_shorter_side_counts_and_every_face(box):
         assert bound.by_maximum_principle >= bound.boundary >= 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     "constant",
-    [
-        Fraction(1, 3), 2**53 + 1, np.int64(2**53 + 1), Decimal("0.1"), np.longdouble(1) / 3, np.float32(0.1), 0.1, 1,
-        mpmath.mpf(2) ** -1074, np.array(0.3),
-    ],
+    Fraction(1, 3), 2**53 + 1, np.int64(2**53 + 1), Decimal("0.1"), np.longdouble(1) / 3, np.float32(0.1), 0.1, 1,
+    mpmath.mpf(2) ** -1074, np.array(0.3),
     ids=repr,
 )  # fmt: skip
 def test_constants_are_the_numbers_that_they_are(constant):
@@ -107,28 +107,26 @@ def test_numpy_functions_of_expressions_are_those_of_expressions():
     assert one.residual == pytest.approx(other.residual, rel=1e-9)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "source",
-    [
-        lambda x: math.sin(float(x)),
-        lambda x: math.sin(50 * float(x.value.lo[0])),
-        lambda x: 1.0 if x > 0.3 else 0.0,
-        lambda x: 1.0 if x == 0.3 else 0.0,
-        lambda x: 1.0 if x else 0.0,
-        lambda x: np.tanh(x),
-        lambda x: 1 / (1 + x),
-        lambda x: x**0.5,
-        lambda x: x[0],
-        lambda x: abs(x),
-        lambda x: np.asarray(x),
-        lambda x: max(x, 0.2),
-        lambda x: None,
-        lambda x: "1",
-        lambda x: 1j,
-        lambda x: True,
-        lambda x: np.zeros(3),
-        lambda x: x * mpmath.pi,
-    ],
+    lambda x: math.sin(float(x)),
+    lambda x: math.sin(50 * float(x.value.lo[0])),
+    lambda x: 1.0 if x > 0.3 else 0.0,
+    lambda x: 1.0 if x == 0.3 else 0.0,
+    lambda x: 1.0 if x else 0.0,
+    lambda x: np.tanh(x),
+    lambda x: 1 / (1 + x),
+    lambda x: x**0.5,
+    lambda x: x[0],
+    lambda x: abs(x),
+    lambda x: np.asarray(x),
+    lambda x: max(x, 0.2),
+    lambda x: None,
+    lambda x: "1",
+    lambda x: 1j,
+    lambda x: True,
+    lambda x: np.zeros(3),
+    lambda x: x * mpmath.pi,
 )
 def test_numbers_taken_from_the_arguments_are_refused(source):
     with pytest.raises(TypeError, match=r"source|unsupported operand") as raised:
@@ -150,12 +148,10 @@ def test_each_function_is_named(name):
 
 
 def test_boxes_and_wavenumbers_that_float64_rounds_are_refused():
-    with pytest.raises(ValueError, match="box must hold floats as they are"):
-        error_of_zero(lambda x: 0, box=[[0, 2**53 + 1]])
+    refused(lambda: error_of_zero(lambda x: 0, box=[[0, 2**53 + 1]]), "box must hold floats as they are")
     with pytest.raises(ValueError, match="box must hold floats as they are"):
         error_of_zero(lambda x: 0, box=np.array([[0, np.longdouble(1) / 3]]))
-    with pytest.raises(ValueError, match="wavenumber must hold floats as they are"):
-        error_of_zero(lambda x: 0, wavenumber=2**53 + 1)
+    refused(lambda: error_of_zero(lambda x: 0, wavenumber=2**53 + 1), "wavenumber must hold floats as they are")
 
 
 def test_what_overflows_bounds_nothing():

@@ -15,6 +15,7 @@ from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.spectra import curvatures
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
 from refkan.base.errors import ConvergenceError
+from tests.shared.refusals import refused
 
 
 def posed(widths=(2, 2, 1), order=3, intervals=2, samples=24, **options):
@@ -104,13 +105,11 @@ def test_effective_dimensions_counts_and_steps_are_enclosed():
     for bad in (none, negative):
         with pytest.raises(ValueError, match="no eigenvalue is positive"):
             bad.largest_stable_step  # noqa: B018
-    with pytest.raises(ValueError, match="negative eigenvalues"):
-        negative.effective_dimension(1.0)
+    refused(lambda: negative.effective_dimension(1.0), "negative eigenvalues")
     for mu in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match="mu must be"):
             spectrum.effective_dimension(mu)
-    with pytest.raises(ValueError, match="threshold must be"):
-        spectrum.count_above(np.nan)
+    refused(lambda: spectrum.count_above(np.nan), "threshold must be")
 
 
 @pytest.mark.parametrize("samples", [24, 7])
@@ -165,7 +164,6 @@ def test_signs_are_those_of_the_inertia():
 
 def test_what_it_does_not_take():
     problem, theta = posed()
-    with pytest.raises(ValueError, match="which must be"):
-        rk.exact.certified_spectrum(problem, theta, which="fisher")
+    refused(lambda: rk.exact.certified_spectrum(problem, theta, which="fisher"), "which must be")
     with pytest.raises(ValueError, match=r"is expected to take .*, more than the 0\.01 s that `seconds` allows.*fit"):
         rk.exact.certified_spectrum(problem, theta, which="hessian", seconds=0.01)

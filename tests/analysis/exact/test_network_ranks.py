@@ -10,6 +10,7 @@ from refkan.analysis.exact.ranks.network_rows import checked, rational_rows
 from refkan.analysis.exact.ranks.null_directions import _lie_in, known_null_vectors
 from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
 from refkan.base.errors import ConvergenceError
+from tests.shared.refusals import refused
 
 
 def problem(intervals=(4, 4), node_map="affine", samples=90, widths=(2, 5, 1), order=3, **options):
@@ -101,8 +102,7 @@ def test_in_balls_a_wrong_list_of_null_vectors_is_noticed(monkeypatch):
             getattr(bounds, name)
     right[0, 0] += flint.fmpq(1, 2**60)
     monkeypatch.setattr(ranks, "known_null_vectors", lambda posed: right)
-    with pytest.raises(ConvergenceError, match="J Z is proven not to be zero"):
-        rk.exact.certified_rank(posed, theta)
+    refused(lambda: rk.exact.certified_rank(posed, theta), "ConvergenceError: J Z is proven not to be zero")
 
 
 def test_in_balls_a_minor_of_all_rows_proves_that_the_rank_is_their_number():
@@ -137,10 +137,8 @@ def test_in_balls_samples_that_lie_on_a_knot_are_left_out_of_the_minor():
 
 def test_bad_arguments():
     posed, theta = problem()
-    with pytest.raises(TypeError, match="problem must be a LeastSquares"):
-        rk.exact.certified_rank(np.eye(3), theta)
-    with pytest.raises(ValueError, match="theta must"):
-        rk.exact.certified_rank(posed, theta[1:])
+    refused(lambda: rk.exact.certified_rank(np.eye(3), theta), "TypeError: problem must be a LeastSquares")
+    refused(lambda: rk.exact.certified_rank(posed, theta[1:]), "theta must")
     with pytest.raises(ValueError, match="positive weight"):
         rk.exact.certified_rank(rk.LeastSquares(posed.net, posed.x, posed.y, np.zeros(90)), theta)
 

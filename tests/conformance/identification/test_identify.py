@@ -18,6 +18,7 @@ from tests.conformance.identification.layers_in_settings import IN_SETTINGS
 from tests.conformance.identification.layers_told_once import TOLD_ONCE
 from tests.conformance.identification.told_functions import FUNCTIONS_TOLD
 from tests.conformance.identification.told_layers import TOLD
+from tests.shared.tables import each_row
 
 
 @cache
@@ -93,18 +94,16 @@ def raising(*arguments):
 ALL_STAGES = ["calls", "arithmetic", "wiring", "sizes", "functions", "parts", "gradients", "outside", "changes"]
 
 
-@pytest.mark.parametrize(
-    ("methods", "without_answer", "told"),
-    [
-        ({"forward": raising}, ALL_STAGES, "forward: RuntimeError: no kernel"),
-        ({"build": raising}, ALL_STAGES, "build: RuntimeError: no kernel"),
-        ({"forward": lambda model, x: np.zeros((3, 3))}, ALL_STAGES, "returned shape (3, 3)"),
-        ({"forward": lambda model, x: None}, ALL_STAGES, "returned None"),
-        ({"vjp": raising}, ["gradients", "changes"], "vjp: RuntimeError: no kernel"),
-        ({"second": raising}, ["gradients", "changes"], "second: RuntimeError: no kernel"),
-        ({"refine": lambda *arguments: None}, ["changes"], "refine: returned None"),
-        ({"state": lambda model: (1, 2, 3)}, ["changes"], "state: must return"),
-    ],
+@each_row(
+    "methods, without_answer, told",
+    ({"forward": raising}, ALL_STAGES, "forward: RuntimeError: no kernel"),
+    ({"build": raising}, ALL_STAGES, "build: RuntimeError: no kernel"),
+    ({"forward": lambda model, x: np.zeros((3, 3))}, ALL_STAGES, "returned shape (3, 3)"),
+    ({"forward": lambda model, x: None}, ALL_STAGES, "returned None"),
+    ({"vjp": raising}, ["gradients", "changes"], "vjp: RuntimeError: no kernel"),
+    ({"second": raising}, ["gradients", "changes"], "second: RuntimeError: no kernel"),
+    ({"refine": lambda *arguments: None}, ["changes"], "refine: returned None"),
+    ({"state": lambda model: (1, 2, 3)}, ["changes"], "state: must return"),
 )
 def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, without_answer, told):
     identification = rk.conformance.identify(Refusing(**methods))

@@ -14,6 +14,7 @@ from refkan.splines.sums import SplineSums
 from refkan.splines.sums.pointwise import PointwiseJet
 from tests.shared.factories import CHEBYSHEV_NETWORKS, EDGE_KINDS, EVERY_NETWORK, NODE_MAPS, NetworkCase, name, samples
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 N = 6
 FIXED = tuple(case for case in EVERY_NETWORK if not case.free_knots) + CHEBYSHEV_NETWORKS
@@ -129,19 +130,17 @@ def test_gauss_newton_matrices_of_other_networks_come_from_their_jacobians():
     assert ends[0] < problem.value(theta)
 
 
-@pytest.mark.parametrize(
-    ("case", "target", "part"),
-    [
-        (NetworkCase("spline"), SplineSums, "project"),
-        (NetworkCase("relu"), RowSums, "_rows"),
-        (NetworkCase("silu", "none"), activations.ACTIVATIONS, "silu"),
-        (NetworkCase("mlp-tanh", "none"), activations.ACTIVATIONS, "tanh"),
-        (NetworkCase("spline", "sigmoid"), rk.networks.node_maps.SigmoidMap, "derivatives"),
-        (NetworkCase("spline", "sigmoid"), PointwiseJet, "bend"),
-        (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_hvp"),
-        (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_curvature"),
-        (NetworkCase("spline", "min-max"), rk.networks.node_maps.MinMaxMap, "constants_hvp"),
-    ],
+@each_row(
+    "case, target, part",
+    (NetworkCase("spline"), SplineSums, "project"),
+    (NetworkCase("relu"), RowSums, "_rows"),
+    (NetworkCase("silu", "none"), activations.ACTIVATIONS, "silu"),
+    (NetworkCase("mlp-tanh", "none"), activations.ACTIVATIONS, "tanh"),
+    (NetworkCase("spline", "sigmoid"), rk.networks.node_maps.SigmoidMap, "derivatives"),
+    (NetworkCase("spline", "sigmoid"), PointwiseJet, "bend"),
+    (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_hvp"),
+    (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_curvature"),
+    (NetworkCase("spline", "min-max"), rk.networks.node_maps.MinMaxMap, "constants_hvp"),
     ids=lambda value: getattr(value, "__name__", "table" if isinstance(value, dict) else str(value)),
 )
 @pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])

@@ -23,6 +23,7 @@ from tests.shared.factories import (
     samples,
 )
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 N = 6
 DEEP = tuple(
@@ -103,16 +104,14 @@ def test_the_sparse_path_gives_the_same_bits_whatever_the_thread_count(monkeypat
     assert one != several  # parts were added
 
 
-@pytest.mark.parametrize(
-    ("net", "path"),
-    [
-        (rk.kan([2, 5, 1], 4, 64), "sparse"),
-        (rk.kan([2, 20, 20, 1], 4, 5), "sparse"),
-        (rk.kan([2, 5, 1], 4, 64, basis="relu"), "dense"),  # no window is smaller than the whole
-        (rk.kan([2, 5, 1], 4, 16, free_knots=True), "dense"),
-        (rk.mlp([2, 20, 20, 1]), "dense"),
-        (rk.kan([2, 5, 1], 3, 1), "dense"),
-    ],
+@each_row(
+    "net, path",
+    (rk.kan([2, 5, 1], 4, 64), "sparse"),
+    (rk.kan([2, 20, 20, 1], 4, 5), "sparse"),
+    (rk.kan([2, 5, 1], 4, 64, basis="relu"), "dense"),  # no window is smaller than the whole
+    (rk.kan([2, 5, 1], 4, 16, free_knots=True), "dense"),
+    (rk.mlp([2, 20, 20, 1]), "dense"),
+    (rk.kan([2, 5, 1], 3, 1), "dense"),
 )
 def test_the_cost_model_takes_windows_where_they_are_small(net, path):
     x = samples(20)

@@ -13,6 +13,7 @@ from refkan.networks.hessians import memory
 from refkan.networks.hessians.memory import mirror, require_memory
 from tests.shared.factories import NetworkCase, samples
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 ROOT = Path(rk.__file__).parents[1]
 
@@ -29,17 +30,15 @@ def test_nothing_is_refused_where_the_memory_is_unknown(monkeypatch):
     require_memory(10**18, "a matrix", "")
 
 
-@pytest.mark.parametrize(
-    ("call", "what"),
-    [
-        (lambda net, *a: hessians.gauss_newton(net, *a, path="dense"), "Gauss-Newton matrix of"),
-        (lambda net, *a: hessians.gauss_newton(net, *a, path="sparse"), "Gauss-Newton matrix of"),
-        (lambda net, theta, x: hessians.hessian(net, theta, x, x), "Hessian of"),
-        (hessians.jacobian, r"Jacobian of shape \(60, "),
-        (hessians.ntk, "tangent kernel of 60 outputs"),
-        (lambda net, theta, x: hessians.gauss_newton_vector(net, theta, x, theta), "a product with"),
-        (lambda net, theta, x: hessians.hessian_vector(net, theta, x, x, theta), "a product with"),
-    ],
+@each_row(
+    "call, what",
+    (lambda net, *a: hessians.gauss_newton(net, *a, path="dense"), "Gauss-Newton matrix of"),
+    (lambda net, *a: hessians.gauss_newton(net, *a, path="sparse"), "Gauss-Newton matrix of"),
+    (lambda net, theta, x: hessians.hessian(net, theta, x, x), "Hessian of"),
+    (hessians.jacobian, r"Jacobian of shape \(60, "),
+    (hessians.ntk, "tangent kernel of 60 outputs"),
+    (lambda net, theta, x: hessians.gauss_newton_vector(net, theta, x, theta), "a product with"),
+    (lambda net, theta, x: hessians.hessian_vector(net, theta, x, x, theta), "a product with"),
 )
 @pytest.mark.parametrize("case", [NetworkCase("silu"), NetworkCase("spline", "mean-std")], ids=str)
 def test_every_function_asks_first(case, call, what, monkeypatch):
@@ -47,8 +46,7 @@ def test_every_function_asks_first(case, call, what, monkeypatch):
     net, theta = case.start(x)
     call(net, theta, x)
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
-    with pytest.raises(ValueError, match=f"{what}.* needs .* of memory; 1 kB are available: "):
-        call(net, theta, x)
+    refused(lambda: call(net, theta, x), f"{what}.* needs .* of memory; 1 kB are available: ")
 
 
 CALLS = (

@@ -14,6 +14,7 @@ from refkan.splines.sums.pointwise import PointwiseJet
 from tests.networks.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
 from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, samples
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 
 def exact_jet(net, theta, x, first, second):
@@ -248,14 +249,12 @@ def test_relu_networks_warn_of_their_second_derivative():
         assert not net.jet(theta, samples(4), np.eye(2)).second.any()
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "orders", "message"),
-    [
-        (np.ones((4, 1, 2)), None, 2, r"first must have shape \(K, 2\) or \(5, K, 2\); got \(4, 1, 2\)"),
-        (np.eye(2), np.ones((1, 2)), 2, "second must have as many directions as first, 2"),
-        (np.eye(2), None, (1, 2, 2), "one for each of the 2 directions; got 3 numbers"),
-        (np.eye(2), None, 3, r"orders\[0\] must be at most 2; got 3"),
-    ],
+@each_row(
+    "first, second, orders, message",
+    (np.ones((4, 1, 2)), None, 2, r"first must have shape \(K, 2\) or \(5, K, 2\); got \(4, 1, 2\)"),
+    (np.eye(2), np.ones((1, 2)), 2, "second must have as many directions as first, 2"),
+    (np.eye(2), None, (1, 2, 2), "one for each of the 2 directions; got 3 numbers"),
+    (np.eye(2), None, 3, r"orders\[0\] must be at most 2; got 3"),
 )
 def test_bad_seeds_are_refused(first, second, orders, message):
     net, theta = NetworkCase("spline", order=4).start(samples(20))

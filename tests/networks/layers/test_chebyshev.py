@@ -14,6 +14,7 @@ from refkan.networks.layers import chebyshev as module
 from tests.networks.layers.layer_laws import check_sweeps
 from tests.shared.factories import EPS, NODE_MAPS, samples
 from tests.shared.spoiling import spoilt
+from tests.shared.tables import each_row
 
 POLICIES = ("linear", "polynomial")
 ENDS = ((0.0, 1.0), (-2.0, 2.0), (5.0, 5.6))
@@ -99,19 +100,17 @@ def test_gaussian_start_has_the_same_output_variance():
     assert second == pytest.approx(first, rel=0.2)
 
 
-@pytest.mark.parametrize(
-    ("part", "old", "new"),
-    [
-        (module, "+ m * rows[m - 1, ..., k])", "+ rows[m - 1, ..., k])"),
-        (module, "- rows[m, ..., k - 1]", "+ rows[m, ..., k - 1]"),
-        (module, "rows[2:] *= beyond == 0", "pass"),
-        (row_sums, "self.W[:, :, None], out=out)", "self.rows[1][:, None, None], out=out)"),
-        (row_sums, "self.project(G[:, :, 0], 1)", "self.project(G[:, :, 0], 0)"),
-        (row_sums, "tangent += self._contract(", "tangent -= self._contract("),
-        (row_sums, "moved = dy.T @ (slopes * dx", "moved = dy.T @ (2 * slopes * dx"),
-        (row_sums, "G)[:, 0] + bent", "G)[:, 0] - bent"),
-        (row_sums, "self._project(self._rows(2)", "self._project(self._rows(1)"),
-    ],
+@each_row(
+    "part, old, new",
+    (module, "+ m * rows[m - 1, ..., k])", "+ rows[m - 1, ..., k])"),
+    (module, "- rows[m, ..., k - 1]", "+ rows[m, ..., k - 1]"),
+    (module, "rows[2:] *= beyond == 0", "pass"),
+    (row_sums, "self.W[:, :, None], out=out)", "self.rows[1][:, None, None], out=out)"),
+    (row_sums, "self.project(G[:, :, 0], 1)", "self.project(G[:, :, 0], 0)"),
+    (row_sums, "tangent += self._contract(", "tangent -= self._contract("),
+    (row_sums, "moved = dy.T @ (slopes * dx", "moved = dy.T @ (2 * slopes * dx"),
+    (row_sums, "G)[:, 0] + bent", "G)[:, 0] - bent"),
+    (row_sums, "self._project(self._rows(2)", "self._project(self._rows(1)"),
 )
 def test_sabotage_of_the_sweeps_is_noticed(monkeypatch, part, old, new):
     wrong = spoilt(part, old, new)

@@ -10,6 +10,7 @@ from tests.networks.refinement.trained_networks import FIXED, NATURAL, TAILS, X,
 from tests.shared.factories import EDGE_KINDS, EPS, NetworkCase, samples
 from tests.shared.mapped import mapped
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 
 def outside_share(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> float:
@@ -140,15 +141,13 @@ def test_prolongation_in_the_relu_basis_takes_no_way_through_the_splines(basis):
     assert not w_fine[:, :, 3::2].any()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
-    [
-        lambda v: -v,
-        lambda v: v / 2,  # the printed factor
-        lambda v: np.roll(v, 1, axis=-1),
-        lambda v: v * (1 + 1e-11),
-        lambda v: np.concatenate([v[..., 1:2], v[..., :1], v[..., 2:]], axis=-1),
-    ],
+    lambda v: -v,
+    lambda v: v / 2,  # the printed factor
+    lambda v: np.roll(v, 1, axis=-1),
+    lambda v: v * (1 + 1e-11),
+    lambda v: np.concatenate([v[..., 1:2], v[..., :1], v[..., 2:]], axis=-1),
     ids=["sign", "printed factor", "shift", "relative error of 1e-11", "two coefficients exchanged"],
 )
 @pytest.mark.parametrize("case", [NetworkCase("spline"), NetworkCase("silu", "mean-std")], ids=str)

@@ -12,6 +12,7 @@ from refkan import truth
 from refkan.splines import bsplines, relu_powers, transfer
 from refkan.splines.transfer import matrices
 from tests.shared.factories import EPS, STRICT, exact_powers, points, points_outside, space
+from tests.shared.tables import each_row
 from tests.splines.transfer.nested_spaces import FINER, PAIRS, SPACES, contributions, exact_prolongation, finer
 
 
@@ -159,14 +160,12 @@ def flip(start, values):
     return start, values
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
-    [
-        flip,
-        lambda start, values: (np.maximum(start - 1, 0), values),
-        lambda start, values: (start, values / 2),
-        lambda start, values: (start, values * (1 + 1e-14)),
-    ],
+    flip,
+    lambda start, values: (np.maximum(start - 1, 0), values),
+    lambda start, values: (start, values / 2),
+    lambda start, values: (start, values * (1 + 1e-14)),
     ids=["a row of weights reversed", "an index shifted", "the printed factor", "a relative error of 1e-14"],
 )
 @pytest.mark.parametrize("order", [2, 3, 4])

@@ -10,6 +10,7 @@ from refkan.checks import dot_test
 from refkan.splines import bsplines, transfer
 from tests.shared.factories import EPS, points, space
 from tests.shared.refusals import refusals, refused
+from tests.shared.tables import each_row
 from tests.splines.transfer.nested_spaces import PAIRS, SPACES, finer
 
 
@@ -111,21 +112,19 @@ def test_refined_spaces(kind, order, factor):
 UNIT = rk.SplineSpace.uniform(3, 4)
 
 
-@pytest.mark.parametrize(
-    ("coarse", "fine", "message"),
-    [
-        (UNIT, rk.SplineSpace.uniform(4, 8), r"fine must have the order 3 of coarse; got order 4"),
-        (UNIT, rk.SplineSpace.uniform(3, 8, (0, 2)), r"the domain \(0.0, 1.0\) of coarse; got \(0.0, 2.0\)"),
-        (UNIT, rk.SplineSpace.uniform(3, 6), r"breakpoint 1 = 0.25 is missing: the nearest is 0.333"),
-        (UNIT, rk.SplineSpace.from_breakpoints(3, [0, 0.25, 0.5, 1]), r"breakpoint 3 = 0.75 is missing: the"),
-        (UNIT.refine(), UNIT, r"breakpoint 1 = 0.125 is missing"),
-        (
-            rk.SplineSpace([-1.0, 0, 1, 1, 2, 3], 2),
-            rk.SplineSpace([-1.0, 0, 0.5, 1, 2, 3], 2),
-            r"breakpoint 2 = 1.0 is missing: it has fewer copies of it",
-        ),
-        (UNIT, rk.SplineSpace.from_breakpoints(3, [0, 0.25, 0.5 + EPS, 0.75, 1]), r"breakpoint 2 = 0.5 is missing"),
-    ],
+@each_row(
+    "coarse, fine, message",
+    (UNIT, rk.SplineSpace.uniform(4, 8), r"fine must have the order 3 of coarse; got order 4"),
+    (UNIT, rk.SplineSpace.uniform(3, 8, (0, 2)), r"the domain \(0.0, 1.0\) of coarse; got \(0.0, 2.0\)"),
+    (UNIT, rk.SplineSpace.uniform(3, 6), r"breakpoint 1 = 0.25 is missing: the nearest is 0.333"),
+    (UNIT, rk.SplineSpace.from_breakpoints(3, [0, 0.25, 0.5, 1]), r"breakpoint 3 = 0.75 is missing: the"),
+    (UNIT.refine(), UNIT, r"breakpoint 1 = 0.125 is missing"),
+    (
+        rk.SplineSpace([-1.0, 0, 1, 1, 2, 3], 2),
+        rk.SplineSpace([-1.0, 0, 0.5, 1, 2, 3], 2),
+        r"breakpoint 2 = 1.0 is missing: it has fewer copies of it",
+    ),
+    (UNIT, rk.SplineSpace.from_breakpoints(3, [0, 0.25, 0.5 + EPS, 0.75, 1]), r"breakpoint 2 = 0.5 is missing"),
 )
 def test_spaces_that_are_not_nested(coarse, fine, message):
     calls = rk.prolongation_matrix, transfer.require_nested, transfer.injection_matrix

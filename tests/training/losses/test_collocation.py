@@ -12,6 +12,7 @@ from refkan.networks.sweeps import sample_blocks
 from refkan.training.losses import Attention, Collocation, Side, Term, collocation, prescribed
 from tests.shared.factories import NetworkCase, complex_gradient, name, samples
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 from tests.training.losses.collocation_terms import AXES, burgers, close, equation, one_of_each
 
 pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # see test_continuity.py
@@ -168,17 +169,15 @@ def test_levenberg_marquardt_solves_poisson_to_spline_accuracy():
     assert all(14 < before / after < 18 for before, after in pairwise(errors)), errors
 
 
-@pytest.mark.parametrize(
-    ("method", "options"),
-    [
-        ("gauss-newton", {}),
-        ("levenberg-marquardt", {"solver": "cholesky"}),
-        ("levenberg-marquardt", {"solver": "dual"}),
-        ("lbfgs", {}),
-        ("adam", {"learning_rate": 1e-2}),
-        ("gd", {"learning_rate": 1e-6}),
-        ("adam", {"learning_rate": 1e-3, "geometry": "spline", "gradient": "spline"}),
-    ],
+@each_row(
+    "method, options",
+    ("gauss-newton", {}),
+    ("levenberg-marquardt", {"solver": "cholesky"}),
+    ("levenberg-marquardt", {"solver": "dual"}),
+    ("lbfgs", {}),
+    ("adam", {"learning_rate": 1e-2}),
+    ("gd", {"learning_rate": 1e-6}),
+    ("adam", {"learning_rate": 1e-3, "geometry": "spline", "gradient": "spline"}),
 )
 def test_every_method_takes_a_collocation_problem(method, options):
     net, theta = NetworkCase("spline", "mean-std", order=4, widths=(2, 3, 1)).start(samples(15))

@@ -10,6 +10,7 @@ import refkan as rk
 from refkan.training.losses import Attention, Collocation, Side, Term, flux_jump, prescribed
 from tests.shared.factories import samples
 from tests.shared.refusals import refusals, refused
+from tests.shared.tables import each_row
 from tests.training.losses.collocation_terms import AXES, NU, equation, one_of_each
 
 pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # see test_continuity.py
@@ -35,21 +36,19 @@ def test_partials_of_residuals_that_take_no_complex_numbers_are_checked_by_diffe
         Collocation(net, [replace(term, partials=lambda x, u: (-np.sign(u.real),))], check=True)
 
 
-@pytest.mark.parametrize(
-    ("residual", "message"),
-    [
-        (
-            lambda x, u, *_: u[:, None, None],
-            r"the residual of term 'equation' must have shape \(9,\) at 9 points; got \(9, 1, 1\)",
-        ),
-        (lambda x, u, *_: u[:-1], r"must have shape \(9,\) at 9 points; got \(8,\)"),
-        (lambda x, u, *_: 1.0, r"must have shape \(9,\) at 9 points; got \(\)"),
-        (
-            lambda x, u, *_: np.where(np.arange(len(x)) > 6, np.nan, u),
-            r"the residual of term 'equation' must be a number at finite arguments; got NaN at 2 of 9 points, "
-            r"the first of them 7 at \[0\.\d+, 0\.\d+\], 8 at",
-        ),
-    ],
+@each_row(
+    "residual, message",
+    (
+        lambda x, u, *_: u[:, None, None],
+        r"the residual of term 'equation' must have shape \(9,\) at 9 points; got \(9, 1, 1\)",
+    ),
+    (lambda x, u, *_: u[:-1], r"must have shape \(9,\) at 9 points; got \(8,\)"),
+    (lambda x, u, *_: 1.0, r"must have shape \(9,\) at 9 points; got \(\)"),
+    (
+        lambda x, u, *_: np.where(np.arange(len(x)) > 6, np.nan, u),
+        r"the residual of term 'equation' must be a number at finite arguments; got NaN at 2 of 9 points, "
+        r"the first of them 7 at \[0\.\d+, 0\.\d+\], 8 at",
+    ),
 )
 def test_wrong_residuals_are_refused(residual, message):
     net, theta = network()
@@ -68,15 +67,13 @@ test_functions_of_other_arguments_are_refused_at_construction = refusals(
 )
 
 
-@pytest.mark.parametrize(
-    ("partials", "message"),
-    [
-        (lambda *_: (1.0, 1.0, 1.0), "one derivative for each of 4 quantities; got 3"),
-        (lambda *_: 1.0, "one derivative for each of 4 quantities; got float"),
-        (lambda *_: np.ones(4), "must return a sequence, one derivative for each of 4 quantities; got ndarray"),
-        (lambda x, u, *_: (u[:-1], u, u, u), r"must be broadcastable to \(9,\); got shape \(8,\) for quantity 0"),
-        (lambda x, u, *_: (u, np.nan, u, u), "the derivative by quantity 1 of term 'equation' must be a number"),
-    ],
+@each_row(
+    "partials, message",
+    (lambda *_: (1.0, 1.0, 1.0), "one derivative for each of 4 quantities; got 3"),
+    (lambda *_: 1.0, "one derivative for each of 4 quantities; got float"),
+    (lambda *_: np.ones(4), "must return a sequence, one derivative for each of 4 quantities; got ndarray"),
+    (lambda x, u, *_: (u[:-1], u, u, u), r"must be broadcastable to \(9,\); got shape \(8,\) for quantity 0"),
+    (lambda x, u, *_: (u, np.nan, u, u), "the derivative by quantity 1 of term 'equation' must be a number"),
 )
 def test_partials_of_wrong_shape_are_refused(partials, message):
     net, theta = network()

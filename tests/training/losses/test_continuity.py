@@ -12,6 +12,7 @@ from refkan.checks import gradient_check
 from refkan.training.losses import Collocation, Side, Term, prescribed
 from refkan.training.multilevel import Hierarchy
 from refkan.training.recipes import Attended, Minibatches, Redrawn
+from tests.shared.tables import each_row
 
 X = np.linspace(0.0, 1.0, 200)[:, None]
 SQUARE = 20.0**2
@@ -49,19 +50,17 @@ def test_min_max_maps_are_warned_of_where_the_problem_is_built(options):
         Collocation(net, helmholtz())
 
 
-@pytest.mark.parametrize(
-    ("make", "orders"),
-    [
-        (network, 2),
-        (lambda: network(node_map="sigmoid"), 2),
-        (lambda: network(node_map="mean-std"), 2),
-        (lambda: network(node_map="none"), 2),
-        (lambda: network(outside="polynomial"), 2),
-        (lambda: network(outside="natural"), 2),
-        (lambda: network((1, 1)), 2),  # points do not move
-        (lambda: rk.mlp([1, 4, 1], "tanh").initialize(np.random.default_rng(0), X), 2),
-        (lambda: network(node_map="min-max"), 1),  # the tangent continues the first derivative
-    ],
+@each_row(
+    "make, orders",
+    (network, 2),
+    (lambda: network(node_map="sigmoid"), 2),
+    (lambda: network(node_map="mean-std"), 2),
+    (lambda: network(node_map="none"), 2),
+    (lambda: network(outside="polynomial"), 2),
+    (lambda: network(outside="natural"), 2),
+    (lambda: network((1, 1)), 2),  # points do not move
+    (lambda: rk.mlp([1, 4, 1], "tanh").initialize(np.random.default_rng(0), X), 2),
+    (lambda: network(node_map="min-max"), 1),  # the tangent continues the first derivative
 )
 def test_others_are_not(make, orders):
     net, _ = make()

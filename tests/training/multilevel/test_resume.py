@@ -10,6 +10,7 @@ from refkan.training.losses import Attention
 from refkan.training.multilevel import minimize_multilevel, trainings
 from refkan.training.multilevel.trainings import fingerprint
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 from tests.training.multilevel.small_regressions import data, small_problem
 
 
@@ -70,20 +71,18 @@ def test_another_engine_is_computed_anew(tmp_path, trained):
     assert trained == [33, 48]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
-    [
-        {"theta": 1},
-        {"x": 1},
-        {"y": 1},
-        {"weights": 1},
-        {"schedule": [5, 3]},
-        {"method": "gd", "learning_rate": 1e-3},
-        {"geometry": "relu"},
-        {"factors": 3},
-        {"history": 7},
-        {"per_level": [{}, {"history": 7}]},
-    ],
+    {"theta": 1},
+    {"x": 1},
+    {"y": 1},
+    {"weights": 1},
+    {"schedule": [5, 3]},
+    {"method": "gd", "learning_rate": 1e-3},
+    {"geometry": "relu"},
+    {"factors": 3},
+    {"history": 7},
+    {"per_level": [{}, {"history": 7}]},
     ids=str,
 )
 def test_another_configuration_is_computed_anew(tmp_path, trained, change):

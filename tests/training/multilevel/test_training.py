@@ -8,21 +8,20 @@ import pytest
 import refkan as rk
 from refkan.training.multilevel import Hierarchy, Level, minimize_multilevel
 from tests.shared.refusals import refusals
+from tests.shared.tables import each_row
 from tests.training.multilevel.small_regressions import small_problem
 
 
-@pytest.mark.parametrize(
-    ("method", "options"),
-    [
-        ("gd", {"learning_rate": 1e-2}),
-        ("gd", {"learning_rate": 1e-3, "geometry": "relu"}),
-        ("gd", {"learning_rate": 1e-9, "geometry": "spline", "gradient": "relu"}),
-        ("adam", {"learning_rate": 1e-2}),
-        ("lbfgs", {}),
-        ("gauss-newton", {}),
-        ("levenberg-marquardt", {}),
-        ("variable-projection", {}),
-    ],
+@each_row(
+    "method, options",
+    ("gd", {"learning_rate": 1e-2}),
+    ("gd", {"learning_rate": 1e-3, "geometry": "relu"}),
+    ("gd", {"learning_rate": 1e-9, "geometry": "spline", "gradient": "relu"}),
+    ("adam", {"learning_rate": 1e-2}),
+    ("lbfgs", {}),
+    ("gauss-newton", {}),
+    ("levenberg-marquardt", {}),
+    ("variable-projection", {}),
 )
 def test_it_is_minimize_on_each_level_with_prolongation_between(method, options):
     problem, theta = small_problem()

@@ -12,6 +12,7 @@ from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, minimize
 from refkan.training.optimizers.run import Ending, Run
 from tests.shared.factories import EPS
 from tests.shared.refusals import refusals, refused
+from tests.shared.tables import each_row
 from tests.training.optimizers import residual_problems
 from tests.training.optimizers.descent_problems import OPTIONS, START, Chain
 from tests.training.optimizers.residual_problems import GN, LM, Residuals, regression, rosenbrock, wall
@@ -133,13 +134,11 @@ class Cliff:
         return self.beyond if theta[0] < 0 else (theta[0], np.array([1.0]))
 
 
-@pytest.mark.parametrize(
-    ("value", "gradient", "message"),
-    [
-        (np.nan, 1.0, r"the value \(nan\) became non-finite in step"),
-        (-np.inf, 1.0, r"the value \(-inf\) became non-finite in step"),
-        (-1.0, np.inf, "the gradient became non-finite in step"),
-    ],
+@each_row(
+    "value, gradient, message",
+    (np.nan, 1.0, r"the value \(nan\) became non-finite in step"),
+    (-np.inf, 1.0, r"the value \(-inf\) became non-finite in step"),
+    (-1.0, np.inf, "the gradient became non-finite in step"),
 )
 @pytest.mark.parametrize("method", list(METHODS))
 def test_a_non_finite_value_ends_the_run_with_the_best(method, value, gradient, message):

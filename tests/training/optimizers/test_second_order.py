@@ -6,6 +6,7 @@ import pytest
 from refkan.training.optimizers import minimization, minimize
 from refkan.training.optimizers.second_order import damped_gauss_newton
 from tests.shared.spoiling import spoilt
+from tests.shared.tables import each_row
 from tests.training.optimizers.residual_problems import (
     EXPONENTIALS,
     GN,
@@ -66,12 +67,10 @@ def test_at_the_minimum_rounding_ends_the_run(method):
     assert result.converged or "rejected" in result.message or "line search found no decrease" in result.message
 
 
-@pytest.mark.parametrize(
-    ("method", "options", "message"),
-    [
-        (GN, {"max_line_search": 5}, "the line search found no decrease in 5 trials in step 1"),
-        (LM, {"max_rejections": 5}, "no trial decreased the value: 6 rejected in step 1"),
-    ],
+@each_row(
+    "method, options, message",
+    (GN, {"max_line_search": 5}, "the line search found no decrease in 5 trials in step 1"),
+    (LM, {"max_rejections": 5}, "no trial decreased the value: 6 rejected in step 1"),
 )
 def test_a_value_that_nothing_decreases_ends_the_run(method, options, message):
     class Stuck(Residuals):

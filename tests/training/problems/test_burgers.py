@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 from refkan import ConvergenceError
 from refkan.training.problems import burgers
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 DIGITS = 40
 
@@ -115,15 +116,13 @@ def test_the_tolerance_is_obeyed():
     assert np.isfinite(burgers.solution(points, nodes=24, tolerance=0.1)).all()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"x": [[0.0, 0.5], [0.0, -0.1]]}, ValueError, r"times t >= 0 in its second column; got x\[1, 1\] = -0.1"),
-        ({"nu": -0.01}, ValueError, "nu must be finite and positive; got -0.01"),
-        ({"nodes": 4}, ValueError, "nodes must be at least 12; got 4"),
-        ({"nodes": 1000}, ValueError, "nodes must be at most 350; got 1000"),
-        ({"tolerance": 0.0}, ValueError, "tolerance must be finite and positive"),
-    ],
+@each_row(
+    "arguments, error, message",
+    ({"x": [[0.0, 0.5], [0.0, -0.1]]}, ValueError, r"times t >= 0 in its second column; got x\[1, 1\] = -0.1"),
+    ({"nu": -0.01}, ValueError, "nu must be finite and positive; got -0.01"),
+    ({"nodes": 4}, ValueError, "nodes must be at least 12; got 4"),
+    ({"nodes": 1000}, ValueError, "nodes must be at most 350; got 1000"),
+    ({"tolerance": 0.0}, ValueError, "tolerance must be finite and positive"),
 )
 @pytest.mark.parametrize("function", [burgers.solution, burgers.slope])
 def test_bad_input_is_refused(function, arguments, error, message):

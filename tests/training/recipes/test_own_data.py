@@ -11,6 +11,7 @@ from refkan.plots import training_pictures
 from refkan.training.recipes import input_effects, own_data, train_starts
 from refkan.training.recipes.setups.setups import midpoints, tensor_grid
 from tests.shared.refusals import refusals, refused
+from tests.shared.tables import each_row
 
 RANGES = np.array([1e-3, 1e4])
 
@@ -158,14 +159,12 @@ def test_gaps_are_filled_with_the_medians_of_the_training_when_asked(tmp_path, c
 
 
 @pytest.mark.parametrize("option", [(), ("--drop-bad-rows",)])
-@pytest.mark.parametrize(
-    ("first", "told"),
-    [
-        (lambda k: f"no. {k}", "column 1 (name) has none in 60 lines, got 'no. 0' in line 2: leave that column out"),
-        (lambda k: "", "column 1 (name) has none in 60 lines, got '' in line 2: leave that column out"),
-        (lambda k: '"1,5"', "got '1,5' in line 2: write its numbers with a decimal point and"),
-        (lambda k: '"1' if k == 30 else "1", "got one that is open from line 32 to line 61: close it, or leave it out"),
-    ],
+@each_row(
+    "first, told",
+    (lambda k: f"no. {k}", "column 1 (name) has none in 60 lines, got 'no. 0' in line 2: leave that column out"),
+    (lambda k: "", "column 1 (name) has none in 60 lines, got '' in line 2: leave that column out"),
+    (lambda k: '"1,5"', "got '1,5' in line 2: write its numbers with a decimal point and"),
+    (lambda k: '"1' if k == 30 else "1", "got one that is open from line 32 to line 61: close it, or leave it out"),
 )
 def test_what_would_leave_no_line_or_hide_some_is_told_with_its_remedy(tmp_path, capsys, option, first, told):
     file = written(tmp_path, np.column_stack(data(60)))

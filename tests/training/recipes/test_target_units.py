@@ -7,6 +7,7 @@ import refkan as rk
 from refkan.training.recipes import own_data, train_starts
 from refkan.training.recipes.records import chosen_level
 from refkan.training.recipes.starts import in_units, units_of
+from tests.shared.tables import each_row
 
 
 def growth(n=300):
@@ -63,15 +64,13 @@ def test_units_of_the_target_change_nothing(method):
     assert np.isclose(theirs.problem.value(last.theta), last.value, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "net",
-    [
-        rk.kan([2, 3, 2], 3, 4),
-        rk.kan([2, 3, 2], 3, 4, basis="relu"),
-        rk.kan([2, 3, 2], 3, 4, edge="silu"),
-        rk.mlp([2, 3, 2], "tanh"),
-        rk.kan([2, 3, 2], 3, 4, free_knots=True),
-    ],
+    rk.kan([2, 3, 2], 3, 4),
+    rk.kan([2, 3, 2], 3, 4, basis="relu"),
+    rk.kan([2, 3, 2], 3, 4, edge="silu"),
+    rk.mlp([2, 3, 2], "tanh"),
+    rk.kan([2, 3, 2], 3, 4, free_knots=True),
     ids=["spline", "relu", "silu", "dense", "free"],
 )
 def test_networks_are_put_in_units_by_their_last_layer(net):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 from validation.benchmarks import against
 
 HERE = Path(__file__).parents[3]
@@ -40,13 +41,11 @@ def test_this_checkout_answers_a_question_and_ends(tmp_path):
     refused(lambda: side.ask({"task": [row, title], "rounds": 1, "threads": 1, "without": []}), "RuntimeError: ended")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nowhere"], "CHECKOUT must be the root"),
-        ([str(HERE), "layers"], "NAME must be one of"),
-        ([str(HERE), "--turns", "0"], "at least 1"),
-    ],
+@each_row(
+    "arguments, words",
+    (["nowhere"], "CHECKOUT must be the root"),
+    ([str(HERE), "layers"], "NAME must be one of"),
+    ([str(HERE), "--turns", "0"], "at least 1"),
 )
 def test_wrong_usage_is_told(arguments, words, capsys):
     with pytest.raises(SystemExit):
