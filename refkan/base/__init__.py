@@ -44,4 +44,5 @@ from refkan.base.errors import OutsideDomainError as OutsideDomainError
 from refkan.base.errors import OutsideDomainWarning as OutsideDomainWarning
 from refkan.base.errors import located as located
 from refkan.base.lazy import lazy as lazy
+from refkan.base.short_reprs import Record as Record
 from refkan.base.short_reprs import ShortRepr as ShortRepr

@@ -1,8 +1,8 @@
-"""Short representations: one line with the sizes of arrays in place of their numbers, which would fill the screen."""
+"""Records, and their short representations: sizes of arrays in place of their numbers, which would fill the screen."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 from scipy import sparse
@@ -18,7 +18,7 @@ LONGEST = 100
 
 
 class ShortRepr:
-    """What dataclasses derive from to be represented by one line.
+    """What is represented by one line: a dataclass, or a part of one.
 
     Attributes
     ----------
@@ -48,6 +48,32 @@ class ShortRepr:
         names = self.shown or [field.name for field in fields(self) if field.repr]  # type: ignore[arg-type]
         parts = ", ".join(f"{name}={short(getattr(self, name))}" for name in names)
         return f"{type(self).__name__}({parts})"
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class Record(ShortRepr):
+    """What frozen dataclasses derive from: a class of this kind is one, of the fields that its body annotates.
+
+    Records are equal if they are the same object, since == of arrays has no single answer. Those of a class with
+    ``eq=True`` in its first line, and of what derives from it, are equal if their fields are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Samples(Record):
+    ...     x: np.ndarray
+    ...     name: str
+    >>> Samples(np.zeros((200, 2)), "uniform")
+    Samples(x=float64[200, 2], name='uniform')
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    _compared: ClassVar[bool] = False
+
+    def __init_subclass__(cls, eq: bool | None = None, order: bool = False) -> None:
+        super().__init_subclass__()
+        cls._compared = cls._compared if eq is None else eq
+        dataclass(frozen=True, eq=cls._compared, order=order, repr=False)(cls)
 
 
 def short(value: Any) -> str:

@@ -1,20 +1,18 @@
 """The dot test: an operator and its adjoint, without the matrix of either."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, RandomSource, as_generator, check_count, check_function, check_tolerance
+from refkan.base import Array, RandomSource, Record, as_generator, check_count, check_function, check_tolerance
 from refkan.checks.differences import evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
 
 Shape = int | Sequence[int]
 
 
-@dataclass(frozen=True)
-class DotTrial:
+class DotTrial(Record, eq=True):
     """One pair of random arrays: ``forward = <A v, w>``, ``adjoint = <v, A^T w>``.
 
     Examples
@@ -31,7 +29,6 @@ class DotTrial:
     relative_error: float
 
 
-@dataclass(frozen=True, eq=False)
 class DotReport(Report):
     """The outcome of `dot_test`: the trials and the largest relative error among them.
 

@@ -1,13 +1,12 @@
 """Gradients and Jacobians, every entry compared with a reference derivative of the value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base import Array, ShortRepr, check_choice, check_function, check_positive, check_tolerance
+from refkan.base import Array, Record, check_choice, check_function, check_positive, check_tolerance
 from refkan.checks.differences import (
     Function,
     as_point,
@@ -22,8 +21,7 @@ from refkan.checks.reports import Report, format_index, format_table, verdict
 _SHOWN = 10  # failures in the table; `failures` has them all
 
 
-@dataclass(frozen=True)
-class Failure(ShortRepr):
+class Failure(Record, eq=True):
     """One entry that differs: the truth is `ours`, the reference difference; `theirs` was checked.
 
     `index` is an int for the gradient at a vector, else a tuple: the value's indices, then theta's.
@@ -43,7 +41,6 @@ class Failure(ShortRepr):
     relative_error: float
 
 
-@dataclass(frozen=True, eq=False)
 class GradientReport(Report):
     """The outcome of `gradient_check` and `jacobian_check`.
 

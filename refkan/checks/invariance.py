@@ -1,7 +1,6 @@
 """Two callables that claim to be the same function, compared on points."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from refkan.checks.differences import as_point, as_scale, evaluate_real
 from refkan.checks.reports import Report, format_index, verdict
 
 
-@dataclass(frozen=True, eq=False)
 class InvarianceReport(Report):
     """The outcome of `invariance_test`.
 

@@ -1,13 +1,11 @@
 """What every check returns, and the text tables in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from refkan.base import ShortRepr
+from refkan.base import Record
 
 
-@dataclass(frozen=True, eq=False)
-class Report(ShortRepr):
+class Report(Record):
     """The outcome of a check.
 
     Attributes

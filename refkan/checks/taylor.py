@@ -1,13 +1,12 @@
 """The Taylor test: one line of remainders checks a value, its gradient and its Hessian together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base import Array, FloatArray, RandomSource, ShortRepr
+from refkan.base import Array, FloatArray, RandomSource, Record
 from refkan.base.arguments import as_array, as_generator, check_count, check_function, check_positive
 from refkan.checks.differences import as_point, evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
@@ -17,8 +16,7 @@ _USABLE = 100.0  # a remainder this many times above the noise has a rate that n
 _SLACK = 0.2
 
 
-@dataclass(frozen=True, eq=False)
-class Remainder(ShortRepr):
+class Remainder(Record):
     """One order of the Taylor test.
 
     Attributes
@@ -54,7 +52,6 @@ class Remainder(ShortRepr):
         return self.exact or self.rate >= self.expected - _SLACK
 
 
-@dataclass(frozen=True, eq=False)
 class TaylorReport(Report):
     """The outcome of `taylor_test`: the steps t and the remainders R0, R1 and, with a Hessian, R2.
 

@@ -1,7 +1,7 @@
 """Cells: single runs of an experiment, each a choice of its factors for a seed, run or resumed, and found again."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import product
 from typing import Any, TypeVar
@@ -14,8 +14,7 @@ from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.kept_parts import Resume, run_task
 
 
-@dataclass(frozen=True, order=True)
-class Cell(Checked):
+class Cell(Checked, order=True):
     """One run of an experiment: a value for every factor, as pairs (factor, value) of text, and a seed.
 
     Examples
@@ -44,7 +43,6 @@ Found = Mapping[Cell, Mapping[str, Any]]
 """What each cell that was run returned."""
 
 
-@dataclass(frozen=True)
 class Grid(Checked):
     """All cells of an experiment.
 

@@ -5,7 +5,7 @@ lies there, is refuted where the whole interval lies beyond, and is undecided wh
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ ENOUGH = 25
 """Seeds that decide; fewer do where the cost that forbids more is stated."""
 
 
-@dataclass(frozen=True)
 class Estimate(Checked):
     """A number that decides, or stands beside those that do, with its interval and the bound of the statement.
 

@@ -1,7 +1,6 @@
 """Experiments: what their description leaves open, factors with the values that may be chosen, and their cells."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from refkan.base.annotations import Checked, check_annotated
@@ -10,7 +9,6 @@ Choice = Mapping[str, str]
 """A value for each of some factors."""
 
 
-@dataclass(frozen=True)
 class Factor(Checked):
     """A detail that an experiment leaves open, with its possible values, the default first.
 
@@ -42,7 +40,6 @@ class Factor(Checked):
         return value
 
 
-@dataclass(frozen=True)
 class Experiment(Checked):
     """An experiment whose cells can be run one at a time: its factors, and what runs one choice of them for a seed.
 

@@ -7,7 +7,7 @@ sensitivity.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from refkan.claims.statuses import Status
 from refkan.claims.verdicts import Verdict
 
 
-@dataclass(frozen=True)
 class Beside(Checked):
     """A cell of a published table beside what was measured, in the same unit, with the number of every seed.
 
@@ -96,7 +95,6 @@ class Beside(Checked):
         }
 
 
-@dataclass(frozen=True)
 class Reading(Checked):
     """A statement under one reading.
 
@@ -174,7 +172,6 @@ class Reading(Checked):
         }
 
 
-@dataclass(frozen=True)
 class Readings(Checked):
     """A statement under all the readings that were run, and how many that were named were not.
 

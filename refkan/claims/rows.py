@@ -1,11 +1,8 @@
 """Rows of a ledger: statements, each with what is measured and the criterion, fixed before the run."""
 
-from dataclasses import dataclass
-
 from refkan.base.annotations import Checked
 
 
-@dataclass(frozen=True)
 class Row(Checked):
     """One statement: where it is made, what it says, what is measured, and when it holds.
 

@@ -1,10 +1,10 @@
 """What a claim file returns: a verdict computed from measurements, with estimates, raw data, figures and mutations."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from refkan.base import Checked, check_annotated, check_choice, located
+from refkan.base import Checked, Record, check_annotated, check_choice, located
 from refkan.claims.estimates import Estimate
 from refkan.claims.statuses import FAILING, STATUSES, Status
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
 
-@dataclass(frozen=True)
 class Figure(Checked):
     """A picture of the report: PNG bytes with a name (letters, digits, hyphens) and a caption.
 
@@ -42,8 +41,7 @@ class Figure(Checked):
         return cls(name, caption, to_png(figure, dpi=110))
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Record, eq=True):
     """A table of the report: a caption, the names of its columns, and rows of as many cells.
 
     Examples
@@ -67,8 +65,7 @@ class Table:
                 raise ValueError(f"{self.caption}: rows must have {len(self.columns)} cells; got {row}")
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Record, eq=True):
     """The answer to one row of the ledger.
 
     Attributes

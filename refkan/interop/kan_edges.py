@@ -8,12 +8,12 @@ inside the domain alone could not follow them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, KnotError, Natural, ShortRepr, as_array, as_shape, as_vector, check_annotated, real
+from refkan.base import FloatArray, KnotError, Natural, Record, as_array, as_shape, as_vector, check_annotated, real
 from refkan.networks.layers import DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.network import Network
 from refkan.networks.node_maps import AffineMap, NodeMap, Unmapped
@@ -34,8 +34,7 @@ class ConversionError(ValueError):
     """
 
 
-@dataclass(frozen=True, eq=False)
-class Edges(ShortRepr):
+class Edges(Record):
     """One layer of a model as plain arrays.
 
     ::

@@ -3,12 +3,11 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, check_annotated
+from refkan.base import Array, FloatArray, Record, check_annotated
 from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
 
@@ -233,8 +232,7 @@ class Pykan(Format):
         return out
 
 
-@dataclass(frozen=True)
-class OneSpline(Format):
+class OneSpline(Format, Record, eq=True):
     """Layers whose arrays are (Q, P, dim) and (Q, P), some of them optional, by the names of a library."""
 
     grid: str

@@ -6,7 +6,7 @@ and node maps bound to the activations that reach them.
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ from refkan.base import (
     OutsideDomainError,
     OutsideDomainWarning,
     RandomSource,
-    ShortRepr,
+    Record,
     as_generator,
     lazy,
     located,
@@ -104,8 +104,7 @@ def ranges(x: FloatArray) -> FloatArray:
     return pairs
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Composition(ShortRepr):
+class Composition(Record):
     """Layers joined by node maps: parameters and errors as for `Network`, which adds values and derivatives."""
 
     layers: tuple[Layer, ...]

@@ -1,13 +1,13 @@
 r"""What passes through a network, and the functions on its edges: arrays at samples, or objects of SciPy."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, ShortRepr, as_samples, as_vector, check_count, real
+from refkan.base import Array, FloatArray, Record, as_samples, as_vector, check_count, real
 from refkan.networks.composition import Composition
 from refkan.networks.layers import KnotLayer, Layer, require_knots
 from refkan.networks.node_maps import AffineMap
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from scipy.interpolate import BSpline, PPoly
 
 
-@dataclass(frozen=True)
-class Activations(ShortRepr):
+class Activations(Record, eq=True):
     """What N samples make of a network of layers 1, ..., L.
 
     Attributes
@@ -92,7 +91,6 @@ def _in_powers(layer: KnotLayer, space: SplineSpace, w: FloatArray) -> "PPoly":
     return PPoly(np.array(taylor), ends, extrapolate=layer.outside == "polynomial")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Inspectable(SameFunction):
     """A network that can be looked into; parameters and errors as for `Network`, which adds values and derivatives."""
 

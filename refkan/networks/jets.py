@@ -3,20 +3,18 @@ r"""Jets of networks at samples, what `Network.jet` returns: derivatives in the 
 Mixed second derivatives follow from pure ones: u_xy = (D_{x+y}^2 - D_x^2 - D_y^2) u / 2.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, ShortRepr, check_annotated
+from refkan.base import Array, FloatArray, Record, check_annotated
 from refkan.base.arguments import as_samples, as_shape, as_vector, check_flag, real
 from refkan.networks.composition import Composition
 from refkan.networks.sweeps.far_values import require_numbers
 from refkan.networks.sweeps.sample_blocks import BlockedSweep, Seeds
 
 
-@dataclass(frozen=True, eq=False)
-class Jet(ShortRepr):
+class Jet(Record):
     r"""Values and derivatives of a network F along directions d, at theta and x.
 
     With inputs that move as x + h u_d + h^2/2 v_d, (u, v) the seeds::

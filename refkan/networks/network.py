@@ -5,7 +5,6 @@ them from a statistics batch that travels with the network, swept apart from the
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,7 +90,6 @@ class ValueSweep:
         return J.reshape(N * Q, self.net.n_params)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Network(Inspectable):
     r"""A composition of layers and node maps as a function of theta and x; build it with `kan` or `mlp`.
 

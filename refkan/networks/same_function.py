@@ -1,22 +1,21 @@
 r"""The same function in another network: in another basis, on finer knots, with knots fixed or free."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, ShortRepr, check_annotated, located
+from refkan.base import Array, FloatArray, Record, check_annotated, located
 from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type
 from refkan.networks.composition import Composition
 from refkan.networks.layers import BASES, Layer, require_knots
 from refkan.networks.node_maps import NodeMap
 
 
-@dataclass(frozen=True)
-class Coordinates(ShortRepr):
+class Coordinates(Record, eq=True):
     r"""Linear maps between a network's own parameters theta and its coefficients v in another basis.
 
     With u spline and w = A^T u ReLU coefficients, gradients map as grad_u = A grad_w, grad_w = A^-1 grad_u.
@@ -50,7 +49,6 @@ def _same(mine: Any, theirs: Any) -> bool:
     return bool(mine == theirs)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class SameFunction(Composition):
     """A composition that can be taken to others of the same function; parameters and errors as for `Network`."""
 

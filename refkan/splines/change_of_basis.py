@@ -12,13 +12,12 @@ so that A, A^T and their inverses cost r passes of differences or cumulative sum
 all entries of A^-1 are non-negative.
 """
 
-from dataclasses import dataclass
 from math import comb, factorial
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, ShortRepr, as_array, check_annotated, check_count, check_positive
+from refkan.base import Array, FloatArray, Record, as_array, check_annotated, check_count, check_positive
 from refkan.splines.knots import check_order
 from refkan.splines.spaces import SplineSpace
 
@@ -99,8 +98,7 @@ def solve_transposed(deltas: list[Array], v: Array) -> Array:
     return v
 
 
-@dataclass(frozen=True, eq=False)
-class ChangeOfBasis(ShortRepr):
+class ChangeOfBasis(Record):
     r"""The matrix A of a spline space as an operator: b = A psi; coefficients w = A^T u, gradients grad_u = A grad_w.
 
     All methods act on the last axis of an array of any shape, in O(r dim) a vector.

@@ -1,10 +1,8 @@
 r"""The local B-spline basis: tables of knots, and the r functions that matter at a point with their derivatives."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, OutsideDomainError, ShortRepr, lazy
+from refkan.base import Array, FloatArray, IntArray, OutsideDomainError, Record, lazy
 from refkan.kernels import (
     bspline_basis,
     plain_basis,
@@ -28,8 +26,7 @@ CELLS = 2**16
 """Cells from which on more would not stay in a cache."""
 
 
-@dataclass(frozen=True, eq=False)
-class KnotTables(ShortRepr):
+class KnotTables(Record):
     """What the kernels need to know of P knot vectors of one order and one number of intervals.
 
     Parameters
@@ -198,8 +195,7 @@ class KnotTables(ShortRepr):
         return np.tile([a, b, scale, delta], (1, size)), origins, guide, halvings
 
 
-@dataclass(frozen=True, eq=False)
-class Pieces(ShortRepr):
+class Pieces(Record):
     """Tables of `kernels.polynomial_layer`, and where the search for an interval starts as in `KnotTables.search`.
 
     Attributes
@@ -254,8 +250,7 @@ def equal_intervals(breakpoints: FloatArray) -> bool:
     return bool((np.abs(breakpoints[:, :-1] - equal) <= 2 * spacing).all())
 
 
-@dataclass(frozen=True, eq=False)
-class LocalBasis(ShortRepr):
+class LocalBasis(Record):
     """The r basis functions that matter at each point x[s, p].
 
     Attributes

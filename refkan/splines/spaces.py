@@ -1,11 +1,10 @@
 r"""The spline space S_r(T): order, knots, and what follows from them."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, KnotError, ShortRepr, as_array, check_count, lazy, real
+from refkan.base import FloatArray, KnotError, Record, as_array, check_count, lazy, real
 from refkan.splines.knots import (
     MAX_INTERVALS,
     check_domain,
@@ -19,8 +18,7 @@ from refkan.splines.knots import (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class SplineSpace(ShortRepr):
+class SplineSpace(Record):
     r"""Piecewise polynomials of order r (degree r - 1) on [a, b], joined as smoothly as the knots allow.
 
     The knot vector t_{1-r} <= ... <= t_{n+r-1} holds n + 2r - 1 knots; n is the number of intervals between the

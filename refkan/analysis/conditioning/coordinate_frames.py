@@ -6,11 +6,11 @@ frames, and the spectrum of C H is that of S^T H S.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from refkan.base import Record
 from refkan.base.arguments import as_array, check_choice
 from refkan.base.array_types import FloatArray
 from refkan.networks import Network
@@ -19,8 +19,7 @@ from refkan.networks.layers import BASES
 Map = Callable[[FloatArray], FloatArray]
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(Record, eq=True):
     """Coordinates z with theta = B z; the maps act on the columns of matrices (M, any).
 
     Attributes

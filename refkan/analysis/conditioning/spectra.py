@@ -1,20 +1,19 @@
 """What a spectrum holds: eigenpairs, rank and nullity, numerical and analytic, and the condition number."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from refkan.base.arguments import as_array
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 
 CLEAR_GAP = 1e3
 """Ratio of singular values (or eigenvalues) across the numerical rank that leaves no doubt about it."""
 
 
-@dataclass(frozen=True, eq=False)
-class Spectrum(ShortRepr):
+class Spectrum(Record):
     r"""Eigenvalues and eigenvectors of a symmetric matrix, or of C H with a preconditioner C.
 
     Attributes

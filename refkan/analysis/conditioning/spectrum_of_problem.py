@@ -1,7 +1,7 @@
 """`spectrum`: one entry for all matrices, bases and preconditioners, posed where they are well conditioned."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from refkan.analysis.conditioning.spectra import Spectrum, doubts
 from refkan.base.arguments import as_array, as_vector, check_choice
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.layers import BASES
@@ -32,8 +32,7 @@ BLOCK_ENTRIES = 2**23
 """Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""
 
 
-@dataclass(frozen=True, eq=False)
-class Question(ShortRepr):
+class Question(Record):
     """A matrix in coordinates v.
 
     Attributes

@@ -6,12 +6,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, ShortRepr, nearest
+from refkan.base import Array, FloatArray, Record, nearest
 from refkan.base.atomic_files import read_file
 from refkan.base.plain_text import printable
 from refkan.commands.option_values import in_words
@@ -29,8 +28,7 @@ Lines = list[tuple[int, list[str]]]
 """Numbers of lines, from 1, with their cells."""
 
 
-@dataclass(frozen=True)
-class Numbers(ShortRepr):
+class Numbers(Record, eq=True):
     """What a CSV file holds.
 
     Attributes

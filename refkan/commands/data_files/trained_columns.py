@@ -2,13 +2,12 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, ShortRepr, located
+from refkan.base import FloatArray, IntArray, Record, located
 from refkan.base.long_runs.exit_codes import say
 from refkan.commands.data_files.number_files import Numbers, read_numbers
 from refkan.commands.option_values import named
@@ -76,8 +75,7 @@ def fill_gaps(rows: FloatArray, inputs: int, medians: Any, file: str, chosen: ar
         )
 
 
-@dataclass(frozen=True)
-class NetworkRows(ShortRepr):
+class NetworkRows(Record, eq=True):
     """Rows of a file for a network in a file.
 
     Attributes

@@ -3,18 +3,18 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from refkan.analysis import exact
+from refkan.base import Record
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.commands.certificate_page import Bound
 
 
-@dataclass(frozen=True)
-class CertifiedRow:
+class CertifiedRow(Record, eq=True):
     """One point: its certified numbers, or why there are none.
 
     Attributes

@@ -2,13 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from refkan.base import check_count, check_positive, located, nearest
+from refkan.base import Record, check_count, check_positive, located, nearest
 from refkan.commands.data_files.trained_columns import fill_gaps, read_rows
 from refkan.commands.option_values import MOST, WIDEST, check_counts
 from refkan.networks import Network
@@ -23,8 +22,7 @@ RATE = 1e-2
 """Their rate by default."""
 
 
-@dataclass(frozen=True)
-class Configuration:
+class Configuration(Record, eq=True):
     """One training, ready to run.
 
     Attributes

@@ -38,8 +38,7 @@ CHANGE_ROOM = 1000
 number about 100, which many backends make where a product with a sparse matrix would do."""
 
 
-@dataclass(frozen=True, eq=False)
-class Change(Checked):
+class Change(Checked, eq=False):
     """A state change between building a model and judging it: "refine" to `intervals`, or "update"; with samples x.
 
     Examples

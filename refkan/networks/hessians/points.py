@@ -10,13 +10,12 @@ J_f and E are those of sweeps that hold the constants. S needs the statistics ba
 
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, ShortRepr, lazy
+from refkan.base import FloatArray, IntArray, Record, lazy
 from refkan.base.arguments import as_array, as_samples, as_vector, real, require_not_negative
 from refkan.networks import Network
 from refkan.networks.layers import Layer, LocalForm
@@ -28,8 +27,7 @@ LEAST_ORDERED = 2048
 """Samples from which on their rows are more than a cache holds, so that their order matters."""
 
 
-@dataclass(frozen=True, eq=False)
-class Points(ShortRepr):
+class Points(Record):
     """A network at theta (M,) on samples `at`, x (N, P), with weights (N,).
 
     `order` (N,) are the numbers by which errors name the samples; None where they are those of x.

@@ -1,11 +1,10 @@
 r"""Sums over samples of T[q, q'] phi_{p,i} phi'_{p',i'} for two blocks of functions and pairs (q, q') of outputs."""
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, lazy
+from refkan.base import FloatArray, IntArray, Record, lazy
 from refkan.kernels import gauss_newton_sums as kernels
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
@@ -46,8 +45,7 @@ def blocks_of_pairs(n_pairs: int, n_slot_pairs: int, cells: int, window: int) ->
     return -(-n_pairs // width), width
 
 
-@dataclass(frozen=True, eq=False)
-class Window:
+class Window(Record):
     """Where the functions of a block of coefficients lie: slots, dimension and width, and their place in the matrix."""
 
     slots: int

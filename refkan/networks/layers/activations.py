@@ -1,16 +1,14 @@
 r"""Scalar activations and their derivatives, valid for real and complex arguments."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from refkan.base import Array
+from refkan.base import Array, Record
 
 
-@dataclass(frozen=True)
-class Activation:
+class Activation(Record, eq=True):
     """A function applied entry by entry.
 
     Attributes

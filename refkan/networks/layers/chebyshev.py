@@ -1,13 +1,13 @@
 r"""Chebyshev layers: y_q = sum_p sum_k C[q, p, k] T_k(t_p), nested in their degree: another hierarchy than splines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, check_annotated, check_choice, check_count, lazy
+from refkan.base import Array, FloatArray, Record, check_annotated, check_choice, check_count, lazy
 from refkan.networks.layers.functions import Declared, RowFunctions
 from refkan.networks.layers.knot_layers.edges import NOISE
 from refkan.networks.layers.layer import Layer
@@ -21,8 +21,7 @@ MAX_DEGREE = 1000
 """Slopes at the ends grow like the square of the degree."""
 
 
-@dataclass(frozen=True)
-class ChebyshevLayer(Layer):
+class ChebyshevLayer(Layer, Record, eq=True):
     r"""A layer with a Chebyshev polynomial on every edge.
 
     ::

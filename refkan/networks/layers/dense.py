@@ -1,6 +1,5 @@
 r"""Dense layers: y = activation(W x + bias), the papers' multilayer perceptrons."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,7 +11,6 @@ from refkan.networks.layers.functions import Declared, constant_one, coordinates
 from refkan.networks.layers.layer import Layer
 
 
-@dataclass(frozen=True)
 class DenseLayer(Checked, Layer):
     r"""A layer of a multilayer perceptron: y_q = activation(sum_p W[q,p] x_p + bias_q).
 

@@ -10,7 +10,6 @@ W (Q, P, dim) the raw coefficients of a block. The parameters of a layer are the
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
 from math import prod
@@ -19,15 +18,14 @@ from typing import Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, IntArray, ShortRepr, lazy, numbers
+from refkan.base import Array, FloatArray, IntArray, Record, lazy, numbers
 from refkan.networks.layers.activations import Activation
 from refkan.networks.layers.row_sums import RowSums
 from refkan.splines.sums import Channels, InputJet
 from refkan.splines.sums.sums import FunctionSums
 
 
-@dataclass(frozen=True, eq=False)
-class Features(ShortRepr):
+class Features(Record):
     """One block of functions: what they are at each sample.
 
     Attributes
@@ -105,8 +103,7 @@ class Functions(Protocol):
         """How the sums move with the parameters of the functions; None where these are fixed."""
 
 
-@dataclass(frozen=True, eq=False)
-class RowFunctions(ShortRepr):
+class RowFunctions(Record):
     """Functions given by their values and derivatives, all of them at every sample: any basis.
 
     Attributes
@@ -191,8 +188,7 @@ class Chart(Protocol):
         """Hessian of <dW, W(theta)>, csr_array (n_params, n_params)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Declared(ShortRepr):
+class Declared(Record):
     """A layer at theta as it declares itself: functions, raw coefficients, activation and chart.
 
     Attributes
@@ -215,8 +211,7 @@ class Declared(ShortRepr):
     chart: Chart | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class LocalForm(ShortRepr):
+class LocalForm(Record):
     """A layer at (theta, x) by its functions and coefficients, for matrices that are sums over samples.
 
     Attributes
@@ -250,8 +245,7 @@ class LocalForm(ShortRepr):
     chart: Chart | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class ParameterBlocks(ShortRepr):
+class ParameterBlocks(Record):
     """Names and shapes of the blocks of a flat vector, in the order in which they lie there (C order).
 
     Attributes

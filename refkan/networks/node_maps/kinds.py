@@ -3,12 +3,11 @@ r"""Kinds of node maps: none, affine and sigmoid, each activation alone; mean-st
 The latter are maps z = scale y + shift whose constants follow theta through the statistics batch.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, as_array, as_vector, real
+from refkan.base import Array, FloatArray, Record, as_array, as_vector, real
 from refkan.networks.layers.activations import sigmoid_derivatives
 from refkan.networks.node_maps.node_map import (
     Constants,
@@ -26,7 +25,6 @@ KAPPA = 2.5
 """How many standard deviations of the activations reach from the middle to an end of the domain."""
 
 
-@dataclass(frozen=True, eq=False)
 class MeanStdMap(StatisticsMap):
     """The map that normalises each node by mean and standard deviation over the statistics batch.
 
@@ -122,7 +120,6 @@ class MeanStdMap(StatisticsMap):
         return -(reach / std**2) * (dscale - mean * dshift) / (Y.shape[0] * std)
 
 
-@dataclass(frozen=True, eq=False)
 class MinMaxMap(StatisticsMap):
     """The map that takes the extreme activations of the statistics batch to the ends a, b of the domain.
 
@@ -218,8 +215,7 @@ MARGIN = 2.0**-10
 """How far inside the domain `AffineMap.bind` puts the extreme activations, as a part of its length, on each side."""
 
 
-@dataclass(frozen=True, eq=False)
-class Unmapped(NodeMap):
+class Unmapped(NodeMap, Record):
     """The map that leaves activations as they are: z = y.
 
     Examples
@@ -242,8 +238,7 @@ class Unmapped(NodeMap):
         return np.concatenate([scalings[:count], -next_scalings[:count]], axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class AffineMap(NodeMap):
+class AffineMap(NodeMap, Record):
     """The map z = scale y + shift with fixed constants.
 
     Parameters
@@ -299,8 +294,7 @@ class AffineMap(NodeMap):
         return AffineJet(y, self.scale, self.shift)
 
 
-@dataclass(frozen=True, eq=False)
-class SigmoidMap(NodeMap):
+class SigmoidMap(NodeMap, Record):
     """The map z = a + (b - a) sigmoid(y), which keeps activations inside the domain (a, b).
 
     Parameters

@@ -2,12 +2,11 @@ r"""What a node map is: pointwise, or with constants from a statistics batch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, DegenerateNodeError, FloatArray, ShortRepr, as_samples, real
+from refkan.base import Array, DegenerateNodeError, FloatArray, Record, ShortRepr, as_samples, real
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.pointwise import AffineJet, MappedJet
 
@@ -135,8 +134,7 @@ class NodeMap(ShortRepr, ABC):
         return np.empty((0, scalings.shape[1] + next_scalings.shape[1]))
 
 
-@dataclass(frozen=True, eq=False)
-class StatisticsMap(NodeMap):
+class StatisticsMap(NodeMap, Record):
     """A map z = scale y + shift whose constants come from the activations of a statistics batch.
 
     Parameters

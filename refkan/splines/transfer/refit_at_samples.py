@@ -1,17 +1,15 @@
 r"""Transfer by least squares at data, the grid extension of KAN codes: a baseline, not exact in general."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, KnotError, as_array, check_type
+from refkan.base import FloatArray, KnotError, Record, as_array, check_type
 from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace
 
 
-@dataclass(frozen=True)
-class TransferReport:
+class TransferReport(Record, eq=True):
     """Says how much a transfer changed the functions, the largest change over all of them.
 
     Attributes

@@ -1,17 +1,16 @@
 r"""What adaptive training returns."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, ShortRepr, lazy
+from refkan.base import FloatArray, IntArray, Record, lazy
 from refkan.networks import Network
 from refkan.training.optimizers import Result
 
 
-@dataclass(frozen=True, eq=False)
-class Round(ShortRepr):
+class Round(Record):
     """A refinement and the training after it; round 0 is the training of the network as it was given.
 
     Attributes
@@ -85,8 +84,7 @@ class Round(ShortRepr):
         )
 
 
-@dataclass(frozen=True, eq=False)
-class AdaptiveHistory(ShortRepr):
+class AdaptiveHistory(Record):
     """The course of an adaptive training: arrays, one entry a round.
 
     Attributes
@@ -126,8 +124,7 @@ class AdaptiveHistory(ShortRepr):
     error: FloatArray | None
 
 
-@dataclass(frozen=True, eq=False)
-class AdaptiveResult(ShortRepr):
+class AdaptiveResult(Record):
     """The outcome of `minimize_adaptive`.
 
     Attributes

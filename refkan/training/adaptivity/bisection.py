@@ -1,12 +1,12 @@
 r"""Marking, the fewest intervals that carry a given share of the indicator, and their bisection."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from refkan.base import Checked, FloatArray, IntArray, ShortRepr
+from refkan.base import Checked, FloatArray, IntArray
 from refkan.networks import Network
 from refkan.splines.knots import FLOOR
 from refkan.training.adaptivity.indicators import LayerState
@@ -44,8 +44,7 @@ def doerfler(indicators: FloatArray, fraction: float) -> IntArray:
     return order[: min(count, int(np.count_nonzero(indicators)))]
 
 
-@dataclass(frozen=True)
-class Mark(ShortRepr, Checked):
+class Mark(Checked):
     """One interval of every input of a layer, to be cut.
 
     Attributes

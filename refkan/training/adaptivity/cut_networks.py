@@ -1,13 +1,13 @@
 r"""Changes of networks: cuts where an indicator is large, free and fixed knots, and random knots."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Natural, RandomSource, Share, check_annotated
+from refkan.base import Checked, FloatArray, Natural, RandomSource, Record, Share, check_annotated
 from refkan.base.arguments import as_generator, check_choice
 from refkan.networks import Network
 from refkan.networks.layers import require_knots
@@ -21,7 +21,6 @@ from refkan.training.losses.mistaken import refuse_what_is_no_loss
 EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
 
 
-@dataclass(frozen=True)
 class Freed(Checked):
     """A change that makes the interior knots of some layers parameters, by default of all that have splines.
 
@@ -49,8 +48,7 @@ class Freed(Checked):
         return free, net.convert(theta, free)
 
 
-@dataclass(frozen=True)
-class Fixed:
+class Fixed(Record, eq=True):
     """A change that fixes free knots where they are.
 
     Examples
@@ -71,7 +69,6 @@ class Fixed:
         return fixed, problem.net.convert(theta, fixed)
 
 
-@dataclass(frozen=True)
 class Cut(Checked):
     """A change that halves intervals where an indicator is large: one refinement of `minimize_adaptive`.
 

@@ -5,12 +5,11 @@ problem its points and the squared residual at each.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, ShortRepr, as_samples, check_count, check_function, check_type, numbers
+from refkan.base import FloatArray, IntArray, Record, as_samples, check_count, check_function, check_type, numbers
 from refkan.networks import Network
 from refkan.networks.layers import KnotLayer, require_knots
 from refkan.networks.sweeps.statistics_sweep import Statistics
@@ -38,8 +37,7 @@ def check_layers(net: Network, layers: Sequence[int] | None) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-@dataclass(frozen=True, eq=False)
-class LayerState(ShortRepr):
+class LayerState(Record):
     r"""A layer with splines at (theta, x).
 
     Attributes

@@ -1,13 +1,13 @@
 r"""Ways to refine a network: by the residual, by derivative jumps, uniformly; and the refits that they compete with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, KnotError, ShortRepr, as_vector, check_annotated
+from refkan.base import Checked, FloatArray, KnotError, Record, as_vector, check_annotated
 from refkan.networks import Network
 from refkan.networks.layers import Layer
 from refkan.training.adaptivity.bisection import Mark, bisect, mark_layer, may_be_cut
@@ -22,8 +22,7 @@ from refkan.training.adaptivity.indicators import (
 from refkan.training.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer, uniform_rows
 
 
-@dataclass(frozen=True, eq=False)
-class Situation(ShortRepr):
+class Situation(Record):
     """A trained network, and what a refinement may do with it.
 
     Attributes
@@ -67,8 +66,7 @@ class Situation(ShortRepr):
         return {k: states[k] for k in self.layers}
 
 
-@dataclass(frozen=True, eq=False)
-class Refinement(ShortRepr):
+class Refinement(Record):
     """A network to go on with, or the reason why there is none.
 
     Attributes
@@ -175,7 +173,6 @@ def _full(situation: Situation) -> str:
     return f"max_params leaves room for {situation.room} more parameters, fewer than the next refinement needs"
 
 
-@dataclass(frozen=True)
 class Strategy(Checked):
     """A way for `minimize_adaptive` to refine a trained network.
 

@@ -1,13 +1,13 @@
 r"""Collocation: differential equations and their conditions as sums of mean squares of residuals at points."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import InitVar, field, replace
 from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr, check_annotated
+from refkan.base import Array, FloatArray, OutsideDomainError, Record, check_annotated
 from refkan.base.arguments import as_vector, check_flag, check_sequence, check_type, numbers, real
 from refkan.kernels.launch import run_blocks
 from refkan.networks import Network
@@ -19,8 +19,7 @@ from refkan.training.losses.terms import Term
 from refkan.training.losses.terms_on_networks import Piece, Pulled, warn_of_ends
 
 
-@dataclass(frozen=True, eq=False)
-class Collocation(ShortRepr):
+class Collocation(Record):
     r"""A weighted sum of mean squares of residuals of a network at collocation points.
 
     ::

@@ -1,17 +1,15 @@
 """The cross entropy of a network that classifies."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, as_samples, as_vector, real
+from refkan.base import Array, FloatArray, IntArray, Record, as_samples, as_vector, real
 from refkan.networks import Network
 from refkan.training.losses.least_squares import OnSamples
 
 
-@dataclass(frozen=True, eq=False)
-class CrossEntropy(OnSamples):
+class CrossEntropy(OnSamples, Record):
     r"""The mean cross entropy of classes, from the outputs of a network as logarithms of odds.
 
     With the logits z_s = F(x_s; theta), in front of them a 0 where the network has one output only, ::

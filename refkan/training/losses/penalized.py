@@ -1,17 +1,15 @@
 """A loss with quadratic penalties on the roughness and the size of a network's coefficients."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from refkan.base import Array, FloatArray, NonNegative, ShortRepr, check_annotated, lazy
+from refkan.base import Array, FloatArray, NonNegative, Record, check_annotated, lazy
 from refkan.networks import Network
 
 
-@dataclass(frozen=True, eq=False)
-class Penalized(ShortRepr):
+class Penalized(Record):
     r"""A loss plus penalties: smoother edges and smaller coefficients, for every method of `minimize`.
 
     With R the rows of ``sqrt(roughness) D`` for each output of each spline layer, and of ``sqrt(ridge) I``, ::

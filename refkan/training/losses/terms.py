@@ -1,12 +1,12 @@
 r"""Terms of a collocation loss: residuals at points as functions of a network's values and derivatives there."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Natural, ShortRepr, check_annotated, lazy
+from refkan.base import Array, FloatArray, Natural, Record, check_annotated, lazy
 from refkan.base.arguments import as_array, check_function, check_positive, check_sequence, check_type, real
 from refkan.checks import jacobian_check
 from refkan.networks.sweeps.sample_blocks import Seeds
@@ -20,8 +20,7 @@ SAMPLED = 5
 """Points at which partial derivatives are checked."""
 
 
-@dataclass(frozen=True, eq=False)
-class Side(ShortRepr):
+class Side(Record):
     """Points, and the derivatives of the network that are wanted there.
 
     Parameters
@@ -101,8 +100,7 @@ class Side(ShortRepr):
         return np.stack([partials[c] for c in numbers], axis=2)
 
 
-@dataclass(frozen=True, eq=False)
-class Term(ShortRepr):
+class Term(Record):
     r"""Weight times the mean square of a residual at points.
 
     ``residual(x, u, u_1, ..., u_K, u_11, ...)`` is a function of the points x (n, P) of the (first) side and of the

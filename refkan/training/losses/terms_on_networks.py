@@ -10,12 +10,11 @@ given by hand may put them anywhere. A sigmoid keeps all activations inside.
 """
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, DiscontinuousLossWarning, FloatArray, OutsideDomainError, located
+from refkan.base import Array, DiscontinuousLossWarning, FloatArray, OutsideDomainError, Record, located
 from refkan.networks import Network
 from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.statistics_sweep import Statistics
@@ -42,8 +41,7 @@ Pulled = tuple[FloatArray, list[list[Constants | None]]]
 """A cotangent of theta with the constants of node maps held, and those of the constants, one list for each side."""
 
 
-@dataclass(frozen=True, eq=False)
-class Piece:
+class Piece(Record):
     """Some points of a term, with the sweeps of its sides at theta.
 
     Attributes

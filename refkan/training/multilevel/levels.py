@@ -4,13 +4,13 @@ After every prolongation: whether it is still the same function.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, OutsideDomainError, ShortRepr, check_annotated
+from refkan.base import Checked, FloatArray, OutsideDomainError, Record, check_annotated
 from refkan.base.arguments import as_vector, check_count, check_type, real
 from refkan.networks import Network
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -101,8 +101,7 @@ def samples_of(problem: Any) -> Any:
     return None if x is None else np.asarray(x, dtype=np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class Level(ShortRepr):
+class Level(Record):
     """One level of a hierarchy.
 
     Attributes
@@ -128,8 +127,7 @@ class Level(ShortRepr):
     problem: Any
 
 
-@dataclass(frozen=True, eq=False)
-class Hierarchy(ShortRepr, Checked):
+class Hierarchy(Checked, eq=False):
     r"""Levels of properly nested networks, coarsest first: ``F_l(x; u) = F_{l+1}(x; P u)`` for every x and u.
 
     P is the matrix ``network.prolongation(finer)``; gradients go down by ``P^T``, and so do matrices: ``H_l = P^T

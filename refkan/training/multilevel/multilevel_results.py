@@ -7,14 +7,13 @@ one thread it is what one would wait on an idle machine; with more it is what th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 from time import process_time
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, ShortRepr, lazy
+from refkan.base import FloatArray, IntArray, Record, lazy
 from refkan.networks import Network
 from refkan.training.multilevel.levels import Hierarchy
 from refkan.training.multilevel.trainings import Course, TrainedNetwork
@@ -25,8 +24,7 @@ REPEATS = 5
 """Gradients that are timed, after one that is not; their median is the unit."""
 
 
-@dataclass(frozen=True)
-class Work(ShortRepr):
+class Work(Record, eq=True):
     """What a multilevel training cost; entries of tuples are levels, coarsest first.
 
     Attributes
@@ -100,8 +98,7 @@ def gradient_seconds(problem: Any, theta: FloatArray) -> float:
     return median(times)
 
 
-@dataclass(frozen=True, eq=False)
-class MultilevelHistory(ShortRepr):
+class MultilevelHistory(Record):
     """The course over all levels: one entry for the start of each level and one for each of its steps.
 
     Attributes
@@ -145,8 +142,7 @@ class MultilevelHistory(ShortRepr):
         return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-@dataclass(frozen=True, eq=False)
-class MultilevelResult(Course):
+class MultilevelResult(Course, Record):
     """The outcome of `minimize_multilevel`.
 
     Attributes

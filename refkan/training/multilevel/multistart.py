@@ -1,14 +1,14 @@
 r"""Many starts on the coarsest network, few on the finest: pruned from stage to stage by training loss."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from time import process_time
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, RandomSource, as_generator, check_function, check_type
+from refkan.base import FloatArray, RandomSource, Record, as_generator, check_function, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
@@ -19,8 +19,7 @@ from refkan.training.multilevel.trainings import Course, TrainedNetwork, Trainer
 from refkan.training.optimizers.results import Report, report_of
 
 
-@dataclass(frozen=True, eq=False)
-class MultistartResult(Course):
+class MultistartResult(Course, Record):
     """The outcome of `multistart`.
 
     Attributes

@@ -4,13 +4,13 @@ Changes of a network between two trainings that leave its function as it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from time import process_time
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Natural, ShortRepr, check_count, check_sequence, check_type
+from refkan.base import Checked, FloatArray, Natural, Record, check_count, check_sequence, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -23,7 +23,6 @@ NetworkChange = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
 """(problem, theta) -> another network that is the same function, and its parameters."""
 
 
-@dataclass(frozen=True)
 class Refined(Checked):
     """A change that cuts every interval into `factor` equal ones, one number or one a layer, as `Network.refine`.
 
@@ -51,8 +50,7 @@ class Refined(Checked):
         return fine, problem.net.convert(theta, fine)
 
 
-@dataclass(frozen=True)
-class Stage(ShortRepr, Checked):
+class Stage(Checked):
     """One stage of `multistart`.
 
     Attributes
@@ -122,8 +120,7 @@ class Stage(ShortRepr, Checked):
         ]
 
 
-@dataclass(frozen=True, eq=False)
-class StageTable(ShortRepr):
+class StageTable(Record):
     """What became of the starts in one stage.
 
     Attributes
@@ -161,8 +158,7 @@ class StageTable(ShortRepr):
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
-class Run(ShortRepr):
+class Run(Record):
     """One start on its way."""
 
     number: int

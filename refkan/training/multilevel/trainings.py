@@ -6,7 +6,7 @@ Fingerprints: one hash for all that a result depends on, data and functions alik
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, field, fields, is_dataclass, replace
 from os import PathLike
 from time import process_time
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, ShortRepr, check_type
+from refkan.base import FloatArray, Record, ShortRepr, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.kernels.engine_choice import current_engine
 from refkan.networks import Network
@@ -101,8 +101,7 @@ def _parts(value: Any, where: str, within: tuple[int, ...]) -> Iterable[bytes]:
 Trainer = Callable[..., Result]
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedNetwork(ShortRepr):
+class TrainedNetwork(Record):
     """A network with the result of its training.
 
     Attributes

@@ -1,16 +1,14 @@
 """Geometries of descent: in which coordinates the gradient is taken, and in which the step is made."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from refkan.base import FloatArray, check_choice
+from refkan.base import FloatArray, Record, check_choice
 from refkan.networks.same_function import Coordinates
 
 _NAMES = ("spline", "relu", "scaled-relu")
 
 
-@dataclass(frozen=True)
-class Geometry:
+class Geometry(Record, eq=True):
     r"""The coordinates in which a method computes its gradient and makes its step.
 
     A method may see the gradient in one basis (B-splines, say) and step in another (ReLU powers); each combination is a

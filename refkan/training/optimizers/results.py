@@ -5,17 +5,16 @@ Progress of a minimisation: told after every step, in lines of text or to a func
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, ShortRepr, check_annotated
+from refkan.base import FloatArray, IntArray, Record, check_annotated
 from refkan.base.long_runs.exit_codes import say
 
 
-@dataclass(frozen=True, eq=False)
-class State(ShortRepr):
+class State(Record):
     """What callbacks and progress receive after every step; as text, a line about it.
 
     Attributes
@@ -69,8 +68,7 @@ class State(ShortRepr):
         )
 
 
-@dataclass(frozen=True, eq=False)
-class History(ShortRepr):
+class History(Record):
     """The course of a minimisation: arrays, entry k after k steps, entry 0 the start.
 
     Attributes
@@ -114,8 +112,7 @@ def counted_on(parts: "Sequence[Result]") -> Iterator[tuple[FloatArray, IntArray
         before, evaluations = before + float(part.history.seconds[-1]), evaluations + part.n_evaluations
 
 
-@dataclass(frozen=True, eq=False)
-class Result(ShortRepr):
+class Result(Record):
     """The outcome of `minimize`.
 
     Attributes
@@ -195,8 +192,7 @@ class ProgressLines:
         self._write(text)
 
 
-@dataclass(frozen=True)
-class Staged:
+class Staged(Record, eq=True):
     """Tells of the steps of a part of a training: which part it is stands in ``state.stage``.
 
     Attributes

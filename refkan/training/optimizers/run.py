@@ -1,13 +1,13 @@
 """One minimisation as it goes: what all methods share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import process_time
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from refkan.base import DegenerateNodeError, FloatArray, ShortRepr
+from refkan.base import DegenerateNodeError, FloatArray, Record
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.results import History, Report, Result, State
 from refkan.training.optimizers.run_files import RunFile
@@ -15,8 +15,7 @@ from refkan.training.optimizers.run_files import RunFile
 Callback = Callable[[State], Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Iterate(ShortRepr):
+class Iterate(Record):
     """A point with its value and its gradient with respect to theta: evaluated once, passed around whole."""
 
     theta: FloatArray

@@ -35,14 +35,14 @@ x^2 on [-1, 1] with period 2 has a jump of -4 in its slope at every odd integer,
 A solver that subtracts a multiple of h is left with a function that is smoother by two orders.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.fft import dct
 from scipy.special import erfc
 
-from refkan.base import Array, ConvergenceError, FloatArray, ShortRepr
+from refkan.base import Array, ConvergenceError, FloatArray, Record
 from refkan.base.arguments import as_samples, check_count, check_positive, real
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ def initial(x: Any) -> Array:
     return points**2 * np.cos(np.pi * points)
 
 
-@dataclass(frozen=True, eq=False)
-class Reference(ShortRepr):
+class Reference(Record):
     """The reference solution, which can be evaluated at any point; :func:`reference` makes it.
 
     Attributes

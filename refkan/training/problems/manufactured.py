@@ -8,16 +8,14 @@ u is chosen, f follows: both are closed forms, and so are u' and u''.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, Checked, ShortRepr, as_array, as_samples, as_vector, check_annotated, real
+from refkan.base import Array, Checked, Record, as_array, as_samples, as_vector, check_annotated, real
 
 
-@dataclass(frozen=True)
-class Profile(ShortRepr, Checked):
+class Profile(Checked):
     """A function of one variable with its first two derivatives.
 
     Parameters
@@ -67,8 +65,7 @@ MODULATED_WAVE = Profile(
 """A wave with growing amplitude."""
 
 
-@dataclass(frozen=True)
-class ManufacturedProblem(ShortRepr):
+class ManufacturedProblem(Record, eq=True):
     """The equation u'' + k^2 u = f on an interval, with a source f that makes a given u the solution.
 
     Parameters

@@ -4,12 +4,11 @@ A target is a function with its name, its domain and the places where it is not 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, Checked, FloatArray, OutsideDomainError, RandomSource, ShortRepr
+from refkan.base import Array, Checked, FloatArray, OutsideDomainError, RandomSource
 from refkan.base.arguments import (
     as_array,
     as_generator,
@@ -24,8 +23,7 @@ from refkan.base.arguments import (
 Range = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Target(ShortRepr, Checked):
+class Target(Checked):
     """A function of several variables on a box.
 
     Parameters

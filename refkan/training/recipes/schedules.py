@@ -1,12 +1,10 @@
 r"""Learning rates as functions of the step: cyclic with shrinking amplitude, decaying, and with a ramp."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from refkan.base import Checked, Natural, NonNegative, Positive
 
 
-@dataclass(frozen=True)
 class Cyclic(Checked):
     r"""A learning rate that follows a triangle wave between two rates, whose amplitude shrinks.
 
@@ -37,7 +35,6 @@ class Cyclic(Checked):
         return self.low + (self.high - self.low) * self.factor**step * height
 
 
-@dataclass(frozen=True)
 class Decaying(Checked):
     r"""A learning rate that falls geometrically from `first` to `last` over a number of steps, and stays there.
 
@@ -59,7 +56,6 @@ class Decaying(Checked):
         return float(self.first * (self.last / self.first) ** share)
 
 
-@dataclass(frozen=True)
 class Ramped(Checked):
     r"""A learning rate that rises linearly from `first` in the first steps, and is that of another schedule afterwards.
 

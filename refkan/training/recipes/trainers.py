@@ -7,12 +7,12 @@ is made anew on each level, attention from ones, random points and batches from 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, IntArray, Natural, RandomSource, Share, ShortRepr, check_annotated
+from refkan.base import Checked, FloatArray, IntArray, Natural, RandomSource, Record, Share, check_annotated
 from refkan.base.arguments import as_generator, check_count, check_type
 from refkan.training.losses import Attention, Collocation
 from refkan.training.losses.terms import Term
@@ -101,7 +101,6 @@ CANDIDATES = 10
 """Candidates for each point that is drawn in proportion to a slope."""
 
 
-@dataclass(frozen=True)
 class Attended(Checked):
     """Adam with residual-based attention on the first term, updated after every step.
 
@@ -169,8 +168,7 @@ class Attended(Checked):
         return replace(result, theta=last, value=value, n_evaluations=result.n_evaluations + 1)
 
 
-@dataclass(frozen=True)
-class Redrawn(ShortRepr):
+class Redrawn(Record, eq=True):
     """Levenberg-Marquardt on points of the first term that are drawn anew every few steps.
 
     A fixed set of points leaves gaps in which a rich network does as it likes. The damping is carried over from one set

@@ -5,7 +5,7 @@ Points of a conditioning study: a network, its samples and the spectrum asked of
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import product
 from typing import Any
 
@@ -16,7 +16,7 @@ from refkan.analysis.conditioning.spectrum_of_problem import WHICH
 from refkan.base.annotations import Checked, check_annotated
 from refkan.base.arguments import check_choice, check_count
 from refkan.base.json_data import to_bytes
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 from refkan.networks import Network, kan, mlp
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS
@@ -26,8 +26,7 @@ KINDS = (*BASES, "silu", *DENSE_KINDS)
 PRECONDITIONERS = ("jacobi", *BASES)
 
 
-@dataclass(frozen=True)
-class Configuration:
+class Configuration(Record, eq=True):
     r"""One point of a study.
 
     Networks of the kinds "spline", "relu" and "scaled-relu" with one seed are the same function, whatever the basis.
@@ -169,8 +168,7 @@ def _of_kind(
         yield Configuration(kind, layer_widths, order, n, seed, **common)
 
 
-@dataclass(frozen=True)
-class StudyRow(ShortRepr):
+class StudyRow(Record, eq=True):
     """What was found at one point of a study; numbers are nan, and counts -1, where it failed with `error`.
 
     Attributes
@@ -228,8 +226,7 @@ def measured(spectrum: Spectrum) -> dict[str, Any]:
     return numbers | {"n_params": spectrum.size, "analytic_nullity": -1 if known is None else known}
 
 
-@dataclass(frozen=True)
-class Study(ShortRepr, Checked):
+class Study(Checked):
     """The rows of a study, in the order of the configurations.
 
     Attributes

@@ -19,6 +19,7 @@ from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, Interva
 from refkan.analysis.exact.enclosures.polynomial_pieces import nearest
 from refkan.analysis.exact.enclosures.subdivision import of_range
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, units
+from refkan.base import Record
 from refkan.base.array_types import FloatArray
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
@@ -42,8 +43,7 @@ class NotProvenError(Exception):
     """What cannot be stated: why, and what would help."""
 
 
-@dataclass(frozen=True, eq=False)
-class Posed(ShortRepr):
+class Posed(Record):
     """A network, a box (P, 2), where its inputs are cut first, and how close and how costly bounds may be."""
 
     steps: IntervalNetwork

@@ -2,7 +2,6 @@ r"""Enclosures of networks over boxes of inputs: values, gradients and second de
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from operator import add
 from typing import Any
@@ -16,7 +15,7 @@ from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomia
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import as_array, as_shape, check_count, check_positive, real
 from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 from refkan.networks import Network
 from refkan.training.optimizers.results import report_of
 
@@ -27,8 +26,7 @@ Telling = bool | Callable[[Any], Any]
 """Whether lines about a subdivision are printed, or a function that is told instead."""
 
 
-@dataclass(frozen=True, eq=False)
-class Bounds(ShortRepr):
+class Bounds(Record):
     """Bounds of a network over a box, each [..., 0] a lower and [..., 1] an upper one.
 
     Attributes

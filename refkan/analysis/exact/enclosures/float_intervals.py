@@ -13,14 +13,13 @@ Functions of many rows, evaluated here or in tasks of an executor: each row for 
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 
 EPS = float(np.finfo(np.float64).eps)
 MAX = float(np.finfo(np.float64).max)
@@ -85,8 +84,7 @@ def spread(middle: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArra
     return middle - error, middle + error
 
 
-@dataclass(frozen=True, eq=False)
-class Intervals(ShortRepr):
+class Intervals(Record):
     """Intervals [lo, hi], arrays of one shape.
 
     Examples

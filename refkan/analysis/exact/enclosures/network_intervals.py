@@ -5,7 +5,7 @@ that the range over a box is the sum of ranges; dense layers are affine maps, an
 Dependencies arise between layers, where Taylor forms around the centre of the box narrow the ranges again.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -31,15 +31,15 @@ from refkan.analysis.exact.enclosures.polynomial_pieces import (
 from refkan.analysis.exact.enclosures.scalar_functions import ACTIVATIONS, sigmoid, silu
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.analysis.exact.extra import rational_numbers
+from refkan.base import Record
 from refkan.base.arguments import as_vector, check_type, real
 from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.short_reprs import ShortRepr
 from refkan.networks import Network
 from refkan.truth.layers import DenseLayer, SiluLayer, SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid
 
 
-class Step(ShortRepr):
+class Step(Record):
     """A part of a network: what it makes of Taylor numbers (B, P) over boxes."""
 
     def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray | int]:
@@ -59,7 +59,6 @@ class MixingStep(Step):
         return y.together(lambda part: part.sum(-1)), smoothness
 
 
-@dataclass(frozen=True, eq=False)
 class EdgeStep(MixingStep):
     """A layer of functions on edges with its coefficients: pieces of each input, and multiples of silu (Q, P), if any.
 
@@ -90,7 +89,6 @@ class EdgeStep(MixingStep):
         return x[:, None, :].composed(c), smoothness.min(axis=1)
 
 
-@dataclass(frozen=True, eq=False)
 class LinearStep(MixingStep):
     """z = W y + shift, W a matrix (Q, P)."""
 
@@ -103,7 +101,6 @@ class LinearStep(MixingStep):
         return x[:, None, :] * self.weights + first, POLYNOMIAL
 
 
-@dataclass(frozen=True, eq=False)
 class DiagonalStep(Step):
     """z = w y + shift, node by node."""
 
@@ -114,7 +111,6 @@ class DiagonalStep(Step):
         return x * self.weights + self.shift, POLYNOMIAL
 
 
-@dataclass(frozen=True, eq=False)
 class ActivationStep(Step):
     """z = f(y), one function of every node."""
 
@@ -125,7 +121,6 @@ class ActivationStep(Step):
         return x.composed(c), smoothness
 
 
-@dataclass(frozen=True, eq=False)
 class SigmoidStep(Step):
     """z = a + (b - a) g, g the sigmoid."""
 
@@ -137,8 +132,7 @@ class SigmoidStep(Step):
         return x.composed(c) * (Intervals.of(self.high) - Intervals.of(self.low)) + self.low, smoothness
 
 
-@dataclass(frozen=True, eq=False)
-class IntervalNetwork(ShortRepr):
+class IntervalNetwork(Record):
     """Steps of a network at theta, made by `interval_network`.
 
     Attributes

@@ -18,7 +18,6 @@ error kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
 from math import comb, factorial, inf, lcm, ulp
@@ -28,6 +27,7 @@ from typing import Any, Literal
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import EPS, MAX, SMALLEST, Intervals, down, quiet, spread, up
+from refkan.base import Record
 from refkan.base.array_types import FloatArray, IntArray
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import ShortRepr
@@ -48,8 +48,7 @@ Term = tuple[Any, Sequence[Sequence[Any]]]
 """A family of `refkan.truth` over rational numbers, its tails included, and the coefficients C[q, i] of functions."""
 
 
-@dataclass(frozen=True, eq=False)
-class Pieces(ShortRepr):
+class Pieces(Record):
     """Functions s_q (Q) of one variable, polynomials on each of some pieces that cover the real line.
 
     Attributes

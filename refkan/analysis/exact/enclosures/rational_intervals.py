@@ -1,13 +1,13 @@
 r"""Intervals with exact rational ends, and their rounding outwards to float64."""
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from refkan.base import Record
 
-@dataclass(frozen=True)
-class Enclosure:
+
+class Enclosure(Record, eq=True):
     """A real number known to lie in [low, high], both ends exact.
 
     Parameters

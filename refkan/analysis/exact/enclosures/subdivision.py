@@ -7,7 +7,6 @@ that could pass it most; the others need not be. (Moore, Kearfott and Cloud, Int
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, in_tasks, quiet, require_order
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed
+from refkan.base import Record
 from refkan.base.array_types import FloatArray, IntArray
 
 CHUNK = 2048, 64
@@ -87,8 +87,7 @@ def absolute(tolerance: float) -> Slack:
     return lambda low, high: tolerance
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Record, eq=True):
     """What `progress` is told of a subdivision; as text, a line about it.
 
     Attributes

@@ -11,7 +11,6 @@ which exceeds the range by O(width^2) for n = 1 already (mean value form; Moore;
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache, lru_cache, partial, reduce
 from itertools import product
 from math import comb, factorial, perm, prod
@@ -22,7 +21,7 @@ import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
 from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 
 Index = tuple[int, ...]
 
@@ -39,8 +38,7 @@ def units(variables: int) -> tuple[Index, ...]:
     return monomials(variables, 1)[1:]
 
 
-@dataclass(frozen=True, eq=False)
-class TaylorIntervals(ShortRepr):
+class TaylorIntervals(Record):
     """Coefficients by exponent, arrays of one shape; those that are left out are zero.
 
     Attributes

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,7 @@ from refkan.analysis.exact.enclosures.subdivision import Progress, Range, Slack,
 from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, contracted, tabulated
 from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 
 TOGETHER = 32
 """Boxes halved at once."""
@@ -35,8 +34,7 @@ WITHIN = 0.9
 """The part of the slack that multipliers are asked to leave."""
 
 
-@dataclass(frozen=True, eq=False)
-class NodeBoxes(ShortRepr):
+class NodeBoxes(Record):
     """Boxes (B) of intervals of all nodes (V).
 
     Attributes

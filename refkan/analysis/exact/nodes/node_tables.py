@@ -18,7 +18,7 @@ where f'' has slopes. If f alone is continuous, with slopes in [m, M] and k in [
 since f rises no faster than M from the left end and falls no faster than m towards the right one; and so for c - f.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,14 +28,13 @@ from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, Interva
 from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL
 from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals
 from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 
 CELLS = 32
 """Cells of a table."""
 
 
-@dataclass(frozen=True, eq=False)
-class NodeFunctions(ShortRepr):
+class NodeFunctions(Record):
     """The functions f_qp by which the nodes of a layer go into the next one.
 
     Attributes
@@ -86,8 +85,7 @@ def node_functions(steps: IntervalNetwork, q: int, sign: float) -> list[NodeFunc
     return [*layers, NodeFunctions(tuple(alone), same, q, sign)]
 
 
-@dataclass(frozen=True, eq=False)
-class NodeTable(ShortRepr):
+class NodeTable(Record):
     """Functions of P nodes over B boxes, on K cells each.
 
     Attributes

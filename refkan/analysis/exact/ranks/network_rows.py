@@ -6,13 +6,13 @@ products and quotients of them, so that every entry of dF/dtheta is rational: `t
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from refkan import truth
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.ranks.chain_rule import curvature_rows, jacobian_rows
+from refkan.base import Record
 from refkan.base.arguments import as_vector, check_positive, real
 from refkan.base.lazy import lazy
 from refkan.networks import Network
@@ -44,8 +44,7 @@ OF_CUBE = 5e-7
 """Seconds for each n^3 of one eigenvalue decomposition of n rows at 256 bits; measured at n = 486."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Record, eq=True):
     """A least-squares problem of a network at theta, checked.
 
     Attributes

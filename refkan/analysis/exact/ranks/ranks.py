@@ -20,7 +20,7 @@ found is the lower bound. Rows of samples that lie on a knot, as far as balls ca
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any
 
@@ -32,14 +32,13 @@ from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.spectra.rational import as_fractions
 from refkan.base.errors import ConvergenceError
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 
 PRIMES = (2**61 - 1, 2**62 - 57, 2**62 - 87)
 """Moduli: an unlucky one divides one of the minors of full size, which about one in 2^61 numbers does."""
 
 
-@dataclass(frozen=True)
-class RankCertificate(ShortRepr):
+class RankCertificate(Record, eq=True):
     """Bounds of the rank of a matrix J (rows, M), equal but for some networks known in balls, and their proof.
 
     Attributes

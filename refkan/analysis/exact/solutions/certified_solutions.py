@@ -10,7 +10,6 @@ included: the bound is then sharp where the residual oscillates (`bounds_of_erro
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,15 +24,14 @@ from refkan.analysis.exact.solutions.bounds_of_errors import bound_by_integratio
 from refkan.analysis.exact.solutions.equation_functions import evaluated, posed_equation
 from refkan.base.arguments import check_count, check_positive
 from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 from refkan.networks import Network
 
 POINTS = 4000
 """Intervals of integration in one dimension, by default."""
 
 
-@dataclass(frozen=True)
-class CertifiedError(ShortRepr):
+class CertifiedError(Record, eq=True):
     """Proven bounds; each is an upper bound of a greatest absolute value.
 
     Attributes

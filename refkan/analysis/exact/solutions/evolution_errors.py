@@ -39,7 +39,6 @@ of v and v_x between them. Its coefficients are functions of t, Taylor numbers o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,7 +59,7 @@ from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorI
 from refkan.analysis.exact.solutions.equation_functions import applied, evaluated, posed_equation
 from refkan.base.arguments import check_count, check_positive
 from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 from refkan.networks import Network
 
 FIRST, SECOND, TIME = (1, 0), (2, 0), (0, 1)
@@ -169,8 +168,7 @@ TRIALS = 40
 """Bounds M that are tried on a slab, each twice what the one before ends with."""
 
 
-@dataclass(frozen=True)
-class CertifiedEvolution(ShortRepr):
+class CertifiedEvolution(Record, eq=True):
     """Proven bounds of a network v as solution u of an equation in x and t.
 
     Attributes

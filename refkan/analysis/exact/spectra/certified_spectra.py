@@ -12,7 +12,6 @@ has the eigenvalues of H on its range and others above 3 t, which exceed them al
 signs. The precision is doubled until that width is small enough.
 """
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -27,7 +26,7 @@ from refkan.analysis.exact.spectra.orthogonal_certificates import (
 )
 from refkan.base.arguments import check_choice, check_positive, check_real
 from refkan.base.errors import ConvergenceError
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 from refkan.truth import UndecidedError
 
 RELATIVE_WIDTH = 1e-10
@@ -44,8 +43,7 @@ MAXIMUM_BITS_OF_BALLS = 1024
 never end it."""
 
 
-@dataclass(frozen=True)
-class CertifiedSpectrum(ShortRepr):
+class CertifiedSpectrum(Record, eq=True):
     """The eigenvalues of a Gauss-Newton matrix J^T J, a tangent kernel J J^T or a Hessian that are not zero, enclosed.
 
     Attributes

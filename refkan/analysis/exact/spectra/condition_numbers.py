@@ -3,7 +3,6 @@ r"""Certified extreme eigenvalues of spline spaces, and condition numbers of the
 All eigenvalues and eigenvectors in ball arithmetic, and how often the vectors change sign.
 """
 
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -15,7 +14,7 @@ from refkan.analysis.exact.spectra.perron import Congruence, extreme_eigenvalue
 from refkan.base.annotations import check_annotated
 from refkan.base.arguments import check_choice
 from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr, short
+from refkan.base.short_reprs import Record, short
 from refkan.splines.spaces import SplineSpace
 from refkan.training.losses import LeastSquares
 from refkan.truth import UndecidedError
@@ -189,8 +188,7 @@ def sign_changes(signs: list[int]) -> tuple[int, int]:
     return least, max(most.values(), default=0)
 
 
-@dataclass(frozen=True)
-class Eigenpairs(ShortRepr):
+class Eigenpairs(Record, eq=True):
     """Enclosures of the eigenpairs of a symmetric matrix, eigenvalues ascending.
 
     Attributes

@@ -23,7 +23,6 @@ L D L^T without pivoting.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -35,7 +34,7 @@ from refkan.analysis.exact.spectra import rational
 from refkan.analysis.exact.spectra.rational import Band
 from refkan.base.arguments import check_type
 from refkan.base.array_types import Array
-from refkan.base.short_reprs import ShortRepr
+from refkan.base.short_reprs import Record
 from refkan.splines import change_of_basis
 from refkan.splines.spaces import SplineSpace
 from refkan.truth import UndecidedError
@@ -49,8 +48,7 @@ ITERATIONS = 30
 """Uniform, random and graded knots up to dim = 200 took at most 10; without enough bits it never converges."""
 
 
-@dataclass(frozen=True)
-class Congruence(ShortRepr):
+class Congruence(Record, eq=True):
     """The symmetric matrix F^-1 K F^-T with K banded and F = A or the identity: rational entries, or balls.
 
     Attributes

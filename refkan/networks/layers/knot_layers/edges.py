@@ -1,6 +1,5 @@
 r"""What spline and ReLU-power layers share: one function of a spline space on each edge from input p to output q."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ NOISE = 0.1
 """Standard deviation of the noise on starting coefficients."""
 
 
-@dataclass(frozen=True)
 class EdgeLayer(SplineEdges):
     r"""A layer with a spline on every edge: y_q = sum_p f_{qp}(x_p), f_{qp} in the spline space of input p.
 

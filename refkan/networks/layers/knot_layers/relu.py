@@ -1,12 +1,11 @@
 r"""ReLU-power layers: y_q = sum_p sum_j W[q, p, j] psi_j(x_p), a multichannel MLP with fixed biases -t_j."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, check_flag, lazy
+from refkan.base import Array, FloatArray, Record, check_flag, lazy
 from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.networks.layers.row_sums import RowSums
@@ -22,7 +21,6 @@ RANGE = -1022, 1023
 """Binary exponents of numbers."""
 
 
-@dataclass(frozen=True)
 class ReluLayer(EdgeLayer):
     r"""A layer in the ReLU-power basis: y_q = sum_p sum_j W[q, p, j] ((x_p - t_j)_+ / h)^(r-1).
 
@@ -100,8 +98,7 @@ EdgeLayer.kinds["relu"] = ReluLayer
 EdgeLayer.kinds["scaled-relu"] = partial(ReluLayer, scaled=True)
 
 
-@dataclass(frozen=True, eq=False)
-class ReluPowers(KnotFunctions):
+class ReluPowers(KnotFunctions, Record):
     """The powers ((x - t_j)_+ / h)^(r-1) of P knot vectors; with s (P, n) on knots that follow it."""
 
     order: int

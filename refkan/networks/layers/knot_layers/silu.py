@@ -1,7 +1,7 @@
 r"""The traditional KAN edge: w_b silu(x) + w_s sum_i c_i b_i(x)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from operator import attrgetter
 from typing import Any, Self
@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, IntArray, check_annotated, check_type
+from refkan.base import Array, FloatArray, IntArray, Record, check_annotated, check_type
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.networks.layers.functions import Declared, ParameterBlocks, RowFunctions
 from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
@@ -23,8 +23,7 @@ def _of_spline(name: str) -> Any:
     return property(attrgetter(f"spline.{name}"), doc=f"`{name}` of the spline part.")
 
 
-@dataclass(frozen=True)
-class SiluLayer(KnotLayer):
+class SiluLayer(KnotLayer, Record, eq=True):
     r"""A layer whose edges add a SiLU to a spline, as in the original KAN.
 
     ::

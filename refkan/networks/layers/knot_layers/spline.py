@@ -7,11 +7,9 @@ therefore are those of a layer of n r local coefficients, r of its own for each 
 of coefficients and knots, and sums over samples of their cotangents, taken once, give those of the knots.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, lazy
+from refkan.base import Array, FloatArray, IntArray, Record, lazy
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.networks.layers.functions import Declared
@@ -23,8 +21,7 @@ from refkan.splines.sums.input_jet import packed
 from refkan.splines.sums.sums import FunctionSums
 
 
-@dataclass(frozen=True, eq=False)
-class MovingSplines(SplineFunctions):
+class MovingSplines(SplineFunctions, Record):
     """B-splines whose knots follow s (P, n) on the domains (P, 2)."""
 
     s: Array
@@ -121,7 +118,6 @@ class FreeKnots:
         return dt[..., 1:-1]
 
 
-@dataclass(frozen=True)
 class SplineLayer(EdgeLayer):
     r"""A Kolmogorov-Arnold layer in the B-spline basis: y_q = sum_p sum_i C[q, p, i] b_i(x_p).
 

@@ -1,12 +1,12 @@
 """A set-up: an equation with its conditions and points, the network proposed for it, and the solution."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Natural, RandomSource, ShortRepr, check_annotated, lazy
+from refkan.base import Checked, FloatArray, Natural, RandomSource, Record, check_annotated, lazy
 from refkan.base.arguments import as_generator, check_choice, check_count, check_positive
 from refkan.networks import Network, kan
 from refkan.networks.node_maps import NODE_MAPS
@@ -21,7 +21,6 @@ BATCH = 256
 """Points of the statistics batch: node maps that take statistics cost one more sweep over them in each evaluation."""
 
 
-@dataclass(frozen=True)
 class Shape(Checked):
     """The network that a set-up proposes, on its coarsest level.
 
@@ -53,8 +52,7 @@ class Shape(Checked):
         check_choice("node_map", self.node_map, NODE_MAPS)
 
 
-@dataclass(frozen=True, eq=False)
-class Setup(ShortRepr):
+class Setup(Record):
     """An equation as it is to be trained: everything but the network.
 
     Attributes
