@@ -1,48 +1,50 @@
 """What every other part of refkan may use: checks of arguments, errors, array types, whole files, resumed work."""
 
-from refkan.base.annotations import BelowOne as BelowOne
-from refkan.base.annotations import Checked as Checked
-from refkan.base.annotations import Natural as Natural
-from refkan.base.annotations import NonNegative as NonNegative
-from refkan.base.annotations import Positive as Positive
-from refkan.base.annotations import Share as Share
-from refkan.base.annotations import as_annotated as as_annotated
-from refkan.base.annotations import check_annotated as check_annotated
-from refkan.base.arguments import all_finite as all_finite
-from refkan.base.arguments import as_array as as_array
-from refkan.base.arguments import as_columns as as_columns
-from refkan.base.arguments import as_generator as as_generator
-from refkan.base.arguments import as_samples as as_samples
-from refkan.base.arguments import as_shape as as_shape
-from refkan.base.arguments import as_vector as as_vector
-from refkan.base.arguments import check_below_one as check_below_one
-from refkan.base.arguments import check_choice as check_choice
-from refkan.base.arguments import check_count as check_count
-from refkan.base.arguments import check_flag as check_flag
-from refkan.base.arguments import check_function as check_function
-from refkan.base.arguments import check_positive as check_positive
-from refkan.base.arguments import check_sequence as check_sequence
-from refkan.base.arguments import check_share as check_share
-from refkan.base.arguments import check_target as check_target
-from refkan.base.arguments import check_tolerance as check_tolerance
-from refkan.base.arguments import check_type as check_type
-from refkan.base.arguments import is_sequence as is_sequence
-from refkan.base.arguments import nearest as nearest
-from refkan.base.arguments import numbers as numbers
-from refkan.base.arguments import real as real
-from refkan.base.arguments import require_finite_rows as require_finite_rows
-from refkan.base.array_types import Array as Array
-from refkan.base.array_types import FloatArray as FloatArray
-from refkan.base.array_types import IntArray as IntArray
-from refkan.base.array_types import RandomSource as RandomSource
-from refkan.base.errors import ConvergenceError as ConvergenceError
-from refkan.base.errors import DegenerateNodeError as DegenerateNodeError
-from refkan.base.errors import DiscontinuousLossWarning as DiscontinuousLossWarning
-from refkan.base.errors import KnotError as KnotError
-from refkan.base.errors import NarrowInputWarning as NarrowInputWarning
-from refkan.base.errors import OutsideDomainError as OutsideDomainError
-from refkan.base.errors import OutsideDomainWarning as OutsideDomainWarning
-from refkan.base.errors import located as located
-from refkan.base.lazy import lazy as lazy
-from refkan.base.short_reprs import Record as Record
-from refkan.base.short_reprs import ShortRepr as ShortRepr
+from refkan.base.annotations import (
+    BelowOne,
+    Checked,
+    Natural,
+    NonNegative,
+    Positive,
+    Share,
+    as_annotated,
+    check_annotated,
+)
+from refkan.base.arguments import (
+    all_finite,
+    as_array,
+    as_columns,
+    as_generator,
+    as_samples,
+    as_shape,
+    as_vector,
+    check_below_one,
+    check_choice,
+    check_count,
+    check_flag,
+    check_function,
+    check_positive,
+    check_sequence,
+    check_share,
+    check_target,
+    check_tolerance,
+    check_type,
+    is_sequence,
+    nearest,
+    numbers,
+    real,
+    require_finite_rows,
+)
+from refkan.base.array_types import Array, FloatArray, IntArray, RandomSource
+from refkan.base.errors import (
+    ConvergenceError,
+    DegenerateNodeError,
+    DiscontinuousLossWarning,
+    KnotError,
+    NarrowInputWarning,
+    OutsideDomainError,
+    OutsideDomainWarning,
+    located,
+)
+from refkan.base.lazy import lazy
+from refkan.base.short_reprs import Record, ShortRepr

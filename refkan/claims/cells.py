@@ -6,8 +6,7 @@ from functools import partial
 from itertools import product
 from typing import Any, TypeVar
 
-from refkan.base.annotations import Checked, check_annotated
-from refkan.base.lazy import lazy
+from refkan.base import Checked, check_annotated, lazy
 from refkan.claims.experiments import Choice, Experiment, Factor, written
 from refkan.claims.readings import Beside
 from refkan.claims.running.discovery import ClaimFile

@@ -21,11 +21,10 @@ from refkan.base import (
     OutsideDomainWarning,
     RandomSource,
     Record,
-    as_generator,
     lazy,
     located,
 )
-from refkan.base.arguments import as_samples, as_vector, check_choice, check_flag, check_sequence, real
+from refkan.base.arguments import as_generator, as_samples, as_vector, check_choice, check_flag, check_sequence, real
 from refkan.networks.layers import SCHEMES, Layer
 from refkan.networks.node_maps import NODE_MAPS, NodeMap
 from refkan.splines.sums.channels import VALUES

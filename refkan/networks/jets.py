@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Record, check_annotated
-from refkan.base.arguments import as_samples, as_shape, as_vector, check_flag, real
+from refkan.base import Array, FloatArray, Record, as_samples, as_shape, as_vector, check_annotated, check_flag, real
 from refkan.networks.composition import Composition
 from refkan.networks.sweeps.far_values import require_numbers
 from refkan.networks.sweeps.sample_blocks import BlockedSweep, Seeds

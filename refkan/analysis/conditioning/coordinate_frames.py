@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Record
-from refkan.base.arguments import as_array, check_choice
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, Record, as_array, check_choice
 from refkan.networks import Network
 from refkan.networks.layers import BASES
 

@@ -18,9 +18,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_samples, as_vector
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, as_samples, as_vector, check_annotated
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.sweeps.statistics_sweep import Statistics

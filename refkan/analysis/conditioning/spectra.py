@@ -4,10 +4,7 @@ from dataclasses import field
 
 import numpy as np
 
-from refkan.base.arguments import as_array
-from refkan.base.array_types import FloatArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import Record
+from refkan.base import FloatArray, Record, as_array, lazy
 
 CLEAR_GAP = 1e3
 """Ratio of singular values (or eigenvalues) across the numerical rank that leaves no doubt about it."""

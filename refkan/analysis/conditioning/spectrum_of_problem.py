@@ -12,10 +12,7 @@ from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basi
 from refkan.analysis.conditioning.modes import factor_modes, symmetric_modes
 from refkan.analysis.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.analysis.conditioning.spectra import Spectrum, doubts
-from refkan.base.arguments import as_array, as_vector, check_choice
-from refkan.base.array_types import FloatArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import Record
+from refkan.base import FloatArray, Record, as_array, as_vector, check_choice, lazy
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.layers import BASES

@@ -6,8 +6,7 @@ from fractions import Fraction
 from threading import RLock
 from typing import Any, TypeVar
 
-from refkan.base.arguments import check_count
-from refkan.base.errors import ConvergenceError
+from refkan.base import ConvergenceError, check_count
 from refkan.base.extras import needed
 from refkan.truth import UndecidedError
 

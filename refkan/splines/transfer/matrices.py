@@ -13,17 +13,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import (
-    Array,
-    FloatArray,
-    IntArray,
-    KnotError,
-    as_array,
-    check_annotated,
-    check_choice,
-    check_count,
-    check_type,
-)
+from refkan.base import Array, FloatArray, IntArray, KnotError, check_annotated
+from refkan.base.arguments import as_array, check_choice, check_count, check_type
 from refkan.kernels import knot_insertion
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.knots import MAX_INTERVALS, check_order

@@ -42,8 +42,7 @@ import numpy as np
 from scipy.fft import dct
 from scipy.special import erfc
 
-from refkan.base import Array, ConvergenceError, FloatArray, Record
-from refkan.base.arguments import as_samples, check_count, check_positive, real
+from refkan.base import Array, ConvergenceError, FloatArray, Record, as_samples, check_count, check_positive, real
 
 if TYPE_CHECKING:
     from scipy.integrate import OdeSolution

@@ -12,8 +12,7 @@ import numpy as np
 
 from refkan.analysis.conditioning.spectrum_of_problem import spectrum
 from refkan.analysis.conditioning.studies.study_rows import MEASURED, Configuration, Study, StudyRow, measured
-from refkan.base.annotations import check_annotated
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_annotated
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.kernels.engine_choice import current_engine, use_engine
 from refkan.training.losses import LeastSquares

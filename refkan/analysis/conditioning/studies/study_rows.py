@@ -13,10 +13,8 @@ import numpy as np
 
 from refkan.analysis.conditioning.spectra import FLAGS, Spectrum
 from refkan.analysis.conditioning.spectrum_of_problem import WHICH
-from refkan.base.annotations import Checked, check_annotated
-from refkan.base.arguments import check_choice, check_count
+from refkan.base import Checked, Record, check_annotated, check_choice, check_count
 from refkan.base.json_data import to_bytes
-from refkan.base.short_reprs import Record
 from refkan.networks import Network, kan, mlp
 from refkan.networks.layers import BASES
 from refkan.networks.node_maps import NODE_MAPS

@@ -33,8 +33,7 @@ from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.ranks.ranks import PRIMES, pivots, rank_of_matrix
 from refkan.analysis.exact.spectra.certified_spectra import enclosed
 from refkan.analysis.exact.spectra.curvatures import curvature
-from refkan.base.array_types import FloatArray
-from refkan.base.errors import ConvergenceError
+from refkan.base import ConvergenceError, FloatArray
 from refkan.networks import Network
 from refkan.networks.layers import Layer
 from refkan.training.losses import LeastSquares

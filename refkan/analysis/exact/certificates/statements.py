@@ -19,10 +19,7 @@ from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, Interva
 from refkan.analysis.exact.enclosures.polynomial_pieces import nearest
 from refkan.analysis.exact.enclosures.subdivision import of_range
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, units
-from refkan.base import Record
-from refkan.base.array_types import FloatArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import FloatArray, Record, ShortRepr, lazy
 
 SAMPLED = 1024
 """Random points at which values and slopes are looked at first."""

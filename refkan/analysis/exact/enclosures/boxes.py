@@ -12,10 +12,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, of_range, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed, units
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import as_array, as_shape, check_count, check_positive, real
-from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import Record
+from refkan.base import FloatArray, Record, as_array, as_shape, check_annotated, check_count, check_positive, real
 from refkan.networks import Network
 from refkan.training.optimizers.results import report_of
 

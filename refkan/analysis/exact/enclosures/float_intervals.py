@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import Record
+from refkan.base import FloatArray, Record
 
 EPS = float(np.finfo(np.float64).eps)
 MAX = float(np.finfo(np.float64).max)

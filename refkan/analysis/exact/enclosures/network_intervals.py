@@ -31,9 +31,7 @@ from refkan.analysis.exact.enclosures.polynomial_pieces import (
 from refkan.analysis.exact.enclosures.scalar_functions import ACTIVATIONS, sigmoid, silu
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.analysis.exact.extra import rational_numbers
-from refkan.base import Record
-from refkan.base.arguments import as_vector, check_type, real
-from refkan.base.array_types import FloatArray, IntArray
+from refkan.base import FloatArray, IntArray, Record, as_vector, check_type, real
 from refkan.networks import Network
 from refkan.truth.layers import DenseLayer, SiluLayer, SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid

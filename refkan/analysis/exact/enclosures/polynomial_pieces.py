@@ -27,10 +27,7 @@ from typing import Any, Literal
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import EPS, MAX, SMALLEST, Intervals, down, quiet, spread, up
-from refkan.base import Record
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import FloatArray, IntArray, Record, ShortRepr, lazy
 
 POLYNOMIAL = 10**6
 """Smoothness of what is one polynomial."""

@@ -14,8 +14,7 @@ import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, in_tasks, quiet, require_order
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed
-from refkan.base import Record
-from refkan.base.array_types import FloatArray, IntArray
+from refkan.base import FloatArray, IntArray, Record
 
 CHUNK = 2048, 64
 """Boxes evaluated at once, and in a task of an executor."""

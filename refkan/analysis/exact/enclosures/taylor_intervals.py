@@ -20,8 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.short_reprs import Record
+from refkan.base import FloatArray, IntArray, Record
 
 Index = tuple[int, ...]
 

@@ -35,8 +35,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, narrowed, units
 from refkan.analysis.exact.nodes.node_subdivision import NodeSearch
 from refkan.analysis.exact.nodes.node_tables import node_functions
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_choice
 from refkan.networks import Network
 from refkan.networks.network import ValueSweep
 from refkan.training.optimizers.results import report_of

@@ -18,8 +18,7 @@ from refkan.analysis.exact.enclosures.float_intervals import (
 from refkan.analysis.exact.enclosures.subdivision import Progress, Range, Slack, most_promising
 from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, contracted, tabulated
-from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import Record
+from refkan.base import FloatArray, Record
 
 TOGETHER = 32
 """Boxes halved at once."""

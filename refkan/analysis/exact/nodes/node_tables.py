@@ -27,8 +27,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, down, qu
 from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, IntervalNetwork, LinearStep, Step
 from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL
 from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.base.short_reprs import Record
+from refkan.base import FloatArray, IntArray, Record
 
 CELLS = 32
 """Cells of a table."""

@@ -12,9 +12,7 @@ from typing import Any
 from refkan import truth
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.ranks.chain_rule import curvature_rows, jacobian_rows
-from refkan.base import Record
-from refkan.base.arguments import as_vector, check_positive, real
-from refkan.base.lazy import lazy
+from refkan.base import Record, as_vector, check_positive, lazy, real
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.losses.mistaken import refuse_what_is_no_loss

@@ -31,8 +31,7 @@ from refkan.analysis.exact.extra import precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows, require_cost
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.spectra.rational import as_fractions
-from refkan.base.errors import ConvergenceError
-from refkan.base.short_reprs import Record
+from refkan.base import ConvergenceError, Record
 
 PRIMES = (2**61 - 1, 2**62 - 57, 2**62 - 87)
 """Moduli: an unlucky one divides one of the minors of full size, which about one in 2^61 numbers does."""

@@ -22,9 +22,7 @@ from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, r
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, units
 from refkan.analysis.exact.solutions.bounds_of_errors import bound_by_integration, by_eigenfunctions, comparisons
 from refkan.analysis.exact.solutions.equation_functions import evaluated, posed_equation
-from refkan.base.arguments import check_count, check_positive
-from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import Record
+from refkan.base import FloatArray, Record, check_count, check_positive
 from refkan.networks import Network
 
 POINTS = 4000

@@ -19,8 +19,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals, variables
-from refkan.base.arguments import check_count, check_function
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_count, check_function
 
 REMEDY = (
     "make it of the arguments by + - * /, powers, .sin(), .cos(), .exp() and constants: what a float says about one "

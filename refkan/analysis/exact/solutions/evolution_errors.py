@@ -57,9 +57,7 @@ from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.subdivision import CHUNK
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.analysis.exact.solutions.equation_functions import applied, evaluated, posed_equation
-from refkan.base.arguments import check_count, check_positive
-from refkan.base.array_types import FloatArray
-from refkan.base.short_reprs import Record
+from refkan.base import FloatArray, Record, check_count, check_positive
 from refkan.networks import Network
 
 FIRST, SECOND, TIME = (1, 0), (2, 0), (0, 1)

@@ -24,9 +24,8 @@ from refkan.analysis.exact.spectra.orthogonal_certificates import (
     greatest_norm,
     nearly_orthonormal,
 )
-from refkan.base.arguments import check_choice, check_positive, check_real
-from refkan.base.errors import ConvergenceError
-from refkan.base.short_reprs import Record
+from refkan.base import ConvergenceError, Record, check_choice, check_positive
+from refkan.base.arguments import check_real
 from refkan.truth import UndecidedError
 
 RELATIVE_WIDTH = 1e-10

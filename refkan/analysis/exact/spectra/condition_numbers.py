@@ -11,10 +11,8 @@ from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum
 from refkan.analysis.exact.spectra.perron import Congruence, extreme_eigenvalue
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_choice
-from refkan.base.lazy import lazy
-from refkan.base.short_reprs import Record, short
+from refkan.base import Record, check_annotated, check_choice, lazy
+from refkan.base.short_reprs import short
 from refkan.splines.spaces import SplineSpace
 from refkan.training.losses import LeastSquares
 from refkan.truth import UndecidedError

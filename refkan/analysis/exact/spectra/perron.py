@@ -32,9 +32,7 @@ from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.spectra import rational
 from refkan.analysis.exact.spectra.rational import Band
-from refkan.base.arguments import check_type
-from refkan.base.array_types import Array
-from refkan.base.short_reprs import Record
+from refkan.base import Array, Record, check_type
 from refkan.splines import change_of_basis
 from refkan.splines.spaces import SplineSpace
 from refkan.truth import UndecidedError

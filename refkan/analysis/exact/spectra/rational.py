@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refkan.analysis.exact.extra import require
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_choice, check_type
-from refkan.base.array_types import Array
-from refkan.base.errors import KnotError
+from refkan.base import Array, KnotError, check_annotated, check_choice, check_type
 from refkan.splines import change_of_basis
 from refkan.splines.spaces import SplineSpace
 from refkan.truth import blossoms
