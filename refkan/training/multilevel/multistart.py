@@ -1,6 +1,7 @@
 r"""Many starts on the coarsest network, few on the finest: pruned from stage to stage by training loss."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from os import PathLike
 from time import process_time
@@ -81,6 +82,7 @@ def multistart(
     draw: Callable[[Network, np.random.Generator], Network] | None = None,
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
     progress: bool | Report = False,
+    executor: Executor | None = None,
     **options: Any,
 ) -> MultistartResult:
     r"""Train many starts on a small network, and ever fewer of them on larger networks that contain it.
@@ -110,7 +112,10 @@ def multistart(
         Each stage of each start is stored and not computed again.
     progress : bool or callable
         As for `minimize`, for all trainings: ``state.stage`` says of which start in which stage. True also shows a line
-        after each stage, and so does ``ProgressLines(write)``.
+        after each stage, and so does ``ProgressLines(write)``. Of trainings by an executor these lines alone are told.
+    executor : concurrent.futures.Executor, optional
+        Trains the starts of a stage at once: processes, a ``distributed.Client(...).get_executor()``. The result is the
+        same. `draw` stays here; changes and a method of one's own must be functions of a module.
     **options
         Of the method.
 
@@ -146,7 +151,7 @@ def multistart(
     if draw is not None:
         check_function("draw", draw, 2)
     sizes = check_stages(stages, problem.x.shape[0])
-    store, report, began = as_store(checkpoints), report_of(progress), process_time()
+    store, report, since = as_store(checkpoints), report_of(progress), process_time()
     # One domain for all starts, that of all samples, whatever part of them a start sees first.
     net = base.with_domain_of(problem.x)
     order = rng.permutation(problem.x.shape[0])
@@ -155,12 +160,14 @@ def multistart(
     for k, stream in enumerate(rng.spawn(stages[0].survivors)):
         first = draw(net, stream) if draw is not None and k > 0 else net
         runs.append(Run(k, *first.initialize(stream, parts[0].x, scheme)))
-    return gathered(*compete(runs, stages, parts, method, options, store, report), began)
+    before = process_time() - since
+    return gathered(*compete(runs, stages, parts, method, options, store, report, executor=executor), before)
 
 
-def gathered(best: Run, stages: tuple[StageTable, ...], problem: Any, began: float) -> MultistartResult:
-    """Return what `compete` returned as a result; `began` is the processor time before."""
-    return MultistartResult(on_network(problem, best.net), best.course, stages, process_time() - began)
+def gathered(best: Run, stages: tuple[StageTable, ...], problem: Any, before: float) -> MultistartResult:
+    """Return what `compete` returned as a result; `before` are the seconds before the first stage."""
+    seconds = before + sum(table.seconds for table in stages)
+    return MultistartResult(on_network(problem, best.net), best.course, stages, seconds)
 
 
 def part_of(problem: LeastSquares, rows: Any) -> LeastSquares:

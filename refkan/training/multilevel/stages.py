@@ -4,7 +4,9 @@ Changes of a network between two trainings that leave its function as it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import field, replace
+from functools import partial
 from time import process_time
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from refkan.base import Checked, FloatArray, Natural, Record, check_count, check_sequence, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.kernels.engine_choice import current_engine, use_engine
 from refkan.networks import Network
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.multilevel.levels import Level, on_network, require_unchanged, samples_of
@@ -176,25 +179,22 @@ def compete(
     store: Checkpoints | None = None,
     report: Report | None = None,
     callback: LevelCallback | None = None,
+    executor: Executor | None = None,
 ) -> tuple[Run, tuple[StageTable, ...], Any]:
     """Run stages that have been checked, each on its problem; return the best run and the tables.
 
-    The callback is told ``state.stage``, the number of the start, where there are several.
+    The callback is told ``state.stage``, the number of the start, where there are several. Neither it nor the report is
+    told what an executor does.
     """
     tables = []
     for index, (stage, problem) in enumerate(zip(stages, problems, strict=True)):
-        since, runs = process_time(), list(runs[: stage.survivors])
-        for k, run in enumerate(runs):
-            if stage.change is not None:
-                net, theta = stage.change(on_network(problem, run.net), run.theta)
-                require_unchanged(run.net, run.theta, net, theta, samples_of(problem))
-                run = replace(run, net=net, theta=theta)
-            here, start, more = on_network(problem, run.net), f"start {run.number}", {**options, **stage.options}
-            part = staged(report, f"stage {index}, {start}", endings=False)
-            told = _told(callback, Level(index, run.net, here), start if len(runs) > 1 else "")
-            trained = train(here, run.theta, method, stage.steps, more, store, part, told)
-            runs[k] = replace(run, theta=trained.result.theta, course=(*run.course, trained))
-        runs.sort(key=lambda run: (run.course[-1].result.value, run.number))
+        since, runs = process_time(), runs[: stage.survivors]
+        told = (report, callback) if executor is None else (None, None)
+        advance = partial(
+            _advanced, current_engine(), index, stage, problem, method, options, store, *told, len(runs) > 1
+        )
+        runs, seconds = zip(*(map if executor is None else executor.map)(advance, runs), strict=True)
+        runs = sorted(runs, key=lambda run: (run.course[-1].result.value, run.number))
         best, points, results = runs[0], samples_of(problem), [run.course[-1].result for run in runs]
         table = StageTable(
             starts=tuple(run.number for run in runs),
@@ -203,12 +203,40 @@ def compete(
             theta=best.theta,
             samples=0 if points is None else len(points),
             evaluations=sum(result.n_evaluations for result in results),
-            seconds=process_time() - since,
+            seconds=process_time() - since + (0.0 if executor is None else sum(seconds)),
         )
         tables.append(table)
         trained_on = f"{len(runs)} starts on {table.samples} samples"
         note(report, f"stage {index}: {trained_on}, best value {table.values[0]:.3g}, of start {best.number}")
     return runs[0], tuple(tables), problems[-1]
+
+
+def _advanced(
+    engine: str,
+    index: int,
+    stage: Stage,
+    problem: Any,
+    method: str | Trainer,
+    options: Mapping[str, Any],
+    store: Checkpoints | None,
+    report: Report | None,
+    callback: LevelCallback | None,
+    several: bool,
+    run: Run,
+) -> tuple[Run, float]:
+    """Change the network of one start of a stage and train it, by the engine of whoever asked; its processor time."""
+    since, start = process_time(), f"start {run.number}"
+    with use_engine(engine):
+        if stage.change is not None:
+            net, theta = stage.change(on_network(problem, run.net), run.theta)
+            require_unchanged(run.net, run.theta, net, theta, samples_of(problem))
+            run = replace(run, net=net, theta=theta)
+        here = on_network(problem, run.net)
+        part = staged(report, f"stage {index}, {start}", endings=False)
+        told = _told(callback, Level(index, run.net, here), start if several else "")
+        trained = train(here, run.theta, method, stage.steps, {**options, **stage.options}, store, part, told)
+    run = replace(run, theta=trained.result.theta, course=(*run.course, trained))
+    return run, process_time() - since
 
 
 def _told(callback: LevelCallback | None, level: Level, start: str) -> Callable[[Any], Any] | None:

@@ -180,7 +180,8 @@ def train_starts(
         problems[common:] = [replace(problem, terms=later.terms, quiet=True)] * (len(schedule) - common)
     if units is not None and callback is not None:
         callback = units.told(callback)
+    before = process_time() - began
     best, tables, last = compete(runs, stages, problems, method, options, as_store(checkpoints), callback=callback)
     if units is not None:
         best, tables, last = units.run(best), tuple(map(units.table, tables)), problem
-    return gathered(best, tables, last, began)
+    return gathered(best, tables, last, before)

@@ -1,8 +1,6 @@
 """Executors evaluate boxes and prove statements elsewhere: what they send can be sent, and no bit is another one."""
 
 import json
-import pickle
-from concurrent.futures import Executor, Future
 
 import numpy as np
 import pytest
@@ -13,22 +11,7 @@ from refkan.analysis.exact.certificates.certified_network import certificate
 from refkan.analysis.exact.enclosures import subdivision
 from refkan.analysis.exact.nodes import node_subdivision
 from refkan.cli import main
-
-
-class Elsewhere(Executor):
-    """What a process or a cluster gets and gives back: copies by pickle."""
-
-    tasks = 0
-
-    def submit(self, function, /, *arguments, **named):
-        self.tasks += 1
-        function, arguments, named = pickle.loads(pickle.dumps((function, arguments, named)))
-        future = Future()
-        try:
-            future.set_result(pickle.loads(pickle.dumps(function(*arguments, **named))))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+from tests.shared.elsewhere import Elsewhere
 
 
 def trained(node_map="affine", **options):
