@@ -110,12 +110,12 @@ class FreeKnots:
         of_slopes = np.einsum("socq,speq->socpe", G, slopes, optimize=True)
         pairs = np.einsum("scpi,socpe->sopie", W, of_slopes, optimize=True)
         moved = np.einsum("spiae,sopie->sopia", self.weights[p, start], pairs, optimize=True)
-        dt = np.zeros((*G.shape[:2], p.size, self.n + 1), moved.dtype)
+        columns = self.n + 2 * self.order - 3  # of all j, those of fixed breakpoints among them
+        dt = np.zeros(moved[..., 0, 0].size * columns, moved.dtype)
+        first = np.arange(0, dt.size, columns).reshape(moved.shape[:3]) + start[:, None]
         for i, a in np.ndindex(self.order, self.order - 1):
-            j = start + i + a + 2 - self.order
-            s, slot = np.nonzero((j > 0) & (j < self.n))
-            dt[s, :, slot, j[s, slot]] -= moved[s, :, slot, i, a]
-        return dt[..., 1:-1]
+            dt[first + (i + a)] -= moved[..., i, a]
+        return dt.reshape(*moved.shape[:3], columns)[..., self.order - 1 : self.n + self.order - 2]
 
 
 class SplineLayer(EdgeLayer):
