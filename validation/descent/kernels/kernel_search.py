@@ -9,7 +9,6 @@ the following layer nearly constant in both bases.
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from typing import Any
 
 import numpy as np
 from scipy.optimize import differential_evolution, minimize
@@ -47,9 +46,12 @@ class Family:
 
     @cached_property
     def net(self) -> rk.Network:
-        """A network of the shape, spectators among its nodes."""
+        """A network of the shape, spectators among its nodes; its affine maps are those of a point."""
         hidden = [width + self.spectators for width in self.widths[1:-1]]
-        return rk.kan([self.widths[0], *hidden, self.widths[-1]], self.order, self.intervals, node_map="none")
+        net = rk.kan([self.widths[0], *hidden, self.widths[-1]], self.order, self.intervals, node_map="none")
+        if self.node_map != "sigmoid":
+            return net
+        return replace(net, node_maps=tuple(SigmoidMap(np.tile([0.0, 1.0], (width, 1))) for width in hidden))
 
     @cached_property
     def inverse(self) -> np.ndarray:
@@ -80,13 +82,13 @@ class Family:
             last = k == self.layers - 1
             block = layer.unpack(theta[where])["coefficients"]  # spectators keep the coefficients 0
             block[:Q, :P] = self._coefficients(own.reshape(Q, P, -1), decades[k], last)
-            if last:
-                break
+            if last or self.node_map != "affine":
+                continue
             y = layer.linearize(theta[where], z, slopes=False).value
             span, ends = np.split(ends, [2 * Q])
-            maps.append(self._map(y, span.reshape(2, Q)))
-            z = np.clip(maps[-1].value(y), 0.0, 1.0)  # an affine map may be off by rounding
-        return replace(self.net, node_maps=tuple(maps)), theta, x
+            maps.append(self._affine_map(y, span.reshape(2, Q)))
+            z = np.clip(maps[-1].value(y), 0.0, 1.0)  # it may be off by rounding
+        return replace(self.net, node_maps=tuple(maps)) if maps else self.net, theta, x
 
     def _coefficients(self, unit: np.ndarray, decade: float, last: bool) -> np.ndarray:
         if self.node_map == "none" and not last:
@@ -96,11 +98,7 @@ class Family:
         low, high = DECADES
         return (unit - 0.5) * 10.0 ** (low + (high - low) * decade)
 
-    def _map(self, y: np.ndarray, ends: np.ndarray) -> Any:
-        if self.node_map == "none":
-            return self.net.node_maps[0]
-        if self.node_map == "sigmoid":
-            return SigmoidMap(np.tile([0.0, 1.0], (y.shape[1], 1)))
+    def _affine_map(self, y: np.ndarray, ends: np.ndarray) -> AffineMap:
         scale, shift = np.ones(y.shape[1]), np.zeros(y.shape[1])  # of spectators, whose y is 0
         own = y[:, : ends.shape[1]]
         spread = np.maximum(np.ptp(own, axis=0), 1e-9 * np.abs(own).max() + 1e-300)
