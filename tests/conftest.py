@@ -96,14 +96,22 @@ def rng():
     return np.random.default_rng(20250518)
 
 
-@pytest.fixture
-def cluster():
-    """A small cluster in this process, gone afterwards, with the random numbers of Python that it draws."""
+def _local_cluster(**options):
+    """A small cluster, gone afterwards, with the random numbers of Python that it draws."""
     distributed = pytest.importorskip("distributed")
     state = random.getstate()
-    made = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, silence_logs=50
-    )
-    yield made
-    made.close()
+    with distributed.LocalCluster(dashboard_address=None, silence_logs=50, **options) as made:
+        yield made
     random.setstate(state)
+
+
+@pytest.fixture
+def cluster():
+    """A cluster in this process."""
+    yield from _local_cluster(n_workers=1, threads_per_worker=2, processes=False)
+
+
+@pytest.fixture
+def two_workers():
+    """A cluster of two processes."""
+    yield from _local_cluster(n_workers=2, threads_per_worker=1, processes=True)

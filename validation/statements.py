@@ -24,7 +24,7 @@ from refkan.claims import (
 )
 from refkan.claims.cells import Found, seeds_of
 from refkan.claims.estimates import agree, from_plain
-from refkan.claims.running.kept_parts import Parts, Resume, resume_from
+from refkan.claims.running.kept_parts import Parts, Resume, run_task
 
 Size = Mapping[str, str]
 """Values of the factors that say how large a run is."""
@@ -95,7 +95,7 @@ class Statement:
         ) -> list[Verdict]:
             """Run all cells and judge them; at full size with at most `seeds` seeds a reading."""
             cells = self.quick() if quick else self.full(self.seeds[:seeds])
-            return verdicts(self.grid.run(cells, resume_from(checkpoints), progress))
+            return verdicts(self.grid.run(cells, checkpoints or run_task, progress))
 
         return run
 
@@ -299,7 +299,7 @@ def answers(
 
     def decorate(measure: Callable[[S, Progress, Resume], list[Verdict]]) -> Callable[..., list[Verdict]]:
         def run(quick: bool, progress: Progress = silent, checkpoints: Parts | None = None) -> list[Verdict]:
-            return measure(small if quick else full, progress, resume_from(checkpoints))
+            return measure(small if quick else full, progress, checkpoints or run_task)
 
         run.__doc__ = measure.__doc__
         return run

@@ -111,14 +111,17 @@ class Grid(Checked):
     def run(
         self, cells: Iterable[C], resume: Resume = run_task, progress: Callable[[str], Any] = lambda text: None
     ) -> dict[C, Mapping[str, Any]]:
-        """Run or resume cells, each once, in their order."""
+        """Run or resume cells, each once; they are returned in their order."""
         check_annotated(Grid.run, locals())
         cells = list(dict.fromkeys(cells))
-        measured: dict[C, Mapping[str, Any]] = {}
-        for number, cell in enumerate(cells, 1):
+
+        def run(numbered: tuple[int, C]) -> Mapping[str, Any]:
+            number, cell = numbered
             progress(f"{number}/{len(cells)}: {', '.join(value for _, value in cell.choice)}, seed {cell.seed}")
-            measured[cell] = resume({"task": self.task, **asdict(cell)}, partial(self.measure, cell))
-        return measured
+            record: Mapping[str, Any] = resume({"task": self.task, **asdict(cell)}, partial(self.measure, cell))
+            return record
+
+        return dict(zip(cells, resume.each(run, enumerate(cells, 1)), strict=True))
 
 
 def records(measured: Mapping[C, Mapping[str, Any]], **where: str) -> dict[int, Mapping[str, Any]]:

@@ -208,18 +208,23 @@ def test_a_file_that_runs_elsewhere_ends_with_its_result_an_error_or_the_limit(m
     monkeypatch.setattr(processes.time, "monotonic", lambda: next(clock))
     said, stopped, events = [], [], [Event.STARTS, Event.COMPILES, "fitting"]
     progress = SimpleNamespace(message=lambda *told: said.append(told), compiles=lambda: said.append("compiles"))
-    place = SimpleNamespace(events=lambda: [events.pop(0) for _ in list(events)], stop=lambda: stopped.append(True))
-    task = processes._Task(4, claim_file(), place)
+    place = SimpleNamespace(
+        start=lambda *task: said.append(task[2:]),
+        events=lambda: [events.pop(0) for _ in list(events)],
+        stop=lambda: stopped.append(True),
+    )
+    task = processes._Task(4, claim_file(), (b"part",))
+    task.begin(print, place)
     assert task.look(progress, None) is None
-    assert said == ["compiles", (4, "fitting")]
+    assert said == [(processes.send, b"part"), "compiles", (4, "fitting")]
     assert task.look(progress, 2.0) is None
-    failed = task.look(progress, 1.0)
+    failed = task.result(task.look(progress, 1.0))
     assert (failed.error.splitlines()[-1], failed.seconds, stopped) == (
         "refkan.claims.running.executors.ProcessEndedError: took more than 1.0 s and was ended: --limit allows more",
         5.0, [True],
     )  # fmt: skip
     assert failed.finished
     events.append(Ended(error=ValueError("no")))
-    assert task.look(progress, None).error == "ValueError: no"
+    assert task.result(task.look(progress, None)).error == "ValueError: no"
     events.append(Ended("result"))
-    assert task.look(progress, None) == "result"
+    assert task.result(task.look(progress, None)) == "result"

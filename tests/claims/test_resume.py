@@ -118,7 +118,7 @@ def run(quick, progress, checkpoints=None):
     for k in range(3):
         if k == 2 and Path(__file__).with_name("stop").exists():
             raise KeyboardInterrupt
-        values.append(part(k) if checkpoints is None else checkpoints.run({"part": k}, lambda: part(k)))
+        values.append(part(k) if checkpoints is None else checkpoints({"part": k}, lambda: part(k)))
     return [Verdict("B1", judge(True), str(values), mutations={"sign": judge(False)})]
 """
 
@@ -147,7 +147,7 @@ JUDGED = """
 CLAIMS = ("B1",)
 def run(quick, progress, checkpoints=None):
     from {package}.measure import task
-    values = [checkpoints.run({{"part": 0}}, task(0))]
+    values = [checkpoints({{"part": 0}}, task(0))]
     return [Verdict("B1", judge(True), "{word}", mutations={{"sign": judge(False)}})]
 """
 

@@ -177,10 +177,10 @@ def test_cells_are_run_once_and_kept(tmp_path):
     store = Checkpoints(tmp_path)
     CALLS.clear()
     told = []
-    first = GRID.run([cells[0], cells[0]], Parts(store).run, told.append)
+    first = GRID.run([cells[0], cells[0]], Parts(store), told.append)
     assert cells[:1] == CALLS
     assert told == ["1/1: normal, affine, 10, seed 1"]
-    again = GRID.run(cells, Parts(store).run)
+    again = GRID.run(cells, Parts(store))
     assert again[cells[0]] == first[cells[0]]
     assert cells == CALLS
 

@@ -96,13 +96,13 @@ def test_budget():
 def test_training_is_repeatable_and_within_its_budget():
     samples = Samples.of(FOUR[0], 1, 100, 50)
     contestant = Contestant(rk.mlp([2, 6, 1]))
-    first, second = (train(contestant, samples, 3, 40) for _ in range(2))
+    first, second = (train(contestant, lambda: samples, 3, 40) for _ in range(2))
     assert first["evaluations"] <= 40
     assert first["training"] == first["curve"][-1] < first["curve"][0]
     assert len(first["curve"]) == len(equal_work.marks(40))
     assert "test in time" not in first
     assert [first[k] for k in ("training", "test")] == [second[k] for k in ("training", "test")]
-    assert "test in time" in train(contestant, samples, 3, 5, limit=1e-4)
+    assert "test in time" in train(contestant, lambda: samples, 3, 5, limit=1e-4)
 
 
 def test_arms_of_a_pair_start_at_the_same_function(dimension_two):
@@ -118,7 +118,7 @@ def test_spline_coordinates_take_the_relu_basis_where_the_spline_basis_goes():
     """What differs between the arms is the geometry alone."""
     samples = Samples.of(FOUR[1], 1, 200, 50)
     both = high_dimension.arms(2) | high_dimension.mutants(2)
-    curves = {name: train(both[name], samples, 1, 15)["curve"] for name in both}
+    curves = {name: train(both[name], lambda: samples, 1, 15)["curve"] for name in both}
     assert np.allclose(curves[high_dimension.IN_SPLINE_COORDINATES], curves["spline"], rtol=1e-6)
     assert curves["ReLU, same start"][-1] > 1.5 * curves["spline"][-1]
 

@@ -1,6 +1,6 @@
 r"""Contestants that are trained on the same samples with the same number of evaluations, compared in pairs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -107,12 +107,15 @@ class Budget:
         return {"loss": np.pad(best, pad, mode="edge"), "seconds": np.pad(self.known, pad, mode="edge")}
 
 
-def train(contestant: Contestant, samples: Samples, seed: int, evaluations: int, limit: float = 0.0) -> dict[str, Any]:
+def train(
+    contestant: Contestant, drawn: Callable[[], Samples], seed: int, evaluations: int, limit: float = 0.0
+) -> dict[str, Any]:
     """Train with L-BFGS-B and return errors at training and test points, the curve of the loss, and the cost.
 
     Equal seeds start networks in both bases, with the scheme "linear", at the same function. With a limit, training
     goes on until these CPU seconds are used as well, and the test error reached within them is returned too.
     """
+    samples = drawn()
     x, x_test = samples.x, samples.x_test
     if contestant.centred:
         x, x_test = 2 * x - 1, 2 * x_test - 1
@@ -150,14 +153,17 @@ def train_all(
     `size` has the numbers of samples, test points and evaluations. Those after the contestant `limited` get the time
     that it took, too.
     """
-    seed, runs = names["seed"], dict[str, Any]()
-    samples = Samples.of(target, seed, size.samples, size.test_points)
-    for name, contestant in contestants.items():
+    drawn = partial(Samples.of, target, names["seed"], size.samples, size.test_points)
+
+    def trained(name: str, limit: float = 0.0) -> Any:
         key = {**names, "target": target.id, "contestant": name, "samples": size.samples}
         key |= {"test points": size.test_points, "evaluations": size.evaluations}
-        limit = runs[limited]["seconds"] if limited in runs else 0.0
-        runs[name] = resume(key, partial(train, contestant, samples, seed, size.evaluations, limit))
-    return runs
+        return resume(key, partial(train, contestants[name], drawn, names["seed"], size.evaluations, limit))
+
+    first = {limited: trained(limited)} if limited else {}
+    limit = first[limited]["seconds"] if limited else 0.0
+    others = [name for name in contestants if name not in first]
+    return first | dict(zip(others, resume.each(partial(trained, limit=limit), others), strict=True))
 
 
 def targets(*dimensions: int) -> list[rk.problems.Target]:

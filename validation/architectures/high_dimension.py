@@ -66,8 +66,10 @@ def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
 
 def answer(size: RunSize, progress: Progress = silent, resume: Resume = run_task) -> list[Verdict]:
     lowest = size.dimensions[0]
-    results = {d: run_dimension(d, size, arms(d), progress, resume) for d in size.dimensions}
-    mutated = results[lowest] | run_dimension(lowest, size, mutants(lowest), progress, resume)
+    trained = [*((d, arms(d)) for d in size.dimensions), (lowest, mutants(lowest))]
+    runs = resume.each(lambda part: run_dimension(part[0], size, part[1], progress, resume), trained)
+    results = dict(zip(size.dimensions, runs, strict=False))
+    mutated = results[lowest] | runs[-1]
     estimates = asked(results)
     status = decide(estimates, corrected=asked(results, "training"))
     return [
@@ -91,12 +93,15 @@ def run_dimension(
     d: int, size: RunSize, contestants: Mapping[str, Contestant], progress: Progress, resume: Resume
 ) -> Results:
     """Train contestants on all pairs of a dimension; pairs are ordered by target, then by seed."""
-    results: Results = {name: [] for name in contestants}
-    for target, seed in product(targets(d), size.seeds):
+
+    def trained(pair: tuple[rk.problems.Target, int]) -> dict[str, Any]:
+        target, seed = pair
         progress(f"d = {d}: {target.id}, seed {seed}")
-        for name, run in train_all({"claim": "W1", "seed": seed}, contestants, target, size, resume).items():
-            results[name].append({"target": target.id, "seed": seed} | run)
-    return results
+        runs = train_all({"claim": "W1", "seed": seed}, contestants, target, size, resume)
+        return {name: {"target": target.id, "seed": seed} | run for name, run in runs.items()}
+
+    runs = resume.each(trained, product(targets(d), size.seeds))
+    return {name: [run[name] for run in runs] for name in contestants}
 
 
 def shown(results: Mapping[int, Results], measure: str) -> str:

@@ -6,7 +6,7 @@ dense ReLU networks with one and with two hidden layers, of the least width that
 All are trained by SciPy's L-BFGS-B with the same number of evaluations of value and gradient.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, product
 from typing import Any
@@ -73,17 +73,20 @@ def dense(dimension: int, hidden_layers: int, n_params: int) -> rk.Network:
 
 def run_pairs(
     size: Size, progress: Callable[[str], None], resume: Resume, names: Sequence[str] | None = None
-) -> Iterator[Pair]:
+) -> list[Pair]:
     """Train all contestants, or some, on each pair; ordered by size of network, target, seed.
 
     The spline KAN comes first; the others also get the time that it took.
     """
-    for intervals, target in product(size.intervals, targets(*size.dimensions)):
+
+    def trained(case: tuple[tuple[int, int], rk.problems.Target, int]) -> Pair:
+        intervals, target, seed = case
         nets = {name: c for name, c in contestants(target.dimension, intervals).items() if name in (names or (name,))}
-        for seed in size.seeds:
-            progress(f"{intervals[0]}, {intervals[1]} intervals: {target.id}, seed {seed}")
-            pair: Pair = {"intervals": list(intervals), "target": target.id, "seed": seed}
-            yield pair | train_all({"claim": "X1", **pair}, nets, target, size, resume, OURS)
+        progress(f"{intervals[0]}, {intervals[1]} intervals: {target.id}, seed {seed}")
+        pair: Pair = {"intervals": list(intervals), "target": target.id, "seed": seed}
+        return pair | train_all({"claim": "X1", **pair}, nets, target, size, resume, OURS)
+
+    return resume.each(trained, product(size.intervals, targets(*size.dimensions), size.seeds))
 
 
 def compare(pairs: list[Pair], name: str, ours: str = OURS, column: str = "test") -> Comparison:
@@ -125,7 +128,7 @@ FULL = tuple(
 @answers(QUICK, FULL)
 def run(sizes: Sequence[Size], progress: Progress, resume: Resume) -> list[Verdict]:
     """Train all contestants on all pairs, with the larger budget last, and compare errors at fresh points in pairs."""
-    runs = [list(run_pairs(size, progress, resume)) for size in sizes]
+    runs = resume.each(lambda size: run_pairs(size, progress, resume), sizes)
     budgets = [{name: compare(pairs, name) for name in RELU} for pairs in runs]
     made = readings(dict(zip(OPEN[0].values, zip(sizes[::-1], runs[::-1], strict=True), strict=True)))
     return [
@@ -185,7 +188,7 @@ def run_again(choice: Choice, seed: int) -> dict[str, float]:
     samples, points, evaluations = (int(choice[name]) for name in ("samples", "points", "evaluations"))
     size = Size(dimensions, ((intervals[0], intervals[1]),), (seed,), samples, points, evaluations)
     name = IDS[choice["model"]]
-    pairs = list(run_pairs(size, lambda text: None, run_task, (OURS, name)))
+    pairs = run_pairs(size, lambda text: None, run_task, (OURS, name))
     column = WORK[choice["work"]]
     errors = {
         f"{pair['target']}, {who}": pair[who][key] for pair in pairs for who, key in ((OURS, "test"), (name, column))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from refkan.claims.running.kept_parts import Parts
+from refkan.claims.running.kept_parts import Parts, run_task
 from refkan.training.recipes import Cyclic, Redrawn, allen_cahn_setup, burgers_setup, poisson_setup
 from validation.equations.burgers_cells import on_lines
 from validation.equations.pde_runs import Model, run_models
@@ -65,7 +65,9 @@ def runs(
         ("Poisson", poisson(quick), poisson_setup(13 if quick else 49), None),
         ("Allen-Cahn", allen_cahn(quick), allen_cahn_setup(300, 101, 26) if quick else allen_cahn_setup(), None),
     )
-    made: dict[str, list[dict[str, Any]]] = {}
-    for problem, models, setup, observe in equations:
-        made |= run_models(problem, models, setup, seeds, progress, checkpoints, observe)
-    return made
+
+    def run(equation: Any) -> dict[str, list[dict[str, Any]]]:
+        problem, models, setup, observe = equation
+        return run_models(problem, models, setup, seeds, progress, checkpoints, observe)
+
+    return {name: runs for made in (checkpoints or run_task).each(run, equations) for name, runs in made.items()}

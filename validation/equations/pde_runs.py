@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.running.kept_parts import Parts
+from refkan.claims.running.kept_parts import Parts, run_task
 from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.trainings import fingerprint
 from refkan.training.recipes import Setup, train_starts
@@ -65,22 +65,22 @@ def run_models(
 
     `problem` names models in what is kept: two claims that train one model on one problem share its runs.
     """
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
+    resume = checkpoints or run_task
+
+    def run(case: tuple[int, str]) -> Any:
+        seed, name = case
+        progress(f"{name}, seed {seed}")
+        # By content: a network, its training and its points that are built again are the same.
+        parts = {"training": replace(models[name], seeds=None), "setup": setup, "observer": observe}
+        described = {part: fingerprint(value, part) for part, value in parts.items()} if checkpoints else {}
+        key = {"problem": problem, "model": name, "seed": seed, **described}
+        return resume(key, partial(train, models[name], setup, seed, observe))
+
     # Every model once, then the next seed: an interrupted run has few seeds of all.
-    for number, seed in enumerate(seeds):
-        for name, model in models.items():
-            if model.seeds is not None and number >= model.seeds:
-                continue
-            progress(f"{name}, seed {seed}")
-            task = partial(train, model, setup, seed, observe)
-            if checkpoints is None:
-                runs[name].append(task())
-                continue
-            # By content: a network, its training and its points that are built again are the same.
-            parts = {"training": replace(model, seeds=None), "setup": setup, "observer": observe}
-            described = {part: fingerprint(value, part) for part, value in parts.items()}
-            key = {"problem": problem, "model": name, "seed": seed, **described}
-            runs[name].append(checkpoints.run(key, task))
+    cases = [(seed, name) for k, seed in enumerate(seeds) for name in models if k < (models[name].seeds or len(seeds))]
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
+    for (_, name), record in zip(cases, resume.each(run, cases), strict=True):
+        runs[name].append(record)
     return runs
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from typing import Any
 
 from refkan.claims import Verdict, judge
@@ -120,6 +121,18 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
         except ImportError as error:
             adapters[make] = str(error)
     missing = sorted({value for value in adapters.values() if isinstance(value, str)})
+
+    def of_all_cases(part: tuple[str, Callable[..., Any], Any, dict[str, Any]]) -> Any:
+        name, function, make, more = part
+        title = adapters[make].title
+        progress(f"{name}: {title}")
+        return resume({"task": f"B1, {name}", "backend": title, "quick": quick, **more}, partial(function, make, quick))
+
+    there = [make for make, adapter in adapters.items() if not isinstance(adapter, str)]
+    of_pages = [("page", page, make, {"installed": installed()}) for make in PAGES if make in there]
+    of_alarms = [("alarms", alarms_of, make, {}) for make in CORRECT if make in there]
+    answers = resume.each(of_all_cases, [*of_alarms, *of_pages])
+    alarms, pages = list(chain(*answers[: len(of_alarms)])), answers[len(of_alarms) :]
     rows, named = [], []
     for trap in TRAPS:
         adapter = adapters[trap.adapter]
@@ -131,21 +144,7 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
         rows.append({"what": trap.defect, **told(adapter, trap, finding), "found": named[-1]})
     replaced = adapters[JaxkanReplacedGrid]
     mended = [] if isinstance(replaced, str) else judged(replaced, [f"{BASIS}/uniform-fine/interior/"])
-    alarms = []
-    for make in CORRECT:
-        adapter = adapters[make]
-        if not isinstance(adapter, str):
-            progress(f"no alarm: {adapter.title}")
-            alarms += resume(
-                {"task": "B1, alarms", "backend": adapter.title, "quick": quick}, partial(alarms_of, make, quick)
-            )
-    pages = []
-    for make in PAGES:
-        adapter = adapters[make]
-        if not isinstance(adapter, str):
-            progress(f"all cases: {adapter.title}")
-            key = {"task": "B1, page", "backend": adapter.title, "quick": quick, "installed": installed()}
-            pages.append(resume(key, partial(page, make, quick)))
+
     alarms += [x.to_dict() for x in mended if x.status in f.BAD]
     plain = PlainNumpy()
     elsewhere = [judged(plain, [trap.case])[0].status == f.FAILED for trap in TRAPS[:6]]

@@ -52,24 +52,30 @@ def false_alarms(dtype: str, count: int) -> list[str]:
 @answers(True, False)
 def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
     """B2: the bank of broken layers, each detected and named; and no alarm on random correct configurations."""
-    leads: dict[str, str] = {}
     names, right = list(DEFECTS), RIGHT[:2] if quick else RIGHT
     bank = {
         name: DEFECTS[name] for name in ([names[k * len(names) // QUICK] for k in range(QUICK)] if quick else names)
     }
-    for name in bank:
+
+    def lead(name: str) -> str:
         progress(f"broken layer: {name}")
-        leads[name] = resume({"task": "B2, broken layer", "name": name}, partial(lead_of, name))
+        return str(resume({"task": "B2, broken layer", "name": name}, partial(lead_of, name)))
+
+    def on_random(dtype: str) -> list[str]:
+        progress(f"random correct configurations in {dtype}")
+        key = {"task": "B2, random configurations", "dtype": dtype, "count": CONFIGURATIONS[quick]}
+        return list(resume(key, partial(false_alarms, dtype, CONFIGURATIONS[quick])))
+
+    # The random configurations take longest: they begin first.
+    alarms, leads = resume.each(
+        lambda part: dict(zip(part[1], resume.each(*part), strict=True)), [(on_random, DTYPES), (lead, list(bank))]
+    )
     named = [leads[name] == defect.hint for name, defect in bank.items()]
     hints = [defect.hint for defect in bank.values()]
     turned = [lead == hint for lead, hint in zip(leads.values(), hints[1:] + hints[:1], strict=True)]
     undetected = [name for name, lead in leads.items() if lead == "not detected"]
     progress("layers that are right")
-    alarms = {"identified": [make.__name__ for make in right if identify(make()).differences]}
-    for dtype in DTYPES:
-        progress(f"random correct configurations in {dtype}")
-        key = {"task": "B2, random configurations", "dtype": dtype, "count": CONFIGURATIONS[quick]}
-        alarms[dtype] = resume(key, partial(false_alarms, dtype, CONFIGURATIONS[quick]))
+    alarms = {"identified": [make.__name__ for make in right if identify(make()).differences]} | alarms
 
     def holds(told: Sequence[bool]) -> bool:
         silent = not any(alarms.values())

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from refkan.claims import Verdict, judge
-from refkan.claims.running.kept_parts import Resume, run_task
+from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import Refinement, Situation, Strategy
 from refkan.training.adaptivity.bisection import bisect, mark_layer, may_be_cut
 from refkan.training.adaptivity.indicators import residual_shares, squared_residuals
-from validation.knots.adaptive_runs import LINE, PLANE, Setting, cached, final, matched, refine
+from validation.knots.adaptive_runs import LINE, PLANE, Setting, all_arms, final, matched, refine
 from validation.statements import Progress, RunSize, answers, quick_and_full
 
 CLAIMS = ("A1",)
@@ -71,27 +71,28 @@ def plane_settings(size: RunSize, target: str) -> list[Setting]:
     ]
 
 
-def run_line(setting: Setting, resume: Resume = run_task) -> dict[str, dict[str, Any]]:
-    runs = {arm: cached(resume, setting, arm) for arm in (OURS, "uniform")}
+def run_line(setting: Setting, resume: Resume) -> dict[str, dict[str, Any]]:
     key = {"task": "the least residual", **asdict(setting)}
+    runs = all_arms(resume, setting, (OURS, "uniform"))
     return runs | {"least residual": resume(key, partial(refine_the_least, setting))}
 
 
-def run_plane(setting: Setting, resume: Resume = run_task) -> dict[str, dict[str, Any]]:
+def run_plane(setting: Setting, resume: Resume) -> dict[str, dict[str, Any]]:
     """Run both arms on a target of two variables, the uniform one with the steps that the other used."""
     return matched(resume, setting, OURS, ("uniform",))
 
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    runs: Runs = {}
-    for target in ("smooth", *LINE, *PLANE):
-        settings, arms = (plane_settings, run_plane) if target in PLANE else (line_settings, run_line)
-        runs[target] = []
-        for setting in settings(size, target):
-            progress(f"A1: {target}, order {setting.order}, {setting.max_params} parameters, seed {setting.seed}")
-            runs[target].append(arms(setting, resume))
-    return [verdict(runs)]
+    def trained(setting: Setting) -> dict[str, dict[str, Any]]:
+        progress(f"A1: {setting.target}, order {setting.order}, {setting.max_params} parameters, seed {setting.seed}")
+        return (run_plane if setting.target in PLANE else run_line)(setting, resume)
+
+    def on_target(target: str) -> list[dict[str, dict[str, Any]]]:
+        return resume.each(trained, (plane_settings if target in PLANE else line_settings)(size, target))
+
+    targets = ("smooth", *LINE, *PLANE)
+    return [verdict(dict(zip(targets, resume.each(on_target, targets), strict=True)))]
 
 
 def ratios(runs: Sequence[Mapping[str, Any]], above: str = "uniform", below: str = OURS) -> list[float]:

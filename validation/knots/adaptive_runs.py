@@ -100,20 +100,24 @@ def record(result: AdaptiveResult) -> dict[str, Any]:
     }
 
 
-def cached(resume: Resume, setting: Setting, strategy: str) -> dict[str, Any]:
-    """Train adaptively, or find what a run with this setting and strategy returned before."""
-    key = {"task": "adaptive training", "strategy": strategy, **asdict(setting)}
-    record: dict[str, Any] = resume(key, partial(refine, setting, strategy))
-    return record
+def all_arms(resume: Resume, setting: Setting, strategies: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Train adaptively by strategies, or find what runs with this setting returned before."""
+
+    def trained(strategy: str) -> dict[str, Any]:
+        key = {"task": "adaptive training", "strategy": strategy, **asdict(setting)}
+        record: dict[str, Any] = resume(key, partial(refine, setting, strategy))
+        return record
+
+    return dict(zip(strategies, resume.each(trained, strategies), strict=True))
 
 
 def matched(resume: Resume, setting: Setting, ours: str, rivals: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Train ours and rivals; in two variables those, which double [2, 5, 1], take as many steps in all as ours used."""
-    runs = {ours: cached(resume, setting, ours)}
+    runs = all_arms(resume, setting, [ours])
     if setting.hidden:
         doublings = int(np.log2((setting.max_params / 15 - 2) / setting.intervals))  # 15 (n + 2) parameters
         setting = replace(setting, steps=int(np.ceil(runs[ours]["steps"].sum() / (1 + doublings))))
-    return runs | {arm: cached(resume, setting, arm) for arm in rivals}
+    return runs | all_arms(resume, setting, rivals)
 
 
 def final(run: Mapping[str, Any]) -> float:

@@ -42,21 +42,24 @@ INTERVALS = (4, 8, 16)
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    line = []
-    for target in TARGETS:
-        progress(f"K1: {target}")
-        for order, n in product((2, 3), INTERVALS):
-            case = (target, order, n, size.samples, size.steps)
-            line.append(resume({"task": "K1, one layer", "case": case}, partial(one_layer, *case)))
-    plane = []
-    for seed in size.seeds:
-        progress(f"K1: rotated regression target, seed {seed}")
-        key = {"task": "K1", "seed": seed, "network": repr(size.network)}
-        pair = {
-            name: resume(key | {"arm": name}, partial(rotated_target.run_seed, seed, name == "free", size.network))
-            for name in ("free", "fixed")
-        }
-        plane.append(pair | {"seed": seed})
+    def one_variable(case: tuple[str, int, int]) -> dict[str, Any]:
+        progress("K1: {}, order {}, {} intervals".format(*case))
+        case = (*case, size.samples, size.steps)
+        record: dict[str, Any] = resume({"task": "K1, one layer", "case": case}, partial(one_layer, *case))
+        return record
+
+    def trained(arm: tuple[int, str]) -> Any:
+        seed, name = arm
+        progress(f"K1: rotated regression target, seed {seed}, {name} knots")
+        key = {"task": "K1", "seed": seed, "network": repr(size.network), "arm": name}
+        return resume(key, partial(rotated_target.run_seed, seed, name == "free", size.network))
+
+    arms = list(product(size.seeds, ("free", "fixed")))
+    line, networks = resume.each(
+        lambda part: resume.each(*part), [(one_variable, product(TARGETS, (2, 3), INTERVALS)), (trained, arms)]
+    )
+    pairs = zip(networks[::2], networks[1::2], strict=True)
+    plane = [{"free": a, "fixed": b, "seed": seed} for seed, (a, b) in zip(size.seeds, pairs, strict=True)]
     return [verdict(line, plane)]
 
 

@@ -35,13 +35,14 @@ QUICK, FULL = quick_and_full(intervals=((9, 17), (9, 17, 33, 65)), samples=(300,
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    table = []
-    for target, n in product(TARGETS, size.intervals):
-        progress(f"W2: {target}, {n} intervals")
-        for arm in ARMS:
-            key = {"task": "W2", "target": target, "intervals": n, "arm": arm, "size": repr(size)}
-            table.append(resume(key, partial(cell, target, arm, n, size)))
-    return [verdict(table, size)]
+    def trained(case: tuple[str, int, str]) -> dict[str, Any]:
+        target, n, arm = case
+        progress(f"W2: {target}, {n} intervals, {arm}")
+        key = {"task": "W2", "target": target, "intervals": n, "arm": arm, "size": repr(size)}
+        record: dict[str, Any] = resume(key, partial(cell, target, arm, n, size))
+        return record
+
+    return [verdict(resume.each(trained, product(TARGETS, size.intervals, ARMS)), size)]
 
 
 def cell(name: str, arm: str, intervals: int, size: RunSize) -> dict[str, Any]:

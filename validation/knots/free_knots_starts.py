@@ -41,12 +41,13 @@ QUICK, FULL = quick_and_full(
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    cases = []
-    for target, order, n in product(TARGETS, (2, 3), size.intervals):
-        progress(f"K2, K4: {target}, order {order}, {n} intervals")
-        names = {"target": target, "order": order, "intervals": n}
-        task = partial(all_starts, target, order, n, size)
-        cases.append(names | resume({"task": "K2", **names, "size": repr(size)}, task))
+    def case(names: Mapping[str, Any]) -> dict[str, Any]:
+        progress("K2, K4: {target}, order {order}, {intervals} intervals".format(**names))
+        task = partial(all_starts, *names.values(), size)
+        return dict(names) | resume({"task": "K2", **names, "size": repr(size)}, task)
+
+    named = product(TARGETS, (2, 3), size.intervals)
+    cases = resume.each(case, (dict(zip(("target", "order", "intervals"), each, strict=True)) for each in named))
     progress("K4: |x - 1/pi|")
     kinks = {n: [kink(n, seed) for seed in range(size.kink_starts)] for n in (2, 4, 8)}
     return [grids(cases), starts(cases, kinks)]

@@ -15,7 +15,7 @@ import numpy as np
 
 from refkan.claims import Estimate, Verdict, decide, estimate, twin
 from refkan.claims.running.kept_parts import Resume
-from validation.knots.adaptive_runs import LBFGS, Setting, cached, final
+from validation.knots.adaptive_runs import LBFGS, Setting, all_arms, final
 from validation.measures import means_by_seed
 from validation.statements import Progress, RunSize, answers, quick_and_full
 
@@ -38,11 +38,11 @@ def settings(size: RunSize) -> list[Setting]:
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    rows = []
-    for setting in settings(size):
+    def trained(setting: Setting) -> Row:
         progress(f"A2: {setting.target}, seed {setting.seed}")
-        rows.append({arm: cached(resume, setting, arm) for arm in (OURS, *RIVALS)})
-    return [verdict(rows)]
+        return all_arms(resume, setting, (OURS, *RIVALS))
+
+    return [verdict(resume.each(trained, settings(size)))]
 
 
 def transfer_time(run: Mapping[str, Any]) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from refkan.claims import Verdict, judge
-from refkan.claims.running.kept_parts import Resume, run_task
+from refkan.claims.running.kept_parts import Resume
 from validation.knots.adaptive_runs import Setting, final, matched, seconds_to
 from validation.measures import sign_test
 from validation.statements import Progress, RunSize, answers, quick_and_full
@@ -55,19 +55,15 @@ def settings(size: RunSize, target: str) -> list[Setting]:
     return [Setting(target, r, *points, n + r - 1) for r in size.orders for n in size.intervals]
 
 
-def arms(setting: Setting, resume: Resume = run_task) -> Row:
-    return matched(resume, setting, OURS, RIVALS)
-
-
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    rows: dict[str, list[Row]] = {}
-    for target in (*LINE, FRONT):
-        rows[target] = []
-        for setting in settings(size, target):
-            progress(f"W3: {target}, order {setting.order}, {setting.max_params} parameters, seed {setting.seed}")
-            rows[target].append(arms(setting, resume))
-    return [verdict(rows)]
+    def trained(setting: Setting) -> Row:
+        progress(f"W3: {setting.target}, order {setting.order}, {setting.max_params} parameters, seed {setting.seed}")
+        return matched(resume, setting, OURS, RIVALS)
+
+    targets = (*LINE, FRONT)
+    rows = resume.each(lambda target: resume.each(trained, settings(size, target)), targets)
+    return [verdict(dict(zip(targets, rows, strict=True)))]
 
 
 def compare(rows: Sequence[Row], first: str, other: str) -> dict[str, float]:

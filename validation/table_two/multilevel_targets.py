@@ -34,12 +34,13 @@ Bounds on errors are fixed in the unit of the raw target; the published mean is 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from refkan.claims import Choice, Estimate, Experiment, Factor, Verdict, decide, estimate, exactly, twin
-from refkan.claims.running.kept_parts import Parts, resume_from
+from refkan.claims.running.kept_parts import Parts, run_task
 from validation.table_two.cells_of_table import PUBLISHED
 from validation.table_two.target_runs import FULL, ORDER, QUICK, run_seed
 
@@ -121,14 +122,16 @@ def run(
 ) -> list[Verdict]:
     """Run all settings for all seeds and compare medians with the bounds."""
     settings, bounds = (QUICK, QUICK_BOUNDS) if quick else (FULL, BOUNDS)
-    (seeds, samples), resume = ((SEEDS[:2], 4000) if quick else (SEEDS, 20_000)), resume_from(checkpoints)
-    by_setting: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}
-    for seed in seeds:
-        for name, setting in settings.items():
-            progress(f"{name}: seed {seed}")
-            key = {"task": "regression target", **asdict(setting), "seed": seed, "all samples": samples}
-            by_setting[name].append(resume(key, partial(run_seed, setting, seed, samples)))
-    return [verdict(by_setting, bounds)]
+    (seeds, samples), resume = ((SEEDS[:2], 4000) if quick else (SEEDS, 20_000)), checkpoints or run_task
+
+    def trained(case: tuple[int, str]) -> Any:
+        seed, name = case
+        progress(f"{name}: seed {seed}")
+        key = {"task": "regression target", **asdict(settings[name]), "seed": seed, "all samples": samples}
+        return resume(key, partial(run_seed, settings[name], seed, samples))
+
+    runs = resume.each(trained, product(seeds, settings))
+    return [verdict({name: runs[k :: len(settings)] for k, name in enumerate(settings)}, bounds)]
 
 
 def run_again(choice: Choice, seed: int) -> dict[str, Any]:

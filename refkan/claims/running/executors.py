@@ -5,7 +5,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import partial
@@ -35,6 +35,10 @@ class Ended(NamedTuple):
 
 class ProcessEndedError(RuntimeError):
     """A process ended, or was ended, before its function returned."""
+
+
+class ProcessLostError(ProcessEndedError):
+    """It was killed from outside, which says nothing of its function."""
 
 
 _to_parent: Connection | None = None
@@ -68,7 +72,9 @@ class OwnProcess:
             while self._pipe.poll(pause):
                 yield self._pipe.recv()
         if not alive:
-            yield Ended(error=ProcessEndedError(f"its process ended, {self.stop()}"))
+            text = f"its process ended, {self.stop()}"
+            lost = -(self._process.exitcode or 0) in (signal.SIGKILL, signal.SIGTERM)
+            yield Ended(error=(ProcessLostError if lost else ProcessEndedError)(text))
 
     def is_alive(self) -> bool:
         """Whether it can run another function."""
@@ -86,6 +92,29 @@ class OwnProcess:
             return f"exit code {code}"
         name = signal.Signals(-code).name
         return f"killed by {name}{'; memory may have run out' if name == 'SIGKILL' else ''}"
+
+
+class OnCluster:
+    """Runs a function on a cluster, whose scheduler gives it to another worker if one is lost; an `OwnProcess` else."""
+
+    def __init__(self, cluster: Executor) -> None:
+        self._cluster = cluster
+
+    def start(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Run a function there."""
+        self._future = self._cluster.submit(outcome_of, function, *arguments)
+
+    def events(self) -> Iterator[Any]:
+        """`Ended`, once it has."""
+        if self._future.done():
+            try:
+                yield self._future.result()
+            except (Exception, CancelledError) as error:  # of the cluster: what the function raises is in its outcome
+                yield Ended(error=error)
+
+    def stop(self) -> None:
+        """Do not run it, unless it runs already."""
+        self._future.cancel()
 
 
 def check_address(address: str) -> None:

@@ -1,9 +1,10 @@
 """One claim file: how it is run, with its crash as a result, and how its result is kept."""
 
 import inspect
+import pickle
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -15,7 +16,7 @@ from refkan.base.plain_text import printable
 from refkan.claims.running.capsule import now, versions
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.executors import without_copies
-from refkan.claims.running.kept_parts import Parts
+from refkan.claims.running.kept_parts import Parts, PartsMissing
 from refkan.claims.running.outcomes import FileResult, check_answers, describe_error, pack, unpack
 from refkan.claims.running.sources import library_digest, sources_digest
 from refkan.claims.verdicts import Verdict
@@ -48,25 +49,34 @@ class FileRun:
     parts: Parts | None = None
     seeds: int | None = None
 
-    def __call__(self, file: ClaimFile, message: Callable[[str], None]) -> FileResult:
-        """Run a file; a crash becomes a result with an error."""
+    def __call__(self, file: ClaimFile, message: Callable[[str], None], part: bytes = b"") -> FileResult:
+        """Run a file, or one of its parts, which is kept; a crash becomes a result with an error."""
         start = time.process_time()
         verdicts: tuple[Verdict, ...] = ()
+        missing: Sequence[bytes] = ()
         text = ""
+        parts = self.parts and replace(self.parts, spread=self.parts.spread and not file.alone)
         try:
             with kept_interrupts(), without_copies(), use_engine(self.engine):
-                verdicts = self._verdicts(file, message)
+                if part and parts:
+                    file.load()  # a module of a file of one's own can be imported by no name
+                    parts.finish(*pickle.loads(part))
+                else:
+                    verdicts = self._verdicts(file, message, parts)
+        except PartsMissing as those:
+            missing = those.parts
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a claim may raise anything
             text = describe_error(error, file.folder.parent)
-        return FileResult(file, verdicts, text, time.process_time() - start, now())
+        seconds = time.process_time() - start + (parts.seconds if parts else 0.0)
+        return FileResult(file, verdicts, text, seconds, now(), missing=missing)
 
-    def _verdicts(self, file: ClaimFile, message: Callable[[str], None]) -> tuple[Verdict, ...]:
+    def _verdicts(self, file: ClaimFile, message: Callable[[str], None], parts: Parts | None) -> tuple[Verdict, ...]:
         """Import a file, run it and return its verdicts, one for each of its rows; files of one's own need twins."""
         if file.problem:
             raise ValueError(file.problem)
-        given = {"checkpoints": self.parts, "seeds": self.seeds}
+        given = {"checkpoints": parts, "seeds": self.seeds}
         run: Any = getattr(file.load(), "run", None)
         more = _taken(file, run, {name: value for name, value in given.items() if value is not None})
         if self.grounds:

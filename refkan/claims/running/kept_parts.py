@@ -1,10 +1,13 @@
-"""Parts of a long run, such as one training of one seed: kept as they are finished, for a run may be interrupted."""
+"""Parts of a long run, such as one training of one seed: kept as they are finished, and run beside one another."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import pickle
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from time import process_time
+from typing import Any, TypeVar
 
 import refkan
 from refkan.base.long_runs.checkpoints import Checkpoints
@@ -12,39 +15,102 @@ from refkan.claims.running.capsule import versions
 from refkan.claims.running.sources import sources_digest
 from refkan.kernels.engine_choice import current_engine
 
-Resume = Callable[[Mapping[str, Any], Callable[[], Any]], Any]
-"""Returns the result of a task with this configuration: runs it, or finds what it returned before."""
+T = TypeVar("T")
+Item = TypeVar("Item")
 
 
-def run_task(configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
-    """Run the task: the `Resume` that keeps nothing."""
-    return task()
+class PartsMissing(BaseException):  # no error: nothing that handles errors may catch it
+    """Parts that are to run elsewhere first: each with its key and task, ready to be sent."""
+
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        self.parts = parts
 
 
-class Parts:
+class Resume:
+    """Runs parts of a run: this one keeps nothing.
+
+    Attributes
+    ----------
+    within
+        How many `each` are under way, one in another.
+    """
+
+    within = 0
+
+    def __call__(self, configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
+        """Return what the task returns, or what the task of this configuration returned before."""
+        return task()
+
+    def each(self, function: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
+        """Return what a function returns for each item; parts of different items may run beside one another.
+
+        The function may be called several times for an item, until all its parts are kept.
+        """
+        results: list[T] = []
+        missing: list[bytes] = []
+        self.within += 1
+        for item in items:
+            try:
+                results.append(function(item))
+            except PartsMissing as those:
+                missing += those.parts
+        self.within -= 1
+        if missing:
+            raise PartsMissing(missing)
+        return results
+
+
+run_task = Resume()
+
+
+@dataclass
+class Parts(Resume):
     """Results of parts, each under its configuration and the sources that computed it.
 
     The sources are the library and the module that defines the task, with what it imports from its own package. A file
     that judges what another module measures can therefore be edited without losing what was measured, and so can the
     machinery of claims.
 
-    Parameters
+    Attributes
     ----------
     checkpoints
         Where finished parts are kept.
-    fresh
-        Whether to run again what is finished.
+    since
+        When parts must have been kept, by the clock of that folder; earlier ones are run again.
+    spread
+        Whether parts within `each` are to run elsewhere: if some are missing, `PartsMissing` holds them.
+    seconds
+        Processor time of parts that were kept, when they ran.
     """
 
-    def __init__(self, checkpoints: Checkpoints, fresh: bool = False) -> None:
-        self._checkpoints = checkpoints
-        self._fresh = fresh
-        self._digests: dict[Path, str] = {}
+    checkpoints: Checkpoints
+    since: float = 0.0
+    spread: bool = False
+    seconds: float = 0.0
+    _digests: dict[Path, str] = field(default_factory=dict)
 
-    def run(self, configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
+    def __call__(self, configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
         """Return the stored result of a part, or run `task`, store what it returns and return that."""
         key = {**configuration, "versions": versions(), "engine": current_engine(), "sources": self._sources(task)}
-        return self._checkpoints.run(key, task, fresh=self._fresh)
+        kept = self._is_kept(key)
+        if not kept and self.spread and self.within and (sent := _ready_to_send(key, task)):
+            raise PartsMissing([sent])
+        record = self.finish(key, task)
+        self.seconds += record["seconds"] if kept else 0.0
+        return record["result"]
+
+    def finish(self, key: Mapping[str, Any], task: Callable[[], Any]) -> Any:
+        """Return what is stored under a complete key, a result with its seconds; run the task if nothing is."""
+
+        def timed() -> dict[str, Any]:
+            start, result = process_time(), task()
+            return {"result": result, "seconds": process_time() - start}
+
+        return self.checkpoints.run(key, timed, fresh=not self._is_kept(key))
+
+    def _is_kept(self, key: Mapping[str, Any]) -> bool:
+        path = self.checkpoints.path(key)
+        return path.exists() and path.stat().st_mtime >= self.since
 
     def _sources(self, task: Callable[[], Any]) -> str:
         """Return the digest of the sources of a task, read once: a running process does not see later edits."""
@@ -55,6 +121,9 @@ class Parts:
         return self._digests[path]
 
 
-def resume_from(parts: Parts | None) -> Resume:
-    """Return what runs tasks: the store of a long run, or, without one, `run_task`."""
-    return run_task if parts is None else parts.run
+def _ready_to_send(key: Mapping[str, Any], task: Callable[[], Any]) -> bytes:
+    """What another process can run; nothing for functions without a name by which it could import them."""
+    try:
+        return pickle.dumps((key, task))
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return b""

@@ -24,7 +24,10 @@ VOID = "void"
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one claim file: its verdicts or the error that stopped it; seconds are of its processor time."""
+    """What became of one claim file: its verdicts, the error that stopped it, or parts that must run elsewhere first.
+
+    Seconds are processor time, that of its parts included, whenever and wherever they ran.
+    """
 
     file: ClaimFile
     verdicts: tuple[Verdict, ...] = ()
@@ -32,6 +35,7 @@ class FileResult:
     seconds: float = 0.0
     finished: str = ""
     resumed: bool = False
+    missing: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True)

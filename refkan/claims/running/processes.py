@@ -4,22 +4,31 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 from refkan.base.long_runs.thread_variables import one_thread_each
+from refkan.claims.readings import counted
 from refkan.claims.running.capsule import now
 from refkan.claims.running.console import Progress, shorten
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.executors import Ended, Event, OwnProcess, ProcessEndedError, outcome_of, send
+from refkan.claims.running.executors import (
+    Ended,
+    Event,
+    OnCluster,
+    OwnProcess,
+    ProcessEndedError,
+    ProcessLostError,
+    send,
+)  # fmt: skip
 from refkan.claims.running.file_runs import KeptResults
 from refkan.claims.running.outcomes import FileResult, describe_error, said_of
 
-Run = Callable[[ClaimFile, Callable[[str], None]], FileResult]
-"""Runs a file, and is told what it says; it is sent to each process, so it must be small."""
+Run = Callable[..., FileResult]
+"""Runs a file, or a part of it, and is told what it says; sent to each process, so it must be small: `FileRun`."""
 
 
 class Places(NamedTuple):
@@ -30,7 +39,7 @@ class Places(NamedTuple):
     workers
         Processes that run files at once; 0 for this process, in which a file that ends it ends the run.
     limit
-        Seconds from which on a file that runs in a process of its own is ended; None without.
+        Seconds from which on a file or part that runs in a process of its own is ended; None without.
     cluster
         What runs all files but those that measure time, if given.
     """
@@ -39,11 +48,21 @@ class Places(NamedTuple):
     limit: float | None = None
     cluster: Executor | None = None
 
+    def another(self) -> OwnProcess | OnCluster:
+        """Return a place for a file or a part; processes that run at once have one thread each."""
+        if self.cluster is not None:
+            return OnCluster(self.cluster)
+        with one_thread_each() if self.workers > 1 else nullcontext():
+            return OwnProcess()
+
 
 Numbered = tuple[int, ClaimFile]
 
 AT_ONCE = 4
 """Processes of a run whose user does not say how many: each loads the library, in some 0.3 GB, and compiles."""
+
+MOST_LOST = 2
+"""Processes that may be killed over one file or part: it is run again in another one."""
 
 PAUSE = 0.02
 """Seconds after which messages and limits are looked at again."""
@@ -106,18 +125,24 @@ def in_words(result: FileResult, recorded: Mapping[str, str]) -> str:
 
 @dataclass
 class _Task:
-    """A file that runs elsewhere, in which process, and since when; None before it starts."""
+    """A file, or a part of it, that runs elsewhere: where, since when, and how often its process was lost."""
 
     number: int
     file: ClaimFile
-    place: OwnProcess
+    part: tuple[bytes, ...] = ()
     start: float | None = None
+    lost: int = 0
 
-    def look(self, progress: Progress, limit: float | None) -> FileResult | None:
-        """Show what has been said; return the result once there is one."""
+    def begin(self, run: Run, place: OwnProcess | OnCluster) -> None:
+        """Start it, for the first time or once more."""
+        self.place, self.start = place, None
+        place.start(run, self.file, send, *self.part)
+
+    def look(self, progress: Progress, limit: float | None) -> Ended | None:
+        """Show what has been said; return the end once there is one."""
         for event in self.place.events():
             if isinstance(event, Ended):
-                return _ended(self.file, event, self._seconds())
+                return event
             if event is Event.STARTS:
                 self.start = time.monotonic()
             elif event is Event.COMPILES:
@@ -127,19 +152,18 @@ class _Task:
         if limit is None or self._seconds() <= limit:
             return None
         self.place.stop()
-        error = ProcessEndedError(f"took more than {limit} s and was ended: --limit allows more")
-        return _ended(self.file, Ended(error=error), self._seconds())
+        return Ended(error=ProcessEndedError(f"took more than {limit} s and was ended: --limit allows more"))
+
+    def result(self, end: Ended) -> FileResult:
+        """What it returned, or the error that ended it."""
+        if end.error is None:
+            result: FileResult = end.value
+            return result
+        text = describe_error(end.error, self.file.folder.parent)
+        return FileResult(self.file, error=text, seconds=self._seconds(), finished=now())
 
     def _seconds(self) -> float:
         return 0.0 if self.start is None else time.monotonic() - self.start
-
-
-def _ended(file: ClaimFile, end: Ended, seconds: float = 0.0) -> FileResult:
-    """What a file returned, or the error that ended it."""
-    if end.error is None:
-        result: FileResult = end.value
-        return result
-    return FileResult(file, error=describe_error(end.error, file.folder.parent), seconds=seconds, finished=now())
 
 
 def finished(
@@ -147,43 +171,56 @@ def finished(
 ) -> Generator[tuple[int, FileResult], None, None]:
     """Run files, each under its number in the progress; results come as they are finished.
 
-    A process that ends before its file has a result, or takes longer than the limit, is an error of that file, and
-    another takes its place. Processes end with this generator, in the middle of what they run if it is closed before
-    its end: close it.
+    A file whose parts may run beside one another is run until it says which are missing, and again once they are kept.
+    Parts are started after all files: they are small, and places stay busy to the end.
+
+    A process that ends before it has a result, or takes longer than the limit, is an error of that file, and another
+    takes its place; what ran in a process that was killed runs again. Processes end with this generator, in the middle
+    of what they run if it is closed before its end: close it.
     """
-    if places.cluster is not None:
-        for number, file in files:
-            progress.starts(number, file.name)
-        on_cluster = {places.cluster.submit(outcome_of, run, file, send): (number, file) for number, file in files}
-        for future in as_completed(on_cluster):
-            number, file = on_cluster[future]
-            error = future.exception()
-            yield number, _ended(file, Ended(error=error) if error else future.result())
-        return
-    if places.workers == 0:
+    if places.workers == 0 and places.cluster is None:
         for number, file in files:
             progress.starts(number, file.name)
             yield number, run(file, partial(progress.message, number))
         return
-    most = min(places.workers, len(files))
-    waiting, tasks, idle = deque(files), list[_Task](), list[OwnProcess]()
+    waiting = deque(_Task(number, file) for number, file in files)
+    running, idle, left = list[_Task](), list[OwnProcess](), dict[int, int]()
     try:
-        while waiting or tasks:
-            while waiting and len(tasks) < most:
-                with one_thread_each() if most > 1 else nullcontext():
-                    place = idle.pop() if idle else OwnProcess()
-                number, file = waiting.popleft()
-                progress.starts(number, file.name)
-                tasks.append(_Task(number, file, place))
-                place.start(run, file, send)
+        while waiting or running:
+            while waiting and (places.cluster is not None or len(running) < places.workers):
+                task = waiting.popleft()
+                if task.number not in left and not task.lost:
+                    progress.starts(task.number, task.file.name)
+                task.begin(run, idle.pop() if idle else places.another())
+                running.append(task)
             time.sleep(PAUSE)
-            for task in list(tasks):
-                result = task.look(progress, places.limit)
-                if result is not None:
-                    tasks.remove(task)
-                    if task.place.is_alive():
-                        idle.append(task.place)
-                    yield task.number, result
+            for task in list(running):
+                end = task.look(progress, places.limit)
+                if end is None:
+                    continue
+                running.remove(task)
+                if isinstance(task.place, OwnProcess) and task.place.is_alive():
+                    idle.append(task.place)
+                if isinstance(end.error, ProcessLostError) and task.lost < MOST_LOST:
+                    task.lost += 1
+                    waiting.appendleft(task)
+                    continue
+                number, result = task.number, task.result(end)
+                if result.missing:
+                    left[number] = len(result.missing)
+                    waiting.extend(_Task(number, task.file, (part,)) for part in result.missing)
+                elif not task.part:
+                    yield number, result
+                elif result.error and left[number] > 0:  # the first part that fails: the others need not begin
+                    left[number] = 0
+                    waiting = deque(other for other in waiting if other.number != number)
+                    yield number, result
+                else:
+                    left[number] -= 1
+                    if left[number] == 0:
+                        waiting.appendleft(_Task(number, task.file))
+                    elif left[number] > 0:
+                        progress.message(number, f"{counted(left[number], 'part')} left")
     finally:
-        for place in (*idle, *(task.place for task in tasks)):
+        for place in (*idle, *(task.place for task in running)):
             place.stop()

@@ -116,21 +116,21 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
         "--workers",
         type=partial(count, minimum=0),
         metavar="N",
-        help="processes that run claim files at once; default: one for each processor but at most 4, with --full one in"
-        " all; files that measure time run alone in any case. 0: in this process, which a debugger sees, and which ends"
-        " if a file ends it",
+        help="processes that run claim files at once, with --full parts of them too; default: one for each processor,"
+        " at most 4; files that measure time run alone in any case. 0: in this process, which a debugger sees, and"
+        " which ends if a file ends it",
     )
     where.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="scheduler of a dask cluster that runs the files, but those that measure time; its workers must see the"
-        " same folders",
+        help="scheduler of a dask cluster that runs the files, with --full parts of them too, but those that measure"
+        " time; its workers must see the same folders",
     )
     p.add_argument(
         "--limit",
         type=count,
         metavar="SECONDS",
-        help="after which a file is ended, in a process of this machine; default: 600, with --full none",
+        help="after which a file or part is ended, in a process of this machine; default: 600, with --full none",
     )
     p.add_argument("--fresh", action="store_true", help="run again what is already finished")
     add_engine_option(p, "plain for quick runs, during which no fast form pays for its compilation, else auto")

@@ -95,14 +95,15 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
         require_writable(chosen.output)
     except OSError as error:
         raise ValueError(error) from error
+    workers = min(processors(), AT_ONCE) if chosen.workers is None else chosen.workers
+    workers = workers if chosen.full else min(workers, len(files))  # parts of one file have work for many
     run = FileRun(not chosen.full, current_engine(), ledger.grounds)
     if chosen.full:  # a quick run is not worth keeping in parts
-        parts = Parts(Checkpoints(chosen.output / "parts"), chosen.fresh)
+        store = Checkpoints(chosen.output / "parts")
+        since = store.folder.stat().st_mtime if chosen.fresh else 0.0  # it was written to right now
+        parts = Parts(store, since, spread=workers > 1 or chosen.dask is not None)
         run = FileRun(False, current_engine(), ledger.grounds, parts, chosen.seeds)
     kept = KeptResults(Checkpoints(chosen.output / "checkpoints"), run, ledger.files)
-    workers = chosen.workers
-    if workers is None:
-        workers = 1 if chosen.full else min(processors(), AT_ONCE)
     limit = chosen.limit or (None if chosen.full else QUICK_LIMIT)
     start = time.perf_counter()
     with dask_executor(chosen.dask) if chosen.dask else nullcontext() as cluster:

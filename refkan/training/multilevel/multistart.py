@@ -150,6 +150,8 @@ def multistart(
     rng = as_generator("rng", rng)
     if draw is not None:
         check_function("draw", draw, 2)
+    if executor is not None:
+        check_type("executor", executor, Executor)
     sizes = check_stages(stages, problem.x.shape[0])
     store, report, since = as_store(checkpoints), report_of(progress), process_time()
     # One domain for all starts, that of all samples, whatever part of them a start sees first.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from math import factorial
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Verdict, judge
+from refkan.claims.running.kept_parts import Resume, run_task
 from validation.descent.coupled_samples import Attained, attain, counterexample, outside_the_domain
 from validation.descent.kernels.certified_kernels import OUTSIDE, proofs, proven
 from validation.descent.kernels.kernel_bound import ROUNDING, check_proof
 from validation.descent.kernels.kernel_search import Family, families, search, wide_network
 from validation.descent.kernels.kernels_of_both_bases import delta, kernel_ratio, radius, random_cases
-from validation.statements import RunSize, quick_and_full
+from validation.statements import Progress, RunSize, answers, quick_and_full, silent
 
 CLAIMS = ("N1",)
 PRINTED = 4.0
@@ -41,8 +43,10 @@ QUICK, FULL = quick_and_full(
 and over 1), seeds of random networks."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    return [verdict(measure(QUICK if quick else FULL, progress))]
+@answers(QUICK, FULL)
+def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
+    """N1: the constant, where it holds, and how near networks come to it."""
+    return [verdict(measure(size, progress, resume))]
 
 
 def limit(order: int) -> float:
@@ -77,19 +81,24 @@ def norm_is(item: dict[str, Any], constant: float) -> bool:
     return rising and squares[-1] > 0.98 * constant and bool(np.allclose(attained, squares, rtol=1e-12, atol=0.0))
 
 
-def measure(size: RunSize, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
+def measure(size: RunSize, progress: Progress = silent, resume: Resume = run_task) -> dict[str, Any]:
     """Measure everything that the three statements need."""
+
+    def searched(numbered: tuple[int, Family]) -> dict[str, Any]:
+        seed, family = numbered
+        progress(f"N1: search, {family.name}")
+        generations = size.generations * (3 if family.order == 2 else 1)
+        key = {"task": "N1, search", "seed": seed, "generations": generations, **asdict(family)}
+        ratio = resume(key, partial(search, family, seed, generations))
+        return asdict(family) | {"layers": family.layers, "ratio": ratio, "seed": seed}
+
+    searches = resume.each(searched, enumerate(size.searches))
     progress("N1: norms")
     results: dict[str, Any] = {"norms": [norms(order, size.intervals) for order in ORDERS]}
     progress("N1: steps of the proof")
     results["margins"] = check_proof(16, size.proof_seeds)
     results["margins, r^(r-1)"] = check_proof(16, range(1), lambda r: r ** (r - 1))
-    results["search"] = []
-    for seed, family in enumerate(size.searches):
-        progress(f"N1: search, {family.name}")
-        generations = size.generations * (3 if family.order == 2 else 1)
-        maximum = {"layers": family.layers, "ratio": search(family, seed, generations), "seed": seed}
-        results["search"].append(asdict(family) | maximum)
+    results["search"] = searches
     results["wide"] = {nodes: kernel_ratio(*wide_network(nodes)) for nodes in (4, 16, 64, 256)}
     progress("N1: coupled samples")
     results["counterexample"] = {name: counterexample(name) for name in ("mean-std", "min-max", "affine", "sigmoid")}

@@ -187,11 +187,16 @@ def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     splines = {
         G: rk.exact.certified_condition_number(rk.SplineSpace.uniform(4, G - 3), which="gram") for G in size.centres
     }
-    errors: dict[str, Any] = {}
-    for training, seed in product(OPEN[0].values, size.seeds):
+
+    def trained(case: tuple[str, int]) -> Any:
+        training, seed = case
         progress(f"O3: {training}, seed {seed}")
         key = {"task": "O3", "training": training, "seed": seed, "size": [size.samples, size.steps]}
-        errors.setdefault(training, {})[seed] = resume(key, partial(run_case, {"training": training}, seed, size))
+        return resume(key, partial(run_case, {"training": training}, seed, size))
+
+    cases, errors = list(product(OPEN[0].values, size.seeds)), dict[str, Any]()
+    for (training, seed), error in zip(cases, resume.each(trained, cases), strict=True):
+        errors.setdefault(training, {})[seed] = error
     return [verdict(conditions, splines, errors)]
 
 
