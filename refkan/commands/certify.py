@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ import numpy as np
 import refkan
 from refkan.analysis.exact import bounding_box
 from refkan.analysis.exact.certificates.certified_network import Samples, certificate
-from refkan.base import FloatArray, check_count, check_positive
+from refkan.base import FloatArray, check_positive
 from refkan.base.atomic_files import read_file, write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
-from refkan.claims.running.run_options import add_command
+from refkan.claims.running.run_options import add_command, count
 from refkan.commands.certificate_page import page, text_of
 from refkan.commands.data_files.trained_columns import add_gaps_options, read_network, read_rows_for
-from refkan.commands.executor_options import add_executor_options, check_executor, chosen_executor
+from refkan.commands.executor_options import add_executor_options, chosen_executor
 from refkan.commands.option_values import check_file, path
 from refkan.networks import Network
 
@@ -58,7 +59,11 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     told = "of bounds, relative to the range; default: %(default)s"
     p.add_argument("--tolerance", type=float, default=1e-2, help=told)
     p.add_argument(
-        "--leaves", type=int, default=5000, metavar="N", help="parts of the box for a statement; default: %(default)s"
+        "--leaves",
+        type=partial(count, maximum=MOST_LEAVES),
+        default=5000,
+        metavar="N",
+        help="parts of the box for a statement; default: %(default)s",
     )
     p.add_argument("--json", type=path, metavar="FILE.json", help="where to write the certificate")
     p.add_argument("--html", type=path, metavar="FILE.html", help="where to write it as a page that holds it")
@@ -67,11 +72,9 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _run(chosen: argparse.Namespace) -> int:
     check_positive("--tolerance", chosen.tolerance)
-    check_count("--leaves", chosen.leaves, 1, MOST_LEAVES)
     for option in ("json", "html"):
         if getattr(chosen, option) is not None:
             check_file(f"--{option}", getattr(chosen, option))
-    check_executor(chosen)
     net, theta, notes = read_network("NETWORK.npz", chosen.network)
     box, samples = _box(chosen, net, notes)
     with chosen_executor(chosen) as executor:

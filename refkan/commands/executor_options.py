@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 
-from refkan.base import check_count
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.running.executors import check_address, dask_executor
+from refkan.claims.running.run_options import count
 from refkan.commands.option_values import text
 
 MOST_WORKERS = 1000
@@ -17,16 +18,9 @@ MOST_WORKERS = 1000
 def add_executor_options(p: argparse.ArgumentParser) -> None:
     """Add `--workers` and `--dask`."""
     where = p.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="N", help="processes to compute in, one thread each")
+    workers = partial(count, maximum=MOST_WORKERS)
+    where.add_argument("--workers", type=workers, metavar="N", help="processes to compute in, one thread each")
     where.add_argument("--dask", type=text, metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
-
-
-def check_executor(chosen: argparse.Namespace) -> None:
-    """Raise ValueError unless what is chosen can be tried."""
-    if chosen.workers is not None:
-        check_count("--workers", chosen.workers, 1, MOST_WORKERS)
-    if chosen.dask is not None:
-        check_address(chosen.dask)
 
 
 @contextmanager
@@ -37,6 +31,7 @@ def chosen_executor(chosen: argparse.Namespace) -> Iterator[Executor | None]:
         with one_thread_each(), ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as pool:
             yield pool
     elif chosen.dask is not None:
+        check_address(chosen.dask)
         with dask_executor(chosen.dask) as cluster:
             yield cluster
     else:

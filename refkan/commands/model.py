@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from refkan.analysis.conditioning import spectrum
-from refkan.base import FloatArray, check_count
+from refkan.base import FloatArray
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
-from refkan.claims.running.run_options import add_command
+from refkan.claims.running.run_options import add_command, count
 from refkan.commands.data_files.trained_columns import read_network
-from refkan.commands.option_values import MOST, check_file, named, path
+from refkan.commands.option_values import check_file, named, path, size, whole
 from refkan.interop import disassemble, from_state, read_model, refined, to_state
 from refkan.interop.model_files import is_network, state_in
 from refkan.networks.archives import load, save
@@ -55,7 +55,7 @@ def add_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parts = p.add_subparsers(title="commands", required=True)
     _add(parts, "spectrum", run_model_spectrum, "the conditioning of a trained model: the spectrum of J^T J")
     refine = _add(parts, "refine", run_refine, "write the same function on a finer grid")
-    refine.add_argument("--factor", type=int, default=2, metavar="N", help="intervals for each; default: %(default)s")
+    refine.add_argument("--factor", type=count, default=2, metavar="N", help="intervals for each; default: %(default)s")
     refine.add_argument("--output", type=path, required=True, metavar="OUT.npz", help="in the format of FILE")
     judge = _add(
         parts, "judge", run_judge, "what is wrong with a trained model, and with values computed by it", JUDGED
@@ -76,16 +76,14 @@ def _add(parts: Any, name: str, run: Any, purpose: str, more: str = "") -> argpa
         "130 if interrupted.",
     )  # fmt: skip
     p.add_argument("file", type=path, metavar="FILE")
-    p.add_argument("--samples", type=int, default=1000, metavar="N", help="in the domain; default: %(default)s")
+    p.add_argument("--samples", type=size, default=1000, metavar="N", help="in the domain; default: %(default)s")
     p.add_argument(
-        "--seed", type=int, default=0, metavar="SEED", help="of samples that are drawn; default: %(default)s"
+        "--seed", type=whole, default=0, metavar="SEED", help="of samples that are drawn; default: %(default)s"
     )
     return p
 
 
 def _checked(run: Callable[[argparse.Namespace], int], chosen: argparse.Namespace) -> int:
-    check_count("--samples", chosen.samples, 1, MOST)
-    check_count("--seed", chosen.seed)
     with named("FILE"), np.errstate(all="ignore"):  # what overflows is said with the results
         return run(chosen)
 
@@ -122,7 +120,6 @@ def run_model_spectrum(chosen: argparse.Namespace) -> int:
 
 def run_refine(chosen: argparse.Namespace) -> int:
     """Write a model on finer grids."""
-    check_count("--factor", chosen.factor, 1)
     if chosen.output.suffix != ".npz":
         raise ValueError(f"--output must end in .npz; got {chosen.output.name!r}")
     check_file("--output", chosen.output)

@@ -5,12 +5,14 @@ What becomes of the errors of a command: a line on the standard error stream, an
 
 import argparse
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from refkan.base import check_count
 from refkan.base.atomic_files import require_writable
+from refkan.claims.running.run_options import count
+from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 
 WIDEST = 100_000
 """The largest width of a layer. A layer keeps a list of its inputs: a slip of the keyboard must not fill the memory."""
@@ -18,10 +20,9 @@ WIDEST = 100_000
 MOST = 100_000_000
 """The largest number of points or samples."""
 
-
-def check_counts(option: str, values: Iterable[object], minimum: int = 0, maximum: int | None = None) -> list[int]:
-    """Return the values of an option that takes several, each an integer within [minimum, maximum]."""
-    return [check_count(option, value, minimum, maximum) for value in values]
+width, size, whole = partial(count, maximum=WIDEST), partial(count, maximum=MOST), partial(count, minimum=0)
+order, intervals = partial(count, maximum=MAX_ORDER), partial(count, maximum=MAX_INTERVALS)
+"""Types of options: widths of layers, numbers of points or samples, seeds and steps, orders, numbers of intervals."""
 
 
 def text(given: str) -> str:

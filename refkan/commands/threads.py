@@ -11,26 +11,19 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from refkan.base import check_count
 from refkan.base.long_runs.thread_variables import BLAS, KERNELS, THREAD_VARIABLES
+from refkan.claims.running.run_options import count
 
 
 def add_threads_option(parser: argparse.ArgumentParser) -> None:
     """Add the option `--threads`."""
     parser.add_argument(
         "--threads",
-        type=_count,
+        type=count,
         metavar="N",
         help=f"of kernels and BLAS; default: all cores for kernels, one for BLAS, unless {KERNELS} or "
         f"{BLAS[0]}, {BLAS[1]} or {BLAS[2]} is set",
     )
-
-
-def _count(text: str) -> int:
-    try:
-        return check_count("N", int(text), 1)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"N must be an integer, at least 1; got {text!r}") from None
 
 
 def thread_variables(threads: int | None, environ: Mapping[str, str]) -> dict[str, str]:

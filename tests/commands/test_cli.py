@@ -157,7 +157,7 @@ def test_bad_numbers_of_threads_are_refused(count, capsys):
     with pytest.raises(SystemExit) as refusal:
         main(["train", "burgers", f"--threads={count}"])
     assert refusal.value.code == 2
-    assert f"argument --threads: N must be an integer, at least 1; got {count!r}" in capsys.readouterr().err
+    assert f"argument --threads: must be a whole number, at least 1; got {count!r}" in capsys.readouterr().err
 
 
 pytestmark = pytest.mark.usefixtures("default_handler")

@@ -141,8 +141,9 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
     )
 
 
-def count(text: str, minimum: int = 1) -> int:
-    """Return a whole number, at least 1 or another minimum."""
-    if not text.isdecimal() or int(text) < minimum:
-        raise argparse.ArgumentTypeError(f"must be a whole number, at least {minimum}; got {text!r}")
-    return int(text)
+def count(text: str, minimum: int = 1, maximum: int | None = None) -> int:
+    """Return a whole number, at least 1 or another minimum, and at most the maximum."""
+    if text.isdecimal() and minimum <= int(text) and (maximum is None or int(text) <= maximum):
+        return int(text)
+    bounds = f"at least {minimum}" + ("" if maximum is None else f" and at most {maximum}")
+    raise argparse.ArgumentTypeError(f"must be a whole number, {bounds}; got {text!r}")

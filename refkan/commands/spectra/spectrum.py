@@ -9,19 +9,17 @@ from refkan.analysis.conditioning.spectra import FLAGS
 from refkan.analysis.conditioning.spectrum_of_problem import WHICH
 from refkan.analysis.conditioning.studies.studies import problem_of
 from refkan.analysis.conditioning.studies.study_rows import KINDS, MEANINGS, PRECONDITIONERS
-from refkan.base import check_count
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
 from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.claims.running.run_options import add_command
 from refkan.commands.data_files.trained_columns import add_gaps_options
-from refkan.commands.executor_options import add_executor_options, check_executor, chosen_executor
-from refkan.commands.option_values import MOST, WIDEST, check_counts, check_folder, path
+from refkan.commands.executor_options import add_executor_options, chosen_executor
+from refkan.commands.option_values import check_folder, intervals, order, path, size, whole, width
 from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
 from refkan.commands.spectra.study_certificates import certified, report
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png
-from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.training.problems import regression_target
 
 STUDIED = {
@@ -60,20 +58,20 @@ def add_spectrum(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "executor failed; 2 for wrong usage; 130 if interrupted.",
     )
     for name, type_, metavar, meaning in (
-        ("orders", int, "R", "orders r of the splines"),
-        ("intervals", int, "N", "in all layers"),
-        ("seeds", int, "SEED", "of parameters and samples"),
+        ("orders", order, "R", "orders r of the splines"),
+        ("intervals", intervals, "N", "in all layers"),
+        ("seeds", whole, "SEED", "of parameters and samples"),
     ):
         told = f"{meaning}; default: {_typed(STUDIED[name])}"
         p.add_argument(f"--{name}", type=type_, nargs="+", metavar=metavar, help=told)
     p.add_argument("--bases", choices=KINDS, nargs="+", help=f"default: {_typed(STUDIED['bases'])}")
     p.add_argument(
-        "--widths", type=int, nargs="+", action="append", metavar="D", help="may be repeated; default: 2 5 1"
+        "--widths", type=width, nargs="+", action="append", metavar="D", help="may be repeated; default: 2 5 1"
     )
     p.add_argument("--which", choices=WHICH, default=WHICH[0], help="default: %(default)s")
     p.add_argument("--preconditioner", choices=PRECONDITIONERS)
     p.add_argument("--node-map", choices=sorted(NODE_MAPS), help=f"default: {STUDIED['node_map']}")
-    p.add_argument("--samples", type=int, metavar="N", help=f"uniform samples; default: {STUDIED['samples']}")
+    p.add_argument("--samples", type=size, metavar="N", help=f"uniform samples; default: {STUDIED['samples']}")
     p.add_argument("--network", type=path, metavar="FILE.npz", help="a network that rk.save wrote, with its parameters")
     p.add_argument(
         "--data",
@@ -107,7 +105,8 @@ def run_spectrum(chosen: argparse.Namespace) -> int:
 
 def _points(chosen: argparse.Namespace) -> list[Configuration]:
     """The points of a study; ValueError for numbers out of range."""
-    _check_numbers(chosen)
+    if short := [widths for widths in chosen.widths if len(widths) < 2]:
+        raise ValueError(f"--widths must hold at least two numbers, inputs and outputs; got {short[0]}")
     if chosen.which == "hessian" and any((w[0], w[-1]) != (2, 1) for w in chosen.widths):
         raise ValueError("--which hessian needs two inputs and one output, those of the regression target of [S26]")
     common = {"which": chosen.which, "preconditioner": chosen.preconditioner, "samples": chosen.samples}
@@ -137,15 +136,3 @@ def _study(points: list[Configuration], chosen: argparse.Namespace) -> bool:
 
 def _typed(values: Any) -> str:
     return " ".join(map(str, values))
-
-
-def _check_numbers(chosen: argparse.Namespace) -> None:
-    """Raise ValueError for numbers out of range."""
-    check_counts("--orders", chosen.orders, 1, MAX_ORDER)
-    check_counts("--intervals", chosen.intervals, 1, MAX_INTERVALS)
-    for of_one in chosen.widths:
-        if len(check_counts("--widths", of_one, 1, WIDEST)) < 2:
-            raise ValueError(f"--widths must hold at least two numbers, inputs and outputs; got {of_one}")
-    check_counts("--seeds", chosen.seeds)
-    check_count("--samples", chosen.samples, 1, MOST)
-    check_executor(chosen)

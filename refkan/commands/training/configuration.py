@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Record, check_count, check_positive, located, nearest
+from refkan.base import Record, check_positive, located, nearest
 from refkan.commands.data_files.trained_columns import fill_gaps, read_rows
-from refkan.commands.option_values import MOST, WIDEST, check_counts
 from refkan.networks import Network
-from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 from refkan.training.optimizers import RESIDUAL_METHODS
 from refkan.training.recipes import PROBLEMS, Setup, own_data, setup_named
 
@@ -54,11 +52,11 @@ def configuration(chosen: argparse.Namespace) -> Configuration:
     ValueError, TypeError
         For numbers out of range and combinations that make no training; the message names the option.
     """
-    setup, schedule, seed = setup_of(chosen), chosen.schedule, check_count("--seed", chosen.seed)
+    setup, schedule = setup_of(chosen), chosen.schedule
     if schedule is None:
         schedule = [30 if chosen.optimizer in RESIDUAL_METHODS else 500] * len(setup.shape.intervals)
-    steps, net = tuple(check_counts("--schedule", schedule)), network_of(setup, chosen)
-    return Configuration(setup, net, steps, chosen.optimizer, options_of(chosen, setup), seed)
+    net, options = network_of(setup, chosen), options_of(chosen, setup)
+    return Configuration(setup, net, tuple(schedule), chosen.optimizer, options, chosen.seed)
 
 
 def setup_of(chosen: argparse.Namespace) -> Setup:
@@ -68,8 +66,6 @@ def setup_of(chosen: argparse.Namespace) -> Setup:
     for name in ("drop_bad_rows", "impute"):
         if getattr(chosen, name):
             raise ValueError(f"--{name.replace('_', '-')} is for files of data; {chosen.problem} has none")
-    if chosen.points is not None:
-        check_count("--points", chosen.points, 1, MOST)
     with located(f"--points {chosen.points} for {chosen.problem}"):  # how few are too few is known to the problem
         return setup_named(chosen.problem, chosen.points)
 
@@ -114,12 +110,9 @@ def network_of(setup: Setup, chosen: argparse.Namespace) -> Network:
     widths, inputs = chosen.widths, setup.kan().widths[0]
     if widths is not None and (widths[0], widths[-1], len(widths) > 1) != (inputs, 1, True):
         raise ValueError(f"--widths must begin with {inputs} and end with 1; got {widths}")
-    check_counts("--widths", widths or (), 1, WIDEST)
     options = {name: value for name in ("basis", "node_map") if (value := getattr(chosen, name)) is not None}
-    order = None if chosen.order is None else check_count("--order", chosen.order, 1, MAX_ORDER)
-    intervals: Any = None
-    if chosen.intervals is not None:
-        intervals = check_counts("--intervals", chosen.intervals, 1, MAX_INTERVALS)
+    order, intervals = chosen.order, chosen.intervals
+    if intervals is not None:
         layers = len(widths or setup.shape.widths) - 1
         if len(intervals) not in (1, layers):
             raise ValueError(f"--intervals must have one value or one a layer ({layers}); got {len(intervals)} values")

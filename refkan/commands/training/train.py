@@ -21,7 +21,7 @@ from refkan.base.long_runs.exit_codes import OK, out_of_memory, say
 from refkan.base.long_runs.status_lines import StatusLine
 from refkan.claims.running.run_options import add_command
 from refkan.commands.data_files.trained_columns import add_gaps_options
-from refkan.commands.option_values import check_folder, path, text
+from refkan.commands.option_values import check_folder, intervals, order, path, size, text, whole, width
 from refkan.commands.threads import add_threads_option
 from refkan.commands.training.configuration import Configuration, configuration
 from refkan.kernels.engine_choice import current_engine
@@ -151,23 +151,25 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     p.add_argument(
         "--inputs", type=text, nargs="+", metavar="NAME", help="columns to predict it from; default: all others"
     )
-    p.add_argument("--points", type=int, metavar="N", help="collocation points (each way for tensor grids) or samples")
+    p.add_argument("--points", type=size, metavar="N", help="collocation points (each way for tensor grids) or samples")
     network = p.add_argument_group(
         "network, by default that of the paper; of data [P, 2P+1, 1], order 3 on 4, 8 intervals, or a smaller one "
         "where that has more parameters than the data rows"
     )
-    network.add_argument("--widths", type=int, nargs="+", metavar="D")
-    network.add_argument("--order", type=int, metavar="R", help="degree + 1 of the splines")
-    network.add_argument("--intervals", type=int, nargs="+", metavar="N", help="coarsest level: one, or one a layer")
+    network.add_argument("--widths", type=width, nargs="+", metavar="D")
+    network.add_argument("--order", type=order, metavar="R", help="degree + 1 of the splines")
+    network.add_argument(
+        "--intervals", type=intervals, nargs="+", metavar="N", help="coarsest level: one or one a layer"
+    )
     network.add_argument("--basis", choices=BASES)
     network.add_argument("--node-map", choices=sorted(NODE_MAPS))
     training = p.add_argument_group("training")
-    training.add_argument("--schedule", type=int, nargs="+", metavar="STEPS", help="on each level, coarsest first")
+    training.add_argument("--schedule", type=whole, nargs="+", metavar="STEPS", help="on each level, coarsest first")
     training.add_argument(
         "--optimizer", choices=(*METHODS, *RESIDUAL_METHODS), default="levenberg-marquardt", help="default: %(default)s"
     )
     training.add_argument("--learning-rate", type=float, metavar="ETA", help="adam, gd; default: 0.01")
-    training.add_argument("--seed", type=int, default=0, metavar="SEED", help="default: %(default)s")
+    training.add_argument("--seed", type=whole, default=0, metavar="SEED", help="default: %(default)s")
     p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
     add_threads_option(p)
     p.add_argument("--quiet", action="store_true", help="no progress")
