@@ -146,8 +146,8 @@ class Reading(Checked):
         super().__post_init__()
         if self.estimates:
             told = "; ".join(estimate.told() for estimate in self.estimates)
-            object.__setattr__(self, "holds", agree(self.estimates))
-            object.__setattr__(self, "measured", f"{self.measured}. {told}" if self.measured else told)
+            measured = f"{self.measured}. {told}" if self.measured else told
+            vars(self).update(holds=agree(self.estimates), measured=measured)
 
     @property
     def calibrated(self) -> bool | None:

@@ -133,7 +133,7 @@ class Composition(Record):
             if batch.flags.writeable:
                 batch = batch.copy()
                 batch.flags.writeable = False
-            object.__setattr__(self, "statistics", batch)
+            vars(self).update(statistics=batch)
 
     # ------------------------------------------------------------------ shape
 

@@ -54,8 +54,7 @@ class SplineSpace(Record):
 
     def __post_init__(self) -> None:
         order = check_order(self.order)
-        object.__setattr__(self, "order", order)
-        object.__setattr__(self, "knots", check_knots(self.knots, order))
+        vars(self).update(order=order, knots=check_knots(self.knots, order))
 
     @classmethod
     def uniform(cls, order: int, intervals: int, domain: tuple[float, float] = (0.0, 1.0)) -> "SplineSpace":

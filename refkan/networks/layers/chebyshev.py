@@ -66,10 +66,12 @@ class ChebyshevLayer(Layer, Record, eq=True):
             raise TypeError(f"ends must hold one pair for each input; got {self.ends!r}")
         if len(self.ends) == 0:
             raise ValueError("ends must hold one pair for each input; got none")
-        pairs = tuple(check_domain(pair, f"ends[{p}]") for p, pair in enumerate(self.ends))
-        object.__setattr__(self, "ends", pairs)
-        object.__setattr__(self, "n_outputs", check_count("n_outputs", self.n_outputs, 1))
-        object.__setattr__(self, "degree", check_count("degree", self.degree, 1, MAX_DEGREE))
+        ends = tuple(check_domain(pair, f"ends[{p}]") for p, pair in enumerate(self.ends))
+        n_outputs, degree = (
+            check_count("n_outputs", self.n_outputs, 1),
+            check_count("degree", self.degree, 1, MAX_DEGREE),
+        )
+        vars(self).update(ends=ends, n_outputs=n_outputs, degree=degree)
         check_choice("outside", self.outside, OUTSIDE)
 
     @property

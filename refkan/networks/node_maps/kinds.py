@@ -314,7 +314,7 @@ class SigmoidMap(NodeMap, Record):
     name = "sigmoid"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "domains", checked_domains(self.domains))
+        vars(self).update(domains=checked_domains(self.domains))
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> "SigmoidMap":
         """Take the domain."""

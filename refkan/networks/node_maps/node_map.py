@@ -155,7 +155,7 @@ class StatisticsMap(NodeMap, Record):
     uses_statistics = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "domains", checked_domains(self.domains))
+        vars(self).update(domains=checked_domains(self.domains))
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> "StatisticsMap":
         """Take the domain; raise now where the starting activations have no spread."""

@@ -92,7 +92,7 @@ class Refinement(Record):
 
     def __post_init__(self) -> None:
         check_annotated(Refinement, vars(self))
-        object.__setattr__(self, "theta", as_vector("theta", self.theta, self.network.n_params))
+        vars(self).update(theta=as_vector("theta", self.theta, self.network.n_params))
 
 
 def cost_of_interval(layer: Layer) -> int:

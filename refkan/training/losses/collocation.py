@@ -100,7 +100,7 @@ class Collocation(Record):
         names = [term.name for term in terms]
         if not terms or len(set(names)) < len(names):
             raise ValueError(f"terms must be at least one, of different names; got {names}")
-        object.__setattr__(self, "terms", terms)
+        vars(self).update(terms=terms)
         low, high = self._bounds()
         P = self.net.widths[0]
         for term in terms:

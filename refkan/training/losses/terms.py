@@ -59,7 +59,7 @@ class Side(Record):
         if points.shape[0] == 0:
             raise ValueError("points must hold at least one point; got none")
         points.flags.writeable = False
-        object.__setattr__(self, "points", points)
+        vars(self).update(points=points)
         _ = self.inputs  # raises where seeds do not fit
 
     @lazy
@@ -159,8 +159,7 @@ class Term(Record):
             raise ValueError(f"term {self.name!r} must have a side; got none")
         for side in sides:
             check_type("sides", side, Side)
-        object.__setattr__(self, "sides", sides)
-        object.__setattr__(self, "weight", check_positive("weight", self.weight))
+        vars(self).update(sides=sides, weight=check_positive("weight", self.weight))
         counts = {side.points.shape[0] for side in sides}
         if len(counts) > 1:
             raise ValueError(
@@ -173,7 +172,7 @@ class Term(Record):
                     f"data of term {self.name!r} must have {self.n_points} entries, one for each point; "
                     f"got shape {data.shape}"
                 )
-            object.__setattr__(self, "data", data)
+            vars(self).update(data=data)
         count, keywords = 1 + sum(side.seeds.channels.count for side in sides), () if self.data is None else ("data",)
         for name in ("residual", "partials"):  # of x and all quantities
             check_function(f"{name} of term {self.name!r}", getattr(self, name), count, *keywords)

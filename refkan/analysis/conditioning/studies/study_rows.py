@@ -6,14 +6,15 @@ Points of a conditioning study: a network, its samples and the spectrum asked of
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from refkan.analysis.conditioning.spectra import FLAGS, Spectrum
 from refkan.analysis.conditioning.spectrum_of_problem import WHICH
-from refkan.base import Checked, Record, check_annotated, check_choice, check_count
+from refkan.base import Checked, Natural, Record, check_annotated, check_choice
 from refkan.base.json_data import to_bytes
 from refkan.networks import Network, kan, mlp
 from refkan.networks.layers import BASES
@@ -24,7 +25,7 @@ KINDS = (*BASES, "silu", *DENSE_KINDS)
 PRECONDITIONERS = ("jacobi", *BASES)
 
 
-class Configuration(Record, eq=True):
+class Configuration(Checked):
     r"""One point of a study.
 
     Networks of the kinds "spline", "relu" and "scaled-relu" with one seed are the same function, whatever the basis.
@@ -58,34 +59,27 @@ class Configuration(Record, eq=True):
     'relu [2, 5, 1] r=3 n=8 seed 0'
     """
 
-    kind: str
+    kind: Annotated[str, partial(check_choice, choices=KINDS)]
     widths: tuple[int, ...]
     order: int | None = None
     intervals: int | tuple[int, ...] | None = None
     seed: int = 0
-    which: str = "gauss-newton"
-    preconditioner: str | None = None
-    node_map: str = "affine"
-    samples: int = 1000
+    which: Annotated[str, partial(check_choice, choices=WHICH)] = "gauss-newton"
+    preconditioner: Annotated[str, partial(check_choice, choices=PRECONDITIONERS)] | None = None
+    node_map: Annotated[str, partial(check_choice, choices=NODE_MAPS)] = "affine"
+    samples: Natural = 1000
 
     def __post_init__(self) -> None:
-        check_annotated(Configuration, vars(self))
-        check_choice("kind", self.kind, KINDS)
-        check_choice("which", self.which, WHICH)
-        check_choice("node_map", self.node_map, NODE_MAPS)
-        if self.preconditioner is not None:
-            check_choice("preconditioner", self.preconditioner, PRECONDITIONERS)
-        object.__setattr__(self, "seed", check_count("seed", self.seed))
-        object.__setattr__(self, "samples", check_count("samples", self.samples, 1))
+        super().__post_init__()
         if self.is_dense != (self.order is None) or self.is_dense != (self.intervals is None):
             need = "neither order nor intervals" if self.is_dense else "order and intervals"
             raise ValueError(f"kind {self.kind!r} has {need}; got order={self.order}, intervals={self.intervals}")
         if self.is_dense and self.node_map != "affine":
             raise ValueError(f"node_map must be left out for kind {self.kind!r}; got {self.node_map!r}")
         # The network checks the rest; plain tuples of int make equal points equal, and hashable.
-        object.__setattr__(self, "widths", self.network().widths)
+        vars(self).update(widths=self.network().widths, seed=int(self.seed), samples=int(self.samples))
         if isinstance(self.intervals, Sequence | np.ndarray):
-            object.__setattr__(self, "intervals", tuple(int(n) for n in self.intervals))
+            vars(self).update(intervals=tuple(int(n) for n in self.intervals))
 
     @property
     def is_dense(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 from operator import add
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, of_range, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed, units
-from refkan.base import FloatArray, Record, as_array, as_shape, check_annotated, check_count, check_positive, real
+from refkan.base import FloatArray, Natural, Positive, Record, as_array, as_shape, check_annotated, check_count, real
 from refkan.networks import Network
 from refkan.training.optimizers.results import report_of
 
@@ -59,9 +59,9 @@ def enclose(
     net: Network,
     theta: Any,
     box: Any,
-    derivatives: int = 2,
-    tolerance: float | None = None,
-    budget: int = BUDGET,
+    derivatives: Annotated[int, partial(check_count, maximum=2)] = 2,
+    tolerance: Positive | None = None,
+    budget: Natural = BUDGET,
     progress: Telling = False,
     executor: Executor | None = None,
 ) -> Bounds:
@@ -113,7 +113,6 @@ def enclose(
     >>> np.round(bounds.value, 5), np.round(bounds.first, 5), bounds.reached
     (array([[0.5, 1. ]]), array([[[-2.,  2.]]]), True)
     """
-    check_count("derivatives", derivatives, 0, 2)
     steps, ends = posed(enclose, locals())
     P, Q, wanted = steps.n_inputs, steps.n_outputs, monomials(steps.n_inputs, derivatives)
     quantities, report = partial(_coefficients, steps, derivatives), report_of(progress)
@@ -162,9 +161,6 @@ def bounding_box(x: Any) -> FloatArray:
 
 def posed(function: Callable[..., Any], given: dict[str, Any], name: str = "net") -> tuple[IntervalNetwork, FloatArray]:
     """Check the arguments of a certificate over a box; return the network called `name` and the box (P, 2)."""
-    if given["tolerance"] is not None:
-        check_positive("tolerance", given["tolerance"])
-    check_count("budget", given["budget"], 1)
     check_annotated(function, given)
     steps = interval_network(given[name], given["theta" if name == "net" else f"{name}_theta"], name)
     return steps, checked_box(steps, given["box"])

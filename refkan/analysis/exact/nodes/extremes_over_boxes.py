@@ -13,7 +13,7 @@ to the width of its boxes.
 from concurrent.futures import Executor
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, narrowed, units
 from refkan.analysis.exact.nodes.node_subdivision import NodeSearch
 from refkan.analysis.exact.nodes.node_tables import node_functions
-from refkan.base import FloatArray, check_choice
+from refkan.base import FloatArray, Natural, Positive, check_choice
 from refkan.networks import Network
 from refkan.networks.network import ValueSweep
 from refkan.training.optimizers.results import report_of
@@ -48,8 +48,8 @@ def extrema(
     net: Network,
     theta: Any,
     box: Any,
-    tolerance: float = 1e-6,
-    budget: int = BUDGET,
+    tolerance: Positive = 1e-6,
+    budget: Natural = BUDGET,
     progress: Telling = False,
     executor: Executor | None = None,
 ) -> Proven:
@@ -139,10 +139,10 @@ def lipschitz_constant(
     net: Network,
     theta: Any,
     box: Any,
-    tolerance: float = 1e-3,
-    budget: int = BUDGET,
+    tolerance: Positive = 1e-3,
+    budget: Natural = BUDGET,
     progress: Telling = False,
-    norm: str = "2",
+    norm: Annotated[str, partial(check_choice, choices=("2", "1", "inf"))] = "2",
     executor: Executor | None = None,
 ) -> Proven:
     r"""Enclose the least upper bound of a norm of the Jacobian dF/dx inside a box.
@@ -177,7 +177,6 @@ def lipschitz_constant(
     >>> low <= 2.0 <= high, high / low < 1.002
     (True, True)
     """
-    check_choice("norm", norm, ("2", "1", "inf"))
     steps, ends = posed(lipschitz_constant, locals())
     if smoothness_over(steps, ends) < 0:
         raise ValueError("net must be continuous on the box to have a Lipschitz constant; splines of order 1 jump")
@@ -208,8 +207,8 @@ def sup_difference(
     other: Network,
     other_theta: Any,
     box: Any,
-    tolerance: float = 1e-6,
-    budget: int = BUDGET,
+    tolerance: Positive = 1e-6,
+    budget: Natural = BUDGET,
     progress: Telling = False,
     executor: Executor | None = None,
 ) -> Proven:

@@ -21,8 +21,8 @@ from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, units
 from refkan.analysis.exact.solutions.bounds_of_errors import bound_by_integration, by_eigenfunctions, comparisons
-from refkan.analysis.exact.solutions.equation_functions import evaluated, posed_equation
-from refkan.base import FloatArray, Record, check_count, check_positive
+from refkan.analysis.exact.solutions.equation_functions import Order, evaluated, posed_equation
+from refkan.base import FloatArray, Natural, Positive, Record, check_positive
 from refkan.networks import Network
 
 POINTS = 4000
@@ -76,10 +76,10 @@ def certified_error(
     boundary: Callable[..., Any],
     box: Any,
     wavenumber: float = 0.0,
-    tolerance: float = 1e-9,
-    order: int = 5,
-    points: int = POINTS,
-    budget: int = BUDGET,
+    tolerance: Positive = 1e-9,
+    order: Order = 5,
+    points: Natural = POINTS,
+    budget: Natural = BUDGET,
     coefficient: Callable[..., Any] | None = None,
     reaction: Callable[..., Any] | None = None,
 ) -> CertifiedError:
@@ -142,7 +142,6 @@ def certified_error(
     >>> round(bounds.residual / 6e-6, 6), 0.99 < bounds.error / 1e-6 < 1.01
     (1.0, True)
     """
-    check_count("points", points, 1)
     counts = dict.fromkeys(("source", "boundary", "coefficient", "reaction"))
     k = 0.0 if np.ndim(wavenumber) == 0 and wavenumber == 0 else check_positive("wavenumber", wavenumber)
     steps, ends = posed_equation(certified_error, locals(), counts, "a boundary value problem", wavenumber=k)

@@ -7,10 +7,10 @@ number of one box would make a constant of the function; there is no such number
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from numbers import Integral
 from operator import mul
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals, variables
 from refkan.base import FloatArray, check_count, check_function
+
+Order = Annotated[int, partial(check_count, minimum=2)]
+"""Of the derivatives that are expanded: equations have two."""
 
 REMEDY = (
     "make it of the arguments by + - * /, powers, .sin(), .cos(), .exp() and constants: what a float says about one "
@@ -172,7 +175,6 @@ def posed_equation(
         Other arguments that must be floats, as they were read.
     """
     steps, ends = posed(function, given)
-    check_count("order", given["order"], 2)
     for name, count in counts.items():
         if given[name] is not None:
             check_function(name, given[name], steps.n_inputs if count is None else count)

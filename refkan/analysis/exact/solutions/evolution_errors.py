@@ -56,8 +56,8 @@ from refkan.analysis.exact.enclosures.float_intervals import (
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.subdivision import CHUNK
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
-from refkan.analysis.exact.solutions.equation_functions import applied, evaluated, posed_equation
-from refkan.base import FloatArray, Record, check_count, check_positive
+from refkan.analysis.exact.solutions.equation_functions import Order, applied, evaluated, posed_equation
+from refkan.base import FloatArray, Natural, Record, check_positive
 from refkan.networks import Network
 
 FIRST, SECOND, TIME = (1, 0), (2, 0), (0, 1)
@@ -212,8 +212,8 @@ def certified_evolution(
     flux: Callable[..., Any] | None = None,
     reaction: Callable[..., Any] | None = None,
     source: Callable[..., Any] | None = None,
-    cells: int = 64,
-    order: int = 6,
+    cells: Natural = 64,
+    order: Order = 6,
 ) -> CertifiedEvolution:
     r"""Bound the distance of a network from the solution of u_t + F(u)_x = nu u_xx + G(u) + f in a box of x and t.
 
@@ -270,9 +270,7 @@ def certified_evolution(
     (True, True, '')
     """
     nu = check_positive("diffusion", diffusion)
-    check_count("cells", cells, 1)
     counts, given = {"initial": 1, "boundary": 2, "flux": 1, "reaction": 1, "source": 2}, locals()
-    given |= {"tolerance": None, "budget": 1}
     steps, ends = posed_equation(certified_evolution, given, counts, "an evolution", diffusion=nu)
     if (steps.n_inputs, steps.n_outputs) != (2, 1):
         raise ValueError(f"net must take x and t to one output; it takes {steps.n_inputs} inputs to {steps.n_outputs}")

@@ -13,7 +13,8 @@ signs. The precision is doubled until that width is small enough.
 """
 
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import at_precision, require
@@ -24,7 +25,7 @@ from refkan.analysis.exact.spectra.orthogonal_certificates import (
     greatest_norm,
     nearly_orthonormal,
 )
-from refkan.base import ConvergenceError, Record, check_choice, check_positive
+from refkan.base import ConvergenceError, Positive, Record, check_annotated, check_choice, check_positive
 from refkan.base.arguments import check_real
 from refkan.truth import UndecidedError
 
@@ -158,10 +159,10 @@ def certified_spectrum(
     problem: Any,
     theta: Any,
     basis: str | None = None,
-    relative_width: float = RELATIVE_WIDTH,
+    relative_width: Positive = RELATIVE_WIDTH,
     bits: int | None = None,
     seconds: float | None = None,
-    which: str = "gauss-newton",
+    which: Annotated[str, partial(check_choice, choices=WHICH)] = "gauss-newton",
 ) -> CertifiedSpectrum:
     r"""Enclose every eigenvalue of the Gauss-Newton matrix J^T J, or of the Hessian, of a least-squares problem.
 
@@ -216,8 +217,7 @@ def certified_spectrum(
     >>> [f"{value.midpoint:.6f}" for value in spectrum.values]
     ['0.222305', '0.180952', '0.129744', '0.085714', '0.076522']
     """
-    check_positive("relative_width", relative_width)
-    check_choice("which", which, WHICH)
+    check_annotated(certified_spectrum, locals())
     posed = checked(problem, theta)
     require("flint")
     require_cost("a certified spectrum", posed, seconds, decompositions=1, hessian=which == "hessian")

@@ -46,7 +46,7 @@ class EdgeLayer(SplineEdges):
     def __post_init__(self) -> None:
         if isinstance(self.spaces, SplineSpace):
             raise TypeError("spaces must hold one SplineSpace for each input; got a single SplineSpace")
-        object.__setattr__(self, "spaces", tuple(check_sequence("spaces", self.spaces, "SplineSpaces")))
+        vars(self).update(spaces=tuple(check_sequence("spaces", self.spaces, "SplineSpaces")))
         check_count("n_outputs", self.n_outputs, 1)
         check_choice("outside", self.outside, OUTSIDE)
         check_flag("free_knots", self.free_knots)
