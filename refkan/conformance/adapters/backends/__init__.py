@@ -15,22 +15,3 @@ from refkan.conformance.adapters.backends.module_layers import (
 from refkan.conformance.adapters.backends.plain_layers import PlainJax, PlainTorch
 from refkan.conformance.adapters.backends.refkan_layers import Refkan, RefkanRelu
 from refkan.conformance.adapters.bases.spline_base import ScipyBSpline
-
-__all__ = [
-    "ChebyKan",
-    "EfficientKan",
-    "FastKan",
-    "Flashkan",
-    "Inkan",
-    "Jaxkan",
-    "JaxkanReplacedGrid",
-    "Kanditioned",
-    "Kanx",
-    "PlainJax",
-    "PlainTorch",
-    "Pykan",
-    "PykanDefaultDtype",
-    "Refkan",
-    "RefkanRelu",
-    "ScipyBSpline",
-]
