@@ -2,10 +2,9 @@
 
 from refkan.commands.certify import add_certify
 from refkan.commands.conform import add_cases, add_conform
-from refkan.commands.info import add_info
 from refkan.commands.model import add_model
 from refkan.commands.predict import add_predict
-from refkan.commands.selftest import add_selftest
+from refkan.commands.selftest import add_info, add_selftest
 from refkan.commands.spectra.spectrum import add_spectrum
 from refkan.commands.training.train import add_train_parser
 from refkan.commands.verify import add_verify

@@ -21,8 +21,8 @@ from refkan.base.long_runs.exit_codes import OK, say
 from refkan.claims.running.run_options import add_command, count
 from refkan.commands.certificate_page import page, text_of
 from refkan.commands.data_files.trained_columns import add_gaps_options, read_network, read_rows_for
-from refkan.commands.executor_options import add_executor_options, chosen_executor
 from refkan.commands.option_values import check_file, path
+from refkan.commands.threads import add_executor_options, chosen_executor
 from refkan.networks import Network
 
 MOST_LEAVES = 10_000_000

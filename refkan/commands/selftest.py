@@ -1,17 +1,59 @@
-"""`refkan selftest`: whether an installation computes what exact arithmetic says, under both engines."""
+"""`refkan info`, the installation, and `refkan selftest`: whether it computes what exact arithmetic says."""
 
 import argparse
+import os
+import platform
+import sys
 import time
+from importlib.metadata import PackageNotFoundError, files, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import refkan
 from refkan import truth
 from refkan.analysis import exact
+from refkan.base.extras import EXTRAS, how_to_install
 from refkan.base.long_runs.exit_codes import FAILED, OK
-from refkan.commands.info import show_info
-from refkan.kernels.engine_choice import use_engine
+from refkan.claims.running.run_options import add_command
+from refkan.kernels.engine_choice import current_engine, use_engine
+from refkan.kernels.launch import thread_count
 from refkan.networks import chebyshev_kan, hessians, kan
+
+PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "rich", "torch", "jax", "dask")
+
+
+def add_info(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command `info`."""
+    told = "versions, threads, and where compiled kernels and the pages of the documentation are"
+    add_command(commands, "info", show_info, "", help=told)
+
+
+def show_info(chosen: argparse.Namespace) -> int:
+    """Print what a report of a problem should say about the installation."""
+    print(f"refkan {refkan.__version__}, Python {platform.python_version()}, {platform.machine()}, {sys.platform}")
+    for package in PACKAGES:
+        try:
+            print(f"  {package} {version(package)}")
+        except PackageNotFoundError:
+            extra = f" ({how_to_install(package)})" if package in EXTRAS else ""
+            print(f"  {package} not installed{extra}")
+    print(f"  engine: {current_engine()}")
+    print(f"  kernel threads: {thread_count()}")
+    print(f"  kernel cache: {os.environ.get('NUMBA_CACHE_DIR', 'beside the kernels')}")
+    print(f"  pages: {_pages()}")
+    return 0
+
+
+def _pages() -> Path | str:
+    """The folder of the documentation: of a checkout, or where the wheel put it."""
+    checkout = Path(refkan.__file__).parents[1] / "docs"
+    if (checkout / "index.md").exists():
+        return checkout
+    installed = [Path(file.locate()) for file in files("refkan") or () if str(file).endswith("doc/refkan/index.md")]
+    return installed[0].resolve().parent if installed else "not installed"
+
 
 LIMIT = 1e-13
 """Difference from exact results, relative to the largest entry, up to which they are reproduced.

@@ -1,4 +1,4 @@
-"""Threads of a command: of the kernels, and of BLAS, which reads their number when it is loaded.
+"""Threads of a command: of the kernels, and of BLAS, which reads their number when it is loaded; its processes.
 
 NumPy loads BLAS before any line of a command can run: `refkan` starts itself again with the variables set. By default
 kernels take all cores, and wait without spinning; BLAS takes one thread. OpenBLAS's threads spin while they wait for
@@ -9,10 +9,16 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 
-from refkan.base.long_runs.thread_variables import BLAS, KERNELS, THREAD_VARIABLES
+from refkan.base.long_runs.thread_variables import BLAS, KERNELS, THREAD_VARIABLES, one_thread_each
+from refkan.claims.running.executors import check_address, dask_executor
 from refkan.claims.running.run_options import count
+from refkan.commands.option_values import text
 
 
 def add_threads_option(parser: argparse.ArgumentParser) -> None:
@@ -52,3 +58,29 @@ def restart_with_threads(threads: int | None) -> None:
         sys.stdout.flush()
         os.execve(sys.executable, command, environ)
     raise SystemExit(subprocess.call(command, env=environ))
+
+
+MOST_WORKERS = 1000
+
+
+def add_executor_options(p: argparse.ArgumentParser) -> None:
+    """Add `--workers` and `--dask`."""
+    where = p.add_mutually_exclusive_group()
+    workers = partial(count, maximum=MOST_WORKERS)
+    where.add_argument("--workers", type=workers, metavar="N", help="processes to compute in, one thread each")
+    where.add_argument("--dask", type=text, metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
+
+
+@contextmanager
+def chosen_executor(chosen: argparse.Namespace) -> Iterator[Executor | None]:
+    """The executor that was asked for, closed afterwards."""
+    if chosen.workers is not None:
+        # Fresh processes: forked ones would inherit the locks of threads that they do not have.
+        with one_thread_each(), ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as pool:
+            yield pool
+    elif chosen.dask is not None:
+        check_address(chosen.dask)
+        with dask_executor(chosen.dask) as cluster:
+            yield cluster
+    else:
+        yield None

@@ -16,7 +16,7 @@ import refkan_command
 from refkan.base.long_runs import interrupts
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.cli import main
-from refkan.commands import conform, info
+from refkan.commands import conform, selftest
 from refkan.commands.data_files.number_files import read_numbers, read_weights
 from refkan.commands.spectra import spectrum
 from refkan.commands.threads import BLAS, THREAD_VARIABLES, thread_variables
@@ -45,7 +45,7 @@ def test_info_names_the_extra_of_what_is_missing(capsys, monkeypatch):
     def missing(package):
         raise PackageNotFoundError(package)
 
-    monkeypatch.setattr(info, "version", missing)
+    monkeypatch.setattr(selftest, "version", missing)
     assert main(["info"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "  python-flint not installed (pip install 'refkan[exact]')" in lines
@@ -211,6 +211,6 @@ def test_an_interruption_where_no_command_says_what_is_kept(monkeypatch, capsys)
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("refkan.commands.info.thread_count", interrupted)
+    monkeypatch.setattr("refkan.commands.selftest.thread_count", interrupted)
     assert main(["info"]) == 130
     assert capsys.readouterr().err == "refkan info: interrupted\n"

@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.cli import main
-from refkan.commands.spectra.study_certificates import CertifiedRow, certificate_table
+from refkan.commands.spectra.own_network import CertifiedRow, certificate_table
 from tests.shared.tables import each_row
 
 

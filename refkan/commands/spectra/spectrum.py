@@ -14,10 +14,9 @@ from refkan.base.extras import needed
 from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.claims.running.run_options import add_command
 from refkan.commands.data_files.trained_columns import add_gaps_options
-from refkan.commands.executor_options import add_executor_options, chosen_executor
 from refkan.commands.option_values import check_folder, intervals, order, path, size, whole, width
-from refkan.commands.spectra.own_network import only_with_networks, problem_in_files, show
-from refkan.commands.spectra.study_certificates import certified, report
+from refkan.commands.spectra.own_network import certified, only_with_networks, problem_in_files, report, show
+from refkan.commands.threads import add_executor_options, chosen_executor
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png
 from refkan.training.problems import regression_target

@@ -18,7 +18,7 @@ from refkan.training.losses import Attention, Collocation
 from refkan.training.losses.terms import Term
 from refkan.training.optimizers import STOPPED, History, Result, State, minimize
 from refkan.training.optimizers.results import counted_on
-from refkan.training.optimizers.second_order.levenberg_marquardt import next_damping
+from refkan.training.optimizers.second_order.damped_gauss_newton import next_damping
 
 
 class Minibatches:

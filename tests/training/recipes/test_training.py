@@ -10,7 +10,7 @@ import refkan as rk
 from refkan.training.losses import Attention, Collocation
 from refkan.training.multilevel import minimize_multilevel
 from refkan.training.optimizers import State
-from refkan.training.optimizers.second_order.levenberg_marquardt import next_damping
+from refkan.training.optimizers.second_order.damped_gauss_newton import next_damping
 from refkan.training.recipes import (
     Attended,
     Cyclic,

@@ -35,7 +35,7 @@ STEPS = {"variable-projection": 100, "levenberg-marquardt": 200, "lbfgs": 1000}
 """Of our methods and, of the last, of the lean networks."""
 
 OPTIONS = {"maxcor": 10, "maxls": 20, "gtol": 1e-9, "ftol": 0.0, "maxfun": 10**9}
-"""Of SciPy's L-BFGS-B, as `refkan.training.optimizers.lbfgs` has them."""
+"""Of SciPy's L-BFGS-B, as `refkan.training.optimizers.gradient_methods` has them."""
 
 OLDER = "REFKAN_OLDER_JAX"
 
