@@ -12,7 +12,7 @@ import refkan as rk
 from refkan import exact
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import precision
-from refkan.analysis.exact.spectra.perron import Congruence, collatz_wielandt
+from refkan.analysis.exact.spectra.perron import ALTERNATING, collatz_wielandt, matrix_of
 from tests.analysis.exact.certified_matrices import MATRICES, dense, uniform_random
 from tests.shared.factories import EPS
 from tests.shared.factories import space as make
@@ -89,16 +89,14 @@ def test_any_positive_vector_gives_true_bounds(which, end, rng):
     space = make("random", 3, 6)
     enclosure = exact.extreme_eigenvalues(space, which)[end == "largest"]
     with precision(256):
-        matrix = Congruence.of(space, which).rounded(flint.arb)
-        signs = [(-1) ** i if end == matrix.alternating else 1 for i in range(space.dim)]
+        M = flint.arb_mat(matrix_of(space, which))
+        if end == ALTERNATING[which]:
+            M = flint.arb_mat([[(-1) ** (i + k) * x for k, x in enumerate(row)] for i, row in enumerate(M.tolist())])
         for _ in range(20):
-            z = [flint.arb(x) for x in rng.uniform(0.1, 1.0, space.dim)]
+            z = flint.arb_mat([[x] for x in rng.uniform(0.1, 1.0, space.dim)])
             if end == "smallest":  # a vector whose image is positive: z = M^-1 x
-                y = matrix.solve_shifted(flint.arb(0), [s * x for s, x in zip(signs, z, strict=True)])
-                z = [s * x for s, x in zip(signs, y, strict=True)]
-            image = matrix.multiply([s * x for s, x in zip(signs, z, strict=True)])
-            low, high = collatz_wielandt([s * x for s, x in zip(signs, image, strict=True)], z)
-            bounds = Enclosure.between(low, high)
+                z = M.solve(z).mid()
+            bounds = Enclosure.between(*collatz_wielandt((M * z).entries(), z.entries()))
             assert bounds.low <= enclosure.low <= enclosure.high <= bounds.high
 
 

@@ -4,27 +4,9 @@ import math
 import sys
 from fractions import Fraction
 
-import pytest
-
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.spectra import rational
-from tests.analysis.exact.certified_matrices import dense, uniform_random
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
-
-# Exact matrices
-
-
-@pytest.mark.parametrize("order", [1, 2, 5])
-@pytest.mark.parametrize("dim", [5, 9])
-def test_bands_of_products(order, dim):
-    space = uniform_random(order, dim)
-    for which in ("AtA", "AAt"):
-        band = rational.normal_band(rational.change_of_basis_band(space), transposed=which == "AAt")
-        X = dense(space, which)
-        for k in range(dim):
-            diagonal = band[k] if k < len(band) else [0] * (dim - k)
-            assert all(X[i, i + k] == entry for i, entry in enumerate(diagonal))
 
 
 @each_row(

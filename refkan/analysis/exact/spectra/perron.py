@@ -18,26 +18,22 @@ comes from Noda's iteration: inverse iteration shifted by the latest Collatz-Wie
 eigenvalue, so the shifted inverse keeps its sign, the iterates stay positive and converge quadratically
 (Noda, Numer. Math. 17, 1971; Elsner, Linear Algebra Appl. 15, 1976).
 
-Matrices are symmetric and banded, lists of diagonals of balls, band[k][i] = X_{i,i+k} = X_{i+k,i}, and solved by
-L D L^T without pivoting.
+Matrices are exact until they are rounded to balls; Arb solves the shifted systems, approximately.
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Literal
 
-import numpy as np
-
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.extra import require
-from refkan.analysis.exact.spectra import rational
-from refkan.analysis.exact.spectra.rational import Band
-from refkan.base import Array, Record, check_type
-from refkan.splines import change_of_basis
+from refkan.analysis.exact.spectra.orthogonal_certificates import unit
+from refkan.analysis.exact.spectra.rational import rational_change_of_basis, rational_gram
 from refkan.splines.spaces import SplineSpace
 from refkan.truth import UndecidedError
 
 End = Literal["smallest", "largest"]
+
+ALTERNATING: dict[str, End] = {"AtA": "largest", "AAt": "largest", "gram": "smallest", "relu_gram": "smallest"}
+"""The end of the spectrum of a matrix whose eigenvector alternates in sign. That of the other end is positive."""
 
 WIDTH = 2.0**-58
 """Relative width that an enclosure must reach: eps/64, so that the rounding to float64 decides how wide it ends."""
@@ -46,112 +42,57 @@ ITERATIONS = 30
 """Uniform, random and graded knots up to dim = 200 took at most 10; without enough bits it never converges."""
 
 
-class Congruence(Record, eq=True):
-    """The symmetric matrix F^-1 K F^-T with K banded and F = A or the identity: rational entries, or balls.
+def matrix_of(space: SplineSpace, which: str, scaled: bool = False) -> Any:
+    """The matrix "AtA", "AAt", "gram" or "relu_gram" of a space, as fmpq_mat."""
+    if which in ("gram", "relu_gram"):
+        return rational_gram(space, "spline" if which == "gram" else "relu", scaled)
+    A = rational_change_of_basis(space, scaled)
+    return A.transpose() * A if which == "AtA" else A * A.transpose()
 
-    Attributes
-    ----------
-    K : Band
-    metric : Band
-        F F^T.
-    deltas : list of arrays, or None
-        The spans Delta_2, ..., Delta_r that make F = A; None for F = I.
-    alternating : {"smallest", "largest"}
-        The end of the spectrum whose eigenvector alternates in sign. That of the other end is positive.
+
+def irreducible_blocks(matrix: Any) -> list[Any]:
+    """The irreducible diagonal blocks: r-fold interior knots cut the Gram matrix of the B-splines in pieces.
+
+    Entry (i, i+1) is zero only if the supports up to the i-th do not overlap those after it, as supports are
+    intervals in ascending order. The other matrices have no zero beside the diagonal.
     """
-
-    K: Band
-    metric: Band
-    deltas: list[Array] | None
-    alternating: End
-
-    @classmethod
-    def of(cls, space: SplineSpace, which: str, scaled: bool = False) -> "Congruence":
-        """The matrix "AtA", "AAt", "gram" or "relu_gram" of a space, with rational entries."""
-        check_type("space", space, SplineSpace)
-        identity = [[require("flint").fmpq(1)] * space.dim]
-        if which == "gram":
-            return cls(rational.gram_band(space), identity, None, "smallest")
-        A = rational.change_of_basis_band(space, scaled)
-        if which == "AtA":
-            return cls(rational.normal_band(A), identity, None, "largest")
-        metric = rational.normal_band(A, transposed=True)
-        if which == "AAt":
-            return cls(metric, identity, None, "largest")
-        return cls(rational.gram_band(space), metric, rational.spans(space, scaled), "smallest")
-
-    def blocks(self) -> "list[Congruence]":
-        """The irreducible diagonal blocks: r-fold interior knots cut the Gram matrix of the B-splines in pieces.
-
-        Entry (i, i+1) is zero only if the supports up to the i-th do not overlap those after it, as supports are
-        intervals in ascending order. The other two matrices have no zero beside the diagonal.
-        """
-        if self.deltas is not None:
-            return [self]
-        dim = len(self.K[0])
-        beside = self.K[1] if len(self.K) > 1 else [0] * (dim - 1)
-        cuts = [0, *(i + 1 for i, entry in enumerate(beside) if entry == 0), dim]
-        return [
-            Congruence(_block(self.K, a, b), _block(self.metric, a, b), None, self.alternating)
-            for a, b in pairwise(cuts)
-        ]
-
-    def rounded(self, arb: Callable[[Any], Any]) -> "Congruence":
-        """The same matrix with entries enclosed in balls of the present precision."""
-        K, metric = ([[arb(entry) for entry in diagonal] for diagonal in band] for band in (self.K, self.metric))
-        deltas = None
-        if self.deltas is not None:
-            deltas = [np.array([arb(d) for d in delta], dtype=object) for delta in self.deltas]
-        return Congruence(K, metric, deltas, self.alternating)
-
-    def multiply(self, v: list[Any]) -> list[Any]:
-        """F^-1 K F^-T v in balls. Where all entries of S F^-1 K F^-T S v have one sign, so have all terms."""
-        if self.deltas is None:
-            return product(self.K, v)
-        inner = change_of_basis.solve_transposed(self.deltas, np.array(v, dtype=object)).tolist()
-        outer = np.array(product(self.K, inner), dtype=object)
-        return list(change_of_basis.solve(self.deltas, outer))
-
-    def solve_shifted(self, shift: Any, v: list[Any]) -> list[Any]:
-        """Approximate (F^-1 K F^-T - shift)^-1 v = F^T (K - shift F F^T)^-1 F v."""
-        pencil = combination(self.K, shift, self.metric)
-        if self.deltas is None:
-            return approximate_solution(pencil, v)
-        right = list(change_of_basis.apply(self.deltas, np.array(v, dtype=object)))
-        inner = np.array(approximate_solution(pencil, right), dtype=object)
-        return list(change_of_basis.apply_transposed(self.deltas, inner))
+    rows, n = matrix.tolist(), matrix.nrows()
+    cuts = [0, *(i + 1 for i in range(n - 1) if rows[i][i + 1] == 0), n]
+    return [type(matrix)([row[a:b] for row in rows[a:b]]) for a, b in pairwise(cuts)]
 
 
-def _block(band: Band, a: int, b: int) -> Band:
-    return [diagonal[a : b - k] for k, diagonal in enumerate(band[: b - a])]
+def extreme_eigenvalue(flint: Any, matrix: Any, end: End, alternates: bool) -> Enclosure:
+    """Enclose the smallest or largest eigenvalue of an irreducible matrix of balls.
 
-
-def extreme_eigenvalue(matrix: Congruence, end: End, unit: Any) -> Enclosure:
-    """Enclose the smallest or largest eigenvalue of an irreducible matrix of balls; `one` is the ball of 1.
+    Parameters
+    ----------
+    alternates : bool
+        Whether its eigenvector alternates in sign.
 
     Raises
     ------
     UndecidedError
         If the enclosure does not reach the relative width WIDTH at the present precision.
     """
-    alternate = end == matrix.alternating
-    signs = [-unit if alternate and i % 2 else unit for i in range(len(matrix.K[0]))]
-    z = [unit] * len(signs)
-    shift = 0 * unit  # at the lower end, plain inverse iteration until there is a positive bound
+    n, rows = matrix.nrows(), matrix.tolist()
+    if alternates:  # S M S
+        rows = [[-x if (i + k) % 2 else x for k, x in enumerate(row)] for i, row in enumerate(rows)]
+    M, z = flint.arb_mat(rows), flint.arb_mat([[1]] * n)
+    shift = flint.arb(0)  # at the lower end, plain inverse iteration until there is a positive bound
     for _ in range(ITERATIONS):
-        image = _signed(signs, matrix.multiply(_signed(signs, z)))
+        image = (M * z).entries()
         if end == "largest" or all(x > 0 for x in image):
-            low, high = collatz_wielandt(image, z)
+            low, high = collatz_wielandt(image, z.entries())
             if high - low <= WIDTH * low:
                 return Enclosure.between(low, high)
             shift = high if end == "largest" else low
         try:
-            y = _signed(signs, matrix.solve_shifted(shift, _signed(signs, z)))
+            y = (M - shift * unit(flint, n)).solve(z, algorithm="approx").mid()
         except ZeroDivisionError as error:
             raise UndecidedError from error
         # Above the largest eigenvalue, matrix - shift has a non-positive inverse.
-        z = [-x.mid() if end == "largest" else x.mid() for x in y]
-        if not all(x > 0 for x in z):
+        z = -y if end == "largest" else y
+        if not all(x > 0 for x in z.entries()):
             raise UndecidedError
     raise UndecidedError
 
@@ -160,59 +101,3 @@ def collatz_wielandt(image: list[Any], z: list[Any]) -> tuple[Any, Any]:
     """The least and the greatest number that image_i/z_i can be, as balls of radius zero."""
     ratios = [x / v for x, v in zip(image, z, strict=True)]
     return min(ratio.lower() for ratio in ratios), max(ratio.upper() for ratio in ratios)
-
-
-def _signed(signs: list[Any], v: list[Any]) -> list[Any]:
-    return [s * x for s, x in zip(signs, v, strict=True)]
-
-
-def product(band: Band, v: list[Any]) -> list[Any]:
-    """X v, the terms of an entry added in any order: v decides whether they cancel."""
-    out = [entry * x for entry, x in zip(band[0], v, strict=True)]
-    for k in range(1, len(band)):
-        for i, entry in enumerate(band[k]):
-            out[i] += entry * v[i + k]
-            out[i + k] += entry * v[i]
-    return out
-
-
-def combination(band: Band, shift: Any, metric: Band) -> Band:
-    """The band of X - shift M."""
-    out = []
-    for k in range(max(len(band), len(metric))):
-        if k >= len(metric):
-            out.append(list(band[k]))
-        elif k >= len(band):
-            out.append([-shift * m for m in metric[k]])
-        else:
-            out.append([entry - shift * m for entry, m in zip(band[k], metric[k], strict=True)])
-    return out
-
-
-def approximate_solution(band: Band, v: list[Any]) -> list[Any]:
-    """An approximate solution of X y = v: midpoints only, for iterations whose result is certified otherwise.
-
-    No pivoting: the matrices are definite, or positive after the signs of a row and a column are changed.
-
-    Raises
-    ------
-    ZeroDivisionError
-        If a pivot is zero at the present precision.
-    """
-    dim, width = len(v), len(band) - 1
-    rows = [[band[k][i].mid() for k in range(min(width, dim - 1 - i) + 1)] for i in range(dim)]
-    y = list(v)
-    for i, (pivot, *row) in enumerate(rows):
-        if pivot == 0:
-            raise ZeroDivisionError(f"pivot {i} is zero")
-        for k, entry in enumerate(row):
-            factor = (entry / pivot).mid()
-            below = rows[i + 1 + k]
-            for m in range(k, len(row)):
-                below[m - k] = (below[m - k] - factor * row[m]).mid()
-            y[i + 1 + k] = (y[i + 1 + k] - factor * y[i]).mid()
-    for i in reversed(range(dim)):
-        pivot, *row = rows[i]
-        known = sum((entry * y[i + 1 + k] for k, entry in enumerate(row)), 0 * pivot)
-        y[i] = ((y[i] - known) / pivot).mid()
-    return y

@@ -1,26 +1,24 @@
 r"""The change of basis and the Gram matrices as exact rational matrices.
 
 A float64 knot is a rational number, and so are all entries of A and of both Gram matrices on such knots: nothing is
-rounded here. Bands are lists of diagonals, band[k][i] = X_{i,i+k}, as in `ChangeOfBasis.banded`.
+rounded here.
 """
 
 from fractions import Fraction
+from itertools import combinations_with_replacement
 from math import factorial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from refkan.analysis.exact.extra import require
-from refkan.base import Array, KnotError, check_annotated, check_choice, check_type
+from refkan.base import Array, KnotError, check_annotated, check_choice
 from refkan.splines import change_of_basis
 from refkan.splines.spaces import SplineSpace
 from refkan.truth import blossoms
 
 if TYPE_CHECKING:
     from flint import fmpq_mat
-
-Band = list[list[Any]]
-"""Diagonals of a banded matrix, the main one first; diagonal k has dim - k entries."""
 
 
 def knots(space: SplineSpace) -> list[Any]:
@@ -33,67 +31,6 @@ def _knots_of_powers(space: SplineSpace, scaled: bool) -> Array:
     """Knots that `change_of_basis` computes exactly with; in units of (t_n - t_0)/n, not rounded, if scaled."""
     t = np.array(knots(space), dtype=object)
     return t / ((t[-space.order] - t[space.order - 1]) / space.intervals) if scaled else t
-
-
-def spans(space: SplineSpace, scaled: bool = False) -> list[Array]:
-    """Delta_2, ..., Delta_r of `change_of_basis`; divided by h if scaled."""
-    return change_of_basis.spans(_knots_of_powers(space, scaled), space.order)
-
-
-def change_of_basis_band(space: SplineSpace, scaled: bool = False) -> Band:
-    """The r + 1 diagonals of A, by the recursion of Lemma 2 of [S26]."""
-    check_type("space", space, SplineSpace)
-    space.require_strictly_increasing()
-    band = change_of_basis.diagonals(_knots_of_powers(space, scaled), space.order)
-    return [diagonal[: space.dim - k].tolist() for k, diagonal in enumerate(band[: space.dim])]
-
-
-def gram_band(space: SplineSpace) -> Band:
-    r"""The r diagonals of G_ij = int_a^b b_i b_j dx.
-
-    On an interval of length h the r local B-splines are polynomials in s = (x - t_m)/h, and h int_0^1 of their products
-    is exact.
-
-    Raises
-    ------
-    KnotError
-        If a B-spline vanishes on the domain, because a knot beyond its end is repeated there: G is singular.
-    """
-    flint = require("flint")
-    t, r, dim = knots(space), space.order, space.dim
-    band: Band = [[flint.fmpq(0)] * (dim - k) for k in range(min(r, dim))]
-    for m in range(r - 1, r - 1 + space.intervals):
-        h = t[m + 1] - t[m]
-        if h == 0:
-            continue
-        slopes = [blossoms(t, r, m, [t[m]] * (r - 1), k) for k in range(r)]
-        pieces = [
-            flint.fmpq_poly([slopes[k].get(i, 0) * h**k / factorial(k) for k in range(r)])
-            for i in range(m - r + 1, m + 1)
-        ]
-        for i, p in enumerate(pieces):
-            for j in range(i, r):
-                band[j - i][m - r + 1 + i] += h * (p * pieces[j]).integral()(1)
-    for i, square in enumerate(band[0]):
-        if square == 0:
-            raise KnotError(
-                f"B-spline {i} vanishes on the domain [{float(t[r - 1])}, {float(t[-r])}], which makes the Gram matrix "
-                f"singular: its support is knots[{i}]={float(t[i])} to knots[{i + r}]={float(t[i + r])}"
-            )
-    return band
-
-
-def normal_band(band: Band, transposed: bool = False) -> Band:
-    """The diagonals of A^T A, or of A A^T, from those of A upper triangular."""
-    dim, width = len(band[0]), len(band) - 1
-
-    def entry(i: int, k: int) -> Any:
-        if transposed:  # (A A^T)_{i,i+k} = sum_l A_{i,l} A_{i+k,l} over l = i + k + m
-            return sum(band[k + m][i] * band[m][i + k] for m in range(min(width - k, dim - 1 - i - k) + 1))
-        # (A^T A)_{i,i+k} = sum_l A_{l,i} A_{l,i+k} over l = i - m
-        return sum(band[m][i - m] * band[k + m][i - m] for m in range(min(width - k, i) + 1))
-
-    return [[entry(i, k) for i in range(dim - k)] for k in range(width + 1)]
 
 
 def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> "fmpq_mat":
@@ -132,10 +69,10 @@ def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> "fmpq_
     [0,  0,  1/2]
     """
     check_annotated(rational_change_of_basis, locals())
-    flint = require("flint")
-    A = flint.fmpq_mat(space.dim, space.dim)
-    for k, diagonal in enumerate(change_of_basis_band(space, scaled)):
-        for i, entry in enumerate(diagonal):
+    space.require_strictly_increasing()
+    A = require("flint").fmpq_mat(space.dim, space.dim)
+    for k, diagonal in enumerate(change_of_basis.diagonals(_knots_of_powers(space, scaled), space.order)[: space.dim]):
+        for i, entry in enumerate(diagonal[: space.dim - k]):
             A[i, i + k] = entry
     return A
 
@@ -179,17 +116,28 @@ def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = Fals
     [5/6, 1/3]
     """
     check_annotated(rational_gram, locals())
-    check_type("space", space, SplineSpace)
     check_choice("basis", basis, ("spline", "relu"))
     flint = require("flint")
     if basis == "relu":
         space.require_strictly_increasing()
+    t, r = knots(space), space.order
     G = np.full((space.dim, space.dim), flint.fmpq(0), dtype=object)
-    for k, diagonal in enumerate(gram_band(space)):
-        for i, entry in enumerate(diagonal):
-            G[i, i + k] = G[i + k, i] = entry
+    for m in range(r - 1, r - 1 + space.intervals):
+        h, local = t[m + 1] - t[m], range(m - r + 1, m + 1)
+        if h == 0:
+            continue
+        # On an interval of length h the r local B-splines are polynomials in s = (x - t_m)/h.
+        slopes = [blossoms(t, r, m, [t[m]] * (r - 1), k) for k in range(r)]
+        pieces = {i: flint.fmpq_poly([slopes[k].get(i, 0) * h**k / factorial(k) for k in range(r)]) for i in local}
+        for i, j in combinations_with_replacement(local, 2):
+            G[i, j] = G[j, i] = G[i, j] + h * (pieces[i] * pieces[j]).integral()(1)
+    for i in np.flatnonzero(np.diag(G) == 0)[:1]:
+        raise KnotError(
+            f"B-spline {i} vanishes on the domain [{float(t[r - 1])}, {float(t[-r])}], which makes the Gram matrix "
+            f"singular: its support is knots[{i}]={float(t[i])} to knots[{i + r}]={float(t[i + r])}"
+        )
     if basis == "relu":
-        deltas = spans(space, scaled)
+        deltas = change_of_basis.spans(_knots_of_powers(space, scaled), r)
         G = change_of_basis.solve(deltas, change_of_basis.solve(deltas, G).T)
     return flint.fmpq_mat(G.tolist())
 
