@@ -157,19 +157,9 @@ class Reading(Checked):
 
     def plain(self) -> dict[str, Any]:
         """Return the reading as JSON data."""
-        return {
-            "choice": dict(self.choice),
-            "holds": self.holds,
-            "corrected": self.corrected,
-            "measured": self.measured,
-            "calibrated": self.calibrated,
-            "speaks": self.speaks,
-            "size": self.size,
-            "reduced": self.reduced,
-            "cells": [cell.plain() for cell in self.cells],
-            "calibration": [cell.plain() for cell in self.calibration],
-            "estimates": [asdict(estimate) for estimate in self.estimates],
-        }
+        told = vars(self) | {"choice": dict(self.choice), "calibrated": self.calibrated}
+        told |= {name: [cell.plain() for cell in told[name]] for name in ("cells", "calibration")}
+        return told | {"estimates": [asdict(estimate) for estimate in self.estimates]}
 
 
 class Readings(Checked):

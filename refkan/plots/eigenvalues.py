@@ -1,7 +1,6 @@
 """A spectrum, and condition numbers of a study."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,18 +8,13 @@ from refkan.analysis.conditioning import Spectrum, Study
 from refkan.analysis.conditioning.spectra import AMID
 from refkan.analysis.conditioning.studies.study_rows import StudyRow
 from refkan.base import check_annotated, check_type
-from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, finish, place
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
+from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, Axes, Figure, finish, place
 
 MARKERS, STYLES = "os^Dv*XP", ("-", "--", "-.", ":")
 """Of orders, and of architectures."""
 
 
-def spectrum(spectrum: Spectrum, axes: "Axes | None" = None) -> "Figure":
+def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
     """Draw the magnitudes of the eigenvalues in falling order.
 
     Those of the numerical range are full, those beyond it, which are rounding, hollow; negative ones are triangles. The
@@ -65,7 +59,7 @@ def spectrum(spectrum: Spectrum, axes: "Axes | None" = None) -> "Figure":
     return figure
 
 
-def conditions(study: Study, axes: "Axes | None" = None) -> "Figure":
+def conditions(study: Study, axes: Axes | None = None) -> Figure:
     """Draw condition numbers of a study against the intervals, medians over seeds with extremes, one line a series.
 
     Series of one basis and preconditioner have one colour, those of one order one marker, those of one architecture one

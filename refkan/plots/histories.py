@@ -4,31 +4,26 @@ Where a network is wrong.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from refkan.base import check_annotated
-from refkan.plots.style import BLUE, GREY, LINE, THIN, finish, place
+from refkan.plots.style import BLUE, GREY, LINE, THIN, Axes, Figure, finish, place
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult
 from refkan.training.losses import LeastSquares
 from refkan.training.multilevel import MultilevelResult, MultistartResult
 from refkan.training.optimizers import Result
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 Run = Result | MultilevelResult | AdaptiveResult | MultistartResult
 
 
 def history(
     result: Run | Sequence[Run] | Mapping[str, Run],
-    axes: "Axes | None" = None,
+    axes: Axes | None = None,
     labels: Sequence[str] | None = None,
     factor: float = 1.0,
-) -> "Figure":
+) -> Figure:
     """Draw the value after each step: of one run level after level, or of several runs over each other.
 
     Where a level, or a round of refinement, is followed by the next one, there is a dotted line in the figure of one
@@ -112,8 +107,8 @@ def _levels(result: Any) -> list[Result]:
 
 
 def convergence(
-    curves: Mapping[str, tuple[Any, Any]], axes: "Axes | None" = None, xlabel: str = "parameters", ylabel: str = "error"
-) -> "Figure":
+    curves: Mapping[str, tuple[Any, Any]], axes: Axes | None = None, xlabel: str = "parameters", ylabel: str = "error"
+) -> Figure:
     """Draw errors against parameters, or any other cost, on two logarithmic axes; the legend has fitted exponents.
 
     Parameters
@@ -144,7 +139,7 @@ def convergence(
     return figure
 
 
-def residuals(problem: LeastSquares, theta: Any, output: int = 0, axes: "Axes | None" = None) -> "Figure":
+def residuals(problem: LeastSquares, theta: Any, output: int = 0, axes: Axes | None = None) -> Figure:
     """Draw F(x) - y at the samples: over one input as points, over two as a map, over more against y.
 
     Parameters

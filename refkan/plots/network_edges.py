@@ -4,7 +4,7 @@ Where knots are, and the same function before and after refinement.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +12,7 @@ from refkan.base import FloatArray, as_samples, as_vector, check_annotated, chec
 from refkan.networks import Network
 from refkan.networks.edge_functions import edge_values
 from refkan.networks.layers import Layer
-from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, finish, place
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, Axes, Figure, finish, place
 
 MOST_EDGES = 64
 """Functions are drawn on up to so many edges of a layer, beyond that lines alone."""
@@ -48,11 +44,11 @@ def network(
     net: Network,
     theta: Any,
     x: Any,
-    axes: "Axes | None" = None,
+    axes: Axes | None = None,
     *,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
-) -> "Figure":
+) -> Figure:
     """Draw the network from left to right: nodes, and on each edge its function.
 
     Lines are as thick as the edge's share of the variation of its output on x. In the box of an edge stand the function
@@ -125,7 +121,7 @@ def _heights(count: int) -> FloatArray:
 
 
 def _draw_layer(
-    axes: "Axes", k: int, layer: Layer, theta: FloatArray, z: FloatArray, share: FloatArray, ends: Sequence[FloatArray]
+    axes: Axes, k: int, layer: Layer, theta: FloatArray, z: FloatArray, share: FloatArray, ends: Sequence[FloatArray]
 ) -> None:
     (left, right), (Q, P) = ends, share.shape
     if Q * P > MOST_EDGES:
@@ -158,7 +154,7 @@ def _draw_layer(
             axes.plot(at, np.full(at.size, y - half), ls="none", marker="|", ms=3, mew=THIN, color=ORANGE, gid="knots")
 
 
-def knots(net: Network, theta: Any, axes: "Axes | None" = None) -> "Figure":
+def knots(net: Network, theta: Any, axes: Axes | None = None) -> Figure:
     """Draw the breakpoints of every input of every layer that has knots, one row each, free knots where they are.
 
     Domains are drawn on the same length, 0 to 1, so that layers can be compared.
@@ -195,8 +191,8 @@ def knots(net: Network, theta: Any, axes: "Axes | None" = None) -> "Figure":
 
 
 def refinement(
-    net: Network, theta: Any, fine: Network, layer: int = 0, output: int = 0, input: int = 0, axes: "Axes | None" = None
-) -> "Figure":
+    net: Network, theta: Any, fine: Network, layer: int = 0, output: int = 0, input: int = 0, axes: Axes | None = None
+) -> Figure:
     """Draw the function of one edge before and after refinement, with the breakpoints of both: it is the same function.
 
     Parameters

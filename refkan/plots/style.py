@@ -8,6 +8,8 @@ from refkan.base import Natural, check_annotated
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+else:  # loaded when something is drawn
+    Axes = Figure = Any
 
 BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#8a8f98"
 """What is computed; what it is compared with or doubted; what only helps to read. Legible on white and on black."""
@@ -16,7 +18,7 @@ LINE, THIN = 1.4, 0.7
 """Widths of lines in points."""
 
 
-def place(axes: "Axes | None", size: tuple[float, float] = (6.0, 3.8)) -> "tuple[Figure, Axes]":
+def place(axes: Axes | None, size: tuple[float, float] = (6.0, 3.8)) -> tuple[Figure, Axes]:
     """Return the axes and their figure; without axes those of a new figure that no window belongs to."""
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -40,7 +42,7 @@ def finish(axes: Any, legend: bool = True, **names: Any) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-def to_png(figure: "Figure", dpi: Natural = 130) -> bytes:
+def to_png(figure: Figure, dpi: Natural = 130) -> bytes:
     """Return the figure as a PNG file.
 
     Examples

@@ -7,6 +7,7 @@ products and quotients of them, so that every entry of dF/dtheta is rational: `t
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from refkan import truth
@@ -184,14 +185,9 @@ def cleared(entries: Sequence[Any]) -> tuple[Any, list[Any]]:
     ((1/6, [3, 10]), (2, [2, 3]))
     """
     flint = require("flint")
-    denominator = flint.fmpz(1)
-    for entry in entries:
-        if entry:
-            denominator = denominator.lcm(flint.fmpq(entry).q)
-    numbers = [(flint.fmpq(entry) * denominator).p for entry in entries]
-    divisor = flint.fmpz(0)
-    for number in numbers:
-        divisor = divisor.gcd(number)
+    numerators, denominator = flint.fmpq_mat(1, len(entries), list(entries)).numer_denom()
+    numbers = numerators.entries()
+    divisor = reduce(flint.fmpz.gcd, numbers, flint.fmpz(0))
     if divisor == 0:
         return flint.fmpq(1), numbers
     return flint.fmpq(divisor, denominator), [number // divisor for number in numbers]
