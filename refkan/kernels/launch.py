@@ -37,8 +37,10 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
     """
     if arguments[-1].dtype.kind == "c":
         getattr(compiled, "py_func", compiled)(0, items, *arguments)  # no py_func under NUMBA_DISABLE_JIT
-        return
-    launch_real(compiled, items, operations, *arguments)
+    elif operations < SERIAL_BELOW:  # at once for small layers, which feel a microsecond
+        compiled(0, items, *arguments)
+    else:
+        launch_real(compiled, items, operations, *arguments)
 
 
 def launch_real(compiled: Callable[..., Any], items: int, operations: float, *arguments: Any) -> None:

@@ -93,15 +93,17 @@ def fill_natural(x, first, t, v, b):
 
 
 @kernel
-def local_basis(first, last, x, knots, outside, start, out):
-    """start[s, p] and out[d, s, p, i] = derivative d of B-spline start + i of input p at x[s, p].
+def local_basis(first, last, x, knots, outside, start, rows, C, out):
+    """start[s, p] and rows[d, s, p, i] = derivative d of B-spline start + i of input p at x[s, p], and sums of values.
 
-    x (N, P), knots (P, K), start (N, P), out (D+1, N, P, r). Outside the domain, under the policy `outside`: the
+    x (N, P), knots (P, K), start (N, P), rows (D+1, N, P, r). Outside the domain, under the policy `outside`: the
     polynomials of the interval next to it; under LINEAR b(e) + (x - e) b'(e) with e the nearer end; under NATURAL the
-    first or the last r B-splines as they are.
+    first or the last r B-splines as they are. The sums are those of `plain_sums.contract`, in the same call,
+
+        out[s, 0, q] = sum_p sum_i rows[0, s, p, i] C[q, p, start[s, p] + i],    C (Q, P, dim), out (N, 1, Q), Q >= 0.
     """
-    depth, order = out.shape[0], out.shape[3]
-    b, v = np.zeros((max(depth, 2), order), out.dtype), np.empty(2 * order, out.dtype)
+    depth, order = rows.shape[0], rows.shape[3]
+    b, v = np.zeros((max(depth, 2), order), rows.dtype), np.empty(2 * order, rows.dtype)
     n = knots.shape[1] - 2 * order + 1
     for s in range(first, last):
         for p in range(x.shape[1]):
@@ -123,4 +125,11 @@ def local_basis(first, last, x, knots, outside, start, out):
             start[s, p] = m
             for d in range(depth):
                 for i in range(order):
-                    out[d, s, p, i] = b[d, i] if d < order else 0.0
+                    rows[d, s, p, i] = b[d, i] if d < order else 0.0
+        for q in range(C.shape[0]):
+            total = 0.0
+            for p in range(x.shape[1]):
+                m = start[s, p]
+                for i in range(order):
+                    total += rows[0, s, p, i] * C[q, p, m + i]
+            out[s, 0, q] = total

@@ -12,8 +12,8 @@ ROWS = 32
 
 @kernel
 def scale_and_shift(first, last, scale, shift, y, out):
-    """out[s, o, c, q] = scale[q] y[s, o, c, q], and + shift[q] in channel 0: an affine map; y (N, O, channels, Q)."""
-    if y.shape[1] * y.shape[2] == 1:
+    """out[s, c, q] = scale[q] y[s, c, q], and + shift[q] in channel 0: an affine map; y (N, channels, Q)."""
+    if y.shape[1] == 1:
         Q, values, results = scale.shape[0], y[first:last].reshape(-1), out[first:last].reshape(-1)
         size = min(ROWS * Q, values.shape[0])
         scales, shifts = np.empty(size, scale.dtype), np.empty(size, shift.dtype)
@@ -25,9 +25,8 @@ def scale_and_shift(first, last, scale, shift, y, out):
                 result[k] = scales[k] * value[k] + shifts[k]
         return
     for s in range(first, last):
-        for o in range(y.shape[1]):
-            for q in range(y.shape[3]):
-                out[s, o, 0, q] = scale[q] * y[s, o, 0, q] + shift[q]
-            for c in range(1, y.shape[2]):
-                for q in range(y.shape[3]):
-                    out[s, o, c, q] = scale[q] * y[s, o, c, q]
+        for q in range(y.shape[2]):
+            out[s, 0, q] = scale[q] * y[s, 0, q] + shift[q]
+        for c in range(1, y.shape[1]):
+            for q in range(y.shape[2]):
+                out[s, c, q] = scale[q] * y[s, c, q]

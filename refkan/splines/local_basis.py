@@ -287,26 +287,40 @@ def local_basis(
         tables.require_inside(x, slack)
     if not x.flags.carray:  # one type for the kernels, whatever came
         x = np.require(x, requirements=["C", "W"])
-    start: IntArray = recycled(x.shape, np.int64)
-    rows: Array = recycled((derivatives + 1, *x.shape, tables.order), dtype_of(x, tables.knots))
     if fast is None:
         fast = takes_fast(BASIS * x.size * tables.order)
-    if fast and rows.dtype.kind != "c":
-        _fill_fast(tables, x, start, rows)
-        if outside in ("linear", "natural") and tables.strays(x):  # they are few, and go the plain way
-            a, b = tables.domains.T
-            beyond = ~((a <= x) & (x <= b))
-            of_samples = np.flatnonzero(beyond.any(axis=1))
-            tails, beyond = local_basis(tables, x[of_samples], derivatives, outside, fast=False), beyond[of_samples]
-            start[of_samples] = np.where(beyond, tails.start, start[of_samples])
-            rows[:, of_samples] = np.where(beyond[..., None], tails.rows, rows[:, of_samples])
-    else:
-        operations = 4 * (derivatives + 1) * tables.order**2 * x.size
-        knots = tables.knots
-        if rows.dtype.kind == "c":  # one type, whichever is complex
-            x, knots = x.astype(rows.dtype), knots.astype(rows.dtype)
-        launch(plain_basis.local_basis, x.shape[0], operations, x, knots, OUTSIDE[outside], start, rows)
+    if not fast or dtype_of(x, tables.knots) is np.complex128:
+        return basis_and_sums(tables, x, derivatives, outside, np.empty((0, x.shape[1], 0)))[0]
+    start: IntArray = recycled(x.shape, np.int64)
+    rows: FloatArray = recycled((derivatives + 1, *x.shape, tables.order))
+    _fill_fast(tables, x, start, rows)
+    if outside in ("linear", "natural") and tables.strays(x):  # they are few, and go the plain way
+        a, b = tables.domains.T
+        beyond = ~((a <= x) & (x <= b))
+        of_samples = np.flatnonzero(beyond.any(axis=1))
+        tails, beyond = local_basis(tables, x[of_samples], derivatives, outside, fast=False), beyond[of_samples]
+        start[of_samples] = np.where(beyond, tails.start, start[of_samples])
+        rows[:, of_samples] = np.where(beyond[..., None], tails.rows, rows[:, of_samples])
     return LocalBasis(start, rows)
+
+
+def basis_and_sums(
+    tables: KnotTables, x: Array, derivatives: int, outside: str, C: Array
+) -> tuple[LocalBasis, Array]:
+    """Return the local basis by the plain kernel, and sums of its values times C (Q, P, dim), (N, 1, Q), in one call.
+
+    Under outside="error" points are not checked.
+    """
+    kind = dtype_of(x, tables.knots, C)
+    start: IntArray = recycled(x.shape, np.int64)
+    rows: Array = recycled((derivatives + 1, *x.shape, tables.order), kind)
+    sums: Array = recycled((x.shape[0], 1, C.shape[0]), kind)
+    knots = tables.knots
+    if kind is np.complex128:  # one type, whichever is complex
+        x, knots, C = x.astype(kind), knots.astype(kind), C.astype(kind)
+    operations = 4 * rows.size * tables.order + 2 * x.size * tables.order * C.shape[0]
+    launch(plain_basis.local_basis, x.shape[0], operations, x, knots, OUTSIDE[outside], start, rows, C, sums)
+    return LocalBasis(start, rows), sums
 
 
 def _fill_fast(tables: KnotTables, x: FloatArray, start: IntArray, rows: FloatArray) -> None:

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, as_array, as_shape, as_vector, check_target, lazy
+from refkan.base import Array, FloatArray, as_array, as_shape, as_vector, check_target
 from refkan.networks.layers.functions import Declared, Features, Functions, LocalForm, Motion, ParameterBlocks
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.input_jet import InputJet
@@ -178,11 +178,11 @@ class Linearization:
         G = self._before_activation(G)
         Q = self.declared.n_outputs
         for part in self.parts:
-            functions, behind = part.functions, part.begin + part.size
-            columns = out[:, :, part.begin : behind].reshape(*shape[:2], Q, functions.slots, functions.dim)
+            functions = part.functions
+            columns = out[:, :, part.begin : part.behind].reshape(*shape[:2], Q, functions.slots, functions.dim)
             part.sums.fill_jacobian(G, columns)
             if part.motion is not None:
-                own = out[:, :, behind : part.end].reshape(*shape[:2], *functions.moving)
+                own = out[:, :, part.behind : part.end].reshape(*shape[:2], *functions.moving)
                 part.motion.fill_jacobian(part.sums, G, own)
         if self.declared.chart is not None:
             self.declared.chart.fill_columns(out)
@@ -252,24 +252,21 @@ class _Part:
 
     def __init__(self, functions: Functions, C: Array, sums: FunctionSums, begin: int) -> None:
         self.functions, self.C, self.sums, self.begin = functions, C, sums, begin
-        self.size = C.size
-        self.own_size = math.prod(functions.moving) if functions.moving else 0
-        self.end = begin + self.size + self.own_size
+        self.behind = self.end = begin + C.size
+        self.motion: Motion | None = None
+        """How the functions move with parameters of their own; None where they do not."""
+        if functions.moving:
+            self.motion, self.end = functions.motion(C), self.behind + math.prod(functions.moving)
 
     @property
     def constant(self) -> bool:
         """Whether the functions do not depend on the inputs."""
         return self.functions.constant
 
-    @lazy
-    def motion(self) -> Motion | None:
-        """How the functions move with parameters of their own; None where they do not."""
-        return self.functions.motion(self.C)
-
     def coefficients(self, raw: Array) -> Array:
         """The part of a raw vector that belongs to C."""
-        return raw[self.begin : self.begin + self.size].reshape(self.C.shape)
+        return raw[self.begin : self.behind].reshape(self.C.shape)
 
     def own(self, raw: Array) -> Array:
         """The part of a raw vector that belongs to the functions' own parameters."""
-        return raw[self.begin + self.size : self.end].reshape(self.functions.moving)
+        return raw[self.behind : self.end].reshape(self.functions.moving)

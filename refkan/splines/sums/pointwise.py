@@ -74,13 +74,15 @@ class AffineJet:
         self.y, self.same = y, scale is None
         self.slope: Array = np.ones(y.shape[-1]) if scale is None else scale
         self.shift: Array = np.zeros(y.shape[-1]) if shift is None else shift
-        self.value = y if self.same else self._apply(y[:, None], self.shift)[:, 0]
+        self.value = y if self.same else self._apply(y, self.shift)
 
     def _apply(self, y: Array, shift: Array) -> Array:
-        y, slope = packed(y), packed(self.slope)
-        out: Array = recycled(y.shape, dtype_of(y, slope))
-        launch(pointwise_jets.scale_and_shift, y.shape[0], 2 * y.size, slope, packed(shift), y, out)
-        return out
+        """The map with this shift of jets y (..., channels, Q)."""
+        slope = packed(self.slope)
+        jets = packed(y).reshape(-1, *y.shape[-2:])
+        out: Array = recycled(jets.shape, dtype_of(jets, slope))
+        launch(pointwise_jets.scale_and_shift, jets.shape[0], 2 * y.size, slope, packed(shift), jets, out)
+        return out.reshape(y.shape)
 
     def pull_back(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, Q) of y: scale G."""

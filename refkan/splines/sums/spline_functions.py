@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, ShortRepr
+from refkan.base import Array, FloatArray, ShortRepr, lazy
 from refkan.kernels.engine_choice import BASIS, SUM, takes_fast
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums.channels import Channels
@@ -92,17 +92,17 @@ class KnotFunctions(ShortRepr):
 
     constant = False
 
-    @property
+    @lazy
     def slots(self) -> int:
         """Number of knot vectors P."""
         return self.tables.knots.shape[0]
 
-    @property
+    @lazy
     def dim(self) -> int:
         """Number of functions of each."""
         return self.tables.dim
 
-    @property
+    @lazy
     def moving(self) -> tuple[int, ...]:
         """Shape of parameters that move the knots: none."""
         return ()

@@ -14,7 +14,7 @@ from refkan.base import Array, FloatArray, IntArray, lazy
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import dtype_of, recycled
-from refkan.splines.local_basis import KnotTables, LocalBasis, local_basis
+from refkan.splines.local_basis import KnotTables, LocalBasis, basis_and_sums, local_basis
 from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows
 from refkan.splines.sums.input_jet import InputJet, packed
 
@@ -86,8 +86,8 @@ class SplineSums(FunctionSums, ABC):
     def __init__(
         self, tables: KnotTables, C: Array, at: InputJet, channels: Channels, outside: str, slack: float, back: bool
     ) -> None:
-        self.tables, self.channels, self.outside, self.slack, self.back = tables, channels, outside, slack, back
-        self.C, self.at, self.z, self.x = packed(C), at, at.z, at.x
+        self.tables, self.channels, self.slack, self.back, self.order = tables, channels, slack, back, tables.order
+        self.outside, self.C, self.at, self.z, self.x = outside, packed(C), at, at.z, at.x
         self.n_outputs, self.n_inputs, self.dim = C.shape
         self._basis: LocalBasis | None = None
         self._depth = channels.order + back  # derivatives that sums need, and what pulls back to the inputs needs
@@ -102,11 +102,6 @@ class SplineSums(FunctionSums, ABC):
         """Operations of one sum over the jets of all functions and outputs, for each of so many cotangents."""
         return 2 * self.z.size * self.order * self.n_outputs * n_cotangents
 
-    @property
-    def order(self) -> int:
-        """Order r of the splines."""
-        return self.tables.order
-
     def _local_basis(self, derivatives: int) -> LocalBasis:
         """The local basis with at least so many derivatives."""
         if self._basis is None or self._basis.rows.shape[0] <= derivatives:
@@ -117,7 +112,7 @@ class SplineSums(FunctionSums, ABC):
             )  # fmt: skip
         return self._basis
 
-    @property
+    @lazy
     def start(self) -> IntArray:
         """Numbers (N, P) of the first of the r functions that matter: those of the intervals."""
         return self._local_basis(self._depth).start
@@ -133,9 +128,9 @@ class SplineSums(FunctionSums, ABC):
     @lazy
     def W(self) -> Array:
         """Jets (N, channels, P, r) of the functions that matter."""
-        rows = self.rows(self.channels.order)
         if self.channels.count == 1:
-            return rows[0][:, None]
+            return self._local_basis(self._depth).rows[0][:, None]
+        rows = self.rows(self.channels.order)
         depth = self._local_basis(self._depth).rows.shape[0]
         name = "jets", depth, self.channels, self.outside, self.fast
         return self.at.once(self.tables, name, lambda: channel_rows(rows, self.z, self.channels))
@@ -205,7 +200,10 @@ class PlainSums(SplineSums):
     fast = False
 
     def _first_value(self) -> Array:
-        return self._contract(self.W, self.C, 1)
+        if self.at.fixed or self.channels.count > 1:  # of a fixed jet the basis is known, as a rule
+            return self._contract(self.W, self.C, 1)
+        self._basis, value = basis_and_sums(self.tables, self.x, self._depth, self.outside, self.C)
+        return value
 
     def _contract(self, W: Array, C: Array, stride: int) -> Array:
         out: Array = recycled((*W.shape[:2], self.n_outputs), dtype_of(W, C))

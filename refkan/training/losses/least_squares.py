@@ -282,7 +282,7 @@ class LeastSquares(OnSamples):
 
     def _value(self, e: Array) -> Any:
         # e * e, not |e|^2: holomorphic, so that the complex step goes through.
-        return _scalar((self._weighted(e) * e).sum() / (2 * e.shape[0]))
+        return _scalar(np.add.reduce(self._weighted(e) * e, axis=None) / (2 * e.shape[0]))
 
 
 def _real(name: str, value: Any) -> FloatArray:

@@ -50,7 +50,7 @@ def parts(kind):
         }
     found = {
         "free_breakpoints_vjp": layers.knot_layers.spline,
-        "local_basis": sums.sums,
+        "basis_and_sums": sums.sums,
         "pieces": local_basis.KnotTables,
     }
     return found | ({"pull_back": layers.knot_layers.silu.EdgeScales} if kind == "silu" else {})
@@ -81,10 +81,12 @@ def check_that_a_fault_is_noticed(monkeypatch, layer, x, theta, owner, part, fac
 
     def faulty(*args, **options):
         result = right(*args, **options)
-        if part == "local_basis":
-            rows = result.rows.copy()
+        if part in ("local_basis", "basis_and_sums"):
+            basis, *values = result if part == "basis_and_sums" else [result]
+            rows = basis.rows.copy()
             rows[1:] *= factor
-            return local_basis.LocalBasis(result.start, rows)
+            basis = local_basis.LocalBasis(basis.start, rows)
+            return (basis, *values) if values else basis
         if part == "relu_rows":
             result = result.copy()
             result[1:] *= factor

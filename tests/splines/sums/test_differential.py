@@ -12,7 +12,7 @@ import pytest
 import refkan as rk
 from refkan.kernels import bspline_basis, launch, local_jets, polynomial_layer, sorted_layer
 from refkan.splines.local_basis import KnotTables, LocalBasis
-from refkan.splines.sums import VALUES, Channels, InputJet, spline_sums
+from refkan.splines.sums import VALUES, Channels, FixedJet, InputJet, spline_sums
 from refkan.splines.sums.sums import PlainSums
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from tests.kernels.kernel_results import sweeps_of
@@ -182,7 +182,8 @@ def check(seed, python=False):
     )  # fmt: skip
     with in_python(*FAST_KERNELS) if python else nullcontext():
         plain, fast = (everything(case, sums, [disguise(rng, a) for a in given]) for sums in case.engines())
-    at = InputJet(np.concatenate([case.z[:, :1], np.abs(case.z[:, 1:])], axis=1))
+    # Of a fixed jet the basis is asked for by itself, which is what `Sizes` changes.
+    at = FixedJet(np.concatenate([case.z[:, :1], np.abs(case.z[:, 1:])], axis=1))
     tables = KnotTables(case.knots.copy(), case.order)
     sizes = Sizes(tables, np.abs(case.C), at, case.channels, case.outside, 0.0, True)
     sizes.value = sizes._first_value()

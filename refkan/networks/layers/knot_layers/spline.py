@@ -27,7 +27,7 @@ class MovingSplines(SplineFunctions, Record):
     s: Array
     domains: FloatArray
 
-    @property
+    @lazy
     def moving(self) -> tuple[int, ...]:
         """Shape of s."""
         return self.s.shape
