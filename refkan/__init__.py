@@ -43,10 +43,58 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Attention",
+    "ChangeOfBasis",
+    "ChebyshevLayer",
+    "Collocation",
+    "ConvergenceError",
+    "DegenerateNodeError",
+    "DenseLayer",
+    "KnotError",
+    "LeastSquares",
+    "Network",
+    "OutsideDomainError",
+    "ReluLayer",
+    "Side",
+    "SiluLayer",
+    "SplineLayer",
+    "SplineSpace",
+    "Term",
+    "bsplines",
+    "chebyshev_kan",
+    "checks",
+    "claims",
+    "conditioning",
+    "conformance",
+    "exact",
+    "flux_jump",
+    "hessians",
+    "interop",
+    "jets",
+    "kan",
+    "load",
+    "minimize",
+    "minimize_adaptive",
+    "minimize_multilevel",
+    "mlp",
+    "multistart",
+    "periodicity",
+    "plots",
+    "prescribed",
+    "problems",
+    "prolongation_matrix",
+    "relu_powers",
+    "save",
+    "spectrum",
+    "truth",
+    "use_engine",
+]
+
 if not TYPE_CHECKING:
     # Imported when first used (SPEC 1): a program loads the parts that it uses, and the libraries that these need.
     _PLACES = {
-        "": "checks claims conformance interop plots truth",
+        "": "analysis base checks claims conformance interop kernels networks plots splines training truth",
         "analysis": "conditioning exact",
         "analysis.conditioning": "spectrum",
         "base.errors": "ConvergenceError DegenerateNodeError KnotError OutsideDomainError",
@@ -64,8 +112,6 @@ if not TYPE_CHECKING:
         "training.optimizers": "minimize",
     }
     _PLACE_OF = {name: f"refkan.{place}".strip(".") for place, names in _PLACES.items() for name in names.split()}
-    __all__ = sorted(_PLACE_OF)
-    _PLACE_OF |= dict.fromkeys(("analysis", "base", "kernels", "networks", "splines", "training"), "refkan")
 
     def __dir__() -> list[str]:
         """All names, with those that are imported on first use."""

@@ -9,3 +9,19 @@ from refkan.checks.gradients import Failure, GradientReport, gradient_check, jac
 from refkan.checks.invariance import InvarianceReport, invariance_test
 from refkan.checks.reports import Report
 from refkan.checks.taylor import Remainder, TaylorReport, taylor_test
+
+__all__ = [
+    "DotReport",
+    "DotTrial",
+    "Failure",
+    "GradientReport",
+    "InvarianceReport",
+    "Remainder",
+    "Report",
+    "TaylorReport",
+    "dot_test",
+    "gradient_check",
+    "invariance_test",
+    "jacobian_check",
+    "taylor_test",
+]

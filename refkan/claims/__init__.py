@@ -41,3 +41,27 @@ from refkan.claims.readings import Beside, Reading, Readings
 from refkan.claims.rows import Row
 from refkan.claims.statuses import FAILING, STATUSES, Status, judge
 from refkan.claims.verdicts import Figure, Table, Verdict
+
+__all__ = [
+    "FAILING",
+    "STATUSES",
+    "Beside",
+    "Cell",
+    "Choice",
+    "Estimate",
+    "Experiment",
+    "Factor",
+    "Figure",
+    "Grid",
+    "Reading",
+    "Readings",
+    "Row",
+    "Status",
+    "Table",
+    "Verdict",
+    "decide",
+    "estimate",
+    "exactly",
+    "judge",
+    "twin",
+]

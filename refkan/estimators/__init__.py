@@ -5,3 +5,5 @@ outputs, so that spectra, certificates and figures of this library apply to it a
 """
 
 from refkan.estimators.spline_estimators import SplineClassifier, SplineRegressor
+
+__all__ = ["SplineClassifier", "SplineRegressor"]

@@ -19,3 +19,23 @@ from refkan.interop.models import (
     to_pykan,
 )
 from refkan.interop.states import from_state, to_state
+
+__all__ = [
+    "ConversionError",
+    "Edges",
+    "as_jax",
+    "as_torch",
+    "assemble",
+    "disassemble",
+    "from_efficient_kan",
+    "from_jaxkan",
+    "from_pykan",
+    "from_state",
+    "read_model",
+    "refined",
+    "state_of",
+    "to_efficient_kan",
+    "to_jaxkan",
+    "to_pykan",
+    "to_state",
+]

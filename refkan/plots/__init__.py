@@ -8,3 +8,15 @@ from refkan.plots.eigenvalues import conditions, spectrum
 from refkan.plots.histories import convergence, history, residuals
 from refkan.plots.network_edges import knots, network, refinement
 from refkan.plots.style import to_png
+
+__all__ = [
+    "conditions",
+    "convergence",
+    "history",
+    "knots",
+    "network",
+    "refinement",
+    "residuals",
+    "spectrum",
+    "to_png",
+]

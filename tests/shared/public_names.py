@@ -1,6 +1,5 @@
 """What refkan offers: its public modules, their names, and the functions, classes and methods that can be called."""
 
-import ast
 import importlib
 import inspect
 import pkgutil
@@ -10,17 +9,9 @@ import refkan as rk
 
 
 def names_of(module):
-    """Public names of a module: those it says, or what a package imports of refkan, or what a file defines."""
-    if said := getattr(module, "__all__", None):
-        return said
-    names = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
-    if hasattr(module, "__path__"):
-        body = ast.parse(inspect.getsource(module)).body
-        imports = [node for node in body if isinstance(node, ast.ImportFrom) and node.module.startswith("refkan")]
-        assigned = [node for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
-        names = [alias.name for node in imports for alias in node.names]
-        names += [target.id for node in assigned for target in getattr(node, "targets", None) or [node.target]]
-    return [name for name in names if not name.startswith("_")]
+    """Public names of a module: those it says, or the functions and classes that it defines."""
+    defined = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
+    return getattr(module, "__all__", None) or [name for name in defined if not name.startswith("_")]
 
 
 def public_modules():
@@ -30,10 +21,10 @@ def public_modules():
     folders = (
         name
         for _, name, is_folder in pkgutil.walk_packages(rk.__path__, "refkan.")
-        if is_folder and not name.startswith(("refkan.base", "refkan.commands", "refkan.truth.", "refkan.conformance."))
+        if is_folder and not name.startswith(("refkan.commands", "refkan.truth.", "refkan.conformance."))
     )
     subpackages = [importlib.import_module(name) for name in folders]
-    waiting, found = [rk, *(module for module in subpackages if names_of(module))], {}
+    waiting, found = [rk, *(module for module in subpackages if hasattr(module, "__all__"))], {}
     while waiting:
         module = waiting.pop()
         if module.__name__ not in found:

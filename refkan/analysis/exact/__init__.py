@@ -25,3 +25,30 @@ from refkan.analysis.exact.spectra.condition_numbers import (
     sign_changes,
 )
 from refkan.analysis.exact.spectra.rational import as_fractions, rational_change_of_basis, rational_gram
+
+__all__ = [
+    "Bounds",
+    "CertifiedError",
+    "CertifiedEvolution",
+    "CertifiedSpectrum",
+    "Eigenpairs",
+    "Enclosure",
+    "Proven",
+    "RankCertificate",
+    "as_fractions",
+    "bounding_box",
+    "certified_condition_number",
+    "certified_error",
+    "certified_evolution",
+    "certified_rank",
+    "certified_spectrum",
+    "eigenpairs",
+    "enclose",
+    "extrema",
+    "extreme_eigenvalues",
+    "lipschitz_constant",
+    "rational_change_of_basis",
+    "rational_gram",
+    "sign_changes",
+    "sup_difference",
+]

@@ -17,3 +17,20 @@ from refkan.networks.layers.knot_layers.silu import SiluLayer
 from refkan.networks.layers.knot_layers.spline import SplineLayer
 from refkan.networks.layers.layer import BASES, SCHEMES, Layer
 from refkan.networks.layers.linearization import Linearization
+
+__all__ = [
+    "BASES",
+    "SCHEMES",
+    "ChebyshevLayer",
+    "DenseLayer",
+    "EdgeLayer",
+    "Features",
+    "KnotLayer",
+    "Layer",
+    "Linearization",
+    "LocalForm",
+    "ReluLayer",
+    "SiluLayer",
+    "SplineLayer",
+    "require_knots",
+]

@@ -24,3 +24,17 @@ NODE_MAPS: dict[str, NodeMap] = {
     node_map.name: node_map for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())
 }
 """The node maps by name, not yet bound to data."""
+
+
+__all__ = [
+    "KAPPA",
+    "MARGIN",
+    "NODE_MAPS",
+    "AffineMap",
+    "MeanStdMap",
+    "MinMaxMap",
+    "NodeMap",
+    "SigmoidMap",
+    "StatisticsMap",
+    "Unmapped",
+]

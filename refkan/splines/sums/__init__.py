@@ -12,3 +12,15 @@ from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.input_jet import FixedJet, InputJet
 from refkan.splines.sums.spline_functions import SLACK, KnotFunctions, SplineFunctions, spline_sums
 from refkan.splines.sums.sums import SplineSums
+
+__all__ = [
+    "SLACK",
+    "VALUES",
+    "Channels",
+    "FixedJet",
+    "InputJet",
+    "KnotFunctions",
+    "SplineFunctions",
+    "SplineSums",
+    "spline_sums",
+]

@@ -13,3 +13,14 @@ from refkan.splines.transfer.matrices import (
     require_nested,
 )
 from refkan.splines.transfer.refit_at_samples import TransferReport, least_squares_transfer
+
+__all__ = [
+    "TransferReport",
+    "dyadic_prolongation",
+    "injection_matrix",
+    "least_squares_transfer",
+    "prolong",
+    "prolongation_matrix",
+    "prolongation_through_relu",
+    "require_nested",
+]

@@ -6,3 +6,21 @@ from refkan.training.adaptivity.cut_networks import Cut, Fixed, Freed, with_rand
 from refkan.training.adaptivity.indicators import sampled
 from refkan.training.adaptivity.strategies import STRATEGIES, Refinement, Situation, Strategy
 from refkan.training.multilevel.stages import NetworkChange, Refined
+
+__all__ = [
+    "STRATEGIES",
+    "AdaptiveHistory",
+    "AdaptiveResult",
+    "Cut",
+    "Fixed",
+    "Freed",
+    "NetworkChange",
+    "Refined",
+    "Refinement",
+    "Round",
+    "Situation",
+    "Strategy",
+    "minimize_adaptive",
+    "sampled",
+    "with_random_knots",
+]

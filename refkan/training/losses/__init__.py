@@ -7,3 +7,17 @@ from refkan.training.losses.cross_entropy import CrossEntropy
 from refkan.training.losses.least_squares import DifferentiableModel, LeastSquares
 from refkan.training.losses.penalized import Penalized
 from refkan.training.losses.terms import Side, Term
+
+__all__ = [
+    "Attention",
+    "Collocation",
+    "CrossEntropy",
+    "DifferentiableModel",
+    "LeastSquares",
+    "Penalized",
+    "Side",
+    "Term",
+    "flux_jump",
+    "periodicity",
+    "prescribed",
+]

@@ -16,3 +16,19 @@ from refkan.training.multilevel.multilevel_results import MultilevelHistory, Mul
 from refkan.training.multilevel.multistart import MultistartResult, multistart
 from refkan.training.multilevel.stages import NetworkChange, Refined, Stage, StageTable
 from refkan.training.multilevel.trainings import TrainedNetwork
+
+__all__ = [
+    "Hierarchy",
+    "Level",
+    "MultilevelHistory",
+    "MultilevelResult",
+    "MultistartResult",
+    "NetworkChange",
+    "Refined",
+    "Stage",
+    "StageTable",
+    "TrainedNetwork",
+    "Work",
+    "minimize_multilevel",
+    "multistart",
+]

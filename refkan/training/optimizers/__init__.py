@@ -23,3 +23,15 @@ from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.minimization import METHODS, RESIDUAL_METHODS, minimize
 from refkan.training.optimizers.results import History, ProgressLines, Result, State
 from refkan.training.optimizers.run import STOPPED
+
+__all__ = [
+    "METHODS",
+    "RESIDUAL_METHODS",
+    "STOPPED",
+    "Geometry",
+    "History",
+    "ProgressLines",
+    "Result",
+    "State",
+    "minimize",
+]

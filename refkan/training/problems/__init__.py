@@ -27,3 +27,19 @@ from refkan.training.problems.regression import REGRESSION, ROTATION, VARYING, T
 
 TARGETS = {t.id: t for t in (*REGRESSION, *VARYING, *SUPERPOSITIONS, *FORMULAS, *SPECIAL_FUNCTIONS)}
 """All targets by name."""
+
+__all__ = [
+    "FORMULAS",
+    "REGRESSION",
+    "ROTATION",
+    "SPECIAL_FUNCTIONS",
+    "SUPERPOSITIONS",
+    "TARGETS",
+    "VARYING",
+    "Target",
+    "allen_cahn",
+    "burgers",
+    "manufactured",
+    "poisson",
+    "regression_target",
+]

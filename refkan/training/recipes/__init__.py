@@ -29,3 +29,25 @@ from refkan.training.recipes.setups.setups import Setup, Shape
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_setup, burgers_setup
 from refkan.training.recipes.starts import train_starts
 from refkan.training.recipes.trainers import Attended, Minibatches, Redrawn
+
+__all__ = [
+    "ORDINARY",
+    "PROBLEMS",
+    "Attended",
+    "Cyclic",
+    "Decaying",
+    "Minibatches",
+    "Ramped",
+    "Redrawn",
+    "Setup",
+    "Shape",
+    "allen_cahn_setup",
+    "burgers_setup",
+    "input_effects",
+    "ordinary_setup",
+    "own_data",
+    "poisson_setup",
+    "regression_setup",
+    "setup_named",
+    "train_starts",
+]
