@@ -27,18 +27,18 @@ class Event(Enum):
 
 
 class Ended(NamedTuple):
-    """The last event of a function: what it returned, or the error that ended it."""
+    """The last event of a function: what it returned, or the error that ended it.
+
+    `lost` says that its process was killed from outside, which says nothing of the function.
+    """
 
     value: Any = None
     error: BaseException | None = None
+    lost: bool = False
 
 
 class ProcessEndedError(RuntimeError):
     """A process ended, or was ended, before its function returned."""
-
-
-class ProcessLostError(ProcessEndedError):
-    """It was killed from outside, which says nothing of its function."""
 
 
 _to_parent: Connection | None = None
@@ -72,9 +72,8 @@ class OwnProcess:
             while self._pipe.poll(pause):
                 yield self._pipe.recv()
         if not alive:
-            text = f"its process ended, {self.stop()}"
-            lost = -(self._process.exitcode or 0) in (signal.SIGKILL, signal.SIGTERM)
-            yield Ended(error=(ProcessLostError if lost else ProcessEndedError)(text))
+            error = ProcessEndedError(f"its process ended, {self.stop()}")
+            yield Ended(error=error, lost=self._process.exitcode in (-signal.SIGKILL, -signal.SIGTERM))
 
     def is_alive(self) -> bool:
         """Whether it can run another function."""

@@ -3,6 +3,7 @@
 import inspect
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -93,8 +94,9 @@ class Parts(Resume):
         """Return the stored result of a part, or run `task`, store what it returns and return that."""
         key = {**configuration, "versions": versions(), "engine": current_engine(), "sources": self._sources(task)}
         kept = self._is_kept(key)
-        if not kept and self.spread and self.within and (sent := _ready_to_send(key, task)):
-            raise PartsMissing([sent])
+        if not kept and self.spread and self.within:
+            with suppress(pickle.PicklingError, AttributeError, TypeError):  # of functions that have no name to import
+                raise PartsMissing([pickle.dumps((key, task))])
         record = self.finish(key, task)
         self.seconds += record["seconds"] if kept else 0.0
         return record["result"]
@@ -119,11 +121,3 @@ class Parts(Resume):
         if path not in self._digests:
             self._digests[path] = sources_digest(path, Path(refkan.__file__).parent, verdicts=False)
         return self._digests[path]
-
-
-def _ready_to_send(key: Mapping[str, Any], task: Callable[[], Any]) -> bytes:
-    """What another process can run; nothing for functions without a name by which it could import them."""
-    try:
-        return pickle.dumps((key, task))
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return b""

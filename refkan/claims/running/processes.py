@@ -15,15 +15,7 @@ from refkan.claims.readings import counted
 from refkan.claims.running.capsule import now
 from refkan.claims.running.console import Progress, shorten
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.executors import (
-    Ended,
-    Event,
-    OnCluster,
-    OwnProcess,
-    ProcessEndedError,
-    ProcessLostError,
-    send,
-)  # fmt: skip
+from refkan.claims.running.executors import Ended, Event, OnCluster, OwnProcess, ProcessEndedError, send
 from refkan.claims.running.file_runs import KeptResults
 from refkan.claims.running.outcomes import FileResult, describe_error, said_of
 
@@ -201,7 +193,7 @@ def finished(
                 running.remove(task)
                 if isinstance(task.place, OwnProcess) and task.place.is_alive():
                     idle.append(task.place)
-                if isinstance(end.error, ProcessLostError) and task.lost < MOST_LOST:
+                if end.lost and task.lost < MOST_LOST:
                     task.lost += 1
                     waiting.appendleft(task)
                     continue

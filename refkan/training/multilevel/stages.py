@@ -212,18 +212,9 @@ def compete(
 
 
 def _advanced(
-    engine: str,
-    index: int,
-    stage: Stage,
-    problem: Any,
-    method: str | Trainer,
-    options: Mapping[str, Any],
-    store: Checkpoints | None,
-    report: Report | None,
-    callback: LevelCallback | None,
-    several: bool,
-    run: Run,
-) -> tuple[Run, float]:
+    engine: str, index: int, stage: Stage, problem: Any, method: str | Trainer, options: Mapping[str, Any],
+    store: Checkpoints | None, report: Report | None, callback: LevelCallback | None, several: bool, run: Run,
+) -> tuple[Run, float]:  # fmt: skip
     """Change the network of one start of a stage and train it, by the engine of whoever asked; its processor time."""
     since, start = process_time(), f"start {run.number}"
     with use_engine(engine):
