@@ -1,6 +1,6 @@
 """Numbers that several claims are told by: means over seeds, exponents, processor seconds, sign tests."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import process_time
 from typing import Any
 
@@ -29,6 +29,16 @@ def seconds_of_rounds(ways: Mapping[str, Callable[[], object]], rounds: int) -> 
             way()
             seconds[name].append(process_time() - start)
     return seconds
+
+
+def ratios_of_rounds(seconds: Mapping[str, Sequence[float]], above: str, below: str) -> np.ndarray:
+    """Return the time of one way over that of another, round by round."""
+    return np.divide(seconds[above], seconds[below])
+
+
+def least_of_cases(ratios: Iterable[np.ndarray]) -> dict[int, float]:
+    """Return the least ratio of all cases, of each round."""
+    return dict(enumerate(np.min(list(ratios), axis=0).tolist()))
 
 
 def sign_test(first: Iterable[float], other: Iterable[float]) -> float:

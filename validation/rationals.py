@@ -35,8 +35,13 @@ def multiply(*factors: Matrix) -> Matrix:
     return as_fractions(reduce(mul, map(to_flint, factors)))
 
 
+def rational(number: Any) -> flint.fmpq:
+    """Return a float or a Fraction as one of FLINT's rational numbers."""
+    return flint.fmpq(*number.as_integer_ratio())
+
+
 def to_flint(matrix: Any) -> flint.fmpq_mat:
-    return flint.fmpq_mat([[flint.fmpq(*a.as_integer_ratio()) for a in row] for row in matrix])
+    return flint.fmpq_mat([[rational(a) for a in row] for row in matrix])
 
 
 def eigenvalues(matrix: flint.fmpq_mat) -> tuple[int, list[Any]]:
@@ -44,6 +49,11 @@ def eigenvalues(matrix: flint.fmpq_mat) -> tuple[int, list[Any]]:
     p = matrix.charpoly()
     zeros = next(k for k in range(p.degree() + 1) if p[k] != 0)
     return zeros, roots_of(flint.fmpq_poly([p[k] for k in range(zeros, p.degree() + 1)]))
+
+
+def real_eigenvalues(matrix: flint.fmpq_mat) -> list[Any]:
+    """Enclose the real parts of all eigenvalues, in ascending order."""
+    return sorted((z.real for z in roots_of(matrix.charpoly())), key=float)
 
 
 def roots_of(polynomial: Any) -> list[Any]:

@@ -1,29 +1,16 @@
 """Statements about an experiment on a grid of cells, run under many readings and at several sizes."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from refkan.claims import (
-    Beside,
-    Cell,
-    Choice,
-    Estimate,
-    Figure,
-    Grid,
-    Reading,
-    Readings,
-    Row,
-    Status,
-    Verdict,
-    estimate,
-    judge,
-    twin,
-)
+from refkan import claims
+from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Grid, Reading, Readings, Verdict, estimate, judge
 from refkan.claims.cells import Found, seeds_of
-from refkan.claims.estimates import agree, from_plain
+from refkan.claims.estimates import agree, from_plain, twin
 from refkan.claims.running.kept_parts import Parts, Resume, run_task
 
 Size = Mapping[str, str]
@@ -118,6 +105,17 @@ def differences(reading: Choice, base: Choice) -> str:
     return ", ".join(f"{name}={value}" for name, value in reading.items() if value != base[name]) or "base reading"
 
 
+def place_of(grid: Grid, reading: Choice, matters: Collection[str], **part: str) -> dict[str, str]:
+    """Return where runs lie under a reading: what does not matter to them is at its default, so that readings share."""
+    return grid.reading(**{name: value for name, value in reading.items() if name in matters}) | part
+
+
+def cells_at(grid: Grid, seeds: Iterable[int], places: Iterable[Choice], **size: str) -> list[Cell]:
+    """Return the cells at some places, seed by seed, so that an interrupted run has whole seeds."""
+    places = list(places)
+    return [grid.cell(seed, **place, **size) for seed in seeds for place in places]
+
+
 def named(cells: Cells, cell: str, unit: str | None = None) -> Mapping[int, float]:
     """Return the numbers of a cell by seed; nothing where it was not run."""
     return next((c.values for c in cells if c.cell == cell and unit in (None, c.unit)), {})
@@ -127,6 +125,14 @@ def ratios(cells: Cells, above: str, below: str, unit: str | None = None) -> dic
     """Return the number of one cell over that of another, seed by seed."""
     own, other = named(cells, above, unit), named(cells, below, unit)
     return {seed: own[seed] / other[seed] for seed in own if seed in other}
+
+
+def over(name: str, cells: Cells, above: str, below: str, unit: str | None = None, **asked: Any) -> list[Estimate]:
+    """Return the geometric mean over seeds of one cell over another beside the published ratio; nothing if not run."""
+    values = ratios(cells, above, below, unit)
+    published = {c.cell: c.published for c in cells if c.published and unit in (None, c.unit)}
+    beside = published[above] / published[below] if {above, below} <= published.keys() else None
+    return [estimate(name, values, "geometric mean", published=beside, **asked)] if values else []
 
 
 Change = tuple[str, Callable[[Cells], Cells]]
@@ -153,6 +159,11 @@ def exchanged(word: str, other: str) -> Change:
     return f"with {word} and {other} exchanged", lambda cells: [
         replace(c, cell=words.sub(lambda match: names[match[0]], c.cell)) for c in cells
     ]
+
+
+def levelled(told: str, number: Callable[[Beside], float]) -> Change:
+    """Give every seed of a cell one number, which is a function of the cell."""
+    return told, lambda cells: [replace(c, values=dict.fromkeys(c.values, number(c))) for c in cells]
 
 
 AS_PUBLISHED: Change = (
@@ -193,10 +204,10 @@ class ByCells:
         right = bool(corrected) and agree(estimates) is False and agree(corrected) is True
         return Reading(choice, cells=tuple(cells), estimates=estimates, corrected=right, **more)
 
-    def checks(self, results: Sequence[Reading]) -> dict[str, dict[str, Status]]:
+    def checks(self, results: Sequence[Reading]) -> dict[str, dict[str, claims.Status]]:
         """Return the positive control and the twin of a statement that was judged, for `Verdict`."""
 
-        def statuses(change: Change, every: Callable[[list[bool]], bool]) -> dict[str, Status]:
+        def statuses(change: Change, every: Callable[[list[bool]], bool]) -> dict[str, claims.Status]:
             name, of = change
             seen = [of((*result.cells, *result.calibration)) for result in results]
             return {name: judge(every([twin(self.estimates(cells)) == "holds" for cells in seen]))}
@@ -216,7 +227,7 @@ def beside_estimates(kept: Mapping[str, Any]) -> str:
     return str(kept["measured"]).partition(". Estimates")[0].removesuffix(told).removesuffix(". ")
 
 
-def judged_again(row: Mapping[str, Any], by: ByCells, present: Row) -> dict[str, Any]:
+def judged_again(row: Mapping[str, Any], by: ByCells, present: claims.Row) -> dict[str, Any]:
     """Return a kept row judged anew, by the present rules, from the numbers of every seed that it keeps."""
 
     def besides(cells: Sequence[Mapping[str, Any]]) -> tuple[Beside, ...]:
@@ -262,10 +273,10 @@ def judged_again(row: Mapping[str, Any], by: ByCells, present: Row) -> dict[str,
     }
 
 
-def asked_of_cells(least: float, cost: str) -> Callable[[Cells], tuple[Estimate, ...]]:
+def asked_of_cells(least: float, cost: str, told: str = "{}") -> Callable[[Cells], tuple[Estimate, ...]]:
     """Ask of every cell that its geometric mean over seeds is at least a number."""
     return lambda cells: tuple(
-        estimate(cell.cell, cell.values, "geometric mean", at_least=least, cost=cost) for cell in cells
+        estimate(told.format(cell.cell), cell.values, "geometric mean", at_least=least, cost=cost) for cell in cells
     )
 
 
@@ -274,6 +285,33 @@ Progress = Callable[[str], Any]
 
 def silent(text: str) -> None:
     """Report no progress."""
+
+
+def by_criterion(
+    id: str, holds: bool, measured: str, altered: Mapping[str, bool], right: bool | None = None, **more: Any
+) -> Verdict:
+    """Return the verdict on what is true or not: a statement as printed, as corrected (`right`), and altered."""
+    mutations = {name: judge(value) for name, value in altered.items()}
+    return Verdict(id, judge(holds, right), measured, mutations=mutations, **more)
+
+
+def each(progress: Progress, told: str, *values: Iterable[Any]) -> Iterator[Any]:
+    """Yield all combinations of values, those of one by themselves; tell progress of each, in a format."""
+    for place in product(*values):
+        progress(told.format(*place))
+        yield place if len(values) > 1 else place[0]
+
+
+def each_part(
+    resume: Resume, progress: Progress, told: str, run: Callable[..., Any], *values: Iterable[Any]
+) -> list[Any]:
+    """Return what `run` returns for all combinations of values, whose parts may run beside one another."""
+
+    def of(place: tuple[Any, ...]) -> Any:
+        progress(told.format(*place))
+        return run(*place)
+
+    return resume.each(of, product(*values))
 
 
 class RunSize(SimpleNamespace):
@@ -301,7 +339,6 @@ def answers(
         def run(quick: bool, progress: Progress = silent, checkpoints: Parts | None = None) -> list[Verdict]:
             return measure(small if quick else full, progress, checkpoints or run_task)
 
-        run.__doc__ = measure.__doc__
         return run
 
     small = quick

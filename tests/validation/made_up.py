@@ -1,6 +1,7 @@
 """Made-up measurements of claims: each meets its criterion, or fails where an argument says so."""
 
-from validation.conditioning.condition_ratios import LAYER, START, Series
+from validation.conditioning.condition_ratios import LAYER, Series
+from validation.conditioning.network_spectra import START
 from validation.descent.kernels import certified_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.literature import rates_by_method

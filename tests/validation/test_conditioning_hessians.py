@@ -10,17 +10,16 @@ from tests.shared.tables import each_row
 from tests.validation.conditioning_answers import SMALL, gram
 from tests.validation.replays import measured_in
 from validation.conditioning import hessian_conditioning
-from validation.conditioning.condition_ratios import (
-    LAYER,
+from validation.conditioning.condition_ratios import LAYER, Series, exponents, medians, ratios
+from validation.conditioning.network_spectra import (
+    MATRICES,
     START,
     TRAINED,
     TRAINED_ELSEWHERE,
-    Series,
-    exponents,
-    medians,
-    ratios,
+    layer_condition,
+    network_cases,
+    started,
 )
-from validation.conditioning.network_spectra import MATRICES, layer_condition, network_cases, started
 from validation.descent import descent_trajectories
 from validation.descent.descent_rates import BASES
 from validation.descent.descent_trajectories import slow_at, slow_modes

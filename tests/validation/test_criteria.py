@@ -27,8 +27,8 @@ from tests.validation.made_up import (
 )
 from validation.bases import change_of_basis_spectrum, relu_form_accuracy
 from validation.conditioning import certified_conditions, condition_ratios, hessian_conditioning
-from validation.conditioning.condition_ratios import LAYER, START, TRAINED
-from validation.conditioning.network_spectra import MATRICES
+from validation.conditioning.condition_ratios import LAYER
+from validation.conditioning.network_spectra import MATRICES, START, TRAINED
 from validation.descent import learning_rates
 from validation.descent.kernels import certified_kernels, tangent_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.claims.running.kept_parts import Parts
+from refkan.claims.running.kept_parts import Parts, run_task
 from refkan.training.recipes import burgers_setup
 from tests.shared.tables import each_row
 from validation.equations import (
@@ -43,7 +43,7 @@ def test_a_run_reports_every_level_on_the_points_of_the_set_up():
 
 def test_runs_with_checkpoints_are_kept_and_shared(tmp_path, monkeypatch):
     setup, told = burgers_setup((6, 6), 6), []
-    plain = run_models("Burgers", {"small": SMALL}, setup, [0], told.append)
+    plain = run_models("Burgers", {"small": SMALL}, setup, [0], told.append, run_task)
     parts = Parts(Checkpoints(tmp_path))
     full = run_models("Burgers", {"small": SMALL}, setup, [0, 1], told.append, parts, last_line)
     assert full["small"][0]["loss"] == plain["small"][0]["loss"]
@@ -57,7 +57,7 @@ def test_runs_with_checkpoints_are_kept_and_shared(tmp_path, monkeypatch):
     for others in ({"problem": "Poisson"}, {"setup": burgers_setup((6, 7), 6)}, {"observe": None}):
         arguments = {"problem": "Burgers", "setup": setup, "observe": last_line} | others
         with pytest.raises(pytest.fail.Exception, match="trained again"):
-            run_models(models=again, seeds=[0], progress=told.append, checkpoints=parts, **arguments)
+            run_models(models=again, seeds=[0], progress=told.append, resume=parts, **arguments)
 
 
 def last_line(problem, theta):

@@ -10,6 +10,7 @@ from validation.literature import single_layer_hessian
 from validation.literature.placed_knots import gaussian_width, grid_extension
 from validation.literature.placed_knots.gaussian_width import WIDTHS, GaussianLayer, condition, features, one_layer
 from validation.literature.single_layer_hessian import hessian, layer_cases, ramp_case, verdict
+from validation.statements import RunSize
 
 pytest.importorskip("flint")
 
@@ -45,7 +46,7 @@ def test_condition_approaches_that_of_the_whole_line():
 
 
 def test_wide_gaussians_beat_narrow_ones_on_a_smooth_function():
-    errors = [one_layer("smooth", 8, s, 0, 200, np.float64) for s in (0.25, 1.0, 3.0)]
+    errors = [one_layer(np.float64, "smooth", 8, s, 0, RunSize(samples=200)) for s in (0.25, 1.0, 3.0)]
     assert errors[0] > 10 * errors[1] > 10 * errors[2]
 
 

@@ -12,7 +12,7 @@ from tests.validation.replays import numbers
 from validation.architectures import high_dimension
 from validation.bases import relu_form_accuracy
 from validation.conditioning import certified_conditions
-from validation.conditioning.condition_ratios import TRAINED
+from validation.conditioning.network_spectra import TRAINED
 from validation.knots import coarse_grids, free_knots_conditioning
 from validation.literature.placed_knots import curvature_knots
 from validation.multilevel import (

@@ -1,16 +1,11 @@
 """The first experiment as choices of factors: loss against work of KANs and MLPs on the rotated regression target.
 
-The summary that the row takes its statement from leaves open:
-
-    map    between the layers of the KANs
-    start  of their coefficients: random linear functions, or u ~ N(0, 1)
-    work   that is equal: evaluations of value and gradient, or processor time
-
 Networks [2, 5, 1] with quadratic splines on (4, 12) intervals, and MLPs around their number of parameters; SciPy's
 L-BFGS-B.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,6 +13,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Cell, Factor, Grid
 from validation.architectures.equal_work import Budget
+from validation.statements import cells_at, place_of
 
 KANS: dict[str, dict[str, Any]] = {
     "spline": {},
@@ -31,9 +27,9 @@ MLPS = {"MLP-30": [2, 30, 1], "MLP-20-20": [2, 20, 20, 1]}
 OURS = "spline"
 
 OPEN = (
-    Factor("map", ("affine", "mean-std"), "node map between the layers"),
-    Factor("start", ("linear", "normal"), "how coefficients start"),
-    Factor("work", ("evaluations", "seconds"), "that is equal"),
+    Factor("map", ("affine", "mean-std"), "between the layers of the KANs"),
+    Factor("start", ("linear", "normal"), "of their coefficients: random linear functions, or u ~ N(0, 1)"),
+    Factor("work", ("evaluations", "seconds"), "that is equal: of value and gradient, or processor time"),
 )
 
 PLACE = (
@@ -44,13 +40,9 @@ PLACE = (
 
 
 def place(reading: Mapping[str, str], model: str) -> dict[str, str]:
-    """Return where the runs of a contestant lie under a reading: what does not matter to it is at its default."""
-    where = GRID.reading()
-    if model in KANS:
-        where["map"] = reading["map"]
-        if model != "ReLU-gaussian":
-            where["start"] = reading["start"]
-    return where | {"model": model}
+    """Return where the runs of a contestant lie under a reading."""
+    matters = () if model in MLPS else ("map",) if model == "ReLU-gaussian" else ("map", "start")
+    return place_of(GRID, reading, matters, model=model)
 
 
 def network_of(cell: Cell) -> tuple[rk.Network, str]:
@@ -80,10 +72,5 @@ GRID = Grid("first experiment", OPEN, PLACE, run_cell, apart=("course",))
 
 
 def cells_of(seeds: Sequence[int], readings: Iterable[Mapping[str, str]], **size: str) -> list[Cell]:
-    """All contestants under readings, seed by seed, so that an interrupted run has whole seeds."""
-    return [
-        GRID.cell(seed, **place(reading, model), **size)
-        for seed in seeds
-        for reading in readings
-        for model in (*KANS, *MLPS)
-    ]
+    """All contestants under readings."""
+    return cells_at(GRID, seeds, (place(*pair) for pair in product(readings, (*KANS, *MLPS))), **size)

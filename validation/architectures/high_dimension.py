@@ -9,7 +9,6 @@ are fractions of the variance of the target.
 """
 
 from collections.abc import Mapping
-from itertools import product
 from typing import Any
 
 import refkan as rk
@@ -17,7 +16,7 @@ from refkan.claims import Estimate, Status, Verdict, decide, estimate, twin
 from refkan.claims.running.kept_parts import Resume, run_task
 from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
 from validation.measures import means_by_seed
-from validation.statements import Progress, RunSize, answers, quick_and_full, silent
+from validation.statements import Progress, RunSize, answers, each_part, quick_and_full, silent
 
 CLAIMS = ("W1",)
 OURS = "spline"
@@ -60,7 +59,6 @@ def mutants(dimension: int) -> dict[str, Contestant]:
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    """Train all arms on all pairs of each dimension and compare within pairs."""
     return answer(size, progress, resume)
 
 
@@ -94,13 +92,11 @@ def run_dimension(
 ) -> Results:
     """Train contestants on all pairs of a dimension; pairs are ordered by target, then by seed."""
 
-    def trained(pair: tuple[rk.problems.Target, int]) -> dict[str, Any]:
-        target, seed = pair
-        progress(f"d = {d}: {target.id}, seed {seed}")
+    def trained(target: rk.problems.Target, seed: int) -> dict[str, Any]:
         runs = train_all({"claim": "W1", "seed": seed}, contestants, target, size, resume)
         return {name: {"target": target.id, "seed": seed} | run for name, run in runs.items()}
 
-    runs = resume.each(trained, product(targets(d), size.seeds))
+    runs = each_part(resume, progress, f"d = {d}: {{0.id}}, seed {{1}}", trained, targets(d), size.seeds)
     return {name: [run[name] for run in runs] for name in contestants}
 
 
@@ -131,7 +127,6 @@ def asked(results: Mapping[int, Results], measure: str = "test", ours: str = OUR
 
 
 def mutations(size: RunSize, results: Mapping[int, Results], mutated: Results) -> dict[str, Status]:
-    """Claims that must not hold: bases exchanged, and a ReLU basis that is preconditioned."""
     coordinates = {size.dimensions[0]: {name: mutated[name] for name in (OURS, IN_SPLINE_COORDINATES)}}
     return {
         "the ReLU basis preconditions": twin(asked(results, ours="ReLU, same start")),

@@ -6,29 +6,17 @@ dense ReLU networks with one and with two hidden layers, of the least width that
 All are trained by SciPy's L-BFGS-B with the same number of evaluations of value and gradient.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, product
 from typing import Any
 
 import refkan as rk
-from refkan.claims import (
-    Beside,
-    Choice,
-    Estimate,
-    Experiment,
-    Factor,
-    Reading,
-    Readings,
-    Status,
-    Verdict,
-    estimate,
-    judge,
-)
+from refkan.claims import Beside, Choice, Experiment, Factor, Reading, Readings, Verdict, judge
 from refkan.claims.experiments import written
 from refkan.claims.running.kept_parts import Resume, run_task
 from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
-from validation.statements import ByCells, Cells, Progress, answers, times
+from validation.statements import ByCells, Progress, answers, asked_of_cells, each_part, times
 
 CLAIMS = ("X1",)
 OURS = "spline"
@@ -71,22 +59,19 @@ def dense(dimension: int, hidden_layers: int, n_params: int) -> rk.Network:
     return next(net for net in networks if net.n_params >= n_params)
 
 
-def run_pairs(
-    size: Size, progress: Callable[[str], None], resume: Resume, names: Sequence[str] | None = None
-) -> list[Pair]:
+def run_pairs(size: Size, progress: Progress, resume: Resume, names: Sequence[str] | None = None) -> list[Pair]:
     """Train all contestants, or some, on each pair; ordered by size of network, target, seed.
 
     The spline KAN comes first; the others also get the time that it took.
     """
 
-    def trained(case: tuple[tuple[int, int], rk.problems.Target, int]) -> Pair:
-        intervals, target, seed = case
+    def trained(intervals: tuple[int, int], target: rk.problems.Target, seed: int) -> Pair:
         nets = {name: c for name, c in contestants(target.dimension, intervals).items() if name in (names or (name,))}
-        progress(f"{intervals[0]}, {intervals[1]} intervals: {target.id}, seed {seed}")
         pair: Pair = {"intervals": list(intervals), "target": target.id, "seed": seed}
         return pair | train_all({"claim": "X1", **pair}, nets, target, size, resume, OURS)
 
-    return resume.each(trained, product(size.intervals, targets(*size.dimensions), size.seeds))
+    told, values = "{} intervals: {.id}, seed {}", (size.intervals, targets(*size.dimensions), size.seeds)
+    return each_part(resume, progress, told, trained, *values)
 
 
 def compare(pairs: list[Pair], name: str, ours: str = OURS, column: str = "test") -> Comparison:
@@ -127,7 +112,7 @@ FULL = tuple(
 
 @answers(QUICK, FULL)
 def run(sizes: Sequence[Size], progress: Progress, resume: Resume) -> list[Verdict]:
-    """Train all contestants on all pairs, with the larger budget last, and compare errors at fresh points in pairs."""
+
     runs = resume.each(lambda size: run_pairs(size, progress, resume), sizes)
     budgets = [{name: compare(pairs, name) for name in RELU} for pairs in runs]
     made = readings(dict(zip(OPEN[0].values, zip(sizes[::-1], runs[::-1], strict=True), strict=True)))
@@ -144,14 +129,8 @@ def run(sizes: Sequence[Size], progress: Progress, resume: Resume) -> list[Verdi
     ]
 
 
-def asked(cells: Cells) -> tuple[Estimate, ...]:
-    """The ratios of errors, above 1."""
-    return tuple(
-        estimate(f"error of {c.cell} over splines", c.values, "geometric mean", at_least=1.0, cost=COST) for c in cells
-    )
-
-
 COST = "one seed takes more than a minute of processor time"
+asked = asked_of_cells(1.0, COST, "error of {} over splines")
 JUDGED = {"X1": ByCells(asked, control=times(ReLU=1e6), twin=times(ReLU=1e-6), experiment=False)}
 
 
@@ -205,8 +184,7 @@ def in_words(size: Size, compared: Mapping[str, Comparison]) -> str:
     return f"{rows} with {size.samples} samples and {size.evaluations} evaluations"
 
 
-def mutations(pairs: list[Pair]) -> dict[str, Status]:
-    """Claims that must not hold: a ReLU MLP, or the ReLU basis, in the place of splines."""
+def mutations(pairs: list[Pair]) -> dict[str, Any]:
     return {
         f"{ours} in the place of splines": judge(
             all(compare(pairs, name, ours).median >= 1 for name in (OURS, *RELU) if name != ours)

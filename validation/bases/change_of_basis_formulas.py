@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import product
 from math import factorial
 from typing import Any
 
@@ -17,14 +18,11 @@ Cases = list[tuple[dict[str, int], list[Fraction]]]
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Check both statements on knots of every order, and altered statements beside them."""
     seeds, most_intervals = (range(3), 5) if quick else (range(10), 12)
+    places = product(range(1, 7), range(1, most_intervals + 1), seeds)
     cases = [
-        ({"order": order, "intervals": intervals, "seed": seed}, random_knots(rng, order, intervals))
-        for order in range(1, 7)
-        for intervals in range(1, most_intervals + 1)
-        for seed in seeds
-        for rng in [np.random.default_rng([seed, order, intervals])]
+        ({"order": r, "intervals": n, "seed": seed}, random_knots(np.random.default_rng([seed, r, n]), r, n))
+        for r, n, seed in places
     ]
     progress(f"L2: {len(cases)} knot vectors")
     recursion = recursion_verdict(cases)
@@ -33,7 +31,6 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 
 def recursion_verdict(cases: Cases) -> Verdict:
-    """Compare the recursion with divided differences, with its factorisation and with the inverse."""
     equal = [formulas_agree(knots, case["order"], truth.change_of_basis) for case, knots in cases]
 
     def altered(recursion: Recursion) -> Status:
@@ -50,9 +47,7 @@ def recursion_verdict(cases: Cases) -> Verdict:
             "a sum in place of the difference": altered(altered_recursion(sign=1)),
             "the same width under both terms": altered(altered_recursion(next_width=0)),
             "row i in place of row i + 1": altered(altered_recursion(below=0)),
-            "knots shifted by one": altered(
-                lambda knots, order: truth.change_of_basis([*knots[1:], knots[-1] + 1], order)
-            ),
+            "knots shifted by one": altered(lambda t, order: truth.change_of_basis([*t[1:], t[-1] + 1], order)),
         },
     )
 
@@ -70,14 +65,14 @@ A^-1 is negative, and the entries of A are positive on the diagonal and alternat
 def formulas_agree(knots: Vector, order: int, recursion: Recursion) -> bool:
     """Compare A by a recursion with the divided differences, the product of its factors and the inverse."""
     A, t, size = np.array(recursion(knots, order)), np.array(knots), len(knots) - order
-    product = D = np.array(truth.uniform_change_of_basis(1, size, Fraction(1)))
+    factors = D = np.array(truth.uniform_change_of_basis(1, size, Fraction(1)))
     for k in range(2, order + 1):
-        product = D @ (product / (t[k - 1 : k - 1 + size] - t[:size])[:, None])
+        factors = D @ (factors / (t[k - 1 : k - 1 + size] - t[:size])[:, None])
     inverse = np.array(truth.change_of_basis_inverse(knots, order))
     band = [(i, j) for i in range(size) for j in range(i, min(i + order + 1, size))]
     return (
         np.array_equal(A, truth.change_of_basis_divided_differences(knots, order))
-        and np.array_equal(A, product)
+        and np.array_equal(A, factors)
         and np.array_equal(A @ inverse, np.eye(size, dtype=int))
         and inverse.min() >= 0
         and all((-1) ** (j - i) * A[i, j] > 0 for i, j in band)
@@ -103,12 +98,8 @@ def altered_recursion(sign: int = -1, below: int = 1, next_width: int = 1) -> Re
 
 
 def uniform_verdict(cases: Cases) -> Verdict:
-    """Compare A on uniform knots with the Toeplitz formula and with the power of A^[1]."""
     uniform = [
-        (
-            case | {"h": str(knots[1] - knots[0])},
-            uniform_knots(case["order"], case["intervals"], knots[0], knots[1] - knots[0]),
-        )
+        (case | {"h": str(h := knots[1] - knots[0])}, uniform_knots(case["order"], case["intervals"], knots[0], h))
         for case, knots in cases
     ]
     equal = [closed_forms_agree(knots, case["order"]) for case, knots in uniform]

@@ -10,6 +10,7 @@ from refkan import exact
 from refkan.claims import Estimate, Figure, Reading, Readings, Verdict, decide, exactly, judge
 from validation.measures import log_slope
 from validation.panels import Line, figure, panel
+from validation.statements import each
 from validation.volterra import volterra_norm
 
 CLAIMS = ("S1", "S3")
@@ -59,11 +60,8 @@ def grows_like(growths: Sequence[dict[str, Any]], exponent: Callable[[int], floa
 
 
 def growth_verdict(intervals: Sequence[int], progress: Callable[[str], None]) -> Verdict:
-    """S1: exponents 2r +- 0.02 in dim + r/2 over the last step, r = 1..6."""
-    growths, last = [], "exponent of the last step"
-    for order in ORDERS:
-        progress(f"S1: order {order}")
-        growths.append(growth(order, intervals))
+    last = "exponent of the last step"
+    growths = [growth(order, intervals) for order in each(progress, "S1: order {}", ORDERS)]
     spline = [growth(order, intervals[:3], "gram") for order in ORDERS[:4]]
 
     def twice(r: int) -> int:
@@ -142,7 +140,6 @@ def ratio(order: int, intervals: int, which: str = "AtA") -> tuple[float, float]
 
 
 def size_verdict(progress: Callable[[str], None]) -> Verdict:
-    """S3: over 100 at r = 1 and over 1e6 at r = 3 for n = 10, whatever it counts."""
     progress("S3")
     results, bounds = [], {}
     for name, n in READINGS.items():

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.claims import Status, Verdict, judge
+from refkan.claims import Verdict
 from validation.rationals import Vector, random_knots, random_rationals, uniform_knots
+from validation.statements import Progress, by_criterion, silent
 
 CLAIMS = ("L4",)
 ORDERS = range(1, 7)
@@ -41,8 +42,7 @@ difference. But A^T A annihilates polynomials of degree r - 1 alone in its inter
 difference in the index, whatever the knots are.)"""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Check Lemma 4 on uniform knots, its first half on random ones, and altered statements beside it."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     seeds = range(3) if quick else range(10)
     progress("L4: stencils and polynomials")
     spacings = [Fraction(1), Fraction(1, 4), Fraction(7, 3)]
@@ -60,17 +60,8 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
         f" {sum(divided)} of {len(divided)}, A^T A is a 2r-th difference in"
         f" {sum(row['AtA_is_2r_difference'] for row in random_rows)}"
     )
-    return [
-        Verdict(
-            "L4",
-            judge(all(exact) and all(divided)),
-            measured,
-            corrected=CORRECTED,
-            details=DETAILS,
-            data={"uniform": cases, "random": random_rows},
-            mutations=mutations(random_rows),
-        )
-    ]
+    more = {"corrected": CORRECTED, "details": DETAILS, "data": {"uniform": cases, "random": random_rows}}
+    return [by_criterion("L4", all(exact) and all(divided), measured, altered_lemmas(random_rows), **more)]
 
 
 def forward_scale(order: int, h: Fraction) -> Fraction:
@@ -81,16 +72,6 @@ def forward_scale(order: int, h: Fraction) -> Fraction:
 def central_scale(order: int, h: Fraction) -> Fraction:
     """Return the factor of (delta^2/h^2)^r in A^T A."""
     return (-1) ** order * (h / factorial(order - 1)) ** 2
-
-
-def forward_stencil(order: int, h: Fraction) -> list[Fraction]:
-    """Return the weights of f_i .. f_{i+r} in (delta_+/h)^r f_i."""
-    return [(-1) ** (order - k) * comb(order, k) / h**order for k in range(order + 1)]
-
-
-def central_stencil(order: int, h: Fraction) -> list[Fraction]:
-    """Return the weights of f_{j-r} .. f_{j+r} in (delta^2/h^2)^r f_j."""
-    return [(-1) ** k * comb(2 * order, k) / h ** (2 * order) for k in range(2 * order + 1)]
 
 
 def placed(stencil: Vector, start: int, size: int) -> list[Fraction]:
@@ -113,8 +94,11 @@ def examine(
     knots = uniform_knots(r, 2 * r + 3, Fraction(-1, 3), h)
     A = np.array(truth.change_of_basis(knots, r))
     size, AtA = len(A), A.T @ A
-    rows = [[forward(r, h) * a for a in placed(forward_stencil(r, h), i, size)] for i in range(size)]
-    central_rows = [[central(r, h) * a for a in placed(central_stencil(r, h), j - r, size)] for j in range(size)]
+    # Weights of f_i .. f_{i+r} in (delta_+/h)^r f_i, and of f_{j-r} .. f_{j+r} in (delta^2/h^2)^r f_j.
+    differences = [(-1) ** (r - k) * comb(r, k) / h**r for k in range(r + 1)]
+    second_differences = [(-1) ** k * comb(2 * r, k) / h ** (2 * r) for k in range(2 * r + 1)]
+    rows = [[forward(r, h) * a for a in placed(differences, i, size)] for i in range(size)]
+    central_rows = [[central(r, h) * a for a in placed(second_differences, j - r, size)] for j in range(size)]
     start = r + first_row
     return {
         "A": np.array_equal(rows, A),
@@ -143,9 +127,8 @@ def random_knot_rows(order: int, rng: np.random.Generator) -> dict[str, bool]:
     A, t = np.array(truth.change_of_basis(knots, order)), np.array(knots)
     size, AtA = len(A), A.T @ A
     samples = random_rationals(rng, size)
-    expected = (
-        (-1) ** order * (t[order:] - t[:-order])[: size - order] * divided_differences(knots[:size], samples, order)
-    )
+    widths = (t[order:] - t[:-order])[: size - order]
+    expected = (-1) ** order * widths * divided_differences(knots[:size], samples, order)
     annihilated = [not (AtA @ t[:size] ** k)[order : size - order].any() for k in range(2 * order)]
     return {
         "divided_difference": np.array_equal((A @ samples)[: size - order], expected),
@@ -161,19 +144,17 @@ def divided_differences(t: Vector, values: Vector, order: int) -> list[Fraction]
     return table
 
 
-def mutations(random_rows: list[dict[str, Any]]) -> dict[str, Status]:
+def altered_lemmas(random_rows: list[dict[str, Any]]) -> dict[str, bool]:
     h = Fraction(1, 4)
 
-    def verdict(key: str, **altered: Any) -> Status:
-        return judge(all(examine(order, h, **altered)[key] for order in ORDERS))
+    def every(key: str, **altered: Any) -> bool:
+        return all(examine(order, h, **altered)[key] for order in ORDERS)
 
     return {
-        "A without the factor h": verdict("A", forward=lambda r, h: forward_scale(r, h) / h),
-        "A with the sign of (delta_+)^r": verdict("A", forward=lambda r, h: abs(forward_scale(r, h))),
-        "A^T A without the square of (r-1)!": verdict(
-            "AtA", central=lambda r, h: central_scale(r, h) * factorial(r - 1)
-        ),
-        "A^T A with the sign of delta^2r": verdict("AtA", central=lambda r, h: abs(central_scale(r, h))),
-        "the stencil from row r - 1 on": verdict("AtA", first_row=-1),
-        "2r-th difference on arbitrary knots": judge(all(row["AtA_is_2r_difference"] for row in random_rows)),
+        "A without the factor h": every("A", forward=lambda r, h: forward_scale(r, h) / h),
+        "A with the sign of (delta_+)^r": every("A", forward=lambda r, h: abs(forward_scale(r, h))),
+        "A^T A without the square of (r-1)!": every("AtA", central=lambda r, h: central_scale(r, h) * factorial(r - 1)),
+        "A^T A with the sign of delta^2r": every("AtA", central=lambda r, h: abs(central_scale(r, h))),
+        "the stencil from row r - 1 on": every("AtA", first_row=-1),
+        "2r-th difference on arbitrary knots": all(row["AtA_is_2r_difference"] for row in random_rows),
     }

@@ -8,8 +8,9 @@ import numpy as np
 
 import refkan as rk
 from refkan import exact
-from refkan.claims import Figure, Verdict, judge
+from refkan.claims import Figure, Verdict
 from validation.panels import figure, panel
+from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("S2",)
 ORDERS = (1, 2, 3, 4)
@@ -21,7 +22,7 @@ QUICK: tuple[Case, ...] = (*((r, 24, seed) for r in ORDERS for seed in (None, 0)
 FULL: tuple[Case, ...] = tuple((r, 100, seed) for r in ORDERS for seed in (None, *range(5)))
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     return [verdict(QUICK if quick else FULL, progress)]
 
 
@@ -68,12 +69,8 @@ def exceptions(cases: Sequence[dict[str, Any]], matrix: str, expected: Callable[
     return sum(changes != expected(k, case["dim"]) for case in cases for k, changes in enumerate(case[matrix], start=1))
 
 
-def verdict(where: Sequence[Case], progress: Callable[[str], None] = lambda message: None) -> Verdict:
-    """S2: k - 1 sign changes, and dim - k for (A A^T)^-1."""
-    cases = []
-    for order, dim, seed in where:
-        progress(f"S2: order {order}, dim {dim}, seed {seed}")
-        cases.append(signs(order, dim, seed))
+def verdict(where: Sequence[Case], progress: Progress = silent) -> Verdict:
+    cases = [signs(*case) for case in each(progress, "S2: order {0[0]}, dim {0[1]}, seed {0[2]}", where)]
     steps = [case for case in cases if case["order"] == 1]
     zeros = all(case["components of unknown sign"] == exact_zeros(case["dim"]) for case in steps)
     swapped = [{"dim": 12, "gram": exact.eigenpairs(knots_of_case(r, 12, 0), "gram").sign_changes} for r in (2, 3, 4)]
@@ -95,21 +92,16 @@ def verdict(where: Sequence[Case], progress: Callable[[str], None] = lambda mess
         f" {sum(len(case['components of unknown sign']) for case in steps)} components of unknown sign,"
         f" {'exactly' if zeros else 'not'} the known zeros"
     )
-    return Verdict(
-        "S2",
-        judge(normal == outer == 0 and zeros),
-        measured,
-        details=SIGNS,
-        data={"cases": cases, "seeds": sorted({case["seed"] for case in cases if case["seed"] is not None})},
-        figures=(vector_figure(),),
-        mutations={
-            "k sign changes": judge(exceptions(cases, "AtA", lambda k, dim: k) == 0),
-            "A^T A in the opposite order": judge(exceptions(cases, "AtA", smooth_last) == 0),
-            "(A A^T)^-1 in the same order": judge(exceptions(cases, "inverse of AAt", smooth_first) == 0),
-            "the Gram matrix of the B-splines in place of A^T A": judge(exceptions(swapped, "gram", smooth_first) == 0),
-            "r = 1, a zero counts as one more change": judge(exceptions(counted, "AtA", smooth_first) == 0),
-        },
-    )
+    altered = {
+        "k sign changes": exceptions(cases, "AtA", lambda k, dim: k) == 0,
+        "A^T A in the opposite order": exceptions(cases, "AtA", smooth_last) == 0,
+        "(A A^T)^-1 in the same order": exceptions(cases, "inverse of AAt", smooth_first) == 0,
+        "the Gram matrix of the B-splines in place of A^T A": exceptions(swapped, "gram", smooth_first) == 0,
+        "r = 1, a zero counts as one more change": exceptions(counted, "AtA", smooth_first) == 0,
+    }
+    data = {"cases": cases, "seeds": sorted({case["seed"] for case in cases if case["seed"] is not None})}
+    more = {"details": SIGNS, "data": data, "figures": (vector_figure(),)}
+    return by_criterion("S2", normal == outer == 0 and zeros, measured, altered, **more)
 
 
 def vector_figure(intervals: int = 20) -> Figure:

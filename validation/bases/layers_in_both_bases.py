@@ -1,7 +1,6 @@
 """L3 (Lemma 3): a KAN layer is a multichannel MLP layer; networks of both are the same function for W = A^T u."""
 
 import warnings
-from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -9,46 +8,40 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.base.errors import OutsideDomainWarning
-from refkan.claims import Verdict, judge
+from refkan.claims import Verdict
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
+from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("L3",)
 EPS = np.finfo(np.float64).eps
+NAME = "r = {}, {}, n = {}"
 
 CONSTANT = 4.0
 """Rounding errors a term of the sums sum_j W_j psi_j: one each of A^T u (r of them), power, product and sum."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Exact layers over the rationals, then networks in float64 against the componentwise bound."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     rng = np.random.default_rng(3)
     exact = all(exact_layer(order, rng) for order in range(1, 5 if quick else 7))
     swapped = exact_layer(3, rng, transpose=True)
     ratios: dict[str, float] = {}
     sizes: dict[str, float] = {}
-    for order in range(1, 5 if quick else 7):
-        for widths in ([1, 1], [2, 5, 1], [3, 4, 4, 2]):
-            for intervals in (2, 8) if quick else (2, 8, 24):
-                name = f"r = {order}, {widths}, n = {intervals}"
-                progress(name)
-                ratios[name], sizes[name] = network_ratio(order, widths, intervals, rng)
+    places = range(1, 5 if quick else 7), ([1, 1], [2, 5, 1], [3, 4, 4, 2]), (2, 8) if quick else (2, 8, 24)
+    for order, widths, intervals in each(progress, NAME, *places):
+        name = NAME.format(order, widths, intervals)
+        ratios[name], sizes[name] = network_ratio(order, widths, intervals, rng)
     worst = max(ratios, key=lambda name: ratios[name])
     wrong, _ = network_ratio(3, [2, 5, 1], 8, rng, factor=1 + 1e-9)
     return [
-        Verdict(
+        by_criterion(
             "L3",
-            judge(exact and ratios[worst] <= 1.0),
+            exact and ratios[worst] <= 1.0,
             f"layers equal exactly over the rationals: {exact}; {len(ratios)} networks in float64, largest "
             f"difference {ratios[worst]:.2g} of the bound, {max(sizes.values()):.1e} in absolute terms",
-            details=(
-                "Bound: C r eps sum_p sum_j (|A^T| |u|)_j psi_j(x_p) for each layer, C = 4, carried through the "
-                "following layers by the absolute values of their slopes. Points on and off the domain, linear tails."
-            ),
+            {"A instead of its transpose": swapped, "ReLU coefficients larger by 1e-9": wrong <= 1.0},
+            details="Bound: C r eps sum_p sum_j (|A^T| |u|)_j psi_j(x_p) for each layer, C = 4, carried through the "
+            "following layers by the absolute values of their slopes. Points on and off the domain, linear tails.",
             data={"difference over bound": ratios, "difference": sizes, "seed": 3},
-            mutations={
-                "A instead of its transpose": judge(swapped),
-                "ReLU coefficients larger by 1e-9": judge(wrong <= 1.0),
-            },
         )
     ]
 

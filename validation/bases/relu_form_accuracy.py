@@ -5,42 +5,34 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Verdict, judge
+from refkan.claims import Verdict
 from validation.measures import log_slope
+from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("F2",)
 MARGIN = 0.3
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Errors of psi A^T against local values, which are exact to a few eps, and their growth with n."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     orders = (2, 3, 4, 5) if quick else (2, 3, 4, 5, 6)
     sizes = np.array([16, 32, 64, 128, 256, 512])
     rng = np.random.default_rng(12)
-    errors: dict[int, list[float]] = {}
-    for order in orders:
-        progress(f"order {order}")
-        errors[order] = [error(order, int(n), rng) for n in sizes]
+    errors = {order: [error(order, int(n), rng) for n in sizes] for order in each(progress, "order {}", orders)}
     return [verdict(sizes, errors, max(local_error(order, rng) for order in orders))]
 
 
 def verdict(sizes: np.ndarray, errors: Mapping[int, Sequence[float]], local: float) -> Verdict:
     slopes = {r: log_slope(sizes, values) for r, values in errors.items()}
     table = "; ".join(f"r = {r}: n^{slopes[r]:.2f}, {errors[r][-1]:.0e} at n = {sizes[-1]}" for r in errors)
-    return Verdict(
+    return by_criterion(
         "F2",
-        judge(grows_like(slopes, lambda r: r - 1)),
+        grows_like(slopes, lambda r: r - 1),
         f"fitted growth of the largest error: {table}; local recursion: {local:.1e}",
-        details=(
-            "Largest |psi(x) A^T - b(x)| over all basis functions and 1000 random points of [0, 1], uniform knots, "
-            "medians of three draws. The local values are the yardstick: their own error against a recursion in "
-            "extended precision is given last. No evaluation used as truth goes through the ReLU form."
-        ),
+        {"growth like n^r": grows_like(slopes, lambda r: r), "no growth": grows_like(slopes, lambda r: 0)},
+        details="Largest |psi(x) A^T - b(x)| over all basis functions and 1000 random points of [0, 1], uniform knots,"
+        " medians of three draws. The local values are the yardstick: their own error against a recursion in extended"
+        " precision is given last. No evaluation used as truth goes through the ReLU form.",
         data={"intervals": sizes, "errors": errors, "fitted exponents": slopes, "local error": local, "seed": 12},
-        mutations={
-            "growth like n^r": judge(grows_like(slopes, lambda r: r)),
-            "no growth": judge(grows_like(slopes, lambda r: 0)),
-        },
     )
 
 

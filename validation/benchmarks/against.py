@@ -92,7 +92,8 @@ def compare(here: Checkout, there: Checkout, turns: int, say: Callable[[str], No
         if task not in there.tasks:
             continue
         first = here.times(task, 1, PEERS), there.times(task, 1, PEERS)  # compiles, and names the contestants
-        ours = [name for name in first[0] if _is_ours(task[0], name) and isinstance(first[0][name], list)]
+        refkan = [name for name in first[0] if task[0] == "degrees" or name.startswith("refkan")]  # degrees: all are
+        ours = [name for name in refkan if isinstance(first[0][name], list)]
         without = [name for name in first[0] if name not in ours]
         pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in ours}
         for turn in range(turns):
@@ -109,11 +110,6 @@ def compare(here: Checkout, there: Checkout, turns: int, say: Callable[[str], No
                 mine = statistics.median(mine for mine, _ in seconds)
                 say(f"{ratios[key]:6.2f}  {mine:9.3g} s  {key}")
     return ratios
-
-
-def _is_ours(row: str, name: str) -> bool:
-    """Say whether a contestant is refkan: in the row of degrees all of them are."""
-    return row == "degrees" or name.startswith("refkan")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ tails give the exact network null directions less, with eigenvalues of the order
 counts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,13 @@ import refkan as rk
 from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.analysis.exact.spectra.certified_spectra import enclosed
 from refkan.analysis.exact.spectra.curvatures import curvature
-from refkan.claims import Verdict, judge
-from validation.conditioning.condition_ratios import START, TRAINED, TRAINED_ELSEWHERE
-from validation.conditioning.network_spectra import started
+from refkan.claims import Verdict
+from validation.conditioning.network_spectra import BASES, START, TRAINED, TRAINED_ELSEWHERE, at_states, started
+from validation.measures import log_slope
+from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("H4",)
-BASES = ("spline", "relu", "scaled-relu")
+
 
 BEYOND = 1e20
 """Condition numbers that float64 has no digits for where it forms J^T J, and that some of these exceed."""
@@ -58,23 +59,17 @@ FULL = (
 )
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     return [verdict(measure(QUICK if quick else FULL, progress))]
 
 
-def measure(small: Sequence[Small], progress: Callable[[str], None] = lambda message: None) -> list[dict[str, Any]]:
+def measure(small: Sequence[Small], progress: Progress = silent) -> list[dict[str, Any]]:
     """Enclose condition numbers in all bases, one record a network and state."""
     records = []
-    for case in small:
-        progress(f"H4: {list(case.widths)}, {case.node_map}, order {case.order}, intervals {case.level}")
+    for case in each(progress, "H4: {0.widths}, {0.node_map}, order {0.order}, intervals {0.level}", small):
         net = rk.kan(case.widths, case.order, case.level, node_map=case.node_map, outside="polynomial")
         problem, theta = started(net, case.seed, case.samples)
-        for state in case.states:
-            at = theta
-            if state != START:
-                geometry = "spline" if state == TRAINED else "relu"
-                at = rk.minimize(problem, theta, method="lbfgs", steps=case.steps, geometry=geometry).theta
-            records.append(record(case, state, problem, at))
+        records += [record(case, state, problem, at) for state, at in at_states(problem, theta, case)]
     return records
 
 
@@ -130,11 +125,8 @@ def growth(cases: Sequence[dict[str, Any]]) -> dict[int, float]:
         if (tuple(case["widths"]), case["node map"]) == ((2, 2, 1), "affine"):
             ratio = case["bounds"]["relu"][0] / case["bounds"]["spline"][1]
             sizes.setdefault(case["order"], {}).setdefault(case["level"][1], []).append(np.log(ratio))
-    return {
-        order: float(np.polyfit(np.log(list(of)), [np.mean(logs) for logs in of.values()], 1)[0])
-        for order, of in sizes.items()
-        if len(of) > 1
-    }
+    means = {order: {n: np.exp(np.mean(logs)) for n, logs in of.items()} for order, of in sizes.items()}
+    return {order: log_slope(list(of), list(of.values())) for order, of in means.items() if len(of) > 1}
 
 
 def sentence(cases: Sequence[dict[str, Any]]) -> str:
@@ -164,19 +156,13 @@ def holds(cases: Sequence[dict[str, Any]], basis: str = "spline", room: float = 
 
 
 def verdict(cases: Sequence[dict[str, Any]]) -> Verdict:
-    return Verdict(
-        "H4",
-        judge(holds(cases)),
-        sentence(cases),
-        details=DETAILS,
-        data={"cases": list(cases)},
-        mutations={
-            "the ReLU powers have the lower one": judge(holds(cases, "relu")),
-            "scaling the ReLU powers is enough": judge(holds(cases, "scaled-relu")),
-            "float64 agrees to 1e-15": judge(holds(cases, room=1e-15)),
-            "all condition numbers beyond 1e20": judge(holds(cases, share=1.0)),
-        },
-    )
+    altered = {
+        "the ReLU powers have the lower one": holds(cases, "relu"),
+        "scaling the ReLU powers is enough": holds(cases, "scaled-relu"),
+        "float64 agrees to 1e-15": holds(cases, room=1e-15),
+        "all condition numbers beyond 1e20": holds(cases, share=1.0),
+    }
+    return by_criterion("H4", holds(cases), sentence(cases), altered, details=DETAILS, data={"cases": list(cases)})
 
 
 DETAILS = """Networks [2, 2, 1] and [2, 1, 1] on the regression target of [S26] section 5.1, at random starts and after

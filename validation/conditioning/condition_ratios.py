@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from validation.conditioning.network_spectra import BASES, MATRICES
+from validation.conditioning.network_spectra import BASES, MATRICES, START
 from validation.measures import log_slope
 
-START, TRAINED, TRAINED_ELSEWHERE = "start", "trained", "trained in the ReLU basis"
 LAYER = "one layer"
 Case = dict[str, Any]
 

@@ -8,27 +8,13 @@ parameters it is made, nor how ReLU powers are scaled: each choice is a reading.
 A ratio grows with n if the exponent of n fitted to its medians over the seeds is positive, for every order.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from refkan.claims import Reading, Readings, Status, Verdict, judge
-from validation.conditioning.condition_ratios import (
-    LAYER,
-    START,
-    TRAINED,
-    TRAINED_ELSEWHERE,
-    Case,
-    Ratios,
-    Series,
-    at,
-    exponents,
-    layer_summary,
-    median_of,
-    medians,
-    ratios,
-    summary,
-)
-from validation.conditioning.network_spectra import layer_condition, network_cases, other_models
-from validation.statements import RunSize, quick_and_full
+from validation.conditioning import condition_ratios, network_spectra
+from validation.conditioning.condition_ratios import LAYER, Case, Ratios, Series, at, exponents, median_of, medians
+from validation.conditioning.network_spectra import START, TRAINED, TRAINED_ELSEWHERE
+from validation.statements import Progress, RunSize, each, quick_and_full, silent
 
 CLAIMS = ("H1",)
 
@@ -47,32 +33,24 @@ QUICK, FULL = quick_and_full(
 are taken, by `steps` of L-BFGS."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Measure single layers, networks in three bases, and other architectures."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     return answer(QUICK if quick else FULL, progress)
 
 
-def answer(size: RunSize, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def answer(size: RunSize, progress: Progress = silent) -> list[Verdict]:
     progress("H1: single layers")
-    layers = [layer_condition(order, n) for order in (1, *size.orders) for n in size.layers]
+    layers = [network_spectra.layer_condition(order, n) for order in (1, *size.orders) for n in size.layers]
     networks: list[Case] = []
-    for node_map in size.node_maps:
-        for order in size.orders:
-            for level in size.levels:
-                progress(f"H1: {node_map}, order {order}, intervals {level}")
-                for seed in size.seeds:
-                    networks += network_cases(order, level, node_map, seed, size)
+    places = size.node_maps, size.orders, size.levels
+    for node_map, order, level in each(progress, "H1: {}, order {}, intervals {}", *places):
+        for seed in size.seeds:
+            networks += network_spectra.network_cases(order, level, node_map, seed, size)
     models: list[Case] = []
-    for order in size.orders:
-        for level in size.levels[:-1] if len(size.levels) > 3 else size.levels:
-            progress(f"H1: other architectures, order {order}, intervals {level}")
-            for seed in size.seeds:
-                models += other_models(order, level, seed, size)
+    levels = size.levels[:-1] if len(size.levels) > 3 else size.levels
+    for order, level in each(progress, "H1: other architectures, order {}, intervals {}", size.orders, levels):
+        for seed in size.seeds:
+            models += network_spectra.other_models(order, level, seed, size)
     return [verdict(layers, networks, models, size)]
-
-
-def lower_in_every_run(by_series: Ratios) -> bool:
-    return all(ratio > 1 for sizes in by_series.values() for values in sizes.values() for ratio in values)
 
 
 def growing(by_series: Ratios) -> bool:
@@ -82,7 +60,8 @@ def growing(by_series: Ratios) -> bool:
 
 def as_printed(by_series: Ratios) -> bool:
     """H1: lower in every run, by a ratio that grows with n."""
-    return lower_in_every_run(by_series) and growing(by_series)
+    lower = all(ratio > 1 for sizes in by_series.values() for values in sizes.values() for ratio in values)
+    return lower and growing(by_series)
 
 
 def lower_in_the_median(by_series: Ratios) -> bool:
@@ -100,7 +79,7 @@ def readings(by_series: Ratios, reduced: bool = False) -> Readings:
             Reading(
                 {"model": model(place), "parameters": state, "matrix": matrix, "against": other},
                 as_printed(part),
-                summary(part),
+                condition_ratios.summary(part),
                 corrected=state == TRAINED and lower_in_the_median(part),
                 size=f"n to {max(max(sizes) for sizes in part.values())}",
                 reduced=reduced,
@@ -121,7 +100,7 @@ def status(by_series: Ratios) -> Status:
 
 
 def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[Case], size: RunSize = FULL) -> Verdict:
-    by_series = ratios(layers, networks)
+    by_series = condition_ratios.ratios(layers, networks)
     made = readings(by_series, reduced=size.samples < FULL.samples)
     single = {series: sizes for series, sizes in by_series.items() if series.place == LAYER}
     states = {
@@ -133,12 +112,14 @@ def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[C
     return made.verdict(
         "H1",
         measured=f"{made.over()}. Condition number in another basis over that of the B-splines. One layer: "
-        f"{layer_summary(single)}. [2, 5, 1], "
-        + ". ".join(f"{state}: {summary(part)}" for state, part in states.items() if part),
+        f"{condition_ratios.layer_summary(single)}. [2, 5, 1], "
+        + ". ".join(f"{state}: {condition_ratios.summary(part)}" for state, part in states.items() if part),
         details=DETAILS,
         data={"layers": list(layers), "networks": list(networks), "other models": list(models)},
         mutations={
-            "the ReLU powers have the lower condition number": status(ratios(layers, networks, "relu")),
+            "the ReLU powers have the lower condition number": status(
+                condition_ratios.ratios(layers, networks, "relu")
+            ),
             "the ratio of one layer grows as n falls": status(backwards(single)),
             "the ratio at the start is bounded": judge(all(exponent < 0.5 for exponent in exponents(starts).values())),
             "B-splines lower than B-splines": status(of_itself(by_series)),

@@ -12,6 +12,8 @@ from validation.statements import RunSize
 BASES = ("spline", "relu", "scaled-relu")
 MATRICES = ("gauss-newton", "hessian")
 QUADRATURE = 8
+START, TRAINED, TRAINED_ELSEWHERE = "start", "trained", "trained in the ReLU basis"
+TRAINED_IN = {TRAINED: "spline", TRAINED_ELSEWHERE: "relu"}
 
 
 def layer_condition(order: int, intervals: int) -> dict[str, Any]:
@@ -37,11 +39,7 @@ def network_cases(
 ) -> Iterator[dict[str, Any]]:
     """Condition numbers of both matrices in every basis, at every state of one network [2, 5, 1]."""
     problem, theta = started(rk.kan([2, 5, 1], order, level, node_map=node_map), seed, size.samples)
-    for state in size.states:
-        at = theta
-        if state != "start":
-            geometry = "relu" if state == "trained in the ReLU basis" else "spline"
-            at = rk.minimize(problem, theta, method="lbfgs", steps=size.steps, geometry=geometry).theta
+    for state, at in at_states(problem, theta, size):
         case: dict[str, Any] = {
             "order": order, "level": level, "node map": node_map, "seed": seed, "state": state,
             "parameters": theta.size, "mse": problem.mse(at),
@@ -77,6 +75,13 @@ def other_models(order: int, level: tuple[int, int], seed: int, size: RunSize) -
                 # Of the numerical range: where that ends without a gap, it is cut off by rounding.
                 "lower bound": "gap" in spectrum.flags or "resolution" in spectrum.flags,
             }  # fmt: skip
+
+
+def at_states(problem: rk.LeastSquares, theta: np.ndarray, size: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the parameters at every state of a size: the start, or after its steps of L-BFGS in one basis."""
+    for state in size.states:
+        options = {"method": "lbfgs", "steps": size.steps, "geometry": TRAINED_IN.get(state)}
+        yield state, rk.minimize(problem, theta, **options).theta if state in TRAINED_IN else theta
 
 
 def started(net: rk.Network, seed: int, samples: int) -> tuple[rk.LeastSquares, np.ndarray]:

@@ -16,22 +16,34 @@ STEEP = 1e12
 """Slope of the second layer: its own kernel is then below rounding."""
 
 
-def counterexample(node_map: str, slope: float = 100.0) -> float:
-    """Ratio of [1, 1, 1], r = 2, n = 8, inputs 2/8, 3/8, 4/8: first layer the identity, second slope x identity.
+Sampled = tuple[rk.Network, np.ndarray, np.ndarray]
+"""A network, its parameters and samples."""
+
+
+def coupled(node_map: str, slope: float = 100.0, shift: float = 0.0) -> Sampled:
+    """Return [1, 1, 1], r = 2, n = 8, inputs 2/8, 3/8, 4/8: first layer the identity, second slope x identity.
 
     Three equidistant activations: the map takes out mean and spread, g is a multiple of (1, -2, 1), and with the inputs
-    at knots g^T B = (1, -2, 1), g^T B A^-T = (0, 0, 1): 6 against 1.
+    at knots g^T B = (1, -2, 1), g^T B A^-T = (0, 0, 1): 6 against 1. The middle sample may be moved, 8 times as far.
     """
-    x = np.array([[2.0], [3.0], [4.0]]) / 8.0
+    x = np.array([[2.0], [3.0 + shift], [4.0]]) / 8.0
     net, _ = rk.kan([1, 1, 1], 2, 8, node_map=node_map).initialize(np.random.default_rng(0), x)
     greville = rk.SplineSpace.uniform(2, 8).greville  # the coefficients of the identity
-    return kernel_ratio(net, np.concatenate([greville, slope * greville]), x)
+    return net, np.concatenate([greville, slope * greville]), x
+
+
+def single_sample(order: int, distance: float) -> Sampled:
+    """Return a single layer [1, 1] and a single sample `distance` spacings left of the domain, linear tails."""
+    net = rk.kan([1, 1], order, 8, outside="linear")
+    return net, np.zeros(net.n_params), np.array([[-distance / 8.0]])
+
+
+def counterexample(node_map: str, slope: float = 100.0) -> float:
+    return kernel_ratio(*coupled(node_map, slope))
 
 
 def outside_the_domain(order: int, distance: float) -> float:
-    """Ratio of a single layer [1, 1] and a single sample `distance` spacings left of the domain, linear tails."""
-    net = rk.kan([1, 1], order, 8, outside="linear")
-    return kernel_ratio(net, np.zeros(net.n_params), np.array([[-distance / 8.0]]))
+    return kernel_ratio(*single_sample(order, distance))
 
 
 @dataclass(frozen=True)

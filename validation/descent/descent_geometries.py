@@ -13,22 +13,14 @@ from scipy.linalg import block_diag
 
 from refkan import truth
 from refkan.claims import Status, Verdict, judge
-from validation.rationals import (
-    Matrix,
-    Vector,
-    random_knots,
-    random_points,
-    random_rationals,
-    relu_design,
-    spline_design,
-)
+from validation import rationals
+from validation.rationals import Matrix, Vector, random_knots, random_rationals
 
 CLAIMS = ("L5", "T1")
 STEPS = 5
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Check Lemma 5 and Table 1 exactly, on layers of one and two inputs, and altered statements beside them."""
     seeds, orders = (range(1), range(1, 6)) if quick else (range(5), range(1, 7))
     layers = [random_layer(order, inputs, seed) for order in orders for inputs in (1, 2) for seed in seeds]
     progress("L5: gradients in two inner products")
@@ -65,7 +57,7 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
     rng = np.random.default_rng([seed, order, inputs])
     knots = [random_knots(rng, order, intervals) for _ in range(inputs)]
     size = intervals + order - 1
-    points = [random_points(rng, t, order, 2 * inputs * size + 3) for t in knots]
+    points = [rationals.random_points(rng, t, order, 2 * inputs * size + 3) for t in knots]
 
     def side_by_side(design: Callable[[Vector, int, Vector], Matrix]) -> np.ndarray:
         return np.hstack([np.array(design(t, order, x)) for t, x in zip(knots, points, strict=True)])
@@ -74,8 +66,8 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
         order,
         inputs,
         seed,
-        b=side_by_side(spline_design),
-        psi=side_by_side(relu_design),
+        b=side_by_side(rationals.spline_design),
+        psi=side_by_side(rationals.relu_design),
         A=block_diag(*(truth.change_of_basis(t, order) for t in knots)),
         inverse=block_diag(*(truth.change_of_basis_inverse(t, order) for t in knots)),
         y=np.array(random_rationals(rng, len(points[0]))),
@@ -84,7 +76,6 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
 
 
 def gradient_verdict(layers: list[Layer]) -> Verdict:
-    """Compare M^-1 grad with the definition of a gradient in the inner product M, in both geometries."""
     cases = [riesz_identities(layer) for layer in layers]
     exact = [all(case.values()) for case in cases]
 
@@ -162,7 +153,6 @@ def riesz_identities(layer: Layer, swap: bool = False, invert: bool = True, othe
 
 
 def table_verdict(layers: list[Layer]) -> Verdict:
-    """Run the eight rules of Table 1 and compare each pair of trajectories, mapped by w = A^T u, exactly."""
     cases = []
     for layer in layers:
         rng = np.random.default_rng([7, layer.seed, layer.order, layer.inputs])

@@ -4,13 +4,15 @@ Judged, as fixed before the run, is every mode that rounding lets be measured; i
 """
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Verdict, judge
+from refkan.claims import Verdict
 from validation.descent.descent_modes import Descent, Rates, measured_rates, predicted_rates
+from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("H2",)
 BASES = ("spline", "relu")
@@ -32,22 +34,14 @@ DISTANCE = 1e-5
 """How far from a minimum of a network descent starts: the loss is a quadratic there to some 1e-5."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Descend in both bases: one layer on random samples, networks near minima."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     sizes, seeds, steps = ((16,), range(1), 400) if quick else ((8, 16, 32), range(5), 10000)
-    layers, networks = [], []
-    for order in (1, 2, 3, 4):
-        progress(f"H2: one layer, order {order}")
-        layers += [layer_rates(order, n, seed, steps) for n in sizes for seed in seeds]
-    for node_map, order, seed in QUICK_NETWORKS if quick else NETWORKS:
-        progress(f"H2: network, {node_map}, order {order}, seed {seed}")
-        networks.append(network_rates(node_map, order, seed, 30 if quick else 100))
-    return [verdict(layers, networks)]
+    chosen = QUICK_NETWORKS if quick else product(("mean-std", "affine"), (3, 4), range(5))
+    places = each(progress, "H2: one layer, order {}, {} intervals, seed {}", (1, 2, 3, 4), sizes, seeds)
+    layers = [layer_rates(*place, steps) for place in places]
+    places = each(progress, "H2: network, {0[0]}, order {0[1]}, seed {0[2]}", chosen)
+    return [verdict(layers, [network_rates(*place, 30 if quick else 100) for place in places])]
 
-
-NETWORKS = tuple(
-    (node_map, order, seed) for node_map in ("mean-std", "affine") for order in (3, 4) for seed in range(5)
-)
 
 QUICK_NETWORKS = (("mean-std", 3, 0), ("affine", 4, 0))
 
@@ -125,7 +119,6 @@ def network_minimum(node_map: str, order: int, seed: int) -> tuple[rk.LeastSquar
 
 
 def verdict(layers: Sequence[dict[str, Any]], networks: Sequence[dict[str, Any]]) -> Verdict:
-    """H2: measured rates within ONE_LAYER and NETWORK of predicted ones, in both bases."""
     near = [case for case in networks if "skipped" not in case]
     skipped = f" ({len(networks) - len(near)} more arrived at none)" if len(near) < len(networks) else ""
     limits = [(layers, ONE_LAYER), (near, NETWORK)]
@@ -152,28 +145,27 @@ def verdict(layers: Sequence[dict[str, Any]], networks: Sequence[dict[str, Any]]
 
     faster = [excess(case, "spline") < excess(case, "relu") for case in [*layers, *near]]
     even = sum(excess(case, "spline") == excess(case, "relu") for case in [*layers, *near])
-    return Verdict(
+    altered = {
+        "twice the rate": agree(lambda case, basis: 2 * case[basis]["rates"].predicted),
+        "the bases exchanged": agree(lambda case, basis: case[BASES[basis == "spline"]]["rates"].predicted),
+        "every mode at the rate of the slowest": agree(
+            lambda case, basis: np.full_like(p := case[basis]["rates"].predicted, p.min())
+        ),
+        "Gauss-Newton in place of the Hessian at the minimum": agree(
+            lambda case, basis: case[basis]["rates of Gauss-Newton"], [(near, NETWORK)]
+        ),
+        "the ReLU basis is as fast": all(excess(case, "relu") <= excess(case, "spline") for case in layers),
+    }
+    return by_criterion(
         "H2",
-        judge(agree(lambda case, basis: None)),
+        agree(lambda case, basis: None),
         f"largest relative error of a rate: {len(layers)} single layers, {summary(layers)}; {len(near)} networks near a"
         f" minimum{skipped}, {summary(near)}. In as many steps the spline basis removes more of the excess loss in"
         f" {sum(faster)} of {len(faster)} cases ({even} converged in both); left of it (medians), one layer"
         f" {left_over(layers)}, networks {left_over(near)}",
+        altered,
         details=DETAILS,
         data={"layers": plain(layers), "networks": plain(networks)},
-        mutations={
-            "twice the rate": judge(agree(lambda case, basis: 2 * case[basis]["rates"].predicted)),
-            "the bases exchanged": judge(
-                agree(lambda case, basis: case["relu" if basis == "spline" else "spline"]["rates"].predicted)
-            ),
-            "every mode at the rate of the slowest": judge(
-                agree(lambda case, basis: np.full_like(p := case[basis]["rates"].predicted, p.min()))
-            ),
-            "Gauss-Newton in place of the Hessian at the minimum": judge(
-                agree(lambda case, basis: case[basis]["rates of Gauss-Newton"], [(near, NETWORK)])
-            ),
-            "the ReLU basis is as fast": judge(all(excess(case, "relu") <= excess(case, "spline") for case in layers)),
-        },
     )
 
 

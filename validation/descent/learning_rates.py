@@ -93,7 +93,6 @@ def ratios_by_order(predictions: Sequence[dict[str, Any]], reading: Choice, samp
 
 
 def verdict(results: dict[str, Any]) -> Verdict:
-    """Return the verdict over readings, and those of altered claims."""
     predictions, runs = results["predictions"], results["runs"]
     made = readings(results)
     ratios = {name: [item["ratios"][name] for item in predictions] for name in BASES}

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Verdict, judge
+from refkan.claims import Verdict
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
 from validation.rationals import eigenvalues, random_rationals, to_flint
+from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("T2",)
 
@@ -16,15 +17,11 @@ GROWTH = 1e3
 """A run has diverged once its loss above the minimum is this many times that at the start."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Count unstable eigenvalues exactly, and run the iterations with step sizes down to tiny."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     orders, most_intervals, seeds = (range(1, 5), 2, range(1)) if quick else (range(1, 6), 3, range(3))
-    counts = []
-    for order in orders:
-        progress(f"T2: exact counts, order {order}")
-        for inputs in (1, 2, 3):
-            for intervals in range(1, most_intervals + 1):
-                counts += [count_unstable(order, inputs, intervals, seed) for seed in seeds]
+    places = orders, (1, 2, 3), range(1, most_intervals + 1), seeds
+    told = "T2: exact counts, order {}, {} inputs, {} intervals, seed {}"
+    counts = [count_unstable(*place) for place in each(progress, told, *places)]
     progress("T2: runs")
     runs = [divergence(order, 4 if quick else 8, seed) for order in range(2, 6) for seed in range(2 if quick else 5)]
     return [verdict(counts, runs)]
@@ -64,22 +61,23 @@ def verdict(counts: list[dict[str, Any]], runs: list[dict[str, Any]]) -> Verdict
     grown = [steps is not None for item in runs for row in (2, 4) for steps in item[f"row {row} until grown"].values()]
     controls = [item[name] for item in runs for name in ("row 1 decreases", "row 3 decreases", "one input decreases")]
     preconditioned = unstable(2, several, "diagonal")
-    return Verdict(
+    altered = {
+        "row 1 is not descent": any(unstable(1, several)),
+        "row 3 is not descent": any(unstable(3, several)),
+        "one input is enough": any(hidden),
+        "order 1 is enough": any(unstable(2, lambda case: case["order"] == 1)),
+    }
+    return by_criterion(
         "T2",
-        judge(all(shown) and not any(hidden) and rows_agree and defective and all(grown) and all(controls)),
+        all(shown) and not any(hidden) and rows_agree and defective and all(grown) and all(controls),
         f"eigenvalues with negative real part in {sum(shown)} of {len(shown)} cases with r >= 2 and 2 or 3 inputs"
         f" (r = 2 on one interval aside), in {sum(hidden)} of {len(hidden)} with one input; with a random diagonal in"
         f" {sum(preconditioned)} of {len(preconditioned)}. Runs, two inputs: least real part {min(ratios):.2g} to"
         f" {max(ratios):.2g} of the spectral radius; loss up {GROWTH:g} times in {sum(grown)} of {len(grown)} runs of"
         " rows 2 and 4, with steps from 1 down to 1e-8 over the spectral radius",
+        altered,
         details=DETAILS,
         data={"counts": counts, "runs": runs},
-        mutations={
-            "row 1 is not descent": judge(any(unstable(1, several))),
-            "row 3 is not descent": judge(any(unstable(3, several))),
-            "one input is enough": judge(any(hidden)),
-            "order 1 is enough": judge(any(unstable(2, lambda case: case["order"] == 1))),
-        },
     )
 
 
@@ -103,8 +101,7 @@ def count_unstable(order: int, inputs: int, intervals: int, seed: int) -> dict[s
         for name, rows in spectra.items()
     }
     return (
-        layer.description
-        | {"intervals": intervals}
+        {**layer.description, "intervals": intervals}
         | counts
         | {
             "rows 2 and 4 share their polynomial": all(M[2].charpoly() == M[4].charpoly() for M in updates.values()),

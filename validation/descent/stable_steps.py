@@ -1,6 +1,5 @@
 """The largest stable steps of gradient descent in both bases: predicted at the start, and found by runs."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -9,15 +8,9 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Choice, Experiment, Factor
-from validation.descent.kernels.kernels_of_both_bases import (
-    NODE_MAPS,
-    WIDTHS,
-    Case,
-    radius,
-    random_cases,
-    relu_jacobian,
-)
-from validation.statements import RunSize, quick_and_full
+from validation.descent.kernels import kernels_of_both_bases
+from validation.descent.kernels.kernels_of_both_bases import NODE_MAPS, WIDTHS, Case, radius, relu_jacobian
+from validation.statements import Progress, RunSize, each, quick_and_full, silent
 
 BASES = {"scaled": "scaled-relu", "plain": "relu"}
 """The two scalings of the ReLU basis and their names as coordinates."""
@@ -166,22 +159,16 @@ def run_case(case: Case, samples: int, steps: int) -> dict[str, Any]:
     return case.with_results(predicted=predicted, over_predicted=largest, ratios=ratios)
 
 
-def measure(size: RunSize, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
-    predictions, runs = [], []
-    for case in random_cases((1, 2, 3, 4), size.intervals, size.seeds, MAPS, OPEN[2].values):
-        progress(f"N2: r = {case.order}, n = {case.intervals}, {list(case.widths)}")
-        predictions.append(predict(case, size.samples))
-    for case in size.run_cases:
-        progress(f"N2: runs, r = {case.order}, n = {case.intervals}, {case.node_map}")
-        runs.append(run_case(case, size.samples, size.steps))
-    exponents = {order: one_layer_exponents(order) for order in (1, 2, 3, 4)}
-    seeds = list(size.seeds)
+def measure(size: RunSize, progress: Progress = silent) -> dict[str, Any]:
+    told, orders = "r = {0.order}, n = {0.intervals}, {0.widths}, {0.node_map}", (1, 2, 3, 4)
+    cases = kernels_of_both_bases.random_cases(orders, size.intervals, size.seeds, MAPS, OPEN[2].values)
+    runs = each(progress, f"N2: runs, {told}", size.run_cases)
     return {
-        "seeds": seeds,
+        "seeds": list(size.seeds),
         "samples": size.samples,
-        "predictions": predictions,
-        "runs": runs,
-        "one layer, exponents of n": exponents,
+        "predictions": [predict(case, size.samples) for case in each(progress, f"N2: {told}", cases)],
+        "runs": [run_case(case, size.samples, size.steps) for case in runs],
+        "one layer, exponents of n": {order: one_layer_exponents(order) for order in orders},
     }
 
 

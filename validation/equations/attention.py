@@ -5,14 +5,14 @@ figure 6, under the base reading of Q1, are trained from the same starts with la
 """
 
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
-from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Verdict, estimate
+from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Verdict
 from refkan.claims.cells import Found, numbers
 from validation.equations import poisson_cells
 from validation.equations.pde_runs import numbers_of, train
-from validation.statements import ByCells, Cells, on_grid, ratios, raw, times
+from validation.statements import ByCells, Cells, on_grid, over, raw, times
 
 CLAIMS = ("Q8",)
 WITH, WITHOUT = "with attention", "without attention"
@@ -41,11 +41,9 @@ def cells(quick: bool) -> list[Cell]:
 
 def asked(cells: Cells) -> tuple[Estimate, ...]:
     """Errors and losses without attention over those with it, at least 1."""
-    compared = {unit: ratios(cells, WITHOUT, WITH, unit) for unit in UNITS.values()}
-    return tuple(
-        estimate(f"{unit} without attention over that with it", values, "geometric mean", at_least=1.0, cost=COST)
-        for unit, values in compared.items()
-    )
+    names = {unit: f"{unit} without attention over that with it" for unit in UNITS.values()}
+    compared = (over(name, cells, WITHOUT, WITH, unit, at_least=1.0, cost=COST) for unit, name in names.items())
+    return tuple(chain(*compared))
 
 
 JUDGED = {

@@ -1,30 +1,19 @@
 """Table 3 of [S26], Burgers' equation: its cells as choices of factors, and how one of them is run for a seed.
 
-What the paper leaves open is a factor:
-
-    intervals  of the coarsest level: a linear first layer and 5, the one network with the printed 3400 and 9700
-               parameters (R7); 5 in every layer; or 1, 5, 2, whose fine level has 9700
-    boundary   64 points on each end with u = 0, which D.2 does not name, or none
-    start      of coefficients: random linear functions, or u ~ N(0, 1)
-    fine       where fine training starts: the coarse start, prolonged, or coefficients drawn on the finest level
-    loss       sum of the terms' means of squares, or of their sums of squares: each in its own unit
-    map        between the layers
-    decay      of the weights, "weight-regularized Adam": Adam's, decoupled, or none
-    activation of the MLPs; a ReLU network has no second derivative
-
-What a model does not have is at its default, so that readings share its runs.
+What the paper leaves open is a factor. What a model does not have is at its default, so that readings share its runs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Cell, Factor, Grid
+from refkan.claims import Cell, Choice, Factor, Grid
 from refkan.training.recipes import Cyclic, Setup, burgers_setup
 from validation.equations.pde_runs import Model, numbers_of, train
+from validation.statements import cells_at, place_of
 
 PUBLISHED_SEEDS = tuple(range(1234, 1284, 10))
 FIDELITIES = {"coarse": (3200,), "fine": (0, 0, 800), "multilevel": (800, 400, 200)}
@@ -32,17 +21,18 @@ SPLINE = "KAN"
 MLPS = {"MLP-20-20": (2, 20, 20, 1), "MLP-56-56": (2, 56, 56, 1)}
 
 INTERVALS = {"linear-5": (0, 5, 5), "5": (5, 5, 5), "1-5-2": (1, 5, 2)}
-"""Layer by layer; 0 stands for a linear layer."""
+"""Layer by layer; 0 stands for a linear layer, with which the network alone has the printed 3400 and 9700 parameters
+(R7); the fine level of the last has 9700."""
 
 OPEN = (
     Factor("intervals", tuple(INTERVALS), "of the coarsest level, layer by layer"),
-    Factor("boundary", ("with", "without"), "points on the two ends"),
-    Factor("start", ("linear", "normal"), "how coefficients start"),
-    Factor("fine", ("prolonged", "own"), "start of fine training"),
-    Factor("loss", ("means", "sums"), "of squares"),
+    Factor("boundary", ("with", "without"), "points on each end, as many as in a direction, which D.2 does not name"),
+    Factor("start", ("linear", "normal"), "of coefficients: random linear functions, or u ~ N(0, 1)"),
+    Factor("fine", ("prolonged", "own"), "start of fine training: the coarse start, or drawn on the finest level"),
+    Factor("loss", ("means", "sums"), "of the terms' squares: each in its own unit"),
     Factor("map", ("affine", "sigmoid", "mean-std", "min-max"), "node map between the layers"),
-    Factor("decay", ("1e-4", "0"), "of the weights"),
-    Factor("activation", ("tanh", "relu3"), "of the MLPs"),
+    Factor("decay", ("1e-4", "0"), 'of the weights, "weight-regularized Adam": Adam\'s, decoupled, or none'),
+    Factor("activation", ("tanh", "relu3"), "of the MLPs; a ReLU network has no second derivative"),
 )
 
 PLACE = (
@@ -66,17 +56,11 @@ PUBLISHED = {
 """Table 3 of [S26]: mean and standard deviation of the training loss."""
 
 
-def place(reading: Mapping[str, str], model: str, fidelity: str) -> dict[str, str]:
-    """Return where the runs of a cell lie under a reading: what does not matter to it is at its default."""
-    defaults = GRID.reading()
-    where = {**defaults, **reading}
-    if model in MLPS:
-        where = defaults | {name: where[name] for name in OF_MLPS}
-    else:
-        where["activation"] = defaults["activation"]
-        if fidelity != "fine":
-            where["fine"] = defaults["fine"]
-    return where | {"model": model, "fidelity": "coarse" if model in MLPS else fidelity}
+def place(reading: Choice, model: str, fidelity: str) -> dict[str, str]:
+    """Return where the runs of a cell lie under a reading."""
+    matters = set(OF_MLPS) if model in MLPS else {factor.name for factor in OPEN} - {"activation"}
+    matters -= set() if fidelity == "fine" else {"fine"}
+    return place_of(GRID, reading, matters, model=model, fidelity=fidelity)
 
 
 def setup_of(cell: Cell) -> Setup:
@@ -127,16 +111,7 @@ def on_lines(problem: Any, theta: np.ndarray) -> dict[str, Any]:
 GRID = Grid("cell of Table 3", OPEN, PLACE, run_cell, apart=("lines",))
 
 
-def cells_of(
-    seeds: Sequence[int],
-    reading: Mapping[str, str],
-    models: Iterable[str] = (SPLINE, *MLPS),
-    **size: str,
-) -> list[Cell]:
-    """All cells of some models under a reading, seed by seed, so that an interrupted run has whole seeds."""
-    return [
-        GRID.cell(seed, **place(reading, model, fidelity), **size)
-        for seed in seeds
-        for model in models
-        for fidelity in (("coarse",) if model in MLPS else FIDELITIES)
-    ]
+def cells_of(seeds: Sequence[int], reading: Choice, models: Iterable[str] = (SPLINE, *MLPS), **size: str) -> list[Cell]:
+    """All cells of some models under a reading; MLPs have one fidelity."""
+    parts = ((model, f) for model in models for f in (("coarse",) if model in MLPS else FIDELITIES))
+    return cells_at(GRID, seeds, (place(reading, *part) for part in parts), **size)

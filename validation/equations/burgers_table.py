@@ -5,27 +5,18 @@ statement is not about.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict, estimate
+from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict
 from refkan.claims.cells import Found, beside, numbers, records
 from refkan.training.recipes import burgers_setup
-from validation.equations.burgers_cells import (
-    FIDELITIES,
-    GRID,
-    MLPS,
-    PUBLISHED,
-    PUBLISHED_SEEDS,
-    SPLINE,
-    T,
-    X,
-    cells_of,
-    place,
-)
+from validation.equations import burgers_cells
+from validation.equations.burgers_cells import FIDELITIES, GRID, MLPS, PUBLISHED, SPLINE, T, X, cells_of, place
 from validation.equations.curves import FEW, written_steps
-from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, named, ratios, times
+from validation.panels import Line, figure, panel
+from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, over, times
 
 CLAIMS = ("Q2", "Q9")
 COARSE, FINE, MULTILEVEL = FIDELITIES
@@ -43,7 +34,7 @@ MLP = ("MLP-20-20", "coarse")
 
 def quick_cells() -> list[Cell]:
     """The reading of the earlier runs and, with one seed, the likely one, small, and an MLP."""
-    seeds = PUBLISHED_SEEDS[:FEW]
+    seeds = burgers_cells.PUBLISHED_SEEDS[:FEW]
     cells = cells_of(seeds, BASE, [SPLINE], **QUICK) + cells_of(seeds[:1], LIKELY, [SPLINE], **QUICK)
     return cells + cells_of(seeds, BASE, [MLP[0]], **QUICK)
 
@@ -67,7 +58,7 @@ def written_size(size: Size) -> str:
 
 
 SIZES = (PAPER, SCREENING, QUICK)
-STATEMENT = Statement(GRID, LIST, SIZES, PUBLISHED_SEEDS, quick_cells, full_cells, was_run, written_size)
+STATEMENT = Statement(GRID, LIST, SIZES, burgers_cells.PUBLISHED_SEEDS, quick_cells, full_cells, was_run, written_size)
 
 
 def losses(
@@ -82,36 +73,17 @@ COST = "one seed takes half an hour of processor time"
 
 def asked(cells: Cells) -> tuple[Estimate, ...]:
     """The losses of both other fidelities over that of multilevel training: "2-3 orders" are 10^1.5 to 10^3.5."""
-    ours = PUBLISHED[SPLINE, MULTILEVEL][0]
-    return tuple(
-        estimate(
-            f"loss of {fidelity} over multilevel training",
-            ratios(cells, f"{SPLINE}, {fidelity}", f"{SPLINE}, {MULTILEVEL}", LOSS),
-            "geometric mean",
-            at_least=10**1.5,
-            at_most=10**3.5,
-            published=PUBLISHED[SPLINE, fidelity][0] / ours,
-            cost=COST,
-        )
-        for fidelity in (COARSE, FINE)
-    )
+    asked = {"at_least": 10**1.5, "at_most": 10**3.5, "cost": COST}
+    names = {fidelity: f"loss of {fidelity} over multilevel training" for fidelity in (COARSE, FINE)}
+    made = (over(name, cells, f"{SPLINE}, {f}", f"{SPLINE}, {MULTILEVEL}", LOSS, **asked) for f, name in names.items())
+    return tuple(chain(*made))
 
 
 def asked_of_mlps(cells: Cells) -> tuple[Estimate, ...]:
     """The losses of MLPs over that of the coarsest KAN, at least 1."""
-    coarsest = f"{SPLINE}, {COARSE}"
-    return tuple(
-        estimate(
-            f"loss of {model} over the coarsest KAN",
-            ratios(cells, model, coarsest, LOSS),
-            "geometric mean",
-            at_least=1.0,
-            published=PUBLISHED[model, COARSE][0] / PUBLISHED[SPLINE, COARSE][0],
-            cost=COST,
-        )
-        for model in MLPS
-        if named(cells, model, LOSS)
-    )
+    below, asked = f"{SPLINE}, {COARSE}", {"at_least": 1.0, "cost": COST}
+    made = (over(f"loss of {model} over the coarsest KAN", cells, model, below, LOSS, **asked) for model in MLPS)
+    return tuple(chain(*made))
 
 
 JUDGED = {
@@ -162,36 +134,26 @@ def verdict(measured: Found, id: str = "Q2") -> Verdict:
 
 def draw(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw loss against true error, and the solution of the first seed on lines of constant time."""
-    canvas = Drawing(figsize=(9.5, 3.6), layout="constrained")
-    scatter, lines = canvas.subplots(1, 2)
-    places = {(model, f): records(measured, **place(reading, model, f), **size) for model, f in PUBLISHED}
-    for (model, fidelity), group in places.items():
-        if group:
-            values = [[record[key] for record in group.values()] for key in ("loss", "error")]
-            name = model if model in MLPS else fidelity
-            scatter.loglog(*values, "o", ms=4, label=name)
-            if model == SPLINE:
-                scatter.axvline(PUBLISHED[model, fidelity][0], color=COLOURS[fidelity], lw=0.8, ls=":")
-    scatter.set(xlabel="loss (dotted: published means)", ylabel="relative error")
-    scatter.legend(fontsize=7, framealpha=0.7)
+    runs = {cell: records(measured, **place(reading, *cell), **size) for cell in PUBLISHED}
+    scatter: list[Line] = []
+    for (model, fidelity), group in runs.items():
+        losses, errors = ([record[key] for record in group.values()] for key in ("loss", "error"))
+        scatter += [(losses, errors, "o", {"ms": 4, "label": model if model in MLPS else fidelity})] if group else []
     points = np.stack(np.meshgrid(X, T), axis=-1).reshape(-1, 2)
-    for k, exact in enumerate(burgers_setup().reference(points).reshape(T.size, X.size)):
-        lines.plot(X, exact, "k-", lw=0.8, label="exact" if k == 0 else None)
-        for fidelity, style in ((COARSE, ":"), (MULTILEVEL, "--")):
-            group = places[SPLINE, fidelity]
-            values = np.asarray(group[min(group)]["lines"])[k]
-            label = fidelity if k == 0 else None
-            lines.plot(X, values, color=COLOURS[fidelity], ls=style, lw=1.2, label=label)
-    lines.set_xticks([-1, -0.5, 0, 0.5, 1])
-    lines.set(xlabel="x", ylabel="u at t = " + ", ".join(f"{t:g}" for t in T))
-    lines.legend(fontsize=7, framealpha=0.7)
-    return Figure.from_matplotlib(
-        canvas,
+    exact = burgers_setup().reference(points).reshape(T.size, X.size)
+    lines: list[Line] = [(X, exact.T, "k-", {"lw": 0.8})]
+    for fidelity, style in ((COARSE, "C0:"), (MULTILEVEL, "C2--")):
+        group = runs[SPLINE, fidelity]
+        lines.append((X, np.asarray(group[min(group)]["lines"]).T, style, {"lw": 1.2}))
+    published = [mean for (model, _), (mean, _) in PUBLISHED.items() if model == SPLINE]
+    return figure(
         "burgers-table",
-        f"Left: loss and true error of every run. Right: the first seed at three times. {differences(reading, BASE)},"
-        f" {written_size(size)}.",
+        "Left: loss and true error of every run. Right: the first seed at three times, exact, coarse (dotted),"
+        f" multilevel (dashed). {differences(reading, BASE)}, {written_size(size)}.",
+        panel(scatter, marks=published, xlabel="loss (dotted: published means)", ylabel="relative error"),
+        panel(lines, "plot", xlabel="x", ylabel="u at t = " + ", ".join(f"{t:g}" for t in T)),
+        size=(9.5, 3.6),
     )
 
 
-COLOURS = {COARSE: "C0", FINE: "C1", MULTILEVEL: "C2"}
 run = STATEMENT.runner(lambda measured: [verdict(measured, id) for id in CLAIMS])

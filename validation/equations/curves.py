@@ -8,7 +8,7 @@ import numpy as np
 
 from refkan.claims import Beside, Cell, Choice, Grid
 from refkan.claims.cells import Found, beside, records
-from validation.statements import Size
+from validation.statements import Size, cells_at, place_of
 
 FEW = 3
 """Fewer seeds decide nothing about a median."""
@@ -44,12 +44,11 @@ class Curves:
 
     def place(self, reading: Choice, model: str, rate: str = "constant") -> dict[str, str]:
         """Return where the runs of a curve lie under a reading."""
-        own = {name: reading[name] for name in self.matters[model]}
-        return self.grid.reading() | own | {"model": model, self.rate: rate}
+        return place_of(self.grid, reading, self.matters[model], **{"model": model, self.rate: rate})
 
     def cells_of(self, seeds: Sequence[int], reading: Choice, curves: Iterable[Curve], **size: str) -> list[Cell]:
-        """All curves under a reading, seed by seed, so that an interrupted run has whole seeds."""
-        return [self.grid.cell(seed, **self.place(reading, *curve), **size) for seed in seeds for curve in curves]
+        """All curves under a reading."""
+        return cells_at(self.grid, seeds, (self.place(reading, *curve) for curve in curves), **size)
 
     def of(self, measured: Found, reading: Choice, size: Size, curve: Curve) -> dict[int, Mapping[str, Any]]:
         return records(measured, **self.place(reading, *curve), **size)

@@ -1,12 +1,14 @@
 """Trainings of our own, level by level: Levenberg-Marquardt on three equations, and Adam as published for Burgers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from refkan.claims.running.kept_parts import Parts, run_task
+from refkan.claims.running.kept_parts import Resume
 from refkan.training.recipes import Cyclic, Redrawn, allen_cahn_setup, burgers_setup, poisson_setup
+from validation.equations.allen_cahn.allen_cahn_cells import GRID, ours
 from validation.equations.burgers_cells import on_lines
 from validation.equations.pde_runs import Model, run_models
+from validation.statements import Progress
 
 FIXED, REDRAWN = "LM multilevel, fixed points", "LM multilevel, redrawn points"
 PUBLISHED_POINTS, MORE_POINTS = "Levenberg-Marquardt, published points", "Levenberg-Marquardt, 97 x 97 points"
@@ -45,21 +47,11 @@ def poisson(quick: bool) -> dict[str, Model]:
 
 def allen_cahn(quick: bool) -> dict[str, Model]:
     """Points drawn anew: 2 starts on 250 of them quickly; else 6 starts on 1,024, then 4,096."""
-    setup = allen_cahn_setup(250, 101, 26) if quick else allen_cahn_setup(1024)
-    model = Model(
-        setup.kan(),
-        (8, 5, 3) if quick else (150, 100, 60, 30),
-        Redrawn(setup.ranges, seed=0),
-        starts=2 if quick else 6,
-        setup=setup,
-        later=None if quick else allen_cahn_setup(4096),
-    )
-    return {ALLEN_CAHN: model}
+    setup, divisor, levels = (allen_cahn_setup(250, 101, 26), 20, 3) if quick else (allen_cahn_setup(), 1, 4)
+    return {ALLEN_CAHN: ours(GRID.cell(0), setup, divisor, levels)}
 
 
-def runs(
-    quick: bool, seeds: Sequence[int], progress: Callable[[str], None], checkpoints: Parts | None
-) -> dict[str, list[dict[str, Any]]]:
+def runs(quick: bool, seeds: Sequence[int], progress: Progress, resume: Resume) -> dict[str, list[dict[str, Any]]]:
     equations = (
         ("Burgers", burgers(quick), burgers_setup((16, 16), 16) if quick else burgers_setup(), on_lines),
         ("Poisson", poisson(quick), poisson_setup(13 if quick else 49), None),
@@ -68,6 +60,6 @@ def runs(
 
     def run(equation: Any) -> dict[str, list[dict[str, Any]]]:
         problem, models, setup, observe = equation
-        return run_models(problem, models, setup, seeds, progress, checkpoints, observe)
+        return run_models(problem, models, setup, seeds, progress, resume, observe)
 
-    return {name: runs for made in (checkpoints or run_task).each(run, equations) for name, runs in made.items()}
+    return {name: runs for made in resume.each(run, equations) for name, runs in made.items()}

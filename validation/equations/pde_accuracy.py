@@ -1,6 +1,6 @@
 """Q5, Q6: what training level by level attains, losses and true errors: Levenberg-Marquardt, and Adam for Burgers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, judge, twin
 from refkan.claims.readings import counted
-from refkan.claims.running.kept_parts import Parts
+from refkan.claims.running.kept_parts import Resume
 from validation.equations import own_trainings
 from validation.equations.burgers_cells import PUBLISHED
 from validation.equations.pde_runs import medians, spread, without
+from validation.statements import Progress, answers
 
 CLAIMS = ("Q5", "Q6")
 
@@ -57,12 +58,9 @@ end. Adam with weight decay 1e-4, rate cyclic between 1e-4 and 1e-3 with cycle 1
 level; steps {800, 400, 200} (quick: a tenth): the base reading of Q2."""
 
 
-def run(
-    quick: bool, progress: Callable[[str], None] = lambda message: None, checkpoints: Parts | None = None
-) -> list[Verdict]:
-    """Train the models of our own on all three equations, and Adam's: 6 seeds at full size."""
-    seeds = range(1) if quick else range(6)
-    models = own_trainings.runs(quick, seeds, progress, checkpoints)
+@answers(True, False)
+def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
+    models = own_trainings.runs(quick, range(1 if quick else 6), progress, resume)
     rows = {name: models[target.model] for name, target in TARGETS.items()} | {FIXED: models[own_trainings.FIXED]}
     return [verdict(rows), published_size(models[own_trainings.ADAM])]
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims.running.kept_parts import Parts, run_task
+from refkan.claims.running.kept_parts import Resume
 from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.trainings import fingerprint
 from refkan.training.recipes import Setup, train_starts
+from validation.statements import Progress, each_part
 
 Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]
 
@@ -57,29 +58,28 @@ def run_models(
     models: Mapping[str, Model],
     setup: Setup,
     seeds: Sequence[int],
-    progress: Callable[[str], None],
-    checkpoints: Parts | None = None,
+    progress: Progress,
+    resume: Resume,
     observe: Observer | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Train every model from its seeds; with checkpoints each run is kept, and not computed again for another claim.
+    """Train every model from its seeds; each run may be kept, and is then not computed again for another claim.
 
     `problem` names models in what is kept: two claims that train one model on one problem share its runs.
     """
-    resume = checkpoints or run_task
 
     def run(case: tuple[int, str]) -> Any:
         seed, name = case
-        progress(f"{name}, seed {seed}")
         # By content: a network, its training and its points that are built again are the same.
         parts = {"training": replace(models[name], seeds=None), "setup": setup, "observer": observe}
-        described = {part: fingerprint(value, part) for part, value in parts.items()} if checkpoints else {}
+        described = {part: fingerprint(value, part) for part, value in parts.items()}
         key = {"problem": problem, "model": name, "seed": seed, **described}
         return resume(key, partial(train, models[name], setup, seed, observe))
 
     # Every model once, then the next seed: an interrupted run has few seeds of all.
     cases = [(seed, name) for k, seed in enumerate(seeds) for name in models if k < (models[name].seeds or len(seeds))]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
-    for (_, name), record in zip(cases, resume.each(run, cases), strict=True):
+    made = each_part(resume, progress, "{0[1]}, seed {0[0]}", run, cases)
+    for (_, name), record in zip(cases, made, strict=True):
         runs[name].append(record)
     return runs
 

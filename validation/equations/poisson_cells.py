@@ -1,12 +1,6 @@
 """Figure 6 of [S26], Poisson's equation with a jump: its curves as choices of factors, and how one of them is run.
 
-What the paper leaves open is a factor:
-
-    loss    the terms are means of squares, or sums over their points, as printed (the axis of figure 6 fits means)
-    map     between the layers
-    start   of coefficients: random linear functions, or u ~ N(0, 1)
-    mlp     inputs of the dense network: x and y as its printed name [2, 16, 16, 1] says, or |x| as well, which has
-            the printed 352 parameters
+What the paper leaves open is a factor.
 """
 
 from typing import Any
@@ -21,10 +15,10 @@ SPLINE, RELU, DENSE = "spline", "ReLU", "MLP"
 STEPS = 1250
 
 OPEN = (
-    Factor("loss", ("means", "sums"), "of squares"),
+    Factor("loss", ("means", "sums"), "of squares over the points of a term: sums are printed, figure 6 fits means"),
     Factor("map", ("mean-std", "affine", "sigmoid", "min-max"), "node map between the layers"),
-    Factor("start", ("linear", "normal"), "how coefficients start"),
-    Factor("mlp", ("x-y", "level-set"), "inputs of the dense network"),
+    Factor("start", ("linear", "normal"), "of coefficients: random linear functions, or u ~ N(0, 1)"),
+    Factor("mlp", ("x-y", "level-set"), "inputs of [2, 16, 16, 1]; with |x| as well it has the printed 352 parameters"),
 )
 
 PLACE = (

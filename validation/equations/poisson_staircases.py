@@ -6,7 +6,7 @@ errors are noted every 25 steps; where the splines never get to the least error 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from refkan.claims.cells import Found, beside, records
 from validation.equations.curves import FEW, Curve, written_curve, written_steps
 from validation.equations.poisson_cells import CURVES, DENSE, GRID, RELU, SPLINE, STEPS
 from validation.panels import Line, figure, panel
-from validation.statements import ByCells, Cells, Size, Statement, named, ratios, times
+from validation.statements import ByCells, Cells, Size, Statement, levelled, named, over, times
 
 CLAIMS = ("Q1", "Q7")
 QUICK = {"points": "9", "divisor": "100", "levels": "3", "first": "2"}
@@ -62,15 +62,11 @@ def asked_of(spline: str) -> Callable[[Cells], tuple[Estimate, ...]]:
     """Every refinement lowers the error of the splines; the ReLU basis's stays slightly below 1; losses beside."""
 
     def asked(cells: Cells) -> tuple[Estimate, ...]:
-        steps = [c for c in cells if c.cell == spline and c.unit.endswith("over that on the next")]
-        relu = named(cells, RELU, ERROR)
+        steps = {c.unit: c.values for c in cells if c.cell == spline and c.unit.endswith("over that on the next")}
+        relu, common = named(cells, RELU, ERROR), {"statistic": "geometric mean", "cost": COST}
         return (
-            *(
-                estimate(f"{c.unit}, splines", c.values, "geometric mean", at_least=least, cost=COST)
-                for c in steps
-                for least in (1.0 if "error" in c.unit else None,)
-            ),
-            estimate("error of the ReLU basis", relu, "geometric mean", at_least=10**-0.5, at_most=1.0, cost=COST),
+            *(estimate(f"{u}, splines", v, at_least=1.0 if "error" in u else None, **common) for u, v in steps.items()),
+            estimate("error of the ReLU basis", relu, at_least=10**-0.5, at_most=1.0, **common),
         )
 
     return asked
@@ -117,24 +113,17 @@ def race(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
 
 def asked_of_race(cells: Cells) -> tuple[Estimate, ...]:
     """Each number of the MLP is at least that of the splines."""
-    compared = {unit: ratios(cells, DENSE, SPLINE, unit) for unit in (ERROR, STEPS_TO_LEAST, RISES)}
-    return tuple(
-        estimate(f"{unit}, MLP over splines", values, "geometric mean", at_least=1.0, cost=COST)
-        for unit, values in compared.items()
-        if values
-    )
+    units, asked = (ERROR, STEPS_TO_LEAST, RISES), {"at_least": 1.0, "cost": COST}
+    return tuple(chain(*(over(f"{unit}, MLP over splines", cells, DENSE, SPLINE, unit, **asked) for unit in units)))
 
 
-def fallen(cells: Cells) -> Cells:
-    """Cells of which the statement is true: every step halves what the splines have, the ReLU basis's error is 0.7."""
-    worth = {SPLINE: 2.0, RELU: 0.7}
-    return [replace(c, values=dict.fromkeys(c.values, worth.get(c.cell, 1.0))) for c in cells]
-
+HALVED = {SPLINE: 2.0, RELU: 0.7}
+"""Numbers of which the statement is true: every step halves what the splines have, the ReLU basis's error is 0.7."""
 
 JUDGED = {
     "Q1": ByCells(
         asked_of(SPLINE),
-        control=("with every error halved on each level", fallen),
+        control=levelled("with every error halved on each level", lambda c: HALVED.get(c.cell, 1.0)),
         twin=times(spline=1e-3),
         corrected=asked_of(f"{SPLINE}, decaying rate"),
     ),

@@ -17,25 +17,12 @@ from typing import Any
 from refkan.claims import Verdict, judge
 from refkan.claims.running.kept_parts import Resume
 from refkan.conformance import Adapter, Finding, Judge, catalogue, identify
-from refkan.conformance.adapters.backends import (
-    EfficientKan,
-    Flashkan,
-    Inkan,
-    Jaxkan,
-    JaxkanReplacedGrid,
-    Kanditioned,
-    Kanx,
-    PlainJax,
-    PlainTorch,
-    Pykan,
-    PykanDefaultDtype,
-    Refkan,
-    RefkanRelu,
-)
+from refkan.conformance.adapters import backends
+from refkan.conformance.adapters.backends import EfficientKan, Flashkan, Inkan, Jaxkan, Pykan, PykanDefaultDtype
 from refkan.conformance.judging import findings as f
 from refkan.conformance.reports.findings_reported import causes, counts, hint_line, line
 from tests.broken_layers.plain_numpy import PlainNumpy
-from validation.statements import Progress, answers
+from validation.statements import Progress, answers, each
 
 CLAIMS = ("B1",)
 
@@ -45,6 +32,7 @@ PINNED = {
 }  # fmt: skip
 
 COMMIT = "7b6ce1c"
+Make = Callable[[], Adapter]
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ class Trap:
     """A finding known beforehand: the adapter, the case that shows it, and the hint that must be given."""
 
     defect: str
-    adapter: Callable[[], Adapter]
+    adapter: Make
     case: str
     hint: str
 
@@ -65,7 +53,8 @@ def efficient_kan() -> Adapter:
 NAN, F32, REFINED, UPDATED = (
     "NaN from repeated knots", "float32 knots", "function changed by refine", "function changed by update",
 )  # fmt: skip
-BASIS = "float64/basis/degree-3"
+BASIS, REFINE, UPDATE = (f"float64/{of}/degree-3" for of in ("basis", "refine", "update"))
+ON_SAMPLES = f"{UPDATE}/random-data/on-samples/values"
 
 TRAPS = (
     Trap("clamped knots: the basis sums to 0 at the right end", Pykan, f"{BASIS}/clamped/ends/values", NAN),
@@ -73,77 +62,58 @@ TRAPS = (
     Trap("repeated knot: the basis is off", Pykan, f"{BASIS}/repeated/interior/values", NAN),
     Trap("repeated knot: input gradients are NaN", Pykan, f"{BASIS}/repeated/interior/input-gradients", NAN),
     Trap("grids are float32", Pykan, f"{BASIS}/uniform-fine/interior/values", F32),
+    Trap("refinement to a grid that is not nested", PykanDefaultDtype, f"{REFINE}/6-to-9/off-samples/values", REFINED),
     Trap(
-        "refinement to a grid that is not nested",
-        PykanDefaultDtype,
-        "float64/refine/degree-3/6-to-9/off-samples/values",
-        REFINED,
+        "refinement with 20 samples", PykanDefaultDtype, f"{REFINE}/6-to-24-from-20-samples/off-samples/values", REFINED
     ),
-    Trap(
-        "refinement with 20 samples",
-        PykanDefaultDtype,
-        "float64/refine/degree-3/6-to-24-from-20-samples/off-samples/values",
-        REFINED,
-    ),
-    Trap("grid update", PykanDefaultDtype, "float64/update/degree-3/random-data/on-samples/values", UPDATED),
-    Trap(
-        "grid update: the scaler is applied twice",
-        efficient_kan,
-        "float64/update/degree-3/random-data/on-samples/values",
-        "constant factor",
-    ),
+    Trap("grid update", PykanDefaultDtype, ON_SAMPLES, UPDATED),
+    Trap("grid update: the scaler is applied twice", efficient_kan, ON_SAMPLES, "constant factor"),
     Trap("knots are off after .double()", efficient_kan, f"{BASIS}/uniform-fine/interior/values", F32),
     Trap("clamped knots: NaN", efficient_kan, f"{BASIS}/clamped/interior/values", NAN),
     Trap("the grid stays float32 under x64", Jaxkan, f"{BASIS}/uniform-fine/interior/values", F32),
     Trap(
         "discrete data: NaN after a grid update",
         Jaxkan,
-        "float64/update/degree-3/discrete-data/on-samples/values",
+        f"{UPDATE}/discrete-data/on-samples/values",
         "NaN after update",
     ),
-    Trap("update to twice the intervals", Jaxkan, "float64/refine/degree-3/6-to-12/off-samples/values", REFINED),
+    Trap("update to twice the intervals", Jaxkan, f"{REFINE}/6-to-12/off-samples/values", REFINED),
 )
 
-PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, Flashkan, Inkan, Kanditioned, Kanx)
+PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, Flashkan, Inkan, backends.Kanditioned, backends.Kanx)
 """Published backends of which everything found is told."""
 
-CORRECT: tuple[Callable[[], Adapter], ...] = (Refkan, RefkanRelu, PlainNumpy, PlainTorch, PlainJax)
+CORRECT: tuple[Make, ...] = (backends.Refkan, backends.RefkanRelu, PlainNumpy, backends.PlainTorch, backends.PlainJax)
 """Of these no case may fail; in a quick run those of degree 3."""
 
 
 @answers(True, False)
 def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
-    """B1: the known traps, found and named; and no false alarm."""
-    adapters: dict[Any, Adapter | str] = {}
-    for make in (*PAGES, JaxkanReplacedGrid, *CORRECT):
+    adapters: dict[Any, Adapter] = {}
+    missing: set[str] = set()
+    for make in (*PAGES, backends.JaxkanReplacedGrid, *CORRECT):
         try:
             adapters[make] = make()
         except ImportError as error:
-            adapters[make] = str(error)
-    missing = sorted({value for value in adapters.values() if isinstance(value, str)})
+            missing.add(str(error))
 
-    def of_all_cases(part: tuple[str, Callable[..., Any], Any, dict[str, Any]]) -> Any:
-        name, function, make, more = part
+    def of_all_cases(name: str, function: Callable[..., Any], make: Make, more: dict[str, Any]) -> Any:
         title = adapters[make].title
         progress(f"{name}: {title}")
         return resume({"task": f"B1, {name}", "backend": title, "quick": quick, **more}, partial(function, make, quick))
 
-    there = [make for make, adapter in adapters.items() if not isinstance(adapter, str)]
-    of_pages = [("page", page, make, {"installed": installed()}) for make in PAGES if make in there]
-    of_alarms = [("alarms", alarms_of, make, {}) for make in CORRECT if make in there]
-    answers = resume.each(of_all_cases, [*of_alarms, *of_pages])
+    of_pages = [("page", page, make, {"installed": installed()}) for make in PAGES if make in adapters]
+    of_alarms = [("alarms", alarms_of, make, {}) for make in CORRECT if make in adapters]
+    answers = resume.each(lambda part: of_all_cases(*part), [*of_alarms, *of_pages])
     alarms, pages = list(chain(*answers[: len(of_alarms)])), answers[len(of_alarms) :]
     rows, named = [], []
-    for trap in TRAPS:
+    for trap in each(progress, "{0.defect}", [trap for trap in TRAPS if trap.adapter in adapters]):
         adapter = adapters[trap.adapter]
-        if isinstance(adapter, str):
-            continue
-        progress(f"{adapter.title}: {trap.defect}")
         finding = judged(adapter, [trap.case])[0]
         named.append(finding.status == f.FAILED and trap.hint in [hint.name for hint in finding.hints])
         rows.append({"what": trap.defect, **told(adapter, trap, finding), "found": named[-1]})
-    replaced = adapters[JaxkanReplacedGrid]
-    mended = [] if isinstance(replaced, str) else judged(replaced, [f"{BASIS}/uniform-fine/interior/"])
+    replaced = adapters.get(backends.JaxkanReplacedGrid)
+    mended = [] if replaced is None else judged(replaced, [f"{BASIS}/uniform-fine/interior/"])
 
     alarms += [x.to_dict() for x in mended if x.status in f.BAD]
     plain = PlainNumpy()
@@ -156,7 +126,7 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
         Verdict(
             "B1",
             judge(all(named) and not alarms) if len(named) == len(TRAPS) else "pending",
-            measured if not missing else f"{measured}. Not judged: {' '.join(missing)}",
+            measured if not missing else f"{measured}. Not judged: {' '.join(sorted(missing))}",
             details="\n\n".join([*(row["text"] for row in rows), *map(sentence, pages)]),
             data={"traps": rows, "backends": pages, "alarms": alarms, "versions": installed()},
             mutations={"the same traps in a correct layer": judge(all(elsewhere))},
@@ -182,13 +152,13 @@ def told(adapter: Adapter, trap: Trap, finding: Finding) -> dict[str, str]:
     return {"backend": adapter.title, "text": text, "line": line(finding), "hints": hints, "call": again}
 
 
-def alarms_of(make: Callable[[], Adapter], quick: bool) -> list[dict[str, Any]]:
+def alarms_of(make: Make, quick: bool) -> list[dict[str, Any]]:
     """What is found in a correct backend: nothing, if the suite is right."""
     select = ["float64", *(["layer/degree-3/uniform/3x2/"] if quick else [])]
     return [x.to_dict() for x in judged(make(), select) if x.status in f.BAD]
 
 
-def page(make: Callable[[], Adapter], quick: bool) -> dict[str, Any]:
+def page(make: Make, quick: bool) -> dict[str, Any]:
     """Everything that a full run finds in a backend, by kind; in a quick run its observations alone."""
     adapter = make()
     out: dict[str, Any] = {

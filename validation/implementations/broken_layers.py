@@ -16,7 +16,7 @@ from tests.broken_layers import DEFECTS
 from tests.broken_layers.correct import Piecewise, random_cases
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.plain_numpy import PlainNumpy
-from validation.statements import Progress, answers
+from validation.statements import Progress, answers, each_part
 
 CLAIMS = ("B2",)
 
@@ -51,25 +51,24 @@ def false_alarms(dtype: str, count: int) -> list[str]:
 
 @answers(True, False)
 def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
-    """B2: the bank of broken layers, each detected and named; and no alarm on random correct configurations."""
+
     names, right = list(DEFECTS), RIGHT[:2] if quick else RIGHT
     bank = {
         name: DEFECTS[name] for name in ([names[k * len(names) // QUICK] for k in range(QUICK)] if quick else names)
     }
 
     def lead(name: str) -> str:
-        progress(f"broken layer: {name}")
+
         return str(resume({"task": "B2, broken layer", "name": name}, partial(lead_of, name)))
 
     def on_random(dtype: str) -> list[str]:
-        progress(f"random correct configurations in {dtype}")
+
         key = {"task": "B2, random configurations", "dtype": dtype, "count": CONFIGURATIONS[quick]}
         return list(resume(key, partial(false_alarms, dtype, CONFIGURATIONS[quick])))
 
     # The random configurations take longest: they begin first.
-    alarms, leads = resume.each(
-        lambda part: dict(zip(part[1], resume.each(*part), strict=True)), [(on_random, DTYPES), (lead, list(bank))]
-    )
+    parts = ("random correct configurations in {}", on_random, DTYPES), ("broken layer: {}", lead, list(bank))
+    alarms, leads = resume.each(lambda part: dict(zip(part[2], each_part(resume, progress, *part), strict=True)), parts)
     named = [leads[name] == defect.hint for name, defect in bank.items()]
     hints = [defect.hint for defect in bank.values()]
     turned = [lead == hint for lead, hint in zip(leads.values(), hints[1:] + hints[:1], strict=True)]

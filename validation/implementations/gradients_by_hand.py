@@ -4,12 +4,13 @@ All layer kinds, node maps, policies outside the domain and free knots: the grad
 inputs, the tangent and the Jacobian, on small networks with inputs and activations inside and outside the domains.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 import refkan as rk
 from refkan.claims import Verdict, judge
+from validation.statements import Progress, each, silent
 
 CLAIMS = ("G0",)
 
@@ -20,12 +21,9 @@ TOLERANCE = 1e-14
 """Relative to the sum of absolute contributions to an entry."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     rng = np.random.default_rng(20)
-    errors: dict[str, float] = {}
-    for name, net in networks(quick):
-        progress(name)
-        errors[name] = worst_error(net, rng)
+    errors = {name: worst_error(net, rng) for name, net in each(progress, "{0[0]}", networks(quick))}
     worst = max(errors, key=lambda name: errors[name])
     sabotaged = [worst_error(net, rng, sabotage=True) for _, net in list(networks(quick=True))[:3]]
     return [

@@ -31,6 +31,7 @@ from tests.broken_layers.manner_defects import MANNER_DEFECTS
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.broken_layers.trial_defects import TRIALS
 from validation.records.markdown import markdown_table
+from validation.statements import Progress, each
 
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "validation" / "records" / "usual_checks.json"
@@ -155,12 +156,8 @@ def broken() -> Iterator[tuple[str, Callable[[], Adapter]]]:
     yield from ((make.__name__, make) for make in MANNER_DEFECTS)
 
 
-def right() -> Iterator[tuple[str, Callable[[], Adapter]]]:
-    """Right layers that compute in their own ways; the last one is for equally spaced knots."""
-    yield "refkan", Refkan
-    yield "plain", PlainNumpy
-    yield "local", LocalAdapter
-    yield "power form", of_layer(Piecewise)
+RIGHT = {"refkan": Refkan, "plain": PlainNumpy, "local": LocalAdapter, "power form": of_layer(Piecewise)}
+"""Right layers that compute in their own ways; the last one is for equally spaced knots."""
 
 
 def passed(make: Callable[[], Adapter]) -> list[str]:
@@ -176,13 +173,9 @@ def passed(make: Callable[[], Adapter]) -> list[str]:
     return out
 
 
-def measure(progress: Callable[[str], Any] = print) -> dict[str, Any]:
-    passing: dict[str, dict[str, list[str]]] = {"broken": {}, "right": {}}
-    for kind, layers in (("right", right()), ("broken", broken())):
-        for name, make in layers:
-            progress(name)
-            passing[kind][name] = passed(make)
-    return passing
+def measure(progress: Progress = print) -> dict[str, Any]:
+    kinds = {"broken": each(progress, "{0[0]}", broken()), "right": each(progress, "{0[0]}", RIGHT.items())}
+    return {kind: {name: passed(make) for name, make in layers} for kind, layers in kinds.items()}
 
 
 def let_through(record: Mapping[str, Any]) -> dict[str, int]:

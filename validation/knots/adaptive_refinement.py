@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Verdict, judge
+from refkan.claims import Verdict
 from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import Refinement, Situation, Strategy
 from refkan.training.adaptivity.bisection import bisect, mark_layer, may_be_cut
 from refkan.training.adaptivity.indicators import residual_shares, squared_residuals
-from validation.knots.adaptive_runs import LINE, PLANE, Setting, all_arms, final, matched, refine
-from validation.statements import Progress, RunSize, answers, quick_and_full
+from validation.knots.adaptive_runs import LINE, PLANE, TOLD, Setting, all_arms, final, matched, refine
+from validation.statements import Progress, RunSize, answers, by_criterion, each_part, quick_and_full
 
 CLAIMS = ("A1",)
 FACTOR, SHARE = 2.0, 0.8
@@ -51,10 +51,6 @@ def cut_the_least(situation: Situation) -> Refinement:
     return Refinement(*bisect(situation.net, situation.theta, marks))
 
 
-def refine_the_least(setting: Setting) -> dict[str, Any]:
-    return refine(setting, Strategy(cut_the_least, exact=True))
-
-
 def line_settings(size: RunSize, target: str) -> list[Setting]:
     return [
         Setting(target, order, size.line_samples, 10 * size.line_samples + 1, n + order - 1)
@@ -74,7 +70,7 @@ def plane_settings(size: RunSize, target: str) -> list[Setting]:
 def run_line(setting: Setting, resume: Resume) -> dict[str, dict[str, Any]]:
     key = {"task": "the least residual", **asdict(setting)}
     runs = all_arms(resume, setting, (OURS, "uniform"))
-    return runs | {"least residual": resume(key, partial(refine_the_least, setting))}
+    return runs | {"least residual": resume(key, partial(refine, setting, Strategy(cut_the_least, exact=True)))}
 
 
 def run_plane(setting: Setting, resume: Resume) -> dict[str, dict[str, Any]]:
@@ -84,12 +80,9 @@ def run_plane(setting: Setting, resume: Resume) -> dict[str, dict[str, Any]]:
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    def trained(setting: Setting) -> dict[str, dict[str, Any]]:
-        progress(f"A1: {setting.target}, order {setting.order}, {setting.max_params} parameters, seed {setting.seed}")
-        return (run_plane if setting.target in PLANE else run_line)(setting, resume)
-
     def on_target(target: str) -> list[dict[str, dict[str, Any]]]:
-        return resume.each(trained, (plane_settings if target in PLANE else line_settings)(size, target))
+        settings, arms = (plane_settings, run_plane) if target in PLANE else (line_settings, run_line)
+        return each_part(resume, progress, f"A1: {TOLD}", partial(arms, resume=resume), settings(size, target))
 
     targets = ("smooth", *LINE, *PLANE)
     return [verdict(dict(zip(targets, resume.each(on_target, targets), strict=True)))]
@@ -113,11 +106,18 @@ def verdict(runs: Runs) -> Verdict:
     def shown(targets: Sequence[str]) -> str:
         return ", ".join(f"{target} {medians[target]:.3g}" for target in targets)
 
-    return Verdict(
+    altered = {
+        "uniform beats error-driven": all(share_won(runs, t, OURS, "uniform") >= SHARE for t in (LINE, PLANE)),
+        "refining where the residual is least beats uniform": share_won(runs, LINE, "uniform", "least residual")
+        >= SHARE,
+    }
+    return by_criterion(
         "A1",
-        judge(line and plane, line),
+        line and plane,
         f"error of uniform over residual-driven knots at equal parameters, medians: {shown(LINE)}; in two "
         f"variables, at equal steps as well: {shown(PLANE)}; smooth target {medians['smooth']:.2f}",
+        altered,
+        line,
         corrected="error-driven refinement beats uniform refinement for functions of one variable with local features;"
         " a smooth one gains nothing"
         if line
@@ -126,14 +126,6 @@ def verdict(runs: Runs) -> Verdict:
         data={
             "errors": {t: [{name: final(arm) for name, arm in row.items()} for row in runs[t]] for t in runs},
             "seeds": sorted({row[OURS]["seed"] for rows in runs.values() for row in rows}),
-        },
-        mutations={
-            "uniform beats error-driven": judge(
-                share_won(runs, LINE, OURS, "uniform") >= SHARE and share_won(runs, PLANE, OURS, "uniform") >= SHARE
-            ),
-            "refining where the residual is least beats uniform": judge(
-                share_won(runs, LINE, "uniform", "least residual") >= SHARE
-            ),
         },
     )
 

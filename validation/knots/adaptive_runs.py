@@ -11,6 +11,9 @@ import refkan as rk
 from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
 
+TOLD = "{0.target}, order {0.order}, {0.max_params} parameters, seed {0.seed}"
+"""What progress says of a setting."""
+
 TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""
 
@@ -54,19 +57,20 @@ class Setting:
 
     def measure(self) -> Callable[[rk.Network, np.ndarray], float]:
         """Return the function that says the root mean square error at the test points."""
-        target = rk.problems.TARGETS[self.target]
-        if target.dimension == 1:
-            x = spaced(target, self.test_points)
-        else:
-            x = target.sample(np.random.default_rng(TEST_SEED), self.test_points)
-        y = target(x)
-        return lambda net, theta: float(np.sqrt(np.mean((net(theta, x) - y) ** 2)))
+        target, n = rk.problems.TARGETS[self.target], self.test_points
+        x = spaced(target, n) if target.dimension == 1 else target.sample(np.random.default_rng(TEST_SEED), n)
+        return lambda net, theta: rms(net, theta, target, x)
 
 
 def spaced(target: rk.problems.Target, n: int) -> np.ndarray:
     """Return the middles of n equal parts of the domain, (n, 1)."""
     ((a, b),) = target.domain
     return a + (b - a) * ((np.arange(n) + 0.5) / n)[:, None]
+
+
+def rms(net: rk.Network, theta: np.ndarray, target: rk.problems.Target, x: np.ndarray) -> float:
+    """Return the root mean square error at points."""
+    return float(np.sqrt(np.mean((net(theta, x) - target(x)) ** 2)))
 
 
 def refine(setting: Setting, strategy: str | Strategy, **options: Any) -> dict[str, Any]:
@@ -105,8 +109,7 @@ def all_arms(resume: Resume, setting: Setting, strategies: Sequence[str]) -> dic
 
     def trained(strategy: str) -> dict[str, Any]:
         key = {"task": "adaptive training", "strategy": strategy, **asdict(setting)}
-        record: dict[str, Any] = resume(key, partial(refine, setting, strategy))
-        return record
+        return dict(resume(key, partial(refine, setting, strategy)))
 
     return dict(zip(strategies, resume.each(trained, strategies), strict=True))
 

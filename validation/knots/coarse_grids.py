@@ -9,15 +9,16 @@ The claim is made of splines whose error goes with f'', those of order 2: the me
 n) decides. Those for orders 3 and 4, and the correlation with |f^(r)|, stand beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
 
 import refkan as rk
-from refkan.claims import Verdict, judge
+from refkan.claims import Verdict
 from validation.knots.adaptive_runs import LINE, VP, spaced
+from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("A3",)
 LEAST = 0.5
@@ -28,13 +29,9 @@ POINTS = 400
 """In each interval: samples, and as many others where errors are taken."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     sizes = INTERVALS if quick else (*INTERVALS, 64, 128)
-    cases = []
-    for target in TARGETS:
-        progress(f"A3: {target}")
-        cases += [case(target, order, n) for order in ORDERS for n in sizes]
-    return [verdict(cases)]
+    return [verdict([case(*place) for place in each(progress, "A3: {}, order {}, n = {}", TARGETS, ORDERS, sizes)])]
 
 
 def derivative(target: rk.problems.Target, order: int, points: np.ndarray, step: float) -> np.ndarray:
@@ -59,24 +56,21 @@ def case(name: str, order: int, intervals: int) -> dict[str, Any]:
     squares = (net(theta, fresh) - target(fresh))[:, 0] ** 2
     breakpoints = net.layers[0].spaces[0].breakpoints  # type: ignore[attr-defined]
     at = np.searchsorted(breakpoints[1:-1], fresh[:, 0], side="right")
-    counts = np.bincount(at, minlength=intervals)
-    error = np.sqrt(np.bincount(at, squares, minlength=intervals) / counts)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(at, values, minlength=intervals) / np.bincount(at, minlength=intervals)
+
+    error = np.sqrt(mean(squares))
     step = float(breakpoints[1] - breakpoints[0]) / 10
-    means = {
-        r: np.bincount(at, derivative(target, r, fresh[:, 0], step), minlength=intervals) / counts for r in (2, order)
-    }
+    curved, own = (mean(derivative(target, r, fresh[:, 0], step)) for r in (2, order))
     return {
         "target": name,
         "order": order,
         "intervals": intervals,
-        "correlation": float(spearmanr(error, means[2]).statistic),
-        "with the r-th derivative": float(spearmanr(error, means[order]).statistic),
-        "with the value": float(spearmanr(error, np.abs(_mean_values(target, fresh, at, counts))).statistic),
+        "correlation": float(spearmanr(error, curved).statistic),
+        "with the r-th derivative": float(spearmanr(error, own).statistic),
+        "with the value": float(spearmanr(error, np.abs(mean(target(fresh)[:, 0]))).statistic),
     }
-
-
-def _mean_values(target: rk.problems.Target, x: np.ndarray, at: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    return np.asarray(np.bincount(at, target(x)[:, 0], minlength=counts.size) / counts)
 
 
 def medians(cases: Sequence[dict[str, Any]], key: str) -> dict[int, float]:
@@ -92,16 +86,17 @@ def verdict(cases: Sequence[dict[str, Any]]) -> Verdict:
     curvature, own = medians(cases, "correlation"), medians(cases, "with the r-th derivative")
     value = medians(cases, "with the value")
     shown = ", ".join(f"order {r}: {curvature[r]:.2f} with |f''|, {own[r]:.2f} with |f^({r})|" for r in ORDERS)
-    return Verdict(
+    altered = {
+        "errors are where the curvature is low": holds({r: -value for r, value in curvature.items()}),
+        "errors are where the values are large": holds(value),
+    }
+    return by_criterion(
         "A3",
-        judge(holds(curvature)),
+        holds(curvature),
         f"median rank correlations over targets and grids, {shown}",
+        altered,
         details="An L2 fit spreads the error of one bad interval over its neighbours, alternating and decaying from"
         " interval to interval, so that next to a kink or a jump errors are ranked by their distance from it while f''"
         " is 0 everywhere else: there the rank correlation counts ties of f''.",
         data={"cases": list(cases)},
-        mutations={
-            "errors are where the curvature is low": judge(holds({r: -value for r, value in curvature.items()})),
-            "errors are where the values are large": judge(holds(value)),
-        },
     )

@@ -11,7 +11,6 @@ and 37), 32 starts, 20,000 samples, 20 seeds; quickly 125 parameters, 4 starts, 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
 from time import process_time
 from typing import Any
 
@@ -21,8 +20,8 @@ import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, twin
 from refkan.claims.running.kept_parts import Resume
 from validation.knots import rotated_target
-from validation.knots.adaptive_runs import LINE, VP, spaced
-from validation.statements import Progress, RunSize, answers, quick_and_full
+from validation.knots.adaptive_runs import LINE, VP, rms, spaced
+from validation.statements import Progress, RunSize, answers, each_part, quick_and_full
 
 CLAIMS = ("K1",)
 TARGETS = ("smooth", *LINE)
@@ -42,22 +41,19 @@ INTERVALS = (4, 8, 16)
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    def one_variable(case: tuple[str, int, int]) -> dict[str, Any]:
-        progress("K1: {}, order {}, {} intervals".format(*case))
-        case = (*case, size.samples, size.steps)
-        record: dict[str, Any] = resume({"task": "K1, one layer", "case": case}, partial(one_layer, *case))
-        return record
+    def one_variable(*place: Any) -> Any:
+        case = (*place, size.samples, size.steps)
+        return resume({"task": "K1, one layer", "case": case}, partial(one_layer, *case))
 
-    def trained(arm: tuple[int, str]) -> Any:
-        seed, name = arm
-        progress(f"K1: rotated regression target, seed {seed}, {name} knots")
+    def trained(seed: int, name: str) -> Any:
         key = {"task": "K1", "seed": seed, "network": repr(size.network), "arm": name}
         return resume(key, partial(rotated_target.run_seed, seed, name == "free", size.network))
 
-    arms = list(product(size.seeds, ("free", "fixed")))
-    line, networks = resume.each(
-        lambda part: resume.each(*part), [(one_variable, product(TARGETS, (2, 3), INTERVALS)), (trained, arms)]
+    parts = (
+        ("K1: {}, order {}, {} intervals", one_variable, TARGETS, (2, 3), INTERVALS),
+        ("K1: rotated regression target, seed {}, {} knots", trained, size.seeds, ("free", "fixed")),
     )
+    line, networks = resume.each(lambda part: each_part(resume, progress, *part), parts)
     pairs = zip(networks[::2], networks[1::2], strict=True)
     plane = [{"free": a, "fixed": b, "seed": seed} for seed, (a, b) in zip(size.seeds, pairs, strict=True)]
     return [verdict(line, plane)]
@@ -67,20 +63,16 @@ def one_layer(name: str, order: int, intervals: int, samples: int, steps: int) -
     """Root mean square errors of n free intervals and of 2 n - 1 fixed ones: equal parameters."""
     target = rk.problems.TARGETS[name]
     x, fresh = spaced(target, samples), spaced(target, 20_001)
-    y, expected = target(x), target(fresh)
+    y = target(x)
     record: dict[str, Any] = {"target": name, "order": order, "intervals": intervals}
     for arm, n in (("free", intervals), ("fixed", 2 * intervals - 1)):
         net = rk.kan([1, 1], order, n, list(target.domain), free_knots=arm == "free")
         net, theta = net.initialize(np.random.default_rng(0), x)
         began = process_time()
         result = rk.minimize(rk.LeastSquares(net, x, y), theta, VP, steps=steps, ridge=1e-13)
-        error = net(result.theta, fresh) - expected
+        error, seconds = rms(net, result.theta, target, fresh), process_time() - began
         counted = net.n_params - (1 if arm == "free" else 0)  # s has a redundant direction
-        record[arm] = {
-            "error": float(np.sqrt(np.mean(error**2))),
-            "parameters": counted,
-            "seconds": process_time() - began,
-        }
+        record[arm] = {"error": error, "parameters": counted, "seconds": seconds}
     if record["free"]["parameters"] != record["fixed"]["parameters"]:
         raise AssertionError(f"parameters differ: {record}")
     return record

@@ -4,6 +4,7 @@ Knots of order 1 cannot be trained. By how much moved knots are worse than unifo
 """
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, exactly, judge, twin
 from refkan.splines.bsplines import gauss_points
 from refkan.splines.knots import FLOOR, extend_uniformly
+from validation.statements import Progress, each, silent
 
 CLAIMS = ("K3",)
 ORDERS = (2, 3, 4, 5, 6)
@@ -30,17 +32,13 @@ ROUNDING = 1e-13
 """Columns and singular values smaller than this, relative to the largest, are rounding."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Train knots on targets with structure, and compare the Gram matrices with those on uniform knots."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     sizes, seeds, steps, draws = ((8, 16), range(1), 50, 25) if quick else ((8, 16, 32, 64), range(5), 600, 200)
     trained, extreme = [], []
-    for order in ORDERS:
-        for n in sizes:
-            uniform = conditions(rk.SplineSpace.uniform(order, n))
-            for target in TARGETS:
-                progress(f"K3: order {order}, n = {n}, {target}")
-                trained += [trained_case(order, n, target, seed, steps) | {"uniform": uniform} for seed in seeds]
-            extreme += [case | {"uniform": uniform} for case in extreme_cases(order, n, draws)]
+    for order, n in each(progress, "K3: order {}, n = {}", ORDERS, sizes):
+        uniform = {"uniform": conditions(rk.SplineSpace.uniform(order, n))}
+        trained += [trained_case(order, n, *place, steps) | uniform for place in product(TARGETS, seeds)]
+        extreme += [case | uniform for case in extreme_cases(order, n, draws)]
     return [verdict(trained, extreme)]
 
 
@@ -53,12 +51,10 @@ def conditions(space: rk.SplineSpace) -> dict[str, float]:
     net = rk.Network((rk.SplineLayer((space,), 1),), ())
     problem = rk.LeastSquares(net, x[:, None], np.zeros((x.size, 1)), weights=x.size * weights)
     at = np.zeros(net.n_params)
+    kinds = product(("spline", "relu"), {"": "jacobi", ", unscaled": None}.items())
     return {
-        f"{basis}{', unscaled' if scaling is None else ''}": rk.spectrum(
-            problem, at, basis=basis, preconditioner=scaling
-        ).condition
-        for basis in ("spline", "relu")
-        for scaling in ("jacobi", None)
+        f"{basis}{name}": rk.spectrum(problem, at, basis=basis, preconditioner=scaling).condition
+        for basis, (name, scaling) in kinds
     }
 
 
@@ -120,15 +116,10 @@ def describe(space: rk.SplineSpace) -> dict[str, Any]:
 
 def benefit(cases: Sequence[dict[str, Any]], basis: str = "spline", against: str = "relu") -> list[Estimate]:
     """The least condition number of one basis over that of another on the trained knots, above 1, by order."""
-    return [
-        exactly(
-            f"condition number of {against} over {basis}, r = {r}, least of {len(ratios)} knot vectors",
-            min(ratios),
-            at_least=1.0,
-        )
-        for r in sorted({case["order"] for case in cases})
-        for ratios in ([c["moved"][against] / c["moved"][basis] for c in cases if c["order"] == r],)
-    ]
+    orders, name = sorted({case["order"] for case in cases}), f"condition number of {against} over {basis}"
+    by_order = {r: [c["moved"][against] / c["moved"][basis] for c in cases if c["order"] == r] for r in orders}
+    told = {r: f"{name}, r = {r}, least of {len(ratios)} knot vectors" for r, ratios in by_order.items()}
+    return [exactly(told[r], min(ratios), at_least=1.0) for r, ratios in by_order.items()]
 
 
 def worsening(case: dict[str, Any], basis: str) -> float:
@@ -137,7 +128,6 @@ def worsening(case: dict[str, Any], basis: str) -> float:
 
 
 def verdict(trained: Sequence[dict[str, Any]], extreme: Sequence[dict[str, Any]]) -> Verdict:
-    """Judge the trained knots of the papers' orders; report the others and the extreme knots."""
     asked = benefit(trained)
 
     def worst(cases: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> str:

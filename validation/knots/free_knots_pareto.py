@@ -8,7 +8,6 @@ uniform here); free knots from uniform ones, and the best of several random star
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import product
 from time import process_time
 from typing import Any
 
@@ -19,7 +18,7 @@ from refkan.claims import Estimate, Verdict, decide, exactly, judge, twin
 from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import sampled, with_random_knots
 from validation.knots.adaptive_runs import LINE, VP, Setting, final, refine, spaced
-from validation.statements import Progress, RunSize, answers, quick_and_full
+from validation.statements import Progress, RunSize, answers, each_part, quick_and_full
 
 CLAIMS = ("W2",)
 ORDER = 3
@@ -35,14 +34,12 @@ QUICK, FULL = quick_and_full(intervals=((9, 17), (9, 17, 33, 65)), samples=(300,
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    def trained(case: tuple[str, int, str]) -> dict[str, Any]:
-        target, n, arm = case
-        progress(f"W2: {target}, {n} intervals, {arm}")
+    def trained(target: str, n: int, arm: str) -> Any:
         key = {"task": "W2", "target": target, "intervals": n, "arm": arm, "size": repr(size)}
-        record: dict[str, Any] = resume(key, partial(cell, target, arm, n, size))
-        return record
+        return resume(key, partial(cell, target, arm, n, size))
 
-    return [verdict(resume.each(trained, product(TARGETS, size.intervals, ARMS)), size)]
+    told, values = "W2: {}, {} intervals, {}", (TARGETS, size.intervals, ARMS)
+    return [verdict(each_part(resume, progress, told, trained, *values), size)]
 
 
 def cell(name: str, arm: str, intervals: int, size: RunSize) -> dict[str, Any]:
@@ -57,11 +54,11 @@ def cell(name: str, arm: str, intervals: int, size: RunSize) -> dict[str, Any]:
         return record | uniform(setting, intervals)
     # From 4 intervals on, the last refinement cut down to the budget.
     ran = refine(setting, arm)
-    return record | {
-        "error": final(ran),
-        "seconds": float(ran["seconds"][-1]),
-        "parameters": int(ran["n_params"][-1]),
-    }
+    return record | reached(final(ran), float(ran["seconds"][-1]), int(ran["n_params"][-1]))
+
+
+def reached(error: float, seconds: float, parameters: int) -> dict[str, Any]:
+    return {"error": error, "seconds": seconds, "parameters": parameters}
 
 
 def uniform(setting: Setting, intervals: int) -> dict[str, Any]:
@@ -75,11 +72,7 @@ def uniform(setting: Setting, intervals: int) -> dict[str, Any]:
     began = process_time()
     result = rk.minimize(here, theta, VP, steps=1, ridge=1e-14)
     seconds = process_time() - began
-    return {
-        "error": setting.measure()(net, result.theta),
-        "seconds": seconds,
-        "parameters": net.n_params,
-    }
+    return reached(setting.measure()(net, result.theta), seconds, net.n_params)
 
 
 def free_knots(name: str, intervals: int, starts: int, size: RunSize) -> dict[str, Any]:
@@ -101,11 +94,7 @@ def free_knots(name: str, intervals: int, starts: int, size: RunSize) -> dict[st
         if best is None or result.value < best[0]:
             best = (result.value, net, result.theta)
     assert best is not None
-    return {
-        "error": measure(best[1], best[2]),
-        "seconds": seconds,
-        "parameters": best[1].n_params - 1,  # s has a redundant direction
-    }
+    return reached(measure(best[1], best[2]), seconds, best[1].n_params - 1)  # s has a redundant direction
 
 
 def expected_parameters(intervals: int) -> int:
@@ -127,26 +116,16 @@ def leads(table: Sequence[Mapping[str, Any]], size: RunSize, ours: str = FREE[1]
     ]
 
 
-def helped(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The table with a hundredth of the errors of free knots, on which the statement is true."""
-    return [{**c, "error": c["error"] / 100} if c["arm"] in FREE else dict(c) for c in table]
-
-
 def summary(table: Sequence[Mapping[str, Any]], intervals: int) -> dict[str, tuple[float, float]]:
     """Median over targets of error and time of each grid, as quotients by the uniform grid."""
+    numbers = {
+        (c["target"], c["arm"]): (max(c["error"], ROUNDING), c["seconds"]) for c in table if c["intervals"] == intervals
+    }
     places = {}
     for arm in ARMS:
-        quotients = []
-        for target in TARGETS:
-            own, base = (
-                next(c for c in table if (c["target"], c["arm"], c["intervals"]) == (target, name, intervals))
-                for name in (arm, "uniform")
-            )
-            quotients.append(
-                (max(own["error"], ROUNDING) / max(base["error"], ROUNDING), own["seconds"] / base["seconds"])
-            )
-        error, seconds = np.median(quotients, axis=0)
-        places[arm] = (float(error), float(seconds))
+        quotients = [np.divide(numbers[target, arm], numbers[target, "uniform"]) for target in TARGETS]
+        error, seconds = np.median(quotients, axis=0).tolist()
+        places[arm] = (error, seconds)
     return places
 
 
@@ -164,6 +143,7 @@ def verdict(table: Sequence[Mapping[str, Any]], size: RunSize) -> Verdict:
         raise AssertionError("every grid must have the parameters of its budget")
     n = size.intervals[-1]
     points = summary(table, n)
+    helped = [{**c, "error": c["error"] / 100} if c["arm"] in FREE else c for c in table]
     shown = ", ".join(f"{arm} {error:.2g} in {seconds:.2g} times the time" for arm, (error, seconds) in points.items())
     return Verdict(
         "W2",
@@ -175,6 +155,6 @@ def verdict(table: Sequence[Mapping[str, Any]], size: RunSize) -> Verdict:
             "uniform knots beat the other grids": twin(leads(table, size, "uniform")),
             "uniform knots alone are on the front": judge(front(points) == ["uniform"]),
         },
-        controls={"with a hundredth of the errors of free knots": twin(leads(helped(table), size))},
+        controls={"with a hundredth of the errors of free knots": twin(leads(helped, size))},
         estimates=tuple(leads(table, size)),
     )

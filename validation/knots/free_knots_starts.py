@@ -11,7 +11,6 @@ existence, which one start in a thousand makes true.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,8 @@ import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, estimate, twin
 from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import Fixed, sampled, with_random_knots
-from validation.knots.adaptive_runs import LINE, VP, spaced
-from validation.statements import Progress, RunSize, answers, quick_and_full
+from validation.knots.adaptive_runs import LINE, VP, rms, spaced
+from validation.statements import Progress, RunSize, answers, each_part, quick_and_full
 
 CLAIMS = ("K2", "K4")
 
@@ -41,13 +40,13 @@ QUICK, FULL = quick_and_full(
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    def case(names: Mapping[str, Any]) -> dict[str, Any]:
-        progress("K2, K4: {target}, order {order}, {intervals} intervals".format(**names))
-        task = partial(all_starts, *names.values(), size)
-        return dict(names) | resume({"task": "K2", **names, "size": repr(size)}, task)
+    def case(target: str, order: int, n: int) -> dict[str, Any]:
+        names = {"target": target, "order": order, "intervals": n}
+        task = partial(all_starts, target, order, n, size)
+        return names | resume({"task": "K2", **names, "size": repr(size)}, task)
 
-    named = product(TARGETS, (2, 3), size.intervals)
-    cases = resume.each(case, (dict(zip(("target", "order", "intervals"), each, strict=True)) for each in named))
+    told, values = "K2, K4: {}, order {}, {} intervals", (TARGETS, (2, 3), size.intervals)
+    cases = each_part(resume, progress, told, case, *values)
     progress("K4: |x - 1/pi|")
     kinks = {n: [kink(n, seed) for seed in range(size.kink_starts)] for n in (2, 4, 8)}
     return [grids(cases), starts(cases, kinks)]
@@ -67,15 +66,10 @@ def one_start(name: str, order: int, intervals: int, seed: int, size: RunSize) -
     net, theta = net.initialize(rng, x)
     free = sampled(net, target, x)
     still, at = Fixed()(free, theta)
-    expected = target(fresh)
     errors = {}
-    for arm, problem, start, steps in (
-        ("fixed", rk.LeastSquares(still, x, free.y), at, 1),
-        ("free", free, theta, size.steps),
-    ):
+    for arm, problem, start, steps in (("fixed", sampled(still, target, x), at, 1), ("free", free, theta, size.steps)):
         result = rk.minimize(problem, start, VP, steps=steps, ridge=1e-13)
-        error = problem.net(result.theta, fresh) - expected
-        errors[arm] = max(float(np.sqrt(np.mean(error**2))), ROUNDING)
+        errors[arm] = max(rms(problem.net, result.theta, target, fresh), ROUNDING)
     return errors
 
 

@@ -9,6 +9,7 @@ are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from refkan.claims import Estimate, Verdict, decide, estimate, twin
 from refkan.claims.running.kept_parts import Resume
 from validation.knots.adaptive_runs import LBFGS, Setting, all_arms, final
 from validation.measures import means_by_seed
-from validation.statements import Progress, RunSize, answers, quick_and_full
+from validation.statements import Progress, RunSize, answers, each_part, quick_and_full
 
 CLAIMS = ("A2",)
 OURS, RIVALS = "uniform", ("extension", "quantile")
@@ -29,20 +30,14 @@ QUICK, FULL = quick_and_full(samples=(500, 1000), steps=(14, 50), seeds=(range(3
 
 def settings(size: RunSize) -> list[Setting]:
     """Return a setting for each pair: 15 (n + 2) parameters, n = 16."""
-    return [
-        Setting(target, 3, size.samples, 20_000, 270, 5, 2, size.steps, LBFGS, seed)
-        for target in TARGETS
-        for seed in size.seeds
-    ]
+    shape = (3, size.samples, 20_000, 270, 5, 2, size.steps, LBFGS)
+    return [Setting(target, *shape, seed) for target in TARGETS for seed in size.seeds]
 
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    def trained(setting: Setting) -> Row:
-        progress(f"A2: {setting.target}, seed {setting.seed}")
-        return all_arms(resume, setting, (OURS, *RIVALS))
-
-    return [verdict(resume.each(trained, settings(size)))]
+    arms = partial(all_arms, resume, strategies=(OURS, *RIVALS))
+    return [verdict(each_part(resume, progress, "A2: {0.target}, seed {0.seed}", arms, settings(size)))]
 
 
 def transfer_time(run: Mapping[str, Any]) -> float:

@@ -14,15 +14,16 @@ front neither side is ahead. Later runs only test whether that lasts.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refkan.claims import Verdict, judge
+from refkan.claims import Verdict
 from refkan.claims.running.kept_parts import Resume
-from validation.knots.adaptive_runs import Setting, final, matched, seconds_to
+from validation.knots.adaptive_runs import TOLD, Setting, final, matched, seconds_to
 from validation.measures import sign_test
-from validation.statements import Progress, RunSize, answers, quick_and_full
+from validation.statements import Progress, RunSize, answers, by_criterion, each_part, quick_and_full
 
 CLAIMS = ("W3",)
 OURS, RIVALS = "residual", ("quantile", "extension")
@@ -57,12 +58,9 @@ def settings(size: RunSize, target: str) -> list[Setting]:
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    def trained(setting: Setting) -> Row:
-        progress(f"W3: {setting.target}, order {setting.order}, {setting.max_params} parameters, seed {setting.seed}")
-        return matched(resume, setting, OURS, RIVALS)
-
-    targets = (*LINE, FRONT)
-    rows = resume.each(lambda target: resume.each(trained, settings(size, target)), targets)
+    targets, arms = (*LINE, FRONT), partial(matched, resume, ours=OURS, rivals=RIVALS)
+    told = f"W3: {TOLD}"
+    rows = resume.each(lambda target: each_part(resume, progress, told, arms, settings(size, target)), targets)
     return [verdict(dict(zip(targets, rows, strict=True)))]
 
 
@@ -100,16 +98,20 @@ def verdict(rows: Mapping[str, Sequence[Row]]) -> Verdict:
         f" {c['quantile']['time ratio']:.2g}, p = {c['quantile']['time p']:.2g})"
         for target, c in comparisons.items()
     )
-    return Verdict(
+    altered = {
+        "quantile refits are ahead": all(holds(rows, "quantile", [OURS]).values()),
+        "grid extension is ahead": all(holds(rows, "extension", [OURS]).values()),
+    }
+    return by_criterion(
         "W3",
-        judge(all(held.values()), accurate),
+        all(held.values()),
         f"error of quantile refits over residual-driven insertion at equal parameters, medians: {shown}; "
         f"error and time on: {', '.join(names) or 'none'}",
-        corrected=(
-            f"the lower error at equal parameters on {', '.join(lower)}; whether in less time is left open"
-            if accurate and not all(held.values())
-            else ""
-        ),
+        altered,
+        accurate,
+        corrected=f"the lower error at equal parameters on {', '.join(lower)}; whether in less time is left open"
+        if accurate and not all(held.values())
+        else "",
         details="The time ratio is that of the rival's whole run over the time in which the geometric arm reaches its"
         " final error; infinite times count as lost. For one variable the samples are evenly spread, so that quantiles"
         " of the inputs are uniform knots: the inputs of a first layer say nothing of where the target is difficult.",
@@ -119,9 +121,5 @@ def verdict(rows: Mapping[str, Sequence[Row]]) -> Verdict:
                 t: [{arm: (final(row[arm]), float(row[arm]["seconds"][-1])) for arm in ARMS} for row in rows[t]]
                 for t in rows
             },
-        },
-        mutations={
-            "quantile refits are ahead": judge(all(holds(rows, "quantile", [OURS]).values())),
-            "grid extension is ahead": judge(all(holds(rows, "extension", [OURS]).values())),
         },
     )

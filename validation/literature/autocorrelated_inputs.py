@@ -1,10 +1,7 @@
 r"""O4: autocorrelated inputs bring spectral bias back to KANs, and a DCT of the inputs removes it ([Z26], abstract).
 
-The paper: "temporal autocorrelation reintroduces spectral bias in KANs, and the bias becomes increasingly pronounced as
-the degree of autocorrelation increases"; "DCT preprocessing substantially reduces the observed low-frequency
-preference". Its theorems were out of reach: the statement is that of the abstract, and what is measured is the
-condition number of the single layer's Gauss-Newton matrix off its null space, of which the theory that it answers
-([W24], row O1) says that it is bounded for independent inputs.
+Its theorems were out of reach: the statement is that of the abstract, and what is measured is the condition number of
+which the theory that it answers ([W24], row O1) says that it is bounded for independent inputs.
 
 Inputs are the T last values of a stationary AR(1) process with correlation rho. In functions that are orthonormal for
 one input, Hermite polynomials of degree m, the matrix of a Gaussian process has the Toeplitz blocks (rho^(m |i - j|)),
@@ -12,8 +9,6 @@ with eigenvalues between (1 - rho^m)/(1 + rho^m) and its inverse: what varies fa
 more so the lower the degree. Independent inputs have the identity, and so have those of a DCT as far as it diagonalises
 the correlation and the process is Gaussian.
 
-Open, and readings therefore: the order of the splines, how inputs are brought into their domain, the distribution of
-the process.
 """
 
 from collections.abc import Callable, Sequence
@@ -117,7 +112,6 @@ def removes(transformed: Sequence[float], none: float) -> bool:
 
 
 def verdict(measured: Found) -> Verdict:
-    """Judge both halves of the statement under each reading, by medians over seeds."""
     readings, twins, turned = [], [], []
     for choice in GRID.every():
         if not (runs := records(measured, **choice).values()):

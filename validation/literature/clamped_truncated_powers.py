@@ -17,12 +17,13 @@ vanish like (k + 1 - u)^k at the right end: the absolute error (the largest valu
 twice, to first order and for exact u: k roundings in a term, k + 1 in the sum of k + 2 terms none of which is larger
 than at u = k + 1, two for the factor 1/k!, less than 2 (k + 2) in all. Relative to N itself it is not bounded.
 
-x is taken as the floating-point number that it is, knots are exact
-binary fractions, and u, which the package rounds, is rounded here too.
+x is taken as the floating-point number that it is, knots are exact binary fractions, and u, which the package rounds,
+is rounded here too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
+from itertools import product
 from math import comb, factorial
 from typing import Any
 
@@ -32,6 +33,7 @@ import refkan as rk
 from refkan import truth
 from refkan.claims import Beside, Choice, Experiment, Factor, Reading, Readings, Verdict, judge
 from refkan.claims.experiments import written
+from validation.statements import Progress, each, silent
 
 CLAIMS = ("O5",)
 DEGREE = 3
@@ -148,14 +150,10 @@ def run_again(choice: Choice, seed: int) -> Mapping[str, Any]:
 EXPERIMENT = Experiment(OPEN, run_again)
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Errors of the sum, clamped and not, of refkan's values, and the published departures from 1."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     grids, degrees, seeds = (GRIDS[:3], (1, 2, 3, 5), (0,)) if quick else (GRIDS, (1, 2, 3, 4, 5), tuple(range(25)))
-    by_precision = {}
-    for precision in EPS:
-        for clamped in (True, False):
-            progress(f"O5: {precision}, {'clamped' if clamped else 'not clamped'}")
-            by_precision[precision, clamped] = {n: errors(DEGREE, n, precision, clamped) for n in grids}
+    places = each(progress, "O5: {}, clamped: {}", EPS, (True, False))
+    by_precision = {place: {n: errors(DEGREE, n, *place) for n in grids} for place in places}
     by_degree = {k: errors(k, grids[1], "double") for k in degrees}
     control = {k: library(k, grids[1]) for k in degrees}
     sums = {n: {seed: unity(n, seed=seed) for seed in seeds} for n in PUBLISHED}
@@ -191,13 +189,11 @@ def verdict(
         *(Beside(f"not clamped, G = {n}", unit, values, WITHOUT[n], again=again) for n, values in unclamped.items()),
     )
     readings = []
-    for error in OPEN[0].values:
-        for precision in OPEN[1].values:
-            grids = by_precision[precision, True]
-            choice = {"error": error, "precision": precision}
-            text = f"at most {largest(grids, error):.3g} units of rounding"
-            cells = published if precision == "single" else ()
-            readings.append(Reading(choice, held(grids, error), text, held(grids, "absolute"), cells))
+    for error, precision in product(*(factor.values for factor in OPEN)):
+        grids, choice = by_precision[precision, True], {"error": error, "precision": precision}
+        text = f"at most {largest(grids, error):.3g} units of rounding"
+        cells = published if precision == "single" else ()
+        readings.append(Reading(choice, held(grids, error), text, held(grids, "absolute"), cells))
     made = Readings(readings)
     near = {k: places["right end"]["relative"] for k, places in by_degree.items()}
     growth = {n: places["beyond"]["absolute"] for n, places in by_precision["double", False].items()}

@@ -7,16 +7,12 @@ final error L^2 than first-order (Adam, SGD) and quasi-Newton methods". Kiyani e
 BFGS and Broyden methods: "orders-of-magnitude accuracy improvements"; Jnini et al., arXiv 2604.05230, of both families.
 No table gives the ratio on a problem that is run here: nothing published stands beside ours. Their problems and
 networks are others (JAX-NG: Kovasznay, Beltrami and Korteweg-de Vries flows, dense tanh networks, Gauss-Newton in
-function space); open here:
-
-    method   "natural-gradient" or "self-scaled-broyden" of `rk.minimize`, default options
-    network  kan: [1, 5, 1], order 4, 8 intervals, sigmoid map; mlp: [1, 30, 1], tanh
+function space).
 
 Problems: Poisson's and Helmholtz's equations of `rk.problems.manufactured` by collocation, with the weights of
 the recipes of `refkan.training`. Errors are relative L2 errors of the solution at 1000 fresh points, after a number of
 steps of each method (`STEPS`) such that Adam and L-BFGS take no less processor time than the method that they are
-compared with;
-times are reported.
+compared with; times are reported.
 """
 
 from itertools import product
@@ -36,8 +32,8 @@ CLAIMS = ("O7",)
 RIVALS = ("adam", "lbfgs")
 
 OPEN = (
-    Factor("method", ("natural-gradient", "self-scaled-broyden"), "of the statement"),
-    Factor("network", ("kan", "mlp"), "what is trained"),
+    Factor("method", ("natural-gradient", "self-scaled-broyden"), "of `rk.minimize`, default options"),
+    Factor("network", ("kan", "mlp"), "[1, 5, 1], order 4, 8 intervals, sigmoid map; or [1, 30, 1], tanh"),
 )
 
 PLACE = (
@@ -74,14 +70,12 @@ GRID = Grid("O7", OPEN, PLACE, solve)
 
 def cells(quick: bool) -> list[Cell]:
     """All methods on all problems, from the same starts; quickly one network on one problem."""
-    networks, problems, points = ("kan",), ("helmholtz-1d-wave",), "60"
-    if not quick:
-        networks, problems, points = OPEN[1].values, tuple(ORDINARY), "120"
+    networks, problems, points, seeds, all_steps = OPEN[1].values, tuple(ORDINARY), "120", (1, 2), STEPS
+    if quick:
+        networks, problems, points, seeds, all_steps = ("kan",), ("helmholtz-1d-wave",), "60", (1, 2, 3, 4, 5), FEWER
     return [
         GRID.cell(seed, network=network, problem=problem, points=points, trained=method, steps=steps)
-        for network, problem in product(networks, problems)
-        for seed in ((1, 2, 3, 4, 5) if quick else (1, 2))
-        for method, steps in (FEWER if quick else STEPS).items()
+        for network, problem, seed, (method, steps) in product(networks, problems, seeds, all_steps.items())
     ]
 
 

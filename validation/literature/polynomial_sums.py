@@ -1,19 +1,13 @@
 r"""O10 (arXiv 2511.21414): sums of activated polynomials beat KANs and MLPs tenfold, in error and in spread.
 
-Morrow, Penwarden, Chen, Javeed, Narayan, Jakeman, "SUPN: Shallow Universal Polynomial Networks". Abstract: "for a given
-number of trainable parameters, the approximation error and variability are often lower for SUPNs than for DNNs and KANs
-by an order of magnitude". With Chebyshev polynomials T_m (products of them for more variables) ::
+With Chebyshev polynomials T_m (products of them for more variables) ::
 
     f(x) = sum_n c_n tanh( sum_(m in Lambda) a_(n,m) T_m(x) ),        x in [-1, 1]^d
 
 The paper (its full text was read) shows figures of means over five starts, against the number of parameters, and one
 comparison in numbers, on another target: relative errors 1.35e-3 with 420 parameters, 9.65e-2 for a KAN with 1412,
 1.18e-1 for a dense network with 1020. Its KANs have 5 intervals, cubic splines and SiLU edges; training is 5000 steps
-of Adam, then a trust-region Newton method, on 2000 Gauss points. Other here, or open:
-
-    degree     of the polynomials: "low" (4 in one variable, total degree 2 in two) or "high" (9, and 4)
-    kan        intervals of the KAN's splines of order 4, [d, w, 1], mean-std map: 3 or 8
-    training   "levenberg-marquardt", a second-order method as theirs, or "lbfgs"
+of Adam, then a trust-region Newton method, on 2000 Gauss points: other here, or open.
 
 The network of polynomials is a dense tanh network on the lifted inputs. MLPs are tanh networks with two hidden layers.
 The width of each is the largest that the budget of parameters allows. Targets of one and of two variables, smooth and
@@ -33,15 +27,15 @@ import refkan as rk
 from refkan.claims import Beside, Cell, Choice, Factor, Grid, Verdict
 from refkan.claims.cells import Found, numbers, seeds_of
 from validation.literature.answers import tenfold
-from validation.statements import on_grid, raw
+from validation.statements import on_grid, place_of, raw
 
 CLAIMS = ("O10",)
 TENFOLD = 10.0
 
 OPEN = (
-    Factor("degree", ("low", "high"), "of the polynomials"),
-    Factor("kan", ("3", "8"), "intervals of the KAN"),
-    Factor("training", ("levenberg-marquardt", "lbfgs"), "method"),
+    Factor("degree", ("low", "high"), "of the polynomials: 4 in one variable, in two 2 in all; or 9 and 4"),
+    Factor("kan", ("3", "8"), "intervals of the KAN's splines of order 4, [d, w, 1], mean-std map"),
+    Factor("training", ("levenberg-marquardt", "lbfgs"), "a second-order method, as theirs, or L-BFGS"),
 )
 
 OURS, RIVALS = "polynomials", ("kan", "mlp")
@@ -105,7 +99,7 @@ GRID = Grid("O10", OPEN, PLACE, train)
 
 def place(reading: Choice, network: str) -> dict[str, str]:
     """Return where the runs of a network lie under a reading."""
-    return GRID.reading(**{name: reading[name] for name in MATTERS[network]}) | {"network": network}
+    return place_of(GRID, reading, MATTERS[network], network=network)
 
 
 def cells(quick: bool) -> list[Cell]:

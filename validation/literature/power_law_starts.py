@@ -19,7 +19,6 @@ is of which networks the sentences on the kernel are meant: those that are fitte
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -27,7 +26,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Verdict, estimate
 from refkan.claims.cells import Found, beside
-from validation.statements import ByCells, Cells, on_grid, raw
+from validation.statements import ByCells, Cells, cells_at, levelled, on_grid, raw
 
 CLAIMS = ("O2",)
 BASELINE = "baseline"
@@ -132,11 +131,11 @@ GRID = Grid("O2", (), PLACE, run_cell)
 def cells_of(
     networks: Sequence[str], seeds: Sequence[int], functions: Sequence[str] = tuple(FUNCTIONS), **size: str
 ) -> list[Cell]:
-    """All starts on functions and networks, seed by seed."""
-    return [
-        GRID.cell(seed, function=function, network=name, start=begin, **size)
-        for seed, function, name, begin in product(seeds, functions, networks, STARTS)
+    """All starts on functions and networks."""
+    places = [
+        {"function": f, "network": name, "start": begin} for f, name, begin in product(functions, networks, STARTS)
     ]
+    return cells_at(GRID, seeds, places, **size)
 
 
 def cells(quick: bool) -> list[Cell]:
@@ -184,18 +183,11 @@ def asked(cells: Cells, names: Sequence[str] = (AHEAD, FALLS, BELOW)) -> tuple[E
     return tuple(estimate(name, about[name], "mean", at_least=0.5, cost=costs.get(name, "")) for name in names)
 
 
-def with_shares(of: Callable[[float], float]) -> Callable[[Cells], Cells]:
-    """Cells whose shares are a function of what they were."""
-    return lambda cells: [
-        replace(c, values={seed: of(v) for seed, v in c.values.items()}) if c.unit == SHARE else c for c in cells
-    ]
-
-
 JUDGED = {
     "O2": ByCells(
         asked,
-        control=("shares of one", with_shares(lambda share: 1.0)),
-        twin=("shares of none", with_shares(lambda share: 0.0)),
+        control=levelled("shares of one", lambda share: 1.0),
+        twin=levelled("shares of none", lambda share: 0.0),
         corrected=lambda cells: asked(cells, (AHEAD,)),
     )
 }

@@ -1,7 +1,6 @@
 r"""O8 (arXiv 2602.19265): a mode's rate scales with its tangent-kernel eigenvalue only under first-order methods.
 
-Khodakarami, Oommen, Ahmadi Daryakenari, Beekenkamp, Karniadakis, "Spectral bias in physics-informed and operator
-learning: analysis and mitigation guidelines". Abstract: "spectral bias is not simply representational but fundamentally
+Abstract: "spectral bias is not simply representational but fundamentally
 dynamical. In particular, second-order optimization methods substantially alter the spectral learning order". That each
 mode's rate scales with its eigenvalue under first-order methods such as Adam, and not under second-order ones, is taken
 as reported in the discussion of the paper: its equation was not at hand, nor are numbers published in a unit of rates.
@@ -9,18 +8,13 @@ as reported in the discussion of the paper: its equation was not at hand, nor ar
 Set-up: about a point where the residual can vanish, with K = J J^T = U diag(lambda) U^T there, amplitudes are U^T r.
 The rate of a mode is log(10) over the first step from which on its amplitude stays below a tenth of what it was (as
 seen at about 100 steps, spaced by a fixed ratio); where that is never reached, the mean decay of log |amplitude| a step
-over the whole run (0 if there is none). Gradient
-descent has the step 1/(2 lambda_max), Levenberg-Marquardt its default options. The statement leaves open
-
-    model  "layer": one spline layer [1, 1], least squares on random samples from a random start, exactly quadratic;
-           "network": [2, 3, 1] at a distance of 1e-3 from parameters that made the targets
-    basis  of the parameters: spline or ReLU
-    adam   learning rate of Adam relative to the distance (root mean square of the entries) it has to go
+over the whole run (0 if there is none). Gradient descent has the step 1/(2 lambda_max), Levenberg-Marquardt its default
+options. The layer, [1, 1], is least squares on random samples from a random start, exactly quadratic; the network is
+[2, 3, 1] at a distance of 1e-3 from parameters that made the targets.
 
 Modes count with lambda >= 1e-4 lambda_max and an amplitude at the start of at least 1e-6 of the largest.
 
-Judged is the slope of log rate over log lambda by least squares over modes of non-zero rate, median over seeds. Each
-basis may set Adam's otherwise.
+Judged is the slope of log rate over log lambda by least squares over modes of non-zero rate, median over seeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +44,7 @@ DISTANCE = 1e-3
 OPEN = (
     Factor("model", ("layer", "network"), "one layer, or a network near its target"),
     Factor("basis", ("spline", "relu"), "of the parameters"),
-    Factor("adam", ("0.01", "0.001"), "learning rate of Adam over the distance to go"),
+    Factor("adam", ("0.01", "0.001"), "learning rate of Adam over the distance to go, root mean square of the entries"),
 )
 
 PLACE = (

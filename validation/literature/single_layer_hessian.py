@@ -1,9 +1,7 @@
 r"""O1: the Hessian of one KAN layer is well conditioned whatever the grid, that of two-layer ReLU is not ([W24]).
 
 As reported, the text of the section on spectral bias being out of reach: for least squares on inputs uniform on
-[0, 1]^d the Hessian of a single layer with G intervals and degree k has a null space of dimension d - 1 for each
-output, and off it a condition number of at most C(k) d; that of two-layer ReLU networks with n neurons grows like n^4;
-and grid extension improves what is learned of high frequencies (abstract).
+[0, 1]^d, and splines of degree k on G intervals.
 
 With the Gram matrix M of one input's B-splines b_i and m_i = int b_i = (M 1)_i, the Hessian of an output is
 
@@ -20,7 +18,7 @@ What the description leaves open of grid extension is in
 `grid_extension`. The ReLU ramps have equidistant kinks and trained outer weights.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +31,7 @@ from refkan.claims import Reading, Readings, Verdict, judge
 from refkan.claims.experiments import written
 from validation.literature.placed_knots import grid_extension
 from validation.rationals import eigenvalues
+from validation.statements import Progress, each, silent
 
 CLAIMS = ("O1",)
 EXPERIMENT = grid_extension.EXPERIMENT
@@ -44,16 +43,13 @@ EXPONENT, MARGIN = 4.0, 0.1
 Case = dict[str, Any]
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Certify the bound, fit the exponent of the ReLU ramps, and try grid extension."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     degrees, grids, inputs = (1, 2, 3), (4, 8, 16), (1, 2, 5)
     if not quick:
         degrees, grids, inputs = (*degrees, 4, 5), (*grids, 32), (*inputs, 20)
-    layers = []
-    for degree in degrees:
-        for intervals in grids:
-            progress(f"O1: degree {degree}, {intervals} intervals")
-            layers += layer_cases(degree, intervals, inputs)
+    layers: list[Case] = []
+    for degree, intervals in each(progress, "O1: degree {}, {} intervals", degrees, grids):
+        layers += layer_cases(degree, intervals, inputs)
     ramps = [ramp_case(n) for n in ((8, 16, 32) if quick else (16, 32, 64, 128))]
     return [verdict(layers, ramps, grid_extension.measure(quick, progress))]
 
@@ -85,13 +81,9 @@ def layer_cases(degree: int, intervals: int, inputs: Sequence[int]) -> list[Case
         spectrum = [z.real for f in factors for z in eigenvalues(M + f * column * column.transpose())[1]]
         ratio = max(spectrum, key=float) / min(spectrum, key=float)
         condition = Enclosure.between(ratio, ratio).floats()
-        H = hessian(space, d)
-        rank = rank_of_matrix(H.numer_denom()[0]).rank
-        nullity = d * space.dim - rank
-        cases.append(
-            {"degree": degree, "intervals": intervals, "inputs": d, "nullity": nullity, "condition": condition}
-            | {"of one input": (low, high)}
-        )
+        nullity = d * space.dim - rank_of_matrix(hessian(space, d).numer_denom()[0]).rank
+        case = {"degree": degree, "intervals": intervals, "inputs": d, "nullity": nullity, "condition": condition}
+        cases.append(case | {"of one input": (low, high)})
     return cases
 
 
@@ -127,19 +119,14 @@ def settles(values: Sequence[float]) -> bool:
 
 
 def verdict(layers: Sequence[Case], ramps: Sequence[Case], extension: dict[str, Any]) -> Verdict:
-    """Judge the bound, the exponent, and extension under each reading."""
     C = constants(layers)
     null = all(case["nullity"] == case["inputs"] - 1 for case in layers)
     grown = exponent(ramps)
     theory = null and bounded(layers) and all(map(settles, C.values())) and abs(grown - EXPONENT) <= MARGIN
     tightest = max(case["condition"][0] / (case["of one input"][1] * case["inputs"]) for case in layers)
-    made = Readings(
-        [
-            Reading(choice, theory and item.holds, f"extension: {item}", theory)
-            for choice, item in grid_extension.comparisons(extension)
-        ]
-    )
-    swapped = [theory and item.turned.holds for _, item in grid_extension.comparisons(extension)]
+    gains = grid_extension.comparisons(extension)
+    made = Readings([Reading(choice, theory and g.holds, f"extension: {g}", theory) for choice, g in gains])
+    swapped = [theory and gain.turned.holds for _, gain in gains]
     listed = ", ".join(f"k = {degree}: {values[-1]:.5g}" for degree, values in C.items())
     relu = [rk.exact.certified_condition_number(rk.SplineSpace.uniform(4, n), which="relu_gram")[1] for n in (4, 8)]
     return made.verdict(
@@ -148,7 +135,7 @@ def verdict(layers: Sequence[Case], ramps: Sequence[Case], extension: dict[str, 
         f" {len(layers)} cases, exactly; condition at most C d in every one: {bounded(layers)} (largest quotient"
         f" {tightest:.3g}), C certified, {listed}, changed by at most"
         f" {max(abs(v[-1] / v[-2] - 1) for v in C.values()):.1%} over the last doubling; ReLU ramps n^{grown:.3f}; "
-        + "; ".join(f"{written(choice)}: {item}" for choice, item in grid_extension.comparisons(extension)),
+        + "; ".join(f"{written(choice)}: {gain}" for choice, gain in gains),
         corrected="the bound with C the condition number of one input's Gram matrix, and n^4 for ReLU ramps; that"
         " extension learns high frequencies better than its finest grid from the start is not part of it",
         details=DETAILS,

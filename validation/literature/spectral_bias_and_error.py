@@ -1,7 +1,6 @@
 r"""O9: a low spectral bias does not imply good performance ([F24], abstract of v3).
 
-The paper compares MLPs and KANs in several bases on differential equations: "low spectral bias alone does not guarantee
-good performance", "functions with broader NTK eigenvalue spectra may exhibit convergence instability" (v4). Here:
+The paper compares MLPs and KANs in several bases on differential equations. Here:
 splines of several orders and grids, Chebyshev polynomials and tanh MLPs on two regression problems and on Helmholtz's
 equation. Open: how the bias is read off the eigenvalues of the tangent kernel at the start (the broader the spectrum,
 the lower the bias), and the optimiser.

@@ -1,8 +1,7 @@
 r"""O13: edges as tables of 8-bit numbers, ten times as fast as splines ([K26], abstract).
 
 "LUT-KAN converts each edge function into a per-segment LUT with affine int8/uint8 quantization and linear
-interpolation"; with L = 64 entries a segment it reduces "steady-state CPU inference latency by 12x under NumPy and 10x
-under Numba backends (honest baseline)". What is measured is a layer of P x P cubic edges on 5 intervals, compiled by
+interpolation", L = 64 entries a segment. What is measured is a layer of P x P cubic edges on 5 intervals, compiled by
 Numba, one thread. Its tables have L + 1 entries a segment, so that no segment needs its neighbour, and symmetric int8
 numbers with one scale a segment and edge. The baseline is open, and a reading: B-splines of all knots by the Cox-de
 Boor recursion, for each edge by itself or once an input; or refkan's layer, which forms those that are not zero.

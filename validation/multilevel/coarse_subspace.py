@@ -23,10 +23,11 @@ import scipy.sparse as sp
 
 import refkan as rk
 from refkan import truth
-from refkan.claims import Status, Verdict, judge
+from refkan.claims import Verdict
 from refkan.networks.node_maps import NODE_MAPS, AffineMap
 from validation.multilevel.nested_hierarchies import Case, target
 from validation.rationals import ZERO, Matrix, apply, multiply, random_rationals, transpose
+from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("P1",)
 SAMPLES = 7
@@ -147,29 +148,23 @@ def relative(difference: np.ndarray, contributions: np.ndarray, blocks: list[tup
     return float(max(np.abs(difference[block]).max() / contributions[block].max() for block in blocks))
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Compare over the rationals, and in float64 for every edge, node map and tail."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     n_samples, seeds = (150, 1) if quick else (2000, 5)
-    exact = []
-    for basis, order, outside in product(("spline", "relu"), (2, 3, 4), ("linear", "polynomial")):
-        progress(f"P1 over the rationals: {basis}, r = {order}, {outside}")
-        for seed in range(seeds):
-            same_g, same_matrix, leaving = equal(basis, order, outside, seed)
-            exact.append({"basis": basis, "order": order, "outside": outside, "seed": seed})
-            exact[-1] |= {"gradient": same_g, "Gauss-Newton": same_matrix, "activations outside": leaving}
+    exact: list[dict[str, Any]] = []
+    tails, names = ("linear", "polynomial"), ("basis", "order", "outside", "seed")
+    places = ("spline", "relu"), (2, 3, 4), tails, range(seeds)
+    for place in each(progress, "P1 over the rationals: {}, r = {}, {}, seed {}", *places):
+        same_g, same_matrix, leaving = equal(*place)
+        exact.append(dict(zip(names, place, strict=True)))
+        exact[-1] |= {"gradient": same_g, "Gauss-Newton": same_matrix, "activations outside": leaving}
     results = []
-    orders = (3,) if quick else (2, 3, 4)
-    for edge in ("spline", "relu", "scaled-relu", "silu", "chebyshev"):
-        progress(f"P1: {edge}")
-        for node_map in NODE_MAPS:
-            for outside in ("linear", "polynomial"):
-                for order in orders:
-                    for seed in range(seeds):
-                        case = case_of(edge, node_map, outside, order, seed)
-                        pair = Pair.of(case, n_samples)
-                        results.append(asdict(case) | pair.differences())
-                        if edge == "spline":
-                            results[-1]["trajectories"] = pair.trajectories()
+    edges, orders = ("spline", "relu", "scaled-relu", "silu", "chebyshev"), (3,) if quick else (2, 3, 4)
+    for place in each(progress, "P1: {}, {}, {}, order {}, seed {}", edges, NODE_MAPS, tails, orders, range(seeds)):
+        case = case_of(*place)
+        pair = Pair.of(case, n_samples)
+        results.append(asdict(case) | pair.differences())
+        if case.edge == "spline":
+            results[-1]["trajectories"] = pair.trajectories()
     return [verdict(results, exact)]
 
 
@@ -194,22 +189,34 @@ def verdict(results: list[dict[str, Any]], exact: list[dict[str, Any]]) -> Verdi
     ways = [result["trajectories"] for result in results if "trajectories" in result]
     pairs = [Pair.of(case_of(edge, "affine", "linear"), 150) for edge in ("spline", "relu")]
 
-    def altered(restrict: Callable[[sp.csr_array], sp.csr_array], key: str = "gradient") -> Status:
-        return judge(any(pair.differences(restrict)[key] <= TOLERANCE for pair in pairs))
+    def restricted(restrict: Callable[[sp.csr_array], sp.csr_array], key: str = "gradient") -> bool:
+        return any(pair.differences(restrict)[key] <= TOLERANCE for pair in pairs)
 
-    def altered_exactly(
-        change: Callable[[Matrix], Matrix], outside: str = "linear", bases: tuple[str, ...] = ("spline", "relu")
-    ) -> Status:
-        return judge(any(any(equal(basis, 4, outside, 0, change)[:2]) for basis in bases))
+    def exactly_by(
+        change: Callable[[Matrix], Matrix], outside: str = "linear", bases: Any = ("spline", "relu")
+    ) -> bool:
+        return any(any(equal(basis, 4, outside, 0, change)[:2]) for basis in bases)
 
     excess = {
         name: np.median([r["sums over gradient"] for r in results if ("relu" in r["edge"]) == relu])
         for name, relu in (("other edges", False), ("the ReLU bases", True))
     }
 
-    return Verdict(
+    altered = {
+        "over the rationals, by the printed factor 2^-r": exactly_by(lambda P: [[w / 2 for w in row] for row in P]),
+        "over the rationals, with natural tails": exactly_by(lambda P: P, "natural", ("spline",)),
+        "restriction by the printed factor 2^-r": restricted(lambda P: P * 0.5),
+        "restriction by injection, every weight 1": restricted(lambda P: P.astype(bool).astype(float)),
+        "restriction by P (P^T P)^-1": restricted(
+            lambda P: sp.csr_array(P.toarray() @ np.linalg.inv((P.T @ P).toarray()))
+        ),
+        "the Galerkin product with rows of P shifted by one": restricted(
+            lambda P: sp.csr_array(np.roll(P.toarray(), 1, axis=0)), "Gauss-Newton"
+        ),
+    }
+    return by_criterion(
         "P1",
-        judge(exactly(exact) and holds(results, "gradient") and holds(results, "Gauss-Newton")),
+        exactly(exact) and holds(results, "gradient") and holds(results, "Gauss-Newton"),
         f"over the rationals {sum(case['gradient'] and case['Gauss-Newton'] for case in exact)} of {len(exact)}"
         " networks (both bases, r = 2 to 4, linear and polynomial tails, activations outside) have equal gradients and"
         f" Gauss-Newton matrices. Float64: {len(results)} trained networks (both bases, SiLU edges, Chebyshev"
@@ -218,23 +225,10 @@ def verdict(results: list[dict[str, Any]], exact: list[dict[str, Any]]) -> Verdi
         f" those of the coarse results alone: {over_results(False)}, in the ReLU bases {over_results(True)}. {STEPS}"
         f" steps of descent along range(P) on the fine level stay within {max(ways):.1e} of the prolonged coarse ones"
         " (spline edges)",
+        altered,
         details="With F_c(u) = F_f(P u) for every u and x the chain rule gives J_c = J_f P: gradients are restricted "
         "by P^T, Gauss-Newton matrices are Galerkin products, and a coarse step d is the fine step P d. The two "
         "layers are refined by 2 and by 3. The largest sum of absolute contributions over the largest of |J_c|^T |e| "
         "/ N, median: " + ", ".join(f"{value:.2g} for {name}" for name, value in excess.items()) + ".",
         data={"cases": results, "over the rationals": exact},
-        mutations={
-            "over the rationals, by the printed factor 2^-r": altered_exactly(
-                lambda P: [[entry / 2 for entry in row] for row in P]
-            ),
-            "over the rationals, with natural tails": altered_exactly(lambda P: P, "natural", ("spline",)),
-            "restriction by the printed factor 2^-r": altered(lambda P: P * 0.5),
-            "restriction by injection, every weight 1": altered(lambda P: P.astype(bool).astype(float)),
-            "restriction by P (P^T P)^-1": altered(
-                lambda P: sp.csr_array(P.toarray() @ np.linalg.inv((P.T @ P).toarray()))
-            ),
-            "the Galerkin product with rows of P shifted by one": altered(
-                lambda P: sp.csr_array(np.roll(P.toarray(), 1, axis=0)), "Gauss-Newton"
-            ),
-        },
     )

@@ -24,7 +24,7 @@ are at no stationary point: what the coarse tangent space sees of the residual i
 which makes the same network stationary, P^T g = 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -32,17 +32,9 @@ import numpy as np
 
 from refkan.claims import Beside, Choice, Estimate, Reading, Table, Verdict, estimate
 from refkan.claims.experiments import written
-from validation.multilevel.complementary_shares import (
-    EXPERIMENT,
-    INTERVALS,
-    MEASURES,
-    OPEN,
-    PLACE,
-    RELU,
-    UPDATES,
-    measure,
-)
-from validation.statements import ByCells, Cells, exchanged, ratios, times
+from validation.multilevel import complementary_shares
+from validation.multilevel.complementary_shares import EXPERIMENT, INTERVALS, MEASURES, OPEN, PLACE, RELU, UPDATES
+from validation.statements import ByCells, Cells, Progress, each, exchanged, ratios, silent, times
 
 __all__ = ["CLAIMS", "EXPERIMENT", "run", "verdict"]
 CLAIMS = ("M1",)
@@ -95,13 +87,11 @@ def asked(cells: Cells) -> tuple[Estimate, ...]:
 JUDGED = {"M1": ByCells(asked, control=times(spline_basis=1e9), twin=exchanged("spline", "ReLU"), experiment=False)}
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     n_samples, steps, seeds = (200, 20, SEEDS[:3]) if quick else (1000, 80, SEEDS)
     results = []
-    for node_map, start in SETS:
-        for seed in seeds:
-            progress(f"M1: {node_map} maps, {start} start, seed {seed}")
-            results += measure(seed, n_samples, steps, node_map, start)
+    for (node_map, start), seed in each(progress, "M1: {0[0]} maps, {0[1]} start, seed {1}", SETS, seeds):
+        results += complementary_shares.measure(seed, n_samples, steps, node_map, start)
     return [verdict(results, {"samples": str(n_samples), "steps": str(steps)})]
 
 
@@ -139,7 +129,6 @@ def beside(results: Results, size: Choice) -> Table:
 
 
 def verdict(results: Results, size: Choice) -> Verdict:
-    """Return the verdict over readings and those of altered claims."""
     left = np.median([result["|P^T g|/|g|"] for result in results if result["coarse"] == "trained"])
     seeds = sorted({result["seed"] for result in results})
     return JUDGED["M1"].verdict(

@@ -2,13 +2,11 @@ r"""M2, M3: why sums over levels do not precondition one layer, in either basis 
 
 M2, ReLU basis. Where knots are inserted, every coarse power is a fine one: prolongation P_l is a matrix of zeros and
 ones with a single one in each column. An additive multilevel preconditioner sum_l P_l D_l P_l^T, D_l diagonal, is
-therefore diagonal: it scales, and no more. And no scaling helps. By van der Sluis no diagonal
-scaling is better than Jacobi's by more than the factor dim.
+therefore diagonal: it scales, and no more.
 
-M3, spline basis. The Gram matrix is a mass matrix, well-conditioned once it is scaled by its diagonal; a sum over
-levels, as in the method of Bramble, Pasciak and Xu, counts smooth functions once for every level. Control: the
-matrix of the H1 inner product, for which such sums are made: Jacobi grows by at least 3 at the last doubling, the sum
-with weights by at most 1.2 (r = 2, 3, 4).
+M3, spline basis. A sum over levels, as in the method of Bramble, Pasciak and Xu, counts smooth functions once for every
+level. Control: the matrix of the H1 inner product, for which such sums are made: Jacobi grows by at least 3 at the last
+doubling, the sum with weights by at most 1.2 (r = 2, 3, 4).
 """
 
 from collections.abc import Callable, Sequence
@@ -22,6 +20,7 @@ from scipy.linalg import cholesky, eigvalsh, solve_triangular
 import refkan as rk
 from refkan.claims import Verdict, judge
 from refkan.splines import bsplines, transfer
+from validation.statements import Progress, each, silent
 
 CLAIMS = ("M2", "M3")
 ORDERS = (1, 2, 3, 4)
@@ -29,17 +28,13 @@ COARSEST = 4
 SLACK = 0.3
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     sizes = tuple(COARSEST * 2**k for k in range(7 if quick else 8))
     progress("M2: injections")
     diagonal = [injections_are_diagonal(order, seed) for order in ORDERS for seed in range(3 if quick else 20)]
-    relu, spline, energy = [], [], []
-    for order in ORDERS:
-        progress(f"M2, M3: order {order}")
-        relu.append(relu_conditions(order, sizes))
-        spline.append(spline_conditions(order, sizes))
-        if order > 1:
-            energy.append(spline_conditions(order, sizes, derivative=1))
+    relu = [relu_conditions(order, sizes) for order in each(progress, "M2: order {}", ORDERS)]
+    spline = [spline_conditions(order, sizes) for order in each(progress, "M3: order {}", ORDERS)]
+    energy = [spline_conditions(order, sizes, derivative=1) for order in ORDERS if order > 1]
     return [relu_verdict(diagonal, relu), spline_verdict(spline, energy)]
 
 
@@ -191,7 +186,6 @@ def needs_levels(result: dict[str, Any]) -> bool:
 
 
 def spline_verdict(results: list[dict[str, Any]], energy: list[dict[str, Any]]) -> Verdict:
-    """The mass matrix, and the H1 matrix as a control."""
     control = all(needs_levels(result) for result in energy)
     holds = all(bounded(result, "Jacobi") and worse_at_each_level(result, "sum over levels") for result in results)
 

@@ -11,20 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from refkan import truth
-from validation.rationals import (
-    Matrix,
-    Vector,
-    apply,
-    dot,
-    identity,
-    multiply,
-    random_knots,
-    random_rationals,
-    rank,
-    relu_design,
-    spline_design,
-    transpose,
-)
+from validation import rationals
+from validation.rationals import Matrix, Vector, apply, identity, multiply, random_rationals, relu_design, spline_design
 
 
 class Nesting(NamedTuple):
@@ -71,14 +59,14 @@ def appended(coarse: int, fine: int) -> Matrix:
 def invertible(rng: np.random.Generator, size: int) -> Matrix:
     while True:
         matrix = [random_rationals(rng, size) for _ in range(size)]
-        if rank(matrix) == size:
+        if rationals.rank(matrix) == size:
             return matrix
 
 
 def nestings(seed: int, d: int = 3, m: int = 5) -> dict[str, Nesting]:
     """Nested bases of polynomials of degree d in m, splines, ReLU powers and wavelets, and random combinations."""
     rng = np.random.default_rng(seed)
-    order, coarse = 3, random_knots(rng, 3, 2)
+    order, coarse = 3, rationals.random_knots(rng, 3, 2)
     fine = sorted([*coarse, (coarse[2] + coarse[3]) / 2, (coarse[3] + coarse[4]) / 3 + coarse[4] / 3])
     zeros_and_ones = [[Fraction(s == t) for s in fine[:-order]] for t in coarse[:-order]]
     M, inner = invertible(rng, d + 1), invertible(rng, m + 1)
@@ -95,7 +83,7 @@ def nestings(seed: int, d: int = 3, m: int = 5) -> dict[str, Nesting]:
         "B-splines": Nesting(
             lambda x: spline_design(coarse, order, [x])[0],
             lambda x: spline_design(fine, order, [x])[0],
-            transpose(truth.prolongation(coarse, fine, order)),
+            rationals.transpose(truth.prolongation(coarse, fine, order)),
         ),
         "ReLU powers": Nesting(
             lambda x: relu_design(coarse, order, [x])[0], lambda x: relu_design(fine, order, [x])[0], zeros_and_ones
@@ -118,7 +106,7 @@ def network(basis: Callable[[Fraction], list[Fraction]], weights: Weights, x: Ve
     """Layers of sums over inputs and basis functions, sum_p sum_i W_qpi phi_i(x_p)."""
     for layer in weights:
         values = [basis(at) for at in x]
-        x = [sum(map(dot, edges, values), Fraction(0)) for edges in layer]
+        x = [sum(map(rationals.dot, edges, values), Fraction(0)) for edges in layer]
     return x
 
 

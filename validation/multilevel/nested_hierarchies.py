@@ -5,19 +5,21 @@ The criterion: over points on the samples and off them, many of them outside the
 their domains.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Status, Verdict, judge
+from refkan.claims import Verdict
 from refkan.networks import chebyshev_kan
 from refkan.networks.node_maps import NODE_MAPS
 from validation.multilevel.nested_bases import appended, nestings, properly_nested
 from validation.rationals import Matrix
+from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("D1", "L6")
 TOLERANCE = 1e-14
@@ -134,34 +136,21 @@ def worst(results: Sequence[dict[str, Any]], of: int = 0) -> float:
     return max(max(result["on samples"][of], result["off samples"][of]) for result in results)
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     n_samples, steps, seeds = (200, 12, 1) if quick else (1000, 30, 2)
 
-    def results(cases: Sequence[Case]) -> list[dict[str, Any]]:
-        out = []
-        for case in cases:
-            progress(case.name)
-            out += [measure(Case(**{**asdict(case), "seed": seed}), n_samples, steps) for seed in range(seeds)]
-        return out
+    def results(cases: Iterable[Case]) -> list[dict[str, Any]]:
+        places = each(progress, "{0.name}, seed {1}", cases, range(seeds))
+        return [measure(replace(case, seed=seed), n_samples, steps) for case, seed in places]
 
     orders, edges = ((3,), ("spline",)) if quick else ((1, 2, 3, 4, 5), ("spline", "silu"))
-    deep = [Case("spline", "mean-std", "linear", 3, (2, 4, 4, 1)), Case("spline", "affine", "linear", 3, (2, 4, 4, 1))]
-    cases = {
-        outside: [Case(edge, node_map, outside, r) for r in orders for edge in edges for node_map in NODE_MAPS]
-        for outside in ("linear", "polynomial", "natural")
-    }
-    inserted = [Case(edge, node_map, "natural", 3, insertion=True) for edge in edges for node_map in NODE_MAPS]
-    invariant = results([*cases["linear"], *cases["polynomial"], *deep])
-    natural, by_insertion = results([case for case in cases["natural"] if case.order > 1]), results(inserted)
-    degrees = (3,) if quick else (2, 3, 6)
-    chebyshev = results(
-        [
-            Case("chebyshev", node_map, outside, d)
-            for d in degrees
-            for node_map in NODE_MAPS
-            for outside in ("linear", "polynomial")
-        ]
-    )
+    deep = [Case("spline", node_map, "linear", 3, (2, 4, 4, 1)) for node_map in ("mean-std", "affine")]
+    tails, degrees = ("linear", "polynomial"), (3,) if quick else (2, 3, 6)
+    shallow = [Case(e, m, outside, r) for outside, r, e, m in product(tails, orders, edges, NODE_MAPS)]
+    natural = results(Case(e, m, "natural", r) for r, e, m in product(orders, edges, NODE_MAPS) if r > 1)
+    by_insertion = results(Case(e, m, "natural", 3, insertion=True) for e, m in product(edges, NODE_MAPS))
+    invariant = results([*shallow, *deep])
+    chebyshev = results(Case("chebyshev", m, outside, d) for d, m, outside in product(degrees, NODE_MAPS, tails))
     return [splines_verdict(invariant, natural, by_insertion), any_basis_verdict(chebyshev, range(2 if quick else 25))]
 
 
@@ -173,9 +162,15 @@ def splines_verdict(
     factors = np.array([result["loss after over before"] for result in leaving])
     outside = np.median([result["activations outside"] for result in invariant if result["node_map"] != "sigmoid"])
     linear, polynomial = ([r for r in invariant if r["outside"] == kind] for kind in ("linear", "polynomial"))
-    return Verdict(
+    altered = {
+        "natural tails and uniform refinement": nested(natural),
+        "with the printed factor 2^-r": nested([spoilt(lambda v: v / 2)]),
+        "coefficients shifted by one": nested([spoilt(lambda v: np.roll(v, 1))]),
+        "refitted by least squares at the samples": nested([refitted()]),
+    }
+    return by_criterion(
         "D1",
-        judge(nested([*invariant, *natural, *by_insertion]), nested([*invariant, *by_insertion])),
+        nested([*invariant, *natural, *by_insertion]),
         f"linear and polynomial tails: {len(invariant)} trained networks, every node map, largest change on and off the"
         f" samples {worst(invariant):.1e} of the sum of absolute contributions; of the largest value,"
         f" {worst(linear, 1):.1e} under linear, {worst(polynomial, 1):.1e} under polynomial tails ({outside:.0%} of"
@@ -183,16 +178,12 @@ def splines_verdict(
         f" refined, {worst(natural):.1e}, and the loss becomes {factors.min():.2g} to {factors.max():.2g} times what it"
         f" was (median {np.median(factors):.2g}) where activations leave the domain on the samples ({len(leaving)} of"
         f" {len(natural)} networks)",
+        altered,
+        nested([*invariant, *by_insertion]),
         corrected="refined KANs are properly nested under linear or polynomial tails, and under natural ones if the "
         "exterior knots stay",
         details=D1_DETAILS,
         data={"invariant tails": invariant, "natural, refined": natural, "natural, inserted": by_insertion},
-        mutations={
-            "natural tails and uniform refinement": judge(nested(natural)),
-            "with the printed factor 2^-r": judge(nested([spoilt(lambda v: v / 2)])),
-            "coefficients shifted by one": judge(nested([spoilt(lambda v: np.roll(v, 1))])),
-            "refitted by least squares at the samples": judge(nested([refitted()])),
-        },
     )
 
 
@@ -233,41 +224,37 @@ def refitted() -> dict[str, Any]:
         parts.append(np.stack(columns, axis=1).ravel())
         if k == 0:
             z = net.node_maps[0].value(layer.linearize(theta[net.slices[0]], z).value)  # type: ignore[attr-defined]
-    off = rng.uniform(-REACH, 1 + REACH, (2000, 2))
+    places = {"on samples": x, "off samples": rng.uniform(-REACH, 1 + REACH, (2000, 2))}
     theta_fine = np.concatenate(parts)
-    return {
-        "on samples": relative_change(net, theta, fine, theta_fine, x),
-        "off samples": relative_change(net, theta, fine, theta_fine, off),
-    }
+    return {name: relative_change(net, theta, fine, theta_fine, at) for name, at in places.items()}
 
 
 def any_basis_verdict(results: list[dict[str, Any]], seeds: Sequence[int]) -> Verdict:
-    """Networks over nested bases over the rationals, and the library's polynomials in float64."""
     exact = {(name, seed): properly_nested(n, seed) for seed in seeds for name, n in nestings(seed).items()}
     names = list(dict.fromkeys(name for name, _ in exact))
     outside = np.median([result["activations outside"] for result in results if result["node_map"] != "sigmoid"])
 
-    def altered(change: Callable[[Matrix], Matrix]) -> Status:
-        return judge(all(properly_nested(n, 0, change(n.embedding)) for n in nestings(0).values()))
+    def changed_by(change: Callable[[Matrix], Matrix]) -> bool:
+        return all(properly_nested(n, 0, change(n.embedding)) for n in nestings(0).values())
 
-    return Verdict(
+    padded = properly_nested(nestings(0)["Bernstein polynomials"], 0, appended(4, 6))
+    altered = {
+        "one entry of E off by 1/1000": changed_by(lambda E: [[E[0][0] + Fraction(1, 1000), *E[0][1:]], *E[1:]]),
+        "rows of E in reverse": changed_by(lambda E: E[::-1]),
+        "zeros appended in the Bernstein basis": padded,
+    }
+    return by_criterion(
         "L6",
-        judge(all(exact.values()) and nested(results)),
+        all(exact.values()) and nested(results),
         f"over the rationals, {sum(exact.values())} of {len(exact)} networks [2, 2, 1] over {len(names)} nested bases"
         f" ({', '.join(names)}) are the fine networks with weights W E, where phi = E phi'. Float64: {len(results)}"
         f" trained networks of Chebyshev polynomials, every node map, linear and polynomial tails, degree doubled,"
         f" largest change on and off the samples {worst(results):.1e} of the sum of absolute contributions"
         f" ({outside:.0%} of hidden activations outside, median)",
+        altered,
         details="Each row of E holds the coefficients of a coarse function in the fine ones: they exist because the"
         " spaces are nested, and every edge is then the same function, so that the networks are. Polynomials of degree"
         " 3 in those of degree 5 in four bases, of which one is in general position; quadratic splines and ReLU powers"
         " with two knots inserted; Haar wavelets of two levels in three. Set-up and criterion in float64 as for D1.",
         data={"cases": results, "exact": {f"{name}, seed {seed}": same for (name, seed), same in exact.items()}},
-        mutations={
-            "one entry of E off by 1/1000": altered(lambda E: [[E[0][0] + Fraction(1, 1000), *E[0][1:]], *E[1:]]),
-            "rows of E in reverse": altered(lambda E: E[::-1]),
-            "zeros appended in the Bernstein basis": judge(
-                properly_nested(nestings(0)["Bernstein polynomials"], 0, appended(4, 6))
-            ),
-        },
     )

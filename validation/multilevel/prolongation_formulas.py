@@ -11,18 +11,8 @@ import refkan as rk
 from refkan import truth
 from refkan.claims import Status, Verdict, judge
 from refkan.splines import transfer
-from validation.rationals import (
-    Matrix,
-    Vector,
-    breakpoints,
-    multiply,
-    random_knots,
-    rank,
-    sample_points,
-    spline_design,
-    transpose,
-    uniform_knots,
-)
+from validation import rationals
+from validation.rationals import Matrix, Vector, breakpoints, multiply, spline_design, transpose, uniform_knots
 
 CLAIMS = ("E24", "E25", "P2")
 ORDERS = range(1, 7)
@@ -54,7 +44,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 def nested_pair(order: int, intervals: int, seed: int) -> Pair:
     """Random knots, and the same with one to three more inside; both exterior parts are shared."""
     rng = np.random.default_rng([seed, order, intervals])
-    coarse = random_knots(rng, order, intervals)
+    coarse = rationals.random_knots(rng, order, intervals)
     t = breakpoints(coarse, order)
     places = [left + (right - left) * Fraction(k, 5) for left, right in pairwise(t) for k in range(1, 5)]
     chosen = rng.choice(len(places), size=int(rng.integers(1, 4)), replace=False)
@@ -73,11 +63,10 @@ def contains(order: int, larger: Vector, smaller: Vector) -> bool:
     ]
     large, small = spline_design(larger, order, points), spline_design(smaller, order, points)
     both = [[*row, *other] for row, other in zip(large, small, strict=True)]
-    return rank(both) == rank(large)
+    return rationals.rank(both) == rationals.rank(large)
 
 
 def inclusion_verdict(pairs: list[Pair]) -> Verdict:
-    """As printed, S_r(T') in S_r(T); reversed, S_r(T) in S_r(T')."""
     printed = [contains(order, coarse, fine) for order, coarse, fine in pairs]
     reverse = [contains(order, fine, coarse) for order, coarse, fine in pairs]
 
@@ -96,16 +85,13 @@ def inclusion_verdict(pairs: list[Pair]) -> Verdict:
         "at r points of every interval between the knots of both.",
         data={"pairs": len(pairs), "as printed": printed, "reversed": reverse},
         mutations={
-            "a fine vector without one of the coarse breakpoints": altered(without_a_breakpoint),
+            "a fine vector without one of the coarse breakpoints": altered(
+                lambda order, coarse, fine: [t for t in fine if t != breakpoints(coarse, order)[1]]
+            ),
             "a fine vector with a coarse breakpoint moved": altered(with_a_moved_breakpoint),
             "inclusion both ways": judge(all(printed) and all(reverse)),
         },
     )
-
-
-def without_a_breakpoint(order: int, coarse: list[Fraction], fine: list[Fraction]) -> list[Fraction]:
-    """The fine knots less the first interior breakpoint of the coarse ones."""
-    return [t for t in fine if t != breakpoints(coarse, order)[1]]
 
 
 def with_a_moved_breakpoint(order: int, coarse: list[Fraction], fine: list[Fraction]) -> list[Fraction]:
@@ -133,13 +119,12 @@ def dyadic_identity(order: int, intervals: int, coefficient: Coefficient) -> boo
     r, n = order, intervals
     coarse = uniform_knots(r, n)
     fine = uniform_knots(r, 2 * n, h=Fraction(1, 2))
-    points = [x for interval in sample_points(fine, r, r) for x in interval]
+    points = [x for interval in rationals.sample_points(fine, r, r) for x in interval]
     P = [[coefficient(r, i, j) for i in range(1 - r, n)] for j in range(1 - r, 2 * n)]
     return multiply(spline_design(fine, r, points), P) == spline_design(coarse, r, points)
 
 
 def dyadic_verdict(most_intervals: int) -> Verdict:
-    """Both factors, for orders 1 to 6, and the library's matrix beside them."""
     cases = [(r, n) for r in ORDERS for n in range(1, most_intervals + 1)]
     as_printed = [dyadic_identity(r, n, printed) for r, n in cases]
     as_corrected = [dyadic_identity(r, n, corrected) for r, n in cases]
@@ -226,7 +211,6 @@ def float64_errors(orders: tuple[int, ...], sizes: tuple[int, ...]) -> dict[str,
 
 
 def formula_verdict(pairs: list[Pair], errors: dict[str, list[float]]) -> Verdict:
-    """Exactly for knots nested everywhere, and with polynomial rows for those nested on the domain alone."""
     uniform = [re_extended(order, n) for order in ORDERS for n in (1, 2, 4)]
 
     def agrees(pair: Pair, polynomials: bool, off: Fraction | int = 0) -> bool:

@@ -16,7 +16,8 @@ from scipy.linalg import solveh_banded
 import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, judge, twin
 from refkan.splines import bsplines, transfer
-from validation.measures import seconds_of_rounds
+from validation.measures import least_of_cases, ratios_of_rounds, seconds_of_rounds
+from validation.statements import Progress, each, silent
 
 CLAIMS = ("G1",)
 MEASURES_TIME = True
@@ -31,12 +32,6 @@ WAYS = ("knot insertion", "least squares", "banded normal equations")
 
 Fit = Callable[[rk.SplineSpace, np.ndarray, np.ndarray], np.ndarray]
 """(fine space, points (N,), values (N, Q)) -> coefficients (dim, Q)."""
-
-
-def dense_least_squares(fine: rk.SplineSpace, z: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """As KAN codes do it: a dense matrix of the fine basis at all samples, and LAPACK's SVD solver."""
-    result: np.ndarray = np.linalg.lstsq(bsplines.design_matrix(fine, z).toarray(), values)[0]
-    return result
 
 
 def banded_least_squares(fine: rk.SplineSpace, z: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -64,12 +59,6 @@ def fitted(net: rk.Network, fine: rk.Network, theta: np.ndarray, activations: li
     return np.concatenate(parts)
 
 
-def inputs_of_layers(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> list[np.ndarray]:
-    """Inputs of the layers at the samples, those of the second moved into its domain."""
-    y = rk.Network(net.layers[:1], ())(theta[net.slices[0]], x)
-    return [x, np.clip(net.node_maps[0].value(y), 0.0, 1.0)]  # type: ignore[attr-defined]
-
-
 def edge_change(net: rk.Network, theta: np.ndarray, fine: rk.Network, theta_fine: np.ndarray) -> float:
     """Largest change of an edge over its largest value, at 5,001 points of its domain; the worst edge."""
     x, worst = np.linspace(0.0, 1.0, 5001), 0.0
@@ -91,10 +80,15 @@ def measure(
     x = rng.uniform(size=(n_samples, 2))
     net, theta = rk.kan([2, 5, 1], order, list(intervals)).initialize(rng, x)
     fine = net.refine()
-    z = inputs_of_layers(net, theta, x)
+    y = rk.Network(net.layers[:1], ())(theta[net.slices[0]], x)
+    z = [x, np.clip(net.node_maps[0].value(y), 0.0, 1.0)]  # inputs of the second layer are moved into its domain
+
+    def dense(fine: rk.SplineSpace, z: np.ndarray, values: np.ndarray) -> Any:
+        return np.linalg.lstsq(bsplines.design_matrix(fine, z).toarray(), values)[0]
+
     calls: dict[str, Callable[[], np.ndarray]] = {
         "knot insertion": lambda: net.convert(theta, fine),
-        "least squares": lambda: fitted(net, fine, theta, z, dense_least_squares),
+        "least squares": lambda: fitted(net, fine, theta, z, dense),
         "banded normal equations": lambda: fitted(net, fine, theta, z, banded_least_squares),
     }
     changes = {name: edge_change(net, theta, fine, calls[name]()) for name in ways}  # compiles, too
@@ -105,13 +99,8 @@ def measure(
         "samples": n_samples,
         "seconds": seconds,
         "changes": changes,
-        "ratios": {name: ratio(seconds, name) for name in ways[1:]},
+        "ratios": {name: float(np.median(ratios_of_rounds(seconds, name, WAYS[0]))) for name in ways[1:]},
     }
-
-
-def ratio(seconds: dict[str, list[float]], name: str) -> float:
-    """Median over rounds of the time of a way over that of knot insertion."""
-    return float(np.median(np.array(seconds[name]) / np.array(seconds["knot insertion"])))
 
 
 def few_samples() -> float:
@@ -125,22 +114,18 @@ def few_samples() -> float:
     return float(np.abs(bsplines.evaluate(fine, v, x) - before).max() / np.abs(before).max())
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Time a transfer in all cases, and the same with 100 samples."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     rounds = 7 if quick else 51
-    results = []
-    for order, intervals in CASES:
-        progress(f"G1: r = {order}, intervals {intervals}")
-        results.append(measure(order, intervals, SAMPLES, rounds))
+    cases = each(progress, "G1: r = {0[0]}, intervals {0[1]}", CASES)
+    results = [measure(*case, SAMPLES, rounds) for case in cases]
     # So few samples do not determine every coefficient: normal equations would be singular.
-    small = [measure(order, intervals, 100, rounds, WAYS[:2]) for order, intervals in CASES]
+    small = [measure(*case, 100, rounds, WAYS[:2]) for case in CASES]
     return [verdict(results, small, few_samples())]
 
 
 def cheaper(results: list[dict[str, Any]], name: str, factor: float = RATIO) -> Estimate:
     """The time of a way over that of knot insertion, of each round the least of all cases."""
-    per_case = [np.array(r["seconds"][name]) / np.array(r["seconds"]["knot insertion"]) for r in results]
-    least = dict(enumerate(np.min(per_case, axis=0).tolist()))
+    least = least_of_cases(ratios_of_rounds(result["seconds"], name, WAYS[0]) for result in results)
     return estimate(f"processor time of {name} over knot insertion, least case", least, at_least=factor)
 
 

@@ -6,13 +6,7 @@ from typing import Any
 
 from refkan.claims import Row
 from refkan.claims.estimates import ENOUGH, from_plain
-from refkan.claims.reporting.reading_tables import (
-    ESTIMATE_COLUMNS,
-    by_unit,
-    estimate_cells,
-    varied_and_fixed,
-    with_deviation,
-)
+from refkan.claims.reporting import reading_tables
 from validation.ledger import LEDGER
 from validation.records.markdown import markdown_table
 from validation.records.store import Kept, is_old
@@ -61,10 +55,15 @@ def status_of(kept: Mapping[str, Any]) -> str:
     return "not run since its criterion changed" if is_old(kept) else str(kept["status"])
 
 
+def answered(quick: Kept, full: Kept) -> list[Row]:
+    """Return the answered rows but goals, in the order of the ledger."""
+    return [row for row in LEDGER if (row.id in quick or row.id in full) and not row.goal]
+
+
 def table(quick: Kept, full: Kept) -> str:
-    """Return the answered rows, in the order of the ledger, as a Markdown table."""
+    """Return the answered rows as a Markdown table."""
     cells = []
-    for r in (row for row in LEDGER if (row.id in quick or row.id in full) and not row.goal):
+    for r in answered(quick, full):
         link = f"[{r.id}](#{r.id.lower()})"
         cells.append([link, r.source, _text(r.claim), in_short(full.get(r.id)), of_quick(r, quick, full)])
     return markdown_table(["id", "source", "claim", "full size", "quick run"], cells)
@@ -103,7 +102,6 @@ def of_quick(row: Row, quick: Kept, full: Kept) -> str:
 
 def verdicts(quick: Kept, full: Kept) -> str:
     """Return the page of all verdicts: a table, then each on a screen."""
-    rows = [row for row in LEDGER if (row.id in quick or row.id in full) and not row.goal]
     return f"""# Verdicts
 
 Written by `python -m validation.records` from the rows kept in `validation/records/`; `python -m validation` measures
@@ -119,7 +117,7 @@ together. A quick run of an experiment decides nothing: it says whether it point
 claim mutated, which must fail, and rows that fail a positive control, which must hold. [Goals](goals.md) are no claims.
 
 {table(quick, full)}
-{"".join(_section(row, quick.get(row.id), full.get(row.id)) for row in rows)}
+{"".join(_section(row, quick.get(row.id), full.get(row.id)) for row in answered(quick, full))}
 ## Sources
 
 {SOURCES}
@@ -142,8 +140,7 @@ def _section(row: Row, quick: dict[str, Any] | None, full: dict[str, Any] | None
             f" earlier one, {_text(full['criterion'])}: {full['status']}.\n"
         )
     if shown["estimates"]:
-        cells = ([_text(cell) for cell in e] for e in estimate_cells(map(from_plain, shown["estimates"])))
-        lines.append(markdown_table(ESTIMATE_COLUMNS, cells))
+        lines.append(_estimates(shown))
     measured = _text(shown["measured"])
     lines.append(f"Measured: {measured[:LONGEST]}{' ...' if len(measured) > LONGEST else ''}\n")
     if shown["status"] in HOLDS and shown["corrected"] and not is_old(shown):
@@ -158,6 +155,11 @@ def _section(row: Row, quick: dict[str, Any] | None, full: dict[str, Any] | None
     told += ["[All readings](readings.md)."] if shown["readings"] else []
     lines += [" ".join(told) + "\n", f"    python -m validation --full {row.id}\n"]
     return "\n".join(lines)
+
+
+def _estimates(kept: Mapping[str, Any]) -> str:
+    cells = ([_text(cell) for cell in e] for e in reading_tables.estimate_cells(map(from_plain, kept["estimates"])))
+    return markdown_table(reading_tables.ESTIMATE_COLUMNS, cells)
 
 
 def readings(full: Kept) -> str:
@@ -177,7 +179,7 @@ beside ours under the first: the tables behind the [verdicts](verdicts.md). Writ
 def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
     """Return the readings of a row as a table, and a table of published cells beside those of the first."""
     readings = kept["readings"]
-    varied, fixed = varied_and_fixed(readings)
+    varied, fixed = reading_tables.varied_and_fixed(readings)
     answers = {True: "yes", False: "no", None: "undecided"}
     lines = [f"In all of them {fixed}.\n"] if fixed else []
     rows = []
@@ -186,7 +188,7 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
         rows.append([*(r["choice"][name] for name in varied), answers[r["holds"]], calibrated, _text(r["measured"])])
     lines.append(markdown_table([*varied, "holds", "calibrated", "measured"], rows))
     first = readings[0]
-    for cells in by_unit([*first["cells"], *first["calibration"]]):
+    for cells in reading_tables.by_unit([*first["cells"], *first["calibration"]]):
         printed = any(cell["published"] is not None for cell in cells)
         title = "Published beside measured" if printed else "Measured"
         lines.append(f"{title} under the first reading, {cells[0]['unit']}:\n")
@@ -196,8 +198,8 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
 
 
 def _beside(row: Row, cell: Mapping[str, Any]) -> list[str]:
-    published = with_deviation(cell["published"], cell["published deviation"])
-    mean = with_deviation(cell["mean"], cell["deviation"])
+    published = reading_tables.with_deviation(cell["published"], cell["published deviation"])
+    mean = reading_tables.with_deviation(cell["mean"], cell["deviation"])
     again = f'--cell "{cell["again"]}" --seed {cell["seeds"][0]}'
     line = f"`python -m validation {row.id} {again}`" if cell["again"] else ""
     return [cell["cell"], published, f"{cell['median']:.2e}", mean, str(len(cell["seeds"])), line]
@@ -208,10 +210,7 @@ def goals(kept: Kept) -> str:
     sections = []
     for row in (row for row in LEDGER if row.goal and row.id in kept):
         own = kept[row.id]
-        cells = ([_text(cell) for cell in e] for e in estimate_cells(map(from_plain, own["estimates"])))
-        numbers = (
-            markdown_table(ESTIMATE_COLUMNS, cells) if own["estimates"] else f"Reached: {_text(own['measured'])}\n"
-        )
+        numbers = _estimates(own) if own["estimates"] else f"Reached: {_text(own['measured'])}\n"
         sections.append(
             f"\n## {row.id}\n\n{_text(row.claim)}: {_text(row.measured)}. Asked: {_text(row.criterion)}.\n\n{numbers}\n"
             f"{_run(own)}\n\n    python -m validation --full {row.id}\n"

@@ -1,32 +1,23 @@
 """Table 2 of [S26]: its cells as choices of factors, and how one of them is run for a seed.
 
 What the paper leaves open is a factor. The values that come first are the reading that the printed means and deviations
-single out (`table_two_rows`):
-
-    network    splines after a linear first layer, cubic on 5 intervals, refined to 40, or splines throughout,
-               quadratic, (1, 3) intervals to (8, 24): both have 55 and 230 parameters (R7)
-    bounds     of the hidden nodes, which are mapped to [0, 1] by them: on the samples, of the box, of the layer
-    sense      the function is turned counterclockwise, f(R^-1 x), or its arguments are, f(R x)
-    start      of the spline coefficients: N(0, 1), He's N(0, 2/5), uniform on [0, 1] or in +-1/sqrt(5)
-    search     strong Wolfe line search, or steps of 1
-    precision  64 or 32 bits throughout
-    fine       fine training from coefficients drawn on the finest level, or from the coarse start, prolonged
-    powers     of the ReLU basis, (x - t)_+^3 or ((x - t)_+/h)^3, which weighs the first layer against the others
-    target     scaled to [0, 1] by its extremes on the samples (supplement D.1), or raw
+single out (`table_two_rows`). Both networks have 55 and 230 parameters (R7): cubic splines on 5 intervals, refined to
+40, after a linear first layer, or quadratic ones throughout, (1, 3) intervals to (8, 24).
 
 The first layer, and all of an MLP, start uniformly in +-1/sqrt(fan-in), biases of MLPs too. In the ReLU basis descent
 is in w = A^T u, which is (17a); both bases start from the same u. MLPs take as many epochs as the coarse KAN. Numbers
 are mean squares over the squared range of the target on the samples.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from time import process_time
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Cell, Factor, Grid
+from refkan.claims import Cell, Choice, Factor, Grid
+from validation.statements import cells_at, place_of
 from validation.table_two.quasi_newton import DIVERGED, Descent, Function, lbfgs
 from validation.table_two.ridge_network import BOUNDS, bisected, change_of_basis, local_polynomials, value_and_gradient
 
@@ -51,13 +42,15 @@ STARTS = {
 OPEN = (
     Factor("network", ("linear-first", "splines"), "linear layer before splines, or splines throughout"),
     Factor("bounds", tuple(sorted(BOUNDS, key=lambda name: name != "samples")), "what maps hidden nodes to [0, 1]"),
-    Factor("sense", ("function", "arguments"), "what is turned counterclockwise"),
+    Factor("sense", ("function", "arguments"), "what is turned counterclockwise: f(R^-1 x), or f(R x)"),
     Factor("start", tuple(STARTS), "how spline coefficients start"),
-    Factor("search", ("wolfe", "fixed"), "line search of L-BFGS"),
-    Factor("precision", ("64", "32"), "bits"),
-    Factor("fine", ("own", "prolonged"), "start of fine training"),
-    Factor("powers", ("plain", "scaled"), "of the ReLU basis, (x - t)^3 or ((x - t)/h)^3"),
-    Factor("target", ("scaled", "raw"), "the target, scaled to [0, 1] or raw"),
+    Factor("search", ("wolfe", "fixed"), "line search of L-BFGS: strong Wolfe conditions, or steps of 1"),
+    Factor("precision", ("64", "32"), "bits throughout"),
+    Factor("fine", ("own", "prolonged"), "start of fine training: drawn on the finest level, or the coarse start"),
+    Factor(
+        "powers", ("plain", "scaled"), "of the ReLU basis, (x - t)^3 or ((x - t)/h)^3: the weight of the first layer"
+    ),
+    Factor("target", ("scaled", "raw"), "to [0, 1] by its extremes on the samples (supplement D.1), or raw"),
 )
 
 PLACE = (
@@ -246,35 +239,26 @@ GRID = Grid("cell of Table 2", OPEN, PLACE, run_cell, apart=("course",))
 
 def cells_of(
     seeds: Sequence[int],
-    reading: Mapping[str, str],
+    reading: Choice,
     models: Iterable[str] = BASES,
-    fidelities: Iterable[str] = tuple(FIDELITIES),
+    fidelities: Sequence[str] = tuple(FIDELITIES),
     **size: str,
 ) -> list[Cell]:
-    """All combinations, seed by seed, so that an interrupted run has whole seeds; MLPs have one fidelity."""
-    return [
-        GRID.cell(seed, **place(reading, model, fidelity), **size)
-        for seed in seeds
-        for model in models
-        for fidelity in (("coarse",) if model in MLPS else fidelities)
-    ]
+    """All combinations; MLPs have one fidelity."""
+    parts = ((model, f) for model in models for f in (("coarse",) if model in MLPS else fidelities))
+    return cells_at(GRID, seeds, (place(reading, *part) for part in parts), **size)
 
 
-def place(reading: Mapping[str, str], model: str, fidelity: str) -> dict[str, str]:
-    """Return where the runs of a cell lie under a reading: what does not matter to it is at its default.
+def place(reading: Choice, model: str, fidelity: str) -> dict[str, str]:
+    """Return where the runs of a cell lie under a reading.
 
     MLPs know few of the factors, networks of splines have one start and one map, and where fine training starts
     matters to no other.
     """
-    default = GRID.reading()
-    kept = set(default)
+    matters = {factor.name for factor in OPEN}
     if model in MLPS:
-        kept = {"sense", "search", "precision", "target"}
+        matters = {"sense", "search", "precision", "target"}
     elif reading.get("network") == "splines":
-        kept -= {"bounds", "start"}
-    if fidelity != "fine":
-        kept -= {"fine"}
-    if model != "ReLU":
-        kept -= {"powers"}
-    where = {name: reading.get(name, value) if name in kept else value for name, value in default.items()}
-    return where | {"model": model, "fidelity": fidelity}
+        matters -= {"bounds", "start"}
+    matters -= {name for name, here in (("fine", fidelity == "fine"), ("powers", model == "ReLU")) if not here}
+    return place_of(GRID, reading, matters, model=model, fidelity=fidelity)

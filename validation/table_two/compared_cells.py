@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.claims import Estimate, estimate
-from validation.statements import AS_PUBLISHED, ByCells, Cells, exchanged, ratios, times
+from validation.statements import AS_PUBLISHED, ByCells, Cells, exchanged, levelled, ratios, times
 from validation.table_two.cells_of_table import FIDELITIES, MLPS, PUBLISHED, UNIT
 
 HALF_AN_ORDER, ORDERS, NOTHING, DROP = 10**0.5, 10.0, 2.0, 2.0
@@ -117,21 +117,6 @@ def stalls(cells: Cells) -> tuple[Estimate, ...]:
     )
 
 
-def falling(cells: Cells) -> Cells:
-    """Cells of losses that drop in the spline basis where they are refined."""
-    return [replace(c, values=dict.fromkeys(c.values, 2 * DROP if c.cell.startswith("spline") else 1.0)) for c in cells]
-
-
-def resting(cells: Cells) -> Cells:
-    """Cells of losses that do not fall any more."""
-    return [replace(c, values=dict.fromkeys(c.values, 1.0)) for c in cells]
-
-
-def still_falling(cells: Cells) -> Cells:
-    """Cells of losses that fall by a tenth more than is asked."""
-    return [replace(c, values=dict.fromkeys(c.values, 1.1 * DROP)) for c in cells]
-
-
 def gained(cells: Cells) -> Cells:
     """Cells with a gain of multilevel over coarse training in the ReLU basis that is a little too large."""
     coarse = next(c for c in cells if c.cell == "ReLU, coarse")
@@ -147,12 +132,7 @@ TYPICAL = {
     "ReLU, fine": 1.4,
     "ReLU, multilevel": 4e-2,
 }
-
-
-def made_typical(cells: Cells) -> Cells:
-    """Cells whose runs are all typical of the set-up at its full size."""
-    return [replace(c, values=dict.fromkeys(c.values, TYPICAL.get(c.cell, 1.0))) for c in cells]
-
+"""Errors of runs that are typical of the set-up at its full size."""
 
 EXCHANGED = exchanged("spline", "ReLU")
 
@@ -160,11 +140,22 @@ JUDGED = {
     "R1": ByCells(lambda cells: both(cells, R1), AS_PUBLISHED, EXCHANGED),
     "R2": ByCells(lambda cells: both(cells, R2), AS_PUBLISHED, times(spline__multilevel=1e3)),
     "R3": ByCells(lambda cells: both(cells, R3), AS_PUBLISHED, ("with a gain of 2.1", gained)),
-    "R4": ByCells(drops, ("losses that drop by four", falling), EXCHANGED),
+    "R4": ByCells(
+        drops,
+        levelled("losses that drop by four", lambda c: 2 * DROP if c.cell.startswith("spline") else 1.0),
+        EXCHANGED,
+    ),
     "R8": ByCells(lambda cells: both(cells, R8), AS_PUBLISHED, times(spline__fine=1e-4)),
     "R9": ByCells(lambda cells: both(cells, R9), AS_PUBLISHED, EXCHANGED),
-    "R10": ByCells(typical_runs, ("with typical errors", made_typical), times(spline__fine=10.0), experiment=False),
+    "R10": ByCells(
+        typical_runs,
+        levelled("with typical errors", lambda c: TYPICAL.get(c.cell, 1.0)),
+        times(spline__fine=10.0),
+        experiment=False,
+    ),
     "R11": ByCells(
-        stalls, ("losses that rest", resting), ("losses that fall by a little more than is asked", still_falling)
+        stalls,
+        levelled("losses that rest", lambda c: 1.0),
+        levelled("losses that fall by a little more than is asked", lambda c: 1.1 * DROP),
     ),
 }

@@ -94,14 +94,10 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     return [verdict({printed.where: networks(printed) for printed in KANS})]
 
 
-def linear_first(made: Sequence[Network]) -> bool:
-    """Whether there are networks, and all have a linear first layer."""
-    return bool(made) and all(name.startswith("linear") for name, _, _ in made)
-
-
 def linear_in_both(made: dict[str, list[Network]]) -> bool:
-    """Whether Table 3 has such networks alone, and Table 2 one."""
-    return linear_first(made["Table 3"]) and any(name.startswith("linear") for name, _, _ in made["Table 2"])
+    """Whether Table 3 has networks with a linear first layer alone, and Table 2 one."""
+    first, second = ([name.startswith("linear") for name, _, _ in made[f"Table {k}"]] for k in (2, 3))
+    return any(first) and bool(second) and all(second)
 
 
 def verdict(made: dict[str, list[Network]]) -> Verdict:

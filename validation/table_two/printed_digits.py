@@ -55,16 +55,6 @@ class Shape:
         return self.others_over_largest[1] < 1
 
 
-def least_squares_sum(rho: Fraction, n: int) -> Fraction:
-    """Least sum of squares of runs of which the largest is 1 and the others sum to rho."""
-    return 1 + rho**2 / (n - 1)
-
-
-def largest_squares_sum(rho: Fraction, n: int) -> Fraction:
-    k = int(1 + rho)
-    return k + (1 + rho - k) ** 2
-
-
 def bisect(reached: Callable[[Fraction], bool], low: Fraction, high: Fraction, halvings: int = 40) -> Interval:
     """Return a small interval with `reached` false at its left and true at its right end, as it is at those given."""
     for _ in range(halvings):
@@ -81,12 +71,13 @@ def shape(mean: Interval, deviation: Interval, n: int = RUNS, divided_by: int = 
     if least > n**2:
         return None
 
-    def below(total: Fraction, squares: Callable[[Fraction, int], Fraction]) -> Callable[[Fraction], bool]:
-        return lambda rho: n**2 * squares(rho, n) <= total * (1 + rho) ** 2
+    def below(total: Fraction, squares: Callable[[Fraction], Fraction]) -> Callable[[Fraction], bool]:
+        return lambda rho: n**2 * squares(rho) <= total * (1 + rho) ** 2
 
+    # Sums of squares of runs of which the largest is 1 and the others sum to rho: the least, and the largest.
     zero, equal = Fraction(0), Fraction(n - 1)
-    low = zero if most >= n**2 else bisect(below(most, least_squares_sum), zero, equal)[0]
-    high = bisect(below(least, largest_squares_sum), zero, equal)[1]
+    low = zero if most >= n**2 else bisect(below(most, lambda rho: 1 + rho**2 / (n - 1)), zero, equal)[0]
+    high = bisect(below(least, lambda rho: int(1 + rho) + (rho % 1) ** 2), zero, equal)[1]
     x = (n * mean[0] / (1 + high), n * mean[1] / (1 + low))
     others = (n * mean[0] * low / (1 + low) / (n - 1), n * mean[1] * high / (1 + high) / (n - 1))
     reach = divided_by * deviation[1] ** 2 * Fraction(n - 1, n)
@@ -100,7 +91,6 @@ def shapes(divided_by: int = RUNS - 1) -> dict[tuple[str, str], Shape | None]:
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Decide over the rationals which runs can have the printed means and deviations."""
     return [verdict(shapes())]
 
 

@@ -3,9 +3,7 @@ r"""R1 to R4, R8 to R11: Table 2 and figure 4 of [S26], regression in both bases
 The table prints means of five runs, and its claims compare them: ratios of means decide, with intervals over pairs of
 runs of one seed. One run in five decides a mean (R6), so that medians of ratios of two runs of one seed stand beside.
 
-No bound is printed for a drop of the loss (R4, R11): one is none, and two is asked. Figure 4 shows "select" histories.
-R9, fine training in the ReLU basis against multilevel training in the spline basis, changes the basis as well: what
-refinement alone does, in the spline basis, stands beside.
+No bound is printed for a drop of the loss (R4, R11): one is none, and two is asked.
 
 The verdict is that of the reading that printed numbers single out: its network is the one of which the numbers of
 parameters of Tables 2 and 3 are (R7), and its other values were found by trying on the printed means and deviations. It
@@ -133,7 +131,6 @@ FALLS = {"R4": falls_in_both_bases, "R11": last_falls}
 
 
 def verdicts(measured: Found) -> list[Verdict]:
-    """Judge the statements on whatever cells there are."""
     every = STATEMENT.at_largest_size(measured)
     return [verdict(id, measured, every) for id in CLAIMS]
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from refkan.claims import Verdict, judge
+from refkan.claims import Verdict
+from validation.statements import by_criterion
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,6 @@ class Formula:
     data: Mapping[str, object] = field(default_factory=dict)
 
     def verdict(self, id: str) -> Verdict:
-        return Verdict(
-            id,
-            judge(self.printed, self.right),
-            self.measured,
-            corrected=self.corrected,
-            details=f"{self.why}\n\nRun it again: `python -m validation {id}`.",
-            data=self.data,
-            mutations={name: judge(holds) for name, holds in self.altered.items()},
-        )
+        details = f"{self.why}\n\nRun it again: `python -m validation {id}`."
+        more: dict[str, Any] = {"corrected": self.corrected, "details": details, "data": self.data}
+        return by_criterion(id, self.printed, self.measured, self.altered, self.right, **more)

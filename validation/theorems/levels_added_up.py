@@ -15,7 +15,7 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.claims import Verdict, judge
-from validation.rationals import to_flint
+from validation.rationals import rational, to_flint
 
 CLAIMS = ("H5", "M4")
 F = Fraction
@@ -61,7 +61,7 @@ def circulant(size: int, entries: Mapping[int, Fraction], step: int = 1) -> flin
     C = flint.fmpq_mat(size, size // step)
     for j in range(size // step):
         for k, entry in entries.items():
-            C[(step * j + k) % size, j] += flint.fmpq(*entry.as_integer_ratio())
+            C[(step * j + k) % size, j] += rational(entry)
     return C
 
 
@@ -75,7 +75,7 @@ def periodic_sum(order: int, coarsest: int, levels: int) -> Pair:
     n, mask = coarsest * 2 ** (levels - 1), {s: F(comb(order, s), 2 ** (order - 1)) for s in range(order + 1)}
     M, P, total = periodic_gram(order, n, F(1)), circulant(n, {0: F(1)}), flint.fmpq_mat(n, n)
     for level in range(levels):
-        total += P * P.transpose() / flint.fmpq(*(2**level * cardinal(2 * order, order)).as_integer_ratio())
+        total += P * P.transpose() / rational(2**level * cardinal(2 * order, order))
         if level < levels - 1:
             P = P * circulant(n >> level, mask, 2)
     return M, total * M
@@ -100,7 +100,7 @@ def has_extremes(M: flint.fmpq_mat, product: flint.fmpq_mat, low: Fraction, high
     Both are eigenvalues, with the alternating vector and with ones; M B M - low M and high M - M B M have no negative
     eigenvalue: the coefficients of their characteristic polynomials, whose roots are real, alternate in sign.
     """
-    size, (bottom, top) = M.nrows(), (flint.fmpq(*bound.as_integer_ratio()) for bound in (low, high))
+    size, (bottom, top) = M.nrows(), map(rational, (low, high))
     ones, alternating = (flint.fmpq_mat([[sign**i] for i in range(size)]) for sign in (1, -1))
     if product * ones != ones * top or product * alternating != alternating * bottom:
         return False

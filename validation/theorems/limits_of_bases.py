@@ -17,7 +17,7 @@ import refkan as rk
 from refkan.analysis.exact.extra import precision
 from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
-from validation.rationals import roots_of
+from validation.rationals import identity, real_eigenvalues, roots_of, to_flint
 from validation.volterra import characteristic_entries, characteristic_function, volterra_norm
 
 CLAIMS = ("T4", "S6", "H7")
@@ -73,8 +73,7 @@ def mixed_eigenvalues(r: int, n: int, inputs: int) -> tuple[Ball, Ball]:
     M, A = rk.exact.rational_gram(space), rk.exact.rational_change_of_basis(space)
     m = M * flint.fmpq_mat([[1]] * space.dim)
     blocks = [A.inv() * (M + theta * m * m.transpose()) for theta in (inputs - 1, -1)]
-    roots = [z.real / factorial(r - 1) for block in blocks for z in roots_of(block.charpoly())]
-    roots.sort(key=float)
+    roots = sorted((z / factorial(r - 1) for block in blocks for z in real_eigenvalues(block)), key=float)
     return roots[-1], roots[0]
 
 
@@ -119,9 +118,7 @@ def relu_kernel(quick: bool) -> Verdict:
     sigma = {r: [1 / z for z, _ in zeros_within(series[r], flint.fmpq(12**2) ** r)][:4] for r in orders}
     spaces = {(r, n): rk.SplineSpace.uniform(r, n) for r in orders for n in sizes}
     grams = {case: rk.exact.rational_gram(space, "relu", scaled=True) for case, space in spaces.items()}
-    eigenvalues = {
-        case: sorted((z.real for z in roots_of(G.charpoly())), key=float)[:-5:-1] for case, G in grams.items()
-    }
+    eigenvalues = {case: real_eigenvalues(G)[:-5:-1] for case, G in grams.items()}
 
     def departure(r: int, n: int, k: int, shift: flint.fmpq = HALF, power: int = 2) -> tuple[Ball, Ball]:
         """Of lambda_k/n^(2r-1) from ((r-1)!)^2 sigma_k^2 L^(2r), L = (dim + 1/2)/n, and its bound."""
@@ -134,15 +131,13 @@ def relu_kernel(quick: bool) -> Verdict:
         pairs = (departure(r, n, k, **changes) for r, n in grams for k in range(4))
         return all(abs(difference) <= bound for difference, bound in pairs)
 
-    used = [float(abs(a) / b) for a, b in (departure(r, n, k) for r, n in grams for k in range(4))]
-    lines = [
-        (sizes, [float(abs(a / b)) for a, b in (departure(r, n, 0) for n in sizes)], f"C{r}o-", {"label": f"r = {r}"})
-        for r in orders
-    ]
+    used = {(r, n, k): float(abs(a) / b) for r, n in grams for k in range(4) for a, b in [departure(r, n, k)]}
+    most = max(used.values())
+    lines = [(sizes, [used[r, n, 0] for n in sizes], f"C{r}o-", {"label": f"r = {r}"}) for r in orders]
     return Verdict(
         "S6",
         judge(bounded() and all(sampled(spaces[case], G) for case, G in grams.items() if case[1] <= 16)),
-        f"within the bound for r = 1..4, k = 1..4, n = {', '.join(map(str, sizes))}, of which {max(used):.2f} is used;"
+        f"within the bound for r = 1..4, k = 1..4, n = {', '.join(map(str, sizes))}, of which {most:.2f} is used;"
         " sigma_1(V^r)^2 = " + ", ".join(f"{float(sigma[r][0]):.10g}" for r in orders),
         details="""Eigenvalues of exact Gram matrices and zeros of the characteristic function, in balls; kernels of
 equally spaced samples by their Gram matrices over the rationals. Proof: docs/theorems/relu-kernel.md.""",
@@ -244,9 +239,7 @@ def constant_left_on(r: int, n: int, steps: int) -> Ball:
     space = rk.SplineSpace.uniform(r, n)
     G, A = rk.exact.rational_gram(space, "relu", scaled=True), rk.exact.rational_change_of_basis(space, scaled=True)
     left = flint.arb_mat(A.transpose() * flint.fmpq_mat([[1]] * space.dim))
-    largest = max((z.real for z in roots_of(G.charpoly())), key=float)
-    unit = flint.fmpq_mat([[int(i == j) for j in range(space.dim)] for i in range(space.dim)])
-    factor = flint.arb_mat(unit) - flint.arb_mat(G) * (1 / largest)
+    factor = flint.arb_mat(to_flint(identity(space.dim))) - flint.arb_mat(G) * (1 / real_eigenvalues(G)[-1])
     while steps > 1:
         factor, steps = factor * factor, steps // 2
     left = factor * left

@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Verdict, judge
+from refkan.claims import Verdict
 from validation.rationals import rank
+from validation.statements import by_criterion
 from validation.theorems.drawn_networks import DEEP, NAMED, QUICK, RANDOM, STAYING, Case, posed, random_cases
 
 CLAIMS = ("N3",)
@@ -78,9 +79,8 @@ def nodes(case: Case, k: int, inputs: Sequence[np.ndarray]) -> list[Node] | None
         else:
             unreached = sum(not low < t < high for t in inner)
         outside = sum(low < t < high for t in ends) if natural else int(low < 0) + int(high > 1)
-        linked = len(crossed) == 0 or (
-            set().union(*met) == {(p, j) for p in range(cells.shape[1]) for j in range(n)} and (r > 2 or chained(met))
-        )
+        whole = set().union(*met) == {(p, j) for p in range(cells.shape[1]) for j in range(n)}
+        linked = len(crossed) == 0 or (whole and (r > 2 or chained(met)))
         places.append(Node(len(crossed), unreached, outside, linked))
     return places
 
@@ -136,9 +136,8 @@ def of_pair(case: Case, k: int, behind: Sequence[Node]) -> dict[str, int]:
     relations = [max(0, sum(d >= j for d in degrees) - h[j]) for j in range(1, case.order)]
     free = [node for node in behind if not (natural and node.outside)]
     smooth = sum(node.crossed == 0 for node in free)
-    turning = (case.order, K, k, case.node_map) == (3, 1, 1, "none") and smooth <= h[
-        1
-    ]  # proven behind free inputs only
+    # Proven behind free inputs only.
+    turning = (case.order, K, k, case.node_map) == (3, 1, 1, "none") and smooth <= h[1]
     return {
         "unreached": K * sum(node.unreached for node in behind),
         "constants, nodes": K * max(0, len(free) - 1),
@@ -158,9 +157,8 @@ def is_sharp(case: Case, behind: Sequence[Node]) -> bool:
     if case.tails == "natural" and any(node.outside for node in behind):
         return h[1] >= Q and all(node.crossed >= (2 if node.outside else 1) for node in behind)
     polynomial = case.tails in (*STAYING, "polynomial")
-    return all(node.crossed for node in behind) or (
-        polynomial and case.order >= 3 and Q <= P and case.node_map == "none"
-    )
+    one_polynomial = polynomial and case.order >= 3 and Q <= P and case.node_map == "none"
+    return one_polynomial or all(node.crossed for node in behind)
 
 
 def on_one_polynomial(case: Case, prediction: Prediction) -> Prediction:
@@ -216,34 +214,30 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 
 def verdict(results: Sequence[Mapping[str, Any]]) -> Verdict:
-    """Judge the theorem: equal where it is sharp, and a bound elsewhere."""
     sharp = [item for item in results if item["sharp"]]
     bounds = [item for item in results if not item["sharp"]]
     names = list(dict.fromkeys(name for item in sharp for name, value in item["terms"].items() if value))
     sizes = [item["parameters"] for item in results]
     reached = sum(excess(item) == 0 for item in bounds)
     wrong = [item for item in sharp if excess(item)] + [item for item in bounds if excess(item) < 0]
-    return Verdict(
+    altered = {
+        f"without {name}": not any(excess(item) + item["terms"].get(name, 0) for item in sharp) for name in names
+    } | {
+        "one null vector less, in one network": not any(excess(item) + (k == 0) for k, item in enumerate(sharp)),
+        "one more, in one network": not any(excess(item) - (k == 0) for k, item in enumerate(sharp)),
+        "a bound higher by one": all(excess(item) >= 1 for item in bounds),
+    }
+    return by_criterion(
         "N3",
-        judge(not wrong),
+        not wrong,
         f"exact ranks of {len(results)} networks with {min(sizes, default=0)} to {max(sizes, default=0)} parameters:"
         f" nullity as the theorem says in {sum(excess(item) == 0 for item in sharp)} of the {len(sharp)} that meet its"
         f" hypotheses; of {len(bounds)} others, deep ones among them, below the bound in"
         f" {sum(excess(item) < 0 for item in bounds)}, equal to it in {reached}"
         + "".join(f"; {described(item)}" for item in wrong[:8]),
+        altered,
         details=DETAILS,
         data={"cases": list(results)},
-        mutations={
-            f"without {name}": judge(not any(excess(item) + item["terms"].get(name, 0) for item in sharp))
-            for name in names
-        }
-        | {
-            "one null vector less, in one network": judge(
-                not any(excess(item) + (k == 0) for k, item in enumerate(sharp))
-            ),
-            "one more, in one network": judge(not any(excess(item) - (k == 0) for k, item in enumerate(sharp))),
-            "a bound higher by one": judge(all(excess(item) >= 1 for item in bounds)),
-        },
     )
 
 

@@ -13,15 +13,8 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.claims import Verdict, judge
-from validation.rationals import (
-    eigenvalues,
-    random_knots,
-    random_points,
-    random_rationals,
-    rank,
-    spline_design,
-    to_flint,
-)
+from validation import rationals
+from validation.rationals import eigenvalues, random_rationals, spline_design, to_flint
 
 CLAIMS = ("T3",)
 
@@ -37,10 +30,10 @@ def spectrum_is_positive(order: int, intervals: int, seed: int, inputs: str = "o
     first two, I for the others. H of one input is not singular, as the theorem supposes.
     """
     rng = np.random.default_rng([3, order, intervals, seed])
-    knots = random_knots(rng, order, intervals)
+    knots = rationals.random_knots(rng, order, intervals)
     A, dim = np.array(truth.change_of_basis(knots, order)), intervals + order - 1
-    draws = (random_points(rng, knots, order, 4 * dim) for _ in count())
-    x = next(x for x in draws if rank(spline_design(knots, order, x)) == dim)
+    draws = (rationals.random_points(rng, knots, order, 4 * dim) for _ in count())
+    x = next(x for x in draws if rationals.rank(spline_design(knots, order, x)) == dim)
     columns = {"one": [x], "equal": [x, x], "moved": [x, [*x[1:2], *x[1:]]], "two": [x, rng.permutation(x).tolist()]}
     B = np.hstack([np.array(spline_design(knots, order, each)) for each in columns[inputs]])
     known = inputs in ("one", "equal")

@@ -12,15 +12,8 @@ import numpy as np
 
 from refkan import truth
 from refkan.claims import Verdict
-from validation.rationals import (
-    Vector,
-    breakpoints,
-    random_knots,
-    random_rationals,
-    relu_design,
-    sample_points,
-    spline_design,
-)
+from validation import rationals
+from validation.rationals import Vector, random_knots, random_rationals
 from validation.theorems.formula import Formula
 
 CLAIMS = ("E42", "E43")
@@ -28,7 +21,6 @@ CASES = tuple(product(range(1, 7), (1, 3, 6)))
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer both rows; the rationals decide them at any size."""
     return [local_support().verdict("E42"), appended_channels().verdict("E43")]
 
 
@@ -38,8 +30,8 @@ def local_support() -> Formula:
         """Whether functions are positive on r + `length` intervals of knots, and zero elsewhere in the domain."""
         for r, n in CASES:
             t = random_knots(np.random.default_rng([42, r, n]), r, n)
-            points = [x for interval in sample_points(t, r, 3) for x in interval[1:]]
-            values = (relu_design if relu else spline_design)(t, r, points)
+            points = [x for interval in rationals.sample_points(t, r, 3) for x in interval[1:]]
+            values = (rationals.relu_design if relu else rationals.spline_design)(t, r, points)
             for x, row in zip(points, values, strict=True):
                 if any((value > 0) != (t[i] < x < t[min(i + r + length, len(t) - 1)]) for i, value in enumerate(row)):
                     return False
@@ -55,7 +47,7 @@ def local_support() -> Formula:
 
 def with_breakpoint(t: Vector, r: int, share: Fraction) -> tuple[list[Fraction], int]:
     """Return knots with one more in the middle interval of the domain, and its index."""
-    places = breakpoints(t, r)
+    places = rationals.breakpoints(t, r)
     left, right = places[len(places) // 2 - 1], places[len(places) // 2]
     new = left + share * (right - left)
     k = t.index(right)

@@ -16,23 +16,19 @@ import refkan as rk
 from refkan import truth
 from refkan.claims import Verdict
 from validation.rationals import random_knots, random_rationals, uniform_knots
+from validation.statements import Progress, each, silent
 from validation.theorems.formula import Formula
 
 CLAIMS = ("E19", "E20", "E30", "E31", "E40", "D2", "L7", "N4", "S4")
 F = Fraction
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Answer all rows; the rationals decide them at any size."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     formulas: dict[str, Callable[[], Formula]] = {
         "E19": ascent, "E20": richardson, "E30": shifted_notation, "E31": product_of_powers, "E40": generating_function,
         "D2": order_of_preconditioner, "L7": cancelling_powers, "N4": plain_powers, "S4": growth_of_eigenvalues,
     }  # fmt: skip
-    verdicts = []
-    for id in CLAIMS:
-        progress(id)
-        verdicts.append(formulas[id]().verdict(id))
-    return verdicts
+    return [formulas[id]().verdict(id) for id in each(progress, "{}", CLAIMS)]
 
 
 def changes(sign: int, eta: Fraction | None = None, shifted: bool = True) -> list[Fraction]:
@@ -43,7 +39,7 @@ def changes(sign: int, eta: Fraction | None = None, shifted: bool = True) -> lis
     differences = []
     for seed in range(8):
         rng = np.random.default_rng([19, seed])
-        P, B = (np.array([random_rationals(rng, 3 + 2 * (k == 1)) for _ in range(5)]) for k in range(2))
+        P, B = (np.array([random_rationals(rng, size) for _ in range(5)]) for size in (3, 5))
         L = B.T @ B + np.eye(5, dtype=int)
         u, b = np.array(random_rationals(rng, 3)), np.array(random_rationals(rng, 5)) * int(shifted)
         step = eta or 1 / np.trace(P.T @ L @ P)
@@ -215,11 +211,8 @@ def growth_of_eigenvalues() -> Formula:
         exponents[r] = [(log2(high.low / low.high), log2(high.high / low.low)) for low, high in ends]
 
     def near(at: int, power: Callable[[int], float], width: float = 0.3) -> bool:
-        return all(
-            power(r) - width <= low and high <= power(r) + width
-            for r, both in exponents.items()
-            for low, high in (both[at],)
-        )
+        ends = ((r, *both[at]) for r, both in exponents.items())
+        return all(power(r) - width <= low and high <= power(r) + width for r, low, high in ends)
 
     shown = ", ".join(f"r = {r}: {both[0][0]:.2f} and {both[1][0]:.2f}" for r, both in exponents.items())
     return Formula(

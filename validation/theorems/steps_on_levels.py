@@ -16,7 +16,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
-from validation.rationals import roots_of
+from validation.rationals import rational, roots_of
 from validation.theorems.levels_added_up import F, cardinal, nested_spaces, periodic_gram, prolongation, tangent_number
 from validation.volterra import volterra_norm
 
@@ -28,11 +28,6 @@ Pair: TypeAlias = Sequence[rk.SplineSpace]
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     return [gradient_at_coarse_optimum(quick), schedules(quick), smooth_targets(quick)]
-
-
-def rational(number: float | F) -> q:
-    """A number as one of FLINT's."""
-    return q(*number.as_integer_ratio())
 
 
 def moments(space: rk.SplineSpace, y: flint.fmpq_poly, start: q | None = None) -> flint.fmpq_mat:

@@ -14,7 +14,8 @@ from tests.kernels.kernel_results import finish, other_process
 
 FIRST = """
 import json, time
-from validation.benchmarks.measured.first_run import run_networks, signatures
+from tests.kernels.compiled_forms import signatures
+from validation.benchmarks.measured.first_run import run_networks
 run_networks(free_knots=False)
 print(json.dumps([time.process_time(), signatures()]))
 """
@@ -22,7 +23,8 @@ print(json.dumps([time.process_time(), signatures()]))
 MORE = """
 import json
 import numpy as np, refkan as rk
-from validation.benchmarks.measured.first_run import run_networks, signatures
+from tests.kernels.compiled_forms import signatures
+from validation.benchmarks.measured.first_run import run_networks
 run_networks(free_knots=False)
 run_networks(free_knots=True)
 x = np.random.default_rng(1).uniform(size=(300, 2))

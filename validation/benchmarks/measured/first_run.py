@@ -78,18 +78,3 @@ def run_networks(free_knots: bool = False) -> None:
                 cotangents = [np.ones_like(part) for part in (jet.value, jet.first, jet.second)]
                 jet.pullback(*cotangents)
                 jet.pushforward(dtheta)
-
-
-def signatures() -> dict[str, int]:
-    """Return how often each kernel was compiled in this process."""
-    import importlib
-    import pkgutil
-
-    import refkan.kernels
-
-    counts = {}
-    for module in pkgutil.iter_modules(refkan.kernels.__path__):
-        for name, value in vars(importlib.import_module(f"refkan.kernels.{module.name}")).items():
-            if getattr(value, "signatures", None):
-                counts[f"{module.name}.{name}"] = len(value.signatures)
-    return counts

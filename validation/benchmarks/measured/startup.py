@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -76,11 +76,11 @@ def child(code: str, interpreter: str = sys.executable, **variables: str) -> lis
 
 
 def _imports(rounds: int, settings: Settings) -> list[Entry]:
-    entries, timers = [], {}
+    entries, timers = {}, {}
     for name, modules in IMPORTS:
-        entry = Entry(name, "timed")
-        entries.append(entry)
-        missing = next((top for top in _tops(modules) if not installed(top)), None)
+        entry = entries[name] = Entry(name, "timed")
+        tops = (module.strip().split(".")[0] for module in modules.split(","))
+        missing = next((top for top in tops if not installed(top)), None)
         if name in settings.without or missing is not None:
             entry.status = "skipped"
             entry.reason = "left out" if missing is None else f"{missing} is not installed"
@@ -92,8 +92,9 @@ def _imports(rounds: int, settings: Settings) -> list[Entry]:
             entry.status, entry.reason = "failed", str(error)
         else:
             timers[name] = timer
-    _fill(entries, interleave(timers, rounds, settings.watch))
-    return entries
+    for name, seconds in interleave(timers, rounds, settings.watch).items():
+        entries[name].seconds = seconds
+    return list(entries.values())
 
 
 def _first_call(rounds: int) -> list[Entry]:
@@ -122,13 +123,3 @@ def _first_call(rounds: int) -> list[Entry]:
 
 def _seconds(code: str) -> float:
     return float(child(code)[0])
-
-
-def _tops(modules: str) -> list[str]:
-    return [module.strip().split(".")[0] for module in modules.split(",")]
-
-
-def _fill(entries: Sequence[Entry], seconds: dict[str, list[float]]) -> None:
-    for entry in entries:
-        if entry.status == "timed":
-            entry.seconds = seconds[entry.name]

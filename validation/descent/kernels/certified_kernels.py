@@ -13,6 +13,7 @@ import refkan as rk
 from refkan import exact, truth
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.spectra.curvatures import matrix_of_basis
+from validation.descent.coupled_samples import coupled, single_sample
 from validation.descent.kernels.kernel_search import wide_network
 from validation.descent.kernels.kernels_of_both_bases import kernel_ratio
 
@@ -44,47 +45,38 @@ def radius(flint: Any, J: Any) -> Any:
     return low.exp().union(logarithm.exp())
 
 
-def certified_norm(order: int, intervals: int) -> Bounds:
-    """Enclose ||A||^2 of the scaled change of basis on uniform knots."""
-    return exact.extreme_eigenvalues(rk.SplineSpace.uniform(order, intervals), "AtA", scaled=True)[1].floats()
+SHIFT = 2.0**-20
+"""Of the middle sample of the counterexample.
+
+Unmoved, the map takes it to 1/2 exactly, a knot: no ball of positive radius decides on which side of it that is.
+"""
 
 
-def near_the_counterexample(node_map: str, slope: float = 100.0, shift: float = 2.0**-20) -> dict[str, Any]:
-    """The ratio of `coupled_samples.counterexample`, proven, with the middle sample moved a little.
+def both(*network: Any) -> dict[str, Any]:
+    """The ratio of a network, proven, and in float64."""
+    return {"bounds": certified_ratio(*network), "float64": kernel_ratio(*network)}
 
-    Unmoved, the map takes it to 1/2 exactly, a knot: no ball of positive radius decides on which side of it that is.
-    """
-    x = np.array([[2.0], [3.0 + shift], [4.0]]) / 8.0
-    net, _ = rk.kan([1, 1, 1], 2, 8, node_map=node_map).initialize(np.random.default_rng(0), x)
-    greville = rk.SplineSpace.uniform(2, 8).greville
-    theta = np.concatenate([greville, slope * greville])
-    return {"node map": node_map, "bounds": certified_ratio(net, theta, x), "float64": kernel_ratio(net, theta, x)}
+
+def norms(order: int, intervals: int) -> dict[str, Any]:
+    """||A||^2 of the scaled change of basis on uniform knots, proven, and in float64."""
+    space = rk.SplineSpace.uniform(order, intervals)
+    bounds = exact.extreme_eigenvalues(space, "AtA", scaled=True)[1].floats()
+    return {"bounds": bounds, "float64": float(np.linalg.norm(rk.ChangeOfBasis(space, scaled=True).dense(), 2) ** 2)}
 
 
 def proofs(orders: Sequence[int], nodes: Sequence[int]) -> dict[str, Any]:
     """Everything that is proven: bounds, with what float64 says beside them."""
-    samples = {INSIDE: 0.0, OUTSIDE: -float(np.sqrt(0.5))}
+    maps, samples = ("mean-std", "affine", "sigmoid"), {INSIDE: 0.0, OUTSIDE: float(np.sqrt(0.5))}
     return {
-        "norms": [
-            {"order": r, "bounds": certified_norm(r, 64), "float64": float(np.linalg.norm(dense(r, 64), 2) ** 2)}
-            for r in orders
-        ],
-        "near the counterexample": [near_the_counterexample(name) for name in ("mean-std", "affine", "sigmoid")],
-        "wide": [
-            {"nodes": k, "bounds": certified_ratio(*wide_network(k)), "float64": kernel_ratio(*wide_network(k))}
-            for k in nodes
-        ],
+        "norms": [{"order": r} | norms(r, 64) for r in orders],
+        "near the counterexample": [{"node map": name} | both(*coupled(name, shift=SHIFT)) for name in maps],
+        "wide": [{"nodes": k} | both(*wide_network(k)) for k in nodes],
         "one layer, one sample": [
-            {"order": r, "sample": name, "bounds": single_sample(r, at)}
+            {"order": r, "sample": name, "bounds": certified_ratio(*single_sample(r, distance))}
             for r in (1, 2, 3, 4)
-            for name, at in samples.items()
+            for name, distance in samples.items()
         ],
     }
-
-
-def dense(order: int, intervals: int) -> np.ndarray:
-    """The scaled change of basis on uniform knots."""
-    return rk.ChangeOfBasis(rk.SplineSpace.uniform(order, intervals), scaled=True).dense()
 
 
 def agree(results: dict[str, Any]) -> bool:
@@ -107,9 +99,3 @@ def proven(results: dict[str, Any], printed: float) -> bool:
         and max(inside) <= 1.0
         and agree(results)
     )
-
-
-def single_sample(order: int, at: float) -> Bounds:
-    """The ratio of one layer [1, 1] and one sample `at`, in spacings from the left end of the domain; linear tails."""
-    net = rk.kan([1, 1], order, 8, outside="linear")
-    return certified_ratio(net, np.zeros(net.n_params), np.array([[at / 8.0]]))

@@ -149,7 +149,11 @@ def families(layers: tuple[int, ...], intervals: tuple[int, ...], samples: tuple
     return chosen
 
 
-def wide_network(nodes: int) -> tuple[rk.Network, np.ndarray, np.ndarray]:
+BEST_SLOPES = (1.469, -0.340)
+"""The best ones for many nodes, over the root of their number, found by maximising the ratio."""
+
+
+def wide_network(nodes: int, slopes: tuple[float, float] | None = None) -> tuple[rk.Network, np.ndarray, np.ndarray]:
     """A network [1, nodes, 1] of order 2 on 2 intervals, no node maps, whose ratio tends to 1.32449 with many nodes.
 
     One sample is at x = 0 and two at x = 1/2, one spacing on. All nodes but one stay at 0, so that the kernel of the
@@ -160,9 +164,9 @@ def wide_network(nodes: int) -> tuple[rk.Network, np.ndarray, np.ndarray]:
 
     the negative g_1 g_2 makes the layers cancel in the ReLU basis alone.
     """
-    slopes = np.sqrt(nodes) * np.array([1.469, -0.340])  # the best ones for many nodes, found by maximising the ratio
+    steps = 0.5 * (np.sqrt(nodes) * np.array(BEST_SLOPES) if slopes is None else np.array(slopes))
     net = rk.kan([1, nodes, 1], order=2, intervals=2, node_map="none")
     first, second = np.zeros((nodes, 1, 3)), np.zeros((1, nodes, 3))
     first[-1, 0] = 0.25, 0.75, 0.75
-    second[0, -1] = np.cumsum([0.0, *(0.5 * slopes)])
+    second[0, -1] = np.cumsum([0.0, *steps])
     return net, np.concatenate([first.ravel(), second.ravel()]), np.array([[0.0], [0.5], [0.5]])

@@ -16,7 +16,7 @@ from validation.descent.kernels.certified_kernels import OUTSIDE, proofs, proven
 from validation.descent.kernels.kernel_bound import ROUNDING, check_proof
 from validation.descent.kernels.kernel_search import Family, families, search, wide_network
 from validation.descent.kernels.kernels_of_both_bases import delta, kernel_ratio, radius, random_cases
-from validation.statements import Progress, RunSize, answers, quick_and_full, silent
+from validation.statements import Progress, RunSize, answers, each_part, quick_and_full, silent
 
 CLAIMS = ("N1",)
 PRINTED = 4.0
@@ -45,7 +45,7 @@ and over 1), seeds of random networks."""
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    """N1: the constant, where it holds, and how near networks come to it."""
+
     return [verdict(measure(size, progress, resume))]
 
 
@@ -86,13 +86,12 @@ def measure(size: RunSize, progress: Progress = silent, resume: Resume = run_tas
 
     def searched(numbered: tuple[int, Family]) -> dict[str, Any]:
         seed, family = numbered
-        progress(f"N1: search, {family.name}")
         generations = size.generations * (3 if family.order == 2 else 1)
         key = {"task": "N1, search", "seed": seed, "generations": generations, **asdict(family)}
         ratio = resume(key, partial(search, family, seed, generations))
         return asdict(family) | {"layers": family.layers, "ratio": ratio, "seed": seed}
 
-    searches = resume.each(searched, enumerate(size.searches))
+    searches = each_part(resume, progress, "N1: search, {0[1].name}", searched, enumerate(size.searches))
     progress("N1: norms")
     results: dict[str, Any] = {"norms": [norms(order, size.intervals) for order in ORDERS]}
     progress("N1: steps of the proof")
@@ -109,10 +108,8 @@ def measure(size: RunSize, progress: Progress = silent, resume: Resume = run_tas
     progress("N1: proofs")
     results["proven"] = proofs(ORDERS, (4, 16, 64))
     progress("N1: random networks")
-    results["random"] = []
-    for case in random_cases((1, 2, 3, 4), size.random_intervals, size.random_seeds):
-        results["random"].append(case.with_results(ratio=kernel_ratio(*case.build(30))))
-    return results
+    cases = random_cases((1, 2, 3, 4), size.random_intervals, size.random_seeds)
+    return results | {"random": [case.with_results(ratio=kernel_ratio(*case.build(30))) for case in cases]}
 
 
 def no_exception(results: dict[str, Any], bound: Callable[[dict[str, Any]], float]) -> bool:
@@ -125,7 +122,6 @@ def no_exception(results: dict[str, Any], bound: Callable[[dict[str, Any]], floa
 
 
 def verdict(results: dict[str, Any]) -> Verdict:
-    """Return the verdict of the measurements, and those of altered statements."""
     largest = {item["order"]: item["norm squared"][-1] for item in results["norms"]}
     exceeded = [order for order in ORDERS if largest[order] > PRINTED]
     correct_norms = all(norm_is(item, limit(item["order"])) for item in results["norms"])

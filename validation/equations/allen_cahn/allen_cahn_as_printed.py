@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 
 from refkan.claims import Verdict, judge
 from validation.measures import log_slope
+from validation.statements import Progress, each, silent
 
 CLAIMS = ("Q0",)
 
@@ -75,8 +76,7 @@ well-posed. The sign of the diffusion alone decides: \
 with the reaction as printed and eps u_xx the rates stay below 10."""
 
 
-def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Measure growth rates and escape times for the printed equation and for two with other signs."""
+def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     epsilons = (EPSILON, 1e-2, 1.0)
     sizes = (128, 256, 512) if quick else (128, 256, 512, 1024, 2048)
     equations = {
@@ -84,15 +84,11 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
         "diffusion reversed": lambda epsilon: Equation(epsilon, -5.0),
         "both signs reversed": corrected,
     }
-    cases = {}
-    for name, equation in equations.items():
-        progress(name)
-        cases[name] = measure([equation(epsilon) for epsilon in epsilons], sizes)
-    return [verdict(cases)]
+    names = each(progress, "{}", equations)
+    return [verdict({name: measure([equations[name](epsilon) for epsilon in epsilons], sizes) for name in names})]
 
 
 def verdict(cases: dict[str, dict[str, Any]]) -> Verdict:
-    """Return the verdict on the printed equation, and those on other signs and other statements."""
     case = cases["as printed"]
     others = {name: judge(ill_posed(other)) for name, other in cases.items() if name != "as printed"}
     escapes = ", ".join(

@@ -1,11 +1,6 @@
 """Figures 7 to 9 of [S26], the Allen-Cahn equation: trainings as choices of factors, and how one of them is run.
 
-What the paper leaves open, or says in two ways, is a factor:
-
-    periodic  values and slopes matched at 101 times; D.2 lists no such term
-    rate      of Adam: a ramp from 1e-4 to 1e-2 in ten steps (D.2), or 1e-3 (text)
-    layout    of the points: random (text), or a grid (D.2)
-    start     of coefficients: random linear functions, or u ~ N(0, 1)
+What the paper leaves open, or says in two ways, is a factor.
 """
 
 from dataclasses import replace
@@ -28,10 +23,10 @@ OUR_STEPS, OUR_POINTS, OUR_STARTS, LATER_POINTS = (150, 100, 60, 30), 1024, 6, 4
 """Levenberg-Marquardt: steps of each level, points, starts, and points from the third level on."""
 
 OPEN = (
-    Factor("periodic", ("with", "without"), "term that matches the two ends"),
-    Factor("rate", ("1e-2", "1e-3"), "of Adam"),
-    Factor("layout", ("random", "grid"), "of the points"),
-    Factor("start", ("linear", "normal"), "how coefficients start"),
+    Factor("periodic", ("with", "without"), "values and slopes matched at 101 times; D.2 lists no such term"),
+    Factor("rate", ("1e-2", "1e-3"), "of Adam: a ramp from 1e-4 to 1e-2 in ten steps (D.2), or 1e-3 (text)"),
+    Factor("layout", ("random", "grid"), "of the points: as in the text, or as in D.2"),
+    Factor("start", ("linear", "normal"), "of coefficients: random linear functions, or u ~ N(0, 1)"),
 )
 
 PLACE = (

@@ -1,17 +1,12 @@
 """Q3, Q4: what figures 7 to 9 say of the Allen-Cahn equation, judged on one set of trainings.
 
-Q3, multilevel training of splines succeeds, networks in the ReLU basis and MLPs fail: the loss of the ReLU basis and of
-the MLP over that of the splines, and the same of true errors. Beside them stands the splines' true error itself: a loss
-a hundred times smaller goes with an error of one half.
-
-Q4, refinement widens the band of Fourier modes that the residual loses, in the spline basis only: "the support of the
-Fourier modes active in the residual widen as we refine the spline representations. ... In contrast, the ReLU networks
-exhibit some improvement with increasing spline resolution, but the spectra remains narrow." The half-energy bandwidth
-of the splines' residual on the last level over that on the first, and over that of the ReLU basis; the growth in the
-ReLU basis stands beside them.
+Beside the ratios of Q3 stands the splines' true error itself: a loss a hundred times smaller goes with an error of one
+half. Beside those of Q4 stands the growth in the ReLU basis: "the ReLU networks exhibit some improvement with
+increasing spline resolution, but the spectra remains narrow".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import chain, product
 
 import numpy as np
 from matplotlib.figure import Figure as Drawing
@@ -22,7 +17,8 @@ from refkan.training.recipes.setups.space_time_setups import allen_cahn_solution
 from validation.equations.allen_cahn.allen_cahn_cells import CURVES, DENSE, GRID, RELU, SPLINE
 from validation.equations.allen_cahn.allen_cahn_observed import T, X
 from validation.equations.curves import FEW, constant, written_curve, written_steps
-from validation.statements import ByCells, Cells, Size, Statement, named, ratios, times
+from validation.panels import Line, figure, panel
+from validation.statements import ByCells, Cells, Size, Statement, named, over, times
 
 CLAIMS = ("Q3", "Q4")
 QUICK = {"points": "100", "divisor": "100", "levels": "3"}
@@ -85,16 +81,12 @@ COST = "one seed takes an hour of processor time"
 
 def asked(cells: Cells) -> tuple[Estimate, ...]:
     """Losses and errors of both rivals over those of the splines, above 1; the splines' error beside them."""
-    made = [
-        estimate(f"{key} of {rival} over splines", values, "geometric mean", at_least=1.0, cost=COST)
-        for key, unit in UNITS.items()
-        for rival in (RELU, DENSE)
-        if (values := ratios(cells, rival, SPLINE, unit))
-    ]
-    return (
-        *made,
-        estimate("true error of the splines", named(cells, SPLINE, UNITS["error"]), "geometric mean", cost=COST),
+    compared = (
+        over(f"{key} of {rival} over splines", cells, rival, SPLINE, unit, at_least=1.0, cost=COST)
+        for (key, unit), rival in product(UNITS.items(), (RELU, DENSE))
     )
+    own = named(cells, SPLINE, UNITS["error"])
+    return (*chain(*compared), estimate("true error of the splines", own, "geometric mean", cost=COST))
 
 
 def asked_of_bands(cells: Cells) -> tuple[Estimate, ...]:
@@ -102,14 +94,15 @@ def asked_of_bands(cells: Cells) -> tuple[Estimate, ...]:
 
     Records from before the growth was kept have the band of the last level alone.
     """
-    grown = {name: named(cells, name, GROWTH) for name in (SPLINE, RELU)}
-    parts: list[tuple[str, Mapping[int, float], float | None]] = [
-        ("bandwidth of the splines over that of the ReLU basis", ratios(cells, SPLINE, RELU, BAND["bandwidth"]), 1.0),
-        ("bandwidth of the splines, last level over first", grown[SPLINE], 1.0),
-        ("bandwidth of the ReLU basis, last level over first", grown[RELU], None),
-    ]
-    return tuple(
-        estimate(name, values, "geometric mean", at_least=least, cost=COST) for name, values, least in parts if values
+    name, unit = "bandwidth of the splines over that of the ReLU basis", BAND["bandwidth"]
+    grown = (("the splines", SPLINE, 1.0), ("the ReLU basis", RELU, None))
+    return (
+        *over(name, cells, SPLINE, RELU, unit, at_least=1.0, cost=COST),
+        *(
+            estimate(f"bandwidth of {of}, last level over first", values, "geometric mean", at_least=least, cost=COST)
+            for of, cell, least in grown
+            if (values := named(cells, cell, GROWTH))
+        ),
     )
 
 
@@ -136,8 +129,6 @@ modes first, so that a wider band of removed modes shows as a larger bandwidth o
 
 
 def verdicts(measured: Found) -> list[Verdict]:
-    """Judge ratios of losses and errors, and bandwidths, under every reading."""
-
     def told(reading: Choice, size: Size) -> str:
         widths = CURVES.told(measured, reading, size, "bandwidths", ".2f", SHOWN)
         return f"median half-energy bandwidth of the residual after each level: {widths}"
@@ -155,27 +146,23 @@ def verdicts(measured: Found) -> list[Verdict]:
 
 def solutions(measured: Found, reading: Choice, size: Size) -> Figure:
     """Draw errors after each level, and the solution of the first seed at the last time."""
-    canvas = Drawing(figsize=(9.5, 3.4), layout="constrained")
-    errors, ends = canvas.subplots(1, 2)
-    for k, curve in enumerate(CURVES.shown):
-        group = CURVES.of(measured, reading, size, curve)
-        if not group:
-            continue
-        first = group[min(group)]
-        middle = CURVES.after_levels(measured, reading, size, curve, "errors")
-        errors.loglog(first["parameters"], middle, "o-", ms=4, color=f"C{k}", label=written_curve(curve))
-        for each in group.values():
-            errors.loglog(each["parameters"], each["errors"], lw=0.5, alpha=0.4, color=f"C{k}")
-        if curve != DECAYED:
-            ends.plot(X, np.asarray(first["solution"])[-1][-1], lw=1.2, color=f"C{k}", label=written_curve(curve))
-    errors.set(xlabel="parameters", ylabel="relative error")
+    errors: list[Line] = []
     exact = allen_cahn_solution(np.column_stack([X, np.ones_like(X)]))[:, 0]
-    ends.plot(X, exact, "k--", lw=0.8, label="spectral solution")
-    ends.set_xticks([-1, -0.5, 0, 0.5, 1])
-    ends.set(xlabel="x", ylabel="u(x, 1), first seed")
-    errors.legend(fontsize=7, framealpha=0.7)
-    caption = "Errors after each level, medians and all seeds; the solution at t = 1."
-    return Figure.from_matplotlib(canvas, "allen-cahn-success", f"{caption} {under(reading, size)}")
+    ends: list[Line] = [(X, exact, "k--", {"lw": 0.8})]
+    for k, curve in enumerate(CURVES.shown):
+        runs, middle = (
+            CURVES.of(measured, reading, size, curve),
+            CURVES.after_levels(measured, reading, size, curve, "errors"),
+        )
+        if runs:
+            first, own = runs[min(runs)], {"color": f"C{k}"}
+            errors.append((first["parameters"], middle, "o-", {**own, "ms": 4, "label": written_curve(curve)}))
+            thin = {**own, "lw": 0.5, "alpha": 0.4}
+            errors += [(run["parameters"], run["errors"], "-", thin) for run in runs.values()]
+            ends += [(X, np.asarray(first["solution"])[-1][-1], "-", own)] if curve != DECAYED else []
+    panels = panel(errors, xlabel="parameters", ylabel="relative error"), panel(ends, "plot", xlabel="x")
+    caption = "Errors after each level, medians and all seeds; u(x, 1) of first seeds (dashed: spectral solution)."
+    return figure("allen-cahn-success", f"{caption} {under(reading, size)}", *panels, size=(9.5, 3.4))
 
 
 def under(reading: Choice, size: Size) -> str:

@@ -21,7 +21,6 @@ single precision. How coefficients are found is open, and a reading. Networks th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Verdict
 from refkan.claims.running.kept_parts import Resume
 from refkan.networks.layers import Layer
 from refkan.networks.layers.functions import Declared, RowFunctions
-from validation.statements import Progress, RunSize, answers, quick_and_full
+from validation.statements import Progress, RunSize, answers, each, each_part, quick_and_full
 
 CLAIMS = ("O3",)
 
@@ -87,13 +86,7 @@ TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "kink": lambda x: np.abs(x - 0.37).sum(axis=1),
 }
 
-OPEN = (
-    Factor(
-        "training",
-        ("adam", "single", "double"),
-        "two layers by Adam; one by least squares, in single or double precision",
-    ),
-)
+OPEN = (Factor("training", ("adam", "single", "double"), "two layers by Adam; one by least squares, in a precision"),)
 
 QUICK, FULL = quick_and_full(
     centres=((8, 16), (8, 16, 32)), samples=(200, 300), seeds=((0,), (0, 1, 2)),
@@ -136,9 +129,9 @@ def samples(seed: int, count: int, inputs: int) -> tuple[np.ndarray, np.ndarray]
     return rng.uniform(size=(count, inputs)), rng.uniform(size=(1000, inputs))
 
 
-def one_layer(target: str, centres: int, s: float, seed: int, count: int, precision: Any) -> float:
+def one_layer(precision: Any, target: str, centres: int, s: float, seed: int, size: RunSize) -> float:
     """Root mean square error at fresh points of the least-squares fit, relative to the target's deviation."""
-    x, fresh = samples(seed, count, 1)
+    x, fresh = samples(seed, size.samples, 1)
     y, true = TARGETS[target](x), TARGETS[target](fresh)
     Phi = features(x[:, 0].astype(precision), centres, s)
     coefficients = np.linalg.lstsq(Phi, y.astype(precision), rcond=None)[0]
@@ -150,11 +143,8 @@ def two_layers(target: str, centres: int, s: float, seed: int, size: RunSize) ->
     """The same of a network [2, hidden, 1] with no map between the layers, trained by Adam."""
     x, fresh = samples(seed, size.samples, 2)
     y, true = TARGETS[target](x), TARGETS[target](fresh)
-    layers = (
-        GaussianLayer(2, size.hidden, centres, s / (centres - 1)),
-        GaussianLayer(size.hidden, 1, centres, s / (centres - 1)),
-    )
-    net = rk.Network(layers, (rk.networks.node_maps.NODE_MAPS["none"],))
+    layers = (GaussianLayer(P, Q, centres, s / (centres - 1)) for P, Q in ((2, size.hidden), (size.hidden, 1)))
+    net = rk.Network(tuple(layers), (rk.networks.node_maps.NODE_MAPS["none"],))
     net, theta = net.initialize(np.random.default_rng([seed, 31]), x)
     result = rk.minimize(rk.LeastSquares(net, x, y[:, None]), theta, "adam", size.steps, learning_rate=1e-2)
     return float(np.sqrt(np.mean((net(result.theta, fresh)[:, 0] - true) ** 2)) / true.std())
@@ -162,16 +152,10 @@ def two_layers(target: str, centres: int, s: float, seed: int, size: RunSize) ->
 
 def run_case(choice: Choice, seed: int, size: RunSize) -> dict[str, dict[str, list[float]]]:
     """Errors for each number of centres and target, one a width."""
-    if choice["training"] == "adam":
-        return {
-            str(G): {target: [two_layers(target, G, s, seed, size) for s in WIDTHS] for target in TARGETS}
-            for G in size.deep_centres
-        }
-    precision = np.float32 if choice["training"] == "single" else np.float64
-    return {
-        str(G): {target: [one_layer(target, G, s, seed, size.samples, precision) for s in WIDTHS] for target in TARGETS}
-        for G in size.centres
-    }
+    train, centres = two_layers, size.deep_centres
+    if choice["training"] != "adam":
+        train, centres = partial(one_layer, np.float32 if choice["training"] == "single" else np.float64), size.centres
+    return {str(G): {name: [train(name, G, s, seed, size) for s in WIDTHS] for name in TARGETS} for G in centres}
 
 
 EXPERIMENT = Experiment(OPEN, lambda choice, seed: run_case(choice, seed, FULL))
@@ -179,24 +163,19 @@ EXPERIMENT = Experiment(OPEN, lambda choice, seed: run_case(choice, seed, FULL))
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-    """Certify condition numbers, and sweep the width under every reading."""
-    conditions = {}
-    for G, s in product(size.centres, WIDTHS):
-        progress(f"O3: condition number, G = {G}, s = {s:g}")
-        conditions[G, s] = condition(G, s)
+    places = each(progress, "O3: condition number, G = {}, s = {:g}", size.centres, WIDTHS)
+    conditions = {place: condition(*place) for place in places}
     splines = {
         G: rk.exact.certified_condition_number(rk.SplineSpace.uniform(4, G - 3), which="gram") for G in size.centres
     }
 
-    def trained(case: tuple[str, int]) -> Any:
-        training, seed = case
-        progress(f"O3: {training}, seed {seed}")
+    def trained(training: str, seed: int) -> Any:
         key = {"task": "O3", "training": training, "seed": seed, "size": [size.samples, size.steps]}
         return resume(key, partial(run_case, {"training": training}, seed, size))
 
-    cases, errors = list(product(OPEN[0].values, size.seeds)), dict[str, Any]()
-    for (training, seed), error in zip(cases, resume.each(trained, cases), strict=True):
-        errors.setdefault(training, {})[seed] = error
+    trainings, n = OPEN[0].values, len(size.seeds)
+    made = each_part(resume, progress, "O3: {}, seed {}", trained, trainings, size.seeds)
+    errors = {name: dict(zip(size.seeds, made[k * n :], strict=False)) for k, name in enumerate(trainings)}
     return [verdict(conditions, splines, errors)]
 
 
@@ -234,7 +213,6 @@ def verdict(
     splines: Mapping[int, tuple[float, float]],
     errors: Mapping[str, Any],
 ) -> Verdict:
-    """Judge both properties of the interval under each reading."""
     full = stable(conditions)
     readings, ratios = [], {training: excess(runs) for training, runs in errors.items()}
     for training, values in ratios.items():

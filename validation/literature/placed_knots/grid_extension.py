@@ -6,7 +6,7 @@ the finest grid from the start. Nothing else differs: it is the ablation without
 told from the gain of the finer grid. Open: the network, and what is held equal.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -17,7 +17,7 @@ import refkan as rk
 from refkan.claims import Choice, Experiment, Factor
 from refkan.training.multilevel import minimize_multilevel
 from validation.measures import sign_test
-from validation.statements import RunSize, quick_and_full
+from validation.statements import Progress, RunSize, each, quick_and_full, silent
 
 NETWORKS = {"one-layer": (1, 1), "hidden-5": (1, 5, 1)}
 
@@ -89,14 +89,11 @@ def run_again(choice: Choice, seed: int) -> Mapping[str, Any]:
 EXPERIMENT = Experiment(OPEN, run_again)
 
 
-def measure(quick: bool, progress: Callable[[str], None] = lambda message: None) -> dict[str, Any]:
+def measure(quick: bool, progress: Progress = silent) -> dict[str, Any]:
     """All networks and seeds: network -> seed -> what is missing."""
     size = QUICK if quick else FULL
-    by_network: dict[str, Any] = {}
-    for network in NETWORKS:
-        progress(f"O1: grid extension, {network}")
-        by_network[network] = {seed: run_case(network, seed, size) for seed in size.seeds}
-    return by_network
+    networks = each(progress, "O1: grid extension, {}", NETWORKS)
+    return {network: {seed: run_case(network, seed, size) for seed in size.seeds} for network in networks}
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,8 @@ parameters match the number of data points", as a conjecture.
 
 Set-up: that function, [2, 1, 1], test errors at 2000 fresh points of a fixed seed. The coarsest
 grid is trained from four starts, of which the best on the samples goes on: alone, one in six ended in a local minimum.
-The paper does not say how far trainings converge; two details are open:
-
-    extension  what a finer grid starts from: "exact", the same function by knot insertion from the finest grid before
-               whose intervals it cuts; "refit", least squares at the samples from the grid before, as their code does
-    method     Levenberg-Marquardt to its end (100 steps at most), or L-BFGS as in their code, 300 iterations at most
+The paper does not say how far trainings converge. A finer grid starts from the same function, by knot insertion from
+the finest grid before whose intervals it cuts, or from least squares at the samples, as their code does.
 
 Published numbers: test and training errors of "Example 8: KANs' Scaling Laws" of the documentation of their code
 (pykan, KAN [2, 1, 1], k = 3), root mean squares. Those of training on coarse grids calibrate a reading.
@@ -56,7 +53,7 @@ STEPS = {"levenberg-marquardt": 100, "lbfgs": 300}
 
 OPEN = (
     Factor("extension", ("exact", "refit"), "what a finer grid starts from"),
-    Factor("method", tuple(STEPS), "optimiser"),
+    Factor("method", tuple(STEPS), "to its end, or so many steps; L-BFGS as in their code"),
 )
 
 PLACE = (

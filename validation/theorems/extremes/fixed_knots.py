@@ -86,7 +86,6 @@ def grid(parts: int) -> list[tuple[Fraction, ...]]:
 
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
-    """Errors of networks on fixed knots over the rationals, and what they cannot be below."""
     depths = range(1, 6 if quick else 10)
     errors = {L: largest_error(2, square(L), grid(2 ** (L + 2)), 2) for L in depths}
     at_knots = [largest_error(2, square(L), grid(2**L), 2) for L in depths]

@@ -18,7 +18,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
-from validation.rationals import roots_of
+from validation.rationals import rational, real_eigenvalues
 
 CLAIMS = ("H8", "H9")
 F = Fraction
@@ -36,9 +36,8 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 def extremes(M: flint.fmpq_mat) -> tuple[Ball, Ball]:
     """The least and the largest eigenvalue of D^-1 M, D the diagonal of M."""
     size = M.nrows()
-    scaled = flint.fmpq_mat([[M[i, j] / M[i, i] for j in range(size)] for i in range(size)])
-    roots = sorted((z.real for z in roots_of(scaled.charpoly())), key=float)
-    return roots[0], roots[-1]
+    values = real_eigenvalues(flint.fmpq_mat([[M[i, j] / M[i, i] for j in range(size)] for i in range(size)]))
+    return values[0], values[-1]
 
 
 def on_one_interval(order: int, exterior: int) -> tuple[Ball, Ball]:
@@ -59,7 +58,7 @@ def cut_off(quick: bool) -> Verdict:
     kappas = {r: [b / a for a, b in (on_one_interval(r, T) for T in far)] for r in (4, 5, 6)}
 
     def within(factor: int | Fraction) -> bool:
-        return all(a > low / flint.fmpq(*F(factor).as_integer_ratio()) and b < high for a, b in (*random, *quadratic))
+        return all(a > low / rational(F(factor)) and b < high for a, b in (*random, *quadratic))
 
     gaps = [1 - b / a / (high / low) for a, b in quadratic]
     nears = all(0 < b < flint.fmpq(3, 5) * a for a, b in pairwise(gaps))
@@ -104,7 +103,7 @@ def functional(order: int, tau: Iterable[Fraction], h: flint.fmpq_poly) -> flint
     """f = D^r (psi h), psi = prod (x - tau)/(r-1)!: the integral of f s is the coefficient of s, where h(1) = 1."""
     f = h / factorial(order - 1)
     for t in tau:
-        f = f * flint.fmpq_poly([flint.fmpq(*(-t).as_integer_ratio()), 1])
+        f = f * flint.fmpq_poly([rational(-t), 1])
     for _ in range(order):
         f = f.derivative()
     return f

@@ -5,11 +5,11 @@ from itertools import pairwise
 from typing import Any
 
 import flint
-import numpy as np
 
 import refkan as rk
 from refkan.analysis.exact.extra import precision
 from refkan.claims import Verdict, judge
+from validation.descent.kernels.kernel_search import wide_network
 from validation.panels import figure, panel
 from validation.rationals import to_flint
 
@@ -47,12 +47,8 @@ def kernels(nodes: int, slopes: tuple[Any, Any]) -> tuple[list[list[Any]], list[
 
 def library_kernels(nodes: int, slopes: tuple[float, float]) -> list[list[list[Any]]]:
     """The same of the network itself, from its Jacobian over the rationals."""
-    net = rk.kan([1, nodes, 1], order=2, intervals=2, node_map="none")
-    first, second = np.zeros((nodes, 1, 3)), np.zeros((1, nodes, 3))
-    first[-1, 0] = 0.25, 0.75, 0.75
-    second[0, -1] = np.cumsum([0.0, *(0.5 * np.array(slopes))])
-    theta = np.concatenate([first.ravel(), second.ravel()]).tolist()
-    J = to_flint(rk.truth.of(net, theta, [[0.0], [0.5]]).jacobian())
+    net, theta, x = wide_network(nodes, slopes)
+    J = to_flint(rk.truth.of(net, theta.tolist(), x[:2].tolist()).jacobian())
     inverse = rk.exact.rational_change_of_basis(rk.SplineSpace.uniform(2, 2), scaled=True).inv()
     blocks = [[J[s, 3 * k + i] for i in range(3)] for s in range(2) for k in range(2 * nodes)]
     relu = flint.fmpq_mat(blocks) * inverse.transpose()
