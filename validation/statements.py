@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import product
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from refkan import claims
+from refkan.base import Record
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Grid, Reading, Readings, Verdict, estimate, judge
 from refkan.claims.cells import Found, seeds_of
 from refkan.claims.estimates import agree, from_plain, twin
@@ -19,8 +20,7 @@ Size = Mapping[str, str]
 Cells = Sequence[Beside]
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(Record):
     """A statement, its readings, the sizes at which it is run (largest first), and the cells that it takes.
 
     `quick` returns the cells of a quick run, `full` those of a full run with some seeds; `was_run` says whether the
@@ -172,8 +172,7 @@ AS_PUBLISHED: Change = (
 )
 
 
-@dataclass(frozen=True)
-class ByCells:
+class ByCells(Record):
     """A statement that the numbers of a reading's cells decide: those that are kept can be judged again.
 
     Attributes

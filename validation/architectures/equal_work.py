@@ -2,7 +2,6 @@ r"""Contestants that are trained on the same samples with the same number of eva
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from time import process_time
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.base import Record
 from refkan.claims.running.kept_parts import Resume
 from validation.measures import sign_test
 
@@ -22,8 +22,7 @@ LONGEST = 4
 """Times the evaluations that a contestant may use at most to fill a time."""
 
 
-@dataclass(frozen=True)
-class Contestant:
+class Contestant(Record, eq=True):
     """A network, the scheme that starts it, and the coordinates that it descends in (by default its own)."""
 
     net: rk.Network
@@ -36,8 +35,7 @@ class Contestant:
         return all(isinstance(layer, rk.DenseLayer) for layer in self.net.layers)
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(Record):
     """Points of [0, 1]^d and values with mean 0 and variance 1 on the training points."""
 
     x: np.ndarray
@@ -178,8 +176,7 @@ def marks(evaluations: int) -> np.ndarray:
     return np.unique(np.geomspace(1, evaluations, MARKS).round().astype(int))
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Record, eq=True):
     """Ratios of errors, other over first, one a pair; a ratio above 1 is a pair that the first one wins."""
 
     ratios: tuple[float, ...]

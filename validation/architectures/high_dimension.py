@@ -13,10 +13,9 @@ from typing import Any
 
 import refkan as rk
 from refkan.claims import Estimate, Status, Verdict, decide, estimate, twin
-from refkan.claims.running.kept_parts import Resume, run_task
 from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
 from validation.measures import means_by_seed
-from validation.statements import Progress, RunSize, answers, each_part, quick_and_full, silent
+from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full, run_task, silent
 
 CLAIMS = ("W1",)
 OURS = "spline"

@@ -7,24 +7,22 @@ All are trained by SciPy's L-BFGS-B with the same number of evaluations of value
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count, product
 from typing import Any
 
 import refkan as rk
+from refkan.base import Record
 from refkan.claims import Beside, Choice, Experiment, Factor, Reading, Readings, Verdict, judge
 from refkan.claims.experiments import written
-from refkan.claims.running.kept_parts import Resume, run_task
 from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
-from validation.statements import ByCells, Progress, answers, asked_of_cells, each_part, times
+from validation.statements import ByCells, Progress, Resume, answers, asked_of_cells, each_part, run_task, times
 
 CLAIMS = ("X1",)
 OURS = "spline"
 RELU = ("ReLU basis, same start", "ReLU basis, Gaussian start", "ReLU MLP, 1 hidden layer", "ReLU MLP, 2 hidden layers")
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(Record, eq=True):
     """What is run: numbers of variables, of which all targets are taken; intervals of both layers of each network."""
 
     dimensions: tuple[int, ...]

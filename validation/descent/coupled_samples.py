@@ -5,11 +5,10 @@ first layer through g = dz_k/dy, y the activations of all samples: not one posit
 but a vector with entries of both signs. Its kernel is |g^T B|^2 in the spline basis, |g^T B A^-T|^2 in the ReLU basis.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 import refkan as rk
+from refkan.base import Record
 from validation.descent.kernels.kernels_of_both_bases import kernel_ratio
 
 STEEP = 1e12
@@ -38,16 +37,7 @@ def single_sample(order: int, distance: float) -> Sampled:
     return net, np.zeros(net.n_params), np.array([[-distance / 8.0]])
 
 
-def counterexample(node_map: str, slope: float = 100.0) -> float:
-    return kernel_ratio(*coupled(node_map, slope))
-
-
-def outside_the_domain(order: int, distance: float) -> float:
-    return kernel_ratio(*single_sample(order, distance))
-
-
-@dataclass(frozen=True)
-class Attained:
+class Attained(Record, eq=True):
     """The ratio of a mean-std network against the largest that any Jacobian can have.
 
     `centred` is max |v|^2/|A^-1 v|^2 over v that sum to zero, as every g^T B does, `norm` that over all v, ||A||^2;

@@ -4,7 +4,6 @@ w = A^T u are the ReLU coefficients of the spline with coefficients u, so grad_u
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from refkan import truth
+from refkan.base import Record
 from refkan.claims import Status, Verdict, judge
 from validation import rationals
 from validation.rationals import Matrix, Vector, random_knots, random_rationals
@@ -29,8 +29,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     return [gradients, table_verdict(layers)]
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(Record):
     """A spline layer with one output, as a function of its coefficients in both bases, and data for it.
 
     `b` and `psi` hold the values of the two bases at the data points, each computed from its own definition. All

@@ -1,19 +1,18 @@
 """Gradient descent near a minimum seen through its modes, in either basis; shared by the claims about its speed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
 from refkan.analysis.conditioning import Spectrum
+from refkan.base import Record
 
 EPS = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
-class Descent:
+class Descent(Record):
     """Gradient descent for a problem about a minimum, in the coordinates z of a basis.
 
     Column k of `functionals` (M, k) takes a step in theta to the amplitude of mode k.
@@ -72,8 +71,7 @@ class Descent:
         return np.sqrt(np.mean(self.amplitudes(rounded) ** 2, axis=0))
 
 
-@dataclass(frozen=True)
-class Rates:
+class Rates(Record):
     """Rates -log |factor a step| of modes, predicted and measured; `resolved` where rounding lets them be measured."""
 
     predicted: np.ndarray

@@ -1,11 +1,11 @@
 """T2: rows 2 and 4 of Table 1, which mix the geometry of one basis with the gradient of the other, are not descent."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from refkan.base import Record
 from refkan.claims import Verdict
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
 from validation.rationals import eigenvalues, random_rationals, to_flint
@@ -112,8 +112,7 @@ def count_unstable(order: int, inputs: int, intervals: int, seed: int) -> dict[s
     )
 
 
-@dataclass(frozen=True)
-class Predictions:
+class Predictions(Record):
     """The four iterations on the predictions, s -= eta K s, in coordinates of the range of H (P = I)."""
 
     rows: dict[int, np.ndarray]

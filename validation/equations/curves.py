@@ -1,11 +1,11 @@
 """Curves of a figure, each a model with the rate of Adam on every level, constant as published or decaying."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from refkan.base import Record
 from refkan.claims import Beside, Cell, Choice, Grid
 from refkan.claims.cells import Found, beside, records
 from validation.statements import Size, cells_at, place_of
@@ -29,8 +29,7 @@ def written_steps(size: Size) -> str:
     return "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
 
 
-@dataclass(frozen=True)
-class Curves:
+class Curves(Record):
     """The curves of a figure as cells of a grid, those that are published first.
 
     `rate` is the name of the factor of the rate; `matters` are the open factors that a model has: others are at their

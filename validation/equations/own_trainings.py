@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from refkan.claims.running.kept_parts import Resume
 from refkan.training.recipes import Cyclic, Redrawn, allen_cahn_setup, burgers_setup, poisson_setup
 from validation.equations.allen_cahn.allen_cahn_cells import GRID, ours
 from validation.equations.burgers_cells import on_lines
 from validation.equations.pde_runs import Model, run_models
-from validation.statements import Progress
+from validation.statements import Progress, Resume
 
 FIXED, REDRAWN = "LM multilevel, fixed points", "LM multilevel, redrawn points"
 PUBLISHED_POINTS, MORE_POINTS = "Levenberg-Marquardt, published points", "Levenberg-Marquardt, 97 x 97 points"
@@ -58,8 +57,5 @@ def runs(quick: bool, seeds: Sequence[int], progress: Progress, resume: Resume) 
         ("Allen-Cahn", allen_cahn(quick), allen_cahn_setup(300, 101, 26) if quick else allen_cahn_setup(), None),
     )
 
-    def run(equation: Any) -> dict[str, list[dict[str, Any]]]:
-        problem, models, setup, observe = equation
-        return run_models(problem, models, setup, seeds, progress, resume, observe)
-
-    return {name: runs for made in resume.each(run, equations) for name, runs in made.items()}
+    made = resume.each(lambda of: run_models(*of[:3], seeds, progress, resume, of[3]), equations)
+    return {name: runs for group in made for name, runs in group.items()}

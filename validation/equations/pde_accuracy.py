@@ -1,24 +1,22 @@
 """Q5, Q6: what training level by level attains, losses and true errors: Levenberg-Marquardt, and Adam for Burgers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from refkan.base import Record
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, judge, twin
 from refkan.claims.readings import counted
-from refkan.claims.running.kept_parts import Resume
 from validation.equations import own_trainings
 from validation.equations.burgers_cells import PUBLISHED
 from validation.equations.pde_runs import medians, spread, without
-from validation.statements import Progress, answers
+from validation.statements import Progress, Resume, answers
 
 CLAIMS = ("Q5", "Q6")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Record, eq=True):
     """A row: the model's name in its claim, and the largest median error at which it counts as solved."""
 
     model: str

@@ -2,24 +2,23 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims.running.kept_parts import Resume
+from refkan.base import Record
 from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.trainings import fingerprint
 from refkan.training.recipes import Setup, train_starts
-from validation.statements import Progress, each_part
+from validation.statements import Progress, Resume, each_part
 
 Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(Record, eq=True):
     """A network with its training.
 
     Attributes

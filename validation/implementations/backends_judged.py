@@ -8,21 +8,20 @@ written from the record of a full run by `python -m validation.records.backends_
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from typing import Any
 
+from refkan.base import Record
 from refkan.claims import Verdict, judge
-from refkan.claims.running.kept_parts import Resume
 from refkan.conformance import Adapter, Finding, Judge, catalogue, identify
 from refkan.conformance.adapters import backends
 from refkan.conformance.adapters.backends import EfficientKan, Flashkan, Inkan, Jaxkan, Pykan, PykanDefaultDtype
 from refkan.conformance.judging import findings as f
 from refkan.conformance.reports.findings_reported import causes, counts, hint_line, line
 from tests.broken_layers.plain_numpy import PlainNumpy
-from validation.statements import Progress, answers, each
+from validation.statements import Progress, Resume, answers, each
 
 CLAIMS = ("B1",)
 
@@ -35,8 +34,7 @@ COMMIT = "7b6ce1c"
 Make = Callable[[], Adapter]
 
 
-@dataclass(frozen=True)
-class Trap:
+class Trap(Record):
     """A finding known beforehand: the adapter, the case that shows it, and the hint that must be given."""
 
     defect: str

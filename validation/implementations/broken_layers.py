@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from refkan.claims import Verdict, judge
-from refkan.claims.running.kept_parts import Resume
 from refkan.conformance import Adapter, Judge, identify
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.judging import findings as f
@@ -16,7 +15,7 @@ from tests.broken_layers import DEFECTS
 from tests.broken_layers.correct import Piecewise, random_cases
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.plain_numpy import PlainNumpy
-from validation.statements import Progress, answers, each_part
+from validation.statements import Progress, Resume, answers, each_part
 
 CLAIMS = ("B2",)
 

@@ -10,7 +10,7 @@ runs layers with one defect each, and right layers, through the checks, and writ
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from textwrap import fill
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from refkan.base import Record
 from refkan.base.atomic_files import write_atomically
 from refkan.conformance import Adapter, Judge, LayerSpec, catalogue
 from refkan.conformance.adapters.backends import Refkan
@@ -116,8 +117,7 @@ def conforms(adapter: Adapter) -> bool:
     return not any(judge(case).status in f.BAD for case in cases())
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Record):
     """Whether a layer passes, and what is compared, in words; a layer that raises does not pass."""
 
     passes: Callable[[Adapter], bool]

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from refkan.claims import Verdict
-from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import Refinement, Situation, Strategy
 from refkan.training.adaptivity.bisection import bisect, mark_layer, may_be_cut
 from refkan.training.adaptivity.indicators import residual_shares, squared_residuals
 from validation.knots.adaptive_runs import LINE, PLANE, TOLD, Setting, all_arms, final, matched, refine
-from validation.statements import Progress, RunSize, answers, by_criterion, each_part, quick_and_full
+from validation.statements import Progress, Resume, RunSize, answers, by_criterion, each_part, quick_and_full
 
 CLAIMS = ("A1",)
 FACTOR, SHARE = 2.0, 0.8

@@ -1,13 +1,14 @@
 """Adaptive trainings on targets of varying complexity: set-ups, errors at fresh points, and comparisons in pairs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
+from refkan.base import Record
 from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
 
@@ -26,8 +27,7 @@ PLANE = ("front", "disc", "crease", "peak-2d", "chirp-2d")
 VP, LBFGS = "variable-projection", "lbfgs"
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Record, eq=True):
     """A target, a network [d, hidden, 1] with mean-std map (a single layer if `hidden` is 0), and a budget.
 
     Samples and test points are equally spaced for one variable; for more they are drawn at random, the test points by

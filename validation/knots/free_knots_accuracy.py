@@ -18,10 +18,9 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, twin
-from refkan.claims.running.kept_parts import Resume
 from validation.knots import rotated_target
 from validation.knots.adaptive_runs import LINE, VP, rms, spaced
-from validation.statements import Progress, RunSize, answers, each_part, quick_and_full
+from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full
 
 CLAIMS = ("K1",)
 TARGETS = ("smooth", *LINE)

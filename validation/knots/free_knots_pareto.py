@@ -15,10 +15,9 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, exactly, judge, twin
-from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import sampled, with_random_knots
 from validation.knots.adaptive_runs import LINE, VP, Setting, final, refine, spaced
-from validation.statements import Progress, RunSize, answers, each_part, quick_and_full
+from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full
 
 CLAIMS = ("W2",)
 ORDER = 3

@@ -17,10 +17,9 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, estimate, twin
-from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import Fixed, sampled, with_random_knots
 from validation.knots.adaptive_runs import LINE, VP, rms, spaced
-from validation.statements import Progress, RunSize, answers, each_part, quick_and_full
+from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full
 
 CLAIMS = ("K2", "K4")
 

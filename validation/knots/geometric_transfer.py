@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from refkan.claims import Estimate, Verdict, decide, estimate, twin
-from refkan.claims.running.kept_parts import Resume
 from validation.knots.adaptive_runs import LBFGS, Setting, all_arms, final
 from validation.measures import means_by_seed
-from validation.statements import Progress, RunSize, answers, each_part, quick_and_full
+from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full
 
 CLAIMS = ("A2",)
 OURS, RIVALS = "uniform", ("extension", "quantile")

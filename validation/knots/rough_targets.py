@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from refkan.claims import Verdict
-from refkan.claims.running.kept_parts import Resume
 from validation.knots.adaptive_runs import TOLD, Setting, final, matched, seconds_to
 from validation.measures import sign_test
-from validation.statements import Progress, RunSize, answers, by_criterion, each_part, quick_and_full
+from validation.statements import Progress, Resume, RunSize, answers, by_criterion, each_part, quick_and_full
 
 CLAIMS = ("W3",)
 OURS, RIVALS = "residual", ("quantile", "extension")

@@ -8,7 +8,6 @@ one input, Hermite polynomials of degree m, the matrix of a Gaussian process has
 with eigenvalues between (1 - rho^m)/(1 + rho^m) and its inverse: what varies fast along the lags is learned slowly, the
 more so the lower the degree. Independent inputs have the identity, and so have those of a DCT as far as it diagonalises
 the correlation and the process is Gaussian.
-
 """
 
 from collections.abc import Callable, Sequence

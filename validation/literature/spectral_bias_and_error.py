@@ -19,9 +19,8 @@ from scipy.stats import spearmanr
 
 import refkan as rk
 from refkan.claims import Cell, Factor, Grid, Reading, Readings, Verdict, judge
-from refkan.claims.cells import Found
 from refkan.training.recipes import ordinary_setup
-from validation.statements import on_grid, raw, tree
+from validation.statements import Found, on_grid, raw, tree
 
 CLAIMS = ("O9",)
 LAW, TWICE, PROBLEMS_NEEDED = 0.8, 2.0, 2

@@ -7,7 +7,6 @@ same functions, which is checked, and differ by their start and by what a step i
 Networks [2, 5, 1], degree 3, Adam on all samples, the same number of steps in both bases, each with the rate of two
 that ends at its lowest loss. The paper's own experiments, image classifiers whose last layers are exchanged, are not
 repeated. Open: the start, that of the package in each basis, or one function.
-
 """
 
 from collections.abc import Mapping

@@ -13,7 +13,7 @@ largest difference of a layer, or pair of layers, over the largest sum there.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -23,6 +23,7 @@ import scipy.sparse as sp
 
 import refkan as rk
 from refkan import truth
+from refkan.base import Record
 from refkan.claims import Verdict
 from refkan.networks.node_maps import NODE_MAPS, AffineMap
 from validation.multilevel.nested_hierarchies import Case, target
@@ -86,8 +87,7 @@ def case_of(edge: str, node_map: str, outside: str, order: int = 3, seed: int = 
     return Case(edge, node_map, outside, order, (2, 4, 1), seed=seed, intervals=n)
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(Record):
     """A least-squares problem on two levels, the prolongation between them, and a coarse point."""
 
     coarse: rk.LeastSquares

@@ -6,7 +6,7 @@ their domains.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.base import Record
 from refkan.claims import Verdict
 from refkan.networks import chebyshev_kan
 from refkan.networks.node_maps import NODE_MAPS
@@ -28,8 +29,7 @@ REACH = 0.3
 """How far points off the samples lie outside the unit square."""
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Record, eq=True):
     """A network [2, 5, 1] or another, and how it is refined; `edge` is a basis, "silu" or "chebyshev"."""
 
     edge: str

@@ -32,15 +32,15 @@ Bounds on errors are fixed in the unit of the raw target; the published mean is 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from refkan.base import Record
 from refkan.claims import Choice, Estimate, Experiment, Factor, Verdict, decide, estimate, exactly, twin
-from refkan.claims.running.kept_parts import Resume
-from validation.statements import Progress, answers, each_part
+from validation.statements import Progress, Resume, answers, each_part
 from validation.table_two.cells_of_table import PUBLISHED
 from validation.table_two.target_runs import FULL, ORDER, QUICK, run_seed
 
@@ -57,8 +57,7 @@ PLACE = (
 )
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(Record):
     """A bound on the median of a number of the records of a setting."""
 
     quantity: str

@@ -12,17 +12,16 @@ The levels leave few: between two levels L refinements apart the number grows by
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise, product
 
+from refkan.base import Record
 from refkan.claims import Table, Verdict, judge
 
 CLAIMS = ("R7",)
 ORDERS = range(1, 9)
 
 
-@dataclass(frozen=True)
-class Printed:
+class Printed(Record, eq=True):
     """Widths, and the number of parameters after so many refinements."""
 
     where: str

@@ -18,12 +18,12 @@ place of n - 1, c <= sqrt(n - 1) = 2.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
 import numpy as np
 
+from refkan.base import Record
 from refkan.claims import Table, Verdict, judge
 from validation.table_two.cells_of_table import PRINTED
 
@@ -40,8 +40,7 @@ def rounded_from(digits: str) -> Interval:
     return tuple((Fraction(mantissa) + side) * Fraction(10) ** int(exponent) for side in (-half, half))  # type: ignore[return-value]
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Record, eq=True):
     """What five runs can be: the sum of all but the largest over the largest, and bounds in the unit of the mean."""
 
     others_over_largest: Interval

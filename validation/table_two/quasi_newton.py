@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from refkan.base import Record
+
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 HISTORY, LEAST_CURVATURE = 100, 1e-10
 
@@ -36,8 +38,7 @@ class Descent:
     evaluations: int = 0
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(Record):
     """A point along a direction: the length, loss, gradient, and the slope of the loss."""
 
     t: float

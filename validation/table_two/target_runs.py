@@ -1,12 +1,13 @@
 """What R5 trains: settings of multilevel training from many starts on the regression target, and one seed of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import process_time
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
+from refkan.base import Record
 from refkan.training.multilevel import MultistartResult, Stage, multistart
 from refkan.training.multilevel.multilevel_results import gradient_seconds, interval_weight
 from validation.table_two.cells_of_table import TEST_POINTS, TEST_SEED
@@ -14,8 +15,7 @@ from validation.table_two.cells_of_table import TEST_POINTS, TEST_SEED
 ORDER = 3
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Record, eq=True):
     """One target with one split of the intervals.
 
     Attributes

@@ -4,19 +4,19 @@ At the end those on which the theorem on nullities is tried: named ones, small o
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count, pairwise
 
 import numpy as np
 
 import refkan as rk
+from refkan.base import Record
 
 STAYING = ("inside", "partial")
 """Tails of activations that stay in the domain."""
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Record, eq=True):
     """A network of splines on uniform knots of [0, 1], its parameters and samples drawn by a seed.
 
     Tails "inside" stand for activations that stay in the domain, "partial" for such that stay in some two thirds of

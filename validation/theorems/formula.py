@@ -1,15 +1,15 @@
 """A statement of a paper that arithmetic decides: as printed, as corrected, and altered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from refkan.base import Record
 from refkan.claims import Verdict
 from validation.statements import by_criterion
 
 
-@dataclass(frozen=True)
-class Formula:
+class Formula(Record):
     """A statement: whether it is true as printed, as corrected, and altered."""
 
     printed: bool

@@ -16,7 +16,7 @@ polynomial, have formulas of their own.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 from itertools import islice
 from math import comb
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
+from refkan.base import Record
 from refkan.claims import Verdict
 from validation.rationals import rank
 from validation.statements import by_criterion
@@ -39,8 +40,7 @@ SAMPLES = (1, 2, 4)
 """Sizes of the sample that are tried: each piece of the domain has to be met often enough to reach the rank."""
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Record, eq=True):
     """What the theorem needs of the activations of a hidden node: counts of `Case.tails`, see the module."""
 
     crossed: int
@@ -49,8 +49,7 @@ class Node:
     touched: bool
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(Record, eq=True):
     """The terms of the nullity, and whether it is proven to be that or a lower bound."""
 
     terms: Mapping[str, int]

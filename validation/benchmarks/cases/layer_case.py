@@ -1,12 +1,12 @@
 """One cubic KAN layer with N samples: the data that all contestants share, and the results by SciPy."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.interpolate import BSpline
 
+from refkan.base import Record
 from validation.benchmarks.running.harness import Arrays, TooLargeError
 
 DEGREE = 3
@@ -17,8 +17,7 @@ float32 and are converted afterwards compute on the same knots."""
 LARGEST_BYTES = 3e9
 
 
-@dataclass(frozen=True)
-class LayerCase:
+class LayerCase(Record, eq=True):
     """Inputs x (N, P), coefficients (Q, P, dim), cotangent dy (N, Q), uniform knots on [-1, 1]."""
 
     n_in: int

@@ -1,7 +1,6 @@
 """Cubic KANs with N samples, shared by all contestants; sweeps, Gauss-Newton matrix and jets by SciPy and NumPy."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import BSpline
 
+from refkan.base import Record
 from validation.benchmarks.running.harness import Arrays, TooLargeError
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -19,8 +19,7 @@ NU = 0.01
 """The viscosity of the residual r = u u_x - nu u_xx, whose mean square is differentiated."""
 
 
-@dataclass(frozen=True)
-class GaussNewtonCase:
+class GaussNewtonCase(Record, eq=True):
     """A network [d_0, ..., 1] on uniform knots of [0, 1], hidden activations taken to [0, 1] by fixed affine maps."""
 
     widths: tuple[int, ...]
@@ -170,7 +169,6 @@ class GaussNewtonCase:
         return (J.T @ J / self.samples,)
 
 
-@dataclass(frozen=True)
 class JetCase(GaussNewtonCase):
     """u, u_x, u_xx along the first input, and the gradient of 1/(2N) sum (u u_x - nu u_xx)^2 in all coefficients."""
 

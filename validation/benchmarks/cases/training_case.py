@@ -1,6 +1,5 @@
 """Cubic KANs to be trained: starts, targets and loss, the same for all libraries."""
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +8,6 @@ import refkan as rk
 from validation.benchmarks.cases.network_cases import DEGREE, Array, GaussNewtonCase
 
 
-@dataclass(frozen=True)
 class TrainingCase(GaussNewtonCase):
     """A network to be fitted to the rotated target of [S26] from start number `start`."""
 

@@ -1,13 +1,13 @@
 """Evaluating a cubic spline at many unsorted points: refkan against SciPy."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy.interpolate import BSpline
 
 import refkan as rk
+from refkan.base import Record
 from refkan.base.array_types import FloatArray
 from validation.benchmarks.running.harness import Arrays, Case, Contestant, Settings, Task, Timed, task
 
@@ -17,8 +17,7 @@ KNOTS = ("uniform", "arbitrary")
 SEED = 20
 
 
-@dataclass(frozen=True)
-class SplineCase:
+class SplineCase(Record, eq=True):
     """A cubic spline on [0, 1] and points x (N,), the same for all contestants."""
 
     intervals: int

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from refkan.base import Record
 from validation.benchmarks.cases.layer_case import DEGREE, DOMAIN, LayerCase
 from validation.benchmarks.running.harness import Arrays, Timed
 
@@ -32,8 +32,7 @@ def basis(x: torch.Tensor, knots: torch.Tensor) -> torch.Tensor:
     return values
 
 
-@dataclass(frozen=True)
-class TorchLayer:
+class TorchLayer(Record):
     """A layer as a function of x; `to_papers_shape` turns the gradient of its coefficients into (Q, P, dim)."""
 
     call: Callable[[torch.Tensor], torch.Tensor]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from refkan.base import Record
 from validation.benchmarks.running.timing import Spread, Timer, affordable, interleave
 from validation.benchmarks.running.watch import Watch
 
@@ -20,16 +21,14 @@ class TooLargeError(Exception):
     """A contestant would need more memory than a case is worth; it is skipped with this reason."""
 
 
-@dataclass(frozen=True)
-class Timed:
+class Timed(Record):
     """What a contestant built: `run` is timed and must return finished work; `collect` makes arrays of it."""
 
     run: Callable[[], Any]
     collect: Callable[[Any], Arrays]
 
 
-@dataclass(frozen=True)
-class Contestant:
+class Contestant(Record, eq=True):
     """One way of computing the results of a case: `build` sets up outside the clock.
 
     It is skipped where the module `requires` cannot be imported. `tolerance` is the largest difference from the
@@ -44,8 +43,7 @@ class Contestant:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Record):
     """Work of the machine (operations of dgemm, bytes of a copy) that is timed beside the contestants of a case.
 
     `share` is what a case needs over what one call of `work` does: its seconds are scaled by it.
@@ -58,8 +56,7 @@ class Limit:
 Parameters = Mapping[str, int | str]
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Record, eq=True):
     """One comparison: the reference is computed by other means and not timed; contestant 0 is ours.
 
     `parameters` say in data what the title says in words, for whoever looks a case up; `limits` are named.
@@ -118,8 +115,7 @@ class CaseResult:
         return Spread.of([theirs / own for own, theirs in zip(ours, entry.seconds, strict=True)])
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Record):
     """How a row is run; `without` names contestants to leave out."""
 
     quick: bool = False
@@ -132,8 +128,7 @@ class Settings:
     """Sees how busy the machine is with something else while contestants are timed."""
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(Record):
     """A case that can be run by itself, or passed over because its result is kept."""
 
     title: str

@@ -1,16 +1,15 @@
 """A contestant of whom nothing is imported before it is built: the module and function that build it, by name."""
 
 import importlib
-from dataclasses import dataclass
 from typing import Any
 
+from refkan.base import Record
 from validation.benchmarks.running.harness import Contestant, Timed
 
 PEERS = "validation.benchmarks.peers"
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(Record):
     """A contestant of any case of its kind, built by functions of a module that take a case and return a Timed.
 
     `layer` is the name of the function of that module that makes the layer of a case, where there is one.

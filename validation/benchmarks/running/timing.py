@@ -3,10 +3,10 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from refkan.base import Record
 from validation.benchmarks.running.watch import Watch
 
 STEP, QUIET_STEPS, LONGEST_SPIN = 0.01, 3, 1.0
@@ -22,8 +22,7 @@ LONGEST = 10.0
 FEWEST = 5
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(Record, eq=True):
     """Median and quartiles of numbers that scatter."""
 
     median: float
@@ -36,8 +35,7 @@ class Spread:
         return cls(float(median), float(lower), float(upper))
 
 
-@dataclass(frozen=True)
-class Timer:
+class Timer(Record):
     """Times calls of `work`: calling the timer returns the seconds of one call, averaged over so many `calls`."""
 
     work: Callable[[], object]

@@ -6,7 +6,7 @@ domain, where the kernels of both bases agree for r = 2, and without influence o
 the following layer nearly constant in both bases.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import product
 
@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import differential_evolution, minimize
 
 import refkan as rk
+from refkan.base import Record
 from refkan.networks.node_maps import AffineMap, SigmoidMap
 from validation.descent.kernels.kernels_of_both_bases import radius
 
@@ -21,8 +22,7 @@ DECADES = (-2.0, 3.0)
 """Sizes of the coefficients of a layer, as powers of ten."""
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(Record, eq=True):
     """All networks of a shape, as points of a unit cube; `spectators` are more nodes in each hidden layer.
 
     The map "affine" takes the range of each node's activations to any part of [0, 1].

@@ -4,13 +4,14 @@ From w = A^T u follows grad_u = A grad_w, so J_w = J_u A^-T: A^-1, which is r cu
 the columns of each edge.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
+from refkan.base import Record
 from refkan.networks.layers import EdgeLayer
 
 
@@ -48,8 +49,7 @@ def delta(order: int) -> int:
     return max(1, order - 1) ** (order - 1)
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Record, eq=True):
     """A network at its random start."""
 
     order: int

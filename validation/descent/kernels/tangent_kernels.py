@@ -10,13 +10,12 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Verdict, judge
-from refkan.claims.running.kept_parts import Resume, run_task
-from validation.descent.coupled_samples import Attained, attain, counterexample, outside_the_domain
+from validation.descent.coupled_samples import Attained, attain, coupled, single_sample
 from validation.descent.kernels.certified_kernels import OUTSIDE, proofs, proven
 from validation.descent.kernels.kernel_bound import ROUNDING, check_proof
 from validation.descent.kernels.kernel_search import Family, families, search, wide_network
 from validation.descent.kernels.kernels_of_both_bases import delta, kernel_ratio, radius, random_cases
-from validation.statements import Progress, RunSize, answers, each_part, quick_and_full, silent
+from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full, run_task, silent
 
 CLAIMS = ("N1",)
 PRINTED = 4.0
@@ -100,9 +99,10 @@ def measure(size: RunSize, progress: Progress = silent, resume: Resume = run_tas
     results["search"] = searches
     results["wide"] = {nodes: kernel_ratio(*wide_network(nodes)) for nodes in (4, 16, 64, 256)}
     progress("N1: coupled samples")
-    results["counterexample"] = {name: counterexample(name) for name in ("mean-std", "min-max", "affine", "sigmoid")}
+    maps = ("mean-std", "min-max", "affine", "sigmoid")
+    results["counterexample"] = {name: kernel_ratio(*coupled(name)) for name in maps}
     results["attained"] = [attain(order, n) for order in (2, 3, 4, 5) for n in (4, 8, 16)]
-    results["outside"] = {order: outside_the_domain(order, np.sqrt(0.5)) for order in (1, 2, 3, 4)}
+    results["outside"] = {order: kernel_ratio(*single_sample(order, np.sqrt(0.5))) for order in (1, 2, 3, 4)}
     # One sample at x = 0 in one layer: psi = h there for r = 2 in the plain ReLU basis.
     results["plain basis"] = kernel_ratio(rk.kan([1, 1], 2, 8), np.zeros(9), np.zeros((1, 1)), scaled=False)
     progress("N1: proofs")

@@ -1,7 +1,7 @@
 """Q0 (section 5.2.3 of [S26]): the Allen-Cahn equation as printed is ill-posed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from scipy.fft import irfft, rfft
 from scipy.integrate import solve_ivp
 
+from refkan.base import Record
 from refkan.claims import Verdict, judge
 from validation.measures import log_slope
 from validation.statements import Progress, each, silent
@@ -28,8 +29,7 @@ ESCAPE = 2.0
 """The solution has left when its largest modulus, 1 at the start, passes this value."""
 
 
-@dataclass(frozen=True)
-class Equation:
+class Equation(Record, eq=True):
     """u_t = diffusion u_xx + reaction (u - u^3), periodic on [-1, 1]."""
 
     diffusion: float

@@ -12,13 +12,12 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict, estimate
-from refkan.claims.cells import Found
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_solution
 from validation.equations.allen_cahn.allen_cahn_cells import CURVES, DENSE, GRID, RELU, SPLINE
 from validation.equations.allen_cahn.allen_cahn_observed import T, X
 from validation.equations.curves import FEW, constant, written_curve, written_steps
 from validation.panels import Line, figure, panel
-from validation.statements import ByCells, Cells, Size, Statement, named, over, times
+from validation.statements import ByCells, Cells, Found, Size, Statement, named, over, times
 
 CLAIMS = ("Q3", "Q4")
 QUICK = {"points": "100", "divisor": "100", "levels": "3"}
@@ -150,10 +149,8 @@ def solutions(measured: Found, reading: Choice, size: Size) -> Figure:
     exact = allen_cahn_solution(np.column_stack([X, np.ones_like(X)]))[:, 0]
     ends: list[Line] = [(X, exact, "k--", {"lw": 0.8})]
     for k, curve in enumerate(CURVES.shown):
-        runs, middle = (
-            CURVES.of(measured, reading, size, curve),
-            CURVES.after_levels(measured, reading, size, curve, "errors"),
-        )
+        at = measured, reading, size, curve
+        runs, middle = CURVES.of(*at), CURVES.after_levels(*at, "errors")
         if runs:
             first, own = runs[min(runs)], {"color": f"C{k}"}
             errors.append((first["parameters"], middle, "o-", {**own, "ms": 4, "label": written_curve(curve)}))

@@ -16,14 +16,14 @@ knots' doing, not the method's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.base.short_reprs import ShortRepr
+from refkan.base import Record
 from refkan.claims import Beside, Cell, Choice, Estimate, Factor, Grid, Verdict, estimate
 from refkan.claims.cells import Found, numbers, seeds_of
 from refkan.claims.experiments import written
@@ -35,8 +35,7 @@ CLAIMS = ("O6",)
 GRIDS = (3, 6, 9, 12)
 
 
-@dataclass(frozen=True)
-class Target(ShortRepr):
+class Target(Record, eq=True):
     """A function of columns on a cube, with medians of published errors: knots at quantiles, and by curvature."""
 
     f: Callable[..., np.ndarray]

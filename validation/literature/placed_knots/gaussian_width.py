@@ -29,10 +29,9 @@ import refkan as rk
 from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
 from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Verdict, judge
-from refkan.claims.running.kept_parts import Resume
 from refkan.networks.layers import Layer
 from refkan.networks.layers.functions import Declared, RowFunctions
-from validation.statements import Progress, RunSize, answers, each, each_part, quick_and_full
+from validation.statements import Progress, Resume, RunSize, answers, each, each_part, quick_and_full
 
 CLAIMS = ("O3",)
 
