@@ -16,10 +16,7 @@ from refkan.conformance.adapters.adapter import Adapter, Capabilities
 from refkan.conformance.adapters.bases.jax_base import JaxAdapter, JaxModel
 from refkan.conformance.adapters.bases.spline_base import SplineAdapter
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
-from refkan.conformance.cases.backend_frames import Frame
-from refkan.conformance.cases.cases import Case, Change, Setting
-from refkan.conformance.cases.catalogue import catalogue
-from refkan.conformance.cases.specs import CONVENTIONS, LayerSpec
+from refkan.conformance.cases import CONVENTIONS, Case, Change, Frame, LayerSpec, Setting, catalogue
 from refkan.conformance.identification import Difference, Identification, identify
 from refkan.conformance.judging.findings import Finding, Hint
 from refkan.conformance.judging.judge import Judge

@@ -3,8 +3,8 @@
 from functools import cache
 
 from refkan.conformance import catalogue
-from refkan.conformance.cases.backend_frames import ANY
 from refkan.conformance.cases.cases import VERSION
+from refkan.conformance.cases.families import ANY
 from refkan.conformance.cases.truths.precision import DTYPES
 
 

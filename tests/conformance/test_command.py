@@ -13,7 +13,7 @@ import pytest
 from refkan.commands.conform import _deliver
 from refkan.conformance import catalogue
 from refkan.conformance.adapters.loading import BackendError, load
-from refkan.conformance.cases.traits import FAMILIES, family
+from refkan.conformance.cases.catalogue import FAMILIES, family
 from refkan.conformance.identification import Stage, identified
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging import guarded

@@ -7,8 +7,8 @@ import pytest
 
 from refkan.conformance import Capabilities, Judge, LayerSpec, SplineAdapter
 from refkan.conformance.adapters.backends import ScipyBSpline
-from refkan.conformance.cases.backend_frames import Frame
 from refkan.conformance.cases.cases import Case
+from refkan.conformance.cases.families import Frame
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f

@@ -10,9 +10,9 @@ from refkan import truth
 from refkan.conformance import LayerSpec
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.quantities_asked import QUANTITIES
+from refkan.conformance.cases.truths.layers_compared import fine_knots, prolonged
 from refkan.conformance.cases.truths.precision import EPS, is_exact, round_to, spacing
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
-from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
 from refkan.conformance.cases.truths.tolerances import Tolerances, basis_errors
 from refkan.truth.layers import BSplines, SumLayer
 from refkan.truth.networks import Network

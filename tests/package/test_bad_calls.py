@@ -45,12 +45,12 @@ NOT_CALLED_BY_USERS = {
     r"training\.multilevel\.stages\.StageTable|analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\..*\.Certified(Error|Evolution)|"
     r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|analysis\.exact\.spectra\.condition_numbers\.Eigenpairs|analysis\.exact\.ranks\.ranks\.RankCertificate.*|"
     r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.studies\.study_rows\.StudyRow.*|"
-    r"analysis\.conditioning\.spectra\.Spectrum|conformance\.identification\.stages_and_differences\..*|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
-    r"training\.adaptivity\.adaptive_results\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|conformance\.identification\.stages_and_differences\.Identification|"
+    r"analysis\.conditioning\.spectra\.Spectrum|conformance\.identification\.reported\..*|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
+    r"training\.adaptivity\.adaptive_results\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|conformance\.identification\.reported\.Identification|"
     r"conformance\.cases\.cases\..*)": "results, which the library makes",
     r"conformance\.adapters\.(adapter\.Adapter|bases\.).*": "written by users, called by the judge",
     r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by multistart",
-    r"conformance\.(adapters\.adapter\.Capabilities|cases\.backend_frames\.Frame(\..*)?)": "what is wrong with them becomes findings",
+    r"conformance\.(adapters\.adapter\.Capabilities|cases\.families\.Frame(\..*)?)": "what is wrong with them becomes findings",
     r"interop\.((from|to)_(efficient_kan|jaxkan|pykan)|state_of|as_torch|as_jax)": "need other libraries; tested with them",
     r"estimators\..*": "held to the checks of scikit-learn",
     r"training\.problems\.allen_cahn\.reference": "take seconds",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
-from refkan.conformance.cases.traits import FAMILIES
+from refkan.conformance.cases.catalogue import FAMILIES
 from refkan.conformance.judging import findings as f
 from validation.records.markdown import markdown_table
 

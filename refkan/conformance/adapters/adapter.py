@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
+from refkan.base import check_annotated
 from refkan.base.plain_text import printable
-from refkan.conformance.cases.backend_frames import Frame
-from refkan.conformance.cases.specs import KNOTS, PARTS, RULES, LayerSpec
-from refkan.conformance.cases.truths.precision import DTYPES
-from refkan.conformance.cases.truths.right_ends import RIGHT_ENDS
-from refkan.conformance.cases.truths.tolerances import FORMS
+from refkan.conformance.cases import DTYPES, FORMS, KNOTS, PARTS, RIGHT_ENDS, RULES, Frame, LayerSpec
 
 if TYPE_CHECKING:
     from refkan.conformance.cases.cases import Case

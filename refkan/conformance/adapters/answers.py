@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.base.extras import how_to_install
 from refkan.base.plain_text import printable
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
-from refkan.conformance.cases.cases import Case, Setting
-from refkan.conformance.cases.quantities_asked import QUANTITIES, VECTORS
+from refkan.conformance.cases import QUANTITIES, VECTORS, Case, Setting
 
 
 class BadResultError(Exception):

@@ -4,21 +4,18 @@ Everything follows from `SEED` and the name of the setting. Truths are computed 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 
-from refkan.base.annotations import Checked
-from refkan.base.array_types import Array, FloatArray
-from refkan.base.lazy import lazy
+from refkan.base import Array, Checked, FloatArray, Record, lazy
 from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.specs import PARTS, LayerSpec
+from refkan.conformance.cases.truths.layers_compared import amplification, fine_knots, judged_as, prolonged
 from refkan.conformance.cases.truths.precision import EPS, LARGEST
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
-from refkan.conformance.cases.truths.refined_layers import amplification, fine_knots, prolonged
-from refkan.conformance.cases.truths.right_ends import judged_as
 from refkan.conformance.cases.truths.tolerances import Tolerances
 
 VERSION = 3
@@ -68,8 +65,7 @@ def laid_out(x: FloatArray, layout: str) -> FloatArray:
     return np.array(x.T, order="C").T if layout == "transposed" else np.array(x, order="C")
 
 
-@dataclass(frozen=True, eq=False)
-class Setting:
+class Setting(Record):
     """What is built and where it is evaluated; several cases share one.
 
     Attributes
@@ -91,7 +87,7 @@ class Setting:
     oracle : {"exact", "float64"}
     change : Change, optional
     right_end : {"closed", "half-open", "zero"}
-        The convention at x = b: see `refkan.conformance.cases.truths.right_ends`.
+        The convention at x = b: see `refkan.conformance.cases.truths.layers_compared`.
 
     Examples
     --------
@@ -206,15 +202,14 @@ class Setting:
         return needs
 
 
-@dataclass(frozen=True, eq=False)
-class Case:
+class Case(Record):
     """One quantity of one setting.
 
     Attributes
     ----------
     setting : Setting
     quantity : str
-        One of `QUANTITIES`; after a state change, one of `refkan.conformance.cases.plans.state_changes.AFTER`.
+        One of `QUANTITIES`; after a state change, one of `refkan.conformance.cases.plans.AFTER`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""All cases: basis functions, layers, networks, knots, matrices, state changes, in each format."""
+"""All cases: basis functions, layers, networks, knots, matrices, state changes, in each format; and their families."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.arguments import check_choice
-from refkan.conformance.cases.backend_frames import ANY, Frame
-from refkan.conformance.cases.cases import MANNERS, VERSION, Case
-from refkan.conformance.cases.families import INTERVALS
-from refkan.conformance.cases.plans import state_changes
-from refkan.conformance.cases.plans.settings import FIRST_DERIVATIVES, SMOOTH, Plan
+from refkan.base import check_annotated, check_choice
+from refkan.conformance.cases.cases import MANNERS, VERSION, Case, Setting
+from refkan.conformance.cases.families import ANY, INTERVALS, Frame
+from refkan.conformance.cases.plans import FIRST_DERIVATIVES, SMOOTH, Plan, of_changes
 from refkan.conformance.cases.specs import PARTS, RULES
 from refkan.conformance.cases.truths.precision import DTYPES, LOW, round_to
 
@@ -67,7 +64,7 @@ def catalogue(
     """
     check_annotated(catalogue, locals())
     cases: list[Case] = []
-    of_changes: list[Case] = []
+    changed: list[Case] = []
     if version not in range(1, VERSION + 1):
         raise ValueError(f"version must be one of 1 to {VERSION}; got {version!r}")
     for dtype in dtypes:
@@ -79,9 +76,9 @@ def catalogue(
             for build in builds if since <= version and (since < 3 or dtype == "float64") else ():
                 build(plan)
         cases += [Case(setting, quantity) for setting, quantities in plan.settings for quantity in quantities]
-        of_changes += state_changes.cases(dtype, frame, version)
+        changed += of_changes(dtype, frame, version)
     wanted = tuple(select)
-    return [case for case in cases + of_changes if all(part in case.key for part in wanted)]
+    return [case for case in cases + changed if all(part in case.key for part in wanted)]
 
 
 def basis(plan: Plan) -> None:
@@ -236,3 +233,49 @@ ADDED = {
     3: (every_order, batches, manners),
 }  # fmt: skip
 """What versions of the catalogue have beside those before them; the third adds to float64 alone."""
+
+
+FAMILIES = (
+    "values", "gradients", "second derivatives", "knots and ends", "repeated knots", "outside", "spans and sizes",
+    "networks", "parts", "refine", "update", "float32", "tf32",
+    "bfloat16", "float16",
+)  # fmt: skip
+"""Families of cases, in the order of tables; the last ones are of formats, the others of float64."""
+
+USUAL = (2.0**-6, 2.0**6)
+"""Lengths of spans between which nothing is tiny or huge."""
+
+MANY = 30
+"""Samples or intervals from which a case is one of sizes."""
+
+
+def family(case: Case) -> str:
+    """The family of a case.
+
+    Examples
+    --------
+    >>> from refkan.conformance import catalogue
+    >>> [family(case) for case in catalogue(["float64"], ["basis/degree-3/clamped/ends/values"])]
+    ['repeated knots']
+    """
+    s = case.setting
+    answers = (
+        (s.dtype, s.dtype != "float64"),
+        (s.change.kind if s.change is not None else "", s.change is not None),
+        ("parts", any(spec.parts for spec in s.specs)),
+        ("networks", len(s.specs) > 1),
+        ("repeated knots", s.spec.kind in ("clamped", "repeated")),
+        ("outside", s.is_outside),
+        ("knots and ends", s.region in ("knots", "ends")),
+        ("spans and sizes", has_unusual_spans(s) or max(len(s.x), s.spec.intervals) >= MANY or not len(s.x)),
+        (case.quantity.replace("-", " "), case.quantity in ("values", "second-derivatives")),
+        ("gradients", True),
+    )
+    return next(name for name, holds in answers if holds)
+
+
+def has_unusual_spans(s: Setting) -> bool:
+    """Whether spans of a layer are very short, very long, or of very different lengths."""
+    spans = np.diff(s.spec.knots)
+    spans = spans[spans > 0]
+    return not (USUAL[0] <= spans.min() and spans.max() <= USUAL[1])

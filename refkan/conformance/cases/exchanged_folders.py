@@ -3,19 +3,18 @@
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray, Record
 from refkan.base.atomic_files import read_file, require_writable, write_atomically
 from refkan.conformance.cases.cases import CHANGE_ROOM, VERSION, Case, Setting
 from refkan.conformance.cases.specs import CONVENTIONS, attribute
+from refkan.conformance.cases.truths.layers_compared import fine_knots
 from refkan.conformance.cases.truths.precision import DTYPES, EPS
-from refkan.conformance.cases.truths.refined_layers import fine_knots
 
 NUMBERS, INDEX, CASES, PROBES, README = FILES = ("arrays.f64", "arrays.txt", "cases.txt", "probes.txt", "README.txt")
 SUMS = "SHA256SUMS"
@@ -41,8 +40,7 @@ named by the keys of cases, or in an .npz.
 """
 
 
-@dataclass(frozen=True)
-class CaseFolder:
+class CaseFolder(Record):
     """What a folder holds: the version of the cases, keys of cases and of probes, all arrays by their names."""
 
     version: int

@@ -1,18 +1,17 @@
 """What is asked of a layer: each quantity with the method of an adapter that has it, and the axes of its results."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from refkan.base import Record
 from refkan.conformance.cases.specs import PARTS
 
 VECTORS = {"forward": 0, "vjp": 1, "second": 2, "gauss_newton": 0}
 """How many of cotangent and direction the methods of adapters take beside samples."""
 
 
-@dataclass(frozen=True)
-class Quantity:
+class Quantity(Record, eq=True):
     """What is asked.
 
     Attributes

@@ -1,13 +1,13 @@
 r"""What a backend is asked to build: a layer y_q = sum_p sum_i C[q, p, i] b_i(x_p), and the conventions it follows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import as_array, check_choice, real
-from refkan.base.array_types import FloatArray
-from refkan.base.lazy import lazy
+from refkan.base import FloatArray, Record, as_array, check_choice, lazy, real
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.splines.knots import check_knots, check_order
 from refkan.splines.local_basis import OUTSIDE
@@ -58,8 +58,7 @@ CONVENTIONS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class LayerSpec:
+class LayerSpec(Record):
     """A layer to be built by a backend.
 
     Attributes
@@ -176,3 +175,8 @@ class LayerSpec:
     def domain(self) -> tuple[float, float]:
         """Ends (a, b) of the first input: of all inputs if the knots are uniform."""
         return float(self.domains[0, 0]), float(self.domains[0, 1])
+
+
+def reweighted(spec: LayerSpec, weights: Mapping[str, Any], **more: Any) -> LayerSpec:
+    """Return the layer with other weights of parts, by their names, None for none, and with other fields."""
+    return replace(spec, **{attribute(part): array for part, array in weights.items()}, **more)

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
+from refkan.base import check_annotated
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.answers import describe
 from refkan.conformance.identification.gradients.own_gradients import gradients, of_degree, whatever_values
+from refkan.conformance.identification.reported import Difference, Identification, Stage
 from refkan.conformance.identification.stages.arithmetic import arithmetic
 from refkan.conformance.identification.stages.calls import calls
 from refkan.conformance.identification.stages.changes import changes
@@ -21,7 +22,6 @@ from refkan.conformance.identification.stages.outside import outside
 from refkan.conformance.identification.stages.own_functions import functions
 from refkan.conformance.identification.stages.parts import parts
 from refkan.conformance.identification.stages.wiring import larger, wiring
-from refkan.conformance.identification.stages_and_differences import Difference, Identification, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 __all__ = ["STAGES", "Difference", "Identification", "Stage", "identified", "identify"]

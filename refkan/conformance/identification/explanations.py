@@ -10,26 +10,17 @@ with one matrix M for all other axes. A row with one entry is found by inner pro
 zeros, an order, a shift, one row for all, sums, means. The axis along which M is plainest is told.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.conformance.identification.matrix_shapes import (
-    EXACT,
-    PLURAL,
-    SAMPLES,
-    Named,
-    combination,
-    left_out,
-    numbers,
-    on_some,
-    ordered,
-    shape_of,
-)  # fmt: skip
-from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.base import FloatArray, IntArray, Record
+from refkan.conformance.identification import matrix_shapes as shapes
+from refkan.conformance.identification.matrix_shapes import PLURAL, SAMPLES, Named
+from refkan.conformance.identification.reported import Difference, close, factor_of, largest, only
 
 SIGNIFICANT = 2.0**-20
 """Shares of the largest entry below which a factor is not measured."""
@@ -59,21 +50,19 @@ def explain(
     """
     if not ours.size:
         return None
-    if not np.isfinite(theirs).all():
-        bad = int((~np.isfinite(theirs)).sum())
-        return [Difference("not finite", {"what": owner, "count": bad, "total": theirs.size})]
-    if (np.abs(theirs - ours) <= tolerance).all():
+    if bad := int((~np.isfinite(theirs)).sum()):
+        return only("not finite", what=owner, count=bad, total=theirs.size)
+    if close(theirs, ours, tolerance):
         return []
-    if not (np.abs(theirs) > tolerance).any():
-        return [Difference(zero, {"what": owner})]
-    wholes: list[tuple[list[Named], FloatArray]] = [([], ours), *_turned(ours, axes)]
-    for first, moved in wholes:
-        told = [] if (np.abs(theirs - moved) <= tolerance).all() else _combined(theirs, moved, axes, tolerance)
+    if close(theirs, 0.0, tolerance):
+        return only(zero, what=owner)
+    for first, moved in (([], ours), *_turned(ours, axes)):
+        told = [] if close(theirs, moved, tolerance) else _Pair(theirs, moved, axes, tolerance).combined()
         if told is not None:
             return [Difference(name, {"what": owner, **evidence}) for name, evidence in first + told]
     low, high = float(theirs.min()), float(theirs.max())
-    if low < high and (np.abs(np.clip(ours, low, high) - theirs) <= tolerance).all():
-        return [Difference("gradient clipped", {"what": owner, "how": f"cut off at {low:.6g} and {high:.6g}"})]
+    if low < high and close(np.clip(ours, low, high), theirs, tolerance):
+        return only("gradient clipped", what=owner, how=f"cut off at {low:.6g} and {high:.6g}")
     return None
 
 
@@ -87,6 +76,24 @@ def placed(differences: Iterable[Difference], **fields: Any) -> list[Difference]
     ]
 
 
+def sized(
+    told: list[Difference], sizes: Sequence[Mapping[str, float]], again: Callable[[], tuple[FloatArray, FloatArray]]
+) -> list[Difference]:  # fmt: skip
+    """Return differences; of a constant factor which size it is, by what `again` measures, theirs and ours."""
+    factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
+    return placed(told, size=sizes_of([*factors, abs(factor_of(*again()))], sizes)) if factors else told
+
+
+def by_factors(told: Iterable[Difference]) -> bool:
+    """Whether a factor for each slice is told, which explains much by many numbers."""
+    return any(difference.name.startswith("factors by") for difference in told)
+
+
+def by_samples(told: Iterable[Difference] | None) -> bool:
+    """Whether it is told of samples, of which a factor each explains any function of one output."""
+    return any(difference.evidence.get("axis") == "sample" for difference in told or ())
+
+
 def _turned(ours: FloatArray, axes: Sequence[str]) -> Iterator[tuple[list[Named], FloatArray]]:
     """What may be done to a whole array before: outputs and inputs exchanged in the same memory, an axis reversed."""
     if "output" in axes and "input" in axes:
@@ -97,64 +104,112 @@ def _turned(ours: FloatArray, axes: Sequence[str]) -> Iterator[tuple[list[Named]
             yield [("transposed coefficients", {})], np.swapaxes(ours.reshape(turned.shape), q, p)
     for axis, name in enumerate(axes):
         if name not in SAMPLES and ours.shape[axis] > 1:
-            yield [ordered(name, np.arange(ours.shape[axis])[::-1])], np.flip(ours, axis)
+            yield [shapes.ordered(name, np.arange(ours.shape[axis])[::-1])], np.flip(ours, axis)
 
 
-def _combined(theirs: FloatArray, ours: FloatArray, axes: Sequence[str], tolerance: float) -> list[Named] | None:
-    """The plainest combination along one axis, within the box of what differs."""
-    box, place = _box(theirs, ours, axes, tolerance)
-    if place and (told := _in_box(theirs[np.ix_(*box)], ours[np.ix_(*box)], axes, box, place, ours.shape, tolerance)):
+class _Pair(Record):
+    """Two arrays of the same axes, and the rounding allowed."""
+
+    theirs: FloatArray
+    ours: FloatArray
+    axes: Sequence[str]
+    tolerance: float
+
+    def combined(self) -> list[Named] | None:
+        """The plainest combination along one axis, within the box of what differs."""
+        box, place = self._box()
+        if place and (told := self._in_box(box, place)):
+            return told
+        several = [
+            (plain + len(self.axes) * UNLIKELY * (name in SAMPLES), told)
+            for axis, name in enumerate(self.axes)
+            for plain, told in self._along(axis, name, box)
+        ]
+        if not several or min(plain for plain, _ in several) >= UNLIKELY:
+            several += self._by_edge(box)
+        if not several:
+            return None
+        _, told = min(several, key=lambda pair: pair[0])
+        return [(name, {**evidence, "place": _elsewhere(place, evidence.get("axis", ""))}) for name, evidence in told]
+
+    def _in_box(self, box: list[IntArray], place: Mapping[str, str]) -> list[Named]:
+        """One factor of all that differs, told of the axis along which that is the least."""
+        theirs = self.theirs[np.ix_(*box)]
+        ours = self.ours[np.ix_(*box)]
+        shape = self.ours.shape
+        k = factor_of(theirs, ours)
+        if not close(theirs, k * ours, self.tolerance):
+            return []
+        axis = min((a for a, name in enumerate(self.axes) if name in place), key=lambda a: box[a].size / shape[a])
+        name = self.axes[axis]
+        n = shape[axis]
+        zero = close(theirs, 0.0, self.tolerance)
+        evidence = {"axis": name, "indices": box[axis].tolist(), "size": n, "place": _elsewhere(place, name)}
+        if zero or k == 0:
+            return [(shapes.left_out(name, box[axis], n), evidence)]
+        told, more = shapes.on_some(name, box[axis], n, k)
+        return [(told, {**evidence, **more})]
+
+    def _box(self) -> tuple[list[IntArray], dict[str, str]]:
+        """Indices along each axis, outside of which the arrays agree and are not zero; and their words."""
+        bad = np.abs(self.theirs - self.ours) > self.tolerance
+        every = [np.arange(n) for n in self.ours.shape]
+        others = [tuple(b for b in range(bad.ndim) if b != axis) for axis in range(bad.ndim)]
+        box, place = [np.flatnonzero(bad.any(axis=rest)) for rest in others], {}
+        for axis, name in enumerate(self.axes):
+            if name in SAMPLES:
+                box[axis] = every[axis]
+            if box[axis].size == every[axis].size:
+                continue
+            here = [every[axis] if b == axis else box[b] for b in range(bad.ndim)]
+            shown = np.asarray((np.abs(self.ours[np.ix_(*here)]) > self.tolerance).any(axis=others[axis]))  # were it so
+            shown[box[axis]] = False
+            box[axis] = np.flatnonzero(~shown)
+            if shown.any() and not (name == "output" and "answer" in place):
+                word = "output" if name == "answer" else name
+                place[name] = (
+                    f"{word if box[axis].size == 1 else PLURAL.get(name, name)} {shapes.numbers(box[axis].tolist())}"
+                )
+        return box, place
+
+    def _along(self, axis: int, name: str, box: list[IntArray]) -> Iterator[tuple[float, list[Named]]]:
+        """What M is along an axis, and how plain that is."""
+        n = self.ours.shape[axis]
+        rows = box[axis]
+        tolerance = self.tolerance
+        wide = [*box[:axis], np.arange(n), *box[axis + 1 :]]
+        A = np.moveaxis(self.ours[np.ix_(*wide)], axis, 0).reshape(n, -1)
+        B = np.moveaxis(self.theirs[np.ix_(*box)], axis, 0).reshape(rows.size, -1)
+        if (single := _single(A, B, rows, tolerance)) is not None:
+            yield shapes.shape_of(name, rows, n, *single, max(shapes.EXACT, 8 * tolerance / largest(A)))
+            return
+        enough = (np.abs(A).max(axis=0) > tolerance).sum() >= 2 * n > 2
+        if name not in SAMPLES and enough and not close(B, A[rows], CLEAR * tolerance):
+            M: FloatArray = np.asarray(np.linalg.lstsq(A.T, B.T, rcond=1e-10)[0].T, np.float64)
+            plain = np.round(M, 9)  # without the rounding of the solver
+            M = plain if largest(plain @ A - B) < largest(M @ A - B) else M
+            if close(M @ A, B, 4 * tolerance) and (told := shapes.combination(name, M, rows, n)):
+                yield 8.0 + told[1]["loose"], [told]
+
+    def _by_edge(self, box: list[IntArray]) -> list[tuple[float, list[Named]]]:
+        """One factor for each pair of indices along two axes."""
+        A = self.ours[np.ix_(*box)]
+        B = self.theirs[np.ix_(*box)]
+        axes = self.axes
+        told = []
+        for a, b in combinations(range(A.ndim), 2):
+            rest = tuple(c for c in range(A.ndim) if c not in (a, b))
+            if not rest or {axes[a], axes[b]} & set(SAMPLES):
+                continue
+            size = (A * A).sum(axis=rest, keepdims=True)
+            seen = size > (SIGNIFICANT * largest(A)) ** 2
+            if (np.abs(A) > self.tolerance).sum() < 2 * seen.sum():  # a factor for each number is none
+                continue
+            k = np.where(seen, (A * B).sum(axis=rest, keepdims=True) / np.where(seen, size, 1.0), 1.0)
+            if close(B, k * A, self.tolerance):
+                evidence = {"axis": f"{axes[a]} and {axes[b]}", "factors": np.round(np.squeeze(k, rest), 6).tolist()}
+                told.append((9.0, [("factors by edge", evidence)]))
         return told
-    combinations = [
-        (plain + len(axes) * UNLIKELY * (name in SAMPLES), told)
-        for axis, name in enumerate(axes)
-        for plain, told in _along(theirs, ours, axis, name, box, tolerance)
-    ]
-    if not combinations or min(plain for plain, _ in combinations) >= UNLIKELY:
-        combinations += _by_edge(theirs, ours, axes, box, tolerance)
-    if not combinations:
-        return None
-    _, told = min(combinations, key=lambda pair: pair[0])
-    return [(name, {**evidence, "place": _elsewhere(place, evidence.get("axis", ""))}) for name, evidence in told]
-
-
-def _in_box(
-    theirs: FloatArray, ours: FloatArray, axes: Sequence[str], box: list[IntArray], place: Mapping[str, str],
-    shape: tuple[int, ...], tolerance: float,
-) -> list[Named]:  # fmt: skip
-    """One factor of all that differs, told of the axis along which that is the least."""
-    k = float((theirs * ours).sum() / max((ours * ours).sum(), 1e-300))
-    if not (np.abs(theirs - k * ours) <= tolerance).all():
-        return []
-    axis = min((a for a in range(len(axes)) if axes[a] in place), key=lambda a: box[a].size / shape[a])
-    name, k = axes[axis], 0.0 if not (np.abs(theirs) > tolerance).any() else k
-    evidence = {"axis": name, "indices": box[axis].tolist(), "size": shape[axis], "place": _elsewhere(place, name)}
-    if k == 0:
-        return [(left_out(name, box[axis], shape[axis]), evidence)]
-    told, more = on_some(name, box[axis], shape[axis], k)
-    return [(told, {**evidence, **more})]
-
-
-def _box(
-    theirs: FloatArray, ours: FloatArray, axes: Sequence[str], tolerance: float
-) -> tuple[list[IntArray], dict[str, str]]:  # fmt: skip
-    """Indices along each axis, outside of which the arrays agree and are not zero; and their words."""
-    bad, every = np.abs(theirs - ours) > tolerance, [np.arange(n) for n in ours.shape]
-    others = [tuple(b for b in range(ours.ndim) if b != axis) for axis in range(ours.ndim)]
-    box, place = [np.flatnonzero(bad.any(axis=rest)) for rest in others], {}
-    for axis, name in enumerate(axes):
-        if name in SAMPLES:
-            box[axis] = every[axis]
-        if box[axis].size == every[axis].size:
-            continue
-        here = [every[axis] if b == axis else box[b] for b in range(ours.ndim)]
-        shown = np.asarray((np.abs(ours[np.ix_(*here)]) > tolerance).any(axis=others[axis]))  # were it wrong there
-        shown[box[axis]] = False
-        box[axis] = np.flatnonzero(~shown)
-        if shown.any() and not (name == "output" and "answer" in place):
-            word = "output" if name == "answer" else name
-            place[name] = f"{word if box[axis].size == 1 else PLURAL.get(name, name)} {numbers(box[axis].tolist())}"
-    return box, place
 
 
 def _elsewhere(place: Mapping[str, str], axis: str) -> str:
@@ -165,33 +220,10 @@ def _elsewhere(place: Mapping[str, str], axis: str) -> str:
     return f" ({', '.join(told)} alone)" if told else ""
 
 
-def _along(
-    theirs: FloatArray, ours: FloatArray, axis: int, name: str, box: list[IntArray], tolerance: float
-) -> Iterator[tuple[float, list[Named]]]:  # fmt: skip
-    """What M is along an axis, and how plain that is."""
-    n, rows = ours.shape[axis], box[axis]
-    wide = [np.arange(n) if b == axis else box[b] for b in range(ours.ndim)]
-    A = np.moveaxis(ours[np.ix_(*wide)], axis, 0).reshape(n, -1)
-    B = np.moveaxis(theirs[np.ix_(*box)], axis, 0).reshape(rows.size, -1)
-    single = _single(A, B, rows, tolerance)
-    if single is not None:
-        yield shape_of(name, rows, n, *single, max(EXACT, 8 * tolerance / float(np.abs(A).max())))
-    elif (
-        name not in SAMPLES
-        and (np.abs(A).max(axis=0) > tolerance).sum() >= 2 * n > 2
-        and np.abs(B - A[rows]).max() > CLEAR * tolerance
-    ):
-        M: FloatArray = np.asarray(np.linalg.lstsq(A.T, B.T, rcond=1e-10)[0].T, np.float64)
-        plain = np.round(M, 9)  # without the rounding of the solver
-        M = plain if np.abs(plain @ A - B).max() < np.abs(M @ A - B).max() else M
-        if (np.abs(M @ A - B) <= 4 * tolerance).all() and (told := combination(name, M, rows, n)):
-            yield 8.0 + told[1]["loose"], [told]
-
-
 def _single(A: FloatArray, B: FloatArray, rows: IntArray, tolerance: float) -> tuple[IntArray, FloatArray] | None:
     """For each row of B the row of A of which it is a multiple, and the factor; its own where it can be."""
     size, products = (A * A).sum(axis=1), B @ A.T
-    seen = size > (SIGNIFICANT * np.abs(A).max()) ** 2
+    seen = size > (SIGNIFICANT * largest(A)) ** 2
     k = np.where(seen, products / np.where(seen, size, 1.0), 0.0)
     left = (B * B).sum(axis=1)[:, None] - k * products
     sources, factors = rows.copy(), np.ones(rows.size)
@@ -200,32 +232,11 @@ def _single(A: FloatArray, B: FloatArray, rows: IntArray, tolerance: float) -> t
             factors[i] = float(not seen[own])
             continue
         order = [own, *np.argsort(left[i], kind="stable")[:2]]
-        equal = [j for j in order if seen[j] and (np.abs(B[i] - k[i, j] * A[j]) <= tolerance).all()]
+        equal = [j for j in order if seen[j] and close(B[i], k[i, j] * A[j], tolerance)]
         if not equal:
             return None
         sources[i], factors[i] = equal[0], k[i, equal[0]]
     return sources, factors
-
-
-def _by_edge(
-    theirs: FloatArray, ours: FloatArray, axes: Sequence[str], box: list[IntArray], tolerance: float
-) -> list[tuple[float, list[Named]]]:  # fmt: skip
-    """One factor for each pair of indices along two axes."""
-    A, B, differences = ours[np.ix_(*box)], theirs[np.ix_(*box)], []
-    for a in range(A.ndim):
-        for b in range(a + 1, A.ndim):
-            rest = tuple(c for c in range(A.ndim) if c not in (a, b))
-            if not rest or {axes[a], axes[b]} & set(SAMPLES):
-                continue
-            size = (A * A).sum(axis=rest, keepdims=True)
-            seen = size > (SIGNIFICANT * np.abs(A).max()) ** 2
-            if (np.abs(A) > tolerance).sum() < 2 * seen.sum():  # a factor for each number is none
-                continue
-            k = np.where(seen, (A * B).sum(axis=rest, keepdims=True) / np.where(seen, size, 1.0), 1.0)
-            if (np.abs(B - k * A) <= tolerance).all():
-                evidence = {"axis": f"{axes[a]} and {axes[b]}", "factors": np.round(np.squeeze(k, rest), 6).tolist()}
-                differences.append((9.0, [("factors by edge", evidence)]))
-    return differences
 
 
 def sizes_of(factors: Sequence[float], sizes: Sequence[Mapping[str, float]]) -> str:

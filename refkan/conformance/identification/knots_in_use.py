@@ -7,16 +7,14 @@ is rounding, for all functions at all points at once.
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
 
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.conformance.cases.cases import generator
-from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.cases.truths.quantities import LATEST
-from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.base import FloatArray, IntArray
+from refkan.conformance.cases import LATEST, LayerSpec, generator, round_to
+from refkan.conformance.identification.reported import Difference, close, fitted, largest, only
 
 EVALUATIONS = 20
 """Steps, at most, from each start."""
@@ -45,8 +43,14 @@ def intervals_of(x: FloatArray, t: FloatArray, order: int) -> IntArray:
     return np.asarray(np.where(x == end, last, m))
 
 
-def recursion(t: FloatArray, order: int, x: FloatArray, m: IntArray, ratio: Ratio = guarded) -> FloatArray:
-    """Values (..., N, K - order) of the pieces of intervals m (..., N) on knots (..., K), continued to x."""
+def recursion(
+    t: FloatArray, order: int, x: FloatArray, m: Any = None, ratio: Ratio = guarded, step: Any = np.asarray
+) -> FloatArray:  # fmt: skip
+    """Values (..., N, K - order) of the pieces of intervals m (..., N) on knots (..., K), continued to x.
+
+    By default intervals are those of x; one may be given for all points. `step` is done to the values of each order.
+    """
+    m = intervals_of(x, t, order) if m is None else np.broadcast_to(m, x.shape) if np.ndim(m) == 0 else m
     t = t[..., None, :]
     b = (np.arange(t.shape[-1] - 1) == m[..., None]).astype(np.float64)
     with np.errstate(all="ignore"):
@@ -54,7 +58,7 @@ def recursion(t: FloatArray, order: int, x: FloatArray, m: IntArray, ratio: Rati
             starts, ends = t[..., :-k], t[..., k:]
             left = ratio(x[:, None] - starts, t[..., k - 1 : -1] - starts)
             right = ratio(ends - x[:, None], ends - t[..., 1 : t.shape[-1] - k + 1])
-            b = left * b[..., :-1] + right * b[..., 1:]
+            b = step(left * b[..., :-1] + right * b[..., 1:])
     return b
 
 
@@ -79,7 +83,7 @@ def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, 
             sorted_inner = np.sort(inner)
             low, high = np.minimum(first, sorted_inner[..., :1]), np.maximum(last, sorted_inner[..., -1:])
             t = np.concatenate([low, sorted_inner, high], axis=-1)
-            difference = recursion(t, order, x, intervals_of(x, t, order)) - functions
+            difference = recursion(t, order, x) - functions
             return difference.reshape(*inner.shape[:-1], -1)
 
         def slopes(inner: FloatArray, apart: Callable[[FloatArray], FloatArray] = apart) -> FloatArray:
@@ -90,7 +94,7 @@ def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, 
         solution = least_squares(
             apart, start[1:-1], slopes, method="lm", max_nfev=EVALUATIONS, xtol=1e-15, ftol=1e-15, gtol=1e-15
         )
-        if np.abs(solution.fun).max() <= tolerance:
+        if largest(solution.fun) <= tolerance:
             inner = np.sort(solution.x)
             return np.concatenate([[2 * inner[0] - inner[1]], inner, [2 * inner[-1] - inner[-2]]])
     return None
@@ -108,74 +112,72 @@ def _starts(spec: LayerSpec, order: int) -> Iterator[FloatArray]:
             yield np.asarray(a + (b - a) / intervals * np.arange(1 - order, size - order + 1))
 
 
-def compared(used: FloatArray, spec: LayerSpec) -> Difference | None:
+def compared(used: FloatArray, spec: LayerSpec) -> list[Difference]:
     """How knots in use differ from those asked for, if they do; the first and the last are unseen."""
-    t, r = spec.knots[0], spec.order
+    a, b = spec.domain
+    n = spec.intervals
+    t = spec.knots[0]
+    r = spec.order
     u, t = used[1:-1], t[1:-1]
-    off, size = np.abs(u - t), float(np.abs(t).max())
+    off, size = np.abs(u - t), largest(t)
+    near = 1e-9 * size
     inner = slice(r - 2, t.size - r + 2) if r >= 2 else slice(None)
     spacing = np.diff(u[inner])
     again = np.isin(t, t[1:][np.diff(t) == 0])
+
+    def told(odd: IntArray, digits: int, more: str = "") -> list[Difference]:
+        return only("other knots", how=", ".join(
+            f"t[{k + 1}] is {u[k]:.{digits}g} instead of {t[k]:.{digits}g}" for k in odd) + more)  # fmt: skip
+
     if again.any() and off[~again].max(initial=0.0) <= 2.0**-40 * size < off[again].max():
-        return Difference("knots pulled apart", {"off": float(np.diff(u)[np.diff(t) == 0].max())})
+        return only("knots pulled apart", off=float(np.diff(u)[np.diff(t) == 0].max()))
     if off.max() <= 2.0**-8 * size:
         for digits in range(1, 6):
-            if np.abs(u - np.round(t, digits)).max() <= 2.0**-38 * size:
-                return Difference("knots rounded", {"digits": digits})
+            if close(u, np.round(t, digits), 2.0**-38 * size):
+                return only("knots rounded", digits=digits)
         exact = [f for f, low, high in (("float16", -14.0, -9.0), ("float32", -30.0, -21.0))
-                 for v in (u, u - spec.domain[0], u / u[r - 1])
+                 for v in (u, u - a, u / u[r - 1])
                  if 2.0**low * size <= off.max() <= 2.0**high * size
-                 and np.abs(round_to(f, v) - v).max() <= 2.0**-40 * size]  # fmt: skip
+                 and close(round_to(f, v), v, 2.0**-40 * size)]  # fmt: skip
         odd = np.flatnonzero(off > 2.0**-38 * size)
         if not odd.size:
-            return None
-        if not exact and odd.size <= t.size / 4:
-            told = [f"t[{k + 1}] is {u[k]:.9g} instead of {t[k]:.9g}" for k in odd]
-            return Difference("other knots", {"how": ", ".join(told)})
+            return []
         if exact:
-            return Difference(f"{exact[0]} knots", {"off": float(off.max())})
-    n = spec.intervals
+            return only(f"{exact[0]} knots", off=float(off.max()))
+        if odd.size <= t.size / 4:
+            return told(odd, 9)
     h = float(np.median(spacing))
-    equal = float(np.ptp(np.diff(u))) <= 1e-9 * size
-    if off[inner].max() <= 1e-9 * size:
-        evidence = {"used": _some(np.delete(u, np.r_[inner])), "asked": _some(np.delete(t, np.r_[inner]))}
-        return Difference("exterior knots", evidence)
-    A = np.stack([t, np.ones_like(t)], axis=1)
-    (k, c), *_ = np.linalg.lstsq(A, u, rcond=None)
-    a, b = spec.domain
-    if np.abs(A @ [k, c] - u).max() <= 1e-9 * size:
-        low, high = k * a + c, k * b + c
-        ends = [round(v, 9) for v in (low, high)]
+    equal = float(np.ptp(np.diff(u))) <= near
+    if off[inner].max() <= near:
+        return only("exterior knots", used=_some(np.delete(u, np.r_[inner])), asked=_some(np.delete(t, np.r_[inner])))
+    if (line := fitted(np.stack([t, np.ones_like(t)], axis=1), u, near)) is not None:
+        ends = [round(v, 9) for v in (line[0] * a + line[1], line[0] * b + line[1])]
         if ends in ([-1.0, 1.0], [0.0, 1.0]):
-            return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
-    if equal and np.ptp(np.diff(t)) > 1e-9 * size:
-        return Difference("equal spacing assumed", {"what": EQUALLY_SPACED})
-    if np.ptp(spacing) <= 1e-9 * size < np.ptp(np.diff(t[inner])) and n > 1:
-        where = "the ends of the domain" if np.abs(u - t)[inner][[0, -1]].max() <= 1e-9 * size else "other ends"
-        return Difference("equal spacing assumed", {"what": f"breakpoints in use are equally spaced between {where}"})
+            return only("fixed domain", used=f"[{ends[0]:g}, {ends[1]:g}]", asked=f"[{a:g}, {b:g}]")
+    if equal and np.ptp(np.diff(t)) > near:
+        return only("equal spacing assumed", what=EQUALLY_SPACED)
+    if np.ptp(spacing) <= near < np.ptp(np.diff(t[inner])) and n > 1:
+        where = "the ends of the domain" if off[inner][[0, -1]].max() <= near else "other ends"
+        return only("equal spacing assumed", what=f"breakpoints in use are equally spaced between {where}")
     if equal and abs((b - a) / h - round((b - a) / h)) < 1e-9 and round((b - a) / h) != n:
-        return Difference("number of intervals", {"used": round((b - a) / h), "asked": n})
+        return only("number of intervals", used=round((b - a) / h), asked=n)
     for step in (1, -1):
-        if np.abs(u[2:-2] - np.roll(t, -step)[2:-2]).max() <= 1e-9 * size:
-            return Difference("shifted index", {"what": "knots", "step": step, "how": ""})
-    mirrored = np.abs(t[0] + t[-1] - t[::-1] - u).max() <= 1e-9 * size
-    if words := "those mirrored" if mirrored else _combined(u, t):
-        return Difference("other knots", {"how": f"knots in use are {words}"})
-    odd = np.flatnonzero(off > 1e-9 * size)
-    told = [f"t[{k + 1}] is {u[k]:.6g} instead of {t[k]:.6g}" for k in odd[:SHOWN]]
-    more = f", and {odd.size - SHOWN} more of {t.size}" * bool(odd.size > SHOWN)
-    return Difference("other knots", {"how": ", ".join(told) + more})
+        if close(u[2:-2], np.roll(t, -step)[2:-2], near):
+            return only("shifted index", what="knots", step=step, how="")
+    if words := "those mirrored" if close(t[0] + t[-1] - t[::-1], u, near) else _combined(u, t):
+        return only("other knots", how=f"knots in use are {words}")
+    odd = np.flatnonzero(off > near)
+    return told(odd[:SHOWN], 6, f", and {odd.size - SHOWN} more of {t.size}" * bool(odd.size > SHOWN))
 
 
 def _combined(u: FloatArray, t: FloatArray) -> str:
     """Knots that are k t + c, or the same combination of each knot and its neighbours, in words; "" if neither."""
-    size = float(np.abs(t).max())
+    size = largest(t)
     A = np.stack([t[1:-1], np.ones(t.size - 2), t[:-2], t[2:]], axis=1)
     for columns in (2, 4):
         if len(A) <= columns + 2:
             continue
-        w, *_ = np.linalg.lstsq(A[:, :columns], u[1:-1], rcond=1e-10)
-        if np.abs(A[:, :columns] @ w - u[1:-1]).max() > 1e-9 * size:
+        if (w := fitted(A[:, :columns], u[1:-1], 1e-9 * size, 1e-10)) is None:
             continue
         names = ("t[i]", "", "t[i-1]", "t[i+1]")
         terms = [f"{v:+.6g}{' ' * bool(name)}{name}" for v, name in zip(w, names, strict=False) if abs(v) > 1e-9]

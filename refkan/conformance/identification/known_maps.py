@@ -6,8 +6,9 @@ from itertools import combinations
 import numpy as np
 from scipy.special import erf, expit
 
-from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.truths.precision import is_exact
+from refkan.base import FloatArray
+from refkan.conformance.cases import is_exact
+from refkan.conformance.identification.reported import close, fitted, largest
 
 Map = Callable[[FloatArray], FloatArray]
 
@@ -49,13 +50,17 @@ def lower_formats(values: FloatArray) -> list[str]:
     return [name for name in ("bfloat16", "float16", "float32") if is_exact(name, values)]
 
 
+def lowered(theirs: FloatArray, ours: FloatArray) -> list[str]:
+    """Formats of which all of theirs are numbers, and ours are not."""
+    return [name for name in lower_formats(theirs) if not is_exact(name, ours)]
+
+
 def beside(x: FloatArray, y: FloatArray, tolerance: float) -> str:
     """What y (N, Q) is as a function of x (N, P), in words."""
     known: dict[str, Map] = {"identity": lambda x: x, **MAPS}
     for names in (*combinations(known, 1), *combinations(known, 2)):
-        A = np.concatenate([*(known[name](x) for name in names), np.ones((len(x), 1))], axis=1)
-        k, *_ = np.linalg.lstsq(A, y, rcond=None)
-        if (np.abs(A @ k - y) <= tolerance).all():
+        k = fitted(np.concatenate([*(known[name](x) for name in names), np.ones((len(x), 1))], axis=1), y, tolerance)
+        if k is not None:
             return _fitted(names, k, x.shape[1])
     return f"a function that is none of those known, from {y.min():.4g} to {y.max():.4g}"
 
@@ -64,14 +69,14 @@ def _fitted(names: tuple[str, ...], k: FloatArray, P: int) -> str:
     out = []
     for j, name in enumerate(names):
         weights = k[j * P : (j + 1) * P]
-        if weights.shape[0] == weights.shape[1] > 1 and np.abs(weights - weights[0, 0] * np.eye(P)).max() < 1e-9:
+        if weights.shape[0] == weights.shape[1] > 1 and largest(weights - weights[0, 0] * np.eye(P)) < 1e-9:
             out.append(f"{name} of each input times {weights[0, 0]:.6g}, at the output of the same number")
             continue
-        if np.abs(weights).max() > 1e-9:
+        if largest(weights) > 1e-9:
             same = np.ptp(weights) < 1e-9
             times = f"{weights.mean():.6g}" if same else f"{weights.min():.4g} .. {weights.max():.4g}"
             out.append(f"{name} of x times {times}")
-    if np.abs(k[-1]).max() > 1e-9:
+    if largest(k[-1]) > 1e-9:
         out.append(f"a constant {k[-1, 0]:.6g}" if np.ptp(k[-1]) < 1e-9 else "a constant for each output")
     return " and ".join(out)
 
@@ -90,15 +95,12 @@ def map_of(x: FloatArray, y: FloatArray, tolerance: float) -> tuple[str, float, 
     """
     for name, function in {"identity": lambda x: x, **MAPS}.items():
         A = np.stack([function(x), np.ones_like(x)], axis=1)
-        if not np.isfinite(A).all():
-            continue
-        (k, c), *_ = np.linalg.lstsq(A, y, rcond=None)
-        if (np.abs(A @ [k, c] - y) <= tolerance).all() and abs(k) > tolerance:
-            return name, _plain(k), _plain(c)
-    A = np.stack([np.maximum(x, 0.0), np.minimum(x, 0.0), np.ones_like(x)], axis=1)
-    (k, below, c), *_ = np.linalg.lstsq(A, y, rcond=None)
-    if (np.abs(A @ [k, below, c] - y) <= tolerance).all() and abs(k) > tolerance:
-        return f"leaky relu of slope {_plain(below / k)}", _plain(k), _plain(c)
+        w = fitted(A, y, tolerance) if np.isfinite(A).all() else None
+        if w is not None and abs(w[0]) > tolerance:
+            return name, _plain(w[0]), _plain(w[1])
+    w = fitted(np.stack([np.maximum(x, 0.0), np.minimum(x, 0.0), np.ones_like(x)], axis=1), y, tolerance)
+    if w is not None and abs(w[0]) > tolerance:
+        return f"leaky relu of slope {_plain(w[1] / w[0])}", _plain(w[0]), _plain(w[2])
     return None
 
 
@@ -119,23 +121,23 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
         name, k, c = mapped
         return name + (f", times {k:.6g}" if abs(k - 1) > 1e-6 else "") + (f", plus {c:.6g}" if abs(c) > 1e-6 else "")
     same, low, high = np.abs(y - x) <= tolerance, float(y.min()), float(y.max())
-    if same.any() and (np.abs(np.clip(x, low, high) - y) <= tolerance).all():
+    if same.any() and close(np.clip(x, low, high), y, tolerance):
         cut = [f"below at {low:.9g}"] * bool(x.min() < low - tolerance)
         return "a cut " + " and ".join(cut + [f"above at {high:.9g}"] * bool(x.max() > high + tolerance))
     zero = np.abs(y) <= tolerance
     if np.ptp(y) <= tolerance:
         return f"a constant {y[0]:.6g}"
-    if zero.any() and (same | zero).all() and np.abs(x[zero]).max() <= np.abs(x[~zero]).min(initial=np.inf):
+    if zero.any() and (same | zero).all() and largest(x[zero]) <= np.abs(x[~zero]).min(initial=np.inf):
         return f"zero for sizes below {np.abs(x[~zero]).min():.3g}"
     shift = float(np.median((np.abs(x) - np.abs(y))[~zero])) if not zero.all() else 0.0
-    if zero.any() and (np.abs(np.sign(x) * np.maximum(np.abs(x) - shift, 0) - y) <= tolerance).all():
+    if zero.any() and close(np.sign(x) * np.maximum(np.abs(x) - shift, 0), y, tolerance):
         return f"a shift towards zero by {shift:.6g}"
-    if (step := step_of(y)) and np.abs(y - x).max() <= 1.01 * step:
+    if (step := step_of(y)) and close(y, x, 1.01 * step):
         return f"steps of {step:.6g}"
     for degree in (2, 3):
-        size = float(np.abs(x).max())
+        size = largest(x)
         powers = np.polynomial.polynomial.polyfit(x / size, y, degree) / size ** np.arange(degree + 1.0)
-        if (np.abs(np.polynomial.polynomial.polyval(x, powers) - y) <= tolerance).all():
+        if close(np.polynomial.polynomial.polyval(x, powers), y, tolerance):
             return "+".join(f"{v:.6g} x^{k}" for k, v in enumerate(powers) if abs(v) * size**k > tolerance)
     chosen = np.argsort(x)[np.linspace(0, x.size - 1, 3).astype(int)]
     return "an unknown map: " + ", ".join(f"{v:.4g} of {w:.4g}" for v, w in zip(y[chosen], x[chosen], strict=True))

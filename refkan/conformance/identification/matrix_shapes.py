@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base import Array, FloatArray, IntArray
+from refkan.conformance.identification.reported import close, fitted, largest
 
 Named = tuple[str, dict[str, Any]]
 """A name and its evidence."""
@@ -29,6 +30,11 @@ def numbers(values: Sequence[int]) -> str:
     if len(values) > 2 and (np.diff(values) == 1).all():
         return f"{values[0]} to {values[-1]}"
     return ", ".join(map(str, values if len(values) <= 8 else [*values[:4], "...", *values[-2:]]))
+
+
+def counted(n: int, word: str) -> str:
+    """A number of things."""
+    return f"{n} {word}{'s' * (n > 1)}"
 
 
 def place_of(wrong: Array, axes: Sequence[str]) -> str:
@@ -81,9 +87,7 @@ def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0
         how = "in the opposite order"
     elif np.unique(order).size == 1:
         how = f"all are those of number {order[0]}" if rows.size > 1 else f"{rows[0]} is that of number {order[0]}"
-    elif np.unique(step % n).size == 1 and 1 < rows.size >= n - min(
-        step[0] % n, -step[0] % n
-    ):  # round the ends, or not
+    elif np.unique(step % n).size == 1 < rows.size >= n - min(step[0] % n, -step[0] % n):  # round the ends, or not
         shift = int(step[rows.size // 2])
         if name == "coefficient":
             round_ends = ", round the ends" if np.unique(step).size > 1 else ""
@@ -100,10 +104,10 @@ def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0
 
 def _factors(name: str, rows: IntArray, n: int, k: FloatArray, near: float) -> list[Named]:
     """One factor of all, of some, or one for each; `near` is how exactly they are known."""
-    if not k.size or np.abs(k - 1).max() <= near:
+    if not k.size or close(k, 1, near):
         return []
     all_of_them = rows.size == n
-    if np.ptp(k) <= near * np.abs(k).max():
+    if np.ptp(k) <= near * largest(k):
         if all_of_them or name in SAMPLES:
             return constant(float(np.median(k)))
         return [on_some(name, rows, n, float(k[0]))]
@@ -141,39 +145,36 @@ def combination(name: str, M: FloatArray, rows: IntArray, n: int) -> Named | Non
 
 def _shape(M: FloatArray, rows: IntArray, n: int) -> str:
     """The shape of a matrix in words, "" if it has none."""
-
-    def close(C: Any) -> bool:
-        return bool(np.abs(M - C).max() <= 2.0**-22 * max(1.0, np.abs(M).max()))
-
-    if close(np.eye(n)[rows]):
-        return ""
-    own, each = np.eye(n)[rows], "each" if rows.size > 1 else f"number {rows[0]}"
+    room = 2.0**-22 * max(1.0, largest(M))
+    own = np.eye(n)[rows]
+    each = "each" if rows.size > 1 else f"number {rows[0]}"
     first = float(M[0, rows[0] - 1 if rows[0] else -1])  # beside its own
-    if first and close(first):
-        return f"{each} is {_times(first, n)} of all"
-    if first and close(own + first):
-        return f"{_times(-first, n)} of all is subtracted from {each}"
     j, i = np.arange(n)[None], rows[:, None]
-    for words, C in (("up to its own", j <= i), ("from its own on", j >= i)):
-        if close(C):
-            return f"each is the sum of those {words}"
-    if rows.size == n:
+    shapes: dict[str, Any] = {"": own}
+    if first:
+        shapes[f"{each} is {_times(first, n)} of all"] = first
+        shapes[f"{_times(-first, n)} of all is subtracted from {each}"] = own + first
+    shapes |= {"each is the sum of those up to its own": j <= i, "each is the sum of those from its own on": j >= i}
+    told = next((words for words, C in shapes.items() if close(M, 1.0 * C, room)), None)
+    if told is not None:
+        return told
+    if rows.size == n > 3:
         named = {"itself": own, "that counted from the other end": np.eye(n)[::-1], "each": np.ones((n, n))}
-        A = np.stack([C.ravel() for C in named.values()], axis=1)
-        w, *_ = np.linalg.lstsq(A, M.ravel(), rcond=None)
-        if n > 3 and close((A @ w).reshape(n, n)):
-            return "each is " + " ".join(
-                f"{v:+.6g} times {name}" for name, v in zip(named, w, strict=True) if abs(v) > 1e-9
-            )
+        w = fitted(np.stack([C.ravel() for C in named.values()], axis=1), M.ravel(), room)
+        if w is not None:
+            terms = (f"{v:+.6g} times {name}" for name, v in zip(named, w, strict=True) if abs(v) > 1e-9)
+            return "each is " + " ".join(terms)
     if (gathered := _gathered(M, rows, n)) is not None:
         return gathered
     added = M - own
     column = np.flatnonzero(np.abs(added).max(axis=0) > 0)
     if column.size == 1 and rows.size > 2:
         return f"number {column[0]} times {np.median(added[:, column[0]]):.6g} is added to each"
-    band = [d for d in range(-2, 3) if abs(np.median(np.diagonal(M, d + rows[0] * 0))) > 0] if rows.size == n else []
-    if rows.size == n and band and close(sum(np.median(np.diagonal(M, d)) * np.eye(n, k=d) for d in band)):
-        return "each is " + " ".join(f"{np.median(np.diagonal(M, d)):+.6g} times number i{d:+d}" for d in band)
+    if rows.size < n:
+        return ""
+    band = {d: k for d in range(-2, 3) if (k := float(np.median(np.diagonal(M, d))))}
+    if band and close(M, sum(k * np.eye(n, k=d) for d, k in band.items()), room):
+        return "each is " + " ".join(f"{k:+.6g} times number i{d:+d}" for d, k in band.items())
     return ""
 
 
@@ -181,7 +182,7 @@ def _gathered(M: FloatArray, rows: IntArray, n: int) -> str | None:
     """Of places each of which has one of those that ours are multiplied by, or none; None if some have several."""
     whole = np.eye(n)
     whole[rows] = M
-    if ((np.abs(whole) > 0).sum(axis=0) > 1).any() or np.abs(whole[whole != 0] - 1).max(initial=0.0) > 2.0**-22:
+    if ((np.abs(whole) > 0).sum(axis=0) > 1).any() or largest(whole[whole != 0] - 1) > 2.0**-22:
         return None
     source = np.where(whole.any(axis=0), np.abs(whole).argmax(axis=0), -1)
     moved = np.flatnonzero(source != np.arange(n))

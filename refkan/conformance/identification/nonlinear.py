@@ -10,13 +10,23 @@ r"""Of a layer that is not linear in its coefficients: by what it fails to be.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray
 from refkan.conformance.identification.known_maps import INVERSES, Map, in_words
-from refkan.conformance.identification.stages_and_differences import Difference, Stage
-from refkan.conformance.identification.subject import BLOCK, Subject
+from refkan.conformance.identification.reported import (
+    Difference,
+    Stage,
+    bisected,
+    close,
+    factor_of,
+    first_close,
+    largest,
+    measured,
+)
+from refkan.conformance.identification.subject import Subject
 
 EPSILON = 2.0**-16
 """Of coefficients, so small that an outer map is its tangent."""
@@ -58,12 +68,12 @@ class Nonlinear:
     def __init__(self, subject: Subject, f: Map, a: FloatArray, left: float) -> None:
         self.subject, self.f, self.a, self.left = subject, f, a, left
         self.y, self.zero = f(a), f(0 * a)
-        self.room = min(2.0**-10, left / 16) * float(np.abs(self.y).max())
+        self.room = min(2.0**-10, left / 16) * largest(self.y)
 
     def adds_up(self, chosen: Array) -> bool:
         """Whether results add up over two sets of coefficients that share none."""
         half, two = self.a * (2 * chosen), self.a * ~chosen
-        return bool(np.abs(self.f(half) + self.f(two) - self.zero - self.f(half + two)).max() <= self.room / 16)
+        return close(self.f(half) + self.f(two) - self.zero, self.f(half + two), self.room / 16)
 
     def constant(self, c: float) -> FloatArray:
         """Results with constant coefficients c, of the inputs that have any."""
@@ -79,7 +89,7 @@ class Nonlinear:
             u = (self.f(e * self.a) - self.f(-e * self.a)) / (2 * e * slope)
             shown = np.linspace(0, u.size - 1, ASKED).astype(int)
             asked = np.array([np.median(self.constant(v / P)) for v in u.ravel()[shown]])
-            if np.abs(asked - self.y.ravel()[shown]).max() > self.room:
+            if not close(asked, self.y.ravel()[shown], self.room):
                 continue
             name = in_words(u.ravel(), self.y.ravel(), self.room / 4)
             if name.startswith("identity"):  # within these coefficients
@@ -97,10 +107,7 @@ class Nonlinear:
         """The size below which y(v) is that of zero, by bisection between values at which it was seen."""
         moved = np.array([float(np.median(y(v) - self.zero)) != 0 for v in at])
         low, high = (float(f(np.abs(at[s]))) for f, s in ((np.max, ~moved), (np.min, moved)))
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            low, high = (low, middle) if np.median(y(middle) - self.zero) != 0 else (middle, high)
-        return high
+        return bisected(low, high, lambda v: bool(np.median(y(v) - self.zero) != 0), BISECTIONS)
 
     def each(self) -> str:
         """What single coefficients go through."""
@@ -114,49 +121,41 @@ class Nonlinear:
     def together(self) -> str:
         """What coefficients do together."""
         ratio = (self.f(2 * self.a) - self.zero) / np.where(self.y == self.zero, 1.0, self.y - self.zero)
-        k = float(np.log2(max(abs(np.median(ratio)), 2.0**-60)))
+        typical = abs(np.median(ratio))
+        k = float(np.log2(max(typical, 2.0**-60)))
         q, p, _ = np.indices(self.a.shape)
         both = self.a / (1 + q + 3 * p), self.a * (1 + q * p)  # no two edges alike
         y = np.concatenate([self.f(C) for C in both])
         for words, turned in TOGETHER.items():
             for group, axes in GROUPS.items():
                 ours = np.concatenate([self._linear(turned(C, axes)) for C in both])
-                factor = float((ours * y).sum() / (ours * ours).sum())
-                if np.abs(factor * ours - y).max() <= 2.0**-20 * np.abs(y).max():
+                if close(factor_of(y, ours) * ours, y, 2.0**-20 * largest(y)):
                     return f"the coefficients of {group} are {words}"
         if abs(k) < 1e-3 or k == -60:
             return "coefficients count by their ratios alone: they are divided by a norm of some of them"
-        size = (
-            f": twice the coefficients give 2^{k:.3g} times the result"
-            if np.ptp(ratio) < 1e-3 * abs(np.median(ratio))
-            else ""
-        )
-        return f"coefficients act together{size}"
+        size = f": twice the coefficients give 2^{k:.3g} times the result"
+        return "coefficients act together" + size * bool(np.ptp(ratio) < 1e-3 * typical)
 
     def _linear(self, C: FloatArray) -> FloatArray:
         """The layer asked for: what a wrong one would be but for its norms."""
-        return self.subject.truth(
-            self.subject.spec(C.shape[:2], C), self.subject.samples(self.subject.spec(C.shape[:2]), BLOCK)
-        )[0]
+        return self.subject.truth(*self.subject.layer(C.shape[:2], C=C))[0]
 
     def vanishing(self) -> str:
         """The size of coefficients below which whole outputs are zero; "" if there is none, or each has its own."""
-        if (self.y != self.zero).any():
+        most = largest(self.a)
+        if (self.y != self.zero).any() or not (whole := self.f(self.a / most) - self.zero).any():
             return ""
-        low, high = 0.0, 1.0 / float(np.abs(self.a).max())
-        if (whole := self.f(high * self.a) - self.zero).any():
-            for _ in range(BISECTIONS):
-                middle = (low + high) / 2
-                low, high = (low, middle) if (self.f(middle * self.a) != self.zero).any() else (middle, high)
-            share, size = self.f(high * self.a) - self.zero, high * float(np.abs(self.a).max())
-            if np.abs(share - whole * size)[share != 0].max() <= 2.0**-20 * np.abs(share).max():
-                return f"outputs are zero whose coefficients are below {size:.3g}"
-        return ""
+        high = bisected(0.0, 1.0 / most, lambda v: bool((self.f(v * self.a) != self.zero).any()), BISECTIONS)
+        share = self.f(high * self.a) - self.zero
+        size = high * most
+        shown = share != 0
+        near = close(share[shown], whole[shown] * size, 2.0**-20 * largest(share))
+        return f"outputs are zero whose coefficients are below {size:.3g}" if near else ""
 
     def left_out(self) -> str:
         """The size below which an edge, or single coefficients, do not count beside other edges; "" if all do."""
         shape = self.a.shape
-        alone = self.a[0, 0] / np.abs(self.a[0, 0]).max()
+        alone = self.a[0, 0] / largest(self.a[0, 0])
         last = np.indices(shape[:2]).sum(axis=0)[..., None] == sum(shape[:2]) - 2
         others, edge = alone * ~last, alone * last
         unit = self.f(edge) - self.zero
@@ -171,10 +170,9 @@ class Nonlinear:
             kept = [abs(share(2.0**-k, size)) > NOTHING for k in range(ASKED)]
             if all(kept) or not kept[0]:
                 return ""
-            low, high = 2.0 ** -kept.index(False), 2.0 ** (1 - kept.index(False))
-            for _ in range(BISECTIONS):
-                middle = (low + high) / 2
-                low, high = (low, middle) if abs(share(middle, size)) > NOTHING else (middle, high)
+            low = 2.0 ** -kept.index(False)
+            of_size = partial(share, size=size)
+            high = bisected(low, 2 * low, lambda v, of=of_size: abs(of(v)) > NOTHING, BISECTIONS)  # type: ignore[misc]
             thresholds.append(high)
         what = "edges" if abs(share(1.001 * high, size) - 1) < 2.0**-10 else "coefficients"
         if abs(thresholds[0] - thresholds[1]) < 0.01 * thresholds[0]:
@@ -186,18 +184,12 @@ class Nonlinear:
     def outputs(self) -> str:
         """What outputs have in common, whatever the coefficients."""
         y = np.stack([self.y, self.f(-self.a), self.f(self.a[:, :, ::-1])])
-        for words, common in (
-            ("they add up to {:.4g}", y.sum(axis=2)),
-            ("their squares add up to {:.4g}", (y * y).sum(axis=2)),
-        ):
-            if np.ptp(common) <= 1e-3 * np.abs(y).max():
+        for words, common in (("they", y.sum(axis=2)), ("their squares", (y * y).sum(axis=2))):
+            if np.ptp(common) <= 1e-3 * largest(y):
                 deviation = y.std(axis=2)
-                more = (
-                    f", their deviation is {deviation.mean():.4g}"
-                    if np.ptp(deviation) < 1e-2 * deviation.mean()
-                    else ""
-                )
-                return words.format(float(common.mean())) + more
+                told = f"{words} add up to {float(common.mean()):.4g}"
+                same = np.ptp(deviation) < 1e-2 * deviation.mean()
+                return told + f", their deviation is {deviation.mean():.4g}" * bool(same)
         return self.together()
 
     def edges(self) -> str:
@@ -209,10 +201,9 @@ class Nonlinear:
             "replaced by the smallest": parts.min(axis=0),
             "replaced by the root of the sum of squares": np.sqrt((parts**2).sum(axis=0)),
         }  # fmt: skip
-        for words, reduced in others.items():
-            if np.abs(reduced - self.y).max() <= self.room:
-                return f"edges are {words} instead of added"
-        return "edges of different inputs are combined otherwise than by a sum"
+        words = first_close(self.y, others.items(), self.room)
+        return f"edges are {words} instead of added" if words else (
+            "edges of different inputs are combined otherwise than by a sum")  # fmt: skip
 
 
 def in_other_sizes(subject: Subject, f: Map, a: FloatArray, left: float) -> list[Difference]:
@@ -231,29 +222,30 @@ def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
     """Return what the layer is instead of a linear function of its coefficients."""
     n = Nonlinear(subject, f, a, left)
     if words := n.vanishing():
-        return Stage("arithmetic", words, (Difference("not linear", {"left": left, "how": words}, sure="measured"),))
+        return Stage("arithmetic", words, measured("not linear", left=left, how=words))
     if behind := n.behind():
         if not subject.noise:
             subject.nonlinear = f"not asked behind {behind.evidence['map']}"
             subject.depends = "" if "relu" in subject.nonlinear else subject.nonlinear
         return Stage("arithmetic", f"{behind.evidence['map']} of a sum that is linear in its coefficients", (behind,))
-    q, p, i = np.indices(a.shape)
-    if words := n.left_out():
-        how, name = words, "not linear"
+    (q, p, i), name = np.indices(a.shape), "not linear"
+    if how := n.left_out():
+        pass
     elif n.adds_up(i % 2 == 0):
         how, name = f"linear but for single coefficients: {n.each()}", "coefficients mapped"
-        unit = float(np.median(n.constant(1.0) - n.zero)) / a.shape[1]
-        subject.undone, subject.undoes = ((lambda y: y / unit), True) if unit else (subject.undone, subject.undoes)
+        if unit := float(np.median(n.constant(1.0) - n.zero)) / a.shape[1]:
+            subject.undone = lambda y: y / unit
+            subject.undoes = True
     elif not n.adds_up(q == 0):
-        how, name = f"outputs depend on each other: {n.outputs()}", "not linear"
+        how = f"outputs depend on each other: {n.outputs()}"
     elif not n.adds_up(p == 0):
-        how, name = n.edges(), "not linear"
+        how = n.edges()
     elif inner := Nonlinear(subject, f, a * (np.arange(a.shape[1]) == 0)[:, None], left).behind("each spline does"):
         subject.nonlinear = subject.depends = f"not asked behind {inner.evidence['map']}"
         return Stage("arithmetic", f"{inner.evidence['map']} of each spline", (inner,))
     else:
-        how, name = n.together(), "not linear"
+        how = n.together()
     subject.nonlinear = "not asked of a layer that is not linear in its coefficients"
     if name == "not linear":
         subject.depends = subject.nonlinear
-    return Stage("arithmetic", how, (Difference(name, {"left": left, "how": how}, sure="measured"),))
+    return Stage("arithmetic", how, measured(name, left=left, how=how))

@@ -12,18 +12,39 @@ AXES = {
 FORMATS = ("float32", "float16", "float16 or TF32", "bfloat16", "float8")
 
 WHAT = (
-    "inputs act together", "network", "other functions", "other right end", "right end open", "samples mixed",
-    "shifted denominators", "stale cache", "wrong denominators",
+    "NaN from repeated knots", "equal spacing assumed", "inputs act together", "network", "other functions",
+    "other right end", "right end open", "samples mixed", "shifted denominators", "stale cache", "wrong denominators",
 )  # fmt: skip
 """Differences whose evidence is a sentence."""
 
+ALIKE = {
+    "{what}": WHAT,
+    "{how}": ("coefficients mapped", "models share state", "other knots", "parts in another order"),
+    "{what} are zero": ("zero outputs", "detached gradient"),
+    "{what} are {how}": ("gradient clipped", "stale gradient"),
+    "{what}: {how}": ("finite differences", "gradients accumulate", "wired otherwise", "wrong derivative"),
+    "after {change}: {what}": ("no longer a spline", "stored coefficients", "stored knots"),
+    "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}":
+        ("incomplete block", "rows by position"),
+    "asked for the rule {asked!r}, {does}": ("only outside the domain", "outside the domain"),
+    "by {left:.1e} of its size{detail}": ("function changed by refine", "function changed by update"),
+}  # fmt: skip
+"""Sentences of several differences."""
+
+SLICES = {
+    "one input": "input",
+    "one output": "output",
+    "one coefficient": "coefficient",
+    "a block of samples": "samples",
+}
+"""What may have a factor of its own, and how its place is told."""
+
 SENTENCES = {
-    **dict.fromkeys(WHAT, "{what}"),
-    **dict.fromkeys(("coefficients mapped", "other knots", "parts in another order"), "{how}"),
-    **dict.fromkeys(
-        ("finite differences", "gradients accumulate", "wired otherwise", "wrong derivative"), "{what}: {how}"
-    ),
-    **dict.fromkeys(("no longer a spline", "stored coefficients", "stored knots"), "after {change}: {what}"),
+    **{name: sentence for sentence, names in ALIKE.items() for name in names},
+    **{f"factor on {of}": f"{{what}} of {axis} {{indices}} of {{size}} are multiplied by {{factor:.6g}}"
+       for of, axis in SLICES.items()},
+    **{f"{name} knots": f"knots in use differ from those given by up to {{off:.1e}}: they are numbers of {name}"
+       for name in ("float32", "float16")},
     **{f"{axis} mixed up": "{what}: {how}" for axis in AXES},
     **{f"{axis} left out": f"{{what}} of {axis} {{indices}} of {{size}} {words}" for axis, words in AXES.items()},
     **{f"factors by {axis[:-1]}": f"{{what}} of {axis} are multiplied by {{factors}}" for axis in AXES},
@@ -34,15 +55,12 @@ SENTENCES = {
     # calls
     "inputs overwritten": "{method} changes an array of the caller: work on a copy",
     "results overwritten": "what {method} returned is changed by the next call: return a copy",
-    "models share state": "{how}",
     "changed by a call": "{method} changes the model: {how}",
     "setting refused": "{reason}",
     "not deterministic": "{count} of {total} outputs of {of} differ, by up to {size:.1e} of the largest",
     "samples reordered": "{count} of {total} rows are those of other samples of the batch",
-    "incomplete block": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
     "samples and inputs confused": "with {samples} samples, as many as inputs or outputs, rows are others",
     "batch refused": "{samples} samples are refused: {reason}",
-    "rows by position": "of {samples} samples {count} are wrong from row {row} on ({where}): they are {how}",
     "mode matters": "{count} of {total} rows are others in the mode of {mode}",
     "state kept between calls": "{count} of {total} results depend on the batch that a model was called with before",
     "samples not widened": "results of samples in {given} are {how}",
@@ -52,8 +70,6 @@ SENTENCES = {
     "extra map": "{map}: {what}",
     "not linear": "{how} (f(a) + f(b) - f(a + b) is {left:.1e} of the largest output)",
     # wiring, and gradients by the same rearrangements
-    "zero outputs": "{what} are zero",
-    "detached gradient": "{what} are zero",
     "transposed coefficients": "{what}: (output, input) is read as (input, output)",
     "reversed outputs": "{what} stand in the opposite order of outputs",
     "inputs reordered": "{what} of input {p} are functions of input {other}",
@@ -64,12 +80,7 @@ SENTENCES = {
     "end coefficient unused": "{what} of coefficients {indices} of {size} do not count",
     "sign": "{what} have the opposite sign",
     "constant factor": "{what} are multiplied by {factor:.9g}{size}",
-    "factor on one input": "{what} of input {indices} of {size} are multiplied by {factor:.6g}",
-    "factor on one output": "{what} of output {indices} of {size} are multiplied by {factor:.6g}",
-    "factor on one coefficient": "{what} of coefficient {indices} of {size} are multiplied by {factor:.6g}",
-    "factor on a block of samples": "{what} of samples {indices} of {size} are multiplied by {factor:.6g}",
     "factors by edge": "{what} are multiplied by factors along {axis}: {factors}",
-    "gradient clipped": "{what} are {how}",
     "not finite": "{count} of {total} {what} are not finite",
     "flushed to zero": "{what} below {below:.3g} are zero",
     "counted twice at knots": "at knots the functions of both sides are added",
@@ -77,7 +88,6 @@ SENTENCES = {
     "empty batch": "no samples are refused: {reason}",
     # functions
     "degree fixed": "splines have degree {used} instead of {asked}",
-    "NaN from repeated knots": "{what}",
     "basis not normalised": "function i is multiplied by {by}",
     "values mapped": "{what} go through {map}",
     "left limit at knots": "points at knots belong to the interval on their left",
@@ -86,13 +96,8 @@ SENTENCES = {
     "end interval unused": "in interval {interval} of {intervals} the piece of interval {used} is in force",
     "interval rounded": "pieces change at the middle of intervals: (x - a)/h is rounded to the nearest number",
     "interval search": "{count} of {total} points are in another interval than their own: {how}",
-    "only outside the domain": "asked for the rule {asked!r}, {does}",
-    "outside the domain": "asked for the rule {asked!r}, {does}",
-    "equal spacing assumed": "{what}",
-    "float32 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float32",
     "knots pulled apart": "knots that are repeated are pulled apart, by {off:.3g}",
     "knots rounded": "knots in use are rounded to {digits} decimals",
-    "float16 knots": "knots in use differ from those given by up to {off:.1e}: they are numbers of float16",
     "exterior knots": "knots outside the domain are {used} instead of {asked}",
     "number of intervals": "{used} intervals instead of {asked}",
     "fixed domain": "knots lie on {used} instead of {asked}",
@@ -113,16 +118,12 @@ SENTENCES = {
     "part ignored": "the part {part!r} has no effect",
     # gradients
     "cotangent ignored": "{what} do not depend on dy as a linear function: {how}",
-    "stale gradient": "{what} are {how}",
     "contributions lost": "{what} of a batch are not the sums of those of its samples: {how}",
     "gradients mixed": "{what} for the cotangent of one sample are those of another",
     "zero at ends": "{what} are zero at {ends}",
     "zero at knots": "{what} are zero at knots",
     "gradient is another": "{what} are not those of the layer's own function, by {left:.1e} of the largest",
-    # changes
-    "function changed by refine": "by {left:.1e} of its size{detail}",
-    "function changed by update": "by {left:.1e} of its size{detail}",
-}
+}  # fmt: skip
 
 
 def worded(name: str, evidence: Mapping[str, Any], where: Sequence[str] = ()) -> str:

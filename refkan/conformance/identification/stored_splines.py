@@ -2,13 +2,14 @@ r"""What a layer says that it has after a change: stored knots and coefficients 
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.base import FloatArray
+from refkan.conformance.cases import LayerSpec
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.gradients.situations import EDGES
 from refkan.conformance.identification.gradients.slopes import true_rows
-from refkan.conformance.identification.known_maps import lower_formats
+from refkan.conformance.identification.known_maps import lowered
 from refkan.conformance.identification.matrix_shapes import numbers, place_of
+from refkan.conformance.identification.reported import close, factor_of, largest
 
 CHANGED = 2.0**-36
 """Of the largest output, that a change of the representation may change it by: room for a least-squares solve."""
@@ -21,7 +22,7 @@ def other_spaces(spec: LayerSpec, stored: LayerSpec, kind: str) -> str:
     if kind == "update":
         return ""
     for p, (asked, used) in enumerate(zip(spec.domains, stored.domains, strict=True)):
-        if np.abs(used - asked).max() > CHANGED * np.abs(asked).max():
+        if largest(used - asked) > CHANGED * largest(asked):
             low, high = used
             return f"; the stored knots of input {p} are those of the domain [{low:.6g}, {high:.6g}]"
     for p, (t, u) in enumerate(zip(spec.knots, stored.knots, strict=True)):
@@ -38,48 +39,48 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
 
     The right ones follow from points inside every interval, for each input by itself.
     """
-    right, given = np.zeros(stored.coefficients.shape), np.zeros(spec.coefficients.shape)
-    bad, fits, near = [], True, True
+    C = stored.coefficients
+    right = np.zeros(C.shape)
+    given = np.zeros(spec.coefficients.shape)
+    bad = []
+    fits = True
+    near = True
     for p, (t, u) in enumerate(zip(spec.knots, stored.knots, strict=True)):
         at = _points_inside(t, u, stored.order)
         A, coarse = true_rows(u, stored.order, at), true_rows(t, spec.order, at)
         y = coarse @ spec.coefficients[:, p].T
+        z = A @ C[:, p].T
         right[:, p] = np.linalg.lstsq(A, y, rcond=1e-12)[0].T
-        # the coefficients before that would have those stored now
-        given[:, p] = np.linalg.lstsq(coarse, A @ stored.coefficients[:, p].T, rcond=1e-12)[0].T
-        fits &= np.abs(coarse @ given[:, p].T - A @ stored.coefficients[:, p].T).max() <= 2.0**-20 * np.abs(y).max()
-        near &= np.abs(A @ stored.coefficients[:, p].T - y).max() <= 0.25 * np.abs(y).max()
-        if np.abs(A @ right[:, p].T - y).max() > 2.0**-20 * np.abs(y).max():
-            bad.append(p)
+        given[:, p] = np.linalg.lstsq(coarse, z, rcond=1e-12)[0].T  # those before that would have those stored now
+        fits &= close(coarse @ given[:, p].T, z, 2.0**-20 * largest(y))
+        near &= close(z, y, 0.25 * largest(y))
+        bad += [p] * (not close(A @ right[:, p].T, y, 2.0**-20 * largest(y)))
     if bad:
         same = all((stored.knots == row).all() for row in stored.knots[:1]) and len(stored.knots) > 1
         return f"; the stored knots of input {numbers(bad)} cannot hold it" + (", and all inputs have the same" * same)
-    room = max(allowed, 2.0**-30) * float(np.abs(right).max())
-    lower = set(lower_formats(stored.knots)) - set(lower_formats(spec.knots))
-    if lower:
-        return f"; the stored knots are numbers of {min(lower)}"
-    off = np.abs(stored.coefficients - right) > room
+    room = max(allowed, 2.0**-30) * largest(right)
+    if lower := lowered(stored.knots, spec.knots):
+        return f"; the stored knots are numbers of {lower[0]}"
+    off = np.abs(C - right) > room
     wrong = np.flatnonzero(off.any(axis=(0, 2))).tolist()
     before = "; the stored knots can hold it: the coefficients"
-    if wrong and all(
-        np.isin(stored.coefficients[:, p], np.r_[0.0, spec.coefficients[:, p].ravel()]).all() for p in wrong
-    ):
+    if wrong and all(np.isin(C[:, p], np.r_[0.0, spec.coefficients[:, p].ravel()]).all() for p in wrong):
         place = f" of input{'s' * (len(wrong) > 1)} {numbers(wrong)}" * (len(wrong) < len(stored.knots))
         return f"{before}{place} are those from before"
-    small = np.abs(stored.coefficients - right).max() <= 2.0**-9 * np.abs(right).max()
-    if small and (formats := sorted(set(lower_formats(stored.coefficients)) - set(lower_formats(spec.coefficients)))):
-        return f"{before} are numbers of {formats[0]}"
-    said = explain(stored.coefficients, right, EDGES, room, "stored coefficients")
+    if close(C, right, 2.0**-9 * largest(right)) and (lower := lowered(C, spec.coefficients)):
+        return f"{before} are numbers of {lower[0]}"
+    said = explain(C, right, EDGES, room, "stored coefficients")
     if fits and said is None:
         said = explain(given, spec.coefficients, EDGES, room, "coefficients of the function before")
     if said is not None:
         return f"{before} are wrong; {'; '.join(map(str, said))}" if said else ""
-    how = f"by up to {np.abs(stored.coefficients - right).max():.3g}{place_of(off, EDGES)}"
+    how = f"by up to {largest(C - right):.3g}{place_of(off, EDGES)}"
     ends = stored.degree and not off[:, :, stored.degree : -stored.degree].any()
     if ends and kind == "refine" and np.array_equal(_exterior(stored), _exterior(spec)):
         how += "; the knots outside the domain are those from before"
-    ratio = float((stored.coefficients * right).sum() / (right * right).sum())
-    if near and not ends and ratio < 1 and (np.abs(stored.coefficients).sum(axis=2) <= np.abs(right).sum(axis=2)).all():
+    ratio = factor_of(C, right)
+    used, asked = (np.abs(of).sum(axis=2) for of in (C, right))
+    if near and not ends and ratio < 1 and (used <= asked).all():
         how += f"; they are too small, {ratio:.4g} of the right ones on average, as by a penalty on their size"
     return f"{before} are wrong; {how}"
 

@@ -3,21 +3,18 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.conformance.adapters.adapter import BSPLINES, Adapter
 from refkan.conformance.adapters.answers import as_mapping, checked, describe, entry, own_copy
-from refkan.conformance.cases.cases import Case, Setting, generator
-from refkan.conformance.cases.families import coefficients, spec_with
-from refkan.conformance.cases.plans.settings import kind_of
-from refkan.conformance.cases.specs import PARTS, LayerSpec, attribute
-from refkan.conformance.cases.truths.precision import DTYPES, EPS
-from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.conformance.cases import DTYPES, EPS, Case, Setting, generator, layer_spec, spec_with, true_values
+from refkan.conformance.cases.specs import PARTS, LayerSpec, reweighted
 from refkan.conformance.identification.knots_in_use import points_inside
-from refkan.conformance.identification.stages_and_differences import Stage
+from refkan.conformance.identification.reported import Stage, close, largest
 
 ROUNDINGS = 2.0**12
 """Of two sums of the same numbers in other orders, in eps: room for what no stage may call a difference."""
@@ -125,22 +122,19 @@ class Subject:
         """Return a layer (Q, P) with knots as cases have them and coefficients C, by default random ones."""
         degree, kind = self.degree if degree is None else degree, kind or self.kind
         rng = generator(f"identify/{degree}/{kind}/{intervals}")
-        rows = [self.declared.frame.knots(kind, degree + 1, self.dtype, rng, intervals) for _ in range(shape[1])]
-        rows = rows[:1] * shape[1] if self.same_knots or kind.startswith("uniform") else rows
-        if C is None:
-            C = coefficients((*shape, rows[0].size - degree - 1), self.dtype, rng)
-        return LayerSpec(np.array(rows), C, degree + 1, outside, self.dtype, kind_of(kind), **parts)
+        frame = self.declared.frame
+        made = layer_spec(self.dtype, degree, kind, shape, rng, intervals=intervals, frame=frame)
+        knots = np.repeat(made.knots[:1], shape[1], axis=0) if self.same_knots else made.knots
+        return replace(made, knots=knots, coefficients=made.coefficients if C is None else C, outside=outside, **parts)
 
     def with_parts(self, shape: tuple[int, int] = (3, 2), parts: Sequence[str] | None = None, **more: Any) -> LayerSpec:
         """Return a layer with declared parts, none of them neutral; factors have both signs."""
         plain = self.spec(shape, **more)
         named = [part for part in PARTS if part in (self.declared.parts if parts is None else parts)]
         spec = spec_with(plain, named, generator("identify/parts"))
-        signs: dict[str, Any] = {}
-        for part in {"scale", "node-scale"} & set(named):
-            weights = spec.part(part)
-            signs[attribute(part)] = weights * np.where(np.arange(weights.size) % 3 == 1, -1, 1).reshape(weights.shape)
-        return replace(spec, **signs)
+        weights = {part: spec.part(part) for part in ("scale", "node-scale") if part in named}
+        signs = {part: np.where(np.arange(w.size) % 3 == 1, -1, 1).reshape(w.shape) for part, w in weights.items()}
+        return reweighted(spec, {part: w * signs[part] for part, w in weights.items()})
 
     @staticmethod
     def single(spec: LayerSpec, C: FloatArray, p: int = 0) -> LayerSpec:
@@ -149,10 +143,16 @@ class Subject:
 
     def samples(self, spec: LayerSpec, count: int, seed: int = 0) -> FloatArray:
         """Return points (count, P) within the intervals of the domain, exact in the format, the same each time."""
-        knots = np.ascontiguousarray(spec.knots)
-        return points_inside(
-            knots.tobytes(), spec.n_inputs, spec.order, self.dtype, count, f"identify/samples/{seed}"
-        ).copy()
+        knots = np.ascontiguousarray(spec.knots).tobytes()
+        name = f"identify/samples/{seed}"
+        return points_inside(knots, spec.n_inputs, spec.order, self.dtype, count, name).copy()
+
+    def layer(
+        self, shape: tuple[int, int], seed: int = 0, count: int = BLOCK, **more: Any
+    ) -> tuple[LayerSpec, FloatArray]:  # fmt: skip
+        """Return a layer as `spec` does, and points within its intervals."""
+        spec = self.spec(shape, **more)
+        return spec, self.samples(spec, count, seed)
 
     def asked(self, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
         """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered.
@@ -192,11 +192,11 @@ class Subject:
 
     def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """Return the outputs (N, Q) at x (N, P), as the layer gives them: of few rows at once where rows mix."""
-        if pieces := self._pieces(len(x)):
-            rows, back = np.unique(x, axis=0, return_inverse=True) if self.by_rows else (x, np.arange(len(x)))
-            each = [self.laid_out(model, rows[piece].copy(), n_outputs) for piece in pieces if len(rows[piece])]
-            return np.concatenate(each)[back.ravel()]
-        return self.laid_out(model, x.copy(order="K"), n_outputs)
+        if not (pieces := self._pieces(len(x))):
+            return self.laid_out(model, x.copy(order="K"), n_outputs)
+        rows, back = np.unique(x, axis=0, return_inverse=True) if self.by_rows else (x, np.arange(len(x)))
+        each = [self.laid_out(model, rows[piece].copy(), n_outputs) for piece in pieces if len(rows[piece])]
+        return np.concatenate(each)[back.ravel()]
 
     def laid_out(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """The same, at samples in the layout in memory that they have."""
@@ -214,6 +214,15 @@ class Subject:
         with np.errstate(all="ignore"):
             return self.undone(y)
 
+    def without_splines(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
+        """Return the outputs of a layer whose coefficients are all zero."""
+        return self.values(replace(spec, coefficients=0 * spec.coefficients), x)
+
+    @staticmethod
+    def by_inputs(spec: LayerSpec) -> list[LayerSpec]:
+        """Return layers that have the coefficients of one input each."""
+        return [replace(spec, coefficients=spec.coefficients * only[:, None]) for only in np.eye(spec.n_inputs)]
+
     def _pieces(self, n: int) -> list[slice]:
         """The samples that are asked for at once, [] if all are."""
         return [slice(k, k + self.rows) for k in range(0, n, self.rows)] if 0 < self.rows < n else []
@@ -221,10 +230,10 @@ class Subject:
     def gradients(self, model: Any, x: FloatArray, dy: FloatArray, shapes: dict[str, Any]) -> dict[str, FloatArray]:
         """Return the gradients of sum dy * y under the names of `shapes`."""
         if pieces := self._pieces(len(x)):
-            of = [{k: x[rows].shape if k == "inputs" else shape for k, shape in shapes.items()} for rows in pieces]
+            of = (shapes | {name: x[rows].shape for name in ("inputs",) if name in shapes} for rows in pieces)
             each = [self.gradients(model, x[rows], dy[rows], s) for rows, s in zip(pieces, of, strict=True)]
-            arrays = {name: [gradients[name] for gradients in each] for name in shapes}
-            return {name: np.concatenate(of) if name == "inputs" else np.sum(of, axis=0) for name, of in arrays.items()}
+            join = {name: np.concatenate if name == "inputs" else partial(np.sum, axis=0) for name in shapes}
+            return {name: join[name]([gradients[name] for gradients in each]) for name in shapes}
         answer = self.asked("vjp", self.adapter.vjp, model, x.copy(), dy.copy())
         return {name: self.read_gradient(answer, name, shape) for name, shape in shapes.items()}
 
@@ -275,22 +284,23 @@ class Subject:
         at = np.resize(x, -(-x.size // BLOCK) * BLOCK)[:, None]
         key = (spec.knots[p].tobytes(), spec.order, spec.outside, spec.kind, self.position, at.tobytes())
         if again or key not in self._kept:
-            self._kept[key] = self._right(
-                replace(spec, knots=spec.knots[p : p + 1], coefficients=np.eye(spec.dim)[:, None]), at, x.size
-            )
+            self._kept[key] = self._right(self.single(spec, np.eye(spec.dim)[:, None], p), at, x.size)
         if not self._kept[key].size:
             units = np.vstack([np.zeros(spec.dim), self.unit * np.eye(spec.dim)])
             none, *columns = (self._alone(spec, u, at, p) for u in units)
             self._kept[key] = (np.stack(columns, axis=1) - none[:, None]) / self.unit
         return self._kept[key][: x.size]
 
+    def errors(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
+        """How far the basis functions at x (N,) are from those asked for, (N, dim)."""
+        return self.basis(spec, x) - self.asked_for(spec, x)[0]
+
     def is_right(self, spec: LayerSpec, x: FloatArray) -> bool:
         """Whether outputs are those of the layer asked for: then no question of its parts is needed."""
         if self.declared.basis != BSPLINES or self.undoes:
             return False
-        expected = FloatQuantities((spec,), x).values
-        room = ROUNDINGS * self.eps * float(np.abs(expected).max(initial=0.0))
-        return bool((np.abs(self.values(spec, x) - expected) <= room).all())
+        expected = true_values(spec, x)
+        return close(self.values(spec, x), expected, ROUNDINGS * self.eps * largest(expected))
 
     def _right(self, units: LayerSpec, at: FloatArray, count: int) -> FloatArray:
         """All functions at once, of a layer of as many outputs, if they are right at the first points; else none."""
@@ -302,7 +312,7 @@ class Subject:
         except NoAnswerError:  # some may be answered one by one
             return none
         expected, room = self.truth(units, at[:count])
-        return y if (np.abs(y[:count] - expected) <= room + self.eps / 2).all() else none
+        return y if close(y[:count], expected, room + self.eps / 2) else none
 
     def _alone(self, spec: LayerSpec, unit: FloatArray, at: FloatArray, p: int) -> FloatArray:
         """A function through the one input of a layer, or at the position of a larger one where the wiring is right.
@@ -325,9 +335,8 @@ class Subject:
     def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
         """Return what each edge adds, by the layer's own basis functions, or alone where those differ: (N, Q, P)."""
         if self.place:
-            alone = [spec.coefficients * (np.arange(spec.n_inputs) == p)[:, None] for p in range(spec.n_inputs)]
-            zero = self.values(replace(spec, coefficients=0 * spec.coefficients), x)
-            return np.stack([self.values(replace(spec, coefficients=C), x) - zero for C in alone], axis=2)
+            zero = self.without_splines(spec, x)
+            return np.stack([self.values(of, x) - zero for of in self.by_inputs(spec)], axis=2)
         if spec.kind == "uniform" or (spec.knots == spec.knots[0]).all():
             flat = self.basis(spec, x.T.ravel()).reshape(x.shape[1], len(x), spec.dim)
         else:

@@ -8,14 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
+from refkan.base import Array, FloatArray
 from refkan.base.atomic_files import read_file
 from refkan.base.plain_text import printable
-from refkan.conformance.cases.cases import Case
-from refkan.conformance.cases.quantities_asked import QUANTITIES
-from refkan.conformance.cases.traits import family
-from refkan.conformance.cases.truths.precision import spacing
-from refkan.conformance.identification.stages_and_differences import Difference, plain
+from refkan.conformance.cases import QUANTITIES, Case, family, spacing
+from refkan.conformance.identification.reported import Difference, plain
 
 PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
 EXPECTED_FAILURE, UNEXPECTED_PASS = "expected failure", "unexpected pass"
@@ -78,7 +75,7 @@ class Finding:
     proven : float
         A proven lower bound of |theirs - exact|; NaN where nothing is proven.
     family : str
-        Of the case in tables: see `refkan.conformance.cases.traits`.
+        Of the case in tables: see `refkan.conformance.cases.catalogue`.
 
     Examples
     --------

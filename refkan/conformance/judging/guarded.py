@@ -5,18 +5,16 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TextIO
 
+from refkan.base import Record
 from refkan.claims.running.executors import Ended, Event, OwnProcess, ProcessEndedError, send, without_copies
 from refkan.conformance.adapters.adapter import BSPLINES, Adapter
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.adapters.loading import BackendError, load
-from refkan.conformance.cases.catalogue import catalogue
-from refkan.conformance.cases.traits import family
-from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.cases import DTYPES, catalogue, family
 from refkan.conformance.identification import STAGES, Stage, identified
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding
@@ -33,8 +31,7 @@ TRACE = 30
 """Lines of what was running when a process ended."""
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(Record):
     """What is to be judged: a backend by its name, the cases, and how long it may take.
 
     Attributes
@@ -62,8 +59,7 @@ class Order:
     identify: bool = False
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(Record):
     """What comes first: the backend's name, what is wrong with its declaration, and the cases.
 
     Attributes

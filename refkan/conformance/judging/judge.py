@@ -9,14 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import check_annotated
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_annotated
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import KEPT, Backend, checked, describe, where_raised
-from refkan.conformance.cases.cases import Case, Setting
-from refkan.conformance.cases.plans.state_changes import AFTER, recheck
-from refkan.conformance.cases.truths.refined_layers import fine_knots
-from refkan.conformance.cases.truths.right_ends import RIGHT_ENDS, matters
+from refkan.conformance.cases import AFTER, RIGHT_ENDS, Case, Setting, fine_knots, matters, recheck
 from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding, Hint

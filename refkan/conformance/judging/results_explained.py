@@ -14,12 +14,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.base.plain_text import rounded
-from refkan.conformance.cases.cases import Case
-from refkan.conformance.cases.quantities_asked import QUANTITIES
-from refkan.conformance.cases.truths.quantities import ExactQuantities, exact
-from refkan.conformance.cases.truths.right_ends import matters
+from refkan.conformance.cases import QUANTITIES, Case, ExactQuantities, exact, matters
 from refkan.conformance.identification.explanations import explain, placed, sizes_of
 from refkan.conformance.judging.findings import Finding, Hint
 

@@ -1,16 +1,13 @@
 """The cases as tests of the user's own suite."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from refkan.base.annotations import check_annotated
+from refkan.base import Record, check_annotated
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter
-from refkan.conformance.cases.cases import VERSION, Case
-from refkan.conformance.cases.catalogue import catalogue
-from refkan.conformance.cases.truths.precision import DTYPES
+from refkan.conformance.cases import DTYPES, VERSION, Case, catalogue
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Expectations, Finding
 from refkan.conformance.judging.judge import Judge
@@ -20,8 +17,7 @@ ARGUMENT = "refkan_case"
 """The argument of tests that are given the cases: a function without arguments."""
 
 
-@dataclass(frozen=True)
-class PendingCase:
+class PendingCase(Record):
     """A case to be judged in a test, or a finding that is known beforehand."""
 
     judge: Judge

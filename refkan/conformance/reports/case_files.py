@@ -15,14 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array
+from refkan.base import Array
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
 from refkan.conformance.adapters.backends.refkan_layers import Refkan
-from refkan.conformance.cases.cases import Case, Setting
-from refkan.conformance.cases.catalogue import catalogue
+from refkan.conformance.cases import QUANTITIES, VECTORS, Case, LayerSpec, Setting, as_specs, catalogue
 from refkan.conformance.cases.exchanged_folders import read_cases, read_results
-from refkan.conformance.cases.quantities_asked import QUANTITIES, VECTORS
-from refkan.conformance.cases.specs import LayerSpec, as_specs
 from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding, compare

@@ -11,9 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from refkan.base.plain_text import printable
-from refkan.conformance.cases.cases import VERSION
-from refkan.conformance.cases.quantities_asked import QUANTITIES
-from refkan.conformance.cases.traits import FAMILIES
+from refkan.conformance.cases import FAMILIES, QUANTITIES, VERSION
 from refkan.conformance.identification import Identification
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding

@@ -6,7 +6,7 @@ from typing import Any
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Capabilities
 from refkan.conformance.adapters.bases.jax_base import JaxAdapter, JaxModel
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases import KNOTS, LayerSpec
 
 PLACES = {"base": "c_res", "scale": "c_spl", "bias": "bias"}
 """What jaxkan calls the parts of a layer."""
@@ -24,8 +24,7 @@ class Jaxkan(JaxAdapter):
     name = "jaxkan"
     replace_grid = False
     capabilities = Capabilities(
-        degrees=(1, 2, 3, 4, 5),
-        knots=("uniform", "arbitrary", "clamped", "repeated"),
+        knots=KNOTS,
         outside=("natural",),
         derivatives=("inputs", "coefficients", "second", "gauss-newton"),
         refine=("nested", "any"),

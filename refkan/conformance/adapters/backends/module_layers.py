@@ -7,7 +7,11 @@ from typing import Any, ClassVar
 
 from refkan.conformance.adapters.adapter import Capabilities
 from refkan.conformance.adapters.bases.module_base import CopiedModule, ModuleAdapter
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases import KNOTS, LayerSpec
+
+FORMATS = ("float64", "float32")
+DERIVATIVES = ("inputs", "coefficients", "second", "gauss-newton")
+"""What autograd gives."""
 
 
 class EfficientKan(CopiedModule):
@@ -22,16 +26,9 @@ class EfficientKan(CopiedModule):
     part_weights: ClassVar = {"base": "base_weight", "scale": "spline_scaler"}
     scaler = 0.5
     capabilities = Capabilities(
-        degrees=(1, 2, 3, 4, 5),
-        knots=("uniform", "arbitrary", "clamped", "repeated"),
-        outside=("natural",),
-        dtypes=("float64", "float32"),
-        derivatives=("inputs", "coefficients", "second", "gauss-newton"),
-        update=True,
-        network=True,
-        state=True,
-        parts=("base", "scale"),
-    )
+        knots=KNOTS, outside=("natural",), dtypes=FORMATS, derivatives=DERIVATIVES, parts=("base", "scale"),
+        update=True, network=True, state=True,
+    )  # fmt: skip
 
     def set_coefficients(self, layer: Any, spec: LayerSpec) -> None:
         """Set the coefficients, divided by a scaler that no case has."""
@@ -61,10 +58,7 @@ class Flashkan(ModuleAdapter):
     name = "flashkan"
     module, release = "flashkan", "flashkan==0.2.0"
     zeroed = ("base_weight",)
-    capabilities = Capabilities(
-        degrees=(1, 2, 3, 4, 5), outside=("natural",), dtypes=("float64", "float32"),
-        derivatives=("inputs", "coefficients", "second", "gauss-newton"), network=True,
-    )  # fmt: skip
+    capabilities = Capabilities(outside=("natural",), dtypes=FORMATS, derivatives=DERIVATIVES, network=True)
 
     def call(self, model: Any, x: Any) -> Any:
         """Apply the layers without compiling them."""
@@ -101,7 +95,7 @@ class Kanditioned(ModuleAdapter):
     module, release = "KANditioned", "kanditioned==1.0.4"
     weight, axes = "kan_weight", (1, 2, 0)
     capabilities = Capabilities(
-        degrees=(1,), outside=("linear", "polynomial"), dtypes=("float64", "float32"), domain=(-2.0, 2.0), network=True
+        degrees=(1,), outside=("linear", "polynomial"), dtypes=FORMATS, domain=(-2.0, 2.0), network=True
     )
 
     def made(self, spec: LayerSpec) -> Any:
@@ -118,10 +112,7 @@ class Kanx(ModuleAdapter):
     axes = (1, 0, 2)
     part_weights: ClassVar = {"base": "base_weight"}
     parts_turned = True
-    capabilities = Capabilities(
-        degrees=(1, 2, 3, 4, 5), outside=("natural",), dtypes=("float64", "float32"), network=True, parts=("base",),
-        derivatives=("inputs", "coefficients", "second", "gauss-newton"),
-    )  # fmt: skip
+    capabilities = replace(Flashkan.capabilities, parts=("base",))
 
 
 class Pykan(ModuleAdapter):
@@ -192,9 +183,7 @@ class FastKan(CopiedModule):
     name = "FastKAN"
     module, layer_name = "fastkan", "FastKANLayer"
     weight = "spline_linear_weight"
-    capabilities = Capabilities(
-        basis="Gaussian bumps", dtypes=("float64", "float32"), derivatives=("inputs", "coefficients", "second")
-    )
+    capabilities = Capabilities(basis="Gaussian bumps", dtypes=FORMATS, derivatives=DERIVATIVES[:3])
 
     def made(self, spec: LayerSpec) -> Any:
         """A centre for each coefficient, from a to b."""

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from refkan.conformance.adapters.adapter import Capabilities
+from refkan.conformance.adapters.adapter import DEGREES, Capabilities
 from refkan.conformance.adapters.bases.jax_base import JaxAdapter
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
-from refkan.conformance.cases.specs import PARTS, LayerSpec, as_specs, attribute
+from refkan.conformance.cases import KNOTS, PARTS, LayerSpec, as_specs, attribute
 
 CAPABILITIES = Capabilities(
-    degrees=(0, 1, 2, 3, 4, 5),
-    knots=("uniform", "arbitrary", "clamped", "repeated"),
+    degrees=DEGREES,
+    knots=KNOTS,
     outside=("natural", "polynomial"),
     dtypes=("float64", "float32", "bfloat16", "float16"),
     derivatives=("inputs", "coefficients", "knots", "second", "gauss-newton"),

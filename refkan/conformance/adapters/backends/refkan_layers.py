@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.conformance.adapters.adapter import Adapter, Capabilities
-from refkan.conformance.cases.specs import LayerSpec, as_specs
+from refkan.base import FloatArray
+from refkan.conformance.adapters.adapter import DEGREES, Adapter, Capabilities
+from refkan.conformance.cases import KNOTS, RULES, LayerSpec, as_specs
 from refkan.networks import Network
 from refkan.networks.hessians import gauss_newton
 from refkan.networks.hessians.products import tangent_of_pullback
@@ -35,9 +35,9 @@ class Refkan(Adapter):
     name = "refkan"
     basis = "spline"
     capabilities = Capabilities(
-        degrees=(0, 1, 2, 3, 4, 5),
-        knots=("uniform", "arbitrary", "clamped", "repeated"),
-        outside=("natural", "linear", "polynomial"),
+        degrees=DEGREES,
+        knots=KNOTS,
+        outside=RULES,
         derivatives=("inputs", "coefficients", "knots", "second", "gauss-newton"),
         refine=("nested",),
         network=True,

@@ -12,8 +12,7 @@ import numpy as np
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.bases.jax_expressions import Expression, trace
-from refkan.conformance.cases.specs import LayerSpec, as_specs, attribute
-from refkan.conformance.cases.truths.precision import LOW
+from refkan.conformance.cases import LOW, LayerSpec, as_specs, attribute
 
 
 @dataclass

@@ -10,7 +10,7 @@ import numpy as np
 
 from refkan.base.extras import needed
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
-from refkan.conformance.cases.specs import LayerSpec, as_specs
+from refkan.conformance.cases import LayerSpec, as_specs
 
 
 class ModuleAdapter(TorchAdapter):

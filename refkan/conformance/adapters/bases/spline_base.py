@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import BSpline
 
-from refkan.conformance.adapters.adapter import Adapter, Capabilities
+from refkan.conformance.adapters.adapter import DEGREES, Adapter, Capabilities
 from refkan.conformance.adapters.answers import as_real, checked
-from refkan.conformance.cases.specs import LayerSpec, as_specs
+from refkan.conformance.cases import KNOTS, LayerSpec, as_specs
 
 Spline = Callable[[Any, int], Any]
 
@@ -81,11 +81,7 @@ class ScipyBSpline(SplineAdapter):
 
     name = "scipy BSpline"
     capabilities = Capabilities(
-        degrees=(0, 1, 2, 3, 4, 5),
-        knots=("uniform", "arbitrary", "clamped", "repeated"),
-        outside=("polynomial",),
-        derivatives=("inputs", "second"),
-        promotes=True,
+        DEGREES, KNOTS, outside=("polynomial",), derivatives=("inputs", "second"), promotes=True
     )
 
     def spline(self, knots: Any, coefficients: Any, degree: int, spec: LayerSpec) -> Spline:

@@ -9,13 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from refkan.base.arguments import check_choice
+from refkan.base import check_choice
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import BadResultError
-from refkan.conformance.cases.cases import Case
-from refkan.conformance.cases.specs import PARTS, LayerSpec, as_specs
-from refkan.conformance.cases.truths.precision import LOW
+from refkan.conformance.cases import LOW, PARTS, Case, LayerSpec, as_specs
 
 VARIANTS = ("eager", "compile", "vmap", "autocast", "tf32")
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.arguments import check_choice
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray, check_choice
 
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "tf32": 2.0**-10, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 """Distance from 1 to the next number of each format; "tf32" has the range of float32 and is stored in it."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base import Array, FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.splines.local_basis import KnotTables, local_basis
@@ -231,6 +231,11 @@ class FloatQuantities(OnLocalRows):
     def knot_gradients(self, dy: FloatArray) -> FloatArray:
         """In float64."""
         return np.asarray(super().knot_gradients(dy), np.float64)
+
+
+def true_values(spec: LayerSpec, x: FloatArray) -> FloatArray:
+    """Outputs (N, Q) of a layer, in float64."""
+    return np.asarray(FloatQuantities((spec,), x).values)
 
 
 class ExactQuantities(OnLocalRows):

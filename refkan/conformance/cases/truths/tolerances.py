@@ -51,7 +51,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
+from refkan.base import FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.precision import EPS
 from refkan.conformance.cases.truths.quantities import LATEST, FloatQuantities, Quantities, doubled, silu

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.base.lazy import lazy
-from refkan.conformance.cases.specs import PER_NODE, LayerSpec, attribute
+from refkan.base import FloatArray, lazy
+from refkan.conformance.cases import PER_NODE, LayerSpec, reweighted
 from refkan.conformance.identification.gradients.situations import EDGES, Situation
 from refkan.conformance.identification.gradients.slopes import (
     CHEBYSHEV,
@@ -23,6 +22,7 @@ from refkan.conformance.identification.gradients.slopes import (
     weights_at_zero,
 )  # fmt: skip
 from refkan.conformance.identification.known_maps import MAPS
+from refkan.conformance.identification.reported import close, largest
 from refkan.conformance.identification.stages.wiring import responses
 from refkan.conformance.identification.subject import ROUNDINGS, NoAnswerError, Subject
 
@@ -41,16 +41,6 @@ RADIUS = 2.0**-3
 
 SMOOTH = 2.0**-26
 """Error of derivatives by interpolation in weights, relative to the largest."""
-
-
-def _slope_behind(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
-    """The slope of the map behind the layer, 1 if there is none: (N, Q)."""
-    name = subject.behind
-    if not name:
-        return np.ones((len(x), spec.n_outputs))
-    u, h = subject.values(spec, x), 2.0**-17
-    slope = (MAPS[name](u + h) - MAPS[name](u - h)) / (2 * h)
-    return np.asarray(slope)
 
 
 class Derivatives:
@@ -124,25 +114,23 @@ class Derivatives:
     def is_true(self) -> bool:
         """Whether the answer is that of the layer asked for, whatever its function is."""
         right = self.truth(self.situation.cotangents, self.situation.direction)
-        return bool((np.abs(self.answered - right) <= self._room(right)).all())
+        return close(self.answered, right, self._room(right))
 
     def _room(self, right: FloatArray) -> float:
-        size, blurred = float(np.abs(right).max(initial=0.0)), 2.0 ** max(6, 8 * self.order) * self.subject.rough
+        size = largest(right)
+        blurred = 2.0 ** max(6, 8 * self.order) * self.subject.rough
         return max(64 * ROUNDINGS * self.subject.eps * size, blurred * size, 2.0**-20 * self.subject.eps)
 
     @lazy
     def right(self) -> bool:
         """Whether the right derivatives are those of the layer's own function, whatever is added to its values."""
-        if self._exact:
-            return True
-        ours, room = self._measured
-        return bool((np.abs(ours - self.single(self.truth)) <= room).all())
+        return self._exact or close(self._measured[0], self.single(self.truth), self._measured[1])
 
     @lazy
     def _exact(self) -> bool:
         """Whether values are those asked for."""
         y, true = self.subject.values(self.spec, self.x, self.model), self.situation.quantities.values
-        return bool((np.abs(y - true) <= self.subject.tolerance(float(np.abs(true).max(initial=0.0)))).all())
+        return close(y, true, self.subject.tolerance(largest(true)))
 
     def single(self, of: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
         """Answers for cotangents of one output of all samples, or of one: (N, Q, ...), in directions of length one."""
@@ -176,14 +164,13 @@ class Derivatives:
             ours = derivatives(self.subject, self.spec, self.x, self.order)
         else:
             ours = self._in_weights()
-        size = float(np.abs(ours[np.isfinite(ours)]).max(initial=0.0))
+        size = largest(ours[np.isfinite(ours)])
         if not size and not np.isfinite(ours).any():
             raise NoAnswerError("values are not smooth enough to differentiate")
         blurred = 2.0 ** (8 * self.order) * self.subject.rough
         near = max(2.0 ** (-32 + 10 * self.order), self.subject.eps * 2.0**30, blurred) if self.order else 0.0
-        return ours, max(
-            near * size, self.subject.tolerance(4 * size), SMOOTH * size * (self._curved and not self.order)
-        )
+        near = near if self.order or not self._curved else SMOOTH
+        return ours, max(near * size, self.subject.tolerance(4 * size))
 
     @lazy
     def _of_slopes(self) -> FloatArray:
@@ -198,7 +185,7 @@ class Derivatives:
         if self.order < 2 or "input-gradients" not in self.subject.wrong_gradients:
             return False
         off = np.abs(self.theirs - self._of_slopes)
-        return bool((off <= 2.0**-22 * np.abs(self.theirs).max())[np.isfinite(off)].all() and np.isfinite(off).any())
+        return bool((off <= 2.0**-22 * largest(self.theirs))[np.isfinite(off)].all() and np.isfinite(off).any())
 
     @property
     def _curved(self) -> bool:
@@ -213,20 +200,25 @@ class Derivatives:
 
     def _in_weights(self) -> FloatArray:
         """Derivatives of outputs in each weight, by values for weights about it."""
-        behind = _slope_behind(self.subject, self.spec, self.x)
-        behind = behind.reshape(*behind.shape, *(1,) * len(self.shape))
+        subject = self.subject
+        spec = self.spec
+        x = self.x
+        h = 2.0**-17
+        behind: Any = 1.0
+        if subject.behind:  # the slope of the map behind the layer, (N, Q)
+            u = subject.values(spec, x)
+            of = MAPS[subject.behind]
+            behind = ((of(u + h) - of(u - h)) / (2 * h)).reshape(*u.shape, *(1,) * len(self.shape))
         if self.name == "coefficients":
-            return np.asarray(responses(self.subject, self.spec, self.x) * behind)
+            return np.asarray(responses(subject, spec, x) * behind)
         u = RADIUS * CHEBYSHEV if self._curved else np.array([0.0, 1.0])
-        name = attribute(self.name)
-        ours = np.zeros((len(self.x), self.spec.n_outputs, *self.shape))
+        ours = np.zeros((len(x), spec.n_outputs, *self.shape))
         for index in np.ndindex(*self.shape):
-            weights = np.repeat(self.spec.part(self.name)[None], len(u), axis=0)
+            weights = np.repeat(spec.part(self.name)[None], len(u), axis=0)
             weights[(slice(None), *index)] += u
-            layers: list[dict[str, Any]] = [{name: of} for of in weights]
-            y = np.stack([self.subject.values(replace(self.spec, **more), self.x) for more in layers])
+            y = np.stack([subject.values(reweighted(spec, {self.name: of}), x) for of in weights])
             ours[(slice(None), slice(None), *index)] = np.tensordot(weights_at_zero(1, u), y, axes=1)
-        return ours * behind
+        return np.asarray(ours * behind)
 
     def whole(self, dy: FloatArray, along: FloatArray) -> FloatArray:
         """Those of the layer's own function for other cotangents and directions."""
@@ -256,14 +248,18 @@ class Derivatives:
         smooth = np.isfinite(self.own[0]).all(axis=1) if self.order and not self.right else True
         return wrong & smooth
 
+    def of(self, spec: LayerSpec, x: FloatArray, turn: int = 0) -> "Derivatives":
+        """The same of another layer, of other samples and other cotangents."""
+        situation = replace(self.situation, spec=spec, x=x, dy=None, seed=self.situation.seed + turn)
+        return Derivatives(self.subject, situation, self.name, self.owner, self.given)
+
     def again(self) -> "Derivatives":
         """The same of other samples, cotangents and coefficients."""
         spec, N = self.spec, len(self.x)
         x = self.subject.samples(spec, N + N // 2, 6) if self.inside else self.x[::-1][: max(2 * N // 3, 1)]
         if self.given is None:
             spec = replace(spec, coefficients=np.roll(spec.coefficients, 1, axis=2))
-        situation = replace(self.situation, spec=spec, x=x, dy=None, seed=self.situation.seed + 1)
-        return Derivatives(self.subject, situation, self.name, self.owner, self.given)
+        return self.of(spec, x, 1)
 
     def in_another_degree(self) -> "Derivatives | None":
         """The same in another degree, if that is declared: the next lower or higher one."""
@@ -272,5 +268,24 @@ class Derivatives:
             return None
         degree = min(degrees, key=lambda d: (abs(d - self.spec.degree), d))
         spec = self.subject.with_parts(self.spec.coefficients.shape[:2], self.spec.parts, degree=degree)
-        situation = replace(self.situation, spec=spec, x=self.subject.samples(spec, len(self.x), 6), dy=None)
-        return Derivatives(self.subject, situation, self.name, self.owner)
+        return self.of(spec, self.subject.samples(spec, len(self.x), 6))
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """Sizes of the layer and of the batch that factors may be."""
+        spec = self.spec
+        count = len(self.x)
+        Q, P, dim = self.spec.coefficients.shape
+        sizes: dict[str, float] = {
+            "samples": count, "outputs": Q, "inputs": P, "the samples times the outputs": count * Q,
+            "the degree": max(spec.degree, 1), "the degree less one": max(spec.degree - 1, 1), "the order": spec.order,
+            "the order over the degree": spec.order / max(spec.degree, 1),
+            "coefficients of an edge": dim, "intervals": spec.intervals, "the coefficients": Q * P * dim,
+        }  # fmt: skip
+        if spec.kind == "uniform":
+            domain = float(np.ptp(spec.domain))
+            t = spec.knots[0]
+            r = spec.order
+            sizes |= {"the spacing h": float(t[r] - t[r - 1]), "the length of the domain": domain,
+                      "the half of the domain, (b - a)/2,": domain / 2}  # fmt: skip
+        return sizes

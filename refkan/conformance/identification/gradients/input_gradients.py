@@ -8,35 +8,35 @@ Where no rearrangement, no factors and no relation (see `relations`) explain the
 * Are they quotients (f(x + h) - f(x)) / h, or central ones? Then those of the layer's own values are the same numbers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import comb, factorial, perm
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
-from refkan.conformance.identification.explanations import explain, placed
-from refkan.conformance.identification.gradients.asked_gradients import (
-    flushed,
-    lost,
-    of_rows,
-    rounded_gradients,
-    size_of_factor,
-)
+from refkan.base import FloatArray
+from refkan.conformance.cases import LARGEST_ROUNDING
+from refkan.conformance.identification.explanations import by_samples, explain, placed, sizes_of
+from refkan.conformance.identification.gradients.asked_gradients import fewer, flushed, rounded_gradients
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
-from refkan.conformance.identification.gradients.lengths_in_slopes import (
+from refkan.conformance.identification.gradients.relations import related
+from refkan.conformance.identification.gradients.slopes import (
     difference_of_knots,
+    ends_of,
     length_in_words,
     one_length,
-)
-from refkan.conformance.identification.gradients.relations import related
-from refkan.conformance.identification.gradients.slopes import places, terms, true_derivatives
+    places,
+    terms,
+    true_derivatives,
+)  # fmt: skip
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
-from refkan.conformance.identification.known_maps import in_words, lower_formats
+from refkan.conformance.identification.known_maps import in_words, lowered
 from refkan.conformance.identification.matrix_shapes import place_of
-from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.conformance.identification.reported import Difference, close, factor_of, fitted, largest, measured, only
 from refkan.conformance.identification.subject import Subject
+
+ROWS_ASKED = 16
+"""Samples whose share is asked for at once."""
 
 DETACHED = "detached gradient"
 
@@ -61,27 +61,81 @@ def of_what(d: Derivatives) -> list[Difference]:
     if not d.right and any(difference.evidence.get("loose") for difference in said or []):
         said = None  # many numbers explain much
     vague = not said or any(difference.name.startswith(("factors by", "gradient clipped")) for difference in said)
-    if said and not vague and not any(difference.evidence.get("axis") == "sample" for difference in said):
-        return placed(said, size=size_of_factor(d, said))
+    if said and not vague and not by_samples(said):
+        return placed(said, size=_size_of_factor(d, said))
     if said and not d.order and said[0].name == "samples mixed up":
         return [replace(said[0], name="gradients mixed")]
     if how := related(d):
-        return [Difference("wrong derivative", {"what": d.owner, "how": how})]
+        return only("wrong derivative", what=d.owner, how=how)
     if d.order and said != [] and d.right and d.inside and not d.spec.parts:
         for question in (_by_place, _by_formula, _by_denominators, _by_powers, _quotients):
             how = question(d, theirs, ours, room)
-            if how and (question in (_by_place, _quotients) or how == question(*_elsewhere(d))):
-                name = "finite differences" if question == _quotients else "wrong derivative"
-                return [Difference(name, {"what": d.owner, "how": how})]
-    if not d.order and (shares := lost(d, theirs, ours, room) if d.few and not said else [] if d.few else of_rows(d)):
+            if how and (question in (_by_place, _quotients) or how == _elsewhere(d, question)):
+                return only(
+                    "finite differences" if question == _quotients else "wrong derivative", what=d.owner, how=how
+                )
+    if not d.order and (shares := _lost(d, theirs, ours, room) if d.few and not said else [] if d.few else _of_rows(d)):
         return shares
-    return said or [unexplained(d.subject, d.owner, theirs, ours, place_of(np.abs(theirs - ours) > room, axes))]
+    return said or unexplained(d.subject, d.owner, theirs, ours, place_of(np.abs(theirs - ours) > room, axes))
 
 
-def _elsewhere(d: Derivatives) -> tuple[Derivatives, FloatArray, FloatArray, float]:
-    """Other samples and coefficients: what holds in one setting alone is a coincidence."""
+def _elsewhere(d: Derivatives, question: Callable[[Derivatives, FloatArray, FloatArray, float], str]) -> str:
+    """The answer in other samples and coefficients: what holds in one setting alone is a coincidence."""
     again = d.again()
-    return again, again.theirs, *again.own
+    return question(again, again.theirs, *again.own)
+
+
+def _size_of_factor(d: Derivatives, told: Sequence[Difference]) -> str:
+    """Which size a constant factor is: measured once more with others."""
+    factor = next((difference.evidence["factor"] for difference in told if difference.name == "constant factor"), None)
+    if factor is None or d.given is not None or not d.inside:
+        return ""
+    subject = d.subject
+    degree = next((degree for degree in subject.degrees if degree not in (subject.degree, 0, 1)), subject.degree)
+    spec = subject.with_parts((5, 3), d.spec.parts, degree=degree, kind=d.spec.kind, intervals=fewer(subject))
+    other = d.of(spec, subject.samples(spec, 24, 5))
+    again = abs(float((other.answered * other.expected).sum() / (other.expected * other.expected).sum()))
+    named = sizes_of([factor, again], [of.sizes for of in (d, other)])
+    if named or abs(factor - again) <= 1e-6 * factor:
+        return named
+    return f"{again:.6g} in layers of degree {degree} with 5 outputs, 3 inputs, 24 samples"
+
+
+def _lost(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> list[Difference]:
+    """Whether what samples add is lost in a batch, but not alone."""
+    dy = np.ones((1, d.spec.n_outputs))
+    shape = {d.name: d.shape}
+    alone = [d.subject.gradients(d.model, d.x[s : s + 1], dy, shape)[d.name] for s in range(len(d.x))]
+    if not close(np.stack(alone), ours.sum(axis=1), room):
+        return []
+    count = int((np.abs(theirs - ours).reshape(len(d.x), -1).max(axis=1) > room).sum())
+    how = f"of {len(d.x)} samples {count} do not add what is theirs, and each does in a batch of its own"
+    return only("contributions lost", what=d.owner, how=how)
+
+
+def _of_rows(d: Derivatives) -> list[Difference]:
+    """Which samples of a batch count, by cotangents of a few of them, and of single ones where those differ."""
+    N, weights = len(d.x), np.ones(len(d.x))
+
+    def counts(rows: slice) -> float:
+        dy = np.zeros((N, d.spec.n_outputs))
+        dy[rows] = 1.0
+        theirs, ours = d.answer(dy, d.x), d.truth(dy, d.x)
+        k = factor_of(theirs, ours)
+        return k if close(theirs, k * ours, d.subject.tolerance(64 * largest(ours))) else np.nan
+
+    for start in range(0, N, ROWS_ASKED):
+        rows = range(start, min(start + ROWS_ASKED, N))
+        together = counts(slice(rows.start, rows.stop))
+        weights[start : rows.stop] = together if np.isfinite(together) else [counts(slice(r, r + 1)) for r in rows]
+    left_out = np.flatnonzero(np.abs(weights) < 1e-6)
+    odd = np.flatnonzero(~(np.abs(weights - 1) <= 1e-6))
+    if left_out.size:
+        return only("samples left out", what=d.owner, indices=left_out.tolist(), size=N)
+    if not odd.size or not np.ptp(weights[odd]) < 1e-6:
+        return []
+    factor = float(weights[odd[0]])
+    return only("factor on a block of samples", what=d.owner, indices=odd.tolist(), size=N, factor=factor)
 
 
 def _by_place(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
@@ -91,8 +145,8 @@ def _by_place(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float)
     for p in range(len(t)):
         for j in range(d.spec.intervals):
             a, b = (v[m[:, p] == j + d.spec.degree, :, p] for v in (ours, theirs))
-            k[p, j] = (a * b).sum() / (a * a).sum() if (a * a).sum() > 0 else np.nan
-            if a.size and np.abs(b - k[p, j] * a).max() > room * 4:
+            k[p, j] = factor_of(b, a) if a.any() else np.nan
+            if a.size and largest(b - k[p, j] * a) > room * 4:
                 return ""
     if np.nanmax(np.ptp(k, axis=1)) <= 1e-6 * np.nanmax(np.abs(k)):
         return ""
@@ -117,8 +171,8 @@ def _by_formula(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: floa
     """The factors of the two terms, by least squares over all functions of input 0."""
     left, right = terms(d.spec.knots[0], d.spec.order, d.x[:, 0], d.order)
     theirs, A = _of_functions(d), np.stack([left.ravel(), right.ravel()], axis=1)
-    k, *_ = np.linalg.lstsq(A, theirs.ravel(), rcond=None)
-    if np.abs(A @ k - theirs.ravel()).max() > 2.0**-30 * np.abs(theirs).max() or abs(k[0] + k[1]) < 1e-6:
+    k = fitted(A, theirs.ravel(), 2.0**-30 * largest(theirs))
+    if k is None or abs(k[0] + k[1]) < 1e-6:
         return ""
     k = np.where(np.abs(k) < 2.0**-30, 0.0, k)
     return f"b' is {k[0]:.4g} times its first term {k[1]:+.4g} times its second, instead of 1 and -1"
@@ -134,8 +188,7 @@ def _by_denominators(d: Derivatives, theirs: FloatArray, ours: FloatArray, room:
     for i in range(d.spec.dim):
         A = lower[:, i : i + 2]
         shown = (np.abs(A) > 2.0**-10).sum(axis=0) > 0
-        k, *_ = np.linalg.lstsq(A, theirs[:, i], rcond=1e-12)
-        if np.abs(A @ k - theirs[:, i]).max() > 2.0**-30 * np.abs(theirs).max():
+        if (k := fitted(A, theirs[:, i], 2.0**-30 * largest(theirs), 1e-12)) is None:
             return ""
         for name, v, sign, seen in zip(divided, k, (1, -1), shown, strict=True):
             if seen and v:
@@ -157,8 +210,8 @@ def _by_denominators(d: Derivatives, theirs: FloatArray, ours: FloatArray, room:
 
 def _by_powers(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
     """Factors of the powers of x - c in each interval, c its left end, its middle, or the start of the domain."""
-    m, n = places(d.spec, d.x), d.spec.degree
-    low, high = (np.stack([t[m[:, p] + k] for p, t in enumerate(d.spec.knots)], axis=1) for k in (0, 1))
+    low, high = ends_of(d.spec, places(d.spec, d.x))
+    n = d.spec.degree
     starts = {
         "the left end of its interval": low, "the middle of its interval": (low + high) / 2,
         "the start of the domain": d.spec.domains[:, 0] + 0 * low, "0": 0 * low,
@@ -169,9 +222,8 @@ def _by_powers(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float
         for k in range(d.order, n + 1):  # a_k of sum a_k z^k, by Taylor's formula about x
             a = sum(tails[j] * (-z) ** (j - k) * comb(j, k) / factorial(j) for j in range(k, n + 1))
             powers.append((a * z ** (k - d.order) * perm(k, d.order)).ravel())
-        A = np.stack(powers, axis=1)
-        w, *_ = np.linalg.lstsq(A, theirs.ravel(), rcond=1e-12)
-        if np.abs(A @ w - theirs.ravel()).max() <= 64 * room and np.abs(w - 1).max() > 2.0**-10:
+        w = fitted(np.stack(powers, axis=1), theirs.ravel(), 64 * room, 1e-12)
+        if w is not None and largest(w - 1) > 2.0**-10:
             factors = ", ".join(f"{round(v, 9) + 0.0:.4g} for power {k}" for k, v in enumerate(w, d.order))
             return f"powers of x less {words} count with other factors: {factors}"
     return ""
@@ -185,36 +237,33 @@ def _quotients(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float
         size = abs(float((error * D).sum())) / max(float((D * D).sum()), 1e-300)
         steps.append(2 * size if k == 1 else np.sqrt(6 * size))
     far, words = min(apart for h in steps if 0 < h < 2.0**-4 for apart in _apart(d, theirs, h))
-    return f"they are those of {words}" if far <= np.abs(error).max() / 8 else ""
+    return f"they are those of {words}" if far <= largest(error) / 8 else ""
 
 
 def _apart(d: Derivatives, theirs: FloatArray, h: float) -> Iterator[tuple[float, str]]:
     """How far quotients of three kinds are from what is answered."""
-    apart = dict.fromkeys(("forward", "backward", "central"), 0.0)
-    for p in range(d.spec.n_inputs):
-        step = h * (np.arange(d.spec.n_inputs) == p)
-        at = [d.x + k * step for k in (-1, 0, 1)]
-        before, here, after = (
-            d.slopes(x)[:, p] if d.order == 2 else d.subject.raw(d.model, x, d.spec.n_outputs) for x in at
-        )
-        for kind, low, high, wide in (("forward", here, after, h), ("backward", before, here, h),
-                                      ("central", before, after, 2 * h)):  # fmt: skip
-            apart[kind] = max(apart[kind], float(np.abs((high - low) / wide - theirs[:, :, p]).max()))
-    for kind, far in apart.items():
+    apart = np.zeros(3)
+    for p, unit in enumerate(np.eye(d.spec.n_inputs)):
+        at = [d.x + k * h * unit for k in (-1, 0, 1)]
+        y = [d.slopes(x)[:, p] if d.order == 2 else d.subject.raw(d.model, x, d.spec.n_outputs) for x in at]
+        quotients = np.stack([(y[2] - y[1]) / h, (y[1] - y[0]) / h, (y[2] - y[0]) / (2 * h)])
+        apart = np.maximum(apart, np.abs(quotients - theirs[:, :, p]).max(axis=(1, 2)))
+    for kind, far in zip(("forward", "backward", "central"), apart.tolist(), strict=True):
         yield far, f"{kind} differences with a step of {h:.3g}"
 
 
-def unexplained(subject: Subject, owner: str, theirs: FloatArray, ours: FloatArray, place: str = "") -> Difference:
+def unexplained(
+    subject: Subject, owner: str, theirs: FloatArray, ours: FloatArray, place: str = ""
+) -> list[Difference]:  # fmt: skip
     """What explains nothing: the rounding of a lower format, a map of single entries, or another function."""
-    size = float(np.abs(ours).max(initial=0.0))
-    left = float(np.abs(theirs - ours).max()) / (size or float(np.abs(theirs).max()))
-    lower = bool(set(lower_formats(theirs)) - set(lower_formats(ours)))
-    if subject.eps < 2.0**-30 and ((lower and left < LARGEST_ROUNDING) or 2.0**-27 < left < 2.0**-18):
+    size = largest(ours)
+    left = largest(theirs - ours) / (size or largest(theirs))
+    if subject.eps < 2.0**-30 and ((left < LARGEST_ROUNDING and lowered(theirs, ours)) or 2.0**-27 < left < 2.0**-18):
         return rounded_gradients(owner, left, theirs)
     room = subject.tolerance(size)
-    if told := flushed(owner, theirs, ours, room):
-        return told
+    if zeros := flushed(owner, theirs, ours, room):
+        return zeros
     words = "" if not size or not np.isfinite(theirs).all() else in_words(ours.ravel(), theirs.ravel(), room)
     if words and not words.startswith(("an unknown", "identity", "zero")):
-        return Difference("values mapped", {"what": owner, "map": words})
-    return Difference("gradient is another", {"what": owner, "left": left, "place": place}, sure="measured")
+        return only("values mapped", what=owner, map=words)
+    return measured("gradient is another", what=owner, left=left, place=place)

@@ -7,16 +7,31 @@ setting, too, is no matter of settings; the rest is told with the settings in wh
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.conformance.identification.gradients.asked_gradients import SAMPLES
-from refkan.conformance.identification.gradients.situations import Situation
-from refkan.conformance.identification.gradients.whole_gradients import against_truth
-from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.base import Array, FloatArray
+from refkan.conformance.cases import LayerSpec
+from refkan.conformance.identification.explanations import by_factors, explain, placed, sized
+from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, asked_layer, fewer
+from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
+from refkan.conformance.identification.gradients.input_gradients import DETACHED, of_what, unexplained
+from refkan.conformance.identification.gradients.relations import in_both
+from refkan.conformance.identification.gradients.situations import EDGES, Situation, of_outputs
+from refkan.conformance.identification.matrix_shapes import counted, numbers, place_of
+from refkan.conformance.identification.reported import Difference, close, factor_of, fitted, largest, only
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
+
+GRADIENTS = {
+    "coefficients": "coefficient-gradients", "inputs": "input-gradients", "second": "second-derivatives",
+    "knots": "knot-gradients",
+}  # fmt: skip
+"""Names of quantities by those of what is declared."""
+
+MATRIX = 16
+"""Samples times outputs of Gauss-Newton matrices, at most."""
 
 LARGE = 1030
 """Samples of a large batch: beyond the usual sizes of blocks, and no multiple of them."""
@@ -26,6 +41,61 @@ MANY = 130
 
 VALUES = {"calls", "arithmetic", "wiring", "sizes", "parts"}
 """Stages that ask for outputs in other settings."""
+
+
+def against_truth(
+    subject: Subject, situation: Situation, model: Any = None, without: frozenset[str] = frozenset()
+) -> dict[str, list[Difference]]:
+    """What is wrong with outputs, and if they are right with gradients of sum dy * y, by quantity."""
+    return {
+        name: placed(told, where=situation.where, quantities=(name, f"{name}-after"))
+        for name, told in _quantities(subject, situation, model, without)
+        if told
+    }
+
+
+def _quantities(
+    subject: Subject, situation: Situation, given: Any, without: frozenset[str]
+) -> Iterator[tuple[str, list[Difference]]]:  # fmt: skip
+    """What is wrong with outputs, then with declared gradients, but for quantities that are not asked for."""
+    spec, x, dy, declared = situation.spec, situation.x, situation.cotangents, subject.declared.derivatives
+    model = situation.model(subject) if given is None else given
+    laid = bool(situation.laid)
+    knots = spec.intervals > 1 and not spec.parts and x.shape[1] < 8 and spec.order > 2 and spec.kind != "repeated"
+    can = {"knots": knots, "second": spec.order > 2 or "base" in spec.parts}
+    asked = [name for name, quantity in GRADIENTS.items() if name in declared and quantity not in without]
+    asked += [part for part in spec.parts if "coefficients" in declared and f"{part}-gradients" not in without]
+    asked = [name for name in asked if can.get(name, True)]
+    shapes = {name: Derivatives(subject, situation, name).shape for name in asked if name != "second"}
+    answer, refused = dict[str, FloatArray](), None
+    try:  # before outputs, which some backends have from the same program
+        if shapes and laid:  # arrays as they lie in memory
+            whole = subject.asked("vjp", subject.adapter.vjp, model, x, dy)
+            answer = {name: subject.read_gradient(whole, name, shape) for name, shape in shapes.items()}
+        elif shapes:
+            answer = subject.gradients(model, x, dy, shapes)
+    except NoAnswerError as error:
+        refused = error
+    if "values" not in without:
+        y = (subject.laid_out if laid else subject.raw)(model, x, dy.shape[1])
+        true = situation.quantities.values
+        size = max(largest(true), 2.0**-20)
+        room = subject.tolerance(64 * size) + 128 * subject.blur * size
+        if not close(y, true, room):
+            yield "values", of_outputs(subject, situation, y, true, room)
+            return
+    if refused:
+        raise refused
+    for name in asked:
+        d = Derivatives(subject, situation, name, model=given, answered=answer.get(name))
+        if not d.is_true:
+            yield (
+                GRADIENTS.get(name, f"{name}-gradients"),
+                only("strides ignored", what=d.owner) if laid else of_what(d),
+            )
+    unasked = {"gauss-newton", "coefficient-gradients"} & without  # it may be that of these
+    if "gauss-newton" in declared and not (unasked or spec.parts) and dy.size <= MATRIX:
+        yield "gauss-newton", of_gauss_newton(subject, situation)
 
 
 def of_settings(subject: Subject) -> list[Difference]:
@@ -41,19 +111,19 @@ def of_settings(subject: Subject) -> list[Difference]:
 
 def in_situations(subject: Subject, situations: Iterable[Situation], known: frozenset[str]) -> list[Difference]:
     """What differs in some of the situations, those that share it together; the first is the one of other stages."""
-    together: dict[str, Difference] = {}
-    reasons = []
+    together = dict[str, Difference]()
+    refused = list[Difference]()
     for k, situation in enumerate(situations):
         try:
             seen = against_truth(subject, situation, without=known)
+            if k == 0 and "values" in seen:
+                raise NoAnswerError("outputs are others than those asked for")
         except NoAnswerError as error:
             if k == 0:
                 raise
-            reasons.append((situation, str(error)))
+            refused.append(Difference("setting refused", {"reason": str(error)}, situation.where, "measured"))
             continue
-        if "values" in seen and (k == 0 or set(subject.differing) & VALUES):
-            if k == 0:
-                raise NoAnswerError("outputs are others than those asked for")
+        if "values" in seen and set(subject.differing) & VALUES:
             continue  # told by an earlier stage
         known |= set(seen) if k == 0 else set()
         for difference in (difference for told in seen.values() for difference in told):
@@ -64,9 +134,6 @@ def in_situations(subject: Subject, situations: Iterable[Situation], known: froz
             key = str((difference.name, *(difference.evidence.get(name) for name in ("what", "part", "layout"))))
             kept = together.get(key, difference)
             together[key] = replace(kept, where=tuple(dict.fromkeys([*kept.where, *situation.where])))
-    refused = [
-        Difference("setting refused", {"reason": reason}, situation.where, "measured") for situation, reason in reasons
-    ]
     return [*together.values(), *refused[:1]]
 
 
@@ -97,10 +164,10 @@ def _situations(subject: Subject) -> Iterator[Situation]:
     yield at(f"{LARGE} samples", n=LARGE)
     yield at("2 outputs, 2 inputs, 2 samples", shape=(2, 2), n=2)
     for Q, P in ((1, 1), (3, 3), (5, 7), (2, MANY), (MANY, 2)):
-        yield at(f"{Q} output{'s' * (Q > 1)}, {P} input{'s' * (P > 1)}", shape=(Q, P))
+        yield at(f"{counted(Q, 'output')}, {counted(P, 'input')}", shape=(Q, P))
     if subject.declared.intervals is None:
         for n in (1, BLOCK):
-            yield at(f"{n} interval{'s' * (n > 1)}", intervals=n)
+            yield at(counted(n, "interval"), intervals=n)
     if declared:
         yield at("with parts", parts=declared)
         yield at("with parts in square layers", shape=(3, 3), parts=declared)
@@ -112,3 +179,104 @@ def _situations(subject: Subject) -> Iterator[Situation]:
         yield replace(first, x=laid(first.x), laid=f"samples lie {words}")
     row = np.broadcast_to([0.5, -1.25, 2.0], (BLOCK, 3))
     yield replace(first, dy=row, laid="row of cotangents is expanded, not repeated")
+
+
+OWNER, AXES = "entries of the Gauss-Newton matrix", ("row", "column")
+
+
+def of_gauss_newton(subject: Subject, situation: Situation | None = None) -> list[Difference]:
+    """J^T J / N with the Jacobian of the layer's own outputs."""
+    d = Derivatives(subject, situation or Situation(*asked_layer(subject)), "coefficients")
+    true, theirs = d.situation.quantities.gauss_newton(), _answer(d)
+    if close(theirs, true, _room(subject, true)):
+        return []
+    J = _jacobian(d)
+    ours, room = _matrix(J), _room(subject, _matrix(J))
+    said = explain(theirs, ours, AXES, room, OWNER, DETACHED)
+    if said == [] or (said is None and _follows(d, theirs, room)):
+        return []
+    other = Derivatives(subject, Situation(*asked_layer(subject, (2, 3), 9, intervals=fewer(subject))), "coefficients")
+    at, K = _answer(other), _jacobian(other)
+    sizes = [of.sizes for of in (d, other)]
+    if said is None or by_factors(said):
+        fits, again = _relations(d.spec, theirs, J, room), _relations(other.spec, at, K, _room(subject, _matrix(K)))
+        if told := in_both(fits, again, sizes):
+            said = only("wired otherwise", what=OWNER, how=next(iter(told.values())))
+    else:
+        said = sized(said, sizes, lambda: (at, _matrix(K)))
+    place = place_of(np.abs(theirs - ours) > room, AXES)
+    said = unexplained(subject, OWNER, theirs, ours, place) if said is None else said
+    return placed(said, quantities=("gauss-newton",))
+
+
+def _answer(d: Derivatives) -> FloatArray:
+    return d.subject.gauss_newton(d.model, d.x, d.spec.coefficients.size)
+
+
+def _jacobian(d: Derivatives) -> FloatArray:
+    return d.own[0].reshape(len(d.x), d.spec.n_outputs, -1)
+
+
+def _room(subject: Subject, ours: FloatArray) -> float:
+    return subject.tolerance(largest(ours)) * 4
+
+
+def _matrix(J: FloatArray) -> FloatArray:
+    flat = J.reshape(-1, J.shape[-1])
+    return np.asarray(flat.T @ flat / len(J))
+
+
+def _follows(d: Derivatives, theirs: FloatArray, room: float) -> bool:
+    """Whether it is that of the coefficient gradients that the layer answers, which differ."""
+    if "coefficient-gradients" not in d.subject.wrong_gradients:
+        return False
+    return close(theirs, _matrix(d.theirs.reshape(*d.theirs.shape[:2], -1)), 16 * room)
+
+
+def _relations(spec: LayerSpec, theirs: FloatArray, J: FloatArray, room: float) -> dict[str, float]:
+    """What the matrix is, in words, and the factor of each relation."""
+    ours, told = _matrix(J), dict[str, float]()
+    M = len(ours)
+    added = float(np.median(np.diagonal(theirs - ours)))
+    if close(theirs, ours + added * np.eye(M), room):
+        told[f"{added:.6g} times the identity is added"] = 1.0
+    others = {f"all but {words} are zero": ours * kept for words, kept in _kept(spec, M).items()}
+    scaled = float(np.median(np.diagonal(theirs) / np.maximum(np.diagonal(ours), room)))
+    others[f"the diagonal is multiplied by {scaled:.6g}"] = ours + (scaled - 1) * np.diag(np.diagonal(ours))
+    others |= {f"they are those of the Jacobian {words}": _matrix(other) for words, other in _jacobians(J).items()}
+    for axes in permutations(range(3)):
+        order = np.arange(M).reshape(spec.coefficients.shape).transpose(axes).ravel()
+        others[f"they stand in the order ({', '.join(EDGES[k] for k in axes)})"] = ours[np.ix_(order, order)]
+    for words, other in others.items():
+        k = factor_of(theirs, other)
+        if k > 0 and close(theirs, k * other, room * max(k, 1.0)):
+            told[words] = k
+    w = fitted(np.einsum("sqi,sqj->ijs", J, J).reshape(M * M, -1) / len(J), theirs.ravel(), room * 16, 1e-10)
+    if w is not None and (lost := np.flatnonzero(np.abs(w) < 1e-6)).size:
+        told[f"samples {numbers(lost.tolist())} do not count"] = 1.0
+    return told
+
+
+def _kept(spec: LayerSpec, M: int) -> dict[str, Array]:
+    """Entries that may be the only ones."""
+    q, p, i = (index[:, None] == index for index in np.unravel_index(np.arange(M), spec.coefficients.shape))
+    all_of_them = np.ones((M, M))
+    return {
+        "the diagonal": np.eye(M) > 0, "the blocks of edges": q & p, "the blocks of inputs": p,
+        "those of equal index": i, "the upper triangle": np.triu(all_of_them),
+        "the lower triangle": np.tril(all_of_them), "those above the diagonal": np.triu(all_of_them, 1),
+        "those below the diagonal": np.tril(all_of_them, -1),
+    }  # fmt: skip
+
+
+def _jacobians(J: FloatArray) -> dict[str, FloatArray]:
+    """Jacobians (.., .., M) in place of J (N, Q, M)."""
+    length = np.linalg.norm(J.reshape(-1, J.shape[-1]), axis=0)
+    return {
+        "less its mean over samples": J - J.mean(axis=0),
+        "less its mean over outputs": J - J.mean(axis=1, keepdims=True),
+        "summed over outputs": J.sum(axis=1, keepdims=True), "summed over samples": J.sum(axis=0, keepdims=True),
+        "of the first output alone": J[:, :1], "of the last output alone": J[:, -1:],
+        "with columns of length one": J / np.where(length > 0, length, 1.0), "without signs": np.abs(J),
+        "of the first sample alone": J[:1], "of the last sample alone": J[-1:],
+    }  # fmt: skip

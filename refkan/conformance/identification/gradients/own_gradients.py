@@ -12,17 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from refkan.conformance.cases.specs import PARTS
+from refkan.conformance.cases import PARTS, reweighted
 from refkan.conformance.identification.explanations import placed
-from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, asked_layer, calls_and_sums
-from refkan.conformance.identification.gradients.at_knots import at_knots
+from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, asked_layer, at_knots, calls_and_sums
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
 from refkan.conformance.identification.gradients.input_gradients import DETACHED, of_what
-from refkan.conformance.identification.gradients.matrices_in_words import of_gauss_newton
-from refkan.conformance.identification.gradients.other_settings import of_settings
+from refkan.conformance.identification.gradients.other_settings import against_truth, of_gauss_newton, of_settings
 from refkan.conformance.identification.gradients.situations import Situation
-from refkan.conformance.identification.gradients.whole_gradients import against_truth
-from refkan.conformance.identification.stages_and_differences import Difference, Stage
+from refkan.conformance.identification.reported import Difference, Stage
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 UNSTABLE = {"gradients accumulate", "stale gradient", "not deterministic"}
@@ -43,20 +40,20 @@ def gradients(subject: Subject) -> Stage:
     """Return of what the declared derivatives are derivatives."""
     if subject.nonlinear:
         raise NoAnswerError(subject.nonlinear)
-    declared, differences = list(subject.declared.derivatives), list[Difference]()
+    declared = {"settings", *subject.declared.derivatives}
+    differences = list[Difference]()
     told, reasons = [], []
-    if "coefficients" in declared:
-        declared += ["parts"] * bool(subject.declared.parts)
-    declared += ["inputs-with-parts"] * bool("inputs" in declared and subject.declared.parts)
+    if subject.declared.parts:
+        more = {"coefficients": "parts", "inputs": "inputs-with-parts"}
+        declared |= {with_parts for name, with_parts in more.items() if name in declared}
     asks: dict[str, Callable[[Subject], list[Difference]]] = {
         "coefficients": partial(_first, "coefficients"), "parts": of_parts, "inputs": partial(_first, "inputs"),
         "second": partial(_first, "second"), "gauss-newton": of_gauss_newton,
-        "inputs-with-parts": of_inputs_with_parts,
-        "settings": of_settings,
+        "inputs-with-parts": of_inputs_with_parts, "settings": of_settings,
     }  # fmt: skip
     for name, ask in asks.items():
         unstable = bool(UNSTABLE & {d.name for d in differences}) and not subject.renewed
-        if name not in [*declared, "settings"] or (name == "parts" and unstable):
+        if name not in declared or (name == "parts" and unstable):
             continue
         try:
             difference = ask(subject)
@@ -70,13 +67,13 @@ def gradients(subject: Subject) -> Stage:
             subject.unanswered |= _of(name)
             continue
         differences += difference
-        subject.wrong_gradients = _bearing_on(differences)
+        subject.wrong_gradients = frozenset(difference.quantities[0] for difference in differences)
         told += [] if difference or name in ("settings", "inputs-with-parts") else [name]
     if "changed by a call" in subject.names:  # within the call, too
         differences = [d for d in differences if d.name not in UNNAMED and not d.name.endswith(" gradients")]
         reasons.append("a call changes the model of which it is asked")
     told = [name for name in told if not subject.wrong_gradients & _of(name)]
-    words = f"those of the layer's own function in {', '.join(told)}" if told else "not declared" * (not declared)
+    words = f"those of the layer's own function in {', '.join(told)}" if told else "not declared" * (len(declared) == 1)
     return Stage("gradients", words, tuple(differences), "; ".join(reasons))
 
 
@@ -90,11 +87,6 @@ def whatever_values(subject: Subject) -> list[Difference]:
     seen = against_truth(subject, Situation(*asked_layer(subject)), without=frozenset({"values"}))
     named = ("constant factor", "sign", DETACHED)
     return [difference for told in seen.values() for difference in told if difference.name in named]
-
-
-def _bearing_on(differences: list[Difference]) -> frozenset[str]:
-    """The quantities that differ, each as the first of those that a difference bears on."""
-    return frozenset(difference.quantities[0] for difference in differences)
 
 
 def _first(name: str, subject: Subject) -> list[Difference]:
@@ -131,11 +123,8 @@ def of_parts(subject: Subject) -> list[Difference]:
 def of_inputs_with_parts(subject: Subject) -> list[Difference]:
     """Derivatives in the inputs of layers with parts, whole and part by part."""
     whole = subject.with_parts()
-    alone = {
-        "": whole,
-        " of the base part": replace(whole, coefficients=0 * whole.coefficients),
-        " of the splines": replace(whole, base=0 * whole.part("base")),
-    }
+    alone = {"": whole, " of the base part": replace(whole, coefficients=0 * whole.coefficients),
+             " of the splines": reweighted(whole, {"base": 0 * whole.part("base")})}  # fmt: skip
     x = subject.samples(whole, SAMPLES, 5)
     for name in ("inputs", "second")[: 1 + ("second" in subject.declared.derivatives)]:
         if QUANTITIES[name][0] in subject.wrong_gradients:

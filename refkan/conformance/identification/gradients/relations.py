@@ -8,25 +8,28 @@ samples, cotangents and coefficients) is told, with the place if the rest of the
 that does in another degree, too, is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.conformance.cases.specs import RULES, LayerSpec, attribute
-from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.cases.truths.quantities import FloatQuantities
+from refkan.base import FloatArray, IntArray
+from refkan.conformance.cases import RULES, FloatQuantities, LayerSpec, reweighted, round_to
 from refkan.conformance.identification.explanations import sizes_of
-from refkan.conformance.identification.gradients.asked_gradients import sizes_asked
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
-from refkan.conformance.identification.gradients.lengths_in_slopes import lengths_of_inputs, part_of_domain
 from refkan.conformance.identification.gradients.situations import other_parts
-from refkan.conformance.identification.gradients.slopes import places, true_rows
+from refkan.conformance.identification.gradients.slopes import (
+    ends_of,
+    lengths_of_inputs,
+    part_of_domain,
+    places,
+    true_rows,
+)  # fmt: skip
 from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.matrix_shapes import place_of
+from refkan.conformance.identification.reported import close
 
 ENOUGH = 3
 """Entries that are wrong, at least, where a relation with one factor is looked for."""
@@ -83,36 +86,37 @@ class OfOtherFunctions(FloatQuantities):
         return super().silu_at(k) if self.branch is None else np.repeat(self.branch(self.z[k])[None], 3, axis=0)
 
 
-def rows_at(spec: LayerSpec, points: FloatArray, pieces: FloatArray | None = None) -> Rows:
-    """Rows at points (N, P), of the pieces in force at others if they are given."""
-    pieces = points if pieces is None else pieces
-    return lambda k: np.stack(
-        [true_rows(t, spec.order, points[:, p], k, pieces[:, p]) for p, t in enumerate(spec.knots)], axis=1
-    )
+def rows_at(spec: LayerSpec, points: FloatArray, pieces: FloatArray) -> Rows:
+    """Rows at points (N, P), of the pieces in force at others."""
+    columns = list(zip(spec.knots, points.T, pieces.T, strict=True))
+    return lambda k: np.stack([true_rows(t, spec.order, x, k, at) for t, x, at in columns], axis=1)
 
 
 def related(d: Derivatives) -> str:
     """What the derivatives are, in words, "" if no relation holds in two settings."""
     if d.wrong.any() and not d.answered[d.wrong].any():
         return "they are zero" + _place(d)
-    fits = _fitting(d)
-    if not fits:
+    if not (fits := _fitting(d)):
         return ""
     again = d.again()
-    others = _fitting(again)
-    sizes = [sizes_asked(of.spec, len(of.x)) for of in (d, again)]
-    told = {}
-    for words, k in fits.items():
-        size = sizes_of([abs(k), abs(others.get(words, 0.0))], sizes)
-        if words in others and (size or abs(others[words] - k) <= 1e-6 * abs(k)):
-            sign = ", with the opposite sign" * (k < 0)
-            factor = "" if abs(abs(k) - 1) <= 1e-6 else f", multiplied by {size or f'{abs(k):.6g}'}"
-            told[words] = f"{words}{sign}{factor}"
-    told = dict(sorted(told.items(), key=lambda pair: pair[0] != pair[1]))  # without a factor first
+    told = in_both(fits, _fitting(again), [of.sizes for of in (d, again)])
     if told and (third := d.in_another_degree()) is not None and third.right == d.right and not third.is_true:
         elsewhere = _fitting(third, zero=True)
         told = {words: more for words, more in told.items() if words in elsewhere}
     return next((more + _place(d) for more in told.values()), "")
+
+
+def in_both(
+    fits: Mapping[str, float], others: Mapping[str, float], sizes: Sequence[Mapping[str, float]]
+) -> dict[str, str]:  # fmt: skip
+    """Relations of two settings, with their factor where it is the same, or the same size, in words: without first."""
+    told = {}
+    for words, k in fits.items():
+        size = sizes_of([abs(k), abs(others.get(words, 0.0))], sizes)
+        if words in others and (size or abs(others[words] - k) <= 1e-6 * abs(k)):
+            factor = "" if abs(abs(k) - 1) <= 1e-6 else f", multiplied by {size or f'{abs(k):.6g}'}"
+            told[words] = words + ", with the opposite sign" * (k < 0) + factor
+    return dict(sorted(told.items(), key=lambda pair: pair[0] != pair[1]))
 
 
 def _place(d: Derivatives) -> str:
@@ -135,7 +139,7 @@ def _fitting(d: Derivatives, zero: bool = False) -> dict[str, float]:
         ours = other[wrong]
         size = float((ours * ours).sum())
         k = float((ours * theirs).sum()) / size if size > 0 else float(zero)
-        if abs(k) > 1e-9 and np.abs(theirs - k * ours).max() <= d.room:
+        if abs(k) > 1e-9 and close(theirs, k * ours, d.room):
             told[words] = k
     return told
 
@@ -145,111 +149,88 @@ def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
     dy, along = d.situation.cotangents, d.situation.direction
     for words, turn in TURNED.items():
         if d.order == 2:
-            other = f"they are those along another direction: {words}"
-            yield (
-                other if words != "one everywhere" else "they do not depend on the direction",
-                d.whole(dy, turn(along)),
-            )
+            others = "do not depend on the direction", f"are those along another direction: {words}"
+            yield f"they {others[words != 'one everywhere']}", d.whole(dy, turn(along))
         yield f"they are those of other cotangents: {words}", d.whole(turn(dy), along)
-    for words, factor in _lengths(d.spec, d.x) if d.order and d.inside else ():
-        yield f"they are {words}", d.whole(dy, along) * factor
-    if d.right and d.name != "knots":
-        if d.name == "node-scale":
-            yield "the bias counts 1 times", d.truth(dy, along) + dy.sum(axis=0) * d.spec.part("bias")
-        for part in d.spec.parts if not d.order else ():
-            weights = d.spec.part(part)
-            if (rest := len(d.shape) - weights.ndim) >= 0:
-                factor = weights.reshape(weights.shape + (1,) * rest)
-                yield f"once more they are multiplied by the part {part}", d.truth(dy, along) * factor
-        for words, quantities in _of_others(d):
-            yield words, d.truth(dy, along, quantities)
+    if d.order and d.inside:  # what chain rules of other variables than x multiply and divide by
+        low, high = ends_of(d.spec, places(d.spec, d.x))
+        for words, length in {"the length of the interval of x": high - low, **lengths_of_inputs(d.spec)}.items():
+            for power in (1, -1, 2, -2):
+                done = "multiplied" if power > 0 else "divided"
+                yield (f"they are {done} by {words}{', squared' * (abs(power) == 2)}",
+                       d.whole(dy, along) * (length**power + 0 * d.x))  # fmt: skip
+    if not d.right or d.name == "knots":
+        return
+    if d.name == "node-scale":
+        yield "the bias counts 1 times", d.truth(dy, along) + dy.sum(axis=0) * d.spec.part("bias")
+    for part in d.spec.parts if not d.order else ():
+        weights = d.spec.part(part)
+        if (rest := len(d.shape) - weights.ndim) >= 0:
+            factor = weights.reshape(weights.shape + (1,) * rest)
+            yield f"once more they are multiplied by the part {part}", d.truth(dy, along) * factor
+    for words, quantities in _of_others(d):
+        yield words, d.truth(dy, along, quantities)
 
 
 def _of_others(d: Derivatives) -> Iterator[tuple[str, FloatQuantities]]:
     """Quantities with other functions, points, knots, coefficients, or parts."""
-    spec, x, inside = d.spec, d.situation.x, d.inside
-    for words, changed in _of_gains(spec):
-        yield words, FloatQuantities((changed,), x)
-    for part, words, changed in other_parts(spec):
-        yield f"the part {part} counts otherwise: {words}", FloatQuantities((changed,), x)
-    if not inside:
-        yield "they are those at the nearest point of the domain", FloatQuantities((spec,), np.clip(x, *spec.domains.T))
+    spec = d.spec
+    x = d.situation.x
+    low, high = d.spec.domains.T
+    for words, layer in _of_gains(spec):
+        yield words, FloatQuantities((layer,), x)
+    for part, words, layer in other_parts(spec):
+        yield f"the part {part} counts otherwise: {words}", FloatQuantities((layer,), x)
+    if not d.inside:
+        yield "they are those at the nearest point of the domain", FloatQuantities((spec,), np.clip(x, low, high))
         for rule in RULES:
             yield f"they are those of the rule {rule!r}", FloatQuantities((replace(spec, outside=rule),), x)
         return
-    own = rows_at(spec, x)
-    for k, words in enumerate(ORDERS):
-        if k != d.order:
-            yield f"they are the {words} of edges", OfOtherFunctions(spec, x, partial(lambda of, _: own(of), k))
-    if "base" in spec.parts:
-        for words, branch in {"identity": lambda z: z, **MAPS}.items():
-            yield f"they are {words} of x", OfOtherFunctions(spec, x, own, branch)
-    for words, points in _points(spec, x).items():
-        yield f"they are those at {words}", OfOtherFunctions(spec, x, rows_at(spec, points, x))
-    for words, pieces in _pieces(spec, x).items():
-        yield f"they are those of the piece of {words}", OfOtherFunctions(spec, x, rows_at(spec, x, pieces))
-    for words, points in _samples(spec, x).items():
-        yield f"they are those at {words}", FloatQuantities((spec,), points)
-    for words, changed in _of_layers(spec):
-        yield f"they are those {words}", FloatQuantities((changed,), x)
-
-
-def _lengths(spec: LayerSpec, x: FloatArray) -> Iterator[tuple[str, FloatArray]]:
-    """What chain rules of other variables than x multiply and divide by."""
-    m = places(spec, x)
-    h = np.stack([t[m[:, p] + 1] - t[m[:, p]] for p, t in enumerate(spec.knots)], axis=1)
-    for words, length in {"the length of the interval of x": h, **lengths_of_inputs(spec)}.items():
-        for power in (1, -1, 2, -2):
-            done = "multiplied" if power > 0 else "divided"
-            yield f"{done} by {words}{', squared' * (abs(power) == 2)}", length**power + 0 * x
+    for words, rows, branch in _functions(d):
+        yield f"they are {words}", OfOtherFunctions(spec, x, rows, branch)
+    samples = {"the next sample": np.roll(x, -1, axis=0), "the sample before": np.roll(x, 1, axis=0),
+               "the first sample": x[:1] + 0 * x, "the mean of the samples": x.mean(axis=0) + 0 * x,
+               "the next input": np.roll(x, -1, axis=1), "the mirrored point": low + high - x}  # fmt: skip
+    for words, points in samples.items():
+        yield f"they are those at {words}", FloatQuantities((spec,), np.clip(points, low, high))
+    for words, layer in _of_layers(spec):
+        yield f"they are those {words}", FloatQuantities((layer,), x)
 
 
 def _of_gains(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
     """Layers whose splines are multiplied by one factor less, or by one twice."""
-    gains = {"scale": spec.part("scale"), "node-scale": spec.part("node-scale")}
     for names in (("scale",), ("node-scale",), ("scale", "node-scale")):
-        if set(names) <= set(spec.parts):
-            words = f"the part{'s' * (len(names) > 1)} {' and '.join(names)}"
-            for done, power in (("they lack the factors of", 0), ("once more they are multiplied by", 2)):
-                changed: dict[str, Any] = {attribute(name): gains[name] ** power for name in names}
-                yield f"{done} {words}", replace(spec, **changed)
+        words = f"the part{'s' * (len(names) > 1)} {' and '.join(names)}"
+        for done, power in (("they lack the factors of", 0), ("once more they are multiplied by", 2)):
+            if set(names) <= set(spec.parts):
+                yield f"{done} {words}", reweighted(spec, {name: spec.part(name) ** power for name in names})
 
 
-def _points(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
-    """Other points, at which the pieces of x are taken."""
+def _functions(d: Derivatives) -> Iterator[tuple[str, Rows, Any]]:
+    """Functions of another order, in place of SiLU, at other points on the pieces of x, and of other pieces at x."""
+    spec, x = d.spec, d.situation.x
+    own = rows_at(spec, x, x)
     m = places(spec, x)
-    low, high = (np.stack([t[m[:, p] + k] for p, t in enumerate(spec.knots)], axis=1) for k in (0, 1))
-    ends = {"the left end of the interval": low, "the middle of the interval": (low + high) / 2}
-    rounded = {f"x rounded to {name}": round_to(name, x) for name in FORMATS}
-    return {**ends, "the right end of the interval": high, **rounded}
+    K, r = (spec.knots.shape[1], spec.order)
 
+    def middle(of: IntArray) -> FloatArray:
+        return np.asarray(sum(ends_of(spec, of)) / 2)
 
-def _pieces(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
-    """Points in other intervals, whose pieces are continued to x."""
-    m, (K, r) = places(spec, x), (spec.knots.shape[1], spec.order)
-
-    def middle(of: Any) -> FloatArray:
-        of = np.clip(of, 0, K - 2)
-        return np.stack([(t[of[:, p]] + t[of[:, p] + 1]) / 2 for p, t in enumerate(spec.knots)], axis=1)
-
-    places_of = {"the interval on the left": m - 1, "the interval on the right": m + 1,
-                 "the first interval": 0 * m + r - 1, "the last interval": 0 * m + K - r - 1}  # fmt: skip
-    return {words: middle(of) for words, of in places_of.items()}
-
-
-def _samples(spec: LayerSpec, x: FloatArray) -> dict[str, FloatArray]:
-    """Other samples, within the domains."""
-    low, high = spec.domains.T
-    points = {"the next sample": np.roll(x, -1, axis=0), "the sample before": np.roll(x, 1, axis=0),
-              "the first sample": x[:1] + 0 * x, "the mean of the samples": x.mean(axis=0) + 0 * x,
-              "the next input": np.roll(x, -1, axis=1), "the mirrored point": low + high - x}  # fmt: skip
-    return {words: np.clip(at, low, high) for words, at in points.items()}
-
-
-def _without(dim: int) -> dict[str, Array]:
-    """Coefficients but for some at the ends."""
-    first, last = (np.arange(dim) == k for k in (0, dim - 1))
-    return {"first coefficient": ~first, "last coefficient": ~last, "first and the last coefficient": ~(first | last)}
+    for k, words in enumerate(ORDERS):
+        if k != d.order:
+            yield f"the {words} of edges", partial(lambda of, _: own(of), k), None
+    for words, branch in {"identity": lambda z: z, **MAPS}.items() if "base" in spec.parts else ():
+        yield f"{words} of x", own, branch
+    low, high = ends_of(spec, m)
+    points = {"left end": low, "middle": middle(m), "right end": high}
+    at = {f"the {words} of the interval": point for words, point in points.items()}
+    for words, point in (at | {f"x rounded to {name}": round_to(name, x) for name in FORMATS}).items():
+        yield f"those at {words}", rows_at(spec, point, x), None
+    pieces = {"on the left": m - 1, "on the right": m + 1}
+    others = {f"interval {words}": piece for words, piece in pieces.items()}
+    others |= {"first interval": 0 * m + r - 1, "last interval": 0 * m + K - r - 1}
+    for words, piece in others.items():
+        yield f"those of the piece of the {words}", rows_at(spec, x, middle(piece)), None
 
 
 def _of_layers(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
@@ -257,19 +238,20 @@ def _of_layers(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
     t, C, r = spec.knots, spec.coefficients, spec.order
     a, b = (spec.domains[:, k, None] for k in (0, 1))
     equal = a + (b - a) / spec.intervals * np.arange(1 - r, t.shape[1] - r + 1)
+    first, last = (np.arange(C.shape[2]) == k for k in (0, C.shape[2] - 1))
     knots = {"on equally spaced knots": equal, "on the knots of the first input": t[:1] + 0 * t,
-             "on the knots of the next input": np.roll(t, -1, axis=0)}  # fmt: skip
+             "on the knots of the next input": np.roll(t, -1, axis=0),
+             **{f"on knots rounded to {name}": round_to(name, t) for name in FORMATS}}  # fmt: skip
     coefficients = {
         "of coefficients counted from the right": C[:, :, ::-1], "of coefficients shifted by +1": np.roll(C, 1, axis=2),
         "of coefficients shifted by -1": np.roll(C, -1, axis=2), "of the sizes of coefficients": np.abs(C),
         "of the coefficients of the next output": np.roll(C, -1, axis=0),
         "of the coefficients of the next input": np.roll(C, -1, axis=1),
         "of the coefficients of the first input": C[:, :1] + 0 * C, "without the splines": 0 * C,
-        **{f"without the {words}": C * kept for words, kept in _without(C.shape[2]).items()},
+        "without the first coefficient": C * ~first, "without the last coefficient": C * ~last,
+        "without the first and the last coefficient": C * ~(first | last),
         **{f"of coefficients rounded to {name}": round_to(name, C) for name in FORMATS},
     }  # fmt: skip
-    for name in FORMATS:
-        knots[f"on knots rounded to {name}"] = round_to(name, t)
     for words, other in knots.items():
         if (np.diff(other, axis=1) > 0).all():
             yield words, replace(spec, knots=other, kind="arbitrary")

@@ -1,18 +1,23 @@
 """What is asked for at once, each quantity as it is and as it should be, and what parts beside splines make of it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.base.lazy import lazy
-from refkan.conformance.cases.specs import LayerSpec, attribute
-from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.cases.truths.quantities import FloatQuantities
-from refkan.conformance.identification.explanations import explain
-from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.base import FloatArray, Record, lazy
+from refkan.conformance.cases import FloatQuantities, LayerSpec, reweighted, round_to, true_values
+from refkan.conformance.identification.explanations import by_factors, explain
+from refkan.conformance.identification.reported import (
+    Difference,
+    close,
+    factor_of,
+    first_close,
+    largest,
+    measured,
+    only,
+)
 from refkan.conformance.identification.subject import Subject
 
 EDGES = ("output", "input", "coefficient")
@@ -21,8 +26,7 @@ DIRECTIONS = np.array([[0.5, -2.0], [1.0, 0.75], [-1.5, 1.25]])
 """Along which second derivatives are asked for, in turn: no factor of each input turns one into another."""
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(Record):
     """What is asked for at once: a layer, samples, and how arrays are handed over.
 
     Attributes
@@ -72,9 +76,9 @@ class Situation:
     def model(self, subject: Subject) -> Any:
         """A new model: some adapters know the layer that was built last alone."""
         model = subject.build(self.spec)
-        return (
-            model if self.training is None else subject.asked("in_mode", subject.adapter.in_mode, model, self.training)
-        )
+        if self.training is None:
+            return model
+        return subject.asked("in_mode", subject.adapter.in_mode, model, self.training)
 
 
 def of_outputs(
@@ -82,29 +86,25 @@ def of_outputs(
 ) -> list[Difference]:  # fmt: skip
     """Outputs that are wrong: those without a part, or with a part in another form; or something is added."""
     spec, x, owner = situation.spec, situation.x, "outputs" + situation.of
+    told = explain(theirs, ours, ("sample", "output"), room, owner)
     if not np.isfinite(theirs).all():
-        return explain(theirs, ours, ("sample", "output"), room, owner) or []
-    for part, words, changed in other_parts(spec):
-        if np.abs(FloatQuantities((changed,), x).values - theirs).max() <= room:
-            return [Difference("part in another form", {"part": part, "how": words})]
+        return told or []
+    for part, words, layer in other_parts(spec):
+        if close(true_values(layer, x), theirs, room):
+            return only("part in another form", part=part, how=words)
     clamped = np.clip(x, *spec.domains.T)
     if "base" in spec.parts and (clamped != x).any():
-        branch = theirs - FloatQuantities((replace(spec, base=0 * spec.part("base")),), x).values
-        only = replace(spec, coefficients=0 * spec.coefficients, bias=None)
-        for words, at in (("the end points", clamped), ("zero", 0 * x)):
-            if np.abs(FloatQuantities((only,), at).values - branch).max() <= room:
-                how = f"beyond the domain it is that of {words}"
-                return [Difference("part in another form", {"part": "base", "how": how})]
+        branch = theirs - true_values(reweighted(spec, {"base": 0 * spec.part("base")}), x)
+        base = replace(spec, coefficients=0 * spec.coefficients, bias=None)
+        points = {"the end points": clamped, "zero": 0 * x}
+        if words := first_close(branch, ((words, true_values(base, at)) for words, at in points.items()), room):
+            return only("part in another form", part="base", how=f"beyond the domain it is that of {words}")
     added = theirs - ours
-    if x.shape == added.shape:
-        k = float((added * x).sum() / (x * x).sum())
-        if np.abs(added - k * x).max() <= room:
-            times = "" if abs(k - 1) < 1e-9 else f" times {k:.6g}"
-            return [Difference("extra branch", {"what": f"each input{times}, added to the output of the same number"})]
-    told = explain(theirs, ours, ("sample", "output"), room, owner)
-    if told is None or any(difference.name.startswith("factors by") for difference in told):
-        left = float(np.abs(added).max() / np.abs(ours).max())
-        return [Difference("other outputs", {"what": owner, "left": left}, sure="measured")]
+    if x.shape == added.shape and close(added, (k := factor_of(added, x)) * x, room):
+        times = "" if abs(k - 1) < 1e-9 else f" times {k:.6g}"
+        return only("extra branch", what=f"each input{times}, added to the output of the same number")
+    if told is None or by_factors(told):
+        return measured("other outputs", what=owner, left=float(largest(added) / largest(ours)))
     return told
 
 
@@ -124,7 +124,6 @@ def other_parts(spec: LayerSpec) -> Iterator[tuple[str, str, LayerSpec]]:
             more["memory of (output, input) is read as (input, output)"] = given.T.reshape(given.shape)
             more["the first input's counts for all"] = np.repeat(given[:, :1], given.shape[1], axis=1)
             more["the first output's counts for all"] = np.repeat(given[:1], given.shape[0], axis=0)
-        for words, changed in more.items():
-            if not np.array_equal(changed, given):
-                other: dict[str, Any] = {attribute(part): changed}
-                yield part, words, replace(spec, **other)
+        for words, weights in more.items():
+            if not np.array_equal(weights, given):
+                yield part, words, reweighted(spec, {part: weights})

@@ -2,16 +2,18 @@ r"""Derivatives of the layer's own outputs, and those of the layer asked for.
 
 With values at m Chebyshev points around x, within its interval, the derivative of the interpolating polynomial is exact
 for pieces of degree below m, and right to 1e-11 for SiLU and its like. Of B-splines b_i' = (r - 1) (L_i - R_i), where
-L_i and R_i = L_(i+1) are functions of one order less over the lengths of their supports.
+L_i and R_i = L_(i+1) are functions of one order less over the lengths of their supports, which are told in
+words.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.base import Array, FloatArray, IntArray
+from refkan.conformance.cases import LayerSpec
 from refkan.conformance.identification.knots_in_use import guarded, intervals_of, recursion
+from refkan.conformance.identification.reported import close, largest
 from refkan.conformance.identification.subject import Subject
 
 NODES = 9
@@ -55,7 +57,7 @@ def derivatives_along(
         return np.asarray(np.moveaxis(np.tensordot(weights, y, axes=(0, 1)), 0, -1) / radius**order)
 
     wide, narrow = interpolated(0.9 * CHEBYSHEV), interpolated(0.9 / 8 * (1 + CHEBYSHEV))
-    close = np.abs(wide - narrow) <= 2.0 ** (-26 + 8 * (order - 1)) * np.abs(wide).max() + 64 * subject.rough
+    close = np.abs(wide - narrow) <= 2.0 ** (-26 + 8 * (order - 1)) * largest(wide) + 64 * subject.rough
     return np.asarray(np.moveaxis(np.where(close, wide, np.nan), -1, 0))
 
 
@@ -70,6 +72,13 @@ def true_jacobian(spec: LayerSpec, x: FloatArray) -> FloatArray:
 def places(spec: LayerSpec, x: FloatArray) -> IntArray:
     """Index into the knots of the interval of each sample and input."""
     return np.stack([intervals_of(x[:, p], t, spec.order) for p, t in enumerate(spec.knots)], axis=1)
+
+
+def ends_of(spec: LayerSpec, m: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Both ends of the intervals m (N, P) of each input, the nearest ones that there are."""
+    m = np.clip(m, 0, spec.knots.shape[1] - 2)
+    low, high = (np.stack([t[m[:, p] + k] for p, t in enumerate(spec.knots)], axis=1) for k in (0, 1))
+    return low, high
 
 
 def true_rows(
@@ -101,3 +110,63 @@ def true_derivatives(spec: LayerSpec, x: FloatArray, order: int, at: FloatArray 
     at = x if at is None else at
     rows = [true_rows(t, spec.order, x[:, p], order, at[:, p]) for p, t in enumerate(spec.knots)]
     return np.stack([row @ spec.coefficients[:, p].T for p, row in enumerate(rows)], axis=2)
+
+
+def difference_of_knots(
+    t: FloatArray, lengths: list[tuple[int, float]], asked: tuple[int, int]
+) -> tuple[int, int] | None:
+    """Offsets (k, l) with lengths t[i+k] - t[i+l] for all i, those asked for first."""
+    span = range(-1, max(asked) + 2)
+    for k, l in [asked, *((k, l) for k in span for l in span if k > l)]:
+        shown = [(t[i + k] - t[i + l], h) for i, h in lengths if i + l >= 0 and i + k < t.size]
+        if len(shown) > 1 and all(abs(h - right) <= 2.0**-24 * abs(h) for right, h in shown):
+            return k, l
+    return None
+
+
+def lengths_of_inputs(spec: LayerSpec) -> dict[str, FloatArray]:
+    """Lengths (P,) that the variables of other codes are x over: of the domain, of its half, of intervals."""
+    domain, t, r = np.ptp(spec.domains, axis=1), spec.knots, spec.order
+    return {
+        "the mean spacing (b - a)/n of each input": domain / spec.intervals,
+        "the first spacing of each input": t[:, r] - t[:, r - 1],
+        "half the length of the domain, (b - a)/2, of each input": domain / 2,
+        "the length of the domain, b - a, of each input": domain,
+        "the span of all knots of each input": t[:, -1] - t[:, 0],
+    }
+
+
+def one_length(spec: LayerSpec, lengths: list[tuple[int, float]]) -> str:
+    """The one length of all intervals that all terms are divided by, times r - 1, in words; "" if there is none."""
+    h = np.array([length for _, length in lengths]) / (spec.order - 1)
+    known = ((words, length) for words, (length, *_) in lengths_of_inputs(spec).items())
+    words = next((words for words, length in known if close(h, length, 2.0**-24 * length)), "")
+    return words and f"r - 1 times {words.removesuffix(' of each input')}"
+
+
+def length_in_words(used: tuple[int, int]) -> str:
+    """Return a difference of knots in words."""
+    k, l = (f"t[i{v:+d}]" if v else "t[i]" for v in used)
+    return f"{k} - {l}"
+
+
+def part_of_domain(x: FloatArray, wrong: Array) -> str:
+    """The part of the domain in which entries (N, P) are wrong, in words."""
+    told = []
+    for p in np.flatnonzero(wrong.any(axis=0)):
+        bad, good = x[wrong[:, p], p], x[~wrong[:, p], p]
+        low, high = float(good.min(initial=np.inf)), float(good.max(initial=-np.inf))
+        if not good.size:
+            where = "everywhere"
+        elif bad.min() > high:
+            where = f"where x > {high:.4g}"
+        elif bad.max() < low:
+            where = f"where x < {low:.4g}"
+        elif not ((bad > low) & (bad < high)).any():
+            where = f"outside [{low:.4g}, {high:.4g}]"
+        elif not ((good > bad.min()) & (good < bad.max())).any():
+            where = f"in [{bad.min():.4g}, {bad.max():.4g}]"
+        else:
+            where = f"at {bad.size} of {len(x)} points"
+        told.append(f"{where} (input {p})")
+    return ", ".join(told)

@@ -6,16 +6,17 @@ the powers k of u or of 1 - u, with their factor, 0 if they are left out. By the
 how smooth they are at knots, which order their zeros at the ends of the support have.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from math import comb, factorial, perm
 
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.base import Array, FloatArray, IntArray, Record
+from refkan.conformance.cases import EPS, LayerSpec, piece_derivatives, round_to
+from refkan.conformance.identification.knots_in_use import guarded, intervals_of, recursion
 from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.reported import close, factor_of, fitted, largest
 
 HIGHEST = 8
 """Degree of pieces, at most."""
@@ -28,8 +29,7 @@ PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
 POWERS = ("constant", "linear", "quadratic", "cubic", "quartic", "quintic")
 
 
-@dataclass(frozen=True)
-class Pieces:
+class Pieces(Record):
     """Coefficients c (intervals, dim, HIGHEST + 1) of powers of u; rows that are no polynomials are not known."""
 
     spec: LayerSpec
@@ -45,13 +45,12 @@ class Pieces:
         u = (x - t[m]) / (t[m + 1] - t[m])
         rows = np.unique(m)
         c, known, degree = np.zeros((rows.size, spec.dim, HIGHEST + 1)), np.zeros(rows.size, bool), 0
-        size = max(float(np.abs(functions).max()), 1e-300)
+        size = max(largest(functions), 1e-300)
         for row, interval in enumerate(rows):
             here = m == interval
             for d in range(min(HIGHEST, int(here.sum()) - 3) + 1):
-                A = np.vander(2 * u[here] - 1, d + 1, increasing=True)
-                k, *_ = np.linalg.lstsq(A, functions[here], rcond=None)
-                if np.abs(A @ k - functions[here]).max() <= LEFT * size:
+                k = fitted(np.vander(2 * u[here] - 1, d + 1, increasing=True), functions[here], LEFT * size)
+                if k is not None:
                     c[row, :, : d + 1] = np.stack([_from_middle(column) for column in k.T])
                     known[row], degree = True, max(degree, d)
                     break
@@ -89,10 +88,10 @@ class Pieces:
             for row, width in zip(rows[1:], h[1:], strict=True):
                 moved = Polynomial(first)(Polynomial([(t[m[row]] - t[m[rows[0]]]) / h[0], width / h[0]]))
                 c = np.pad(moved.coef, (0, HIGHEST + 1))[: HIGHEST + 1]
-                if np.abs(c - self.c[row, i]).max() > 2.0**-20 * np.abs(self.c[:, i]).max():
+                if largest(c - self.c[row, i]) > 2.0**-20 * largest(self.c[:, i]):
                     return ""
             last = _from_right(self.c[rows[-1], i])
-            orders.add(tuple(int(np.flatnonzero(np.abs(c) > 2.0**-20 * np.abs(c).max())[0]) for c in (first, last)))
+            orders.add(tuple(int(np.flatnonzero(np.abs(c) > 2.0**-20 * largest(c))[0]) for c in (first, last)))
         if len(orders) != 1:
             return ""
         left, right = orders.pop()
@@ -127,9 +126,9 @@ def wrong_pieces(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
     a, b, rows = theirs.at_places(), right.at_places(), np.arange(len(theirs.c))[:, None]
     beside = theirs.c.copy()
     beside[rows, theirs.in_force] = 0
-    room = 2.0**-26 * float(np.abs(b).max())
+    room = 2.0**-26 * largest(b)
     wrong = np.flatnonzero((np.abs(a - b) > room).any(axis=(0, 2)))
-    if np.abs(beside).max(initial=0.0) > room or not 0 < wrong.size < spec.order:
+    if largest(beside) > room or not 0 < wrong.size < spec.order:
         return ""
     told = [f"the {PLACES[j]} of the {spec.order} pieces in each interval {_in_powers(a[:, j], b[:, j], room)}"
             for j in wrong]  # fmt: skip
@@ -138,30 +137,25 @@ def wrong_pieces(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
 
 def _in_powers(theirs: FloatArray, right: FloatArray, room: float) -> str:
     """What is done to the powers of a piece, (intervals, powers) each."""
-    told = []
-    for words, a, b in (
-        ("u = (x - t[m])/h", theirs, right),
-        ("1 - u, u = (x - t[m])/h", _from_right(theirs), _from_right(right)),
-    ):
+    told, u = [], "u = (x - t[m])/h"
+    for words, a, b in ((u, theirs, right), (f"1 - u, {u}", _from_right(theirs), _from_right(right))):
         wrong = np.flatnonzero((np.abs(a - b) > 16 * room).any(axis=0))
         if not 0 < wrong.size <= max(1, len(POWERS) // 3):
             continue
         changes = []
         for k in wrong:
-            if k >= len(POWERS):
-                break
-            factor = float((a[:, k] * b[:, k]).sum() / max(float((b[:, k] ** 2).sum()), 1e-300))
-            if np.abs(a[:, k] - factor * b[:, k]).max() > 64 * room:
+            factor = factor_of(a[:, k], b[:, k])
+            if k >= len(POWERS) or not close(a[:, k], factor * b[:, k], 64 * room):
                 break
             times = "the opposite sign" if abs(factor + 1) < 1e-6 else f"{factor:.6g} times its own"
-            changes.append(f"the {POWERS[k]} coefficient in {words} "
-                           + ("left out" if abs(factor) < 1e-6 else f"with {times}"))  # fmt: skip
+            done = "left out" if abs(factor) < 1e-6 else f"with {times}"
+            changes.append(f"the {POWERS[k]} coefficient in {words} {done}")
         else:
             told.append((wrong.size, f"has {' and '.join(changes)}"))
     if told:
         return min(told)[1]
-    factor = float((theirs * right).sum() / max(float((right * right).sum()), 1e-300))
-    if np.abs(theirs - factor * right).max() <= 64 * room:
+    factor = factor_of(theirs, right)
+    if close(theirs, factor * right, 64 * room):
         return "is left out" if abs(factor) < 1e-6 else f"is multiplied by {factor:.6g}"
     return f"is another, of degree {int(np.flatnonzero((np.abs(theirs) > room).any(axis=0)).max(initial=0))}"
 
@@ -196,10 +190,96 @@ def _smooth(pieces: Pieces) -> str:
         factor = np.array([perm(p, k) for p in range(HIGHEST + 1)])
         right = pieces.c[:, :, k] * factorial(k) / h**k
         left = (pieces.c * factor).sum(axis=2) / h**k
-        if np.abs(right[1:] - left[:-1]).max() > 2.0**-20 * max(float(np.abs(right).max()), 1e-300):
-            return (
-                ("with jumps", "with kinks", "with jumps of second derivatives")[k] + " at knots"
-                if k < 3
-                else (f"with {k - 1} continuous derivatives")
-            )
+        if largest(right[1:] - left[:-1]) > 2.0**-20 * max(largest(right), 1e-300):
+            words = ("jumps", "kinks", "jumps of second derivatives")[k] + " at knots" if k < 3 else ""
+            return f"with {words or f'{k - 1} continuous derivatives'}"
     return "without a breakpoint in the domain"
+
+
+Rounding = Callable[[FloatArray], FloatArray]
+
+FORMATS = {"float32": "float32", "tf32": "float16 or TF32", "bfloat16": "bfloat16"}
+"""Formats that are tried, and the name of the difference: values of order 1 are the same in float16 as in TF32."""
+
+OF_RECURSIONS = (
+    "distances of x from knots",
+    "differences of knots",
+    "reciprocals of differences of knots",
+    "differences of knots and their reciprocals",
+    "weights of the recursion",
+    "functions of lower degree",
+    "basis functions",
+)
+"""Numbers of the recursion that may be rounded."""
+
+OF_POWERS = ("coefficients of pieces in powers of x - t[m]", "coefficients of pieces in powers of (x - t[m])/h")
+
+REPRODUCED = 2.0**-44
+"""What is left at most of functions that are reproduced."""
+
+AGREEING = 0.95
+"""Of the wrong points, at least: a number between two of the format may go to either by what was rounded before."""
+
+ROUNDINGS = 2.0**4
+"""Times the rounding of a format, that results may be off by if it was used."""
+
+
+def rounded_recursion(
+    t: FloatArray, order: int, x: FloatArray, m: IntArray, place: str, to: Rounding
+) -> FloatArray:  # fmt: skip
+    """Values (N, K - order) of the pieces of intervals m, with one kind of number rounded."""
+
+    def at(here: str, values: FloatArray) -> FloatArray:
+        return to(values) if here == place else values
+
+    b = (np.arange(t.size - 1) == m[:, None]).astype(np.float64)
+    for k in range(2, order + 1):
+        wide = at(OF_RECURSIONS[1], at(OF_RECURSIONS[3], t[k - 1 :] - t[: t.size - k + 1]))
+        inverse = at(OF_RECURSIONS[2], at(OF_RECURSIONS[3], guarded(np.ones_like(wide), wide)))
+        left = at(OF_RECURSIONS[0], x[:, None] - t[:-k]) * inverse[:-1]
+        right = at(OF_RECURSIONS[0], t[k:] - x[:, None]) * inverse[1:]
+        b = at(OF_RECURSIONS[4], left) * b[:, :-1] + at(OF_RECURSIONS[4], right) * b[:, 1:]
+        b = at(OF_RECURSIONS[5 if k < order else 6], b)
+    return b
+
+
+def _rounded_powers(
+    t: FloatArray, order: int, x: FloatArray, m: IntArray, place: str, to: Rounding
+) -> FloatArray:  # fmt: skip
+    """The same by powers of the distance from the start of the interval."""
+    start, h = t[m], (t[m + 1] - t[m] if place == OF_POWERS[1] else np.ones(x.size))
+    u = ((x - start) / h)[:, None]
+    powers = piece_derivatives(t, order, m, start)
+    return np.asarray(sum(to(c * h[:, None] ** k / factorial(k)) * u**k for k, c in enumerate(powers)))
+
+
+def _candidates(t: FloatArray, order: int, x: FloatArray, m: IntArray) -> Iterator[tuple[str, str, FloatArray]]:
+    for dtype in FORMATS:
+
+        def to(values: FloatArray, dtype: str = dtype) -> FloatArray:
+            return round_to(dtype, values)
+
+        for place in OF_RECURSIONS:
+            yield dtype, place, rounded_recursion(t, order, x, m, place, to)
+        for place in OF_POWERS:
+            yield dtype, place, _rounded_powers(t, order, x, m, place, to)
+
+
+def rounded_in_one_place(
+    t: FloatArray, order: int, x: FloatArray, theirs: FloatArray, wrong: Array
+) -> tuple[str, str] | None:  # fmt: skip
+    """Return the format and what is rounded to it, if functions are reproduced where they are wrong."""
+    m = intervals_of(x, t, order)
+    for dtype, place, values in _candidates(t, order, x, m):
+        off = np.abs(values - theirs).max(axis=1)
+        if (off <= REPRODUCED)[wrong].mean() >= AGREEING and off.max() <= ROUNDINGS * EPS[dtype]:
+            return FORMATS[dtype], f"{place} are rounded to {'TF32' if dtype == 'tf32' else dtype}"
+    return None
+
+
+def format_of(error: float) -> str:
+    """The name of the lowest format that leaves relative errors of such a size; "" if none does."""
+    for dtype in FORMATS:
+        if EPS[dtype] / ROUNDINGS <= error <= ROUNDINGS * EPS[dtype]:
+            return FORMATS[dtype]
+    return ""

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.polynomial import chebyshev, hermite, hermite_e, legendre
 from scipy.special import binom
 
-from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.base import FloatArray
+from refkan.conformance.cases import LayerSpec
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.conformance.identification.reported import close, fitted, largest
 from refkan.splines.knots import greville_points
 
 LEFT = 2.0**-32
@@ -67,29 +68,30 @@ TRANSLATES: dict[str, Callable[[FloatArray], FloatArray]] = {
 def same_space(spec: LayerSpec, x: FloatArray, functions: FloatArray, most: float) -> str:
     """What combinations of the B-splines asked for functions (N, dim) are, up to `most`, in words; "" if none."""
     t, r, (a, b) = spec.knots[0], spec.order, spec.domain
-    right = recursion(t, r, x, intervals_of(x, t, r))
+    right = recursion(t, r, x)
     M, _, rank, _ = np.linalg.lstsq(right, functions, rcond=None)
-    if rank < spec.dim or np.abs(right @ M - functions).max() > min(most, LEFT * np.abs(functions).max()):
+    if rank < spec.dim or largest(right @ M - functions) > min(most, LEFT * largest(functions)):
         return ""
-    xi = greville_points(t, r)
+    xi, local = (
+        greville_points(t, r),
+        "function k is one at point k and zero at the others, so that none has a local support",
+    )
     with np.errstate(all="ignore"):
         inverse = np.linalg.inv(M) if np.linalg.cond(M) < 2.0**20 else None
-    for B, words in (
-        (inverse, "coefficients are values at {}: function k is one at point k and zero at the others, so that none "
-                  "has a local support"),
-        (M, "coefficients are replaced by the values at {} of the spline that they make"),
-    ):  # fmt: skip
+    asked = {f"coefficients are values at {{}}: {local}": inverse,
+             "coefficients are replaced by the values at {} of the spline that they make": M}  # fmt: skip
+    for words, B in asked.items():
         if B is None:
             continue
-        first, last = intervals_of(np.array([a, b]), t, r)
-        for m in (intervals_of(xi, t, r), np.clip(intervals_of(xi, t, r), first, last)):  # some lie beyond the domain
-            if np.abs(recursion(t, r, xi, m) - B).max() <= 2.0**-20:
-                return words.format("the knot averages")
+        m = intervals_of(xi, t, r)
+        ends = intervals_of(np.array([a, b]), t, r)
+        if any(close(recursion(t, r, xi, of), B, 2.0**-20) for of in (m, np.clip(m, *ends))):  # some lie beyond
+            return words.format("the knot averages")
         tau = B @ xi
         at = np.clip(tau, a, b)
-        if np.abs(tau - at).max() > NEAR * (b - a) or np.ptp(tau) < NEAR * (b - a):
+        if largest(tau - at) > NEAR * (b - a) or np.ptp(tau) < NEAR * (b - a):
             continue
-        if np.abs(recursion(t, r, at, intervals_of(at, t, r)) - B).max() <= 2.0**-20:
+        if close(recursion(t, r, at), B, 2.0**-20):
             return words.format(_points(tau, xi, (a, b)))
     k = spec.dim // 2
     terms = [f"{v:+.4g} b[{i}]" for i, v in enumerate(M[:, k]) if abs(v) > 2.0**-20]
@@ -100,7 +102,7 @@ def same_space(spec: LayerSpec, x: FloatArray, functions: FloatArray, most: floa
 def _points(tau: FloatArray, xi: FloatArray, domain: tuple[float, float]) -> str:
     """What points are, in words."""
     a, b = domain
-    if np.abs(tau - np.clip(xi, a, b)).max() <= NEAR * (b - a):
+    if close(tau, np.clip(xi, a, b), NEAR * (b - a)):
         return "the knot averages"
     if np.ptp(np.diff(tau)) <= NEAR * (b - a):
         return f"equally spaced points from {tau[0]:.6g} to {tau[-1]:.6g}"
@@ -110,22 +112,18 @@ def _points(tau: FloatArray, xi: FloatArray, domain: tuple[float, float]) -> str
 def known_family(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
     """A known family of functions on the whole domain, in words; "" if it is none."""
     (a, b), n = spec.domain, functions.shape[1]
-    room = LEFT * float(np.abs(functions).max())
-    arguments = {
-        "the domain taken to [-1, 1]": 2 * (x - a) / (b - a) - 1,
-        "the domain taken to [0, 1]": (x - a) / (b - a),
-        "x itself": x,
-        "tanh x": np.tanh(x),
-    }
+    room = LEFT * largest(functions)
+    arguments = {"the domain taken to [-1, 1]": 2 * (x - a) / (b - a) - 1,
+                 "the domain taken to [0, 1]": (x - a) / (b - a), "x itself": x, "tanh x": np.tanh(x)}  # fmt: skip
     for first in (0, 1):
         for name, family in FAMILIES.items():
             for words, z in arguments.items():
                 known = family(z, n + first)[:, first:]
                 size = (known * known).sum(axis=0)
                 k = (known * functions).sum(axis=0) / np.where(size > 0, size, 1.0)
-                if np.abs(k * known - functions).max() > room:
+                if largest(k * known - functions) > room:
                     continue
-                times = "" if np.abs(k - 1).max() < 1e-9 else f", times {k[0]:.6g}" if np.ptp(k) < 1e-9 else ", scaled"
+                times = "" if largest(k - 1) < 1e-9 else f", times {k[0]:.6g}" if np.ptp(k) < 1e-9 else ", scaled"
                 return f"functions are {name} number {first} to {n - 1 + first} in {words}{times}"
     return ""
 
@@ -133,12 +131,10 @@ def known_family(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
 def one_polynomial(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
     """Polynomials on the whole domain, in words; "" if functions are none, or have local supports."""
     (a, b), n = spec.domain, spec.dim
-    A = legendre.legvander(2 * (x - a) / (b - a) - 1, n + 2)
-    room, degrees = LEFT * float(np.abs(functions).max()), []
+    A = np.asarray(legendre.legvander(2 * (x - a) / (b - a) - 1, n + 2), np.float64)
+    room, degrees = LEFT * largest(functions), []
     for j in range(n):
-        fits = (d for d in range(n + 2)
-                if np.abs(A[:, : d + 1] @ np.linalg.lstsq(A[:, : d + 1], functions[:, j], rcond=None)[0]
-                          - functions[:, j]).max() <= room)  # fmt: skip
+        fits = (d for d in range(n + 2) if fitted(A[:, : d + 1], functions[:, j], room) is not None)
         if (degree := next(fits, None)) is None:
             return ""
         degrees.append(degree)
@@ -159,8 +155,8 @@ def translates(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
                 if seen.sum() < 8:
                     break
                 k = np.polyfit(x[seen], inverse(column[seen]), 2)
-                left = np.abs(np.polyval(k, x[seen]) - inverse(column[seen])).max()
-                if not left <= 2.0**-20 * np.abs(k).max() or k[0] <= 0:
+                left = largest(np.polyval(k, x[seen]) - inverse(column[seen]))
+                if not left <= 2.0**-20 * largest(k) or k[0] <= 0:
                     break
                 centre = -k[1] / (2 * k[0])
                 if abs(np.polyval(k, centre)) > 2.0**-16:

@@ -12,28 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.conformance.adapters.answers import as_real
-from refkan.conformance.cases.specs import LayerSpec, attribute
-from refkan.conformance.cases.truths.precision import DTYPES
-from refkan.conformance.cases.truths.quantities import FloatQuantities
-from refkan.conformance.cases.truths.refined_layers import fine_knots, prolonged
-from refkan.conformance.identification.explanations import explain, placed
+from refkan.conformance.cases import DTYPES, LayerSpec, fine_knots, prolonged, reweighted, true_values
+from refkan.conformance.identification import stored_splines
+from refkan.conformance.identification.explanations import by_samples, explain, placed
+from refkan.conformance.identification.gradients.other_settings import against_truth
 from refkan.conformance.identification.gradients.situations import Situation, other_parts
-from refkan.conformance.identification.gradients.whole_gradients import against_truth
 from refkan.conformance.identification.knots_in_use import EQUALLY_SPACED
+from refkan.conformance.identification.reported import Difference, Stage, close, largest, only
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic, not_widened
 from refkan.conformance.identification.stages.functions_in_use import identified
 from refkan.conformance.identification.stages.networks import answering, network
 from refkan.conformance.identification.stages.own_functions import sampled
-from refkan.conformance.identification.stages_and_differences import Difference, Stage
-from refkan.conformance.identification.stored_splines import (
-    CHANGED,
-    compared_with_right,
-    is_before,
-    of_other_splines,
-    other_spaces,
-)
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 from refkan.splines.knots import greville_points
 
@@ -43,6 +34,9 @@ QUANTITIES = ("values", "refinement", "values-after", "input-gradients-after", "
 
 NARROW, PART = 0.875, "samples of a part of the domain"
 """Of samples, to those that fill a part of the domain."""
+
+LINES = np.array([1.0, -0.5, 2.0])
+"""Slopes of lines at three outputs."""
 
 
 def changes(subject: Subject) -> Stage:
@@ -68,9 +62,8 @@ def changes(subject: Subject) -> Stage:
             continue
         differences += difference
         told += [words] * bool(words and not difference)
-    return Stage(
-        "changes", "; ".join(told) or ("" if reasons else "none declared"), tuple(differences), "; ".join(reasons)
-    )
+    words = "; ".join(told) or ("" if reasons else "none declared")
+    return Stage("changes", words, differences, "; ".join(reasons))
 
 
 def _refused_when_empty(subject: Subject) -> tuple[str, list[Difference]]:
@@ -79,7 +72,7 @@ def _refused_when_empty(subject: Subject) -> tuple[str, list[Difference]]:
     try:
         subject.raw(model, np.zeros((0, 2)), 3)
     except NoAnswerError as error:
-        return "", [Difference("empty batch", {"reason": str(error)})]
+        return "", only("empty batch", reason=str(error))
     return "", []
 
 
@@ -108,19 +101,15 @@ def _changed(subject: Subject, kind: str, times: tuple[int, ...]) -> tuple[str, 
         spec = subject.spec((3, 2), degree=degree, kind=knots)
         if "wiring" in subject.differing:  # knots that are those of another input have its domain
             spec = replace(spec, knots=np.repeat(spec.knots[:1], 2, axis=0))
-        differences = [
-            difference
-            for k in times[: 1 if knots != main[1] else None]
-            for words, data in _data(subject, spec)[: None if (degree, knots) == main else 1]
-            for difference in _after(subject, spec, kind, k * spec.intervals, data, words)
-        ]
+        differences = list[Difference]()
+        for k in times[: 1 if knots != main[1] else None]:
+            for words, data in _data(subject, spec)[: None if (degree, knots) == main else 1]:
+                differences += _After(subject, spec, kind, k * spec.intervals, data, words).told()
         if kind == "update" and not differences and degree:  # polynomials are splines on any knots
-            lines = (
-                np.stack([greville_points(t, spec.order) for t in spec.knots])
-                * np.array([1.0, -0.5, 2.0])[:, None, None]
-            )
-            data, words = NARROW * _data(subject, spec)[0][1], PART
-            differences = _after(subject, replace(spec, coefficients=lines), kind, 0, data, words)
+            lines = np.stack([greville_points(t, spec.order) for t in spec.knots]) * LINES[:, None, None]
+            data = NARROW * _data(subject, spec)[0][1]
+            lined = replace(spec, coefficients=lines)
+            differences = _After(subject, lined, kind, 0, data, PART).told()
         first = sorted(differences, key=lambda difference: difference.name.startswith("function changed"))[:1]  # why
         if first:
             place = () if (degree, knots) == main else (f"degree-{degree}", knots)
@@ -135,34 +124,33 @@ def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Differe
     if not spec.parts:
         return []
     x, (_, data) = subject.samples(spec, BLOCK, 9), _data(subject, spec)[0]
-    none: dict[str, Any] = {attribute(part): None for part in spec.parts}
-    alone = replace(spec, **none)
+    alone = reweighted(spec, dict.fromkeys(spec.parts))
 
-    def values(of: LayerSpec) -> tuple[FloatArray, FloatArray, float]:
+    def changes(of: LayerSpec) -> tuple[FloatArray, FloatArray, float, bool]:
+        """Values before and after, the room for rounding, and whether they differ."""
         model = subject.build(of)
         before = subject.values(of, x, model)
-        model = _successor(subject, kind, model, *((intervals, data) if kind == "refine" else (data,)))
-        return before, subject.values(of, x, model), _allowed(subject) * float(np.abs(before).max())
+        after = subject.values(of, x, _successor(subject, kind, model, intervals, data))
+        room = _allowed(subject) * largest(before)
+        return before, after, room, not close(after, before, room)
 
-    before, after, room = values(alone)
-    if subject.differs and np.abs(after - before).max() > room:
+    if changes(alone)[3] and subject.differs:
         return []  # its own functions are not kept
-    before, after, room = values(spec)
-    if np.abs(after - before).max() <= room:
+    before, after, room, differ = changes(spec)
+    if not differ:
         return []
-    others = [("the parts", "they are left out", alone), *other_parts(spec)]
-    for part, how, other in others:
-        if np.abs(subject.values(other, x) - after).max() <= room:
+    for part, how, other in (("the parts", "they are left out", alone), *other_parts(spec)):
+        if close(subject.values(other, x), after, room):
             evidence = {"part": part, "how": f"after {kind} {how}"}
             return [Difference("part in another form", evidence, (kind,), "exact", QUANTITIES)]
-    left = float(np.abs(after - before).max() / np.abs(before).max())
-    more: dict[str, Any] = {"left": left, "detail": " in layers with parts alone"}
+    more: dict[str, Any] = {"left": largest(after - before) / largest(before)}
+    more["detail"] = " in layers with parts alone"
     return [Difference(f"function changed by {kind}", more, (kind,), "measured", QUANTITIES)]
 
 
 def _allowed(subject: Subject) -> float:
     """What a change may change values by, of the largest."""
-    return max(CHANGED, ROUNDED * subject.eps, 16 * subject.rough)
+    return max(stored_splines.CHANGED, ROUNDED * subject.eps, 16 * subject.rough)
 
 
 def _data(subject: Subject, spec: LayerSpec) -> list[tuple[str, FloatArray]]:
@@ -172,86 +160,143 @@ def _data(subject: Subject, spec: LayerSpec) -> list[tuple[str, FloatArray]]:
     return [("", x), ("samples of five values", np.resize(x[[0, 1, 2, 3, 4]], x.shape))]
 
 
-def _after(
-    subject: Subject, spec: LayerSpec, kind: str, intervals: int, data: FloatArray, words: str
-) -> list[Difference]:  # fmt: skip
-    x = np.clip(subject.samples(spec, BLOCK, 9), data.min(axis=0), data.max(axis=0))
-    model = subject.build(spec)
-    before = subject.values(spec, x, model)
-    size, allowed = float(np.abs(before).max()), _allowed(subject)
-    if not size > 0:
-        raise NoAnswerError(f"values before {kind} are zero")
-    model = _successor(subject, kind, model, *((intervals, data.copy()) if kind == "refine" else (data.copy(),)))
-    after = subject.values(spec, x, model)
-    change = kind + (f" on {words}" if words else "")
+class _After:
+    """A layer before and after a change: its values at x, and the splines that it says it has afterwards."""
 
-    def told(name: str, **evidence: Any) -> list[Difference]:
-        return [Difference(name, {"change": change, **evidence}, (kind,), "measured", QUANTITIES)]
+    def __init__(
+        self, subject: Subject, spec: LayerSpec, kind: str, intervals: int, data: FloatArray, words: str
+    ) -> None:  # fmt: skip
+        self.subject = subject
+        self.spec = spec
+        self.kind = kind
+        self.intervals = intervals
+        self.words = words
+        self.on = f" on {words}" if words else ""
+        self.x = np.clip(subject.samples(spec, BLOCK, 9), data.min(axis=0), data.max(axis=0))
+        model = subject.build(spec)
+        self.before = subject.values(spec, self.x, model)
+        self.allowed = _allowed(subject)
+        self.size = largest(self.before)
+        if not self.size > 0:
+            raise NoAnswerError(f"values before {kind} are zero")
+        self.model = _successor(subject, kind, model, intervals, data.copy())
+        self.after = subject.values(spec, self.x, self.model)
+        self.left = largest(self.after - self.before) / self.size
 
-    stored_after = None
-    if subject.declared.state:
-        knots, C = _state(subject, model)
+    def because(self, name: str, **evidence: Any) -> list[Difference]:
+        """A difference after the change."""
+        return [Difference(name, {"change": self.kind + self.on, **evidence}, (self.kind,), "measured", QUANTITIES)]
+
+    def told(self) -> list[Difference]:
+        """What differs."""
+        stored, told = self._stored() if self.subject.declared.state else (None, [])
+        if told:
+            return told
+        if not np.isfinite(self.after).all():
+            return self.because("stored coefficients", what="values are not finite")
+        spec = self.spec
+        kind = self.kind
+        kept = self.left <= self.allowed
+        if kind == "refine" and kept and stored is not None and stored_splines.is_before(spec, stored):
+            return self.because("stored knots", what="`state` gives the knots and coefficients of before")
+        detail = _factors(self.before, self.after, self.allowed * self.size)
+        if not self.subject.is_right(spec, self.x):  # its function is not the one asked for
+            if not kept and self._is_right_change(stored):
+                return []
+            if stored and not kept:
+                others = stored_splines.other_spaces(spec, stored, kind)
+                detail += others or stored_splines.of_other_splines(spec, stored, self.allowed, kind)
+            stored = None
+        if stored is not None:
+            values = true_values(stored, self.x)
+            evaluated, right = (largest(values - of) / self.size for of in (self.after, self.before))
+            if evaluated > self.allowed:
+                return self._of_others(stored, evaluated, right)
+            if not kept:
+                others = stored_splines.other_spaces(spec, stored, kind)
+                detail += others or stored_splines.compared_with_right(spec, stored, self.allowed, kind)
+        if not kept:
+            return self.because(f"function changed by {kind}", left=self.left, detail=detail + self.on)
+        if stored is not None and stored.intervals != self.intervals > 0:
+            return self.because("number of intervals", used=stored.intervals, asked=self.intervals)
+        if stored is None or self.words == PART:  # lines have no curvature but rounding
+            return []
+        situation = Situation(
+            stored, self.x, (kind,), of=f" after {kind}" + (f" on {self.words}" if self.words else "")
+        )
+        known = self.subject.wrong_gradients | {"values", "knot-gradients"}
+        return [difference for told in against_truth(self.subject, situation, self.model, known).values()
+                for difference in told]  # fmt: skip
+
+    def _stored(self) -> tuple[LayerSpec | None, list[Difference]]:
+        """The splines that are stored, or what is wrong with them by themselves."""
+        knots, C = _state(self.subject, self.model)
         if not np.isfinite(knots).all() or (np.diff(knots, axis=1) < 0).any():
-            return told("stored knots", what="knots are not finite, or decrease")
-        if not np.isfinite(C).all():
-            lost = f"{int((~np.isfinite(C)).sum())} of {C.size} stored coefficients are not finite"
+            return None, self.because("stored knots", what="knots are not finite, or decrease")
+        if bad := int((~np.isfinite(C)).sum()):
+            lost = f"{bad} of {C.size} stored coefficients are not finite"
             if (np.diff(np.sort(knots, axis=1)) == 0).any():
-                return told(
-                    "NaN from repeated knots", what=f"{lost}, as {kind} made knots that coincide; 0/0 in the recursion"
-                )
-            return told("stored coefficients", what=lost)
+                lost += f", as {self.kind} made knots that coincide; 0/0 in the recursion"
+                return None, self.because("NaN from repeated knots", what=lost)
+            return None, self.because("stored coefficients", what=lost)
         try:
-            stored_after = LayerSpec(knots, C, spec.order, "natural", spec.dtype, "arbitrary")
+            return LayerSpec(knots, C, self.spec.order, "natural", self.spec.dtype, "arbitrary"), []
         except ValueError as error:
-            return told("stored knots", what=str(error))
-    if not np.isfinite(after).all():
-        return told("stored coefficients", what="values are not finite")
-    left = float(np.abs(after - before).max()) / size
-    if kind == "refine" and left <= allowed and stored_after is not None and is_before(spec, stored_after):
-        return told("stored knots", what="`state` gives the knots and coefficients of before")
-    detail = _factors(before, after, allowed * size)
-    if not subject.is_right(spec, x):  # its function is not the one asked for
-        if left > allowed and _is_right_change(subject, spec, stored_after, kind, intervals, x, after):
+            return None, self.because("stored knots", what=str(error))
+
+    def _of_others(self, stored: LayerSpec, evaluated: float, kept: float) -> list[Difference]:
+        """What differs where values are not those of what is stored."""
+        if kept <= self.allowed:
+            if self._is_built(stored):
+                return []
+            text = f"what is stored is right, values are off by {evaluated:.1e} of their size"
+            return self._other_knots(stored) or self.because("no longer a spline", what=text)
+        if self.left <= self.allowed:
+            how = stored_splines.compared_with_right(self.spec, stored, self.allowed, self.kind)
+            part = "knots" if "cannot hold" in how else "coefficients"
+            what = f"values are as before, and the {part} that are told are not theirs{how}"
+            return self.because(f"stored {part}", what=what)
+        return self.because("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
+
+    def _is_right_change(self, stored: LayerSpec | None) -> bool:
+        """Whether a layer of other functions is what it is if built of the right knots and coefficients.
+
+        Those are the ones after an exact refinement, or those that it says it has, if they are of the splines asked
+        for.
+        """
+        spec, n = self.spec, self.intervals
+        if self.kind == "refine":
+            knots = fine_knots(spec, n) if spec.kind == "uniform" else (stored.knots if stored else None)
+            if knots is None or knots.shape[1] != n + 2 * spec.order - 1:
+                return False
+            stored = replace(spec, knots=knots, coefficients=prolonged(spec, knots))
+        elif stored is None or stored_splines.compared_with_right(spec, stored, self.allowed, self.kind):
+            return False
+        return self._is_built(stored)
+
+    def _is_built(self, stored: LayerSpec) -> bool:
+        """Whether a layer that is built of the knots and coefficients that are stored has these values."""
+        try:
+            built = self.subject.values(replace(stored, outside=self.spec.outside, kind=self.spec.kind), self.x)
+        except NoAnswerError:
+            return False
+        return close(built, self.after, self.allowed * largest(self.after))
+
+    def _other_knots(self, stored: LayerSpec) -> list[Difference]:
+        """The splines of the stored coefficients on equally spaced knots."""
+        a, b = stored.domains.T[:, :, None]
+        n = stored.intervals
+        equal = a + (b - a) / n * np.arange(1 - stored.order, n + stored.order)
+        values = true_values(replace(stored, knots=equal), self.x)
+        if not close(values, self.after, stored_splines.CHANGED * largest(self.after)):
             return []
-        if stored_after and left > allowed:
-            detail += other_spaces(spec, stored_after, kind) or of_other_splines(spec, stored_after, allowed, kind)
-        stored_after = None
-    if stored_after is not None:
-        stored = FloatQuantities((stored_after,), x).values
-        evaluated, kept = float(np.abs(after - stored).max()) / size, float(np.abs(stored - before).max()) / size
-        if evaluated > allowed:
-            if kept <= allowed:
-                if _is_built(subject, spec, stored_after, x, after):
-                    return []
-                text = f"what is stored is right, values are off by {evaluated:.1e} of their size"
-                return _other_knots(stored_after, x, after, kind) or told("no longer a spline", what=text)
-            if left <= allowed:
-                how = compared_with_right(spec, stored_after, allowed, kind)
-                name, part = (
-                    ("stored knots", "knots") if "cannot hold" in how else ("stored coefficients", "coefficients")
-                )
-                return told(name, what=f"values are as before, and the {part} that are told are not theirs{how}")
-            return told("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
-        if left > allowed:
-            said = other_spaces(spec, stored_after, kind)
-            detail += said or compared_with_right(spec, stored_after, allowed, kind)
-    if left <= allowed:
-        if stored_after is not None and stored_after.knots.shape[1] - 2 * stored_after.degree - 1 != intervals > 0:
-            more = {"used": stored_after.knots.shape[1] - 2 * stored_after.degree - 1, "asked": intervals}
-            return told("number of intervals", **more)
-        if stored_after is None or words == PART:  # lines have no curvature but rounding
-            return []
-        situation = Situation(stored_after, x, (kind,), of=f" after {change}")
-        known = subject.wrong_gradients | {"values", "knot-gradients"}
-        told_of = against_truth(subject, situation, model, known)
-        return [difference for told in told_of.values() for difference in told]
-    return told(f"function changed by {kind}", left=left, detail=detail + (f" on {words}" if words else ""))
+        return [Difference("equal spacing assumed", {"what": EQUALLY_SPACED}, (self.kind,), "exact", QUANTITIES)]
 
 
-def _successor(subject: Subject, kind: str, model: Any, *arguments: Any) -> Any:
+def _successor(subject: Subject, kind: str, model: Any, intervals: int, data: FloatArray) -> Any:
     """Return a model after `refine` or `update`."""
     method = subject.adapter.refine if kind == "refine" else subject.adapter.update
-    successor = subject.asked(kind, method, model, *arguments)
+    successor = subject.asked(kind, method, model, *((intervals, data) if kind == "refine" else (data,)))
     if successor is None:
         raise NoAnswerError(f"{kind}: returned None")
     return successor
@@ -261,54 +306,13 @@ def _state(subject: Subject, model: Any) -> tuple[FloatArray, FloatArray]:
     """Return the knots and coefficients that a model says it has."""
     answer = subject.asked("state", subject.adapter.state, model)
     if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise NoAnswerError(
-            f"state: must return knots and coefficients, two arrays; returned a {type(answer).__name__}"
-        )
+        told = f"must return knots and coefficients, two arrays; returned a {type(answer).__name__}"
+        raise NoAnswerError(f"state: {told}")
     knots, C = answer
     return subject.read("state", lambda: (as_real("knots", knots), as_real("coefficients", C)))
 
 
-def _is_right_change(
-    subject: Subject, spec: LayerSpec, stored: LayerSpec | None, kind: str, intervals: int, x: FloatArray,
-    after: FloatArray,
-) -> bool:  # fmt: skip
-    """Whether a layer of other functions is, after a change, what it is if built of the right knots and coefficients.
-
-    Those are the ones after an exact refinement, or those that it says it has, if they are of the splines asked for.
-    """
-    if kind == "refine":
-        knots = fine_knots(spec, intervals) if spec.kind == "uniform" else (stored.knots if stored else None)
-        if knots is None or knots.shape[1] != intervals + 2 * spec.order - 1:
-            return False
-        stored = replace(spec, knots=knots, coefficients=prolonged(spec, knots))
-    elif stored is None or compared_with_right(spec, stored, _allowed(subject), kind):
-        return False
-    return _is_built(subject, spec, stored, x, after)
-
-
-def _is_built(subject: Subject, spec: LayerSpec, stored: LayerSpec, x: FloatArray, after: FloatArray) -> bool:
-    """Whether a layer that is built of the knots and coefficients that are stored has these values."""
-    try:
-        built = subject.values(replace(stored, outside=spec.outside, kind=spec.kind), x)
-    except NoAnswerError:
-        return False
-    return bool(np.abs(built - after).max() <= _allowed(subject) * np.abs(after).max())
-
-
 def _factors(before: FloatArray, after: FloatArray, room: float) -> str:
     """What outputs after a change are of those before."""
-    said = explain(after, before, ("sample", "output"), room, "values")
-    if any(difference.evidence.get("axis") == "sample" for difference in said or []):
-        return ""
-    return f"; {'; '.join(map(str, said))}" if said else ""
-
-
-def _other_knots(stored: LayerSpec, x: FloatArray, after: FloatArray, kind: str) -> list[Difference]:
-    """The splines of the stored coefficients on equally spaced knots."""
-    a, b = stored.knots[:, stored.order - 1, None], stored.knots[:, -stored.order, None]
-    n = stored.knots.shape[1] - 2 * stored.order + 1
-    equal = a + (b - a) / n * np.arange(1 - stored.order, n + stored.order)
-    values = FloatQuantities((replace(stored, knots=equal),), x).values
-    if np.abs(values - after).max() <= CHANGED * np.abs(after).max():
-        return [Difference("equal spacing assumed", {"what": EQUALLY_SPACED}, (kind,), "exact", QUANTITIES)]
-    return []
+    said = explain(after, before, ("sample", "output"), room, "values") or []
+    return "" if by_samples(said) or not said else f"; {'; '.join(map(str, said))}"

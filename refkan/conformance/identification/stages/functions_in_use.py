@@ -4,28 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import LARGEST_ROUNDING
-from refkan.conformance.identification.knots_in_use import compared, intervals_of, knots_of, recursion
+from refkan.base import FloatArray
+from refkan.conformance.cases import LARGEST_ROUNDING, LayerSpec
+from refkan.conformance.identification.knots_in_use import compared, knots_of, recursion
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.pieces.pieces_in_use import Pieces, wrong_pieces
-from refkan.conformance.identification.pieces.rounded_recursions import rounded_in_one_place
+from refkan.conformance.identification.pieces.pieces_in_use import Pieces, rounded_in_one_place, wrong_pieces
 from refkan.conformance.identification.pieces.spans_in_use import known_family, one_polynomial, same_space, translates
+from refkan.conformance.identification.reported import Difference, close, factor_of, only
+from refkan.conformance.identification.stages import recursions_in_use as recursions
 from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, point_of, points_in_use
-from refkan.conformance.identification.stages.recursions_in_use import (
-    described,
-    left_out,
-    loosely,
-    mapped_values,
-    pieces_degree,
-    rearranged,
-    rearranged_locally,
-    recursion_in_use,
-    small_errors,
-    weights_in_use,
-)  # fmt: skip
-from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import Subject
 
 SMALLEST_ROUNDING = 2.0**-36
@@ -40,11 +27,8 @@ MOST = 16
 
 def is_vague(difference: Difference) -> bool:
     """Whether no question identified functions: some may have a name in another degree, or on other knots."""
-    return (
-        (difference.name, difference.sure) == ("other functions", "measured")
-        or difference.sure == "likely"
-        or (difference.name, difference.sure) == ("inputs mapped", "measured")
-    )
+    vague = difference.name in ("other functions", "inputs mapped") and difference.sure == "measured"
+    return vague or difference.sure == "likely"
 
 
 def identified(subject: Subject, asked: Sampled) -> list[Difference]:
@@ -56,102 +40,90 @@ def identified(subject: Subject, asked: Sampled) -> list[Difference]:
     if not finite.all():
         rest = asked.at(finite)
         elsewhere = identified(subject, rest) if rest.x.size > asked.x.size // 4 else []
-        return [*[difference for difference in elsewhere if not is_vague(difference)], _not_finite(asked)]
+        return [*(difference for difference in elsewhere if not is_vague(difference)), *_not_finite(asked)]
     inside = asked.at(asked.where == "inside")
     if not inside.wrong.any():
         return _at_knots(asked, subject.declared.right_end)
-    exact, others = QUESTIONS[:FIRST], QUESTIONS[FIRST:]
-    zeros: list[Difference] = []
-    rest = inside
+    zeros, rest = list[Difference](), inside
     for turn in range(2):  # then without what is zero
-        for question in exact:
+        for question in QUESTIONS[:FIRST]:
             if (told := question(subject, rest)) and not is_vague(told[0]):
                 return [*zeros, *told]
-        if turn:
-            break
-        zeros, rest = left_out(inside)
+        if not turn:
+            zeros, rest = recursions.left_out(inside)
         if not zeros or not rest.wrong.any():
             break
     if zeros and not rest.wrong.any():
         return zeros
-    if local := _in_some_intervals(subject, rest):
-        return [*zeros, *local]
-    for question in (points_in_use, *others):
+    for question in (_in_some_intervals, points_in_use, *QUESTIONS[FIRST:], recursions.described):
         if told := question(subject, rest):
             return [*zeros, *told]
-    return [*zeros, *described(subject, rest)]
+    return zeros
 
 
 def _in_some_intervals(subject: Subject, inside: Sampled) -> list[Difference]:
     """What functions are in the intervals in which they are wrong, if there are others in which they are right."""
     spec = inside.spec
-    m = intervals_of(inside.x, spec.knots[0], spec.order) - spec.degree
+    m = inside.intervals
     bad = np.unique(m[inside.wrong])
     if bad.size > np.unique(m).size // 2 or spec.degree == 0:
         return []
     near = inside.at(np.isin(m, bad))
     place = f" in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {spec.intervals} alone"
-    for question in (points_in_use, mapped_values):
+    for question in (points_in_use, recursions.mapped_values):
         if (told := question(subject, near)) and not is_vague(told[0]):
             return [replace(d, evidence={**d.evidence, "place": place}) for d in told]
     return []
 
 
-def _not_finite(asked: Sampled) -> Difference:
-    bad = int((~np.isfinite(asked.theirs)).sum())
-    rows = asked.x[~np.isfinite(asked.theirs).all(axis=1)]
-    evidence = {
-        "what": f"{bad} of {asked.theirs.size} values are not finite, from x = {rows.min():.6g} to {rows.max():.6g}"
-    }
-    t, r = asked.spec.knots[0], asked.spec.order
-    unguarded = recursion(
-        t, r, asked.x, intervals_of(asked.x, t, r), lambda numerator, denominator: numerator / denominator
-    )
-    if np.array_equal(np.isfinite(unguarded), np.isfinite(asked.theirs)):
-        evidence["what"] = f"{bad} of {asked.theirs.size} values are not finite; 0/0 in the recursion"
-    if asked.spec.kind in ("clamped", "repeated"):
-        return Difference("NaN from repeated knots", evidence)
-    return Difference("not finite", {"what": "values", "count": bad, "total": asked.theirs.size})
+def _not_finite(asked: Sampled) -> list[Difference]:
+    finite = np.isfinite(asked.theirs)
+    t = asked.spec.knots[0]
+    r = asked.spec.order
+    bad = int((~finite).sum())
+    rows = asked.x[~finite.all(axis=1)]
+    if asked.spec.kind not in ("clamped", "repeated"):
+        return only("not finite", what="values", count=bad, total=asked.theirs.size)
+    unguarded = recursion(t, r, asked.x, ratio=np.divide)
+    same = np.array_equal(np.isfinite(unguarded), finite)
+    how = "; 0/0 in the recursion" if same else f", from x = {rows.min():.6g} to {rows.max():.6g}"
+    return only("NaN from repeated knots", what=f"{bad} of {asked.theirs.size} values are not finite{how}")
 
 
 def _at_knots(asked: Sampled, right_end: str) -> list[Difference]:
     """Right inside intervals: the side in force at knots, and what is at either end of the domain."""
-    spec, differences = asked.spec, []
+    spec, differences = asked.spec, list[Difference]()
     t, r, start = spec.knots[0], spec.order, asked.x == spec.domain[0]
     end = asked.where == "end"
     knots = asked.at((asked.where == "knot") & asked.wrong)
     inner, first, last = (asked.at(rows & asked.wrong) for rows in ((asked.where == "knot") & ~start, start, end))
     from_left = recursion(t, r, knots.x, np.searchsorted(t, knots.x, side="left") - 1)
     if inner.x.size and _agree(from_left, knots):
-        differences.append(Difference("left limit at knots"))
+        differences += only("left limit at knots")
     elif knots.x.size and _agree(from_left + knots.right, knots):
-        differences.append(Difference("counted twice at knots"))
+        differences += only("counted twice at knots")
     else:
         for there, words in ((inner, "knots"), (first, "x = a")):
             if there.x.size and words == "x = a" and not there.theirs.any():
-                differences.append(Difference("left end open"))
+                differences += only("left end open")
             elif there.x.size:
-                evidence = {
-                    "count": there.x.size,
-                    "total": asked.x.size,
-                    "how": f"at {words} {_at_one_point(spec, there)}",
-                }
-                differences.append(Difference("interval search", evidence))
+                how = f"at {words} {_at_one_point(spec, there)}"
+                differences += only("interval search", count=there.x.size, total=asked.x.size, how=how)
     if last.x.size:
-        open_end = not last.theirs.any()
         sentence = "all basis functions are zero at x = b"
-        if not open_end:
+        opened = not last.theirs.any()
+        if not opened:
             beyond = recursion(t, r, last.x, np.searchsorted(t, last.x, side="right") - 1)
-            open_end = bool((np.abs(beyond - last.theirs) < 1e-9).all())
+            opened = bool((np.abs(beyond - last.theirs) < 1e-9).all())
             sentence = "x = b belongs to no interval of the domain, or to the one beyond"
-        name = "right end open" if right_end == "closed" and open_end else "other right end"
-        sentence = sentence if open_end else f"at x = b {_at_one_point(spec, last)}"
-        differences.append(Difference(name, {"what": sentence}))
+        sentence = sentence if opened else f"at x = b {_at_one_point(spec, last)}"
+        name = "right end open" if right_end == "closed" and opened else "other right end"
+        differences += only(name, what=sentence)
     return differences
 
 
 def _agree(functions: FloatArray, there: Sampled) -> bool:
-    return bool((np.abs(functions - there.theirs) <= 4 * there.most).all())
+    return close(functions, there.theirs, 4 * there.most)
 
 
 def _at_one_point(spec: LayerSpec, there: Sampled) -> str:
@@ -160,47 +132,44 @@ def _at_one_point(spec: LayerSpec, there: Sampled) -> str:
     if not there.theirs.any():
         return "functions are zero"
     for m in range(r - 1, t.size - r):
-        if (np.abs(recursion(t, r, there.x, np.full(there.x.size, m)) - there.theirs) <= 4 * there.most).all():
+        if _agree(recursion(t, r, there.x, m), there):
             return f"the piece of interval {m - r + 1} of {n} is in force"
-    k = float((there.theirs * there.right).sum() / (there.right * there.right).sum())
-    if (np.abs(there.theirs - k * there.right) <= 4 * there.most).all():
+    k = factor_of(there.theirs, there.right)
+    if _agree(k * there.right, there):
         return f"functions are multiplied by {k:.6g}"
     at = point_of(spec, there.theirs)
-    if (np.abs(recursion(t, r, at, intervals_of(at, t, r)) - there.theirs) <= 16 * there.most).all():
-        return "functions are those of x = " + ", ".join(
-            f"{v:.9g} instead of {u:.9g}" for u, v in zip(there.x, at, strict=True)
-        )
+    if close(recursion(t, r, at), there.theirs, 16 * there.most):
+        points = (f"{v:.9g} instead of {u:.9g}" for u, v in zip(there.x, at, strict=True))
+        return "functions are those of x = " + ", ".join(points)
     return "functions are those of no interval"
 
 
 def _degree(subject: Subject, inside: Sampled) -> list[Difference]:
     """B-splines of another degree, or other functions whose pieces have it."""
     spec = inside.spec
-    degree = None if subject.eps > 2.0**-30 or spec.kind == "repeated" else pieces_degree(inside)
+    degree = None if subject.eps > 2.0**-30 or spec.kind == "repeated" else recursions.pieces_degree(inside)
     if degree is None or degree == spec.degree:
         return []
     pieces = Pieces.of(spec, inside.x, inside.theirs)
     whole = pieces.on_whole_supports() if pieces.known.all() else ""
     place = f"; they are no B-splines, but {whole}" * bool(whole and degree > 1)
-    return [Difference("degree fixed", {"used": degree, "asked": spec.degree, "place": place})]
+    return only("degree fixed", used=degree, asked=spec.degree, place=place)
 
 
 def _rounded(subject: Subject, inside: Sampled) -> list[Difference]:
     """Right formulas, with one kind of number rounded to a lower format."""
     spec = inside.spec
-    off = float(np.abs(inside.theirs - inside.right).max())
-    if subject.eps > 2.0**-30 or not SMALLEST_ROUNDING < off <= LARGEST_ROUNDING or spec.kind == "repeated":
+    if subject.eps > 2.0**-30 or not SMALLEST_ROUNDING < inside.off <= LARGEST_ROUNDING or spec.kind == "repeated":
         return []
     found = rounded_in_one_place(spec.knots[0], spec.order, inside.x, inside.theirs, inside.wrong)
-    return [Difference(f"{found[0]} arithmetic", {"what": found[1]})] if found else []
+    return only(f"{found[0]} arithmetic", what=found[1]) if found else []
 
 
 def _wrong_pieces(subject: Subject, inside: Sampled) -> list[Difference]:
     """One or some of the pieces of each interval, or of their powers."""
-    off = float(np.abs(inside.theirs - inside.right).max())
-    small = subject.eps > 2.0**-30 or off < SEEN_IN_PIECES
+    small = subject.eps > 2.0**-30 or inside.off < SEEN_IN_PIECES
     words = "" if small else wrong_pieces(inside.spec, inside.x, inside.theirs)
-    return [Difference("other functions", {"what": words})] if words else []
+    return only("other functions", what=words) if words else []
 
 
 def _other_family(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -209,15 +178,14 @@ def _other_family(subject: Subject, inside: Sampled) -> list[Difference]:
         return []
     for question in (known_family, translates, one_polynomial):
         if words := question(inside.spec, inside.x, inside.theirs):
-            return [Difference("other functions", {"what": words})]
+            return only("other functions", what=words)
     return []
 
 
 def _same_space(subject: Subject, inside: Sampled) -> list[Difference]:
     """Combinations of the B-splines asked for."""
-    off = float(np.abs(inside.theirs - inside.right).max())
-    words = "" if subject.eps > 2.0**-30 else same_space(inside.spec, inside.x, inside.theirs, off / 64)
-    return [Difference("other functions", {"what": words})] if words else []
+    words = "" if subject.eps > 2.0**-30 else same_space(inside.spec, inside.x, inside.theirs, inside.off / 64)
+    return only("other functions", what=words) if words else []
 
 
 def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -225,17 +193,14 @@ def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
     spec = inside.spec
     if subject.eps > 2.0**-30 or spec.kind == "clamped" or spec.degree == 0 or spec.intervals > MOST:
         return []
-    off = float(np.abs(inside.theirs - inside.right).max())
-    used = knots_of(inside.x, inside.theirs, spec, spec.order, max(min(2.0**-40, off / 64), 2.0**-49))
-    if used is None or np.array_equal(used[1:-1], spec.knots[0][1:-1]):
-        return []
-    told = compared(used, spec)
-    return [told] if told else []
+    used = knots_of(inside.x, inside.theirs, spec, spec.order, max(min(2.0**-40, inside.off / 64), 2.0**-49))
+    return [] if used is None or np.array_equal(used[1:-1], spec.knots[0][1:-1]) else compared(used, spec)
 
 
 QUESTIONS = (
-    pieces_in_force, _rounded, small_errors, rearranged, rearranged_locally, points_in_use, _other_family, _degree,
-    weights_in_use, recursion_in_use, _wrong_pieces, _knots, mapped_values, loosely, _same_space,
+    pieces_in_force, _rounded, recursions.small_errors, recursions.rearranged, recursions.rearranged_locally,
+    points_in_use, _other_family, _degree, recursions.weights_in_use, recursions.recursion_in_use, _wrong_pieces,
+    _knots, recursions.mapped_values, recursions.loosely, _same_space,
 )  # fmt: skip
 """In the order in which they are asked of functions inside intervals."""
 

@@ -5,50 +5,151 @@ its results, and an array that was returned stays as it is. Two models of equal 
 with other knots and coefficients; what the first returns then tells which of them it has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray, IntArray
+from refkan.base import Array, FloatArray, IntArray
 from refkan.conformance.adapters.answers import as_mapping, as_real
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases import LayerSpec
 from refkan.conformance.identification.gradients.slopes import places
 from refkan.conformance.identification.knots_in_use import recursion
-from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.conformance.identification.matrix_shapes import counted
+from refkan.conformance.identification.reported import Difference, close, factor_of, largest, only
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
+from refkan.splines.knots import greville_points
+
+NEAR = (2.0**-12, 2.0**-22, 2.0**-34)
+"""Distances of samples from those of an earlier call, relative to the largest."""
+
+ROOM = 16
+"""Of the rounding of sums, for sums in another order."""
+
+
+def same_rows(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
+    """Rows that agree but for the rounding of sums in another order, which may cancel."""
+    size = float(np.nanmax(np.abs(y))) if np.isfinite(y).any() else 1.0
+    near = np.abs(y - z) <= max(np.sqrt(subject.eps), ROOM * subject.grain) * size
+    return np.asarray((near | (np.isnan(y) & np.isnan(z))).all(axis=1))
+
+
+class Batch:
+    """A layer (3, 2) and 256 samples x, 64 four times; `y` is what a model answers there after other samples."""
+
+    other: FloatArray
+    model: Any
+    first: FloatArray
+    y: FloatArray
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.spec, x = subject.layer((3, 2))
+        self.x = np.resize(x, (4 * BLOCK, 2))
+
+    def raw(self, at: FloatArray, model: Any = None) -> FloatArray:
+        """Results of the model, or of another one."""
+        return self.subject.raw(self.model if model is None else model, at, 3)
+
+    def fresh(self, at: FloatArray, spec: LayerSpec | None = None) -> FloatArray:
+        """Results of a new model."""
+        return self.subject.raw(self.subject.build(spec or self.spec), at, 3)
+
+    def differ(self, y: FloatArray, z: FloatArray) -> Array:
+        """Rows that are others."""
+        return ~same_rows(self.subject, y, z)
+
+    def with_row(self, row: FloatArray) -> FloatArray:
+        """The samples with one of them replaced."""
+        moved = self.x.copy()
+        moved[5] = row
+        return moved
+
+
+def near_earlier(batch: Batch) -> list[Difference]:
+    """Results of samples that lie near those of an earlier call, if they are those of that call."""
+    model = batch.subject.build(batch.spec)
+    size = largest(batch.x)
+    y = batch.raw(batch.x, model)
+    for near in NEAR:  # the largest first
+        moved = batch.x + near * size
+        again = batch.raw(moved, model)
+        fresh = batch.fresh(moved)
+        rows = (again == y).all(axis=1) & (fresh != y).any(axis=1)
+        if rows.mean() > 0.1 and (np.abs(fresh - y).max(axis=1) > 64 * np.abs(again - y).max(axis=1))[rows].all():
+            what = f"samples that differ by {near * size:.1e} from those of an earlier call have their results"
+            return only("stale cache", what=what)
+    return []
+
+
+def order_by_input(batch: Batch) -> str:
+    """In which order the samples of each input come if it is not that of the batch, in words; "" if it is."""
+    told = []
+    for p in range(2):
+        one = replace(batch.spec, coefficients=batch.spec.coefficients * (np.arange(2) == p)[:, None])
+        y, column = batch.fresh(batch.x, one), batch.x[:, p]
+        for words, order in {"ascending": np.argsort(column), "descending": np.argsort(-column)}.items():
+            if not batch.differ(y, batch.subject.truth(one, batch.x[order])[0]).any():
+                told.append(words)
+    return f": those of each input come in {told[0]} order" if len(told) == 2 and told[0] == told[1] else ""
+
+
+def stretched_knots(batch: Batch, moved: FloatArray) -> str:
+    """The domain that functions are on beside a row beyond it, if they are those of k x + c, in words; else ""."""
+    spec, told = batch.spec, []
+    if not spec.degree:
+        return ""
+    lines = [greville_points(t, spec.order) * (np.arange(2) == p)[:, None] for p, t in enumerate(spec.knots)]
+    for p, (a, b) in enumerate(spec.domains):
+        x = moved[:, p]
+        at = batch.fresh(moved, replace(spec, coefficients=np.repeat(lines[p][None], 3, axis=0)))[:, 0]
+        seen = (at > a) & (at < b) & (np.arange(len(x)) != 5)
+        if seen.sum() < BLOCK:
+            return ""
+        k, c = np.polyfit(x[seen], at[seen], 1)
+        if largest(k * x[seen] + c - at[seen]) > 1e-9 * (b - a) or abs(k - 1) + abs(c) < 1e-6:
+            return ""
+        low, high = (a - c) / k, (b - c) / k
+        told.append(f"[{low:.6g}, {high:.6g}] instead of [{a:.6g}, {b:.6g}]")
+    return "knots are stretched with the samples: domains are " + " and ".join(told)
+
 
 SHAPES = ((1, 2), (2, 1), (1, 1))
 """Outputs and inputs of layers whose arrays have axes of length one."""
 
 
-def refused_shapes(subject: Subject) -> Iterator[Difference]:
+def refused_shapes(batch: Batch) -> Iterator[Difference]:
     """Layers of one output or one input that give no answer."""
     for Q, P in SHAPES:
-        spec = subject.spec((Q, P))
+        spec = batch.subject.spec((Q, P))
         for n in (BLOCK, 1):
             try:
-                subject.values(spec, subject.samples(spec, n))
+                batch.subject.values(spec, batch.subject.samples(spec, n))
             except NoAnswerError as error:
-                words = f"{Q} output{'s' * (Q > 1)}, {P} input{'s' * (P > 1)}, {n} sample{'s' * (n > 1)}"
+                words = f"{counted(Q, 'output')}, {counted(P, 'input')}, {counted(n, 'sample')}"
                 yield Difference("setting refused", {"reason": str(error)}, (words,), "measured")
                 return
 
 
-def overwritten_results(subject: Subject, spec: LayerSpec, x: FloatArray, other: FloatArray) -> Iterator[Difference]:
+def overwritten_results(batch: Batch) -> Iterator[Difference]:
     """Arrays that were returned, after the next call."""
-    model, dy = subject.build(spec), np.ones((len(x), spec.n_outputs))
+    subject = batch.subject
+    model = batch.subject.build(batch.spec)
+    dy = np.ones(batch.y.shape)
     asks: dict[str, Any] = {"forward": lambda at: subject.adapter.forward(model, at)}
-    if "coefficients" in subject.declared.derivatives:
-        asks["vjp"] = lambda at: as_mapping(subject.adapter.vjp(model, at, dy.copy()), "coefficients")["coefficients"]
-    if "inputs" in subject.declared.derivatives:
-        asks["vjp in inputs"] = lambda at: as_mapping(subject.adapter.vjp(model, at, dy.copy()), "inputs")["inputs"]
+
+    def gradients(name: str) -> Callable[[FloatArray], Any]:
+        return lambda at: as_mapping(subject.adapter.vjp(model, at, dy.copy()), name)[name]
+
+    for name, method in (("coefficients", "vjp"), ("inputs", "vjp in inputs")):
+        if name in subject.declared.derivatives:
+            asks[method] = gradients(name)
     for name, ask in asks.items():
         try:
-            returned = ask(x.copy())
+            returned = ask(batch.x.copy())
             before = as_real(name, returned).copy()
-            ask(other.copy())
+            ask(batch.other.copy())
             after = as_real(name, returned)
         except Exception:  # of the backend: other stages tell it
             continue
@@ -56,13 +157,16 @@ def overwritten_results(subject: Subject, spec: LayerSpec, x: FloatArray, other:
             yield Difference("results overwritten", {"method": name})
 
 
-def changed_by_calls(subject: Subject, spec: LayerSpec, x: FloatArray) -> Iterator[Difference]:
+def changed_by_calls(batch: Batch) -> Iterator[Difference]:
     """Results of a model after gradients were asked of it: coefficients that take a step change by that of a layer."""
-    x, declared = x[:BLOCK], subject.declared.derivatives
+    subject = batch.subject
+    spec = batch.spec
+    x = batch.x[:BLOCK]
+    declared = batch.subject.declared.derivatives
     dy, shapes = np.ones((len(x), spec.n_outputs)), {"coefficients": spec.coefficients.shape, "inputs": x.shape}
     shapes = {name: shape for name, shape in shapes.items() if name in declared}
     asks: dict[str, Any] = {
-        "vjp": (bool(shapes), lambda model: subject.gradients(model, x, dy, shapes)),
+        "vjp": (shapes, lambda model: subject.gradients(model, x, dy, shapes)),
         "second": ("second" in declared, lambda model: subject.second(model, x, dy, np.ones(x.shape))),
         "gauss_newton": (
             "gauss-newton" in declared, lambda model: subject.gauss_newton(model, x[:2], spec.coefficients.size)
@@ -70,89 +174,81 @@ def changed_by_calls(subject: Subject, spec: LayerSpec, x: FloatArray) -> Iterat
     }  # fmt: skip
     for method, (is_declared, ask) in asks.items():
         model = subject.build(spec)
-        before = subject.raw(model, x, spec.n_outputs)
+        before = batch.raw(x, model)
         try:
             answer = ask(model) if is_declared else {}
         except NoAnswerError:  # the stage of gradients tells it
             continue
-        change = subject.raw(model, x, spec.n_outputs) - before
-        size = float(np.abs(before).max())
-        if not np.abs(change).max() > subject.tolerance(size):
+        change = batch.raw(x, model) - before
+        size, most = largest(before), largest(change)
+        if not most > subject.tolerance(size):
             continue
-        how = f"outputs are others afterwards, by {np.abs(change).max() / size:.1e} of the largest"
-        k = 1 + float((change * before).sum() / (before * before).sum())
-        if np.abs(change - (k - 1) * before).max() <= 2.0**-20 * np.abs(change).max():
-            how = f"outputs are multiplied by {k:.6g} afterwards"
+        how = f"outputs are others afterwards, by {most / size:.1e} of the largest"
+        k = factor_of(change, before)
+        if close(change, k * before, 2.0**-20 * most):
+            how = f"outputs are multiplied by {1 + k:.6g} afterwards"
         if method == "vjp" and "coefficients" in shapes:
             step = subject.values(replace(spec, coefficients=answer["coefficients"]), x)
-            k = float((change * step).sum() / max(float((step * step).sum()), 1e-300))
-            if np.abs(change - k * step).max() <= 2.0**-20 * np.abs(change).max():
+            k = factor_of(change, step)
+            if close(change, k * step, 2.0**-20 * most):
                 how = f"{k:.6g} times their gradient is added to the coefficients"
         yield Difference("changed by a call", {"method": method, "how": how})
         return
 
 
-def shared_by_models(subject: Subject, spec: LayerSpec, x: FloatArray, y: FloatArray) -> Iterator[Difference]:
+def shared_by_models(batch: Batch) -> list[Difference]:
     """What the model built last changes in one that was built before, and in what it returns itself."""
-    knots = spec.knots if subject.declared.domain else spec.knots * 1.25
-    C = np.roll(spec.coefficients, 1, axis=2)[::-1].copy()
-    others = {
-        "coefficients": replace(spec, coefficients=C), "knots": replace(spec, knots=knots),
-        "coefficients and knots": replace(spec, knots=knots, coefficients=C),
-    }  # fmt: skip
-    for k, (words, other) in enumerate(others.items(), 1):
+    subject, spec, x = batch.subject, batch.spec, batch.x
+    knots = {"knots": spec.knots if subject.declared.domain else spec.knots * 1.25}
+    C = {"coefficients": np.roll(spec.coefficients, 1, axis=2)[::-1].copy()}
+    others: dict[str, Any] = {"coefficients": C, "knots": knots, "coefficients and knots": knots | C}
+    for k, (words, more) in enumerate(others.items(), 1):
         model = subject.build(spec)
-        first = subject.raw(model, x, spec.n_outputs)
-        built = subject.build(other)
-        again = subject.raw(model, x, spec.n_outputs)
-        if np.array_equal(again, first, equal_nan=True):
-            z = subject.raw(built, x, spec.n_outputs)
-            alone = subject.raw(built, np.concatenate([x, x[k : k + 1]]), spec.n_outputs)[:-1]  # nobody had this batch
-            room = subject.tolerance(float(np.nanmax(np.abs(alone))))
-            if words != "coefficients and knots" and np.nanmax(np.abs(z - alone)) > room:
-                sentence = f"results of a model are those of another one of other {words} at the same samples"
-                yield Difference("stale cache", {"what": sentence})
-                return
-            continue
-        last = subject.raw(built, x, spec.n_outputs)
-        how = f"a model has the {words} of the one built after it" if np.array_equal(again, last, equal_nan=True) else (
-            f"results of a model change when one of other {words} is built")  # fmt: skip
-        yield Difference("models share state", {"how": how})
-        return
+        first = batch.raw(x, model)
+        built = subject.build(replace(spec, **more))
+        again = batch.raw(x, model)
+        last = batch.raw(x, built)
+        if not np.array_equal(again, first, equal_nan=True):
+            same = np.array_equal(again, last, equal_nan=True)
+            how = f"a model has the {words} of the one built after it"
+            return only("models share state", how=how if same else (
+                f"results of a model change when one of other {words} is built"))  # fmt: skip
+        alone = batch.raw(np.concatenate([x, x[k : k + 1]]), built)[:-1]  # nobody had this batch
+        if len(more) == 1 and np.nanmax(np.abs(last - alone)) > subject.tolerance(float(np.nanmax(np.abs(alone)))):
+            what = f"results of a model are those of another one of other {words} at the same samples"
+            return only("stale cache", what=what)
+    return []
 
 
-def drift_with_parts(subject: Subject) -> Iterator[Difference]:
+def drift_with_parts(batch: Batch) -> list[Difference]:
     """Two calls of layers with one part."""
+    subject = batch.subject
     for part in subject.declared.parts:
         spec = subject.with_parts(parts=[part])
         x, model = subject.samples(spec, BLOCK), subject.build(spec)
-        first, again = (subject.raw(model, x, spec.n_outputs) for _ in range(2))
+        first, again = (batch.raw(x, model) for _ in range(2))
         differ = (first != again) & ~(np.isnan(first) & np.isnan(again))
-        if differ.any():
-            evidence = {"of": f"two calls of layers with {part}", "count": int(differ.sum()), "total": first.size}
-            size = float(np.abs(again - first).max() / np.abs(first).max())
-            yield Difference("not deterministic", {**evidence, "size": size})
-            return
+        if count := int(differ.sum()):
+            of = f"two calls of layers with {part}"
+            size = float(largest(again - first) / largest(first))
+            return only("not deterministic", of=of, count=count, total=first.size, size=size)
+    return []
 
 
-def block(
-    subject: Subject, spec: LayerSpec, x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray
-) -> Difference:  # fmt: skip
+def block(batch: Batch, x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray) -> list[Difference]:
     """Rows that are others than alone: which, and what each of them is."""
     n, row = len(x), int(rows[0])
-    how = _of_others(subject, spec, x, rows, y, right) if y[rows].any() else "zero"
+    how = _of_others(batch, x, rows, y, right) if y[rows].any() else "zero"
     last = rows.size == n - row
     steps = np.unique(np.diff(rows))
     where = "the last ones" if last else f"one row in {steps[0]}" if steps.size == 1 < steps[0] else "others are right"
-    evidence = {"samples": n, "row": row, "count": int(rows.size), "how": how, "where": where}
-    return Difference("incomplete block" if last and (row > 0 or n == 1) else "rows by position", evidence)
+    name = "incomplete block" if last and (row > 0 or n == 1) else "rows by position"
+    return only(name, samples=n, row=row, count=int(rows.size), how=how, where=where)
 
 
-def _of_others(
-    subject: Subject, spec: LayerSpec, x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray
-) -> str:  # fmt: skip
+def _of_others(batch: Batch, x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray) -> str:
     """What rows are: those of other samples, with the intervals of the row beside, on the knots of one input."""
-    near = 2.0**-30 * np.abs(right).max()
+    spec, near = batch.spec, 2.0**-30 * largest(right)
     apart = np.abs(y[rows[:BLOCK], None] - right[None, : 4 * BLOCK]).max(axis=2)
     if (apart.min(axis=1) <= near).all():
         return f"those of other samples, the first that of row {int(apart[0].argmin())}"
@@ -160,10 +256,10 @@ def _of_others(
     for words, step in (("before", -1), ("after", 1)):
         beside = np.clip(rows + step, 0, len(x) - 1)
         pieces = [recursion(t, spec.order, x[rows, p], m[beside, p]) for p, t in enumerate(spec.knots)]
-        if np.abs(np.einsum("psi,qpi->sq", np.stack(pieces), spec.coefficients) - y[rows]).max() <= near:
+        if close(np.einsum("psi,qpi->sq", np.stack(pieces), spec.coefficients), y[rows], near):
             return f"computed with the intervals of the row {words}"
     for p, t in enumerate(spec.knots):
         all_alike = replace(spec, knots=np.repeat(t[None], spec.n_inputs, axis=0))
-        if np.abs(subject.truth(all_alike, x[rows])[0] - y[rows]).max() <= near:
+        if close(batch.subject.truth(all_alike, x[rows])[0], y[rows], near):
             return f"those of a layer whose inputs all have the knots of input {p}"
     return "not those of their samples"

@@ -15,16 +15,14 @@ from math import factorial
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.conformance.cases.specs import RULES, LayerSpec
-from refkan.conformance.cases.truths.precision import round_to
-from refkan.conformance.identification.gradients.other_settings import VALUES
+from refkan.base import Array, FloatArray
+from refkan.conformance.cases import RULES, LayerSpec, round_to
+from refkan.conformance.identification.gradients.other_settings import VALUES, against_truth
 from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.gradients.slopes import true_rows
-from refkan.conformance.identification.gradients.whole_gradients import against_truth
 from refkan.conformance.identification.knots_in_use import recursion
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.stages_and_differences import Difference, Stage
+from refkan.conformance.identification.reported import Difference, Stage, close, largest
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 DOES = {
@@ -111,24 +109,16 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
     if subject.by_rows or (spec.degree, kind) not in [*subject.right, *subject.blurred]:
         return []
     of = f" beyond the domain under the rule {spec.outside!r}"
-    differences = list[Difference]()
-    for parts in ((), tuple(subject.declared.parts))[
-        : 1 + bool(subject.declared.parts and "parts" not in subject.differing)
-    ]:
+    declared = tuple(subject.declared.parts)
+    known = subject.wrong_gradients | subject.unanswered | {"knot-gradients"}
+    known |= {"second-derivatives"} if subject.blurred or "input-gradients" in subject.wrong_gradients else set()
+    for parts in ((), declared)[: 1 + bool(declared and "parts" not in subject.differing)]:
         layer = subject.with_parts((3, 1), parts, degree=spec.degree, kind=kind, outside=spec.outside)
         situation = Situation(layer, _away(subject, spec)[:, None], of=of + " of layers with parts" * bool(parts))
-        known = (
-            subject.wrong_gradients
-            | subject.unanswered
-            | {"knot-gradients"}
-            | ({"second-derivatives"} if subject.blurred or "input-gradients" in subject.wrong_gradients else set())
-        )
-        seen = against_truth(subject, situation, without=frozenset(known))
-        if "values" in seen and set(subject.differing) & VALUES:
-            continue  # told by an earlier stage
-        for told in seen.values():
-            differences += [] if differences else told
-    return differences
+        seen = against_truth(subject, situation, without=known)
+        if seen and not ("values" in seen and set(subject.differing) & VALUES):  # told by an earlier stage
+            return next(iter(seen.values()))
+    return []
 
 
 def _asked(subject: Subject) -> list[tuple[int, str]]:
@@ -148,20 +138,16 @@ def followed(subject: Subject, spec: LayerSpec) -> str:
         return "not finite"
     asked, room = subject.asked_for(spec, x)
     room = np.maximum(room * max(1.0, subject.rough / subject.eps), max(subject.noise, FLOOR * subject.eps))
-    if (np.abs(theirs - asked) <= room).all():
+    if close(theirs, asked, room):
         return DOES[spec.outside]
-    told = {}
+    told, rule = {}, DOES[spec.outside]
     for words, side in (("below a", x < a), ("above b", x > b)):
-        right = (np.abs(theirs - asked) <= room)[side].all()
-        told[words] = [DOES[spec.outside]] * bool(right) + _on_side(
-            subject, spec, x[side], theirs[side], asked[side], room[side]
-        )
+        right = close(theirs[side], asked[side], room[side])
+        told[words] = [rule] * right + _on_side(subject, spec, x[side], theirs[side], asked[side], room[side])
     both = [does for does in told["below a"] if does in told["above b"]]
     if spec.order == 2 and DOES["polynomial"] in both and spec.outside == "linear":
         return DOES["linear"]  # of degree 1 they are the same
-    if both:
-        return both[0]
-    return ", ".join(f"{words} {does[0]}" for words, does in told.items() if does[0] != DOES[spec.outside])
+    return (both or [", ".join(f"{words} {does[0]}" for words, does in told.items() if does[0] != rule)])[0]
 
 
 def _on_side(
@@ -169,28 +155,27 @@ def _on_side(
 ) -> list[str]:  # fmt: skip
     """What functions are beyond one end: all that fits."""
     (a, b), (natural, _) = spec.domain, subject.asked_for(replace(spec, outside="natural"), x)
-    told = [DOES["natural"]] * bool((np.abs(theirs - natural) <= room).all()) + _expansion(spec, x, theirs, room)
+    told = [DOES["natural"]] * close(theirs, natural, room) + _expansion(spec, x, theirs, room)
     near: Array = np.abs(x - np.clip(x, a, b)) < b - a
-    for words, image in (
-        ("those of the point reflected at the end", np.where(x > b, 2 * b - x, 2 * a - x)),
-        ("those of the point a period away", a + np.mod(x - a, b - a)),
-    ):
+    images = {"those of the point reflected at the end": np.where(x > b, 2 * b - x, 2 * a - x),
+              "those of the point a period away": a + np.mod(x - a, b - a)}  # fmt: skip
+    for words, image in images.items():
         inside, _ = subject.asked_for(spec, np.clip(image, a, b))
-        if (np.abs(theirs - inside) <= 16 * room.max())[near].all():
-            told.append(words)
+        told += [words] * close(theirs[near], inside[near], 16 * room.max())
     total = np.abs(asked.sum(axis=1, keepdims=True))
-    if (np.abs(theirs * total - asked) <= subject.tolerance(4.0)).all() and total.any():
-        told.append("those of the rule divided by their sum")
+    told += ["those of the rule divided by their sum"] * (
+        close(theirs * total, asked, subject.tolerance(4.0)) and bool(total.any()))  # fmt: skip
     told = told or _other_piece(spec, x, theirs, room) or _lines(spec, x, theirs, room)
     right: Array = np.asarray((np.abs(theirs - asked) <= room).all(axis=1))
-    if not told and right[0] and not right.all() and (np.diff(right.astype(int)) <= 0).all():
-        far = theirs[~right]
-        constant = ", constant from there" * bool(len(far) > 1 and np.ptp(far, axis=0).max() <= room.max())
-        constant = constant or _in_force(far, asked[~right], float(room.max()))
-        return [f"those of the rule to x = {x[right][-1]:.6g} alone, others at x = {x[~right][0]:.6g}{constant}"]
-    off = (np.abs(theirs - asked) > room).any(axis=0)
-    zero = ", which are zero" if not theirs[:, off].any() else _in_force(theirs, asked, float(room.max()))
-    return told or [f"those of the rule but for functions {numbers(np.flatnonzero(off).tolist())} of {off.size}{zero}"]
+    if told or not right[0] or right.all() or (np.diff(right.astype(int)) > 0).any():
+        off = (np.abs(theirs - asked) > room).any(axis=0)
+        zero = ", which are zero" if not theirs[:, off].any() else _in_force(theirs, asked, float(room.max()))
+        which = f"{numbers(np.flatnonzero(off).tolist())} of {off.size}"
+        return told or [f"those of the rule but for functions {which}{zero}"]
+    far = theirs[~right]
+    constant = ", constant from there" * bool(len(far) > 1 and np.ptp(far, axis=0).max() <= room.max())
+    constant = constant or _in_force(far, asked[~right], float(room.max()))
+    return [f"those of the rule to x = {x[right][-1]:.6g} alone, others at x = {x[~right][0]:.6g}{constant}"]
 
 
 def _in_force(theirs: FloatArray, asked: FloatArray, room: float) -> str:
@@ -207,7 +192,7 @@ def _other_piece(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: Float
     """The pieces of other intervals continued, at some of the points; at the others their own."""
     t, r = spec.knots[0], spec.order
     own = np.searchsorted(t, x, side="right") - 1
-    pieces = np.stack([recursion(t, r, x, np.full(x.size, m)) for m in range(-1, t.size)], axis=0)
+    pieces = np.stack([recursion(t, r, x, m) for m in range(-1, t.size)], axis=0)
     equal = np.asarray((np.abs(pieces - theirs) <= 64 * room).all(axis=2))
     right = equal[own + 1, np.arange(x.size)]
     if not equal.any(axis=0).all() or right.all():
@@ -223,18 +208,17 @@ def _lines(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray)
     end = spec.domain[int(x[0] > spec.domain[1])]
     away = (x - end)[:, None]
     slopes = (theirs[-1] - theirs[0]) / (away[-1] - away[0])
-    if np.abs(theirs - slopes * away - true_rows(t, r, np.array([end]))).max() > 256 * float(room.max()):
+    if largest(theirs - slopes * away - true_rows(t, r, np.array([end]))) > 256 * float(room.max()):
         return []
     h = (spec.domain[1] - spec.domain[0]) / n
+    straight = "straight lines from the values at the end"
     for m in range(r - 1, t.size - r):
         for words, at in (("at the end", end), ("at its own left end", t[m]), ("at its own right end", t[m + 1])):
             near = np.asarray(at + h / 8 * np.arange(-3, 4), np.float64)
-            piece = np.polynomial.polynomial.polyfit(near - at, recursion(t, r, near, np.full(7, m)), r - 1)[1]
-            if np.abs(piece - slopes).max() <= 2.0**-24 * np.abs(slopes).max():
-                return [
-                    f"straight lines from the values at the end, with the slopes of interval {m - r + 1} of {n} {words}"
-                ]
-    return ["straight lines from the values at the end, with other slopes than there"]
+            piece = np.polynomial.polynomial.polyfit(near - at, recursion(t, r, near, m), r - 1)[1]
+            if close(piece, slopes, 2.0**-24 * largest(slopes)):
+                return [f"{straight}, with the slopes of interval {m - r + 1} of {n} {words}"]
+    return [f"{straight}, with other slopes than there"]
 
 
 def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
@@ -247,10 +231,10 @@ def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatAr
     A = np.stack([term.ravel() for term in powers], axis=1)
     scale = np.abs(A).max(axis=0)
     c = np.linalg.lstsq(A / scale, theirs.ravel(), rcond=1e-12)[0] / scale
-    if np.abs(A @ c - theirs.ravel()).max() > max(64 * float(room.max()), 2.0**-40 * np.abs(A).max()):
+    if largest(A @ c - theirs.ravel()) > max(64 * float(room.max()), 2.0**-40 * largest(A)):
         return []
     own, other = np.round(c, 6).reshape(2, -1) + 0.0
-    if not other.any() and np.abs(own - 1).max() < 1e-6:
+    if not other.any() and largest(own - 1) < 1e-6:
         return [DOES["polynomial"]]
     if not other.any() and (rule := RULE_OF.get(tuple(np.trim_zeros(own, "b").tolist()))):
         return [DOES[rule]]

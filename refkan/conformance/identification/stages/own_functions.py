@@ -12,19 +12,15 @@ Where they are not the B-splines asked for, these questions follow, each with an
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from refkan.conformance.adapters.adapter import BSPLINES
-from refkan.conformance.cases.specs import attribute
-from refkan.conformance.cases.truths.precision import round_to
+from refkan.conformance.cases import reweighted, round_to
+from refkan.conformance.identification.reported import Difference, Stage, close, largest
 from refkan.conformance.identification.stages.functions_in_use import identified, is_vague
 from refkan.conformance.identification.stages.points_in_use import Sampled
-from refkan.conformance.identification.stages.recursions_in_use import (
-    SHARES,
-)  # fmt: skip
-from refkan.conformance.identification.stages_and_differences import Difference, Stage
+from refkan.conformance.identification.stages.recursions_in_use import SHARES
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 CLOSE = (2.0**-12, 2.0**-26)
@@ -40,9 +36,6 @@ MANY = 64
 RANDOM = 4
 """Times the distance of two answers, that answers of a layer that is not deterministic may be off by."""
 
-FOLLOW = ("rounding errors", "end interval unused")
-"""What rounded points look like on other knots."""
-
 EQUAL = ("uniform", "uniform-fine")
 """Knots on which wrong denominators are right."""
 
@@ -52,6 +45,13 @@ BLURRED = (
     "shifted denominators", "float32 knots", "float16 knots",
 )  # fmt: skip
 """Differences after which values are smooth only up to their size: later stages compare no closer."""
+
+FOLLOW = (
+    (BLURRED, ("rounding errors", "end interval unused")),  # what rounded points look like on other knots
+    (("basis not normalised", "shifted denominators"), ("constant factor",)),  # which it is on equally spaced knots
+    (("left limit at knots",), ("left end open",)),  # the knot at which alone it shows on clamped ones
+)
+"""Differences, and those that follow from them."""
 
 
 def functions(subject: Subject) -> Stage:
@@ -77,19 +77,9 @@ def functions(subject: Subject) -> Stage:
             if not told:
                 right.append((degree, kind))
             for difference in told:
-                where = [
-                    *(differences[difference.name].where if difference.name in differences else ()),
-                    f"degree-{degree}",
-                    kind,
-                    *place,
-                ]
-                kept = differences.get(difference.name, difference)
-                kept = difference if kept.sure == "likely" else kept
-                alike = list(kept.evidence.get("alike", ()))
-                if kept.where and f"degree-{degree}" != kept.where[0] and _of_one_degree(kept):
-                    alike.append(f"degree-{degree}")
-                evidence = {**kept.evidence, **({"alike": list(dict.fromkeys(alike))} if alike else {})}
-                differences[difference.name] = replace(kept, evidence=evidence, where=tuple(dict.fromkeys(where)))
+                kept = _also(differences.get(difference.name, difference), difference, degree)
+                where = [*kept.where, f"degree-{degree}", kind, *place]
+                differences[difference.name] = replace(kept, where=tuple(dict.fromkeys(where)))
                 if difference.name in BLURRED and degree:  # of degree 0 values jump
                     subject.blurred.append((degree, kind))
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
@@ -97,60 +87,52 @@ def functions(subject: Subject) -> Stage:
     subject.right = right
     if not differences and not {"samples mixed", "stale cache"} & subject.names:
         differences = {difference.name: difference for difference in _elsewhere(subject)}
-    named = {
-        name: difference
-        for name, difference in differences.items()
-        if not is_vague(difference) and name != "interval search"
-    }
+    named = {name: d for name, d in differences.items() if not is_vague(d) and name != "interval search"}
     differences = named if set(named) - {"rounding errors"} else differences
     if "constant factor" in differences and _factor_of_scale(subject):
         differences.pop("constant factor")  # which is told of the part
-    if any(name in BLURRED for name in differences):
-        differences = {name: difference for name, difference in differences.items() if name not in FOLLOW}
-    if {"basis not normalised", "shifted denominators"} & set(differences):
-        differences.pop("constant factor", None)  # which it is on equally spaced knots
-    if "left limit at knots" in differences:
-        differences.pop("left end open", None)  # the knot at which alone it shows on clamped ones
-    if (
-        (others := differences.get("other functions"))
-        and set(EQUAL) & set(subject.kinds)
-        and not set(EQUAL) & set(others.where)
-    ):
+    for causes, follow in FOLLOW:
+        if set(causes) & set(differences):
+            differences = {name: difference for name, difference in differences.items() if name not in follow}
+    others = differences.get("other functions")
+    equal = set(EQUAL)
+    if others and equal & set(subject.kinds) and not equal & set(others.where):
         sentence = f"on equally spaced knots functions are right, on others: {others.evidence['what']}"
         differences["other functions"] = replace(others, name="wrong denominators", evidence={"what": sentence})
-    told = sorted(
-        differences.values(), key=lambda difference: (difference.name != "degree fixed", difference.sure != "exact")
-    )
+    told = sorted(differences.values(), key=lambda d: (d.name != "degree fixed", d.sure != "exact"))
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
+
+
+def _also(kept: Difference, difference: Difference, degree: int) -> Difference:
+    """The difference that is known, or a surer one; its numbers are those of one degree: others are alike."""
+    told = difference if kept.sure == "likely" else kept
+    alike = list(told.evidence.get("alike", ()))
+    of_one = "indices" in told.evidence or told.name in ("coefficients mixed up", "other functions")
+    if told.where and f"degree-{degree}" != told.where[0] and of_one:
+        alike.append(f"degree-{degree}")
+    more = {"alike": list(dict.fromkeys(alike))} if alike else {}
+    return replace(told, where=kept.where, evidence={**told.evidence, **more})
 
 
 def _factor_of_scale(subject: Subject) -> bool:
     """Whether a part that multiplies splines is not linear: where it is 1, or left out, splines have a factor."""
     for part in {"scale", "node-scale"} & set(subject.declared.parts):
         spec = subject.with_parts(parts=(part,))
-        x, name = subject.samples(spec, BLOCK), attribute(part)
-        both: list[dict[str, Any]] = [{name: k * spec.part(part)} for k in (1.0, 2.0)]
-        one, two = (subject.values(replace(spec, **weights), x) for weights in both)
-        if np.abs(two - 2 * one).max() > subject.tolerance(8 * float(np.abs(one).max())):
+        x = subject.samples(spec, BLOCK)
+        one, two = (subject.values(reweighted(spec, {part: k * spec.part(part)}), x) for k in (1.0, 2.0))
+        if largest(two - 2 * one) > subject.tolerance(8 * largest(one)):
             return True
     return False
 
 
 def _another_basis(subject: Subject) -> Stage:
     """Of functions declared to be no B-splines: how many there are, their range, and what they sum to."""
-    spec = subject.spec((2, 1))
-    theirs = subject.basis(spec, subject.samples(spec, BLOCK)[:, 0])
+    spec, x = subject.layer((2, 1))
+    theirs = subject.basis(spec, x[:, 0])
     total = theirs.sum(axis=1)
-    told = f"another basis, as declared: {subject.declared.basis}; {theirs.shape[1]} functions with values from "
-    told += (
-        f"{theirs.min():.3g} to {theirs.max():.3g}, which sum to {total.min():.3g} to {total.max():.3g} in the domain"
-    )
-    return Stage("functions", told)
-
-
-def _of_one_degree(difference: Difference) -> bool:
-    """Whether its numbers, of functions or intervals, are those of one degree: in others they are alike."""
-    return "indices" in difference.evidence or difference.name in ("coefficients mixed up", "other functions")
+    told = f"{theirs.shape[1]} functions with values from {theirs.min():.3g} to {theirs.max():.3g}"
+    told += f", which sum to {total.min():.3g} to {total.max():.3g} in the domain"
+    return Stage("functions", f"another basis, as declared: {subject.declared.basis}; {told}")
 
 
 def _elsewhere(subject: Subject) -> list[Difference]:
@@ -173,11 +155,11 @@ def _elsewhere(subject: Subject) -> list[Difference]:
 
 def _right_on(intervals: int, subject: Subject, kind: str) -> bool:
     """Whether functions on that many intervals are right, by two points in each."""
-    spec = subject.spec((2, 1), kind=kind, intervals=intervals)
-    x = subject.samples(spec, 2 * MANY, 3)[:, 0]
+    spec, points = subject.layer((2, 1), 3, 2 * MANY, kind=kind, intervals=intervals)
+    x = points[:, 0]
     right, room = subject.asked_for(spec, x)
     most = 16 * float(room.max()) * max(1.0, subject.noise / subject.eps)
-    return bool(np.abs(subject.basis(spec, x) - right).max() <= most)
+    return bool(close(subject.basis(spec, x), right, most))
 
 
 def _identified_once(
@@ -188,11 +170,7 @@ def _identified_once(
     So has what no question identified, beside what one did.
     """
     main = f"degree-{subject.degree}"
-    known = [
-        difference
-        for difference in differences.values()
-        if main in difference.where and kind in difference.where and difference.name != "rounding errors"
-    ]
+    known = [d for d in differences.values() if {main, kind} <= set(d.where) and d.name != "rounding errors"]
     if asked.spec.degree != subject.degree and known and asked.wrong.any():
         return known[:1]
     told = identified(subject, asked)
@@ -220,19 +198,16 @@ def sampled(subject: Subject, degree: int, kind: str, intervals: int = 6, scale:
     close = [] if "stale cache" in subject.names else close  # samples next to each other may have each other's results
     inside = round_to(subject.dtype, (breakpoints[:-1, None] + h * np.r_[SHARES, close]).ravel())
     exact = kind != "uniform-fine" and subject.declared.frame.exact
-    at_knots, start, end = (
-        breakpoints[part] if exact and words not in subject.refused else breakpoints[:0]
-        for words, part in (("x at a knot", slice(1, -1)), ("x = a", slice(1)), ("x = b", slice(-1, None)))
-    )
+    parts = {"x at a knot": slice(1, -1), "x = a": slice(1), "x = b": slice(-1, None)}
+    at_knots, start, end = (breakpoints[part if exact and words not in subject.refused else slice(0)]
+                            for words, part in parts.items())  # fmt: skip
     points = {"inside": inside, "knot": np.r_[start, at_knots], "end": end}
     x = np.concatenate(list(points.values()))
     where = np.repeat(list(points), [v.size for v in points.values()])
     theirs = subject.basis(spec, x)
     expected, room = subject.asked_for(spec, x)
     room = room * max(1.0, subject.noise / subject.eps) + 16 * subject.eps * subject.offset
-    room = np.maximum(
-        room, max(subject.eps / 2, subject.noise)
-    )  # functions that are zero there, beside others that are not
+    room = np.maximum(room, max(subject.eps / 2, subject.noise))  # of functions that are zero there beside others
     if "not deterministic" in subject.names:
-        room = np.maximum(room, RANDOM * float(np.abs(subject.basis(spec, x, again=True) - theirs).max()))
+        room = np.maximum(room, RANDOM * largest(subject.basis(spec, x, again=True) - theirs))
     return Sampled(spec, x, where, theirs, expected, room)

@@ -4,25 +4,21 @@ Piece m of the B-splines, continued, equals phi at x for one m(x); right is the 
 then x' = sum_i xi_i phi_i(x), xi_i = (t_(i+1) + ... + t_(i+d))/d: Marsden's identity inverts all functions at once.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray
-from refkan.conformance.cases.cases import generator
-from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.cases.truths.precision import round_to
+from refkan.base import Array, FloatArray, IntArray, Record
+from refkan.conformance.cases import LayerSpec, generator, round_to
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.known_maps import map_of, step_of
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.stages_and_differences import Difference
+from refkan.conformance.identification.reported import Difference, close, largest, measured, only
 from refkan.conformance.identification.subject import BLOCK, Subject
 from refkan.splines.knots import greville_points
 
 
-@dataclass(frozen=True)
-class Sampled:
+class Sampled(Record):
     """Functions of a layer at points, the B-splines asked for, and what errors are allowed."""
 
     spec: LayerSpec
@@ -36,6 +32,20 @@ class Sampled:
     def wrong(self) -> Array:
         """Points at which a function is off."""
         return np.asarray(~(np.abs(self.theirs - self.right) <= self.room).all(axis=1))
+
+    @property
+    def intervals(self) -> IntArray:
+        """The interval of the domain of each point, by number."""
+        return intervals_of(self.x, self.spec.knots[0], self.spec.order) - self.spec.degree
+
+    @property
+    def off(self) -> float:
+        """The largest error."""
+        return largest(self.theirs - self.right)
+
+    def agrees(self, functions: FloatArray) -> Array:
+        """Points at which they are these functions."""
+        return np.asarray((np.abs(functions - self.theirs) <= 16 * self.most).all(axis=1))
 
     @property
     def most(self) -> FloatArray:
@@ -55,48 +65,40 @@ class Sampled:
 
 def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
     """The piece in force at each point."""
-    t, r = inside.spec.knots[0], inside.spec.order
-    own = intervals_of(inside.x, t, r)
+    t = inside.spec.knots[0]
+    r = inside.spec.order
+    n = inside.spec.intervals
+    x = inside.x
+    own = intervals_of(x, t, r)
     used = own.copy()
-    known = (np.abs(recursion(t, r, inside.x, own) - inside.theirs) <= 16 * inside.most).all(axis=1)
+    known = inside.agrees(recursion(t, r, x, own))
     for m in np.flatnonzero(np.diff(t) > 0):
-        piece = recursion(t, r, inside.x, np.full(inside.x.size, m))
-        equal = (np.abs(piece - inside.theirs) <= 16 * inside.most).all(axis=1) & ~known
+        equal = inside.agrees(recursion(t, r, x, m)) & ~known
         used[equal], known = m, known | equal
-    if not known.all():
-        return []
     bad = used != own
-    share = (inside.x - t[own]) / (t[own + 1] - t[own])
-    last = int(np.searchsorted(t, t[-r], side="left") - 1)
-    step = np.unique((used - own)[bad])
-    if not step.size:
+    if not known.all() or not bad.any():
         return []
-    if ((own[bad] == last).all() and (bad | (own != last)).all()) or (
-        (own[bad] == own[bad][0]).all() and step.size == 1
-    ):
-        n = inside.spec.intervals
-        first = int(own[bad][0]) - r + 1
-        return [
-            Difference("end interval unused", {"interval": first, "intervals": n, "used": int(used[bad][0]) - r + 1})
-        ]
-    if (
-        step.tolist() == [1]
-        and share[bad].min() >= 0.5
-        and share[~bad & (own != last) & (share < 0.99)].max(initial=0.0) <= 0.5
-    ):
-        return [Difference("interval rounded")]
-    steps = f"{step[0]:+d}" if step.size == 1 else numbers(step.tolist())
+    share = (x - t[own]) / (t[own + 1] - t[own])
+    step = np.unique((used - own)[bad])
+    last = int(np.searchsorted(t, t[-r], side="left") - 1)
+    first = int(own[bad][0])
+    at = int(used[bad][0]) - r + 1
+    of_last = (own[bad] == last).all() and (bad | (own != last)).all()
+    if of_last or ((own[bad] == first).all() and step.size == 1):
+        return only("end interval unused", interval=first - r + 1, intervals=n, used=at)
+    others = ~bad & (own != last) & (share < 0.99)
+    if step.tolist() == [1] and share[bad].min() >= 0.5 >= share[others].max(initial=0.0):
+        return only("interval rounded")
+    how, asked = "", np.unique(own[bad]) - r + 1
     for name in ("float32", "float16"):
-        if (np.searchsorted(round_to(name, t), round_to(name, inside.x), side="right") - 1 == used)[bad].all():
-            how = f"they are those of points and knots rounded to {name}"
-            return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
-    if words := _by_spacing(inside):
-        return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": words})]
-    how = f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
-    asked = np.unique(own[bad]) - r + 1
-    if np.unique(used[bad]).size == 1 < asked.size:
-        how = f"in intervals {numbers(asked.tolist())} that of interval {used[bad][0] - r + 1} is used"
-    return [Difference("interval search", {"count": int(bad.sum()), "total": bad.size, "how": how})]
+        if (np.searchsorted(round_to(name, t), round_to(name, x), side="right") - 1 == used)[bad].all():
+            how = how or f"they are those of points and knots rounded to {name}"
+    how = how or _by_spacing(inside)
+    if not how and np.unique(used[bad]).size == 1 < asked.size:
+        how = f"in intervals {numbers(asked.tolist())} that of interval {at} is used"
+    steps = f"{step[0]:+d}" if step.size == 1 else numbers(step.tolist())
+    how = how or f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
+    return only("interval search", count=int(bad.sum()), total=bad.size, how=how)
 
 
 def _by_spacing(inside: Sampled) -> str:
@@ -108,7 +110,7 @@ def _by_spacing(inside: Sampled) -> str:
         for words, rounded in {"down": np.floor, "to the nearest number": np.rint, "up": np.ceil}.items():
             for shift in (0, 1):
                 m = np.clip(rounded((x - a) / h) - shift, 0, n - 1).astype(int) + r - 1
-                if (np.abs(recursion(t, r, x, m) - inside.theirs) <= 16 * inside.most).all():
+                if inside.agrees(recursion(t, r, x, m)).all():
                     less = ", less 1" * shift
                     return f"they are number (x - a)/h rounded {words}{less}, with h = {name} for all intervals"
     return ""
@@ -127,7 +129,7 @@ def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     a, b = inside.spec.domain
     value, room = subject.asked_for(inside.spec, np.clip(at, a, b))
     known = (np.abs(value - inside.theirs) <= 16 * room + 2.0**-44).all(axis=1) & (at >= a - 1e-12) & (at <= b + 1e-12)
-    if np.abs(at - x).max() <= 2.0**-36 * np.abs(x).max():  # rounding
+    if close(at, x, 2.0**-36 * largest(x)):  # rounding
         return []
     if known[inside.wrong].mean() < 0.3 or known.sum() < 4:
         return []
@@ -135,8 +137,7 @@ def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     image = point_of(inside.spec, subject.basis(inside.spec, more))
     seen = (image >= a - 1e-12) & (image <= b + 1e-12) & bool(known.all())
     x, at = np.r_[x[known], more[seen]], np.r_[at[known], image[seen]]
-    moved = moved_point(subject, inside.spec, x, at, bool(known.all()))
-    return [] if moved is None else [moved]
+    return moved_point(subject, inside.spec, x, at, bool(known.all()))
 
 
 def _between(subject: Subject, inside: Sampled) -> FloatArray:
@@ -147,61 +148,54 @@ def _between(subject: Subject, inside: Sampled) -> FloatArray:
     return round_to(subject.dtype, t[m] + (t[m + 1] - t[m]) * share)
 
 
+def _mapped(words: str) -> list[Difference]:
+    return only("inputs mapped", map=words)
+
+
 def moved_point(
     subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool
-) -> Difference | None:
+) -> list[Difference]:  # fmt: skip
     """Say what map takes x to the point in use."""
     a, b = spec.domain
-    size = float(np.abs(x).max())
-    off = np.abs(at - x)
-    still = off <= 2.0**-40 * size
+    size, off = largest(x), np.abs(at - x)
+    still, near = off <= 2.0**-40 * size, 2.0**-38 * size
     breakpoints = np.unique(spec.knots[0])
     nearest = breakpoints[np.abs(x[:, None] - breakpoints).argmin(axis=1)]
-    if still.mean() > 0.5 and (~still).any() and (np.abs(at - nearest)[~still] <= 2.0**-38 * size).all():
-        near = float(np.abs(x - nearest)[~still].max())
-        return Difference("point snapped", {"near": near})
+    if still.mean() > 0.5 and (~still).any() and close(at[~still], nearest[~still], near):
+        return only("point snapped", near=float(np.abs(x - nearest)[~still].max()))
     for name in ("float32", "float16", "bfloat16"):
         rounded = round_to(name, x)
-        if (np.abs(at - rounded) <= 0.05 * np.abs(rounded - x).max()).all():
-            return Difference(f"{name} inputs")
+        if close(at, rounded, 0.05 * largest(rounded - x)):
+            return only(f"{name} inputs")
     for position in ((at - a) * spec.intervals / (b - a), (at - a) / (b - a)):
-        single = np.abs(round_to("float32", position) - position).max() <= 2.0**-40 * spec.intervals
+        single = close(round_to("float32", position), position, 2.0**-40 * spec.intervals)
         if single and off.max() <= 2.0**-20 * size:
-            return Difference("float32 arithmetic", {"what": "the position (x - a)/h is rounded to float32"})
+            return only("float32 arithmetic", what="the position (x - a)/h is rounded to float32")
     low, high = float(at.min()), float(at.max())
-    if high - low <= 2.0**-38 * size < np.ptp(x):
-        return Difference("inputs mapped", {"map": f"the one point {low:.6g}"})
-    if still.any() and (np.abs(np.clip(x, low, high) - at) <= 2.0**-38 * size).all():
-        cut = [
-            f"{word} at {end:.9g}"
-            for word, end, far in (("below", low, x.min()), ("above", high, x.max()))
-            if abs(end - far) > 2.0**-38 * size
-        ]
-        return Difference("point clamped", {"how": " and ".join(cut), "a": a, "b": b})
+    if high - low <= near < np.ptp(x):
+        return _mapped(f"the one point {low:.6g}")
+    if still.any() and close(np.clip(x, low, high), at, near):
+        ends = (("below", low, x.min()), ("above", high, x.max()))
+        cut = [f"{word} at {end:.9g}" for word, end, far in ends if abs(end - far) > near]
+        return only("point clamped", how=" and ".join(cut), a=a, b=b)
     middle, half = (a + b) / 2, (b - a) / 2
-    for inner, v in (
-        ("x", x),
-        (f"(x - {middle:.6g})/{half:.6g}", (x - middle) / half),
-        (f"(x - {a:.6g})/{b - a:.6g}", (x - a) / (b - a)),
-    ):
-        mapped = map_of(v, at, 2.0**-36 * size)
-        if mapped is None:
+    inner = {"x": x, f"(x - {middle:.6g})/{half:.6g}": (x - middle) / half,
+             f"(x - {a:.6g})/{b - a:.6g}": (x - a) / (b - a)}  # fmt: skip
+    for words, v in inner.items():
+        if (mapped := map_of(v, at, 2.0**-36 * size)) is None:
             continue
         name, k, c = mapped
-        if name == "identity" and off.max() <= 2.0**-12 * size:
-            return None  # a shift as small as this is one of knots
-        if name == "identity":
-            return _affine(subject, spec, k, c)
-        words = f"{name} of {inner}" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else "")
-        return Difference("inputs mapped", {"map": words})
+        if name == "identity":  # a shift as small as this is one of knots
+            return [] if off.max() <= 2.0**-12 * size else _affine(subject, spec, k, c)
+        return _mapped(f"{name} of {words}" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else ""))
     small = everywhere and still.mean() < 0.5 and off.max() <= 2.0**-6 * size
     if small and (step := step_of(at)) and off.max() <= step:
-        return Difference("point quantised", {"step": step}, sure="measured")
+        return measured("point quantised", step=step)
     if words := _within_intervals(spec, x, at):
-        return Difference("inputs mapped", {"map": words})
+        return _mapped(words)
     far = np.argsort(-off)[: max(1, x.size // 2) : max(1, x.size // 8)]
     pairs = ", ".join(f"x' - x = {at[s] - x[s]:.3g} at x = {x[s]:.6g}" for s in far)
-    return Difference("inputs mapped", {"map": f"another point, up to {off.max():.3g} away ({pairs})"}, sure="measured")
+    return measured("inputs mapped", map=f"another point, up to {off.max():.3g} away ({pairs})")
 
 
 def _within_intervals(spec: LayerSpec, x: FloatArray, at: FloatArray) -> str:
@@ -211,7 +205,7 @@ def _within_intervals(spec: LayerSpec, x: FloatArray, at: FloatArray) -> str:
     u, v = (x - t[m]) / (t[m + 1] - t[m]), (at - t[m]) / (t[m + 1] - t[m])
     for degree in (1, 2, 3, 5):
         c = np.polynomial.polynomial.polyfit(u, v, degree)
-        if np.abs(np.polynomial.polynomial.polyval(u, c) - v).max() <= 2.0**-30:
+        if close(np.polynomial.polynomial.polyval(u, c), v, 2.0**-30):
             powers = " ".join(f"{k:+.6g} u^{p}" for p, k in enumerate(c) if abs(k) > 2.0**-28)
             return f"t[m] + h ({powers.removeprefix('+')}) with u = (x - t[m])/h, in each interval"
     return ""
@@ -222,37 +216,31 @@ def _whole_on_fewer(subject: Subject, spec: LayerSpec) -> bool:
     n = spec.intervals - 1
     if subject.declared.intervals is not None or n < 2:
         return True
-    other = subject.spec((2, 1), degree=spec.degree, kind=spec.kind, intervals=n)
-    x = subject.samples(other, BLOCK)[:, 0]
-    functions = subject.basis(other, x)
+    other, points = subject.layer((2, 1), degree=spec.degree, kind=spec.kind, intervals=n)
+    x = points[:, 0]
+    functions = subject.basis(other, points[:, 0])
     at = point_of(other, functions)
     seen = np.abs(functions.sum(axis=1) - 1) < 1e-9  # of points in the domain
     intervals = float(np.polyfit(x[seen], at[seen], 1)[0] * n) if seen.sum() > 4 else 0.5
     return abs(intervals - round(intervals)) < 1e-6
 
 
-def _affine(subject: Subject, spec: LayerSpec, k: float, c: float) -> Difference:
+def _affine(subject: Subject, spec: LayerSpec, k: float, c: float) -> list[Difference]:
     """x' = k x + c: another domain, another number of intervals, or neither."""
     (a, b), n = spec.domain, spec.intervals
     ends = [float(np.round((end - c) / k, 5)) for end in (a, b)]
     if ends in ([-1.0, 1.0], [0.0, 1.0]):
-        return Difference("fixed domain", {"used": f"[{ends[0]:g}, {ends[1]:g}]", "asked": f"[{a:g}, {b:g}]"})
-    if subject.position and np.abs(np.array(ends) - 0.75 * np.array([a, b])).max() < 1e-4:
-        other = 1 - subject.position[1]
-        return Difference(
-            "inputs mapped", {"map": f"points mapped from the domain of input {other} to that of their own input,"}
-        )
-    used = round(k * n)
+        return only("fixed domain", used=f"[{ends[0]:g}, {ends[1]:g}]", asked=f"[{a:g}, {b:g}]")
+    if subject.position and largest(np.array(ends) - 0.75 * np.array([a, b])) < 1e-4:
+        return _mapped(f"points mapped from the domain of input {1 - subject.position[1]} to that of their own input,")
+    used, steps = round(k * n), c * n / (b - a)
     if max(abs(k * a + c - a), abs(k * n - used)) < 1e-6 and used != n and _whole_on_fewer(subject, spec):
-        return Difference("number of intervals", {"used": used, "asked": n})
-    steps = c * n / (b - a)
+        return only("number of intervals", used=used, asked=n)
     if spec.kind.startswith("uniform") and abs(k - 1.0) < 1e-9 and abs(steps - round(steps)) < 1e-6:
         # On equally spaced knots b_i(x - h) = b_(i+1)(x): no question tells the points from the places of coefficients.
-        return Difference("shifted index", {"what": "functions", "step": round(steps), "how": ""})
+        return only("shifted index", what="functions", step=round(steps), how="")
     fixed = c / (1 - k) if k != 1 else np.nan
     for words, v in (("the middle", (a + b) / 2), ("the start", a), ("the end", b)):
         if v and abs(fixed - v) <= 1e-6 * abs(b - a):
-            return Difference("inputs mapped", {"map": f"m + {k:g} (x - m), m {words} of the domain,"})
-    if k == 1:
-        return Difference("inputs mapped", {"map": f"x {'-' if c < 0 else '+'} {abs(c):g}"})
-    return Difference("inputs mapped", {"map": f"{k:g} x {'-' if c < 0 else '+'} {abs(c):g}"})
+            return _mapped(f"m + {k:g} (x - m), m {words} of the domain,")
+    return _mapped(f"{'' if k == 1 else f'{k:g} '}x {'-' if c < 0 else '+'} {abs(c):g}")

@@ -5,15 +5,14 @@ from math import factorial
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
+from refkan.base import FloatArray
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.known_maps import in_words, lower_formats
 from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.pieces.pieces_in_use import nature
-from refkan.conformance.identification.pieces.rounded_recursions import format_of
+from refkan.conformance.identification.pieces.pieces_in_use import format_of, nature
+from refkan.conformance.identification.reported import Difference, close, factor_of, largest, measured, only
 from refkan.conformance.identification.stages.points_in_use import Sampled
-from refkan.conformance.identification.stages_and_differences import Difference
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 SHARES = np.arange(1, 16) / 16 + 2.0**-25
@@ -24,15 +23,13 @@ than float32 has."""
 def pieces_degree(inside: Sampled) -> int | None:
     """The degree of the pieces, by differences within intervals; None if they are no polynomials."""
     n = SHARES.size
-    blocks = inside.theirs.reshape(
-        inside.spec.intervals if inside.x.size % inside.spec.intervals == 0 else 1, -1, inside.spec.dim
-    )
-    per = blocks.shape[1]
+    count = inside.spec.intervals if inside.x.size % inside.spec.intervals == 0 else 1
     degrees = []
-    for block in blocks if per >= n else []:
+    blocks = inside.theirs.reshape(count, -1, inside.spec.dim)
+    for block in blocks if blocks.shape[1] >= n else []:
         for start in (0, 4, 8):
             window = block[start : start + 7]
-            size = np.abs(window).max() * 2.0**-36
+            size = largest(window) * 2.0**-36
             orders = [k for k in range(7) if (np.abs(np.diff(window, k, axis=0)) <= size * 2**k).all()]
             degrees.append(min(orders, default=7) - 1)
     known = [degree for degree in degrees if 0 <= degree < 6]
@@ -55,7 +52,7 @@ def weights_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     if r == 2 or r - 2 not in subject.degrees:
         return []
     lower = subject.basis(replace(spec, order=r - 1, coefficients=np.zeros((2, 1, t.size - r + 1))), x)
-    return _weights(inside, lower) if np.abs(lower - right).max() > 2.0**-30 else []
+    return _weights(inside, lower) if largest(lower - right) > 2.0**-30 else []
 
 
 def _weights(inside: Sampled, lower: FloatArray) -> list[Difference]:
@@ -64,23 +61,22 @@ def _weights(inside: Sampled, lower: FloatArray) -> list[Difference]:
     for i in range(spec.dim):
         A = np.stack([lower[:, i], x * lower[:, i], lower[:, i + 1], x * lower[:, i + 1]], axis=1)
         shown = np.abs(A).max(axis=1) > 2.0**-20
-        k, *_ = np.linalg.lstsq(A[shown], inside.theirs[shown, i], rcond=1e-13)
-        if np.abs(A @ k - inside.theirs[:, i]).max() > 64 * inside.most.max():
+        k = np.linalg.lstsq(A[shown], inside.theirs[shown, i], rcond=1e-13)[0]
+        if not close(A @ k, inside.theirs[:, i], 64 * inside.most.max()):
             return []
         if min(np.count_nonzero(np.abs(lower[:, i + j]) > 2.0**-8) for j in (0, 1)) > 8:
-            weights.append((i, k[:2], k[2:]))
+            weights.append((i, k))
     told = []
-    for side, asked in (("left", (0, r - 1, 0)), ("right", (r, 1, r))):
-        pairs = [(i, k[0], k[1]) for i, *ks in weights for k in [ks[side == "right"]]]
-        if pairs and np.abs([place[1:] for place in pairs]).max() < 1e-9:
+    for side, asked, at in (("left", (0, r - 1, 0), 0), ("right", (r, 1, r), 2)):
+        pairs = [(i, k[at], k[at + 1]) for i, k in weights]
+        if pairs and largest([place[1:] for place in pairs]) < 1e-9:
             told.append(f"the {side} term of the last step of the recursion is left out")
             continue
-        used = _weight(t, pairs, asked)
-        if used is None:
+        if (used := _weight(t, pairs, asked)) is None:
             return []
         if used != asked:
             told.append(f"the {side} weight of the recursion is {_in_words(used)} instead of {_in_words(asked)}")
-    return [Difference("wrong denominators", {"what": "; ".join(told)})] if told else []
+    return only("wrong denominators", what="; ".join(told)) if told else []
 
 
 def _weight(
@@ -90,10 +86,10 @@ def _weight(
     span = range(-1, asked[0] + asked[1] + 2)
     every = [asked, *((z, k, l) for z in span for k in span for l in span if k != l)]
     for z, k, l in every:
-        where = [(i + z, i + k, i + l, a, b) for i, a, b in pairs if min(i + z, i + k, i + l) >= 0]
-        where = [place for place in where if max(place[:3]) < t.size]
-        if len(where) > 1 and all(
-            abs(a * (t[k] - t[l]) + t[z]) < 1e-6 and abs(b * (t[k] - t[l]) - 1) < 1e-6 for z, k, l, a, b in where
+        where = [(i + np.array([z, k, l]), (a, b)) for i, a, b in pairs if min(i + z, i + k, i + l) >= 0]
+        shown = [(t[at], weight) for at, weight in where if at.max() < t.size]
+        if len(shown) > 1 and all(
+            close(np.multiply(weight, ends[1] - ends[2]), [-ends[0], 1], 1e-6) for ends, weight in shown
         ):
             return z, k, l
     return None
@@ -107,42 +103,35 @@ def _in_words(weight: tuple[int, int, int]) -> str:
 def recursion_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     """The recursion with e in all denominators, and with 0/0 mended too late."""
     t, r, x = inside.spec.knots[0], inside.spec.order, inside.x
-    m = intervals_of(x, t, r)
-    small, off = 2.0**-24, float(np.abs(inside.theirs - inside.right).max())
-    slope = (recursion(t, r, x, m, lambda n, d: n / (d + small)) - recursion(t, r, x, m)) / small
-    e = float((slope * (inside.theirs - inside.right)).sum() / max((slope * slope).sum(), 1e-300))
-    left = np.abs(recursion(t, r, x, m, lambda n, d: n / (d + e)) - inside.theirs).max()
-    if left <= 2.0**-8 * off and abs(e) > 2.0**-44 * np.ptp(t):
-        return [Difference("shifted denominators", {"what": f"{e:.3g} is added to every denominator"})]
-    b: FloatArray = (np.arange(t.size - 1) == m[:, None]).astype(np.float64)
-    for k in range(2, r + 1):
-        shares = (
-            (x[:, None] - t[:-k]) / (t[k - 1 : -1] - t[:-k]),
-            (t[k:] - x[:, None]) / (t[k:] - t[1 : t.size - k + 1]),
-        )
-        b = np.nan_to_num(shares[0] * b[:, :-1] + shares[1] * b[:, 1:], nan=0.0)
-    if inside.at(~inside.is_close).wrong.any() and (np.abs(b - inside.theirs) <= 16 * inside.most).all():
-        return [Difference("NaN from repeated knots", {"what": "NaN is made 0 at each step, too late"})]
+    small = 2.0**-24
+    slope = (recursion(t, r, x, ratio=lambda n, d: n / (d + small)) - recursion(t, r, x)) / small
+    e = factor_of(inside.theirs - inside.right, slope)
+    shifted = recursion(t, r, x, ratio=lambda n, d: n / (d + e))
+    if close(shifted, inside.theirs, 2.0**-8 * inside.off) and abs(e) > 2.0**-44 * np.ptp(t):
+        return only("shifted denominators", what=f"{e:.3g} is added to every denominator")
+    late = recursion(t, r, x, ratio=np.divide, step=np.nan_to_num)
+    if inside.at(~inside.is_close).wrong.any() and inside.agrees(late).all():
+        return only("NaN from repeated knots", what="NaN is made 0 at each step, too late")
     return []
 
 
 def small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
     """Errors that a sum of truncated powers may have, and that grow from left to right as its do; or no larger ones."""
     off = ~(np.abs(inside.theirs - inside.right) <= inside.room)
-    if not inside.theirs[off].any() and (below := float(np.abs(inside.right[off]).max())) < 2.0**-8:
+    if not inside.theirs[off].any() and (below := largest(inside.right[off])) < 2.0**-8:
         kept = np.abs(inside.right[~off & (inside.theirs != 0)])
         if below <= kept.min(initial=1.0):
-            return [Difference("flushed to zero", {"what": "values", "below": below}, sure="measured")]
+            return measured("flushed to zero", what="values", below=below)
     if inside.spec.kind in ("clamped", "repeated") or not inside.at(~inside.is_close).wrong.any():
         return []
     _, room = subject.asked_for(inside.spec, inside.x, "truncated powers")
     error = np.abs(inside.theirs - inside.right)
-    if not (error <= room + inside.most * 64).all() or error.max() > 2.0**-20:
+    if not close(error, 0.0, room + inside.most * 64) or error.max() > 2.0**-20:
         return []
     error, third = error.max(axis=1)[np.argsort(inside.x)], inside.x.size // 3
     grows = error[-third:].max() > 8 * error[:third].max()
     name = "cancellation of truncated powers" if grows else "rounding errors"
-    return [Difference(name, {"left": float(error.max())}, sure="measured")]
+    return measured(name, left=float(error.max()))
 
 
 def loosely(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -156,27 +145,22 @@ def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Di
     told = explain(inside.theirs, inside.right, ("point", "coefficient"), room, "basis functions")
     if not told or told[0].name == "gradient clipped":
         return []
-    if (told[0].evidence.get("loose") and not last) or any(
-        difference.evidence.get("axis") == "point" for difference in told
-    ):
+    if (told[0].evidence.get("loose") and not last) or "point" in [d.evidence.get("axis") for d in told]:
         return []
     first, t, r = told[0], spec.knots[0], spec.order
     if first.name == "constant factor" and spec.kind == "uniform" and spec.degree:
         e = float(t[1] - t[0]) * (factorial(spec.degree) / first.evidence["factor"]) ** (1 / spec.degree)
-        least = recursion(t, r, inside.x, intervals_of(inside.x, t, r), lambda n, d: n / np.maximum(d, e))
-        if np.abs(least - inside.theirs).max() <= 2.0**-40 * np.abs(inside.theirs).max():
-            return [
-                Difference("shifted denominators", {"what": f"differences of knots below {e:.6g} count as {e:.6g}"})
-            ]
+        least = recursion(t, r, inside.x, ratio=lambda n, d: n / np.maximum(d, e))
+        if close(least, inside.theirs, 2.0**-40 * largest(inside.theirs)):
+            return only("shifted denominators", what=f"differences of knots below {e:.6g} count as {e:.6g}")
     if first.name == "factors by coefficient" and len(first.evidence["factors"]) == spec.dim:
         by = np.array(first.evidence["factors"]) * (t[r:] - t[:-r])
-        if np.ptp(by) <= 1e-9 * np.abs(by).max():
+        if np.ptp(by) <= 1e-9 * largest(by):
             top = "r" if abs(by[0] / r - 1) < 1e-9 else f"{by[0]:.6g}"
-            return [Difference("basis not normalised", {"by": f"{top} / (t[i+r] - t[i])"})]
+            return only("basis not normalised", by=f"{top} / (t[i+r] - t[i])")
     near_one = first.name == "constant factor" and abs(first.evidence["factor"] - 1) < 2.0**-12
     if near_one and "changed by a call" not in subject.names:
-        sentence = f"functions are divided by 1 + {1 / first.evidence['factor'] - 1:.3g}"
-        return [Difference("shifted denominators", {"what": sentence})]
+        return only("shifted denominators", what=f"functions are divided by 1 + {1 / first.evidence['factor'] - 1:.3g}")
     return told
 
 
@@ -185,7 +169,7 @@ def rearranged_locally(subject: Subject, inside: Sampled) -> list[Difference]:
     spec, r = inside.spec, inside.spec.order
     if r < 2 or spec.kind == "repeated":
         return []
-    own = intervals_of(inside.x, spec.knots[0], r)[:, None] - r + 1 + np.arange(r)
+    own = inside.intervals[:, None] + np.arange(r)
     rest = np.ones(inside.theirs.shape, bool)
     np.put_along_axis(rest, own, False, axis=1)
     if (np.abs(inside.theirs) > inside.room)[rest].any():
@@ -194,42 +178,38 @@ def rearranged_locally(subject: Subject, inside: Sampled) -> list[Difference]:
     sentence = "in each interval the functions in force"
     told = explain(theirs, right, ("point", "coefficient"), float(inside.room.max()) * 4, sentence)
     vague = ("gradient clipped", "factors by coefficient", "coefficients left out")
-    if any(
-        difference.evidence.get("axis") == "point" or difference.evidence.get("loose") or difference.name in vague
-        for difference in told or []
-    ):
-        return []
-    return [] if any("all are" in difference.evidence.get("how", "") for difference in told or []) else told or []
+    for name, more in ((difference.name, difference.evidence) for difference in told or []):
+        if more.get("axis") == "point" or more.get("loose") or name in vague or "all are" in more.get("how", ""):
+            return []
+    return told or []
 
 
 def left_out(inside: Sampled) -> tuple[list[Difference], Sampled]:
     """Functions and intervals that are zero; and the functions without them."""
-    spec, theirs, told = inside.spec, inside.theirs.copy(), []
-    m = intervals_of(inside.x, spec.knots[0], spec.order) - spec.degree
+    spec = inside.spec
+    theirs = inside.theirs.copy()
+    told = list[Difference]()
+    m = inside.intervals
     shown = np.abs(inside.right) > 2.0**-20
     gone = [j for j in np.unique(m).tolist() if not theirs[m == j].any()]
     columns = np.flatnonzero(~theirs.any(axis=0) & shown[~np.isin(m, gone)].any(axis=0))
     if not theirs.any():
         return [], inside
     if gone:
-        how = f"{numbers(gone)} of {spec.intervals}"
-        told.append(Difference("intervals left out", {"what": "basis functions", "indices": how}))
+        told += only("intervals left out", what="basis functions", indices=f"{numbers(gone)} of {spec.intervals}")
         theirs[np.isin(m, gone)] = inside.right[np.isin(m, gone)]
     if columns.size:
         name = "end coefficient unused" if set(columns) <= {0, spec.dim - 1} else "coefficients left out"
-        evidence = {"what": "basis functions", "indices": columns.tolist(), "size": spec.dim}
-        told.append(Difference(name, evidence))
+        told += only(name, what="basis functions", indices=columns.tolist(), size=spec.dim)
         theirs[:, columns] = inside.right[:, columns]
     return told, replace(inside, theirs=theirs)
 
 
 def mapped_values(subject: Subject, inside: Sampled) -> list[Difference]:
     """A map of the values of right functions."""
-    room = float(inside.room.max()) * 16
-    words = in_words(inside.right.ravel(), inside.theirs.ravel(), room)
-    if words.startswith(("an unknown", "identity", "zero")):
-        return []
-    return [Difference("values mapped", {"what": "values of basis functions", "map": words})]
+    words = in_words(inside.right.ravel(), inside.theirs.ravel(), float(inside.room.max()) * 16)
+    known = not words.startswith(("an unknown", "identity", "zero"))
+    return only("values mapped", what="values of basis functions", map=words) if known else []
 
 
 def described(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -237,50 +217,44 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     off = float(np.quantile(np.abs(inside.theirs - inside.right).max(axis=1), 0.95))  # but for points next to knots
     if not inside.at(~inside.is_close).wrong.any():
         wrong = inside.at(inside.wrong)
-        off = float(np.abs(wrong.theirs - wrong.right).max())
         far = float(np.abs(wrong.x[:, None] - np.unique(inside.spec.knots[0])).min(axis=1).max())
-        sentence = f"functions are others next to knots alone, at distances to {far:.2g}, off by up to {off:.3g}"
-        return [Difference("other functions", {"what": sentence}, sure="measured")]
+        how = f"at distances to {far:.2g}, off by up to {wrong.off:.3g}"
+        return measured("other functions", what=f"functions are others next to knots alone, {how}")
     degree = pieces_degree(inside)
     sums = inside.theirs.sum(axis=1)
     total = f"they sum to {sums.min():.9g}" + (f" .. {sums.max():.9g}" if np.ptp(sums) > 1e-9 else "")
     form = lower_formats(inside.theirs)
     if not form and (step := _table_step(subject, inside, off)) > 0:
-        return [Difference("lookup table", {"step": step}, sure="measured")]
+        return measured("lookup table", step=step)
     if degree is None and off < 2.0**-6 and (form or (2.0**-30 < off <= 2.0**-18 and _is_rough(subject, inside))):
         name = {"float16": "float16 or TF32", "bfloat16": "bfloat16"}.get(form[0] if form else "", "float32")
-        return [Difference(f"{name} arithmetic", {"what": f"basis functions are off by {off:.1e}"}, sure="measured")]
+        return measured(f"{name} arithmetic", what=f"basis functions are off by {off:.1e}")
     kept = format_of(off) if degree == inside.spec.degree and 2.0**-30 < off <= 2.0**-18 else ""
     if kept and _exact_where_numbers_are_short(subject):
         what = f"basis functions are off by {off:.1e}, polynomials within intervals: numbers that are made of knots"
         return [Difference(f"{kept} arithmetic", {"what": f"{what} are rounded"}, sure="likely")]
     words = nature(inside.spec, inside.x, inside.theirs)
-    m = intervals_of(inside.x, inside.spec.knots[0], inside.spec.order) - inside.spec.degree
-    bad = np.unique(m[inside.wrong])
-    if bad.size < np.unique(m).size:
-        words += (
-            f"; they are others in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {np.unique(m).size} alone"
-        )
-    return [
-        Difference("other functions", {"what": f"functions {words}, off by up to {off:.3g}; {total}"}, sure="measured")
-    ]
+    bad = np.unique(inside.intervals[inside.wrong])
+    n = np.unique(inside.intervals).size
+    if bad.size < n:
+        words += f"; they are others in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {n} alone"
+    return measured("other functions", what=f"functions {words}, off by up to {off:.3g}; {total}")
 
 
 def _exact_where_numbers_are_short(subject: Subject) -> bool:
     """Whether functions of degree 1 on knots of few bits are right: there no rounding to a lower format shows."""
     if 1 not in subject.degrees or "uniform" not in subject.kinds:
         return False
-    spec = subject.spec((2, 1), degree=1, kind="uniform", intervals=subject.declared.intervals or 4)
-    x = subject.samples(spec, BLOCK)[:, 0]
-    return bool(np.abs(subject.basis(spec, x) - subject.asked_for(spec, x)[0]).max() <= 2.0**-44)
+    spec, x = subject.layer((2, 1), degree=1, kind="uniform", intervals=subject.declared.intervals or 4)
+    return close(subject.errors(spec, x[:, 0]), 0.0, 2.0**-44)
 
 
 def _is_rough(subject: Subject, inside: Sampled) -> bool:
     """Whether errors at points close to each other have nothing to do with each other, as those of rounding."""
     a, b = inside.spec.domain
     x = np.asarray(a + (b - a) * (0.37 + 2.0**-15 / inside.spec.intervals * np.arange(BLOCK)), np.float64)
-    error = subject.basis(inside.spec, x) - subject.asked_for(inside.spec, x)[0]
-    return bool(np.abs(np.diff(error, 2, axis=0)).max() > np.abs(error).max() / 4)
+    error = subject.errors(inside.spec, x)
+    return bool(largest(np.diff(error, 2, axis=0)) > largest(error) / 4)
 
 
 def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
@@ -292,7 +266,7 @@ def _table_step(subject: Subject, inside: Sampled, off: float) -> float:
     h = (b - a) / spec.intervals
     x = np.asarray(a + 1.37 * h + h * 2.0**-15 * np.arange(32), np.float64)
     theirs, right = subject.basis(spec, x), subject.asked_for(spec, x)[0]
-    curved = np.abs(np.diff(right, 2, axis=0)).max()
+    curved = largest(np.diff(right, 2, axis=0))
     straight = np.abs(np.diff(theirs, 2, axis=0)).max(axis=1) < curved / 16
     if straight.mean() <= 0.75:
         return 0.0

@@ -12,16 +12,16 @@ from itertools import permutations
 
 import numpy as np
 
-from refkan.base.array_types import Array, FloatArray, IntArray
+from refkan.base import Array, FloatArray, IntArray
 from refkan.conformance.adapters.adapter import BSPLINES
-from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.identification.explanations import explain, placed, sizes_of
+from refkan.conformance.cases import LayerSpec
+from refkan.conformance.identification.explanations import explain, placed, sized
 from refkan.conformance.identification.gradients.slopes import true_jacobian
 from refkan.conformance.identification.known_maps import beside
-from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.matrix_shapes import counted, numbers
 from refkan.conformance.identification.nonlinear import in_other_sizes
-from refkan.conformance.identification.rows.other_inputs import knots_of_all, point_of_rows
-from refkan.conformance.identification.stages_and_differences import Difference, Stage
+from refkan.conformance.identification.other_inputs import knots_of_all, point_of_rows
+from refkan.conformance.identification.reported import Difference, Stage, close, largest, measured, only
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 IN_ORDER = "output q answers to the coefficients (q, p, i) through input p alone"
@@ -29,16 +29,7 @@ IN_ORDER = "output q answers to the coefficients (q, p, i) through input p alone
 OTHERS = ((1, 0), (0, 0), (1, 1))
 """What the two inputs may be exchanged for."""
 
-LARGER = (
-    (3, 3, 3),
-    (2, 2, 2),
-    (1, 2, BLOCK),
-    (5, 7, BLOCK),
-    (7, 5, BLOCK),
-    (17, 9, BLOCK),
-    (2, 300, BLOCK),
-    (300, 2, BLOCK),
-)
+LARGER = ((3, 3, 3), (2, 2, 2), *((Q, P, BLOCK) for Q, P in ((1, 2), (5, 7), (7, 5), (17, 9), (2, 300), (300, 2))))
 """Outputs, inputs and samples of larger and of square layers."""
 
 
@@ -54,8 +45,7 @@ AXES = ("sample", "answer", "output", "input", "coefficient")
 
 def wiring(subject: Subject) -> Stage:
     """Return how outputs, inputs and coefficients belong together."""
-    spec = subject.spec((3, 2))
-    x = subject.samples(spec, BLOCK, 2)
+    spec, x = subject.layer((3, 2), 2)
     turned = replace(spec, coefficients=spec.coefficients[:, :, ::-1])
     if subject.is_right(spec, x) and subject.is_right(turned, x):  # no two coefficients are alike
         return Stage("wiring", IN_ORDER)
@@ -80,17 +70,14 @@ def wiring(subject: Subject) -> Stage:
     if not how and (words := knots_of_all(subject, spec, x, responses)):
         subject.same_knots = True  # the other stages ask with the same knots for all inputs
         return Stage("wiring", words, (Difference("other knots", {"how": words}, (spec.kind,)),))
-    if not how and (row := point_of_rows(subject)):
-        subject.depends = row.evidence["what"]
-        return Stage("wiring", row.evidence["what"], (row,))
+    if not how and (words := point_of_rows(subject)):
+        subject.depends = words
+        return Stage("wiring", words, only("inputs act together", what=words))
     if not how:
         edges = np.abs(theirs).max(axis=(0, 4)) > room  # (answer, output, input)
-        how = "; ".join(
-            f"output {a} answers to " + ", ".join(f"({q}, {p})" for q, p in np.argwhere(edges[a]).tolist())
-            for a in range(edges.shape[0])
-        )
-    evidence = {"what": "coefficients of (output, input)", "how": how}
-    return Stage("wiring", how, (Difference("wired otherwise", evidence, sure="measured"),))
+        answers = (", ".join(f"({q}, {p})" for q, p in np.argwhere(of).tolist()) for of in edges)
+        how = "; ".join(f"output {a} answers to {to}" for a, to in enumerate(answers))
+    return Stage("wiring", how, measured("wired otherwise", what="coefficients of (output, input)", how=how))
 
 
 def _against_truth(
@@ -117,12 +104,12 @@ def _other_functions(subject: Subject, right: Array) -> list[Difference]:
     wrong = np.argwhere(~right)
     subject.position = tuple(wrong[-1].tolist())
     outputs, inputs = (np.unique(wrong[:, k]) for k in (0, 1))
+    place = f"edges {', '.join(map(str, map(tuple, wrong.tolist())))} of (output, input)"
     if not right[:, inputs].any():
-        subject.place = f"input {numbers(inputs.tolist())} alone"
+        place = f"input {numbers(inputs.tolist())}"
     elif not right[outputs].any():
-        subject.place = f"output {numbers(outputs.tolist())} alone"
-    else:
-        subject.place = f"edges {', '.join(map(str, map(tuple, wrong.tolist())))} of (output, input) alone"
+        place = f"output {numbers(outputs.tolist())}"
+    subject.place = f"{place} alone"
     return []
 
 
@@ -131,23 +118,19 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
     shape = ours.shape[2:]
     A, B = (v.reshape(ours.shape[0] * ours.shape[1], -1) for v in (ours, theirs))
     M = np.rint(np.linalg.lstsq(A, B, rcond=1e-10)[0]).astype(int)  # up to sums that are those of other inputs
-    if np.abs(A @ M - B).max() > 16 * room or M.min() < 0 or M.sum(axis=1).max() > 1:
+    if not close(A @ M, B, 16 * room) or M.min() < 0 or M.sum(axis=1).max() > 1:
         return ""
     source = np.where(M.any(axis=1), M.argmax(axis=1), -1)
     if order := _order_of_axes(source, shape):
         return order
     moved = [(u, v) for u, v in enumerate(source.tolist()) if u != v]
-    pairs = [f"{_index(u, shape)} has {_index(v, shape) if v >= 0 else 'none'}" for u, v in moved[:4]]
+    pairs = ", ".join(f"{_index(u, shape)} has {_index(v, shape) if v >= 0 else 'none'}" for u, v in moved[:4])
     P, dim = shape[1:]
     step = int(source[dim] - source[0]) if P > 1 else dim
     q, p, i = np.indices(shape)
-    by_stride = (q * P * dim + p * step + i) % source.size
-    stride = f", as with a stride of {step} between inputs in place of {dim}"
-    stride = stride if step != dim and np.array_equal(by_stride.ravel(), source) else ""
-    return (
-        f"{len(moved)} of {source.size} places (output, input, index) have coefficients of others{stride}: "
-        + ", ".join(pairs)
-    )
+    strided = step != dim and np.array_equal(((q * P * dim + p * step + i) % source.size).ravel(), source)
+    stride = f", as with a stride of {step} between inputs in place of {dim}" * strided
+    return f"{len(moved)} of {source.size} places (output, input, index) have coefficients of others{stride}: {pairs}"
 
 
 AXIS = ("output", "input", "index")
@@ -180,33 +163,31 @@ def larger(subject: Subject) -> Stage:
         spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
         spec = replace(spec, knots=np.repeat(spec.knots[:1], P, axis=0))
         x = subject.samples(spec, n, 3)
-        if subject.is_right(spec, x) or (n < BLOCK and OF_FEW & subject.names):
-            continue
-        zero = subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
-        where, ours = (f"{Q} output{'s' * (Q > 1)}, {P} inputs, {n} samples",), subject.edges(spec, x)
-        room = subject.tolerance(float(np.abs(ours).max()) * max(1.0, P / 8))
-        if (np.abs(zero) > room).any() and not subject.offset:
-            at = subject.samples(spec, BLOCK, 3)
-            y = subject.values(replace(spec, coefficients=0 * spec.coefficients), at)
-            what = beside(at, y, subject.tolerance(max(float(np.abs(y).max()), 1.0)))
-            return Stage("sizes", "", (Difference("extra branch", {"what": what}, where),))
-        if (np.abs(subject.values(spec, x) - zero - ours.sum(axis=2)) <= room).all():
-            continue
-        same_input = np.arange(P)[:, None, None, None] == np.arange(P)[:, None]
-        parts = [subject.values(replace(spec, coefficients=spec.coefficients * only), x) - zero for only in same_input]
-        theirs = np.stack(parts, axis=2)
-        differences = explain(theirs, ours, ("sample", "output", "input"), room, "splines")
-        if not differences and (told := _not_linear(subject, spec, x, zero, theirs)):
-            return Stage("sizes", "", tuple(placed(told, where=where)))
-        if differences == [] and Q == P:
-            continue
-        if not differences:
-            differences = _by_coefficients(subject, spec, x, theirs)
-        if differences:
-            return Stage("sizes", "", tuple(placed(differences, where=where)))
-    return Stage(
-        "sizes", "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs, of 300 inputs and outputs"
-    )
+        asked = not subject.is_right(spec, x) and (n == BLOCK or not OF_FEW & subject.names)
+        if asked and (told := _of_size(subject, spec, x)):
+            where = f"{counted(Q, 'output')}, {P} inputs, {n} samples"
+            return Stage("sizes", "", placed(told, where=(where,)))
+    words = "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs, of 300 inputs and outputs"
+    return Stage("sizes", words)
+
+
+def _of_size(subject: Subject, spec: LayerSpec, x: FloatArray) -> list[Difference]:
+    """What differs in a layer of another size."""
+    zero = subject.without_splines(spec, x)
+    ours = subject.edges(spec, x)
+    Q, P = spec.coefficients.shape[:2]
+    room = subject.tolerance(largest(ours) * max(1.0, P / 8))
+    if not close(zero, 0.0, room) and not subject.offset:
+        at = subject.samples(spec, BLOCK, 3)
+        y = subject.without_splines(spec, at)
+        return only("extra branch", what=beside(at, y, subject.tolerance(max(largest(y), 1.0))))
+    if close(subject.values(spec, x) - zero, ours.sum(axis=2), room):
+        return []
+    theirs = np.stack([subject.values(of, x) - zero for of in subject.by_inputs(spec)], axis=2)
+    differences = explain(theirs, ours, ("sample", "output", "input"), room, "splines")
+    if not differences and (told := _not_linear(subject, spec, x, zero, theirs)):
+        return told
+    return differences or ([] if differences == [] and Q == P else _by_coefficients(subject, spec, x, theirs))
 
 
 def _not_linear(
@@ -220,8 +201,8 @@ def _not_linear(
     a = spec.coefficients
     y, (half, two) = f(a) - zero, (f(C) - zero for C in (a / 2, a / 2 * (np.arange(spec.dim) % 2)))
     rest = f(a - a / 2 * (np.arange(spec.dim) % 2)) - zero
-    left = max(float(np.abs(other - y).max()) for other in (theirs.sum(axis=2), 2 * half, two + rest))
-    size = float(np.abs(y).max(initial=0.0))
+    left = max(largest(other - y) for other in (theirs.sum(axis=2), 2 * half, two + rest))
+    size = largest(y)
     return in_other_sizes(subject, f, a, left / size) if left > 16 * subject.tolerance(size) else []
 
 
@@ -233,36 +214,32 @@ def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: F
         "reversed outputs": lambda C: C[::-1],
     }
     for name, turned in turns.items():
-        kept = [C * (np.arange(P) == p)[:, None] for p in range(P)]
-        ours = np.stack(
-            [subject.edges(replace(spec, coefficients=turned(coefficients)), x).sum(axis=2) for coefficients in kept],
-            axis=2,
-        )
-        if (np.abs(theirs - ours) <= subject.tolerance(np.abs(ours).max())).all():
-            return [Difference(name, {"what": "coefficients"})]
+        each = (replace(of, coefficients=turned(of.coefficients)) for of in subject.by_inputs(spec))
+        ours = np.stack([subject.edges(of, x).sum(axis=2) for of in each], axis=2)
+        if close(theirs, ours, subject.tolerance(largest(ours))):
+            return only(name, what="coefficients")
     if C.size <= UNITS:
         units, own = responses(subject, spec, x), own_responses(subject, spec, x, tuple(range(P)), tuple(range(P)))
-        room = subject.tolerance(float(np.abs(own).max()))
+        room = subject.tolerance(largest(own))
         if said := explain(units, own, AXES, room, "coefficients"):
             return said
         if how := _permuted(units, own, room):
-            return [Difference("wired otherwise", {"what": "coefficients of (output, input)", "how": how})]
+            return only("wired otherwise", what="coefficients of (output, input)", how=how)
     summed = np.abs(theirs.sum(axis=2) - subject.edges(spec, x).sum(axis=2)).max(axis=0)
     wrong = np.flatnonzero(summed > subject.tolerance(1.0)).tolist()
-    return [Difference("wired otherwise", {"what": "outputs", "how": f"{wrong} of {spec.n_outputs} are others"})]
+    return only("wired otherwise", what="outputs", how=f"{wrong} of {spec.n_outputs} are others")
 
 
 def responses(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
     """What each unit coefficient adds to the outputs: (N, answer, Q, P, dim)."""
     shape = spec.coefficients.shape
-    zero = subject.values(replace(spec, coefficients=np.zeros(shape)), x)
     out = np.zeros((len(x), shape[0], *shape))
+    zero = subject.without_splines(spec, x)
     for u in np.ndindex(*shape):
         unit = np.zeros(shape)
         unit[u] = subject.unit
-        out[(slice(None), slice(None), *u)] = (
-            subject.values(replace(spec, coefficients=unit), x) - zero
-        ) / subject.unit
+        y = subject.values(replace(spec, coefficients=unit), x)
+        out[(slice(None), slice(None), *u)] = (y - zero) / subject.unit
     return out
 
 
@@ -280,18 +257,14 @@ def own_responses(
 
 def _moved(name: str, order: tuple[int, ...]) -> list[Difference]:
     moved = [(p, k) for p, k in enumerate(order) if p != k]
-    return [Difference(name, {"what": "splines", "p": moved[0][0], "other": moved[0][1]})] if moved else []
+    return only(name, what="splines", p=moved[0][0], other=moved[0][1]) if moved else []
 
 
-def _sized(subject: Subject, told: list[Difference]) -> tuple[Difference, ...]:
+def _sized(subject: Subject, told: list[Difference]) -> list[Difference]:
     """Differences; of a constant factor it is asked in another shape which size it is."""
-    factor = next((difference.evidence["factor"] for difference in told if difference.name == "constant factor"), None)
-    if factor is None:
-        return tuple(told)
-    spec = subject.spec((5, 4))
-    x = subject.samples(spec, BLOCK, 2)
-    y, ours = subject.values(spec, x), subject.edges(spec, x).sum(axis=2)
-    y = y - subject.values(replace(spec, coefficients=0 * spec.coefficients), x)
-    other = abs(float((y * ours).sum() / (ours * ours).sum()))
-    sizes = [{"inputs": 2, "outputs": 3, "edges": 6}, {"inputs": 4, "outputs": 5, "edges": 20}]
-    return tuple(placed(told, size=sizes_of([factor, other], sizes)))
+
+    def again() -> tuple[FloatArray, FloatArray]:
+        spec, x = subject.layer((5, 4), 2)
+        return subject.values(spec, x) - subject.without_splines(spec, x), subject.edges(spec, x).sum(axis=2)
+
+    return sized(told, [{"inputs": 2, "outputs": 3, "edges": 6}, {"inputs": 4, "outputs": 5, "edges": 20}], again)

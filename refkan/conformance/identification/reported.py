@@ -1,10 +1,16 @@
-"""What identification returns: for each stage what the layer is, and how that differs from what was declared."""
+"""What identification returns, stage by stage: what the layer is, and how that differs from what was declared.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+Results are compared with what they may be: equal but for rounding, times a factor, a combination, one of several.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
+from refkan.base import FloatArray, Record
 from refkan.conformance.identification.sentences import worded
 
 AS_DECLARED, DIFFERS, UNKNOWN = "as declared", "differs", "unknown"
@@ -24,8 +30,7 @@ CHANGES = {"network", "refine", "update"}
 """Families of cases that are not of a layer as it was built."""
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Record, eq=True):
     """One way in which a layer is not what it was declared to be.
 
     Attributes
@@ -61,8 +66,17 @@ class Difference:
         return worded(self.name, self.evidence, self.where)
 
 
-@dataclass(frozen=True)
-class Stage:
+def only(name: str, /, **evidence: Any) -> list[Difference]:
+    """Return one difference with which the layer is reproduced, by its evidence."""
+    return [Difference(name, evidence)]
+
+
+def measured(name: str, /, **evidence: Any) -> list[Difference]:
+    """Return one difference of which the size is known alone."""
+    return [Difference(name, evidence, sure="measured")]
+
+
+class Stage(Record, eq=True):
     """What one stage found.
 
     Attributes
@@ -76,7 +90,7 @@ class Stage:
 
     Examples
     --------
-    >>> from refkan.conformance.identification.stages_and_differences import Stage
+    >>> from refkan.conformance.identification.reported import Stage
     >>> print(Stage("arithmetic", "linear in its coefficients, computed in float64"))
     arithmetic: linear in its coefficients, computed in float64
     """
@@ -98,8 +112,7 @@ class Stage:
         return f"{self.name}: {told}"
 
 
-@dataclass(frozen=True)
-class Identification:
+class Identification(Record, eq=True):
     """What a layer is, stage by stage.
 
     Attributes
@@ -180,3 +193,37 @@ def _is_like(where: Sequence[str], key: str) -> bool:
     degrees = {word for word in where if word.startswith("degree-")}
     groups = (degrees, {part for part in parts if part.startswith("degree-")}), (set(where) & KINDS, parts & KINDS)
     return all(not named or not has or named & has for named, has in groups)
+
+
+def close(theirs: Any, ours: Any, room: Any) -> bool:
+    """Whether results agree up to `room`, one number or an array of them; NaN agrees with nothing."""
+    return bool((np.abs(np.subtract(theirs, ours)) <= room).all())
+
+
+def largest(values: Any) -> float:
+    """The largest absolute value, 0 of none."""
+    return float(np.abs(values).max(initial=0.0))
+
+
+def factor_of(theirs: Any, ours: Any) -> float:
+    """The factor k of theirs = k ours, by least squares; 0 if ours are zero."""
+    return float((theirs * ours).sum() / max(float((ours * ours).sum()), 1e-300))
+
+
+def fitted(A: FloatArray, y: FloatArray, room: Any, rcond: float | None = None) -> FloatArray | None:
+    """The weights w of A w = y, by least squares; None if more than `room` is left."""
+    w = np.asarray(np.linalg.lstsq(A, y, rcond=rcond)[0], np.float64)
+    return w if close(A @ w, y, room) else None
+
+
+def first_close(theirs: FloatArray, others: Iterable[tuple[str, Any]], room: Any) -> str:
+    """The words of the first of several results that these are; "" if they are none of them."""
+    return next((words for words, other in others if close(theirs, other, room)), "")
+
+
+def bisected(low: float, high: float, above: Callable[[float], bool], steps: int) -> float:
+    """The smallest number known to be above what it is asked of, between one that is not and one that is."""
+    for _ in range(steps):
+        middle = (low + high) / 2
+        low, high = (low, middle) if above(middle) else (middle, high)
+    return high

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.base.array_types import FloatArray
-from refkan.conformance.cases.specs import LayerSpec
-from refkan.conformance.identification.knots_in_use import intervals_of, knots_of, recursion
-from refkan.conformance.identification.stages_and_differences import Difference
-from refkan.conformance.identification.subject import BLOCK, Subject
+from refkan.base import FloatArray
+from refkan.conformance.cases import LayerSpec
+from refkan.conformance.identification.knots_in_use import knots_of, recursion
+from refkan.conformance.identification.reported import close, first_close, fitted, largest
+from refkan.conformance.identification.subject import Subject
 from refkan.splines.knots import greville_points
 
 Responses = Callable[[Subject, LayerSpec, FloatArray], FloatArray]
@@ -32,22 +32,22 @@ def knots_of_all(subject: Subject, spec: LayerSpec, x: FloatArray, responses: Re
         return ""
     alone = replace(spec, coefficients=spec.coefficients * np.array([[1.0], [0.0]]))
     moved = replace(alone, knots=spec.knots * np.array([[1.0], [0.75]]))
-    still, size = np.stack([x[:, 0], np.full(len(x), x[:, 1].mean() / 4)], axis=1), float(np.abs(x).max())
+    still, room = x.copy(), subject.tolerance(largest(x))
+    still[:, 1] = x[:, 1].mean() / 4
     before, after = (subject.values(layer, still) for layer in (alone, moved))
-    of_samples = np.abs(before - subject.values(alone, x)).max()
-    if of_samples > subject.tolerance(size) or np.abs(before - after).max() <= subject.tolerance(size):
+    if not close(before, subject.values(alone, x), room) or close(before, after, room):
         return ""
     theirs = responses(subject, spec, still)[:, 0, 0, 0]
-    for words, knots in OF_ALL.items():
-        t = knots(spec.knots)
-        functions = recursion(t, spec.order, x[:, 0], intervals_of(x[:, 0], t, spec.order))
-        if np.abs(functions - theirs).max() <= subject.tolerance(64.0):
-            return f"knots in use are {words}"
-    used = knots_of(x[:, 0], theirs, spec, spec.order, 2.0**-40)
-    if used is not None:
-        told = ", ".join(f"{v:.6g}" for v in used[1:-1])
-        return f"functions of an input are on knots that depend on those of others: {told} for input 0"
-    return "functions of an input depend on the knots of others"
+    at = x[:, 0]
+    r = spec.order
+    knots = ((words, of(spec.knots)) for words, of in OF_ALL.items())
+    others = ((words, recursion(t, r, at)) for words, t in knots)
+    if words := first_close(theirs, others, subject.tolerance(64.0)):
+        return f"knots in use are {words}"
+    if (used := knots_of(at, theirs, spec, r, 2.0**-40)) is None:
+        return "functions of an input depend on the knots of others"
+    told = ", ".join(f"{v:.6g}" for v in used[1:-1])
+    return f"functions of an input are on knots that depend on those of others: {told} for input 0"
 
 
 ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
@@ -66,31 +66,26 @@ ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
 """Points that depend on a whole row of samples."""
 
 
-def point_of_rows(subject: Subject) -> Difference | None:
-    """Whether the point of one input depends on the others, by splines s(x) = x of each input alone."""
-    spec = subject.spec((1, 3))
-    x, ones = subject.samples(spec, BLOCK, 2), np.arange(3)[:, None]
+def point_of_rows(subject: Subject) -> str:
+    """At which points functions are taken if that of one input depends on the others, by splines s(x) = x; else ""."""
+    spec, x = subject.layer((1, 3), 2)
+    ones = np.arange(3)[:, None]
+    low, high = spec.domains.T
     if not spec.degree:
-        return None
+        return ""
     lines = [np.where(ones == p, greville_points(t, spec.degree + 1), 0.0)[None] for p, t in enumerate(spec.knots)]
     at = np.stack([subject.values(replace(spec, coefficients=line), x)[:, 0] for line in lines], axis=1)
-    inside = np.ones(len(x), bool)
-    for p, (low, high) in enumerate(spec.domains):
-        inside &= (at[:, p] > low + 1e-3) & (at[:, p] < high - 1e-3)
-    alone = np.stack([np.polynomial.polynomial.polyval(x[:, p], np.polynomial.polynomial.polyfit(x[:, p], at[:, p], 5))
-                      for p in range(3)], axis=1)  # fmt: skip
+    inside = ((at > low + 1e-3) & (at < high - 1e-3)).all(axis=1)
+    alone = np.stack([np.polyval(np.polyfit(x[:, p], at[:, p], 5), x[:, p]) for p in range(3)], axis=1)
     if inside.sum() < 8 or np.abs(alone - at)[inside].max() <= 1e-3:
-        return None
+        return ""
     for words, row in ROWS.items():
-        shown = ((row(x) > spec.domains[:, 0]) & (row(x) < spec.domains[:, 1])).all(axis=1)
-        if shown.sum() >= 8 and np.abs(row(x) - at)[shown].max() <= 1e-4:
-            return Difference("inputs act together", {"what": f"functions are taken at {words}"})
+        shown = ((row(x) > low) & (row(x) < high)).all(axis=1)
+        if shown.sum() >= 8 and close(row(x)[shown], at[shown], 1e-4):
+            return f"functions are taken at {words}"
     A = np.concatenate([x, np.ones((len(x), 1))], axis=1)[inside]
-    k, *_ = np.linalg.lstsq(A, at[inside], rcond=None)
-    if np.abs(A @ k - at[inside]).max() <= 1e-9:
-        told = "; ".join(f"input {p} at " + " ".join(f"{v:+.4g} x_{j}" for j, v in enumerate(k[:3, p]) if abs(v) > 1e-9)
-                         + f" {k[3, p]:+.4g}" * bool(abs(k[3, p]) > 1e-9) for p in range(3))  # fmt: skip
-        return Difference("inputs act together", {"what": f"functions are taken at sums of inputs: {told}"})
-    return Difference(
-        "inputs act together", {"what": "functions of an input are taken at points that depend on others"}
-    )
+    if (k := fitted(A, at[inside], 1e-9)) is None:
+        return "functions of an input are taken at points that depend on others"
+    told = "; ".join(f"input {p} at " + " ".join(f"{v:+.4g} x_{j}" for j, v in enumerate(k[:3, p]) if abs(v) > 1e-9)
+                     + f" {k[3, p]:+.4g}" * bool(abs(k[3, p]) > 1e-9) for p in range(3))  # fmt: skip
+    return f"functions are taken at sums of inputs: {told}"

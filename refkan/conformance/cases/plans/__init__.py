@@ -1,1 +1,0 @@
-"""Cases by families: layers and samples, and the quantities asked of them."""
