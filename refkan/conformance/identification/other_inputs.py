@@ -35,7 +35,7 @@ def knots_of_all(subject: Subject, spec: LayerSpec, x: FloatArray, responses: Re
     still, room = x.copy(), subject.tolerance(largest(x))
     still[:, 1] = x[:, 1].mean() / 4
     before, after = (subject.values(layer, still) for layer in (alone, moved))
-    if not close(before, subject.values(alone, x), room) or close(before, after, room):
+    if largest(before - subject.values(alone, x)) > room or close(before, after, room):
         return ""
     theirs = responses(subject, spec, still)[:, 0, 0, 0]
     at = x[:, 0]

@@ -54,7 +54,7 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
         given[:, p] = np.linalg.lstsq(coarse, z, rcond=1e-12)[0].T  # those before that would have those stored now
         fits &= close(coarse @ given[:, p].T, z, 2.0**-20 * largest(y))
         near &= close(z, y, 0.25 * largest(y))
-        bad += [p] * (not close(A @ right[:, p].T, y, 2.0**-20 * largest(y)))
+        bad += [p] * (largest(A @ right[:, p].T - y) > 2.0**-20 * largest(y))
     if bad:
         same = all((stored.knots == row).all() for row in stored.knots[:1]) and len(stored.knots) > 1
         return f"; the stored knots of input {numbers(bad)} cannot hold it" + (", and all inputs have the same" * same)

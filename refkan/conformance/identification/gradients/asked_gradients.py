@@ -65,7 +65,7 @@ def calls_and_sums(d: Derivatives) -> list[Difference]:
         return only("not finite", what=owner, count=bad, total=first.size)
     size = largest(first)
     room = subject.tolerance(size)
-    if not close(again, first, room):
+    if largest(again - first) > room:
         ratio = factor_of(again, first)
         added = again - first
         more = asked(dy) - again
@@ -88,7 +88,7 @@ def calls_and_sums(d: Derivatives) -> list[Difference]:
     left = largest(first + other - both)
     adds_up = left <= max(room * 4, 2.0**-18 * size)  # rounding is told of single entries
     seen = SCALES if subject.eps < 2.0**-30 else ()
-    scales = [s for s in seen if not close(asked(s * dy), s * first, s * room * 4)]
+    scales = [s for s in seen if largest(asked(s * dy) - s * first) > s * room * 4]
     if adds_up and not scales:
         return []
     if close(first, other, room):
@@ -171,10 +171,10 @@ def at_knots(of: Derivatives) -> list[Difference]:
     start, end = (np.repeat(spec.domains[:, k][None], SAMPLES, axis=0) for k in (0, 1))
     last, before = asked(end), asked(end - BESIDE)
     lowest, after = asked(start), asked(start + BESIDE)
-    if here.any() and not lowest.any() and not close(after, 0.0, room):
-        both = " and x = b" * (not last.any() and not close(before, 0.0, room))
+    if here.any() and not lowest.any() and largest(after) > room:
+        both = " and x = b" * (not last.any() and largest(before) > room)
         return only("zero at ends", what=owner, ends=f"x = a{both}")
-    if not close(here, right, room):
+    if largest(here - right) > room:
         if not here.any():
             return only("zero at knots", what=owner)
         if close(here, left, room):  # as the values are, or not

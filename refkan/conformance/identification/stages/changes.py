@@ -126,18 +126,18 @@ def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Differe
     x, (_, data) = subject.samples(spec, BLOCK, 9), _data(subject, spec)[0]
     alone = reweighted(spec, dict.fromkeys(spec.parts))
 
-    def changes(of: LayerSpec) -> tuple[FloatArray, FloatArray, float, bool]:
-        """Values before and after, the room for rounding, and whether they differ."""
+    def values(of: LayerSpec) -> tuple[FloatArray, FloatArray, float]:
+        """Values before and after, and the room for rounding."""
         model = subject.build(of)
         before = subject.values(of, x, model)
         after = subject.values(of, x, _successor(subject, kind, model, intervals, data))
-        room = _allowed(subject) * largest(before)
-        return before, after, room, not close(after, before, room)
+        return before, after, _allowed(subject) * largest(before)
 
-    if changes(alone)[3] and subject.differs:
+    before, after, room = values(alone)
+    if subject.differs and largest(after - before) > room:
         return []  # its own functions are not kept
-    before, after, room, differ = changes(spec)
-    if not differ:
+    before, after, room = values(spec)
+    if close(after, before, room):
         return []
     for part, how, other in (("the parts", "they are left out", alone), *other_parts(spec)):
         if close(subject.values(other, x), after, room):

@@ -132,8 +132,9 @@ def _of_gradients(subject: Subject, specs: Specs) -> list[Difference]:
     theirs = subject.gradients(model, x, dy, {name: array.shape for name, array in flat.items()})
     if "second" in declared and not subject.wrong_gradients & {"input-gradients", "second-derivatives"}:
         theirs["second"], flat["second"] = subject.second(model, x, dy, along), true.second_derivatives(dy, along)
-    wrong = [name for name, array in theirs.items()
-             if not close(array, flat[name], subject.tolerance(64 * largest(flat[name])))]  # fmt: skip
+    room = {name: subject.tolerance(64 * largest(array)) for name, array in flat.items()}
+    # What is NaN is told of the layers, each by itself.
+    wrong = [name for name, array in theirs.items() if largest(array - flat[name]) > room[name]]
     if not wrong:
         return []
     chain, differences = _Chain(subject, specs, x, dy), list[Difference]()
@@ -228,7 +229,7 @@ def _between(subject: Subject, rule: str, wide: float) -> list[Difference]:
         words = "a cut to the domain of the next layer"
     other = replace(layer, coefficients=np.roll(layer.coefficients, 1, axis=2))
     z, mapped = subject.raw(subject.build((first, other)), x, 1), subject.raw(subject.build(other), y, 1)
-    if not close(z, mapped, subject.tolerance(64.0)):  # then it is no map of what is between them
+    if largest(z - mapped) > subject.tolerance(64.0):  # then it is no map of what is between them
         left = largest(z - subject.raw(subject.build(other), between, 1))
         return _another((first, layer), f"values are off by {left:.3g}")
     most = int(np.abs(y - composed).argmax())

@@ -45,7 +45,7 @@ def parts(subject: Subject) -> Stage:
     zero = subject.without_splines(spec, x)
     told = "splines alone"
     differences = list[Difference]()
-    if not close(zero, 0.0, max(256 * subject.eps, 16 * subject.noise)):
+    if largest(zero) > max(256 * subject.eps, 16 * subject.noise):
         told = beside(x, zero, subject.tolerance(max(largest(zero), 1.0)))
         differences += only("extra branch", what=told)
     if subject.nonlinear or subject.apart:

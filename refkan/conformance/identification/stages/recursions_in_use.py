@@ -62,7 +62,7 @@ def _weights(inside: Sampled, lower: FloatArray) -> list[Difference]:
         A = np.stack([lower[:, i], x * lower[:, i], lower[:, i + 1], x * lower[:, i + 1]], axis=1)
         shown = np.abs(A).max(axis=1) > 2.0**-20
         k = np.linalg.lstsq(A[shown], inside.theirs[shown, i], rcond=1e-13)[0]
-        if not close(A @ k, inside.theirs[:, i], 64 * inside.most.max()):
+        if largest(A @ k - inside.theirs[:, i]) > 64 * inside.most.max():
             return []
         if min(np.count_nonzero(np.abs(lower[:, i + j]) > 2.0**-8) for j in (0, 1)) > 8:
             weights.append((i, k))

@@ -118,7 +118,7 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
     shape = ours.shape[2:]
     A, B = (v.reshape(ours.shape[0] * ours.shape[1], -1) for v in (ours, theirs))
     M = np.rint(np.linalg.lstsq(A, B, rcond=1e-10)[0]).astype(int)  # up to sums that are those of other inputs
-    if not close(A @ M, B, 16 * room) or M.min() < 0 or M.sum(axis=1).max() > 1:
+    if largest(A @ M - B) > 16 * room or M.min() < 0 or M.sum(axis=1).max() > 1:
         return ""
     source = np.where(M.any(axis=1), M.argmax(axis=1), -1)
     if order := _order_of_axes(source, shape):
@@ -177,7 +177,7 @@ def _of_size(subject: Subject, spec: LayerSpec, x: FloatArray) -> list[Differenc
     ours = subject.edges(spec, x)
     Q, P = spec.coefficients.shape[:2]
     room = subject.tolerance(largest(ours) * max(1.0, P / 8))
-    if not close(zero, 0.0, room) and not subject.offset:
+    if largest(zero) > room and not subject.offset:
         at = subject.samples(spec, BLOCK, 3)
         y = subject.without_splines(spec, at)
         return only("extra branch", what=beside(at, y, subject.tolerance(max(largest(y), 1.0))))
