@@ -15,16 +15,29 @@ REPLAYS = {
 ANEW = "if that is meant, python -m tests.validation.replays judges all measurements anew"
 
 
+def alike(made, before):
+    """Whether two outcomes are the same but for the last digits of numbers: logarithms differ between machines."""
+    if isinstance(made, dict):
+        return made.keys() == before.keys() and all(alike(made[name], before[name]) for name in made)
+    if isinstance(made, list):
+        return len(made) == len(before) and all(map(alike, made, before))
+    if isinstance(made, float) and isinstance(before, float):
+        return made == pytest.approx(before, rel=1e-6, nan_ok=True)
+    return type(made) is type(before) and made == before
+
+
 @pytest.mark.parametrize("by", REPLAYS)
 def test_numbers_and_statuses_are_those_of_the_measurements(by):
-    made, before = told(judged(REPLAYS[by])), REPLAYS[by]["outcome"]
-    for ours, theirs in zip(made, before, strict=True):
-        estimates = ours.pop("estimates"), theirs["estimates"]
-        assert ours == {name: value for name, value in theirs.items() if name != "estimates"}, ANEW
-        for (name, *mine), (other, *was) in zip(*estimates, strict=True):
-            assert name == other, ANEW
-            assert [n is None for n in mine] == [n is None for n in was], ANEW
-            assert [float(n or 0) for n in mine] == pytest.approx([float(n or 0) for n in was], rel=1e-6), ANEW
+    assert alike(told(judged(REPLAYS[by])), REPLAYS[by]["outcome"]), ANEW
+
+
+@pytest.mark.parametrize(("made", "before"), [
+    ([{"n": 1.0}], [{"n": 1.00001}]), ([1.0], [1.0, 2.0]), ({"a": 1}, {"b": 1}),
+    ([True], [1]), ([None], [0.0]), (["a"], ["b"]),
+])  # fmt: skip
+def test_other_outcomes_are_not_alike(made, before):
+    assert alike(made, made)
+    assert not alike(made, before)
 
 
 @pytest.mark.parametrize("by", REPLAYS)
