@@ -170,11 +170,9 @@ def test_invariance_relative_to_the_sum_of_contributions():
 
 def test_invariance_without_points_and_bad_input():
     assert invariance_test(np.sin, np.sin, np.zeros((0, 2))).index is None
-    with pytest.raises(ValueError, match=r"g\(x\) must have shape \(3,\); got \(3, 1\)"):
-        invariance_test(np.sin, lambda x: x[:, None], np.zeros(3))
+    refused(lambda: invariance_test(np.sin, lambda x: x[:, None], np.zeros(3)), r"g\(x\) must.*\(3,\); got \(3, 1\)")
     refused(lambda: invariance_test(np.sin, lambda x: x * [1, 1, np.nan], np.ones(3)), r"got g\(x\)\[2\] = nan")
-    with pytest.raises(ValueError, match=r"f\(x\) must have 3 samples"):
-        invariance_test(lambda x: np.ones(2), lambda x: np.ones(2), np.zeros(3))
+    refused(lambda: invariance_test(lambda x: np.ones(2), lambda x: np.ones(2), np.zeros(3)), r"f\(x\) must have 3")
     refused(lambda: invariance_test(np.sin, np.sin, 1.0), "x must have the samples as its first axis")
 
 

@@ -1,5 +1,6 @@
 """The page and the record of a run of the validation: self-contained, escaped, with a capsule of its origin."""
 
+import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -15,8 +16,15 @@ from refkan.claims.reporting.report import summary
 from refkan.claims.reporting.typeset import GREEK, SIGNS, typeset
 from refkan.claims.running import capsule
 from refkan.claims.running.outcomes import FileResult, Outcome
+from refkan.conformance import Capabilities
+from refkan.conformance.cases.cases import VERSION
+from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.claims.claim_packages import GOOD
+from tests.shared.refusals import refused
 from validation.ledger import LEDGER, Row
+from validation.records.backends_matrix import main as measure
+from validation.records.backends_matrix import row
+from validation.records.backends_page import PAGE, RECORD, cell, escaped, main, numbers, page, read, table, trimmed
 
 
 def test_page_is_self_contained_and_escaped(claims):
@@ -119,22 +127,22 @@ def run(quick, progress):
 def test_readings_are_tables_with_published_numbers_beside_ours(claims):
     claims.write("file", READINGS)
     claims.run()
-    for page in (claims.html(), claims.run() or claims.html()):  # and as it is kept
-        assert "holds under 1 of 2" in page
-        assert "Under start=normal,n=9: ratio 3" in page
-        assert "<td>yes</td><td>normal</td><td>ratio 3</td>" in page
-        assert "<td>no</td><td>linear</td><td>ratio 1</td>" in page
-        assert "In all of them n=9" in page
+    for html in (claims.html(), claims.run() or claims.html()):  # and as it is kept
+        assert "holds under 1 of 2" in html
+        assert "Under start=normal,n=9: ratio 3" in html
+        assert "<td>yes</td><td>normal</td><td>ratio 3</td>" in html
+        assert "<td>no</td><td>linear</td><td>ratio 1</td>" in html
+        assert "In all of them n=9" in html
         numbers = "<td>1.50e+00 (5.0e-01)</td><td>2.00e+00</td><td>2.75e+00 (2.0e+00)</td><td>1.3</td>"
-        assert f"<td>spline, fine</td>{numbers}<td></td><td>3: 3 to 5</td>" in page
-        assert "<td>1.25e+00, 5.00e+00, 2.00e+00</td>" in page
+        assert f"<td>spline, fine</td>{numbers}<td></td><td>3: 3 to 5</td>" in html
+        assert "<td>1.25e+00, 5.00e+00, 2.00e+00</td>" in html
         line = f"python -m {claims.package} B1 --cell &quot;start=normal,model=spline&quot; --seed 3"
-        assert f"<code>{line}</code>" in page
-        assert "<caption>Sizes &lt;in mm&gt;</caption>" in page
-        assert "<td>2 &amp; 3</td>" in page
+        assert f"<code>{line}</code>" in html
+        assert "<caption>Sizes &lt;in mm&gt;</caption>" in html
+        assert "<td>2 &amp; 3</td>" in html
     (row,) = [row for row in claims.record()["rows"] if row["id"] == "B1"]
     assert row["status"] == "holds under some readings"
-    assert page.index("holds under some readings") < page.index("<h2 id=") < page.index("References")
+    assert html.index("holds under some readings") < html.index("<h2 id=") < html.index("References")
     assert row["readings"][0]["cells"][0]["values"] == [1.25, 5.0, 2.0]
 
 
@@ -188,3 +196,69 @@ def test_formulas_of_all_claims_are_mathematics_and_lose_nothing():
     assert typeset("x^(l+1/2)") == (
         "<math><msup><mi>x</mi><mrow><mi>l</mi><mo>+</mo><mn>1</mn><mo>/</mo><mn>2</mn></mrow></msup></math>"
     )
+
+
+@pytest.mark.skipif(not RECORD.exists(), reason="no record of B1 is committed")
+def test_the_page_is_that_of_the_committed_record():
+    assert PAGE.read_text(encoding="utf-8") == page(json.loads(RECORD.read_text(encoding="utf-8")), read())
+
+
+@pytest.mark.skipif(not RECORD.exists(), reason="no record of B1 is committed")
+def test_the_committed_record_is_of_pinned_versions_and_a_clean_commit():
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    assert len(record["git"]) == 40  # no "+changes"
+    assert not any("pinned:" in version for version in record["versions"])
+    assert all(trap["found"] for trap in record["traps"])
+    assert {backend["backend"] for backend in record["backends"]} >= {"pykan", "jaxkan", "efficient-kan"}
+
+
+def test_a_record_without_backends_makes_no_page():
+    row = {"id": "B1", "data": {"traps": [], "backends": []}}
+    refused(lambda: trimmed({"rows": [row], "capsule": {}}), "must be of a run of B1 with at least one backend")
+
+
+def test_what_a_full_run_finds_is_told_by_kind():
+    kind = {"name": "sign", "count": 3, "line": "a/values [0]: ours 1", "hints": "sign: |x|", "call": "refkan conform"}
+    backend = {
+        "backend": "mine", "adapter": "A layer.", "call": "refkan conform", "observations": ["nothing"],
+        "dtypes": ["float64"], "counts": {"passed": 5, "failed": 3}, "kinds": [kind],
+    }  # fmt: skip
+    day = {"git": "0" * 40, "time": "2026-01-02T03:04", "versions": ["mine 1.0"]}
+    told = page({**day, "measured": "0 of 0 known; more", "traps": [], "backends": [backend]})
+    assert "measured on 2026-01-02, at 0000000, with mine 1.0: " in told
+    assert "In float64: 5 passed, 3 failed." in told
+    assert "| sign | 3 | a/values [0]: ours 1 | sign: \\|x\\| | `refkan conform` |" in told
+
+
+class Narrow(PlainNumpy):
+    """One small family, half of it wrong."""
+
+    name = "narrow"
+    capabilities = Capabilities(degrees=(1,), derivatives=("inputs",))
+
+    def vjp(self, model, x, dy):
+        return {"inputs": -super().vjp(model, x, dy)["inputs"]}
+
+
+def test_a_row_of_the_matrix():
+    found = row(Narrow(), ["narrow 1.2 (pinned: 1.1)"], "2026-11-27")
+    assert (found["backend"], found["version"], found["cases"]) == ("narrow", "1.2", VERSION)
+    assert found["families"]["gradients"].keys() == {"failed"}
+    assert found["families"]["values"].keys() == {"passed"}
+    shown = table([found])
+    assert shown.startswith("| backend, version, day | values | gradients |")
+    assert f"| narrow 1.2, 2026-11-27 | {found['families']['values']['passed']} | **0 of " in shown
+
+
+def test_cells_of_the_matrix():
+    assert cell({}) == cell({"declined": 2}) == ""
+    assert cell({"passed": 3}) == "3"
+    assert cell({"passed": 3, "failed": 1, "error": 1, "declined": 7}) == "**3 of 5**"
+    assert measure(["nothing"]) == 2
+
+
+def test_cells():
+    assert numbers("a/values [0, 1]: ours 1, theirs 2") == "[0, 1]: ours 1, theirs 2"
+    assert numbers("a/values: forward returned None") == "forward returned None"
+    assert escaped("a |b\n c") == "a \\|b c"
+    assert main(["a", "b"]) == 2

@@ -121,7 +121,7 @@ def test_a_network_too_large_for_its_picture_is_remarked(tmp_path, capsys):
 
 
 @each_row(
-    "lines, refused",
+    "lines, asked",
     (["2020,2021,2022", "0.5,12,1e3", "0.25,9.5,2e3", "0.1,3.25,1.5"], True),
     (["2020,2021", "12,15", "9,18", "10,13"], True),
     (["2020.0,2021", "12,15", "9,18", "10,13"], False),
@@ -142,13 +142,11 @@ def test_a_network_too_large_for_its_picture_is_remarked(tmp_path, capsys):
     (["1,2", "2,4", "3,6", "4,8"], False),
     (["1,1", "0.5,12.5", "0.25,9.5"], False),
 )
-def test_headers_of_numbers_are_asked_for(tmp_path, lines, refused):
+def test_headers_of_numbers_are_asked_for(tmp_path, lines, asked):
     file = tmp_path / "mine.csv"
     file.write_text("\n".join(lines))
-    if refused:
-        with pytest.raises(
-            ValueError, match=rf"mine.csv must say whether line 1 is a header; got {lines[0]}, .* with #"
-        ):
+    if asked:
+        with pytest.raises(ValueError, match=f"mine.csv must say whether line 1 is a header; got {lines[0]}"):
             read_numbers("PROBLEM", file)
     else:
         assert len(read_numbers("PROBLEM", file).rows) == len(lines) - lines[0].startswith("#")
@@ -297,10 +295,7 @@ def refused(capsys, arguments, message):
     "header, message",
     ("length,breadth,force", "must have one column 'width' in its header; got 0 among length, breadth, force"),
     ("width,length,width", "must have one column 'width' in its header; got 2 among"),
-    (
-        "1.25,2,3",
-        "must have 2 columns, the inputs; got 3: leave out the others; or give it a header with the names of the",
-    ),
+    ("1.25,2,3", "must have 2 columns, the inputs; got 3: leave out the others; or give it a header with the names"),
 )
 def test_columns_that_cannot_be_told(trained, capsys, header, message):
     folder = trained[0]
@@ -312,11 +307,7 @@ def test_columns_that_cannot_be_told(trained, capsys, header, message):
     "options, message",
     (["--target", "Force"], "must have one column 'Force' in its header; got 0 among .*; did you mean 'force'"),
     (["--target", "width", "--inputs", "width"], "--inputs must not name the target; got 'width'"),
-    (
-        ["--target", "force"],
-        "column 1 .name. and column 4 .day. have none in 40 lines, got 'piece 0' and '2026-01-01' in line 2: leave "
-        "those out, by naming the inputs without them after --inputs",
-    ),
+    (["--target", "force"], "column 1 .name. and column 4 .day. have none in 40 lines.*0' and '2026-01-01' in line 2:"),
 )
 def test_targets_that_are_none(trained, capsys, options, message):
     file = str(trained[0] / "mine.csv")

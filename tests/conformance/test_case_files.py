@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from refkan.cli import main
 from refkan.commands import conform
-from refkan.conformance import catalogue
+from refkan.conformance import catalogue, identify
 from refkan.conformance.cases import exchanged_folders
 from refkan.conformance.cases.exchanged_folders import (
     FILES,
     INDEX,
     SUMS,
-    CaseFileError,
     export,
     numbered,
     portable,
@@ -25,7 +25,7 @@ from refkan.conformance.cases.exchanged_folders import (
 )
 from refkan.conformance.cases.specs import CONVENTIONS
 from refkan.conformance.reports import case_files
-from refkan.conformance.reports.case_files import check
+from refkan.conformance.reports.case_files import PORTABLE, check, probes
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.commands import SELECT, run
 from tests.conformance.judged_cases import chosen, shared
@@ -164,8 +164,7 @@ def test_files_that_were_altered_are_refused(exported, tmp_path, capsys, name):
     file = exported / name
     content = file.read_bytes()
     file.write_bytes(content[:-1] + b"7" if content else b"7")
-    with pytest.raises(CaseFileError, match=rf"{name} does not match its hash in SHA256SUMS: it was altered: write"):
-        findings_of(exported, results)
+    refused(lambda: findings_of(exported, results), f"CaseFileError: {name} does not match its hash in SHA256SUMS")
     file.unlink()
     assert run("cases", "check", exported, results) == 2
     assert f"{name} does not exist: write the cases again: refkan cases export" in capsys.readouterr().err
@@ -177,13 +176,11 @@ def test_hashes_of_other_files_and_other_versions_are_refused(exported, tmp_path
     content = sums.read_text()
     for altered in (content + f"{'0' * 64}  other.txt\n", "".join(content.splitlines(keepends=True)[1:]), "text"):
         sums.write_text(altered)
-        with pytest.raises(CaseFileError, match=r"SHA256SUMS must name arrays\.f64, arrays\.txt, cases\.txt"):
-            findings_of(exported, results)
+        refused(lambda: findings_of(exported, results), r"CaseFileError: SHA256SUMS must name arrays\.f64, arrays\.txt")
     sums.unlink()
     refused(lambda: findings_of(exported, results), "CaseFileError: SHA256SUMS does not exist: write the cases again")
     export(exported, CASES, 4)
-    with pytest.raises(CaseFileError, match="cases of version 4; this refkan judges 1 to 3: write the cases again"):
-        findings_of(exported, results)
+    refused(lambda: findings_of(exported, results), "CaseFileError: cases of version 4; this refkan judges 1 to 3")
 
 
 def test_results_that_are_no_results(exported, tmp_path, capsys):
@@ -212,12 +209,10 @@ def test_results_in_a_folder_as_a_program_in_another_language_writes_them(export
     assert {statuses[key] for key in answers()} == {"passed"}
     numbers = (folder / "arrays.f64").read_bytes()
     (folder / "arrays.f64").write_bytes(numbers[:-8])
-    with pytest.raises(CaseFileError, match=r"arrays\.txt must be NAME OFFSET NDIM SIZES, all of it in arrays\.f64"):
-        findings_of(exported, folder)
+    refused(lambda: findings_of(exported, folder), r"CaseFileError: arrays\.txt must be NAME OFFSET NDIM.*arrays\.f64")
     for row in ("a/b", "a/b 0 2 3", "a/b 0 1 -3", "a/b x 1 3", "a/b -8 0"):
         (folder / "arrays.txt").write_text(row + "\n")
-        with pytest.raises(CaseFileError, match=r"line 1 of .*arrays\.txt must be NAME OFFSET NDIM SIZES"):
-            findings_of(exported, folder)
+        refused(lambda: findings_of(exported, folder), r"CaseFileError: line 1 of .*arrays\.txt must be NAME OFFSET")
 
 
 def test_an_interrupted_export_leaves_nothing_half_written(tmp_path, monkeypatch):
@@ -304,3 +299,39 @@ def test_parts_of_layers_are_among_the_arrays(tmp_path):
     assert arrays[f"{layer}/expected"].shape == (3,)
     names = {name.rpartition("/")[2] for name in arrays if name.startswith("float64/network/")}
     assert {"knots0", "coefficients1", "node_scale0", "bias0", "node_scale1", "bias1"} <= names
+
+
+def test_a_layer_is_identified_by_the_results_of_probes(tmp_path, capsys):
+    """The same as if it were asked itself; a stage whose results are missing says so, the others go on."""
+    asked = probes()
+    export(tmp_path / "cases", chosen(["float64"], ["layer/degree-3/uniform/1x1/values"]), probes=asked)
+    assert read_cases(tmp_path / "cases").probes == [case.key for case in asked]
+    adapter, right = PlainNumpy(), {}
+    for case in asked:
+        model, s = adapter.build(case.setting.specs), case.setting
+        if case.quantity == "values":
+            right[case.key] = adapter.forward(model, s.x)
+        else:
+            name = {"input-gradients": "inputs", "coefficient-gradients": "coefficients"}[case.quantity]
+            right[case.key] = adapter.vjp(model, s.x, s.dy)[name]
+    results = tmp_path / "results"
+    results.mkdir()
+
+    def identified(answers):
+        for name, content in numbered(answers).items():
+            (results / name).write_bytes(content)
+        return check(tmp_path / "cases", results)[1]
+
+    adapter.capabilities = PORTABLE
+    by_itself, by_files = identify(adapter), identified(right)
+    assert [str(stage) for stage in by_files.stages] == [str(stage) for stage in by_itself.stages]
+    assert not by_files.differences
+    doubled = {key: 2 * array if key.endswith("/input-gradients") else array for key, array in right.items()}
+    (difference,) = identified(doubled).differences
+    assert difference.stage == "gradients"
+    assert main(["cases", "check", str(tmp_path / "cases"), str(results)]) == 1
+    assert "gradient" in capsys.readouterr().out
+    values = {key: array for key, array in right.items() if key.endswith("/values")}
+    unknown = {stage.name: stage.unknown for stage in identified(values).stages if stage.unknown}
+    assert "no result probes/" in unknown["gradients"]
+    assert "functions" not in unknown

@@ -132,19 +132,11 @@ def test_a_run_that_judges_nothing_does_not_pass(capsys):
     "name, arguments, message",
     ("PlainNumpy", (), "must be named package.module:Adapter"),
     ("no_such_module:Adapter", (), "no module 'no_such_module': run in the folder that holds it"),
-    (
-        "refkan.conformance.adapters.backends:Nothing",
-        (),
-        "has no 'Nothing'; adapters in it: Jaxkan, JaxkanReplacedGrid, ChebyKan, EfficientKan, FastKan",
-    ),
+    ("refkan.conformance.adapters.backends:Nothing", (), "has no 'Nothing'; adapters in it: Jaxkan"),
     ("tests.broken_layers.plain_numpy:PlainNumpy", ("a",), "raised TypeError"),
     ("refkan.conformance.cases.specs:LayerSpec", ("a", "b", "c"), "raised"),
     ("refkan.conformance.cases.specs:KNOTS", (), "must be a subclass of refkan.conformance.Adapter; got tuple"),
-    (
-        "tests.conformance.broken_adapters:OfADict",
-        (),
-        "capabilities of tests.conformance.broken_adapters:OfADict must be a refkan.conformance.Capabilities; got",
-    ),
+    ("tests.conformance.broken_adapters:OfADict", (), "capabilities of tests.conformance.broken_adapters:OfADict"),
     ("tests.broken_layers:Broken", ("nothing",), "name must be one of"),
     ("tests.conformance.broken_adapters:OfNoName", (), "OfNoName raised ZeroDivisionError: no name"),
 )

@@ -14,24 +14,21 @@ from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.reports.findings_reported import text
 from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
-from tests.conformance.declaring import bad, judged, of
+from tests.conformance.altered_layers import altered, bad, judged, of
 from tests.conformance.judged_cases import chosen, few
 from tests.shared.tables import each_row
 
 
-class HalfOpen(NumpyLayer):
+def _half_open(layer, on, x, t):
     """b counts to the interval beyond, or to none."""
-
-    def pieces(self, x, t):
-        if self.outside != "natural":
-            return super().pieces(x, t)
-        return ((x[:, None] >= t[:-1]) & (x[:, None] < t[1:])).astype(self.number)
+    return np.where(layer.outside == "natural", (x[:, None] >= t[:-1]) & (x[:, None] < t[1:]), on).astype(layer.number)
 
 
-class ZeroAtB(NumpyLayer):
-    def basis(self, p, x, derivative=0):
-        inside = x != self.t[p][-self.order]
-        return super().basis(p, x, derivative) * (inside[:, None] if self.outside == "natural" else 1)
+def _zero_at_b(layer, B, p, x, k=0):
+    return B * ((x != layer.t[p][-layer.order])[:, None] | (layer.outside != "natural"))
+
+
+HalfOpen, ZeroAtB = altered("pieces", _half_open), altered("basis", _zero_at_b)
 
 
 @pytest.mark.parametrize(

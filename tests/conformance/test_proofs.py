@@ -1,5 +1,6 @@
-"""Proven distances from the exact value: right, below it, for layers and networks; and where nothing is proven."""
+"""What reports say beside names: proven distances from exact values, buffers used again, exceptions, huge numbers."""
 
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 
 from refkan.conformance import Judge
 from refkan.conformance.cases.cases import Case
+from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.results_explained import exact_entry, proven, rounded_down
-from refkan.conformance.reports.findings_reported import line
+from refkan.conformance.reports.findings_reported import line, text
 from tests.broken_layers.plain_numpy import PlainNumpy
+from tests.conformance.altered_layers import altered, judged, of, of_knots, of_outputs
 from tests.conformance.judged_cases import chosen
 
 
@@ -78,15 +81,8 @@ def test_where_nothing_is_proven():
     assert exact_entry(refined, (0, 0, 0)) is None
 
 
-class Shifted(PlainNumpy):
-    """Values that are wrong by a thousandth."""
-
-    def forward(self, model, x):
-        return super().forward(model, x) + 1e-3
-
-
 def test_the_judge_says_it():
-    judge = Judge(Shifted(), hints=False)
+    judge = Judge(altered("forward", lambda adapter, y, *at: y + 1e-3, base=PlainNumpy)(), hints=False)
     found = [judge(case) for case in chosen(["float64"], ["network", "values"])]
     failed = [finding for finding in found if finding.status == f.FAILED and "/with-" not in finding.key]
     parts = [finding for finding in found if finding.status == f.FAILED and "/with-" in finding.key]
@@ -119,3 +115,81 @@ def test_exact_entries_are_those_that_backends_are_judged_by():
                 found += 1
                 assert float(value) == pytest.approx(case.expected[index], rel=1e-12, abs=1e-300)
     assert found > 50
+
+
+class ReusedBuffers(PlainNumpy):
+    """Results lie in one buffer, which the next call writes over; each run adds noise."""
+
+    buffer, calls = None, 0
+
+    def forward(self, model, x):
+        self.calls += 1
+        y = super().forward(model, x) * (1 + 1e-9 * self.calls)
+        if self.buffer is None or self.buffer.shape != y.shape:
+            self.buffer = np.empty_like(y)
+        self.buffer[...] = y
+        return self.buffer
+
+
+class ReusedGradients(PlainNumpy):
+    """Gradients are written into arrays that are kept, and added to those of the call before."""
+
+    kept = None
+
+    def vjp(self, model, x, dy):
+        gradients = super().vjp(model, x, dy)
+        if self.kept is None or self.kept["inputs"].shape != gradients["inputs"].shape:
+            self.kept = {name: np.zeros_like(part) for name, part in gradients.items()}
+        for name, part in gradients.items():
+            self.kept[name] += part
+        return self.kept
+
+
+@pytest.mark.parametrize(("adapter", "hint"), [(ReusedBuffers(), "not deterministic"),
+                                               (ReusedGradients(), "gradients accumulate")])  # fmt: skip
+def test_buffers_that_a_backend_uses_again_are_not_compared_with_themselves(adapter, hint):
+    (finding,) = judged(adapter, "repeated-runs")
+    assert finding.status == f.FAILED
+    assert hint in [told.name for told in finding.hints]
+
+
+def test_many_samples_are_compared_with_the_truth():
+    (finding,) = judged(of(of_outputs(lambda y: np.where(np.arange(len(y))[:, None] < 1024, y, 0.5))), "repeated-runs")
+    assert finding.status == f.FAILED
+    assert finding.wrong > 9000
+    assert "4097 samples" in finding.message
+    (finding,) = judged(PlainNumpy(), "repeated-runs")
+    assert finding.status == f.PASSED
+
+
+def test_ulps_of_a_result_that_ought_to_be_zero_are_those_of_the_others():
+    off = of_knots(lambda t: np.nextafter(t, np.inf))  # as another parameterisation leaves them
+    findings = judged(of(off), "basis/degree-1", "knots")
+    assert any(x.status == f.FAILED for x in findings)
+    assert all(not x.ulps > 1e20 for x in findings)
+
+
+class Raising(PlainNumpy):
+    def forward(self, model, x):
+        return self._inner(x)
+
+    def _inner(self, x):
+        raise RuntimeError("no kernel")
+
+
+def test_exceptions_keep_their_traceback_for_those_who_ask():
+    (finding,) = judged(Raising(), "layer/degree-3/uniform/3x2/values")
+    assert finding.traceback.startswith('  File "')
+    assert "in _inner" in finding.traceback
+    assert "judge.py" not in finding.traceback
+    assert "in _inner" not in text("x", [finding])
+    assert "in _inner" in text("x", [finding], tracebacks=True)
+    assert "in _inner" in finding.to_dict()["traceback"]
+
+
+def test_no_warning_of_numbers_reaches_the_user():
+    huge = of(of_outputs(lambda y: y * 1e308 * 100 + 1e308))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        findings = judged(huge, "basis/degree-3/uniform/", "values")
+        text("x", findings, identify(huge))

@@ -1,5 +1,6 @@
-"""The truth behind cases: its exact and its fast form, refinement, rounding, and what errors are allowed."""
+"""The truth behind cases: exact and fast, rounding, allowed errors; layers with parts that are not neutral."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -7,17 +8,22 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from refkan.conformance import LayerSpec
+from refkan.conformance import LayerSpec, identify
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.quantities_asked import QUANTITIES
+from refkan.conformance.cases.specs import PARTS
 from refkan.conformance.cases.truths.layers_compared import fine_knots, prolonged
 from refkan.conformance.cases.truths.precision import EPS, is_exact, round_to, spacing
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.cases.truths.tolerances import Tolerances, basis_errors
-from refkan.truth.layers import BSplines, SumLayer
+from refkan.truth.layers import BSplines, SiluLayer, SumLayer
 from refkan.truth.networks import Network
 from refkan.truth.node_maps import Unmapped
+from tests.broken_layers.plain_numpy import PlainNumpy
+from tests.conformance.altered_layers import altered, bad, judged, of
+from tests.conformance.judged_cases import chosen
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 
 def make_spec(order, kind, outside, rng, Q=2):
@@ -164,4 +170,119 @@ def test_the_error_of_float32_is_below_what_is_allowed_and_not_far_below(rng):
 def test_a_spec_says_what_is_wrong_with_it():
     refused(lambda: LayerSpec([[0, 1, 2, 3]], [[[1, 2, 3]]], order=2), r"coefficients must have shape \(Q, P, dim\)")
     refused(lambda: LayerSpec([[0, 2, 1, 3]], [[[1, 2]]], order=2), "KnotError: ascending")
-    refused(lambda: LayerSpec([[0, 1, 2, 3]], [[[1, 2]]], order=2, dtype="float8"), "dtype must be one of")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_layers_with_parts_raise_no_alarm(dtype):
+    findings = judged(PlainNumpy(), "with-", dtypes=(dtype,))
+    assert not bad(findings)
+    assert len(findings) > 30
+
+
+def with_parts(rng, parts, P=2, Q=3, order=4):
+    knots = np.cumsum(rng.uniform(0.2, 1, (P, 6 + 2 * order - 1)), axis=1)
+    spec = LayerSpec(knots, rng.normal(size=(Q, P, 5 + order)), order)
+    shapes = {"base": (Q, P), "scale": (Q, P), "node_scale": (Q,), "bias": (Q,)}
+    return replace(spec, **{name: rng.normal(size=shapes[name]) for name in parts})
+
+
+def test_values_and_gradients_with_parts_are_those_of_the_truth():
+    """Of the layer that the truth has, by its own sums."""
+    rng = np.random.default_rng(0)
+    spec = with_parts(rng, ("base", "scale"))
+    a, b = spec.domains[:, 0], spec.domains[:, 1]
+    x, dy = a + (b - a) * rng.uniform(size=(5, 2)), rng.normal(size=(5, 3))
+    families = [BSplines(list(map(float, t)), 4, "natural") for t in spec.knots]
+    net = Network([SiluLayer(SumLayer(families, 3))], [])
+    theta = np.concatenate([spec.coefficients.ravel(), spec.base.ravel(), spec.scale.ravel()])
+    values = np.array(net.sweep(theta.tolist(), x.tolist()).value, float)
+    ours = FloatQuantities((spec,), x)
+    assert np.abs(values - ours.values).max() < 1e-13
+    J = np.array(truth.Evaluation(net, theta.tolist(), x.tolist(), float).jacobian(), float).reshape(5, 3, -1)
+    gradient = np.einsum("sq,sqm->m", dy, J)
+    found = [ours.coefficient_gradients(dy)[0], ours.part_gradients("base", dy)[0], ours.part_gradients("scale", dy)[0]]
+    assert np.abs(gradient - np.concatenate([part.ravel() for part in found])).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "parts", [("base",), ("scale",), ("node_scale",), ("bias",), ("base", "scale", "node_scale", "bias")]
+)
+def test_gradients_with_parts_are_differences_of_values(parts):
+    rng = np.random.default_rng(1)
+    specs = (with_parts(rng, parts), with_parts(rng, parts, P=3, Q=2))
+    x = specs[0].domains.mean(axis=1) + rng.uniform(-0.3, 0.3, (4, 2))
+    dy, h = rng.normal(size=(4, 2)), 1e-6
+
+    def total(specs, x=x):
+        return float((dy * FloatQuantities(specs, x).values).sum())
+
+    at = FloatQuantities(specs, x)
+    for k, name in [(k, name) for k in range(2) for name in (*parts, "coefficients")]:
+        array = getattr(specs[k], name)
+        index = tuple(rng.integers(0, array.shape))
+        step = np.zeros_like(array)
+        step[index] = h
+
+        def moved(by, k=k, name=name, array=array):
+            return tuple(replace(s, **{name: array + by}) if j == k else s for j, s in enumerate(specs))
+
+        pair = moved(step), moved(-step)
+        slope = (total(pair[0]) - total(pair[1])) / (2 * h)
+        found = (
+            at.coefficient_gradients(dy) if name == "coefficients" else at.part_gradients(name.replace("_", "-"), dy)
+        )
+        assert abs(found[k][index] - slope) < 1e-6 * (1 + abs(slope))
+    v = rng.normal(size=x.shape)
+    slope = (total(specs, x + h * v) - total(specs, x - h * v)) / (2 * h)
+    assert abs((at.input_gradients(dy) * v).sum() - slope) < 1e-6 * (1 + abs(slope))
+
+
+@each_row(
+    "layer, name, told",
+    (altered("part", lambda layer, W, name: 0 * W if name == "base" else W), "part ignored", "'base' has no effect"),
+    (altered("part", lambda layer, W, name: W**2 if name == "scale" else W), "part applied twice", "'scale' counts"),
+    (
+        altered("part_gradients", lambda layer, G, *at: G | {n: 0 * G[n] for n in ("bias",) if n in G}),
+        "detached gradient",
+        "gradients in bias",
+    ),
+    (
+        altered("part", lambda layer, W, name: W * layer.part("node-scale") if name == "bias" else W),
+        "parts in another order",
+        "node-scale multiplies bias, too",
+    ),
+    (
+        altered("coefficient_gradient", lambda layer, G, *at: G / layer.spec.gain[:, :, None]),
+        "wrong derivative",
+        "lack the factors of the parts scale and node-scale",
+    ),
+    (
+        altered("part", lambda layer, W, name: W.reshape(W.shape[::-1]).T if name == "base" else W),
+        "transposed coefficients",
+        "the part base",
+    ),
+)
+def test_defects_of_parts_are_named(layer, name, told):
+    first = identify(of(layer)).differences[0]
+    assert first.name == name
+    assert told in str(first)
+
+
+def test_an_update_that_forgets_the_scale_shows_where_the_scale_is_not_neutral():
+    class Twice(PlainNumpy):
+        def update(self, model, x):
+            (layer,) = super().update(model, x)
+            layer.C = layer.C * layer.spec.part("scale")[:, :, None]
+            return [layer]
+
+    assert not bad(judged(Twice(), "update/degree-3/random-data/on-samples"))
+    findings = judged(Twice(), "update/degree-3/random-data/with-scale")
+    assert {x.hint for x in findings} == {"function changed by update"}
+
+
+def test_parts_of_a_spec_have_shapes():
+    spec = chosen(["float64"], ["layer/degree-3/uniform/3x2/values"])[0].setting.spec
+    refused(lambda: replace(spec, base=np.ones((2, 3))), r"base must have shape \(3, 2\); got \(2, 3\)")
+    refused(lambda: replace(spec, bias=np.ones(2)), r"bias must have shape \(3,\); got \(2,\)")
+    assert replace(spec, bias=np.ones(3)).parts == ("bias",)
+    assert set(PARTS) == {"base", "scale", "node-scale", "bias"}

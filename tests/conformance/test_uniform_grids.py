@@ -1,10 +1,13 @@
-"""A layer written on (x - a)/h, independently of the judge's own: mistakes in its grid and indices are named."""
+"""Layers of other adapters: on (x - a)/h, whose mistakes are named, and of another basis, which is not judged."""
 
 from collections import Counter
 
 import numpy as np
 
+from refkan.cli import main
 from refkan.conformance import Adapter, Capabilities, Judge, identify
+from refkan.conformance.judging import findings as f
+from tests.conformance.altered_layers import altered
 from tests.conformance.judged_cases import chosen
 from tests.shared.tables import each_row
 
@@ -74,19 +77,7 @@ class BegunLate(UniformLayer):
         self.h = (b - a) / n
 
 
-class AlwaysOnOneDomain(UniformLayer):
-    def __init__(self, C, a, b, n, degree):
-        super().__init__(C, -1.0, 1.0, n, degree)
-
-
-class NextCoefficient(UniformLayer):
-    def number(self, i):
-        return np.minimum(i + 1, self.n + self.degree - 1)
-
-
-class PositionInSingle(UniformLayer):
-    def position(self, x):
-        return super().position(x).astype(np.float32)
+PositionInSingle = altered("position", lambda layer, u, x: u.astype(np.float32), base=UniformLayer)
 
 
 class PositionInSingleAndMean(PositionInSingle):
@@ -122,8 +113,11 @@ def test_the_layer_without_a_mistake_passes():
     "layer, leading",
     (SpacingOfOneMore, "number of intervals"),
     (BegunLate, "shifted index"),
-    (AlwaysOnOneDomain, "fixed domain"),
-    (NextCoefficient, "shifted index"),
+    (altered("__init__", before=lambda layer, C, a, b, *n: (C, -1.0, 1.0, *n), base=UniformLayer), "fixed domain"),
+    (
+        altered("number", lambda layer, i, _: np.minimum(i + 1, layer.n + layer.degree - 1), base=UniformLayer),
+        "shifted index",
+    ),
     (PositionInSingle, "float32 arithmetic"),
 )
 def test_mistakes_of_layers_on_equally_spaced_knots_are_named(layer, leading):
@@ -134,3 +128,53 @@ def test_a_factor_has_its_name_beside_the_rounding_of_single():
     identification = identify(adapted(PositionInSingleAndMean)).differences
     assert [one.name for one in identification] == ["float32 arithmetic", "constant factor"]
     assert "1 over the number of samples" in str(identification[1])
+
+
+class Bumps(Adapter):
+    """exp(-((x - c_i) / h)^2) on equally spaced centres from a to b."""
+
+    name = "bumps"
+    capabilities = Capabilities(basis="Gaussian bumps", degrees=(3,), knots=("uniform",))
+    factor = 1.0
+
+    def build(self, spec):
+        a, b = spec.domain
+        return np.linspace(a, b, spec.dim), (b - a) / (spec.dim - 1), spec.coefficients
+
+    def basis(self, model, x):
+        centres, h, _ = model
+        u = (x[:, :, None] - centres) / h
+        return np.exp(-(u**2)), -2 * u / h * np.exp(-(u**2))
+
+    def forward(self, model, x):
+        return np.einsum("spi,qpi->sq", self.basis(model, x)[0], model[2])
+
+    def vjp(self, model, x, dy):
+        value, slope = self.basis(model, x)
+        return {
+            "inputs": self.factor * np.einsum("sq,qpi,spi->sp", dy, model[2], slope),
+            "coefficients": np.einsum("sq,spi->qpi", dy, value),
+        }
+
+
+class WrongBumps(Bumps):
+    factor = 2.0
+
+
+def test_nothing_is_judged_and_nothing_fails(capsys):
+    findings = Judge(Bumps()).run(chosen(["float64"], ["layer/degree-3/uniform/3x2"]))
+    assert {x.status for x in findings} == {f.NOT_APPLICABLE}
+    assert findings[0].message == "not declared: B-splines: another basis, Gaussian bumps"
+    assert main(["conform", "--backend", "tests.conformance.test_uniform_grids:Bumps"]) == 0
+    assert "another basis, as declared: Gaussian bumps; 9 functions with values from" in capsys.readouterr().out
+
+
+def test_gradients_are_those_of_their_own_functions(capsys):
+    assert not identify(Bumps()).differences
+    (difference,) = identify(WrongBumps()).differences
+    assert (difference.stage, difference.name) == ("gradients", "constant factor")
+    assert main(["conform", "--backend", "tests.conformance.test_uniform_grids:WrongBumps"]) == 1
+
+
+def test_a_basis_is_said_in_words():
+    assert Capabilities(basis="").problems() == ["capability basis must say in words what the functions are; got ''"]

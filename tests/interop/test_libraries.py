@@ -72,8 +72,7 @@ def test_values_of_models_are_compared_inside_and_outside(change, dtype, agrees)
         library.written(net, theta, model, True)
         return
     refused(lambda: library.taken(model, True), "ConversionError: the model has a part that was not converted")
-    with pytest.raises(ConversionError, match="the model has a part that was not converted"):
-        library.written(net, moved, model, True)
+    refused(lambda: library.written(net, moved, model, True), "ConversionError: the model has a part")
     assert all(np.array_equal(model[name], array) for name, array in state.items())  # taken back
 
 
@@ -206,8 +205,7 @@ def test_parts_of_pykan_without_a_name(pykan, torch):
     net, theta = interop.from_pykan(model)
     model.fix_symbolic(0, 0, 0, "sin", fit_params_bool=False, verbose=False)
     before = interop.state_of(model)
-    with pytest.raises(ConversionError, match="1 edges are symbolic, the first from input 0 to output 0"):
-        interop.from_pykan(model)
+    refused(lambda: interop.from_pykan(model), "ConversionError: 1 edges are symbolic, the first from input 0.*0")
     refused(lambda: interop.to_pykan(net, theta, model), "ConversionError: symbolic")
     assert all(np.array_equal(before[name], array) for name, array in interop.state_of(model).items())
     with pytest.raises(ConversionError, match="multiplication nodes"):
@@ -222,8 +220,7 @@ def test_a_check_that_fails_leaves_the_model_as_it_was(pykan, torch):
     net, theta = interop.from_pykan(model)
     hook = model.act_fun[0].register_forward_hook(lambda module, given, out: (2 * out[0], *out[1:]))
     before, tensors = interop.state_of(model), list(model.parameters())
-    with pytest.raises(ConversionError, match="has a part that was not converted"):
-        interop.to_pykan(*interop.refined(net, theta), model)
+    refused(lambda: interop.to_pykan(*interop.refined(net, theta), model), "ConversionError: has a part")
     assert all(np.array_equal(before[name], array) for name, array in interop.state_of(model).items())
     assert all(a is b for a, b in zip(model.parameters(), tensors, strict=True))  # which optimizers may hold
     assert model.grid == 4

@@ -74,10 +74,7 @@ def test_refine_networks_of_our_own(outside, tmp_path, capsys):
     ({"basis": "relu", "outside": "natural"}, "got basis='relu': build"),
     ({"free_knots": True}, "got outside='linear', free_knots=True: build"),
     ({"node_map": "mean-std", "outside": "natural"}, "the same function without statistics is net.freeze(theta)"),
-    (
-        {"node_map": "sigmoid", "outside": "natural"},
-        "build the network by refkan.kan(..., node_map='none') or 'aff",
-    ),
+    ({"node_map": "sigmoid", "outside": "natural"}, "build the network by refkan.kan(..., node_map='none') or 'aff"),
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
 )
 def test_networks_that_cannot_be_judged_come_with_the_remedy(options, message, tmp_path, capsys):

@@ -115,10 +115,7 @@ def test_what_a_module_cannot_take_is_refused_by_name():
     module = rk.interop.as_torch(net, theta)
     refused(lambda: module(x), "TypeError: x must be a Tensor; got")
     refused(lambda: module.float()(torch.from_numpy(x)), "TypeError: theta must be float64")
-    refused(
-        lambda: rk.interop.as_torch(rk.kan([2, 2, 1], 3, 2), np.zeros(24)),
-        "is not bound to data: net, theta = net.initialize",
-    )
+    refused(lambda: rk.interop.as_torch(rk.kan([2, 2, 1], 3, 2), np.zeros(24)), "is not bound to data: net, theta")
 
 
 @pytest.mark.parametrize(

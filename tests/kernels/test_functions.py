@@ -19,6 +19,7 @@ from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import (
     EPS,
     KINDS,
+    TINY,
     contributions,
     errors,
     exact,
@@ -26,9 +27,9 @@ from tests.shared.factories import (
     points,
     points_outside,
     space,
+    value_tolerance,
 )
 from tests.shared.forms import OUTPUTS, in_python
-from tests.shared.rounding_of_bsplines import TINY, value_tolerance
 
 
 def plain_intervals(S, x):

@@ -95,7 +95,6 @@ def test_what_cannot_be_saved_is_refused_before_anything_is_written(tmp_path):
     net, theta = NetworkCase("spline").start(samples(12))
     path = tmp_path / "net.npz"
     refused(lambda: rk.save(tmp_path / "net.pt", net, theta), r"path must end in \.npz")
-    refused(lambda: rk.save(path, net, theta + 0j), "TypeError: theta must be real numbers; got dtype complex128")
     refused(lambda: rk.save(path, NetworkCase("spline").build(), theta), "not bound")
     refused(lambda: rk.save(path, net, theta, notes={"a": object()}), "TypeError: notes must be JSON data")
     assert not list(tmp_path.iterdir())

@@ -96,26 +96,14 @@ test_architectures = refusals(
     (lambda: rk.mlp([2, 0]), r"widths\[1\] must be at least 1; got 0"),
     (lambda: rk.mlp([2]), "widths must hold at least two"),
     (lambda: rk.kan([2, 1], 2, [2, 3]), r"intervals must be one value or one a layer \(1\); got 2 values"),
-    (lambda: rk.kan([2, 2, 1], 2, [2, -1]), r"intervals\[1\] must be at least 1; got -1"),
     (lambda: rk.kan([2, 1], 2, 2, free_knots=[True, False]), "free_knots must be one value or one a layer .* 2 values"),
-    (
-        lambda: rk.kan([2, 1], 2, 2, edge="silu", basis="relu"),
-        "edge 'silu' is defined in the spline basis; got .*'relu'",
-    ),
+    (lambda: rk.kan([2, 1], 2, 2, edge="silu", basis="relu"), "edge 'silu' is defined in the spline basis"),
     (lambda: rk.kan([2, 1], 1, 2, free_knots=True), "free knots need order >= 2; got order 1"),
     (lambda: rk.kan([2, 1], 2, 2, free_knots=True, outside="natural"), "free knots need outside=.*; got 'natural'"),
     (lambda: rk.kan([2, 1], 2, 2, domain=(1, 0)), r"KnotError: domain must be a pair .*a < b; got \(1.0, 0.0\)"),
-    (
-        lambda: rk.kan([3, 1], 2, 2, domain=[(0, 1), (0, 2)]),
-        "domain must be .* one for each of the 3 inputs; got 2 pairs",
-    ),
-    (
-        lambda: rk.kan([2, 1], 2, 2, domain=[(0, 1), (2, 2)]),
-        r"KnotError: domain\[1\] must be a pair .*got \(2.0, 2.0\)",
-    ),
-    (lambda: rk.kan([2, 1], 2, 2, domain=[(0, 1), (0, 1, 2)]), "domain"),
+    (lambda: rk.kan([3, 1], 2, 2, domain=[(0, 1), (0, 2)]), "domain must be .* one for each of the 3 inputs; got 2"),
+    (lambda: rk.kan([2, 1], 2, 2, domain=[(0, 1), (2, 2)]), r"KnotError: domain\[1\] must be a pair.*\(2.0, 2.0\)"),
     (lambda: rk.chebyshev_kan([2, 1], [3, 4]), r"degree must be one value or one a layer \(1\)"),
-    (lambda: rk.chebyshev_kan([2, 3, 1], [3, 0]), r"degree\[1\] must be at least 1; got 0"),
     (lambda: rk.chebyshev_kan([2, 1], 3, domain=[(0, 1)]), "one for each of the 2 inputs; got 1 pairs"),
 )
 
@@ -129,13 +117,9 @@ test_layers = refusals(
     (lambda: rk.SplineLayer((S, rk.SplineSpace.uniform(2, 4)), 1), r"one order and .* of intervals; got spaces\[1\]"),
     (lambda: rk.SplineLayer((S, rk.SplineSpace.uniform(3, 5)), 1), r"one order and .* of intervals; got spaces\[1\]"),
     (lambda: rk.SiluLayer(layer().in_basis("relu")), "TypeError: spline must be a SplineLayer; got ReluLayer"),
-    (lambda: ChebyshevLayer([], 1, 2), "ends must hold one pair for each input; got none"),
     (lambda: ChebyshevLayer([(0, 1), (1, 1)], 1, 2), r"KnotError: ends\[1\] must be a pair \(a, b\) with a < b"),
     (lambda: ChebyshevLayer(ENDS, 1, 1001), "degree must be at most 1000; got 1001"),
-    (
-        lambda: rk.Network((layer(2, 3), layer(2, 1)), rk.kan([1] * 3, 2, 2).node_maps),
-        "3 outputs of layer 0 and 2 inputs",
-    ),
+    (lambda: rk.Network((layer(2, 3), layer(2, 1)), rk.kan([1] * 3, 2, 2).node_maps), "3 outputs of layer 0 and 2"),
     (lambda: rk.Network((layer(2, 3), layer(3, 1)), ()), "2 layers need 1 node maps; got 0"),
     (lambda: rk.Network((), ()), "layers must"),
 )
@@ -154,20 +138,15 @@ def on_spaces(order=3, domain=(0.0, 1.0)):
 
 test_refinements = refusals(
     (lambda: NET.refine([2]), r"one for each of 2 layers; got \[2\]"),
-    (lambda: NET.refine([2, 0]), "factor must be .*; got 0"),
-    (lambda: NET.refine([2, 1.5]), "TypeError: factor must be"),
     (lambda: NET.refine(10**9), "factor must be"),
     (lambda: NET.insert(2, [0.5]), "layer must be"),
     (lambda: NET.insert(0, [0.4, 1.2]), r"KnotError: input 0: new_knots must lie inside .*\[1\]=1.2"),
     (lambda: NET.insert(0, [0.0]), r"KnotError: inside the domain \(0.0, 1.0\); got new_knots\[0\]=0.0"),
     (lambda: NET.insert(1, [0.5]), r"KnotError: must not be knots already; got new_knots\[0\]=0.5"),
-    (lambda: NET.insert(0, [0.4, 0.2, 0.4]), r"KnotError: distinct; got new_knots\[2\]=0.4 twice"),
     (lambda: NET.insert(0, [[0.4, 0.2], [0.4, -1.0]]), r"KnotError: input 1: .*domain .*; got new_knots\[1\]=-1.0"),
-    (lambda: NET.insert(0, [[0.4], [0.2], [0.1]]), r"shape \(m,\) or \(2, m\); got \(3, 1\)"),
     (lambda: NET.insert(0, [0.3334]).with_free_knots(), "free knots keep every interval at least"),
     (NetworkCase("spline", order=1).build().with_free_knots, "free knots need order >= 2"),
     (NetworkCase("spline", outside="natural").build().with_free_knots, "free knots need outside='linear'"),
-    (lambda: CHEBYSHEV.refine(0), "factor must be at least 1; got 0"),
     (lambda: rk.chebyshev_kan([2, 1], 300).refine(4), "degree must be at most 1000; got 1200"),
     (lambda: CHEBYSHEV.insert(0, [0.5]), "layer 0 must be one with knots; got a ChebyshevLayer"),
     (CHEBYSHEV.with_free_knots, "needs a network with knots; got none"),
@@ -178,25 +157,16 @@ test_conversions = refusals(
     (lambda: NET.convert(THETA, on_spaces(domain=(0.0, 2.0))), OTHER),
     (lambda: NET.convert(THETA, SILU), "layer 0: cannot convert a SplineLayer into a SiluLayer"),
     (lambda: NET.prolongation(SILU), "layer 0: cannot convert a SplineLayer into a SiluLayer"),
-    (
-        lambda: NET.prolongation(NET.refine().to_basis("relu")),
-        "layer 0: other must have the basis 'spline'; got 'relu'",
-    ),
+    (lambda: NET.prolongation(NET.refine().to_basis("relu")), "layer 0: other must have the basis 'spline'"),
     (lambda: NET.prolongation(NET.with_free_knots()), "layer 0: prolongation is a matrix for fixed knots only; use"),
-    (
-        lambda: NET.refine().convert(np.zeros(NET.refine().n_params), NET),
-        r"KnotError: layer 0: input 0: fine must contain every knot of coarse; breakpoint 1 = 0.1666\d* is missing",
-    ),
+    (lambda: NET.refine().convert(np.zeros(NET.refine().n_params), NET), r"KnotError: layer 0: input 0.*1 = 0.1666\d*"),
     (
         lambda: NET.insert(1, [[0.1], [0.2], [0.3]]).prolongation(NET.insert(1, [[0.1], [0.25], [0.3]])),
         "KnotError: layer 1: input 1: fine must contain every knot of coarse; breakpoint 1 = 0.2 is missing: the",
     ),
     (lambda: CHEBYSHEV.convert(np.zeros(8), rk.chebyshev_kan([2, 1], 2)), "layer 0: other .* least degree 3; got 2"),
     (lambda: CHEBYSHEV.prolongation(rk.chebyshev_kan([2, 1], 4, domain=(0, 2))), "layer 0: other .* the same domains"),
-    (
-        lambda: CHEBYSHEV.convert(np.zeros(8), rk.kan([2, 1], 3, 3)),
-        "layer 0: cannot convert a ChebyshevLayer into a Spl",
-    ),
+    (lambda: CHEBYSHEV.convert(np.zeros(8), rk.kan([2, 1], 3, 3)), "layer 0: cannot convert a ChebyshevLayer into"),
     (lambda: rk.kan([2, 1], 3, 3).prolongation(CHEBYSHEV), "layer 0: cannot convert a SplineLayer into a Chebyshev"),
 )
 

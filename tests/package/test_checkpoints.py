@@ -45,8 +45,7 @@ def test_configuration_refuses_what_does_not_equal_itself(value):
 
 
 def test_configuration_refuses_arrays_and_names_the_place():
-    with pytest.raises(TypeError, match=r"configuration\.model\.knots must be plain data; got ndarray"):
-        canonical_json({"model": {"knots": np.arange(3)}})
+    refused(lambda: canonical_json({"model": {"knots": np.arange(3)}}), r"TypeError: configuration\.model\.knots must")
     refused(lambda: canonical_json({"a": {3: 4}}), "TypeError: strings as keys; got 3")
     refused(lambda: canonical_json([1, 2]), "TypeError: must be a mapping")
 

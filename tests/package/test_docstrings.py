@@ -4,6 +4,7 @@ import builtins
 import doctest
 import importlib
 import inspect
+import json
 import re
 import symtable
 import sys
@@ -16,6 +17,7 @@ import pytest
 import refkan as rk
 from refkan.kernels import plain_sums
 from tests.package.test_site import DOCS, LISTED, docstrings_of, found_at
+from tests.shared.public_names import public_callables
 from tests.shared.tables import each_row
 
 ROOT = Path(__file__).parents[2]
@@ -152,3 +154,23 @@ def test_the_site_shows_the_formulas_of_docstrings_as_they_are_written(escape):
     assert len(blocks) > 20
     shown = {line for text in texts for line in escape(text.splitlines())}
     assert [line for line in blocks if line not in shown] == []
+
+
+PROMISED = Path(__file__).parent / "defaults.json"
+
+DEFAULTS = {
+    name: given
+    for name, function in sorted(public_callables().items())
+    if (given := {p.name: repr(p.default) for p in inspect.signature(function).parameters.values()
+                  if p.default not in (p.empty, None) and " at 0x" not in repr(p.default)})
+}  # fmt: skip
+"""Callable -> parameter -> default, as text, where it is another one than None."""
+
+
+def test_defaults_are_those_that_are_promised():
+    assert json.loads(PROMISED.read_text(encoding="utf-8")) == DEFAULTS
+
+
+if __name__ == "__main__":
+    lines = [f"{json.dumps(name)}: {json.dumps(given)}" for name, given in DEFAULTS.items()]
+    PROMISED.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -24,14 +24,8 @@ def test_masked_arrays_without_masked_entries_are_arrays():
 
 test_problems = refusals(
     (lambda: rk.minimize(NET, THETA), r"TypeError: not a network: pass a LeastSquares: rk.LeastSquares"),
-    (
-        lambda: rk.minimize_multilevel(NET, THETA, schedule=[1, 1]),
-        r"TypeError: not a network: pass a LeastSquares: rk.LeastSquares",
-    ),
-    (
-        lambda: rk.spectrum(NET, THETA),
-        r"TypeError: problem_or_matrix must be a loss, not a network: pass a LeastSquares",
-    ),
+    (lambda: rk.minimize_multilevel(NET, THETA, schedule=[1, 1]), "TypeError: not a network: pass a LeastSquares"),
+    (lambda: rk.spectrum(NET, THETA), "TypeError: problem_or_matrix must be a loss, not a network: pass"),
 )
 
 test_parts_of_networks = refusals(
@@ -41,10 +35,7 @@ test_parts_of_networks = refusals(
     (lambda: LAYER.pack(coefficients=None), "TypeError: coefficients must hold numbers; got dtype object"),
     (lambda: rk.Network(("a",), ()), r"TypeError: layers\[0\] must be a Layer; got 'a': build layers with"),
     (lambda: rk.Network(NET.layers, (None,)), r"TypeError: node_maps\[0\] must be a NodeMap; got None: take"),
-    (
-        lambda: rk.Network(NET.layers, ("affine",)),
-        r"TypeError: node_maps\[0\] must be a NodeMap; got 'affine': take one of .*NODE_MAPS.*'mean-std'",
-    ),
+    (lambda: rk.Network(NET.layers, ("affine",)), r"TypeError: node_maps\[0\] must be a NodeMap; got 'affine': take"),
     (lambda: rk.Network(NET.layers, "affine"), "TypeError: node_maps must be a sequence of NodeMap"),
 )
 

@@ -10,8 +10,7 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.base.errors import OutsideDomainWarning
-from tests.shared.mapped import mapped
-from tests.shared.mapped import slopes as slopes_of
+from refkan.splines.sums.channels import VALUES
 
 EPS = float(np.finfo(np.float64).eps)
 STRICT = ("uniform", "random", "graded", "offset")
@@ -300,18 +299,6 @@ EVERY_LAYER += tuple(LayerCase(kind, 1, outside) for kind in EDGE_KINDS for outs
 EVERY_LAYER += tuple(LayerCase(kind, free_knots=True, intervals=1) for kind in EDGE_KINDS)
 
 
-def complex_jacobians(layer, theta, x, step=1e-30):
-    """Return the value of a layer (N, Q) and, by complex steps, its Jacobians (N, Q, M) and (N, Q, P).
-
-    A layer is a function of each sample alone, so one step moves an input of every sample at once.
-    """
-    x_steps = [x + 1j * step * e for e in np.eye(x.shape[1])]
-    J_x = np.stack([layer.linearize(theta, z, slopes=False).value.imag / step for z in x_steps], axis=2)
-    theta_steps = [theta + 1j * step * e for e in np.eye(theta.size)]
-    J_theta = np.stack([layer.linearize(t, x, slopes=False).value.imag / step for t in theta_steps], axis=2)
-    return layer.linearize(theta, x, slopes=False).value, J_theta, J_x
-
-
 def running_error(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return by how many units of eps rounding may move the values of a network of edge layers, shape (N, Q).
 
@@ -337,7 +324,21 @@ def running_error(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> np.ndarr
         error = np.einsum("sqp,sp->sq", slopes, error) + terms
         z = at.value
         if k < len(net.node_maps):
-            error = 3 * np.abs(slopes_of(net.node_maps[k], z)) * np.maximum(error, error.max(axis=0, initial=0.0))
+            slope = net.node_maps[k].at(z[:, None], VALUES).slope
+            error = 3 * np.abs(slope) * np.maximum(error, error.max(axis=0, initial=0.0))
             z = mapped(net.node_maps[k], z)
             error = error + np.abs(z) + 1
     return error
+
+
+def mapped(node_map, y, constants=None):
+    """Values of a node map at activations y (N, Q); `constants` of a map that takes statistics."""
+    return node_map.at(y[:, None], VALUES, constants).value[:, 0]
+
+
+TINY = 1e-300  # underflow, next to a knot at 0
+
+
+def value_tolerance(order):
+    """Each of the r - 1 steps of the recursion rounds six times, by eps/2: 3 eps r < 1e-15 r for values up to one."""
+    return 1e-15 * order

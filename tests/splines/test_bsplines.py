@@ -1,5 +1,7 @@
-"""Values and derivatives of local B-splines against exact rational ones; laws over spaces; faults are noticed."""
+"""B-splines and ReLU powers: values, derivatives and tails against exact rationals; sabotage is noticed."""
 
+from contextlib import nullcontext
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,24 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan.kernels import plain_basis
+from refkan import truth
+from refkan.kernels import bspline_basis, plain_basis
 from refkan.kernels.engine_choice import use_engine
-from refkan.splines import bsplines, local_basis
+from refkan.splines import bsplines, local_basis, relu_powers
 from refkan.splines.local_basis import KnotTables
 from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import (
+    EPS,
     KINDS,
     ORDERS,
     POLICIES,
+    STRICT,
+    TINY,
     contributions,
     errors,
+    exact,
     exact_bsplines,
+    exact_knots,
+    exact_powers,
     points,
     points_outside,
     space,
+    value_tolerance,
 )
-from tests.shared.forms import in_python
-from tests.shared.rounding_of_bsplines import TINY, value_tolerance
+from tests.shared.forms import DEPTHS, in_python
+from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
 
@@ -110,3 +120,205 @@ def test_sabotage_of_the_tables_is_noticed(monkeypatch):
     for fault in FAULTS.values():
         monkeypatch.setattr(local_basis.KnotTables, "inverse_spans", property(lambda t, fault=fault: fault(right(t))))
         assert not is_exact()
+
+
+def contributions_of_powers(S, x, derivative, outside, scaled):
+    """Sum of absolute contributions: the value itself, but for tangents left of a knot, which have two terms."""
+    values = np.abs(np.array(exact_powers(S, x, derivative, outside, scaled), dtype=float))
+    a, b = S.domain
+    if outside == "linear" and derivative == 0 and not a <= x <= b:
+        end = a if x < a else b
+        at_end, slope = (np.array(exact_powers(S, end, k, "error", scaled), dtype=float) for k in (0, 1))
+        values = np.abs(at_end) + abs(x - end) * np.abs(slope)
+    return values
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", STRICT)
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_values_against_definitions(kind, order, scaled):
+    S = space(kind, order)
+    x = points(S, 1)
+    Psi = rk.relu_powers.design_matrix(S, x, scaled=scaled)
+    # r - 1 factors x - t, each rounded once, r - 1 products and as many factors 1/h.
+    bound = 2 * order * EPS
+    for s, at in enumerate(x):
+        reference = exact_powers(S, at, scaled=scaled)
+        assert np.all(errors(Psi[s], reference) <= bound * np.array(reference, dtype=float) + TINY), at
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+@pytest.mark.parametrize("outside", POLICIES)
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_derivatives_and_tails_against_definitions(order, outside, scaled):
+    S = space("random", order)
+    x = np.concatenate([points(S, 1, neighbours=False), points_outside(S)])
+    for derivative in range(order + 2):
+        Psi = relu_powers.design_matrix(S, x, derivative, outside, scaled)
+        for s, at in enumerate(x):
+            error = errors(Psi[s], exact_powers(S, at, derivative, outside, scaled))
+            bound = 2 * (order + 1) * EPS * contributions_of_powers(S, at, derivative, outside, scaled)
+            assert np.all(error <= bound + TINY), (at, derivative, error, bound)
+
+
+def test_sabotage_of_the_powers_is_noticed(monkeypatch):
+    S = space("random", 3)
+    at = float(np.mean(S.domain))
+    right = relu_powers.relu_rows
+
+    def check():
+        reference = exact_powers(S, at)
+        return np.all(
+            errors(relu_powers.design_matrix(S, [at])[0], reference) <= 6 * EPS * np.array(reference, dtype=float)
+        )
+
+    assert check()
+    for fault in (
+        lambda *a: -right(*a),
+        lambda *a: right(*a) * (1 + 1e-14),
+        lambda *a: np.roll(right(*a), 1, axis=-1),
+        lambda t, order, *a: right(t, order, *a) ** 2,
+    ):
+        monkeypatch.setattr(relu_powers, "relu_rows", fault)
+        assert not check()
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial"])
+@pytest.mark.parametrize("order", [2, 5, 10])
+@pytest.mark.parametrize("length", [2e100, 1e-150, 1e-250, 1e250])
+def test_scaled_powers_of_any_length(order, length, outside):
+    """Also where h^(r-1) alone is no number."""
+    S = rk.SplineSpace.uniform(order, 4, (0.0, length))
+    knots, x = S.knots[None], length * np.array([[0.0], [0.3], [0.75], [1.0], [1.2]])
+    rows = relu_powers.relu_rows(knots, order, np.array([relu_powers.inverse_scale(S, True)]), x, 1, outside)
+    t, h = exact_knots(S), Fraction(S.mean_spacing)
+    for s, at in enumerate(x[:, 0]):
+        for k in range(2):
+            psi = truth.truncated_powers(t, order, Fraction(at), k, h, outside)
+            expected = np.array([float(psi.get(i, 0)) for i in range(S.dim)])
+            np.testing.assert_allclose(rows[k, s, 0], expected, rtol=4 * order * EPS, atol=0)
+
+
+@pytest.mark.parametrize("length", [2e100, 1e-100])
+def test_plain_powers_that_are_no_numbers_are_refused_when_a_layer_is_built(length):
+    refused(lambda: rk.kan([1, 1], 5, 4, domain=(0.0, length), basis="relu"), "powers .* are no numbers of float64")
+    rk.kan([1, 1], 3, 4, domain=(0.0, length), basis="relu")
+
+
+def test_losing_digits_grows_with_n():
+    """The accuracy of psi @ A^T falls like eps n^(r-1): a documented finding, and why truth never goes this way."""
+    losses = []
+    for n in (8, 64):
+        S = rk.SplineSpace.uniform(4, n)
+        x = np.linspace(0, 1, 101)
+        through = relu_powers.design_matrix(S, x) @ rk.ChangeOfBasis(S).dense().T
+        losses.append(np.abs(through - rk.bsplines.design_matrix(S, x)).max())
+    assert 1e-16 < losses[0] < 1e-11
+    # 8^(r-1) = 512, within the spread of rounding errors.
+    assert 50 < losses[1] / losses[0] < 5000
+
+
+@pytest.fixture(params=["plain", "fast"])
+def engine(request):
+    with rk.use_engine(request.param):
+        yield request.param
+
+
+def derivatives(order, engine, end):
+    """From 0 to the end, under the fast engine those that the local basis is compiled for."""
+    return [d for d in range(end) if engine == "plain" or d in DEPTHS[order]]
+
+
+def spline_errors(S, coefficients, x, derivative):
+    """Errors of `evaluate` over the sum of absolute contributions, for so many points that it works by pieces."""
+    at = np.concatenate([x, np.full(S.order * S.intervals, x[-1])])
+    rows = [exact_bsplines(S, point, derivative) for point in x]
+    scales = [contributions(S, point, derivative) for point in x]
+    for c in coefficients:
+        exact_c = exact(c)
+        values = bsplines.evaluate(S, c, at, derivative)[: x.size]
+        for value, row, scale in zip(values, rows, scales, strict=True):
+            right = sum(a * b for a, b in zip(exact_c, row, strict=True))
+            yield abs(float(Fraction(float(value)) - right)) / max(scale @ np.abs(c), TINY)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("kind", KINDS)
+def test_splines_and_derivatives_are_exact_up_to_1e_15_r(kind, order, rng, engine):
+    """Also for a single coefficient, which nothing may cancel against: each B-spline is right relative to itself."""
+    S = space(kind, order)
+    x = points(S, 1)
+    coefficients = rng.standard_normal(S.dim), *np.eye(S.dim)[[0, S.dim // 2, -1]]
+    for derivative in range(min(order, 3)):
+        assert max(spline_errors(S, coefficients, x, derivative)) <= value_tolerance(order)
+
+
+@pytest.mark.parametrize("outside", POLICIES)
+def test_many_points_give_what_few_give(outside, rng, engine):
+    """By pieces and by the r B-splines at each point: also outside, and where few of many points are outside."""
+    for kind in KINDS:
+        S = space(kind, 4)
+        c = rng.standard_normal(S.dim)
+        few = np.concatenate([points_outside(S), points(S, 1)])
+        x = np.concatenate([np.full(3 * bspline_basis.BLOCK, few[-1]), few])
+        for derivative in range(5):
+            compiled = derivative in derivatives(4, engine, 5)
+            with nullcontext() if compiled else in_python(bspline_basis):
+                many = bsplines.evaluate(S, c, x, derivative, outside)[-few.size :]
+                one = np.array([bsplines.evaluate(S, c, [at], derivative, outside)[0] for at in few])
+            scale = np.array([contributions(S, at, min(derivative, 3), outside) @ np.abs(c) for at in few])
+            assert np.all(np.abs(many - one) <= 2 * value_tolerance(5) * scale + TINY)
+
+
+@pytest.mark.parametrize("spacings", [2, 8, 32, 64, 128])
+def test_equal_intervals_of_a_few_spacings_of_numbers(spacings, rng, engine):
+    n, far = 256, 2.0**40
+    S = rk.SplineSpace.uniform(4, n, (far, far + n * spacings * np.spacing(far)))
+    c, x = rng.standard_normal(S.dim), np.sort(rng.uniform(*S.domain, 10 * n))
+    few = [bsplines.evaluate(S, c, part) for part in np.array_split(x, 10)]  # too few for pieces
+    np.testing.assert_allclose(bsplines.evaluate(S, c, x), np.concatenate(few), rtol=0, atol=2 * value_tolerance(4))
+
+
+def test_a_point_that_is_not_finite_or_outside_is_found_among_many(engine):
+    S = space("random", 3)
+    for position in (0, 200, 999):
+        for bad, policy in ((np.nan, "linear"), (np.inf, "linear"), (S.domain[1] + 1, "error")):
+            x = np.full(1000, S.domain[0])
+            x[position] = bad
+            with pytest.raises(ValueError, match=rf"x\[{position}"):
+                bsplines.evaluate(S, np.ones(S.dim), x, outside=policy)
+
+
+def test_a_large_block_is_what_its_points_are_one_by_one(engine):
+    S = space("random", 4, 9)
+    x = np.random.default_rng(0).uniform(*S.domain, 2 * bspline_basis.BLOCK + 5)
+    whole = bsplines.design_matrix(S, x).toarray()
+    for s in [0, 1, bspline_basis.BLOCK - 1, bspline_basis.BLOCK, x.size - 1]:
+        np.testing.assert_array_equal(bsplines.design_matrix(S, x[s : s + 1]).toarray()[0], whole[s])
+
+
+@pytest.mark.parametrize("n", [0, 1])
+@pytest.mark.parametrize("basis", [bsplines, rk.relu_powers])
+def test_no_points_and_one_point(basis, n, engine):
+    S = space("uniform", 4)
+    x = np.full(n, 0.5)
+    assert basis.design_matrix(S, x).shape == (n, S.dim)
+    assert basis.evaluate(S, np.ones(S.dim), x).shape == (n,)
+    assert bsplines.knot_derivative_matrix(S, np.ones(S.dim), x).shape == (n, S.intervals - 1)
+
+
+def test_sabotage_of_pieces_is_noticed(monkeypatch, rng, engine):
+    if engine == "plain":
+        pytest.skip("the plain engine has no pieces")
+    S = space("random", 4)
+    c, x = [rng.standard_normal(S.dim)], points(S, 1)
+    assert max(spline_errors(S, c, x, 0)) <= value_tolerance(4)
+    right = bspline_basis.bernstein_coefficients
+    faults = {
+        "factor": lambda first, last, *a: (right(first, last, *a), np.multiply(a[-1], 1 + 1e-13, out=a[-1])),
+        "binomial": lambda first, last, *a: (right(first, last, *a), np.divide(a[-1][1], 3, out=a[-1][1])),
+        "index": lambda first, last, *a: (right(first, last, *a), np.copyto(a[-1], np.roll(a[-1], 1, axis=1))),
+    }
+    for fault in faults.values():
+        monkeypatch.setattr(bspline_basis, "bernstein_coefficients", fault)
+        assert max(spline_errors(S, c, x, 0)) > value_tolerance(4)

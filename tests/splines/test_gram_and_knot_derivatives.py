@@ -12,8 +12,19 @@ from refkan.kernels import tables_of_new_knots
 from refkan.splines import bsplines, local_basis, relu_powers
 from refkan.splines.knots import extend_uniformly
 from refkan.splines.local_basis import KnotTables
-from tests.shared.factories import EPS, KINDS, contributions, errors, exact, exact_knots, points, points_outside, space
-from tests.shared.rounding_of_bsplines import TINY, value_tolerance
+from tests.shared.factories import (
+    EPS,
+    KINDS,
+    TINY,
+    contributions,
+    errors,
+    exact,
+    exact_knots,
+    points,
+    points_outside,
+    space,
+    value_tolerance,
+)
 
 
 def exact_gram(function, S, derivative=0):

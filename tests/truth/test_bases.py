@@ -15,7 +15,7 @@ from refkan import truth
 from refkan.truth.bases import bsplines
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from tests.shared.refusals import refused
-from tests.truth.fraction_knots import apply, breakpoints, dim, points, powers, random_knots, rational_knots, values
+from tests.truth.truth_cases import apply, breakpoints, dim, points, powers, random_knots, rational_knots, values
 
 ORDERS = range(1, 8)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from refkan import truth
 from tests.shared.refusals import refused
-from tests.truth.fraction_knots import apply, breakpoints, dim, points, powers, random_knots, rational_knots, values
+from tests.truth.truth_cases import apply, breakpoints, dim, points, powers, random_knots, rational_knots, values
 
 ORDERS = range(1, 8)
 

@@ -109,8 +109,7 @@ def test_functions_of_every_type(name):
         value = FUNCTIONS[name](converter(number)(0.75))
         assert type(value) is number
         assert float(value.real) == pytest.approx(reference, rel=1e-15)
-    with pytest.raises(ValueError, match=r"\(.*3/4\) is no Fraction: use number=flint.arb .* or number=float"):
-        FUNCTIONS[name](Fraction(3, 4))
+    refused(lambda: FUNCTIONS[name](Fraction(3, 4)), r"\(.*3/4\) is no Fraction: use number=flint.arb .*")
 
 
 def test_rational_values_are_found():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from tests.shared.factories import EPS, complex_jacobians
+from tests.networks.layers.layer_laws import complex_jacobians
+from tests.shared.factories import EPS
 from validation.ledger import row
 from validation.literature import single_layer_hessian
 from validation.literature.placed_knots import gaussian_width, grid_extension

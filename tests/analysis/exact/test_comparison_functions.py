@@ -10,6 +10,7 @@ import pytest
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.solutions.bounds_of_errors import Comparison, by_eigenfunctions, comparisons
+from tests.shared.refusals import refused
 
 PI = float(np.pi)
 
@@ -212,5 +213,4 @@ def test_hypotheses_that_fail_are_named():
         error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], wavenumber=float(np.sqrt(2) * np.pi))
     with pytest.raises(ValueError, match="below the first eigenvalue"):
         error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], reaction=lambda x, y: -30 - x)
-    with pytest.raises(ValueError, match="below the first eigenvalue"):
-        error_of(net, np.zeros(4), zero, zero, [[0, 1]], reaction=lambda x: -11)
+    refused(lambda: error_of(net, np.zeros(4), zero, zero, [[0, 1]], reaction=lambda x: -11), "below the first")

@@ -246,10 +246,8 @@ def test_what_is_no_evolution():
     net, theta = product()
     zero = lambda *x: 0  # noqa: E731
     evolution = rk.exact.certified_evolution
-    with pytest.raises(ValueError, match="net must take x and t to one output"):
-        evolution(rk.kan([1, 1], 4, 1), np.zeros(4), zero, zero, [[0, 1]], 1.0)
-    with pytest.raises(ValueError, match="continuous first derivatives"):
-        evolution(rk.kan([2, 1], 2, 2), [0, 1, 0, 0, 0, 0], zero, zero, SQUARE, 1.0)
+    refused(lambda: evolution(rk.kan([1, 1], 4, 1), np.zeros(4), zero, zero, [[0, 1]], 1.0), "net must take x and t")
+    refused(lambda: evolution(rk.kan([2, 1], 2, 2), [0, 1, 0, 0, 0, 0], zero, zero, SQUARE, 1.0), "continuous first")
     refused(lambda: evolution(net, theta, zero, zero, [[0, 1], [1, 1]], 1.0), "sides of positive length")
     for diffusion in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match="diffusion must be finite"):

@@ -85,8 +85,7 @@ def test_matrices_without_rows_entries_or_null_vectors():
 
 
 def test_rows_of_irrational_networks_say_what_to_do():
-    with pytest.raises(ValueError, match=r"net must have rational values.*net\.freeze\(theta\)"):
-        rational_rows(checked(*problem(node_map="mean-std")))
+    refused(lambda: rational_rows(checked(*problem(node_map="mean-std"))), "net must have rational")
 
 
 def test_in_balls_a_wrong_list_of_null_vectors_is_noticed(monkeypatch):
@@ -117,8 +116,7 @@ def test_in_balls_a_minor_of_all_rows_proves_that_the_rank_is_their_number():
     assert (bounds.low, bounds.high) == (9, 10)
     spectrum = rk.exact.certified_spectrum(posed, theta)
     assert (spectrum.rank, spectrum.rank_by, spectrum.nullity) == (10, "rows", posed.net.n_params - 10)
-    with pytest.raises(ConvergenceError, match="prove that the rank is 10, the number of rows: it is smaller"):
-        rk.exact.certified_spectrum(same, theta)
+    refused(lambda: rk.exact.certified_spectrum(same, theta), "ConvergenceError: prove that the rank is 10, the number")
 
 
 def test_in_balls_samples_that_lie_on_a_knot_are_left_out_of_the_minor():
@@ -137,8 +135,6 @@ def test_in_balls_samples_that_lie_on_a_knot_are_left_out_of_the_minor():
 
 def test_bad_arguments():
     posed, theta = problem()
-    refused(lambda: rk.exact.certified_rank(np.eye(3), theta), "TypeError: problem must be a LeastSquares")
-    refused(lambda: rk.exact.certified_rank(posed, theta[1:]), "theta must")
     with pytest.raises(ValueError, match="positive weight"):
         rk.exact.certified_rank(rk.LeastSquares(posed.net, posed.x, posed.y, np.zeros(90)), theta)
 

@@ -14,6 +14,7 @@ from refkan.analysis.exact.nodes.node_subdivision import NodeBoxes, NodeSearch, 
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, NodeTable, contracted, node_functions, tabulated
 from tests.analysis.exact.oracles import draws
 from tests.analysis.exact.oracles.attacks import BITS, Points, exact_number, fixed, jumps
+from tests.shared.refusals import refused
 
 pytestmark = pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:.*jump")
 
@@ -226,8 +227,7 @@ def test_a_bound_below_a_value_that_is_attained_is_a_fault():
 
     search = Scripted([NodeFunctions((), LinearStep(np.ones((1, 1)), np.zeros(1)), 0)], None, absolute(0.1))
     search.see = lambda points: setattr(search, "low", 0.0)
-    with pytest.raises(ArithmeticError, match="exclude each other: please report this"):
-        search.run(np.array([[0.0, 1.0]]), 10, np.zeros((1, 1)), None)
+    refused(lambda: search.run(np.array([[0.0, 1.0]]), 10, np.zeros((1, 1)), None), "ArithmeticError: exclude each")
 
 
 def test_points_that_are_given_count():

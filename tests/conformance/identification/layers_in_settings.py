@@ -7,6 +7,7 @@ import numpy as np
 from refkan.conformance.cases.specs import as_specs
 from refkan.conformance.cases.truths.quantities import FloatQuantities, silu
 from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
+from tests.conformance.altered_layers import altered, built
 
 
 class FirstHundredInputs(NumpyLayer):
@@ -51,12 +52,6 @@ class DriftingBias(NumpyLayer):
         return super().__call__(x) + (self.calls - 1) * self.part("bias") * ("bias" in self.spec.parts)
 
 
-class OneColumn(PlainNumpy):
-    def forward(self, model, x):
-        y = super().forward(model, x)
-        return y[:, 0] if y.shape[1] == 1 else y
-
-
 class BaseOfTheClampedPoint(NumpyLayer):
     def edges(self, x, derivative):
         edges = super().edges(x, derivative)
@@ -65,43 +60,6 @@ class BaseOfTheClampedPoint(NumpyLayer):
         weights = self.part("node-scale")[:, None] * self.part("base")
         off = silu(np.clip(x, *self.spec.domains.T), 0)[0] - silu(x, 0)[0]
         return [edge + weights[:, p] * off[:, p : p + 1] for p, edge in enumerate(edges)]
-
-
-class InputAddedWhereSquare(NumpyLayer):
-    def __call__(self, x):
-        y = super().__call__(x)
-        return y + 0.5 * x if y.shape[1] == x.shape[1] > 2 else y
-
-
-class CotangentsInOrderOfMemory(PlainNumpy):
-    def vjp(self, model, x, dy):
-        plain = np.asarray(dy)
-        return super().vjp(model, x, plain.ravel(order="K").reshape(plain.shape))
-
-
-class LastBlockOfTheBatch(NumpyLayer):
-    def coefficient_gradient(self, x, dy):
-        start = (len(x) - 1) // 200 * 200
-        return super().coefficient_gradient(x[start:], dy[start:])
-
-
-class NodeScaleForgotten(NumpyLayer):
-    def part_gradients(self, x, dy):
-        gradients = super().part_gradients(x, dy)
-        if "scale" in gradients:
-            gradients["scale"] = gradients["scale"] / self.part("node-scale")[:, None]
-        return gradients
-
-
-class SizesOfWeights(NumpyLayer):
-    def part(self, name):
-        return np.abs(super().part(name)) if name == "scale" else super().part(name)
-
-
-class DetachedAtTheEnds(NumpyLayer):
-    def pull_back(self, x, dy, derivative=1):
-        low, high = self.spec.domains.T
-        return super().pull_back(x, dy, derivative) * ((x > low) & (x < high))
 
 
 class PowersWithoutFactors(NumpyLayer):
@@ -122,12 +80,6 @@ class PowersWithoutFactors(NumpyLayer):
         return np.stack([(dy * edge).sum(axis=1) for edge in self.edges(x, k)], axis=1)
 
 
-class OneLengthForBothTerms(NumpyLayer):
-    def differentiate(self, b, t, k):
-        wide = t[k - 1 : -1] - t[:-k]
-        return (k - 1) * (self.ratio(b[:, :-1], wide) - self.ratio(b[:, 1:], wide))
-
-
 class KnotGradients(PlainNumpy):
     """Knot gradients that lack the first breakpoint."""
 
@@ -142,40 +94,17 @@ class KnotGradients(PlainNumpy):
         return gradients
 
 
-class StrideOfIntervals(NumpyLayer):
+def _stride_of_intervals(layer):
     """Coefficients of input p are read p degree places too early, across inputs."""
-
-    def __init__(self, spec):
-        super().__init__(spec)
-        Q, P, dim = self.C.shape
-        places = (np.arange(P)[:, None] * spec.intervals + np.arange(dim)).ravel()
-        self.C = self.C.reshape(Q, -1)[:, places].reshape(Q, P, dim)
+    Q, P, dim = layer.C.shape
+    places = (np.arange(P)[:, None] * layer.spec.intervals + np.arange(dim)).ravel()
+    layer.C = layer.C.reshape(Q, -1)[:, places].reshape(Q, P, dim)
 
 
-class RoundTheEnds(NumpyLayer):
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.C = self.C.copy()
-        if spec.degree:
-            self.C[..., : spec.degree] = self.C[..., -spec.degree :]
-
-
-class NothingInTheThirdInterval(NumpyLayer):
-    def _polynomials(self, x, t, derivative):
-        r = self.order
-        return super()._polynomials(x, t, derivative) * ~((x >= t[r + 1]) & (x < t[r + 2]))[:, None]
-
-
-class NextPieceBeyond(NumpyLayer):
-    def pieces(self, x, t):
-        pieces = super().pieces(x, t)
-        return np.where((x > t[-self.order])[:, None], np.roll(pieces, -1, axis=1), pieces)
-
-
-class PartsLost(PlainNumpy):
-    def refine(self, model, intervals, x):
-        (layer,) = super().refine(model, intervals, x)
-        return [self.layer(replace(layer.spec, base=None, scale=None, node_scale=None, bias=None))]
+def _round_the_ends(layer):
+    layer.C = layer.C.copy()
+    if layer.spec.degree:
+        layer.C[..., : layer.spec.degree] = layer.C[..., -layer.spec.degree :]
 
 
 class CoefficientsStay(PlainNumpy):
@@ -185,12 +114,6 @@ class CoefficientsStay(PlainNumpy):
         inner = t[:, r - 1 : t.shape[1] - r + 1]
         inner[:, 1:-1] += 0.25 * np.diff(inner, axis=1)[:, 1:]
         return [self.layer(replace(layer.spec, knots=t))]
-
-
-class ListedBackwards(PlainNumpy):
-    def vjp(self, model, x, dy):
-        found = super().vjp(model, x, dy)
-        return {name: part[::-1] if isinstance(part, list) else part for name, part in found.items()}
 
 
 class CurvatureOfTheLast(PlainNumpy):
@@ -229,13 +152,6 @@ class MappedByTheFirstDomain(NumpyLayer):
         return super().basis(p, a + (x - low) / (high - low) * (b - a) if p else x, derivative)
 
 
-class IntervalsOfTheRowBefore(NumpyLayer):
-    def pieces(self, x, t):
-        pieces = super().pieces(x, t)
-        pieces[31::32] = pieces[30::32][: len(pieces[31::32])]
-        return pieces
-
-
 class RefusesTheEnd(NumpyLayer):
     def basis(self, p, x, derivative=0):
         if (x == self.t[p][-self.order]).any():
@@ -267,11 +183,6 @@ class AddsTheMeanBetween(PlainNumpy):
         return x
 
 
-class CotangentOfTheMean(NumpyLayer):
-    def pull_back(self, x, dy, derivative=1):
-        return super().pull_back(x, dy.mean(axis=0) + 0 * dy if derivative == 1 else dy, derivative)
-
-
 class HiddenCotangentOfTheMean(PlainNumpy):
     """Gradients of a network whose last layer hands back the mean over samples to the layers before it."""
 
@@ -287,10 +198,14 @@ class HiddenCotangentOfTheMean(PlainNumpy):
 
 
 IN_SETTINGS = {
-    "wrong derivative: input gradients: they are those of other cotangents: the mean over": CotangentOfTheMean,
+    "wrong derivative: input gradients: they are those of other cotangents: the mean over": altered(
+        "pull_back", before=lambda layer, x, dy, k=1: (x, dy.mean(axis=0) + 0 * dy if k == 1 else dy, k)
+    ),
     "wrong derivative: gradients of a network: the cotangents of .* the mean over": HiddenCotangentOfTheMean,
     "inputs mapped: .* from the domain of input 0 .*input 1 alone": MappedByTheFirstDomain,
-    r"rows by position: .*\(one row in 32\): .* with the intervals of the row before": IntervalsOfTheRowBefore,
+    r"rows by position: .*\(one row in 32\): .* with the intervals of the row before": altered(
+        "pieces", lambda layer, on, x, t: on[np.arange(len(on)) - (np.arange(len(on)) % 32 == 31)]
+    ),
     r"setting refused: forward: IndexError: out of bounds \(x = b\)": RefusesTheEnd,
     "changed by a call: forward .* multiplied by 0.9990234.* with each call": ShrinksAtEachCall,
     "network: of two layers: .* knots of": KnotsOfTheFirstLayer,
@@ -299,24 +214,58 @@ IN_SETTINGS = {
     "results overwritten: what forward returned is changed by the next call": OneArrayForResults,
     "models share state: a model has the coefficients of the one built after it": CoefficientsOfTheClass,
     "not deterministic: .* two calls of layers with bias": DriftingBias,
-    r"setting refused: forward: .*shape \(64,\); expected \(64, 1\): .* \(1 output, 2 inputs": OneColumn,
+    r"setting refused: forward: .*shape \(64,\); expected \(64, 1\): .* \(1 output, 2 inputs": altered(
+        "forward", lambda adapter, y, *at: y[:, 0] if y.shape[1] == 1 else y, base=PlainNumpy
+    ),
     "part in another form: base: beyond the domain it is that of the end points": BaseOfTheClampedPoint,
-    "extra branch: .* identity of each input times 0.5, at the output of the same number": InputAddedWhereSquare,
-    "strides ignored: coefficient gradients are others if the same cotangents lie": CotangentsInOrderOfMemory,
-    r"samples left out: coefficient gradients of samples 0 to 999 of 1030 are zero": LastBlockOfTheBatch,
-    "wrong derivative: gradients in scale .* they lack the factors of the part node-scale": NodeScaleForgotten,
-    "part not linear: .* its absolute value counts": SizesOfWeights,
-    "zero at ends: input gradients are zero at x = a and x = b": DetachedAtTheEnds,
+    "extra branch: .* identity of each input times 0.5, at the output of the same number": altered(
+        "__call__", lambda layer, y, x: y + 0.5 * x if y.shape[1] == x.shape[1] > 2 else y
+    ),
+    "strides ignored: coefficient gradients are others if the same cotangents lie": altered(
+        "vjp",
+        before=lambda adapter, model, x, dy: (model, x, np.asarray(dy).ravel(order="K").reshape(dy.shape)),
+        base=PlainNumpy,
+    ),
+    r"samples left out: coefficient gradients of samples 0 to 999 of 1030 are zero": altered(
+        "coefficient_gradient", before=lambda layer, *at: [v[(len(v) - 1) // 200 * 200 :] for v in at]
+    ),
+    "wrong derivative: gradients in scale .* they lack the factors of the part node-scale": altered(
+        "part_gradients",
+        lambda layer, G, *at: G | ({"scale": G["scale"] / layer.part("node-scale")[:, None]} if "scale" in G else {}),
+    ),
+    "part not linear: .* its absolute value counts": altered(
+        "part", lambda layer, W, name: np.abs(W) if name == "scale" else W
+    ),
+    "zero at ends: input gradients are zero at x = a and x = b": altered(
+        "pull_back", lambda layer, G, x, *at: G * ((x > layer.spec.domains[:, 0]) & (x < layer.spec.domains[:, 1]))
+    ),
     "wrong derivative: input gradients: powers of x less the middle .* 1 for power 1, 0.5 for": PowersWithoutFactors,
-    r"wrong derivative: input gradients: the second term is divided by t\[i\+3\] - t\[i\]": OneLengthForBothTerms,
+    r"wrong derivative: input gradients: the second term is divided by t\[i\+3\] - t\[i\]": altered(
+        "differentiate",
+        lambda layer, slopes, b, t, k: (k - 1) * layer.ratio(b[:, :-1] - b[:, 1:], t[k - 1 : -1] - t[:-k]),
+    ),
     "knots left out: knot gradients of knots 0 of 5": KnotGradients,
-    "wired otherwise: .* as with a stride of 6 between inputs in place of 9": StrideOfIntervals,
-    "coefficients mixed up: basis functions: numbers 0 to 2 have those of 6 to 8": RoundTheEnds,
-    "intervals left out: basis functions are zero in intervals 2 of 6": NothingInTheThirdInterval,
-    "only outside the domain: .* above b pieces of other intervals continued": NextPieceBeyond,
-    "part in another form: the parts: after refine they are left out": PartsLost,
+    "wired otherwise: .* as with a stride of 6 between inputs in place of 9": built(_stride_of_intervals),
+    "coefficients mixed up: basis functions: numbers 0 to 2 have those of 6 to 8": built(_round_the_ends),
+    "intervals left out: basis functions are zero in intervals 2 of 6": altered(
+        "_polynomials", lambda layer, B, x, t, k: B * ~((x >= t[layer.order + 1]) & (x < t[layer.order + 2]))[:, None]
+    ),
+    "only outside the domain: .* above b pieces of other intervals continued": altered(
+        "pieces", lambda layer, on, x, t: np.where((x > t[-layer.order])[:, None], np.roll(on, -1, axis=1), on)
+    ),
+    "part in another form: the parts: after refine they are left out": altered(
+        "refine",
+        lambda adapter, model, *at: [
+            adapter.layer(replace(model[0].spec, base=None, scale=None, node_scale=None, bias=None))
+        ],
+        base=PlainNumpy,
+    ),
     "function changed by update: .* knots are others than before, the coefficients are not": CoefficientsStay,
-    "wired otherwise: coefficient gradients of a network: they are listed from the last": ListedBackwards,
+    "wired otherwise: coefficient gradients of a network: they are listed from the last": altered(
+        "vjp",
+        lambda adapter, G, *at: {name: part[::-1] if isinstance(part, list) else part for name, part in G.items()},
+        base=PlainNumpy,
+    ),
     "wrong derivative: second derivatives of a network: the curvature of layer 0 is left out": CurvatureOfTheLast,
     "network: of two layers: layers of equal shape have the coefficients of layer 1": EqualShapesShare,
     r"detached gradient: input gradients are zero \(in evaluation": NoGradientsInEvaluation,

@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.conformance import Capabilities
+from refkan.conformance import Capabilities, identify
 from refkan.conformance.adapters.backends import Refkan, ScipyBSpline
+from refkan.conformance.identification.explanations import explain
+from tests.broken_layers import DEFECTS, Broken
 from tests.broken_layers.correct import Cardinal, Piecewise
+from tests.broken_layers.defects import of_layer
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.plain_numpy import PlainNumpy
-from tests.conformance.identification.asked_layers import LAYERS, MOVED, of
+from tests.broken_layers.trial_defects import TRIALS, GradientAveraged, HalfBias, ReversedGradient, SlopePlus
+from tests.conformance.altered_layers import of
+from tests.conformance.identification.asked_layers import LAYERS, TOLD_ONCE
 from tests.conformance.identification.layers_in_settings import IN_SETTINGS
-from tests.conformance.identification.layers_told_once import TOLD_ONCE
 from tests.conformance.identification.told_functions import FUNCTIONS_TOLD
 from tests.conformance.identification.told_layers import TOLD
+from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
 
@@ -27,10 +32,7 @@ def identified(layer):
     return rk.conformance.identify(layer() if issubclass(layer, PlainNumpy) else of(layer))
 
 
-BROKEN = [(name, layer) for name, layers in LAYERS.items() for layer in layers] + list(MOVED.items())
-
-
-@pytest.mark.parametrize(("name", "layer"), BROKEN, ids=[layer.__name__ for _, layer in BROKEN])
+@pytest.mark.parametrize(("name", "layer"), LAYERS, ids=[name for name, _ in LAYERS])
 def test_a_layer_with_one_defect_is_named(name, layer):
     identification = identified(layer)
     assert identification.leading == name
@@ -47,7 +49,7 @@ def test_what_a_layer_does_is_told(pattern, layer):
     assert re.search(f"^{pattern}", str(first)), first
 
 
-@pytest.mark.parametrize("layer", TOLD_ONCE, ids=[layer.__name__ for layer in TOLD_ONCE])
+@pytest.mark.parametrize("layer", TOLD_ONCE, ids=[patterns[0][:50] for patterns in TOLD_ONCE.values()])
 def test_what_follows_from_a_cause_is_not_told(layer):
     differences = identified(layer).differences
     assert len(differences) == len(TOLD_ONCE[layer]), differences
@@ -149,7 +151,109 @@ def test_an_adapter_that_cannot_be_written_to():
 
 
 def test_a_report_does_not_depend_on_the_run():
-    for name, layer in BROKEN[:2]:
+    for name, layer in LAYERS[:2]:
         first, second = identified(layer), rk.conformance.identify(of(layer))
         assert str(first) == str(second), name
         assert first.to_dict() == second.to_dict()
+
+
+ALL = {name: (defect.make, defect.hint) for name, defect in DEFECTS.items()}
+ALL |= {name: (of_layer(trial.layer), trial.hint) for name, trial in TRIALS.items()}
+
+
+@cache
+def of_the_bank(name):
+    """What the layer of a name is, asked once for all tests."""
+    return identify(ALL[name][0]())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_defect_is_named(name):
+    assert of_the_bank(name).leading == ALL[name][1]
+
+
+@each_row(
+    "first, second, names",
+    (HalfBias, GradientAveraged, ["extra branch", "constant factor"]),
+    (HalfBias, ReversedGradient, ["extra branch", "reversed coefficients"]),
+    (HalfBias, SlopePlus, ["extra branch", "wrong derivative", "gradient is another"]),
+    (GradientAveraged, ReversedGradient, ["reversed coefficients", "constant factor"]),
+)
+def test_two_defects_fall_into_two_stages(first, second, names):
+    identification = identify(of_layer(type("Both", (first, second), {}))())
+    assert list(dict.fromkeys(one.name for one in identification.differences)) == names
+
+
+def test_sentences_tell_the_numbers():
+    def first(name):
+        return str(of_the_bank(name).differences[0])
+
+    assert "0.0625, 1 over the number of samples" in first("mean over samples")
+    assert "splines have degree 3 instead of 4" in first("always cubic")
+    assert "values are multiplied by 0.75" in first("scale applied twice by an update")
+
+
+def test_a_broken_adapter_by_its_name():
+    assert Broken("always cubic").title == "broken: AlwaysCubic"
+    refused(lambda: Broken("nothing"), "name must be one of 'float32 knots'")
+
+
+AXES = ("sample", "output", "input", "coefficient")
+OURS = np.random.default_rng(0).normal(size=(12, 3, 2, 7))
+I = np.eye(7)
+
+MATRICES = {
+    "reversed coefficients: they are counted from the right": I[::-1],
+    "shifted index: they are shifted by +2": np.eye(7, k=-2),
+    "constant factor: they are multiplied by 0.25": I / 4,
+    "sign: they have the opposite sign": -I,
+    "coefficients left out: they of coefficients 2, 5 of 7 do not count": np.diag([1, 1, 0, 1, 1, 0, 1]),
+    "factor on one coefficient: they of coefficient 3 of 7 are multiplied by -2": np.diag([1, 1, 1, -2, 1, 1, 1]),
+    "coefficients mixed up: they: 1 and 4 are exchanged": I[[0, 4, 2, 3, 1, 5, 6]],
+    "coefficients mixed up: they: neighbours are exchanged: 0 and 1, 2 and 3, ...": I[[1, 0, 3, 2, 5, 4, 6]],
+    "coefficients mixed up: they: all are those of number 3": I[[3] * 7],
+    "coefficients mixed up: they: each is the sum of all": np.ones((7, 7)),
+    "coefficients mixed up: they: the mean of all is subtracted from each": I - 1 / 7,
+    "coefficients mixed up: they: each is the sum of those up to its own": np.tril(np.ones((7, 7))),
+    "coefficients mixed up: they: 2 is 0.5 times number 2 +0.5 times number 6": I - 0.5 * np.outer(I[2], I[2] - I[6]),
+}
+
+
+def by(M, ours):
+    return np.einsum("ij,sqpj->sqpi", M, ours)
+
+
+@pytest.mark.parametrize(("text", "M"), MATRICES.items(), ids=[text[:40] for text in MATRICES])
+def test_a_matrix_along_one_axis_is_told(text, M):
+    (told,) = explain(by(M, OURS), OURS, AXES, 1e-12, "they")
+    assert str(told).startswith(text)
+    assert told.evidence.get("place", "") == ""
+
+
+@pytest.mark.parametrize(("text", "M"), MATRICES.items(), ids=[text[:40] for text in MATRICES])
+def test_it_is_told_where_the_rest_is_right(text, M):
+    theirs = OURS.copy()
+    theirs[:, 1] = by(M, OURS[:, 1:2])[:, 0]
+    (told,) = explain(theirs, OURS, AXES, 1e-12, "they")
+    name = text.split(":")[0]
+    assert "output 1" in str(told), told
+    if name not in ("constant factor", "sign"):
+        assert told.name == name
+    else:
+        assert (told.name, told.evidence["indices"]) == ("factor on one output", [1])
+
+
+def test_equal_arrays_need_no_explanation_and_noise_has_none():
+    noise = np.random.default_rng(1).normal(size=OURS.shape)
+    assert explain(OURS + 1e-13 * noise, OURS, AXES, 1e-12, "they") == []
+    assert explain(OURS + 1e-3 * noise, OURS, AXES, 1e-12, "they") is None
+    assert explain(noise, OURS, AXES, 1e-12, "they") is None
+
+
+def test_an_order_of_one_axis_and_a_factor_along_another_are_two_differences():
+    theirs = OURS[:, ::-1].copy()
+    theirs[:, :, 1] *= 3
+    assert [one.name for one in explain(theirs, OURS, AXES, 1e-12, "they")] == [
+        "reversed outputs",
+        "factor on one input",
+    ]

@@ -6,18 +6,7 @@ from numpy.polynomial import chebyshev
 from refkan.conformance.cases.truths.quantities import silu
 from refkan.splines.knots import greville_points
 from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
-from tests.conformance.identification.told_layers import of_coefficients, of_samples
-
-
-class OnMeanKnots(NumpyLayer):
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.t = np.repeat(self.t.mean(axis=0, keepdims=True), len(self.t), axis=0)
-
-
-class OpenAtTheLeftEnd(NumpyLayer):
-    def pieces(self, x, t):
-        return np.where((x == t[self.order - 1])[:, None] & (self.outside == "natural"), 0, super().pieces(x, t))
+from tests.conformance.altered_layers import altered, of_coefficients, of_knots, of_samples
 
 
 class ReciprocalsInSingle(NumpyLayer):
@@ -90,28 +79,6 @@ class StretchedForGood(NumpyLayer):
         return super().__call__(x)
 
 
-class SoftplusOfScale(NumpyLayer):
-    def part(self, name):
-        weights = super().part(name)
-        return np.logaddexp(0, weights) if name == "scale" and "scale" in self.spec.parts else weights
-
-
-class SiluOfTheSum(NumpyLayer):
-    def __call__(self, x):
-        if "base" not in self.spec.parts:
-            return super().__call__(x)
-        base, node = self.part("base"), self.part("node-scale")
-        return super().__call__(x) + node * (silu(x @ base.T, 0)[0] - silu(x, 0)[0] @ base.T)
-
-
-class BaseInSingle(NumpyLayer):
-    def __call__(self, x):
-        if "base" not in self.spec.parts:
-            return super().__call__(x)
-        off = silu(x, 0)[0].astype(np.float32) - silu(x, 0)[0]
-        return super().__call__(x) + off @ (self.part("node-scale")[:, None] * self.part("base")).T
-
-
 class EndsStandIn(NumpyLayer):
     def basis(self, p, x, derivative=0):
         functions, low = super().basis(p, x, derivative), self.spec.domains[p][0]
@@ -121,8 +88,13 @@ class EndsStandIn(NumpyLayer):
 
 
 FUNCTIONS_TOLD = {
-    "other knots: knots in use are the mean of the knots of all inputs": OnMeanKnots,
-    "left end open: all basis functions are zero at x = a": OpenAtTheLeftEnd,
+    "other knots: knots in use are the mean of the knots of all inputs": of_knots(
+        lambda t: t.mean(axis=0, keepdims=True).repeat(len(t), axis=0)
+    ),
+    "left end open: all basis functions are zero at x = a": altered(
+        "pieces",
+        lambda layer, on, x, t: np.where((x == t[layer.order - 1])[:, None] & (layer.outside == "natural"), 0, on),
+    ),
     "float32 arithmetic: reciprocals of differences of knots are rounded to float32": ReciprocalsInSingle,
     r"other functions: the third of the 4 pieces in each interval has the linear coefficient in u = .* opposite sign "
     r"\(degree 3; [^)]*\)$": SignInOnePiece,
@@ -135,9 +107,22 @@ FUNCTIONS_TOLD = {
     "stale cache: samples that differ by .*e-07 from those of an earlier call": ResultsOfRoundedRows,
     r"samples mixed: one row is below .* knots are stretched .* next call: the layer is changed": StretchedForGood,
     "samples reordered: .*: those of each input come in ascending order": of_samples(lambda x: np.sort(x, axis=0)),
-    "part not linear: .*'scale': weights go through softplus": SoftplusOfScale,
-    "part not linear: .*'base': silu is applied to the sum over inputs, of identity of x": SiluOfTheSum,
-    "float32 arithmetic: values of silu in the part 'base' are rounded to float32": BaseInSingle,
+    "part not linear: .*'scale': weights go through softplus": altered(
+        "part", lambda layer, W, name: np.logaddexp(0, W) if name == "scale" and "scale" in layer.spec.parts else W
+    ),
+    "part not linear: .*'base': silu is applied to the sum over inputs, of identity of x": altered(
+        "__call__",
+        lambda layer, y, x: (
+            y + layer.part("node-scale") * (silu(x @ layer.part("base").T, 0)[0] - silu(x, 0)[0] @ layer.part("base").T)
+        ),
+    ),
+    "float32 arithmetic: values of silu in the part 'base' are rounded to float32": altered(
+        "__call__",
+        lambda layer, y, x: (
+            y
+            + (silu(x, 0)[0].astype("f4") - silu(x, 0)[0]) @ (layer.part("node-scale")[:, None] * layer.part("base")).T
+        ),
+    ),
     r"wired otherwise: .* coefficients are read from memory as if they were laid out \(index, input, output\)": (
         of_coefficients(lambda C: C.ravel().reshape(C.shape, order="F"))
     ),

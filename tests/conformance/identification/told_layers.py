@@ -5,60 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
-
-
-def of_coefficients(change):
-    """A layer whose coefficients are changed when it is built."""
-
-    class Changed(NumpyLayer):
-        def __init__(self, spec):
-            super().__init__(spec)
-            self.C = change(self.C)
-
-    return Changed
-
-
-def of_outputs(change):
-    """A layer whose outputs are changed."""
-
-    class Changed(NumpyLayer):
-        def __call__(self, x):
-            return change(super().__call__(x))
-
-    return Changed
-
-
-def of_input_gradients(change):
-    """A layer whose input gradients are changed, by the layer and the samples."""
-
-    class Changed(NumpyLayer):
-        def pull_back(self, x, dy, derivative=1):
-            gradients = super().pull_back(x, dy, derivative)
-            return change(self, x, gradients) if derivative == 1 else gradients
-
-    return Changed
-
-
-def of_coefficient_gradients(change):
-    """A layer whose coefficient gradients are changed."""
-
-    class Changed(NumpyLayer):
-        def coefficient_gradient(self, x, dy):
-            return change(super().coefficient_gradient(x, dy))
-
-    return Changed
-
-
-class ScaledSecondInput(NumpyLayer):
-    def basis(self, p, x, derivative=0):
-        scale = 0.9 if p == 1 else 1.0
-        return super().basis(p, scale * x, derivative) * scale**derivative
-
-
-class ScaledByTheBatch(NumpyLayer):
-    def __call__(self, x):
-        low, high = x.min(axis=0), x.max(axis=0)
-        return super().__call__((x - low) / np.where(high > low, high - low, 1.0))
+from tests.conformance.altered_layers import (
+    altered,
+    built,
+    of_coefficient_gradients,
+    of_coefficients,
+    of_input_gradients,
+    of_outputs,
+    of_samples,
+)
 
 
 class Quotients(NumpyLayer):
@@ -67,11 +22,6 @@ class Quotients(NumpyLayer):
             return super().pull_back(x, dy, derivative)
         moved = zip(self.edges(x + 1e-4, 0), self.edges(x, 0), strict=True)
         return np.stack([(dy * (far - near)).sum(axis=1) / 1e-4 for far, near in moved], axis=1)
-
-
-class Products(NumpyLayer):
-    def __call__(self, x):
-        return np.prod(np.stack(self.edges(x, 0)), axis=0)
 
 
 class RightWeightOfTheLeft(NumpyLayer):
@@ -92,32 +42,11 @@ class HalfTheTangent(NumpyLayer):
         return np.where(beyond, slope if derivative else tangent, functions)
 
 
-class FactorOnBias(NumpyLayer):
-    def __call__(self, x):
-        y = super().__call__(x)
-        return y + self.part("bias") * (self.part("node-scale") - 1) if "bias" in self.spec.parts else y
-
-
-def of_samples(change):
-    """A layer whose samples are changed first, all rows at once."""
-
-    class Changed(NumpyLayer):
-        def __call__(self, x):
-            return super().__call__(change(np.asarray(x, np.float64)))
-
-    return Changed
-
-
 class LargestOfTheBatch(NumpyLayer):
     def __call__(self, x):
         largest = np.abs(x).max(axis=0, initial=0.0)
         bound = np.abs(self.spec.domains).max(axis=1)
         return super().__call__(np.where(largest > bound, x / np.maximum(largest, 1e-300) * bound, x))
-
-
-class SumsInSingle(NumpyLayer):
-    def sum(self, A, B):
-        return (A.astype(np.float32) @ B.astype(np.float32)).astype(np.float64)
 
 
 class FirstCallIsZero(NumpyLayer):
@@ -126,12 +55,6 @@ class FirstCallIsZero(NumpyLayer):
     def __call__(self, x):
         self.calls += 1
         return super().__call__(x) * (self.calls > 1)
-
-
-class HalfForSingle(NumpyLayer):
-    def __call__(self, x):
-        x = np.asarray(x)
-        return super().__call__(x.astype(np.float16) if x.dtype == np.float32 else x)
 
 
 class LocalOrderReversed(NumpyLayer):
@@ -145,12 +68,6 @@ class LocalOrderReversed(NumpyLayer):
         return functions
 
 
-class RightTermLost(NumpyLayer):
-    def lift(self, b, x, t, k):
-        left = self.ratio(x[:, None] - t[:-k], t[k - 1 : -1] - t[:-k])
-        return left * b[:, :-1] if k == self.order else super().lift(b, x, t, k)
-
-
 class Smoothstep(NumpyLayer):
     def lift(self, b, x, t, k):
         m = self.pieces(x, t).argmax(axis=1)
@@ -159,14 +76,12 @@ class Smoothstep(NumpyLayer):
         return super().lift(b, t[m] + h * u * u * (3 - 2 * u), t, k) if self.order == 2 else super().lift(b, x, t, k)
 
 
-class PulledApart(NumpyLayer):
-    def __init__(self, spec):
-        super().__init__(spec)
-        if spec.kind == "repeated":
-            self.t = self.t.copy()
-            for row in self.t:
-                for k in np.flatnonzero(np.diff(row) == 0):
-                    row[k + 1] += 1e-3
+def _pulled_apart(layer):
+    if layer.spec.kind == "repeated":
+        layer.t = layer.t.copy()
+        for row in layer.t:
+            for k in np.flatnonzero(np.diff(row) == 0):
+                row[k + 1] += 1e-3
 
 
 class SlopeOfTheOtherEnd(NumpyLayer):
@@ -247,8 +162,12 @@ TOLD = {
     "samples mixed: one row is below the domain, .* points that depend on the batch": LargestOfTheBatch,
     "samples mixed: one row is NaN, 255 others change: NaN": of_samples(lambda x: x + 0 * x.sum()),
     "state kept between calls: 768 of 768 results": FirstCallIsZero,
-    "samples not widened: results of samples in float32 are those of samples rounded to float16": HalfForSingle,
-    "float32 arithmetic: coefficients and what they are multiplied by are rounded to 23 bits": SumsInSingle,
+    "samples not widened: results of samples in float32 are those of samples rounded to float16": altered(
+        "__call__", before=lambda layer, x: [x.astype("f2") if x.dtype == "f4" else x]
+    ),
+    "float32 arithmetic: coefficients and what they are multiplied by are rounded to 23 bits": altered(
+        "sum", lambda layer, y, A, B: (A.astype("f4") @ B.astype("f4")).astype("f8")
+    ),
     "bfloat16 coefficients: 7 bits": of_coefficients(_bfloat16),
     "coefficients mapped: they are rounded to steps of 1/127 of the largest": of_coefficients(_int8),
     r"extra map: clip to \[-1, 1\]: outputs": of_outputs(lambda y: np.clip(y, -1, 1)),
@@ -256,9 +175,14 @@ TOLD = {
     "extra map: steps of 0.001: outputs": of_outputs(lambda y: np.round(y, 3)),
     "inputs act together: .* less their mean": of_samples(lambda x: x - x.mean(axis=1, keepdims=True)),
     r"reversed coefficients: in each interval the functions in force .* \(degree 2;": LocalOrderReversed,
-    "wrong denominators: the right term of the last step of the recursion is left out": RightTermLost,
+    "wrong denominators: the right term of the last step of the recursion is left out": altered(
+        "lift",
+        lambda layer, up, b, x, t, k: (
+            layer.ratio(x[:, None] - t[:-k], t[k - 1 : -1] - t[:-k]) * b[:, :-1] if k == layer.order else up
+        ),
+    ),
     r"inputs mapped: .* t\[m\] \+ h \(3 u\^2 -2 u\^3\)": Smoothstep,
-    "knots pulled apart: .* by 0.001": PulledApart,
+    "knots pulled apart: .* by 0.001": built(_pulled_apart),
     "only outside the domain: .* above b .* 1 times the slopes of the other end": SlopeOfTheOtherEnd,
     "wrong derivative: input gradients of the base part .* they are sigmoid of x": BaseSlopeOfOneTerm,
     "gradients accumulate: .* each call adds its own to 0.5 times those": GradientsAdded,
@@ -266,14 +190,22 @@ TOLD = {
     "float16 gradients": of_coefficient_gradients(lambda G: G.astype(np.float16).astype(np.float64)),
     "inputs overwritten: vjp": CotangentOverwritten,
     "extra map: a cut to the domain of the next layer: it stands between layers": ClampedBetween,
-    r"inputs mapped: functions are taken at 0.9 x \+ 0 instead of x .*input 1 alone": ScaledSecondInput,
-    "samples mixed: rows change with the smallest and largest inputs .* points that depend on": ScaledByTheBatch,
+    r"inputs mapped: functions are taken at 0.9 x \+ 0 instead of x .*input 1 alone": altered(
+        "basis",
+        lambda layer, B, p, x, k=0: B * (0.9**k if p == 1 else 1),
+        before=lambda layer, p, x, *k: (p, 0.9 * x if p == 1 else x, *k),
+    ),
+    "samples mixed: rows change with the smallest and largest inputs .* points that depend on": of_samples(
+        lambda x: (x - x.min(axis=0)) / np.where(np.ptp(x, axis=0) > 0, np.ptp(x, axis=0), 1.0)
+    ),
     "coefficients mapped: .* a cut below at -0.5 and above at 0.5": of_coefficients(lambda C: np.clip(C, -0.5, 0.5)),
     "coefficients mapped: .* rounded to steps of 0.0078125": of_coefficients(lambda C: np.round(C * 128) / 128),
     "not linear: the coefficients of an edge are divided by their norm": of_coefficients(
         lambda C: C / np.maximum(np.sqrt((C * C).sum(axis=2, keepdims=True)), 1e-300)
     ),
-    "not linear: edges are multiplied instead of added": Products,
+    "not linear: edges are multiplied instead of added": altered(
+        "__call__", lambda layer, y, x: np.prod(np.stack(layer.edges(x, 0)), axis=0)
+    ),
     "extra map: arcsinh: outputs pass through it": of_outputs(np.arcsinh),
     "extra map: leaky relu of slope 0.1: outputs pass": of_outputs(lambda y: np.where(y > 0, y, 0.1 * y)),
     "outputs mixed up: coefficients: the mean of all is subtracted from each": of_outputs(
@@ -287,7 +219,9 @@ TOLD = {
     ),
     r"wrong denominators: the right weight .* \(t\[i\] - t\[i\+": RightWeightOfTheLeft,
     "only outside the domain: asked for the rule 'linear', .* 1 times its values, 0.5 times its slopes": HalfTheTangent,
-    "parts in another order: node-scale multiplies bias, too": FactorOnBias,
+    "parts in another order: node-scale multiplies bias, too": altered(
+        "__call__", lambda layer, y, x: y + layer.part("bias") * (layer.part("node-scale") - 1)
+    ),
     "finite differences: .* forward differences with a step of 0.0001": Quotients,
     "wrong derivative: .* they are zero where x <": of_input_gradients(_lost),
     "cotangent ignored: input gradients do not depend on dy .* all are equal": of_input_gradients(

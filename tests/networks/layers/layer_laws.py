@@ -3,7 +3,7 @@
 import numpy as np
 
 import refkan as rk
-from tests.shared.factories import EVERY_LAYER, LayerCase, complex_jacobians
+from tests.shared.factories import EVERY_LAYER, LayerCase
 
 DENSE = [
     rk.DenseLayer(3, 2, activation, bias)
@@ -44,6 +44,18 @@ def layer_and_point(case, n_outputs=2, n=5):
         if isinstance(case, rk.DenseLayer):
             x = 2 * x - 1
     return layer, random_parameters(layer), x
+
+
+def complex_jacobians(layer, theta, x, step=1e-30):
+    """Return the value of a layer (N, Q) and, by complex steps, its Jacobians (N, Q, M) and (N, Q, P).
+
+    A layer is a function of each sample alone, so one step moves an input of every sample at once.
+    """
+    x_steps = [x + 1j * step * e for e in np.eye(x.shape[1])]
+    J_x = np.stack([layer.linearize(theta, z, slopes=False).value.imag / step for z in x_steps], axis=2)
+    theta_steps = [theta + 1j * step * e for e in np.eye(theta.size)]
+    J_theta = np.stack([layer.linearize(t, x, slopes=False).value.imag / step for t in theta_steps], axis=2)
+    return layer.linearize(theta, x, slopes=False).value, J_theta, J_x
 
 
 def check_sweeps(layer, theta, x):

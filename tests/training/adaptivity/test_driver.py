@@ -1,14 +1,39 @@
-"""The driver: every strategy, exact refinements re-checked, records, budgets, stopping rules, and resuming."""
+"""The driver: strategies, exact refinements re-checked, records, budgets, stopping rules, resuming; what is refused."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
-from refkan.training.adaptivity import STRATEGIES, adaptive_minimization, minimize_adaptive, strategies
+from refkan.training.adaptivity import STRATEGIES, adaptive_minimization, minimize_adaptive, sampled, strategies
 from refkan.training.multilevel import trainings
 from refkan.training.multilevel.multilevel_results import interval_weight
-from tests.training.adaptivity.adaptive_problems import LM, STEP, VP, one_dimensional, step, two_layers
+from tests.shared.factories import NetworkCase, samples
+from tests.shared.refusals import refusals, refused
+
+VP, LM = "variable-projection", "levenberg-marquardt"
+STEP, KINK = 1 / np.sqrt(2), 1 / np.pi
+
+
+def one_dimensional(target, n_samples=4000, order=2, intervals=4, domain=(0.0, 1.0), **kwargs):
+    a, b = domain
+    x = a + (b - a) * (np.arange(n_samples)[:, None] + 0.5) / n_samples
+    net, theta = rk.kan([1, 1], order, intervals, domain, **kwargs).initialize(np.random.default_rng(0), x)
+    return sampled(net, target, x), theta
+
+
+def step(x):
+    return 1.0 * (x > STEP)
+
+
+def two_layers(node_map="mean-std", n=300, free=False, kind="spline"):
+    x = samples(n)
+    case = NetworkCase(kind, node_map, widths=(2, 3, 1), intervals=(2, 3), free_knots=free)
+    net, theta = case.start(x)
+    return rk.LeastSquares(net, x, np.sin(4 * x[:, :1]) * x[:, 1:] + np.abs(x[:, :1] - KINK)), theta
+
 
 EXACT = [name for name, strategy in STRATEGIES.items() if strategy.exact]
 REFITS = [name for name, strategy in STRATEGIES.items() if not strategy.exact]
@@ -63,8 +88,7 @@ def test_sabotage_of_a_refinement_stops_the_training(strategy, monkeypatch):
             return strategies.Refinement(refinement.network, spoil(refinement.theta))
 
         monkeypatch.setitem(adaptive_minimization.STRATEGIES, strategy, strategies.Strategy(refine, exact=True))
-        with pytest.raises(RuntimeError, match="changed the function"):
-            minimize_adaptive(problem, theta, strategy, steps=2, max_rounds=1)
+        refused(lambda: minimize_adaptive(problem, theta, strategy, steps=2, max_rounds=1), "RuntimeError: changed the")
 
 
 @pytest.mark.parametrize("strategy", ["residual", "jumps"])
@@ -214,3 +238,67 @@ def test_resumed_rounds_are_the_same_and_not_computed_again(strategy, tmp_path, 
     run(1, fraction=0.9)
     run(1, damping=0.5)
     assert len(count) > 4 + 1  # other configurations are other results
+
+
+def problem_of(intervals=2, n=60, columns=2, order=3):
+    x = samples(n, columns)
+    net, theta = rk.kan([columns, 2, 1], order, intervals).initialize(np.random.default_rng(0), x)
+    return rk.LeastSquares(net, x, np.sin(5 * x[:, :1])), theta
+
+
+test_arguments_of_the_driver = refusals(
+    ({"fraction": 0.0}, "fraction must be finite and positive; got 0.0"),
+    ({"rate": 0.1}, "TypeError: method 'lbfgs' has no option 'rate'"),
+    ({"fraction": 1.5}, r"fraction must lie in \(0, 1\]; got 1.5"),
+    ({"max_params": 25}, "max_params must allow a refinement: at least 26 .*; got 25"),
+    ({"max_params": 24}, "max_params must allow a refinement: at least 26 for a network of 24"),
+    ({"max_params": 27, "layers": [0]}, "max_params must allow a refinement: at least 28"),
+    ({"tolerance": -1.0}, "tolerance must be finite and not negative; got -1.0"),
+    ({"least_gain": 1.0}, "least_gain must be less than 1; got 1.0"),
+    ({"layers": []}, "layers must name at least one layer; got none"),
+    ({"layers": [2]}, r"layers\[0\] must be at most 1; got 2"),
+    call=lambda arguments: minimize_adaptive(*problem_of(), **arguments),
+)
+
+
+def test_the_least_max_params_that_allows_a_refinement_is_enough():
+    problem, theta = problem_of()
+    assert problem.net.n_params == 24
+    result = minimize_adaptive(problem, theta, steps=2, max_params=26)
+    assert result.rounds[-1].n_params == 26
+
+
+def test_a_dense_layer_cannot_be_refined():
+    x = samples(20)
+    net, theta = rk.kan([2, 3, 1], 3, 2).initialize(np.random.default_rng(0), x)
+    mixed = replace(net, layers=(net.layers[0], rk.DenseLayer(3, 1, "tanh")))
+    theta = np.concatenate([theta[net.slices[0]], np.ones(4)])
+    with pytest.raises(ValueError, match="layers must name layers with knots; got layer 1, a DenseLayer"):
+        minimize_adaptive(rk.LeastSquares(mixed, x, x[:, :1]), theta, layers=[1])
+    result = minimize_adaptive(rk.LeastSquares(mixed, x, x[:, :1]), theta, steps=3, max_rounds=1)
+    assert result.rounds[1].breakpoints[1] is None
+    assert result.rounds[1].network.layers[0].intervals > 2
+
+
+def test_more_knots_than_distinct_data():
+    x = np.random.default_rng(0).integers(0, 5, (200, 2)) / 4
+    net, theta = rk.kan([2, 2, 1], 3, [4, 2]).initialize(np.random.default_rng(0), x)
+    problem = rk.LeastSquares(net, x, x[:, :1])
+    refused(lambda: minimize_adaptive(problem, theta), r"got 5 of input 0 for 6 coefficients \(4 intervals, order 3\)")
+    # and where refinement would get there it stops
+    net, theta = rk.kan([1, 1], 2, 2).initialize(np.random.default_rng(0), x[:, :1])
+    result = minimize_adaptive(
+        rk.LeastSquares(net, x[:, :1], np.sin(9 * x[:, :1])), theta, "residual", "gauss-newton", 1, fraction=1.0
+    )
+    assert "none holds enough samples" in result.message
+
+
+def test_samples_of_targets():
+    x = samples(5)
+    net = rk.kan([2, 1], 3, 2)
+    problem = sampled(net, lambda x: x[:, 0], x, weights=np.ones(5))
+    np.testing.assert_array_equal(problem.y, x[:, :1])
+    assert problem.weights is not None
+    np.testing.assert_array_equal(sampled(net, rk.problems.regression_target, x).y, rk.problems.regression_target(x))
+    refused(lambda: sampled(net, lambda x: x[:-1], x), r"y must have shape \(N, Q\), N = 5 as x has, Q >= 1.*\(4, 2\)")
+    refused(lambda: sampled(net, lambda x: np.where(x[:, 0] == x[3, 0], np.nan, 1.0), x), r"y\[3, 0\]")

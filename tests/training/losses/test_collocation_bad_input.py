@@ -23,8 +23,7 @@ def network(**options):
 def test_wrong_partials_are_found_at_construction():
     net, _ = network()
     wrong = replace(equation(samples(9)), partials=lambda x, u, u_x, u_t, u_xx: (u_x, u, 1.0, NU))
-    with pytest.raises(ValueError, match=r"partials of term 'equation' are not the derivatives of its residual"):
-        Collocation(net, [wrong], check=True)
+    refused(lambda: Collocation(net, [wrong], check=True), "partials of term 'equation' are not the derivatives")
     Collocation(net, [wrong])  # not asked
 
 
@@ -38,17 +37,10 @@ def test_partials_of_residuals_that_take_no_complex_numbers_are_checked_by_diffe
 
 @each_row(
     "residual, message",
-    (
-        lambda x, u, *_: u[:, None, None],
-        r"the residual of term 'equation' must have shape \(9,\) at 9 points; got \(9, 1, 1\)",
-    ),
+    (lambda x, u, *_: u[:, None, None], r"the residual of term 'equation' must have shape \(9,\) at 9.*\(9, 1, 1\)"),
     (lambda x, u, *_: u[:-1], r"must have shape \(9,\) at 9 points; got \(8,\)"),
     (lambda x, u, *_: 1.0, r"must have shape \(9,\) at 9 points; got \(\)"),
-    (
-        lambda x, u, *_: np.where(np.arange(len(x)) > 6, np.nan, u),
-        r"the residual of term 'equation' must be a number at finite arguments; got NaN at 2 of 9 points, "
-        r"the first of them 7 at \[0\.\d+, 0\.\d+\], 8 at",
-    ),
+    (lambda x, u, *_: np.where(np.arange(len(x)) > 6, np.nan, u), "the residual of term 'equation'.*2 of 9"),
 )
 def test_wrong_residuals_are_refused(residual, message):
     net, theta = network()
@@ -59,10 +51,7 @@ def test_wrong_residuals_are_refused(residual, message):
 test_functions_of_other_arguments_are_refused_at_construction = refusals(
     ({"residual": lambda x, u: u}, r"TypeError: residual of term 'equation' must take 5 arguments; it takes \(x, u\)"),
     ({"partials": lambda x, u, u_x: 1.0}, r"TypeError: partials of term 'equation' must take 5 arguments; it takes"),
-    (
-        {"data": np.ones(9)},
-        "TypeError: residual of term 'equation' must take 5 arguments and the keyword 'data'; it takes",
-    ),
+    ({"data": np.ones(9)}, "TypeError: residual of term 'equation' must take 5 arguments and the keyword 'data'"),
     call=lambda change: replace(equation(samples(9)), **change),
 )
 
@@ -88,9 +77,7 @@ def test_networks_that_are_not_bound_are_refused_at_construction():
 
 @pytest.mark.parametrize("target", [lambda x: x, lambda x: np.ones(3)], ids=["(N, P)", "(3,)"])
 def test_targets_of_another_shape_are_named(target):
-    refused(
-        lambda: prescribed("ends", samples(2), target), r"target of term 'ends' must be a number or have shape \(2,\)"
-    )
+    refused(lambda: prescribed("ends", samples(2), target), r"target of term 'ends' must be a number.*\(2,\)")
     assert prescribed("ends", samples(2), lambda x: 0.5).n_residuals == 2
 
 
@@ -111,7 +98,6 @@ def test_points_outside_a_declared_domain_are_refused():
             rk.OutsideDomainError, match=r"points of term 'equation' must lie in the domain; got points\[2, 1\]"
         ):
             Collocation(net, [equation([[0.1, 0.0], [0.5, 1.0], [0.3, beyond]])], domain=[(0, 1), (0, 1)])
-    refused(lambda: Collocation(net, [equation(samples(9))], domain=(0, 1)), r"domain must have shape \(2, 2\)")
     for ends in ((1, 0), (0, np.nan)):
         with pytest.raises(ValueError, match=r"domain must have a < b for each input; got \(.*\) for input 1"):
             Collocation(net, [equation(samples(9))], domain=[(0, 1), ends])
@@ -126,14 +112,12 @@ def test_activations_that_leave_the_domain_name_the_term():
 
 def test_sides_must_match():
     left, right = Side(samples(3), AXES[:1], orders=1), Side(samples(4), AXES[:1], orders=1)
-    with pytest.raises(ValueError, match=r"the sides of term 'interface' must have as many points.*\[3, 4\]"):
-        flux_jump("interface", left, right, (1.0, 2.0))
+    refused(lambda: flux_jump("interface", left, right, (1.0, 2.0)), r"the sides of term 'interface'.*points.*\[3, 4\]")
     refused(lambda: flux_jump("interface", left, Side(samples(3), AXES), (1.0, 2.0)), "one direction of order 1")
 
 
 test_bad_terms_are_refused = refusals(
     ({"weight": -1.0}, "weight must be finite and positive"),
-    ({"components": 0}, "components must be at least 1"),
     ({"sides": ()}, "must have a side"),
     ({"data": np.ones(4)}, "data of term 'equation' must have 9 entries"),
     ({"attention": Attention(4)}, "attention of term 'equation' must be for 9 points; got 4"),
@@ -146,8 +130,7 @@ def test_bad_problems_are_refused():
     term = equation(samples(9))
     refused(lambda: Collocation(net, [term, term]), "of different names; got")
     refused(lambda: Collocation(net, []), "at least one")
-    with pytest.raises(ValueError, match="must have 2 columns, the network's inputs; got 3"):
-        Collocation(net, [prescribed("ends", np.ones((1, 3)), 0.0)])
+    refused(lambda: Collocation(net, [prescribed("ends", np.ones((1, 3)), 0.0)]), "must have 2 columns.*3")
     problem = Collocation(net, [term])
     refused(lambda: problem.redrawn({"other": samples(3)}), "points must be for terms equation; got 'other'")
     refused(lambda: problem.redrawn({"equation": samples(3)}, data={"equation": np.ones(3)}), "takes no data")

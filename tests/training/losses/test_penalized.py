@@ -119,10 +119,7 @@ def test_large_logits_neither_overflow_nor_vanish(rng):
     (lambda net, x: Penalized(CrossEntropy(net, x, [0] * 5)).residual(np.zeros(net.n_params)), "has no residuals"),
     (lambda net, x: CrossEntropy(net, x, [0, 1, 2, 0, 1]), r"from 0 to 1; labels\[2\] is 2"),
     (lambda net, x: CrossEntropy(net, x, [0.5] * 5), r"labels\[0\] is 0.5"),
-    (lambda net, x: CrossEntropy(net, x, [0] * 4), "labels"),
     (lambda net, x: CrossEntropy(net, x, [0] * 5, [-1.0] * 5), "weights"),
-    (lambda net, x: CrossEntropy("net", x, [0] * 5), "net must be a refkan Network"),
-    (lambda net, x: CrossEntropy(net, x * np.nan, [0] * 5), "x"),
 )
 def test_what_makes_no_loss_is_refused(make, message, rng):
     with pytest.raises((ValueError, TypeError), match=message):

@@ -38,16 +38,12 @@ def test_bad_hierarchies():
     problem, theta = small_problem()
     refused(lambda: Hierarchy.of(problem, []), "networks must hold at least one")
     refused(lambda: Hierarchy.of(problem, [problem.net, 3]), r"TypeError: networks\[1\] must be a Network; got int")
-    refused(lambda: Hierarchy.refined(3, [2]), "TypeError: problem must offer net, its network; got int")
     with pytest.raises(KnotError, match=r"layer 0: input 0: .*0\.5"):
         Hierarchy.of(problem, [problem.net.refine(2), problem.net.refine(3)])
-    refused(lambda: Hierarchy.of(object(), [problem.net]), "TypeError: problem must offer with_network")
-    with pytest.raises(TypeError, match=r"problem\.net must be a Network; got Line"):
-        Hierarchy.refined(replace(problem, net=Line()), [2])
+    refused(lambda: Hierarchy.refined(replace(problem, net=Line()), [2]), r"TypeError: problem\.net must be a Network")
     hierarchy = Hierarchy.refined(problem, [2])
     refused(lambda: hierarchy.prolong(theta, 2), "level must be at most 1")
     refused(lambda: hierarchy.prolong(theta, 1), "to must be at most 1; got 2")
-    refused(lambda: hierarchy.prolong(theta[1:], 0), "theta must have length")
 
 
 def test_a_problem_may_bring_its_own_rebuild():
@@ -163,16 +159,14 @@ def test_sabotage_of_a_prolongation_is_noticed(where):
     at = fine.n_params - 1  # of the last ReLU power: it acts at the right end alone
     moved[at] += 1e-9 * np.abs(moved).max()
     x = problem.x if where == "samples" else problem.x[:1]
-    with pytest.raises(RuntimeError, match=r"prolongation changed the function by .* on (the samples|points off)"):
-        require_unchanged(problem.net, theta, fine, moved, x)
+    refused(lambda: require_unchanged(problem.net, theta, fine, moved, x), "RuntimeError: prolongation changed")
 
 
 def test_a_wrong_prolongation_stops_the_training(monkeypatch):
     problem, theta = small_problem()
     convert = rk.Network.convert
     monkeypatch.setattr(rk.Network, "convert", lambda net, theta, other: convert(net, theta, other) * (1 + 1e-11))
-    with pytest.raises(RuntimeError, match=r"prolongation changed the function by .* on the samples"):
-        minimize_multilevel(problem, theta, [2, 2])
+    refused(lambda: minimize_multilevel(problem, theta, [2, 2]), "RuntimeError: prolongation changed the function")
     monkeypatch.setattr(rk.Network, "convert", lambda net, theta, other: np.full(other.n_params, np.nan))
     with pytest.raises((RuntimeError, ValueError)):
         minimize_multilevel(problem, theta, [2, 2])

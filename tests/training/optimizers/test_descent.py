@@ -206,8 +206,7 @@ test_bad_arguments = refusals(
 @pytest.mark.parametrize("minimise", [rk.minimize, rk.minimize_adaptive, lambda *a: rk.minimize_multilevel(*a, [1])])
 def test_a_network_in_place_of_a_loss_is_answered_with_the_remedy(minimise):
     net, theta = rk.kan([1, 1], 2, 2).initialize(np.random.default_rng(0), [[0.0], [1.0]])
-    with pytest.raises(TypeError, match=r"problem must be a loss, .*pass a LeastSquares: rk.LeastSquares\(net, x, y\)"):
-        minimise(net, theta)
+    refused(lambda: minimise(net, theta), "TypeError: problem must be a loss, .*pass a LeastSquares")
 
 
 test_bad_arguments_of_second_order_methods = refusals(
@@ -234,8 +233,7 @@ def test_a_problem_without_residuals_is_refused(method):
         def value_and_gradient(self, theta):
             return 0.5 * theta @ theta, theta
 
-    with pytest.raises(TypeError, match=r"problem must be a loss that offers residual_and_jacobian\(theta\); got Bowl"):
-        minimize(Bowl(), [1.0], method=method)
+    refused(lambda: minimize(Bowl(), [1.0], method=method), "TypeError: problem must be a loss that offers")
 
 
 @pytest.mark.parametrize("factor_r", [1.0, -1.0, 2.0])
@@ -251,5 +249,4 @@ def test_residuals_that_do_not_belong_to_the_value_are_refused(method, factor_r,
     if factor_r == factor and abs(factor_r) == 1:
         assert minimize(problem, [-1.2, 1.0], method=method).converged
     else:
-        with pytest.raises(ValueError, match=r"must return r and J with value = .* off the gradient by"):
-            minimize(problem, [-1.2, 1.0], method=method, solver="qr")
+        refused(lambda: minimize(problem, [-1.2, 1.0], method=method, solver="qr"), "must return r and J with value")

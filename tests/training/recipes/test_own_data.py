@@ -54,8 +54,6 @@ test_data_that_cannot_be_used = refusals(
     (np.ones((20, 2)), np.ones(20), r"x must vary in every column; x\[:, 0\] is 1 throughout"),
     (data(9)[0], data(9)[1], "x must have at least 10 rows"),
     (data()[0], np.zeros(200), "y must not be zero at all samples kept back"),
-    (data()[0], data(100)[1], r"y must have one value for each of the 200 rows of x; got shape \(100,\)"),
-    (data()[0][:, 0], data()[1], r"x must have 2 dimensions; got shape \(200,\): one column is x\[:, None\]"),
     call=own_data,
 )
 
@@ -85,8 +83,7 @@ def test_columns_have_names():
     assert (setup.variables, setup.output) == (("width", "force"), "answer")
     assert (own_data(x, y).variables, own_data(x, y).output) == (("x1", "x2"), "y")
     x[:, 1] = 7
-    with pytest.raises(ValueError, match=r"x must vary in every column; column 'force' is 7 throughout"):
-        own_data(x, y, names=["width", "force", "answer"])
+    refused(lambda: own_data(x, y, names=["width", "force", "answer"]), "x must vary in every column; column.*7")
     for wrong in (["width", "force"], "abc"):
         with pytest.raises(ValueError, match="names must be one for each of the 2 columns of x and one for y; got"):
             own_data(*data(60), names=wrong)

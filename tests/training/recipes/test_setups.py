@@ -145,7 +145,6 @@ def test_points_lie_in_the_domain_and_end_points_where_they_belong(small):
 
 test_bad_set_ups_are_refused = refusals(
     (lambda: burgers_setup((1, 8)), r"points\[0\]"),
-    (lambda: burgers_setup(8), "points must be a pair of numbers, in x and in t; got 8"),
     (lambda: burgers_setup((8,)), "points must be a pair"),
     (lambda: burgers_setup(weights=(1.0, 1.0)), r"weights must be one for each of equation, initial, boundary; got \("),
     (lambda: allen_cahn_setup(weights=1.0), "weights must be one for each of equation, initial, periodic; got 1.0"),

@@ -1,13 +1,16 @@
 """The rows on evaluation, networks, limits, scaling, degrees and curves: references, contestants, series."""
 
+import importlib.util
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from validation.benchmarks.cases.layer_case import LayerCase
-from validation.benchmarks.cases.network_cases import GaussNewtonCase
-from validation.benchmarks.measured import curves, degrees, layer, limits, scaling, spline_evaluation
+from validation.benchmarks.cases.network_cases import GaussNewtonCase, JetCase
+from validation.benchmarks.measured import curves, degrees, layer, limits, networks, scaling, spline_evaluation
 from validation.benchmarks.rows import ROWS, tasks
-from validation.benchmarks.running.harness import Case, CaseResult, Limit, Settings, run_case
+from validation.benchmarks.running.harness import Case, CaseResult, Limit, Settings, TooLargeError, run_case
 
 FAST = Settings(quick=True, rounds=2, seconds_per_timing=0.0)
 SMALL = GaussNewtonCase((2, 3, 4, 1), 5, 60)
@@ -114,3 +117,88 @@ def test_titles_of_a_row_are_different(row):
         titles = [task.title for task in tasks(row, settings)]
         assert titles
         assert len(set(titles)) == len(titles)
+
+
+FEWEST = Settings(rounds=1, seconds_per_timing=0.0)
+
+
+def statuses(result: CaseResult) -> dict[str, str]:
+    return {entry.name: entry.status for entry in result.entries}
+
+
+def test_knots_are_exact_in_float32():
+    for _, _, intervals in layer.SHAPES:
+        knots = LayerCase(1, 1, intervals).knots
+        assert np.array_equal(knots, knots.astype(np.float32))
+
+
+@pytest.mark.parametrize("sweep", ["forward", "backward"])
+@pytest.mark.parametrize("name", ["refkan", "dense Phi + GEMM"])
+def test_our_layers_agree_with_the_reference(name, sweep):
+    case = LayerCase(2, 5, 4, samples=40)
+    reference = getattr(case, f"{sweep}_reference")
+    ours = next(p for p in layer.PROGRAMS if p.name == name).contestant(case, sweep)
+    assert statuses(run_case(Case(name, reference, [ours]), FEWEST)) == {name: "timed"}
+
+    other = LayerCase(2, 5, 4, samples=40, seed=22)
+    sabotaged = getattr(other, f"{sweep}_reference")
+    assert statuses(run_case(Case(name, sabotaged, [ours]), FEWEST)) == {name: "disagrees"}
+
+
+@pytest.mark.parametrize("sweep", ["forward", "backward"])
+def test_our_layer_agrees_at_a_size_that_is_worth_several_threads(sweep):
+    case = LayerCase(8, 8, 4, samples=1024)
+    ours = layer.PROGRAMS[0].contestant(case, sweep)
+    result = run_case(Case("threads", getattr(case, f"{sweep}_reference"), [ours]), FEWEST)
+    assert statuses(result) == {"refkan": "timed"}, result.entries[0].difference
+
+
+def test_memory_of_layers_is_refused_before_it_is_used():
+    case = LayerCase(256, 256, 16)
+    case.require_memory(12)  # 12 arrays of 160 MB
+    with pytest.raises(TooLargeError, match="17 GB"):
+        case.require_memory(8, per_edge=True)
+
+
+def test_every_program_and_row_has_its_module():
+    modules = [f"validation.benchmarks.measured.{module}" for module, _ in ROWS.values()]
+    programs = *layer.PROGRAMS, *networks.SWEEPS, *networks.ROWS_OF_JACOBIANS, *networks.DERIVATIVES.values()
+    assert all(map(importlib.util.find_spec, [*modules, *(program.module for program in programs)]))
+    assert len({p.name for p in layer.PROGRAMS}) == len(layer.PROGRAMS)
+
+
+SIZES = ((2, 3, 1), 4, 50), ((2, 3, 4, 1), 5, 60)
+SMALLEST = [GaussNewtonCase(*sizes) for sizes in SIZES]
+JETS = [JetCase(*sizes) for sizes in SIZES]
+
+
+@pytest.mark.parametrize(
+    ("make", "data", "reference", "ours"),
+    [
+        *((networks.sweeps, data, "sweep_reference", 1) for data in SMALLEST),
+        *((networks.matrix, data, "reference", 2) for data in SMALLEST),
+        *((networks.jacobian, data, "jacobian_reference", 1) for data in SMALLEST),
+        *((networks.jets, data, "reference", 1) for data in JETS),
+    ],
+)
+def test_our_contestants_agree_with_scipy(make, data, reference, ours):
+    case = make(data)
+    contestants = case.contestants[:ours]
+    result = run_case(Case("small", case.reference, contestants), FEWEST)
+    assert [entry.status for entry in result.entries] == ["timed"] * ours, result.entries[0].difference
+    other = getattr(replace(data, seed=24), reference)
+    assert {entry.status for entry in run_case(Case("small", other, contestants), FEWEST).entries} == {"disagrees"}
+
+
+@pytest.mark.parametrize("case", [*SMALLEST, networks.MATRICES[0]], ids=lambda case: str(case.widths))
+def test_hidden_activations_stay_inside_the_domain(case):
+    """Peers have no tangents outside: there the functions would differ."""
+    net, z = networks.network(case), case.data[0]
+    for at, where, node_map in zip(net.layers, net.slices, net.node_maps, strict=False):
+        z = node_map.value(at.linearize(case.theta[where], z).value)
+        assert (z.min(), z.max()) == (pytest.approx(0.01), pytest.approx(0.99))
+
+
+def test_memory_is_refused_before_it_is_used():
+    with pytest.raises(TooLargeError, match="12 GB"):
+        GaussNewtonCase((2, 20, 20, 1), 5, 100_000).require_memory(4)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.shared.refusals import refused
 from validation.benchmarks.measured import layer
 from validation.benchmarks.measured.limits import COPY, DGEMM
 from validation.benchmarks.reporting import markdown, page
@@ -94,8 +95,7 @@ def test_seconds_and_megabytes():
 
 
 def test_a_target_must_name_one_case():
-    with pytest.raises(ValueError, match="must name one case; got 2"):
-        judged(TARGET, case({"n": 4, "Q": 1}, 1.0), case({"n": 4, "Q": 2}, 1.0))
+    refused(lambda: judged(TARGET, case({"n": 4, "Q": 1}, 1.0), case({"n": 4, "Q": 2}, 1.0)), "must name one case.*2")
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -177,3 +177,27 @@ def test_the_command_writes_record_and_page(tmp_path):
 def test_wrong_calls_are_refused(capsys):
     assert page.main([]) == 2
     assert "RECORD [ROOT]" in capsys.readouterr().err
+
+
+def test_the_page_is_what_the_command_makes_of_the_records():
+    documents = page.recorded()
+    assert trimmed(documents) == documents
+    assert (page.ROOT / page.PAGE).read_text(encoding="utf-8") == page.page(*documents)
+
+
+def test_a_record_of_trainings_is_kept_apart_and_says_where_it_was_measured(tmp_path):
+    whole = json.loads((page.ROOT / page.RECORD).read_text(encoding="utf-8"))
+    (tmp_path / "whole.json").write_text(json.dumps(whole))
+    case = next(iter(whole["rows"].values()))["cases"][0]
+    capsule = whole["capsule"] | {"cpu": "another processor"}
+    apart = whole | {
+        "capsule": capsule,
+        "rows": {"trainings": {"cases": [case | {"parameters": {"of": "methods", "error": "1e-03"}}]}},
+    }
+    (tmp_path / "apart.json").write_text(json.dumps(apart))
+    for name in ("whole", "apart"):
+        assert page.main([str(tmp_path / f"{name}.json"), str(tmp_path)]) == 0
+    assert json.loads((tmp_path / page.RECORD).read_text()) == whole
+    text = (tmp_path / page.PAGE).read_text()
+    assert "another processor" not in text[: text.index("## Trainings")]
+    assert "another processor" in text[text.index("## Trainings") :]
