@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.networks import architectures
 from refkan.networks.layers import ChebyshevLayer, SiluLayer
 from tests.shared.factories import EDGE_KINDS, MLP_KINDS, NODE_MAPS, NetworkCase, samples, with_layers
 from tests.shared.refusals import NAN, refusals, refused
@@ -178,3 +179,19 @@ def test_dense_networks_have_no_knots(kind):
     refused(net.with_free_knots, "with_free_knots needs a network with knots; got none")
     refused(lambda: net.insert(0, [0.5]), "layer 0 must be one with knots; got a DenseLayer")
     assert net.with_fixed_knots(np.zeros(net.n_params)).layers == net.layers
+
+
+@pytest.mark.parametrize(
+    ("build", "coefficients"),
+    [
+        (lambda: rk.kan([2, 3, 2], 3, [4, 2]), 6 * 6 + 6 * 4),
+        (lambda: rk.chebyshev_kan([2, 3, 2], [3, 5]), 6 * 4 + 6 * 6),
+        (lambda: rk.mlp([2, 3, 2]), 6 + 6),
+    ],
+    ids=["kan", "chebyshev", "mlp"],
+)
+def test_networks_are_refused_beyond_a_number_of_coefficients_and_not_before(build, coefficients, monkeypatch):
+    monkeypatch.setattr(architectures, "MAX_PARAMETERS", coefficients)
+    build()
+    monkeypatch.setattr(architectures, "MAX_PARAMETERS", coefficients - 1)
+    refused(build, f"with {coefficients} coefficients")

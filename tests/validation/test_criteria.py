@@ -30,7 +30,7 @@ from validation.bases import change_of_basis_spectrum, relu_form_accuracy
 from validation.conditioning import certified_conditions, condition_ratios, hessian_conditioning
 from validation.conditioning.condition_ratios import LAYER
 from validation.conditioning.network_spectra import MATRICES, START, TRAINED
-from validation.descent import learning_rates
+from validation.descent import descent_trajectories, learning_rates
 from validation.descent.kernels import certified_kernels, tangent_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.implementations.gradients_by_hand import worst_error
@@ -42,16 +42,16 @@ from validation.multilevel import coarse_subspace, complementary_descent, multil
 from validation.statements import AS_PUBLISHED, ByCells, named, ratios, times
 
 CASES = {
-    "F2": (lambda fitted: relu_form_accuracy.grows_like(fitted, lambda r: r - 1), {2: 1.29, 3: 1.71, 4: 3.0}, {
-        "too fast": {2: 1.31, 3: 2.0, 4: 3.0},
-        "too slow": {2: 1.0, 3: 1.69, 4: 3.0},
+    "F2": (lambda fitted: relu_form_accuracy.grows_like(fitted, lambda r: r - 1), {2: 1.299, 3: 1.701, 4: 3.0}, {
+        "too fast": {2: 1.301, 3: 2.0, 4: 3.0},
+        "too slow": {2: 1.0, 3: 1.699, 4: 3.0},
         "falling": {2: -1.0, 3: 2.0, 4: 3.0},
         "all too slow": {2: 0.0, 3: 1.0, 4: 2.0},
     }),
     "S1": (lambda found: change_of_basis_spectrum.grows_like(found, lambda r: 2 * r),
-           [{"order": 2, "exponent": 4.019}, {"order": 3, "exponent": 5.981}], {
-        "too fast": [{"order": 2, "exponent": 4.021}, {"order": 3, "exponent": 6.0}],
-        "too slow": [{"order": 2, "exponent": 4.0}, {"order": 3, "exponent": 5.979}],
+           [{"order": 2, "exponent": 4.0199}, {"order": 3, "exponent": 5.9801}], {
+        "too fast": [{"order": 2, "exponent": 4.0201}, {"order": 3, "exponent": 6.0}],
+        "too slow": [{"order": 2, "exponent": 4.0}, {"order": 3, "exponent": 5.9799}],
         "of the other sign": [{"order": 2, "exponent": -4.0}, {"order": 3, "exponent": 6.0}],
     }),
     "W2, front": (lambda points: free_knots_pareto.front(points) == ["a", "b"],
@@ -61,7 +61,7 @@ CASES = {
         "beaten in both": {"a": (1.0, 2.0), "b": (0.5, 1.0)},
     }),
     "A3": (coarse_grids.holds, {2: 0.5, 3: -1.0, 4: 0.0}, {
-        "too weak": {2: 0.49, 3: 1.0, 4: 1.0},
+        "too weak": {2: 0.499, 3: 1.0, 4: 1.0},
         "of the other sign": {2: -0.9, 3: 1.0, 4: 1.0},
     }),
     "H1": (hessian_conditioning.as_printed, spectra() | spectra((3.0, 9.0), "affine"), {
@@ -73,6 +73,9 @@ CASES = {
         "not lower": spectra((1.0, 1.1), "affine", TRAINED),
         "not lower at the last": spectra((1.1, 0.9), "affine", TRAINED),
     }),
+    "H3": (lambda values: descent_trajectories.slow_at(np.array([1.0, *values])) == 1, [1e-3 * 0.999 / 1.9, 1.0], {
+        "none": [1e-3 * 1.001 / 1.9, 1.0],
+    }),
     "H4": (certified_conditions.holds, [proven(), proven(state=TRAINED, spline=(5e21, 6e21), float64=5.5e21),
                                         proven(float64=1e9, rank=4)], {
         "not proven against ReLU powers": [proven(relu=(10.5, 2e21)), proven(state=TRAINED)],
@@ -80,8 +83,8 @@ CASES = {
         "touching": [proven(spline=(10.0, 100.0))],
         "none beyond 1e20": [proven(relu=(9e19, 1e20)) | {"float64 rank": 4}],
         "only an upper bound beyond 1e20": [proven(relu=(9e19, 2e20)) | {"float64 rank": 4}],
-        "float64 above": [proven(float64=11.0 * (1 + 2e-6))],
-        "float64 below": [proven(float64=10.0 * (1 - 2e-6))],
+        "float64 above": [proven(float64=11.0 * (1 + 1.001e-6))],
+        "float64 below": [proven(float64=10.0 * (1 - 1.001e-6))],
     }),
     "H4, growth": (lambda sizes: certified_conditions.growth(starts(sizes)) == {2: pytest.approx(3.0)}, (2, 4), {
         "one size": (2,),
@@ -103,23 +106,23 @@ CASES = {
         "not rising": norms((2.0, 3.97, 3.95)),
         "at rest": norms((3.95, 3.95, 3.95)),
         "above": norms((2.0, 3.0, 4.0)),
-        "far below": norms((2.0, 3.0, 3.91)),
+        "far below": norms((2.0, 3.0, 3.919)),
         "not attained": norms(attained=(2.0, 3.0, 3.9)),
     }),
     "N2, runs": (
         lambda turns: learning_rates.runs_confirm([{"over_predicted": {"linearised": dict(enumerate(turns))}}]),
         [1.0, 0.78, 1.29], {
-            "too early": [1.0, 0.76, 1.0],
-            "too late": [1.0, 1.31, 1.0],
+            "too early": [1.0, 0.77, 1.0],
+            "too late": [1.0, 1.3, 1.0],
         }),
     "O1, bound": (single_layer_hessian.bounded, layers(), {
-        "beyond C d": layers(condition=(7.0, 8.1)),
-        "in the first case": layers(condition=(7.0, 8.1))[::-1],
+        "beyond C d": layers(condition=(7.0, 8.001)),
+        "in the first case": layers(condition=(7.0, 8.001))[::-1],
         "C too small": [case | {"of one input": (3.8, 3.9)} for case in layers()],
     }),
-    "O1, constant": (single_layer_hessian.settles, [1.0, 4.0, 4.19], {
-        "still growing": [1.0, 4.0, 4.21],
-        "falling": [9.0, 4.0, 3.79],
+    "O1, constant": (single_layer_hessian.settles, [1.0, 4.0, 4.199], {
+        "still growing": [1.0, 4.0, 4.201],
+        "falling": [9.0, 4.0, 3.799],
     }),
     "O1, extension": (
         lambda errors: grid_extension.Gain(*errors).holds, ((1.0,) * 7, (2.0,) * 7), {
@@ -128,43 +131,48 @@ CASES = {
             "behind": ((2.0,) * 7, (1.0,) * 7),
             "ties": ((1.0,) * 4 + (2.0,) * 3, (2.0,) * 7),
         }),
-    "O3, stable": (gaussian_width.stable, {(8, 1.0): (1.0, 2.0**45.9), (8, 0.5): (1.0, 2.0**60)}, {
-        "beyond single precision": {(8, 1.0): (1.0, 2.0**46.1)},
+    "O3, stable": (gaussian_width.stable, {(8, 1.0): (1.0, 2.0**45.999), (8, 0.5): (1.0, 2.0**60)}, {
+        "beyond single precision": {(8, 1.0): (1.0, 2.0**46.001)},
         "at the other end": {(8, 2.0): (1.0, 2.0**46.1), (8, 1.0): (1.0, 4.0)},
         "by the upper bound": {(8, 1.5): (1.0, 2.0**47)},
+    }),
+    "O3, effective": (lambda by_width: gaussian_width.effective(np.array([*map(by_width, gaussian_width.WIDTHS)])),
+                      lambda s: 10.0 if 1 <= s <= 2 else 99.0, {
+        "at the least width": lambda s: 10.01 if s == 1 else 1.0,
+        "at the greatest width": lambda s: 10.01 if s == 2 else 1.0,
     }),
     "O3, trained": (gaussian_width.trained, widths(), {
         "one grid is not": widths(second=1.001),
         "nor the other": widths(first=1.001),
     }),
     "O4, growth": (autocorrelated_inputs.grows, [1.0, 2.0, 3.0, 10.0], {
-        "not tenfold": [1.0, 2.0, 3.0, 9.9],
+        "not tenfold": [1.0, 2.0, 3.0, 9.999],
         "not rising": [1.0, 3.0, 3.0, 10.0],
         "falling on the way": [1.0, 3.0, 2.0, 10.0],
     }),
     "O4, transform": (lambda pair: autocorrelated_inputs.removes(*pair), ([1.0, 4.0, 2.0], 1.0), {
-        "one above": ([1.0, 4.1, 2.0], 1.0),
-        "the last above": ([1.0, 1.0, 4.1], 1.0),
+        "one above": ([1.0, 4.001, 2.0], 1.0),
+        "the last above": ([1.0, 1.0, 4.001], 1.0),
         "above where there is little to remove": ([2.0, 0.5, 1.9], 0.25),
-        "above four times as much": ([8.1, 1.0, 1.0], 2.0),
+        "above four times as much": ([8.001, 1.0, 1.0], 2.0),
     }),
     "O5": (lambda found: clamped_truncated_powers.held(found, "relative"), grids(), {
-        "too large": grids(inside={"absolute": 1.0, "relative": 100.1}),
+        "too large": grids(inside={"absolute": 1.0, "relative": 100.01}),
         "something beyond": grids(beyond={"absolute": 1e-300, "relative": 0.0}),
     }),
     "O8": (both_scale, slopes(), {
-        "descent too steep": slopes(gd=(1.3, 1.3, 1.0)),
-        "Adam too flat": slopes(adam=(0.7, 0.7, 1.0)),
+        "descent too steep": slopes(gd=(1.251, 1.251, 1.0)),
+        "Adam too flat": slopes(adam=(0.749, 0.749, 1.0)),
         "of the other sign": slopes(gd=(-1.0, -1.0, -1.0)),
     }),
-    "M2": (lambda found: multilevel_preconditioners.grows(found, "Jacobi"), powers(4.29, 5.71), {
-        "too fast": powers(4.31, 6.0),
-        "too slow": powers(4.0, 5.69),
+    "M2": (lambda found: multilevel_preconditioners.grows(found, "Jacobi"), powers(4.299, 5.701), {
+        "too fast": powers(4.301, 6.0),
+        "too slow": powers(4.0, 5.699),
         "falling": powers(-4.0, 6.0),
     }),
     "M3, Jacobi": (lambda result: multilevel_preconditioners.bounded(result, "Jacobi"),
                    {"intervals": [16, 64, 256], "conditions": {"Jacobi": [10.0, 99.0, 11.0]}}, {
-        "grown": {"intervals": [16, 64, 256], "conditions": {"Jacobi": [10.0, 99.0, 11.1]}},
+        "grown": {"intervals": [16, 64, 256], "conditions": {"Jacobi": [10.0, 99.0, 11.001]}},
     }),
     "M3, sum": (lambda result: multilevel_preconditioners.worse_at_each_level(result, "sum"), levels(), {
         "not above Jacobi": levels((1.0, 2.0, 5.0)),
@@ -172,19 +180,19 @@ CASES = {
         "falling first": levels((5.0, 4.0, 5.0)),
     }),
     "M3, control": (multilevel_preconditioners.needs_levels, h1(), {
-        "Jacobi bounded": h1(jacobi=(4.0, 11.9)),
-        "the sum growing": h1(total=(10.0, 12.1)),
+        "Jacobi bounded": h1(jacobi=(4.0, 11.999)),
+        "the sum growing": h1(total=(10.0, 12.001)),
     }),
     "D1": (nested_hierarchies.nested,
            [{"on samples": (1e-14, 1.0), "off samples": (0.0, 1.0)},
             {"on samples": (0.0, 1.0), "off samples": (1e-14, 1.0)}], {
-        "on the samples": [{"on samples": (1.1e-14, 0.0), "off samples": (0.0, 0.0)}],
-        "off the samples": [{"on samples": (0.0, 0.0), "off samples": (1.1e-14, 0.0)}],
+        "on the samples": [{"on samples": (1.001e-14, 0.0), "off samples": (0.0, 0.0)}],
+        "off the samples": [{"on samples": (0.0, 0.0), "off samples": (1.001e-14, 0.0)}],
         "in one case": [{"on samples": (0.0, 0.0), "off samples": (0.0, 0.0)},
                         {"on samples": (0.0, 0.0), "off samples": (np.inf, 0.0)}],
     }),
     "P1": (lambda found: coarse_subspace.holds(found, "gradient"), [{"gradient": 1e-12}, {"gradient": 0.0}], {
-        "one above": [{"gradient": 0.0}, {"gradient": 1.1e-12}],
+        "one above": [{"gradient": 0.0}, {"gradient": 1.001e-12}],
         "not a number": [{"gradient": np.nan}],
     }),
     "P1, exactly": (coarse_subspace.exactly, exactly(), {
@@ -193,9 +201,9 @@ CASES = {
         "no activation outside": exactly()[1:],
     }),
     "Q0": (allen_cahn_as_printed.ill_posed, ill_posed(), {
-        "rates off": ill_posed(rates=measured(lambda rate: rate["measured"] * (1.002 if rate["mode"] == 8 else 1.0))),
+        "rates off": ill_posed(rates=measured(lambda rate: rate["measured"] * (1.0011 if rate["mode"] == 8 else 1.0))),
         "rates off below": ill_posed(
-            rates=measured(lambda rate: rate["measured"] * (0.998 if rate["mode"] == 8 else 1.0))),
+            rates=measured(lambda rate: rate["measured"] * (0.9989 if rate["mode"] == 8 else 1.0))),
         "like K": ill_posed(rates=lambda rates: [
             rate | dict.fromkeys(("predicted", "measured"), rate["mode"] - 5.0) for rate in rates]),
         "the largest does not grow": ill_posed(rates=lambda rates: [

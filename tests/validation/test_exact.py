@@ -71,6 +71,16 @@ def test_a_wrong_change_of_basis_refutes_the_claim(id, monkeypatch):
     assert CLAIMS[id]().status == "refuted"
 
 
+def test_altered_closed_forms_hold_where_they_are_true():
+    """With h = 1 no power of h tells, and to order 2 no factorial; with h = 2 and of order 3 they do."""
+    at = lambda order, h: ({"order": order, "intervals": 3}, rationals.uniform_knots(order, 3, F(0), F(h)))  # noqa: E731
+    unit, double, cubic = (change_of_basis_formulas.uniform_verdict([at(*case)]) for case in ((2, 1), (2, 2), (3, 2)))
+    names = ("h^-r in place of h^(1-r)", "no factorial", "the power r - 1", "arbitrary knots")
+    assert [unit.mutations[name] for name in names] == ["holds", "holds", "refuted", "holds"]
+    assert [double.mutations[name] for name in names] == ["refuted", "holds", "refuted", "holds"]
+    assert [cubic.mutations[name] for name in names] == ["refuted", "refuted", "refuted", "holds"]
+
+
 def test_a_wrong_basis_refutes_the_span(monkeypatch):
     right = truth.bsplines
 

@@ -1,9 +1,14 @@
-"""Bernstein polynomials are not the worst of B-splines that are scaled by the diagonal of their Gram matrix."""
+"""Rows of extremes hold, and their tools are right."""
+
+from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
 
 import refkan as rk
+from tests.validation.whole_verdicts import check
+from validation.theorems.extremes import fixed_knots, scaled_splines, two_layer_kernels
 from validation.theorems.extremes.scaled_splines import AT_MOST, bernstein_gram, extremes
 
 flint = pytest.importorskip("flint")
@@ -20,3 +25,33 @@ def test_knots_that_are_worse_than_bernstein_polynomials(order, kappa):
     least, largest = extremes(bernstein_gram(order))
     assert high / low > kappa > largest / least
     assert high / low < AT_MOST[order]
+
+
+@pytest.mark.parametrize("file", [scaled_splines, two_layer_kernels], ids=lambda file: file.__name__)
+def test_rows_of_extremes_hold_and_altered_ones_do_not(file):
+    for made in file.run(True):
+        check(made, "holds")
+
+
+def test_errors_on_fixed_knots():
+    """Exactly at a few points; and the verdict of errors by formulas, one of them off at one depth."""
+    points = list(product(*zip(*fixed_knots.grid(4), strict=True), repeat=2))
+    assert fixed_knots.largest_error(2, fixed_knots.square(1), fixed_knots.grid(8), 2) == Fraction(1, 16)
+    assert fixed_knots.largest_error(2, fixed_knots.multiplied(2, 1), points) == Fraction(1, 8)
+    assert fixed_knots.largest_error(3, fixed_knots.multiplied(3), points) == 0
+
+    def made(off=None):
+        def error(order, layers, points, power=0):
+            depth = len(layers) - 2 * (not power)
+            at_knots = power and len(points) == 2**depth + 1
+            case = (order, power, depth, bool(at_knots))
+            size = 0 if order == 3 or at_knots else Fraction(1 if power else 2, 4 ** (depth + 1))
+            return size + Fraction(1, 10**6) * (case == off)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fixed_knots, "largest_error", error)
+            return fixed_knots.run(True)[0]
+
+    check(made(), "holds")
+    for off in ((2, 2, 5, False), (2, 2, 1, True), (2, 0, 2, False), (3, 0, 0, False), (3, 4, 2, False)):
+        assert made(off).status == "refuted", off

@@ -8,8 +8,11 @@ import pytest
 import validation
 from refkan.claims import Beside
 from refkan.claims.running.discovery import discover
-from tests.validation.replays import FOLDER, decoded, digest, judged, kept, named, told
+from tests.validation.replays import FOLDER, decoded, digest, judged, kept, measured_in, named, told
+from validation.architectures import first_experiment
+from validation.equations import burgers_table, poisson_staircases
 from validation.ledger import LEDGER, row
+from validation.literature import truncated_power_bases
 from validation.records.store import load
 from validation.statements import judged_again
 
@@ -106,3 +109,26 @@ def test_measurements_are_kept_as_they_are_read():
     for replay in REPLAYS.values():
         measured = {name: decoded(item) for name, item in replay["measured"].items()}
         assert kept(named(replay["by"]), **measured) == {name: replay[name] for name in ("by", "measured")}
+
+
+def run_under(file, measured):
+    """How many readings of a row have been run."""
+    by = getattr(file, "STATEMENT", None)
+    return len(by.at_largest_size(measured) if by else file.verdict(measured).readings)
+
+
+@pytest.mark.parametrize(
+    ("file", "factor", "values"),
+    [
+        (truncated_power_bases, "target", truncated_power_bases.TARGETS),
+        (burgers_table, "fidelity", burgers_table.FIDELITIES),
+        (poisson_staircases, "model", (poisson_staircases.SPLINE, poisson_staircases.RELU)),
+        (first_experiment, "model", first_experiment.NAMES),
+    ],
+    ids=["O12", "Q2", "Q1", "X2"],
+)
+def test_a_reading_of_which_a_part_was_not_run_is_left(file, factor, values):
+    measured = measured_in(file.__name__.removeprefix("validation.").replace(".", "_"))["measured"]
+    assert run_under(file, measured)
+    for value in values:
+        assert not run_under(file, {cell: run for cell, run in measured.items() if cell[factor] != value}), value

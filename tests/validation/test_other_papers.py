@@ -24,8 +24,9 @@ def power(p, C=2.0):
 
 def test_exponents_of_powers():
     assert rates_of_extended_grids.exponent(power(3.7)) == pytest.approx(3.7)
-    assert rates_of_extended_grids.rates_hold({"rates": {k: power(k + 1.2) for k in (1, 2, 3)}})
-    assert not rates_of_extended_grids.rates_hold({"rates": {1: power(2.0), 2: power(3.0), 3: power(3.6)}})
+    for off, holds in ((0.299, True), (-0.299, True), (0.301, False), (-0.301, False)):
+        found = {"rates": {1: power(2.0 + off), 2: power(3.0), 3: power(4.0)}}
+        assert rates_of_extended_grids.rates_hold(found) is holds
     assert rates_of_extended_grids.rates_hold({"rates": {k: power(k) for k in (1, 2, 3)}}, 0.0)
 
 

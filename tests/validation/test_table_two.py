@@ -277,6 +277,9 @@ def test_a_small_run_says_nothing_of_typical_runs_and_of_parts_of_levels(id):
 
 def test_losses_that_do_not_drop_are_noticed():
     assert judged("R4", invented(dropping=False)).status == "not reproduced"
+    (reading,) = judged("R4", invented()).readings
+    asked = [e["at_least"] is not None for e in reading["estimates"]]
+    assert asked == [True] * 3 + [False] * 3  # of the ReLU basis nothing, beside it
 
 
 def test_a_loss_that_still_falls_has_not_stalled():

@@ -111,8 +111,8 @@ def _input_ranges(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatA
     z = x if net.statistics is None else np.concatenate([net.statistics, x])
     if z.shape[0] == 0 or all(layer.outside != "natural" for layer in net.layers):
         return [z[:0, :1].repeat(layer.n_inputs, axis=1) for layer in net.layers]
-    signs = np.random.default_rng(0).choice([-DOUBT, DOUBT], theta.size)
-    activations, moved = (_activations(net, at, z) for at in (theta, theta + signs * theta))
+    changes = np.random.default_rng(0).uniform(-DOUBT, DOUBT, theta.size)  # equal ones would cancel where theta does
+    activations, moved = (_activations(net, at, z) for at in (theta, theta + changes * theta))
     ranges = [np.stack([z.min(axis=0), z.max(axis=0)])]
     for layer, y, other in zip(net.layers[1:], activations, moved, strict=True):
         margin = np.abs(other - y).max(axis=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.conditioning import modes, null_vectors
+from refkan.analysis.conditioning import coordinate_frames, modes, null_vectors
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY
 from refkan.analysis.conditioning.modes import (
     factor_modes,
@@ -155,6 +155,13 @@ def _assert_modes(found, C, H, tolerance=1e-11):
     np.testing.assert_allclose(found.values[:10], expected[:10], rtol=1e-7)
 
 
+def test_a_preconditioner_that_is_not_positive_is_refused_by_its_first_entry():
+    problem, theta = small()
+    entries = np.where(np.isin(np.arange(theta.size), (3, 5)), -2.0, 0.5)
+    refused(lambda: rk.spectrum(problem, theta, preconditioner=entries), r"got preconditioner\[3\] = -2.0")
+    refused(lambda: coordinate_frames._positive_diagonal(entries), "entry 3 is -2")
+
+
 def test_jacobi_leaves_parameters_that_nothing_depends_on():
     """Basis functions without data have a zero diagonal: they stay in the null space, and nothing is divided by 0."""
     net, theta = rk.kan([1, 1], 2, 8).initialize(np.random.default_rng(0), X[:, :1])
@@ -265,15 +272,15 @@ def test_natural_tails_where_the_statistics_batch_alone_is_outside():
 
 @pytest.mark.parametrize(
     ("at", "inside"),
-    [(3.0, True), (0.9, False), (-1e5, False), (0.5 / DOUBT, True)],
-    ids=["in", "doubt", "out", "half"],
+    [(3.0, True), (0.9, False), (0.3, False), (-1e5, False), (0.5 / DOUBT, True)],
+    ids=["in", "doubt", "cancelled", "out", "half"],
 )
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("size", [1.0, 100.0])
 def test_hidden_activations_are_inside_where_rounding_leaves_no_doubt(at, inside, side, size):
     """Constant activations, one of them so many times the doubt from an end, of contributions of a size that cancel."""
     net = rk.kan([2, 2, 1], 3, 3, node_map="none", outside="natural")
-    offset = at * DOUBT * (size if at > 1 else 1.0)
+    offset = at * DOUBT * (1.0 if at == 0.9 else size)
     value = abs(side - offset) if at < 0.4 / DOUBT else 0.5
     if at < 0:
         value = side + (1 if side else -1) * 1e-3

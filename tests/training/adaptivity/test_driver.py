@@ -1,6 +1,7 @@
 """The driver: strategies, exact refinements re-checked, records, budgets, stopping rules, resuming; what is refused."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -302,3 +303,12 @@ def test_samples_of_targets():
     np.testing.assert_array_equal(sampled(net, rk.problems.regression_target, x).y, rk.problems.regression_target(x))
     refused(lambda: sampled(net, lambda x: x[:-1], x), r"y must have shape \(N, Q\), N = 5 as x has, Q >= 1.*\(4, 2\)")
     refused(lambda: sampled(net, lambda x: np.where(x[:, 0] == x[3, 0], np.nan, 1.0), x), r"y\[3, 0\]")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"), [(2.0, 3.0, 0.5), (-2.0, 0.0, 1.0), (0.0, -3.0, 3.0), (2.0, 2.0, 0.0)]
+)
+def test_changes_of_a_function_are_relative_to_its_largest_value_or_to_one_where_it_is_zero(before, after, change):
+    at = lambda value: SimpleNamespace(network=lambda theta, x: value * x, theta=None)  # noqa: E731
+    points = np.array([[0.25], [1.0], [-0.5]])
+    assert adaptive_minimization.change_of_function(at(before), at(after), points, False) == change

@@ -127,6 +127,19 @@ def test_an_overflowing_value_has_no_gradient_and_asks_for_none():
     assert np.isnan(gradient).all()
 
 
+def test_values_are_infinite_where_a_network_refuses_theta():
+    class Refusing:
+        def vjp(self, theta, x, inputs=True):
+            raise OverflowError
+
+        __call__ = vjp
+
+    problem, theta = LeastSquares(Refusing(), [[1.0]], [[0.0]]), np.ones(1)
+    value, gradient = problem.value_and_gradient(theta)
+    assert problem.value(theta) == value == np.inf
+    assert np.isnan(gradient).all()
+
+
 X, Y = np.zeros((3, 2)), np.zeros((3, 2))
 
 

@@ -9,6 +9,7 @@ import refkan as rk
 from refkan.cli import main
 from refkan.plots import training_pictures
 from refkan.training.recipes import input_effects, own_data, train_starts
+from refkan.training.recipes.setups import own_data as own_data_file
 from refkan.training.recipes.setups.setups import midpoints, tensor_grid
 from tests.shared.refusals import refusals, refused
 from tests.shared.tables import each_row
@@ -250,3 +251,18 @@ def test_files_and_names_that_cannot_be_used(tmp_path, capsys):
     rows[3, 1] = np.nan
     bad = "got 'nan' in line 5, column 2 (force): leave it out, or give --drop-bad-rows; --impute fills gaps of inputs"
     assert bad in refused(written(tmp_path, rows))
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 5])
+def test_the_network_that_is_proposed_is_the_finest_that_has_no_more_parameters_than_samples(inputs):
+    """Down to one hidden node, which is left also where it has more."""
+    widths = [inputs, 2 * inputs + 1, 1]
+    sizes = {levels: rk.kan(widths, 3, levels[-1]).n_params for levels in ((4, 8), (2, 4), (1, 2))}
+    for levels, size in sizes.items():
+        proposed = own_data_file._shape(inputs, size)
+        assert (proposed.widths, proposed.order, proposed.intervals) == (tuple(widths), 3, levels)
+        assert own_data_file._shape(inputs, size - 1).intervals != levels or levels == (1, 2)
+    node = rk.kan([inputs, 1, 1], 3, 2).n_params
+    few = {count: own_data_file._shape(inputs, count) for count in (sizes[1, 2] - 1, 2 * node, 2 * node - 1, 1)}
+    assert [shape.widths[1] for shape in few.values()] == [2 * inputs, 2, 1, 1]
+    assert {shape.intervals for shape in few.values()} == {(1, 2)}

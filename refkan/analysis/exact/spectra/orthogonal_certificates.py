@@ -129,9 +129,7 @@ def nearly_orthonormal(flint: Any, Z: Any) -> Any:
         G = Z.transpose() * Z
         if departure(flint, G) < 0.25:
             return Z
-        lengths = [G[k, k].mid().sqrt() for k in range(G.nrows())]
-        if not all(length > 0 for length in lengths):
-            raise UndecidedError
+        lengths = [G[k, k].mid().sqrt() for k in range(G.nrows())]  # by zero: refused as no number
         scaled = [
             [entry / (a * b) for entry, b in zip(row, lengths, strict=True)]
             for row, a in zip(G.mid().tolist(), lengths, strict=True)
