@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,6 +32,13 @@ def test_knots_that_are_worse_than_bernstein_polynomials(order, kappa):
 def test_rows_of_extremes_hold_and_altered_ones_do_not(file):
     for made in file.run(True):
         check(made, "holds")
+
+
+@pytest.mark.parametrize("order", [3, 4, 5])
+def test_whole_splines_between_clusters_alone_are_bernstein_polynomials(order):
+    drawn = SimpleNamespace(integers=lambda low, high, size=None: 0 if size is None else np.zeros(size, int))
+    for end, exact in zip(scaled_splines.whole_extremes(order, drawn), extremes(bernstein_gram(order)), strict=True):
+        assert float(end) == pytest.approx(float(exact), rel=1e-3)
 
 
 def test_errors_on_fixed_knots():

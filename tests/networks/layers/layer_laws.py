@@ -1,6 +1,7 @@
 """The law of layers: every sweep is the complex step of the value, and nothing else changes."""
 
 import numpy as np
+import pytest
 
 import refkan as rk
 from tests.shared.factories import EVERY_LAYER, LayerCase
@@ -92,6 +93,8 @@ def check_sweeps(layer, theta, x):
     assert np.all(np.abs(out - np.einsum("soq,sqm->som", G, J)).max(axis=(0, 1)) <= scale * size)
     if not layer.free_knots:
         at.fill_jacobian((1 + 2j) * G, rows := np.zeros(out.shape, complex))
+        with pytest.raises(TypeError, match="must be an array of dtype complex128"):
+            at.fill_jacobian((1 + 2j) * G, out.copy())
         assert np.all(np.abs(rows - (1 + 2j) * out).max(axis=(0, 1)) <= 3 * scale * size)
         moved = layer.linearize(theta + 1e-30j * dtheta, x + 1e-30j * dx).pullback(dy.astype(complex))
         for ours, theirs in zip(at.hessian_product(dtheta, dx, dy), moved, strict=True):
