@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from refkan import claims
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Grid, Reading, Readings, Verdict, estimate, judge
 from refkan.claims.cells import Found, seeds_of
 from refkan.claims.estimates import agree, from_plain, twin
@@ -20,7 +20,7 @@ Size = Mapping[str, str]
 Cells = Sequence[Beside]
 
 
-class Statement(Record):
+class Statement(Frozen):
     """A statement, its readings, the sizes at which it is run (largest first), and the cells that it takes.
 
     `quick` returns the cells of a quick run, `full` those of a full run with some seeds; `was_run` says whether the
@@ -172,7 +172,7 @@ AS_PUBLISHED: Change = (
 )
 
 
-class ByCells(Record):
+class ByCells(Frozen):
     """A statement that the numbers of a reading's cells decide: those that are kept can be judged again.
 
     Attributes

@@ -47,4 +47,4 @@ from refkan.base.errors import (
     located,
 )
 from refkan.base.lazy import lazy
-from refkan.base.short_reprs import Record, ShortRepr
+from refkan.base.short_reprs import Frozen, ShortRepr

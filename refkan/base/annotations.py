@@ -22,7 +22,7 @@ from refkan.base.arguments import (
     check_type,
     is_sequence,
 )
-from refkan.base.short_reprs import Record, short
+from refkan.base.short_reprs import Frozen, short
 
 Positive = Annotated[float, check_positive]
 NonNegative = Annotated[float, check_tolerance]
@@ -104,8 +104,8 @@ def written(hint: Any) -> str:
     return re.sub(r"ndarray\[(Any|tuple\[[^]]*\]), dtype\[\w+\]\]", "array", plain)
 
 
-class Checked(Record, eq=True):
-    """A record, compared by its fields, whose fields are to be what their annotations say, see `check_annotated`."""
+class Checked(Frozen, eq=True):
+    """A frozen dataclass, compared by its fields, which are to be what their annotations say, see `check_annotated`."""
 
     def __post_init__(self) -> None:
         check_annotated(type(self), vars(self))

@@ -1,4 +1,4 @@
-"""Records, and their short representations: sizes of arrays in place of their numbers, which would fill the screen."""
+"""Frozen dataclasses, represented by one line: sizes of arrays in place of their numbers, which would fill the screen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -51,16 +51,16 @@ class ShortRepr:
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-class Record(ShortRepr):
-    """What frozen dataclasses derive from: a class of this kind is one, of the fields that its body annotates.
+class Frozen(ShortRepr):
+    """What frozen dataclasses derive from: such a class is one without a decorator, of the fields that its body annotates.
 
-    Records are equal if they are the same object, since == of arrays has no single answer. Those of a class with
-    ``eq=True`` in its first line, and of what derives from it, are equal if their fields are.
+    Two instances are equal if they are the same object, since == of arrays has no single answer. Those of a class with
+    ``eq=True`` in its first line, and of classes that derive from it, are equal if their fields are.
 
     Examples
     --------
     >>> import numpy as np
-    >>> class Samples(Record):
+    >>> class Samples(Frozen):
     ...     x: np.ndarray
     ...     name: str
     >>> Samples(np.zeros((200, 2)), "uniform")

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, RandomSource, Record, as_generator, check_count, check_function, check_tolerance
+from refkan.base import Array, Frozen, RandomSource, as_generator, check_count, check_function, check_tolerance
 from refkan.checks.differences import evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
 
 Shape = int | Sequence[int]
 
 
-class DotTrial(Record, eq=True):
+class DotTrial(Frozen, eq=True):
     """One pair of random arrays: ``forward = <A v, w>``, ``adjoint = <v, A^T w>``.
 
     Examples

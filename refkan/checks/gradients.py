@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base import Array, Record, check_choice, check_function, check_positive, check_tolerance
+from refkan.base import Array, Frozen, check_choice, check_function, check_positive, check_tolerance
 from refkan.checks.differences import (
     Function,
     as_point,
@@ -21,7 +21,7 @@ from refkan.checks.reports import Report, format_index, format_table, verdict
 _SHOWN = 10  # failures in the table; `failures` has them all
 
 
-class Failure(Record, eq=True):
+class Failure(Frozen, eq=True):
     """One entry that differs: the truth is `ours`, the reference difference; `theirs` was checked.
 
     `index` is an int for the gradient at a vector, else a tuple: the value's indices, then theta's.

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from refkan.base import Record
+from refkan.base import Frozen
 
 
-class Report(Record):
+class Report(Frozen):
     """The outcome of a check.
 
     Attributes

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base import Array, FloatArray, RandomSource, Record
+from refkan.base import Array, FloatArray, Frozen, RandomSource
 from refkan.base.arguments import as_array, as_generator, check_count, check_function, check_positive
 from refkan.checks.differences import as_point, evaluate_real
 from refkan.checks.reports import Report, format_table, verdict
@@ -16,7 +16,7 @@ _USABLE = 100.0  # a remainder this many times above the noise has a rate that n
 _SLACK = 0.2
 
 
-class Remainder(Record):
+class Remainder(Frozen):
     """One order of the Taylor test.
 
     Attributes

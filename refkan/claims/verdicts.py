@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from refkan.base import Checked, Record, check_annotated, check_choice, located
+from refkan.base import Checked, Frozen, check_annotated, check_choice, located
 from refkan.claims.estimates import Estimate
 from refkan.claims.statuses import FAILING, STATUSES, Status
 
@@ -41,7 +41,7 @@ class Figure(Checked):
         return cls(name, caption, to_png(figure, dpi=110))
 
 
-class Table(Record, eq=True):
+class Table(Frozen, eq=True):
     """A table of the report: a caption, the names of its columns, and rows of as many cells.
 
     Examples
@@ -65,7 +65,7 @@ class Table(Record, eq=True):
                 raise ValueError(f"{self.caption}: rows must have {len(self.columns)} cells; got {row}")
 
 
-class Verdict(Record, eq=True):
+class Verdict(Frozen, eq=True):
     """The answer to one row of the ledger.
 
     Attributes

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, KnotError, Natural, Record, as_array, as_shape, as_vector, check_annotated, real
+from refkan.base import FloatArray, Frozen, KnotError, Natural, as_array, as_shape, as_vector, check_annotated, real
 from refkan.networks.layers import DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.network import Network
 from refkan.networks.node_maps import AffineMap, NodeMap, Unmapped
@@ -34,7 +34,7 @@ class ConversionError(ValueError):
     """
 
 
-class Edges(Record):
+class Edges(Frozen):
     """One layer of a model as plain arrays.
 
     ::

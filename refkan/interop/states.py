@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Record, check_annotated
+from refkan.base import Array, FloatArray, Frozen, check_annotated
 from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
 
@@ -232,7 +232,7 @@ class Pykan(Format):
         return out
 
 
-class OneSpline(Format, Record, eq=True):
+class OneSpline(Format, Frozen, eq=True):
     """Layers whose arrays are (Q, P, dim) and (Q, P), some of them optional, by the names of a library."""
 
     grid: str

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from refkan.base import (
     Array,
     FloatArray,
+    Frozen,
     NarrowInputWarning,
     OutsideDomainError,
     OutsideDomainWarning,
     RandomSource,
-    Record,
     lazy,
     located,
 )
@@ -103,7 +103,7 @@ def ranges(x: FloatArray) -> FloatArray:
     return pairs
 
 
-class Composition(Record):
+class Composition(Frozen):
     """Layers joined by node maps: parameters and errors as for `Network`, which adds values and derivatives."""
 
     layers: tuple[Layer, ...]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Record, as_samples, as_vector, check_count, real
+from refkan.base import Array, FloatArray, Frozen, as_samples, as_vector, check_count, real
 from refkan.networks.composition import Composition
 from refkan.networks.layers import KnotLayer, Layer, require_knots
 from refkan.networks.node_maps import AffineMap
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scipy.interpolate import BSpline, PPoly
 
 
-class Activations(Record, eq=True):
+class Activations(Frozen, eq=True):
     """What N samples make of a network of layers 1, ..., L.
 
     Attributes

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Record, as_samples, as_shape, as_vector, check_annotated, check_flag, real
+from refkan.base import Array, FloatArray, Frozen, as_samples, as_shape, as_vector, check_annotated, check_flag, real
 from refkan.networks.composition import Composition
 from refkan.networks.sweeps.far_values import require_numbers
 from refkan.networks.sweeps.sample_blocks import BlockedSweep, Seeds
 
 
-class Jet(Record):
+class Jet(Frozen):
     r"""Values and derivatives of a network F along directions d, at theta and x.
 
     With inputs that move as x + h u_d + h^2/2 v_d, (u, v) the seeds::

@@ -8,14 +8,14 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, Record, check_annotated, located
+from refkan.base import Array, FloatArray, Frozen, check_annotated, located
 from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type
 from refkan.networks.composition import Composition
 from refkan.networks.layers import BASES, Layer, require_knots
 from refkan.networks.node_maps import NodeMap
 
 
-class Coordinates(Record, eq=True):
+class Coordinates(Frozen, eq=True):
     r"""Linear maps between a network's own parameters theta and its coefficients v in another basis.
 
     With u spline and w = A^T u ReLU coefficients, gradients map as grad_u = A grad_w, grad_w = A^-1 grad_u.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Record, as_array, check_annotated, check_count, check_positive
+from refkan.base import Array, FloatArray, Frozen, as_array, check_annotated, check_count, check_positive
 from refkan.splines.knots import check_order
 from refkan.splines.spaces import SplineSpace
 
@@ -98,7 +98,7 @@ def solve_transposed(deltas: list[Array], v: Array) -> Array:
     return v
 
 
-class ChangeOfBasis(Record):
+class ChangeOfBasis(Frozen):
     r"""The matrix A of a spline space as an operator: b = A psi; coefficients w = A^T u, gradients grad_u = A grad_w.
 
     All methods act on the last axis of an array of any shape, in O(r dim) a vector.

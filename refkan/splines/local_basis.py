@@ -2,7 +2,7 @@ r"""The local B-spline basis: tables of knots, and the r functions that matter a
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, OutsideDomainError, Record, lazy
+from refkan.base import Array, FloatArray, Frozen, IntArray, OutsideDomainError, lazy
 from refkan.kernels import (
     bspline_basis,
     plain_basis,
@@ -26,7 +26,7 @@ CELLS = 2**16
 """Cells from which on more would not stay in a cache."""
 
 
-class KnotTables(Record):
+class KnotTables(Frozen):
     """What the kernels need to know of P knot vectors of one order and one number of intervals.
 
     Parameters
@@ -195,7 +195,7 @@ class KnotTables(Record):
         return np.tile([a, b, scale, delta], (1, size)), origins, guide, halvings
 
 
-class Pieces(Record):
+class Pieces(Frozen):
     """Tables of `kernels.polynomial_layer`, and where the search for an interval starts as in `KnotTables.search`.
 
     Attributes
@@ -250,7 +250,7 @@ def equal_intervals(breakpoints: FloatArray) -> bool:
     return bool((np.abs(breakpoints[:, :-1] - equal) <= 2 * spacing).all())
 
 
-class LocalBasis(Record):
+class LocalBasis(Frozen):
     """The r basis functions that matter at each point x[s, p].
 
     Attributes

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, KnotError, Record, as_array, check_count, lazy, real
+from refkan.base import FloatArray, Frozen, KnotError, as_array, check_count, lazy, real
 from refkan.splines.knots import (
     MAX_INTERVALS,
     check_domain,
@@ -18,7 +18,7 @@ from refkan.splines.knots import (
 )
 
 
-class SplineSpace(Record):
+class SplineSpace(Frozen):
     r"""Piecewise polynomials of order r (degree r - 1) on [a, b], joined as smoothly as the knots allow.
 
     The knot vector t_{1-r} <= ... <= t_{n+r-1} holds n + 2r - 1 knots; n is the number of intervals between the

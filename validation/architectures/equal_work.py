@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims.running.kept_parts import Resume
 from validation.measures import sign_test
 
@@ -22,7 +22,7 @@ LONGEST = 4
 """Times the evaluations that a contestant may use at most to fill a time."""
 
 
-class Contestant(Record, eq=True):
+class Contestant(Frozen, eq=True):
     """A network, the scheme that starts it, and the coordinates that it descends in (by default its own)."""
 
     net: rk.Network
@@ -35,7 +35,7 @@ class Contestant(Record, eq=True):
         return all(isinstance(layer, rk.DenseLayer) for layer in self.net.layers)
 
 
-class Samples(Record):
+class Samples(Frozen):
     """Points of [0, 1]^d and values with mean 0 and variance 1 on the training points."""
 
     x: np.ndarray
@@ -176,7 +176,7 @@ def marks(evaluations: int) -> np.ndarray:
     return np.unique(np.geomspace(1, evaluations, MARKS).round().astype(int))
 
 
-class Comparison(Record, eq=True):
+class Comparison(Frozen, eq=True):
     """Ratios of errors, other over first, one a pair; a ratio above 1 is a pair that the first one wins."""
 
     ratios: tuple[float, ...]

@@ -11,7 +11,7 @@ from itertools import count, product
 from typing import Any
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Beside, Choice, Experiment, Factor, Reading, Readings, Verdict, judge
 from refkan.claims.experiments import written
 from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
@@ -22,7 +22,7 @@ OURS = "spline"
 RELU = ("ReLU basis, same start", "ReLU basis, Gaussian start", "ReLU MLP, 1 hidden layer", "ReLU MLP, 2 hidden layers")
 
 
-class Size(Record, eq=True):
+class Size(Frozen, eq=True):
     """What is run: numbers of variables, of which all targets are taken; intervals of both layers of each network."""
 
     dimensions: tuple[int, ...]

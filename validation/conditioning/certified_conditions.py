@@ -14,7 +14,7 @@ import refkan as rk
 from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.analysis.exact.spectra.certified_spectra import enclosed
 from refkan.analysis.exact.spectra.curvatures import curvature
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Verdict
 from validation.conditioning.network_spectra import BASES, START, TRAINED, TRAINED_ELSEWHERE, at_states, started
 from validation.measures import log_slope
@@ -33,7 +33,7 @@ AGREEMENT = 1e-6
 """Relative difference of float64's condition numbers from the enclosures, at most."""
 
 
-class Small(Record, eq=True):
+class Small(Frozen, eq=True):
     """A network whose condition numbers are enclosed."""
 
     widths: tuple[int, ...]

@@ -8,7 +8,7 @@ but a vector with entries of both signs. Its kernel is |g^T B|^2 in the spline b
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from validation.descent.kernels.kernels_of_both_bases import kernel_ratio
 
 STEEP = 1e12
@@ -37,7 +37,7 @@ def single_sample(order: int, distance: float) -> Sampled:
     return net, np.zeros(net.n_params), np.array([[-distance / 8.0]])
 
 
-class Attained(Record, eq=True):
+class Attained(Frozen, eq=True):
     """The ratio of a mean-std network against the largest that any Jacobian can have.
 
     `centred` is max |v|^2/|A^-1 v|^2 over v that sum to zero, as every g^T B does, `norm` that over all v, ||A||^2;

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from refkan import truth
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Status, Verdict, judge
 from validation import rationals
 from validation.rationals import Matrix, Vector, random_knots, random_rationals
@@ -29,7 +29,7 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
     return [gradients, table_verdict(layers)]
 
 
-class Layer(Record):
+class Layer(Frozen):
     """A spline layer with one output, as a function of its coefficients in both bases, and data for it.
 
     `b` and `psi` hold the values of the two bases at the data points, each computed from its own definition. All

@@ -7,12 +7,12 @@ import numpy as np
 
 import refkan as rk
 from refkan.analysis.conditioning import Spectrum
-from refkan.base import Record
+from refkan.base import Frozen
 
 EPS = float(np.finfo(np.float64).eps)
 
 
-class Descent(Record):
+class Descent(Frozen):
     """Gradient descent for a problem about a minimum, in the coordinates z of a basis.
 
     Column k of `functionals` (M, k) takes a step in theta to the amplitude of mode k.
@@ -71,7 +71,7 @@ class Descent(Record):
         return np.sqrt(np.mean(self.amplitudes(rounded) ** 2, axis=0))
 
 
-class Rates(Record):
+class Rates(Frozen):
     """Rates -log |factor a step| of modes, predicted and measured; `resolved` where rounding lets them be measured."""
 
     predicted: np.ndarray

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Verdict
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
 from validation.rationals import eigenvalues, random_rationals, to_flint
@@ -112,7 +112,7 @@ def count_unstable(order: int, inputs: int, intervals: int, seed: int) -> dict[s
     )
 
 
-class Predictions(Record):
+class Predictions(Frozen):
     """The four iterations on the predictions, s -= eta K s, in coordinates of the range of H (P = I)."""
 
     rows: dict[int, np.ndarray]

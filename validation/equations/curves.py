@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Beside, Cell, Choice, Grid
 from refkan.claims.cells import Found, beside, records
 from validation.statements import Size, cells_at, place_of
@@ -29,7 +29,7 @@ def written_steps(size: Size) -> str:
     return "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
 
 
-class Curves(Record):
+class Curves(Frozen):
     """The curves of a figure as cells of a grid, those that are published first.
 
     `rate` is the name of the factor of the rate; `matters` are the open factors that a model has: others are at their

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, judge, twin
 from refkan.claims.readings import counted
 from validation.equations import own_trainings
@@ -16,7 +16,7 @@ from validation.statements import Progress, Resume, answers
 CLAIMS = ("Q5", "Q6")
 
 
-class Target(Record, eq=True):
+class Target(Frozen, eq=True):
     """A row: the model's name in its claim, and the largest median error at which it counts as solved."""
 
     model: str

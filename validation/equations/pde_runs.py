@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.trainings import fingerprint
 from refkan.training.recipes import Setup, train_starts
@@ -18,7 +18,7 @@ from validation.statements import Progress, Resume, each_part
 Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]
 
 
-class Model(Record, eq=True):
+class Model(Frozen, eq=True):
     """A network with its training.
 
     Attributes

@@ -9,7 +9,7 @@ comparison fails its rows are not judged.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from refkan.base import Record
+from refkan.base import Frozen
 from validation.grounds import certificates, descent, equations, networks, spaces, suite, training
 from validation.grounds.spaces import Departures
 
@@ -23,7 +23,7 @@ class GroundError(AssertionError):
     """A function of the library is not what it is taken for: rows that rest on it cannot be judged."""
 
 
-class Ground(Record):
+class Ground(Frozen):
     """A comparison, and the full names of the functions that it compares."""
 
     compare: Callable[[], Departures]

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from typing import Any
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Verdict, judge
 from refkan.conformance import Adapter, Finding, Judge, catalogue, identify
 from refkan.conformance.adapters import backends
@@ -34,7 +34,7 @@ COMMIT = "7b6ce1c"
 Make = Callable[[], Adapter]
 
 
-class Trap(Record):
+class Trap(Frozen):
     """A finding known beforehand: the adapter, the case that shows it, and the hint that must be given."""
 
     defect: str

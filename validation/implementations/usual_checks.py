@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.base.atomic_files import write_atomically
 from refkan.conformance import Adapter, Judge, LayerSpec, catalogue
 from refkan.conformance.adapters.backends import Refkan
@@ -117,7 +117,7 @@ def conforms(adapter: Adapter) -> bool:
     return not any(judge(case).status in f.BAD for case in cases())
 
 
-class Check(Record):
+class Check(Frozen):
     """Whether a layer passes, and what is compared, in words; a layer that raises does not pass."""
 
     passes: Callable[[Adapter], bool]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims.running.kept_parts import Resume
 from refkan.training.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
 
@@ -27,7 +27,7 @@ PLANE = ("front", "disc", "crease", "peak-2d", "chirp-2d")
 VP, LBFGS = "variable-projection", "lbfgs"
 
 
-class Setting(Record, eq=True):
+class Setting(Frozen, eq=True):
     """A target, a network [d, hidden, 1] with mean-std map (a single layer if `hidden` is 0), and a budget.
 
     Samples and test points are equally spaced for one variable; for more they are drawn at random, the test points by

@@ -23,7 +23,7 @@ import scipy.sparse as sp
 
 import refkan as rk
 from refkan import truth
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Verdict
 from refkan.networks.node_maps import NODE_MAPS, AffineMap
 from validation.multilevel.nested_hierarchies import Case, target
@@ -87,7 +87,7 @@ def case_of(edge: str, node_map: str, outside: str, order: int = 3, seed: int = 
     return Case(edge, node_map, outside, order, (2, 4, 1), seed=seed, intervals=n)
 
 
-class Pair(Record):
+class Pair(Frozen):
     """A least-squares problem on two levels, the prolongation between them, and a coarse point."""
 
     coarse: rk.LeastSquares

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Verdict
 from refkan.networks import chebyshev_kan
 from refkan.networks.node_maps import NODE_MAPS
@@ -29,7 +29,7 @@ REACH = 0.3
 """How far points off the samples lie outside the unit square."""
 
 
-class Case(Record, eq=True):
+class Case(Frozen, eq=True):
     """A network [2, 5, 1] or another, and how it is refined; `edge` is a basis, "silu" or "chebyshev"."""
 
     edge: str

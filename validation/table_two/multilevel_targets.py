@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Choice, Estimate, Experiment, Factor, Verdict, decide, estimate, exactly, twin
 from validation.statements import Progress, Resume, answers, each_part
 from validation.table_two.cells_of_table import PUBLISHED
@@ -57,7 +57,7 @@ PLACE = (
 )
 
 
-class Bound(Record):
+class Bound(Frozen):
     """A bound on the median of a number of the records of a setting."""
 
     quantity: str

@@ -14,14 +14,14 @@ The levels leave few: between two levels L refinements apart the number grows by
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise, product
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Table, Verdict, judge
 
 CLAIMS = ("R7",)
 ORDERS = range(1, 9)
 
 
-class Printed(Record, eq=True):
+class Printed(Frozen, eq=True):
     """Widths, and the number of parameters after so many refinements."""
 
     where: str

@@ -23,7 +23,7 @@ from math import isqrt
 
 import numpy as np
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Table, Verdict, judge
 from validation.table_two.cells_of_table import PRINTED
 
@@ -40,7 +40,7 @@ def rounded_from(digits: str) -> Interval:
     return tuple((Fraction(mantissa) + side) * Fraction(10) ** int(exponent) for side in (-half, half))  # type: ignore[return-value]
 
 
-class Shape(Record, eq=True):
+class Shape(Frozen, eq=True):
     """What five runs can be: the sum of all but the largest over the largest, and bounds in the unit of the mean."""
 
     others_over_largest: Interval

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from refkan.base import Record
+from refkan.base import Frozen
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 HISTORY, LEAST_CURVATURE = 100, 1e-10
@@ -38,7 +38,7 @@ class Descent:
     evaluations: int = 0
 
 
-class Trial(Record):
+class Trial(Frozen):
     """A point along a direction: the length, loss, gradient, and the slope of the loss."""
 
     t: float

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.training.multilevel import MultistartResult, Stage, multistart
 from refkan.training.multilevel.multilevel_results import gradient_seconds, interval_weight
 from validation.table_two.cells_of_table import TEST_POINTS, TEST_SEED
@@ -15,7 +15,7 @@ from validation.table_two.cells_of_table import TEST_POINTS, TEST_SEED
 ORDER = 3
 
 
-class Setting(Record, eq=True):
+class Setting(Frozen, eq=True):
     """One target with one split of the intervals.
 
     Attributes

@@ -10,13 +10,13 @@ from itertools import count, pairwise
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 
 STAYING = ("inside", "partial")
 """Tails of activations that stay in the domain."""
 
 
-class Case(Record, eq=True):
+class Case(Frozen, eq=True):
     """A network of splines on uniform knots of [0, 1], its parameters and samples drawn by a seed.
 
     Tails "inside" stand for activations that stay in the domain, "partial" for such that stay in some two thirds of

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Verdict
 from validation.statements import by_criterion
 
 
-class Formula(Record):
+class Formula(Frozen):
     """A statement: whether it is true as printed, as corrected, and altered."""
 
     printed: bool

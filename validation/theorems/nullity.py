@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Verdict
 from validation.rationals import rank
 from validation.statements import by_criterion
@@ -40,7 +40,7 @@ SAMPLES = (1, 2, 4)
 """Sizes of the sample that are tried: each piece of the domain has to be met often enough to reach the rank."""
 
 
-class Node(Record, eq=True):
+class Node(Frozen, eq=True):
     """What the theorem needs of the activations of a hidden node: counts of `Case.tails`, see the module."""
 
     crossed: int
@@ -49,7 +49,7 @@ class Node(Record, eq=True):
     touched: bool
 
 
-class Prediction(Record, eq=True):
+class Prediction(Frozen, eq=True):
     """The terms of the nullity, and whether it is proven to be that or a lower bound."""
 
     terms: Mapping[str, int]

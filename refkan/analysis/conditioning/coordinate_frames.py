@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Record, as_array, check_choice
+from refkan.base import FloatArray, Frozen, as_array, check_choice
 from refkan.networks import Network
 from refkan.networks.layers import BASES
 
 Map = Callable[[FloatArray], FloatArray]
 
 
-class Frame(Record, eq=True):
+class Frame(Frozen, eq=True):
     """Coordinates z with theta = B z; the maps act on the columns of matrices (M, any).
 
     Attributes

@@ -4,13 +4,13 @@ from dataclasses import field
 
 import numpy as np
 
-from refkan.base import FloatArray, Record, as_array, lazy
+from refkan.base import FloatArray, Frozen, as_array, lazy
 
 CLEAR_GAP = 1e3
 """Ratio of singular values (or eigenvalues) across the numerical rank that leaves no doubt about it."""
 
 
-class Spectrum(Record):
+class Spectrum(Frozen):
     r"""Eigenvalues and eigenvectors of a symmetric matrix, or of C H with a preconditioner C.
 
     Attributes

@@ -12,7 +12,7 @@ from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basi
 from refkan.analysis.conditioning.modes import factor_modes, symmetric_modes
 from refkan.analysis.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.analysis.conditioning.spectra import Spectrum, doubts
-from refkan.base import FloatArray, Record, as_array, as_vector, check_choice, lazy
+from refkan.base import FloatArray, Frozen, as_array, as_vector, check_choice, lazy
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.layers import BASES
@@ -29,7 +29,7 @@ BLOCK_ENTRIES = 2**23
 """Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""
 
 
-class Question(Record):
+class Question(Frozen):
     """A matrix in coordinates v.
 
     Attributes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Record, nearest
+from refkan.base import Array, FloatArray, Frozen, nearest
 from refkan.base.atomic_files import read_file
 from refkan.base.plain_text import printable
 from refkan.commands.option_values import in_words
@@ -28,7 +28,7 @@ Lines = list[tuple[int, list[str]]]
 """Numbers of lines, from 1, with their cells."""
 
 
-class Numbers(Record, eq=True):
+class Numbers(Frozen, eq=True):
     """What a CSV file holds.
 
     Attributes

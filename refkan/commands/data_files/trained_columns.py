@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, Record, located
+from refkan.base import FloatArray, Frozen, IntArray, located
 from refkan.base.long_runs.exit_codes import say
 from refkan.commands.data_files.number_files import Numbers, read_numbers
 from refkan.commands.option_values import named
@@ -75,7 +75,7 @@ def fill_gaps(rows: FloatArray, inputs: int, medians: Any, file: str, chosen: ar
         )
 
 
-class NetworkRows(Record, eq=True):
+class NetworkRows(Frozen, eq=True):
     """Rows of a file for a network in a file.
 
     Attributes

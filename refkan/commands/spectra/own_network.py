@@ -14,7 +14,7 @@ from typing import Any
 from refkan.analysis import exact
 from refkan.analysis.conditioning import Spectrum, spectrum
 from refkan.analysis.conditioning.studies.study_rows import measured
-from refkan.base import FloatArray, Record, check_choice
+from refkan.base import FloatArray, Frozen, check_choice
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import say
@@ -28,7 +28,7 @@ from refkan.plots import to_png
 from refkan.training.losses import LeastSquares
 
 
-class CertifiedRow(Record, eq=True):
+class CertifiedRow(Frozen, eq=True):
     """One point: its certified numbers, or why there are none.
 
     Attributes

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Record, check_positive, located, nearest
+from refkan.base import Frozen, check_positive, located, nearest
 from refkan.commands.data_files.trained_columns import fill_gaps, read_rows
 from refkan.networks import Network
 from refkan.training.optimizers import RESIDUAL_METHODS
@@ -20,7 +20,7 @@ RATE = 1e-2
 """Their rate by default."""
 
 
-class Configuration(Record, eq=True):
+class Configuration(Frozen, eq=True):
     """One training, ready to run.
 
     Attributes

@@ -10,7 +10,7 @@ from zlib import crc32
 
 import numpy as np
 
-from refkan.base import Array, Checked, FloatArray, Record, lazy
+from refkan.base import Array, Checked, FloatArray, Frozen, lazy
 from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.specs import PARTS, LayerSpec
 from refkan.conformance.cases.truths.layers_compared import amplification, fine_knots, judged_as, prolonged
@@ -65,7 +65,7 @@ def laid_out(x: FloatArray, layout: str) -> FloatArray:
     return np.array(x.T, order="C").T if layout == "transposed" else np.array(x, order="C")
 
 
-class Setting(Record):
+class Setting(Frozen):
     """What is built and where it is evaluated; several cases share one.
 
     Attributes
@@ -202,7 +202,7 @@ class Setting(Record):
         return needs
 
 
-class Case(Record):
+class Case(Frozen):
     """One quantity of one setting.
 
     Attributes

@@ -9,7 +9,7 @@ from zipfile import is_zipfile
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Record
+from refkan.base import Array, FloatArray, Frozen
 from refkan.base.atomic_files import read_file, require_writable, write_atomically
 from refkan.conformance.cases.cases import CHANGE_ROOM, VERSION, Case, Setting
 from refkan.conformance.cases.specs import CONVENTIONS, attribute
@@ -40,7 +40,7 @@ named by the keys of cases, or in an .npz.
 """
 
 
-class CaseFolder(Record):
+class CaseFolder(Frozen):
     """What a folder holds: the version of the cases, keys of cases and of probes, all arrays by their names."""
 
     version: int

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Record
+from refkan.base import FloatArray, Frozen
 from refkan.conformance.cases.specs import PER_NODE, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import LOW, round_to
 
@@ -26,7 +26,7 @@ POINTS = 12
 """Samples of most cases."""
 
 
-class Units(Record):
+class Units(Frozen):
     """Finest units: of knots, of positions within a span, of coefficients."""
 
     knot: float

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.conformance.cases.specs import PARTS
 
 VECTORS = {"forward": 0, "vjp": 1, "second": 2, "gauss_newton": 0}
 """How many of cotangent and direction the methods of adapters take beside samples."""
 
 
-class Quantity(Record, eq=True):
+class Quantity(Frozen, eq=True):
     """What is asked.
 
     Attributes

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Record, as_array, check_choice, lazy, real
+from refkan.base import FloatArray, Frozen, as_array, check_choice, lazy, real
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.splines.knots import check_knots, check_order
 from refkan.splines.local_basis import OUTSIDE
@@ -58,7 +58,7 @@ CONVENTIONS = {
 }
 
 
-class LayerSpec(Record):
+class LayerSpec(Frozen):
     """A layer to be built by a backend.
 
     Attributes

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, Record
+from refkan.base import FloatArray, Frozen, IntArray
 from refkan.conformance.identification import matrix_shapes as shapes
 from refkan.conformance.identification.matrix_shapes import PLURAL, SAMPLES, Named
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, only
@@ -107,7 +107,7 @@ def _turned(ours: FloatArray, axes: Sequence[str]) -> Iterator[tuple[list[Named]
             yield [shapes.ordered(name, np.arange(ours.shape[axis])[::-1])], np.flip(ours, axis)
 
 
-class _Pair(Record):
+class _Pair(Frozen):
     """Two arrays of the same axes, and the rounding allowed."""
 
     theirs: FloatArray

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Record
+from refkan.base import FloatArray, Frozen
 from refkan.conformance.identification.sentences import worded
 
 AS_DECLARED, DIFFERS, UNKNOWN = "as declared", "differs", "unknown"
@@ -30,7 +30,7 @@ CHANGES = {"network", "refine", "update"}
 """Families of cases that are not of a layer as it was built."""
 
 
-class Difference(Record, eq=True):
+class Difference(Frozen, eq=True):
     """One way in which a layer is not what it was declared to be.
 
     Attributes
@@ -76,7 +76,7 @@ def measured(name: str, /, **evidence: Any) -> list[Difference]:
     return [Difference(name, evidence, sure="measured")]
 
 
-class Stage(Record, eq=True):
+class Stage(Frozen, eq=True):
     """What one stage found.
 
     Attributes
@@ -112,7 +112,7 @@ class Stage(Record, eq=True):
         return f"{self.name}: {told}"
 
 
-class Identification(Record, eq=True):
+class Identification(Frozen, eq=True):
     """What a layer is, stage by stage.
 
     Attributes

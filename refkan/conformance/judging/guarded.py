@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TextIO
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims.running.executors import Ended, Event, OwnProcess, ProcessEndedError, send, without_copies
 from refkan.conformance.adapters.adapter import BSPLINES, Adapter
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
@@ -31,7 +31,7 @@ TRACE = 30
 """Lines of what was running when a process ended."""
 
 
-class Order(Record):
+class Order(Frozen):
     """What is to be judged: a backend by its name, the cases, and how long it may take.
 
     Attributes
@@ -59,7 +59,7 @@ class Order(Record):
     identify: bool = False
 
 
-class Opening(Record):
+class Opening(Frozen):
     """What comes first: the backend's name, what is wrong with its declaration, and the cases.
 
     Attributes

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from refkan.base import Record, check_annotated
+from refkan.base import Frozen, check_annotated
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases import DTYPES, VERSION, Case, catalogue
@@ -17,7 +17,7 @@ ARGUMENT = "refkan_case"
 """The argument of tests that are given the cases: a function without arguments."""
 
 
-class PendingCase(Record):
+class PendingCase(Frozen):
     """A case to be judged in a test, or a finding that is known beforehand."""
 
     judge: Judge

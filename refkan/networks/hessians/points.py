@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, Record, lazy
+from refkan.base import FloatArray, Frozen, IntArray, lazy
 from refkan.base.arguments import as_array, as_samples, as_vector, real, require_not_negative
 from refkan.networks import Network
 from refkan.networks.layers import Layer, LocalForm
@@ -27,7 +27,7 @@ LEAST_ORDERED = 2048
 """Samples from which on their rows are more than a cache holds, so that their order matters."""
 
 
-class Points(Record):
+class Points(Frozen):
     """A network at theta (M,) on samples `at`, x (N, P), with weights (N,).
 
     `order` (N,) are the numbers by which errors name the samples; None where they are those of x.

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, Record, lazy
+from refkan.base import FloatArray, Frozen, IntArray, lazy
 from refkan.kernels import gauss_newton_sums as kernels
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
@@ -45,7 +45,7 @@ def blocks_of_pairs(n_pairs: int, n_slot_pairs: int, cells: int, window: int) ->
     return -(-n_pairs // width), width
 
 
-class Window(Record):
+class Window(Frozen):
     """Where the functions of a block of coefficients lie: slots, dimension and width, and their place in the matrix."""
 
     slots: int

@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from refkan.base import Array, Record
+from refkan.base import Array, Frozen
 
 
-class Activation(Record, eq=True):
+class Activation(Frozen, eq=True):
     """A function applied entry by entry.
 
     Attributes

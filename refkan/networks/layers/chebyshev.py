@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, Record, check_annotated, check_choice, check_count, lazy
+from refkan.base import Array, FloatArray, Frozen, check_annotated, check_choice, check_count, lazy
 from refkan.networks.layers.functions import Declared, RowFunctions
 from refkan.networks.layers.knot_layers.edges import NOISE
 from refkan.networks.layers.layer import Layer
@@ -21,7 +21,7 @@ MAX_DEGREE = 1000
 """Slopes at the ends grow like the square of the degree."""
 
 
-class ChebyshevLayer(Layer, Record, eq=True):
+class ChebyshevLayer(Layer, Frozen, eq=True):
     r"""A layer with a Chebyshev polynomial on every edge.
 
     ::

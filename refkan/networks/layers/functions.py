@@ -18,14 +18,14 @@ from typing import Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, IntArray, Record, lazy, numbers
+from refkan.base import Array, FloatArray, Frozen, IntArray, lazy, numbers
 from refkan.networks.layers.activations import Activation
 from refkan.networks.layers.row_sums import RowSums
 from refkan.splines.sums import Channels, InputJet
 from refkan.splines.sums.sums import FunctionSums
 
 
-class Features(Record):
+class Features(Frozen):
     """One block of functions: what they are at each sample.
 
     Attributes
@@ -103,7 +103,7 @@ class Functions(Protocol):
         """How the sums move with the parameters of the functions; None where these are fixed."""
 
 
-class RowFunctions(Record):
+class RowFunctions(Frozen):
     """Functions given by their values and derivatives, all of them at every sample: any basis.
 
     Attributes
@@ -188,7 +188,7 @@ class Chart(Protocol):
         """Hessian of <dW, W(theta)>, csr_array (n_params, n_params)."""
 
 
-class Declared(Record):
+class Declared(Frozen):
     """A layer at theta as it declares itself: functions, raw coefficients, activation and chart.
 
     Attributes
@@ -211,7 +211,7 @@ class Declared(Record):
     chart: Chart | None = None
 
 
-class LocalForm(Record):
+class LocalForm(Frozen):
     """A layer at (theta, x) by its functions and coefficients, for matrices that are sums over samples.
 
     Attributes
@@ -245,7 +245,7 @@ class LocalForm(Record):
     chart: Chart | None = None
 
 
-class ParameterBlocks(Record):
+class ParameterBlocks(Frozen):
     """Names and shapes of the blocks of a flat vector, in the order in which they lie there (C order).
 
     Attributes

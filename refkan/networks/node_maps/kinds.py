@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Record, as_array, as_vector, real
+from refkan.base import Array, FloatArray, Frozen, as_array, as_vector, real
 from refkan.networks.layers.activations import sigmoid_derivatives
 from refkan.networks.node_maps.node_map import (
     Constants,
@@ -215,7 +215,7 @@ MARGIN = 2.0**-10
 """How far inside the domain `AffineMap.bind` puts the extreme activations, as a part of its length, on each side."""
 
 
-class Unmapped(NodeMap, Record):
+class Unmapped(NodeMap, Frozen):
     """The map that leaves activations as they are: z = y.
 
     Examples
@@ -238,7 +238,7 @@ class Unmapped(NodeMap, Record):
         return np.concatenate([scalings[:count], -next_scalings[:count]], axis=1)
 
 
-class AffineMap(NodeMap, Record):
+class AffineMap(NodeMap, Frozen):
     """The map z = scale y + shift with fixed constants.
 
     Parameters
@@ -294,7 +294,7 @@ class AffineMap(NodeMap, Record):
         return AffineJet(y, self.scale, self.shift)
 
 
-class SigmoidMap(NodeMap, Record):
+class SigmoidMap(NodeMap, Frozen):
     """The map z = a + (b - a) sigmoid(y), which keeps activations inside the domain (a, b).
 
     Parameters

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, DegenerateNodeError, FloatArray, Record, ShortRepr, as_samples, real
+from refkan.base import Array, DegenerateNodeError, FloatArray, Frozen, ShortRepr, as_samples, real
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.pointwise import AffineJet, MappedJet
 
@@ -134,7 +134,7 @@ class NodeMap(ShortRepr, ABC):
         return np.empty((0, scalings.shape[1] + next_scalings.shape[1]))
 
 
-class StatisticsMap(NodeMap, Record):
+class StatisticsMap(NodeMap, Frozen):
     """A map z = scale y + shift whose constants come from the activations of a statistics batch.
 
     Parameters

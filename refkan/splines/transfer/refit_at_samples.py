@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, KnotError, Record, as_array, check_type
+from refkan.base import FloatArray, Frozen, KnotError, as_array, check_type
 from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace
 
 
-class TransferReport(Record, eq=True):
+class TransferReport(Frozen, eq=True):
     """Says how much a transfer changed the functions, the largest change over all of them.
 
     Attributes

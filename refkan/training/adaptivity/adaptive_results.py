@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, Record, lazy
+from refkan.base import FloatArray, Frozen, IntArray, lazy
 from refkan.networks import Network
 from refkan.training.optimizers import Result
 
 
-class Round(Record):
+class Round(Frozen):
     """A refinement and the training after it; round 0 is the training of the network as it was given.
 
     Attributes
@@ -84,7 +84,7 @@ class Round(Record):
         )
 
 
-class AdaptiveHistory(Record):
+class AdaptiveHistory(Frozen):
     """The course of an adaptive training: arrays, one entry a round.
 
     Attributes
@@ -124,7 +124,7 @@ class AdaptiveHistory(Record):
     error: FloatArray | None
 
 
-class AdaptiveResult(Record):
+class AdaptiveResult(Frozen):
     """The outcome of `minimize_adaptive`.
 
     Attributes

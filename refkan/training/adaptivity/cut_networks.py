@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Natural, RandomSource, Record, Share, check_annotated
+from refkan.base import Checked, FloatArray, Frozen, Natural, RandomSource, Share, check_annotated
 from refkan.base.arguments import as_generator, check_choice
 from refkan.networks import Network
 from refkan.networks.layers import require_knots
@@ -48,7 +48,7 @@ class Freed(Checked):
         return free, net.convert(theta, free)
 
 
-class Fixed(Record, eq=True):
+class Fixed(Frozen, eq=True):
     """A change that fixes free knots where they are.
 
     Examples

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, Record, as_samples, check_count, check_function, check_type, numbers
+from refkan.base import FloatArray, Frozen, IntArray, as_samples, check_count, check_function, check_type, numbers
 from refkan.networks import Network
 from refkan.networks.layers import KnotLayer, require_knots
 from refkan.networks.sweeps.statistics_sweep import Statistics
@@ -37,7 +37,7 @@ def check_layers(net: Network, layers: Sequence[int] | None) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-class LayerState(Record):
+class LayerState(Frozen):
     r"""A layer with splines at (theta, x).
 
     Attributes

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, KnotError, Record, as_vector, check_annotated
+from refkan.base import Checked, FloatArray, Frozen, KnotError, as_vector, check_annotated
 from refkan.networks import Network
 from refkan.networks.layers import Layer
 from refkan.training.adaptivity.bisection import Mark, bisect, mark_layer, may_be_cut
@@ -22,7 +22,7 @@ from refkan.training.adaptivity.indicators import (
 from refkan.training.adaptivity.refits import curvature_breakpoints, quantile_breakpoints, refit_layer, uniform_rows
 
 
-class Situation(Record):
+class Situation(Frozen):
     """A trained network, and what a refinement may do with it.
 
     Attributes
@@ -66,7 +66,7 @@ class Situation(Record):
         return {k: states[k] for k in self.layers}
 
 
-class Refinement(Record):
+class Refinement(Frozen):
     """A network to go on with, or the reason why there is none.
 
     Attributes

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dsyrk
 
-from refkan.base import Array, FloatArray, OutsideDomainError, Record, check_annotated
+from refkan.base import Array, FloatArray, Frozen, OutsideDomainError, check_annotated
 from refkan.base.arguments import as_vector, check_flag, check_sequence, check_type, numbers, real
 from refkan.kernels.launch import run_blocks
 from refkan.networks import Network
@@ -19,7 +19,7 @@ from refkan.training.losses.terms import Term
 from refkan.training.losses.terms_on_networks import Piece, Pulled, warn_of_ends
 
 
-class Collocation(Record):
+class Collocation(Frozen):
     r"""A weighted sum of mean squares of residuals of a network at collocation points.
 
     ::

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, Record, as_samples, as_vector, real
+from refkan.base import Array, FloatArray, Frozen, IntArray, as_samples, as_vector, real
 from refkan.networks import Network
 from refkan.training.losses.least_squares import OnSamples
 
 
-class CrossEntropy(OnSamples, Record):
+class CrossEntropy(OnSamples, Frozen):
     r"""The mean cross entropy of classes, from the outputs of a network as logarithms of odds.
 
     With the logits z_s = F(x_s; theta), in front of them a 0 where the network has one output only, ::

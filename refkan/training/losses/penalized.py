@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from refkan.base import Array, FloatArray, NonNegative, Record, check_annotated, lazy
+from refkan.base import Array, FloatArray, Frozen, NonNegative, check_annotated, lazy
 from refkan.networks import Network
 
 
-class Penalized(Record):
+class Penalized(Frozen):
     r"""A loss plus penalties: smoother edges and smaller coefficients, for every method of `minimize`.
 
     With R the rows of ``sqrt(roughness) D`` for each output of each spline layer, and of ``sqrt(ridge) I``, ::

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Natural, Record, check_annotated, lazy
+from refkan.base import Array, FloatArray, Frozen, Natural, check_annotated, lazy
 from refkan.base.arguments import as_array, check_function, check_positive, check_sequence, check_type, real
 from refkan.checks import jacobian_check
 from refkan.networks.sweeps.sample_blocks import Seeds
@@ -20,7 +20,7 @@ SAMPLED = 5
 """Points at which partial derivatives are checked."""
 
 
-class Side(Record):
+class Side(Frozen):
     """Points, and the derivatives of the network that are wanted there.
 
     Parameters
@@ -100,7 +100,7 @@ class Side(Record):
         return np.stack([partials[c] for c in numbers], axis=2)
 
 
-class Term(Record):
+class Term(Frozen):
     r"""Weight times the mean square of a residual at points.
 
     ``residual(x, u, u_1, ..., u_K, u_11, ...)`` is a function of the points x (n, P) of the (first) side and of the

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, DiscontinuousLossWarning, FloatArray, OutsideDomainError, Record, located
+from refkan.base import Array, DiscontinuousLossWarning, FloatArray, Frozen, OutsideDomainError, located
 from refkan.networks import Network
 from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.statistics_sweep import Statistics
@@ -41,7 +41,7 @@ Pulled = tuple[FloatArray, list[list[Constants | None]]]
 """A cotangent of theta with the constants of node maps held, and those of the constants, one list for each side."""
 
 
-class Piece(Record):
+class Piece(Frozen):
     """Some points of a term, with the sweeps of its sides at theta.
 
     Attributes

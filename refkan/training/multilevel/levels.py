@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, OutsideDomainError, Record, check_annotated
+from refkan.base import Checked, FloatArray, Frozen, OutsideDomainError, check_annotated
 from refkan.base.arguments import as_vector, check_count, check_type, real
 from refkan.networks import Network
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -101,7 +101,7 @@ def samples_of(problem: Any) -> Any:
     return None if x is None else np.asarray(x, dtype=np.float64)
 
 
-class Level(Record):
+class Level(Frozen):
     """One level of a hierarchy.
 
     Attributes

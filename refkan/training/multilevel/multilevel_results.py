@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, Record, lazy
+from refkan.base import FloatArray, Frozen, IntArray, lazy
 from refkan.networks import Network
 from refkan.training.multilevel.levels import Hierarchy
 from refkan.training.multilevel.trainings import Course, TrainedNetwork
@@ -24,7 +24,7 @@ REPEATS = 5
 """Gradients that are timed, after one that is not; their median is the unit."""
 
 
-class Work(Record, eq=True):
+class Work(Frozen, eq=True):
     """What a multilevel training cost; entries of tuples are levels, coarsest first.
 
     Attributes
@@ -98,7 +98,7 @@ def gradient_seconds(problem: Any, theta: FloatArray) -> float:
     return median(times)
 
 
-class MultilevelHistory(Record):
+class MultilevelHistory(Frozen):
     """The course over all levels: one entry for the start of each level and one for each of its steps.
 
     Attributes
@@ -142,7 +142,7 @@ class MultilevelHistory(Record):
         return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-class MultilevelResult(Course, Record):
+class MultilevelResult(Course, Frozen):
     """The outcome of `minimize_multilevel`.
 
     Attributes

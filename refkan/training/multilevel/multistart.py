@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, RandomSource, Record, as_generator, check_function, check_type
+from refkan.base import FloatArray, Frozen, RandomSource, as_generator, check_function, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
@@ -20,7 +20,7 @@ from refkan.training.multilevel.trainings import Course, TrainedNetwork, Trainer
 from refkan.training.optimizers.results import Report, report_of
 
 
-class MultistartResult(Course, Record):
+class MultistartResult(Course, Frozen):
     """The outcome of `multistart`.
 
     Attributes

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Natural, Record, check_count, check_sequence, check_type
+from refkan.base import Checked, FloatArray, Frozen, Natural, check_count, check_sequence, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.kernels.engine_choice import current_engine, use_engine
 from refkan.networks import Network
@@ -123,7 +123,7 @@ class Stage(Checked):
         ]
 
 
-class StageTable(Record):
+class StageTable(Frozen):
     """What became of the starts in one stage.
 
     Attributes
@@ -161,7 +161,7 @@ class StageTable(Record):
     seconds: float
 
 
-class Run(Record):
+class Run(Frozen):
     """One start on its way."""
 
     number: int

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Record, ShortRepr, check_type
+from refkan.base import FloatArray, Frozen, ShortRepr, check_type
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.kernels.engine_choice import current_engine
 from refkan.networks import Network
@@ -101,7 +101,7 @@ def _parts(value: Any, where: str, within: tuple[int, ...]) -> Iterable[bytes]:
 Trainer = Callable[..., Result]
 
 
-class TrainedNetwork(Record):
+class TrainedNetwork(Frozen):
     """A network with the result of its training.
 
     Attributes

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from refkan.base import FloatArray, Record, check_choice
+from refkan.base import FloatArray, Frozen, check_choice
 from refkan.networks.same_function import Coordinates
 
 _NAMES = ("spline", "relu", "scaled-relu")
 
 
-class Geometry(Record, eq=True):
+class Geometry(Frozen, eq=True):
     r"""The coordinates in which a method computes its gradient and makes its step.
 
     A method may see the gradient in one basis (B-splines, say) and step in another (ReLU powers); each combination is a

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray, Record, check_annotated
+from refkan.base import FloatArray, Frozen, IntArray, check_annotated
 from refkan.base.long_runs.exit_codes import say
 
 
-class State(Record):
+class State(Frozen):
     """What callbacks and progress receive after every step; as text, a line about it.
 
     Attributes
@@ -68,7 +68,7 @@ class State(Record):
         )
 
 
-class History(Record):
+class History(Frozen):
     """The course of a minimisation: arrays, entry k after k steps, entry 0 the start.
 
     Attributes
@@ -112,7 +112,7 @@ def counted_on(parts: "Sequence[Result]") -> Iterator[tuple[FloatArray, IntArray
         before, evaluations = before + float(part.history.seconds[-1]), evaluations + part.n_evaluations
 
 
-class Result(Record):
+class Result(Frozen):
     """The outcome of `minimize`.
 
     Attributes
@@ -192,7 +192,7 @@ class ProgressLines:
         self._write(text)
 
 
-class Staged(Record, eq=True):
+class Staged(Frozen, eq=True):
     """Tells of the steps of a part of a training: which part it is stands in ``state.stage``.
 
     Attributes

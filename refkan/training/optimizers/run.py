@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refkan.base import DegenerateNodeError, FloatArray, Record
+from refkan.base import DegenerateNodeError, FloatArray, Frozen
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.results import History, Report, Result, State
 from refkan.training.optimizers.run_files import RunFile
@@ -15,7 +15,7 @@ from refkan.training.optimizers.run_files import RunFile
 Callback = Callable[[State], Any]
 
 
-class Iterate(Record):
+class Iterate(Frozen):
     """A point with its value and its gradient with respect to theta: evaluated once, passed around whole."""
 
     theta: FloatArray

@@ -42,7 +42,7 @@ import numpy as np
 from scipy.fft import dct
 from scipy.special import erfc
 
-from refkan.base import Array, ConvergenceError, FloatArray, Record, as_samples, check_count, check_positive, real
+from refkan.base import Array, ConvergenceError, FloatArray, Frozen, as_samples, check_count, check_positive, real
 
 if TYPE_CHECKING:
     from scipy.integrate import OdeSolution
@@ -123,7 +123,7 @@ def initial(x: Any) -> Array:
     return points**2 * np.cos(np.pi * points)
 
 
-class Reference(Record):
+class Reference(Frozen):
     """The reference solution, which can be evaluated at any point; :func:`reference` makes it.
 
     Attributes

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, Checked, Record, as_array, as_samples, as_vector, check_annotated, real
+from refkan.base import Array, Checked, Frozen, as_array, as_samples, as_vector, check_annotated, real
 
 
 class Profile(Checked):
@@ -65,7 +65,7 @@ MODULATED_WAVE = Profile(
 """A wave with growing amplitude."""
 
 
-class ManufacturedProblem(Record, eq=True):
+class ManufacturedProblem(Frozen, eq=True):
     """The equation u'' + k^2 u = f on an interval, with a source f that makes a given u the solution.
 
     Parameters

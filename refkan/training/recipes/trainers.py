@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, IntArray, Natural, RandomSource, Record, Share, check_annotated
+from refkan.base import Checked, FloatArray, Frozen, IntArray, Natural, RandomSource, Share, check_annotated
 from refkan.base.arguments import as_generator, check_count, check_type
 from refkan.training.losses import Attention, Collocation
 from refkan.training.losses.terms import Term
@@ -168,7 +168,7 @@ class Attended(Checked):
         return replace(result, theta=last, value=value, n_evaluations=result.n_evaluations + 1)
 
 
-class Redrawn(Record, eq=True):
+class Redrawn(Frozen, eq=True):
     """Levenberg-Marquardt on points of the first term that are drawn anew every few steps.
 
     A fixed set of points leaves gaps in which a rich network does as it likes. The damping is carried over from one set

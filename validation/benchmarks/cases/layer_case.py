@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import BSpline
 
-from refkan.base import Record
+from refkan.base import Frozen
 from validation.benchmarks.running.harness import Arrays, TooLargeError
 
 DEGREE = 3
@@ -17,7 +17,7 @@ float32 and are converted afterwards compute on the same knots."""
 LARGEST_BYTES = 3e9
 
 
-class LayerCase(Record, eq=True):
+class LayerCase(Frozen, eq=True):
     """Inputs x (N, P), coefficients (Q, P, dim), cotangent dy (N, Q), uniform knots on [-1, 1]."""
 
     n_in: int

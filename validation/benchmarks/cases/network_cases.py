@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import BSpline
 
-from refkan.base import Record
+from refkan.base import Frozen
 from validation.benchmarks.running.harness import Arrays, TooLargeError
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -19,7 +19,7 @@ NU = 0.01
 """The viscosity of the residual r = u u_x - nu u_xx, whose mean square is differentiated."""
 
 
-class GaussNewtonCase(Record, eq=True):
+class GaussNewtonCase(Frozen, eq=True):
     """A network [d_0, ..., 1] on uniform knots of [0, 1], hidden activations taken to [0, 1] by fixed affine maps."""
 
     widths: tuple[int, ...]

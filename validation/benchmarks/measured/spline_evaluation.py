@@ -7,7 +7,7 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.base.array_types import FloatArray
 from validation.benchmarks.running.harness import Arrays, Case, Contestant, Settings, Task, Timed, task
 
@@ -17,7 +17,7 @@ KNOTS = ("uniform", "arbitrary")
 SEED = 20
 
 
-class SplineCase(Record, eq=True):
+class SplineCase(Frozen, eq=True):
     """A cubic spline on [0, 1] and points x (N,), the same for all contestants."""
 
     intervals: int

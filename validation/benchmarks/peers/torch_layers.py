@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from refkan.base import Record
+from refkan.base import Frozen
 from validation.benchmarks.cases.layer_case import DEGREE, DOMAIN, LayerCase
 from validation.benchmarks.running.harness import Arrays, Timed
 
@@ -32,7 +32,7 @@ def basis(x: torch.Tensor, knots: torch.Tensor) -> torch.Tensor:
     return values
 
 
-class TorchLayer(Record):
+class TorchLayer(Frozen):
     """A layer as a function of x; `to_papers_shape` turns the gradient of its coefficients into (Q, P, dim)."""
 
     call: Callable[[torch.Tensor], torch.Tensor]

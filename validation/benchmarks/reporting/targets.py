@@ -8,14 +8,14 @@ round; for some targets seconds or megabytes.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from refkan.base import Record
+from refkan.base import Frozen
 from validation.benchmarks.measured.degrees import CUBIC, FREE, OTHERS
 from validation.benchmarks.measured.limits import DGEMM
 from validation.benchmarks.running.harness import Parameters
 from validation.benchmarks.running.record import CaseData, EntryData, by_row
 
 
-class Target(Record, eq=True):
+class Target(Frozen, eq=True):
     """One number that was asked for, of the case of a row that has the parameters `where`.
 
     `group` and `point` name it in the table, `against` are contestants, of whom the fastest counts. `quantity` is
@@ -32,7 +32,7 @@ class Target(Record, eq=True):
     quantity: str = "ratio"
 
 
-class Outcome(Record, eq=True):
+class Outcome(Frozen, eq=True):
     """What a record says of a target: `measured` as in the record (median, quartiles), None if it holds no such time.
 
     `fastest` is the contestant that was compared with; `missing` are those that have no time, with the reason.

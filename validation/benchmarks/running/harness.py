@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Record
+from refkan.base import Frozen
 from validation.benchmarks.running.timing import Spread, Timer, affordable, interleave
 from validation.benchmarks.running.watch import Watch
 
@@ -21,14 +21,14 @@ class TooLargeError(Exception):
     """A contestant would need more memory than a case is worth; it is skipped with this reason."""
 
 
-class Timed(Record):
+class Timed(Frozen):
     """What a contestant built: `run` is timed and must return finished work; `collect` makes arrays of it."""
 
     run: Callable[[], Any]
     collect: Callable[[Any], Arrays]
 
 
-class Contestant(Record, eq=True):
+class Contestant(Frozen, eq=True):
     """One way of computing the results of a case: `build` sets up outside the clock.
 
     It is skipped where the module `requires` cannot be imported. `tolerance` is the largest difference from the
@@ -43,7 +43,7 @@ class Contestant(Record, eq=True):
     note: str = ""
 
 
-class Limit(Record):
+class Limit(Frozen):
     """Work of the machine (operations of dgemm, bytes of a copy) that is timed beside the contestants of a case.
 
     `share` is what a case needs over what one call of `work` does: its seconds are scaled by it.
@@ -56,7 +56,7 @@ class Limit(Record):
 Parameters = Mapping[str, int | str]
 
 
-class Case(Record, eq=True):
+class Case(Frozen, eq=True):
     """One comparison: the reference is computed by other means and not timed; contestant 0 is ours.
 
     `parameters` say in data what the title says in words, for whoever looks a case up; `limits` are named.
@@ -115,7 +115,7 @@ class CaseResult:
         return Spread.of([theirs / own for own, theirs in zip(ours, entry.seconds, strict=True)])
 
 
-class Settings(Record):
+class Settings(Frozen):
     """How a row is run; `without` names contestants to leave out."""
 
     quick: bool = False
@@ -128,7 +128,7 @@ class Settings(Record):
     """Sees how busy the machine is with something else while contestants are timed."""
 
 
-class Task(Record):
+class Task(Frozen):
     """A case that can be run by itself, or passed over because its result is kept."""
 
     title: str

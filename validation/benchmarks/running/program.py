@@ -3,13 +3,13 @@
 import importlib
 from typing import Any
 
-from refkan.base import Record
+from refkan.base import Frozen
 from validation.benchmarks.running.harness import Contestant, Timed
 
 PEERS = "validation.benchmarks.peers"
 
 
-class Program(Record):
+class Program(Frozen):
     """A contestant of any case of its kind, built by functions of a module that take a case and return a Timed.
 
     `layer` is the name of the function of that module that makes the layer of a case, where there is one.

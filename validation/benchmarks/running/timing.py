@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from refkan.base import Record
+from refkan.base import Frozen
 from validation.benchmarks.running.watch import Watch
 
 STEP, QUIET_STEPS, LONGEST_SPIN = 0.01, 3, 1.0
@@ -22,7 +22,7 @@ LONGEST = 10.0
 FEWEST = 5
 
 
-class Spread(Record, eq=True):
+class Spread(Frozen, eq=True):
     """Median and quartiles of numbers that scatter."""
 
     median: float
@@ -35,7 +35,7 @@ class Spread(Record, eq=True):
         return cls(float(median), float(lower), float(upper))
 
 
-class Timer(Record):
+class Timer(Frozen):
     """Times calls of `work`: calling the timer returns the seconds of one call, averaged over so many `calls`."""
 
     work: Callable[[], object]

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.networks.layers import EdgeLayer
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
@@ -26,7 +26,7 @@ ROUNDING = 1e-12
 """Products of a few hundred terms, relative to the spectral radius."""
 
 
-class LayerKernels(Record):
+class LayerKernels(Frozen):
     """The kernel of a layer and its factors, for N samples, Q outputs of the network and P inputs of the layer.
 
     G (N Q, N Q) is made of the derivatives of the network's outputs in the layer's, rows sample-major; K (N, N) is

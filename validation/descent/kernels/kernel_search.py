@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import differential_evolution, minimize
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.networks.node_maps import AffineMap, SigmoidMap
 from validation.descent.kernels.kernels_of_both_bases import radius
 
@@ -22,7 +22,7 @@ DECADES = (-2.0, 3.0)
 """Sizes of the coefficients of a layer, as powers of ten."""
 
 
-class Family(Record, eq=True):
+class Family(Frozen, eq=True):
     """All networks of a shape, as points of a unit cube; `spectators` are more nodes in each hidden layer.
 
     The map "affine" takes the range of each node's activations to any part of [0, 1].

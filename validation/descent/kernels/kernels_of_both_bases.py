@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.networks.layers import EdgeLayer
 
 
@@ -49,7 +49,7 @@ def delta(order: int) -> int:
     return max(1, order - 1) ** (order - 1)
 
 
-class Case(Record, eq=True):
+class Case(Frozen, eq=True):
     """A network at its random start."""
 
     order: int

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.fft import irfft, rfft
 from scipy.integrate import solve_ivp
 
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Verdict, judge
 from validation.measures import log_slope
 from validation.statements import Progress, each, silent
@@ -29,7 +29,7 @@ ESCAPE = 2.0
 """The solution has left when its largest modulus, 1 at the start, passes this value."""
 
 
-class Equation(Record, eq=True):
+class Equation(Frozen, eq=True):
     """u_t = diffusion u_xx + reaction (u - u^3), periodic on [-1, 1]."""
 
     diffusion: float

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Beside, Cell, Choice, Estimate, Factor, Grid, Verdict, estimate
 from refkan.claims.cells import Found, numbers, seeds_of
 from refkan.claims.experiments import written
@@ -35,7 +35,7 @@ CLAIMS = ("O6",)
 GRIDS = (3, 6, 9, 12)
 
 
-class Target(Record, eq=True):
+class Target(Frozen, eq=True):
     """A function of columns on a cube, with medians of published errors: knots at quantiles, and by curvature."""
 
     f: Callable[..., np.ndarray]

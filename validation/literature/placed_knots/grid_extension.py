@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.base import Record
+from refkan.base import Frozen
 from refkan.claims import Choice, Experiment, Factor
 from refkan.training.multilevel import minimize_multilevel
 from validation.measures import sign_test
@@ -96,7 +96,7 @@ def measure(quick: bool, progress: Progress = silent) -> dict[str, Any]:
     return {network: {seed: run_case(network, seed, size) for seed in size.seeds} for network in networks}
 
 
-class Gain(Record, eq=True):
+class Gain(Frozen, eq=True):
     """Errors of extension and of the finest grid, pair by pair."""
 
     extension: tuple[float, ...]

@@ -14,7 +14,7 @@ import numpy as np
 
 from refkan.analysis.conditioning.spectra import FLAGS, Spectrum
 from refkan.analysis.conditioning.spectrum_of_problem import WHICH
-from refkan.base import Checked, Natural, Record, check_annotated, check_choice
+from refkan.base import Checked, Frozen, Natural, check_annotated, check_choice
 from refkan.base.json_data import to_bytes
 from refkan.networks import Network, kan, mlp
 from refkan.networks.layers import BASES
@@ -160,7 +160,7 @@ def _of_kind(
         yield Configuration(kind, layer_widths, order, n, seed, **common)
 
 
-class StudyRow(Record, eq=True):
+class StudyRow(Frozen, eq=True):
     """What was found at one point of a study; numbers are nan, and counts -1, where it failed with `error`.
 
     Attributes

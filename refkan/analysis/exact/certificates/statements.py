@@ -19,7 +19,7 @@ from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, Interva
 from refkan.analysis.exact.enclosures.polynomial_pieces import nearest
 from refkan.analysis.exact.enclosures.subdivision import of_range
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, units
-from refkan.base import FloatArray, Record, ShortRepr, lazy
+from refkan.base import FloatArray, Frozen, ShortRepr, lazy
 
 SAMPLED = 1024
 """Random points at which values and slopes are looked at first."""
@@ -40,7 +40,7 @@ class NotProvenError(Exception):
     """What cannot be stated: why, and what would help."""
 
 
-class Posed(Record):
+class Posed(Frozen):
     """A network, a box (P, 2), where its inputs are cut first, and how close and how costly bounds may be."""
 
     steps: IntervalNetwork

@@ -12,7 +12,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, of_range, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed, units
-from refkan.base import FloatArray, Natural, Positive, Record, as_array, as_shape, check_annotated, check_count, real
+from refkan.base import FloatArray, Frozen, Natural, Positive, as_array, as_shape, check_annotated, check_count, real
 from refkan.networks import Network
 from refkan.training.optimizers.results import report_of
 
@@ -23,7 +23,7 @@ Telling = bool | Callable[[Any], Any]
 """Whether lines about a subdivision are printed, or a function that is told instead."""
 
 
-class Bounds(Record):
+class Bounds(Frozen):
     """Bounds of a network over a box, each [..., 0] a lower and [..., 1] an upper one.
 
     Attributes

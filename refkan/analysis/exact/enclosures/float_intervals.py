@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Record
+from refkan.base import FloatArray, Frozen
 
 EPS = float(np.finfo(np.float64).eps)
 MAX = float(np.finfo(np.float64).max)
@@ -83,7 +83,7 @@ def spread(middle: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArra
     return middle - error, middle + error
 
 
-class Intervals(Record):
+class Intervals(Frozen):
     """Intervals [lo, hi], arrays of one shape.
 
     Examples

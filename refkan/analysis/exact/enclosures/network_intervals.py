@@ -31,13 +31,13 @@ from refkan.analysis.exact.enclosures.polynomial_pieces import (
 from refkan.analysis.exact.enclosures.scalar_functions import ACTIVATIONS, sigmoid, silu
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.analysis.exact.extra import rational_numbers
-from refkan.base import FloatArray, IntArray, Record, as_vector, check_type, real
+from refkan.base import FloatArray, Frozen, IntArray, as_vector, check_type, real
 from refkan.networks import Network
 from refkan.truth.layers import DenseLayer, SiluLayer, SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid
 
 
-class Step(Record):
+class Step(Frozen):
     """A part of a network: what it makes of Taylor numbers (B, P) over boxes."""
 
     def apply(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray | int]:
@@ -130,7 +130,7 @@ class SigmoidStep(Step):
         return x.composed(c) * (Intervals.of(self.high) - Intervals.of(self.low)) + self.low, smoothness
 
 
-class IntervalNetwork(Record):
+class IntervalNetwork(Frozen):
     """Steps of a network at theta, made by `interval_network`.
 
     Attributes

@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import EPS, MAX, SMALLEST, Intervals, down, quiet, spread, up
-from refkan.base import FloatArray, IntArray, Record, ShortRepr, lazy
+from refkan.base import FloatArray, Frozen, IntArray, ShortRepr, lazy
 
 POLYNOMIAL = 10**6
 """Smoothness of what is one polynomial."""
@@ -45,7 +45,7 @@ Term = tuple[Any, Sequence[Sequence[Any]]]
 """A family of `refkan.truth` over rational numbers, its tails included, and the coefficients C[q, i] of functions."""
 
 
-class Pieces(Record):
+class Pieces(Frozen):
     """Functions s_q (Q) of one variable, polynomials on each of some pieces that cover the real line.
 
     Attributes

@@ -4,10 +4,10 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from refkan.base import Record
+from refkan.base import Frozen
 
 
-class Enclosure(Record, eq=True):
+class Enclosure(Frozen, eq=True):
     """A real number known to lie in [low, high], both ends exact.
 
     Parameters

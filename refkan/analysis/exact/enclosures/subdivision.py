@@ -14,7 +14,7 @@ import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, in_tasks, quiet, require_order
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, influence, narrowed
-from refkan.base import FloatArray, IntArray, Record
+from refkan.base import FloatArray, Frozen, IntArray
 
 CHUNK = 2048, 64
 """Boxes evaluated at once, and in a task of an executor."""
@@ -86,7 +86,7 @@ def absolute(tolerance: float) -> Slack:
     return lambda low, high: tolerance
 
 
-class Progress(Record, eq=True):
+class Progress(Frozen, eq=True):
     """What `progress` is told of a subdivision; as text, a line about it.
 
     Attributes

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
-from refkan.base import FloatArray, IntArray, Record
+from refkan.base import FloatArray, Frozen, IntArray
 
 Index = tuple[int, ...]
 
@@ -37,7 +37,7 @@ def units(variables: int) -> tuple[Index, ...]:
     return monomials(variables, 1)[1:]
 
 
-class TaylorIntervals(Record):
+class TaylorIntervals(Frozen):
     """Coefficients by exponent, arrays of one shape; those that are left out are zero.
 
     Attributes

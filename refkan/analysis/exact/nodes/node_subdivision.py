@@ -18,7 +18,7 @@ from refkan.analysis.exact.enclosures.float_intervals import (
 from refkan.analysis.exact.enclosures.subdivision import Progress, Range, Slack, most_promising
 from refkan.analysis.exact.nodes.multipliers import SmoothedBound, lagrangian_bound
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, contracted, tabulated
-from refkan.base import FloatArray, Record
+from refkan.base import FloatArray, Frozen
 
 TOGETHER = 32
 """Boxes halved at once."""
@@ -33,7 +33,7 @@ WITHIN = 0.9
 """The part of the slack that multipliers are asked to leave."""
 
 
-class NodeBoxes(Record):
+class NodeBoxes(Frozen):
     """Boxes (B) of intervals of all nodes (V).
 
     Attributes

@@ -27,13 +27,13 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, down, qu
 from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, IntervalNetwork, LinearStep, Step
 from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL
 from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals
-from refkan.base import FloatArray, IntArray, Record
+from refkan.base import FloatArray, Frozen, IntArray
 
 CELLS = 32
 """Cells of a table."""
 
 
-class NodeFunctions(Record):
+class NodeFunctions(Frozen):
     """The functions f_qp by which the nodes of a layer go into the next one.
 
     Attributes
@@ -84,7 +84,7 @@ def node_functions(steps: IntervalNetwork, q: int, sign: float) -> list[NodeFunc
     return [*layers, NodeFunctions(tuple(alone), same, q, sign)]
 
 
-class NodeTable(Record):
+class NodeTable(Frozen):
     """Functions of P nodes over B boxes, on K cells each.
 
     Attributes

@@ -13,7 +13,7 @@ from typing import Any
 from refkan import truth
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.ranks.chain_rule import curvature_rows, jacobian_rows
-from refkan.base import Record, as_vector, check_positive, lazy, real
+from refkan.base import Frozen, as_vector, check_positive, lazy, real
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -43,7 +43,7 @@ OF_CUBE = 5e-7
 """Seconds for each n^3 of one eigenvalue decomposition of n rows at 256 bits; measured at n = 486."""
 
 
-class Problem(Record, eq=True):
+class Problem(Frozen, eq=True):
     """A least-squares problem of a network at theta, checked.
 
     Attributes

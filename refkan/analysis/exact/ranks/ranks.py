@@ -31,13 +31,13 @@ from refkan.analysis.exact.extra import precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows, require_cost
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.spectra.rational import as_fractions
-from refkan.base import ConvergenceError, Record
+from refkan.base import ConvergenceError, Frozen
 
 PRIMES = (2**61 - 1, 2**62 - 57, 2**62 - 87)
 """Moduli: an unlucky one divides one of the minors of full size, which about one in 2^61 numbers does."""
 
 
-class RankCertificate(Record, eq=True):
+class RankCertificate(Frozen, eq=True):
     """Bounds of the rank of a matrix J (rows, M), equal but for some networks known in balls, and their proof.
 
     Attributes

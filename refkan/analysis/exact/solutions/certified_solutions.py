@@ -22,14 +22,14 @@ from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, r
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, units
 from refkan.analysis.exact.solutions.bounds_of_errors import bound_by_integration, by_eigenfunctions, comparisons
 from refkan.analysis.exact.solutions.equation_functions import Order, evaluated, posed_equation
-from refkan.base import FloatArray, Natural, Positive, Record, check_positive
+from refkan.base import FloatArray, Frozen, Natural, Positive, check_positive
 from refkan.networks import Network
 
 POINTS = 4000
 """Intervals of integration in one dimension, by default."""
 
 
-class CertifiedError(Record, eq=True):
+class CertifiedError(Frozen, eq=True):
     """Proven bounds; each is an upper bound of a greatest absolute value.
 
     Attributes

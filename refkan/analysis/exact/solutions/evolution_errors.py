@@ -57,7 +57,7 @@ from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.subdivision import CHUNK
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.analysis.exact.solutions.equation_functions import Order, applied, evaluated, posed_equation
-from refkan.base import FloatArray, Natural, Record, check_positive
+from refkan.base import FloatArray, Frozen, Natural, check_positive
 from refkan.networks import Network
 
 FIRST, SECOND, TIME = (1, 0), (2, 0), (0, 1)
@@ -166,7 +166,7 @@ TRIALS = 40
 """Bounds M that are tried on a slab, each twice what the one before ends with."""
 
 
-class CertifiedEvolution(Record, eq=True):
+class CertifiedEvolution(Frozen, eq=True):
     """Proven bounds of a network v as solution u of an equation in x and t.
 
     Attributes

@@ -25,7 +25,7 @@ from refkan.analysis.exact.spectra.orthogonal_certificates import (
     greatest_norm,
     nearly_orthonormal,
 )
-from refkan.base import ConvergenceError, Positive, Record, check_annotated, check_choice, check_positive
+from refkan.base import ConvergenceError, Frozen, Positive, check_annotated, check_choice, check_positive
 from refkan.base.arguments import check_real
 from refkan.truth import UndecidedError
 
@@ -43,7 +43,7 @@ MAXIMUM_BITS_OF_BALLS = 1024
 never end it."""
 
 
-class CertifiedSpectrum(Record, eq=True):
+class CertifiedSpectrum(Frozen, eq=True):
     """The eigenvalues of a Gauss-Newton matrix J^T J, a tangent kernel J J^T or a Hessian that are not zero, enclosed.
 
     Attributes

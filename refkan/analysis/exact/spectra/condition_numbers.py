@@ -11,7 +11,7 @@ from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum
 from refkan.analysis.exact.spectra.perron import ALTERNATING, End, extreme_eigenvalue, irreducible_blocks, matrix_of
-from refkan.base import Record, check_annotated, check_choice, lazy
+from refkan.base import Frozen, check_annotated, check_choice, lazy
 from refkan.base.short_reprs import short
 from refkan.splines.spaces import SplineSpace
 from refkan.training.losses import LeastSquares
@@ -187,7 +187,7 @@ def sign_changes(signs: list[int]) -> tuple[int, int]:
     return least, max(most.values(), default=0)
 
 
-class Eigenpairs(Record, eq=True):
+class Eigenpairs(Frozen, eq=True):
     """Enclosures of the eigenpairs of a symmetric matrix, eigenvalues ascending.
 
     Attributes

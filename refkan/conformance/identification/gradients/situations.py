@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Record, lazy
+from refkan.base import FloatArray, Frozen, lazy
 from refkan.conformance.cases import FloatQuantities, LayerSpec, reweighted, round_to, true_values
 from refkan.conformance.identification.explanations import by_factors, explain
 from refkan.conformance.identification.reported import (
@@ -26,7 +26,7 @@ DIRECTIONS = np.array([[0.5, -2.0], [1.0, 0.75], [-1.5, 1.25]])
 """Along which second derivatives are asked for, in turn: no factor of each input turns one into another."""
 
 
-class Situation(Record):
+class Situation(Frozen):
     """What is asked for at once: a layer, samples, and how arrays are handed over.
 
     Attributes

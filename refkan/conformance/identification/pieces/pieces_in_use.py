@@ -12,7 +12,7 @@ from math import comb, factorial, perm
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from refkan.base import Array, FloatArray, IntArray, Record
+from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import EPS, LayerSpec, piece_derivatives, round_to
 from refkan.conformance.identification.knots_in_use import guarded, intervals_of, recursion
 from refkan.conformance.identification.matrix_shapes import numbers
@@ -29,7 +29,7 @@ PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
 POWERS = ("constant", "linear", "quadratic", "cubic", "quartic", "quintic")
 
 
-class Pieces(Record):
+class Pieces(Frozen):
     """Coefficients c (intervals, dim, HIGHEST + 1) of powers of u; rows that are no polynomials are not known."""
 
     spec: LayerSpec

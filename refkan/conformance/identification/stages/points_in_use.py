@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, Record
+from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import LayerSpec, generator, round_to
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
 from refkan.conformance.identification.known_maps import map_of, step_of
@@ -18,7 +18,7 @@ from refkan.conformance.identification.subject import BLOCK, Subject
 from refkan.splines.knots import greville_points
 
 
-class Sampled(Record):
+class Sampled(Frozen):
     """Functions of a layer at points, the B-splines asked for, and what errors are allowed."""
 
     spec: LayerSpec

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, KnotError, Record, check_annotated, check_choice, lazy
+from refkan.base import Array, FloatArray, Frozen, KnotError, check_annotated, check_choice, lazy
 from refkan.networks.layers.knot_layers.knot_layer import KnotLayer, NestedSpaces, cut_alike, nested_spaces
 from refkan.networks.layers.layer import BASES, Layer
 from refkan.splines import change_of_basis
@@ -18,7 +18,7 @@ from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong, prolongation_matrix
 
 
-class SplineEdges(KnotLayer, Record, eq=True):
+class SplineEdges(KnotLayer, Frozen, eq=True):
     """A layer with a spline on each edge, as far as other layers of the same function ask it; see `EdgeLayer`."""
 
     spaces: tuple[SplineSpace, ...]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Record, check_flag, lazy
+from refkan.base import Array, FloatArray, Frozen, check_flag, lazy
 from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.networks.layers.row_sums import RowSums
@@ -98,7 +98,7 @@ EdgeLayer.kinds["relu"] = ReluLayer
 EdgeLayer.kinds["scaled-relu"] = partial(ReluLayer, scaled=True)
 
 
-class ReluPowers(KnotFunctions, Record):
+class ReluPowers(KnotFunctions, Frozen):
     """The powers ((x - t_j)_+ / h)^(r-1) of P knot vectors; with s (P, n) on knots that follow it."""
 
     order: int

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, IntArray, Record, check_annotated, check_type
+from refkan.base import Array, FloatArray, Frozen, IntArray, check_annotated, check_type
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.networks.layers.functions import Declared, ParameterBlocks, RowFunctions
 from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
@@ -23,7 +23,7 @@ def _of_spline(name: str) -> Any:
     return property(attrgetter(f"spline.{name}"), doc=f"`{name}` of the spline part.")
 
 
-class SiluLayer(KnotLayer, Record, eq=True):
+class SiluLayer(KnotLayer, Frozen, eq=True):
     r"""A layer whose edges add a SiLU to a spline, as in the original KAN.
 
     ::

@@ -9,7 +9,7 @@ of coefficients and knots, and sums over samples of their cotangents, taken once
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, Record, lazy
+from refkan.base import Array, FloatArray, Frozen, IntArray, lazy
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.networks.layers.functions import Declared
@@ -21,7 +21,7 @@ from refkan.splines.sums.input_jet import packed
 from refkan.splines.sums.sums import FunctionSums
 
 
-class MovingSplines(SplineFunctions, Record):
+class MovingSplines(SplineFunctions, Frozen):
     """B-splines whose knots follow s (P, n) on the domains (P, 2)."""
 
     s: Array

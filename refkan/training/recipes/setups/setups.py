@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Natural, RandomSource, Record, check_annotated, lazy
+from refkan.base import Checked, FloatArray, Frozen, Natural, RandomSource, check_annotated, lazy
 from refkan.base.arguments import as_generator, check_choice, check_count, check_positive
 from refkan.networks import Network, kan
 from refkan.networks.node_maps import NODE_MAPS
@@ -52,7 +52,7 @@ class Shape(Checked):
         check_choice("node_map", self.node_map, NODE_MAPS)
 
 
-class Setup(Record):
+class Setup(Frozen):
     """An equation as it is to be trained: everything but the network.
 
     Attributes
