@@ -1,4 +1,4 @@
-"""Frozen dataclasses, represented by one line: sizes of arrays in place of their numbers, which would fill the screen."""
+"""Frozen dataclasses, and objects in one line: sizes of arrays in place of their numbers, which would fill the screen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -52,7 +52,7 @@ class ShortRepr:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Frozen(ShortRepr):
-    """What frozen dataclasses derive from: such a class is one without a decorator, of the fields that its body annotates.
+    """What frozen dataclasses derive from: such a class is one without a decorator, of the fields that it annotates.
 
     Two instances are equal if they are the same object, since == of arrays has no single answer. Those of a class with
     ``eq=True`` in its first line, and of classes that derive from it, are equal if their fields are.
