@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from refkan import claims
 from refkan.base import Frozen
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Grid, Reading, Readings, Verdict, estimate, judge
 from refkan.claims.cells import Found, seeds_of
-from refkan.claims.estimates import agree, from_plain, twin
+from refkan.claims.estimates import agree, twin
 from refkan.claims.running.kept_parts import Parts, Resume, run_task
 
 Size = Mapping[str, str]
@@ -219,57 +219,6 @@ class ByCells(Frozen):
         checks = self.checks(made.speaking or results)
         checks["mutations"] |= more.pop("mutations", {})
         return made.verdict(id, **checks, **more)
-
-
-def beside_estimates(kept: Mapping[str, Any]) -> str:
-    told = "; ".join(from_plain(e).told() for e in kept["estimates"])
-    return str(kept["measured"]).partition(". Estimates")[0].removesuffix(told).removesuffix(". ")
-
-
-def judged_again(row: Mapping[str, Any], by: ByCells, present: claims.Row) -> dict[str, Any]:
-    """Return a kept row judged anew, by the present rules, from the numbers of every seed that it keeps."""
-
-    def besides(cells: Sequence[Mapping[str, Any]]) -> tuple[Beside, ...]:
-        return tuple(
-            Beside(
-                c["cell"],
-                c["unit"],
-                dict(zip(c["seeds"], map(float, c["values"]), strict=True)),
-                c["published"] if by.published else None,
-                c["published deviation"] if by.published else None,
-                c["again"],
-            )
-            for c in cells
-        )
-
-    results = [
-        by.reading(
-            r["choice"],
-            besides(r["cells"]),
-            calibration=besides(r["calibration"]),
-            measured=beside_estimates(r),
-            size=r["size"],
-            reduced=r.get("reduced", False),
-            speaks=r.get("speaks", False),
-        )
-        for r in row["readings"]
-    ]
-    verdict = by.verdict(row["id"], results, corrected=row["corrected"])
-    return {
-        **row,
-        "claim": present.claim,
-        "source": present.source,
-        "what_is_measured": present.measured,
-        "criterion": present.criterion,
-        "judged": "again, from the kept numbers of every seed",
-        "status": verdict.status,
-        "measured": verdict.measured,
-        "corrected": verdict.corrected,
-        "readings": list(verdict.readings),
-        "estimates": [asdict(e) for e in verdict.estimates],
-        "controls": dict(verdict.controls),
-        "mutations": dict(verdict.mutations),
-    }
 
 
 def asked_of_cells(least: float, cost: str, told: str = "{}") -> Callable[[Cells], tuple[Estimate, ...]]:

@@ -1,4 +1,4 @@
-"""Frozen dataclasses, and objects in one line: sizes of arrays in place of their numbers, which would fill the screen."""
+"""Frozen dataclasses, and objects in one line: sizes of arrays stand for their numbers, which would fill the screen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -7,8 +7,8 @@ from typing import Any, ClassVar, dataclass_transform
 import numpy as np
 from scipy import sparse
 
-FEW = 3
-"""Items of a sequence that are shown; of more the first one, and how many there are."""
+FEW, WHOLE = 3, 8
+"""Items of a sequence that are shown, and of one of whole numbers; of more the first, and how many there are."""
 
 MANY = 1000
 """Items from which on a sequence is not looked through."""
@@ -109,7 +109,7 @@ def _sequence(value: list[Any] | tuple[Any, ...]) -> str:
     left, right = "[]" if isinstance(value, list) else "()"
     if len(value) > 1 and _alike(value):
         return f"{left}{short(value[0])}{',' * (right == ')')}{right} * {len(value)}"
-    if len(value) > FEW:
+    if len(value) > (WHOLE if all(isinstance(item, int) for item in value[:MANY]) else FEW):
         return f"{left}{short(value[0])}, ... {len(value)} items{right}"
     return f"{left}{', '.join(map(short, value))}{',' * (len(value) == 1 and right == ')')}{right}"
 

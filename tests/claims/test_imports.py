@@ -18,7 +18,8 @@ COMMON = {"measures", "panels", "rationals", "statements", "volterra"}
 BENEATH = COMMON | {"experiments", "ledger", "other_papers", "sources"}
 ARROWS = (
     dict.fromkeys(SUBJECTS, COMMON)
-    | {"multilevel": COMMON | {"descent.kernels"}, "grounds": {"rationals", "equations.allen_cahn"}}
+    | {"multilevel": COMMON | {"descent.kernels"}, "theorems": COMMON | {"descent.kernels"}}
+    | {"grounds": {"rationals", "equations.allen_cahn"}}
     | {"implementations": COMMON | {"records.markdown"}}
     | {"literature": COMMON | {"bases.cost_of_bases", "theorems.operation_counts"}}  # operations counted
     | {

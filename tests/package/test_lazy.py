@@ -209,6 +209,7 @@ def test_representations_are_short():
 def test_parts():
     assert short((1, 2)) == "(1, 2)"
     assert short((1,)) == "(1,)"
+    assert short((2, 20, 20, 1)) == "(2, 20, 20, 1)"
     assert short([]) == "[]"
     assert short(list(range(9))) == "[0, ... 9 items]"
     assert short([np.zeros(2)] * 2) == "[float64[2]] * 2"

@@ -13,8 +13,7 @@ from validation.architectures import first_experiment
 from validation.equations import burgers_table, poisson_staircases
 from validation.ledger import LEDGER, row
 from validation.literature import truncated_power_bases
-from validation.records.store import load
-from validation.statements import judged_again
+from validation.records.store import judged_again, load
 
 FILES = discover(Path(validation.__file__).parent, LEDGER)
 

@@ -3,14 +3,18 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from refkan import claims
 from refkan.base.atomic_files import write_atomically
+from refkan.claims import Beside
+from refkan.claims.estimates import from_plain
 from refkan.claims.running.discovery import discover
 from refkan.claims.running.outcomes import plain
 from validation.ledger import LEDGER, row
-from validation.statements import ByCells, judged_again
+from validation.statements import ByCells
 
 FOLDER = Path(__file__).parent
 SIZES = ("quick", "full")
@@ -32,6 +36,54 @@ def load(size: str, folder: Path = FOLDER) -> Kept:
 def is_old(kept: Mapping[str, Any]) -> bool:
     """Whether a kept row was judged by another criterion than the present one: its status says nothing about it."""
     return bool(kept["criterion"] != row(kept["id"]).criterion)
+
+
+def beside_estimates(kept: Mapping[str, Any]) -> str:
+    told = "; ".join(from_plain(e).told() for e in kept["estimates"])
+    return str(kept["measured"]).partition(". Estimates")[0].removesuffix(told).removesuffix(". ")
+
+
+def judged_again(row: Mapping[str, Any], by: ByCells, present: claims.Row) -> dict[str, Any]:
+    """Return a kept row judged anew, by the present rules, from the numbers of every seed that it keeps."""
+
+    def besides(cells: Sequence[Mapping[str, Any]]) -> tuple[Beside, ...]:
+        published = ("published", "published deviation") if by.published else ()
+        return tuple(
+            Beside(
+                c["cell"], c["unit"], dict(zip(c["seeds"], map(float, c["values"]), strict=True)),
+                *[c[name] for name in published] or (None, None), c["again"],
+            )
+            for c in cells
+        )  # fmt: skip
+
+    results = [
+        by.reading(
+            r["choice"],
+            besides(r["cells"]),
+            calibration=besides(r["calibration"]),
+            measured=beside_estimates(r),
+            size=r["size"],
+            reduced=r.get("reduced", False),
+            speaks=r.get("speaks", False),
+        )
+        for r in row["readings"]
+    ]
+    verdict = by.verdict(row["id"], results, corrected=row["corrected"])
+    return {
+        **row,
+        "claim": present.claim,
+        "source": present.source,
+        "what_is_measured": present.measured,
+        "criterion": present.criterion,
+        "judged": "again, from the kept numbers of every seed",
+        "status": verdict.status,
+        "measured": verdict.measured,
+        "corrected": verdict.corrected,
+        "readings": list(verdict.readings),
+        "estimates": [asdict(e) for e in verdict.estimates],
+        "controls": dict(verdict.controls),
+        "mutations": dict(verdict.mutations),
+    }
 
 
 def judge_again(ids: Sequence[str], folder: Path = FOLDER) -> None:
