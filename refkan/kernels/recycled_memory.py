@@ -7,6 +7,7 @@ that do not lie across two lines are read faster, by a fifth there.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -41,13 +42,16 @@ def recycled(shape: tuple[int, ...], dtype: Any = np.float64, aligned: bool = Fa
     of it; nothing has to be given back. Whoever keeps the address of an array alone, and not the array, loses it as
     with any other.
     """
-    new = np.empty(shape, dtype)  # no page of it comes before it is written to
-    size = new.nbytes
+    count = math.prod(shape)
+    if 16 * count < SMALLEST and not aligned:  # at once for the small arrays of small layers
+        return np.empty(shape, dtype)
+    dtype = np.dtype(dtype)
+    size = count * dtype.itemsize
     if size < SMALLEST and not aligned:
-        return new
+        return np.empty(shape, dtype)
     block = _block(size) if SMALLEST <= size <= LARGEST and _references_are_counted() else _new(size)
     first = -block.__array_interface__["data"][0] % LINE
-    return block[first : first + size].view(new.dtype).reshape(shape)
+    return block[first : first + size].view(dtype).reshape(shape)
 
 
 def dtype_of(*arrays: Array) -> Any:
