@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from refkan import cli
+from refkan.claims.running.kept_parts import Resume
 
 TIMES = ("seconds_of_file", "finished")
 
@@ -89,6 +90,13 @@ def test_a_part_that_fails_is_an_error_of_its_file(claims):
         assert claims.run("--full", "--workers", workers) == 1
         assert claims.status()["A1"] == "holds"
         assert claims.record()["rows"][2]["error"].splitlines()[-1] == "ValueError: seven"
+
+
+def test_after_a_part_that_failed_no_other_counts_as_one_of_several():
+    resume = Resume()
+    with pytest.raises(ZeroDivisionError):
+        resume.each(lambda k: 1 / k, [1, 0])
+    assert resume.within == 0
 
 
 def test_a_cluster_of_two_processes_runs_parts_and_loses_one(claims, two_workers):

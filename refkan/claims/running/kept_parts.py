@@ -50,12 +50,14 @@ class Resume:
         results: list[T] = []
         missing: list[bytes] = []
         self.within += 1
-        for item in items:
-            try:
-                results.append(function(item))
-            except PartsMissing as those:
-                missing += those.parts
-        self.within -= 1
+        try:
+            for item in items:
+                try:
+                    results.append(function(item))
+                except PartsMissing as those:
+                    missing += those.parts
+        finally:
+            self.within -= 1
         if missing:
             raise PartsMissing(missing)
         return results
