@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import pytest
 
-import refkan as rk
 from refkan.conformance import Capabilities, identify
 from refkan.conformance.adapters.backends import Refkan, ScipyBSpline
+from refkan.conformance.identification import identified
 from refkan.conformance.identification.explanations import explain
 from tests.broken_layers import DEFECTS, Broken
 from tests.broken_layers.correct import Cardinal, Piecewise
@@ -26,15 +25,19 @@ from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
 
-@cache
-def identified(layer):
-    """What a layer is, asked once for all tests."""
-    return rk.conformance.identify(layer() if issubclass(layer, PlainNumpy) else of(layer))
+def adapter_of(layer):
+    return layer() if issubclass(layer, PlainNumpy) else of(layer)
+
+
+def first_difference(adapter):
+    """The difference that leads; stages after its own, which cannot change it, are not asked."""
+    with adapter.values_alone():
+        return next(difference for stage in identified(adapter) for difference in stage.differences)
 
 
 @pytest.mark.parametrize(("name", "layer"), LAYERS, ids=[name for name, _ in LAYERS])
 def test_a_layer_with_one_defect_is_named(name, layer):
-    identification = identified(layer)
+    identification = identify(adapter_of(layer))
     assert identification.leading == name
     assert all(str(difference).startswith(difference.name) for difference in identification.differences)
     assert not [stage.unknown for stage in identification.stages if "the stage failed" in stage.unknown]
@@ -45,13 +48,13 @@ SAID = TOLD | FUNCTIONS_TOLD | IN_SETTINGS
 
 @pytest.mark.parametrize(("pattern", "layer"), SAID.items(), ids=[pattern[:50] for pattern in SAID])
 def test_what_a_layer_does_is_told(pattern, layer):
-    first = identified(layer).differences[0]
+    first = first_difference(adapter_of(layer))
     assert re.search(f"^{pattern}", str(first)), first
 
 
 @pytest.mark.parametrize("layer", TOLD_ONCE, ids=[patterns[0][:50] for patterns in TOLD_ONCE.values()])
 def test_what_follows_from_a_cause_is_not_told(layer):
-    differences = identified(layer).differences
+    differences = identify(adapter_of(layer)).differences
     assert len(differences) == len(TOLD_ONCE[layer]), differences
     for pattern, difference in zip(TOLD_ONCE[layer], differences, strict=True):
         assert re.search(f"^{pattern}", str(difference)), difference
@@ -75,7 +78,7 @@ def test_of_a_right_layer_nothing_differs(make, dtype):
         pytest.skip("not declared")
     kept = adapter.capabilities.__dict__ | {"dtypes": (dtype,)}
     adapter.capabilities = Capabilities(**kept)
-    identification = rk.conformance.identify(adapter)
+    identification = identify(adapter)
     assert identification.differences == ()
     assert not [stage.unknown for stage in identification.stages if "failed" in stage.unknown]
     assert len(str(identification).splitlines()) <= 11
@@ -108,7 +111,7 @@ ALL_STAGES = ["calls", "arithmetic", "wiring", "sizes", "functions", "parts", "g
     ({"state": lambda model: (1, 2, 3)}, ["changes"], "state: must return"),
 )
 def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, without_answer, told):
-    identification = rk.conformance.identify(Refusing(**methods))
+    identification = identify(Refusing(**methods))
     unknown = [stage for stage in identification.stages if stage.unknown]
     assert [stage.name for stage in unknown] == without_answer
     assert any(told in stage.unknown for stage in unknown)
@@ -120,9 +123,7 @@ def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, withou
 
 
 def test_values_that_are_not_finite():
-    identification = rk.conformance.identify(
-        Refusing(forward=lambda model, x: np.full((len(x), model[0].C.shape[0]), np.nan))
-    )
+    identification = identify(Refusing(forward=lambda model, x: np.full((len(x), model[0].C.shape[0]), np.nan)))
     assert "results are not finite" in str(identification)
 
 
@@ -136,7 +137,7 @@ def test_a_layer_that_raises_sometimes():
                 raise MemoryError("now and then")
             return super().forward(model, x)
 
-    identification = rk.conformance.identify(Sometimes())
+    identification = identify(Sometimes())
     assert any("MemoryError: now and then" in stage.unknown for stage in identification.stages)
 
 
@@ -145,31 +146,34 @@ def test_an_adapter_that_cannot_be_written_to():
     class Frozen(ScipyBSpline):
         pass
 
-    frozen, other = rk.conformance.identify(Frozen()), rk.conformance.identify(ScipyBSpline())
+    frozen, other = identify(Frozen()), identify(ScipyBSpline())
     assert frozen.stages == other.stages
     assert "linear in its coefficients" in str(frozen)
 
 
 def test_a_report_does_not_depend_on_the_run():
-    for name, layer in LAYERS[:2]:
-        first, second = identified(layer), rk.conformance.identify(of(layer))
-        assert str(first) == str(second), name
-        assert first.to_dict() == second.to_dict()
+    first, second = (identify(of(LAYERS[0][1])) for _ in range(2))
+    assert str(first) == str(second)
+    assert first.to_dict() == second.to_dict()
 
 
 ALL = {name: (defect.make, defect.hint) for name, defect in DEFECTS.items()}
 ALL |= {name: (of_layer(trial.layer), trial.hint) for name, trial in TRIALS.items()}
 
 
-@cache
-def of_the_bank(name):
-    """What the layer of a name is, asked once for all tests."""
-    return identify(ALL[name][0]())
+NUMBERS = {
+    "mean over samples": "0.0625, 1 over the number of samples",
+    "always cubic": "splines have degree 3 instead of 4",
+    "scale applied twice by an update": "values are multiplied by 0.75",
+}
+"""What the sentence of a defect tells, beside its name."""
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_defect_is_named(name):
-    assert of_the_bank(name).leading == ALL[name][1]
+    first = first_difference(ALL[name][0]())
+    assert first.name == ALL[name][1]
+    assert NUMBERS.get(name, "") in str(first)
 
 
 @each_row(
@@ -182,15 +186,6 @@ def test_every_defect_is_named(name):
 def test_two_defects_fall_into_two_stages(first, second, names):
     identification = identify(of_layer(type("Both", (first, second), {}))())
     assert list(dict.fromkeys(one.name for one in identification.differences)) == names
-
-
-def test_sentences_tell_the_numbers():
-    def first(name):
-        return str(of_the_bank(name).differences[0])
-
-    assert "0.0625, 1 over the number of samples" in first("mean over samples")
-    assert "splines have degree 3 instead of 4" in first("always cubic")
-    assert "values are multiplied by 0.75" in first("scale applied twice by an update")
 
 
 def test_a_broken_adapter_by_its_name():
