@@ -256,7 +256,7 @@ def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> F
     array([ 0.2475, -0.2475])
     """
     rows, domains = _rows(s, domain)
-    (P, n), ds = rows.shape, np.empty((*dt.shape[:-1], s.shape[-1]))
+    (P, n), ds = rows.shape, np.empty((*dt.shape[:-1], s.shape[-1]), np.result_type(s, dt))
     stack = np.ascontiguousarray(dt).reshape(ds.size // rows.size, P, n - 1)
     operations = 40 * rows.size + 8 * ds.size
     launch(kernels.pull_back_breakpoints, P, operations, rows, domains, FLOOR, stack, ds.reshape(-1, P, n))

@@ -77,9 +77,9 @@ REACHED = {
 }  # fmt: skip
 
 
-def r5(**changes):
-    tests = REACHED | changes
-    return multilevel_targets.verdict({name: records(test) for name, test in tests.items()}, multilevel_targets.BOUNDS)
+def r5(more=(), **changes):
+    tests, bounds = REACHED | changes, (*multilevel_targets.BOUNDS, *more)
+    return multilevel_targets.verdict({name: records(test) for name, test in tests.items()}, bounds)
 
 
 def test_r5_asks_every_bound_of_its_own_setting_and_level():
@@ -87,7 +87,10 @@ def test_r5_asks_every_bound_of_its_own_setting_and_level():
     made = r5()
     assert made.status == "holds"
     assert made.mutations == {"errors ten times as large": "refuted"}
-    assert made.controls == {"the goals themselves": "holds"}
+    assert r5(**{name: [2.0] * len(test) for name, test in REACHED.items()}).controls == made.controls
+    assert [*made.controls.values()] == ["holds"]
+    unmet = multilevel_targets.Bound("factor", "rotated", multilevel_targets.factor(0), 65.0, np.inf)
+    assert [*r5(more=(unmet,)).controls.values()] == ["refuted"]
     smooth = 2.0 ** (2 * multilevel_targets.ORDER)
     assert [(e.at_least, e.at_most) for e in made.estimates] == [
         (None, 5e-5), (None, multilevel_targets.PUBLISHED_ERROR), (None, 2e-5), (None, 3e-6), (None, 1e-6), (6.0, None),

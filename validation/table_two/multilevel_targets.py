@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Frozen
-from refkan.claims import Choice, Estimate, Experiment, Factor, Verdict, decide, estimate, exactly, twin
+from refkan.claims import Choice, Estimate, Experiment, Factor, Verdict, decide, estimate, twin
 from validation.statements import Progress, Resume, answers, each_part
 from validation.table_two.cells_of_table import PUBLISHED
 from validation.table_two.target_runs import FULL, ORDER, QUICK, run_seed
@@ -66,10 +66,9 @@ class Bound(Frozen):
     low: float
     high: float
 
-    def estimate(self, records: Sequence[Mapping[str, Any]], times: float = 1.0) -> Estimate:
-        """The median over seeds beside the bound; errors so many times as large."""
-        upper = not self.low  # of an error; factors have a lower bound, and no unit
-        values = {record["seed"]: self.number(record) * (times if upper else 1.0) for record in records}
+    def estimate(self, records: Sequence[Mapping[str, Any]], of: Callable[[Any], Any] = list) -> Estimate:
+        """The median over seeds beside the bound; with errors that are made of the measured ones."""
+        values = {record["seed"]: self.number({**record, "test": of(record["test"])}) for record in records}
         high = self.high if np.isfinite(self.high) else None
         published = PUBLISHED_ERROR * records[0]["squared range"] if self.quantity == "the published mean" else None
         return estimate(
@@ -142,17 +141,19 @@ EXPERIMENT = Experiment(PLACE, run_again)
 
 def verdict(by_setting: Mapping[str, Sequence[Mapping[str, Any]]], bounds: Sequence[Bound]) -> Verdict:
     lines = [f"{name}: {described(records)}" for name, records in by_setting.items()]
-    estimates = tuple(bound.estimate(by_setting[bound.setting]) for bound in bounds)
+    least = min(bound.high for bound in bounds if not bound.low)
+    asked = lambda errors: [bound.estimate(by_setting[bound.setting], errors) for bound in bounds]  # noqa: E731
+    estimates = tuple(asked(list))
     return Verdict(
         "R5",
         decide(estimates),
         "; ".join(e.told() for e in estimates),
         details="\n\n".join(lines),
         data={"seeds": [r["seed"] for r in next(iter(by_setting.values()))], "records": dict(by_setting)},
-        mutations={
-            "errors ten times as large": twin([bound.estimate(by_setting[bound.setting], 10.0) for bound in bounds])
+        mutations={"errors ten times as large": twin(asked(lambda test: [10 * e for e in test]))},
+        controls={
+            "the least goal, and the order": twin(asked(lambda test: least / 4.0 ** (ORDER * np.arange(len(test)))))
         },
-        controls={"the goals themselves": twin([exactly(b.quantity, b.low or b.high, at_most=b.high) for b in bounds])},
         estimates=estimates,
     )
 
