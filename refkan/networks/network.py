@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, all_finite, as_shape, as_vector, check_flag, real
+from refkan.base import Array, FloatArray, all_finite, as_shape, as_vector, check_flag, lazy, real
 from refkan.networks.composition import Composition
 from refkan.networks.edge_functions import Inspectable
 from refkan.networks.jets import Jet, jet_of
 from refkan.networks.node_maps.node_map import Constants
+from refkan.networks.sweeps.chain_sweep import ChainSweep, SplineChain
 from refkan.networks.sweeps.far_values import far_values, require_numbers
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep, Tangents
@@ -129,6 +130,15 @@ class Network(Inspectable):
     (True, False)
     """
 
+    @lazy
+    def _chain(self) -> SplineChain | None:
+        return SplineChain.of(self.layers, self.node_maps)
+
+    def _small(self, theta: Array, at: InputJet) -> SplineChain | None:
+        """The network as `ChainSweep` takes it, where it does and the samples are few; else None."""
+        chain, kinds = self._chain, theta.dtype.kind + at.x.dtype.kind
+        return chain if chain is not None and "c" not in kinds and chain.serves(at.x.shape[0]) else None
+
     # ------------------------------------------------------------- values
 
     def __call__(self, theta: Any, x: Any) -> Array:
@@ -158,10 +168,14 @@ class Network(Inspectable):
         """
         theta, at = self._arguments(theta, x)
         constants = Statistics(self, theta, slopes=False).constants
-        y = np.empty((at.x.shape[0], self.widths[-1]), np.result_type(theta, at.x))
-        for first in range(0, y.shape[0], CHUNK):
-            rows = slice(first, first + CHUNK)
-            y[rows] = Sweep.forward(self, theta, at[rows], VALUES, constants, slopes=False).value[:, 0]
+        chain = self._small(theta, at)
+        if chain is not None:
+            y = ChainSweep(chain, theta, at, slopes=False).value
+        else:
+            y = np.empty((at.x.shape[0], self.widths[-1]), np.result_type(theta, at.x))
+            for first in range(0, y.shape[0], CHUNK):
+                rows = slice(first, first + CHUNK)
+                y[rows] = Sweep.forward(self, theta, at[rows], VALUES, constants, slopes=False).value[:, 0]
         finite = np.isfinite(y)
         if not finite.all() and not np.iscomplexobj(y):
             far = ~finite.all(axis=1)
@@ -206,7 +220,8 @@ class Network(Inspectable):
         """
         check_flag("inputs", inputs)
         theta, at = self._real_arguments(theta, x)
-        sweep = ValueSweep(self, theta, at, share=not inputs)
+        chain = None if inputs else self._small(theta, at)
+        sweep = ValueSweep(self, theta, at, share=not inputs) if chain is None else ChainSweep(chain, theta, at)
         y = sweep.value
 
         def pullback(dy: Any) -> tuple[FloatArray, FloatArray | None]:

@@ -5,7 +5,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, Frozen, IntArray, OutsideDomainError, lazy
 from refkan.kernels import (
     bspline_basis,
-    plain_basis,
+    plain_sums,
     polynomial_layer,
     polynomials_of_intervals,
     tables_of_new_knots,
@@ -319,7 +319,7 @@ def basis_and_sums(
     if kind is np.complex128:  # one type, whichever is complex
         x, knots, C = x.astype(kind), knots.astype(kind), C.astype(kind)
     operations = 4 * rows.size * tables.order + 2 * x.size * tables.order * C.shape[0]
-    launch(plain_basis.local_basis, x.shape[0], operations, x, knots, OUTSIDE[outside], start, rows, C, sums)
+    launch(plain_sums.local_basis, x.shape[0], operations, x, knots, OUTSIDE[outside], start, rows, C, sums)
     return LocalBasis(start, rows), sums
 
 

@@ -15,7 +15,7 @@ from refkan import cli
 from refkan.claims.running import processes
 from refkan.claims.running.executors import without_copies
 from refkan.claims.running.outcomes import FileResult
-from refkan.kernels import plain_basis
+from refkan.kernels import plain_sums
 from tests.claims.claim_packages import GOOD
 
 OTHER = """
@@ -226,7 +226,7 @@ def test_messages_come_from_where_a_file_runs(workers):
 
 def compiles(file, message):
     """Compiles a kernel of the library, as its first call would."""
-    plain_basis.find_interval(np.float32(0.5), np.array([0.0, 1.0], np.float32), 1, 1)
+    plain_sums.find_interval(np.float32(0.5), np.array([0.0, 1.0], np.float32), 1, 1)
     return FileResult(file)
 
 

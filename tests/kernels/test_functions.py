@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
-from refkan.kernels import bspline_basis, local_jets, moving_knots, plain_basis, polynomial_layer
+from refkan.kernels import bspline_basis, local_jets, moving_knots, plain_sums, polynomial_layer
 from refkan.splines import bsplines
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.splines.sums.value_sweeps import PolynomialSweep
@@ -34,7 +34,7 @@ from tests.shared.forms import OUTPUTS, in_python
 
 def plain_intervals(S, x):
     n = S.intervals
-    return np.array([plain_basis.find_interval(at, S.knots, S.order, n) for at in x])
+    return np.array([plain_sums.find_interval(at, S.knots, S.order, n) for at in x])
 
 
 def compiled_intervals(S, x):

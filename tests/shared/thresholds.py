@@ -42,6 +42,7 @@ LOWERED = {
     "refkan.splines.local_basis": {"CELLS_PER_INTERVAL": 1, "CELLS": 4},
     "refkan.splines.bsplines": {"SAVED": 1e9},
     "refkan.networks.sweeps.sample_blocks": {"BLOCK": 5},
+    "refkan.networks.sweeps.chain_sweep": {"MOST_WORK": 0.0},
     "refkan.networks.network": {"CHUNK": 4},
     "refkan.training.losses.least_squares": {"ENTRIES": 64},
     "refkan.networks.hessians.gauss_newton": {"MOST_PARTS": 3, "LEAST_SAMPLES": 4},
@@ -62,7 +63,7 @@ LOWERED = {
 NO_SIZES = {
     "refkan.kernels.recycled_memory": {"LINE", "_UNUSED"},
     "refkan.kernels.polynomial_layer": {"LINEAR", "POLYNOMIAL", "NATURAL"},
-    "refkan.kernels.plain_basis": {"LINEAR", "NATURAL"},
+    "refkan.kernels.plain_sums": {"LINEAR", "NATURAL"},
     "refkan.kernels.gauss_newton_sums": {"VECTOR"},  # lengths of vectors, which loops are written for
     "refkan.kernels.local_jets": {"LANES"},
     "refkan.kernels.sorted_layer": {"RUN"},

@@ -1,0 +1,106 @@
+r"""Networks of splines alone on few samples, swept by one compiled call each way.
+
+Of a small network the calls from layer to layer take longer than the sums. Where every layer has B-splines on fixed
+knots and every map is fixed and affine, `kernels.plain_sums` goes through all of them in one call; the bits are
+those of `Sweep` under the plain engine, which serves all other networks and sizes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from refkan.base import Array, FloatArray, Frozen, IntArray
+from refkan.kernels import plain_sums
+from refkan.kernels.engine_choice import BASIS, SUM, takes_fast
+from refkan.networks.layers import SplineLayer
+from refkan.networks.node_maps import AffineMap, Unmapped
+from refkan.splines.local_basis import OUTSIDE, KnotTables, local_basis
+from refkan.splines.sums.input_jet import InputJet, packed
+
+MOST_WORK = 60_000.0
+"""Nanoseconds, as the choice of the engine reckons them, up to which a layer is small: one thread is enough for it."""
+
+
+class SplineChain(Frozen):
+    """A network of B-splines on fixed knots, with fixed affine maps, in arrays as `plain_sums` takes them.
+
+    Attributes
+    ----------
+    layers : array (L, 6)
+    knots, maps : arrays
+    tables : KnotTables
+        Of the first layer.
+    outside : str
+        The policy of the first layer.
+    sizes : tuple of int
+        Of all layers but the first, inputs and functions at a sample, the sum of P and of P r; and the last Q.
+    work : float
+        Of the largest layer, for one sample.
+    """
+
+    layers: IntArray
+    knots: FloatArray
+    maps: FloatArray
+    tables: KnotTables
+    outside: str
+    sizes: tuple[int, int, int]
+    work: float
+
+    @classmethod
+    def of(cls, layers: Any, node_maps: Any) -> "SplineChain | None":
+        """The network as a chain, or None where it is none."""
+        fixed = [type(layer) is SplineLayer and not layer.free_knots and layer.outside != "error" for layer in layers]
+        if not all(fixed) or not all(isinstance(node_map, AffineMap | Unmapped) for node_map in node_maps):
+            return None
+        rows, knots, maps, work, inputs, functions = [], [np.empty(0)], [np.empty(0)], 0.0, 0, 0
+        for k, layer in enumerate(layers):
+            tables = layer.fixed_tables
+            P, Q, r = layer.n_inputs, layer.n_outputs, tables.order
+            mapped = k > 0 and isinstance(node_maps[k - 1], AffineMap)
+            rows.append((P, Q, tables.dim, r, OUTSIDE[layer.outside], mapped))
+            work = max(work, P * r * (SUM * Q + BASIS))
+            if k > 0:
+                inputs, functions = inputs + P, functions + P * r
+                knots.append(tables.knots.ravel())
+                maps += [node_maps[k - 1].scale, node_maps[k - 1].shift] if mapped else [np.ones(P), np.zeros(P)]
+        first, sizes = layers[0], (inputs, functions, layers[-1].n_outputs)
+        arrays = np.array(rows, np.int64), np.concatenate(knots), np.concatenate(maps)
+        return cls(*arrays, first.fixed_tables, first.outside, sizes, work)
+
+    def serves(self, n_samples: int) -> bool:
+        """Whether all layers are small on so many samples, and the engine in use takes plain sums for them."""
+        work = n_samples * self.work
+        return work < MOST_WORK and not takes_fast(work)
+
+
+class ChainSweep:
+    """A chain at real theta and samples, as `ValueSweep` but for derivatives in x, which are unavailable.
+
+    Parameters
+    ----------
+    slopes : bool
+        Without them there is no way back.
+
+    Attributes
+    ----------
+    value : array (N, d_L)
+    """
+
+    def __init__(self, chain: SplineChain, theta: Array, at: InputJet, slopes: bool = True) -> None:
+        self.chain, self.theta, N = chain, packed(theta), at.x.shape[0]
+        basis = at.once(
+            chain.tables, ("basis", 0, chain.outside, False),
+            lambda: local_basis(chain.tables, at.x, 0, chain.outside, fast=False),
+        )  # fmt: skip
+        n_inputs, n_functions, n_outputs = chain.sizes
+        depth, starts = 1 + slopes, np.empty(N * n_inputs, np.int64)
+        self.kept = basis.start, basis.rows, starts, np.empty(N * (n_inputs + depth * n_functions))
+        value = np.empty((N, 1, n_outputs))
+        plain_sums.network_values(chain.layers, chain.knots, chain.maps, self.theta, depth, *self.kept, value)
+        self.value: Array = value[:, 0]
+
+    def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, None]:
+        """Cotangent dtheta of dy (N, d_L), and None."""
+        dtheta, dy = np.empty(self.theta.size), packed(dy[:, None])
+        plain_sums.pull_back_network(self.chain.layers, self.chain.maps, self.theta, *self.kept, dy, dtheta)
+        return dtheta, None
