@@ -206,6 +206,25 @@ def test_a_coefficient_is_attained_and_has_to_be_positive():
         error_of(net, [0.0] * 4, lambda x: 1.0, lambda x: 0.0, [[0, 1]], coefficient=lambda x: x * 2 - 1)
 
 
+@pytest.mark.parametrize("c", [lambda x, y: -1.0, lambda x, y: x - 1.0, lambda x, y: 0.0 * x])
+def test_reactions_do_not_replace_positive_coefficients(c):
+    """-Lap u - u = 1 in [0, 4]^2 has a solution of 6.9 in the middle, and v = 0 the residual 1 = r."""
+    net, box = rk.kan([2, 1], order=3, intervals=1), [[0.0, 4.0], [0.0, 4.0]]
+    problem = net, [0.0] * 6, lambda x, y: 1.0, lambda x, y: 0.0, box
+    with pytest.raises(ValueError, match="where k\\^2 - r is negative c must be positive"):
+        error_of(*problem, coefficient=c, reaction=lambda x, y: 1.0)
+    varies = lambda x, y: (3 * x).exp()  # noqa: E731
+    assert error_of(*problem, coefficient=varies, reaction=lambda x, y: 1.0).error < 1.01
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_coefficients_are_compared_in_any_unit(unit):
+    """(c u')' = f with c = exp(x): m = exp(x) (x + 1/2) is positive, a sum whose terms are not over the whole box."""
+    net = rk.kan([1, 1], order=4, intervals=1)
+    bound = error_of(net, [0.0] * 4, lambda x: unit, lambda x: 0.0, [[0, 1]], coefficient=lambda x: x.exp() * unit)
+    assert 0.25 <= bound.by_maximum_principle <= 0.26
+
+
 def test_hypotheses_that_fail_are_named():
     net, plane = rk.kan([1, 1], 4, 1), rk.kan([2, 1], 4, 1)
     zero = lambda *x: 0.0  # noqa: E731

@@ -18,7 +18,7 @@ import numpy as np
 from refkan.analysis.exact.enclosures.boxes import BUDGET
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, up
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
-from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
+from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, of_range, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, units
 from refkan.analysis.exact.solutions.bounds_of_errors import bound_by_integration, by_eigenfunctions, comparisons
 from refkan.analysis.exact.solutions.equation_functions import Order, evaluated, posed_equation
@@ -157,7 +157,9 @@ def certified_error(
     if reaction is not None:
         q = q - _range(lambda at: evaluated("reaction", reaction, at, 0).value, ends, 1e-3, budget)
     slopes = np.array([_slope(ends, p, coefficient, budget) for p in range(steps.n_inputs)])
-    functions = [*comparisons(sides, q, slopes, coefficient is None)]
+    functions = []
+    if _is_positive(coefficient, slopes, ends, budget):  # the maximum principle is one of elliptic equations
+        functions = [*comparisons(sides, q, slopes, coefficient is None)]
     principle = min((function.bound(worst, residual) for function in functions), default=np.inf)
     integrated, expanded, reasons = np.inf, np.inf, [] if functions else [_reason(q, slopes)]
     exactly = coefficient is None and reaction is None
@@ -184,7 +186,10 @@ def certified_error(
 def _reason(q: Intervals, slopes: FloatArray) -> str:
     """Why there is no comparison function."""
     if not (slopes > 0).any():
-        return "coefficient must vary less: c - c_x ((a + b)/2 - x) must be positive for an input x"
+        return (
+            "coefficient must vary less: c - c_x ((a + b)/2 - x) must be positive for an input x; where k^2 - r is "
+            "negative c must be positive"
+        )
     return f"k^2 - r must stay below the first eigenvalue; it reaches {float(q.hi):.6g}, too large for the comparison"
 
 
@@ -218,12 +223,19 @@ def _residual(
 
 
 def _range(function: Callable[[Intervals], Intervals], ends: FloatArray, tolerance: float, budget: int) -> Intervals:
-    """The range in the box of a function of points or boxes (B, P)."""
+    """The range in the box of a function of points or boxes (B, P), to a part of it."""
 
     def quantities(boxes: Intervals) -> Evaluation:
         return Evaluation(function(boxes)[:, None], function(Intervals.of(boxes.middle))[:, None])
 
-    return range_over(quantities, ends, absolute(tolerance), budget).outer[0]
+    return range_over(quantities, ends, of_range(tolerance), budget).outer[0]
+
+
+def _is_positive(coefficient: Callable[..., Any] | None, slopes: FloatArray, ends: FloatArray, budget: int) -> bool:
+    """Whether c > 0 in the box: by m > 0 along an input, or by its range."""
+    if coefficient is None or (slopes > 0).any():
+        return True
+    return bool(_range(lambda at: evaluated("coefficient", coefficient, at, 0).value, ends, 1e-2, budget).lo > 0)
 
 
 def _slope(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None, budget: int) -> float:
@@ -236,7 +248,7 @@ def _slope(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None, bud
         c = evaluated("coefficient", coefficient, at, 1)
         return c.value - c.derivative(units(len(ends))[p]).value * (middle - at[:, p])
 
-    return float(_range(minus_source, ends, 1e-2, budget).lo)
+    return float(_range(minus_source, ends, 1e-3, budget).lo)
 
 
 def _boundary_error(
