@@ -146,7 +146,7 @@ def sigmoid(x, bits):
     """
     n, w = math.ceil(abs(x)).bit_length() + 1, bits + 64
     if abs(x) > 4 * bits:
-        e = Fraction(0), Fraction(1, 1 << 4 * bits)
+        e = Fraction(0), Fraction(1, 1 << min(int(abs(x)), 4096))
     else:
         z = int(abs(x) * (1 << w)) >> n
         term, total, k = 1 << w, 0, 0
@@ -754,12 +754,15 @@ def rank_modulo(matrix, p):
 
 
 def shown(x):
-    return f"{float(x):.17g}"
+    try:
+        return f"{float(x):.17g}"
+    except OverflowError:
+        return "more than 1.8e308" if x > 0 else "less than -1.8e308"
 
 
 def root(x):
     """About the square root, for messages."""
-    return math.sqrt(float(x))
+    return Fraction(math.isqrt(x.numerator * x.denominator << 128), x.denominator << 64)
 
 
 def without_repetition(pairs):

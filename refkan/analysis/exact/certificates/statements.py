@@ -17,7 +17,7 @@ from refkan.analysis.exact.certificates.leaves import INPUTS, Enclosed, Leaves, 
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
 from refkan.analysis.exact.enclosures.network_intervals import EdgeStep, IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.polynomial_pieces import nearest
-from refkan.analysis.exact.enclosures.subdivision import of_range
+from refkan.analysis.exact.enclosures.subdivision import of_greatest, of_range
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, units
 from refkan.base import FloatArray, Frozen, ShortRepr, lazy
 
@@ -32,6 +32,8 @@ SHOWN = 4
 
 STEP = 2.0**-20
 """Distance of two points that show a slope, relative to the longest side of the box, or to all."""
+
+OVERFLOW = "a number overflows: take a smaller box"
 
 Statement = dict[str, Any]
 
@@ -136,7 +138,7 @@ def hexadecimal(numbers: Any) -> Any:
     if not isinstance(numbers, float | int):
         return [hexadecimal(each) for each in np.asarray(numbers).tolist()]
     if not np.isfinite(numbers):
-        raise NotProvenError("a number overflows: take a smaller box")
+        raise NotProvenError(OVERFLOW)
     return float(numbers).hex()
 
 
@@ -179,6 +181,8 @@ def monotonicity(posed: Posed, q: int, p: int) -> Statement:
     slope = posed.slopes(at.centre)[:, q, p].middle
     extremes = [int(slope.argmax()), int(slope.argmin())]
     high, low = (float(slope[k]) for k in extremes)
+    if not np.isfinite([low, high]).all():
+        raise NotProvenError(OVERFLOW)
     pairs, moves = posed.pairs_along(x[extremes], np.eye(len(posed.box))[[p, p]] * posed.sides.max())
     if moves.lo[0, q] > 0 and moves.hi[1, q] < 0:
         rises, falls = (hexadecimal(pair) for pair in pairs)
@@ -221,8 +225,12 @@ def lipschitz(posed: Posed, scaled: bool = False) -> Statement:
 
     def show(x: FloatArray, slopes: FloatArray) -> None:
         """Pairs of points around those of the steepest slopes, along the direction in which the outputs move most."""
+        slopes = np.where(np.isfinite(slopes), slopes, 0.0)
         steepest = np.argsort(-np.linalg.norm(slopes, axis=(1, 2)))[:SHOWN]
-        pairs, moves = posed.pairs_along(x[steepest], np.linalg.svd(slopes[steepest])[2][:, 0] * reach)
+        compare(x[steepest], np.linalg.svd(slopes[steepest])[2][:, 0] * reach)
+
+    def compare(x: FloatArray, directions: FloatArray) -> None:
+        pairs, moves = posed.pairs_along(x, directions)
         apart = (Intervals.of(pairs[:, 1]) - Intervals.of(pairs[:, 0]))[:, wide].over(sides[wide])
         best.improve(pairs, moves.norm(1).over(apart.norm(1)))
 
@@ -231,10 +239,17 @@ def lipschitz(posed: Posed, scaled: bool = False) -> Statement:
         show(boxes.middle, posed.slopes(expansion.centre).middle * sides.middle)
         return (posed.slopes(expansion.over) * sides).norm((1, 2)), _bending(posed, boxes)
 
+    def wanted() -> tuple[float, float]:
+        return -np.inf, best.value + float(of_greatest(posed.tolerance)(np.zeros(()), np.array(best.value)))
+
     x, at = posed.sample
+    compare(posed.box.T[:1], posed.sides[None] / STEP)  # opposite corners, which differ however thin the box is
     show(x, posed.slopes(at.centre).middle * sides.middle)
-    leaves = posed.leaves(enclosed, lambda: (-np.inf, best.value * (1 + posed.tolerance)))
-    bounds = {"low": hexadecimal(best.value), "high": hexadecimal(leaves.high), "points": hexadecimal(best.point)}
+    if best.point is None:
+        raise NotProvenError(OVERFLOW if posed.sides.any() else "the box is a point, and two of its points are needed")
+    leaves = posed.leaves(enclosed, wanted)
+    low, high = hexadecimal([max(best.value, 0.0), leaves.high])
+    bounds = {"low": low, "high": high, "points": hexadecimal(best.point)}
     kind = "scaled lipschitz" if scaled else "lipschitz"
     return {"kind": kind, **bounds, "leaves": leaves.text, **posed.remark(leaves)}
 

@@ -140,6 +140,7 @@ def nearly_orthonormal(flint: Any, Z: Any) -> Any:
     raise UndecidedError
 
 
+@np.errstate(all="ignore")
 def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
     """Y of V (I + Y): X between columns that are apart, and eigenvectors of the blocks of the others.
 
@@ -158,17 +159,16 @@ def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
     E = _floats([[E[i][k] for k in order] for i in order])
     differences = _floats([[(y - x) * b * b for y, b in zip(d, scales, strict=True)] for x in d])
     own, lower = np.diag(F), np.tri(n, dtype=bool)
-    with np.errstate(all="ignore"):
-        rise = np.exp2(halves[:, None] - halves)
-        share, gap, quotient = F / own * rise, differences / own, own[:, None] / own * rise**2  # of d_k
-        here, there = share - E, share - quotient * E
-        left = ~(lower | (np.abs(there) <= negligible * np.sqrt(np.abs(quotient))))  # by R_ik alone
-        lengths = np.abs(np.diag(E))
-        doubt = np.maximum(np.maximum(np.abs(here), np.abs(there)), np.maximum.outer(lengths, lengths))
-        apart = np.abs(gap) > 8 * n * doubt
-        count, labels = connected_components(left & ~apart, directed=False)
-        turned = left & apart & (labels[:, None] != labels)
-        X = np.where(turned, here / gap, 0.0) - np.where(turned, there / gap, 0.0).T
+    rise = np.exp2(halves[:, None] - halves)
+    share, gap, quotient = F / own * rise, differences / own, own[:, None] / own * rise**2  # of d_k
+    here, there = share - E, share - quotient * E
+    left = ~(lower | (np.abs(there) <= negligible * np.sqrt(np.abs(quotient))))  # by R_ik alone
+    lengths = np.abs(np.diag(E))
+    doubt = np.maximum(np.maximum(np.abs(here), np.abs(there)), np.maximum.outer(lengths, lengths))
+    apart = np.abs(gap) > 8 * n * doubt
+    count, labels = connected_components(left & ~apart, directed=False)
+    turned = left & apart & (labels[:, None] != labels)
+    X = np.where(turned, here / gap, 0.0) - np.where(turned, there / gap, 0.0).T
     Y = X + X @ X / 2 - np.where(lower | turned, 0.0, E) - np.diag(np.diag(E) / 2)
     if count < n:
         Q = np.eye(n)
@@ -181,7 +181,10 @@ def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
             # what D is then, less a multiple of the unit matrix, which leaves small differences
             S = _floats([[entry * scales[top] * scales[top] for entry in row] for row in entries])
             S -= E[part] * (own[block] * weights**2)[np.minimum.outer(*[np.arange(len(block))] * 2)]
-            Q[part] = eigh(S - gone[part] * weights[:, None] * weights)[1]
+            S -= gone[part] * weights[:, None] * weights
+            if not np.isfinite(S).all():  # beyond what float64 holds side by side
+                raise UndecidedError
+            Q[part] = eigh(S)[1]
         Y = Q - np.eye(n) + Y @ Q
     back = np.argsort(order)
     return flint.arb_mat(Y[np.ix_(back, back)].tolist())
