@@ -6,6 +6,7 @@ from fractions import Fraction
 from threading import RLock
 from typing import Any, TypeVar
 
+from refkan.analysis.exact.enclosures.float_intervals import require_rounding_to_nearest
 from refkan.base import ConvergenceError, check_count
 from refkan.base.extras import needed
 from refkan.truth import UndecidedError
@@ -18,13 +19,16 @@ _precision_lock = RLock()
 
 
 def require(module: str) -> Any:
-    """Import a module of the extra `exact`.
+    """Import a module of the extra `exact`, to compute with floats as the numbers that they are.
 
     Raises
     ------
     ImportError
         If it is not installed; the message says how to install it.
+    ArithmeticError
+        Where this thread takes subnormal numbers for zero, or rounds otherwise than to nearest.
     """
+    require_rounding_to_nearest()
     return needed("refkan.analysis.exact", module)
 
 

@@ -258,7 +258,15 @@ def bits_of_sse(mask):
 )
 def test_another_arithmetic_is_refused_with_the_remedy(mask, remedy):
     net = rk.kan([1, 1], 2, 1)
+    space, problem = net.layers[0].spaces[0], rk.LeastSquares(net, [[0.0], [1.0]], [[0.0], [1.0]])
     calls = [
+        lambda: rk.exact.certified_rank(problem, [0.0, 1.0]),
+        lambda: rk.exact.certified_spectrum(problem, [0.0, 1.0]),
+        lambda: rk.exact.certified_condition_number(space),
+        lambda: rk.exact.extreme_eigenvalues(space, "gram"),
+        lambda: rk.exact.eigenpairs(space),
+        lambda: rk.exact.rational_gram(space),
+        lambda: rk.exact.rational_change_of_basis(space),
         lambda: rk.exact.enclose(net, [0.0, 1.0], [[0, 1]]),
         lambda: rk.exact.extrema(net, [0.0, 1.0], [[0, 1]]),
         lambda: rk.exact.lipschitz_constant(net, [0.0, 1.0], [[0, 1]]),
