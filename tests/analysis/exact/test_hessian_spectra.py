@@ -233,3 +233,20 @@ def test_a_missing_extra_is_named(monkeypatch):
     for function in (rk.exact.certified_rank, rk.exact.certified_spectrum, rk.exact.certified_condition_number):
         with pytest.raises(ImportError, match=r"refkan\[exact\]"):
             function(posed, theta)
+
+
+def test_spectra_beyond_the_range_of_floats_take_more_bits():
+    """Samples at 5e200 on linear tails: what turns towards large eigenvalues take overflows at few bits."""
+    inner = 0.5393902728001845, 0.1863902059458935, 0.03730614711230107
+    layer = rk.SplineLayer(tuple(rk.SplineSpace([-2.0, -1.0, t, 1.0, 2.0], 2) for t in inner), 2)
+    x = [
+        [-0.9497182766383746, 5.3333333333333334e200, -0.50738834522456],
+        [-0.8956654675120065, -2.0, 0.03730614711230107],
+        [-0.8686390629488224, 5.7113402061855676e200, 0.293741116979491],
+        [-0.7875598492592703, 5.7113402061855676e200, 0.293741116979491],
+        [-0.8209945765539308, -2e200, 0.03730614711230107],
+        [-0.9497182766383747, 1.0, -0.30710597967354725],
+    ]
+    problem = rk.LeastSquares(rk.Network((layer,), ()), x, np.zeros((6, 2)))
+    spectrum = rk.exact.certified_spectrum(problem, np.ones(18))
+    assert (spectrum.rank, spectrum.condition.floats()[1]) == (12, np.inf)

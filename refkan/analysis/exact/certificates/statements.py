@@ -134,7 +134,9 @@ class Attained(ShortRepr):
 
 
 def hexadecimal(numbers: Any) -> Any:
-    """Floats, in lists of any depth, as text that is exact."""
+    """Floats, in lists of any depth, as text that is exact; None where no number is known."""
+    if numbers is None:
+        raise NotProvenError(OVERFLOW)
     if not isinstance(numbers, float | int):
         return [hexadecimal(each) for each in np.asarray(numbers).tolist()]
     if not np.isfinite(numbers):
@@ -218,6 +220,8 @@ def lipschitz(posed: Posed, scaled: bool = False) -> Statement:
     The scaled one is that of u -> F(a + D u), a the lower corner of the box and D its sides: its slopes are S D, and
     distances |D^-1 (x - x')|. An input whose side is zero has no part in either.
     """
+    if not posed.sides.any():
+        raise NotProvenError("the box is a point, and two of its points are needed")
     best, P = Attained(), len(posed.box)
     sides = Intervals.of(posed.box[:, 1]) - Intervals.of(posed.box[:, 0]) if scaled else Intervals.of(np.ones(P))
     wide = np.flatnonzero(posed.sides > 0) if scaled else np.arange(P)
@@ -245,8 +249,6 @@ def lipschitz(posed: Posed, scaled: bool = False) -> Statement:
     x, at = posed.sample
     compare(posed.box.T[:1], posed.sides[None] / STEP)  # opposite corners, which differ however thin the box is
     show(x, posed.slopes(at.centre).middle * sides.middle)
-    if best.point is None:
-        raise NotProvenError(OVERFLOW if posed.sides.any() else "the box is a point, and two of its points are needed")
     leaves = posed.leaves(enclosed, wanted)
     low, high = hexadecimal([max(best.value, 0.0), leaves.high])
     bounds = {"low": low, "high": high, "points": hexadecimal(best.point)}

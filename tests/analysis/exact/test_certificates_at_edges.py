@@ -1,0 +1,47 @@
+"""Certificates of networks and boxes at edges: constant, huge, subnormal, thin, a point."""
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.analysis.exact.certificates.certified_network import certificate
+from tests.analysis.exact.test_checked_certificates import UNIT, checked
+
+PARABOLAS = [1.0, 2.0, 0.0, 1.0]  # of slope -4 in the middle of the domain
+EDGES = {
+    "constant": ({}, np.ones(4), UNIT, 0.0),
+    "subnormal": ({}, 1e-320 * np.array(PARABOLAS), UNIT, 4e-320),
+    "squares that overflow": ({}, 1e200 * np.array(PARABOLAS), UNIT, 4e200),
+    "squares that underflow": ({}, 1e-200 * np.array(PARABOLAS), UNIT, 4e-200),
+    "a box of an ulp": ({}, PARABOLAS, [[0.5, 0.5 + 2.0**-53]], 4.0),
+    "a thin box": ({"domain": (1000.0, 1001.0)}, PARABOLAS, [[1000.5, 1000.5 + 1e-9]], 4.0),
+    "SiLU far out": ({"edge": "silu", "domain": (-1e10, 1e10)}, [*np.zeros(4), 1.0, 1.0], [[-4e9, -1e9]], 0.0),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_certificates_at_edges_are_accepted(name, tmp_path, capsys):
+    """All that is stated, the Lipschitz constant among it: with two points that differ however thin the box is."""
+    options, theta, box, constant = EDGES[name]
+    data = certificate(rk.kan([1, 1], 3, 2, **options), np.array(theta), np.array(box), budget=20) | {"about": {}}
+    code, lines = checked(data, tmp_path, capsys)
+    assert code == 0, lines
+    (stated,) = (statement for statement in data["statements"] if statement["kind"] == "lipschitz")
+    low, high = (float.fromhex(stated[end]) for end in ("low", "high"))
+    assert 0 <= low <= constant * (1 + 1e-15) + 1e-322
+    assert constant * (1 - 1e-8) <= high <= constant * 1.01 + 1e-298
+
+
+@pytest.mark.parametrize(
+    ("theta", "box", "reason"),
+    [
+        (PARABOLAS, [[0.5, 0.5]], "the box is a point"),
+        ([1e308, -1e308, 1e308, 0.0], [[0.0, 1e10]], "overflows"),
+        ([1e308, -1e308, 1e308, 0.0], [[1e10, 2e10]], "overflows"),
+    ],
+)
+def test_what_has_no_lipschitz_constant_says_why(theta, box, reason):
+    data = certificate(rk.kan([1, 1], 3, 2), np.array(theta), np.array(box), budget=20)
+    reasons = {row["statement"]: row["why"] for row in data["unproven"]}
+    assert reason in reasons["Lipschitz constant"]
+    assert all("SVD" not in why and "nan" not in why for why in reasons.values())
