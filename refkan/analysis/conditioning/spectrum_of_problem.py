@@ -25,6 +25,9 @@ ASYMMETRY = 1e-10
 PRODUCTS = "ask scipy.sparse.linalg.eigsh for the ends, by products such as problem.gauss_newton_vector(theta, v)"
 """What to do instead where memory is too small for all eigenvalues."""
 
+NORMAL = float(np.finfo(np.float64).tiny)
+"""The smallest normal number: those below it have fewer digits."""
+
 BLOCK_ENTRIES = 2**23
 """Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""
 
@@ -96,7 +99,7 @@ def _assembled(size: int, matrix: Callable[[], Any]) -> FloatArray:
     require_memory(40 * size * size, f"all eigenvalues of a matrix of {size} rows", PRODUCTS)
     H = matrix()
     H = H.toarray() if sparse.issparse(H) else H
-    return 0.5 * (H + H.T)
+    return 0.5 * H + 0.5 * H.T  # no sum overflows
 
 
 def question_of_matrix(matrix: Any, theta: Any, which: str, basis: Any, weights: Any) -> Question:
@@ -275,6 +278,8 @@ def spectrum(
         memory available (before allocating, with what is needed).
     TypeError
         For a network in place of a problem, and for a collocation problem: its matrix can be given.
+    OverflowError
+        If an eigenvalue of the numerical range is no normal number of float64.
 
     Notes
     -----
@@ -320,11 +325,18 @@ def spectrum(
         return np.diag(frame.gradient(frame.gradient(H).T)).copy()
 
     frame, relative, name = precondition(preconditioner, question.target, question.n_params, diagonal, question.network)
-    if H is not None:
-        modes = symmetric_modes(H, frame, known)
-    else:
-        assert J is not None
-        modes = factor_modes(J, frame, known, kernel=which == "ntk")
+    with np.errstate(over="ignore", invalid="ignore"):
+        if H is not None:
+            modes = symmetric_modes(H, frame, known)
+        else:
+            assert J is not None
+            modes = factor_modes(J, frame, known, kernel=which == "ntk")
+    range_ = np.abs(modes.values[: modes.rank])
+    if not (np.isfinite(modes.values).all() and (range_ >= NORMAL).all()):
+        raise OverflowError(
+            "the eigenvalues must be normal numbers of float64, which have all digits; some lie beyond them: take other "
+            "units of the outputs, or other weights"
+        )
     nullity = question.analytic_nullity
     notes = doubts(modes.values, question.size, modes.rank, nullity, modes.gap, modes.noise, question.rows)
     vectors, duals = modes.vectors, modes.vectors

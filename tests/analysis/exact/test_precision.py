@@ -141,6 +141,7 @@ def test_outward_rounding_of_random_rationals(rng):
 
 def test_enclosures_refuse_nonsense():
     refused(lambda: Enclosure(Fraction(2), Fraction(1)), "low must not exceed high")
+    refused(lambda: Enclosure(math.nan, math.nan), "low must not exceed high")
     one, zero = Enclosure(Fraction(1), Fraction(1)), Enclosure(Fraction(-1), Fraction(1))
     refused(lambda: one.quotient(zero), "two positive numbers")
     assert (one.sign, zero.sign, zero.relative_width, one.relative_width) == (1, 0, math.inf, 0.0)

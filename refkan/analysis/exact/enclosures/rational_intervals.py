@@ -31,7 +31,7 @@ class Enclosure(Frozen, eq=True):
     high: Fraction
 
     def __post_init__(self) -> None:
-        if self.low > self.high:
+        if not self.low <= self.high:
             raise ValueError(f"low must not exceed high; got low = {self.low}, high = {self.high}")
 
     @classmethod
