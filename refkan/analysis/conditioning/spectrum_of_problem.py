@@ -334,8 +334,8 @@ def spectrum(
     range_ = np.abs(modes.values[: modes.rank])
     if not (np.isfinite(modes.values).all() and (range_ >= NORMAL).all()):
         raise OverflowError(
-            "the eigenvalues must be normal numbers of float64, which have all digits; some lie beyond them: take other "
-            "units of the outputs, or other weights"
+            "the eigenvalues must be normal numbers of float64, which have all digits; some lie beyond them: take "
+            "other units of the outputs, or other weights"
         )
     nullity = question.analytic_nullity
     notes = doubts(modes.values, question.size, modes.rank, nullity, modes.gap, modes.noise, question.rows)
