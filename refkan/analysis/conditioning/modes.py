@@ -81,6 +81,17 @@ def numerical_rank(magnitudes: FloatArray, size: int) -> tuple[int, float]:
     return rank, float(magnitudes[rank - 1]) / after if after > 0 else np.inf
 
 
+def require_normal(modes: Modes) -> None:
+    """Raise OverflowError where eigenvalues are too large for float64, or too small for all its digits."""
+    smallest = np.abs(modes.values[: modes.rank]).min(initial=1.0)
+    if not (np.isfinite(modes.values).all() and smallest >= np.finfo(np.float64).tiny):
+        raise OverflowError(
+            "the eigenvalues must be normal numbers of float64, which have all digits; some lie beyond them: take "
+            "other units of the outputs, or other weights"
+        )
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def factor_modes(
     J: FloatArray, frame: Frame = IDENTITY, known: FloatArray | None = None, kernel: bool = False
 ) -> Modes:
@@ -103,6 +114,7 @@ def factor_modes(
     return Modes(_padded(sigma**2, size), vectors, rank, gap, 0.0, notes)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def symmetric_modes(H: FloatArray, frame: Frame = IDENTITY, known: FloatArray | None = None) -> Modes:
     """Eigenpairs of B^T H B for symmetric H (M, M), definite or not; as for J, by a congruence and its inverse."""
     M = H.shape[0]

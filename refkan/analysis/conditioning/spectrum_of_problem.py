@@ -9,7 +9,7 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator
 
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basis_frame, precondition
-from refkan.analysis.conditioning.modes import factor_modes, symmetric_modes
+from refkan.analysis.conditioning.modes import factor_modes, require_normal, symmetric_modes
 from refkan.analysis.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.analysis.conditioning.spectra import Spectrum, doubts
 from refkan.base import FloatArray, Frozen, as_array, as_vector, check_choice, lazy
@@ -24,9 +24,6 @@ ASYMMETRY = 1e-10
 
 PRODUCTS = "ask scipy.sparse.linalg.eigsh for the ends, by products such as problem.gauss_newton_vector(theta, v)"
 """What to do instead where memory is too small for all eigenvalues."""
-
-NORMAL = float(np.finfo(np.float64).tiny)
-"""The smallest normal number: those below it have fewer digits."""
 
 BLOCK_ENTRIES = 2**23
 """Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""
@@ -325,18 +322,12 @@ def spectrum(
         return np.diag(frame.gradient(frame.gradient(H).T)).copy()
 
     frame, relative, name = precondition(preconditioner, question.target, question.n_params, diagonal, question.network)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if H is not None:
-            modes = symmetric_modes(H, frame, known)
-        else:
-            assert J is not None
-            modes = factor_modes(J, frame, known, kernel=which == "ntk")
-    range_ = np.abs(modes.values[: modes.rank])
-    if not (np.isfinite(modes.values).all() and (range_ >= NORMAL).all()):
-        raise OverflowError(
-            "the eigenvalues must be normal numbers of float64, which have all digits; some lie beyond them: take "
-            "other units of the outputs, or other weights"
-        )
+    if H is not None:
+        modes = symmetric_modes(H, frame, known)
+    else:
+        assert J is not None
+        modes = factor_modes(J, frame, known, kernel=which == "ntk")
+    require_normal(modes)
     nullity = question.analytic_nullity
     notes = doubts(modes.values, question.size, modes.rank, nullity, modes.gap, modes.noise, question.rows)
     vectors, duals = modes.vectors, modes.vectors

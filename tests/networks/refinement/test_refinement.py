@@ -184,6 +184,17 @@ def test_insertion_leaves_trained_networks_unchanged_under_every_policy(case):
         np.testing.assert_allclose(P @ theta, net.convert(theta, fine), rtol=0, atol=1e-14 * np.abs(theta).max())
 
 
+@pytest.mark.parametrize("edge", ["plain", "silu"])
+def test_intervals_of_some_ulps_are_cut_as_others_are(edge):
+    """Breakpoints that are there need not be looked for up to rounding: 1 + 2 ulps is none of its neighbours."""
+    layer = rk.SplineLayer((rk.SplineSpace([0.5, 1.0, 1.0 + 2.0**-50, 1.5, 2.0, 2.5], 2),), 1)
+    c = np.array([-0.5, -1.0, -0.75, 0.0])
+    net = rk.Network((layer if edge == "plain" else rk.SiluLayer(layer),), ())
+    fine = net.refine()
+    w = net.convert(np.r_[c, np.ones(net.n_params - 4)], fine)
+    assert w[:7].tolist() == [-0.5, -0.75, -1.0, -0.875, -0.75, -0.375, 0.0]
+
+
 def test_inputs_of_different_knots_keep_their_own_prolongation():
     rng = np.random.default_rng(0)
     for knots in ([[0.2], [0.2], [0.2]], [[0.2], [0.7], [0.2]], [[0.2], [0.7], [0.9]]):

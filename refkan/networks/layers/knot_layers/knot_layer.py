@@ -122,7 +122,7 @@ class NestedSpaces:
 
 
 def nested_spaces(coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
-    """Coarse and fine spaces, fine breakpoints that are coarse ones up to rounding set to them.
+    """Coarse and fine spaces; if coarse breakpoints are missing, fine ones that are equal up to rounding set to them.
 
     Inputs with the same knots share one entry: one computation serves them all.
 
@@ -144,8 +144,9 @@ def nested_spaces(coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
         nearest = np.where(interior - left < right - interior, left, right)
         # Breakpoints of free knots are a plus up to n shares of b - a, each rounded, with 16 roundings of other kinds.
         rounding = EPS * ((16 + interior.size) * (breakpoints[-1] - breakpoints[0]) + 2 * np.abs(breakpoints).max())
-        close = np.abs(interior - nearest) <= rounding
-        interior[close] = nearest[close]
+        if not np.isin(breakpoints, interior).all():
+            close = np.abs(interior - nearest) <= rounding
+            interior[close] = nearest[close]
         nested[key] = NestedSpaces(SplineSpace(t, r), SplineSpace(s, r), [p])
         with located(f"input {p}", KnotError):
             require_nested(nested[key].coarse, nested[key].fine)
