@@ -235,6 +235,14 @@ def test_a_missing_extra_is_named(monkeypatch):
             function(posed, theta)
 
 
+def test_samples_of_weight_zero_are_rows_of_the_kernel():
+    net, x = rk.kan([1, 1], 3, 2), np.linspace(0, 1, 6)[:, None]
+    problem, theta = rk.LeastSquares(net, x, x, weights=[0, 1, 1, 0, 1, 1]), np.ones(4)
+    kernel, expected = (function(problem, theta, which="ntk") for function in (rk.exact.certified_spectrum, rk.spectrum))
+    assert (kernel.size, kernel.rank, kernel.nullity) == (expected.size, expected.rank, expected.nullity) == (6, 4, 2)
+    assert kernel.count_above(-1.0) == (6, 6)
+
+
 def test_spectra_beyond_the_range_of_floats_take_more_bits():
     """Samples at 5e200 on linear tails: what turns towards large eigenvalues take overflows at few bits."""
     inner = 0.5393902728001845, 0.1863902059458935, 0.03730614711230107

@@ -52,6 +52,8 @@ class Problem(Frozen, eq=True):
     theta, x, y : as in the problem
     shares : tuple of Fraction
         w_s/N of those samples whose weight is not zero; `x` and `y` hold these alone.
+    n_samples : int
+        N.
     """
 
     net: Network
@@ -59,6 +61,7 @@ class Problem(Frozen, eq=True):
     x: Any
     y: Any
     shares: tuple[Fraction, ...]
+    n_samples: int
 
     @property
     def n_rows(self) -> int:
@@ -143,7 +146,8 @@ def checked(problem: Any, theta: Any) -> Problem:
     kept = [s for s, w in enumerate(weights) if w > 0]
     if not kept:
         raise ValueError("problem must have a sample of positive weight; all weights are zero")
-    return Problem(problem.net, vector, problem.x[kept], problem.y[kept], tuple(Fraction(weights[s]) / n for s in kept))
+    shares = tuple(Fraction(weights[s]) / n for s in kept)
+    return Problem(problem.net, vector, problem.x[kept], problem.y[kept], shares, n)
 
 
 def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:

@@ -239,7 +239,7 @@ def enclosed(
     if basis is not None and basis != posed.net.basis:
         B, inverse = matrix_of_basis(posed.net, basis)
     Z = matrix.null if inverse is None else inverse * matrix.null
-    size = posed.n_rows if matrix.which == "ntk" else posed.net.n_params
+    size = posed.n_samples * posed.net.widths[-1] if matrix.which == "ntk" else posed.net.n_params
 
     def attempt(flint: Any) -> CertifiedSpectrum:
         H = matrix.in_balls(flint, B)
