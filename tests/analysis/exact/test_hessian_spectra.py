@@ -238,7 +238,9 @@ def test_a_missing_extra_is_named(monkeypatch):
 def test_samples_of_weight_zero_are_rows_of_the_kernel():
     net, x = rk.kan([1, 1], 3, 2), np.linspace(0, 1, 6)[:, None]
     problem, theta = rk.LeastSquares(net, x, x, weights=[0, 1, 1, 0, 1, 1]), np.ones(4)
-    kernel, expected = (function(problem, theta, which="ntk") for function in (rk.exact.certified_spectrum, rk.spectrum))
+    kernel, expected = (
+        function(problem, theta, which="ntk") for function in (rk.exact.certified_spectrum, rk.spectrum)
+    )
     assert (kernel.size, kernel.rank, kernel.nullity) == (expected.size, expected.rank, expected.nullity) == (6, 4, 2)
     assert kernel.count_above(-1.0) == (6, 6)
 
