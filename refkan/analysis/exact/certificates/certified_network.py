@@ -181,6 +181,8 @@ def condition_statement(problem: Problem, of_rank: Statement | None) -> Statemen
             f"{spectrum.condition.floats()[1]:.3g}; handed on are those up to {MOST_CONDITION:g}, of {rank}: "
             "`refkan spectrum --network FILE --data SAMPLES.csv --certify` says by what others are known"
         )
+    if spectrum.values[-1].floats()[0] == 0:
+        raise NotProvenError("the smallest eigenvalue that is not zero is too small for float64: take other units")
     smallest, largest = (hexadecimal(spectrum.values[k].floats()) for k in (-1, 0))
     return {"kind": "condition", "rank": rank, "smallest": smallest, "largest": largest}
 
