@@ -7,6 +7,7 @@ import refkan as rk
 from refkan.analysis.exact.certificates.certified_network import certificate
 from tests.analysis.exact.test_checked_certificates import UNIT, checked
 
+
 def test_eigenvalues_below_float64_are_not_handed_on(tmp_path, capsys):
     net, x = rk.kan([1, 1], 2, 2, domain=(0.0, 1e-164), basis="relu"), np.linspace(0, 1e-164, 7)[:, None]
     data = certificate(net, np.array([1.0, 2.0, 0.0]), np.array([[0.0, 1e-164]]), (x, x), budget=20) | {"about": {}}
