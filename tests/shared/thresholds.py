@@ -41,6 +41,7 @@ LOWERED = {
     "refkan.splines.sums.windows": {"FEW_OUTPUTS": 1, "PARTS": 3, "LEAST_SAMPLES": 3, "GROUP_ENTRIES": 16},
     "refkan.splines.local_basis": {"CELLS_PER_INTERVAL": 1, "CELLS": 4},
     "refkan.splines.bsplines": {"SAVED": 1e9},
+    "refkan.splines.relu_powers": {"BLOCK_ENTRIES": 16},
     "refkan.networks.sweeps.sample_blocks": {"BLOCK": 5},
     "refkan.networks.sweeps.chain_sweep": {"MOST_WORK": 0.0},
     "refkan.networks.network": {"CHUNK": 4},
