@@ -256,6 +256,7 @@ def network_values(layers, knots, maps, theta, depth, start, rows, starts, kept,
     are given.
     """
     N, last = start.shape[0], layers.shape[0] - 1
+    none, stride = np.int64(0), np.int64(1)  # as literals they would be other types, for which loops compile again
     at_theta, at_knots, at_maps, at_starts, at_kept = 0, 0, 0, 0, 0
     before = out
     for k in range(last + 1):
@@ -264,7 +265,7 @@ def network_values(layers, knots, maps, theta, depth, start, rows, starts, kept,
         C = theta[at_theta : at_theta + Q * P * dim].reshape((Q, P, dim))
         at_theta += C.size
         if k == 0:
-            contract(0, N, start, rows[0].reshape((N, 1, P, r)), C, 1, y)
+            contract(none, N, start, rows[0].reshape((N, 1, P, r)), C, stride, y)
         else:
             z = kept[at_kept : at_kept + N * P].reshape((N, 1, P))
             at_kept += z.size
@@ -280,21 +281,21 @@ def network_values(layers, knots, maps, theta, depth, start, rows, starts, kept,
             at_knots += t.size
             first = starts[at_starts : at_starts + N * P].reshape((N, P))
             at_starts += first.size
-            local_basis(0, N, z.reshape((N, P)), t, layers[k, 4], first, b, C, y)
+            local_basis(none, N, z.reshape((N, P)), t, layers[k, 4], first, b, C, y)
         before = y
 
 
 @kernel
 def pull_back_network(layers, maps, theta, start, rows, starts, kept, dy, dtheta):
     """dtheta of the cotangent dy (N, 1, Q) of the values, from what `network_values` has kept."""
-    N = start.shape[0]
+    N, none, stride = start.shape[0], np.int64(0), np.int64(1)
     at_theta, at_maps, at_starts, at_kept = theta.size, maps.size, starts.size, kept.size
     for k in range(layers.shape[0] - 1, -1, -1):
         P, Q, dim, r = layers[k, 0], layers[k, 1], layers[k, 2], layers[k, 3]
         at_theta -= Q * P * dim
         dC = dtheta[at_theta : at_theta + Q * P * dim].reshape((Q, P, dim))
         if k == 0:
-            pull_back(0, Q * P, start, rows[0].reshape((N, 1, P, r)), dy, 1, dC)
+            pull_back(none, Q * P, start, rows[0].reshape((N, 1, P, r)), dy, stride, dC)
             break
         C = theta[at_theta : at_theta + Q * P * dim].reshape((Q, P, dim))
         at_starts -= N * P
@@ -303,9 +304,9 @@ def pull_back_network(layers, maps, theta, start, rows, starts, kept, dy, dtheta
         b = kept[at_kept : at_kept + 2 * N * P * r].reshape((2, N, P, r))
         at_kept -= N * P
         z = kept[at_kept : at_kept + N * P].reshape((N, 1, P))
-        pull_back(0, Q * P, first, b[0].reshape((N, 1, P, r)), dy, 1, dC)
+        pull_back(none, Q * P, first, b[0].reshape((N, 1, P, r)), dy, stride, dC)
         dz = np.empty((N, 1, 1, P))
-        pull_back_inputs(0, N, first, b, z, 0, C, dy.reshape((N, 1, 1, Q)), dz)
+        pull_back_inputs(none, N, first, b, z, none, C, dy.reshape((N, 1, 1, Q)), dz)
         at_maps -= 2 * P
         dy = dz.reshape((N, 1, P))
         if layers[k, 5]:

@@ -135,9 +135,9 @@ class Network(Inspectable):
         return SplineChain.of(self.layers, self.node_maps)
 
     def _small(self, theta: Array, at: InputJet) -> SplineChain | None:
-        """The network as `ChainSweep` takes it, where it does and the samples are few; else None."""
-        chain, kinds = self._chain, theta.dtype.kind + at.x.dtype.kind
-        return chain if chain is not None and "c" not in kinds and chain.serves(at.x.shape[0]) else None
+        """The network as `ChainSweep` takes it, where it serves; else None."""
+        chain = self._chain
+        return chain if chain is not None and chain.serves(theta, at) else None
 
     # ------------------------------------------------------------- values
 

@@ -52,7 +52,7 @@ def files_passed(call):
 
 
 def test_a_gradient_passes_the_files_of_the_page():
-    x = np.random.default_rng(0).uniform(size=(2000, 2))
+    x = np.random.default_rng(0).uniform(size=(50, 2))
     net, theta = rk.kan([2, 5], order=3, intervals=4).initialize(np.random.default_rng(1), x)
     problem = rk.LeastSquares(net, x, net(theta, x) + 1.0)
     with rk.use_engine("plain"):

@@ -2,7 +2,8 @@ r"""Networks of splines alone on few samples, swept by one compiled call each wa
 
 Of a small network the calls from layer to layer take longer than the sums. Where every layer has B-splines on fixed
 knots and every map is fixed and affine, `kernels.plain_sums` goes through all of them in one call; the bits are
-those of `Sweep` under the plain engine, which serves all other networks and sizes.
+those of `Sweep` under the plain engine, which serves all other networks and sizes. It is for samples that stay, which
+are seen often: the two loops compile for two seconds.
 """
 
 from typing import Any
@@ -50,7 +51,11 @@ class SplineChain(Frozen):
     def of(cls, layers: Any, node_maps: Any) -> "SplineChain | None":
         """The network as a chain, or None where it is none."""
         fixed = [type(layer) is SplineLayer and not layer.free_knots and layer.outside != "error" for layer in layers]
-        if not all(fixed) or not all(isinstance(node_map, AffineMap | Unmapped) for node_map in node_maps):
+        if (
+            len(layers) < 2
+            or not all(fixed)
+            or not all(isinstance(node_map, AffineMap | Unmapped) for node_map in node_maps)
+        ):
             return None
         rows, knots, maps, work, inputs, functions = [], [np.empty(0)], [np.empty(0)], 0.0, 0, 0
         for k, layer in enumerate(layers):
@@ -67,10 +72,10 @@ class SplineChain(Frozen):
         arrays = np.array(rows, np.int64), np.concatenate(knots), np.concatenate(maps)
         return cls(*arrays, first.fixed_tables, first.outside, sizes, work)
 
-    def serves(self, n_samples: int) -> bool:
-        """Whether all layers are small on so many samples, and the engine in use takes plain sums for them."""
-        work = n_samples * self.work
-        return work < MOST_WORK and not takes_fast(work)
+    def serves(self, theta: Array, at: InputJet) -> bool:
+        """Whether the samples stay, all layers are small on them, and the engine in use takes plain sums there."""
+        work = at.x.shape[0] * self.work
+        return at.fixed and work < MOST_WORK and not takes_fast(work) and theta.dtype.kind != "c"
 
 
 class ChainSweep:
