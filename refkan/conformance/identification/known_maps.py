@@ -123,7 +123,8 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
     same, low, high = np.abs(y - x) <= tolerance, float(y.min()), float(y.max())
     if same.any() and close(np.clip(x, low, high), y, tolerance):
         cut = [f"below at {low:.9g}"] * bool(x.min() < low - tolerance)
-        return "a cut " + " and ".join(cut + [f"above at {high:.9g}"] * bool(x.max() > high + tolerance))
+        cut += [f"above at {high:.9g}"] * bool(x.max() > high + tolerance)
+        return f"a cut {' and '.join(cut)}" if cut else "identity"
     zero = np.abs(y) <= tolerance
     if np.ptp(y) <= tolerance:
         return f"a constant {y[0]:.6g}"

@@ -26,6 +26,10 @@ BLOCK = 64
 """Samples are asked for in whole blocks where nothing else is asked."""
 
 
+OTHER_KNOTS = 0.75
+"""Of the knots of the input that is asked for, those of the other one beside it."""
+
+
 class NoAnswerError(Exception):
     """The adapter refused, raised, or returned something that is no answer; the message says what was asked."""
 
@@ -326,7 +330,7 @@ class Subject:
         C[self.position] = unit
         knots = np.repeat(single.knots, 2, axis=0)
         if spec.kind != "uniform" and self.declared.domain is None:
-            knots[1 - self.position[1]] = single.knots[0] * 0.75
+            knots[1 - self.position[1]] = single.knots[0] * OTHER_KNOTS
         two = replace(single, knots=knots, coefficients=C)
         x = np.clip(np.repeat(at, 2, axis=1), *two.domains.T)
         x[:, self.position[1]] = at[:, 0]

@@ -18,7 +18,7 @@ from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.broken_layers.trial_defects import TRIALS, GradientAveraged, HalfBias, ReversedGradient, SlopePlus
 from tests.conformance.altered_layers import of
 from tests.conformance.identification.asked_layers import LAYERS, TOLD_ONCE
-from tests.conformance.identification.layers_in_settings import IN_SETTINGS
+from tests.conformance.identification.layers_in_settings import ALONE, IN_SETTINGS
 from tests.conformance.identification.told_functions import FUNCTIONS_TOLD
 from tests.conformance.identification.told_layers import TOLD
 from tests.shared.refusals import refused
@@ -50,6 +50,9 @@ SAID = TOLD | FUNCTIONS_TOLD | IN_SETTINGS
 def test_what_a_layer_does_is_told(pattern, layer):
     first = first_difference(adapter_of(layer))
     assert re.search(f"^{pattern}", str(first)), first
+
+
+TOLD_ONCE |= ALONE
 
 
 @pytest.mark.parametrize("layer", TOLD_ONCE, ids=[patterns[0][:50] for patterns in TOLD_ONCE.values()])

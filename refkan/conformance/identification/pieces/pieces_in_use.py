@@ -140,20 +140,24 @@ def _in_powers(theirs: FloatArray, right: FloatArray, room: float) -> str:
     told, u = [], "u = (x - t[m])/h"
     for words, a, b in ((u, theirs, right), (f"1 - u, {u}", _from_right(theirs), _from_right(right))):
         wrong = np.flatnonzero((np.abs(a - b) > 16 * room).any(axis=0))
-        if not 0 < wrong.size <= max(1, len(POWERS) // 3):
+        if not 0 < wrong.size <= max(1, len(POWERS) // 3) or wrong[-1] >= len(POWERS):
             continue
         changes = []
         for k in wrong:
-            factor = factor_of(a[:, k], b[:, k])
-            if k >= len(POWERS) or not close(a[:, k], factor * b[:, k], 64 * room):
-                break
+            factor, added = factor_of(a[:, k], b[:, k]), float((a - b)[:, k].mean())
             times = "the opposite sign" if abs(factor + 1) < 1e-6 else f"{factor:.6g} times its own"
             done = "left out" if abs(factor) < 1e-6 else f"with {times}"
+            if b[:, k].any() and close(a[:, k], factor * b[:, k], 64 * room):
+                pass
+            elif close(a[:, k], b[:, k] + added, 64 * room):
+                done = f"with {added:.6g} added"
+            else:
+                break
             changes.append(f"the {POWERS[k]} coefficient in {words} {done}")
         else:
             told.append((wrong.size, f"has {' and '.join(changes)}"))
     if told:
-        return min(told)[1]
+        return min(told, key=lambda pair: pair[0])[1]
     factor = factor_of(theirs, right)
     if close(theirs, factor * right, 64 * room):
         return "is left out" if abs(factor) < 1e-6 else f"is multiplied by {factor:.6g}"

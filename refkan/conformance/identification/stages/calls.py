@@ -25,6 +25,7 @@ from refkan.conformance.identification.stages.models_alive import (
     near_earlier,
     order_by_input,
     overwritten_results,
+    points_of_batch,
     refused_shapes,
     shared_by_models,
     stretched_knots,
@@ -167,6 +168,11 @@ def _stale(batch: Batch) -> list[Difference]:
         told = "one row of a batch was changed, and its results are as before"
     else:
         return near_earlier(batch)
+    return _stale_at(batch, told, moved)
+
+
+def _stale_at(batch: Batch, told: str, moved: FloatArray) -> list[Difference]:
+    """Results of an earlier call at other samples: whether a new model has them, too."""
     by_model = not np.array_equal(batch.fresh(moved), batch.y)
     if not by_model:
         batch.subject.depends = "results of a sample depend on other calls"
@@ -189,6 +195,8 @@ def _mixed(batch: Batch) -> list[Difference]:
     alone = np.stack([batch.raw(np.repeat(x[s : s + 1], len(x), axis=0))[2 * BLOCK] for s in range(BLOCK)])
     alone = np.resize(alone, y.shape)
     rows = np.flatnonzero(batch.differ(y, alone))
+    if not (depends or rows.size) and turned.any():
+        return _stale_at(batch, "the same samples in another order have the results of the order before", x[::-1].copy())
     order = (
         "" if (same := not batch.differ(np.sort(y, axis=0), np.sort(alone, axis=0)).any()) else order_by_input(batch)
     )
@@ -202,7 +210,7 @@ def _mixed(batch: Batch) -> list[Difference]:
     on = "rows change with the smallest and largest inputs of a batch" if ends else "rows change with the others"
     on = f"one row changed, {int(seen.sum())} others change with it" if seen.any() else on
     how = "rows " + numbers(np.flatnonzero(seen).tolist()) + ", which are zero" * (not single[seen].any())
-    return only("samples mixed", what=f"{on}: {_by_batch(batch, y, most) if by_most else how}")
+    return only("samples mixed", what=f"{on}: {_by_batch(batch, y, most, spoilt) if by_most else how}")
 
 
 def _by_strange_rows(batch: Batch) -> list[Difference]:
@@ -224,7 +232,7 @@ def _by_strange_rows(batch: Batch) -> list[Difference]:
         if not seen.any():
             continue
         how = "NaN" if np.isnan(z[seen]).all() else "zero" if not z[seen].any() else ""
-        how = how or _by_batch(batch, *(np.where(seen[:, None], v, 0.0) for v in (y, z)))
+        how = how or _by_batch(batch, *(np.where(seen[:, None], v, 0.0) for v in (y, z)), moved)
         if words.endswith("the domain") and (stretched := stretched_knots(batch, moved)):
             how, batch.subject.stretched = stretched, True
         later = int(batch.differ(y, batch.raw(batch.x)).sum())
@@ -233,8 +241,11 @@ def _by_strange_rows(batch: Batch) -> list[Difference]:
     return []
 
 
-def _by_batch(batch: Batch, y: FloatArray, z: FloatArray) -> str:
-    """What a batch does to rows: those kept in two batches are an affine function of each other, or they are not."""
+def _by_batch(batch: Batch, y: FloatArray, z: FloatArray, x: FloatArray) -> str:
+    """What a batch does to rows: those kept in two batches are an affine function of each other, or of other points.
+
+    The results of the second batch, whose samples are x, are z.
+    """
     u = y[-KEPT:]
     v = z[-KEPT:]
     room = batch.subject.tolerance(largest([y, z]))
@@ -252,7 +263,10 @@ def _by_batch(batch: Batch, y: FloatArray, z: FloatArray) -> str:
     deviation = [(w - w.mean(axis=0)) / w.std(axis=0) for w in (u, v)]
     if close(deviation[0], deviation[1], 2.0**-20):
         return "outputs are shifted and scaled by what depends on the batch"
-    return "functions are taken at points that depend on the batch"
+    at = points_of_batch(batch, x)[-KEPT:] if batch.spec.degree else x[-KEPT:]
+    if close(batch.subject.truth(batch.spec, at)[0], v, 2.0**-20 * largest(v)):
+        return "functions are taken at points that depend on the batch"
+    return "in another way than by a factor, a shift or another point"
 
 
 def _sizes(batch: Batch) -> list[Difference]:

@@ -95,15 +95,19 @@ def order_by_input(batch: Batch) -> str:
     return f": those of each input come in {told[0]} order" if len(told) == 2 and told[0] == told[1] else ""
 
 
+def points_of_batch(batch: Batch, moved: FloatArray) -> FloatArray:
+    """At which points (N, P) functions of degree 1 or more are taken, by splines s(x) = x of each input."""
+    lines = np.stack([greville_points(t, batch.spec.order) for t in batch.spec.knots]) * np.eye(2)[:, :, None]
+    layers = [replace(batch.spec, coefficients=np.repeat(line[None], 3, axis=0)) for line in lines]
+    return np.stack([batch.fresh(moved, layer)[:, 0] for layer in layers], axis=1)
+
+
 def stretched_knots(batch: Batch, moved: FloatArray) -> str:
     """The domain that functions are on beside a row beyond it, if they are those of k x + c, in words; else ""."""
-    spec, told = batch.spec, []
-    if not spec.degree:
+    told = []
+    if not batch.spec.degree:
         return ""
-    lines = [greville_points(t, spec.order) * (np.arange(2) == p)[:, None] for p, t in enumerate(spec.knots)]
-    for p, (a, b) in enumerate(spec.domains):
-        x = moved[:, p]
-        at = batch.fresh(moved, replace(spec, coefficients=np.repeat(lines[p][None], 3, axis=0)))[:, 0]
+    for (a, b), x, at in zip(batch.spec.domains, moved.T, points_of_batch(batch, moved).T, strict=True):
         seen = (at > a) & (at < b) & (np.arange(len(x)) != 5)
         if seen.sum() < BLOCK:
             return ""
@@ -197,12 +201,16 @@ def changed_by_calls(batch: Batch) -> Iterator[Difference]:
 
 
 def shared_by_models(batch: Batch) -> list[Difference]:
-    """What the model built last changes in one that was built before, and in what it returns itself."""
+    """What the model built last changes in one that was built before, or has of it, and in what it returns itself."""
     subject, spec, x = batch.subject, batch.spec, batch.x
     knots = {"knots": spec.knots if subject.declared.domain else spec.knots * 1.25}
+    a, b = spec.domains.T[:, :, None]
+    share = np.clip((spec.knots - a) / (b - a), 0.0, 1.0)
+    inner = {"knots": spec.knots + (spec.kind == "arbitrary") * (b - a) * (share**1.25 - share)}  # on the same domain
     C = {"coefficients": np.roll(spec.coefficients, 1, axis=2)[::-1].copy()}
-    others: dict[str, Any] = {"coefficients": C, "knots": knots, "coefficients and knots": knots | C}
-    for k, (words, more) in enumerate(others.items(), 1):
+    others: list[tuple[str, Any]] = [("coefficients", C), ("knots", knots), ("knots", inner)]
+    others.append(("coefficients and knots", knots | C))
+    for k, (words, more) in enumerate(others, 1):
         model = subject.build(spec)
         first = batch.raw(x, model)
         built = subject.build(replace(spec, **more))
@@ -217,6 +225,10 @@ def shared_by_models(batch: Batch) -> list[Difference]:
         if len(more) == 1 and np.nanmax(np.abs(last - alone)) > subject.tolerance(float(np.nanmax(np.abs(alone)))):
             what = f"results of a model are those of another one of other {words} at the same samples"
             return only("stale cache", what=what)
+        others_asked = words == "knots" and (more["knots"] != spec.knots).any()
+        if others_asked and np.array_equal(alone, first) and subject.is_right(spec, x):  # it makes none of its own
+            subject.depends = "layers have the knots of those built before them"
+            return only("models share state", how="a model has the knots of one of the same sizes built before it")
     return []
 
 

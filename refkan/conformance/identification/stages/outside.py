@@ -66,7 +66,9 @@ def outside(subject: Subject) -> Stage:
         declared = [rule for rule in declared if rule != "natural"]
     if "other right end" in subject.names:  # from which they go on
         declared = [rule for rule in declared if rule not in ("linear", "constant")]
-    rows, subject.rows = subject.rows, 1 if "samples mixed" in subject.names else subject.rows  # by rows far away
+    kept = {"rows": subject.rows, "position": subject.position}
+    subject.rows = 1 if "samples mixed" in subject.names else subject.rows  # by rows far away
+    subject.position = None if subject.place else subject.position  # of edges that have their own functions
     differences: dict[str, Difference] = {}
     told: dict[str, str] = {}
     for degree, kind in _asked(subject):
@@ -91,7 +93,7 @@ def outside(subject: Subject) -> Stage:
                 difference = differences.get(key, Difference(name, evidence))
                 where = dict.fromkeys([*difference.where, f"degree-{degree}", kind])
                 differences[key] = replace(difference, where=tuple(where))
-    subject.rows = rows
+    vars(subject).update(kept)
     words = "; ".join(dict.fromkeys(told.values()))
     return Stage("outside", f"beyond the domain: {words}", tuple(differences.values()))
 

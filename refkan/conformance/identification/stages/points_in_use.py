@@ -14,7 +14,7 @@ from refkan.conformance.identification.knots_in_use import intervals_of, recursi
 from refkan.conformance.identification.known_maps import map_of, step_of
 from refkan.conformance.identification.matrix_shapes import numbers
 from refkan.conformance.identification.reported import Difference, close, largest, measured, only
-from refkan.conformance.identification.subject import BLOCK, Subject
+from refkan.conformance.identification.subject import BLOCK, OTHER_KNOTS, Subject
 from refkan.splines.knots import greville_points
 
 
@@ -93,7 +93,7 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
     for name in ("float32", "float16"):
         if (np.searchsorted(round_to(name, t), round_to(name, x), side="right") - 1 == used)[bad].all():
             how = how or f"they are those of points and knots rounded to {name}"
-    how = how or _by_spacing(inside)
+    how = how or _by_spacing(inside) or _by_other_input(subject, inside)
     if not how and np.unique(used[bad]).size == 1 < asked.size:
         how = f"in intervals {numbers(asked.tolist())} that of interval {at} is used"
     steps = f"{step[0]:+d}" if step.size == 1 else numbers(step.tolist())
@@ -114,6 +114,17 @@ def _by_spacing(inside: Sampled) -> str:
                     less = ", less 1" * shift
                     return f"they are number (x - a)/h rounded {words}{less}, with h = {name} for all intervals"
     return ""
+
+
+def _by_other_input(subject: Subject, inside: Sampled) -> str:
+    """Whether intervals are those of the sample of the other input, where functions are asked for beside one."""
+    t, r = inside.spec.knots[0], inside.spec.order
+    if subject.position is None:
+        return ""
+    other = OTHER_KNOTS * t
+    m = intervals_of(np.clip(inside.x, other[r - 1], other[-r]), other, r)
+    of_other = inside.agrees(recursion(t, r, inside.x, m)).all()
+    return f"they are those of the sample of input {1 - subject.position[1]}" * bool(of_other)
 
 
 def point_of(spec: LayerSpec, functions: FloatArray) -> FloatArray:
@@ -231,7 +242,7 @@ def _affine(subject: Subject, spec: LayerSpec, k: float, c: float) -> list[Diffe
     ends = [float(np.round((end - c) / k, 5)) for end in (a, b)]
     if ends in ([-1.0, 1.0], [0.0, 1.0]):
         return only("fixed domain", used=f"[{ends[0]:g}, {ends[1]:g}]", asked=f"[{a:g}, {b:g}]")
-    if subject.position and largest(np.array(ends) - 0.75 * np.array([a, b])) < 1e-4:
+    if subject.position and largest(np.array(ends) - OTHER_KNOTS * np.array([a, b])) < 1e-4:
         return _mapped(f"points mapped from the domain of input {1 - subject.position[1]} to that of their own input,")
     used, steps = round(k * n), c * n / (b - a)
     if max(abs(k * a + c - a), abs(k * n - used)) < 1e-6 and used != n and _whole_on_fewer(subject, spec):

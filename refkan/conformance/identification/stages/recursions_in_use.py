@@ -179,7 +179,8 @@ def rearranged_locally(subject: Subject, inside: Sampled) -> list[Difference]:
     told = explain(theirs, right, ("point", "coefficient"), float(inside.room.max()) * 4, sentence)
     vague = ("gradient clipped", "factors by coefficient", "coefficients left out")
     for name, more in ((difference.name, difference.evidence) for difference in told or []):
-        if more.get("axis") == "point" or more.get("loose") or name in vague or "all are" in more.get("how", ""):
+        how = more.get("how", "")  # functions in force sum to one: that of one of them is a constant that is added
+        if more.get("axis") == "point" or more.get("loose") or name in vague or "all are" in how or "from number" in how:
             return []
     return told or []
 
