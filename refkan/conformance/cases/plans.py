@@ -204,8 +204,7 @@ def _of_change(name: str, dtype: str, degree: int, intervals: int, count: int, f
 
 
 def _points(region: str, spec: LayerSpec, rng: np.random.Generator) -> FloatArray:
-    columns = [points(region, t, spec.order, spec.dtype, rng, PROBES) for t in spec.knots]
-    return np.stack(columns, axis=1)
+    return np.stack([points(region, t, spec.order, spec.dtype, rng, PROBES) for t in spec.knots], axis=1)
 
 
 def recheck(case: Case, knots: Any, coefficients: Any) -> Case:

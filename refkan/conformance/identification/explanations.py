@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray, Frozen, IntArray
-from refkan.conformance.identification import matrix_shapes as shapes
-from refkan.conformance.identification.matrix_shapes import PLURAL, SAMPLES, Named
+from refkan.conformance.identification import known_maps as shapes
+from refkan.conformance.identification.known_maps import PLURAL, SAMPLES, Named
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, only
 
 SIGNIFICANT = 2.0**-20

@@ -3,6 +3,9 @@ r"""Basis functions by the recursion of Cox and de Boor, and the knots that expl
 B-splines of order r on knots t_0 <= ... <= t_(K-1) depend smoothly on the knots, all but the first and the last of
 which show within the domain. So knots are found by least squares, from several starts, and are certain: what is left
 is rounding, for all functions at all points at once.
+
+Derivatives are b_i' = (r - 1) (L_i - R_i), where L_i and R_i = L_(i+1) are functions of one order less over the lengths
+of their supports.
 """
 
 from collections.abc import Callable, Iterator
@@ -60,6 +63,57 @@ def recursion(
             right = ratio(ends - x[:, None], ends - t[..., 1 : t.shape[-1] - k + 1])
             b = step(left * b[..., :-1] + right * b[..., 1:])
     return b
+
+
+def true_jacobian(spec: LayerSpec, x: FloatArray) -> FloatArray:
+    """What unit coefficients add to the outputs of the layer asked for: (N, Q, Q, P, dim)."""
+    out = np.zeros((len(x), spec.n_outputs, *spec.coefficients.shape))
+    for p, t in enumerate(spec.knots):
+        out[:, :, :, p] = np.einsum("qo,si->sqoi", np.eye(spec.n_outputs), true_rows(t, spec.order, x[:, p]))
+    return out
+
+
+def places(spec: LayerSpec, x: FloatArray) -> IntArray:
+    """Index into the knots of the interval of each sample and input."""
+    return np.stack([intervals_of(x[:, p], t, spec.order) for p, t in enumerate(spec.knots)], axis=1)
+
+
+def ends_of(spec: LayerSpec, m: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Both ends of the intervals m (N, P) of each input, the nearest ones that there are."""
+    m = np.clip(m, 0, spec.knots.shape[1] - 2)
+    low, high = (np.stack([t[m[:, p] + k] for p, t in enumerate(spec.knots)], axis=1) for k in (0, 1))
+    return low, high
+
+
+def true_rows(
+    t: FloatArray, order: int, x: FloatArray, derivative: int = 0, at: FloatArray | None = None
+) -> FloatArray:  # fmt: skip
+    """Values of B-splines or of a derivative, (N, K - order): of the pieces in force at other points, if given."""
+    if derivative == 0:
+        return recursion(t, order, x, intervals_of(x if at is None else at, t, order))
+    left, right = terms(t, order, x, derivative, at)
+    return left - right
+
+
+def terms(
+    t: FloatArray, order: int, x: FloatArray, derivative: int, at: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """The two terms (r - 1) L and (r - 1) R of a derivative of B-splines."""
+    if derivative >= order:
+        return (np.zeros((x.size, t.size - order)),) * 2
+    m = intervals_of(x if at is None else at, t, order)
+    below = recursion(t, order - derivative, x, m)
+    for r in range(order - derivative + 1, order + 1):
+        share = (r - 1) * guarded(below, t[r - 1 :] - t[: t.size - r + 1])
+        below = share[:, :-1] - share[:, 1:]
+    return share[:, :-1], share[:, 1:]
+
+
+def true_derivatives(spec: LayerSpec, x: FloatArray, order: int, at: FloatArray | None = None) -> FloatArray:
+    """Derivatives (N, Q, P) of the edges of the layer asked for; its values with order 0."""
+    at = x if at is None else at
+    rows = [true_rows(t, spec.order, x[:, p], order, at[:, p]) for p, t in enumerate(spec.knots)]
+    return np.stack([row @ spec.coefficients[:, p].T for p, row in enumerate(rows)], axis=2)
 
 
 @lru_cache(LATEST)

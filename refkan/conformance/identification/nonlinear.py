@@ -16,16 +16,7 @@ import numpy as np
 
 from refkan.base import Array, FloatArray
 from refkan.conformance.identification.known_maps import INVERSES, Map, in_words
-from refkan.conformance.identification.reported import (
-    Difference,
-    Stage,
-    bisected,
-    close,
-    factor_of,
-    first_close,
-    largest,
-    measured,
-)
+from refkan.conformance.identification.reported import Difference, Stage, bisected, close, factor_of, largest, measured
 from refkan.conformance.identification.subject import Subject
 
 EPSILON = 2.0**-16
@@ -53,9 +44,6 @@ TOGETHER: dict[str, Callable[[FloatArray, tuple[int, ...]], FloatArray]] = {
     "divided by their standard deviation": lambda C, axes: C / C.std(axis=axes, keepdims=True),
     "divided by the largest singular value of the layer": lambda C, axes: C / np.linalg.norm(C.reshape(len(C), -1), 2),
     "the weights of softmax": lambda C, axes: np.exp(C) / np.exp(C).sum(axis=axes, keepdims=True),
-    "divided by their deviation, their mean subtracted": lambda C, axes: (
-        (C - C.mean(axis=axes, keepdims=True)) / C.std(axis=axes, keepdims=True)
-    ),
 }
 """What coefficients of a group may be replaced by."""
 
@@ -134,26 +122,12 @@ class Nonlinear:
                 ours = np.concatenate([self._linear(C) for C in layers]) if np.isfinite(layers).all() else 0 * y
                 if close(factor_of(y, ours) * ours, y, 2.0**-20 * largest(y)):
                     return f"the coefficients of {group} are {words}"
-        if abs(k) < 1e-3 or k == -60:
-            return "coefficients count by their ratios alone: they are divided by a norm of some of them"
         size = f": twice the coefficients give 2^{k:.3g} times the result"
         return "coefficients act together" + size * bool(np.ptp(ratio) < 1e-3 * typical)
 
     def _linear(self, C: FloatArray) -> FloatArray:
         """The layer asked for: what a wrong one would be but for its norms."""
         return self.subject.truth(*self.subject.layer(C.shape[:2], C=C))[0]
-
-    def vanishing(self) -> str:
-        """The size of coefficients below which whole outputs are zero; "" if there is none, or each has its own."""
-        most = largest(self.a)
-        if (self.y != self.zero).any() or not (whole := self.f(self.a / most) - self.zero).any():
-            return ""
-        high = bisected(0.0, 1.0 / most, lambda v: bool((self.f(v * self.a) != self.zero).any()), BISECTIONS)
-        share = self.f(high * self.a) - self.zero
-        size = high * most
-        shown = share != 0
-        near = close(share[shown], whole[shown] * size, 2.0**-20 * largest(share))
-        return f"outputs are zero whose coefficients are below {size:.3g}" if near else ""
 
     def left_out(self) -> str:
         """The size below which an edge, or single coefficients, do not count beside other edges; "" if all do."""
@@ -178,21 +152,15 @@ class Nonlinear:
             high = bisected(low, 2 * low, lambda v, of=of_size: abs(of(v)) > NOTHING, BISECTIONS)  # type: ignore[misc]
             thresholds.append(high)
         what = "edges" if abs(share(1.001 * high, size) - 1) < 2.0**-10 else "coefficients"
-        if abs(thresholds[0] - thresholds[1]) < 0.01 * thresholds[0]:
-            if high > 0.99:
-                return f"{what} are left out beside larger ones"
-            return f"{what} are left out whose size is below {high:.3g} of the largest of the layer"
-        return f"edges are left out whose coefficients are below {thresholds[0]:.3g}" if what == "edges" else ""
+        same = abs(thresholds[0] - thresholds[1]) < 0.01 * thresholds[0]
+        return f"{what} are left out whose size is below {high:.3g} of the largest of the layer" if same else ""
 
     def outputs(self) -> str:
         """What outputs have in common, whatever the coefficients."""
         y = np.stack([self.y, self.f(-self.a), self.f(self.a[:, :, ::-1])])
         for words, common in (("they", y.sum(axis=2)), ("their squares", (y * y).sum(axis=2))):
             if np.ptp(common) <= 1e-3 * largest(y):
-                deviation = y.std(axis=2)
-                told = f"{words} add up to {float(common.mean()):.4g}"
-                same = np.ptp(deviation) < 1e-2 * deviation.mean()
-                return told + f", their deviation is {deviation.mean():.4g}" * bool(same)
+                return f"{words} add up to {float(common.mean()):.4g}"
         return self.together()
 
     def edges(self) -> str:
@@ -204,7 +172,7 @@ class Nonlinear:
             "replaced by the smallest": parts.min(axis=0),
             "replaced by the root of the sum of squares": np.sqrt((parts**2).sum(axis=0)),
         }  # fmt: skip
-        words = first_close(self.y, others.items(), self.room)
+        words = next((words for words, other in others.items() if close(self.y, other, self.room)), "")
         return f"edges are {words} instead of added" if words else (
             "edges of different inputs are combined otherwise than by a sum")  # fmt: skip
 
@@ -216,16 +184,16 @@ def in_other_sizes(subject: Subject, f: Map, a: FloatArray, left: float) -> list
     differences = nonlinear(subject, f, a, left).differences
     if differences[0].name == "coefficients mapped":  # of units, which other stages ask with
         subject.unit = 0.25
-    for name, value in kept.items():
-        setattr(subject, name, value)
+    vars(subject).update(kept)
     return list(differences)
 
 
 def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
     """Return what the layer is instead of a linear function of its coefficients."""
     n = Nonlinear(subject, f, a, left)
-    if words := n.vanishing():
-        return Stage("arithmetic", words, measured("not linear", left=left, how=words))
+    if not (n.y != n.zero).any():
+        how = "outputs are zero for coefficients as small as these"
+        return Stage("arithmetic", how, measured("not linear", left=left, how=how))
     if behind := n.behind():
         if not subject.noise:
             subject.nonlinear = f"not asked behind {behind.evidence['map']}"

@@ -3,7 +3,7 @@
 Results are compared with what they may be: equal but for rounding, times a factor, a combination, one of several.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from math import isfinite
 from typing import Any
@@ -41,8 +41,8 @@ class Difference(Frozen, eq=True):
         The numbers that the sentence tells.
     where : sequence of str
         Degrees, kinds of knots and quantities in which it was measured.
-    sure : {"exact", "measured", "likely"}
-        Whether the layer is reproduced to rounding with it, or its size alone was measured, or it is what remains.
+    sure : {"exact", "measured"}
+        Whether the layer is reproduced to rounding with it, or its size alone was measured.
     quantities : sequence of str
         Quantities of cases that it bears on.
     stage : str
@@ -216,9 +216,12 @@ def fitted(A: FloatArray, y: FloatArray, room: Any, rcond: float | None = None) 
     return w if close(A @ w, y, room) else None
 
 
-def first_close(theirs: FloatArray, others: Iterable[tuple[str, Any]], room: Any) -> str:
-    """The words of the first of several results that these are; "" if they are none of them."""
-    return next((words for words, other in others if close(theirs, other, room)), "")
+def not_equal(of: str, first: FloatArray, again: FloatArray) -> list[Difference]:
+    """How two answers differ that should be the same numbers, NaN where NaN was."""
+    differ = (again != first) & ~(np.isnan(again) & np.isnan(first))
+    size = float(np.nanmax(np.abs(again - first)) / np.nanmax(np.abs([first, again]))) if differ.any() else 0.0
+    evidence = {"of": of, "count": int(differ.sum()), "total": first.size, "size": size}
+    return only("not deterministic", **evidence) if differ.any() else []
 
 
 def bisected(low: float, high: float, above: Callable[[float], bool], steps: int) -> float:

@@ -6,9 +6,8 @@ from refkan.base import FloatArray
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.gradients.situations import EDGES
-from refkan.conformance.identification.gradients.slopes import true_rows
-from refkan.conformance.identification.known_maps import lowered
-from refkan.conformance.identification.matrix_shapes import numbers, place_of
+from refkan.conformance.identification.knots_in_use import true_rows
+from refkan.conformance.identification.known_maps import lowered, numbers, place_of
 from refkan.conformance.identification.reported import close, factor_of, largest
 
 CHANGED = 2.0**-36
@@ -41,18 +40,14 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
     """
     C = stored.coefficients
     right = np.zeros(C.shape)
-    given = np.zeros(spec.coefficients.shape)
     bad = []
-    fits = True
     near = True
     for p, (t, u) in enumerate(zip(spec.knots, stored.knots, strict=True)):
         at = _points_inside(t, u, stored.order)
-        A, coarse = true_rows(u, stored.order, at), true_rows(t, spec.order, at)
-        y = coarse @ spec.coefficients[:, p].T
+        A = true_rows(u, stored.order, at)
+        y = true_rows(t, spec.order, at) @ spec.coefficients[:, p].T
         z = A @ C[:, p].T
         right[:, p] = np.linalg.lstsq(A, y, rcond=1e-12)[0].T
-        given[:, p] = np.linalg.lstsq(coarse, z, rcond=1e-12)[0].T  # those before that would have those stored now
-        fits &= close(coarse @ given[:, p].T, z, 2.0**-20 * largest(y))
         near &= close(z, y, 0.25 * largest(y))
         bad += [p] * (largest(A @ right[:, p].T - y) > 2.0**-20 * largest(y))
     if bad:
@@ -70,14 +65,10 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
     if close(C, right, 2.0**-9 * largest(right)) and (lower := lowered(C, spec.coefficients)):
         return f"{before} are numbers of {lower[0]}"
     said = explain(C, right, EDGES, room, "stored coefficients")
-    if fits and said is None:
-        said = explain(given, spec.coefficients, EDGES, room, "coefficients of the function before")
     if said is not None:
         return f"{before} are wrong; {'; '.join(map(str, said))}" if said else ""
     how = f"by up to {largest(C - right):.3g}{place_of(off, EDGES)}"
     ends = stored.degree and not off[:, :, stored.degree : -stored.degree].any()
-    if ends and kind == "refine" and np.array_equal(_exterior(stored), _exterior(spec)):
-        how += "; the knots outside the domain are those from before"
     ratio = factor_of(C, right)
     used, asked = (np.abs(of).sum(axis=2) for of in (C, right))
     if near and not ends and ratio < 1 and (used <= asked).all():
@@ -90,11 +81,6 @@ def _points_inside(t: FloatArray, u: FloatArray, order: int) -> FloatArray:
     points = np.unique(np.concatenate([t, u]))
     at = (points[:-1, None] + np.diff(points)[:, None] * (np.arange(8) + 0.5) / 8).ravel()
     return np.asarray(at[(at > max(t[order - 1], u[order - 1])) & (at < min(t[-order], u[-order]))])
-
-
-def _exterior(spec: LayerSpec) -> FloatArray:
-    """The knots outside the domain."""
-    return np.concatenate([spec.knots[:, : spec.degree], spec.knots[:, spec.knots.shape[1] - spec.degree :]], axis=1)
 
 
 def is_before(spec: LayerSpec, stored: LayerSpec) -> bool:

@@ -15,6 +15,7 @@ from refkan.conformance.cases import DTYPES, EPS, Case, Setting, generator, laye
 from refkan.conformance.cases.specs import PARTS, LayerSpec, reweighted
 from refkan.conformance.identification.knots_in_use import points_inside
 from refkan.conformance.identification.reported import Stage, close, largest
+from refkan.splines.knots import greville_points
 
 ROUNDINGS = 2.0**12
 """Of two sums of the same numbers in other orders, in eps: room for what no stage may call a difference."""
@@ -50,9 +51,8 @@ class Subject:
         self.eps = EPS[self.dtype]
         self.blur = self.offset = self.grain = 0.0
         self.noise = CANCELLED * (self.declared.form == "truncated powers")
-        self.behind, self.depends = "", ""
+        self.behind, self.depends, self.nonlinear = "", "", ""
         self.differing, self.wrong_gradients, self.unanswered = list[str](), frozenset[str](), frozenset[str]()
-        self.nonlinear = ""
         self.place, self.same_knots, self.stretched = "", False, False
         self.apart, self.unit, self.names, self.told = False, 1.0, set[str](), set[str]()
         self.position: tuple[int, int] | None = None
@@ -214,13 +214,18 @@ class Subject:
     def values(self, spec: LayerSpec, x: FloatArray, model: Any = None) -> FloatArray:
         """Return the outputs of a layer, without the map behind it if one was identified."""
         model = self.build(spec) if model is None else model
-        y = self.raw(model, x, spec.n_outputs)
         with np.errstate(all="ignore"):
-            return self.undone(y)
+            return self.undone(self.raw(model, x, spec.n_outputs))
 
     def without_splines(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
         """Return the outputs of a layer whose coefficients are all zero."""
         return self.values(replace(spec, coefficients=0 * spec.coefficients), x)
+
+    def points(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
+        """Return the points (N, P) at which functions of degree 1 or more are taken, by splines s(x) = x."""
+        lines = np.stack([greville_points(t, spec.order) for t in spec.knots]) * np.eye(spec.n_inputs)[:, :, None]
+        layers = [replace(spec, coefficients=np.repeat(line[None], spec.n_outputs, axis=0)) for line in lines]
+        return np.stack([self.values(layer, x)[:, 0] for layer in layers], axis=1)
 
     @staticmethod
     def by_inputs(spec: LayerSpec) -> list[LayerSpec]:
@@ -243,16 +248,14 @@ class Subject:
 
     def read_gradient(self, answer: Any, name: str, shape: tuple[int, ...]) -> FloatArray:
         """Return one of the gradients that `vjp` returned."""
-        out: FloatArray = self.read("vjp", lambda: entry(as_mapping(answer, name), name, shape, ""))
-        return out
+        return self.read("vjp", lambda: entry(as_mapping(answer, name), name, shape, ""))
 
     def second(self, model: Any, x: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
         """Return the derivative of the input gradient along a direction."""
         if pieces := self._pieces(len(x)):
             return np.concatenate([self.second(model, x[rows], dy[rows], direction[rows]) for rows in pieces])
         answer = self.asked("second", self.adapter.second, model, x.copy(), dy.copy(), direction.copy())
-        out: FloatArray = self.read("second", lambda: checked("second", answer, x.shape, ""))
-        return out
+        return self.read("second", lambda: checked("second", answer, x.shape, ""))
 
     def gauss_newton(self, model: Any, x: FloatArray, size: int) -> FloatArray:
         """Return J^T J / N."""
@@ -260,8 +263,7 @@ class Subject:
             each = [self.gauss_newton(model, x[rows], size) * len(x[rows]) for rows in pieces]
             return np.asarray(np.sum(each, axis=0) / len(x))
         answer = self.asked("gauss_newton", self.adapter.gauss_newton, model, x.copy())
-        out: FloatArray = self.read("gauss_newton", lambda: checked("gauss_newton", answer, (size, size), ""))
-        return out
+        return self.read("gauss_newton", lambda: checked("gauss_newton", answer, (size, size), ""))
 
     def truth(self, spec: LayerSpec, x: FloatArray, form: str = "") -> tuple[FloatArray, FloatArray]:
         """Return the values that are right, (N, Q), and what errors are allowed in them."""
@@ -319,22 +321,21 @@ class Subject:
         return y if close(y[:count], expected, room + self.eps / 2) else none
 
     def _alone(self, spec: LayerSpec, unit: FloatArray, at: FloatArray, p: int) -> FloatArray:
-        """A function through the one input of a layer, or at the position of a larger one where the wiring is right.
-
-        There the other input has knots of its own, where that is possible.
-        """
+        """A function through the one input of a layer, or at the position of a larger one where the wiring is right."""
         single = self.single(spec, np.stack([unit, unit])[:, None], p)
         if self.position is None:
             return self.values(single, at)[:, 0]
-        C = np.zeros((3, 2, unit.size))
-        C[self.position] = unit
-        knots = np.repeat(single.knots, 2, axis=0)
-        if spec.kind != "uniform" and self.declared.domain is None:
-            knots[1 - self.position[1]] = single.knots[0] * OTHER_KNOTS
-        two = replace(single, knots=knots, coefficients=C)
-        x = np.clip(np.repeat(at, 2, axis=1), *two.domains.T)
-        x[:, self.position[1]] = at[:, 0]
-        return self.values(two, x)[:, self.position[0]]
+        (q, p), C = self.position, np.zeros((3, 2, unit.size))
+        C[q, p] = unit
+        knots, x = np.repeat(single.knots, 2, axis=0), np.repeat(at, 2, axis=1)
+        knots[1 - p], x[:, 1 - p] = self.beside(spec, single.knots[0], at[:, 0])
+        return self.values(replace(single, knots=knots, coefficients=C), x)[:, q]
+
+    def beside(self, spec: LayerSpec, t: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return knots and samples of the input beside one that is asked for: other knots, or the mirrored points."""
+        (a, b), alike = (t[spec.order - 1], t[-spec.order]), spec.kind == "uniform" or self.declared.domain is not None
+        k = 1.0 if alike else OTHER_KNOTS
+        return k * t, np.clip(a + b - x if alike else x, k * a, k * b)
 
     def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
         """Return what each edge adds, by the layer's own basis functions, or alone where those differ: (N, Q, P)."""

@@ -63,6 +63,12 @@ def test_what_follows_from_a_cause_is_not_told(layer):
         assert re.search(f"^{pattern}", str(difference)), difference
 
 
+@pytest.mark.parametrize("layer", [layer for layer in ALONE if ALONE[layer][0].startswith(("interval", "stale"))])
+def test_what_shows_on_equally_spaced_knots_alone(layer):
+    (difference,) = identify(of(layer, knots=("uniform",), degrees=(2, 3), parts=())).differences
+    assert difference.name == ALONE[layer][0].partition(":")[0]
+
+
 def uniform(layer):
     adapter = of(layer)
     adapter.capabilities = Capabilities(degrees=(0, 1, 2, 3, 4, 5), outside=("natural",), derivatives=("second",))

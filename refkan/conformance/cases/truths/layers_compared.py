@@ -35,9 +35,7 @@ def matters(specs: Sequence[LayerSpec], x: FloatArray) -> bool:
     return len(specs) == 1 and specs[0].outside == "natural" and bool((x == specs[0].domains[:, 1]).any())
 
 
-def judged_as(
-    specs: tuple[LayerSpec, ...], x: FloatArray, right_end: str
-) -> tuple[tuple[LayerSpec, ...], FloatArray]:  # fmt: skip
+def judged_as(specs: tuple[LayerSpec, ...], x: FloatArray, right_end: str) -> tuple[tuple[LayerSpec, ...], FloatArray]:
     """Return layers and samples whose results with the last interval closed are those of the convention."""
     if right_end == "closed" or not matters(specs, x):
         return specs, x

@@ -154,9 +154,7 @@ def _inverse(t: FloatArray, width: int) -> FloatArray:
     return np.divide(1.0, span, out=np.zeros_like(span), where=span != 0)
 
 
-def basis_errors(
-    spec: LayerSpec, x: FloatArray, form: str = "local"
-) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
+def basis_errors(spec: LayerSpec, x: FloatArray, form: str = "local") -> tuple[FloatArray, FloatArray, FloatArray]:
     """Absolute values M, norms N and, in units of eps, allowed errors E of all basis functions: (3, N, P, dim) each."""
     errors = np.stack([magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)], axis=2)
     N, M, third = errors[:3], errors[3:7], errors[7:]

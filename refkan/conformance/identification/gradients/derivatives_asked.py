@@ -2,8 +2,9 @@ r"""Derivatives of one kind of a layer: as it answers, as they should be, and th
 
 By cotangents of one output, and of one sample in derivatives in weights, each number is a derivative of one output at
 one sample. Those of the layer's own function are the right ones where its values are right. Where they are not, those
-in x follow by interpolation (see `slopes`), those in coefficients are unit responses, and those in a part are
-derivatives of the interpolating polynomial in one weight, exact where outputs are linear in it.
+in x follow by interpolation at Chebyshev points about x, exact for pieces of a lower degree, those in coefficients are
+unit responses, and those in a part are derivatives of the interpolating polynomial in one weight, exact where outputs
+are linear in it.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,6 @@ import numpy as np
 from refkan.base import FloatArray, lazy
 from refkan.conformance.cases import PER_NODE, LayerSpec, reweighted
 from refkan.conformance.identification.gradients.situations import EDGES, Situation
-from refkan.conformance.identification.gradients.slopes import (
-    CHEBYSHEV,
-    derivatives,
-    derivatives_along,
-    weights_at_zero,
-)  # fmt: skip
 from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.reported import close, largest
 from refkan.conformance.identification.stages.wiring import responses
@@ -32,6 +27,11 @@ OWNERS = {
 }  # fmt: skip
 
 ORDERS = {"inputs": 1, "second": 2}
+
+NODES = 9
+"""Chebyshev points of a derivative."""
+
+CHEBYSHEV = np.cos(np.pi * np.arange(NODES) / (NODES - 1))
 
 FEW = 64
 """Samples times outputs, up to which cotangents of one output and one sample are asked for."""
@@ -161,7 +161,7 @@ class Derivatives:
         if self.order == 2 and "inputs" in self.subject.declared.derivatives:
             ours = self._of_slopes
         elif self.order:
-            ours = derivatives(self.subject, self.spec, self.x, self.order)
+            ours = _derivatives(self.subject, self.spec, self.x, self.order)
         else:
             ours = self._in_weights()
         size = largest(ours[np.isfinite(ours)])
@@ -176,7 +176,7 @@ class Derivatives:
     def _of_slopes(self) -> FloatArray:
         """Second derivatives, as those of the input gradients that are answered."""
         along = self.situation.direction
-        slopes = derivatives_along(self.subject, self.spec, self.x, along, self.slopes)
+        slopes = _derivatives_along(self.subject, self.spec, self.x, along, self.slopes)
         return np.moveaxis(slopes / along[:, :, None], 1, 2)
 
     @property
@@ -217,7 +217,7 @@ class Derivatives:
             weights = np.repeat(spec.part(self.name)[None], len(u), axis=0)
             weights[(slice(None), *index)] += u
             y = np.stack([subject.values(reweighted(spec, {self.name: of}), x) for of in weights])
-            ours[(slice(None), slice(None), *index)] = np.tensordot(weights_at_zero(1, u), y, axes=1)
+            ours[(slice(None), slice(None), *index)] = np.tensordot(_weights_at_zero(1, u), y, axes=1)
         return np.asarray(ours * behind)
 
     def whole(self, dy: FloatArray, along: FloatArray) -> FloatArray:
@@ -289,3 +289,42 @@ class Derivatives:
             sizes |= {"the spacing h": float(t[r] - t[r - 1]), "the length of the domain": domain,
                       "the half of the domain, (b - a)/2,": domain / 2}  # fmt: skip
         return sizes
+
+
+def _derivatives(subject: Subject, spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
+    """Derivatives (N, Q, P) of the layer's own outputs in each input; NaN where two radii tell different ones."""
+    model = subject.build(spec)
+
+    def values(at: FloatArray) -> FloatArray:
+        return subject.in_blocks(model, at, spec.n_outputs)
+
+    along = np.eye(spec.n_inputs)
+    return np.stack([_derivatives_along(subject, spec, x, v + 0 * x, values, order) for v in along], axis=2)
+
+
+def _weights_at_zero(order: int, u: FloatArray) -> FloatArray:
+    """The weights of values at points u whose sum is a derivative at 0, the first or second, of their interpolant."""
+    return np.asarray(np.linalg.solve(np.vander(u, increasing=True).T, np.eye(u.size)[order] * order))
+
+
+def _derivatives_along(
+    subject: Subject, spec: LayerSpec, x: FloatArray, v: FloatArray, of: Callable[[FloatArray], FloatArray],
+    order: int = 1,
+) -> FloatArray:  # fmt: skip
+    """Derivatives (N, ...) along directions v (N, P) of what `of` returns at points; NaN where two radii tell others.
+
+    There a breakpoint that is none of the knots lies beside x, or at x: one of them has nodes to the right of x alone.
+    """
+    near = [np.abs(x[:, p, None] - np.unique(t)).min(axis=1) for p, t in enumerate(spec.knots)]
+    room = np.minimum(np.stack(near, axis=1), np.ptp(spec.domains, axis=1) / 8)
+    radius = (room / np.maximum(np.abs(v), 2.0**-40)).min(axis=1)
+
+    def interpolated(u: FloatArray) -> FloatArray:
+        weights, at = _weights_at_zero(order, u), x[:, None] + (radius[:, None] * u)[:, :, None] * v[:, None]
+        y = of(at.reshape(-1, x.shape[1]))
+        y = y.reshape(len(x), NODES, *y.shape[1:])
+        return np.asarray(np.moveaxis(np.tensordot(weights, y, axes=(0, 1)), 0, -1) / radius**order)
+
+    wide, narrow = interpolated(0.9 * CHEBYSHEV), interpolated(0.9 / 8 * (1 + CHEBYSHEV))
+    close = np.abs(wide - narrow) <= 2.0 ** (-26 + 8 * (order - 1)) * largest(wide) + 64 * subject.rough
+    return np.asarray(np.moveaxis(np.where(close, wide, np.nan), -1, 0))

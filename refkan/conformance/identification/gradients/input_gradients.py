@@ -2,7 +2,6 @@ r"""What derivatives of a layer are, if they are not those of its own function.
 
 Where no rearrangement, no factors and no relation (see `relations`) explain them, these questions follow:
 
-* Are they multiples in each interval?
 * With which factors of L and R are they those of the formula b_i' = (r - 1) (L_i - R_i)? By least squares.
 * With which factors of the powers of x - c are they those of Taylor's polynomials?
 * Are they quotients (f(x + h) - f(x)) / h, or central ones? Then those of the layer's own values are the same numbers.
@@ -11,32 +10,26 @@ Where no rearrangement, no factors and no relation (see `relations`) explain the
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import comb, factorial, perm
+from typing import Any
 
 import numpy as np
 
 from refkan.base import FloatArray
-from refkan.conformance.cases import LARGEST_ROUNDING
+from refkan.conformance.cases import LARGEST_ROUNDING, LayerSpec
 from refkan.conformance.identification.explanations import by_samples, explain, placed, sizes_of
-from refkan.conformance.identification.gradients.asked_gradients import fewer, flushed, rounded_gradients
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
-from refkan.conformance.identification.gradients.relations import related
-from refkan.conformance.identification.gradients.slopes import (
-    difference_of_knots,
-    ends_of,
-    length_in_words,
-    one_length,
-    places,
-    terms,
-    true_derivatives,
-)  # fmt: skip
-from refkan.conformance.identification.knots_in_use import intervals_of, recursion
-from refkan.conformance.identification.known_maps import in_words, lowered
-from refkan.conformance.identification.matrix_shapes import place_of
+from refkan.conformance.identification.gradients.relations import lengths_of_inputs, related
+from refkan.conformance.identification.gradients.situations import SAMPLES, fewer
+from refkan.conformance.identification.knots_in_use import ends_of, places, terms, true_derivatives, true_rows
+from refkan.conformance.identification.known_maps import in_words, lower_formats, lowered, place_of
 from refkan.conformance.identification.reported import Difference, close, factor_of, fitted, largest, measured, only
 from refkan.conformance.identification.subject import Subject
 
 ROWS_ASKED = 16
 """Samples whose share is asked for at once."""
+
+BESIDE = 2.0**-22
+"""Of knots."""
 
 DETACHED = "detached gradient"
 
@@ -68,9 +61,9 @@ def of_what(d: Derivatives) -> list[Difference]:
     if how := related(d):
         return only("wrong derivative", what=d.owner, how=how)
     if d.order and said != [] and d.right and d.inside and not d.spec.parts:
-        for question in (_by_place, _by_formula, _by_denominators, _by_powers, _quotients):
+        for question in (_by_formula, _by_denominators, _by_powers, _quotients):
             how = question(d, theirs, ours, room)
-            if how and (question in (_by_place, _quotients) or how == _elsewhere(d, question)):
+            if how and (question == _quotients or how == _elsewhere(d, question)):
                 return only(
                     "finite differences" if question == _quotients else "wrong derivative", what=d.owner, how=how
                 )
@@ -129,29 +122,7 @@ def _of_rows(d: Derivatives) -> list[Difference]:
         together = counts(slice(rows.start, rows.stop))
         weights[start : rows.stop] = together if np.isfinite(together) else [counts(slice(r, r + 1)) for r in rows]
     left_out = np.flatnonzero(np.abs(weights) < 1e-6)
-    odd = np.flatnonzero(~(np.abs(weights - 1) <= 1e-6))
-    if left_out.size:
-        return only("samples left out", what=d.owner, indices=left_out.tolist(), size=N)
-    if not odd.size or not np.ptp(weights[odd]) < 1e-6:
-        return []
-    factor = float(weights[odd[0]])
-    return only("factor on a block of samples", what=d.owner, indices=odd.tolist(), size=N, factor=factor)
-
-
-def _by_place(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
-    """Factors in each interval."""
-    t, m = d.spec.knots, places(d.spec, d.x)
-    k = np.full((len(t), d.spec.intervals), np.nan)
-    for p in range(len(t)):
-        for j in range(d.spec.intervals):
-            a, b = (v[m[:, p] == j + d.spec.degree, :, p] for v in (ours, theirs))
-            k[p, j] = factor_of(b, a) if a.any() else np.nan
-            if a.size and largest(b - k[p, j] * a) > room * 4:
-                return ""
-    if np.nanmax(np.ptp(k, axis=1)) <= 1e-6 * np.nanmax(np.abs(k)):
-        return ""
-    told = "; ".join(f"of input {p} by {', '.join(f'{v:.4g}' for v in k[p])}" for p in range(len(t)))
-    return f"in each interval they are multiplied by a factor: {told}"
+    return only("samples left out", what=d.owner, indices=left_out.tolist(), size=N) if left_out.size else []
 
 
 def _of_functions(d: Derivatives) -> FloatArray:
@@ -183,7 +154,7 @@ def _by_denominators(d: Derivatives, theirs: FloatArray, ours: FloatArray, room:
     t, r, x = d.spec.knots[0], d.spec.order, d.x[:, 0]
     if d.order != 1 or r < 3:
         return ""
-    lower, theirs = recursion(t, r - 1, x, intervals_of(x, t, r)), _of_functions(d)
+    lower, theirs = true_rows(t, r - 1, x), _of_functions(d)
     divided: dict[str, list[tuple[int, float]]] = {"first": [], "second": []}
     for i in range(d.spec.dim):
         A = lower[:, i : i + 2]
@@ -193,19 +164,45 @@ def _by_denominators(d: Derivatives, theirs: FloatArray, ours: FloatArray, room:
         for name, v, sign, seen in zip(divided, k, (1, -1), shown, strict=True):
             if seen and v:
                 divided[name].append((i, (r - 1) * sign / v))
-    one = {name: one_length(d.spec, lengths) for name, lengths in divided.items()}
+    one = {name: _one_length(d.spec, lengths) for name, lengths in divided.items()}
     if one["first"] and one["first"] == one["second"]:
         return f"both terms are divided by {one['first']}, whatever the knots between them"
     told = []
     for name, lengths in divided.items():
         asked = (r - 1, 0) if name == "first" else (r, 1)
-        used = difference_of_knots(t, lengths, asked)
-        words = length_in_words(used) if used else one[name]
+        used = _difference_of_knots(t, lengths, asked)
+        words = _length_in_words(used) if used else one[name]
         if not words:
             return ""
         if used != asked:
-            told.append(f"the {name} term is divided by {words} instead of {length_in_words(asked)}")
+            told.append(f"the {name} term is divided by {words} instead of {_length_in_words(asked)}")
     return "; ".join(told)
+
+
+def _difference_of_knots(
+    t: FloatArray, lengths: list[tuple[int, float]], asked: tuple[int, int]
+) -> tuple[int, int] | None:
+    """Offsets (k, l) with lengths t[i+k] - t[i+l] for all i, those asked for first."""
+    span = range(-1, max(asked) + 2)
+    for k, l in [asked, *((k, l) for k in span for l in span if k > l)]:
+        shown = [(t[i + k] - t[i + l], h) for i, h in lengths if i + l >= 0 and i + k < t.size]
+        if len(shown) > 1 and all(abs(h - right) <= 2.0**-24 * abs(h) for right, h in shown):
+            return k, l
+    return None
+
+
+def _one_length(spec: LayerSpec, lengths: list[tuple[int, float]]) -> str:
+    """The one length of all intervals that all terms are divided by, times r - 1, in words; "" if there is none."""
+    h = np.array([length for _, length in lengths]) / (spec.order - 1)
+    known = ((words, length) for words, (length, *_) in lengths_of_inputs(spec).items())
+    words = next((words for words, length in known if close(h, length, 2.0**-24 * length)), "")
+    return words and f"r - 1 times {words.removesuffix(' of each input')}"
+
+
+def _length_in_words(used: tuple[int, int]) -> str:
+    """Return a difference of knots in words."""
+    k, l = (f"t[i{v:+d}]" if v else "t[i]" for v in used)
+    return f"{k} - {l}"
 
 
 def _by_powers(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
@@ -267,3 +264,63 @@ def unexplained(
     if words and not words.startswith(("an unknown", "identity", "zero")):
         return only("values mapped", what=owner, map=words)
     return measured("gradient is another", what=owner, left=left, place=place)
+
+
+def flushed(owner: str, theirs: FloatArray, ours: FloatArray, room: float) -> list[Difference]:
+    """Whether small entries are zero, and the others right."""
+    gone = (theirs == 0) & (np.abs(ours) > room)
+    if not gone.any() or not close(theirs[~gone], ours[~gone], room):
+        return []
+    kept = np.abs(ours[~gone & (theirs != 0)])
+    below = largest(ours[gone])
+    return measured("flushed to zero", what=owner, below=below) if below <= kept.min(initial=np.inf) else []
+
+
+def rounded_gradients(owner: str, left: float, theirs: FloatArray) -> list[Difference]:
+    """Gradients that are off by the rounding of a lower format: that of which all are numbers, or by its size."""
+    if exact := lower_formats(theirs):
+        return measured(f"{exact[0]} gradients", what=owner, left=left, how=f"all are numbers of {exact[0]}")
+    name = "float32" if left < 2.0**-18 else "float16 or TF32" if left < 2.0**-9.5 else "bfloat16"
+    return measured(f"{name} gradients", what=owner, left=left, how=f"as much as the rounding of {name} is")
+
+
+def at_knots(of: Derivatives) -> list[Difference]:
+    """Derivatives at knots against those to the right of them, and at x = b against those to the left."""
+    subject, degree, owner = of.subject, of.spec.degree, of.owner
+    kind = next((kind for kind in ("uniform", "arbitrary") if (degree, kind) in subject.right), "")
+    if not kind or subject.refused or (kind == "uniform" and not subject.declared.frame.exact):
+        return []
+    spec = subject.spec((3, 2), degree=degree, kind=kind)
+    model = subject.build(spec)
+
+    def asked(at: Any) -> FloatArray:
+        dy = np.ones((len(at), spec.n_outputs))
+        if of.order == 2:
+            return subject.second(model, at, dy, np.ones(at.shape))
+        return subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"]
+
+    inner = [np.unique(t[spec.order : t.size - spec.order]) for t in spec.knots]
+    at = np.stack([np.resize(t, SAMPLES) for t in inner], axis=1)
+    here = asked(at)
+    left = asked(at - BESIDE)
+    right = asked(at + BESIDE)
+    room = max(2.0**-12, 16 * subject.rough) * largest(right)
+    start, end = (np.repeat(spec.domains[:, k][None], SAMPLES, axis=0) for k in (0, 1))
+    last, before = asked(end), asked(end - BESIDE)
+    lowest, after = asked(start), asked(start + BESIDE)
+    if here.any() and not lowest.any() and largest(after) > room:
+        both = " and x = b" * (not last.any() and largest(before) > room)
+        return only("zero at ends", what=owner, ends=f"x = a{both}")
+    if largest(here - right) > room:
+        if not here.any():
+            return only("zero at knots", what=owner)
+        if close(here, left, room):  # as the values are, or not
+            return [] if "left limit at knots" in subject.names else only("left limit at knots")
+        left_over = float(largest(here - right) / largest(right))
+        return measured("gradient is another", what=f"{owner} at knots", left=left_over)
+    rule = subject.declared.right_end
+    wanted = {"closed": before, "half-open": asked(end + BESIDE), "zero": 0 * last}[rule]
+    if close(last, wanted, room) or spec.outside != "natural":
+        return []
+    told = "zero" if not last.any() else f"not those that go with a {rule} right end"
+    return only("right end open" if rule == "closed" else "other right end", what=f"at x = b {owner} are {told}")

@@ -7,21 +7,17 @@ setting, too, is no matter of settings; the rest is told with the settings in wh
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray
-from refkan.conformance.cases import LayerSpec
-from refkan.conformance.identification.explanations import by_factors, explain, placed, sized
-from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, asked_layer, fewer
+from refkan.base import FloatArray
+from refkan.conformance.identification.explanations import explain, placed, sized
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
 from refkan.conformance.identification.gradients.input_gradients import DETACHED, of_what, unexplained
-from refkan.conformance.identification.gradients.relations import in_both
-from refkan.conformance.identification.gradients.situations import EDGES, Situation, of_outputs
-from refkan.conformance.identification.matrix_shapes import counted, numbers, place_of
-from refkan.conformance.identification.reported import Difference, close, factor_of, fitted, largest, only
+from refkan.conformance.identification.gradients.situations import SAMPLES, Situation, asked_layer, fewer, of_outputs
+from refkan.conformance.identification.known_maps import counted, place_of
+from refkan.conformance.identification.reported import Difference, close, largest, only
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 GRADIENTS = {
@@ -190,22 +186,15 @@ def of_gauss_newton(subject: Subject, situation: Situation | None = None) -> lis
     true, theirs = d.situation.quantities.gauss_newton(), _answer(d)
     if close(theirs, true, _room(subject, true)):
         return []
-    J = _jacobian(d)
-    ours, room = _matrix(J), _room(subject, _matrix(J))
+    ours = _matrix(_jacobian(d))
+    room = _room(subject, ours)
     said = explain(theirs, ours, AXES, room, OWNER, DETACHED)
     if said == [] or (said is None and _follows(d, theirs, room)):
         return []
     other = Derivatives(subject, Situation(*asked_layer(subject, (2, 3), 9, intervals=fewer(subject))), "coefficients")
-    at, K = _answer(other), _jacobian(other)
-    sizes = [of.sizes for of in (d, other)]
-    if said is None or by_factors(said):
-        fits, again = _relations(d.spec, theirs, J, room), _relations(other.spec, at, K, _room(subject, _matrix(K)))
-        if told := in_both(fits, again, sizes):
-            said = only("wired otherwise", what=OWNER, how=next(iter(told.values())))
-    else:
-        said = sized(said, sizes, lambda: (at, _matrix(K)))
-    place = place_of(np.abs(theirs - ours) > room, AXES)
-    said = unexplained(subject, OWNER, theirs, ours, place) if said is None else said
+    if said is None:
+        said = unexplained(subject, OWNER, theirs, ours, place_of(np.abs(theirs - ours) > room, AXES))
+    said = sized(said, [of.sizes for of in (d, other)], lambda: (_answer(other), _matrix(_jacobian(other))))
     return placed(said, quantities=("gauss-newton",))
 
 
@@ -231,52 +220,3 @@ def _follows(d: Derivatives, theirs: FloatArray, room: float) -> bool:
     if "coefficient-gradients" not in d.subject.wrong_gradients:
         return False
     return close(theirs, _matrix(d.theirs.reshape(*d.theirs.shape[:2], -1)), 16 * room)
-
-
-def _relations(spec: LayerSpec, theirs: FloatArray, J: FloatArray, room: float) -> dict[str, float]:
-    """What the matrix is, in words, and the factor of each relation."""
-    ours, told = _matrix(J), dict[str, float]()
-    M = len(ours)
-    added = float(np.median(np.diagonal(theirs - ours)))
-    if close(theirs, ours + added * np.eye(M), room):
-        told[f"{added:.6g} times the identity is added"] = 1.0
-    others = {f"all but {words} are zero": ours * kept for words, kept in _kept(spec, M).items()}
-    scaled = float(np.median(np.diagonal(theirs) / np.maximum(np.diagonal(ours), room)))
-    others[f"the diagonal is multiplied by {scaled:.6g}"] = ours + (scaled - 1) * np.diag(np.diagonal(ours))
-    others |= {f"they are those of the Jacobian {words}": _matrix(other) for words, other in _jacobians(J).items()}
-    for axes in permutations(range(3)):
-        order = np.arange(M).reshape(spec.coefficients.shape).transpose(axes).ravel()
-        others[f"they stand in the order ({', '.join(EDGES[k] for k in axes)})"] = ours[np.ix_(order, order)]
-    for words, other in others.items():
-        k = factor_of(theirs, other)
-        if k > 0 and close(theirs, k * other, room * max(k, 1.0)):
-            told[words] = k
-    w = fitted(np.einsum("sqi,sqj->ijs", J, J).reshape(M * M, -1) / len(J), theirs.ravel(), room * 16, 1e-10)
-    if w is not None and (lost := np.flatnonzero(np.abs(w) < 1e-6)).size:
-        told[f"samples {numbers(lost.tolist())} do not count"] = 1.0
-    return told
-
-
-def _kept(spec: LayerSpec, M: int) -> dict[str, Array]:
-    """Entries that may be the only ones."""
-    q, p, i = (index[:, None] == index for index in np.unravel_index(np.arange(M), spec.coefficients.shape))
-    all_of_them = np.ones((M, M))
-    return {
-        "the diagonal": np.eye(M) > 0, "the blocks of edges": q & p, "the blocks of inputs": p,
-        "those of equal index": i, "the upper triangle": np.triu(all_of_them),
-        "the lower triangle": np.tril(all_of_them), "those above the diagonal": np.triu(all_of_them, 1),
-        "those below the diagonal": np.tril(all_of_them, -1),
-    }  # fmt: skip
-
-
-def _jacobians(J: FloatArray) -> dict[str, FloatArray]:
-    """Jacobians (.., .., M) in place of J (N, Q, M)."""
-    length = np.linalg.norm(J.reshape(-1, J.shape[-1]), axis=0)
-    return {
-        "less its mean over samples": J - J.mean(axis=0),
-        "less its mean over outputs": J - J.mean(axis=1, keepdims=True),
-        "summed over outputs": J.sum(axis=1, keepdims=True), "summed over samples": J.sum(axis=0, keepdims=True),
-        "of the first output alone": J[:, :1], "of the last output alone": J[:, -1:],
-        "with columns of length one": J / np.where(length > 0, length, 1.0), "without signs": np.abs(J),
-        "of the first sample alone": J[:1], "of the last sample alone": J[-1:],
-    }  # fmt: skip

@@ -2,7 +2,7 @@ r"""Stage 6: of what gradients are the gradients.
 
 They are compared with those of the layer's own function, as the stages before identified it: a wrong function with its
 right gradient is one defect. In the coefficients the function is linear, so that unit responses R are its Jacobian, and
-the gradient of sum dy y is R^T dy. In x it is smooth inside intervals: see `slopes`.
+the gradient of sum dy y is R^T dy. In x it is smooth inside intervals.
 
 Cotangents of one output and one sample make arrays whose axes are samples, outputs, inputs, coefficients: what was done
 to them is a rearrangement and factors again.
@@ -12,14 +12,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from refkan.conformance.cases import PARTS, reweighted
+import numpy as np
+
+from refkan.base import FloatArray
+from refkan.conformance.cases import LARGEST_ROUNDING, PARTS, reweighted
 from refkan.conformance.identification.explanations import placed
-from refkan.conformance.identification.gradients.asked_gradients import SAMPLES, asked_layer, at_knots, calls_and_sums
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
-from refkan.conformance.identification.gradients.input_gradients import DETACHED, of_what
+from refkan.conformance.identification.gradients.input_gradients import (
+    DETACHED,
+    at_knots,
+    flushed,
+    of_what,
+    rounded_gradients,
+)
 from refkan.conformance.identification.gradients.other_settings import against_truth, of_gauss_newton, of_settings
-from refkan.conformance.identification.gradients.situations import Situation
-from refkan.conformance.identification.reported import Difference, Stage
+from refkan.conformance.identification.gradients.situations import SAMPLES, Situation, asked_layer
+from refkan.conformance.identification.reported import Difference, Stage, close, factor_of, largest, not_equal, only
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 UNSTABLE = {"gradients accumulate", "stale gradient", "not deterministic"}
@@ -34,6 +42,10 @@ QUANTITIES = {
     "gauss-newton": ("gauss-newton",), "parts": tuple(f"{part}-gradients" for part in PARTS),
 }  # fmt: skip
 """What a difference in derivatives bears on."""
+
+
+SCALES = (2.0**12, 2.0**-20)
+"""Of cotangents: some limits show at large ones alone, others at small ones."""
 
 
 def gradients(subject: Subject) -> Stage:
@@ -104,7 +116,7 @@ def of_degree(subject: Subject, name: str, degree: int) -> list[Difference]:
     if spec.degree < d.order:
         return []
     asked = name != "second" and (degree == subject.degree or not d.is_true)
-    told = (calls_and_sums(d) if asked else []) or of_what(d) or (at_knots(d) if d.order else [])
+    told = (_calls_and_sums(d) if asked else []) or of_what(d) or (at_knots(d) if d.order else [])
     return placed(told, quantities=QUANTITIES[name])
 
 
@@ -137,3 +149,79 @@ def of_inputs_with_parts(subject: Subject) -> list[Difference]:
             if told and words:
                 return placed(told, quantities=QUANTITIES[name])
     return []
+
+
+def _calls_and_sums(d: Derivatives) -> list[Difference]:
+    """Two calls, and cotangents that are added."""
+    subject = d.subject
+    spec = d.spec
+    owner = d.owner
+    x = d.x
+    equal = np.array_equal
+    dy, two = np.random.default_rng(5).integers(-8, 9, (2, len(x), spec.n_outputs)) / 4.0
+    moved, model = x[::-1] + 2.0**-6, subject.build(spec)
+
+    def asked(dy: FloatArray, at: FloatArray = x) -> FloatArray:
+        return subject.gradients(model, at, dy, {d.name: d.shape})[d.name]
+
+    def told(name: str, how: str) -> list[Difference]:
+        return only(name, what=owner, how=how)
+
+    fresh, model = asked(dy), subject.build(spec)
+    subject.raw(model, moved, spec.n_outputs)
+    called = asked(dy)
+    other = asked(dy, moved)
+    first = asked(dy)
+    again = asked(dy)
+    if equal(other, first) and not equal(fresh, first):
+        return told("stale gradient", "those of samples of an earlier call")
+    if equal(called, other) and not equal(called, first):
+        return told("stale gradient", "those of the samples that values were asked at")
+    if bad := int((~np.isfinite(first)).sum()):
+        return only("not finite", what=owner, count=bad, total=first.size)
+    size = largest(first)
+    room = subject.tolerance(size)
+    if largest(again - first) > room:
+        added = again - first
+        more = asked(dy) - again
+        share = factor_of(more, added)
+        if share > 0 and close(more, share * added, room * 4):  # g = r g + own, r = share
+            times = "" if abs(share - 1) < 1e-6 else f"{share:.4g} times "
+            return told("gradients accumulate", f"each call adds its own to {times}those of the calls before")
+        model = subject.build(spec)
+        asked(dy, moved)
+        if equal(asked(dy), first):
+            return told("stale gradient", "others after a call at other samples than after one at the same")
+        return not_equal(f"{owner} in two calls", first, again)
+    other, both = asked(two), asked(dy + two)
+    left = largest(first + other - both)
+    adds_up = left <= max(room * 4, 2.0**-18 * size)  # rounding is told of single entries
+    seen = SCALES if subject.eps < 2.0**-30 else ()
+    scales = [s for s in seen if largest(asked(s * dy) - s * first) > s * room * 4]
+    if adds_up and not scales:
+        return []
+    if close(first, other, room):
+        of_sum = close(first, d.whole(np.ones(dy.shape), np.ones(x.shape)), room * 64)
+        return told("cotangent ignored", "they are those of the sum of outputs" if of_sum else "all are equal")
+    if (still := asked(0 * dy)).any():
+        k = factor_of(still, spec.coefficients) if still.ndim == 3 else 0.0
+        known = still.ndim == 3 and close(still, k * spec.coefficients, 1e-6 * largest(still))
+        how = f"{k:.6g} times the coefficients are added" if known else "they are not zero for dy = 0"
+        return told("gradient not linear", how)
+    s = scales[0] if adds_up else 4.0
+    scaled, opposite = asked(s * dy), asked(-dy)
+    if zeros := flushed(owner, first, d.whole(dy, np.ones(x.shape)) if first.ndim == 3 else first, room * len(x)):
+        return zeros
+    if s == 4 and left < LARGEST_ROUNDING * size and close(scaled, 4 * first, 8 * left):
+        return rounded_gradients(owner, left / size, np.stack([first, other, both]))
+    norm, of_scaled = (float(np.sqrt((g * g).sum())) for g in (first, scaled))
+    limited = np.linalg.norm(asked(SCALES[1] * dy)) < 2.0**-8 * norm  # smaller where it is not
+    most = both if s == 4 else scaled
+    low, high = float(most.min()), float(most.max())
+    if s > 1 and limited and (first * scaled).sum() > 0.999 * norm * of_scaled and of_scaled < 0.975 * s * norm:
+        return told("gradient clipped", f"scaled down to a norm of {of_scaled:.6g} at most")
+    if s > 1 and ((most >= high - room).sum() > 1 or (most <= low + room).sum() > 1):
+        return told("gradient clipped", f"cut off at {low:.6g} and {high:.6g}")
+    sign = "the opposite" if close(first, -opposite, room) else "another thing"
+    sign = "the same" if close(first, opposite, room) else sign
+    return told("gradient not linear", f"{s:.4g} dy gives {of_scaled / norm:.4g} times as much, -dy {sign}")

@@ -15,20 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray
+from refkan.base import Array, FloatArray, IntArray
 from refkan.conformance.cases import RULES, FloatQuantities, LayerSpec, reweighted, round_to
 from refkan.conformance.identification.explanations import sizes_of
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
 from refkan.conformance.identification.gradients.situations import other_parts
-from refkan.conformance.identification.gradients.slopes import (
-    ends_of,
-    lengths_of_inputs,
-    part_of_domain,
-    places,
-    true_rows,
-)  # fmt: skip
-from refkan.conformance.identification.known_maps import MAPS
-from refkan.conformance.identification.matrix_shapes import place_of
+from refkan.conformance.identification.knots_in_use import ends_of, places, true_rows
+from refkan.conformance.identification.known_maps import MAPS, place_of
 from refkan.conformance.identification.reported import close
 
 ENOUGH = 3
@@ -39,25 +32,15 @@ FORMATS = ("float32", "float16", "bfloat16")
 TURNED: dict[str, Callable[[FloatArray], FloatArray]] = {
     "one everywhere": np.ones_like,
     "the mean over samples": lambda a: a.mean(axis=0) + 0 * a,
-    "the sum over samples": lambda a: a.sum(axis=0) + 0 * a,
     "less the mean over samples": lambda a: a - a.mean(axis=0),
     "those of the first sample": lambda a: a[:1] + 0 * a,
     "those of the last sample": lambda a: a[-1:] + 0 * a,
     "those of the next sample": lambda a: np.roll(a, -1, axis=0),
-    "those of the sample before": lambda a: np.roll(a, 1, axis=0),
     "samples in the opposite order": lambda a: a[::-1],
     "the mean in each sample": lambda a: a.mean(axis=1, keepdims=True) + 0 * a,
-    "the sum in each sample": lambda a: a.sum(axis=1, keepdims=True) + 0 * a,
-    "less the mean in each sample": lambda a: a - a.mean(axis=1, keepdims=True),
-    "the first in each sample": lambda a: a[:, :1] + 0 * a,
-    "the last in each sample": lambda a: a[:, -1:] + 0 * a,
-    "in each sample in the opposite order": lambda a: a[:, ::-1],
-    "in each sample those of the next one": lambda a: np.roll(a, -1, axis=1),
     "their sizes": np.abs,
     "their signs": np.sign,
     "their squares": np.square,
-    "divided by their length in each sample": lambda a: a / np.linalg.norm(a, axis=1, keepdims=True),
-    "divided by the largest in each sample": lambda a: a / np.abs(a).max(axis=1, keepdims=True),
     "divided by their length": lambda a: a / np.linalg.norm(a),
     **{f"rounded to {name}": partial(round_to, name) for name in FORMATS},
 }
@@ -124,9 +107,31 @@ def _place(d: Derivatives) -> str:
     wrong = d.wrong
     if not d.right or wrong.all() or (d.answered[~wrong] == 0).all():
         return ""
-    if d.order and (x := d.situation.x).shape == wrong.shape and "at " not in (where := part_of_domain(x, wrong)):
+    if d.order and (x := d.situation.x).shape == wrong.shape and "at " not in (where := _part_of_domain(x, wrong)):
         return f" {where}"
     return place_of(wrong, d.axes)
+
+
+def _part_of_domain(x: FloatArray, wrong: Array) -> str:
+    """The part of the domain in which entries (N, P) are wrong, in words."""
+    told = []
+    for p in np.flatnonzero(wrong.any(axis=0)):
+        bad, good = x[wrong[:, p], p], x[~wrong[:, p], p]
+        low, high = float(good.min(initial=np.inf)), float(good.max(initial=-np.inf))
+        if not good.size:
+            where = "everywhere"
+        elif bad.min() > high:
+            where = f"where x > {high:.4g}"
+        elif bad.max() < low:
+            where = f"where x < {low:.4g}"
+        elif not ((bad > low) & (bad < high)).any():
+            where = f"outside [{low:.4g}, {high:.4g}]"
+        elif not ((good > bad.min()) & (good < bad.max())).any():
+            where = f"in [{bad.min():.4g}, {bad.max():.4g}]"
+        else:
+            where = f"at {bad.size} of {len(x)} points"
+        told.append(f"{where} (input {p})")
+    return ", ".join(told)
 
 
 def _fitting(d: Derivatives, zero: bool = False) -> dict[str, float]:
@@ -172,6 +177,18 @@ def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
         yield words, d.truth(dy, along, quantities)
 
 
+def lengths_of_inputs(spec: LayerSpec) -> dict[str, FloatArray]:
+    """Lengths (P,) that the variables of other codes are x over: of the domain, of its half, of intervals."""
+    domain, t, r = np.ptp(spec.domains, axis=1), spec.knots, spec.order
+    return {
+        "the mean spacing (b - a)/n of each input": domain / spec.intervals,
+        "the first spacing of each input": t[:, r] - t[:, r - 1],
+        "half the length of the domain, (b - a)/2, of each input": domain / 2,
+        "the length of the domain, b - a, of each input": domain,
+        "the span of all knots of each input": t[:, -1] - t[:, 0],
+    }
+
+
 def _of_others(d: Derivatives) -> Iterator[tuple[str, FloatQuantities]]:
     """Quantities with other functions, points, knots, coefficients, or parts."""
     spec = d.spec
@@ -188,13 +205,10 @@ def _of_others(d: Derivatives) -> Iterator[tuple[str, FloatQuantities]]:
         return
     for words, rows, branch in _functions(d):
         yield f"they are {words}", OfOtherFunctions(spec, x, rows, branch)
-    samples = {"the next sample": np.roll(x, -1, axis=0), "the sample before": np.roll(x, 1, axis=0),
-               "the first sample": x[:1] + 0 * x, "the mean of the samples": x.mean(axis=0) + 0 * x,
+    samples = {"the next sample": np.roll(x, -1, axis=0), "the first sample": x[:1] + 0 * x,
                "the next input": np.roll(x, -1, axis=1), "the mirrored point": low + high - x}  # fmt: skip
     for words, points in samples.items():
         yield f"they are those at {words}", FloatQuantities((spec,), np.clip(points, low, high))
-    for words, layer in _of_layers(spec):
-        yield f"they are those {words}", FloatQuantities((layer,), x)
 
 
 def _of_gains(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
@@ -211,7 +225,7 @@ def _functions(d: Derivatives) -> Iterator[tuple[str, Rows, Any]]:
     spec, x = d.spec, d.situation.x
     own = rows_at(spec, x, x)
     m = places(spec, x)
-    K, r = (spec.knots.shape[1], spec.order)
+    K, r = spec.knots.shape[1], spec.order
 
     def middle(of: IntArray) -> FloatArray:
         return np.asarray(sum(ends_of(spec, of)) / 2)
@@ -222,38 +236,12 @@ def _functions(d: Derivatives) -> Iterator[tuple[str, Rows, Any]]:
     for words, branch in {"identity": lambda z: z, **MAPS}.items() if "base" in spec.parts else ():
         yield f"{words} of x", own, branch
     low, high = ends_of(spec, m)
-    points = {"left end": low, "middle": middle(m), "right end": high}
-    at = {f"the {words} of the interval": point for words, point in points.items()}
-    for words, point in (at | {f"x rounded to {name}": round_to(name, x) for name in FORMATS}).items():
+    points = {"the left end of the interval": low, "the middle of the interval": middle(m),
+              "the right end of the interval": high,
+              **{f"x rounded to {name}": round_to(name, x) for name in FORMATS}}  # fmt: skip
+    for words, point in points.items():
         yield f"those at {words}", rows_at(spec, point, x), None
-    pieces = {"on the left": m - 1, "on the right": m + 1}
-    others = {f"interval {words}": piece for words, piece in pieces.items()}
-    others |= {"first interval": 0 * m + r - 1, "last interval": 0 * m + K - r - 1}
-    for words, piece in others.items():
+    pieces = {"interval on the left": m - 1, "interval on the right": m + 1,
+              "first interval": 0 * m + r - 1, "last interval": 0 * m + K - r - 1}  # fmt: skip
+    for words, piece in pieces.items():
         yield f"those of the piece of the {words}", rows_at(spec, x, middle(piece)), None
-
-
-def _of_layers(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
-    """Layers on other knots, or of other coefficients."""
-    t, C, r = spec.knots, spec.coefficients, spec.order
-    a, b = (spec.domains[:, k, None] for k in (0, 1))
-    equal = a + (b - a) / spec.intervals * np.arange(1 - r, t.shape[1] - r + 1)
-    first, last = (np.arange(C.shape[2]) == k for k in (0, C.shape[2] - 1))
-    knots = {"on equally spaced knots": equal, "on the knots of the first input": t[:1] + 0 * t,
-             "on the knots of the next input": np.roll(t, -1, axis=0),
-             **{f"on knots rounded to {name}": round_to(name, t) for name in FORMATS}}  # fmt: skip
-    coefficients = {
-        "of coefficients counted from the right": C[:, :, ::-1], "of coefficients shifted by +1": np.roll(C, 1, axis=2),
-        "of coefficients shifted by -1": np.roll(C, -1, axis=2), "of the sizes of coefficients": np.abs(C),
-        "of the coefficients of the next output": np.roll(C, -1, axis=0),
-        "of the coefficients of the next input": np.roll(C, -1, axis=1),
-        "of the coefficients of the first input": C[:, :1] + 0 * C, "without the splines": 0 * C,
-        "without the first coefficient": C * ~first, "without the last coefficient": C * ~last,
-        "without the first and the last coefficient": C * ~(first | last),
-        **{f"of coefficients rounded to {name}": round_to(name, C) for name in FORMATS},
-    }  # fmt: skip
-    for words, other in knots.items():
-        if (np.diff(other, axis=1) > 0).all():
-            yield words, replace(spec, knots=other, kind="arbitrary")
-    for words, other in coefficients.items():
-        yield words, replace(spec, coefficients=other)

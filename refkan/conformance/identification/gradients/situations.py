@@ -7,23 +7,18 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray, Frozen, lazy
-from refkan.conformance.cases import FloatQuantities, LayerSpec, reweighted, round_to, true_values
+from refkan.conformance.cases import INTERVALS, FloatQuantities, LayerSpec, reweighted, round_to, true_values
 from refkan.conformance.identification.explanations import by_factors, explain
-from refkan.conformance.identification.reported import (
-    Difference,
-    close,
-    factor_of,
-    first_close,
-    largest,
-    measured,
-    only,
-)
+from refkan.conformance.identification.reported import Difference, close, factor_of, largest, measured, only
 from refkan.conformance.identification.subject import Subject
 
 EDGES = ("output", "input", "coefficient")
 
 DIRECTIONS = np.array([[0.5, -2.0], [1.0, 0.75], [-1.5, 1.25]])
 """Along which second derivatives are asked for, in turn: no factor of each input turns one into another."""
+
+
+SAMPLES = 16
 
 
 class Situation(Frozen):
@@ -81,6 +76,20 @@ class Situation(Frozen):
         return subject.asked("in_mode", subject.adapter.in_mode, model, self.training)
 
 
+def asked_layer(
+    subject: Subject, shape: tuple[int, int] = (3, 2), count: int = SAMPLES, degree: int | None = None,
+    intervals: int = INTERVALS,
+) -> tuple[LayerSpec, FloatArray]:  # fmt: skip
+    """A layer and samples; equally spaced knots only where there are no others."""
+    kind = "arbitrary" if "arbitrary" in subject.kinds else "uniform-fine" if "uniform-fine" in subject.kinds else ""
+    return subject.layer(shape, 5, count, degree=degree, kind=kind, intervals=intervals)
+
+
+def fewer(subject: Subject) -> int:
+    """Another number of intervals than that of most stages, if it is free."""
+    return INTERVALS - 1 if subject.declared.intervals is None else INTERVALS
+
+
 def of_outputs(
     subject: Subject, situation: Situation, theirs: FloatArray, ours: FloatArray, room: float
 ) -> list[Difference]:  # fmt: skip
@@ -97,7 +106,8 @@ def of_outputs(
         branch = theirs - true_values(reweighted(spec, {"base": 0 * spec.part("base")}), x)
         base = replace(spec, coefficients=0 * spec.coefficients, bias=None)
         points = {"the end points": clamped, "zero": 0 * x}
-        if words := first_close(branch, ((words, true_values(base, at)) for words, at in points.items()), room):
+        words = next((words for words, at in points.items() if close(branch, true_values(base, at), room)), "")
+        if words:
             return only("part in another form", part="base", how=f"beyond the domain it is that of {words}")
     added = theirs - ours
     if x.shape == added.shape and close(added, (k := factor_of(added, x)) * x, room):
@@ -115,15 +125,12 @@ def other_parts(spec: LayerSpec) -> Iterator[tuple[str, str, LayerSpec]]:
         more: dict[str, FloatArray] = {
             "it is left out": np.full(given.shape, 0.0 if part in ("base", "bias") else 1.0),
             "it counts by its absolute value": np.abs(given), "it counts squared": given * given,
-            "it is replaced by its mean": np.full(given.shape, given.mean()),
             "its outputs are reversed": given[::-1],
         }  # fmt: skip
         if given.ndim == 2:
             if given.shape[0] == given.shape[1]:
                 more["outputs and inputs are exchanged"] = given.T
             more["memory of (output, input) is read as (input, output)"] = given.T.reshape(given.shape)
-            more["the first input's counts for all"] = np.repeat(given[:, :1], given.shape[1], axis=1)
-            more["the first output's counts for all"] = np.repeat(given[:1], given.shape[0], axis=0)
         for words, weights in more.items():
             if not np.array_equal(weights, given):
                 yield part, words, reweighted(spec, {part: weights})

@@ -15,7 +15,7 @@ from numpy.polynomial import Polynomial
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import EPS, LayerSpec, piece_derivatives, round_to
 from refkan.conformance.identification.knots_in_use import guarded, intervals_of, recursion
-from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.known_maps import numbers
 from refkan.conformance.identification.reported import close, factor_of, fitted, largest
 
 HIGHEST = 8
@@ -172,17 +172,9 @@ def nature(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
         none = len(bad) == pieces.known.size
         return "are no piecewise polynomials" if none else f"are no polynomials in intervals {numbers(bad)}"
     told = [f"are polynomials of degree {pieces.degree} within intervals"]
-    shown = np.asarray((np.abs(pieces.c) > 0).any(axis=2))
-    own = np.zeros(shown.shape, bool)
-    own[np.arange(len(own))[:, None], pieces.in_force] = True
-    if (shown & ~own).any():
-        width = int(shown.sum(axis=0).max())
-        told.append("without local support" if width == len(shown) else f"not zero in up to {width} intervals")
-    elif (own & ~shown).any() and spec.kind != "repeated":
-        told.append(f"on fewer intervals than asked for, at most {int(shown.sum(axis=0).max())}")
     if whole := pieces.on_whole_supports():
         told.append(whole)
-    elif len(shown) > 1:
+    elif len(pieces.c) > 1:
         told.append(_smooth(pieces))
     return ", ".join(told)
 
@@ -228,9 +220,7 @@ ROUNDINGS = 2.0**4
 """Times the rounding of a format, that results may be off by if it was used."""
 
 
-def rounded_recursion(
-    t: FloatArray, order: int, x: FloatArray, m: IntArray, place: str, to: Rounding
-) -> FloatArray:  # fmt: skip
+def rounded_recursion(t: FloatArray, order: int, x: FloatArray, m: IntArray, place: str, to: Rounding) -> FloatArray:
     """Values (N, K - order) of the pieces of intervals m, with one kind of number rounded."""
 
     def at(here: str, values: FloatArray) -> FloatArray:
@@ -247,9 +237,7 @@ def rounded_recursion(
     return b
 
 
-def _rounded_powers(
-    t: FloatArray, order: int, x: FloatArray, m: IntArray, place: str, to: Rounding
-) -> FloatArray:  # fmt: skip
+def _rounded_powers(t: FloatArray, order: int, x: FloatArray, m: IntArray, place: str, to: Rounding) -> FloatArray:
     """The same by powers of the distance from the start of the interval."""
     start, h = t[m], (t[m + 1] - t[m] if place == OF_POWERS[1] else np.ones(x.size))
     u = ((x - start) / h)[:, None]

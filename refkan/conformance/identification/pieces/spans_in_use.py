@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.polynomial import chebyshev, hermite, hermite_e, legendre
+from numpy.polynomial import chebyshev, hermite, legendre
 from scipy.special import binom
 
 from refkan.base import FloatArray
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
-from refkan.conformance.identification.reported import close, fitted, largest
+from refkan.conformance.identification.reported import close, largest
 from refkan.splines.knots import greville_points
 
 LEFT = 2.0**-32
@@ -33,23 +33,13 @@ def _bernstein(z: FloatArray, n: int) -> FloatArray:
     return np.asarray(binom(n - 1, k) * u**k * (1 - u) ** (n - 1 - k))
 
 
-def _chebyshev_of_second_kind(z: FloatArray, n: int) -> FloatArray:
-    u = [np.ones_like(z), 2 * z]
-    while len(u) < n:
-        u.append(2 * z * u[-1] - u[-2])
-    return np.stack(u[:n], axis=1)
-
-
 FAMILIES: dict[str, Callable[[FloatArray, int], Any]] = {
     "the powers": lambda z, n: np.vander(z, n, increasing=True),
     "the Chebyshev polynomials": lambda z, n: chebyshev.chebvander(z, n - 1),
-    "the Chebyshev polynomials of the second kind": _chebyshev_of_second_kind,
     "the Legendre polynomials": lambda z, n: legendre.legvander(z, n - 1),
     "the Bernstein polynomials": _bernstein,
     "Hermite polynomials": lambda z, n: hermite.hermvander(z, n - 1),
-    "Hermite polynomials (of probability)": lambda z, n: hermite_e.hermevander(z, n - 1),
     "cosines": lambda z, n: np.cos(np.arange(n) * np.pi * z[:, None]),
-    "cosines of half the frequency": lambda z, n: np.cos(np.arange(n) * np.pi * (z[:, None] + 1) / 2),
     "cosines and sines": lambda z, n: np.stack(
         [(np.sin if k % 2 else np.cos)((k + 1) // 2 * np.pi * z) for k in range(n)], axis=1
     ),
@@ -59,8 +49,6 @@ FAMILIES: dict[str, Callable[[FloatArray, int], Any]] = {
 TRANSLATES: dict[str, Callable[[FloatArray], FloatArray]] = {
     "Gaussians exp(-((x - c)/w)^2)": lambda y: -np.log(y),
     "1 - tanh((x - c)/w)^2": lambda y: np.arctanh(np.sqrt(1 - y)) ** 2,
-    "inverse multiquadrics 1/sqrt(1 + ((x - c)/w)^2)": lambda y: 1 / y**2 - 1,
-    "Lorentz functions 1/(1 + ((x - c)/w)^2)": lambda y: 1 / y - 1,
 }
 """Functions of ((x - c)/w)^2, and that of their values."""
 
@@ -126,23 +114,6 @@ def known_family(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
                 times = "" if largest(k - 1) < 1e-9 else f", times {k[0]:.6g}" if np.ptp(k) < 1e-9 else ", scaled"
                 return f"functions are {name} number {first} to {n - 1 + first} in {words}{times}"
     return ""
-
-
-def one_polynomial(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
-    """Polynomials on the whole domain, in words; "" if functions are none, or have local supports."""
-    (a, b), n = spec.domain, spec.dim
-    A = np.asarray(legendre.legvander(2 * (x - a) / (b - a) - 1, n + 2), np.float64)
-    room, degrees = LEFT * largest(functions), []
-    for j in range(n):
-        fits = (d for d in range(n + 2) if fitted(A[:, : d + 1], functions[:, j], room) is not None)
-        if (degree := next(fits, None)) is None:
-            return ""
-        degrees.append(degree)
-    if max(degrees) <= 1 and spec.intervals == 1:
-        return ""
-    rising = degrees == list(range(n))
-    of = "function k is one of degree k" if rising else f"of degrees {', '.join(map(str, degrees))}"
-    return f"functions are polynomials on the whole domain, without breakpoints: {of}"
 
 
 def translates(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:

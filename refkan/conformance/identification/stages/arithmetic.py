@@ -145,9 +145,7 @@ def _of_bits(bits: int) -> str:
     return "float32" if bits > 12 else "float16 or TF32" if bits > 8 else "bfloat16" if bits > 4 else "float8"
 
 
-def _rounded_coefficients(
-    subject: Subject, f: Map, a: FloatArray, kept: str | int, allowed: float
-) -> list[Difference]:  # fmt: skip
+def _rounded_coefficients(subject: Subject, f: Map, a: FloatArray, kept: str | int, allowed: float) -> list[Difference]:
     """Rounded coefficients; what they are multiplied by is rounded, too, if units or numbers of few bits show it."""
     if isinstance(kept, str):
         return only("coefficients mapped", how=f"they are rounded to steps of {kept}")

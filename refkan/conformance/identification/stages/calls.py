@@ -14,22 +14,11 @@ import numpy as np
 
 from refkan.base import FloatArray
 from refkan.conformance.cases import LARGEST_ROUNDING
-from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.reported import Difference, Stage, close, factor_of, largest, only
+from refkan.conformance.identification.known_maps import numbers
+from refkan.conformance.identification.reported import Difference, Stage, close, factor_of, largest, not_equal, only
+from refkan.conformance.identification.stages import models_alive as alive
 from refkan.conformance.identification.stages.arithmetic import left_of_sums
-from refkan.conformance.identification.stages.models_alive import (
-    Batch,
-    block,
-    changed_by_calls,
-    drift_with_parts,
-    near_earlier,
-    order_by_input,
-    overwritten_results,
-    points_of_batch,
-    refused_shapes,
-    shared_by_models,
-    stretched_knots,
-)
+from refkan.conformance.identification.stages.models_alive import Batch
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 SIZES = (1, 2, 3, 33, 100, 257, 1030, 4097, 20000)
@@ -127,21 +116,14 @@ def _overwritten(batch: Batch) -> list[Difference]:
 
 def _repeated(batch: Batch) -> list[Difference]:
     y, x = batch.y, batch.x
-    for words, again in (("two calls", batch.raw(x)), ("two models of the same coefficients", batch.fresh(x))):
-        differ = (again != y) & ~(np.isnan(again) & np.isnan(y))
-        if not differ.any():
-            continue
-        size = float(np.nanmax(np.abs(again - y)) / np.nanmax(np.abs([y, again])))
-        evidence = {"of": words, "count": int(differ.sum()), "total": y.size, "size": size}
-        if words == "two calls":
-            how = _drift(batch, size)
-            return (
-                only("changed by a call", method="forward", how=how) if how else only("not deterministic", **evidence)
-            )
+    if told := not_equal("two calls", y, batch.raw(x)):
+        how = _drift(batch, told[0].evidence["size"])
+        return only("changed by a call", method="forward", how=how) if how else told
+    if told := not_equal("two models of the same coefficients", y, batch.fresh(x)):
         model = batch.subject.build(batch.spec)
         batch.raw(batch.other, model)
         kept = np.array_equal(batch.raw(x, model), y, equal_nan=True)
-        return only("state kept between calls" if kept else "not deterministic", **evidence)
+        return [replace(told[0], name="state kept between calls")] if kept else told
     return []
 
 
@@ -167,7 +149,7 @@ def _stale(batch: Batch) -> list[Difference]:
     elif np.array_equal(batch.raw(moved), batch.y):
         told = "one row of a batch was changed, and its results are as before"
     else:
-        return near_earlier(batch)
+        return alive.near_earlier(batch)
     return _stale_at(batch, told, moved)
 
 
@@ -196,14 +178,19 @@ def _mixed(batch: Batch) -> list[Difference]:
     alone = np.resize(alone, y.shape)
     rows = np.flatnonzero(batch.differ(y, alone))
     if not (depends or rows.size) and turned.any():
-        return _stale_at(batch, "the same samples in another order have the results of the order before", x[::-1].copy())
-    order = (
-        "" if (same := not batch.differ(np.sort(y, axis=0), np.sort(alone, axis=0)).any()) else order_by_input(batch)
-    )
+        told = "the same samples in another order have the results of the order before"
+        return _stale_at(batch, told, x[::-1].copy())
+    same = not batch.differ(np.sort(y, axis=0), np.sort(alone, axis=0)).any()
+    order = "" if same else alive.order_by_input(batch)
     if same or order:
         return only("samples reordered", count=rows.size, total=len(x), **({"place": order} if order else {}))
+    if not depends and rows.size:
+        equal = np.repeat(x[rows[:1]], len(x), axis=0)
+        if batch.differ(batch.fresh(equal)[:1], alone[rows[:1]]).any():
+            told = "a batch of equal samples has the results of another one of the same shape"
+            return only("stale cache", what=told + "; a new model of the same coefficients has its own")
     if not depends:
-        return block(batch, x, rows, y, alone) if rows.size else []
+        return alive.block(batch, x, rows, y, alone) if rows.size else []
     wide = x.copy()
     wide[6:8] = batch.spec.domains.T
     ends = batch.differ(y[-KEPT:], batch.raw(wide)[-KEPT:]).any()
@@ -232,8 +219,8 @@ def _by_strange_rows(batch: Batch) -> list[Difference]:
         if not seen.any():
             continue
         how = "NaN" if np.isnan(z[seen]).all() else "zero" if not z[seen].any() else ""
-        how = how or _by_batch(batch, *(np.where(seen[:, None], v, 0.0) for v in (y, z)), moved)
-        if words.endswith("the domain") and (stretched := stretched_knots(batch, moved)):
+        how = how or _by_batch(batch, np.where(seen[:, None], y, 0.0), np.where(seen[:, None], z, 0.0), moved)
+        if words.endswith("the domain") and (stretched := alive.stretched_knots(batch, moved)):
             how, batch.subject.stretched = stretched, True
         later = int(batch.differ(y, batch.raw(batch.x)).sum())
         stays = f"; so do {later} rows in the next call: the layer is changed" * (later > 0)
@@ -252,18 +239,15 @@ def _by_batch(batch: Batch, y: FloatArray, z: FloatArray, x: FloatArray) -> str:
     added = np.median(v - u, axis=0)
     if close(v - u, added, room):
         mean = z.mean(axis=0) - y.mean(axis=0)
-        ratio = -factor_of(added, mean)
         if close(mean, 0.0, room):
             return "the mean over the batch is subtracted"
-        if close(added, -ratio * mean, room):  # y = u - s mean(u): a change by s/(1 - s) of that of the mean
-            return f"{ratio / (1 + ratio):.4g} times the mean over the batch is subtracted"
         return "the same is added to all rows of a batch, which depends on them"
     if close(v, (u * v).sum(axis=0) / (u * u).sum(axis=0) * u, room):
         return "all rows are multiplied by what depends on the batch"
     deviation = [(w - w.mean(axis=0)) / w.std(axis=0) for w in (u, v)]
     if close(deviation[0], deviation[1], 2.0**-20):
         return "outputs are shifted and scaled by what depends on the batch"
-    at = points_of_batch(batch, x)[-KEPT:] if batch.spec.degree else x[-KEPT:]
+    at = batch.subject.points(batch.spec, x)[-KEPT:] if batch.spec.degree else x[-KEPT:]
     if close(batch.subject.truth(batch.spec, at)[0], v, 2.0**-20 * largest(v)):
         return "functions are taken at points that depend on the batch"
     return "in another way than by a factor, a shift or another point"
@@ -272,8 +256,7 @@ def _by_batch(batch: Batch, y: FloatArray, z: FloatArray, x: FloatArray) -> str:
 def _sizes(batch: Batch) -> list[Difference]:
     x = batch.x
     y = batch.y
-    ratios = list[float]()
-    scaled = True
+    ratios, scaled = list[float](), True
     wrong = dict[int, Difference]()
     for n in SIZES:
         at = np.resize(x[:PERIOD], (n, 2))
@@ -286,7 +269,7 @@ def _sizes(batch: Batch) -> list[Difference]:
         ratios.append(factor_of(z, right))
         scaled = scaled and not batch.differ(ratios[-1] * right, z).any()
         if rows.size:
-            (wrong[n],) = block(batch, at, rows, z, right)
+            (wrong[n],) = alive.block(batch, at, rows, z, right)
     if again := int(batch.differ(y, batch.raw(x)).sum()):
         return only(
             "stale cache", what=f"after {len(SIZES)} other batches {again} of {len(x)} rows of the first are others"
@@ -312,7 +295,7 @@ def _modes(batch: Batch) -> list[Difference]:
 
 
 QUESTIONS: tuple[Callable[[Batch], Iterable[Difference]], ...] = (
-    _overwritten, _stale, _repeated, _mixed, _sizes, _modes, overwritten_results, shared_by_models, drift_with_parts,
-    refused_shapes, changed_by_calls,
+    _overwritten, _stale, _repeated, _mixed, _sizes, _modes, alive.overwritten_results, alive.shared_by_models,
+    alive.drift_with_parts, alive.refused_shapes, alive.changed_by_calls,
 )  # fmt: skip
 """In the order in which they are asked."""

@@ -7,12 +7,12 @@ import numpy as np
 from refkan.base import FloatArray
 from refkan.conformance.cases import LARGEST_ROUNDING, LayerSpec
 from refkan.conformance.identification.knots_in_use import compared, knots_of, recursion
-from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.known_maps import numbers
 from refkan.conformance.identification.pieces.pieces_in_use import Pieces, rounded_in_one_place, wrong_pieces
-from refkan.conformance.identification.pieces.spans_in_use import known_family, one_polynomial, same_space, translates
+from refkan.conformance.identification.pieces.spans_in_use import known_family, same_space, translates
 from refkan.conformance.identification.reported import Difference, close, factor_of, only
 from refkan.conformance.identification.stages import recursions_in_use as recursions
-from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, point_of, points_in_use
+from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
 from refkan.conformance.identification.subject import Subject
 
 SMALLEST_ROUNDING = 2.0**-36
@@ -27,8 +27,7 @@ MOST = 16
 
 def is_vague(difference: Difference) -> bool:
     """Whether no question identified functions: some may have a name in another degree, or on other knots."""
-    vague = difference.name in ("other functions", "inputs mapped") and difference.sure == "measured"
-    return vague or difference.sure == "likely"
+    return difference.name in ("other functions", "inputs mapped") and difference.sure == "measured"
 
 
 def identified(subject: Subject, asked: Sampled) -> list[Difference]:
@@ -137,10 +136,6 @@ def _at_one_point(spec: LayerSpec, there: Sampled) -> str:
     k = factor_of(there.theirs, there.right)
     if _agree(k * there.right, there):
         return f"functions are multiplied by {k:.6g}"
-    at = point_of(spec, there.theirs)
-    if close(recursion(t, r, at), there.theirs, 16 * there.most):
-        points = (f"{v:.9g} instead of {u:.9g}" for u, v in zip(there.x, at, strict=True))
-        return "functions are those of x = " + ", ".join(points)
     return "functions are those of no interval"
 
 
@@ -176,7 +171,7 @@ def _other_family(subject: Subject, inside: Sampled) -> list[Difference]:
     """Functions of a known family, on the whole domain."""
     if subject.eps > 2.0**-30 or inside.spec.intervals == 1:
         return []
-    for question in (known_family, translates, one_polynomial):
+    for question in (known_family, translates):
         if words := question(inside.spec, inside.x, inside.theirs):
             return only("other functions", what=words)
     return []

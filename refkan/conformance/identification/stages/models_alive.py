@@ -14,12 +14,10 @@ import numpy as np
 from refkan.base import Array, FloatArray, IntArray
 from refkan.conformance.adapters.answers import as_mapping, as_real
 from refkan.conformance.cases import LayerSpec
-from refkan.conformance.identification.gradients.slopes import places
-from refkan.conformance.identification.knots_in_use import recursion
-from refkan.conformance.identification.matrix_shapes import counted
-from refkan.conformance.identification.reported import Difference, close, factor_of, largest, only
+from refkan.conformance.identification.knots_in_use import places, recursion
+from refkan.conformance.identification.known_maps import counted
+from refkan.conformance.identification.reported import Difference, close, factor_of, largest, not_equal, only
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
-from refkan.splines.knots import greville_points
 
 NEAR = (2.0**-12, 2.0**-22, 2.0**-34)
 """Distances of samples from those of an earlier call, relative to the largest."""
@@ -95,19 +93,12 @@ def order_by_input(batch: Batch) -> str:
     return f": those of each input come in {told[0]} order" if len(told) == 2 and told[0] == told[1] else ""
 
 
-def points_of_batch(batch: Batch, moved: FloatArray) -> FloatArray:
-    """At which points (N, P) functions of degree 1 or more are taken, by splines s(x) = x of each input."""
-    lines = np.stack([greville_points(t, batch.spec.order) for t in batch.spec.knots]) * np.eye(2)[:, :, None]
-    layers = [replace(batch.spec, coefficients=np.repeat(line[None], 3, axis=0)) for line in lines]
-    return np.stack([batch.fresh(moved, layer)[:, 0] for layer in layers], axis=1)
-
-
 def stretched_knots(batch: Batch, moved: FloatArray) -> str:
     """The domain that functions are on beside a row beyond it, if they are those of k x + c, in words; else ""."""
     told = []
     if not batch.spec.degree:
         return ""
-    for (a, b), x, at in zip(batch.spec.domains, moved.T, points_of_batch(batch, moved).T, strict=True):
+    for (a, b), x, at in zip(batch.spec.domains, moved.T, batch.subject.points(batch.spec, moved).T, strict=True):
         seen = (at > a) & (at < b) & (np.arange(len(x)) != 5)
         if seen.sum() < BLOCK:
             return ""
@@ -238,12 +229,8 @@ def drift_with_parts(batch: Batch) -> list[Difference]:
     for part in subject.declared.parts:
         spec = subject.with_parts(parts=[part])
         x, model = subject.samples(spec, BLOCK), subject.build(spec)
-        first, again = (batch.raw(x, model) for _ in range(2))
-        differ = (first != again) & ~(np.isnan(first) & np.isnan(again))
-        if count := int(differ.sum()):
-            of = f"two calls of layers with {part}"
-            size = float(largest(again - first) / largest(first))
-            return only("not deterministic", of=of, count=count, total=first.size, size=size)
+        if told := not_equal(f"two calls of layers with {part}", batch.raw(x, model), batch.raw(x, model)):
+            return told
     return []
 
 
@@ -270,8 +257,4 @@ def _of_others(batch: Batch, x: FloatArray, rows: IntArray, y: FloatArray, right
         pieces = [recursion(t, spec.order, x[rows, p], m[beside, p]) for p, t in enumerate(spec.knots)]
         if close(np.einsum("psi,qpi->sq", np.stack(pieces), spec.coefficients), y[rows], near):
             return f"computed with the intervals of the row {words}"
-    for p, t in enumerate(spec.knots):
-        all_alike = replace(spec, knots=np.repeat(t[None], spec.n_inputs, axis=0))
-        if close(batch.subject.truth(all_alike, x[rows])[0], y[rows], near):
-            return f"those of a layer whose inputs all have the knots of input {p}"
     return "not those of their samples"

@@ -19,8 +19,7 @@ from refkan.conformance.identification.gradients.input_gradients import DETACHED
 from refkan.conformance.identification.gradients.own_gradients import UNSTABLE
 from refkan.conformance.identification.gradients.relations import FORMATS, TURNED
 from refkan.conformance.identification.gradients.situations import DIRECTIONS, EDGES
-from refkan.conformance.identification.known_maps import in_words
-from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.known_maps import in_words, numbers
 from refkan.conformance.identification.reported import Difference, close, fitted, largest, only
 from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
@@ -174,13 +173,8 @@ def _of_weights(subject: Subject, name: str, flat: FloatArray, ours: list[FloatA
     differences = list[Difference]()
     for k, theirs in enumerate(np.split(flat, np.cumsum([array.size for array in ours])[:-1])):
         of = owner.replace(" of a network", f" of layer {k} of a network")
-        same = [j for j, other in enumerate(ours) if j != k and other.size == theirs.size
-                and close(other.ravel(), theirs, room)]  # fmt: skip
-        if same and not close(theirs, ours[k].ravel(), room):
-            differences += only("wired otherwise", what=of, how=f"they are those of layer {same[0]}")
-        else:
-            axes = EDGES if name == "coefficients" else EDGES[: ours[k].ndim]
-            differences += _told(subject, of, theirs.reshape(ours[k].shape), ours[k], axes)
+        axes = EDGES if name == "coefficients" else EDGES[: ours[k].ndim]
+        differences += _told(subject, of, theirs.reshape(ours[k].shape), ours[k], axes)
     return differences
 
 
@@ -253,16 +247,11 @@ def _other_networks(
 ) -> Iterator[tuple[str, Specs, FloatArray, Sequence[int]]]:
     """What there may be in place of a network: in words, its layers, their samples, and those that add to inputs."""
     shapes = [spec.coefficients.shape for spec in specs]
-    last = len(specs) - 1
     for k, spec in enumerate(specs):
         for names in (("coefficients",), ("knots",), ("coefficients", "knots")) if shapes.count(shapes[k]) > 1 else ():
             more: dict[str, Any] = {name: getattr(spec, name) for name in names}
             shared = tuple(replace(of, **more) if shapes[j] == shapes[k] else of for j, of in enumerate(specs))
             yield f"layers of equal shape have the {' and '.join(names)} of layer {k}", shared, x, ()
-    for part in specs[-1].parts:
-        for words, kept in (("last", last), ("first", 0)):
-            bare = tuple(spec if k == kept else reweighted(spec, {part: None}) for k, spec in enumerate(specs))
-            yield f"all layers but the {words} are without the part {part}", bare, x, ()
     for words, count in (("knots of layer 0", specs[0].n_inputs), ("knots of input 0 of layer 0", 1)):
         rows = specs[0].knots[:count]
         alike = (specs[0], *(replace(spec, knots=np.resize(rows, spec.knots.shape)) for spec in specs[1:]))
@@ -279,7 +268,6 @@ def _other_networks(
         if spec.n_inputs == spec.n_outputs:
             yield f"layer {k} is applied twice", (*specs[:k], spec, *after), x, ()
             yield f"layer {k} is left out", (*specs[:k], *after[1:]), x, ()
-        yield f"the activations before layer {k} are negated", after, -before, ()
         for name in FORMATS:
             yield f"activations are rounded to {name}", after, round_to(name, before), ()
 

@@ -77,7 +77,7 @@ def functions(subject: Subject) -> Stage:
             if not told:
                 right.append((degree, kind))
             for difference in told:
-                kept = _also(differences.get(difference.name, difference), difference, degree)
+                kept = _also(differences.get(difference.name, difference), degree)
                 where = [*kept.where, f"degree-{degree}", kind, *place]
                 differences[difference.name] = replace(kept, where=tuple(dict.fromkeys(where)))
                 if difference.name in BLURRED and degree:  # of degree 0 values jump
@@ -103,15 +103,14 @@ def functions(subject: Subject) -> Stage:
     return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
 
 
-def _also(kept: Difference, difference: Difference, degree: int) -> Difference:
-    """The difference that is known, or a surer one; its numbers are those of one degree: others are alike."""
-    told = difference if kept.sure == "likely" else kept
-    alike = list(told.evidence.get("alike", ()))
-    of_one = "indices" in told.evidence or told.name in ("coefficients mixed up", "other functions")
-    if told.where and f"degree-{degree}" != told.where[0] and of_one:
+def _also(kept: Difference, degree: int) -> Difference:
+    """The difference that is known; its numbers are those of one degree: others are alike."""
+    alike = list(kept.evidence.get("alike", ()))
+    of_one = "indices" in kept.evidence or kept.name in ("coefficients mixed up", "other functions")
+    if kept.where and f"degree-{degree}" != kept.where[0] and of_one:
         alike.append(f"degree-{degree}")
     more = {"alike": list(dict.fromkeys(alike))} if alike else {}
-    return replace(told, where=kept.where, evidence={**told.evidence, **more})
+    return replace(kept, evidence={**kept.evidence, **more})
 
 
 def _factor_of_scale(subject: Subject) -> bool:

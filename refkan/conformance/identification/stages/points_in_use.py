@@ -11,8 +11,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import LayerSpec, generator, round_to
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
-from refkan.conformance.identification.known_maps import map_of, step_of
-from refkan.conformance.identification.matrix_shapes import numbers
+from refkan.conformance.identification.known_maps import map_of, numbers, step_of
 from refkan.conformance.identification.reported import Difference, close, largest, measured, only
 from refkan.conformance.identification.subject import BLOCK, OTHER_KNOTS, Subject
 from refkan.splines.knots import greville_points
@@ -89,13 +88,11 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
     others = ~bad & (own != last) & (share < 0.99)
     if step.tolist() == [1] and share[bad].min() >= 0.5 >= share[others].max(initial=0.0):
         return only("interval rounded")
-    how, asked = "", np.unique(own[bad]) - r + 1
+    how = ""
     for name in ("float32", "float16"):
         if (np.searchsorted(round_to(name, t), round_to(name, x), side="right") - 1 == used)[bad].all():
             how = how or f"they are those of points and knots rounded to {name}"
     how = how or _by_spacing(inside) or _by_other_input(subject, inside)
-    if not how and np.unique(used[bad]).size == 1 < asked.size:
-        how = f"in intervals {numbers(asked.tolist())} that of interval {at} is used"
     steps = f"{step[0]:+d}" if step.size == 1 else numbers(step.tolist())
     how = how or f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
     return only("interval search", count=int(bad.sum()), total=bad.size, how=how)
@@ -121,9 +118,8 @@ def _by_other_input(subject: Subject, inside: Sampled) -> str:
     t, r = inside.spec.knots[0], inside.spec.order
     if subject.position is None:
         return ""
-    other = OTHER_KNOTS * t
-    m = intervals_of(np.clip(inside.x, other[r - 1], other[-r]), other, r)
-    of_other = inside.agrees(recursion(t, r, inside.x, m)).all()
+    other, beside = subject.beside(inside.spec, t, inside.x)
+    of_other = inside.agrees(recursion(t, r, inside.x, intervals_of(beside, other, r))).all()
     return f"they are those of the sample of input {1 - subject.position[1]}" * bool(of_other)
 
 
@@ -163,9 +159,7 @@ def _mapped(words: str) -> list[Difference]:
     return only("inputs mapped", map=words)
 
 
-def moved_point(
-    subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool
-) -> list[Difference]:  # fmt: skip
+def moved_point(subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool) -> list[Difference]:
     """Say what map takes x to the point in use."""
     a, b = spec.domain
     size, off = largest(x), np.abs(at - x)
@@ -178,10 +172,6 @@ def moved_point(
         rounded = round_to(name, x)
         if close(at, rounded, 0.05 * largest(rounded - x)):
             return only(f"{name} inputs")
-    for position in ((at - a) * spec.intervals / (b - a), (at - a) / (b - a)):
-        single = close(round_to("float32", position), position, 2.0**-40 * spec.intervals)
-        if single and off.max() <= 2.0**-20 * size:
-            return only("float32 arithmetic", what="the position (x - a)/h is rounded to float32")
     low, high = float(at.min()), float(at.max())
     if high - low <= near < np.ptp(x):
         return _mapped(f"the one point {low:.6g}")

@@ -1,16 +1,14 @@
 """The degree of pieces, by differences, the recursion that functions were made by, and what is said of others."""
 
 from dataclasses import replace
-from math import factorial
 
 import numpy as np
 
 from refkan.base import FloatArray
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import intervals_of, recursion
-from refkan.conformance.identification.known_maps import in_words, lower_formats
-from refkan.conformance.identification.matrix_shapes import numbers
-from refkan.conformance.identification.pieces.pieces_in_use import format_of, nature
+from refkan.conformance.identification.known_maps import in_words, lower_formats, numbers
+from refkan.conformance.identification.pieces.pieces_in_use import nature
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, measured, only
 from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.subject import BLOCK, Subject
@@ -148,11 +146,6 @@ def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Di
     if (told[0].evidence.get("loose") and not last) or "point" in [d.evidence.get("axis") for d in told]:
         return []
     first, t, r = told[0], spec.knots[0], spec.order
-    if first.name == "constant factor" and spec.kind == "uniform" and spec.degree:
-        e = float(t[1] - t[0]) * (factorial(spec.degree) / first.evidence["factor"]) ** (1 / spec.degree)
-        least = recursion(t, r, inside.x, ratio=lambda n, d: n / np.maximum(d, e))
-        if close(least, inside.theirs, 2.0**-40 * largest(inside.theirs)):
-            return only("shifted denominators", what=f"differences of knots below {e:.6g} count as {e:.6g}")
     if first.name == "factors by coefficient" and len(first.evidence["factors"]) == spec.dim:
         by = np.array(first.evidence["factors"]) * (t[r:] - t[:-r])
         if np.ptp(by) <= 1e-9 * largest(by):
@@ -179,8 +172,9 @@ def rearranged_locally(subject: Subject, inside: Sampled) -> list[Difference]:
     told = explain(theirs, right, ("point", "coefficient"), float(inside.room.max()) * 4, sentence)
     vague = ("gradient clipped", "factors by coefficient", "coefficients left out")
     for name, more in ((difference.name, difference.evidence) for difference in told or []):
-        how = more.get("how", "")  # functions in force sum to one: that of one of them is a constant that is added
-        if more.get("axis") == "point" or more.get("loose") or name in vague or "all are" in how or "from number" in how:
+        how = more.get("how", "")  # functions in force sum to one: what adds their sum to one of them adds a constant
+        of_all = "all are" in how or "from number" in how
+        if of_all or more.get("axis") == "point" or more.get("loose") or name in vague:
             return []
     return told or []
 
@@ -230,24 +224,12 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     if degree is None and off < 2.0**-6 and (form or (2.0**-30 < off <= 2.0**-18 and _is_rough(subject, inside))):
         name = {"float16": "float16 or TF32", "bfloat16": "bfloat16"}.get(form[0] if form else "", "float32")
         return measured(f"{name} arithmetic", what=f"basis functions are off by {off:.1e}")
-    kept = format_of(off) if degree == inside.spec.degree and 2.0**-30 < off <= 2.0**-18 else ""
-    if kept and _exact_where_numbers_are_short(subject):
-        what = f"basis functions are off by {off:.1e}, polynomials within intervals: numbers that are made of knots"
-        return [Difference(f"{kept} arithmetic", {"what": f"{what} are rounded"}, sure="likely")]
     words = nature(inside.spec, inside.x, inside.theirs)
     bad = np.unique(inside.intervals[inside.wrong])
     n = np.unique(inside.intervals).size
     if bad.size < n:
         words += f"; they are others in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {n} alone"
     return measured("other functions", what=f"functions {words}, off by up to {off:.3g}; {total}")
-
-
-def _exact_where_numbers_are_short(subject: Subject) -> bool:
-    """Whether functions of degree 1 on knots of few bits are right: there no rounding to a lower format shows."""
-    if 1 not in subject.degrees or "uniform" not in subject.kinds:
-        return False
-    spec, x = subject.layer((2, 1), degree=1, kind="uniform", intervals=subject.declared.intervals or 4)
-    return close(subject.errors(spec, x[:, 0]), 0.0, 2.0**-44)
 
 
 def _is_rough(subject: Subject, inside: Sampled) -> bool:

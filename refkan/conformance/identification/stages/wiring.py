@@ -16,11 +16,9 @@ from refkan.base import Array, FloatArray, IntArray
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.identification.explanations import explain, placed, sized
-from refkan.conformance.identification.gradients.slopes import true_jacobian
-from refkan.conformance.identification.known_maps import beside
-from refkan.conformance.identification.matrix_shapes import counted, numbers
+from refkan.conformance.identification.knots_in_use import recursion, true_jacobian
+from refkan.conformance.identification.known_maps import beside, counted, numbers
 from refkan.conformance.identification.nonlinear import in_other_sizes
-from refkan.conformance.identification.other_inputs import knots_of_all, point_of_rows
 from refkan.conformance.identification.reported import Difference, Stage, close, largest, measured, only
 from refkan.conformance.identification.subject import BLOCK, Subject
 
@@ -67,10 +65,10 @@ def wiring(subject: Subject) -> Stage:
         words = "; ".join(difference.name for difference in told) or IN_ORDER
         return Stage("wiring", words, _sized(subject, told))
     how = _permuted(theirs, own_responses(subject, spec, x), room)
-    if not how and (words := knots_of_all(subject, spec, x, responses)):
+    if not how and (words := _knots_of_all(subject, spec, x)):
         subject.same_knots = True  # the other stages ask with the same knots for all inputs
         return Stage("wiring", words, (Difference("other knots", {"how": words}, (spec.kind,)),))
-    if not how and (words := point_of_rows(subject)):
+    if not how and (words := _point_of_rows(subject)):
         subject.depends = words
         return Stage("wiring", words, only("inputs act together", what=words))
     if not how:
@@ -268,3 +266,49 @@ def _sized(subject: Subject, told: list[Difference]) -> list[Difference]:
         return subject.values(spec, x) - subject.without_splines(spec, x), subject.edges(spec, x).sum(axis=2)
 
     return sized(told, [{"inputs": 2, "outputs": 3, "edges": 6}, {"inputs": 4, "outputs": 5, "edges": 20}], again)
+
+
+def _knots_of_all(subject: Subject, spec: LayerSpec, x: FloatArray) -> str:
+    """What knots are in use if those of one input change the functions of another, its samples as before; else ""."""
+    if spec.kind.startswith("uniform") or not spec.degree or subject.declared.domain is not None:
+        return ""
+    alone = replace(spec, coefficients=spec.coefficients * np.array([[1.0], [0.0]]))
+    moved = replace(alone, knots=spec.knots * np.array([[1.0], [0.75]]))
+    still, room = x.copy(), subject.tolerance(largest(x))
+    still[:, 1] = x[:, 1].mean() / 4
+    before, after = (subject.values(layer, still) for layer in (alone, moved))
+    if largest(before - subject.values(alone, x)) > room or close(before, after, room):
+        return ""
+    theirs = responses(subject, spec, still)[:, 0, 0, 0]
+    if close(theirs, recursion(spec.knots.mean(axis=0), spec.order, x[:, 0]), subject.tolerance(64.0)):
+        return "knots in use are the mean of the knots of all inputs"
+    return "functions of an input depend on the knots of others"
+
+
+ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "inputs less their mean": lambda x: x - x.mean(axis=1, keepdims=True),
+    "inputs less their mean, over their deviation": lambda x: (
+        (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+    ),
+    "inputs over their norm": lambda x: x / np.sqrt((x * x).sum(axis=1, keepdims=True)),
+    "softmax of the inputs": lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True),
+}
+"""Points that depend on a whole row of samples."""
+
+
+def _point_of_rows(subject: Subject) -> str:
+    """At which points functions are taken if that of one input depends on the others, by splines s(x) = x; else ""."""
+    spec, x = subject.layer((1, 3), 2)
+    low, high = spec.domains.T
+    if not spec.degree:
+        return ""
+    at = subject.points(spec, x)
+    inside = ((at > low + 1e-3) & (at < high - 1e-3)).all(axis=1)
+    alone = np.stack([np.polyval(np.polyfit(x[:, p], at[:, p], 5), x[:, p]) for p in range(3)], axis=1)
+    if inside.sum() < 8 or np.abs(alone - at)[inside].max() <= 1e-3:
+        return ""
+    for words, row in ROWS.items():
+        shown = ((row(x) > low) & (row(x) < high)).all(axis=1)
+        if shown.sum() >= 8 and close(row(x)[shown], at[shown], 1e-4):
+            return f"functions are taken at {words}"
+    return "functions of an input are taken at points that depend on others"
