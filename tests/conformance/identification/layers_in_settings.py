@@ -94,70 +94,6 @@ class KnotGradients(PlainNumpy):
         return gradients
 
 
-def _knots_of_the_first(key):
-    """Layers have the knots of the first one that was built with the same key."""
-    kept = {}
-    return built(lambda layer: setattr(layer, "t", kept.setdefault(key(layer.spec), layer.t)))
-
-
-def _remembered(key):
-    """Outputs are remembered by a key of the samples."""
-
-    def recalled(layer, y, x):
-        return layer.__dict__.setdefault("kept", {}).setdefault(key(np.asarray(x)), y).copy()
-
-    return altered("__call__", recalled)
-
-
-class IntervalOfTheFirstInput(NumpyLayer):
-    """The interval of each sample is looked for with input 0 alone."""
-
-    m = None
-
-    def edges(self, x, derivative):
-        self._search(x)
-        return super().edges(x, derivative)
-
-    def coefficient_gradient(self, x, dy):
-        self._search(np.asarray(x))
-        return super().coefficient_gradient(x, dy)
-
-    def _search(self, x):
-        self.m = None
-        self.m = self.pieces(x[:, 0], self.t[0]).argmax(axis=1)
-
-    def _polynomials(self, x, t, derivative):
-        return self._recursion(x, t, derivative)
-
-    def pieces(self, x, t):
-        on = super().pieces(x, t)
-        if self.m is None or self.m.size != len(on):
-            return on
-        return (np.arange(t.size - 1) == self.m[:, None]) * on.any(axis=1)[:, None]
-
-
-CUBIC = np.array([[1, -3, 3, -1], [4, 0, -6, 3], [1, 3, 3, -3], [0, 0, 0, 1]]) / 6
-"""Powers of the four pieces of cubic B-splines on equally spaced knots."""
-
-
-def _by_table(row, column, number):
-    """Cubic splines on equally spaced knots by a table of powers with a wrong number in one place."""
-    table = CUBIC.copy()
-    table[row, column] = number
-
-    def cubic(layer, right, x, t, derivative):
-        if layer.order != 4 or derivative or np.ptp(np.diff(t)) > 1e-12:
-            return right
-        on = layer.pieces(x, t)
-        m = on.argmax(axis=1)
-        u = np.vander((x - t[m]) / (t[m + 1] - t[m]), 4, increasing=True)
-        functions = np.zeros((x.size, t.size + 2))
-        np.put_along_axis(functions, m[:, None] + np.arange(4), u @ table.T, axis=1)
-        return functions[:, 3:-3] * on.any(axis=1)[:, None]
-
-    return altered("_polynomials", cubic)
-
-
 def _stride_of_intervals(layer):
     """Coefficients of input p are read p degree places too early, across inputs."""
     Q, P, dim = layer.C.shape
@@ -335,23 +271,3 @@ IN_SETTINGS = {
     r"detached gradient: input gradients are zero \(in evaluation": NoGradientsInEvaluation,
 }
 """Patterns of the first difference."""
-
-
-ALONE = {
-    _by_table(0, 0, 1.06 / 6): ["other functions: the first of .* the constant coefficient .* with 1.06 times its own"],
-    _by_table(1, 1, 0.1): ["other functions: the second of .* has the linear coefficient .* with 0.1 added"],
-    _knots_of_the_first(lambda spec: (spec.order, spec.knots.shape)): [
-        "models share state: a model has the knots of one of the same sizes built before it"
-    ],
-    _knots_of_the_first(lambda spec: (spec.order, spec.knots.shape, spec.domains.tobytes())): [
-        "models share state: a model has the knots of one of the same sizes built before it"
-    ],
-    IntervalOfTheFirstInput: ["interval search: .* they are those of the sample of input 0"],
-    altered("pieces", lambda layer, on, x, t: on[:1].repeat(len(on), axis=0)): [
-        "samples mixed: rows change with the others: in another way than by a factor"
-    ],
-    _remembered(lambda x: (x.shape, float(x.sum()))): [
-        "stale cache: the same samples in another order .*; a new model of the same coefficients has its own"
-    ],
-}
-"""All that is told: what follows from these is spoilt by them."""

@@ -18,8 +18,8 @@ from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.broken_layers.trial_defects import TRIALS, GradientAveraged, HalfBias, ReversedGradient, SlopePlus
 from tests.conformance.altered_layers import of
 from tests.conformance.identification.asked_layers import LAYERS, TOLD_ONCE
-from tests.conformance.identification.layers_in_settings import ALONE, IN_SETTINGS
-from tests.conformance.identification.told_functions import FUNCTIONS_TOLD
+from tests.conformance.identification.layers_in_settings import IN_SETTINGS
+from tests.conformance.identification.told_functions import ALONE, FUNCTIONS_TOLD
 from tests.conformance.identification.told_layers import TOLD
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
