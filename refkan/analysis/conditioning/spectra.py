@@ -164,7 +164,8 @@ def doubts(
     if analytic is not None and size - rank != analytic:
         more = size - rank - analytic
         if more > 0:
-            short = "" if rows is None or rows >= size else f", {size - rows} of them because J has {rows} rows only"
+            fewer = 0 if rows is None else size - analytic - rows
+            short = f", {fewer} of them because J has {rows} rows only" if fewer > 0 else ""
             cause = f"on top of it {more} from the data and the sizes{short}, or hidden by rounding"
         else:
             cause = f"rounding hides {-more} of the known null directions"

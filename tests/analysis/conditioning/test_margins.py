@@ -56,6 +56,10 @@ def test_the_flag_of_the_nullity_says_why():
     assert "rows only" not in more
     assert "4 of them" not in doubts(VALUES, **{**CLEAR, "analytic": 0, "rows": 4})["nullity"]
     assert "1 of them because J has 3 rows only" in doubts(VALUES, **{**CLEAR, "analytic": 0, "rows": 3})["nullity"]
+    # of four columns two are null by theory, and two rows leave no more than two others: rows have no part in it
+    few = doubts(VALUES, **{**CLEAR, "rank": 1, "analytic": 2, "rows": 2})["nullity"]
+    assert "on top of it 1 from the data" in few
+    assert "rows only" not in few
     assert "rounding hides 1" in doubts(VALUES, **{**CLEAR, "analytic": 2})["nullity"]
 
 

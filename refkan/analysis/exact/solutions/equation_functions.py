@@ -65,7 +65,9 @@ class Expression:
     def __truediv__(self, other: Any) -> "Expression":
         if isinstance(other, Expression):
             raise TypeError(f"{self._name} must not divide by a function of its arguments: {REMEDY}")
-        return self * (1 / exact(self._name, other))
+        if not (divisor := exact(self._name, other)):
+            raise ValueError(f"{self._name} must not divide by zero")
+        return self * (1 / divisor)
 
     def __pow__(self, power: Any) -> "Expression":
         if not isinstance(power, Integral) or power < 0:
