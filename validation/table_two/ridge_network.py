@@ -79,7 +79,8 @@ def value_and_gradient(theta, hidden, n, M, bounds, X, y, g):  # type: ignore[no
     at_least, at_most = np.argmin(low), np.argmax(high)
     if bounds == 2:
         low[:], high[:] = low[at_least], high[at_most]
-    e[:] = -y
+    for i in range(N):  # the assignment of a whole array compiles, for seconds, what it says of wrong shapes
+        e[i] = -y[i]
     poly = np.empty((n, r), theta.dtype)
     for q in range(hidden):
         for c in range(n):
