@@ -21,7 +21,9 @@ JUDGED = {
     id: judged for file in FILES if "JUDGED" in file.path.read_text() for id, judged in file.load().JUDGED.items()
 }
 
-KEPT = [id for id in JUDGED if id in load("full")]
+FULL = load("full")
+
+KEPT = [id for id in JUDGED if id in FULL]
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def few_draws():
 @pytest.mark.parametrize("id", KEPT)
 def test_kept_rows_are_what_their_numbers_make_of_them(id):
     """Under every reading, and what is asked of each number: those of seeds are kept to four digits."""
-    kept = load("full")[id]
+    kept = FULL[id]
     again = judged_again(kept, JUDGED[id], row(id))
     assert (again["status"], again["controls"]) == (kept["status"], kept["controls"])
     assert again["mutations"].items() <= kept["mutations"].items()  # X1 has others, of its runs
@@ -47,10 +49,10 @@ def test_kept_rows_are_what_their_numbers_make_of_them(id):
     assert "holds" not in kept["mutations"].values()
 
 
-@pytest.mark.parametrize("id", [id for id in KEPT if load("full")[id].get("judged")])
+@pytest.mark.parametrize("id", [id for id in KEPT if FULL[id].get("judged")])
 def test_other_numbers_would_have_another_verdict(id):
     """Numbers of which the claim is true are never refuted, whatever was measured."""
-    kept, (_, change) = load("full")[id], JUDGED[id].control
+    kept, (_, change) = FULL[id], JUDGED[id].control
 
     def changed(cell):
         ours = Beside(cell["cell"], cell["unit"], dict(enumerate(cell["values"])), cell["published"])
