@@ -11,21 +11,25 @@ from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.families import coefficients, cotangents, knot_vector, points
 from refkan.conformance.cases.specs import RULES, LayerSpec
-from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
+from tests.broken_layers.plain_numpy import STEPS, NumpyLayer, PlainNumpy
 
 
 class Piecewise(NumpyLayer):
     """On each interval a polynomial in (x - t_m), made once in float64 and kept in the format."""
 
     def _polynomials(self, x: Any, t: Any, derivative: int) -> Any:
+        return self._made_once((*STEPS, "_powers"), self._powers, x, t, derivative)
+
+    def _powers(self, x: Any, t: Any, derivative: int) -> Any:
         r = self.order
         if derivative >= r:
             return np.zeros((x.size, t.size - r), self.number)
         pieces = self.pieces(x, t)
         m = pieces.argmax(axis=1)
+        used, place = np.unique(m, return_inverse=True)
         out = self.number(0)
         for k in reversed(range(derivative, r)):
-            taylor = np.array([self._taylor(t, int(j), k) for j in m]).reshape(m.size, t.size - r)
+            taylor = np.array([self._taylor(t, int(j), k) for j in used]).reshape(used.size, t.size - r)[place]
             factor = np.prod(np.arange(k - derivative + 1, k + 1))
             out = self.q(out * self.q(x - t[m])[:, None]) + self.given(factor * taylor)
         return self.q(out * pieces.any(axis=1)[:, None])  # nothing beyond all knots

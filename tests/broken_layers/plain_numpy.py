@@ -4,7 +4,7 @@ All basis functions at all samples by the recursion of Cox and de Boor, derivati
 codes do it. In lower formats each operation is done in float32 and rounded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -87,9 +87,14 @@ class NumpyLayer:
         return self._polynomials(x, t, derivative)
 
     def _polynomials(self, x: Any, t: Any, derivative: int) -> Any:
+        return self._made_once(STEPS, self._recursion, x, t, derivative)
+
+    def _made_once(
+        self, steps: tuple[str, ...], compute: Callable[..., Any], x: Any, t: Any, derivative: int
+    ) -> Any:  # fmt: skip
         spec = (self.spec.dtype, self.order, self.outside, derivative)
         key = (*spec, x.tobytes(), t.tobytes(), x.dtype, t.dtype)
-        return latest(self, STEPS, key, self._recursion, x, t, derivative).copy()
+        return latest(self, steps, key, compute, x, t, derivative).copy()
 
     def _recursion(self, x: Any, t: Any, derivative: int) -> Any:
         r = self.order
