@@ -43,7 +43,7 @@ def pytest_collection():
 COMPILING = ("tests/kernels/", "tests/splines/", "tests/networks/")
 """Tests that compile the forms of kernels, a minute in all."""
 
-LONGEST = ("tests/conformance/", "tests/claims/test_processes.py")
+LONGEST = ("tests/conformance/", "tests/claims/test_p")
 """Tests of seconds each, which compile next to nothing."""
 
 

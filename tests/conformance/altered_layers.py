@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.conformance import Judge
+from refkan.conformance.identification import identified
 from refkan.conformance.judging import findings as f
 from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 from tests.conformance.judged_cases import chosen
@@ -70,6 +71,12 @@ def of(layer, **declared):
     adapter.layer = layer
     adapter.capabilities = replace(PlainNumpy.capabilities, **declared)
     return adapter
+
+
+def first_difference(adapter):
+    """What leads when a layer is identified; stages after its own, which cannot change it, are not asked."""
+    with adapter.values_alone():
+        return next(difference for stage in identified(adapter) for difference in stage.differences)
 
 
 def judged(adapter, *select, dtypes=("float64",)):

@@ -8,7 +8,7 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from refkan.conformance import LayerSpec, identify
+from refkan.conformance import LayerSpec
 from refkan.conformance.cases.cases import Case, Setting
 from refkan.conformance.cases.quantities_asked import QUANTITIES
 from refkan.conformance.cases.specs import PARTS
@@ -20,7 +20,7 @@ from refkan.truth.layers import BSplines, SiluLayer, SumLayer
 from refkan.truth.networks import Network
 from refkan.truth.node_maps import Unmapped
 from tests.broken_layers.plain_numpy import PlainNumpy
-from tests.conformance.altered_layers import altered, bad, judged, of
+from tests.conformance.altered_layers import altered, bad, first_difference, judged, of
 from tests.conformance.judged_cases import chosen
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
@@ -263,7 +263,7 @@ def test_gradients_with_parts_are_differences_of_values(parts):
     ),
 )
 def test_defects_of_parts_are_named(layer, name, told):
-    first = identify(of(layer)).differences[0]
+    first = first_difference(of(layer))
     assert first.name == name
     assert told in str(first)
 

@@ -8,7 +8,6 @@ import pytest
 
 from refkan.conformance import Capabilities, identify
 from refkan.conformance.adapters.backends import Refkan, ScipyBSpline
-from refkan.conformance.identification import identified
 from refkan.conformance.identification.explanations import explain
 from tests.broken_layers import DEFECTS, Broken
 from tests.broken_layers.correct import Cardinal, Piecewise
@@ -16,7 +15,7 @@ from tests.broken_layers.defects import of_layer
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.broken_layers.trial_defects import TRIALS, GradientAveraged, HalfBias, ReversedGradient, SlopePlus
-from tests.conformance.altered_layers import of
+from tests.conformance.altered_layers import first_difference, of
 from tests.conformance.identification.asked_layers import LAYERS, TOLD_ONCE
 from tests.conformance.identification.layers_in_settings import IN_SETTINGS
 from tests.conformance.identification.told_functions import ALONE, FUNCTIONS_TOLD
@@ -27,12 +26,6 @@ from tests.shared.tables import each_row
 
 def adapter_of(layer):
     return layer() if issubclass(layer, PlainNumpy) else of(layer)
-
-
-def first_difference(adapter):
-    """The difference that leads; stages after its own, which cannot change it, are not asked."""
-    with adapter.values_alone():
-        return next(difference for stage in identified(adapter) for difference in stage.differences)
 
 
 @pytest.mark.parametrize(("name", "layer"), LAYERS, ids=[name for name, _ in LAYERS])
