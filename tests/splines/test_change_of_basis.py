@@ -6,6 +6,8 @@ from math import factorial
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
@@ -113,6 +115,29 @@ def test_operators_act_on_the_last_axis(operation, shape, rng):
     for index in np.ndindex(shape):
         np.testing.assert_array_equal(out[index], run(v[index]))
     np.testing.assert_array_equal(v, before)
+
+
+@st.composite
+def strict_space(draw):
+    order = draw(st.integers(1, 8))
+    intervals = draw(st.integers(1, 12))
+    size = intervals + 2 * order - 1
+    gaps = draw(st.lists(st.floats(0.05, 3), min_size=size, max_size=size))
+    return rk.SplineSpace(draw(st.sampled_from([0.0, -5.0, 100.0])) + np.cumsum(gaps), order)
+
+
+@given(strict_space(), st.integers(0, 2**32 - 1), st.booleans())
+def test_round_trip_within_the_componentwise_bound(S, seed, scaled):
+    """|error| <= C r eps |A^-T| |A^T| |u|; C = dim/2 + 4 counts the sums of A^-T, whose terms are added one by one."""
+    u = np.random.default_rng(seed).standard_normal(S.dim)
+    A = rk.ChangeOfBasis(S, scaled)
+    M, inverse = exact_matrix(S).astype(float), exact_inverse(S).astype(float)
+    bound = (S.dim / 2 + 4) * S.order * EPS * (np.abs(inverse.T) @ (np.abs(M.T) @ np.abs(u)))
+    assert np.all(np.abs(A.to_spline(A.to_relu(u)) - u) <= bound)
+    back = (S.dim / 2 + 4) * S.order * EPS * (np.abs(M.T) @ (np.abs(inverse.T) @ np.abs(u)))
+    assert np.all(np.abs(A.to_relu(A.to_spline(u)) - u) <= back)
+    there = (S.dim / 2 + 4) * S.order * EPS * (np.abs(inverse) @ (np.abs(M) @ np.abs(u)))
+    assert np.all(np.abs(A.solve(A.apply(u)) - u) <= there)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
