@@ -1,10 +1,20 @@
 """Made-up measurements of claims: each meets its criterion, or fails where an argument says so."""
 
+import pytest
+
+from tests.validation.replays import measured_in
+from validation.architectures import high_dimension, splines_against_relu
+from validation.bases import change_of_basis_spectrum, cost_of_bases
 from validation.conditioning.condition_ratios import LAYER, Series
 from validation.conditioning.network_spectra import START
-from validation.descent.kernels import certified_kernels
+from validation.descent import descent_geometries
+from validation.descent.kernels import certified_kernels, tangent_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed
+from validation.knots import rough_targets
 from validation.literature import rates_by_method
+from validation.literature.placed_knots import grid_extension
+from validation.multilevel import coarse_subspace
+from validation.table_two import multilevel_targets
 
 
 def proven(spline=(10.0, 11.0), relu=(1e21, 2e21), scaled=(100.0, 110.0), float64=10.5, rank=5, state=START):
@@ -121,3 +131,96 @@ def widths(first=1.0, second=1.0):
 def beside(*float64):
     """What float64 has beside the bounds 2 and 3 of N1; and what it does not compute."""
     return {"norms": [{"bounds": (2.0, 3.0), "float64": value} for value in float64], "wide": [{"bounds": (1.0, 1.0)}]}
+
+
+def records(test, seeds=12, squared_range=25.0):
+    keys = ("training", "nominal", "measured", "of it beyond the last kink")
+    same = {key: [1.0] * len(test) for key in keys} | {"parameters": [230] * len(test), "cpu seconds": 1.0}
+    numbers_of = same | {"squared range": squared_range, "samples beyond the last kink": 0}
+    return [numbers_of | {"seed": seed, "test": list(test)} for seed in range(seeds)]
+
+
+REACHED = {
+    "rotated": [3e-5, 3e-5 / 6.5, 7e-7], "rotated, outer layer finer": [2e-5], "unrotated": [3e-6],
+    "rotated, smooth, two nodes": [1.0, 1e-6, 1e-6 / 52.0, 1e-6 / 52.0 / 76.0],
+}  # fmt: skip
+
+
+def r5(more=(), **changes):
+    tests, bounds = REACHED | changes, (*multilevel_targets.BOUNDS, *more)
+    return multilevel_targets.verdict({name: records(test) for name, test in tests.items()}, bounds)
+
+
+def p1():
+    """P1 of two networks of which P alone is known."""
+    from tests.validation import test_made_up_verdicts
+
+    with pytest.MonkeyPatch.context() as patch:
+        return test_made_up_verdicts.p1(patch)[0]
+
+
+def x1():
+    """Altered statements of X1 on one pair, all errors equal."""
+    names = (splines_against_relu.OURS, *splines_against_relu.RELU)
+    return splines_against_relu.mutations([{name: {"test": 1.0} for name in names}])
+
+
+def f1():
+    """The exponent of F1 of two orders, one of which is twice as fast."""
+    times = {(r, 8): {"a": [r - 1.0] * 7, "b": [1.0] * 7} for r in (2, 4)}
+    return {"exponent": cost_of_bases.exponent(times, "a", "b").value}
+
+
+def w1(measure):
+    """What W1 asks of one run of each arm."""
+    runs = {2: {name: [{"seed": 1, measure: e}] for name, e in {high_dimension.OURS: 1.0, "MLP": 20.0}.items()}}
+    return {e.name: e.value for e in high_dimension.asked(runs, measure)}
+
+
+def s3():
+    """Whether certified ratios are over their thresholds, and over others."""
+    return change_of_basis_spectrum.exceeded(lambda r: 4, {1: 2.0, 2: 3.0})
+
+
+def o1():
+    """A gain of O1 in more than half of the runs."""
+    return grid_extension.Gain((1.0,) * 7, (2.0,) * 7).holds
+
+
+def n1():
+    """N1 with norms that rise to their limits."""
+    results = measured_in("descent_kernels_tangent_kernels")["results"]
+    rising = {r: [share * tangent_kernels.limit(r) for share in (0.5, 0.9, 0.99)] for r in tangent_kernels.ORDERS}
+    made = [norms(squares) | {"order": r, "intervals": [4, 8, 16]} for r, squares in rising.items()]
+    return tangent_kernels.verdict(results | {"norms": made})
+
+
+def w3():
+    """W3 with residual-driven insertion far ahead."""
+    rows = measured_in("knots_rough_targets")["rows"]
+    for row in (row for each in rows.values() for row in each):
+        row[rough_targets.OURS] |= {key: 1e-9 * row[rough_targets.OURS][key] for key in ("error", "seconds")}
+    return rough_targets.verdict(rows)
+
+
+MADE_UP = {
+    "F1": f1,
+    "L5": lambda: descent_geometries.gradient_verdict([descent_geometries.random_layer(2, 2, 3)]),
+    "N1": n1,
+    "N1, proven": lambda: certified_kernels.proven(kernels(), 4.0),
+    "N1, float64": lambda: certified_kernels.agree(beside(2.5)),
+    "N1, norms": lambda: tangent_kernels.norm_is(norms(), 4.0),
+    "O1, extension": o1,
+    "P1": p1,
+    "P1, exactly": lambda: coarse_subspace.exactly(exactly()),
+    "P1, tolerance": lambda: coarse_subspace.holds([{"gradient": 1e-12}, {"gradient": 0.0}], "gradient"),
+    "R5": r5,
+    "S1": lambda: change_of_basis_spectrum.grows_like([{"order": 2, "exponent": 4.0}], lambda r: 2 * r),
+    "S3": s3,
+    "T1": lambda: descent_geometries.table_verdict([descent_geometries.random_layer(2, 1, 1, 1)]),
+    "W3": w3,
+    "W1, errors": lambda: w1("test"),
+    "W1, losses": lambda: w1("training"),
+    "X1": x1,
+}
+"""Verdicts, or parts of them, of what is made up above, by rows."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from refkan.claims.experiments import written
+from tests.validation.made_up import REACHED, r5
 from validation.table_two import multilevel_targets, target_runs
 
 
@@ -62,24 +63,6 @@ def test_a_setting_is_run_again_by_its_line(monkeypatch):
     assert experiment.run(experiment.choose(written(choice)), 3)["test"] == [5e-5]
     with pytest.raises(ValueError, match="setting must be one of the quick run: rotated, unrotated"):
         experiment.run(experiment.choose("setting=rotated-smooth,size=quick"), 3)
-
-
-def records(test, seeds=12, squared_range=25.0):
-    keys = ("training", "nominal", "measured", "of it beyond the last kink")
-    same = {key: [1.0] * len(test) for key in keys} | {"parameters": [230] * len(test), "cpu seconds": 1.0}
-    numbers_of = same | {"squared range": squared_range, "samples beyond the last kink": 0}
-    return [numbers_of | {"seed": seed, "test": list(test)} for seed in range(seeds)]
-
-
-REACHED = {
-    "rotated": [3e-5, 3e-5 / 6.5, 7e-7], "rotated, outer layer finer": [2e-5], "unrotated": [3e-6],
-    "rotated, smooth, two nodes": [1.0, 1e-6, 1e-6 / 52.0, 1e-6 / 52.0 / 76.0],
-}  # fmt: skip
-
-
-def r5(more=(), **changes):
-    tests, bounds = REACHED | changes, (*multilevel_targets.BOUNDS, *more)
-    return multilevel_targets.verdict({name: records(test) for name, test in tests.items()}, bounds)
 
 
 def test_r5_asks_every_bound_of_its_own_setting_and_level():
