@@ -50,7 +50,7 @@ UNMET = {
     "theorems.extremes.two_layer_kernels:two_layers": "12",
     "theorems.nullity:verdict": "3 8",
 }
-"""By function, conditions on which no case so far makes a row be judged otherwise: words, cells left out, masked ones."""
+"""By function, conditions of which no case so far makes a row be judged otherwise: words, or masked by others."""
 
 
 @pytest.fixture(scope="module")
