@@ -179,6 +179,9 @@ def test_table_amplitudes_and_pickle():
     assert again.notes == spectrum.notes
     steps = np.random.default_rng(0).standard_normal((3, theta.size))
     np.testing.assert_allclose(spectrum.amplitudes(steps) @ spectrum.vectors.T, steps, rtol=0, atol=1e-9)
+    for few in (steps[:, 1:], 1.0):
+        with pytest.raises(ValueError, match=f"steps must have a last axis of length {size}; got shape"):
+            spectrum.amplitudes(few)
 
 
 def test_bad_preconditioners_are_told_apart():

@@ -31,6 +31,17 @@ def bound(net, theta, other, other_theta):
     return layerwise_difference(left, right, checked_box(left, SQUARE))
 
 
+def test_a_bound_within_the_tolerance_of_the_largest_output_is_enough():
+    """The output is zero at both corners of the box, and one in its middle."""
+    net = rk.kan([1, 1], 3, 4)
+    x = np.linspace(0.0, 1.0, 40)[:, None]
+    theta = np.linalg.lstsq(net.jacobian(np.zeros(net.n_params), x), 4 * x[:, 0] * (1 - x[:, 0]))[0]
+    near = theta.copy()
+    near[2] += 1e-4
+    low, high = rk.exact.sup_difference(net, theta, net, near, [[0.0, 1.0]], tolerance=1e-3)
+    assert (low, high) == (0.0, pytest.approx(1e-4, rel=1e-9))
+
+
 def largest_exact(net, theta, other, other_theta, count=40):
     """The largest difference at some points, over Fractions."""
     x = np.random.default_rng(7).uniform(size=(count, 2)).tolist()

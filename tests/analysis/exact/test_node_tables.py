@@ -266,6 +266,26 @@ def test_many_inputs_and_deep_networks_take_few_boxes(widths, order, intervals, 
     assert maxima[0, 1] >= y.max()
 
 
+def test_parts_of_a_box_have_its_own_bound(monkeypatch):
+    """Where a greatest value is looked for, no part starts with the bound of another box."""
+    known, evaluated = [], NodeSearch.evaluated
+
+    def noted(search, nodes, mu, parents):
+        for lo, hi, bound in zip(nodes.lo, nodes.hi, parents, strict=True):
+            within = [each for low, high, each in known if np.all(low <= lo) and np.all(hi <= high)]
+            assert bound in within or not known
+        made = evaluated(search, nodes, mu, parents)
+        known.extend(zip(made.nodes.lo, made.nodes.hi, made.bound, strict=True))
+        return made
+
+    monkeypatch.setattr(NodeSearch, "evaluated", noted)
+    rng, net, theta = network([2, 3, 1], 4, 3, 0)
+    steps, x = interval_network(net, theta), rng.uniform(size=(5, 2))
+    search = NodeSearch(node_functions(steps, 0, 1.0), lambda points: steps.at(points)[:, 0], absolute(1e-6))
+    assert search.run(np.array([[0.0, 1.0]] * 2), 40, x, None).boxes > 10
+    assert len({bound for *_, bound in known}) > 5
+
+
 def in_box(layers, box):
     """All nodes, of which those of the inputs lie in a box (P, 2)."""
     hidden = np.full(sum(layer.n_nodes for layer in layers[1:]), np.inf)

@@ -98,6 +98,11 @@ def test_orders_of_convergence():
     assert differences[2, 2] < 1e-5
 
 
+@pytest.mark.parametrize("t", [-1e-9, 1 + 1e-9])
+def test_times_outside_are_named(reference, t):
+    refused(lambda: reference([[0.0, 0.0], [0.0, t]]), rf"ValueError: x\[:, 1\] must .*got {t} at position 1")
+
+
 def test_too_few_modes_are_refused():
     refused(lambda: allen_cahn.reference(modes=64), r"ConvergenceError: u must agree to 1\.0e-08 with 64 and with 32")
     with pytest.raises(ConvergenceError, match="take more modes"):

@@ -32,6 +32,14 @@ def small(request):
     return SMALL[request.param]()
 
 
+def test_references_that_set_ups_share_cannot_be_changed():
+    setup = burgers_setup((8, 8), 8)
+    values = setup.reference(setup.grid)
+    assert values is burgers_setup((4, 4), 4).reference(setup.grid)
+    with pytest.raises(ValueError, match="read-only"):
+        values[0] = 1.0
+
+
 def test_partials_are_the_derivatives_of_the_residuals(small):
     problem, theta = small.start(small.kan(intervals=2), np.random.default_rng(0), check=True)
     assert np.isfinite(problem.loss(theta))
