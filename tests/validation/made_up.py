@@ -1,11 +1,12 @@
 """Made-up measurements of claims: each meets its criterion, or fails where an argument says so."""
 
+from importlib import import_module
+
 import pytest
 
 from tests.validation.replays import measured_in
 from validation.architectures import high_dimension, splines_against_relu
 from validation.bases import change_of_basis_spectrum, cost_of_bases
-from validation.conditioning.condition_ratios import LAYER, Series
 from validation.conditioning.network_spectra import START
 from validation.descent import descent_geometries
 from validation.descent.kernels import certified_kernels, tangent_kernels
@@ -34,24 +35,22 @@ def starts(sizes):
     return [proven((1.0, 1.0), (n**3.0, n**3.0)) | network | {"level": (1, n)} for n in sizes]
 
 
-def kernels(norms=(3.9, 16.0, 15.0, 7.0, 1.8), coupled=6.0, inside=1.0, float64=0.5):
+def kernels():
     """What N1 proves: norms by order, the counterexample, one sample inside the domain, float64 beside it."""
     return {
-        "norms": [{"order": k + 1, "bounds": (value, value), "float64": value} for k, value in enumerate(norms)],
-        "near the counterexample": [
-            {"node map": "mean-std", "bounds": (coupled, coupled + 1), "float64": coupled + float64}
-        ],
+        "norms": [{"order": k + 1, "bounds": (v, v), "float64": v} for k, v in enumerate((3.9, 16.0, 15.0, 7.0, 1.8))],
+        "near the counterexample": [{"node map": "mean-std", "bounds": (6.0, 7.0), "float64": 6.5}],
         "wide": [],
         "one layer, one sample": [
-            {"sample": certified_kernels.INSIDE, "bounds": (0.5, inside)},
+            {"sample": certified_kernels.INSIDE, "bounds": (0.5, 1.0)},
             {"sample": certified_kernels.OUTSIDE, "bounds": (5.0, 6.0)},
         ],
     }
 
 
-def norms(squares=(2.0, 3.0, 3.95), attained=None):
-    """Norms of N1 for growing n, and the ratios of a J that is to attain them."""
-    return {"norm squared": list(squares), "attained": list(squares if attained is None else attained)}
+def norms(squares=(2.0, 3.0, 3.95)):
+    """Norms of N1 for growing n, and the ratios of a J that attains them."""
+    return {"norm squared": list(squares), "attained": list(squares)}
 
 
 def ill_posed(**changes):
@@ -69,11 +68,6 @@ def ill_posed(**changes):
 def measured(change):
     """A change of all measured rates beside the constant's."""
     return lambda rates: [rate | {"measured": change(rate)} for rate in rates]
-
-
-def spectra(printed=(2.0, 4.0), place=LAYER, state=START):
-    """Ratios of H1: of one series, over n."""
-    return {Series(place, state, "gauss-newton", "relu", 3): {4 * 2**k: [v] for k, v in enumerate(printed)}}
 
 
 def layers(**changes):
@@ -106,16 +100,6 @@ def powers(two=4.0, three=6.0):
     ]
 
 
-def levels(ours=(1.0, 4.0, 5.0), jacobi=(1.0, 2.0, 2.0)):
-    """Condition numbers of M3 over n."""
-    return {"conditions": {"sum": list(ours), "Jacobi": list(jacobi)}}
-
-
-def h1(jacobi=(4.0, 12.0), total=(10.0, 12.0)):
-    """The control of M3."""
-    return {"conditions": {"Jacobi": list(jacobi), "sum over levels": list(total)}}
-
-
 def exactly(**changes):
     """Cases of P1 over the rationals, of which one leaves the domain."""
     case = {"gradient": True, "Gauss-Newton": True, "activations outside": 0}
@@ -126,11 +110,6 @@ def widths(first=1.0, second=1.0):
     """Errors of O3 on two grids, the best of each as large as may be, or times a factor."""
     grids = {8: 0.1 * first, 16: 0.1 * second}
     return {0: {G: {"target": [0.9, least, 0.5]} for G, least in grids.items()}}
-
-
-def beside(*float64):
-    """What float64 has beside the bounds 2 and 3 of N1; and what it does not compute."""
-    return {"norms": [{"bounds": (2.0, 3.0), "float64": value} for value in float64], "wide": [{"bounds": (1.0, 1.0)}]}
 
 
 def records(test, seeds=12, squared_range=25.0):
@@ -153,10 +132,8 @@ def r5(more=(), **changes):
 
 def p1():
     """P1 of two networks of which P alone is known."""
-    from tests.validation import test_made_up_verdicts
-
     with pytest.MonkeyPatch.context() as patch:
-        return test_made_up_verdicts.p1(patch)[0]
+        return import_module("tests.validation.test_made_up_verdicts").p1(patch)[0]
 
 
 def x1():
@@ -208,7 +185,7 @@ MADE_UP = {
     "L5": lambda: descent_geometries.gradient_verdict([descent_geometries.random_layer(2, 2, 3)]),
     "N1": n1,
     "N1, proven": lambda: certified_kernels.proven(kernels(), 4.0),
-    "N1, float64": lambda: certified_kernels.agree(beside(2.5)),
+    "N1, float64": lambda: certified_kernels.agree({"norms": [{"bounds": (2.0, 3.0), "float64": 2.5}], "wide": []}),
     "N1, norms": lambda: tangent_kernels.norm_is(norms(), 4.0),
     "O1, extension": o1,
     "P1": p1,

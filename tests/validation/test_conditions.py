@@ -4,7 +4,8 @@ from itertools import groupby
 
 import pytest
 
-from tests.validation.conditions import conditions, sites, table
+from tests.validation.conditions import conditions, sites
+from tests.validation.conditions_met import table
 
 ROWS = sorted(table().values(), key=lambda row: row.case)
 CASES = {name: [*rows] for name, rows in groupby(ROWS, lambda row: row.case)}
@@ -60,7 +61,7 @@ def marked():
 
 
 def test_every_condition_is_in_the_table():
-    """What is asked anew has no case so far: python -m tests.validation.conditions looks for one."""
+    """What is asked anew has no case so far: python -m tests.validation.conditions_met looks for one."""
     unmet = {f"{function}:{number}" for function, numbers in UNMET.items() for number in numbers.split()}
     assert {*table()} == {site for site in sites() if site.partition(":")[0] not in COMPUTED} - unmet
 
