@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations_with_replacement, product
 from math import factorial, pi, prod
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -160,6 +161,14 @@ def test_gradients_at_a_coarse_optimum_follow_a_derivative_that_varies(order):
 
 def value(polynomial, x):
     return float(polynomial(flint.fmpq(*float(x).as_integer_ratio())))
+
+
+def test_schedules_with_shares_on_the_bound_are_those_of_the_criterion(monkeypatch):
+    """Of squares 1, 1, 2 the coarse levels have exactly 1/4 and 1/2."""
+    right, drawn = np.random.default_rng, SimpleNamespace(integers=lambda low, high, size: np.array([12, 6, 4]))
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: drawn if seed == 5 else right(seed))
+    made = steps_on_levels.schedules(True)
+    assert (made.status, made.mutations["shares at most 3^(j-J)"]) == ("holds", "refuted")
 
 
 def test_constants_of_levels_and_spectra():
