@@ -159,7 +159,7 @@ def search(conditions: Conditions, name: str, rows: dict[str, Met], deep: bool) 
             if process_time() - start > PATIENCE:
                 return
             count = len(met[site])
-            for k in (0,) if count == 1 else (0, count - 1, None):
+            for k in (0, None) if count == 1 else (0, count - 1, None):
                 right = None if None in met[site] else met[site][k or 0]
                 bound = None if right is None else float(f"{float(right):.12g}")
                 bound = bound if k is not None or bound is None or len({*met[site]}) == 1 else nan
