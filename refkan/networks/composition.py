@@ -166,8 +166,9 @@ class Composition(Frozen):
 
     @property
     def basis(self) -> str | None:
-        """Basis of the coefficients: "spline", "relu" or "scaled-relu"; None for a network without splines."""
-        return next((layer.basis for layer in self.layers if layer.basis is not None), None)
+        """Basis of the coefficients: "spline", "relu" or "scaled-relu"; None for a network of none, or of several."""
+        bases = {layer.basis for layer in self.layers if layer.basis is not None}
+        return bases.pop() if len(bases) == 1 else None
 
     def unpack(self, theta: Any) -> tuple[dict[str, Array], ...]:
         """Return views of the parameter blocks (coefficients, w_b, w_s, s, ...) by name, layer by layer.

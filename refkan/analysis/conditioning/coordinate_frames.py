@@ -68,7 +68,12 @@ def basis_frame(net: Network, basis: str) -> Frame:
             f"basis {basis!r} needs fixed knots, net.with_fixed_knots(theta): with free ones the change of basis moves "
             "with theta"
         )
-    there, here = net.coordinates(basis), net.to_basis(basis).coordinates(str(net.basis))
+    there = net.coordinates(basis)
+    if net.basis is None:
+        raise ValueError(
+            f"basis {basis!r} needs a network of one basis, net.to_basis({basis!r}); its layers have several"
+        )
+    here = net.to_basis(basis).coordinates(net.basis)
     return Frame(*map(_by_columns, (there.to, there.back, there.gradient, here.gradient)))
 
 

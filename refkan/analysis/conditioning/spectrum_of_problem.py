@@ -142,12 +142,12 @@ def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None,
         theta = as_vector("theta", theta, net.n_params)
         if theta.dtype.kind == "c":
             raise TypeError("theta must be real; got complex128")
-        basis = net.basis if basis is None else basis
-        if net.basis not in (None, "spline"):
-            if any(layer.outside == "natural" or layer.free_knots for layer in net.layers):
+        own, basis = {layer.basis for layer in net.layers}, net.basis if basis is None else basis
+        if own - {None, "spline"}:
+            if None in (basis, *own) or any(layer.outside == "natural" or layer.free_knots for layer in net.layers):
                 notes["evaluated"] = (
-                    "J was evaluated in the ReLU-power basis, because of natural tails or free knots, and loses "
-                    "eps n^(r-1) of accuracy"
+                    "J was evaluated in the ReLU-power basis, because of natural tails, free knots or layers of other "
+                    "bases, and loses eps n^(r-1) of accuracy"
                 )
             else:
                 twin = net.to_basis("spline")

@@ -17,6 +17,7 @@ from refkan.analysis.conditioning.null_space import (
     null_directions,
     null_vectors,
 )
+from refkan.networks.node_maps import AffineMap, Unmapped
 from tests.analysis.conditioning.spectrum_problems import W, X, Y, falling, small
 from tests.shared.factories import samples
 
@@ -192,3 +193,37 @@ def test_free_knots_of_relu_powers_are_evaluated_as_well():
     np.testing.assert_allclose(
         spectrum.values, falling(problem.gauss_newton(theta)), rtol=0, atol=1e-11 * spectrum.largest
     )
+
+
+@pytest.mark.parametrize("first", ["spline", "relu", "scaled-relu"])
+@pytest.mark.parametrize("basis", [None, "spline", "relu", "scaled-relu"])
+def test_networks_of_several_bases(first, basis):
+    """Their own coordinates are those of each layer; any other basis is that of all, the first layer's too."""
+    space = rk.SplineSpace.uniform(3, 2)
+    layers = [rk.SplineLayer((space,) * P, Q) for P, Q in ((2, 2), (2, 1))]
+    layers = [layers[0].in_basis(first), layers[1].in_basis("relu" if first == "spline" else "spline")]
+    net = rk.Network(tuple(layers), (AffineMap([0.1, 0.1], [0.5, 0.5]),))
+    theta, x = np.random.default_rng(1).normal(size=net.n_params), np.random.default_rng(0).uniform(size=(30, 2))
+    other = net if basis is None else net.to_basis(basis)
+    expected = rk.LeastSquares(other, x, x[:, :1])
+    at = net.convert(theta, other)
+    problem = rk.LeastSquares(net, x, x[:, :1])
+    for which, matrix in (("gauss-newton", expected.gauss_newton(at)), ("hessian", expected.hessian(at))):
+        spectrum = rk.spectrum(problem, theta, which=which, basis=basis)
+        certified = rk.exact.certified_spectrum(problem, theta, basis, which=which)
+        assert spectrum.basis == certified.basis == basis
+        np.testing.assert_allclose(spectrum.values[:8], falling(matrix)[:8], rtol=1e-8)
+        largest = max((value.midpoint for value in certified.values), key=abs)
+        np.testing.assert_allclose(largest, spectrum.values[0], rtol=1e-8)
+        v = spectrum.vectors[:, 0]
+        np.testing.assert_allclose(matrix @ v, spectrum.values[0] * v, atol=1e-9 * spectrum.largest)
+    assert net.basis is None
+
+
+def test_dense_layers_behind_relu_powers_are_evaluated():
+    layers = (rk.ReluLayer((rk.SplineSpace.uniform(3, 2),), 2), rk.DenseLayer(2, 1, "tanh"))
+    net, x = rk.Network(layers, (Unmapped(),)), np.linspace(0, 1, 20)[:, None]
+    theta, problem = np.random.default_rng(1).normal(size=net.n_params), rk.LeastSquares(net, x, x)
+    spectrum = rk.spectrum(problem, theta)
+    assert "evaluated" in spectrum.flags
+    np.testing.assert_allclose(spectrum.values[:4], falling(problem.gauss_newton(theta))[:4], rtol=1e-9)
