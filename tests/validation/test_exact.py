@@ -15,6 +15,7 @@ from validation.bases import (
     layers_in_both_bases,
 )
 from validation.descent import descent_geometries, mixed_updates_diverge
+from validation.multilevel import prolongation_formulas
 
 F = Fraction
 CLAIMS = {
@@ -69,6 +70,56 @@ def test_the_claim_holds_and_its_mutations_do_not(id):
 def test_a_wrong_change_of_basis_refutes_the_claim(id, monkeypatch):
     monkeypatch.setattr(truth, "change_of_basis", flipped(truth.change_of_basis))
     assert CLAIMS[id]().status == "refuted"
+
+
+def nested_pairs():
+    return [prolongation_formulas.nested_pair(order, intervals, 0) for order in (1, 2, 3) for intervals in (1, 2, 3)]
+
+
+def losses(formula=1e-15):
+    sizes = [16.0, 64.0, 128.0]
+    kept = {f"r = {r}, {way}": [formula, 1e-12, 1e-11] for r in (2, 3, 4, 5) for way in ("formula", "knot insertion")}
+    return kept | {"intervals": sizes}
+
+
+NESTED = {
+    "E24": lambda: prolongation_formulas.inclusion_verdict(nested_pairs()),
+    "E25": lambda: prolongation_formulas.dyadic_verdict(2),
+    "P2": lambda: prolongation_formulas.formula_verdict(nested_pairs(), losses()),
+}
+
+
+@pytest.mark.parametrize("id", NESTED)
+def test_formulas_of_nested_spaces_hold_as_corrected(id):
+    verdict = NESTED[id]()
+    assert verdict.id == id
+    check(verdict, "holds as corrected", 3)
+    assert verdict.corrected
+
+
+def test_wrong_prolongations_refute_the_formulas(monkeypatch):
+    limit = prolongation_formulas.LIBRARY
+    verdicts = [prolongation_formulas.formula_verdict(nested_pairs()[:1], losses(limit * k)) for k in (1.0, 1.001)]
+    assert [made.status for made in verdicts] == ["holds as corrected", "refuted"]
+    right = truth.prolongation
+    monkeypatch.setattr(truth, "prolongation", lambda *at: [[2 * p for p in row] for row in right(*at)])
+    assert (NESTED["E25"]().status, NESTED["P2"]().status) == ("refuted", "refuted")
+
+
+def test_inclusion_is_as_printed_where_spaces_are_equal():
+    knots = rationals.uniform_knots(2, 2)
+    made = prolongation_formulas.inclusion_verdict([(2, knots, knots)])
+    assert (made.status, made.mutations["inclusion both ways"]) == ("holds", "holds")
+
+
+def test_the_altered_power_of_a_closed_form_is_the_next_lower_one(monkeypatch):
+    powers, right = [], change_of_basis_formulas.closed_forms_agree
+    monkeypatch.setattr(
+        change_of_basis_formulas, "closed_forms_agree",
+        lambda *at, power=0, **more: powers.append(power) or right(*at, power=power, **more),
+    )  # fmt: skip
+    change_of_basis_formulas.uniform_verdict(knot_cases()[:1])
+    assert {*powers} == {0, -1}
 
 
 def test_altered_closed_forms_hold_where_they_are_true():

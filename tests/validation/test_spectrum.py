@@ -64,6 +64,8 @@ def test_growth_of_steps_is_known_in_closed_form():
     for dim, ratio in zip(*(growth(1, (5, 9, 17))[key] for key in ("dims", "ratio")), strict=True):
         angle = np.pi / (4 * dim + 2)
         assert ratio == pytest.approx((np.sin((2 * dim - 1) * angle) / np.sin(angle)) ** 2, rel=1e-13)
+    made = growth(2, (4, 8))
+    assert np.divide(made["largest"], made["smallest"]) == pytest.approx(made["ratio"], rel=1e-13)
 
 
 def test_growth_with_another_exponent_is_refuted(monkeypatch):

@@ -14,7 +14,7 @@ from tests.training.optimizers.descent_problems import START, Chain
 from validation.table_two import printed_digits, quasi_newton, table_two_rows
 from validation.table_two.cells_of_table import FIDELITIES, GRID, MLPS, PUBLISHED, cells_of, run_cell
 from validation.table_two.compared_cells import TYPICAL
-from validation.table_two.parameter_counts import KANS, Printed, mlp_parameters, networks
+from validation.table_two.parameter_counts import KANS, Printed, mlp_parameters, networks, splits
 from validation.table_two.printed_digits import PRINTED, far_out, rounded_from, shape, shapes
 from validation.table_two.quasi_newton import DIVERGED, Trial, lbfgs, search
 from validation.table_two.ridge_network import BOUNDS, bisected, change_of_basis, local_polynomials, value_and_gradient
@@ -77,6 +77,11 @@ def test_networks_have_the_numbers_of_parameters():
     assert [mlp_parameters(widths, False) for widths in MLPS.values()] == [
         rk.mlp(list(w)).n_params for w in MLPS.values()
     ]
+
+
+def test_numbers_are_split_exactly_into_positive_parts():
+    assert [[*splits(total, (2,))] for total in (-2, 0, 3, 4)] == [[], [], [], [(2,)]]
+    assert [*splits(7, (2, 1))] == [(1, 5), (2, 3), (3, 1)]
 
 
 def drawn(order, n, kind=np.float64):
