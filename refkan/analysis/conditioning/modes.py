@@ -145,7 +145,7 @@ def _null_space(
 
     The known directions come first, then what they leave of the singular vectors V_0. V_0 has errors
     eps s_1/s_rho V_1 C with |C| of order 1; in z they are eps s_1/s_rho |B^-1 V_1|, against the distance of each
-    direction from those before it.
+    direction from those before it. Where knots nearly coincide, columns of B^-1 V_1 lie in the null space but for eps.
     """
     count = 0 if known is None else known.shape[1]
     if known is None or count > null_space.shape[1]:  # rounding hides some: those that are left are not known
@@ -159,7 +159,10 @@ def _null_space(
         others = svd(_projected(null_space, in_theta))[0][:, : null_space.shape[1] - count]
     Q, R = linalg.qr(_projected(frame.to(others), K), mode="economic", check_finite=False)
     Q = np.hstack([K, linalg.qr(_projected(Q, K), mode="economic", check_finite=False)[0]])
-    error = EPS * s[0] / s[-1] * np.linalg.norm(frame.to(V)) / np.abs(np.diag(R)).min()
+    inverse = frame.to(V)
+    error = EPS * s[0] / s[-1] * np.linalg.norm(inverse) / np.abs(np.diag(R)).min()
+    left = np.linalg.norm(_projected(inverse, Q), axis=0)
+    error = max(error, EPS * (np.linalg.norm(inverse, axis=0) / left).max(initial=0.0))
     if error < UNRESOLVED:
         return Q, {}
     text = (

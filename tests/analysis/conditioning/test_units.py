@@ -227,3 +227,16 @@ def test_dense_layers_behind_relu_powers_are_evaluated():
     spectrum = rk.spectrum(problem, theta)
     assert "evaluated" in spectrum.flags
     np.testing.assert_allclose(spectrum.values[:4], falling(problem.gauss_newton(theta))[:4], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("apart", "flags"), [(1e-8, ("nullity",)), (2.0**-50, ("nullity", "resolution"))])
+def test_knots_that_nearly_coincide(apart, flags):
+    """With no sample between them the eigenvalues in ReLU powers do not depend on how near they are."""
+    space = rk.SplineSpace([-2.0, -1.0, 0.0, apart, 0.5, 1.0, 2.0, 3.0], 3)
+    net, x = rk.Network((rk.ReluLayer((space,), 1),), ()), np.random.default_rng(0).uniform(size=(12, 1))
+    problem = rk.LeastSquares(net, x, x)
+    spectrum, certified = rk.spectrum(problem, np.ones(5)), rk.exact.certified_spectrum(problem, np.ones(5))
+    assert spectrum.flags == flags
+    expected = [value.midpoint for value in certified.values]
+    np.testing.assert_allclose(spectrum.values[:2], expected[:2], rtol=1e-6)
+    assert (np.abs(spectrum.values[:4] / expected - 1).max() < 1e-6) == ("resolution" not in flags)
