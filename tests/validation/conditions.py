@@ -42,7 +42,7 @@ COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
 SIDES = ("below", "at", "above")
-MADE_UP = {"tests.validation.made_up", "tests.validation.test_made_up_verdicts"}
+MADE_UP = {f"tests.validation.{name}" for name in ("made_up", "test_made_up_verdicts", "test_exact")}
 DEFINED = ast.FunctionDef, ast.Assign, ast.AnnAssign
 
 # --- the conditions of a file

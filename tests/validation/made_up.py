@@ -180,7 +180,15 @@ def w3():
     return rough_targets.verdict(rows)
 
 
+def nested(row):
+    """Formulas of a few nested spaces."""
+    return import_module("tests.validation.test_exact").NESTED[row]()
+
+
 MADE_UP = {
+    "E24": lambda: nested("E24"),
+    "E25": lambda: nested("E25"),
+    "P2": lambda: nested("P2"),
     "F1": f1,
     "L5": lambda: descent_geometries.gradient_verdict([descent_geometries.random_layer(2, 2, 3)]),
     "N1": n1,

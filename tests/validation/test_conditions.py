@@ -12,7 +12,7 @@ CASES = {name: [*rows] for name, rows in groupby(ROWS, lambda row: row.case)}
 
 COMPUTED = (
     "bases.bases_span_the_space", "bases.change_of_basis_formulas", "bases.difference_operators",
-    "bases.eigenvector_signs", "bases.layers_in_both_bases", "multilevel.prolongation_formulas",
+    "bases.eigenvector_signs", "bases.layers_in_both_bases",
     "theorems.extremes.scaled_splines", "theorems.limits_of_bases", "theorems.one_input",
     "theorems.spectral_constants", "theorems.steps_on_levels",
 )  # fmt: skip
@@ -35,6 +35,8 @@ UNMET = {
     "multilevel.complementary_descent:verdict": "1",
     "multilevel.multilevel_preconditioners:relu_verdict": "5",
     "multilevel.nested_hierarchies:any_basis_verdict": "2",
+    "multilevel.prolongation_formulas:formula_verdict": "6 8 14",
+    "multilevel.prolongation_formulas:inclusion_verdict": "8 9",
     "statements:ByCells.verdict": "1 2",
     "table_two.compared_cells:bad_runs": "1",
     "table_two.compared_cells:drops": "1",
