@@ -14,7 +14,7 @@ from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.knots import rough_targets
 from validation.literature import rates_by_method
 from validation.literature.placed_knots import grid_extension
-from validation.multilevel import coarse_subspace
+from validation.multilevel import coarse_subspace, prolongation_formulas
 from validation.table_two import multilevel_targets
 
 
@@ -187,7 +187,7 @@ def nested(row):
 
 MADE_UP = {
     "E24": lambda: nested("E24"),
-    "E25": lambda: nested("E25"),
+    "E25": lambda: prolongation_formulas.dyadic_verdict(1),
     "P2": lambda: nested("P2"),
     "F1": f1,
     "L5": lambda: descent_geometries.gradient_verdict([descent_geometries.random_layer(2, 2, 3)]),

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import refkan as rk
 from refkan.claims.experiments import written
 from tests.validation.made_up import REACHED, r5
+from validation.multilevel import nested_hierarchies
 from validation.table_two import multilevel_targets, target_runs
 
 
@@ -63,6 +65,18 @@ def test_a_setting_is_run_again_by_its_line(monkeypatch):
     assert experiment.run(experiment.choose(written(choice)), 3)["test"] == [5e-5]
     with pytest.raises(ValueError, match="setting must be one of the quick run: rotated, unrotated"):
         experiment.run(experiment.choose("setting=rotated-smooth,size=quick"), 3)
+
+
+def test_contributions_of_a_layer_are_those_of_its_functions_and_of_what_it_receives():
+    net = rk.kan([2, 3], 3, 4)
+    rng = np.random.default_rng(0)
+    theta, x = rng.standard_normal(net.n_params), rng.uniform(size=(5, 2))
+    at = net.layers[0].linearize(theta, x)
+    rows = np.zeros((5, 3, net.n_params))
+    at.fill_jacobian(np.tile(np.eye(3), (5, 1, 1)), rows)
+    slopes = at.pullback_inputs(np.tile(np.eye(3), (5, 1, 1)))
+    expected = np.abs(rows) @ np.abs(theta) + np.einsum("sqp,sp->sq", np.abs(slopes), x)
+    np.testing.assert_allclose(nested_hierarchies.contributions(net, theta, x), expected, rtol=1e-13)
 
 
 def test_r5_asks_every_bound_of_its_own_setting_and_level():

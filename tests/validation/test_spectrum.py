@@ -41,6 +41,7 @@ def test_every_row_holds_and_every_mutation_fails(verdicts):
     assert tuple(verdict.id for verdict in verdicts) == (*spectrum.CLAIMS, *eigenvector_signs.CLAIMS)
     for verdict in verdicts:
         check(verdict, "holds under some readings" if verdict.id == "S3" else "holds", 4)
+    assert verdicts[2].data["seeds"] == [0]
     assert [figure.name for verdict in verdicts for figure in verdict.figures] == [
         "extreme-eigenvalues",
         "eigenvectors",
