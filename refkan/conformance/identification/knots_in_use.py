@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from refkan.base import FloatArray, IntArray
 from refkan.conformance.cases import LATEST, LayerSpec, generator, round_to
@@ -130,6 +129,8 @@ def points_inside(knots: bytes, inputs: int, order: int, dtype: str, count: int,
 
 def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, tolerance: float) -> FloatArray | None:
     """Knots on which the functions (N, dim) are B-splines of an order; None if least squares finds none."""
+    from scipy.optimize import least_squares  # a seventh of the time of importing this package
+
     for start in _starts(spec, order):
 
         def apart(inner: FloatArray, first: float = start[0], last: float = start[-1]) -> FloatArray:

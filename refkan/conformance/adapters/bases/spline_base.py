@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import BSpline
 
 from refkan.conformance.adapters.adapter import DEGREES, Adapter, Capabilities
 from refkan.conformance.adapters.answers import as_real, checked
@@ -86,5 +85,7 @@ class ScipyBSpline(SplineAdapter):
 
     def spline(self, knots: Any, coefficients: Any, degree: int, spec: LayerSpec) -> Spline:
         """Evaluate by its own derivatives."""
+        from scipy.interpolate import BSpline  # a fifth of the time of importing this package
+
         made = BSpline(knots, coefficients, degree, extrapolate=True)
         return lambda x, derivative: made(x, derivative)
