@@ -211,7 +211,7 @@ class UnknownError(Exception):
 def known(value: Any) -> Any:
     """A value by which an argument is known again."""
     if isinstance(value, np.ndarray):
-        return value.shape, value.tobytes()
+        return value.shape, known(value.tolist()) if value.dtype == object else value.tobytes()
     if isinstance(value, Mapping):
         return tuple((known(key), known(item)) for key, item in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):

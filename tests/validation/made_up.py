@@ -190,7 +190,7 @@ MADE_UP = {
     "E25": lambda: prolongation_formulas.dyadic_verdict(1),
     "P2": lambda: nested("P2"),
     "F1": f1,
-    "L5": lambda: descent_geometries.gradient_verdict([descent_geometries.random_layer(2, 2, 3)]),
+    "L5": lambda: descent_geometries.gradient_verdict([descent_geometries.random_layer(2, 1, k, 1) for k in (3, 4)]),
     "N1": n1,
     "N1, proven": lambda: certified_kernels.proven(kernels(), 4.0),
     "N1, float64": lambda: certified_kernels.agree({"norms": [{"bounds": (2.0, 3.0), "float64": 2.5}], "wide": []}),
