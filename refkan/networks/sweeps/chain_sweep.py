@@ -51,11 +51,8 @@ class SplineChain(Frozen):
     def of(cls, layers: Any, node_maps: Any) -> "SplineChain | None":
         """The network as a chain, or None where it is none."""
         fixed = [type(layer) is SplineLayer and not layer.free_knots and layer.outside != "error" for layer in layers]
-        if (
-            len(layers) < 2
-            or not all(fixed)
-            or not all(isinstance(node_map, AffineMap | Unmapped) for node_map in node_maps)
-        ):
+        fixed += [isinstance(node_map, AffineMap | Unmapped) for node_map in node_maps]
+        if len(layers) < 2 or not all(fixed):
             return None
         rows, knots, maps, work, inputs, functions = [], [np.empty(0)], [np.empty(0)], 0.0, 0, 0
         for k, layer in enumerate(layers):
