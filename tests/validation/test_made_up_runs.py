@@ -1,5 +1,6 @@
 """Verdicts that a run makes by itself, on made-up measurements: F1, G0, O13, R7 and B1."""
 
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from tests.validation.replays import measured_in
 from validation.bases import cost_of_bases
 from validation.implementations import backends_judged, gradients_by_hand
+from validation.knots import free_knots_starts
 from validation.literature import tables_of_edges
 from validation.table_two import parameter_counts
 
@@ -73,6 +75,19 @@ def test_o13_asks_ten_times_of_every_size(monkeypatch, ratio, holds):
         "refkan": holds
     }
     assert (made.surviving_mutations, made.uncontrolled) == ((), "")
+
+
+def test_starts_of_k2_are_those_of_their_target_order_and_grid(monkeypatch):
+    asked = []
+
+    def all_starts(name, order, intervals, size):
+        asked.append((name, order, intervals))
+        return {"fixed": [1.0, 10.0, 100.0], "free": [1.0, 1.0, 1.0 + order]}
+
+    monkeypatch.setattr(free_knots_starts, "all_starts", all_starts)
+    monkeypatch.setattr(free_knots_starts, "kink", lambda n, seed: 1.0)
+    assert [made.id for made in free_knots_starts.run(True)] == ["K2", "K4"]
+    assert asked == [*product(free_knots_starts.TARGETS, (2, 3), free_knots_starts.QUICK.intervals)]
 
 
 @pytest.mark.parametrize("wrong", range(len(parameter_counts.MLPS)))

@@ -180,6 +180,7 @@ def test_constants_of_levels_and_spectra():
     low, high = spectral_constants.volterra_norm(1)
     assert float(low) <= 4 / pi**2 * (1 + 1e-11)
     assert 4 / pi**2 <= float(high)
+    assert steps_on_levels.decay(2) == pytest.approx(2 - 3**0.5, rel=1e-12)
     n = 400  # (I - N)^-r at midpoints approximates V^r
     V = (np.tril(np.ones((n, n))) - 0.5 * np.eye(n)) / n
     low, high = spectral_constants.volterra_norm(3)
