@@ -109,7 +109,10 @@ def departure(flint: Any, G: Any) -> Any:
 
 def unit(flint: Any, n: int) -> Any:
     """The unit matrix."""
-    return flint.arb_mat(n, n, [int(i == k) for i in range(n) for k in range(n)])
+    made = flint.arb_mat(n, n)
+    for k in range(n):
+        made[k, k] = 1
+    return made
 
 
 def greatest_norm(flint: Any, entries: list[Any]) -> Any:

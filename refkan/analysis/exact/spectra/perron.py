@@ -25,7 +25,6 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.spectra.orthogonal_certificates import unit
 from refkan.analysis.exact.spectra.rational import rational_change_of_basis, rational_gram
 from refkan.splines.spaces import SplineSpace
 from refkan.truth import UndecidedError
@@ -86,8 +85,11 @@ def extreme_eigenvalue(flint: Any, matrix: Any, end: End, alternates: bool) -> E
             if high - low <= WIDTH * low:
                 return Enclosure.between(low, high)
             shift = high if end == "largest" else low
+        shifted = flint.arb_mat(M)
+        for k in range(n):
+            shifted[k, k] -= shift
         try:
-            y = (M - shift * unit(flint, n)).solve(z, algorithm="approx").mid()
+            y = shifted.solve(z, algorithm="approx").mid()
         except ZeroDivisionError as error:
             raise UndecidedError from error
         # Above the largest eigenvalue, matrix - shift has a non-positive inverse.
