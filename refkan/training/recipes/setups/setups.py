@@ -10,6 +10,7 @@ from refkan.base import Checked, FloatArray, Frozen, Natural, RandomSource, chec
 from refkan.base.arguments import as_generator, check_choice, check_count, check_positive
 from refkan.networks import Network, kan
 from refkan.networks.node_maps import NODE_MAPS
+from refkan.splines.sums import FixedJet
 from refkan.training.losses import Collocation, LeastSquares, Term
 
 Range = tuple[float, float]
@@ -165,11 +166,16 @@ class Setup(Frozen):
         on_grid = self.reference(self.grid) if self.values is None else self.values[1]
         return np.asarray(on_grid, dtype=float)[:, 0]
 
+    @lazy
+    def _inputs_on_grid(self) -> FixedJet:
+        """The grid as networks take it, with what is known of it in their first layers."""
+        return FixedJet(self.inputs(self.grid)[:, None])
+
     def error(self, net: Network, theta: FloatArray) -> float:
         """Return the relative error ``|F - u| / |u|`` in the 2-norm over the grid; NaN if F overflows there."""
         check_annotated(Setup.error, locals())
         with np.errstate(over="ignore", invalid="ignore"):
-            wrong = net(theta, self.inputs(self.grid))[:, 0] - self.exact
+            wrong = net(theta, self._inputs_on_grid)[:, 0] - self.exact
             return float(np.linalg.norm(wrong) / np.linalg.norm(self.exact))
 
     def weighted(self, **weights: float) -> "Setup":
