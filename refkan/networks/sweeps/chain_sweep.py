@@ -3,7 +3,7 @@ r"""Networks of splines alone on few samples, swept by one compiled call each wa
 Of a small network the calls from layer to layer take longer than the sums. Where every layer has B-splines on fixed
 knots and every map is fixed and affine, `kernels.plain_sums` goes through all of them in one call; the bits are
 those of `Sweep` under the plain engine, which serves all other networks and sizes. It is for samples that stay, which
-are seen often: the two loops compile for two seconds.
+are seen often, and for the engine "auto": the two loops compile for three seconds, and save 0.1 ms a call.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.kernels import plain_sums
-from refkan.kernels.engine_choice import BASIS, SUM, takes_fast
+from refkan.kernels.engine_choice import BASIS, SUM, current_engine, takes_fast
 from refkan.networks.layers import SplineLayer
 from refkan.networks.node_maps import AffineMap, Unmapped
 from refkan.splines.local_basis import OUTSIDE, KnotTables, local_basis
@@ -70,9 +70,10 @@ class SplineChain(Frozen):
         return cls(*arrays, first.fixed_tables, first.outside, sizes, work)
 
     def serves(self, theta: Array, at: InputJet) -> bool:
-        """Whether the samples stay, all layers are small on them, and the engine in use takes plain sums there."""
+        """Whether the samples stay, all layers are small on them, and "auto" takes plain sums there."""
         work = at.x.shape[0] * self.work
-        return at.fixed and work < MOST_WORK and not takes_fast(work) and theta.dtype.kind != "c"
+        served = at.fixed and work < MOST_WORK and theta.dtype.kind != "c"
+        return served and current_engine() == "auto" and not takes_fast(work)
 
 
 class ChainSweep:
