@@ -51,19 +51,11 @@ def read(file: str) -> Any:
 
 def outcome(judged: Callable[[], Any]) -> tuple[str, str]:
     """How rows are judged: as they are stated, altered and on controls, under readings; and a digest of the numbers."""
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: rounded(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [*map(rounded, value)]
-        return f"{value:.5g}" if isinstance(value, float) else value
-
     try:
         with patch.object(seed_intervals, "DRAWS", 199), patch.object(readings, "DRAWS", 199):
             answer = judged()
         if isinstance(answer, bool | np.bool_ | dict):
-            return str(rounded(answer)), ""
+            return str(replays.rounded(answer, 5)), ""
         made = replays.told(answer)
     except Exception as error:
         return type(error).__name__, ""
@@ -73,7 +65,7 @@ def outcome(judged: Callable[[], Any]) -> tuple[str, str]:
         signs = {True: "+", False: "-", None: "?"}
         under = "".join(signs[r["holds"]] + "c" * r["corrected"] for r in verdict["readings"])
         lines.append(" ".join(filter(None, (verdict["status"], others, under))))
-    return "; ".join(lines), hashlib.sha256(json.dumps(rounded(made)).encode()).hexdigest()[:8]
+    return "; ".join(lines), hashlib.sha256(json.dumps(replays.rounded(made, 5)).encode()).hexdigest()[:8]
 
 
 # --- the table

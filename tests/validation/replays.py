@@ -157,21 +157,22 @@ def scattered(measured: Mapping[str, Any], seed: int) -> Any:
     return made
 
 
+def rounded(value: Any, digits: int) -> Any:
+    """Plain data with floats as text of so many digits."""
+    if isinstance(value, dict):
+        return {name: rounded(item, digits) for name, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item, digits) for item in value]
+    return f"{value:.{digits}g}" if isinstance(value, float) else value
+
+
 def digest(replay: Mapping[str, Any], seed: int) -> str:
     """Judge scattered measurements; what is said, in short, or the kind of an error where they cannot be judged."""
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: rounded(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [*map(rounded, value)]
-        return f"{value:.6g}" if isinstance(value, float) else value
-
     try:
         made = told(judged(replay, scattered(replay["measured"], seed)))
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
         return type(error).__name__
-    return hashlib.sha256(json.dumps(rounded(made)).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(rounded(made, 6)).encode()).hexdigest()[:12]
 
 
 SEEDS = 2
