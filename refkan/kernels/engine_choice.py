@@ -96,6 +96,11 @@ def current_engine() -> str:
     return _chosen.get(None) or _from_environment()
 
 
+def saved_by_fast(samples: int, inputs: int, order: int, outputs: int) -> float:
+    """Nanoseconds that the fast form of the sums of a spline layer saves: N P r (Q + 5)."""
+    return samples * inputs * order * (SUM * outputs + BASIS)
+
+
 def takes_fast(saved: float, calls: float = CALLS) -> bool:
     """Whether to use a fast form that saves so many nanoseconds a call: a matter of sizes and of the choice alone."""
     engine = current_engine()

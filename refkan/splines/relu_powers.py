@@ -77,7 +77,8 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
         for d in range(order - 1, -1, -1):
             if d <= depth:
                 np.multiply(power, perm(order - 1, d) * h, out=rows[d, block].reshape(power.shape))
-            power *= y
+            if d > 0:
+                power *= y
     rows[order:] = 0.0
     if strays:
         beyond = (x - z)[..., None]

@@ -89,7 +89,7 @@ def test_who_is_served(name):
 def test_many_samples_samples_seen_once_complex_numbers_and_chosen_engines_go_layer_by_layer():
     net, theta = SERVED["splines"].initialize(np.random.default_rng(1), X)
     few = FixedJet(X[:, None])
-    many = FixedJet(np.zeros((int(60_000 / net._chain.work) + 1, 1, 2)))
+    many = FixedJet(np.zeros((int(60_000 / net._chain.saved) + 1, 1, 2)))
     assert net._small(theta, few) is not None
     assert net._small(theta, many) is None
     assert net._small(theta + 0j, few) is None

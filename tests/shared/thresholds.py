@@ -43,7 +43,6 @@ LOWERED = {
     "refkan.splines.bsplines": {"SAVED": 1e9},
     "refkan.splines.relu_powers": {"BLOCK_ENTRIES": 16},
     "refkan.networks.sweeps.sample_blocks": {"BLOCK": 5},
-    "refkan.networks.sweeps.chain_sweep": {"MOST_WORK": 0.0},
     "refkan.networks.network": {"CHUNK": 4},
     "refkan.training.losses.least_squares": {"ENTRIES": 64},
     "refkan.networks.hessians.gauss_newton": {"MOST_PARTS": 3, "LEAST_SAMPLES": 4},

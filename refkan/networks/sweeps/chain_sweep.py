@@ -12,14 +12,12 @@ import numpy as np
 
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.kernels import plain_sums
-from refkan.kernels.engine_choice import BASIS, SUM, current_engine, takes_fast
+from refkan.kernels.engine_choice import current_engine, saved_by_fast, takes_fast
 from refkan.networks.layers import SplineLayer
 from refkan.networks.node_maps import AffineMap, Unmapped
-from refkan.splines.local_basis import OUTSIDE, KnotTables, local_basis
+from refkan.splines.local_basis import OUTSIDE, KnotTables
 from refkan.splines.sums.input_jet import InputJet, packed
-
-MOST_WORK = 60_000.0
-"""Nanoseconds, as the choice of the engine reckons them, up to which a layer is small: one thread is enough for it."""
+from refkan.splines.sums.sums import basis_at
 
 
 class SplineChain(Frozen):
@@ -35,8 +33,8 @@ class SplineChain(Frozen):
         The policy of the first layer.
     sizes : tuple of int
         Of all layers but the first, inputs and functions at a sample, the sum of P and of P r; and the last Q.
-    work : float
-        Of the largest layer, for one sample.
+    saved : float
+        What a fast form would save for a sample in the largest layer, see `engine_choice`.
     """
 
     layers: IntArray
@@ -45,7 +43,7 @@ class SplineChain(Frozen):
     tables: KnotTables
     outside: str
     sizes: tuple[int, int, int]
-    work: float
+    saved: float
 
     @classmethod
     def of(cls, layers: Any, node_maps: Any) -> "SplineChain | None":
@@ -54,26 +52,25 @@ class SplineChain(Frozen):
         fixed += [isinstance(node_map, AffineMap | Unmapped) for node_map in node_maps]
         if len(layers) < 2 or not all(fixed):
             return None
-        rows, knots, maps, work, inputs, functions = [], [np.empty(0)], [np.empty(0)], 0.0, 0, 0
+        rows, knots, maps, saved, inputs, functions = [], [np.empty(0)], [np.empty(0)], 0.0, 0, 0
         for k, layer in enumerate(layers):
             tables = layer.fixed_tables
             P, Q, r = layer.n_inputs, layer.n_outputs, tables.order
             mapped = k > 0 and isinstance(node_maps[k - 1], AffineMap)
             rows.append((P, Q, tables.dim, r, OUTSIDE[layer.outside], mapped))
-            work = max(work, P * r * (SUM * Q + BASIS))
+            saved = max(saved, saved_by_fast(1, P, r, Q))
             if k > 0:
                 inputs, functions = inputs + P, functions + P * r
                 knots.append(tables.knots.ravel())
                 maps += [node_maps[k - 1].scale, node_maps[k - 1].shift] if mapped else [np.ones(P), np.zeros(P)]
         first, sizes = layers[0], (inputs, functions, layers[-1].n_outputs)
         arrays = np.array(rows, np.int64), np.concatenate(knots), np.concatenate(maps)
-        return cls(*arrays, first.fixed_tables, first.outside, sizes, work)
+        return cls(*arrays, first.fixed_tables, first.outside, sizes, saved)
 
     def serves(self, theta: Array, at: InputJet) -> bool:
-        """Whether the samples stay, all layers are small on them, and "auto" takes plain sums there."""
-        work = at.x.shape[0] * self.work
-        served = at.fixed and work < MOST_WORK and theta.dtype.kind != "c"
-        return served and current_engine() == "auto" and not takes_fast(work)
+        """Whether the samples stay, the engine is "auto", and all layers are so small that it takes plain sums."""
+        stays = at.fixed and theta.dtype.kind != "c"
+        return stays and current_engine() == "auto" and not takes_fast(at.x.shape[0] * self.saved)
 
 
 class ChainSweep:
@@ -91,10 +88,7 @@ class ChainSweep:
 
     def __init__(self, chain: SplineChain, theta: Array, at: InputJet, slopes: bool = True) -> None:
         self.chain, self.theta, N = chain, packed(theta), at.x.shape[0]
-        basis = at.once(
-            chain.tables, ("basis", 0, chain.outside, False),
-            lambda: local_basis(chain.tables, at.x, 0, chain.outside, fast=False),
-        )  # fmt: skip
+        basis = basis_at(at, chain.tables, 0, chain.outside, fast=False)
         n_inputs, n_functions, n_outputs = chain.sizes
         depth, starts = 1 + slopes, np.empty(N * n_inputs, np.int64)
         self.kept = basis.start, basis.rows, starts, np.empty(N * (n_inputs + depth * n_functions))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, ShortRepr, lazy
-from refkan.kernels.engine_choice import BASIS, SUM, takes_fast
+from refkan.kernels.engine_choice import saved_by_fast, takes_fast
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums.channels import Channels
 from refkan.splines.sums.input_jet import InputJet, packed
@@ -176,9 +176,9 @@ def spline_sums(
             [1. ]]])
     """
     arguments = tables, C, at, channels, outside, slack, back
-    work = at.z.shape[0] * C.shape[1] * tables.order * (SUM * C.shape[0] + BASIS)
+    saved = saved_by_fast(at.z.shape[0], C.shape[1], tables.order, C.shape[0])
     kind: type[SplineSums] = FastSums if channels.count == 1 else WindowSums
-    if "c" in (at.z.dtype.kind, C.dtype.kind, tables.knots.dtype.kind) or not takes_fast(work):
+    if "c" in (at.z.dtype.kind, C.dtype.kind, tables.knots.dtype.kind) or not takes_fast(saved):
         kind = PlainSums
     sums = kind(*arguments)
     sums.value = sums._first_value()

@@ -22,6 +22,12 @@ Cotangents = tuple[FloatArray, FloatArray | None]
 """Cotangents of coefficients and, where they were asked for, of a jet of inputs."""
 
 
+def basis_at(at: InputJet, tables: KnotTables, derivatives: int, outside: str, fast: bool) -> LocalBasis:
+    """The local basis at the values of a jet, kept where these stay."""
+    name = "basis", derivatives, outside, fast
+    return at.once(tables, name, lambda: local_basis(tables, at.x, derivatives, outside, fast=fast))
+
+
 class FunctionSums(Protocol):
     """Sums of a block of functions times coefficients C (Q, P, dim) at a jet z (N, channels, P), and their transposes.
 
@@ -106,10 +112,7 @@ class SplineSums(FunctionSums, ABC):
         """The local basis with at least so many derivatives."""
         if self._basis is None or self._basis.rows.shape[0] <= derivatives:
             outside = "polynomial" if self.outside == "error" else self.outside  # the points have been checked
-            self._basis = self.at.once(
-                self.tables, ("basis", derivatives, outside, self.fast),
-                lambda: local_basis(self.tables, self.x, derivatives, outside, fast=self.fast),
-            )  # fmt: skip
+            self._basis = basis_at(self.at, self.tables, derivatives, outside, self.fast)
         return self._basis
 
     @lazy
