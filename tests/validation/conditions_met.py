@@ -3,7 +3,6 @@
 `conditions.json` has a case for each condition; ``python -m tests.validation.conditions_met`` looks for those it lacks.
 """
 
-import hashlib
 import json
 import sys
 import warnings
@@ -27,21 +26,17 @@ from tests.validation import replays
 from tests.validation.conditions import SIDES, Alteration, Conditions, conditions, sites
 
 TABLE = Path(__file__).with_name("conditions.json")
-BY_ALGEBRA = "theorems.levels_added_up", "theorems.extremes.two_layer_kernels"
-"""Files whose rows are exact, and fast once what they compute is kept."""
 
 
 def case(name: str) -> tuple[Callable[[], Any], bool]:
     """What makes the verdicts of a case by its name, and whether it is to keep what it computes."""
-    if name in BY_ALGEBRA:
-        module = import_module(f"validation.{name}")
-        return lambda: module.run(True), True
     if name.startswith("made up: "):
         return import_module("tests.validation.made_up").MADE_UP[name.removeprefix("made up: ")], True
     file, number, seed = name.split(":")
     replay = read(file)[int(number)]
     measured = replays.scattered(replay["measured"], int(seed)) if seed else None
-    return lambda: replays.judged(replay, measured), False
+    replays.named(replay["by"])  # imported before anything is altered
+    return lambda: replays.judged(replay, measured), replays.runs(replay)
 
 
 @cache
@@ -65,7 +60,7 @@ def outcome(judged: Callable[[], Any]) -> tuple[str, str]:
         signs = {True: "+", False: "-", None: "?"}
         under = "".join(signs[r["holds"]] + "c" * r["corrected"] for r in verdict["readings"])
         lines.append(" ".join(filter(None, (verdict["status"], others, under))))
-    return "; ".join(lines), hashlib.sha256(json.dumps(replays.rounded(made, 5)).encode()).hexdigest()[:8]
+    return "; ".join(lines), replays.short(made, 5)
 
 
 # --- the table
@@ -119,10 +114,17 @@ def table() -> dict[str, Met]:
 
 
 def cases() -> list[str]:
-    """All cases: kept measurements, as they are and scattered; rows of algebra."""
-    kept = [(file.stem, k) for file in sorted(replays.FOLDER.glob("*.json")) for k in range(len(read(file.stem)))]
+    """All cases: kept measurements, as they are and scattered, and quick runs; what is made up."""
+    files = [file.stem for file in sorted(replays.FOLDER.glob("*.json"))]
     made_up = [f"made up: {name}" for name in import_module("tests.validation.made_up").MADE_UP]
-    return [*(f"{file}:{k}:{seed}" for seed in ("", 0, 1, 2) for file, k in kept), *made_up, *BY_ALGEBRA]
+    kept = [
+        f"{file}:{k}:{seed}"
+        for seed in ("", 0, 1, 2)
+        for file in files
+        for k, replay in enumerate(read(file))
+        if seed == "" or not replays.runs(replay)
+    ]
+    return [*kept, *made_up]
 
 
 def backgrounds(

@@ -11,10 +11,9 @@ ROWS = sorted(table().values(), key=lambda row: row.case)
 CASES = {name: [*rows] for name, rows in groupby(ROWS, lambda row: row.case)}
 
 COMPUTED = (
-    "bases.bases_span_the_space", "bases.change_of_basis_formulas", "bases.difference_operators",
-    "bases.eigenvector_signs", "bases.layers_in_both_bases",
-    "theorems.extremes.scaled_splines", "theorems.limits_of_bases", "theorems.one_input",
-    "theorems.spectral_constants", "theorems.steps_on_levels",
+    "bases.change_of_basis_formulas", "bases.difference_operators", "bases.eigenvector_signs",
+    "bases.layers_in_both_bases", "theorems.extremes.scaled_splines", "theorems.limits_of_bases",
+    "theorems.one_input", "theorems.steps_on_levels",
 )  # fmt: skip
 """Files whose rows compute exactly, for a second or more, while they judge: their own tests run and sabotage them."""
 
@@ -46,6 +45,7 @@ UNMET = {
     "theorems.extremes.two_layer_kernels:certified": "1 2",
     "theorems.extremes.two_layer_kernels:two_layers": "12",
     "theorems.nullity:verdict": "3",
+    "theorems.spectral_constants:spectral_constants": "2",
 }
 """By function, conditions of which no case so far makes a row be judged otherwise: words, or masked by others."""
 

@@ -1,0 +1,201 @@
+"""What every claim file runs, quickly and in full: ``python -m tests.validation.extents`` writes it down anew.
+
+Nothing is measured. A run is followed through what says what is run: functions that are told its size, its progress or
+its parts, and those that return networks, cases and the like. All others are noted with their arguments, and return a
+number that is not known; where that cannot be gone on with, the extent ends. Of grids the cells are noted.
+"""
+
+import hashlib
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import is_dataclass
+from functools import partial
+from pathlib import Path
+from types import FunctionType, MethodType
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+import refkan as rk
+import validation
+from refkan import exact
+from refkan.claims import Cell
+from refkan.claims.cells import Grid
+from refkan.claims.running.discovery import discover
+from refkan.claims.running.kept_parts import Resume
+from tests.validation.conditions import JUDGES
+from validation.descent.kernels.kernels_of_both_bases import Case
+from validation.equations import pde_runs
+from validation.ledger import LEDGER
+
+TABLE = Path(__file__).with_name("extents.json")
+FILES = {file.path.stem: file for file in discover(Path(validation.__file__).parent, LEDGER)}
+
+SAY = {"quick", "size", "sizes", "progress", "resume", "checkpoints"}
+"""Arguments of functions that say what is run."""
+
+SAID = "Case", "Cell", "Contestant", "Equation", "Model", "Setting", "Size", "Target"
+"""Kinds of what is run."""
+
+LIBRARY = "identify", "minimize", "spectrum"
+"""Functions of the library that measure, beside all of `exact`."""
+
+APART = "validation.statements", "validation.measures", "validation.panels", "validation.rationals", "validation.ledger"
+
+
+class Unknown(float):
+    """A number that was not measured; and whatever else is asked of it."""
+
+    def __new__(cls) -> "Unknown":
+        return super().__new__(cls, "nan")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        return self
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __ror__(self, other: Any) -> Any:
+        return other
+
+    def keys(self) -> tuple[str, ...]:
+        return ()
+
+
+UNKNOWN = Unknown()
+WRITTEN = dict[int, tuple[Any, str]]()
+"""What objects say, which are kept so that no other one has their place in memory."""
+
+
+def told(value: Any) -> str:
+    """What an argument says, for a digest."""
+    if isinstance(value, Unknown):
+        return "?"
+    if isinstance(value, np.random.Generator):
+        return str(value.bit_generator.state["state"])
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, np.ndarray | np.generic):
+        return told(value.tolist() if value.size < 40 else (value.shape, float(value.sum(dtype=float))))
+    if isinstance(value, partial):
+        return told((value.func, value.args, value.keywords))
+    if isinstance(value, Mapping):
+        return str([(told(key), told(item)) for key, item in value.items()])
+    if isinstance(value, list | tuple | set | frozenset | range):
+        return str([*map(told, value)])
+    if isinstance(value, FunctionType | MethodType | type):
+        return value.__qualname__
+    if id(value) in WRITTEN:
+        return WRITTEN[id(value)][1]
+    if is_dataclass(value) or type(value).__module__.startswith("validation"):
+        text = type(value).__name__ + told({name: v for name, v in vars(value).items() if name[0] != "_"})
+        WRITTEN[id(value)] = value, text
+        return text
+    written = repr(value)
+    return type(value).__name__ if " at 0x" in written else written
+
+
+class Asked(Resume):
+    """Notes what is asked for; parts of runs are noted with their tasks."""
+
+    def __init__(self) -> None:
+        self.calls = list[tuple[str, dict[str, str]]]()
+
+    def note(self, name: str, arguments: Mapping[str, Any]) -> None:
+        self.calls.append((name, {key: told(value) for key, value in arguments.items()}))
+
+    def __call__(self, configuration: Mapping[str, Any], task: Callable[[], Any]) -> Any:
+        self.note("part", {**configuration, "called": task})
+        return UNKNOWN
+
+    def cells(self, cells: list[Cell], *more: Any) -> dict[Cell, Any]:
+        for cell in dict.fromkeys(cells):
+            self.note("cell", {"seed": cell.seed, **dict(cell.choice)})
+        raise StopIteration
+
+    def noted(self, made: Any) -> Any:
+        """A function, or a class, that is noted when it is called."""
+        returned = getattr(made, "__annotations__", {}).get("return")
+        several = [*getattr(returned, "__args__", ())] if getattr(returned, "__origin__", None) is tuple else []
+
+        def call(*args: Any, **options: Any) -> Any:
+            bound = inspect.signature(made).bind(*args, **options)
+            self.note(made.__name__, bound.arguments)
+            return UNKNOWN if not several or Ellipsis in several else tuple(UNKNOWN for _ in several)
+
+        return call
+
+
+def is_measured(value: Any, name: str) -> bool:
+    """Whether a member of a module computes what a run is about, and does not say what is run."""
+    if not getattr(value, "__module__", "").startswith("validation.") or value.__module__.startswith(APART):
+        return False
+    if isinstance(value, type):
+        return not is_dataclass(value) and not issubclass(value, Exception)
+    if not isinstance(value, FunctionType) or name == "run":
+        return False
+    if SAY & {*inspect.signature(value).parameters} and not JUDGES.search(name):
+        return False
+    returned = str(value.__annotations__.get("return"))
+    return not re.search(rf"\b({'|'.join(SAID)})\b", returned)
+
+
+@contextmanager
+def noting(asked: Asked, grid: bool) -> Iterator[None]:
+    """Note, instead of computing, what is measured by any module; of grids the cells alone."""
+    made = dict[Any, Any]()
+    built = patch.object(Case, "build", asked.noted(Case.build))
+    with patch.object(Grid, "run", asked.cells), patch.object(pde_runs, "fingerprint", told), built:
+        for module in (exact, rk):
+            vars(module).update({name: getattr(module, name) for name in dir(module)})
+        modules = [m for name, m in [*sys.modules.items()] if name.startswith("validation.") or m in (exact, rk)]
+        undone = list[tuple[Any, str, Any]]()
+        for module in () if grid else modules:
+            for name, value in [*vars(module).items()]:
+                library = isinstance(value, FunctionType) and (module is exact or name in LIBRARY)
+                if library or is_measured(value, name):
+                    undone.append((module, name, value))
+                    setattr(module, name, made.setdefault(value, asked.noted(value)))
+        try:
+            yield
+        finally:
+            for module, name, value in undone:
+                setattr(module, name, value)
+
+
+def extent(stem: str, quick: bool) -> str:
+    """How often what is asked for, over how many values of its arguments; and a digest of all that is asked."""
+    file, asked = FILES[stem].load(), Asked()
+    parts = {"checkpoints": asked} if "checkpoints" in inspect.signature(file.run).parameters else {}
+    with noting(asked, hasattr(file, "GRID")), np.errstate(all="ignore"), suppress(Exception):
+        file.run(quick, **parts)
+    counts, values = dict[str, int](), dict[str, dict[str, set[str]]]()
+    for name, arguments in asked.calls:
+        counts[name] = counts.get(name, 0) + 1
+        for key, value in arguments.items():
+            values.setdefault(name, {}).setdefault(key, set()).add(value)
+    shown = [
+        " ".join([f"{name} {count}", *(f"{key}:{len(v)}" for key, v in values.get(name, {}).items() if len(v) > 1)])
+        for name, count in counts.items()
+    ]
+    return f"{'; '.join(shown)}; {hashlib.sha256(repr(asked.calls).encode()).hexdigest()[:8]}"
+
+
+if __name__ == "__main__":
+    for file in FILES.values():
+        file.load()
+    made = {stem: [extent(stem, quick) for quick in (True, False)] for stem in sorted(FILES)}
+    TABLE.write_text(json.dumps(made, indent=0) + "\n", encoding="utf-8")
