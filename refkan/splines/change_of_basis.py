@@ -46,18 +46,21 @@ def _sum_transposed(v: Array) -> Array:
     return np.cumsum(v, axis=-1)
 
 
-def spans(knots: Array, order: int) -> list[Array]:
-    """Delta_2, ..., Delta_r: the spans t_{i+k-1} - t_i, i = 0..dim-1, each of shape (..., dim)."""
+def spans(knots: Array, order: int, h: Any = 1) -> list[Array]:
+    """Delta_2, ..., Delta_r: the spans (t_{i+k-1} - t_i)/h, i = 0..dim-1, each of shape (..., dim).
+
+    A is multiplied by h^(r-1) then. Knots are not divided by h before: of near ones nothing would be left.
+    """
     dim = knots.shape[-1] - order
-    return [knots[..., k - 1 : k - 1 + dim] - knots[..., :dim] for k in range(2, order + 1)]
+    return [(knots[..., k - 1 : k - 1 + dim] - knots[..., :dim]) / h for k in range(2, order + 1)]
 
 
-def diagonals(knots: Array, order: int) -> Array:
+def diagonals(knots: Array, order: int, h: Any = 1) -> Array:
     """The diagonals (r + 1, dim) of A, see `ChangeOfBasis.banded`, of one knot vector; exact of exact numbers."""
     dim = knots.size - order
     band = np.zeros((order + 1, dim + 1), knots.dtype)  # one more row of A, which is zero: the row below the last
     band[0, :dim], band[1, : dim - 1] = 1, -1
-    for delta in spans(knots, order):
+    for delta in spans(knots, order, h):
         quotient = band[:, :dim] / delta
         below = np.zeros_like(quotient)
         below[:, :-1] = quotient[:, 1:]
@@ -143,9 +146,12 @@ class ChangeOfBasis(Frozen):
 
     @property
     def _deltas(self) -> list[Array]:
-        # Dividing every span by h scales A by h^(r-1): the spans of the knots t/h.
-        h = self.space.mean_spacing if self.scaled else 1.0
-        return [delta / h for delta in spans(self.space.knots, self.space.order)]
+        return spans(self.space.knots, self.space.order, self._unit)
+
+    @property
+    def _unit(self) -> float:
+        """The h of the scaled basis."""
+        return self.space.mean_spacing if self.scaled else 1.0
 
     def _vectors(self, name: str, values: Any) -> Array:
         v = as_array(name, values)
@@ -182,8 +188,7 @@ class ChangeOfBasis(Frozen):
                [-4., -4.,  0.],
                [ 2.,  0.,  0.]])
         """
-        t = self.space.knots
-        return diagonals(t / self.space.mean_spacing if self.scaled else t, self.space.order)
+        return diagonals(self.space.knots, self.space.order, self._unit)
 
     def dense(self) -> FloatArray:
         """Return A as a dense array (dim, dim)."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from refkan.claims import Beside, Estimate, Figure, Reading, Readings, Row, Table, Verdict, estimate, exactly, judge
-from refkan.claims.running import processes
+from refkan.claims.running import capsule, processes
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.executors import Ended, Event
 from refkan.claims.running.outcomes import FileResult, gather, pack, status_of, unpack
@@ -28,6 +28,11 @@ class File:
 
 def row(id, goal=False):
     return Row(id, "here", "it is so", "how", "when", goal=goal)
+
+
+def test_the_processor_is_named_as_the_system_does(monkeypatch):
+    monkeypatch.setattr(capsule.Path, "read_text", lambda *_, **__: "processor\t: 0\nmodel name\t: Z80 @ 4 MHz\n")
+    assert capsule.cpu_model() == "Z80 @ 4 MHz"
 
 
 def test_every_row_comes_out_by_what_became_of_its_file():

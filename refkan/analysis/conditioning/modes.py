@@ -105,7 +105,7 @@ def factor_modes(
     U, s, right = svd(J, full_matrices=not kernel)
     size, (rank, gap) = s.size if kernel else M, numerical_rank(s, M)
     if frame is IDENTITY or rank == 0:
-        return Modes(_padded(s**2, size), U if kernel else right.T, rank, gap, _noise(s, M) ** 2, {})
+        return Modes(_padded(s**2, size), U if kernel else right.T, rank, gap, float(np.square(_noise(s, M))), {})
     complement = svd(right[:rank], full_matrices=True)[2] if kernel else right
     null, notes = _null_space(s[:rank], right[:rank].T, complement[rank:].T, frame, known)
     sigma, vectors, left = _transformed(s[:rank], right[:rank].T, null, frame)
@@ -145,7 +145,8 @@ def _null_space(
 
     The known directions come first, then what they leave of the singular vectors V_0. V_0 has errors
     eps s_1/s_rho V_1 C with |C| of order 1; in z they are eps s_1/s_rho |B^-1 V_1|, against the distance of each
-    direction from those before it. Where knots nearly coincide, columns of B^-1 V_1 lie in the null space but for eps.
+    direction from those before it. Rounding of B^-1 V_0 itself counts alike: of directions that share entries of 1/eps,
+    what distinguishes them is lost. Where knots nearly coincide, columns of B^-1 V_1 lie in the null space but for eps.
     """
     count = 0 if known is None else known.shape[1]
     if known is None or count > null_space.shape[1]:  # rounding hides some: those that are left are not known
@@ -157,18 +158,20 @@ def _null_space(
     if count:
         in_theta = linalg.qr(known, mode="economic", check_finite=False)[0]
         others = svd(_projected(null_space, in_theta))[0][:, : null_space.shape[1] - count]
-    Q, R = linalg.qr(_projected(frame.to(others), K), mode="economic", check_finite=False)
+    there = _projected(frame.to(others), K)
+    Q, R = linalg.qr(there, mode="economic", check_finite=False)
     Q = np.hstack([K, linalg.qr(_projected(Q, K), mode="economic", check_finite=False)[0]])
     inverse = frame.to(V)
-    error = EPS * s[0] / s[-1] * np.linalg.norm(inverse) / np.abs(np.diag(R)).min()
+    error = max(s[0] / s[-1] * np.linalg.norm(inverse), np.linalg.norm(there, axis=0).max())
+    error *= EPS / np.abs(np.diag(R)).min()
     left = np.linalg.norm(_projected(inverse, Q), axis=0)
     error = max(error, EPS * (np.linalg.norm(inverse, axis=0) / left).max(initial=0.0))
     if error < UNRESOLVED:
         return Q, {}
     text = (
         f"{Q.shape[1] - count} null directions are known from singular values alone, and in this basis rounding "
-        f"changes them by {error:.2g} of themselves: small eigenvalues may be wrong; take inputs of comparable units "
-        "or the basis 'scaled-relu'"
+        f"changes them by {error:.2g} of themselves: eigenvalues may be wrong, small ones above all; take inputs of "
+        "comparable units or the basis 'scaled-relu'"
     )
     return Q, {"resolution": text}
 
@@ -197,11 +200,12 @@ def _by_magnitude(H: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _cut(direct: FloatArray, reciprocal: FloatArray) -> int:
     """How many to take from the first of two falling lists: those above the geometric mean of the extremes.
 
-    But none that rounding makes of the largest of its list: where both end in the middle, "middle" tells.
+    But none that rounding makes of the largest of its list: where both end in the middle, "middle" tells. The largest
+    itself is always of the first list, whatever doubtful null vectors make of the second.
     """
     middle = int(np.sum(direct >= np.sqrt(direct[0]) * np.sqrt(reciprocal[-1])))
     resolved = int(np.sum(direct > rounding_level(direct.size) * direct[0]))
-    return min(middle, resolved)
+    return max(1, min(middle, resolved))
 
 
 def _middle(magnitudes: FloatArray, power: int, condition: float) -> dict[str, str]:

@@ -177,7 +177,8 @@ def orthonormal_in_turn(vectors: FloatArray) -> FloatArray:
     LinAlgError
         For dependent columns.
     """
-    out = vectors / np.linalg.norm(vectors, axis=0)
+    out = vectors / np.abs(vectors).max(axis=0, initial=0.0)  # whose squares are numbers
+    out /= np.linalg.norm(out, axis=0)
     for _ in range(2):
         R = linalg.cholesky(out.T @ out, check_finite=False)
         out = linalg.solve_triangular(R, out.T, trans=1, check_finite=False).T

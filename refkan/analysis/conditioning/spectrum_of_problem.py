@@ -96,6 +96,7 @@ def _assembled(size: int, matrix: Callable[[], Any]) -> FloatArray:
     require_memory(40 * size * size, f"all eigenvalues of a matrix of {size} rows", PRODUCTS)
     H = matrix()
     H = H.toarray() if sparse.issparse(H) else H
+    require_finite({"the matrix": H}, "")
     return 0.5 * H + 0.5 * H.T  # no sum overflows
 
 
@@ -155,7 +156,7 @@ def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None,
                 problem = replace(problem, net=twin)
         target = IDENTITY if basis is None else basis_frame(net, basis)
     with np.errstate(over="ignore", invalid="ignore"):
-        require_finite(problem.residual(theta))
+        require_finite({"residuals": problem.residual(theta)})
     if net is not None:
         known = null_directions(net, theta, problem.x, translations=which == "hessian")
     J, H = None, None
@@ -186,7 +187,7 @@ def triangle(problem: Any, theta: FloatArray) -> FloatArray:
     R = np.empty((0, M))
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused below, with its place
         for residuals, J in problem.residual_blocks(theta, max(BLOCK_ENTRIES, 2 * M * M)):
-            require_finite(residuals, J)
+            require_finite({"residuals": residuals, "the Jacobian": J})
             stacked = np.concatenate([R, J]) if R.size else J
             R = linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][:M]
     return R
@@ -203,20 +204,18 @@ def jacobian(problem: Any, theta: FloatArray) -> FloatArray:
     with np.errstate(over="ignore", invalid="ignore"):
         blocks = list(problem.residual_blocks(theta, max(BLOCK_ENTRIES, M * M)))
     for residuals, J in blocks:
-        require_finite(residuals, J)
+        require_finite({"residuals": residuals, "the Jacobian": J})
     return np.concatenate([J for _, J in blocks])
 
 
-def require_finite(residuals: FloatArray, J: FloatArray | None = None) -> None:
-    """Raise ValueError at the first residual or entry of J that is NaN or infinite."""
-    for name, array in (("residuals", residuals), ("the Jacobian", J)):
-        if array is None:
-            continue
+def require_finite(arrays: dict[str, FloatArray], part: str = " of a block of samples") -> None:
+    """Raise ValueError at the first entry that is NaN or infinite."""
+    for name, array in arrays.items():
         finite = np.isfinite(array)
         if not finite.all():
             index = tuple(map(int, np.argwhere(~finite)[0]))
             where = ", ".join(map(str, index))
-            raise ValueError(f"{name} must be finite at theta; got {array[index]} at [{where}] of a block of samples")
+            raise ValueError(f"{name} must be finite at theta; got {array[index]} at [{where}]{part}")
 
 
 WHICH = ("gauss-newton", "hessian", "ntk")

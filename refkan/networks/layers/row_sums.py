@@ -60,7 +60,8 @@ class RowSums:
         """sum_pi (dC W + C dW)."""
         tangent = self._contract(self.W, dC)
         if dz is not None and not self.constant:
-            tangent += self._contract(channel_row_tangents(self.rows, self.z, dz, self.channels), self.C)
+            rows = self._up_to(self.channels.order + 1)
+            tangent += self._contract(channel_row_tangents(rows, self.z, dz, self.channels), self.C)
         return tangent
 
     def pull_back_inputs(self, G: FloatArray) -> FloatArray:
@@ -99,9 +100,11 @@ class RowSums:
 
     def _rows(self, derivative: int) -> Array:
         """The derivative of the functions at the samples, (N, P, dim)."""
-        if derivative < self.rows.shape[0]:
-            return self.rows[derivative]
-        return self._rows_of(derivative)[derivative]
+        return self._up_to(derivative)[derivative]
+
+    def _up_to(self, derivative: int) -> Array:
+        """The functions and their derivatives, at least so many: the first layer keeps none where nobody asks."""
+        return self.rows if derivative < self.rows.shape[0] else self._rows_of(derivative)
 
     def jets(self) -> tuple[Array, Array]:
         """All functions in every window: start and W."""

@@ -10,6 +10,7 @@
 Numbers of flint and mpmath are recognised by name, so that neither package is imported here.
 """
 
+import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from numbers import Complex, Rational, Real
@@ -98,6 +99,24 @@ def rounding_unit(x: Number) -> Number:
     return kind.context.eps if hasattr(kind, "context") else 0  # mpmath's floats have a context
 
 
+SMALLEST = 2**1074
+"""The reciprocal of the smallest positive float64."""
+
+
+def exact_ratio(x: float) -> tuple[int, int]:
+    """Return n, d with x = n/d, by the bits of x, which are the same where a thread takes subnormal numbers for zero.
+
+    Examples
+    --------
+    >>> exact_ratio(0.75), exact_ratio(-5e-324) == (-1, 2**1074)
+    ((3, 4), True)
+    """
+    bits = int.from_bytes(struct.pack(">d", x), "big")
+    if bits >> 52 & 0x7FF or not bits << 1 & 2**64 - 1:
+        return x.as_integer_ratio()
+    return (-1) ** (bits >> 63) * (bits & 2**52 - 1), SMALLEST
+
+
 def converter(number: Any) -> Callable[[Any], Number]:
     """Return the function that turns input into numbers of a type.
 
@@ -140,7 +159,8 @@ def converter(number: Any) -> Callable[[Any], Number]:
             if value - value != 0:
                 raise ValueError(f"numbers must be finite; got {value}")
             nearest = float(value)
-            return number(*nearest.as_integer_ratio()) if rational else number(nearest)
+            n, d = exact_ratio(nearest)
+            return number(n, d) if rational else of_rational(number, n, d) if d == SMALLEST else number(nearest)
         if isinstance(value, Rational):
             return of_rational(number, int(value.numerator), int(value.denominator))
         takes_complex = _name(number) in ("complex", "flint.acb")

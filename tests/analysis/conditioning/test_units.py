@@ -20,6 +20,7 @@ from refkan.analysis.conditioning.null_space import (
 from refkan.networks.node_maps import AffineMap, Unmapped
 from tests.analysis.conditioning.spectrum_problems import W, X, Y, falling, small
 from tests.shared.factories import samples
+from tests.shared.refusals import refused
 
 UNITS = {
     "one": (np.zeros(3), np.ones(3)),
@@ -220,6 +221,15 @@ def test_networks_of_several_bases(first, basis):
     assert net.basis is None
 
 
+def test_a_hessian_that_overflows_is_no_zero_matrix():
+    """A range of 1e-160 is divided by, twice."""
+    x = np.linspace(0.0, 1.0, 5)[:, None]
+    net, theta = rk.chebyshev_kan([1, 1, 1], 2, node_map="min-max").initialize(np.random.default_rng(0), x)
+    theta[:3] *= 1e-160
+    with np.errstate(all="ignore"):
+        refused(lambda: rk.spectrum(rk.LeastSquares(net, x, x), theta, which="hessian"), "matrix must be finite at")
+
+
 def test_dense_layers_behind_relu_powers_are_evaluated():
     layers = (rk.ReluLayer((rk.SplineSpace.uniform(3, 2),), 2), rk.DenseLayer(2, 1, "tanh"))
     net, x = rk.Network(layers, (Unmapped(),)), np.linspace(0, 1, 20)[:, None]
@@ -227,6 +237,18 @@ def test_dense_layers_behind_relu_powers_are_evaluated():
     spectrum = rk.spectrum(problem, theta)
     assert "evaluated" in spectrum.flags
     np.testing.assert_allclose(spectrum.values[:4], falling(problem.gauss_newton(theta))[:4], rtol=1e-9)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_knots_that_nearly_coincide_change_no_eigenvalue_of_one_sample(order, scaled):
+    inner = [0.0, 1 / 3, 1 / 3 + 2.0**-50, 1.0]
+    knots = np.r_[-np.arange(order - 1.0, 0.0, -1.0), inner, np.arange(2.0, order + 1)]
+    net = rk.Network((rk.ReluLayer((rk.SplineSpace(knots, order),), 1, scaled=scaled),), ())
+    for x in (0.1, 0.4, 0.7):
+        problem = rk.LeastSquares(net, [[x]], [[1.0]])
+        (certified,) = rk.exact.certified_spectrum(problem, np.ones(net.n_params)).values
+        np.testing.assert_allclose(rk.spectrum(problem, np.ones(net.n_params)).values[0], certified.midpoint, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("apart", "flags"), [(1e-8, ("nullity",)), (2.0**-50, ("nullity", "resolution"))])

@@ -307,6 +307,16 @@ def test_vectors_are_found_for_all_spreads_signs_and_multiplicities(decades, sig
                 assert max(each.relative_width for each in found) <= width
 
 
+def test_eigenvalues_may_differ_by_more_than_float64_holds():
+    """By a factor of 10^690, in three groups that are far from one another, with signs."""
+    values = [1, Fraction(-7, 10**300), Fraction(1, 10**310), Fraction(3, 10**690), Fraction(-1, 10**690)]
+    H, _ = planted(values)
+    with precision(2600):
+        found = enclosed_eigenvalues(flint, flint.arb_mat(H), 1e-10)
+    assert all(each.low <= v <= each.high for each, v in zip(found, sorted(values), strict=True))
+    assert max(each.relative_width for each in found) <= 1e-10
+
+
 def test_few_products_are_needed(monkeypatch):
     """Each step finds some fifteen digits: twenty-five need two for the vectors, and two that make them orthonormal."""
     counted = []

@@ -300,6 +300,22 @@ def test_the_first_import_may_come_while_subnormal_numbers_are_flushed(monkeypat
     assert module.SMALLEST == 2.0**-1074
 
 
+@pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the layout of fenv_t is glibc's")
+@pytest.mark.parametrize("number", [Fraction, flint.fmpq, flint.arb])
+def test_exact_numbers_are_what_they_are_where_subnormal_numbers_are_flushed(number):
+    """Of functions that are x and -x, at a point that such a thread takes for zero."""
+    net, x = rk.kan([1, 2], 2, 1), np.array([[np.array(3, np.uint64).view(np.float64)]])
+    theta = np.array([0.0, 1.0, 0.0, -1.0])
+    expected = rk.truth.of(net, theta, x, number).value
+    restore = with_environment(bits_of_sse(0x8040))
+    try:
+        values = rk.truth.of(net, theta, x, number).value
+    finally:
+        restore()
+    assert values == expected
+    assert 2**1074 * values[0][0] == 3
+
+
 def test_units_in_the_last_place_are_more_than_a_float_below_the_normal_numbers():
     x = -740.0
     enclosure, units = Intervals.of(x).exp(), UNITS * SMALLEST

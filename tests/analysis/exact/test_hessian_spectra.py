@@ -1,5 +1,6 @@
 """Enclosed spectra of Hessians and networks against mpmath, float64 and known matrices; what must be refused."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 
@@ -224,7 +225,11 @@ def test_bad_arguments():
     posed, theta = problem((1, 1), samples=10, widths=(1, 1, 1))
     refused(lambda: rk.exact.certified_condition_number(posed, theta, which="gram"), "must be left out for a problem")
     free, s = problem((2, 2), samples=20, widths=(1, 1, 1), free_knots=True)
-    refused(lambda: rk.exact.certified_spectrum(free, s, basis="relu"), "needs fixed knots")
+    first = free.net.layers[0].with_spaces(free.net.layers[0].spaces, free_knots=False)
+    mixed = rk.LeastSquares(replace(free.net, layers=(first, free.net.layers[1])), free.x, free.y)
+    for posed, at in ((free, s), (mixed, s[: mixed.net.n_params])):
+        for spectrum in (rk.exact.certified_spectrum, rk.spectrum):
+            refused(lambda: spectrum(posed, at, basis="relu"), "needs fixed knots")  # noqa: B023
 
 
 def test_a_missing_extra_is_named(monkeypatch):

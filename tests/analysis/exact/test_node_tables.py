@@ -122,6 +122,19 @@ def test_cells_hold_their_functions_and_errors_fall_with_the_cells(order, monkey
     assert errors[1] < errors[0] / (8 if order == 2 else 12)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_cells_hold_what_rises_or_falls_inside_them(sign, monkeypatch):
+    """A hat in the middle of a cell, so steep that slopes say less than the range does."""
+    monkeypatch.setattr(node_tables, "CELLS", 1)
+    net = rk.kan([1, 1], 2, 10)
+    (layer,) = node_functions(interval_network(net, np.eye(11)[5]), 0, sign)
+    table, smooth = node_tables.node_table(layer, Intervals(np.array([[0.0]]), np.array([[1.0]])))
+    assert smooth
+    cells = table.of_cells()
+    assert cells.lo.item() <= min(sign, 0.0) <= max(sign, 0.0) <= cells.hi.item()
+    assert 1.0 <= table.errors.item() <= 1.0 + 1e-12
+
+
 def test_newton_has_the_derivatives_of_the_smoothed_bound():
     rng = np.random.default_rng(5)
     net, theta = rk.kan([3, 2, 2, 1], 4, 3, edge="silu").initialize(rng, rng.uniform(size=(40, 3)))

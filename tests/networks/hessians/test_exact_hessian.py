@@ -10,6 +10,7 @@ from refkan.networks.hessians import gauss_newton, hessian, hessian_vector
 from refkan.networks.layers import activations
 from refkan.networks.layers.row_sums import RowSums
 from refkan.networks.network import ValueSweep
+from refkan.networks.node_maps import MeanStdMap, MinMaxMap
 from refkan.splines.sums import SplineSums
 from refkan.splines.sums.pointwise import PointwiseJet
 from tests.shared.factories import CHEBYSHEV_NETWORKS, EDGE_KINDS, EVERY_NETWORK, NODE_MAPS, NetworkCase, name, samples
@@ -70,6 +71,19 @@ def test_hessian_is_the_complex_step_of_the_gradient(case, batch):
     fixed = gauss_newton(problem.net.freeze(theta), theta, problem.x, problem.weights)
     scale = max(np.abs(K).max(), np.abs(fixed).max())
     assert np.abs(exact_fit.hessian(theta) - K).max() <= 1e-13 * scale
+
+
+@pytest.mark.parametrize("node_map", [MeanStdMap, MinMaxMap])
+@pytest.mark.parametrize("activation", ["relu3", "tanh"])
+def test_a_first_layer_with_an_activation_before_a_map_with_statistics(activation, node_map):
+    layers = rk.DenseLayer(2, 2, activation), rk.kan([2, 1], 3, 2).layers[0]
+    rng = np.random.default_rng(0)
+    net, theta = rk.Network(layers, (node_map(((0.0, 1.0),) * 2),)).initialize(rng, samples(9))
+    problem = rk.LeastSquares(net, samples(N), rng.standard_normal((N, 1)), rng.uniform(size=N))
+    v = rng.standard_normal(theta.size)
+    expected = complex_gradient(problem, theta + 1e-30j * v).imag / 1e-30
+    for product in (problem.hessian(theta) @ v, problem.hessian_vector(theta, v)):
+        np.testing.assert_allclose(product, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 def test_at_a_kink_the_second_derivative_is_the_right_one():

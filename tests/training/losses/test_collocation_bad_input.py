@@ -41,6 +41,7 @@ def test_partials_of_residuals_that_take_no_complex_numbers_are_checked_by_diffe
     (lambda x, u, *_: u[:-1], r"must have shape \(9,\) at 9 points; got \(8,\)"),
     (lambda x, u, *_: 1.0, r"must have shape \(9,\) at 9 points; got \(\)"),
     (lambda x, u, *_: np.where(np.arange(len(x)) > 6, np.nan, u), "the residual of term 'equation'.*2 of 9"),
+    (lambda x, u, *_: u * np.nan, r"NaN at 9 of 9 points, the first of them 0 at \[\S+ \S+\], 1 at [^a]* 2 at [^a]*$"),
 )
 def test_wrong_residuals_are_refused(residual, message):
     net, theta = network()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.networks.hessians.sparse_accumulation import RawMatrix
 from refkan.training.losses import LeastSquares
 from refkan.training.optimizers import minimize
 from refkan.training.optimizers.run import Ending, Iterate
@@ -44,6 +45,16 @@ def test_it_trains_every_kind_of_last_layer(kind, n_outputs):
     np.testing.assert_allclose(
         problem.value(again.eliminate(result.theta)), result.value, rtol=1e-9, atol=1e-12 * values[0]
     )
+
+
+@pytest.mark.parametrize(("intervals", "sparse"), [(3, False), (600, True)])
+def test_sums_over_local_functions_are_taken_where_there_are_many(intervals, sparse, monkeypatch):
+    """However many samples and outputs there are: all outputs share one matrix of their functions."""
+    x, made = np.linspace(0.0, 1.0, 2000)[:, None], []
+    problem = LeastSquares(rk.kan([1, 2], 2, intervals), x, np.hstack([x, x]))
+    monkeypatch.setattr(linear_layer, "RawMatrix", lambda *parts: made.append(parts) or RawMatrix(*parts))
+    LinearLayer(problem, RIDGE).eliminate(np.zeros(problem.net.n_params))
+    assert bool(made) == sparse
 
 
 def test_it_reaches_the_minimum_of_levenberg_marquardt():

@@ -221,7 +221,7 @@ def certified_spectrum(
     posed = checked(problem, theta)
     require("flint")
     require_cost("a certified spectrum", posed, seconds, decompositions=1, hessian=which == "hessian")
-    if basis is not None:
+    if basis not in (None, posed.net.basis):
         posed.net.to_basis(basis)  # refuses bases that a layer has not, before the work begins
     return enclosed(posed, curvature(posed, which), basis, relative_width, bits)
 
@@ -259,15 +259,19 @@ def enclosed(
             raise UndecidedError
         return spectrum
 
-    maximum, purpose = MAXIMUM_BITS, "enclose the spectrum"
+    maximum = MAXIMUM_BITS
+    purpose = (
+        f"enclose the spectrum, whose condition number is about 2^{MAXIMUM_BITS - 100} or more: take units of inputs, "
+        "outputs and weights that differ less"
+    )
     if matrix.rank_by != "exact":
         maximum = MAXIMUM_BITS_OF_BALLS
         known = f"{posed.net.n_params - Z.ncols()}, the {Z.ncols()} null vectors of theory left out: there are more"
         if matrix.rank_by == "rows":
             known = f"{posed.n_rows}, the number of rows: it is smaller"
-        purpose += (
-            f" and to prove that the rank is {known}, or a sample lies on a knot. A network with rational values, "
-            "net.freeze(theta), has its rank proven without theory"
+        purpose = (
+            f"enclose the spectrum and to prove that the rank is {known}, or a sample lies on a knot. A network with "
+            "rational values, net.freeze(theta), has its rank proven without theory"
         )
     return at_precision(bits, FIRST_BITS, maximum, purpose, attempt)
 

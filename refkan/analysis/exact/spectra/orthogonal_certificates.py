@@ -22,6 +22,7 @@ V^T V = I - R, the columns of V (I + X) are orthonormal and make H diagonal, up 
 (Ogita and Aishima, Japan J. Indust. Appl. Math. 35, 2018), to which X^2/2 is added. Where that is not small, the
 columns i and j belong to one block of D, less what the turns towards columns l of larger d take from it, the sum of
 D_il D_lj/d_l, and float64 finds the eigenvectors of the block: each time it resolves some fifteen digits more.
+Where |d_i| is less than 2^-800 |d_j|, X_ij = D_ij/d_j = -X_ji is taken in balls: the range of float64 ends at 2^-1074.
 """
 
 from typing import Any
@@ -42,6 +43,9 @@ STALLS = 3
 
 SETTLED = 3
 """Steps after which a diagonal entry of unknown sign says that it does not."""
+
+FAR = 400
+"""Half of the bits by which |d_i| and |d_j| differ from which float64 holds no X_ij with all its digits."""
 
 
 def enclosed_eigenvalues(flint: Any, H: Any, relative_width: float = 0.0) -> list[Enclosure]:
@@ -155,10 +159,14 @@ def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
     d = [D[k][k] for k in order]
     if not all(entry.is_finite() for entry in d):
         raise UndecidedError
-    halves = np.array([_half_of_exponent(entry) for entry in d])
+    halves = np.array([_half_of_exponent(entry) for entry in d], dtype=float)
+    if np.abs(halves).max(initial=0.0) > 2.0**52:  # exp(-1e20), whose exponent float64 does not hold
+        raise UndecidedError
     scales = [flint.arb(2) ** -int(half) for half in halves]
     scaled = list(zip(order, scales, strict=True))
+    far = halves - halves[:, None] > FAR
     F = _floats([[D[i][k] * a * b for k, b in scaled] for i, a in scaled])
+    F[far | far.T] = 0.0
     E = _floats([[E[i][k] for k in order] for i in order])
     differences = _floats([[(y - x) * b * b for y, b in zip(d, scales, strict=True)] for x in d])
     own, lower = np.diag(F), np.tri(n, dtype=bool)
@@ -168,6 +176,7 @@ def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
     left = ~(lower | (np.abs(there) <= negligible * np.sqrt(np.abs(quotient))))  # by R_ik alone
     lengths = np.abs(np.diag(E))
     doubt = np.maximum(np.maximum(np.abs(here), np.abs(there)), np.maximum.outer(lengths, lengths))
+    left &= ~far
     apart = np.abs(gap) > 8 * n * doubt
     count, labels = connected_components(left & ~apart, directed=False)
     turned = left & apart & (labels[:, None] != labels)
@@ -190,7 +199,12 @@ def _correction(flint: Any, D: Any, G: Any, negligible: float) -> Any:
             Q[part] = eigh(S)[1]
         Y = Q - np.eye(n) + Y @ Q
     back = np.argsort(order)
-    return flint.arb_mat(Y[np.ix_(back, back)].tolist())
+    turns = flint.arb_mat(n, n)
+    for i, k in np.argwhere(far & (labels[:, None] != labels)).tolist():
+        turns[order[i], order[k]] = D[order[i]][order[k]] / d[k]
+        turns[order[k], order[i]] = -turns[order[i], order[k]]
+    made = flint.arb_mat(Y[np.ix_(back, back)].tolist())
+    return made + turns + turns * made
 
 
 def _half_of_exponent(x: Any) -> int:

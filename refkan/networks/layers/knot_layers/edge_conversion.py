@@ -114,10 +114,8 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
 
     def _deltas(self, theta: Array, basis: str) -> list[Array]:
         """Spans of the factorisation of A at theta, for coefficients in `basis` (a ReLU basis), (P, dim) each."""
-        knots = self.tables(theta).knots
-        if basis == "scaled-relu":
-            knots = knots / np.array([space.mean_spacing for space in self.spaces])[:, None]
-        return change_of_basis.spans(knots, self.order)
+        h = np.array([space.mean_spacing for space in self.spaces])[:, None] if basis == "scaled-relu" else 1
+        return change_of_basis.spans(self.tables(theta).knots, self.order, h)
 
     def between_bases(self, theta: Array, c: Array, source: str, target: str) -> Array:
         """Return coefficients (Q, P, dim) in basis `target` of the functions with coefficients c in basis `source`.
