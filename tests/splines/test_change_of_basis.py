@@ -55,7 +55,7 @@ def test_dense_against_the_exact_recursion(kind, order, scaled):
     S = space(kind, order)
     A = rk.ChangeOfBasis(S, scaled).dense()
     for i, row in enumerate(exact_matrix(S, scaled)):
-        # No cancellation, since signs alternate along a row: relative errors, 3 roundings an order, 2 for division by h.
+        # No cancellation, since signs alternate along a row: relative errors, 3 roundings an order, 2 for the h.
         bound = 2 * EPS * order * np.abs(np.array(row, dtype=float))
         assert np.all(errors(A[i], row) <= bound), (i, A[i])
 

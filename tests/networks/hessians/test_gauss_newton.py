@@ -10,7 +10,7 @@ import pytest
 import refkan as rk
 from refkan import hessians
 from refkan.kernels import launch
-from refkan.networks.hessians import gauss_newton, memory, sparse_accumulation, window_products
+from refkan.networks.hessians import exact_hessian, gauss_newton, memory, sparse_accumulation, window_products
 from refkan.networks.hessians.memory import mirror, require_memory
 from refkan.networks.hessians.points import Points
 from tests.shared.factories import (
@@ -265,6 +265,15 @@ def test_every_function_asks_first(case, call, what, monkeypatch):
     call(net, theta, x)
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
     refused(lambda: call(net, theta, x), f"{what}.* needs .* of memory; 1 kB are available: ")
+
+
+def test_a_layer_with_a_chart_needs_two_copies_wherever_it_is(monkeypatch):
+    spline, silu = (rk.kan([2, 2], 3, 30, edge=edge).layers[0] for edge in ("spline", "silu"))
+    for layers in ((spline, silu), (silu, spline), (silu, silu)):
+        net, asked = rk.Network(layers, (rk.networks.node_maps.SigmoidMap(((0.0, 1.0),) * 2),)), []
+        monkeypatch.setattr(exact_hessian, "require_memory", lambda needed, *_, asked=asked: asked.append(needed))
+        hessians.hessian(net, np.ones(net.n_params), samples(3), samples(3))
+        assert asked[0] >= 3 * 8 * net.n_params**2
 
 
 CALLS = (

@@ -98,6 +98,8 @@ def test_gaussian_start_has_the_same_output_variance():
         for scheme in ("linear", "gaussian")
     )
     assert second == pytest.approx(first, rel=0.2)
+    starts = [layer.initialize(np.random.default_rng(1), at, "linear") for at in (x, x[:0])]
+    np.testing.assert_array_equal(*starts)  # which does not look at samples
 
 
 @each_row(

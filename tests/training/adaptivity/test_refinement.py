@@ -116,6 +116,8 @@ def test_curvature_shares_out_the_root_of_the_derivative(order):
     assert np.all(np.abs(steps / steps.mean() - 1) < 0.06)
     wrong = np.diff(np.exp(10 / order * t))  # the power for the largest error instead
     assert np.abs(wrong / wrong.mean() - 1).max() > 0.15
+    whole = states(x, x, intervals=1, order=order)  # without an interior breakpoint there is no jump to go by
+    assert_allclose(curvature_breakpoints(whole, 4)[0], np.linspace(0.0, 1.0, 5), rtol=1e-13)
 
 
 @pytest.mark.parametrize("kind", ["spline", "relu", "silu"])

@@ -69,8 +69,11 @@ def test_no_steps(method):
 
 @pytest.mark.parametrize("method", [*METHODS, *RESIDUAL_METHODS])
 def test_the_callback_may_stop_and_may_not_interfere(method):
+    own = np.geterr()
+
     def stop(state):
         state.theta[:] = 99.0
+        assert np.geterr() == own  # where the method lets numbers overflow, the callback's warn
         if state.step == 2:
             raise StopIteration
 

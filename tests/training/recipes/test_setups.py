@@ -1,5 +1,8 @@
 """Set-ups of differential equations: their residuals at the exact solution, their points, what is refused."""
 
+from inspect import signature
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -14,7 +17,7 @@ from refkan.training.recipes import (
     ordinary_setup,
     poisson_setup,
 )
-from refkan.training.recipes.setups.named import poisson_residual
+from refkan.training.recipes.setups.named import PROBLEMS, poisson_residual, setup_named
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_residual, burgers_residual
 from tests.shared.refusals import refusals
 
@@ -120,6 +123,29 @@ def test_conditions_vanish_at_the_exact_solution():
                 keywords = {} if term.data is None else {"data": term.data}
                 u = np.asarray(setup.reference(variables))[:, 0]
                 assert np.abs(term.residual(points, u, **keywords)).max() < 1e-12, term.name
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "poisson"])
+def test_equations_are_given_derivatives_along_the_axes(name):
+    """Each under the name that the residual has for it: u_x, u_t, u_yy."""
+    setup = SMALL[name]()
+    problem, theta = setup.start(setup.kan(intervals=2), np.random.default_rng(0))
+    for side in (side for term in setup.terms for side in term.sides if side.first is not None):
+        assert np.isin(side.first, (-1, 0, 1)).all()
+        assert (np.abs(side.first).sum(axis=-1) == 1).all()
+    term, points = setup.terms[0], setup.terms[0].sides[0].points
+    jet = problem.net.jet(theta, points, np.eye(points.shape[1]))
+    quantities = {"x": points, "u": jet.value[:, 0]}
+    for k, axis in enumerate("xt" if "t" in "".join(signature(term.residual).parameters) else "xy"[: points.shape[1]]):
+        quantities |= {f"u_{axis}": jet.first[:, k, 0], f"u_{axis * 2}": jet.second[:, k, 0]}
+    expected = term.residual(**{name: quantities[name] for name in signature(term.residual).parameters})
+    np.testing.assert_allclose(problem.misfit(theta)["equation"][:, 0], expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_every_level_refines_the_one_before(name):
+    intervals = setup_named(name, 8).shape.intervals
+    assert all(fine % coarse == 0 < coarse < fine for coarse, fine in pairwise(intervals))
 
 
 def test_numbers_of_points_and_parameters_are_those_of_the_paper():
