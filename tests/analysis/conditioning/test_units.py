@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.conditioning import modes
-from refkan.analysis.conditioning.coordinate_frames import IDENTITY
+from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame
 from refkan.analysis.conditioning.null_space import (
     NEARLY_DEPENDENT,
     graded_orthonormal,
@@ -228,6 +228,16 @@ def test_a_hessian_that_overflows_is_no_zero_matrix():
     theta[:3] *= 1e-160
     with np.errstate(all="ignore"):
         refused(lambda: rk.spectrum(rk.LeastSquares(net, x, x), theta, which="hessian"), "matrix must be finite at")
+
+
+@pytest.mark.parametrize(("factor", "flagged"), [(0.6, False), (1.5, True)])
+def test_null_directions_that_share_large_entries_are_flagged_at_the_margin(factor, flagged):
+    """Of (0, h, 1) and (1, h, 0) in z rounding loses eps h in what tells them apart: more or less, by how they turn."""
+    h = factor * modes.UNRESOLVED / modes.EPS
+    inverse = np.array([[0.0, 0.0, 1.0, 0.0], [0.0, h, h, 1.0], [0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]])
+    B = np.linalg.inv(inverse)
+    frame = Frame(*(lambda X, M=M: M @ X for M in (inverse, B, B.T, inverse.T)))
+    assert ("resolution" in modes.factor_modes(np.eye(4)[[0, 3]], frame).notes) == flagged
 
 
 def test_dense_layers_behind_relu_powers_are_evaluated():

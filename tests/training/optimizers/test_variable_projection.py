@@ -49,7 +49,6 @@ def test_it_trains_every_kind_of_last_layer(kind, n_outputs):
 
 @pytest.mark.parametrize(("intervals", "sparse"), [(3, False), (600, True)])
 def test_sums_over_local_functions_are_taken_where_there_are_many(intervals, sparse, monkeypatch):
-    """However many samples and outputs there are: all outputs share one matrix of their functions."""
     x, made = np.linspace(0.0, 1.0, 2000)[:, None], []
     problem = LeastSquares(rk.kan([1, 2], 2, intervals), x, np.hstack([x, x]))
     monkeypatch.setattr(linear_layer, "RawMatrix", lambda *parts: made.append(parts) or RawMatrix(*parts))
