@@ -151,7 +151,8 @@ class SameFunction(Composition):
 
         Layer by layer: the change of basis w = A^T u and its inverse, the prolongation u_f = P u where the knots of
         `other` contain those of this network, zeros appended for Chebyshev layers of higher degree. Node maps are
-        carried over by the methods of this class; they must agree.
+        carried over by the methods of this class; they must agree. The new coefficients are rounded, which at x beyond
+        an end b counts ((x - b)/h)^(r-1) times where tails are polynomial, h of `other`.
 
         Parameters
         ----------

@@ -1,14 +1,16 @@
 """The same network in another basis: on and off the samples, and again after each change of state."""
 
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+import refkan as rk
 from refkan.checks import dot_test
 from refkan.splines import change_of_basis
 from tests.networks.refinement.trained_networks import assert_same_function
-from tests.shared.factories import NODE_MAPS, NetworkCase, samples
+from tests.shared.factories import EPS, NODE_MAPS, NetworkCase, samples
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
@@ -44,6 +46,18 @@ def test_conversion_leaves_the_function_unchanged_after_every_change_of_state(ca
     assert_same_function(frozen, theta, relu, w)
     back = frozen.to_basis(target).to_basis("spline")
     assert_same_function(back, frozen.convert(theta, back), relu, w)
+
+
+@pytest.mark.parametrize("order", [2, 4, 6])
+def test_polynomial_tails_differ_by_the_rounding_of_coefficients_alone(order):
+    """However far out: in exact numbers, relative to what the coefficients of the finer grid add up to there."""
+    net, theta = rk.kan([1, 1], order, 16, outside="polynomial").initialize(np.random.default_rng(0), samples(9, 1))
+    fine, x = net.refine(), [[-30.0], [1.1], [2.0], [50.0]]
+    w = net.convert(theta, fine)
+    coarse, finer = rk.truth.of(net, theta, x), rk.truth.of(fine, w, x)
+    for old, new, row in zip(coarse.value, finer.value, finer.jacobian(), strict=True):
+        size = sum(abs(phi * Fraction(c)) for phi, c in zip(row, w, strict=True))
+        assert abs(new[0] - old[0]) <= 2 * order * EPS * size
 
 
 def test_converting_to_itself_copies():
