@@ -23,8 +23,6 @@ from findings_tables import (
     waiting,
 )
 
-from validation.records.pages import where_measured
-
 WRITTEN = "Written by `python docs/findings.py` from the records behind [the verdicts](verdicts.md)"
 
 
@@ -104,7 +102,6 @@ mean squares over the squared range of the target. A printed cell is met where i
 central 95 % of those of five of our runs: {met(kept["R1"]["readings"][0])}. With powers of
 (x - t)/h in place of x - t: {met(reading_of(kept, "scaled"))};
 refinement then gains a factor of {gain(kept, "scaled"):.2g} in the ReLU basis, where R3 claims effectively none.
-{where_measured(kept["R1"])}
 
 Ratios of errors, of {size} runs from the same starts:
 

@@ -183,20 +183,6 @@ def test_readings_reach_the_pages_with_every_seed(tmp_path, holds, status, short
     assert f"| spline, fine | 2.00e+00 (5.0e-01) | 1.50e+00 | 1.75e+00 (2.5e-01) | 2 | {line} |" in text
 
 
-def test_smaller_readings_stand_beside_an_earlier_measurement_of_the_published_size(tmp_path):
-    keep(record("full", L1="holds", L2="holds"), tmp_path)
-    given = record("full", L1="undecided", L2="undecided", C1="undecided")
-    for k, row in enumerate(given["rows"]):
-        row |= {"readings": [reading | {"reduced": k != 1} for reading in with_readings(None)], "measured": "screened"}
-    keep(given, tmp_path)
-    keep(given, tmp_path)  # and once more: what was earlier stays
-    full = load("full", tmp_path)
-    assert full["L1"]["earlier"]["measured"] == "a*b 1"
-    assert "earlier" not in full["L2"]
-    assert "earlier" not in full["C1"]
-    assert verdicts({}, full).count(r"At the published size, one set-up: a\*b 1") == 1
-
-
 def test_the_pages_of_findings_are_what_the_records_say():
     """The first of them fits two printed pages, and corrects what the long one corrects of this paper."""
     made = runpy.run_path(str(ROOT / "docs" / "findings.py"))
@@ -208,15 +194,6 @@ def test_the_pages_of_findings_are_what_the_records_say():
     assert corrected == {*made["IN_SHORT"], *made["MISPRINTS"]}
 
 
-def commits(rows):
-    """The commits that kept rows name."""
-    for row in rows:
-        for kept in (row, row.get("earlier", row)):
-            where = kept["circumstances"]
-            yield from (where[name] for name in ("commit", "library") if name in where)
-            yield from (where[name]["commit"] for name in ("runs",) if name in where)
-
-
 def test_records_name_commits_of_this_history():
     """Whoever has the project can check out what was measured."""
 
@@ -226,8 +203,8 @@ def test_records_name_commits_of_this_history():
     if git("rev-parse", "--show-toplevel", "--is-shallow-repository") != [str(ROOT), "false"]:
         pytest.skip("needs a checkout with its history")
     known = {commit[:12] for commit in git("rev-list", "HEAD")}
-    named = [commit for size in (*SIZES, "goals") for commit in commits(load(size).values())]
-    assert [commit for commit in named if commit not in known] == []
+    named = {kept["circumstances"]["commit"] for size in (*SIZES, "goals") for kept in load(size).values()}
+    assert named <= known
 
 
 def test_no_quick_verdict_contradicts_its_record():
@@ -236,30 +213,6 @@ def test_no_quick_verdict_contradicts_its_record():
         if id in full and not kept["said"].startswith("recorded"):
             assert kept["status"] == full[id]["status"], id
         assert "other direction" not in kept["said"], id
-
-
-def test_pages_tell_how_many_runs_were_taken_over_from_an_earlier_commit(tmp_path):
-    """Of Table 2 the record holds so many numbers at least; a row whose runs are its own tells nothing."""
-    keep(record("full", L1="holds"), tmp_path)
-    kept = load("full", tmp_path)
-    assert "bit for bit" not in verdicts({}, kept)
-    kept["L1"]["circumstances"]["runs"] = {"number": 9, "earlier": 7, "again": 2, "commit": "abc"}
-    assert (
-        "Of the 9 runs behind it 7 were measured at commit abc and taken over at 0123456789ab after 2 of them,"
-        " computed again there, had come out bit for bit equal" in verdicts({}, kept)
-    )
-    for row in (row for row in load("full").values() if "runs" in row["circumstances"]):
-        runs = row["circumstances"]["runs"]
-        told = {
-            (reading["choice"]["powers"] if "ReLU" in cell["cell"] else "", *sorted(other.items()), cell["cell"], seed)
-            for reading in row["readings"]
-            for other in [{k: v for k, v in reading["choice"].items() if k != "powers"}]
-            for cell in (*reading["cells"], *reading["calibration"])
-            if cell["unit"].startswith("mean square error")
-            for seed in cell["seeds"]
-        }
-        assert len(told) <= runs["number"]
-        assert runs["again"] <= runs["earlier"] <= runs["number"]
 
 
 def test_experiments_of_few_seeds_state_the_cost_that_forbids_more():

@@ -51,11 +51,6 @@ def arms(dimension: int) -> dict[str, Contestant]:
     }
 
 
-def mutants(dimension: int) -> dict[str, Contestant]:
-    """Return arms that a mutation of the claim needs."""
-    return {IN_SPLINE_COORDINATES: Contestant(network(dimension, "relu"), geometry="spline")}
-
-
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     return answer(size, progress, resume)
@@ -63,7 +58,8 @@ def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
 
 def answer(size: RunSize, progress: Progress = silent, resume: Resume = run_task) -> list[Verdict]:
     lowest = size.dimensions[0]
-    trained = [*((d, arms(d)) for d in size.dimensions), (lowest, mutants(lowest))]
+    mutants = {IN_SPLINE_COORDINATES: Contestant(network(lowest, "relu"), geometry="spline")}
+    trained = [*((d, arms(d)) for d in size.dimensions), (lowest, mutants)]
     runs = resume.each(lambda part: run_dimension(part[0], size, part[1], progress, resume), trained)
     results = dict(zip(size.dimensions, runs, strict=False))
     mutated = results[lowest] | runs[-1]

@@ -110,7 +110,6 @@ FULL = tuple(
 
 @answers(QUICK, FULL)
 def run(sizes: Sequence[Size], progress: Progress, resume: Resume) -> list[Verdict]:
-
     runs = resume.each(lambda size: run_pairs(size, progress, resume), sizes)
     budgets = [{name: compare(pairs, name) for name in RELU} for pairs in runs]
     made = readings(dict(zip(OPEN[0].values, zip(sizes[::-1], runs[::-1], strict=True), strict=True)))

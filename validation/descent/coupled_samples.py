@@ -99,8 +99,7 @@ def activations(e: np.ndarray, m: np.ndarray, k: int) -> np.ndarray:
     unit = np.zeros_like(e)
     unit[k] = 1.0
     y = (unit - m / m.sum() - c * e) / m
-    normalised: np.ndarray = y / np.sqrt(np.sum(m * y**2))
-    return normalised
+    return np.asarray(y / np.sqrt(np.sum(m * y**2)))
 
 
 def best_centred(space: rk.SplineSpace) -> tuple[np.ndarray, float, float]:

@@ -114,8 +114,7 @@ def quartic(values: np.ndarray, coefficients: np.ndarray, y: np.ndarray) -> Frac
 
 def quartic_gradient(values: np.ndarray, coefficients: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the gradient of F by the chain rule, 1/N values^T (residuals)^3."""
-    gradient: np.ndarray = values.T @ (values @ coefficients - y) ** 3 / len(y)
-    return gradient
+    return np.asarray(values.T @ (values @ coefficients - y) ** 3 / len(y))
 
 
 def directional_derivative(values: np.ndarray, at: np.ndarray, y: np.ndarray, direction: np.ndarray) -> Fraction:

@@ -111,8 +111,7 @@ class Linearised:
 def target(x: np.ndarray, outputs: int) -> np.ndarray:
     """A smooth function of size 1."""
     phases = np.arange(outputs)
-    values: np.ndarray = np.sin(3.0 * x.sum(axis=1, keepdims=True) + phases)
-    return values
+    return np.asarray(np.sin(3.0 * x.sum(axis=1, keepdims=True) + phases))
 
 
 def decreases(problem: Any, theta: np.ndarray, coordinates: str, step: float, steps: int) -> bool:

@@ -119,7 +119,6 @@ stand in every table."""
 
 
 def verdict(measured: Found, id: str = "Q2") -> Verdict:
-
     def told(reading: Choice, size: Size) -> str:
         error = np.median(list(losses(measured, reading, size, SPLINE, MULTILEVEL, "error").values()))
         return f"true error of multilevel training {error:.2g}, median"

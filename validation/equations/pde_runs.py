@@ -19,25 +19,10 @@ Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]
 
 
 class Model(Frozen, eq=True):
-    """A network with its training.
+    """The coarsest network with its training: steps on each level, a method with options for all levels and for each.
 
-    Attributes
-    ----------
-    net
-        The coarsest network.
-    schedule
-        Steps on each level.
-    method, options, per_level
-        Of all levels and of each, for the method.
-    starts, scheme
-        As for `train_starts`.
-    setup
-        In place of the common one, where a model sees other points or inputs.
-    later
-        Other points for the levels after a start is chosen, as for `train_starts`.
-    seeds
-        How many of the seeds it is trained from, the first ones; all by default. For models that cost much and decide
-        little.
+    Starts, scheme and `later` are as for `train_starts`; `setup` stands in the place of the common one, where a model
+    sees other points or inputs. Models that cost much and decide little are trained from the first few `seeds` alone.
     """
 
     net: rk.Network

@@ -154,7 +154,6 @@ do as it likes between them."""
 
 
 def verdicts(measured: Found) -> list[Verdict]:
-
     def told(reading: Choice, size: Size) -> str:
         stairs = CURVES.told(measured, reading, size, "errors", ".2g", CURVES.shown)
         return f"median true error after each level: {stairs}"

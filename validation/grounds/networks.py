@@ -58,10 +58,8 @@ def refinements() -> Departures:
         net, theta, x, _ = posed(net)
         values = truth.of(net, theta, x, float).value
         for other in (net.refine(), net.to_basis("relu")) if net.basis == "spline" else (net.refine(),):
-            yield (
-                f"{other!r}: conversion",
-                departure(truth.of(other, net.convert(theta, other), x, float).value, values),
-            )
+            converted = truth.of(other, net.convert(theta, other), x, float).value
+            yield f"{other!r}: conversion", departure(converted, values)
         moved = net.prolongation(net.refine()) @ theta
         yield f"{net!r}: prolongation", departure(truth.of(net.refine(), moved, x, float).value, values)
 

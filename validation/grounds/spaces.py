@@ -88,10 +88,8 @@ def change_of_basis() -> Departures:
         yield "A^-T w", departure(apply(transpose(B), fractions(ours.to_spline(v))), given)
         yield "A^-1 v", departure(apply(B, fractions(ours.solve(v))), given)
         yield "A", departure(ours.dense(), B)
-    yield (
-        "A on uniform knots",
-        departure(rk.ChangeOfBasis.uniform(ORDER, 5, 0.5), truth.uniform_change_of_basis(ORDER, 5, Fraction(1, 2))),
-    )
+    uniform = truth.uniform_change_of_basis(ORDER, 5, Fraction(1, 2))
+    yield "A on uniform knots", departure(rk.ChangeOfBasis.uniform(ORDER, 5, 0.5), uniform)
 
 
 def in_relu(P: Matrix, coarse: Any, fine: Any, scaled: bool) -> Any:
@@ -125,7 +123,5 @@ def prolongations() -> Departures:
     refit = transfer.least_squares_transfer(coarse, fine, u, np.linspace(0.0, 1.0, 60))[0]
     exact_values = apply(spline_design(t, ORDER, fractions(POINTS)), fractions(u))
     yield "values before a transfer", departure(kept, exact_values)
-    yield (
-        "values after a fit",
-        departure(apply(spline_design(s, ORDER, fractions(POINTS)), fractions(refit)), exact_values),
-    )
+    fitted = apply(spline_design(s, ORDER, fractions(POINTS)), fractions(refit))
+    yield "values after a fit", departure(fitted, exact_values)

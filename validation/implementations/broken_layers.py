@@ -13,6 +13,7 @@ from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.judging import findings as f
 from tests.broken_layers import DEFECTS
 from tests.broken_layers.correct import Piecewise, random_cases
+from tests.broken_layers.defects import of_layer
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.plain_numpy import PlainNumpy
 from validation.statements import Progress, Resume, answers, each_part
@@ -26,14 +27,7 @@ CONFIGURATIONS = {True: 30, False: 200}
 """Random correct configurations of each format, in a quick and in a full run."""
 
 
-def in_powers() -> PlainNumpy:
-    """Polynomials in x - t_m on each interval."""
-    adapter = PlainNumpy()
-    adapter.layer = Piecewise
-    return adapter
-
-
-RIGHT: tuple[Callable[[], Adapter], ...] = (PlainNumpy, LocalAdapter, in_powers)
+RIGHT: tuple[Callable[[], Adapter], ...] = (PlainNumpy, LocalAdapter, of_layer(Piecewise))
 """Layers in which nothing may differ; the last one, which takes as long as six others, in a full run alone."""
 
 
@@ -50,18 +44,15 @@ def false_alarms(dtype: str, count: int) -> list[str]:
 
 @answers(True, False)
 def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
-
     names, right = list(DEFECTS), RIGHT[:2] if quick else RIGHT
     bank = {
         name: DEFECTS[name] for name in ([names[k * len(names) // QUICK] for k in range(QUICK)] if quick else names)
     }
 
     def lead(name: str) -> str:
-
         return str(resume({"task": "B2, broken layer", "name": name}, partial(lead_of, name)))
 
     def on_random(dtype: str) -> list[str]:
-
         key = {"task": "B2, random configurations", "dtype": dtype, "count": CONFIGURATIONS[quick]}
         return list(resume(key, partial(false_alarms, dtype, CONFIGURATIONS[quick])))
 

@@ -9,6 +9,7 @@ one used. Errors are root mean squares at fresh points, at equal parameters.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -50,38 +51,27 @@ def cut_the_least(situation: Situation) -> Refinement:
     return Refinement(*bisect(situation.net, situation.theta, marks))
 
 
-def line_settings(size: RunSize, target: str) -> list[Setting]:
-    return [
-        Setting(target, order, size.line_samples, 10 * size.line_samples + 1, n + order - 1)
-        for order in size.orders
-        for n in size.budgets
-    ]
+def settings(size: RunSize, target: str) -> list[Setting]:
+    if target in PLANE:
+        of, shape = (target, 3, size.plane_samples, 20_000), (5, 2, size.plane_steps)
+        return [Setting(*of, most, *shape, seed=seed) for most, seed in product(size.plane_params, size.seeds)]
+    points = size.line_samples, 10 * size.line_samples + 1
+    return [Setting(target, order, *points, n + order - 1) for order, n in product(size.orders, size.budgets)]
 
 
-def plane_settings(size: RunSize, target: str) -> list[Setting]:
-    return [
-        Setting(target, 3, size.plane_samples, 20_000, most, 5, 2, size.plane_steps, seed=seed)
-        for most in size.plane_params
-        for seed in size.seeds
-    ]
-
-
-def run_line(setting: Setting, resume: Resume) -> dict[str, dict[str, Any]]:
+def run_arms(setting: Setting, resume: Resume) -> dict[str, dict[str, Any]]:
+    """Run both arms, in two variables with as many steps, and in one the strategy that the mutation asks for."""
+    if setting.target in PLANE:
+        return matched(resume, setting, OURS, ("uniform",))
     key = {"task": "the least residual", **asdict(setting)}
     runs = all_arms(resume, setting, (OURS, "uniform"))
     return runs | {"least residual": resume(key, partial(refine, setting, Strategy(cut_the_least, exact=True)))}
 
 
-def run_plane(setting: Setting, resume: Resume) -> dict[str, dict[str, Any]]:
-    """Run both arms on a target of two variables, the uniform one with the steps that the other used."""
-    return matched(resume, setting, OURS, ("uniform",))
-
-
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
     def on_target(target: str) -> list[dict[str, dict[str, Any]]]:
-        settings, arms = (plane_settings, run_plane) if target in PLANE else (line_settings, run_line)
-        return each_part(resume, progress, f"A1: {TOLD}", partial(arms, resume=resume), settings(size, target))
+        return each_part(resume, progress, f"A1: {TOLD}", partial(run_arms, resume=resume), settings(size, target))
 
     targets = ("smooth", *LINE, *PLANE)
     return [verdict(dict(zip(targets, resume.each(on_target, targets), strict=True)))]

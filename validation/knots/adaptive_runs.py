@@ -10,7 +10,7 @@ import numpy as np
 import refkan as rk
 from refkan.base import Frozen
 from refkan.claims.running.kept_parts import Resume
-from refkan.training.adaptivity import AdaptiveResult, Strategy, minimize_adaptive, sampled
+from refkan.training.adaptivity import Strategy, minimize_adaptive, sampled
 
 TOLD = "{0.target}, order {0.order}, {0.max_params} parameters, seed {0.seed}"
 """What progress says of a setting."""
@@ -88,13 +88,8 @@ def refine(setting: Setting, strategy: str | Strategy, **options: Any) -> dict[s
         measure=setting.measure(),
         **ridge,
     )
-    return asdict(setting) | record(result)
-
-
-def record(result: AdaptiveResult) -> dict[str, Any]:
-    """Return parameters, errors and cost of each round, and where the knots of the last one are."""
     h = result.history
-    return {
+    return asdict(setting) | {
         "n_params": h.n_params,
         "error": h.error,
         "seconds": h.seconds,

@@ -52,23 +52,19 @@ def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
 
 
 def all_starts(name: str, order: int, intervals: int, size: RunSize) -> dict[str, list[float]]:
-    errors = [one_start(name, order, intervals, seed, size) for seed in range(size.starts)]
-    return {arm: [e[arm] for e in errors] for arm in ("fixed", "free")}
-
-
-def one_start(name: str, order: int, intervals: int, seed: int, size: RunSize) -> dict[str, float]:
-    """Errors with the random knots fixed, and after training them."""
-    target = rk.problems.TARGETS[name]
-    rng = np.random.default_rng([seed, order, intervals])
+    """Errors of every start with the random knots fixed, and after training them."""
+    target, errors = rk.problems.TARGETS[name], dict[str, list[float]](fixed=[], free=[])
     x, fresh = spaced(target, size.samples), spaced(target, 10_001)
-    net = with_random_knots(rk.kan([1, 1], order, intervals, list(target.domain), free_knots=True), rng)
-    net, theta = net.initialize(rng, x)
-    free = sampled(net, target, x)
-    still, at = Fixed()(free, theta)
-    errors = {}
-    for arm, problem, start, steps in (("fixed", sampled(still, target, x), at, 1), ("free", free, theta, size.steps)):
-        result = rk.minimize(problem, start, VP, steps=steps, ridge=1e-13)
-        errors[arm] = max(rms(problem.net, result.theta, target, fresh), ROUNDING)
+    for seed in range(size.starts):
+        rng = np.random.default_rng([seed, order, intervals])
+        net = with_random_knots(rk.kan([1, 1], order, intervals, list(target.domain), free_knots=True), rng)
+        net, theta = net.initialize(rng, x)
+        free = sampled(net, target, x)
+        still, at = Fixed()(free, theta)
+        arms = ("fixed", sampled(still, target, x), at, 1), ("free", free, theta, size.steps)
+        for arm, problem, start, steps in arms:
+            result = rk.minimize(problem, start, VP, steps=steps, ridge=1e-13)
+            errors[arm].append(max(rms(problem.net, result.theta, target, fresh), ROUNDING))
     return errors
 
 

@@ -9,9 +9,7 @@ import numpy as np
 import refkan as rk
 from refkan.training.adaptivity import Cut, Freed, NetworkChange, Refined
 from refkan.training.multilevel import Stage
-
-TEST_SEED = 20_000
-"""Of the fresh test points, the same for all."""
+from validation.knots.adaptive_runs import TEST_SEED
 
 OUTER = (1,)
 DOUBLED = Refined((1, 2))

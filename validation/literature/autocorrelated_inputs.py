@@ -66,11 +66,9 @@ def windows(rng: np.random.Generator, samples: int, lags: int, rho: float, proce
 
 def into_domain(values: np.ndarray, domain: str) -> np.ndarray:
     if domain == "ranks":
-        ranks: np.ndarray = (rankdata(values, axis=0) - 0.5) / len(values)
-        return ranks
+        return np.asarray((rankdata(values, axis=0) - 0.5) / len(values))
     low, high = (f(values) if domain == "one-range" else f(values, axis=0) for f in (np.min, np.max))
-    scaled: np.ndarray = (values - low) / (high - low)
-    return scaled
+    return np.asarray((values - low) / (high - low))
 
 
 def condition(x: np.ndarray, order: int, intervals: int) -> float:

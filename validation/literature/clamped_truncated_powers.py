@@ -74,8 +74,7 @@ def powers(u: np.ndarray, degree: int, clamped: bool = True) -> np.ndarray:
         for _ in range(degree - 1):
             power = power * rest
         total = total + number((-1) ** j * comb(degree + 1, j)) * power
-    scaled: np.ndarray = total * number(1 / factorial(degree))
-    return scaled
+    return np.asarray(total * number(1 / factorial(degree)))
 
 
 def exact(u: Fraction, degree: int) -> Fraction:

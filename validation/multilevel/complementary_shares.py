@@ -35,8 +35,7 @@ SIGNIFICANT = 1e-10
 
 def tangent_basis(J: np.ndarray) -> np.ndarray:
     U, s, _ = np.linalg.svd(J, full_matrices=False)
-    basis: np.ndarray = U[:, s > SIGNIFICANT * s[0]]
-    return basis
+    return np.asarray(U[:, s > SIGNIFICANT * s[0]])
 
 
 def share_outside(basis: np.ndarray, moves: np.ndarray) -> float:
@@ -110,8 +109,7 @@ def stationary_targets(net: rk.Network, theta: np.ndarray, x: np.ndarray, y: np.
     """Targets y + Q e, for which the network is stationary: what its tangent space sees is not in e - Q e."""
     reachable = tangent_basis(net.jacobian(theta, x))
     e = net(theta, x) - y
-    targets: np.ndarray = y + reachable @ (reachable.T @ e)
-    return targets
+    return np.asarray(y + reachable @ (reachable.T @ e))
 
 
 def measure(

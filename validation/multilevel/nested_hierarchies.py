@@ -65,8 +65,7 @@ class Case(Frozen, eq=True):
 
 def target(x: np.ndarray) -> np.ndarray:
     """A smooth function of two variables that takes activations some way."""
-    y: np.ndarray = 2 * np.cos(7 * x[:, :1]) + 3 * np.sin(5 * x[:, 1:]) * x[:, :1]
-    return y
+    return np.asarray(2 * np.cos(7 * x[:, :1]) + 3 * np.sin(5 * x[:, 1:]) * x[:, :1])
 
 
 def measure(case: Case, n_samples: int, steps: int) -> dict[str, Any]:

@@ -41,8 +41,7 @@ def banded_least_squares(fine: rk.SplineSpace, z: np.ndarray, values: np.ndarray
     band = np.zeros((fine.order, fine.dim))
     for k in range(fine.order):
         band[fine.order - 1 - k, k:] = gram.diagonal(k)
-    result: np.ndarray = solveh_banded(band, B.T @ values)
-    return result
+    return np.asarray(solveh_banded(band, B.T @ values))
 
 
 def fitted(net: rk.Network, fine: rk.Network, theta: np.ndarray, activations: list[np.ndarray], fit: Fit) -> np.ndarray:

@@ -32,12 +32,6 @@ def fewer_seeds(kept: Mapping[str, Any]) -> tuple[int, str] | None:
     return seeds, f"{seeds} took {seconds:.0f} s, {ENOUGH} would take some {more}"
 
 
-def told_seeds(kept: Mapping[str, Any]) -> str:
-    """Tell the page how many seeds decide a row, and what forbids more; nothing where enough do."""
-    few = fewer_seeds(kept)
-    return "" if few is None else f"Seeds: {few[0]} of the {ENOUGH} that decide an experiment; {few[1]}."
-
-
 NONE = "-"
 HOLDS = ("holds", "holds as corrected")
 
@@ -133,7 +127,8 @@ def _section(row: Row, quick: dict[str, Any] | None, full: dict[str, Any] | None
         f"*{_text(row.source)}.* {_text(row.claim)}.\n",
         f"**{in_short(shown)}** ({size}, {_run(shown)}). Holds if: {_text(row.criterion)}.\n",
     ]
-    lines += [f"{text}\n" for text in (where_measured(shown), told_seeds(shown) if shown is full else "") if text]
+    if shown is full and (few := fewer_seeds(shown)):
+        lines.append(f"Seeds: {few[0]} of the {ENOUGH} that decide an experiment; {few[1]}.\n")
     if full is not None and is_old(full):
         lines.append(
             f"At full size not run since the criterion changed (it took {full['seconds_of_file']:.0f} s); by the"
@@ -145,9 +140,6 @@ def _section(row: Row, quick: dict[str, Any] | None, full: dict[str, Any] | None
     lines.append(f"Measured: {measured[:LONGEST]}{' ...' if len(measured) > LONGEST else ''}\n")
     if shown["status"] in HOLDS and shown["corrected"] and not is_old(shown):
         lines.append(f"As corrected: {_text(shown['corrected'])}.\n".replace("..\n", ".\n"))
-    if "earlier" in shown:
-        earlier = shown["earlier"]
-        lines.append(f"At the published size, one set-up: {_text(earlier['measured'])} ({_run(earlier)})\n")
     twins = [f"{_text(name)} ({status})" for name, status in shown["mutations"].items()]
     controls = [f"{_text(name)} ({status})" for name, status in shown["controls"].items()]
     told = [f"Mutated: {'; '.join(twins)}."] if twins else []
@@ -222,25 +214,10 @@ What this library sets out to reach on the papers' problems, and what it reached
 {"".join(sections)}"""
 
 
-def where_measured(kept: Mapping[str, Any]) -> str:
-    """Tell how many runs were measured at an earlier commit, and how many of these computed again; else nothing."""
-    where = kept["circumstances"]
-    if "runs" not in where:
-        return ""
-    runs = where["runs"]
-    again = f"after {runs['again']} of them, computed again there, had come out bit for bit equal"
-    return (
-        f"Of the {runs['number']} runs behind it {runs['earlier']} were measured at commit {runs['commit']} and taken"
-        f" over at {where['commit']} {again}; the others were measured at {where['commit']}."
-    )
-
-
 def _run(kept: dict[str, Any]) -> str:
-    where = kept["circumstances"]
     judged = "; judged again from the kept numbers" if "judged" in kept else ""
     day, seconds = kept["finished"][:10], kept["seconds_of_file"]
-    library = f" with the library of {where['library']}" if "library" in where else ""
-    return f"`{kept['file']}`, {seconds:.3g} s, {day}, commit {where['commit']}{library}{judged}"
+    return f"`{kept['file']}`, {seconds:.3g} s, {day}, commit {kept['circumstances']['commit']}{judged}"
 
 
 def _text(text: str) -> str:

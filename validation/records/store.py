@@ -129,21 +129,6 @@ def rows_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def beside_earlier(row: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a row, with the earlier measurement of the published size if its own readings are all smaller."""
-    if before is None or not is_reduced(row):
-        return row
-    if "earlier" in before or is_reduced(before):
-        return row | {name: before[name] for name in ("earlier",) if name in before}
-    names = ("measured", "file", "seconds_of_file", "finished", "circumstances")
-    return row | {"earlier": {name: before[name] for name in names}}
-
-
-def is_reduced(row: Mapping[str, Any]) -> bool:
-    """Return whether a row has readings, and none at the published size."""
-    return bool(row["readings"]) and all(reading.get("reduced", False) for reading in row["readings"])
-
-
 def keep(record: Mapping[str, Any], folder: Path = FOLDER) -> list[str]:
     """Take over the rows of a run's record in place of earlier ones of the same size; return their ids."""
     size = record["capsule"]["configuration"]["size"]
@@ -154,7 +139,5 @@ def keep(record: Mapping[str, Any], folder: Path = FOLDER) -> list[str]:
     if goals and size == "full":  # a quick run says nothing of what was reached
         write("goals", load("goals", folder) | goals, folder)
     claims = {id: kept for id, kept in new.items() if id not in goals}
-    before = load(size, folder)
-    claims = {id: beside_earlier(kept, before.get(id)) for id, kept in claims.items()}
-    write(size, before | claims, folder)
+    write(size, load(size, folder) | claims, folder)
     return list(new)

@@ -230,9 +230,6 @@ class Mlp(OfLibrary):
         parts = [rng.uniform(-1, 1, layer.n_params) / np.sqrt(layer.n_inputs) for layer in net.layers]
         super().__init__(net, np.concatenate(parts), x, y)
 
-    def refine(self) -> None:
-        """Stay as it is."""
-
 
 GRID = Grid("cell of Table 2", OPEN, PLACE, run_cell, apart=("course",))
 

@@ -28,13 +28,12 @@ DIVERGED = 1e30
 class Descent:
     """Where a run of L-BFGS has been.
 
-    `losses` holds the loss before each epoch and after the last, `best_theta` the best point met, `evaluations` counts.
+    `losses` holds the loss before each epoch and after the last, `best` the least one met, `evaluations` counts.
     """
 
     theta: np.ndarray
     losses: list[float] = field(default_factory=list)
     best: float = np.inf
-    best_theta: np.ndarray = field(default_factory=lambda: np.empty(0))
     evaluations: int = 0
 
 
@@ -64,8 +63,7 @@ def lbfgs(
     def evaluate(at: np.ndarray) -> tuple[float, np.ndarray]:
         loss, g = function(at)
         run.evaluations += 1
-        if loss < run.best:
-            run.best, run.best_theta = float(loss), at.copy()
+        run.best = min(run.best, float(loss))
         return float(loss), g
 
     for epoch in range(epochs + 1):

@@ -16,24 +16,11 @@ ORDER = 3
 
 
 class Setting(Frozen, eq=True):
-    """One target with one split of the intervals.
+    """One target, by its angle and kink, with one split of the intervals and `hidden` nodes between the two layers.
 
-    Attributes
-    ----------
-    intervals, factors : tuple
-        Of the coarsest level, and of the refinements that follow.
-    steps, survivors, samples : tuple
-        Of each level; samples None are all.
-    reported : int
-        How many of the last levels are reported.
-    ridge, roughness : float
-        Of the last layer's coefficients.
-    ridge_about : {"start", "zero"}
-        What the ridge draws them to: where they are at the start of each level, or zero.
-    angle, kink
-        Of the target.
-    hidden : int
-        Nodes between the two layers.
+    `intervals` are those of the coarsest level, `factors` those of the refinements that follow; steps, survivors and
+    samples (None: all) are those of each level, of which the last ones are `reported`. Ridge and roughness are those of
+    the last layer's coefficients; the ridge draws them to where they are at the "start" of each level, or to "zero".
     """
 
     intervals: tuple[int, int]
@@ -137,8 +124,7 @@ def run_seed(setting: Setting, seed: int, samples: int) -> dict[str, Any]:
 def beyond_last_kink(x: np.ndarray, setting: Setting) -> np.ndarray:
     """Where points lie beyond the last kink; nowhere if the target has none."""
     c, s = np.cos(setting.angle), np.sin(setting.angle)
-    beyond: np.ndarray = setting.kink & (s * x[:, 0] + c * x[:, 1] > LAST_KINK)
-    return beyond
+    return np.asarray(setting.kink & (s * x[:, 0] + c * x[:, 1] > LAST_KINK))
 
 
 def work_up_to(problem: rk.LeastSquares, trained: MultistartResult, last: int) -> tuple[float, float]:

@@ -81,8 +81,7 @@ def in_all_pieces(case: Case, inputs: Sequence[np.ndarray], number: int) -> np.n
     _, region = np.unique(pieces, axis=0, return_inverse=True)
     before = np.argsort(np.argsort(region, kind="stable"))  # places in the order by regions
     first = np.searchsorted(np.sort(region), region)
-    chosen: np.ndarray = np.argsort(before - first, kind="stable")[:number]
-    return chosen
+    return np.asarray(np.argsort(before - first, kind="stable")[:number])
 
 
 NAMED = (

@@ -6,6 +6,7 @@ O14  the "linear complexity" of [MM26], beside the recursion of de Boor, Mansfie
 
 from collections.abc import Callable
 from itertools import pairwise, product
+from operator import add, mul, sub, truediv
 
 from refkan.claims import Verdict
 from validation.theorems.formula import Formula
@@ -25,21 +26,15 @@ class Counted:
     def __init__(self, value: float) -> None:
         self.value = value
 
-    def _done(self, value: float) -> "Counted":
-        Counted.operations += 1
-        return Counted(value)
+    @staticmethod
+    def counting(operation: Callable[[float, float], float]) -> Callable[["Counted", "Counted"], "Counted"]:
+        def counted(own: "Counted", other: "Counted") -> "Counted":
+            Counted.operations += 1
+            return Counted(operation(own.value, other.value))
 
-    def __add__(self, other: "Counted") -> "Counted":
-        return self._done(self.value + other.value)
+        return counted
 
-    def __sub__(self, other: "Counted") -> "Counted":
-        return self._done(self.value - other.value)
-
-    def __mul__(self, other: "Counted") -> "Counted":
-        return self._done(self.value * other.value)
-
-    def __truediv__(self, other: "Counted") -> "Counted":
-        return self._done(self.value / other.value)
+    __add__, __sub__, __mul__, __truediv__ = map(counting, (add, sub, mul, truediv))
 
 
 def counted_bases(r: int, n: int) -> tuple[int, int]:

@@ -25,7 +25,6 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 
 def local_support() -> Formula:
-
     def local(relu: bool, length: int = 0) -> bool:
         """Whether functions are positive on r + `length` intervals of knots, and zero elsewhere in the domain."""
         for r, n in CASES:
@@ -55,7 +54,6 @@ def with_breakpoint(t: Vector, r: int, share: Fraction) -> tuple[list[Fraction],
 
 
 def appended_channels() -> Formula:
-
     def appended(moved: bool = False, transposed: bool = True) -> bool:
         """Whether weights stay and the new channel has weight 0; with its knot elsewhere in A, or with w = A u."""
         for r, n in CASES:

@@ -44,7 +44,6 @@ and over 1), seeds of random networks."""
 
 @answers(QUICK, FULL)
 def run(size: RunSize, progress: Progress, resume: Resume) -> list[Verdict]:
-
     return [verdict(measure(size, progress, resume))]
 
 

@@ -119,8 +119,7 @@ def features(x: np.ndarray, centres: int, s: float) -> np.ndarray:
     """Phi (N, G) in the precision of x (N,)."""
     number = x.dtype.type
     c = np.linspace(0, 1, centres).astype(x.dtype)
-    values: np.ndarray = np.exp(-(((x[:, None] - c) * number((centres - 1) / s)) ** 2))
-    return values
+    return np.asarray(np.exp(-(((x[:, None] - c) * number((centres - 1) / s)) ** 2)))
 
 
 def samples(seed: int, count: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
