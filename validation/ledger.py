@@ -207,7 +207,6 @@ LEDGER: tuple[Row, ...] = (
 
 
 def row(id: str) -> Row:
-    """Return the row with this id."""
     for candidate in LEDGER:
         if candidate.id == id:
             return candidate

@@ -175,18 +175,9 @@ AS_PUBLISHED: Change = (
 class ByCells(Frozen):
     """A statement that the numbers of a reading's cells decide: those that are kept can be judged again.
 
-    Attributes
-    ----------
-    estimates
-        What is asked of the cells of a reading.
-    control, twin
-        Changes of the cells that make the statement true of them, or false.
-    corrected
-        What the corrected statement asks; nothing where there is none.
-    published
-        Whether the published numbers of kept cells are published ones: earlier records have a factor of ours there.
-    experiment
-        Whether it is about a published experiment, as `Readings` asks.
+    `estimates` and `corrected` say what is asked of the cells, as printed and as corrected; `control` and `twin` change
+    cells so that the statement is true of them, or false; `experiment` is as for `Readings`. Not `published` are
+    published numbers of kept cells where earlier records have a factor of ours in their place.
     """
 
     estimates: Callable[[Cells], tuple[Estimate, ...]]

@@ -268,7 +268,7 @@ def test_the_claim_holds_and_its_mutations_do_not(verdict):
 
 def test_printed_and_corrected_have_the_signs_of_the_paper_and_of_this_project():
     """As printed, u_t = -eps u_xx + 5 u^3 - 5 u; as taken here, every sign reversed, like refkan.training.problems."""
-    printed, corrected = claim.printed(), claim.corrected()
+    printed, corrected = (claim.equation(name) for name in ("as printed", "both signs reversed"))
     assert (printed.diffusion, printed.reaction) == (-1e-4, -5.0)
     assert (corrected.diffusion, corrected.reaction) == (allen_cahn.DIFFUSION, allen_cahn.REACTION)
     assert printed.rate(0, 0.0) == -5.0  # the text calls 0 unstable and 1 stable
@@ -295,7 +295,7 @@ def test_signs_decide_one_by_one():
 def test_sabotage_of_the_system_refutes_the_claim(old, new):
     module = spoilt(claim, old, new)
     with np.errstate(all="ignore"):
-        assert not module.ill_posed(measured(module, module.printed()))
+        assert not module.ill_posed(measured(module, module.equation("as printed")))
 
 
 def test_transforms_are_inverse(rng):
@@ -311,7 +311,7 @@ def test_the_corrected_system_is_the_reference():
     fine = np.arange(4096) / 2048
     x = np.where(fine > 1, fine - 2, fine)
     start = claim.coefficients(x**2 * np.cos(np.pi * x), modes)
-    rate = claim.derivative(claim.corrected(), modes)
+    rate = claim.derivative(claim.equation("both signs reversed"), modes)
     run = solve_ivp(rate, (0.0, 0.5), start, method="DOP853", rtol=1e-9, atol=1e-12)
     u = claim.values(run.y[:, -1], 1024)[:513]
     points = np.column_stack([np.arange(513) / 512, np.full(513, 0.5)])

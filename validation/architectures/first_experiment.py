@@ -49,7 +49,6 @@ def full_cells(seeds: Sequence[int]) -> list[Cell]:
 
 
 def was_run(measured: Found, reading: Choice, size: Size) -> bool:
-    """Whether every contestant was trained."""
     return all(records(measured, **place(reading, model), **size) for model in NAMES)
 
 

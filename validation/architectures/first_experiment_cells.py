@@ -72,5 +72,4 @@ GRID = Grid("first experiment", OPEN, PLACE, run_cell, apart=("course",))
 
 
 def cells_of(seeds: Sequence[int], readings: Iterable[Mapping[str, str]], **size: str) -> list[Cell]:
-    """All contestants under readings."""
     return cells_at(GRID, seeds, (place(*pair) for pair in product(readings, (*KANS, *MLPS))), **size)

@@ -101,7 +101,6 @@ def shown(results: Mapping[int, Results], measure: str) -> str:
 
 
 def compare(results: Results, measure: str = "test", ours: str = OURS) -> dict[str, Comparison]:
-    """Compare `ours` with every other arm over pairs."""
     errors = {name: [run[measure] for run in runs] for name, runs in results.items()}
     return {name: Comparison.of(errors[ours], values) for name, values in errors.items() if name != ours}
 

@@ -176,7 +176,6 @@ EXPERIMENT = Experiment((*OPEN, *PLACE), run_again)
 
 
 def in_words(size: Size, compared: Mapping[str, Comparison]) -> str:
-    """Say what came out with a budget."""
     rows = ", ".join(f"{name} {c}" for name, c in sorted(compared.items(), key=lambda item: item[1].median))
     return f"{rows} with {size.samples} samples and {size.evaluations} evaluations"
 

@@ -26,20 +26,16 @@ def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> 
 
 def growth(order: int, intervals: Iterable[int], which: str = "AtA") -> dict[str, Any]:
     """Certified extreme eigenvalues on uniform knots of spacing 1, and the exponents of their ratio."""
-    dims, smallest, largest, ratio = [], [], [], []
-    for n in intervals:
-        space = rk.SplineSpace.uniform(order, n)
-        low, high = exact.extreme_eigenvalues(space, which, scaled=which == "AtA")
-        dims.append(space.dim)
-        smallest.append(low.midpoint)
-        largest.append(high.midpoint)
-        ratio.append(high.quotient(low).midpoint)
+    spaces = [rk.SplineSpace.uniform(order, n) for n in intervals]
+    dims = [space.dim for space in spaces]
+    ends = [exact.extreme_eigenvalues(space, which, scaled=which == "AtA") for space in spaces]
+    ratio = [high.quotient(low).midpoint for low, high in ends]
     length = np.array(dims) + order / 2
     return {
         "order": order,
         "dims": dims,
-        "smallest": smallest,
-        "largest": largest,
+        "smallest": [low.midpoint for low, _ in ends],
+        "largest": [high.midpoint for _, high in ends],
         "ratio": ratio,
         "exponent": log_slope(length, ratio),
         "exponent of the last step": log_slope(length[-2:], ratio[-2:]),
@@ -135,7 +131,6 @@ def exceeded(intervals: Callable[[int], int], thresholds: dict[int, float], whic
 
 
 def ratio(order: int, intervals: int, which: str = "AtA") -> tuple[float, float]:
-    """Certified bounds of lambda_max/lambda_min on uniform knots."""
     return exact.certified_condition_number(rk.SplineSpace.uniform(order, intervals), which)
 
 

@@ -68,7 +68,6 @@ def exact_layer(order: int, rng: np.random.Generator, transpose: bool = False) -
 
 
 def flat(weights: list[list[list[Fraction]]]) -> list[Fraction]:
-    """Return weights (Q, P, dim) as one list."""
     return [w for edges in weights for row in edges for w in row]
 
 

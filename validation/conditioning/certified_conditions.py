@@ -22,7 +22,6 @@ from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("H4",)
 
-
 BEYOND = 1e20
 """Condition numbers that float64 has no digits for where it forms J^T J, and that some of these exceed."""
 
@@ -110,7 +109,6 @@ def float64_agrees(cases: Sequence[dict[str, Any]], room: float = AGREEMENT) -> 
 
 
 def beyond(cases: Sequence[dict[str, Any]]) -> list[float]:
-    """Lower bounds of condition numbers that exceed BEYOND."""
     return [low for case in cases for low, _ in case["bounds"].values() if low > BEYOND]
 
 

@@ -55,7 +55,6 @@ def at(by_series: Ratios, *states: str) -> Ratios:
 
 
 def median_of(cases: Iterable[float]) -> float:
-    """Median, NaN of nothing."""
     values = list(cases)
     return float(np.median(values)) if values else np.nan
 
@@ -87,5 +86,4 @@ def summary(by_series: Ratios) -> str:
 
 
 def named(series: Series) -> str:
-    """A series in words, without its state."""
     return f"{series.place}, {series.matrix}, {series.other}, r = {series.order}"

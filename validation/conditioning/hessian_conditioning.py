@@ -1,11 +1,7 @@
 """H1, the second experiment: condition numbers of Gauss-Newton matrices and Hessians in both bases and elsewhere.
 
-Condition numbers are those of the numerical range. Single layers in L2; networks [2, 5, 1] at a random start, after
-training in the spline basis and after training in the ReLU basis; ReLU powers and ReLU powers scaled by the mean
-spacing against B-splines at the same parameters. The statement does not say of which model and matrix, and at which
-parameters it is made, nor how ReLU powers are scaled: each choice is a reading.
-
-A ratio grows with n if the exponent of n fitted to its medians over the seeds is positive, for every order.
+The statement does not say of which model and matrix, and at which parameters it is made, nor how ReLU powers are
+scaled: each choice is a reading. A ratio grows with n if the exponent of n fitted to its medians over the seeds is positive, for every order.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,6 @@
 """Gradient descent near a minimum seen through its modes, in either basis; shared by the claims about its speed."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -88,10 +87,6 @@ class Rates(Frozen):
         """Those of several lists of modes, one after the other."""
         columns = zip(*((part.predicted, part.measured, part.resolved) for part in parts), strict=True)
         return cls(*(np.concatenate(column) for column in columns))
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return {"predicted": self.predicted, "measured": self.measured, "resolved": self.resolved}
 
 
 def predicted_rates(values: np.ndarray, step: float) -> np.ndarray:

@@ -4,6 +4,7 @@ Judged, as fixed before the run, is every mode that rounding lets be measured; i
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import product
 from typing import Any
 
@@ -36,14 +37,11 @@ DISTANCE = 1e-5
 
 def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     sizes, seeds, steps = ((16,), range(1), 400) if quick else ((8, 16, 32), range(5), 10000)
-    chosen = QUICK_NETWORKS if quick else product(("mean-std", "affine"), (3, 4), range(5))
+    chosen = (("mean-std", 3, 0), ("affine", 4, 0)) if quick else product(("mean-std", "affine"), (3, 4), range(5))
     places = each(progress, "H2: one layer, order {}, {} intervals, seed {}", (1, 2, 3, 4), sizes, seeds)
     layers = [layer_rates(*place, steps) for place in places]
     places = each(progress, "H2: network, {0[0]}, order {0[1]}, seed {0[2]}", chosen)
     return [verdict(layers, [network_rates(*place, 30 if quick else 100) for place in places])]
-
-
-QUICK_NETWORKS = (("mean-std", 3, 0), ("affine", 4, 0))
 
 
 def layer_rates(order: int, intervals: int, seed: int, steps: int) -> dict[str, Any]:
@@ -175,7 +173,6 @@ def excess(case: dict[str, Any], basis: str) -> float:
 
 
 def left_over(cases: Sequence[dict[str, Any]]) -> str:
-    """Medians of what is left, in both bases."""
     if not cases:
         return "nothing"
     return " against ".join(f"{np.median([excess(case, basis) for case in cases]):.1e} ({basis})" for basis in BASES)
@@ -184,7 +181,7 @@ def left_over(cases: Sequence[dict[str, Any]]) -> str:
 def plain(cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
-            key: {k: v.data if isinstance(v, Rates) else v for k, v in value.items()} if key in BASES else value
+            key: {k: asdict(v) if isinstance(v, Rates) else v for k, v in value.items()} if key in BASES else value
             for key, value in case.items()
         }
         for case in cases

@@ -82,9 +82,9 @@ def refined(net: rk.Network, theta: np.ndarray) -> tuple[rk.Network, np.ndarray]
     return replace(net, layers=tuple(layers)), np.concatenate(parts)
 
 
-def one_layer_exponents(order: int, intervals: tuple[int, int] = (32, 128)) -> dict[str, float]:
+def one_layer_exponents(order: int) -> dict[str, float]:
     """Exponents of n in the ratios of one layer and uniformly distributed inputs, from the Gram matrices."""
-    ratios = []
+    intervals, ratios = (32, 128), []
     for n in intervals:
         space = rk.SplineSpace.uniform(order, n)
         spline = np.linalg.eigvalsh(rk.bsplines.gram_matrix(space).toarray())[-1]
@@ -106,12 +106,6 @@ class Linearised:
         """Value and gradient of |e + J (theta - start)|^2/(2N)."""
         e = self.residual + self.J @ (theta - self.start)
         return float(e @ e) / (2 * self.samples), self.J.T @ e / self.samples
-
-
-def target(x: np.ndarray, outputs: int) -> np.ndarray:
-    """A smooth function of size 1."""
-    phases = np.arange(outputs)
-    return np.asarray(np.sin(3.0 * x.sum(axis=1, keepdims=True) + phases))
 
 
 def decreases(problem: Any, theta: np.ndarray, coordinates: str, step: float, steps: int) -> bool:
@@ -141,7 +135,8 @@ def largest_that_decreases(problem: Any, theta: np.ndarray, coordinates: str, pr
 def run_case(case: Case, samples: int, steps: int) -> dict[str, Any]:
     """Largest steps of runs, of the network and of its linearisation, over the predicted ones."""
     net, theta, x = case.build(samples)
-    problem = rk.LeastSquares(net, x, target(x, net.widths[-1]))
+    smooth = np.sin(3.0 * x.sum(axis=1, keepdims=True) + np.arange(net.widths[-1]))
+    problem = rk.LeastSquares(net, x, smooth)
     predicted = largest_steps(net.jacobian(theta, x), net, samples)
     coordinates = {"spline": "spline"} | BASES
     largest = {

@@ -46,7 +46,6 @@ class Curves(Frozen):
         return place_of(self.grid, reading, self.matters[model], **{"model": model, self.rate: rate})
 
     def cells_of(self, seeds: Sequence[int], reading: Choice, curves: Iterable[Curve], **size: str) -> list[Cell]:
-        """All curves under a reading."""
         return cells_at(self.grid, seeds, (self.place(reading, *curve) for curve in curves), **size)
 
     def of(self, measured: Found, reading: Choice, size: Size, curve: Curve) -> dict[int, Mapping[str, Any]]:

@@ -154,7 +154,6 @@ def spread(runs: Sequence[Mapping[str, Any]], key: str) -> str:
 
 
 def without(runs: Mapping[str, Sequence[Mapping[str, Any]]], *keys: str) -> dict[str, list[dict[str, Any]]]:
-    """The runs without large arrays, for the record."""
     return {
         name: [
             {**run, "levels": [{k: v for k, v in level.items() if k not in keys} for level in run["levels"]]}

@@ -32,7 +32,6 @@ RIGHT: tuple[Callable[[], Adapter], ...] = (PlainNumpy, LocalAdapter, of_layer(P
 
 
 def lead_of(name: str) -> str:
-    """The difference that leads for a broken layer."""
     return identify(DEFECTS[name].make()).leading or "not detected"
 
 

@@ -179,7 +179,6 @@ def measure(progress: Progress = print) -> dict[str, Any]:
 
 
 def let_through(record: Mapping[str, Any]) -> dict[str, int]:
-    """Number of broken layers that pass each check."""
     return {name: sum(name in passes for passes in record["broken"].values()) for name in CHECKS}
 
 

@@ -69,7 +69,6 @@ def spaced(target: rk.problems.Target, n: int) -> np.ndarray:
 
 
 def rms(net: rk.Network, theta: np.ndarray, target: rk.problems.Target, x: np.ndarray) -> float:
-    """Return the root mean square error at points."""
     return float(np.sqrt(np.mean((net(theta, x) - target(x)) ** 2)))
 
 

@@ -80,7 +80,6 @@ def condition(x: np.ndarray, order: int, intervals: int) -> float:
 
 
 def run_cell(cell: Cell) -> dict[str, list[float]]:
-    """Condition numbers for each way, one a correlation."""
     conditions: dict[str, list[float]] = {way: [] for way in WAYS}
     order, lags, intervals, samples = (int(cell[name]) for name in ("order", "lags", "intervals", "samples"))
     for rho in CORRELATIONS:

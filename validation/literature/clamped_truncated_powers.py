@@ -78,7 +78,6 @@ def powers(u: np.ndarray, degree: int, clamped: bool = True) -> np.ndarray:
 
 
 def exact(u: Fraction, degree: int) -> Fraction:
-    """N(u) by the recursion, over the rationals."""
     return Fraction(truth.bspline([Fraction(j) for j in range(degree + 2)], degree + 1, 0, u))
 
 

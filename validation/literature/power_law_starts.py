@@ -131,7 +131,6 @@ GRID = Grid("O2", (), PLACE, run_cell)
 def cells_of(
     networks: Sequence[str], seeds: Sequence[int], functions: Sequence[str] = tuple(FUNCTIONS), **size: str
 ) -> list[Cell]:
-    """All starts on functions and networks."""
     places = [
         {"function": f, "network": name, "start": begin} for f, name, begin in product(functions, networks, STARTS)
     ]
@@ -203,7 +202,6 @@ def ranks(fits: Fits, begin: str) -> str:
 
 
 def besides(measured: Found, begin: str) -> tuple[Beside, ...]:
-    """Published errors beside ours, of the published network."""
     cells: list[Beside] = []
     for function in FUNCTIONS:
         where = {"function": function, "network": PUBLISHED_NETWORK, "start": begin}

@@ -55,7 +55,6 @@ def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
 
 
 def hessian(space: rk.SplineSpace, inputs: int) -> Any:
-    """The Hessian of one output, exactly (fmpq_mat)."""
     M, m = gram_and_means(space)
     rows = [[M[i, j] for j in range(space.dim)] for i in range(space.dim)]
     outer = [[a * b for b in m] for a in m]

@@ -64,7 +64,6 @@ class InPowers:
         return (w.reshape(-1, len(self.M)) @ self.M.T).ravel()
 
     def value_and_gradient(self, w: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss, and its gradient M^T grad."""
         value, gradient = self.problem.value_and_gradient(self.to_splines(w))
         return value, (gradient.reshape(-1, len(self.M)) @ self.M).ravel()
 

@@ -24,7 +24,6 @@ class Nesting(NamedTuple):
 
 
 def monomials(degree: int, x: Fraction) -> list[Fraction]:
-    """1, x, ..., x^degree."""
     return [x**k for k in range(degree + 1)]
 
 
@@ -37,7 +36,6 @@ def chebyshev(degree: int, x: Fraction) -> list[Fraction]:
 
 
 def bernstein(degree: int, x: Fraction) -> list[Fraction]:
-    """C(d, i) x^i (1 - x)^(d - i)."""
     return [comb(degree, i) * x**i * (1 - x) ** (degree - i) for i in range(degree + 1)]
 
 

@@ -43,7 +43,6 @@ class Case(Frozen, eq=True):
 
     @property
     def name(self) -> str:
-        """What is tried, without the seed."""
         how = "insertion" if self.insertion else "refinement"
         return f"{self.edge}, r = {self.order}, {self.node_map}, {self.outside}, {how}, {list(self.widths)}"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, product
 from math import comb, log2
 
 import numpy as np
@@ -26,19 +26,13 @@ Pair = tuple[int, list[Fraction], list[Fraction]]
 
 def run(quick: bool, progress: Callable[[str], None] = lambda message: None) -> list[Verdict]:
     seeds, most_intervals = (range(2), 3) if quick else (range(8), 6)
-    pairs = [
-        nested_pair(order, intervals, seed)
-        for order in ORDERS
-        for intervals in range(1, most_intervals + 1)
-        for seed in seeds
-    ]
-    progress("E24")
-    verdicts = [inclusion_verdict(pairs)]
-    progress("E25")
-    verdicts.append(dyadic_verdict(most_intervals + 1))
-    progress("P2")
+    pairs = [nested_pair(*place) for place in product(ORDERS, range(1, most_intervals + 1), seeds)]
     sizes = (16, 32, 64, 128) if quick else (16, 32, 64, 128, 256)
-    return [*verdicts, formula_verdict(pairs, float64_errors((2, 3, 4, 5), sizes))]
+    return [
+        inclusion_verdict(pairs),
+        dyadic_verdict(most_intervals + 1),
+        formula_verdict(pairs, float64_errors((2, 3, 4, 5), sizes)),
+    ]
 
 
 def nested_pair(order: int, intervals: int, seed: int) -> Pair:

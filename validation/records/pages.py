@@ -55,7 +55,6 @@ def answered(quick: Kept, full: Kept) -> list[Row]:
 
 
 def table(quick: Kept, full: Kept) -> str:
-    """Return the answered rows as a Markdown table."""
     cells = []
     for r in answered(quick, full):
         link = f"[{r.id}](#{r.id.lower()})"

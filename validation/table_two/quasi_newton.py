@@ -121,7 +121,6 @@ class Pairs:
         self._rho[row], self._scaling = 1 / curvature, curvature / (y @ y)
 
     def apply(self, g: np.ndarray) -> np.ndarray:
-        """Return H g."""
         q, alpha = g.copy(), {}
         for row in reversed(self._order):
             alpha[row] = self._rho[row] * (self._s[row] @ q)

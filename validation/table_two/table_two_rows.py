@@ -70,7 +70,6 @@ FEW = 10
 
 
 def was_run(measured: Found, reading: Choice, size: Size) -> bool:
-    """Whether all cells of KANs were."""
     return all(errors(measured, reading, size, *cell) for cell in KANS)
 
 
@@ -117,7 +116,6 @@ def fall(mse: np.ndarray) -> float:
 
 
 def falls_in_both_bases(measured: Found, reading: Choice, size: Size) -> tuple[Beside, ...]:
-    """Return what R4 is about, by seed."""
     made = []
     for basis in BASES:
         runs = records(measured, **place(reading, basis, "multilevel"), **size, ulps="none")

@@ -230,7 +230,6 @@ def constant_left(r: int, steps: Sequence[int], count: int, terms: int) -> list[
 
 
 def replaced(rows: Sequence[Sequence[Ball]], k: int, column: Sequence[Ball]) -> flint.arb_mat:
-    """The matrix with another column k."""
     return flint.arb_mat([[*row[:k], own, *row[k + 1 :]] for row, own in zip(rows, column, strict=True)])
 
 

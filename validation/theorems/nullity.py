@@ -241,7 +241,6 @@ def verdict(results: Sequence[Mapping[str, Any]]) -> Verdict:
 
 
 def excess(item: Mapping[str, Any]) -> int:
-    """The nullity less the sum of the terms."""
     return int(item["nullity"]) - sum(item["terms"].values())
 
 

@@ -108,14 +108,10 @@ class Family(Frozen, eq=True):
 
     def ratio(self, point: np.ndarray) -> float:
         """rho(NTK_S)/rho(NTK_R) at a point of the cube."""
-        J = self.net_jacobian(point)
+        net, theta, x = self.network(point)
+        J = net.jacobian(theta, x)
         rho = radius((J.reshape(-1, self.inverse.shape[0]) @ self.inverse.T).reshape(J.shape))
         return radius(J) / rho if rho > 0 else 0.0
-
-    def net_jacobian(self, point: np.ndarray) -> np.ndarray:
-        """J_u at a point of the cube."""
-        net, theta, x = self.network(point)
-        return net.jacobian(theta, x)
 
 
 def search(family: Family, seed: int, generations: int) -> float:

@@ -80,7 +80,6 @@ def norm_is(item: dict[str, Any], constant: float) -> bool:
 
 
 def measure(size: RunSize, progress: Progress = silent, resume: Resume = run_task) -> dict[str, Any]:
-    """Measure everything that the three statements need."""
 
     def searched(numbered: tuple[int, Family]) -> dict[str, Any]:
         seed, family = numbered

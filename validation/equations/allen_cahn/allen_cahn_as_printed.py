@@ -40,14 +40,13 @@ class Equation(Frozen, eq=True):
         return -self.diffusion * (np.pi * k) ** 2 + self.reaction * (1 - 3 * state**2)
 
 
-def printed(epsilon: float = EPSILON) -> Equation:
-    """u_t = -eps u_xx + 5 u^3 - 5 u."""
-    return Equation(-epsilon, -5.0)
+SIGNS = {"as printed": (-1, -1), "diffusion reversed": (1, -1), "both signs reversed": (1, 1)}
+"""Of the diffusion eps and of the reaction 5: u_t = -eps u_xx + 5 u^3 - 5 u is printed."""
 
 
-def corrected(epsilon: float = EPSILON) -> Equation:
-    """u_t = eps u_xx - 5 u^3 + 5 u."""
-    return Equation(epsilon, 5.0)
+def equation(name: str, epsilon: float = EPSILON) -> Equation:
+    diffusion, reaction = SIGNS[name]
+    return Equation(diffusion * epsilon, 5.0 * reaction)
 
 
 DETAILS = """\
@@ -79,13 +78,8 @@ with the reaction as printed and eps u_xx the rates stay below 10."""
 def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     epsilons = (EPSILON, 1e-2, 1.0)
     sizes = (128, 256, 512) if quick else (128, 256, 512, 1024, 2048)
-    equations = {
-        "as printed": printed,
-        "diffusion reversed": lambda epsilon: Equation(epsilon, -5.0),
-        "both signs reversed": corrected,
-    }
-    names = each(progress, "{}", equations)
-    return [verdict({name: measure([equations[name](epsilon) for epsilon in epsilons], sizes) for name in names})]
+    names = each(progress, "{}", SIGNS)
+    return [verdict({name: measure([equation(name, epsilon) for epsilon in epsilons], sizes) for name in names})]
 
 
 def verdict(cases: dict[str, dict[str, Any]]) -> Verdict:
@@ -126,7 +120,6 @@ def ill_posed(case: dict[str, Any], power: float = 2.0, prediction: str = "predi
 
 
 def rate_error(case: dict[str, Any], prediction: str = "predicted") -> float:
-    """Largest relative difference between measured and predicted rates."""
     return max(abs(item["measured"] / item[prediction] - 1) for item in case["rates"])
 
 
@@ -197,7 +190,6 @@ def coefficients(u: np.ndarray, modes: int) -> np.ndarray:
 
 
 def initial(modes: int) -> np.ndarray:
-    """Coefficients of x^2 cos(pi x)."""
     fine = np.arange(65536) / 32768
     x = np.where(fine > 1, fine - 2, fine)
     return coefficients(x**2 * np.cos(np.pi * x), modes)

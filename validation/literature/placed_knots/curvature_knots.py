@@ -44,7 +44,6 @@ class Target(Frozen, eq=True):
     published: tuple[float, float]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Return values (N, 1) at points (N, d)."""
         values: np.ndarray = self.f(*x.T)
         return values[:, None]
 
@@ -55,7 +54,6 @@ class Target(Frozen, eq=True):
 
 
 def gauss(a: float, x: np.ndarray, y: np.ndarray, at: tuple[float, float]) -> np.ndarray:
-    """exp(-a |(x, y) - at|^2)."""
     return np.exp(-a * ((x - at[0]) ** 2 + (y - at[1]) ** 2))
 
 

@@ -108,7 +108,6 @@ def gram(flint: Any, centres: int, s: float) -> Any:
 
 
 def condition(centres: int, s: float) -> tuple[float, float]:
-    """Enclose the condition number of the Gram matrix."""
     values = at_precision(
         None, 128, 2048, "enclose the spectrum", lambda flint: enclosed_eigenvalues(flint, gram(flint, centres, s))
     )

@@ -45,7 +45,6 @@ EXTENSION = "extension"
 
 
 def target(x: np.ndarray, frequencies: Sequence[int], phases: np.ndarray) -> np.ndarray:
-    """The sum of waves, (N, 1)."""
     waves: np.ndarray = np.sin(2 * np.pi * np.multiply.outer(x[:, 0], frequencies) + phases)
     return waves.sum(axis=1, keepdims=True)
 
@@ -117,7 +116,6 @@ class Gain(Frozen, eq=True):
 
     @property
     def turned(self) -> "Gain":
-        """The two exchanged."""
         return Gain(self.finest, self.extension)
 
     def __str__(self) -> str:

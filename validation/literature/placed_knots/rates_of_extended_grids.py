@@ -81,7 +81,6 @@ GRIDS = (5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def target(x: np.ndarray) -> np.ndarray:
-    """exp(sin(pi x) + y^2)."""
     return np.exp(np.sin(np.pi * x[:, :1]) + x[:, 1:] ** 2)
 
 

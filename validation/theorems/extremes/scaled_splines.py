@@ -110,7 +110,6 @@ def functional(order: int, tau: Iterable[Fraction], h: flint.fmpq_poly) -> flint
 
 
 def inner(f: flint.fmpq_poly, g: flint.fmpq_poly) -> flint.fmpq:
-    """The integral of f g over [0, 1]."""
     return (f * g).integral()(flint.fmpq(1))
 
 
