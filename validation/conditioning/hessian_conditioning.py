@@ -1,7 +1,8 @@
 """H1, the second experiment: condition numbers of Gauss-Newton matrices and Hessians in both bases and elsewhere.
 
 The statement does not say of which model and matrix, and at which parameters it is made, nor how ReLU powers are
-scaled: each choice is a reading. A ratio grows with n if the exponent of n fitted to its medians over the seeds is positive, for every order.
+scaled: each choice is a reading. A ratio grows with n if the exponent of n fitted to its medians over the seeds is
+positive, for every order.
 """
 
 from collections.abc import Mapping, Sequence
