@@ -270,17 +270,16 @@ S = TypeVar("S")
 
 
 def answers(
-    quick: S, full: S
+    small: S, large: S
 ) -> Callable[[Callable[[S, Progress, Resume], list[Verdict]]], Callable[..., list[Verdict]]]:
     """Make a claim file's `run` of a function of its size, what tells progress, and what resumes parts."""
 
     def decorate(measure: Callable[[S, Progress, Resume], list[Verdict]]) -> Callable[..., list[Verdict]]:
         def run(quick: bool, progress: Progress = silent, checkpoints: Parts | None = None) -> list[Verdict]:
-            return measure(small if quick else full, progress, checkpoints or run_task)
+            return measure(small if quick else large, progress, checkpoints or run_task)
 
         return run
 
-    small = quick
     return decorate
 
 
@@ -288,12 +287,8 @@ def on_grid(
     grid: Grid, cells: Callable[[bool], list[Cell]], verdict: Callable[[Found], Verdict]
 ) -> Callable[..., list[Verdict]]:
     """Return the `run` of a claim file that judges the cells of a grid, those of a quick run or all."""
-
-    @answers(True, False)
-    def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
-        return [verdict(grid.run(cells(quick), resume, progress))]
-
-    return run
+    decorate = answers(True, False)
+    return decorate(lambda quick, progress, resume: [verdict(grid.run(cells(quick), resume, progress))])
 
 
 def raw(measured: Found) -> dict[str, Any]:

@@ -119,7 +119,9 @@ def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[C
             ),
             "the ratio of one layer grows as n falls": status(backwards(single)),
             "the ratio at the start is bounded": judge(all(exponent < 0.5 for exponent in exponents(starts).values())),
-            "B-splines lower than B-splines": status(of_itself(by_series)),
+            "B-splines lower than B-splines": status(
+                {series: {n: [1.0] for n in sizes} for series, sizes in by_series.items()}
+            ),
             "scaling the ReLU powers is enough": judge(all(ratio < 10 for ratio in scaled.values())),
             "the SiLU edge is as well conditioned": judge(silu_alike(networks, models)),
         },
@@ -129,11 +131,6 @@ def verdict(layers: Sequence[Case], networks: Sequence[Case], models: Sequence[C
 def backwards(by_series: Ratios) -> Ratios:
     """The ratios with the sizes in the reverse order."""
     return {series: dict(zip(sizes, list(sizes.values())[::-1], strict=True)) for series, sizes in by_series.items()}
-
-
-def of_itself(by_series: Ratios) -> Ratios:
-    """The ratios with B-splines in the place of the others."""
-    return {series: {n: [1.0] * len(values) for n, values in sizes.items()} for series, sizes in by_series.items()}
 
 
 def silu_alike(networks: Sequence[Case], models: Sequence[Case]) -> bool:

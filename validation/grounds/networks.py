@@ -105,14 +105,12 @@ DIRECTIONS = np.array([[1.0, 0.0], [0.25, 1.0]])
 
 def term_of(x: np.ndarray) -> rk.Term:
     """The equation F_11 + F_22 + F F_1 = 1 along two directions."""
-
-    def residual(x: Any, F: Any, a: Any, b: Any, aa: Any, bb: Any) -> Any:
-        return aa + bb + F * a - 1.0
-
-    def partials(x: Any, F: Any, a: Any, b: Any, aa: Any, bb: Any) -> tuple[Any, ...]:
-        return a, F, 0.0, 1.0, 1.0
-
-    return rk.Term("equation", rk.Side(x, first=DIRECTIONS), residual, partials)
+    return rk.Term(
+        "equation",
+        rk.Side(x, first=DIRECTIONS),
+        lambda x, F, a, b, aa, bb: aa + bb + F * a - 1.0,
+        lambda x, F, a, b, aa, bb: (a, F, 0.0, 1.0, 1.0),
+    )
 
 
 def term_of_trainings(x: np.ndarray) -> rk.Term:

@@ -105,13 +105,6 @@ def shares(coarse: rk.Network, theta: np.ndarray, problem: rk.LeastSquares) -> d
     return results
 
 
-def stationary_targets(net: rk.Network, theta: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Targets y + Q e, for which the network is stationary: what its tangent space sees is not in e - Q e."""
-    reachable = tangent_basis(net.jacobian(theta, x))
-    e = net(theta, x) - y
-    return np.asarray(y + reachable @ (reachable.T @ e))
-
-
 def measure(
     seed: int, n_samples: int, steps: int, node_map: str = "affine", start: str = "linear", last: int = 3
 ) -> list[dict[str, Any]]:
@@ -125,7 +118,10 @@ def measure(
         theta = rk.minimize(rk.LeastSquares(net, x, y), theta, "levenberg-marquardt", steps=steps).theta
         fine = net.refine()
         parts = {"trained": shares(net, theta, rk.LeastSquares(fine, x, y))}
-        parts["stationary"] = shares(net, theta, rk.LeastSquares(fine, x, stationary_targets(net, theta, x, y)))
+        # For targets y + Q e the network is stationary: what its tangent space sees is not in e - Q e.
+        reachable = tangent_basis(net.jacobian(theta, x))
+        stationary = y + reachable @ (reachable.T @ (net(theta, x) - y))
+        parts["stationary"] = shares(net, theta, rk.LeastSquares(fine, x, stationary))
         case = {"seed": seed, "intervals": intervals, "map": node_map, "start": start}
         results += [case | {"coarse": kind} | parts[kind] for kind in parts]
         net, theta = fine, net.convert(theta, fine)

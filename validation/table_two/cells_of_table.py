@@ -78,11 +78,6 @@ PUBLISHED = {cell: (float(mean), float(deviation)) for cell, (mean, deviation) i
 UNIT = "mean square error over the squared range of the target"
 
 
-def epochs_of(cell: Cell) -> list[int]:
-    epochs = FIDELITIES["coarse" if cell["model"] in MLPS else cell["fidelity"]]
-    return [-(-count // int(cell["divisor"])) for count in epochs]
-
-
 def run_cell(cell: Cell) -> dict[str, Any]:
     """Train one cell; return its last and best errors, the losses epoch by epoch, and the work."""
     kind = np.float32 if cell["precision"] == "32" else np.float64
@@ -92,7 +87,8 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     model: Any = Mlp if cell["model"] in MLPS else LinearFirst if cell["network"] == "linear-first" else Splines
     made = model(cell, x.astype(kind), y.astype(kind), rng)
     began, runs = process_time(), []
-    schedule = epochs_of(cell)
+    of_level = FIDELITIES["coarse" if cell["model"] in MLPS else cell["fidelity"]]
+    schedule = [-(-count // int(cell["divisor"])) for count in of_level]
     for level, epochs in enumerate(schedule):
         if level and not made.starts_fine and any(schedule[level:]):
             made.refine()

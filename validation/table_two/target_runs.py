@@ -39,6 +39,18 @@ class Setting(Frozen, eq=True):
 
 STEPS, STARTS, SAMPLES = (6, 10, 20, 40), (128, 96, 16, 4), (500, 500, 2000, None)
 
+SMOOTH = Setting(
+    (1, 6),
+    ((1, 2), 2, 2, 2),
+    (10, 15, 30, 30, 30),
+    (16, 6, 3, 2, 2),
+    (500, 1000, None, None, None),
+    reported=3,
+    ridge=1e-11,
+    roughness=1e-8,
+    kink=False,
+)
+
 FULL = {
     "rotated": Setting(
         (1, 3), (2, 2, 2, 2, 2), (6, 10, 20, 30, 25, 25), (*STARTS, 3, 2), (*SAMPLES, None, None), reported=3
@@ -47,28 +59,9 @@ FULL = {
         (1, 4), ((1, 2), 2, 2), STEPS, STARTS, SAMPLES, ridge_about="zero", roughness=0.0
     ),
     "unrotated": Setting((1, 3), (2, 2, 2), STEPS, (96, 72, 14, 4), SAMPLES, angle=0.0),
-    "rotated, smooth": Setting(
-        (1, 6),
-        ((1, 2), 2, 2, 2),
-        (10, 15, 30, 30, 30),
-        (16, 6, 3, 2, 2),
-        (500, 1000, None, None, None),
-        reported=3,
-        ridge=1e-11,
-        roughness=1e-8,
-        kink=False,
-    ),
-    "rotated, smooth, two nodes": Setting(
-        (2, 12),
-        ((1, 2), 2, 2, 2),
-        (10, 15, 30, 30, 30),
-        (16, 6, 3, 3, 3),
-        (500, 1000, None, None, None),
-        reported=4,
-        ridge=1e-12,
-        roughness=3e-7,
-        kink=False,
-        hidden=2,
+    "rotated, smooth": SMOOTH,
+    "rotated, smooth, two nodes": replace(
+        SMOOTH, intervals=(2, 12), survivors=(16, 6, 3, 3, 3), reported=4, ridge=1e-12, roughness=3e-7, hidden=2
     ),
 }
 
