@@ -12,7 +12,6 @@ from validation.descent import descent_geometries
 from validation.descent.kernels import certified_kernels, tangent_kernels
 from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.knots import rough_targets
-from validation.literature import rates_by_method
 from validation.literature.placed_knots import grid_extension
 from validation.multilevel import coarse_subspace, prolongation_formulas
 from validation.table_two import multilevel_targets
@@ -70,28 +69,6 @@ def measured(change):
     return lambda rates: [rate | {"measured": change(rate)} for rate in rates]
 
 
-def layers(**changes):
-    """Cases of O1: two grids of one degree, two inputs."""
-    case = {"degree": 1, "inputs": 2, "condition": (7.0, 8.0), "of one input": (3.9, 4.0), "intervals": 4}
-    return [case, case | {"intervals": 8} | changes]
-
-
-def grids(**changes):
-    """Errors of O5 on one grid."""
-    places = {"inside": {"absolute": 1.0, "relative": 100.0}, "beyond": {"absolute": 0.0, "relative": 0.0}}
-    return {8: places | changes}
-
-
-def slopes(gd=(1.25, 0.8, 1.3), adam=(0.75, 0.7, 1.0)):
-    """Slopes of O8 by seed."""
-    return [{"gd": {"slope": a}, "adam": {"slope": b}} for a, b in zip(gd, adam, strict=True)]
-
-
-def both_scale(runs):
-    """The first half of O8's criterion."""
-    return rates_by_method.scales(runs, ("gd", "adam"))
-
-
 def powers(two=4.0, three=6.0):
     """Condition numbers of M2 that grow with these exponents at the last doubling."""
     return [
@@ -104,12 +81,6 @@ def exactly(**changes):
     """Cases of P1 over the rationals, of which one leaves the domain."""
     case = {"gradient": True, "Gauss-Newton": True, "activations outside": 0}
     return [case | {"activations outside": 3}, case | changes]
-
-
-def widths(first=1.0, second=1.0):
-    """Errors of O3 on two grids, the best of each as large as may be, or times a factor."""
-    grids = {8: 0.1 * first, 16: 0.1 * second}
-    return {0: {G: {"target": [0.9, least, 0.5]} for G, least in grids.items()}}
 
 
 def records(test, seeds=12, squared_range=25.0):

@@ -8,12 +8,10 @@ import pytest
 import refkan as rk
 from refkan.claims.cells import numbers, records
 from tests.shared.spoiling import spoilt
-from tests.validation.whole_verdicts import check
 from validation.architectures import equal_work, high_dimension, splines_against_relu
 from validation.architectures import first_experiment as claim
 from validation.architectures import first_experiment_cells as cells
 from validation.architectures.equal_work import Budget, BudgetSpentError, Comparison, Contestant, Samples, train
-from validation.ledger import row
 
 W1 = high_dimension.QUICK.but(dimensions=(2,), seeds=(1, 2), samples=200, test_points=300, evaluations=60)
 X1 = tuple(splines_against_relu.Size((2,), ((3, 6),), (1, 2), samples, 300, n) for samples, n in ((100, 12), (200, 25)))
@@ -150,14 +148,6 @@ def found():
     return cells.GRID.run(cells.cells_of(range(1, 4), readings, **SMALL))
 
 
-def test_the_criterion_is_that_of_the_ledger():
-    assert "spline KAN first, p < 0.01" in row("X2").criterion
-    others = {"a": 2.0, "b": 3.0}
-    assert claim.comes_first("ours", {"ours": 1.0, **others}, dict.fromkeys(others, 0.009))
-    assert not claim.comes_first("ours", {"ours": 1.0, **others}, {"a": 0.01, "b": 0.0})
-    assert not claim.comes_first("ours", {"ours": 2.5, **others}, dict.fromkeys(others, 0.001))
-
-
 def test_contestants_share_shape_or_surround_its_parameters():
     nets = {model: cells.network_of(cells.GRID.cell(0, model=model))[0] for model in claim.NAMES}
     ours = nets[cells.OURS].n_params
@@ -207,38 +197,6 @@ def test_the_course_of_a_budget_has_mean_squared_errors_up_to_its_end():
 def test_losses_within_a_time():
     curve = {"loss": np.array([4.0, 2.0, 1.0]), "seconds": np.array([1.0, 2.0, 3.0])}
     assert [claim.best_within(curve, t) for t in (0.5, 1.0, 2.5, 9.0)] == [4.0, 4.0, 2.0, 1.0]
-
-
-def test_medians_and_sign_tests():
-    seeds = range(7)
-    losses = {"ours": dict.fromkeys(seeds, 1.0), "worse": dict.fromkeys(seeds, 2.0), "even": dict.fromkeys(seeds, 1.0)}
-    medians, p = claim.compare(losses, "ours")
-    assert medians == {"ours": 1.0, "worse": 2.0, "even": 1.0}
-    assert p == {"worse": pytest.approx(2.0**-7), "even": 1.0}
-
-
-def invented(silu, slow=1.0, seeds=claim.SEEDS[: claim.FEW]):
-    """Losses 1 of the spline KAN, 9 of all others but the traditional one; `slow` is the time of its evaluations."""
-    found = {}
-    for cell in cells.cells_of(seeds, claim.LIST, **claim.QUICK):
-        loss = {cells.OURS: 1.0, "SiLU": silu}.get(cell["model"], 9.0) + 0.01 * (cell.seed - 1233)
-        seconds = np.arange(1.0, 5.0) * (slow if cell["model"] == "SiLU" else 1.0)
-        course = {"loss": np.array([50.0, 40.0, 30.0, loss]), "seconds": seconds}
-        found[cell] = {"mse": loss, "seconds": seconds[-1], "course": course}
-    return found
-
-
-def test_the_verdict_is_computed_from_the_losses():
-    ahead = claim.verdict(invented(5.0))
-    check(ahead, "holds", 1)
-    assert claim.verdict(invented(0.5)).status == "undecided"
-    assert claim.verdict(invented(5.0, seeds=claim.SEEDS[:3])).status == "undecided"
-
-
-def test_the_kind_of_work_may_decide():
-    slower = claim.readings(invented(0.5, slow=9.0))
-    assert slower.status == "holds under some readings"
-    assert "holds under 4 of 8 readings: work=seconds" in slower.told()
 
 
 def test_a_cell_is_run_again_by_its_line(found):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.shared.pictures import NO_PICTURE
-from tests.validation.whole_verdicts import check
 from validation.equations import burgers_cells, burgers_table
 
 draw = burgers_table.draw
@@ -89,11 +88,6 @@ def test_both_mlps_end_above_the_coarsest_splines(coarse, status):
     assert not made.surviving_mutations
     assert not made.uncontrolled
     assert made.status == status
-
-
-def test_the_claim_is_a_row_and_its_verdict_can_be_stored():
-    verdict = table_of(0.1)
-    check(verdict, verdict.status, 1)
 
 
 def test_the_figure_says_what_it_shows():

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.claims import FAILING
 from tests.shared.factories import EPS
-from tests.shared.tables import each_row
 from tests.validation.conditioning_answers import SMALL, gram
-from tests.validation.replays import measured_in
 from validation.conditioning import hessian_conditioning
-from validation.conditioning.condition_ratios import LAYER, Series, exponents, medians, ratios
 from validation.conditioning.network_spectra import (
     MATRICES,
     START,
@@ -104,73 +100,6 @@ def test_silu_is_nearly_a_spline_until_float64_takes_it_for_one():
         small, large = layer_condition(order, 32)["SiLU edge"], layer_condition(order, 64)["SiLU edge"]
         assert least < np.log2(large / small) < 2 * order + 1
     assert np.isnan(layer_condition(8, 64)["SiLU edge"])
-
-
-def made(change=lambda state, n, seed, ratio: ratio, seeds=3):
-    """Ratios n^1.5 (1 + seed), changed, of one layer and of a network at every state."""
-    found = {}
-    for place, state in ((LAYER, START), *(("affine", state) for state in (START, TRAINED, TRAINED_ELSEWHERE))):
-        found[Series(place, state, "hessian", "relu", 3)] = {
-            n: [change(state, n, seed, n**1.5 * (1 + seed)) for seed in range(seeds)] for n in (3, 6, 12)
-        }
-    return found
-
-
-NETWORK = "[2, 5, 1] with affine maps"
-PLACES = ("one layer, start", *(f"{NETWORK}, {state}" for state in (START, TRAINED, TRAINED_ELSEWHERE)))
-
-
-@each_row(
-    "change, failing, corrected",
-    (lambda state, n, seed, ratio: ratio, "", True),
-    # One run.
-    (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (START, 6, 0) else ratio, "start", True),
-    (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (TRAINED, 6, 0) else ratio, "trained", True),
-    (lambda state, n, seed, ratio: 1.0 if (state, n, seed) == (TRAINED_ELSEWHERE, 6, 0) else ratio, "basis", True),
-    (lambda state, n, seed, ratio: np.nan if (state, n, seed) == (START, 6, 0) else ratio, "start", True),
-    # The median over the seeds.
-    (lambda state, n, seed, ratio: 0.9 if (state, n) == (TRAINED, 6) and seed < 2 else ratio, "trained", False),
-    (lambda state, n, seed, ratio: 0.9 if state == TRAINED_ELSEWHERE else ratio, "basis", True),
-    # Growth.
-    (lambda state, n, seed, ratio: 50 / ratio + 1 if state == START else ratio, "start", True),
-    (lambda state, n, seed, ratio: 50 / ratio + 1 if state == TRAINED else ratio, "trained", True),
-)
-def test_what_the_criterion_asks_under_which_reading(change, failing, corrected):
-    with np.errstate(invalid="ignore"):
-        results = hessian_conditioning.readings(made(change)).results
-    assert tuple(f"{r.choice['model']}, {r.choice['parameters']}" for r in results) == PLACES
-    fails = tuple(place for place, result in zip(PLACES, results, strict=True) if not result.holds)
-    assert fails == tuple(place for place in PLACES if failing and place.endswith(failing))
-    assert [result.corrected for result in results] == [False, False, corrected, False]
-
-
-def test_mutations_of_a_claim_that_holds_fail():
-    found = made()
-    assert hessian_conditioning.status(found) == "holds"
-    assert hessian_conditioning.status(hessian_conditioning.backwards(found)) in FAILING
-    assert hessian_conditioning.status(hessian_conditioning.of_itself(found)) in FAILING
-
-
-def test_medians_and_exponents():
-    found = made()
-    assert all(exponent == pytest.approx(1.5, rel=1e-12) for exponent in exponents(found).values())
-    assert all(ratio == pytest.approx(2 * n**1.5, rel=1e-12) for (_, n), ratio in medians(found).items())
-    constant = made(lambda state, n, seed, ratio: ratio / n**1.5)
-    assert all(abs(exponent) < 1e-12 for exponent in exponents(constant).values())
-
-
-def test_ratios_keep_every_run():
-    data = measured_in("conditioning_hessian_conditioning")
-    cases = data["networks"]
-    found = ratios(data["layers"], cases)
-    of_networks = [sizes for series, sizes in found.items() if series.place != LAYER]
-    single = [ratio for sizes in of_networks for values in sizes.values() for ratio in values]
-    assert len(single) == len(cases) * len(MATRICES) * 2
-    case = cases[5]
-    case["hessian"] = case["hessian"] | {"relu": 3.0, "spline": 12.0}
-    series = Series(case["node map"], case["state"], "hessian", "relu", case["order"])
-    assert ratios([], cases)[series][case["level"][1]] == [0.25]
-    assert ratios([], cases, "relu")[series._replace(other="spline")][case["level"][1]] == [4.0]
 
 
 def test_a_spectrum_that_ignores_the_basis_is_seen(monkeypatch):

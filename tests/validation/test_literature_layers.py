@@ -6,11 +6,9 @@ import pytest
 import refkan as rk
 from tests.networks.layers.layer_laws import complex_jacobians
 from tests.shared.factories import EPS
-from validation.ledger import row
-from validation.literature import single_layer_hessian
 from validation.literature.placed_knots import gaussian_width, grid_extension
-from validation.literature.placed_knots.gaussian_width import WIDTHS, GaussianLayer, condition, features, one_layer
-from validation.literature.single_layer_hessian import hessian, layer_cases, ramp_case, verdict
+from validation.literature.placed_knots.gaussian_width import GaussianLayer, condition, features, one_layer
+from validation.literature.single_layer_hessian import hessian, layer_cases
 from validation.statements import RunSize
 
 pytest.importorskip("flint")
@@ -51,56 +49,10 @@ def test_wide_gaussians_beat_narrow_ones_on_a_smooth_function():
     assert errors[0] > 10 * errors[1] > 10 * errors[2]
 
 
-def sweep(values):
-    return {0: {"8": {"smooth": list(values), "waves": list(values)}}}
-
-
-GOOD = (0.9, 0.5, 0.02, 0.01, 0.02, 0.3, 0.4, 0.5)
-
-
-def status(values=GOOD, factor=1.0):
-    conditions = {(8, s): (1.0, factor * (10.0 if s <= 2 else 1e20)) for s in WIDTHS}
-    return gaussian_width.verdict(conditions, {8: (3.0, 3.0)}, {"adam": sweep(values)})
-
-
-def test_criterion_and_spoilt_numbers():
-    assert all(text in row("O3").criterion for text in ("below 2^23", "at most 10 times", "s = 0.25 to 6"))
-    assert (gaussian_width.SINGLE, gaussian_width.EFFECTIVE) == (2.0**23, 10.0)
-    found = status()
-    assert found.status == "holds"
-    assert not found.surviving_mutations
-    assert status((*GOOD[:4], 0.11, *GOOD[5:])).status == "holds as corrected"
-    assert status(factor=2.0**43).status == "undecided"
-    ends = [k for k, s in enumerate(WIDTHS) if s in gaussian_width.INTERVAL]
-    assert len(ends) == 2
-    for k in ends:  # both ends belong to the interval
-        assert not gaussian_width.effective(np.where(np.arange(len(WIDTHS)) == k, 11.0, 1.0))
-    untrained = status((1.0,) * 8)
-    assert untrained.status == "undecided"
-    assert untrained.readings[0]["holds"] is None
-
-
 def test_networks_learn_what_they_are_trained_on():
     size = gaussian_width.QUICK.but(centres=(8,), samples=100, steps=60)
     assert gaussian_width.two_layers("kink", 8, 1.0, 0, size) < 0.8
     assert isinstance(rk.Network((GaussianLayer(1, 1, 4, 0.3),), ()), rk.Network)
-
-
-CASES = [case for degree in (1, 2) for n in (4, 8, 16) for case in layer_cases(degree, n, (1, 3))]
-RAMPS = [ramp_case(n) for n in (8, 16, 32)]
-
-
-def extension(extended, finest):
-    return {
-        network: {s: {"extension": extended, "work": finest, "steps": finest} for s in range(7)} for network in "ab"
-    }
-
-
-def test_criteria_are_those_of_the_ledger():
-    text = row("O1").criterion
-    assert all(part in text for part in ("4 +- 0.1", "at most 5 %", "at most half", "p < 0.01"))
-    assert (single_layer_hessian.MARGIN, single_layer_hessian.SETTLED) == (0.1, 0.05)
-    assert (grid_extension.HALF, grid_extension.LEVEL) == (0.5, 0.01)
 
 
 def test_hessian_is_that_of_a_network_on_a_product_of_gauss_points():
@@ -134,29 +86,6 @@ def test_missing_amplitudes_are_those_left_out():
     """A network that is zero misses everything: amplitudes 1 at every frequency."""
     net = rk.kan([1, 1], 4, 8)
     assert grid_extension.missing(net, np.zeros(net.n_params), (2, 4), np.array([0.3, 0.7])) == pytest.approx(1.0)
-
-
-def test_extension_is_judged_with_the_hessian():
-    found = verdict(CASES, RAMPS, extension(0.1, 0.2))
-    assert found.status == "holds"
-    assert not found.surviving_mutations
-    assert verdict(CASES, RAMPS, extension(0.2, 0.2)).status == "holds as corrected"
-
-
-@pytest.mark.parametrize("wrong", ["nullity", "condition", "C", "ramps"])
-def test_spoilt_measurements_refute(wrong):
-    cases, ramps = [dict(case) for case in CASES], RAMPS
-    if wrong == "nullity":
-        cases[-1]["nullity"] += 1
-    elif wrong == "condition":
-        low, high = cases[-1]["of one input"]
-        cases[-1]["condition"] = (3.01 * low, 3.01 * high)
-    elif wrong == "C":  # it grows with the grid
-        for case in cases:
-            case["of one input"] = tuple(c * case["intervals"] for c in case["of one input"])
-    else:
-        ramps = [case | {"condition": tuple(c**1.1 for c in case["condition"])} for case in RAMPS]
-    assert verdict(cases, ramps, extension(0.1, 0.2)).status == "undecided"
 
 
 def test_a_quick_run_of_extension_is_what_its_parts_say():

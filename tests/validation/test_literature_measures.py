@@ -7,24 +7,17 @@ from scipy.interpolate import BSpline
 import refkan as rk
 from validation.ledger import row
 from validation.literature import (
-    autocorrelated_inputs,
     clamped_truncated_powers,
     power_law_starts,
-    spectral_bias_and_error,
 )
 from validation.literature.autocorrelated_inputs import WAYS, condition, into_domain, windows
 from validation.literature.clamped_truncated_powers import bound, errors, powers, run, unity
 from validation.literature.power_law_starts import BASELINE, EXPONENTS, LARGE, STARTS, effective_rank, network, start
 from validation.literature.spectral_bias_and_error import (
-    ARCHITECTURES,
-    ELSEWHERE,
     EQUATION,
     PROBLEMS,
     breadths,
-    correlation,
-    counterexamples,
     posed,
-    verdict,
 )
 
 
@@ -59,22 +52,6 @@ def test_condition_is_that_of_a_networks_gauss_newton_matrix():
     spectrum = rk.spectrum(rk.LeastSquares(net, x, np.zeros((400, 1))), np.zeros(net.n_params))
     assert spectrum.nullity == 2
     assert condition(x, 3, 4) == pytest.approx(spectrum.condition, rel=1e-8)
-
-
-def test_criterion_and_spoilt_numbers():
-    assert all(text in row("O4").criterion for text in ("at least 10 times", "at most 4 times"))
-
-    def status(lags, by_dct):
-        run = dict(zip(WAYS, (lags, by_dct, lags), strict=True))
-        found = autocorrelated_inputs.verdict({autocorrelated_inputs.GRID.cell(0): run})
-        assert not found.surviving_mutations
-        return found.status
-
-    flat = (1.0, 1.1, 1.2, 1.3)
-    assert status((1.0, 2.0, 5.0, 10.1), flat) == "holds"
-    assert status((1.0, 2.0, 5.0, 10.1), (1.0, 1.0, 1.0, 4.1)) == "holds as corrected"
-    assert status((1.0, 2.0, 5.0, 9.9), flat) == "undecided"
-    assert status((1.0, 7.0, 5.0, 10.1), flat) == "undecided"
 
 
 X = np.random.default_rng(0).uniform(-1, 1, (40, 2))
@@ -176,52 +153,3 @@ def test_problems_are_posed_as_they_say(problem):
     assert kernel.shape == ((22, 22) if problem == EQUATION else (40, 40))
     silent = errors(np.zeros_like(theta))
     assert silent == pytest.approx((1.0, 1.0))  # a network that is zero misses everything
-
-
-def made(error):
-    """Runs of ten architectures with breadth 1 to 10 and errors by a function of the breadth."""
-    names = list(ARCHITECTURES)
-    return {
-        name: {
-            s: {"effective-rank": k, "count": k, "loss": 1.0, "error": error(k), ELSEWHERE: 1 / error(k)}
-            for s in (0, 1)
-        }
-        for k, name in enumerate(names, 1)
-    }
-
-
-def test_correlations_and_counterexamples():
-    assert correlation(made(lambda k: 1 / k), "count") == pytest.approx(1.0)
-    assert correlation(made(float), "count") == pytest.approx(-1.0)
-    assert not counterexamples(made(lambda k: 1 / k), "count")
-    pairs = counterexamples(made(float), "count")
-    names = list(ARCHITECTURES)
-    assert (names[9], names[4]) in pairs
-    assert (names[9], names[5]) not in pairs  # 10 is less than twice 6
-    spoilt = made(float)
-    spoilt[names[9]][1]["error"] = 1.0  # not for every seed
-    assert (names[9], names[4]) not in counterexamples(spoilt, "count")
-
-
-def test_criteria_of_bias_and_error_and_spoilt_numbers():
-    text = row("O9").criterion
-    assert all(part in text for part in ("two of three", "below 0.8", "twice the breadth", "twice the error"))
-
-    def found(*errors):
-        return verdict(
-            {
-                spectral_bias_and_error.GRID.cell(seed, problem=problem, architecture=name): run
-                for problem, error in zip(PROBLEMS, errors, strict=True)
-                for name, runs in made(error).items()
-                for seed, run in runs.items()
-            }
-        )
-
-    law, reverse, flat = lambda k: 1 / k, float, lambda k: 1 + (k % 2) / 10
-    refuting = found(law, law, reverse)
-    assert refuting.status == "undecided"
-    good = found(law, reverse, flat)
-    assert all(reading["holds"] for reading in good.readings)
-    assert not good.surviving_mutations
-    assert found(law, flat, flat).status == "undecided"  # weak correlations, no counterexample
-    assert "holds" in found(law, law, law).mutations.values()  # a law would be seen

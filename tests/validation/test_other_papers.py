@@ -69,18 +69,6 @@ def test_splines_of_a_lower_order_refute_the_rates():
     assert not rates_of_extended_grids.rates_hold({"rates": {3: runs[careless]}})
 
 
-def test_errors_that_fall_as_printed_are_told_from_the_next_powers():
-    measured = {}
-    for cell in rates_of_extended_grids.cells(quick=True):
-        every = rates_of_extended_grids.RATE_GRIDS if cell["grids"] == "rates" else (5, 10, 20, 50, 100)
-        errors = [G ** -(int(cell["degree"]) + 1.0) for G in every]
-        numbers = {"grids": list(every), "parameters": [3 * (G + 3) for G in every]}
-        measured[cell] = numbers | dict.fromkeys(("test", "training"), errors)
-    verdict = rates_of_extended_grids.verdict(measured)
-    assert "exponents k = 1: 2.00, k = 2: 3.00, k = 3: 4.00" in verdict.measured
-    assert not verdict.surviving_mutations
-
-
 def test_readings_of_o11_and_their_mutations(monkeypatch):
     monkeypatch.setattr(rates_of_extended_grids, "STARTS", 1)
     choice = rates_of_extended_grids.EVERY[0]
@@ -132,14 +120,6 @@ def test_a_second_order_method_in_place_of_descent_refutes_o8(monkeypatch, modes
     spoiled = rates_by_method.slopes(rates_by_method.GRID.cell(1, steps="30", newton="30"))
     assert rates_by_method.scales([modes], ("gd",))
     assert not rates_by_method.scales([spoiled], ("gd",))
-
-
-@pytest.mark.parametrize(("second_order", "holds"), [(0.0, True), (1.0, False)])
-def test_o8_wants_second_order_methods_flat_as_well(second_order, holds):
-    slopes = dict.fromkeys(rates_by_method.METHODS, 1.0) | dict.fromkeys(rates_by_method.SECOND_ORDER, second_order)
-    found = {method: {"rates": np.ones(2), "slope": slope} for method, slope in slopes.items()}
-    measured = {cell: {"eigenvalues": np.ones(2)} | found for cell in rates_by_method.cells(True)}
-    assert rates_by_method.verdict(measured).status.startswith("holds") == holds
 
 
 def test_lifted_inputs_are_products_of_chebyshev_polynomials():
@@ -195,15 +175,6 @@ def test_refitted_networks_are_the_same_function_where_it_can_be():
     net, theta = rk.kan([1, 1], 4, 3).initialize(np.random.default_rng(3), x)
     fine, moved = refitted(net, theta, x, lambda state: np.linspace(0, 1, 7)[None])  # contains the old breakpoints
     np.testing.assert_allclose(fine(moved, x), net(theta, x), atol=1e-10)
-
-
-def test_ratios_are_those_of_rivals_over_the_method():
-    errors = dict(zip(optimizers_on_equations.STEPS, (1.0, 4.0, 9.0, 25.0), strict=True))
-    cells = optimizers_on_equations.cells(quick=True)
-    verdict = optimizers_on_equations.verdict({c: {"error": errors[c["trained"]], "seconds": 1.0} for c in cells})
-    for reading in verdict.readings:
-        expected = [errors[rival] / errors[reading["choice"]["method"]] for rival in optimizers_on_equations.RIVALS]
-        assert [cell["median"] for cell in reading["cells"]] == expected
 
 
 def test_errors_are_those_of_the_solution():

@@ -1,7 +1,5 @@
 """The claims about refinement and adaptivity: verdicts at a small size, mutations that fail, spoilt measurements."""
 
-from copy import deepcopy
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ import refkan as rk
 from refkan import truth
 from tests.validation.replays import measured_in
 from tests.validation.whole_verdicts import check
-from validation.knots import adaptive_refinement, coarse_grids, rough_targets
+from validation.knots import coarse_grids
 from validation.knots.adaptive_runs import Setting, final, seconds_to
 from validation.measures import sign_test
 from validation.multilevel import (
@@ -121,33 +119,6 @@ def shares():
     return measured_in("multilevel_complementary_descent")["results"]
 
 
-def test_verdicts_follow_the_ratios_of_the_shares(shares):
-    def altered(spline, relu, measures=("values", "edges"), scalings=("relu", "scaled-relu"), coarse="trained"):
-        """Equal shares of 25 seeds but for some measures and scalings."""
-        one = [result for result in shares if result["seed"] == shares[0]["seed"]]
-        out = [deepcopy(result) | {"seed": seed} for seed in range(25) for result in one]
-        for result in out:
-            for basis in complementary_shares.BASES:
-                result[basis] = dict.fromkeys(result[basis], 0.3)
-            if result["coarse"] == coarse:
-                for key in (complementary_shares.MEASURES[measure] for measure in measures):
-                    result["spline"][key] = spline
-                    for basis in scalings:
-                        result[basis][key] = relu
-        return complementary_descent.verdict(out, SIZE | {"samples": "1000"})
-
-    held = altered(0.3, 0.02)
-    assert held.status == "holds"
-    assert len(held.readings) == 2 * 2 * 2
-    assert not held.surviving_mutations
-    assert altered(0.3, 0.02, measures=("edges",)).status == "holds under some readings"
-    assert altered(0.3, 0.02, scalings=("relu",)).status == "holds under some readings"
-    assert altered(0.3, 0.04).status == "refuted"
-    for beside in ({"coarse": "stationary"}, {"measures": ("coefficients",)}):
-        assert altered(0.3, 0.02, **beside).status == "refuted"
-    assert altered(0.02, 0.3).surviving_mutations == ("with spline and ReLU exchanged",)
-
-
 SIZE = measured_in("multilevel_complementary_descent")["size"]
 
 
@@ -227,24 +198,6 @@ def test_a_setting_is_the_same_problem_for_every_strategy():
     assert Setting("kink", 2, 50, 101, 9).problem()[0].x.shape == (50, 1)
 
 
-def test_a1_needs_both_groups_and_the_factor(uniform_against_residual):
-    runs = uniform_against_residual
-    assert adaptive_refinement.share_won(runs, adaptive_refinement.LINE) >= 0.8
-    spoilt = deepcopy(runs)
-    for target in adaptive_refinement.LINE[:2]:
-        for row_ in spoilt[target]:
-            row_["residual"]["error"][-1] = row_["uniform"]["error"][-1] / 1.9
-    assert adaptive_refinement.verdict(spoilt).status == "refuted"
-    for target in adaptive_refinement.PLANE:
-        for row_ in runs[target]:
-            spoilt[target][0]["residual"]["error"][-1] = row_["uniform"]["error"][-1] / 3
-    assert adaptive_refinement.verdict(spoilt).status == "refuted"
-    right = deepcopy(runs)
-    for target in adaptive_refinement.PLANE:
-        right[target] = spoilt[target]
-    assert adaptive_refinement.verdict(right).status == "holds"
-
-
 def test_a1_the_mutation_cuts_where_the_residual_is_least(uniform_against_residual):
     runs = uniform_against_residual
     assert final(runs["steep"][0]["least residual"]) > 10 * final(runs["steep"][0]["residual"])
@@ -258,24 +211,3 @@ def test_a3_correlations_are_those_of_the_intervals():
     target = rk.problems.Target("cube", lambda x: x**3, ((0.0, 1.0),))
     np.testing.assert_allclose(coarse_grids.derivative(target, 2, x, 1e-3), 6 * x, rtol=1e-6)
     np.testing.assert_allclose(coarse_grids.derivative(target, 3, x, 1e-2), 6, rtol=1e-6)
-
-
-def test_w3_judges_each_target():
-    right = measured_in("knots_rough_targets")["rows"]
-    for rows in right.values():
-        for r in rows:
-            for arm in rough_targets.RIVALS:
-                r[arm] = r["residual"] | {
-                    "error": 3 * np.asarray(r["residual"]["error"])[-1:],
-                    "seconds": 2 * np.asarray(r["residual"]["seconds"])[-1:],
-                }
-        rows.extend(rows * 3)
-    assert rough_targets.verdict(right).status == "holds"
-    slow = deepcopy(right)
-    for r in slow["step"]:
-        r["quantile"]["seconds"] = np.array([1e-9])
-    assert rough_targets.verdict(slow).status == "holds as corrected"
-    worse = deepcopy(right)
-    for r in worse["step"]:
-        r["quantile"]["error"] = r["residual"]["error"][-1:] / 2
-    assert rough_targets.verdict(worse).status == "refuted"

@@ -1,26 +1,17 @@
 """The claims about tangent kernels and learning rates: by other formulas, and that spoilt measurements fail."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import refkan as rk
-from tests.shared.tables import each_row
 from tests.validation.replays import measured_in
 from validation.descent import coupled_samples, learning_rates, stable_steps
 from validation.descent.kernels import kernel_bound, kernel_search, tangent_kernels
-from validation.descent.kernels.certified_kernels import INSIDE, OUTSIDE
 from validation.descent.kernels.kernels_of_both_bases import Case, delta, kernel_ratio, radius, relu_jacobian
 
 pytest.importorskip("flint")
 
 EPS = np.finfo(np.float64).eps
-
-
-@pytest.fixture
-def kernels():
-    return measured_in("descent_kernels_tangent_kernels")["results"]
 
 
 @pytest.fixture
@@ -119,27 +110,6 @@ def test_a_search_climbs():
     assert kernel_search.search(family, 0, 10) > max(0.9, 5 * start)
 
 
-def test_a_ratio_above_the_number_of_layers_would_refute(kernels):
-    spoilt = kernels | {"search": [*kernels["search"], {"order": 2, "layers": 3, "ratio": 3.01, "seed": 0}]}
-    assert tangent_kernels.verdict(spoilt).status == "refuted"
-
-
-@each_row(
-    "name, change",
-    ("counterexample", lambda found: found | {"mean-std": 4.0}),
-    ("margins", lambda found: found | {"one more": -1.1e-12}),
-    ("wide", lambda found: found | {9: 2.01}),
-    ("random", lambda found: [*found, found[0] | {"order": 1, "ratio": 3.1, "node_map": "affine"}]),
-    ("attained", lambda found: [*found, replace(found[0], ratio=0.98 * found[0].centred)]),
-    ("norms", lambda found: [*found[:4], found[4] | {"norm squared": [4.1, 4.2, 4.3]}]),
-    ("norms", lambda found: [found[0] | {"attained": [1.0, 1.0, 1.0]}, *found[1:]]),
-    ("proven", lambda found: found | {"one layer, one sample": [{"sample": OUTSIDE, "bounds": (2.0, 3.0)},
-                                                                {"sample": INSIDE, "bounds": (0.5, 1.1)}]}),
-)  # fmt: skip
-def test_each_part_of_the_corrected_statement_can_refute_it(kernels, name, change):
-    assert tangent_kernels.verdict(kernels | {name: change(kernels[name])}).status == "refuted"
-
-
 def test_margins_are_nothing_where_each_step_is_an_equality():
     """One sample of one input on the left end, where the leftmost power is delta = 2 and its kernel 4."""
     one, four = np.array([[1.0]]), np.array([[4.0]])
@@ -177,39 +147,10 @@ def test_a_sample_outside_the_domain():
     assert kernel_ratio(*coupled_samples.single_sample(2, 0.0)) == pytest.approx(1.0, rel=1e-14)
 
 
-def test_runs_confirm_predictions_and_nothing_else(rates):
-    assert learning_rates.runs_confirm(rates["runs"])
-    assert not learning_rates.runs_confirm(rates["runs"], 0.5)
-    assert not learning_rates.runs_confirm(rates["runs"], 2.0)
-
-
 def test_a_wrong_jacobian_is_seen_by_the_runs(monkeypatch):
     case = Case(2, 4, (2, 5, 1), "mean-std", 0)
     monkeypatch.setattr(stable_steps, "relu_jacobian", lambda net, J, scaled: 2.0 * relu_jacobian(net, J, scaled))
     assert not learning_rates.runs_confirm([stable_steps.run_case(case, 40, 60)])
-
-
-def test_comparable_bases_would_pass(rates):
-    alike = [item | {"ratios": dict.fromkeys(item["ratios"], item["control"])} for item in rates["predictions"]]
-    assert learning_rates.verdict(rates | {"predictions": alike}).status == "holds"
-
-
-def test_learning_rates_are_judged_under_every_reading(rates):
-    made = learning_rates.readings(rates)
-    assert len(made.results) == 4 * 2
-    assert made.status == "refuted"
-    networks = {len(learning_rates.under(rates["predictions"], m, "normal")) for m in stable_steps.MAPS}
-    assert networks == {4 * 2 * 4}  # orders, intervals, widths: that of one layer under each map
-    # Alike under two readings alone: affine and sigmoid maps, from normal coefficients.
-    altered = [
-        item | {"ratios": item["ratios"] | {"scaled": 1.0}}
-        if item["start"] == "normal" and (len(item["widths"]) == 2 or item["node_map"] in ("sigmoid", "affine"))
-        else item
-        for item in rates["predictions"]
-    ]
-    two = learning_rates.readings(rates | {"predictions": altered})
-    assert two.status == "holds under some readings"
-    assert [(r.choice["map"], r.choice["start"]) for r in two.holding] == [("affine", "normal"), ("sigmoid", "normal")]
 
 
 def test_a_step_is_computed_again_by_its_line(rates):
