@@ -92,6 +92,12 @@ def default_handler():
 
 
 @pytest.fixture
+def soon(default_handler, monkeypatch):
+    """Kept interruptions that are shown again after a twentieth of a second."""
+    monkeypatch.setattr("refkan.base.long_runs.interrupts.PAUSE", 0.05)
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(20250518)
 

@@ -13,7 +13,6 @@ import pytest
 import refkan
 import refkan as rk
 import refkan_command
-from refkan.base.long_runs import interrupts
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.cli import main
 from refkan.commands import conform, selftest
@@ -160,12 +159,7 @@ def test_bad_numbers_of_threads_are_refused(count, capsys):
     assert f"argument --threads: must be a whole number, at least 1; got {count!r}" in capsys.readouterr().err
 
 
-pytestmark = pytest.mark.usefixtures("default_handler")
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch):
-    monkeypatch.setattr(interrupts, "PAUSE", 0.05)
+pytestmark = pytest.mark.usefixtures("soon")
 
 
 SMALL = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "9", "--quiet")

@@ -1,8 +1,20 @@
-"""Adapters that declare what no adapter should."""
+"""Adapters that declare what no adapter should, or do it."""
 
 from dataclasses import replace
 
 from tests.broken_layers.plain_numpy import PlainNumpy
+
+
+class Patched(PlainNumpy):
+    """The plain layer with some methods replaced."""
+
+    def __init__(self, **methods):
+        for name, method in methods.items():
+            setattr(self, name, method)
+
+
+def raising(*arguments):
+    raise RuntimeError("no kernel")
 
 
 class OfADict(PlainNumpy):

@@ -16,6 +16,7 @@ from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Expectations, Finding
 from refkan.conformance.reports.findings_reported import document, line, text, to_json, to_junit
 from tests.broken_layers.plain_numpy import PlainNumpy
+from tests.conformance.broken_adapters import Patched, raising
 from tests.conformance.judged_cases import chosen
 from tests.shared.tables import each_row
 
@@ -27,21 +28,9 @@ def judged(adapter, cases=CASES):
     return Judge(adapter).run(cases)
 
 
-class Patched(PlainNumpy):
-    """The plain layer with one method replaced."""
-
-    def __init__(self, **methods):
-        for name, method in methods.items():
-            setattr(self, name, method)
-
-
-def raising(*arguments):
-    raise RuntimeError("no kernel for this shape")
-
-
 @each_row(
     "methods, message",
-    ({"forward": raising}, "RuntimeError: no kernel for this shape"),
+    ({"forward": raising}, "RuntimeError: no kernel"),
     ({"forward": lambda model, x: np.zeros((3, 12))}, "forward returned shape (3, 12); expected (12, 3)"),
     ({"forward": lambda model, x: None}, "forward returned None: return an array"),
     ({"forward": lambda model, x: "text"}, "forward returned dtype <U4: return real numbers"),

@@ -8,16 +8,10 @@ import time
 
 import pytest
 
-from refkan.base.long_runs import interrupts
 from refkan.base.long_runs.interrupts import kept_interrupts
 from tests.shared.interruptions import busy, drop, dropping
 
-pytestmark = pytest.mark.usefixtures("default_handler")
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch):
-    monkeypatch.setattr(interrupts, "PAUSE", 0.05)
+pytestmark = pytest.mark.usefixtures("soon")
 
 
 def interrupted(function):

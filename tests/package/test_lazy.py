@@ -12,6 +12,7 @@ import random
 import re
 import threading
 import typing
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,13 +106,9 @@ def test_threads_that_compute_at_once_agree_on_one_result():
             both.wait()  # passed only when both are within
             return object()
 
-    slow, found = Slow(), []
-    threads = [threading.Thread(target=lambda: found.append(slow.value)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [slow.value] * 2
+    slow = Slow()
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda _: slow.value, range(2))) == [slow.value] * 2
 
 
 def test_a_member_may_wait_for_a_thread_that_reads_it_of_another_object():

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -105,11 +106,8 @@ def test_threads_never_get_the_same_memory():
             if not (np.all(array == number) and np.all(other == -number)):
                 wrong.append(number)
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(1, 7)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(work, range(1, 7)))
     assert not wrong
 
 

@@ -16,6 +16,7 @@ from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.broken_layers.trial_defects import TRIALS, GradientAveraged, HalfBias, ReversedGradient, SlopePlus
 from tests.conformance.altered_layers import first_difference, of
+from tests.conformance.broken_adapters import Patched, raising
 from tests.conformance.identification.asked_layers import LAYERS, TOLD_ONCE
 from tests.conformance.identification.layers_in_settings import IN_SETTINGS
 from tests.conformance.identification.told_functions import ALONE, FUNCTIONS_TOLD
@@ -86,18 +87,6 @@ def test_of_a_right_layer_nothing_differs(make, dtype):
     assert len(str(identification).splitlines()) <= 11
 
 
-class Refusing(PlainNumpy):
-    """Raises in one method, or returns something else."""
-
-    def __init__(self, **methods):
-        for name, method in methods.items():
-            setattr(self, name, method)
-
-
-def raising(*arguments):
-    raise RuntimeError("no kernel")
-
-
 ALL_STAGES = ["calls", "arithmetic", "wiring", "sizes", "functions", "parts", "gradients", "outside", "changes"]
 
 
@@ -113,7 +102,7 @@ ALL_STAGES = ["calls", "arithmetic", "wiring", "sizes", "functions", "parts", "g
     ({"state": lambda model: (1, 2, 3)}, ["changes"], "state: must return"),
 )
 def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, without_answer, told):
-    identification = identify(Refusing(**methods))
+    identification = identify(Patched(**methods))
     unknown = [stage for stage in identification.stages if stage.unknown]
     assert [stage.name for stage in unknown] == without_answer
     assert any(told in stage.unknown for stage in unknown)
@@ -125,7 +114,7 @@ def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, withou
 
 
 def test_values_that_are_not_finite():
-    identification = identify(Refusing(forward=lambda model, x: np.full((len(x), model[0].C.shape[0]), np.nan)))
+    identification = identify(Patched(forward=lambda model, x: np.full((len(x), model[0].C.shape[0]), np.nan)))
     assert "results are not finite" in str(identification)
 
 
