@@ -11,7 +11,7 @@ from validation.benchmarks.running import threads
 
 if TYPE_CHECKING:
     from validation.benchmarks.running.harness import Settings
-    from validation.benchmarks.running.record import Frozen
+    from validation.benchmarks.running.record import BenchmarkRecord
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 GO_ON = "interrupted: finished cases are kept; run again to go on"
@@ -67,7 +67,7 @@ def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: 
     from validation.benchmarks.reporting.page import write_page
     from validation.benchmarks.reporting.targets import judge
     from validation.benchmarks.running.harness import Settings
-    from validation.benchmarks.running.record import Frozen, cases
+    from validation.benchmarks.running.record import BenchmarkRecord, cases
 
     try:
         require_writable(arguments.output)
@@ -75,7 +75,7 @@ def _measure(p: argparse.ArgumentParser, arguments: argparse.Namespace, rounds: 
         p.error(str(error))
 
     settings = Settings(arguments.quick, rounds, arguments.threads, frozenset(arguments.without), progress=_say)
-    record = Frozen(arguments.output, settings)
+    record = BenchmarkRecord(arguments.output, settings)
     status = _run_rows(arguments.names or list(ROWS), record, settings, arguments.fresh)
 
     document = record.document()
@@ -90,7 +90,7 @@ def _say(text: str) -> None:
     print(f"... {text}", file=sys.stderr, flush=True)
 
 
-def _run_rows(names: Sequence[str], record: "Frozen", settings: "Settings", fresh: bool) -> int:
+def _run_rows(names: Sequence[str], record: "BenchmarkRecord", settings: "Settings", fresh: bool) -> int:
     """Run or keep every case of the rows, printing tables as they come, and return the exit code."""
     from refkan.base.long_runs.interrupts import kept_interrupts
     from validation.benchmarks.reporting.markdown import notes, series_table

@@ -19,6 +19,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "limits": ("limits", "tasks"),
     "scaling": ("scaling", "tasks"),
     "curves": ("curves", "tasks"),
+    "growth": ("growth", "tasks"),
     "trainings": ("trainings", "tasks"),
     "startup": ("startup", "tasks"),
     "first-run": ("first_run", "tasks"),

@@ -1,14 +1,17 @@
 """The rows on evaluation, networks, limits, scaling, degrees and curves: references, contestants, series."""
 
 import importlib.util
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import refkan as rk
+from tests.shared import thresholds
 from validation.benchmarks.cases.layer_case import LayerCase
 from validation.benchmarks.cases.network_cases import GaussNewtonCase, JetCase
-from validation.benchmarks.measured import curves, degrees, layer, limits, networks, scaling, spline_evaluation
+from validation.benchmarks.measured import curves, degrees, growth, layer, limits, networks, scaling, spline_evaluation
 from validation.benchmarks.rows import ROWS, tasks
 from validation.benchmarks.running.harness import Case, CaseResult, Limit, Settings, TooLargeError, run_case
 
@@ -108,6 +111,53 @@ def test_the_memory_of_many_points_is_measured():
     (entry,) = scaling.chunks(400).run(Settings(rounds=1)).entries
     assert entry.status == "timed"
     assert 30.0 < entry.megabytes < 1000.0  # an interpreter with NumPy at least
+
+
+def test_a_point_of_growth_is_measured_in_a_process_of_its_own(monkeypatch, capsys):
+    code = []
+    monkeypatch.setattr(growth, "child", lambda text: code.append(text) or ["0.5", "3.0"])
+    (entry,) = growth.point("title", "N", 700).run(FAST).entries
+    assert (entry.seconds, entry.megabytes) == ([0.5], 3.0)
+    exec(code[0], {})
+    seconds, megabytes = map(float, capsys.readouterr().out.split())
+    assert 0.0 < seconds < 10.0
+    assert 0.0 <= megabytes < 500.0
+
+
+def test_both_sides_of_a_size_are_timed():
+    seen = []
+    task = growth.side("title", "SIZE", {"N": 10}, lambda N: lambda: seen.append(N))
+    assert [entry.name for entry in task.run(FAST).entries] == ["N = 9", "N = 10"]
+    assert set(seen) == {9, 10}
+
+
+def functions_called(call):
+    """Names of all functions of refkan that a call enters, in Python."""
+    names = set()
+
+    def enter(frame, event, _):
+        if "refkan" in frame.f_code.co_filename:
+            names.add(frame.f_code.co_qualname)
+
+    call()  # what is found once, and kept, is no difference
+    sys.setprofile(enter)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return names
+
+
+def test_a_size_decides_where_its_sides_are():
+    first, make = next((first, make) for size, call, _, first, make in growth.sides() if call.startswith("value and"))
+    with rk.use_engine("auto"), thresholds.kernels_in_python():
+        before, below, at = (functions_called(make(value)) for value in (first - 2, first - 1, first))
+    assert before == below != at
+
+
+def test_sizes_of_growth_are_those_that_tests_lower():
+    known = {size for sizes in thresholds.LOWERED.values() for size in sizes} | {"CALLS", "MATRICES"}
+    assert {size for size, *_ in growth.sides()} <= known
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -25,9 +25,10 @@ print(statistics.median(measure() for _ in range(11)))
 
 # Value and gradients of a layer (2, 5) at many points, in chunks: seconds, and the largest memory of the process in MB.
 _CHUNKS = """
-import pathlib, resource, time
+import time
 import numpy as np
 import refkan as rk
+from validation.benchmarks.running.watch import peak_memory
 points, chunk = {points}, 100_000
 layer = rk.SplineLayer((rk.SplineSpace.uniform(4, 16),) * 2, n_outputs=5)
 rng = np.random.default_rng(0)
@@ -44,10 +45,7 @@ total = np.zeros(layer.n_params)
 for first in range(0, points, chunk):
     total += sweep(x[first:first + chunk])
 print(time.perf_counter() - start)
-# Linux hands ru_maxrss on from the process that started this one; VmHWM it does not.
-status = pathlib.Path("/proc/self/status")
-peak = [line.split()[1] for line in status.read_text().splitlines() if "VmHWM" in line] if status.exists() else []
-print(float(peak[0] if peak else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1e3)
+print(peak_memory())
 """
 
 

@@ -1,16 +1,19 @@
 """The page on speed, written from a record: ``python -m validation.benchmarks.reporting.page RECORD [ROOT]``.
 
-It trims the record to validation/records/benchmarks.json below ROOT (by default the project's folder), one of trainings
-alone to benchmarks_trainings.json, and makes docs/speed.md of both. No number of theirs is typed.
+It trims the record to validation/records/benchmarks.json below ROOT (by default the project's folder), one of a single
+row to benchmarks_ROW.json, and makes docs/speed.md of all. No number of theirs is typed.
 """
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import log
 from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
+from validation.benchmarks.measured.growth import AXES
 from validation.benchmarks.measured.trainings import COMPARED
 from validation.benchmarks.reporting import markdown
 from validation.benchmarks.reporting.targets import judge
@@ -18,7 +21,7 @@ from validation.benchmarks.running.record import CaseData, by_row, cases, trimme
 from validation.records.markdown import markdown_table
 
 ROOT = Path(__file__).parents[3]
-RECORD, TRAININGS = Path("validation/records/benchmarks.json"), Path("validation/records/benchmarks_trainings.json")
+RECORD = Path("validation/records/benchmarks.json")
 PAGE = Path("docs/speed.md")
 NAME = "speed.md"
 
@@ -34,6 +37,10 @@ switched off, its time is included; the memory that a contestant would keep is e
 Jacobians) it is left out.
 """
 
+_GROWTH = """\
+Calls of refkan alone, each point in a process of its own; memory is what calls add to what data and parameters take.
+"""
+
 LAYER, NET = ("P", "Q", "n"), ("widths", "n")
 BOTH = "forward + backward"
 
@@ -47,15 +54,16 @@ def main(arguments: Sequence[str]) -> int:
     root = Path(arguments[1]) if len(arguments) == 2 else ROOT
     for path in (RECORD, PAGE):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-    path = root / (TRAININGS if set(document["rows"]) == {"trainings"} else RECORD)
+    single = f"_{next(iter(document['rows']))}" if len(document["rows"]) == 1 else ""
+    path = (root / RECORD).with_name(f"{RECORD.stem}{single}.json")
     write_atomically(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
     write_page((root / PAGE).parent, *recorded(root))
     return 0
 
 
 def recorded(root: Path = ROOT) -> list[Mapping[str, Any]]:
-    paths = (root / path for path in (RECORD, TRAININGS))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    paths = sorted((root / RECORD).parent.glob(f"{RECORD.stem}*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def write_page(folder: Path, *documents: Mapping[str, Any]) -> Path:
@@ -131,6 +139,11 @@ def _rows(document: Mapping[str, Any], measured: Mapping[str, str]) -> list[str]
     parts += ["## Networks, forward + backward\n", markdown.times_table(some("network"), NET)]
     parts += ["## Gauss-Newton matrices\n", markdown.times_table(some("gauss-newton"), ("of", *NET, "N"))]
     parts += ["## u, u_x, u_xx and a gradient\n", markdown.times_table(some("jets"), NET)]
+    if "growth" in rows:
+        parts += ["## Growth\n", f"{measured['growth']}\n" if "growth" in measured else "", _GROWTH]
+        parts += [_axis(some("growth", against=axis), axis) for axis in AXES] + [
+            _sides(some("growth", against="sizes"))
+        ]
     if "trainings" in rows:
         parts += ["## Trainings, to a mean square error over the square of the target's range\n"]
         parts += [f"{measured['trainings']}\n"] if "trainings" in measured else []
@@ -153,6 +166,30 @@ def _chunks(chosen: Sequence[CaseData]) -> str:
     ]
     text = "Forward and backward of a layer (2, 5), n = 16, in chunks of 1e5, each size in a process of its own:\n\n"
     return text + markdown_table(["points", "median", "largest memory of the process"], rows)
+
+
+def _axis(chosen: Sequence[CaseData], axis: str) -> str:
+    """Return time and memory along an axis, with the exponent p of t ~ value^p since the line above."""
+    values = [case["parameters"][axis] for case in chosen]
+    seconds = [case["entries"][0]["seconds"]["median"] for case in chosen]
+    ratios = zip(pairwise(seconds), pairwise(values), strict=True)
+    exponents = ["", *(f"{log(t / t0) / log(v / v0):.2f}" for (t0, t), (v0, v) in ratios)]
+    memory = [f"{case['entries'][0]['megabytes']:.0f} MB" for case in chosen]
+    header = [f"{AXES[axis][0]}: {axis}", "time", "exponent", "memory of calls"]
+    return markdown_table(
+        header, zip(map(str, values), map(markdown.duration, seconds), exponents, memory, strict=True)
+    )
+
+
+def _sides(chosen: Sequence[CaseData]) -> str:
+    rows = []
+    for case in chosen:
+        times = [markdown.duration(entry["seconds"]["median"]) for entry in case["entries"]]
+        ratio = markdown.spread(case["entries"][1]["theirs_over_ours"])
+        rows.append(
+            [case["parameters"]["size"], case["title"].split(", below")[0], case["entries"][1]["name"], *times, ratio]
+        )
+    return markdown_table(["size", "call", "from", "just below", "from it on", "ratio (quartiles)"], rows)
 
 
 def _peers(document: Mapping[str, Any]) -> list[str]:

@@ -23,7 +23,7 @@ EntryData = Mapping[str, Any]
 """A case of a record, and a contestant of it."""
 
 
-class Frozen:
+class BenchmarkRecord:
     """The cases of a folder's record that belong to the present sources, versions, processor and settings.
 
     Parameters

@@ -1,7 +1,9 @@
-"""How busy the machine is with something else while contestants are timed."""
+"""How busy the machine is with something else while contestants are timed, and the memory of this process."""
 
 import os
+import resource
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +18,23 @@ def busy_seconds() -> float | None:
         return None
     user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen = map(int, fields)
     return (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory() -> float:
+    """Return the largest memory of this process so far, or since `forget_peak`, in MB.
+
+    Linux hands ru_maxrss on from the process that started this one; VmHWM it does not.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    kilobytes = [line.split()[1] for line in lines if "VmHWM" in line]
+    return float(kilobytes[0] if kilobytes else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1e3
+
+
+def forget_peak() -> None:
+    """Have the largest memory begin anew with that of now, where the system can."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def own_seconds() -> float:
