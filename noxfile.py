@@ -29,7 +29,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests; arguments after -- go to pytest."""
     session.install("-e", ".[test,exact,cli,cluster]")
-    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", "-m", "", *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import tempfile
+from collections import Counter
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see validation/__main__.py; before NumPy is loaded
 
@@ -38,6 +39,48 @@ def pytest_collection():
     finally:
         gc.enable()
         gc.freeze()
+
+
+EXHAUSTIVE = {
+    "tests/analysis/exact/test_checked_certificates.py::test_certificates_are_accepted_and_true",
+    "tests/analysis/exact/test_checked_certificates.py::test_forged_statements_are_rejected_by_name",
+    "tests/claims/test_grounds.py::test_a_row_notices_by_what_it_measures",
+    "tests/conformance/identification/test_identify.py::test_a_layer_with_one_defect_is_named",
+    "tests/conformance/identification/test_identify.py::test_every_defect_is_named",
+    "tests/conformance/identification/test_identify.py::test_of_a_right_layer_nothing_differs",
+    "tests/conformance/identification/test_identify.py::test_what_a_layer_does_is_told",
+    "tests/conformance/identification/test_identify.py::test_what_follows_from_a_cause_is_not_told",
+    "tests/conformance/test_cases.py::test_correct_backends_raise_no_alarm",
+    "tests/conformance/test_cases.py::test_no_alarm_in_lower_formats",
+    "tests/conformance/test_cases.py::test_no_false_alarm_on_random_correct_configurations",
+    "tests/conformance/test_declarations.py::test_a_layer_with_one_domain_raises_no_alarm",
+    "tests/estimators/test_estimators.py::test_checks_of_scikit_learn",
+    "tests/kernels/test_functions.py::test_values_and_slopes_against_definitions",
+    "tests/networks/hessians/test_exact_hessian.py::test_hessian_is_the_complex_step_of_the_gradient",
+    "tests/networks/hessians/test_gauss_newton.py::test_both_paths_are_the_product_of_the_jacobian",
+    "tests/networks/refinement/test_refinement.py::test_refinement_leaves_trained_networks_unchanged",
+    "tests/networks/test_laws.py::test_gradients_against_complex_steps",
+    "tests/splines/sums/test_thresholds.py::test_every_operation_on_both_sides_of_every_size",
+    "tests/splines/test_bsplines.py::test_splines_and_derivatives_are_exact_up_to_1e_15_r",
+    "tests/training/adaptivity/test_driver.py::test_exact_refinements_leave_the_function_and_the_value_unchanged",
+    "tests/truth/test_networks.py::test_rows_of_the_jacobian_are_pullbacks",
+    "tests/truth/test_numbers.py::test_jets_and_their_gradients",
+    "tests/truth/test_numbers.py::test_values_and_first_derivatives",
+    "tests/validation/test_conditions.py::test_rows_are_judged_as_the_table_says_on_both_sides_of_a_condition",
+    "tests/validation/test_kept_rows.py::test_kept_rows_are_what_their_numbers_make_of_them",
+}
+"""Laws over many cases that are alike: one in five runs always, the others with ``-m exhaustive``, as in .ci/run."""
+
+_cases: Counter[str] = Counter()
+
+
+def pytest_itemcollected(item):
+    """Mark the cases that a quick run leaves out."""
+    law = item.nodeid.partition("[")[0]
+    if law in EXHAUSTIVE:
+        _cases[law] += 1
+        if _cases[law] % 5 != 1:
+            item.add_marker("exhaustive")
 
 
 COMPILING = ("tests/kernels/", "tests/splines/", "tests/networks/")

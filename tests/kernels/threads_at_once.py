@@ -1,6 +1,6 @@
 """A program of several Python threads that use the library at once: prints which results are not those of one thread.
 
-    python -m tests.kernels.threads_at_once
+    python -m tests.kernels.threads_at_once all|pair|nested|mixed
 
 A pair of threads repeats one operation each; of the others, all go through the same operations, each from another one
 on: with threads of their own (nested), and threads alone while others fork (mixed). A hang ends with the stacks of all
@@ -10,6 +10,7 @@ threads.
 import faulthandler
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -137,6 +138,6 @@ def of_all_operations():
 
 
 if __name__ == "__main__":
-    for how, run in RUNS.items():
+    for how in RUNS if sys.argv[1] == "all" else sys.argv[1:]:
         faulthandler.dump_traceback_later(LONGEST, exit=True)
-        print(how, run(), flush=True)
+        print(how, RUNS[how](), flush=True)

@@ -20,6 +20,7 @@ from refkan.base.extras import EXTRAS, how_to_install, needed
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.conformance.adapters.answers import describe
 from refkan.conformance.adapters.loading import BackendError, load
+from tests.conftest import EXHAUSTIVE
 from tests.shared.refusals import refused
 
 ROOT = Path(rk.__file__).parent.parent
@@ -44,6 +45,14 @@ def test_an_entry_of_the_path_comes_before_a_folder_without_a_file(tmp_path):
         check=True,
     )
     assert told.stdout.split() == [rk.__file__, "kan"]
+
+
+def test_laws_of_which_some_cases_run_always_are_there_and_all_their_cases_run_in_ci(project):
+    for law in EXHAUSTIVE:
+        path, name = law.split("::")
+        assert f"def {name}(" in (ROOT / path).read_text(), law
+    commands = (ROOT / ".ci" / "run").read_text().split("\n")
+    assert [line for line in commands if " -m pytest " in line and line.endswith(" -m exhaustive")]
 
 
 def test_an_editable_installation_is_such_an_entry(project):

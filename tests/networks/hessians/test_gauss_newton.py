@@ -310,6 +310,7 @@ for call in {CALLS}:
 
 
 @pytest.mark.parametrize("call", CALLS)
+@pytest.mark.exhaustive
 def test_memory_does_not_grow_with_the_samples(peaks, call):
     few, many = peaks[call]
     # Weights, finiteness checks and products of chunks: some ten numbers a sample at most. What is kept for chunks of

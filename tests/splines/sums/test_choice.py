@@ -279,6 +279,7 @@ def test_small_networks_compile_each_kernel_once(compiled):
     assert not {name.split(".")[0] for name in alone} & fast
 
 
+@pytest.mark.exhaustive
 def test_more_layers_orders_layouts_and_free_knots_add_no_forms(folder):
     """But for the Jacobian, whose rows lie apart where it has more than one layer."""
     everything = answer(MORE, folder)
@@ -293,6 +294,7 @@ def test_they_are_done_within_seconds(compiled):
     assert seconds <= 15
 
 
+@pytest.mark.exhaustive
 def test_commands_say_once_that_they_compile(compiled, folder, tmp_path):
     """In a cache that several kernels are missing from."""
     shutil.copytree(folder / "cache", tmp_path, dirs_exist_ok=True)
