@@ -42,8 +42,11 @@ def pytest_collection():
 
 
 EXHAUSTIVE = {
+    "tests/analysis/conditioning/test_units.py::test_networks_of_several_bases",
+    "tests/analysis/exact/test_bounds_at_edges.py::test_lipschitz_constants_are_limits_from_inside_the_box_in_any_unit",
     "tests/analysis/exact/test_checked_certificates.py::test_certificates_are_accepted_and_true",
     "tests/analysis/exact/test_checked_certificates.py::test_forged_statements_are_rejected_by_name",
+    "tests/analysis/exact/test_margins.py::test_bounds_of_the_negative_are_the_others",
     "tests/claims/test_grounds.py::test_a_row_notices_by_what_it_measures",
     "tests/conformance/identification/test_identify.py::test_a_layer_with_one_defect_is_named",
     "tests/conformance/identification/test_identify.py::test_every_defect_is_named",
@@ -58,16 +61,24 @@ EXHAUSTIVE = {
     "tests/kernels/test_functions.py::test_values_and_slopes_against_definitions",
     "tests/networks/hessians/test_exact_hessian.py::test_hessian_is_the_complex_step_of_the_gradient",
     "tests/networks/hessians/test_gauss_newton.py::test_both_paths_are_the_product_of_the_jacobian",
+    "tests/networks/jets/test_jets.py::test_jets_equal_the_exact_derivatives_of_the_definitions",
+    "tests/networks/refinement/test_refinement.py::test_free_knots_fixed_refined_and_freed",
+    "tests/networks/refinement/test_refinement.py::test_insertion_leaves_trained_networks_unchanged_under_every_policy",
     "tests/networks/refinement/test_refinement.py::test_refinement_leaves_trained_networks_unchanged",
+    "tests/networks/test_conversion.py::test_conversion_leaves_the_function_unchanged_after_every_change_of_state",
     "tests/networks/test_laws.py::test_gradients_against_complex_steps",
     "tests/splines/sums/test_thresholds.py::test_every_operation_on_both_sides_of_every_size",
     "tests/splines/test_bsplines.py::test_splines_and_derivatives_are_exact_up_to_1e_15_r",
+    "tests/splines/test_change_of_basis.py::test_operators_against_exact_matrices",
     "tests/training/adaptivity/test_driver.py::test_exact_refinements_leave_the_function_and_the_value_unchanged",
+    "tests/truth/test_networks.py::test_gradients_are_complex_steps",
+    "tests/truth/test_networks.py::test_pullback_and_pushforward_are_adjoint",
     "tests/truth/test_networks.py::test_rows_of_the_jacobian_are_pullbacks",
     "tests/truth/test_numbers.py::test_jets_and_their_gradients",
     "tests/truth/test_numbers.py::test_values_and_first_derivatives",
     "tests/validation/test_conditions.py::test_rows_are_judged_as_the_table_says_on_both_sides_of_a_condition",
     "tests/validation/test_kept_rows.py::test_kept_rows_are_what_their_numbers_make_of_them",
+    "tests/validation/test_kept_rows.py::test_scattered_measurements_are_judged_as_they_were",
 }
 """Laws over many cases that are alike: one in five runs always, the others with ``-m exhaustive``, as in .ci/run."""
 
