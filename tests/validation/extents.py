@@ -1,10 +1,11 @@
-"""What every claim file runs, quickly and in full: ``python -m tests.validation.extents`` writes it down anew.
+"""What claim files run, quickly and in full, and their constants: ``python -m tests.validation.extents`` writes both.
 
 Nothing is measured. A run is followed through what says what is run: functions that are told its size, its progress or
 its parts, and those that return networks, cases and the like. All others are noted with their arguments, and return a
 number that is not known; where that cannot be gone on with, the extent ends. Of grids the cells are noted.
 """
 
+import ast
 import hashlib
 import inspect
 import json
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import is_dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
@@ -28,7 +30,7 @@ from refkan.claims import Cell
 from refkan.claims.cells import Grid
 from refkan.claims.running.discovery import discover
 from refkan.claims.running.kept_parts import Resume
-from tests.validation.conditions import JUDGES
+from tests.validation.conditions import JUDGES, files, name_of
 from validation.descent.kernels.kernels_of_both_bases import Case
 from validation.equations import pde_runs
 from validation.ledger import LEDGER
@@ -86,6 +88,8 @@ def told(value: Any) -> str:
         return "?"
     if isinstance(value, np.random.Generator):
         return str(value.bit_generator.state["state"])
+    if isinstance(value, str) and value.count(" ") > 7:
+        return "words"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, np.ndarray | np.generic):
@@ -191,11 +195,30 @@ def extent(stem: str, quick: bool) -> str:
         " ".join([f"{name} {count}", *(f"{key}:{len(v)}" for key, v in values.get(name, {}).items() if len(v) > 1)])
         for name, count in counts.items()
     ]
-    return f"{'; '.join(shown)}; {hashlib.sha256(repr(asked.calls).encode()).hexdigest()[:8]}"
+    return f"{'; '.join(shown)}; {digest(repr(asked.calls))}"
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+JUDGING = {name_of(file): file for file in files()}
+
+
+def constants(name: str) -> dict[str, str]:
+    """The constants of a file that judges, large ones by a digest: sizes, bounds, and what is printed in papers."""
+    module = import_module(f"validation.{name.removesuffix('.__init__')}")
+    nodes = ast.parse(JUDGING[name].read_text(encoding="utf-8")).body
+    assigned = [node for node in nodes if isinstance(node, ast.Assign | ast.AnnAssign)]
+    names = [each for node in assigned for each in ast.walk(node) if isinstance(each, ast.Name)]
+    stored = sorted({each.id for each in names if isinstance(each.ctx, ast.Store) and each.id.isupper()})
+    said = {key: told(vars(module)[key]) for key in stored if hasattr(module, key)}
+    return {key: text if len(text) < 80 else digest(text) for key, text in said.items()}
 
 
 if __name__ == "__main__":
     for file in FILES.values():
         file.load()
-    made = {stem: [extent(stem, quick) for quick in (True, False)] for stem in sorted(FILES)}
+    runs = {stem: [extent(stem, quick) for quick in (True, False)] for stem in sorted(FILES)}
+    made = {"runs": runs, "constants": {name: constants(name) for name in JUDGING}}
     TABLE.write_text(json.dumps(made, indent=0) + "\n", encoding="utf-8")

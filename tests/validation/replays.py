@@ -78,8 +78,8 @@ def named(path: str) -> Any:
 
 
 def numbers(text: str) -> list[str]:
-    """Return the numbers of a sentence."""
-    return re.findall(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?|\binf\b|\bnan\b", text)
+    """Return the numbers of a sentence, and what it says is true or false."""
+    return re.findall(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?|\b(?:inf|nan|True|False)\b", text)
 
 
 def short(value: Any, digits: int) -> str:

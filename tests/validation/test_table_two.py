@@ -264,6 +264,15 @@ def test_a_loss_that_still_falls_has_not_stalled():
     assert judged("R11", runs).status == "not reproduced"
 
 
+@pytest.mark.parametrize(("sizes", "quarters"), [((9, 9, 10, 3), (2, 3, 1)), ((3, 13, 5, 6), (2, 1, 2))])
+def test_falls_are_those_of_a_quarter_of_a_level(sizes, quarters):
+    """Rounded upwards, and no more than the level before has: of losses 2^(-k^2), 2^(2 q (q + 1))."""
+    course = {"level": np.repeat(range(4), sizes), "mse": 2.0 ** -(np.arange(sum(sizes)) ** 2)}
+    assert table_two_rows.falls({"course": course}) == [4.0 ** (q * (q + 1)) for q in quarters]
+    last = [table_two_rows.fall(2.0 ** -np.arange(size)) for size in (2, 9, 10, 13)]
+    assert last == [2.0, 4.0, 8.0, 8.0]
+
+
 def test_other_readings_stand_beside_the_one_that_is_singled_out():
     """They change no verdict, whatever came out under them."""
     others = {}
