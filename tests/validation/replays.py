@@ -1,6 +1,6 @@
 """Measurements of small runs beside what verdicts make of them: ``python -m tests.validation.replays`` judges anew.
 
-What is exact is run anew, and a quick run kept in place of measurements.
+What is exact is run anew, and a quick run kept in place of measurements; some of what it computes is falsified then.
 
 Numbers have four digits, so that what is judged is what the files say. Words are left out: they may be changed. Rows
 are also judged on measurements that are scattered, so that the least is not the greatest, and some not all.
@@ -10,11 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from importlib import import_module
+from inspect import isgeneratorfunction
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -22,6 +24,8 @@ import numpy as np
 
 from refkan.claims import readings, seed_intervals
 from refkan.claims.running.outcomes import plain
+from tests.validation.conditions import UnknownError, known
+from tests.validation.extents import is_measured
 
 FOLDER = Path(__file__).parent / "measured"
 
@@ -166,6 +170,54 @@ def scattered(measured: Mapping[str, Any], seed: int) -> Any:
     return made
 
 
+def falsified(value: Any, rng: np.random.Generator) -> Any:
+    """Return what was computed with numbers larger or smaller, and some truth values turned."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value) != (rng.random() < 0.3)
+    if isinstance(value, int):
+        return value + int(rng.integers(0, 2))
+    if isinstance(value, Mapping):
+        return {key: falsified(item, rng) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(falsified(item, rng) for item in value) if type(value) in (tuple, list) else value
+    number = isinstance(value, float | Fraction) or type(value).__name__ in ("fmpq", "arb")
+    return value * int(rng.integers(32, 129)) / 64 if number else value
+
+
+COMPUTED = dict[Any, Any]()
+"""What functions returned: they compute it once, whatever is falsified."""
+
+
+@contextmanager
+def falsifying(path: str, share: float = 0.0, seed: int = 0) -> Iterator[None]:
+    """Falsify a share of what a file computes on its own before it judges."""
+    module, rng, within = import_module(path), np.random.default_rng(seed), [0]
+
+    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            if within[0]:
+                return function(*args, **options)
+            within[0] += 1
+            try:
+                with suppress(UnknownError):
+                    key = function, known(args), known(options)
+                    if key not in COMPUTED:
+                        COMPUTED[key] = function(*args, **options)
+                    return falsified(COMPUTED[key], rng) if rng.random() < share else COMPUTED[key]
+                return function(*args, **options)
+            finally:
+                within[0] -= 1
+
+        return call
+
+    with ExitStack() as stack:
+        for name, value in [*vars(module).items()]:
+            of_run = is_measured(value, name) and isinstance(value, FunctionType) and not isgeneratorfunction(value)
+            if of_run and "Verdict" not in str(value.__annotations__):
+                stack.enter_context(patch.object(module, name, wrapped(value)))
+        yield
+
+
 def rounded(value: Any, digits: int) -> Any:
     """Plain data with floats as text of so many digits."""
     if isinstance(value, dict):
@@ -178,17 +230,27 @@ def rounded(value: Any, digits: int) -> Any:
 def digest(replay: Mapping[str, Any], seed: int) -> str:
     """Judge scattered measurements; what is said, in short, or the kind of an error where they cannot be judged."""
     try:
+        if runs(replay):
+            return short(run_anew(replay, FALSE, seed), 6)
         return short(told(judged(replay, scattered(replay["measured"], seed))), 6)
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
         return type(error).__name__
 
 
 SEEDS = 2
+FALSE = 0.25
+"""The share of what a run computes that is falsified."""
 
 
 def runs(replay: Mapping[str, Any]) -> bool:
     """Whether a file computes exactly what it judges, so that what is judged is a quick run of it."""
     return bool(replay["by"].endswith(":run"))
+
+
+def run_anew(replay: Mapping[str, Any], *false: Any) -> Any:
+    """Run a file that computes exactly what it judges, and judge it."""
+    with falsifying(replay["by"].partition(":")[0], *false):
+        return told(judged(replay))
 
 
 def kept(verdict: Callable[..., Any], **measured: Any) -> dict[str, Any]:
@@ -200,8 +262,8 @@ def kept(verdict: Callable[..., Any], **measured: Any) -> dict[str, Any]:
 def write(file: Path, replays: list[dict[str, Any]]) -> None:
     """Keep measurements with what the present verdicts make of them."""
     for replay in replays:
-        replay["outcome"] = told(judged(replay))
-        replay["scattered"] = [digest(replay, seed) for seed in range(0 if runs(replay) else SEEDS)]
+        replay["outcome"] = run_anew(replay) if runs(replay) else told(judged(replay))
+        replay["scattered"] = [digest(replay, seed) for seed in range(SEEDS)]
     file.write_text(json.dumps(replays, separators=(",", ":")).replace('{"by"', '\n{"by"') + "\n", encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ import pytest
 import validation
 from refkan.claims import Beside
 from refkan.claims.running.discovery import discover
-from tests.validation.replays import FOLDER, decoded, digest, judged, kept, measured_in, named, runs, told
+from tests.validation.replays import FOLDER, decoded, digest, judged, kept, measured_in, named, run_anew, runs, told
 from validation.architectures import first_experiment
 from validation.equations import burgers_table, poisson_staircases
 from validation.ledger import LEDGER, row
@@ -88,7 +88,7 @@ def alike(made, before):
 @pytest.mark.parametrize("by", REPLAYS)
 def test_numbers_and_statuses_are_those_of_the_measurements(by):
     """What is run anew, since it is exact, holds besides, and no altered statement does."""
-    made = told(judged(REPLAYS[by]))
+    made = run_anew(REPLAYS[by]) if runs(REPLAYS[by]) else told(judged(REPLAYS[by]))
     assert alike(made, REPLAYS[by]["outcome"]), ANEW
     for verdict in made if runs(REPLAYS[by]) else ():
         assert verdict["status"] in ("holds", "holds as corrected")
