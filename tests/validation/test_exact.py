@@ -105,6 +105,16 @@ def test_wrong_prolongations_refute_the_formulas(monkeypatch):
     assert (NESTED["E25"]().status, NESTED["P2"]().status) == ("refuted", "refuted")
 
 
+def test_rows_of_neighbours_hold_where_they_are_the_prolongation(monkeypatch):
+    formula = prolongation_formulas.formula
+    monkeypatch.setattr(
+        truth, "prolongation", lambda t, s, r: np.roll(np.array(formula(t, s, r, False)), -1, axis=1).tolist()
+    )
+    made = NESTED["P2"]().mutations
+    assert made["a neighbour of each injected power"] == "holds"
+    assert made["A' in place of its inverse"] == "refuted"
+
+
 def test_inclusion_is_as_printed_where_spaces_are_equal():
     knots = rationals.uniform_knots(2, 2)
     made = prolongation_formulas.inclusion_verdict([(2, knots, knots)])

@@ -100,6 +100,13 @@ def test_no_zero_of_a_limit_is_missed_within_the_radius_that_is_stated(inputs, m
         assert [len(limits_of_bases.zeros_within(series, flint.fmpq(k))) for k in (9, 10)] == [0, 1]
 
 
+@each_row("more, real", (0, 0), (1, 0), (0, 1))
+def test_a_zero_is_to_be_the_only_one_and_real(more, real, monkeypatch):
+    zero = flint.arb(-10), flint.arb(real)
+    monkeypatch.setattr(limits_of_bases, "zeros_within", lambda series, radius: [zero] * (1 + more))
+    assert limits_of_bases.limits(2, 2)[2] == (not more and not real)
+
+
 def test_what_is_left_of_a_constant_for_order_1():
     """Components of 1 along sin((j - 1/2) pi x), whose sum over all j is known to float64."""
     places = np.arange(0.5, 1e6)
