@@ -101,14 +101,14 @@ class Marked(ast.NodeTransformer):
         self.tree = ast.parse(file.read_text(encoding="utf-8"))
         for name, node in definitions(self.tree):
             if f"{self.file}:{name}" in judging():
-                self.count = 0
+                self.count = self.memberships = 0
                 self.by.append(name)
                 self.visit(node)
         ast.fix_missing_locations(self.tree)
 
-    def site(self, call: str, *arguments: ast.expr, parts: int = 0) -> ast.expr:
-        self.count += 1
-        site = f"{self.file}:{self.by[-1]}:{self.count}"
+    def site(self, call: str, *arguments: ast.expr, parts: int = 0, number: str = "") -> ast.expr:
+        self.count += not number
+        site = f"{self.file}:{self.by[-1]}:{number or self.count}"
         self.sites += [f"{site}.{k}" for k in range(parts)] or [site]
         function = ast.Attribute(ast.Name("__conditions__", ast.Load()), call, ast.Load())
         return ast.Call(function, [ast.Constant(site), *arguments], [])
@@ -122,6 +122,9 @@ class Marked(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
+        if len(node.ops) == 1 and isinstance(node.ops[0], ast.In | ast.NotIn):
+            self.memberships += 1
+            return self.site("asked", node, number=f"in{self.memberships}")
         if not all(type(op) in SYMBOLS for op in node.ops):
             return node
         symbols = [ast.Constant(SYMBOLS[type(op)]) for op in node.ops]

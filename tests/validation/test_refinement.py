@@ -7,7 +7,7 @@ import refkan as rk
 from refkan import truth
 from tests.validation.replays import measured_in
 from tests.validation.whole_verdicts import check
-from validation.knots import coarse_grids
+from validation.knots import adaptive_refinement, coarse_grids
 from validation.knots.adaptive_runs import Setting, final, seconds_to
 from validation.measures import sign_test
 from validation.multilevel import (
@@ -30,6 +30,12 @@ def errors():
 
 def test_inclusions():
     check(prolongation_formulas.inclusion_verdict(PAIRS), "holds as corrected")
+
+
+def test_only_runs_of_both_arms_are_compared():
+    both = {"uniform": {"error": [3.0]}, adaptive_refinement.OURS: {"error": [2.0]}}
+    alone = [{name: run} for name, run in both.items()]
+    assert adaptive_refinement.ratios([both, *alone]) == [1.5]
 
 
 def test_inclusions_of_equal_knots_would_hold_both_ways():
