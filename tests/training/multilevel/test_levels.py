@@ -188,6 +188,9 @@ def test_outside_error_is_compared_within_the_domain():
     elsewhere = points_elsewhere(net, x)
     assert elsewhere.min() >= 0
     assert elsewhere.max() <= 1
+    beyond = points_elsewhere(rk.kan([1, 1], 3, 4), 2 * x - 0.5)  # on both sides of samples that lie outside as well
+    assert beyond.min() < -0.5
+    assert beyond.max() > 1.5
     with pytest.raises(RuntimeError):
         require_unchanged(net, theta, fine, moved + 1e-9, x)
 

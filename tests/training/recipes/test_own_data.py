@@ -175,6 +175,8 @@ def test_what_would_leave_no_line_or_hide_some_is_told_with_its_remedy(tmp_path,
 @pytest.mark.parametrize("size", [1e200, 1e-200])
 def test_outputs_whose_squares_are_no_numbers_are_refused(size):
     x, y = data(60)
+    at_the_ends = np.where(y > 0, 1.0, -1.0) * min(max(size, own_data_file.SMALLEST), own_data_file.LARGEST)
+    assert own_data(x, at_the_ends).samples.shape == (len(x) - len(x) // 5, x.shape[1])
     refused(lambda: own_data(x, size * y), "y must have a size between 1e-150 and 1e")
     own_data(x, size**0.7 * y)
 
