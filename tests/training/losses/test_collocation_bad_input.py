@@ -92,6 +92,14 @@ def test_overflow_is_a_value_not_an_error():
     assert np.isnan(gradient).all()
 
 
+def test_one_argument_beyond_sane_size_excuses_a_residual():
+    """u u_x with u = 0 and an infinite u_x is no number, however small u is."""
+    net = rk.kan([1, 1], 3, 1, domain=(0.0, 1e-300))
+    term = Term("steep", Side([[0.0]], [[1.0]], orders=1), lambda x, u, u_x: u * u_x * 0, lambda x, u, u_x: (u_x, u))
+    with np.errstate(all="ignore"):
+        assert np.isnan(Collocation(net, [term]).value(np.array([-1e10, 1e10, 0.0])))
+
+
 def test_points_outside_a_declared_domain_are_refused():
     net, _ = network()
     for beyond in (1.1, -0.1):
