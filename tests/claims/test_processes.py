@@ -13,7 +13,7 @@ import pytest
 
 from refkan import cli
 from refkan.claims.running import processes
-from refkan.claims.running.executors import without_copies
+from refkan.claims.running.executors import OwnProcess, without_copies
 from refkan.claims.running.outcomes import FileResult
 from refkan.kernels import plain_sums
 from tests.claims.claim_packages import GOOD
@@ -193,6 +193,25 @@ if __name__ == "__main__":
     assert claims.status() == {"A1": "holds", "A2": "refuted", "B1": "not run"}
     with pytest.raises(ProcessLookupError):
         os.kill(int(log.read_text()), 0)
+
+
+def starts_another(log):
+    log.write_text(str(subprocess.Popen(["sleep", "300"]).pid))
+    time.sleep(300)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the states of processes are those of Linux")
+def test_processes_that_a_process_starts_end_with_it(tmp_path):
+    place, log, until = OwnProcess(), tmp_path / "pid", time.monotonic() + 60
+    place.start(starts_another, log)
+    while not (log.exists() and log.read_text()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert place.stop() == "killed by SIGKILL; memory may have run out"
+    state = Path(f"/proc/{log.read_text()}/stat")
+    while state.exists() and state.read_text().rpartition(")")[2].split()[0] not in "XZ":  # dead, or not yet buried
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_what_files_say_of_time_must_be_true_or_false(claims, capsys):

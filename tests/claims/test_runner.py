@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from refkan.claims.running import runner
 from tests.claims.claim_packages import GOOD
 from tests.shared.tables import each_row
 
@@ -37,6 +38,20 @@ def test_full_reaches_the_claims_and_is_kept_apart(claims):
         claims.run("--engine", "plain", *size)
     assert (claims.folder / "good.log").read_text() == "quick full "
     assert claims.record()["capsule"]["configuration"]["size"] == "full"
+
+
+@each_row(
+    "arguments, limit",
+    ((), runner.QUICK_LIMIT),
+    (("--full",), None),
+    (("--limit", "7"), 7.0),
+    (("--full", "--limit", "7"), 7.0),
+)
+def test_quick_runs_have_a_limit_and_others_the_one_that_is_given(claims, monkeypatch, arguments, limit):
+    asked = []
+    monkeypatch.setattr(runner, "run_all", lambda *parts: asked.append(parts[4].limit) or ([], False))
+    claims.run(*arguments)
+    assert asked == [limit]
 
 
 CRASHES = {

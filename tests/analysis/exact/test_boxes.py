@@ -12,6 +12,7 @@ from refkan.analysis.exact.certificates.certified_network import certificate
 from refkan.analysis.exact.enclosures import subdivision
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.analysis.exact.nodes import node_subdivision
+from refkan.analysis.exact.nodes.node_tables import node_functions
 from refkan.cli import main
 from tests.shared.elsewhere import Elsewhere
 from tests.shared.refusals import refused
@@ -170,3 +171,14 @@ def test_workers_and_clusters_of_the_command_prove_the_same(tmp_path, capsys, cl
         assert main([*command, *more]) == 0
         printed.append(capsys.readouterr().out)
     assert printed[1:] == printed[:1] * 2
+
+
+def test_functions_that_jump_are_not_searched_by_tables():
+    """Between which points a step lies no table says."""
+    net, box = rk.kan([1, 1], 1, 2), np.array([[0.0, 1.0]])
+    steps = interval_network(net, np.array([0.0, 1.0]))
+    values = lambda points: steps.at(points)[:, 0]  # noqa: E731
+    search = node_subdivision.NodeSearch(node_functions(steps, 0, 1.0), values, subdivision.absolute(1e-9))
+    assert search.run(box, 100, np.zeros((1, 1)), None) is None
+    minima, maxima = rk.exact.extrema(net, [0.0, 1.0], box)
+    np.testing.assert_allclose([minima[0], maxima[0]], [[0.0, 0.0], [1.0, 1.0]], atol=1e-15)

@@ -103,6 +103,15 @@ def test_times_outside_are_named(reference, t):
     refused(lambda: reference([[0.0, 0.0], [0.0, t]]), rf"ValueError: x\[:, 1\] must .*got {t} at position 1")
 
 
+def test_errors_are_estimated_in_the_whole_domain_and_next_to_the_kink(monkeypatch):
+    asked, right = [], allen_cahn._evaluate
+    monkeypatch.setattr(allen_cahn, "_evaluate", lambda u, x, nu: asked.append(x) or right(u, x, nu))
+    allen_cahn.reference(modes=32, tolerance=1.0, diffusion=1e-3)
+    for points in asked:
+        np.testing.assert_array_equal([points.min(axis=0), points.max(axis=0)], [[0.0, 0.0], [1.0, 1.0]])
+        assert np.any((points[:, 0] > 1 - 2e-4) & (points[:, 0] < 1))
+
+
 def test_too_few_modes_are_refused():
     refused(lambda: allen_cahn.reference(modes=64), r"ConvergenceError: u must agree to 1\.0e-08 with 64 and with 32")
     with pytest.raises(ConvergenceError, match="take more modes"):
