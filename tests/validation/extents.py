@@ -90,6 +90,8 @@ def told(value: Any) -> str:
         return str(value.bit_generator.state["state"])
     if isinstance(value, str) and value.count(" ") > 7:
         return "words"
+    if isinstance(value, Path):
+        return "path"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, np.ndarray | np.generic):
