@@ -11,7 +11,7 @@ import refkan as rk
 from refkan.analysis.exact.certificates.certified_network import certificate
 from refkan.analysis.exact.enclosures import subdivision
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
-from refkan.analysis.exact.nodes import node_subdivision
+from refkan.analysis.exact.nodes import extremes_over_boxes, node_subdivision
 from refkan.analysis.exact.nodes.node_tables import node_functions
 from refkan.cli import main
 from tests.shared.elsewhere import Elsewhere
@@ -182,3 +182,12 @@ def test_functions_that_jump_are_not_searched_by_tables():
     assert search.run(box, 100, np.zeros((1, 1)), None) is None
     minima, maxima = rk.exact.extrema(net, [0.0, 1.0], box)
     np.testing.assert_allclose([minima[0], maxima[0]], [[0.0, 0.0], [1.0, 1.0]], atol=1e-15)
+
+
+def test_the_search_for_great_values_begins_all_over_the_box():
+    """Where nothing rises no point moves: they are the first ones."""
+    box = np.array([[0.0, 1.0], [2.0, 5.0]])
+    points = extremes_over_boxes._promising(interval_network(rk.kan([2, 1], 3, 2), np.zeros(8)), box)[0]
+    share = (points - box[:, 0]) / (box[:, 1] - box[:, 0])
+    assert ((share >= 0) & (share <= 1)).all()
+    assert (np.ptp(share, axis=0) > 0.25).all()

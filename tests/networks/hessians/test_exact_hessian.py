@@ -105,6 +105,9 @@ def test_bad_input():
     free, s = NetworkCase("spline", free_knots=True).start(x)
     for call in (lambda: hessian(free, s, x, y), lambda: hessian_vector(free, s, x, y, s)):
         refused(call, "second derivatives need fixed knots; got layer 0 with free_knots=True")
+    layer = rk.SiluLayer(rk.SplineLayer((rk.SplineSpace.uniform(3, 2),), 1, free_knots=True))  # of which a part moves
+    at, one = layer.linearize(np.ones(layer.n_params), np.array([[0.3]])), np.ones((1, 1))
+    refused(lambda: at.hessian_product(np.ones(layer.n_params), one, one), "second derivatives need fixed knots")
     with pytest.raises(ValueError, match="outputs must be finite"), np.errstate(all="ignore"):
         problem.hessian_vector(np.full_like(theta, 1e200), theta)
 

@@ -7,6 +7,7 @@ import refkan as rk
 from refkan.checks import dot_test
 from refkan.networks.layers import DenseLayer
 from refkan.networks.layers.knot_layers import edge_conversion
+from refkan.networks.layers.knot_layers.knot_layer import cut_alike
 from tests.networks.refinement.trained_networks import (
     CASES,
     FIXED,
@@ -325,3 +326,15 @@ def test_freeing_clamped_knots_moves_exterior_ones():
     x = samples(30, seed=4, reach=0.5)
     y = net(theta, x)
     np.testing.assert_allclose(free(net.convert(theta, free), x), y, rtol=0, atol=1e-14 * 8 * np.abs(y).max())
+
+
+@each_row(
+    "fine, alike",
+    ([0.0, 0.3, 1.0], True),  # as many intervals, wherever they are
+    ([0.0, 0.25, 0.5, 0.75, 1.0], True),
+    ([0.0, 0.3, 0.5, 0.75, 1.0], False),
+    ([0.0, 0.2, 0.5, 1.0], False),
+    ([0.0, 1.0], False),
+)
+def test_breakpoints_are_cut_alike_or_are_as_many(fine, alike):
+    assert cut_alike([np.array([0.0, 0.5, 1.0])], [np.array(fine)]) is alike
