@@ -190,6 +190,8 @@ def test_points_follow_the_slope_in_their_share(front):
     assert near[0.0] < 0.4 < near[0.5] < near[1.0]
     first = trainer.points(np.random.default_rng(1), problem, theta, 0.5)
     np.testing.assert_array_equal(first, trainer.points(np.random.default_rng(1), problem, theta, 0.5))
+    anywhere = trainer.points(np.random.default_rng(1), problem, 0 * theta, 1.0)  # a constant has no steep points
+    assert np.ptp(anywhere[:, 0]) > 1.5
 
 
 def test_points_are_drawn_anew_and_steps_are_counted_on(front):
