@@ -20,7 +20,7 @@ from validation.descent import descent_trajectories, learning_rates
 from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.implementations.gradients_by_hand import worst_error
 from validation.knots import free_knots_pareto
-from validation.literature import single_layer_hessian
+from validation.literature import autocorrelated_inputs, single_layer_hessian
 from validation.literature.placed_knots import gaussian_width
 from validation.measures import log_slope
 from validation.multilevel import coarse_subspace, multilevel_preconditioners
@@ -80,6 +80,15 @@ CASES = {
             rate | dict.fromkeys(("predicted", "measured"), rate["measured"] - 512.0**2) for rate in rates]),
         "times do not halve": ill_posed(escape=lambda times: times | {512: 0.11}),
         "no escape": ill_posed(escape=lambda times: times | {512: None}),
+    }),
+    "O4, growth": (autocorrelated_inputs.grows, [1.0, 2.0, 3.0, 10.0], {
+        "not tenfold": [1.0, 2.0, 3.0, 9.999],
+        "not rising": [1.0, 3.0, 3.0, 10.0],
+        "falling on the way": [1.0, 3.0, 2.0, 10.0],
+    }),
+    "M3, Jacobi": (lambda result: multilevel_preconditioners.bounded(result, "Jacobi"),
+                   {"intervals": [16, 64, 256], "conditions": {"Jacobi": [10.0, 99.0, 11.0]}}, {
+        "grown": {"intervals": [16, 64, 256], "conditions": {"Jacobi": [10.0, 99.0, 11.001]}},
     }),
 }  # fmt: skip
 """Row -> criterion, what meets it, and by name what fails in one condition."""

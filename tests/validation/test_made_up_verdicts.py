@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from tests.validation.made_up import exactly
+from tests.validation.made_up import exactly, proven
 from tests.validation.replays import numbers
 from validation.architectures import high_dimension
+from validation.bases import relu_form_accuracy
+from validation.conditioning import certified_conditions
+from validation.conditioning.network_spectra import TRAINED
 from validation.multilevel import (
     coarse_subspace,
     multilevel_preconditioners,
@@ -136,6 +139,13 @@ def test_w1_compares_every_arm_with_the_one_asked_for():
 # Altered claims: each is refuted where the claim holds, and holds where it is true itself
 
 
+SIZES = np.array([16, 32, 64])
+
+
+def f2(*slopes):
+    return relu_form_accuracy.verdict(SIZES, {r: 1e-16 * SIZES**s for r, s in zip((2, 3), slopes, strict=True)}, 1e-16)
+
+
 def conditions(order, sizes, **values):
     return {"order": order, "intervals": [s - 1 for s in sizes], "dims": sizes, "conditions": values}
 
@@ -159,7 +169,13 @@ def m3(jacobi=(10.0, 9.0, 11.0), total=(10.0, 20.0, 30.0), h1=(1.0, 4.0, 12.0), 
     return multilevel_preconditioners.spline_verdict(mass, energy)
 
 
+def h4(start):
+    beyond = proven(state=TRAINED, spline=(5e21, 6e21), scaled=(5e21, 6e21), float64=6e21 * (1 + 5e-7))
+    return certified_conditions.verdict([start | {"widths": [2, 1, 1], "node map": "affine"}, beyond])
+
+
 ALTERED = {
+    "F2": (f2, (1.29, 1.71), {"growth like n^r": (2.29, 2.71), "no growth": (0.29, -0.29)}),
     "M2": (m2, ((4.29, 5.71), (4.0, 6.0)), {
         "scaling takes one power of n": ((3.29, 4.71), (4.0, 6.0)), "bounded": ((4.0, 6.0), (0.29, -0.29)),
     }),
@@ -168,6 +184,11 @@ ALTERED = {
         "the sum over levels is worse for the H1 inner product too": (
             (10.0, 9.0, 11.0), (10.0, 20.0, 30.0), (1.0, 4.0, 12.0), (9.0, 10.0, 12.1)),
         "Jacobi is bounded for the H1 inner product": ((10.0, 9.0, 11.0), (10.0, 20.0, 30.0), (11.0, 4.0, 12.0)),
+    }),
+    "H4": (h4, (proven(),), {
+        "all condition numbers beyond 1e20": (proven((2e20, 3e20), scaled=(4e20, 5e20), rank=4),),
+        "the ReLU powers have the lower one": (proven(relu=(1.0, 2.0), rank=4),),
+        "scaling the ReLU powers is enough": (proven(spline=(200.0, 210.0), rank=4),),
     }),
 }  # fmt: skip
 """Row -> verdict of numbers, numbers of which the claim holds, and by name those of which an altered claim does."""

@@ -1,5 +1,7 @@
 """The claims about refinement and adaptivity: verdicts at a small size, mutations that fail, spoilt measurements."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ import refkan as rk
 from refkan import truth
 from tests.validation.replays import measured_in
 from tests.validation.whole_verdicts import check
-from validation.knots import adaptive_refinement, coarse_grids
+from validation.knots import adaptive_refinement, coarse_grids, rough_targets
 from validation.knots.adaptive_runs import Setting, final, seconds_to
 from validation.measures import sign_test
 from validation.multilevel import (
@@ -217,3 +219,24 @@ def test_a3_correlations_are_those_of_the_intervals():
     target = rk.problems.Target("cube", lambda x: x**3, ((0.0, 1.0),))
     np.testing.assert_allclose(coarse_grids.derivative(target, 2, x, 1e-3), 6 * x, rtol=1e-6)
     np.testing.assert_allclose(coarse_grids.derivative(target, 3, x, 1e-2), 6, rtol=1e-6)
+
+
+def test_w3_judges_each_target():
+    right = measured_in("knots_rough_targets")["rows"]
+    for rows in right.values():
+        for r in rows:
+            for arm in rough_targets.RIVALS:
+                r[arm] = r["residual"] | {
+                    "error": 3 * np.asarray(r["residual"]["error"])[-1:],
+                    "seconds": 2 * np.asarray(r["residual"]["seconds"])[-1:],
+                }
+        rows.extend(rows * 3)
+    assert rough_targets.verdict(right).status == "holds"
+    slow = deepcopy(right)
+    for r in slow["step"]:
+        r["quantile"]["seconds"] = np.array([1e-9])
+    assert rough_targets.verdict(slow).status == "holds as corrected"
+    worse = deepcopy(right)
+    for r in worse["step"]:
+        r["quantile"]["error"] = r["residual"]["error"][-1:] / 2
+    assert rough_targets.verdict(worse).status == "refuted"

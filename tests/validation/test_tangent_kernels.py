@@ -147,6 +147,12 @@ def test_a_sample_outside_the_domain():
     assert kernel_ratio(*coupled_samples.single_sample(2, 0.0)) == pytest.approx(1.0, rel=1e-14)
 
 
+def test_runs_confirm_predictions_and_nothing_else(rates):
+    assert learning_rates.runs_confirm(rates["runs"])
+    assert not learning_rates.runs_confirm(rates["runs"], 0.5)
+    assert not learning_rates.runs_confirm(rates["runs"], 2.0)
+
+
 def test_a_wrong_jacobian_is_seen_by_the_runs(monkeypatch):
     case = Case(2, 4, (2, 5, 1), "mean-std", 0)
     monkeypatch.setattr(stable_steps, "relu_jacobian", lambda net, J, scaled: 2.0 * relu_jacobian(net, J, scaled))
