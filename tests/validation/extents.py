@@ -102,6 +102,8 @@ def told(value: Any) -> str:
         return str([(told(key), told(item)) for key, item in value.items()])
     if isinstance(value, list | tuple | set | frozenset | range):
         return str([*map(told, value)])
+    if isinstance(value, FunctionType) and value.__name__ == "<lambda>":
+        return f"lambda {sorted(told(each) for each in value.__code__.co_consts if isinstance(each, float | tuple))}"
     if isinstance(value, FunctionType | MethodType | type):
         return value.__qualname__
     if id(value) in WRITTEN:
