@@ -69,7 +69,8 @@ def outcome(judged: Callable[[], Any]) -> tuple[str, str]:
 class Met(Frozen):
     """A condition met from both sides in a case, others altered, and how the rows are judged then.
 
-    Of a comparison: just below the bound, at it, and just above; of anything else: as it is, and turned.
+    Of a comparison: just below the bound, at it, and just above; of anything else: as it is, and turned; what is turned
+    every time is turned once, too.
     """
 
     site: str
@@ -86,6 +87,8 @@ class Met(Frozen):
         own = [[], [Alteration(self.site, self.k)]]
         if self.bound is not None:
             own = [[Alteration(self.site, self.k, side, self.bound)] for side in SIDES]
+        elif self.k is None:  # of some, and not of all
+            own.append([Alteration(self.site, 0)])
         made = []
         for alterations in own:
             key = self.case, self.others, alterations[0] if alterations else None
