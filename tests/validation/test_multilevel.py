@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 import refkan as rk
 from refkan.claims.experiments import written
 from tests.validation.made_up import REACHED, r5
-from validation.multilevel import nested_hierarchies
+from validation.multilevel import multilevel_preconditioners, nested_hierarchies
 from validation.table_two import multilevel_targets, target_runs
 
 
@@ -108,3 +109,16 @@ def test_r5_asks_every_bound_of_its_own_setting_and_level():
         worse = [*smooth_errors[:level], smooth_errors[level - 1] / (factor * smooth), 0.0][: level + 1]
         worse += [worse[-1] / smooth] * (3 - level)
         assert r5(**{"rotated, smooth, two nodes": worse}).status == "refuted"
+
+
+def test_random_levels_have_a_new_knot_in_every_interval(monkeypatch):
+    levels, right = [], multilevel_preconditioners.transfer.injection_matrix
+    monkeypatch.setattr(
+        multilevel_preconditioners.transfer, "injection_matrix",
+        lambda level, fine: levels.append(level.breakpoints) or right(level, fine),
+    )  # fmt: skip
+    assert multilevel_preconditioners.injections_are_diagonal(3, 0)
+    assert len(levels) == 3
+    for coarse, fine in pairwise(levels):
+        np.testing.assert_array_equal(fine[::2], coarse)
+        assert len(fine) == 2 * len(coarse) - 1
