@@ -22,7 +22,7 @@ _SHOWN = 10  # failures in the table; `failures` has them all
 
 
 class Failure(Frozen, eq=True):
-    """One entry that differs: the truth is `ours`, the reference difference; `theirs` was checked.
+    """One entry that differs: `ours` is the reference derivative, `theirs` the value that was checked.
 
     `index` is an int for the gradient at a vector, else a tuple: the value's indices, then theta's.
 

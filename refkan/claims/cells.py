@@ -31,7 +31,7 @@ class Cell(Checked, order=True):
 
     @lazy
     def pairs(self) -> frozenset[tuple[str, str]]:
-        """The pairs as a set: thousands of cells are looked through for some of them."""
+        """The pairs as a set, for fast searches through thousands of cells."""
         return frozenset(self.choice)
 
 
@@ -80,7 +80,7 @@ class Grid(Checked):
         return {factor.name: factor.check(changes.get(factor.name, factor.values[0])) for factor in self.open}
 
     def around(self) -> list[dict[str, str]]:
-        """Return the reading of all defaults, and every other that differs from it in one factor."""
+        """Return the reading of all defaults, and every reading that differs from it in one factor."""
         others = [self.reading(**{factor.name: value}) for factor in self.open for value in factor.values[1:]]
         return [self.reading(), *others]
 
@@ -100,7 +100,7 @@ class Grid(Checked):
 
     @property
     def experiment(self) -> Experiment:
-        """What runs one cell from the command line."""
+        """The experiment, which runs one cell from the command line."""
 
         def run(choice: Choice, seed: int) -> dict[str, Any]:
             measured = self.measure(self.cell(seed, **choice))
@@ -111,7 +111,7 @@ class Grid(Checked):
     def run(
         self, cells: Iterable[C], resume: Resume = run_task, progress: Callable[[str], Any] = lambda text: None
     ) -> dict[C, Mapping[str, Any]]:
-        """Run or resume cells, each once; they are returned in their order."""
+        """Run or resume each cell once, and return the cells in their order."""
         check_annotated(Grid.run, locals())
         cells = list(dict.fromkeys(cells))
 

@@ -19,7 +19,7 @@ ENOUGH = 25
 
 
 class Estimate(Checked):
-    """A number that decides, or stands beside those that do, with its interval and the bound of the statement.
+    """A number that decides, or accompanies one that does, with its interval and the bound of the statement.
 
     Attributes
     ----------
@@ -62,17 +62,17 @@ class Estimate(Checked):
 
     @property
     def decides(self) -> bool:
-        """Whether the statement asks anything of it."""
+        """Whether the statement sets a bound for it."""
         return self.at_least is not None or self.at_most is not None
 
     @property
     def enough(self) -> bool:
-        """Whether the seeds are as many as decide, or the cost that forbids more is stated."""
+        """Whether there are enough seeds to decide, or the cost that forbids more is stated."""
         return not self.seeds or len(self.seeds) >= ENOUGH or bool(self.cost)
 
     @property
     def holds(self) -> bool | None:
-        """Whether the interval lies on the side of the statement; None where it holds the bound, or seeds are few."""
+        """Whether the interval lies on the side of the statement; None if it contains the bound, or seeds are few."""
         if not (self.decides and self.enough):
             return None
         least = -np.inf if self.at_least is None else self.at_least
@@ -113,7 +113,7 @@ def estimate(
     published: float | None = None,
     cost: str = "",
 ) -> Estimate:
-    """Estimate a statistic of one number a seed, with its interval: the only place where one is made from runs.
+    """Estimate a statistic of one number a seed, with its interval; only this function forms intervals from runs.
 
     What is compared is compared within a seed: give the ratio of the two runs of each seed, which says what a run is
     like, or the second run as `over`, where a table prints means or medians of its columns.
@@ -165,7 +165,7 @@ def estimate(
 
 
 def exactly(name: str, value: float, **more: Any) -> Estimate:
-    """Return an estimate of a number that no chance enters, such as an exact count or a certified bound.
+    """Return an estimate of a number that does not depend on chance, such as an exact count or a certified bound.
 
     Examples
     --------
@@ -229,7 +229,7 @@ def decide(estimates: Iterable[Estimate], corrected: Iterable[Estimate] = ()) ->
 
 
 def twin(estimates: Iterable[Estimate]) -> Status:
-    """Return the status of a mutated claim or of a positive control: what its estimates point to, in any run.
+    """Return the status of a mutated claim or a positive control, from the direction of its estimates in any run.
 
     An interval that holds the bound would let every twin of a small run fail: the estimates alone speak here.
 

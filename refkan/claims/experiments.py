@@ -30,7 +30,7 @@ class Factor(Checked):
     number: bool = False
 
     def check(self, value: str) -> str:
-        """Return the value; ValueError, with those that exist, if there is no such value."""
+        """Return the value, or raise ValueError with the existing values if there is no such value."""
         if self.number:
             if value.isdecimal() and int(value) > 0:
                 return str(int(value))
@@ -41,7 +41,7 @@ class Factor(Checked):
 
 
 class Experiment(Checked):
-    """An experiment whose cells can be run one at a time: its factors, and what runs one choice of them for a seed.
+    """An experiment whose cells can be run one at a time: its factors, and a function that runs one choice for a seed.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class Experiment(Checked):
     run: Callable[[Choice, int], Mapping[str, Any]]
 
     def choose(self, text: str = "") -> dict[str, str]:
-        """Read "name=value,name=value" into a value for every factor, the default where none is named.
+        """Parse "name=value,name=value" into a value for every factor; factors that are not named have their defaults.
 
         Raises
         ------

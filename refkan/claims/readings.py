@@ -21,7 +21,7 @@ from refkan.claims.verdicts import Verdict
 
 
 class Beside(Checked):
-    """A cell of a published table beside what was measured, in the same unit, with the number of every seed.
+    """A cell of a published table and our measurement, in the same unit, with the number of every seed.
 
     `cell` says which one it is and `unit` what its numbers are. `values` holds what was measured: seed -> number;
     `published` and `deviation` are the published mean and standard deviation, None where there is none, and `of` the
@@ -57,7 +57,7 @@ class Beside(Checked):
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the seeds' numbers; 0 where there is one alone."""
+        """Standard deviation of the seeds' numbers; 0 for a single seed."""
         return float(np.std(list(self.values.values()), ddof=1)) if len(self.values) > 1 else 0.0
 
     @property
@@ -151,7 +151,7 @@ class Reading(Checked):
 
     @property
     def calibrated(self) -> bool | None:
-        """Whether every calibration cell is met by ours; None without such cells, or with seeds too few to tell."""
+        """Whether we meet every calibration cell; None without such cells, or with too few seeds to tell."""
         answers = [cell.meets for cell in self.calibration if cell.published is not None]
         return None if not answers or None in answers else all(answers)
 
@@ -163,7 +163,7 @@ class Reading(Checked):
 
 
 class Readings(Checked):
-    """A statement under all the readings that were run, and how many that were named were not.
+    """A statement under all the readings that were run, and the number of named readings that were not.
 
     Attributes
     ----------
@@ -195,7 +195,7 @@ class Readings(Checked):
 
     @property
     def speaking(self) -> list[Reading]:
-        """The readings whose verdict is that of the row: those that are singled out, or meet the calibration cells.
+        """The readings that decide the verdict of the row: those singled out, or those that meet the calibration cells.
 
         All speak where none can meet cells. None does where every reading was calibrated and no one meets the cells:
         the set-up is then another one.
@@ -207,7 +207,7 @@ class Readings(Checked):
 
     @property
     def decided(self) -> list[Reading]:
-        """The speaking readings that came out one way or the other."""
+        """The speaking readings that decided either way."""
         return [result for result in self.speaking if result.holds is not None]
 
     @property
@@ -266,7 +266,7 @@ class Readings(Checked):
 
     @property
     def first(self) -> Reading | None:
-        """The reading that is told in full: the first that speaks, or the first of all."""
+        """The reading that is reported in full: the first that speaks, or the first of all."""
         return next(iter([*self.speaking, *self.results]), None)
 
     def told(self) -> str:
@@ -277,7 +277,7 @@ class Readings(Checked):
         return f"{self.over()}. Under {written(self.first.choice)}{size}: {self.first.measured}"
 
     def verdict(self, id: str, *, measured: str = "", corrected: str = "", **more: Any) -> Verdict:
-        """Return the verdict of a row: its status and numbers over the readings, and what `Verdict` takes beside."""
+        """Return the verdict of a row: its status and numbers over the readings, and other arguments of `Verdict`."""
         check_annotated(Readings.verdict, locals())
         if not any(result.corrected for result in self.results):
             corrected = ""

@@ -4,7 +4,7 @@ from refkan.base.annotations import Checked
 
 
 class Row(Checked):
-    """One statement: where it is made, what it says, what is measured, and when it holds.
+    """A statement: its source, what it claims, what is measured, and the criterion by which it holds.
 
     Parameters
     ----------

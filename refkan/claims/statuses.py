@@ -15,7 +15,7 @@ FAILING: tuple[Status, ...] = ("refuted", "not reproduced", "undecided")
 
 
 def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool = False) -> Status:
-    """Turn the outcome of a criterion into a status; besides `Readings.status` the only place where one is made.
+    """Turn the outcome of a criterion into a status; only this function and `Readings.status` make statuses.
 
     Parameters
     ----------

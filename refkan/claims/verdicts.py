@@ -85,7 +85,7 @@ class Verdict(Frozen, eq=True):
     figures
         Pictures for the report.
     mutations
-        Name of each mutation of the claim -> the status that it came out with. A mutation that is not in
+        Name of each mutation of the claim -> the status that it received. A mutation that is not in
         :data:`FAILING` ("refuted", "not reproduced", "undecided") shows that the measurement cannot tell right from
         wrong, and fails the run: the row is then "void".
     controls
@@ -143,7 +143,7 @@ class Verdict(Frozen, eq=True):
 
     @property
     def surviving_mutations(self) -> tuple[str, ...]:
-        """Names of the mutations that came out with a status which is not in :data:`FAILING`."""
+        """Names of the mutations whose status is not in :data:`FAILING`."""
         return tuple(name for name, status in self.mutations.items() if status not in FAILING)
 
     @property
@@ -166,7 +166,7 @@ class Verdict(Frozen, eq=True):
 
     @property
     def uncontrolled(self) -> str:
-        """What is wrong with the positive controls of a row that fails; "" where nothing is."""
+        """What is wrong with the positive controls of a row that fails; "" if nothing is."""
         missed = [name for name, status in self.controls.items() if status in FAILING]
         if missed:
             return f"the claim did not hold on data made so that it is true: {', '.join(missed)}"

@@ -125,10 +125,10 @@ class BestHeldBack:
 
 
 class SplineRegressor(RegressorMixin, SplineEstimator):
-    r"""Regression by a spline network, least squares with penalties.
+    r"""Regression by a spline network, using least squares with penalties.
 
-    The model is additive, ``f(x) = sum_p phi_p(x_p)`` with one spline an input, or a Kolmogorov-Arnold network with
-    hidden layers. With inputs and targets scaled inside, weights w of mean 1 and the penalties of
+    The model is additive, ``f(x) = sum_p phi_p(x_p)`` with one spline for each input, or a Kolmogorov-Arnold network
+    with hidden layers. With inputs and targets scaled inside, weights w of mean 1 and the penalties of
     `refkan.training.losses.Penalized`, ::
 
         1/(2N) sum_s w_s |f(x_s) - y_s|^2 + roughness/2 sum_edges |D c|^2 + ridge/2 |theta|^2
@@ -214,10 +214,10 @@ class SplineRegressor(RegressorMixin, SplineEstimator):
 
 
 class SplineClassifier(ClassifierMixin, SplineEstimator):
-    r"""Classification by a spline network whose outputs are logarithms of odds.
+    r"""Classification by a spline network whose outputs are log-odds.
 
-    As `SplineRegressor`, with the mean cross entropy (`refkan.training.losses.CrossEntropy`) in place of least squares,
-    minimised by L-BFGS. Two classes take one output, K > 2 classes K outputs.
+    It works as `SplineRegressor`, with the mean cross entropy (`refkan.training.losses.CrossEntropy`) instead of least
+    squares, minimised by L-BFGS. Two classes need one output, and K > 2 classes need K outputs.
 
     Parameters
     ----------

@@ -12,10 +12,10 @@ from refkan.networks.hessians.products import tangent_of_pullback
 
 
 def as_torch(net: Network, theta: Any) -> Any:
-    """Return a `torch.nn.Module` of the network, in float64, whose one parameter `theta` starts as given.
+    """Return a `torch.nn.Module` of the network, in float64, whose only parameter `theta` starts at the given values.
 
-    Values and derivatives are refkan's: ``backward`` runs the pullback of `Network.vjp`, and a backward pass through
-    that one the product with the Hessian of <dy, F> in theta and x together. Third derivatives are refused by PyTorch.
+    refkan computes values and derivatives: ``backward`` runs the pullback of `Network.vjp`, and double backward
+    computes the product with the Hessian of <dy, F> in theta and x together. PyTorch refuses third derivatives.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _classes() -> tuple[Any, Any, Any]:
         def forward(self, x: Any) -> Any:
             check_type("x", x, torch.Tensor)
             if self.theta.dtype != torch.float64:
-                raise TypeError(f"theta must be float64, as it was made; got {self.theta.dtype}: module.double()")
+                raise TypeError(f"theta must be float64, its original type; got {self.theta.dtype}: module.double()")
             rows = x.to(torch.float64).reshape(-1, x.shape[-1])
             return Value.apply(self.theta, rows, self.net).reshape(*x.shape[:-1], self.net.widths[-1])
 
@@ -149,12 +149,13 @@ def require_second_derivatives(net: Network) -> None:
 
 
 def as_jax(net: Network, theta: Any) -> Any:
-    """Return the network as a function F(theta, x) of JAX, in float64, with theta as given in its member `theta`.
+    """Return the network as a JAX function F(theta, x), in float64; its member `theta` holds the given theta.
 
-    Values and derivatives are refkan's, which `jax.pure_callback` calls: reverse mode runs the pullback of
-    `Network.vjp`, and reverse mode through that one the product with the Hessian of <dy, F> in theta and x together, as
-    for `as_torch`. JAX refuses forward mode and third derivatives. Under `jax.jit` the calls stay calls, on the host;
-    under `jax.vmap`, so in `jax.jacrev`, there is one after another for each sample: give F all rows at once instead.
+    refkan computes values and derivatives, through `jax.pure_callback`. Reverse mode runs the pullback of
+    `Network.vjp`, and reverse mode through reverse mode computes the product with the Hessian of <dy, F> in theta and x
+    together, as in `as_torch`. JAX refuses forward mode and third derivatives. Under `jax.jit` the calls go back to the
+    host. Under `jax.vmap`, and therefore in `jax.jacrev`, they process one sample after another, so pass all rows to F
+    at once instead.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ class Edges(Frozen):
 
     @property
     def maps(self) -> bool:
-        """Whether the affine map of nodes does something."""
+        """Whether the affine map of nodes is not the identity."""
         return bool((self.scale != 1).any() or (self.shift != 0).any())
 
     def layer(self, k: int) -> SiluLayer:
@@ -104,7 +104,7 @@ class Edges(Frozen):
         try:
             spaces = tuple(SplineSpace(row, self.order) for row in self.knots)
         except KnotError as error:
-            raise ConversionError(f"layer {k}: the grid is not one of a spline: {error}") from error
+            raise ConversionError(f"layer {k}: the grid is not a valid knot vector: {error}") from error
         return SiluLayer(SplineLayer(spaces, self.coefficients.shape[0], outside="natural"))
 
 
@@ -172,9 +172,9 @@ def disassemble(net: Network, theta: Any) -> list[Edges]:
             wanted = {"basis": "spline", "outside": "natural", "free_knots": False}
             faults = [f"{name}={got!r}" for name, value in wanted.items() if (got := getattr(layer, name)) != value]
             raise ConversionError(
-                f"layer {k} ({layer.describe()}) has no place in pykan, efficient-kan and jaxkan, whose functions are "
-                f"B-splines that decay outside fixed knots; got {', '.join(faults)}: build the network by "
-                "refkan.kan(..., outside='natural') and train it again"
+                f"layer {k} ({layer.describe()}) cannot be represented in pykan, efficient-kan and jaxkan, whose "
+                f"functions are B-splines that decay outside fixed knots; got {', '.join(faults)}: build the network "
+                "by refkan.kan(..., outside='natural') and train it again"
             )
         C = blocks["coefficients"]
         edges, count = C.shape[:2], C.shape[0]
@@ -200,7 +200,8 @@ def _affine(node_map: NodeMap, k: int, count: int) -> tuple[FloatArray, FloatArr
         elif form["kind"] == "affine":
             remedy = "net.initialize gives it its constants"
         raise ConversionError(
-            f"node map {node_map.name!r} after layer {k} has no place in pykan, efficient-kan and jaxkan: {remedy}"
+            f"node map {node_map.name!r} after layer {k} cannot be represented in pykan, efficient-kan and "
+            f"jaxkan: {remedy}"
         )
     return np.array(form["scale"]), np.array(form["shift"])
 
@@ -210,7 +211,7 @@ def _with_identity(edges: Edges, weights: FloatArray, bias: FloatArray) -> Edges
     diagonal = np.diag(weights)
     if (weights != np.diag(diagonal)).any():
         raise ConversionError(
-            "the dense layer at the end mixes outputs: pykan, efficient-kan and jaxkan have no place for it"
+            "the dense layer at the end mixes outputs, which pykan, efficient-kan and jaxkan cannot represent"
         )
     return Edges(
         edges.knots, edges.coefficients, edges.base, edges.factor,
@@ -219,7 +220,7 @@ def _with_identity(edges: Edges, weights: FloatArray, bias: FloatArray) -> Edges
 
 
 def refined(net: Network, theta: Any, factor: Natural = 2) -> tuple[Network, FloatArray]:
-    """Return the network whose grids have `factor` intervals for each of now, and the parameters: the same function.
+    """Return the same function with each grid interval cut into `factor` equal ones, as network and parameters.
 
     Parameters
     ----------
@@ -262,5 +263,5 @@ def _finer(edges: Edges, factor: int, k: int) -> Edges:
         rows.append(fine.breakpoints)
         columns.append(C[:, d : C.shape[1] - d])
     if len({row.size for row in rows}) > 1:
-        raise ConversionError(f"layer {k}: inputs have different numbers of repeated knots, which no grid can hold")
+        raise ConversionError(f"layer {k}: inputs repeat different numbers of knots, which no grid can hold")
     return replace(edges, knots=np.array(rows), coefficients=np.stack(columns, axis=1))

@@ -21,7 +21,7 @@ PROBES = 64
 def _require_silu(function: Any, k: int) -> None:
     name = getattr(function, "__name__", type(function).__name__).lower()
     if name not in ("silu", "swish"):
-        raise ConversionError(f"layer {k}: the base function is {name}; refkan has silu alone")
+        raise ConversionError(f"layer {k}: the base function is {name}; refkan supports only silu")
 
 
 class Library(ABC):
@@ -162,9 +162,9 @@ class Pykan(OfTorch):
             if not hasattr(model, name):
                 raise ConversionError(f"not a model of pykan: {type(model).__name__} has no {name}")
         if any(len(w) > 1 and w[1] for w in model.width if isinstance(w, list | tuple)):
-            raise ConversionError("the model has multiplication nodes, which refkan has no name for")
+            raise ConversionError("the model has multiplication nodes, which refkan does not support")
         if model.input_id.tolist() != list(range(len(model.input_id))):
-            raise ConversionError("inputs of the model are pruned or reordered (input_id): refkan has no name for that")
+            raise ConversionError("inputs of the model are pruned or reordered (input_id), which refkan rejects")
         for k, layer in enumerate(model.act_fun):
             _require_silu(layer.base_fun, k)
 

@@ -51,7 +51,7 @@ def _members(path: Path) -> list[str]:
         raise ConversionError(f"{path}: must end in .npz, .pt or .pth; got {path.suffix!r}")
     size = path.stat().st_size
     if not path.is_file():  # a pipe would be waited for
-        raise ConversionError(f"{path} is no regular file")
+        raise ConversionError(f"{path} is not a regular file")
     if path.suffix in TORCH and not zipfile.is_zipfile(path):  # of early versions
         return []
     try:

@@ -8,7 +8,7 @@ from refkan.networks.network import Network
 
 
 def state_of(model: Any) -> dict[str, Any]:
-    """Return the arrays of a model by name, as `from_state` takes them and ``numpy.savez(file, **state)`` keeps them.
+    """Return the arrays of a model by name, for `from_state` and for ``numpy.savez(file, **state)``.
 
     They do not say what the base function is; `from_pykan` and the like look at the model, `from_state` assumes SiLU.
 

@@ -38,7 +38,7 @@ def kind_of(state: State) -> str:
 
 
 def from_state(state: State) -> tuple[Network, FloatArray]:
-    """Return network and parameters of the arrays of a model by name.
+    """Return network and parameters from the arrays of a model by name.
 
     pykan's are those of its state dict; of a model by `state_of`. Base functions other than SiLU leave no trace in a
     state dict: that they are SiLU is taken for granted here, and looked up where a model is given.
@@ -66,7 +66,7 @@ def from_state(state: State) -> tuple[Network, FloatArray]:
 
 
 def to_state(net: Network, theta: Any, state: State) -> dict[str, Any]:
-    """Return the arrays of a model, `state`, with those of a network in their place; nothing is changed in place.
+    """Return a copy of the arrays `state` of a model with the numbers of a network.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def as_numpy(name: str, value: Any) -> Array:
         return np.asarray(value)
     try:
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-            raise TypeError("it repeats fewer numbers than its shape says")
+            raise TypeError("it stores fewer numbers than its shape requires")
         array: Array = value.detach().cpu().numpy()
     except (TypeError, RuntimeError) as error:  # NotImplementedError, of tensors without data, is a RuntimeError
         raise ConversionError(
@@ -157,7 +157,7 @@ class Format(ABC):
                 raise ConversionError(f"layer {k}: {error}") from error
         for name in arrays.state:
             if name not in arrays.asked:
-                raise ConversionError(f"the state has {name!r}, which refkan has no place for in its {count} layers")
+                raise ConversionError(f"the state has {name!r}, which belongs to none of its {count} layers")
         return parts
 
     def state(self, edges: Sequence[Edges], old: Arrays) -> dict[str, Any]:
@@ -198,12 +198,12 @@ class Pykan(Format):
         if len(symbolic):
             q, p = symbolic[0]
             raise ConversionError(
-                f"layer {k}: {len(symbolic)} edges are symbolic, the first from input {p} to output {q}; refkan has no "
-                "name for them: convert the model before fixing formulas"
+                f"layer {k}: {len(symbolic)} edges are symbolic, the first from input {p} to output {q}; refkan does "
+                "not support them: convert the model before fixing formulas"
             )
         widths = {arrays.get(f"{name}_scale_{k}", ("Q",)).size for name in ("subnode", "node")}
         if widths != {Q}:
-            raise ConversionError(f"layer {k} has multiplication nodes, which refkan has no name for")
+            raise ConversionError(f"layer {k} has multiplication nodes, which refkan does not support")
         names = (f"{name}_{k}" for name in ("subnode_scale", "subnode_bias", "node_scale", "node_bias"))
         scale, bias, node_scale, node_bias = (arrays.get(name, (Q,)) for name in names)
         mask, base, factor = (
@@ -253,14 +253,16 @@ class OneSpline(Format, Frozen, eq=True):
             known = (self._name(k, name) for name in (self.shift, self.base, self.factor))
             count = next((len(np.atleast_1d(arrays.state[name])) for name in known if name in arrays), 0)
             if not count or len(C) % count:
-                raise ConversionError(f"layer {k}: the number of its outputs cannot be told from its arrays")
+                raise ConversionError(f"layer {k}: its arrays do not determine the number of its outputs")
             C = C.reshape(count, -1, C.shape[1])
         Q, P, _ = C.shape
         knots = arrays.get(self._name(k, self.grid), (P, "K"), (Q * P, "K"))
         if len(knots) != P:
             rows = knots.reshape(Q, P, -1)
             if (rows != rows[:1]).any():
-                raise ConversionError(f"layer {k}: edges of one input have different grids; refkan has one an input")
+                raise ConversionError(
+                    f"layer {k}: edges of one input have different grids; refkan has one grid for each input"
+                )
             knots = rows[0]
 
         def get(name: str, default: float, shape: tuple[int, ...]) -> FloatArray:
@@ -277,7 +279,7 @@ class OneSpline(Format, Frozen, eq=True):
     def written(self, k: int, part: Edges, was: Edges, old: Arrays) -> dict[str, FloatArray]:
         """Factors go into the coefficients where the model has no place for them."""
         if (part.scale != 1).any():
-            raise ConversionError(f"layer {k}: scales of nodes have no place in this model")
+            raise ConversionError(f"layer {k}: this model cannot hold scales of nodes")
         new = {self.grid: part.knots, self.coefficients: part.coefficients}
         Q, P, dim = part.coefficients.shape
         if len(old.state[self._name(k, self.grid)]) != P:  # a grid for each edge
@@ -289,7 +291,7 @@ class OneSpline(Format, Frozen, eq=True):
                 new[self.coefficients] = part.coefficients * part.factor[..., None]
             elif (value != 0).any():
                 part_of_model = "a SiLU branch" if name == self.base else "biases of nodes"
-                raise ConversionError(f"layer {k}: {part_of_model} has no place in this model")
+                raise ConversionError(f"layer {k}: this model cannot hold {part_of_model}")
         if np.ndim(old.state[self._name(k, self.coefficients)]) == 2:  # an edge is a row
             new[self.coefficients] = new[self.coefficients].reshape(-1, dim)
         return {self._name(k, name): value for name, value in new.items()}

@@ -172,7 +172,7 @@ def chebyshev_kan(
 def mlp(widths: Sequence[int], activation: str = "relu") -> Network:
     r"""Build a dense network: activation(W x + bias) in hidden layers, a linear output without bias.
 
-    The MLP that the papers compare with; "relu3" is max(z, 0)^3.
+    This is the MLP that the papers compare with; "relu3" is max(z, 0)^3.
 
     Parameters
     ----------

@@ -99,9 +99,9 @@ def load(
 def load(
     path: str | os.PathLike[str], *, return_notes: bool = False
 ) -> tuple[Network, FloatArray] | tuple[Network, FloatArray, dict[str, Any]]:
-    """Read a network and its parameters from a file of `save`.
+    """Read a network and its parameters from a file that `save` wrote.
 
-    Nothing in a file is ever run, and no more memory is taken than three times its size.
+    Nothing in the file is executed, and at most three times its size of memory is used.
 
     Parameters
     ----------
@@ -167,18 +167,18 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the manifest and the arrays, of which none is larger than what the archive holds of it."""
     stream = io.BytesIO(content)
     if not zipfile.is_zipfile(stream):  # NumPy would speak of pickles
-        raise ValueError("it is no .npz archive")
+        raise ValueError("it is not an .npz archive")
     with zipfile.ZipFile(stream) as archive:
         members = archive.infolist()
     # Sizes as declared, before anything is unpacked: a small archive may declare, and unpack to, any size.
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise ValueError("its arrays are compressed, which those of rk.save are not")
+        raise ValueError("its arrays are compressed, but rk.save writes uncompressed ones")
     if sum(member.file_size for member in members) > len(content):
         raise ValueError(f"its arrays are declared to be larger than the file of {len(content)} bytes")
     with np.load(stream, allow_pickle=False) as archive:
         arrays: dict[str, Array] = dict(archive)
     if len(arrays) < len(members):
-        raise ValueError("it has a member that is there twice")
+        raise ValueError("it has a duplicate member")
     for key, array in arrays.items():
         dtype = array.dtype.str if isinstance(array, np.ndarray) else "none"
         if key != MANIFEST and dtype[1:] != "f8":

@@ -230,7 +230,7 @@ class SameFunction(Composition):
         self.require_domain()
         if other.domain_from_data:
             raise ValueError(
-                "other must be bound to data; its first layer waits for a domain (domain='data'): "
+                "other must be bound to data; its first layer has no domain yet (domain='data'): "
                 "make it from this network by refine, insert or to_basis"
             )
         if other.widths != self.widths:

@@ -15,11 +15,12 @@ MARKERS, STYLES = "os^Dv*XP", ("-", "--", "-.", ":")
 
 
 def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
-    """Draw the magnitudes of the eigenvalues in falling order.
+    """Draw the magnitudes of the eigenvalues in descending order.
 
-    Those of the numerical range are full, those beyond it, which are rounding, hollow; negative ones are triangles. The
-    smallest of the range has a ring where a flag doubts it ("gap", "resolution"). A line marks where the analytic null
-    space begins. The title has the condition number and the flags.
+    Markers are filled for eigenvalues in the numerical range and hollow for those beyond it, which are rounding;
+    triangles are negative eigenvalues. The smallest one in the range has a ring if a flag casts doubt on it ("gap",
+    "resolution"). A line marks where the analytic null space begins. The title shows the condition number and the
+    flags.
 
     Examples
     --------
@@ -60,7 +61,7 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
 
 
 def conditions(study: Study, axes: Axes | None = None) -> Figure:
-    """Draw condition numbers of a study against the intervals, medians over seeds with extremes, one line a series.
+    """Draw the condition numbers of a study against the intervals: one line a series, medians and extremes over seeds.
 
     Series of one basis and preconditioner have one colour, those of one order one marker, those of one architecture one
     style of line. The legend is beside the axes. Hollow markers stand where a seed's row has flags that doubt its

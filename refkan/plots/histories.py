@@ -24,10 +24,10 @@ def history(
     labels: Sequence[str] | None = None,
     factor: float = 1.0,
 ) -> Figure:
-    """Draw the value after each step: of one run level after level, or of several runs over each other.
+    """Draw the value after each step, for one run level by level, or for several runs in the same axes.
 
-    Where a level, or a round of refinement, is followed by the next one, there is a dotted line in the figure of one
-    run, and a dot on the curve of each of several.
+    The end of a level, or of a round of refinement, is marked by a dotted line in the figure of one run, and by a dot
+    on each curve in the figure of several runs.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _levels(result: Any) -> list[Result]:
 def convergence(
     curves: Mapping[str, tuple[Any, Any]], axes: Axes | None = None, xlabel: str = "parameters", ylabel: str = "error"
 ) -> Figure:
-    """Draw errors against parameters, or any other cost, on two logarithmic axes; the legend has fitted exponents.
+    """Draw errors against parameters, or any other cost, on logarithmic axes, with fitted exponents in the legend.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def convergence(
 
 
 def residuals(problem: LeastSquares, theta: Any, output: int = 0, axes: Axes | None = None) -> Figure:
-    """Draw F(x) - y at the samples: over one input as points, over two as a map, over more against y.
+    """Draw F(x) - y at the samples: as points for one input, as a map for two, and against y for more.
 
     Parameters
     ----------

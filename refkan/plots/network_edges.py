@@ -49,12 +49,12 @@ def network(
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
 ) -> Figure:
-    """Draw the network from left to right: nodes, and on each edge its function.
+    """Draw the network from left to right: its nodes, and the function on each edge.
 
-    Lines are as thick as the edge's share of the variation of its output on x. In the box of an edge stand the function
-    over the domain of the input, the breakpoints below it, and a histogram of the inputs that x leads to. Thick lines
-    from an input do not say that it matters, as edges may cancel each other later:
-    :func:`refkan.training.recipes.records` measures that.
+    The thickness of a line shows the edge's share of the variation of its output on x. The box of an edge shows its
+    function over the domain of the input, the breakpoints below it, and a histogram of the inputs for the samples x.
+    Thick lines from an input do not prove that it matters, because edges may cancel in later layers;
+    :func:`refkan.training.recipes.records` measures which inputs matter.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def _draw_layer(
 
 
 def knots(net: Network, theta: Any, axes: Axes | None = None) -> Figure:
-    """Draw the breakpoints of every input of every layer that has knots, one row each, free knots where they are.
+    """Draw the breakpoints of every input of every layer that has knots, one row each, with free knots at theta.
 
     Domains are drawn on the same length, 0 to 1, so that layers can be compared.
 
@@ -193,7 +193,7 @@ def knots(net: Network, theta: Any, axes: Axes | None = None) -> Figure:
 def refinement(
     net: Network, theta: Any, fine: Network, layer: int = 0, output: int = 0, input: int = 0, axes: Axes | None = None
 ) -> Figure:
-    """Draw the function of one edge before and after refinement, with the breakpoints of both: it is the same function.
+    """Draw the function of one edge, and its breakpoints before and after refinement, which does not change it.
 
     Parameters
     ----------

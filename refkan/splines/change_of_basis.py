@@ -104,7 +104,7 @@ def solve_transposed(deltas: list[Array], v: Array) -> Array:
 class ChangeOfBasis(Frozen):
     r"""The matrix A of a spline space as an operator: b = A psi; coefficients w = A^T u, gradients grad_u = A grad_w.
 
-    All methods act on the last axis of an array of any shape, in O(r dim) a vector.
+    All methods act on the last axis of an array of any shape, and need O(r dim) operations for each vector.
 
     Parameters
     ----------

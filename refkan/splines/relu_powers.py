@@ -88,7 +88,7 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
 
 
 def inverse_scale(space: SplineSpace, scaled: bool) -> float:
-    """Return what x - t_i is multiplied by: 1/h in the scaled basis, 1 in the plain one.
+    """Return the factor of x - t_i: 1/h in the scaled basis, and 1 in the plain one.
 
     Examples
     --------

@@ -21,9 +21,9 @@ from refkan.splines.knots import (
 class SplineSpace(Frozen):
     r"""Piecewise polynomials of order r (degree r - 1) on [a, b], joined as smoothly as the knots allow.
 
-    The knot vector t_{1-r} <= ... <= t_{n+r-1} holds n + 2r - 1 knots; n is the number of intervals between the
-    breakpoints a = t_0, ..., t_n = b, and the dimension is n + r - 1. Knots may repeat up to r times (clamped
-    ends, reduced smoothness); a change to the ReLU-power basis needs them strictly increasing.
+    The knot vector t_{1-r} <= ... <= t_{n+r-1} has n + 2r - 1 knots; n is the number of intervals between the
+    breakpoints a = t_0, ..., t_n = b, and the dimension is n + r - 1. Knots may repeat up to r times (clamped ends,
+    reduced smoothness); a change to the ReLU-power basis requires strictly increasing knots.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class SplineSpace(Frozen):
 
     @property
     def intervals(self) -> int:
-        """The number n of intervals between breakpoints, empty ones included."""
+        """The number n of intervals between breakpoints, including empty ones."""
         return self.knots.size - 2 * self.order + 1
 
     @property
@@ -171,7 +171,7 @@ class SplineSpace(Frozen):
         return is_uniform(self.knots)
 
     def refine(self, factor: int = 2) -> "SplineSpace":
-        r"""Cut every interval into `factor` equal ones; the space contains this one on [a, b].
+        r"""Cut every interval into `factor` equal ones; on [a, b] the new space contains this one.
 
         All knots of this space on the domain are knots of the new one, bit for bit. The exterior knots follow their
         kind: uniform or mean spacing, clamped, or, for any others, the r - 1 nearest after the exterior spans are
@@ -208,7 +208,7 @@ class SplineSpace(Frozen):
         return SplineSpace(fine[first - self.order + 1 : last + self.order], self.order)
 
     def insert(self, new_knots: Any) -> "SplineSpace":
-        """Insert knots inside the domain; exterior knots stay, so that the space contains this one everywhere.
+        """Insert knots inside the domain; exterior knots are kept, so the new space contains this one everywhere.
 
         Parameters
         ----------
@@ -243,7 +243,7 @@ class SplineSpace(Frozen):
         return SplineSpace(np.sort(np.concatenate([self.knots, new])), self.order)
 
     def require_strictly_increasing(self) -> None:
-        """Raise KnotError if a knot repeats: then no ReLU-power basis of the space exists."""
+        """Raise KnotError if a knot repeats, because the space then has no ReLU-power basis."""
         check_strictly_increasing(self.knots)
 
     def __eq__(self, other: object) -> bool:

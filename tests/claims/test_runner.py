@@ -232,7 +232,7 @@ def test_one_cell_is_run_again_and_nothing_else(claims, capsys):
     (("B1", "--cell", "start=he"), "start must be one of normal, linear; got 'he'"),
     (("A1", "--cell", ""), "good has no cells that can be run alone"),
     (("--cell", ""), "--cell needs one NAME, a row or file with cells; got 2 files"),
-    (("B1", "--seed", "3"), "--seed is that of a cell: give --cell too"),
+    (("B1", "--seed", "3"), "--seed applies to a cell: give --cell too"),
     (("B1", "--cell", "", "--seed", "-1"), "--seed must not be negative; got -1"),
 )
 def test_cells_that_do_not_exist_are_a_wrong_use(claims, capsys, arguments, message):

@@ -51,7 +51,7 @@ def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_pa
     assert err == (
         f"refkan train: remark: the error rose: level 3 ({levels[2]['parameters']} parameters) ends with "
         f"{errors[2]:.2e}, level {best + 1} ({levels[best]['parameters']}) with {errors[best]:.2e}; level "
-        f"{best + 1} is kept, by its error on the rows kept back; --schedule {' '.join(schedule)} stops there\n"
+        f"{best + 1} is kept, by its error on the held-out rows; --schedule {' '.join(schedule)} stops there\n"
     )
     net, _ = rk.load(tmp_path / "out" / "network.npz")
     assert net.n_params == levels[best]["parameters"]
@@ -282,7 +282,7 @@ def test_every_command_finds_the_columns_of_a_network_by_name(trained, capsys, m
     np.testing.assert_array_equal(box, rk.exact.bounding_box(whole))
     (folder / "weights.csv").write_text("1\n" * 40)
     both = [*commands["spectrum"], "--drop-bad-rows", "--weights", str(folder / "weights.csv")]
-    refused(capsys, both, "--weights are those of all rows; leave --drop-bad-rows out with it")
+    refused(capsys, both, "--weights has one weight for each row; leave out --drop-bad-rows")
 
 
 def refused(capsys, arguments, message):

@@ -304,7 +304,7 @@ def test_what_is_printed_contains_what_is_proven(files, capsys):
     ("net.npz", ["--box", "FOUR"], "must have 2 columns, the inputs, or 3"),
     ("net.npz", ["--tolerance", "nan"], "--tolerance must"),
     ("net.npz", ["--leaves", "0"], "argument --leaves: must be a whole number, at least 1"),
-    ("dense.npz", ["--box", "0:1", "0:1"], "a certificate takes layers of splines"),
+    ("dense.npz", ["--box", "0:1", "0:1"], "a certificate supports layers of splines"),
     ("steps.npz", [], "of order 2 or more"),
     ("missing.npz", [], "NETWORK.npz: No such file"),
 )

@@ -202,7 +202,7 @@ def test_an_earlier_version_of_the_cases(capsys):
 
 def test_devices_and_variants_are_for_layers_in_pytorch(capsys):
     assert conform("--backend", PLAIN, "--device", "cuda") == 2
-    assert "--device and --variant are for a TorchAdapter" in capsys.readouterr().err
+    assert "--device and --variant require a TorchAdapter" in capsys.readouterr().err
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         assert conform("--backend", "refkan.conformance.adapters.backends:PlainTorch", "--device", "cuda") == 2

@@ -247,7 +247,7 @@ def quantized(torch, value):
     (lambda torch, value: value.bfloat16(), "torch.bfloat16, torch.strided, on cpu"),
     (lambda torch, value: value.to_sparse(), "torch.sparse_coo"),
     (lambda torch, value: value.to("meta"), "on meta"),
-    (lambda torch, value: value.flatten()[:1].expand(2**12), "it repeats fewer numbers than its shape says"),
+    (lambda torch, value: value.flatten()[:1].expand(2**12), "it stores fewer numbers than its shape requires"),
     (quantized, "torch.qint8"),
     ids=["bfloat16", "sparse", "meta", "expanded", "quantized"],
 )

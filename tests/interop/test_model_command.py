@@ -111,7 +111,7 @@ def test_judge(file, tmp_path, capsys):
 @each_row(
     "size, command, code, message",
     (0.0, "spectrum", 0, "samples: 54 parameters, rank 0"),
-    (1e-320, "spectrum", 2, "refkan model spectrum: the eigenvalues must be normal numbers of float64"),
+    (1e-320, "spectrum", 2, "refkan model spectrum: the eigenvalues must be normal float64 numbers"),
     (1e300, "judge", 0, "layer 1: its inputs overflow"),
     (1e300, "refine", 2, "refkan model refine: theta and x must keep values within float64"),
 )

@@ -238,7 +238,7 @@ def test_declared_sizes_are_not_believed(tmp_path):
 
 @each_row(
     "change, message",
-    (lambda c: [*c.items(), ("theta.npy", c["theta.npy"])], "a member that is there twice"),
+    (lambda c: [*c.items(), ("theta.npy", c["theta.npy"])], "a duplicate member"),
     (lambda c: [*c.items(), ("script.py", b"1/0")], "array 'script.py' must have dtype float64; got none"),
     (lambda c: [*c.items(), ("a.npy", b"")], ""),
     (lambda c: (c | {"theta.npy": b"\x80\x04]\x94."}).items(), "dtype float64; got none"),

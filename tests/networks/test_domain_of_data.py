@@ -107,7 +107,7 @@ def test_until_then_everything_asks_for_data(use, node_map):
 
 def test_a_bound_network_is_not_converted_into_one_that_waits():
     net, theta = start(build("data"))
-    refused(lambda: net.convert(theta, build("data")), "other must be bound to data; its first layer waits")
+    refused(lambda: net.convert(theta, build("data")), "other must be bound to data; its first layer has no domain yet")
 
 
 def test_the_repr_says_so():

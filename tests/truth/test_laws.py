@@ -251,7 +251,7 @@ def test_what_is_no_network_is_refused(point):
     net, theta, x = point
     refused(lambda: truth.of({}, theta, x), "TypeError: net must be a network of refkan; got dict")
     refused(lambda: truth.of(rk.kan([2, 3, 2], 3, 2), theta, x), "node map 'affine' after layer 0 is not bound to data")
-    with pytest.raises(TypeError, match="knows no layers of type Unknown: give it a method truth_form"):
+    with pytest.raises(TypeError, match="does not know Unknown layers: give it a method truth_form"):
         truth.of(replace(net, layers=(Unknown(net.layers[0]), net.layers[1])), theta, x)
     silent = replace(net)
     object.__setattr__(silent, "node_maps", (Silent(),))  # networks themselves take node maps alone

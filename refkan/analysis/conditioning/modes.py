@@ -86,8 +86,8 @@ def require_normal(modes: Modes) -> None:
     smallest = np.abs(modes.values[: modes.rank]).min(initial=1.0)
     if not (np.isfinite(modes.values).all() and smallest >= np.finfo(np.float64).tiny):
         raise OverflowError(
-            "the eigenvalues must be normal numbers of float64, which have all digits; some lie beyond them: take "
-            "other units of the outputs, or other weights"
+            "the eigenvalues must be normal float64 numbers, which have full precision; some are too large or too "
+            "small: use other units of the outputs, or other weights"
         )
 
 

@@ -39,7 +39,7 @@ CANCELLED = 16 * float(np.finfo(np.float64).eps)
 
 
 def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -> FloatArray:
-    r"""Return an orthonormal Z with J Z = 0, known from the structure of the network alone.
+    r"""Return an orthonormal Z with J Z = 0 that is known from the structure of the network.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ class Spectrum(Frozen):
 
     @property
     def n_range(self) -> int:
-        """How many of `values` make up the numerical range that the condition number is of.
+        """The number of `values` in the numerical range, from which the condition number is computed.
 
         The rank, but no more than the analytic null space leaves: what lies beyond is rounding however large it is.
         """
@@ -91,7 +91,7 @@ class Spectrum(Frozen):
 
     @property
     def condition(self) -> float:
-        """Condition number of the numerical range, largest / smallest, of the matrix, not of J; nan if it is empty."""
+        """Condition number largest / smallest of the matrix (not of J) on its numerical range; nan if this is empty."""
         return self.largest / self.smallest if self.n_range else np.nan
 
     @property
@@ -101,12 +101,12 @@ class Spectrum(Frozen):
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Names of the doubts, keys of `FLAGS`."""
+        """Names of the flags, keys of `FLAGS`."""
         return tuple(self.notes)
 
     @property
     def message(self) -> str:
-        """The doubts in words; empty if there are none."""
+        """The flags in words; empty if there are none."""
         return "; ".join(self.notes.values())
 
     def amplitudes(self, steps: object) -> FloatArray:

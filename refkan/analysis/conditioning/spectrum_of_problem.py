@@ -137,7 +137,7 @@ def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None,
     net, target, known = problem.net, IDENTITY, None
     if not isinstance(net, Network):  # it offers values and a Jacobian, and of its structure nothing is known
         if basis is not None:
-            raise ValueError(f"basis must be left out for a model that is no refkan Network; got {basis!r}")
+            raise ValueError(f"basis must be left out for a model that is not a refkan Network; got {basis!r}")
         net, theta = None, as_array("theta", theta, ndim=1)
     else:
         theta = as_vector("theta", theta, net.n_params)

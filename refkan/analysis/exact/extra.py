@@ -68,6 +68,6 @@ def at_precision(bits: int | None, start: int, maximum: int, purpose: str, attem
             result = attempt(flint)
             if bits in (None, trial):
                 return result
-            raise ConvergenceError(f"bits = {bits} is too low a precision to {purpose}; {trial} bits would do")
+            raise ConvergenceError(f"bits = {bits} is too low a precision to {purpose}; {trial} bits suffice")
         trial *= 2
     raise ConvergenceError(f"no precision up to {trial // 2} bits suffices to {purpose}")

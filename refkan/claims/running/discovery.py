@@ -187,7 +187,7 @@ def _stated_rows(tree: ast.Module) -> dict[str, Row | None]:
     """The rows that a file states, evaluated without the rest of it: their texts must be literals."""
     value = _assigned(tree, "ROWS")
     if value is None:
-        raise ValueError(f"it states no {WANTED}")
+        raise ValueError(f"it does not define {WANTED}")
     try:
         rows: list[Row] = list(eval(ast.unparse(value), {"__builtins__": {}, "Row": Row}))
         texts = [text for row in rows for text in (row.id, row.source, row.claim, row.measured, row.criterion)]

@@ -88,7 +88,7 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
         return OK
     recorded = {} if chosen.full else dict(ledger.recorded) | statuses_of(chosen.recorded)
     if chosen.seed is not None:
-        raise ValueError("--seed is that of a cell: give --cell too")
+        raise ValueError("--seed applies to a cell: give --cell too")
     if chosen.dask is not None:
         check_address(chosen.dask)
     try:

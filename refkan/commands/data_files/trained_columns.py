@@ -134,7 +134,7 @@ def read_rows_for(
 
     if chosen.impute and "medians" not in notes:
         raise ValueError(
-            "--impute needs the medians of the training, which files of `refkan train` hold; this network has none"
+            "--impute needs the medians of the training, which `refkan train` stores; this network has none"
         )
     rows = read_rows(option, file, chosen, columns).rows
     allowed = {"none": (P,), "any": (P, P + Q), "needed": (P + Q,)}[outputs]

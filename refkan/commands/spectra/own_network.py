@@ -124,7 +124,7 @@ def problem_in_files(chosen: argparse.Namespace) -> tuple[Network, LeastSquares,
     if chosen.data is None:
         raise ValueError("--network needs --data FILE.csv, the samples: columns inputs, then outputs")
     if chosen.weights is not None and chosen.drop_bad_rows:
-        raise ValueError("--weights are those of all rows; leave --drop-bad-rows out with it")
+        raise ValueError("--weights has one weight for each row; leave out --drop-bad-rows")
     net, theta, notes = read_network("--network", chosen.network)
     rows = read_rows_for(net, notes, "--data", chosen.data, "needed", chosen)
     weights = None if chosen.weights is None else read_weights("--weights", chosen.weights, len(rows.x))

@@ -79,7 +79,7 @@ def data_in(chosen: argparse.Namespace) -> Setup:
             f"PROBLEM must be a file of data, FILE.csv, or one of {', '.join(PROBLEMS)}; got {chosen.problem!r}{near}"
         )
     if chosen.points is not None:
-        raise ValueError("--points is for named problems; a file is used whole")
+        raise ValueError("--points applies to named problems; a file is used completely")
     numbers = read_rows("PROBLEM", file, chosen, lambda header: _columns_asked_for(chosen, header), "--inputs")
     rows = numbers.rows
     if rows.shape[1] < 2:

@@ -79,7 +79,7 @@ def remarks(asked: Configuration, levels: list[dict[str, Any]]) -> Iterator[str]
     if shown(last["error"]) > shown(levels[best]["error"]):
         steps = " ".join(map(str, asked.schedule[: best + 1]))
         of_data = asked.setup.values is not None
-        kept = f"; level {best + 1} is kept, by its error on the rows kept back" if of_data else ""
+        kept = f"; level {best + 1} is kept, by its error on the held-out rows" if of_data else ""
         yield (
             f"the error rose: level {len(levels)} ({last['parameters']} parameters) ends with {last['error']:.2e}, "
             f"level {best + 1} ({levels[best]['parameters']}) with {levels[best]['error']:.2e}{kept}"
@@ -134,7 +134,7 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         "levels",
         help="train a network on a named problem or on your data, level by level",
         description="Train a spline network on a named problem, or on the numbers of a CSV file, from the coarsest "
-        "level to the finest, and print loss and true error after each (of data on a fifth of the rows, kept back); "
+        "level to the finest, and print loss and true error after each (for data, on the held-out fifth of the rows); "
         "with --output also write the network of the last level, of data that of the level of least error, "
         "DIR/network.npz (see refkan.load), DIR/history.json and DIR/figure.png, and of data DIR/network.png.",
         epilog="Levels are kept in DIR/levels: finished ones are not trained again, and one that was interrupted goes "

@@ -35,7 +35,7 @@ BSPLINES = "B-splines"
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend claims to do, and so is asked for.
+    """What a backend claims to do; only this is judged.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Capabilities:
     basis: str = BSPLINES
 
     def problems(self) -> list[str]:
-        """Return a sentence for each name that no case asks for, and that would otherwise silently never be judged."""
+        """Return a sentence for each unknown name, which no case needs and which would otherwise never be judged."""
         lines = self.frame.problems()
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
@@ -120,7 +120,7 @@ class Capabilities:
 
     @property
     def frame(self) -> Frame:
-        """What cases are made for: `catalogue(frame=capabilities.frame)`."""
+        """The frame for which cases are made: `catalogue(frame=capabilities.frame)`."""
         return Frame(self.intervals, self.domain)
 
     def missing(self, needs: Mapping[str, Any]) -> str:
@@ -149,10 +149,10 @@ class InputsOverwrittenError(Exception):
 
 
 class Adapter(ABC):
-    """A backend under judgement: capabilities, and a method for each of them.
+    """A backend to be judged: its capabilities, and a method for each of them.
 
-    Arrays go in as float64 whose entries are numbers of `spec.dtype`; results may be anything that `numpy.asarray`
-    reads, and must have been computed in that format.
+    Input arrays are float64, with entries that are representable in `spec.dtype`. Results may be anything that
+    `numpy.asarray` accepts, and must have been computed in that format.
 
     Examples
     --------
@@ -176,7 +176,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
-        """Return a model of a layer, or of a network if the capability is declared and a tuple comes."""
+        """Return a model of a layer, or of a network for a tuple, which comes only if the capability is declared."""
 
     def built(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build a model, after `remember`; the judge calls this."""
@@ -184,14 +184,14 @@ class Adapter(ABC):
         return self.build(spec)
 
     def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
-        """Keep what later calls need of a spec, such as its format; return the (first) layer.
+        """Store what later calls need from a spec, such as its format; return the (first) layer.
 
         The judge calls this before `build`. The method given here keeps nothing; override it if your adapter needs to.
         """
         return spec[0] if isinstance(spec, tuple) else spec
 
     def values_alone(self) -> AbstractContextManager[None]:
-        """Return a context in which values are asked for where gradients may not be, as `identify` does.
+        """Return a context for computing values without gradients, as `identify` does.
 
         It does nothing here; override it if values take less work then.
         """
@@ -202,14 +202,14 @@ class Adapter(ABC):
         """Return the outputs (N, Q) at x (N, P)."""
 
     def in_mode(self, model: Any, training: bool) -> Any:
-        """Return the model put into the mode of training or of evaluation; as it is, where it has none.
+        """Return the model in training or evaluation mode; a model without modes is returned unchanged.
 
         What a layer computes must not depend on it.
         """
         return model
 
     def declines(self, case: "Case") -> str:
-        """Return why a case is not to be judged, "" if it is: for limits that no capability names.
+        """Return the reason not to judge a case, or "" to judge it: for limits that no capability describes.
 
         `case.key`, `case.quantity` and `case.setting.specs` say what would be asked. Declined cases are listed with
         their reasons and do not count as passed.
@@ -217,11 +217,11 @@ class Adapter(ABC):
         return ""
 
     def declined(self, case: "Case") -> str:
-        """Return why a case is not judged: what the judge asks."""
+        """Return why a case is not judged; the judge calls this."""
         return self.declines(case)
 
     def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
-        """Return the gradients of sum dy * y that are declared, by name.
+        """Return the declared gradients of sum dy * y, by name.
 
         They are "inputs" (N, P), "coefficients" (Q, P, dim) and "knots" (P, n-1).
 
@@ -235,7 +235,7 @@ class Adapter(ABC):
         raise NotImplementedError("second derivatives are declared but second is not implemented")
 
     def gauss_newton(self, model: Any, x: Any) -> Any:
-        """Return J^T J / N in all coefficients, (M, M): from the rows that `vjp` gives, unless you have your own."""
+        """Return J^T J / N in all coefficients, (M, M); by default from the rows that `vjp` returns."""
         shape = np.shape(self.forward(model, x))
         rows = []
         for k in range(shape[0] * shape[1]):
@@ -256,7 +256,7 @@ class Adapter(ABC):
         raise NotImplementedError("update is declared but not implemented")
 
     def state(self, model: Any) -> tuple[Any, Any]:
-        """Return the knots (P, K) and coefficients (Q, P, dim) of a layer as they are now."""
+        """Return the current knots (P, K) and coefficients (Q, P, dim) of a layer."""
         raise NotImplementedError("state is declared but not implemented")
 
     @property

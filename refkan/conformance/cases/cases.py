@@ -66,7 +66,7 @@ def laid_out(x: FloatArray, layout: str) -> FloatArray:
 
 
 class Setting(Frozen):
-    """What is built and where it is evaluated; several cases share one.
+    """A layer to build and the samples at which it is evaluated; several cases share a setting.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Setting(Frozen):
 
     @lazy
     def overflow(self) -> str:
-        """Why the format cannot hold what a right layer computes at these samples, "" if it can.
+        """Why the format cannot represent what a correct layer computes at these samples; "" if it can.
 
         A piece of degree d is a sum of products of d ratios (x - t_j) / (t_{j+k} - t_j), one for each k = 1 .. d, and a
         backward pass multiplies them by cotangent and coefficient. Many layers evaluate pieces at all samples and
@@ -175,7 +175,7 @@ class Setting(Frozen):
 
     @property
     def before(self) -> FloatArray:
-        """Samples of the same shape, at which a layer is called before it is judged."""
+        """Samples of the same shape; the layer is called at these before it is judged."""
         return (self.x + np.roll(self.x, 1, axis=0)) / 2
 
     def cotangents(self) -> FloatArray:
@@ -184,7 +184,7 @@ class Setting(Frozen):
         return laid_out(self.dy, layout if of == "cotangents" else "contiguous")
 
     def needs(self) -> dict[str, Any]:
-        """Return the capabilities, name and value, that building and evaluating takes."""
+        """Return the capabilities, as name and value, that building and evaluating needs."""
         needs: dict[str, Any] = {"dtypes": self.dtype, "knots": self.spec.kind, "intervals": self.spec.intervals}
         needs["domain"] = [tuple(ends) for spec in self.specs for ends in spec.domains.tolist()]
         needs["parts"] = tuple(part for part in PARTS if any(part in spec.parts for spec in self.specs))
@@ -229,7 +229,7 @@ class Case(Frozen):
         return f"{self.setting.name}/{self.quantity}"
 
     def needs(self) -> dict[str, Any]:
-        """Return the capabilities that the case takes."""
+        """Return the capabilities that the case needs."""
         needs = self.setting.needs() | dict(self.extra_needs)
         if self.quantity in QUANTITIES and QUANTITIES[self.quantity].derivative:
             needs["derivatives"] = QUANTITIES[self.quantity].derivative

@@ -124,7 +124,7 @@ MOST_BITS = 2**6
 
 @dataclass(frozen=True)
 class Frame:
-    """The number of intervals and the domain that cases are made for.
+    """The number of intervals and the domain for which cases are made.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class Frame:
     domain: tuple[float, float] | None = None
 
     def problems(self) -> list[str]:
-        """Return a sentence on each of them that is not possible."""
+        """Return a sentence for each of them that is impossible."""
         lines = []
         n, ends = self.intervals, self.domain
         if n is not None and not (isinstance(n, int) and not isinstance(n, bool) and n > 0):
@@ -161,7 +161,7 @@ class Frame:
 
     @property
     def exact(self) -> bool:
-        """Whether equally spaced knots are numbers of few bits, so that every layer that makes them finds the same."""
+        """Whether equally spaced knots have few bits, so that every layer that computes them gets the same numbers."""
         if self.domain is None or self.problems():
             return True
         low, high = map(Fraction, self.domain)

@@ -128,7 +128,7 @@ class LayerSpec(Frozen):
         return tuple(part for part in PARTS if getattr(self, attribute(part)) is not None)
 
     def part(self, name: str) -> FloatArray:
-        """Return a part by its name, neutral where it is not given."""
+        """Return a part by its name, or its neutral value if it is not given."""
         check_choice("name", name, PARTS)
         array: FloatArray | None = getattr(self, attribute(name))
         if array is None:
@@ -138,7 +138,7 @@ class LayerSpec(Frozen):
 
     @property
     def gain(self) -> FloatArray:
-        """What the spline of each edge is multiplied by, (Q, P)."""
+        """The factor of the spline of each edge, (Q, P)."""
         return self.part("node-scale")[:, None] * self.part("scale")
 
     @property

@@ -134,7 +134,7 @@ class Identification(Frozen, eq=True):
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """All differences, those of the earliest stage first: what follows from them is told later, if at all."""
+        """All differences, those of the earliest stage first; their consequences come later, if at all."""
         return tuple(difference for stage in self.stages for difference in stage.differences)
 
     @property

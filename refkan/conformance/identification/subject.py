@@ -116,7 +116,7 @@ class Subject:
     def kind(self) -> str:
         """The kind that most stages ask with: inputs have knots of their own where that is possible."""
         if not self.kinds:
-            raise NoAnswerError("no kind of knots that is known is declared")
+            raise NoAnswerError("no known kind of knots is declared")
         return "arbitrary" if "arbitrary" in self.kinds else self.kinds[0]
 
     def spec(

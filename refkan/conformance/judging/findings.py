@@ -29,7 +29,7 @@ BAD = (FAILED, ERROR, UNEXPECTED_PASS)
 
 @dataclass(frozen=True)
 class Hint:
-    """What a failure follows from: a stable name, and a sentence with the numbers.
+    """The cause of a failure: a stable name, and a sentence with the numbers.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class Hint:
 
     @classmethod
     def of(cls, difference: Difference) -> Self:
-        """The hint that a difference found by identification is; its sentence does not repeat its name."""
+        """Return the hint for a difference found by identification; its sentence does not repeat its name."""
         return cls(difference.name, str(difference).removeprefix(f"{difference.name}: "))
 
 
@@ -112,7 +112,7 @@ class Finding:
         return cls("", "", status, message, **more).about(case)
 
     def about(self, case: Case) -> "Finding":
-        """Return the same found of another case."""
+        """Return the same finding for another case."""
         return replace(self, key=case.key, quantity=case.quantity, family=family(case))
 
     def __post_init__(self) -> None:

@@ -180,7 +180,7 @@ def _told(order: Order, start: int, ended: Sequence[str], log: TextIO | None) ->
     declared = adapter.capabilities
     dtypes = order.dtypes or [name for name in DTYPES if name in declared.dtypes]
     if not dtypes:
-        raise BackendError(f"the adapter declares no format that is known; {'; '.join(declared.problems())}")
+        raise BackendError(f"the adapter declares no known format; {'; '.join(declared.problems())}")
     cases = [] if order.identify else catalogue(dtypes, order.select, order.version, declared.frame)
     if not cases and not order.identify:
         raise BackendError(f"--select: no case has all of {list(order.select)} in its key; --list shows the keys")
@@ -198,7 +198,7 @@ def _placed(adapter: Adapter, order: Order) -> Adapter:
     if order.device is None and order.variant is None:
         return adapter
     if not isinstance(adapter, TorchAdapter):
-        raise BackendError(f"--device and --variant are for a TorchAdapter; {order.backend} is none")
+        raise BackendError(f"--device and --variant require a TorchAdapter; {order.backend} is none")
     try:
         adapter = adapter if order.device is None else adapter.on(order.device)
     except ImportError as error:

@@ -21,10 +21,10 @@ from refkan.conformance.judging.results_explained import by_numbers, function_ch
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges cases on one adapter; results that several cases share are computed once.
+    """Judge of one adapter; results that several cases share are computed once.
 
-    All is done in this process, which ends if the adapter ends it and waits where it hangs. `refkan conform` judges in
-    a process of its own, with a limit for each call.
+    Everything runs in the current process, which ends if the adapter ends it, and hangs if the adapter hangs. `refkan
+    conform` judges in a separate process, with a time limit for each call.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Judge:
 
     @property
     def identification(self) -> Identification:
-        """What the layer is, asked once."""
+        """What the layer is; it is identified once."""
         if not self._identified:
             self._identified.append(identify(self.adapter))
         return self._identified[0]

@@ -105,7 +105,7 @@ def pytest_suite(
     expected_failures: Path | str | Iterable[str] = (),
     cases: int = VERSION,
 ) -> Callable[..., None]:
-    """Return a test of all cases, to be given a name that pytest collects; see `parametrize_with_cases`.
+    """Return a test of all cases; assign it to a name that pytest collects. See `parametrize_with_cases`.
 
     Raises
     ------

@@ -64,7 +64,7 @@ class DenseLayer(Checked, Layer):
 
     @property
     def linear(self) -> bool:  # type: ignore[override]
-        """Whether no activation follows."""
+        """Whether the layer has no activation."""
         return self.activation == "identity"
 
     def describe(self) -> str:
@@ -82,7 +82,7 @@ class DenseLayer(Checked, Layer):
         return {"kind": "dense", **vars(self)}
 
     def require_derivatives(self, order: int) -> str | None:
-        """Raise nothing: every derivative exists but at kinks, where the second one of ReLUs is zero on both sides."""
+        """Raise nothing: derivatives exist except at kinks, where second ones of ReLUs are zero on both sides."""
         if self.activation != "relu" or order == 0:
             return None
         return f"the {('first', 'second')[order - 1]} derivative of ReLU networks {('jumps', 'is zero')[order - 1]}"
@@ -96,7 +96,7 @@ class DenseLayer(Checked, Layer):
         return self.pack(**blocks)
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
-        """Return for each output the vector of its bias, where no activation follows."""
+        """Return for each output the vector of its bias, if the layer has no activation."""
         if not self.bias or not self.linear:
             return super().constant_vectors(theta, x, translations)
         vectors = np.zeros((self.n_outputs, 1, self.n_params))

@@ -26,7 +26,7 @@ from refkan.splines.sums.sums import FunctionSums
 
 
 class Features(Frozen):
-    """One block of functions: what they are at each sample.
+    """The values of one block of functions at each sample.
 
     Attributes
     ----------
@@ -212,7 +212,7 @@ class Declared(Frozen):
 
 
 class LocalForm(Frozen):
-    """A layer at (theta, x) by its functions and coefficients, for matrices that are sums over samples.
+    """The functions and coefficients of a layer at (theta, x), for matrices that are sums over samples.
 
     Attributes
     ----------

@@ -88,7 +88,7 @@ class Layer(ShortRepr, ABC):
 
     @lazy
     def parameters(self) -> ParameterBlocks:
-        """Where the blocks lie in the flat vector."""
+        """The positions of the blocks in the flat vector."""
         return ParameterBlocks(self.blocks)
 
     @property
@@ -106,7 +106,7 @@ class Layer(ShortRepr, ABC):
 
     @property
     def domains(self) -> FloatArray:
-        """Ends (a, b) of the domain of each input, (P, 2): the unit interval where a layer has none."""
+        """Ends (a, b) of the domain of each input, (P, 2); the unit interval for a layer without domains."""
         return np.tile([0.0, 1.0], (self.n_inputs, 1))
 
     @property
@@ -165,7 +165,7 @@ class Layer(ShortRepr, ABC):
         return rng.normal(0.0, np.sqrt(np.mean(at.value**2) / per_unit), shape)
 
     def require_derivatives(self, order: int) -> str | None:
-        """Raise ValueError where derivatives of that order in x are of no use.
+        """Raise ValueError if derivatives of that order in x are not meaningful.
 
         Where they can be used with care, return what is wrong with them; else None.
         """
@@ -173,7 +173,7 @@ class Layer(ShortRepr, ABC):
 
     def truth_form(self) -> dict[str, Any]:
         """Describe the layer by plain data for `refkan.truth`, see `truth.reading`."""
-        raise TypeError(f"refkan.truth knows no layers of type {type(self).__name__}: give it a method truth_form()")
+        raise TypeError(f"refkan.truth does not know {type(self).__name__} layers: give it a method truth_form()")
 
     # ------------------------------------------------------------ null space
 
@@ -254,15 +254,15 @@ class Layer(ShortRepr, ABC):
         return ()
 
     def with_fixed_knots(self, theta: FloatArray) -> Self:
-        """Return the layer with its free knots fixed where they are at theta."""
+        """Return the layer with its free knots fixed at their positions for theta."""
         return self
 
     def with_free_knots(self) -> Self:
-        """Return the layer with free knots that start where its knots are."""
+        """Return the layer with free knots that start at its present knots."""
         return self
 
     def jumps(self) -> FloatArray:
-        r"""Return the matrix that takes the coefficients of one output to the jumps on all its edges.
+        r"""Return the matrix that maps the coefficients of one output to the jumps on all its edges.
 
         With w the coefficients in the scaled ReLU basis ((x - t_j)_+/h)^(r-1), the derivative of order r - 1 jumps by
         ``(r-1)! w_j / h^(r-1)`` at the knot t_j. A row of the matrix yields w_j for one t_j in (a, b); for uniform

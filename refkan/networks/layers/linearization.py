@@ -129,7 +129,7 @@ class Linearization:
         return raw[0] if len(raw) == 1 else np.concatenate(raw), dz
 
     def pushforward(self, dtheta: FloatArray, dz: FloatArray | None) -> FloatArray:
-        """Tangent of the value along the tangents dtheta and dz of parameters and inputs; None for inputs that stay."""
+        """Tangent of the value along tangents dtheta and dz of parameters and inputs; dz is None for fixed inputs."""
         dtheta, dz = self._tangents(dtheta, dz)
         chart = self.declared.chart
         du = self._push_forward(dtheta if chart is None else chart.push_forward(dtheta), dz)

@@ -121,7 +121,7 @@ class MeanStdMap(StatisticsMap):
 
 
 class MinMaxMap(StatisticsMap):
-    """The map that takes the extreme activations of the statistics batch to the ends a, b of the domain.
+    """The map that sends the extreme activations of the statistics batch to the ends a, b of the domain.
 
     ::
 
@@ -204,7 +204,7 @@ class MinMaxMap(StatisticsMap):
         return out
 
     def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
-        """Return 0: scale and shift are functions of the two extremes alone."""
+        """Return 0: scale and shift depend only on the two extremes."""
         return np.zeros(Y.shape[1])
 
 
@@ -233,7 +233,7 @@ class Unmapped(NodeMap, Frozen):
         return AffineJet(y)
 
     def null_vectors(self, constants: Vectors, scalings: FloatArray, next_scalings: FloatArray) -> FloatArray:
-        """Return for each node its scaling by the layer before, undone by the layer after, where both can."""
+        """Return for each node its scaling by the layer before, undone by the layer after, if both layers can."""
         count = min(scalings.shape[0], next_scalings.shape[0])
         return np.concatenate([scalings[:count], -next_scalings[:count]], axis=1)
 
@@ -286,7 +286,7 @@ class AffineMap(NodeMap, Frozen):
 
     @property
     def bound(self) -> bool:
-        """Whether scale and shift are there."""
+        """Whether scale and shift are known."""
         return self.scale is not None
 
     def at(self, y: Array, channels: Channels, constants: Constants | None = None, back: bool = True) -> MappedJet:

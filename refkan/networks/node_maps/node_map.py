@@ -42,7 +42,7 @@ class NodeMap(ShortRepr, ABC):
     reaches_ends: bool = False
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> "NodeMap":
-        """Take from the initial activations y (N, Q) and the domains (Q, 2) what the map needs; `layer` for errors."""
+        """Set the map up from the initial activations y (N, Q) and the domains (Q, 2); errors name `layer`."""
         return self
 
     @property
@@ -67,7 +67,7 @@ class NodeMap(ShortRepr, ABC):
         return self.at(y[:, None], VALUES, constants, back=False).value[:, 0]
 
     def slope(self, y: Array, constants: tuple[Array, Array] | None = None) -> Array:
-        """Return the derivative dz/dy at activations y (N, Q), broadcastable to y; the constants are held."""
+        """Return the derivative dz/dy at activations y (N, Q), broadcastable to y, with fixed constants."""
         return self.at(y[:, None], VALUES, constants).slope
 
     def constants(self, Y: Array, layer: int) -> tuple[Array, Array]:
@@ -158,7 +158,7 @@ class StatisticsMap(NodeMap, Frozen):
         vars(self).update(domains=checked_domains(self.domains))
 
     def bind(self, y: FloatArray, domains: FloatArray, layer: int) -> "StatisticsMap":
-        """Take the domain; raise now where the starting activations have no spread."""
+        """Store the domain; raise if the initial activations have no spread."""
         bound = type(self)(domains)
         bound.constants(nonempty(y, layer, self.name), layer)
         return bound
@@ -169,7 +169,7 @@ class StatisticsMap(NodeMap, Frozen):
         return self.domains is not None
 
     def null_vectors(self, constants: Vectors, scalings: FloatArray, next_scalings: FloatArray) -> FloatArray:
-        """Return the shift and the scale of each node, which the statistics take out again."""
+        """Return the shift and the scale of each node, which the statistics remove again."""
         rows = np.concatenate([*(vectors[:1] for vectors in constants), scalings])
         return np.pad(rows, ((0, 0), (0, next_scalings.shape[1])))
 

@@ -56,7 +56,7 @@ class Channels:
 
     @property
     def bent(self) -> slice:
-        """The channels of the first derivatives of directions that have a second one."""
+        """The channels of first derivatives in directions that also have a second derivative."""
         return slice(1, 1 + self.n_second)
 
 

@@ -51,7 +51,7 @@ class InputJet:
         return self.z.nbytes
 
     def once(self, owner: Any, name: tuple[Any, ...], compute: Callable[[], T]) -> T:
-        """Return compute(), which depends on this jet, the owner and the name alone."""
+        """Return compute(), which depends only on this jet, the owner and the name."""
         return compute()
 
     def __getitem__(self, rows: slice) -> "InputJet":
@@ -64,7 +64,7 @@ class InputJet:
 
 
 class FixedJet(InputJet):
-    """A jet that never changes, a copy of z: what is computed of it is kept, up to KEPT_BYTES.
+    """A jet that never changes, a copy of z; results computed from it are kept, up to KEPT_BYTES.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class FixedJet(InputJet):
         return type(self), (self.z,)
 
     def once(self, owner: Any, name: tuple[Any, ...], compute: Callable[[], T]) -> T:
-        """Return what compute() returned when it was first asked for this owner and name, if there was room for it."""
+        """Return the result of the first compute() for this owner and name, if there was room to keep it."""
         of_owner = self._kept.get(owner)
         if of_owner is None:
             of_owner = self._kept.setdefault(owner, {})

@@ -113,7 +113,7 @@ class KnotFunctions(ShortRepr):
 
 
 class SplineFunctions(KnotFunctions):
-    """The B-splines, r of them at every point, summed by the engine in use.
+    """The B-splines, r of them at every point; the current engine computes their sums.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from refkan.splines.spaces import SplineSpace
 
 
 class TransferReport(Frozen, eq=True):
-    """Says how much a transfer changed the functions, the largest change over all of them.
+    """The largest change of the functions by a transfer.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from refkan.training.optimizers import Result
 
 
 class Round(Frozen):
-    """A refinement and the training after it; round 0 is the training of the network as it was given.
+    """A refinement and the training after it; round 0 is the training of the initial network.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Round(Frozen):
 
     @lazy
     def breakpoints(self) -> tuple[FloatArray | None, ...]:
-        """Where the knots of each layer are: breakpoints (P, n + 1), None for a dense layer."""
+        """The breakpoints (P, n + 1) of each layer; None for a dense layer."""
         layers = zip(self.network.layers, self.network.slices, strict=True)
         return tuple(
             np.array([space.breakpoints for space in layer.spaces_at(self.theta[where])]) if layer.has_knots else None

@@ -22,7 +22,7 @@ EXACT = tuple(name for name, strategy in STRATEGIES.items() if strategy.exact)
 
 
 class Freed(Checked):
-    """A change that makes the interior knots of some layers parameters, by default of all that have splines.
+    """A change that makes interior knots parameters, in some layers or by default in all spline layers.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class Freed(Checked):
 
 
 class Fixed(Frozen, eq=True):
-    """A change that fixes free knots where they are.
+    """A change that fixes free knots at their current positions.
 
     Examples
     --------
@@ -125,7 +125,7 @@ LEAST_SPACING = 2 * FLOOR
 
 
 def with_random_knots(net: Network, rng: RandomSource, layers: Sequence[int] | None = None) -> Network:
-    r"""Return the network with random interior breakpoints, drawn anew for each input; the ends of domains stay.
+    r"""Return the network with random interior breakpoints, drawn for each input; the ends of domains are kept.
 
     The shares of the intervals are ``0.98 q + 0.02/n``, q from the symmetric Dirichlet distribution of concentration 1:
     the breakpoints are, but for the floor, n - 1 independent uniform points in order.

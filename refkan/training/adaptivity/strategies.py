@@ -67,7 +67,7 @@ class Situation(Frozen):
 
 
 class Refinement(Frozen):
-    """A network to go on with, or the reason why there is none.
+    """A network to continue with, or the reason why there is none.
 
     Attributes
     ----------

@@ -45,7 +45,7 @@ class Attention:
 
     @property
     def weights(self) -> FloatArray:
-        """The weights now (N,), a copy."""
+        """A copy of the current weights (N,)."""
         return self._weights.copy()
 
     @property
@@ -54,7 +54,7 @@ class Attention:
         return self._weights.size
 
     def update(self, residuals: Any) -> None:
-        """Follow residuals e (N,), of which the absolute values count; all zero, they draw the weights to zero."""
+        """Update the weights from the absolute values of residuals e (N,); if all are zero, the weights shrink."""
         e = np.abs(real("residuals", as_vector("residuals", residuals, self.n_points)))
         largest = e.max()
         share = e / largest if largest > 0 else e
@@ -65,11 +65,11 @@ class Attention:
         return Attention(n_points, self.rate)
 
     def part(self, rows: Any) -> "Attention":
-        """Return an attention of some of the points (indices), with their weights as they are now."""
+        """Return an attention of some of the points (indices), with their current weights."""
         chosen = Attention(len(rows), self.rate)
         chosen._weights = self._weights[rows]
         return chosen
 
     def take_back(self, rows: Any, part: "Attention") -> None:
-        """Take the weights of some of the points from an attention that `part` made, updated since."""
+        """Copy back the updated weights of some of the points, from an attention that `part` returned."""
         self._weights[rows] = part._weights

@@ -151,7 +151,7 @@ class Collocation(Frozen):
         return sum(term.n_residuals for term in self.terms)
 
     def misfit(self, theta: Any) -> dict[str, Array]:
-        """Return the residuals of each term by name, (N, R), as they are: without weights, attention and 1/N."""
+        """Return the plain residuals of each term by name, (N, R): without weights, attention and 1/N."""
         theta, statistics = self._at(theta)
         return self._by_term(self._map(lambda term, rows: Piece.at(self.net, theta, statistics, term, rows).r))
 
@@ -264,7 +264,7 @@ class Collocation(Frozen):
         return replace(self, net=net, quiet=True)
 
     def redrawn(self, points: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> "Collocation":
-        """Return the problem with other points for some terms.
+        """Return the problem with new points for some terms.
 
         Parameters
         ----------

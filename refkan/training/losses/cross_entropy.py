@@ -10,7 +10,7 @@ from refkan.training.losses.least_squares import OnSamples
 
 
 class CrossEntropy(OnSamples, Frozen):
-    r"""The mean cross entropy of classes, from the outputs of a network as logarithms of odds.
+    r"""The mean cross entropy of classes; the outputs of the network are log-odds.
 
     With the logits z_s = F(x_s; theta), in front of them a 0 where the network has one output only, ::
 

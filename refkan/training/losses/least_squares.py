@@ -18,7 +18,7 @@ ENTRIES = 2**22
 
 
 class DifferentiableModel(Protocol):
-    """What a loss asks of a network: values, and vector-Jacobian products.
+    """The interface that a loss requires of a network: values and vector-Jacobian products.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class DifferentiableModel(Protocol):
         """Return the outputs, shape (N, Q)."""
 
     def vjp(self, theta: Array, x: Array, inputs: bool = True) -> tuple[Array, Callable[[Array], Any]]:
-        """Return the outputs, and the map from their cotangent to those of theta and x."""
+        """Return the outputs, and the map from their cotangent to the cotangents of theta and x."""
 
     def jacobian(self, theta: Array, x: Array) -> FloatArray:
         """Return the Jacobian of the outputs in theta, shape (N Q, n_params), rows sample-major."""

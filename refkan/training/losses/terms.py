@@ -101,12 +101,13 @@ class Side(Frozen):
 
 
 class Term(Frozen):
-    r"""Weight times the mean square of a residual at points.
+    r"""A weight times the mean square of a residual at points.
 
     ``residual(x, u, u_1, ..., u_K, u_11, ...)`` is a function of the points x (n, P) of the (first) side and of the
     network's value, its first derivatives along the K directions, and its second derivatives along those of order 2;
-    with two sides the same quantities of the second one follow. Each quantity is an array (n,), or (n, Q) for a network
-    of Q > 1 outputs. It acts point by point and is called with any part of the points, in several threads.
+    with two sides the same quantities of the second side follow. Each quantity is an array (n,), or (n, Q) for a
+    network of Q > 1 outputs. The function must act point by point; several threads call it, each with a part of the
+    points.
 
     Parameters
     ----------
@@ -193,17 +194,17 @@ class Term(Frozen):
 
     @property
     def derivative_order(self) -> int:
-        """The highest derivative in x that the residual takes."""
+        """The highest derivative in x that the residual uses."""
         return max(side.seeds.channels.order for side in self.sides)
 
     @property
     def factors(self) -> FloatArray:
-        """What each point's residual is multiplied with, sqrt(weight/N) lambda_i (N,): the squares add up to value."""
+        """The factors sqrt(weight/N) lambda_i (N,) of the residuals; the squares of the products add up to value."""
         root = np.sqrt(self.weight / self.n_points)
         return np.full(self.n_points, root) if self.attention is None else root * self.attention.weights
 
     def at(self, *points: Any, data: Any = None) -> "Term":
-        """Return the same term at other points, one array for each side, with its attention started anew."""
+        """Return the same term at new points, one array for each side, with its attention restarted."""
         if len(points) != len(self.sides):
             raise ValueError(f"term {self.name!r} has {len(self.sides)} sides; got points for {len(points)}")
         if (data is None) != (self.data is None):
@@ -213,7 +214,7 @@ class Term(Frozen):
         return replace(self, sides=sides, data=data, attention=attention)
 
     def quantities(self, jets: Sequence[Array]) -> list[Array]:
-        """Return all arguments of the residual but x and data, from the jets of the sides."""
+        """Return all arguments of the residual except x and data, from the jets of the sides."""
         return [part for side, jet in zip(self.sides, jets, strict=True) for part in side.quantities(jet)]
 
     def evaluate(self, rows: slice, quantities: Sequence[Array]) -> Array:

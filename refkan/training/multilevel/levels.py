@@ -174,7 +174,7 @@ class Hierarchy(Checked, eq=False):
 
     @classmethod
     def refined(cls, problem: Any, factors: Sequence[Any]) -> Self:
-        """Refine the network of a problem by each of the factors in turn.
+        """Refine the network of a problem by each factor in turn.
 
         Parameters
         ----------
@@ -209,7 +209,7 @@ class Hierarchy(Checked, eq=False):
         return self.levels[-1]
 
     def prolong(self, theta: Any, level: int, to: int | None = None) -> FloatArray:
-        """Return parameters of the same function on the finer level `to`, the next one by default."""
+        """Return the parameters of the same function on the finer level `to`, by default the next one."""
         level = check_count("level", level, 0, len(self) - 1)
         to = check_count("to", level + 1 if to is None else to, level, len(self) - 1)
         theta = real("theta", as_vector("theta", theta, self[level].network.n_params))

@@ -25,7 +25,7 @@ REPEATS = 5
 
 
 class Work(Frozen, eq=True):
-    """What a multilevel training cost; entries of tuples are levels, coarsest first.
+    """The cost of a multilevel training; tuples have one entry for each level, coarsest first.
 
     Attributes
     ----------
@@ -182,12 +182,12 @@ class MultilevelResult(Course, Frozen):
 
     @property
     def levels(self) -> tuple[Result, ...]:
-        """What `minimize` returned on each level, theta on that level's network."""
+        """The result of `minimize` on each level, with theta for that level's network."""
         return tuple(level.result for level in self.course)
 
     @property
     def resumed(self) -> tuple[bool, ...]:
-        """Which of them come from checkpoints."""
+        """Which of the levels were read from checkpoints."""
         return tuple(level.resumed for level in self.course)
 
     @lazy
@@ -197,7 +197,7 @@ class MultilevelResult(Course, Frozen):
 
     @lazy
     def work(self) -> Work:
-        """What it cost."""
+        """The cost of the training."""
         evaluations = tuple(result.n_evaluations for result in self.levels)
         return Work(
             evaluations=evaluations,

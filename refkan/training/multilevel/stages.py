@@ -27,7 +27,7 @@ NetworkChange = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
 
 
 class Refined(Checked):
-    """A change that cuts every interval into `factor` equal ones, one number or one a layer, as `Network.refine`.
+    """A change that cuts every interval into `factor` equal ones, for all layers or one a layer, as `Network.refine`.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class Stage(Checked):
         samples: Sequence[int | None] | None = None,
         factors: Any = 2,
     ) -> "list[Stage]":
-        """Return stages between which all intervals are cut: one entry of each sequence a stage.
+        """Return stages with a refinement between them; each sequence has one entry for each stage.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class Stage(Checked):
 
 
 class StageTable(Frozen):
-    """What became of the starts in one stage.
+    """The outcome of one stage for all starts.
 
     Attributes
     ----------

@@ -9,7 +9,7 @@ _NAMES = ("spline", "relu", "scaled-relu")
 
 
 class Geometry(Frozen, eq=True):
-    r"""The coordinates in which a method computes its gradient and makes its step.
+    r"""The coordinates in which a method computes its gradient and takes its step.
 
     A method may see the gradient in one basis (B-splines, say) and step in another (ReLU powers); each combination is a
     row of Table 1 of [S26].
@@ -63,7 +63,7 @@ class Geometry(Frozen, eq=True):
         return cls(step, problem.net.coordinates(gradient), mixed)
 
     def gradient(self, g_theta: FloatArray) -> FloatArray:
-        """Return the gradient as the method sees it, with respect to z."""
+        """Return the gradient with respect to z, which the method uses."""
         return g_theta if self.gradient_coordinates is None else self.gradient_coordinates.gradient(g_theta)
 
     def displacement(self, step: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ from refkan.base.long_runs.exit_codes import say
 
 
 class State(Frozen):
-    """What callbacks and progress receive after every step; as text, a line about it.
+    """The state that callbacks and progress receive after every step; str() describes it in one line.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class State(Frozen):
 
 
 class History(Frozen):
-    """The course of a minimisation: arrays, entry k after k steps, entry 0 the start.
+    """The course of a minimisation, as arrays: entry k belongs to step k, and entry 0 to the start.
 
     Attributes
     ----------
@@ -154,7 +154,7 @@ Report = Callable[[State], Any]
 
 
 class ProgressLines:
-    """A line of text now and then while steps are made, and one at the end.
+    """A progress report: a line of text from time to time during the steps, and one at the end.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ class ProgressLines:
             self._write(str(state))
 
     def note(self, text: str) -> None:
-        """Write a line about an ending."""
+        """Write a line about the end of a run."""
         self._write(text)
 
 

@@ -62,8 +62,8 @@ class RunFile:
             raise ValueError(f"checkpoint must be a file of minimize; {self.path} cannot be read: {error}") from error
         if asked != self._asked:
             raise ValueError(
-                f"checkpoint {self.path} belongs to another run, {asked}; asked is {self._asked}: remove it, or give "
-                "another name"
+                f"checkpoint {self.path} belongs to another run, {asked}; this run is {self._asked}: remove it, or "
+                "give another name"
             )
 
         for name, value in parts.items():

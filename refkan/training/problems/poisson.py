@@ -48,7 +48,7 @@ def coefficient(x: Any, side: str = "right") -> FloatArray:
 
 
 def solution(x: Any) -> Array:
-    """Return the solution u, shape (N, 1), which is continuous, so that no side is to be named.
+    """Return the solution u, shape (N, 1); it is continuous, so no side has to be given.
 
     Parameters
     ----------

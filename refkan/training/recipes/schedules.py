@@ -57,7 +57,7 @@ class Decaying(Checked):
 
 
 class Ramped(Checked):
-    r"""A learning rate that rises linearly from `first` in the first steps, and is that of another schedule afterwards.
+    r"""A learning rate that rises linearly from `first` in the first steps, and then follows another schedule.
 
     ::
 

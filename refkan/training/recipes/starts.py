@@ -115,7 +115,7 @@ def train_starts(
     checkpoints: Checkpoints | str | PathLike[str] | None = None,
     **options: Any,
 ) -> MultistartResult:
-    r"""Train several starts on the first levels, and the one with the least value there on all others.
+    r"""Train several starts on the first levels, and the one with the smallest value there on all later levels.
 
     This is `refkan.multistart` on a set-up, which draws its starts and has equations too. The values of data are
     trained on with mean 0 and variance 1, so that their units do not matter; what is returned and told is in those

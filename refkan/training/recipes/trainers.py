@@ -22,7 +22,7 @@ from refkan.training.optimizers.second_order.damped_gauss_newton import next_dam
 
 
 class Minibatches:
-    r"""Values and gradients of a problem in which the first term has a batch of its points, the next one at each call.
+    r"""Values and gradients of a problem whose first term uses the next batch of its points at each call.
 
     The points are taken in a random order, all of them once before any a second time; a last batch that would be
     smaller is left out. All other terms keep all their points.
@@ -77,7 +77,7 @@ class Minibatches:
         return self._present.value_and_gradient(theta)
 
     def attend(self, theta: FloatArray) -> None:
-        """Update the attention of the present batch, of all points before the first.
+        """Update the attention of the current batch, or of all points before the first batch.
 
         The weights of other points of the first term stay as they are.
         """
@@ -169,7 +169,7 @@ class Attended(Checked):
 
 
 class Redrawn(Frozen, eq=True):
-    """Levenberg-Marquardt on points of the first term that are drawn anew every few steps.
+    """Levenberg-Marquardt with points of the first term that are redrawn every few steps.
 
     A fixed set of points leaves gaps in which a rich network does as it likes. The damping is carried over from one set
     to the next. What is returned is the last point, which is the best one on the last set alone.

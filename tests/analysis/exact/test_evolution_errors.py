@@ -246,7 +246,7 @@ def test_what_is_no_evolution():
     net, theta = product()
     zero = lambda *x: 0  # noqa: E731
     evolution = rk.exact.certified_evolution
-    refused(lambda: evolution(rk.kan([1, 1], 4, 1), np.zeros(4), zero, zero, [[0, 1]], 1.0), "net must take x and t")
+    refused(lambda: evolution(rk.kan([1, 1], 4, 1), np.zeros(4), zero, zero, [[0, 1]], 1.0), "net must map x and t")
     refused(lambda: evolution(rk.kan([2, 1], 2, 2), [0, 1, 0, 0, 0, 0], zero, zero, SQUARE, 1.0), "continuous first")
     refused(lambda: evolution(net, theta, zero, zero, [[0, 1], [1, 1]], 1.0), "sides of positive length")
     for diffusion in (0.0, -1.0, np.nan, np.inf):

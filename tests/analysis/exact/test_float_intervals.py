@@ -224,7 +224,7 @@ def test_a_spoilt_operation_is_noticed(name, monkeypatch):
 
 
 def test_enclosures_that_exclude_each_other_are_an_error():
-    refused(lambda: Intervals.of(1.0).meet(Intervals.of(2.0)), "ArithmeticError: exclude each other")
+    refused(lambda: Intervals.of(1.0).meet(Intervals.of(2.0)), "ArithmeticError: are disjoint")
 
 
 def with_environment(change):

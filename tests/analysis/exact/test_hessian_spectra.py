@@ -217,7 +217,7 @@ def test_enclosures_hold_known_eigenvalues_and_no_approximation_is_trusted():
 
 def test_too_few_bits_are_said():
     posed, theta = problem((2, 2), samples=30, widths=(1, 1, 1))
-    with pytest.raises(ConvergenceError, match=r"bits = 32 is too low.*bits would do"):
+    with pytest.raises(ConvergenceError, match=r"bits = 32 is too low.*bits suffice"):
         rk.exact.certified_spectrum(posed, theta, basis="relu", bits=32)
 
 

@@ -33,7 +33,7 @@ flint = pytest.importorskip("flint")
 @pytest.mark.parametrize("which", MATRICES)
 def test_too_few_bits_say_how_many_would_do(which):
     space = rk.SplineSpace.uniform(6, 40)
-    with pytest.raises(ConvergenceError, match=r"bits = 48 is too low a precision .*; \d+ bits would do") as caught:
+    with pytest.raises(ConvergenceError, match=r"bits = 48 is too low a precision .*; \d+ bits suffice") as caught:
         exact.certified_condition_number(space, which, bits=48)
     enough = int(str(caught.value).split(";")[1].split()[0])
     assert exact.certified_condition_number(space, which, bits=enough) == exact.certified_condition_number(space, which)
@@ -46,7 +46,7 @@ def test_too_few_bits_say_how_many_would_do(which):
     (None, 64, 512, [64, 128, 256, 512], None),
     (None, 64, 513, [64, 128, 256, 512], "no precision up to 512 bits suffices to see"),
     (100, 64, 100, [100], None),
-    (100, 64, 150, [100, 200], "bits = 100 is too low a precision to see; 200 bits would do"),
+    (100, 64, 150, [100, 200], "bits = 100 is too low a precision to see; 200 bits suffice"),
     (600, 64, 601, [600], "no precision up to 600 bits suffices to see"),
     (256, 64, 600, [256, 512], "no precision up to 512 bits suffices to see"),
 )

@@ -236,7 +236,7 @@ def test_the_box_of_samples_holds_them_and_no_more():
     x = np.random.default_rng(0).normal(size=(50, 3))
     box = rk.exact.bounding_box(x)
     assert np.array_equal(box, [[c.min(), c.max()] for c in x.T])
-    refused(lambda: rk.exact.bounding_box(np.empty((0, 2))), "x must hold a sample")
+    refused(lambda: rk.exact.bounding_box(np.empty((0, 2))), "x must hold at least one sample")
 
 
 def waves(boxes, weights=None):
@@ -299,4 +299,4 @@ def test_values_outside_of_their_enclosures_are_a_fault(away, greatest):
     if greatest and away < 0:  # the least values are not sought
         assert search().outer.hi[0] == 0.5
     else:
-        refused(search, "ArithmeticError: exclude each other: please report this")
+        refused(search, "ArithmeticError: are disjoint: please report this")

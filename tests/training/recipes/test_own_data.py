@@ -54,7 +54,7 @@ def test_a_file_is_trained_on_and_its_network_written(tmp_path, capsys):
 test_data_that_cannot_be_used = refusals(
     (np.ones((20, 2)), np.ones(20), r"x must vary in every column; x\[:, 0\] is 1 throughout"),
     (data(9)[0], data(9)[1], "x must have at least 10 rows"),
-    (data()[0], np.zeros(200), "y must not be zero at all samples kept back"),
+    (data()[0], np.zeros(200), "y must not be zero at all held-out samples"),
     call=own_data,
 )
 
@@ -246,7 +246,7 @@ def test_files_and_names_that_cannot_be_used(tmp_path, capsys):
     assert "no such file" in refused(tmp_path / "none.csv").lower()
     x, y = data(30)
     rows = np.column_stack([x, y])
-    assert "--points is for named problems" in refused(written(tmp_path, rows), "--points", 5)
+    assert "--points applies to named problems" in refused(written(tmp_path, rows), "--points", 5)
     assert "must begin with 2 and end with 1" in refused(written(tmp_path, rows), "--widths", 3, 1)
     assert "inputs x and last column y: x must have at least 10 rows" in refused(written(tmp_path, rows[:8]))
     assert "two columns or more" in refused(written(tmp_path, rows[:, :1], "a"))

@@ -25,7 +25,7 @@ FORMAT = 2
 
 
 def measure(configuration: Configuration, target: Target | None = None) -> StudyRow:
-    """Compute the row of one point: parameters drawn with its seed, by the scheme "linear", and samples, uniformly.
+    """Compute the row of one point; its seed draws the parameters, by the scheme "linear", and uniform samples.
 
     Parameters
     ----------

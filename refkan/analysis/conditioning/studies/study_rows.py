@@ -83,7 +83,7 @@ class Configuration(Checked):
 
     @property
     def is_dense(self) -> bool:
-        """Whether the network is a dense one, without splines."""
+        """Whether the network is dense, without splines."""
         return self.kind in DENSE_KINDS
 
     @property
@@ -92,7 +92,7 @@ class Configuration(Checked):
         return None if self.is_dense else "spline" if self.kind == "silu" else self.kind
 
     def network(self) -> Network:
-        """Build the network, in the spline basis: the spectrum is what is taken into another one."""
+        """Build the network in the spline basis; only its spectrum is computed in another basis."""
         if self.is_dense:
             return mlp(self.widths, self.kind.removeprefix("mlp-"))
         assert self.order is not None
@@ -161,7 +161,7 @@ def _of_kind(
 
 
 class StudyRow(Frozen, eq=True):
-    """What was found at one point of a study; numbers are nan, and counts -1, where it failed with `error`.
+    """The result at one point of a study; if it failed with `error`, numbers are nan and counts are -1.
 
     Attributes
     ----------
@@ -247,7 +247,7 @@ class Study(Checked):
 
     @property
     def legend(self) -> str:
-        """What the columns of the table mean, and the flags that occur in it."""
+        """The meaning of the columns of the table, and of the flags that occur in it."""
         return text_legend(self.rows)
 
     def __str__(self) -> str:

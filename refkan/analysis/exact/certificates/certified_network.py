@@ -171,18 +171,18 @@ def condition_statement(problem: Problem, of_rank: Statement | None) -> Statemen
         raise NotProvenError("the Jacobian is zero: there is no condition number")
     if size > MOST_ROWS:
         raise NotProvenError(
-            f"the matrix has {size} rows, more than the {MOST_ROWS} that are handed on: take a smaller network or "
+            f"the matrix has {size} rows, more than the {MOST_ROWS} of a certificate: use a smaller network or "
             "fewer samples, or `refkan spectrum --network FILE --data SAMPLES.csv --certify`"
         )
     spectrum = enclosed(problem, curvature(problem, "gauss-newton"))
     if spectrum.rank != rank or spectrum.condition.high > MOST_CONDITION:
         raise NotProvenError(
-            f"{spectrum.rank} of {size} eigenvalues are not zero, of a condition number up to "
-            f"{spectrum.condition.floats()[1]:.3g}; handed on are those up to {MOST_CONDITION:g}, of {rank}: "
-            "`refkan spectrum --network FILE --data SAMPLES.csv --certify` says by what others are known"
+            f"{spectrum.rank} of {size} eigenvalues are not zero, and their condition number may be "
+            f"{spectrum.condition.floats()[1]:.3g}; a certificate holds {rank} up to {MOST_CONDITION:g}: "
+            "`refkan spectrum --network FILE --data SAMPLES.csv --certify` proves others, and says how"
         )
     if spectrum.values[-1].floats()[0] == 0:
-        raise NotProvenError("the smallest eigenvalue that is not zero is too small for float64: take other units")
+        raise NotProvenError("the smallest eigenvalue that is not zero is too small for float64: use other units")
     smallest, largest = (hexadecimal(spectrum.values[k].floats()) for k in (-1, 0))
     return {"kind": "condition", "rank": rank, "smallest": smallest, "largest": largest}
 
@@ -215,8 +215,8 @@ def network_data(net: Network, theta: FloatArray) -> dict[str, Any]:
         order = form.get("order", form.get("degree", 0) + 1)
         if form["kind"] not in KINDS or order < 2:
             raise ValueError(
-                "a certificate takes layers of splines, ReLU powers (of order 2 or more, with SiLU or without it) and "
-                f"Chebyshev polynomials; layer {k} is {layer.describe()}"
+                "a certificate supports layers of splines, ReLU powers (of order 2 or more, with SiLU or without it) "
+                f"and Chebyshev polynomials; layer {k} is {layer.describe()}"
             )
         numbers = {"knots": form.get("knots", form.get("domains")), "coefficients": blocks["coefficients"]}
         exact = {name: hexadecimal(values) for name, values in numbers.items()}
@@ -226,7 +226,7 @@ def network_data(net: Network, theta: FloatArray) -> dict[str, Any]:
         outside = "polynomial" if form["outside"] == "error" else form["outside"]
         layers.append({"kind": form["kind"], "order": order, "outside": outside} | exact | silu)
     if net.widths[0] > MOST_INPUTS:
-        raise ValueError(f"a certificate takes at most {MOST_INPUTS} inputs; the network has {net.widths[0]}")
+        raise ValueError(f"a certificate supports at most {MOST_INPUTS} inputs; the network has {net.widths[0]}")
     forms = [node_map.truth_form() for node_map in net.node_maps]
     maps = [{k: v if k == "kind" else hexadecimal(v) for k, v in form.items()} for form in forms]
     return {"layers": layers, "maps": maps}

@@ -64,7 +64,7 @@ class Posed(Frozen):
         steps = interval_network(net, theta)
         edges = [step for step in steps.steps if isinstance(step, EdgeStep)]
         if min(int(step.edges.together.smoothness.min()) for step in edges) < 0:
-            raise ValueError("a certificate takes continuous networks; an edge jumps, where too many knots meet")
+            raise ValueError("a certificate needs a continuous network; an edge jumps where too many knots coincide")
         cuts = [getattr(family, "knots", family.domain) for family in edges[0].layer.families]
         knots = [np.unique([nearest(t) for t in row]) for row in cuts]
         return cls(steps, edges[0], box, knots, tolerance, budget)
@@ -221,7 +221,7 @@ def lipschitz(posed: Posed, scaled: bool = False) -> Statement:
     distances |D^-1 (x - x')|. An input whose side is zero has no part in either.
     """
     if not posed.sides.any():
-        raise NotProvenError("the box is a point, and two of its points are needed")
+        raise NotProvenError("the box is a single point; two points are needed")
     best, P = Attained(), len(posed.box)
     sides = Intervals.of(posed.box[:, 1]) - Intervals.of(posed.box[:, 0]) if scaled else Intervals.of(np.ones(P))
     wide = np.flatnonzero(posed.sides > 0) if scaled else np.arange(P)

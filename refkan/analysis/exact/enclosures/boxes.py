@@ -24,7 +24,7 @@ Telling = bool | Callable[[Any], Any]
 
 
 class Bounds(Frozen):
-    """Bounds of a network over a box, each [..., 0] a lower and [..., 1] an upper one.
+    """Bounds of a network over a box: [..., 0] is a lower and [..., 1] an upper bound.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ def _coefficients(steps: IntervalNetwork, derivatives: int, boxes: Intervals) ->
 
 
 def bounding_box(x: Any) -> FloatArray:
-    """Return the smallest box (P, 2) that holds samples x (N, P): the least and the greatest of each input.
+    """Return the smallest box (P, 2) that contains samples x (N, P): the minimum and maximum of each input.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def bounding_box(x: Any) -> FloatArray:
     """
     samples = real("x", as_array("x", x, 2))
     if not samples.shape[0]:
-        raise ValueError("x must hold a sample for a box around it; got none")
+        raise ValueError("x must hold at least one sample; got none")
     return np.stack([samples.min(axis=0), samples.max(axis=0)], axis=1)
 
 

@@ -55,7 +55,7 @@ def require_rounding_to_nearest() -> None:
         )
     if np.any(small * np.array([2.0**-40, 1.0]) == 0) or np.any(small + small == 0):
         raise ArithmeticError(
-            "float64 must keep subnormal numbers for bounds to hold; this thread takes them for zero: call "
+            "float64 must keep subnormal numbers for bounds to hold; this thread treats them as zero: call "
             "torch.set_flush_denormal(False), or do without the library compiled with -ffast-math that set this"
         )
 
@@ -73,7 +73,7 @@ def up(x: Any) -> FloatArray:
 def require_order(low: FloatArray, high: FloatArray) -> None:
     """Raise an ArithmeticError unless lower bounds are below the upper bounds of the same numbers."""
     if np.any(low > high):
-        raise ArithmeticError("two enclosures of the same number exclude each other: please report this as a fault")
+        raise ArithmeticError("two enclosures of the same number are disjoint: please report this fault in refkan")
 
 
 @quiet()

@@ -8,7 +8,7 @@ from refkan.base import Frozen
 
 
 class Enclosure(Frozen, eq=True):
-    """A real number known to lie in [low, high], both ends exact.
+    """A real number known to lie in [low, high], with exact ends.
 
     Parameters
     ----------

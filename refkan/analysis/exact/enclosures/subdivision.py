@@ -128,7 +128,7 @@ class Range(NamedTuple):
 
 
 class Proven(tuple[Any, Any]):
-    """Two results, ``low, high = result``, which hold in any case, and how far they came.
+    """Two results, ``low, high = result``, which hold in any case, and whether they reached the tolerance.
 
     Attributes
     ----------

@@ -53,11 +53,11 @@ def extrema(
     progress: Telling = False,
     executor: Executor | None = None,
 ) -> Proven:
-    r"""Enclose the least and the greatest value of each output over a box: two arrays (Q, 2).
+    r"""Enclose the minimum and the maximum of each output over a box: two arrays (Q, 2).
 
-    The least lies in [minima[q, 0], minima[q, 1]]. Where the network jumps it is the greatest lower bound. Under
-    outside="error" it is that of the network with its end pieces continued, which may be attained where the network
-    itself has no value, because an activation leaves a domain.
+    The minimum lies in [minima[q, 0], minima[q, 1]]. For discontinuous networks it is the infimum. Under
+    outside="error" it is that of the network with its end pieces continued. It may be attained where an activation
+    leaves a domain, so that the network itself has no value.
 
     Parameters
     ----------
@@ -147,10 +147,10 @@ def lipschitz_constant(
 ) -> Proven:
     r"""Enclose the least upper bound of a norm of the Jacobian dF/dx inside a box.
 
-    In the norms 1 and inf, of inputs and outputs alike, it is the Lipschitz constant: the greatest sum of a column of
-    |dF/dx|, or of a row. For norm="2" the Frobenius norm is taken: for one output that is the Lipschitz constant in the
-    Euclidean norm, for more an upper bound of it. Derivatives at a knot, or at an end of the box, count as limits from
-    inside the box; across sides of length zero from either side.
+    With norm="1" or "inf", for inputs and outputs alike, the result is the Lipschitz constant: the largest column sum
+    of |dF/dx|, or the largest row sum. With norm="2" the Frobenius norm is used. For one output it equals the Lipschitz
+    constant in the Euclidean norm; for more it is an upper bound. Derivatives at a knot, or at an end of the box, count
+    as limits from inside the box; across sides of length zero they count from either side.
 
     Parameters
     ----------
@@ -214,9 +214,9 @@ def sup_difference(
 ) -> Proven:
     r"""Enclose the least upper bound of |F_q(x) - G_q(x)| of two networks over a box and all outputs.
 
-    Of networks of one shape it is bounded layer by layer first: of a network and
-    a refined one that is the rounding of coefficients, and zero where nothing was rounded. If that is within the
-    tolerance, it is the answer, from 0 on; if not, boxes are subdivided. For outside="error" see `extrema`.
+    For networks of the same shape a first bound is computed layer by layer. Between a network and its refinement this
+    is the rounding of the coefficients, and zero if nothing was rounded. If it is within the tolerance, the result is
+    the interval from 0 to this bound; otherwise boxes are subdivided. For outside="error" see `extrema`.
 
     Parameters
     ----------

@@ -163,7 +163,7 @@ def rational_rows(problem: Problem) -> tuple[Any, list[Any]]:
         reasons = "; ".join(IRRATIONAL[name] for name in problem.irrational)
         raise ValueError(
             f"net must have rational values for an exact Jacobian; {reasons}. Freeze statistics, net.freeze(theta), "
-            "fix free knots, net.with_fixed_knots(theta), or ask for certified_spectrum, which takes balls"
+            "fix free knots, net.with_fixed_knots(theta), or use certified_spectrum, which works in balls"
         )
     columns, integers, factors = range(problem.net.n_params), [], []
     for row in problem.rows(flint.fmpq).values():

@@ -38,7 +38,7 @@ PRIMES = (2**61 - 1, 2**62 - 57, 2**62 - 87)
 
 
 class RankCertificate(Frozen, eq=True):
-    """Bounds of the rank of a matrix J (rows, M), equal but for some networks known in balls, and their proof.
+    """Bounds of the rank of a matrix J (rows, M) and their proof; they may differ for networks known in balls.
 
     Attributes
     ----------
@@ -87,14 +87,14 @@ class RankCertificate(Frozen, eq=True):
         if self.low < self.high:
             raise ConvergenceError(
                 f"the rank lies in [{self.low}, {self.high}] (.low, .high), and is not known: J may have more null "
-                f"vectors than the {self.null.ncols()} of theory, or a sample may lie on a knot. A network with "
-                "rational values, net.freeze(theta), has its rank proven without theory"
+                f"vectors than the {self.null.ncols()} of theory, or a sample may lie on a knot. The rank "
+                "of a network with rational values, net.freeze(theta), is proven without theory"
             )
         return self.low
 
     @property
     def rank_by(self) -> str:
-        """What `high` is from: null vectors, multiplied out ("exact") or known by "theory", or the number of "rows"."""
+        """The source of `high`: null vectors, multiplied out ("exact") or known by "theory", or the "rows"."""
         return "exact" if self.prime else "theory" if self.null.ncols() == self.size - self.high else "rows"
 
     @property
@@ -124,7 +124,7 @@ class RankCertificate(Frozen, eq=True):
         if self.rank:
             if not flint.fmpz(self.prime).is_prime():
                 raise ValueError(
-                    f"the certificate is wrong: {self.prime} is no prime, and ranks modulo it prove nothing"
+                    f"the certificate is wrong: {self.prime} is not prime, and ranks modulo it prove nothing"
                 )
             minor = flint.nmod_mat(_taken(J, self.rows, self.columns), self.prime)
             if minor.rank() < self.rank:
@@ -140,7 +140,7 @@ class RankCertificate(Frozen, eq=True):
 
 
 def certified_rank(problem: Any, theta: Any, seconds: float | None = None) -> RankCertificate:
-    r"""Prove the rank of the Jacobian of a least-squares problem, all floats taken as the rational numbers they are.
+    r"""Prove the rank of the Jacobian of a least-squares problem, with every float taken as the rational number it is.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def rank_of_matrix(J: Any, known: Any = None) -> RankCertificate:
         except ValueError:
             continue
         return certificate
-    raise ConvergenceError(f"no certificate of the rank was found modulo {len(PRIMES)} primes: give more of them")
+    raise ConvergenceError(f"no certificate of the rank was found modulo {len(PRIMES)} primes: pass more primes")
 
 
 def pivots(matrix: Any) -> tuple[int, ...]:

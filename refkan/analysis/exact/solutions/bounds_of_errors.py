@@ -157,7 +157,7 @@ def _between_points(at_points: float, residual: float, w: float, k: float, point
     share = float(up(w * w * (1 + 4 * EPS))) / 8
     damping = 1 - float(up(share * k * k * (1 + 4 * EPS)))
     if not damping > 0:
-        raise ValueError(f"points = {points} must be more for wavenumber = {k}: an interval spans a wave")
+        raise ValueError(f"points = {points} are too few for wavenumber = {k}: an interval spans a wave")
     bound = float(up(up(at_points + up(share * residual)) / down(damping)))
     return bound if bound >= 0 else np.inf  # not a number: nothing is known
 

@@ -30,7 +30,7 @@ POINTS = 4000
 
 
 class CertifiedError(Frozen, eq=True):
-    """Proven bounds; each is an upper bound of a greatest absolute value.
+    """Proven bounds; each is an upper bound of a maximum absolute value.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ def certified_error(
     coefficient: Callable[..., Any] | None = None,
     reaction: Callable[..., Any] | None = None,
 ) -> CertifiedError:
-    r"""Bound the distance of a network from the solution of div(c grad u) + (k^2 - r) u = f in a box, u = g around it.
+    r"""Bound the error of a network that approximates div(c grad u) + (k^2 - r) u = f in a box, u = g on its boundary.
 
     Parameters
     ----------

@@ -188,7 +188,7 @@ def posed_equation(
                     f"{name} must hold floats as they are; got {value}, and the nearest float is {number!r}"
                 )
     if smoothness_over(steps, ends) < 1:
-        raise ValueError("net must have continuous first derivatives: splines of order 3 or more, knots that differ")
+        raise ValueError("net must have continuous first derivatives: use order 3 or more and distinct knots")
     if not (ends[:, 0] < ends[:, 1]).all():
         raise ValueError(f"box must have sides of positive length to have {problem} in it")
     return steps, ends

@@ -167,7 +167,7 @@ TRIALS = 40
 
 
 class CertifiedEvolution(Frozen, eq=True):
-    """Proven bounds of a network v as solution u of an equation in x and t.
+    """Proven bounds of the error of a network v that approximates the solution u of an equation in x and t.
 
     Attributes
     ----------
@@ -273,7 +273,7 @@ def certified_evolution(
     counts, given = {"initial": 1, "boundary": 2, "flux": 1, "reaction": 1, "source": 2}, locals()
     steps, ends = posed_equation(certified_evolution, given, counts, "an evolution", diffusion=nu)
     if (steps.n_inputs, steps.n_outputs) != (2, 1):
-        raise ValueError(f"net must take x and t to one output; it takes {steps.n_inputs} inputs to {steps.n_outputs}")
+        raise ValueError(f"net must map x and t to one output; it maps {steps.n_inputs} inputs to {steps.n_outputs}")
     return _bounded(EvolutionEquation(steps, ends, boundary, nu, flux, reaction, source, order), initial, cells)
 
 

@@ -44,7 +44,7 @@ never end it."""
 
 
 class CertifiedSpectrum(Frozen, eq=True):
-    """The eigenvalues of a Gauss-Newton matrix J^T J, a tangent kernel J J^T or a Hessian that are not zero, enclosed.
+    """Enclosures of the nonzero eigenvalues of a Gauss-Newton matrix J^T J, a tangent kernel J J^T or a Hessian.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class CertifiedSpectrum(Frozen, eq=True):
 
     @property
     def rank(self) -> int:
-        """Rank of the matrix; of the Gauss-Newton matrix it is that of J."""
+        """Rank of the matrix; for the Gauss-Newton matrix it is that of J."""
         return len(self.values)
 
     @property
@@ -97,7 +97,7 @@ class CertifiedSpectrum(Frozen, eq=True):
 
     @property
     def condition(self) -> Enclosure:
-        """The condition number of the range, largest by smallest magnitude of an eigenvalue that is not zero.
+        """The condition number of the range: the largest magnitude of an eigenvalue over the smallest nonzero one.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class CertifiedSpectrum(Frozen, eq=True):
 
     @property
     def largest_stable_step(self) -> Enclosure:
-        """2 / lambda_max, beyond which gradient descent of the quadratic loses its first mode.
+        """2 / lambda_max, beyond which gradient descent on the quadratic diverges in its first mode.
 
         Raises
         ------
@@ -137,14 +137,14 @@ class CertifiedSpectrum(Frozen, eq=True):
         ridge = Fraction(check_positive("mu", mu))
         if self.negative:
             raise ValueError(
-                f"effective dimensions are those of matrices without negative eigenvalues; this {self.which} has "
-                f"{self.negative}: take the Gauss-Newton matrix"
+                f"effective dimensions need a matrix without negative eigenvalues; this {self.which} has "
+                f"{self.negative}: use the Gauss-Newton matrix"
             )
         ends = zip(*([end / (end + ridge) for end in (value.low, value.high)] for value in self.values), strict=True)
         return Enclosure(*(map(sum, ends) if self.values else (Fraction(0), Fraction(0))))
 
     def count_above(self, threshold: float) -> tuple[int, int]:
-        """The least and the greatest number of eigenvalues above a threshold that the enclosures leave possible."""
+        """The least and the greatest number of eigenvalues above a threshold that the enclosures allow."""
         at = Fraction(check_real("threshold", threshold))
         zeros = self.nullity * (at < 0)
         return sum(v.low > at for v in self.values) + zeros, sum(v.high > at for v in self.values) + zeros
@@ -166,8 +166,9 @@ def certified_spectrum(
 ) -> CertifiedSpectrum:
     r"""Enclose every eigenvalue of the Gauss-Newton matrix J^T J, or of the Hessian, of a least-squares problem.
 
-    J is the Jacobian of the residual, rows sqrt(w_s/N) dF_s/dtheta, as ``problem.gauss_newton(theta)`` has it; the
-    Hessian is ``problem.hessian(theta)``, in general indefinite. All floats are taken as the numbers that they are.
+    J is the Jacobian of the residual, with rows sqrt(w_s/N) dF_s/dtheta, so J^T J is ``problem.gauss_newton(theta)``.
+    The Hessian is ``problem.hessian(theta)``, and in general indefinite. Every float is taken as the exact number it
+    represents.
 
     Parameters
     ----------
@@ -270,8 +271,8 @@ def enclosed(
         if matrix.rank_by == "rows":
             known = f"{posed.n_rows}, the number of rows: it is smaller"
         purpose = (
-            f"enclose the spectrum and to prove that the rank is {known}, or a sample lies on a knot. A network with "
-            "rational values, net.freeze(theta), has its rank proven without theory"
+            f"enclose the spectrum and to prove that the rank is {known}, or a sample lies on a knot. The rank of "
+            "a network with rational values, net.freeze(theta), is proven without theory"
         )
     return at_precision(bits, FIRST_BITS, maximum, purpose, attempt)
 

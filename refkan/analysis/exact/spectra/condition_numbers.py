@@ -101,9 +101,9 @@ def certified_condition_number(
 ) -> tuple[float, float]:
     r"""Enclose the condition number lambda_max/lambda_min of a matrix of a spline space, or of a network's curvature.
 
-    ``certified_condition_number(space, which="AtA", bits=None)``: of A^T A, or of a Gram matrix. The quotient of two
-    enclosures of relative width 2^-58 with exact ends, rounded outwards: the result is two neighbouring floats, or has
-    a third between them. Scaling the ReLU powers does not change it.
+    ``certified_condition_number(space, which="AtA", bits=None)`` encloses that of A^T A, or of a Gram matrix. It
+    divides two enclosures of relative width 2^-58 with exact ends, and rounds outwards: the ends are neighbouring
+    floats, or one float lies between them. Scaling the ReLU powers does not change the result.
 
     ``certified_condition_number(problem, theta, bits=None, basis=None)``: of the Gauss-Newton matrix J^T J of a
     least-squares problem on its range, the rank being proven; relative width at most 3e-10.
@@ -223,7 +223,7 @@ class Eigenpairs(Frozen, eq=True):
 
     @property
     def undecided(self) -> tuple[tuple[int, int], ...]:
-        """The (k, i) of all components of unknown sign; exact zeros are always among them."""
+        """The (k, i) of all components of unknown sign, which include exact zeros."""
         return tuple(
             (k, i) for k, vector in enumerate(self.vectors) for i, entry in enumerate(vector) if entry.sign == 0
         )

@@ -34,7 +34,7 @@ def _knots_of_powers(space: SplineSpace, scaled: bool) -> Array:
 
 
 def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> "fmpq_mat":
-    r"""Return the change of basis A in b = A psi, exactly, for the float64 knots as they are.
+    r"""Return the exact change of basis A in b = A psi, for the float64 knots as rational numbers.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> "fmpq_
 
 
 def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = False) -> "fmpq_mat":
-    r"""Return the Gram matrix int_a^b phi_i phi_j dx of the B-splines or the ReLU powers, exactly.
+    r"""Return the exact Gram matrix int_a^b phi_i phi_j dx of the B-splines or the ReLU powers.
 
     The second follows from the first by b = A psi: G_relu = A^-1 G A^-T, 2 r cumulative sums without a subtraction.
 

@@ -43,9 +43,9 @@ class JaxModel:
 class JaxAdapter(Adapter):
     """An adapter whose layers are functions f(coefficients (Q, P, dim), x (N, P)) -> y (N, Q); implement `function`.
 
-    `function(spec)` returns f; it takes the knots as a third argument if the capability is declared, and the parts of
-    a spec that has any by name: base, scale, node_scale, bias. Double precision
-    is switched on for the process when the first adapter is made: before that, arrays of JAX are float32.
+    `function(spec)` returns f. If the capability is declared, f takes the knots as a third argument; if the spec has
+    parts, f takes them by name: base, scale, node_scale, bias. The first adapter switches double precision on for the
+    process; JAX arrays created before that are float32.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class JaxAdapter(Adapter):
         raise NotImplementedError("implement function(spec): f(coefficients, x) -> y")
 
     def tensor(self, array: Any, dtype: str) -> Any:
-        """Return an array of JAX in a format."""
+        """Return a JAX array in a format."""
         # What jnp.asarray and astype do, without compiling a program for each shape.
         return self.jax.device_put(np.asarray(array, np.float64).astype(self.jnp.dtype(dtype)))
 
@@ -111,7 +111,7 @@ class JaxAdapter(Adapter):
             self.jax.config.update(option, before)
 
     def built(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> JaxModel:
-        """Build a model; layers draw random coefficients first, which takes long to compile for each shape."""
+        """Build a model; layers first draw random coefficients, which takes long to compile for each shape."""
         with self.quick_compiler():
             model: JaxModel = super().built(spec)
         return model
@@ -133,13 +133,13 @@ class JaxAdapter(Adapter):
         return JaxModel(composed, coefficients, knots, first.order, first.dtype, parts=parts)
 
     def array(self, value: Any) -> Any:
-        """Return an array of JAX as one of NumPy; lower formats are widened to float64."""
+        """Return a JAX array as a NumPy array; lower formats are widened to float64."""
         array = np.asarray(value)
         return array.astype(np.float64) if str(value.dtype) in LOW else array
 
     @contextmanager
     def values_alone(self) -> Iterator[None]:
-        """Compile values without gradients in here."""
+        """Return a context that compiles values without gradients."""
         before, self._values_alone = self._values_alone, True
         try:
             yield
@@ -176,7 +176,7 @@ class JaxAdapter(Adapter):
         return {name: group if len(group) > 1 else group[0] for name, group in by_name.items()}
 
     def second(self, model: JaxModel, x: Any, dy: Any, direction: Any) -> Any:
-        """Differentiate the sweep back along the direction, forward over reverse."""
+        """Differentiate the backward sweep along the direction, forward over reverse."""
         return self.array(self._run("second", model, x, dy, direction))
 
     def _run(self, name: str, model: JaxModel, x: Any, *vectors: Any) -> Any:

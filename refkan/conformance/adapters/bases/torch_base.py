@@ -36,7 +36,7 @@ def _listed(value: Any) -> list[Any]:
 class TorchAdapter(Adapter):
     """An adapter whose models are callables of tensors; implement `build` and `coefficients`.
 
-    The format of the spec at hand is kept before `build` is called: `self.tensor` and `self.number` follow it.
+    The format of the current spec is stored before `build` is called; `self.tensor` and `self.number` use it.
 
     Tensors are made on `device`: set `device = "cuda"` in the class for layers that run there alone, or call
     `on("cuda")`. `as_variant("compile")`, "vmap", "autocast" or "tf32" judges the layer as it is called in these ways.
@@ -103,7 +103,7 @@ class TorchAdapter(Adapter):
         return self
 
     def declined(self, case: Case) -> str:
-        """Return why a case is not judged: what the adapter declines, and what its way of calling leaves out."""
+        """Return why a case is not judged: the adapter declines it, or the variant does not support it."""
         if (reason := self.declines(case)) or self.variant != "compile":
             return reason
         if case.quantity not in PLAIN:
@@ -131,19 +131,19 @@ class TorchAdapter(Adapter):
         return self._compiled(model, x)
 
     def tensor(self, array: Any, dtype: str | None = None, grad: bool = False) -> Any:
-        """Return a tensor that owns its memory, in the format of the spec that was built last unless named."""
+        """Return a tensor that owns its memory, by default in the format of the spec that was built last."""
         made = self.torch.tensor(np.asarray(array, np.float64), dtype=self.torch.float64)
         made = made.to(self.device, self.number if dtype is None else getattr(self.torch, dtype))
         return made.requires_grad_() if grad else made
 
     @property
     def number(self) -> Any:
-        """The dtype of PyTorch that the spec asks for: `module.to(self.number)`."""
+        """The PyTorch dtype of the spec, for `module.to(self.number)`."""
         single = self.variant in LOWERING or self.dtype == "tf32"
         return self.torch.float32 if single else getattr(self.torch, self.dtype)
 
     def samples(self, x: Any) -> Any:
-        """Return samples as a tensor with the strides that x has; in the format of x where that is not float64."""
+        """Return samples as a tensor with the strides of x, and in the format of x if that is not float64."""
         strides = [step // x.itemsize for step in x.strides]
         made = self.tensor(x) if x.dtype == np.float64 else self.torch.tensor(x, device=self.device)
         if x.flags.c_contiguous or any(step < 0 for step in strides):
@@ -166,7 +166,7 @@ class TorchAdapter(Adapter):
         return model
 
     def coefficients(self, model: Any) -> Any:
-        """Return the tensor of the coefficients (for a network, a list of them), as the model keeps it."""
+        """Return the model's own tensor of coefficients (for a network, a list of them)."""
         raise NotImplementedError("implement coefficients(model): the tensor of spline coefficients")
 
     def to_papers(self, array: Any) -> Any:
@@ -174,7 +174,7 @@ class TorchAdapter(Adapter):
         return array
 
     def parts(self, model: Any) -> Mapping[str, Any]:
-        """Return the tensor of each declared part that the model has, by name; for a network, a list of them."""
+        """Return the tensors of the declared parts that the model has, by name; for a network, a list of mappings."""
         raise NotImplementedError("parts are declared: implement parts(model), which returns tensors by name")
 
     def part_to_papers(self, name: str, array: Any) -> Any:
@@ -246,7 +246,7 @@ class TorchAdapter(Adapter):
     used_parts: tuple[str, ...] = ()
 
     def remember(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> LayerSpec:
-        """Keep the (first) layer, and what is used of it most; return it."""
+        """Store the (first) layer, and its properties that are used most; return the layer."""
         first = super().remember(spec)
         self.spec, self.dtype, self.order = first, first.dtype, first.order
         self.used_parts = tuple(part for part in PARTS if any(part in each.parts for each in as_specs(spec)))

@@ -97,7 +97,7 @@ def _quantities(
 def of_settings(subject: Subject) -> list[Difference]:
     """What differs in some settings alone, but for the quantities that are known to differ, or to follow."""
     if not subject.right:
-        raise NoAnswerError("functions are others than those asked for")
+        raise NoAnswerError("the functions differ from the requested ones")
     if 0 < subject.rows < BLOCK:
         return []
     known = subject.wrong_gradients
@@ -113,7 +113,7 @@ def in_situations(subject: Subject, situations: Iterable[Situation], known: froz
         try:
             seen = against_truth(subject, situation, without=known)
             if k == 0 and "values" in seen:
-                raise NoAnswerError("outputs are others than those asked for")
+                raise NoAnswerError("the outputs differ from the requested ones")
         except NoAnswerError as error:
             if k == 0:
                 raise

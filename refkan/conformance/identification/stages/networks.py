@@ -43,7 +43,7 @@ def answering(subject: Subject) -> Any:
 def network(subject: Subject) -> tuple[str, list[Difference]]:
     """What stands between layers, what they share, and whether gradients pass."""
     if subject.degree < 1:
-        raise NoAnswerError("degree 0 has no layer that is the identity")
+        raise NoAnswerError("no layer of degree 0 is the identity")
     answering(subject)
     declared = [rule for rule in ("linear", "polynomial", "natural") if rule in subject.declared.outside]
     try:

@@ -59,7 +59,7 @@ def outside(subject: Subject) -> Stage:
     if subject.behind:
         raise NoAnswerError(f"not asked behind {subject.behind}")
     if not (subject.right or subject.blurred):
-        raise NoAnswerError("the functions inside are others than those asked for")
+        raise NoAnswerError("the functions inside differ from the requested ones")
     declared = [rule for rule in RULES if rule in subject.declared.outside]
     if "exterior knots" in subject.names:
         declared = [rule for rule in declared if rule != "natural"]
@@ -127,7 +127,7 @@ def _asked(subject: Subject) -> list[tuple[int, str]]:
     known = subject.right or subject.blurred
     chosen = [pair for pair in known if pair[1] in ("uniform", "arbitrary")] or known
     if max(subject.degrees) and not any(degree for degree, _ in chosen):
-        raise NoAnswerError("the functions inside are others than those asked for")
+        raise NoAnswerError("the functions inside differ from the requested ones")
     return [pair for pair in chosen if pair[0] in (1, 2, 3)] or chosen[:1]
 
 

@@ -71,7 +71,7 @@ class KnotLayer(Layer):
         return self.with_spaces(spaces)
 
     def on_domains(self, domains: FloatArray) -> Self:
-        """Return the layer on uniform knots on other domains: inputs with one domain share one space."""
+        """Return the layer on uniform knots on other domains; inputs with the same domain share a space."""
         pairs = [(float(low), float(high)) for low, high in domains]
         made: dict[tuple[float, float], SplineSpace] = {}
         for p, (space, pair) in enumerate(zip(self.spaces, pairs, strict=True)):
@@ -87,7 +87,7 @@ class KnotLayer(Layer):
         return self.with_spaces(self.spaces_at(theta), free_knots=False)
 
     def with_free_knots(self) -> Self:
-        """Return the layer whose interior knots are parameters; exterior knots at the mean spacing."""
+        """Return the layer with its interior knots as parameters, and exterior knots at the mean spacing."""
         if self.free_knots:
             return self
         spaces = [SplineSpace.from_breakpoints(space.order, space.breakpoints) for space in self.spaces]

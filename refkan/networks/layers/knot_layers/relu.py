@@ -62,7 +62,7 @@ class ReluLayer(EdgeLayer):
             if not self.scaled and not (RANGE[0] < ends[0] and ends[1] < RANGE[1]):
                 a, b = space.domain
                 raise ValueError(
-                    f"powers (x - t)^{self.order - 1} on a domain [{a:g}, {b:g}] are no numbers of float64: "
+                    f"powers (x - t)^{self.order - 1} on a domain [{a:g}, {b:g}] exceed the range of float64: "
                     "use basis='scaled-relu'"
                 )
 
@@ -78,7 +78,7 @@ class ReluLayer(EdgeLayer):
 
     @property
     def window(self) -> int:
-        """All powers matter to the right of their knots."""
+        """Number of functions that matter at an input: all powers do, to the right of their knots."""
         return self.dim
 
     def declare(self, theta: Array) -> Declared:

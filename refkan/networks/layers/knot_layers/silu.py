@@ -102,7 +102,7 @@ class SiluLayer(KnotLayer, Frozen, eq=True):
         return vectors
 
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
-        """Return the null vectors of the spline part, and on each edge (C, -w_s), along which w_s C stays."""
+        """Return the null vectors of the spline part, and on each edge (C, -w_s), along which w_s C is constant."""
         part = self.spline.null_vectors(theta[: self.spline.n_params], x, translations=True)
         shifts = self._padded(part[part.shape[0] - self.n_inputs :] if self.spline.free_knots else part[:0])
         if translations:
@@ -137,7 +137,7 @@ class SiluLayer(KnotLayer, Frozen, eq=True):
         return c * self.unpack(theta)["w_s"][:, :, None] if factors else c
 
     def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Self, FloatArray]:
-        """Return the layer with its spline part on other spaces, refitted; w_b and w_s stay."""
+        """Return the layer with its spline part on other spaces, refitted; w_b and w_s are unchanged."""
         size = self.spline.n_params
         new = self.with_spaces(spaces)
         return new, np.concatenate([self.spline.refitted(theta[:size], spaces, c)[1], theta[size:]])
@@ -145,7 +145,7 @@ class SiluLayer(KnotLayer, Frozen, eq=True):
     _why_no_other_basis = "a SiLU edge is defined in the spline basis"
 
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
-        """Convert the spline part; w_b and w_s stay."""
+        """Convert the spline part; w_b and w_s are unchanged."""
         check_annotated(SiluLayer.convert, locals())
         if not isinstance(target, SiluLayer) or self == target:
             return super().convert(theta, target)

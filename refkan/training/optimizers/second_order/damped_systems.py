@@ -148,7 +148,7 @@ def require_consistent(system: DampedSystem, gradient: FloatArray, value: float)
     if difference > 1e-6 * np.sqrt(2.0 * value * system.diagonal.max(initial=0.0)):
         raise ValueError(
             "residual_and_jacobian must return r and J with value = |r|^2 / 2 and gradient = J^T r; "
-            f"got J^T r off the gradient by {difference:.3g}"
+            f"J^T r and the gradient differ by {difference:.3g}"
         )
 
 

@@ -79,7 +79,7 @@ def own_data(
     require_finite_rows("y", values)
     if len(points) < 2 * KEPT_BACK:
         raise ValueError(
-            f"x must have at least {2 * KEPT_BACK} rows, a fifth of which are kept back; got {len(points)}{left_out}"
+            f"x must have at least {2 * KEPT_BACK} rows, a fifth of which are held out; got {len(points)}{left_out}"
         )
     low, high = points.min(axis=0), points.max(axis=0)
     if (low == high).any():
@@ -89,12 +89,12 @@ def own_data(
     order = np.random.default_rng(0).permutation(len(points))
     back, kept = np.sort(order[: len(points) // KEPT_BACK]), np.sort(order[len(points) // KEPT_BACK :])
     if not values[back].any():
-        raise ValueError("y must not be zero at all samples kept back: errors are measured relative to it")
+        raise ValueError("y must not be zero at all held-out samples: errors are measured relative to it")
     size = min(np.abs(values[part]).max() for part in (back, kept)), np.abs(values).max()
     if size[0] < SMALLEST or size[1] > LARGEST:
         raise ValueError(
-            f"y must have a size between {SMALLEST:g} and {LARGEST:g}, whose squares are numbers; got "
-            f"{size[0] if size[0] < SMALLEST else size[1]:.2g}: divide it by a unit of its own"
+            f"y must have a size between {SMALLEST:g} and {LARGEST:g}, to have finite squares; got "
+            f"{size[0] if size[0] < SMALLEST else size[1]:.2g}: divide it by a unit of its size"
         )
     return Setup(
         name=name,
@@ -122,4 +122,4 @@ def _shape(inputs: int, samples: int) -> Shape:
 
 
 def _nowhere_else(points: FloatArray) -> FloatArray:
-    raise ValueError("values of one's own data are known at the samples alone")
+    raise ValueError("the values of user data are known only at the samples")

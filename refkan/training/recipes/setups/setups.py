@@ -54,7 +54,7 @@ class Shape(Checked):
 
 
 class Setup(Frozen):
-    """An equation as it is to be trained: everything but the network.
+    """An equation with everything needed to train on it except the network.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class Setup(Frozen):
     output: str = "u"
 
     def kan(self, widths: Any = None, intervals: Any = None, order: int | None = None, **options: Any) -> Network:
-        """Return the coarsest spline network, with the set-up's own choice for what is not given.
+        """Return the coarsest spline network, with the set-up's choice for arguments that are not given.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class Setup(Frozen):
         )
 
     def draw(self, rng: RandomSource, n: int) -> FloatArray:
-        """Return inputs of the network at n points drawn uniformly, or of data among the samples, shape (n, P)."""
+        """Return n inputs of the network (n, P), drawn uniformly from the domain or, for data, from the samples."""
         rng = as_generator("rng", rng)
         count = check_count("n", n)
         if self.values is not None and self.samples is not None:
@@ -179,7 +179,7 @@ class Setup(Frozen):
             return float(np.linalg.norm(wrong) / np.linalg.norm(self.exact))
 
     def weighted(self, **weights: float) -> "Setup":
-        """Return the set-up with other weights of the terms that are named.
+        """Return the set-up with new weights for the named terms.
 
         Raises
         ------
