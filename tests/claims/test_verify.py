@@ -99,7 +99,7 @@ WRONG = {
         "ValueError: E3 must have a mutated twin",
     ),
     "twin passes": (OTHER.replace("2.5 < 1", "0.6 < 1"), "E2: the mutated claim was not refuted: x doubled and more"),
-    "no rows": ("def run(quick, progress):\n    return []", "states no ROWS"),
+    "no rows": ("def run(quick, progress):\n    return []", "does not define ROWS"),
     "computed rows": ('ROWS = (Row(str(1), "me", "x", "x", "x"),)', "literal strings; got NameError"),
     "a row too short": ('ROWS = (Row("E2", "me", "x"),)', "literal strings; got TypeError"),
     "an empty criterion": ('ROWS = (Row("E2", "me", "x", "x", ""),)', "no empty text"),
@@ -189,4 +189,4 @@ def test_a_copy_of_a_claim_of_the_papers_gives_the_same_verdict(verify):
     expected = {verdict.id: (verdict.status, verdict.measured) for verdict in original.run(True, lambda text: None)}
     assert {id: (row["status"], row["measured"]) for id, row in rows.items()} == expected
     # As it is, it states none.
-    assert "states no ROWS" in ledger_of([Path(original.__file__)]).files[0].problem
+    assert "does not define ROWS" in ledger_of([Path(original.__file__)]).files[0].problem
