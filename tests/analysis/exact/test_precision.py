@@ -203,7 +203,7 @@ def test_a_forged_proof_of_a_rank_is_refused():
         "needs 2 null vectors": replace(proof, null=flint.fmpq_mat([row[:1] for row in Z])),
         "is zero modulo": replace(proof, rows=(0, 1)),
         "as many rows and columns": replace(proof, columns=proof.columns[:1]),
-        "is no prime": replace(proof, prime=2**61 + 1),
+        "is not prime": replace(proof, prime=2**61 + 1),
     }
     for message, certificate in forged.items():
         with pytest.raises(ValueError, match=message):
