@@ -263,7 +263,7 @@ def write(file: Path, replays: list[dict[str, Any]]) -> None:
     """Keep measurements with what the present verdicts make of them."""
     for replay in replays:
         replay["outcome"] = run_anew(replay) if runs(replay) else told(judged(replay))
-        replay["scattered"] = [digest(replay, seed) for seed in range(SEEDS)]
+        replay["scattered"] = [digest(replay, seed) for seed in range(SEEDS + runs(replay))]
     file.write_text(json.dumps(replays, separators=(",", ":")).replace('{"by"', '\n{"by"') + "\n", encoding="utf-8")
 
 
