@@ -9,7 +9,7 @@ UNPRINTABLE = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0
 
 
 def printable(text: object) -> str:
-    r"""Return a text with escapes in place of what cannot be printed.
+    r"""Return a text with escapes instead of characters that cannot be printed.
 
     Examples
     --------

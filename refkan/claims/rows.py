@@ -22,7 +22,7 @@ class Row(Checked):
         Whether it is no claim but a goal: numbers asked for, and those that were reached. A goal that is missed refutes
         nothing; it stands in a table of its own.
     corrects : str
-        Of a statement of one's own: what is printed elsewhere, where it says what is right, as "place: text".
+        For your own statement that corrects a printed one: the printed text, as "place: text".
 
     Examples
     --------

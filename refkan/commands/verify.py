@@ -1,4 +1,4 @@
-"""`refkan verify`: statements of one's own, measured and judged."""
+"""`refkan verify`: measures and judges your own statements."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Run claim files: Python files that state ROWS and offer run(quick, progress), which returns a"
         " verdict for each row, computed from measurements, with a mutated twin that must fail. Writes report.html and"
         " record.json. How to write one is shown by help('refkan.claims') in Python, and by the page"
-        ' "Verify a statement of your own" of the documentation.',
+        ' "Verify your own statement" of the documentation.',
         epilog=EPILOG,
     )
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="claim files")

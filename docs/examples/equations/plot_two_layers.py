@@ -1,6 +1,6 @@
 """
-An equation of one's own, in two layers
-=======================================
+Your own equation, in two layers
+================================
 
 Lap u - u^3 = f in the unit square, with f made from u = sin(pi x) sin(pi y) so that the error is known. Sigmoid maps
 keep activations inside the domains of the second layer, where second derivatives of its splines are continuous.

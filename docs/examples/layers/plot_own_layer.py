@@ -1,6 +1,6 @@
 """
-A layer of one's own
-====================
+Your own layer
+==============
 
 A new basis says what its functions are; every derivative follows. Here they are Gaussian functions.
 """

@@ -1,6 +1,6 @@
 """
-A claim of one's own
-====================
+Your own claim
+==============
 
 Statement: cubic splines interpolate a smooth function with an error of order n^-4. A claim file states it with a
 criterion, measures it, and brings a mutated twin: the same measurement of a function with a kink, which must fail.

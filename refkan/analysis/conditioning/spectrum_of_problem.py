@@ -255,7 +255,7 @@ def spectrum(
     basis : {"spline", "relu", "scaled-relu"}, optional
         The coefficients that the matrix refers to; by default the network's own.
     weights : array (N,), optional
-        Weights of the samples in place of the problem's.
+        Weights of the samples, instead of the problem's.
     preconditioner : optional
         C, the symmetric positive definite map that a step applies to the gradient, theta <- theta - eta C grad; the
         spectrum is that of C H. The name of a basis: descent in its coordinates (for "relu" on a spline network C is
@@ -273,7 +273,7 @@ def spectrum(
         matrices that are not symmetric, preconditioners that are not positive, and sizes that exceed the
         memory available (before allocating, with what is needed).
     TypeError
-        For a network in place of a problem, and for a collocation problem: its matrix can be given.
+        For a network instead of a problem, and for a collocation problem: its matrix can be given.
     OverflowError
         If an eigenvalue of the numerical range is no normal number of float64.
 

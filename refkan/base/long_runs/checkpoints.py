@@ -186,7 +186,7 @@ class Checkpoints:
         return result
 
     def put(self, configuration: Mapping[str, Any], result: Any) -> None:
-        """Store a result atomically, in place of an earlier one of the same configuration.
+        """Store a result atomically, replacing an earlier one of the same configuration.
 
         Raises
         ------

@@ -36,7 +36,7 @@ class StatusLine:
         print(text, file=self._stream, flush=True)
 
     def update(self, text: str) -> bool:
-        """Show a text in place of the last one; return False where there is no line that changes."""
+        """Show a text instead of the last one; return False if there is no line that can change."""
         if self._status is None:
             return False
         self._status.update(text.replace("[", "\\["))

@@ -12,7 +12,7 @@ from refkan.base import source_files
 from refkan.claims.rows import Row
 
 WANTED = "ROWS = (Row(id, source, claim, measured, criterion),)"
-"""What a claim file of one's own states."""
+"""The names that a user's claim file must define."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ClaimFile:
     alone
         Whether it says MEASURES_TIME = True: it runs when no other file does.
     package
-        Name of the package; empty for a file of one's own, which states its rows.
+        Name of the package; empty for a user's file, which defines its rows.
     """
 
     path: Path
@@ -119,7 +119,7 @@ def discover(folder: Path, ledger: Iterable[Row]) -> list[ClaimFile]:
 
 
 def ledger_of(paths: Iterable[Path]) -> Ledger:
-    """Return the rows of claim files of one's own and the files, in the order given.
+    """Return the rows of users' claim files, and the files, in the order given.
 
     A file that cannot be read, whose rows another file has, or whose name, is a problem of that file.
     """

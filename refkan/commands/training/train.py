@@ -59,7 +59,7 @@ class Progress:
         self._evaluated, self._error = -PAUSE, ""
 
     def step(self, level: Level, state: State) -> None:
-        """Show a step of a level, in place of the last one or, as a plain line, every two seconds and at the end."""
+        """Show a step of a level instead of the last one or, as a plain line, every two seconds and at the end."""
         seconds = time.monotonic()
         due = seconds - self._evaluated >= PAUSE or state.step == state.steps
         if due:

@@ -68,7 +68,7 @@ def minimize_adaptive(
         Exact: "residual" (share of the squared residual, weighted by the layer's sensitivity: `residual_shares`),
         "jumps" (of the (r-1)-th derivative: `derivative_jumps`), "uniform" (every interval). Refits by least squares at
         the data, with twice as many intervals: "extension" (uniform: the grid extension of KAN codes), "quantile"
-        (their grid update), "curvature" (breakpoints shared out by the r-th derivative). Or a `Strategy` of one's own.
+        (their grid update), "curvature" (breakpoints shared out by the r-th derivative). Or your own `Strategy`.
     method : str or callable
         As for `minimize_multilevel`.
     steps : int

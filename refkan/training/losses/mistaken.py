@@ -1,4 +1,4 @@
-"""What is given in place of a loss by mistake, and what to give instead."""
+"""Arguments given by mistake instead of a loss, and the remedy for each."""
 
 from typing import Any
 

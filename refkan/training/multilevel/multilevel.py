@@ -56,7 +56,7 @@ def minimize_multilevel(
         Steps on each level, coarsest first; as many entries as levels. 0 only evaluates the start.
     method : str or callable
         As for `minimize`, or a function called as ``method(problem, theta, steps=..., callback=..., **options)``, with
-        geometry and gradient if they are given, that returns a `Result`: a training of one's own on each level.
+        geometry and gradient if they are given, that returns a `Result`: your own training on each level.
     geometry, gradient : {"spline", "relu"}, optional
         As for `minimize`.
     factors : int or sequence

@@ -115,7 +115,7 @@ def multistart(
         after each stage, and so does ``ProgressLines(write)``. Of trainings by an executor these lines alone are told.
     executor : concurrent.futures.Executor, optional
         Trains the starts of a stage at once: processes, a ``distributed.Client(...).get_executor()``. The result is the
-        same. `draw` stays here; changes and a method of one's own must be functions of a module.
+        same. `draw` stays here; changes and your own method must be functions of a module.
     **options
         Of the method.
 

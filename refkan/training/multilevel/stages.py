@@ -66,7 +66,7 @@ class Stage(Checked):
         On how many samples, None for all.
     change : callable or None
         What happens to the network first: `Refined`, or `Freed` or `Cut` of
-        `refkan.training.adaptivity`, or a function of one's own.
+        `refkan.training.adaptivity`, or your own function.
     options : mapping
         Of the method, on top of those for all stages.
 

@@ -1,4 +1,4 @@
-r"""One training of several: by a method of the library or of one's own, told of, stored and resumed.
+r"""One training of several: by a method of the library or your own, reported, stored and resumed.
 
 Fingerprints: one hash for all that a result depends on, data and functions alike.
 """

@@ -110,7 +110,7 @@ def minimize(
     OSError
         If the checkpoint cannot be written, before the first evaluation.
     TypeError
-        For options that the method does not know or misses, for a network in place of a problem, and for a problem that
+        For options that the method does not know or misses, for a network instead of a problem, and for a problem that
         does not offer what the method needs.
 
     Examples

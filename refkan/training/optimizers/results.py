@@ -1,6 +1,6 @@
 """What a minimisation returns, and what its callback is told.
 
-Progress of a minimisation: told after every step, in lines of text or to a function of one's own.
+Progress of a minimisation, reported after every step: in lines of text or to a user's function.
 """
 
 import time

@@ -178,7 +178,7 @@ class EdgeScales:
         self.raw[: self.c.size] = (self.w_s[:, :, None] * self.c).reshape(-1)
 
     def push_forward(self, dtheta: FloatArray) -> FloatArray:
-        """d(w_s C) = dw_s C + w_s dC in place of dC."""
+        """d(w_s C) = dw_s C + w_s dC instead of dC."""
         blocks = self.parameters.unpack(dtheta)
         dW = dtheta[: dtheta.size - self.w_s.size].copy()
         product = blocks["w_s"][:, :, None] * self.c + self.w_s[:, :, None] * blocks["coefficients"]

@@ -1,4 +1,4 @@
-"""Data of one's own as a set-up: samples in place of an equation, some of them kept back to measure errors on."""
+"""User data as a set-up: samples instead of an equation, some of them held out to measure errors."""
 
 from collections.abc import Sequence
 from typing import Any
