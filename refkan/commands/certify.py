@@ -35,12 +35,12 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "certify",
         _run,
         "fewer --leaves",
-        help="what is proven about a trained network in a box: a certificate that another program checks",
+        help="prove statements about a trained network in a box, in a certificate that another program checks",
         description="Prove the range of each output in a box of inputs, where it rises and falls with each input, the "
         "Lipschitz constant and, where the box is that of samples, the largest residual, the rank of the Jacobian and "
-        "the condition number of the Gauss-Newton matrix. What cannot be proven says why. With --json or --html the "
-        "network, the statements and all that is needed to check them go to a file, which the program "
-        "check_certificate.py accepts or rejects, over rational numbers and without refkan: "
+        "the condition number of the Gauss-Newton matrix. If something cannot be proven, the output says why. "
+        "With --json or --html the network, the statements and all that is needed to check them go to a file, which "
+        "the program check_certificate.py accepts or rejects, over rational numbers and without refkan: "
         "python -m check_certificate FILE. A check costs more than the proof: seconds to minutes, by leaves and edges.",
         epilog="Networks of splines, ReLU powers and Chebyshev polynomials, with SiLU or without it, of refkan or "
         "of pykan, efficient-kan and jaxkan. Exit code: 0; 2 for wrong usage or a file that cannot be used; 130 if "
@@ -66,7 +66,7 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="parts of the box for a statement; default: %(default)s",
     )
     p.add_argument("--json", type=path, metavar="FILE.json", help="where to write the certificate")
-    p.add_argument("--html", type=path, metavar="FILE.html", help="where to write it as a page that holds it")
+    p.add_argument("--html", type=path, metavar="FILE.html", help="where to write a page that contains the certificate")
     add_executor_options(p)
 
 

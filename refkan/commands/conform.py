@@ -51,7 +51,7 @@ def add_conform(commands: Commands) -> None:
         help="package.module:Adapter, or the path of a file: folder/my_adapter.py:Adapter",
     )  # fmt: skip
     p.add_argument("--argument", action="append", default=[], metavar="VALUE", help="for the adapter; may be repeated")
-    p.add_argument("--dtype", choices=DTYPES, nargs="+", help="default: all that are declared")
+    p.add_argument("--dtype", choices=DTYPES, nargs="+", help="default: all declared formats")
     _add_select(p)
     p.add_argument("--device", type=text, metavar="DEVICE", help="for layers in PyTorch: cuda, for example")
     p.add_argument("--variant", choices=VARIANTS[1:], help="for layers in PyTorch: how they are called")
@@ -79,9 +79,9 @@ def add_cases(commands: Commands) -> None:
         parts,
         "export",
         run_export,
-        help="write a folder that any language reads",
+        help="write a folder that programs in any language can read",
         description="Write cases with inputs, answers and tolerances, explained in DIR/README.txt; without --select "
-        "also probes, by whose results a layer is identified.",
+        "also the probes that identify a layer.",
     )
     to.add_argument("folder", type=path, metavar="DIR")
     to.add_argument(
@@ -113,12 +113,12 @@ def _add_select(p: argparse.ArgumentParser) -> None:
 
 
 def _add_reports(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--json", type=path, metavar="FILE", help="all findings as JSON; - for the standard output alone")
+    p.add_argument("--json", type=path, metavar="FILE", help="all findings as JSON; - for only the standard output")
     p.add_argument("--junit", type=path, metavar="FILE", help="all findings as JUnit XML")
     p.add_argument("--summary", type=path, metavar="FILE", help="counts, families of cases and causes as JSON")
     p.add_argument("--badge", type=path, metavar="FILE", help="how many cases passed: .svg, or .json for shields.io")
     p.add_argument("--traceback", action="store_true", help="show where exceptions of the adapter were raised")
-    p.add_argument("--all", action="store_true", help="show every failure, not three of each kind")
+    p.add_argument("--all", action="store_true", help="show every failure, not just three of each kind")
 
 
 def run_conform(chosen: argparse.Namespace) -> int:

@@ -51,18 +51,16 @@ ROOM = 1e-12
 
 def add_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `model`."""
-    p = commands.add_parser("model", help="trained models in files, of refkan, pykan, efficient-kan and jaxkan")
+    p = commands.add_parser("model", help="study and refine trained models of refkan, pykan, efficient-kan and jaxkan")
     parts = p.add_subparsers(title="commands", required=True)
     _add(parts, "spectrum", run_model_spectrum, "the conditioning of a trained model: the spectrum of J^T J")
     refine = _add(parts, "refine", run_refine, "write the same function on a finer grid")
     refine.add_argument("--factor", type=count, default=2, metavar="N", help="intervals for each; default: %(default)s")
     refine.add_argument("--output", type=path, required=True, metavar="OUT.npz", help="in the format of FILE")
-    judge = _add(
-        parts, "judge", run_judge, "what is wrong with a trained model, and with values computed by it", JUDGED
-    )
+    judge = _add(parts, "judge", run_judge, "report what is wrong with a trained model and its values", JUDGED)
     edges = _add(parts, "edges", run_edges, "write the function of each edge for SciPy, and its values", WRITTEN)
     edges.set_defaults(samples=101)
-    edges.add_argument("--output", type=path, required=True, metavar="OUT.json", help="OUT.csv is written beside it")
+    edges.add_argument("--output", type=path, required=True, metavar="OUT.json", help="OUT.csv is written next to it")
     judge.add_argument(
         "--outputs", type=path, metavar="VALUES.npz", help="x (N, P) and y (N, Q): values of the library to compare"
     )

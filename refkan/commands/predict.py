@@ -25,10 +25,10 @@ def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "shorter files",
         help="values of a trained network at the rows of a file",
         description="Print the values of a network at the rows of a CSV file, one line each under a header. Inputs are "
-        "found by the names that the network was trained with, whatever else the file holds; a file without a header "
-        "must hold the inputs alone, in the order of the training. A warning says how many rows lie outside the ranges "
-        "that the network was trained on. With --drop-bad-rows the first column is row, the number of the row in the "
-        "file, counted from 1.",
+        "found by the names in the training data, and other columns are ignored; a file without a header "
+        "must contain only the inputs, in the order of the training. A warning says how many rows lie outside "
+        "the ranges that the network was trained on. With --drop-bad-rows the first column is row, the number of the "
+        "row in the file, counted from 1.",
         epilog="Exit code: 0; 2 for wrong usage or a file that cannot be used; 130 if interrupted.",
     )
     p.add_argument(

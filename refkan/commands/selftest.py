@@ -73,7 +73,7 @@ def add_selftest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command `selftest`."""
     p = commands.add_parser(
         "selftest",
-        help="whether this installation computes what exact arithmetic says",
+        help="compare the results of this installation with exact arithmetic",
         description="Compare values, gradients and Gauss-Newton matrices of small networks with the same in rational "
         "numbers, under both engines, and proven bounds of their values with the values.",
         epilog=f"Exit code: 0; 1 if something differs by more than {LIMIT:g} of its largest entry; 130 if interrupted.",

@@ -67,7 +67,7 @@ def add_executor_options(p: argparse.ArgumentParser) -> None:
     """Add `--workers` and `--dask`."""
     where = p.add_mutually_exclusive_group()
     workers = partial(count, maximum=MOST_WORKERS)
-    where.add_argument("--workers", type=workers, metavar="N", help="processes to compute in, one thread each")
+    where.add_argument("--workers", type=workers, metavar="N", help="number of processes, with one thread each")
     where.add_argument("--dask", type=text, metavar="ADDRESS", help="scheduler of a dask cluster to compute on")
 
 

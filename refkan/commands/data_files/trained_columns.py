@@ -31,7 +31,7 @@ def read_network(option: str, file: Path) -> tuple[Network, FloatArray, dict[str
 def add_gaps_options(parser: argparse.ArgumentParser, file: str) -> None:
     """Add the options that say what becomes of lines of a file which are not whole."""
     parser.add_argument(
-        "--drop-bad-rows", action="store_true", help=f"leave out lines of {file} that are not whole, and say how many"
+        "--drop-bad-rows", action="store_true", help=f"leave out incomplete lines of {file}, and say how many"
     )
     parser.add_argument(
         "--impute",

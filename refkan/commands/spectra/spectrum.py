@@ -76,11 +76,11 @@ def add_spectrum(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--data",
         type=path,
         metavar="FILE.csv",
-        help="its samples: columns found by the names of the training, or else inputs, then outputs",
+        help="its samples: columns with the names of the training data, or else inputs, then outputs",
     )
     add_gaps_options(p, "--data")
-    p.add_argument("--weights", type=path, metavar="FILE.csv", help="one weight a sample; default: 1")
-    p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
+    p.add_argument("--weights", type=path, metavar="FILE.csv", help="one weight per sample; default: 1")
+    p.add_argument("--output", type=path, metavar="DIR", help="where to write results; without it nothing is written")
     p.add_argument(
         "--certify", action="store_true", help="also prove ranks, and enclose the condition numbers (extra: exact)"
     )

@@ -170,7 +170,7 @@ def add_train_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     training.add_argument("--learning-rate", type=float, metavar="ETA", help="adam, gd; default: 0.01")
     training.add_argument("--seed", type=whole, default=0, metavar="SEED", help="default: %(default)s")
-    p.add_argument("--output", type=path, metavar="DIR", help="where results go; nothing is written without it")
+    p.add_argument("--output", type=path, metavar="DIR", help="where to write results; without it nothing is written")
     add_threads_option(p)
     p.add_argument("--quiet", action="store_true", help="no progress")
 
