@@ -43,7 +43,7 @@ def test_certificates_at_edges_are_accepted(name, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("theta", "box", "reason"),
     [
-        (PARABOLAS, [[0.5, 0.5]], "the box is a point"),
+        (PARABOLAS, [[0.5, 0.5]], "the box is a single point"),
         ([1e308, -1e308, 1e308, 0.0], [[0.0, 1e10]], "overflows"),
         ([1e308, -1e308, 1e308, 0.0], [[1e10, 2e10]], "overflows"),
     ],

@@ -47,10 +47,10 @@ def test_it_trains_every_kind_of_last_layer(kind, n_outputs):
     )
 
 
-@pytest.mark.parametrize(("intervals", "sparse"), [(3, False), (600, True)])
-def test_sums_over_local_functions_are_taken_where_there_are_many(intervals, sparse, monkeypatch):
+@pytest.mark.parametrize(("order", "intervals", "sparse"), [(4, 1, False), (2, 600, True)])
+def test_sums_over_local_functions_are_taken_where_there_are_many(order, intervals, sparse, monkeypatch):
     x, made = np.linspace(0.0, 1.0, 2000)[:, None], []
-    problem = LeastSquares(rk.kan([1, 2], 2, intervals), x, np.hstack([x, x]))
+    problem = LeastSquares(rk.kan([1, 2], order, intervals), x, np.hstack([x, x]))
     monkeypatch.setattr(linear_layer, "RawMatrix", lambda *parts: made.append(parts) or RawMatrix(*parts))
     LinearLayer(problem, RIDGE).eliminate(np.zeros(problem.net.n_params))
     assert bool(made) == sparse

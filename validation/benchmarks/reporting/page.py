@@ -170,6 +170,8 @@ def _chunks(chosen: Sequence[CaseData]) -> str:
 
 def _axis(chosen: Sequence[CaseData], axis: str) -> str:
     """Return time and memory along an axis, with the exponent p of t ~ value^p since the line above."""
+    if not chosen:
+        return "Not measured.\n"
     values = [case["parameters"][axis] for case in chosen]
     seconds = [case["entries"][0]["seconds"]["median"] for case in chosen]
     ratios = zip(pairwise(seconds), pairwise(values), strict=True)
