@@ -212,10 +212,19 @@ def pull_back_inputs(first, last, start, rows, z, n_first, C, G, dz):
 
 @kernel
 def scatter_jacobian(first, last, start, W, G, out):
-    """out[s, o, q, p, start[s, p] + i] = sum_c G[s, o, c, q] W[s, c, p, i]: rows of the Jacobian in C, zero before."""
+    """out[s, o, q, p, start[s, p] + i] = sum_c G[s, o, c, q] W[s, c, p, i]: rows of the Jacobian in C, zero before.
+
+    The first channel does not read them: of new memory a page would be mapped twice, to be read and to be written.
+    """
     for s in range(first, last):
         for o in range(G.shape[1]):
-            for c in range(W.shape[1]):
+            for q in range(G.shape[3]):
+                g = G[s, o, 0, q]
+                for p in range(W.shape[2]):
+                    m = start[s, p]
+                    for i in range(W.shape[3]):
+                        out[s, o, q, p, m + i] = 0.0 + g * W[s, 0, p, i]  # no negative zero
+            for c in range(1, W.shape[1]):
                 for q in range(G.shape[3]):
                     g = G[s, o, c, q]
                     for p in range(W.shape[2]):
