@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.base.arguments import as_array, as_generator, as_samples, check_choice, check_count, check_positive
+from refkan.base import all_finite
+from refkan.base.arguments import (
+    MANY_ENTRIES,
+    as_array,
+    as_generator,
+    as_samples,
+    check_choice,
+    check_count,
+    check_positive,
+)
 from tests.shared.refusals import INF, NAN, refusals, refused
 
 X = np.linspace(0.0, 1.0, 12).reshape(6, 2)
@@ -128,6 +137,16 @@ def test_long_doubles_that_overflow_are_refused():
         pytest.skip("long double is double here")
     with np.errstate(over="ignore"), pytest.raises(ValueError, match="a must be finite"):
         as_array("a", np.array([np.finfo(np.longdouble).max]))
+
+
+@pytest.mark.parametrize("size", [MANY_ENTRIES - 1, MANY_ENTRIES])
+def test_entries_that_are_not_finite_are_found_among_many_and_large_ones_are_none(size):
+    many = np.full((size, 1), 1e308)
+    assert all_finite(many)
+    for worst in ([NAN], [INF], [-INF], [INF, -INF]):
+        spoilt = many.copy()
+        spoilt[size // 2 : size // 2 + len(worst), 0] = worst
+        assert not all_finite(spoilt)
 
 
 def test_samples_that_are_not_finite_are_counted():

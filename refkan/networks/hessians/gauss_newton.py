@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.blas import dsyr2k, dsyrk
 
-from refkan.base import FloatArray, check_annotated, check_choice
+from refkan.base import FloatArray, all_finite, check_annotated, check_choice
 from refkan.kernels.launch import run_blocks
 from refkan.networks import Network
 from refkan.networks.hessians.jacobians import chunk_bytes, jacobian_chunks
@@ -99,10 +99,7 @@ def gauss_newton(net: Network, theta: Any, x: Any, weights: Any = None, *, path:
         H = _sparse(points, raw)
     if V is not None:
         _correct(H, V, points.constant_gradients)
-    # A finite sum has finite terms, and is faster found.
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = H.sum()
-    if not (np.isfinite(total) or np.isfinite(H).all()):
+    if not all_finite(H):
         raise ValueError("the Gauss-Newton matrix is not finite: derivatives of the outputs overflow")
     return H
 
