@@ -80,8 +80,9 @@ class SplineEstimator(BaseEstimator):
         ridge = self.default_ridge if self.ridge is None else self.ridge
         problem = Penalized(loss_on(kept), self.roughness, ridge)
         watch = None if back is None else BestHeldBack(loss_on(back), theta, self.n_iter_no_change)
-        least = self.tolerance_change
-        result = minimize(problem, theta, self.method, self.max_iter, callback=watch, tolerance_change=least)
+        result = minimize(
+            problem, theta, self.method, self.max_iter, callback=watch, tolerance_change=self.tolerance_change
+        )
         self.network_ = net
         self.theta_ = result.theta if watch is None else watch.theta
         self.loss_curve_ = result.history.value

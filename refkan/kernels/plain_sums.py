@@ -218,19 +218,14 @@ def scatter_jacobian(first, last, start, W, G, out):
     """
     for s in range(first, last):
         for o in range(G.shape[1]):
-            for q in range(G.shape[3]):
-                g = G[s, o, 0, q]
-                for p in range(W.shape[2]):
-                    m = start[s, p]
-                    for i in range(W.shape[3]):
-                        out[s, o, q, p, m + i] = 0.0 + g * W[s, 0, p, i]  # no negative zero
-            for c in range(1, W.shape[1]):
+            for c in range(W.shape[1]):
                 for q in range(G.shape[3]):
                     g = G[s, o, c, q]
                     for p in range(W.shape[2]):
                         m = start[s, p]
                         for i in range(W.shape[3]):
-                            out[s, o, q, p, m + i] += g * W[s, c, p, i]
+                            before = 0.0 if c == 0 else out[s, o, q, p, m + i]
+                            out[s, o, q, p, m + i] = before + g * W[s, c, p, i]
 
 
 @kernel

@@ -12,7 +12,7 @@ from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basi
 from refkan.analysis.conditioning.modes import factor_modes, require_normal, symmetric_modes
 from refkan.analysis.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.analysis.conditioning.spectra import Spectrum, doubts
-from refkan.base import FloatArray, Frozen, as_array, as_vector, check_choice, lazy
+from refkan.base import FloatArray, Frozen, all_finite, as_array, as_vector, check_choice, lazy
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.layers import BASES
@@ -211,9 +211,8 @@ def jacobian(problem: Any, theta: FloatArray) -> FloatArray:
 def require_finite(arrays: dict[str, FloatArray], part: str = " of a block of samples") -> None:
     """Raise ValueError at the first entry that is NaN or infinite."""
     for name, array in arrays.items():
-        finite = np.isfinite(array)
-        if not finite.all():
-            index = tuple(map(int, np.argwhere(~finite)[0]))
+        if not all_finite(array):
+            index = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
             where = ", ".join(map(str, index))
             raise ValueError(f"{name} must be finite at theta; got {array[index]} at [{where}]{part}")
 

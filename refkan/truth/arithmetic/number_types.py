@@ -99,8 +99,8 @@ def rounding_unit(x: Number) -> Number:
     return kind.context.eps if hasattr(kind, "context") else 0  # mpmath's floats have a context
 
 
-SMALLEST = 2**1074
-"""The reciprocal of the smallest positive float64."""
+LARGEST_DENOMINATOR = 2**1074
+"""That of the smallest positive float64."""
 
 
 def exact_ratio(x: float) -> tuple[int, int]:
@@ -114,7 +114,7 @@ def exact_ratio(x: float) -> tuple[int, int]:
     bits = int.from_bytes(struct.pack(">d", x), "big")
     if bits >> 52 & 0x7FF or not bits << 1 & 2**64 - 1:
         return x.as_integer_ratio()
-    return (-1) ** (bits >> 63) * (bits & 2**52 - 1), SMALLEST
+    return (-1) ** (bits >> 63) * (bits & 2**52 - 1), LARGEST_DENOMINATOR
 
 
 def converter(number: Any) -> Callable[[Any], Number]:
@@ -160,7 +160,9 @@ def converter(number: Any) -> Callable[[Any], Number]:
                 raise ValueError(f"numbers must be finite; got {value}")
             nearest = float(value)
             n, d = exact_ratio(nearest)
-            return number(n, d) if rational else of_rational(number, n, d) if d == SMALLEST else number(nearest)
+            if rational:
+                return number(n, d)
+            return of_rational(number, n, d) if d == LARGEST_DENOMINATOR else number(nearest)
         if isinstance(value, Rational):
             return of_rational(number, int(value.numerator), int(value.denominator))
         takes_complex = _name(number) in ("complex", "flint.acb")

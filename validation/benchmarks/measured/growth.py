@@ -21,10 +21,10 @@ from refkan.networks.network import CHUNK
 from refkan.networks.sweeps.sample_blocks import BLOCK
 from refkan.splines.sums.input_jet import KEPT_BYTES
 from refkan.splines.sums.spline_functions import FEW_OUTPUTS, MUCH_WORK, SHORT_RUNS
-from refkan.splines.sums.value_sweeps import KEPT
+from refkan.splines.sums.value_sweeps import KEPT, operations_of_pair
 from refkan.training.optimizers.second_order.damped_systems import QR_WORK
 from validation.benchmarks.cases.layer_case import LayerCase
-from validation.benchmarks.cases.network_cases import GaussNewtonCase
+from validation.benchmarks.cases.network_cases import DEGREE, GaussNewtonCase
 from validation.benchmarks.cases.refkan_layer import backward
 from validation.benchmarks.cases.training_case import TrainingCase
 from validation.benchmarks.measured.networks import network
@@ -102,15 +102,17 @@ def sides() -> Iterator[tuple[str, str, str, int, Callable[[int], Call]]]:
     yield "MUCH_WORK", small, "N", ceil(MUCH_WORK / (20 * 30)), lambda N: layer(N, 20, 20, 16)
     yield "SHORT_RUNS", small, "n", SHORT_RUNS[0] + SHORT_RUNS[1] * 20 + 1, lambda n: layer(4096, 20, 20, n)
     yield "FEW_OUTPUTS", "layer (20, Q), forward and back", "Q", FEW_OUTPUTS, lambda Q: layer(4096, 20, Q, 16)
-    # A pair of a sample and an input of (2, 5) counts 6 + 0.4 * 4 * 5 operations, back twice as many.
-    yield "SERIAL_BELOW", sweeps, "N", ceil(SERIAL_BELOW / (2 * 2 * 14)), lambda N: layer(N, 2, 5, 5)
-    yield "SERIAL_BELOW", sweeps, "N", ceil(SERIAL_BELOW / (2 * 14)), lambda N: layer(N, 2, 5, 5)
+    operations = 2 * operations_of_pair(4, 5)  # of a sample; on the way back twice as many
+    yield "SERIAL_BELOW", sweeps, "N", ceil(SERIAL_BELOW / (2 * operations)), lambda N: layer(N, 2, 5, 5)
+    yield "SERIAL_BELOW", sweeps, "N", ceil(SERIAL_BELOW / operations), lambda N: layer(N, 2, 5, 5)
     yield "KEPT", sweeps, "N", KEPT // 2 + 1, lambda N: layer(N, 2, 5, 5)
     yield "BLOCK", f"{gradient} of [2, 20, 20, 1]", "N", BLOCK + 1, partial(loss, widths=WIDE)
     yield "CHUNK", "values of [2, 5, 1]", "N", CHUNK + 1, values
-    yield "QR_WORK", "Levenberg-Marquardt step of [2, 5, 1]", "N", int(QR_WORK / 120**2) + 1, step
-    yield "SMALL_MATRICES", "Levenberg-Marquardt step of [2, 5, 1]", "n", SMALL_MATRICES // 15 - 2, partial(step, 4000)
     case = TrainingCase((2, 5, 1), 5, 100_000)
+    edges = case.n_params // case.dim
+    yield "QR_WORK", "Levenberg-Marquardt step of [2, 5, 1]", "N", int(QR_WORK / case.n_params**2) + 1, step
+    first = SMALL_MATRICES // edges - DEGREE + 1
+    yield "SMALL_MATRICES", "Levenberg-Marquardt step of [2, 5, 1]", "n", first, partial(step, 4000)
     problem = case.problem
     problem.value_and_gradient(case.theta)
     first = int(KEPT_BYTES * case.samples / problem.samples.kept_bytes) + 1
