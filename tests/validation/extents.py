@@ -2,7 +2,8 @@
 
 Nothing is measured. A run is followed through what says what is run: functions that are told its size, its progress or
 its parts, and those that return networks, cases and the like. All others are noted with their arguments, and return a
-number that is not known; where that cannot be gone on with, the extent ends. Of grids the cells are noted.
+number that is not known; where that cannot be gone on with, the extent ends, and says where. Of grids the cells are
+noted.
 """
 
 import ast
@@ -11,8 +12,9 @@ import inspect
 import json
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import is_dataclass
 from functools import partial
 from importlib import import_module
@@ -36,7 +38,8 @@ from validation.equations import pde_runs
 from validation.ledger import LEDGER
 
 TABLE = Path(__file__).with_name("extents.json")
-FILES = {file.path.stem: file for file in discover(Path(validation.__file__).parent, LEDGER)}
+FOLDER = Path(validation.__file__).parent
+FILES = {file.path.stem: file for file in discover(FOLDER, LEDGER)}
 
 SAY = {"quick", "size", "sizes", "progress", "resume", "checkpoints"}
 """Arguments of functions that say what is run."""
@@ -185,11 +188,18 @@ def noting(asked: Asked, grid: bool) -> Iterator[None]:
 
 
 def extent(stem: str, quick: bool) -> str:
-    """How often what is asked for, over how many values of its arguments; and a digest of all that is asked."""
-    file, asked = FILES[stem].load(), Asked()
+    """How often what is asked for, over how many values of its arguments; where that ends, and a digest of it all."""
+    file, asked, end = FILES[stem].load(), Asked(), list[str]()
     parts = {"checkpoints": asked} if "checkpoints" in inspect.signature(file.run).parameters else {}
-    with noting(asked, hasattr(file, "GRID")), np.errstate(all="ignore"), suppress(Exception):
-        file.run(quick, **parts)
+    with noting(asked, hasattr(file, "GRID")), np.errstate(all="ignore"):
+        try:
+            file.run(quick, **parts)
+        except StopIteration:  # of a grid no more is asked
+            pass
+        except Exception as error:
+            called = [at for at in traceback.extract_tb(error.__traceback__) if str(FOLDER) in at.filename]
+            name = next(at.name for at in reversed(called) if at.name.isidentifier())
+            end = [f"until {type(error).__name__} in {name}"]
     counts, values = dict[str, int](), dict[str, dict[str, set[str]]]()
     for name, arguments in asked.calls:
         counts[name] = counts.get(name, 0) + 1
@@ -199,11 +209,11 @@ def extent(stem: str, quick: bool) -> str:
         " ".join([f"{name} {count}", *(f"{key}:{len(v)}" for key, v in values.get(name, {}).items() if len(v) > 1)])
         for name, count in counts.items()
     ]
-    return f"{'; '.join(shown)}; {digest(repr(asked.calls))}"
+    return "; ".join([*shown, *end, hashed(repr(asked.calls))])
 
 
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 JUDGING = {name_of(file): file for file in files()}
@@ -217,7 +227,7 @@ def constants(name: str) -> dict[str, str]:
     names = [each for node in assigned for each in ast.walk(node) if isinstance(each, ast.Name)]
     stored = sorted({each.id for each in names if isinstance(each.ctx, ast.Store) and each.id.isupper()})
     said = {key: told(vars(module)[key]) for key in stored if hasattr(module, key)}
-    return {key: text if len(text) < 80 else digest(text) for key, text in said.items()}
+    return {key: text if len(text) < 80 else hashed(text) for key, text in said.items()}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Numbers have four digits, so that what is judged is what the files say. Words ar
 are also judged on measurements that are scattered, so that the least is not the greatest, and some not all.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +24,7 @@ import numpy as np
 from refkan.claims import readings, seed_intervals
 from refkan.claims.running.outcomes import plain
 from tests.validation.conditions import UnknownError, known
-from tests.validation.extents import is_measured
+from tests.validation.extents import hashed, is_measured
 
 FOLDER = Path(__file__).parent / "measured"
 
@@ -88,7 +87,7 @@ def numbers(text: str) -> list[str]:
 
 def short(value: Any, digits: int) -> str:
     """Return a digest of plain data, floats rounded."""
-    return hashlib.sha256(json.dumps(rounded(plain(value), digits)).encode()).hexdigest()[:12]
+    return hashed(json.dumps(rounded(plain(value), digits)))
 
 
 def outcome(verdict: Any) -> dict[str, Any]:
