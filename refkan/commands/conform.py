@@ -102,7 +102,7 @@ def add_cases(commands: Commands) -> None:
 
 
 def _add_select(p: argparse.ArgumentParser) -> None:
-    """Add the options that say which cases are taken."""
+    """Add the options that select cases."""
     p.add_argument(
         "--select", type=text, nargs="+", default=[], metavar="PART", help="only cases whose key has all of these"
     )
@@ -209,7 +209,7 @@ def _deliver(
 
 
 def _check_files(chosen: argparse.Namespace) -> None:
-    """Raise ValueError unless the files that were asked for can be written."""
+    """Raise ValueError unless the requested files can be written."""
     for option in ("json", "junit", "summary", "badge"):
         file = getattr(chosen, option)
         if file is not None and str(file) != "-":
@@ -217,7 +217,7 @@ def _check_files(chosen: argparse.Namespace) -> None:
 
 
 def _progress(done: int, total: int, findings: list[Finding]) -> None:
-    """Show how far it is, on a terminal."""
+    """Show the progress, on a terminal."""
     if sys.stderr.isatty() and (done % 20 == 0 or done == total):
         bad = sum(finding.status in f.BAD for finding in findings)
         print(f"\r{done}/{total} cases, {bad} failed", end="\n" if done == total else "", file=sys.stderr, flush=True)

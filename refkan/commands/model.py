@@ -1,4 +1,4 @@
-"""`refkan model`: trained models in files: their conditioning, finer grids, what is wrong, functions of edges."""
+"""`refkan model`: the conditioning of trained models in files, finer grids, their faults, functions of edges."""
 
 import argparse
 import csv
@@ -43,7 +43,7 @@ WRITTEN = (
     "of each layer and its rule outside them, node maps. OUT.csv has the values of all edges at N equally spaced "
     "points of the domain."
 )
-"""What `edges` writes."""
+"""The help of `edges`."""
 
 ROOM = 1e-12
 """Relative difference of values up to which a model is the same before and after refinement."""
@@ -87,7 +87,7 @@ def _checked(run: Callable[[argparse.Namespace], int], chosen: argparse.Namespac
 
 
 def _read(file: Path) -> Model:
-    """Network and parameters of a file, with a word on what it does not say."""
+    """Network and parameters of a file, with a remark on what the file does not say."""
     net, theta = read_model(file)
     if not is_network(file) and any((part.base != 0).any() for part in disassemble(net, theta)):
         say("a state dict does not say what its base function is: SiLU is assumed")
@@ -95,7 +95,7 @@ def _read(file: Path) -> Model:
 
 
 def _samples(net: Network, chosen: argparse.Namespace, beyond: float = 0.0) -> FloatArray:
-    """Uniform samples in the domain of the first layer, or in one that is larger by a part of it on each side."""
+    """Uniform samples in the domain of the first layer, or in one extended by a share of its length on each side."""
     low, high = net.layers[0].domains.T
     room = beyond * (high - low)
     return np.random.default_rng(chosen.seed).uniform(low - room, high + room, (chosen.samples, low.size))
@@ -164,7 +164,7 @@ def _double(file: Path) -> bool:
 
 
 def _frame(net: Network, theta: FloatArray, names: Sequence[str] | None) -> dict[str, Any]:
-    """What a network is beside its edges: names, layers and node maps, with constants as they are at theta."""
+    """A network without its edges: names, layers and node maps, with their constants at theta."""
     labels = list(names or [f"x{k + 1}" for k in range(net.widths[0])] + [f"y{k + 1}" for k in range(net.widths[-1])])
     return {
         "network": repr(net),
@@ -222,7 +222,7 @@ def run_judge(chosen: argparse.Namespace) -> int:
 
 
 def _health(net: Network, theta: FloatArray, x: FloatArray) -> Iterator[str]:
-    """Sentences on what a trained model suffers from, layer by layer."""
+    """Sentences on the faults of a trained model, layer by layer."""
     z = x
     for k, edges in enumerate(disassemble(net, theta)):
         if not np.isfinite(z).all():

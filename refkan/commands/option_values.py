@@ -1,6 +1,4 @@
-"""Values of options, refused under the name of the option that was typed: numbers, folders and files.
-
-What becomes of the errors of a command: a line on the standard error stream, and an exit code.
+"""Values of options (numbers, folders and files); errors name the option as typed.
 """
 
 import argparse
@@ -15,7 +13,7 @@ from refkan.claims.running.run_options import count
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 
 WIDEST = 100_000
-"""The largest width of a layer. A layer keeps a list of its inputs: a slip of the keyboard must not fill the memory."""
+"""The largest width of a layer: a layer keeps a list of its inputs, and a typing error must not fill the memory."""
 
 MOST = 100_000_000
 """The largest number of points or samples."""
@@ -26,19 +24,19 @@ order, intervals = partial(count, maximum=MAX_ORDER), partial(count, maximum=MAX
 
 
 def text(given: str) -> str:
-    """Return what was given for an option unless it is empty, as variables of a shell are that were never set."""
+    """Return the value of an option unless it is empty, like a shell variable that was never set."""
     if not given:
         raise argparse.ArgumentTypeError("must not be empty; got ''")
     return given
 
 
 def path(given: str) -> Path:
-    """Return what was given as a path; an empty one would be the working directory."""
+    """Return the value as a path; an empty one would mean the working directory."""
     return Path(text(given))
 
 
 def seconds(given: str) -> float:
-    """Return what was given as a number of seconds, 0 or more."""
+    """Return the value as a number of seconds, 0 or more."""
     try:
         number = float(given)
     except ValueError:
@@ -50,7 +48,7 @@ def seconds(given: str) -> float:
 
 @contextmanager
 def named(option: str) -> Iterator[None]:
-    """Say what the system finds wrong with the file or folder of an option as a ValueError under its name."""
+    """Turn the system's errors about the file or folder of an option into a ValueError that names the option."""
     try:
         yield
     except OSError as error:
@@ -64,7 +62,7 @@ def check_folder(option: str, folder: Path) -> None:
 
 
 def check_file(option: str, file: Path) -> None:
-    """Raise ValueError unless a file of that name can be written into a folder that is there, as `numpy.save` does."""
+    """Raise ValueError unless a file of that name can be written into an existing folder, as `numpy.save` does."""
     if not file.parent.exists():
         raise ValueError(f"{option}: must lie in a folder that exists; got {str(file)!r}: create {str(file.parent)!r}")
     check_folder(option, file.parent)
@@ -73,5 +71,5 @@ def check_file(option: str, file: Path) -> None:
 
 
 def in_words(option: str, error: OSError) -> str:
-    """What the system found wrong with the file or folder of an option."""
+    """The system's error about the file or folder of an option, in words."""
     return f"{option}: {error.strerror}; got {str(error.filename)!r}" if error.filename else f"{option}: {error}"

@@ -1,4 +1,4 @@
-"""`refkan info`, the installation, and `refkan selftest`: whether it computes what exact arithmetic says."""
+"""`refkan info` describes the installation, and `refkan selftest` compares its results with exact arithmetic."""
 
 import argparse
 import os
@@ -31,7 +31,7 @@ def add_info(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def show_info(chosen: argparse.Namespace) -> int:
-    """Print what a report of a problem should say about the installation."""
+    """Print what a problem report should say about the installation."""
     print(f"refkan {refkan.__version__}, Python {platform.python_version()}, {platform.machine()}, {sys.platform}")
     for package in PACKAGES:
         try:
@@ -47,7 +47,7 @@ def show_info(chosen: argparse.Namespace) -> int:
 
 
 def _pages() -> Path | str:
-    """The folder of the documentation: of a checkout, or where the wheel put it."""
+    """The folder of the documentation: that of a checkout, or of the wheel."""
     checkout = Path(refkan.__file__).parents[1] / "docs"
     if (checkout / "index.md").exists():
         return checkout
@@ -56,7 +56,7 @@ def _pages() -> Path | str:
 
 
 LIMIT = 1e-13
-"""Difference from exact results, relative to the largest entry, up to which they are reproduced.
+"""Largest difference from exact results, relative to the largest entry, that counts as agreement.
 
 B-splines and Chebyshev polynomials differ by 1e-15; sums of ReLU powers cancel, and lose another digit here.
 """
@@ -66,7 +66,7 @@ NETWORKS = {
     "ReLU powers": kan([2, 3, 2], order=3, intervals=3, basis="relu"),
     "Chebyshev": chebyshev_kan([2, 3, 2], degree=4),
 }
-"""What is compared: networks that are exact in rational numbers."""
+"""The networks compared, which are exact in rational numbers."""
 
 
 def add_selftest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

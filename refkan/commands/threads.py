@@ -1,4 +1,4 @@
-"""Threads of a command: of the kernels, and of BLAS, which reads their number when it is loaded; its processes.
+"""Threads of a command, of its kernels and of BLAS, which reads their number when it is loaded; its processes.
 
 NumPy loads BLAS before any line of a command can run: `refkan` starts itself again with the variables set. By default
 kernels take all cores, and wait without spinning; BLAS takes one thread. OpenBLAS's threads spin while they wait for
@@ -73,7 +73,7 @@ def add_executor_options(p: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def chosen_executor(chosen: argparse.Namespace) -> Iterator[Executor | None]:
-    """The executor that was asked for, closed afterwards."""
+    """The requested executor, closed afterwards."""
     if chosen.workers is not None:
         # Fresh processes: forked ones would inherit the locks of threads that they do not have.
         with one_thread_each(), ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as pool:

@@ -21,11 +21,11 @@ from sklearn.utils.multiclass import check_classification_targets  # noqa: E402
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data  # noqa: E402
 
 ROWS_A_PARAMETER = 10
-"""Distinct rows a parameter from which on a hidden layer is the default."""
+"""Distinct rows per parameter from which a hidden layer is the default."""
 
 
 class SplineEstimator(BaseEstimator):
-    """What both estimators share: how the network is made, trained and stopped."""
+    """The common part of both estimators: how the network is built, trained and stopped."""
 
     method: ClassVar[str]
     tolerance_change: ClassVar[float] = 1e-14
@@ -112,7 +112,7 @@ class SplineEstimator(BaseEstimator):
 
 
 class BestHeldBack:
-    """A callback that keeps the parameters of the least loss on samples held back, and stops where it stays above."""
+    """A callback that keeps the parameters of least loss on held-back samples, and stops when it no longer falls."""
 
     def __init__(self, loss: Any, theta: FloatArray, patience: int) -> None:
         self._loss, self._patience = loss, patience
@@ -177,7 +177,7 @@ class SplineRegressor(RegressorMixin, SplineEstimator):
     ImportError
         On import, if scikit-learn is not installed.
     ValueError, TypeError
-        For arguments that make no network, and for data that scikit-learn refuses.
+        For arguments that do not describe a network, and for data that scikit-learn refuses.
 
     Examples
     --------

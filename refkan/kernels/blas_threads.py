@@ -1,8 +1,8 @@
 """SciPy's BLAS on one thread while matrices are small.
 
-The threads of OpenBLAS spin while they wait for one another, up to a tenth of a second after a product. With the
-matrices of small networks they are woken many thousand times a second: 300 steps of L-BFGS on 120 parameters took 1.0 s
-and 1.5 s of processor time with two threads, 0.6 s with one, of which SciPy's own work is 0.01 s.
+The threads of OpenBLAS spin while they wait for one another, up to a tenth of a second after a product. The matrices of
+small networks wake them many thousand times a second: 300 steps of L-BFGS on 120 parameters took 1.0 s and 1.5 s of
+processor time with two threads, 0.6 s with one, of which SciPy's own work is 0.01 s.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _inside, _before = 0, 0
 
 @cache
 def _library() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """Return what reads and sets the number of threads of the OpenBLAS that SciPy's wheels bring, if it is that."""
+    """Return functions that read and set the number of threads of the OpenBLAS in SciPy's wheels, if it is in use."""
     root = Path(scipy.__file__).parent
     for folder in (root.with_name("scipy.libs"), root / ".dylibs"):
         for file in sorted(folder.glob("*openblas*")):
@@ -42,8 +42,8 @@ def _library() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 def one_blas_thread(rows: int) -> Iterator[None]:
     """Let SciPy's BLAS compute on one thread in the block, in all threads of the process, if matrices are small.
 
-    Blocks may overlap in several threads: the last one that ends restores the number that the first one met. Another
-    BLAS than that of SciPy's wheels, and that of NumPy, stay as they are.
+    Blocks may overlap in several threads: the last one to end restores the number that the first one saw. A BLAS other
+    than that of SciPy's wheels, and that of NumPy, are left alone.
     """
     global _inside, _before
     library = _library() if rows <= SMALL_MATRICES else None

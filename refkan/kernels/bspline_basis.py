@@ -23,7 +23,7 @@ from refkan.kernels.compilation import fused_kernel, kernel
 
 BLOCK = 128
 TOGETHER = 8
-"""Inputs that are read together: so many numbers of a sample lie in one line of a cache."""
+"""Inputs that are read together: so many numbers of a sample lie in one cache line."""
 
 position = np.uint64
 

@@ -1,4 +1,4 @@
-"""How kernels are compiled: on their first call, and kept on disk where possible."""
+"""How kernels are compiled: on their first call, with the machine code kept on disk if possible."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMPILING = "compiling kernels, once on this machine"
 """What commands say when they do."""
 
 _warned: set[str] = set()
-"""What was warned of: the first words, since one warning a process is enough."""
+"""First words of the warnings given so far: one warning per process is enough."""
 
 
 def kernel(function: F) -> F:
@@ -27,28 +27,28 @@ def kernel(function: F) -> F:
 
 
 def fused_kernel(function: F) -> F:
-    """The same, where a product and a sum may become one operation that rounds once (fused multiply-add).
+    """The same, but a product and a sum may become one operation that rounds once (fused multiply-add).
 
-    Nothing is reordered and no number is assumed finite. The bits depend on the machine's having the operation, not on
-    the number of threads; a result is at most as far off as with two roundings.
+    Nothing is reordered and no number is assumed finite. The bits depend on whether the machine has the operation, not
+    on the number of threads; the error bound is no larger than with two roundings.
     """
     return _compile(function, fastmath={"contract"})
 
 
 def dot_kernel(function: F) -> F:
-    """The same, where sums may also be reordered: only for dot products, which do not vectorise in a given order.
+    """The same, but sums may also be reordered: only for dot products, which do not vectorise in a given order.
 
-    The order is one of machine code, the same for every call and on every thread; the bound n eps sum |a_i b_i| holds
-    for all of them.
+    The machine code fixes the order, the same for every call and on every thread; the bound n eps sum |a_i b_i| holds
+    for any order.
     """
     return _compile(function, fastmath={"contract", "reassoc"})
 
 
 def _compile(function: F, **fastmath: Any) -> F:
-    """Compile with a cache on disk, or without one where none can be written.
+    """Compile with a cache on disk, or without one if none can be written.
 
-    Where no folder for the cache can be written (a read-only installation without NUMBA_CACHE_DIR), the kernel is
-    compiled anew in every process; one warning says so.
+    If no folder for the cache can be written (a read-only installation without NUMBA_CACHE_DIR), the kernel is compiled
+    anew in every process; one warning says so.
     """
     # Division follows IEEE like NumPy's: a Python-style ZeroDivisionError check costs a branch a division.
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True, **fastmath}
@@ -66,7 +66,7 @@ def _compile(function: F, **fastmath: Any) -> F:
 
 @contextmanager
 def when_compiling(tell: Callable[[], None]) -> Iterator[None]:
-    """Call `tell` the first time that one of these kernels is compiled in the block; what is cached does not count."""
+    """Call `tell` the first time that one of these kernels is compiled in the block rather than read from the cache."""
     listener = _Listener(tell)
     event.register("numba:compile", listener)
     try:
@@ -97,10 +97,12 @@ def _warn_once(message: str) -> None:
 
 
 def _forgiving(dispatcher: Any) -> Any:
-    """Let a kernel be compiled where its cache is damaged, used where its code cannot be kept, and once by many.
+    """Compile a kernel anew if its cache is damaged, use it even if its code cannot be kept, and compile it once for
+    many processes.
 
-    Numba passes on what pickle makes of a damaged file (UnpicklingError, EOFError and others, which name no file), in
-    every process anew, and the system's error on a full disk. Its index is emptied, so that the code is stored again.
+    Numba passes on pickle's errors for a damaged file (UnpicklingError, EOFError and others, which name no file), in
+    every process again, and the system's error on a full disk. The damaged index is emptied, so that the code is stored
+    again.
     """
     cache: Any = getattr(dispatcher, "_cache", None)
     if not all(hasattr(cache, name) for name in ("load_overload", "save_overload", "flush", "cache_path")):

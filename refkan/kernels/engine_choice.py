@@ -1,11 +1,11 @@
-"""Which engine sums: plain loops that serve every layer, or fast ones that are compiled for each kind of layer.
+"""The choice of engine: plain loops for every layer, or fast ones that are compiled for each kind of layer.
 
 Both compute the same sums. The plain engine writes their formulas as loops, compiled once for all orders, numbers of
 outputs and jets. The fast engine has loops whose lengths the compiler knows, and orders of summation that suit a
-processor: each order and number of outputs compiles some seconds. "auto" takes them where they pay for that.
+processor; it compiles for some seconds for each order and number of outputs. "auto" uses it where that pays.
 
-The choice is one of the calling thread, or of the context of `contextvars`; threads of this library take it from their
-caller. What was linearised under an engine stays with it.
+The choice belongs to the calling thread, or to its context (`contextvars`); threads of this library inherit it from
+their caller. A linearisation keeps the engine that it was made with.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ ENGINES = ("auto", "plain", "fast")
 VARIABLE = "REFKAN_ENGINE"
 
 COMPILING = 3e9
-"""Nanoseconds that the fast form of a sum is compiled for, once for each order and number of outputs."""
+"""Nanoseconds to compile the fast form of a sum, once for each order and number of outputs."""
 
 CALLS = 50_000
-"""Calls of one size that "auto" expects of a program: it takes a fast form from 60 microseconds saved in a call on.
+"""Calls of one size that "auto" expects of a program: it uses a fast form that saves at least 60 microseconds per call.
 No layer of twelve outputs on 300 samples saves as much."""
 
 MATRICES = 5_000
-"""The same of a matrix of second derivatives, from 0.6 ms on."""
+"""The same for a matrix of second derivatives: at least 0.6 ms per call."""
 
 SUM, BASIS = 1.0, 5.0
 """Nanoseconds saved for each product in sums over functions and for each function evaluated: plain loops take some 1
@@ -91,7 +91,7 @@ def current_engine() -> str:
     Raises
     ------
     ValueError
-        If REFKAN_ENGINE counts and names no engine.
+        If REFKAN_ENGINE decides and names no engine.
     """
     return _chosen.get(None) or _from_environment()
 
@@ -102,13 +102,13 @@ def saved_by_fast(samples: int, inputs: int, order: int, outputs: int) -> float:
 
 
 def takes_fast(saved: float, calls: float = CALLS) -> bool:
-    """Whether to use a fast form that saves so many nanoseconds a call: a matter of sizes and of the choice alone."""
+    """Whether to use a fast form that saves so many nanoseconds per call, by the sizes and the chosen engine."""
     engine = current_engine()
     return engine == "fast" or (engine == "auto" and saved * calls >= COMPILING)
 
 
 def check_engine(name: object, place: str) -> str:
-    """Return the name, or raise ValueError naming the place that it came from."""
+    """Return the name, or raise ValueError that says where it came from."""
     if not isinstance(name, str) or name not in ENGINES:
         raise ValueError(f"{place} must be one of {', '.join(map(repr, ENGINES))}; got {name!r}")
     return name

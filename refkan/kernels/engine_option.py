@@ -1,4 +1,4 @@
-"""The option `--engine` of every command, and word of the first time that kernels are compiled."""
+"""The option `--engine` of every command, and the message that kernels are compiled for the first time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from refkan.kernels.engine_choice import VARIABLE, check_engine, current_engine,
 
 
 class EngineError(ValueError):
-    """The environment names an engine that there is not."""
+    """The environment names an engine that does not exist."""
 
 
 def add_engine_option(parser: argparse.ArgumentParser, default: str = "auto") -> None:
-    """Add the option `--engine`; `default` says in words what is taken without it."""
+    """Add the option `--engine`; `default` describes the engine used without it."""
     parser.add_argument(
         "--engine",
         type=_engine,
@@ -36,10 +36,10 @@ def _engine(text: str) -> str:
 
 @contextmanager
 def chosen_engine(name: str | None, command: str, otherwise: str = "auto") -> Iterator[None]:
-    """Run a command under the engine of its option, here and in processes that are started meanwhile.
+    """Run a command under the engine of its option, here and in processes started meanwhile.
 
-    `otherwise` is the engine where neither option nor environment nor program chooses one. Says once, on the standard
-    error stream, that kernels are compiled, where they are.
+    `otherwise` is the engine if neither option nor environment nor program chooses one. If kernels are compiled, one
+    message on the standard error stream says so.
 
     Raises
     ------

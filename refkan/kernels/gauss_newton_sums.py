@@ -6,9 +6,9 @@ pair of slots and one block, out[i, j, k], stay in a cache; the last block is fi
 has one owner, which adds samples in an order that depends on their windows alone.
 
 Three kernels have the same arguments and result, `accumulate_pairs` for K so large that loops go over pairs (q, q'),
-`accumulate_windows` for windows of r' functions times K in short loops, `accumulate_single` for K = 1. What they share
-is that samples with the same windows come one after another: a processor that reads a vector of sums just after a part
-of it was written by another one waits for the memory, which without an order cost up to ten times the sums.
+`accumulate_windows` for windows of r' functions times K in short loops, `accumulate_single` for K = 1. All take samples
+with the same windows in succession: a processor that reads a vector of sums just after part of it was written waits for
+memory, which in any other order took up to ten times as long as the sums.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ VECTOR = 8
 """Numbers in the longest vectors: loops of a multiple of it have no remainder."""
 LANES = 40
 """Sums of a row that `accumulate_windows` keeps together: r' K at most. Constant, so that the compiler sees that rows
-are apart; a multiple of 8, but not of 64, or rows would fall into the same lines of a cache."""
+do not overlap; a multiple of 8, but not of 64, or rows would fall into the same cache lines."""
 ENTRIES = 16384
-"""Sums that it keeps at most if there is more than one slot, to stay in the second level of a cache."""
+"""Most sums that it keeps with more than one slot, to stay in the second-level cache."""
 
 position = np.uint64
 

@@ -7,9 +7,9 @@ function's polynomial piece. From the coarse coefficients around that piece the 
     c~_i = (1 - alpha_i) c_{i-1} + alpha_i c_i,   alpha_i = (y - t_i)/(t_{i+r-1} - t_i),   k - r + 2 <= i <= k,
 
 convex combinations, so that nothing cancels; 1 - alpha_i is taken as (t_{i+r-1} - y)/(t_{i+r-1} - t_i), so that each
-weight is right to a few eps of itself. Where coarse exterior knots lie between the s, as when exterior knots
-moved by something else than insertion, no insertion leads there: de Boor's recursion for the blossom does, which
-extrapolates. Coefficients are rows of weights on the r coarse coefficients of the piece.
+weight is right to a few eps of itself. Where coarse exterior knots lie between the s, because exterior knots moved
+other than by insertion, no insertion leads there: de Boor's recursion for the blossom does, which extrapolates.
+Coefficients are rows of weights on the r coarse coefficients of the piece.
 """
 
 from __future__ import annotations

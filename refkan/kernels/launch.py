@@ -21,7 +21,7 @@ from numba.core import config
 from refkan.kernels.workers import alone, share
 
 SERIAL_BELOW = 400_000
-"""Operations below which one thread is faster: handing a range to another thread takes some 50 microseconds."""
+"""Operations below which one thread is faster: handing a range to another one takes some 50 microseconds."""
 
 
 def thread_count() -> int:
@@ -44,7 +44,7 @@ def launch(compiled: Callable[..., Any], items: int, operations: float, *argumen
 
 
 def launch_real(compiled: Callable[..., Any], items: int, operations: float, *arguments: Any) -> None:
-    """Do the same with real arguments, whichever is the last."""
+    """Do the same for real arguments, whatever the last one is."""
     if operations < SERIAL_BELOW:
         compiled(0, items, *arguments)
         return
@@ -58,9 +58,9 @@ def launch_real(compiled: Callable[..., Any], items: int, operations: float, *ar
 def run_blocks(function: Callable[[int], Any], count: int, operations: float = math.inf) -> list[Any]:
     """Return function(k) for k = 0, ..., count - 1, several at once, each with its kernels on one thread.
 
-    For whole chains of kernels on blocks of samples that fit into a cache: they stay with their thread, and nothing
+    For whole chains of kernels on blocks of samples that fit into a cache: a block stays with its thread, and nothing
     waits between two kernels. A single block leaves the threads to its kernels. Of several errors the first is raised.
-    Too few `operations` in all stay on one thread.
+    With too few `operations` in total everything stays on one thread.
     """
     threads = min(thread_count(), count)
     if threads < 2 or operations < SERIAL_BELOW or alone():

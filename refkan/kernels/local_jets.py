@@ -25,7 +25,7 @@ from refkan.kernels.compilation import fused_kernel, kernel
 TILE = 32
 LANES = 8
 CHUNK = 16
-"""Samples whose jets of the basis are formed at once: for 20 cubic inputs 30 kB, which the first cache holds."""
+"""Samples whose jets of the basis are formed at once: 30 kB for 20 cubic inputs, which fit the first-level cache."""
 
 position = np.uint64
 
@@ -78,7 +78,7 @@ def contract(first, last, start, W, C, width, count, tile, out):
 
 @kernel
 def contract_jets(first, last, start, rows, z, C, width, count, firsts, tile, out):
-    """`contract` of the W of rows and z, formed for CHUNK samples at a time: to keep W costs more than to form it."""
+    """`contract` with the W of rows and z, formed for CHUNK samples at a time: storing W costs more than forming it."""
     W = np.empty((CHUNK, len(count), z.shape[2], len(width)), out.dtype)
     none = first - first  # a 0 that is written out is a type of its own, for which kernels are compiled once more
     for low in range(first, last, CHUNK):

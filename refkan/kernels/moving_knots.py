@@ -12,8 +12,8 @@ coefficients are d_v = (c_v - c_{v-1})/(t_{v+r-1} - t_v), at r - 2 knots: by de 
     k_i = - sum_e weights[m, i, a, e] d_{m+1+e},    e = 0..r-2,    t_j number a of A_v, a = 0..r-2,
 
 of weights that depend on the knots alone. It is the formula with doubled knots, df/dt_j = - sum_i d_i bhat_i, in
-another basis; sums over samples of an interval can be taken before knots are asked for, so that their derivatives cost
-next to nothing for each sample. Outside the domain the b_i are whatever a policy makes of them.
+another basis; the sums over samples of an interval do not depend on the knot j, so derivatives in all knots cost next
+to nothing per sample. Outside the domain the b_i follow the policy.
 
 `knots[m + r - 1]` is t_m; t_j stands at position m + i + a + 1, so that j = m + i + a + 2 - r, and 0 < j < n matter.
 """

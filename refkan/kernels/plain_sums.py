@@ -12,8 +12,8 @@ Equal to the B-splines of `refkan.truth.bsplines` and the layers of `refkan.trut
 `bspline_basis`, `polynomial_layer`, `sorted_layer` and `local_jets`.
 
 Sums of products of two such functions follow, with fast forms in `gauss_newton_sums`; and at the end networks of
-splines on few samples, in one call forward and one back for as many layers as there are: where sums take microseconds,
-most of a sweep are the calls that lead to them.
+splines on few samples, with one call forward and one back for all layers: where sums take microseconds, a sweep
+consists mostly of calls.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ Q), which is how a compiled form knows them. Pairs of a sample and an input are 
 j = s P + p. `kept` = (pieces c, u, v) of all pairs for the way back, or empty arrays, and for each block whether there
 are points outside.
 
-What is done for each pair is cut into loops over a block, though that writes c, u and v to memory: the first loop
-vectorises, and the loops of sums, with nothing else in them, are as much faster as that costs.
+The work for each pair is split into loops over a block, though that writes c, u and v to memory: the first loop
+vectorises, and the loops of sums, with nothing else in them, gain as much as that costs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from refkan.kernels.compilation import fused_kernel, kernel
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 
 PAIRS = 256
-"""Pairs of a block: what is known of them stays in the first level of a cache."""
+"""Pairs in a block: their data stay in the first-level cache."""
 
 position = np.uint64
 
@@ -106,7 +106,7 @@ def find_cells(x, cells, m):
 
 @kernel
 def search_cells(x, guide, halvings, places, n_pieces, m):
-    """Intervals in place of the cells m, as `bspline_basis.find_intervals`, or the one before if halvings is 1.
+    """Intervals instead of the cells m, as in `bspline_basis.find_intervals`, or the one before if halvings is 1.
 
     guide (P, cells + 1).
     """
@@ -131,7 +131,7 @@ def search_cells(x, guide, halvings, places, n_pieces, m):
 
 @kernel
 def locate(x, origins, n_pieces, places, outside, m, u, v):
-    """Pieces in place of the intervals m, or those before in the case of equal ones, with u and v of the points x.
+    """Pieces instead of the intervals m (or of those before, if all are equal), with u and v of the points x.
 
     origins[j]: number of the first piece of the input of x[j]. Returns whether there are points outside.
     """

@@ -1,8 +1,8 @@
-"""Memory that is used again, from the start of a line of the cache: new pages cost more than filling them.
+"""Arrays in reused memory that starts at a cache line: new pages cost more than filling them.
 
-The C library returns a large array to the system when nobody uses it any more, and the next one of that size comes
-page by page, each an interrupt: at a layer (64, 64) with 64 intervals 3,600 pages a sweep, a third of its time. Vectors
-that do not lie across two lines are read faster, by a fifth there.
+The C library returns a large array to the system when nobody uses it any more, and the next one of that size comes page
+by page, each with an interrupt: 3,600 pages per sweep of a layer (64, 64) with 64 intervals, a third of its time.
+Vectors that do not cross a cache line are read faster, by a fifth there.
 """
 
 from __future__ import annotations
@@ -19,28 +19,27 @@ import numpy as np
 from refkan.base import Array
 
 LINE = 64
-"""Bytes of a line of the cache."""
+"""Bytes of a cache line."""
 
 SMALLEST, LARGEST, KEPT = 2**17, 2**25, 2**26
-"""Bytes of an array, at least and at most, that is used again, and bytes that are kept in all.
+"""Smallest and largest array, in bytes, whose memory is reused, and bytes kept in total.
 
-Smaller ones the C library keeps by itself, and to look for a line takes longer than it saves there: with 2^12 a sweep
-of few outputs took 10 to 18 microseconds more, which for 128 samples was a sixth to a half."""
+The C library itself keeps smaller ones, and aligning them takes longer than it saves: with 2^12 a sweep with few
+outputs took 10 to 18 microseconds more, which for 128 samples was a sixth to a half."""
 
 OF_ONE_SIZE = 8
-"""Blocks of one size that are looked through; with more in use, the oldest is left to whoever uses it."""
+"""Largest number of blocks kept of one size; with more in use, the oldest is left to its user."""
 
 _blocks: OrderedDict[int, list[Array]] = OrderedDict()
-"""By their size in bytes, the size last asked for at the end."""
+"""Blocks by their size in bytes, the size requested last at the end."""
 _lock = threading.Lock()
 
 
 def recycled(shape: tuple[int, ...], dtype: Any = np.float64, aligned: bool = False) -> Any:
-    """Return an array of undefined content, beginning with a line of the cache; a small one if it is to be `aligned`.
+    """Return an array of undefined content that starts at a cache line; small arrays only if `aligned`.
 
-    Its memory may be that of an earlier result to which nothing refers any more, neither the array itself nor a view
-    of it; nothing has to be given back. Whoever keeps the address of an array alone, and not the array, loses it as
-    with any other.
+    Its memory may be that of an earlier result to which nothing refers any more, neither the array itself nor a view of
+    it; nothing has to be given back. As with any array, its address is invalid once the array is gone.
     """
     count = math.prod(shape)
     if 16 * count < SMALLEST and not aligned:  # at once for the small arrays of small layers
@@ -55,7 +54,7 @@ def recycled(shape: tuple[int, ...], dtype: Any = np.float64, aligned: bool = Fa
 
 
 def dtype_of(*arrays: Array) -> Any:
-    """The type of what sums of products of numbers from float64 and complex128 arrays are."""
+    """The type of sums of products of numbers from float64 and complex128 arrays."""
     for array in arrays:
         if array.dtype.kind == "c":
             return np.complex128
@@ -67,10 +66,10 @@ def _new(size: int) -> Array:
 
 
 def _block(size: int) -> Array:
-    """A block that nothing refers to but the list it is in, or a new one.
+    """A block to which only its list refers, or a new one.
 
-    The lock is not waited for where it is held: a signal handler that needs memory may have interrupted the very thread
-    that holds it. A thread that takes it after this look always gives it back.
+    If the lock is held, nobody waits for it: a signal handler that needs memory may have interrupted the very thread
+    that holds it. A thread that takes the lock after this check always releases it.
     """
     if _lock.locked():
         return _new(size)
@@ -88,7 +87,7 @@ def _block(size: int) -> Array:
 
 
 def _make_room(size: int) -> bool:
-    """Drop what is not in use, sizes first that nobody has asked for in a while; whether there is room then."""
+    """Drop blocks that are not in use, sizes not requested for a while first; return whether there is room then."""
     excess = sum(each * len(blocks) for each, blocks in _blocks.items()) + size - KEPT
     for each, blocks in list(_blocks.items()):
         for k in reversed(range(len(blocks))):
@@ -103,7 +102,7 @@ def _make_room(size: int) -> bool:
 
 
 def _references_are_counted() -> bool:
-    """Without the interpreter's lock, counts of references are not exact."""
+    """Without the interpreter's lock, reference counts are not exact."""
     enabled = getattr(sys, "_is_gil_enabled", None)
     return enabled is None or bool(enabled())
 
@@ -114,7 +113,7 @@ def _count_of_unused() -> int:
 
 
 _UNUSED = _count_of_unused()
-"""What `sys.getrefcount` says of a block in a list that nothing else refers to: versions of Python differ."""
+"""The result of `sys.getrefcount` for a block that only a list refers to: versions of Python differ."""
 
 
 def _forget() -> None:

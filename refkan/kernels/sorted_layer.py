@@ -3,8 +3,8 @@ r"""Sums of a spline layer over samples in the order of their intervals, where t
     y[s, q] = sum_p sum_i b[p, i, s] C[p, m + i, q]           dC[p, m + i, q] = sum_s b[p, i, s] dy[s, q]
     dx[p, s] = sum_q dy[s, q] sum_i b'[p, i, s] C[p, m + i, q]
 
-A sweep (`forward`, `pull_back`) is one call for many blocks of B samples: what belongs to an input at a block, basis
-rows above all, stays in the first levels of a cache, and threads meet once. For each block and input it finds the basis
+A sweep (`forward`, `pull_back`) is one call for many blocks of B samples: the data of an input in a block, above all
+its basis rows, stay in the first cache levels, and threads meet once. For each block and input it computes the basis
 and then its sums.
 
 Place k of an input at a block holds sample places[k]; those of interval m fill the run of places from ends[m] to
@@ -30,9 +30,9 @@ from refkan.kernels.compilation import dot_kernel, fused_kernel, kernel
 RUN = 4
 TILE = 64
 TOGETHER = 8
-"""Inputs that are read and written together: so many numbers of a sample lie in one line of a cache."""
+"""Inputs that are read and written together: so many numbers of a sample lie in one cache line."""
 ROW = 1032
-"""Places of a block. Not a power of two, or the rows of an input would fall into the same lines of a cache."""
+"""Places in a block; not a power of two, or the rows of an input would fall into the same cache lines."""
 
 position = np.uint64
 

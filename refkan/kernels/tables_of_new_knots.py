@@ -1,6 +1,6 @@
-r"""All tables of new knots in one pass, for free knots: the bits that `local_basis.KnotTables` makes one by one.
+r"""All tables of new knots in one pass, for free knots, bit for bit as `local_basis.KnotTables` makes them one by one.
 
-One function, though a long one: to compile it takes half as long as to compile a function for each table.
+A single long function, because it compiles in half the time of a function for each table.
 """
 
 from __future__ import annotations

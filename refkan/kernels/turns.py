@@ -1,8 +1,8 @@
-"""One process at a time compiles a kernel: others that need the same form of it wait, and read what was stored.
+"""One process at a time compiles a kernel; others that need the same form wait, and read the stored code.
 
-Turns are records of one file in the folder of the cache. POSIX gives such locks to processes, so that threads of one
-process, which Numba lets compile one after the other, never wait for each other here; and it drops them when a process
-ends, in whatever way.
+Turns are locks on records of one file in the cache folder. In POSIX such locks belong to processes, so threads of one
+process, which Numba lets compile one after the other, never wait for each other here; and a lock ends with its process,
+however that ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ except ImportError:  # Windows: all processes compile
     fcntl = None  # type: ignore[assignment]
 
 PATIENCE = 120.0
-"""Seconds after which a process compiles all the same: who has the turn may have been stopped."""
+"""Seconds after which a process compiles anyway, since the one with the turn may have been stopped."""
 
 PAUSE = 0.01
 """Seconds between two attempts to get a turn."""
@@ -30,9 +30,9 @@ _files: dict[str, int | None] = {}
 
 @contextmanager
 def turn(folder: str, task: str) -> Iterator[None]:
-    """Wait until no other process has the turn for `what` in this cache, and have it in the block.
+    """Wait until no other process has the turn for `task` in this cache, and hold it in the block.
 
-    Where the folder cannot be written, or knows no locks, nobody waits.
+    If the folder cannot be written, or its file system has no locks, nobody waits.
     """
     file = None if fcntl is None else _file(folder)
     if file is None:

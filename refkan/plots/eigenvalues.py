@@ -11,7 +11,7 @@ from refkan.base import check_annotated, check_type
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, Axes, Figure, finish, place
 
 MARKERS, STYLES = "os^Dv*XP", ("-", "--", "-.", ":")
-"""Of orders, and of architectures."""
+"""Markers for orders, and line styles for architectures."""
 
 
 def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
@@ -61,12 +61,13 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
 
 
 def conditions(study: Study, axes: Axes | None = None) -> Figure:
-    """Draw the condition numbers of a study against the intervals: one line a series, medians and extremes over seeds.
+    """Draw the condition numbers of a study against the intervals: one line per series, medians and extremes over
+    seeds.
 
-    Series of one basis and preconditioner have one colour, those of one order one marker, those of one architecture one
-    style of line. The legend is beside the axes. Hollow markers stand where a seed's row has flags that doubt its
-    number: all but "middle". Dense networks, which
-    have no intervals, are horizontal lines, dotted where a row has such flags.
+    Series with the same basis and preconditioner share a colour, with the same order a marker, and with the same
+    architecture a line style. The legend is beside the axes. Hollow markers show that a seed's row has a flag other
+    than "middle", which casts doubt on its number. Dense networks, which have no intervals, are horizontal lines,
+    dotted for rows with such flags.
 
     Examples
     --------

@@ -1,6 +1,4 @@
-"""The course of a training, and errors against parameters.
-
-Where a network is wrong.
+"""Training histories, errors against parameters, and residuals.
 """
 
 from collections.abc import Mapping, Sequence

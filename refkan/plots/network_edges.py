@@ -1,6 +1,6 @@
-"""A network as a graph: nodes, and on each edge its function, with knots and a histogram of what it is evaluated at.
+"""A network as a graph: nodes, and each edge's function, with its knots and a histogram of its inputs.
 
-Where knots are, and the same function before and after refinement.
+Also the knots of a network, and a function before and after refinement.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from refkan.networks.layers import Layer
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, Axes, Figure, finish, place
 
 MOST_EDGES = 64
-"""Functions are drawn on up to so many edges of a layer, beyond that lines alone."""
+"""Functions are drawn for layers with at most so many edges; larger layers show only lines."""
 
 WIDEST = 3.0
-"""Width in points of the line of an edge that makes up all of its output."""
+"""Line width in points of an edge that makes up all of its output."""
 
 BINS = 16
 
@@ -107,7 +107,7 @@ def network(
 
 
 def _names(argument: str, names: Sequence[str] | None, letter: str, count: int) -> list[str]:
-    """Return names of nodes; ValueError, under the name of the argument, unless they are as many."""
+    """Return names of nodes; raise ValueError, naming the argument, unless there is one for each node."""
     if names is None:
         return [f"{letter}{k}" for k in range(count)]
     if not is_sequence(names) or len(names) != count:

@@ -1,4 +1,4 @@
-"""The one style of all pictures, where they are drawn, and their bytes."""
+"""The style of all figures, the axes to draw into, and figures as bytes."""
 
 import io
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,14 @@ else:  # loaded when something is drawn
     Axes = Figure = Any
 
 BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#8a8f98"
-"""What is computed; what it is compared with or doubted; what only helps to read. Legible on white and on black."""
+"""Colours of computed values, of references and doubtful values, and of reading aids; legible on white and on black."""
 
 LINE, THIN = 1.4, 0.7
 """Widths of lines in points."""
 
 
 def place(axes: Axes | None, size: tuple[float, float] = (6.0, 3.8)) -> tuple[Figure, Axes]:
-    """Return the axes and their figure; without axes those of a new figure that no window belongs to."""
+    """Return the axes and their figure; without axes those of a new figure without a window."""
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -35,7 +35,7 @@ def place(axes: Axes | None, size: tuple[float, float] = (6.0, 3.8)) -> tuple[Fi
 
 
 def finish(axes: Any, legend: bool = True, **names: Any) -> None:
-    """Name the axes, and explain what has labels."""
+    """Label the axes, and add a legend if anything has a label."""
     axes.set(**names)
     axes.spines[["top", "right"]].set_visible(False)
     if legend and axes.get_legend_handles_labels()[1]:

@@ -1,4 +1,4 @@
-"""The figures of a training: losses by step beside the network's values against those given, and the network itself."""
+"""The figures of a training: losses by step next to the network's values against the given ones, and the network."""
 
 from refkan.networks import Network
 from refkan.plots import history, network
@@ -14,7 +14,8 @@ MOST_EDGES = 500
 
 
 def to_png(setup: Setup, trained: MultistartResult, kept: TrainedNetwork) -> bytes:
-    """Draw losses by step, level after level, with the true error of each, and what a network is off the solution."""
+    """Draw losses by step, level after level, with the true error of each, and the network's error against the
+    solution."""
     from matplotlib.figure import Figure  # drawing is the only part that needs it
 
     canvas = Figure(figsize=(8, 3.4), layout="constrained")
