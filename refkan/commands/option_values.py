@@ -1,5 +1,4 @@
-"""Values of options (numbers, folders and files); errors name the option as typed.
-"""
+"""Values of options (numbers, folders and files); errors name the option as typed."""
 
 import argparse
 import math

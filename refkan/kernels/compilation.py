@@ -97,8 +97,7 @@ def _warn_once(message: str) -> None:
 
 
 def _forgiving(dispatcher: Any) -> Any:
-    """Compile a kernel anew if its cache is damaged, use it even if its code cannot be kept, and compile it once for
-    many processes.
+    """Compile a kernel anew if its cache is damaged, use it even if its code cannot be kept, and do so in one process.
 
     Numba passes on pickle's errors for a damaged file (UnpicklingError, EOFError and others, which name no file), in
     every process again, and the system's error on a full disk. The damaged index is emptied, so that the code is stored

@@ -61,8 +61,7 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
 
 
 def conditions(study: Study, axes: Axes | None = None) -> Figure:
-    """Draw the condition numbers of a study against the intervals: one line per series, medians and extremes over
-    seeds.
+    """Draw condition numbers of a study against the intervals: a line per series, medians and extremes over seeds.
 
     Series with the same basis and preconditioner share a colour, with the same order a marker, and with the same
     architecture a line style. The legend is beside the axes. Hollow markers show that a seed's row has a flag other

@@ -1,5 +1,4 @@
-"""Training histories, errors against parameters, and residuals.
-"""
+"""Training histories, errors against parameters, and residuals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

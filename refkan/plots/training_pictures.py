@@ -14,8 +14,7 @@ MOST_EDGES = 500
 
 
 def to_png(setup: Setup, trained: MultistartResult, kept: TrainedNetwork) -> bytes:
-    """Draw losses by step, level after level, with the true error of each, and the network's error against the
-    solution."""
+    """Draw losses by step, level after level, with the true error of each, and the network against the solution."""
     from matplotlib.figure import Figure  # drawing is the only part that needs it
 
     canvas = Figure(figsize=(8, 3.4), layout="constrained")

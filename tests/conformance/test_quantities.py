@@ -240,7 +240,7 @@ def test_gradients_with_parts_are_differences_of_values(parts):
 @each_row(
     "layer, name, told",
     (altered("part", lambda layer, W, name: 0 * W if name == "base" else W), "part ignored", "'base' has no effect"),
-    (altered("part", lambda layer, W, name: W**2 if name == "scale" else W), "part applied twice", "'scale' counts"),
+    (altered("part", lambda layer, W, name: W**2 if name == "scale" else W), "part applied twice", "'scale' enters"),
     (
         altered("part_gradients", lambda layer, G, *at: G | {n: 0 * G[n] for n in ("bias",) if n in G}),
         "detached gradient",

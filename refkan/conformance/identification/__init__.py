@@ -1,8 +1,9 @@
-r"""What a layer is: an adapter builds any coefficients on any knots, so it can be asked.
+r"""Identify what a layer computes, by experiments with any coefficients on any knots.
 
-Stages ask one after another: calls, arithmetic, wiring, functions, parts beside splines, gradients, the rule
-outside, networks and changes. Each uses what those before it found: gradients, for one, are compared with those of the
-function that the layer has. Numbers of probes are fixed: a report does not depend on the speed of the machine.
+Stages run one after another: calls, arithmetic, wiring, functions, parts besides the splines, gradients, the rule
+outside, networks and changes. Each uses the results of those before it: gradients, for example, are compared with those
+of the function that the layer has. The number of probes is fixed, so a report does not depend on the speed of the
+machine.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,11 +31,11 @@ STAGES: dict[str, Callable[[Subject], Stage]] = {
     "calls": calls, "arithmetic": arithmetic, "wiring": wiring, "sizes": larger, "functions": functions,
     "parts": parts, "gradients": gradients, "outside": outside, "changes": changes,
 }  # fmt: skip
-"""In the order in which they are asked, and in which their differences lead."""
+"""In the order in which they run, which is also the order of their differences."""
 
 
 def identify(adapter: Adapter) -> Identification:
-    """Return what the layer of an adapter is, stage by stage, and how it differs from what was declared.
+    """Return what the layer of an adapter computes, stage by stage, and how that differs from its declaration.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def identify(adapter: Adapter) -> Identification:
     >>> from refkan.conformance.adapters.backends import Refkan
     >>> found = rk.conformance.identify(Refkan())
     >>> print(found.stages[1])  # doctest: +ELLIPSIS
-    arithmetic: linear in its coefficients, to ...e-16 of the largest output
+    arithmetic: linear in its coefficients, up to ...e-16 of the largest output
     """
     check_annotated(identify, locals())
     with adapter.values_alone():
@@ -54,7 +55,7 @@ def identify(adapter: Adapter) -> Identification:
 
 
 def _gradients_alone(subject: Subject) -> Stage:
-    """Gradients of a layer of which nothing else can be asked; in inputs those of its values if rows do not mix."""
+    """Gradients of a layer that no other stage can test; input gradients by its values if rows do not mix."""
     told = whatever_values(subject)
     for name in ("inputs", "second") if subject.nonlinear else ():
         told = told or (of_degree(subject, name, subject.degree) if name in subject.declared.derivatives else [])
@@ -62,7 +63,7 @@ def _gradients_alone(subject: Subject) -> Stage:
 
 
 def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Iterator[Stage]:
-    """Ask stage after stage, without some that ended a process before."""
+    """Run stage after stage, without those that ended an earlier process."""
     subject = Subject(adapter)
     for name, ask in STAGES.items():
         if name in without or (subject.depends and name != "gradients"):

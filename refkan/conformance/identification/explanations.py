@@ -1,13 +1,13 @@
-r"""Two arrays of the same axes: where they differ, and what one is made of there.
+r"""Explain how two arrays with the same axes differ: where, and by which linear map.
 
-Where: the smallest box of indices, along each axis, outside of which they agree. What: along one axis a, each slice of
-theirs is a combination of slices of ours,
+Where: the smallest box of indices, along each axis, outside of which they agree. By which map: along one axis, each
+slice of theirs is a combination of slices of ours,
 
     theirs_i = sum_j M_ij ours_j,   i in the box,
 
 with one matrix M for all other axes. A row with one entry is found by inner products, M_ij = <theirs_i, ours_j> /
-<ours_j, ours_j>, the others by least squares; M counts if what is left is rounding. Its shape has a name: factors,
-zeros, an order, a shift, one row for all, sums, means. The axis along which M is plainest is told.
+<ours_j, ours_j>, the others by least squares; M is accepted if only rounding is left. Its shape has a name: factors,
+zeros, an order, a shift, one row for all, sums, means. The axis with the simplest M is reported.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,28 +23,26 @@ from refkan.conformance.identification.known_maps import PLURAL, SAMPLES, Named
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, only
 
 SIGNIFICANT = 2.0**-20
-"""Shares of the largest entry below which a factor is not measured."""
+"""Relative to the largest entry: no factor is measured below it."""
 
 CLEAR = 32
-"""Times the rounding allowed: what combinations of several slices must explain."""
+"""Combinations of several slices must explain more than this many times the rounding allowed."""
 
 UNLIKELY = 100.0
-"""Added to how plain a combination of samples is: it explains much by many numbers."""
+"""Added to the cost of a combination of samples, which can explain almost anything by its many numbers."""
 
 
 def explain(
     theirs: FloatArray, ours: FloatArray, axes: Sequence[str], tolerance: float, owner: str, zero: str = "zero outputs"
 ) -> list[Difference] | None:  # fmt: skip
-    """Return what makes theirs of ours, [] if they are equal, None if nothing does.
+    """Return what turns ours into theirs, [] if they are equal, None if no known map does.
 
     Parameters
     ----------
     theirs, ours : array
     axes : sequence of {"sample", "point", "answer", "output", "input", "coefficient", "row", "column"}
     tolerance : float
-        The rounding allowed, absolute.
-    what : str
-        What the arrays are, in words.
+        The rounding allowed, absolute. what : str What the arrays are, in words.
     zero : str
         The name of arrays that are zero.
     """
@@ -62,12 +60,12 @@ def explain(
             return [Difference(name, {"what": owner, **evidence}) for name, evidence in first + told]
     low, high = float(theirs.min()), float(theirs.max())
     if low < high and close(np.clip(ours, low, high), theirs, tolerance):
-        return only("gradient clipped", what=owner, how=f"cut off at {low:.6g} and {high:.6g}")
+        return only("gradient clipped", what=owner, how=f"clipped at {low:.6g} and {high:.6g}")
     return None
 
 
 def placed(differences: Iterable[Difference], **fields: Any) -> list[Difference]:
-    """Return differences with what a stage knows of all of them: `quantities`, `where`, or the `size` of factors."""
+    """Return differences with what a stage knows for all of them: `quantities`, `where`, or the `size` of factors."""
     size = fields.pop("size", "")
     more = {"constant factor": {"size": size} if size else {}}
     return [
@@ -79,23 +77,23 @@ def placed(differences: Iterable[Difference], **fields: Any) -> list[Difference]
 def sized(
     told: list[Difference], sizes: Sequence[Mapping[str, float]], again: Callable[[], tuple[FloatArray, FloatArray]]
 ) -> list[Difference]:  # fmt: skip
-    """Return differences; of a constant factor which size it is, by what `again` measures, theirs and ours."""
+    """Return differences; which size a constant factor is follows from a second measurement `again`, (theirs, ours)."""
     factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
     return placed(told, size=sizes_of([*factors, abs(factor_of(*again()))], sizes)) if factors else told
 
 
 def by_factors(told: Iterable[Difference]) -> bool:
-    """Whether a factor for each slice is told, which explains much by many numbers."""
+    """Whether there is a factor for each slice, which can explain almost anything by its many numbers."""
     return any(difference.name.startswith("factors by") for difference in told)
 
 
 def by_samples(told: Iterable[Difference] | None) -> bool:
-    """Whether it is told of samples, of which a factor each explains any function of one output."""
+    """Whether the explanation runs over samples: a factor for each of them explains any function of one output."""
     return any(difference.evidence.get("axis") == "sample" for difference in told or ())
 
 
 def _turned(ours: FloatArray, axes: Sequence[str]) -> Iterator[tuple[list[Named], FloatArray]]:
-    """What may be done to a whole array before: outputs and inputs exchanged in the same memory, an axis reversed."""
+    """Rearrangements of the whole array that may come first: outputs and inputs exchanged, an axis reversed."""
     if "output" in axes and "input" in axes:
         q, p = axes.index("output"), axes.index("input")
         turned = np.swapaxes(ours, q, p)
@@ -108,7 +106,7 @@ def _turned(ours: FloatArray, axes: Sequence[str]) -> Iterator[tuple[list[Named]
 
 
 class _Pair(Frozen):
-    """Two arrays of the same axes, and the rounding allowed."""
+    """Two arrays with the same axes, and the rounding allowed."""
 
     theirs: FloatArray
     ours: FloatArray
@@ -116,7 +114,7 @@ class _Pair(Frozen):
     tolerance: float
 
     def combined(self) -> list[Named] | None:
-        """The plainest combination along one axis, within the box of what differs."""
+        """The simplest combination along one axis, within the box of what differs."""
         box, place = self._box()
         if place and (told := self._in_box(box, place)):
             return told
@@ -133,7 +131,7 @@ class _Pair(Frozen):
         return [(name, {**evidence, "place": _elsewhere(place, evidence.get("axis", ""))}) for name, evidence in told]
 
     def _in_box(self, box: list[IntArray], place: Mapping[str, str]) -> list[Named]:
-        """One factor of all that differs, told of the axis along which that is the least."""
+        """One factor for all that differs, reported for the axis with the smallest share of wrong slices."""
         theirs = self.theirs[np.ix_(*box)]
         ours = self.ours[np.ix_(*box)]
         shape = self.ours.shape
@@ -151,7 +149,7 @@ class _Pair(Frozen):
         return [(told, {**evidence, **more})]
 
     def _box(self) -> tuple[list[IntArray], dict[str, str]]:
-        """Indices along each axis, outside of which the arrays agree and are not zero; and their words."""
+        """Indices along each axis, outside of which the arrays agree and are not zero; and the same in words."""
         bad = np.abs(self.theirs - self.ours) > self.tolerance
         every = [np.arange(n) for n in self.ours.shape]
         others = [tuple(b for b in range(bad.ndim) if b != axis) for axis in range(bad.ndim)]
@@ -173,7 +171,7 @@ class _Pair(Frozen):
         return box, place
 
     def _along(self, axis: int, name: str, box: list[IntArray]) -> Iterator[tuple[float, list[Named]]]:
-        """What M is along an axis, and how plain that is."""
+        """Shapes of M along an axis, each with its cost."""
         n = self.ours.shape[axis]
         rows = box[axis]
         tolerance = self.tolerance
@@ -213,15 +211,15 @@ class _Pair(Frozen):
 
 
 def _elsewhere(place: Mapping[str, str], axis: str) -> str:
-    """Where it is, but for the axis of which more is told."""
+    """Where the difference is, except for the axis that the sentence itself names."""
     if axis in SAMPLES:
         return ""
     told = [words for name, words in place.items() if name != axis and {name, axis} != {"answer", "output"}]
-    return f" ({', '.join(told)} alone)" if told else ""
+    return f" ({', '.join(told)} only)" if told else ""
 
 
 def _single(A: FloatArray, B: FloatArray, rows: IntArray, tolerance: float) -> tuple[IntArray, FloatArray] | None:
-    """For each row of B the row of A of which it is a multiple, and the factor; its own where it can be."""
+    """For each row of B a row of A of which it is a multiple, that of its own index if possible, and the factor."""
     size, products = (A * A).sum(axis=1), B @ A.T
     seen = size > (SIGNIFICANT * largest(A)) ** 2
     k = np.where(seen, products / np.where(seen, size, 1.0), 0.0)
@@ -240,7 +238,7 @@ def _single(A: FloatArray, B: FloatArray, rows: IntArray, tolerance: float) -> t
 
 
 def sizes_of(factors: Sequence[float], sizes: Sequence[Mapping[str, float]]) -> str:
-    """Return which size, or 1 over it, a factor is in several measurements; "" if none is, or there is but one.
+    """Return which size, or 1 over it, a factor equals in several measurements; "" if none, or with only one.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 r"""Basis functions by the recursion of Cox and de Boor, and the knots that explain given functions.
 
-B-splines of order r on knots t_0 <= ... <= t_(K-1) depend smoothly on the knots, all but the first and the last of
-which show within the domain. So knots are found by least squares, from several starts, and are certain: what is left
-is rounding, for all functions at all points at once.
+B-splines of order r on knots t_0 <= ... <= t_(K-1) depend smoothly on the knots, and within the domain on all but the
+first and the last. So least squares finds the knots, from several starts, and they are certain: only rounding is left,
+for all functions at all points at once.
 
 Derivatives are b_i' = (r - 1) (L_i - R_i), where L_i and R_i = L_(i+1) are functions of one order less over the lengths
 of their supports.
@@ -19,13 +19,13 @@ from refkan.conformance.cases import LATEST, LayerSpec, generator, round_to
 from refkan.conformance.identification.reported import Difference, close, fitted, largest, only
 
 EVALUATIONS = 20
-"""Steps, at most, from each start."""
+"""At most so many steps from each start."""
 
 STEP = 2.0**-26
-"""Of difference quotients in knots, the square root of eps."""
+"""Step of difference quotients in knots, the square root of eps."""
 
 SHOWN = 6
-"""Knots that are told, at most."""
+"""At most so many knots are listed."""
 
 EQUALLY_SPACED = "knots in use are equally spaced"
 
@@ -50,7 +50,7 @@ def recursion(
 ) -> FloatArray:  # fmt: skip
     """Values (..., N, K - order) of the pieces of intervals m (..., N) on knots (..., K), continued to x.
 
-    By default intervals are those of x; one may be given for all points. `step` is done to the values of each order.
+    By default intervals are those of x; one may be given for all points. `step` is applied to the values of each order.
     """
     m = intervals_of(x, t, order) if m is None else np.broadcast_to(m, x.shape) if np.ndim(m) == 0 else m
     t = t[..., None, :]
@@ -65,7 +65,7 @@ def recursion(
 
 
 def true_jacobian(spec: LayerSpec, x: FloatArray) -> FloatArray:
-    """What unit coefficients add to the outputs of the layer asked for: (N, Q, Q, P, dim)."""
+    """What unit coefficients add to the outputs of the requested layer: (N, Q, Q, P, dim)."""
     out = np.zeros((len(x), spec.n_outputs, *spec.coefficients.shape))
     for p, t in enumerate(spec.knots):
         out[:, :, :, p] = np.einsum("qo,si->sqoi", np.eye(spec.n_outputs), true_rows(t, spec.order, x[:, p]))
@@ -78,7 +78,7 @@ def places(spec: LayerSpec, x: FloatArray) -> IntArray:
 
 
 def ends_of(spec: LayerSpec, m: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Both ends of the intervals m (N, P) of each input, the nearest ones that there are."""
+    """Both ends of the intervals m (N, P) of each input, clipped to the existing intervals."""
     m = np.clip(m, 0, spec.knots.shape[1] - 2)
     low, high = (np.stack([t[m[:, p] + k] for p, t in enumerate(spec.knots)], axis=1) for k in (0, 1))
     return low, high
@@ -87,7 +87,7 @@ def ends_of(spec: LayerSpec, m: IntArray) -> tuple[FloatArray, FloatArray]:
 def true_rows(
     t: FloatArray, order: int, x: FloatArray, derivative: int = 0, at: FloatArray | None = None
 ) -> FloatArray:  # fmt: skip
-    """Values of B-splines or of a derivative, (N, K - order): of the pieces in force at other points, if given."""
+    """Values of B-splines or of a derivative, (N, K - order); with `at` of the pieces used at those points."""
     if derivative == 0:
         return recursion(t, order, x, intervals_of(x if at is None else at, t, order))
     left, right = terms(t, order, x, derivative, at)
@@ -109,7 +109,7 @@ def terms(
 
 
 def true_derivatives(spec: LayerSpec, x: FloatArray, order: int, at: FloatArray | None = None) -> FloatArray:
-    """Derivatives (N, Q, P) of the edges of the layer asked for; its values with order 0."""
+    """Derivatives (N, Q, P) of the edges of the requested layer; its values with order 0."""
     at = x if at is None else at
     rows = [true_rows(t, spec.order, x[:, p], order, at[:, p]) for p, t in enumerate(spec.knots)]
     return np.stack([row @ spec.coefficients[:, p].T for p, row in enumerate(rows)], axis=2)
@@ -156,7 +156,7 @@ def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, 
 
 
 def _starts(spec: LayerSpec, order: int) -> Iterator[FloatArray]:
-    """The knots asked for, those mirrored, and equally spaced ones on the domain and on the usual ones."""
+    """The requested knots, their mirror image, and equally spaced ones on the domain and on [-1, 1] and [0, 1]."""
     t, size = spec.knots[0], spec.dim + order
     if order == spec.order:
         yield t + 1e-3 * np.ptp(t) / t.size * np.cos(np.arange(t.size)) * np.r_[False, np.diff(t) == 0]
@@ -168,7 +168,7 @@ def _starts(spec: LayerSpec, order: int) -> Iterator[FloatArray]:
 
 
 def compared(used: FloatArray, spec: LayerSpec) -> list[Difference]:
-    """How knots in use differ from those asked for, if they do; the first and the last are unseen."""
+    """How the knots in use differ from those requested, if they do; the first and the last cannot be seen."""
     a, b = spec.domain
     n = spec.intervals
     t = spec.knots[0]

@@ -1,4 +1,4 @@
-"""Maps that have a name: scalar ones, and matrices M of theirs_i = sum_j M_ij ours_j along an axis of arrays."""
+"""Maps with a name: scalar ones, and matrices M in theirs_i = sum_j M_ij ours_j along an axis of arrays."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -60,17 +60,17 @@ INVERSES: dict[str, Map] = {
 
 
 def lower_formats(values: FloatArray) -> list[str]:
-    """Formats below float64 of which all values are numbers, the shortest first."""
+    """Formats below float64 that hold all values exactly, the shortest first."""
     return [name for name in ("bfloat16", "float16", "float32") if is_exact(name, values)]
 
 
 def lowered(theirs: FloatArray, ours: FloatArray) -> list[str]:
-    """Formats of which all of theirs are numbers, and ours are not."""
+    """Formats that hold all of theirs exactly, but not ours."""
     return [name for name in lower_formats(theirs) if not is_exact(name, ours)]
 
 
 def beside(x: FloatArray, y: FloatArray, tolerance: float) -> str:
-    """What y (N, Q) is as a function of x (N, P), in words."""
+    """The function y (N, Q) of x (N, P) in words."""
     known: dict[str, Map] = {"identity": lambda x: x, **MAPS}
     for names in (*combinations(known, 1), *combinations(known, 2)):
         k = fitted(np.concatenate([*(known[name](x) for name in names), np.ones((len(x), 1))], axis=1), y, tolerance)
@@ -119,18 +119,18 @@ def map_of(x: FloatArray, y: FloatArray, tolerance: float) -> tuple[str, float, 
 
 
 def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
-    """Return what map takes x to y: a known one, a cut, a dead zone, steps, or examples.
+    """Return the map from x to y in words: a known one, clipping, a dead zone, steps, or examples.
 
     Examples
     --------
     >>> import numpy as np
     >>> x = np.linspace(-1.0, 2.0, 9)
     >>> in_words(x, np.clip(x, -0.5, 3.0), 1e-12)
-    'a cut below at -0.5'
+    'clipping below at -0.5'
     """
     order = np.argsort(x, kind="stable")
     if (np.abs(np.diff(y[order]))[np.diff(x[order]) == 0] > 4 * tolerance).any():
-        return "an unknown map: none of these values alone"
+        return "an unknown map, not of single values"
     if (mapped := map_of(x, y, tolerance)) is not None:
         name, k, c = mapped
         return name + (f", times {k:.6g}" if abs(k - 1) > 1e-6 else "") + (f", plus {c:.6g}" if abs(c) > 1e-6 else "")
@@ -138,7 +138,7 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
     if same.any() and close(np.clip(x, low, high), y, tolerance):
         cut = [f"below at {low:.9g}"] * bool(x.min() < low - tolerance)
         cut += [f"above at {high:.9g}"] * bool(x.max() > high + tolerance)
-        return f"a cut {' and '.join(cut)}" if cut else "identity"
+        return f"clipping {' and '.join(cut)}" if cut else "identity"
     zero = np.abs(y) <= tolerance
     if np.ptp(y) <= tolerance:
         return f"a constant {y[0]:.6g}"
@@ -159,7 +159,7 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
 
 
 def step_of(y: FloatArray) -> float:
-    """The largest number of which all distances are multiples, by Euclid's algorithm; 0 if it is rounding."""
+    """The largest number that divides all distances, by Euclid's algorithm; 0 if it is no larger than rounding."""
     gaps, h = np.diff(np.unique(np.round(y, 12))), 0.0
     for gap in gaps[gaps > 1e-9]:
         while gap > 1e-6 * gaps.max():
@@ -169,36 +169,36 @@ def step_of(y: FloatArray) -> float:
 
 
 def _plain(k: float) -> float:
-    """A number without its rounding."""
+    """A number without its rounding error."""
     return float(f"{k:.9g}") if abs(k) > 1e-11 else 0.0
 
 
 def numbers(values: Sequence[int]) -> str:
-    """A few whole numbers in words."""
+    """Whole numbers in words, shortened if there are many."""
     if len(values) > 2 and (np.diff(values) == 1).all():
         return f"{values[0]} to {values[-1]}"
     return ", ".join(map(str, values if len(values) <= 8 else [*values[:4], "...", *values[-2:]]))
 
 
 def counted(n: int, word: str) -> str:
-    """A number of things."""
+    """A number and its noun, in the plural if needed."""
     return f"{n} {word}{'s' * (n > 1)}"
 
 
 def place_of(wrong: Array, axes: Sequence[str]) -> str:
-    """Which slices of an array have entries that are wrong, if others have none, in words."""
+    """The slices of an array with wrong entries in words, "" if every slice has some."""
     told = []
     for axis, name in enumerate(axes):
         index = np.flatnonzero(wrong.any(axis=tuple(b for b in range(wrong.ndim) if b != axis)))
         if 0 < index.size < wrong.shape[axis]:
             told.append(f"{name if index.size == 1 else PLURAL[name]} {numbers(index.tolist())} of {wrong.shape[axis]}")
-    return f" ({', '.join(told)} alone)" if told else ""
+    return f" ({', '.join(told)} only)" if told else ""
 
 
 def shape_of(
     name: str, rows: IntArray, n: int, sources: IntArray, k: FloatArray, near: float
 ) -> tuple[float, list[Named]]:  # fmt: skip
-    """A matrix with one entry a row: zeros, an order, factors."""
+    """A matrix with one entry per row: zeros, an order, factors."""
     zero = np.abs(k) <= 1e-12
     kept, order = rows[~zero], sources[~zero]
     told: list[Named] = []
@@ -225,7 +225,7 @@ def left_out(name: str, indices: IntArray, n: int) -> str:
 
 
 def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0) -> Named:
-    """Slices that are those of others."""
+    """Slices that are those of other indices."""
     rows, n = np.arange(order.size) if rows is None else rows, n or order.size
     step = rows - order
     evidence: dict[str, Any] = {"axis": name, "loose": False}
@@ -251,7 +251,7 @@ def ordered(name: str, order: IntArray, rows: IntArray | None = None, n: int = 0
 
 
 def _factors(name: str, rows: IntArray, n: int, k: FloatArray, near: float) -> list[Named]:
-    """One factor of all, of some, or one for each; `near` is how exactly they are known."""
+    """One factor for all, for some, or one for each; `near` is how exactly they are known."""
     if not k.size or close(k, 1, near):
         return []
     all_of_them = rows.size == n
@@ -268,7 +268,7 @@ def _factors(name: str, rows: IntArray, n: int, k: FloatArray, near: float) -> l
 
 
 def on_some(name: str, rows: IntArray, n: int, factor: float) -> Named:
-    """One factor of some of the slices."""
+    """One factor for some of the slices."""
     block = {"sample": "a block of samples", "input": "one input", "coefficient": "one coefficient"}
     evidence = {"axis": name, "indices": rows.tolist(), "size": n, "factor": factor}
     return f"factor on {block.get(name, 'one output')}", evidence
@@ -281,7 +281,7 @@ def constant(k: float) -> list[Named]:
 
 
 def combination(name: str, M: FloatArray, rows: IntArray, n: int) -> Named | None:
-    """A matrix with several entries a row, `loose` if its shape has no name; None if it takes too many words."""
+    """A matrix with several entries per row, `loose` if its shape has no name; None if it takes too many words."""
     M = np.where(np.abs(M) <= 2.0**-24, 0.0, M)
     for step in (1, -1):
         if rows.size == n > 3 and np.abs(M - np.eye(n, k=-step))[1:-1].max() < 2.0**-22:  # the last one adds up
@@ -316,7 +316,7 @@ def _shape(M: FloatArray, rows: IntArray, n: int) -> str:
 
 
 def _gathered(M: FloatArray, rows: IntArray, n: int) -> str | None:
-    """Of places each of which has one of those that ours are multiplied by, or none; None if some have several."""
+    """Which place takes its entry from which other one; None if some entry comes from several."""
     whole = np.eye(n)
     whole[rows] = M
     if ((np.abs(whole) > 0).sum(axis=0) > 1).any() or largest(whole[whole != 0] - 1) > 2.0**-22:
@@ -326,8 +326,8 @@ def _gathered(M: FloatArray, rows: IntArray, n: int) -> str | None:
     if (source[moved] < 0).any() or (moved.size > n // 2 and np.unique(source[moved]).size > 1):
         return None
     if moved.size == 1:
-        return f"number {moved[0]} has that of number {source[moved][0]} in place of its own"
-    return f"numbers {numbers(moved.tolist())} have those of {numbers(source[moved].tolist())} in place of their own"
+        return f"number {moved[0]} has that of number {source[moved][0]} instead of its own"
+    return f"numbers {numbers(moved.tolist())} have those of {numbers(source[moved].tolist())} instead of their own"
 
 
 def _by_rows(M: FloatArray, rows: IntArray, n: int) -> str:

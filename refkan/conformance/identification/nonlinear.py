@@ -1,12 +1,11 @@
-r"""Of a layer that is not linear in its coefficients: by what it fails to be.
+r"""Why a layer is not linear in its coefficients.
 
-* Behind the sum, y = h(u) with u linear: u = (f(e C) - f(-e C)) / (2 e s) + O(e^2). Functions that sum to one make P c
-  of constant coefficients c, which gives s; and h counts if, asked for at P c = u, it gives y.
-* Before it, each coefficient by itself: f(a) + f(b) = f(a + b) still holds where a and b share no index. The map
-  is asked for by constant coefficients.
-* Coefficients of an edge, or of more, together: f does not add up over indices; f(2 C) = 2^k f(C) tells the degree k of
-  homogeneity, 0 if they are divided by a norm, which is looked for.
-* Edges together: f does not add up over inputs: products, or the largest.
+* A map after the sum, y = h(u) with u linear: u = (f(e C) - f(-e C)) / (2 e s) + O(e^2). Basis functions sum to one, so
+constant coefficients c give u = P c, and thus s; h is accepted if its values at P c = u give y. * A map before the sum,
+of each coefficient by itself: f(a) + f(b) = f(a + b) still holds if a and b share no index. Constant coefficients show
+the map. * Coefficients of an edge, or of more, act together: f does not add up over indices; f(2 C) = 2^k f(C) gives
+the degree k of homogeneity, which is 0 if they are divided by a norm; the norm is then searched for. * Edges act
+together: f does not add up over inputs, as for products or the largest.
 """
 
 from collections.abc import Callable
@@ -20,21 +19,21 @@ from refkan.conformance.identification.reported import Difference, Stage, bisect
 from refkan.conformance.identification.subject import Subject
 
 EPSILON = 2.0**-16
-"""Of coefficients, so small that an outer map is its tangent."""
+"""Size of coefficients so small that an outer map is its tangent."""
 
 ASKED = 24
-"""Values of which the outer map is asked for by constant coefficients."""
+"""Number of values at which constant coefficients show the outer map."""
 
 CONSTANTS = np.concatenate(
     [-(2.0 ** np.arange(1, -13, -1)), [0.0], 2.0 ** np.arange(-12.0, 2.0), np.arange(1, 33) / 13]
 )
-"""Coefficients at which a map of single ones is asked for."""
+"""Coefficients at which a map of single ones is measured."""
 
 BISECTIONS = 16
-"""Of the size below which coefficients are taken for zero."""
+"""Steps of bisection for the size below which coefficients are treated as zero."""
 
 NOTHING = 2.0**-10
-"""Of what an edge adds by itself: it is left out."""
+"""Share of what an edge adds by itself, below which it counts as left out."""
 
 TOGETHER: dict[str, Callable[[FloatArray, tuple[int, ...]], FloatArray]] = {
     "divided by their norm": lambda C, axes: C / np.sqrt((C * C).sum(axis=axes, keepdims=True)),
@@ -45,7 +44,7 @@ TOGETHER: dict[str, Callable[[FloatArray, tuple[int, ...]], FloatArray]] = {
     "divided by the largest singular value of the layer": lambda C, axes: C / np.linalg.norm(C.reshape(len(C), -1), 2),
     "the weights of softmax": lambda C, axes: np.exp(C) / np.exp(C).sum(axis=axes, keepdims=True),
 }
-"""What coefficients of a group may be replaced by."""
+"""What may replace the coefficients of a group."""
 
 GROUPS = {"the layer": (0, 1, 2), "an edge": (2,), "an output": (1, 2), "an input": (0, 2)}
 
@@ -59,16 +58,16 @@ class Nonlinear:
         self.room = min(2.0**-10, left / 16) * largest(self.y)
 
     def adds_up(self, chosen: Array) -> bool:
-        """Whether results add up over two sets of coefficients that share none."""
+        """Whether results add up over two disjoint sets of coefficients."""
         half, two = self.a * (2 * chosen), self.a * ~chosen
         return close(self.f(half) + self.f(two) - self.zero, self.f(half + two), self.room / 16)
 
     def constant(self, c: float) -> FloatArray:
-        """Results with constant coefficients c, of the inputs that have any."""
+        """Results for constant coefficients c on the inputs that have any."""
         return self.f(np.where(np.asarray(self.a.any(axis=(0, 2)))[:, None], np.full(self.a.shape, c), 0.0))
 
     def behind(self, of: str = "outputs pass through it") -> Difference | None:
-        """An outer map, by sizes at which it is its tangent: small ones, or large ones."""
+        """An outer map, by sizes at which it equals its tangent: small ones, or large ones."""
         P = max(int(self.a.any(axis=(0, 2)).sum()), 1)
         for e in (EPSILON, 1 / EPSILON):
             slope = float(np.median(self.constant(e / P) - self.constant(-e / P))) / (2 * e)
@@ -94,22 +93,22 @@ class Nonlinear:
         return None
 
     def _threshold(self, y: Callable[[float], FloatArray], at: FloatArray) -> float:
-        """The size below which y(v) is that of zero, by bisection between values at which it was seen."""
+        """The size below which y(v) = y(0), by bisection between measured values."""
         moved = np.array([float(np.median(y(v) - self.zero)) != 0 for v in at])
         low, high = (float(f(np.abs(at[s]))) for f, s in ((np.max, ~moved), (np.min, moved)))
         return bisected(low, high, lambda v: bool(np.median(y(v) - self.zero) != 0), BISECTIONS)
 
     def each(self) -> str:
-        """What single coefficients go through."""
+        """The map of single coefficients, in words."""
         c = np.unique(CONSTANTS)
         m = np.array([float(np.median(self.constant(v) - self.zero)) for v in c]) / self.a.shape[1]
         words = in_words(c, m, 1e-9 if (np.abs(m - c) <= 1e-9).any() else min(1e-6, self.room))
         if words.startswith("zero for"):
-            return f"those below {self._threshold(self.constant, c):.3g} in size are taken for zero"
+            return f"those below {self._threshold(self.constant, c):.3g} in size are treated as zero"
         return f"each goes through {words}"
 
     def together(self) -> str:
-        """What coefficients do together."""
+        """How coefficients act together, in words."""
         ratio = (self.f(2 * self.a) - self.zero) / np.where(self.y == self.zero, 1.0, self.y - self.zero)
         typical = abs(np.median(ratio))
         k = float(np.log2(max(typical, 2.0**-60)))
@@ -126,11 +125,11 @@ class Nonlinear:
         return "coefficients act together" + size * bool(np.ptp(ratio) < 1e-3 * typical)
 
     def _linear(self, C: FloatArray) -> FloatArray:
-        """The layer asked for: what a wrong one would be but for its norms."""
+        """The requested layer: what a wrong one would be without its norms."""
         return self.subject.truth(*self.subject.layer(C.shape[:2], C=C))[0]
 
     def left_out(self) -> str:
-        """The size below which an edge, or single coefficients, do not count beside other edges; "" if all do."""
+        """The size below which an edge, or single coefficients, are ignored next to larger ones; "" if none are."""
         shape = self.a.shape
         alone = self.a[0, 0] / largest(self.a[0, 0])
         last = np.indices(shape[:2]).sum(axis=0)[..., None] == sum(shape[:2]) - 2
@@ -138,7 +137,7 @@ class Nonlinear:
         unit = self.f(edge) - self.zero
 
         def share(v: float, size: float) -> float:
-            """Of what the edge would add with v times the coefficients of the others."""
+            """The share that an edge with v times the coefficients of the others has of what it should add."""
             added = self.f(size * (others + v * edge)) - self.f(size * others)
             return float((added * unit).sum() / (unit * unit).sum()) / (v * size)
 
@@ -153,10 +152,10 @@ class Nonlinear:
             thresholds.append(high)
         what = "edges" if abs(share(1.001 * high, size) - 1) < 2.0**-10 else "coefficients"
         same = abs(thresholds[0] - thresholds[1]) < 0.01 * thresholds[0]
-        return f"{what} are left out whose size is below {high:.3g} of the largest of the layer" if same else ""
+        return f"{what} smaller than {high:.3g} of the largest of the layer are left out" if same else ""
 
     def outputs(self) -> str:
-        """What outputs have in common, whatever the coefficients."""
+        """What all outputs satisfy for any coefficients, in words."""
         y = np.stack([self.y, self.f(-self.a), self.f(self.a[:, :, ::-1])])
         for words, common in (("they", y.sum(axis=2)), ("their squares", (y * y).sum(axis=2))):
             if np.ptp(common) <= 1e-3 * largest(y):
@@ -164,7 +163,7 @@ class Nonlinear:
         return self.together()
 
     def edges(self) -> str:
-        """What is done with edges in place of their sum."""
+        """How edges are combined if not by their sum, in words."""
         P = self.a.shape[1]
         parts = np.stack([self._linear(self.a * (np.arange(P) == p)[:, None]) for p in range(P)])
         others = {
@@ -174,11 +173,11 @@ class Nonlinear:
         }  # fmt: skip
         words = next((words for words, other in others.items() if close(self.y, other, self.room)), "")
         return f"edges are {words} instead of added" if words else (
-            "edges of different inputs are combined otherwise than by a sum")  # fmt: skip
+            "edges of different inputs are not combined by a sum")  # fmt: skip
 
 
 def in_other_sizes(subject: Subject, f: Map, a: FloatArray, left: float) -> list[Difference]:
-    """Return what a layer is that is linear at the sizes of other stages, which go on as before."""
+    """Return how a layer is nonlinear that is linear at the sizes that other stages use; those go on as before."""
     names = ("nonlinear", "depends", "behind", "undone", "undoes", "noise")
     kept = {name: getattr(subject, name) for name in names}
     differences = nonlinear(subject, f, a, left).differences
@@ -189,21 +188,21 @@ def in_other_sizes(subject: Subject, f: Map, a: FloatArray, left: float) -> list
 
 
 def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
-    """Return what the layer is instead of a linear function of its coefficients."""
+    """Return which nonlinear function of its coefficients the layer is."""
     n = Nonlinear(subject, f, a, left)
     if not (n.y != n.zero).any():
-        how = "outputs are zero for coefficients as small as these"
+        how = "outputs are zero for such small coefficients"
         return Stage("arithmetic", how, measured("not linear", left=left, how=how))
     if behind := n.behind():
         if not subject.noise:
-            subject.nonlinear = f"not asked behind {behind.evidence['map']}"
+            subject.nonlinear = f"not tested behind {behind.evidence['map']}"
             subject.depends = "" if "relu" in subject.nonlinear else subject.nonlinear
         return Stage("arithmetic", f"{behind.evidence['map']} of a sum that is linear in its coefficients", (behind,))
     (q, p, i), name = np.indices(a.shape), "not linear"
     if how := n.left_out():
         pass
     elif n.adds_up(i % 2 == 0):
-        how, name = f"linear but for single coefficients: {n.each()}", "coefficients mapped"
+        how, name = f"linear except for a map of single coefficients: {n.each()}", "coefficients mapped"
         if unit := float(np.median(n.constant(1.0) - n.zero)) / a.shape[1]:
             subject.undone = lambda y: y / unit
             subject.undoes = True
@@ -212,11 +211,11 @@ def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
     elif not n.adds_up(p == 0):
         how = n.edges()
     elif inner := Nonlinear(subject, f, a * (np.arange(a.shape[1]) == 0)[:, None], left).behind("each spline does"):
-        subject.nonlinear = subject.depends = f"not asked behind {inner.evidence['map']}"
+        subject.nonlinear = subject.depends = f"not tested behind {inner.evidence['map']}"
         return Stage("arithmetic", f"{inner.evidence['map']} of each spline", (inner,))
     else:
         how = n.together()
-    subject.nonlinear = "not asked of a layer that is not linear in its coefficients"
+    subject.nonlinear = "not tested: the layer is not linear in its coefficients"
     if name == "not linear":
         subject.depends = subject.nonlinear
     return Stage("arithmetic", how, measured(name, left=left, how=how))

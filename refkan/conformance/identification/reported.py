@@ -1,6 +1,6 @@
-"""What identification returns, stage by stage: what the layer is, and how that differs from what was declared.
+"""Results of identification, stage by stage: what the layer computes, and how that differs from its declaration.
 
-Results are compared with what they may be: equal but for rounding, times a factor, a combination, one of several.
+The comparisons that stages share are here too: equal up to rounding, a factor, a least-squares fit, a bisection.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,31 +20,31 @@ ALL = (
     "base-gradients", "scale-gradients", "node-scale-gradients", "bias-gradients", "repeatability", "refinement",
     "values-after", "input-gradients-after", "coefficient-gradients-after",
 )  # fmt: skip
-"""Quantities that a difference in the function bears on."""
+"""Quantities that a difference in the function affects."""
 
 
 KINDS = {"uniform", "uniform-fine", "arbitrary", "clamped", "repeated"}
 """Kinds of knots, as keys of cases have them."""
 
 CHANGES = {"network", "refine", "update"}
-"""Families of cases that are not of a layer as it was built."""
+"""Families of cases that test more than a single layer as built."""
 
 
 class Difference(Frozen, eq=True):
-    """One way in which a layer is not what it was declared to be.
+    """One way in which a layer differs from its declaration.
 
     Attributes
     ----------
     name : str
         A stable name, a key of `refkan.conformance.identification.sentences.SENTENCES`.
     evidence : mapping
-        The numbers that the sentence tells.
+        The numbers in its sentence.
     where : sequence of str
         Degrees, kinds of knots and quantities in which it was measured.
     sure : {"exact", "measured"}
-        Whether the layer is reproduced to rounding with it, or its size alone was measured.
+        Whether it reproduces the layer up to rounding, or only its size was measured.
     quantities : sequence of str
-        Quantities of cases that it bears on.
+        Quantities of cases that it affects.
     stage : str
         The stage that found it.
 
@@ -67,23 +67,23 @@ class Difference(Frozen, eq=True):
 
 
 def only(name: str, /, **evidence: Any) -> list[Difference]:
-    """Return one difference with which the layer is reproduced, by its evidence."""
+    """Return one difference that reproduces the layer, with its evidence."""
     return [Difference(name, evidence)]
 
 
 def measured(name: str, /, **evidence: Any) -> list[Difference]:
-    """Return one difference of which the size is known alone."""
+    """Return one difference of which only the size is known."""
     return [Difference(name, evidence, sure="measured")]
 
 
 class Stage(Frozen, eq=True):
-    """What one stage found.
+    """The result of one stage.
 
     Attributes
     ----------
     name : str
     is_what : str
-        What the layer is, in words.
+        What the layer computes, in words.
     differences : sequence of Difference
     unknown : str
         Why there is no answer, "" if there is one.
@@ -113,7 +113,7 @@ class Stage(Frozen, eq=True):
 
 
 class Identification(Frozen, eq=True):
-    """What a layer is, stage by stage.
+    """What a layer computes, stage by stage.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ class Identification(Frozen, eq=True):
         return self.differences[0].name if self.differences else ""
 
     def bearing_on(self, quantity: str, key: str) -> tuple[Difference, ...]:
-        """Return the differences that bear on a quantity, and were seen in cases like that of a key."""
+        """Return the differences that affect a quantity and were seen in cases like that of a key."""
         return tuple(
             difference
             for difference in self.differences
@@ -177,7 +177,7 @@ class Identification(Frozen, eq=True):
 
 
 def plain(value: Any) -> Any:
-    """Data that JSON has: numbers that are not finite, and whatever is no data, become words."""
+    """Data that JSON can hold: numbers that are not finite, and other objects, become strings."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -186,7 +186,7 @@ def plain(value: Any) -> Any:
 
 
 def _is_like(where: Sequence[str], key: str) -> bool:
-    """Whether a key has one of the degrees, of the kinds of knots and of the changes that are named, if it has any."""
+    """Whether a key matches the degrees, kinds of knots and changes in `where`, as far as it has any."""
     parts = set(key.split("/"))
     if not set(where) & CHANGES <= parts:
         return False
@@ -201,7 +201,7 @@ def close(theirs: Any, ours: Any, room: Any) -> bool:
 
 
 def largest(values: Any) -> float:
-    """The largest absolute value, 0 of none."""
+    """The largest absolute value, 0 of an empty array."""
     return float(np.abs(values).max(initial=0.0))
 
 
@@ -225,7 +225,7 @@ def not_equal(of: str, first: FloatArray, again: FloatArray) -> list[Difference]
 
 
 def bisected(low: float, high: float, above: Callable[[float], bool], steps: int) -> float:
-    """The smallest number known to be above what it is asked of, between one that is not and one that is."""
+    """The upper end of a bracket [low, high] of a threshold after some bisections: `above` holds there."""
     for _ in range(steps):
         middle = (low + high) / 2
         low, high = (low, middle) if above(middle) else (middle, high)

@@ -1,4 +1,4 @@
-r"""What a layer says that it has after a change: stored knots and coefficients against those of the same splines."""
+r"""Compare the knots and coefficients that a layer stores after a change with those of the same splines."""
 
 import numpy as np
 
@@ -11,13 +11,13 @@ from refkan.conformance.identification.known_maps import lowered, numbers, place
 from refkan.conformance.identification.reported import close, factor_of, largest
 
 CHANGED = 2.0**-36
-"""Of the largest output, that a change of the representation may change it by: room for a least-squares solve."""
+"""Relative to the largest output, how much a change of representation may change outputs by its least-squares solve."""
 
 
 def other_spaces(spec: LayerSpec, stored: LayerSpec, kind: str) -> str:
-    """Stored knots or coefficients that cannot be those of the function before, by themselves."""
+    """Why stored knots or coefficients alone cannot belong to the function before the change, in words."""
     if np.array_equal(stored.coefficients, spec.coefficients) and not np.array_equal(stored.knots, spec.knots):
-        return "; the stored knots are others than before, the coefficients are not"
+        return "; the stored knots have changed, the coefficients have not"
     if kind == "update":
         return ""
     for p, (asked, used) in enumerate(zip(spec.domains, stored.domains, strict=True)):
@@ -34,7 +34,7 @@ def other_spaces(spec: LayerSpec, stored: LayerSpec, kind: str) -> str:
 
 
 def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind: str) -> str:
-    """Whether the stored knots can hold the splines that were, and what the stored coefficients are of the right ones.
+    """Whether the stored knots can hold the splines before, and how stored coefficients differ from the right ones.
 
     The right ones follow from points inside every interval, for each input by itself.
     """
@@ -55,7 +55,7 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
         return f"; the stored knots of input {numbers(bad)} cannot hold it" + (", and all inputs have the same" * same)
     room = max(allowed, 2.0**-30) * largest(right)
     if lower := lowered(stored.knots, spec.knots):
-        return f"; the stored knots are numbers of {lower[0]}"
+        return f"; the stored knots are {lower[0]} numbers"
     off = np.abs(C - right) > room
     wrong = np.flatnonzero(off.any(axis=(0, 2))).tolist()
     before = "; the stored knots can hold it: the coefficients"
@@ -63,7 +63,7 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
         place = f" of input{'s' * (len(wrong) > 1)} {numbers(wrong)}" * (len(wrong) < len(stored.knots))
         return f"{before}{place} are those from before"
     if close(C, right, 2.0**-9 * largest(right)) and (lower := lowered(C, spec.coefficients)):
-        return f"{before} are numbers of {lower[0]}"
+        return f"{before} are {lower[0]} numbers"
     said = explain(C, right, EDGES, room, "stored coefficients")
     if said is not None:
         return f"{before} are wrong; {'; '.join(map(str, said))}" if said else ""
@@ -72,7 +72,7 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
     ratio = factor_of(C, right)
     used, asked = (np.abs(of).sum(axis=2) for of in (C, right))
     if near and not ends and ratio < 1 and (used <= asked).all():
-        how += f"; they are too small, {ratio:.4g} of the right ones on average, as by a penalty on their size"
+        how += f"; they are too small, {ratio:.4g} of the right ones on average, as if their size was penalised"
     return f"{before} are wrong; {how}"
 
 
@@ -84,11 +84,11 @@ def _points_inside(t: FloatArray, u: FloatArray, order: int) -> FloatArray:
 
 
 def is_before(spec: LayerSpec, stored: LayerSpec) -> bool:
-    """Whether knots and coefficients are those of a layer."""
+    """Whether knots and coefficients are still those before the change."""
     return np.array_equal(stored.knots, spec.knots) and np.array_equal(stored.coefficients, spec.coefficients)
 
 
 def of_other_splines(spec: LayerSpec, stored: LayerSpec, allowed: float, kind: str) -> str:
-    """What stored coefficients are of those of splines, in a layer of other functions, if that is plain."""
+    """How stored coefficients differ from those of splines, in a layer with other functions, if that is certain."""
     told = compared_with_right(spec, stored, allowed, kind)
     return told if any(words in told for words in ("from before", "too small", "stored coefficients")) else ""

@@ -1,4 +1,4 @@
-"""The layer under question: specs that its adapter accepts, and answers; what has no answer is said, not raised."""
+"""The layer under test: layers that its adapter accepts, and its answers; a missing answer is reported, not raised."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,31 +18,31 @@ from refkan.conformance.identification.reported import Stage, close, largest
 from refkan.splines.knots import greville_points
 
 ROUNDINGS = 2.0**12
-"""Of two sums of the same numbers in other orders, in eps: room for what no stage may call a difference."""
+"""In eps, by how much sums of the same numbers in two orders may differ without any stage reporting it."""
 
 CANCELLED = 2.0**-36
 """Relative error of sums of truncated powers on the few intervals that stages ask with."""
 
 BLOCK = 64
-"""Samples are asked for in whole blocks where nothing else is asked."""
+"""Batches have whole blocks of so many samples unless a stage tests other sizes."""
 
 
 OTHER_KNOTS = 0.75
-"""Of the knots of the input that is asked for, those of the other one beside it."""
+"""Factor from the knots of the tested input to those of the other one."""
 
 
 class NoAnswerError(Exception):
-    """The adapter refused, raised, or returned something that is no answer; the message says what was asked."""
+    """The adapter refused, raised, or returned something invalid; the message names the operation."""
 
 
 class Subject:
-    """A layer, asked.
+    """The layer of an adapter, with everything that stages ask of it.
 
     Parameters
     ----------
     adapter : Adapter
     dtype : str, optional
-        The format; by default the finest that is declared.
+        The number format; by default the finest one declared.
     """
 
     def __init__(self, adapter: Adapter, dtype: str = "") -> None:
@@ -65,7 +65,7 @@ class Subject:
         self._specs: dict[int, tuple[Any, Any]] = {}
 
     def note(self, name: str, stage: Stage) -> None:
-        """Remember what later stages must know of one that found differences."""
+        """Remember what later stages must know of a stage with differences."""
         self.names |= {difference.name for difference in stage.differences}
         if not stage.differences:
             return
@@ -76,7 +76,7 @@ class Subject:
 
     @property
     def by_rows(self) -> bool:
-        """Whether samples are asked for one by one."""
+        """Whether samples are evaluated one by one."""
         return self.rows == 1
 
     @property
@@ -86,11 +86,11 @@ class Subject:
 
     @property
     def rough(self) -> float:
-        """How far values are from smooth, relative to the largest: by arithmetic, or by rounded points."""
+        """How far values are from smooth, relative to the largest: because of arithmetic, or of rounded points."""
         return max(self.noise, self.blur)
 
     def tolerance(self, size: float) -> float:
-        """What two results of that size, equal but for rounding, may differ by."""
+        """How much two results of that size may differ by rounding."""
         return size * max(ROUNDINGS * self.eps, 16 * self.rough)
 
     @property
@@ -100,7 +100,7 @@ class Subject:
 
     @property
     def degree(self) -> int:
-        """The degree that most stages ask with: 3 if it is declared, else the next one below or above."""
+        """The degree that most stages use: 3 if it is declared, else the next one below or above."""
         if not self.degrees:
             raise NoAnswerError("no degree from 0 to 5 is declared")
         return min(self.degrees, key=lambda d: (d != 3, d > 3, abs(d - 3), d == 0))
@@ -114,7 +114,7 @@ class Subject:
 
     @property
     def kind(self) -> str:
-        """The kind that most stages ask with: inputs have knots of their own where that is possible."""
+        """The kind of knots that most stages use: inputs have different knots if possible."""
         if not self.kinds:
             raise NoAnswerError("no known kind of knots is declared")
         return "arbitrary" if "arbitrary" in self.kinds else self.kinds[0]
@@ -161,7 +161,7 @@ class Subject:
     def asked(self, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
         """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered.
 
-        A model that calls change, as a stage found, is built anew for each of them.
+        A model that calls are known to change is built anew for each call.
         """
         if arguments and id(arguments[0]) in self._specs:
             arguments = (self.adapter.built(self._specs[id(arguments[0])][1]), *arguments[1:])
@@ -188,14 +188,14 @@ class Subject:
             raise NoAnswerError(f"{operation}: {describe(error)}") from error
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
-        """Build a model that nobody has used."""
+        """Build a new model."""
         model = self.asked("build", self.adapter.built, spec)
         if self.renewed:
             self._specs[id(model)] = model, spec
         return model
 
     def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
-        """Return the outputs (N, Q) at x (N, P), as the layer gives them: of few rows at once where rows mix."""
+        """Return the outputs (N, Q) at x (N, P) as the layer returns them, for a few rows at a time if rows mix."""
         if not (pieces := self._pieces(len(x))):
             return self.laid_out(model, x.copy(order="K"), n_outputs)
         rows, back = np.unique(x, axis=0, return_inverse=True) if self.by_rows else (x, np.arange(len(x)))
@@ -203,16 +203,16 @@ class Subject:
         return np.concatenate(each)[back.ravel()]
 
     def laid_out(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
-        """The same, at samples in the layout in memory that they have."""
+        """The same, at samples in their present layout in memory."""
         y = self.asked("forward", self.adapter.forward, model, x)
         return self.read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
 
     def in_blocks(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
-        """The same, of samples repeated up to whole blocks of 64."""
+        """The same, with samples repeated to fill whole blocks of 64."""
         return self.raw(model, np.resize(x, (-(-len(x) // BLOCK) * BLOCK, x.shape[1])), n_outputs)[: len(x)]
 
     def values(self, spec: LayerSpec, x: FloatArray, model: Any = None) -> FloatArray:
-        """Return the outputs of a layer, without the map behind it if one was identified."""
+        """Return the outputs of a layer, with an identified outer map undone."""
         model = self.build(spec) if model is None else model
         with np.errstate(all="ignore"):
             return self.undone(self.raw(model, x, spec.n_outputs))
@@ -222,18 +222,18 @@ class Subject:
         return self.values(replace(spec, coefficients=0 * spec.coefficients), x)
 
     def points(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
-        """Return the points (N, P) at which functions of degree 1 or more are taken, by splines s(x) = x."""
+        """Return the points (N, P) at which functions of degree 1 or more are evaluated, by splines s(x) = x."""
         lines = np.stack([greville_points(t, spec.order) for t in spec.knots]) * np.eye(spec.n_inputs)[:, :, None]
         layers = [replace(spec, coefficients=np.repeat(line[None], spec.n_outputs, axis=0)) for line in lines]
         return np.stack([self.values(layer, x)[:, 0] for layer in layers], axis=1)
 
     @staticmethod
     def by_inputs(spec: LayerSpec) -> list[LayerSpec]:
-        """Return layers that have the coefficients of one input each."""
+        """Return layers with the coefficients of one input each."""
         return [replace(spec, coefficients=spec.coefficients * only[:, None]) for only in np.eye(spec.n_inputs)]
 
     def _pieces(self, n: int) -> list[slice]:
-        """The samples that are asked for at once, [] if all are."""
+        """The samples that are evaluated together, [] if all are."""
         return [slice(k, k + self.rows) for k in range(0, n, self.rows)] if 0 < self.rows < n else []
 
     def gradients(self, model: Any, x: FloatArray, dy: FloatArray, shapes: dict[str, Any]) -> dict[str, FloatArray]:
@@ -266,7 +266,7 @@ class Subject:
         return self.read("gauss_newton", lambda: checked("gauss_newton", answer, (size, size), ""))
 
     def truth(self, spec: LayerSpec, x: FloatArray, form: str = "") -> tuple[FloatArray, FloatArray]:
-        """Return the values that are right, (N, Q), and what errors are allowed in them."""
+        """Return the right values (N, Q) and the errors allowed in them."""
         end, form = self.declared.right_end, form or self.declared.form
         arrays = (spec.knots.tobytes(), spec.coefficients.tobytes(), x.tobytes())
         key = (*arrays, spec.order, spec.outside, spec.kind, form)
@@ -278,14 +278,14 @@ class Subject:
         return expected.copy(), room.copy()
 
     def asked_for(self, spec: LayerSpec, x: FloatArray, form: str = "") -> tuple[FloatArray, FloatArray]:
-        """Return the basis functions asked for at x (N,), (N, dim), and what errors are allowed in them."""
+        """Return the requested basis functions at x (N,), (N, dim), and the errors allowed in them."""
         return self.truth(replace(spec, coefficients=np.eye(spec.dim)[:, None]), x[:, None], form)
 
     def basis(self, spec: LayerSpec, x: FloatArray, p: int = 0, again: bool = False) -> FloatArray:
-        """Return the layer's own basis functions on the knots of input p at x (N,): (N, dim), asked once or again.
+        """Return the layer's own basis functions on the knots of input p at x (N,): (N, dim), kept unless `again`.
 
-        Each is asked of a layer of one input whose two outputs have the same unit coefficients: neither the order of
-        outputs nor of inputs has a part in it. Samples are repeated up to whole blocks of 64.
+        Each comes from a layer with one input and two outputs with the same unit coefficients, so the order of outputs
+        and of inputs plays no part. Samples are repeated to fill whole blocks of 64.
         """
         at = np.resize(x, -(-x.size // BLOCK) * BLOCK)[:, None]
         key = (spec.knots[p].tobytes(), spec.order, spec.outside, spec.kind, self.position, at.tobytes())
@@ -298,18 +298,18 @@ class Subject:
         return self._kept[key][: x.size]
 
     def errors(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
-        """How far the basis functions at x (N,) are from those asked for, (N, dim)."""
+        """Differences of the basis functions at x (N,) from those requested, (N, dim)."""
         return self.basis(spec, x) - self.asked_for(spec, x)[0]
 
     def is_right(self, spec: LayerSpec, x: FloatArray) -> bool:
-        """Whether outputs are those of the layer asked for: then no question of its parts is needed."""
+        """Whether outputs are those of the requested layer, so that its parts need no test."""
         if self.declared.basis != BSPLINES or self.undoes:
             return False
         expected = true_values(spec, x)
         return close(self.values(spec, x), expected, ROUNDINGS * self.eps * largest(expected))
 
     def _right(self, units: LayerSpec, at: FloatArray, count: int) -> FloatArray:
-        """All functions at once, of a layer of as many outputs, if they are right at the first points; else none."""
+        """All functions at once, one for each output, if they are right at the first points; else none."""
         none = np.zeros((0, units.dim))
         if self.position is not None or self.unit != 1.0 or self.declared.basis != BSPLINES or self.undoes:
             return none
@@ -321,7 +321,7 @@ class Subject:
         return y if close(y[:count], expected, room + self.eps / 2) else none
 
     def _alone(self, spec: LayerSpec, unit: FloatArray, at: FloatArray, p: int) -> FloatArray:
-        """A function through the one input of a layer, or at the position of a larger one where the wiring is right."""
+        """One function by a layer with one input, or at the position of a larger layer where the wiring is right."""
         single = self.single(spec, np.stack([unit, unit])[:, None], p)
         if self.position is None:
             return self.values(single, at)[:, 0]
@@ -332,13 +332,13 @@ class Subject:
         return self.values(replace(single, knots=knots, coefficients=C), x)[:, q]
 
     def beside(self, spec: LayerSpec, t: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return knots and samples of the input beside one that is asked for: other knots, or the mirrored points."""
+        """Return knots and samples for the input next to the tested one: other knots, or the mirrored points."""
         (a, b), alike = (t[spec.order - 1], t[-spec.order]), spec.kind == "uniform" or self.declared.domain is not None
         k = 1.0 if alike else OTHER_KNOTS
         return k * t, np.clip(a + b - x if alike else x, k * a, k * b)
 
     def edges(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
-        """Return what each edge adds, by the layer's own basis functions, or alone where those differ: (N, Q, P)."""
+        """Return what each edge adds, (N, Q, P), by the layer's basis functions, or edge by edge if those differ."""
         if self.place:
             zero = self.without_splines(spec, x)
             return np.stack([self.values(of, x) - zero for of in self.by_inputs(spec)], axis=2)

@@ -150,12 +150,12 @@ def _pruned(C):
 
 
 TOLD_ONCE = {
-    of_coefficients(_pruned): ["not linear: edges are left out whose size is below 0.3 of the largest"],
+    of_coefficients(_pruned): ["not linear: edges smaller than 0.3 of the largest of the layer are left out"],
     of_coefficients(lambda C: C[:, :1].repeat(C.shape[1], axis=1) if len(C) == 1 else C): [
         "inputs mixed up: coefficients: number 1 has that of number 0 .*1 output"
     ],
     StepInEachCall: ["changed by a call: vjp changes the model: -0.001 times their gradient is added"],
-    FirstIntervalAtTheEnd: ["other right end: at x = b the piece of interval 0 of 6 is in force"],
+    FirstIntervalAtTheEnd: ["other right end: at x = b the piece of interval 0 of 6 is used"],
     IntervalByOneSpacing: [r"interval search: .* number \(x - a\)/h rounded down, with h = \(b - a\)/n"],
     MeanSpacingInSlopes: [
         r"wrong derivative: input gradients: both terms are divided by r - 1 times the mean spacing \(b - a\)/n",

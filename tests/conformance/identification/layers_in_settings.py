@@ -202,7 +202,7 @@ IN_SETTINGS = {
         "pull_back", before=lambda layer, x, dy, k=1: (x, dy.mean(axis=0) + 0 * dy if k == 1 else dy, k)
     ),
     "wrong derivative: gradients of a network: the cotangents of .* the mean over": HiddenCotangentOfTheMean,
-    "inputs mapped: .* from the domain of input 0 .*input 1 alone": MappedByTheFirstDomain,
+    "inputs mapped: .* from the domain of input 0 .*input 1 only": MappedByTheFirstDomain,
     r"rows by position: .*\(one row in 32\): .* with the intervals of the row before": altered(
         "pieces", lambda layer, on, x, t: on[np.arange(len(on)) - (np.arange(len(on)) % 32 == 31)]
     ),
@@ -211,7 +211,7 @@ IN_SETTINGS = {
     "network: of two layers: .* knots of": KnotsOfTheFirstLayer,
     "network: of two layers: values are off by": AddsTheMeanBetween,
     "inputs left out: splines of inputs 100 to 299 of 300": FirstHundredInputs,
-    "results overwritten: what forward returned is changed by the next call": OneArrayForResults,
+    "results overwritten: the result of forward is changed by the next call": OneArrayForResults,
     "models share state: a model has the coefficients of the one built after it": CoefficientsOfTheClass,
     "not deterministic: .* two calls of layers with bias": DriftingBias,
     r"setting refused: forward: .*shape \(64,\); expected \(64, 1\): .* \(1 output, 2 inputs": altered(
@@ -221,7 +221,7 @@ IN_SETTINGS = {
     "extra branch: .* identity of each input times 0.5, at the output of the same number": altered(
         "__call__", lambda layer, y, x: y + 0.5 * x if y.shape[1] == x.shape[1] > 2 else y
     ),
-    "strides ignored: coefficient gradients are others if the same cotangents lie": altered(
+    "strides ignored: coefficient gradients change if the same cotangents lie": altered(
         "vjp",
         before=lambda adapter, model, x, dy: (model, x, np.asarray(dy).ravel(order="K").reshape(dy.shape)),
         base=PlainNumpy,
@@ -233,7 +233,7 @@ IN_SETTINGS = {
         "part_gradients",
         lambda layer, G, *at: G | ({"scale": G["scale"] / layer.part("node-scale")[:, None]} if "scale" in G else {}),
     ),
-    "part not linear: .* its absolute value counts": altered(
+    "part not linear: .* its absolute value is used": altered(
         "part", lambda layer, W, name: np.abs(W) if name == "scale" else W
     ),
     "zero at ends: input gradients are zero at x = a and x = b": altered(
@@ -245,7 +245,7 @@ IN_SETTINGS = {
         lambda layer, slopes, b, t, k: (k - 1) * layer.ratio(b[:, :-1] - b[:, 1:], t[k - 1 : -1] - t[:-k]),
     ),
     "knots left out: knot gradients of knots 0 of 5": KnotGradients,
-    "wired otherwise: .* as with a stride of 6 between inputs in place of 9": built(_stride_of_intervals),
+    "wired otherwise: .* as with a stride of 6 between inputs instead of 9": built(_stride_of_intervals),
     "coefficients mixed up: basis functions: numbers 0 to 2 have those of 6 to 8": built(_round_the_ends),
     "intervals left out: basis functions are zero in intervals 2 of 6": altered(
         "_polynomials", lambda layer, B, x, t, k: B * ~((x >= t[layer.order + 1]) & (x < t[layer.order + 2]))[:, None]
@@ -260,7 +260,7 @@ IN_SETTINGS = {
         ],
         base=PlainNumpy,
     ),
-    "function changed by update: .* knots are others than before, the coefficients are not": CoefficientsStay,
+    "function changed by update: .* knots have changed, the coefficients have not": CoefficientsStay,
     "wired otherwise: coefficient gradients of a network: they are listed from the last": altered(
         "vjp",
         lambda adapter, G, *at: {name: part[::-1] if isinstance(part, list) else part for name, part in G.items()},

@@ -193,7 +193,7 @@ MATRICES = {
     "shifted index: they are shifted by +2": np.eye(7, k=-2),
     "constant factor: they are multiplied by 0.25": I / 4,
     "sign: they have the opposite sign": -I,
-    "coefficients left out: they of coefficients 2, 5 of 7 do not count": np.diag([1, 1, 0, 1, 1, 0, 1]),
+    "coefficients left out: they of coefficients 2, 5 of 7 have no effect": np.diag([1, 1, 0, 1, 1, 0, 1]),
     "factor on one coefficient: they of coefficient 3 of 7 are multiplied by -2": np.diag([1, 1, 1, -2, 1, 1, 1]),
     "coefficients mixed up: they: 1 and 4 are exchanged": I[[0, 4, 2, 3, 1, 5, 6]],
     "coefficients mixed up: they: neighbours are exchanged: 0 and 1, 2 and 3, ...": I[[1, 0, 3, 2, 5, 4, 6]],

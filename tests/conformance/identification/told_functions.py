@@ -102,8 +102,8 @@ FUNCTIONS_TOLD = {
         OfAnotherBasis
     ),
     r"other functions: functions are Gaussians .* w = 0.25, c = equally spaced points from": OfGaussians,
-    r"degree fixed: .* degree 4 instead of 3; they are no B-splines, .* zeros of order 2 and 2": OfBumps,
-    "other functions: coefficients are values at the knot averages: .* none has a local support": OfValues,
+    r"degree fixed: .* degree 4 instead of 3; they are not B-splines, .* zeros of order 2 and 2": OfBumps,
+    "other functions: coefficients are values at the knot averages: .* none has local support": OfValues,
     "stale cache: samples that differ by .*e-07 from those of an earlier call": ResultsOfRoundedRows,
     r"samples mixed: one row is below .* knots are stretched .* next call: the layer is changed": StretchedForGood,
     "samples reordered: .*: those of each input come in ascending order": of_samples(lambda x: np.sort(x, axis=0)),
@@ -206,10 +206,10 @@ ALONE = {
     ],
     IntervalOfTheFirstInput: ["interval search: .* they are those of the sample of input 0"],
     altered("pieces", lambda layer, on, x, t: on[:1].repeat(len(on), axis=0)): [
-        "samples mixed: rows change with the others: in another way than by a factor"
+        "samples mixed: rows change with the others: not by a factor"
     ],
     _remembered(lambda x: (x.shape, float(x.sum()))): [
-        "stale cache: the same samples in another order .*; a new model of the same coefficients has its own"
+        "stale cache: the same samples in another order .*; a new model with the same coefficients has its own"
     ],
 }
 """All that is told: what follows from these is spoilt by them."""

@@ -185,12 +185,12 @@ TOLD = {
     "knots pulled apart: .* by 0.001": built(_pulled_apart),
     "only outside the domain: .* above b .* 1 times the slopes of the other end": SlopeOfTheOtherEnd,
     "wrong derivative: input gradients of the base part .* they are sigmoid of x": BaseSlopeOfOneTerm,
-    "gradients accumulate: .* each call adds its own to 0.5 times those": GradientsAdded,
+    "gradients accumulate: .* each call adds to 0.5 times those": GradientsAdded,
     "gradient clipped: .* norm of 1 at most": of_coefficient_gradients(_to_norm_one),
     "float16 gradients": of_coefficient_gradients(lambda G: G.astype(np.float16).astype(np.float64)),
     "inputs overwritten: vjp": CotangentOverwritten,
-    "extra map: a cut to the domain of the next layer: it stands between layers": ClampedBetween,
-    r"inputs mapped: functions are taken at 0.9 x \+ 0 instead of x .*input 1 alone": altered(
+    "extra map: clip to the domain of the next layer: it lies between layers": ClampedBetween,
+    r"inputs mapped: functions are evaluated at 0.9 x \+ 0 instead of x .*input 1 only": altered(
         "basis",
         lambda layer, B, p, x, k=0: B * (0.9**k if p == 1 else 1),
         before=lambda layer, p, x, *k: (p, 0.9 * x if p == 1 else x, *k),
@@ -198,7 +198,7 @@ TOLD = {
     "samples mixed: rows change with the smallest and largest inputs .* points that depend on": of_samples(
         lambda x: (x - x.min(axis=0)) / np.where(np.ptp(x, axis=0) > 0, np.ptp(x, axis=0), 1.0)
     ),
-    "coefficients mapped: .* a cut below at -0.5 and above at 0.5": of_coefficients(lambda C: np.clip(C, -0.5, 0.5)),
+    "coefficients mapped: .* clipping below at -0.5 and above at 0.5": of_coefficients(lambda C: np.clip(C, -0.5, 0.5)),
     "coefficients mapped: .* rounded to steps of 0.0078125": of_coefficients(lambda C: np.round(C * 128) / 128),
     "not linear: the coefficients of an edge are divided by their norm": of_coefficients(
         lambda C: C / np.maximum(np.sqrt((C * C).sum(axis=2, keepdims=True)), 1e-300)
@@ -218,13 +218,13 @@ TOLD = {
         lambda C: np.cumsum(C, axis=2)
     ),
     r"wrong denominators: the right weight .* \(t\[i\] - t\[i\+": RightWeightOfTheLeft,
-    "only outside the domain: asked for the rule 'linear', .* 1 times its values, 0.5 times its slopes": HalfTheTangent,
+    "only outside the domain: under the rule 'linear' .* 1 times its values, 0.5 times its slopes": HalfTheTangent,
     "parts in another order: node-scale multiplies bias, too": altered(
         "__call__", lambda layer, y, x: y + layer.part("bias") * (layer.part("node-scale") - 1)
     ),
     "finite differences: .* forward differences with a step of 0.0001": Quotients,
     "wrong derivative: .* they are zero where x <": of_input_gradients(_lost),
-    "cotangent ignored: input gradients do not depend on dy .* all are equal": of_input_gradients(
+    "cotangent ignored: input gradients are not a linear function of dy: all are equal": of_input_gradients(
         lambda layer, x, found: np.ones_like(found)
     ),
     "inputs mixed up: input gradients: each is the sum of all": of_input_gradients(
@@ -233,7 +233,7 @@ TOLD = {
     "inputs left out: coefficient gradients of inputs 4, 5, 6 of 7": of_coefficient_gradients(
         lambda G: G * (np.arange(G.shape[1]) < 4)[:, None]
     ),
-    "function changed by update: .* reversed coefficients: stored .*input 0 alone": after(
+    "function changed by update: .* reversed coefficients: stored .*input 0 only": after(
         "update", lambda C: np.concatenate([C[:, :1, ::-1], C[:, 1:]], axis=1)
     ),
     "function changed by refine: .* stored coefficients: 14 is that of number 13": after(

@@ -1,1 +1,1 @@
-"""Of what gradients are the gradients, and in which settings."""
+"""Of which function the gradients are derivatives, and in which settings."""

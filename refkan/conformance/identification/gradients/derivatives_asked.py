@@ -1,10 +1,10 @@
-r"""Derivatives of one kind of a layer: as it answers, as they should be, and those of its own function.
+r"""Derivatives of one kind of a layer: as returned, as they should be, and those of its own function.
 
-By cotangents of one output, and of one sample in derivatives in weights, each number is a derivative of one output at
-one sample. Those of the layer's own function are the right ones where its values are right. Where they are not, those
-in x follow by interpolation at Chebyshev points about x, exact for pieces of a lower degree, those in coefficients are
-unit responses, and those in a part are derivatives of the interpolating polynomial in one weight, exact where outputs
-are linear in it.
+With cotangents of one output, and of one sample for derivatives in weights, each number is a derivative of one output
+at one sample. Those of the layer's own function are the right ones where its values are right. Elsewhere those in x
+follow by interpolation at Chebyshev points about x, exact for pieces of a lower degree, those in coefficients are unit
+responses, and those in a part are derivatives of the interpolating polynomial in one weight, exact where outputs are
+linear in it.
 """
 
 from collections.abc import Callable
@@ -29,22 +29,22 @@ OWNERS = {
 ORDERS = {"inputs": 1, "second": 2}
 
 NODES = 9
-"""Chebyshev points of a derivative."""
+"""Number of Chebyshev points for a derivative."""
 
 CHEBYSHEV = np.cos(np.pi * np.arange(NODES) / (NODES - 1))
 
 FEW = 64
-"""Samples times outputs, up to which cotangents of one output and one sample are asked for."""
+"""Largest number of samples times outputs for which each gets a cotangent of its own."""
 
 RADIUS = 2.0**-3
-"""About a weight, in which outputs are interpolated."""
+"""Offsets from a weight at which outputs are interpolated."""
 
 SMOOTH = 2.0**-26
 """Error of derivatives by interpolation in weights, relative to the largest."""
 
 
 class Derivatives:
-    """Derivatives in the "inputs", "second" ones, or those in "coefficients" or in a part.
+    """Derivatives in the "inputs", "second" derivatives, or those in "coefficients" or in a part.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ class Derivatives:
         Of one layer.
     name : str
     owner : str, optional
-        What they are called.
+        Their name in sentences.
     model : optional
-        The model of the layer; without it, it is built.
+        The model of the layer; built if it is not given.
     answered : array, optional
-        The answer for the cotangents and the direction of the situation, if it is known.
+        The answer for the cotangents and the direction of the situation, if known.
     """
 
     def __init__(
@@ -78,17 +78,17 @@ class Derivatives:
 
     @lazy
     def model(self) -> Any:
-        """The model that is asked; what is known to be right asks for none."""
+        """The model under test, built only if something may be wrong."""
         return self.situation.model(self.subject) if self.given is None else self.given
 
     @property
     def inside(self) -> bool:
-        """Whether all samples lie in the domains."""
+        """Whether all samples lie in their domains."""
         low, high = self.spec.domains.T
         return bool(((self.x >= low) & (self.x <= high)).all())
 
     def answer(self, dy: FloatArray, along: FloatArray) -> FloatArray:
-        """What the layer answers."""
+        """The answer of the layer."""
         if self.name == "second":
             return self.subject.second(self.model, self.x, dy, along)
         return self.subject.gradients(self.model, self.x, dy, {self.name: self.shape})[self.name]
@@ -112,7 +112,7 @@ class Derivatives:
 
     @lazy
     def is_true(self) -> bool:
-        """Whether the answer is that of the layer asked for, whatever its function is."""
+        """Whether the answer is that of the requested layer, whatever its own function is."""
         right = self.truth(self.situation.cotangents, self.situation.direction)
         return close(self.answered, right, self._room(right))
 
@@ -123,17 +123,17 @@ class Derivatives:
 
     @lazy
     def right(self) -> bool:
-        """Whether the right derivatives are those of the layer's own function, whatever is added to its values."""
+        """Whether the layer's own function has the right derivatives, whatever is added to its values."""
         return self._exact or close(self._measured[0], self.single(self.truth), self._measured[1])
 
     @lazy
     def _exact(self) -> bool:
-        """Whether values are those asked for."""
+        """Whether values are those requested."""
         y, true = self.subject.values(self.spec, self.x, self.model), self.situation.quantities.values
         return close(y, true, self.subject.tolerance(largest(true)))
 
     def single(self, of: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
-        """Answers for cotangents of one output of all samples, or of one: (N, Q, ...), in directions of length one."""
+        """Answers (N, Q, ...) for cotangents of one output, of all samples or one, along unit directions."""
         N, Q = len(self.x), self.spec.n_outputs
         if self.order:
             along = self.situation.direction if self.order == 2 else np.ones(self.x.shape)
@@ -149,7 +149,7 @@ class Derivatives:
 
     @lazy
     def own(self) -> tuple[FloatArray, float]:
-        """One by one, those of the layer's own function, NaN where it is not smooth; and the room for rounding."""
+        """Derivatives of the layer's own function one by one, NaN where it is not smooth; and the room for rounding."""
         if not self.right:
             return self._measured
         ours = self.single(self.truth)
@@ -157,7 +157,7 @@ class Derivatives:
 
     @lazy
     def _measured(self) -> tuple[FloatArray, float]:
-        """The same, by answers alone."""
+        """The same, from answers only."""
         if self.order == 2 and "inputs" in self.subject.declared.derivatives:
             ours = self._of_slopes
         elif self.order:
@@ -174,14 +174,14 @@ class Derivatives:
 
     @lazy
     def _of_slopes(self) -> FloatArray:
-        """Second derivatives, as those of the input gradients that are answered."""
+        """Second derivatives as derivatives of the returned input gradients."""
         along = self.situation.direction
         slopes = _derivatives_along(self.subject, self.spec, self.x, along, self.slopes)
         return np.moveaxis(slopes / along[:, :, None], 1, 2)
 
     @property
     def follows(self) -> bool:
-        """Whether second derivatives are those of input gradients that are wrong, so that they tell nothing new."""
+        """Whether second derivatives are those of the wrong input gradients, and so nothing new."""
         if self.order < 2 or "input-gradients" not in self.subject.wrong_gradients:
             return False
         off = np.abs(self.theirs - self._of_slopes)
@@ -193,13 +193,13 @@ class Derivatives:
         return bool({"part not linear", "part applied twice"} & self.subject.names)
 
     def slopes(self, at: FloatArray) -> FloatArray:
-        """The input gradients that are answered, by outputs: (N, P, Q)."""
+        """The returned input gradients by outputs, (N, P, Q)."""
         units = [np.repeat(unit[None], len(at), axis=0) for unit in np.eye(self.spec.n_outputs)]
         each = [self.subject.gradients(self.model, at, dy, {"inputs": at.shape})["inputs"] for dy in units]
         return np.stack(each, axis=2)
 
     def _in_weights(self) -> FloatArray:
-        """Derivatives of outputs in each weight, by values for weights about it."""
+        """Derivatives of outputs in each weight, from values at neighbouring weights."""
         subject = self.subject
         spec = self.spec
         x = self.x
@@ -221,7 +221,7 @@ class Derivatives:
         return np.asarray(ours * behind)
 
     def whole(self, dy: FloatArray, along: FloatArray) -> FloatArray:
-        """Those of the layer's own function for other cotangents and directions."""
+        """Derivatives of the layer's own function for other cotangents and directions."""
         if self.right:
             return self.truth(dy, along)
         ours = np.where(np.isfinite(self.own[0]), self.own[0], 0.0)
@@ -231,12 +231,12 @@ class Derivatives:
 
     @lazy
     def expected(self) -> FloatArray:
-        """Those of the layer's own function for the cotangents and the direction of the situation."""
+        """Derivatives of the layer's own function for the cotangents and the direction of the situation."""
         return self.whole(self.situation.cotangents, self.situation.direction)
 
     @lazy
     def room(self) -> float:
-        """For rounding in the answer."""
+        """Room for rounding in the answer."""
         if self._exact:
             return self._room(self.expected)
         return self.own[1] * float(np.abs(self.situation.cotangents).sum(axis=None if not self.order else 1).max())
@@ -249,12 +249,12 @@ class Derivatives:
         return wrong & smooth
 
     def of(self, spec: LayerSpec, x: FloatArray, turn: int = 0) -> "Derivatives":
-        """The same of another layer, of other samples and other cotangents."""
+        """The same for another layer, other samples and other cotangents."""
         situation = replace(self.situation, spec=spec, x=x, dy=None, seed=self.situation.seed + turn)
         return Derivatives(self.subject, situation, self.name, self.owner, self.given)
 
     def again(self) -> "Derivatives":
-        """The same of other samples, cotangents and coefficients."""
+        """The same for other samples, cotangents and coefficients."""
         spec, N = self.spec, len(self.x)
         x = self.subject.samples(spec, N + N // 2, 6) if self.inside else self.x[::-1][: max(2 * N // 3, 1)]
         if self.given is None:
@@ -262,7 +262,7 @@ class Derivatives:
         return self.of(spec, x, 1)
 
     def in_another_degree(self) -> "Derivatives | None":
-        """The same in another degree, if that is declared: the next lower or higher one."""
+        """The same in another degree, the next lower or higher one, if it is declared."""
         degrees = [d for d in self.subject.degrees if d > self.order and d != self.spec.degree]
         if not degrees or self.given is not None or not self.inside:
             return None
@@ -272,7 +272,7 @@ class Derivatives:
 
     @property
     def sizes(self) -> dict[str, float]:
-        """Sizes of the layer and of the batch that factors may be."""
+        """Sizes of the layer and of the batch that a factor may equal."""
         spec = self.spec
         count = len(self.x)
         Q, P, dim = self.spec.coefficients.shape
@@ -292,7 +292,7 @@ class Derivatives:
 
 
 def _derivatives(subject: Subject, spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
-    """Derivatives (N, Q, P) of the layer's own outputs in each input; NaN where two radii tell different ones."""
+    """Derivatives (N, Q, P) of the layer's own outputs in each input; NaN where two radii disagree."""
     model = subject.build(spec)
 
     def values(at: FloatArray) -> FloatArray:
@@ -303,7 +303,7 @@ def _derivatives(subject: Subject, spec: LayerSpec, x: FloatArray, order: int) -
 
 
 def _weights_at_zero(order: int, u: FloatArray) -> FloatArray:
-    """The weights of values at points u whose sum is a derivative at 0, the first or second, of their interpolant."""
+    """Weights of values at points u that give the first or second derivative of their interpolant at 0."""
     return np.asarray(np.linalg.solve(np.vander(u, increasing=True).T, np.eye(u.size)[order] * order))
 
 
@@ -311,9 +311,9 @@ def _derivatives_along(
     subject: Subject, spec: LayerSpec, x: FloatArray, v: FloatArray, of: Callable[[FloatArray], FloatArray],
     order: int = 1,
 ) -> FloatArray:  # fmt: skip
-    """Derivatives (N, ...) along directions v (N, P) of what `of` returns at points; NaN where two radii tell others.
+    """Derivatives (N, ...) along directions v (N, P) of what `of` returns at points; NaN where two radii disagree.
 
-    There a breakpoint that is none of the knots lies beside x, or at x: one of them has nodes to the right of x alone.
+    There a breakpoint that is not a knot lies next to x, or at x: one radius has nodes only to the right of x.
     """
     near = [np.abs(x[:, p, None] - np.unique(t)).min(axis=1) for p, t in enumerate(spec.knots)]
     room = np.minimum(np.stack(near, axis=1), np.ptp(spec.domains, axis=1) / 8)

@@ -1,10 +1,10 @@
-r"""What derivatives of a layer are, if they are not those of its own function.
+r"""What the derivatives of a layer are, if they are not those of its own function.
 
-Where no rearrangement, no factors and no relation (see `relations`) explain them, these questions follow:
+If no rearrangement, no factors and no relation (see `relations`) explain them, these questions follow:
 
-* With which factors of L and R are they those of the formula b_i' = (r - 1) (L_i - R_i)? By least squares.
-* With which factors of the powers of x - c are they those of Taylor's polynomials?
-* Are they quotients (f(x + h) - f(x)) / h, or central ones? Then those of the layer's own values are the same numbers.
+* Do they follow from b_i' = (r - 1) (L_i - R_i) with other factors of L and R? By least squares. * Do they follow from
+Taylor's polynomials with other factors of the powers of x - c? * Are they quotients (f(x + h) - f(x)) / h, or central
+ones? Then the layer's own values give the same numbers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ from refkan.conformance.identification.reported import Difference, close, factor
 from refkan.conformance.identification.subject import Subject
 
 ROWS_ASKED = 16
-"""Samples whose share is asked for at once."""
+"""Number of samples whose share is tested together."""
 
 BESIDE = 2.0**-22
 """Of knots."""
@@ -38,7 +38,7 @@ STEPS = (*(10.0**-k for k in range(2, 11)), 2.0**-26, 2.0 ** (-52 / 3))
 
 
 def of_what(d: Derivatives) -> list[Difference]:
-    """What derivatives are, [] if they are those of the layer's own function, or of the one asked for."""
+    """What the derivatives are, [] if they are those of the layer's own function, or of the requested one."""
     if d.is_true or d.follows:
         return []
     if d.few:
@@ -73,13 +73,13 @@ def of_what(d: Derivatives) -> list[Difference]:
 
 
 def _elsewhere(d: Derivatives, question: Callable[[Derivatives, FloatArray, FloatArray, float], str]) -> str:
-    """The answer in other samples and coefficients: what holds in one setting alone is a coincidence."""
+    """The answer for other samples and coefficients: what holds only in one setting is a coincidence."""
     again = d.again()
     return question(again, again.theirs, *again.own)
 
 
 def _size_of_factor(d: Derivatives, told: Sequence[Difference]) -> str:
-    """Which size a constant factor is: measured once more with others."""
+    """Which size a constant factor equals, by a second measurement with other sizes."""
     factor = next((difference.evidence["factor"] for difference in told if difference.name == "constant factor"), None)
     if factor is None or d.given is not None or not d.inside:
         return ""
@@ -95,7 +95,7 @@ def _size_of_factor(d: Derivatives, told: Sequence[Difference]) -> str:
 
 
 def _lost(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> list[Difference]:
-    """Whether what samples add is lost in a batch, but not alone."""
+    """Whether the contributions of samples are lost in a batch, but not by themselves."""
     dy = np.ones((1, d.spec.n_outputs))
     shape = {d.name: d.shape}
     alone = [d.subject.gradients(d.model, d.x[s : s + 1], dy, shape)[d.name] for s in range(len(d.x))]
@@ -107,7 +107,7 @@ def _lost(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> 
 
 
 def _of_rows(d: Derivatives) -> list[Difference]:
-    """Which samples of a batch count, by cotangents of a few of them, and of single ones where those differ."""
+    """Which samples of a batch contribute, by cotangents of a few of them, then of single ones."""
     N, weights = len(d.x), np.ones(len(d.x))
 
     def counts(rows: slice) -> float:
@@ -126,7 +126,7 @@ def _of_rows(d: Derivatives) -> list[Difference]:
 
 
 def _of_functions(d: Derivatives) -> FloatArray:
-    """Their derivatives of all functions of input 0: (N, dim)."""
+    """The returned derivatives of all functions of input 0, (N, dim)."""
     theirs = np.zeros((len(d.x), d.spec.dim))
     for i, unit in enumerate(np.eye(d.spec.dim)):
         single = d.subject.single(d.spec, np.stack([unit, unit])[:, None])
@@ -150,7 +150,7 @@ def _by_formula(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: floa
 
 
 def _by_denominators(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
-    """The lengths by which functions of one degree less are divided in b_i' = d (B_i / (..) - B_(i+1) / (..))."""
+    """The lengths that divide functions of one degree less in b_i' = d (B_i / (..) - B_(i+1) / (..))."""
     t, r, x = d.spec.knots[0], d.spec.order, d.x[:, 0]
     if d.order != 1 or r < 3:
         return ""
@@ -182,7 +182,7 @@ def _by_denominators(d: Derivatives, theirs: FloatArray, ours: FloatArray, room:
 def _difference_of_knots(
     t: FloatArray, lengths: list[tuple[int, float]], asked: tuple[int, int]
 ) -> tuple[int, int] | None:
-    """Offsets (k, l) with lengths t[i+k] - t[i+l] for all i, those asked for first."""
+    """Offsets (k, l) with lengths t[i+k] - t[i+l] for all i, the right ones first."""
     span = range(-1, max(asked) + 2)
     for k, l in [asked, *((k, l) for k in span for l in span if k > l)]:
         shown = [(t[i + k] - t[i + l], h) for i, h in lengths if i + l >= 0 and i + k < t.size]
@@ -192,7 +192,7 @@ def _difference_of_knots(
 
 
 def _one_length(spec: LayerSpec, lengths: list[tuple[int, float]]) -> str:
-    """The one length of all intervals that all terms are divided by, times r - 1, in words; "" if there is none."""
+    """The one interval length that, times r - 1, divides all terms, in words; "" if there is none."""
     h = np.array([length for _, length in lengths]) / (spec.order - 1)
     known = ((words, length) for words, (length, *_) in lengths_of_inputs(spec).items())
     words = next((words for words, length in known if close(h, length, 2.0**-24 * length)), "")
@@ -227,7 +227,7 @@ def _by_powers(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float
 
 
 def _quotients(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
-    """The step of difference quotients: those of the layer's own values, or slopes, are nearer than derivatives."""
+    """The step of difference quotients, if those of the layer's own values or slopes are closer than derivatives."""
     error, steps = theirs - ours, list(STEPS)
     for k in (1, 2):  # their errors are h D / 2 and h^2 D / 6, D one and two orders more
         D = true_derivatives(d.spec, d.x, d.order + k)
@@ -238,7 +238,7 @@ def _quotients(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float
 
 
 def _apart(d: Derivatives, theirs: FloatArray, h: float) -> Iterator[tuple[float, str]]:
-    """How far quotients of three kinds are from what is answered."""
+    """Differences between quotients of three kinds and the answer."""
     apart = np.zeros(3)
     for p, unit in enumerate(np.eye(d.spec.n_inputs)):
         at = [d.x + k * h * unit for k in (-1, 0, 1)]
@@ -252,7 +252,7 @@ def _apart(d: Derivatives, theirs: FloatArray, h: float) -> Iterator[tuple[float
 def unexplained(
     subject: Subject, owner: str, theirs: FloatArray, ours: FloatArray, place: str = ""
 ) -> list[Difference]:  # fmt: skip
-    """What explains nothing: the rounding of a lower format, a map of single entries, or another function."""
+    """What remains if nothing else fits: rounding of a lower format, a map of single entries, or another function."""
     size = largest(ours)
     left = largest(theirs - ours) / (size or largest(theirs))
     if subject.eps < 2.0**-30 and ((left < LARGEST_ROUNDING and lowered(theirs, ours)) or 2.0**-27 < left < 2.0**-18):
@@ -277,9 +277,9 @@ def flushed(owner: str, theirs: FloatArray, ours: FloatArray, room: float) -> li
 
 
 def rounded_gradients(owner: str, left: float, theirs: FloatArray) -> list[Difference]:
-    """Gradients that are off by the rounding of a lower format: that of which all are numbers, or by its size."""
+    """Gradients with the rounding errors of a lower format: one that holds them all exactly, or one of that size."""
     if exact := lower_formats(theirs):
-        return measured(f"{exact[0]} gradients", what=owner, left=left, how=f"all are numbers of {exact[0]}")
+        return measured(f"{exact[0]} gradients", what=owner, left=left, how=f"all are {exact[0]} numbers")
     name = "float32" if left < 2.0**-18 else "float16 or TF32" if left < 2.0**-9.5 else "bfloat16"
     return measured(f"{name} gradients", what=owner, left=left, how=f"as much as the rounding of {name} is")
 

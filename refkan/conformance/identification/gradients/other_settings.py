@@ -1,8 +1,9 @@
-r"""Whether what is right in one setting is right in others.
+r"""Whether quantities that are right in one setting are right in others.
 
-One thing is changed at a time: the degree, the knots, the sizes, the batch, the parts, the mode, the layout of arrays
-in memory. In each setting all quantities are compared with those of the layer asked for. What differs in the first
-setting, too, is no matter of settings; the rest is told with the settings in which it was seen.
+Settings differ from the first in one respect at a time: the degree, the knots, the sizes, the batch, the parts, the
+mode, the layout of arrays in memory. In each setting all quantities are compared with those of the requested layer.
+What differs in the first setting already does not depend on settings; the rest is reported with the settings in which
+it was seen.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,25 +25,25 @@ GRADIENTS = {
     "coefficients": "coefficient-gradients", "inputs": "input-gradients", "second": "second-derivatives",
     "knots": "knot-gradients",
 }  # fmt: skip
-"""Names of quantities by those of what is declared."""
+"""Names of quantities by the names of declared derivatives."""
 
 MATRIX = 16
-"""Samples times outputs of Gauss-Newton matrices, at most."""
+"""Largest number of samples times outputs for Gauss-Newton matrices."""
 
 LARGE = 1030
-"""Samples of a large batch: beyond the usual sizes of blocks, and no multiple of them."""
+"""Size of a large batch, beyond the usual sizes of blocks and not a multiple of them."""
 
 MANY = 130
 """Inputs and outputs of wide layers."""
 
 VALUES = {"calls", "arithmetic", "wiring", "sizes", "parts"}
-"""Stages that ask for outputs in other settings."""
+"""Stages that test outputs in other settings."""
 
 
 def against_truth(
     subject: Subject, situation: Situation, model: Any = None, without: frozenset[str] = frozenset()
 ) -> dict[str, list[Difference]]:
-    """What is wrong with outputs, and if they are right with gradients of sum dy * y, by quantity."""
+    """What is wrong with outputs or, if they are right, with gradients of sum dy * y, by quantity."""
     return {
         name: placed(told, where=situation.where, quantities=(name, f"{name}-after"))
         for name, told in _quantities(subject, situation, model, without)
@@ -53,7 +54,7 @@ def against_truth(
 def _quantities(
     subject: Subject, situation: Situation, given: Any, without: frozenset[str]
 ) -> Iterator[tuple[str, list[Difference]]]:  # fmt: skip
-    """What is wrong with outputs, then with declared gradients, but for quantities that are not asked for."""
+    """What is wrong with outputs, then with declared gradients, except for quantities to leave out."""
     spec, x, dy, declared = situation.spec, situation.x, situation.cotangents, subject.declared.derivatives
     model = situation.model(subject) if given is None else given
     laid = bool(situation.laid)
@@ -95,7 +96,7 @@ def _quantities(
 
 
 def of_settings(subject: Subject) -> list[Difference]:
-    """What differs in some settings alone, but for the quantities that are known to differ, or to follow."""
+    """What differs only in some settings, except for quantities that are known to differ, or that follow."""
     if not subject.right:
         raise NoAnswerError("the functions differ from the requested ones")
     if 0 < subject.rows < BLOCK:
@@ -106,7 +107,7 @@ def of_settings(subject: Subject) -> list[Difference]:
 
 
 def in_situations(subject: Subject, situations: Iterable[Situation], known: frozenset[str]) -> list[Difference]:
-    """What differs in some of the situations, those that share it together; the first is the one of other stages."""
+    """What differs in some situations, once for all that share it; the first situation is that of other stages."""
     together = dict[str, Difference]()
     refused = list[Difference]()
     for k, situation in enumerate(situations):
@@ -137,11 +138,11 @@ LAYOUTS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "strided": lambda array: np.repeat(np.repeat(array, 2, axis=0), 2, axis=1)[::2, ::2],
     "transposed": np.asfortranarray,
 }
-"""The same numbers, otherwise in memory."""
+"""The same numbers in another memory layout."""
 
 
 def _situations(subject: Subject) -> Iterator[Situation]:
-    """The first setting, and one for each thing that is changed."""
+    """The first setting, and one for each respect in which settings differ."""
     degree, kind = min(subject.right, key=lambda pair: (pair[0] != subject.degree, pair[1] != subject.kind, -pair[0]))
     declared = tuple(subject.declared.parts)
 
@@ -216,7 +217,7 @@ def _matrix(J: FloatArray) -> FloatArray:
 
 
 def _follows(d: Derivatives, theirs: FloatArray, room: float) -> bool:
-    """Whether it is that of the coefficient gradients that the layer answers, which differ."""
+    """Whether it follows from the coefficient gradients that the layer returns, which are wrong."""
     if "coefficient-gradients" not in d.subject.wrong_gradients:
         return False
     return close(theirs, _matrix(d.theirs.reshape(*d.theirs.shape[:2], -1)), 16 * room)

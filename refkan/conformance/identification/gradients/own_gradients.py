@@ -1,11 +1,11 @@
-r"""Stage 6: of what gradients are the gradients.
+r"""Stage 6: of which function the gradients are derivatives.
 
 They are compared with those of the layer's own function, as the stages before identified it: a wrong function with its
-right gradient is one defect. In the coefficients the function is linear, so that unit responses R are its Jacobian, and
-the gradient of sum dy y is R^T dy. In x it is smooth inside intervals.
+right gradient is one defect. The function is linear in the coefficients, so unit responses R are its Jacobian, and the
+gradient of sum dy y is R^T dy. In x it is smooth inside intervals.
 
-Cotangents of one output and one sample make arrays whose axes are samples, outputs, inputs, coefficients: what was done
-to them is a rearrangement and factors again.
+Cotangents of one output and one sample give arrays with axes samples, outputs, inputs, coefficients: errors are again
+explained by rearrangements and factors.
 """
 
 from collections.abc import Callable
@@ -31,25 +31,25 @@ from refkan.conformance.identification.reported import Difference, Stage, close,
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 UNSTABLE = {"gradients accumulate", "stale gradient", "not deterministic"}
-"""Differences after which no other gradient of a batch can be asked for."""
+"""Differences after which no other gradient of a batch can be tested."""
 
 UNNAMED = {"gradient is another", "gradient not linear"}
-"""Differences of which no cause is known."""
+"""Differences without a known cause."""
 
 QUANTITIES = {
     "coefficients": ("coefficient-gradients", "gauss-newton", "repeatability"),
     "inputs": ("input-gradients", "second-derivatives", "repeatability"), "second": ("second-derivatives",),
     "gauss-newton": ("gauss-newton",), "parts": tuple(f"{part}-gradients" for part in PARTS),
 }  # fmt: skip
-"""What a difference in derivatives bears on."""
+"""Quantities that a difference in derivatives affects."""
 
 
 SCALES = (2.0**12, 2.0**-20)
-"""Of cotangents: some limits show at large ones alone, others at small ones."""
+"""Scales of cotangents: some limits show only at large ones, others only at small ones."""
 
 
 def gradients(subject: Subject) -> Stage:
-    """Return of what the declared derivatives are derivatives."""
+    """Return of which function the declared derivatives are derivatives."""
     if subject.nonlinear:
         raise NoAnswerError(subject.nonlinear)
     declared = {"settings", *subject.declared.derivatives}
@@ -83,26 +83,26 @@ def gradients(subject: Subject) -> Stage:
         told += [] if difference or name in ("settings", "inputs-with-parts") else [name]
     if "changed by a call" in subject.names:  # within the call, too
         differences = [d for d in differences if d.name not in UNNAMED and not d.name.endswith(" gradients")]
-        reasons.append("a call changes the model of which it is asked")
+        reasons.append("a call changes its model")
     told = [name for name in told if not subject.wrong_gradients & _of(name)]
     words = f"those of the layer's own function in {', '.join(told)}" if told else "not declared" * (len(declared) == 1)
     return Stage("gradients", words, tuple(differences), "; ".join(reasons))
 
 
 def _of(name: str) -> frozenset[str]:
-    """The quantities that are asked for under a name."""
+    """The quantities of cases for a name of derivatives."""
     return frozenset(QUANTITIES.get(name, ())[: None if name == "parts" else 1])
 
 
 def whatever_values(subject: Subject) -> list[Difference]:
-    """Gradients of a layer whose values are no function of a sample alone: simple multiples of the right ones."""
+    """Gradients of a layer whose values depend on more than the sample: only simple multiples of the right ones."""
     seen = against_truth(subject, Situation(*asked_layer(subject)), without=frozenset({"values"}))
     named = ("constant factor", "sign", DETACHED)
     return [difference for told in seen.values() for difference in told if difference.name in named]
 
 
 def _first(name: str, subject: Subject) -> list[Difference]:
-    """What differs in the first degree in which something does; functions of degree 0 are constant on intervals."""
+    """The differences in the first degree that has any; functions of degree 0 are constant on intervals."""
     for degree in sorted(filter(None, subject.degrees), key=lambda degree: (degree != subject.degree, degree)):
         if differences := of_degree(subject, name, degree):
             return placed(differences, where=() if degree == subject.degree else (f"degree-{degree}",))
@@ -110,7 +110,7 @@ def _first(name: str, subject: Subject) -> list[Difference]:
 
 
 def of_degree(subject: Subject, name: str, degree: int) -> list[Difference]:
-    """Derivatives of layers of splines alone, of a degree."""
+    """Derivatives of layers with only splines, of one degree."""
     spec, x = asked_layer(subject, degree=degree)
     d = Derivatives(subject, Situation(spec, x), name)
     if spec.degree < d.order:
@@ -121,7 +121,7 @@ def of_degree(subject: Subject, name: str, degree: int) -> list[Difference]:
 
 
 def of_parts(subject: Subject) -> list[Difference]:
-    """Gradients in the parts beside splines, and in coefficients beside them."""
+    """Gradients in the parts besides splines, and in coefficients of layers with such parts."""
     spec, differences = subject.with_parts(), list[Difference]()
     situation = Situation(spec, subject.samples(spec, SAMPLES, 5), of=" of layers with parts")
     for name in ("coefficients", *spec.parts):
@@ -152,7 +152,7 @@ def of_inputs_with_parts(subject: Subject) -> list[Difference]:
 
 
 def _calls_and_sums(d: Derivatives) -> list[Difference]:
-    """Two calls, and cotangents that are added."""
+    """Repeated calls, and linearity in the cotangents."""
     subject = d.subject
     spec = d.spec
     owner = d.owner
@@ -176,7 +176,7 @@ def _calls_and_sums(d: Derivatives) -> list[Difference]:
     if equal(other, first) and not equal(fresh, first):
         return told("stale gradient", "those of samples of an earlier call")
     if equal(called, other) and not equal(called, first):
-        return told("stale gradient", "those of the samples that values were asked at")
+        return told("stale gradient", "those of the samples at which values were computed")
     if bad := int((~np.isfinite(first)).sum()):
         return only("not finite", what=owner, count=bad, total=first.size)
     size = largest(first)
@@ -187,11 +187,11 @@ def _calls_and_sums(d: Derivatives) -> list[Difference]:
         share = factor_of(more, added)
         if share > 0 and close(more, share * added, room * 4):  # g = r g + own, r = share
             times = "" if abs(share - 1) < 1e-6 else f"{share:.4g} times "
-            return told("gradients accumulate", f"each call adds its own to {times}those of the calls before")
+            return told("gradients accumulate", f"each call adds to {times}those of the previous calls")
         model = subject.build(spec)
         asked(dy, moved)
         if equal(asked(dy), first):
-            return told("stale gradient", "others after a call at other samples than after one at the same")
+            return told("stale gradient", "they differ after a call at other samples")
         return not_equal(f"{owner} in two calls", first, again)
     other, both = asked(two), asked(dy + two)
     left = largest(first + other - both)
@@ -221,7 +221,7 @@ def _calls_and_sums(d: Derivatives) -> list[Difference]:
     if s > 1 and limited and (first * scaled).sum() > 0.999 * norm * of_scaled and of_scaled < 0.975 * s * norm:
         return told("gradient clipped", f"scaled down to a norm of {of_scaled:.6g} at most")
     if s > 1 and ((most >= high - room).sum() > 1 or (most <= low + room).sum() > 1):
-        return told("gradient clipped", f"cut off at {low:.6g} and {high:.6g}")
-    sign = "the opposite" if close(first, -opposite, room) else "another thing"
+        return told("gradient clipped", f"clipped at {low:.6g} and {high:.6g}")
+    sign = "the opposite" if close(first, -opposite, room) else "something else"
     sign = "the same" if close(first, opposite, room) else sign
     return told("gradient not linear", f"{s:.4g} dy gives {of_scaled / norm:.4g} times as much, -dy {sign}")

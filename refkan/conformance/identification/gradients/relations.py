@@ -1,11 +1,11 @@
-r"""What derivatives are, if not those that are asked for: the same formulas with one of their arguments another one.
+r"""Wrong derivatives as the right formulas with one wrong argument.
 
 The derivatives of a layer are linear in the cotangents dy, and in the direction v, and follow from its basis functions
 b_i^(k)(x_p) on the interval of x_p, its coefficients and its parts. One of these is replaced at a time: cotangents by
-their mean, or by those of the next sample; functions by those of another order, of the piece beside, at the end of the
-interval; knots, coefficients and parts by others. What gives the answer, but for one factor, in two settings (of other
-samples, cotangents and coefficients) is told, with the place if the rest of the array is right. Where several do, one
-that does in another degree, too, is.
+their mean, or by those of the next sample; functions by those of another order, of the next piece, at the end of the
+interval; knots, coefficients and parts by others. A replacement that gives the answer up to one factor, in two settings
+(of other samples, cotangents and coefficients), is reported, with the place if the rest of the array is right. If
+several do, one that also does in another degree is preferred.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from refkan.conformance.identification.known_maps import MAPS, place_of
 from refkan.conformance.identification.reported import close
 
 ENOUGH = 3
-"""Entries that are wrong, at least, where a relation with one factor is looked for."""
+"""Smallest number of wrong entries for a relation with one factor."""
 
 FORMATS = ("float32", "float16", "bfloat16")
 
@@ -44,7 +44,7 @@ TURNED: dict[str, Callable[[FloatArray], FloatArray]] = {
     "divided by their length": lambda a: a / np.linalg.norm(a),
     **{f"rounded to {name}": partial(round_to, name) for name in FORMATS},
 }
-"""What may be in place of an array (N, M): numbers of samples, in words."""
+"""What may replace an array (N, M) with numbers of each sample, in words."""
 
 ORDERS = ("values", "first derivatives", "second derivatives", "third derivatives")
 
@@ -53,14 +53,14 @@ Rows = Callable[[int], FloatArray]
 
 
 class OfOtherFunctions(FloatQuantities):
-    """Quantities of a layer with other basis functions, and another map in place of SiLU."""
+    """Quantities of a layer with other basis functions, and another map instead of SiLU."""
 
     def __init__(self, spec: LayerSpec, x: FloatArray, rows: Rows, branch: Any = None) -> None:
         self.rows, self.branch = rows, branch
         super().__init__((spec,), x)
 
     def splines_at(self, spec: LayerSpec, z: FloatArray) -> tuple[Any, Any]:
-        """By the rows given."""
+        """The rows given."""
         rows = [self.rows(k) for k in range(3)]
         return rows[0], np.stack([np.einsum("qpi,spi->sqp", spec.coefficients, row) for row in rows])
 
@@ -70,13 +70,13 @@ class OfOtherFunctions(FloatQuantities):
 
 
 def rows_at(spec: LayerSpec, points: FloatArray, pieces: FloatArray) -> Rows:
-    """Rows at points (N, P), of the pieces in force at others."""
+    """Rows at points (N, P), of the pieces used at other points."""
     columns = list(zip(spec.knots, points.T, pieces.T, strict=True))
     return lambda k: np.stack([true_rows(t, spec.order, x, k, at) for t, x, at in columns], axis=1)
 
 
 def related(d: Derivatives) -> str:
-    """What the derivatives are, in words, "" if no relation holds in two settings."""
+    """The derivatives in words, "" if no relation holds in two settings."""
     if d.wrong.any() and not d.answered[d.wrong].any():
         return "they are zero" + _place(d)
     if not (fits := _fitting(d)):
@@ -92,7 +92,7 @@ def related(d: Derivatives) -> str:
 def in_both(
     fits: Mapping[str, float], others: Mapping[str, float], sizes: Sequence[Mapping[str, float]]
 ) -> dict[str, str]:  # fmt: skip
-    """Relations of two settings, with their factor where it is the same, or the same size, in words: without first."""
+    """Relations that hold in two settings with one factor, or as one size, in words; those without a factor first."""
     told = {}
     for words, k in fits.items():
         size = sizes_of([abs(k), abs(others.get(words, 0.0))], sizes)
@@ -135,7 +135,7 @@ def _part_of_domain(x: FloatArray, wrong: Array) -> str:
 
 
 def _fitting(d: Derivatives, zero: bool = False) -> dict[str, float]:
-    """Relations that give what is wrong, and the factor of each; with zeros, if they may be all that there is."""
+    """Relations that give the wrong entries, and the factor of each; zeros count only with `zero`."""
     wrong, told = d.wrong, dict[str, float]()
     if wrong.sum() < ENOUGH or not np.isfinite(d.answered).all():
         return {}
@@ -150,7 +150,7 @@ def _fitting(d: Derivatives, zero: bool = False) -> dict[str, float]:
 
 
 def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
-    """What the derivatives would be, by what is another."""
+    """What the derivatives would be with one wrong argument, in words."""
     dy, along = d.situation.cotangents, d.situation.direction
     for words, turn in TURNED.items():
         if d.order == 2:
@@ -172,13 +172,13 @@ def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
         weights = d.spec.part(part)
         if (rest := len(d.shape) - weights.ndim) >= 0:
             factor = weights.reshape(weights.shape + (1,) * rest)
-            yield f"once more they are multiplied by the part {part}", d.truth(dy, along) * factor
+            yield f"they are multiplied once more by the part {part}", d.truth(dy, along) * factor
     for words, quantities in _of_others(d):
         yield words, d.truth(dy, along, quantities)
 
 
 def lengths_of_inputs(spec: LayerSpec) -> dict[str, FloatArray]:
-    """Lengths (P,) that the variables of other codes are x over: of the domain, of its half, of intervals."""
+    """Lengths (P,) by which other codes divide x: of the domain, of its half, of intervals."""
     domain, t, r = np.ptp(spec.domains, axis=1), spec.knots, spec.order
     return {
         "the mean spacing (b - a)/n of each input": domain / spec.intervals,
@@ -197,7 +197,7 @@ def _of_others(d: Derivatives) -> Iterator[tuple[str, FloatQuantities]]:
     for words, layer in _of_gains(spec):
         yield words, FloatQuantities((layer,), x)
     for part, words, layer in other_parts(spec):
-        yield f"the part {part} counts otherwise: {words}", FloatQuantities((layer,), x)
+        yield f"the part {part} enters otherwise: {words}", FloatQuantities((layer,), x)
     if not d.inside:
         yield "they are those at the nearest point of the domain", FloatQuantities((spec,), np.clip(x, low, high))
         for rule in RULES:
@@ -212,16 +212,16 @@ def _of_others(d: Derivatives) -> Iterator[tuple[str, FloatQuantities]]:
 
 
 def _of_gains(spec: LayerSpec) -> Iterator[tuple[str, LayerSpec]]:
-    """Layers whose splines are multiplied by one factor less, or by one twice."""
+    """Layers whose splines lack a factor, or have one twice."""
     for names in (("scale",), ("node-scale",), ("scale", "node-scale")):
         words = f"the part{'s' * (len(names) > 1)} {' and '.join(names)}"
-        for done, power in (("they lack the factors of", 0), ("once more they are multiplied by", 2)):
+        for done, power in (("they lack the factors of", 0), ("they are multiplied once more by", 2)):
             if set(names) <= set(spec.parts):
                 yield f"{done} {words}", reweighted(spec, {name: spec.part(name) ** power for name in names})
 
 
 def _functions(d: Derivatives) -> Iterator[tuple[str, Rows, Any]]:
-    """Functions of another order, in place of SiLU, at other points on the pieces of x, and of other pieces at x."""
+    """Functions of another order, another map instead of SiLU, other points on the pieces of x, other pieces at x."""
     spec, x = d.spec, d.situation.x
     own = rows_at(spec, x, x)
     m = places(spec, x)

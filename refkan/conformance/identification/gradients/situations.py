@@ -1,4 +1,4 @@
-"""What is asked for at once, each quantity as it is and as it should be, and what parts beside splines make of it."""
+"""Layers and samples with each quantity as it should be, and wrong outputs explained by parts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,30 +15,30 @@ from refkan.conformance.identification.subject import Subject
 EDGES = ("output", "input", "coefficient")
 
 DIRECTIONS = np.array([[0.5, -2.0], [1.0, 0.75], [-1.5, 1.25]])
-"""Along which second derivatives are asked for, in turn: no factor of each input turns one into another."""
+"""Directions of second derivatives, in turn: no factors of inputs turn one into another."""
 
 
 SAMPLES = 16
 
 
 class Situation(Frozen):
-    """What is asked for at once: a layer, samples, and how arrays are handed over.
+    """A layer, samples, and how arrays are handed over.
 
     Attributes
     ----------
     spec : LayerSpec
     x : array (N, P)
     where : sequence of str
-        What is told of it.
+        The settings that its differences name.
     dy : array (N, Q), optional
     training : bool, optional
         The mode into which the model is put.
     of : str
-        What is told after the name of a quantity.
+        What follows the name of a quantity.
     laid : str
-        How arrays lie in memory, if otherwise than usual.
+        How arrays lie in memory, if in an unusual layout.
     seed : int
-        Of the cotangents.
+        Seed of the cotangents.
     """
 
     spec: LayerSpec
@@ -52,7 +52,7 @@ class Situation(Frozen):
 
     @lazy
     def cotangents(self) -> FloatArray:
-        """dy, (N, Q): of both signs, no two alike, and numbers of no lower format, where none is given."""
+        """dy, (N, Q): by default of both signs, all different, and with all bits of the format."""
         if self.dy is not None:
             return self.dy
         rng, shape = np.random.default_rng(self.seed), (len(self.x), self.spec.n_outputs)
@@ -60,16 +60,16 @@ class Situation(Frozen):
 
     @lazy
     def quantities(self) -> FloatQuantities:
-        """Those of the layer asked for."""
+        """The quantities of the requested layer."""
         return FloatQuantities((self.spec,), self.x)
 
     @lazy
     def direction(self) -> FloatArray:
-        """Along which second derivatives are asked for, (N, P)."""
+        """Direction of second derivatives, (N, P)."""
         return np.resize(DIRECTIONS, self.x.shape)
 
     def model(self, subject: Subject) -> Any:
-        """A new model: some adapters know the layer that was built last alone."""
+        """A new model: some adapters know only the layer built last."""
         model = subject.build(self.spec)
         if self.training is None:
             return model
@@ -80,20 +80,20 @@ def asked_layer(
     subject: Subject, shape: tuple[int, int] = (3, 2), count: int = SAMPLES, degree: int | None = None,
     intervals: int = INTERVALS,
 ) -> tuple[LayerSpec, FloatArray]:  # fmt: skip
-    """A layer and samples; equally spaced knots only where there are no others."""
+    """A layer and samples, with equally spaced knots only if no others are declared."""
     kind = "arbitrary" if "arbitrary" in subject.kinds else "uniform-fine" if "uniform-fine" in subject.kinds else ""
     return subject.layer(shape, 5, count, degree=degree, kind=kind, intervals=intervals)
 
 
 def fewer(subject: Subject) -> int:
-    """Another number of intervals than that of most stages, if it is free."""
+    """A number of intervals other than that of most stages, if it is free."""
     return INTERVALS - 1 if subject.declared.intervals is None else INTERVALS
 
 
 def of_outputs(
     subject: Subject, situation: Situation, theirs: FloatArray, ours: FloatArray, room: float
 ) -> list[Difference]:  # fmt: skip
-    """Outputs that are wrong: those without a part, or with a part in another form; or something is added."""
+    """Wrong outputs: without a part, with a part in another form, or with something added."""
     spec, x, owner = situation.spec, situation.x, "outputs" + situation.of
     told = explain(theirs, ours, ("sample", "output"), room, owner)
     if not np.isfinite(theirs).all():
@@ -119,12 +119,12 @@ def of_outputs(
 
 
 def other_parts(spec: LayerSpec) -> Iterator[tuple[str, str, LayerSpec]]:
-    """Layers one of whose parts is another: its name, what is done to it in words, the layer."""
+    """Layers with one altered part: its name, the change in words, the layer."""
     for part in spec.parts:
         given = spec.part(part)
         more: dict[str, FloatArray] = {
             "it is left out": np.full(given.shape, 0.0 if part in ("base", "bias") else 1.0),
-            "it counts by its absolute value": np.abs(given), "it counts squared": given * given,
+            "its absolute value is used": np.abs(given), "it is squared": given * given,
             "its outputs are reversed": given[::-1],
         }  # fmt: skip
         if given.ndim == 2:

@@ -1,9 +1,9 @@
-r"""Functions within intervals, as polynomials: which pieces are wrong, in which powers, and what holds of all.
+r"""Functions within intervals, as polynomials: which pieces are wrong, in which powers, and what holds for all.
 
-Within interval m, u = (x - t_m)/(t_(m+1) - t_m), function i is sum_k c_mik u^k if least squares leaves rounding. Of the
-pieces asked for those are told that differ, by their place j = i - m in the interval, the same in all, and of these
-the powers k of u or of 1 - u, with their factor, 0 if they are left out. By themselves: where functions are not zero,
-how smooth they are at knots, which order their zeros at the ends of the support have.
+Within interval m, u = (x - t_m)/(t_(m+1) - t_m), function i is sum_k c_mik u^k if least squares leaves only rounding.
+Wrong pieces are named by their place j = i - m in the interval, if it is the same in all, with the powers k of u or of
+1 - u that are wrong and their factor, 0 if they are left out. Other functions are described by where they are not zero,
+how smooth they are at knots, and the order of their zeros at the ends of the support.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,10 +19,10 @@ from refkan.conformance.identification.known_maps import numbers
 from refkan.conformance.identification.reported import close, factor_of, fitted, largest
 
 HIGHEST = 8
-"""Degree of pieces, at most."""
+"""Largest degree of pieces."""
 
 LEFT = 2.0**-34
-"""Of the largest value, that least squares may leave of polynomials."""
+"""Relative to the largest value, what a fit by polynomials may leave."""
 
 PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
 
@@ -30,7 +30,7 @@ POWERS = ("constant", "linear", "quadratic", "cubic", "quartic", "quintic")
 
 
 class Pieces(Frozen):
-    """Coefficients c (intervals, dim, HIGHEST + 1) of powers of u; rows that are no polynomials are not known."""
+    """Coefficients c (intervals, dim, HIGHEST + 1) of powers of u; rows that are not polynomials are unknown."""
 
     spec: LayerSpec
     c: FloatArray
@@ -58,7 +58,7 @@ class Pieces(Frozen):
 
     @classmethod
     def asked_for(cls, spec: LayerSpec) -> "Pieces":
-        """Return those of the B-splines of a layer."""
+        """Return the pieces of the B-splines of a layer."""
         t, r = spec.knots[0], spec.order
         m = np.flatnonzero(np.diff(t[r - 1 : t.size - r + 1]) > 0) + r - 1
         u = (1 + np.arange(2 * r)) / (2 * r + 1)
@@ -67,16 +67,16 @@ class Pieces(Frozen):
 
     @property
     def in_force(self) -> Array:
-        """Numbers of the r functions that are asked for in each interval, (intervals, r)."""
+        """Indices of the r nonzero B-splines of each interval, (intervals, r)."""
         r, t = self.spec.order, self.spec.knots[0]
         return np.asarray(np.flatnonzero(np.diff(t[r - 1 : t.size - r + 1]) > 0)[:, None] + np.arange(r))
 
     def at_places(self) -> FloatArray:
-        """The pieces of the r functions in force in each interval, (intervals, r, powers)."""
+        """The pieces of the r nonzero B-splines of each interval, (intervals, r, powers)."""
         return self.c[np.arange(len(self.c))[:, None], self.in_force]
 
     def on_whole_supports(self) -> str:
-        """Of functions that are one polynomial each on several intervals: the order of zeros at both ends, in words."""
+        """The order of zeros at both ends for functions that are one polynomial on several intervals, in words."""
         t, orders = self.spec.knots[0], set()
         m = self.in_force[:, 0] + self.spec.order - 1
         for i in range(self.spec.dim):
@@ -117,7 +117,7 @@ def _from_right(c: FloatArray) -> FloatArray:
 
 
 def wrong_pieces(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
-    """Which of the pieces of an interval are wrong, the same in all intervals, and in what; "" if all or not so."""
+    """Which pieces are wrong, in the same way in all intervals, and how; "" if all are or there is no such rule."""
     if spec.degree == 0 or spec.kind == "repeated":
         return ""
     theirs, right = Pieces.of(spec, x, functions), Pieces.asked_for(spec)
@@ -136,7 +136,7 @@ def wrong_pieces(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
 
 
 def _in_powers(theirs: FloatArray, right: FloatArray, room: float) -> str:
-    """What is done to the powers of a piece, (intervals, powers) each."""
+    """How the powers of a piece differ, (intervals, powers) each."""
     told, u = [], "u = (x - t[m])/h"
     for words, a, b in ((u, theirs, right), (f"1 - u, {u}", _from_right(theirs), _from_right(right))):
         wrong = np.flatnonzero((np.abs(a - b) > 16 * room).any(axis=0))
@@ -165,12 +165,12 @@ def _in_powers(theirs: FloatArray, right: FloatArray, room: float) -> str:
 
 
 def nature(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
-    """What functions are within intervals, on their supports and at knots, in words."""
+    """What the functions are within intervals, on their supports and at knots, in words."""
     pieces = Pieces.of(spec, x, functions)
     if not pieces.known.all():
         bad = np.flatnonzero(~pieces.known).tolist()
         none = len(bad) == pieces.known.size
-        return "are no piecewise polynomials" if none else f"are no polynomials in intervals {numbers(bad)}"
+        return "are not piecewise polynomials" if none else f"are not polynomials in intervals {numbers(bad)}"
     told = [f"are polynomials of degree {pieces.degree} within intervals"]
     if whole := pieces.on_whole_supports():
         told.append(whole)
@@ -195,7 +195,7 @@ def _smooth(pieces: Pieces) -> str:
 Rounding = Callable[[FloatArray], FloatArray]
 
 FORMATS = {"float32": "float32", "tf32": "float16 or TF32", "bfloat16": "bfloat16"}
-"""Formats that are tried, and the name of the difference: values of order 1 are the same in float16 as in TF32."""
+"""Formats to try, and the name of the difference: values of order 1 are the same in float16 and in TF32."""
 
 OF_RECURSIONS = (
     "distances of x from knots",
@@ -211,13 +211,13 @@ OF_RECURSIONS = (
 OF_POWERS = ("coefficients of pieces in powers of x - t[m]", "coefficients of pieces in powers of (x - t[m])/h")
 
 REPRODUCED = 2.0**-44
-"""What is left at most of functions that are reproduced."""
+"""Largest error of a reproduction."""
 
 AGREEING = 0.95
-"""Of the wrong points, at least: a number between two of the format may go to either by what was rounded before."""
+"""Share of the wrong points to be reproduced: after earlier rounding a number may go to either of two neighbours."""
 
 ROUNDINGS = 2.0**4
-"""Times the rounding of a format, that results may be off by if it was used."""
+"""Factor on the rounding of a format that explains an error."""
 
 
 def rounded_recursion(t: FloatArray, order: int, x: FloatArray, m: IntArray, place: str, to: Rounding) -> FloatArray:
@@ -260,7 +260,7 @@ def _candidates(t: FloatArray, order: int, x: FloatArray, m: IntArray) -> Iterat
 def rounded_in_one_place(
     t: FloatArray, order: int, x: FloatArray, theirs: FloatArray, wrong: Array
 ) -> tuple[str, str] | None:  # fmt: skip
-    """Return the format and what is rounded to it, if functions are reproduced where they are wrong."""
+    """Return the format and the numbers rounded to it, if that reproduces functions where they are wrong."""
     m = intervals_of(x, t, order)
     for dtype, place, values in _candidates(t, order, x, m):
         off = np.abs(values - theirs).max(axis=1)
@@ -270,7 +270,7 @@ def rounded_in_one_place(
 
 
 def format_of(error: float) -> str:
-    """The name of the lowest format that leaves relative errors of such a size; "" if none does."""
+    """The lowest format with relative errors of such a size; "" if none."""
     for dtype in FORMATS:
         if EPS[dtype] / ROUNDINGS <= error <= ROUNDINGS * EPS[dtype]:
             return FORMATS[dtype]

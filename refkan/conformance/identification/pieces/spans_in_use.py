@@ -1,10 +1,10 @@
-r"""What functions are as a whole: combinations of the B-splines asked for, polynomials of the domain, translates.
+r"""Functions as a whole: combinations of the requested B-splines, polynomials on the domain, translates.
 
-* In the same space phi = b M. If coefficients are values at points tau, phi_k(tau_j) = (j = k), and B M = I with
-  B_ji = b_i(tau_j); if they are replaced by values of the spline that they make, M = B. Either way the rows of B show
-  tau_j = sum_i xi_i B_ji, xi the knot averages (Marsden), and B is compared with the B-splines at tau.
-* One polynomial each on the whole domain: known families on [-1, 1], on [0, 1], or in x, up to a factor each.
-* One function at many places, phi_k(x) = g((x - c_k)/w): of g known, its inverse shows ((x - c_k)/w)^2.
+* In the same space phi = b M. If coefficients are values at points tau, phi_k(tau_j) = (j = k), and B M = I with B_ji =
+b_i(tau_j); if values of their spline replace them, M = B. Either way the rows of B show tau_j = sum_i xi_i B_ji, xi the
+knot averages (Marsden), and B is compared with the B-splines at tau. * One polynomial each on the whole domain: known
+families on [-1, 1], on [0, 1], or in x, up to a factor each. * One function at many places, phi_k(x) = g((x - c_k)/w):
+of g known, its inverse shows ((x - c_k)/w)^2.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from refkan.conformance.identification.reported import close, largest
 from refkan.splines.knots import greville_points
 
 LEFT = 2.0**-32
-"""Of the largest value, that a fit may leave."""
+"""Relative to the largest value, what a fit may leave."""
 
 NEAR = 2.0**-26
-"""Distance of points tau, and of what is said of them, relative to the domain."""
+"""Tolerance on points tau and their descriptions, relative to the domain."""
 
 
 def _bernstein(z: FloatArray, n: int) -> FloatArray:
@@ -54,7 +54,7 @@ TRANSLATES: dict[str, Callable[[FloatArray], FloatArray]] = {
 
 
 def same_space(spec: LayerSpec, x: FloatArray, functions: FloatArray, most: float) -> str:
-    """What combinations of the B-splines asked for functions (N, dim) are, up to `most`, in words; "" if none."""
+    """Functions (N, dim) as combinations of the requested B-splines, up to errors `most`, in words; "" if not."""
     t, r, (a, b) = spec.knots[0], spec.order, spec.domain
     right = recursion(t, r, x)
     M, _, rank, _ = np.linalg.lstsq(right, functions, rcond=None)
@@ -62,7 +62,7 @@ def same_space(spec: LayerSpec, x: FloatArray, functions: FloatArray, most: floa
         return ""
     xi, local = (
         greville_points(t, r),
-        "function k is one at point k and zero at the others, so that none has a local support",
+        "function k is one at point k and zero at the others, so none has local support",
     )
     with np.errstate(all="ignore"):
         inverse = np.linalg.inv(M) if np.linalg.cond(M) < 2.0**20 else None
@@ -88,7 +88,7 @@ def same_space(spec: LayerSpec, x: FloatArray, functions: FloatArray, most: floa
 
 
 def _points(tau: FloatArray, xi: FloatArray, domain: tuple[float, float]) -> str:
-    """What points are, in words."""
+    """Points in words."""
     a, b = domain
     if close(tau, np.clip(xi, a, b), NEAR * (b - a)):
         return "the knot averages"

@@ -1,14 +1,14 @@
-r"""Stage 1: linear in the coefficients or not, and in which arithmetic.
+r"""Stage 1: whether the layer is linear in its coefficients, and in which arithmetic.
 
 With z = f(0) and g(C) = f(C) - z a layer of splines has g(a) + g(b) = g(a + b) for any knots, points and basis
-functions. The inputs of the sums are exact, so that what is left, relative to the size of the sums, is the rounding of
-the arithmetic that forms them: a few 2^-53 in float64, 2^-24 in float32, 2^-11 in float16 and TF32, 2^-8 in bfloat16;
-no condition number enters. Rounding of floating-point numbers leaves the same with s a and s b, s = 2^k: what leaves
-more there, or is larger by far, is none: see `nonlinear`.
+functions. The inputs of the sums are exact, so the residual, relative to the size of the sums, is the rounding of the
+arithmetic that forms them: a few 2^-53 in float64, 2^-24 in float32, 2^-11 in float16 and TF32, 2^-8 in bfloat16; no
+condition number enters. Rounding of floating-point numbers leaves the same relative residual with s a and s b, s = 2^k.
+A residual that grows with s, or is much larger, is not rounding: see `nonlinear`.
 
-Coefficients alone: of all but one on each edge, c, results do not change before c + d; there they jump by a step h. It
-is 2^-m c at c = 1/2 and at c = 1/32 if m bits are kept; the same at both if coefficients are rounded to multiples of
-h; and twice as much beside twice as large a coefficient if h is a share of the largest.
+Rounded coefficients: if one coefficient c of each edge grows, results do not change before c + d; there they jump by a
+step h. It is 2^-m c at c = 1/2 and at c = 1/32 if m bits are kept; the same at both if coefficients are rounded to
+multiples of h; and twice as large if the largest coefficient is, if h is a share of that.
 """
 
 from dataclasses import replace
@@ -25,16 +25,16 @@ from refkan.conformance.identification.stages.models_alive import same_rows
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 FORMATS = (("float32", -20.0), ("float16 or TF32", -9.5), ("bfloat16", -6.5))
-"""What arithmetic leaves a residual up to this power of two."""
+"""The arithmetic that leaves a residual up to this power of two."""
 
 ROUNDED = 64
-"""Of eps, what sums of a few dozen terms leave."""
+"""In eps, the residual of sums of a few dozen terms."""
 
 SCALES = (1.0, 2.0**10, 2.0**-10)
-"""Of coefficients: some maps show at large values alone, others at small ones."""
+"""Scales of coefficients: some maps show only at large values, others only at small ones."""
 
 ALIKE = 16
-"""Times what rounding leaves at one scale, it may leave at others."""
+"""Factor between the residuals that rounding may leave at two scales."""
 
 SHIFTS = (64.0, 1024.0)
 """Of the domain."""
@@ -44,7 +44,7 @@ BISECTIONS = 44
 
 
 def arithmetic(subject: Subject) -> Stage:
-    """Return what the layer is as a function of its coefficients."""
+    """Return how the layer depends on its coefficients."""
     spec, x = subject.layer((3, 2))
     a = spec.coefficients
 
@@ -59,7 +59,7 @@ def arithmetic(subject: Subject) -> Stage:
     if not ya.any() and not zero.any():
         return Stage("arithmetic", "all outputs are zero", only("zero outputs", what="all outputs"))
     if not ya.any():
-        sentence = "outputs are the same with any coefficients, as if those of an earlier model were kept"
+        sentence = "outputs are the same for any coefficients, as if those of an earlier model were kept"
         return Stage("arithmetic", sentence, only("stale cache", what=sentence))
     left = [left_of_sums(f, s * a, zero) for s in SCALES[: 1 if subject.noise else 3]]  # noise has a size of its own
     q, p, i = np.indices(a.shape)
@@ -67,7 +67,7 @@ def arithmetic(subject: Subject) -> Stage:
     left += [_residual(f, sizes * a, (1 - sizes) * a, zero)] * (not subject.noise)
     allowed = max(ROUNDED * subject.eps, subject.noise)
     if max(left) <= allowed:
-        return Stage("arithmetic", f"linear in its coefficients, to {max(left):.1e} of the largest output")
+        return Stage("arithmetic", f"linear in its coefficients, up to {max(left):.1e} of the largest output")
     most = min(LARGEST_ROUNDING, ALIKE * min(max(residue, allowed) for residue in left))
     first = next((k for k, residue in enumerate(left) if residue > most), len(left) - 1)
     outputs = _rounded_outputs(subject, f(a), left[0]) if first == 0 or _is_rounded(subject, x, f(a)) else []
@@ -75,7 +75,7 @@ def arithmetic(subject: Subject) -> Stage:
     if outputs or kept:
         subject.noise = max(left)
         rounded = outputs or _rounded_coefficients(subject, f, a, kept or 0, allowed)
-        return Stage("arithmetic", f"linear but for rounded {'outputs' if outputs else 'coefficients'}", rounded)
+        return Stage("arithmetic", f"linear except for rounded {'outputs' if outputs else 'coefficients'}", rounded)
     if left[first] > most:
         odd = (*SCALES, 1.0)[first] * a
         if left[0] <= allowed:  # at these sizes alone: the other stages ask with others
@@ -83,17 +83,17 @@ def arithmetic(subject: Subject) -> Stage:
             return Stage("arithmetic", "; ".join(map(str, differences)), differences)
         return nonlinear(subject, f, odd, left[first])
     subject.noise = max(left)
-    told = f"linear in its coefficients, but for {left[0]:.1e} of the largest output (2^{np.log2(left[0]):.0f})"
+    told = f"linear in its coefficients, except for {left[0]:.1e} of the largest output (2^{np.log2(left[0]):.0f})"
     return Stage("arithmetic", told, _rounded(subject, left[0]))
 
 
 def left_of_sums(f: Map, a: FloatArray, zero: FloatArray | None = None) -> float:
-    """What is left of superposition, relative to the largest output; f(0) may be known."""
+    """The residual of superposition, relative to the largest output; f(0) may be given."""
     return _residual(f, 0.5 * a, -0.25 * a[:, :, ::-1], f(0 * a) if zero is None else zero)
 
 
 def _residual(f: Map, a: FloatArray, b: FloatArray, zero: FloatArray) -> float:
-    """What is left of f(a) + f(b) - f(a + b) - f(0), relative to the largest output."""
+    """The size of f(a) + f(b) - f(a + b) - f(0), relative to the largest output."""
     ya, yb, together = f(a) - zero, f(b) - zero, f(a + b) - zero
     left = largest(ya + yb - together)
     size = largest([ya, yb, together, ya + zero])
@@ -101,10 +101,10 @@ def _residual(f: Map, a: FloatArray, b: FloatArray, zero: FloatArray) -> float:
 
 
 def _rounded_outputs(subject: Subject, y: FloatArray, left: float) -> list[Difference]:
-    """Outputs that are numbers of a lower format, or multiples of a step."""
+    """Outputs that a lower format holds exactly, or that are multiples of a step."""
     for name in [f for f in lower_formats(y) if f != subject.dtype]:
         if name != "float32" or left <= 2.0 ** FORMATS[0][1]:
-            sentence = f"all outputs are numbers of {name}"
+            sentence = f"all outputs are {name} numbers"
             return only(f"{_plain(name)} arithmetic", format=name, left=left, what=sentence)
     if (step := step_of(y.ravel())) and left * largest(y) <= 4 * step:
         return only("extra map", map=f"steps of {step:.6g}", what="outputs are rounded to them")
@@ -126,7 +126,7 @@ def _rounded(subject: Subject, left: float) -> list[Difference]:
 
 
 def _far_from_zero(subject: Subject) -> str:
-    """How errors grow with the distance of the domain from 0, in words; "" if as those of the recursion do."""
+    """How errors grow with the distance of the domain from 0, in words; "" if like those of the recursion."""
     if subject.declared.domain is not None or subject.degree < 2:
         return ""
     specs = [replace(spec, knots=spec.knots + shift) for spec in [subject.spec((2, 1))] for shift in SHIFTS]
@@ -134,7 +134,7 @@ def _far_from_zero(subject: Subject) -> str:
     power = float(np.log(max(off[1], 1e-300) / max(off[0], 1e-300)) / np.log(SHIFTS[1] / SHIFTS[0]))
     if abs(power - subject.degree) > 0.5:
         return ""
-    return f"; errors grow to {off[1]:.1e} on a domain {SHIFTS[1]:g} away from 0, as those of powers of x do"
+    return f"; errors grow to {off[1]:.1e} on a domain {SHIFTS[1]:g} away from 0, as with powers of x"
 
 
 def _plain(name: str) -> str:
@@ -146,7 +146,7 @@ def _of_bits(bits: int) -> str:
 
 
 def _rounded_coefficients(subject: Subject, f: Map, a: FloatArray, kept: str | int, allowed: float) -> list[Difference]:
-    """Rounded coefficients; what they are multiplied by is rounded, too, if units or numbers of few bits show it."""
+    """Rounded coefficients; their factors are rounded, too, if units or numbers of few bits show it."""
     if isinstance(kept, str):
         return only("coefficients mapped", how=f"they are rounded to steps of {kept}")
     left = left_of_sums(f, np.rint(6 * a / largest(a)))
@@ -159,7 +159,7 @@ def _rounded_coefficients(subject: Subject, f: Map, a: FloatArray, kept: str | i
 
 
 def _steps(subject: Subject, f: Map) -> str | int | None:
-    """Bits of coefficients that are kept, or the step to which they are rounded in words; None if neither."""
+    """The number of bits kept of coefficients, or the step to which they are rounded in words; None if neither."""
     (half, _), (small, still) = (_step(subject, f, c, 1.0) for c in (0.5, 2.0**-5))
     if not half or not small or not still:
         return None
@@ -170,7 +170,7 @@ def _steps(subject: Subject, f: Map) -> str | int | None:
 
 
 def _step(subject: Subject, f: Map, c: float, largest: float) -> tuple[float, bool]:
-    """The step to the next coefficient above c that makes a difference, and whether results stand still before it."""
+    """The step to the next coefficient above c that makes a difference, and whether results are constant before it."""
     shape = subject.spec((3, 2)).coefficients.shape
     first = np.arange(shape[2]) == 0
 
@@ -187,7 +187,7 @@ def _step(subject: Subject, f: Map, c: float, largest: float) -> tuple[float, bo
 
 
 def not_widened(subject: Subject) -> tuple[str, list[Difference]]:
-    """Samples of a lower format, which are widened: results are those of the same numbers in the layer's format."""
+    """Samples in a lower format must give the results of the same numbers in the layer's format."""
     if subject.dtype not in ("float64", "float32"):
         return "", []
     spec, x = subject.layer((3, 2))
@@ -199,7 +199,7 @@ def not_widened(subject: Subject) -> tuple[str, list[Difference]]:
         z = as_real("forward", subject.asked("forward", subject.adapter.forward, model, low.astype(name)))
         if z.shape != y.shape or same_rows(subject, y, z).all():
             continue
-        how = "others than those of the same numbers widened"
+        how = "not those of the same numbers widened"
         if name == "int64":
             how = "rounded to whole numbers" if np.array_equal(z, np.trunc(z)) else how
         elif np.array_equal(z, round_to(name, y)):

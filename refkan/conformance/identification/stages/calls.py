@@ -1,10 +1,10 @@
-r"""Stage 0: whether row s of the output depends on row s of the input alone.
+r"""Stage 0: whether row s of the output depends only on row s of the input.
 
-y_s = f(x_s) for every batch, whatever its size, order and memory layout, and whatever was asked before. Rows
-that stay while others change to the ends of the domain, to points far beyond and to NaN must stay as they are: else
-y = k f + c with k and c of the batch, or f is taken at points that depend on it. The row that is taken for right is the
-one in a batch of 256 rows that repeats 64 samples four times. Equal means up to the rounding that sums of coefficients
-show (see `arithmetic`): matrix products of other sizes add in another order.
+y_s = f(x_s) for every batch, whatever its size, order and memory layout, and whatever the calls before. Rows that stay
+while others move to the ends of the domain, to points far beyond and to NaN must keep their results: else y = k f + c
+with k and c depending on the batch, or f is evaluated at points that do. The reference for a row is its result in a
+batch of 256 rows that repeats 64 samples four times. Equal means up to the rounding that sums of coefficients show (see
+`arithmetic`): matrix products of other sizes add in another order.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ from refkan.conformance.identification.stages.models_alive import Batch
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 SIZES = (1, 2, 3, 33, 100, 257, 1030, 4097, 20000)
-"""Batches that are compared with the first one; the last go beyond every block size that is in use."""
+"""Sizes of batches that are compared with the first one; the last exceed every block size in use."""
 
 PERIOD = 61
 """Rows that batches repeat: no block has a multiple of them."""
@@ -34,19 +34,19 @@ ALONE = (
     "incomplete block", "samples and inputs confused", "batch refused", "mode matters",
     "results overwritten", "inputs overwritten", "setting refused",
 )  # fmt: skip
-"""Differences beside which others can be seen."""
+"""Differences that do not hide others."""
 
 RENEWED = ("stale cache", "state kept between calls", "changed by a call")
-"""Differences after which a new model is asked each time."""
+"""Differences after which each call gets a new model."""
 
 IN_PIECES = ("samples mixed", "samples reordered", "rows by position", "incomplete block")
-"""Differences after which so few samples are asked for at once that each has the results that it has alone."""
+"""Differences after which batches are so small that each sample has the results that it has by itself."""
 
 PIECES = (BLOCK, 16, 4)
 
 
 def calls(subject: Subject) -> Stage:
-    """Return how the layer answers to batches and to repeated calls."""
+    """Return how results depend on the batch and on earlier calls."""
     batch = Batch(subject)
     left = left_of_sums(lambda C: subject.values(subject.spec((3, 2), C), batch.x), batch.spec.coefficients)
     subject.grain = left if left <= LARGEST_ROUNDING else 0.0
@@ -69,7 +69,7 @@ def calls(subject: Subject) -> Stage:
 
 
 def _refused_points(batch: Batch) -> Iterator[Difference]:
-    """Samples at the ends of the domain and at knots that give no answer, beside others that do."""
+    """Samples at the ends of the domain and at knots that give no answer while others do."""
     low, high = batch.spec.domains.T
     inner = batch.spec.knots[:, batch.spec.order]
     batch.fresh(batch.x)
@@ -83,9 +83,9 @@ def _refused_points(batch: Batch) -> Iterator[Difference]:
 
 
 def _settled(batch: Batch, difference: Difference) -> None:
-    """How later stages ask nevertheless: of a new model each time, or of few samples at once.
+    """How later stages can still go on: with a new model for each call, or with a few samples at a time.
 
-    In pieces in which samples are right, else in pieces in which they are as alone.
+    The pieces are so small that samples are right in them, or at least have the results that they have by themselves.
     """
     subject, x = batch.subject, batch.x[:BLOCK]
 
@@ -128,7 +128,7 @@ def _repeated(batch: Batch) -> list[Difference]:
 
 
 def _drift(batch: Batch, size: float) -> str:
-    """What calls of a new model do to the results of the next, if they do the same to each new model."""
+    """How a call of a new model changes the results of the next, if in the same way for each new model."""
     subject = batch.subject
     models = subject.build(batch.spec), subject.build(batch.spec)
     one, two = ([batch.raw(batch.x, model) for _ in range(3)] for model in models)
@@ -142,7 +142,7 @@ def _drift(batch: Batch, size: float) -> str:
 
 
 def _stale(batch: Batch) -> list[Difference]:
-    """Results of an earlier call: of other samples in a batch of the same shape, or with one row changed."""
+    """Whether results are those of an earlier call, of other samples of the same shape or with one row changed."""
     moved = batch.with_row(batch.x[6])
     if np.array_equal(batch.y, batch.first):
         told = "results are those of other samples in a batch of the same shape"
@@ -154,15 +154,15 @@ def _stale(batch: Batch) -> list[Difference]:
 
 
 def _stale_at(batch: Batch, told: str, moved: FloatArray) -> list[Difference]:
-    """Results of an earlier call at other samples: whether a new model has them, too."""
+    """Results of an earlier call at other samples, and whether a new model has them, too."""
     by_model = not np.array_equal(batch.fresh(moved), batch.y)
     if not by_model:
         batch.subject.depends = "results of a sample depend on other calls"
-    return only("stale cache", what=told + "; a new model of the same coefficients has its own" * by_model)
+    return only("stale cache", what=told + "; a new model with the same coefficients has its own" * by_model)
 
 
 def _mixed(batch: Batch) -> list[Difference]:
-    """What changes with the other rows, and with the order of rows."""
+    """Which results change with the other rows, and with the order of rows."""
     x, y, spoilt = batch.x, batch.y, batch.other.copy()
     spoilt[-KEPT:] = x[-KEPT:]
     single = batch.raw(batch.with_row(x[6]))
@@ -178,7 +178,7 @@ def _mixed(batch: Batch) -> list[Difference]:
     alone = np.resize(alone, y.shape)
     rows = np.flatnonzero(batch.differ(y, alone))
     if not (depends or rows.size) and turned.any():
-        told = "the same samples in another order have the results of the order before"
+        told = "the same samples in another order have the results of the previous order"
         return _stale_at(batch, told, x[::-1].copy())
     same = not batch.differ(np.sort(y, axis=0), np.sort(alone, axis=0)).any()
     order = "" if same else alive.order_by_input(batch)
@@ -187,8 +187,8 @@ def _mixed(batch: Batch) -> list[Difference]:
     if not depends and rows.size:
         equal = np.repeat(x[rows[:1]], len(x), axis=0)
         if batch.differ(batch.fresh(equal)[:1], alone[rows[:1]]).any():
-            told = "a batch of equal samples has the results of another one of the same shape"
-            return only("stale cache", what=told + "; a new model of the same coefficients has its own")
+            told = "a batch of equal samples has the results of another batch of the same shape"
+            return only("stale cache", what=told + "; a new model with the same coefficients has its own")
     if not depends:
         return alive.block(batch, x, rows, y, alone) if rows.size else []
     wide = x.copy()
@@ -201,7 +201,7 @@ def _mixed(batch: Batch) -> list[Difference]:
 
 
 def _by_strange_rows(batch: Batch) -> list[Difference]:
-    """What changes with a row far beyond the domain, and with one that is no number."""
+    """Which results change with a row far beyond the domain, and with one that is NaN."""
     y = batch.y
     low = batch.x.min(axis=0)
     high = batch.x.max(axis=0)
@@ -229,7 +229,7 @@ def _by_strange_rows(batch: Batch) -> list[Difference]:
 
 
 def _by_batch(batch: Batch, y: FloatArray, z: FloatArray, x: FloatArray) -> str:
-    """What a batch does to rows: those kept in two batches are an affine function of each other, or of other points.
+    """How rows depend on their batch: results in two batches are affine functions of each other, or of other points.
 
     The results of the second batch, whose samples are x, are z.
     """
@@ -241,16 +241,16 @@ def _by_batch(batch: Batch, y: FloatArray, z: FloatArray, x: FloatArray) -> str:
         mean = z.mean(axis=0) - y.mean(axis=0)
         if close(mean, 0.0, room):
             return "the mean over the batch is subtracted"
-        return "the same is added to all rows of a batch, which depends on them"
+        return "a term that depends on the batch is added to all rows"
     if close(v, (u * v).sum(axis=0) / (u * u).sum(axis=0) * u, room):
-        return "all rows are multiplied by what depends on the batch"
+        return "all rows are multiplied by a factor that depends on the batch"
     deviation = [(w - w.mean(axis=0)) / w.std(axis=0) for w in (u, v)]
     if close(deviation[0], deviation[1], 2.0**-20):
-        return "outputs are shifted and scaled by what depends on the batch"
+        return "outputs are shifted and scaled by amounts that depend on the batch"
     at = batch.subject.points(batch.spec, x)[-KEPT:] if batch.spec.degree else x[-KEPT:]
     if close(batch.subject.truth(batch.spec, at)[0], v, 2.0**-20 * largest(v)):
-        return "functions are taken at points that depend on the batch"
-    return "in another way than by a factor, a shift or another point"
+        return "functions are evaluated at points that depend on the batch"
+    return "not by a factor, a shift or another point"
 
 
 def _sizes(batch: Batch) -> list[Difference]:
@@ -272,7 +272,7 @@ def _sizes(batch: Batch) -> list[Difference]:
             (wrong[n],) = alive.block(batch, at, rows, z, right)
     if again := int(batch.differ(y, batch.raw(x)).sum()):
         return only(
-            "stale cache", what=f"after {len(SIZES)} other batches {again} of {len(x)} rows of the first are others"
+            "stale cache", what=f"after {len(SIZES)} other batches {again} of {len(x)} rows of the first differ"
         )
     if wrong and set(wrong) <= {2, 3}:  # inputs and outputs
         return only("samples and inputs confused", samples=min(wrong))
@@ -298,4 +298,4 @@ QUESTIONS: tuple[Callable[[Batch], Iterable[Difference]], ...] = (
     _overwritten, _stale, _repeated, _mixed, _sizes, _modes, alive.overwritten_results, alive.shared_by_models,
     alive.drift_with_parts, alive.refused_shapes, alive.changed_by_calls,
 )  # fmt: skip
-"""In the order in which they are asked."""
+"""In the order in which they run."""

@@ -1,9 +1,9 @@
 r"""Stage 8: networks, refinement and updates.
 
-After a change three functions are compared: the layer's values before, its values now, and the splines on the knots
-with the coefficients that it says it has now. If the third is not the first, what is stored is wrong: the knots, if
-they are no knots of a spline on the same domain, else the coefficients. If the second is not the third, something else
-is evaluated than what is stored.
+A change compares three functions: the layer's values before, its values after, and the splines with the knots and
+coefficients that `state` returns. If the third differs from the first, the stored arrays are wrong: the knots, if they
+are not knots of a spline on the same domain, else the coefficients. If the second differs from the third, the layer
+does not evaluate what it stores.
 """
 
 from dataclasses import replace
@@ -29,18 +29,18 @@ from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subj
 from refkan.splines.knots import greville_points
 
 QUANTITIES = ("values", "refinement", "values-after", "input-gradients-after", "coefficient-gradients-after")
-"""What a change bears on."""
+"""Quantities that a change affects."""
 
 
 NARROW, PART = 0.875, "samples of a part of the domain"
-"""Of samples, to those that fill a part of the domain."""
+"""Factor from samples of the domain to those that fill a part of it."""
 
 LINES = np.array([1.0, -0.5, 2.0])
 """Slopes of lines at three outputs."""
 
 
 def changes(subject: Subject) -> Stage:
-    """Return what networks and changes of state do."""
+    """Return what is wrong with networks and changes of state."""
     declared = subject.declared
     if subject.nonlinear or subject.noise > 2.0**-8:
         return Stage("changes", unknown=subject.nonlinear or "results differ from call to call")
@@ -77,7 +77,7 @@ def _refused_when_empty(subject: Subject) -> tuple[str, list[Difference]]:
 
 
 def formats(subject: Subject) -> tuple[str, list[Difference]]:
-    """Arithmetic and functions in the other formats that are declared."""
+    """Arithmetic and functions in the other declared formats."""
     differences = list[Difference]()
     others = [name for name in DTYPES if name in subject.declared.dtypes and name != subject.dtype]
     for dtype in others:
@@ -93,9 +93,9 @@ def formats(subject: Subject) -> tuple[str, list[Difference]]:
 
 
 def _changed(subject: Subject, kind: str, times: tuple[int, ...]) -> tuple[str, list[Difference]]:
-    """Refinement to more intervals, which loses no function, or an update of the knots to samples.
+    """Refinement to more intervals, which keeps every function, or an update of the knots to samples.
 
-    The degree and the knots of the other stages come first, others only where nothing differs there.
+    The degree and the knots of the other stages come first, others only if nothing differs there.
     """
     main = subject.degree, subject.kind
     near = [(d, k) for d, k in subject.right if d and k in (main[1], "uniform")]
@@ -122,7 +122,7 @@ def _changed(subject: Subject, kind: str, times: tuple[int, ...]) -> tuple[str, 
 
 
 def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Difference]:
-    """What becomes of the parts beside splines, where a change keeps the splines."""
+    """What becomes of the parts besides the splines if a change keeps the splines."""
     spec = subject.with_parts(kind=subject.kind)
     if not spec.parts:
         return []
@@ -152,7 +152,7 @@ def _of_parts_after(subject: Subject, kind: str, intervals: int) -> list[Differe
 
 
 def _allowed(subject: Subject) -> float:
-    """What a change may change values by, of the largest."""
+    """How much a change may change values, relative to the largest."""
     return max(stored_splines.CHANGED, ROUNDED * subject.eps, 16 * subject.rough)
 
 
@@ -164,7 +164,7 @@ def _data(subject: Subject, spec: LayerSpec) -> list[tuple[str, FloatArray]]:
 
 
 class _After:
-    """A layer before and after a change: its values at x, and the splines that it says it has afterwards."""
+    """A layer before and after a change: its values at x, and the splines that it stores afterwards."""
 
     def __init__(
         self, subject: Subject, spec: LayerSpec, kind: str, intervals: int, data: FloatArray, words: str
@@ -201,7 +201,7 @@ class _After:
         kind = self.kind
         kept = self.left <= self.allowed
         if kind == "refine" and kept and stored is not None and stored_splines.is_before(spec, stored):
-            return self.because("stored knots", what="`state` gives the knots and coefficients of before")
+            return self.because("stored knots", what="`state` returns the knots and coefficients from before")
         detail = _factors(self.before, self.after, self.allowed * self.size)
         if not self.subject.is_right(spec, self.x):  # its function is not the one asked for
             if not kept and self._is_right_change(stored):
@@ -232,7 +232,7 @@ class _After:
                 for difference in told]  # fmt: skip
 
     def _stored(self) -> tuple[LayerSpec | None, list[Difference]]:
-        """The splines that are stored, or what is wrong with them by themselves."""
+        """The stored splines, or why they are no splines at all."""
         knots, C = _state(self.subject, self.model)
         if not np.isfinite(knots).all() or (np.diff(knots, axis=1) < 0).any():
             return None, self.because("stored knots", what="knots are not finite, or decrease")
@@ -248,24 +248,24 @@ class _After:
             return None, self.because("stored knots", what=str(error))
 
     def _of_others(self, stored: LayerSpec, evaluated: float, kept: float) -> list[Difference]:
-        """What differs where values are not those of what is stored."""
+        """What differs if values are not those of the stored splines."""
         if kept <= self.allowed:
             if self._is_built(stored):
                 return []
-            text = f"what is stored is right, values are off by {evaluated:.1e} of their size"
+            text = f"the stored spline is right, values are off by {evaluated:.1e} of their size"
             return self._other_knots(stored) or self.because("no longer a spline", what=text)
         if self.left <= self.allowed:
             how = stored_splines.compared_with_right(self.spec, stored, self.allowed, self.kind)
             part = "knots" if "cannot hold" in how else "coefficients"
-            what = f"values are as before, and the {part} that are told are not theirs{how}"
+            what = f"values are as before, but not those of the {part} that `state` returns{how}"
             return self.because(f"stored {part}", what=what)
-        return self.because("no longer a spline", what=f"values are not those of what is stored, by {evaluated:.1e}")
+        what = f"values differ from those of the stored spline by {evaluated:.1e}"
+        return self.because("no longer a spline", what=what)
 
     def _is_right_change(self, stored: LayerSpec | None) -> bool:
-        """Whether a layer of other functions is what it is if built of the right knots and coefficients.
+        """Whether a layer of other functions has the values of one built from the right knots and coefficients.
 
-        Those are the ones after an exact refinement, or those that it says it has, if they are of the splines asked
-        for.
+        Those are the ones after an exact refinement, or the stored ones if these are right for the requested splines.
         """
         spec, n = self.spec, self.intervals
         if self.kind == "refine":
@@ -278,7 +278,7 @@ class _After:
         return self._is_built(stored)
 
     def _is_built(self, stored: LayerSpec) -> bool:
-        """Whether a layer that is built of the knots and coefficients that are stored has these values."""
+        """Whether a layer built from the stored knots and coefficients has these values."""
         try:
             built = self.subject.values(replace(stored, outside=self.spec.outside, kind=self.spec.kind), self.x)
         except NoAnswerError:
@@ -306,7 +306,7 @@ def _successor(subject: Subject, kind: str, model: Any, intervals: int, data: Fl
 
 
 def _state(subject: Subject, model: Any) -> tuple[FloatArray, FloatArray]:
-    """Return the knots and coefficients that a model says it has."""
+    """Return the knots and coefficients that a model stores."""
     answer = subject.asked("state", subject.adapter.state, model)
     if not isinstance(answer, tuple | list) or len(answer) != 2:
         told = f"must return knots and coefficients, two arrays; returned a {type(answer).__name__}"
@@ -316,6 +316,6 @@ def _state(subject: Subject, model: Any) -> tuple[FloatArray, FloatArray]:
 
 
 def _factors(before: FloatArray, after: FloatArray, room: float) -> str:
-    """What outputs after a change are of those before."""
+    """How outputs after a change follow from those before, in words."""
     said = explain(after, before, ("sample", "output"), room, "values") or []
     return "" if by_samples(said) or not said else f"; {'; '.join(map(str, said))}"

@@ -1,4 +1,4 @@
-"""What functions are where they are not those asked for: the questions, and the order in which they are asked."""
+"""The hypotheses on functions that differ from those requested, and the order in which they are tried."""
 
 from dataclasses import replace
 
@@ -16,22 +16,22 @@ from refkan.conformance.identification.stages.points_in_use import Sampled, piec
 from refkan.conformance.identification.subject import Subject
 
 SMALLEST_ROUNDING = 2.0**-36
-"""Errors below this are those of no format below float64."""
+"""Errors below this come from no format below float64."""
 
 SEEN_IN_PIECES = 2.0**-16
-"""Errors below this are not told apart by powers of pieces."""
+"""The powers of pieces do not explain errors below this."""
 
 MOST = 16
 """Intervals of edges whose knots are found by least squares: the time grows like the cube of their number."""
 
 
 def is_vague(difference: Difference) -> bool:
-    """Whether no question identified functions: some may have a name in another degree, or on other knots."""
+    """Whether no hypothesis identified the functions: another degree, or other knots, may."""
     return difference.name in ("other functions", "inputs mapped") and difference.sure == "measured"
 
 
 def identified(subject: Subject, asked: Sampled) -> list[Difference]:
-    """Return what the functions are where they are not those asked for."""
+    """Return what the functions are if they are not those requested."""
     wrong = asked.wrong
     if not wrong.any():
         return []
@@ -61,14 +61,14 @@ def identified(subject: Subject, asked: Sampled) -> list[Difference]:
 
 
 def _in_some_intervals(subject: Subject, inside: Sampled) -> list[Difference]:
-    """What functions are in the intervals in which they are wrong, if there are others in which they are right."""
+    """What the functions are in the intervals with errors, if there are others without."""
     spec = inside.spec
     m = inside.intervals
     bad = np.unique(m[inside.wrong])
     if bad.size > np.unique(m).size // 2 or spec.degree == 0:
         return []
     near = inside.at(np.isin(m, bad))
-    place = f" in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {spec.intervals} alone"
+    place = f" only in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {spec.intervals}"
     for question in (points_in_use, recursions.mapped_values):
         if (told := question(subject, near)) and not is_vague(told[0]):
             return [replace(d, evidence={**d.evidence, "place": place}) for d in told]
@@ -90,7 +90,7 @@ def _not_finite(asked: Sampled) -> list[Difference]:
 
 
 def _at_knots(asked: Sampled, right_end: str) -> list[Difference]:
-    """Right inside intervals: the side in force at knots, and what is at either end of the domain."""
+    """Right inside intervals: the side used at knots, and the values at both ends of the domain."""
     spec, differences = asked.spec, list[Difference]()
     t, r, start = spec.knots[0], spec.order, asked.x == spec.domain[0]
     end = asked.where == "end"
@@ -126,28 +126,28 @@ def _agree(functions: FloatArray, there: Sampled) -> bool:
 
 
 def _at_one_point(spec: LayerSpec, there: Sampled) -> str:
-    """What functions at knots or at an end are: pieces of another interval, those of another point, multiples."""
+    """What functions at knots or at an end are: pieces of another interval, values at another point, multiples."""
     t, r, n = spec.knots[0], spec.order, spec.intervals
     if not there.theirs.any():
         return "functions are zero"
     for m in range(r - 1, t.size - r):
         if _agree(recursion(t, r, there.x, m), there):
-            return f"the piece of interval {m - r + 1} of {n} is in force"
+            return f"the piece of interval {m - r + 1} of {n} is used"
     k = factor_of(there.theirs, there.right)
     if _agree(k * there.right, there):
         return f"functions are multiplied by {k:.6g}"
-    return "functions are those of no interval"
+    return "functions match no interval"
 
 
 def _degree(subject: Subject, inside: Sampled) -> list[Difference]:
-    """B-splines of another degree, or other functions whose pieces have it."""
+    """B-splines of another degree, or other functions with pieces of another degree."""
     spec = inside.spec
     degree = None if subject.eps > 2.0**-30 or spec.kind == "repeated" else recursions.pieces_degree(inside)
     if degree is None or degree == spec.degree:
         return []
     pieces = Pieces.of(spec, inside.x, inside.theirs)
     whole = pieces.on_whole_supports() if pieces.known.all() else ""
-    place = f"; they are no B-splines, but {whole}" * bool(whole and degree > 1)
+    place = f"; they are not B-splines, but {whole}" * bool(whole and degree > 1)
     return only("degree fixed", used=degree, asked=spec.degree, place=place)
 
 
@@ -161,7 +161,7 @@ def _rounded(subject: Subject, inside: Sampled) -> list[Difference]:
 
 
 def _wrong_pieces(subject: Subject, inside: Sampled) -> list[Difference]:
-    """One or some of the pieces of each interval, or of their powers."""
+    """One or some of the pieces of each interval, or some of their powers."""
     small = subject.eps > 2.0**-30 or inside.off < SEEN_IN_PIECES
     words = "" if small else wrong_pieces(inside.spec, inside.x, inside.theirs)
     return only("other functions", what=words) if words else []
@@ -178,7 +178,7 @@ def _other_family(subject: Subject, inside: Sampled) -> list[Difference]:
 
 
 def _same_space(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Combinations of the B-splines asked for."""
+    """Combinations of the requested B-splines."""
     words = "" if subject.eps > 2.0**-30 else same_space(inside.spec, inside.x, inside.theirs, inside.off / 64)
     return only("other functions", what=words) if words else []
 
@@ -197,7 +197,7 @@ QUESTIONS = (
     points_in_use, _other_family, _degree, recursions.weights_in_use, recursions.recursion_in_use, _wrong_pieces,
     _knots, recursions.mapped_values, recursions.loosely, _same_space,
 )  # fmt: skip
-"""In the order in which they are asked of functions inside intervals."""
+"""In the order in which they are tried for functions inside intervals."""
 
 FIRST = 11
-"""Of them, that leave only rounding where they answer at all."""
+"""Those of them that leave only rounding if they explain anything."""

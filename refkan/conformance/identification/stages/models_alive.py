@@ -1,8 +1,8 @@
-r"""Stage 0, continued: what models share with each other, and with what they returned.
+r"""Stage 0, continued: what models share with each other, and with their results.
 
-A model is its knots and its coefficients: neither what was built after it nor what was asked in between may change
-its results, and an array that was returned stays as it is. Two models of equal shape are alive at once, the second
-with other knots and coefficients; what the first returns then tells which of them it has.
+A model is its knots and its coefficients: neither models built after it nor calls in between may change its results,
+and arrays once returned must not change. Two models of equal shape exist at once, the second with other knots and
+coefficients; the results of the first then show which of them it uses.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,18 +23,18 @@ NEAR = (2.0**-12, 2.0**-22, 2.0**-34)
 """Distances of samples from those of an earlier call, relative to the largest."""
 
 ROOM = 16
-"""Of the rounding of sums, for sums in another order."""
+"""Factor on the rounding of sums, for sums in another order."""
 
 
 def same_rows(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
-    """Rows that agree but for the rounding of sums in another order, which may cancel."""
+    """Rows that agree up to the rounding of sums in another order, with room for cancellation."""
     size = float(np.nanmax(np.abs(y))) if np.isfinite(y).any() else 1.0
     near = np.abs(y - z) <= max(np.sqrt(subject.eps), ROOM * subject.grain) * size
     return np.asarray((near | (np.isnan(y) & np.isnan(z))).all(axis=1))
 
 
 class Batch:
-    """A layer (3, 2) and 256 samples x, 64 four times; `y` is what a model answers there after other samples."""
+    """A layer (3, 2) and 256 samples x, 64 four times; `y` are a model's results there after other samples."""
 
     other: FloatArray
     model: Any
@@ -55,7 +55,7 @@ class Batch:
         return self.subject.raw(self.subject.build(spec or self.spec), at, 3)
 
     def differ(self, y: FloatArray, z: FloatArray) -> Array:
-        """Rows that are others."""
+        """Rows that differ."""
         return ~same_rows(self.subject, y, z)
 
     def with_row(self, row: FloatArray) -> FloatArray:
@@ -66,7 +66,7 @@ class Batch:
 
 
 def near_earlier(batch: Batch) -> list[Difference]:
-    """Results of samples that lie near those of an earlier call, if they are those of that call."""
+    """Whether samples close to those of an earlier call get the results of that call."""
     model = batch.subject.build(batch.spec)
     size = largest(batch.x)
     y = batch.raw(batch.x, model)
@@ -82,7 +82,7 @@ def near_earlier(batch: Batch) -> list[Difference]:
 
 
 def order_by_input(batch: Batch) -> str:
-    """In which order the samples of each input come if it is not that of the batch, in words; "" if it is."""
+    """The order of the samples of each input if it is not that of the batch, in words; "" if it is."""
     told = []
     for p in range(2):
         one = replace(batch.spec, coefficients=batch.spec.coefficients * (np.arange(2) == p)[:, None])
@@ -94,7 +94,7 @@ def order_by_input(batch: Batch) -> str:
 
 
 def stretched_knots(batch: Batch, moved: FloatArray) -> str:
-    """The domain that functions are on beside a row beyond it, if they are those of k x + c, in words; else ""."""
+    """The domain in use when a row lies beyond it, if functions are evaluated at k x + c, in words; else ""."""
     told = []
     if not batch.spec.degree:
         return ""
@@ -111,11 +111,11 @@ def stretched_knots(batch: Batch, moved: FloatArray) -> str:
 
 
 SHAPES = ((1, 2), (2, 1), (1, 1))
-"""Outputs and inputs of layers whose arrays have axes of length one."""
+"""Numbers of outputs and inputs for which arrays have axes of length one."""
 
 
 def refused_shapes(batch: Batch) -> Iterator[Difference]:
-    """Layers of one output or one input that give no answer."""
+    """Layers with one output or one input that give no answer."""
     for Q, P in SHAPES:
         spec = batch.subject.spec((Q, P))
         for n in (BLOCK, 1):
@@ -128,7 +128,7 @@ def refused_shapes(batch: Batch) -> Iterator[Difference]:
 
 
 def overwritten_results(batch: Batch) -> Iterator[Difference]:
-    """Arrays that were returned, after the next call."""
+    """Whether returned arrays change with the next call."""
     subject = batch.subject
     model = batch.subject.build(batch.spec)
     dy = np.ones(batch.y.shape)
@@ -153,7 +153,7 @@ def overwritten_results(batch: Batch) -> Iterator[Difference]:
 
 
 def changed_by_calls(batch: Batch) -> Iterator[Difference]:
-    """Results of a model after gradients were asked of it: coefficients that take a step change by that of a layer."""
+    """Whether a call of the gradients changes the model, as by a step of its coefficients."""
     subject = batch.subject
     spec = batch.spec
     x = batch.x[:BLOCK]
@@ -178,7 +178,7 @@ def changed_by_calls(batch: Batch) -> Iterator[Difference]:
         size, most = largest(before), largest(change)
         if not most > subject.tolerance(size):
             continue
-        how = f"outputs are others afterwards, by {most / size:.1e} of the largest"
+        how = f"outputs differ afterwards, by {most / size:.1e} of the largest"
         k = factor_of(change, before)
         if close(change, k * before, 2.0**-20 * most):
             how = f"outputs are multiplied by {1 + k:.6g} afterwards"
@@ -192,7 +192,7 @@ def changed_by_calls(batch: Batch) -> Iterator[Difference]:
 
 
 def shared_by_models(batch: Batch) -> list[Difference]:
-    """What the model built last changes in one that was built before, or has of it, and in what it returns itself."""
+    """What a model shares with the one built before it, and whether its own results suffer."""
     subject, spec, x = batch.subject, batch.spec, batch.x
     knots = {"knots": spec.knots if subject.declared.domain else spec.knots * 1.25}
     a, b = spec.domains.T[:, :, None]
@@ -211,10 +211,10 @@ def shared_by_models(batch: Batch) -> list[Difference]:
             same = np.array_equal(again, last, equal_nan=True)
             how = f"a model has the {words} of the one built after it"
             return only("models share state", how=how if same else (
-                f"results of a model change when one of other {words} is built"))  # fmt: skip
+                f"results of a model change when one with other {words} is built"))  # fmt: skip
         alone = batch.raw(np.concatenate([x, x[k : k + 1]]), built)[:-1]  # nobody had this batch
         if len(more) == 1 and np.nanmax(np.abs(last - alone)) > subject.tolerance(float(np.nanmax(np.abs(alone)))):
-            what = f"results of a model are those of another one of other {words} at the same samples"
+            what = f"results of a model are those of one with other {words} at the same samples"
             return only("stale cache", what=what)
         others_asked = words == "knots" and (more["knots"] != spec.knots).any()
         if others_asked and np.array_equal(alone, first) and subject.is_right(spec, x):  # it makes none of its own
@@ -235,7 +235,7 @@ def drift_with_parts(batch: Batch) -> list[Difference]:
 
 
 def block(batch: Batch, x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray) -> list[Difference]:
-    """Rows that are others than alone: which, and what each of them is."""
+    """Rows that differ from their results by themselves: which ones, and what they are."""
     n, row = len(x), int(rows[0])
     how = _of_others(batch, x, rows, y, right) if y[rows].any() else "zero"
     last = rows.size == n - row
@@ -246,7 +246,7 @@ def block(batch: Batch, x: FloatArray, rows: IntArray, y: FloatArray, right: Flo
 
 
 def _of_others(batch: Batch, x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray) -> str:
-    """What rows are: those of other samples, with the intervals of the row beside, on the knots of one input."""
+    """What rows are: those of other samples, or with the intervals of the next row, or on the knots of one input."""
     spec, near = batch.spec, 2.0**-30 * largest(right)
     apart = np.abs(y[rows[:BLOCK], None] - right[None, : 4 * BLOCK]).max(axis=2)
     if (apart.min(axis=1) <= near).all():

@@ -1,8 +1,8 @@
-r"""Stage 8, networks: what stands between layers, what layers share, and of what whole gradients are.
+r"""Stage 8, networks: maps between layers, what layers share, and the gradients of a whole network.
 
-With coefficients xi_i (see `points_in_use`) a spline is s(x) = x on its domain, so that two of them one after another
-show what stands between them. Networks of layers of other and of equal shapes, no two alike, are their layers one
-after another, each asked alone.
+With coefficients xi_i (see `points_in_use`) a spline is s(x) = x on its domain, so two of them in succession show any
+map between them. Networks of different layers, of other and of equal shapes, are compared with the composition of their
+layers, each evaluated by itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ WIDE = 4.0
 
 
 def answering(subject: Subject) -> Any:
-    """Return the model of a layer that answers for samples: what else is refused is then a matter of its own."""
+    """Return the model of a layer if it accepts these samples, so that a refusal of the network has another cause."""
     spec = subject.spec((3, 2))
     model = subject.build(spec)
     subject.raw(model, subject.samples(spec, BLOCK), spec.n_outputs)
@@ -41,7 +41,7 @@ def answering(subject: Subject) -> Any:
 
 
 def network(subject: Subject) -> tuple[str, list[Difference]]:
-    """What stands between layers, what they share, and whether gradients pass."""
+    """Maps between layers, what layers share, and whether gradients pass through."""
     if subject.degree < 1:
         raise NoAnswerError("no layer of degree 0 is the identity")
     answering(subject)
@@ -61,12 +61,12 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
 
 
 def _another(specs: Specs, how: str) -> list[Difference]:
-    """A network that is not its layers one after another."""
+    """A network that is not the composition of its layers."""
     return [Difference("network", {"what": f"of {COUNTS[len(specs)]} layers: {how}"}, ("network",), "measured")]
 
 
 def _not_composed(subject: Subject, specs: Specs) -> list[Difference]:
-    """What values of a network are, if they are not those of its layers one after another."""
+    """What the values of a network are if they are not those of the composition of its layers."""
     x = subject.samples(specs[0], BLOCK, 7)
     y, composed = subject.raw(subject.build(specs), x, specs[-1].n_outputs), _composed(subject, specs, x)
     if close(y, composed, subject.tolerance(4 * largest(composed))):
@@ -76,14 +76,14 @@ def _not_composed(subject: Subject, specs: Specs) -> list[Difference]:
 
 
 class _Chain:
-    """Gradients of a network by the answers of its layers, each asked alone: right or wrong, they are passed on.
+    """Gradients of a network from the gradients of its layers, each evaluated by itself, right or wrong.
 
-    With z_k the inputs of layer k, g_k = J_k^T g_(k+1) and v_(k+1) = J_k v_k by the layer's own slopes, derivatives
-    in weights are those for the cotangent g_(k+1), and the second ones are a sum of a term for each layer,
+    With z_k the inputs of layer k, g_k = J_k^T g_(k+1) and v_(k+1) = J_k v_k by the layer's own slopes, derivatives in
+    weights are those for the cotangent g_(k+1), and second derivatives are a sum with one term per layer,
 
         sum_k J_0^T ... J_(k-1)^T H_k(z_k; g_(k+1), v_k),
 
-    H_k the second derivatives of layer k alone.
+    with H_k the second derivatives of layer k by itself.
     """
 
     def __init__(self, subject: Subject, specs: Specs, x: FloatArray, dy: FloatArray) -> None:
@@ -117,7 +117,7 @@ class _Chain:
 
 
 def _of_gradients(subject: Subject, specs: Specs) -> list[Difference]:
-    """Of what gradients of a network are, if neither the right ones nor those of its layers passed on."""
+    """What gradients of a network are, if neither the right ones nor those that follow from its layers."""
     x, declared = subject.samples(specs[0], BLOCK, 7), subject.declared.derivatives
     if "inputs" not in declared or (UNSTABLE | {"changed by a call"}) & subject.names:
         return []
@@ -151,20 +151,20 @@ def _of_gradients(subject: Subject, specs: Specs) -> list[Difference]:
 
 
 def _of_hidden(subject: Subject, chain: "_Chain", theirs: dict[str, FloatArray]) -> list[Difference]:
-    """Input gradients of a network for other cotangents of a hidden layer than those handed back to it."""
+    """Input gradients of a network with wrong cotangents handed back to a hidden layer."""
     for k in range(1, len(chain.specs)):
         for words, turn in TURNED.items():
             g = turn(chain.g[k])
             for j in reversed(range(k)):
                 g = chain.pulled(j, g)
             if close(g, theirs["inputs"], subject.tolerance(64 * largest(g))):
-                how = f"the cotangents of layer {k - 1} are others: {words}"
+                how = f"the cotangents of layer {k - 1} are wrong: {words}"
                 return only("wrong derivative", what="gradients of a network", how=how)
     return []
 
 
 def _of_weights(subject: Subject, name: str, flat: FloatArray, ours: list[FloatArray]) -> list[Difference]:
-    """Gradients in coefficients or in a part, layer by layer: in order, or those of another layer."""
+    """Gradients in coefficients or in a part, layer by layer: in another order, or wrong in some layer."""
     owner = f"{OWNERS.get(name, f'gradients in {name}')} of a network"
     whole, opposite = (np.concatenate([array.ravel() for array in arrays]) for arrays in (ours, ours[::-1]))
     room = subject.tolerance(64 * largest(whole))
@@ -182,7 +182,7 @@ def _told(
     subject: Subject, owner: str, theirs: FloatArray, ours: FloatArray, axes: Sequence[str],
     terms: Sequence[FloatArray] = (),
 ) -> list[Difference]:  # fmt: skip
-    """A rearrangement of what layers pass on, or its terms with other factors."""
+    """A rearrangement of the right gradients, or their terms with other factors."""
     room = subject.tolerance(64 * largest(ours))
     told = explain(theirs, ours, axes, room, owner, DETACHED)
     if told == [] or (told and not by_factors(told)):
@@ -197,14 +197,14 @@ def _told(
 
 
 def _composed(subject: Subject, specs: Specs, x: FloatArray, added: Sequence[int] = ()) -> FloatArray:
-    """Layers one after another, each asked alone; some of them add to their inputs."""
+    """The composition of layers, each evaluated by itself; some of them add to their inputs."""
     for k, spec in enumerate(specs):
         x = subject.values(spec, x) + (x if k in added else 0.0)
     return x
 
 
 def _between(subject: Subject, rule: str, wide: float) -> list[Difference]:
-    """What stands between two layers, the second of which is the identity: by hidden values in `wide` domains."""
+    """The map between two layers, the second of which is the identity, from hidden values in `wide` domains."""
     kind = "uniform" if "uniform" in subject.kinds else subject.kind
     layer = subject.spec((1, 1), kind=kind, outside=rule)
     layer = replace(layer, coefficients=point_of(layer, np.eye(layer.dim))[None, None])
@@ -220,19 +220,19 @@ def _between(subject: Subject, rule: str, wide: float) -> list[Difference]:
         return _another((first, layer), how)
     words = in_words(between[:, 0], y[:, 0], 2.0**-30)
     if close(y, subject.raw(model, np.clip(between, a, b), 1), subject.tolerance(4.0)):
-        words = "a cut to the domain of the next layer"
+        words = "clip to the domain of the next layer"
     other = replace(layer, coefficients=np.roll(layer.coefficients, 1, axis=2))
     z, mapped = subject.raw(subject.build((first, other)), x, 1), subject.raw(subject.build(other), y, 1)
     if largest(z - mapped) > subject.tolerance(64.0):  # then it is no map of what is between them
         left = largest(z - subject.raw(subject.build(other), between, 1))
         return _another((first, layer), f"values are off by {left:.3g}")
     most = int(np.abs(y - composed).argmax())
-    what = f"it stands between layers: {y[most, 0]:.6g} comes of {between[most, 0]:.6g}"
+    what = f"it lies between layers: {between[most, 0]:.6g} becomes {y[most, 0]:.6g}"
     return [Difference("extra map", {"map": words, "what": what}, ("network",))]
 
 
 def _other_network(subject: Subject, specs: Specs, x: FloatArray, y: FloatArray) -> str:
-    """What is done with layers in place of one after the other."""
+    """How layers are combined if not by composition."""
     for words, layers, at, added in _other_networks(subject, specs, x):
         try:
             if close(_composed(subject, layers, at, added), y, subject.tolerance(1.0)):
@@ -245,7 +245,7 @@ def _other_network(subject: Subject, specs: Specs, x: FloatArray, y: FloatArray)
 def _other_networks(
     subject: Subject, specs: Specs, x: FloatArray
 ) -> Iterator[tuple[str, Specs, FloatArray, Sequence[int]]]:
-    """What there may be in place of a network: in words, its layers, their samples, and those that add to inputs."""
+    """What a network may be instead: in words, its layers, their samples, and the layers that add to their inputs."""
     shapes = [spec.coefficients.shape for spec in specs]
     for k, spec in enumerate(specs):
         for names in (("coefficients",), ("knots",), ("coefficients", "knots")) if shapes.count(shapes[k]) > 1 else ():
@@ -256,7 +256,7 @@ def _other_networks(
         rows = specs[0].knots[:count]
         alike = (specs[0], *(replace(spec, knots=np.resize(rows, spec.knots.shape)) for spec in specs[1:]))
         yield f"layers after the first have the {words}", alike, x, ()
-    yield "layers stand in the opposite order", specs[::-1], x, ()
+    yield "layers are in reverse order", specs[::-1], x, ()
     square = [k for k, spec in enumerate(specs) if spec.n_inputs == spec.n_outputs]
     if len(square) > 1:
         yield "layers with as many inputs as outputs add to their inputs", specs, x, square
@@ -273,7 +273,7 @@ def _other_networks(
 
 
 def _networks(subject: Subject) -> list[tuple[LayerSpec, ...]]:
-    """Two layers of other shapes and three of one, outputs inside the domains of those after them, no two alike."""
+    """Two layers of different shapes and three of one shape, all different, with outputs inside the next domains."""
     kind, frame = "uniform" if "uniform" in subject.kinds else "", subject.declared.frame
     wider = 0.25 if subject.declared.domain is None and subject.eps < 2.0**-20 else 0.0  # knots of their own
     parts = [part for part in PARTS if part in subject.declared.parts and "parts" not in subject.differing]

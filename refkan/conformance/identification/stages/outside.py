@@ -1,13 +1,13 @@
-r"""Stage 7: what the functions are beyond the ends of the domain.
+r"""Stage 7: the functions beyond the ends of the domain.
 
-Functions that are right inside are asked for at points beyond each end e: among the exterior knots, and beyond them
-all. On each side they are those of the rule asked for; or they are
+Functions that are right inside are evaluated at points beyond each end e: among the exterior knots, and beyond all of
+them. On each side they follow the requested rule; or they are
 
     sum_k (c_k b_i^(k)(e) + d_k b_i^(k)(e')) (x - e)^k / k!,  k = 0 .. degree,
 
-e' the other end, with the factors c, d of least squares: c = 1 is the end piece continued, (1, 1, 0, ...) the tangent,
-(1, 0, ...) the end value, 0 is zero; or they are those inside, at the point reflected or a period away; or one number
-times those of the rule; or some of them are others.
+with e' the other end and the factors c, d from least squares: c = 1 is the end piece continued, (1, 1, 0, ...) the
+tangent, (1, 0, ...) the end value, 0 is zero; or they are those inside, at the point reflected or a period away; or one
+number times those of the rule; or only some of them differ.
 """
 
 from dataclasses import replace
@@ -31,33 +31,33 @@ DOES = {
     "constant": "the values at the end points",
     "zero": "zero",
 }
-"""What a rule gives, in words."""
+"""The functions under a rule, in words."""
 
 PLAIN = (
     *DOES.values(), "not finite", "those of the point reflected at the end", "those of the point a period away",
     "those of the rule divided by their sum",
 )  # fmt: skip
-"""What functions that are blurred inside may be said to be."""
+"""The only explanations accepted for functions that are blurred inside."""
 
 FLOOR = 64
-"""Of eps: where functions are zero rounding leaves as much of others."""
+"""In eps, the rounding of other functions where a function is zero."""
 
 FACTORS = 3
-"""Of powers at the ends, that are told at most."""
+"""At most so many powers at the ends are listed."""
 
 RULE_OF = {(): "zero", (1.0,): "constant", (1.0, 1.0): "linear"}
-"""Rules by the factors of powers at the end."""
+"""Rules by their factors of the powers at the end."""
 
 AWAY = (5 / 64, 23 / 64, 35 / 64, 67 / 64, 195 / 64)
-"""Lengths of the domain beyond its ends."""
+"""Distances beyond the ends, in lengths of the domain."""
 
 
 def outside(subject: Subject) -> Stage:
     """Return which rule the layer follows beyond the ends of the domain."""
     if subject.stretched:
-        raise NoAnswerError("not asked where samples beyond the domain change the knots")
+        raise NoAnswerError("not tested: samples beyond the domain change the knots")
     if subject.behind:
-        raise NoAnswerError(f"not asked behind {subject.behind}")
+        raise NoAnswerError(f"not tested behind {subject.behind}")
     if not (subject.right or subject.blurred):
         raise NoAnswerError("the functions inside differ from the requested ones")
     declared = [rule for rule in RULES if rule in subject.declared.outside]
@@ -76,7 +76,7 @@ def outside(subject: Subject) -> Stage:
             try:
                 does = followed(subject, spec)
             except NoAnswerError as error:
-                does = f"not told: {error}"
+                does = f"unknown: {error}"
             told.setdefault(rule, does)
             of_slopes = rule == "linear" and "input-gradients" in subject.wrong_gradients
             if not declared or of_slopes:
@@ -105,7 +105,7 @@ def _away(subject: Subject, spec: LayerSpec) -> FloatArray:
 
 
 def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
-    """Parts and gradients beyond the domain, where splines are those of the rule asked for."""
+    """Parts and gradients beyond the domain, where splines follow the requested rule."""
     kind = "uniform" if spec.kind == "uniform" else "arbitrary"
     if subject.by_rows or (spec.degree, kind) not in [*subject.right, *subject.blurred]:
         return []
@@ -123,7 +123,7 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
 
 
 def _asked(subject: Subject) -> list[tuple[int, str]]:
-    """Degrees 1 to 3 or the nearest, on equally spaced knots and others, where functions are right inside."""
+    """Degrees 1 to 3 or the nearest, on equally spaced and other knots, as long as functions are right inside."""
     known = subject.right or subject.blurred
     chosen = [pair for pair in known if pair[1] in ("uniform", "arbitrary")] or known
     if max(subject.degrees) and not any(degree for degree, _ in chosen):
@@ -132,7 +132,7 @@ def _asked(subject: Subject) -> list[tuple[int, str]]:
 
 
 def followed(subject: Subject, spec: LayerSpec) -> str:
-    """What functions are on both sides, or on the one on which they are not what was asked for."""
+    """What functions are on both sides, or on the wrong side only."""
     x = _away(subject, spec)
     theirs, (a, b) = subject.basis(spec, x), spec.domain
     if not np.isfinite(theirs).all():
@@ -154,7 +154,7 @@ def followed(subject: Subject, spec: LayerSpec) -> str:
 def _on_side(
     subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, asked: FloatArray, room: FloatArray
 ) -> list[str]:  # fmt: skip
-    """What functions are beyond one end: all that fits."""
+    """What functions are beyond one end: all explanations that fit."""
     (a, b), (natural, _) = spec.domain, subject.asked_for(replace(spec, outside="natural"), x)
     told = [DOES["natural"]] * close(theirs, natural, room) + _expansion(spec, x, theirs, room)
     near: Array = np.abs(x - np.clip(x, a, b)) < b - a
@@ -172,15 +172,15 @@ def _on_side(
         off = (np.abs(theirs - asked) > room).any(axis=0)
         zero = ", which are zero" if not theirs[:, off].any() else _in_force(theirs, asked, float(room.max()))
         which = f"{numbers(np.flatnonzero(off).tolist())} of {off.size}"
-        return told or [f"those of the rule but for functions {which}{zero}"]
+        return told or [f"those of the rule except for functions {which}{zero}"]
     far = theirs[~right]
     constant = ", constant from there" * bool(len(far) > 1 and np.ptp(far, axis=0).max() <= room.max())
     constant = constant or _in_force(far, asked[~right], float(room.max()))
-    return [f"those of the rule to x = {x[right][-1]:.6g} alone, others at x = {x[~right][0]:.6g}{constant}"]
+    return [f"those of the rule only up to x = {x[right][-1]:.6g}, others at x = {x[~right][0]:.6g}{constant}"]
 
 
 def _in_force(theirs: FloatArray, asked: FloatArray, room: float) -> str:
-    """Which functions are not zero (N, dim) that should be, in words; "" if there are none."""
+    """Which functions should be zero but are not, (N, dim), in words; "" if none."""
     used, right = (np.flatnonzero((np.abs(rows) > room).any(axis=0)).tolist() for rows in (theirs, asked))
     if not used or set(used) <= set(right):
         return ""
@@ -190,7 +190,7 @@ def _in_force(theirs: FloatArray, asked: FloatArray, room: float) -> str:
 
 
 def _other_piece(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
-    """The pieces of other intervals continued, at some of the points; at the others their own."""
+    """Pieces of other intervals continued at some of the points, the right ones at the others."""
     t, r = spec.knots[0], spec.order
     own = np.searchsorted(t, x, side="right") - 1
     pieces = np.stack([recursion(t, r, x, m) for m in range(-1, t.size)], axis=0)
@@ -210,11 +210,11 @@ def _lines(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray)
     slopes = (theirs[-1] - theirs[0]) / (away[-1] - away[0])
     line = true_rows(spec.knots[0], spec.order, np.array([end])) + slopes * away
     straight = close(theirs, line, 256 * float(room.max()))
-    return ["straight lines from the values at the end, with other slopes than there"] * straight
+    return ["straight lines from the values at the end, with slopes other than those there"] * straight
 
 
 def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatArray) -> list[str]:
-    """The factors of the powers at both end points, if they leave nothing but rounding."""
+    """The factors of the powers at both end points, if they leave only rounding."""
     t, right = spec.knots[0], x[0] > spec.domain[1]
     ends = np.array(spec.domain[::-1] if right else spec.domain)
     away = (x - ends[0])[:, None]

@@ -1,14 +1,14 @@
-r"""Stage 4: the functions on each edge, and the point at which they are taken.
+r"""Stage 4: the functions on each edge, and the point at which they are evaluated.
 
 The layer's own functions phi_i are sampled inside every interval, close to both sides of every knot, at knots and ends.
-Where they are not the B-splines asked for, these questions follow, each with an answer that leaves only rounding:
+If they are not the requested B-splines, these questions follow; an answer must leave only rounding:
 
-* Which piece is in force, and at which point are they taken? See `points_in_use`.
+* Which piece is used, and at which point? See `points_in_use`.
 * In which order, with which factors? By rearrangement, as wiring.
 * Of which degree are the pieces? Of d, if differences of equidistant samples vanish from order d + 1 on.
 * On which knots? By least squares in the knots.
 * By which recursion? Denominators t_j - t_i + e change phi by e d phi/d e, so that e is a quotient of inner products.
-* If by none: is it a table, is it rounding, what do the functions sum to?
+* If by none: is it a table, is it rounding, what is the sum of the functions?
 """
 
 from dataclasses import replace
@@ -24,42 +24,42 @@ from refkan.conformance.identification.stages.recursions_in_use import SHARES
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 CLOSE = (2.0**-12, 2.0**-26)
-"""Of an interval, from both its ends: where searches are right but for a tolerance, or for rounding to float32."""
+"""Distances from both ends of an interval, in its length, at which tolerances and rounding to float32 show."""
 
 
 ODD = 5
-"""Intervals of edges that have one in the middle."""
+"""A number of intervals with one in the middle."""
 
 MANY = 64
-"""Intervals of the longest edges."""
+"""The largest number of intervals."""
 
 RANDOM = 4
-"""Times the distance of two answers, that answers of a layer that is not deterministic may be off by."""
+"""Factor from the difference of two answers to the error allowed if a layer is not deterministic."""
 
 EQUAL = ("uniform", "uniform-fine")
-"""Knots on which wrong denominators are right."""
+"""Kinds of knots on which wrong denominators may be right."""
 
 BLURRED = (
     "float32 arithmetic", "float16 or TF32 arithmetic", "bfloat16 arithmetic", "float32 inputs", "float16 inputs",
     "bfloat16 inputs", "point quantised", "point snapped", "lookup table", "cancellation of truncated powers",
     "shifted denominators", "float32 knots", "float16 knots",
 )  # fmt: skip
-"""Differences after which values are smooth only up to their size: later stages compare no closer."""
+"""Differences after which values are smooth only up to the size of the error, so later stages allow that much."""
 
 FOLLOW = (
     (BLURRED, ("rounding errors", "end interval unused")),  # what rounded points look like on other knots
     (("basis not normalised", "shifted denominators"), ("constant factor",)),  # which it is on equally spaced knots
     (("left limit at knots",), ("left end open",)),  # the knot at which alone it shows on clamped ones
 )
-"""Differences, and those that follow from them."""
+"""Differences that follow from others."""
 
 
 def functions(subject: Subject) -> Stage:
-    """Return the functions on edges, for each declared degree and kind of knots."""
+    """Return what the functions on edges are, for each declared degree and kind of knots."""
     if subject.declared.basis != BSPLINES:
         return _another_basis(subject)
     if subject.apart:
-        raise NoAnswerError("no edge has functions by itself")
+        raise NoAnswerError("no edge can be tested by itself")
     differences: dict[str, Difference] = {}
     right: list[tuple[int, str]] = []
     reasons = []
@@ -104,7 +104,7 @@ def functions(subject: Subject) -> Stage:
 
 
 def _also(kept: Difference, degree: int) -> Difference:
-    """The difference that is known; its numbers are those of one degree: others are alike."""
+    """The known difference, whose numbers are those of one degree, with another degree that is alike."""
     alike = list(kept.evidence.get("alike", ()))
     of_one = "indices" in kept.evidence or kept.name in ("coefficients mixed up", "other functions")
     if kept.where and f"degree-{degree}" != kept.where[0] and of_one:
@@ -114,7 +114,7 @@ def _also(kept: Difference, degree: int) -> Difference:
 
 
 def _factor_of_scale(subject: Subject) -> bool:
-    """Whether a part that multiplies splines is not linear: where it is 1, or left out, splines have a factor."""
+    """Whether a part that multiplies splines is not linear, so that splines have a factor where it is 1 or left out."""
     for part in {"scale", "node-scale"} & set(subject.declared.parts):
         spec = subject.with_parts(parts=(part,))
         x = subject.samples(spec, BLOCK)
@@ -125,7 +125,7 @@ def _factor_of_scale(subject: Subject) -> bool:
 
 
 def _another_basis(subject: Subject) -> Stage:
-    """Of functions declared to be no B-splines: how many there are, their range, and what they sum to."""
+    """How many functions there are, their range and their sum, for a basis declared not to be B-splines."""
     spec, x = subject.layer((2, 1))
     theirs = subject.basis(spec, x[:, 0])
     total = theirs.sum(axis=1)
@@ -135,7 +135,7 @@ def _another_basis(subject: Subject) -> Stage:
 
 
 def _elsewhere(subject: Subject) -> list[Difference]:
-    """Functions on very short and long intervals, on one and on many, where those of the cases are right."""
+    """Functions on very short and long intervals, on one and on many, if those of the cases are right."""
     kind = next((kind for kind in ("uniform", "arbitrary") if (subject.degree, kind) in subject.right), "")
     if not kind or subject.eps > 2.0**-20:
         return []
@@ -153,7 +153,7 @@ def _elsewhere(subject: Subject) -> list[Difference]:
 
 
 def _right_on(intervals: int, subject: Subject, kind: str) -> bool:
-    """Whether functions on that many intervals are right, by two points in each."""
+    """Whether functions on so many intervals are right, by two points in each."""
     spec, points = subject.layer((2, 1), 3, 2 * MANY, kind=kind, intervals=intervals)
     x = points[:, 0]
     right, room = subject.asked_for(spec, x)
@@ -164,9 +164,9 @@ def _right_on(intervals: int, subject: Subject, kind: str) -> bool:
 def _identified_once(
     subject: Subject, asked: Sampled, kind: str, differences: dict[str, Difference]
 ) -> list[Difference]:  # fmt: skip
-    """What is wrong in another degree where the first one is wrong, too, has the name that it has there.
+    """If the first degree is wrong as well, what is wrong in another degree gets the name that it has there.
 
-    So has what no question identified, beside what one did.
+    So does what no question identified, next to what some question did.
     """
     main = f"degree-{subject.degree}"
     known = [d for d in differences.values() if {main, kind} <= set(d.where) and d.name != "rounding errors"]
@@ -187,7 +187,7 @@ def _told(subject: Subject, right: list[tuple[int, str]]) -> str:
 
 
 def sampled(subject: Subject, degree: int, kind: str, intervals: int = 6, scale: float = 1.0) -> Sampled:
-    """Ask for the functions of a degree on a kind of knots."""
+    """Return what is wrong with the functions of a degree on a kind of knots."""
     spec = subject.spec((2, 1), degree=degree, kind=kind, intervals=intervals)
     spec = replace(spec, knots=spec.knots * scale)
     t, r = spec.knots[0], spec.order

@@ -1,12 +1,12 @@
-r"""Stage 5: what is beside the splines.
+r"""Stage 5: the parts besides the splines.
 
 With all coefficients zero a layer of splines is zero. What is left, z_q(x) = sum_p k_qp h(x_p) + c_q, is fitted with
-each known h, and with two of them, by least squares over 64 samples: a fit counts if it leaves nothing but rounding.
-Declared parts are asked by unit weights, and explained as wiring is.
+each known h, and with two of them, by least squares over 64 samples: a fit is accepted if it leaves only rounding.
+Declared parts are measured by unit weights, and explained like wiring.
 
-Outputs are linear in each part alone, so that y(A + B) - y(A) - y(B) + y(0) is what parts A and B make together: the
-base and the scale nothing, an output's factor and its bias nothing. Its size over that of what they would make if one
-multiplied the other is 0 or 1, whatever the order of sums, and rounding is far from 1/2 in any format.
+Outputs are linear in each part alone, so y(A + B) - y(A) - y(B) + y(0) is the joint effect of parts A and B: none for
+the base and the scale, none for an output's factor and its bias. Relative to the effect if one multiplied the other,
+its size is 0 or 1, whatever the order of sums, and rounding is far from 1/2 in any format.
 """
 
 from collections.abc import Callable
@@ -27,10 +27,10 @@ from refkan.conformance.identification.subject import Subject
 from refkan.splines.knots import greville_points
 
 WEIGHTS = (-3.0, -2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0, 3.0)
-"""Of a part that is not linear in them."""
+"""Scales of weights for a part that is not linear in them."""
 
 NEAR_SILU = 2.0**-8
-"""What approximations of silu may be off by."""
+"""Largest error of approximations of silu."""
 
 TOGETHER = {
     ("base", "scale"): False, ("base", "node-scale"): True, ("base", "bias"): False, ("scale", "node-scale"): True,
@@ -40,10 +40,10 @@ TOGETHER = {
 
 
 def parts(subject: Subject) -> Stage:
-    """Return what the layer has beside its splines."""
+    """Return what the layer has besides its splines."""
     spec, x = subject.layer((3, 2), 4)
     zero = subject.without_splines(spec, x)
-    told = "splines alone"
+    told = "only splines"
     differences = list[Difference]()
     if largest(zero) > max(256 * subject.eps, 16 * subject.noise):
         told = beside(x, zero, subject.tolerance(max(largest(zero), 1.0)))
@@ -51,7 +51,7 @@ def parts(subject: Subject) -> Stage:
     if subject.nonlinear or subject.apart:
         return Stage("parts", told, differences)
     asked = [part for part in PARTS if part in subject.declared.parts]
-    told += f"; declared and asked: {', '.join(asked)}" if asked else ""
+    told += f"; declared and tested: {', '.join(asked)}" if asked else ""
     layers = [subject.with_parts(parts=names) for names in (asked, *([part] for part in asked))]
     if all(subject.is_right(layer, x) for layer in layers):
         return Stage("parts", told, differences)
@@ -63,14 +63,14 @@ def parts(subject: Subject) -> Stage:
 
 
 def _right_effect(subject: Subject, part: str, spec: LayerSpec, x: FloatArray) -> Any:
-    """What a unit of all weights of a part adds to outputs, (N, 1) or (N, Q)."""
+    """What weights 1 in all of a part add to outputs, (N, 1) or (N, Q)."""
     if part == "base":
         return silu(x, 0)[0].sum(axis=1)[:, None]
     return np.ones((len(x), 1)) if part == "bias" else subject.edges(spec, x).sum(axis=2)
 
 
 def _declared(subject: Subject, part: str) -> list[Difference]:
-    """One declared part: its response to units, as a rearrangement of what it should be."""
+    """One declared part: its response to unit weights, as a rearrangement of the right response."""
     plain, x = subject.layer((3, 2), 4)
     shape = (3,) if part in PER_NODE else (3, 2)
     neutral, splines = plain.part(part), part in ("scale", "node-scale")
@@ -98,7 +98,7 @@ def _declared(subject: Subject, part: str) -> list[Difference]:
             return only("part applied twice", part=part)
         words = words or (_behind_the_sum(y, x, shape, subject.tolerance(1.0)) if part == "base" else "")
         twice, less = (f"{factor_of(effect, once):.4g}" for effect in effects[1:3])
-        ratios = f"twice the weights make {twice} times as much, opposite ones {less}"
+        ratios = f"doubled weights give {twice} times as much, negated ones {less}"
         return only("part not linear", part=part, how=words or ratios)
     theirs, ours = np.zeros((2, len(x), 3, *shape))
     each_edge = silu(x, 0)[0][:, None] + np.zeros((3, 1)) if part == "base" else subject.edges(plain, x)
@@ -122,11 +122,11 @@ def _declared(subject: Subject, part: str) -> list[Difference]:
     if part == "base" and (different := _other_activation(subject, x[:, 0], theirs[:, :, :, 0])):
         return different
     known = subject.differs and part not in ("base", "bias")
-    return [] if known else measured("wired otherwise", what=f"the part {part}", how="no rearrangement of it")
+    return [] if known else measured("wired otherwise", what=f"the part {part}", how="not a rearrangement of it")
 
 
 def _other_activation(subject: Subject, x: FloatArray, effects: FloatArray) -> list[Difference]:
-    """What the base multiplies in place of SiLU, if it is the same function of x for all outputs."""
+    """The function that the base multiplies instead of SiLU, if it is the same for all outputs."""
     theirs = effects[:, 0, 0]
     if rounded := _rounded_base(x, theirs):
         return rounded
@@ -141,19 +141,19 @@ def _other_activation(subject: Subject, x: FloatArray, effects: FloatArray) -> l
 
 
 def _map_of_weights(each: dict[float, FloatArray], right: FloatArray, room: float, splines: bool) -> str:
-    """The map that weights go through, in words, if outputs are one number for each times what they should be."""
+    """The map of weights, in words, if outputs are the right ones times a number for each weight."""
     start = 0.0 if splines else each[0.0]
     k = np.array([factor_of(y - start, right) for y in each.values()])
     if max(largest(y - start - v * right) for v, y in zip(k, each.values(), strict=True)) > 16 * room:
         return ""
     words = in_words(np.array(list(each)), k, 16 * room)
     if words == "absolute value":
-        return "its absolute value counts"
+        return "its absolute value is used"
     return words if words == "square" else f"weights go through {words}"
 
 
 def _behind_the_sum(y: Callable[[FloatArray], FloatArray], x: FloatArray, shape: tuple[int, ...], room: float) -> str:
-    """The map h of y = h(u), u linear in weights as small weights show it, in words; "" if none is known."""
+    """The map h in y = h(u), with u linear in weights as for small weights, in words; "" if unknown."""
     w, e = np.ones(shape), 2.0**-14
     zero, u = y(0 * w), (y(e * w) - y(-e * w)) / (2 * e)
     of = beside(x, u, 2.0**-20)
@@ -165,7 +165,7 @@ def _behind_the_sum(y: Callable[[FloatArray], FloatArray], x: FloatArray, shape:
 
 
 def _nearest(x: FloatArray, values: FloatArray) -> str:
-    """A function of x in words: silu but for small errors, or by some of its values."""
+    """A function of x in words: silu with small errors, or some of its values."""
     off = np.abs(values - silu(x, 0)[0])
     if off.max() <= NEAR_SILU:
         return f"silu off by up to {off.max():.2e}, at x = {x[off.argmax()]:.4g},"
@@ -186,7 +186,7 @@ def _rounded_base(x: FloatArray, theirs: FloatArray) -> list[Difference]:
 
 
 def _at_the_point_of_splines(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> bool:
-    """Whether effects of the base are those of another point, the one at which splines are taken."""
+    """Whether the base is evaluated at another point, the one at which splines are evaluated."""
     if "functions" not in subject.differing or not spec.degree:
         return False
     at = [subject.basis(spec, x[:, p], p) @ greville_points(t, spec.order) for p, t in enumerate(spec.knots)]
@@ -195,7 +195,7 @@ def _at_the_point_of_splines(subject: Subject, spec: LayerSpec, x: FloatArray, t
 
 
 def _together(subject: Subject, first: str, two: str) -> list[Difference]:
-    """What two parts make together: the product of their changes, or nothing."""
+    """The joint effect of two parts: the product of their changes, or nothing."""
     plain, x = subject.layer((3, 2), 4)
 
     def y(*more: float) -> FloatArray:

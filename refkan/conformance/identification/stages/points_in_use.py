@@ -1,4 +1,4 @@
-r"""Which piece is in force at x, and at which point x' functions are taken.
+r"""Which piece is used at x, and at which point x' functions are evaluated.
 
 Piece m of the B-splines, continued, equals phi at x for one m(x); right is the interval of x. If phi_i(x) = b_i(x'),
 then x' = sum_i xi_i phi_i(x), xi_i = (t_(i+1) + ... + t_(i+d))/d: Marsden's identity inverts all functions at once.
@@ -18,7 +18,7 @@ from refkan.splines.knots import greville_points
 
 
 class Sampled(Frozen):
-    """Functions of a layer at points, the B-splines asked for, and what errors are allowed."""
+    """Functions of a layer at points, the requested B-splines, and the errors allowed."""
 
     spec: LayerSpec
     x: FloatArray
@@ -48,7 +48,7 @@ class Sampled(Frozen):
 
     @property
     def most(self) -> FloatArray:
-        """The largest error allowed at each point, (N, 1): where functions are zero next to none is."""
+        """The largest error allowed at each point, (N, 1), since hardly any is where functions are zero."""
         return np.asarray(self.room.max(axis=1, keepdims=True))
 
     @property
@@ -63,7 +63,7 @@ class Sampled(Frozen):
 
 
 def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
-    """The piece in force at each point."""
+    """The piece used at each point."""
     t = inside.spec.knots[0]
     r = inside.spec.order
     n = inside.spec.intervals
@@ -94,17 +94,17 @@ def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:
             how = how or f"they are those of points and knots rounded to {name}"
     how = how or _by_spacing(inside) or _by_other_input(subject, inside)
     steps = f"{step[0]:+d}" if step.size == 1 else numbers(step.tolist())
-    how = how or f"{steps} intervals on, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
+    how = how or f"{steps} intervals further, at shares {share[bad].min():.9g} to {share[bad].max():.9g}"
     return only("interval search", count=int(bad.sum()), total=bad.size, how=how)
 
 
 def _by_spacing(inside: Sampled) -> str:
-    """The rounding of (x - a)/h that gives the interval in force, h one length for all, in words; "" if none does."""
+    """How (x - a)/h is rounded to give the interval in use, with one h for all, in words; "" if it is not."""
     x, n, t, r = inside.x, inside.spec.intervals, inside.spec.knots[0], inside.spec.order
     a, b = inside.spec.domain
     spacings = {"(b - a)/n": (b - a) / n, "the first spacing": t[r] - t[r - 1], "the last spacing": t[-r] - t[-r - 1]}
     for name, h in spacings.items():
-        for words, rounded in {"down": np.floor, "to the nearest number": np.rint, "up": np.ceil}.items():
+        for words, rounded in {"down": np.floor, "to the nearest integer": np.rint, "up": np.ceil}.items():
             for shift in (0, 1):
                 m = np.clip(rounded((x - a) / h) - shift, 0, n - 1).astype(int) + r - 1
                 if inside.agrees(recursion(t, r, x, m)).all():
@@ -114,7 +114,7 @@ def _by_spacing(inside: Sampled) -> str:
 
 
 def _by_other_input(subject: Subject, inside: Sampled) -> str:
-    """Whether intervals are those of the sample of the other input, where functions are asked for beside one."""
+    """Whether intervals are those of the sample of the other input, if functions are measured next to one."""
     t, r = inside.spec.knots[0], inside.spec.order
     if subject.position is None:
         return ""
@@ -129,7 +129,7 @@ def point_of(spec: LayerSpec, functions: FloatArray) -> FloatArray:
 
 
 def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Right functions of another point."""
+    """Right functions at another point."""
     if inside.spec.degree == 0:
         return []
     x, at = inside.x, point_of(inside.spec, inside.theirs)
@@ -148,7 +148,7 @@ def points_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
 
 
 def _between(subject: Subject, inside: Sampled) -> FloatArray:
-    """As many points of all bits in the same intervals."""
+    """As many points in the same intervals that use all bits."""
     t = inside.spec.knots[0]
     m = np.resize(intervals_of(inside.x, t, inside.spec.order), BLOCK)
     share = generator("identify/between").uniform(2.0**-6, 1 - 2.0**-6, BLOCK)
@@ -160,7 +160,7 @@ def _mapped(words: str) -> list[Difference]:
 
 
 def moved_point(subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray, everywhere: bool) -> list[Difference]:
-    """Say what map takes x to the point in use."""
+    """Name the map from x to the point in use."""
     a, b = spec.domain
     size, off = largest(x), np.abs(at - x)
     still, near = off <= 2.0**-40 * size, 2.0**-38 * size
@@ -213,7 +213,7 @@ def _within_intervals(spec: LayerSpec, x: FloatArray, at: FloatArray) -> str:
 
 
 def _whole_on_fewer(subject: Subject, spec: LayerSpec) -> bool:
-    """Whether with fewer intervals asked for a whole number of them is in use, too, where their number is free."""
+    """Whether a whole number of intervals is in use as well if fewer are requested, where their number is free."""
     n = spec.intervals - 1
     if subject.declared.intervals is not None or n < 2:
         return True

@@ -1,4 +1,4 @@
-"""The degree of pieces, by differences, the recursion that functions were made by, and what is said of others."""
+"""The degree of pieces, by differences, the recursion of the functions, and what remains if none fits."""
 
 from dataclasses import replace
 
@@ -14,8 +14,7 @@ from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 SHARES = np.arange(1, 16) / 16 + 2.0**-25
-"""Of each interval, where functions are sampled: equidistant, so that differences tell the degree, and with more bits
-than float32 has."""
+"""Where functions are sampled in each interval: equidistant, for differences, and with more bits than float32 has."""
 
 
 def pieces_degree(inside: Sampled) -> int | None:
@@ -37,8 +36,8 @@ def pieces_degree(inside: Sampled) -> int | None:
 def weights_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     """The weights of the last step of the recursion, phi_i = (a + a' x) L_i + (b + b' x) L_(i+1), by least squares.
 
-    L are the B-splines of one degree less on the same knots, or the layer's own. A weight is told by the knot at which
-    it is zero, and by the two whose distance it is divided by, the same in all functions; or it is zero.
+    L are the B-splines of one degree less on the same knots, or the layer's own. A weight is described by the knot at
+    which it is zero and the two knots whose distance divides it, the same in all functions; or it is zero.
     """
     spec, x, r = inside.spec, inside.x, inside.spec.order
     if spec.kind != "arbitrary" or r < 2:
@@ -54,7 +53,7 @@ def weights_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
 
 
 def _weights(inside: Sampled, lower: FloatArray) -> list[Difference]:
-    """The weights of given functions of one degree less."""
+    """The weights for given functions of one degree less."""
     spec, x, r, t, weights = inside.spec, inside.x, inside.spec.order, inside.spec.knots[0], []
     for i in range(spec.dim):
         A = np.stack([lower[:, i], x * lower[:, i], lower[:, i + 1], x * lower[:, i + 1]], axis=1)
@@ -109,12 +108,12 @@ def recursion_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
         return only("shifted denominators", what=f"{e:.3g} is added to every denominator")
     late = recursion(t, r, x, ratio=np.divide, step=np.nan_to_num)
     if inside.at(~inside.is_close).wrong.any() and inside.agrees(late).all():
-        return only("NaN from repeated knots", what="NaN is made 0 at each step, too late")
+        return only("NaN from repeated knots", what="NaN is replaced by 0 at each step, too late")
     return []
 
 
 def small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Errors that a sum of truncated powers may have, and that grow from left to right as its do; or no larger ones."""
+    """Errors that a sum of truncated powers may have and that grow from left to right; or errors no larger."""
     off = ~(np.abs(inside.theirs - inside.right) <= inside.room)
     if not inside.theirs[off].any() and (below := largest(inside.right[off])) < 2.0**-8:
         kept = np.abs(inside.right[~off & (inside.theirs != 0)])
@@ -133,12 +132,12 @@ def small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
 
 
 def loosely(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Combinations of the right functions that have no simple shape: other knots outside make some, too."""
+    """Combinations of the right functions without a simple shape, which other knots outside cause as well."""
     return rearranged(subject, inside, True)
 
 
 def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Difference]:
-    """The right functions in another order, or with factors, or combinations of them."""
+    """The right functions in another order, with factors, or combined."""
     spec, room = inside.spec, float(inside.room.max()) * 4
     told = explain(inside.theirs, inside.right, ("point", "coefficient"), room, "basis functions")
     if not told or told[0].name == "gradient clipped":
@@ -158,7 +157,7 @@ def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Di
 
 
 def rearranged_locally(subject: Subject, inside: Sampled) -> list[Difference]:
-    """The r functions that are not zero in an interval in another order, or with factors, the same in all intervals."""
+    """The r nonzero functions of an interval in another order, or with factors, in the same way in all intervals."""
     spec, r = inside.spec, inside.spec.order
     if r < 2 or spec.kind == "repeated":
         return []
@@ -208,13 +207,13 @@ def mapped_values(subject: Subject, inside: Sampled) -> list[Difference]:
 
 
 def described(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Functions that no question identified."""
+    """Functions that no hypothesis explains."""
     off = float(np.quantile(np.abs(inside.theirs - inside.right).max(axis=1), 0.95))  # but for points next to knots
     if not inside.at(~inside.is_close).wrong.any():
         wrong = inside.at(inside.wrong)
         far = float(np.abs(wrong.x[:, None] - np.unique(inside.spec.knots[0])).min(axis=1).max())
         how = f"at distances to {far:.2g}, off by up to {wrong.off:.3g}"
-        return measured("other functions", what=f"functions are others next to knots alone, {how}")
+        return measured("other functions", what=f"functions are wrong only next to knots, {how}")
     degree = pieces_degree(inside)
     sums = inside.theirs.sum(axis=1)
     total = f"they sum to {sums.min():.9g}" + (f" .. {sums.max():.9g}" if np.ptp(sums) > 1e-9 else "")
@@ -228,12 +227,12 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     bad = np.unique(inside.intervals[inside.wrong])
     n = np.unique(inside.intervals).size
     if bad.size < n:
-        words += f"; they are others in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {n} alone"
+        words += f"; they are wrong only in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {n}"
     return measured("other functions", what=f"functions {words}, off by up to {off:.3g}; {total}")
 
 
 def _is_rough(subject: Subject, inside: Sampled) -> bool:
-    """Whether errors at points close to each other have nothing to do with each other, as those of rounding."""
+    """Whether errors at neighbouring points are unrelated, like those of rounding."""
     a, b = inside.spec.domain
     x = np.asarray(a + (b - a) * (0.37 + 2.0**-15 / inside.spec.intervals * np.arange(BLOCK)), np.float64)
     error = subject.errors(inside.spec, x)

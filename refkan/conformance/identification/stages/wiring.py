@@ -1,9 +1,9 @@
-r"""Stages 2 and 3: which output answers to which coefficient, through which input.
+r"""Stages 2 and 3: which output depends on which coefficient, through which input.
 
 Unit coefficients E = e_(q,p,i), one at a time: the response y_q'(x) of a layer of splines is delta(q', q) b_i(x_p) on
-the knots of p. The functions b_i are the layer's own, asked of layers of one input, so that wrong functions are no
-wrong wiring. All responses together are one array, which is explained by a rearrangement of its axes and factors along
-them. Larger layers are asked one input at a time, with random coefficients that differ from each other.
+the knots of p. The functions b_i are the layer's own, measured with layers of one input, so wrong functions do not
+count as wrong wiring. All responses together are one array, explained by a rearrangement of its axes and factors along
+them. Larger layers are tested one input at a time, with random, distinct coefficients.
 """
 
 from collections.abc import Callable
@@ -22,27 +22,27 @@ from refkan.conformance.identification.nonlinear import in_other_sizes
 from refkan.conformance.identification.reported import Difference, Stage, close, largest, measured, only
 from refkan.conformance.identification.subject import BLOCK, Subject
 
-IN_ORDER = "output q answers to the coefficients (q, p, i) through input p alone"
+IN_ORDER = "output q depends on the coefficients (q, p, i) through input p only"
 
 OTHERS = ((1, 0), (0, 0), (1, 1))
-"""What the two inputs may be exchanged for."""
+"""What may take the place of the two inputs."""
 
 LARGER = ((3, 3, 3), (2, 2, 2), *((Q, P, BLOCK) for Q, P in ((1, 2), (5, 7), (7, 5), (17, 9), (2, 300), (300, 2))))
 """Outputs, inputs and samples of larger and of square layers."""
 
 
 OF_FEW = {"samples and inputs confused", "incomplete block", "rows by position"}
-"""Differences that few samples show, whatever the sizes of layers."""
+"""Differences that small batches cause, whatever the sizes of layers."""
 
 UNITS = 128
-"""Coefficients of layers that are asked one by one, at most."""
+"""Layers with at most so many coefficients are tested one coefficient at a time."""
 
 AXES = ("sample", "answer", "output", "input", "coefficient")
 """Axes of the responses to unit coefficients."""
 
 
 def wiring(subject: Subject) -> Stage:
-    """Return how outputs, inputs and coefficients belong together."""
+    """Return how outputs depend on inputs and coefficients."""
     spec, x = subject.layer((3, 2), 2)
     turned = replace(spec, coefficients=spec.coefficients[:, :, ::-1])
     if subject.is_right(spec, x) and subject.is_right(turned, x):  # no two coefficients are alike
@@ -74,7 +74,7 @@ def wiring(subject: Subject) -> Stage:
     if not how:
         edges = np.abs(theirs).max(axis=(0, 4)) > room  # (answer, output, input)
         answers = (", ".join(f"({q}, {p})" for q, p in np.argwhere(of).tolist()) for of in edges)
-        how = "; ".join(f"output {a} answers to {to}" for a, to in enumerate(answers))
+        how = "; ".join(f"output {a} depends on {to}" for a, to in enumerate(answers))
     return Stage("wiring", how, measured("wired otherwise", what="coefficients of (output, input)", how=how))
 
 
@@ -82,7 +82,7 @@ def _against_truth(
     subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float,
     else_told: list[Difference] | None,
 ) -> list[Difference] | None:  # fmt: skip
-    """What is done to the functions asked for, if those of some edge are right: the others are asked for there."""
+    """How the requested functions are rearranged, if some edge is right; the next stage then tests that edge."""
     if subject.declared.basis != BSPLINES or spec.kind not in ("uniform", "arbitrary"):
         return else_told
     ours = true_jacobian(spec, x)
@@ -98,7 +98,7 @@ def _against_truth(
 
 
 def _other_functions(subject: Subject, right: Array) -> list[Difference]:
-    """Edges (Q, P) some of which have functions of their own: the next stage asks for those of a wrong one."""
+    """Edges (Q, P) of which some have wrong functions: the next stage tests one of those."""
     wrong = np.argwhere(~right)
     subject.position = tuple(wrong[-1].tolist())
     outputs, inputs = (np.unique(wrong[:, k]) for k in (0, 1))
@@ -107,12 +107,12 @@ def _other_functions(subject: Subject, right: Array) -> list[Difference]:
         place = f"input {numbers(inputs.tolist())}"
     elif not right[outputs].any():
         place = f"output {numbers(outputs.tolist())}"
-    subject.place = f"{place} alone"
+    subject.place = f"{place} only"
     return []
 
 
 def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
-    """Which coefficient each place (output, input, index) has, if each has one or none, in words."""
+    """Which coefficient each place (output, input, index) uses, if one or none, in words."""
     shape = ours.shape[2:]
     A, B = (v.reshape(ours.shape[0] * ours.shape[1], -1) for v in (ours, theirs))
     M = np.rint(np.linalg.lstsq(A, B, rcond=1e-10)[0]).astype(int)  # up to sums that are those of other inputs
@@ -127,7 +127,7 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
     step = int(source[dim] - source[0]) if P > 1 else dim
     q, p, i = np.indices(shape)
     strided = step != dim and np.array_equal(((q * P * dim + p * step + i) % source.size).ravel(), source)
-    stride = f", as with a stride of {step} between inputs in place of {dim}" * strided
+    stride = f", as with a stride of {step} between inputs instead of {dim}" * strided
     return f"{len(moved)} of {source.size} places (output, input, index) have coefficients of others{stride}: {pairs}"
 
 
@@ -135,7 +135,7 @@ AXIS = ("output", "input", "index")
 
 
 def _order_of_axes(source: IntArray, shape: tuple[int, ...]) -> str:
-    """In which order of axes coefficients are read, if it is one, in words."""
+    """The order of axes in which coefficients are read, if there is one, in words."""
     flat = np.arange(source.size)
     for axes in list(permutations(range(3)))[1:]:
         order = ", ".join(AXIS[axis] for axis in axes)
@@ -152,11 +152,11 @@ def _index(flat: int, shape: tuple[int, ...]) -> str:
 
 
 def larger(subject: Subject) -> Stage:
-    """Return how larger and square layers are wired, where the small one is right."""
+    """Return how larger and square layers are wired, if the small one is right."""
     if "wiring" in subject.differing or subject.nonlinear or subject.apart or "not linear" in subject.names:
-        return Stage("sizes", unknown="not asked where small layers differ")
+        return Stage("sizes", unknown="not tested: small layers differ already")
     if subject.place:
-        return Stage("sizes", unknown=f"not asked where functions are others ({subject.place})")
+        return Stage("sizes", unknown=f"not tested: functions differ already ({subject.place})")
     for Q, P, n in LARGER:
         spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
         spec = replace(spec, knots=np.repeat(spec.knots[:1], P, axis=0))
@@ -170,7 +170,7 @@ def larger(subject: Subject) -> Stage:
 
 
 def _of_size(subject: Subject, spec: LayerSpec, x: FloatArray) -> list[Difference]:
-    """What differs in a layer of another size."""
+    """The differences in a layer of another size."""
     zero = subject.without_splines(spec, x)
     ours = subject.edges(spec, x)
     Q, P = spec.coefficients.shape[:2]
@@ -191,7 +191,7 @@ def _of_size(subject: Subject, spec: LayerSpec, x: FloatArray) -> list[Differenc
 def _not_linear(
     subject: Subject, spec: LayerSpec, x: FloatArray, zero: FloatArray, theirs: FloatArray
 ) -> list[Difference]:  # fmt: skip
-    """What a layer is that is linear in other sizes, if results do not add up over inputs, or over coefficients."""
+    """How a layer is nonlinear that is linear in other sizes, if results do not add up over inputs or coefficients."""
 
     def f(C: FloatArray) -> FloatArray:
         return subject.values(replace(spec, coefficients=C), x)
@@ -205,7 +205,7 @@ def _not_linear(
 
 
 def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Difference]:
-    """Edges that have the coefficients of others, of which those of one input at a time are not zero."""
+    """Edges that use the coefficients of others, tested with nonzero coefficients of one input at a time."""
     C, P = spec.coefficients, spec.n_inputs
     turns: dict[str, Callable[[FloatArray], FloatArray]] = {
         "transposed coefficients": lambda C: C.transpose(1, 0, 2).reshape(C.shape),
@@ -225,7 +225,7 @@ def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: F
             return only("wired otherwise", what="coefficients of (output, input)", how=how)
     summed = np.abs(theirs.sum(axis=2) - subject.edges(spec, x).sum(axis=2)).max(axis=0)
     wrong = np.flatnonzero(summed > subject.tolerance(1.0)).tolist()
-    return only("wired otherwise", what="outputs", how=f"{wrong} of {spec.n_outputs} are others")
+    return only("wired otherwise", what="outputs", how=f"{wrong} of {spec.n_outputs} are wrong")
 
 
 def responses(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:
@@ -259,7 +259,7 @@ def _moved(name: str, order: tuple[int, ...]) -> list[Difference]:
 
 
 def _sized(subject: Subject, told: list[Difference]) -> list[Difference]:
-    """Differences; of a constant factor it is asked in another shape which size it is."""
+    """Differences; another shape shows which size a constant factor is."""
 
     def again() -> tuple[FloatArray, FloatArray]:
         spec, x = subject.layer((5, 4), 2)
@@ -269,7 +269,7 @@ def _sized(subject: Subject, told: list[Difference]) -> list[Difference]:
 
 
 def _knots_of_all(subject: Subject, spec: LayerSpec, x: FloatArray) -> str:
-    """What knots are in use if those of one input change the functions of another, its samples as before; else ""."""
+    """The knots in use if those of one input change the functions of another at the same samples; else ""."""
     if spec.kind.startswith("uniform") or not spec.degree or subject.declared.domain is not None:
         return ""
     alone = replace(spec, coefficients=spec.coefficients * np.array([[1.0], [0.0]]))
@@ -293,11 +293,11 @@ ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "inputs over their norm": lambda x: x / np.sqrt((x * x).sum(axis=1, keepdims=True)),
     "softmax of the inputs": lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True),
 }
-"""Points that depend on a whole row of samples."""
+"""Points that depend on all inputs of a sample."""
 
 
 def _point_of_rows(subject: Subject) -> str:
-    """At which points functions are taken if that of one input depends on the others, by splines s(x) = x; else ""."""
+    """Where functions are evaluated if the point of one input depends on the others, by splines s(x) = x; else ""."""
     spec, x = subject.layer((1, 3), 2)
     low, high = spec.domains.T
     if not spec.degree:
@@ -310,5 +310,5 @@ def _point_of_rows(subject: Subject) -> str:
     for words, row in ROWS.items():
         shown = ((row(x) > low) & (row(x) < high)).all(axis=1)
         if shown.sum() >= 8 and close(row(x)[shown], at[shown], 1e-4):
-            return f"functions are taken at {words}"
-    return "functions of an input are taken at points that depend on others"
+            return f"functions are evaluated at {words}"
+    return "functions of an input are evaluated at points that depend on others"
