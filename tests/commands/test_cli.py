@@ -14,7 +14,6 @@ import refkan
 import refkan as rk
 import refkan_command
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.cli import main
 from refkan.commands import conform, selftest
 from refkan.commands.data_files.number_files import read_numbers, read_weights
 from refkan.commands.spectra import spectrum
@@ -22,40 +21,35 @@ from refkan.commands.threads import BLAS, THREAD_VARIABLES, thread_variables
 from refkan.commands.training import train
 from refkan.conformance.judging import guarded
 from refkan.conformance.judging.findings import Expectations
+from tests.shared.commands import command
 from tests.shared.interruptions import busy, drop, dropping
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
 
-def test_without_a_command_the_help_is_shown(capsys):
-    assert main([]) == 0
-    assert "commands" in capsys.readouterr().out
+def test_without_a_command_the_help_is_shown():
+    assert "commands" in command().out
 
 
-def test_info_names_versions_and_threads(capsys):
-    assert main(["info"]) == 0
-    out = capsys.readouterr().out
+def test_info_names_versions_and_threads():
+    out = command("info").out
     assert refkan.__version__ in out
     assert "numba " in out
     assert "kernel threads: " in out
 
 
-def test_info_names_the_extra_of_what_is_missing(capsys, monkeypatch):
+def test_info_names_the_extra_of_what_is_missing(monkeypatch):
     def missing(package):
         raise PackageNotFoundError(package)
 
     monkeypatch.setattr(selftest, "version", missing)
-    assert main(["info"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = command("info").out.splitlines()
     assert "  python-flint not installed (pip install 'refkan[exact]')" in lines
     assert "  mpmath not installed" in lines
 
 
-def test_an_unknown_command_is_an_error(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["nonsense"])
-    assert caught.value.code == 2
-    assert "nonsense" in capsys.readouterr().err
+def test_an_unknown_command_is_an_error():
+    assert "nonsense" in command("nonsense", code=2).err
 
 
 INTERRUPTED = """
@@ -152,11 +146,9 @@ def test_a_process_that_has_its_variables_is_not_started_again():
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "two", "1.5"])
-def test_bad_numbers_of_threads_are_refused(count, capsys):
-    with pytest.raises(SystemExit) as refusal:
-        main(["train", "burgers", f"--threads={count}"])
-    assert refusal.value.code == 2
-    assert f"argument --threads: must be a whole number, at least 1; got {count!r}" in capsys.readouterr().err
+def test_bad_numbers_of_threads_are_refused(count):
+    told = command("train", "burgers", f"--threads={count}", code=2).err
+    assert f"argument --threads: must be a whole number, at least 1; got {count!r}" in told
 
 
 pytestmark = pytest.mark.usefixtures("soon")
@@ -175,7 +167,7 @@ NUMPY = ("--backend", BACKEND, "--call-timeout", "0", "--select", "degree-3/unif
     (conform, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),
 )
 @pytest.mark.parametrize("fails", [False, True])
-def test_commands_end_as_interrupted(module, name, arguments, who, fails, monkeypatch, tmp_path, capsys):
+def test_commands_end_as_interrupted(module, name, arguments, who, fails, monkeypatch, tmp_path):
     """Whether what comes after the loss goes on, or fails because of it."""
 
     def afterwards(*arguments, **options):
@@ -185,26 +177,23 @@ def test_commands_end_as_interrupted(module, name, arguments, who, fails, monkey
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, name, dropping(afterwards))
-    assert main(arguments) == 130
-    out, err = capsys.readouterr()
+    out, err = command(*arguments, code=130)
     assert f"refkan {who}: interrupted" in err
     assert "no compiled object" not in out + err
 
 
-def test_an_adapter_that_fails_because_of_an_interruption_is_not_judged(monkeypatch, capsys):
+def test_an_adapter_that_fails_because_of_an_interruption_is_not_judged(monkeypatch):
     def fails(self, *arguments):
         drop()
         raise RuntimeError("no compiled object yet")
 
     monkeypatch.setattr("tests.broken_layers.plain_numpy.PlainNumpy.forward", fails)
-    assert main(("conform", *NUMPY)) == 130
-    assert capsys.readouterr().out == ""
+    assert command("conform", *NUMPY, code=130).out == ""
 
 
-def test_an_interruption_where_no_command_says_what_is_kept(monkeypatch, capsys):
+def test_an_interruption_where_no_command_says_what_is_kept(monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("refkan.commands.selftest.thread_count", interrupted)
-    assert main(["info"]) == 130
-    assert capsys.readouterr().err == "refkan info: interrupted\n"
+    assert command("info", code=130).err == "refkan info: interrupted\n"

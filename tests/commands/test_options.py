@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.cli import main
 from refkan.commands.spectra import spectrum
 from refkan.commands.training import train
+from tests.shared.commands import command
 from tests.shared.tables import each_row
 
 NUMPY = "tests.broken_layers.plain_numpy:PlainNumpy"
@@ -24,14 +24,10 @@ def nothing_begins(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def refused(arguments, capsys):
+def refused(*arguments):
     """What a command says on the standard error stream as it refuses its arguments."""
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as refusal:
-        code = refusal.code
-    out, err = capsys.readouterr()
-    assert (code, out) == (2, "")
+    out, err = command(*arguments, code=2)
+    assert not out
     return err
 
 
@@ -55,7 +51,7 @@ COUNTS = {
 
 
 @pytest.mark.parametrize("command", COUNTS, ids=" ".join)
-def test_counts_out_of_range(command, capsys):
+def test_counts_out_of_range(command):
     option = next(part for part in reversed(command) if part.startswith("--"))
     after = ("1",) if option == "--widths" else ()
     least, most = COUNTS[command]
@@ -63,18 +59,18 @@ def test_counts_out_of_range(command, capsys):
     beyond = () if most is None else (most + 1, 10**30)
     for value in (least - 1, -7, *beyond, "many", "1.5", "", "nan"):
         message = f"error: argument {option}: must be a whole number, {bounds}; got {str(value)!r}\n"
-        assert refused((*command, value, *after), capsys).endswith(message)
+        assert refused(*command, value, *after).endswith(message)
 
 
 @pytest.mark.parametrize(("value", "shown"), [("0", "0.0"), ("-1", "-1.0"), ("nan", "nan"), ("1e400", "inf")])
-def test_rates_that_are_none(value, shown, capsys):
-    err = refused((*TRAIN, "--optimizer", "adam", "--learning-rate", value), capsys)
+def test_rates_that_are_none(value, shown):
+    err = refused(*TRAIN, "--optimizer", "adam", "--learning-rate", value)
     assert err == f"refkan train: --learning-rate must be finite and positive; got {shown}\n"
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon", ""])
-def test_times_that_are_none(value, capsys):
-    err = refused((*CONFORM, "--import-timeout", value), capsys)
+def test_times_that_are_none(value):
+    err = refused(*CONFORM, "--import-timeout", value)
     assert f"argument --import-timeout: must be a number of seconds, 0 or more; got {value!r}" in err
 
 
@@ -94,38 +90,38 @@ def test_times_that_are_none(value, capsys):
     (("cases", "check", "cases"), "RESULTS"),
     (("cases", "check", "cases", "results.npz", "--json"), "--json"),
 )
-def test_empty_names(command, option, capsys, tmp_path):
+def test_empty_names(command, option, tmp_path):
     """As of variables of a shell that were never set."""
     after = ("results.npz",) if command == ("cases", "check") else ()
-    assert f"argument {option}: must not be empty; got ''" in refused((*command, "", *after), capsys)
+    assert f"argument {option}: must not be empty; got ''" in refused(*command, "", *after)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("option", ["--json", "--junit", "--expected-failures"])
-def test_files_that_cannot_be_files(option, capsys, tmp_path):
+def test_files_that_cannot_be_files(option, tmp_path):
     (tmp_path / "file").write_bytes(b"\xff")
-    err = refused((*CONFORM, option, tmp_path), capsys)
+    err = refused(*CONFORM, option, tmp_path)
     needs = "(must be a file, not a folder.*|Is a directory)"
     assert re.fullmatch(rf"refkan conform: {option}: {needs}; got {re.escape(repr(str(tmp_path)))}\n", err)
-    err = refused((*CONFORM, option, tmp_path / "file" / "below"), capsys)
+    err = refused(*CONFORM, option, tmp_path / "file" / "below")
     assert re.match(rf"refkan conform: {option}: .*; got '{re.escape(str(tmp_path))}", err)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_files_lie_in_folders_that_exist_as_those_of_numpy(capsys, tmp_path):
+def test_files_lie_in_folders_that_exist_as_those_of_numpy(tmp_path):
     """A slip in the name of a folder is told, and not made; folders that are asked for by --output DIR are made."""
     net = rk.kan([1, 1], 2, 2)
     rk.save(tmp_path / "net.npz", net, np.zeros(3))
     (tmp_path / "rows.csv").write_text("0.5\n")
-    for *command, file in (
+    for *given, file in (
         (*CONFORM, "--json", "absent/a.json"),
         ("model", "edges", "net.npz", "--output", "absent/a.json"),
         ("model", "refine", "net.npz", "--output", "absent/a.npz"),
         ("predict", "net.npz", "rows.csv", "--output", "absent/a.csv"),
         ("certify", "net.npz", "--html", "absent/a.html"),
     ):
-        told = f"{command[-1]}: must lie in a folder that exists; got '{file}': create 'absent'\n"
-        assert refused((*command, file), capsys).endswith(told)
+        told = f"{given[-1]}: must lie in a folder that exists; got '{file}': create 'absent'\n"
+        assert refused(*given, file).endswith(told)
     with pytest.raises(FileNotFoundError):
         rk.save(tmp_path / "absent" / "net.npz", net, np.zeros(3))
     assert not (tmp_path / "absent").exists()
@@ -134,35 +130,35 @@ def test_files_lie_in_folders_that_exist_as_those_of_numpy(capsys, tmp_path):
 @pytest.mark.parametrize(
     "command", [("predict", "net.npz", "rows.csv"), ("model", "edges", "net.npz", "--output", "e")]
 )
-def test_unknown_options_show_the_usage_of_their_command(command, capsys):
-    err = refused((*command, "--colour", "red"), capsys)
+def test_unknown_options_show_the_usage_of_their_command(command):
+    err = refused(*command, "--colour", "red")
     name = " ".join(command[: 1 + (command[0] == "model")])
     assert err.startswith(f"usage: refkan {name} ")
     assert err.endswith(f"refkan {name}: error: unrecognized arguments: --colour red\n")
 
 
-def test_a_folder_is_no_problem(capsys, tmp_path):
-    err = refused(("train", tmp_path), capsys)
+def test_a_folder_is_no_problem(tmp_path):
+    err = refused("train", tmp_path)
     assert err == f"refkan train: PROBLEM: must be a file, not a folder, a pipe or a device; got {str(tmp_path)!r}\n"
 
 
-def test_expected_failures_that_are_no_text(capsys, tmp_path):
+def test_expected_failures_that_are_no_text(tmp_path):
     (tmp_path / "known").write_bytes(b"\xff")
     known = str(tmp_path / "known")
-    err = refused((*CONFORM, "--expected-failures", known), capsys)
+    err = refused(*CONFORM, "--expected-failures", known)
     assert err.startswith(f"refkan conform: --expected-failures: must be text in UTF-8; got {known!r}")
 
 
 @pytest.mark.parametrize("command", [TRAIN, ("spectrum",)])
-def test_folders_that_cannot_be_folders(command, capsys, tmp_path):
+def test_folders_that_cannot_be_folders(command, tmp_path):
     (tmp_path / "file").write_text("")
-    err = refused((*command, "--output", tmp_path / "file"), capsys)
+    err = refused(*command, "--output", tmp_path / "file")
     assert re.match(rf"refkan {command[0]}: --output: must be a folder, not a file; got .*file'\n", err)
 
 
 @pytest.mark.parametrize("address", ["here", "tcp://here", "no-such-scheme://here:8786"])
-def test_addresses_that_are_none(address, capsys):
-    err = refused(("spectrum", "--dask", address), capsys)
+def test_addresses_that_are_none(address):
+    err = refused("spectrum", "--dask", address)
     assert err == f"refkan spectrum: --dask must be an address such as tcp://host:8786; got {address!r}\n"
 
 
@@ -170,15 +166,13 @@ def too_large(*arguments, **options):
     return np.empty((10**9, 10**9))
 
 
-def test_what_does_not_fit_into_memory(monkeypatch, capsys):
+def test_what_does_not_fit_into_memory(monkeypatch):
     """Refused before the training, a failure in it."""
     small = ("--points", "6", "--widths", "2", "2", "1", "--schedule", "9", "--quiet")
     monkeypatch.setattr(train, "train_starts", too_large)
-    assert main([*TRAIN, *small]) == 1
+    trained = command(*TRAIN, *small, code=1)
     monkeypatch.setattr("refkan.commands.training.configuration.setup_named", too_large)
-    assert main([*TRAIN, *small]) == 2
-    for line in capsys.readouterr().err.splitlines():
-        assert re.match(r"refkan train: not enough memory \(.* 6\.94 EiB .*\): ask for less by --points", line)
+    for told in (trained, command(*TRAIN, *small, code=2)):
+        assert re.match(r"refkan train: not enough memory \(.* 6\.94 EiB .*\): ask for less by --points", told.err)
     monkeypatch.setattr(spectrum, "study", too_large)
-    assert main(["spectrum"]) == 1
-    assert "ask for less by --samples, --widths, --intervals or --orders" in capsys.readouterr().err
+    assert "ask for less by --samples, --widths, --intervals or --orders" in command("spectrum", code=1).err

@@ -3,13 +3,14 @@
 import json
 import re
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.cli import main
 from refkan.commands.spectra.own_network import CertifiedRow, certificate_table
+from tests.shared.commands import command
 from tests.shared.tables import each_row
 
 
@@ -28,22 +29,19 @@ def files(tmp_path):
     return options, ["--weights", str(tmp_path / "weights.csv")], rk.LeastSquares(net, x, y, weights), theta
 
 
-def run(*options):
-    return main(["spectrum", *options])
+run = partial(command, "spectrum")
 
 
-def refused(capsys, *options):
-    assert run(*options) == 2
-    out, err = capsys.readouterr()
+def refused(*options):
+    out, err = run(*options, code=2)
     assert not out
     return err
 
 
-def test_spectra_and_certificates_are_those_of_the_problem(files, tmp_path, capsys):
+def test_spectra_and_certificates_are_those_of_the_problem(files, tmp_path):
     options, weights, problem, theta = files
     out = tmp_path / "out"
-    assert run(*options, *weights, "--bases", "spline", "relu", "--certify", "--output", str(out)) == 0
-    told = capsys.readouterr().out
+    told = run(*options, *weights, "--bases", "spline", "relu", "--certify", "--output", out).out
     assert "condition in" in told
     assert "float64 takes eigenvalues below its own rounding for zeros" in told
     spectra, certificates = (json.loads((out / name).read_text()) for name in ("spectrum.json", "certificates.json"))
@@ -57,10 +55,9 @@ def test_spectra_and_certificates_are_those_of_the_problem(files, tmp_path, caps
     assert spectra[0]["condition"] != spectra[1]["condition"]
 
 
-def test_outputs_count_in_hessians(files, capsys):
+def test_outputs_count_in_hessians(files):
     options, weights, problem, theta = files
-    assert run(*options, *weights, "--which", "hessian", "--certify") == 0
-    told = capsys.readouterr().out
+    told = run(*options, *weights, "--which", "hessian", "--certify").out
     assert rk.spectrum(problem, theta, which="hessian").table in told
     low, high = rk.exact.certified_spectrum(problem, theta, which="hessian").condition.floats()
     (told_low, told_high), *_ = re.findall(r"\[([\d.]+e[+-]\d+), ([\d.]+e[+-]\d+)\]", told)
@@ -76,15 +73,14 @@ def test_condition_numbers_beyond_the_floats_and_errors_are_rows_too():
     assert table.endswith("no         refused")
 
 
-def test_a_dense_network_has_its_own_parameters(tmp_path, capsys):
+def test_a_dense_network_has_its_own_parameters(tmp_path):
     x = np.linspace(0.0, 1.0, 12)[:, None]
     net, theta = rk.mlp([1, 2, 1], "relu").initialize(np.random.default_rng(0), x)
     rk.save(tmp_path / "net.npz", net, theta)
     np.savetxt(tmp_path / "samples.csv", np.hstack([x, x]), delimiter=",")
     options = ["--network", str(tmp_path / "net.npz"), "--data", str(tmp_path / "samples.csv")]
-    assert run(*options, "--certify") == 0
-    assert "own parameters" in capsys.readouterr().out
-    assert "basis 'relu' is not available: a dense layer has none" in refused(capsys, *options, "--bases", "relu")
+    assert "own parameters" in run(*options, "--certify").out
+    assert "basis 'relu' is not available: a dense layer has none" in refused(*options, "--bases", "relu")
 
 
 WHOLE = "must hold 3 finite numbers, separated by commas, in every line"
@@ -131,18 +127,18 @@ COMMAS = "must be separated by commas; got "
     ("x1,x2,y\n1,2,3,\n4,5,6,\n", "must have a number behind the last comma; got none in any line: remove that"),
     ("1,2,3,\n4,5,6,\n", "must have a number behind the last comma; got none in any line: remove that comma, or"),
 )
-def test_samples_that_do_not_fit_are_told_where(files, tmp_path, capsys, text, message):
+def test_samples_that_do_not_fit_are_told_where(files, tmp_path, text, message):
     (tmp_path / "bad.csv").write_text(text)
-    err = refused(capsys, *files[0][:3], str(tmp_path / "bad.csv"))
+    err = refused(*files[0][:3], str(tmp_path / "bad.csv"))
     assert f"--data: {tmp_path / 'bad.csv'} {message}" in err
 
 
-def test_bad_lines_are_counted_and_the_first_are_named(files, tmp_path, capsys):
+def test_bad_lines_are_counted_and_the_first_are_named(files, tmp_path):
     lines = ["# of a sensor", "path,force,answer", *(f"{k},{k},{k}" for k in range(100))]
     for k, line in ((24, "1,NaN,2"), (40, ""), (90, "1,2"), (91, "sensor failure,,"), (99, "1,2,-inf")):
         lines[k] = line
     (tmp_path / "bad.csv").write_text("\n".join(lines))
-    err = refused(capsys, *files[0][:3], str(tmp_path / "bad.csv"))
+    err = refused(*files[0][:3], str(tmp_path / "bad.csv"))
     assert err.endswith(
         f"{WHOLE}; 4 of 99 lines do not: got 'NaN' in line 25, column 2 (force); got 2 cells, not 3, in line 91; got "
         "'sensor failure' in line 92, column 1 (path); ...: leave them out, or give --drop-bad-rows; "
@@ -155,18 +151,18 @@ def test_bad_lines_are_counted_and_the_first_are_named(files, tmp_path, capsys):
     ("1\n" * 29, "must have one column and a row for each sample, 30 x 1 numbers; got 29 x 1"),
     ("1\n" * 29 + "-1\n", "must hold no negative weight; got -1"),
 )
-def test_weights_that_do_not_fit_are_refused(files, tmp_path, capsys, text, message):
+def test_weights_that_do_not_fit_are_refused(files, tmp_path, text, message):
     (tmp_path / "bad.csv").write_text(text)
-    assert message in refused(capsys, *files[0], "--weights", str(tmp_path / "bad.csv"))
+    assert message in refused(*files[0], "--weights", str(tmp_path / "bad.csv"))
 
 
-def test_files_that_are_not_there_or_something_else_are_refused(files, tmp_path, capsys):
+def test_files_that_are_not_there_or_something_else_are_refused(files, tmp_path):
     (network, net), (data, samples) = files[0][:2], files[0][2:]
-    assert "--network: No such file" in refused(capsys, network, "absent.npz", data, samples)
-    assert "--data: No such file" in refused(capsys, network, net, data, "absent.csv")
-    assert "must be a text file of comma-separated numbers" in refused(capsys, network, net, data, net)
-    assert "--network: " in refused(capsys, network, samples, data, samples)
-    assert "--network needs --data" in refused(capsys, network, net)
+    assert "--network: No such file" in refused(network, "absent.npz", data, samples)
+    assert "--data: No such file" in refused(network, net, data, "absent.csv")
+    assert "must be a text file of comma-separated numbers" in refused(network, net, data, net)
+    assert "--network: " in refused(network, samples, data, samples)
+    assert "--network needs --data" in refused(network, net)
 
 
 @each_row(
@@ -176,10 +172,10 @@ def test_files_that_are_not_there_or_something_else_are_refused(files, tmp_path,
     (["--workers", "1"], "--workers describes the networks of a study"),
     (["--bases", "mlp-relu"], "--bases with --network must be one of"),
 )
-def test_options_of_studies_are_refused(files, capsys, options, message):
-    assert message in refused(capsys, *files[0], *options)
+def test_options_of_studies_are_refused(files, options, message):
+    assert message in refused(*files[0], *options)
 
 
-def test_files_without_a_network_are_refused(files, capsys):
-    assert "--data belongs to a network in a file" in refused(capsys, *files[0][2:])
-    assert "--weights belongs to a network in a file" in refused(capsys, *files[1])
+def test_files_without_a_network_are_refused(files):
+    assert "--data belongs to a network in a file" in refused(*files[0][2:])
+    assert "--weights belongs to a network in a file" in refused(*files[1])

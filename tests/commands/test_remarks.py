@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.cli import main
 from refkan.commands import certify
 from refkan.commands.data_files.number_files import read_numbers
 from refkan.commands.spectra import own_network
 from refkan.commands.training import train
 from refkan.commands.training.configuration import configuration
 from refkan.commands.training.train import remarks
-from refkan.kernels.compilation import COMPILING
 from refkan.plots.training_pictures import can_be_drawn
 from refkan.training.recipes import own_data
 from refkan.training.recipes.records import chosen_level
 from tests.commands.test_train import ONE, parse
+from tests.shared.commands import command
 from tests.shared.tables import each_row
 
 
@@ -29,20 +28,13 @@ def written(folder, x, y):
     return file
 
 
-def written_by_command(capsys):
-    """What a command wrote, but that it compiled kernels, which is true of the first one on a machine."""
-    out, err = capsys.readouterr()
-    return out, "".join(line for line in err.splitlines(keepends=True) if COMPILING not in line)
-
-
-def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_path, capsys):
+def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_path):
     """Noise is learnt by heart on the finer level; the schedule that the remark names ends with the better one."""
     rng = np.random.default_rng(0)
     x = rng.uniform(size=(60, 1))
     file = written(tmp_path, x, np.sin(6 * x) + 0.2 * rng.normal(size=x.shape))
     options = ["--widths", "1", "1", "--intervals", "4", "--quiet"]
-    assert main(["train", str(file), *options, "--schedule", "9", "9", "9", "--output", str(tmp_path / "out")]) == 0
-    out, err = written_by_command(capsys)
+    err = command("train", file, *options, "--schedule", "9", "9", "9", "--output", tmp_path / "out").err
     levels = json.loads((tmp_path / "out" / "history.json").read_text())["levels"]
     errors = [level["error"] for level in levels]
     best = int(np.argmin(errors))
@@ -55,20 +47,17 @@ def test_a_level_that_is_worse_is_remarked_with_the_way_to_stop_before_it(tmp_pa
     )
     net, _ = rk.load(tmp_path / "out" / "network.npz")
     assert net.n_params == levels[best]["parameters"]
-    assert main(["train", str(file), *options, "--schedule", *schedule]) == 0
-    out, err = written_by_command(capsys)
+    out, err = command("train", file, *options, "--schedule", *schedule)
     assert f"{errors[best]:.2e}" in out.splitlines()[-2]
     assert err == ""
 
 
-def test_more_parameters_than_rows_are_remarked(tmp_path, capsys):
+def test_more_parameters_than_rows_are_remarked(tmp_path):
     file = written(tmp_path, np.arange(24.0), 2 * np.arange(24.0))
     options = ["--widths", "1", "1", "--schedule", "3", "--quiet"]
     for intervals in ("17", "18"):  # 19 and 20 parameters on 20 rows are none too many
-        assert main(["train", str(file), *options, "--intervals", intervals]) == 0
-        assert written_by_command(capsys)[1] == ""
-    assert main(["train", str(file), *options, "--intervals", "19", "--output", str(tmp_path / "out")]) == 0
-    err = capsys.readouterr().err
+        assert command("train", file, *options, "--intervals", intervals).err == ""
+    err = command("train", file, *options, "--intervals", "19", "--output", tmp_path / "out").err
     assert (
         "refkan train: remark: more parameters (21) than rows to train on (20): a small loss says nothing then" in err
     )
@@ -107,16 +96,14 @@ def test_layers_that_work_by_their_tails_are_remarked():
     assert not list(train.outside(asked.setup, net, theta))
 
 
-def test_a_network_too_large_for_its_picture_is_remarked(tmp_path, capsys):
+def test_a_network_too_large_for_its_picture_is_remarked(tmp_path):
     x = np.random.default_rng(0).uniform(size=(12, 2))
     file, out = str(written(tmp_path, x, x[:, 0])), tmp_path / "out"
     options = [file, "--widths", "2", "251", "1", "--schedule", "0", "--intervals", "1", "--order", "2", "--quiet"]
     said = "refkan train: remark: network.png is left out: it shows networks with at most 500 edges in each layer\n"
-    assert main(["train", *options, "--output", str(out)]) == 0
-    assert said in capsys.readouterr().err
+    assert said in command("train", *options, "--output", out).err
     assert [(out / f"{name}.png").exists() for name in ("figure", "network")] == [True, False]
-    assert main(["train", *options]) == 0
-    assert said not in capsys.readouterr().err
+    assert said not in command("train", *options).err
     assert [can_be_drawn(rk.kan([2, width, 1], 2, 1)) for width in (250, 251)] == [True, False]
 
 
@@ -187,61 +174,56 @@ def trained(tmp_path_factory):
     ]
     (folder / "mine.csv").write_text("\n".join(["name,width,force,day,length", *lines]))
     columns = ("--target", "force", "--inputs", "length", "width")
-    assert main(["train", str(folder / "mine.csv"), *columns, *SMALL, "--output", str(folder / "run")]) == 0
+    command("train", folder / "mine.csv", *columns, *SMALL, "--output", folder / "run")
     return folder, x, y
 
 
-def predicted(capsys, *arguments):
-    assert main(["predict", *map(str, arguments)]) == 0
-    out, err = capsys.readouterr()
+def predicted(*arguments):
+    out, err = command("predict", *arguments)
     header, *lines = out.splitlines()
     return header, np.array([float(line) for line in lines]), err
 
 
-def test_inputs_are_found_by_name(trained, capsys):
+def test_inputs_are_found_by_name(trained):
     folder, x, y = trained
     net, theta, notes = rk.load(folder / "run" / "network.npz", return_notes=True)
     assert notes["columns"] == ["length", "width", "force"]
-    header, values, err = predicted(capsys, folder / "run" / "network.npz", folder / "mine.csv")
+    header, values, err = predicted(folder / "run" / "network.npz", folder / "mine.csv")
     assert (header, err) == ("force", "")
     np.testing.assert_array_equal(values, net(theta, x[:, ::-1])[:, 0])
     assert np.abs(values - y).max() < 0.2 * np.ptp(y)
 
 
-def test_a_file_without_header_is_taken_in_order_and_rows_outside_are_said(trained, capsys):
+def test_a_file_without_header_is_taken_in_order_and_rows_outside_are_said(trained):
     folder, x, _ = trained
     rows = x[:3, ::-1].copy()
     rows[1, 1] = 1.5
     np.savetxt(folder / "new.csv", rows, delimiter=",")
     net, theta = rk.load(folder / "run" / "network.npz")
-    _, values, err = predicted(capsys, folder / "run" / "network.npz", folder / "new.csv")
+    _, values, err = predicted(folder / "run" / "network.npz", folder / "new.csv")
     np.testing.assert_allclose(values, net(theta, rows)[:, 0], rtol=1e-12)
     low, high = net.layers[0].domains[1]
     assert (
         f"1 of 3 rows lie outside the ranges that the network was trained on, where it goes on by its rule 'linear'; "
         f"the first is row 2, width = 1.5 outside [{low:g}, {high:g}]" in err
     )
-    assert (
-        main(["predict", str(folder / "run/network.npz"), str(folder / "new.csv"), "--output", str(folder / "y.csv")])
-        == 0
-    )
+    command("predict", folder / "run/network.npz", folder / "new.csv", "--output", folder / "y.csv")
     written = np.loadtxt(folder / "y.csv", skiprows=1)
     np.testing.assert_array_equal(written, values)
 
 
-def test_networks_without_names_or_domains_predict_too(tmp_path, capsys):
+def test_networks_without_names_or_domains_predict_too(tmp_path):
     x = np.random.default_rng(0).normal(size=(5, 2))
     np.savetxt(tmp_path / "rows.csv", x, delimiter=",", header="a,b", comments="")
     net, theta = rk.mlp([2, 3, 2]).initialize(np.random.default_rng(1), x)
     rk.save(tmp_path / "net.npz", net, theta)
-    assert main(["predict", str(tmp_path / "net.npz"), str(tmp_path / "rows.csv")]) == 0
-    out, err = capsys.readouterr()
+    out, err = command("predict", tmp_path / "net.npz", tmp_path / "rows.csv")
     assert (out.splitlines()[0], err) == ("y1,y2", "")
     values = [list(map(float, line.split(","))) for line in out.splitlines()[1:]]
     np.testing.assert_allclose(values, net(theta, x), rtol=1e-12)
 
 
-def test_every_command_finds_the_columns_of_a_network_by_name(trained, capsys, monkeypatch):
+def test_every_command_finds_the_columns_of_a_network_by_name(trained, monkeypatch):
     """Rows that are not whole in the trained columns are refused, or left out and counted; other columns are not read.
 
     A target of its own is no column of a file to predict at, and none to certify on either.
@@ -263,11 +245,10 @@ def test_every_command_finds_the_columns_of_a_network_by_name(trained, capsys, m
     monkeypatch.setattr(own_network, "LeastSquares", lambda *problem: seen.append(problem) or rk.LeastSquares(*problem))
     for name, bad, columns in (("predict", 1, "length, width"), ("spectrum", 2, "length, width, force")):
         bad_rows = rf"finite numbers for {columns} in every line; {bad} of 40 .* --drop-bad-rows"
-        refused(capsys, commands[name], f"{bad_rows}; --impute fills gaps of inputs$")
+        refused(commands[name], f"{bad_rows}; --impute fills gaps of inputs$")
     out = {}
     for name, bad in (("predict", 1), ("spectrum", 2), ("certify", 2)):
-        assert main([*commands[name], "--drop-bad-rows"]) == 0
-        told = capsys.readouterr()
+        told = command(*commands[name], "--drop-bad-rows")
         assert told.err == f"refkan {name}: {bad} of 40 rows of gaps.csv left out\n"
         out[name] = told.out
     header, *table = out["predict"].splitlines()
@@ -282,13 +263,11 @@ def test_every_command_finds_the_columns_of_a_network_by_name(trained, capsys, m
     np.testing.assert_array_equal(box, rk.exact.bounding_box(whole))
     (folder / "weights.csv").write_text("1\n" * 40)
     both = [*commands["spectrum"], "--drop-bad-rows", "--weights", str(folder / "weights.csv")]
-    refused(capsys, both, "--weights has one weight for each row; leave out --drop-bad-rows")
+    refused(both, "--weights has one weight for each row; leave out --drop-bad-rows")
 
 
-def refused(capsys, arguments, message):
-    capsys.readouterr()
-    assert main(arguments) == 2
-    assert re.search(message, capsys.readouterr().err)
+def refused(arguments, message):
+    assert re.search(message, command(*arguments, code=2).err)
 
 
 @each_row(
@@ -297,10 +276,10 @@ def refused(capsys, arguments, message):
     ("width,length,width", "must have one column 'width' in its header; got 2 among"),
     ("1.25,2,3", "must have 2 columns, the inputs; got 3: leave out the others; or give it a header with the names"),
 )
-def test_columns_that_cannot_be_told(trained, capsys, header, message):
+def test_columns_that_cannot_be_told(trained, header, message):
     folder = trained[0]
     (folder / "bad.csv").write_text(f"{header}\n1.5,2.5,3.5\n4.5,5.5,6.5\n")
-    refused(capsys, ["predict", str(folder / "run/network.npz"), str(folder / "bad.csv")], message)
+    refused(["predict", str(folder / "run/network.npz"), str(folder / "bad.csv")], message)
 
 
 @each_row(
@@ -309,6 +288,6 @@ def test_columns_that_cannot_be_told(trained, capsys, header, message):
     (["--target", "width", "--inputs", "width"], "--inputs must not name the target; got 'width'"),
     (["--target", "force"], "column 1 .name. and column 4 .day. have none in 40 lines.*0' and '2026-01-01' in line 2:"),
 )
-def test_targets_that_are_none(trained, capsys, options, message):
+def test_targets_that_are_none(trained, options, message):
     file = str(trained[0] / "mine.csv")
-    refused(capsys, ["train", file, *options, *SMALL], message)
+    refused(["train", file, *options, *SMALL], message)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from refkan.cli import main
 from refkan.commands import selftest
 from refkan.networks import Network
+from tests.shared.commands import command
 
 
 @pytest.fixture(autouse=True)
@@ -13,9 +13,8 @@ def one_network(monkeypatch):
     monkeypatch.setattr(selftest, "NETWORKS", {"B-splines": selftest.NETWORKS["B-splines"]})
 
 
-def test_an_installation_that_is_right(capsys):
-    assert main(["selftest"]) == 0
-    out = capsys.readouterr().out
+def test_an_installation_that_is_right():
+    out = command("selftest").out
     assert [out.count(text) for text in ("engine plain: exact results differ by", "engine fast:", "bounds hold")] == [
         1
     ] * 3
@@ -23,8 +22,7 @@ def test_an_installation_that_is_right(capsys):
 
 
 @pytest.mark.parametrize("wrong", [lambda out: out * (1 + 1e-12), lambda out: out * np.nan, lambda out: out + 1e6])
-def test_an_installation_that_is_wrong(wrong, monkeypatch, capsys):
+def test_an_installation_that_is_wrong(wrong, monkeypatch):
     right = Network.__call__
     monkeypatch.setattr(Network, "__call__", lambda self, theta, x: wrong(right(self, theta, x)))
-    assert main(["selftest"]) == 1
-    assert "results are WRONG" in capsys.readouterr().out
+    assert "results are WRONG" in command("selftest", code=1).out

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +18,20 @@ import refkan as rk
 from refkan.analysis.conditioning.spectra import FLAGS
 from refkan.base.long_runs import checkpoints
 from refkan.claims.running import executors
-from refkan.cli import main
 from refkan.commands.certificate_page import Bound, proven
 from refkan.commands.spectra import spectrum
+from tests.shared.commands import command
 from tests.shared.tables import each_row
 
 ROOT = Path(checkpoints.__file__).parent.parent
 SMALL = ["--orders", "2", "--intervals", "2", "3", "--widths", "2", "1", "--samples", "40"]
 
 
-def run(*options):
-    return main(["spectrum", *SMALL, *options])
+run = partial(command, "spectrum", *SMALL)
 
 
-def test_a_table_of_all_combinations(capsys):
-    assert run("--bases", "spline", "relu", "mlp-tanh", "--widths", "1", "1", "--seeds", "0", "1") == 0
-    out, err = capsys.readouterr()
+def test_a_table_of_all_combinations():
+    out, err = run("--bases", "spline", "relu", "mlp-tanh", "--widths", "1", "1", "--seeds", "0", "1")
     lines = out.splitlines()
     # Two widths, two bases of splines on two intervals, dense networks once, two seeds.
     assert lines.index("") == 1 + 2 * (2 * 2 + 1) * 2
@@ -40,10 +39,9 @@ def test_a_table_of_all_combinations(capsys):
     assert "20/20 mlp-tanh [1, 1] seed 1: condition" in err
 
 
-def test_files_are_written_and_points_are_kept(tmp_path, capsys):
+def test_files_are_written_and_points_are_kept(tmp_path):
     folder = tmp_path / "new" / "study"
-    assert run("--output", str(folder)) == 0
-    first = capsys.readouterr()
+    first = run("--output", folder)
     rows = json.loads((folder / "spectrum.json").read_text())
     assert [(row["kind"], row["intervals"]) for row in rows] == [
         ("spline", 2), ("spline", 3), ("relu", 2), ("relu", 3),
@@ -51,49 +49,43 @@ def test_files_are_written_and_points_are_kept(tmp_path, capsys):
     assert (folder / "spectrum.png").read_bytes().startswith(b"\x89PNG")
     assert len(list((folder / "points").glob("*.json"))) == 4
     assert not list(folder.rglob("*.tmp"))
-    assert run("--output", str(folder)) == 0
-    again = capsys.readouterr()
+    again = run("--output", folder)
     assert again.out == first.out
     assert again.err.splitlines() == ["4 of 4 points are there already"]
 
 
 def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run() == 0
+    run()
     assert not list(tmp_path.iterdir())
 
 
-def test_workers_and_a_cluster_compute_the_same(tmp_path, capsys, cluster):
+def test_workers_and_a_cluster_compute_the_same(tmp_path, cluster):
     before = dict(os.environ)
-    assert run() == 0
-    alone = capsys.readouterr().out
-    assert run("--workers", "1", "--output", str(tmp_path)) == 0
-    assert capsys.readouterr().out == alone
-    assert run("--dask", cluster.scheduler_address) == 0
-    assert capsys.readouterr().out == alone
+    alone = run().out
+    assert run("--workers", "1", "--output", tmp_path).out == alone
+    assert run("--dask", cluster.scheduler_address).out == alone
     assert dict(os.environ) == before
 
 
-def test_a_cluster_that_is_not_there(monkeypatch, capsys):
+def test_a_cluster_that_is_not_there(monkeypatch):
     class Unreachable:
         @staticmethod
         def Client(address, **options):  # noqa: N802
             raise OSError(f"Timed out trying to connect to {address}")
 
     monkeypatch.setattr(executors, "needed", lambda owner, name: Unreachable)
-    assert run("--dask", "tcp://127.0.0.1:9") == 1
-    assert "Timed out trying to connect to tcp://127.0.0.1:9" in capsys.readouterr().err
+    assert "Timed out trying to connect to tcp://127.0.0.1:9" in run("--dask", "tcp://127.0.0.1:9", code=1).err
 
 
-def test_the_extra_for_clusters_is_named_when_it_is_missing(monkeypatch, capsys):
+def test_the_extra_for_clusters_is_named_when_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    assert run("--dask", "tcp://127.0.0.1:8786") == 2
-    assert "--dask needs distributed: pip install 'refkan[cluster]'" in capsys.readouterr().err
+    told = run("--dask", "tcp://127.0.0.1:8786", code=2)
+    assert "--dask needs distributed: pip install 'refkan[cluster]'" in told.err
 
 
-def test_hessians_and_preconditioners(capsys):
-    assert run("--which", "hessian", "--node-map", "mean-std", "--preconditioner", "relu") == 0
-    assert "spline/relu" in capsys.readouterr().out
+def test_hessians_and_preconditioners():
+    assert "spline/relu" in run("--which", "hessian", "--node-map", "mean-std", "--preconditioner", "relu").out
 
 
 @each_row(
@@ -104,13 +96,9 @@ def test_hessians_and_preconditioners(capsys):
     (["--which", "fisher"], "invalid choice: 'fisher'"),
     (["--workers", "1", "--dask", "a"], "not allowed with argument"),
 )
-def test_wrong_options_are_usage_errors(options, message, capsys):
-    try:
-        code = run(*options)
-    except SystemExit as refusal:
-        code = refusal.code
-    out, err = capsys.readouterr()
-    assert (code, out) == (2, "")
+def test_wrong_options_are_usage_errors(options, message):
+    out, err = run(*options, code=2)
+    assert not out
     assert message in err
 
 
@@ -121,23 +109,21 @@ def failing_study(error):
     return run
 
 
-def test_a_dead_executor_and_an_interruption_have_codes_of_their_own(tmp_path, monkeypatch, capsys):
+def test_a_dead_executor_and_an_interruption_have_codes_of_their_own(tmp_path, monkeypatch):
     died = RuntimeError("the executor failed when 3 of 4 points were done")
     monkeypatch.setattr(spectrum, "study", failing_study(died))
-    assert run("--output", str(tmp_path)) == 1
-    assert "3 of 4 points" in capsys.readouterr().err
+    assert "3 of 4 points" in run("--output", tmp_path, code=1).err
     monkeypatch.setattr(spectrum, "study", failing_study(KeyboardInterrupt()))
-    assert run("--output", str(tmp_path)) == 130
-    assert capsys.readouterr().err == "refkan spectrum: interrupted\n"  # and nothing is kept of no point
+    told = run("--output", tmp_path, code=130)
+    assert told.err == "refkan spectrum: interrupted\n"  # and nothing is kept of no point
     (tmp_path / "points").mkdir(exist_ok=True)
     (tmp_path / "points" / "one.npz").touch()
-    assert run("--output", str(tmp_path)) == 130
-    assert f"interrupted; finished points are kept in {tmp_path / 'points'}" in capsys.readouterr().err
-    assert run() == 130
+    assert f"interrupted; finished points are kept in {tmp_path / 'points'}" in run("--output", tmp_path, code=130).err
+    run(code=130)
     assert not (tmp_path / "spectrum.json").exists()
 
 
-def test_a_failed_point_is_shown_and_makes_the_code_1(monkeypatch, capsys):
+def test_a_failed_point_is_shown_and_makes_the_code_1(monkeypatch):
     studies = importlib.import_module("refkan.analysis.conditioning.studies.studies")
     original = studies.measure
 
@@ -147,13 +133,11 @@ def test_a_failed_point_is_shown_and_makes_the_code_1(monkeypatch, capsys):
         return original(point, *rest)
 
     monkeypatch.setattr(studies, "measure", measure)
-    assert run() == 1
-    assert capsys.readouterr().out.count("MemoryError: too large") == 2
+    assert run(code=1).out.count("MemoryError: too large") == 2
 
 
-def test_a_legend_explains_the_columns_and_the_flags_that_occur(capsys):
-    assert run("--widths", "2", "5", "1") == 0
-    table, legend = capsys.readouterr().out.split("\n\n")
+def test_a_legend_explains_the_columns_and_the_flags_that_occur():
+    table, legend = run("--widths", "2", "5", "1").out.split("\n\n")
     present = {flag for flag in FLAGS if any(line.split()[-1] == flag for line in table.splitlines())}
     assert present == {"nullity"}
     for name, meaning in FLAGS.items():
@@ -161,10 +145,8 @@ def test_a_legend_explains_the_columns_and_the_flags_that_occur(capsys):
     assert "known" in legend
 
 
-def test_the_help_explains_columns_and_flags(capsys):
-    with pytest.raises(SystemExit):
-        main(["spectrum", "--help"])
-    told = " ".join(capsys.readouterr().out.split())
+def test_the_help_explains_columns_and_flags():
+    told = " ".join(command("spectrum", "--help").out.split())
     assert "known: nullity that follows from the structure of the network alone, a lower bound" in told
     for name, meaning in FLAGS.items():
         assert f"{name}: {meaning}" in told
@@ -182,9 +164,8 @@ def test_a_full_disk_behind_the_standard_output():
     assert told.stderr == "refkan info: [Errno 28] No space left on device\n"
 
 
-def test_certificates(tmp_path, capsys):
-    assert run("--certify", "--bases", "spline", "relu", "--output", str(tmp_path)) == 0
-    out = capsys.readouterr().out
+def test_certificates(tmp_path):
+    out = run("--certify", "--bases", "spline", "relu", "--output", tmp_path).out
     assert "condition in" in out
     rows = json.loads((tmp_path / "certificates.json").read_text())
     measured = json.loads((tmp_path / "spectrum.json").read_text())
@@ -195,15 +176,14 @@ def test_certificates(tmp_path, capsys):
         assert beside["condition"] == pytest.approx(row["low"], rel=1e-8)
 
 
-def test_certificates_of_kernels_and_of_what_has_none(tmp_path, capsys):
-    assert run("--certify", "--which", "ntk", "--bases", "spline", "--orders", "2", "--output", str(tmp_path)) == 0
+def test_certificates_of_kernels_and_of_what_has_none(tmp_path):
+    run("--certify", "--which", "ntk", "--bases", "spline", "--orders", "2", "--output", tmp_path)
     rows, measured = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("certificates", "spectrum"))
     for row, beside in zip(rows, measured, strict=True):
         assert (row["rank"], row["nullity"], row["error"]) == (beside["rank"], beside["nullity"], "")
         assert beside["condition"] == pytest.approx(row["low"], rel=1e-8)
-    capsys.readouterr()
-    assert run("--certify", "--preconditioner", "jacobi") == 2
-    assert "--certify takes matrices without preconditioner" in capsys.readouterr().err
+    told = run("--certify", "--preconditioner", "jacobi", code=2)
+    assert "--certify takes matrices without preconditioner" in told.err
 
 
 @pytest.fixture(scope="module")
@@ -228,8 +208,7 @@ def files(tmp_path_factory):
 def test_a_page_and_a_file_hold_what_is_printed_and_are_accepted(files, capsys):
     page, file = files / "page.html", files / "certificate.json"
     arguments = ("--box", str(files / "named.csv"), "--leaves", "300", "--tolerance", "0.05")
-    assert main(["certify", str(files / "net.npz"), *arguments, "--html", str(page), "--json", str(file)]) == 0
-    out = capsys.readouterr().out
+    out = command("certify", files / "net.npz", *arguments, "--html", page, "--json", file).out
     data = json.loads(file.read_text())
     for words in ("range of force", "force in width", "Lipschitz constant", "largest residual of force", "rank of the"):
         assert words in out
@@ -242,15 +221,14 @@ def test_a_page_and_a_file_hold_what_is_printed_and_are_accepted(files, capsys):
         assert "rejected" not in capsys.readouterr().out
 
 
-def test_boxes_are_intervals_inputs_or_the_domain(files, capsys):
+def test_boxes_are_intervals_inputs_or_the_domain(files):
     net = str(files / "net.npz")
     for box, words in (
         (["--box", "-1:1", "0:2.5"], "width in [-1, 1], length in [0, 2.5]"),
         (["--box", str(files / "inputs.csv")], "width in [0.0"),
         ([], "width in [0, 1], length in [0, 1]"),
     ):
-        assert main(["certify", net, *box, "--leaves", "10"]) == 0
-        out = capsys.readouterr().out
+        out = command("certify", net, *box, "--leaves", "10").out
         assert words in out
         assert "residual" not in out
         assert "is not reached with 10 leaves" in out
@@ -270,10 +248,10 @@ def test_bounds_are_written_in_decimals_that_are_bounds():
     assert f"{Bound(0.5):below 6g} {Bound(0.5):above 6g}" == "0.5 0.5"
 
 
-def test_what_is_printed_contains_what_is_proven(files, capsys):
+def test_what_is_printed_contains_what_is_proven(files):
     arguments = ("--box", str(files / "plain.csv"), "--leaves", "300", "--tolerance", "0.05")
     file = files / "bounds.json"
-    assert main(["certify", str(files / "net.npz"), *arguments, "--json", str(file)]) == 0
+    command("certify", files / "net.npz", *arguments, "--json", file)
     data = json.loads(file.read_text())
     kinds = set()
     for statement, (_, said) in zip(data["statements"], proven(data), strict=True):
@@ -308,13 +286,8 @@ def test_what_is_printed_contains_what_is_proven(files, capsys):
     ("steps.npz", [], "of order 2 or more"),
     ("missing.npz", [], "NETWORK.npz: No such file"),
 )
-def test_bad_input_is_refused(files, capsys, network, arguments, message):
+def test_bad_input_is_refused(files, network, arguments, message):
     arguments = [str(files / "four.csv") if each == "FOUR" else each for each in arguments]
-    try:
-        code = main(["certify", str(files / network), *arguments])
-    except SystemExit as refusal:  # of a number that is out of range
-        code = refusal.code
-    out, err = capsys.readouterr()
-    assert code == 2
+    out, err = command("certify", files / network, *arguments, code=2)
     assert message in err, err
     assert not out

@@ -4,6 +4,7 @@ import argparse
 import errno
 import json
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ import pytest
 import refkan as rk
 from refkan.base.errors import ConvergenceError
 from refkan.base.long_runs import checkpoints, status_lines
-from refkan.cli import main
 from refkan.commands import add_train_parser
 from refkan.commands.training import train
 from refkan.commands.training import train as progress_module
@@ -20,6 +20,7 @@ from refkan.plots.training_pictures import to_png
 from refkan.training.multilevel import Level
 from refkan.training.optimizers import State
 from refkan.training.recipes import setup_named, train_starts
+from tests.shared.commands import command
 from tests.shared.tables import each_row
 
 TINY = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "2", "1")
@@ -32,13 +33,11 @@ def parse(*options):
     return parser.parse_args(["train", *options])
 
 
-def run(*options):
-    return main(["train", *options])
+run = partial(command, "train")
 
 
-def test_a_line_for_each_level(capsys):
-    assert run("burgers", *TINY) == 0
-    out, err = capsys.readouterr()
+def test_a_line_for_each_level():
+    out, err = run("burgers", *TINY)
     lines = out.splitlines()
     assert lines[0].startswith("burgers: u_t + u u_x = nu u_xx")
     assert lines[1].split() == ["parameters", "steps", "seconds", "loss", "rel.", "error"]
@@ -46,8 +45,7 @@ def test_a_line_for_each_level(capsys):
     assert "level 1 of 2, 30 parameters: step 1 of 2, loss " in err
     assert f"level 2 of 2, 42 parameters: step 1 of 1, loss {float(lines[3].split()[3]):.3g}"[:-2] in err
     assert err.splitlines()[-1].endswith(f"error {lines[3].split()[4]}")
-    assert run("burgers", *TINY, "--quiet") == 0
-    assert capsys.readouterr().err == ""
+    assert run("burgers", *TINY, "--quiet").err == ""
 
 
 def test_progress_tells_levels(monkeypatch, capsys):
@@ -68,9 +66,8 @@ def test_progress_tells_levels(monkeypatch, capsys):
     ]
 
 
-def test_files_say_what_was_printed(tmp_path, capsys):
-    assert run(*ONE, "--seed", "3", "--output", str(tmp_path)) == 0
-    out = capsys.readouterr().out
+def test_files_say_what_was_printed(tmp_path):
+    out = run(*ONE, "--seed", "3", "--output", tmp_path).out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.png", "history.json", "levels", "network.npz"]
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".tmp")]
     net, theta = rk.load(tmp_path / "network.npz")
@@ -90,21 +87,19 @@ def test_files_say_what_was_printed(tmp_path, capsys):
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_finished_levels_are_not_trained_again(tmp_path, capsys, monkeypatch):
+def test_finished_levels_are_not_trained_again(tmp_path, monkeypatch):
     def interrupt_second_level(self, level, state):
         if level.index == 1:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(train.Progress, "step", interrupt_second_level)
-        assert run(*ONE, "--output", str(tmp_path)) == 130
-    assert "interrupted; finished levels are kept in" in capsys.readouterr().err
+        told = run(*ONE, "--output", tmp_path, code=130)
+    assert "interrupted; finished levels are kept in" in told.err
     assert not (tmp_path / "network.npz").exists()
-    assert run(*ONE, "--output", str(tmp_path)) == 0
-    resumed = capsys.readouterr().out.splitlines()
+    resumed = run(*ONE, "--output", tmp_path).out.splitlines()
     assert [line.endswith("(kept)") for line in resumed[2:]] == [True, False]
-    assert run(*ONE) == 0
-    at_once = capsys.readouterr().out.splitlines()
+    at_once = run(*ONE).out.splitlines()
     assert [line.split()[3:5] for line in resumed[2:]] == [line.split()[3:5] for line in at_once[2:]]
 
 
@@ -117,16 +112,15 @@ def test_finished_levels_are_not_trained_again(tmp_path, capsys, monkeypatch):
     ("allen-cahn", ("--optimizer", "gauss-newton", "--order", "5")),
     ("regression", ("--optimizer", "variable-projection", "--points", "100")),
 )
-def test_problems_and_methods(problem, options, capsys):
+def test_problems_and_methods(problem, options):
     points = ("--points", "6") if problem == "burgers" else ("--points", "40")
     rest = ("--widths", "2", "2", "1", "--intervals", "2", "--schedule", "2", "1", "--quiet")
-    assert run(problem, *points, *rest, *options) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert len(run(problem, *points, *rest, *options).out.splitlines()) == 4
 
 
-def test_the_level_set_is_an_input_of_poisson(capsys, tmp_path):
+def test_the_level_set_is_an_input_of_poisson(tmp_path):
     options = ("--points", "5", "--intervals", "2", "--schedule", "2", "--quiet")
-    assert run("poisson", *options, "--output", str(tmp_path)) == 0
+    run("poisson", *options, "--output", tmp_path)
     net, theta = rk.load(tmp_path / "network.npz")
     assert net.widths == (3, 5, 1)
     assert net(theta, [[0.5, 0.5, 0.5]]).shape == (1, 1)
@@ -151,33 +145,31 @@ def test_what_is_asked_for_is_what_is_trained():
     (("burgers", "--learning-rate", "0.1"), "--learning-rate is for --optimizer adam or gd"),
     (("burgers", "--optimizer", "variable-projection"), "is for regression"),
 )
-def test_wrong_usage_is_refused(options, message, capsys):
-    assert run(*options, "--quiet") == 2
-    err = capsys.readouterr().err
+def test_wrong_usage_is_refused(options, message):
+    err = run(*options, "--quiet", code=2).err
     assert err.startswith("refkan train: ")
     assert message in err
 
 
-def test_order_3_is_allowed_with_one_warning(capsys):
+def test_order_3_is_allowed_with_one_warning():
     """Several levels warn of the same thing."""
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        assert run("burgers", *TINY, "--order", "3", "--quiet") == 0
-    assert [line for line in capsys.readouterr().err.splitlines() if "remark" not in line] == [
+        told = run("burgers", *TINY, "--order", "3", "--quiet")
+    assert [line for line in told.err.splitlines() if "remark" not in line] == [
         "refkan train: warning: the second derivative of splines of order 3 jumps at the knots"
     ]
 
 
-def test_references_that_do_not_converge_and_failing_trainings_have_code_1(capsys, monkeypatch):
+def test_references_that_do_not_converge_and_failing_trainings_have_code_1(monkeypatch):
     def fail(*arguments, **options):
         raise ConvergenceError("u must agree to 1e-8")
 
     with monkeypatch.context() as patch:
         patch.setattr("refkan.training.recipes.setups.space_time_setups._on_space_time", fail)
-        assert run("allen-cahn", *TINY) == 1
-    assert "u must agree" in capsys.readouterr().err
+        assert "u must agree" in run("allen-cahn", *TINY, code=1).err
     monkeypatch.setattr(train, "train_starts", fail)
-    assert run(*ONE) == 1
+    run(*ONE, code=1)
 
 
 @pytest.mark.parametrize("problem", ["poisson-1d-peak", "poisson", "sum-4"])
@@ -198,10 +190,9 @@ def test_figures_name_their_axes_and_state_the_error(problem, monkeypatch):
 
 
 @pytest.mark.parametrize("where", ["levels", "results"])
-def test_a_full_disk_is_told_without_a_traceback(tmp_path, monkeypatch, capsys, where):
+def test_a_full_disk_is_told_without_a_traceback(tmp_path, monkeypatch, where):
     def full(path, content):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(checkpoints if where == "levels" else train, "write_atomically", full)
-    assert run(*ONE, "--output", str(tmp_path)) == 1
-    assert "refkan train: [Errno 28] No space left on device" in capsys.readouterr().err
+    assert "refkan train: [Errno 28] No space left on device" in run(*ONE, "--output", tmp_path, code=1).err
