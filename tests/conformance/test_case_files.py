@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refkan.cli import main
 from refkan.commands import conform
 from refkan.conformance import catalogue, identify
 from refkan.conformance.cases import exchanged_folders
@@ -27,8 +26,9 @@ from refkan.conformance.cases.specs import CONVENTIONS
 from refkan.conformance.reports import case_files
 from refkan.conformance.reports.case_files import PORTABLE, check, probes
 from tests.broken_layers.plain_numpy import PlainNumpy
-from tests.conformance.commands import SELECT, run
+from tests.conformance.commands import SELECT
 from tests.conformance.judged_cases import chosen, shared
+from tests.shared.commands import command
 from tests.shared.refusals import refused
 
 
@@ -133,12 +133,11 @@ def test_a_program_in_javascript_reads_the_folder_and_writes_results(exported, t
     assert "arrays.f64 was altered" in failed.stderr
 
 
-def test_right_results_missing_ones_and_wrong_ones(exported, tmp_path, capsys):
+def test_right_results_missing_ones_and_wrong_ones(exported, tmp_path):
     results = tmp_path / "results.npz"
     right = answers()
     np.savez(results, **right)
-    assert run("cases", "check", exported, results) == 0
-    assert "not in the results" in capsys.readouterr().out
+    assert "not in the results" in command("cases", "check", exported, results).out
     key = SELECT[0]
     wrong = right | {
         f"float64/{key}values": -right[f"float64/{key}values"],
@@ -154,11 +153,11 @@ def test_right_results_missing_ones_and_wrong_ones(exported, tmp_path, capsys):
     assert "must hold real numbers" in findings[f"float64/{key}coefficient-gradients"].message
     assert findings[f"float64/{key}second-derivatives"].message == "not in the results"
     assert f"did you mean 'float64/{key}values'?" in findings[f"float64/{key}value"].message
-    assert run("cases", "check", exported, results) == 1
+    command("cases", "check", exported, results, code=1)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_files_that_were_altered_are_refused(exported, tmp_path, capsys, name):
+def test_files_that_were_altered_are_refused(exported, tmp_path, name):
     results = tmp_path / "results.npz"
     np.savez(results, **answers())
     file = exported / name
@@ -166,8 +165,8 @@ def test_files_that_were_altered_are_refused(exported, tmp_path, capsys, name):
     file.write_bytes(content[:-1] + b"7" if content else b"7")
     refused(lambda: findings_of(exported, results), f"CaseFileError: {name} does not match its hash in SHA256SUMS")
     file.unlink()
-    assert run("cases", "check", exported, results) == 2
-    assert f"{name} does not exist: write the cases again: refkan cases export" in capsys.readouterr().err
+    told = command("cases", "check", exported, results, code=2)
+    assert f"{name} does not exist: write the cases again: refkan cases export" in told.err
 
 
 def test_hashes_of_other_files_and_other_versions_are_refused(exported, tmp_path):
@@ -183,26 +182,23 @@ def test_hashes_of_other_files_and_other_versions_are_refused(exported, tmp_path
     refused(lambda: findings_of(exported, results), "CaseFileError: cases of version 4; this refkan judges 1 to 3")
 
 
-def test_results_that_are_no_results(exported, tmp_path, capsys):
+def test_results_that_are_no_results(exported, tmp_path):
     results = tmp_path / "results.npz"
-    assert run("cases", "check", exported, results) == 2
+    command("cases", "check", exported, results, code=2)
     results.write_text("text")
-    assert run("cases", "check", exported, results) == 2
-    err = capsys.readouterr().err
+    err = command("cases", "check", exported, results, code=2).err
     assert "is not an .npz of plain arrays: save with numpy.savez" in err
     assert "pickle" not in err
     results.write_bytes(b"PK\x03\x04 nonsense")
-    assert run("cases", "check", exported, results) == 2
+    command("cases", "check", exported, results, code=2)
     np.savez(results, something=np.zeros(3))
-    assert run("cases", "check", exported, results) == 1
-    assert "holds no result under the key of a case" in capsys.readouterr().err
+    assert "holds no result under the key of a case" in command("cases", "check", exported, results, code=1).err
 
 
-def test_results_in_a_folder_as_a_program_in_another_language_writes_them(exported, tmp_path, capsys):
+def test_results_in_a_folder_as_a_program_in_another_language_writes_them(exported, tmp_path):
     folder = tmp_path / "results"
     folder.mkdir()
-    assert run("cases", "check", exported, folder) == 2
-    assert "arrays.txt does not exist" in capsys.readouterr().err
+    assert "arrays.txt does not exist" in command("cases", "check", exported, folder, code=2).err
     for name, content in numbered(answers()).items():
         (folder / name).write_bytes(content)
     statuses = {finding.key: finding.status for finding in findings_of(exported, folder)}
@@ -225,28 +221,27 @@ def test_an_interrupted_export_leaves_nothing_half_written(tmp_path, monkeypatch
     assert not list((tmp_path / "cases").iterdir())
 
 
-def test_interruptions_have_their_code(exported, tmp_path, monkeypatch, capsys):
+def test_interruptions_have_their_code(exported, tmp_path, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(conform, "export", interrupted)
     monkeypatch.setattr(conform, "check", interrupted)
-    assert run("cases", "export", tmp_path, "--select", *SELECT) == 130
-    assert run("cases", "check", exported, tmp_path) == 130
-    assert capsys.readouterr().err.splitlines() == [f"refkan cases {what}: interrupted" for what in ("export", "check")]
+    for what, *arguments in (("export", tmp_path, "--select", *SELECT), ("check", exported, tmp_path)):
+        assert command("cases", what, *arguments, code=130).err == f"refkan cases {what}: interrupted\n"
 
 
-def test_an_export_of_nothing_is_refused(tmp_path, capsys):
-    assert run("cases", "export", tmp_path / "x", "--select", "no such key") == 2
-    assert "no case has all of ['no such key'] in its key" in capsys.readouterr().err
+def test_an_export_of_nothing_is_refused(tmp_path):
+    told = command("cases", "export", tmp_path / "x", "--select", "no such key", code=2)
+    assert "no case has all of ['no such key'] in its key" in told.err
     assert not (tmp_path / "x").exists()
 
 
-def test_export_by_the_command(tmp_path, capsys):
-    assert run("cases", "export", tmp_path / "x", "--dtype", "float32", "--select", *SELECT) == 0
-    assert " cases and 0 probes in" in capsys.readouterr().out
+def test_export_by_the_command(tmp_path):
+    told = command("cases", "export", tmp_path / "x", "--dtype", "float32", "--select", *SELECT)
+    assert " cases and 0 probes in" in told.out
     (tmp_path / "file").write_text("")
-    assert run("cases", "export", tmp_path / "file" / "x", "--select", *SELECT) == 2
+    command("cases", "export", tmp_path / "file" / "x", "--select", *SELECT, code=2)
 
 
 @pytest.mark.filterwarnings("error")
@@ -267,15 +262,14 @@ def test_results_beyond_any_range_do_not_stop_the_others(exported, tmp_path, hug
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
-def test_pipes_are_refused_instead_of_waited_for(exported, tmp_path, capsys):
+def test_pipes_are_refused_instead_of_waited_for(exported, tmp_path):
     os.mkfifo(tmp_path / "results")
-    assert run("cases", "check", exported, tmp_path / "results") == 2
-    assert "results cannot be read (must be a file, not a folder, a pipe or a device)" in capsys.readouterr().err
+    told = command("cases", "check", exported, tmp_path / "results", code=2)
+    assert "results cannot be read (must be a file, not a folder, a pipe or a device)" in told.err
     for name in (SUMS, INDEX):
         (exported / name).unlink()
         os.mkfifo(exported / name)
-        assert run("cases", "check", exported, tmp_path) == 2
-        assert f"{name} cannot be read (must be a file" in capsys.readouterr().err
+        assert f"{name} cannot be read (must be a file" in command("cases", "check", exported, tmp_path, code=2).err
         (exported / name).unlink()
         export(exported, CASES)
 
@@ -301,7 +295,7 @@ def test_parts_of_layers_are_among_the_arrays(tmp_path):
     assert {"knots0", "coefficients1", "node_scale0", "bias0", "node_scale1", "bias1"} <= names
 
 
-def test_a_layer_is_identified_by_the_results_of_probes(tmp_path, capsys):
+def test_a_layer_is_identified_by_the_results_of_probes(tmp_path):
     """The same as if it were asked itself; a stage whose results are missing says so, the others go on."""
     asked = probes()
     export(tmp_path / "cases", chosen(["float64"], ["layer/degree-3/uniform/1x1/values"]), probes=asked)
@@ -329,8 +323,7 @@ def test_a_layer_is_identified_by_the_results_of_probes(tmp_path, capsys):
     doubled = {key: 2 * array if key.endswith("/input-gradients") else array for key, array in right.items()}
     (difference,) = identified(doubled).differences
     assert difference.stage == "gradients"
-    assert main(["cases", "check", str(tmp_path / "cases"), str(results)]) == 1
-    assert "gradient" in capsys.readouterr().out
+    assert "gradient" in command("cases", "check", tmp_path / "cases", results, code=1).out
     values = {key: array for key, array in right.items() if key.endswith("/values")}
     unknown = {stage.name: stage.unknown for stage in identified(values).stages if stage.unknown}
     assert "no result probes/" in unknown["gradients"]

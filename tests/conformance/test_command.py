@@ -18,8 +18,9 @@ from refkan.conformance.identification import Stage, identified
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging import guarded
 from refkan.conformance.judging.findings import Finding
-from tests.conformance.commands import BROKEN, PLAIN, SELECT, run
+from tests.conformance.commands import BROKEN, PLAIN, SELECT
 from tests.conformance.judged_cases import shared
+from tests.shared.commands import command
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
@@ -42,42 +43,38 @@ def identified_once(adapter, without=frozenset()):
     return iter(STAGES[adapter.title])
 
 
-def conform(*arguments):
-    return run("conform", "--call-timeout", 0, "--dtype", "float64", *arguments, "--select", *SELECT)
+def conform(*arguments, code=0):
+    return command("conform", "--call-timeout", 0, "--dtype", "float64", *arguments, "--select", *SELECT, code=code)
 
 
-def test_a_correct_backend(capsys):
-    assert conform("--backend", PLAIN) == 0
-    out = capsys.readouterr().out
+def test_a_correct_backend():
+    out = conform("--backend", PLAIN).out
     assert out.startswith("plain NumPy: what this layer is")
     assert "plain NumPy, cases of version 3" in out
     assert "passed" in out
     assert "nothing differs from what was declared" in out
 
 
-def test_a_broken_backend_in_all_formats(tmp_path, capsys):
+def test_a_broken_backend_in_all_formats(tmp_path):
     out, xml = tmp_path / "out.json", tmp_path / "out.xml"
     arguments = ("--backend", BROKEN, "--argument", "mean over samples")
-    assert conform(*arguments, "--json", out, "--junit", xml) == 1
-    shown = capsys.readouterr().out
+    shown = conform(*arguments, "--json", out, "--junit", xml, code=1).out
     assert "coefficient gradients are multiplied by 0.0625, 1 over the number of samples" in shown
     assert "\nconstant factor (" in shown
     document = json.loads(out.read_text())
     assert document["backend"] == "broken: MeanOverSamples"
     assert ElementTree.parse(xml).getroot().get("failures") == str(document["counts"]["failed"])
     assert not list(tmp_path.rglob("*.tmp"))
-    assert conform(*arguments, "--json", "-", *WITHOUT_HINTS) == 1
-    assert json.loads(capsys.readouterr().out)["counts"] == document["counts"]
+    assert json.loads(conform(*arguments, "--json", "-", *WITHOUT_HINTS, code=1).out)["counts"] == document["counts"]
 
 
-def test_the_same_bytes_whatever_the_clocks_say(capsys, monkeypatch):
+def test_the_same_bytes_whatever_the_clocks_say(monkeypatch):
     """What was found, what the layer is, and what failures follow from; seconds alone may differ."""
     chosen = ("--backend", BROKEN, "--argument", "mean over samples", "--json", "-")
 
     def told():
         STAGES.clear()
-        assert conform(*chosen) == 1
-        document = capsys.readouterr().out
+        document = conform(*chosen, code=1).out
         assert json.loads(document)["leading hint"] == "constant factor"
         return re.sub(r'"seconds": [\d.e+-]+', '"seconds": 0', document)
 
@@ -88,44 +85,40 @@ def test_the_same_bytes_whatever_the_clocks_say(capsys, monkeypatch):
     assert next(hours) > 3600  # some clock was read
 
 
-def test_expected_failures_and_patterns_that_match_nothing(tmp_path, capsys):
+def test_expected_failures_and_patterns_that_match_nothing(tmp_path):
     known = tmp_path / "known.txt"
     known.write_text(
         "*-data/coefficient-gradients\n*/transposed/coefficient-*\n*/strided/coef*\n*/3x2/coefficient-gradients\n*-samples/coef*\n"
         "*-spans/coefficient-gradients\n*/with-*/coefficient-gradients\n*-mode/coef*\n*-cotangents/coef*\n*-backward/coef*\n"
     )
     arguments = ("--backend", BROKEN, "--argument", "mean over samples", "--expected-failures", known, *WITHOUT_HINTS)
-    assert conform(*arguments) == 0
-    assert "expected failure" in capsys.readouterr().out
+    assert "expected failure" in conform(*arguments).out
     known.write_text("*/coefficient-gradients\n")  # the mean over one sample is right
-    assert conform(*arguments) == 1
-    assert "one-sample/coefficient-gradients: listed as an expected failure, but it passes" in capsys.readouterr().out
+    told = conform(*arguments, code=1)
+    assert "one-sample/coefficient-gradients: listed as an expected failure, but it passes" in told.out
     known.write_text("*/values\n")
-    assert conform(*arguments) == 1
-    assert "unexpected pass" in capsys.readouterr().out
-    assert conform("--backend", PLAIN, "--expected-failures", tmp_path / "missing.txt") == 2
-    assert "missing.txt" in capsys.readouterr().err
+    assert "unexpected pass" in conform(*arguments, code=1).out
+    assert "missing.txt" in conform("--backend", PLAIN, "--expected-failures", tmp_path / "missing.txt", code=2).err
 
 
-def test_the_keys_can_be_listed(capsys):
-    assert conform("--backend", PLAIN, "--list") == 0
-    assert capsys.readouterr().out.splitlines()[0] == "float64/layer/degree-3/uniform/3x2/values"
+def test_the_keys_can_be_listed():
+    assert conform("--backend", PLAIN, "--list").out.splitlines()[0] == "float64/layer/degree-3/uniform/3x2/values"
 
 
-def test_a_selection_of_nothing(capsys):
-    assert run("conform", "--call-timeout", 0, "--backend", PLAIN, "--select", "no such key") == 2
-    assert "--list shows the keys" in capsys.readouterr().err
+def test_a_selection_of_nothing():
+    told = command("conform", "--call-timeout", 0, "--backend", PLAIN, "--select", "no such key", code=2)
+    assert "--list shows the keys" in told.err
 
 
-def test_unknown_formats_alone_are_named(capsys):
-    assert run("conform", "--call-timeout", 0, "--backend", "tests.conformance.broken_adapters:OfUnknownFormats") == 2
-    assert "capability dtypes has the unknown name 'float8'; known: 'float64'" in capsys.readouterr().err
+def test_unknown_formats_alone_are_named():
+    backend = "tests.conformance.broken_adapters:OfUnknownFormats"
+    told = command("conform", "--call-timeout", 0, "--backend", backend, code=2)
+    assert "capability dtypes has the unknown name 'float8'; known: 'float64'" in told.err
 
 
-def test_a_run_that_judges_nothing_does_not_pass(capsys):
+def test_a_run_that_judges_nothing_does_not_pass():
     arguments = ("--backend", "refkan.conformance.adapters.backends:Refkan", "--dtype", "float32", "--select", *SELECT)
-    assert run("conform", "--call-timeout", 0, *WITHOUT_HINTS, *arguments) == 1
-    assert "nothing was judged" in capsys.readouterr().err
+    assert "nothing was judged" in command("conform", "--call-timeout", 0, *WITHOUT_HINTS, *arguments, code=1).err
 
 
 @each_row(
@@ -161,16 +154,16 @@ def test_modules_that_lack_a_package_or_fail(tmp_path, monkeypatch):
     ("os.abort()", "the process ended, killed by SIGABRT"),
     ("time.sleep(60)", "took more than 1 s and was ended: --import-timeout allows more"),
 )
-def test_adapters_that_end_the_process_when_they_are_imported(body, told, tmp_path, capsys):
+def test_adapters_that_end_the_process_when_they_are_imported(body, told, tmp_path):
     (tmp_path / "ending.py").write_text(f"import os, time\n{body}\n")
-    assert run("conform", "--backend", f"{tmp_path / 'ending.py'}:A", "--import-timeout", 1) == 2
-    assert f"ending.py:A: {told}\n" in capsys.readouterr().err
+    written = command("conform", "--backend", f"{tmp_path / 'ending.py'}:A", "--import-timeout", 1, code=2)
+    assert f"ending.py:A: {told}\n" in written.err
 
 
-def test_a_summary_and_a_badge(tmp_path, capsys):
+def test_a_summary_and_a_badge(tmp_path):
     out, picture = tmp_path / "summary.json", tmp_path / "refkan.svg"
     arguments = ("--backend", BROKEN, "--argument", "mean over samples", "--summary", out, "--badge", picture)
-    assert conform(*arguments) == 1
+    conform(*arguments, code=1)
     document = json.loads(out.read_text())
     failed = document["counts"]["failed"]
     assert document["families"]["gradients"]["failed"] + document["families"]["spans and sizes"]["failed"] <= failed
@@ -181,7 +174,7 @@ def test_a_summary_and_a_badge(tmp_path, capsys):
     shown = "".join(ElementTree.parse(picture).getroot().itertext())
     judged = failed + document["counts"]["passed"]
     assert shown == f"refkan cases v3{failed} of {judged} failed"
-    assert conform("--backend", PLAIN, "--badge", picture) == 0
+    conform("--backend", PLAIN, "--badge", picture)
     assert re.fullmatch(r"refkan cases v3\d+ passed", "".join(ElementTree.parse(picture).getroot().itertext()))
 
 
@@ -189,24 +182,22 @@ def test_every_case_has_a_family():
     assert {family(case) for case in catalogue()} == set(FAMILIES)
 
 
-def test_an_earlier_version_of_the_cases(capsys):
+def test_an_earlier_version_of_the_cases():
     keys = []
     for version in (1, 2, 3):
-        assert conform("--backend", PLAIN, "--list", "--cases", version) == 0
-        keys.append(capsys.readouterr().out.splitlines())
+        keys.append(conform("--backend", PLAIN, "--list", "--cases", version).out.splitlines())
     assert set(keys[0]) < set(keys[1])
     assert not any("with-" in key for key in keys[0])
-    assert conform("--backend", PLAIN, "--cases", 1) == 0
-    assert "plain NumPy, cases of version 1" in capsys.readouterr().out
+    assert "plain NumPy, cases of version 1" in conform("--backend", PLAIN, "--cases", 1).out
 
 
-def test_devices_and_variants_are_for_layers_in_pytorch(capsys):
-    assert conform("--backend", PLAIN, "--device", "cuda") == 2
-    assert "--device and --variant require a TorchAdapter" in capsys.readouterr().err
+def test_devices_and_variants_are_for_layers_in_pytorch():
+    told = conform("--backend", PLAIN, "--device", "cuda", code=2)
+    assert "--device and --variant require a TorchAdapter" in told.err
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
-        assert conform("--backend", "refkan.conformance.adapters.backends:PlainTorch", "--device", "cuda") == 2
-        assert "no device 'cuda' here" in capsys.readouterr().err
+        told = conform("--backend", "refkan.conformance.adapters.backends:PlainTorch", "--device", "cuda", code=2)
+        assert "no device 'cuda' here" in told.err
 
 
 @pytest.mark.parametrize("statuses", [(f.FAILED, f.PASSED), (f.PASSED, f.FAILED), (f.ERROR,), (f.PASSED,)])
@@ -217,21 +208,20 @@ def test_one_failure_anywhere_fails_the_run(statuses, capsys):
     assert json.loads(capsys.readouterr().out)
 
 
-def test_a_backend_that_declines_everything_does_not_pass(capsys):
-    assert conform("--backend", "tests.conformance.broken_adapters:OfNothing", *WITHOUT_HINTS) == 1
-    captured = capsys.readouterr()
+def test_a_backend_that_declines_everything_does_not_pass():
+    captured = conform("--backend", "tests.conformance.broken_adapters:OfNothing", *WITHOUT_HINTS, code=1)
     assert "declined by the adapter" in captured.out
     assert "nothing was judged" in captured.err
 
 
-def test_an_adapter_in_a_file(tmp_path, monkeypatch, capsys):
+def test_an_adapter_in_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.path", list(sys.path))
     monkeypatch.setattr("sys.modules", dict(sys.modules))
     file = tmp_path / "layer-and-adapter.py"
     (tmp_path / "beside_the_adapter.py").write_text("from tests.broken_layers.plain_numpy import PlainNumpy\n")
     file.write_text("from beside_the_adapter import PlainNumpy\n\nclass Mine(PlainNumpy):\n    name = 'mine'\n")
     assert load(f"{file}:Mine").title == load(f"{file}:Mine").title == "mine"
-    assert run("conform", "--call-timeout", 0, "--backend", f"{file}:Mine", "--list", "--select", *SELECT) == 0
+    command("conform", "--call-timeout", 0, "--backend", f"{file}:Mine", "--list", "--select", *SELECT)
     (tmp_path / "json.py").write_text("")
     (tmp_path / "needing.py").write_text("import no_such_package\n")
     (tmp_path / "wrong.py").write_text("1 +\n")
