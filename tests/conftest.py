@@ -67,6 +67,7 @@ EXHAUSTIVE = {
     "tests/networks/refinement/test_refinement.py::test_refinement_leaves_trained_networks_unchanged",
     "tests/networks/test_conversion.py::test_conversion_leaves_the_function_unchanged_after_every_change_of_state",
     "tests/networks/test_laws.py::test_gradients_against_complex_steps",
+    "tests/package/test_results.py::test_results_are_those_that_are_kept",
     "tests/splines/sums/test_thresholds.py::test_every_operation_on_both_sides_of_every_size",
     "tests/splines/test_bsplines.py::test_splines_and_derivatives_are_exact_up_to_1e_15_r",
     "tests/splines/test_change_of_basis.py::test_operators_against_exact_matrices",

@@ -40,6 +40,7 @@ CASES = conformance.catalogue(["float64"], select=["float64/basis/degree-1/unifo
 FACTOR = claims.Factor("start", ("linear", "normal"))
 READING = claims.Reading({"start": "linear"}, True, "1")
 ESTIMATE = claims.exactly("a", 1.0, at_least=0.5)
+BESIDE = claims.Beside("b", "mm", {seed: 1.0 + seed**2 / 9 for seed in range(6)}, 2.0, 0.9)
 AT_STEP = optimizers.State(0, THETA, 1.0, 1.0, 1.0, 1, 0.0)
 SETUP = recipes.own_data(np.random.default_rng(0).uniform(size=(20, 2)), np.arange(1.0, 21.0))
 PROFILE = manufactured.PEAK
@@ -63,10 +64,14 @@ OBJECTS = {
     "ChangeOfBasis": rk.ChangeOfBasis(SPACE), "SplineSpace": SPACE, "Network": NET, "LeastSquares": PROBLEM, "Penalized": Penalized(PROBLEM, 0.1, 0.1), "CrossEntropy": CrossEntropy(NET, X, np.arange(8) % 2),
     "Collocation": COLLOCATION, "Attention": rk.Attention(8), "Side": SIDE, "Term": TERM, "Hierarchy": HIERARCHY,
     "ManufacturedProblem": manufactured.ManufacturedProblem(PROFILE), "Spectrum": SPECTRUM, "Setup": SETUP,
-    "Target": next(iter(TARGETS.values())),
+    "Target": next(iter(TARGETS.values())), "Study": STUDY, "StudyRow": STUDY.rows[0], "Configuration": STUDY.rows[0].configuration,
+    "Result": rk.minimize(PROBLEM, THETA, method="lbfgs", steps=3), "MultilevelResult": rk.minimize_multilevel(LINE, np.zeros(3), [2, 1]),
+    "AdaptiveResult": rk.minimize_adaptive(LINE, np.zeros(3), method="levenberg-marquardt", steps=5, max_params=9),
+    "MultistartResult": multilevel.multistart(LINE, 0, [multilevel.Stage(3, 2), multilevel.Stage(1, 1)]),
+    "Estimate": ESTIMATE, "Reading": READING, "Beside": BESIDE,
     "Factor": FACTOR, "Jet": JET, "Edges": EDGES,
     "Grid": claims.Grid("toy", (FACTOR,), (), lambda cell: {"loss": 1.0}), "Judge": conformance.Judge(Refkan()),
-    "Readings": claims.Readings([READING]),
+    "Readings": claims.Readings([READING, claims.Reading({"start": "normal"}, False, "2", cells=(BESIDE,), calibration=(BESIDE,)), claims.Reading({"start": "cubic"}, None, "3", corrected=True, size="9 points", reduced=True)], left=[{"start": "x"}]),
     "Experiment": claims.Experiment((FACTOR,), lambda choice, seed: {}),
     "SameFunction": NET, "Inspectable": NET, "Composition": NET,
     "ChebyshevLayer": CHEBYSHEV, "DenseLayer": rk.DenseLayer(2, 2), "SiluLayer": rk.SiluLayer(LAYER),
