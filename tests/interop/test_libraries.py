@@ -210,6 +210,8 @@ def test_parts_of_pykan_without_a_name(pykan, torch):
     assert all(np.array_equal(before[name], array) for name, array in interop.state_of(model).items())
     with pytest.raises(ConversionError, match="multiplication nodes"):
         interop.from_pykan(pykan(width=[2, [2, 1], 1], grid=3, k=3, auto_save=False))
+    model.input_id = model.input_id.flip(0)
+    refused(lambda: interop.from_pykan(model), "ConversionError: pruned or reordered")
     with pytest.raises(ConversionError, match="the base function is"):
         interop.from_pykan(pykan(width=[2, 1], grid=3, k=3, base_fun="identity", auto_save=False))
     refused(lambda: interop.from_pykan(torch.nn.Linear(2, 1)), "ConversionError: not a model of pykan")

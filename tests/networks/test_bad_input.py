@@ -146,6 +146,7 @@ test_refinements = refusals(
     (lambda: NET.insert(1, [0.5]), r"KnotError: must not be knots already; got new_knots\[0\]=0.5"),
     (lambda: NET.insert(0, [[0.4, 0.2], [0.4, -1.0]]), r"KnotError: input 1: .*domain .*; got new_knots\[1\]=-1.0"),
     (lambda: NET.insert(0, [0.3334]).with_free_knots(), "free knots keep every interval at least"),
+    (lambda: rk.SplineLayer(NET.insert(0, [0.3334]).layers[0].spaces, 1, free_knots=True), "free knots keep every"),
     (NetworkCase("spline", order=1).build().with_free_knots, "free knots need order >= 2"),
     (NetworkCase("spline", outside="natural").build().with_free_knots, "free knots need outside='linear'"),
     (lambda: rk.chebyshev_kan([2, 1], 300).refine(4), "degree must be at most 1000; got 1200"),

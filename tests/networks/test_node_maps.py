@@ -162,6 +162,14 @@ test_constants_that_are_none = refusals(
 )
 
 
+test_maps_without_statistics_take_no_constants = refusals(
+    *((ask, count, "TypeError: 'affine' takes no constants from statistics") for ask, count in (
+        ("constants", 2), ("constants_vjp", 3), ("constants_jvp", 2), ("constants_hvp", 4), ("constants_curvature", 3),
+    )),
+    call=lambda ask, count: getattr(bound("affine"), ask)(*range(count)),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", [int, np.float32])
 def test_constants_of_other_types_are_widened(dtype):
     node_map = node_maps.AffineMap(np.ones(6, dtype)[::2], [0, 0, 0])

@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.sparse.linalg import aslinearoperator
 
 import refkan as rk
-from refkan.analysis.conditioning import null_vectors
+from refkan.analysis.conditioning import null_vectors, spectrum_of_problem
 from tests.analysis.conditioning.spectrum_problems import W, X, Y, falling, small
 from tests.shared.factories import EPS, SOME_NETWORKS, NetworkCase, name
 from tests.shared.refusals import refusals, refused
@@ -84,6 +84,7 @@ def test_blocks_of_rows_give_the_same_triangle(monkeypatch):
     x = np.tile(X, (8, 1)) + 1e-3 * np.random.default_rng(1).standard_normal((560, 2))
     many = rk.LeastSquares(problem.net, x, np.zeros((560, 2)))
     spectrum = rk.spectrum(many, theta)
+    assert spectrum_of_problem.triangle(many, theta).shape == (theta.size, theta.size)
     np.testing.assert_allclose(
         spectrum.values, falling(many.gauss_newton(theta)), rtol=0, atol=1e3 * EPS * spectrum.largest
     )

@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -136,6 +137,8 @@ test_bad_arguments = refusals(
 
 def test_a_schedule_must_fit_a_hierarchy():
     problem, theta = small_problem()
+    bare = SimpleNamespace(net=problem.net, value_and_gradient=problem.value_and_gradient)
+    refused(lambda: Hierarchy.refined(bare, [2]), r"TypeError: problem must offer with_network\(net\), or be .*; got S")
     with pytest.raises(ValueError, match=r"schedule must have one entry a level \(3\); got 2"):
         minimize_multilevel(Hierarchy.refined(problem, [2, 2]), theta, [1, 1])
     with pytest.raises(ValueError, match="refine needs a network with knots"):

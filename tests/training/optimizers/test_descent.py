@@ -188,6 +188,11 @@ def test_a_node_that_becomes_constant_ends_the_run_with_its_best():
     assert problem.value(result.theta) == pytest.approx(result.value, rel=1e-12)
 
 
+def test_a_gradient_of_another_shape_is_refused():
+    problem = SimpleNamespace(value_and_gradient=lambda theta: (1.0, theta[:-1]))
+    refused(lambda: minimize(problem, np.ones(3)), r"the gradient must have theta's shape \(3,\); got \(2,\)")
+
+
 test_bad_arguments = refusals(
     ({"learning_rate": 1.0}, "TypeError: 'lbfgs' has no option 'learning_rate'; it takes history"),
     ({"method": "gd"}, "TypeError: 'gd' needs the option 'learning_rate'"),
