@@ -1,12 +1,18 @@
 """Parts of full runs in several processes: the same records, what is lost with a process, and what fails."""
 
+import io
 import json
 import signal
+from types import SimpleNamespace
 
 import pytest
 
 from refkan import cli
+from refkan.claims.running.console import Progress
+from refkan.claims.running.executors import Ended
 from refkan.claims.running.kept_parts import Resume
+from refkan.claims.running.outcomes import FileResult
+from refkan.claims.running.processes import finished
 
 TIMES = ("seconds_of_file", "finished")
 
@@ -128,3 +134,20 @@ def test_parts_of_a_file_of_ones_own_run_in_other_processes(tmp_path):
     assert cli.main(argv) == 0
     assert json.loads((tmp_path / "record.json").read_text())["rows"][0]["measured"] == "[0.0, 0.5, 1.0, 1.5]"
     assert len(list((tmp_path / "parts").glob("*.json"))) == 4
+
+
+class Scripted:
+    """A place where a file says that two parts are missing, and each part fails."""
+
+    def start(self, run, file, tell, *part):
+        self.end = Ended(FileResult(file, error="no") if part else FileResult(file, missing=(b"1", b"2")))
+
+    def events(self):
+        yield self.end
+
+
+def test_a_file_of_which_two_parts_fail_at_once_is_told_once():
+    places = SimpleNamespace(workers=2, cluster=None, limit=None, another=Scripted)
+    file = SimpleNamespace(name="spread")
+    ended = [*finished(None, [(1, file)], places, Progress(1, io.StringIO()))]
+    assert ended == [(1, FileResult(file, error="no"))]

@@ -57,7 +57,7 @@ GIVEN = {"weights": np.linspace(0.5, 2.0, 8), "layers": [0], "max_params": 9, "s
 FEW = {"steps": 3, "max_rounds": 3}
 """Long trainings show how a machine rounds."""
 
-ROUNDED = r"which=hessian|solver=cholesky|training\.multilevel\.multistart"
+ROUNDED = r"which=hessian|method=variable-projection|solver=cholesky|training\.multilevel\.multistart"
 """Equations so nearly singular that their solutions show it, too."""
 
 LEFT_OUT = "left out"
@@ -120,14 +120,19 @@ def fingerprint(value):
 
 
 def other_values(name, default, call):
-    """Values of an option beside its default."""
-    if default is None or isinstance(default, bool | int | float):
-        changed = {bool: lambda: not default, int: lambda: default + 1, float: lambda: 1.5 * default}
-        return [changed.get(type(default), lambda: GIVEN.get(name))()]
+    """Values of an option beside its default, so far from it that a short training shows it."""
+    if isinstance(default, bool):
+        return [not default]
+    if isinstance(default, int):
+        return [default + 1 if default < 4 else 1]
+    if isinstance(default, float):
+        return [1.5 * default if default > 1e-3 else 0.1]
+    if not isinstance(default, str):
+        return [GIVEN[name]] if name in GIVEN else []
     try:
         call("no such name")
     except (ValueError, TypeError) as error:
-        return re.findall(r"'([^']*)'", str(error).partition("; got")[0])[:12] if isinstance(default, str) else []
+        return re.findall(r"'([^']*)'", str(error).partition("; got")[0])[:12]
     return []
 
 
@@ -147,12 +152,14 @@ def with_options(function, own, given, parameters):
 
     def call(**changes):
         arguments = {name: value for name, value in {**given, **changes}.items() if value is not LEFT_OUT}
-        return fingerprint(function(*deepcopy(own), **deepcopy(arguments)))
+        states = []
+        callback = {p.name: lambda *told: states.append(told) for p in parameters if p.name == "callback"}
+        return fingerprint([function(*deepcopy(own), **deepcopy(arguments), **callback), states])
 
     made = {"": call()}
     for parameter in parameters:
         name, default = parameter.name, parameter.default
-        if default is parameter.empty or name in ("progress", *FEW):
+        if default is parameter.empty or name in ("progress", "callback", *FEW):
             continue
         others = other_values(name, given.get(name, default), lambda value, name=name: call(**{name: value}))
         for value in [*others, LEFT_OUT] if name in given else others:
@@ -166,6 +173,7 @@ def trainings_by(method):
     """Fingerprints of trainings by a method with each of its own options changed."""
     options = [p for p in inspect.signature(SOLVERS[method]).parameters.values() if p.kind is p.KEYWORD_ONLY]
     given = {p.name: 0.01 for p in options if p.name == "learning_rate"}
+    options.append(inspect.signature(rk.minimize).parameters["callback"])
     return with_options(partial(rk.minimize, PROBLEM, THETA, method, 3), [], given, options)
 
 
