@@ -1,95 +1,55 @@
-"""The oracle: over Fractions every law is an equality; in floats SciPy, complex steps and mpmath are oracles of it."""
+"""Bases over Fractions, number by number against exact pieces; layers in both bases; complex steps and mpmath."""
 
 from fractions import Fraction
-from itertools import pairwise
-from math import factorial, perm
 
 import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.interpolate import BSpline
 
 from refkan import truth
-from refkan.truth.bases import bsplines
+from refkan.truth.bases.outside import POLICIES
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
+from tests.analysis.exact.oracles import bases as oracle
+from tests.analysis.exact.oracles import polynomials as P
 from tests.shared.refusals import refused
-from tests.truth.truth_cases import apply, breakpoints, dim, points, powers, random_knots, rational_knots, values
+from tests.truth.truth_cases import apply, dim, points, powers, random_knots, rational_knots, values
 
-ORDERS = range(1, 8)
-
-
-def polynomial_through(xs, ys):
-    """Return the coefficients, constant first, of the polynomial through the points (Newton's form)."""
-    differences, coefficients, product = list(ys), [Fraction(0)] * len(xs), [Fraction(1)]
-    for k, x in enumerate(xs):
-        for n, c in enumerate(product):
-            coefficients[n] += differences[0] * c
-        product = [a - x * b for a, b in zip([0, *product], [*product, 0], strict=True)]
-        steps = enumerate(pairwise(differences))
-        differences = [(right - left) / (xs[m + k + 1] - xs[m]) for m, (left, right) in steps]
-    return coefficients
+FAMILIES = {"splines": (oracle.splines, values), "powers": (oracle.relu_powers, powers)}
 
 
-def differentiated(coefficients, x, k):
-    return sum(perm(n, k) * c * x ** (n - k) for n, c in enumerate(coefficients) if n >= k)
+@pytest.mark.parametrize("outside", POLICIES)
+@pytest.mark.parametrize("name", ["splines", "splines, repeated", "powers"])
+@given(st.data())
+@settings(max_examples=8, deadline=None)
+def test_functions_and_their_derivatives_are_those_of_the_exact_pieces(name, outside, data):
+    """Of an implementation that shares nothing with this one: at knots, between and beyond them, in all derivatives."""
+    order, knots = data.draw(rational_knots(repeats="repeated" in name))
+    pieces_of, evaluate = FAMILIES[name.partition(",")[0]]
+    pieces, (a, b) = pieces_of(knots, order, outside), (knots[order - 1], knots[-order])
+    beyond = [] if outside == "error" else [*knots, a - Fraction(3, 4), b + Fraction(3, 4)]
+    for x in [*points(knots, order), *beyond]:
+        functions = pieces.piece(x)
+        for k in range(order + 2):
+            assert evaluate(knots, order, x, k, outside) == [P.value(f, x) for f in functions]
+            functions = [P.derivative(f) for f in functions]
+    if outside == "error":
+        refused(lambda: evaluate(knots, order, b + 1, 0, outside), "x must lie in the domain")
 
 
-@given(rational_knots())
-@settings(max_examples=25, deadline=None)
-def test_partition_of_unity_support_and_sign(drawn):
-    order, knots = drawn
-    for x in points(knots, order):
-        b = values(knots, order, x)
-        assert sum(b) == 1
-        assert min(b) >= 0
-        for i, value in enumerate(b):
-            if not knots[i] <= x <= knots[i + order]:
-                assert value == 0
-            elif knots[i] < x < knots[i + order]:
-                assert value > 0
-
-
-@given(rational_knots(repeats=True))
-@settings(max_examples=25, deadline=None)
-def test_partition_of_unity_with_clamped_and_repeated_knots(drawn):
-    order, knots = drawn
-    for x in points(knots, order):
-        assert sum(values(knots, order, x)) == 1
-    a, b = knots[order - 1], knots[-order]
-    assert values(knots, order, a).count(0) == dim(knots, order) - 1  # clamped: one basis function alone
-    assert values(knots, order, b)[-1] == 1
-
-
-@given(rational_knots(repeats=True), st.data())
-@settings(max_examples=15, deadline=None)
-def test_marsden_polynomials_are_reproduced(drawn, data):
-    """(x - s)^(r-1) = sum_i b_i(x) prod_{l=1..r-1} (t_{i+l} - s)."""
-    order, knots = drawn
-    s = data.draw(st.fractions(-3, 3, max_denominator=10))
-    c = [Fraction(1)] * dim(knots, order)
-    for i in range(dim(knots, order)):
-        for l in range(1, order):
-            c[i] *= knots[i + l] - s
-    for x in points(knots, order):
-        assert apply([c], values(knots, order, x)) == [(x - s) ** (order - 1)]
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_derivatives_are_those_of_the_polynomial_pieces(order):
-    knots = random_knots(order, 3)
-    t = breakpoints(knots, order)
-    for m, (left, right) in enumerate(pairwise(t)):
-        xs = [left + (right - left) * Fraction(k, order + 1) for k in range(order)]
-        checked = [*xs, right] if m == len(t) - 2 else xs
-        for evaluate in (values, powers):
-            through = [
-                polynomial_through(xs, each) for each in zip(*(evaluate(knots, order, x) for x in xs), strict=True)
-            ]
-            for k in range(order + 2):
-                for x in checked:
-                    assert evaluate(knots, order, x, k) == [differentiated(p, x, k) for p in through]
+@pytest.mark.parametrize("outside", ["linear", "polynomial", "error"])
+@pytest.mark.parametrize("degree", range(1, 7))
+def test_chebyshev_polynomials_are_those_of_the_exact_pieces(degree, outside):
+    domain = Fraction(-1, 3), Fraction(2)
+    pieces = oracle.chebyshev(domain, degree, outside)
+    for x in (*domain, Fraction(1, 7), *([] if outside == "error" else [Fraction(-5), Fraction(9, 4)])):
+        functions = pieces.piece(x)
+        for k in range(degree + 2):
+            found = truth.chebyshev(domain, degree, x, k, outside)
+            assert [found.get(i, 0) for i in range(degree + 1)] == [P.value(f, x) for f in functions]
+            functions = [P.derivative(f) for f in functions]
+    refused(lambda: truth.chebyshev(domain, degree, Fraction(3), 0, "error"), "x must lie in the domain")
 
 
 @pytest.mark.parametrize("order", [1, 2, 4])
@@ -119,32 +79,9 @@ def test_the_scaled_powers_are_the_powers_over_a_power_of_the_scale(order, scale
                 assert scaled * scale ** (order - 1) == plain
 
 
-@given(rational_knots(max_order=5, repeats=True))
-@settings(max_examples=20, deadline=None)
-def test_policies_outside_the_domain(drawn):
-    order, knots = drawn
-    a, b = knots[order - 1], knots[-order]
-    for end, x in ((a, a - Fraction(3, 4)), (b, b + Fraction(3, 4))):
-        for evaluate in (values, powers):
-            value, slope = evaluate(knots, order, end), evaluate(knots, order, end, 1)
-            tangent = [v + s * (x - end) for v, s in zip(value, slope, strict=True)]
-            assert evaluate(knots, order, x, 0, "linear") == tangent
-            assert evaluate(knots, order, x, 1, "linear") == slope
-            assert not any(evaluate(knots, order, x, 2, "linear"))
-            taylor = [
-                sum(c * (x - end) ** k / factorial(k) for k, c in enumerate(derivatives))
-                for derivatives in zip(*(evaluate(knots, order, end, k) for k in range(order)), strict=True)
-            ]
-            assert evaluate(knots, order, x, 0, "polynomial") == taylor
-            with pytest.raises(ValueError, match="x must lie in the domain"):
-                evaluate(knots, order, x, 0, "error")
-        assert sum(values(knots, order, x, 0, "linear")) == sum(values(knots, order, x, 0, "polynomial")) == 1
-        assert not any(values(knots, order, x))  # clamped: nothing outside
-    assert not any(powers(knots, order, knots[0] - 1))
-
-
 def test_an_unknown_policy_is_refused():
     refused(lambda: truth.bspline([0.0, 1.0], 1, 0, 0.5, outside="clamp"), "outside must be")
+    refused(lambda: truth.chebyshev((0.0, 1.0), 2, 0.5, outside="clamp"), "outside must be")
 
 
 def spline_layer(knots, order, n_outputs, outside):
@@ -176,81 +113,6 @@ def test_layers_are_the_same_function_in_both_bases():
             edges = zip(u[1], per_input, x, strict=True)
             assert y[1] == sum(apply([c], values(t, order, x_p, 0, outside))[0] for c, t, x_p in edges)
     refused(lambda: spline_layer(per_input, order, Q, "linear").value(flat(u), [Fraction(1)] * 3), "zip")
-
-
-def test_an_open_last_interval_is_noticed(monkeypatch):
-    knots = random_knots(3, 4)
-    b = knots[-3]
-    assert sum(values(knots, 3, b)) == 1
-    monkeypatch.setattr(bsplines, "interval", lambda t, order, x, outside: sum(s <= x for s in t) - 1)
-    assert sum(values(knots, 3, b)) == 1  # an ordinary knot, where the functions beyond b are not zero ...
-    assert sum(values([*knots[:-3], b, b, b], 3, b)) == 0  # ... and a repeated one
-
-
-@given(st.fractions(-2, 2, max_denominator=50), st.integers(1, 9))
-@settings(max_examples=20, deadline=None)
-def test_chebyshev_polynomials_against_their_closed_form(x, degree):
-    """T_d(t) = sum_k (-1)^k d/2 (d-k-1)!/(k! (d-2k)!) (2t)^(d-2k), and all derivatives by the polynomial."""
-    domain = (Fraction(-1, 3), Fraction(2))
-    t = (2 * x - sum(domain)) / (domain[1] - domain[0])
-    powers_of_t = {
-        degree - 2 * k: Fraction((-1) ** k * degree * factorial(degree - k - 1) * 2 ** (degree - 2 * k))
-        / (2 * factorial(k) * factorial(degree - 2 * k))
-        for k in range(degree // 2 + 1)
-    }
-    for m in range(4):
-        expected = sum(perm(n, m) * c * t ** (n - m) for n, c in powers_of_t.items() if n >= m)
-        found = truth.chebyshev(domain, degree, x, m)
-        assert found[degree] == expected * (2 / (domain[1] - domain[0])) ** m
-        assert found[0] == (m == 0)
-
-
-def test_tails_of_chebyshev_polynomials():
-    domain, x = (Fraction(0), Fraction(1)), Fraction(5, 4)
-    value, slope = truth.chebyshev(domain, 4, Fraction(1)), truth.chebyshev(domain, 4, Fraction(1), 1)
-    assert truth.chebyshev(domain, 4, x, 0, "linear") == {k: value[k] + slope[k] / 4 for k in value}
-    assert truth.chebyshev(domain, 4, x, 1, "linear") == slope
-    assert not any(truth.chebyshev(domain, 4, x, 2, "linear").values())
-    assert truth.chebyshev(domain, 4, x, 0, "polynomial") == truth.chebyshev(domain, 4, x)
-    refused(lambda: truth.chebyshev(domain, 4, x, 0, "error"), "x must lie in the domain")
-    refused(lambda: truth.chebyshev(domain, 4, x, 0, "clamp"), "outside must be")
-
-
-EPS = np.finfo(float).eps
-
-
-FLOAT_KNOTS = {
-    "extended": lambda r: np.sort(np.random.default_rng(r).uniform(0, 1, 5 + 2 * r)),
-    "clamped": lambda r: np.repeat([0.0, 0.2, 0.55, 0.6, 1.0], [r, 1, 1, 1, r]),
-    "repeated": lambda r: np.repeat([0.0, 0.3, 0.8, 1.0], [r, max(1, r - 1), r, r]),
-}
-
-
-@pytest.mark.parametrize("kind", FLOAT_KNOTS)
-@pytest.mark.parametrize("order", range(1, 7))
-def test_scipy_agrees(order, kind):
-    knots = FLOAT_KNOTS[kind](order)
-    a, b = knots[order - 1], knots[-order]
-    x = np.concatenate([np.linspace(a, b, 23), knots[order - 1 : len(knots) - order + 1]])
-    x = np.clip(x, a, b)
-    basis = BSpline(knots, np.eye(dim(knots, order)), order - 1)
-    for k in range(order):
-        # r steps of the recursion, each of a few roundings, on numbers up to the largest derivative: C = 32
-        # r.
-        expected = basis(x, nu=k)
-        ours = np.array([values(knots, order, t, k) for t in x], dtype=float)
-        scale = np.abs(expected).max()
-        np.testing.assert_allclose(ours, expected, rtol=0, atol=32 * order * EPS * scale)
-
-
-@pytest.mark.parametrize("order", range(1, 7))
-def test_floats_attain_the_exact_values(order):
-    exact = random_knots(order, 5)
-    floats = [float(t) for t in exact]
-    exact = [Fraction(t) for t in floats]
-    for x in np.linspace(floats[order - 1], floats[-order], 17):
-        ours, theirs = values(floats, order, float(x)), values(exact, order, Fraction(float(x)))
-        assert max(abs(Fraction(u) - v) for u, v in zip(ours, theirs, strict=True)) <= order * 1e-15
 
 
 def test_complex_step_and_mpmath():

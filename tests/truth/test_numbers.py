@@ -208,9 +208,9 @@ def test_values_and_first_derivatives(case):
     check(net.jvp(theta, x, dtheta, dx), t.pushforward(dtheta, dx), tangent)
 
 
-@pytest.mark.parametrize("kind", ["spline", "silu", "chebyshev", "dense-tanh"])
+@pytest.mark.parametrize("kind", ["spline", "silu", "chebyshev", "mlp-tanh"])
 def test_one_coefficient_moved_in_its_last_digits_is_noticed(kind):
-    net, theta, x = Case(kind, "none" if "dense" in kind else "affine").start()
+    net, theta, x = Case(kind, "none" if "mlp" in kind else "affine").start()
     bounds, moved = Bounds(net, theta, x), theta.copy()
     ours = truth.of(net, theta, x, float).value
     check(net(theta, x), ours, bounds.sweep.value)
@@ -219,7 +219,7 @@ def test_one_coefficient_moved_in_its_last_digits_is_noticed(kind):
         check(net(moved, x), ours, bounds.sweep.value)
 
 
-SMOOTH = tuple(case for case in CASES if case.order > 3 or (case.order == 3 and not case.free))
+SMOOTH = tuple(case for case in CASES if case.order > 3 or (case.order == 3 and not case.free_knots))
 
 
 @pytest.mark.parametrize("case", SMOOTH, ids=str)

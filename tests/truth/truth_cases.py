@@ -1,6 +1,6 @@
 """Networks of every kind of layer, node map and policy, as refkan builds them, with parameters and samples."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -10,43 +10,17 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
+from tests.shared.factories import EDGE_KINDS, MLP_KINDS, NODE_MAPS, NetworkCase
 
 BITS = 300
 """Precision of balls: far beyond what any comparison of these cases needs."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """A network of widths (2, 3, 2), or others; `kind` as in `build`."""
-
-    kind: str
-    node_map: str = "affine"
-    outside: str = "linear"
-    free: bool = False
-    order: int = 3
-    widths: tuple[int, ...] = (2, 3, 2)
+class Case(NetworkCase):
+    """A network with parameters and samples, at which the truth is evaluated."""
 
     def __str__(self) -> str:
-        parts = [self.kind, self.node_map, self.outside, *["free"] * self.free, f"r{self.order}"]
-        return "-".join(parts)
-
-    def build(self) -> rk.Network:
-        if self.kind == "chebyshev":
-            net = rk.chebyshev_kan(list(self.widths), 3, node_map=self.node_map, outside=self.outside)
-        elif self.kind.startswith("dense"):
-            net = rk.mlp(list(self.widths), self.kind.removeprefix("dense-"))
-        else:
-            net = rk.kan(
-                list(self.widths),
-                self.order,
-                [3, 2, 2][: len(self.widths) - 1],
-                basis=self.kind if "relu" in self.kind else "spline",
-                edge="silu" if self.kind == "silu" else "spline",
-                node_map=self.node_map,
-                outside=self.outside,
-                free_knots=self.free,
-            )
-        return net
+        return f"{super().__str__()}-r{self.order}"
 
     def start(self, seed: int = 0) -> tuple[rk.Network, np.ndarray, np.ndarray]:
         """Network, theta and x: the statistics batch differs from x, some of which lies outside the domain."""
@@ -63,7 +37,7 @@ class Case:
     def number(self) -> type:
         """Quick Fractions where values are rational; balls, but where an extreme sample lies on a knot exactly."""
         rational_maps = self.node_map not in ("sigmoid", "mean-std")
-        if rational_maps and not self.free and self.kind not in ("silu", "dense-tanh"):
+        if rational_maps and not self.free_knots and self.kind not in ("silu", "mlp-tanh"):
             return Fraction
         return float if self.node_map == "min-max" else flint.arb
 
@@ -72,22 +46,19 @@ class Case:
         return truth.of(*self.start(), number or self.number)
 
     def deeper(self) -> "Case":
-        return replace(self, widths=(2, 2, 3, 1))
+        return replace(self, widths=(2, 2, 3, 1), intervals=(3, 2, 2))
 
-
-KINDS = ("spline", "relu", "scaled-relu", "silu", "chebyshev")
-NODE_MAPS = ("none", "affine", "mean-std", "min-max", "sigmoid")
-POLICIES = ("linear", "polynomial", "natural", "error")
 
 CASES = (
-    *(Case(kind, node_map) for kind in KINDS for node_map in NODE_MAPS),
-    *(Case(kind, "affine", outside) for kind in KINDS[:4] for outside in POLICIES[1:]),
-    *(Case("chebyshev", "affine", outside) for outside in ("polynomial", "error")),
-    *(Case(kind, node_map, free=True) for kind in KINDS[:4] for node_map in ("affine", "mean-std")),
-    *(Case(kind, "sigmoid", "polynomial", free=True, order=4) for kind in KINDS[:4]),
-    *(Case(f"dense-{name}", "none") for name in ("relu", "relu3", "tanh")),
+    *(Case(kind, node_map) for kind in EDGE_KINDS for node_map in NODE_MAPS),
+    *(Case(kind, "affine", outside) for kind in EDGE_KINDS for outside in ("polynomial", "natural", "error")),
+    *(Case("chebyshev", node_map, order=4) for node_map in NODE_MAPS),
+    *(Case("chebyshev", "affine", outside, order=4) for outside in ("polynomial", "error")),
+    *(Case(kind, node_map, free_knots=True) for kind in EDGE_KINDS for node_map in ("affine", "mean-std")),
+    *(Case(kind, "sigmoid", "polynomial", free_knots=True, order=4) for kind in EDGE_KINDS),
+    *(Case(kind, "none") for kind in MLP_KINDS),
     *(Case("spline", "affine", order=order) for order in (1, 2, 4, 6)),
-    *(Case(kind, "affine", order=2, free=True) for kind in ("spline", "relu")),
+    *(Case(kind, "affine", order=2, free_knots=True) for kind in ("spline", "relu")),
     *(Case("spline", node_map).deeper() for node_map in ("mean-std", "min-max", "affine")),
 )
 """Every kind with every map, and with every policy; free knots; orders; three layers."""

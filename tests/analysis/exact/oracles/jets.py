@@ -95,6 +95,11 @@ class Jet:
         out.g[index] = 1 + 0 * v
         return out
 
+    @property
+    def real(self):
+        """What numbers are compared by."""
+        return self.v
+
     def through(self, f, f1, f2=None):
         """A function with the value f, and derivatives f1 and f2, at this number."""
         second = None if self.h is None else f1 * self.h + f2 * np.outer(self.g, self.g)
