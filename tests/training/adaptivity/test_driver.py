@@ -11,6 +11,7 @@ import refkan as rk
 from refkan.training.adaptivity import STRATEGIES, adaptive_minimization, minimize_adaptive, sampled, strategies
 from refkan.training.multilevel import trainings
 from refkan.training.multilevel.multilevel_results import interval_weight
+from refkan.training.optimizers.results import History, Result
 from tests.shared.factories import NetworkCase, samples
 from tests.shared.refusals import refusals, refused
 
@@ -195,6 +196,39 @@ def test_stopping_rules():
     problem, theta = one_dimensional(step, 40)
     result = minimize_adaptive(problem, theta, "residual", VP, 1, fraction=1.0, max_rounds=60, patience=60)
     assert result.message == "no interval to cut: none holds enough samples or is long enough"
+
+
+def ended(values, patience, least_gain, tolerance, max_rounds):
+    """After how many rounds of these values, and why."""
+    for k in range(1, len(values) + 1):
+        earlier, latest = values[: max(k - patience, 0)], values[max(k - patience, 0) : k]
+        if values[k - 1] <= tolerance:
+            return k, "converged"
+        if earlier and all(value > (1 - least_gain) * best for value in latest for best in [min(earlier)]):
+            return k, "no improvement"
+        if k > max_rounds:
+            return k, f"{max_rounds} rounds"
+    raise AssertionError
+
+
+@pytest.mark.parametrize("patience", [1, 2, 3])
+def test_rounds_end_as_their_values_say(patience):
+    """Values that rise and fall, from a method of one's own."""
+    problem, theta = one_dimensional(step)
+    for seed in range(5):
+        values = np.random.default_rng([seed, patience]).choice([0.1, 0.5, 0.52, 0.6, 1.0, 2.0], 8).tolist()
+        coming = iter(values)
+
+        def method(problem, theta, steps, callback, coming=coming):
+            value = next(coming)
+            return Result(theta, value, History(*np.full((3, 1), value), np.ones(1, int)), 1, False, "done")
+
+        limits = {"patience": patience, "least_gain": 0.1, "tolerance": 0.2, "max_rounds": 5}
+        result = minimize_adaptive(problem, theta, "residual", method, 1, least_samples=1, **limits)
+        count, why = ended(values, **limits)
+        assert (len(result.rounds), result.value) == (count, min(values[:count]))
+        assert result.message.startswith(why)
+        assert result.converged == (why == "converged")
 
 
 def test_a_callback_sees_every_round_and_may_stop():
