@@ -62,6 +62,17 @@ ROUNDED = r"which=hessian|method=variable-projection|solver=cholesky|training\.m
 
 LEFT_OUT = "left out"
 
+
+class Room(list):
+    """Memory in which everything has room, and how many bytes were asked for."""
+
+    def __lt__(self, needed):
+        self.append(int(needed))
+        return False
+
+
+ROOM = Room()
+
 HELD = OBJECTS, VALUES, CALLS
 
 UNTOUCHED = deepcopy([{key: held[key] for key in held if not re.fullmatch(PROVEN, key)} for held in HELD])
@@ -156,7 +167,7 @@ def with_options(function, own, given, parameters):
         callback = {p.name: lambda *told: states.append(told) for p in parameters if p.name == "callback"}
         return fingerprint([function(*deepcopy(own), **deepcopy(arguments), **callback), states])
 
-    made = {"": call()}
+    made = with_memory("", call)
     for parameter in parameters:
         name, default = parameter.name, parameter.default
         if default is parameter.empty or name in ("progress", "callback", *FEW):
@@ -169,6 +180,13 @@ def with_options(function, own, given, parameters):
     return made
 
 
+def with_memory(how, call):
+    """The fingerprint of a call, and the bytes that it asked for."""
+    ROOM.clear()
+    made = {how: call()}
+    return {**made, f"{how} bytes": [*ROOM]} if ROOM else made
+
+
 def trainings_by(method):
     """Fingerprints of trainings by a method with each of its own options changed."""
     options = [p for p in inspect.signature(SOLVERS[method]).parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -178,19 +196,21 @@ def trainings_by(method):
 
 
 def results_with(network):
-    """Fingerprints of all that is asked of a network, for another one than that of `valid_calls`."""
+    """Fingerprints of all that is asked of a network, for one of another kind, with each flag set."""
     net, theta = NETWORKS[network].start(X)
     problem, made = rk.LeastSquares(net, X, Y), {}
     nets = dict.fromkeys(("Network", "SameFunction", "Inspectable", "Composition"), net)
     values = {"net": net, "network": net, "theta": theta, "dtheta": theta, "problem": problem, "v": theta}
     with mock.patch.dict(OBJECTS, nets | {"LeastSquares": problem}), mock.patch.dict(VALUES, values):
-        for key, function in CALLED.items():
-            own, given, _ = arguments_of(key)
+        for key in CALLED:
+            own, given, parameters = arguments_of(key)
             if not re.fullmatch(ROUNDED, key) and any(
                 value is other for value in (*own, *given.values()) for other in (net, problem)
             ):
+                flags = [p for p in parameters if isinstance(p.default, bool)]
                 with contextlib.suppress(ValueError, TypeError, AssertionError):
-                    made[key] = fingerprint(function(*deepcopy(own), **deepcopy(given)))
+                    results = with_options(CALLED[key], own, given, flags)
+                    made |= {f"{key} {how}".strip(): result for how, result in results.items()}
     return made
 
 
@@ -220,6 +240,7 @@ def circumstances(folder):
             stack.enter_context(entered)
         for held, untouched in zip(HELD, UNTOUCHED, strict=True):
             stack.enter_context(mock.patch.dict(held, untouched))
+        stack.enter_context(mock.patch("refkan.networks.hessians.memory.available_memory", return_value=ROOM))
         warnings.simplefilter("ignore")
         rk.save("network.npz", NET, THETA)
         yield
@@ -227,7 +248,7 @@ def circumstances(folder):
 
 def are_equal(result, kept):
     """Whether two fingerprints are those of one result, rounded in any order."""
-    return result[2] == kept[2] and np.allclose(result[:2], kept[:2], rtol=1e-7, atol=1e-6)
+    return result[2:] == kept[2:] and np.allclose(result[:2], kept[:2], rtol=1e-7, atol=1e-6)
 
 
 @pytest.mark.parametrize("key", ASKED)

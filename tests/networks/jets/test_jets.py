@@ -267,7 +267,9 @@ def test_bad_cotangents_are_refused():
     refused(lambda: jet.pushforward(np.ones(3)), "dtheta must have length")
     with pytest.raises(ValueError, match=r"second must have shape \(5, 1, 3, 2\); got \(5, 1, 2\)"):
         jet.jacobian(value=np.ones((5, 1, 2)), second=np.ones((5, 1, 2)))
-    refused(net.jet(theta + 0j, samples(5), FIRST).pullback, "TypeError: must be real")
+    complex_jet = net.jet(theta + 0j, samples(5), FIRST)
+    for call in (complex_jet.pullback, complex_jet.jacobian, lambda: complex_jet.pushforward(theta)):
+        refused(call, "TypeError: must be real")
 
 
 def test_points_outside_the_domain_follow_the_policy():
