@@ -252,6 +252,7 @@ def test_relu_networks_warn_of_their_second_derivative():
 @each_row(
     "first, second, orders, message",
     (np.ones((4, 1, 2)), None, 2, r"first must have shape \(K, 2\) or \(5, K, 2\); got \(4, 1, 2\)"),
+    (np.ones((1, 1)), None, 2, r"first must have shape .*; got \(1, 1\)"),
     (np.eye(2), None, (1, 2, 2), "one for each of the 2 directions; got 3 numbers"),
     (np.eye(2), None, 3, r"orders\[0\] must be at most 2; got 3"),
 )
