@@ -15,13 +15,11 @@ from math import nan
 from pathlib import Path
 from time import process_time
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
 import refkan as rk
 from refkan.base import Frozen
-from refkan.claims import readings, seed_intervals
 from tests.validation import replays
 from tests.validation.conditions import SIDES, Alteration, Conditions, conditions, sites
 
@@ -47,7 +45,7 @@ def read(file: str) -> Any:
 def outcome(judged: Callable[[], Any]) -> tuple[str, str]:
     """How rows are judged: as they are stated, altered and on controls, under readings; and a digest of the numbers."""
     try:
-        with patch.object(seed_intervals, "DRAWS", 199), patch.object(readings, "DRAWS", 199):
+        with replays.few_draws():
             answer = judged()
         if isinstance(answer, bool | np.bool_ | dict):
             return str(replays.rounded(answer, 5)), ""

@@ -2,9 +2,9 @@
 
 import pytest
 
-from refkan.claims import readings, seed_intervals
 from tests.shared.pictures import unrendered  # noqa: F401
 from tests.shared.plain_engine import plain_engine  # noqa: F401
+from tests.validation import replays
 from tests.validation.conditioning_answers import knots, layers, networks, trajectories  # noqa: F401
 from validation import grounds
 
@@ -18,7 +18,6 @@ def by_what_they_measure():
 
 
 @pytest.fixture(autouse=True)
-def few_draws(monkeypatch):
-    """Ends of bootstraps without their last digits, in a tenth of the time."""
-    for module in (readings, seed_intervals):
-        monkeypatch.setattr(module, "DRAWS", 199)
+def few_draws():
+    with replays.few_draws():
+        yield

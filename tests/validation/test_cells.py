@@ -1,16 +1,20 @@
-"""Every claim file runs, quickly and in full, what it did: cells, sizes, seeds and steps; its constants are the same.
+"""Every claim file runs, quickly and in full, what it did: cells, sizes, seeds, steps; a quick run tells what it told.
 
-Where another extent is meant, ``python -m tests.validation.extents`` writes it down.
+Its constants are the same. Where something else is meant, ``python -m tests.validation.extents`` writes down the first
+and the last, ``python -m tests.validation.quick_runs`` what is told.
 """
 
 import json
 
 import pytest
 
+from tests.validation import quick_runs
 from tests.validation.extents import FILES, JUDGING, TABLE, constants, extent
+from tests.validation.quick_runs import SECONDS, alike, merged, tell
 
 EXTENTS = json.loads(TABLE.read_text(encoding="utf-8"))
 RUNS, CONSTANTS = EXTENTS["runs"], EXTENTS["constants"]
+TOLD = json.loads(quick_runs.TABLE.read_text(encoding="utf-8"))
 
 
 def test_every_file_has_an_extent():
@@ -20,6 +24,38 @@ def test_every_file_has_an_extent():
 @pytest.mark.parametrize("stem", RUNS)
 def test_what_is_run_is_what_was_run(stem):
     assert [extent(stem, quick) for quick in (True, False)] == RUNS[stem]
+
+
+def test_every_file_is_told_of():
+    assert {*TOLD} == {*SECONDS}
+
+
+@pytest.mark.parametrize(
+    "stem", [pytest.param(stem, marks=[pytest.mark.exhaustive] * (seconds > 1)) for stem, seconds in SECONDS.items()]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_quick_run_tells_what_it_told(stem):
+    for made, kept in zip(tell(stem), TOLD[stem], strict=True):
+        assert {key: made[key] for key in kept if not alike(made[key], kept[key])} == {}
+
+
+@pytest.mark.parametrize(("made", "kept"), [
+    ({"n": 1.0}, {"n": 1.00001}), ([1.0], [1.0, 2.0]), ({"a": 1}, {"b": 1}), (True, 1), (None, 0.0), ("a", "b"),
+    ("15", "16"), ("0.12", "0.14"), ("2e+03", "4e+03"), (1, 2),
+])  # fmt: skip
+def test_other_outcomes_are_not_alike(made, kept):
+    assert alike(made, made)
+    assert not alike(made, kept)
+    assert not alike(kept, made)
+
+
+def test_numbers_that_differ_have_a_tolerance_and_sentences_about_them_too():
+    texts = {"measured": ["15", "0.12", "True"], "beside": []}
+    kept = merged([{"n": [1.0, "15", True], **texts}, {"n": [1.0001, "17", False], **texts}])
+    assert kept == {"n": ["1 ± 0.01", "15 ± 2e+02", "any"], "measured": ["15", "0.12 ± 0.06", "True"], "beside": []}
+    for n, text, holds in ((1.009, "0.17", True), (1.011, "0.12", False), (0.989, "0.12", False), (1.0, "0.19", False)):
+        made = {"n": [n, "214", None], "measured": ["15", text, "True"], "beside": []}
+        assert alike(made, kept) == holds
 
 
 @pytest.mark.parametrize("name", CONSTANTS)

@@ -6,7 +6,7 @@ import pytest
 import refkan as rk
 from tests.networks.layers.layer_laws import complex_jacobians
 from tests.shared.factories import EPS
-from validation.literature.placed_knots import gaussian_width, grid_extension
+from validation.literature.placed_knots import grid_extension
 from validation.literature.placed_knots.gaussian_width import GaussianLayer, condition, features, one_layer
 from validation.literature.single_layer_hessian import hessian, layer_cases
 from validation.statements import RunSize
@@ -49,12 +49,6 @@ def test_wide_gaussians_beat_narrow_ones_on_a_smooth_function():
     assert errors[0] > 10 * errors[1] > 10 * errors[2]
 
 
-def test_networks_learn_what_they_are_trained_on():
-    size = gaussian_width.QUICK.but(centres=(8,), samples=100, steps=60)
-    assert gaussian_width.two_layers("kink", 8, 1.0, 0, size) < 0.8
-    assert isinstance(rk.Network((GaussianLayer(1, 1, 4, 0.3),), ()), rk.Network)
-
-
 def test_hessian_is_that_of_a_network_on_a_product_of_gauss_points():
     space = rk.SplineSpace.uniform(3, 4)
     x, w = rk.bsplines.gauss_points(space)
@@ -86,10 +80,3 @@ def test_missing_amplitudes_are_those_left_out():
     """A network that is zero misses everything: amplitudes 1 at every frequency."""
     net = rk.kan([1, 1], 4, 8)
     assert grid_extension.missing(net, np.zeros(net.n_params), (2, 4), np.array([0.3, 0.7])) == pytest.approx(1.0)
-
-
-def test_a_quick_run_of_extension_is_what_its_parts_say():
-    size = grid_extension.QUICK.but(frequencies=(1, 2), coarsest=3, steps=2, samples=40, seeds=(3,))
-    found = grid_extension.run_case("one-layer", 3, size)
-    assert set(found) == {"extension", "work", "steps"}
-    assert found["steps"] <= found["work"] <= 1.0

@@ -78,13 +78,6 @@ def test_effective_rank_is_that_of_the_eigenvalues():
     assert effective_rank(net, theta, X) == pytest.approx(values.sum() ** 2 / np.sum(values**2), rel=1e-10)
 
 
-def test_training_from_a_start_lowers_the_loss():
-    place = {"network": "2-4-1 G=5", "start": "0.25/1", "samples": "40", "rate": "1e-2", "line": "15"}
-    one, more = (power_law_starts.run_cell(power_law_starts.GRID.cell(0, **place, steps=n)) for n in ("1", "30"))
-    assert more["loss"] < 0.5 * one["loss"]
-    assert one["rank at start"] == more["rank at start"] == pytest.approx(one["rank after"], rel=0.2)
-
-
 def test_the_cells_of_a_full_run_are_judged_though_the_large_network_has_fewer_seeds():
     better = {"loss": 1.0, "error": 1e-3, "rank at start": 5.0, "rank after": 4.0}
     worse = {"loss": 9.0, "error": 5e-3, "rank at start": 5.0, "rank after": 2.0}
@@ -125,11 +118,7 @@ def test_departures_from_one_are_of_the_published_size():
     assert 1e-7 < unity(100) < 1e-5 < 1e-2 < unity(64, clamped=False)
 
 
-def test_the_claim_holds_for_absolute_errors_alone_and_a_broken_sum_refutes_it(monkeypatch):
-    (found,) = run(True)
-    assert [r["choice"]["error"] for r in found.readings if r["holds"]] == ["absolute", "absolute"]
-    assert {r["choice"]["precision"] for r in found.readings if r["cells"]} == {"single"}  # the published numbers are
-    assert not found.surviving_mutations
+def test_a_broken_sum_refutes_the_claim(monkeypatch):
     right = clamped_truncated_powers.powers
 
     def wrong(u, degree, clamped=True):  # the factor of the package, in double precision

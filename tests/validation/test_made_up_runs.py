@@ -90,13 +90,6 @@ def test_starts_of_k2_are_those_of_their_target_order_and_grid(monkeypatch):
     assert asked == [*product(free_knots_starts.TARGETS, (2, 3), free_knots_starts.QUICK.intervals)]
 
 
-def test_starts_are_trained_with_knots_fixed_and_free():
-    """The kink of |x - 1/pi| is where a free knot goes."""
-    errors = free_knots_starts.all_starts("kink", 2, 4, free_knots_starts.QUICK.but(starts=3, samples=100, steps=30))
-    assert {arm: len(made) for arm, made in errors.items()} == {"fixed": 3, "free": 3}
-    assert all(0 < free < 0.5 * fixed for free, fixed in zip(errors["free"], errors["fixed"], strict=True))
-
-
 @pytest.mark.parametrize("wrong", range(len(parameter_counts.MLPS)))
 def test_r7_asks_every_mlp(wrong, monkeypatch):
     measured = measured_in("table_two_parameter_counts")

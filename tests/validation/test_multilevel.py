@@ -1,4 +1,3 @@
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,27 +8,6 @@ from refkan.claims.experiments import written
 from tests.validation.made_up import REACHED, r5
 from validation.multilevel import multilevel_preconditioners, nested_hierarchies
 from validation.table_two import multilevel_targets, target_runs
-
-
-def test_a_seed_of_the_targets_reports_its_last_levels():
-    setting = target_runs.Setting(
-        (1, 2), ((1, 2), 2, 2), (3, 3, 3, 3), (3, 2, 2, 1), (80, 80, None, None), reported=2, kink=False
-    )
-    record = multilevel_targets.run_seed(setting, 1, 150)
-    assert record["parameters"] == [10 * 4 + 5 * 10, 10 * 6 + 5 * 18]
-    assert [len(values) for values in record["of many starts"]] == [3, 2, 2, 1]
-    assert record["training"] == [values[0] for values in record["of many starts"][2:]]
-    # Training never makes the loss worse, and a refinement leaves it as it was.
-    assert record["training"][0] >= record["training"][1]
-    # In evaluations of a network with twice the intervals the same work is half as much.
-    assert record["nominal"][1] > record["nominal"][0] / 2 > 0
-    assert min(record["measured"]) > 0
-    # The last level alone: the same network.
-    last = multilevel_targets.run_seed(replace(setting, reported=1), 1, 150)
-    assert last["test"] == record["test"][1:]
-    assert last["nominal"] == record["nominal"][1:]
-    assert record["of it beyond the last kink"] == [0.0, 0.0]
-    assert record["samples beyond the last kink"] == 0
 
 
 def test_the_published_mean_is_in_the_unit_of_the_errors():

@@ -69,22 +69,6 @@ def test_splines_of_a_lower_order_refute_the_rates():
     assert not rates_of_extended_grids.rates_hold({"rates": {3: runs[careless]}})
 
 
-def test_readings_of_o11_and_their_mutations(monkeypatch):
-    monkeypatch.setattr(rates_of_extended_grids, "STARTS", 1)
-    choice = rates_of_extended_grids.EVERY[0]
-    cells = rates_of_extended_grids.cells_of([choice], (1,), {"100": "100"}, "200")
-    measured = rates_of_extended_grids.GRID.run(cells)
-    found = rates_of_extended_grids.runs_of(measured, choice)
-    verdict = rates_of_extended_grids.verdict(measured)
-    assert not verdict.surviving_mutations
-    (reading,) = verdict.readings
-    assert reading["holds"] == (
-        rates_of_extended_grids.rates_hold(found) and rates_of_extended_grids.threshold_holds(found)
-    )
-    published = {cell["cell"]: cell["published"] for cell in reading["cells"]}
-    assert published["100 samples, G = 20, test"] == 3.07e-4
-
-
 def test_rates_of_powers():
     steps, factors = np.arange(301), np.array([0.5, 0.9, 0.999, 1.0])
     found = rates_by_method.rates_of(steps, factors ** steps[:, None])

@@ -8,7 +8,6 @@ import pytest
 import refkan as rk
 from refkan import truth
 from tests.validation.replays import measured_in
-from tests.validation.whole_verdicts import check
 from validation.knots import adaptive_refinement, coarse_grids, rough_targets
 from validation.knots.adaptive_runs import Setting, final, seconds_to
 from validation.measures import sign_test
@@ -19,7 +18,6 @@ from validation.multilevel import (
     multilevel_preconditioners,
     nested_hierarchies,
     prolongation_formulas,
-    transfer_cost,
 )
 
 PAIRS = [prolongation_formulas.nested_pair(order, 2, 0) for order in (1, 2, 3, 4)]
@@ -28,10 +26,6 @@ PAIRS = [prolongation_formulas.nested_pair(order, 2, 0) for order in (1, 2, 3, 4
 @pytest.fixture(scope="module")
 def errors():
     return prolongation_formulas.float64_errors((2, 3, 4, 5), (64, 128))
-
-
-def test_inclusions():
-    check(prolongation_formulas.inclusion_verdict(PAIRS), "holds as corrected")
 
 
 def test_only_runs_of_both_arms_are_compared():
@@ -43,10 +37,6 @@ def test_only_runs_of_both_arms_are_compared():
 def test_inclusions_of_equal_knots_would_hold_both_ways():
     same = [(order, coarse, coarse) for order, coarse, _ in PAIRS]
     assert prolongation_formulas.inclusion_verdict(same).status == "holds"
-
-
-def test_dyadic_coefficients():
-    check(prolongation_formulas.dyadic_verdict(2), "holds as corrected")
 
 
 def test_a_wrong_oracle_would_be_noticed(monkeypatch):
@@ -92,34 +82,10 @@ def test_a_wrong_prolongation_refutes_it(monkeypatch):
     assert nested_hierarchies.nested([nested_hierarchies.measure(case, 50, 2)])
 
 
-def test_coarse_optimisation_is_fine_optimisation_on_a_subspace(monkeypatch):
-    monkeypatch.setattr(coarse_subspace, "NODE_MAPS", ("mean-std",))
-    (verdict,) = coarse_subspace.run(quick=True)
-    check(verdict, "holds")
-    assert {case["edge"] for case in verdict.data["cases"]} == {"spline", "relu", "scaled-relu", "silu", "chebyshev"}
-
-
 def test_blocks_without_data_do_not_divide_by_zero():
     pair = coarse_subspace.Pair.of(coarse_subspace.case_of("spline", "none", "linear", n=(12, 12)), 20)
     found = pair.differences()
     assert max(found["gradient"], found["Gauss-Newton"]) <= coarse_subspace.TOLERANCE
-
-
-def test_ways_to_transfer_agree():
-    result = transfer_cost.measure(4, (5, 5), 3000, 1)
-    assert max(result["changes"].values()) < 1e-12
-    assert set(result["ratios"]) == {"least squares", "banded normal equations"}
-    assert transfer_cost.few_samples() > 1e-3
-
-
-def test_shares_are_shares_and_stationary_targets_leave_no_coarse_gradient():
-    for result in complementary_shares.measure(0, 150, 5, *complementary_descent.SETS[0]):
-        for basis in complementary_shares.BASES:
-            assert all(0 <= result[basis][key] <= 1 + 1e-12 for key in result[basis])
-        if result["coarse"] == "stationary":
-            assert result["|P^T g|/|g|"] < 1e-5
-            assert result["|Q e|/|e|"] < 1e-9
-            assert result["spline"]["share, as coefficients"] == pytest.approx(1, abs=1e-9)
 
 
 @pytest.fixture

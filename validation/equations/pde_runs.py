@@ -1,9 +1,9 @@
 """Trainings of networks on differential equations: one run a model and seed, kept as they are finished at full size."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
     """
     setup = model.setup or setup
     course = Course(setup, model.schedule, every)
-    began = time.process_time()
+    began = process_time()
     # Through per_level, since Adam's option `schedule` and the steps of the levels have one name.
     extras = [{**model.options, **entry} for entry in model.per_level or ({},) * len(model.schedule)]
     done = train_starts(
@@ -103,7 +103,7 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         "levels": levels,
         "loss": levels[-1]["loss"],
         "error": levels[-1]["error"],
-        "seconds": time.process_time() - began,
+        "seconds": process_time() - began,
         **({"course": course.with_losses([level.result for level in done.course])} if every else {}),
     }
 
