@@ -24,6 +24,8 @@ from refkan.analysis.exact.spectra.perron import ALTERNATING, collatz_wielandt, 
 from refkan.base.errors import ConvergenceError
 from refkan.truth import UndecidedError
 from tests.analysis.exact.certified_matrices import MATRICES, dense, uniform_random
+from tests.analysis.exact.oracles import matrices
+from tests.analysis.exact.oracles.jets import rational, to_mp
 from tests.shared.factories import EPS
 from tests.shared.factories import space as make
 from tests.shared.refusals import refused
@@ -32,44 +34,18 @@ from tests.shared.tables import each_row
 flint = pytest.importorskip("flint")
 
 
-def is_positive_definite(matrix):
-    """Whether a rational symmetric matrix is positive definite, by the signs of its exact pivots."""
-    rows = [list(row) for row in matrix.tolist()]
-    for i, row in enumerate(rows):
-        if not row[i] > 0:
-            return False
-        for below in rows[i + 1 :]:
-            factor = below[i] / row[i]
-            below[:] = [b - factor * a for a, b in zip(row, below, strict=True)]
-    return True
-
-
-def shifted(matrix, shift, sign=1):
-    """Return sign (matrix - shift)."""
-    identity = flint.fmpq_mat(
-        matrix.nrows(), matrix.nrows(), [int(i % (matrix.nrows() + 1) == 0) for i in range(matrix.nrows() ** 2)]
-    )
-    return flint.fmpq(sign) * (matrix - flint.fmpq(shift.numerator, shift.denominator) * identity)
-
-
-def is_enclosure(matrix, smallest, largest):
-    """Whether the extreme eigenvalues lie in the enclosures: decided exactly, with no theorem on signs."""
-    return (
-        (is_positive_definite(shifted(matrix, smallest.low)) or smallest.low == smallest.high)
-        and not is_positive_definite(shifted(matrix, smallest.high))
-        and (is_positive_definite(shifted(matrix, largest.high, -1)) or largest.low == largest.high)
-        and not is_positive_definite(shifted(matrix, largest.low, -1))
-    )
-
-
 @pytest.mark.parametrize("which", MATRICES)
 @pytest.mark.parametrize("order", range(1, 5))
 @pytest.mark.parametrize("kind", ["uniform", "random", "graded", "uneven"])
-def test_extreme_eigenvalues_decided_exactly(kind, order, which):
+def test_extreme_eigenvalues_against_many_digits(kind, order, which):
     space = uniform_random(order, 7) if kind == "uneven" else make(kind, order, 5)
-    smallest, largest = exact.extreme_eigenvalues(space, which)
-    assert is_enclosure(dense(space, which), smallest, largest)
-    assert max(smallest.relative_width, largest.relative_width) <= 2.0**-58
+    found = exact.extreme_eigenvalues(space, which)
+    with mpmath.workdps(120):
+        values = matrices.eigenvalues([[*map(rational, row)] for row in dense(space, which).tolist()])
+        for value, each in zip((values[0], values[-1]), found, strict=True):
+            slack = value * mpmath.mpf(10) ** -60
+            assert to_mp(each.low) - slack <= value <= to_mp(each.high) + slack
+            assert each.relative_width <= 2.0**-58
 
 
 def test_step_functions_have_known_eigenvalues():
@@ -78,8 +54,7 @@ def test_step_functions_have_known_eigenvalues():
     with mpmath.workdps(40):
         for k, enclosure in ((1, smallest), (dim, largest)):
             value = 4 * mpmath.sin((2 * k - 1) * mpmath.pi / (4 * dim + 2)) ** 2
-            assert mpmath.mpf(enclosure.low.numerator) / enclosure.low.denominator <= value
-            assert value <= mpmath.mpf(enclosure.high.numerator) / enclosure.high.denominator
+            assert to_mp(enclosure.low) <= value <= to_mp(enclosure.high)
 
 
 @pytest.mark.parametrize("which", MATRICES)

@@ -10,13 +10,11 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact import Enclosure
-from refkan.analysis.exact.ranks import chain_rule, network_rows
+from refkan.analysis.exact.ranks import chain_rule
 from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.spectra import curvatures
-from refkan.analysis.exact.spectra.orthogonal_certificates import certified, enclosed_eigenvalues, products
 from refkan.base.errors import ConvergenceError
-from refkan.truth import UndecidedError
 from tests.analysis.exact.test_network_ranks import problem
 from tests.shared.refusals import refused
 
@@ -27,29 +25,6 @@ def posed(widths=(2, 2, 1), order=3, intervals=2, samples=24, **options):
     x, weights = rng.uniform(size=(samples, widths[0])), rng.uniform(0.5, 1.5, size=samples)
     net, theta = rk.kan(list(widths), order, intervals, outside="polynomial", **options).initialize(rng, x)
     return rk.LeastSquares(net, x, np.sin(4 * x.sum(axis=1, keepdims=True)), weights), theta
-
-
-def agrees_with_float64(problem, theta):
-    spectrum = rk.exact.certified_spectrum(problem, theta, which="hessian")
-    other = rk.spectrum(problem, theta, which="hessian")
-    values = np.sort(other.values[: other.rank])[::-1]
-    scale = np.abs(values).max()
-    same = spectrum.rank == other.rank and np.allclose(
-        [v.midpoint for v in spectrum.values], values, rtol=0, atol=1e-13 * scale
-    )
-    return bool(same) and spectrum.negative == other.negative
-
-
-def test_a_wrong_sign_of_the_curvature_term_is_noticed(monkeypatch):
-    problem, theta = posed()
-    assert agrees_with_float64(problem, theta)
-    right = network_rows.curvature_rows
-
-    def spoilt(network, theta, x, cotangents):
-        return right(network, theta, x, [[-c for c in row] for row in cotangents])
-
-    monkeypatch.setattr(network_rows, "curvature_rows", spoilt)
-    assert not agrees_with_float64(problem, theta)
 
 
 CHAINS = {
@@ -157,13 +132,6 @@ def test_null_vectors_that_do_not_depend_on_theta_are_those_of_the_hessian():
             assert any(entry != 0 for entry in (H * at_theta).entries())
 
 
-def test_signs_are_those_of_the_inertia():
-    with flint.ctx.workprec(200):
-        low, high = enclosed_eigenvalues(flint, flint.arb_mat([[1, 2], [2, 1]]))
-        assert low.low <= -1 <= low.high < 0 < high.low <= 3 <= high.high
-        assert max(low.relative_width, high.relative_width) < 1e-50
-
-
 def test_what_it_does_not_take():
     problem, theta = posed()
     refused(lambda: rk.exact.certified_spectrum(problem, theta, which="fisher"), "which must be")
@@ -196,23 +164,6 @@ def test_an_undecided_rank_says_what_theory_lacks():
         (1, 3), "mean-std", samples=40, widths=(1, 3, 1)
     )  # of three outputs two: one null vector more
     refused(lambda: rk.exact.certified_spectrum(posed, theta, bits=256), "ConvergenceError: null vectors of theory")
-
-
-def test_enclosures_hold_known_eigenvalues_and_no_approximation_is_trusted():
-    with flint.ctx.workprec(200):
-        H = flint.arb_mat([[2, 1, 0], [1, 2, 0], [0, 0, 3]])  # 1, 3, 3
-        pairs = enclosed_eigenvalues(flint, H)
-        assert all(value.low <= k <= value.high for value, k in zip(pairs, (1, 3, 3), strict=True))
-        assert all(value.relative_width < 1e-40 for value in pairs)
-        wrong = flint.arb_mat([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
-        wide = certified(flint, *products(4 * H + flint.arb_mat([[0, -3, 0], [-3, 0, 0], [0, 0, 0]]), wrong))
-        assert all(value.low <= k <= value.high for value, k in zip(wide, (7, 9, 12), strict=True))
-        assert wide[0].relative_width > 0.2
-        with pytest.raises(UndecidedError):  # an eigenvalue 0
-            enclosed_eigenvalues(flint, flint.arb_mat([[1, 1], [1, 1]]))
-        shifted = flint.arb_mat([[1, 0, 0], [0, 1, 0], [0, flint.arb("0.6"), 1]])
-        with pytest.raises(UndecidedError):  # far from orthogonal
-            certified(flint, *products(H, shifted))
 
 
 def test_too_few_bits_are_said():
