@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from itertools import pairwise
+from math import perm
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from refkan.analysis.exact.enclosures.taylor_intervals import (
     narrowed,
     variables,
 )
+from refkan.truth.arithmetic import taylor
 
 CUTS = [Fraction(k) for k in (0, 1, 2, 3)]
 
@@ -114,53 +116,39 @@ def test_radii_hold_what_rounding_took_from_coefficients_and_hardly_more(value):
 
 
 def test_taylor_numbers_are_polynomials():
-    """Products, compositions and derivatives against the same on coefficients over Fractions."""
-    rng = np.random.default_rng(0)
+    """Products, compositions and derivatives against Taylor numbers of the truth over Fractions."""
+    rng, monomial = np.random.default_rng(0), [taylor.variable(Fraction(0), k, 4) for k in (0, 1)]
 
     def drawn():
-        return {index: Fraction(int(rng.integers(-9, 10)), 8) for index in monomials(2, 4)}
+        return sum(Fraction(int(rng.integers(-9, 10)), 8) * monomial[0] ** i * monomial[1] ** k for i, k in indices)
 
-    def product(p, q):
-        out = dict.fromkeys(monomials(2, 4), Fraction(0))
-        for i, a in p.items():
-            for j, b in q.items():
-                index = (i[0] + j[0], i[1] + j[1])
-                if index in out:
-                    out[index] += a * b
-        return out
+    def part(f, i, k):
+        return taylor.coefficient(f, (0,) * i + (1,) * k)
 
-    def taylor(p):
-        return TaylorIntervals({index: Intervals.of(np.array([float(c)])) for index, c in p.items()}, 4)
+    def enclosed(f):
+        return TaylorIntervals({index: Intervals.of(np.array([float(part(f, *index))])) for index in indices}, 4)
 
-    def equal(found, exact):
-        for index, c in exact.items():
-            part = found.parts.get(index, Intervals.of(np.zeros(1)))
-            assert part.lo[0] <= c <= part.hi[0] < c + Fraction(1, 10**9)
-            assert c - Fraction(1, 10**9) < part.lo[0]
-        return True
+    def equal(found, f, moved=(0, 0)):
+        for i, k in monomials(2, found.order):
+            c = part(f, i + moved[0], k + moved[1]) * perm(i + moved[0], moved[0]) * perm(k + moved[1], moved[1])
+            ours = found.parts.get((i, k), Intervals.of(np.zeros(1)))
+            assert c - Fraction(1, 10**9) < ours.lo[0] <= c <= ours.hi[0] < c + Fraction(1, 10**9)
 
+    indices = monomials(2, 4)
     p, q, outer = drawn(), drawn(), [Fraction(int(c), 4) for c in rng.integers(-9, 10, 5)]
-    assert equal(taylor(p) * taylor(q), product(p, q))
-    lower = TaylorIntervals({index: part for index, part in taylor(q).parts.items() if sum(index) <= 2}, 2)
-    for both in (taylor(p) * lower, lower * taylor(p)):  # what is not known of one is not known of their product
+    P, Q = enclosed(p), enclosed(q)
+    equal(P * Q, p * q)
+    lower = TaylorIntervals({index: Q.parts[index] for index in monomials(2, 2)}, 2)
+    for both in (P * lower, lower * P):  # what is not known of one is not known of their product
         assert both.order == max(map(sum, both.parts)) == 2
-        assert equal(both, {index: c for index, c in product(p, q).items() if sum(index) <= 2})
-    assert equal(taylor(p) - taylor(q), {i: p[i] - q[i] for i in p})
-    assert equal(2.5 - taylor(p), {i: Fraction(5, 2) * (sum(i) == 0) - p[i] for i in p})
-    inner = p | {(0, 0): Fraction(0)}
-    power, exact = dict.fromkeys(p, Fraction(0)) | {(0, 0): Fraction(1)}, dict.fromkeys(p, Fraction(0))
-    for c in outer:
-        exact = {i: exact[i] + c * power[i] for i in p}
-        power = product(power, inner)
-    assert equal(taylor(p).composed([Intervals.of(np.array([float(c)])) for c in outer]), exact)
+        equal(both, p * q)
+    equal(P - Q, p - q)
+    equal(2.5 - P, Fraction(5, 2) - p)
+    composed = sum(c * (p - part(p, 0, 0)) ** k for k, c in enumerate(outer))
+    equal(P.composed([Intervals.of(np.array([float(c)])) for c in outer]), composed)
     for index in ((1, 0), (0, 1), (2, 0), (1, 1), (1, 2)):
-        falling = {
-            i: p[tuple(np.add(i, index))] * np.prod([np.prod(range(a + 1, a + b + 1)) for a, b in zip(i, index, strict=True)], dtype=int)  # noqa: E501
-            for i in monomials(2, 4 - sum(index))
-        }  # fmt: skip
-        derivative = taylor(p).derivative(index)
-        assert derivative.order == 4 - sum(index)
-        assert equal(derivative, {i: Fraction(c) for i, c in falling.items()})
+        assert P.derivative(index).order == 4 - sum(index)
+        equal(P.derivative(index), p, index)
     x, y = variables(Intervals.of(np.array([[0.25, -0.5]])), 4)
     for name, of in (("sin", np.sin), ("cos", np.cos), ("exp", np.exp)):
         found = getattr(x * y, name)()

@@ -121,7 +121,7 @@ def in_situations(subject: Subject, situations: Iterable[Situation], known: froz
             refused.append(Difference("setting refused", {"reason": str(error)}, situation.where, "measured"))
             continue
         if "values" in seen and set(subject.differing) & VALUES:
-            continue  # told by an earlier stage
+            continue  # reported by an earlier stage
         known |= set(seen) if k == 0 else set()
         for difference in (difference for told in seen.values() for difference in told):
             if situation.laid:

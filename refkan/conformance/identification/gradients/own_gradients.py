@@ -195,7 +195,7 @@ def _calls_and_sums(d: Derivatives) -> list[Difference]:
         return not_equal(f"{owner} in two calls", first, again)
     other, both = asked(two), asked(dy + two)
     left = largest(first + other - both)
-    adds_up = left <= max(room * 4, 2.0**-18 * size)  # rounding is told of single entries
+    adds_up = left <= max(room * 4, 2.0**-18 * size)  # rounding is reported for single entries
     seen = SCALES if subject.eps < 2.0**-30 else ()
     scales = [s for s in seen if largest(asked(s * dy) - s * first) > s * room * 4]
     if adds_up and not scales:

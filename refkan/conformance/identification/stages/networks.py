@@ -132,7 +132,7 @@ def _of_gradients(subject: Subject, specs: Specs) -> list[Difference]:
     if "second" in declared and not subject.wrong_gradients & {"input-gradients", "second-derivatives"}:
         theirs["second"], flat["second"] = subject.second(model, x, dy, along), true.second_derivatives(dy, along)
     room = {name: subject.tolerance(64 * largest(array)) for name, array in flat.items()}
-    # What is NaN is told of the layers, each by itself.
+    # NaN is reported for each layer by itself.
     wrong = [name for name, array in theirs.items() if largest(array - flat[name]) > room[name]]
     if not wrong:
         return []

@@ -87,7 +87,7 @@ def outside(subject: Subject) -> Stage:
             elif does != DOES[rule] and (not subject.blurred or does in PLAIN):
                 evidence = {"asked": rule, "does": f"functions are {does}"}
                 vague = "those of the rule " in does and does not in PLAIN
-                key = f"{rule} {'but for' if vague else does}"  # which ones is told once
+                key = f"{rule} {'but for' if vague else does}"  # which ones is reported once
                 name = "outside the domain" if subject.blurred else "only outside the domain"
                 difference = differences.get(key, Difference(name, evidence))
                 where = dict.fromkeys([*difference.where, f"degree-{degree}", kind])
@@ -117,7 +117,7 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
         layer = subject.with_parts((3, 1), parts, degree=spec.degree, kind=kind, outside=spec.outside)
         situation = Situation(layer, _away(subject, spec)[:, None], of=of + " of layers with parts" * bool(parts))
         seen = against_truth(subject, situation, without=known)
-        if seen and not ("values" in seen and set(subject.differing) & VALUES):  # told by an earlier stage
+        if seen and not ("values" in seen and set(subject.differing) & VALUES):  # reported by an earlier stage
             return next(iter(seen.values()))
     return []
 

@@ -90,7 +90,7 @@ def functions(subject: Subject) -> Stage:
     named = {name: d for name, d in differences.items() if not is_vague(d) and name != "interval search"}
     differences = named if set(named) - {"rounding errors"} else differences
     if "constant factor" in differences and _factor_of_scale(subject):
-        differences.pop("constant factor")  # which is told of the part
+        differences.pop("constant factor")  # reported for the part
     for causes, follow in FOLLOW:
         if set(causes) & set(differences):
             differences = {name: difference for name, difference in differences.items() if name not in follow}
