@@ -217,8 +217,8 @@ def npy_file(array):
 
 def test_archives_that_unpack_to_more_than_they_are_are_refused_before_they_are_unpacked(tmp_path):
     path, _ = stored(tmp_path)
-    contents = members(path) | {"bomb.npy": bytes(50_000_000)}
-    rewrite(path, contents.items(), compression=zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("bomb.npy", bytes(50_000_000), zipfile.ZIP_DEFLATED)  # it alone is compressed
     assert path.stat().st_size < 100_000
     tracemalloc.start()
     rejected(path, "its arrays are compressed")

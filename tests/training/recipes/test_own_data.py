@@ -265,6 +265,7 @@ def test_the_network_that_is_proposed_is_the_finest_that_has_no_more_parameters_
         assert (proposed.widths, proposed.order, proposed.intervals) == (tuple(widths), 3, levels)
         assert own_data_file._shape(inputs, size - 1).intervals != levels or levels == (1, 2)
     node = rk.kan([inputs, 1, 1], 3, 2).n_params
+    assert own_data_file._shape(inputs, 10**6).widths == tuple(widths)
     few = {count: own_data_file._shape(inputs, count) for count in (sizes[1, 2] - 1, 2 * node, 2 * node - 1, 1)}
     assert [shape.widths[1] for shape in few.values()] == [2 * inputs, 2, 1, 1]
     assert {shape.intervals for shape in few.values()} == {(1, 2)}
