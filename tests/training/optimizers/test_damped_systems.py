@@ -9,6 +9,7 @@ from refkan.training.optimizers import RESIDUAL_METHODS, minimize
 from refkan.training.optimizers.run import Iterate
 from refkan.training.optimizers.second_order import damped_systems
 from refkan.training.optimizers.second_order.damped_systems import (
+    QR_WORK,
     DualSystem,
     NormalSystem,
     OrthogonalSystem,
@@ -91,6 +92,7 @@ def test_singular_matrices_are_reported_not_solved():
 
 def test_choice_of_the_route():
     assert choose("auto", 10, 11) == "dual"
+    assert [choose("auto", m, 1) for m in (1, int(QR_WORK), int(QR_WORK) + 1)] == ["qr", "qr", "cholesky"]
     assert choose("auto", 2000, 55) == "qr"
     assert choose("auto", 20_000, 230) == "cholesky"
     for solver in SOLVERS:
