@@ -163,6 +163,9 @@ def test_numbers_of_points_and_parameters_are_those_of_the_paper():
     assert len(np.unique(p.terms[2].sides[0].points, axis=0)) == 200
     assert (np.abs(p.terms[2].sides[0].points[:, :2]).max(axis=1) == 1).all()
     assert poisson_setup(97).terms[0].n_points == 97**2
+    named = {name: setup_named(name) for name in ("poisson", "burgers", next(iter(ORDINARY)), "kink")}
+    assert [setup.terms[0].n_points for setup in [*named.values()][:3]] == [2401, 4096, 400]
+    assert named["kink"].samples.shape == (20000, 1)
 
 
 def test_points_lie_in_the_domain_and_end_points_where_they_belong(small):
