@@ -1,13 +1,15 @@
 """Models of the libraries themselves, where they are installed."""
 
+import random
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from refkan import interop
 from refkan.interop import ConversionError
-from refkan.interop.libraries import Library
+from refkan.interop.libraries import EfficientKan, Jaxkan, Library
 from tests.interop.models import pykan_state, pykan_values
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
@@ -83,6 +85,15 @@ def torch():
     torch.set_default_dtype(torch.float64)
     yield torch
     torch.set_default_dtype(before)
+
+
+@pytest.fixture(autouse=True)
+def random_numbers_as_before():
+    """Libraries set those of Python and NumPy anew, where they are imported or make a model."""
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002
+    yield
+    random.setstate(before[0])
+    np.random.set_state(before[1])  # noqa: NPY002
 
 
 @pytest.fixture
@@ -238,6 +249,14 @@ def test_state_dicts_of_torch(pykan, torch, tmp_path):
     assert again.widths == net.widths
     torch.save([1, 2], tmp_path / "list.pt")
     refused(lambda: interop.read_model(tmp_path / "list.pt"), "ConversionError: holds a list")
+    torch.save({"some": torch.ones(2), "others": 3}, tmp_path / "some.pt")
+    refused(lambda: interop.read_model(tmp_path / "some.pt"), "ConversionError: holds a dict")
+
+
+def test_models_of_which_some_layers_are_others_are_refused():
+    layers = [SimpleNamespace(grid=1, c_basis=1, spline_weight=1), SimpleNamespace()]
+    refused(lambda: Jaxkan().arrays(SimpleNamespace(layers=layers)), "ConversionError: not a model of spline layers")
+    refused(lambda: EfficientKan().require(SimpleNamespace(layers=layers)), "ConversionError: not a model")
 
 
 def quantized(torch, value):

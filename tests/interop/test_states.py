@@ -9,7 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan import interop
-from refkan.interop import ConversionError, disassemble, from_state, refined, to_state
+from refkan.interop import ConversionError, disassemble, from_state, refined, states, to_state
 from refkan.interop.kan_edges import assemble
 from refkan.interop.model_files import _members
 from refkan.networks.node_maps import AffineMap
@@ -295,10 +295,18 @@ def test_a_dense_layer_behind_the_last_map_is_joined_with_it():
     refused(lambda: to_state(net, theta, state), "ConversionError: the dense layer at the end mixes outputs")
 
 
+def test_numbers_that_an_array_has_no_place_for_are_refused():
+    too_small = "ConversionError: coef holds float32, too small for the new numbers: up to 1.0e\\+300"
+    refused(lambda: states._rounded("coef", np.array([1.0, 1e300]), np.dtype("float32")), too_small)
+
+
 def test_edges_are_arrays_of_their_shapes():
     given = {"knots": [list(range(12))], "coefficients": [[[0] * 8]], "base": [[1]], "factor": [[1]], "scale": [1]}
     edges = interop.Edges(**given, shift=[0])
     assert (edges.order, edges.maps, edges.base.dtype) == (4, False, np.float64)
+    two = [np.tile(edges.coefficients, (2, 1, 1)), *[np.ones((2, 1))] * 2]
+    for scale, shift in (([1, 2], [0, 0]), ([1, 1], [0, 3])):  # of one node alone
+        assert interop.Edges(edges.knots, *two, scale, shift).maps
     refused(lambda: interop.assemble([]), "ConversionError: the model has no layers")
 
 
