@@ -9,6 +9,7 @@ import pytest
 import refkan as rk
 from tests.shared.spoiling import spoilt
 from tests.shared.tables import each_row
+from tests.validation.replays import measured_in
 from validation.literature import optimizers_on_equations, polynomial_sums, rates_by_method
 from validation.literature.answers import refitted
 from validation.literature.placed_knots import curvature_knots, rates_of_extended_grids
@@ -172,3 +173,14 @@ def test_errors_are_those_of_the_solution():
     )
     cell = grid.cell(1, **place, trained="natural-gradient", steps="40")
     assert other.solve(cell)["error"] > 0.5
+
+
+def test_o8_says_how_many_readings_were_not_run():
+    every = rates_by_method.GRID.every()
+    measured = measured_in("literature_rates_by_method")["measured"]
+    size = {name: next(iter(measured))[name] for name in ("steps", "newton")}
+    for count in (1, len(every)):
+        cells = [rates_by_method.GRID.cell(1, **choice, **size) for choice in every[:count]]
+        verdict = rates_by_method.verdict(dict.fromkeys(cells, next(iter(measured.values()))))
+        assert (f"; {len(every) - count} readings not run" in verdict.measured) == (count == 1)
+        assert ("not run" in verdict.measured) == (count == 1)
