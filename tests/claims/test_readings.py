@@ -181,3 +181,15 @@ def test_cells_of_different_units_stand_in_tables_of_their_own():
     assert "Size: 9 points" in html
     sizes = [reading(True), replace(reading(False), size="4 points")]
     assert "<td>4 points</td>" in readings_html(Readings(sizes).plain(), "run")
+
+
+def test_two_factors_in_common_are_counted_together():
+    readings = [Reading({"a": a, "b": b}, a == b == "1", "") for a in "12" for b in "12"]
+    assert Readings(readings).over() == "holds under 1 of 4 readings: a=1, b=1"
+
+
+def test_one_calibrated_reading_among_others_has_a_column():
+    met = Beside("cell", "mm", {seed: float(seed) for seed in range(6)}, 2.5)
+    readings = [Reading({"a": a}, True, "", calibration=(met,) * (a == "1")) for a in "12"]
+    assert readings[0].calibrated
+    assert "<th>calibrated</th>" in readings_html(Readings(readings).plain(), "")

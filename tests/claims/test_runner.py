@@ -1,12 +1,14 @@
 """Runs of the validation: verdicts reach the table, crashes and survivors of mutations fail the run, names select."""
 
+import ast
 import errno
 import re
 
 import pytest
 
-from refkan.claims.running import runner
-from tests.claims.claim_packages import GOOD
+from refkan.claims.running import discovery, runner
+from tests.claims.claim_packages import GOOD, ROWS
+from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
 
@@ -250,3 +252,20 @@ def test_a_number_of_seeds_reaches_full_runs_alone_and_is_kept_apart(claims):
         assert log.read_text() == seen
     with pytest.raises(SystemExit):
         claims.run("--seeds", "0")
+
+
+@each_row(
+    "source, message",
+    ("ROWS = (Row('A1', 'ours', 'claim', ' ', 'x < 1'),)", "ROWS must be .* no empty text"),
+    ("ROWS = ()", "ROWS must be one row or more"),
+)
+def test_wrong_rows_of_ones_own_are_refused(source, message):
+    refused(lambda: discovery._stated_rows(ast.parse(source)), message)
+
+
+def test_rows_of_which_one_is_no_text_are_refused_and_names_may_share_a_value(claims):
+    claims.write("mixed", "CLAIMS = ('A1', 3)")
+    claims.write("shared", "IDS = CLAIMS = ('B1',)")
+    files = {file.name: file for file in discovery.discover(claims.folder, ROWS)}
+    assert "CLAIMS must be a literal tuple of row ids" in files["mixed"].problem
+    assert files["shared"].ids == ("B1",)
