@@ -198,6 +198,16 @@ def test_stopping_rules():
     assert result.message == "no interval to cut: none holds enough samples or is long enough"
 
 
+def test_a_refit_adds_to_one_layer_what_another_has_no_room_for():
+    problem, theta = two_layers()
+    costs = [layer.intervals * strategies.cost_of_interval(layer) for layer in problem.net.layers]
+    situation = strategies.Situation(problem, theta, (0, 1), 0.5, 1, int(0.4 * sum(costs)))
+    refined = strategies.refit(
+        situation, lambda state, n: np.linspace(*np.transpose([s.domain for s in state.spaces]), n + 1).T
+    )
+    assert [layer.intervals for layer in refined.network.layers] == [2, 4]
+
+
 def ended(values, patience, least_gain, tolerance, max_rounds):
     """After how many rounds of these values, and why."""
     for k in range(1, len(values) + 1):

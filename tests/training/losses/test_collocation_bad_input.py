@@ -82,6 +82,24 @@ def test_targets_of_another_shape_are_named(target):
     assert prescribed("ends", samples(2), lambda x: 0.5).n_residuals == 2
 
 
+def test_one_cotangent_that_overflows_leaves_no_gradient():
+    net, theta = network()
+
+    def at_first(large, other):
+        return np.where(np.arange(other.size) == 0, large, other)
+
+    term = Term("steep", Side(samples(9)), lambda x, u: at_first(1e100, u), lambda x, u: (at_first(1e250, 0 * u + 1),))
+    value, gradient = Collocation(net, [term]).value_and_gradient(theta)
+    assert value == np.inf
+    assert np.isnan(gradient).all()
+
+
+def test_one_component_that_is_no_number_is_told():
+    net, theta = network()
+    both = Term("both", Side(samples(9)), lambda x, u: np.stack([u, np.nan * u], 1), lambda x, u: (1.0,), components=2)
+    refused(lambda: Collocation(net, [both]).value(theta), "the residual of term 'both' .*NaN at 9 of 9 points")
+
+
 def test_overflow_is_a_value_not_an_error():
     """A diverging run must be told of its value; only NaN at arguments of sane size is a mistake of the residual."""
     net, theta = network()
