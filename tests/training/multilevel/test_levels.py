@@ -37,6 +37,8 @@ def test_levels_are_the_problem_on_refined_networks():
 def test_bad_hierarchies():
     problem, theta = small_problem()
     refused(lambda: Hierarchy.of(problem, []), "networks must hold at least one")
+    mixed = replace(problem.net, layers=(problem.net.with_free_knots().layers[0], *problem.net.layers[1:]))
+    assert len(Hierarchy.of(problem, [mixed, mixed.refine()])) == 2  # whose prolongation is no one matrix
     refused(lambda: Hierarchy.of(problem, [problem.net, 3]), r"TypeError: networks\[1\] must be a Network; got int")
     with pytest.raises(KnotError, match=r"layer 0: input 0: .*0\.5"):
         Hierarchy.of(problem, [problem.net.refine(2), problem.net.refine(3)])

@@ -176,6 +176,8 @@ def test_divergence_is_an_ending_not_an_error(seed):
     assert len(result.history.value) < 20
     faster = minimize(Quartic(), start, method="gd", learning_rate=1e308)
     assert faster.message == "the parameters became non-finite in step 1"
+    of_one_entry = minimize(Quartic(), [2.0, 0.0], method="gd", learning_rate=1e308)
+    assert of_one_entry.message == "the parameters became non-finite in step 1"
 
 
 def test_a_node_that_becomes_constant_ends_the_run_with_its_best():
@@ -186,6 +188,14 @@ def test_a_node_that_becomes_constant_ends_the_run_with_its_best():
     assert not result.converged
     assert result.value <= problem.value(theta)
     assert problem.value(result.theta) == pytest.approx(result.value, rel=1e-12)
+
+
+def test_one_entry_of_a_gradient_that_is_no_number_ends_the_run():
+    answers = iter([(1.0, [1.0, 1.0]), (0.5, [np.nan, 1.0])])
+    problem = SimpleNamespace(value_and_gradient=lambda theta: next(answers))
+    result = minimize(problem, np.ones(2), method="gd", learning_rate=0.1)
+    assert "non-finite in step 1" in result.message
+    assert result.value == 1.0
 
 
 def test_a_gradient_of_another_shape_is_refused():
