@@ -1,12 +1,14 @@
 """Steps of damped least squares by QR, Cholesky and the dual form, and what the systems are made of."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import refkan as rk
 from refkan.training.losses import LeastSquares
 from refkan.training.optimizers import RESIDUAL_METHODS, minimize
-from refkan.training.optimizers.run import Iterate
+from refkan.training.optimizers.run import Halt, Iterate
 from refkan.training.optimizers.second_order import damped_systems
 from refkan.training.optimizers.second_order.damped_systems import (
     QR_WORK,
@@ -88,6 +90,16 @@ def test_singular_matrices_are_reported_not_solved():
     assert OrthogonalSystem(np.ones(3), zero).step(0.0) is None
     assert NormalSystem(np.zeros(2), np.zeros((2, 2))).step(0.0) is None
     assert DualSystem(np.ones(3), zero).step(0.0) is None
+    half = np.array([[1.0, 0.0]] * 3)  # singular in one direction alone
+    assert OrthogonalSystem(np.ones(3), half).step(0.0) is None
+    assert NormalSystem(np.zeros(2), half.T @ half).step(0.0) is None
+
+
+def test_one_entry_that_is_not_finite_is_enough():
+    for worst in (np.nan, np.inf):
+        assert damped_systems._finite(np.array([1.0, worst])) is None
+        with pytest.raises(Halt, match="the Jacobian, or its squares, became non-finite"):
+            damped_systems.finite(SimpleNamespace(diagonal=np.array([1.0, worst])))
 
 
 def test_choice_of_the_route():
