@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
+from refkan.networks.hessians.points import require_finite
 from refkan.networks.layers import SCHEMES, DenseLayer, SplineLayer
+from refkan.networks.layers.knot_layers.knot_layer import cut_alike
 from refkan.networks.node_maps import MARGIN, AffineMap, MeanStdMap
 from refkan.networks.node_maps import NODE_MAPS as NODE_MAP_TEMPLATES
+from refkan.networks.sweeps.far_values import require_numbers
 from tests.shared.factories import EPS, NODE_MAPS, SOME_NETWORKS, NetworkCase, name, samples, with_layers
 from tests.shared.refusals import refused
 
@@ -318,3 +321,10 @@ def test_mlp(activation):
     U, a, V, b, W = np.split(theta, np.cumsum([8, 4, 12, 3]))
     expected = f(f(x @ U.reshape(4, 2).T + a) @ V.reshape(3, 4).T + b) @ W.reshape(1, 3).T
     np.testing.assert_allclose(net(theta, x), expected, rtol=1e-13)
+
+
+def test_what_holds_of_one_is_not_taken_for_what_holds_of_all():
+    refused(lambda: require_finite(np.array([[1.0, np.inf]])), r"got y\[0, 1\] = inf")
+    refused(lambda: require_numbers("values", np.array([1.0, np.nan])), r"OverflowError: no number at \[1\]")
+    whole, halves, others = np.array([0.0, 1.0]), np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.4, 1.0])
+    assert [cut_alike([whole] * 2, [halves, fine]) for fine in (halves, others)] == [True, False]

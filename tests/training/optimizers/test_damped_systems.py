@@ -18,6 +18,7 @@ from refkan.training.optimizers.second_order.damped_systems import (
     choose,
     system_at,
 )
+from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 from tests.training.optimizers.residual_problems import GN, LM, METHODS, SOLVERS, Residuals, dense_step, matrix
 
 
@@ -154,3 +155,13 @@ def test_large_problems_never_see_the_whole_jacobian(kan, monkeypatch):
     np.testing.assert_allclose(result.history.value, expected.history.value, rtol=1e-8)
     system = system_at(affine, Iterate(theta, *affine.value_and_gradient(theta)), "auto")
     assert isinstance(system, NormalSystem)
+
+
+@pytest.mark.parametrize("spoilt", [0, 1])
+def test_equations_with_one_entry_that_is_not_finite_are_not_solved(spoilt, monkeypatch):
+    x = np.linspace(0.0, 1.0, 9)[:, None]
+    layer = LinearLayer(LeastSquares(rk.kan([1, 1], 2, 2), x, x), 1e-9)
+    equations = np.eye(3)[None].copy(), np.ones((1, 3))
+    equations[spoilt].flat[-1] = np.inf
+    monkeypatch.setattr(layer, "_normal_equations", lambda theta: equations)
+    assert layer.eliminate(np.ones(3)) is None

@@ -269,3 +269,10 @@ def test_the_network_that_is_proposed_is_the_finest_that_has_no_more_parameters_
     few = {count: own_data_file._shape(inputs, count) for count in (sizes[1, 2] - 1, 2 * node, 2 * node - 1, 1)}
     assert [shape.widths[1] for shape in few.values()] == [2 * inputs, 2, 1, 1]
     assert {shape.intervals for shape in few.values()} == {(1, 2)}
+
+
+def test_rows_with_one_bad_number_are_left_out_and_some_outputs_may_be_zero(rng):
+    x, y = rng.uniform(size=(30, 2)), np.where(np.arange(30) % 3, 1.0, 0.0)
+    x[4, 1] = np.nan
+    equation = own_data(x, y, drop_bad_rows=True).equation
+    assert equation == "regression on 24 samples, error on 5 others, 1 of 30 rows left out"
