@@ -287,6 +287,8 @@ def test_sigmoids_bring_activations_back(rng):
     net, theta = rk.kan([2, 3, 1], 3, 4, node_map="sigmoid").initialize(rng, rng.uniform(size=(20, 2)))
     near = np.sign(POINTS[:3]) * 1e9
     np.testing.assert_allclose(net(theta, POINTS[:3]), net(theta, near), rtol=1e-12)
+    among = net(theta, np.vstack([[[0.5, 0.5]], POINTS[:1]]))  # one sample that overflows among others
+    np.testing.assert_allclose(among[1:], net(theta, POINTS[:1]), rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore:.*jump")

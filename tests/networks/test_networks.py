@@ -328,3 +328,14 @@ def test_what_holds_of_one_is_not_taken_for_what_holds_of_all():
     refused(lambda: require_numbers("values", np.array([1.0, np.nan])), r"OverflowError: no number at \[1\]")
     whole, halves, others = np.array([0.0, 1.0]), np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.4, 1.0])
     assert [cut_alike([whole] * 2, [halves, fine]) for fine in (halves, others)] == [True, False]
+
+
+def test_one_breakpoint_that_differs_by_rounding_is_the_same():
+    layer = rk.kan([1, 1], 3, 3).layers[0]
+    fine = layer.refined(2)
+    knots = fine.spaces[0].knots.copy()
+    assert knots[4] in layer.spaces[0].knots
+    knots[4] = np.nextafter(knots[4], 1.0)
+    moved = replace(fine, spaces=(rk.SplineSpace(knots, 3),))
+    difference = layer.prolongation(moved) - layer.prolongation(fine)
+    assert abs(difference).max() < 1e-14

@@ -184,6 +184,11 @@ def test_bad_input():
     refused(lambda: gauss_newton(net, theta, x, [1, -1, 1, 1, 1]), r"weights must not be negative.*weights\[1\] = -1.0")
 
 
+def test_a_tangent_kernel_that_overflows_in_one_entry_is_refused():
+    net = rk.kan([1, 1], 3, 2)
+    refused(lambda: rk.hessians.ntk(net, np.ones(4), [[0.5], [1e200]]), "the tangent kernel is not finite")
+
+
 @pytest.mark.parametrize("path", ["dense", "sparse"])
 def test_overflow_is_refused(path):
     x = samples(5)
