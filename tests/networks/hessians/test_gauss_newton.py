@@ -184,6 +184,14 @@ def test_bad_input():
     refused(lambda: gauss_newton(net, theta, x, [1, -1, 1, 1, 1]), r"weights must not be negative.*weights\[1\] = -1.0")
 
 
+def test_one_node_without_splines_has_no_constant():
+    x = samples(12)
+    net, theta = NetworkCase("silu", "mean-std").start(x)
+    net.unpack(theta)[0]["w_s"][0] = 0.0
+    dense, sparse = (gauss_newton(net, theta, x, path=path) for path in ("dense", "sparse"))
+    np.testing.assert_allclose(sparse, dense, rtol=0, atol=1e-12 * dense.max())
+
+
 def test_a_tangent_kernel_that_overflows_in_one_entry_is_refused():
     net = rk.kan([1, 1], 3, 2)
     refused(lambda: rk.hessians.ntk(net, np.ones(4), [[0.5], [1e200]]), "the tangent kernel is not finite")
