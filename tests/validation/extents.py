@@ -123,7 +123,7 @@ class Asked(Resume):
     """Notes what is asked for; parts of runs are noted with their tasks."""
 
     def __init__(self) -> None:
-        self.calls = list[tuple[str, dict[str, str]]]()
+        self.calls, self.ends = list[tuple[str, dict[str, str]]](), list[str]()
 
     def note(self, name: str, arguments: Mapping[str, Any]) -> None:
         self.calls.append((name, {key: told(value) for key, value in arguments.items()}))
@@ -136,6 +136,18 @@ class Asked(Resume):
         for cell in dict.fromkeys(cells):
             self.note("cell", {"seed": cell.seed, **dict(cell.choice)})
         raise StopIteration
+
+    def followed(self, makes: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Follow what makes verdicts as far as that can be; what comes after it is asked all the same."""
+        try:
+            return makes(*args, **options)
+        except StopIteration:  # of a grid no more is asked
+            pass
+        except Exception as error:
+            called = [at for at in traceback.extract_tb(error.__traceback__) if str(FOLDER) in at.filename]
+            name = next(at.name for at in reversed(called) if at.name.isidentifier())
+            self.ends.append(f"until {type(error).__name__} in {name}")
+        return UNKNOWN
 
     def noted(self, made: Any) -> Any:
         """A function, or a class, that is noted when it is called."""
@@ -164,6 +176,10 @@ def is_measured(value: Any, name: str) -> bool:
     return not re.search(rf"\b({'|'.join(SAID)})\b", returned)
 
 
+def makes_verdicts(value: Any) -> bool:
+    return isinstance(value, FunctionType) and "Verdict" in str(value.__annotations__.get("return"))
+
+
 @contextmanager
 def noting(asked: Asked, grid: bool) -> Iterator[None]:
     """Note, instead of computing, what is measured by any module; of grids the cells alone."""
@@ -180,6 +196,9 @@ def noting(asked: Asked, grid: bool) -> Iterator[None]:
                 if library or is_measured(value, name):
                     undone.append((module, name, value))
                     setattr(module, name, made.setdefault(value, asked.noted(value)))
+                elif makes_verdicts(value) and name != "run":
+                    undone.append((module, name, value))
+                    setattr(module, name, partial(asked.followed, value))
         try:
             yield
         finally:
@@ -189,17 +208,10 @@ def noting(asked: Asked, grid: bool) -> Iterator[None]:
 
 def extent(stem: str, quick: bool) -> str:
     """How often what is asked for, over how many values of its arguments; where that ends, and a digest of it all."""
-    file, asked, end = FILES[stem].load(), Asked(), list[str]()
+    file, asked = FILES[stem].load(), Asked()
     parts = {"checkpoints": asked} if "checkpoints" in inspect.signature(file.run).parameters else {}
     with noting(asked, hasattr(file, "GRID")), np.errstate(all="ignore"):
-        try:
-            file.run(quick, **parts)
-        except StopIteration:  # of a grid no more is asked
-            pass
-        except Exception as error:
-            called = [at for at in traceback.extract_tb(error.__traceback__) if str(FOLDER) in at.filename]
-            name = next(at.name for at in reversed(called) if at.name.isidentifier())
-            end = [f"until {type(error).__name__} in {name}"]
+        asked.followed(file.run, quick, **parts)
     counts, values = dict[str, int](), dict[str, dict[str, set[str]]]()
     for name, arguments in asked.calls:
         counts[name] = counts.get(name, 0) + 1
@@ -209,7 +221,7 @@ def extent(stem: str, quick: bool) -> str:
         " ".join([f"{name} {count}", *(f"{key}:{len(v)}" for key, v in values.get(name, {}).items() if len(v) > 1)])
         for name, count in counts.items()
     ]
-    return "; ".join([*shown, *end, hashed(repr(asked.calls))])
+    return "; ".join([*shown, *asked.ends, hashed(repr(asked.calls))])
 
 
 def hashed(text: str) -> str:
