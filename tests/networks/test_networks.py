@@ -326,6 +326,8 @@ def test_mlp(activation):
 def test_what_holds_of_one_is_not_taken_for_what_holds_of_all():
     refused(lambda: require_finite(np.array([[1.0, np.inf]])), r"got y\[0, 1\] = inf")
     refused(lambda: require_numbers("values", np.array([1.0, np.nan])), r"OverflowError: no number at \[1\]")
+    natural = NetworkCase("spline", outside="natural").build().layers[0]
+    assert not natural.is_constant_at(np.array([[0.5, 0.5], [0.5, 9.0]]))
     whole, halves, others = np.array([0.0, 1.0]), np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.4, 1.0])
     assert [cut_alike([whole] * 2, [halves, fine]) for fine in (halves, others)] == [True, False]
 

@@ -10,7 +10,7 @@ from refkan.kernels import gauss_newton_sums as kernels
 from refkan.networks.hessians import window_products
 from refkan.networks.layers.functions import Features
 from tests.networks.layers.layer_laws import CHEBYSHEV, DENSE, layer_and_point, name
-from tests.shared.factories import EPS, EVERY_LAYER, LayerCase
+from tests.shared.factories import EPS, EVERY_LAYER, LayerCase, NetworkCase, samples, with_layers
 from tests.shared.thresholds import kernels_in_python
 
 LAYERS = [case for case in EVERY_LAYER if not case.free_knots] + DENSE + CHEBYSHEV
@@ -187,3 +187,15 @@ def test_blocks_hold_all_pairs_and_no_more_than_needed(pairs, slots, cells, wind
     assert (count - 1) * width < pairs <= count * width
     assert width * cells <= window_products.CACHE_ENTRIES or width <= window_products.LEAST_WIDTH
     assert width == 1 or width * window <= kernels.LANES or width % kernels.VECTOR == 0
+
+
+@pytest.mark.parametrize("kind", ["silu", "free"])
+def test_networks_of_layers_of_two_kinds_have_the_matrix_of_their_jacobian(kind, rng):
+    net, x = NetworkCase("spline").start(samples(12))[0], samples(12)
+    first = rk.SiluLayer(net.layers[0]) if kind == "silu" else net.with_free_knots().layers[0]
+    mixed = with_layers(net, (first, net.layers[1]))
+    theta = rng.standard_normal(mixed.n_params)
+    J = rk.hessians.jacobian(mixed, theta, x)
+    for path in ("auto", "dense", *["sparse"] * (kind == "silu")):
+        H = rk.hessians.gauss_newton(mixed, theta, x, path=path)
+        np.testing.assert_allclose(H, J.T @ J / len(x), rtol=0, atol=1e-12 * np.sum(J**2))
