@@ -13,8 +13,9 @@ Which way to a Gauss-Newton matrix is faster.
 For each sample and output, dense rows of J cost M (M + 1)/2 multiplications in BLAS and M numbers to write. Sums over
 local functions cost, for each pair of slots and block of K pairs (q, q'), r windows of r' K multiplications in a
 compiled loop, and a fixed time for the order of samples and the loops' starts. Both differ between the kernels for few
-and for many pairs, and the plain one multiplies each pair of functions by itself. The constants are those of one core;
-several cores help both.
+and for many pairs, and the plain one multiplies each pair of functions by itself. Each pair of layers also costs a time
+that does not depend on the samples: its sums are laid out, begin with zeros, and are written into the matrix. The
+constants are those of one core; several cores help both.
 """
 
 import itertools
@@ -138,6 +139,7 @@ DENSE_ENTRY = 2.3
 FEW_PAIR, FEW_PRODUCT = 3.0, 0.17
 MANY_PAIR, MANY_PRODUCT = 15.0, 0.055
 PLAIN_PRODUCT, PLAIN_SUM = 1.5, 0.35
+EACH_SUMS = 1e5
 
 MARGIN = 1.3
 """By how much dense rows must be expected to be faster: the threads of BLAS wait for each other at every small product,
@@ -167,7 +169,8 @@ def choose_path(
     check_annotated(choose_path, locals())
     if forms is None:
         return "dense"
-    sparse = sparse_nanoseconds(RawMatrix(forms, n_samples) if raw is None else raw)
+    raw = RawMatrix(forms, n_samples) if raw is None else raw
+    sparse = sparse_nanoseconds(raw) + EACH_SUMS * len(raw.all_sums) / n_samples
     return "sparse" if sparse < MARGIN * dense_nanoseconds(n_params, n_outputs) else "dense"
 
 

@@ -173,12 +173,12 @@ class Sums:
         (a, b), (p, p_right), K = self.windows, self.slot_pairs, self.width
         sums = self._total().reshape(p.size, self.blocks, a.dim, b.dim, K)
         if self.same:  # of a slot with itself the sums for i <= j alone were taken
-            i, j = np.tril_indices(a.dim, -1)
             for n in np.flatnonzero(p == p_right):
-                sums[n][:, i, j] = sums[n][:, j, i]
+                for i in range(1, a.dim):
+                    sums[n, :, i, :i] = sums[n, :, :i, i]
         of_a, of_b = ((int(q.max()) + 1, w.slots, w.dim) for q, w in zip(self.q_pairs, self.windows, strict=True))
         rows, columns = slice(a.offset, a.offset + prod(of_a)), slice(b.offset, b.offset + prod(of_b))
-        for order in (1, -1)[: 1 + other_order]:
+        for order in (1, -1) if other_order and of_a[0] > 1 else (1,):
             for block in range(self.blocks):
                 q, q_right = (numbers[block * K : (block + 1) * K] for numbers in self.q_pairs[::order])
                 values = sums[:, block].transpose(0, 3, 1, 2)[:, : q.size]

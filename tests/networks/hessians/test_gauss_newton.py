@@ -107,6 +107,15 @@ def test_the_sparse_path_gives_the_same_bits_whatever_the_thread_count(monkeypat
     assert one != several  # parts were added
 
 
+@pytest.mark.parametrize(("n_samples", "path"), [(100, "dense"), (495, "dense"), (8000, "sparse")])
+def test_few_samples_do_not_pay_for_the_layout_of_windows(n_samples, path):
+    net, theta = rk.kan([2, 5, 1], 4, 5).initialize(np.random.default_rng(0), samples(20))
+    forms = Points.check(net, theta, samples(20), None).forms
+    for engine in ("auto", "fast"):
+        with rk.use_engine(engine):
+            assert sparse_accumulation.choose_path(forms, net.n_params, 1, n_samples) == path
+
+
 @each_row(
     "net, path",
     (rk.kan([2, 5, 1], 4, 64), "sparse"),
