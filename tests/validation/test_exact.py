@@ -271,7 +271,7 @@ def test_predictions_follow_the_updates_of_the_coefficients():
     model = mixed_updates_diverge.Predictions.of(layer)
     values, y = np.array(layer.b, dtype=float), np.array(layer.y, dtype=float)
     minimum = np.sum((values @ np.linalg.lstsq(values, y)[0] - y) ** 2) / len(y)
-    rules = descent_geometries.rules_in_u(layer, np.eye(len(layer.u)))
+    rules = descent_geometries.rules_in_u(layer, np.eye(len(layer.u), dtype=object))
     for row, rule in rules.items():
         u, s = np.zeros(len(layer.u)), model.start.copy()
         for _ in range(3):

@@ -4,9 +4,9 @@ w = A^T u are the ReLU coefficients of the spline with coefficients u, so grad_u
 """
 
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
+import flint
 import numpy as np
 from scipy.linalg import block_diag
 
@@ -14,7 +14,7 @@ from refkan import truth
 from refkan.base import Frozen
 from refkan.claims import Status, Verdict, judge
 from validation import rationals
-from validation.rationals import Matrix, Vector, random_knots, random_rationals
+from validation.rationals import Matrix, Vector, random_knots, random_rationals, rationals_of
 
 CLAIMS = ("L5", "T1")
 STEPS = 5
@@ -33,7 +33,7 @@ class Layer(Frozen):
     """A spline layer with one output, as a function of its coefficients in both bases, and data for it.
 
     `b` and `psi` hold the values of the two bases at the data points, each computed from its own definition. All
-    entries are Fractions: w = A^T u, and u = A^-T w.
+    entries are rational numbers of FLINT: w = A^T u, and u = A^-T w.
     """
 
     order: int
@@ -59,7 +59,7 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
     points = [rationals.random_points(rng, t, order, 2 * inputs * size + 3) for t in knots]
 
     def side_by_side(design: Callable[[Vector, int, Vector], Matrix]) -> np.ndarray:
-        return np.hstack([np.array(design(t, order, x)) for t, x in zip(knots, points, strict=True)])
+        return rationals_of(np.hstack([np.array(design(t, order, x)) for t, x in zip(knots, points, strict=True)]))
 
     return Layer(
         order,
@@ -67,10 +67,10 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
         seed,
         b=side_by_side(rationals.spline_design),
         psi=side_by_side(rationals.relu_design),
-        A=block_diag(*(truth.change_of_basis(t, order) for t in knots)),
-        inverse=block_diag(*(truth.change_of_basis_inverse(t, order) for t in knots)),
-        y=np.array(random_rationals(rng, len(points[0]))),
-        u=np.array(random_rationals(rng, inputs * size)),
+        A=rationals_of(block_diag(*(truth.change_of_basis(t, order) for t in knots))),
+        inverse=rationals_of(block_diag(*(truth.change_of_basis_inverse(t, order) for t in knots))),
+        y=rationals_of(random_rationals(rng, len(points[0]))),
+        u=rationals_of(random_rationals(rng, inputs * size)),
     )
 
 
@@ -107,9 +107,9 @@ of Table 1). M = (A^T A)^-1 on w is the Euclidean inner product of u = A^-T w: m
 w is grad_u (row 3)."""
 
 
-def quartic(values: np.ndarray, coefficients: np.ndarray, y: np.ndarray) -> Fraction:
+def quartic(values: np.ndarray, coefficients: np.ndarray, y: np.ndarray) -> flint.fmpq:
     """Return F = 1/(4N) sum (values @ coefficients - y)^4."""
-    return Fraction(((values @ coefficients - y) ** 4).sum()) / (4 * len(y))
+    return flint.fmpq(((values @ coefficients - y) ** 4).sum()) / (4 * len(y))
 
 
 def quartic_gradient(values: np.ndarray, coefficients: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -117,10 +117,10 @@ def quartic_gradient(values: np.ndarray, coefficients: np.ndarray, y: np.ndarray
     return np.asarray(values.T @ (values @ coefficients - y) ** 3 / len(y))
 
 
-def directional_derivative(values: np.ndarray, at: np.ndarray, y: np.ndarray, direction: np.ndarray) -> Fraction:
+def directional_derivative(values: np.ndarray, at: np.ndarray, y: np.ndarray, direction: np.ndarray) -> flint.fmpq:
     """Return dF(direction) by a quotient of differences that is exact for polynomials of degree four."""
     weights = {-2: 1, -1: -8, 1: 8, 2: -1}
-    return sum((weight * quartic(values, at + k * direction, y) for k, weight in weights.items()), Fraction(0)) / 12
+    return sum((weight * quartic(values, at + k * direction, y) for k, weight in weights.items()), flint.fmpq(0)) / 12
 
 
 def riesz_identities(layer: Layer, swap: bool = False, invert: bool = True, other: bool = False) -> dict[str, bool]:
@@ -156,7 +156,7 @@ def table_verdict(layers: list[Layer]) -> Verdict:
         rng = np.random.default_rng([7, layer.seed, layer.order, layer.inputs])
         preconditioners = {
             "identity": np.eye(len(layer.u), dtype=object),
-            "diagonal": np.diag(np.array(random_rationals(rng, len(layer.u), low=1, high=24))),
+            "diagonal": np.diag(rationals_of(random_rationals(rng, len(layer.u), low=1, high=24))),
         }
         for name, P in preconditioners.items():
             cases.append(layer.description | {"preconditioner": name} | compare_rules(layer, P))
@@ -189,7 +189,7 @@ The same steps by substitution: dw = A^T du and grad_w = A^-1 grad_u. Row 1: dw 
 well, but no descent: see T2."""
 
 ROWS = (1, 2, 3, 4)
-STEP_SIZE = Fraction(1, 16)
+STEP_SIZE = flint.fmpq(1, 16)
 
 
 def rules_in_w(layer: Layer, P: np.ndarray) -> dict[int, np.ndarray]:

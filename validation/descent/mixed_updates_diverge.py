@@ -8,7 +8,7 @@ import numpy as np
 from refkan.base import Frozen
 from refkan.claims import Verdict
 from validation.descent.descent_geometries import Layer, random_layer, rules_in_u
-from validation.rationals import eigenvalues, random_rationals, to_flint
+from validation.rationals import eigenvalues, random_rationals, rationals_of, to_flint
 from validation.statements import Progress, by_criterion, each, silent
 
 CLAIMS = ("T2",)
@@ -88,7 +88,7 @@ def count_unstable(order: int, inputs: int, intervals: int, seed: int) -> dict[s
     H = layer.b.T @ layer.b / len(layer.y)
     preconditioners = {
         "P = I": np.eye(len(H), dtype=object),
-        "diagonal": np.diag(np.array(random_rationals(rng, len(H), low=1, high=24))),
+        "diagonal": np.diag(rationals_of(random_rationals(rng, len(H), low=1, high=24))),
     }
     updates = {
         name: {row: to_flint(rule @ H) for row, rule in rules_in_u(layer, P).items()}

@@ -65,7 +65,7 @@ def interval(knots: Numbers, order: int, x: Number, outside: str = "natural") ->
     a, b = knots[order - 1], knots[-order]
     inside = is_inside((a, b), x, outside)
     m = sum(at_most(t, x) for t in knots) - 1
-    if outside == "natural" and not inside:
+    if less(x, b) if inside else outside == "natural":
         return m
     first = sum(at_most(t, a) for t in knots) - 1
     last = sum(less(t, b) for t in knots) - 1

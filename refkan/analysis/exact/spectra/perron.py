@@ -18,9 +18,11 @@ comes from Noda's iteration: inverse iteration shifted by the latest Collatz-Wie
 eigenvalue, so the shifted inverse keeps its sign, the iterates stay positive and converge quadratically
 (Noda, Numer. Math. 17, 1971; Elsner, Linear Algebra Appl. 15, 1976).
 
-Matrices are exact until they are rounded to balls; Arb solves the shifted systems, approximately.
+Matrices are exact until they are rounded to balls. The shifted systems are definite and solved approximately: by Arb,
+or where the band is narrow by elimination without pivots, whose cost is linear in dim.
 """
 
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -37,8 +39,11 @@ ALTERNATING: dict[str, End] = {"AtA": "largest", "AAt": "largest", "gram": "smal
 WIDTH = 2.0**-58
 """Relative width that an enclosure must reach: eps/64, so that the rounding to float64 decides how wide it ends."""
 
-ITERATIONS = 30
-"""Uniform, random and graded knots up to dim = 200 took at most 10; without enough bits it never converges."""
+ITERATIONS = 20
+"""Uniform, random and graded knots up to dim = 500 took at most 11; without enough bits it never converges."""
+
+NARROW = 16
+"""A band is narrow if dim is at least so many times its half-width."""
 
 
 def matrix_of(space: SplineSpace, which: str, scaled: bool = False) -> Any:
@@ -49,22 +54,31 @@ def matrix_of(space: SplineSpace, which: str, scaled: bool = False) -> Any:
     return A.transpose() * A if which == "AtA" else A * A.transpose()
 
 
-def irreducible_blocks(matrix: Any) -> list[Any]:
+def irreducible_blocks(matrix: Any) -> list[tuple[Any, int]]:
     """The irreducible diagonal blocks: r-fold interior knots cut the Gram matrix of the B-splines in pieces.
 
-    Entry (i, i+1) is zero only if the supports up to the i-th do not overlap those after it, as supports are
-    intervals in ascending order. The other matrices have no zero beside the diagonal.
+    With each comes its half-width, the k beyond which its entries (i, i + k) are zero. Entry (i, i+1) is zero only if
+    the supports up to the i-th do not overlap those after it, as supports are intervals in ascending order. The other
+    matrices have no zero beside the diagonal.
     """
     rows, n = matrix.tolist(), matrix.nrows()
     cuts = [0, *(i + 1 for i in range(n - 1) if rows[i][i + 1] == 0), n]
-    return [type(matrix)([row[a:b] for row in rows[a:b]]) for a, b in pairwise(cuts)]
+    return [
+        (
+            type(matrix)([row[a:b] for row in rows[a:b]]),
+            max(k - i for i in range(a, b) for k in range(i, b) if rows[i][k] != 0),
+        )
+        for a, b in pairwise(cuts)
+    ]
 
 
-def extreme_eigenvalue(flint: Any, matrix: Any, end: End, alternates: bool) -> Enclosure:
-    """Enclose the smallest or largest eigenvalue of an irreducible matrix of balls.
+def extreme_eigenvalue(flint: Any, matrix: Any, width: int, end: End, alternates: bool) -> Enclosure:
+    """Enclose the smallest or largest eigenvalue of an irreducible matrix of rational numbers.
 
     Parameters
     ----------
+    width : int
+        Its half-width, see `irreducible_blocks`.
     alternates : bool
         Whether its eigenvector alternates in sign.
 
@@ -73,30 +87,58 @@ def extreme_eigenvalue(flint: Any, matrix: Any, end: End, alternates: bool) -> E
     UndecidedError
         If the enclosure does not reach the relative width WIDTH at the present precision.
     """
-    n, rows = matrix.nrows(), matrix.tolist()
-    if alternates:  # S M S
-        rows = [[-x if (i + k) % 2 else x for k, x in enumerate(row)] for i, row in enumerate(rows)]
-    M, z = flint.arb_mat(rows), flint.arb_mat([[1]] * n)
+    n, M = matrix.nrows(), flint.arb_mat(matrix)
+    band = [[flint.arb(matrix[i, k]) for k in range(i, min(i + width + 1, n))] for i in range(n)]
+
+    def flipped(vector: list[Any]) -> list[Any]:  # S times it, for S M S
+        return [-x if alternates and k % 2 else x for k, x in enumerate(vector)]
+
+    solve = partial(solve_banded, band) if NARROW * width <= n else partial(solve_dense, M)
+    z = [flint.arb(1)] * n
     shift = flint.arb(0)  # at the lower end, plain inverse iteration until there is a positive bound
     for _ in range(ITERATIONS):
-        image = (M * z).entries()
+        image = flipped((M * flint.arb_mat(n, 1, flipped(z))).entries())
         if end == "largest" or all(x > 0 for x in image):
-            low, high = collatz_wielandt(image, z.entries())
+            low, high = collatz_wielandt(image, z)
             if high - low <= WIDTH * low:
                 return Enclosure.between(low, high)
             shift = high if end == "largest" else low
-        shifted = flint.arb_mat(M)
-        for k in range(n):
-            shifted[k, k] -= shift
         try:
-            y = shifted.solve(z, algorithm="approx").mid()
+            y = flipped(solve(shift, flipped(z)))
         except ZeroDivisionError as error:
             raise UndecidedError from error
         # Above the largest eigenvalue, matrix - shift has a non-positive inverse.
-        z = -y if end == "largest" else y
-        if not all(x > 0 for x in z.entries()):
+        z = [-x for x in y] if end == "largest" else y
+        if not all(x > 0 for x in z):
             raise UndecidedError
     raise UndecidedError
+
+
+def solve_dense(M: Any, shift: Any, z: list[Any]) -> list[Any]:
+    """Solve (M - shift) y = z, approximately."""
+    shifted = type(M)(M)
+    for k in range(M.nrows()):
+        shifted[k, k] -= shift
+    return list(shifted.solve(type(M)(len(z), 1, z), algorithm="approx").mid().entries())
+
+
+def solve_banded(band: list[list[Any]], shift: Any, z: list[Any]) -> list[Any]:
+    """Do the same with a narrow symmetric matrix, of which band[i] holds row i from its diagonal on.
+
+    Balls become their midpoints before they grow; whether y is near the solution, the ratios that it has will tell.
+    """
+    rows, y = [[row[0] - shift, *row[1:]] for row in band], list(z)
+    for k, row in enumerate(rows):
+        row[:], y[k] = [entry.mid() for entry in row], y[k].mid()
+        for i in range(1, len(row)):
+            factor = (row[i] / row[0]).mid()
+            y[k + i] -= factor * y[k]
+            for j in range(i, len(row)):
+                rows[k + i][j - i] -= factor * row[j]
+    for k in reversed(range(len(rows))):
+        right = sum((entry * value for entry, value in zip(rows[k][1:], y[k + 1 :], strict=False)), start=-y[k])
+        y[k] = (-right / rows[k][0]).mid()
+    return y
 
 
 def collatz_wielandt(image: list[Any], z: list[Any]) -> tuple[Any, Any]:
