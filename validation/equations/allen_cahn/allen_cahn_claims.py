@@ -167,29 +167,27 @@ def under(reading: Choice, size: Size) -> str:
 
 
 def residuals(measured: Found, reading: Choice, size: Size) -> Figure:
-    """Draw, for the first seed of each basis: solution, log residual, and its transform in x and t, by level."""
+    """Draw, for the first seed of each basis: solution, log residual, and its transform in x and t, levels abreast."""
     groups = {curve: CURVES.of(measured, reading, size, curve) for curve in SHOWN}
     first = {written_curve(curve): group[min(group)] for curve, group in groups.items() if group}
     levels = int(size["levels"])
     canvas = Drawing(figsize=(3.0 * levels, 2.0 * 3 * len(first)), layout="constrained")
-    axes = canvas.subplots(3 * len(first), levels, sharex="row", sharey="row", squeeze=False)
+    axes = canvas.subplots(3 * len(first), squeeze=False)[:, 0]
     for row, (name, run) in enumerate(first.items()):
-        for column in range(levels):
-            solution, residual = (np.asarray(run[key][column]) for key in ("solution", "residual"))
-            transform = np.abs(np.fft.fftshift(np.fft.fft2(residual))) / residual.size
-            pictures = (
-                (solution, {"vmin": -1, "vmax": 1, "cmap": "RdBu"}, (X[0], X[-1], T[0], T[-1])),
-                (np.log10(np.abs(residual) + 1e-12), {"vmin": -4, "vmax": 1}, (X[0], X[-1], T[0], T[-1])),
-                (np.log10(transform + 1e-12), {"vmin": -6, "vmax": 0}, (-128, 128, -(T.size // 2), T.size // 2)),
-            )
-            for k, (picture, options, extent) in enumerate(pictures):
-                place = axes[3 * row + k, column]
-                place.imshow(picture, origin="lower", aspect="auto", extent=extent, **options)
-                place.tick_params(labelsize=6)
-                if column == 0:
-                    place.set_ylabel(("u", "log10 |residual|", "log10 |transform|")[k], fontsize=7)
-            axes[3 * row, column].set_title(f"{name}, {run['parameters'][column]} parameters", fontsize=8)
-    caption = "First seed, level by level: solution over x and t, logarithm of residual and of its Fourier transform."
+        solution, residual = (np.array(run[key][:levels]) for key in ("solution", "residual"))
+        transform = np.abs(np.fft.fftshift(np.fft.fft2(residual), axes=(1, 2))) / residual[0].size
+        pictures = (
+            ("u", solution, {"vmin": -1, "vmax": 1, "cmap": "RdBu"}, (T[0], T[-1])),
+            ("log10 |residual|", np.log10(np.abs(residual) + 1e-12), {"vmin": -4, "vmax": 1}, (T[0], T[-1])),
+            ("log10 |transform|", np.log10(transform + 1e-12), {"vmin": -6, "vmax": 0}, (-(T.size // 2), T.size // 2)),
+        )
+        for place, (label, picture, options, height) in zip(axes[3 * row :], pictures, strict=False):
+            place.imshow(np.hstack(picture), origin="lower", aspect="auto", extent=(0, levels, *height), **options)
+            place.set_ylabel(label, fontsize=7)
+            place.tick_params(labelsize=6)
+            place.set_xticks(np.arange(levels) + 0.5, [f"{number} parameters" for number in run["parameters"][:levels]])
+        axes[3 * row].set_title(name, fontsize=8)
+    caption = "First seed, levels abreast: solution over x and t, logarithm of residual and of its Fourier transform."
     return Figure.from_matplotlib(canvas, "residual-bandwidth", f"{caption} {under(reading, size)}")
 
 
