@@ -62,7 +62,7 @@ def extreme_eigenvalues(
     Notes
     -----
     Collatz-Wielandt ratios of a positive vector for a non-negative matrix, in ball arithmetic; derived in
-    `refkan.analysis.exact.spectra.perron`. Quadratic in dim, half a second at dim = 500, but for "relu_gram": cubic, a
+    `refkan.analysis.exact.spectra.perron`. Quadratic in dim, a second at dim = 500, but for "relu_gram": cubic, a
     few seconds at dim = 200.
 
     Examples
