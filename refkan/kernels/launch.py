@@ -20,8 +20,8 @@ from numba.core import config
 
 from refkan.kernels.workers import alone, share
 
-SERIAL_BELOW = 400_000
-"""Operations below which one thread is faster: handing a range to another one takes some 50 microseconds."""
+SERIAL_BELOW = 600_000
+"""Operations below which one thread is faster: handing a range to another one takes 50 to 300 microseconds."""
 
 
 def thread_count() -> int:
