@@ -1,11 +1,12 @@
 r"""Why a layer is not linear in its coefficients.
 
 * A map after the sum, y = h(u) with u linear: u = (f(e C) - f(-e C)) / (2 e s) + O(e^2). Basis functions sum to one, so
-constant coefficients c give u = P c, and thus s; h is accepted if its values at P c = u give y. * A map before the sum,
-of each coefficient by itself: f(a) + f(b) = f(a + b) still holds if a and b share no index. Constant coefficients show
-the map. * Coefficients of an edge, or of more, act together: f does not add up over indices; f(2 C) = 2^k f(C) gives
-the degree k of homogeneity, which is 0 if they are divided by a norm; the norm is then searched for. * Edges act
-together: f does not add up over inputs, as for products or the largest.
+  constant coefficients c give u = P c, and thus s; h is accepted if its values at P c = u give y.
+* A map before the sum, of each coefficient by itself: f(a) + f(b) = f(a + b) still holds if a and b share no index.
+  Constant coefficients show the map.
+* Coefficients of an edge, or of more, act together: f does not add up over indices; f(2 C) = 2^k f(C) gives the degree
+  k of homogeneity, which is 0 if they are divided by a norm; the norm is then searched for.
+* Edges act together: f does not add up over inputs, as for products or the largest.
 """
 
 from collections.abc import Callable

@@ -139,7 +139,10 @@ DENSE_ENTRY = 2.3
 FEW_PAIR, FEW_PRODUCT = 3.0, 0.17
 MANY_PAIR, MANY_PRODUCT = 15.0, 0.055
 PLAIN_PRODUCT, PLAIN_SUM = 1.5, 0.35
+
 EACH_SUMS = 1e5
+"""Nanoseconds by which a matrix takes longer by sums, for each pair of layers: measured for [1, 6], [2, 5, 1] and
+[2, 5, 5, 1] on 64 samples."""
 
 MARGIN = 1.3
 """By how much dense rows must be expected to be faster: the threads of BLAS wait for each other at every small product,

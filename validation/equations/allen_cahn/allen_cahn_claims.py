@@ -181,7 +181,7 @@ def residuals(measured: Found, reading: Choice, size: Size) -> Figure:
             ("log10 |residual|", np.log10(np.abs(residual) + 1e-12), {"vmin": -4, "vmax": 1}, (T[0], T[-1])),
             ("log10 |transform|", np.log10(transform + 1e-12), {"vmin": -6, "vmax": 0}, (-(T.size // 2), T.size // 2)),
         )
-        for place, (label, picture, options, height) in zip(axes[3 * row :], pictures, strict=False):
+        for place, (label, picture, options, height) in zip(axes[3 * row : 3 * row + 3], pictures, strict=True):
             place.imshow(np.hstack(picture), origin="lower", aspect="auto", extent=(0, levels, *height), **options)
             place.set_ylabel(label, fontsize=7)
             place.tick_params(labelsize=6)

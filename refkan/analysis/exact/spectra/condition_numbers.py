@@ -62,8 +62,8 @@ def extreme_eigenvalues(
     Notes
     -----
     Collatz-Wielandt ratios of a positive vector for a non-negative matrix, in ball arithmetic; derived in
-    `refkan.analysis.exact.spectra.perron`. Quadratic in dim, a second at dim = 500, but for "relu_gram": cubic, a
-    few seconds at dim = 200.
+    `refkan.analysis.exact.spectra.perron`. The matrix "relu_gram" is full and takes a few seconds at dim = 200, the
+    others, whose bands are narrow, a second at dim = 500.
 
     Examples
     --------

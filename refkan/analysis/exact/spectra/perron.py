@@ -88,12 +88,15 @@ def extreme_eigenvalue(flint: Any, matrix: Any, width: int, end: End, alternates
         If the enclosure does not reach the relative width WIDTH at the present precision.
     """
     n, M = matrix.nrows(), flint.arb_mat(matrix)
-    band = [[flint.arb(matrix[i, k]) for k in range(i, min(i + width + 1, n))] for i in range(n)]
 
     def flipped(vector: list[Any]) -> list[Any]:  # S times it, for S M S
         return [-x if alternates and k % 2 else x for k, x in enumerate(vector)]
 
-    solve = partial(solve_banded, band) if NARROW * width <= n else partial(solve_dense, M)
+    if NARROW * width <= n:
+        band = [[flint.arb(matrix[i, k]) for k in range(i, min(i + width + 1, n))] for i in range(n)]
+        solve = partial(solve_banded, band)
+    else:
+        solve = partial(solve_dense, M)
     z = [flint.arb(1)] * n
     shift = flint.arb(0)  # at the lower end, plain inverse iteration until there is a positive bound
     for _ in range(ITERATIONS):

@@ -2,9 +2,9 @@ r"""What the derivatives of a layer are, if they are not those of its own functi
 
 If no rearrangement, no factors and no relation (see `relations`) explain them, these questions follow:
 
-* Do they follow from b_i' = (r - 1) (L_i - R_i) with other factors of L and R? By least squares. * Do they follow from
-Taylor's polynomials with other factors of the powers of x - c? * Are they quotients (f(x + h) - f(x)) / h, or central
-ones? Then the layer's own values give the same numbers.
+* Do they follow from b_i' = (r - 1) (L_i - R_i) with other factors of L and R? By least squares.
+* Do they follow from Taylor's polynomials with other factors of the powers of x - c?
+* Are they quotients (f(x + h) - f(x)) / h, or central ones? Then the layer's own values give the same numbers.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,10 +1,10 @@
 r"""Functions as a whole: combinations of the requested B-splines, polynomials on the domain, translates.
 
-* In the same space phi = b M. If coefficients are values at points tau, phi_k(tau_j) = (j = k), and B M = I with B_ji =
-b_i(tau_j); if values of their spline replace them, M = B. Either way the rows of B show tau_j = sum_i xi_i B_ji, xi the
-knot averages (Marsden), and B is compared with the B-splines at tau. * One polynomial each on the whole domain: known
-families on [-1, 1], on [0, 1], or in x, up to a factor each. * One function at many places, phi_k(x) = g((x - c_k)/w):
-of g known, its inverse shows ((x - c_k)/w)^2.
+* In the same space phi = b M. If coefficients are values at points tau, phi_k(tau_j) = (j = k), and B M = I with
+  B_ji = b_i(tau_j); if values of their spline replace them, M = B. Either way the rows of B show
+  tau_j = sum_i xi_i B_ji, xi the knot averages (Marsden), and B is compared with the B-splines at tau.
+* One polynomial each on the whole domain: known families on [-1, 1], on [0, 1], or in x, up to a factor each.
+* One function at many places, phi_k(x) = g((x - c_k)/w): of g known, its inverse shows ((x - c_k)/w)^2.
 """
 
 from collections.abc import Callable
