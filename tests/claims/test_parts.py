@@ -105,6 +105,7 @@ def test_after_a_part_that_failed_no_other_counts_as_one_of_several():
     assert resume.within == 0
 
 
+@pytest.mark.exhaustive
 def test_a_cluster_of_two_processes_runs_parts_and_loses_one(claims, two_workers):
     claims.write("spread", SPREAD.replace("FIRST", "0"))
     assert claims.run("--full") == 0

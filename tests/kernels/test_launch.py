@@ -139,14 +139,13 @@ def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("how", ["pair", pytest.param("all", marks=pytest.mark.exhaustive)])
-def test_threads_at_once_get_the_bits_of_one_thread(how):
+@pytest.mark.exhaustive
+def test_threads_at_once_get_the_bits_of_one_thread():
     """In a process of their own: one that hangs cannot be asked to stop."""
-    command = [sys.executable, "-W", "ignore:.*fork.*:DeprecationWarning", "-m", "tests.kernels.threads_at_once", how]
+    command = [sys.executable, "-W", "ignore:.*fork.*:DeprecationWarning", "-m", "tests.kernels.threads_at_once"]
     environ = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # its bits depend on the number of its threads
     run = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-    names = RUNS if how == "all" else [how]
-    assert (run.returncode, run.stdout) == (0, "".join(f"{name} []\n" for name in names)), run.stdout + run.stderr
+    assert (run.returncode, run.stdout) == (0, "".join(f"{name} []\n" for name in RUNS)), run.stdout + run.stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """A program of several Python threads that use the library at once: prints which results are not those of one thread.
 
-    python -m tests.kernels.threads_at_once all|pair|nested|mixed
+    python -m tests.kernels.threads_at_once [pair] [nested] [mixed]
 
 A pair of threads repeats one operation each; of the others, all go through the same operations, each from another one
 on: with threads of their own (nested), and threads alone while others fork (mixed). A hang ends with the stacks of all
@@ -138,6 +138,6 @@ def of_all_operations():
 
 
 if __name__ == "__main__":
-    for how in RUNS if sys.argv[1] == "all" else sys.argv[1:]:
+    for how in sys.argv[1:] or RUNS:
         faulthandler.dump_traceback_later(LONGEST, exit=True)
         print(how, RUNS[how](), flush=True)

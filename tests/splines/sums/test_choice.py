@@ -270,6 +270,7 @@ def answer(code, folder, **environment):
     return json.loads(finish(other_process(code, folder, **environment)))
 
 
+@pytest.mark.exhaustive
 def test_small_networks_compile_each_kernel_once(compiled):
     _, alone = compiled
     assert alone, "kernels were compiled"
@@ -288,6 +289,7 @@ def test_more_layers_orders_layouts_and_free_knots_add_no_forms(folder):
     )  # fmt: skip
 
 
+@pytest.mark.exhaustive
 def test_they_are_done_within_seconds(compiled):
     """Asked are 15 s of processor time on a fresh machine; some 5 were measured, and 70 with the fast engine."""
     seconds, _ = compiled
