@@ -16,10 +16,10 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import is_dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -80,7 +80,7 @@ class Unknown(float):
         return ()
 
 
-UNKNOWN = Unknown()
+UNKNOWN, signature = Unknown(), cache(inspect.signature)
 WRITTEN = dict[int, tuple[Any, str]]()
 """What objects say, which are kept so that no other one has their place in memory."""
 
@@ -155,7 +155,7 @@ class Asked(Resume):
         several = [*getattr(returned, "__args__", ())] if getattr(returned, "__origin__", None) is tuple else []
 
         def call(*args: Any, **options: Any) -> Any:
-            bound = inspect.signature(made).bind(*args, **options)
+            bound = signature(made).bind(*args, **options)
             self.note(made.__name__, bound.arguments)
             return UNKNOWN if not several or Ellipsis in several else tuple(UNKNOWN for _ in several)
 
@@ -170,7 +170,7 @@ def is_measured(value: Any, name: str) -> bool:
         return not is_dataclass(value) and not issubclass(value, Exception)
     if not isinstance(value, FunctionType) or name == "run":
         return False
-    if SAY & {*inspect.signature(value).parameters} and not JUDGES.search(name):
+    if SAY & {*signature(value).parameters} and not JUDGES.search(name):
         return False
     returned = str(value.__annotations__.get("return"))
     return not re.search(rf"\b({'|'.join(SAID)})\b", returned)
@@ -180,30 +180,36 @@ def makes_verdicts(value: Any) -> bool:
     return isinstance(value, FunctionType) and "Verdict" in str(value.__annotations__.get("return"))
 
 
+@cache
+def members(module: ModuleType) -> list[tuple[str, Any, bool]]:
+    """What a module has that is noted, or (False) followed since it makes verdicts."""
+    made = list[tuple[str, Any, bool]]()
+    for name, value in vars(module).items():
+        library = isinstance(value, FunctionType) and (module is exact or name in LIBRARY)
+        noted = library or is_measured(value, name)
+        if noted or (makes_verdicts(value) and name != "run"):
+            made.append((name, value, noted))
+    return made
+
+
 @contextmanager
 def noting(asked: Asked, grid: bool) -> Iterator[None]:
     """Note, instead of computing, what is measured by any module; of grids the cells alone."""
-    made = dict[Any, Any]()
-    built = patch.object(Case, "build", asked.noted(Case.build))
-    with patch.object(Grid, "run", asked.cells), patch.object(pde_runs, "fingerprint", told), built:
+    noted = cache(asked.noted)
+    content = patch.object(pde_runs, "fingerprint", lambda value, part: told(value))
+    with patch.object(Grid, "run", asked.cells), patch.object(Case, "build", noted(Case.build)), content:
         for module in (exact, rk):
             vars(module).update({name: getattr(module, name) for name in dir(module)})
         modules = [m for name, m in [*sys.modules.items()] if name.startswith("validation.") or m in (exact, rk)]
-        undone = list[tuple[Any, str, Any]]()
-        for module in () if grid else modules:
-            for name, value in [*vars(module).items()]:
-                library = isinstance(value, FunctionType) and (module is exact or name in LIBRARY)
-                if library or is_measured(value, name):
-                    undone.append((module, name, value))
-                    setattr(module, name, made.setdefault(value, asked.noted(value)))
-                elif makes_verdicts(value) and name != "run":
-                    undone.append((module, name, value))
-                    setattr(module, name, partial(asked.followed, value))
+        undone = [(module, members(module)) for module in modules if not grid]
+        for module, own in undone:
+            makes = {name: noted(value) if kept else partial(asked.followed, value) for name, value, kept in own}
+            vars(module).update(makes)
         try:
             yield
         finally:
-            for module, name, value in undone:
-                setattr(module, name, value)
+            for module, own in undone:
+                vars(module).update({name: value for name, value, _ in own})
 
 
 def extent(stem: str, quick: bool) -> str:

@@ -1,8 +1,8 @@
 """What every row tells of its quick run: ``python -m tests.validation.quick_runs [FILES]`` writes it down anew.
 
 Rows are run as on several kinds of processors, and numbers that differ are kept with a tolerance: trainings are the
-same to the last digit on one machine alone. Of raw data the form is kept, and the sum of each kind of number. Seconds
-are those of a clock that ticks whenever it is read.
+same to the last digit on one machine alone. Of raw data and of pictures the form is kept, and the sum of each kind of
+number. Seconds are those of a clock that ticks whenever it is read.
 """
 
 import json
@@ -19,8 +19,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FixedLocator
+
 import refkan as rk
+from refkan.claims import Figure
 from refkan.claims.running.outcomes import plain
+from tests.shared.pictures import NO_PICTURE
 from tests.validation.extents import FILES, hashed
 from tests.validation.replays import few_draws, numbers, told
 from validation.records.store import load
@@ -76,12 +81,39 @@ def ticking() -> Iterator[None]:
         yield
 
 
+def drawn(canvas: Canvas) -> Any:
+    """What a picture shows: of each panel the data of lines, images and bars, ends, ticks that are set, and numbers."""
+
+    def panel(axes: Any) -> dict[str, Any]:
+        lines = [{"x": line.get_xdata(), "y": line.get_ydata(), "label": line.get_label()} for line in axes.lines]
+        ticks = [x.get_major_locator() for x in (axes.xaxis, axes.yaxis)]
+        return {
+            "lines": dict(enumerate(lines)),
+            "images": [[image.get_array(), image.get_extent(), image.get_clim()] for image in axes.images],
+            "bars": [[bar.get_x(), bar.get_y(), bar.get_width(), bar.get_height()] for bar in axes.patches],
+            "ends": [axes.get_xlim(), axes.get_ylim()],
+            "ticks": [each.locs for each in ticks if isinstance(each, FixedLocator)],
+            "said": [axes.get_xscale(), axes.get_yscale(), axes.get_title(), axes.get_xlabel(), axes.get_ylabel()],
+        }
+
+    return {k: panel(axes) for k, axes in enumerate(canvas.axes)}
+
+
 def tell(stem: str) -> Any:
-    """Run a file quickly; what its verdicts tell, as JSON holds it."""
-    file = FILES[stem].load()
-    with rk.use_engine("plain"), few_draws(), ticking():
+    """Run a file quickly; what its verdicts tell and their pictures show, as JSON holds it."""
+    file, shown = FILES[stem].load(), dict[str, Any]()
+
+    def note(canvas: Canvas, name: str, caption: str) -> Figure:
+        shown[name] = [drawn(canvas), caption]
+        return Figure(name, caption, NO_PICTURE.png)
+
+    with rk.use_engine("plain"), few_draws(), ticking(), patch.object(Figure, "from_matplotlib", note):
         made = file.run(True)
-    return told(made, lambda data: summary(plain(data)))
+    pictures = [{each.name: shown[each.name] for each in verdict.figures} for verdict in made]
+    return [
+        row | ({"pictures": summary(plain(of))} if of else {})
+        for row, of in zip(told(made, lambda data: summary(plain(data))), pictures, strict=True)
+    ]
 
 
 def merged(made: Sequence[Any]) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from importlib import import_module
 from inspect import isgeneratorfunction
+from itertools import count
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
@@ -176,18 +177,42 @@ def scattered(measured: Mapping[str, Any], seed: int) -> Any:
     return made
 
 
+def altered(value: Any, alter: Callable[[Any], Any]) -> Any:
+    """Return what was computed with each of its numbers and truth values altered, in their order."""
+    if isinstance(value, Mapping):
+        return {key: altered(item, alter) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(altered(item, alter) for item in value) if type(value) in (tuple, list) else value
+    number = isinstance(value, bool | np.bool_ | int | float | Fraction)
+    return alter(value) if number or type(value).__name__ in ("fmpq", "arb") else value
+
+
 def falsified(value: Any, rng: np.random.Generator) -> Any:
     """Return what was computed with numbers larger or smaller, and some truth values turned."""
-    if isinstance(value, bool | np.bool_):
-        return bool(value) != (rng.random() < 0.3)
-    if isinstance(value, int):
-        return value + int(rng.integers(0, 2))
-    if isinstance(value, Mapping):
-        return {key: falsified(item, rng) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(falsified(item, rng) for item in value) if type(value) in (tuple, list) else value
-    number = isinstance(value, float | Fraction) or type(value).__name__ in ("fmpq", "arb")
-    return value * int(rng.integers(32, 129)) / 64 if number else value
+
+    def alter(leaf: Any) -> Any:
+        if isinstance(leaf, bool | np.bool_):
+            return bool(leaf) != (rng.random() < 0.3)
+        return leaf + int(rng.integers(0, 2)) if isinstance(leaf, int) else leaf * int(rng.integers(32, 129)) / 64
+
+    return altered(value, alter)
+
+
+def one_wrong(value: Any, rng: np.random.Generator) -> Any:
+    """Return what was computed with one number or truth value wrong."""
+    count = list[Any]()
+    altered(value, count.append)
+    places = [k == len(count) // 2 for k in range(len(count))]
+    rng.shuffle(places)
+
+    def alter(leaf: Any) -> Any:
+        if not places.pop():
+            return leaf
+        if isinstance(leaf, bool | np.bool_):
+            return not leaf
+        return leaf + 1 if isinstance(leaf, int) else leaf * int(rng.choice([1, 3])) / 2
+
+    return altered(value, alter)
 
 
 COMPUTED = dict[Any, Any]()
@@ -195,9 +220,9 @@ COMPUTED = dict[Any, Any]()
 
 
 @contextmanager
-def falsifying(path: str, share: float, seed: int) -> Iterator[None]:
-    """Falsify a share of what a file computes on its own before it judges."""
-    module, rng, within = import_module(path), np.random.default_rng(seed), [0]
+def falsifying(path: str, falsify: Callable[[str, Any], Any]) -> Iterator[None]:
+    """Falsify what a file computes on its own before it judges, by the name of the function and what it returned."""
+    module, within = import_module(path), [0]
 
     def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
@@ -209,7 +234,7 @@ def falsifying(path: str, share: float, seed: int) -> Iterator[None]:
                     key = function, known(args), known(options)
                     if key not in COMPUTED:
                         COMPUTED[key] = function(*args, **options)
-                    return falsified(COMPUTED[key], rng) if rng.random() < share else COMPUTED[key]
+                    return falsify(function.__name__, COMPUTED[key])
                 return function(*args, **options)
             finally:
                 within[0] -= 1
@@ -224,6 +249,30 @@ def falsifying(path: str, share: float, seed: int) -> Iterator[None]:
         yield
 
 
+def said(replay: Mapping[str, Any], falsify: Callable[[str, Any], Any]) -> str:
+    """Judge what is falsified; what is said, in short, or the kind of an error where it cannot be judged."""
+    try:
+        with falsifying(replay["by"].partition(":")[0], falsify):
+            return short(told(judged(replay)), 6)
+    except ERRORS as error:
+        return type(error).__name__
+
+
+def one_by_one(replay: Mapping[str, Any]) -> dict[str, str]:
+    """What is said of a run where all is right but one number of one result, of each function in turn."""
+    names = list[str]()
+    with falsifying(replay["by"].partition(":")[0], lambda name, made: names.append(name) or made):
+        judged(replay)
+
+    def wrong_at(place: int) -> str:
+        numbers, rng = count(), np.random.default_rng(place)
+        return said(replay, lambda name, made: one_wrong(made, rng) if next(numbers) == place else made)
+
+    calls = {own: [k for k, name in enumerate(names) if name == own] for own in dict.fromkeys(names)}
+    places = {f"{own} {k}": k for own, of in calls.items() for k in (of[len(of) // 2], of[-1])}
+    return {name: wrong_at(k) for name, k in places.items()}
+
+
 def rounded(value: Any, digits: int) -> Any:
     """Plain data with floats as text of so many digits."""
     if isinstance(value, dict):
@@ -235,15 +284,16 @@ def rounded(value: Any, digits: int) -> Any:
 
 def digest(replay: Mapping[str, Any], seed: int) -> str:
     """Judge scattered measurements; what is said, in short, or the kind of an error where they cannot be judged."""
+    if runs(replay):
+        rng = np.random.default_rng(seed)
+        return said(replay, lambda name, made: falsified(made, rng) if rng.random() < FALSE else made)
     try:
-        if runs(replay):
-            with falsifying(replay["by"].partition(":")[0], FALSE, seed):
-                return short(told(judged(replay)), 6)
         return short(told(judged(replay, scattered(replay["measured"], seed))), 6)
-    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except ERRORS as error:
         return type(error).__name__
 
 
+ERRORS = ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError
 SEEDS = 2
 FALSE = 0.25
 """The share of what a run computes that is falsified."""
@@ -266,6 +316,8 @@ def write(file: Path, replays: list[dict[str, Any]]) -> None:
         if not runs(replay):
             replay["outcome"] = told(judged(replay))
         replay["scattered"] = [digest(replay, seed) for seed in range(SEEDS + runs(replay))]
+        if runs(replay):
+            replay["one by one"] = one_by_one(replay)
     file.write_text(json.dumps(replays, separators=(",", ":")).replace('{"by"', '\n{"by"') + "\n", encoding="utf-8")
 
 

@@ -10,7 +10,18 @@ from refkan.claims import Beside
 from refkan.claims.running.discovery import discover
 from tests.validation import quick_runs
 from tests.validation.quick_runs import alike
-from tests.validation.replays import FOLDER, decoded, digest, judged, kept, measured_in, named, runs, told
+from tests.validation.replays import (
+    FOLDER,
+    decoded,
+    digest,
+    judged,
+    kept,
+    measured_in,
+    named,
+    one_by_one,
+    runs,
+    told,
+)
 from validation.architectures import first_experiment
 from validation.equations import burgers_table, poisson_staircases
 from validation.ledger import LEDGER, row
@@ -99,6 +110,12 @@ def test_altered_statements_do_not_hold_in_quick_runs_and_what_is_exact_does(ste
 def test_scattered_measurements_are_judged_as_they_were(by):
     for seed, before in enumerate(REPLAYS[by]["scattered"]):
         assert digest(REPLAYS[by], seed) == before, (seed, ANEW)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("by", [by for by, replay in REPLAYS.items() if runs(replay)])
+def test_one_wrong_number_among_all_that_are_right_is_judged_as_it_was(by):
+    assert one_by_one(REPLAYS[by]) == REPLAYS[by]["one by one"], ANEW
 
 
 def test_measurements_are_kept_as_they_are_read():

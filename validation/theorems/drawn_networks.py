@@ -39,7 +39,7 @@ class Case(Frozen, eq=True):
 Posed = tuple[rk.LeastSquares, np.ndarray, list[np.ndarray]]
 
 
-def posed(case: Case, size: int) -> Posed:
+def posed(case: Case, sample_size: int) -> Posed:
     """The problem, dyadic parameters, and the inputs of every layer; layers are scaled to the range of `tails`."""
     rng = np.random.default_rng([case.seed, case.order, *case.widths, *case.intervals])
     net = case.network
@@ -58,7 +58,7 @@ def posed(case: Case, size: int) -> Posed:
             shift = np.ceil(4096 * (beyond[0] - scale * z.min(axis=0)) / P) / 4096
             C = C * scale[:, None, None] + shift[:, None, None]
         parts.append(C.ravel())
-    x = pool[in_all_pieces(case, activations(case, parts[:-1], pool), 2 * size * net.n_params + 20)]
+    x = pool[in_all_pieces(case, activations(case, parts[:-1], pool), 2 * sample_size * net.n_params + 20)]
     if case.node_map == "min-max":
         net, _ = net.initialize(rng, x)
     problem = rk.LeastSquares(net, x, np.zeros((len(x), case.widths[-1])))

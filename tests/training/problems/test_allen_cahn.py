@@ -1,9 +1,11 @@
 """Allen-Cahn's and Burgers' equations: references against other methods, closed forms, and what is refused."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import integrate
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
@@ -116,6 +118,16 @@ def test_too_few_modes_are_refused():
     refused(lambda: allen_cahn.reference(modes=64), r"ConvergenceError: u must agree to 1\.0e-08 with 64 and with 32")
     with pytest.raises(ConvergenceError, match="take more modes"):
         allen_cahn.reference(modes=256, diffusion=1e-6, tolerance=1e-3)
+
+
+def test_a_time_integration_that_stops_is_refused(monkeypatch):
+    """Steps that would have to be shorter than numbers are apart: the solution is not taken to where they end."""
+    answer = SimpleNamespace(success=False, t=[0.0, 0.25], message="no step is small enough", sol=None)
+    monkeypatch.setattr(integrate, "solve_ivp", lambda *equation, **options: answer)
+    refused(
+        lambda: allen_cahn.reference(modes=32, tolerance=1.0),
+        r"ConvergenceError: the time integration must reach t = 1; it stopped at 0\.25: no step is small enough",
+    )
 
 
 test_bad_arguments_are_refused = refusals(
