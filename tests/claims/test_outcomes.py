@@ -73,6 +73,12 @@ def test_intervals_of_few_seeds_are_those_of_the_tables():
     assert (median.value, median.low, median.high) == (3.5, 1.0, 9.0)
     share = estimate("x", {seed: float(seed < 7) for seed in range(10)}, "share")
     assert [share.value, share.low, share.high] == pytest.approx([0.7, 0.34754714, 0.93326049], abs=1e-7)
+    ratio = estimate("x", five, "mean", over=five)
+    assert (ratio.value, ratio.low, ratio.high) == (1.0, -np.inf, np.inf)
+    assert [made.method for made in (mean, geometric, median, share, ratio)] == [
+        "mean, Student's t", "geometric mean, Student's t of logarithms", "median, range of the numbers",
+        "share, Clopper-Pearson", "ratio of means, too few seeds for an interval",
+    ]  # fmt: skip
     refused(lambda: estimate("x", {1: 2.0, 2: np.nan}), "none of them NaN")
 
 
@@ -90,6 +96,8 @@ def test_intervals_of_many_seeds_are_the_percentiles_of_resampled_seeds(statisti
     found = estimate("x", first, statistic, over=second if paired else None)
     assert found.low == pytest.approx(ratios[round(0.025 * 9998)], rel=1e-13)
     assert found.high == pytest.approx(ratios[round(0.975 * 9998)], rel=1e-13)
+    over = f"ratio of {statistic}s" if paired else statistic
+    assert found.method == f"{over}, percentile bootstrap over seeds"
     whole = [of(row, axis=-1) for row in numbers]
     assert found.value == pytest.approx(whole[0] / whole[1] if paired else whole[0], rel=1e-13)
 

@@ -288,6 +288,12 @@ def test_a_small_run_tells_a_direction(recorded, value, told):
     assert direction(recorded, Verdict("A1", decide([small]), "", estimates=(small,))) == told
 
 
+@pytest.mark.parametrize(("status", "told"), [("holds", "same"), ("holds as corrected", "other"), ("refuted", "other")])
+def test_a_small_run_without_estimates_tells_one_by_its_status(status, told):
+    assert direction("holds", Verdict("A1", status, "")) == f"{told} direction"
+    assert direction("holds", Verdict("A1", "undecided", "")) == "undecided"
+
+
 def test_the_interval_of_seeds_that_agree_is_no_exact_number():
     """Exact is what was computed without seeds and is one number."""
     agreeing = estimate("ratio", dict.fromkeys(range(8), 3.0), at_least=1.0)

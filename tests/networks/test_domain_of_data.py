@@ -152,7 +152,7 @@ def test_many_samples_outside_are_warned_of_with_the_remedy():
     net = rk.kan([2, 1], 3, 4)
     message = (
         r"11 of 100 values of input 1 lie outside the domain \[0, 1\] of the first layer: they range from .* "
-        'Give kan the domain of each input, or domain="data"'
+        'by default. Give kan the domain of each input, or domain="data"'
     )
     with pytest.warns(OutsideDomainWarning, match=message) as caught:
         net.initialize(np.random.default_rng(0), outside(0.11))
@@ -185,6 +185,8 @@ def test_an_input_that_covers_little_of_its_domain():
     net = rk.kan([3, 1], 3, 4)
     with pytest.warns(NarrowInputWarning, match=r"input 0 covers 0\.096 % of .*; the same goes for input 2\. Give"):
         net.initialize(np.random.default_rng(0), x)
+    with pytest.warns(NarrowInputWarning, match=r"; the same goes for inputs 1, 2\. Give"):
+        net.initialize(np.random.default_rng(0), x * [1.0, 0.02, 1.0])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         net.initialize(np.random.default_rng(0), x[:19])  # too few to say

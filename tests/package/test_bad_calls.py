@@ -98,6 +98,16 @@ OTHERWISE = {
 """What is refused in other words than those of the law: the same patterns."""
 
 
+LEAST = {
+    r"training\.problems\.burgers\..* nodes": 12,
+    r"conformance\.catalogue version": 0,
+    r"analysis\.exact\..* bits": 32,
+    r"analysis\.exact\.certified_(error|evolution) order|training\.recipes\.(.*_setup (initial_points|times|edge_points)|ordinary_setup "
+    r"points|setup_named points)|training\.multilevel\..* factors": 2,
+}  # fmt: skip
+"""The least counts where they are neither 1 nor, as `VALID` says, 0."""
+
+
 def is_listed(patterns, call):
     return any(re.fullmatch(pattern, call) for pattern in patterns)
 
@@ -135,7 +145,7 @@ def quiet(tmp_path, monkeypatch):
 
 
 def answer(function, own, arguments, name):
-    """What a call with a wrong argument comes to: "named", or a word and the message."""
+    """What a call with a wrong argument comes to: "named", or a word and the message; and the message alone."""
     try:
         out = function(*own, **arguments)
         if inspect.isgenerator(out):
@@ -146,10 +156,10 @@ def answer(function, own, arguments, name):
         said = re.search(rf"\b{name}\b", str(error)) and re.search(
             r"\bgot\b|\btakes\b|must be given|left out", str(error)
         )
-        return "named" if ours and said else f"obscure: {type(error).__name__}: {error}"
+        return "named" if ours and said else f"obscure: {type(error).__name__}: {error}", str(error)
     except Exception as error:
-        return f"obscure: {type(error).__name__}: {error}"
-    return "accepted"
+        return f"obscure: {type(error).__name__}: {error}", str(error)
+    return "accepted", ""
 
 
 def bad_calls(key):
@@ -166,16 +176,26 @@ def bad_calls(key):
                 yield parameter.name, label, own, {**arguments, parameter.name: wrong}
 
 
+def least_count(call):
+    """The least count that a parameter of a callable takes."""
+    least = 0 if is_listed(VALID, f"{call} zero") else 1
+    return next((least for pattern, least in LEAST.items() if re.fullmatch(pattern, call)), least)
+
+
 def test_all_public_callables_refuse_wrong_arguments_by_name():
-    counts, others = Counter(), []
+    counts, others, least = Counter(), [], {}
     for key, function in FUNCTIONS.items():
         for name, label, own, arguments in bad_calls(key):
-            result = answer(function, own, arguments, name)
+            result, message = answer(function, own, arguments, name)
+            for bound in re.findall(r"must be at least (\d+)", message) if label in ("zero", "negative") else ():
+                least[f"{key} {name}"] = max(int(bound), least.get(f"{key} {name}", 0))
             counts[result.partition(":")[0]] += 1
             if result == "accepted" or (result != "named" and not is_listed(OTHERWISE, f"{key} {name} {label}")):
                 others.append(f"{key}({name}={label}) {result}")
     assert not others, "\n".join(others)
     assert counts["named"] >= 7000
+    assert least == {call: least_count(call) for call in least}
+    assert len(least) >= 115
 
 
 def test_valid_calls_are_valid(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize
 
 from refkan.training.optimizers import minimization, minimize
-from refkan.training.optimizers.second_order import damped_gauss_newton
+from refkan.training.optimizers.second_order import damped_gauss_newton, damped_systems
 from tests.shared.factories import EPS
 from tests.shared.refusals import refused
 from tests.shared.spoiling import spoilt
@@ -75,6 +75,8 @@ def test_at_the_minimum_rounding_ends_the_run(method):
     "method, options, message",
     (GN, {"max_line_search": 5}, "the line search found no decrease in 5 trials in step 1"),
     (LM, {"max_rejections": 5}, "no trial decreased the value: 6 rejected in step 1"),
+    (LM, {}, "no trial decreased the value: 11 rejected, the last of a step lost in rounding"),
+    (NG, {"halvings": 3}, "the line search found no decrease in 4 trials in step 1"),
 )
 def test_a_value_that_nothing_decreases_ends_the_run(method, options, message):
     class Stuck(Residuals):
@@ -88,6 +90,28 @@ def test_a_value_that_nothing_decreases_ends_the_run(method, options, message):
     assert not result.converged
     assert result.message == message
     np.testing.assert_array_equal(result.theta, [-1.2, 1.0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("solver", ["qr", "cholesky"])
+def test_a_start_at_the_minimum_is_the_end(method, solver):
+    A, b = matrix(7, 3), np.arange(7.0)
+    best = np.linalg.lstsq(A, b)[0]
+    result = minimize(linear(A, b), best, method=method, solver=solver, tolerance_gradient=0.0)
+    assert (result.converged, result.n_evaluations) == (True, 1)
+    assert result.message.startswith("converged: the next step would decrease the value by ")
+    np.testing.assert_array_equal(result.theta, best)
+
+
+@pytest.mark.parametrize("method", [LM, NG])
+def test_systems_that_are_singular_end_the_run(method, monkeypatch):
+    monkeypatch.setattr(damped_systems, "_damped_solution", lambda *_: None)
+    result = minimize(rosenbrock(), [-1.2, 1.0], method=method, solver="cholesky")
+    messages = {
+        LM: "no trial decreased the value: 31 rejected in step 1",
+        NG: "the system of step 1 is singular to working precision",
+    }
+    assert (result.converged, result.message) == (False, messages[method])
 
 
 def test_backtracking_goes_to_the_minimum_of_the_parabola():
