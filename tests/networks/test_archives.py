@@ -45,7 +45,7 @@ def test_networks_are_equal_if_all_but_their_parameters_is():
     case = NetworkCase("spline", "mean-std")
     net, theta = case.start(samples(12))
     networks.append(replace(net, layers=(net.layers[0].refined(2), *net.layers[1:])))
-    networks += [net.refine(), net.freeze(theta), case.start(samples(12) + 1e-9)[0], None, "spline"]
+    networks += [net.refine(), net.freeze(theta), case.start(samples(12) + 1e-9)[0], case.build(), None, "spline"]
     for k, net in enumerate(networks):
         assert [net == other for other in networks] == [j == k for j in range(len(networks))]
 

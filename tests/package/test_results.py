@@ -163,9 +163,11 @@ def with_options(function, own, given, parameters):
 
     def call(**changes):
         arguments = {name: value for name, value in {**given, **changes}.items() if value is not LEFT_OUT}
-        states = []
+        copies, states = deepcopy(arguments), []
         callback = {p.name: lambda *told: states.append(told) for p in parameters if p.name == "callback"}
-        return fingerprint([function(*deepcopy(own), **deepcopy(arguments), **callback), states])
+        result = function(*deepcopy(own), **copies, **callback)
+        check_memory(function, result, arguments, copies)
+        return fingerprint([result, states])
 
     made = with_memory("", call)
     for parameter in parameters:
@@ -178,6 +180,23 @@ def with_options(function, own, given, parameters):
                 if not re.fullmatch(ROUNDED, how := f"{name}={value}"):
                     made[how] = call(**{name: value})
     return made
+
+
+def arrays_of(value):
+    """The arrays of which arguments or a result consist; what an object holds is its own."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, list | tuple | Mapping):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from arrays_of(item)
+
+
+def check_memory(function, result, arguments, copies):
+    """Arguments, copies in a call, are left as they are, and a result is no view of one, but of parts of a vector."""
+    given = [*arrays_of(copies)]
+    assert all(map(np.array_equal, given, arrays_of(arguments)))
+    if function is not CALLED["networks.composition.Composition.unpack"]:
+        assert not any(np.shares_memory(mine, theirs) for mine in arrays_of(result) for theirs in given)
 
 
 def with_memory(how, call):

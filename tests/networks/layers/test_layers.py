@@ -166,3 +166,10 @@ def test_dense_layers_start_by_he_and_glorot(activation, variance):
     assert blocks["weights"].var() == pytest.approx(variance, rel=5 * np.sqrt(2 / 3000))
     assert not blocks["bias"].any()
     assert "bias" not in rk.DenseLayer(3, 2, "identity", bias=False).blocks
+
+
+@pytest.mark.parametrize("layer", DENSE, ids=name)
+def test_of_dense_layers_those_of_relu_alone_say_what_their_derivatives_are(layer):
+    of_relu = [None, "the first derivative of ReLU networks jumps", "the second derivative of ReLU networks is zero"]
+    remarks = [layer.require_derivatives(order) for order in range(3)]
+    assert remarks == (of_relu if layer.activation == "relu" else [None] * 3)
