@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from refkan.claims import Estimate, Reading, Readings, Verdict, exactly
+from refkan.claims import Beside, Estimate, Reading, Readings, Verdict, exactly
 from refkan.claims.reporting import page as pages
+from refkan.claims.reporting.reading_tables import cells_html, readings_html
 from refkan.claims.reporting.report import summary
 from refkan.claims.reporting.typeset import GREEK, SIGNS, typeset
 from refkan.claims.running import capsule
@@ -146,6 +147,26 @@ def test_readings_are_tables_with_published_numbers_beside_ours(claims):
     assert row["readings"][0]["cells"][0]["values"] == [1.25, 5.0, 2.0]
 
 
+@pytest.mark.parametrize("published", [None, 1.5])
+def test_every_column_of_cells_has_its_name(published):
+    (cell,) = Reading({}, True, "", cells=(Beside("a", "mm", {3: 2.0, 4: 3.0}, published),)).plain()["cells"]
+    page = ElementTree.fromstring(cells_html("Cells", [cell | {"again": "start=normal"}], "verify"))
+    own = {"measured median": "2.50e+00", "mean (deviation)": "2.50e+00 (7.1e-01)"}
+    theirs = {"published mean (deviation)": "1.50e+00"} if published else {}
+    compared = {"median / published": "1.7", "like five of ours": ""} if published else {}
+    again = {"seeds": "2: 3 to 4", "every seed": "2.00e+00, 3.00e+00"}
+    line = {"one cell again": 'verify --cell "start=normal" --seed 3'}
+    names, values = (["".join(part.itertext()) for part in page.iter(tag)] for tag in ("th", "td"))
+    expected = {"cell": "a"} | theirs | own | compared | again | line
+    assert list(zip(names, values, strict=True)) == [*expected.items()]
+
+
+def test_readings_are_answered_one_by_one():
+    made = [Reading({"n": str(k)}, holds, "m", corrected=k == 1) for k, holds in enumerate((True, False, False, None))]
+    html = readings_html([reading.plain() for reading in made], "verify")
+    assert re.findall(r"<tr><td>([^<]*)</td><td>\d</td>", html) == ["yes", "as corrected", "no", "undecided"]
+
+
 def test_formulas_are_formulas_and_papers_have_their_names(claims):
     claims.write("good", GOOD.replace("error 1e-16", "n^(2r) &").replace("Two <script>", "A^T by [S26]"))
     claims.run()
@@ -192,6 +213,8 @@ def test_formulas_of_all_claims_are_mathematics_and_lose_nothing():
     left, right = (f'<mo stretchy="false">{sign}</mo>' for sign in "()")
     base = f"<mrow>{left}<mi>r</mi><mo>−</mo><mn>1</mn>{right}</mrow>"
     assert typeset("n (r-1)^2") == f"n <math><msup>{base}<mn>2</mn></msup></math>"
+    indexed = (f"<msub><mi>{name}</mi><mi>i</mi></msub>" for name in "ab")
+    assert typeset("x^(a_i+b_i)") == f"<math><msup><mi>x</mi><mrow>{'<mo>+</mo>'.join(indexed)}</mrow></msup></math>"
     assert typeset("node_map of my_file") == "node_map of my_file"
     assert typeset("x^(l+1/2)") == (
         "<math><msup><mi>x</mi><mrow><mi>l</mi><mo>+</mo><mn>1</mn><mo>/</mo><mn>2</mn></mrow></msup></math>"

@@ -54,7 +54,9 @@ def test_the_digest_sees_the_library_and_what_is_imported(claims, tmp_path):
     claims.write("one", "")
     (claims.folder / "sub").mkdir()
     for name in ("__init__", "two", "three"):
-        (claims.folder / "sub" / f"{name}.py").write_text("from . import three" if name == "two" else "")
+        (claims.folder / "sub" / f"{name}.py").write_text("from . import three\nfrom .. import four" * (name == "two"))
+    claims.write("four", "from .five import number")
+    claims.write("five", "number = 5 5")  # what cannot be read imports nothing
     claims.write("unrelated", "")
     path = discovery.discover(claims.folder, ROWS)[0].path
 
@@ -65,14 +67,15 @@ def test_the_digest_sees_the_library_and_what_is_imported(claims, tmp_path):
         source.write_text(text)
         return before != after
 
-    seen = ["good.py", "__init__.py", "one.py", "sub/__init__.py", "sub/two.py", "sub/three.py"]
+    seen = ["good.py", "__init__.py", "one.py", "sub/__init__.py", "sub/two.py", "sub/three.py", "four.py", "five.py"]
     assert all(changes(claims.folder / name) for name in seen)
     assert changes(library / "code.py")
     (library / "claims").mkdir()
     (library / "claims" / "verdicts.py").write_text("")
     (library / "claims" / "runner.py").write_text("")
     assert changes(library / "claims" / "verdicts.py")  # what judges, but not what runs
-    assert not changes(library / "claims" / "runner.py")
+    (library / "cli.py").write_text("")
+    assert not any(changes(library / name) for name in ("claims/runner.py", "cli.py"))
     assert sources.library_digest(library) == sources.library_digest(library, verdicts=True)
     assert sources.library_digest(library) != sources.library_digest(library, verdicts=False)
     assert not changes(claims.folder / "unrelated.py")
