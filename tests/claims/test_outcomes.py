@@ -33,6 +33,9 @@ def row(id, goal=False):
 def test_the_processor_is_named_as_the_system_does(monkeypatch):
     monkeypatch.setattr(capsule.Path, "read_text", lambda *_, **__: "processor\t: 0\nmodel name\t: Z80 @ 4 MHz\n")
     assert capsule.cpu_model() == "Z80 @ 4 MHz"
+    monkeypatch.setattr(capsule.Path, "read_text", lambda *_, **__: "processor\t: 0\n")
+    monkeypatch.setattr(capsule.platform, "machine", lambda: "z80")
+    assert capsule.cpu_model() in (capsule.platform.processor(), "z80")
 
 
 def test_every_row_comes_out_by_what_became_of_its_file():
