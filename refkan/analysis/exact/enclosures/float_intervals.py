@@ -204,7 +204,7 @@ class Intervals(Frozen):
         values = np.cos(self.lo), np.cos(self.hi)
         low, high = np.minimum(*values) - SLACK, np.maximum(*values) + SLACK
         near = 4 * EPS * (1 + self.magnitude)
-        first, last = np.ceil((self.lo - near) / np.pi - near), np.floor((self.hi + near) / np.pi + near)
+        first, last = np.ceil(self.lo / np.pi - near), np.floor(self.hi / np.pi + near)
         holds = last >= first
         two = last > first
         even = np.mod(first, 2) == 0

@@ -4,7 +4,10 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from refkan.base import Frozen
+from refkan.base import ConvergenceError, Frozen
+
+LARGEST_EXPONENT = 2**24
+"""Of two, up and down, in ends of enclosures: a fraction takes two megabytes there. The SiLU of -1.2e7 is smaller."""
 
 
 class Enclosure(Frozen, eq=True):
@@ -36,7 +39,13 @@ class Enclosure(Frozen, eq=True):
 
     @classmethod
     def between(cls, low: Any, high: Any) -> "Enclosure":
-        """Return the interval between the lower end of one ball (flint.arb) and the upper end of another."""
+        """Return the interval between the lower end of one ball (flint.arb) and the upper end of another.
+
+        Raises
+        ------
+        ConvergenceError
+            For ends that would take megabytes.
+        """
         return cls(_exact(low.lower()), _exact(high.upper()))
 
     @property
@@ -80,9 +89,26 @@ class Enclosure(Frozen, eq=True):
         return Enclosure(self.low / other.high, self.high / other.low)
 
 
+def mantissa_and_exponent(number: Any) -> tuple[int, int]:
+    """The m and e of m 2^e, the middle of a ball.
+
+    Raises
+    ------
+    ConvergenceError
+        If it is too large or too small for a fraction.
+    """
+    mantissa, exponent = (int(part) for part in number.man_exp())
+    if abs(exponent) > LARGEST_EXPONENT:
+        raise ConvergenceError(
+            f"a number of about 2^{exponent + mantissa.bit_length()} is beyond those that are kept exactly, up to "
+            f"2^{LARGEST_EXPONENT} and down to its inverse: take units of inputs, outputs and weights that differ less"
+        )
+    return mantissa, exponent
+
+
 def _exact(end: Any) -> Fraction:
     """The exact value of a ball of radius zero: mantissa times a power of two."""
-    mantissa, exponent = (int(part) for part in end.man_exp())
+    mantissa, exponent = mantissa_and_exponent(end)
     return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
 
 
