@@ -149,6 +149,16 @@ class Asked(Resume):
             self.ends.append(f"until {type(error).__name__} in {name}")
         return UNKNOWN
 
+    def verdicts(self, makes: Any) -> Any:
+        """What makes verdicts is followed unless it is told what is not known: that is noted."""
+        noted = self.noted(makes)
+
+        def call(*args: Any, **options: Any) -> Any:
+            unknown = "?" in told([args, options])
+            return noted(*args, **options) if unknown else self.followed(makes, *args, **options)
+
+        return call
+
     def noted(self, made: Any) -> Any:
         """A function, or a class, that is noted when it is called."""
         returned = getattr(made, "__annotations__", {}).get("return")
@@ -182,13 +192,13 @@ def makes_verdicts(value: Any) -> bool:
 
 @cache
 def members(module: ModuleType) -> list[tuple[str, Any, bool]]:
-    """What a module has that is noted, or (False) followed since it makes verdicts."""
+    """What a module has that is noted, or (False) makes verdicts."""
     made = list[tuple[str, Any, bool]]()
     for name, value in vars(module).items():
         library = isinstance(value, FunctionType) and (module is exact or name in LIBRARY)
-        noted = library or is_measured(value, name)
-        if noted or (makes_verdicts(value) and name != "run"):
-            made.append((name, value, noted))
+        judges = makes_verdicts(value) and name != "run"
+        if library or judges or is_measured(value, name):
+            made.append((name, value, not judges))
     return made
 
 
@@ -203,8 +213,7 @@ def noting(asked: Asked, grid: bool) -> Iterator[None]:
         modules = [m for name, m in [*sys.modules.items()] if name.startswith("validation.") or m in (exact, rk)]
         undone = [(module, members(module)) for module in modules if not grid]
         for module, own in undone:
-            makes = {name: noted(value) if kept else partial(asked.followed, value) for name, value, kept in own}
-            vars(module).update(makes)
+            vars(module).update({name: noted(value) if kept else asked.verdicts(value) for name, value, kept in own})
         try:
             yield
         finally:
