@@ -2,7 +2,7 @@
 
 Rows are run as on several kinds of processors, and numbers that differ are kept with a tolerance: trainings are the
 same to the last digit on one machine alone. Of raw data and of pictures the form is kept, and the sum of each kind of
-number. Seconds are those of a clock that ticks whenever it is read.
+number; a digest of what is drawn at random. Seconds are those of a clock that ticks whenever it is read.
 """
 
 import json
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator
 
@@ -81,7 +82,28 @@ def ticking() -> Iterator[None]:
         yield
 
 
-def drawn(canvas: Canvas) -> Any:
+class Drawing(np.random.Generator):
+    """A generator that notes how many numbers it draws, and their sum: what is exact is told alike for all of them."""
+
+    def __init__(self, seed: Any, notes: list[str]) -> None:
+        super().__init__(np.random.PCG64(seed))
+        self.notes = notes
+
+    def __getattribute__(self, name: str) -> Any:
+        member = super().__getattribute__(name)
+        if name not in ("choice", "integers", "normal", "permutation", "random", "standard_normal", "uniform"):
+            return member
+
+        def draw(*args: Any, **options: Any) -> Any:
+            made = member(*args, **options)
+            kind = np.asarray(made).dtype.kind
+            self.notes.append(f"{name} {np.size(made)} {np.sum(made):.6g}" if kind in "iuf" else str(made))
+            return made
+
+        return draw
+
+
+def shown_by(canvas: Canvas) -> Any:
     """What a picture shows: of each panel the data of lines, images and bars, ends, ticks that are set, and numbers."""
 
     def panel(axes: Any) -> dict[str, Any]:
@@ -100,20 +122,27 @@ def drawn(canvas: Canvas) -> Any:
 
 
 def tell(stem: str) -> Any:
-    """Run a file quickly; what its verdicts tell and their pictures show, as JSON holds it."""
-    file, shown = FILES[stem].load(), dict[str, Any]()
+    """Run a file quickly; what its verdicts tell and their pictures show, as JSON holds it, and what it draws."""
+    file, shown, draws = FILES[stem].load(), dict[str, Any](), list[str]()
 
     def note(canvas: Canvas, name: str, caption: str) -> Figure:
-        shown[name] = [drawn(canvas), caption]
+        shown[name] = [shown_by(canvas), caption]
         return Figure(name, caption, NO_PICTURE.png)
 
-    with rk.use_engine("plain"), few_draws(), ticking(), patch.object(Figure, "from_matplotlib", note):
+    def generator(seed: Any = None) -> np.random.Generator:
+        return seed if isinstance(seed, np.random.Generator) else Drawing(seed, draws)
+
+    with ExitStack() as stack:
+        for each in (rk.use_engine("plain"), few_draws(), ticking(), patch.object(Figure, "from_matplotlib", note)):
+            stack.enter_context(each)
+        stack.enter_context(patch.object(np.random, "default_rng", generator))
         made = file.run(True)
-    pictures = [{each.name: shown[each.name] for each in verdict.figures} for verdict in made]
-    return [
-        row | ({"pictures": summary(plain(of))} if of else {})
-        for row, of in zip(told(made, lambda data: summary(plain(data))), pictures, strict=True)
-    ]
+    rows = told(made, lambda data: summary(plain(data)))
+    for row, verdict in zip(rows, made, strict=True):
+        if verdict.figures:
+            row["pictures"] = summary(plain({each.name: shown[each.name] for each in verdict.figures}))
+    rows[0]["draws"] = f"{len(draws)}: {hashed(' '.join(draws))}"
+    return rows
 
 
 def merged(made: Sequence[Any]) -> Any:

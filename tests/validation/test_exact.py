@@ -253,6 +253,19 @@ def test_roots_on_the_imaginary_axis_and_repeated_ones():
     assert all(not z.real < 0 and not z.real > 0 for z in rotation)
 
 
+def test_a_breakpoint_is_moved_among_others_that_stay():
+    coarse, fine = (rationals.uniform_knots(2, n) for n in (3, 6))
+    moved = prolongation_formulas.with_a_moved_breakpoint(2, coarse, fine)
+    assert [(a, b) for a, b in zip(moved, fine, strict=True) if a != b] == [(F(3, 2), 1)]
+
+
+def test_a_trajectory_has_every_step():
+    q = descent_geometries.STEP_SIZE
+    left, one = 1 - q, q / q
+    path = descent_geometries.trajectory(*(np.array(entry) for entry in ([[one]], [0 * one], [one], [[one]])))
+    assert path.ravel().tolist() == [left**k for k in range(1, descent_geometries.STEPS + 1)]
+
+
 def test_repeated_squaring_is_the_iteration():
     """The bound on the steps of a run brackets the step at which plain iteration passes the growth."""
     layer = descent_geometries.random_layer(3, 2, 0, 4)
