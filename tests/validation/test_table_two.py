@@ -13,7 +13,7 @@ from tests.shared.tables import each_row
 from tests.training.optimizers.descent_problems import START, Chain
 from validation.table_two import printed_digits, quasi_newton, table_two_rows
 from validation.table_two.cells_of_table import FIDELITIES, GRID, MLPS, PUBLISHED, cells_of, run_cell
-from validation.table_two.compared_cells import TYPICAL
+from validation.table_two.compared_cells import TYPICAL, over
 from validation.table_two.parameter_counts import KANS, Printed, mlp_parameters, networks, splits
 from validation.table_two.printed_digits import PRINTED, far_out, rounded_from, shape, shapes
 from validation.table_two.quasi_newton import Trial, lbfgs, search
@@ -279,6 +279,23 @@ def test_other_readings_stand_beside_the_one_that_is_singled_out():
     made = {verdict.id: verdict for verdict in verdicts(invented() | others)}
     assert {id: verdict.status for id, verdict in made.items()} == PRINTED_ARE
     assert [r["speaks"] for r in made["R1"].readings] == [True] + [False] * (len(LIST) - 1)
+
+
+def test_errors_from_moved_starts_are_told_beside_those_of_seeds():
+    runs = invented()
+    assert table_two_rows.digits(runs) == ""
+    cells = cells_of(range(3), BASE, ["spline"], ["coarse"], ulps="one")
+    started = cells_of(range(3), BASE, ["spline"], ["coarse"])
+    errors = {seed: runs[cell]["mse"] for seed, cell in enumerate(started)}
+    told = table_two_rows.digits(runs | {cell: record(errors[k] * 10.0**k, True) for k, cell in enumerate(cells)})
+    spread = np.std(np.log10([*errors.values()]))
+    assert f"spline, coarse 1 (largest 2) against {spread:.2g}." in told
+
+
+def test_what_was_not_run_leaves_open_what_is_asked_of_it():
+    """One estimate, whose interval holds all numbers, however many bounds there are."""
+    (left,) = over([], (("ReLU", "coarse"), ("spline", "coarse")), at_least=1.0, at_most=9.0)
+    assert (left.value, left.low, left.high, left.at_least, left.at_most) == (1.0, 0.0, np.inf, 1.0, 9.0)
 
 
 def test_cells_are_shared_between_readings_and_hold_every_cell_of_the_table():
