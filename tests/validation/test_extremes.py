@@ -2,12 +2,14 @@
 
 from fractions import Fraction
 from itertools import product
+from math import prod
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import refkan as rk
+from validation.theorems import levels_added_up, steps_on_levels
 from validation.theorems.extremes import fixed_knots, scaled_splines
 from validation.theorems.extremes.scaled_splines import AT_MOST, bernstein_gram, extremes
 
@@ -56,3 +58,28 @@ def test_errors_on_fixed_knots():
     assert made().status == "holds"
     for off in ((2, 2, 5, False), (2, 2, 1, True), (2, 0, 2, False), (3, 0, 0, False), (3, 4, 2, False)):
         assert made(off).status == "refuted", off
+
+
+def test_a_gradient_lies_on_new_knots_where_it_is_zero_at_every_other_one():
+    """Gradients that are one at a single knot, and at a new and an old one."""
+    pair = levels_added_up.nested_spaces(3, 2, 0, middle=False)
+    old, t = pair[0].breakpoints, pair[1].knots[: pair[1].dim]
+    A, new = rk.exact.rational_change_of_basis(pair[1]), (t > old[0]) & ~np.isin(t, old)
+    first = int(np.flatnonzero(new)[0])
+    for i in range(t.size):
+        for places in ({i}, {i, first}):
+            w = flint.fmpq_mat([[int(k in places)] for k in range(t.size)])
+            assert steps_on_levels.lies_on_new_knots(pair, A * w) == all(new[k] for k in places)
+
+
+@pytest.mark.parametrize(("slow", "status"), [(1, "holds"), (2, "refuted"), (5, "refuted")])
+def test_condition_numbers_on_one_interval_grow_from_the_third_distance_on(monkeypatch, slow, status):
+    right = scaled_splines.on_one_interval
+
+    def growing(order, distance):
+        steps = range(distance.bit_length() - 3)
+        kappa = prod((flint.fmpq(4) if k != slow else flint.fmpq(17, 5) for k in steps), start=flint.fmpq(1))
+        return right(order, distance) if order == 3 else (flint.fmpq(1), kappa)
+
+    monkeypatch.setattr(scaled_splines, "on_one_interval", growing)
+    assert scaled_splines.cut_off(True).status == status
