@@ -62,8 +62,10 @@ def with_interval(numbers: Numbers, statistic: Statistic) -> tuple[float, tuple[
     if statistic == "median":
         covered = 1 - 0.5 ** (size - 1) >= LEVEL
         return middle, (drawn.min(), drawn.max()) if covered else (-np.inf, np.inf), "range of the numbers"
-    half = float(t.ppf(1 - tail, size - 1) * drawn.std(ddof=1) / np.sqrt(size)) if size > 1 else np.inf
-    low, high = (float(drawn.mean() + sign * half) for sign in (-1, 1))
+    low, high = -np.inf, np.inf  # of one number, or with one that is infinite, or the logarithm of zero
+    if size > 1 and np.isfinite(drawn).all():
+        half = float(t.ppf(1 - tail, size - 1) * drawn.std(ddof=1) / np.sqrt(size))
+        low, high = (float(drawn.mean() + sign * half) for sign in (-1, 1))
     if logarithms:
         return middle, (float(np.exp(low)), float(np.exp(high))), "Student's t of logarithms"
     return middle, (low, high), "Student's t"

@@ -304,9 +304,7 @@ def local_basis(
     return LocalBasis(start, rows)
 
 
-def basis_and_sums(
-    tables: KnotTables, x: Array, derivatives: int, outside: str, C: Array
-) -> tuple[LocalBasis, Array]:
+def basis_and_sums(tables: KnotTables, x: Array, derivatives: int, outside: str, C: Array) -> tuple[LocalBasis, Array]:
     """Return the local basis by the plain kernel, and sums of its values times C (Q, P, dim), (N, 1, Q), in one call.
 
     Under outside="error" points are not checked.

@@ -15,6 +15,7 @@ from refkan.claims.running.executors import Ended, Event
 from refkan.claims.running.outcomes import FileResult, gather, pack, status_of, unpack
 from refkan.claims.running.processes import in_words
 from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 SEEDS = range(25)
 
@@ -83,6 +84,22 @@ def test_intervals_of_few_seeds_are_those_of_the_tables():
         "share, Clopper-Pearson", "ratio of means, too few seeds for an interval",
     ]  # fmt: skip
     refused(lambda: estimate("x", {1: 2.0, 2: np.nan}), "none of them NaN")
+    refused(lambda: estimate("x", {1: -1e-300, 2: 4.0}, "geometric mean"), "must not be negative")
+    refused(lambda: estimate("x", {1: 1.0, 2: 2.0}, "share"), "must be 0 or 1 for a share")
+
+
+@each_row(
+    "numbers, statistic, value, ends",
+    ((0.0, 4.0), "geometric mean", 0.0, (0.0, np.inf)),
+    ((np.inf, 4.0), "geometric mean", np.inf, (0.0, np.inf)),
+    ((np.inf, 4.0), "mean", np.inf, (-np.inf, np.inf)),
+    ((np.inf, np.inf), "mean", np.inf, (-np.inf, np.inf)),
+    ((2.0,), "mean", 2.0, (-np.inf, np.inf)),
+    ((2.0,), "geometric mean", 2.0, (0.0, np.inf)),
+)
+def test_few_seeds_of_which_one_diverged_may_have_any_mean(numbers, statistic, value, ends):
+    made = estimate("x", dict(enumerate(numbers)), statistic, at_least=1.0)
+    assert (made.value, (made.low, made.high), made.holds) == (pytest.approx(value, rel=1e-15), ends, None)
 
 
 @pytest.mark.parametrize(("statistic", "paired"), list(product(("median", "mean", "geometric mean"), (False, True))))

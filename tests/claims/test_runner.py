@@ -224,6 +224,7 @@ def test_one_cell_is_run_again_and_nothing_else(claims, capsys):
     claims.write("cells", CELLS)
     assert claims.run("B1", "--cell", "start=linear", "--seed", "3") == 0
     assert capsys.readouterr().out == "start=linear, seed 3\nerror: 0.375\nstart: linear\n"
+    assert claims.run("B1", "--cell", "start=linear", "--seed", "0") == 0
     assert claims.runs("cells") == 0
     assert not (claims.output / "record.json").exists()
 

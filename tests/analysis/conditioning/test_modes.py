@@ -2,6 +2,7 @@
 
 import tracemalloc
 from fractions import Fraction
+from functools import partial
 
 import mpmath
 import numpy as np
@@ -11,11 +12,12 @@ from scipy import linalg
 import refkan as rk
 from refkan.analysis.conditioning import spectrum_of_problem
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY, basis_frame
-from refkan.analysis.conditioning.modes import factor_modes, rounding_level, symmetric_modes
+from refkan.analysis.conditioning.modes import Modes, factor_modes, require_normal, rounding_level, symmetric_modes
 from refkan.base import singular_values
 from refkan.base.singular_values import svd
 from tests.analysis.conditioning import spectrum_problems
 from tests.shared.factories import EPS, samples
+from tests.shared.refusals import refused
 
 
 def layer(order, intervals, n_samples=150, inputs=2):
@@ -62,6 +64,15 @@ def test_relu_eigenvalues_against_sixty_digits(order, intervals, condition):
     np.testing.assert_allclose(modes.values[[0, n - 1]], exact[[0, n - 1]], rtol=tolerance)
     # In the middle eps sqrt(cond) on top.
     np.testing.assert_allclose(modes.values[:n], exact[:n], rtol=tolerance * (1 + (exact[0] / exact[n - 1]) ** 0.25))
+
+
+def test_eigenvalues_are_normal_numbers():
+    least = np.finfo(np.float64).tiny
+    for values, rank in (([1.0, least], 2), ([1.0, -least], 2), ([1.0, least / 2], 1), ([], 0)):
+        require_normal(Modes(np.array(values), np.eye(len(values)), rank, 1.0, 0.0, {}))
+    for values in ([1.0, least / 2], [np.inf, 1.0], [1.0, np.nan], [np.inf, least / 2]):
+        modes = Modes(np.array(values), np.eye(2), 2, 1.0, 0.0, {})
+        refused(partial(require_normal, modes), "OverflowError: the eigenvalues must be normal float64 numbers")
 
 
 def test_symmetric_matrices_by_congruence_agree():

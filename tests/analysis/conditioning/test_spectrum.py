@@ -9,6 +9,7 @@ from scipy.sparse.linalg import aslinearoperator
 
 import refkan as rk
 from refkan.analysis.conditioning import null_vectors, spectrum_of_problem
+from refkan.analysis.conditioning.spectrum_of_problem import ASYMMETRY
 from tests.analysis.conditioning.spectrum_problems import W, X, Y, falling, small
 from tests.shared.factories import EPS, SOME_NETWORKS, NetworkCase, name
 from tests.shared.refusals import refusals, refused
@@ -218,6 +219,13 @@ test_bad_matrices_are_refused = refusals(
     (small()[0].net, r"TypeError: must be a loss, not a network: pass a LeastSquares"),
     call=lambda matrix: rk.spectrum(matrix),
 )
+
+
+@pytest.mark.parametrize("form", [np.array, sparse.csr_array])
+def test_matrices_are_symmetric_up_to_a_share_of_their_largest_entry(form):
+    rk.spectrum(form([[-4.0, 4.0 * ASYMMETRY], [0.0, 0.0]]))
+    off = np.nextafter(4.0 * ASYMMETRY, 1.0)
+    refused(lambda: rk.spectrum(form([[-4.0, off], [0.0, 0.0]])), "problem_or_matrix must be symmetric")
 
 
 def test_what_is_no_problem_is_answered_with_the_remedy():

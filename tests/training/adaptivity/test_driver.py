@@ -315,6 +315,9 @@ def test_more_knots_than_distinct_data():
     net, theta = rk.kan([2, 2, 1], 3, [4, 2]).initialize(np.random.default_rng(0), x)
     problem = rk.LeastSquares(net, x, x[:, :1])
     refused(lambda: minimize_adaptive(problem, theta), r"got 5 of input 0 for 6 coefficients \(4 intervals, order 3\)")
+    adaptive_minimization.require_data(
+        *rk.kan([2, 2, 1], 3, [3, 2]).initialize(np.random.default_rng(0), x), x
+    )  # as many are enough
     # and where refinement would get there it stops
     net, theta = rk.kan([1, 1], 2, 2).initialize(np.random.default_rng(0), x[:, :1])
     result = minimize_adaptive(

@@ -8,7 +8,7 @@ import pytest
 import refkan as rk
 from refkan.base.errors import KnotError
 from refkan.training.losses import Attention, Collocation
-from refkan.training.multilevel import Hierarchy, minimize_multilevel
+from refkan.training.multilevel import Hierarchy, levels, minimize_multilevel
 from refkan.training.multilevel.levels import contributions, points_elsewhere, require_unchanged, samples_of
 from refkan.training.multilevel.multilevel_results import Work, interval_weight, nominal_work
 from tests.shared.factories import EDGE_KINDS, EVERY_NETWORK, samples
@@ -162,6 +162,17 @@ def test_sabotage_of_a_prolongation_is_noticed(where):
     moved[at] += 1e-9 * np.abs(moved).max()
     x = problem.x if where == "samples" else problem.x[:1]
     refused(lambda: require_unchanged(problem.net, theta, fine, moved, x), "RuntimeError: prolongation changed")
+
+
+def test_a_prolongation_may_be_off_by_the_limit_and_no_more(monkeypatch):
+    problem, theta = small_problem()
+    fine = problem.net.refine()
+    networks = problem.net, theta, fine, problem.net.convert(theta, fine) * (1 + 1e-14), problem.x
+    off = require_unchanged(*networks)
+    monkeypatch.setattr(levels, "RTOL", off)
+    assert require_unchanged(*networks) == off > 1e-15
+    monkeypatch.setattr(levels, "RTOL", np.nextafter(off, 0.0))
+    refused(lambda: require_unchanged(*networks), "RuntimeError: prolongation changed the function by .* on ")
 
 
 def test_a_wrong_prolongation_stops_the_training(monkeypatch):

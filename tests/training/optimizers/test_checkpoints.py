@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -141,6 +143,10 @@ def test_files_of_other_runs_are_refused(tmp_path):
     refused("belongs to another run, adam with", learning_rate=0.5)
     refused("began with another theta", theta=theta + 1.0)
     refused("belongs to another problem or engine", problem=rk.LeastSquares(problem.net, X, Y + 1.0))
+    for slope in (0, 1):  # of one value at the point that is kept, and gradients of another size
+        toy = SimpleNamespace(value_and_gradient=lambda t, slope=slope: (1.0 + t[0] - t[0], np.array([1.0, slope])))
+        with pytest.raises(ValueError, match="belongs to another problem") if slope else nullcontext():
+            rk.minimize(toy, [1.0, 1.0], "gd", steps=3, learning_rate=0.1, checkpoint=tmp_path / "toy.npz")
     with rk.use_engine("plain"):
         changed = rk.minimize(problem, theta, "adam", steps=3).theta
     if changed.tobytes() != rk.minimize(problem, theta, "adam", steps=3).theta.tobytes():
