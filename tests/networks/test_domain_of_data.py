@@ -7,6 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.base.errors import NarrowInputWarning, OutsideDomainWarning
+from refkan.networks.composition import ROOM, ranges
 from refkan.training.multilevel import Stage, multistart
 from tests.shared.factories import EDGE_KINDS
 from tests.shared.refusals import refused
@@ -125,6 +126,14 @@ def test_the_repr_says_so():
 )
 def test_data_without_a_range_are_refused(x, message):
     refused(lambda: start(build("data"), x), f"domain='data' needs {message}")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_ends_of_a_range_are_apart_by_more_than_rounding_of_the_farther_one(sign):
+    least = ROOM * np.finfo(float).eps
+    near, far = (sign * np.array([[1.0], [1.0 - length]]) for length in (least, 2 * least))
+    refused(lambda: ranges(near), r"x to vary in each input; got x\[:, 0\] between ")
+    assert ranges(far).tolist() == [sorted(far[:, 0])]
 
 
 def test_knots_that_are_not_uniform_are_refused():

@@ -125,7 +125,7 @@ def test_points_outside_a_declared_domain_are_refused():
             rk.OutsideDomainError, match=r"points of term 'equation' must lie in the domain; got points\[2, 1\]"
         ):
             Collocation(net, [equation([[0.1, 0.0], [0.5, 1.0], [0.3, beyond]])], domain=[(0, 1), (0, 1)])
-    for ends in ((1, 0), (0, np.nan)):
+    for ends in ((1, 0), (1, 1), (0, np.nan)):
         with pytest.raises(ValueError, match=r"domain must have a < b for each input; got \(.*\) for input 1"):
             Collocation(net, [equation(samples(9))], domain=[(0, 1), ends])
     Collocation(net, [equation(samples(9))], domain=[(0, np.inf)] * 2)

@@ -120,6 +120,20 @@ def test_too_few_modes_are_refused():
         allen_cahn.reference(modes=256, diffusion=1e-6, tolerance=1e-3)
 
 
+def test_solutions_may_differ_by_the_tolerance_and_diffuse_by_the_limit(monkeypatch):
+    points, limit, beyond = np.zeros((2, 2)), 0.25, np.nextafter(0.25, 0.0)
+    assert burgers._agreed("u", points, np.array([1.0, 0.5]), np.array([0.75, 0.5]), limit).tolist() == [[1.0], [0.5]]
+    refused(
+        lambda: burgers._agreed("u", points, np.array([1.0, 0.5]), np.array([0.75, 0.5]), beyond),
+        "ConvergenceError: u must agree to 2.5e-01 between two numbers of nodes; it differs by 2.5e-01",
+    )
+    monkeypatch.setattr(allen_cahn, "_solve", lambda count, nu, coarsening=1.0: coarsening - 1.0)
+    monkeypatch.setattr(allen_cahn, "_evaluate", lambda u, x, nu: np.full(len(x), u / 2))
+    assert allen_cahn.reference(tolerance=limit, diffusion=allen_cahn.LONGEST).difference == limit
+    refused(lambda: allen_cahn.reference(tolerance=beyond), "ConvergenceError: u must agree to 2.5e-01")
+    refused(lambda: allen_cahn.reference(diffusion=0.051), "diffusion must be at most 0.05; got 0.051")
+
+
 def test_a_time_integration_that_stops_is_refused(monkeypatch):
     """Steps that would have to be shorter than numbers are apart: the solution is not taken to where they end."""
     answer = SimpleNamespace(success=False, t=[0.0, 0.25], message="no step is small enough", sol=None)

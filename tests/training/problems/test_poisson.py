@@ -92,6 +92,7 @@ test_bad_manufactured_problems_are_refused = refusals(
     ({"wavenumber": 4 * np.pi}, "wavenumber must not be an eigenvalue's"),
     ({"wavenumber": np.pi, "domain": (0.0, 1.0)}, "wavenumber must not be an eigenvalue's"),
     ({"domain": (1.0, 0.0)}, r"domain must be a pair a < b; got \(1.0, 0.0\)"),
+    ({"domain": (1.0, 1.0)}, r"domain must be a pair a < b; got \(1.0, 1.0\)"),
     call=lambda arguments: manufactured.ManufacturedProblem(manufactured.PEAK, **arguments),
 )
 

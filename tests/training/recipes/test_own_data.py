@@ -59,6 +59,10 @@ test_data_that_cannot_be_used = refusals(
 )
 
 
+def test_ten_rows_are_enough():
+    assert own_data(*data(10)).equation == "regression on 8 samples, error on 2 others"
+
+
 def test_rows_that_are_not_whole_are_left_out_when_asked_and_counted():
     x, y = data(60)
     x[3, 1], y[3], y[10] = np.nan, np.nan, np.inf
@@ -224,6 +228,7 @@ def test_effects_are_those_of_the_formula():
     np.testing.assert_allclose(found, [[inside / variance, inside / variance, 0.0]], rtol=0, atol=0.02)
     assert found[0, 2] == 0
     assert np.array_equal(input_effects(net, np.zeros(net.n_params), x), [[0.0, 0.0, 0.0]])
+    assert np.isfinite(input_effects(net, theta, x[:2])).all()
     refused(lambda: input_effects(net, theta, x[:1]), "x must hold at least two samples, whose inputs are mixed; got 1")
 
 

@@ -12,14 +12,16 @@ from refkan.training.problems import burgers as burgers_equation
 from refkan.training.problems import poisson as poisson_equation
 from refkan.training.recipes import (
     ORDINARY,
+    Redrawn,
     allen_cahn_setup,
     burgers_setup,
     ordinary_setup,
     poisson_setup,
+    regression_setup,
 )
 from refkan.training.recipes.setups.named import PROBLEMS, poisson_residual, setup_named
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_residual, burgers_residual
-from tests.shared.refusals import refusals
+from tests.shared.refusals import refusals, refused
 
 SMALL = {
     "poisson": lambda: poisson_setup(7),
@@ -205,3 +207,18 @@ def test_without_the_level_set_the_slope_itself_is_asked_to_vanish_on_the_interf
     jet = problem.net.jet(theta, points, [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], orders=1)
     jump = 0.5 * jet.first[:, 0, 0] - 1.5 * jet.first[:, 1, 0]
     np.testing.assert_allclose(problem.misfit(theta)["interface"][:, 0], jump, rtol=1e-10, atol=1e-12)
+
+
+def test_weights_of_terms_are_given_by_their_names():
+    setup = poisson_setup(7)
+    *others, last = setup.terms
+    weights = [term.weight for term in setup.weighted(**{last.name: 7.5}).terms]
+    assert weights == [*(term.weight for term in others), 7.5]
+    names = ", ".join(term.name for term in setup.terms)
+    refused(lambda: setup.weighted(loss=2.0), f"weights must be for terms {names}; got 'loss'")
+    refused(lambda: regression_setup(points=9).weighted(loss=2.0), r"weights must be for terms \(none\); got 'loss'")
+
+
+@pytest.mark.parametrize("pair", [(1.0, 1.0), (1.0, 0.0)])
+def test_ranges_of_points_that_are_drawn_again_rise(pair):
+    refused(lambda: Redrawn(((0.0, 1.0), pair), 0), rf"ranges must be pairs .* got ranges\[1\] = \({pair[0]}, ")
