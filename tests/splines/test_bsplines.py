@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from fractions import Fraction
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -163,6 +164,16 @@ def test_scaled_powers_of_any_length(order, length, outside):
 def test_plain_powers_that_are_no_numbers_are_refused_when_a_layer_is_built(length):
     refused(lambda: rk.kan([1, 1], 5, 4, domain=(0.0, length), basis="relu"), "powers .* exceed the range of float64")
     rk.kan([1, 1], 3, 4, domain=(0.0, length), basis="relu")
+
+
+@pytest.mark.parametrize(
+    ("order", "intervals", "refused_length", "inward"), [(3, 4, 2.0**-509, 2), (4, 2, 2.0**339, 0.5)]
+)
+def test_plain_powers_are_normal_numbers_from_one_interval_to_all_knots(order, intervals, refused_length, inward):
+    """h = 2^-511 has the square 2^-1022, and eight intervals of knots of h = 2^338 together the cube 2^1023."""
+    build = partial(rk.kan, [1, 1], order, intervals, basis="relu")
+    refused(lambda: build(domain=(0.0, refused_length)), "powers .* exceed the range of float64")
+    assert build(domain=(0.0, inward * refused_length)).layers[0].basis == "relu"
 
 
 def test_losing_digits_grows_with_n():
