@@ -75,6 +75,7 @@ def test_pytorch_checks_first_and_second_derivatives(kind):
     assert torch.autograd.gradcheck(values, at)
     assert torch.autograd.gradgradcheck(values, at)
     np.testing.assert_array_equal(module(torch.from_numpy(x)).detach().numpy(), net(theta, x))
+    assert str(net) in repr(module)
 
 
 def test_modules_train_stack_widen_and_are_copied():
