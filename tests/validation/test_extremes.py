@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from validation.theorems import levels_added_up, steps_on_levels
+from validation.theorems import levels_added_up, spectral_constants, steps_on_levels
 from validation.theorems.extremes import fixed_knots, scaled_splines
 from validation.theorems.extremes.scaled_splines import AT_MOST, bernstein_gram, extremes
 
@@ -83,3 +83,24 @@ def test_condition_numbers_on_one_interval_grow_from_the_third_distance_on(monke
 
     monkeypatch.setattr(scaled_splines, "on_one_interval", growing)
     assert scaled_splines.cut_off(True).status == status
+
+
+@pytest.fixture(scope="module")
+def certified():
+    spaces = [rk.SplineSpace.uniform(r, n) for r in range(1, 5) for n in (32, 64)]
+    return {(space.order, space.dim): rk.exact.extreme_eigenvalues(space) for space in spaces}
+
+
+@pytest.mark.parametrize("end", ["low.low", "low.high", "high.low", "high.high"])
+def test_a_departure_is_settled_at_both_ends_of_what_encloses_it(monkeypatch, end, certified):
+    """Each end of an eigenvalue alone moved by the order of the departure itself, which would settle at one of two."""
+    which, side = end.split(".")
+
+    def enclosed(space):
+        ends = [{"low": each.low, "high": each.high} for each in certified[space.order, space.dim]]
+        share = 1 / (space.dim + Fraction(space.order, 2)) ** 2
+        ends[which == "high"][side] *= 1 + share if side == "high" else 1 - share
+        return [SimpleNamespace(**each) for each in ends]
+
+    monkeypatch.setattr(rk.exact, "extreme_eigenvalues", enclosed)
+    assert spectral_constants.spectral_constants(True).status == "refuted"
