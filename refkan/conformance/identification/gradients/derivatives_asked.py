@@ -14,17 +14,21 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray, lazy
-from refkan.conformance.cases import PER_NODE, LayerSpec, reweighted
+from refkan.conformance.cases import PARTS, PER_NODE, QUANTITIES, LayerSpec, reweighted
 from refkan.conformance.identification.gradients.situations import EDGES, Situation
 from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.reported import close, largest
 from refkan.conformance.identification.stages.wiring import responses
 from refkan.conformance.identification.subject import ROUNDINGS, NoAnswerError, Subject
 
-OWNERS = {
-    "coefficients": "coefficient gradients", "inputs": "input gradients", "second": "second derivatives",
-    "knots": "knot gradients",
+GRADIENTS = {
+    "coefficients": "coefficient-gradients", "inputs": "input-gradients", "second": "second-derivatives",
+    "knots": "knot-gradients", **{part: f"{part}-gradients" for part in PARTS},
 }  # fmt: skip
+"""Quantities of cases by the names of derivatives, which are those of capabilities and of parts."""
+
+OWNERS = {name: f"gradients in {name}" if name in PARTS else GRADIENTS[name].replace("-", " ") for name in GRADIENTS}
+"""What they are called in sentences."""
 
 ORDERS = {"inputs": 1, "second": 2}
 
@@ -52,8 +56,6 @@ class Derivatives:
     situation : Situation
         Of one layer.
     name : str
-    owner : str, optional
-        Their name in sentences.
     model : optional
         The model of the layer; built if it is not given.
     answered : array, optional
@@ -61,12 +63,11 @@ class Derivatives:
     """
 
     def __init__(
-        self, subject: Subject, situation: Situation, name: str, owner: str = "", model: Any = None,
-        answered: FloatArray | None = None,
+        self, subject: Subject, situation: Situation, name: str, model: Any = None, answered: FloatArray | None = None
     ) -> None:  # fmt: skip
         self.subject, self.situation, self.name, self.given = subject, situation, name, model
         self.spec, self.x, self._answered = situation.spec, situation.x, answered
-        self.owner = owner or OWNERS.get(name, f"gradients in {name}") + situation.of
+        self.owner = OWNERS[name] + situation.of
         self.order = ORDERS.get(name, 0)
         shape = self.spec.coefficients.shape
         axes = EDGES if name == "coefficients" else EDGES[: 1 if name in PER_NODE else 2]
@@ -87,11 +88,12 @@ class Derivatives:
         low, high = self.spec.domains.T
         return bool(((self.x >= low) & (self.x <= high)).all())
 
-    def answer(self, dy: FloatArray, along: FloatArray) -> FloatArray:
-        """The answer of the layer."""
+    def answer(self, dy: FloatArray, along: FloatArray | None = None, x: Any = None, model: Any = None) -> FloatArray:
+        """The answer of the layer, or that of another model or at other samples."""
+        x, model = self.x if x is None else x, self.model if model is None else model
         if self.name == "second":
-            return self.subject.second(self.model, self.x, dy, along)
-        return self.subject.gradients(self.model, self.x, dy, {self.name: self.shape})[self.name]
+            return self.subject.second(model, x, dy, np.ones(x.shape) if along is None else along)
+        return self.subject.gradients(model, x, dy, {self.name: x.shape if self.order else self.shape})[self.name]
 
     @lazy
     def answered(self) -> FloatArray:
@@ -103,12 +105,7 @@ class Derivatives:
     def truth(self, dy: FloatArray, along: FloatArray, quantities: Any = None) -> FloatArray:
         """The right answer, or that of a layer with other quantities."""
         of = self.situation.quantities if quantities is None else quantities
-        if self.order:
-            return np.asarray(of.input_gradients(dy) if self.order == 1 else of.second_derivatives(dy, along))
-        if self.name == "knots":
-            return np.asarray(of.knot_gradients(dy))
-        of_parts = of.coefficient_gradients(dy) if self.name == "coefficients" else of.part_gradients(self.name, dy)
-        return np.asarray(of_parts[0])
+        return np.asarray(QUANTITIES[GRADIENTS[self.name]].of(of, dy, along))
 
     @lazy
     def is_true(self) -> bool:
@@ -251,7 +248,7 @@ class Derivatives:
     def of(self, spec: LayerSpec, x: FloatArray, turn: int = 0) -> "Derivatives":
         """The same for another layer, other samples and other cotangents."""
         situation = replace(self.situation, spec=spec, x=x, dy=None, seed=self.situation.seed + turn)
-        return Derivatives(self.subject, situation, self.name, self.owner, self.given)
+        return Derivatives(self.subject, situation, self.name, self.given)
 
     def again(self) -> "Derivatives":
         """The same for other samples, cotangents and coefficients."""

@@ -97,8 +97,7 @@ def _size_of_factor(d: Derivatives, told: Sequence[Difference]) -> str:
 def _lost(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> list[Difference]:
     """Whether the contributions of samples are lost in a batch, but not by themselves."""
     dy = np.ones((1, d.spec.n_outputs))
-    shape = {d.name: d.shape}
-    alone = [d.subject.gradients(d.model, d.x[s : s + 1], dy, shape)[d.name] for s in range(len(d.x))]
+    alone = [d.answer(dy, x=d.x[s : s + 1]) for s in range(len(d.x))]
     if largest(np.stack(alone) - ours.sum(axis=1)) > room:
         return []
     count = int((np.abs(theirs - ours).reshape(len(d.x), -1).max(axis=1) > room).sum())
@@ -130,11 +129,8 @@ def _of_functions(d: Derivatives) -> FloatArray:
     theirs = np.zeros((len(d.x), d.spec.dim))
     for i, unit in enumerate(np.eye(d.spec.dim)):
         single = d.subject.single(d.spec, np.stack([unit, unit])[:, None])
-        model, at, dy = d.subject.build(single), d.x[:, :1], np.array([[1.0, 0.0]] * len(d.x))
-        if d.order == 1:
-            theirs[:, i] = d.subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"][:, 0]
-        else:
-            theirs[:, i] = d.subject.second(model, at, dy, np.ones(at.shape))[:, 0]
+        dy = np.array([[1.0, 0.0]] * len(d.x))
+        theirs[:, i] = d.answer(dy, x=d.x[:, :1], model=d.subject.build(single))[:, 0]
     return theirs
 
 
@@ -294,10 +290,7 @@ def at_knots(of: Derivatives) -> list[Difference]:
     model = subject.build(spec)
 
     def asked(at: Any) -> FloatArray:
-        dy = np.ones((len(at), spec.n_outputs))
-        if of.order == 2:
-            return subject.second(model, at, dy, np.ones(at.shape))
-        return subject.gradients(model, at, dy, {"inputs": at.shape})["inputs"]
+        return of.answer(np.ones((len(at), spec.n_outputs)), x=at, model=model)
 
     inner = [np.unique(t[spec.order : t.size - spec.order]) for t in spec.knots]
     at = np.stack([np.resize(t, SAMPLES) for t in inner], axis=1)

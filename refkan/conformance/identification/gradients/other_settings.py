@@ -14,18 +14,12 @@ import numpy as np
 
 from refkan.base import FloatArray
 from refkan.conformance.identification.explanations import explain, placed, sized
-from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
+from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, Derivatives
 from refkan.conformance.identification.gradients.input_gradients import DETACHED, of_what, unexplained
 from refkan.conformance.identification.gradients.situations import SAMPLES, Situation, asked_layer, fewer, of_outputs
 from refkan.conformance.identification.known_maps import counted, place_of
 from refkan.conformance.identification.reported import Difference, close, largest, only
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
-
-GRADIENTS = {
-    "coefficients": "coefficient-gradients", "inputs": "input-gradients", "second": "second-derivatives",
-    "knots": "knot-gradients",
-}  # fmt: skip
-"""Names of quantities by the names of declared derivatives."""
 
 MATRIX = 16
 """Largest number of samples times outputs for Gauss-Newton matrices."""
@@ -60,9 +54,9 @@ def _quantities(
     laid = bool(situation.laid)
     knots = spec.intervals > 1 and not spec.parts and x.shape[1] < 8 and spec.order > 2 and spec.kind != "repeated"
     can = {"knots": knots, "second": spec.order > 2 or "base" in spec.parts}
-    asked = [name for name, quantity in GRADIENTS.items() if name in declared and quantity not in without]
-    asked += [part for part in spec.parts if "coefficients" in declared and f"{part}-gradients" not in without]
-    asked = [name for name in asked if can.get(name, True)]
+    given_names = {*declared, *(spec.parts if "coefficients" in declared else ())}
+    asked = [name for name in GRADIENTS if name in given_names and can.get(name, True)]
+    asked = [name for name in asked if GRADIENTS[name] not in without]
     shapes = {name: Derivatives(subject, situation, name).shape for name in asked if name != "second"}
     answer, refused = dict[str, FloatArray](), None
     try:  # before outputs, which some backends have from the same program
@@ -86,10 +80,7 @@ def _quantities(
     for name in asked:
         d = Derivatives(subject, situation, name, model=given, answered=answer.get(name))
         if not d.is_true:
-            yield (
-                GRADIENTS.get(name, f"{name}-gradients"),
-                only("strides ignored", what=d.owner) if laid else of_what(d),
-            )
+            yield GRADIENTS[name], only("strides ignored", what=d.owner) if laid else of_what(d)
     unasked = {"gauss-newton", "coefficient-gradients"} & without  # it may be that of these
     if "gauss-newton" in declared and not (unasked or spec.parts) and dy.size <= MATRIX:
         yield "gauss-newton", of_gauss_newton(subject, situation)

@@ -17,7 +17,7 @@ import numpy as np
 from refkan.base import FloatArray
 from refkan.conformance.cases import LARGEST_ROUNDING, PARTS, reweighted
 from refkan.conformance.identification.explanations import placed
-from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
+from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, Derivatives
 from refkan.conformance.identification.gradients.input_gradients import (
     DETACHED,
     at_knots,
@@ -125,10 +125,8 @@ def of_parts(subject: Subject) -> list[Difference]:
     spec, differences = subject.with_parts(), list[Difference]()
     situation = Situation(spec, subject.samples(spec, SAMPLES, 5), of=" of layers with parts")
     for name in ("coefficients", *spec.parts):
-        quantity = f"{name.removesuffix('s') if name == 'coefficients' else name}-gradients"
-        if quantity not in subject.wrong_gradients:
-            d = Derivatives(subject, situation, name, f"gradients in {name} of layers with parts")
-            differences += placed(of_what(d), quantities=(quantity,))
+        if GRADIENTS[name] not in subject.wrong_gradients:
+            differences += placed(of_what(Derivatives(subject, situation, name)), quantities=(GRADIENTS[name],))
     return differences
 
 
@@ -162,7 +160,7 @@ def _calls_and_sums(d: Derivatives) -> list[Difference]:
     moved, model = x[::-1] + 2.0**-6, subject.build(spec)
 
     def asked(dy: FloatArray, at: FloatArray = x) -> FloatArray:
-        return subject.gradients(model, at, dy, {d.name: d.shape})[d.name]
+        return d.answer(dy, x=at, model=model)
 
     def told(name: str, how: str) -> list[Difference]:
         return only(name, what=owner, how=how)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray
-from refkan.conformance.cases import PARTS, FloatQuantities, LayerSpec, reweighted, round_to
+from refkan.conformance.cases import PARTS, QUANTITIES, FloatQuantities, LayerSpec, attribute, reweighted, round_to
 from refkan.conformance.identification.explanations import by_factors, explain, placed
-from refkan.conformance.identification.gradients.derivatives_asked import OWNERS
+from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, OWNERS
 from refkan.conformance.identification.gradients.input_gradients import DETACHED, unexplained
 from refkan.conformance.identification.gradients.own_gradients import UNSTABLE
 from refkan.conformance.identification.gradients.relations import FORMATS, TURNED
@@ -124,22 +124,20 @@ def _of_gradients(subject: Subject, specs: Specs) -> list[Difference]:
     model, true = subject.build(specs), FloatQuantities(specs, x)
     dy: FloatArray = np.random.default_rng(4).integers(1, 9, (len(x), specs[-1].n_outputs)) / 4.0
     weights = ["coefficients", *specs[0].parts] if "coefficients" in declared else []
-    right = {name: true.coefficient_gradients(dy) if name == "coefficients" else true.part_gradients(name, dy)
-             for name in weights}  # fmt: skip
-    flat = {name: np.concatenate([array.ravel() for array in arrays]) for name, arrays in right.items()}
-    flat["inputs"], along = true.input_gradients(dy), np.resize(DIRECTIONS, x.shape)
-    theirs = subject.gradients(model, x, dy, {name: array.shape for name, array in flat.items()})
-    if "second" in declared and not subject.wrong_gradients & {"input-gradients", "second-derivatives"}:
-        theirs["second"], flat["second"] = subject.second(model, x, dy, along), true.second_derivatives(dy, along)
-    room = {name: subject.tolerance(64 * largest(array)) for name, array in flat.items()}
+    second = "second" in declared and not subject.wrong_gradients & {"input-gradients", "second-derivatives"}
+    names, along = [*weights, "inputs", *["second"] * second], np.resize(DIRECTIONS, x.shape)
+    right = {name: np.asarray(QUANTITIES[GRADIENTS[name]].of(true, dy, along)) for name in names}
+    theirs = subject.gradients(model, x, dy, {name: array.shape for name, array in right.items() if name != "second"})
+    theirs |= {"second": subject.second(model, x, dy, along)} if second else {}
+    room = {name: subject.tolerance(64 * largest(array)) for name, array in right.items()}
     # NaN is reported for each layer by itself.
-    wrong = [name for name, array in theirs.items() if largest(array - flat[name]) > room[name]]
+    wrong = [name for name, array in right.items() if largest(theirs[name] - array) > room[name]]
     if not wrong:
         return []
     chain, differences = _Chain(subject, specs, x, dy), list[Difference]()
     for name in wrong:
         if name in weights:
-            shapes = [array.shape for array in right[name]]
+            shapes = [getattr(spec, attribute(name)).shape for spec in specs]
             ours = [chain.gradient(k, name, shape, chain.g[k + 1]) for k, shape in enumerate(shapes)]
             differences += _of_weights(subject, name, theirs[name], ours)
         else:
@@ -165,7 +163,7 @@ def _of_hidden(subject: Subject, chain: "_Chain", theirs: dict[str, FloatArray])
 
 def _of_weights(subject: Subject, name: str, flat: FloatArray, ours: list[FloatArray]) -> list[Difference]:
     """Gradients in coefficients or in a part, layer by layer: in another order, or wrong in some layer."""
-    owner = f"{OWNERS.get(name, f'gradients in {name}')} of a network"
+    owner = f"{OWNERS[name]} of a network"
     whole, opposite = (np.concatenate([array.ravel() for array in arrays]) for arrays in (ours, ours[::-1]))
     room = subject.tolerance(64 * largest(whole))
     if close(flat, opposite, room) and not close(flat, whole, room):
