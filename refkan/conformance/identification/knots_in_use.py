@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, IntArray
+from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import LATEST, LayerSpec, generator, round_to
 from refkan.conformance.identification.reported import Difference, close, fitted, largest, only
 
@@ -127,18 +127,63 @@ def points_inside(knots: bytes, inputs: int, order: int, dtype: str, count: int,
     return np.stack(columns, axis=1)
 
 
-def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, tolerance: float) -> FloatArray | None:
-    """Knots on which the functions (N, dim) are B-splines of an order; None if least squares finds none."""
+class Sampled(Frozen):
+    """Functions of a layer at points, the requested B-splines, and the errors allowed."""
+
+    spec: LayerSpec
+    x: FloatArray
+    where: Array
+    theirs: FloatArray
+    right: FloatArray
+    room: FloatArray
+
+    @property
+    def wrong(self) -> Array:
+        """Points at which a function is off."""
+        return np.asarray(~(np.abs(self.theirs - self.right) <= self.room).all(axis=1))
+
+    @property
+    def intervals(self) -> IntArray:
+        """The interval of the domain of each point, by number."""
+        return intervals_of(self.x, self.spec.knots[0], self.spec.order) - self.spec.degree
+
+    @property
+    def off(self) -> float:
+        """The largest error."""
+        return largest(self.theirs - self.right)
+
+    def agrees(self, functions: FloatArray) -> Array:
+        """Points at which they are these functions."""
+        return np.asarray((np.abs(functions - self.theirs) <= 16 * self.most).all(axis=1))
+
+    @property
+    def most(self) -> FloatArray:
+        """The largest error allowed at each point, (N, 1), since hardly any is where functions are zero."""
+        return np.asarray(self.room.max(axis=1, keepdims=True))
+
+    @property
+    def is_close(self) -> Array:
+        """Points next to knots."""
+        nearest = np.abs(self.x[:, None] - np.unique(self.spec.knots[0])).min(axis=1)
+        return np.asarray(nearest < 2.0**-10 * np.ptp(self.spec.knots[0]) / self.spec.intervals)
+
+    def at(self, rows: Any) -> "Sampled":
+        """The same at some of the points."""
+        return Sampled(self.spec, self.x[rows], self.where[rows], self.theirs[rows], self.right[rows], self.room[rows])
+
+
+def knots_of(inside: Sampled, tolerance: float) -> FloatArray | None:
+    """Knots on which the functions are B-splines of the order requested; None if least squares finds none."""
     from scipy.optimize import least_squares  # a seventh of the time of importing this package
 
-    for start in _starts(spec, order):
+    for start in _starts(inside.spec):
 
         def apart(inner: FloatArray, first: float = start[0], last: float = start[-1]) -> FloatArray:
             """Differences (..., N dim) on inner knots (..., K - 2)."""
             sorted_inner = np.sort(inner)
             low, high = np.minimum(first, sorted_inner[..., :1]), np.maximum(last, sorted_inner[..., -1:])
             t = np.concatenate([low, sorted_inner, high], axis=-1)
-            difference = recursion(t, order, x) - functions
+            difference = recursion(t, inside.spec.order, inside.x) - inside.theirs
             return difference.reshape(*inner.shape[:-1], -1)
 
         def slopes(inner: FloatArray, apart: Callable[[FloatArray], FloatArray] = apart) -> FloatArray:
@@ -155,16 +200,14 @@ def knots_of(x: FloatArray, functions: FloatArray, spec: LayerSpec, order: int, 
     return None
 
 
-def _starts(spec: LayerSpec, order: int) -> Iterator[FloatArray]:
+def _starts(spec: LayerSpec) -> Iterator[FloatArray]:
     """The requested knots, their mirror image, and equally spaced ones on the domain and on [-1, 1] and [0, 1]."""
-    t, size = spec.knots[0], spec.dim + order
-    if order == spec.order:
-        yield t + 1e-3 * np.ptp(t) / t.size * np.cos(np.arange(t.size)) * np.r_[False, np.diff(t) == 0]
-        yield t[0] + t[-1] - t[::-1]
-    n = size - 2 * order + 1
+    t, n = spec.knots[0], spec.intervals
+    yield t + 1e-3 * np.ptp(t) / t.size * np.cos(np.arange(t.size)) * np.r_[False, np.diff(t) == 0]
+    yield t[0] + t[-1] - t[::-1]
     for a, b, intervals in ((*spec.domain, n), (*spec.domain, n - 1), (-1.0, 1.0, n), (0.0, 1.0, n)):
         if intervals > 0:
-            yield np.asarray(a + (b - a) / intervals * np.arange(1 - order, size - order + 1))
+            yield np.asarray(a + (b - a) / intervals * (np.arange(t.size) - spec.degree))
 
 
 def compared(used: FloatArray, spec: LayerSpec) -> list[Difference]:

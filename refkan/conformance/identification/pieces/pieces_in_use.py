@@ -7,6 +7,8 @@ how smooth they are at knots, and the order of their zeros at the ends of the su
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from math import comb, factorial, perm
 
 import numpy as np
@@ -14,9 +16,9 @@ from numpy.polynomial import Polynomial
 
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import EPS, LayerSpec, piece_derivatives, round_to
-from refkan.conformance.identification.knots_in_use import guarded, intervals_of, recursion
+from refkan.conformance.identification.knots_in_use import Sampled, guarded, intervals_of
 from refkan.conformance.identification.known_maps import numbers
-from refkan.conformance.identification.reported import close, factor_of, fitted, largest
+from refkan.conformance.identification.reported import Difference, close, factor_of, fitted, largest, only
 
 HIGHEST = 8
 """Largest degree of pieces."""
@@ -38,11 +40,11 @@ class Pieces(Frozen):
     degree: int
 
     @classmethod
-    def of(cls, spec: LayerSpec, x: FloatArray, functions: FloatArray) -> "Pieces":
-        """Return the pieces of functions (N, dim) at points inside intervals."""
-        t, r = spec.knots[0], spec.order
-        m = intervals_of(x, t, r)
-        u = (x - t[m]) / (t[m + 1] - t[m])
+    def of(cls, inside: Sampled) -> "Pieces":
+        """Return the pieces of functions at points inside intervals."""
+        spec, functions, t = inside.spec, inside.theirs, inside.spec.knots[0]
+        m = intervals_of(inside.x, t, spec.order)
+        u = (inside.x - t[m]) / (t[m + 1] - t[m])
         rows = np.unique(m)
         c, known, degree = np.zeros((rows.size, spec.dim, HIGHEST + 1)), np.zeros(rows.size, bool), 0
         size = max(largest(functions), 1e-300)
@@ -55,15 +57,6 @@ class Pieces(Frozen):
                     known[row], degree = True, max(degree, d)
                     break
         return cls(spec, np.where(np.abs(c) > 2.0**-30 * size, c, 0.0), known, degree)
-
-    @classmethod
-    def asked_for(cls, spec: LayerSpec) -> "Pieces":
-        """Return the pieces of the B-splines of a layer."""
-        t, r = spec.knots[0], spec.order
-        m = np.flatnonzero(np.diff(t[r - 1 : t.size - r + 1]) > 0) + r - 1
-        u = (1 + np.arange(2 * r)) / (2 * r + 1)
-        x = (t[m][:, None] + (t[m + 1] - t[m])[:, None] * u).ravel()
-        return cls.of(spec, x, recursion(t, r, x, np.repeat(m, u.size)))
 
     @property
     def in_force(self) -> Array:
@@ -116,12 +109,17 @@ def _from_right(c: FloatArray) -> FloatArray:
     return out
 
 
-def wrong_pieces(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
+SEEN = 2.0**-16
+"""The powers of pieces do not explain errors below this."""
+
+
+def wrong_pieces(inside: Sampled) -> str:
     """Which pieces are wrong, in the same way in all intervals, and how; "" if all are or there is no such rule."""
-    if spec.degree == 0 or spec.kind == "repeated":
+    spec = inside.spec
+    if spec.degree == 0 or spec.kind == "repeated" or inside.off < SEEN:
         return ""
-    theirs, right = Pieces.of(spec, x, functions), Pieces.asked_for(spec)
-    if not theirs.known.all() or theirs.c.shape != right.c.shape:
+    theirs, right = (Pieces.of(replace(inside, theirs=functions)) for functions in (inside.theirs, inside.right))
+    if not theirs.known.all() or len(theirs.c) != len(theirs.in_force):
         return ""
     a, b, rows = theirs.at_places(), right.at_places(), np.arange(len(theirs.c))[:, None]
     beside = theirs.c.copy()
@@ -164,9 +162,9 @@ def _in_powers(theirs: FloatArray, right: FloatArray, room: float) -> str:
     return f"is another, of degree {int(np.flatnonzero((np.abs(theirs) > room).any(axis=0)).max(initial=0))}"
 
 
-def nature(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
+def nature(inside: Sampled) -> str:
     """What the functions are within intervals, on their supports and at knots, in words."""
-    pieces = Pieces.of(spec, x, functions)
+    pieces = Pieces.of(inside)
     if not pieces.known.all():
         bad = np.flatnonzero(~pieces.known).tolist()
         none = len(bad) == pieces.known.size
@@ -247,26 +245,22 @@ def _rounded_powers(t: FloatArray, order: int, x: FloatArray, m: IntArray, place
 
 def _candidates(t: FloatArray, order: int, x: FloatArray, m: IntArray) -> Iterator[tuple[str, str, FloatArray]]:
     for dtype in FORMATS:
-
-        def to(values: FloatArray, dtype: str = dtype) -> FloatArray:
-            return round_to(dtype, values)
-
+        to = partial(round_to, dtype)
         for place in OF_RECURSIONS:
             yield dtype, place, rounded_recursion(t, order, x, m, place, to)
         for place in OF_POWERS:
             yield dtype, place, _rounded_powers(t, order, x, m, place, to)
 
 
-def rounded_in_one_place(
-    t: FloatArray, order: int, x: FloatArray, theirs: FloatArray, wrong: Array
-) -> tuple[str, str] | None:  # fmt: skip
-    """Return the format and the numbers rounded to it, if that reproduces functions where they are wrong."""
-    m = intervals_of(x, t, order)
-    for dtype, place, values in _candidates(t, order, x, m):
-        off = np.abs(values - theirs).max(axis=1)
-        if (off <= REPRODUCED)[wrong].mean() >= AGREEING and off.max() <= ROUNDINGS * EPS[dtype]:
-            return FORMATS[dtype], f"{place} are rounded to {'TF32' if dtype == 'tf32' else dtype}"
-    return None
+def rounded_in_one_place(inside: Sampled) -> list[Difference]:
+    """Return the numbers that are rounded to a format, if that reproduces functions where they are wrong."""
+    t, r, x = inside.spec.knots[0], inside.spec.order, inside.x
+    for dtype, place, values in _candidates(t, r, x, intervals_of(x, t, r)):
+        off = np.abs(values - inside.theirs).max(axis=1)
+        if (off <= REPRODUCED)[inside.wrong].mean() >= AGREEING and off.max() <= ROUNDINGS * EPS[dtype]:
+            what = f"{place} are rounded to {'TF32' if dtype == 'tf32' else dtype}"
+            return only(f"{FORMATS[dtype]} arithmetic", what=what)
+    return []
 
 
 def format_of(error: float) -> str:

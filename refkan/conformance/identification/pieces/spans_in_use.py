@@ -15,8 +15,7 @@ from numpy.polynomial import chebyshev, hermite, legendre
 from scipy.special import binom
 
 from refkan.base import FloatArray
-from refkan.conformance.cases import LayerSpec
-from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.conformance.identification.knots_in_use import Sampled, intervals_of, recursion
 from refkan.conformance.identification.reported import close, largest
 from refkan.splines.knots import greville_points
 
@@ -53,12 +52,13 @@ TRANSLATES: dict[str, Callable[[FloatArray], FloatArray]] = {
 """Functions of ((x - c)/w)^2, and that of their values."""
 
 
-def same_space(spec: LayerSpec, x: FloatArray, functions: FloatArray, most: float) -> str:
-    """Functions (N, dim) as combinations of the requested B-splines, up to errors `most`, in words; "" if not."""
+def same_space(inside: Sampled) -> str:
+    """Functions as combinations of the requested B-splines, in words; "" if they are none."""
+    spec, x, functions = inside.spec, inside.x, inside.theirs
     t, r, (a, b) = spec.knots[0], spec.order, spec.domain
     right = recursion(t, r, x)
     M, _, rank, _ = np.linalg.lstsq(right, functions, rcond=None)
-    if rank < spec.dim or largest(right @ M - functions) > min(most, LEFT * largest(functions)):
+    if rank < spec.dim or largest(right @ M - functions) > min(inside.off / 64, LEFT * largest(functions)):
         return ""
     xi, local = (
         greville_points(t, r),
@@ -97,9 +97,12 @@ def _points(tau: FloatArray, xi: FloatArray, domain: tuple[float, float]) -> str
     return ", ".join(f"{v:.6g}" for v in tau[:4]) + ", ..." * (tau.size > 4)
 
 
-def known_family(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
+def known_family(inside: Sampled) -> str:
     """A known family of functions on the whole domain, in words; "" if it is none."""
-    (a, b), n = spec.domain, functions.shape[1]
+    x, functions, (a, b) = inside.x, inside.theirs, inside.spec.domain
+    n = functions.shape[1]
+    if inside.spec.intervals == 1:
+        return ""
     room = LEFT * largest(functions)
     arguments = {"the domain taken to [-1, 1]": 2 * (x - a) / (b - a) - 1,
                  "the domain taken to [0, 1]": (x - a) / (b - a), "x itself": x, "tanh x": np.tanh(x)}  # fmt: skip
@@ -116,8 +119,9 @@ def known_family(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
     return ""
 
 
-def translates(spec: LayerSpec, x: FloatArray, functions: FloatArray) -> str:
+def translates(inside: Sampled) -> str:
     """One function at many places, in words; "" if it is none that is known."""
+    spec, x, functions = inside.spec, inside.x, inside.theirs
     for name, inverse in TRANSLATES.items():
         places = []
         with np.errstate(all="ignore"):

@@ -1,25 +1,27 @@
 """The hypotheses on functions that differ from those requested, and the order in which they are tried."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from refkan.base import FloatArray
 from refkan.conformance.cases import LARGEST_ROUNDING, LayerSpec
-from refkan.conformance.identification.knots_in_use import compared, knots_of, recursion
+from refkan.conformance.identification.knots_in_use import Sampled, compared, knots_of, recursion
 from refkan.conformance.identification.known_maps import numbers
 from refkan.conformance.identification.pieces.pieces_in_use import Pieces, rounded_in_one_place, wrong_pieces
 from refkan.conformance.identification.pieces.spans_in_use import known_family, same_space, translates
 from refkan.conformance.identification.reported import Difference, close, factor_of, only
 from refkan.conformance.identification.stages import recursions_in_use as recursions
-from refkan.conformance.identification.stages.points_in_use import Sampled, pieces_in_force, points_in_use
+from refkan.conformance.identification.stages.points_in_use import pieces_in_force, points_in_use
 from refkan.conformance.identification.subject import Subject
 
 SMALLEST_ROUNDING = 2.0**-36
 """Errors below this come from no format below float64."""
 
-SEEN_IN_PIECES = 2.0**-16
-"""The powers of pieces do not explain errors below this."""
+FINE = 2.0**-30
+"""Formats with a larger eps show neither pieces nor knots."""
 
 MOST = 16
 """Intervals of edges whose knots are found by least squares: the time grows like the cube of their number."""
@@ -142,10 +144,10 @@ def _at_one_point(spec: LayerSpec, there: Sampled) -> str:
 def _degree(subject: Subject, inside: Sampled) -> list[Difference]:
     """B-splines of another degree, or other functions with pieces of another degree."""
     spec = inside.spec
-    degree = None if subject.eps > 2.0**-30 or spec.kind == "repeated" else recursions.pieces_degree(inside)
+    degree = None if subject.eps > FINE or spec.kind == "repeated" else recursions.pieces_degree(inside)
     if degree is None or degree == spec.degree:
         return []
-    pieces = Pieces.of(spec, inside.x, inside.theirs)
+    pieces = Pieces.of(inside)
     whole = pieces.on_whole_supports() if pieces.known.all() else ""
     place = f"; they are not B-splines, but {whole}" * bool(whole and degree > 1)
     return only("degree fixed", used=degree, asked=spec.degree, place=place)
@@ -153,51 +155,33 @@ def _degree(subject: Subject, inside: Sampled) -> list[Difference]:
 
 def _rounded(subject: Subject, inside: Sampled) -> list[Difference]:
     """Right formulas, with one kind of number rounded to a lower format."""
-    spec = inside.spec
-    if subject.eps > 2.0**-30 or not SMALLEST_ROUNDING < inside.off <= LARGEST_ROUNDING or spec.kind == "repeated":
+    if subject.eps > FINE or not SMALLEST_ROUNDING < inside.off <= LARGEST_ROUNDING or inside.spec.kind == "repeated":
         return []
-    found = rounded_in_one_place(spec.knots[0], spec.order, inside.x, inside.theirs, inside.wrong)
-    return only(f"{found[0]} arithmetic", what=found[1]) if found else []
-
-
-def _wrong_pieces(subject: Subject, inside: Sampled) -> list[Difference]:
-    """One or some of the pieces of each interval, or some of their powers."""
-    small = subject.eps > 2.0**-30 or inside.off < SEEN_IN_PIECES
-    words = "" if small else wrong_pieces(inside.spec, inside.x, inside.theirs)
-    return only("other functions", what=words) if words else []
-
-
-def _other_family(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Functions of a known family, on the whole domain."""
-    if subject.eps > 2.0**-30 or inside.spec.intervals == 1:
-        return []
-    for question in (known_family, translates):
-        if words := question(inside.spec, inside.x, inside.theirs):
-            return only("other functions", what=words)
-    return []
-
-
-def _same_space(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Combinations of the requested B-splines."""
-    words = "" if subject.eps > 2.0**-30 else same_space(inside.spec, inside.x, inside.theirs, inside.off / 64)
-    return only("other functions", what=words) if words else []
+    return rounded_in_one_place(inside)
 
 
 def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
     """B-splines on other knots."""
     spec = inside.spec
-    if subject.eps > 2.0**-30 or spec.kind == "clamped" or spec.degree == 0 or spec.intervals > MOST:
+    if subject.eps > FINE or spec.kind == "clamped" or spec.degree == 0 or spec.intervals > MOST:
         return []
-    used = knots_of(inside.x, inside.theirs, spec, spec.order, max(min(2.0**-40, inside.off / 64), 2.0**-49))
+    used = knots_of(inside, max(min(2.0**-40, inside.off / 64), 2.0**-49))
     return [] if used is None or np.array_equal(used[1:-1], spec.knots[0][1:-1]) else compared(used, spec)
 
 
-QUESTIONS = (
+def _others(question: Callable[[Sampled], str], subject: Subject, inside: Sampled) -> list[Difference]:
+    """Other functions, by a question whose answer is a sentence on them, "" if it does not explain them."""
+    words = "" if subject.eps > FINE else question(inside)
+    return only("other functions", what=words) if words else []
+
+
+QUESTIONS: tuple[Callable[[Subject, Sampled], list[Difference]], ...] = (
     pieces_in_force, _rounded, recursions.small_errors, recursions.rearranged, recursions.rearranged_locally,
-    points_in_use, _other_family, _degree, recursions.weights_in_use, recursions.recursion_in_use, _wrong_pieces,
-    _knots, recursions.mapped_values, recursions.loosely, _same_space,
+    points_in_use, partial(_others, known_family), partial(_others, translates), _degree, recursions.weights_in_use,
+    recursions.recursion_in_use, partial(_others, wrong_pieces), _knots, recursions.mapped_values, recursions.loosely,
+    partial(_others, same_space),
 )  # fmt: skip
 """In the order in which they are tried for functions inside intervals."""
 
-FIRST = 11
+FIRST = 12
 """Those of them that leave only rounding if they explain anything."""

@@ -17,9 +17,9 @@ import numpy as np
 
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases import reweighted, round_to
+from refkan.conformance.identification.knots_in_use import Sampled
 from refkan.conformance.identification.reported import Difference, Stage, close, largest
 from refkan.conformance.identification.stages.functions_in_use import identified, is_vague
-from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.stages.recursions_in_use import SHARES
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 

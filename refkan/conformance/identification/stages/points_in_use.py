@@ -4,62 +4,15 @@ Piece m of the B-splines, continued, equals phi at x for one m(x); right is the 
 then x' = sum_i xi_i phi_i(x), xi_i = (t_(i+1) + ... + t_(i+d))/d: Marsden's identity inverts all functions at once.
 """
 
-from typing import Any
-
 import numpy as np
 
-from refkan.base import Array, FloatArray, Frozen, IntArray
+from refkan.base import FloatArray
 from refkan.conformance.cases import LayerSpec, generator, round_to
-from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.conformance.identification.knots_in_use import Sampled, intervals_of, recursion
 from refkan.conformance.identification.known_maps import map_of, numbers, step_of
 from refkan.conformance.identification.reported import Difference, close, largest, measured, only
 from refkan.conformance.identification.subject import BLOCK, OTHER_KNOTS, Subject
 from refkan.splines.knots import greville_points
-
-
-class Sampled(Frozen):
-    """Functions of a layer at points, the requested B-splines, and the errors allowed."""
-
-    spec: LayerSpec
-    x: FloatArray
-    where: Array
-    theirs: FloatArray
-    right: FloatArray
-    room: FloatArray
-
-    @property
-    def wrong(self) -> Array:
-        """Points at which a function is off."""
-        return np.asarray(~(np.abs(self.theirs - self.right) <= self.room).all(axis=1))
-
-    @property
-    def intervals(self) -> IntArray:
-        """The interval of the domain of each point, by number."""
-        return intervals_of(self.x, self.spec.knots[0], self.spec.order) - self.spec.degree
-
-    @property
-    def off(self) -> float:
-        """The largest error."""
-        return largest(self.theirs - self.right)
-
-    def agrees(self, functions: FloatArray) -> Array:
-        """Points at which they are these functions."""
-        return np.asarray((np.abs(functions - self.theirs) <= 16 * self.most).all(axis=1))
-
-    @property
-    def most(self) -> FloatArray:
-        """The largest error allowed at each point, (N, 1), since hardly any is where functions are zero."""
-        return np.asarray(self.room.max(axis=1, keepdims=True))
-
-    @property
-    def is_close(self) -> Array:
-        """Points next to knots."""
-        nearest = np.abs(self.x[:, None] - np.unique(self.spec.knots[0])).min(axis=1)
-        return np.asarray(nearest < 2.0**-10 * np.ptp(self.spec.knots[0]) / self.spec.intervals)
-
-    def at(self, rows: Any) -> "Sampled":
-        """The same at some of the points."""
-        return Sampled(self.spec, self.x[rows], self.where[rows], self.theirs[rows], self.right[rows], self.room[rows])
 
 
 def pieces_in_force(subject: Subject, inside: Sampled) -> list[Difference]:

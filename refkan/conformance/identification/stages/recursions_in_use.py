@@ -6,11 +6,10 @@ import numpy as np
 
 from refkan.base import FloatArray
 from refkan.conformance.identification.explanations import explain
-from refkan.conformance.identification.knots_in_use import intervals_of, recursion
+from refkan.conformance.identification.knots_in_use import Sampled, intervals_of, recursion
 from refkan.conformance.identification.known_maps import in_words, lower_formats, numbers
 from refkan.conformance.identification.pieces.pieces_in_use import nature
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, measured, only
-from refkan.conformance.identification.stages.points_in_use import Sampled
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 SHARES = np.arange(1, 16) / 16 + 2.0**-25
@@ -223,7 +222,7 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     if degree is None and off < 2.0**-6 and (form or (2.0**-30 < off <= 2.0**-18 and _is_rough(subject, inside))):
         name = {"float16": "float16 or TF32", "bfloat16": "bfloat16"}.get(form[0] if form else "", "float32")
         return measured(f"{name} arithmetic", what=f"basis functions are off by {off:.1e}")
-    words = nature(inside.spec, inside.x, inside.theirs)
+    words = nature(inside)
     bad = np.unique(inside.intervals[inside.wrong])
     n = np.unique(inside.intervals).size
     if bad.size < n:
