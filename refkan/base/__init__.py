@@ -33,6 +33,7 @@ from refkan.base.arguments import (
     nearest,
     numbers,
     real,
+    require_finite,
     require_finite_rows,
 )
 from refkan.base.array_types import Array, FloatArray, IntArray, RandomSource

@@ -161,7 +161,7 @@ def as_array(name: str, value: Any, ndim: int | None = None, finite: bool = True
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim != 1)}; got shape {array.shape}")
     if finite:
-        _require_finite(name, array)
+        require_finite(name, array)
     return array
 
 
@@ -178,7 +178,8 @@ def all_finite(array: Array) -> bool:
     return np.count_nonzero(np.isfinite(array)) == array.size  # `all` takes three times as long for few
 
 
-def _require_finite(name: str, array: Array, remedy: str = "") -> None:
+def require_finite(name: str, array: Array, remedy: str = "") -> None:
+    """Raise ValueError unless all entries are finite; the first other one is named, and the remedy follows."""
     if not all_finite(array):
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         where = "".join(f"[{', '.join(map(str, index))}]") if index else ""
@@ -248,7 +249,7 @@ def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Arra
 def require_finite_rows(name: str, array: Array) -> None:
     """Raise ValueError unless all rows are finite; the first entry is named, and how many rows to leave out."""
     if not (whole := np.isfinite(array).all(axis=1)).all():
-        _require_finite(name, array, f": leave out the {np.sum(~whole)} of {whole.size} rows that are not finite")
+        require_finite(name, array, f": leave out the {np.sum(~whole)} of {whole.size} rows that are not finite")
 
 
 def as_columns(name: str, value: Any, columns: int | None = None) -> Array:

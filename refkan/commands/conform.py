@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
+from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.plain_text import printable
@@ -188,8 +189,8 @@ def _deliver(
 ) -> int:  # fmt: skip
     document = reports.document(title, findings, identification, version)
     contents: dict[str, Callable[[], bytes]] = {
-        "json": lambda: reports.to_json(document),
-        "summary": lambda: reports.to_json(reports.summary(document)),
+        "json": lambda: to_bytes(document),
+        "summary": lambda: to_bytes(reports.summary(document)),
         "badge": lambda: reports.badge(findings, version, chosen.badge.suffix),
         "junit": lambda: reports.to_junit(title, findings),
     }

@@ -9,12 +9,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from refkan.base.json_data import to_bytes
 from refkan.conformance import Adapter, Capabilities, Judge
 from refkan.conformance.adapters.backends import EfficientKan, Jaxkan, PlainJax, PlainTorch, Pykan
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Expectations, Finding
-from refkan.conformance.reports.findings_reported import document, line, text, to_json, to_junit
+from refkan.conformance.reports.findings_reported import document, line, text, to_junit
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.broken_adapters import Patched, raising
 from tests.conformance.judged_cases import chosen
@@ -211,7 +212,7 @@ def test_a_long_list_of_what_was_not_declared_is_wrapped():
 
 def test_json_and_junit_hold_every_finding():
     findings = judged(Patched(forward=lambda model, x: np.full((12, 3), np.inf), vjp=raising))
-    told = json.loads(to_json(document("mine", findings)))
+    told = json.loads(to_bytes(document("mine", findings)))
     assert told["counts"] == {"passed": 1, "failed": 1, "error": 2}
     assert told["findings"][0]["theirs"] == "inf"
     assert told["findings"][0]["hints"][0]["name"] == "not finite"

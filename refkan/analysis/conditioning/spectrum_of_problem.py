@@ -12,7 +12,7 @@ from refkan.analysis.conditioning.coordinate_frames import IDENTITY, Frame, basi
 from refkan.analysis.conditioning.modes import factor_modes, require_normal, symmetric_modes
 from refkan.analysis.conditioning.null_space import graded_orthonormal, null_directions
 from refkan.analysis.conditioning.spectra import Spectrum, doubts
-from refkan.base import FloatArray, Frozen, all_finite, as_array, as_vector, check_choice, lazy
+from refkan.base import FloatArray, Frozen, as_array, as_vector, check_choice, lazy, require_finite
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
 from refkan.networks.layers import BASES
@@ -96,7 +96,7 @@ def _assembled(size: int, matrix: Callable[[], Any]) -> FloatArray:
     require_memory(40 * size * size, f"all eigenvalues of a matrix of {size} rows", PRODUCTS)
     H = matrix()
     H = H.toarray() if sparse.issparse(H) else H
-    require_finite({"the matrix": H}, "")
+    require_finite("the matrix", H, AT_THETA)
     return 0.5 * H + 0.5 * H.T  # no sum overflows
 
 
@@ -156,7 +156,7 @@ def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None,
                 problem = replace(problem, net=twin)
         target = IDENTITY if basis is None else basis_frame(net, basis)
     with np.errstate(over="ignore", invalid="ignore"):
-        require_finite({"residuals": problem.residual(theta)})
+        require_finite("residuals", problem.residual(theta), AT_THETA)
     if net is not None:
         known = null_directions(net, theta, problem.x, translations=which == "hessian")
     J, H = None, None
@@ -187,7 +187,7 @@ def triangle(problem: Any, theta: FloatArray) -> FloatArray:
     R = np.empty((0, M))
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused below, with its place
         for residuals, J in problem.residual_blocks(theta, max(BLOCK_ENTRIES, 2 * M * M)):
-            require_finite({"residuals": residuals, "the Jacobian": J})
+            _require_finite_block(residuals, J)
             stacked = np.concatenate([R, J]) if R.size else J
             R = linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][:M]
     return R
@@ -204,17 +204,17 @@ def jacobian(problem: Any, theta: FloatArray) -> FloatArray:
     with np.errstate(over="ignore", invalid="ignore"):
         blocks = list(problem.residual_blocks(theta, max(BLOCK_ENTRIES, M * M)))
     for residuals, J in blocks:
-        require_finite({"residuals": residuals, "the Jacobian": J})
+        _require_finite_block(residuals, J)
     return np.concatenate([J for _, J in blocks])
 
 
-def require_finite(arrays: dict[str, FloatArray], part: str = " of a block of samples") -> None:
-    """Raise ValueError at the first entry that is NaN or infinite."""
-    for name, array in arrays.items():
-        if not all_finite(array):
-            index = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
-            where = ", ".join(map(str, index))
-            raise ValueError(f"{name} must be finite at theta; got {array[index]} at [{where}]{part}")
+AT_THETA = " at theta"
+"""Where arrays of a problem are not finite."""
+
+
+def _require_finite_block(residuals: FloatArray, J: FloatArray) -> None:
+    for name, array in (("residuals", residuals), ("the Jacobian", J)):
+        require_finite(name, array, f"{AT_THETA}, in a block of samples")
 
 
 WHICH = ("gauss-newton", "hessian", "ntk")

@@ -5,12 +5,12 @@ The comparisons that stages share are here too: equal up to rounding, a factor, 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from refkan.base import FloatArray, Frozen
+from refkan.base.json_data import plain
 from refkan.conformance.identification.sentences import worded
 
 AS_DECLARED, DIFFERS, UNKNOWN = "as declared", "differs", "unknown"
@@ -160,7 +160,7 @@ class Identification(Frozen, eq=True):
             ],
             "differences": [
                 {"name": d.name, "stage": d.stage, "where": list(d.where), "sure": d.sure, "text": str(d),
-                 "evidence": {key: plain(value) for key, value in d.evidence.items()}}
+                 "evidence": plain(d.evidence, repr)}
                 for d in self.differences
             ],
         }  # fmt: skip
@@ -174,15 +174,6 @@ class Identification(Frozen, eq=True):
         else:
             lines.append("nothing differs from what was declared")
         return "\n".join(lines)
-
-
-def plain(value: Any) -> Any:
-    """Data that JSON can hold: numbers that are not finite, and other objects, become strings."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value if isinstance(value, str | int) or (isinstance(value, float) and isfinite(value)) else str(value)
 
 
 def _is_like(where: Sequence[str], key: str) -> bool:

@@ -10,9 +10,10 @@ import numpy as np
 
 from refkan.base import Array, FloatArray
 from refkan.base.atomic_files import read_file
+from refkan.base.json_data import plain
 from refkan.base.plain_text import printable
 from refkan.conformance.cases import QUANTITIES, Case, family, spacing
-from refkan.conformance.identification.reported import Difference, plain
+from refkan.conformance.identification.reported import Difference
 
 PASSED, FAILED, ERROR, NOT_APPLICABLE = "passed", "failed", "error", "not applicable"
 EXPECTED_FAILURE, UNEXPECTED_PASS = "expected failure", "unexpected pass"
@@ -126,7 +127,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: numbers that are not finite become strings."""
-        return dict(plain(asdict(self)))
+        return dict(plain(asdict(self), repr))
 
 
 def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:

@@ -1,22 +1,21 @@
 """A run told: what failures follow from, the report as text, plain data and JSON of it, JUnit XML, a badge."""
 
-import json
-import platform
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from xml.etree import ElementTree
 
+from refkan.base.json_data import to_bytes
 from refkan.base.plain_text import printable
+from refkan.claims.running.capsule import versions
 from refkan.conformance.cases import FAMILIES, QUANTITIES, VERSION
 from refkan.conformance.identification import Identification
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding
 
-PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
+PACKAGES = ("numpy", "torch", "jax", "pykan", "jaxkan")
+"""Whose versions are told."""
 
 LINES = 3
 """Failures shown of each cause, unless all are asked for."""
@@ -185,7 +184,7 @@ def document(
     return {
         "backend": title,
         "cases": version,
-        "versions": versions(),
+        "versions": versions(PACKAGES),
         "counts": counts(findings),
         "families": by_family(findings),
         "causes": [
@@ -204,20 +203,6 @@ def summary(document: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in document.items() if name not in ("identification", "findings")}
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that are installed."""
-    versions_by_name = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions_by_name[package] = version(package)
-    return versions_by_name
-
-
-def to_json(document: dict[str, Any]) -> bytes:
-    """Return plain data as JSON."""
-    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
-
-
 def badge(findings: Sequence[Finding], version: int, kind: str = ".svg") -> bytes:
     """Return two fields, how many cases passed, or how many of those judged failed: an SVG, or JSON for shields.io."""
     statuses = Counter(finding.status for finding in findings)
@@ -225,7 +210,7 @@ def badge(findings: Sequence[Finding], version: int, kind: str = ".svg") -> byte
     right = f"{failed} of {failed + passed} failed" if failed else f"{passed} passed"
     left, colour = f"refkan cases v{version}", "#b33" if failed or not passed else "#2a7d4f"
     if kind == ".json":
-        return to_json({"schemaVersion": 1, "label": left, "message": right, "color": colour})
+        return to_bytes({"schemaVersion": 1, "label": left, "message": right, "color": colour})
     wide, more = (7 * len(text) + 12 for text in (left, right))  # about what 11 px of a sans serif font take
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide + more}" height="20" role="img" '
