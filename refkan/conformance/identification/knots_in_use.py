@@ -8,7 +8,7 @@ Derivatives are b_i' = (r - 1) (L_i - R_i), where L_i and R_i = L_(i+1) are func
 of their supports.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -108,13 +108,6 @@ def terms(
     return share[:, :-1], share[:, 1:]
 
 
-def true_derivatives(spec: LayerSpec, x: FloatArray, order: int, at: FloatArray | None = None) -> FloatArray:
-    """Derivatives (N, Q, P) of the edges of the requested layer; its values with order 0."""
-    at = x if at is None else at
-    rows = [true_rows(t, spec.order, x[:, p], order, at[:, p]) for p, t in enumerate(spec.knots)]
-    return np.stack([row @ spec.coefficients[:, p].T for p, row in enumerate(rows)], axis=2)
-
-
 @lru_cache(LATEST)
 def points_inside(knots: bytes, inputs: int, order: int, dtype: str, count: int, seed: str) -> FloatArray:
     """Points (count, inputs) within the intervals of the domains, exact in a format."""
@@ -208,6 +201,23 @@ def _starts(spec: LayerSpec) -> Iterator[FloatArray]:
     for a, b, intervals in ((*spec.domain, n), (*spec.domain, n - 1), (-1.0, 1.0, n), (0.0, 1.0, n)):
         if intervals > 0:
             yield np.asarray(a + (b - a) / intervals * (np.arange(t.size) - spec.degree))
+
+
+def offsets_in_use(
+    t: FloatArray, rows: Iterable[tuple[int, Any]], every: Iterable[tuple[int, ...]], fit: Callable[[Any, Any], bool]
+) -> tuple[int, ...] | None:  # fmt: skip
+    """The first offsets for which the knots t[i + offsets] of each row (i, numbers) fit its numbers, if any do."""
+    for offsets in every:
+        indexed = [(i + np.array(offsets), numbers) for i, numbers in rows]
+        shown = [(t[at], numbers) for at, numbers in indexed if at.min() >= 0 and at.max() < t.size]
+        if len(shown) > 1 and all(fit(knots, numbers) for knots, numbers in shown):
+            return offsets
+    return None
+
+
+def names_of(offsets: Iterable[int]) -> list[str]:
+    """The names of knots t[i + offset]."""
+    return [f"t[i{offset:+d}]" if offset else "t[i]" for offset in offsets]
 
 
 def compared(used: FloatArray, spec: LayerSpec) -> list[Difference]:

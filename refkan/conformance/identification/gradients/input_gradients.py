@@ -20,7 +20,7 @@ from refkan.conformance.identification.explanations import by_samples, explain, 
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
 from refkan.conformance.identification.gradients.relations import lengths_of_inputs, related
 from refkan.conformance.identification.gradients.situations import SAMPLES, fewer
-from refkan.conformance.identification.knots_in_use import ends_of, places, terms, true_derivatives, true_rows
+from refkan.conformance.identification.knots_in_use import ends_of, names_of, offsets_in_use, places, terms, true_rows
 from refkan.conformance.identification.known_maps import in_words, lower_formats, lowered, place_of
 from refkan.conformance.identification.reported import Difference, close, factor_of, fitted, largest, measured, only
 from refkan.conformance.identification.subject import Subject
@@ -166,25 +166,15 @@ def _by_denominators(d: Derivatives, theirs: FloatArray, ours: FloatArray, room:
     told = []
     for name, lengths in divided.items():
         asked = (r - 1, 0) if name == "first" else (r, 1)
-        used = _difference_of_knots(t, lengths, asked)
-        words = _length_in_words(used) if used else one[name]
+        span = range(-1, max(asked) + 2)
+        every = [asked, *((k, l) for k in span for l in span if k > l)]
+        used = offsets_in_use(t, lengths, every, lambda knots, h: close(knots[0] - knots[1], h, 2.0**-24 * abs(h)))
+        words = " - ".join(names_of(used)) if used else one[name]
         if not words:
             return ""
         if used != asked:
-            told.append(f"the {name} term is divided by {words} instead of {_length_in_words(asked)}")
+            told.append(f"the {name} term is divided by {words} instead of {' - '.join(names_of(asked))}")
     return "; ".join(told)
-
-
-def _difference_of_knots(
-    t: FloatArray, lengths: list[tuple[int, float]], asked: tuple[int, int]
-) -> tuple[int, int] | None:
-    """Offsets (k, l) with lengths t[i+k] - t[i+l] for all i, the right ones first."""
-    span = range(-1, max(asked) + 2)
-    for k, l in [asked, *((k, l) for k in span for l in span if k > l)]:
-        shown = [(t[i + k] - t[i + l], h) for i, h in lengths if i + l >= 0 and i + k < t.size]
-        if len(shown) > 1 and all(abs(h - right) <= 2.0**-24 * abs(h) for right, h in shown):
-            return k, l
-    return None
 
 
 def _one_length(spec: LayerSpec, lengths: list[tuple[int, float]]) -> str:
@@ -195,10 +185,10 @@ def _one_length(spec: LayerSpec, lengths: list[tuple[int, float]]) -> str:
     return words and f"r - 1 times {words.removesuffix(' of each input')}"
 
 
-def _length_in_words(used: tuple[int, int]) -> str:
-    """Return a difference of knots in words."""
-    k, l = (f"t[i{v:+d}]" if v else "t[i]" for v in used)
-    return f"{k} - {l}"
+def _true_derivatives(spec: LayerSpec, x: FloatArray, order: int) -> FloatArray:
+    """Derivatives (N, Q, P) of the edges of the requested layer; its values with order 0."""
+    rows = [true_rows(t, spec.order, x[:, p], order) for p, t in enumerate(spec.knots)]
+    return np.stack([row @ spec.coefficients[:, p].T for p, row in enumerate(rows)], axis=2)
 
 
 def _by_powers(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
@@ -209,7 +199,7 @@ def _by_powers(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float
         "the left end of its interval": low, "the middle of its interval": (low + high) / 2,
         "the start of the domain": d.spec.domains[:, 0] + 0 * low, "0": 0 * low,
     }  # fmt: skip
-    tails = [true_derivatives(d.spec, d.x, k) for k in range(n + 1)]
+    tails = [_true_derivatives(d.spec, d.x, k) for k in range(n + 1)]
     for words, c in starts.items():
         z, powers = (d.x - c)[:, None], []
         for k in range(d.order, n + 1):  # a_k of sum a_k z^k, by Taylor's formula about x
@@ -226,7 +216,7 @@ def _quotients(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float
     """The step of difference quotients, if those of the layer's own values or slopes are closer than derivatives."""
     error, steps = theirs - ours, list(STEPS)
     for k in (1, 2):  # their errors are h D / 2 and h^2 D / 6, D one and two orders more
-        D = true_derivatives(d.spec, d.x, d.order + k)
+        D = _true_derivatives(d.spec, d.x, d.order + k)
         size = abs(float((error * D).sum())) / max(float((D * D).sum()), 1e-300)
         steps.append(2 * size if k == 1 else np.sqrt(6 * size))
     far, words = min(apart for h in steps if 0 < h < 2.0**-4 for apart in _apart(d, theirs, h))

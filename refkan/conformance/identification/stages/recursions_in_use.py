@@ -1,12 +1,13 @@
 """The degree of pieces, by differences, the recursion of the functions, and what remains if none fits."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from refkan.base import FloatArray
 from refkan.conformance.identification.explanations import explain
-from refkan.conformance.identification.knots_in_use import Sampled, intervals_of, recursion
+from refkan.conformance.identification.knots_in_use import Sampled, intervals_of, names_of, offsets_in_use, recursion
 from refkan.conformance.identification.known_maps import in_words, lower_formats, numbers
 from refkan.conformance.identification.pieces.pieces_in_use import nature
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, measured, only
@@ -64,35 +65,27 @@ def _weights(inside: Sampled, lower: FloatArray) -> list[Difference]:
             weights.append((i, k))
     told = []
     for side, asked, at in (("left", (0, r - 1, 0), 0), ("right", (r, 1, r), 2)):
-        pairs = [(i, k[at], k[at + 1]) for i, k in weights]
-        if pairs and largest([place[1:] for place in pairs]) < 1e-9:
+        pairs = [(i, k[at : at + 2]) for i, k in weights]
+        if pairs and largest([weight for _, weight in pairs]) < 1e-9:
             told.append(f"the {side} term of the last step of the recursion is left out")
             continue
-        if (used := _weight(t, pairs, asked)) is None:
+        span = range(-1, asked[0] + asked[1] + 2)
+        every = [asked, *((z, k, l) for z in span for k in span for l in span if k != l)]
+        if (used := offsets_in_use(t, pairs, every, _is_weight)) is None:
             return []
         if used != asked:
             told.append(f"the {side} weight of the recursion is {_in_words(used)} instead of {_in_words(asked)}")
     return only("wrong denominators", what="; ".join(told)) if told else []
 
 
-def _weight(
-    t: FloatArray, pairs: list[tuple[int, float, float]], asked: tuple[int, int, int]
-) -> tuple[int, int, int] | None:
-    """Offsets (z, k, l) of weights (x - t[i+z]) / (t[i+k] - t[i+l]), those asked for first."""
-    span = range(-1, asked[0] + asked[1] + 2)
-    every = [asked, *((z, k, l) for z in span for k in span for l in span if k != l)]
-    for z, k, l in every:
-        where = [(i + np.array([z, k, l]), (a, b)) for i, a, b in pairs if min(i + z, i + k, i + l) >= 0]
-        shown = [(t[at], weight) for at, weight in where if at.max() < t.size]
-        if len(shown) > 1 and all(
-            close(np.multiply(weight, ends[1] - ends[2]), [-ends[0], 1], 1e-6) for ends, weight in shown
-        ):
-            return z, k, l
-    return None
+def _is_weight(knots: FloatArray, weight: FloatArray) -> bool:
+    """Whether a weight (a, a') is that of (x - z) / (k - l), with knots z, k, l."""
+    z, k, l = knots
+    return close(weight * (k - l), [-z, 1], 1e-6)
 
 
-def _in_words(weight: tuple[int, int, int]) -> str:
-    z, k, l = (f"t[i{v:+d}]" if v else "t[i]" for v in weight)
+def _in_words(weight: Sequence[int]) -> str:
+    z, k, l = names_of(weight)
     return f"(x - {z}) / ({k} - {l})"
 
 
