@@ -12,7 +12,7 @@ from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.specs import RULES
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.results_explained import by_numbers
+from refkan.conformance.judging.judge import by_numbers
 from tests.broken_layers import manner_defects as m
 from tests.broken_layers.correct import Piecewise, random_cases, random_settings
 from tests.broken_layers.plain_numpy import PlainNumpy

@@ -10,8 +10,7 @@ import refkan as rk
 from refkan import truth
 from refkan.conformance import LayerSpec
 from refkan.conformance.cases.cases import Case, Setting
-from refkan.conformance.cases.quantities_asked import QUANTITIES
-from refkan.conformance.cases.specs import PARTS
+from refkan.conformance.cases.specs import PARTS, QUANTITIES
 from refkan.conformance.cases.truths.layers_compared import fine_knots, prolonged
 from refkan.conformance.cases.truths.precision import EPS, is_exact, round_to, spacing
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded

@@ -11,8 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from refkan.base import Array, Checked, FloatArray, Frozen, lazy
-from refkan.conformance.cases.quantities_asked import QUANTITIES
-from refkan.conformance.cases.specs import PARTS, LayerSpec
+from refkan.conformance.cases.specs import PARTS, QUANTITIES, LayerSpec
 from refkan.conformance.cases.truths.layers_compared import amplification, fine_knots, judged_as, prolonged
 from refkan.conformance.cases.truths.precision import EPS, LARGEST
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, Frozen, IntArray
-from refkan.conformance.cases import LATEST, LayerSpec, generator, round_to
+from refkan.conformance.cases import LayerSpec, generator, round_to
+from refkan.conformance.cases.truths.quantities import LATEST
 from refkan.conformance.identification.reported import Difference, close, fitted, largest, only
 
 EVALUATIONS = 20

@@ -1,1 +1,0 @@
-"""Functions as a whole, within intervals, and as formulas that round."""
