@@ -37,7 +37,7 @@ def shared_cases(monkeypatch):
 STAGES: dict[str, list[Stage]] = {}
 
 
-def identified_once(adapter, without=frozenset()):
+def identified_once(adapter, without):
     if adapter.title not in STAGES:
         STAGES[adapter.title] = list(identified(adapter, without))
     return iter(STAGES[adapter.title])

@@ -6,8 +6,9 @@ of the function that the layer has. The number of probes is fixed, so a report d
 machine.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -62,12 +63,12 @@ def _gradients_alone(subject: Subject) -> Stage:
     return Stage("gradients", "", tuple(told), subject.depends)
 
 
-def identified(adapter: Adapter, without: frozenset[str] = frozenset()) -> Iterator[Stage]:
-    """Run stage after stage, without those that ended an earlier process."""
+def identified(adapter: Adapter, without: Mapping[str, str] = MappingProxyType({})) -> Iterator[Stage]:
+    """Run stage after stage, without those that ended an earlier process, each with the reason."""
     subject = Subject(adapter)
     for name, ask in STAGES.items():
         if name in without or (subject.depends and name != "gradients"):
-            yield Stage(name, unknown=subject.depends or "the process ended")
+            yield Stage(name, unknown=without.get(name) or subject.depends)
             continue
         if subject.depends:
             ask = _gradients_alone

@@ -65,14 +65,6 @@ def recursion(
     return b
 
 
-def true_jacobian(spec: LayerSpec, x: FloatArray) -> FloatArray:
-    """What unit coefficients add to the outputs of the requested layer: (N, Q, Q, P, dim)."""
-    out = np.zeros((len(x), spec.n_outputs, *spec.coefficients.shape))
-    for p, t in enumerate(spec.knots):
-        out[:, :, :, p] = np.einsum("qo,si->sqoi", np.eye(spec.n_outputs), true_rows(t, spec.order, x[:, p]))
-    return out
-
-
 def places(spec: LayerSpec, x: FloatArray) -> IntArray:
     """Index into the knots of the interval of each sample and input."""
     return np.stack([intervals_of(x[:, p], t, spec.order) for p, t in enumerate(spec.knots)], axis=1)
@@ -230,7 +222,7 @@ def compared(used: FloatArray, spec: LayerSpec) -> list[Difference]:
     u, t = used[1:-1], t[1:-1]
     off, size = np.abs(u - t), largest(t)
     near = 1e-9 * size
-    inner = slice(r - 2, t.size - r + 2) if r >= 2 else slice(None)
+    inner = slice(r - 2, t.size - r + 2)
     spacing = np.diff(u[inner])
     again = np.isin(t, t[1:][np.diff(t) == 0])
 
@@ -258,7 +250,8 @@ def compared(used: FloatArray, spec: LayerSpec) -> list[Difference]:
     h = float(np.median(spacing))
     equal = float(np.ptp(np.diff(u))) <= near
     if off[inner].max() <= near:
-        return only("exterior knots", used=_some(np.delete(u, np.r_[inner])), asked=_some(np.delete(t, np.r_[inner])))
+        exterior = {name: np.delete(v, np.r_[inner]).tolist() for name, v in (("used", u), ("asked", t))}
+        return only("exterior knots", **exterior)
     if (line := fitted(np.stack([t, np.ones_like(t)], axis=1), u, near)) is not None:
         ends = [round(v, 9) for v in (line[0] * a + line[1], line[0] * b + line[1])]
         if ends in ([-1.0, 1.0], [0.0, 1.0]):
@@ -292,8 +285,3 @@ def _combined(u: FloatArray, t: FloatArray) -> str:
         terms = [f"{v:+.6g}{' ' * bool(name)}{name}" for v, name in zip(w, names, strict=False) if abs(v) > 1e-9]
         return f"{' '.join(terms)} for each i".removeprefix("+")
     return ""
-
-
-def _some(t: FloatArray) -> str:
-    shown = [f"{v:.6g}" for v in t]
-    return ", ".join(shown if len(shown) <= 10 else [*shown[:3], "...", *shown[-3:]])

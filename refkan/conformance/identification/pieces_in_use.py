@@ -16,7 +16,7 @@ from numpy.polynomial import Polynomial
 
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import EPS, LayerSpec, piece_derivatives, round_to
-from refkan.conformance.identification.knots_in_use import Sampled, guarded, intervals_of
+from refkan.conformance.identification.knots_in_use import Sampled, guarded, intervals_of, recursion
 from refkan.conformance.identification.known_maps import numbers
 from refkan.conformance.identification.reported import Difference, close, factor_of, fitted, largest, only
 
@@ -224,15 +224,15 @@ def rounded_recursion(t: FloatArray, order: int, x: FloatArray, m: IntArray, pla
     def at(here: str, values: FloatArray) -> FloatArray:
         return to(values) if here == place else values
 
-    b = (np.arange(t.size - 1) == m[:, None]).astype(np.float64)
-    for k in range(2, order + 1):
-        wide = at(OF_RECURSIONS[1], at(OF_RECURSIONS[3], t[k - 1 :] - t[: t.size - k + 1]))
+    def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+        wide = at(OF_RECURSIONS[1], at(OF_RECURSIONS[3], denominator))
         inverse = at(OF_RECURSIONS[2], at(OF_RECURSIONS[3], guarded(np.ones_like(wide), wide)))
-        left = at(OF_RECURSIONS[0], x[:, None] - t[:-k]) * inverse[:-1]
-        right = at(OF_RECURSIONS[0], t[k:] - x[:, None]) * inverse[1:]
-        b = at(OF_RECURSIONS[4], left) * b[:, :-1] + at(OF_RECURSIONS[4], right) * b[:, 1:]
-        b = at(OF_RECURSIONS[5 if k < order else 6], b)
-    return b
+        return at(OF_RECURSIONS[4], at(OF_RECURSIONS[0], numerator) * inverse)
+
+    def step(b: FloatArray) -> FloatArray:
+        return at(OF_RECURSIONS[6 if b.shape[1] == t.size - order else 5], b)
+
+    return recursion(t, order, x, m, ratio, step)
 
 
 def _rounded_powers(t: FloatArray, order: int, x: FloatArray, m: IntArray, place: str, to: Rounding) -> FloatArray:

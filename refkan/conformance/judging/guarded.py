@@ -3,9 +3,10 @@
 import faulthandler
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -87,18 +88,17 @@ def judged(order: Order) -> Generator[Told, None, None]:
         If it cannot be loaded, or no case is left to judge.
     """
     if order.call_timeout == 0:
-        yield from _told(order, 0, (), None)
+        yield from _told(order, 0, {}, None)
         return
     opening: Opening | None = None
     done, lives, ended = 0, {"cases": LIVES, "stages": LIVES}, dict[str, str]()
-    stages: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        while all(lives.values()) or (lives["stages"] and opening is not None and done == len(opening.cases)):
+        while all(lives.values()) or (lives["stages"] and opening is not None and done >= len(opening.cases)):
             log = Path(folder) / f"{sum(lives.values())}.txt"
             process = OwnProcess()
             try:
-                process.start(_send_all, order, done, tuple(ended), str(log))
-                again, error = 0, None
+                process.start(_send_all, order, done, ended, str(log))
+                error = None
                 for item in _messages(process):
                     if isinstance(item, Ended):
                         error = item.error
@@ -108,13 +108,7 @@ def judged(order: Order) -> Generator[Told, None, None]:
                             opening = item
                             yield opening
                         continue
-                    done += isinstance(item, Finding)
-                    if isinstance(item, Stage):  # those told before are asked again: later ones need their answers
-                        again += 1
-                        if again <= len(stages):
-                            continue
-                        stages.append(item.name)
-                        item = Stage(item.name, unknown=ended[item.name]) if item.name in ended else item
+                    done += 1
                     yield item
                 end = process.stop()
             finally:
@@ -129,8 +123,8 @@ def judged(order: Order) -> Generator[Told, None, None]:
                 text = _cause(order, opening is None, trace, end)
             if opening is None:
                 raise BackendError(f"importing {order.backend}: {text}")
-            if done == len(opening.cases):
-                ended[list(STAGES)[len(stages)]] = text
+            if done >= len(opening.cases):
+                ended[list(STAGES)[done - len(opening.cases)]] = text
                 lives["stages"] -= 1
                 continue
             key, quantity, _, kind = opening.cases[done]
@@ -142,7 +136,8 @@ def judged(order: Order) -> Generator[Told, None, None]:
                 told = f"{left} cases after this one were not judged: {LIVES} processes ended; --select judges them"
                 yield Finding("process", "process", f.ERROR, told)
                 done += left
-        yield from (Stage(name, unknown=ended.get(name, "not asked")) for name in list(STAGES)[len(stages) :])
+        left_out = list(STAGES)[done - len(opening.cases) :] if opening is not None else []
+        yield from (Stage(name, unknown=ended.get(name, "not asked")) for name in left_out)
 
 
 def _cause(order: Order, importing: bool, trace: str, end: str) -> str:
@@ -166,15 +161,18 @@ def _messages(process: OwnProcess) -> Iterator[Told | Ended]:
                 yield event
 
 
-def _send_all(order: Order, start: int, ended: Sequence[str], log: str) -> None:
+def _send_all(order: Order, start: int, ended: Mapping[str, str], log: str) -> None:
     with Path(log).open("w", encoding="utf-8") as stream:
         faulthandler.enable(stream)
         for item in _told(order, start, ended, stream):
             send(item)
 
 
-def _told(order: Order, start: int, ended: Sequence[str], log: TextIO | None) -> Generator[Told, None, None]:
-    """Judge the cases from number `start` on, and identify; calls that take too long end a process that has a log."""
+def _told(order: Order, start: int, ended: Mapping[str, str], log: TextIO | None) -> Generator[Told, None, None]:
+    """Judge the cases from number `start` on, and identify; calls that take too long end a process that has a log.
+
+    Numbers of stages follow those of cases. Stages before `start` are asked again: later ones need their answers.
+    """
     with _limit(order.import_timeout, log):
         adapter = _placed(load(order.backend, order.arguments), order)
     declared = adapter.capabilities
@@ -190,7 +188,7 @@ def _told(order: Order, start: int, ended: Sequence[str], log: TextIO | None) ->
     yield Opening(adapter.title, tuple(judge.declaration()), told, declared.basis)
     yield from map(judge, cases[start:])
     if order.hints:
-        yield from identified(limited, frozenset(ended))
+        yield from islice(identified(limited, ended), max(0, start - len(cases)), None)
 
 
 def _placed(adapter: Adapter, order: Order) -> Adapter:
