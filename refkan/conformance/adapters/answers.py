@@ -113,6 +113,14 @@ def entry(answers: Any, name: str, shape: tuple[int, ...], dtype: str, advice: s
     return checked(f"vjp ({name})", value, shape, dtype, advice)
 
 
+def as_state(answer: Any) -> tuple[FloatArray, FloatArray]:
+    """Return the knots and coefficients that `state` returned."""
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise BadResultError(f"state returned {type(answer).__name__}: return a pair of knots and coefficients")
+    knots, coefficients = answer
+    return as_real("state (knots)", knots), as_real("state (coefficients)", coefficients)
+
+
 KEPT = 8
 """Models kept at a time: cases that share them follow one another."""
 
@@ -191,8 +199,4 @@ class Backend:
 
     def state(self, model: Any) -> tuple[FloatArray, FloatArray]:
         """Ask for the knots and coefficients that a model has now."""
-        answer = self.adapter.state(model)
-        if not isinstance(answer, tuple | list) or len(answer) != 2:
-            raise BadResultError(f"state returned {type(answer).__name__}: return a pair of knots and coefficients")
-        knots, coefficients = answer
-        return as_real("state (knots)", knots), as_real("state (coefficients)", coefficients)
+        return as_state(self.adapter.state(model))

@@ -10,7 +10,7 @@ import numpy as np
 
 from refkan.base import FloatArray
 from refkan.conformance.adapters.adapter import BSPLINES, Adapter
-from refkan.conformance.adapters.answers import as_mapping, checked, describe, entry, own_copy
+from refkan.conformance.adapters.answers import checked, describe, entry, own_copy
 from refkan.conformance.cases import DTYPES, EPS, Case, Setting, generator, layer_spec, spec_with, true_values
 from refkan.conformance.cases.specs import PARTS, LayerSpec, reweighted
 from refkan.conformance.identification.knots_in_use import points_inside
@@ -158,11 +158,13 @@ class Subject:
         spec = self.spec(shape, **more)
         return spec, self.samples(spec, count, seed)
 
-    def asked(self, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a method of the adapter; what it raises becomes a reason, what it overwrites is remembered.
+    def asked(self, operation: str, *arguments: Any, read: Callable[[Any], Any] = lambda answer: answer) -> Any:
+        """Call a method of the adapter, and read what it returns.
 
-        A model that calls are known to change is built anew for each call.
+        What is raised becomes a reason, what is overwritten is remembered. A model that calls are known to change is
+        built anew for each call.
         """
+        method = self.adapter.built if operation == "build" else getattr(self.adapter, operation)
         if arguments and id(arguments[0]) in self._specs:
             arguments = (self.adapter.built(self._specs[id(arguments[0])][1]), *arguments[1:])
         kept = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
@@ -178,18 +180,14 @@ class Subject:
             if isinstance(given, np.ndarray) and not np.array_equal(given, before, equal_nan=True):
                 self.overwritten = self.overwritten or operation
                 given[...] = before  # what follows is compared with what was asked for
-        return answer
-
-    def read(self, operation: str, read: Callable[[], Any]) -> Any:
-        """Read what the backend returned."""
         try:
-            return read()
+            return read(answer)
         except Exception as error:  # of what the backend returned
             raise NoAnswerError(f"{operation}: {describe(error)}") from error
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build a new model."""
-        model = self.asked("build", self.adapter.built, spec)
+        model = self.asked("build", spec)
         if self.renewed:
             self._specs[id(model)] = model, spec
         return model
@@ -204,8 +202,7 @@ class Subject:
 
     def laid_out(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """The same, at samples in their present layout in memory."""
-        y = self.asked("forward", self.adapter.forward, model, x)
-        return self.read("forward", lambda: checked("forward", y, (len(x), n_outputs), ""))
+        return self.asked("forward", model, x, read=lambda y: checked("forward", y, (len(x), n_outputs), ""))
 
     def in_blocks(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """The same, with samples repeated to fill whole blocks of 64."""
@@ -243,27 +240,29 @@ class Subject:
             each = [self.gradients(model, x[rows], dy[rows], s) for rows, s in zip(pieces, of, strict=True)]
             join = {name: np.concatenate if name == "inputs" else partial(np.sum, axis=0) for name in shapes}
             return {name: join[name]([gradients[name] for gradients in each]) for name in shapes}
-        answer = self.asked("vjp", self.adapter.vjp, model, x.copy(), dy.copy())
-        return {name: self.read_gradient(answer, name, shape) for name, shape in shapes.items()}
+        return self.laid_out_gradients(model, x.copy(), dy.copy(), shapes)
 
-    def read_gradient(self, answer: Any, name: str, shape: tuple[int, ...]) -> FloatArray:
-        """Return one of the gradients that `vjp` returned."""
-        return self.read("vjp", lambda: entry(as_mapping(answer, name), name, shape, ""))
+    def laid_out_gradients(self, model: Any, x: Any, dy: Any, shapes: dict[str, Any]) -> dict[str, FloatArray]:
+        """The same, at samples and cotangents in their present layout in memory."""
+
+        def read(answer: Any) -> dict[str, FloatArray]:
+            return {name: entry(answer, name, shape, "") for name, shape in shapes.items()}
+
+        return self.asked("vjp", model, x, dy, read=read)
 
     def second(self, model: Any, x: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
         """Return the derivative of the input gradient along a direction."""
         if pieces := self._pieces(len(x)):
             return np.concatenate([self.second(model, x[rows], dy[rows], direction[rows]) for rows in pieces])
-        answer = self.asked("second", self.adapter.second, model, x.copy(), dy.copy(), direction.copy())
-        return self.read("second", lambda: checked("second", answer, x.shape, ""))
+        given = x.copy(), dy.copy(), direction.copy()
+        return self.asked("second", model, *given, read=lambda answer: checked("second", answer, x.shape, ""))
 
     def gauss_newton(self, model: Any, x: FloatArray, size: int) -> FloatArray:
         """Return J^T J / N."""
         if pieces := self._pieces(len(x)):
             each = [self.gauss_newton(model, x[rows], size) * len(x[rows]) for rows in pieces]
             return np.asarray(np.sum(each, axis=0) / len(x))
-        answer = self.asked("gauss_newton", self.adapter.gauss_newton, model, x.copy())
-        return self.read("gauss_newton", lambda: checked("gauss_newton", answer, (size, size), ""))
+        return self.asked("gauss_newton", model, x.copy(), read=lambda H: checked("gauss_newton", H, (size, size), ""))
 
     def truth(self, spec: LayerSpec, x: FloatArray, form: str = "") -> tuple[FloatArray, FloatArray]:
         """Return the right values (N, Q) and the errors allowed in them."""

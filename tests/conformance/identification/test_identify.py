@@ -99,7 +99,7 @@ ALL_STAGES = ["calls", "arithmetic", "wiring", "sizes", "functions", "parts", "g
     ({"vjp": raising}, ["gradients", "changes"], "vjp: RuntimeError: no kernel"),
     ({"second": raising}, ["gradients", "changes"], "second: RuntimeError: no kernel"),
     ({"refine": lambda *arguments: None}, ["changes"], "refine: returned None"),
-    ({"state": lambda model: (1, 2, 3)}, ["changes"], "state: must return"),
+    ({"state": lambda model: (1, 2, 3)}, ["changes"], "state returned tuple: return a pair"),
 )
 def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, without_answer, told):
     identification = identify(Patched(**methods))

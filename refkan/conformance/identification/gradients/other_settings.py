@@ -60,11 +60,8 @@ def _quantities(
     shapes = {name: Derivatives(subject, situation, name).shape for name in asked if name != "second"}
     answer, refused = dict[str, FloatArray](), None
     try:  # before outputs, which some backends have from the same program
-        if shapes and laid:  # arrays as they lie in memory
-            whole = subject.asked("vjp", subject.adapter.vjp, model, x, dy)
-            answer = {name: subject.read_gradient(whole, name, shape) for name, shape in shapes.items()}
-        elif shapes:
-            answer = subject.gradients(model, x, dy, shapes)
+        if shapes:
+            answer = (subject.laid_out_gradients if laid else subject.gradients)(model, x, dy, shapes)
     except NoAnswerError as error:
         refused = error
     if "values" not in without:

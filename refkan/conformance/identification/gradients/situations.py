@@ -73,7 +73,7 @@ class Situation(Frozen):
         model = subject.build(self.spec)
         if self.training is None:
             return model
-        return subject.asked("in_mode", subject.adapter.in_mode, model, self.training)
+        return subject.asked("in_mode", model, self.training)
 
 
 def asked_layer(

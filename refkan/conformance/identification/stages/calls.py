@@ -288,7 +288,7 @@ def _modes(batch: Batch) -> list[Difference]:
     """The same in training and in evaluation."""
     subject = batch.subject
     for words, training in (("training", True), ("evaluation", False)):
-        model = subject.asked("in_mode", subject.adapter.in_mode, subject.build(batch.spec), training)
+        model = subject.asked("in_mode", subject.build(batch.spec), training)
         if count := int(batch.differ(batch.y, batch.raw(batch.x, model)).sum()):
             return only("mode matters", count=count, total=len(batch.x), mode=words)
     return []

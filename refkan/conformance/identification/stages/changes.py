@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray
-from refkan.conformance.adapters.answers import as_real
+from refkan.conformance.adapters.answers import as_state
 from refkan.conformance.cases import DTYPES, LayerSpec, fine_knots, prolonged, reweighted, true_values
 from refkan.conformance.identification import stored_splines
 from refkan.conformance.identification.explanations import by_samples, explain, placed
@@ -233,7 +233,7 @@ class _After:
 
     def _stored(self) -> tuple[LayerSpec | None, list[Difference]]:
         """The stored splines, or why they are no splines at all."""
-        knots, C = _state(self.subject, self.model)
+        knots, C = self.subject.asked("state", self.model, read=as_state)
         if not np.isfinite(knots).all() or (np.diff(knots, axis=1) < 0).any():
             return None, self.because("stored knots", what="knots are not finite, or decrease")
         if bad := int((~np.isfinite(C)).sum()):
@@ -298,21 +298,10 @@ class _After:
 
 def _successor(subject: Subject, kind: str, model: Any, intervals: int, data: FloatArray) -> Any:
     """Return a model after `refine` or `update`."""
-    method = subject.adapter.refine if kind == "refine" else subject.adapter.update
-    successor = subject.asked(kind, method, model, *((intervals, data) if kind == "refine" else (data,)))
+    successor = subject.asked(kind, model, *((intervals, data) if kind == "refine" else (data,)))
     if successor is None:
         raise NoAnswerError(f"{kind}: returned None")
     return successor
-
-
-def _state(subject: Subject, model: Any) -> tuple[FloatArray, FloatArray]:
-    """Return the knots and coefficients that a model stores."""
-    answer = subject.asked("state", subject.adapter.state, model)
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        told = f"must return knots and coefficients, two arrays; returned a {type(answer).__name__}"
-        raise NoAnswerError(f"state: {told}")
-    knots, C = answer
-    return subject.read("state", lambda: (as_real("knots", knots), as_real("coefficients", C)))
 
 
 def _factors(before: FloatArray, after: FloatArray, room: float) -> str:
