@@ -12,7 +12,6 @@ from functools import partial
 from math import comb, factorial, perm
 
 import numpy as np
-from numpy.polynomial import Polynomial
 
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import EPS, LayerSpec, piece_derivatives, round_to
@@ -53,7 +52,7 @@ class Pieces(Frozen):
             for d in range(min(HIGHEST, int(here.sum()) - 3) + 1):
                 k = fitted(np.vander(2 * u[here] - 1, d + 1, increasing=True), functions[here], LEFT * size)
                 if k is not None:
-                    c[row, :, : d + 1] = np.stack([_from_middle(column) for column in k.T])
+                    c[row, :, : d + 1] = _substituted(k.T, -1.0, 2.0)
                     known[row], degree = True, max(degree, d)
                     break
         return cls(spec, np.where(np.abs(c) > 2.0**-30 * size, c, 0.0), known, degree)
@@ -79,11 +78,10 @@ class Pieces(Frozen):
             h = t[m[rows] + 1] - t[m[rows]]
             first = self.c[rows[0], i]
             for row, width in zip(rows[1:], h[1:], strict=True):
-                moved = Polynomial(first)(Polynomial([(t[m[row]] - t[m[rows[0]]]) / h[0], width / h[0]]))
-                c = np.pad(moved.coef, (0, HIGHEST + 1))[: HIGHEST + 1]
+                c = _substituted(first, (t[m[row]] - t[m[rows[0]]]) / h[0], width / h[0])
                 if largest(c - self.c[row, i]) > 2.0**-20 * largest(self.c[:, i]):
                     return ""
-            last = _from_right(self.c[rows[-1], i])
+            last = _substituted(self.c[rows[-1], i], 1.0, -1.0)
             orders.add(tuple(int(np.flatnonzero(np.abs(c) > 2.0**-20 * largest(c))[0]) for c in (first, last)))
         if len(orders) != 1:
             return ""
@@ -91,22 +89,12 @@ class Pieces(Frozen):
         return f"each one polynomial on its support, with zeros of order {left} and {right} at the ends"
 
 
-def _from_middle(c: FloatArray) -> FloatArray:
-    """Coefficients in powers of u of a polynomial in 2 u - 1."""
-    out = np.zeros(c.size)
-    for k, v in enumerate(c):
-        for j in range(k + 1):
-            out[j] += v * comb(k, j) * 2.0**j * (-1.0) ** (k - j)
-    return out
-
-
-def _from_right(c: FloatArray) -> FloatArray:
-    """Coefficients in powers of 1 - u of polynomials in u, along the last axis."""
-    out = np.zeros(c.shape)
-    for k in range(c.shape[-1]):
-        for j in range(k + 1):
-            out[..., j] += c[..., k] * comb(k, j) * (-1.0) ** j
-    return out
+def _substituted(c: FloatArray, a: float, b: float) -> FloatArray:
+    """Coefficients in powers of v of polynomials in u = a + b v, along the last axis."""
+    powers = np.zeros((c.shape[-1], c.shape[-1]))
+    for k, j in zip(*np.tril_indices(len(powers)), strict=True):
+        powers[k, j] = comb(k, j) * a ** (k - j) * b**j
+    return c @ powers
 
 
 SEEN = 2.0**-16
@@ -136,7 +124,8 @@ def wrong_pieces(inside: Sampled) -> str:
 def _in_powers(theirs: FloatArray, right: FloatArray, room: float) -> str:
     """How the powers of a piece differ, (intervals, powers) each."""
     told, u = [], "u = (x - t[m])/h"
-    for words, a, b in ((u, theirs, right), (f"1 - u, {u}", _from_right(theirs), _from_right(right))):
+    turned = [_substituted(of, 1.0, -1.0) for of in (theirs, right)]
+    for words, a, b in ((u, theirs, right), (f"1 - u, {u}", turned[0], turned[1])):
         wrong = np.flatnonzero((np.abs(a - b) > 16 * room).any(axis=0))
         if not 0 < wrong.size <= max(1, len(POWERS) // 3) or wrong[-1] >= len(POWERS):
             continue

@@ -32,7 +32,7 @@ KEPT = 16
 
 ALONE = (
     "incomplete block", "samples and inputs confused", "batch refused", "mode matters",
-    "results overwritten", "inputs overwritten", "setting refused",
+    "results overwritten", "setting refused",
 )  # fmt: skip
 """Differences that do not hide others."""
 
@@ -107,11 +107,6 @@ def _settled(batch: Batch, difference: Difference) -> None:
                 subject.depends = "results of a sample depend on other samples, or on other calls"
     except NoAnswerError as error:
         subject.depends = str(error)
-
-
-def _overwritten(batch: Batch) -> list[Difference]:
-    method = batch.subject.overwritten
-    return only("inputs overwritten", method=method) if method else []
 
 
 def _repeated(batch: Batch) -> list[Difference]:
@@ -295,7 +290,7 @@ def _modes(batch: Batch) -> list[Difference]:
 
 
 QUESTIONS: tuple[Callable[[Batch], Iterable[Difference]], ...] = (
-    _overwritten, _stale, _repeated, _mixed, _sizes, _modes, alive.overwritten_results, alive.shared_by_models,
+    _stale, _repeated, _mixed, _sizes, _modes, alive.overwritten_results, alive.shared_by_models,
     alive.drift_with_parts, alive.refused_shapes, alive.changed_by_calls,
 )  # fmt: skip
 """In the order in which they run."""

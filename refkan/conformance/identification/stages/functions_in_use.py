@@ -316,8 +316,8 @@ def translates(inside: Sampled) -> str:
 QUESTIONS: tuple[Callable[[Subject, Sampled], list[Difference]], ...] = (
     pieces_in_force, _rounded, recursions.small_errors, recursions.rearranged, recursions.rearranged_locally,
     points_in_use, partial(_others, known_family), partial(_others, translates), _degree, recursions.weights_in_use,
-    recursions.recursion_in_use, partial(_others, wrong_pieces), _knots, recursions.mapped_values, recursions.loosely,
-    partial(_others, same_space),
+    recursions.recursion_in_use, partial(_others, wrong_pieces), _knots, recursions.mapped_values,
+    partial(recursions.rearranged, last=True), partial(_others, same_space),
 )  # fmt: skip
 """In the order in which they are tried for functions inside intervals."""
 

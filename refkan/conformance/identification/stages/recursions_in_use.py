@@ -123,13 +123,11 @@ def small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
     return measured(name, left=float(error.max()))
 
 
-def loosely(subject: Subject, inside: Sampled) -> list[Difference]:
-    """Combinations of the right functions without a simple shape, which other knots outside cause as well."""
-    return rearranged(subject, inside, True)
-
-
 def rearranged(subject: Subject, inside: Sampled, last: bool = False) -> list[Difference]:
-    """The right functions in another order, with factors, or combined."""
+    """The right functions in another order, with factors, or combined.
+
+    At last also combinations without a simple shape, which other knots outside cause as well.
+    """
     spec, room = inside.spec, float(inside.room.max()) * 4
     told = explain(inside.theirs, inside.right, ("point", "coefficient"), room, "basis functions")
     if not told or told[0].name == "gradient clipped":
