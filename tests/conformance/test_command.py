@@ -125,7 +125,7 @@ def test_a_run_that_judges_nothing_does_not_pass():
     "name, arguments, message",
     ("PlainNumpy", (), "must be named package.module:Adapter"),
     ("no_such_module:Adapter", (), "no module 'no_such_module': run in the folder that holds it"),
-    ("refkan.conformance.adapters.backends:Nothing", (), "has no 'Nothing'; adapters in it: Jaxkan"),
+    ("refkan.conformance.adapters.backends:Nothing", (), "has no 'Nothing'; adapters in it: PlainJax"),
     ("tests.broken_layers.plain_numpy:PlainNumpy", ("a",), "raised TypeError"),
     ("refkan.conformance.cases.specs:LayerSpec", ("a", "b", "c"), "raised"),
     ("refkan.conformance.cases.specs:KNOTS", (), "must be a subclass of refkan.conformance.Adapter; got tuple"),
