@@ -46,8 +46,6 @@ def explain(
     zero : str
         The name of arrays that are zero.
     """
-    if not ours.size:
-        return None
     if bad := int((~np.isfinite(theirs)).sum()):
         return only("not finite", what=owner, count=bad, total=theirs.size)
     if close(theirs, ours, tolerance):

@@ -6,7 +6,7 @@ What differs in the first setting already does not depend on settings; the rest 
 it was seen.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -84,21 +84,16 @@ def _quantities(
 
 
 def of_settings(subject: Subject) -> list[Difference]:
-    """What differs only in some settings, except for quantities that are known to differ, or that follow."""
+    """What differs only in some settings, once for all that share it, except for what is known or follows from it."""
     if not subject.right:
         raise NoAnswerError("the functions differ from the requested ones")
     if 0 < subject.rows < BLOCK:
         return []
     known = subject.wrong_gradients
     known |= {"second-derivatives"} if "input-gradients" in known else set()
-    return in_situations(subject, list(_situations(subject)), known)
-
-
-def in_situations(subject: Subject, situations: Iterable[Situation], known: frozenset[str]) -> list[Difference]:
-    """What differs in some situations, once for all that share it; the first situation is that of other stages."""
     together = dict[str, Difference]()
     refused = list[Difference]()
-    for k, situation in enumerate(situations):
+    for k, situation in enumerate(_situations(subject)):  # the first one is that of other stages
         try:
             seen = against_truth(subject, situation, without=known)
             if k == 0 and "values" in seen:
