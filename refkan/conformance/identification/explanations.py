@@ -236,14 +236,14 @@ def _single(A: FloatArray, B: FloatArray, rows: IntArray, tolerance: float) -> t
 
 
 def sizes_of(factors: Sequence[float], sizes: Sequence[Mapping[str, float]]) -> str:
-    """Return which size, or 1 over it, a factor equals in several measurements; "" if none, or with only one.
+    """Return which size, or 1 over it, a factor equals in several measurements; "" if none.
 
     Examples
     --------
     >>> sizes_of([1 / 8, 1 / 5], [{"samples": 8, "inputs": 2}, {"samples": 5, "inputs": 2}])
     '1 over the number of samples'
     """
-    for name in sizes[0] if len(sizes) > 1 else ():
+    for name in sizes[0]:
         if len({each[name] for each in sizes}) == 1:
             continue  # then it tells nothing
         for power, words in ((-1, "1 over {}"), (1, "{}"), (-0.5, "1 over the root of {}"), (2, "the square of {}")):

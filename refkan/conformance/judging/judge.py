@@ -37,7 +37,7 @@ from refkan.conformance.cases import (
     recheck,
 )
 from refkan.conformance.identification import Identification, identify
-from refkan.conformance.identification.explanations import explain, placed, sizes_of
+from refkan.conformance.identification.explanations import explain
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding, Hint
 
@@ -229,7 +229,7 @@ IN_WORDS = {"gauss-newton": "entries of the Gauss-Newton matrix", "knot-gradient
 
 def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     """Return a failure with hints on what its numbers are."""
-    ours, axes, s = case.expected, QUANTITIES[case.quantity].axes, case.setting
+    ours, axes = case.expected, QUANTITIES[case.quantity].axes
     if not axes or ours.ndim != len(axes) or not theirs.size:
         return finding
     owner = IN_WORDS.get(case.quantity, case.quantity.replace("-", " "))
@@ -237,10 +237,7 @@ def by_numbers(case: Case, theirs: FloatArray, finding: Finding) -> Finding:
     told = explain(theirs, ours, axes, float(np.max(case.tolerance)), owner, zero)
     if not told or any(difference.name == "factors by sample" for difference in told):
         return finding  # a factor for each sample explains anything of one output
-    sizes = {"samples": len(s.x), "outputs": s.specs[-1].n_outputs, "inputs": s.spec.n_inputs}
-    factors = [difference.evidence["factor"] for difference in told if difference.name == "constant factor"]
-    size = sizes_of(factors, [{k: v for k, v in sizes.items() if v > 1}]) if factors else ""
-    return replace(finding, hints=tuple(map(Hint.of, placed(told, size=size))))
+    return replace(finding, hints=tuple(map(Hint.of, told)))
 
 
 def invalid_state(case: Case, knots: FloatArray, coefficients: FloatArray) -> Hint:
