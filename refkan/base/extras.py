@@ -1,5 +1,8 @@
 """Packages that refkan does not ask for by itself: the extras that bring them, and imports that say so."""
 
+import platform
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -55,3 +58,14 @@ def needed(owner: str, module: str, alone: str = "") -> Any:
         raise ImportError(f"{owner} needs {package}: {how_to_install(package, alone)} ({error})") from error
     except ImportError as error:
         raise ImportError(f"{owner} needs {package}: {how_to_install(package, alone)} ({error})") from error
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Return the version of Python, and those of the packages that are installed."""
+    from importlib.metadata import PackageNotFoundError, version  # reports alone take the time of importing it
+
+    versions = {"python": platform.python_version()}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions

@@ -1,6 +1,5 @@
 """The capsule: under which circumstances a result was obtained, without naming the machine or its folders."""
 
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import refkan
+from refkan.base.extras import versions_of
 from refkan.base.long_runs.thread_variables import THREAD_VARIABLES
 from refkan.kernels.engine_choice import current_engine
 
@@ -21,11 +21,7 @@ THREADS = (*THREAD_VARIABLES, "OMP_WAIT_POLICY")
 
 def versions(distributions: Sequence[str] = ("numpy", "scipy", "numba")) -> dict[str, str]:
     """Return the versions of Python, refkan and those of `distributions` that are installed."""
-    installed = {"python": platform.python_version(), "refkan": refkan.__version__}
-    for name in distributions:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            installed[name] = importlib.metadata.version(name)
-    return installed
+    return {"python": platform.python_version(), "refkan": refkan.__version__, **versions_of(distributions)}
 
 
 def cpu_model() -> str:

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from refkan.base.extras import versions_of
 from refkan.base.json_data import to_bytes
 from refkan.base.plain_text import printable
-from refkan.claims.running.capsule import versions
 from refkan.conformance.cases import FAMILIES, QUANTITIES, VERSION
 from refkan.conformance.identification import Identification
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding
 
-PACKAGES = ("numpy", "torch", "jax", "pykan", "jaxkan")
+PACKAGES = ("refkan", "numpy", "torch", "jax", "pykan", "jaxkan")
 """Whose versions are told."""
 
 LINES = 3
@@ -184,7 +184,7 @@ def document(
     return {
         "backend": title,
         "cases": version,
-        "versions": versions(PACKAGES),
+        "versions": versions_of(PACKAGES),
         "counts": counts(findings),
         "families": by_family(findings),
         "causes": [
