@@ -117,6 +117,23 @@ def test_a_diagonal_entry_of_unknown_sign_certifies_nothing():
                 orthogonal_certificates.certified(flint, flint.arb_mat(D), unit)
 
 
+@pytest.mark.parametrize("scale", [0.5, 0.8, 1.2, 1.3, 2.0])
+@pytest.mark.parametrize("coupling", [0.0, 0.3, 0.6, 1.5])
+def test_vectors_that_are_far_from_orthonormal_or_from_the_right_ones_certify_nothing(scale, coupling):
+    """|V^T V - I| = |scale^2 - 1| sqrt 2 of unit vectors times a scale; two rows couple by a part of their diagonal."""
+    with precision(128):
+        H = flint.arb_mat([[2, 0], [0, 2]]) + coupling * flint.arb_mat([[0, 2], [2, 0]])
+        D, G = orthogonal_certificates.products(H, scale * orthogonal_certificates.unit(flint, 2))
+        apart = 2**0.5 * max(abs(scale**2 - 1), coupling)
+        if apart >= 0.5:
+            with pytest.raises(UndecidedError):
+                orthogonal_certificates.certified(flint, D, G)
+        else:
+            low, high = orthogonal_certificates.certified(flint, D, G)
+            assert low.low <= 2 * (1 - coupling) <= low.high
+            assert high.low <= 2 * (1 + coupling) <= high.high
+
+
 def far_out(x):
     """One sample of a network that is silu(x) there, its splines zero: J J^T = silu(x)^2."""
     net = rk.kan([1, 1], 2, 1, edge="silu", domain=(-1.0, 1.0), outside="natural")
