@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.exact.certificates.certified_network import certificate
+from refkan.analysis.exact.certificates import certified_network
+from refkan.analysis.exact.certificates.certified_network import certificate, condition_statement
+from refkan.analysis.exact.certificates.statements import NotProvenError
+from refkan.analysis.exact.ranks.network_rows import checked as checked_problem
 from tests.analysis.exact.test_checked_certificates import UNIT, checked
 
 
@@ -53,3 +56,27 @@ def test_what_has_no_lipschitz_constant_says_why(theta, box, reason):
     reasons = {row["statement"]: row["why"] for row in data["unproven"]}
     assert reason in reasons["Lipschitz constant"]
     assert all("SVD" not in why and "nan" not in why for why in reasons.values())
+
+
+def test_conditions_are_stated_up_to_the_limits_that_are_given_and_of_the_rank_that_is_proven(monkeypatch):
+    """At each limit exactly they are, and one beyond it none is."""
+    net, x = rk.kan([1, 1], 3, 2), np.linspace(0.0, 1.0, 9)[:, None]
+    problem = checked_problem(rk.LeastSquares(net, x, x), np.arange(4.0))
+    condition = rk.exact.certified_spectrum(rk.LeastSquares(net, x, x), np.arange(4.0)).condition
+    stated = condition_statement(problem, None)
+    assert stated == condition_statement(problem, {"high": 4})
+    low, high = float.fromhex(stated["smallest"][0]), float.fromhex(stated["largest"][1])
+    assert (stated["rank"], high / low) == (4, pytest.approx(float(condition.high), rel=1e-8))
+    for rank, reason in ((0, "the Jacobian is zero"), (3, "4 of 4 eigenvalues"), (5, "4 of 4 eigenvalues")):
+        with pytest.raises(NotProvenError, match=reason):
+            condition_statement(problem, {"high": rank})
+    for limit, at, beyond, reason in (
+        ("MOST_CONDITION", condition.high, condition.midpoint, "4 of 4 eigenvalues"),
+        ("MOST_ROWS", 4, 3, "the matrix has 4 rows"),
+    ):
+        monkeypatch.setattr(certified_network, limit, at)
+        assert condition_statement(problem, None) == stated
+        monkeypatch.setattr(certified_network, limit, beyond)
+        with pytest.raises(NotProvenError, match=reason):
+            condition_statement(problem, None)
+        monkeypatch.undo()

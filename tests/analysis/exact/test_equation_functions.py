@@ -143,6 +143,8 @@ def test_each_function_is_named(name):
         (lambda x: math.exp(x), TypeError),
         (lambda x: math.nan, ValueError),
         (lambda x: x + math.inf, ValueError),
+        (lambda x: mpmath.inf, ValueError),
+        (lambda x: mpmath.nan, ValueError),
         (lambda x: x / 0, ValueError),
     )
     for bad, error in bad_functions:
