@@ -133,6 +133,19 @@ def test_in_balls_samples_that_lie_on_a_knot_are_left_out_of_the_minor():
     assert (few.low, few.high, few.rows) == (1, 2, (1,))
 
 
+@pytest.mark.parametrize(
+    ("unit", "first", "second", "low"),
+    [(1e-300, 1e-300, 1e-300, 3), (1e10, 1e-10, 1e300, 3), (1e100, 1e100, 1e100, 3), (1e300, 1e300, 1e300, 0)],
+)
+def test_in_balls_ranks_do_not_depend_on_what_float64_holds(unit, first, second, low):
+    """Of three rows: entries below or above all floats, of which few bits say nothing, and of which no bits do."""
+    net = rk.kan([1, 1, 1], 2, 1, edge="silu", node_map="none", outside="linear")
+    x = unit * np.array([[1.0], [0.7], [0.3]])
+    theta = np.random.default_rng(0).uniform(0.5, 1.0, 8) * np.repeat([first, second], 4)
+    rank = rk.exact.certified_rank(rk.LeastSquares(net, x, 0 * x), theta)
+    assert (rank.low, rank.high) == (low, 3)
+
+
 def test_bad_arguments():
     posed, theta = problem()
     with pytest.raises(ValueError, match="positive weight"):

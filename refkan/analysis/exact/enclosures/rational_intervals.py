@@ -99,9 +99,10 @@ def mantissa_and_exponent(number: Any) -> tuple[int, int]:
     """
     mantissa, exponent = (int(part) for part in number.man_exp())
     if abs(exponent) > LARGEST_EXPONENT:
+        size = "larger than 2^" if exponent > 0 else "smaller than 2^-"
         raise ConvergenceError(
-            f"a number of about 2^{exponent + mantissa.bit_length()} is beyond those that are kept exactly, up to "
-            f"2^{LARGEST_EXPONENT} and down to its inverse: take units of inputs, outputs and weights that differ less"
+            f"a number is {size}{LARGEST_EXPONENT}, and would fill the memory: take units of inputs, outputs and "
+            "weights that differ less"
         )
     return mantissa, exponent
 

@@ -16,7 +16,8 @@ Of mean-std and sigmoid maps, SiLU edges, tanh and free knots J is known in ball
 
 A ball never proves J z = 0, so that the upper half is a theorem on such networks, applied; that J z may be zero is
 checked. If J has more null vectors than theory lists, no precision finds a minor of that size, and the largest that is
-found is the lower bound. Rows of samples that lie on a knot, as far as balls can tell, are left out of it.
+found is the lower bound. Rows of samples that lie on a knot, as far as balls can tell, are left out of it, and rows of
+which balls say nothing.
 """
 
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from refkan.analysis.exact.extra import precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows, require_cost
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.spectra.rational import as_fractions
-from refkan.base import ConvergenceError, Frozen
+from refkan.base import ConvergenceError, FloatArray, Frozen
 
 PRIMES = (2**61 - 1, 2**62 - 57, 2**62 - 87)
 """Moduli: an unlucky one divides one of the minors of full size, which about one in 2^61 numbers does."""
@@ -295,7 +296,11 @@ def minor_in_balls(problem: Problem) -> tuple[Minor, Any]:
     best: Minor = (), ()
     for bits in BITS:
         with precision(bits) as flint:
-            rows = problem.rows(flint.arb, decided=True)
+            rows = {
+                number: row
+                for number, row in problem.rows(flint.arb, decided=True).items()
+                if all(entry.is_finite() for entry in row.values())
+            }
             if not rows:
                 continue
             J = flint.arb_mat(problem.dense(rows.values()))
@@ -314,7 +319,7 @@ def minor_in_balls(problem: Problem) -> tuple[Minor, Any]:
 
 def _minors(flint: Any, J: Any, greatest: int, all_sizes: bool) -> Iterator[Minor]:
     """Minors that are not zero: of the greatest size, or else, by bisection, of the greatest that is found."""
-    entries = np.array([[float(entry.mid()) for entry in row] for row in J.tolist()])
+    entries = _in_floats(J)
     low, high, size = 0, min(greatest, J.nrows()), min(greatest, J.nrows())
     while low < size:
         rows, columns = _independent(entries, size)
@@ -326,6 +331,16 @@ def _minors(flint: Any, J: Any, greatest: int, all_sizes: bool) -> Iterator[Mino
         else:
             high = size - 1
         size = (low + high + 1) // 2
+
+
+def _in_floats(J: Any) -> FloatArray:
+    """Midpoints, rows and then columns divided by their largest: minors are zero as before, and float64 holds them."""
+    rows: Any = J.mid().tolist()
+    for _ in range(2):
+        tops = [max(abs(entry).mid() for entry in row) for row in rows]
+        scaled = ([(x / top).mid() if top > 0 else x for x in row] for row, top in zip(rows, tops, strict=True))
+        rows = list(zip(*scaled, strict=True))
+    return np.array([[float(entry) for entry in row] for row in rows])
 
 
 def _independent(J: Any, rank: int) -> Minor:
