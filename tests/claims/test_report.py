@@ -91,6 +91,7 @@ def test_each_section_says_all_that_is_known_of_its_row():
         "Measured": "n is 3", "Seeds": "2: 1 to 2", "File": "folder/name.py", "Run": run,
     }  # fmt: skip
     assert "\n\n" not in below
+    assert "<pre>" not in below
     cells = "".join(f"<td>{cell}</td>" for cell in (
         "ratio", "3", "2 to 4", "at least 1", "2.5", "mm", "2: an hour", "of the claim", "median",
     ))  # fmt: skip
@@ -109,6 +110,7 @@ def test_each_section_says_all_that_is_known_of_its_row():
     first, goals = made_page.split("<h2>Goals: asked and reached</h2>")
     assert ("A1</a>" in first, "A2</a>" in first, "A2</a>" in goals, "B1</a>" in goals) == (True, False, True, False)
     assert "; 1 rows did not run" in first
+    assert "<td>holds under 1 of 1</td><td>n is 3</td>" in first
     assert "not refuted: A1: m." in first
     assert "Goals" not in pages.page(outcomes[:1], summary(outcomes[:1]), {"configuration": {"size": "full"}}, {})
 
@@ -162,6 +164,10 @@ def test_every_column_of_cells_has_its_name(published):
 
 
 def test_readings_are_answered_one_by_one():
+    cell = Beside("a", "mm", {3: 2.0})
+    for cells, said in (((cell,), "Measured"), ((cell, replace(cell, published=1.5)), "Published beside measured")):
+        one = Reading({}, True, "m", cells=cells).plain()
+        assert f"<summary>{said}: the one reading</summary>" in readings_html([one], "verify")
     made = [Reading({"n": str(k)}, holds, "m", corrected=k == 1) for k, holds in enumerate((True, False, False, None))]
     html = readings_html([reading.plain() for reading in made], "verify")
     assert re.findall(r"<tr><td>([^<]*)</td><td>\d</td>", html) == ["yes", "as corrected", "no", "undecided"]

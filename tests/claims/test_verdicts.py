@@ -17,7 +17,15 @@ from refkan.claims.reporting.reading_tables import estimate_cells
 from refkan.claims.running import discovery
 from refkan.claims.running.console import Progress, shorten, table
 from refkan.claims.running.kept_parts import Parts
-from refkan.claims.running.outcomes import Outcome, describe_error, direction, plain, status_of, without_folders
+from refkan.claims.running.outcomes import (
+    FileResult,
+    Outcome,
+    describe_error,
+    direction,
+    plain,
+    status_of,
+    without_folders,
+)
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 from validation.ledger import LEDGER, row
@@ -72,6 +80,14 @@ def test_columns_of_the_table_share_its_width(width, claim):
     assert len(line) == 44 + claim + max(width - 44 - claim, 16)
     assert line[22 : 22 + claim] == "c" * (claim - 1) + "…"
     assert (line[:6], line[6:20].rstrip()) == ("A1    ", shorten(row("A1").source, 14))
+
+
+def test_errors_that_do_not_fit_into_their_line_are_told_whole_below():
+    long, short = (FileResult(None, error=f"Traceback\nValueError: {'x' * size}") for size in (99, 2))
+    holds = Outcome(row("A1"), "holds", Verdict("A1", "holds", "m" * 99, mutations={"m": "refuted"}))
+    errors = [Outcome(row(id), "error", None, result) for id, result in (("A2", long), ("A3", long), ("B1", short))]
+    *lines, counts, told = table([holds, *errors], 120).splitlines()
+    assert (len(lines), counts, told) == (6, "4 rows: 1 holds, 3 error", f"A2, A3: ValueError: {'x' * 99}")
 
 
 def test_files_that_run_share_the_line_of_a_terminal():
