@@ -118,6 +118,7 @@ def test_the_readings_that_meet_the_calibration_cells_speak():
         "holds under 0 of 0 readings; 0 of 2 tried meet the calibration cells, and speak",
     )
     assert status((True, ()), (True, ())) == ("holds", "holds under 2 of 2 readings")
+    assert Readings([reading(True, calibration=[missed], reduced=True)]).status == "undecided"
 
 
 def test_readings_are_decided_by_the_intervals_of_their_estimates():

@@ -171,7 +171,11 @@ def test_names_select_and_the_rest_is_shown_as_last_measured(claims):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("nothing", "NAME must be a row id, a file or a subject"), ("C1", "pending")]
+    ("name", "message"),
+    [
+        ("nothing", "NAME must be a row id, a file or a subject; got 'nothing' (files: good; ids: see"),
+        ("C1", "pending"),
+    ],
 )
 def test_a_wrong_name_is_refused(claims, capsys, name, message):
     claims.write("good", GOOD)
