@@ -1,6 +1,7 @@
 """Models of the libraries themselves, where they are installed."""
 
 import random
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -254,9 +255,13 @@ def test_state_dicts_of_torch(pykan, torch, tmp_path):
 
 
 def test_models_of_which_some_layers_are_others_are_refused():
-    layers = [SimpleNamespace(grid=1, c_basis=1, spline_weight=1), SimpleNamespace()]
-    refused(lambda: Jaxkan().arrays(SimpleNamespace(layers=layers)), "ConversionError: not a model of spline layers")
-    refused(lambda: EfficientKan().require(SimpleNamespace(layers=layers)), "ConversionError: not a model")
+    for other in ({}, {"grid": 1}, {"c_basis": 1}):
+        layers = [SimpleNamespace(grid=1, c_basis=1, spline_weight=1), SimpleNamespace(**other)]
+        model = SimpleNamespace(layers=layers)
+        refused(partial(Jaxkan().arrays, model), "ConversionError: not a model of spline layers: SimpleNamespace")
+        refused(partial(EfficientKan().require, model), "ConversionError: not a model of efficient-kan")
+    refused(lambda: EfficientKan().require(SimpleNamespace(layers=())), "ConversionError: not a model")
+    refused(lambda: Jaxkan().arrays(SimpleNamespace()), "ConversionError: not a model of spline layers")
 
 
 def quantized(torch, value):
