@@ -3,12 +3,15 @@
 import json
 import re
 import textwrap
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 
 from refkan.claims.running.discovery import ledger_of
+from refkan.claims.running.run_options import add_options
 from refkan.cli import main
+from tests.shared.tables import each_row
 from validation.bases import change_of_basis_formulas as original
 from validation.ledger import LEDGER
 
@@ -166,6 +169,14 @@ def test_quick_runs_are_plain_unless_told_otherwise(verify, tmp_path, monkeypatc
 
     monkeypatch.delenv("REFKAN_ENGINE", raising=False)
     assert [engine(), engine("--engine", "fast"), engine("--full")] == ["plain", "fast", "auto"]
+
+
+@each_row("options, engine", ((), "plain"), (("--full",), "auto"), (("--cell", "a=b"), "auto"))
+def test_one_cell_has_the_engine_of_full_runs(options, engine, tmp_path):
+    parser = ArgumentParser()
+    add_options(parser, tmp_path)
+    chosen = parser.parse_args(options)
+    assert chosen.engine_otherwise(chosen) == engine
 
 
 def test_files_that_are_missing_are_a_wrong_use(capsys, tmp_path):
