@@ -259,6 +259,15 @@ def test_a_breakpoint_is_moved_among_others_that_stay():
     assert [(a, b) for a, b in zip(moved, fine, strict=True) if a != b] == [(F(3, 2), 1)]
 
 
+@pytest.mark.parametrize(("intervals", "status"), [(1, "refuted"), (2, "holds")])
+def test_breakpoints_are_altered_where_there_are_some_within(monkeypatch, intervals, status):
+    """Of knots of one interval there is none to leave out or to move: they say nothing of the altered statements."""
+    monkeypatch.setattr(prolongation_formulas, "contains", lambda *spaces: True)
+    pairs = [prolongation_formulas.nested_pair(order, intervals, 0) for order in (1, 2, 3)]
+    mutations = prolongation_formulas.inclusion_verdict(pairs).mutations
+    assert [each for name, each in mutations.items() if "breakpoint" in name] == [status] * 2
+
+
 def test_a_trajectory_has_every_step():
     q = descent_geometries.STEP_SIZE
     left, one = 1 - q, q / q

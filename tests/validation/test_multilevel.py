@@ -100,3 +100,13 @@ def test_random_levels_have_a_new_knot_in_every_interval(monkeypatch):
     for coarse, fine in pairwise(levels):
         np.testing.assert_array_equal(fine[::2], coarse)
         assert len(fine) == 2 * len(coarse) - 1
+
+
+@pytest.mark.parametrize(("jacobi", "levels", "needed"), [
+    ((1, 50, 2, 3, 10), (1, 9, 1, 1, 1.1), True),
+    ((1, 50, 2, 3, 8), (1, 9, 1, 1, 1.1), False),
+    ((1, 50, 2, 3, 10), (1, 1, 9, 1, 1.3), False),
+])  # fmt: skip
+def test_levels_are_needed_by_what_the_last_doubling_does(jacobi, levels, needed):
+    result = {"conditions": {"Jacobi": jacobi, "sum over levels": levels}}
+    assert multilevel_preconditioners.needs_levels(result) == needed
