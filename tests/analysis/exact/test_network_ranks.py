@@ -133,6 +133,17 @@ def test_in_balls_samples_that_lie_on_a_knot_are_left_out_of_the_minor():
     assert (few.low, few.high, few.rows) == (1, 2, (1,))
 
 
+def test_in_balls_constants_on_natural_tails_are_left_out_where_a_sample_lies_on_a_knot():
+    """Whether the first sample's node is inside no ball decides; without it all constants count."""
+    rng = np.random.default_rng(0)
+    x = np.array([[0.3, 0.3], *rng.uniform(0.2, 0.8, size=(12, 2))])
+    net = rk.kan([2, 1, 1], 2, 2, edge="silu", node_map="none", outside="natural")
+    theta = np.array([0.5, 0.5, 0.5, 0, 0, 0, 1, -1, 1, 1, 1, 2, 4, 1, 1])
+    all_, others = (rk.exact.certified_rank(rk.LeastSquares(net, rows, rows[:, :1]), theta) for rows in (x, x[1:]))
+    assert all_.low == others.low
+    assert (all_.analytic_nullity, others.analytic_nullity) == (3, 4)  # three edges with SiLU; and a constant moved
+
+
 @pytest.mark.parametrize(
     ("unit", "first", "second", "low"),
     [(1e-300, 1e-300, 1e-300, 3), (1e10, 1e-10, 1e300, 3), (1e100, 1e100, 1e100, 3), (1e300, 1e300, 1e300, 0)],
