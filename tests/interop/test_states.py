@@ -10,7 +10,7 @@ import pytest
 import refkan as rk
 from refkan import interop
 from refkan.interop import ConversionError, disassemble, from_state, refined, states, to_state
-from refkan.interop.kan_edges import assemble
+from refkan.interop.kan_edges import _finer, assemble
 from refkan.interop.model_files import _members
 from refkan.networks.node_maps import AffineMap
 from tests.interop.models import basis as bsplines
@@ -91,6 +91,9 @@ def test_refinement_of_clamped_knots():
     fine, fine_theta = refined(net, theta)
     x = np.linspace(0, 3, 101)[:-1, None]
     assert relative(fine(fine_theta, x), net(theta, x)) < 1e-15
+    repeated = np.array([t[0], [0.0, 0, 0, 0, 2, 2, 3, 3, 3, 3]])
+    two = interop.Edges(repeated, np.ones((1, 2, 6)), np.ones((1, 2)), np.ones((1, 2)), np.ones(1), np.zeros(1))
+    refused(lambda: _finer(two, 2, 0), "ConversionError: layer 0: inputs repeat different numbers of knots")
 
 
 @pytest.mark.parametrize("trained", [("coefficients", "w_b", "w_s"), ("w_b",), ("w_s",)], ids=str)

@@ -279,3 +279,5 @@ def test_too_much_for_the_memory_is_said_before_it_is_tried(monkeypatch, which, 
     problem, theta = small()
     monkeypatch.setattr("refkan.networks.hessians.memory.available_memory", lambda: 60_000)
     refused(lambda: rk.spectrum(problem, theta, which=which), what + r".* needs .* of memory; 60 kB are available: ")
+    assert rk.spectrum(np.eye(38)).size == 38  # of 40 bytes an entry
+    refused(lambda: rk.spectrum(np.eye(39)), "all eigenvalues of a matrix of 39 rows needs 60.8 kB of memory")

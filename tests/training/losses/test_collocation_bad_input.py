@@ -157,6 +157,7 @@ def test_bad_problems_are_refused():
     term = equation(samples(9))
     refused(lambda: Collocation(net, [term, term]), "of different names; got")
     refused(lambda: Collocation(net, []), "at least one")
+    refused(lambda: rk.Side(np.empty((0, 2)), [[1.0, 0.0]]), "points must hold at least one point; got none")
     refused(lambda: Collocation(net, [prescribed("ends", np.ones((1, 3)), 0.0)]), "must have 2 columns.*3")
     problem = Collocation(net, [term])
     refused(lambda: problem.redrawn({"other": samples(3)}), "points must be for terms equation; got 'other'")

@@ -118,6 +118,7 @@ def test_large_logits_neither_overflow_nor_vanish(rng):
     (lambda net, x: Penalized(rk.LeastSquares(net, x, x[:, :1]), roughness=-1.0), "roughness"),
     (lambda net, x: Penalized(CrossEntropy(net, x, [0] * 5)).residual(np.zeros(net.n_params)), "has no residuals"),
     (lambda net, x: CrossEntropy(net, x, [0, 1, 2, 0, 1]), r"from 0 to 1; labels\[2\] is 2"),
+    (lambda net, x: CrossEntropy(rk.kan([1, 5, 3], 2, 2), x, [0, 1, 2, 3, 2]), r"from 0 to 2; labels\[3\] is 3"),
     (lambda net, x: CrossEntropy(net, x, [0.5] * 5), r"labels\[0\] is 0.5"),
     (lambda net, x: CrossEntropy(net, x, [0] * 5, [-1.0] * 5), "weights"),
 )

@@ -125,6 +125,10 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch, kan):
         for method in methods:
             with pytest.raises(ValueError, match=f"{what} needs .* of memory; .* are available: use a smaller network"):
                 minimize(problem, theta, method=method, solver=solver)
+        monkeypatch.setattr("refkan.networks.hessians.memory.available_memory", lambda needed=needed: needed)
+        for method in methods if solver == "qr" else ():
+            with pytest.raises(pytest.fail.Exception, match="the Jacobian was formed"):
+                minimize(problem, theta, method=method, solver=solver)
 
 
 def test_a_gauss_newton_matrix_of_the_problem_is_used():
