@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.splines.sums import Channels
 from tests.networks.layers.layer_laws import random_parameters
 from tests.shared.factories import EDGE_KINDS, LayerCase
@@ -138,3 +139,19 @@ def test_linearisation_stays_at_its_point(layer, n):
     np.testing.assert_array_equal(at.pushforward(dtheta, dx), kept.pushforward(dtheta, dx))
     for mine, theirs in zip(at.hessian_product(dtheta, dx, dy), kept.hessian_product(dtheta, dx, dy), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_layer_goes_over_into_layers_of_its_kind_alone(layer):
+    theta, kind = random_parameters(layer), type(layer).__name__
+    assert (layer.prolongation(layer) != np.eye(layer.n_params)).sum() == 0
+    np.testing.assert_array_equal(layer.convert(theta, layer), theta)
+    others = [other for other in LAYERS.values() if not isinstance(other, EdgeLayer | rk.SiluLayer | type(layer))]
+    for other in others:
+        message = f"cannot convert a {kind} into a {type(other).__name__}"
+        refused(lambda other=other: layer.prolongation(other), message)
+        refused(lambda other=other: layer.convert(theta, other), message)
+
+
+def test_jumps_are_those_of_splines_of_fixed_knots():
+    for other in (LAYERS["dense"], LAYERS["chebyshev"], LAYERS["spline"].with_free_knots()):
+        refused(other.jumps, "roughness needs splines with fixed knots; got ")
