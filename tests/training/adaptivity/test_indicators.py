@@ -224,3 +224,10 @@ def test_free_knots_are_not_cut_below_their_floor():
     net, theta = net.initialize(np.random.default_rng(0), x)
     assert net.layers[0].intervals == n
     assert_array_equal(may_be_cut(layer_states(net, theta, x)[0], 1)[1], [[True, False, True, True]])
+
+
+def test_one_interval_without_a_jump_is_marked_by_its_sensitivity():
+    x = np.random.default_rng(0).uniform(size=(20, 2))
+    net, theta = rk.kan([2, 3], 2, 1).initialize(np.random.default_rng(1), x)
+    state = layer_states(net, theta, x)[0]
+    assert_allclose(derivative_jumps(state), [[state.sensitivity.sum() / 20]] * 2, rtol=1e-14)
