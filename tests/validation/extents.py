@@ -13,6 +13,7 @@ import json
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import is_dataclass
@@ -225,7 +226,7 @@ def extent(stem: str, quick: bool) -> str:
     """How often what is asked for, over how many values of its arguments; where that ends, and a digest of it all."""
     file, asked = FILES[stem].load(), Asked()
     parts = {"checkpoints": asked} if "checkpoints" in inspect.signature(file.run).parameters else {}
-    with noting(asked, hasattr(file, "GRID")), np.errstate(all="ignore"):
+    with noting(asked, hasattr(file, "GRID")), np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
         asked.followed(file.run, quick, **parts)
     counts, values = dict[str, int](), dict[str, dict[str, set[str]]]()
     for name, arguments in asked.calls:

@@ -89,6 +89,9 @@ class Drawing(np.random.Generator):
         super().__init__(np.random.PCG64(seed))
         self.notes = notes
 
+    def spawn(self, n_children: int) -> list[np.random.Generator]:
+        return [Drawing(seed, self.notes) for seed in self.bit_generator.seed_seq.spawn(n_children)]
+
     def __getattribute__(self, name: str) -> Any:
         member = super().__getattribute__(name)
         if name not in ("choice", "integers", "normal", "permutation", "random", "standard_normal", "uniform"):
