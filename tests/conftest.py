@@ -62,7 +62,6 @@ EXHAUSTIVE = {
     "tests/conformance/identification/test_identify.py::test_what_a_layer_does_is_told",
     "tests/conformance/identification/test_identify.py::test_what_follows_from_a_cause_is_not_told",
     "tests/conformance/test_cases.py::test_correct_backends_raise_no_alarm",
-    "tests/conformance/test_cases.py::test_no_alarm_in_lower_formats",
     "tests/conformance/test_cases.py::test_no_false_alarm_on_random_correct_configurations",
     "tests/conformance/test_declarations.py::test_a_layer_with_one_domain_raises_no_alarm",
     "tests/conformance/test_declarations.py::test_another_right_end_than_the_one_declared_is_found",

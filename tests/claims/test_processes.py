@@ -249,6 +249,7 @@ def compiles(file, message):
     return FileResult(file)
 
 
+@pytest.mark.exhaustive
 def test_it_is_said_once_that_processes_compile(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # nothing is compiled there
     numbered = [(1, ONE), (2, ONE)]

@@ -183,6 +183,7 @@ def test_readings_reach_the_pages_with_every_seed(tmp_path, holds, status, short
     assert f"| spline, fine | 2.00e+00 (5.0e-01) | 1.50e+00 | 1.75e+00 (2.5e-01) | 2 | {line} |" in text
 
 
+@pytest.mark.exhaustive
 def test_the_pages_of_findings_are_what_the_records_say():
     """The first of them fits two printed pages, and corrects what the long one corrects of this paper."""
     made = runpy.run_path(str(ROOT / "docs" / "findings.py"))

@@ -184,6 +184,7 @@ def test_a_function_that_vanishes_is_allowed_what_rounding_does_to_the_others():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "tf32", "bfloat16", "float16"])
+@pytest.mark.exhaustive
 def test_no_alarm_in_lower_formats(dtype):
     findings = Judge(PlainNumpy()).run(chosen([dtype]))
     assert not bad(findings)

@@ -68,6 +68,7 @@ def test_a_broken_backend_in_all_formats(tmp_path):
     assert json.loads(conform(*arguments, "--json", "-", *WITHOUT_HINTS, code=1).out)["counts"] == document["counts"]
 
 
+@pytest.mark.exhaustive
 def test_the_same_bytes_whatever_the_clocks_say(monkeypatch):
     """What was found, what the layer is, and what failures follow from; seconds alone may differ."""
     chosen = ("--backend", BROKEN, "--argument", "mean over samples", "--json", "-")
@@ -85,6 +86,7 @@ def test_the_same_bytes_whatever_the_clocks_say(monkeypatch):
     assert next(hours) > 3600  # some clock was read
 
 
+@pytest.mark.exhaustive
 def test_expected_failures_and_patterns_that_match_nothing(tmp_path):
     known = tmp_path / "known.txt"
     known.write_text(

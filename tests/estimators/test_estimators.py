@@ -57,6 +57,7 @@ def test_weights_are_repetitions(rng):
         assert_allclose(weighed, clone(model).fit(X[repeated], y[repeated]).predict(X), rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_hidden_layers_come_with_many_rows(rng):
     X, y = smooth(rng, 1000)
     assert SplineRegressor(max_iter=1).fit(X[:900], y[:900]).network_.widths == (2, 1)

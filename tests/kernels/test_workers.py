@@ -227,6 +227,7 @@ def test_workers_follow_a_caller_that_restricts_itself_later(pool, monkeypatch):
     assert masks == [{0, 2, 3}, {2}, {0, 2, 3}]
 
 
+@pytest.mark.exhaustive
 def test_interruptions_and_exits_change_no_bit():
     """In a process of its own: one that hangs cannot be asked to stop."""
     command = [sys.executable, "-m", "tests.kernels.threads_interrupted"]

@@ -90,6 +90,7 @@ def drawn(order, n, kind=np.float64):
 
 @pytest.mark.parametrize("bounds", BOUNDS.values())
 @pytest.mark.parametrize("order", [3, 4])
+@pytest.mark.exhaustive
 def test_the_network_is_one_of_the_library_and_its_gradient_that_of_differences(order, bounds):
     n, M = 4, local_polynomials(order)
     theta, X, y = drawn(order, n)
@@ -118,6 +119,7 @@ def test_the_network_is_one_of_the_library_and_its_gradient_that_of_differences(
     np.testing.assert_allclose(change_of_basis(n, order), rk.ChangeOfBasis(space).dense(), rtol=1e-12, atol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_single_precision_stays_single_and_is_near():
     losses = []
     for kind in (np.float32, np.float64):

@@ -328,6 +328,7 @@ def places(data, path=()):
             yield from places(data[key], (*path, key))
 
 
+@pytest.mark.exhaustive
 def test_no_change_of_a_file_brings_the_checker_down(honest, tmp_path, capsys):
     rng = np.random.default_rng(0)
     where = [path for path in places(honest) if path[0] not in ("about", "unproven")]

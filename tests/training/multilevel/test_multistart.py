@@ -178,6 +178,7 @@ def test_stored_stages_are_not_trained_again(tmp_path, monkeypatch):
     assert len(count) == 27
 
 
+@pytest.mark.exhaustive
 def test_executors_train_starts_to_the_same_bits(tmp_path):
     here, elsewhere, told = run_stages(checkpoints=tmp_path / "here"), Elsewhere(), []
     options = {"checkpoints": tmp_path / "there", "progress": ProgressLines(told.append, pause=1e9)}

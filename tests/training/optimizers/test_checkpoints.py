@@ -108,6 +108,7 @@ print("trained", result.theta.tobytes().hex())
 
 
 @pytest.mark.skipif(not hasattr(os, "kill"), reason="it kills")
+@pytest.mark.exhaustive
 def test_trainings_on_several_levels_survive_kills(tmp_path):
     """SIGKILL at random times after the first file is written; nothing but results is left in the folder."""
     problem, theta = problem_and_start()

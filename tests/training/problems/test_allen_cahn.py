@@ -53,6 +53,7 @@ def error(solution, oracle):
     return np.abs(solution(on_grid(np.linspace(0, 1, 301), TIMES)).reshape(301, -1) - oracle).max(axis=0)
 
 
+@pytest.mark.exhaustive
 def test_the_reference_agrees_with_finite_differences(reference, oracle):
     """The bounds are the oracle's errors: extrapolation does not help at t = 0.003, where the rounded kink is steep."""
     assert (error(reference, oracle) < [3e-5, 1e-6, 1e-7, 1e-7, 1e-7]).all()
@@ -85,6 +86,7 @@ def test_initial_values_and_symmetries(reference, rng):
     np.testing.assert_allclose(at_end[1], at_end[0], atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_orders_of_convergence():
     """Third order at t = 0, where coefficients fall like k^-4; faster than any power once the kink is gone."""
     modes = [64, 128, 256, 512]

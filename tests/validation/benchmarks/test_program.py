@@ -222,6 +222,7 @@ def test_the_ratio_is_their_time_over_ours():
     assert len(lines) == 1
 
 
+@pytest.mark.exhaustive
 def test_this_checkout_answers_a_question_and_ends(tmp_path):
     side = against.Checkout(HERE, ["spline-evaluation"], 1, True, tmp_path)
     try:
