@@ -178,12 +178,12 @@ def all_finite(array: Array) -> bool:
     return np.count_nonzero(np.isfinite(array)) == array.size  # `all` takes three times as long for few
 
 
-def require_finite(name: str, array: Array, remedy: str = "") -> None:
-    """Raise ValueError unless all entries are finite; the first other one is named, and the remedy follows."""
+def require_finite(name: str, array: Array, more: str = "") -> None:
+    """Raise ValueError unless all entries are finite; the first other one is named, and `more` follows."""
     if not all_finite(array):
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         where = "".join(f"[{', '.join(map(str, index))}]") if index else ""
-        raise ValueError(f"{name} must be finite; got {name}{where} = {array[index]}{remedy}")
+        raise ValueError(f"{name} must be finite; got {name}{where} = {array[index]}{more}")
 
 
 def real(name: str, array: Array) -> FloatArray:

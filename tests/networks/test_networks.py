@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan.networks.hessians.points import require_finite
+from refkan.networks.hessians.points import require_finite_outputs
 from refkan.networks.layers import SCHEMES, DenseLayer, SplineLayer
 from refkan.networks.layers.knot_layers.knot_layer import cut_alike
 from refkan.networks.node_maps import MARGIN, AffineMap, MeanStdMap
@@ -324,7 +324,7 @@ def test_mlp(activation):
 
 
 def test_what_holds_of_one_is_not_taken_for_what_holds_of_all():
-    refused(lambda: require_finite(np.array([[1.0, np.inf]])), r"got y\[0, 1\] = inf")
+    refused(lambda: require_finite_outputs(np.array([[1.0, np.inf]])), r"got y\[0, 1\] = inf")
     refused(lambda: require_numbers("values", np.array([1.0, np.nan])), r"OverflowError: no number at \[1\]")
     natural = NetworkCase("spline", outside="natural").build().layers[0]
     assert not natural.is_constant_at(np.array([[0.5, 0.5], [0.5, 9.0]]))

@@ -200,9 +200,9 @@ def falsified(value: Any, rng: np.random.Generator) -> Any:
 
 def one_wrong(value: Any, rng: np.random.Generator) -> Any:
     """Return what was computed with one number or truth value wrong."""
-    count = list[Any]()
-    altered(value, count.append)
-    places = [k == len(count) // 2 for k in range(len(count))]
+    leaves = list[Any]()
+    altered(value, leaves.append)
+    places = [k == len(leaves) // 2 for k in range(len(leaves))]
     rng.shuffle(places)
 
     def alter(leaf: Any) -> Any:
@@ -249,11 +249,16 @@ def falsifying(path: str, falsify: Callable[[str, Any], Any]) -> Iterator[None]:
         yield
 
 
-def said(replay: Mapping[str, Any], falsify: Callable[[str, Any], Any]) -> str:
-    """Judge what is falsified; what is said, in short, or the kind of an error where it cannot be judged."""
+def judged_falsely(replay: Mapping[str, Any], falsify: Callable[[str, Any], Any]) -> Any:
+    """Judge what is falsified."""
+    with falsifying(replay["by"].partition(":")[0], falsify):
+        return judged(replay)
+
+
+def said(judge: Callable[[], Any]) -> str:
+    """What is said, in short, or the kind of an error where it cannot be judged."""
     try:
-        with falsifying(replay["by"].partition(":")[0], falsify):
-            return short(told(judged(replay)), 6)
+        return short(told(judge()), 6)
     except ERRORS as error:
         return type(error).__name__
 
@@ -264,12 +269,15 @@ def one_by_one(replay: Mapping[str, Any]) -> dict[str, str]:
     Where a function is called a few times, each time; else halfway and at last.
     """
     names = list[str]()
-    with falsifying(replay["by"].partition(":")[0], lambda name, made: names.append(name) or made):
-        judged(replay)
+    judged_falsely(replay, lambda name, made: names.append(name) or made)
 
     def wrong_at(place: int) -> str:
-        numbers, rng = count(), np.random.default_rng(place)
-        return said(replay, lambda name, made: one_wrong(made, rng) if next(numbers) == place else made)
+        turns, rng = count(), np.random.default_rng(place)
+
+        def falsify(name: str, made: Any) -> Any:
+            return one_wrong(made, rng) if next(turns) == place else made
+
+        return said(lambda: judged_falsely(replay, falsify))
 
     calls = {own: [k for k, name in enumerate(names) if name == own] for own in dict.fromkeys(names)}
     chosen = {own: of if len(of) < 7 else [of[len(of) // 2], of[-1]] for own, of in calls.items()}
@@ -288,13 +296,14 @@ def rounded(value: Any, digits: int) -> Any:
 
 def digest(replay: Mapping[str, Any], seed: int) -> str:
     """Judge scattered measurements; what is said, in short, or the kind of an error where they cannot be judged."""
-    if runs(replay):
-        rng = np.random.default_rng(seed)
-        return said(replay, lambda name, made: falsified(made, rng) if rng.random() < FALSE else made)
-    try:
-        return short(told(judged(replay, scattered(replay["measured"], seed))), 6)
-    except ERRORS as error:
-        return type(error).__name__
+    if not runs(replay):
+        return said(lambda: judged(replay, scattered(replay["measured"], seed)))
+    rng = np.random.default_rng(seed)
+
+    def falsify(name: str, made: Any) -> Any:
+        return falsified(made, rng) if rng.random() < FALSE else made
+
+    return said(lambda: judged_falsely(replay, falsify))
 
 
 ERRORS = ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError

@@ -28,6 +28,9 @@ PRODUCTS = "ask scipy.sparse.linalg.eigsh for the ends, by products such as prob
 BLOCK_ENTRIES = 2**23
 """Entries of J formed at once, unless 2 M^2 is more: R is factorised again with every block."""
 
+AT_THETA = " at theta"
+"""Where arrays of a problem are not finite."""
+
 
 class Question(Frozen):
     """A matrix in coordinates v.
@@ -206,10 +209,6 @@ def jacobian(problem: Any, theta: FloatArray) -> FloatArray:
     for residuals, J in blocks:
         _require_finite_block(residuals, J)
     return np.concatenate([J for _, J in blocks])
-
-
-AT_THETA = " at theta"
-"""Where arrays of a problem are not finite."""
 
 
 def _require_finite_block(residuals: FloatArray, J: FloatArray) -> None:

@@ -8,7 +8,7 @@ Derivatives are b_i' = (r - 1) (L_i - R_i), where L_i and R_i = L_(i+1) are func
 of their supports.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -197,7 +197,7 @@ def _starts(spec: LayerSpec) -> Iterator[FloatArray]:
 
 
 def offsets_in_use(
-    t: FloatArray, rows: Iterable[tuple[int, Any]], every: Iterable[tuple[int, ...]], fit: Callable[[Any, Any], bool]
+    t: FloatArray, rows: Sequence[tuple[int, Any]], every: Iterable[tuple[int, ...]], fit: Callable[[Any, Any], bool]
 ) -> tuple[int, ...] | None:  # fmt: skip
     """The first offsets for which the knots t[i + offsets] of each row (i, numbers) fit its numbers, if any do."""
     for offsets in every:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Frozen, IntArray, lazy
+from refkan.base import FloatArray, Frozen, IntArray, all_finite, lazy
 from refkan.base.arguments import as_array, as_samples, as_vector, real, require_not_negative
 from refkan.networks import Network
 from refkan.networks.layers import Layer, LocalForm
@@ -146,7 +146,7 @@ class Points(Frozen):
     def sweep(self, rows: slice = slice(None)) -> Sweep:
         """Sweep over some of the samples, the constants of node maps held."""
         sweep = self._sweep(self.at[rows])
-        require_finite(sweep.value[:, 0], rows.start or 0, self.order)
+        require_finite_outputs(sweep.value[:, 0], rows.start or 0, self.order)
         return sweep
 
     def sweeps(self, size: int) -> Iterator[tuple[slice, Sweep]]:
@@ -168,9 +168,9 @@ def _in_order_of_cells(at: InputJet, layer: Layer) -> tuple[InputJet, IntArray]:
     return at.reordered(order), order
 
 
-def require_finite(outputs: FloatArray, first: int = 0, order: IntArray | None = None) -> None:
+def require_finite_outputs(outputs: FloatArray, first: int = 0, order: IntArray | None = None) -> None:
     """Raise ValueError where outputs overflowed; the first sample is number `first`, or order[first]."""
-    if not np.isfinite(outputs).all():
+    if not all_finite(outputs):
         s, q = map(int, np.argwhere(~np.isfinite(outputs))[0])
         number = first + s if order is None else order[first + s]
         raise ValueError(f"outputs must be finite to be differentiated; got y[{number}, {q}] = {outputs[s, q]}")

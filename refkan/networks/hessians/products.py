@@ -14,7 +14,7 @@ import numpy as np
 from refkan.base import FloatArray, as_vector, check_annotated, real
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
-from refkan.networks.hessians.points import Points, check_targets, require_finite
+from refkan.networks.hessians.points import Points, check_targets, require_finite_outputs
 from refkan.networks.network import ValueSweep
 from refkan.networks.sweeps.statistics_sweep import Cotangents, cotangents, pull_back_tangent
 
@@ -51,7 +51,7 @@ class ProductsAtPoint:
         self.net = points.net
         self.weights = points.weights[:, None] / (points.n_samples if n_samples is None else n_samples)
         self.sweep = ValueSweep(points.net, points.theta, points.at, share=True)
-        require_finite(self.sweep.value)
+        require_finite_outputs(self.sweep.value)
         self.cotangents: tuple[Cotangents, Cotangents | None] | None = None
         if targets is not None:
             of_samples = cotangents(self.sweep.samples, self.weights * (self.sweep.value - targets))
