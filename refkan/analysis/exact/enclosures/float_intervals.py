@@ -47,13 +47,12 @@ def require_rounding_to_nearest() -> None:
     ArithmeticError
     """
     half, small = np.array([EPS / 2, 0.75 * EPS]), np.array([2.0**-1000, SMALLEST])
-    nearest = [(sign + sign * half).tolist() == [sign, sign * (1 + EPS)] for sign in (1.0, -1.0)]
-    if not all(nearest):
+    if (1.0 + half).tolist() != [1.0, 1.0 + EPS]:  # upwards the first is not, downwards and towards zero the second
         raise ArithmeticError(
             "float64 must round to nearest for bounds to hold; it rounds otherwise in this thread: restore the default "
             "mode, in C fesetround(FE_TONEAREST)"
         )
-    if np.any(small * np.array([2.0**-40, 1.0]) == 0) or np.any(small + small == 0):
+    if np.any(small * np.array([2.0**-40, 1.0]) == 0):  # a subnormal result, a subnormal operand
         raise ArithmeticError(
             "float64 must keep subnormal numbers for bounds to hold; this thread treats them as zero: call "
             "torch.set_flush_denormal(False), or do without the library compiled with -ffast-math that set this"
