@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 from fractions import Fraction
 from itertools import pairwise
 
@@ -197,6 +198,38 @@ def test_slopes_from_the_right_of_hidden_knots_are_not_attained():
     low, high = rk.exact.lipschitz_constant(net, [-1.0, 0.0, -1.0, 0.0, 0.0, 1.0], [[-1.0, 1.0]], budget=30)
     assert low == 0.0
     assert high >= 0.0
+
+
+def test_parameters_that_do_not_fit_are_named():
+    net, theta = rk.kan([1, 1], 3, 2), [0.0, 1.0, 1.0, 0.0]
+    refused(lambda: rk.exact.enclose(net, [0.0], [[0, 1]]), "ValueError: ^theta must have length 4; got length 1$")
+    message = "ValueError: ^other_theta must have length 4; got length 1$"
+    refused(lambda: rk.exact.sup_difference(net, theta, net, [0.0], [[0, 1]]), message)
+    zero, none, two = lambda x: 0, lambda: 0, lambda x, y: 0
+    for functions, name, taken in (((none, zero), "source", "()"), ((zero, two), "boundary", "(x, y)")):
+        message = f"TypeError: ^{name} must take 1 arguments; it takes {re.escape(taken)}$"
+        refused(lambda given=functions: rk.exact.certified_error(net, theta, *given, [[0, 1]]), message)
+
+
+def test_networks_that_wait_for_data_are_sent_back():
+    net, x = rk.kan([2, 2, 1], 3, 2), np.linspace(0.0, 1.0, 6).reshape(3, 2)
+    theta, message = np.zeros(net.n_params), "after layer 0 is not bound to data"
+    refused(lambda: rk.exact.enclose(net, theta, [[0, 1]] * 2), message)
+    refused(lambda: rk.exact.certified_rank(rk.LeastSquares(net, x, x[:, :1]), theta), message)
+
+
+def test_middles_beyond_all_floats_are_infinite():
+    huge = Fraction(10**400)
+    for low, middle in ((huge, np.inf), (-2 * huge, -np.inf)):
+        assert rk.exact.Enclosure(low, low + huge).midpoint == middle
+
+
+def test_certificates_go_on_where_a_layer_of_silu_has_no_values():
+    """Inside the domain nothing changes; the network that comes with the steps may be asked a little outside."""
+    net = rk.kan([1, 1], 3, 2, edge="silu", outside="error")
+    steps = interval_network(net, np.arange(6.0))
+    assert steps.net.layers[0].spline.outside == "polynomial"
+    assert np.isfinite(steps.net(steps.theta, [[1.0 + 1e-9]])).all()
 
 
 def test_a_difference_has_values_where_both_networks_have_some():

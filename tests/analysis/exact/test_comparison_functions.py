@@ -9,6 +9,7 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.solutions import bounds_of_errors
 from refkan.analysis.exact.solutions.bounds_of_errors import Comparison, by_eigenfunctions, comparisons
 from tests.shared.refusals import refused
 
@@ -233,3 +234,26 @@ def test_hypotheses_that_fail_are_named():
     with pytest.raises(ValueError, match="below the first eigenvalue"):
         error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], reaction=lambda x, y: -30 - x)
     refused(lambda: error_of(net, np.zeros(4), zero, zero, [[0, 1]], reaction=lambda x: -11), "below the first")
+
+
+def test_sums_of_too_many_eigenfunctions_are_not_begun(monkeypatch):
+    """33 half waves along one side, for the rounding of pi counts; of more than three inputs the sum has no bound."""
+    one, no_wave = Intervals.of(np.ones(1)), Intervals.of(0.0)
+    for terms, finite in ((33, True), (32, False)):
+        monkeypatch.setattr(bounds_of_errors, "TERMS", terms)
+        assert np.isfinite(by_eigenfunctions(one, no_wave)) == finite
+    monkeypatch.setattr(bounds_of_errors, "TERMS", 2_000_000)
+    assert by_eigenfunctions(Intervals.of(np.ones(4)), no_wave) == np.inf
+
+
+def test_without_a_reaction_there_are_no_waves():
+    sides = Intervals.of(np.array([1.0, 2.0]))
+    assert len([*comparisons(sides, Intervals.of(0.0), np.ones(2), True)]) == 2
+    assert len([*comparisons(sides, Intervals.of(1e-3), np.ones(2), True)]) > 2
+
+
+def test_an_interval_that_spans_a_wave_exactly_bounds_nothing():
+    """k^2 w^2/8 = 1 after rounding; a little less leaves a bound, of some 1e15 times the error at points."""
+    k = float(np.sqrt(2.0)) - 3 * 2.0**-52
+    refused(lambda: bounds_of_errors._between_points(1.0, 0.0, 2.0, k, 1), "points = 1 are too few for wavenumber")
+    assert 1e14 < bounds_of_errors._between_points(1.0, 0.0, 2.0, k - 9 * 2.0**-52, 1) < np.inf

@@ -156,15 +156,18 @@ def test_eigenvectors_are_ordered_by_smoothness(order):
     assert exact.eigenpairs(space, "relu_gram").sign_changes == ascending[::-1]
 
 
-def test_sign_changes_at_dim_60():
-    assert exact.eigenpairs(uniform_random(3, 60), bits=512).sign_changes == tuple(range(60))
+def test_signs_are_decided_with_as_many_bits_as_they_need():
+    space = uniform_random(3, 60)
+    assert None in exact.eigenpairs(space, bits=256).sign_changes
+    pairs = exact.eigenpairs(space)
+    assert (pairs.bits, pairs.sign_changes) == (512, tuple(range(60)))
 
 
 def test_exact_zeros_stay_undecided_and_do_not_count():
     pairs = exact.eigenpairs(rk.SplineSpace.uniform(1, 7))  # 2 dim + 1 = 15 = 3 * 5
     zeros = tuple((k, i) for k in range(7) for i in range(7) if (2 * k + 1) * (2 * i + 1) % 15 == 0)
     assert len(zeros) > 0
-    assert pairs.undecided == zeros
+    assert (pairs.bits, pairs.undecided) == (256, zeros)
     assert pairs.sign_changes == tuple(range(7))
 
 

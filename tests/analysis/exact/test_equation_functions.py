@@ -11,7 +11,10 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact.enclosures.float_intervals import EPS, Intervals
-from refkan.analysis.exact.solutions.bounds_of_errors import _cumulated
+from refkan.analysis.exact.enclosures.network_intervals import interval_network
+from refkan.analysis.exact.extra import precision
+from refkan.analysis.exact.solutions.bounds_of_errors import _cumulated, _integrated_reciprocal
+from refkan.analysis.exact.solutions.certified_solutions import _is_positive, _reason
 from refkan.analysis.exact.solutions.equation_functions import evaluated, exact
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
@@ -119,6 +122,7 @@ def test_numpy_functions_of_expressions_are_those_of_expressions():
     lambda x: np.tanh(x),
     lambda x: 1 / (1 + x),
     lambda x: x**0.5,
+    lambda x: x**-1,
     lambda x: x[0],
     lambda x: abs(x),
     lambda x: np.asarray(x),
@@ -134,6 +138,27 @@ def test_numbers_taken_from_the_arguments_are_refused(source):
     with pytest.raises(TypeError, match=r"source|unsupported operand") as raised:
         error_of_zero(source)
     assert "unsupported" in str(raised.value) or ".sin(), .cos(), .exp()" in str(raised.value)
+
+
+@pytest.mark.parametrize("options", [{"wavenumber": 5.0}, {"reaction": lambda x: -1.0 + 0 * x}])
+def test_a_coefficient_of_both_signs_is_told_in_terms_of_what_is_missing(options):
+    """Nothing compares, and what is integrated would need a comparison too."""
+    message = r"coefficient must vary less: .*; where k\^2 - r is negative c must be positive"
+    refused(lambda: error_of_zero(lambda x: 1, coefficient=lambda x: x - 0.5, **options, **QUICK), message)
+
+
+@pytest.mark.parametrize(("least", "positive"), [(0.0, False), (5e-324, True)])
+def test_a_least_slope_of_zero_proves_no_coefficient_positive(least, positive):
+    """y^2 vanishes at an end, where c - c_y (1/2 - y) does too."""
+    slopes = np.array([-1.0, least])
+    assert _is_positive(lambda x, y: y * y, slopes, np.array([[0.0, 1.0]] * 2), 50) == positive
+    assert _reason(Intervals.of(0.0), slopes).startswith("coefficient must vary less") != positive
+
+
+@pytest.mark.parametrize("coefficient", [lambda x: x, lambda x: x * x, lambda x: 1 - x])
+def test_a_coefficient_that_vanishes_at_an_end_is_not_integrated(coefficient):
+    message = "coefficient must be positive in the box; on some interval of integration"
+    refused(lambda: error_of_zero(lambda x: 1, coefficient=coefficient, **QUICK), message)
 
 
 @pytest.mark.parametrize("name", ["source", "boundary", "coefficient"])
@@ -277,3 +302,28 @@ def test_what_has_no_bound():
         rk.exact.certified_error(rk.kan([1, 1], 2, 2), [0.0, 1.0, 0.0], zero, zero, [[0, 1]])
     refused(lambda: rk.exact.certified_error(rk.kan([1, 2], 4, 1), np.zeros(8), zero, zero, [[0, 1]]), "net must have")
     refused(lambda: rk.exact.certified_error(net, theta, zero, zero, [[1, 1]]), "sides of positive length")
+
+
+@pytest.mark.parametrize(
+    ("coefficient", "antiderivative"),
+    [(lambda x: 1 + 0 * x, lambda x: x), (lambda x: x, lambda x: x.log()), (lambda x: x * x, lambda x: -1 / x)],
+)
+def test_the_integral_of_a_reciprocal_holds_every_point_of_its_intervals(coefficient, antiderivative):
+    """From 1/3 on, to the ends of intervals and their centres, and little more."""
+    cuts = np.linspace(1 / 3, 1.1, 80)[:, None]
+    boxes = Intervals(cuts[:-1], cuts[1:])
+    rho = interval_network(CUBIC, np.array(ZERO)).sweep(boxes, 4)
+    rho = rho._replace(centre=rho.centre[:, 0], over=rho.over[:, 0])
+    integral = _integrated_reciprocal(coefficient, boxes, rho)[0]
+    over, centre = integral.over, integral.centre
+    with precision(200) as flint:
+        begins, middles, ends = (
+            [antiderivative(flint.arb(x)) - antiderivative(flint.arb(cuts[0, 0])) for x in each[:, 0]]
+            for each in (boxes.lo, boxes.middle, boxes.hi)
+        )
+        for k, (begin, middle, end) in enumerate(zip(begins, middles, ends, strict=True)):
+            assert not begin < over.value.lo[k]
+            assert not end > over.value.hi[k]
+            assert not middle < centre.value.lo[k]
+            assert not middle > centre.value.hi[k]
+            assert max(over.value.hi[k] - end, centre.value.hi[k] - centre.value.lo[k]) < 2e-6

@@ -254,3 +254,13 @@ def test_what_is_no_evolution():
             evolution(net, theta, zero, zero, SQUARE, diffusion)
     with pytest.raises(TypeError, match="reaction must be made of its arguments"):
         evolution(net, theta, zero, zero, SQUARE, 1.0, reaction=lambda v: float(v), cells=2)
+
+
+@pytest.mark.parametrize("boundary", [None, lambda x, t: 0.0])
+def test_expansions_have_the_degree_that_is_asked_for(boundary):
+    """Slopes of the ends, of which p is made where they repeat, cost one."""
+    steps = interval_network(rk.kan([2, 1], 4, 2), np.zeros(10))
+    box = np.array(SQUARE)
+    equation = EvolutionEquation(steps, box, boundary, 0.1, None, None, None, 3)
+    for part in equation.expanded(Intervals(box[None, :, 0], box[None, :, 1])):
+        assert (part.centre.order, part.over.order) == (3, 3)

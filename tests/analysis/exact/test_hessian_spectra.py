@@ -11,7 +11,7 @@ import pytest
 import refkan as rk
 from refkan.analysis.exact import Enclosure
 from refkan.analysis.exact.ranks import chain_rule
-from refkan.analysis.exact.ranks.network_rows import checked
+from refkan.analysis.exact.ranks.network_rows import _spoken, checked, expected_seconds
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.spectra import curvatures
 from refkan.base.errors import ConvergenceError
@@ -87,6 +87,37 @@ def test_effective_dimensions_counts_and_steps_are_enclosed():
     for mu in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match="mu must be"):
             spectrum.effective_dimension(mu)
+
+
+def test_the_time_that_a_hessian_takes_is_asked_of_hessians_alone():
+    problem, theta = posed(samples=7)
+    times = [expected_seconds(checked(problem, theta), 1, hessian=hessian) for hessian in (False, True)]
+    between = sum(times) / 2
+    assert rk.exact.certified_spectrum(problem, theta, seconds=between).which == "gauss-newton"
+    refused(
+        lambda: rk.exact.certified_spectrum(problem, theta, which="hessian", seconds=between), "is expected to take"
+    )
+
+
+def test_statistics_cost_as_much_as_samples():
+    posed, theta = problem(node_map="mean-std", samples=90)
+    parts = [rk.LeastSquares(posed.net, posed.x[:count], posed.y[:count]) for count in (60, 30)]
+    more, fewer = (expected_seconds(checked(part, theta), 0) for part in parts)
+    assert more / fewer == pytest.approx((60 + 90) / (30 + 90))
+
+
+def test_decompositions_cost_the_cube_of_the_parameters():
+    small, large = (checked(*problem(intervals, samples=10)) for intervals in ((1, 1), (4, 4)))
+    costs = [expected_seconds(each, 3) - expected_seconds(each, 1) for each in (small, large)]
+    assert costs[1] / costs[0] == pytest.approx((large.net.n_params / small.net.n_params) ** 3)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.25, "0.25 s"), (119.0, "119 s"), (120.0, "2 min"), (7190.0, "120 min"), (7200.0, "2 h"), (172800.0, "2 d")],
+)
+def test_times_are_told_in_the_largest_unit_of_which_there_are_two(seconds, told):
+    assert _spoken(seconds) == told
 
 
 @pytest.mark.parametrize("samples", [24, 7])

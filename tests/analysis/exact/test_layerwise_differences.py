@@ -243,3 +243,30 @@ def test_networks_of_order_two_are_plain_relu_networks_beyond_their_domains_too(
         h = np.maximum(h @ A.T + c, 0.0)
     A, c = matrices[-1]
     assert np.allclose(h @ A.T + c, relu(weights, points), rtol=1e-12, atol=1e-12)
+
+
+def test_hidden_layers_of_other_widths_are_not_compared():
+    nets = [rk.mlp([1, width, 1], "relu") for width in (2, 3)]
+    left, right = (interval_network(net, np.ones(net.n_params)) for net in nets)
+    assert layerwise_difference(left, right, np.array([[-1.0, 1.0]])) == np.inf
+
+
+def test_differences_below_all_floats_are_carried_on():
+    """The smallest float, which rounding multiplies by some tens, and the second layer by 1e300."""
+    net = rk.kan([1, 1, 1], 2, 1, node_map="none")
+    left, right = (interval_network(net, np.array([0.0, tiny, 0.0, 1e300])) for tiny in (0.0, 5e-324))
+    exact = Fraction(5e-324) * Fraction(1e300)
+    difference = layerwise_difference(left, right, np.array([[0.0, 1.0]]))
+    assert exact <= Fraction(difference) <= 100 * exact
+
+
+@pytest.mark.parametrize("node", [0, 1])
+def test_a_difference_of_one_node_is_carried_on_beside_nodes_that_are_the_same(node):
+    """x and x, or 3x/2 in place of one, then their sum, by splines and by linear layers."""
+    spline = rk.kan([1, 2, 1], 2, 1, node_map="none"), np.array([0.0, 1.0] * 4)
+    dense = rk.Network((rk.DenseLayer(1, 2, "identity"), rk.DenseLayer(2, 1, "identity")), (Unmapped(),))
+    for (net, theta), place in ((spline, 2 * node + 1), ((dense, np.array([1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0])), node)):
+        moved = theta.copy()
+        moved[place] = 1.5
+        left, right = (interval_network(net, each) for each in (theta, moved))
+        assert 0.5 <= layerwise_difference(left, right, np.array([[0.0, 1.0]])) <= 0.5 + 1e-12

@@ -10,6 +10,7 @@ from refkan.analysis.exact.ranks.network_rows import checked, rational_rows
 from refkan.analysis.exact.ranks.null_directions import _lie_in, known_null_vectors
 from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
 from refkan.base.errors import ConvergenceError
+from refkan.networks.node_maps import AffineMap, MeanStdMap
 from tests.shared.refusals import refused
 
 
@@ -157,8 +158,26 @@ def test_in_balls_ranks_do_not_depend_on_what_float64_holds(unit, first, second,
     assert (rank.low, rank.high) == (low, 3)
 
 
+@pytest.mark.parametrize(("samples", "by"), [(3, "rows"), (4, "theory")])
+def test_as_many_rows_as_theory_leaves_parameters_prove_the_rank(samples, by):
+    """Of four parameters, with one null vector."""
+    net, x = rk.kan([1, 1], 2, 1, edge="silu"), np.linspace(0.1, 0.9, samples)[:, None]
+    spectrum = rk.exact.certified_spectrum(rk.LeastSquares(net, x, 0 * x), np.array([1.0, 2.0, 0.5, 1.5]))
+    assert (spectrum.rank, spectrum.nullity, spectrum.rank_by) == (3, 1, by)
+
+
+def test_a_silu_edge_that_is_zero_in_both_factors_gives_no_null_vector():
+    """d(w_s C) = 0 along (C, -w_s), which is zero there."""
+    net, x = rk.kan([1, 2], 2, 1, edge="silu"), np.linspace(0, 1, 5)[:, None]
+    theta = np.array([0.0, 0.0, 1.0, 2.0, 1.0, 1.0, 0.0, 1.0])  # C of both edges, w_b, w_s
+    Z = known_null_vectors(checked(rk.LeastSquares(net, x, np.zeros((5, 2))), theta))
+    assert np.array(rk.exact.as_fractions(Z), float).T.tolist() == [[0, 0, 1, 2, 0, 0, 0, -1]]
+
+
 def test_bad_arguments():
     posed, theta = problem()
+    ends = rk.Collocation(posed.net, rk.prescribed("ends", posed.x, 0.0))
+    refused(lambda: rk.exact.certified_rank(ends, theta), "TypeError: problem must be a LeastSquares of a network")
     with pytest.raises(ValueError, match="positive weight"):
         rk.exact.certified_rank(rk.LeastSquares(posed.net, posed.x, posed.y, np.zeros(90)), theta)
 
@@ -176,7 +195,23 @@ NETWORKS = {
     "ramps": lambda: rk.mlp([2, 3, 2], "relu"),
     "cubes": lambda: rk.mlp([2, 3, 2], "relu3"),
     "tanh": lambda: rk.mlp([2, 3, 2], "tanh"),
+    "dense, mean-std": lambda: dense_before_a_map("identity"),
+    "dense without bias, mean-std": lambda: dense_before_a_map("identity", bias=False),
+    "tanh, mean-std": lambda: dense_before_a_map("tanh"),
+    "natural before linear tails": lambda: tails("natural", "linear"),
+    "linear before natural tails": lambda: tails("linear", "natural"),
 }
+
+
+def tails(*kinds):
+    nets = [rk.kan(widths, 3, 2, outside=kind) for widths, kind in zip(([2, 2], [2, 1]), kinds, strict=True)]
+    return rk.Network(tuple(net.layers[0] for net in nets), (AffineMap(),))
+
+
+def dense_before_a_map(activation, bias=True):
+    """A map undoes constants of its nodes, which linear layers with a bias alone can add."""
+    layers = rk.DenseLayer(2, 3, activation, bias=bias), rk.kan([3, 1], 2, 2).layers[0]
+    return rk.Network(layers, (MeanStdMap(),))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

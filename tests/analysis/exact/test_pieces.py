@@ -11,7 +11,7 @@ import refkan as rk
 from refkan import truth
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
-from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL, Pieces, pieces_of_polynomials
+from refkan.analysis.exact.enclosures.polynomial_pieces import POLYNOMIAL, Pieces, nearest, pieces_of_polynomials
 from refkan.analysis.exact.enclosures.taylor_intervals import (
     Expansion,
     TaylorIntervals,
@@ -191,3 +191,10 @@ def test_reference_intervals_are_the_pieces_and_as_much_as_the_domain_on_both_si
     tiny = interval_network(rk.chebyshev_kan([1, 1], 1, domain=(2.0**60, 2.0**60 + 2.0**8)), [0.0, 1.0]).steps[0]
     (pieces,) = tiny.edges.inputs
     assert pieces.low[0] < pieces.left[1] < pieces.left[2] < pieces.high[-1]
+
+
+def test_rational_numbers_beyond_all_floats_are_next_to_the_largest():
+    largest = float(np.finfo(float).max)
+    for sign in (1, -1):
+        assert nearest(Fraction(sign * 10**400)) == sign * largest
+        assert nearest(Fraction(sign, 3)) == sign / 3

@@ -8,16 +8,17 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact.certificates.leaves import cut_into_leaves
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, quiet
+from refkan.analysis.exact.enclosures import float_intervals
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, in_tasks, quiet
 from refkan.analysis.exact.enclosures.network_intervals import LinearStep, interval_network
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.nodes.extremes_over_boxes import layerwise_difference
 from refkan.analysis.exact.nodes.node_subdivision import NodeBoxes, NodeSearch, bounded_boxes
-from refkan.analysis.exact.nodes.node_tables import NodeFunctions, node_functions
+from refkan.analysis.exact.nodes.node_tables import NodeFunctions, NodeTable, node_functions, tabulated
 from refkan.analysis.exact.ranks import ranks
-from refkan.analysis.exact.spectra import orthogonal_certificates
+from refkan.analysis.exact.spectra import orthogonal_certificates, perron
 from refkan.truth import UndecidedError
 from tests.shared.refusals import refused
 
@@ -77,8 +78,78 @@ def test_nodes_are_cut_between_floats_or_not_at_all():
         with quiet():
             boxes, *_ = bounded_boxes(layers, -1e9, 1e-9, box, np.zeros((4, 2)), np.full(4, np.inf))
         lo, cuts, hi = boxes.nodes.lo, boxes.cuts, boxes.nodes.hi
-        assert np.array_equal(np.isfinite(boxes.gaps), (lo < cuts) & (cuts < hi))
+        assert np.array_equal(boxes.gaps > -np.inf, (lo < cuts) & (cuts < hi))
         assert not np.isfinite(boxes.gaps[:, :2][np.nextafter(lo, hi)[:, :2] >= hi[:, :2]]).any()
+
+
+def test_what_lies_within_its_bounds_exactly_is_not_cut():
+    one = Intervals.of(np.ones(1))
+    leaves = cut_into_leaves(lambda boxes: (one, np.ones_like(boxes.lo)), UNIT, [UNIT[0]], lambda: (1.0, 1.0), 9)
+    assert (leaves.text, leaves.parts, leaves.reached) == (".", 1, True)
+
+
+@pytest.mark.parametrize("weights", [(0.0, 0.0), (0.0, 1.0), (1.0, 2.0), (2.0, 1.0)])
+@pytest.mark.parametrize("free", [0, 1])
+def test_inputs_at_a_single_value_are_not_cut_whatever_they_weigh(free, weights):
+    box = np.array([[0.5, 0.5]] * 2)
+    box[free] = 0.0, 1.0
+    leaves = cut_into_leaves(
+        lambda boxes: (boxes[:, free], np.tile(weights, (len(boxes.lo), 1))), box, list(box), lambda: (1 / 3, 1 / 3), 5
+    )
+    assert (leaves.parts, leaves.text.count("ab"[free]), leaves.text.count("ba"[free])) == (5, 4, 0)
+
+
+def test_the_input_of_the_greater_weight_is_cut():
+    box = np.array([[0.0, 0.5]] * 2)
+    for weights, letter in (((1.0, 2.0), "b"), ((2.0, 1.0), "a")):
+        leaves = cut_into_leaves(
+            lambda boxes, each=weights: (boxes[:, 0], np.tile(each, (len(boxes.lo), 1))), box, list(box),
+            lambda: (1 / 3, 1 / 3), 2,
+        )  # fmt: skip
+        assert leaves.text.count(letter) == 1
+
+
+@pytest.mark.parametrize("start", [1.0, 1.0 + 2.0**-52])  # the middle is rounded to the lower end, to the upper one
+def test_what_lies_between_two_floats_is_not_cut(start):
+    ulp, third = np.array([[start, np.nextafter(start, 2.0)]]), (1 / 3, 1 / 3)
+    leaves = cut_into_leaves(lambda boxes: (boxes[:, 0], np.ones_like(boxes.lo)), ulp, [ulp[0]], lambda: third, 9)
+    assert (leaves.parts, leaves.reached) == (1, False)
+
+
+@pytest.mark.parametrize("point", [0.25, 0.5])
+def test_a_node_at_a_single_point_is_no_empty_one(point):
+    """x -> x/2 -> x/2: of the box [0, 1] the second node may be 1/4, and 1/2; the output is half of it."""
+    half = interval_network(rk.kan([1, 1, 1], 2, 1, node_map="none"), np.array([0.0, 0.5, 0.0, 0.5]))
+    box = Intervals(np.array([[0.0, point]]), np.array([[1.0, point]]))
+    tables, possible, bounded, _ = tabulated(node_functions(half, 0, 1.0), box)
+    assert possible[0]
+    assert bounded[0]
+    outputs = tables[-1].of_nodes()
+    assert outputs.lo.min() <= point / 2 <= outputs.hi.max() <= point / 2 * (1 + 1e-14)
+
+
+class InTurn:
+    """An executor that keeps what it was given."""
+
+    def __init__(self):
+        self.tasks = []
+
+    def map(self, function, *rows):
+        for task in zip(*rows, strict=True):
+            self.tasks.append(task)
+            yield function(*task)
+
+
+def test_rows_are_cut_into_parts_here_and_into_tasks_elsewhere(monkeypatch):
+    executor, rows = InTurn(), np.arange(10.0)
+    whole, parts = (in_tasks(np.sum, (rows,), 10, (10, 4), each) for each in (None, executor))
+    assert whole == [45.0]
+    assert parts == [6.0, 22.0, 17.0]
+    assert [task[0].tolist() for task in executor.tasks] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    called = []
+    monkeypatch.setattr(float_intervals, "require_rounding_to_nearest", lambda: called.append(True))
+    in_tasks(np.sum, (rows,), 10, (10, 4), executor)
+    assert len(called) == 3  # each process, or thread, has a mode of its own
 
 
 def scripted(widths):
@@ -178,3 +249,62 @@ def test_kinks_do_not_keep_domains_with_different_ends_from_being_compared(order
 def test_what_belongs_to_a_problem_is_refused_for_a_space(extra):
     space = rk.SplineSpace.uniform(2, 3)
     refused(lambda: rk.exact.certified_condition_number(space, **extra), f"^{next(iter(extra))} must be left out for a")
+
+
+@pytest.mark.parametrize("bits", [8, 53, 200])
+def test_norms_are_bounded_from_above(bits):
+    """Of (1, 1), and of a ball of radius 1/2 around 1: the square roots of 2 and of 9/4."""
+    with precision(bits) as module:
+        norm = orthogonal_certificates.greatest_norm(module, [module.arb(1), module.arb(1)])
+        assert norm.is_exact()
+        assert Enclosure.between(norm, norm).low ** 2 >= 2
+        assert orthogonal_certificates.greatest_norm(module, [module.arb(1, 0.5)]) >= 1.5
+
+
+@pytest.mark.parametrize("entry", [-1.0, 0.0])
+@pytest.mark.parametrize("end", ["smallest", "largest"])
+def test_quotients_bound_eigenvalues_for_positive_vectors_alone(entry, end, monkeypatch):
+    """Inverse iteration that rounds its way to another one decides nothing."""
+    sign = -1 if end == "largest" else 1
+    monkeypatch.setattr(perron, "NARROW", np.inf)
+    monkeypatch.setattr(perron, "solve_dense", lambda M, shift, z: [flint.arb(sign), flint.arb(sign * entry)])
+    with pytest.raises(UndecidedError):
+        perron.extreme_eigenvalue(flint, flint.fmpq_mat([[2, 1], [1, 3]]), 1, end, False)
+
+
+def test_what_nodes_attain_is_told_from_the_least_to_the_greatest():
+    identity = node_functions(interval_network(rk.kan([1, 1], 2, 1), np.array([0.0, 1.0])), 0, 1.0)
+    search = NodeSearch(identity, lambda points: Intervals.of(points[:, 0]), absolute(1e-6))
+    bounds = search.run(UNIT, 100, np.array([[0.25], [0.75]]), None)
+    assert bounds.inner.lo[0] <= 0.25
+    assert 1 - 1e-6 <= bounds.inner.hi[0] <= 1 <= bounds.outer.hi[0] <= 1 + 2e-6
+
+
+def test_functions_range_over_the_cells_that_are_kept():
+    """Values 0, 1, 5, 2 at four cuts; of no cell at all nothing is known."""
+    cuts, values = np.arange(4.0)[None, None], np.array([[[[0.0, 1.0, 5.0, 2.0]]]])
+    none = np.zeros((1, 1, 1, 3))
+    for kept, low, high in (([1, 1, 1], 0, 5), ([1, 0, 0], 0, 1), ([0, 0, 1], 2, 5), ([0, 0, 0], -np.inf, np.inf)):
+        table = NodeTable(cuts, values, none, none, np.array([[kept]], dtype=bool))
+        ends = table.of_nodes()
+        assert (float(ends.lo[0, 0, 0]), float(ends.hi[0, 0, 0])) == pytest.approx((low, high), rel=1e-15, abs=1e-300)
+
+
+@pytest.mark.parametrize("far", [1e300, 1.5e308, np.inf])
+def test_nodes_wider_than_all_floats_are_not_tabulated(far):
+    identity = node_functions(interval_network(rk.kan([1, 1], 2, 1), np.array([0.0, 1.0])), 0, 1.0)
+    _, possible, bounded, _ = tabulated(identity, Intervals(np.array([[-far]]), np.array([[far]])))
+    assert (bool(possible[0]), bool(bounded[0])) == (True, far == 1e300)
+
+
+@pytest.mark.parametrize("far", [1.0, 100.0])
+def test_cells_whose_values_overflow_say_nothing(far):
+    """Of 1e307 x, finite at the end of [0, 1] and not at 100."""
+    steep = node_functions(interval_network(rk.kan([1, 1], 2, 1), np.array([0.0, 1e307])), 0, 1.0)
+    table = tabulated(steep, Intervals(np.zeros((1, 1)), np.full((1, 1), far)))[0][-1]
+    cells = table.of_cells()
+    assert np.isfinite(table.values).all()
+    for x in np.linspace(0.0, far, 41):
+        k = min(int(np.searchsorted(table.cuts[0, 0], x, "right")) - 1, cells.lo.shape[-1] - 1)
+        assert cells.lo[0, 0, 0, k] <= Fraction(x) * 10**307 * (1 + Fraction(1, 10**9))
+        assert Fraction(x) * 10**307 * (1 - Fraction(1, 10**9)) <= cells.hi[0, 0, 0, k]

@@ -12,6 +12,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
     CORNERS,
     FEWEST,
     Evaluation,
+    _halved,
     absolute,
     of_greatest,
     of_range,
@@ -82,6 +83,31 @@ def test_a_jump_that_no_float_divides_is_not_reached():
     assert not bounds.reached
     assert bounds.boxes == 1
     assert bounds.outer.hi[0] >= 1.0
+
+
+def test_boxes_that_no_float_divides_leave_the_others_that_are_halved_with_them():
+    """Bounds 0.9 around 0.7, whose floats lie twice as far apart, and 1 around 0.3; no point attains more than 0."""
+
+    def quantities(boxes):
+        above = [(boxes.lo <= at) & (at < boxes.hi) for at in (0.3, 0.7)]
+        high = np.where(above[0], 1.0, np.where(above[1], 0.9, 0.0))
+        return Evaluation(Intervals(0.0 * high, high), Intervals(0.0 * high, 0.0 * high))
+
+    bounds = range_over(quantities, np.array([[0.0, 1.0]]), absolute(0.1), 1000)
+    assert not bounds.reached
+    assert bounds.boxes < 1000
+    assert bounds.outer.hi[0] == 1.0
+
+
+@pytest.mark.parametrize("start", [1.0, 1.0 + 2.0**-52])  # the middle is rounded to the lower end, to the upper one
+def test_boxes_between_two_floats_stay_whole(start):
+    """Along another input they are halved, along none they come back as they are."""
+    ulp = np.array([[start, 0.0]]), np.array([[np.nextafter(start, 2.0), 1.0]])
+    (halves, weights, source) = _halved(Intervals(*ulp), np.array([[9.0, 1.0]]))
+    assert (source.tolist(), weights.tolist()) == ([0, 0], [[9.0, 0.5]] * 2)
+    assert halves.lo.tolist() == [[start, 0.0], [start, 0.5]]
+    (whole, _, source) = _halved(Intervals(ulp[0][:, :1], ulp[1][:, :1]), np.array([[9.0]]))
+    assert (whole.lo.tolist(), whole.hi.tolist(), source.tolist()) == ([[start]], [[ulp[1][0, 0]]], [0])
 
 
 def test_what_is_not_a_number_is_halved_first_and_bounded_by_infinity():
