@@ -12,7 +12,7 @@ import refkan as rk
 from refkan import exact
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import precision
-from refkan.analysis.exact.spectra import orthogonal_certificates
+from refkan.analysis.exact.spectra import condition_numbers, orthogonal_certificates
 from refkan.analysis.exact.spectra.orthogonal_certificates import (
     certified,
     departure,
@@ -324,3 +324,11 @@ def test_columns_are_made_nearly_orthonormal_in_their_span():
         for columns in ([[1, 2], [2, 4]], [[0, 1], [0, 1]], [[flint.arb(1, 0.5), 1], [1, 1]]):
             with pytest.raises(UndecidedError):
                 nearly_orthonormal(flint, flint.arb_mat(columns))
+
+
+@pytest.mark.parametrize(("smallest", "largest", "low", "high"), [((1, 2), (6, 8), 3, 8), ((1, 2), (1, 2), 1, 2)])
+def test_condition_numbers_are_bounded_by_the_ends_of_both_eigenvalues(smallest, largest, low, high, monkeypatch):
+    """However wide they are; no condition number is below one."""
+    ends = tuple(Enclosure(*map(Fraction, pair)) for pair in (smallest, largest))
+    monkeypatch.setattr(condition_numbers, "extreme_eigenvalues", lambda *arguments: ends)
+    assert exact.certified_condition_number(rk.SplineSpace.uniform(2, 3)) == (low, high)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan.analysis.exact.enclosures import float_intervals
-from refkan.analysis.exact.enclosures.float_intervals import MAX, SMALLEST, UNITS, Intervals
+from refkan.analysis.exact.enclosures.float_intervals import EPS, MAX, SMALLEST, UNITS, Intervals
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
@@ -320,3 +320,10 @@ def test_units_in_the_last_place_are_more_than_a_float_below_the_normal_numbers(
     x = -740.0
     enclosure, units = Intervals.of(x).exp(), UNITS * SMALLEST
     assert enclosure.lo <= np.exp(x) - units < np.exp(x) + units <= enclosure.hi
+
+
+@pytest.mark.parametrize(("name", "x"), [("exp", np.log(1.99)), ("sin", np.arcsin(0.99)), ("cos", np.arccos(0.99))])
+def test_values_of_functions_are_known_to_the_units_that_are_assumed_and_one(name, x):
+    """(4 + 1) eps on both sides, and a float for each of their ends."""
+    enclosure = getattr(Intervals.of(x), name)()
+    assert 10 * EPS < (enclosure.hi - enclosure.lo) / enclosure.middle < 12 * EPS

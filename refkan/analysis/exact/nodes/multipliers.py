@@ -203,7 +203,7 @@ class SmoothedBound:
                 # Damping of 1 alone makes the step of Polyak, which closes the gap to the goal if it is straight.
                 size = damping * (state.slope**2).sum(axis=1) / np.maximum(state.value - goal, allowed)
                 matrix = state.curvature + (size + SMALLEST**0.5)[:, None, None] * np.eye(H)
-                solvable = np.isfinite(matrix).all(axis=(1, 2)) & np.isfinite(state.slope).all(axis=1)
+                solvable = np.isfinite(matrix).all(axis=(1, 2))  # and so is the slope, whose square it holds
                 matrix = np.where(solvable[:, None, None], matrix, np.eye(H))
                 slope = np.where(solvable[:, None], state.slope, 0.0)
                 trial = nu - np.linalg.solve(matrix, slope[..., None])[..., 0]
