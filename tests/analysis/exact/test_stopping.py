@@ -9,7 +9,7 @@ import pytest
 import refkan as rk
 from refkan.analysis.exact.certificates.leaves import cut_into_leaves
 from refkan.analysis.exact.enclosures import float_intervals
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, in_tasks, quiet
+from refkan.analysis.exact.enclosures.float_intervals import MAX, Intervals, in_tasks, quiet
 from refkan.analysis.exact.enclosures.network_intervals import LinearStep, interval_network
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, range_over
@@ -18,6 +18,7 @@ from refkan.analysis.exact.nodes.extremes_over_boxes import layerwise_difference
 from refkan.analysis.exact.nodes.node_subdivision import NodeBoxes, NodeSearch, bounded_boxes
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, NodeTable, node_functions, tabulated
 from refkan.analysis.exact.ranks import ranks
+from refkan.analysis.exact.solutions import bounds_of_errors
 from refkan.analysis.exact.spectra import orthogonal_certificates, perron
 from refkan.truth import UndecidedError
 from tests.shared.refusals import refused
@@ -308,3 +309,13 @@ def test_cells_whose_values_overflow_say_nothing(far):
         k = min(int(np.searchsorted(table.cuts[0, 0], x, "right")) - 1, cells.lo.shape[-1] - 1)
         assert cells.lo[0, 0, 0, k] <= Fraction(x) * 10**307 * (1 + Fraction(1, 10**9))
         assert Fraction(x) * 10**307 * (1 - Fraction(1, 10**9)) <= cells.hi[0, 0, 0, k]
+
+
+def test_numbers_beside_infinite_ones_stay_what_they_are():
+    made = Intervals.of(np.array([1.0, np.inf, -np.inf, np.nan]))
+    assert (made.lo[0], made.hi[0]) == (1.0, 1.0)
+    assert (made.lo[1:].tolist(), made.hi[1:].tolist()) == ([MAX, -np.inf, -np.inf], [np.inf, -MAX, np.inf])
+
+
+def test_of_what_is_not_a_number_no_bound_is_known():
+    assert bounds_of_errors._between_points(np.nan, 0.0, 0.1, 0.0, 9) == np.inf
