@@ -21,6 +21,7 @@ from refkan.analysis.exact.ranks import ranks
 from refkan.analysis.exact.solutions import bounds_of_errors
 from refkan.analysis.exact.spectra import orthogonal_certificates, perron
 from refkan.truth import UndecidedError
+from tests.shared.elsewhere import Elsewhere
 from tests.shared.refusals import refused
 
 UNIT = np.array([[0.0, 1.0]])
@@ -56,13 +57,16 @@ def test_bounds_that_exceed_what_is_attained_by_the_tolerance_exactly_are_within
     assert (whole.reached, whole.boxes) == (reached, 1)
 
 
+def leaves_around_a_third(box, budget, weights=1.0, p=0):
+    """Leaves of a box that weigh so much along each input, wanted where x_p is 1/3 alone, which none of them knows."""
+    over = lambda boxes: (boxes[:, p], np.full(boxes.lo.shape, weights))  # noqa: E731
+    return cut_into_leaves(over, box, list(box), lambda: (1 / 3, 1 / 3), budget)
+
+
 @pytest.mark.parametrize("budget", [1, 2, 3, 7, 600])
 def test_leaves_are_as_many_as_the_budget_and_no_more(budget):
-    """x is nowhere known to be 1/3 alone; what is written down has a point for each leaf."""
-    third = 1 / 3, 1 / 3
-    leaves = cut_into_leaves(
-        lambda boxes: (boxes[:, 0], np.ones_like(boxes.lo)), UNIT, [UNIT[0]], lambda: third, budget
-    )
+    """What is written down has a point for each leaf."""
+    leaves = leaves_around_a_third(UNIT, budget)
     assert not leaves.reached
     assert leaves.parts == leaves.text.count(".") == budget
     assert leaves.text.count("a") == budget - 1
@@ -94,26 +98,19 @@ def test_what_lies_within_its_bounds_exactly_is_not_cut():
 def test_inputs_at_a_single_value_are_not_cut_whatever_they_weigh(free, weights):
     box = np.array([[0.5, 0.5]] * 2)
     box[free] = 0.0, 1.0
-    leaves = cut_into_leaves(
-        lambda boxes: (boxes[:, free], np.tile(weights, (len(boxes.lo), 1))), box, list(box), lambda: (1 / 3, 1 / 3), 5
-    )
+    leaves = leaves_around_a_third(box, 5, weights, free)
     assert (leaves.parts, leaves.text.count("ab"[free]), leaves.text.count("ba"[free])) == (5, 4, 0)
 
 
 def test_the_input_of_the_greater_weight_is_cut():
     box = np.array([[0.0, 0.5]] * 2)
     for weights, letter in (((1.0, 2.0), "b"), ((2.0, 1.0), "a")):
-        leaves = cut_into_leaves(
-            lambda boxes, each=weights: (boxes[:, 0], np.tile(each, (len(boxes.lo), 1))), box, list(box),
-            lambda: (1 / 3, 1 / 3), 2,
-        )  # fmt: skip
-        assert leaves.text.count(letter) == 1
+        assert leaves_around_a_third(box, 2, weights).text.count(letter) == 1
 
 
 @pytest.mark.parametrize("start", [1.0, 1.0 + 2.0**-52])  # the middle is rounded to the lower end, to the upper one
 def test_what_lies_between_two_floats_is_not_cut(start):
-    ulp, third = np.array([[start, np.nextafter(start, 2.0)]]), (1 / 3, 1 / 3)
-    leaves = cut_into_leaves(lambda boxes: (boxes[:, 0], np.ones_like(boxes.lo)), ulp, [ulp[0]], lambda: third, 9)
+    leaves = leaves_around_a_third(np.array([[start, np.nextafter(start, 2.0)]]), 9)
     assert (leaves.parts, leaves.reached) == (1, False)
 
 
@@ -129,27 +126,16 @@ def test_a_node_at_a_single_point_is_no_empty_one(point):
     assert outputs.lo.min() <= point / 2 <= outputs.hi.max() <= point / 2 * (1 + 1e-14)
 
 
-class InTurn:
-    """An executor that keeps what it was given."""
-
-    def __init__(self):
-        self.tasks = []
-
-    def map(self, function, *rows):
-        for task in zip(*rows, strict=True):
-            self.tasks.append(task)
-            yield function(*task)
-
-
 def test_rows_are_cut_into_parts_here_and_into_tasks_elsewhere(monkeypatch):
-    executor, rows = InTurn(), np.arange(10.0)
-    whole, parts = (in_tasks(np.sum, (rows,), 10, (10, 4), each) for each in (None, executor))
-    assert whole == [45.0]
-    assert parts == [6.0, 22.0, 17.0]
-    assert [task[0].tolist() for task in executor.tasks] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    executor, rows = Elsewhere(), np.arange(10.0)
+    (whole,), parts = (in_tasks(np.copy, (rows,), 10, (10, 4), each) for each in (None, executor))
+    assert whole.tolist() == rows.tolist()
+    assert [part.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert executor.tasks == 3
     called = []
     monkeypatch.setattr(float_intervals, "require_rounding_to_nearest", lambda: called.append(True))
-    in_tasks(np.sum, (rows,), 10, (10, 4), executor)
+    sums = in_tasks(np.sum, (rows,), 10, (10, 4), executor)
+    assert sums == [6.0, 22.0, 17.0]
     assert len(called) == 3  # each process, or thread, has a mode of its own
 
 
@@ -277,7 +263,7 @@ def test_what_nodes_attain_is_told_from_the_least_to_the_greatest():
     identity = node_functions(interval_network(rk.kan([1, 1], 2, 1), np.array([0.0, 1.0])), 0, 1.0)
     search = NodeSearch(identity, lambda points: Intervals.of(points[:, 0]), absolute(1e-6))
     bounds = search.run(UNIT, 100, np.array([[0.25], [0.75]]), None)
-    assert bounds.inner.lo[0] <= 0.25
+    assert 0 <= bounds.inner.lo[0] <= 0.25
     assert 1 - 1e-6 <= bounds.inner.hi[0] <= 1 <= bounds.outer.hi[0] <= 1 + 2e-6
 
 
