@@ -102,12 +102,6 @@ def test_inputs_at_a_single_value_are_not_cut_whatever_they_weigh(free, weights)
     assert (leaves.parts, leaves.text.count("ab"[free]), leaves.text.count("ba"[free])) == (5, 4, 0)
 
 
-def test_the_input_of_the_greater_weight_is_cut():
-    box = np.array([[0.0, 0.5]] * 2)
-    for weights, letter in (((1.0, 2.0), "b"), ((2.0, 1.0), "a")):
-        assert leaves_around_a_third(box, 2, weights).text.count(letter) == 1
-
-
 @pytest.mark.parametrize("start", [1.0, 1.0 + 2.0**-52])  # the middle is rounded to the lower end, to the upper one
 def test_what_lies_between_two_floats_is_not_cut(start):
     leaves = leaves_around_a_third(np.array([[start, np.nextafter(start, 2.0)]]), 9)
