@@ -222,9 +222,10 @@ def test_a_missing_extra_is_named(monkeypatch):
             function(posed, theta)
 
 
-def test_samples_of_weight_zero_are_rows_of_the_kernel():
-    net, x = rk.kan([1, 1], 3, 2), np.linspace(0, 1, 6)[:, None]
-    problem, theta = rk.LeastSquares(net, x, x, weights=[0, 1, 1, 0, 1, 1]), np.ones(4)
+@pytest.mark.parametrize("widths", [[1, 1], [1, 2, 1]])
+def test_samples_of_weight_zero_are_rows_of_the_kernel(widths):
+    net, x = rk.kan(widths, 3, 2, node_map="none"), np.linspace(0, 1, 6)[:, None]
+    problem, theta = rk.LeastSquares(net, x, x, weights=[0, 1, 1, 0, 1, 1]), np.linspace(0, 1, net.n_params)
     kernel, expected = (
         function(problem, theta, which="ntk") for function in (rk.exact.certified_spectrum, rk.spectrum)
     )

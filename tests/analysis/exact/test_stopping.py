@@ -87,6 +87,15 @@ def test_nodes_are_cut_between_floats_or_not_at_all():
         assert not np.isfinite(boxes.gaps[:, :2][np.nextafter(lo, hi)[:, :2] >= hi[:, :2]]).any()
 
 
+@pytest.mark.parametrize("ends", [(-1.0, 0.0), (0.0, 1.0), (-np.inf, 0.0), (0.0, np.inf)])
+def test_leaves_that_are_out_at_one_end_alone_are_cut(ends):
+    leaves = cut_into_leaves(
+        lambda boxes: (Intervals(*(np.full(len(boxes.lo), end) for end in ends)), np.ones_like(boxes.lo)),
+        UNIT, [UNIT[0]], lambda: (0.0, 0.0), 4,
+    )  # fmt: skip
+    assert (leaves.parts, leaves.reached, leaves.low, leaves.high) == (4, False, *ends)
+
+
 def test_what_lies_within_its_bounds_exactly_is_not_cut():
     one = Intervals.of(np.ones(1))
     leaves = cut_into_leaves(lambda boxes: (one, np.ones_like(boxes.lo)), UNIT, [UNIT[0]], lambda: (1.0, 1.0), 9)

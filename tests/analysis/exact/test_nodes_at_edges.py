@@ -1,0 +1,18 @@
+"""Functions of nodes where nothing is known of them."""
+
+import numpy as np
+
+import refkan as rk
+from refkan.analysis.exact.enclosures.float_intervals import Intervals
+from refkan.analysis.exact.enclosures.network_intervals import interval_network
+from refkan.analysis.exact.nodes.node_tables import node_functions, tabulated
+
+
+def test_boxes_without_bounds_may_hold_points_whatever_their_nodes_say():
+    """Tables of zeros stand for them: a hidden node in [100, 200] is none of these, and may be a node of the box."""
+    net, theta = rk.kan([1, 1, 1], 3, 2, node_map="none"), np.array([0.0, 1, 2, 3, 0, 1, 2, 3])
+    layers = node_functions(interval_network(net, theta), 0, 1.0)
+    ends = [[-1e308, 100.0], [0.0, 100.0], [0.0, 0.0]], [[1e308, 200.0], [1.0, 200.0], [1.0, 200.0]]
+    _, possible, bounded, _ = tabulated(layers, Intervals(*map(np.array, ends)))
+    assert possible.tolist() == [True, False, True]
+    assert bounded.tolist() == [False, True, True]
