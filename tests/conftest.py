@@ -49,6 +49,7 @@ EXHAUSTIVE = {
     "tests/analysis/exact/test_checked_certificates.py::test_forged_statements_are_rejected_by_name",
     "tests/analysis/exact/test_equation_functions.py::test_the_bound_is_near_the_true_error_in_one_dimension",
     "tests/analysis/exact/test_float_intervals.py::test_a_spoilt_operation_is_noticed",
+    "tests/analysis/exact/test_kept_proofs.py::test_bounds_are_as_narrow_as_they_were",
     "tests/analysis/exact/test_margins.py::test_bounds_of_the_negative_are_the_others",
     "tests/analysis/exact/test_oracle_boxes.py::test_no_certificate_is_false",
     "tests/analysis/exact/test_oracle_ranks.py::test_eigenvalues_and_condition_numbers_lie_in_their_enclosures",
