@@ -1,7 +1,6 @@
 """Which box, node or input a search goes on with: no bound depends on it, the work that it takes does."""
 
 import numpy as np
-import pytest
 
 from refkan.analysis.exact.certificates import leaves as cutting
 from refkan.analysis.exact.certificates.leaves import cut_into_leaves
@@ -25,10 +24,9 @@ def test_parts_that_miss_most_are_cut_first(monkeypatch):
         assert cut_into_leaves(over, UNIT, [UNIT[0]], lambda: (0.0, 0.0), 4).text == text
 
 
-
 def test_the_input_of_the_greater_weight_is_cut():
-    over = lambda boxes: (boxes[:, 0], np.full(boxes.lo.shape, weights))  # noqa: E731
     for weights, letter in (((1.0, 2.0), "b"), ((2.0, 1.0), "a")):
+        over = lambda boxes, weights=weights: (boxes[:, 0], np.full(boxes.lo.shape, weights))  # noqa: E731
         leaves = cut_into_leaves(over, np.repeat(UNIT, 2, axis=0), [UNIT[0]] * 2, lambda: (0.3, 0.3), 2)
         assert leaves.text == letter + ".."
 
