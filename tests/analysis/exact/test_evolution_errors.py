@@ -117,6 +117,25 @@ def test_cells_hold_the_residual_and_what_it_is_made_of(order, boundary):
         assert np.all((cells.lo[:, k] - 1e-10 <= number) & (number <= cells.hi[:, k] + 1e-10)), k
 
 
+def test_rates_are_the_greatest_within_m_of_the_network():
+    """exp' and exp' - exp'' w_x for w in [0, 1/2] and w_x in [-2, 1], at numbers up to 1/2 + M."""
+    steps = interval_network(rk.kan([2, 1], 3, 1), np.zeros(6))
+    w, slope = (Intervals(*np.array(ends)[:, None]) for ends in ((0.0, 0.5), (-2.0, 1.0)))
+    for flux in (None, lambda u: u.exp()):
+        equation = EvolutionEquation(steps, np.array(SQUARE), None, 1.0, flux, lambda u: u.exp(), None, 4)
+        rates, most = equation.rates(w, slope, 1.0), np.exp(1.5)
+        assert rates == pytest.approx((most, most * (3 if flux else 1)), rel=1e-13)
+        assert min(rates) > most
+
+
+def test_zero_is_its_own_solution():
+    bound = rk.exact.certified_evolution(
+        rk.kan([2, 1], 3, 1), np.zeros(6), lambda x: 0, lambda x, t: 0, SQUARE, 1e-3, flux=lambda u: u * u, cells=2
+    )
+    assert bound.unproven == ""
+    assert bound.mean <= bound.greatest < 1e-300
+
+
 @pytest.mark.parametrize(
     ("k", "start", "source", "cells", "room"),
     [(8, 1 / 64, 0, 64, 1.05), (8, 1 / 64, 0, 2, 1.6), (-8, 1 / 64, 1 / 16, 64, 1.05), (0, 0, 1, 32, 1.05)],

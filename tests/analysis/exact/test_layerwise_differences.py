@@ -136,12 +136,13 @@ PAIRS = {
 """Two networks, and their difference over [-1, 1] as the layers add it up, attained or slope times distance."""
 
 
+@pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("name", PAIRS)
-def test_bounds_are_the_sums_that_are_stated(name):
+def test_bounds_are_the_sums_that_are_stated(name, swapped):
     (layers, maps), theta, (other_layers, other_maps), other_theta, exact = PAIRS[name]
     pair = [rk.Network(tuple(a), tuple(b)) for a, b in ((layers, maps), (other_layers, other_maps))]
     left, right = interval_network(pair[0], theta), interval_network(pair[1], other_theta)
-    difference = layerwise_difference(left, right, np.array([[-1.0, 1.0]]))
+    difference = layerwise_difference(*((right, left) if swapped else (left, right)), np.array([[-1.0, 1.0]]))
     assert exact <= difference <= exact * (1 + 1e-13)
 
 

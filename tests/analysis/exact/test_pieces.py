@@ -198,3 +198,14 @@ def test_rational_numbers_beyond_all_floats_are_next_to_the_largest():
     for sign in (1, -1):
         assert nearest(Fraction(sign * 10**400)) == sign * largest
         assert nearest(Fraction(sign, 3)) == sign / 3
+
+
+def test_functions_are_as_smooth_together_as_the_roughest():
+    """A constant beside a staircase, and x beside |x - 1|: powers of x less the middle of each piece."""
+    regions, zero, one, half = list(pairwise(CUTS)), Fraction(0), Fraction(1), Fraction(1, 2)
+    steps = pieces_of_polynomials(regions, [[[zero], [Fraction(k)]] for k in range(3)])
+    assert steps.smoothness.tolist() == [-1, -1, POLYNOMIAL]
+    kinks = pieces_of_polynomials(
+        regions, [[[half, one], [half, -one]], [[half + 1, one], [half, one]], [[half + 2, one], [half + 1, one]]]
+    )
+    assert kinks.smoothness.tolist() == [0, POLYNOMIAL, POLYNOMIAL]
