@@ -233,3 +233,12 @@ def test_null_vectors_of_theory_are_as_many_as_in_float64_and_true(name):
         columns = np.array(rk.exact.as_fractions(still), float)
         H = posed.hessian(theta)
         assert np.abs(H @ columns).max() <= 1e-10 * np.abs(H).max() * np.abs(columns).max()
+
+
+def test_every_hidden_node_of_a_deep_network_has_a_null_vector():
+    """Its weights times c, those that it goes on with over c: of ReLU networks all hidden layers have such."""
+    rng = np.random.default_rng(4)
+    net, x = rk.mlp([1, 2, 2, 1], "relu"), rng.uniform(-1, 1, (30, 1))
+    proven = rk.exact.certified_rank(rk.LeastSquares(net, x, x), np.abs(rng.normal(size=net.n_params)))
+    assert (proven.analytic_nullity, proven.null.ncols()) == (4, net.n_params - proven.high)
+    assert proven.low == proven.high
