@@ -314,7 +314,10 @@ def test_the_integral_of_a_reciprocal_holds_every_point_of_its_intervals(coeffic
     boxes = Intervals(cuts[:-1], cuts[1:])
     rho = interval_network(CUBIC, np.array(ZERO)).sweep(boxes, 4)
     rho = rho._replace(centre=rho.centre[:, 0], over=rho.over[:, 0])
-    integral = _integrated_reciprocal(coefficient, boxes, rho)[0]
+    integral, _, stretch = _integrated_reciprocal(coefficient, boxes, rho)
+    least, greatest = (coefficient(x[:, 0]) for x in (boxes.lo, boxes.hi))
+    assert np.all(stretch.hi >= greatest / least**2)
+    assert np.all(stretch.hi <= greatest / least**2 * (1 + 1e-14))
     over, centre = integral.over, integral.centre
     with precision(200) as flint:
         begins, middles, ends = (
