@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from refkan.analysis.exact.enclosures.boxes import BUDGET, Telling, posed, smoothness_over
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet, up
 from refkan.analysis.exact.enclosures.network_intervals import ActivationStep, EdgeStep, IntervalNetwork, SigmoidStep
 from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_sum
 from refkan.analysis.exact.enclosures.scalar_functions import silu
@@ -291,46 +291,46 @@ def layerwise_difference(left: IntervalNetwork, right: IntervalNetwork, ends: Fl
     if [type(step) for step in left.steps] != [type(step) for step in right.steps]:
         return np.inf
     x = y = Intervals(ends[None, :, 0], ends[None, :, 1])
-    apart = Intervals.of(np.zeros((1, len(ends))))
+    apart = np.zeros((1, len(ends)))
     for step, other in zip(left.steps, right.steps, strict=True):
         hull = Intervals(np.minimum(x.lo, y.lo), np.maximum(x.hi, y.hi))
         difference = _difference(step, other, hull)
         if difference is None:
             return np.inf
-        if not (apart.hi <= 0).all():
-            moved, smoothness = other.apply(TaylorIntervals({(0,): hull, (1,): Intervals(-apart.hi, apart.hi)}, 1))
+        if apart.any():
+            moved, smoothness = other.apply(TaylorIntervals({(0,): hull, (1,): Intervals(-apart, apart)}, 1))
             if np.min(smoothness) < 0:
                 return np.inf
-            difference = difference + Intervals.of(moved.parts[1,].magnitude)
+            difference = up(difference + moved.parts[1,].magnitude)
         apart = difference
         x, y = (each.apply(TaylorIntervals({(0,): z}, 0))[0].value for each, z in ((step, x), (other, y)))
-    return float(apart.hi.max())
+    return float(apart.max())
 
 
-def _difference(step: Any, other: Any, z: Intervals) -> Intervals | None:
+def _difference(step: Any, other: Any, z: Intervals) -> FloatArray | None:
     """Bound |S_q - T_q|, (1, Q), over inputs (1, P); None if unknown."""
     if isinstance(step, EdgeStep):
         return _of_edges(step, other, z)
     if isinstance(step, ActivationStep):
-        return Intervals.of(np.zeros_like(z.lo)) if step.name == other.name else None
+        return np.zeros_like(z.lo) if step.name == other.name else None
     if isinstance(step, SigmoidStep):  # (a - a') (1 - g) + (b - b') g
-        return Intervals.of(np.maximum(_distance(step.low, other.low), _distance(step.high, other.high))[None])
+        return np.asarray(np.maximum(_distance(step.low, other.low), _distance(step.high, other.high))[None])
     if step.weights.shape != other.weights.shape:
         return None
     apart = type(step)(_distance(step.weights, other.weights), _distance(step.shift, other.shift))
     if not (apart.weights.any() or apart.shift.any()):
-        return Intervals.of(np.zeros((1, len(apart.shift))))
-    return apart.apply(TaylorIntervals({(0,): Intervals.of(z.magnitude)}, 0))[0].value
+        return np.zeros((1, len(apart.shift)))
+    return apart.apply(TaylorIntervals({(0,): Intervals.of(z.magnitude)}, 0))[0].value.hi
 
 
-def _of_edges(step: EdgeStep, other: EdgeStep, z: Intervals) -> Intervals | None:
+def _of_edges(step: EdgeStep, other: EdgeStep, z: Intervals) -> FloatArray | None:
     """The same of two layers of functions on edges; None also where a difference may jump."""
     if (step.layer.n_inputs, step.layer.n_outputs) != (other.layer.n_inputs, other.layer.n_outputs):
         return None
-    total = Intervals.of(np.zeros((1, step.layer.n_outputs)))
+    total = np.zeros((1, step.layer.n_outputs))
     branch = _distance(*(np.zeros((1, 1)) if each.silu is None else each.silu for each in (step, other)))
     if branch.any():
-        total = total + (Intervals.of(branch) * Intervals.of(silu(z, 0)[0][0].magnitude)).sum(1)
+        total = total + (Intervals.of(branch) * Intervals.of(silu(z, 0)[0][0].magnitude)).sum(1).hi
     smoothness = np.minimum(*(each.edges.enclose(z, 0, "both")[1][0] for each in (step, other)))
     for p in range(step.layer.n_inputs):
         (family, coefficients), (other_family, others) = step.functions(p), other.functions(p)
@@ -338,7 +338,7 @@ def _of_edges(step: EdgeStep, other: EdgeStep, z: Intervals) -> Intervals | None
         if difference.end is None and smoothness[p] < 0:
             return None
         if any(np.any(array) for array in (*difference.middles, *difference.radii)):
-            total = total + Intervals.of(difference.enclose(z[0, p : p + 1], 0)[0][0].magnitude)
+            total = up(total + difference.enclose(z[0, p : p + 1], 0)[0][0].magnitude)
     return total
 
 
