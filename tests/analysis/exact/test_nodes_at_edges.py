@@ -27,3 +27,13 @@ def test_nodes_of_boxes_without_bounds_are_where_they_were():
     box = Intervals(np.array([[-1e308, 100.0]]), np.array([[1e308, 200.0]]))
     boxes, *_ = bounded_boxes(layers, -1e9, 1e-3, box, np.zeros((1, 1)), np.full(1, np.inf))
     assert np.array_equal([boxes.nodes.lo, boxes.nodes.hi], [box.lo, box.hi])
+
+
+def test_a_box_is_empty_if_one_of_its_nodes_is():
+    """Hidden nodes in [0, 3]: in the box the first or the second lies beyond, or neither."""
+    net = rk.kan([1, 2, 1], 3, 2, node_map="none")
+    layers = node_functions(interval_network(net, np.tile([0.0, 1, 2, 3], 4)), 0, 1.0)
+    hidden = np.array([[4.0, 0.0], [0.0, 4.0], [0.0, 0.0]])
+    ends = (np.concatenate([np.full((3, 1), x), hidden + x], axis=1) for x in (0.0, 1.0))
+    _, possible, *_ = tabulated(layers, Intervals(*ends))
+    assert possible.tolist() == [False, False, True]
