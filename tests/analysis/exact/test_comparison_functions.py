@@ -74,6 +74,13 @@ def test_functions_of_coefficients_are_those_of_the_table():
                 assert number <= Fraction(end) <= number * (1 + Fraction(exact.boundary) * Fraction(1e-14))
 
 
+def test_bounds_of_errors_are_rounded_upwards():
+    rng = np.random.default_rng(5)
+    for boundary, source, delta, residual in 10.0 ** rng.uniform(-4, 4, (400, 4)):
+        exact = Fraction(boundary) * Fraction(delta) + Fraction(source) * Fraction(residual)
+        assert exact <= Fraction(Comparison(boundary, source).bound(delta, residual)) <= exact * (1 + Fraction(1, 2**50))
+
+
 CASES = [((1.0,), 50.0), ((1.0, 1.0), 36.0), ((1.0, 2.5), 20.0), ((1.0, 0.5, 0.75), 100.0)]
 
 
@@ -181,6 +188,16 @@ def test_reactions_in_one_dimension(r):
     bound = error_of(net, theta, f, u, [[0.0, 1.0]], reaction=reaction)
     assert error <= bound.by_integration <= 6 * error
     assert error <= bound.by_maximum_principle
+
+
+@pytest.mark.parametrize("q", [0.2, 0.9, 1.2])
+def test_waves_make_what_is_integrated_grow(q):
+    """u'' + q u = f, u = sin(pi x/L), and a network that is zero: without q u the error is less by 1 - q (L/pi)^2."""
+    length = 2.5
+    u = lambda x: (x * (PI / length)).sin()  # noqa: E731
+    f = lambda x: u(x) * (q - (PI / length) ** 2)  # noqa: E731
+    bound = error_of(rk.kan([1, 1], 4, 1), np.zeros(4), f, u, [[0.0, length]], reaction=lambda x: -q)
+    assert 1 <= bound.by_integration <= 4
 
 
 @pytest.mark.parametrize("rate", [0.5, 8.0, -6.0])
