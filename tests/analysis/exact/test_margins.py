@@ -13,7 +13,7 @@ from refkan.analysis.exact.enclosures.float_intervals import EPS, SMALLEST, UNIT
 from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_polynomials
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, variables
 from refkan.analysis.exact.solutions import bounds_of_errors
-from refkan.analysis.exact.solutions.bounds_of_errors import _between_points, _cumulated
+from refkan.analysis.exact.solutions.bounds_of_errors import _between_points, _cumulated, _integral
 from tests.analysis.exact.test_float_intervals import OPERATIONS, drawn
 
 
@@ -151,6 +151,17 @@ def test_intervals_of_integration_are_as_long_as_said(monkeypatch):
     bounds_of_errors.bound_by_integration(zero, 0.0, nodes[[0, -1]], Intervals.of(np.zeros(2)), 0.0, 7)
     exact = max(Fraction(b) - Fraction(a) for a, b in pairwise(nodes.tolist()))
     assert exact <= Fraction(lengths[0]) <= exact * (1 + Fraction(2 * EPS))
+
+
+@pytest.mark.parametrize(("smoothness", "widths"), [(-1, (1, 16)), (0, (0.5, 4)), (1, (0, 0)), (2, (0, 0))])
+def test_integrals_are_expanded_as_far_as_functions_are_smooth(smoothness, widths):
+    """x^2 over [0, 1] and [1, 3] from its range, its slope or its second derivative, if that is bounded."""
+    boxes = Intervals(np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]]))
+    centre, over = (x * x for x in (variables(at, 2)[0] for at in (Intervals.of(boxes.middle), boxes)))
+    reach = boxes - Intervals.of(boxes.middle)
+    integral = _integral(Expansion(centre, over, reach, np.full(2, smoothness)), boxes)
+    assert np.all((integral.lo <= [1 / 3, 26 / 3]) & (integral.hi >= [1 / 3, 26 / 3]))
+    np.testing.assert_allclose(integral.hi - integral.lo, widths, rtol=1e-12, atol=1e-13)
 
 
 BOX = np.array([[0.125, 0.875], [0.25, 1.25]])

@@ -15,6 +15,7 @@ from refkan import exact
 from refkan.analysis.exact.certificates import certified_network
 from refkan.analysis.exact.certificates.certified_network import is_identity
 from refkan.analysis.exact.certificates.statements import STEP, Posed
+from refkan.analysis.exact.enclosures import network_intervals
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.ranks.network_rows import checked, expected_seconds
@@ -94,6 +95,17 @@ def test_knots_are_checked():
     refused(lambda: exact.rational_gram(clamped, "relu"), "KnotError: strictly increasing")
     outside = rk.SplineSpace([-1.0, 0.0, 0.0, 1.0, 2.0, 3.0], 2)
     refused(lambda: exact.certified_condition_number(outside, "gram"), r"KnotError: B-spline 0 vanishes.*\[0.0, 2.0\]")
+
+
+def test_boxes_are_enclosed_without_the_extra(monkeypatch):
+    """By fractions of Python, to the same bits."""
+    bounds = []
+    for module in (flint, None):
+        monkeypatch.setitem(sys.modules, "flint", module)
+        network_intervals._read.cache_clear()
+        net, theta = rk.kan([1, 1], 4, 3), np.array([0.1, 0.7, -0.2, 0.3, 1.1, 0.6])
+        bounds.append(exact.enclose(net, theta, [[0.2, 0.7]]).first)
+    assert np.array_equal(*bounds)
 
 
 def test_missing_extra_says_what_to_install(monkeypatch):
