@@ -96,6 +96,17 @@ def test_sums_over_eigenfunctions(sides, q):
     assert factor >= 1 / np.abs(eigenvalues - q).min()
 
 
+def test_terms_that_are_left_out_of_the_sum_are_bounded(monkeypatch):
+    """Most of them, in rectangles of any shape: they begin beyond the smaller of the two reaches."""
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(bounds_of_errors, "RESOLVED", 1.0)
+    for sides in 10.0 ** rng.uniform(-1, 0, (200, 2)):
+        eigenvalues = sum(np.meshgrid(*[(PI * np.arange(1, 301) / side) ** 2 for side in sides], sparse=True))
+        total = 2 * np.sqrt(np.sum(eigenvalues**-2.0))
+        factor = by_eigenfunctions(Intervals.of(sides), Intervals.of(np.asarray(0.0)))
+        assert total <= factor <= 1.6 * total
+
+
 @pytest.mark.parametrize(("sides", "q", "points"), [((1,), 5, 31), ((2, 1), 3, 11), ((1, 2, 1), 4, 5)])
 def test_the_constant_of_the_sum_is_that_of_a_difference_equation_over_the_rationals(sides, q, points):
     """At the centre, where phi_n^2 is 2^P/volume for odd n, |rho| <= 1 makes at most volume^(1/2) |G|.
