@@ -130,12 +130,14 @@ def test_a_later_version_holds_the_cases_of_an_earlier_one():
 JUDGED = ("values", "input-gradients", "coefficient-gradients", "second-derivatives")
 
 
+@pytest.mark.parametrize("part", range(5))
 @pytest.mark.parametrize("make", [Refkan, RefkanRelu, PlainNumpy])
-def test_correct_backends_raise_no_alarm(make):
+def test_correct_backends_raise_no_alarm(make, part):
+    """On a fifth of the cases, of all kinds."""
     with rk.use_engine("auto"):  # whichever users get
-        findings = Judge(make()).run(chosen())
+        findings = Judge(make()).run(chosen()[part::5])
     assert not bad(findings)
-    assert sum(finding.status == f.PASSED for finding in findings) > 400
+    assert sum(finding.status == f.PASSED for finding in findings) > 80
 
 
 @pytest.mark.parametrize("layer", [Piecewise, FromTheLeft, Bernstein, Loops, Matrices])

@@ -47,8 +47,14 @@ def conform(*arguments, code=0):
     return command("conform", "--call-timeout", 0, "--dtype", "float64", *arguments, "--select", *SELECT, code=code)
 
 
-def test_a_correct_backend():
-    out = conform("--backend", PLAIN).out
+def written_on(picture):
+    """The text of a badge."""
+    return "".join(ElementTree.parse(picture).getroot().itertext())
+
+
+def test_a_correct_backend(tmp_path):
+    out = conform("--backend", PLAIN, "--badge", tmp_path / "refkan.svg").out
+    assert re.fullmatch(r"refkan cases v3\d+ passed", written_on(tmp_path / "refkan.svg"))
     assert out.startswith("plain NumPy: what this layer is")
     assert "plain NumPy, cases of version 3" in out
     assert "passed" in out
@@ -56,16 +62,25 @@ def test_a_correct_backend():
 
 
 def test_a_broken_backend_in_all_formats(tmp_path):
-    out, xml = tmp_path / "out.json", tmp_path / "out.xml"
+    out, xml, summary, picture = (tmp_path / f"out.{kind}" for kind in ("json", "xml", "summary", "svg"))
     arguments = ("--backend", BROKEN, "--argument", "mean over samples")
-    shown = conform(*arguments, "--json", out, "--junit", xml, code=1).out
+    files = ("--json", out, "--junit", xml, "--summary", summary, "--badge", picture)
+    shown = conform(*arguments, *files, code=1).out
     assert "coefficient gradients are multiplied by 0.0625, 1 over the number of samples" in shown
     assert "\nconstant factor (" in shown
-    document = json.loads(out.read_text())
+    document, short = (json.loads(file.read_text()) for file in (out, summary))
     assert document["backend"] == "broken: MeanOverSamples"
-    assert ElementTree.parse(xml).getroot().get("failures") == str(document["counts"]["failed"])
+    failed = document["counts"]["failed"]
+    assert ElementTree.parse(xml).getroot().get("failures") == str(failed)
     assert not list(tmp_path.rglob("*.tmp"))
     assert json.loads(conform(*arguments, "--json", "-", *WITHOUT_HINTS, code=1).out)["counts"] == document["counts"]
+    assert short["counts"] == document["counts"]
+    assert short["families"]["gradients"]["failed"] + short["families"]["spans and sizes"]["failed"] <= failed
+    assert sum(cause["cases"] for cause in short["causes"]) == failed
+    assert short["causes"][0]["name"] == "constant factor"
+    assert "1 over the number of samples" in short["causes"][0]["evidence"]
+    assert short["cases"] == 3
+    assert written_on(picture) == f"refkan cases v3{failed} of {failed + document['counts']['passed']} failed"
 
 
 @pytest.mark.exhaustive
@@ -160,24 +175,6 @@ def test_adapters_that_end_the_process_when_they_are_imported(body, told, tmp_pa
     (tmp_path / "ending.py").write_text(f"import os, time\n{body}\n")
     written = command("conform", "--backend", f"{tmp_path / 'ending.py'}:A", "--import-timeout", 1, code=2)
     assert f"ending.py:A: {told}\n" in written.err
-
-
-def test_a_summary_and_a_badge(tmp_path):
-    out, picture = tmp_path / "summary.json", tmp_path / "refkan.svg"
-    arguments = ("--backend", BROKEN, "--argument", "mean over samples", "--summary", out, "--badge", picture)
-    conform(*arguments, code=1)
-    document = json.loads(out.read_text())
-    failed = document["counts"]["failed"]
-    assert document["families"]["gradients"]["failed"] + document["families"]["spans and sizes"]["failed"] <= failed
-    assert sum(cause["cases"] for cause in document["causes"]) == failed
-    assert document["causes"][0]["name"] == "constant factor"
-    assert "1 over the number of samples" in document["causes"][0]["evidence"]
-    assert document["cases"] == 3
-    shown = "".join(ElementTree.parse(picture).getroot().itertext())
-    judged = failed + document["counts"]["passed"]
-    assert shown == f"refkan cases v3{failed} of {judged} failed"
-    conform("--backend", PLAIN, "--badge", picture)
-    assert re.fullmatch(r"refkan cases v3\d+ passed", "".join(ElementTree.parse(picture).getroot().itertext()))
 
 
 def test_every_case_has_a_family():
