@@ -203,7 +203,7 @@ def test_reactions_in_one_dimension(r):
 
 @pytest.mark.parametrize("q", [0.2, 0.9, 1.2])
 def test_waves_make_what_is_integrated_grow(q):
-    """u'' + q u = f, u = sin(pi x/L), and a network that is zero: without q u the error is less by 1 - q (L/pi)^2."""
+    """u'' + q u = f, u = sin(pi x/L), v = 0: the error is 1/(1 - q (L/pi)^2) times that without q u."""
     length = 2.5
     u = lambda x: (x * (PI / length)).sin()  # noqa: E731
     f = lambda x: u(x) * (q - (PI / length) ** 2)  # noqa: E731
