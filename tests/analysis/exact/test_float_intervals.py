@@ -177,8 +177,7 @@ def test_transcendental_functions_of_everything():
     assert np.all(line.sigmoid().lo >= 0)
     assert np.all(line.sigmoid().hi <= 1)
     assert np.all(Intervals.of([math.nan, math.inf]).hi == math.inf)
-    beside = Intervals.of([math.inf, 1.0, -math.inf])
-    assert (beside.lo.tolist(), beside.hi.tolist()) == ([MAX, 1.0, -math.inf], [math.inf, 1.0, -MAX])
+    assert Intervals.of([math.inf]).lo == MAX
 
 
 MUTANTS = {

@@ -14,6 +14,7 @@ from refkan.analysis.exact.nodes.node_subdivision import NodeBoxes, NodeSearch, 
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, NodeTable, contracted, node_functions, tabulated
 from tests.analysis.exact.oracles import draws
 from tests.analysis.exact.oracles.attacks import BITS, Points, exact_number, fixed, jumps
+from tests.analysis.exact.test_search_directions import nodes
 from tests.shared.refusals import refused
 
 pytestmark = pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value", "ignore:.*jump")
@@ -158,9 +159,7 @@ def test_newton_has_the_derivatives_of_the_smoothed_bound():
 
 def table(cuts, values, kept=None):
     """Functions of one node into one, straight in each cell."""
-    cells = np.zeros((1, 1, 1, len(cuts) - 1))
-    kept = np.ones(cells.shape[1:], bool) if kept is None else np.array(kept)[None, None]
-    return NodeTable(np.array(cuts, float)[None, None], np.array(values, float)[None, None, None], cells, cells, kept)
+    return nodes([cuts], [[values]], True if kept is None else [kept])
 
 
 def test_lagrangian_bounds_exceed_the_exact_ones_by_the_rounding_that_is_stated():

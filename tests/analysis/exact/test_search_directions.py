@@ -31,11 +31,12 @@ def test_the_input_of_the_greater_weight_is_cut():
         assert leaves.text == letter + ".."
 
 
-def nodes(cuts, values):
-    """Functions (P, Q) of nodes, straight between cuts (P, C) and with values (P, Q, C) there."""
+def nodes(cuts, values, kept=True):
+    """Functions (P, Q) of nodes, straight between cuts (P, C) and with values (P, Q, C) there, in cells (P, C - 1)."""
     values = np.array(values, float)
     cells = np.zeros((1, *values.shape[:2], values.shape[2] - 1))
-    return NodeTable(np.array(cuts, float)[None], values[None], cells, cells, np.ones(cells[:, :, 0].shape, bool))
+    in_cells = np.broadcast_to(kept, cells[:, :, 0].shape)
+    return NodeTable(np.array(cuts, float)[None], values[None], cells, cells, in_cells)
 
 
 def test_nodes_bend_by_what_their_functions_leave_their_chords_by():

@@ -18,7 +18,6 @@ from refkan.analysis.exact.nodes.extremes_over_boxes import layerwise_difference
 from refkan.analysis.exact.nodes.node_subdivision import NodeBoxes, NodeSearch, bounded_boxes
 from refkan.analysis.exact.nodes.node_tables import NodeFunctions, NodeTable, node_functions, tabulated
 from refkan.analysis.exact.ranks import ranks
-from refkan.analysis.exact.solutions import bounds_of_errors
 from refkan.analysis.exact.spectra import orthogonal_certificates, perron
 from refkan.truth import UndecidedError
 from tests.shared.elsewhere import Elsewhere
@@ -304,7 +303,3 @@ def test_numbers_beside_infinite_ones_stay_what_they_are():
     made = Intervals.of(np.array([1.0, np.inf, -np.inf, np.nan]))
     assert (made.lo[0], made.hi[0]) == (1.0, 1.0)
     assert (made.lo[1:].tolist(), made.hi[1:].tolist()) == ([MAX, -np.inf, -np.inf], [np.inf, -MAX, np.inf])
-
-
-def test_of_what_is_not_a_number_no_bound_is_known():
-    assert bounds_of_errors._between_points(np.nan, 0.0, 0.1, 0.0, 9) == np.inf
