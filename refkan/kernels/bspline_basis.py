@@ -12,7 +12,8 @@ the convention 0/0 = 0 of repeated knots.
 
 Three habits make the loops fast. Lengths that decide how short loops unroll come as tuples of that length (`width`,
 `depth`), which is how a compiled form knows them. Positions are unsigned: signed ones are tested for counting from the
-end. And what every sample needs is done for a block of samples in a loop of its own, which vectorises.
+end; numbers become positions through 32 bits, since many processors have no vectors of conversions to 64. And what
+every sample needs is done for a block of samples in a loop of its own, which vectorises.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def find_intervals(x, breakpoints, guide, scale, halvings, m):
     for s in range(x.shape[0]):
         at = x[s].real if x[s].real >= a else a  # so that NaN does not become an index
         at = at if at <= b else b
-        m[s] = position((at - a) * scale)
+        m[s] = position(np.int32((at - a) * scale))
     for s in range(x.shape[0]):  # apart, so that the loop above vectorises
         m[s] = guide[m[s]]
     step = position(1 << halvings)
@@ -194,7 +195,7 @@ def find_uniform_intervals(x, breakpoints, scale, m):
     for s in range(x.shape[0]):
         at = x[s] if x[s] >= a else a  # so that NaN does not become an index
         at = at if at <= b else b
-        m[s] = position(max((at - a) * scale - delta, 0.0))
+        m[s] = position(np.int32(max((at - a) * scale - delta, 0.0)))
     for s in range(x.shape[0]):
         after = min(m[s] + position(1), last)
         m[s] = after if breakpoints[after] <= x[s] else m[s]

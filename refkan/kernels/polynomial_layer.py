@@ -20,9 +20,9 @@ nothing cancels that does not cancel in the sum over B-splines.
 
 Pieces of an input: its n intervals, then the line to the right of the domain, then that to the left; `pieces` fills
 their tables. All are flat arrays here, and the lengths of short loops come as tuples (`width` of r items, `outputs` of
-Q), which is how a compiled form knows them. Pairs of a sample and an input are worked in the order of memory: number
-j = s P + p. `kept` = (pieces c, u, v) of all pairs for the way back, or empty arrays, and for each block whether there
-are points outside.
+Q, `lanes` of L), which is how a compiled form knows them. The numbers of all outputs are one vector of L lanes
+(`vectors`). Pairs of a sample and an input are worked in the order of memory: number j = s P + p. `kept` = (pieces c,
+u, v) of all pairs for the way back, or empty arrays, and for each block whether there are points outside.
 
 The work for each pair is split into loops over a block, though that writes c, u and v to memory: the first loop
 vectorises, and the loops of sums, with nothing else in them, gain as much as that costs.
@@ -33,6 +33,20 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.kernels.compilation import fused_kernel, kernel
+from refkan.kernels.vectors import (
+    add,
+    add_multiples,
+    column,
+    load,
+    multiply,
+    rows,
+    store,
+    total,
+    weighted_sum,
+    zeros,
+)
+
+VECTORS = "0cef9751c418"
 
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 
@@ -43,53 +57,56 @@ position = np.uint64
 
 
 @fused_kernel
-def polynomials(table, windows, outside, C, width):
-    """Coefficients of the pieces of each edge, flat (P, n+2, Q, terms), from C (Q, P, dim).
+def polynomials(table, windows, outside, C, width, lanes):
+    """Coefficients of the pieces of each edge, flat (P, n+2, terms, L), from C (Q, P, dim).
 
     table (P, n+2, terms, r), flat: `values`, terms = r, or `slopes`, terms = r - 1. Beyond the ends LINEAR leaves
-    tangents, and NATURAL nothing.
+    tangents, and NATURAL nothing. Numbers of outputs that do not exist are zero.
     """
     n_inputs, n_pieces = windows.shape
-    terms = table.shape[0] // (n_inputs * n_pieces * len(width))
-    out = np.empty(n_inputs * n_pieces * C.shape[0] * terms)
+    terms, size = table.shape[0] // (n_inputs * n_pieces * len(width)), position(len(lanes))
+    out, edges = np.empty(n_inputs * n_pieces * terms * len(lanes)), np.zeros(C.shape[2] * len(lanes))
     kept = 0 if outside == NATURAL else terms - len(width) + 2 if outside == LINEAR else terms
-    at = position(0)
+    at = row = position(0)
     for p in range(n_inputs):
+        for q in range(C.shape[0]):
+            for i in range(C.shape[2]):
+                edges[i * len(lanes) + q] = C[q, p, i]
         for c in range(n_pieces):
-            w = windows[p, c]
-            row = position((p * n_pieces + c) * terms * len(width))
-            for q in range(C.shape[0]):
-                for k in range(terms):
-                    total = 0.0
-                    for i in range(len(width)):
-                        total += table[row + position(k * len(width) + i)] * C[q, p, w + i]
-                    out[at] = total if c < n_pieces - 2 or k < kept else 0.0
-                    at += position(1)
+            window = rows(edges, position(windows[p, c]) * size, size, width, lanes)
+            for k in range(terms):
+                form = weighted_sum(column(table, row, position(1), width), window)
+                store(out, at, form if c < n_pieces - 2 or k < kept else zeros(lanes), lanes)
+                row += position(len(width))
+                at += size
     return out
 
 
 @fused_kernel
-def fold(moments, values, windows, outside, stride, width, dC):
-    """dC[q, p, w stride + i] += sum_ck values[c, k, i] moments[c, q, k]: the transpose of `polynomials`.
+def fold(moments, values, windows, outside, stride, width, lanes, dC):
+    """dC[q, p, w stride + i] = sum_ck values[c, k, i] moments[c, k, q]: the transpose of `polynomials`.
 
     w = windows[p, c]. Windows share r - 1 of their r sums at stride 1, none at stride r.
     """
     n_inputs, n_pieces = windows.shape
-    at = position(0)
+    size, sums = position(len(lanes)), np.empty(dC.shape[2] * len(lanes))
+    at = row = position(0)
     for p in range(n_inputs):
+        sums[:] = 0.0
         for c in range(n_pieces):
-            w = windows[p, c] * stride
-            row = position((p * n_pieces + c) * len(width) * len(width))
+            w = position(windows[p, c] * stride) * size
             beyond = c >= n_pieces - 2
             kept = 2 if outside == LINEAR and beyond else len(width)
             share = 0.0 if outside == NATURAL and beyond else 1.0  # NaN does not get lost
-            for q in range(dC.shape[0]):
-                for k in range(len(width)):
-                    moment = share * moments[at]
-                    at += position(1)
-                    if k < kept:
-                        for i in range(len(width)):
-                            dC[q, p, w + i] += values[row + position(k * len(width) + i)] * moment
+            for k in range(len(width)):
+                if k < kept:
+                    moment = weighted_sum((share,), (load(moments, at, lanes),))
+                    add_multiples(sums, w, size, column(values, row, position(1), width), moment)
+                at += size
+                row += position(len(width))
+        for q in range(dC.shape[0]):
+            for i in range(dC.shape[2]):
+                dC[q, p, i] = sums[i * len(lanes) + q]
 
 
 @kernel
@@ -101,7 +118,8 @@ def find_cells(x, cells, m):
     for j in range(x.shape[0]):
         at = x[j] if x[j] >= cells[0, j] else cells[0, j]  # so that NaN does not become an index
         at = at if at <= cells[1, j] else cells[1, j]
-        m[j] = position(max((at - cells[0, j]) * cells[2, j] - cells[3, j], 0.0))
+        # Through 32 bits: many processors have no vectors of conversions to 64.
+        m[j] = position(np.int32(max((at - cells[0, j]) * cells[2, j] - cells[3, j], 0.0)))
 
 
 @kernel
@@ -173,41 +191,39 @@ def fill_terms(u, v, width, skip, size, out):
 
 
 @fused_kernel
-def low_terms(u, v, width):
-    """u^k v^(r-1-k) for k = 0, 1, 2, 3, or 0 where there is no such term; `width` has r items."""
-    order = len(width)
+def terms_of(u, v, more, j, pairs, width):
+    """u^k v^(r-1-k) for all k < r, the items of `width`; from `fill_terms` if there are more than four."""
+    order = len(width)  # on a line of its own: branches that depend on it are not compiled
     if order == 1:
-        return 1.0, 0.0, 0.0, 0.0
+        return (1.0,)
     if order == 2:
-        return v, u, 0.0, 0.0
-    uu, vv = u * u, v * v
+        return v, u
     if order == 3:
-        return vv, u * v, uu, 0.0
-    w0, w1, w2, w3 = v * vv, u * vv, uu * v, uu * u
-    for _ in range(4, order):
-        w0, w1, w2, w3 = w0 * v, w1 * v, w2 * v, w3 * v
-    return w0, w1, w2, w3
+        return v * v, u * v, u * u
+    if order == 4:
+        return v * (v * v), u * (v * v), (u * u) * v, (u * u) * u
+    return column(more, j, pairs, width)
 
 
 @fused_kernel
 def forward(
-    first, last, x, cells, origins, guide, halvings, places, values, windows, outside, C, width, outputs, kept, out
+    first, last, x, cells, origins, guide, halvings, places, values, windows, outside, C, width, outputs, lanes, kept, y
 ):
-    """out (N, Q) at x (N, P); items are blocks of as many pairs as `cells` has columns, all inputs of some samples.
+    """y (N, Q) at x (N, P); items are blocks of as many pairs as `cells` has columns, all inputs of some samples.
 
     origins (pairs,): number of the first piece of the input of each; guide (P, cells+1), none and halvings < 0 where
     intervals are equal; windows (P, n+2), C (Q, P, dim), other tables flat.
     """
-    order = len(width)  # on a line of its own: branches that depend on it are not compiled
-    n_inputs, n_pieces, points = windows.shape[0], windows.shape[1], x.reshape(-1)
-    linear = outside == LINEAR
-    gamma, keep = polynomials(values, windows, outside, C, width), kept[0].shape[0] > 0
+    order = len(width)
+    n_inputs, n_pieces, points, out = windows.shape[0], windows.shape[1], x.reshape(-1), y.reshape(-1)
+    size, n_outputs = position(len(lanes)), position(len(outputs))
+    gamma, keep = polynomials(values, windows, outside, C, width, lanes), kept[0].shape[0] > 0
     pairs = cells.shape[1]
-    size = pairs // n_inputs
+    samples = pairs // n_inputs
     m, u, v, terms = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs), np.empty(order * pairs)
     for block in range(first, last):
-        origin = block * size
-        there = min(size, x.shape[0] - origin)
+        origin = block * samples
+        there = min(samples, x.shape[0] - origin)
         start, end = origin * n_inputs, (origin + there) * n_inputs
         if keep:
             m, u, v = kept[0][start:end], kept[1][start:end], kept[2][start:end]
@@ -221,60 +237,48 @@ def forward(
         if order > 4:
             fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
         j = position(0)
-        for s in range(origin, origin + there):
-            for q in range(len(outputs)):
-                out[s, q] = 0.0
+        for s in range(position(origin), position(origin + there)):
+            sums = zeros(lanes)
             for _ in range(n_inputs):
-                w0, w1, w2, w3 = low_terms(u[j], v[j], width)
-                row = m[j] * position(order * len(outputs))
-                for q in range(len(outputs)):
-                    total = w0 * gamma[row]
-                    if order > 1:
-                        total += w1 * gamma[row + position(1)]
-                    if order > 2:
-                        total += w2 * gamma[row + position(2)]
-                    if order > 3:
-                        total += w3 * gamma[row + position(3)]
-                    for k in range(4, order):
-                        total += terms[j + position(k * pairs)] * gamma[row + position(k)]
-                    out[s, q] += total
-                    row += position(order)
+                weights = terms_of(u[j], v[j], terms, j, position(pairs), width)
+                forms = rows(gamma, m[j] * position(order) * size, size, width, lanes)
+                sums = add(sums, weighted_sum(weights, forms))
                 j += position(1)
-        if order > 1 and linear and strays:
+            store(out, s * n_outputs, sums, outputs)
+        if order > 1 and outside == LINEAR and strays:
             for k in range(z.shape[0]):
                 if m[k] - origins[k] >= position(n_pieces - 2):
                     reach = (z[k] - places[position(4) * m[k]]) * places[position(4) * m[k] + position(2)]
                     for q in range(len(outputs)):
-                        row = m[k] * position(order * len(outputs)) + position(q * order + 1)
-                        out[origin + k // n_inputs, q] += reach * gamma[row]
+                        row = m[k] * position(order * len(lanes)) + position(len(lanes) + q)
+                        y[origin + k // n_inputs, q] += reach * gamma[row]
 
 
 @fused_kernel
 def pull_back(
-    first, last, x, cells, origins, guide, halvings, places, values, slopes, windows, outside, C, width, outputs,
+    first, last, x, cells, origins, guide, halvings, places, values, slopes, windows, outside, C, width, outputs, lanes,
     kept, dy, stride, dC, dx,
 ):  # fmt: skip
-    """Sums of b_i dy in dC (parts, Q, P, .), zero on entry, as `fold` says; dx (N, P) if it has rows.
+    """Sums of b_i dy in dC (parts, Q, P, .), as `fold` says; dx (N, P) if it has rows.
 
     Items are parts of the blocks; what parts leave in dC is still to be added. dy (N, Q); the rest as for `forward`.
     """
-    order = len(width)  # on a line of its own: branches that depend on it are not compiled
+    order = len(width)
     n_inputs, n_pieces, points = windows.shape[0], windows.shape[1], x.reshape(-1)
-    parts, inputs, d = dC.shape[0], dx.shape[0] > 0, dx.reshape(-1)
-    linear = outside == LINEAR
-    gamma = polynomials(slopes, windows, outside, C, width)
-    moments = np.empty(windows.size * order * len(outputs))
+    parts, inputs, d, g = dC.shape[0], dx.shape[0] > 0, dx.reshape(-1), dy.reshape(-1)
+    size, n_outputs = position(len(lanes)), position(len(outputs))
+    gamma = polynomials(slopes, windows, outside, C, width, lanes)
+    moments = np.empty(windows.size * order * len(lanes))
     pairs = cells.shape[1]
-    size = pairs // n_inputs
-    n_blocks = (x.shape[0] + size - 1) // size
+    samples = pairs // n_inputs
+    n_blocks = (x.shape[0] + samples - 1) // samples
     m, u, v, terms = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs), np.empty((2 * order - 1) * pairs)
     lower = terms[order * pairs :]
     for part in range(first, last):
-        for k in range(moments.shape[0]):
-            moments[k] = 0.0
+        moments[:] = 0.0
         for block in range(part * n_blocks // parts, (part + 1) * n_blocks // parts):
-            origin = block * size
-            there = min(size, x.shape[0] - origin)
+            origin = block * samples
+            there = min(samples, x.shape[0] - origin)
             start, end = origin * n_inputs, (origin + there) * n_inputs
             z = points[start:end]
             if kept[0].shape[0] > 0:
@@ -287,46 +291,27 @@ def pull_back(
                 strays = locate(z, origins, n_pieces, places, outside, m, u, v)
             if order > 4:
                 fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
-                fill_terms(u[: z.shape[0]], v, width, 1, pairs, lower)
+                if order > 5:
+                    fill_terms(u[: z.shape[0]], v, width, 1, pairs, lower)
             j = position(0)
-            for s in range(origin, origin + there):
+            for s in range(position(origin), position(origin + there)):
+                cotangent = load(g, s * n_outputs, outputs)
                 for _ in range(n_inputs):
-                    w0, w1, w2, w3 = low_terms(u[j], v[j], width)
-                    e0, e1, e2, _ = low_terms(u[j], v[j], width[1:])
-                    row, slope = m[j] * position(order * len(outputs)), m[j] * position((order - 1) * len(outputs))
-                    total = 0.0
-                    for q in range(len(outputs)):
-                        g = dy[s, q]
-                        if inputs:
-                            edge = 0.0
-                            if order > 1:
-                                edge += e0 * gamma[slope]
-                            if order > 2:
-                                edge += e1 * gamma[slope + position(1)]
-                            if order > 3:
-                                edge += e2 * gamma[slope + position(2)]
-                            for k in range(3, order - 1):
-                                edge += lower[j + position(k * pairs)] * gamma[slope + position(k)]
-                            total += g * edge
-                        moments[row] += w0 * g
-                        if order > 1:
-                            moments[row + position(1)] += w1 * g
-                        if order > 2:
-                            moments[row + position(2)] += w2 * g
-                        if order > 3:
-                            moments[row + position(3)] += w3 * g
-                        for k in range(4, order):
-                            moments[row + position(k)] += terms[j + position(k * pairs)] * g
-                        row += position(order)
-                        slope += position(order - 1)
+                    powers = terms_of(u[j], v[j], terms, j, position(pairs), width)
                     if inputs:
-                        d[position(origin * n_inputs) + j] = total
+                        slope = 0.0
+                        if order > 1:
+                            weights = terms_of(u[j], v[j], lower, j, position(pairs), width[1:])
+                            forms = rows(gamma, m[j] * position(order - 1) * size, size, width[1:], lanes)
+                            slope = total(multiply(cotangent, weighted_sum(weights, forms)), outputs)
+                        d[position(start) + j] = slope
+                    add_multiples(moments, m[j] * position(order) * size, size, powers, cotangent)
                     j += position(1)
-            if order > 1 and linear and strays:
+            if order > 1 and outside == LINEAR and strays:
                 for k in range(z.shape[0]):
                     if m[k] - origins[k] >= position(n_pieces - 2):
                         reach = (z[k] - places[position(4) * m[k]]) * places[position(4) * m[k] + position(2)]
                         for q in range(len(outputs)):
-                            row = m[k] * position(order * len(outputs)) + position(q * order + 1)
+                            row = m[k] * position(order * len(lanes)) + position(len(lanes) + q)
                             moments[row] += reach * dy[origin + k // n_inputs, q]
-        fold(moments, values, windows, outside, stride, width, dC[part])
+        fold(moments, values, windows, outside, stride, width, lanes, dC[part])

@@ -25,7 +25,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.kernels.compilation import dot_kernel, fused_kernel, kernel
+from refkan.kernels.compilation import fused_kernel, kernel
+from refkan.kernels.vectors import (
+    add_multiples,
+    add_products,
+    add_weighted,
+    column,
+    load,
+    no_rows,
+    rows,
+    store,
+    total,
+    weighted_sum,
+)
+
+VECTORS = "0cef9751c418"
 
 RUN = 4
 TILE = 64
@@ -33,6 +47,9 @@ TOGETHER = 8
 """Inputs that are read and written together: so many numbers of a sample lie in one cache line."""
 ROW = 1032
 """Places in a block; not a power of two, or the rows of an input would fall into the same cache lines."""
+
+TWO, FOUR = (0,) * 2, (0,) * 4
+"""Outputs of a vector."""
 
 position = np.uint64
 
@@ -102,93 +119,102 @@ def continue_tangents(points, ends, t, tangents, width, slopes, out):
 
 
 @fused_kernel
-def contract(places, ends, rows, C, origin, width, y):
-    """y[s, q] += sum_i rows[i ROW + k] C[origin + (tile dim + m + i) TILE + q], s = places[k].
+def contract(places, ends, basis, C, origin, width, y):
+    """y[s, q] += sum_i basis[i ROW + k] C[origin + (tile dim + m + i) TILE + q], s = places[k].
 
-    y (B+2, Q), Q a multiple of 4.
+    Two samples of a run at once. y (B+2, Q), Q a multiple of 4.
     """
     n, n_outputs = position(ends.shape[0] - 1), position(y.shape[1])
     tiles, dim = (n_outputs + position(TILE - 1)) // position(TILE), n + position(len(width) - 1)
     out = y.reshape(-1)
     for tile in range(tiles):
-        lanes = min(position(TILE), n_outputs - tile * position(TILE))
+        vectors = min(position(TILE), n_outputs - tile * position(TILE)) // position(len(FOUR))
         for m in range(n):
             c = position(origin) + (tile * dim + m) * position(TILE)
-            for k in range(position(ends[m]), position(ends[m + position(1)])):
-                o = position(places[k]) * n_outputs + tile * position(TILE)
-                for q in range(lanes):
-                    value = out[o + q]
-                    for i in range(len(width)):
-                        value += rows[k + position(i * ROW)] * C[c + position(i * TILE) + q]
-                    out[o + q] = value
+            for k in range(position(ends[m]), position(ends[m + position(1)]), position(2)):
+                low = position(places[k]) * n_outputs + tile * position(TILE)
+                high = position(places[k + position(1)]) * n_outputs + tile * position(TILE)
+                low_basis = column(basis, k, position(ROW), width)
+                high_basis = column(basis, k + position(1), position(ROW), width)
+                for vector in range(vectors):
+                    q = vector * position(len(FOUR))
+                    coefficients = rows(C, c + q, position(TILE), width, FOUR)
+                    before, next_before = load(out, low + q, FOUR), load(out, high + q, FOUR)
+                    store(out, low + q, add_weighted(before, low_basis, coefficients), FOUR)
+                    store(out, high + q, add_weighted(next_before, high_basis, coefficients), FOUR)
 
 
 @fused_kernel
-def pull_back_coefficients(places, ends, rows, dy, width, stride, origin, dC):
-    """dC[origin + (tile dim + m stride + i) TILE + q] += sum_k rows[i ROW + k] dy[s, q], s = places[k].
+def pull_back_coefficients(places, ends, basis, dy, width, stride, origin, dC):
+    """dC[origin + (tile dim + m stride + i) TILE + q] += sum_k basis[i ROW + k] dy[s, q], s = places[k].
 
-    Four samples of a run at once. dy (B+2, Q), zero in the last two samples. Intervals share r - 1 of their r sums at
-    stride 1, none at stride r; dim = (n-1) stride + r.
+    Four samples of a run and two functions at once: as many numbers of the basis as registers hold, and two sums that
+    are loaded and stored once for four samples. dy (B+2, Q), Q a multiple of 4, zero in the last two samples.
+    Intervals share r - 1 of their r sums at stride 1, none at stride r; dim = (n-1) stride + r.
     """
     n, n_outputs = position(ends.shape[0] - 1), position(dy.shape[1])
     tiles = (n_outputs + position(TILE - 1)) // position(TILE)
     dim = (n - position(1)) * position(stride) + position(len(width))
-    g = dy.reshape(-1)
+    g, row, size, order = dy.reshape(-1), position(ROW), position(TILE), len(width)
     for tile in range(tiles):
-        lanes = min(position(TILE), n_outputs - tile * position(TILE))
-        o = tile * position(TILE)
+        vectors = min(size, n_outputs - tile * size) // position(len(FOUR))
+        o = tile * size
         for m in range(n):
-            c = position(origin) + (tile * dim + m * position(stride)) * position(TILE)
+            c = position(origin) + (tile * dim + m * position(stride)) * size
             for k in range(position(ends[m]), position(ends[m + position(1)]), position(4)):
                 g0 = o + position(places[k]) * n_outputs
                 g1 = o + position(places[k + position(1)]) * n_outputs
                 g2 = o + position(places[k + position(2)]) * n_outputs
                 g3 = o + position(places[k + position(3)]) * n_outputs
-                for q in range(lanes):
-                    d0, d1, d2, d3 = g[g0 + q], g[g1 + q], g[g2 + q], g[g3 + q]
-                    for i in range(len(width)):
-                        row = k + position(i * ROW)
-                        value = rows[row] * d0 + rows[row + position(1)] * d1
-                        value += rows[row + position(2)] * d2 + rows[row + position(3)] * d3
-                        dC[c + position(i * TILE) + q] += value
+                for i in range(order // 2):
+                    at, to = k + position(2 * i) * row, c + position(2 * i) * size
+                    b0, b1 = column(basis, at, row, TWO), column(basis, at + position(1), row, TWO)
+                    b2, b3 = column(basis, at + position(2), row, TWO), column(basis, at + position(3), row, TWO)
+                    for vector in range(vectors):
+                        q = vector * position(len(FOUR))
+                        d0, d1 = load(g, g0 + q, FOUR), load(g, g1 + q, FOUR)
+                        d2, d3 = load(g, g2 + q, FOUR), load(g, g3 + q, FOUR)
+                        add_multiples(dC, to + q, size, b0, d0)
+                        add_multiples(dC, to + q, size, b1, d1)
+                        add_multiples(dC, to + q, size, b2, d2)
+                        add_multiples(dC, to + q, size, b3, d3)
+                if order % 2:
+                    last = column(basis, k + position(order - 1) * row, position(1), FOUR)
+                    to = c + position(order - 1) * size
+                    for vector in range(vectors):
+                        q = vector * position(len(FOUR))
+                        d0, d1 = load(g, g0 + q, FOUR), load(g, g1 + q, FOUR)
+                        d2, d3 = load(g, g2 + q, FOUR), load(g, g3 + q, FOUR)
+                        store(dC, to + q, add_weighted(load(dC, to + q, FOUR), last, (d0, d1, d2, d3)), FOUR)
 
 
-@dot_kernel
-def pull_back_inputs(places, ends, rows, C, origin, dy, width, dx):
-    """dx[s] = sum_q dy[s, q] sum_i rows[(r + i) ROW + k] C[origin + (tile dim + m + i) TILE + q], s = places[k].
+@fused_kernel
+def pull_back_inputs(places, ends, basis, C, origin, dy, width, dx):
+    """dx[s] = sum_i basis[(r + i) ROW + k] sum_q dy[s, q] C[origin + (tile dim + m + i) TILE + q], s = places[k].
 
-    Four samples of a run at once. dx (B+2,).
+    Two samples of a run at once. dx (B+2,).
     """
     n, n_outputs = position(ends.shape[0] - 1), position(dy.shape[1])
     tiles, dim = (n_outputs + position(TILE - 1)) // position(TILE), n + position(len(width) - 1)
-    g, slopes = dy.reshape(-1), rows[len(width) * ROW :]
+    g, slopes = dy.reshape(-1), basis[len(width) * ROW :]
     dx[:] = 0.0
     for tile in range(tiles):
-        lanes = min(position(TILE), n_outputs - tile * position(TILE))
+        vectors = min(position(TILE), n_outputs - tile * position(TILE)) // position(len(FOUR))
         o = tile * position(TILE)
         for m in range(n):
             c = position(origin) + (tile * dim + m) * position(TILE)
-            for k in range(position(ends[m]), position(ends[m + position(1)]), position(4)):
-                s0, s1 = position(places[k]), position(places[k + position(1)])
-                s2, s3 = position(places[k + position(2)]), position(places[k + position(3)])
-                g0, g1, g2, g3 = o + s0 * n_outputs, o + s1 * n_outputs, o + s2 * n_outputs, o + s3 * n_outputs
-                u0 = u1 = u2 = u3 = 0.0
-                for q in range(lanes):
-                    e0 = e1 = e2 = e3 = 0.0  # derivatives of y[s, q] in x[p, s]
-                    for i in range(len(width)):
-                        row, value = k + position(i * ROW), C[c + position(i * TILE) + q]
-                        e0 += slopes[row] * value
-                        e1 += slopes[row + position(1)] * value
-                        e2 += slopes[row + position(2)] * value
-                        e3 += slopes[row + position(3)] * value
-                    u0 += e0 * g[g0 + q]
-                    u1 += e1 * g[g1 + q]
-                    u2 += e2 * g[g2 + q]
-                    u3 += e3 * g[g3 + q]
-                dx[s0] += u0
-                dx[s1] += u1
-                dx[s2] += u2
-                dx[s3] += u3
+            for k in range(position(ends[m]), position(ends[m + position(1)]), position(2)):
+                low, high = position(places[k]), position(places[k + position(1)])
+                sums = more_sums = no_rows(width, FOUR)
+                for vector in range(vectors):
+                    q = vector * position(len(FOUR))
+                    coefficients = rows(C, c + q, position(TILE), width, FOUR)
+                    sums = add_products(sums, coefficients, load(g, o + low * n_outputs + q, FOUR))
+                    more_sums = add_products(more_sums, coefficients, load(g, o + high * n_outputs + q, FOUR))
+                low_slopes = column(slopes, k, position(ROW), width)
+                high_slopes = column(slopes, k + position(1), position(ROW), width)
+                dx[low] += total(weighted_sum(low_slopes, sums), FOUR)
+                dx[high] += total(weighted_sum(high_slopes, more_sums), FOUR)
 
 
 @kernel
@@ -201,7 +227,7 @@ def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, plac
     n_inputs, n_outputs = x.shape[1], out.shape[1]
     entries = C.shape[0] // n_inputs
     z, points = np.empty((TOGETHER, size)), np.empty(ROW)
-    rows = np.empty(len(width) * ROW)
+    basis = np.empty(len(width) * ROW)
     y = np.empty((size + 2, (n_outputs + 3) // 4 * 4))
     for block in range(first, last):
         origin = block * size
@@ -210,10 +236,10 @@ def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, plac
             if p % TOGETHER == 0:
                 gather_points(x, origin, p, z)
             where, runs = places[block, p], ends[block, p]
-            fill_rows(z[p % TOGETHER], where, runs, knots[p], inverse_spans[p], width, (0,), points, rows)
+            fill_rows(z[p % TOGETHER], where, runs, knots[p], inverse_spans[p], width, (0,), points, basis)
             if strays[block, p]:
-                continue_tangents(points, runs, knots[p], tangents[:, :, p], width, False, rows)
-            contract(where, runs, rows, C, p * entries, width, y)
+                continue_tangents(points, runs, knots[p], tangents[:, :, p], width, False, basis)
+            contract(where, runs, basis, C, p * entries, width, y)
         for s in range(min(size, x.shape[0] - origin)):
             for q in range(n_outputs):
                 out[origin + s, q] = y[s, q]
@@ -233,8 +259,8 @@ def pull_back(
     inputs = dx.shape[0] > 0
     entries, sums = C.shape[0] // n_inputs, dC.shape[1] // n_inputs
     z, slopes = np.empty((TOGETHER, size)), np.empty((TOGETHER, size + 2))
-    points, rows = np.empty(ROW), np.empty(2 * len(width) * ROW)
-    g = np.empty((size + 2, (n_outputs + 7) // 8 * 8))
+    points, basis = np.empty(ROW), np.empty(2 * len(width) * ROW)
+    g = np.empty((size + 2, (n_outputs + 3) // 4 * 4))
     for item in range(first, last):
         part, group = item // groups, item % groups
         first_input, last_input = group * n_inputs // groups, (group + 1) * n_inputs // groups
@@ -251,13 +277,13 @@ def pull_back(
                 if k == 0:
                     gather_points(x, origin, p, z)
                 where, runs = places[block, p], ends[block, p]
-                fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0, 0), points, rows)
+                fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0, 0), points, basis)
                 if strays[block, p]:
-                    continue_tangents(points, runs, knots[p], tangents[:, :, p], width, True, rows)
-                pull_back_coefficients(where, runs, rows, g, width, stride, p * sums, dC[part])
+                    continue_tangents(points, runs, knots[p], tangents[:, :, p], width, True, basis)
+                pull_back_coefficients(where, runs, basis, g, width, stride, p * sums, dC[part])
                 if not inputs:
                     continue
-                pull_back_inputs(where, runs, rows, C, p * entries, g, width, slopes[k])
+                pull_back_inputs(where, runs, basis, C, p * entries, g, width, slopes[k])
                 if k == TOGETHER - 1 or p == last_input - 1:
                     for s in range(there):
                         for i in range(k + 1):

@@ -32,8 +32,8 @@ def test_without_a_place_for_the_cache_one_warning_and_everything_works(tmp_path
         "assert len(messages) == 1, messages\n"
         "assert 'NUMBA_CACHE_DIR' in messages[0] and 'compiled anew' in messages[0], messages\n"
         "import numpy as np\n"
-        "from refkan.kernels.polynomial_layer import low_terms\n"
-        "assert low_terms(2.0, 3.0, (0, 0)) == (3.0, 2.0, 0.0, 0.0) and low_terms.signatures\n"
+        "from refkan.kernels.polynomial_layer import terms_of\n"
+        "assert terms_of(2.0, 3.0, np.empty(0), 0, 0, (0, 0)) == (3.0, 2.0) and terms_of.signatures\n"
     )
     nowhere = os.path.join(os.devnull, "nowhere")
     places = dict.fromkeys(("NUMBA_CACHE_DIR", "HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), nowhere)
@@ -61,6 +61,7 @@ def test_only_a_missing_cache_is_forgiven(monkeypatch):
 USE = f"""{KERNELS_ALONE}
 import json, sys, warnings
 import numba
+import numpy as np
 
 def used(folder):
     \"\"\"What is said of the cache in a folder by a kernel, which is imported anew.\"\"\"
@@ -68,8 +69,8 @@ def used(folder):
     kernels_alone()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        from refkan.kernels.polynomial_layer import low_terms
-        assert low_terms(2.0, 3.0, (0, 0)) == (3.0, 2.0, 0.0, 0.0)
+        from refkan.kernels.polynomial_layer import terms_of
+        assert terms_of(2.0, 3.0, np.empty(0), 0, 0, (0, 0)) == (3.0, 2.0)
     return [str(w.message) for w in caught if "compiled kernels" in str(w.message)]
 
 print(json.dumps([used(folder) for folder in sys.argv[1:]]))
@@ -91,7 +92,7 @@ DAMAGES = [(kind, damage) for kind in ("nbi", "nbc") for damage in ("half", "tex
 def damaged(kept, folder, kind, damage):
     """A copy of a cache, and the one file of it that holds other bytes."""
     shutil.copytree(kept, folder)
-    (path,) = folder.rglob(f"*low_terms*.{kind}")
+    (path,) = folder.rglob(f"*terms_of*.{kind}")
     path.write_bytes(path.read_bytes()[:60] if damage == "half" else b"damaged")
     return path
 
@@ -127,10 +128,10 @@ def test_a_damaged_cache_is_told_of_once_and_mended(told, kind, damage):
 def test_a_damaged_cache_that_cannot_be_written_says_which_folder_to_delete(kept, tmp_path):
     path = damaged(kept, tmp_path / "cache", "nbi", "text")
     code = USE.replace(
-        "        assert low_terms(2.0, 3.0, (0, 0)) == (3.0, 2.0, 0.0, 0.0)\n",
+        "        assert terms_of(2.0, 3.0, np.empty(0), 0, 0, (0, 0)) == (3.0, 2.0)\n",
         (
-            "        low_terms._cache.flush = lambda: (_ for _ in ()).throw(OSError('read-only'))\n"
-            "        try:\n            low_terms(2.0, 3.0, (0, 0))\n"
+            "        terms_of._cache.flush = lambda: (_ for _ in ()).throw(OSError('read-only'))\n"
+            "        try:\n            terms_of(2.0, 3.0, np.empty(0), 0, 0, (0, 0))\n"
             "        except RuntimeError as error:\n            print(error)\n"
         ),
     )
@@ -152,13 +153,14 @@ pytestmark = pytest.mark.skipif(turns.fcntl is None, reason="no locks between pr
 
 COMPILES = f"""{KERNELS_ALONE}
 import sys, time
+import numpy as np
 from numba.core import event
-from refkan.kernels.polynomial_layer import low_terms
+from refkan.kernels.polynomial_layer import terms_of
 
 class Count(event.Listener):
     n = 0
     def on_start(self, event):
-        self.n += event.data["dispatcher"] is low_terms
+        self.n += event.data["dispatcher"] is terms_of
     def on_end(self, event):
         pass
 
@@ -166,7 +168,7 @@ count = Count()
 event.register("numba:compile", count)
 print("ready", flush=True)
 sys.stdin.readline()
-assert low_terms(2.0, 3.0, (0, 0)) == (3.0, 2.0, 0.0, 0.0)
+assert terms_of(2.0, 3.0, np.empty(0), 0, 0, (0, 0)) == (3.0, 2.0)
 print(count.n, flush=True)
 """
 

@@ -12,7 +12,7 @@ import refkan as rk
 from refkan.kernels import recycled_memory
 from refkan.kernels.recycled_memory import recycled
 
-counted = pytest.mark.skipif(not recycled_memory._references_are_counted(), reason="counts of references are not exact")
+counted = pytest.mark.skipif(not recycled_memory.COUNTED, reason="counts of references are not exact")
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +90,8 @@ def test_small_and_very_large_arrays_are_not_kept(monkeypatch):
 
 def test_without_exact_counts_nothing_is_used_again(monkeypatch):
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    assert not recycled_memory._references_are_counted()
+    monkeypatch.setattr(recycled_memory, "COUNTED", False)
     recycled((1000,))
     assert not recycled_memory._blocks
 

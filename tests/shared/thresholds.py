@@ -61,12 +61,13 @@ LOWERED = {
 """By module: each size and what it is lowered to. Blocks leave a rest of the samples of a test, chunks a single one."""
 
 NO_SIZES = {
-    "refkan.kernels.recycled_memory": {"LINE", "_UNUSED"},
+    "refkan.kernels.recycled_memory": {"COUNTED", "LINE", "_UNUSED"},
+    "refkan.kernels.vectors": {"ALIGNMENT"},
     "refkan.kernels.polynomial_layer": {"LINEAR", "POLYNOMIAL", "NATURAL"},
     "refkan.kernels.plain_sums": {"LINEAR", "NATURAL"},
     "refkan.kernels.gauss_newton_sums": {"VECTOR"},  # lengths of vectors, which loops are written for
     "refkan.kernels.local_jets": {"LANES"},
-    "refkan.kernels.sorted_layer": {"RUN"},
+    "refkan.kernels.sorted_layer": {"RUN", "TWO", "FOUR"},
     "refkan.networks.archives": {"FORMAT"},
     "refkan.networks.architectures": {"MAX_PARAMETERS"},  # limits of arguments
     "refkan.networks.composition": {"FEW", "ROOM"},

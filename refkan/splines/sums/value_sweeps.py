@@ -14,6 +14,7 @@ from refkan.kernels import bspline_basis, polynomial_layer, sorted_layer
 from refkan.kernels.launch import launch_real
 from refkan.kernels.recycled_memory import recycled
 from refkan.kernels.sorted_layer import ROW, RUN, TILE
+from refkan.kernels.vectors import lanes
 from refkan.splines.local_basis import OUTSIDE, KnotTables
 from refkan.splines.sums.input_jet import InputJet
 from refkan.splines.sums.windows import in_order, in_tiles, out_of_tiles
@@ -60,6 +61,7 @@ class PolynomialSweep:
         self.more = tables.order - 1 if outside == "natural" else 0
         self.C = np.pad(C, ((0, 0), (0, 0), (self.more, self.more))) if self.more else C
         self.n_outputs, self.n_inputs = C.shape[:2]
+        self._lengths = (0,) * tables.order, (0,) * self.n_outputs, (0,) * lanes(self.n_outputs)
         self.operations = self.x.size * operations_of_pair(tables.order, self.n_outputs)
 
     def forward(self) -> FloatArray:
@@ -88,7 +90,7 @@ class PolynomialSweep:
         launch_real(
             polynomial_layer.forward, n_blocks, self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.windows,
-            self.outside, self.C, (0,) * self.tables.order, (0,) * self.n_outputs, kept, y,
+            self.outside, self.C, *self._lengths, kept, y,
         )  # fmt: skip
         return kept
 
@@ -96,12 +98,12 @@ class PolynomialSweep:
         """Sums over samples of b_i dy[s, q] and dx, as `SortedSweep.sums_of_rows`."""
         pieces, order = self.pieces, self.tables.order
         parts = min(PARTS, 1 << max(1, self.x.size // PART).bit_length() - 1)
-        dC = np.zeros((parts, self.n_outputs, self.n_inputs, (self.C.shape[2] - order) * stride + order))
+        dC = np.empty((parts, self.n_outputs, self.n_inputs, (self.C.shape[2] - order) * stride + order))
         dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch_real(
             polynomial_layer.pull_back, parts, 2 * self.operations,
             self.x, *pieces.search, pieces.places, pieces.values, pieces.slopes, pieces.windows,
-            self.outside, self.C, (0,) * order, (0,) * self.n_outputs, self.kept,
+            self.outside, self.C, *self._lengths, self.kept,
             dy, stride, dC, dx,
         )  # fmt: skip
         total = dC[0] if parts == 1 else np.add.reduce(dC, axis=0)
