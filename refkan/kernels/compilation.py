@@ -35,15 +35,6 @@ def fused_kernel(function: F) -> F:
     return _compile(function, fastmath={"contract"})
 
 
-def dot_kernel(function: F) -> F:
-    """The same, but sums may also be reordered: only for dot products, which do not vectorise in a given order.
-
-    The machine code fixes the order, the same for every call and on every thread; the bound n eps sum |a_i b_i| holds
-    for any order.
-    """
-    return _compile(function, fastmath={"contract", "reassoc"})
-
-
 def _compile(function: F, **fastmath: Any) -> F:
     """Compile with a cache on disk, or without one if none can be written.
 

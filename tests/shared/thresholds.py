@@ -35,7 +35,7 @@ LOWERED = {
         "FEW_OUTPUTS": 3, "MANY_SAMPLES": 4, "MUCH_WORK": 0, "MAKING": 0, "SHORT_RUNS": (5, 0),
     },
     "refkan.splines.sums.value_sweeps": {
-        "KEPT": 20, "PART": 8, "PARTS": 4, "LARGEST_BLOCK": 5, "GROUP": 1, "TASKS": 5,
+        "KEPT": 20, "PART": 8, "PARTS": 4, "LARGEST_BLOCK": 9, "WIDE": 3, "GROUP": 1, "TASKS": 5,
     },
     "refkan.splines.sums.input_jet": {"KEPT_BYTES": 2**12},
     "refkan.splines.sums.windows": {"FEW_OUTPUTS": 1, "PARTS": 3, "LEAST_SAMPLES": 3, "GROUP_ENTRIES": 16},

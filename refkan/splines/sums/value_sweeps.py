@@ -36,6 +36,9 @@ or four threads get the same number."""
 LARGEST_BLOCK = 512
 """Samples of a block: their rows of an input stay in a cache of 32 kB."""
 
+WIDE = 64
+"""Outputs beyond which a block has half as many, if runs are not too short then: it stays in the second-level cache."""
+
 GROUP = 40
 """Inputs of a group: its accumulators and the cotangents of a block stay in the second level of a cache."""
 
@@ -110,9 +113,11 @@ class PolynomialSweep:
         return total[:, :, self.more : total.shape[2] - self.more], dx if inputs else None
 
 
-def largest_block(intervals: int) -> int:
+def largest_block(intervals: int, outputs: int) -> int:
     """Samples of a block, so that the runs of all intervals, each filled up, fit into a row."""
-    padding = RUN - 1
+    padding, half = RUN - 1, LARGEST_BLOCK // 2
+    if outputs > WIDE and half >= RUN * intervals:
+        return half
     return max(ROW // (1 + padding), min(LARGEST_BLOCK, ROW - padding * intervals))
 
 
@@ -142,7 +147,7 @@ class SortedSweep:
         self.tangents = tables.tangents if strays else np.empty((2, 2, self.n_inputs, tables.order))
         intervals = tables.breakpoints.shape[1] - 1
         N = self.x.shape[0]
-        least = -(-N // largest_block(intervals))
+        least = -(-N // largest_block(intervals, self.n_outputs))
         self.size = -(-N // least)
         self.n_blocks = -(-N // self.size)
         self._row = self.size + (RUN - 1) * min(self.size, intervals)

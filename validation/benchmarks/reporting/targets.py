@@ -66,10 +66,10 @@ def _evaluation() -> Iterator[Target]:
 
 def _layers() -> Iterator[Target]:
     fastest: dict[tuple[int, int], dict[int, float]] = {
-        (2, 5): {4: 8, 16: 20, 64: 40},
+        (2, 5): {4: 12, 16: 20, 64: 40},
         (5, 1): {4: 8, 16: 20, 64: 40},
-        (20, 20): {4: 8, 16: 12, 64: 50},
-        (64, 64): {4: 4, 16: 7, 64: 25},
+        (20, 20): {4: 8, 16: 16, 64: 50},
+        (64, 64): {4: 4, 16: 12, 64: 28},
         (256, 256): {4: 1.5},
     }
     jax: dict[tuple[int, int], dict[int, float]] = {
@@ -99,9 +99,9 @@ def _limits() -> Iterator[Target]:
 def _networks() -> Iterator[Target]:
     net: Parameters = {"widths": "[2, 20, 20, 1]", "n": 5}
     jax = ("jax (lean, jit)",)
-    yield Target(f"network [2, 20, 20, 1], {BOTH}, against lean jax, jit", "n = 5", "network", net, jax, 25)
+    yield Target(f"network [2, 20, 20, 1], {BOTH}, against lean jax, jit", "n = 5", "network", net, jax, 30)
     jax = ("jax (vmap grad, jit)",)
-    for n, number in ((4, 12), (16, 25), (64, 100)):
+    for n, number in ((4, 12), (16, 30), (64, 120)):
         where: Parameters = {"widths": "[2, 5, 1]", "n": n, "of": "matrix"}
         yield Target("Gauss-Newton matrix of [2, 5, 1], against jax", f"n = {n}", "gauss-newton", where, jax, number)
     where = {**net, "of": "matrix"}
@@ -131,7 +131,7 @@ def _trainings() -> Iterator[Target]:
 
 def _resources() -> Iterator[Target]:
     of = "seconds"
-    yield Target("import refkan, s", "", "startup", {"of": "import"}, ("refkan",), 1.0, False, of)
+    yield Target("import refkan, s", "", "startup", {"of": "import"}, ("refkan",), 0.8, False, of)
     for name, number in (("compiling", 5.0), ("cached", 1.0)):
         against = (f"refkan, {name}",)
         yield Target("first call of a layer, s", name, "startup", {"of": "first call"}, against, number, False, of)
