@@ -81,11 +81,13 @@ def _block(size: int) -> Block:
         _blocks.move_to_end(size)
         for k in reversed(range(len(blocks))):
             if sys.getrefcount(blocks[k][0]) == _UNUSED:
-                return blocks[k]
+                block, first = blocks[k]  # from here on the bytes are in use; the pair alone would not say so
+                return block, first
         del blocks[: max(0, len(blocks) - OF_ONE_SIZE + 1)]
         if _make_room(size):
-            blocks.append(_new(size))
-            return blocks[-1]
+            block, first = _new(size)
+            blocks.append((block, first))
+            return block, first
     return _new(size)
 
 

@@ -88,6 +88,15 @@ def test_small_and_very_large_arrays_are_not_kept(monkeypatch):
     assert not recycled_memory._blocks
 
 
+@counted
+def test_a_block_is_in_use_from_the_moment_that_it_is_found():
+    """Another thread may ask before an array has been made of it."""
+    for _ in range(2):  # new ones, and some that were used before
+        found = [recycled_memory._block(8000) for _ in range(3)]
+        assert len({id(block) for block, _ in found}) == 3
+        del found
+
+
 def test_without_exact_counts_nothing_is_used_again(monkeypatch):
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
     assert not recycled_memory._references_are_counted()
