@@ -46,7 +46,7 @@ from refkan.kernels.vectors import (
     zeros,
 )
 
-VECTORS = "0cef9751c418"
+VECTORS = "5d3a8e36f3b5"
 
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 

@@ -13,12 +13,9 @@ no remainder, and the arrays they read or write have two rows more than samples.
 several of its samples are worked with the r rows of C that the cache, or the registers, hold.
 
 Coefficients of an input lie as (tiles, dim, TILE): the outputs in tiles of TILE, the last one padded with zeros. Basis
-rows lie as (D+1, r, ROW). Both are indexed as flat arrays, because the offsets between the r rows must be constants: a
-compiler that cannot see that rows are apart compares addresses before every short loop, which costs as much as five
-outputs, or gives up. Fewer outputs than that are better served by `polynomial_layer`.
-
-Cotangents are padded to a multiple of eight outputs, a vector of 512 bits or two of 256, so that their loops have no
-remainder. Outputs are padded to a multiple of four alone, because more of them cost more than the remainder.
+rows lie as (D+1, r, ROW). Both are indexed as flat arrays, so that the offsets between the r rows are constants.
+Outputs and cotangents are padded to a multiple of four, a vector (`vectors`). Few outputs are better served by
+`polynomial_layer`.
 """
 
 from __future__ import annotations
@@ -27,7 +24,6 @@ import numpy as np
 
 from refkan.kernels.compilation import fused_kernel, kernel
 from refkan.kernels.vectors import (
-    add_multiples,
     add_products,
     add_weighted,
     column,
@@ -39,7 +35,7 @@ from refkan.kernels.vectors import (
     weighted_sum,
 )
 
-VECTORS = "0cef9751c418"
+VECTORS = "5d3a8e36f3b5"
 
 RUN = 4
 TILE = 64
@@ -48,8 +44,8 @@ TOGETHER = 8
 ROW = 1032
 """Places in a block; not a power of two, or the rows of an input would fall into the same cache lines."""
 
-TWO, FOUR = (0,) * 2, (0,) * 4
-"""Outputs of a vector."""
+FOUR = (0,) * 4
+"""Outputs of a vector, and samples of a run that are worked together."""
 
 position = np.uint64
 
@@ -158,34 +154,26 @@ def pull_back_coefficients(places, ends, basis, dy, width, stride, origin, dC):
     g, row, size, order = dy.reshape(-1), position(ROW), position(TILE), len(width)
     for tile in range(tiles):
         vectors = min(size, n_outputs - tile * size) // position(len(FOUR))
-        o = tile * size
+        first = tile * size
         for m in range(n):
             c = position(origin) + (tile * dim + m * position(stride)) * size
             for k in range(position(ends[m]), position(ends[m + position(1)]), position(4)):
-                g0 = o + position(places[k]) * n_outputs
-                g1 = o + position(places[k + position(1)]) * n_outputs
-                g2 = o + position(places[k + position(2)]) * n_outputs
-                g3 = o + position(places[k + position(3)]) * n_outputs
-                for i in range(order // 2):
-                    at, to = k + position(2 * i) * row, c + position(2 * i) * size
-                    b0, b1 = column(basis, at, row, TWO), column(basis, at + position(1), row, TWO)
-                    b2, b3 = column(basis, at + position(2), row, TWO), column(basis, at + position(3), row, TWO)
+                g0 = first + position(places[k]) * n_outputs
+                g1 = first + position(places[k + position(1)]) * n_outputs
+                g2 = first + position(places[k + position(2)]) * n_outputs
+                g3 = first + position(places[k + position(3)]) * n_outputs
+                for i in range(0, order, 2):
+                    second = min(i + 1, order - 1) - i  # 0 if there is none
+                    at, to = k + position(i) * row, c + position(i) * size
+                    low = column(basis, at, position(1), FOUR)
+                    high = column(basis, at + position(second) * row, position(1), FOUR)
                     for vector in range(vectors):
-                        q = vector * position(len(FOUR))
-                        d0, d1 = load(g, g0 + q, FOUR), load(g, g1 + q, FOUR)
-                        d2, d3 = load(g, g2 + q, FOUR), load(g, g3 + q, FOUR)
-                        add_multiples(dC, to + q, size, b0, d0)
-                        add_multiples(dC, to + q, size, b1, d1)
-                        add_multiples(dC, to + q, size, b2, d2)
-                        add_multiples(dC, to + q, size, b3, d3)
-                if order % 2:
-                    last = column(basis, k + position(order - 1) * row, position(1), FOUR)
-                    to = c + position(order - 1) * size
-                    for vector in range(vectors):
-                        q = vector * position(len(FOUR))
-                        d0, d1 = load(g, g0 + q, FOUR), load(g, g1 + q, FOUR)
-                        d2, d3 = load(g, g2 + q, FOUR), load(g, g3 + q, FOUR)
-                        store(dC, to + q, add_weighted(load(dC, to + q, FOUR), last, (d0, d1, d2, d3)), FOUR)
+                        q = to + vector * position(len(FOUR))
+                        o = vector * position(len(FOUR))
+                        d = load(g, g0 + o, FOUR), load(g, g1 + o, FOUR), load(g, g2 + o, FOUR), load(g, g3 + o, FOUR)
+                        store(dC, q, add_weighted(load(dC, q, FOUR), low, d), FOUR)
+                        if second:
+                            store(dC, q + size, add_weighted(load(dC, q + size, FOUR), high, d), FOUR)
 
 
 @fused_kernel

@@ -17,7 +17,7 @@ files that use them name the digest of this one as VECTORS.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import reduce, wraps
 from typing import Any
 
 import numpy as np
@@ -200,8 +200,8 @@ def _times(builder: Any, number: Any, factor: Any) -> Any:
     return builder.fmul(_shuffled(builder, first, first, [0] * factor.type.count), factor, flags=FUSED)
 
 
-def _sum(builder: Any, left: Any, right: Any) -> Any:
-    return builder.fadd(left, right, flags=FUSED)
+def _sum(builder: Any, *terms: Any) -> Any:
+    return reduce(lambda left, right: builder.fadd(left, right, flags=FUSED), terms)
 
 
 def _items(builder: Any, args: Any) -> Any:
@@ -272,18 +272,12 @@ def _(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 @instructions(weighted_sum, lambda weights, vectors: vectors.dtype, Items, Items)
 def _(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    first, *others = (_times(builder, *pair) for pair in _items(builder, args))
-    for other in others:
-        first = _sum(builder, first, other)
-    return first
+    return _sum(builder, *(_times(builder, *pair) for pair in _items(builder, args)))
 
 
 @instructions(add_weighted, lambda start, weights, vectors: start, VectorType, Items, Items)
 def _(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    value = args[0]
-    for weight, other in _items(builder, args[1:]):
-        value = _sum(builder, value, _times(builder, weight, other))
-    return value
+    return _sum(builder, args[0], *(_times(builder, *pair) for pair in _items(builder, args[1:])))
 
 
 @instructions(no_rows, lambda width, count: types.UniTuple(vector(count), width.count), Items, Items)

@@ -67,7 +67,7 @@ NO_SIZES = {
     "refkan.kernels.plain_sums": {"LINEAR", "NATURAL"},
     "refkan.kernels.gauss_newton_sums": {"VECTOR"},  # lengths of vectors, which loops are written for
     "refkan.kernels.local_jets": {"LANES"},
-    "refkan.kernels.sorted_layer": {"RUN", "TWO", "FOUR"},
+    "refkan.kernels.sorted_layer": {"RUN", "FOUR"},
     "refkan.networks.archives": {"FORMAT"},
     "refkan.networks.architectures": {"MAX_PARAMETERS"},  # limits of arguments
     "refkan.networks.composition": {"FEW", "ROOM"},
