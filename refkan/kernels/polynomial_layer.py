@@ -46,7 +46,7 @@ from refkan.kernels.vectors import (
     zeros,
 )
 
-VECTORS = "5d3a8e36f3b5"
+VECTORS = "5b4e80be0f47"
 
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 

@@ -14,8 +14,9 @@ several of its samples are worked with the r rows of C that the cache, or the re
 
 Coefficients of an input lie as (tiles, dim, TILE): the outputs in tiles of TILE, the last one padded with zeros. Basis
 rows lie as (D+1, r, ROW). Both are indexed as flat arrays, so that the offsets between the r rows are constants.
-Outputs and cotangents are padded to a multiple of four, a vector (`vectors`). Few outputs are better served by
-`polynomial_layer`.
+Outputs and cotangents are padded to a multiple of L, a vector (`vectors`). `lanes` has L items: four, or eight where
+the processor has registers for them (`vectors.widest`). The bits of dx depend on L, those of y and dC do not. Few
+outputs are better served by `polynomial_layer`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from refkan.kernels.vectors import (
     weighted_sum,
 )
 
-VECTORS = "5d3a8e36f3b5"
+VECTORS = "5b4e80be0f47"
 
 RUN = 4
 TILE = 64
@@ -45,7 +46,7 @@ ROW = 1032
 """Places in a block; not a power of two, or the rows of an input would fall into the same cache lines."""
 
 FOUR = (0,) * 4
-"""Outputs of a vector, and samples of a run that are worked together."""
+"""Samples of a run that are worked together in dC."""
 
 position = np.uint64
 
@@ -115,16 +116,16 @@ def continue_tangents(points, ends, t, tangents, width, slopes, out):
 
 
 @fused_kernel
-def contract(places, ends, basis, C, origin, width, y):
+def contract(places, ends, basis, C, origin, width, lanes, y):
     """y[s, q] += sum_i basis[i ROW + k] C[origin + (tile dim + m + i) TILE + q], s = places[k].
 
-    Two samples of a run at once. y (B+2, Q), Q a multiple of 4.
+    Two samples of a run at once. y (B+2, Q), Q a multiple of L.
     """
     n, n_outputs = position(ends.shape[0] - 1), position(y.shape[1])
     tiles, dim = (n_outputs + position(TILE - 1)) // position(TILE), n + position(len(width) - 1)
     out = y.reshape(-1)
     for tile in range(tiles):
-        vectors = min(position(TILE), n_outputs - tile * position(TILE)) // position(len(FOUR))
+        vectors = min(position(TILE), n_outputs - tile * position(TILE)) // position(len(lanes))
         for m in range(n):
             c = position(origin) + (tile * dim + m) * position(TILE)
             for k in range(position(ends[m]), position(ends[m + position(1)]), position(2)):
@@ -133,19 +134,19 @@ def contract(places, ends, basis, C, origin, width, y):
                 low_basis = column(basis, k, position(ROW), width)
                 high_basis = column(basis, k + position(1), position(ROW), width)
                 for vector in range(vectors):
-                    q = vector * position(len(FOUR))
-                    coefficients = rows(C, c + q, position(TILE), width, FOUR)
-                    before, next_before = load(out, low + q, FOUR), load(out, high + q, FOUR)
-                    store(out, low + q, add_weighted(before, low_basis, coefficients), FOUR)
-                    store(out, high + q, add_weighted(next_before, high_basis, coefficients), FOUR)
+                    q = vector * position(len(lanes))
+                    coefficients = rows(C, c + q, position(TILE), width, lanes)
+                    before, next_before = load(out, low + q, lanes), load(out, high + q, lanes)
+                    store(out, low + q, add_weighted(before, low_basis, coefficients), lanes)
+                    store(out, high + q, add_weighted(next_before, high_basis, coefficients), lanes)
 
 
 @fused_kernel
-def pull_back_coefficients(places, ends, basis, dy, width, stride, origin, dC):
+def pull_back_coefficients(places, ends, basis, dy, width, lanes, stride, origin, dC):
     """dC[origin + (tile dim + m stride + i) TILE + q] += sum_k basis[i ROW + k] dy[s, q], s = places[k].
 
     Four samples of a run and two functions at once: as many numbers of the basis as registers hold, and two sums that
-    are loaded and stored once for four samples. dy (B+2, Q), Q a multiple of 4, zero in the last two samples.
+    are loaded and stored once for four samples. dy (B+2, Q), Q a multiple of L, zero in the last two samples.
     Intervals share r - 1 of their r sums at stride 1, none at stride r; dim = (n-1) stride + r.
     """
     n, n_outputs = position(ends.shape[0] - 1), position(dy.shape[1])
@@ -153,7 +154,7 @@ def pull_back_coefficients(places, ends, basis, dy, width, stride, origin, dC):
     dim = (n - position(1)) * position(stride) + position(len(width))
     g, row, size, order = dy.reshape(-1), position(ROW), position(TILE), len(width)
     for tile in range(tiles):
-        vectors = min(size, n_outputs - tile * size) // position(len(FOUR))
+        vectors = min(size, n_outputs - tile * size) // position(len(lanes))
         first = tile * size
         for m in range(n):
             c = position(origin) + (tile * dim + m * position(stride)) * size
@@ -168,16 +169,21 @@ def pull_back_coefficients(places, ends, basis, dy, width, stride, origin, dC):
                     low = column(basis, at, position(1), FOUR)
                     high = column(basis, at + position(second) * row, position(1), FOUR)
                     for vector in range(vectors):
-                        q = to + vector * position(len(FOUR))
-                        o = vector * position(len(FOUR))
-                        d = load(g, g0 + o, FOUR), load(g, g1 + o, FOUR), load(g, g2 + o, FOUR), load(g, g3 + o, FOUR)
-                        store(dC, q, add_weighted(load(dC, q, FOUR), low, d), FOUR)
+                        q = to + vector * position(len(lanes))
+                        o = vector * position(len(lanes))
+                        d = (
+                            load(g, g0 + o, lanes),
+                            load(g, g1 + o, lanes),
+                            load(g, g2 + o, lanes),
+                            load(g, g3 + o, lanes),
+                        )
+                        store(dC, q, add_weighted(load(dC, q, lanes), low, d), lanes)
                         if second:
-                            store(dC, q + size, add_weighted(load(dC, q + size, FOUR), high, d), FOUR)
+                            store(dC, q + size, add_weighted(load(dC, q + size, lanes), high, d), lanes)
 
 
 @fused_kernel
-def pull_back_inputs(places, ends, basis, C, origin, dy, width, dx):
+def pull_back_inputs(places, ends, basis, C, origin, dy, width, lanes, dx):
     """dx[s] = sum_i basis[(r + i) ROW + k] sum_q dy[s, q] C[origin + (tile dim + m + i) TILE + q], s = places[k].
 
     Two samples of a run at once. dx (B+2,).
@@ -187,26 +193,38 @@ def pull_back_inputs(places, ends, basis, C, origin, dy, width, dx):
     g, slopes = dy.reshape(-1), basis[len(width) * ROW :]
     dx[:] = 0.0
     for tile in range(tiles):
-        vectors = min(position(TILE), n_outputs - tile * position(TILE)) // position(len(FOUR))
+        vectors = min(position(TILE), n_outputs - tile * position(TILE)) // position(len(lanes))
         o = tile * position(TILE)
         for m in range(n):
             c = position(origin) + (tile * dim + m) * position(TILE)
             for k in range(position(ends[m]), position(ends[m + position(1)]), position(2)):
                 low, high = position(places[k]), position(places[k + position(1)])
-                sums = more_sums = no_rows(width, FOUR)
+                sums = more_sums = no_rows(width, lanes)
                 for vector in range(vectors):
-                    q = vector * position(len(FOUR))
-                    coefficients = rows(C, c + q, position(TILE), width, FOUR)
-                    sums = add_products(sums, coefficients, load(g, o + low * n_outputs + q, FOUR))
-                    more_sums = add_products(more_sums, coefficients, load(g, o + high * n_outputs + q, FOUR))
+                    q = vector * position(len(lanes))
+                    coefficients = rows(C, c + q, position(TILE), width, lanes)
+                    sums = add_products(sums, coefficients, load(g, o + low * n_outputs + q, lanes))
+                    more_sums = add_products(more_sums, coefficients, load(g, o + high * n_outputs + q, lanes))
                 low_slopes = column(slopes, k, position(ROW), width)
                 high_slopes = column(slopes, k + position(1), position(ROW), width)
-                dx[low] += total(weighted_sum(low_slopes, sums), FOUR)
-                dx[high] += total(weighted_sum(high_slopes, more_sums), FOUR)
+                dx[low] += total(weighted_sum(low_slopes, sums), lanes)
+                dx[high] += total(weighted_sum(high_slopes, more_sums), lanes)
 
 
 @kernel
-def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays, out):
+def padded(samples, outputs, lanes):
+    """An array (samples + 2, outputs filled up to whole vectors) that begins where a multiple of L numbers begins.
+
+    A vector of eight numbers is a cache line: it would otherwise lie in two, and take two reads.
+    """
+    width = (outputs + len(lanes) - 1) // len(lanes) * len(lanes)
+    flat = np.empty((samples + 2) * width + len(lanes))
+    first = -(flat.ctypes.data // flat.itemsize) % len(lanes)
+    return flat[first : first + (samples + 2) * width].reshape((samples + 2, width))
+
+
+@kernel
+def forward(first, last, x, knots, inverse_spans, tangents, width, lanes, size, C, places, ends, strays, out):
     """out (N, Q) from the order of samples, places (blocks, P, .) and ends (blocks, P, n+1); the items are blocks.
 
     knots (P, K), inverse_spans (P, r, K), tangents (2, 2, P, r), used where strays[block, p] says that points are
@@ -216,7 +234,7 @@ def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, plac
     entries = C.shape[0] // n_inputs
     z, points = np.empty((TOGETHER, size)), np.empty(ROW)
     basis = np.empty(len(width) * ROW)
-    y = np.empty((size + 2, (n_outputs + 3) // 4 * 4))
+    y = padded(size, n_outputs, lanes)
     for block in range(first, last):
         origin = block * size
         y[:] = 0.0
@@ -227,7 +245,7 @@ def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, plac
             fill_rows(z[p % TOGETHER], where, runs, knots[p], inverse_spans[p], width, (0,), points, basis)
             if strays[block, p]:
                 continue_tangents(points, runs, knots[p], tangents[:, :, p], width, False, basis)
-            contract(where, runs, basis, C, p * entries, width, y)
+            contract(where, runs, basis, C, p * entries, width, lanes, y)
         for s in range(min(size, x.shape[0] - origin)):
             for q in range(n_outputs):
                 out[origin + s, q] = y[s, q]
@@ -235,7 +253,7 @@ def forward(first, last, x, knots, inverse_spans, tangents, width, size, C, plac
 
 @kernel
 def pull_back(
-    first, last, x, knots, inverse_spans, tangents, width, size, C, places, ends, strays,
+    first, last, x, knots, inverse_spans, tangents, width, lanes, size, C, places, ends, strays,
     dy, stride, groups, dC, dx,
 ):  # fmt: skip
     """Sums of b_i dy in dC (parts, inputs x entries), and dx (N, P) unless it has no samples.
@@ -248,7 +266,7 @@ def pull_back(
     entries, sums = C.shape[0] // n_inputs, dC.shape[1] // n_inputs
     z, slopes = np.empty((TOGETHER, size)), np.empty((TOGETHER, size + 2))
     points, basis = np.empty(ROW), np.empty(2 * len(width) * ROW)
-    g = np.empty((size + 2, (n_outputs + 3) // 4 * 4))
+    g = padded(size, n_outputs, lanes)
     for item in range(first, last):
         part, group = item // groups, item % groups
         first_input, last_input = group * n_inputs // groups, (group + 1) * n_inputs // groups
@@ -268,10 +286,10 @@ def pull_back(
                 fill_rows(z[k], where, runs, knots[p], inverse_spans[p], width, (0, 0), points, basis)
                 if strays[block, p]:
                     continue_tangents(points, runs, knots[p], tangents[:, :, p], width, True, basis)
-                pull_back_coefficients(where, runs, basis, g, width, stride, p * sums, dC[part])
+                pull_back_coefficients(where, runs, basis, g, width, lanes, stride, p * sums, dC[part])
                 if not inputs:
                     continue
-                pull_back_inputs(where, runs, basis, C, p * entries, g, width, slopes[k])
+                pull_back_inputs(where, runs, basis, C, p * entries, g, width, lanes, slopes[k])
                 if k == TOGETHER - 1 or p == last_input - 1:
                     for s in range(there):
                         for i in range(k + 1):

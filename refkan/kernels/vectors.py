@@ -17,12 +17,12 @@ files that use them name the digest of this one as VECTORS.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce, wraps
+from functools import cache, reduce, wraps
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
+from llvmlite import binding, ir
+from numba.core import cgutils, config, types
 from numba.extending import lower_builtin, models, register_model, type_callable
 
 Vector = Any
@@ -32,6 +32,21 @@ Vector = Any
 def lanes(count: int) -> int:
     """Lanes of a vector of so many numbers."""
     return 1 << (count - 1).bit_length()
+
+
+@cache
+def widest() -> int:
+    """Numbers of a register of vectors for which Numba compiles, and that is worth filling: four, or eight.
+
+    Where registers hold eight there are thirty-two of them, too, and no sum has to leave them for longer vectors. Of
+    processors whose registers hold two, a vector of four takes two.
+    """
+    features = getattr(
+        config, "CPU_FEATURES", None
+    )  # of NUMBA_CPU_FEATURES and NUMBA_CPU_NAME; None: those of this processor
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    return 8 if "+avx512f" in features.split(",") else 4
 
 
 def zeros(count: tuple[int, ...]) -> Vector:

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 import pytest
+from numba.core import config
 from numba.core.errors import TypingError
 
 from refkan.kernels.vectors import (
@@ -19,8 +20,12 @@ from refkan.kernels.vectors import (
     store,
     total,
     weighted_sum,
+    widest,
     zeros,
 )
+from refkan.splines.local_basis import KnotTables
+from refkan.splines.sums import value_sweeps
+from refkan.splines.sums.input_jet import InputJet
 from tests.shared.tables import each_row
 
 FREE = np.nan
@@ -125,3 +130,26 @@ def test_only_flat_arrays_of_float64_are_compiled(array):
 
 def test_lanes_are_powers_of_two():
     assert [lanes(k) for k in range(1, 10)] == [1, 2, 4, 4, 8, 8, 8, 8, 16]
+
+
+def test_the_width_of_vectors_is_that_of_the_processor_for_which_numba_compiles(monkeypatch):
+    for features, numbers in {"+avx,+avx2,+fma": 4, "+avx2,+avx512f,+avx512dq": 8, "-avx512f": 4, "": 4}.items():
+        monkeypatch.setattr(config, "CPU_FEATURES", features)
+        assert widest.__wrapped__() == numbers
+
+
+@pytest.mark.parametrize("outputs", [8, 13, 20])
+def test_layers_have_the_same_sums_with_vectors_of_four_and_of_eight_numbers(monkeypatch, outputs):
+    rng = np.random.default_rng(outputs)
+    tables = KnotTables(np.arange(-2.0, 7.0) * np.ones((3, 1)), 3)
+    C, x = rng.normal(size=(outputs, 3, tables.dim)), rng.uniform(-0.5, 4.5, (300, 1, 3))
+    dy, results = rng.normal(size=(300, outputs)), []
+    for numbers in (4, 8):
+        monkeypatch.setattr(value_sweeps, "widest", lambda numbers=numbers: numbers)
+        sweep = value_sweeps.SortedSweep(tables, C, InputJet(x), "linear", True)
+        results.append((sweep.forward(), *sweep.sums_of_rows(dy, 1, True)))
+    (y, dC, dx), (again, dC_again, dx_again) = results
+    np.testing.assert_array_equal(y, again)
+    np.testing.assert_array_equal(dC, dC_again)
+    assert abs(dx - dx_again).max() <= 1e-14 * abs(dx).max()
+    assert (dx != dx_again).any()  # so that both widths were run

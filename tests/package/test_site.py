@@ -1,8 +1,10 @@
 """The site: every public name is in the reference, every page in the index, and formulas are MathML."""
 
 import importlib
+import json
 import re
 import runpy
+import subprocess
 import sys
 from operator import attrgetter
 from pathlib import Path
@@ -182,3 +184,14 @@ def test_the_picture_of_the_readme_is_that_of_its_session(capsys):
     assert len(figure.axes) == 3
     assert "docs/session.png" in (DOCS.parent / "README.md").read_text()
     assert (DOCS / "session.png").stat().st_size <= 100_000
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("shape", [(2, 5, 4), (20, 20, 4)])
+def test_the_script_of_the_page_on_kernels_measures_each_step(shape):
+    code = f"import json, steps_of_layers; print(json.dumps(steps_of_layers.measure({shape}, 2)))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=DOCS, capture_output=True, text=True, check=True)
+    measured = json.loads(run.stdout)
+    steps = [measured[name] for name in ("search", "y", "dC", "dx", "rest")]
+    assert min(steps[0], steps[2], measured["GF/s"]) > 0.0
+    assert sum(steps) == pytest.approx(measured["sum"])

@@ -14,7 +14,7 @@ from refkan.kernels import bspline_basis, polynomial_layer, sorted_layer
 from refkan.kernels.launch import launch_real
 from refkan.kernels.recycled_memory import recycled
 from refkan.kernels.sorted_layer import ROW, RUN, TILE
-from refkan.kernels.vectors import lanes
+from refkan.kernels.vectors import lanes, widest
 from refkan.splines.local_basis import OUTSIDE, KnotTables
 from refkan.splines.sums.input_jet import InputJet
 from refkan.splines.sums.windows import in_order, in_tiles, out_of_tiles
@@ -162,7 +162,7 @@ class SortedSweep:
 
     @property
     def _knots(self) -> tuple[Any, ...]:
-        return self.tables.knots, self.tables.inverse_spans, self.tangents, (0,) * self.tables.order
+        return self.tables.knots, self.tables.inverse_spans, self.tangents, (0,) * self.tables.order, (0,) * widest()
 
     def forward(self) -> FloatArray:
         """y (N, Q): sort, and sum input by input."""
@@ -207,7 +207,7 @@ class SortedSweep:
         groups = -(-self.n_inputs // GROUP)
         parts = min(self.n_blocks, -(-TASKS // groups))
         dim = (self.tables.breakpoints.shape[1] - 2) * stride + self.tables.order
-        dC = recycled((parts, self.n_inputs, self.tiles, dim, TILE))
+        dC = recycled((parts, self.n_inputs, self.tiles, dim, TILE), aligned=True)
         dx: FloatArray = recycled((self.x.shape[0] if inputs else 0, self.n_inputs))
         launch_real(
             sorted_layer.pull_back, parts * groups, 1.5 * self._operations,

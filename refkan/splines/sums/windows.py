@@ -130,7 +130,7 @@ def tile_of(n_outputs: int) -> int:
 def in_tiles(C: FloatArray, width: int) -> FloatArray:
     """Coefficients (Q, P, dim) as (P, tiles, dim, width): outputs in tiles, of which the last is filled with zeros."""
     Q, P, dim = C.shape
-    tiled: FloatArray = recycled((P, -(-Q // width), dim, width))
+    tiled: FloatArray = recycled((P, -(-Q // width), dim, width), aligned=True)
     for tile in range(tiled.shape[1]):
         part = C[tile * width : (tile + 1) * width]
         tiled[:, tile, :, : len(part)] = part.transpose(1, 2, 0)
