@@ -20,10 +20,10 @@ from validation.benchmarks.running.threads import pin
 pin(1)  # before any library that has threads is imported
 
 import numpy as np  # noqa: E402
+from numba import njit  # noqa: E402
 
 import refkan as rk  # noqa: E402
 from refkan.kernels import polynomial_layer  # noqa: E402
-from refkan.kernels.compilation import kernel  # noqa: E402
 from refkan.networks.layers import SplineLayer  # noqa: E402
 from refkan.splines.spaces import SplineSpace  # noqa: E402
 from refkan.splines.sums.input_jet import InputJet  # noqa: E402
@@ -40,7 +40,7 @@ LEAST = 2e-3
 """Seconds of processor time of a timing."""
 
 
-@kernel
+@njit
 def find_pieces(x, cells, origins, guide, halvings, places, n_pieces, outside, m, u, v):
     """The search of `polynomial_layer.forward` by itself, block by block."""
     for first in range(0, x.shape[0], cells.shape[1]):
