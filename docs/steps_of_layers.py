@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the clone
@@ -27,15 +27,21 @@ from refkan.kernels import polynomial_layer  # noqa: E402
 from refkan.networks.layers import SplineLayer  # noqa: E402
 from refkan.splines.spaces import SplineSpace  # noqa: E402
 from refkan.splines.sums.input_jet import InputJet  # noqa: E402
+from refkan.splines.sums.spline_functions import FEW_OUTPUTS  # noqa: E402
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep  # noqa: E402
 from validation.benchmarks.cases import refkan_layer  # noqa: E402
 from validation.benchmarks.cases.layer_case import DEGREE, DOMAIN, LayerCase  # noqa: E402
 from validation.benchmarks.measured.limits import dgemm  # noqa: E402
+from validation.benchmarks.running.timing import Timer, interleave  # noqa: E402
+from validation.benchmarks.running.watch import Watch  # noqa: E402
+from validation.records.markdown import markdown_table  # noqa: E402
 
 MANY = *((20, 20, n) for n in (4, 16, 64)), *((64, 64, n) for n in (4, 16, 64)), (256, 256, 4), (256, 256, 16)
 FEW = (2, 5, 4), (2, 5, 16), (2, 5, 64), (5, 1, 4), (5, 1, 64)
 
-ROUNDS = 60
+STEPS = "search", "y", "dC", "dx", "rest"
+
+ROUNDS = 25
 LEAST = 2e-3
 """Seconds of processor time of a timing."""
 
@@ -51,50 +57,15 @@ def find_pieces(x, cells, origins, guide, halvings, places, n_pieces, outside, m
         polynomial_layer.locate(z, origins, n_pieces, places, outside, m, u, v)
 
 
-def steps_of_many(case: LayerCase, tables, at: InputJet) -> dict[str, Callable[[], object]]:
-    """Calls whose times, and differences of times, are the steps of a layer of many outputs."""
-    sweep = SortedSweep(tables, case.coefficients, at, "linear", True)
-    sweep.forward()
-    order = sweep.order
-    return {
-        "search": lambda: sweep._sort(0, sweep.n_blocks, order),
-        "forward": sweep.forward,
-        "dC": lambda: sweep.sums_of_rows(case.dy, 1, False),
-        "backward": lambda: sweep.sums_of_rows(case.dy, 1, True),
-    }
-
-
-def steps_of_few(case: LayerCase, tables, at: InputJet) -> dict[str, Callable[[], object]]:
-    """Calls whose times, and differences of times, are the steps of a layer of few outputs."""
-    sweep = PolynomialSweep(tables, case.coefficients, at, "linear", True)
-    sweep.forward()
-    pieces, points = sweep.pieces, at.x.reshape(-1)
+def search(sweep: PolynomialSweep | SortedSweep) -> Callable[[], object]:
+    """The search for intervals of a forward sweep that has been made, with the sort where there is one."""
+    if isinstance(sweep, SortedSweep):
+        return lambda: sweep._sort(0, sweep.n_blocks, sweep.order)
+    pieces = sweep.pieces
     m, u, v = np.empty(pieces.cells.shape[1], np.uint64), *np.empty((2, pieces.cells.shape[1]))
-    arguments = points, *pieces.search, pieces.places, pieces.windows.shape[1], sweep.outside, m, u, v
-    return {
-        "search": lambda: find_pieces(*arguments),
-        "forward": sweep.forward,
-        "dC": lambda: sweep.sums_of_rows(case.dy, 1, False),
-        "backward": lambda: sweep.sums_of_rows(case.dy, 1, True),
-    }
-
-
-def least_times(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds of processor time of each call, the least of so many rounds in which all take turns."""
-    counts = {}
-    for name, call in calls.items():
-        call()  # compiles
-        begin = time.process_time()
-        call()
-        counts[name] = max(1, int(LEAST / max(time.process_time() - begin, 1e-7)))
-    times = dict.fromkeys(calls, np.inf)
-    for _ in range(rounds):
-        for name, call in calls.items():
-            begin = time.process_time()
-            for _ in range(counts[name]):
-                call()
-            times[name] = min(times[name], (time.process_time() - begin) / counts[name])
-    return times
+    n_pieces = pieces.windows.shape[1]
+    arguments = sweep.x.reshape(-1), *pieces.search, pieces.places, n_pieces, sweep.outside, m, u, v
+    return lambda: find_pieces(*arguments)
 
 
 def measure(shape: tuple[int, int, int], rounds: int = ROUNDS) -> dict[str, float]:
@@ -102,12 +73,23 @@ def measure(shape: tuple[int, int, int], rounds: int = ROUNDS) -> dict[str, floa
     case = LayerCase(*shape)
     layer = SplineLayer((SplineSpace.uniform(DEGREE + 1, case.intervals, DOMAIN),) * case.n_in, n_outputs=case.n_out)
     at = InputJet(case.x[:, None].copy())
-    few = case.n_out < 8
+    kind = PolynomialSweep if case.n_out < FEW_OUTPUTS else SortedSweep
     with rk.use_engine("fast"):
-        calls = (steps_of_few if few else steps_of_many)(case, layer.fixed_tables, at)
-        whole = refkan_layer.backward(case)
-        product = dgemm(case.operations)
-        times = least_times({**calls, "call": whole.run, "dgemm": product.work}, rounds)
+        sweep = kind(layer.fixed_tables, case.coefficients, at, "linear", True)
+        sweep.forward()
+        whole, product = refkan_layer.backward(case), dgemm(case.operations)
+        calls: dict[str, Callable[[], object]] = {
+            "search": search(sweep),
+            "forward": sweep.forward,
+            "dC": lambda: sweep.sums_of_rows(case.dy, 1, False),
+            "backward": lambda: sweep.sums_of_rows(case.dy, 1, True),
+            "call": whole.run,
+            "dgemm": product.work,
+        }
+        for call in calls.values():
+            call()  # compiles
+        timers = {name: Timer.of(call, LEAST, time.process_time) for name, call in calls.items()}
+        times = {name: min(seconds) for name, seconds in interleave(timers, rounds, Watch()).items()}
     pair = 1e9 / (case.samples * case.n_in)
     steps = {
         "search": times["search"],
@@ -124,21 +106,18 @@ def measure(shape: tuple[int, int, int], rounds: int = ROUNDS) -> dict[str, floa
 
 def tables(rounds: int = ROUNDS) -> str:
     """Both tables in Markdown."""
-    steps = ("search", "y", "dC", "dx", "rest", "sum")
-    lines = ["| P, Q, n | order | rows, y | rows, dC | dx | all else | sum | GF/s | of dgemm |", "|---" * 9 + "|"]
-    for shape in MANY:
+    many, few = [], []
+    for shape in (*MANY, *FEW):
         row = measure(shape, rounds)
-        numbers = [f"{row[name]:.1f}" for name in steps]
-        numbers += [f"{row['GF/s']:.1f}", f"{100 * row['GF/s'] / row['dgemm']:.0f} %"]
-        lines.append(f"| {', '.join(map(str, shape))} | {' | '.join(numbers)} |")
-    lines += ["", "| P, Q, n | intervals | y | dC | dx | all else | sum | one call |", "|---" * 8 + "|"]
-    for shape in FEW:
-        row = measure(shape, rounds)
-        lines.append(
-            f"| {', '.join(map(str, shape))} | {' | '.join(f'{row[s]:.1f}' for s in steps)} | {row['call']:.0f} us |"
-        )
-    return "\n".join(lines)
+        cells = [", ".join(map(str, shape)), *(f"{row[name]:.1f}" for name in STEPS), f"{row['sum']:.1f}"]
+        if shape in FEW:
+            few.append([*cells, f"{row['call']:.0f} us"])
+        else:
+            many.append([*cells, f"{row['GF/s']:.1f}", f"{100 * row['GF/s'] / row['dgemm']:.0f} %"])
+    of_many = ["P, Q, n", "order", "rows, y", "rows, dC", "dx", "all else", "sum", "GF/s", "of dgemm"]
+    of_few = ["P, Q, n", "intervals", "y", "dC", "dx", "all else", "sum", "one call"]
+    return f"{markdown_table(of_many, many)}\n{markdown_table(of_few, few)}"
 
 
 if __name__ == "__main__":
-    print(tables())
+    print(tables(), end="")

@@ -46,7 +46,7 @@ from refkan.kernels.vectors import (
     zeros,
 )
 
-VECTORS = "5b4e80be0f47"
+VECTORS = "15a1cf993a58"
 
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 

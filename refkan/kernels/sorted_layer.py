@@ -36,7 +36,7 @@ from refkan.kernels.vectors import (
     weighted_sum,
 )
 
-VECTORS = "5b4e80be0f47"
+VECTORS = "15a1cf993a58"
 
 RUN = 4
 TILE = 64

@@ -41,9 +41,8 @@ def widest() -> int:
     Where registers hold eight there are thirty-two of them, too, and no sum has to leave them for longer vectors. Of
     processors whose registers hold two, a vector of four takes two.
     """
-    features = getattr(
-        config, "CPU_FEATURES", None
-    )  # of NUMBA_CPU_FEATURES and NUMBA_CPU_NAME; None: those of this processor
+    # Of NUMBA_CPU_FEATURES and NUMBA_CPU_NAME; None stands for those of this processor.
+    features = getattr(config, "CPU_FEATURES", None)
     if features is None:
         features = binding.get_host_cpu_features().flatten()
     return 8 if "+avx512f" in features.split(",") else 4

@@ -141,7 +141,7 @@ class SortedSweep:
     def __init__(self, tables: KnotTables, C: FloatArray, at: InputJet, outside: str, back: bool) -> None:
         self.tables, self.at, self.x, self.linear = tables, at, at.x, outside == "linear"
         self.n_outputs, self.n_inputs, self.dim = C.shape
-        tiled = in_tiles(C, TILE)
+        tiled = in_tiles(C, TILE, aligned=True)
         self.tiles, self.C = tiled.shape[1], tiled.reshape(-1)
         strays = self.linear and tables.strays(self.x)
         self.tangents = tables.tangents if strays else np.empty((2, 2, self.n_inputs, tables.order))

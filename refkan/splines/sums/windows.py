@@ -127,10 +127,10 @@ def tile_of(n_outputs: int) -> int:
     return n_outputs if n_outputs <= FEW_OUTPUTS else TILE
 
 
-def in_tiles(C: FloatArray, width: int) -> FloatArray:
+def in_tiles(C: FloatArray, width: int, aligned: bool = False) -> FloatArray:
     """Coefficients (Q, P, dim) as (P, tiles, dim, width): outputs in tiles, of which the last is filled with zeros."""
     Q, P, dim = C.shape
-    tiled: FloatArray = recycled((P, -(-Q // width), dim, width), aligned=True)
+    tiled: FloatArray = recycled((P, -(-Q // width), dim, width), aligned=aligned)
     for tile in range(tiled.shape[1]):
         part = C[tile * width : (tile + 1) * width]
         tiled[:, tile, :, : len(part)] = part.transpose(1, 2, 0)
