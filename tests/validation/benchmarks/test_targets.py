@@ -174,6 +174,24 @@ def test_the_command_writes_record_and_page(tmp_path):
     assert json.loads((tmp_path / page.RECORD).read_text()) == kept
 
 
+def test_another_processor_has_a_column(tmp_path):
+    here, there = full_document(), full_document(met=False)
+    there["capsule"] = CAPSULE | {"cpu": "Other(R) CPU"}
+    for name, document in (("here", here), ("there", there)):
+        (tmp_path / name).write_text(json.dumps(document))
+    assert page.main([str(tmp_path / "here"), str(tmp_path)]) == 0
+    assert page.main([str(tmp_path / "there"), str(tmp_path), "--beside"]) == 0
+    beside = json.loads((tmp_path / page.RECORD).with_name("benchmarks_on_other-r-cpu.json").read_text())
+    assert [o.met for o in judge(beside)] == [False] * len(TARGETS)
+    assert "curves" not in beside["rows"]
+    text = (tmp_path / page.PAGE).read_text()
+    assert text == page.page(*page.recorded(tmp_path))
+    line = next(line for line in text.splitlines() if "uniform knots, against scipy BSpline, n = 8 " in line)
+    assert line.endswith("| at least 15 | 30 | scipy BSpline | yes | 7.5 |")
+    assert "On another processor (1): Other(R) CPU, 2 threads" in text
+    assert text.count("| yes |") == len(TARGETS)
+
+
 def test_wrong_calls_are_refused(capsys):
     assert page.main([]) == 2
     assert "RECORD [ROOT]" in capsys.readouterr().err

@@ -115,9 +115,12 @@ def outcome_cells(outcome: Outcome) -> list[str]:
     return [place, asked(outcome), measured, against, met]
 
 
-def targets_table(outcomes: Sequence[Outcome]) -> str:
+def targets_table(outcomes: Sequence[Outcome], *beside: Sequence[Outcome]) -> str:
+    """Return a line for each target, with what was measured on other processors in columns of their own."""
     header = ["", "asked", "measured (quartiles)", "fastest of those compared with", "met"]
-    return markdown_table(header, map(outcome_cells, outcomes))
+    header += [f"on another processor ({k})" for k, _ in enumerate(beside, 1)]
+    columns = [[outcome_cells(other)[2] for other in others] for others in beside]
+    return markdown_table(header, [[*outcome_cells(o), *more] for o, *more in zip(outcomes, *columns, strict=True)])
 
 
 def notes(cases: Iterable[CaseData]) -> list[tuple[str, str]]:

@@ -1,10 +1,12 @@
-"""The page on speed, written from a record: ``python -m validation.benchmarks.reporting.page RECORD [ROOT]``.
+"""The page on speed from a record: ``python -m validation.benchmarks.reporting.page RECORD [ROOT] [--beside]``.
 
 It trims the record to validation/records/benchmarks.json below ROOT (by default the project's folder), one of a single
-row to benchmarks_ROW.json, and makes docs/speed.md of all. No number of theirs is typed.
+row to benchmarks_ROW.json, and makes docs/speed.md of all. No number of theirs is typed. With ``--beside`` the record
+is that of another processor: what it says of targets is kept in benchmarks_on_PROCESSOR.json, and has a column.
 """
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -16,7 +18,7 @@ from refkan.base.atomic_files import write_atomically
 from validation.benchmarks.measured.growth import AXES
 from validation.benchmarks.measured.trainings import COMPARED
 from validation.benchmarks.reporting import markdown
-from validation.benchmarks.reporting.targets import judge
+from validation.benchmarks.reporting.targets import TARGETS, judge
 from validation.benchmarks.running.record import CaseData, by_row, cases, trimmed
 from validation.records.markdown import markdown_table
 
@@ -47,18 +49,31 @@ BOTH = "forward + backward"
 
 def main(arguments: Sequence[str]) -> int:
     """Write record and page; the exit code is 2 for a wrong call."""
-    if len(arguments) not in (1, 2):
+    names = [name for name in arguments if name != "--beside"]
+    if len(names) not in (1, 2):
         print(__doc__, file=sys.stderr)
         return 2
-    document = trimmed(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
-    root = Path(arguments[1]) if len(arguments) == 2 else ROOT
+    document = trimmed(json.loads(Path(names[0]).read_text(encoding="utf-8")))
+    root = Path(names[1]) if len(names) == 2 else ROOT
     for path in (RECORD, PAGE):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-    single = f"_{next(iter(document['rows']))}" if len(document["rows"]) == 1 else ""
-    path = (root / RECORD).with_name(f"{RECORD.stem}{single}.json")
+    of = f"_{next(iter(document['rows']))}" if len(document["rows"]) == 1 else ""
+    if names != list(arguments):
+        document = of_targets(document)
+        of = f"_on_{re.sub('[^a-z0-9]+', '-', document['capsule']['cpu'].lower()).strip('-')}"
+    path = (root / RECORD).with_name(f"{RECORD.stem}{of}.json")
     write_atomically(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
     write_page((root / PAGE).parent, *recorded(root))
     return 0
+
+
+def of_targets(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of the cases that targets are about, and of no others."""
+    rows: dict[str, Any] = {}
+    for row, case in cases(document):
+        if any(target.row == row and target.where.items() <= case["parameters"].items() for target in TARGETS):
+            rows.setdefault(row, {"cases": []})["cases"].append(case)
+    return {**document, "rows": rows}
 
 
 def recorded(root: Path = ROOT) -> list[Mapping[str, Any]]:
@@ -73,7 +88,12 @@ def write_page(folder: Path, *documents: Mapping[str, Any]) -> Path:
 
 
 def page(document: Mapping[str, Any], *apart: Mapping[str, Any]) -> str:
-    """Return the page on speed; of rows that were measured apart each section says where and with what."""
+    """Return the page on speed; of rows that were measured apart each section says where and with what.
+
+    Records of several rows are those of other processors.
+    """
+    beside = {circumstances(other): judge(other) for other in apart if len(other["rows"]) > 1}
+    apart = tuple(other for other in apart if len(other["rows"]) == 1)
     begun, measured = circumstances(document), {row: circumstances(other) for other in apart for row in other["rows"]}
     rows = {row: cases for whole in (document, *apart) for row, cases in whole["rows"].items()}
     document = {**document, "rows": rows}
@@ -85,7 +105,8 @@ def page(document: Mapping[str, Any], *apart: Mapping[str, Any]) -> str:
         "## Asked and measured\n",
         f"Targets met: {markdown.tally(outcomes)}. What limits those that are not met, and how far the machine"
         " would go: [what limits](kernels.md#what-limits).\n",
-        markdown.targets_table(outcomes),
+        markdown.targets_table(outcomes, *beside.values()),
+        *(f"On another processor ({k}): {where}\n" for k, where in enumerate(beside, 1)),
         *_rows(document, measured),
         *_peers(document),
     ]
