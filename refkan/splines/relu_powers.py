@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, as_array, as_vector, check_annotated, check_choice
+from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
+from refkan.kernels.truncated_powers import power_rows
 from refkan.splines.bsplines import gauss_points
 from refkan.splines.knots import check_derivative
 from refkan.splines.local_basis import OUTSIDE, require_inside
@@ -20,10 +22,6 @@ from refkan.splines.spaces import SplineSpace
 
 FAR = 500
 """Binary exponent of h^(r-1) from which on powers of x - t_i, too, come near the ends of the range of numbers."""
-
-
-BLOCK_ENTRIES = 2**14
-"""Entries of rows that are computed at once, 128 kB: what is computed on the way stays in a cache."""
 
 
 def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str) -> Array:
@@ -60,31 +58,14 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
         unit = np.ldexp(1.0, exponents)
         rows = relu_rows(knots * unit[:, None], order, inverse_scale / unit, x * unit, derivatives, outside)
         return rows * unit[:, None] ** np.arange(derivatives + 1)[:, None, None, None]
-    low, high = knots.real[:, order - 1], knots.real[:, dim]
-    nearest = np.where(x.real < low, knots[:, order - 1], np.where(x.real > high, knots[:, dim], x))
-    # Where a function has begun: tails continue the end pieces, and under "natural" the functions are what they are.
-    z, reached = nearest if outside == "linear" else x, x if outside == "natural" else nearest
-    strays = outside == "linear" and bool((x != z).any())
-    (N, P), depth, kind = x.shape, max(derivatives, int(strays)), np.result_type(x, knots, inverse_scale)
-    rows = recycled((depth + 1, N, P, dim), kind)
-    t, h = knots[:, :dim].reshape(-1), np.repeat(inverse_scale ** (order - 1), dim)
-    size = max(1, BLOCK_ENTRIES // t.size)
-    for first in range(0, N, size):
-        block = slice(first, first + size)
-        begun = np.repeat(reached[block].real, dim, axis=1) >= t.real
-        y = np.where(begun, np.repeat(z[block], dim, axis=1) - t, 0.0)
-        power = begun.astype(kind)  # y^(r-1-d)
-        for d in range(order - 1, -1, -1):
-            if d <= depth:
-                np.multiply(power, perm(order - 1, d) * h, out=rows[d, block].reshape(power.shape))
-            if d > 0:
-                power *= y
+    (N, P), kind = x.shape, np.result_type(x, knots, inverse_scale)
+    rows = recycled((derivatives + 1, N, P, dim), kind)
+    at, ends, t = np.ascontiguousarray(x), knots[:, [order - 1, dim]].T.copy(), knots[:, :dim].copy()
+    perms = np.array([perm(order - 1, d) for d in range(order)], np.float64)
+    factors = np.repeat(np.multiply.outer(perms, inverse_scale ** (order - 1))[..., None], dim, axis=2)
+    launch(power_rows, N, (order + derivatives) * N * t.size, at, ends, t, factors, OUTSIDE[outside], rows)
     rows[order:] = 0.0
-    if strays:
-        beyond = (x - z)[..., None]
-        rows[0] += beyond * rows[1]
-        rows[2:] *= beyond == 0
-    return rows[: derivatives + 1]
+    return rows
 
 
 def inverse_scale(space: SplineSpace, scaled: bool) -> float:

@@ -31,6 +31,7 @@ LOWERED = {
     "refkan.kernels.pointwise_jets": {"ROWS": 3},
     "refkan.kernels.polynomial_layer": {"PAIRS": 6},
     "refkan.kernels.sorted_layer": {"TILE": 8, "TOGETHER": 2, "ROW": 44},
+    "refkan.kernels.truncated_powers": {"ENTRIES": 12},
     "refkan.splines.sums.spline_functions": {
         "FEW_OUTPUTS": 3, "MANY_SAMPLES": 4, "MUCH_WORK": 0, "MAKING": 0, "SHORT_RUNS": (5, 0),
     },
@@ -41,7 +42,6 @@ LOWERED = {
     "refkan.splines.sums.windows": {"FEW_OUTPUTS": 1, "PARTS": 3, "LEAST_SAMPLES": 3, "GROUP_ENTRIES": 16},
     "refkan.splines.local_basis": {"CELLS_PER_INTERVAL": 1, "CELLS": 4},
     "refkan.splines.bsplines": {"SAVED": 1e9},
-    "refkan.splines.relu_powers": {"BLOCK_ENTRIES": 16},
     "refkan.networks.sweeps.sample_blocks": {"BLOCK": 5},
     "refkan.networks.network": {"CHUNK": 4},
     "refkan.training.losses.least_squares": {"ENTRIES": 64},
@@ -65,6 +65,7 @@ NO_SIZES = {
     "refkan.kernels.vectors": {"ALIGNMENT"},
     "refkan.kernels.polynomial_layer": {"LINEAR", "POLYNOMIAL", "NATURAL"},
     "refkan.kernels.plain_sums": {"LINEAR", "NATURAL"},
+    "refkan.kernels.truncated_powers": {"LINEAR", "POLYNOMIAL"},
     "refkan.kernels.gauss_newton_sums": {"VECTOR"},  # lengths of vectors, which loops are written for
     "refkan.kernels.local_jets": {"LANES"},
     "refkan.kernels.sorted_layer": {"RUN", "FOUR"},

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from refkan.base import Array, Frozen
+from refkan.kernels.recycled_memory import dtype_of, recycled
 
 
 class Activation(Frozen, eq=True):
@@ -58,14 +59,15 @@ def complement_minus_sigmoid(z: Array) -> Array:
     return -np.tanh(0.5 * z)
 
 
-def sech_squared(z: Array) -> Array:
+def sech_squared(z: Array, out: Array) -> Array:
     """1/cosh(z)^2 = 1 - tanh(z)^2 as (2 e/(1 + e^2))^2, e = exp(-|z|): to full relative accuracy, without overflow.
 
     Subtracted from one, tanh(z)^2 leaves no digit from |z| = 19 on.
     """
-    e = np.where(z.real < 0, z, -z)
+    e, denominator = out, recycled(z.shape, out.dtype)
+    np.copyto(e, np.where(z.real < 0, z, -z) if z.dtype.kind == "c" else np.negative(np.abs(z, out=e), out=e))
     np.exp(e, out=e)
-    denominator = e * e
+    np.multiply(e, e, out=denominator)
     denominator += 1.0
     e /= denominator
     e *= 2.0
@@ -84,24 +86,27 @@ def relu_power(z: Array, count: int, degree: int) -> Array:
     """Return max(z, 0)^degree and its derivatives."""
     right = z.real >= 0
     simple = degree == 1 and not np.iscomplexobj(z)  # one pass: this is what networks of ReLUs spend their time on
-    rows = [np.maximum(z, 0.0) if simple else np.where(z.real > 0, z**degree, 0.0)]
+    rows = np.empty((count, *z.shape), z.dtype)
+    rows[0] = np.maximum(z, 0.0) if simple else np.where(z.real > 0, z**degree, 0.0)
     for k in range(1, count):
         factor = float(np.prod(np.arange(degree, degree - k, -1)))
-        rows.append(np.where(right, factor * z ** (degree - k) if k < degree else factor, 0.0))
-    return np.stack(rows)
+        rows[k] = np.where(right, factor * z ** (degree - k), 0.0) if k < degree else right * factor
+    return rows
 
 
 def tanh(z: Array, count: int) -> Array:
     """Return t = tanh(z) and its derivatives s, -2 t s and 2 s (2 - 3 s), s = 1 - t^2."""
-    t = np.tanh(z)
-    rows = np.empty((count, *z.shape), t.dtype)
-    rows[0] = t
+    rows: Array = recycled((count, *z.shape), dtype_of(z))
+    t = np.tanh(z, out=rows[0])
     if count > 1:
-        s = rows[1] = sech_squared(z)
+        s = sech_squared(z, out=rows[1])
     if count > 2:
-        rows[2] = -2.0 * t * s
+        np.multiply(-2.0, t, out=rows[2])
+        rows[2] *= s
     if count > 3:
-        rows[3] = 2.0 * s * (2.0 - 3.0 * s)
+        np.subtract(2.0, np.multiply(3.0, s, out=rows[3]), out=rows[3])
+        rows[3] *= 2.0
+        rows[3] *= s
     return rows
 
 

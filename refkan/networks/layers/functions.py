@@ -20,7 +20,7 @@ import scipy.sparse as sp
 
 from refkan.base import Array, FloatArray, Frozen, IntArray, lazy, numbers
 from refkan.networks.layers.activations import Activation
-from refkan.networks.layers.row_sums import RowSums
+from refkan.networks.layers.row_sums import LinearSums, RowSums
 from refkan.splines.sums import Channels, InputJet
 from refkan.splines.sums.sums import FunctionSums
 
@@ -133,6 +133,14 @@ class RowFunctions(Frozen):
         return RowSums(self, C, at, channels, back)
 
 
+class Coordinates(RowFunctions):
+    """The inputs themselves: a linear map."""
+
+    def sums(self, C: Array, at: InputJet, channels: Channels, back: bool) -> RowSums:
+        """One product: the jets of the inputs are the rows."""
+        return LinearSums(self, C, at, channels, back)
+
+
 @cache
 def coordinates(n_inputs: int) -> RowFunctions:
     """The inputs themselves: a linear map."""
@@ -143,7 +151,7 @@ def coordinates(n_inputs: int) -> RowFunctions:
         out[1:2] = 1.0
         return out
 
-    return RowFunctions(rows, n_inputs, 1)
+    return Coordinates(rows, n_inputs, 1)
 
 
 @cache

@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from refkan.base import Array, FloatArray, as_array, as_shape, as_vector, check_target
+from refkan.kernels.recycled_memory import dtype_of, recycled
 from refkan.networks.layers.functions import Declared, Features, Functions, LocalForm, Motion, ParameterBlocks
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.input_jet import InputJet
@@ -68,7 +69,7 @@ class Linearization:
             begin = self.parts[-1].end
         u = self.parts[0].sums.value
         for part in self.parts[1:]:
-            u = u + part.sums.value
+            u = np.add(u, part.sums.value, out=recycled(u.shape, dtype_of(u, part.sums.value)))
         self._activation: PointwiseJet | None = None
         if declared.activation is not None:
             self._activation = PointwiseJet(declared.activation.derivatives, u, self.channels, back)

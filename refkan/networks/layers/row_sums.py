@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray
+from refkan.base import Array, FloatArray, lazy
+from refkan.kernels.recycled_memory import dtype_of, recycled
 from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
 from refkan.splines.sums.input_jet import InputJet
 
@@ -34,7 +35,10 @@ class RowSums:
         self.W: Array = self.rows[0][:, None]
         if channels.count > 1:
             self.W = at.once(functions, ("W", depth), lambda: channel_rows(self.rows, self.z, channels))
-        self.value = self._contract(self.W, C)
+        if self.constant:  # what one sample has, all have
+            self.value: Array = np.broadcast_to(self._contract(self.W[:1], C), (*self.W.shape[:2], C.shape[0]))
+        else:
+            self.value = self._contract(self.W, C)
 
     def _rows_of(self, derivatives: int) -> Array:
         """The functions at the values, and so many derivatives: (derivatives + 1, N, P, dim)."""
@@ -42,12 +46,12 @@ class RowSums:
 
     def _contract(self, W: Array, C: Array) -> Array:
         N, c, P, dim = W.shape
-        u: Array = W.reshape(N * c, P * dim) @ C.reshape(C.shape[0], P * dim).T
-        return u.reshape(N, c, C.shape[0])
+        return product(W.reshape(N * c, P * dim), C.reshape(C.shape[0], P * dim).T).reshape(N, c, C.shape[0])
 
     def cotangents_of_jets(self, G: FloatArray) -> FloatArray:
         """Cotangents of W: sum_q G[..., q] C[q, p, i]."""
-        return np.tensordot(G, self.C, axes=(G.ndim - 1, 0))
+        Q, P, dim = self.C.shape
+        return product(G.reshape(-1, Q), self.C.reshape(Q, P * dim)).reshape(*G.shape[:-1], P, dim)
 
     def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> tuple[FloatArray, Array | None]:
         """dC[q, p, i] = sum_sc dy[s, c, q] W[s, c, p, i], and the cotangent of z."""
@@ -115,3 +119,33 @@ class RowSums:
         start = np.zeros(self.rows.shape[1:3], np.int64)
         slopes = self._rows(1) if curved and not self.constant else None
         return start, np.ascontiguousarray(self.rows[0]), slopes
+
+
+def product(A: Array, B: Array) -> Array:
+    """A B, in reused memory."""
+    out: Array = recycled((A.shape[0], B.shape[1]), dtype_of(A, B))
+    return np.matmul(A, B, out=out)
+
+
+class LinearSums(RowSums):
+    """Sums over the inputs themselves, whose jets are the rows: nothing bends."""
+
+    def __init__(self, functions: Any, C: Array, at: InputJet, channels: Channels, back: bool) -> None:
+        self.functions, self.C, self.at, self.channels, self.constant = functions, C, at, channels, False
+        self.z, self.W = at.z, at.z[..., None]
+        self.value = self._contract(self.W, C)
+
+    @lazy
+    def rows(self) -> Array:
+        """The inputs and their derivative 1, where a method of other functions asks."""
+        return self._rows_of(self.channels.order + 1)
+
+    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Cotangents of the jets of all inputs."""
+        dz: FloatArray = self.cotangents_of_jets(G)[..., 0]
+        return dz
+
+    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
+        """sum_p (dC z + C dz)."""
+        tangent = self._contract(self.W, dC)
+        return tangent if dz is None else tangent + self._contract(dz[..., None], self.C)

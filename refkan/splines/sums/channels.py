@@ -15,6 +15,7 @@ from refkan.base import Array, FloatArray, lazy
 from refkan.kernels import jets_of_functions
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import dtype_of, recycled
+from refkan.splines.sums.input_jet import packed
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,11 @@ def channel_rows(rows: Array, z: Array, channels: Channels) -> Array:
     array (N, channels, P, r)
     """
     out: Array = recycled((*z.shape, rows.shape[3]), dtype_of(rows, z))
-    launch(jets_of_functions.channel_rows, z.shape[0], 3 * out.size, rows, z, channels.n_first, out)
+    if rows.shape[3] == 1:
+        values = packed(rows[..., 0]), z, channels.n_first, out[..., 0]
+        launch(jets_of_functions.channel_values, z.shape[0], 3 * out.size, *values)
+    else:
+        launch(jets_of_functions.channel_rows, z.shape[0], 3 * out.size, rows, z, channels.n_first, out)
     return out
 
 
@@ -89,6 +94,11 @@ def pull_back_rows(rows: FloatArray, z: FloatArray, h: FloatArray, channels: Cha
 
     x: sum_i h b' + h_d b'' u + h_dd (b''' u^2 + b'' v);  u: sum_i h_d b' + 2 h_dd b'' u;  v: sum_i h_dd b'.
     """
+    if rows.shape[3] == 1 and channels.count > 1:
+        out: FloatArray = recycled(h.shape[:-1], dtype_of(rows, z, h))
+        values = packed(rows[..., 0]), z, packed(h[..., 0]), channels.n_first, out
+        launch(jets_of_functions.pull_back_values, z.shape[0], 8 * out.size, *values)
+        return out
 
     def along(derivative: int, of: slice) -> FloatArray:
         """sum_i h b^(derivative) of some channels, (N, O, channels, P)."""
