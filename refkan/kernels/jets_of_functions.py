@@ -50,7 +50,7 @@ def channel_values(first, last, f, z, n_first, out):
 
 @kernel
 def pull_back_values(first, last, f, z, h, n_first, dz):
-    """dz (N, O, channels, P), the cotangent of z from that of `channel_values`, h; there are derivatives.
+    """dz (N, O, channels, P), the cotangent of z from that of `channel_values`, h.
 
     x: h f' + sum_d h_d f'' u_d + sum_d h_dd (f'' v_d + f''' u_d^2);  u_d: h_d f' + 2 h_dd f'' u_d;  v_d: h_dd f'.
     """
@@ -61,20 +61,17 @@ def pull_back_values(first, last, f, z, h, n_first, dz):
             for c in range(channels):
                 for p in range(P):
                     dz[s, o, c, p] = h[s, o, c, p] * f[1, s, p]
-            for p in range(P):
-                bent[p] = h[s, o, 1, p] * f[2, s, p] * z[s, 1, p]
-            for c in range(2, channels):
+            bent[:] = 0.0
+            for c in range(1, channels):
                 for p in range(P):
                     bent[p] += h[s, o, c, p] * f[2, s, p] * z[s, c, p]
             for p in range(P):
                 dz[s, o, 0, p] += bent[p]
-            if channels > n_first + 1:
+            bent[:] = 0.0
+            for c in range(n_first + 1, channels):
+                u = c - n_first
                 for p in range(P):
-                    bent[p] = 0.0
-                for c in range(n_first + 1, channels):
-                    u = c - n_first
-                    for p in range(P):
-                        dz[s, o, u, p] += 2.0 * (h[s, o, c, p] * f[2, s, p]) * z[s, u, p]
-                        bent[p] += h[s, o, c, p] * f[3, s, p] * z[s, u, p] * z[s, u, p]
-                for p in range(P):
-                    dz[s, o, 0, p] += bent[p]
+                    dz[s, o, u, p] += 2.0 * (h[s, o, c, p] * f[2, s, p]) * z[s, u, p]
+                    bent[p] += h[s, o, c, p] * f[3, s, p] * z[s, u, p] * z[s, u, p]
+            for p in range(P):
+                dz[s, o, 0, p] += bent[p]

@@ -65,7 +65,10 @@ def sech_squared(z: Array, out: Array) -> Array:
     Subtracted from one, tanh(z)^2 leaves no digit from |z| = 19 on.
     """
     e, denominator = out, recycled(z.shape, out.dtype)
-    np.copyto(e, np.where(z.real < 0, z, -z) if z.dtype.kind == "c" else np.negative(np.abs(z, out=e), out=e))
+    if np.iscomplexobj(z):
+        np.copyto(e, np.where(z.real < 0, z, -z))
+    else:
+        np.negative(np.abs(z, out=e), out=e)
     np.exp(e, out=e)
     np.multiply(e, e, out=denominator)
     denominator += 1.0

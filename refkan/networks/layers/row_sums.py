@@ -30,15 +30,18 @@ class RowSums:
     def __init__(self, functions: Any, C: Array, at: InputJet, channels: Channels, back: bool) -> None:
         self.functions, self.C, self.at, self.channels, self.constant = functions, C, at, channels, functions.constant
         self.z = at.z[:, :, :1] if self.constant else at.z
-        depth = channels.order + back
-        self.rows = self._rows_of(depth)
-        self.W: Array = self.rows[0][:, None]
-        if channels.count > 1:
-            self.W = at.once(functions, ("W", depth), lambda: channel_rows(self.rows, self.z, channels))
+        self.W = self._jets(channels.order + back)
         if self.constant:  # what one sample has, all have
             self.value: Array = np.broadcast_to(self._contract(self.W[:1], C), (*self.W.shape[:2], C.shape[0]))
         else:
             self.value = self._contract(self.W, C)
+
+    def _jets(self, depth: int) -> Array:
+        """W, and beside it the functions and so many derivatives."""
+        self.rows = self._rows_of(depth)
+        if self.channels.count == 1:
+            return self.rows[0][:, None]
+        return self.at.once(self.functions, ("W", depth), lambda: channel_rows(self.rows, self.z, self.channels))
 
     def _rows_of(self, derivatives: int) -> Array:
         """The functions at the values, and so many derivatives: (derivatives + 1, N, P, dim)."""
@@ -64,9 +67,12 @@ class RowSums:
         """sum_pi (dC W + C dW)."""
         tangent = self._contract(self.W, dC)
         if dz is not None and not self.constant:
-            rows = self._up_to(self.channels.order + 1)
-            tangent += self._contract(channel_row_tangents(rows, self.z, dz, self.channels), self.C)
+            tangent += self._contract(self._tangents(dz), self.C)
         return tangent
+
+    def _tangents(self, dz: FloatArray) -> FloatArray:
+        """Of W along dz."""
+        return channel_row_tangents(self._up_to(self.channels.order + 1), self.z, dz, self.channels)
 
     def pull_back_inputs(self, G: FloatArray) -> FloatArray:
         """Cotangents of the jets of all inputs."""
@@ -130,10 +136,8 @@ def product(A: Array, B: Array) -> Array:
 class LinearSums(RowSums):
     """Sums over the inputs themselves, whose jets are the rows: nothing bends."""
 
-    def __init__(self, functions: Any, C: Array, at: InputJet, channels: Channels, back: bool) -> None:
-        self.functions, self.C, self.at, self.channels, self.constant = functions, C, at, channels, False
-        self.z, self.W = at.z, at.z[..., None]
-        self.value = self._contract(self.W, C)
+    def _jets(self, depth: int) -> Array:
+        return self.z[..., None]
 
     @lazy
     def rows(self) -> Array:
@@ -145,7 +149,5 @@ class LinearSums(RowSums):
         dz: FloatArray = self.cotangents_of_jets(G)[..., 0]
         return dz
 
-    def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
-        """sum_p (dC z + C dz)."""
-        tangent = self._contract(self.W, dC)
-        return tangent if dz is None else tangent + self._contract(dz[..., None], self.C)
+    def _tangents(self, dz: FloatArray) -> FloatArray:
+        return dz[..., None]

@@ -94,7 +94,7 @@ def pull_back_rows(rows: FloatArray, z: FloatArray, h: FloatArray, channels: Cha
 
     x: sum_i h b' + h_d b'' u + h_dd (b''' u^2 + b'' v);  u: sum_i h_d b' + 2 h_dd b'' u;  v: sum_i h_dd b'.
     """
-    if rows.shape[3] == 1 and channels.count > 1:
+    if rows.shape[3] == 1:
         out: FloatArray = recycled(h.shape[:-1], dtype_of(rows, z, h))
         values = packed(rows[..., 0]), z, packed(h[..., 0]), channels.n_first, out
         launch(jets_of_functions.pull_back_values, z.shape[0], 8 * out.size, *values)

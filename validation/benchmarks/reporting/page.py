@@ -68,12 +68,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def of_targets(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of the cases that targets are about, and of no others."""
+    """Return a record to be shown beside another one: of the cases that targets are about, and of no others."""
     rows: dict[str, Any] = {}
     for row, case in cases(document):
-        if any(target.row == row and target.where.items() <= case["parameters"].items() for target in TARGETS):
+        if any(target.fits(row, case["parameters"]) for target in TARGETS):
             rows.setdefault(row, {"cases": []})["cases"].append(case)
-    return {**document, "rows": rows}
+    return {**document, "rows": rows, "beside": True}
 
 
 def recorded(root: Path = ROOT) -> list[Mapping[str, Any]]:
@@ -90,10 +90,10 @@ def write_page(folder: Path, *documents: Mapping[str, Any]) -> Path:
 def page(document: Mapping[str, Any], *apart: Mapping[str, Any]) -> str:
     """Return the page on speed; of rows that were measured apart each section says where and with what.
 
-    Records of several rows are those of other processors.
+    Records that `of_targets` made are those of other processors.
     """
-    beside = {circumstances(other): judge(other) for other in apart if len(other["rows"]) > 1}
-    apart = tuple(other for other in apart if len(other["rows"]) == 1)
+    beside = {circumstances(other): judge(other) for other in apart if "beside" in other}
+    apart = tuple(other for other in apart if "beside" not in other)
     begun, measured = circumstances(document), {row: circumstances(other) for other in apart for row in other["rows"]}
     rows = {row: cases for whole in (document, *apart) for row, cases in whole["rows"].items()}
     document = {**document, "rows": rows}

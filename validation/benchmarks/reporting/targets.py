@@ -12,7 +12,7 @@ from refkan.base import Frozen
 from validation.benchmarks.measured.degrees import CUBIC, FREE, OTHERS
 from validation.benchmarks.measured.limits import DGEMM
 from validation.benchmarks.running.harness import Parameters
-from validation.benchmarks.running.record import CaseData, EntryData, by_row
+from validation.benchmarks.running.record import CaseData, EntryData, cases
 
 
 class Target(Frozen, eq=True):
@@ -30,6 +30,10 @@ class Target(Frozen, eq=True):
     asked: float
     at_least: bool = True
     quantity: str = "ratio"
+
+    def fits(self, row: str, parameters: Mapping[str, Any]) -> bool:
+        """Whether a case of a row is the one that is meant."""
+        return row == self.row and self.where.items() <= parameters.items()
 
 
 class Outcome(Frozen, eq=True):
@@ -145,12 +149,11 @@ TARGETS = (*_evaluation(), *_layers(), *_limits(), *_networks(), *_degrees(), *_
 
 
 def judge(document: Mapping[str, Any], targets: tuple[Target, ...] = TARGETS) -> list[Outcome]:
-    rows = by_row(document)
-    return [_outcome(target, rows.get(target.row, ())) for target in targets]
+    every = [*cases(document)]
+    return [_outcome(target, [c for row, c in every if target.fits(row, c["parameters"])]) for target in targets]
 
 
-def _outcome(target: Target, candidates: Sequence[CaseData]) -> Outcome:
-    fitting = [c for c in candidates if all(c["parameters"].get(k) == value for k, value in target.where.items())]
+def _outcome(target: Target, fitting: Sequence[CaseData]) -> Outcome:
     if len(fitting) > 1:
         raise ValueError(f"target {target.group}, {target.point}: must name one case; got {len(fitting)}")
     if not fitting:
