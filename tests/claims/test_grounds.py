@@ -11,7 +11,8 @@ from refkan.analysis.exact.spectra import orthogonal_certificates
 from refkan.claims import FAILING
 from refkan.claims.running.discovery import discover
 from refkan.claims.running.runner import main
-from refkan.kernels import knot_insertion, plain_sums
+from refkan.kernels import jets_of_edges, knot_insertion, plain_sums
+from refkan.networks.layers import row_sums
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines import change_of_basis
 from refkan.splines.sums import channels, sums
@@ -179,6 +180,10 @@ def jets_of_functions_pulled_back_once(patch):
     everywhere(channels.pull_back_rows, spoilt(channels, "2.0 * bend", "bend").pull_back_rows, patch)
 
 
+def jets_of_edges_pulled_back_once(patch):
+    patch.setattr(row_sums, "jets_of_edges", interpreted(jets_of_edges, "2.0 * g", "g"))
+
+
 @each_row(
     "name, mistake",
     ("prolongation", negative_entries_dropped),
@@ -190,6 +195,7 @@ def jets_of_functions_pulled_back_once(patch):
     ("losses", statistics_left_out_of_jacobians),
     ("collocation", jets_of_splines_pulled_back_once),
     ("collocation", jets_of_functions_pulled_back_once),
+    ("collocation", jets_of_edges_pulled_back_once),
     ids=lambda given: given if isinstance(given, str) else given.__name__,
 )
 def test_a_mistake_that_changes_few_numbers_is_noticed(name, mistake, monkeypatch):

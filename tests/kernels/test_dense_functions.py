@@ -1,4 +1,4 @@
-"""Kernels of functions that all matter at every sample, against their formulas, bit for bit."""
+"""Kernels of functions that all matter at every sample, against their formulas."""
 
 from math import perm
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.networks.layers.functions import coordinates
-from refkan.networks.layers.row_sums import RowSums
+from refkan.networks.layers.functions import RowFunctions, coordinates
+from refkan.networks.layers.row_sums import EdgeSums, RowSums
 from refkan.splines.relu_powers import inverse_scale, relu_rows
 from refkan.splines.sums.channels import Channels, channel_rows, pull_back_rows
 from refkan.splines.sums.input_jet import InputJet
@@ -100,3 +100,77 @@ def test_sums_over_the_inputs_are_those_over_functions_that_are_the_inputs(chann
             np.testing.assert_array_equal(made, other)
         for made, other in zip(linear.features(True), general.features(True), strict=True):
             np.testing.assert_array_equal(made, other)
+
+
+def cosines(dim):
+    """dim functions cos((i + 1) x + p) of each of three inputs, with their derivatives."""
+    k, p = np.arange(1.0, dim + 1), np.arange(3.0)[:, None]
+
+    def rows(x, derivatives):
+        return np.array([k**d * np.cos(k * x[..., None] + p + d * np.pi / 2) for d in range(derivatives + 1)])
+
+    return RowFunctions(rows, 3, dim)
+
+
+def jets_written_out(rows, z, C, channels):
+    """What the sums are: one function after the other, one channel after the other."""
+    W = np.zeros((*z.shape, C.shape[2]))
+    for c in range(channels.count):
+        u = z[:, c, :, None]
+        if c == 0:
+            W[:, c] = rows[0]
+        elif c <= channels.n_first:
+            W[:, c] = rows[1] * u
+        else:
+            W[:, c] = rows[2] * z[:, c - channels.n_first, :, None] ** 2 + rows[1] * u
+    return np.einsum("scpi,qpi->scq", W, C), W
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("channels", CHANNELS[1:], ids=str)
+def test_sums_of_few_outputs_are_the_sums(channels, back):
+    """By functions on edges: values, both cotangents, tangents, Jacobians and jets, with and without a way back."""
+    rng, close = np.random.default_rng(2), {"rtol": 1e-12, "atol": 1e-12}
+    N, P, Q, dim, O = 6, 3, 2, 5, 2
+    functions, C = cosines(dim), rng.normal(size=(Q, P, dim))
+    z, dz = rng.normal(size=(2, N, channels.count, P))
+    dy, dC = rng.normal(size=(N, channels.count, Q)), rng.normal(size=C.shape)
+    G = rng.normal(size=(N, O, channels.count, Q))
+    edges = functions.sums(C, InputJet(z), channels, back)
+    assert type(edges) is EdgeSums
+    rows = functions.rows(z[:, 0], 3)
+    value, W = jets_written_out(rows, z, C, channels)
+    np.testing.assert_allclose(edges.value, value, **close)
+    np.testing.assert_allclose(edges.pull_back(dy, False)[0], np.einsum("scpi,scq->qpi", W, dy), **close)
+    np.testing.assert_allclose(edges.jets()[1], W, rtol=1e-13)
+    general = RowSums(functions, C, InputJet(z), channels, True)
+    np.testing.assert_allclose(edges.pull_back_inputs(G), general.pull_back_inputs(G), **close)
+    np.testing.assert_allclose(edges.pull_back(dy)[1], general.pull_back(dy)[1], **close)
+    for tangent in (None, dz):
+        np.testing.assert_allclose(edges.push_forward(dC, tangent), general.push_forward(dC, tangent), **close)
+    J, expected = np.empty((2, N, O, Q, P, dim))
+    edges.fill_jacobian(G, J)
+    general.fill_jacobian(G, expected)
+    np.testing.assert_allclose(J, expected, **close)
+
+
+@pytest.mark.parametrize("channels", CHANNELS[1:], ids=str)
+def test_sums_of_few_outputs_and_their_cotangents_are_adjoint(channels):
+    """<G, y(C + dC, z + dz)> has the derivatives that come back; complex steps of the sums themselves."""
+    rng, h = np.random.default_rng(3), 1e-30
+    functions, C = cosines(4), rng.normal(size=(3, 3, 4))
+    z, dz = rng.normal(size=(2, 5, channels.count, 3))
+    dC, dy = rng.normal(size=C.shape), rng.normal(size=(5, channels.count, 3))
+    cotangents = functions.sums(C, InputJet(z), channels, True).pull_back(dy)
+    for moved, along, cotangent in (
+        (functions.sums(C + 1j * h * dC, InputJet(z), channels, True), dC, cotangents[0]),
+        (functions.sums(C, InputJet(z + 1j * h * dz), channels, True), dz, cotangents[1]),
+    ):
+        assert np.sum(moved.value.imag / h * dy) == pytest.approx(np.sum(along * cotangent), rel=1e-12)
+
+
+def test_the_order_of_sums_is_that_of_less_work():
+    at, channels = InputJet(np.zeros((2, 2, 3))), Channels(1, 0)
+    assert type(cosines(4).sums(np.zeros((4, 3, 4)), at, channels, True)) is EdgeSums
+    assert type(cosines(4).sums(np.zeros((5, 3, 4)), at, channels, True)) is RowSums
+    assert type(cosines(4).sums(np.zeros((4, 3, 4)), InputJet(np.zeros((2, 1, 3))), CHANNELS[0], True)) is RowSums

@@ -97,7 +97,7 @@ def equations() -> Iterator[tuple[str, rk.Network]]:
     for node_map in ("sigmoid", "mean-std"):
         yield node_map, rk.kan([2, 2, 1], 4, 2, node_map=node_map, outside="polynomial")
     yield "SiLU edges", rk.kan([2, 1, 1], 4, 2, edge="silu", node_map="sigmoid")
-    yield "Chebyshev", rk.chebyshev_kan([2, 2, 1], 3)
+    yield "Chebyshev", rk.chebyshev_kan([2, 1, 4, 1], 2)  # a layer of more outputs than functions, and one of fewer
 
 
 DIRECTIONS = np.array([[1.0, 0.0], [0.25, 1.0]])

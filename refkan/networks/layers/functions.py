@@ -20,7 +20,7 @@ import scipy.sparse as sp
 
 from refkan.base import Array, FloatArray, Frozen, IntArray, lazy, numbers
 from refkan.networks.layers.activations import Activation
-from refkan.networks.layers.row_sums import LinearSums, RowSums
+from refkan.networks.layers.row_sums import LinearSums, RowSums, row_sums
 from refkan.splines.sums import Channels, InputJet
 from refkan.splines.sums.sums import FunctionSums
 
@@ -130,7 +130,7 @@ class RowFunctions(Frozen):
 
     def sums(self, C: Array, at: InputJet, channels: Channels, back: bool) -> RowSums:
         """Dense matrices and BLAS."""
-        return RowSums(self, C, at, channels, back)
+        return row_sums(self, C, at, channels, back)
 
 
 class Coordinates(RowFunctions):

@@ -1,6 +1,9 @@
 r"""Sums of functions that all matter at every sample: matrices of their jets, and BLAS.
 
 u[s, c, q] = sum_pi W[s, c, p, i] C[q, p, i],    W = phi, phi' u_d, phi'' u_d^2 + phi' v_d    (see `Channels`)
+
+Where many functions make few outputs, it is less to sum them for each input first, e_{q,p} = sum_i C[q, p, i] phi_{p,i}
+and its derivatives, and to make jets of these: W is as large as all functions at all samples for each channel.
 """
 
 from typing import Any
@@ -8,9 +11,17 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, lazy
+from refkan.kernels import jets_of_edges
+from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import dtype_of, recycled
 from refkan.splines.sums.channels import Channels, channel_row_tangents, channel_rows, pull_back_rows
-from refkan.splines.sums.input_jet import InputJet
+from refkan.splines.sums.input_jet import InputJet, packed
+
+
+def row_sums(functions: Any, C: Array, at: InputJet, channels: Channels, back: bool) -> "RowSums":
+    """Return the sums of `RowSums`, in the order that has less to do."""
+    few_outputs = channels.count > 1 and not functions.constant and C.shape[0] <= C.shape[2]
+    return (EdgeSums if few_outputs else RowSums)(functions, C, at, channels, back)
 
 
 class RowSums:
@@ -30,11 +41,14 @@ class RowSums:
     def __init__(self, functions: Any, C: Array, at: InputJet, channels: Channels, back: bool) -> None:
         self.functions, self.C, self.at, self.channels, self.constant = functions, C, at, channels, functions.constant
         self.z = at.z[:, :, :1] if self.constant else at.z
-        self.W = self._jets(channels.order + back)
+        self.value = self._first_value(channels.order + back)
+
+    def _first_value(self, depth: int) -> Array:
+        """The sums (N, channels, Q), from functions and so many derivatives."""
+        W = self.W = self._jets(depth)
         if self.constant:  # what one sample has, all have
-            self.value: Array = np.broadcast_to(self._contract(self.W[:1], C), (*self.W.shape[:2], C.shape[0]))
-        else:
-            self.value = self._contract(self.W, C)
+            return np.broadcast_to(self._contract(W[:1], self.C), (*W.shape[:2], self.C.shape[0]))
+        return self._contract(W, self.C)
 
     def _jets(self, depth: int) -> Array:
         """W, and beside it the functions and so many derivatives."""
@@ -151,3 +165,48 @@ class LinearSums(RowSums):
 
     def _tangents(self, dz: FloatArray) -> FloatArray:
         return dz[..., None]
+
+
+class EdgeSums(RowSums):
+    """The same by functions on edges, e[p, k, s, q] = sum_i C[q, p, i] phi_{p,i}^(k)(x[s, p])."""
+
+    def _first_value(self, depth: int) -> Array:
+        self.rows = self._rows_of(depth)
+        self._e = self._edges(self.rows)
+        y: Array = recycled((*self.z.shape[:2], self.C.shape[0]), dtype_of(self._e, self.z))
+        launch(jets_of_edges.sum_edges, *self._work(1), self._e, self.z, self.channels.n_first, y)
+        return y
+
+    @lazy
+    def W(self) -> Array:
+        """Jets of single functions, for Jacobians and tangents."""
+        return self._jets(self.rows.shape[0] - 1)
+
+    def _work(self, n_cotangents: int) -> tuple[int, int]:
+        """Samples, and operations for so many cotangents."""
+        return self.z.shape[0], 3 * self.z.size * self.C.shape[0] * n_cotangents
+
+    def _edges(self, rows: Array) -> Array:
+        K, N, P, dim = rows.shape
+        e: Array = recycled((P, K * N, self.C.shape[0]), dtype_of(rows, self.C))
+        np.matmul(rows.reshape(K * N, P, dim).transpose(1, 0, 2), self.C.transpose(1, 2, 0), out=e)
+        return e.reshape(P, K, N, -1)
+
+    def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> tuple[FloatArray, Array | None]:
+        """dC[q, p, i] = sum_sk de[p, k, s, q] phi_{p,i}^(k)(x[s, p]), and the cotangent of z."""
+        K, (N, _, P), (Q, _, dim) = self.channels.order + 1, self.z.shape, self.C.shape
+        de: FloatArray = recycled((P, K, N, Q), dtype_of(dy, self.z))
+        launch(jets_of_edges.pull_back_to_edges, *self._work(1), self.z, packed(dy), self.channels.n_first, de)
+        rows = self.rows[:K].reshape(K * N, P, dim).transpose(1, 0, 2)
+        dC: FloatArray = np.matmul(de.reshape(P, K * N, Q).transpose(0, 2, 1), rows).transpose(1, 0, 2)
+        return dC, self.pull_back_inputs(dy[:, None])[:, 0] if inputs else None
+
+    def pull_back_inputs(self, G: FloatArray) -> FloatArray:
+        """Cotangents of the jets of all inputs."""
+        if self._e.shape[1] < self.channels.order + 2:
+            self._e = self._edges(self._up_to(self.channels.order + 1))
+        G = packed(G)
+        dz: FloatArray = recycled((*G.shape[:3], self.z.shape[2]), dtype_of(self._e, self.z, G))
+        arguments = self._e, self.z, G, self.channels.n_first, dz
+        launch(jets_of_edges.pull_back_to_inputs, *self._work(G.shape[1]), *arguments)
+        return dz

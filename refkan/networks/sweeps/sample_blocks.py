@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray, OutsideDomainError, ShortRepr, as_array, check_count, is_sequence
+from refkan.base import (
+    Array,
+    FloatArray,
+    IntArray,
+    OutsideDomainError,
+    ShortRepr,
+    as_array,
+    check_count,
+    is_sequence,
+    lazy,
+)
 from refkan.kernels.launch import run_blocks
 from refkan.networks.composition import Composition
 from refkan.networks.node_maps.node_map import Constants
@@ -61,22 +71,22 @@ class Seeds(ShortRepr):
                 raise ValueError(f"second must have as many directions as first, {K}; got shape {second.shape}")
         return cls(directions, second, _orders(orders, K))
 
-    @property
+    @lazy
     def channels(self) -> Channels:
         """The channels that these seeds fill."""
         return Channels(len(self.orders), sum(order == 2 for order in self.orders))
 
-    @property
+    @lazy
     def twice(self) -> IntArray:
         """Numbers of the directions of order 2."""
         return np.flatnonzero(np.array(self.orders, dtype=int) == 2)
 
-    @property
+    @lazy
     def arrangement(self) -> IntArray:
         """Numbers of the directions in the order of the channels: those of order 2 come first."""
         return np.concatenate([self.twice, np.flatnonzero(np.array(self.orders, dtype=int) == 1)]).astype(np.int64)
 
-    @property
+    @lazy
     def places(self) -> IntArray:
         """Where each direction lies among the channels of first derivatives: the inverse of `arrangement`."""
         return np.argsort(self.arrangement)

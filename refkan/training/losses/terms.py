@@ -89,15 +89,13 @@ class Side(Frozen):
 
         They are arrays (n,) for Q = 1, else (n, Q).
         """
-        channels = self.seeds.channels
-        numbers = [0, *(1 + self.seeds.places), *range(1 + channels.n_first, channels.count)]
-        return [jet[:, c, 0] if jet.shape[2] == 1 else jet[:, c] for c in numbers]
+        return [jet[:, c, 0] if jet.shape[2] == 1 else jet[:, c] for c in self.numbers]
 
-    def arrange(self, partials: Sequence[FloatArray]) -> FloatArray:
-        """Put derivatives by quantities, arrays (n, R, Q), into channels (n, R, channels, Q)."""
-        K = self.seeds.channels.n_first
-        numbers = [0, *(1 + self.seeds.arrangement), *range(1 + K, len(partials))]
-        return np.stack([partials[c] for c in numbers], axis=2)
+    @lazy
+    def numbers(self) -> list[int]:
+        """The channel of each quantity."""
+        channels = self.seeds.channels
+        return [0, *(1 + self.seeds.places).tolist(), *range(1 + channels.n_first, channels.count)]
 
 
 class Term(Frozen):
@@ -122,8 +120,9 @@ class Term(Frozen):
     weight : float
     components : int
         R: what a residual counts at a point is the sum of squares of its components.
-    data : array (N, ...), optional
-        Given for each point, and passed on as the keyword ``data``.
+    data : array (N, ...) or callable, optional
+        Given for each point, and passed on as the keyword ``data``: a right-hand side, say, which is not computed
+        again for every theta. A callable makes them from the points of the (first) side, so that these can be redrawn.
     attention : Attention, optional
         Weights lambda_i with which the residuals are multiplied.
 
@@ -150,7 +149,7 @@ class Term(Frozen):
     partials: Callable[..., Sequence[Any]]
     weight: float = 1.0
     components: Natural = 1
-    data: Array | None = None
+    data: Any = None
     attention: Attention | None = None
 
     def __post_init__(self) -> None:
@@ -166,14 +165,9 @@ class Term(Frozen):
             raise ValueError(
                 f"the sides of term {self.name!r} must have as many points as each other; got {sorted(counts)}"
             )
-        if self.data is not None:
-            data = real("data", as_array("data", self.data)).copy()
-            if data.ndim == 0 or data.shape[0] != self.n_points:
-                raise ValueError(
-                    f"data of term {self.name!r} must have {self.n_points} entries, one for each point; "
-                    f"got shape {data.shape}"
-                )
-            vars(self).update(data=data)
+        if self.data is not None and not callable(self.data):
+            vars(self).update(data=self.known)
+        _ = self.known  # raises where data do not fit
         count, keywords = 1 + sum(side.seeds.channels.count for side in sides), () if self.data is None else ("data",)
         for name in ("residual", "partials"):  # of x and all quantities
             check_function(f"{name} of term {self.name!r}", getattr(self, name), count, *keywords)
@@ -181,6 +175,21 @@ class Term(Frozen):
             raise ValueError(
                 f"attention of term {self.name!r} must be for {self.n_points} points; got {self.attention.n_points}"
             )
+
+    @lazy
+    def known(self) -> Array | None:
+        """The data at the points, (N, ...); None without."""
+        if self.data is None:
+            return None
+        given = self.data(self.sides[0].points) if callable(self.data) else self.data
+        data = real("data", as_array("data", given)).copy()
+        if data.ndim == 0 or data.shape[0] != self.n_points:
+            raise ValueError(
+                f"data of term {self.name!r} must have {self.n_points} entries, one for each point; "
+                f"got shape {data.shape}"
+            )
+        data.flags.writeable = False
+        return data
 
     @property
     def n_points(self) -> int:
@@ -207,6 +216,8 @@ class Term(Frozen):
         """Return the same term at new points, one array for each side, with its attention restarted."""
         if len(points) != len(self.sides):
             raise ValueError(f"term {self.name!r} has {len(self.sides)} sides; got points for {len(points)}")
+        if data is None and callable(self.data):
+            data = self.data
         if (data is None) != (self.data is None):
             raise ValueError(f"term {self.name!r} {'needs' if data is None else 'takes no'} data with new points")
         sides = tuple(side.at(new) for side, new in zip(self.sides, points, strict=True))
@@ -242,17 +253,7 @@ class Term(Frozen):
         return r
 
     def differentiate(self, rows: slice, quantities: Sequence[Array], n_outputs: int) -> list[FloatArray]:
-        """Return the derivatives of the residuals by the channels of each side's jet, arrays (n, R, channels, Q)."""
-        arrays = self.derivatives(rows, quantities, n_outputs)
-        parts, start = [], 0
-        for side in self.sides:
-            count = side.seeds.channels.count
-            parts.append(side.arrange(arrays[start : start + count]))
-            start += count
-        return parts
-
-    def derivatives(self, rows: slice, quantities: Sequence[Array], n_outputs: int) -> list[FloatArray]:
-        """Return the derivatives (n, R, Q) of the residuals by each quantity.
+        """Return the derivatives of the residuals by the channels of each side's jet, arrays (n, R, channels, Q).
 
         Raises
         ------
@@ -270,20 +271,22 @@ class Term(Frozen):
             )
         n, R, Q = x.shape[0], self.components, n_outputs
         shape = (n,) if R * Q == 1 else (n, R, Q)
-        arrays = []
-        for number, part in enumerate(given):
-            if np.iscomplexobj(part):
+        parts = [np.empty((n, R, len(side.numbers), Q)) for side in self.sides]
+        places = [part[:, :, c] for part, side in zip(parts, self.sides, strict=True) for c in side.numbers]
+        for number, (entry, place) in enumerate(zip(given, places, strict=True)):
+            if np.iscomplexobj(entry):
                 raise TypeError(f"partials of term {self.name!r} must be real; got complex ones for quantity {number}")
             try:
-                array = np.broadcast_to(np.asarray(part, dtype=float), shape).reshape(n, R, Q)
+                (place[:, 0, 0] if R * Q == 1 else place)[...] = entry
             except (ValueError, TypeError):
                 raise ValueError(
                     f"partials of term {self.name!r} must be broadcastable to {shape}; "
-                    f"got shape {np.shape(part)} for quantity {number}"
+                    f"got shape {np.shape(entry)} for quantity {number}"
                 ) from None
-            self._require_numbers(f"derivative by quantity {number}", array, rows, quantities)
-            arrays.append(array)
-        return arrays
+        if any(np.isnan(part).any() for part in parts):
+            for number, place in enumerate(places):
+                self._require_numbers(f"derivative by quantity {number}", place, rows, quantities)
+        return parts
 
     def check_partials(self, n_outputs: int = 1) -> None:
         """Compare `partials` with derivatives of `residual` by complex steps or differences, at random quantities.
@@ -300,8 +303,12 @@ class Term(Frozen):
 
         def jacobian(q: Array) -> Array:
             J = np.zeros((n, self.components, count, n, n_outputs))
-            for c, array in enumerate(self.derivatives(rows, list(q), n_outputs)):
-                J[np.arange(n), :, c, np.arange(n)] = array
+            parts, first = self.differentiate(rows, list(q), n_outputs), 0
+            for side, part in zip(self.sides, parts, strict=True):
+                behind = first + len(side.numbers)
+                for k in range(n):
+                    J[k, :, first:behind, k] = part[k][:, side.numbers]
+                first = behind
             return J.reshape(n, self.components, *shape)
 
         start = np.random.default_rng(0).standard_normal(shape)
@@ -310,7 +317,7 @@ class Term(Frozen):
             raise ValueError(f"partials of term {self.name!r} are not the derivatives of its residual:\n{report.table}")
 
     def _keywords(self, rows: slice) -> dict[str, Array]:
-        return {} if self.data is None else {"data": self.data[rows]}
+        return {} if self.known is None else {"data": self.known[rows]}
 
     def _require_numbers(self, kind: str, array: Array, rows: slice, quantities: Sequence[Array]) -> None:
         """Raise ValueError at NaN that does not come from overflow."""

@@ -121,7 +121,7 @@ def test_sabotage_of_the_sweeps_is_noticed(monkeypatch, part, old, new):
     if part is module:
         layer = wrong.ChebyshevLayer(layer.ends, 2, 4)
     else:
-        monkeypatch.setattr(functions, "RowSums", wrong.RowSums)
+        monkeypatch.setattr(functions, "row_sums", wrong.row_sums)
     with pytest.raises(AssertionError):
         check_sweeps(layer, theta, x)
 

@@ -10,6 +10,7 @@ import refkan as rk
 from refkan.kernels import launch
 from refkan.networks.sweeps import sample_blocks
 from refkan.training.losses import Attention, Collocation, Side, Term, collocation, prescribed
+from refkan.training.recipes.trainers import part_of
 from tests.shared.factories import NetworkCase, complex_gradient, name, samples
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
@@ -112,6 +113,38 @@ def test_systems_of_equations():
     assert problem.misfit(theta)["system"].shape == (9, 2)
     wrong = replace(term, partials=lambda *q, data: (*partials(*q, data)[:2], np.array([[0.0, 1.0], [1.0, 0.0]])))
     refused(lambda: Collocation(net, [wrong], check=True), "partials of term 'system' are not the derivatives")
+
+
+def test_data_from_points_are_computed_once_and_again_at_other_points():
+    net, theta = NetworkCase("spline", order=4, widths=(2, 3, 1)).start(samples(15))
+    asked = []
+
+    def source(x):
+        asked.append(len(x))
+        return np.stack([x[:, 0], np.cos(x[:, 1])], axis=1)
+
+    def residual(x, u, u_x, u_y, data):
+        return data[:, 0] * u_x + u_y - data[:, 1]
+
+    term = Term(
+        "equation", Side(samples(9), AXES, orders=1), residual, lambda x, *_, data: (0.0, data[:, 0], 1.0), data=source
+    )
+    problem, given = Collocation(net, [term], check=True), source(term.sides[0].points)
+    assert asked == [9, 9]
+    same = Collocation(net, [replace(term, data=given)])
+    for _ in range(2):
+        for ours, theirs in zip(problem.value_and_gradient(theta), same.value_and_gradient(theta), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert asked == [9, 9]
+    with pytest.raises(ValueError, match="read-only"):
+        term.known[0] = 0.0
+    other = problem.redrawn({"equation": samples(4, seed=8)})
+    assert asked == [9, 9, 4]
+    np.testing.assert_array_equal(other.terms[0].known, source(other.terms[0].sides[0].points))
+    part = part_of(term, np.array([3, 1]))
+    np.testing.assert_array_equal(part.known, given[[3, 1]])
+    refused(lambda: replace(term, data=lambda x: np.ones(len(x) + 1)), "data of term 'equation' must have 9 entries")
+    refused(lambda: replace(term, data=lambda x: np.full(len(x), np.nan)), "data must be finite")
 
 
 def test_curved_inputs_and_seeds_from_points():

@@ -19,7 +19,7 @@ from refkan.training.recipes import (
     poisson_setup,
     regression_setup,
 )
-from refkan.training.recipes.setups.named import PROBLEMS, poisson_residual, setup_named
+from refkan.training.recipes.setups.named import PROBLEMS, poisson_data, poisson_residual, setup_named
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_residual, burgers_residual
 from tests.shared.refusals import refusals, refused
 
@@ -59,7 +59,8 @@ def exact_quantities(name):
         k = np.where(points[:, 0] < 0, np.pi, 2 * np.pi)
         u = poisson_equation.solution(points)[:, 0]
         u_x, u_y = poisson_equation.gradient(points).T
-        return poisson_equation.level_set_input(points), (u, u_x, u_y, -(k**2) * u, -9 * np.pi**2 * u)
+        inputs = poisson_equation.level_set_input(points)
+        return inputs, (u, u_x, u_y, -(k**2) * u, -9 * np.pi**2 * u, poisson_data(inputs))
     if name == "burgers":
         points = np.column_stack([rng.uniform(-1, 1, 50), rng.uniform(0.05, 1, 50)])
         u, u_x = burgers_equation.solution(points), burgers_equation.slope(points)
@@ -102,7 +103,7 @@ def test_the_exact_solution_has_no_residual(name):
 def test_manufactured_solutions_have_no_residual(name):
     problem, term = ORDINARY[name], ordinary_setup(name, 50).terms[0]
     x = term.sides[0].points
-    r = term.residual(x, problem.solution(x)[:, 0], None, problem.second_derivative(x)[:, 0])
+    r = term.residual(x, problem.solution(x)[:, 0], None, problem.second_derivative(x)[:, 0], term.known)
     assert np.abs(r).max() <= 1e-12 * np.abs(problem.second_derivative(x)).max()
 
 
@@ -122,7 +123,7 @@ def test_conditions_vanish_at_the_exact_solution():
             if len(term.sides) == 1:
                 points = term.sides[0].points
                 variables = points[:, : len(setup.ranges)]
-                keywords = {} if term.data is None else {"data": term.data}
+                keywords = {} if term.known is None else {"data": term.known}
                 u = np.asarray(setup.reference(variables))[:, 0]
                 assert np.abs(term.residual(points, u, **keywords)).max() < 1e-12, term.name
 
@@ -137,8 +138,8 @@ def test_equations_are_given_derivatives_along_the_axes(name):
         assert (np.abs(side.first).sum(axis=-1) == 1).all()
     term, points = setup.terms[0], setup.terms[0].sides[0].points
     jet = problem.net.jet(theta, points, np.eye(points.shape[1]))
-    quantities = {"x": points, "u": jet.value[:, 0]}
-    for k, axis in enumerate("xt" if "t" in "".join(signature(term.residual).parameters) else "xy"[: points.shape[1]]):
+    quantities = {"x": points, "u": jet.value[:, 0], "data": term.known}
+    for k, axis in enumerate("xt" if "u_t" in signature(term.residual).parameters else "xy"[: points.shape[1]]):
         quantities |= {f"u_{axis}": jet.first[:, k, 0], f"u_{axis * 2}": jet.second[:, k, 0]}
     expected = term.residual(**{name: quantities[name] for name in signature(term.residual).parameters})
     np.testing.assert_allclose(problem.misfit(theta)["equation"][:, 0], expected, rtol=1e-9, atol=1e-12)

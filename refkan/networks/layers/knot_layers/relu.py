@@ -8,7 +8,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, Frozen, check_flag, lazy
 from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
-from refkan.networks.layers.row_sums import RowSums
+from refkan.networks.layers.row_sums import RowSums, row_sums
 from refkan.splines.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.relu_powers import inverse_scale, relu_rows
@@ -115,7 +115,7 @@ class ReluPowers(KnotFunctions, Frozen):
         """Dense matrices and BLAS."""
         if self.outside == "error":
             self.tables.require_inside(at.x, SLACK)
-        return RowSums(self, C, at, channels, back)
+        return row_sums(self, C, at, channels, back)
 
     def rows(self, x: Array, derivatives: int) -> Array:
         """psi_j and derivatives at x (N, P), the rule outside applied."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, check_annotated, check_choice, check_count
+from refkan.base import Array, FloatArray, check_annotated, check_choice, check_count
 from refkan.training.losses import Side, Term, flux_jump, prescribed
 from refkan.training.problems import TARGETS, poisson
 from refkan.training.problems.manufactured import HELMHOLTZ_1D, POISSON_1D, ManufacturedProblem
@@ -19,15 +19,19 @@ from refkan.training.recipes.setups.setups import AXES, Setup, Shape, check_weig
 from refkan.training.recipes.setups.space_time_setups import allen_cahn_setup, burgers_setup
 
 
-def poisson_residual(x: Array, u: Array, u_x: Array, u_y: Array, u_xx: Array, u_yy: Array) -> Array:
-    """``eps (u_xx + u_yy) - f`` at inputs (x, y, |x|), eps constant on either side."""
-    return poisson.coefficient(x[:, :2])[:, 0] * (u_xx + u_yy) - poisson.source(x[:, :2])[:, 0]
+def poisson_data(x: Array) -> FloatArray:
+    """The coefficient eps, constant on either side, and the right-hand side f at inputs (x, y, |x|), shape (N, 2)."""
+    return np.hstack([poisson.coefficient(x[:, :2]), poisson.source(x[:, :2])])
 
 
-def poisson_partials(x: Array, *quantities: Array) -> tuple[Any, ...]:
+def poisson_residual(x: Array, u: Array, u_x: Array, u_y: Array, u_xx: Array, u_yy: Array, data: Array) -> Array:
+    """``eps (u_xx + u_yy) - f``."""
+    return data[:, 0] * (u_xx + u_yy) - data[:, 1]
+
+
+def poisson_partials(x: Array, *quantities: Array, data: Array) -> tuple[Any, ...]:
     """Derivatives of `poisson_residual`."""
-    eps = poisson.coefficient(x[:, :2])[:, 0]
-    return 0.0, 0.0, 0.0, eps, eps
+    return 0.0, 0.0, 0.0, data[:, 0], data[:, 0]
 
 
 def poisson_setup(
@@ -72,7 +76,7 @@ def poisson_setup(
         ranges=poisson.DOMAIN,
         shape=Shape((3 if level_set else 2, 5, 1), 4, (4, 8, 16, 32), "mean-std"),
         terms=(
-            Term("equation", (inside,), poisson_residual, poisson_partials, weighted[0]),
+            Term("equation", (inside,), poisson_residual, poisson_partials, weighted[0], data=poisson_data),
             flux_jump("interface", left, right, jump, weighted[1]),
             prescribed("boundary", inputs(edge), 0.0, weighted[2]),
         ),
@@ -114,8 +118,14 @@ def ordinary_setup(name: str, points: int = 400, weights: tuple[float, float] = 
     square = problem.wavenumber**2
     a, b = problem.domain
 
-    def residual(x: Array, u: Array, u_x: Array, u_xx: Array) -> Array:
-        return u_xx + square * u - problem.source(x)[:, 0]
+    def source(x: Array) -> Array:
+        return problem.source(x)[:, 0]
+
+    def residual(x: Array, u: Array, u_x: Array, u_xx: Array, data: Array) -> Array:
+        return u_xx + square * u - data
+
+    def partials(x: Array, u: Array, u_x: Array, u_xx: Array, data: Array) -> tuple[float, ...]:
+        return square, 0.0, 1.0
 
     ends = np.array([[a], [b]])
     inside = np.linspace(a, b, check_count("points", points, 2))[:, None]
@@ -125,7 +135,7 @@ def ordinary_setup(name: str, points: int = 400, weights: tuple[float, float] = 
         ranges=(problem.domain,),
         shape=Shape((1, 1), 4, (16, 32, 64), "sigmoid"),
         terms=(
-            Term("equation", (Side(inside, [[1.0]]),), residual, lambda *_: (square, 0.0, 1.0), weighted[0]),
+            Term("equation", (Side(inside, [[1.0]]),), residual, partials, weighted[0], data=source),
             prescribed("boundary", ends, problem.solution(ends)[:, 0], weighted[1]),
         ),
         reference=problem.solution,
