@@ -195,3 +195,12 @@ def test_the_script_of_the_page_on_kernels_measures_each_step(shape):
     steps = [measured[name] for name in ("search", "y", "dC", "dx", "rest")]
     assert min(steps[0], steps[2], measured["GF/s"]) > 0.0
     assert sum(steps) == pytest.approx(measured["sum"])
+
+
+@pytest.mark.exhaustive
+def test_the_script_of_the_page_on_kernels_compares_checkouts():
+    code = f"import dense_functions; print(dense_functions.main({str(DOCS.parent)!r}, 1, 1))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=DOCS, capture_output=True, text=True, check=True)
+    page, rows = (DOCS / "kernels.md").read_text(), run.stdout.splitlines()[2:]
+    assert [row for row in rows if f"\n|{row.split('|')[1]}|" not in page] == []
+    assert all(float(cell) > 0.0 for row in rows for cell in row.split("|")[2:5])
