@@ -49,8 +49,9 @@ def sigmoid_and_complement(z: Array) -> tuple[Array, Array]:
     Subtracted from one, g loses all digits from z = 37 on, and the slope g (1 - g) with it.
     """
     negative = z.real < 0
-    e = np.exp(np.where(negative, z, -z))
-    larger, smaller = 1.0 / (1.0 + e), e / (1.0 + e)
+    e = np.exp(np.where(negative, z, -z) if np.iscomplexobj(z) else -np.abs(z))
+    denominator = 1.0 + e
+    larger, smaller = 1.0 / denominator, e / denominator
     return np.where(negative, smaller, larger), np.where(negative, larger, smaller)
 
 

@@ -67,8 +67,11 @@ class RowSums:
 
     def cotangents_of_jets(self, G: FloatArray) -> FloatArray:
         """Cotangents of W: sum_q G[..., q] C[q, p, i]."""
-        Q, P, dim = self.C.shape
-        return product(G.reshape(-1, Q), self.C.reshape(Q, P * dim)).reshape(*G.shape[:-1], P, dim)
+        return self._cotangents(G, self.C)
+
+    def _cotangents(self, G: FloatArray, C: Array) -> FloatArray:
+        Q, P, dim = C.shape
+        return product(G.reshape(-1, Q), C.reshape(Q, P * dim)).reshape(*G.shape[:-1], P, dim)
 
     def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> tuple[FloatArray, Array | None]:
         """dC[q, p, i] = sum_sc dy[s, c, q] W[s, c, p, i], and the cotangent of z."""
@@ -109,7 +112,8 @@ class RowSums:
     def _project(self, rows: Array, C: FloatArray, G: FloatArray) -> FloatArray:
         """sum_q G[s, o, q] sum_i C[q, p, i] rows[s, p, i], summed first over q or over i, whichever leaves less."""
         if G.shape[1] * C.shape[2] <= C.shape[0] or G.shape[1] == 1:
-            return np.einsum("sopi,spi->sop", np.tensordot(G, C, axes=(2, 0)), rows)
+            h = self._cotangents(G, C)
+            return h[..., 0] * rows[:, None, :, 0] if C.shape[2] == 1 else np.einsum("sopi,spi->sop", h, rows)
         edges = np.einsum("spi,qpi->sqp", rows, C, optimize=True)
         return np.matmul(G, edges)
 

@@ -62,7 +62,10 @@ class PolynomialSweep:
         self.pieces = tables.natural_pieces if outside == "natural" else tables.pieces
         # Under "natural" there are B-splines of more knots, see `natural_pieces`, with coefficients zero.
         self.more = tables.order - 1 if outside == "natural" else 0
-        self.C = np.pad(C, ((0, 0), (0, 0), (self.more, self.more))) if self.more else C
+        self.C = C
+        if self.more:
+            self.C = np.zeros((*C.shape[:2], C.shape[2] + 2 * self.more))
+            self.C[:, :, self.more : -self.more] = C
         self.n_outputs, self.n_inputs = C.shape[:2]
         self._lengths = (0,) * tables.order, (0,) * self.n_outputs, (0,) * lanes(self.n_outputs)
         self.operations = self.x.size * operations_of_pair(tables.order, self.n_outputs)
