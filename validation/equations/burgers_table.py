@@ -68,7 +68,7 @@ def losses(
     return numbers(measured, key, **place(reading, model, fidelity), **size)
 
 
-COST = "one seed takes half an hour of processor time"
+COST = "one seed takes ten minutes of processor time"
 
 
 def asked(cells: Cells) -> tuple[Estimate, ...]:
