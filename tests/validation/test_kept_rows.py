@@ -44,6 +44,14 @@ def few_draws():
     """All draws, as of the numbers that are kept."""
 
 
+ROUNDING = dict.fromkeys(("value", "at_least", "at_most", "published"), 1e-3) | dict.fromkeys(("low", "high"), 4.1e-3)
+"""A number of four digits is off by 5e-4 at most, a ratio of two by d = 1e-3, and so is the mean of their logarithms.
+
+Their standard deviation is off by d sqrt(n/(n-1)), an end mean +- t s/sqrt(n) by d (1 + t/sqrt(n-1)): 4.04 d for three
+seeds, of which t is 4.303, and less for more.
+"""
+
+
 @pytest.mark.parametrize("id", KEPT)
 def test_kept_rows_are_what_their_numbers_make_of_them(id):
     """Under every reading, and what is asked of each number: those of seeds are kept to four digits."""
@@ -56,8 +64,8 @@ def test_kept_rows_are_what_their_numbers_make_of_them(id):
             assert ours.get(name) == theirs.get(name)
         for mine, other in zip(ours["estimates"], theirs["estimates"], strict=True):
             assert mine["name"] == other["name"]
-            for name in ("value", "low", "high", "at_least", "at_most", "published"):
-                assert float(mine[name] or 0) == pytest.approx(float(other[name] or 0), rel=1e-3)
+            for name, rel in ROUNDING.items():
+                assert float(mine[name] or 0) == pytest.approx(float(other[name] or 0), rel=rel)
     assert set(kept["controls"].values()) == {"holds"}
     assert "holds" not in kept["mutations"].values()
 
