@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -75,14 +76,15 @@ def measure(calls: int) -> dict[str, float]:
 
 def table(there: list[dict[str, float]], here: list[dict[str, float]]) -> str:
     """Medians over rounds of both checkouts, and the median of the ratios within rounds."""
-    from statistics import median
+    sys.path.insert(0, str(ROOT))  # the clone; not in the processes that import another one
+    from validation.records.markdown import markdown_table
 
-    lines = ["| | before | now | ratio |", "|---|---|---|---|"]
+    lines = []
     for name in here[0]:
         before, now = ([run[name] for run in runs] for runs in (there, here))
         ratio = median(b / a for b, a in zip(before, now, strict=True))
-        lines.append(f"| {name} | {median(before):.3g} | {median(now):.3g} | {ratio:.2g} |")
-    return "\n".join(lines)
+        lines.append([name, f"{median(before):.3g}", f"{median(now):.3g}", f"{ratio:.2g}"])
+    return markdown_table(["", "before", "now", "ratio"], lines).rstrip()
 
 
 def main(checkout: str, rounds: int = ROUNDS, calls: int = CALLS) -> str:

@@ -92,7 +92,7 @@ class Minibatches:
 
 def part_of(term: Term, rows: IntArray) -> Term:
     """Return a term at some of its points, with their data and the weights of their attention."""
-    data = None if term.data is None or callable(term.data) else term.data[rows]
+    data = None if term.known is None else term.known[rows]
     part = term.at(*(side.points[rows] for side in term.sides), data=data)
     return part if term.attention is None else replace(part, attention=term.attention.part(rows))
 
