@@ -21,6 +21,7 @@ from refkan.base import (
     OutsideDomainError,
     OutsideDomainWarning,
     RandomSource,
+    all_finite,
     lazy,
     located,
 )
@@ -101,6 +102,17 @@ def ranges(x: FloatArray) -> FloatArray:
                 "input out, or give kan the domain of each input"
             )
     return pairs
+
+
+def require_activations(name: str, samples: FloatArray, y: FloatArray, layer: int) -> None:
+    """Raise ValueError if the outputs y (N, Q) of a layer on the samples (N, P) are not all finite."""
+    if all_finite(y):
+        return
+    s = int(np.argmin(np.isfinite(y).all(axis=1)))
+    raise ValueError(
+        f"{name} must keep activations within float64, but those of layer {layer} overflow at {name}[{s}] = "
+        f"{samples[s].tolist()}: scale the inputs to the domain of the first layer"
+    )
 
 
 class Composition(Frozen):
@@ -272,7 +284,7 @@ class Composition(Frozen):
         ValueError, TypeError
             For another `rng`, an unknown scheme, samples of a wrong shape or not finite, none where a map
             needs some, or activations outside a domain under outside="error"; under domain="data" for an input that
-            has one value only.
+            has one value only; if activations on x or the statistics batch overflow.
 
         Warns
         -----
@@ -307,6 +319,8 @@ class Composition(Frozen):
                     break
                 y = layer.at(parameters[-1], z, VALUES, slopes=False).value
                 y_batch = y if batch is samples else layer.at(parameters[-1], z_batch, VALUES, slopes=False).value
+            require_activations("x", samples, y[:, 0], k)
+            require_activations("statistics", batch, y_batch[:, 0], k)
             template = net.node_maps[k]
             seen = y_batch if template.uses_statistics else y
             node_map = template.bind(seen[:, 0], net.layers[k + 1].domains, k)

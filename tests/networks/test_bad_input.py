@@ -66,6 +66,18 @@ test_initialize = refusals(
 )
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::refkan.base.OutsideDomainWarning")
+@pytest.mark.parametrize("node_map", NODE_MAPS)
+def test_inputs_whose_activations_overflow_are_named(node_map):
+    """The caller knows nothing of the constants of node maps, which are no numbers then."""
+    net = rk.kan([2, 3, 1], 3, 4, node_map=node_map)
+    far = np.array([[0.5, 0.5], [0.5, -1e308]])
+    answer = r"x must keep activations within float64, but those of layer 0 overflow at x\[1\] = \[0.5, -1e\+308\]"
+    refused(lambda: net.initialize(0, far), answer)
+    answer = "statistics must keep activations within float64"
+    refused(lambda: net.initialize(0, X, statistics=far), answer)
+
+
 @pytest.mark.parametrize("kind", EDGE_KINDS)
 @pytest.mark.parametrize("node_map", ["mean-std", "min-max"])
 def test_zero_spread_names_the_node(kind, node_map):

@@ -84,6 +84,73 @@ def test_an_unknown_policy_is_refused():
     refused(lambda: truth.chebyshev((0.0, 1.0), 2, 0.5, outside="clamp"), "outside must be")
 
 
+BAD_BASES = [
+    ([0, 1, 2, 3], 0, "order must be at least 1; got 0"),
+    ([0, 1, 2, 3], -2, "order must be at least 1; got -2"),
+    ([0, 1, 2, 3], 1.5, "TypeError: order must be an integer; got 1.5"),
+    ([0, 1, 2, 3], None, "TypeError: order must be an integer; got None"),
+    ([0, 1, 2, 3], "2", "TypeError: order must be an integer; got '2'"),
+    ([0, 1, 2, 3], True, "TypeError: order must be an integer; got True"),
+    ([0, 1, 2], 2, "knots must hold at least 2 order = 4 numbers; got 3"),
+    ([], 1, "knots must hold at least 2 order = 2 numbers; got 0"),
+    (None, 2, "TypeError: knots must be a sequence of numbers; got None"),
+    (7, 2, "TypeError: knots must be a sequence of numbers; got 7"),
+    ("0123", 2, "TypeError: knots must be a sequence of numbers; got '0123'"),
+    ({0, 1, 2, 3}, 2, "TypeError: knots must be a sequence of numbers"),
+    ([0, 1, "2", 3], 2, r"TypeError: knots\[2\] must be a number; got '2'"),
+    ([0, None, 2, 3], 2, r"TypeError: knots\[1\] must be a number; got None"),
+    ([0, 2, 1, 3], 2, r"knots must be in ascending order; got knots\[1\] = 2, then 1"),
+    ([0, 1, 1, 3], 2, r"knots must span a domain \[a, b\] with a < b; got a = b = 1"),
+]
+ON_KNOTS = [
+    lambda knots, order: truth.bspline(knots, order, 0, 0.5),
+    lambda knots, order: truth.bsplines(knots, order, 0.5),
+    lambda knots, order: truth.truncated_power(knots, order, 0, 0.5),
+    lambda knots, order: truth.truncated_powers(knots, order, 0.5),
+    lambda knots, order: truth.interval(knots, order, 0.5),
+    truth.change_of_basis,
+    truth.change_of_basis_divided_differences,
+    truth.change_of_basis_inverse,
+]
+
+
+@pytest.mark.parametrize("function", ON_KNOTS)
+@pytest.mark.parametrize(("knots", "order", "message"), BAD_BASES)
+def test_bad_knots_and_orders_are_refused_by_name(function, knots, order, message):
+    refused(lambda: function(knots, order), message)
+
+
+@pytest.mark.parametrize("i", [-1, 2, 1.0, None, "0", True])
+@pytest.mark.parametrize("function", [truth.bspline, truth.truncated_power])
+def test_a_bad_number_of_a_function_is_refused(function, i):
+    kind = "ValueError" if type(i) is int else "TypeError"
+    refused(lambda: function([0, 1, 2, 3], 2, i, 1.5), f"{kind}: i must be")
+
+
+@pytest.mark.parametrize("x", [None, "1.5", [1.5], np.array([1.5, 1.0])])
+@pytest.mark.parametrize("function", [truth.bsplines, truth.truncated_powers, truth.interval])
+def test_a_point_that_is_no_number_is_refused(function, x):
+    refused(lambda: function([0, 1, 2, 3], 2, x), "TypeError: x must be a number")
+    refused(lambda: truth.chebyshev((0, 1), 2, x), "TypeError: x must be a number")
+
+
+@pytest.mark.parametrize("derivative", [-1, 0.5, "1", None])
+@pytest.mark.parametrize("function", [truth.bsplines, truth.truncated_powers])
+def test_a_bad_derivative_is_refused(function, derivative):
+    answer = "derivative must be at least 0" if derivative == -1 else "TypeError: derivative must be an integer"
+    refused(lambda: function([0, 1, 2, 3], 2, 1.5, derivative), answer)
+    refused(lambda: truth.chebyshev((0, 1), 2, 0.5, derivative), answer)
+
+
+def test_other_bad_numbers_are_refused():
+    refused(lambda: truth.chebyshev((0, 1), 0, 0.5), "degree must be at least 1; got 0")
+    refused(lambda: truth.uniform_change_of_basis(0, 3, 1), "order must be at least 1; got 0")
+    refused(lambda: truth.uniform_change_of_basis(2, 0.5, 1), "TypeError: dim must be an integer; got 0.5")
+    refused(lambda: truth.uniform_prolongation(2, 0), "intervals must be at least 1; got 0")
+    refused(lambda: truth.prolongation([0, 1], [0, 2, 1], 1), "fine_knots must be in ascending order; got fine_knots")
+    refused(lambda: truth.knot_derivative([0, 1, 2, 3, 4], 2, [0, 1, 0], 2, 1), "0 < j < n = 2; got 2")
+
+
 def spline_layer(knots, order, n_outputs, outside):
     return SumLayer([BSplines(t, order, outside) for t in knots], n_outputs)
 

@@ -164,5 +164,5 @@ def test_knot_derivative_at_a_kink_is_the_limit_from_the_right():
 @pytest.mark.parametrize(("order", "j"), [(1, 1), (3, 0), (3, 4), (3, -1)])
 def test_knot_derivative_refuses(order, j):
     knots = random_knots(order, 4)
-    with pytest.raises(ValueError, match="order must be at least 2 and 0 < j < n"):
+    with pytest.raises(ValueError, match=r"order must be at least 2; got 1|j must be"):
         truth.knot_derivative(knots, order, [Fraction(1)] * dim(knots, order), j, knots[order])

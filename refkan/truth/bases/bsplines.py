@@ -13,7 +13,7 @@ end point), "polynomial" (the end piece continued), "error" (raise).
 """
 
 from refkan.truth.arithmetic.number_types import Number, Numbers
-from refkan.truth.bases.outside import Row, check_number, interval, with_tails
+from refkan.truth.bases.outside import Row, check_integer, check_number, dimension, interval, with_tails
 
 
 def bsplines(knots: Numbers, order: int, x: Number, derivative: int = 0, outside: str = "natural") -> Row:
@@ -34,8 +34,8 @@ def bsplines(knots: Numbers, order: int, x: Number, derivative: int = 0, outside
 
     Raises
     ------
-    ValueError
-        If `outside` is unknown, or is "error" and x lies outside the domain.
+    ValueError, TypeError
+        As for `interval`; if the derivative is no integer, or negative.
     UndecidedError
         If x is a ball that holds a knot.
 
@@ -48,6 +48,7 @@ def bsplines(knots: Numbers, order: int, x: Number, derivative: int = 0, outside
     {0: '1/8', 1: '3/4', 2: '1/8'}
     """
     m = interval(knots, order, x, outside)
+    check_integer("derivative", derivative, 0)
     domain = knots[order - 1], knots[-order]
     return with_tails(lambda z, k: blossoms(knots, order, m, [z] * (order - 1), k), domain, x, derivative, outside)
 
@@ -118,7 +119,7 @@ def bspline_derivative(
     >>> [bspline_derivative([-1.0, 0.0, 1.0, 2.0], 2, i, 0.5) for i in range(2)]
     [-1.0, 1.0]
     """
-    check_number(i, len(knots) - order)
+    check_number(i, dimension(knots, order))
     return bsplines(knots, order, x, derivative, outside).get(i, 0)
 
 
@@ -145,8 +146,10 @@ def knot_derivative(
     >>> knot_derivative([-1.0, 0.0, 1.0, 2.0, 3.0], 2, [0.0, 1.0, 0.0], j=1, x=0.5)  # f = x/t_1
     -0.5
     """
-    if order < 2 or not 0 < j <= len(knots) - 2 * order:
-        raise ValueError(f"order must be at least 2 and 0 < j < n; got order {order}, j = {j}")
+    check_integer("order", order, 2)
+    n = dimension(knots, order) - order + 1
+    if check_integer("j", j, 1) >= n:
+        raise ValueError(f"j must be the number of an interior breakpoint, 0 < j < n = {n}; got {j}")
     t, c, p = knots, coefficients, j + order - 1
     bhat = bsplines([*t[: p + 1], *t[p:]], order, x, 0, outside)
     return -sum(

@@ -8,6 +8,7 @@ from itertools import accumulate
 from math import comb, factorial, prod
 
 from refkan.truth.arithmetic.number_types import Matrix, Number, Numbers
+from refkan.truth.bases.outside import check_integer, dimension
 
 
 def change_of_basis(knots: Numbers, order: int) -> Matrix:
@@ -26,7 +27,7 @@ def change_of_basis(knots: Numbers, order: int) -> Matrix:
     >>> [[str(a) for a in row] for row in A]
     [['1', '-2', '1'], ['0', '1', '-3/2'], ['0', '0', '1/2']]
     """
-    dim = len(knots) - order
+    dim = dimension(knots, order)
     A: Matrix = [[(i == j) - (i + 1 == j) for j in range(dim)] for i in range(dim)]
     for r in range(2, order + 1):
         width = [knots[i + r - 1] - knots[i] for i in range(dim + 1)]
@@ -49,7 +50,7 @@ def change_of_basis_divided_differences(knots: Numbers, order: int) -> Matrix:
     >>> change_of_basis_divided_differences([-1, 0, 1, 3, 5], 2)
     [[1.0, -2.0, 1.0], [0, 1.0, -1.5], [0, 0, 0.5]]
     """
-    t, r, dim = knots, order, len(knots) - order
+    t, r, dim = knots, order, dimension(knots, order)
 
     def entry(i: int, j: int) -> Number:
         return (-1) ** r * (t[i + r] - t[i]) / prod(t[j] - t[l] for l in range(i, i + r + 1) if l != j)
@@ -69,7 +70,7 @@ def change_of_basis_inverse(knots: Numbers, order: int) -> Matrix:
     >>> change_of_basis_inverse([-1, 0, 1, 3, 5], 2)
     [[1, 2, 4], [0, 1, 3], [0, 0, 2]]
     """
-    dim = len(knots) - order
+    dim = dimension(knots, order)
     inverse: Matrix = [[int(i <= j) for j in range(dim)] for i in range(dim)]
     for k in range(2, order + 1):
         width = [knots[j + k - 1] - knots[j] for j in range(dim)]
@@ -86,6 +87,8 @@ def uniform_change_of_basis(order: int, dim: int, h: Number) -> Matrix:
     >>> uniform_change_of_basis(2, 3, 0.5)
     [[2.0, -4.0, 2.0], [0, 2.0, -4.0], [0, 0, 2.0]]
     """
+    check_integer("order", order, 1)
+    check_integer("dim", dim, 1)
     scale = factorial(order - 1) * h ** (order - 1)
     stencil = [(-1) ** k * comb(order, k) / scale for k in range(order + 1)]
     return [[stencil[j - i] if 0 <= j - i <= order else 0 for j in range(dim)] for i in range(dim)]

@@ -1,7 +1,7 @@
 """Chebyshev polynomials T_0, ..., T_d on a domain: T_k(cos u) = cos(k u)."""
 
 from refkan.truth.arithmetic.number_types import Number, Numbers
-from refkan.truth.bases.outside import Row, is_inside, with_tails
+from refkan.truth.bases.outside import Row, check_integer, check_real, is_inside, with_tails
 
 
 def chebyshev(domain: Numbers, degree: int, x: Number, derivative: int = 0, outside: str = "natural") -> Row:
@@ -37,6 +37,9 @@ def chebyshev(domain: Numbers, degree: int, x: Number, derivative: int = 0, outs
     >>> chebyshev((-1.0, 1.0), 3, 0.5, derivative=1)
     {0: 0.0, 1: 1.0, 2: 2.0, 3: 0.0}
     """
+    check_integer("degree", degree, 1)
+    check_integer("derivative", derivative, 0)
+    check_real("x", x)
     a, b = domain
     is_inside(domain, x, outside)
 

@@ -1,6 +1,7 @@
 """Where a point lies: the interval whose polynomials are in force there, and the policies outside a domain."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from refkan.truth.arithmetic.number_types import Number, Numbers, at_most, less, real_part
 
@@ -16,12 +17,57 @@ def check_policy(outside: str) -> None:
         raise ValueError(f"outside must be 'natural', 'linear', 'polynomial' or 'error'; got {outside!r}")
 
 
+def check_integer(name: str, value: object, least: int) -> int:
+    """Return an integer that is at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an integer; got {value!r}")
+    integer = value.__index__()
+    if integer < least:
+        raise ValueError(f"{name} must be at least {least}; got {integer}")
+    return integer
+
+
 def check_number(i: object, count: int) -> None:
     """Raise an error unless i is the number of one of so many functions."""
-    if isinstance(i, bool) or not hasattr(i, "__index__"):
-        raise TypeError(f"i must be an integer, the number of a function; got {i!r}")
-    if not 0 <= int(i) < count:
-        raise ValueError(f"i must be the number of a function, from 0 to {count - 1}; got {i}")
+    number = check_integer("i", i, 0)
+    if number >= count:
+        raise ValueError(f"i must be the number of a function, from 0 to {count - 1}; got {number}")
+
+
+def dimension(knots: Numbers, order: int, name: str = "knots") -> int:
+    """Return the number of functions n + r - 1 on a knot vector.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the order is not a positive integer, or the knots are not at least 2 r numbers in ascending order
+        whose domain [knots[r-1], knots[-r]] is longer than zero.
+    """
+    least = 2 * check_integer("order", order, 1)
+    if isinstance(knots, str | bytes) or not hasattr(knots, "__getitem__") or not hasattr(knots, "__len__"):
+        raise TypeError(f"{name} must be a sequence of numbers; got {knots!r}")
+    if len(knots) < least:
+        raise ValueError(f"{name} must hold at least 2 order = {least} numbers; got {len(knots)}")
+    try:
+        descents = [right < left for left, right in pairwise(map(real_part, knots))]
+    except (TypeError, ValueError):
+        for j, t in enumerate(knots):
+            check_real(f"{name}[{j}]", t)
+        raise
+    if any(descents):
+        j = descents.index(True)
+        raise ValueError(f"{name} must be in ascending order; got {name}[{j}] = {knots[j]}, then {knots[j + 1]}")
+    if knots[order - 1] == knots[-order]:
+        raise ValueError(f"{name} must span a domain [a, b] with a < b; got a = b = {knots[-order]}")
+    return len(knots) - order
+
+
+def check_real(name: str, value: object) -> None:
+    """Raise TypeError unless the real part of a value can be compared with 0."""
+    try:
+        bool(real_part(value) < 0)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number; got {value!r}") from None
 
 
 def is_inside(domain: Numbers, x: Number, outside: str = "natural") -> bool:
@@ -49,8 +95,9 @@ def interval(knots: Numbers, order: int, x: Number, outside: str = "natural") ->
 
     Raises
     ------
-    ValueError
-        If `outside` is unknown, or is "error" and x lies outside the domain.
+    ValueError, TypeError
+        If `outside` is unknown, or is "error" and x lies outside the domain; if the order is not a positive
+        integer, the knots are too few or not in ascending order, or x is no number.
     UndecidedError
         If x is a ball that holds a knot.
 
@@ -62,6 +109,8 @@ def interval(knots: Numbers, order: int, x: Number, outside: str = "natural") ->
     >>> [interval([-1, 0, 1, 2, 3], 2, x, outside="linear") for x in (-0.5, 2.5)]
     [1, 2]
     """
+    dimension(knots, order)
+    check_real("x", x)
     a, b = knots[order - 1], knots[-order]
     inside = is_inside((a, b), x, outside)
     m = sum(at_most(t, x) for t in knots) - 1

@@ -9,7 +9,7 @@ from math import comb
 
 from refkan.truth.arithmetic.number_types import Matrix, Numbers, equal, less
 from refkan.truth.bases.bsplines import blossoms
-from refkan.truth.bases.outside import interval
+from refkan.truth.bases.outside import check_integer, dimension, interval
 
 
 def prolongation(coarse_knots: Numbers, fine_knots: Numbers, order: int) -> Matrix:
@@ -32,6 +32,8 @@ def prolongation(coarse_knots: Numbers, fine_knots: Numbers, order: int) -> Matr
     >>> [[str(p) for p in row] for row in P]
     [['1', '0'], ['2/3', '1/3'], ['0', '1']]
     """
+    coarse_dim = dimension(coarse_knots, order, "coarse_knots")
+    fine_dim = dimension(fine_knots, order, "fine_knots")
     r, coarse, fine = order, list(coarse_knots), list(fine_knots)
     a, b = coarse[r - 1], coarse[-r]
     inside = [t for t in coarse if less(a, t) and less(t, b)]
@@ -39,12 +41,12 @@ def prolongation(coarse_knots: Numbers, fine_knots: Numbers, order: int) -> Matr
     if not (equal(fine[r - 1], a) and equal(fine[-r], b)) or missing:
         raise ValueError(f"fine_knots must have the domain [{a}, {b}] and hold every knot there; missing: {missing}")
     P = []
-    for j in range(len(fine) - r):
+    for j in range(fine_dim):
         low = a if less(fine[j], a) else fine[j]
         high = b if less(b, fine[j + r]) else fine[j + r]
         m = interval(coarse, r, (low + high) / 2, outside="error")
         row = blossoms(coarse, r, m, fine[j + 1 : j + r])
-        P.append([row.get(i, 0) for i in range(len(coarse) - r)])
+        P.append([row.get(i, 0) for i in range(coarse_dim)])
     return P
 
 
@@ -59,6 +61,7 @@ def uniform_prolongation(order: int, intervals: int) -> Matrix:
     >>> [[str(p) for p in row] for row in uniform_prolongation(2, 1)]
     [['1', '0'], ['1/2', '1/2'], ['0', '1']]
     """
-    r, n = order, intervals
+    r = check_integer("order", order, 1)
+    n = check_integer("intervals", intervals, 1)
     coefficients = {s: Fraction(comb(r, s), 2 ** (r - 1)) for s in range(r + 1)}
     return [[coefficients.get(j - 2 * i, Fraction(0)) for i in range(1 - r, n)] for j in range(1 - r, 2 * n)]

@@ -6,7 +6,7 @@ Indices and policies are those of `bsplines`.
 from math import perm
 
 from refkan.truth.arithmetic.number_types import Number, Numbers
-from refkan.truth.bases.outside import Row, check_number, interval, with_tails
+from refkan.truth.bases.outside import Row, check_integer, check_number, dimension, interval, with_tails
 
 
 def truncated_powers(
@@ -41,7 +41,9 @@ def truncated_powers(
     >>> truncated_powers([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], 3, 0.5)
     {0: 6.25, 1: 2.25, 2: 0.25}
     """
-    d, m = order - 1, interval(knots, order, x, outside)
+    m = interval(knots, order, x, outside)
+    check_integer("derivative", derivative, 0)
+    d = order - 1
     begun = range(min(m + 1, len(knots) - order))
 
     def row(z: Number, k: int) -> Row:
@@ -76,7 +78,7 @@ def truncated_power_derivative(
     >>> [truncated_power_derivative([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], 3, i, 0.5) for i in range(3)]
     [5.0, 3.0, 1.0]
     """
-    check_number(i, len(knots) - order)
+    check_number(i, dimension(knots, order))
     return truncated_powers(knots, order, x, derivative, scale, outside).get(i, 0)
 
 
