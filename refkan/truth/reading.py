@@ -1,6 +1,7 @@
 """Reading a network of refkan: the data that its layers and node maps describe themselves by, turned into objects here.
 
-A layer or node map describes itself by a method `truth_form()`, which returns a dict of plain data:
+A layer or node map describes itself by a method `truth_form()`, which returns a dict of plain data. Layers of the other
+kinds in `layers.FAMILIES` are read by their family:
 
     kind "spline"              order, outside, n_outputs, margin, knots (P, n + 2r - 1); floor, or None where the knots
                                are fixed: see `bases.free_knots`
@@ -21,11 +22,9 @@ from typing import Any
 
 from refkan.truth.arithmetic.number_types import converter, samples, vector
 from refkan.truth.evaluation import Evaluation
-from refkan.truth.layers import BSplines, Chebyshev, DenseLayer, FreeKnotLayer, Layer, ReluPowers, SiluLayer, SumLayer
+from refkan.truth.layers import FAMILIES, DenseLayer, Form, FreeKnotLayer, Layer, SiluLayer, SumLayer
 from refkan.truth.networks import Network
 from refkan.truth.node_maps import Affine, MeanStd, MinMax, NodeMap, Sigmoid, Unmapped
-
-Form = dict[str, Any]
 
 
 def of(net: Any, theta: Any, x: Any, number: Any = Fraction) -> Evaluation:
@@ -92,44 +91,51 @@ def _form(part: Any) -> Form:
 
 def layer_of(form: Form, number: Any) -> Layer:
     """Return the layer that a form describes."""
-    if form["kind"] == "dense":
+    kind = form["kind"]
+    if kind == "dense":
         return DenseLayer(form["n_inputs"], form["n_outputs"], form["activation"], form["bias"])
-    if form["kind"] == "silu":
-        return SiluLayer(_layer_of_functions(form["spline"], number))
-    return _layer_of_functions(form, number)
+    if kind == "silu":
+        return SiluLayer(_sum_layer(form["spline"], number))
+    return _sum_layer(form, number)
 
 
-def _layer_of_functions(form: Form, number: Any) -> SumLayer | FreeKnotLayer:
-    """Return a spline, ReLU-power or Chebyshev layer. Beyond the margin x raises, within it the end piece goes on."""
+def _sum_layer(form: Form, number: Any) -> SumLayer | FreeKnotLayer:
+    """Return a layer of sums of functions of single inputs.
+
+    Beyond the margin x raises; within it the end piece goes on.
+    """
+    family = FAMILIES.get(form["kind"])
+    if family is None:
+        raise TypeError(
+            f"refkan.truth knows layers of kind {', '.join(map(repr, [*FAMILIES, 'silu', 'dense']))}; got "
+            f"{form['kind']!r}: register its functions in refkan.truth.layers.FAMILIES"
+        )
     convert, outside, margin = converter(number), form["outside"], None
     if outside == "error":
         outside, margin = "polynomial", convert(form["margin"])
-    families: list[Any]
-    if form["kind"] == "chebyshev":
-        domains = samples(number, "domains", form["domains"], 2)
-        families = [Chebyshev(domain, form["degree"], outside) for domain in domains]
-    else:
-        knots = samples(number, "knots", form["knots"], len(form["knots"][0]))
-        families = [BSplines(row, form["order"], outside) for row in knots]
-        if form["kind"] != "spline":
-            families = [ReluPowers(row, form["order"], outside, _spacing(form, row)) for row in knots]
+    given = form[family.rows_of]
+    rows = samples(number, family.rows_of, given, len(given[0]))
+    families = [family.read(form, row, outside) for row in rows]
     layer = SumLayer(families, form["n_outputs"], margin)
-    return layer if form.get("floor") is None else FreeKnotLayer(layer, convert(form["floor"]))
-
-
-def _spacing(form: Form, knots: list[Any]) -> Any:
-    """Return h = (b - a)/n of scaled ReLU powers, in the arithmetic of the knots, and 1 of plain ones."""
-    a, b = knots[form["order"] - 1], knots[-form["order"]]
-    return (b - a) / (len(knots) - 2 * form["order"] + 1) if form["kind"] == "scaled-relu" else 1 + 0 * a
+    floor = form.get("floor")
+    if floor is None:
+        return layer
+    return FreeKnotLayer(layer, convert(floor))
 
 
 def node_map_of(form: Form, number: Any) -> NodeMap:
     """Return the node map that a form describes."""
-    if form["kind"] == "none":
+    kind = form["kind"]
+    if kind == "none":
         return Unmapped()
-    if form["kind"] == "affine":
-        return Affine(*(vector(number, name, form[name], len(form[name])) for name in ("scale", "shift")))
+    if kind == "affine":
+        scale, shift = (vector(number, name, form[name], len(form[name])) for name in ("scale", "shift"))
+        return Affine(scale, shift)
     domains = samples(number, "domains", form["domains"], 2)
-    if form["kind"] == "mean-std":
+    if kind == "sigmoid":
+        return Sigmoid(domains)
+    if kind == "min-max":
+        return MinMax(domains)
+    if kind == "mean-std":
         return MeanStd(domains, converter(number)(form["kappa"]))
-    return Sigmoid(domains) if form["kind"] == "sigmoid" else MinMax(domains)
+    raise TypeError(f"refkan.truth knows no node map of kind {kind!r}")

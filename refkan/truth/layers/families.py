@@ -1,7 +1,11 @@
-"""Families of functions of one input: what the sums of a layer are made of."""
+"""Families of functions of one input, whose sums are the outputs of a layer, and the registry of their kinds.
+
+A new basis is one class with its functions, registered in `FAMILIES` under the kind that `truth_form()` of the layer
+names. A form holds a row of numbers for each input, knots or domains, under the name `rows_of` of its family.
+"""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 from refkan.truth.arithmetic.number_types import Number, Numbers
 from refkan.truth.bases.bsplines import bsplines, knot_derivative
@@ -9,9 +13,19 @@ from refkan.truth.bases.chebyshev import chebyshev
 from refkan.truth.bases.outside import Row
 from refkan.truth.bases.relu_powers import truncated_knot_derivative, truncated_powers
 
+Form = dict[str, Any]
+"""What a layer or node map says of itself, see `reading`."""
+
 
 class Family(Protocol):
     """Functions phi_0, phi_1, ... of one input."""
+
+    rows_of: ClassVar[str]
+    """The entry of a form that holds a row for each input."""
+
+    @classmethod
+    def read(cls, form: Form, row: Numbers, outside: str) -> Self:
+        """Return the family of one input from a form and the row of this input."""
 
     @property
     def dim(self) -> int:
@@ -39,6 +53,13 @@ class OnKnots:
     knots: Numbers
     order: int
     outside: str
+
+    rows_of: ClassVar[str] = "knots"
+
+    @classmethod
+    def read(cls, form: Form, row: Numbers, outside: str) -> Self:
+        """Return the functions on one knot vector."""
+        return cls(row, form["order"], outside)
 
     @property
     def dim(self) -> int:
@@ -76,6 +97,16 @@ class ReluPowers(OnKnots):
 
     scale: Number
 
+    @classmethod
+    def read(cls, form: Form, row: Numbers, outside: str) -> Self:
+        """Return the powers on one knot vector; the scale is h = (b - a)/n in the scaled basis and 1 in the plain."""
+        r = form["order"]
+        a, b = row[r - 1], row[-r]
+        scale = 1 + 0 * a
+        if form["kind"] == "scaled-relu":
+            scale = (b - a) / (len(row) - 2 * r + 1)
+        return cls(row, r, outside, scale)
+
     def functions(self, x: Number, derivative: int) -> Row:
         """psi_i(x)."""
         return truncated_powers(self.knots, self.order, x, derivative, self.scale, self.outside)
@@ -95,6 +126,13 @@ class Chebyshev:
     degree: int
     outside: str
 
+    rows_of: ClassVar[str] = "domains"
+
+    @classmethod
+    def read(cls, form: Form, row: Numbers, outside: str) -> Self:
+        """Return the polynomials on one domain."""
+        return cls(row, form["degree"], outside)
+
     @property
     def dim(self) -> int:
         """Number of functions degree + 1."""
@@ -112,3 +150,12 @@ class Chebyshev:
     def knot_slopes(self, c: Numbers, x: Number) -> list[Number]:
         """There are no knots."""
         return []
+
+
+FAMILIES: dict[str, type[Family]] = {
+    "spline": BSplines,
+    "relu": ReluPowers,
+    "scaled-relu": ReluPowers,
+    "chebyshev": Chebyshev,
+}
+"""Families by the kind of a form."""
