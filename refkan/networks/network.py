@@ -1,7 +1,8 @@
 r"""Networks: layers joined by node maps, as functions of flat parameters theta and samples x.
 
-A network is a function of each sample alone, given theta. Node maps that take statistics (mean-std, min-max) take
-them from a statistics batch that travels with the network, swept apart from the samples, or with them where it is they.
+For given theta the output at a sample depends on that sample only. Node maps with statistics (mean-std, min-max)
+compute them on a statistics batch, which is stored in the network. The batch has a sweep of its own, unless it equals
+the samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,50 +20,53 @@ from refkan.networks.sweeps.far_values import far_values, require_numbers
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep, Tangents
 from refkan.splines.sums.channels import VALUES
-from refkan.splines.sums.input_jet import InputJet
+from refkan.splines.sums.input_jet import InputJet, as_jet
 
 Pullback = Callable[[Any], tuple[FloatArray, FloatArray | None]]
 
 CHUNK = 65536
-"""Samples evaluated at once where only values are asked for: bounds the memory of large evaluations."""
+"""Samples per sweep when only values are computed, to bound the memory of large evaluations."""
 
 
 class ValueSweep:
     """A network at theta and samples x (N, d_0).
 
-    Under maps that take statistics, derivatives in theta follow the constants through the statistics batch; those in x
-    hold them fixed.
+    Derivatives in theta go through the constants of maps that take statistics; derivatives in x hold them fixed.
 
     Parameters
     ----------
     share : bool
-        Whether samples that are the statistics batch may be swept once for both, which halves the work of training.
-        x-derivatives are then unavailable.
+        Whether one sweep may serve samples and statistics batch if they are equal, which halves the work of training.
+        Derivatives in x are then unavailable.
     inputs : bool
-        Whether there are derivatives in x.
+        Whether derivatives in x will be needed.
 
     Attributes
     ----------
     value : array (N, d_L)
     samples : Sweep
     batch : Statistics or None
-        None where there is none, or where the samples are the batch.
+        None without a batch, or if the samples are the batch.
     """
 
     def __init__(self, net: Composition, theta: Array, x: Array | InputJet, share: bool, inputs: bool = True) -> None:
         self.net = net
-        at = x if isinstance(x, InputJet) else InputJet(x[:, None])
-        given = net.statistics if net.statistics_maps else None
-        self.shared = share and given is not None and at.once(net, ("batch",), lambda: np.array_equal(at.x, given))
+        at = as_jet(x)
         self.batch: Statistics | None = None
-        constants: list[Constants | None] | None = None
-        if given is None:
-            constants = [None] * len(net.node_maps)
-        elif not self.shared:
-            self.batch = Statistics(net, theta)
-            constants = self.batch.constants
-        inputs = inputs and not self.shared
-        self.samples = Sweep.forward(net, theta, at, constants=constants, inputs=inputs)
+        constants: list[Constants | None] | None = [None] * len(net.node_maps)
+        if net.statistics_maps:
+            if share and at.once(net, ("batch",), lambda: np.array_equal(at.x, net.statistics)):
+                constants, inputs = None, False  # the samples are the batch
+            else:
+                self.batch = Statistics(net, theta)
+                constants = self.batch.constants
+        self.samples = Sweep.forward(
+            net,
+            theta,
+            at,
+            constants=constants,
+            inputs=inputs,
+        )
         self.value: Array = self.samples.value[:, 0]
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
@@ -70,24 +74,36 @@ class ValueSweep:
         dtheta, through, dz = self.samples.pull_back(dy[:, None], inputs)
         if self.batch is not None:
             dtheta += self.batch.pull_back(through)
-        return dtheta, None if dz is None else dz[:, 0]
+        if dz is None:
+            return dtheta, None
+        return dtheta, dz[:, 0]
 
     def push_forward(self, dtheta: FloatArray, dx: FloatArray | None = None) -> FloatArray:
-        """Tangent dy (N, d_L); the statistics batch itself does not move with dx."""
-        return self.tangents(dtheta, dx)[0].outputs[-1][:, 0]
+        """Tangent dy (N, d_L); dx does not move the statistics batch."""
+        of_samples, _ = self.tangents(dtheta, dx)
+        return of_samples.outputs[-1][:, 0]
 
     def tangents(self, dtheta: FloatArray, dx: FloatArray | None = None) -> tuple[Tangents, Tangents | None]:
         """Tangents of samples and batch."""
-        of_batch = None if self.batch is None else self.batch.push_forward(dtheta)
-        constants = () if of_batch is None else of_batch.constants
-        return self.samples.push_forward(dtheta, None if dx is None else dx[:, None], constants), of_batch
+        of_batch: Tangents | None = None
+        constants: Sequence[Constants | None] = ()
+        if self.batch is not None:
+            of_batch = self.batch.push_forward(dtheta)
+            constants = of_batch.constants
+        dz = None
+        if dx is not None:
+            dz = dx[:, None]
+        return self.samples.push_forward(dtheta, dz, constants), of_batch
 
     def jacobian(self) -> FloatArray:
         """Jacobian J_f + E S (N d_L, n_params), rows sample-major."""
         N, Q = self.value.shape
         J = np.zeros((N, Q, self.net.n_params))
         G = np.broadcast_to(np.eye(Q)[:, None], (N, Q, 1, Q))
-        self.samples.fill_jacobian(G, J, None if self.batch is None else self.batch.gradients)
+        gradients = None
+        if self.batch is not None:
+            gradients = self.batch.gradients
+        self.samples.fill_jacobian(G, J, gradients)
         return J.reshape(N * Q, self.net.n_params)
 
 
@@ -103,8 +119,8 @@ class Network(Inspectable):
     statistics : array (S, d_0), optional
         The statistics batch of maps that need one.
     domain_from_data : bool
-        Whether `initialize` sets the domain of each input of the first layer to the range of the data, as
-        ``kan(..., domain="data")`` asks for; the domains that the layer has until then only hold the place.
+        Whether `initialize` sets the domain of each input of the first layer to the range of the data, see
+        ``kan(..., domain="data")``. Until then the domains of the layer are placeholders.
 
     Raises
     ------
@@ -124,7 +140,7 @@ class Network(Inspectable):
     >>> rk.Network(layers, (rk.networks.node_maps.NODE_MAPS["affine"],))
     Network([1, 3, 1]: order 2 on 2 intervals (spline), order 2 on 2 intervals (spline), maps: affine; 18 parameters)
 
-    Networks are equal if their layers, knots, maps and statistics are, whatever parameters go with them:
+    Networks are equal if their layers, knots, maps and statistics are equal; parameters are not compared:
 
     >>> rk.kan([1, 3, 1], 2, 2) == rk.kan([1, 3, 1], 2, 2), rk.kan([1, 3, 1], 2, 2) == rk.kan([1, 3, 1], 2, 4)
     (True, False)
@@ -135,9 +151,11 @@ class Network(Inspectable):
         return SplineChain.of(self.layers, self.node_maps)
 
     def _small(self, theta: Array, at: InputJet) -> SplineChain | None:
-        """The network as `ChainSweep` takes it, where it serves; else None."""
+        """The network in the form of `ChainSweep`, if that sweep applies; else None."""
         chain = self._chain
-        return chain if chain is not None and chain.serves(theta, at) else None
+        if chain is None or not chain.serves(theta, at):
+            return None
+        return chain
 
     # ------------------------------------------------------------- values
 
@@ -149,14 +167,14 @@ class Network(Inspectable):
         Raises
         ------
         ValueError
-            On wrong shapes, NaN or infinity, a node map not bound to data, or an input outside its domain under
-            outside="error".
+            For wrong shapes, NaN or infinity, a node map that is not bound to data, or an input outside its domain
+            under outside="error".
         TypeError
             If entries are not numbers.
         DegenerateNodeError
             If a node is constant on the statistics batch of a mean-std or min-max map.
         OverflowError
-            If activations overflow so that a value is no number; one beyond the largest number is infinite.
+            If activations overflow and a value is NaN. Values beyond the largest number are infinite.
 
         Examples
         --------
@@ -172,10 +190,12 @@ class Network(Inspectable):
         if chain is not None:
             y = ChainSweep(chain, theta, at, slopes=False).value
         else:
-            y = np.empty((at.x.shape[0], self.widths[-1]), np.result_type(theta, at.x))
+            kind = np.result_type(theta, at.x)
+            y = np.empty((at.x.shape[0], self.widths[-1]), kind)
             for first in range(0, y.shape[0], CHUNK):
                 rows = slice(first, first + CHUNK)
-                y[rows] = Sweep.forward(self, theta, at[rows], VALUES, constants, slopes=False).value[:, 0]
+                sweep = Sweep.forward(self, theta, at[rows], VALUES, constants, slopes=False)
+                y[rows] = sweep.value[:, 0]
         finite = np.isfinite(y)
         if not finite.all() and not np.iscomplexobj(y):
             far = ~finite.all(axis=1)
@@ -195,20 +215,20 @@ class Network(Inspectable):
         theta : array (n_params,)
         x : array (N, d_0)
         inputs : bool
-            Whether the pullback also returns dx; without it x may share the rows of the statistics batch,
-            which halves the work of training.
+            Whether the pullback also returns dx. Without dx one sweep serves x and an equal statistics batch, which
+            halves the work of training.
 
         Returns
         -------
         y : array (N, d_L)
         pullback : callable
-            dy (N, d_L) -> (dtheta (n_params,), dx (N, d_0) or None), of the point where it was made, whatever becomes
-            of theta and x, as often as one likes.
+            dy (N, d_L) -> (dtheta (n_params,), dx (N, d_0) or None). It may be called repeatedly; later changes of
+            the arrays theta and x do not affect it.
 
         Raises
         ------
         ValueError, TypeError, DegenerateNodeError, OverflowError
-            As `__call__`, also of derivatives, and for complex theta, x or dy.
+            As `__call__`, for derivatives too; also for complex theta, x or dy.
 
         Examples
         --------
@@ -220,16 +240,25 @@ class Network(Inspectable):
         """
         check_flag("inputs", inputs)
         theta, at = self._real_arguments(theta, x)
-        chain = None if inputs else self._small(theta, at)
-        sweep = ValueSweep(self, theta, at, share=not inputs) if chain is None else ChainSweep(chain, theta, at)
+        chain = None
+        if not inputs:
+            chain = self._small(theta, at)
+        sweep: ValueSweep | ChainSweep
+        if chain is None:
+            sweep = ValueSweep(self, theta, at, share=not inputs)
+        else:
+            sweep = ChainSweep(chain, theta, at)
         y = sweep.value
 
         def pullback(dy: Any) -> tuple[FloatArray, FloatArray | None]:
-            cotangents = sweep.pull_back(real("dy", as_shape("dy", dy, y.shape)), inputs)
+            dy = real("dy", as_shape("dy", dy, y.shape))
+            cotangents = sweep.pull_back(dy, inputs)
             require_numbers("derivatives", *cotangents)
             return cotangents
 
-        return y if all_finite(y) else self(theta, at.x), pullback
+        if not all_finite(y):
+            return self(theta, at.x), pullback
+        return y, pullback
 
     def jvp(self, theta: Any, x: Any, dtheta: Any, dx: Any = None) -> FloatArray:
         r"""Return the tangent dy = J_theta dtheta + J_x dx of the value; J_x holds the statistics of node maps fixed.
@@ -258,7 +287,10 @@ class Network(Inspectable):
         """
         theta, at = self._real_arguments(theta, x)
         dtheta = real("dtheta", as_vector("dtheta", dtheta, self.n_params))
-        dx = np.zeros_like(at.x) if dx is None else real("dx", as_shape("dx", dx, at.x.shape))
+        if dx is None:
+            dx = np.zeros_like(at.x)
+        else:
+            dx = real("dx", as_shape("dx", dx, at.x.shape))
         dy = ValueSweep(self, theta, at, share=False).push_forward(dtheta, dx)
         require_numbers("derivatives", dy)
         return dy
@@ -266,7 +298,8 @@ class Network(Inspectable):
     def jacobian(self, theta: Any, x: Any) -> FloatArray:
         r"""Return the Jacobian J (N d_L, n_params) in theta, rows sample-major: row s d_L + q is dy[s, q]/dtheta.
 
-        Through the statistics of mean-std and min-max maps, as `vjp` and `jvp`. Arguments and errors as for `vjp`.
+        Derivatives go through the statistics of mean-std and min-max maps, as in `vjp` and `jvp`. Arguments and errors
+        are those of `vjp`.
 
         Examples
         --------
@@ -292,9 +325,9 @@ class Network(Inspectable):
         first : array (K, d_0) or (N, K, d_0)
             The directions u, for all samples or for each.
         second : array (K, d_0) or (N, K, d_0), optional
-            Second derivatives v of the inputs along each direction: 0 but for curved input maps.
+            Second derivatives v of the inputs along each direction, 0 by default: for curved input maps.
         orders : int or sequence of int
-            How far to differentiate, 1 or 2, one number or one a direction.
+            Highest derivative, 1 or 2: one number for all directions, or one for each.
 
         Returns
         -------
@@ -305,14 +338,14 @@ class Network(Inspectable):
         Raises
         ------
         ValueError
-            On bad shapes or orders, and where a layer has no such derivative: splines of order 2 for second ones.
+            For bad shapes or orders, or if a layer has no such derivative: splines of order 2 for second derivatives.
         OverflowError
-            If activations overflow so that a value or derivative is no number.
+            If activations overflow and a value or derivative is NaN.
 
         Warns
         -----
         UserWarning
-            Where a derivative jumps at the knots: second ones of splines of order 3.
+            If a derivative jumps at the knots: second derivatives of splines of order 3.
 
         Examples
         --------

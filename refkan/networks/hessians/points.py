@@ -21,7 +21,7 @@ from refkan.networks import Network
 from refkan.networks.layers import Layer, LocalForm
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
-from refkan.splines.sums.input_jet import InputJet
+from refkan.splines.sums.input_jet import InputJet, as_jet
 
 LEAST_ORDERED = 2048
 """Samples from which on their rows are more than a cache holds, so that their order matters."""
@@ -30,12 +30,12 @@ LEAST_ORDERED = 2048
 class Points(Frozen):
     """A network at theta (M,) on samples `at`, x (N, P), with weights (N,).
 
-    `order` (N,) are the numbers by which errors name the samples; None where they are those of x.
+    `order` (N,) holds the numbers of the samples for error messages; None stands for 0, ..., N - 1.
 
     Raises
     ------
     ValueError
-        On wrong shapes, N = 0, NaN or infinity, a negative weight, or an unbound node map.
+        For wrong shapes, N = 0, NaN or infinity, a negative weight, or an unbound node map.
     TypeError
         If the net is not a `Network`, or numbers are not real.
     """
@@ -52,32 +52,37 @@ class Points(Frozen):
         if not isinstance(net, Network):
             raise TypeError(f"second derivatives need a refkan Network; got {type(net).__name__}")
         theta = real("theta", as_vector("theta", theta, net.n_params))
-        at = x if isinstance(x, InputJet) else InputJet(real("x", as_samples("x", x, net.widths[0]))[:, None])
+        if not isinstance(x, InputJet):
+            x = real("x", as_samples("x", x, net.widths[0]))
+        at = as_jet(x)
         n_samples = at.x.shape[0]
         if n_samples == 0:
             raise ValueError("x must hold at least one sample; got N = 0")
-        w = np.ones(n_samples) if weights is None else real("weights", as_vector("weights", weights, n_samples))
-        require_not_negative("weights", w)
-        return cls(net, theta, at, w)
+        if weights is None:
+            weights = np.ones(n_samples)
+        weights = real("weights", as_vector("weights", weights, n_samples))
+        require_not_negative("weights", weights)
+        return cls(net, theta, at, weights)
 
     def part(self, rows: slice) -> "Points":
         """Return some of the samples."""
         return Points(self.net, self.theta, self.at[rows], self.weights[rows])
 
     def in_order_of_cells(self, rows: slice) -> "Points":
-        """Some of the samples, in an order in which sums over windows of the first layer read them one after another.
+        """Return some of the samples, ordered by the cells of the first two inputs.
 
-        By the cells of the first two inputs, for sums that may come in any order. As they come where samples are few or
-        cells many, where functions have no windows, and where layers name samples outside their domain.
+        Sums over windows of the first layer then read neighbouring samples one after another. The order is unchanged
+        for few samples or many cells, for functions without windows, and if layers name samples outside their domain.
         """
         at, order = self.at[rows], np.arange(*rows.indices(self.n_samples))
-        first, named = self.net.layers[0], any(layer.outside == "error" for layer in self.net.layers)
-        if not named and first.basis == "spline" and order.size >= max(LEAST_ORDERED, first.intervals**2):
-            at, inside = at.once(self.net, ("cells",), lambda: _in_order_of_cells(at, first))
+        layers = self.net.layers
+        many = order.size >= max(LEAST_ORDERED, layers[0].intervals ** 2)
+        named = any(layer.outside == "error" for layer in layers)
+        if many and not named and layers[0].basis == "spline":
+            at, inside = at.once(self.net, ("cells",), lambda: _in_order_of_cells(at, layers[0]))
             order = order[inside]
-        part = copy(self)  # with what has been found of the network
-        for name, value in (("at", at), ("weights", self.weights[order]), ("order", order)):
-            object.__setattr__(part, name, value)
+        part = copy(self)  # with its lazy results on the network
+        vars(part).update(at=at, weights=self.weights[order], order=order)
         return part
 
     @property
@@ -172,7 +177,9 @@ def require_finite_outputs(outputs: FloatArray, first: int = 0, order: IntArray 
     """Raise ValueError where outputs overflowed; the first sample is number `first`, or order[first]."""
     if not all_finite(outputs):
         s, q = map(int, np.argwhere(~np.isfinite(outputs))[0])
-        number = first + s if order is None else order[first + s]
+        number = first + s
+        if order is not None:
+            number = order[number]
         raise ValueError(f"outputs must be finite to be differentiated; got y[{number}, {q}] = {outputs[s, q]}")
 
 

@@ -1,9 +1,9 @@
-r"""Networks of splines alone on few samples, swept by one compiled call each way.
+r"""Networks of B-splines on few samples, by one compiled call forward and one backward.
 
-Of a small network the calls from layer to layer take longer than the sums. Where every layer has B-splines on fixed
-knots and every map is fixed and affine, `kernels.plain_sums` goes through all of them in one call; the bits are
-those of `Sweep` under the plain engine, which serves all other networks and sizes. It is for samples that stay, which
-are seen often, and for the engine "auto": the two loops compile for three seconds, and save 0.1 ms a call.
+In a small network the calls from layer to layer take longer than the sums. If every layer has B-splines on fixed knots
+and every map is fixed and affine, `kernels.plain_sums` evaluates all layers in one call, with the bits of `Sweep` under
+the plain engine; `Sweep` serves all other networks and sizes. The chain is used for fixed samples, which are evaluated
+often, and for the engine "auto": the two loops take three seconds to compile and save 0.1 ms a call.
 """
 
 from typing import Any
@@ -47,34 +47,55 @@ class SplineChain(Frozen):
 
     @classmethod
     def of(cls, layers: Any, node_maps: Any) -> "SplineChain | None":
-        """The network as a chain, or None where it is none."""
-        fixed = [type(layer) is SplineLayer and not layer.free_knots and layer.outside != "error" for layer in layers]
-        fixed += [isinstance(node_map, AffineMap | Unmapped) for node_map in node_maps]
-        if len(layers) < 2 or not all(fixed):
+        """Return the network as a chain, or None if it has other layers or maps."""
+        fits = all(map(_is_fixed_spline, layers))
+        fixed = all(isinstance(node_map, AffineMap | Unmapped) for node_map in node_maps)
+        if len(layers) < 2 or not fits or not fixed:
             return None
-        rows, knots, maps, saved, inputs, functions = [], [np.empty(0)], [np.empty(0)], 0.0, 0, 0
+        rows, saved, inputs, functions = [], 0.0, 0, 0
+        knots, maps = [np.empty(0)], [np.empty(0)]
         for k, layer in enumerate(layers):
             tables = layer.fixed_tables
             P, Q, r = layer.n_inputs, layer.n_outputs, tables.order
             mapped = k > 0 and isinstance(node_maps[k - 1], AffineMap)
             rows.append((P, Q, tables.dim, r, OUTSIDE[layer.outside], mapped))
             saved = max(saved, saved_by_fast(1, P, r, Q))
-            if k > 0:
-                inputs, functions = inputs + P, functions + P * r
-                knots.append(tables.knots.ravel())
-                maps += [node_maps[k - 1].scale, node_maps[k - 1].shift] if mapped else [np.ones(P), np.zeros(P)]
-        first, sizes = layers[0], (inputs, functions, layers[-1].n_outputs)
-        arrays = np.array(rows, np.int64), np.concatenate(knots), np.concatenate(maps)
-        return cls(*arrays, first.fixed_tables, first.outside, sizes, saved)
+            if k == 0:
+                continue
+            inputs += P
+            functions += P * r
+            knots.append(tables.knots.ravel())
+            if mapped:
+                maps += [node_maps[k - 1].scale, node_maps[k - 1].shift]
+            else:
+                maps += [np.ones(P), np.zeros(P)]
+        first = layers[0]
+        return cls(
+            layers=np.array(rows, np.int64),
+            knots=np.concatenate(knots),
+            maps=np.concatenate(maps),
+            tables=first.fixed_tables,
+            outside=first.outside,
+            sizes=(inputs, functions, layers[-1].n_outputs),
+            saved=saved,
+        )
 
     def serves(self, theta: Array, at: InputJet) -> bool:
-        """Whether the samples stay, the engine is "auto", and all layers are so small that it takes plain sums."""
-        stays = at.fixed and theta.dtype.kind != "c"
-        return stays and current_engine() == "auto" and not takes_fast(at.x.shape[0] * self.saved)
+        """Whether the samples are fixed, the engine is "auto", and it chooses plain sums for all layers."""
+        if not at.fixed or theta.dtype.kind == "c" or current_engine() != "auto":
+            return False
+        return not takes_fast(at.x.shape[0] * self.saved)
+
+
+def _is_fixed_spline(layer: Any) -> bool:
+    """Whether a layer has B-splines on fixed knots that are defined everywhere."""
+    if type(layer) is not SplineLayer:
+        return False
+    return not layer.free_knots and layer.outside != "error"
 
 
 class ChainSweep:
-    """A chain at real theta and samples, as `ValueSweep` but for derivatives in x, which are unavailable.
+    """A chain at real theta and samples; like `ValueSweep`, without derivatives in x.
 
     Parameters
     ----------

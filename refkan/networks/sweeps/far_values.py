@@ -1,8 +1,9 @@
-r"""Values at points so far outside the domain that the tails of single functions exceed the largest number.
+r"""Values at points so far outside the domain that tails of single functions exceed the largest number.
 
-Under outside="linear" a layer is its tangent there, u(x) = u(e) + u'(e) (x - e), with e the nearer end. Functions are
-summed before the reach x - e comes in: their own values b(e) + b'(e) (x - e) overflow, and of infinities of both signs
-no sum is left. Activations are carried divided by a power of two, since they too may overflow where the value does not.
+Under outside="linear" a layer is its tangent there, u(x) = u(e) + u'(e) (x - e), with e the nearer end. Values and
+slopes at e are summed before they are multiplied by x - e: the single values b(e) + b'(e) (x - e) overflow, and a sum
+of infinities of both signs is NaN. Activations are divided by a power of two, since they may overflow even if the
+value does not.
 """
 
 from collections.abc import Sequence
@@ -16,13 +17,13 @@ from refkan.splines.sums.channels import VALUES
 from refkan.splines.sums.pointwise import AffineJet
 
 UNIT = 2.0**256
-"""What activations are divided by: room for slopes of as much, and no digit is lost of numbers above 1e-230."""
+"""Divisor of activations. Slopes may be as large; numbers above 1e-230 lose no digit."""
 
 
 def far_values(net: Composition, theta: FloatArray, x: FloatArray, constants: Sequence[Constants | None]) -> FloatArray:
     """Evaluate at x (N, d_0); values beyond the largest number are infinite.
 
-    Layers with other functions beside splines, and other rules outside, are evaluated as ever: NaN may be left, which
+    Layers with several blocks of functions, or with other rules outside, are evaluated as usual: NaN may remain, which
     `require_numbers` refuses.
     """
     z = x / UNIT
@@ -37,15 +38,21 @@ def far_values(net: Composition, theta: FloatArray, x: FloatArray, constants: Se
                 z = layer.linearize(part, UNIT * z).value / UNIT
             if k < len(net.node_maps):
                 jet = net.node_maps[k].at(UNIT * z[:, None], VALUES, constants[k])
-                z = jet.slope * z + jet.shift / UNIT if isinstance(jet, AffineJet) else jet.value[:, 0] / UNIT
+                if isinstance(jet, AffineJet):
+                    z = jet.slope * z + jet.shift / UNIT
+                else:
+                    z = jet.value[:, 0] / UNIT
         return UNIT * z
 
 
 def require_numbers(owner: str, *arrays: Array | None) -> None:
-    """Raise OverflowError where an entry is not a number: sums or products of what is beyond the largest number."""
+    """Raise OverflowError if an entry is NaN, a sum or product of values beyond the largest number."""
     for array in arrays:
-        if array is not None and not all_finite(array) and np.isnan(array).any():
-            place = ", ".join(map(str, np.argwhere(np.isnan(array))[0].tolist()))
+        if array is None or all_finite(array):
+            continue
+        missing = np.argwhere(np.isnan(array))
+        if missing.size:
+            place = ", ".join(map(str, missing[0].tolist()))
             raise OverflowError(
                 f"theta and x must keep {owner} within float64; got no number at [{place}], where activations overflow:"
                 " take samples nearer to the domain, or smaller parameters"

@@ -1,9 +1,8 @@
-r"""Jets through a network by blocks of samples: each goes through all layers on one thread, and stays in a cache.
+r"""Jets through a network by blocks of samples, and the seeds that start them.
 
-Blocks are of a size that depends on the network alone, and their sums are added in order: the bits of a result do not
-depend on the number of threads.
-
-Seeds say along which directions a network is differentiated, and how far, as the jet of its inputs.
+Each block goes through all layers on one thread and stays in a cache. The block size depends on the network only, and
+sums of blocks are added in order, so that results have the same bits for any number of threads. Seeds are the
+directions and orders of differentiation, as the jet of the inputs.
 """
 
 from dataclasses import dataclass
@@ -53,17 +52,19 @@ class Seeds(ShortRepr):
     def check(cls, first: Any, second: Any, orders: Any, shape: tuple[int, int]) -> "Seeds":
         """Check seeds for inputs of shape (N, P).
 
-        Second derivatives of the inputs along directions of order 1 do not matter: dF/dh at h = 0 has none of them.
+        Second derivatives of the inputs along directions of order 1 are ignored: dF/dh at h = 0 does not contain them.
 
         Raises
         ------
         ValueError
-            On shapes other than (K, P) or (N, K, P), NaN or infinity, and orders other than 1 and 2.
+            For shapes other than (K, P) or (N, K, P), NaN or infinity, or orders other than 1 and 2.
         TypeError
-            If they are no numbers.
+            If the entries are not numbers.
         """
         N, P = shape
-        directions = np.empty((0, P)) if first is None else as_array("first", first)
+        directions = np.empty((0, P))
+        if first is not None:
+            directions = as_array("first", first)
         K = _directions("first", directions, N, P)
         if second is not None:
             second = as_array("second", second)
@@ -83,7 +84,7 @@ class Seeds(ShortRepr):
 
     @lazy
     def arrangement(self) -> IntArray:
-        """Numbers of the directions in the order of the channels: those of order 2 come first."""
+        """Numbers of the directions in the order of the channels: first all directions of order 2."""
         return np.concatenate([self.twice, np.flatnonzero(np.array(self.orders, dtype=int) == 1)]).astype(np.int64)
 
     @lazy
@@ -105,8 +106,9 @@ class Seeds(ShortRepr):
 
 def _directions(name: str, seeds: Array, N: int, P: int) -> int:
     """Number K of directions."""
-    fits = (seeds.ndim == 2 and seeds.shape[1] == P) or (seeds.ndim == 3 and (seeds.shape[0], seeds.shape[2]) == (N, P))
-    if not fits:
+    for_all = seeds.ndim == 2 and seeds.shape[1] == P
+    for_each = seeds.ndim == 3 and (seeds.shape[0], seeds.shape[2]) == (N, P)
+    if not (for_all or for_each):
         raise ValueError(f"{name} must have shape (K, {P}) or ({N}, K, {P}); got {seeds.shape}")
     return seeds.shape[-2]
 
@@ -120,7 +122,7 @@ def _orders(orders: Any, K: int) -> tuple[int, ...]:
 
 
 BLOCK = 1024
-"""Samples in a block: some MB for layers of 20 inputs, and enough work for the interpreter's share to be small."""
+"""Samples in a block: some MB for layers of 20 inputs, and enough work to hide the interpreter's overhead."""
 
 
 def block_slices(n_samples: int, size: int | None = None) -> list[slice]:
@@ -131,7 +133,7 @@ def block_slices(n_samples: int, size: int | None = None) -> list[slice]:
     >>> block_slices(5, 2)
     [slice(0, 1, None), slice(1, 3, None), slice(3, 5, None)]
     """
-    count = max(1, -(-n_samples // (BLOCK if size is None else size)))
+    count = max(1, -(-n_samples // (size or BLOCK)))
     bounds = [k * n_samples // count for k in range(count + 1)]
     return [slice(low, high) for low, high in pairwise(bounds)]
 
@@ -165,7 +167,9 @@ class BlockedSweep(ShortRepr):
         except OutsideDomainError:
             Sweep.forward(net, theta, z, channels, statistics.constants)  # names the sample by its number among all
             raise
-        value = sweeps[0].value if len(sweeps) == 1 else np.concatenate([part.value for part in sweeps])
+        value = sweeps[0].value
+        if len(sweeps) > 1:
+            value = np.concatenate([part.value for part in sweeps])
         return cls(net, rows, sweeps, statistics, value)
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
@@ -177,7 +181,9 @@ class BlockedSweep(ShortRepr):
             dtheta += part
             add_constants(through, constants)
         dtheta += self.statistics.pull_back(through)
-        return dtheta, np.concatenate([dz for _, _, dz in parts]) if inputs else None
+        if not inputs:
+            return dtheta, None
+        return dtheta, np.concatenate([dz for _, _, dz in parts])
 
     def push_forward(self, dtheta: FloatArray) -> FloatArray:
         """Tangent (N, channels, d_L) along dtheta."""

@@ -1,13 +1,12 @@
-r"""Constants of node maps that follow theta through the statistics batch, apart from the samples that use them.
+r"""The statistics batch, on which constants of node maps depend, and second derivatives by forward over reverse.
 
-Under mean-std and min-max maps z = scale y + shift, with (scale, shift) = c(theta) functions of the activations at the
-statistics batch. Derivatives in x hold the constants fixed; derivatives in theta go through them: with F = F(theta, c),
+Mean-std and min-max maps are z = scale y + shift, where the constants c = (scale, shift) are functions of the
+activations on the statistics batch and so of theta. Derivatives in x hold them fixed; derivatives in theta do not:
+with F(theta, c),
 
     dF/dtheta = J_f + E S,    J_f at fixed c,    E = dF/dc,    S = dc/dtheta (C, n_params).
 
-What cotangents of c mean for theta is found on the statistics batch, once for any number of sweeps over samples.
-
-Second derivatives of networks: cotangents of values, and the tangents of these cotangents, forward over reverse.
+One sweep over the batch pulls cotangents of c back to theta for any number of sweeps over samples.
 """
 
 from collections.abc import Sequence
@@ -18,21 +17,21 @@ import numpy as np
 from refkan.base import Array, FloatArray, ShortRepr, lazy
 from refkan.networks.composition import Composition
 from refkan.networks.node_maps.node_map import Constants
-from refkan.networks.sweeps.sweep import Sweep, Tangents
+from refkan.networks.sweeps.sweep import Sweep, Tangents, sum_of_constants
 
 
 @dataclass(frozen=True, eq=False)
 class Cotangents(ShortRepr):
-    """What a backward sweep of values found: for each layer the cotangent of its outputs, for each map of its results.
+    """Cotangents of a sweep of values: of the outputs of each layer, and of the results and constants of each map.
 
     Attributes
     ----------
     outputs : list of arrays (N, Q)
         Of the outputs of every layer.
     mapped : list of arrays (N, Q), or None
-        Of the results of every map; None behind the last layer of a sweep that ends with a map.
+        Of the results of every map; None for a map behind the last layer of the sweep.
     constants : list of (dscale, dshift), or None
-        Of the constants of every map that has some, from the samples of this sweep and from elsewhere.
+        Of the constants of every map that has some, summed over this sweep and others.
     """
 
     outputs: list[FloatArray]
@@ -46,7 +45,9 @@ def cotangents(sweep: Sweep, dy: FloatArray | None, constants: Sequence[Constant
     outputs: list[FloatArray] = [np.empty(0)] * L
     mapped: list[FloatArray | None] = [None] * n_maps
     sums: list[Constants | None] = [None] * len(sweep.net.node_maps)
-    full = None if dy is None else dy[:, None]
+    full = None
+    if dy is not None:
+        full = dy[:, None]
     for k in range(L - 1, -1, -1):
         if k < n_maps:
             dz = None
@@ -107,7 +108,9 @@ def pull_back_tangent(
         part, dx = layer.pullback(moved[:, None], inputs or k > 0)
         curved, bent = layer.hessian_product(dtheta[where], tangents.inputs[k], Y)
         result[where] = part + curved
-        dZ = None if dx is None else dx[:, 0] + bent
+        dZ = None
+        if dx is not None:
+            dZ = dx[:, 0] + bent
     return result, through, dZ
 
 
@@ -124,19 +127,17 @@ def _pull_back_map_tangent(
     jet, node_map, Z = sweep.maps[k], sweep.net.node_maps[k], backward.mapped[k]
     y, dy = sweep.layers[k].value[:, 0], tangents.outputs[k][:, 0]
     moved = np.zeros(y.shape)
+    parts = [others[k]] if others else []
     if dZ is not None and Z is not None:
         moved = dZ * jet.slope + jet.bend(dy, Z)
+        if node_map.uses_statistics:
+            constants = tangents.constants[k]
+            assert constants is not None
+            moved += constants[0] * Z
+            parts.insert(0, (np.sum(dZ * y + Z * dy, axis=0), dZ.sum(axis=0)))
     if not node_map.uses_statistics:
         return moved
-    mine: Constants | None = None
-    if dZ is not None and Z is not None:
-        mine = np.sum(dZ * y + Z * dy, axis=0), dZ.sum(axis=0)
-        constants = tangents.constants[k]
-        assert constants is not None
-        moved += constants[0] * Z
-    other = others[k] if others else None
-    if other is not None:
-        mine = other if mine is None else (mine[0] + other[0], mine[1] + other[1])
+    mine = sum_of_constants(parts)
     if not sweep.of_batch:
         through[k] = mine
         return moved
@@ -157,7 +158,7 @@ class Statistics:
     sweep : Sweep or None
         None for a network without such maps.
     constants : list
-        For each node map its (scale, shift), or None where it takes none.
+        (scale, shift) of each node map, or None for a map without statistics.
     """
 
     def __init__(self, net: Composition, theta: Array, slopes: bool = True, inputs: bool = False) -> None:
@@ -194,7 +195,7 @@ class Statistics:
 
     @lazy
     def gradients(self) -> FloatArray:
-        """Gradients S (C, n_params) of the constants: for each map that has some of its scales, then of its shifts."""
+        """Gradients S (C, n_params) of the constants: for each map with statistics its scales, then its shifts."""
         S = np.zeros((self.count, self.net.n_params))
         rows = iter(S)
         for k in self.maps:
@@ -210,6 +211,4 @@ class Statistics:
 def add_constants(sums: list[Constants | None], parts: Sequence[Constants | None]) -> None:
     """Add cotangents of the constants of one sweep to sums over several."""
     for k, part in enumerate(parts):
-        before = sums[k]
-        if part is not None:
-            sums[k] = part if before is None else (before[0] + part[0], before[1] + part[1])
+        sums[k] = sum_of_constants([sums[k], part])

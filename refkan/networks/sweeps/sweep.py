@@ -1,13 +1,13 @@
-r"""Sweeps through a network: forward with everything kept, backward, forward in tangents, and what follows from them.
+r"""Sweeps through a network: forward, backward, and forward in tangents; Jacobians follow from them.
 
 Layers y_k = Phi_k(theta_k, z_k) and node maps z_{k+1} = m_k(y_k) take turns. A cotangent dy of the outputs goes back by
 
     (dtheta_k, dz_k) = pullback of Phi_k at dy_k,        dy_{k-1} = m_{k-1}'^T dz_k.
 
-Values and jets (N, channels, P) are swept by the same code: a value is a jet with no directions. Maps that take
-statistics are z = scale y + shift, with constants (scale, shift) that are variables of their own here: cotangents of
-the constants leave a sweep beside those of theta, and `networks.statistics` takes them back to theta. The sweep over
-the statistics batch itself is the one in which they are functions of the activations that it carries.
+Values and jets (N, channels, P) share this code: a value is a jet with no directions. Maps that take statistics are
+z = scale y + shift. A sweep treats the constants (scale, shift) as separate variables and returns their cotangents
+beside those of theta; `statistics_sweep` pulls them back to theta. Only in the sweep over the statistics batch they are
+functions of its activations.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,20 @@ from refkan.splines.sums.input_jet import InputJet
 from refkan.splines.sums.pointwise import AffineJet, MappedJet
 
 
+def sum_of_constants(parts: Sequence[Constants | None]) -> Constants | None:
+    """Add pairs (dscale, dshift), of which some may be None; None if all are."""
+    total: Constants | None = None
+    for part in parts:
+        if total is None:
+            total = part
+        elif part is not None:
+            total = total[0] + part[0], total[1] + part[1]
+    return total
+
+
 @dataclass(frozen=True, eq=False)
 class Tangents(ShortRepr):
-    """What a forward sweep of values found along a direction: tangents of inputs and outputs, and of the constants."""
+    """Tangents of a sweep of values along one direction: of inputs, outputs and constants."""
 
     inputs: list[FloatArray]
     outputs: list[FloatArray]
@@ -47,7 +58,7 @@ class Sweep(ShortRepr):
     constants : list
         Scale and shift of the maps that take statistics, None for all other maps of the network.
     of_batch : bool
-        Whether the samples are the statistics batch: constants of node maps follow theta through them.
+        Whether the samples are the statistics batch, on which the constants of node maps depend.
     """
 
     net: Composition
@@ -73,29 +84,35 @@ class Sweep(ShortRepr):
         Parameters
         ----------
         constants : sequence, optional
-            Constants of the maps that take statistics, None for the others. By default they are taken from the
-            activations of these very samples.
+            Constants of the maps that take statistics, None for the others. By default they are computed from the
+            activations of these samples.
         slopes : bool
-            Without them only the value of the result is valid.
+            If False, only the value of the result is valid.
         inputs : bool
-            Without it the first layer knows no derivatives in z: cotangents may be pulled back to theta alone.
+            If False, the first layer has no derivatives in z: cotangents can be pulled back to theta only.
         depth : int, optional
-            The number of layers; the map behind the last of them belongs to the sweep. By default the whole network.
+            Number of layers, by default all; the map behind the last of them belongs to the sweep.
         """
         layers: list[Linearization] = []
         maps: list[MappedJet] = []
         of_maps: list[Constants | None] = [None] * len(net.node_maps)
         at = z if isinstance(z, InputJet) else InputJet(z)
         for k, (layer, where) in enumerate(zip(net.layers[:depth], net.slices[:depth], strict=True)):
-            declared, back = layer.declare(theta[where]), slopes and (inputs or k > 0)
+            declared = layer.declare(theta[where])
+            back = slopes and (inputs or k > 0)
             try:
-                layers.append(Linearization(declared, layer.parameters, at, channels, back))
+                at_layer = Linearization(declared, layer.parameters, at, channels, back)
             except OutsideDomainError as error:
-                raise OutsideDomainError(f"layer {k}: {error}" if k else str(error)) from None
+                if k == 0:
+                    raise
+                raise OutsideDomainError(f"layer {k}: {error}") from None
+            layers.append(at_layer)
             if k < len(net.node_maps):
-                node_map, y = net.node_maps[k], layers[-1].value
-                if node_map.uses_statistics:
-                    of_maps[k] = node_map.constants(y[:, 0], k) if constants is None else constants[k]
+                node_map, y = net.node_maps[k], at_layer.value
+                if constants is not None:
+                    of_maps[k] = constants[k]
+                elif node_map.uses_statistics:
+                    of_maps[k] = node_map.constants(y[:, 0], k)
                 maps.append(node_map.at(y, channels, of_maps[k], slopes))
                 at = InputJet(maps[-1].value)
         return cls(net, layers, maps, of_maps, constants is None)
@@ -110,18 +127,20 @@ class Sweep(ShortRepr):
     def pull_back(
         self, dy: FloatArray | None, inputs: bool = False, constants: Sequence[Constants | None] = ()
     ) -> tuple[FloatArray, list[Constants | None], FloatArray | None]:
-        """Cotangents of theta, of the constants, and of the inputs' jet (None unless asked for).
+        """Cotangents of theta, of the constants, and of the inputs' jet (None unless `inputs`).
 
         Parameters
         ----------
         dy : array (N, channels, d_L), or None
-            None where the sweep ends with a map whose constants alone have cotangents.
+            None if the sweep ends with a map and only its constants have cotangents.
         constants : sequence of (dscale, dshift) or None
-            Cotangents of the constants from elsewhere, in a sweep over the statistics batch; there they go on to theta
-            through the activations, and none are returned.
+            Cotangents of the constants from other samples, in a sweep over the statistics batch. They are pulled back
+            to theta through the activations, and none are returned.
         """
-        kinds = [self.value] if dy is None else [self.value, dy]  # complex ones pass through, for complex steps
-        dtheta = np.zeros(self.net.n_params, dtype_of(*kinds))
+        kind = dtype_of(self.value)
+        if dy is not None:
+            kind = dtype_of(self.value, dy)  # complex cotangents pass through, for complex steps
+        dtheta = np.zeros(self.net.n_params, kind)
         through: list[Constants | None] = [None] * len(self.net.node_maps)
         dz: FloatArray | None = None
         for k in range(len(self.layers) - 1, -1, -1):
@@ -139,50 +158,60 @@ class Sweep(ShortRepr):
         through: list[Constants | None],
     ) -> FloatArray:
         """Cotangent of the jet y of map k; those of its constants go into `through`, or on to y."""
-        jet, node_map = self.maps[k], self.net.node_maps[k]
-        dy = np.zeros_like(self.layers[k].value) if dz is None else jet.pull_back(dz[:, None])[:, 0]
+        y, node_map = self.layers[k].value, self.net.node_maps[k]
+        if dz is None:
+            dy = np.zeros_like(y)
+        else:
+            dy = self.maps[k].pull_back(dz[:, None])[:, 0]
         if node_map.uses_statistics:
             mine = self.sum_constants(k, dz, constants)
             if not self.of_batch:
                 through[k] = mine
             elif mine is not None:
-                dy[:, 0] += node_map.constants_vjp(self.layers[k].value[:, 0], *mine)
+                dy[:, 0] += node_map.constants_vjp(y[:, 0], *mine)
         return dy
 
     def sum_constants(self, k: int, dz: FloatArray | None, others: Sequence[Constants | None]) -> Constants | None:
-        """Cotangents of the constants of map k from those of its result here and from elsewhere."""
-        jet, other = self.maps[k], others[k] if others else None
-        assert isinstance(jet, AffineJet)
-        if dz is None:
-            return other
-        dscale, dshift = jet.sum_constants(dz)
-        return (dscale, dshift) if other is None else (dscale + other[0], dshift + other[1])
+        """Cotangents of the constants of map k: from its result in this sweep, plus `others`."""
+        parts = [others[k]] if others else []
+        if dz is not None:
+            jet = self.maps[k]
+            assert isinstance(jet, AffineJet)
+            parts.insert(0, jet.sum_constants(dz))
+        return sum_of_constants(parts)
 
     def push_forward(
         self, dtheta: FloatArray, dz: FloatArray | None = None, constants: Sequence[Constants | None] = ()
     ) -> Tangents:
-        """Tangents along dtheta, dz (N, channels, d_0), None for inputs that stay, and the constants of the maps.
+        """Tangents along dtheta, dz (N, channels, d_0) or None for fixed inputs, and tangents of the constants.
 
-        In a sweep over the statistics batch the constants follow the activations.
+        In a sweep over the statistics batch the tangents of the constants follow from the activations.
         """
         tangents = Tangents([], [], [None] * len(self.net.node_maps))
         for k, layer in enumerate(self.layers):
             dy = layer.pushforward(dtheta[self.net.slices[k]], dz)
-            tangents.inputs.append(np.zeros(layer.z.shape) if dz is None else dz)
+            if dz is None:
+                dz = np.zeros(layer.z.shape)
+            tangents.inputs.append(dz)
             tangents.outputs.append(dy)
-            if k < len(self.maps):
-                jet, node_map = self.maps[k], self.net.node_maps[k]
-                dz = jet.push_forward(dy)
-                if node_map.uses_statistics:
-                    moved = node_map.constants_jvp(layer.value[:, 0], dy[:, 0]) if self.of_batch else constants[k]
-                    tangents.constants[k] = moved
-                    assert isinstance(jet, AffineJet)
-                    if moved is not None:
-                        dz = dz + jet.push_forward_constants(*moved)
+            if k == len(self.maps):
+                break
+            jet, node_map = self.maps[k], self.net.node_maps[k]
+            dz = jet.push_forward(dy)
+            if not node_map.uses_statistics:
+                continue
+            if self.of_batch:
+                moved: Constants | None = node_map.constants_jvp(layer.value[:, 0], dy[:, 0])
+            else:
+                moved = constants[k]
+            tangents.constants[k] = moved
+            if moved is not None:
+                assert isinstance(jet, AffineJet)
+                dz = dz + jet.push_forward_constants(*moved)
         return tangents
 
     def pull_back_apart(self, G: FloatArray) -> Iterator[tuple[int, FloatArray, Constants | None]]:
-        """Pull G (N, O, channels, d_L) back sample by sample, the constants held, from the last layer to the first.
+        """Pull G (N, O, channels, d_L) back sample by sample, constants fixed, from the last layer to the first.
 
         Yields
         ------
@@ -196,17 +225,19 @@ class Sweep(ShortRepr):
         through: Constants | None = None
         for k in range(len(self.layers) - 1, -1, -1):
             yield k, G, through
-            if k > 0:
-                dz, jet, through = self.layers[k].pullback_inputs(G), self.maps[k - 1], None
-                if self.net.node_maps[k - 1].uses_statistics:
-                    assert isinstance(jet, AffineJet)
-                    through = jet.pull_back_constants(dz)
-                G = jet.pull_back(dz)
+            if k == 0:
+                return
+            dz = self.layers[k].pullback_inputs(G)
+            jet, through = self.maps[k - 1], None
+            if self.net.node_maps[k - 1].uses_statistics:
+                assert isinstance(jet, AffineJet)
+                through = jet.pull_back_constants(dz)
+            G = jet.pull_back(dz)
 
     def fill_jacobian(self, G: FloatArray, J: FloatArray, gradients: FloatArray | None = None) -> None:
         """Add to J (N, O, n_params), zero on entry, sum_cq G[s, o, c, q] d(jet[s, c, q])/dtheta.
 
-        ``gradients`` are those of the constants in theta, (C, n_params); without them the constants are held.
+        ``gradients`` (C, n_params) are those of the constants in theta; without them the constants are fixed.
         """
         through: list[FloatArray] = []
         for k, g, constants in self.pull_back_apart(G):

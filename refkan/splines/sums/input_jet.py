@@ -1,8 +1,8 @@
-r"""The jet of a layer's inputs, and what is computed of it alone: kept where it does not change between calls.
+r"""The jet of a layer's inputs, with a cache of results that depend on this jet only.
 
-The samples of a loss and the points of a differential equation are the same at every theta, and so are the windows, the
-B-splines, the jets and the order by interval of their first layer. What is kept belongs to fixed knots or functions,
-its `owner`, and goes with them. Knots that move are others at each theta: nothing of theirs is kept.
+The samples of a loss and the points of a differential equation are the same at every theta, and so are the windows,
+the B-splines, the jets and the order by interval in the first layer. Each cached result belongs to fixed knots or
+functions, its `owner`, and is released with them. Knots that move differ at each theta: nothing of them is cached.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from refkan.base import Array, IntArray
 T = TypeVar("T")
 
 KEPT_BYTES = 2**27
-"""Bytes that are kept for one array of samples, 128 MB; what does not fit is computed again at every call."""
+"""Largest size of the cache for one array of samples, 128 MB; other results are computed again at every call."""
 
 
 class InputJet:
-    """A jet z (N, channels, P) of the inputs of a layer; a value is a jet of one channel. It is not copied.
+    """A jet z (N, channels, P) of the inputs of a layer, not copied; a value is a jet of one channel.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class InputJet:
     x : array (N, P)
         The values.
     fixed : bool
-        Whether anything is kept.
+        Whether results are cached.
 
     Examples
     --------
@@ -43,7 +43,10 @@ class InputJet:
 
     def __init__(self, z: Array) -> None:
         self.z = packed(z)
-        self.x: Array = self.z.reshape(z.shape[0], z.shape[2]) if z.shape[1] == 1 else packed(self.z[:, 0])
+        if z.shape[1] == 1:
+            self.x: Array = self.z.reshape(z.shape[0], z.shape[2])
+        else:
+            self.x = packed(self.z[:, 0])
 
     @property
     def nbytes(self) -> int:
@@ -51,7 +54,7 @@ class InputJet:
         return self.z.nbytes
 
     def once(self, owner: Any, name: tuple[Any, ...], compute: Callable[[], T]) -> T:
-        """Return compute(), which depends only on this jet, the owner and the name."""
+        """Return compute(), whose result depends only on this jet, the owner and the name."""
         return compute()
 
     def __getitem__(self, rows: slice) -> "InputJet":
@@ -59,12 +62,12 @@ class InputJet:
         return InputJet(self.z[rows])
 
     def reordered(self, order: IntArray) -> "InputJet":
-        """The jet of the samples in another order, which follows from this one."""
+        """The jet of the samples in another order."""
         return InputJet(self.z[order])
 
 
 class FixedJet(InputJet):
-    """A jet that never changes, a copy of z; results computed from it are kept, up to KEPT_BYTES.
+    """A jet that never changes, a copy of z; results computed from it are cached, up to KEPT_BYTES.
 
     Examples
     --------
@@ -81,8 +84,11 @@ class FixedJet(InputJet):
     fixed = True
 
     def __init__(self, z: Array, whole: "FixedJet | None" = None) -> None:
-        super().__init__(np.array(z, order="C") if whole is None else z)
-        self._whole = self if whole is None else whole
+        if whole is None:
+            z = np.array(z, order="C")
+            whole = self
+        super().__init__(z)
+        self._whole = whole
         self._kept: WeakKeyDictionary[Any, dict[tuple[Any, ...], Any]] = WeakKeyDictionary()
         self._blocks: dict[tuple[int, int], FixedJet] = {}
         self.kept_bytes = 0
@@ -94,7 +100,7 @@ class FixedJet(InputJet):
         return type(self), (self.z,)
 
     def once(self, owner: Any, name: tuple[Any, ...], compute: Callable[[], T]) -> T:
-        """Return the result of the first compute() for this owner and name, if there was room to keep it."""
+        """Return the cached result of compute() for this owner and name; compute it if it is not cached."""
         of_owner = self._kept.get(owner)
         if of_owner is None:
             of_owner = self._kept.setdefault(owner, {})
@@ -108,7 +114,7 @@ class FixedJet(InputJet):
         return of_owner[name]
 
     def __getitem__(self, rows: slice) -> "FixedJet":
-        """The jet of some of the samples, the same object whenever it is asked for."""
+        """The jet of some of the samples; equal slices return the same object."""
         low, high, _ = rows.indices(self.z.shape[0])
         if high - low == self.z.shape[0]:
             return self
@@ -120,11 +126,25 @@ class FixedJet(InputJet):
         return FixedJet(self.z[order], self._whole)
 
 
+def as_jet(samples: Array | InputJet) -> InputJet:
+    """Return samples (N, P) as a jet of one channel; jets are returned unchanged."""
+    if isinstance(samples, InputJet):
+        return samples
+    return InputJet(samples[:, None])
+
+
 def bytes_of(value: Any) -> int:
-    """Bytes of an array, of all arrays in a tuple, or what an object says of itself."""
-    return sum(map(bytes_of, value)) if isinstance(value, tuple) else getattr(value, "nbytes", 0)
+    """Bytes of an array, of all arrays in a tuple, or of an object with an attribute `nbytes`."""
+    if isinstance(value, tuple):
+        return sum(map(bytes_of, value))
+    return getattr(value, "nbytes", 0)
 
 
 def packed(array: Array) -> Array:
-    """The array in C order and writable: read-only and strided arrays are other types, for which kernels compile."""
-    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
+    """Return the array in C order and writable.
+
+    Read-only and strided arrays have other types in Numba, which would compile the kernels again.
+    """
+    if array.flags.carray:
+        return array
+    return np.require(array, requirements=["C", "A", "W"])
