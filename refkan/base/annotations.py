@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
@@ -48,8 +49,24 @@ def check_annotated(owner: Any, values: Mapping[str, Any], but: Sequence[str] = 
         Names of those whose own check says more.
     """
     for name, hint in _hints(owner).items():
-        if name in values and name not in but and not _is_a(values[name], hint):
+        if name not in values or name in but:
+            continue
+        if not _is_a(values[name], hint):
             _refuse(name, values[name], hint)
+        if _is_path(hint):
+            _check_path(name, values[name])
+
+
+def _is_path(hint: Any) -> bool:
+    """Whether an annotation allows paths."""
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return any((get_origin(part) or part) is os.PathLike for part in parts)
+
+
+def _check_path(name: str, value: Any) -> None:
+    """Refuse a path that no file system can hold."""
+    if isinstance(value, str | os.PathLike) and "\0" in str(value):
+        raise ValueError(f"{name} must be a path without null characters; got {str(value)!r}: leave them out")
 
 
 def as_annotated(owner: Any, values: Mapping[str, Any]) -> dict[str, Any]:

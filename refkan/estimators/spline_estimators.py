@@ -59,6 +59,7 @@ class SplineEstimator(BaseEstimator):
         """Set network_, theta_, n_iter_ and loss_curve_."""
         check_count("order", self.order, 1)
         check_count("intervals", self.intervals, 1)
+        check_count("max_iter", self.max_iter)
         rows = weights > 0.0
         X, targets, weights = X[rows], targets[rows], weights[rows]
         state = check_random_state(self.random_state)

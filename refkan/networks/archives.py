@@ -1,10 +1,8 @@
 r"""Networks in files: an .npz of arrays with a JSON manifest, checked by its hash when it is read."""
 
-import hashlib
 import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from refkan.base import Array, FloatArray, as_array, as_vector, check_annotated, check_type, real
+from refkan.base.array_archives import digest_of, read_arrays
 from refkan.base.atomic_files import read_file, sweep, write_atomically
 from refkan.networks import layers, node_maps
 from refkan.networks.network import Network
@@ -165,22 +164,9 @@ def _told(error: Exception) -> str:
 
 def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the manifest and the arrays, of which none is larger than what the archive holds of it."""
-    stream = io.BytesIO(content)
-    if not zipfile.is_zipfile(stream):  # NumPy would speak of pickles
-        raise ValueError("it is not an .npz archive")
-    with zipfile.ZipFile(stream) as archive:
-        members = archive.infolist()
-    # Sizes as declared, before anything is unpacked: a small archive may declare, and unpack to, any size.
-    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise ValueError("its arrays are compressed, but rk.save writes uncompressed ones")
-    if sum(member.file_size for member in members) > len(content):
-        raise ValueError(f"its arrays are declared to be larger than the file of {len(content)} bytes")
-    with np.load(stream, allow_pickle=False) as archive:
-        arrays: dict[str, Array] = dict(archive)
-    if len(arrays) < len(members):
-        raise ValueError("it has a duplicate member")
+    arrays = read_arrays(content)
     for key, array in arrays.items():
-        dtype = array.dtype.str if isinstance(array, np.ndarray) else "none"
+        dtype = array.dtype.str
         if key != MANIFEST and dtype[1:] != "f8":
             raise ValueError(f"its array {key!r} must have dtype float64; got {dtype}")
     if MANIFEST not in arrays:
@@ -210,12 +196,7 @@ def _network(manifest: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[
 
 def digest(manifest: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
     """SHA-256 of a manifest without its hash, and of all arrays with their names, shapes and bytes."""
-    sha = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode())
-    for key in sorted(arrays):
-        array = arrays[key]
-        sha.update(f"{key}{array.dtype.str}{array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).tobytes())
-    return sha.hexdigest()
+    return digest_of(arrays, json.dumps(manifest, sort_keys=True).encode())
 
 
 def _encode(value: Any, name: str, arrays: dict[str, FloatArray]) -> Any:

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import refkan as rk
 from refkan.estimators import SplineClassifier, SplineRegressor
+from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
 
@@ -135,3 +136,9 @@ def test_bad_arguments_are_named(model, X, y, weights, message, rng):
     X = rng.uniform(size=(30, 2)) if X is None else X
     with pytest.raises((ValueError, TypeError), match=message):
         model.fit(X, (X[:, 0] > 0.5).astype(float) if y is None else y, weights)
+
+
+def test_steps_that_are_no_integer_are_refused_by_the_name_of_the_argument(rng):
+    X, y = smooth(rng, 20)
+    for count in (2.5, "3", True):
+        refused(lambda count=count: SplineRegressor(max_iter=count).fit(X, y), "TypeError: max_iter must be an integer")

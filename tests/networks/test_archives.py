@@ -245,9 +245,9 @@ def test_declared_sizes_are_not_believed(tmp_path):
 @each_row(
     "change, message",
     (lambda c: [*c.items(), ("theta.npy", c["theta.npy"])], "a duplicate member"),
-    (lambda c: [*c.items(), ("script.py", b"1/0")], "array 'script.py' must have dtype float64; got none"),
+    (lambda c: [*c.items(), ("script.py", b"1/0")], "its member 'script.py' is not an array"),
     (lambda c: [*c.items(), ("a.npy", b"")], ""),
-    (lambda c: (c | {"theta.npy": b"\x80\x04]\x94."}).items(), "dtype float64; got none"),
+    (lambda c: (c | {"theta.npy": b"\x80\x04]\x94."}).items(), "magic string"),
     (lambda c: (c | {"manifest.npy": npy_file(np.array("[" * 100_000))}).items(), ""),
     (lambda c: (c | {"manifest.npy": npy_file(np.array("[]"))}).items(), "manifest must be a mapping; got list"),
     (lambda c: (c | {"manifest.npy": npy_file(np.array("{}"))}).items(), "format"),

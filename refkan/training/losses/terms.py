@@ -91,6 +91,13 @@ class Side(Frozen):
         """
         return [jet[:, c, 0] if jet.shape[2] == 1 else jet[:, c] for c in self.numbers]
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the quantities: u, its derivatives u_1, u_2, ... along the directions, and the second ones."""
+        first = [f"u_{k + 1}" for k in range(len(self.seeds.orders))]
+        second = [f"u_{k + 1}{k + 1}" for k in self.seeds.twice]
+        return ["u", *first, *second]
+
     @lazy
     def numbers(self) -> list[int]:
         """The channel of each quantity."""
@@ -168,13 +175,24 @@ class Term(Frozen):
         if self.data is not None and not callable(self.data):
             vars(self).update(data=self.known)
         _ = self.known  # raises where data do not fit
-        count, keywords = 1 + sum(side.seeds.channels.count for side in sides), () if self.data is None else ("data",)
-        for name in ("residual", "partials"):  # of x and all quantities
-            check_function(f"{name} of term {self.name!r}", getattr(self, name), count, *keywords)
+        self._check_functions()
         if self.attention is not None and self.attention.n_points != self.n_points:
             raise ValueError(
                 f"attention of term {self.name!r} must be for {self.n_points} points; got {self.attention.n_points}"
             )
+
+    def _check_functions(self) -> None:
+        """Refuse a residual or partials that cannot be called with the points, all quantities and the data."""
+        names = ["x", *self.sides[0].names]
+        for number, side in enumerate(self.sides[1:], 2):
+            names += [f"{name} of side {number}" for name in side.names]
+        keywords = () if self.data is None else ("data",)
+        for function in ("residual", "partials"):
+            where = f"{function} of term {self.name!r}"
+            try:
+                check_function(where, getattr(self, function), len(names), *keywords)
+            except TypeError as error:
+                raise TypeError(f"{error}; the arguments are {', '.join([*names, *keywords])}") from None
 
     @lazy
     def known(self) -> Array | None:

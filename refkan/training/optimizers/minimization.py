@@ -106,7 +106,7 @@ def minimize(
         For unknown names, negative steps, options out of range, ``gradient != geometry`` where that is not possible,
         a value or gradient that is not finite at the start, residuals that do not belong to the value, and matrices
         that exceed the memory there is (nothing is allocated then); for a checkpoint of another method, other options,
-        another start, problem or engine.
+        another start, problem or engine, and for one that was altered or damaged.
     OSError
         If the checkpoint cannot be written, before the first evaluation.
     TypeError
@@ -144,9 +144,9 @@ def minimize(
         coordinates.refuse_mixed(method)
     file = None
     if checkpoint is not None:
-        asked = {"geometry": geometry, "gradient": gradient, **options}
-        told = ", ".join(f"{name}={value!r}" for name, value in sorted(asked.items()) if not callable(value))
-        file = RunFile(checkpoint, f"{method} with {told}")
+        choices = {"geometry": geometry, "gradient": gradient, **options}
+        data = sorted((name, value) for name, value in choices.items() if not callable(value))
+        file = RunFile(checkpoint, f"{method} with " + ", ".join(f"{name}={value!r}" for name, value in data))
     run = Run(problem, coordinates, steps, callback, report, file)
     try:
         # A method that diverges overflows on its way; the run looks at every value itself.

@@ -112,7 +112,7 @@ class Run:
                 f"checkpoint {self.file.path} belongs to another problem or engine: its point has the value "
                 f"{iterate.value!r} there and {again.value!r} here"
             )
-        self._best, self.carried, self._rows = best, saved.get("carried", {}), saved["rows"].tolist()
+        self._best, self.carried, self._rows = best, saved["carried"], saved["rows"].tolist()
         self._n_evaluations = int(self._rows[-1][3])
         self._began = process_time() - self._rows[-1][2]
         return iterate

@@ -3,31 +3,41 @@
 import io
 import os
 import time
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from refkan.base.array_archives import digest_of, read_arrays
 from refkan.base.atomic_files import read_file, require_writable, sweep, write_atomically
 
 PAUSE = 1.0
 """Seconds that pass at least between two writings of a file."""
 
+DIGEST = "digest"
+"""Name of the array that holds the SHA-256 of all others."""
+
+ITERATE = ("theta", "value", "gradient")
+"""Fields of the iterates "best" and "current"."""
+
+COLUMNS = 6
+"""Fields of `History`."""
+
 
 class RunFile:
-    """The file of a run: what is asked of it stands beside the state, so that another run is told apart.
+    """The file of a run, which stores the configuration next to the state, to reject a mismatched resume.
 
     The state is a mapping: "start", the parameters (n,) that the run began with; "rows" (steps + 1, 6), the fields of
-    `History`; and three mappings of their own, the fields of the iterates "best" and "current", and what the method
-    has "carried" from step to step. Names of entries in these follow a dot in the file.
+    `History`; and three mappings, the fields of the iterates "best" and "current", and what the method has "carried"
+    from step to step. Their entries have names with a dot in the file: "best.theta". A digest of all arrays is stored
+    too, so that an altered file is refused.
 
     Parameters
     ----------
     path : path
         Its folder must exist and be writable.
-    asked : str
+    configuration : str
         The method with its geometry and options.
 
     Raises
@@ -36,40 +46,66 @@ class RunFile:
         If the file cannot be written, before the run begins.
     """
 
-    def __init__(self, path: str | os.PathLike[str], asked: str) -> None:
-        self.path, self._asked = Path(path), asked
+    def __init__(self, path: str | os.PathLike[str], configuration: str) -> None:
+        self.path, self._configuration = Path(path), configuration
         require_writable(self.path.parent)
         sweep(self.path.parent, self.path.name)  # what a killed writer left
         self._written = -np.inf
 
     def read(self) -> dict[str, Any] | None:
-        """Return the state, None if there is no file.
+        """Return the state, or None if there is no file.
 
         Raises
         ------
         ValueError
-            If it is no such file, or that of another method or other options.
+            If it is no such file, was altered, or belongs to another method or other options.
         """
         try:
             content = read_file(self.path)
         except FileNotFoundError:
             return None
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                parts = {name: archive[name] for name in archive.files}
-            asked, saved = str(parts.pop("asked")), {name: parts.pop(name) for name in ("start", "rows")}
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"checkpoint must be a file of minimize; {self.path} cannot be read: {error}") from error
-        if asked != self._asked:
+            arrays = read_arrays(content)
+            stored = str(arrays.pop(DIGEST, "missing"))
+        except Exception as error:  # zipfile and NumPy raise many kinds for damaged files
             raise ValueError(
-                f"checkpoint {self.path} belongs to another run, {asked}; this run is {self._asked}: remove it, or "
+                f"checkpoint must be a file that minimize wrote; {self.path} cannot be read ({error!r}): remove it, or "
                 "give another name"
+            ) from None
+        if stored != digest_of(arrays):
+            raise ValueError(
+                f"checkpoint {self.path} was altered or damaged: its contents do not match its digest; remove it, "
+                "or give another name"
             )
+        configuration = str(arrays.pop("configuration", None))
+        if configuration != self._configuration:
+            raise ValueError(
+                f"checkpoint {self.path} belongs to another run, {configuration}; this run is {self._configuration}: "
+                "remove it, or give another name"
+            )
+        return self._state(arrays)
 
-        for name, value in parts.items():
+    def _state(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arrays of a file as the state that was written."""
+        required = {"start", "rows"}
+        for group in ("best", "current"):
+            required |= {f"{group}.{name}" for name in ITERATE}
+        free = {name for name in arrays if name.startswith("carried.")}
+        names = arrays.keys() - free
+        rows = arrays.get("rows", np.empty(0))
+        if names != required or rows.ndim != 2 or rows.shape[1] != COLUMNS or len(rows) == 0:
+            raise ValueError(
+                f"checkpoint must be a file that minimize wrote; {self.path} holds {', '.join(sorted(arrays))} and "
+                f"rows of shape {rows.shape}: remove it, or give another name"
+            )
+        state: dict[str, Any] = {"carried": {}}
+        for name, array in arrays.items():
             group, _, entry = name.partition(".")
-            saved.setdefault(group, {})[entry] = value
-        return saved
+            if entry:
+                state.setdefault(group, {})[entry] = array
+            else:
+                state[group] = array
+        return state
 
     def is_due(self) -> bool:
         """Whether the last writing is long enough ago."""
@@ -77,11 +113,13 @@ class RunFile:
 
     def write(self, state: Mapping[str, Any]) -> None:
         """Write the file, whole or not at all."""
-        parts: dict[str, Any] = {"asked": self._asked}
+        arrays = {"configuration": np.array(self._configuration)}
         for name, value in state.items():
-            entries = {f"{name}.{entry}": part for entry, part in value.items()} if isinstance(value, dict) else None
-            parts |= {name: value} if entries is None else entries
+            if isinstance(value, dict):
+                arrays |= {f"{name}.{entry}": np.asarray(part) for entry, part in value.items()}
+            else:
+                arrays[name] = np.asarray(value)
         stream = io.BytesIO()
-        np.savez(stream, **parts)
+        np.savez(stream, **arrays, **{DIGEST: np.array(digest_of(arrays))})  # type: ignore[arg-type]
         write_atomically(self.path, stream.getvalue())
         self._written = time.monotonic()

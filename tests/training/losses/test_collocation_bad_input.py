@@ -50,11 +50,21 @@ def test_wrong_residuals_are_refused(residual, message):
 
 
 test_functions_of_other_arguments_are_refused_at_construction = refusals(
-    ({"residual": lambda x, u: u}, r"TypeError: residual of term 'equation' must take 5 arguments; it takes \(x, u\)"),
+    (
+        {"residual": lambda x, u: u},
+        r"TypeError: residual of term 'equation' must take 5 arguments; it takes \(x, u\); the arguments are "
+        "x, u, u_1, u_2, u_11$",
+    ),
     ({"partials": lambda x, u, u_x: 1.0}, r"TypeError: partials of term 'equation' must take 5 arguments; it takes"),
     ({"data": np.ones(9)}, "TypeError: residual of term 'equation' must take 5 arguments and the keyword 'data'"),
     call=lambda change: replace(equation(samples(9)), **change),
 )
+
+
+def test_the_arguments_of_a_term_with_two_sides_are_named():
+    sides = Side(samples(9), AXES, orders=(1, 2)), Side(samples(9))
+    message = "the arguments are x, u, u_1, u_2, u_22, u of side 2$"
+    refused(lambda: Term("jump", sides, lambda x: x, lambda x: x), f"TypeError: residual of term 'jump' .*{message}")
 
 
 @each_row(

@@ -1,9 +1,12 @@
 """A run that is ended at any moment goes on from its file to the same bits; files of other runs are refused by name."""
 
+import io
 import os
 import subprocess
 import sys
 import time
+import tracemalloc
+import zipfile
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -11,7 +14,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.base.array_archives import digest_of
 from refkan.training.optimizers import run_files
+from tests.shared.refusals import refused
+from tests.shared.tables import each_row
 
 X = np.random.default_rng(0).uniform(size=(60, 2))
 Y = np.sin(5 * X[:, :1]) + X[:, 1:] ** 2
@@ -136,14 +142,14 @@ def test_files_of_other_runs_are_refused(tmp_path):
     file = tmp_path / "run.npz"
     rk.minimize(problem, theta, "adam", steps=3, checkpoint=file)
 
-    def refused(message, *, problem=problem, theta=theta, method="adam", **options):
+    def other(message, *, problem=problem, theta=theta, method="adam", **options):
         with pytest.raises(ValueError, match=message):
             rk.minimize(problem, theta, method, steps=3, checkpoint=file, **options)
 
-    refused("belongs to another run, adam with", method="lbfgs")
-    refused("belongs to another run, adam with", learning_rate=0.5)
-    refused("began with another theta", theta=theta + 1.0)
-    refused("belongs to another problem or engine", problem=rk.LeastSquares(problem.net, X, Y + 1.0))
+    other("belongs to another run, adam with", method="lbfgs")
+    other("belongs to another run, adam with", learning_rate=0.5)
+    other("began with another theta", theta=theta + 1.0)
+    other("belongs to another problem or engine", problem=rk.LeastSquares(problem.net, X, Y + 1.0))
     for slope in (0, 1):  # of one value at the point that is kept, and gradients of another size
         toy = SimpleNamespace(value_and_gradient=lambda t, slope=slope: (1.0 + t[0] - t[0], np.array([1.0, slope])))
         with pytest.raises(ValueError, match="belongs to another problem") if slope else nullcontext():
@@ -152,8 +158,108 @@ def test_files_of_other_runs_are_refused(tmp_path):
         changed = rk.minimize(problem, theta, "adam", steps=3).theta
     if changed.tobytes() != rk.minimize(problem, theta, "adam", steps=3).theta.tobytes():
         with rk.use_engine("plain"):
-            refused("belongs to another problem or engine")
+            other("belongs to another problem or engine")
     file.write_bytes(file.read_bytes()[:200])
-    refused("checkpoint must be a file of minimize")
+    other("checkpoint must be a file that minimize wrote.*remove it")
     with pytest.raises(OSError, match=r"run\.npz"):
         rk.minimize(problem, theta, "adam", steps=3, checkpoint=file / "within.npz")
+
+
+def alter(file, change, digest=False):
+    """Write a file with changed arrays, with the digest that it had or with the right one."""
+    arrays = dict(np.load(file))
+    old = arrays.pop("digest")
+    change(arrays)
+    new = np.array(digest_of(arrays)) if digest else old
+    np.savez(file, **arrays, digest=new)
+
+
+def written(folder):
+    """Write the file of a run, and return it with a function that goes on from it."""
+    problem, theta = problem_and_start()
+    file = folder / "run.npz"
+    rk.minimize(problem, theta, "lbfgs", steps=3, checkpoint=file)
+    return file, lambda: rk.minimize(problem, theta, "lbfgs", steps=5, checkpoint=file)
+
+
+def test_every_altered_array_is_refused(tmp_path):
+    file, go_on = written(tmp_path)
+    content = file.read_bytes()
+    names = [name for name, array in np.load(file).items() if array.dtype.kind == "f" and array.size]
+    assert {"start", "rows", "best.value", "best.theta", "current.gradient", "carried.value"} <= set(names)
+    for name in names:
+        file.write_bytes(content)
+        alter(file, lambda arrays, name=name: arrays.update({name: arrays[name] - 1.0}))
+        refused(go_on, r"checkpoint .*run\.npz was altered or damaged: .* do not match its digest; remove it")
+    file.write_bytes(content)
+    alter(file, lambda arrays: None)
+    go_on()
+
+
+def test_a_reported_value_is_that_of_its_point(tmp_path):
+    """A checkpoint whose best value was set to -1 was believed."""
+    file, go_on = written(tmp_path)
+    alter(file, lambda arrays: arrays.update({"best.value": np.array(-1.0)}))
+    refused(go_on, "do not match its digest")
+
+
+@pytest.mark.parametrize("digest", [False, True])
+@each_row(
+    "change",
+    lambda arrays: [arrays.pop(name) for name in [*arrays] if name.startswith("best.")],
+    lambda arrays: arrays.pop("best.gradient"),
+    lambda arrays: arrays.pop("start"),
+    lambda arrays: arrays.update(evil=np.zeros(3)),
+    lambda arrays: arrays.update(rows=arrays["rows"][:, :3]),
+    lambda arrays: arrays.update(rows=arrays["rows"][:0]),
+    lambda arrays: arrays.update(rows=arrays["rows"].ravel()),
+)
+def test_other_arrays_are_refused(change, digest, tmp_path):
+    file, go_on = written(tmp_path)
+    alter(file, change, digest)
+    refused(go_on, "run.npz holds .*remove it" if digest else "do not match its digest; remove it")
+
+
+def test_cut_rows_are_refused(tmp_path):
+    file, go_on = written(tmp_path)
+    alter(file, lambda arrays: arrays.update(rows=arrays["rows"][:2]))
+    refused(go_on, "do not match its digest")
+
+
+def test_an_archive_without_a_digest_is_refused(tmp_path):
+    file, go_on = written(tmp_path)
+    np.savez(file, **{name: array for name, array in np.load(file).items() if name != "digest"})
+    refused(go_on, "do not match its digest")
+
+
+def bomb(compression, size):
+    """An archive with one array, which declares a size in bytes that is not the file's."""
+    header, stream = io.BytesIO(), io.BytesIO()
+    about = {"descr": "<f8", "fortran_order": False, "shape": (size // 8,)}
+    np.lib.format.write_array_header_1_0(header, about)
+    with zipfile.ZipFile(stream, "w", compression) as archive, archive.open("start.npy", "w") as member:
+        member.write(header.getvalue())
+        if compression == zipfile.ZIP_DEFLATED:
+            for _ in range(size >> 20):
+                member.write(bytes(1 << 20))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_archives_are_not_unpacked_to_more_than_they_are(compression, tmp_path):
+    file, go_on = written(tmp_path)
+    size = 64 << 20
+    file.write_bytes(bomb(compression, size))
+    tracemalloc.start()
+    refused(go_on, "compressed" if compression == zipfile.ZIP_DEFLATED else f"declared to have {size} bytes; it has 0")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < size / 16
+
+
+def test_names_that_no_file_can_have_are_refused_by_name():
+    problem, theta = problem_and_start()
+    refused(
+        lambda: rk.minimize(problem, theta, checkpoint="a\0b"),
+        "ValueError: checkpoint must be a path without null characters",
+    )
