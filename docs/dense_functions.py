@@ -38,8 +38,10 @@ def cases(rk: Any, np: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     for activation in ("tanh", "relu"):
         problem, theta = regression(rk.mlp([3, 30, 30, 1], activation), 2000)
         yield f"the same, [3, 30, 30, 1], {activation}", partial(problem.value_and_gradient, theta)
-    poisson, burgers = rk.training.recipes.poisson_setup, rk.training.recipes.burgers_setup()
-    jump, plane = poisson(), poisson(level_set=False)
+    from validation.equations.recipes.poisson_setup import poisson_setup
+    from validation.equations.recipes.space_time_setups import burgers_setup
+
+    burgers, jump, plane = burgers_setup(), poisson_setup(), poisson_setup(level_set=False)
     for name, setup, net in (
         ("Burgers at 64 x 64 points, [2, 20, 20, 1], tanh", burgers, rk.mlp([2, 20, 20, 1], "tanh")),
         ("the same, [2, 56, 56, 1]", burgers, rk.mlp([2, 56, 56, 1], "tanh")),
@@ -60,7 +62,6 @@ def measure(calls: int) -> dict[str, float]:
     import numpy as np
 
     import refkan as rk
-    import refkan.training.recipes
 
     medians = {}
     for name, call in cases(rk, np):

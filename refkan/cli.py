@@ -8,18 +8,12 @@ import refkan
 from refkan import commands
 from refkan.base.long_runs.exit_codes import OK
 from refkan.claims.running.run_options import CommandParser, carry_out
-from refkan.commands.threads import restart_with_threads
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with the given arguments (by default those of the process) and return its exit code.
-
-    The threads of a process are settled before this is called from it: `--threads` counts for the command alone.
-    """
+    """Run the command with the given arguments (by default those of the process) and return its exit code."""
     parser = build_parser()
     chosen = parser.parse_args(arguments)
-    if arguments is None and hasattr(chosen, "threads"):
-        restart_with_threads(chosen.threads)
     if chosen.run is None:
         parser.print_help()
         return OK

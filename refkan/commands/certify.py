@@ -5,10 +5,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from refkan.base.atomic_files import read_file, write_atomically
 from refkan.base.long_runs.exit_codes import OK, say
 from refkan.claims.running.run_options import add_command, count
 from refkan.commands.certificate_page import page, text_of
-from refkan.commands.data_files.trained_columns import add_gaps_options, read_network, read_rows_for
+from refkan.commands.input_files import read_network, read_samples
 from refkan.commands.option_values import check_file, path
 from refkan.commands.threads import add_executor_options, chosen_executor
 from refkan.networks import Network
@@ -55,7 +53,6 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="a file of samples, whose box is taken: inputs, and outputs where there are any; or an interval for each "
         "input; default: the domain of the network",
     )
-    add_gaps_options(p, "DATA.csv")
     told = "of bounds, relative to the range; default: %(default)s"
     p.add_argument("--tolerance", type=float, default=1e-2, help=told)
     p.add_argument(
@@ -76,7 +73,7 @@ def _run(chosen: argparse.Namespace) -> int:
         if getattr(chosen, option) is not None:
             check_file(f"--{option}", getattr(chosen, option))
     net, theta, notes = read_network("NETWORK.npz", chosen.network)
-    box, samples = _box(chosen, net, notes)
+    box, samples = _box(chosen, net)
     with chosen_executor(chosen) as executor:
         asked = chosen.tolerance, chosen.leaves
         made = certificate(net, theta, box, samples, *asked, lambda name: say(f"  {name}"), executor)
@@ -100,14 +97,17 @@ def _numbered(letter: str, count: int) -> list[str]:
     return [f"{letter}{k + 1}" for k in range(count)]
 
 
-def _box(chosen: argparse.Namespace, net: Network, notes: Mapping[str, Any]) -> tuple[FloatArray, Samples | None]:
+def _box(chosen: argparse.Namespace, net: Network) -> tuple[FloatArray, Samples | None]:
     """The box (P, 2) that was asked for, and samples where a file has them."""
     given, P = chosen.box, net.widths[0]
     if given is None:
         return np.array(net.layers[0].domains), None
     if len(given) == 1 and ":" not in given[0]:
-        rows = read_rows_for(net, notes, "--box", Path(given[0]), "any", chosen)
-        return bounding_box(rows.x), (rows.x, rows.y) if rows.y.shape[1] else None
+        columns = {P: "the inputs", P + net.widths[-1]: "the inputs and then the outputs"}
+        rows = read_samples("--box", Path(given[0]), columns)
+        x, y = rows[:, :P], rows[:, P:]
+        samples = (x, y) if y.shape[1] else None
+        return bounding_box(x), samples
     sides = [_side(text) for text in given]
     if len(sides) != P:
         raise ValueError(f"--box must have an interval LOW:HIGH for each of the {P} inputs; got {len(sides)}")

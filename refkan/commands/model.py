@@ -1,7 +1,6 @@
 """`refkan model`: the conditioning of trained models in files, finer grids, their faults, functions of edges."""
 
 import argparse
-import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,12 +15,11 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
 from refkan.claims.running.run_options import add_command, count
-from refkan.commands.data_files.trained_columns import read_network
+from refkan.commands.input_files import read_network
 from refkan.commands.option_values import check_file, named, path, size, whole
 from refkan.interop import disassemble, from_state, read_model, refined, to_state
 from refkan.interop.model_files import is_network, state_in
 from refkan.networks.archives import load, save
-from refkan.networks.edge_functions import edge_values
 from refkan.networks.network import Network
 from refkan.training.losses import LeastSquares
 
@@ -31,8 +29,7 @@ FILE = "an .npz of the arrays of a state dict (refkan.interop.state_of), of refk
 
 JUDGED = (
     " It is judged as pykan, efficient-kan and jaxkan hold it. A network of refkan must have a place there: B-splines "
-    "on fixed knots, refkan.kan(..., outside='natural'), and node maps none, affine or frozen. Networks that refkan "
-    "train writes have none: they go on linearly outside, where those of the libraries decay."
+    "on fixed knots, refkan.kan(..., outside='natural'), and node maps none, affine or frozen."
 )
 """Which networks `judge` takes, and why."""
 
@@ -40,8 +37,7 @@ WRITTEN = (
     " OUT.json has for each edge its layer, output and input, and the arguments of scipy.interpolate.BSpline: knots, "
     "coefficients, order (degree + 1), extrapolate; of ReLU powers those of PPoly: breakpoints, coefficients. The edge "
     "adds w_b silu(x) to it. Beside the edges it has what makes them a network: names of inputs and outputs, domains "
-    "of each layer and its rule outside them, node maps. OUT.csv has the values of all edges at N equally spaced "
-    "points of the domain."
+    "of each layer and its rule outside them, node maps."
 )
 """The help of `edges`."""
 
@@ -58,15 +54,15 @@ def add_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     refine.add_argument("--factor", type=count, default=2, metavar="N", help="intervals for each; default: %(default)s")
     refine.add_argument("--output", type=path, required=True, metavar="OUT.npz", help="in the format of FILE")
     judge = _add(parts, "judge", run_judge, "report what is wrong with a trained model and its values", JUDGED)
-    edges = _add(parts, "edges", run_edges, "write the function of each edge for SciPy, and its values", WRITTEN)
-    edges.set_defaults(samples=101)
-    edges.add_argument("--output", type=path, required=True, metavar="OUT.json", help="OUT.csv is written next to it")
+    edges = _add(parts, "edges", run_edges, "write the function of each edge for SciPy", WRITTEN, drawn=False)
+    edges.add_argument("--output", type=path, required=True, metavar="OUT.json")
     judge.add_argument(
         "--outputs", type=path, metavar="VALUES.npz", help="x (N, P) and y (N, Q): values of the library to compare"
     )
 
 
-def _add(parts: Any, name: str, run: Any, purpose: str, more: str = "") -> argparse.ArgumentParser:
+def _add(parts: Any, name: str, run: Any, purpose: str, more: str = "", drawn: bool = True) -> argparse.ArgumentParser:
+    """Add a command on a model in a file, with the options of samples if these are drawn."""
     p = add_command(
         parts, name, partial(_checked, run), "--samples", help=purpose,
         description=f"{purpose[0].upper()}{purpose[1:]}. FILE is {FILE}.{more}",
@@ -74,10 +70,9 @@ def _add(parts: Any, name: str, run: Any, purpose: str, more: str = "") -> argpa
         "130 if interrupted.",
     )  # fmt: skip
     p.add_argument("file", type=path, metavar="FILE")
-    p.add_argument("--samples", type=size, default=1000, metavar="N", help="in the domain; default: %(default)s")
-    p.add_argument(
-        "--seed", type=whole, default=0, metavar="SEED", help="of samples that are drawn; default: %(default)s"
-    )
+    if drawn:
+        p.add_argument("--samples", type=size, default=1000, metavar="N", help="in the domain; default: %(default)s")
+        p.add_argument("--seed", type=whole, default=0, metavar="SEED", help="of the samples; default: %(default)s")
     return p
 
 
@@ -179,32 +174,26 @@ def _frame(net: Network, theta: FloatArray, names: Sequence[str] | None) -> dict
 
 
 def run_edges(chosen: argparse.Namespace) -> int:
-    """Write the functions of all edges, and their values."""
+    """Write the functions of all edges."""
     if chosen.output.suffix != ".json":
         raise ValueError(f"--output must end in .json; got {chosen.output.name!r}")
     check_file("--output", chosen.output)
     (net, theta), names = _read(chosen.file), read_network("FILE", chosen.file)[2].get("columns")
-    edges, text = [], io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("layer", "output", "input", "x", "value"))
+    edges = []
     for k, layer in enumerate(net.layers):
         if not layer.has_knots:
             say(f"refkan model edges: layer {k} has no splines and is left out")
             continue
-        part, (low, high) = theta[net.slices[k]], layer.domains.T
-        x, order = np.linspace(low, high, chosen.samples), layer.spaces_at(part)[0].order
-        values = edge_values(layer, part, x)
-        w_b = layer.unpack(part).get("w_b", np.zeros(values.shape[1:]))
+        part = theta[net.slices[k]]
+        order = layer.spaces_at(part)[0].order
+        w_b = layer.unpack(part).get("w_b", np.zeros((layer.n_outputs, layer.n_inputs)))
         for q, p in np.ndindex(layer.n_outputs, layer.n_inputs):
             f = net.edge_function(theta, k, q, p)
             pieces = {"breakpoints": f.x} if hasattr(f, "x") else {"knots": f.t}
             pieces |= {"coefficients": f.c, "order": order, "extrapolate": f.extrapolate, "w_b": w_b[q, p]}
             edges.append({"layer": k, "output": q, "input": p} | pieces)
-            rows = zip(x[:, p].tolist(), values[:, q, p].tolist(), strict=True)
-            table.writerows((k, q, p, *map(repr, row)) for row in rows)
     write_atomically(chosen.output, to_bytes(_frame(net, theta, names) | {"edges": edges}))
-    write_atomically(chosen.output.with_suffix(".csv"), text.getvalue().encode())
-    print(f"{net}\n{len(edges)} edges, {chosen.samples} points each")
+    print(f"{net}\n{len(edges)} edges")
     return OK
 
 

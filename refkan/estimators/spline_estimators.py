@@ -7,11 +7,11 @@ import numpy as np
 
 from refkan.base import FloatArray, check_count
 from refkan.base.extras import needed
+from refkan.estimators.target_units import in_units, units_of
 from refkan.networks import Network, kan
 from refkan.training.losses import CrossEntropy, LeastSquares, Penalized
 from refkan.training.losses.cross_entropy import class_probabilities
 from refkan.training.optimizers import State, minimize
-from refkan.training.recipes.starts import in_units, units_of
 
 needed("refkan.estimators", "sklearn")
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin  # noqa: E402  # after the message of what is missing

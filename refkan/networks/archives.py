@@ -11,8 +11,8 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from refkan.base import Array, FloatArray, as_array, as_vector, check_annotated, check_type, real
-from refkan.base.array_archives import digest_of, read_arrays
 from refkan.base.atomic_files import read_file, sweep, write_atomically
+from refkan.base.long_runs.array_archives import digest_of, read_arrays
 from refkan.networks import layers, node_maps
 from refkan.networks.network import Network
 from refkan.splines.spaces import SplineSpace

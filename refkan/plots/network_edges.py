@@ -53,8 +53,7 @@ def network(
 
     The thickness of a line shows the edge's share of the variation of its output on x. The box of an edge shows its
     function over the domain of the input, the breakpoints below it, and a histogram of the inputs for the samples x.
-    Thick lines from an input do not prove that it matters, because edges may cancel in later layers;
-    :func:`refkan.training.recipes.records` measures which inputs matter.
+    Thick lines from an input do not prove that it matters, because edges may cancel in later layers.
 
     Parameters
     ----------

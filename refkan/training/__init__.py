@@ -1,1 +1,1 @@
-"""Training: losses, optimisers, multilevel and adaptive training, problems with reference solutions, and recipes."""
+"""Training: losses, optimisers, multilevel and adaptive training, and problems with reference solutions."""

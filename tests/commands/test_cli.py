@@ -1,4 +1,4 @@
-"""The command `refkan`: files of numbers, threads that it starts with, and Ctrl-C."""
+"""The command `refkan`: files that it reads, and Ctrl-C."""
 
 import os
 import subprocess
@@ -7,7 +7,6 @@ import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import refkan
@@ -15,15 +14,12 @@ import refkan as rk
 import refkan_command
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.commands import conform, selftest
-from refkan.commands.data_files.number_files import read_numbers, read_weights
+from refkan.commands.input_files import read_samples
 from refkan.commands.spectra import spectrum
-from refkan.commands.threads import BLAS, THREAD_VARIABLES, thread_variables
-from refkan.commands.training import train
 from refkan.conformance.judging import guarded
 from refkan.conformance.judging.findings import Expectations
 from tests.shared.commands import command
 from tests.shared.interruptions import busy, drop, dropping
-from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
 
@@ -83,7 +79,7 @@ def test_the_module_is_the_command():
 
 
 READERS = {
-    "numbers": lambda path: read_numbers("--data", path),
+    "samples": lambda path: read_samples("--data", path, {2: "the inputs"}),
     "expectations": Expectations.of,
     "network": rk.load,
     "checkpoint": lambda path: Checkpoints(path.parent).get({"a": 1}),
@@ -99,69 +95,15 @@ def test_folders_and_pipes_are_refused_at_once(make, read, tmp_path):
         read(path)
 
 
-def test_names_of_columns_obey_no_terminal(tmp_path):
-    file = tmp_path / "data.csv"
-    file.write_text("\ufeffx\x1b[2J, \u0394\x07\n1,2\n")
-    assert read_numbers("FILE", file).names == (r"x\x1b[2J", "\u0394\\x07")
-    file.write_text("x,y,z\n1,2\n")
-    assert read_numbers("FILE", file).names is None
-    file.write_text("x\x1b[2J,y\n1,2\n1,nan\n")
-    with pytest.raises(ValueError, match="must hold") as refusal:
-        read_numbers("FILE", file)
-    assert "\x1b" not in str(refusal.value)
-
-
-def test_weights_of_zero_leave_samples_out(tmp_path):
-    file = tmp_path / "weights.csv"
-    file.write_text("0\n1\n-0.0\n")
-    np.testing.assert_array_equal(read_weights("--weights", file, 3), [0.0, 1.0, 0.0])
-    file.write_text("0.0\n1\n-1e-300\n")
-    refused(lambda: read_weights("--weights", file, 3), "must hold no negative weight; got -1e-300")
-
-
-SHOW = """
-import os
-from refkan.cli import main
-from refkan.commands.training import train
-from refkan.kernels.launch import thread_count
-
-train.run_train = lambda chosen: print(thread_count(), *map(os.environ.get, NAMES))
-main()
-""".replace("NAMES", repr(BLAS))
-
-
-def test_the_option_sets_kernels_and_blas_alike():
-    variables = {"NUMBA_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3"}
-    command = [sys.executable, "-c", SHOW, "train", "burgers", "--threads", "2"]
-    run = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
-    assert run.stdout.split() == ["2"] * 4, run.stderr
-
-
-def test_a_process_that_has_its_variables_is_not_started_again():
-    assert thread_variables(None, {"NUMBA_NUM_THREADS": "3"}) == dict.fromkeys(BLAS, "1")
-    complete = dict.fromkeys(THREAD_VARIABLES, "2")
-    assert thread_variables(2, complete) == {}
-    assert thread_variables(None, complete) == {}
-    assert thread_variables(1, complete) == dict.fromkeys(THREAD_VARIABLES, "1")
-
-
-@pytest.mark.parametrize("count", ["0", "-1", "two", "1.5"])
-def test_bad_numbers_of_threads_are_refused(count):
-    told = command("train", "burgers", f"--threads={count}", code=2).err
-    assert f"argument --threads: must be a whole number, at least 1; got {count!r}" in told
-
-
 pytestmark = pytest.mark.usefixtures("soon")
 
 
-SMALL = ("--points", "6", "--widths", "2", "2", "1", "--intervals", "2", "--schedule", "9", "--quiet")
 BACKEND = "tests.broken_layers.plain_numpy:PlainNumpy"
 NUMPY = ("--backend", BACKEND, "--call-timeout", "0", "--select", "degree-3/uniform/3x2/values")
 
 
 @each_row(
     "module, name, arguments, who",
-    (train, "train_starts", ("train", "burgers", *SMALL), "train"),
     (spectrum, "study", ("spectrum", "--orders", "2"), "spectrum"),
     (guarded, "identified", ("conform", *NUMPY), "conform"),
     (conform, "export", ("cases", "export", "cases", "--select", "degree-3/uniform/3x2"), "cases export"),

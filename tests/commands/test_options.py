@@ -7,19 +7,16 @@ import pytest
 
 import refkan as rk
 from refkan.commands.spectra import spectrum
-from refkan.commands.training import train
 from tests.shared.commands import command
 from tests.shared.tables import each_row
 
 NUMPY = "tests.broken_layers.plain_numpy:PlainNumpy"
-TRAIN = ("train", "burgers")
 CONFORM = ("conform", "--backend", NUMPY, "--call-timeout", "0", "--select", "degree-3/uniform/3x2")
 
 
 @pytest.fixture(autouse=True)
 def nothing_begins(monkeypatch, tmp_path):
     """No value of these tests may lead to any work; what is written by mistake goes into a folder of the test."""
-    monkeypatch.setattr(train, "train_starts", lambda *arguments, **options: pytest.fail("trained"))
     monkeypatch.setattr(spectrum, "study", lambda *arguments, **options: pytest.fail("studied"))
     monkeypatch.chdir(tmp_path)
 
@@ -32,13 +29,6 @@ def refused(*arguments):
 
 
 COUNTS = {
-    (*TRAIN, "--points"): (1, 10**8),
-    (*TRAIN, "--widths", "2"): (1, 10**5),
-    (*TRAIN, "--order"): (1, 10),
-    (*TRAIN, "--intervals"): (1, 10**7),
-    (*TRAIN, "--intervals", "2"): (1, 10**7),
-    (*TRAIN, "--schedule", "3"): (0, None),
-    (*TRAIN, "--seed"): (0, None),
     ("spectrum", "--orders"): (1, 10),
     ("spectrum", "--orders", "2"): (1, 10),
     ("spectrum", "--intervals", "4"): (1, 10**7),
@@ -62,12 +52,6 @@ def test_counts_out_of_range(command):
         assert refused(*command, value, *after).endswith(message)
 
 
-@pytest.mark.parametrize(("value", "shown"), [("0", "0.0"), ("-1", "-1.0"), ("nan", "nan"), ("1e400", "inf")])
-def test_rates_that_are_none(value, shown):
-    err = refused(*TRAIN, "--optimizer", "adam", "--learning-rate", value)
-    assert err == f"refkan train: --learning-rate must be finite and positive; got {shown}\n"
-
-
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon", ""])
 def test_times_that_are_none(value):
     err = refused(*CONFORM, "--import-timeout", value)
@@ -76,7 +60,6 @@ def test_times_that_are_none(value):
 
 @each_row(
     "command, option",
-    ((*TRAIN, "--output"), "--output"),
     (("spectrum", "--output"), "--output"),
     (("spectrum", "--dask"), "--dask"),
     (("certify", "net.npz", "--dask"), "--dask"),
@@ -112,12 +95,10 @@ def test_files_lie_in_folders_that_exist_as_those_of_numpy(tmp_path):
     """A slip in the name of a folder is told, and not made; folders that are asked for by --output DIR are made."""
     net = rk.kan([1, 1], 2, 2)
     rk.save(tmp_path / "net.npz", net, np.zeros(3))
-    (tmp_path / "rows.csv").write_text("0.5\n")
     for *given, file in (
         (*CONFORM, "--json", "absent/a.json"),
         ("model", "edges", "net.npz", "--output", "absent/a.json"),
         ("model", "refine", "net.npz", "--output", "absent/a.npz"),
-        ("predict", "net.npz", "rows.csv", "--output", "absent/a.csv"),
         ("certify", "net.npz", "--html", "absent/a.html"),
     ):
         told = f"{given[-1]}: must lie in a folder that exists; got '{file}': create 'absent'\n"
@@ -127,9 +108,7 @@ def test_files_lie_in_folders_that_exist_as_those_of_numpy(tmp_path):
     assert not (tmp_path / "absent").exists()
 
 
-@pytest.mark.parametrize(
-    "command", [("predict", "net.npz", "rows.csv"), ("model", "edges", "net.npz", "--output", "e")]
-)
+@pytest.mark.parametrize("command", [("certify", "net.npz"), ("model", "edges", "net.npz", "--output", "e")])
 def test_unknown_options_show_the_usage_of_their_command(command):
     err = refused(*command, "--colour", "red")
     name = " ".join(command[: 1 + (command[0] == "model")])
@@ -137,9 +116,10 @@ def test_unknown_options_show_the_usage_of_their_command(command):
     assert err.endswith(f"refkan {name}: error: unrecognized arguments: --colour red\n")
 
 
-def test_a_folder_is_no_problem(tmp_path):
-    err = refused("train", tmp_path)
-    assert err == f"refkan train: PROBLEM: must be a file, not a folder, a pipe or a device; got {str(tmp_path)!r}\n"
+def test_a_folder_is_no_file_of_samples(tmp_path):
+    rk.save(tmp_path / "net.npz", rk.kan([1, 1], 2, 2), np.zeros(3))
+    err = refused("certify", tmp_path / "net.npz", "--box", tmp_path)
+    assert err == f"refkan certify: --box: must be a file, not a folder, a pipe or a device; got {str(tmp_path)!r}\n"
 
 
 def test_expected_failures_that_are_no_text(tmp_path):
@@ -149,11 +129,10 @@ def test_expected_failures_that_are_no_text(tmp_path):
     assert err.startswith(f"refkan conform: --expected-failures: must be text in UTF-8; got {known!r}")
 
 
-@pytest.mark.parametrize("command", [TRAIN, ("spectrum",)])
-def test_folders_that_cannot_be_folders(command, tmp_path):
+def test_folders_that_cannot_be_folders(tmp_path):
     (tmp_path / "file").write_text("")
-    err = refused(*command, "--output", tmp_path / "file")
-    assert re.match(rf"refkan {command[0]}: --output: must be a folder, not a file; got .*file'\n", err)
+    err = refused("spectrum", "--output", tmp_path / "file")
+    assert re.match(r"refkan spectrum: --output: must be a folder, not a file; got .*file'\n", err)
 
 
 @pytest.mark.parametrize("address", ["here", "tcp://here", "no-such-scheme://here:8786"])
@@ -167,12 +146,7 @@ def too_large(*arguments, **options):
 
 
 def test_what_does_not_fit_into_memory(monkeypatch):
-    """Refused before the training, a failure in it."""
-    small = ("--points", "6", "--widths", "2", "2", "1", "--schedule", "9", "--quiet")
-    monkeypatch.setattr(train, "train_starts", too_large)
-    trained = command(*TRAIN, *small, code=1)
-    monkeypatch.setattr("refkan.commands.training.configuration.setup_named", too_large)
-    for told in (trained, command(*TRAIN, *small, code=2)):
-        assert re.match(r"refkan train: not enough memory \(.* 6\.94 EiB .*\): ask for less by --points", told.err)
     monkeypatch.setattr(spectrum, "study", too_large)
-    assert "ask for less by --samples, --widths, --intervals or --orders" in command("spectrum", code=1).err
+    err = command("spectrum", code=1).err
+    assert re.match(r"refkan spectrum: not enough memory \(.* 6\.94 EiB .*\): ask for less by --samples", err)
+    assert "ask for less by --samples, --widths, --intervals or --orders" in err

@@ -194,8 +194,6 @@ def files(tmp_path_factory):
     rk.save(folder / "net.npz", net, theta, notes={"columns": ["width", "length", "force"]})
     table = np.hstack([x, net(theta, x) + 0.01])
     np.savetxt(folder / "plain.csv", table, delimiter=",", fmt="%.17g")
-    lines = [f"piece,{b!r},{t!r},{a!r}" for a, b, t in table.tolist()]
-    (folder / "named.csv").write_text("\n".join(["name,length,force,width", *lines]))
     (folder / "inputs.csv").write_text("\n".join(f"{a!r},{b!r}" for a, b, _ in table.tolist()))
     (folder / "four.csv").write_text("\n".join("1.5,2.5,3.5,4.5" for _ in range(3)))
     dense, w = rk.mlp([2, 3, 1]).initialize(np.random.default_rng(1), x)
@@ -207,7 +205,7 @@ def files(tmp_path_factory):
 
 def test_a_page_and_a_file_hold_what_is_printed_and_are_accepted(files, capsys):
     page, file = files / "page.html", files / "certificate.json"
-    arguments = ("--box", str(files / "named.csv"), "--leaves", "300", "--tolerance", "0.05")
+    arguments = ("--box", str(files / "plain.csv"), "--leaves", "300", "--tolerance", "0.05")
     out = command("certify", files / "net.npz", *arguments, "--html", page, "--json", file).out
     data = json.loads(file.read_text())
     for words in ("range of force", "force in width", "Lipschitz constant", "largest residual of force", "rank of the"):
@@ -279,7 +277,7 @@ def test_what_is_printed_contains_what_is_proven(files):
     ("net.npz", ["--box", "0:1"], "for each of the 2 inputs; got 1"),
     ("net.npz", ["--box", "0:1:2", "0:1"], "intervals LOW:HIGH"),
     ("net.npz", ["--box", "missing.csv"], "--box: No such file"),
-    ("net.npz", ["--box", "FOUR"], "must have 2 columns, the inputs, or 3"),
+    ("net.npz", ["--box", "FOUR"], "must have 2 columns, the inputs, or 3 columns, the inputs and then"),
     ("net.npz", ["--tolerance", "nan"], "--tolerance must"),
     ("net.npz", ["--leaves", "0"], "argument --leaves: must be a whole number, at least 1"),
     ("dense.npz", ["--box", "0:1", "0:1"], "a certificate supports layers of splines"),

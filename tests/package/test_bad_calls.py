@@ -36,10 +36,9 @@ NOT_CALLED_BY_USERS = {
     r"training\.losses\.least_squares\.DifferentiableModel.*": "a protocol",
     r"(training\.optimizers\.geometry|networks\.hessians\.products)\..*": "what optimizers ask at every step",
     r"training\.optimizers\.results\..*\.(__call__|note)": "called by optimizers at every step",
-    r"training\.recipes\.(schedules\..*\.__call__|minibatches\.Minibatches\..*)": "called by optimizers at every step",
     r"splines\.relu_powers\.(relu_rows|inverse_scale)": "inner loops",
     r"truth\..*": "literal formulas over numbers of any kind, in as few lines as the papers take",
-    r"(splines\.transfer\.refit_at_samples\.TransferReport|training\.recipes\.starts\..*|training\.recipes\.setups\.setups\.Setup|.*<lambda>|"
+    r"(splines\.transfer\.refit_at_samples\.TransferReport|.*<lambda>|"
     r"training\.problems\.allen_cahn\.Reference(\..*)?|training\.optimizers\.results\.(State|History|Result)\b.*|"
     r"training\.multilevel\.levels\.Level|training\.multilevel\.multilevel_results\..*|training\.multilevel\.multistart\.MultistartResult|training\.multilevel\.multilevel_results\.Work|training\.multilevel\.trainings\.TrainedNetwork|"
     r"training\.multilevel\.stages\.StageTable|analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\..*\.Certified(Error|Evolution)|"
@@ -65,31 +64,31 @@ VALID = {
     r".* first none|.* progress none": "no directions, or as False",
     r".* factors list|.* (outputs|signs) others": "one for each refinement; names are written with str; signs alone are read",
     r".* (checkpoints?|path|name) text|.*minimize checkpoint unknown": "a folder, a file, any name",
-    r"(claims\.(?!experiments\.Experiment|experiments\.Factor\.check)|plots\.convergence|training\.losses\.|training\.problems\.|training\."
-    r"recipes\.own_data|training\.adaptivity\.strategies).* unknown": "any text",
+    r"(claims\.(?!experiments\.Experiment|experiments\.Factor\.check)|plots\.convergence|training\.losses\.|training\.problems\.|"
+    r"training\.adaptivity\.strategies).* unknown": "any text",
     r"(?!networks\.layers\.).* (seed|steps|level|layer|output|input|"
     r"derivatives?|common|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",
     r".* (x|points|statistics) (longer|shorter) 0": "as many samples as are wanted",
     r"checks\..* (x|theta) ((longer|shorter) .|0-d|flat)": "functions of one's own take points of any shape",
     r".*invariance_test scale bool": "arrays of numbers",
     r".*terms\.Term data flat|.*prescribed target 0-d": "as many columns as are wanted, and one number for all points",
-    r"(training\.losses\.least_squares\.LeastSquares (x|y)|training\.losses\.terms\.Term data|training\.losses\.prescribed points|training\.recipes"
-    r"\.own_data x|analysis\.exact\.bounding_box x) (longer|shorter) 1": "as many columns as are wanted",
+    r"(training\.losses\.least_squares\.LeastSquares (x|y)|training\.losses\.terms\.Term data|training\.losses\.prescribed points|"
+    r"analysis\.exact\.bounding_box x) (longer|shorter) 1": "as many columns as are wanted",
     r"splines\.spaces\..* (knots|breakpoints|new_knots) (longer|shorter) 0|.*Edges (knots (longer|shorter) 1|coefficients (longer|shorter) 2)":
         "as many knots as are wanted",
     r".*\.(insert|inserted) new_knots shorter 1|networks\.jets\.jet_of first (longer|shorter) 0|.*ChebyshevLayer ends longer 0|"
     r".* (ranges|domain) shorter 0": "as many knots, directions and pairs as are wanted",
-    r"(?!.*(AffineMap|Edges))(training\.(recipes|problems|multilevel|adaptivity)|splines\.(?!spaces)|plots|interop|analysis\.conditioning|networks\.(node_maps|jets|composition|"
+    r"(?!.*(AffineMap|Edges))(training\.(problems|multilevel|adaptivity)|splines\.(?!spaces)|plots|interop|analysis\.conditioning|networks\.(node_maps|jets|composition|"
     r"same_function|network\.Network\.(__call__|jet)|edge_functions\.Inspectable\.freeze)|training\.losses\..*\.(loss|mean_squares|misfit|mse|"
     r"residual|value)).* complex": "complex steps pass through",
 }  # fmt: skip
 """What looks wrong and is right: patterns of callable, parameter and label."""
 
 OTHERWISE = {
-    r"training\.losses\.(periodicity|prescribed points|terms\.Side points|prescribed target|terms\.Side second) .*": "the points and seeds made of them",
+    r"training\.losses\.(periodicity|prescribed points|sides\.Side points|prescribed target|sides\.Side second) .*": "the points and seeds made of them",
     r"training\.multilevel\.levels\.Hierarchy\.refined factors others": "each factor",
     r".*\.refine factor tensor|.*ChebyshevLayer\.refined factor zero|.*\.inserted new_knots (longer|shorter) 0": "what refining makes of it",
-    r".*burgers_setup points 0-d|claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
+    r"claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
     r"claims\.(experiments\.(Factor\.check value|Experiment\.choose text)|cells\.Grid\.run cells) .*": "the factors, by their names",
     r"analysis\.(exact\.certified_condition_number which_or_theta|conditioning\.spectrum problem_or_matrix) .*": "by what it is then: which, theta",
     r".*kan_edges\.Edges coefficients (longer|shorter) [01]|.*AffineMap scale (longer|shorter) 0|analysis\.exact\.sup_difference other_theta complex": "the arrays beside it",
@@ -102,8 +101,7 @@ LEAST = {
     r"training\.problems\.burgers\..* nodes": 12,
     r"conformance\.catalogue version": 0,
     r"analysis\.exact\..* bits": 32,
-    r"analysis\.exact\.certified_(error|evolution) order|training\.recipes\.(.*_setup (initial_points|times|edge_points)|ordinary_setup "
-    r"points|setup_named points)|training\.multilevel\..* factors": 2,
+    r"analysis\.exact\.certified_(error|evolution) order|training\.multilevel\..* factors": 2,
 }  # fmt: skip
 """The least counts where they are neither 1 nor, as `VALID` says, 0."""
 

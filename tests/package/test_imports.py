@@ -219,7 +219,7 @@ def test_files_stay_short():
     ("networks/layers/layer.py", "if TYPE_CHECKING:\n    from refkan.networks import Network", True),
     ("training/losses/terms.py", "from refkan.networks import Network", False),
     ("training/losses/terms.py", "from refkan.training.optimizers import minimize", True),
-    ("training/recipes/starts.py", "from refkan.analysis.conditioning import spectrum", True),
+    ("training/multilevel/stages.py", "from refkan.analysis.conditioning import spectrum", True),
 )
 def test_sabotage_of_an_import_is_noticed(module, line, wrong):
     assert bool(list(violations(line, PACKAGE / module))) == wrong

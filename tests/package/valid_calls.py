@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 import refkan as rk
 from refkan import claims, conditioning, conformance, interop
 from refkan.conformance.adapters.backends import Refkan
-from refkan.training import adaptivity, multilevel, optimizers, recipes
+from refkan.training import adaptivity, multilevel, optimizers
 from refkan.training.losses import CrossEntropy, Penalized
 from refkan.training.problems import TARGETS, manufactured
 
@@ -42,7 +42,6 @@ READING = claims.Reading({"start": "linear"}, True, "1")
 ESTIMATE = claims.exactly("a", 1.0, at_least=0.5)
 BESIDE = claims.Beside("b", "mm", {seed: 1.0 + seed**2 / 9 for seed in range(6)}, 2.0, 0.9)
 AT_STEP = optimizers.State(0, THETA, 1.0, 1.0, 1.0, 1, 0.0)
-SETUP = recipes.own_data(np.random.default_rng(0).uniform(size=(20, 2)), np.arange(1.0, 21.0))
 PROFILE = manufactured.PEAK
 RNG = np.random.default_rng(0)
 CHEBYSHEV = rk.ChebyshevLayer(((0.0, 1.0),) * 2, 2, 3)
@@ -55,7 +54,7 @@ VALUES = dict(
     dtheta=THETA, first=np.eye(2), spectrum=SPECTRUM, network=NET, schedule=[1, 1], box=[[0.0, 1.0]] * 2,
     name="a", weight=1.0, points=X, intervals=2, breakpoints=[0.0, 0.5, 1.0], knots=SPACE.knots, domain=(0.0, 1.0),
     widths=[2, 3, 1], basis="spline", layers=NET.layers, node_maps=NET.node_maps, study=STUDY, learning_rate=1e-3,
-    spaces=LAYER.spaces, n_outputs=2, new_knots=[0.3], factor=2, seed=0, hierarchy=HIERARCHY, steps=1, setup=SETUP,
+    spaces=LAYER.spaces, n_outputs=2, new_knots=[0.3], factor=2, seed=0, hierarchy=HIERARCHY, steps=1,
     formula="x", derivative=1, layer=0, parts=[EDGES], fraction=0.5, z=X,
 )  # fmt: skip
 """By the name of a parameter, where its callable says nothing else in `CALLS`."""
@@ -63,7 +62,7 @@ VALUES = dict(
 OBJECTS = {
     "ChangeOfBasis": rk.ChangeOfBasis(SPACE), "SplineSpace": SPACE, "Network": NET, "LeastSquares": PROBLEM, "Penalized": Penalized(PROBLEM, 0.1, 0.1), "CrossEntropy": CrossEntropy(NET, X, np.arange(8) % 2),
     "Collocation": COLLOCATION, "Attention": rk.Attention(8), "Side": SIDE, "Term": TERM, "Hierarchy": HIERARCHY,
-    "ManufacturedProblem": manufactured.ManufacturedProblem(PROFILE), "Spectrum": SPECTRUM, "Setup": SETUP,
+    "ManufacturedProblem": manufactured.ManufacturedProblem(PROFILE), "Spectrum": SPECTRUM,
     "Target": next(iter(TARGETS.values())), "Study": STUDY, "StudyRow": STUDY.rows[0], "Configuration": STUDY.rows[0].configuration,
     "Result": rk.minimize(PROBLEM, THETA, method="lbfgs", steps=3), "MultilevelResult": rk.minimize_multilevel(LINE, np.zeros(3), [2, 1]),
     "AdaptiveResult": rk.minimize_adaptive(LINE, np.zeros(3), method="levenberg-marquardt", steps=5, max_params=9),
@@ -78,9 +77,6 @@ OBJECTS = {
     "Layer": CHEBYSHEV,
     "KnotLayer": LAYER, "SplineEdges": LAYER, "SplineLayer": LAYER, "ReluLayer": LAYER.in_basis("relu"),
     "Evaluation": rk.truth.of(LINE.net, [0, 1, 0], [[0.25]]), "LayerSpec": CASE.setting.spec, "Case": CASE,
-    "Attended": recipes.Attended(), "Cyclic": recipes.Cyclic(), "Decaying": recipes.Decaying(1.0, 0.1, 10),
-    "Ramped": recipes.Ramped(1.0), "Redrawn": recipes.Redrawn(((0.0, 1.0),) * 2, 0),
-    "Minibatches": recipes.Minibatches(COLLOCATION, 4, RNG),
     "ProgressLines": optimizers.ProgressLines(lambda text: None),
     "Refined": multilevel.Refined(), "Cut": adaptivity.Cut(), "Fixed": adaptivity.Fixed(), "Freed": adaptivity.Freed(),
     "Capabilities": conformance.Capabilities(), "Enclosure": rk.exact.Enclosure(1, 2),
@@ -127,7 +123,7 @@ CALLS = {
     "training.losses.cross_entropy.CrossEntropy": dict(labels=np.arange(8) % 2, weights=np.ones(8)),
     "training.losses.collocation.Collocation": dict(terms=[TERM]),
     "training.losses.collocation.Collocation.redrawn": dict(points={"a": X}),
-    "training.losses.terms.Side": dict(first=np.eye(2), second=0 * np.eye(2), orders=(2, 2)),
+    "training.losses.sides.Side": dict(first=np.eye(2), second=0 * np.eye(2), orders=(2, 2)),
     "training.losses.terms.Term": dict(sides=SIDE, residual=lambda x, u, ux, uy, data: u, partials=lambda x, u, ux, uy,
         data: [1, 0, 0],
                               data=np.ones((8, 1))),
@@ -201,18 +197,6 @@ CALLS = {
        for key in ("derivative", "second_derivative", "solution", "source")},
     "training.problems.burgers.initial": dict(x=X[:, :1]), "training.problems.allen_cahn.initial": dict(x=X[:, :1]),
     "training.problems.allen_cahn.reference": dict(modes=256, tolerance=1.0),
-    "training.recipes.trainers.Redrawn": dict(ranges=((0.0, 1.0),)),
-    "training.recipes.schedules.Decaying": dict(first=1.0, last=0.1, steps=10),
-    "training.recipes.schedules.Ramped": dict(rate=1.0),
-    "training.recipes.trainers.Minibatches": dict(problem=COLLOCATION, size=4),
-    "training.recipes.setups.setups.Setup.draw": dict(n=3), "training.recipes.setups.setups.Setup.kan": dict(widths=[2, 1], order=2),
-    "training.recipes.setups.setups.Shape": dict(widths=(1, 1), intervals=(2,), node_map="affine"),
-    "training.recipes.ordinary_setup": dict(name=next(iter(recipes.ORDINARY)), points=16),
-    "training.recipes.setup_named": dict(name="burgers", points=8), "training.recipes.own_data": dict(x=SETUP.samples, y=np.ones(16)),
-    "training.recipes.burgers_setup": dict(points=(8, 8), edge_points=4),
-    "training.recipes.allen_cahn_setup": dict(points=20, initial_points=5, times=5),
-    "training.recipes.regression_setup": dict(points=50),
-    "training.recipes.train_starts": dict(net=SETUP.kan(), schedule=[1, 1], method="levenberg-marquardt"),
     # plots
     "plots.conditions": {}, "plots.refinement": dict(fine=NET.refine()), "plots.to_png": dict(figure=Figure((1, 1))),
     "plots.convergence": dict(curves={"a": ([1.0, 2.0], [1.0, 0.5])}),
@@ -251,10 +235,6 @@ CALLS = {
     "conformance.pytest_suite": dict(adapter=Refkan(), dtypes=["float64"], select=["degree-3/uniform/interior"]),
     "kernels.engine_choice.use_engine": dict(name="plain"), "conformance.cases.cases.Case.allowed": dict(form="local"),
     "networks.layers.knot_layers.knot_layer.KnotLayer.inserted": dict(new_knots=[[0.3], [0.3]]),
-    **{f"training.recipes.schedules.{key}.__call__": dict(step=3) for key in ("Cyclic", "Decaying", "Ramped")},
-    "training.recipes.trainers.Redrawn.points": dict(problem=COLLOCATION, share=0.5),
-    "training.recipes.trainers.Attended.__call__": dict(problem=COLLOCATION),
-    "training.recipes.trainers.Redrawn.__call__": dict(problem=COLLOCATION),
     **{f"networks.layers.{key}": dict(domains=[[0.0, 1.0]] * 2) for key in (
         "chebyshev.ChebyshevLayer.on_domains", "layer.Layer.on_domains", "knot_layers.knot_layer.KnotLayer.on_domains")},
     **{f"networks.layers.{key}": dict(theta=LAYER_THETA, vector=LAYER_THETA, gradient=LAYER_THETA, target=LAYER.in_basis("relu"))

@@ -15,7 +15,7 @@ def unrendered():
     """Figures are built and not rendered: rendering is matplotlib's, takes seconds, and nothing looks at it here.
 
     Used by all tests of a folder whose `conftest` imports this. Pictures are rendered by tests/plots,
-    tests/training/recipes and tests/claims, by commands that run in processes of their own, and by the validation.
+    tests/claims, by commands that run in processes of their own, and by the validation.
     """
 
     def signature_alone(figure, file, **options):

@@ -11,8 +11,10 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Cell, Choice, Factor, Grid
-from refkan.training.recipes import Cyclic, Setup, burgers_setup
 from validation.equations.pde_runs import Model, numbers_of, train
+from validation.equations.recipes.schedules import Cyclic
+from validation.equations.recipes.setups import Setup
+from validation.equations.recipes.space_time_setups import burgers_setup
 from validation.statements import cells_at, place_of
 
 PUBLISHED_SEEDS = tuple(range(1234, 1284, 10))

@@ -11,10 +11,10 @@ import numpy as np
 
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict
 from refkan.claims.cells import Found, beside, numbers, records
-from refkan.training.recipes import burgers_setup
 from validation.equations import burgers_cells
 from validation.equations.burgers_cells import FIDELITIES, GRID, MLPS, PUBLISHED, SPLINE, T, X, cells_of, place
 from validation.equations.curves import FEW, written_steps
+from validation.equations.recipes.space_time_setups import burgers_setup
 from validation.panels import Line, figure, panel
 from validation.statements import AS_PUBLISHED, ByCells, Cells, Size, Statement, differences, over, times
 

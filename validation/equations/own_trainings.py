@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from refkan.training.recipes import Cyclic, Redrawn, allen_cahn_setup, burgers_setup, poisson_setup
 from validation.equations.allen_cahn.allen_cahn_cells import GRID, ours
 from validation.equations.burgers_cells import on_lines
 from validation.equations.pde_runs import Model, run_models
+from validation.equations.recipes.poisson_setup import poisson_setup
+from validation.equations.recipes.schedules import Cyclic
+from validation.equations.recipes.space_time_setups import allen_cahn_setup, burgers_setup
+from validation.equations.recipes.trainers import Redrawn
 from validation.statements import Progress, Resume
 
 FIXED, REDRAWN = "LM multilevel, fixed points", "LM multilevel, redrawn points"

@@ -12,7 +12,8 @@ import refkan as rk
 from refkan.base import Frozen
 from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.trainings import fingerprint
-from refkan.training.recipes import Setup, train_starts
+from validation.equations.recipes.setups import Setup
+from validation.equations.recipes.starts import train_starts
 from validation.statements import Progress, Resume, each_part
 
 Observer = Callable[[Any, np.ndarray], Mapping[str, Any]]

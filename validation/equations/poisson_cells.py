@@ -7,9 +7,12 @@ from typing import Any
 
 import refkan as rk
 from refkan.claims import Cell, Factor, Grid
-from refkan.training.recipes import Attended, Decaying, Ramped, Setup, poisson_setup
 from validation.equations.curves import Curves, constant
 from validation.equations.pde_runs import Model, numbers_of, train
+from validation.equations.recipes.poisson_setup import poisson_setup
+from validation.equations.recipes.schedules import Decaying, Ramped
+from validation.equations.recipes.setups import Setup
+from validation.equations.recipes.trainers import Attended
 
 SPLINE, RELU, DENSE = "spline", "ReLU", "MLP"
 STEPS = 1250

@@ -10,7 +10,7 @@ from refkan.training.adaptivity.bisection import Mark, bisect
 from refkan.training.adaptivity.indicators import layer_states
 from refkan.training.adaptivity.refits import refit_layer
 from refkan.training.multilevel import Stage
-from refkan.training.recipes import ordinary_setup
+from validation.equations.recipes.ordinary_setups import ordinary_setup
 from validation.grounds.descent import SAMPLES
 from validation.grounds.networks import posed
 from validation.grounds.spaces import Departures, departure

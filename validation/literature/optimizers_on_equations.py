@@ -24,7 +24,7 @@ import numpy as np
 import refkan as rk
 from refkan.claims import Beside, Cell, Choice, Factor, Grid, Verdict
 from refkan.claims.cells import Found, numbers, seeds_of
-from refkan.training.recipes.setups.named import ORDINARY, ordinary_setup
+from validation.equations.recipes.ordinary_setups import ORDINARY, ordinary_setup
 from validation.literature.answers import tenfold
 from validation.statements import on_grid, raw
 

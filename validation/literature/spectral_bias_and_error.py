@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 
 import refkan as rk
 from refkan.claims import Cell, Factor, Grid, Reading, Readings, Verdict, judge
-from refkan.training.recipes import ordinary_setup
+from validation.equations.recipes.ordinary_setups import ordinary_setup
 from validation.statements import Found, on_grid, raw, tree
 
 CLAIMS = ("O9",)

@@ -19,8 +19,7 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import say
 from refkan.commands.certificate_page import Bound
-from refkan.commands.data_files.number_files import read_weights
-from refkan.commands.data_files.trained_columns import read_network, read_rows_for
+from refkan.commands.input_files import read_network, read_samples
 from refkan.networks import Network
 from refkan.networks.layers import BASES
 from refkan.plots import spectrum as draw
@@ -123,12 +122,23 @@ def problem_in_files(chosen: argparse.Namespace) -> tuple[Network, LeastSquares,
     """
     if chosen.data is None:
         raise ValueError("--network needs --data FILE.csv, the samples: columns inputs, then outputs")
-    if chosen.weights is not None and chosen.drop_bad_rows:
-        raise ValueError("--weights has one weight for each row; leave out --drop-bad-rows")
-    net, theta, notes = read_network("--network", chosen.network)
-    rows = read_rows_for(net, notes, "--data", chosen.data, "needed", chosen)
-    weights = None if chosen.weights is None else read_weights("--weights", chosen.weights, len(rows.x))
-    return net, LeastSquares(net, rows.x, rows.y, weights), theta
+    net, theta, _ = read_network("--network", chosen.network)
+    P = net.widths[0]
+    rows = read_samples("--data", chosen.data, {P + net.widths[-1]: "the inputs and then the outputs"})
+    weights = None
+    if chosen.weights is not None:
+        weights = _weights(chosen.weights, len(rows))
+    return net, LeastSquares(net, rows[:, :P], rows[:, P:], weights), theta
+
+
+def _weights(file: Path, count: int) -> FloatArray:
+    """Return the weights (N,) in a file, one for each sample."""
+    weights = read_samples("--weights", file, {1: "one weight for each sample"})[:, 0]
+    if len(weights) != count:
+        raise ValueError(f"--weights: {file} must have a row for each of the {count} samples; got {len(weights)}")
+    if (weights < 0).any():
+        raise ValueError(f"--weights: {file} must hold no negative weight; got {weights.min():g}")
+    return weights
 
 
 def show(net: Network, problem: LeastSquares, theta: FloatArray, chosen: argparse.Namespace) -> bool:
@@ -188,7 +198,7 @@ def only_with_networks(chosen: argparse.Namespace, studied: dict[str, Any]) -> N
     ValueError
         The message names the option.
     """
-    other = ["data", "weights", "drop_bad_rows", "impute"]
+    other = ["data", "weights"]
     if chosen.network is not None:
         other = [name for name in (*studied, "workers", "dask") if name != "bases"]
     given = [name for name in other if getattr(chosen, name) not in (None, False)]

@@ -13,7 +13,6 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
 from refkan.base.long_runs.exit_codes import FAILED, OK, say
 from refkan.claims.running.run_options import add_command
-from refkan.commands.data_files.trained_columns import add_gaps_options
 from refkan.commands.option_values import check_folder, intervals, order, path, size, whole, width
 from refkan.commands.spectra.own_network import certified, only_with_networks, problem_in_files, report, show
 from refkan.commands.threads import add_executor_options, chosen_executor
@@ -76,9 +75,8 @@ def add_spectrum(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--data",
         type=path,
         metavar="FILE.csv",
-        help="its samples: columns with the names of the training data, or else inputs, then outputs",
+        help="its samples: columns inputs, then outputs",
     )
-    add_gaps_options(p, "--data")
     p.add_argument("--weights", type=path, metavar="FILE.csv", help="one weight per sample; default: 1")
     p.add_argument("--output", type=path, metavar="DIR", help="where to write results; without it nothing is written")
     p.add_argument(

@@ -41,7 +41,7 @@ def minimize_adaptive(
     least_gain: BelowOne = 0.01,
     measure: Measure | None = None,
     callback: Callable[[Round], Any] | None = None,
-    checkpoints: Checkpoints | str | PathLike[str] | None = None,
+    checkpoint: Checkpoints | str | PathLike[str] | None = None,
     progress: bool | Report | None = False,
     **options: Any,
 ) -> AdaptiveResult:
@@ -91,7 +91,7 @@ def minimize_adaptive(
         (network, theta) -> an error to be noted in each round: not part of the time.
     callback : callable, optional
         Called with each `Round`; StopIteration ends the training.
-    checkpoints : Checkpoints or path, optional
+    checkpoint : Checkpoints or folder, optional
         Each training is stored under what it depends on (problem, start, steps, method and options) and not computed
         again.
     progress : bool or callable
@@ -144,7 +144,7 @@ def minimize_adaptive(
     room_for_refinement(net, chosen, max_params)
     require_data(net, start, points)
     way = strategy if isinstance(strategy, Strategy) else STRATEGIES[strategy]
-    steps, store = check_count("steps", steps), as_store(checkpoints)
+    steps, store = check_count("steps", steps), as_store(checkpoint)
     rounds: list[Round] = []
 
     def train_round(refinement: Refinement, refining: float, change: float) -> Round:

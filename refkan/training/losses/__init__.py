@@ -6,7 +6,8 @@ from refkan.training.losses.conditions import flux_jump, periodicity, prescribed
 from refkan.training.losses.cross_entropy import CrossEntropy
 from refkan.training.losses.least_squares import DifferentiableModel, LeastSquares
 from refkan.training.losses.penalized import Penalized
-from refkan.training.losses.terms import Side, Term
+from refkan.training.losses.sides import Side
+from refkan.training.losses.terms import Term
 
 __all__ = [
     "Attention",

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, as_array, as_vector, check_annotated, numbers, real
-from refkan.training.losses.terms import Side, Term
+from refkan.training.losses.sides import Side
+from refkan.training.losses.terms import Term
 
 
 def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, weight: float = 1.0) -> Term:

@@ -30,7 +30,7 @@ def minimize_multilevel(
     gradient: str | None = None,
     per_level: Sequence[Mapping[str, Any]] | None = None,
     callback: LevelCallback | None = None,
-    checkpoints: Checkpoints | str | PathLike[str] | None = None,
+    checkpoint: Checkpoints | str | PathLike[str] | None = None,
     progress: bool | Report = False,
     **options: Any,
 ) -> MultilevelResult:
@@ -63,12 +63,11 @@ def minimize_multilevel(
         By how much intervals are cut: one number for all refinements, or one entry for each, a number or one a layer.
         Ignored for a `Hierarchy`, which has its networks.
     per_level : sequence of mappings, optional
-        Options of each level, on top of those for all: Adam's ``{"schedule": Ramped(1e-2)}`` of
-        `refkan.training.recipes`, say.
+        Options of each level, on top of those for all: Adam's ``{"schedule": rate}``, say.
     callback : callable, optional
         Called as ``callback(level, state)`` after every step, with a `Level` and a `State`; StopIteration ends the
         level, and the next one begins. Not called for levels that are resumed.
-    checkpoints : Checkpoints or path, optional
+    checkpoint : Checkpoints or folder, optional
         Each level's result is stored under what it depends on (problem and start on this level, steps, method and
         options) and not computed again. A level that was interrupted goes on where it was, see `checkpoint` of
         `minimize`. A callback is no part of it: a level that it ended is not stored.
@@ -118,7 +117,7 @@ def minimize_multilevel(
     if callback is not None:
         check_function("callback", callback, 2)
     named = {name: value for name, value in (("geometry", geometry), ("gradient", gradient)) if value is not None}
-    store, report = as_store(checkpoints), report_of(progress)
+    store, report = as_store(checkpoint), report_of(progress)
     trained: list[TrainedNetwork] = []
     changes: list[float] = []
     units: list[float] = []

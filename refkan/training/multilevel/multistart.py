@@ -80,7 +80,7 @@ def multistart(
     method: str | Trainer = "variable-projection",
     scheme: str = "linear",
     draw: Callable[[Network, np.random.Generator], Network] | None = None,
-    checkpoints: Checkpoints | str | PathLike[str] | None = None,
+    checkpoint: Checkpoints | str | PathLike[str] | None = None,
     progress: bool | Report = False,
     executor: Executor | None = None,
     **options: Any,
@@ -108,7 +108,7 @@ def multistart(
     draw : callable, optional
         (network, rng) -> the network that each start but the first begins with, such as
         `refkan.training.adaptivity.with_random_knots`: where free knots end depends on where they start.
-    checkpoints : Checkpoints or path, optional
+    checkpoint : Checkpoints or folder, optional
         Each stage of each start is stored and not computed again.
     progress : bool or callable
         As for `minimize`, for all trainings: ``state.stage`` says of which start in which stage. True also shows a line
@@ -153,7 +153,7 @@ def multistart(
     if executor is not None:
         check_type("executor", executor, Executor)
     sizes = check_stages(stages, problem.x.shape[0])
-    store, report, since = as_store(checkpoints), report_of(progress), process_time()
+    store, report, since = as_store(checkpoint), report_of(progress), process_time()
     # One domain for all starts, that of all samples, whatever part of them a start sees first.
     net = base.with_domain_of(problem.x)
     order = rng.permutation(problem.x.shape[0])

@@ -118,10 +118,10 @@ class TrainedNetwork(Frozen):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import regression_setup, train_starts
-    >>> setup = regression_setup(points=100)
-    >>> trained = train_starts(setup, setup.kan(widths=[2, 2, 1], intervals=1), np.random.default_rng(0), [2, 2])
-    >>> [level.network.layers[0].intervals for level in trained.course], trained.course[0].resumed
+    >>> import refkan as rk
+    >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=1), [[0.5], [1.0]], [[1.0], [4.0]])
+    >>> result = rk.minimize_multilevel(problem, [0.0, 1.0], [2, 2])
+    >>> [level.network.layers[0].intervals for level in result.course], result.course[0].resumed
     ([1, 2], False)
     """
 
@@ -225,6 +225,6 @@ def _minimize(
     return result
 
 
-def as_store(checkpoints: Checkpoints | str | PathLike[str] | None) -> Checkpoints | None:
+def as_store(checkpoint: Checkpoints | str | PathLike[str] | None) -> Checkpoints | None:
     """Return checkpoints in a folder, created if need be; None for none."""
-    return checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
+    return checkpoint if checkpoint is None or isinstance(checkpoint, Checkpoints) else Checkpoints(checkpoint)

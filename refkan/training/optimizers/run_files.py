@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.array_archives import digest_of, read_arrays
 from refkan.base.atomic_files import read_file, require_writable, sweep, write_atomically
+from refkan.base.long_runs.array_archives import digest_of, read_arrays
 
 PAUSE = 1.0
 """Seconds that pass at least between two writings of a file."""

@@ -249,7 +249,7 @@ def test_resumed_rounds_are_the_same_and_not_computed_again(strategy, tmp_path, 
 
     def run(rounds, **kwargs):
         return minimize_adaptive(
-            problem, theta, strategy, LM, 3, max_rounds=rounds, checkpoints=tmp_path, patience=9, **kwargs
+            problem, theta, strategy, LM, 3, max_rounds=rounds, checkpoint=tmp_path, patience=9, **kwargs
         )
 
     first = run(1)

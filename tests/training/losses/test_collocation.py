@@ -10,11 +10,11 @@ import refkan as rk
 from refkan.kernels import launch
 from refkan.networks.sweeps import sample_blocks
 from refkan.training.losses import Attention, Collocation, Side, Term, collocation, prescribed
-from refkan.training.recipes.trainers import part_of
 from tests.shared.factories import NetworkCase, complex_gradient, name, samples
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 from tests.training.losses.collocation_terms import AXES, burgers, close, equation, one_of_each
+from validation.equations.recipes.trainers import part_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::refkan.base.errors.DiscontinuousLossWarning")  # see test_continuity.py
 

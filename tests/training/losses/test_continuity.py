@@ -11,8 +11,8 @@ from refkan.base.errors import DiscontinuousLossWarning
 from refkan.checks import gradient_check
 from refkan.training.losses import Collocation, Side, Term, prescribed
 from refkan.training.multilevel import Hierarchy
-from refkan.training.recipes import Attended, Minibatches, Redrawn
 from tests.shared.tables import each_row
+from validation.equations.recipes.trainers import Attended, Minibatches, Redrawn
 
 X = np.linspace(0.0, 1.0, 200)[:, None]
 SQUARE = 20.0**2

@@ -137,7 +137,7 @@ def test_attention_follows_the_levels_and_is_refused_by_checkpoints(tmp_path):
     minimize_multilevel(problem, theta, [3, 3], "adam", learning_rate=1e-3, callback=attend)
     assert attention.weights.min() < 0.9**3
     with pytest.raises(TypeError, match=r"problem\.terms\[0\]\.attention must be data that does not change in place"):
-        minimize_multilevel(problem, theta, [1, 1], "adam", checkpoints=tmp_path)
+        minimize_multilevel(problem, theta, [1, 1], "adam", checkpoint=tmp_path)
 
 
 @pytest.mark.parametrize(

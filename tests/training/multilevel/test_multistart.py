@@ -167,20 +167,20 @@ def test_stored_stages_are_not_trained_again(tmp_path, monkeypatch):
     count = []
     train = trainings.minimize
     monkeypatch.setattr(trainings, "minimize", lambda *a, **k: (count.append(1), train(*a, **k))[1])
-    first, again = (run_stages(checkpoints=tmp_path) for _ in range(2))
+    first, again = (run_stages(checkpoint=tmp_path) for _ in range(2))
     assert len(count) == 5 + 3 + 2 + 1
     np.testing.assert_array_equal(first.theta, again.theta)
-    run_stages(STAGES[:3], checkpoints=tmp_path)
+    run_stages(STAGES[:3], checkpoint=tmp_path)
     assert len(count) == 11
-    run_stages(checkpoints=tmp_path, ridge=1e-7)
+    run_stages(checkpoint=tmp_path, ridge=1e-7)
     assert len(count) == 22
-    run_stages(STAGES[:1], checkpoints=Checkpoints(tmp_path), seed=1)
+    run_stages(STAGES[:1], checkpoint=Checkpoints(tmp_path), seed=1)
     assert len(count) == 27
 
 
 @pytest.mark.exhaustive
 def test_executors_train_starts_to_the_same_bits(tmp_path):
-    here, elsewhere, told = run_stages(checkpoints=tmp_path / "here"), Elsewhere(), []
+    here, elsewhere, told = run_stages(checkpoint=tmp_path / "here"), Elsewhere(), []
     options = {"checkpoints": tmp_path / "there", "progress": ProgressLines(told.append, pause=1e9)}
     with one_thread_each(), ProcessPoolExecutor(2, mp_context=get_context("spawn")) as two:
         for executor, resumed in ((two, False), (elsewhere, True)):

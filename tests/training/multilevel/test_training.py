@@ -160,11 +160,11 @@ def trained(monkeypatch):
 
 def test_levels_are_stored_and_not_computed_again(tmp_path, trained):
     problem, theta = small_problem()
-    first = minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=tmp_path)
+    first = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=tmp_path)
     assert trained == [33, 48, 78]
     assert first.resumed == (False, False, False)
     assert len(list(tmp_path.glob("*.json"))) == 3
-    again = minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=Checkpoints(tmp_path))
+    again = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=Checkpoints(tmp_path))
     assert trained == [33, 48, 78]
     assert again.resumed == (True, True, True)
     np.testing.assert_array_equal(again.theta, first.theta)
@@ -184,9 +184,9 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path, trained):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=tmp_path, callback=interrupt)
+        minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=tmp_path, callback=interrupt)
     trained.clear()
-    result = minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=tmp_path)
+    result = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=tmp_path)
     assert trained == [78]
     assert result.resumed == (True, True, False)
     np.testing.assert_array_equal(result.theta, minimize_multilevel(problem, theta, [4, 3, 2]).theta)
@@ -195,10 +195,10 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path, trained):
 def test_another_engine_is_computed_anew(tmp_path, trained):
     problem, theta = small_problem()
     with rk.use_engine("plain"):
-        minimize_multilevel(problem, theta, [4, 3], checkpoints=tmp_path)
+        minimize_multilevel(problem, theta, [4, 3], checkpoint=tmp_path)
     trained.clear()
     with rk.use_engine("auto"):
-        minimize_multilevel(problem, theta, [4, 3], checkpoints=tmp_path)
+        minimize_multilevel(problem, theta, [4, 3], checkpoint=tmp_path)
     assert trained == [33, 48]
 
 
@@ -218,7 +218,7 @@ def test_another_engine_is_computed_anew(tmp_path, trained):
 )
 def test_another_configuration_is_computed_anew(tmp_path, trained, change):
     problem, theta = small_problem()
-    minimize_multilevel(problem, theta, [4, 3], checkpoints=tmp_path)
+    minimize_multilevel(problem, theta, [4, 3], checkpoint=tmp_path)
     trained.clear()
     change = dict(change)
     if change.pop("theta", None):
@@ -231,7 +231,7 @@ def test_another_configuration_is_computed_anew(tmp_path, trained, change):
     if change.pop("weights", None):
         problem = replace(problem, weights=np.ones(problem.x.shape[0]))
     arguments = {"schedule": [4, 3]} | change
-    minimize_multilevel(problem, theta, checkpoints=tmp_path, **arguments)
+    minimize_multilevel(problem, theta, checkpoint=tmp_path, **arguments)
     assert len(trained) == (1 if "factors" in change or "per_level" in change else 2)
 
 
@@ -303,9 +303,9 @@ def test_levels_that_a_callback_ended_are_not_stored(tmp_path):
         if level.index == 1:
             raise StopIteration
 
-    short = minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=tmp_path, callback=enough)
+    short = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=tmp_path, callback=enough)
     assert short.work.steps == (4, 1, 2)
     assert len(list(tmp_path.glob("*.json"))) == 2
-    whole = minimize_multilevel(problem, theta, [4, 3, 2], checkpoints=tmp_path)
+    whole = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=tmp_path)
     assert whole.resumed == (True, False, False)
     np.testing.assert_array_equal(whole.theta, minimize_multilevel(problem, theta, [4, 3, 2]).theta)

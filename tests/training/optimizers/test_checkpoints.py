@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.base.array_archives import digest_of
+from refkan.base.long_runs.array_archives import digest_of
 from refkan.training.optimizers import run_files
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
@@ -108,7 +108,7 @@ from refkan.training.optimizers import run_files
 run_files.PAUSE = -1.0
 from tests.training.optimizers.test_checkpoints import problem_and_start
 problem, theta = problem_and_start()
-result = rk.minimize_multilevel(problem, theta, [60, 60], method=sys.argv[1], checkpoints=sys.argv[2])
+result = rk.minimize_multilevel(problem, theta, [60, 60], method=sys.argv[1], checkpoint=sys.argv[2])
 print("trained", result.theta.tobytes().hex())
 """
 

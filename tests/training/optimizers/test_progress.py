@@ -117,13 +117,13 @@ def test_true_shows_the_endings(form, lines, capsys):
 
 
 def test_resumed_levels_are_said_to_be(tmp_path, capsys):
-    multilevel(checkpoints=Checkpoints(tmp_path))
-    multilevel(checkpoints=Checkpoints(tmp_path), progress=True)  # progress is no part of what a result depends on
+    multilevel(checkpoint=Checkpoints(tmp_path))
+    multilevel(checkpoint=Checkpoints(tmp_path), progress=True)  # progress is no part of what a result depends on
     assert [": resumed, value" in line for line in capsys.readouterr().err.splitlines()] == [True, True]
     for form in (adaptive, starts, stages):
         folder = tmp_path / form.__name__
-        first, told = form(checkpoints=Checkpoints(folder)), []
-        np.testing.assert_array_equal(form(checkpoints=Checkpoints(folder), progress=told.append).theta, first.theta)
+        first, told = form(checkpoint=Checkpoints(folder)), []
+        np.testing.assert_array_equal(form(checkpoint=Checkpoints(folder), progress=told.append).theta, first.theta)
         assert told == []
 
 

@@ -10,11 +10,13 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Cell, Factor, Grid
-from refkan.training.recipes import Attended, Decaying, Ramped, Redrawn, Setup, allen_cahn_setup
-from refkan.training.recipes.setups.setups import tensor_grid
 from validation.equations.allen_cahn.allen_cahn_observed import observed
 from validation.equations.curves import Curves, constant
 from validation.equations.pde_runs import Model, numbers_of, train
+from validation.equations.recipes.schedules import Decaying, Ramped
+from validation.equations.recipes.setups import Setup, tensor_grid
+from validation.equations.recipes.space_time_setups import allen_cahn_setup
+from validation.equations.recipes.trainers import Attended, Redrawn
 
 SPLINE, RELU, DENSE, OURS = "spline", "ReLU", "MLP", "LM"
 STEPS = 2500

@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 
 from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict, estimate
-from refkan.training.recipes.setups.space_time_setups import allen_cahn_solution
 from validation.equations.allen_cahn.allen_cahn_cells import CURVES, DENSE, GRID, RELU, SPLINE
 from validation.equations.allen_cahn.allen_cahn_observed import T, X
 from validation.equations.curves import FEW, constant, written_curve, written_steps
+from validation.equations.recipes.space_time_setups import allen_cahn_solution
 from validation.panels import Line, figure, panel
 from validation.statements import ByCells, Cells, Found, Size, Statement, named, over, times
 

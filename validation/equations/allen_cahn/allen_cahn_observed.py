@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.training.recipes.setups.setups import midpoints, tensor_grid
+from validation.equations.recipes.setups import midpoints, tensor_grid
 
 X = midpoints(-1.0, 1.0, 256)
 T = np.linspace(0.0, 1.0, 33)

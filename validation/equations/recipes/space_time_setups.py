@@ -10,7 +10,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, check_annotated, check_count
 from refkan.training.losses import Side, Term, periodicity, prescribed
 from refkan.training.problems import allen_cahn, burgers
-from refkan.training.recipes.setups.setups import AXES, Setup, Shape, check_weights, midpoints, tensor_grid
+from validation.equations.recipes.setups import AXES, Setup, Shape, check_weights, midpoints, tensor_grid
 
 SPACE_TIME = tensor_grid(midpoints(-1.0, 1.0, 256), np.linspace(0.0, 1.0, 101))
 """Points (x, t) at which errors on [-1, 1] x [0, 1] are measured."""
@@ -65,7 +65,7 @@ def burgers_setup(
 
     Examples
     --------
-    >>> from refkan.training.recipes import burgers_setup
+    >>> from validation.equations.recipes.space_time_setups import burgers_setup
     >>> setup = burgers_setup()
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (3680, [4096, 64, 128])
@@ -134,7 +134,7 @@ def allen_cahn_setup(
 
     Examples
     --------
-    >>> from refkan.training.recipes import allen_cahn_setup
+    >>> from validation.equations.recipes.space_time_setups import allen_cahn_setup
     >>> setup = allen_cahn_setup(points=500)
     >>> setup.kan().n_params, [term.n_points for term in setup.terms]
     (280, [500, 501, 101])

@@ -18,7 +18,7 @@ class Cyclic(Checked):
 
     Examples
     --------
-    >>> from refkan.training.recipes import Cyclic
+    >>> from validation.equations.recipes.schedules import Cyclic
     >>> rate = Cyclic(factor=1.0)
     >>> [round(rate(k), 6) for k in (0, 25, 50, 100)]
     [0.0001, 0.00055, 0.001, 0.0001]
@@ -40,7 +40,7 @@ class Decaying(Checked):
 
     Examples
     --------
-    >>> from refkan.training.recipes import Decaying
+    >>> from validation.equations.recipes.schedules import Decaying
     >>> rate = Decaying(1e-2, 1e-4, 100)
     >>> [round(rate(k), 6) for k in (0, 50, 100, 200)]
     [0.01, 0.001, 0.0001, 0.0001]
@@ -69,7 +69,7 @@ class Ramped(Checked):
 
     Examples
     --------
-    >>> from refkan.training.recipes import Ramped
+    >>> from validation.equations.recipes.schedules import Ramped
     >>> rate = Ramped(1e-2)
     >>> [round(rate(k), 6) for k in (0, 5, 10, 1000)]
     [0.0001, 0.00505, 0.01, 0.01]

@@ -44,7 +44,8 @@ class Minibatches:
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import Minibatches, burgers_setup
+    >>> from validation.equations.recipes.space_time_setups import burgers_setup
+    >>> from validation.equations.recipes.trainers import Minibatches
     >>> setup = burgers_setup(points=(4, 4), edge_points=4)
     >>> problem, theta = setup.start(setup.kan(widths=[2, 1]), np.random.default_rng(0))
     >>> batches = Minibatches(problem, 8, np.random.default_rng(1))
@@ -123,7 +124,8 @@ class Attended(Checked):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import Attended, burgers_setup
+    >>> from validation.equations.recipes.space_time_setups import burgers_setup
+    >>> from validation.equations.recipes.trainers import Attended
     >>> setup = burgers_setup(points=(8, 8))
     >>> problem, theta = setup.start(setup.kan(widths=[2, 2, 1]), np.random.default_rng(0))
     >>> result = Attended(rate=1e-2)(problem, theta, steps=3)
@@ -185,7 +187,8 @@ class Redrawn(Frozen, eq=True):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import Redrawn, burgers_setup
+    >>> from validation.equations.recipes.space_time_setups import burgers_setup
+    >>> from validation.equations.recipes.trainers import Redrawn
     >>> setup = burgers_setup(points=(8, 8))
     >>> problem, theta = setup.start(setup.kan(widths=[2, 2, 1]), np.random.default_rng(0))
     >>> result = Redrawn(setup.ranges, seed=0, every=2)(problem, theta, steps=4)

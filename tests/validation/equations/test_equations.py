@@ -10,7 +10,6 @@ from scipy.integrate import solve_ivp
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims.running.kept_parts import Parts, run_task
 from refkan.training.problems import allen_cahn
-from refkan.training.recipes import burgers_setup
 from tests.shared.pictures import NO_PICTURE
 from tests.shared.spoiling import spoilt
 from tests.shared.tables import each_row
@@ -26,6 +25,7 @@ from validation.equations import (
 from validation.equations.allen_cahn import allen_cahn_as_printed as claim
 from validation.equations.allen_cahn import allen_cahn_cells, allen_cahn_claims, allen_cahn_observed
 from validation.equations.pde_runs import Model, run_models, train
+from validation.equations.recipes.space_time_setups import burgers_setup
 
 
 def small_model():

@@ -11,7 +11,7 @@ from refkan.base.arguments import as_generator, check_choice, check_count, check
 from refkan.networks import Network, kan
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.splines.sums import FixedJet
-from refkan.training.losses import Collocation, LeastSquares, Term
+from refkan.training.losses import Collocation, Term
 
 Range = tuple[float, float]
 
@@ -38,7 +38,7 @@ class Shape(Checked):
 
     Examples
     --------
-    >>> from refkan.training.recipes import burgers_setup
+    >>> from validation.equations.recipes.space_time_setups import burgers_setup
     >>> burgers_setup().shape
     Shape(widths=(2, 20, 20, 1), order=4, intervals=(5, 10, 20), node_map='sigmoid')
     """
@@ -66,7 +66,7 @@ class Setup(Frozen):
     shape : Shape
         The network as published, or proposed.
     terms : tuple of Term
-        The first one is the equation. Empty for regression.
+        The first one is the equation.
     reference : callable
         Points (N, d) -> the solution there (N, 1).
     grid : array (N, d)
@@ -75,20 +75,11 @@ class Setup(Frozen):
         Points (N, d) -> inputs of the network (N, P); the points themselves by default.
     domain : tuple of pairs, optional
         Ranges of the inputs of the network, those of the variables by default.
-    samples : array (N, d), optional
-        Regression: where the values of `reference` are given.
-    values : pair of arrays (N, 1), optional
-        Regression on data: their values at `samples` and on `grid`. `reference` is not asked then, and a statistics
-        batch is drawn from the samples.
-    variables : tuple of str
-        Regression on data: names of their columns, for figures.
-    output : str
-        Name of what is learnt, for figures.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.training.recipes import burgers_setup
+    >>> from validation.equations.recipes.space_time_setups import burgers_setup
     >>> setup = burgers_setup(points=(16, 16))
     >>> problem, theta = setup.start(setup.kan(widths=[2, 4, 1]), np.random.default_rng(0))
     >>> sorted(problem.mean_squares(theta))
@@ -106,10 +97,6 @@ class Setup(Frozen):
     grid: FloatArray
     inputs: Callable[[FloatArray], FloatArray] = lambda points: points
     domain: tuple[Range, ...] | None = None
-    samples: FloatArray | None = None
-    values: tuple[FloatArray, FloatArray] | None = None
-    variables: tuple[str, ...] = ()
-    output: str = "u"
 
     def kan(self, widths: Any = None, intervals: Any = None, order: int | None = None, **options: Any) -> Network:
         """Return the coarsest spline network, with the set-up's choice for arguments that are not given.
@@ -128,17 +115,14 @@ class Setup(Frozen):
         )
 
     def draw(self, rng: RandomSource, n: int) -> FloatArray:
-        """Return n inputs of the network (n, P), drawn uniformly from the domain or, for data, from the samples."""
-        rng = as_generator("rng", rng)
-        count = check_count("n", n)
-        if self.values is not None and self.samples is not None:
-            return self.inputs(rng.choice(self.samples, count))
+        """Return n inputs of the network (n, P), drawn uniformly from the domain."""
         low, high = np.array(self.ranges).T
-        return self.inputs(rng.uniform(low, high, (count, low.size)))
+        points = as_generator("rng", rng).uniform(low, high, (check_count("n", n), low.size))
+        return self.inputs(points)
 
     def start(
         self, net: Network, rng: RandomSource, scheme: str = "linear", check: bool = False
-    ) -> tuple[Any, FloatArray]:
+    ) -> tuple[Collocation, FloatArray]:
         """Draw parameters, bind the network to points of the domain, and return the problem with the parameters.
 
         Parameters
@@ -155,16 +139,12 @@ class Setup(Frozen):
         rng = as_generator("rng", rng)
         batch = self.draw(rng, BATCH)
         bound, theta = net.initialize(rng, batch, scheme)
-        if self.samples is not None:
-            y = self.reference(self.samples) if self.values is None else self.values[0]
-            return LeastSquares(bound, self.inputs(self.samples), y), theta
         return Collocation(bound, self.terms, self.domain or self.ranges, check), theta
 
     @lazy
     def exact(self) -> FloatArray:
         """The solution on the grid (N,)."""
-        on_grid = self.reference(self.grid) if self.values is None else self.values[1]
-        return np.asarray(on_grid, dtype=float)[:, 0]
+        return np.asarray(self.reference(self.grid), dtype=float)[:, 0]
 
     @lazy
     def _inputs_on_grid(self) -> FixedJet:

@@ -1,1 +1,0 @@
-"""Files that commands read: numbers, networks, and rows for them."""

@@ -1,1 +1,0 @@
-"""`refkan train`: its options, progress and remarks."""

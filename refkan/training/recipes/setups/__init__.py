@@ -1,1 +1,0 @@
-"""Set-ups: a problem with its points, conditions and reference solution, and the network proposed for it."""

@@ -1,0 +1,1 @@
+"""How networks are trained on the published equations: set-ups, learning rates, trainers and starts."""
