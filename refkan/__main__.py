@@ -1,5 +1,17 @@
-"""Run the command as `python -m refkan`."""
+"""The command `refkan`, also as `python -m refkan`."""
 
-from refkan.cli import main
+import sys
 
-raise SystemExit(main())
+
+def main() -> int:
+    """Import the command, which takes a second in which Ctrl-C is no error either, and run it."""
+    try:
+        from refkan.cli import main as run
+    except KeyboardInterrupt:
+        print("refkan: interrupted", file=sys.stderr)
+        return 130
+    return run()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -15,12 +15,13 @@ from refkan.analysis.exact import bounding_box
 from refkan.analysis.exact.certificates.certified_network import Samples, certificate
 from refkan.base import FloatArray, check_positive
 from refkan.base.atomic_files import read_file, write_atomically
+from refkan.base.long_runs.command_parser import add_command, count
 from refkan.base.long_runs.exit_codes import OK, say
-from refkan.claims.running.run_options import add_command, count
 from refkan.commands.certificate_page import page, text_of
 from refkan.commands.input_files import read_network, read_samples
 from refkan.commands.option_values import check_file, path
 from refkan.commands.threads import add_executor_options, chosen_executor
+from refkan.kernels.engine_option import add_engine_option
 from refkan.networks import Network
 
 MOST_LEAVES = 10_000_000
@@ -44,6 +45,7 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "of pykan, efficient-kan and jaxkan. Exit code: 0; 2 for wrong usage or a file that cannot be used; 130 if "
         "interrupted.",
     )
+    add_engine_option(p)
     p._negative_number_matcher = re.compile(r"-[\d.].*")  # so that -1:1 is a value and no option
     p.add_argument("network", type=path, metavar="NETWORK.npz", help="written by refkan, or a state dict")
     p.add_argument(

@@ -9,10 +9,10 @@ from typing import Any
 
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
+from refkan.base.long_runs.command_parser import Commands, add_command
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse
 from refkan.base.long_runs.interrupts import kept_interrupts
 from refkan.base.plain_text import printable
-from refkan.claims.running.run_options import Commands, add_command
 from refkan.commands.option_values import check_file, named, path, seconds, text
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.adapters.bases.torch_base import VARIANTS
@@ -27,6 +27,7 @@ from refkan.conformance.judging.guarded import Order, judged
 from refkan.conformance.judging.judge import explained
 from refkan.conformance.reports import findings_reported as reports
 from refkan.conformance.reports.case_files import check, probes
+from refkan.kernels.engine_option import add_engine_option
 
 EXIT_CODES = (
     "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly, or "
@@ -47,6 +48,7 @@ def add_conform(commands: Commands) -> None:
         "that come with refkan are in refkan.conformance.adapters.backends: PlainTorch, PlainJax, Pykan, Jaxkan, ...",
         epilog=EXIT_CODES,
     )
+    add_engine_option(p)
     p.add_argument(
         "--backend", required=True, metavar="MODULE:ADAPTER",
         help="package.module:Adapter, or the path of a file: folder/my_adapter.py:Adapter",
@@ -84,6 +86,7 @@ def add_cases(commands: Commands) -> None:
         description="Write cases with inputs, answers and tolerances, explained in DIR/README.txt; without --select "
         "also the probes that identify a layer.",
     )
+    add_engine_option(to)
     to.add_argument("folder", type=path, metavar="DIR")
     to.add_argument(
         "--dtype", choices=DTYPES, nargs="+", default=["float64", "float32"], help="default: float64 float32"
@@ -97,6 +100,7 @@ def add_cases(commands: Commands) -> None:
         description="Judge results, named by the keys of cases: a folder with arrays.txt and arrays.f64, or an .npz.",
         epilog=EXIT_CODES,
     )
+    add_engine_option(back)
     back.add_argument("folder", type=path, metavar="DIR")
     back.add_argument("results", type=path, metavar="RESULTS")
     _add_reports(back)

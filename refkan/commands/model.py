@@ -13,12 +13,13 @@ from refkan.analysis.conditioning import spectrum
 from refkan.base import FloatArray
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
+from refkan.base.long_runs.command_parser import add_command, count
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
-from refkan.claims.running.run_options import add_command, count
 from refkan.commands.input_files import read_network
 from refkan.commands.option_values import check_file, named, path, size, whole
 from refkan.interop import disassemble, from_state, read_model, refined, to_state
 from refkan.interop.model_files import is_network, state_in
+from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.archives import load, save
 from refkan.networks.network import Network
 from refkan.training.losses import LeastSquares
@@ -69,6 +70,7 @@ def _add(parts: Any, name: str, run: Any, purpose: str, more: str = "", drawn: b
         epilog="Exit code: 0; 1 if something is wrong with the model; 2 for wrong usage or a file that cannot be used; "
         "130 if interrupted.",
     )  # fmt: skip
+    add_engine_option(p)
     p.add_argument("file", type=path, metavar="FILE")
     if drawn:
         p.add_argument("--samples", type=size, default=1000, metavar="N", help="in the domain; default: %(default)s")

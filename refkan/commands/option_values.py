@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from refkan.base.atomic_files import require_writable
-from refkan.claims.running.run_options import count
+from refkan.base.long_runs.command_parser import count
 from refkan.splines.knots import MAX_INTERVALS, MAX_ORDER
 
 WIDEST = 100_000

@@ -15,9 +15,10 @@ import refkan
 from refkan import truth
 from refkan.analysis import exact
 from refkan.base.extras import EXTRAS, how_to_install
+from refkan.base.long_runs.command_parser import add_command
 from refkan.base.long_runs.exit_codes import FAILED, OK
-from refkan.claims.running.run_options import add_command
 from refkan.kernels.engine_choice import current_engine, use_engine
+from refkan.kernels.engine_option import add_engine_option
 from refkan.kernels.launch import thread_count
 from refkan.networks import chebyshev_kan, hessians, kan
 
@@ -27,7 +28,8 @@ PACKAGES = ("numpy", "scipy", "numba", "matplotlib", "python-flint", "mpmath", "
 def add_info(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `info`."""
     told = "versions, threads, and where compiled kernels and the pages of the documentation are"
-    add_command(commands, "info", show_info, "", help=told)
+    p = add_command(commands, "info", show_info, help=told)
+    add_engine_option(p)
 
 
 def show_info(chosen: argparse.Namespace) -> int:
@@ -78,7 +80,7 @@ def add_selftest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "numbers, under both engines, and proven bounds of their values with the values.",
         epilog=f"Exit code: 0; 1 if something differs by more than {LIMIT:g} of its largest entry; 130 if interrupted.",
     )
-    p.set_defaults(run=_run, program=p.prog, engine=None)
+    p.set_defaults(run=_run, program=p.prog)
 
 
 def _run(chosen: argparse.Namespace) -> int:

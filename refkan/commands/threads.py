@@ -2,14 +2,12 @@
 
 import argparse
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 
-from refkan.base.long_runs.thread_variables import one_thread_each
-from refkan.claims.running.executors import check_address, dask_executor
-from refkan.claims.running.run_options import count
+from refkan.base.long_runs.command_parser import count
+from refkan.base.long_runs.worker_processes import check_address, dask_executor, worker_pool
 from refkan.commands.option_values import text
 
 MOST_WORKERS = 1000
@@ -27,8 +25,7 @@ def add_executor_options(p: argparse.ArgumentParser) -> None:
 def chosen_executor(chosen: argparse.Namespace) -> Iterator[Executor | None]:
     """The requested executor, closed afterwards."""
     if chosen.workers is not None:
-        # Fresh processes: forked ones would inherit the locks of threads that they do not have.
-        with one_thread_each(), ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as pool:
+        with worker_pool(chosen.workers) as pool:
             yield pool
     elif chosen.dask is not None:
         check_address(chosen.dask)

@@ -12,15 +12,19 @@ Examples
 '(Q, P, dim), C order, dim = n + r - 1 = n + degree; index i counts basis functions from the left'
 """
 
-from refkan.conformance.adapters.adapter import Adapter, Capabilities
-from refkan.conformance.adapters.bases.jax_base import JaxAdapter, JaxModel
-from refkan.conformance.adapters.bases.spline_base import SplineAdapter
-from refkan.conformance.adapters.bases.torch_base import TorchAdapter
-from refkan.conformance.cases import CONVENTIONS, Case, Change, Frame, LayerSpec, Setting, catalogue
-from refkan.conformance.identification import Difference, Identification, identify
-from refkan.conformance.judging.findings import Finding, Hint
-from refkan.conformance.judging.judge import Judge
-from refkan.conformance.judging.suite import parametrize_with_cases, pytest_suite
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from refkan.conformance.adapters.adapter import Adapter, Capabilities
+    from refkan.conformance.adapters.bases.jax_base import JaxAdapter, JaxModel
+    from refkan.conformance.adapters.bases.spline_base import SplineAdapter
+    from refkan.conformance.adapters.bases.torch_base import TorchAdapter
+    from refkan.conformance.cases import CONVENTIONS, Case, Change, Frame, LayerSpec, Setting, catalogue
+    from refkan.conformance.identification import Difference, Identification, identify
+    from refkan.conformance.judging.findings import Finding, Hint
+    from refkan.conformance.judging.judge import Judge
+    from refkan.conformance.judging.suite import parametrize_with_cases, pytest_suite
 
 __all__ = [
     "CONVENTIONS",
@@ -45,3 +49,29 @@ __all__ = [
     "parametrize_with_cases",
     "pytest_suite",
 ]
+
+if not TYPE_CHECKING:
+    # Imported when first used: pytest loads the plugin of this package in every run.
+    _PLACES = {
+        "adapters.adapter": "Adapter Capabilities",
+        "adapters.bases.jax_base": "JaxAdapter JaxModel",
+        "adapters.bases.spline_base": "SplineAdapter",
+        "adapters.bases.torch_base": "TorchAdapter",
+        "cases": "CONVENTIONS Case Change Frame LayerSpec Setting catalogue",
+        "identification": "Difference Identification identify",
+        "judging.findings": "Finding Hint",
+        "judging.judge": "Judge",
+        "judging.suite": "parametrize_with_cases pytest_suite",
+    }
+    _PLACE_OF = {name: f"refkan.conformance.{place}" for place, names in _PLACES.items() for name in names.split()}
+
+    def __dir__() -> list[str]:
+        """All names, with those that are imported on first use."""
+        return sorted({*globals(), *__all__})
+
+    def __getattr__(name: str) -> Any:
+        """Import the place of a public name on first use."""
+        if name not in _PLACE_OF:
+            raise AttributeError(f"module 'refkan.conformance' has no attribute {name!r}")
+        globals()[name] = member = getattr(import_module(_PLACE_OF[name]), name)
+        return member

@@ -6,8 +6,10 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
+from refkan.base.long_runs.own_process import Event, send
 from refkan.kernels.compilation import COMPILING, when_compiling
 from refkan.kernels.engine_choice import VARIABLE, check_engine, current_engine, use_engine
 
@@ -32,6 +34,16 @@ def _engine(text: str) -> str:
         return check_engine(text, "NAME")
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def engine_of(chosen: argparse.Namespace) -> AbstractContextManager[None]:
+    """The context of the engine that the options of a command name."""
+    return chosen_engine(chosen.engine, chosen.program, chosen.engine_otherwise(chosen))
+
+
+def compilations_sent() -> AbstractContextManager[None]:
+    """The context in which an `OwnProcess` sends `Event.COMPILES` when a kernel is compiled for the first time."""
+    return when_compiling(partial(send, Event.COMPILES))
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from refkan.base.long_runs.own_process import Ended, Event
 from refkan.claims import Beside, Estimate, Figure, Reading, Readings, Row, Table, Verdict, estimate, exactly, judge
 from refkan.claims.running import capsule, processes
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.executors import Ended, Event
 from refkan.claims.running.outcomes import FileResult, gather, pack, status_of, unpack
 from refkan.claims.running.processes import in_words
 from tests.shared.refusals import refused
@@ -254,7 +254,7 @@ def test_a_file_that_runs_elsewhere_ends_with_its_result_an_error_or_the_limit(m
     assert task.look(progress, 2.0) is None
     failed = task.result(task.look(progress, 1.0))
     assert (failed.error.splitlines()[-1], failed.seconds, stopped) == (
-        "refkan.claims.running.executors.ProcessEndedError: took more than 1.0 s and was ended: --limit allows more",
+        "refkan.base.long_runs.own_process.ProcessEndedError: took more than 1.0 s and was ended: --limit allows more",
         5.0, [True],
     )  # fmt: skip
     assert failed.finished

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from refkan import cli
+from refkan.base.long_runs.own_process import Ended
 from refkan.claims.running.console import Progress
-from refkan.claims.running.executors import Ended
 from refkan.claims.running.kept_parts import Resume
 from refkan.claims.running.outcomes import FileResult
 from refkan.claims.running.processes import finished

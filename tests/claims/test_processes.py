@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from refkan import cli
+from refkan.base.long_runs.own_process import OwnProcess, without_copies
 from refkan.claims.running import processes
-from refkan.claims.running.executors import OwnProcess, without_copies
 from refkan.claims.running.outcomes import FileResult
 from refkan.kernels import plain_sums
 from tests.claims.claim_packages import GOOD

@@ -11,7 +11,7 @@ import pytest
 
 import refkan
 import refkan as rk
-import refkan_command
+from refkan import __main__
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.commands import conform, selftest
 from refkan.commands.input_files import read_samples
@@ -55,8 +55,8 @@ class Interrupts:
         if name == "numpy":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupts)
-import refkan_command
-sys.exit(refkan_command.main())
+from refkan import __main__
+sys.exit(__main__.main())
 """
 
 
@@ -67,9 +67,9 @@ def test_an_interruption_while_the_library_is_imported():
 
 def test_the_installed_command_is_the_command(monkeypatch, capsys):
     scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
-    assert scripts == {"refkan": "refkan_command:main"}
+    assert scripts == {"refkan": "refkan.__main__:main"}
     monkeypatch.setattr(sys, "argv", ["refkan", "info"])
-    assert refkan_command.main() == 0
+    assert __main__.main() == 0
     assert refkan.__version__ in capsys.readouterr().out
 
 

@@ -16,8 +16,7 @@ import pytest
 import check_certificate
 import refkan as rk
 from refkan.analysis.conditioning.spectra import FLAGS
-from refkan.base.long_runs import checkpoints
-from refkan.claims.running import executors
+from refkan.base.long_runs import checkpoints, worker_processes
 from refkan.commands.certificate_page import Bound, proven
 from refkan.commands.spectra import spectrum
 from tests.shared.commands import command
@@ -74,7 +73,7 @@ def test_a_cluster_that_is_not_there(monkeypatch):
         def Client(address, **options):  # noqa: N802
             raise OSError(f"Timed out trying to connect to {address}")
 
-    monkeypatch.setattr(executors, "needed", lambda owner, name: Unreachable)
+    monkeypatch.setattr(worker_processes, "needed", lambda owner, name: Unreachable)
     assert "Timed out trying to connect to tcp://127.0.0.1:9" in run("--dask", "tcp://127.0.0.1:9", code=1).err
 
 

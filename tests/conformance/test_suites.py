@@ -45,10 +45,9 @@ def test_by_options(refkan_case, refkan_adapter):
 """
 
 
+PLUGINS = ("no:cacheprovider", "no:faulthandler", "no:refkan", "refkan.conformance.pytest_plugin")
 OPTIONS = ["-q", "-rA", "--capture=sys", "--import-mode=importlib"]
-OPTIONS += [
-    word for name in ("no:cacheprovider", "no:faulthandler", "no:refkan", "refkan_pytest") for word in ("-p", name)
-]
+OPTIONS += [word for name in PLUGINS for word in ("-p", name)]
 
 
 def test_a_users_suite(tmp_path, monkeypatch, capsys):
@@ -81,10 +80,19 @@ def test_a_users_suite(tmp_path, monkeypatch, capsys):
 
 def test_the_plugin_is_declared_and_costs_nothing_where_it_is_not_used():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert project["project"]["entry-points"]["pytest11"] == {"refkan": "refkan_pytest"}
-    assert "refkan_pytest" in project["tool"]["setuptools"]["py-modules"]
-    told = "import sys, refkan_pytest; print([name for name in ('refkan', 'numpy', 'pytest') if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert project["project"]["entry-points"]["pytest11"] == {"refkan": "refkan.conformance.pytest_plugin"}
+    code = "import sys, refkan.conformance.pytest_plugin; print(sorted(name for name in sys.modules if name in LIGHT))"
+    light = ["numpy", "numba", "pytest", "refkan.base", "refkan.conformance.judging"]
+    run = [sys.executable, "-c", code.replace("LIGHT", repr(light))]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_public_names_of_conformance_are_imported_on_first_use():
+    names = refkan.conformance.__all__
+    assert set(names) <= set(dir(refkan.conformance))
+    assert all(getattr(refkan.conformance, name) is not None for name in names)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        refkan.conformance.nothing  # noqa: B018
 
 
 def test_a_suite_runs_here_too():

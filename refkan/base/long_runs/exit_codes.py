@@ -5,7 +5,12 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+from refkan.base.long_runs.interrupts import Terminated
+
+OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+
+CLOSED = "the standard output is closed: redirect it to a file, or to /dev/null"
 
 
 def guarded(command: str, run: Callable[[], int], sizes: str = "", kept: Callable[[], str] = str) -> int:
@@ -22,9 +27,15 @@ def guarded(command: str, run: Callable[[], int], sizes: str = "", kept: Callabl
     kept
         Says what is kept of a run that was interrupted or failed.
     """
+    if sys.stderr is None:  # a program can be started with closed streams; print would write errors to the output
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        return refuse(command, CLOSED, FAILED)
     try:
         code = run()
         sys.stdout.flush()
+    except Terminated:
+        return refuse(command, f"terminated{kept()}", TERMINATED)
     except KeyboardInterrupt:
         return refuse(command, f"interrupted{kept()}", INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has seen enough

@@ -59,6 +59,42 @@ def kept_interrupts() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+@contextmanager
+def terminations_as_interrupts() -> Iterator[None]:
+    """Raise `Terminated` where SIGTERM comes during the block, so that the program can clean up.
+
+    It takes the way of Ctrl-C, through the handler of SIGINT: `kept_interrupts` then raises it again if it is dropped.
+    Other threads cannot set handlers, and a handler that exists already stays.
+    """
+    in_charge = threading.current_thread() is threading.main_thread()
+    if not in_charge or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    came = False
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        interrupt = signal.getsignal(signal.SIGINT)
+        if not callable(interrupt):  # shells let commands in the background ignore Ctrl-C
+            raise Terminated
+        interrupt(number, frame)
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if came:
+            raise Terminated from error
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class _Reminder:
     """The handler, and a thread that calls it again after each interruption.
 

@@ -12,10 +12,10 @@ from typing import Any
 import refkan
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.base.long_runs.interrupts import kept_interrupts
+from refkan.base.long_runs.own_process import without_copies
 from refkan.base.plain_text import printable
 from refkan.claims.running.capsule import now, versions
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.executors import without_copies
 from refkan.claims.running.kept_parts import Parts, PartsMissing
 from refkan.claims.running.outcomes import FileResult, check_answers, describe_error, pack, unpack
 from refkan.claims.running.sources import library_digest, sources_digest

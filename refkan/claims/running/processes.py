@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from refkan.base.long_runs.own_process import Ended, Event, OwnProcess, ProcessEndedError, send
 from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.claims.readings import counted
 from refkan.claims.running.capsule import now
 from refkan.claims.running.console import Progress, shorten
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.executors import Ended, Event, OnCluster, OwnProcess, ProcessEndedError, send
+from refkan.claims.running.executors import OnCluster
 from refkan.claims.running.file_runs import KeptResults
 from refkan.claims.running.outcomes import FileResult, describe_error, said_of
+from refkan.kernels.engine_option import compilations_sent
 
 Run = Callable[..., FileResult]
 """Runs a file, or a part of it, and is told what it says; sent to each process, so it must be small: `FileRun`."""
@@ -45,7 +47,7 @@ class Places(NamedTuple):
         if self.cluster is not None:
             return OnCluster(self.cluster)
         with one_thread_each() if self.workers > 1 else nullcontext():
-            return OwnProcess()
+            return OwnProcess(compilations_sent)
 
 
 Numbered = tuple[int, ClaimFile]

@@ -1,75 +1,11 @@
-"""Commands: the parser of each, how it is carried out under its engine, and the options of those that run claims."""
+"""The options of commands that run claims."""
 
 import argparse
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from refkan.base.long_runs.exit_codes import guarded
-from refkan.base.long_runs.interrupts import kept_interrupts
-from refkan.kernels.engine_option import add_engine_option, chosen_engine
-
-
-class CommandParser(argparse.ArgumentParser):
-    """A parser whose commands refuse unknown options themselves, under their own usage."""
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, and refuse what is not known: argparse hands it on to the program, which has no usage for it."""
-        chosen, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return chosen, unknown
-
-
-Commands = Any
-"""What `argparse.ArgumentParser.add_subparsers` returns, whose class has no public name."""
-
-
-def add_command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], sizes: str = "", parts: str = "",
-    **texts: Any,
-) -> argparse.ArgumentParser:  # fmt: skip
-    """Add a command with the option `--engine` and return its parser.
-
-    Parameters
-    ----------
-    commands
-        Where it is added.
-    name : str
-    run : callable
-        Takes the options and returns the exit code; what it raises is said in one line, see `guarded`. It may put
-        `kept_in_words` among the options, which says what is kept of an interrupted run.
-    sizes : str
-        Options that ask for less memory.
-    parts : str
-        What an interrupted run keeps in the folder of that name in its `--output`.
-    **texts
-        Of the help: help, description, epilog.
-    """
-    p: argparse.ArgumentParser = commands.add_parser(name, **texts)
-    add_engine_option(p)
-    p.set_defaults(run=kept_interrupts()(run), program=p.prog, sizes=sizes, parts=parts)
-    return p
-
-
-def carry_out(chosen: argparse.Namespace) -> int:
-    """Do what the options of a command ask for and return the exit code."""
-
-    def run() -> int:
-        with chosen_engine(chosen.engine, chosen.program, chosen.engine_otherwise(chosen)):
-            return int(chosen.run(chosen))
-
-    def kept() -> str:
-        if hasattr(chosen, "kept_in_words"):
-            return str(chosen.kept_in_words())
-        folder: Path | None = getattr(chosen, "output", None)
-        if folder is None or not chosen.parts or not any(folder.glob(f"{chosen.parts}/*")):
-            return ""
-        return f"; finished {chosen.parts} are kept in {folder / chosen.parts}"
-
-    return guarded(chosen.program, run, chosen.sizes, kept)
-
+from refkan.base.long_runs.command_parser import count
+from refkan.kernels.engine_option import add_engine_option
 
 EPILOG = (
     "Exit code: 0 if everything ran, whatever the verdicts; 1 if a file crashed or a mutation of a claim was not"
@@ -139,11 +75,3 @@ def add_options(p: argparse.ArgumentParser, output: Path) -> None:
         sizes="fewer --workers",
         parts="checkpoints",
     )
-
-
-def count(text: str, minimum: int = 1, maximum: int | None = None) -> int:
-    """Return a whole number, at least 1 or another minimum, and at most the maximum."""
-    if text.isdecimal() and minimum <= int(text) and (maximum is None or int(text) <= maximum):
-        return int(text)
-    bounds = f"at least {minimum}" + ("" if maximum is None else f" and at most {maximum}")
-    raise argparse.ArgumentTypeError(f"must be a whole number, {bounds}; got {text!r}")

@@ -11,7 +11,9 @@ from typing import Any
 
 from refkan.base.atomic_files import require_writable
 from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.long_runs.command_parser import carry_out
 from refkan.base.long_runs.exit_codes import FAILED, OK
+from refkan.base.long_runs.worker_processes import check_address, dask_executor
 from refkan.base.plain_text import printable
 from refkan.claims.cells import run_one_cell
 from refkan.claims.reporting.report import write_report
@@ -19,13 +21,13 @@ from refkan.claims.rows import Row
 from refkan.claims.running.capsule import capsule, processors
 from refkan.claims.running.console import listing, table
 from refkan.claims.running.discovery import ClaimFile, Ledger, discover
-from refkan.claims.running.executors import check_address, dask_executor
 from refkan.claims.running.file_runs import FileRun, KeptResults
 from refkan.claims.running.kept_parts import Parts
 from refkan.claims.running.outcomes import gather
 from refkan.claims.running.processes import AT_ONCE, Places, run_all
-from refkan.claims.running.run_options import carry_out, parser
+from refkan.claims.running.run_options import parser
 from refkan.kernels.engine_choice import current_engine
+from refkan.kernels.engine_option import engine_of
 
 QUICK_LIMIT = 600
 """Seconds that a file of a quick run may take where the user does not say so."""
@@ -68,7 +70,8 @@ def main(argv: Sequence[str] | None, folder: Path, package: str, rows: Sequence[
     ledger = Ledger(tuple(rows), tuple(discover(folder, rows)), **more)
     p = parser(program)
     p.set_defaults(program=program, run=partial(run_claims, ledger=ledger))
-    return carry_out(p.parse_args(argv))
+    chosen = p.parse_args(argv)
+    return carry_out(chosen, engine_of(chosen))
 
 
 def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:

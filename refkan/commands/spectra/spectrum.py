@@ -11,11 +11,12 @@ from refkan.analysis.conditioning.studies.studies import problem_of
 from refkan.analysis.conditioning.studies.study_rows import KINDS, MEANINGS, PRECONDITIONERS
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
+from refkan.base.long_runs.command_parser import add_command
 from refkan.base.long_runs.exit_codes import FAILED, OK, say
-from refkan.claims.running.run_options import add_command
 from refkan.commands.option_values import check_folder, intervals, order, path, size, whole, width
 from refkan.commands.spectra.own_network import certified, only_with_networks, problem_in_files, report, show
 from refkan.commands.threads import add_executor_options, chosen_executor
+from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.plots import conditions, to_png
 from refkan.training.problems import regression_target
@@ -55,6 +56,7 @@ def add_spectrum(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a point or the "
         "executor failed; 2 for wrong usage; 130 if interrupted.",
     )
+    add_engine_option(p)
     for name, type_, metavar, meaning in (
         ("orders", order, "R", "orders r of the splines"),
         ("intervals", intervals, "N", "in all layers"),

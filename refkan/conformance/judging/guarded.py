@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from refkan.base import Frozen
-from refkan.claims.running.executors import Ended, Event, OwnProcess, ProcessEndedError, send, without_copies
+from refkan.base.long_runs.own_process import Ended, Event, OwnProcess, ProcessEndedError, send, without_copies
 from refkan.conformance.adapters.adapter import BSPLINES, Adapter
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.adapters.loading import BackendError, load
@@ -21,6 +21,7 @@ from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding
 from refkan.conformance.judging.judge import Judge
 from refkan.kernels.compilation import COMPILING
+from refkan.kernels.engine_option import compilations_sent
 
 LIVES = 2
 """Processes that may end over cases, and over stages of identification: the rest is left out then."""
@@ -95,7 +96,7 @@ def judged(order: Order) -> Generator[Told, None, None]:
     with tempfile.TemporaryDirectory() as folder:
         while all(lives.values()) or (lives["stages"] and opening is not None and done >= len(opening.cases)):
             log = Path(folder) / f"{sum(lives.values())}.txt"
-            process = OwnProcess()
+            process = OwnProcess(compilations_sent)
             try:
                 process.start(_send_all, order, done, ended, str(log))
                 error = None

@@ -14,6 +14,7 @@ from refkan.analysis.conditioning.spectrum_of_problem import spectrum
 from refkan.analysis.conditioning.studies.study_rows import MEASURED, Configuration, Study, StudyRow, measured
 from refkan.base import FloatArray, check_annotated
 from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.long_runs.worker_processes import submitted
 from refkan.kernels.engine_choice import current_engine, use_engine
 from refkan.training.losses import LeastSquares
 
@@ -156,7 +157,7 @@ def _computed(
     futures: list[Future[StudyRow]] = []
     finished = total - len(pending)
     try:
-        futures.extend(executor.submit(attempt, point) for point in pending)
+        futures.extend(submitted(executor, attempt, point) for point in pending)
         for future in as_completed(list(futures)):
             row = future.result()
             finished += 1

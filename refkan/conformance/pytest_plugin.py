@@ -1,6 +1,7 @@
 """The plugin of pytest: tests that take `refkan_case` or `refkan_adapter` are given those of `--refkan-adapter`.
 
-It is loaded by every run of pytest where refkan is installed, and imports the library only if a test asks for it.
+Every run of pytest loads it where refkan is installed. So it imports the library only when a test uses it, and the
+packages above it import nothing by themselves.
 """
 
 from __future__ import annotations
