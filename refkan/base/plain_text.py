@@ -19,6 +19,17 @@ def printable(text: object) -> str:
     return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def rounded(number: Fraction, digits: int, above: bool = False) -> Decimal:
     """Return the nearest decimal of so many digits that is not above the number, or not below it.
 

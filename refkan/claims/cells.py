@@ -76,7 +76,8 @@ class Grid(Checked):
     apart: tuple[str, ...] = ()
 
     def reading(self, **changes: str) -> dict[str, str]:
-        """Return the default of every open factor but for `changes`; ValueError for a value that does not exist."""
+        """Return the default of every open factor but for `changes`; ValueError for one that does not exist."""
+        self._check_names(changes, self.open)
         return {factor.name: factor.check(changes.get(factor.name, factor.values[0])) for factor in self.open}
 
     def around(self) -> list[dict[str, str]]:
@@ -93,10 +94,13 @@ class Grid(Checked):
         """Return a cell, with the default of every factor that is not given."""
         check_annotated(Grid.cell, locals())
         factors = (*self.open, *self.place)
-        unknown = choice.keys() - {factor.name for factor in factors}
+        self._check_names(choice, factors)
+        return Cell(tuple((f.name, f.check(choice.get(f.name, f.values[0]))) for f in factors), seed)
+
+    def _check_names(self, chosen: Iterable[str], factors: Iterable[Factor]) -> None:
+        unknown = set(chosen) - {factor.name for factor in factors}
         if unknown:
             raise ValueError(f"no factor is called {', '.join(sorted(unknown))}. {self.experiment.describe()}")
-        return Cell(tuple((f.name, f.check(choice.get(f.name, f.values[0]))) for f in factors), seed)
 
     @property
     def experiment(self) -> Experiment:
@@ -183,15 +187,15 @@ def run_one_cell(files: Sequence[ClaimFile], text: str, seed: int) -> None:
     """
     if len(files) != 1:
         raise ValueError(f"--cell needs one NAME, a row or file with cells; got {len(files)} files")
-    if files[0].problem:
-        raise ValueError(files[0].problem)
-    module = files[0].load()
-    experiment = getattr(module, "EXPERIMENT", None) or getattr(getattr(module, "GRID", None), "experiment", None)
-    if not isinstance(experiment, Experiment):
-        raise ValueError(f"{files[0].name} has no cells that can be run alone")
     if seed < 0:
         raise ValueError(f"--seed must not be negative; got {seed}")
-    choice = experiment.choose(text)
-    print(f"{written(choice)}, seed {seed}")
-    for name, value in experiment.run(choice, seed).items():
-        print(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
+    with files[0].loaded() as module:
+        experiment = getattr(module, "EXPERIMENT", None)
+        if experiment is None:
+            experiment = getattr(getattr(module, "GRID", None), "experiment", None)
+        if not isinstance(experiment, Experiment):
+            raise ValueError(f"{files[0].name} has no cells that can be run alone")
+        choice = experiment.choose(text)
+        print(f"{written(choice)}, seed {seed}")
+        for name, value in experiment.run(choice, seed).items():
+            print(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")

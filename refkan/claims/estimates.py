@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base.annotations import Checked, check_annotated
+from refkan.base.plain_text import counted
 from refkan.claims.seed_intervals import Statistic, checked_numbers, with_interval
 from refkan.claims.statuses import Status
 
@@ -94,11 +95,23 @@ class Estimate(Checked):
         parts = (("at least ", self.at_least), ("at most ", self.at_most))
         return ", ".join(f"{word}{bound:.3g}" for word, bound in parts if bound is not None)
 
+    @property
+    def without_interval(self) -> str:
+        """Say that there is no interval: if it is the whole line, or all positive numbers; "" if there is one."""
+        if self.high == np.inf and self.low in (-np.inf, 0.0):
+            return f"{counted(len(self.seeds), 'seed')}: no interval" if self.seeds else "no interval"
+        return ""
+
     def told(self) -> str:
         """Write the estimate with its interval and its bound on one line."""
-        interval = "" if self.low == self.high else f" [{self.low:.3g}, {self.high:.3g}]"
-        bound = f" (asked: {self.asked})" if self.decides else ""
-        return f"{self.name} {self.value:.3g}{interval}{self.unit and ' ' + self.unit}{bound}"
+        text = f"{self.name} {self.value:.3g}"
+        if self.low != self.high and not self.without_interval:
+            text += f" [{self.low:.3g}, {self.high:.3g}]"
+        if self.unit:
+            text += f" {self.unit}"
+        asked = f"asked: {self.asked}" if self.decides else ""
+        remarks = "; ".join(filter(None, (self.without_interval, asked)))
+        return f"{text} ({remarks})" if remarks else text
 
 
 def estimate(
@@ -185,11 +198,17 @@ def from_plain(data: Mapping[str, Any]) -> Estimate:
     return Estimate(**(given | {"seeds": tuple(given["seeds"])}))
 
 
+def _deciding(estimates: Iterable[Estimate]) -> list[Estimate]:
+    """Return the estimates that have a bound; ValueError if none has."""
+    deciding = [estimate for estimate in estimates if estimate.decides]
+    if not deciding:
+        raise ValueError("estimates must hold at least one with a bound (at_least, at_most); got none")
+    return deciding
+
+
 def agree(estimates: Iterable[Estimate]) -> bool | None:
     """Whether a statement that asks all of these holds: True, False where one is beyond its bound, None undecided."""
-    answers = [estimate.holds for estimate in estimates if estimate.decides]
-    if not answers:
-        raise ValueError("estimates must hold at least one with a bound (at_least, at_most)")
+    answers = [estimate.holds for estimate in _deciding(estimates)]
     return False if False in answers else None if None in answers else True
 
 
@@ -240,4 +259,5 @@ def twin(estimates: Iterable[Estimate]) -> Status:
     ('holds', 'refuted')
     """
     check_annotated(twin, locals())
+    estimates = _deciding(estimates)
     return "holds" if all(estimate.points for estimate in estimates) else "refuted"

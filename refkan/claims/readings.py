@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base.annotations import Checked, check_annotated
+from refkan.base.plain_text import counted
 from refkan.claims.estimates import Estimate, agree
 from refkan.claims.experiments import Choice, written
 from refkan.claims.seed_intervals import DRAWS, LEVEL
@@ -242,7 +243,13 @@ class Readings(Checked):
     def over(self) -> str:
         """Say over which readings the statement holds."""
         speaking, decided, holding = self.speaking, self.decided, self.holding
-        text = f"holds under {len(holding)} of {counted(len(decided), 'reading')}"
+        undecided = len(speaking) - len(decided)
+        if decided:
+            text = f"holds under {len(holding)} of {counted(len(decided), 'reading')}"
+        elif speaking:
+            text = f"undecided under {counted(undecided, 'reading')}"
+        else:
+            text = "no reading speaks" if self.results else "no reading was run"
         if holding and len(holding) < len(decided):
             common = shared(holding, decided)
             if common:
@@ -256,7 +263,7 @@ class Readings(Checked):
             singled_out = any(result.speaks for result in speaking)
             how = "is singled out, and speaks" if singled_out else "meet the calibration cells, and speak"
             text += f"; {len(speaking)} of {len(self.results)} tried {how}"
-        if undecided := len(speaking) - len(decided):
+        if decided and undecided:
             text += f"; {counted(undecided, 'reading')} undecided"
         if smaller := sum(result.reduced for result in speaking):
             text += f"; {counted(smaller, 'reading')} at less than the published size"
@@ -288,11 +295,6 @@ class Readings(Checked):
     def plain(self) -> list[dict[str, Any]]:
         """Return the readings as JSON data."""
         return [result.plain() for result in self.results]
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def shared(some: Sequence[Reading], among: Iterable[Reading]) -> dict[str, list[str]]:

@@ -99,6 +99,8 @@ class Verdict(Frozen, eq=True):
         the published cells beside ours with the number of every seed.
     tables
         Tables for the report.
+    needs
+        What is missing here to measure a row that is "pending", such as "the extra backends".
 
     Raises
     ------
@@ -132,6 +134,7 @@ class Verdict(Frozen, eq=True):
     tables: tuple[Table, ...] = ()
     estimates: tuple[Estimate, ...] = ()
     controls: Mapping[str, Status] = field(default_factory=dict)
+    needs: str = ""
 
     def __post_init__(self) -> None:
         with located(self.id, (TypeError, ValueError)):

@@ -1,5 +1,6 @@
 """What becomes of rows, intervals against formulas of their own, and what is said where readings differ."""
 
+import re
 from dataclasses import replace
 from itertools import chain, product, repeat
 from pathlib import Path
@@ -9,8 +10,25 @@ import numpy as np
 import pytest
 
 from refkan.base.long_runs.own_process import Ended, Event
-from refkan.claims import Beside, Estimate, Figure, Reading, Readings, Row, Table, Verdict, estimate, exactly, judge
+from refkan.claims import (
+    Beside,
+    Estimate,
+    Figure,
+    Reading,
+    Readings,
+    Row,
+    Table,
+    Verdict,
+    decide,
+    estimate,
+    exactly,
+    judge,
+    twin,
+)
+from refkan.claims.reporting import page as pages
+from refkan.claims.reporting.reading_tables import estimate_cells
 from refkan.claims.running import capsule, processes
+from refkan.claims.running.console import table
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.outcomes import FileResult, gather, pack, status_of, unpack
 from refkan.claims.running.processes import in_words
@@ -25,6 +43,9 @@ class File:
 
     def __init__(self, *ids):
         self.ids, self.place = ids, "-".join(ids)
+
+    def command(self, id):
+        return f"run {id}"
 
 
 def row(id, goal=False):
@@ -132,6 +153,63 @@ def test_what_asks_nothing_decides_nothing():
     )
 
 
+@each_row(
+    "values, statistic, told",
+    ((3.0, 4.0), "mean", "x 3.5 [-2.85, 9.85] (asked: at least 2)"),
+    ((3.0,), "mean", "x 3 (1 seed: no interval; asked: at least 2)"),
+    ((3.0,), "geometric mean", "x 3 (1 seed: no interval; asked: at least 2)"),
+    ((3.0, 4.0), "median", "x 3.5 (2 seeds: no interval; asked: at least 2)"),
+)
+def test_an_interval_that_says_nothing_is_not_printed(values, statistic, told):
+    made = estimate("x", dict(enumerate(values)), statistic, at_least=2.0)
+    assert made.told() == told
+    ((*_, interval, _, _, _, _, _, _),) = estimate_cells([made])
+    assert ("no interval" in interval) == ("no interval" in told)
+
+
+def test_estimates_without_a_bound_decide_nothing_and_are_refused():
+    beside = Estimate("x", 1.0, 0.5, 2.0, seeds=tuple(SEEDS))
+    for judged in (twin, decide):
+        refused(lambda judged=judged: judged([]), "at least one with a bound .* got none")
+        refused(lambda judged=judged: judged([beside]), "at least one with a bound")
+
+
+def test_the_table_begins_with_the_rows_of_this_run_and_counts_the_others():
+    """Recorded verdicts stand beside the results of this run, and are counted on a line of their own."""
+    small = Verdict("A2", "undecided", "m", estimates=(estimate("x", {1: 3.0}, at_least=2.0),))
+    here, there = File("A1", "A2"), File("B1", "C1")
+    results = [
+        FileResult(here, (Verdict("A1", "holds", "exact"), small)),
+        FileResult(there, (Verdict("B1", "refuted", ""), Verdict("C1", "holds", ""))),
+    ]
+    rows = [row(id) for id in ("C1", "B1", "A1", "A2", "D1")]
+    made = gather(rows, [here, there], results, {"A2": "refuted", "B1": "holds"}, [here])
+    lines = table(made, 120, first=("A2",)).splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["id", "A2", "A1"]
+    assert lines[0].split() == ["id", "source", "claim", "this", "run", "recorded", "measured"]
+    assert re.search(r"other direction +refuted +m$", lines[1])
+    assert lines[3].startswith("D1")  # no file answers it
+    assert lines[4:] == [
+        "",
+        "this run: 3 rows: 1 holds, 1 pending, 1 other direction",
+        "recorded at full size: 1 refuted",
+        "not selected: 2 rows; 2 with results of earlier runs: 1 holds, 1 refuted",
+    ]
+    alone = table(gather(rows[2:3], [here], results[:1]), 120).splitlines()
+    assert "recorded" not in alone[0]
+    assert alone[-1] == "this run: 1 row: 1 holds"
+
+
+def test_a_row_that_cannot_be_measured_here_says_what_it_needs():
+    absent = Verdict("A1", "pending", "0 of 0", needs="the extra backends", mutations={"m": "refuted"})
+    (made,) = gather([row("A1")], [File("A1")], [FileResult(File("A1"), (absent,))])
+    assert (made.status, made.here, made.said) == ("pending", *["not run: needs the extra backends"] * 2)
+    assert "not run: needs the extra backends" in table([made])
+    assert "this run: 1 row: 1 not run" in table([made])
+    assert in_words(made.result, {}) == "0.0 s: A1 not run: needs the extra backends"
+    assert "not run: needs the extra backends" in pages.page([made], [], {"configuration": {"size": "quick"}}, {})
+
+
 @pytest.mark.parametrize("value", [1.0, "yes", None])
 def test_statuses_come_from_truth_values(value):
     refused(lambda: judge(value), "TypeError: as_printed must be")
@@ -194,7 +272,7 @@ def test_what_is_told_is_of_the_first_reading_that_speaks():
     assert replace(results[1], measured="also").measured == f"also. {text}"
     assert Readings(results[:1]).told() == "holds under 0 of 1 reading. Under start=a: low"
     none = Readings([], [{"start": "a"}])
-    assert (none.told(), none.verdict("A1").estimates) == ("holds under 0 of 0 readings; 1 reading not run", ())
+    assert (none.told(), none.verdict("A1").estimates) == ("no reading was run; 1 reading not run", ())
 
 
 def claim_file(package="", ids=("A1",)):

@@ -54,7 +54,8 @@ def made(*holds, left=(), general=False, **more):
     (made(False, None), "undecided", "holds under 0 of 1 reading; 1 reading undecided"),
     (made(False, False, cells=()), "undecided", "holds under 0 of 2 readings"),
     (made(False, False, cells=[cell(1.0, None)]), "undecided", "holds under 0 of 2 readings"),
-    (made(), "undecided", "holds under 0 of 0 readings"),
+    (made(), "undecided", "no reading was run"),
+    (made(None, None), "undecided", "undecided under 2 readings"),
     (made(False, False, reduced=True), "undecided", "2 readings at less than the published size"),
     (made(False, False, cells=(), general=True), "refuted", "holds under 0 of 2 readings"),
     (made(False, None, general=True), "undecided", "holds under 0 of 1 reading"),
@@ -115,7 +116,7 @@ def test_the_readings_that_meet_the_calibration_cells_speak():
     assert status((False, [met]), (True, [missed]))[0] == "refuted"
     assert status((True, [missed]), (True, [missed])) == (
         "not reproduced",
-        "holds under 0 of 0 readings; 0 of 2 tried meet the calibration cells, and speak",
+        "no reading speaks; 0 of 2 tried meet the calibration cells, and speak",
     )
     assert status((True, ()), (True, ())) == ("holds", "holds under 2 of 2 readings")
     assert Readings([reading(True, calibration=[missed], reduced=True)]).status == "undecided"

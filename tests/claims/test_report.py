@@ -13,7 +13,7 @@ import pytest
 from refkan.claims import Beside, Estimate, Reading, Readings, Verdict, exactly
 from refkan.claims.reporting import page as pages
 from refkan.claims.reporting.reading_tables import cells_html, readings_html
-from refkan.claims.reporting.report import summary
+from refkan.claims.reporting.report import counts_in_words
 from refkan.claims.reporting.typeset import GREEK, SIGNS, typeset
 from refkan.claims.running import capsule
 from refkan.claims.running.outcomes import FileResult, Outcome
@@ -51,7 +51,7 @@ def test_only_rows_that_ran_are_shown_each_with_its_size_and_seeds(claims):
     claims.run("--full")
     page = claims.html()
     assert re.findall(r'<h2 id="(\w+)">', page) == ["A1", "A2", "C1", "capsule"]
-    assert "1 rows did not run and are not shown" in page
+    assert "1 row without a result: not shown." in page
     assert "<td>full</td><td>2: 1 to 2</td><td>one</td>" in page
     assert claims.status()["B1"] == "pending"
 
@@ -81,7 +81,7 @@ def test_each_section_says_all_that_is_known_of_its_row():
         Outcome(rows[2], "error", None, results[1], file),
         Outcome(rows[3], "pending"),
     ]
-    made_page = pages.page(outcomes, summary(outcomes), {"configuration": {"size": "full"}}, {})
+    made_page = pages.page(outcomes, counts_in_words(outcomes), {"configuration": {"size": "full"}}, {})
     sections = terms_of(made_page)
     common = {"Measured quantity": "what", "Holds if": "when"}
     run = "full size, 1.3 s of processor time, finished noon, from a checkpoint"
@@ -109,10 +109,10 @@ def test_each_section_says_all_that_is_known_of_its_row():
     assert "C1" not in sections
     first, goals = made_page.split("<h2>Goals: asked and reached</h2>")
     assert ("A1</a>" in first, "A2</a>" in first, "A2</a>" in goals, "B1</a>" in goals) == (True, False, True, False)
-    assert "; 1 rows did not run" in first
+    assert "1 row without a result: not shown." in first
     assert "<td>holds under 1 of 1</td><td>n is 3</td>" in first
     assert "not refuted: A1: m." in first
-    assert "Goals" not in pages.page(outcomes[:1], summary(outcomes[:1]), {"configuration": {"size": "full"}}, {})
+    assert "Goals" not in pages.page(outcomes[:1], [], {"configuration": {"size": "full"}}, {})
 
 
 READINGS = """

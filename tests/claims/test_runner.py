@@ -15,7 +15,7 @@ from tests.shared.tables import each_row
 def test_rows_without_a_file_are_pending(claims, capsys):
     assert claims.run() == 0
     assert set(claims.status().values()) == {"pending"}
-    assert "4 rows: 4 pending" in capsys.readouterr().out
+    assert "this run: 4 rows: 4 pending" in capsys.readouterr().out
 
 
 def test_verdicts_reach_table_page_and_record(claims, capsys):

@@ -87,7 +87,7 @@ def test_errors_that_do_not_fit_into_their_line_are_told_whole_below():
     holds = Outcome(row("A1"), "holds", Verdict("A1", "holds", "m" * 99, mutations={"m": "refuted"}))
     errors = [Outcome(row(id), "error", None, result) for id, result in (("A2", long), ("A3", long), ("B1", short))]
     *lines, counts, told = table([holds, *errors], 120).splitlines()
-    assert (len(lines), counts, told) == (6, "4 rows: 1 holds, 3 error", f"A2, A3: ValueError: {'x' * 99}")
+    assert (len(lines), counts, told) == (6, "this run: 4 rows: 1 holds, 3 error", f"A2, A3: ValueError: {'x' * 99}")
 
 
 def test_files_that_run_share_the_line_of_a_terminal():
@@ -168,6 +168,7 @@ def test_readings_around_the_defaults_differ_in_one_factor():
         {"start": "normal", "map": "min-max"},
     ]
     refused(lambda: GRID.reading(map="cubic"), "map must be one of affine, tanh, min-max; got 'cubic'")
+    refused(lambda: GRID.reading(points="20"), r"no factor is called points. Factors: start=normal\|linear")
 
 
 def test_a_cell_has_a_value_for_every_factor():

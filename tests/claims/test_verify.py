@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import textwrap
 from argparse import ArgumentParser
 from pathlib import Path
@@ -132,7 +133,7 @@ def test_wrong_files_are_told_and_the_others_go_on(verify, kind):
 def test_a_verdict_whose_twin_passes_is_void(verify):
     _, rows, output = verify({"wrong": WRONG["twin passes"][0]})
     assert rows["E2"]["status"] == "void"
-    assert "\n1 row: 1 void\n" in output.out
+    assert "\nthis run: 1 row: 1 void\n" in output.out
     assert "E2 void" in output.err
     assert "holds" not in output.err
 
@@ -154,7 +155,7 @@ def test_an_error_of_several_rows_is_told_once(verify, monkeypatch):
         output.out.count("must define run(quick, progress), which returns a list of one Verdict a row; got none") == 1
     )
     assert "\nE2, E3: ValueError: wrong.py must" in output.out
-    assert "\n2 rows: 2 error\n" in output.out
+    assert "\nthis run: 2 rows: 2 error\n" in output.out
 
 
 def test_a_bool_comes_with_the_remedy(verify):
@@ -188,6 +189,33 @@ def test_modules_beside_a_claim_file_can_be_imported(verify, tmp_path):
     (tmp_path / "beside_the_claim.py").write_text("X = 0.25")
     _, rows, _ = verify({"good": "import beside_the_claim\n" + GOOD.replace('"x = 0.5"', "str(beside_the_claim.X)")})
     assert rows["E1"]["measured"] == "0.25"
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_modules_beside_a_claim_file_can_be_imported_while_it_runs(verify, tmp_path, workers):
+    """Those of another folder with the same names are others, and none stays in the process."""
+    bodies = {}
+    for folder, id in (("one", "E1"), ("two", "E2")):
+        (tmp_path / folder / "helpers").mkdir(parents=True)
+        (tmp_path / folder / "helpers" / "__init__.py").touch()
+        (tmp_path / folder / "helpers" / "deep.py").write_text(f"X = {id!r}")
+        measured = GOOD.replace("E1", id).replace('"x = 0.5"', "deep.X")
+        bodies[f"{folder}/claim_{id}"] = measured.replace("    return [", "    from helpers import deep\n    return [")
+    code, rows, _ = verify(bodies, "--workers", workers)
+    assert (code, {id: row["measured"] for id, row in rows.items()}) == (0, {"E1": "E1", "E2": "E2"})
+    assert "helpers" not in sys.modules
+    deep = tmp_path / "one" / "helpers" / "deep.py"
+    deep.write_text("X = 'changed'")  # of what a file imports its result depends
+    _, rows, _ = verify(bodies, "--workers", workers)
+    assert (rows["E1"]["measured"], rows["E1"]["resumed"], rows["E2"]["resumed"]) == ("changed", False, True)
+
+
+def test_a_row_without_a_twin_leaves_the_other_rows_of_its_file(verify):
+    code, rows, output = verify({"mixed": WRONG["no twin beside one"][0]})
+    assert code == 1
+    assert {id: row["status"] for id, row in rows.items()} == {"E2": "holds", "E3": "error"}
+    assert rows["E3"]["error"].startswith("ValueError: E3 must have a mutated twin")
+    assert "E2 holds, error: ValueError: E3" in output.err
 
 
 def test_a_copy_of_a_claim_of_the_papers_gives_the_same_verdict(verify):

@@ -135,7 +135,18 @@ def b1(monkeypatch, hints=("a", "b"), failed="failed", alarms=(), elsewhere="pas
     for name, value in given.items():
         monkeypatch.setattr(backends_judged, name, value)
     (made,) = backends_judged.run(True)
+    assert bool(made.needs) == missing
     return made.status, *made.mutations.values()
+
+
+def test_b1_names_what_must_be_installed():
+    every = dict.fromkeys(trap.adapter for trap in backends_judged.TRAPS)
+    assert backends_judged.needed(every) == ""
+    without = every.keys() - {backends_judged.Jaxkan}
+    assert backends_judged.needed(dict.fromkeys(without)) == "the extra backends"
+    copy = "a copy of efficient-kan (EFFICIENT_KAN)"
+    assert backends_judged.needed({}) == f"the extra backends and {copy}"
+    assert backends_judged.needed(dict.fromkeys(every.keys() - {backends_judged.efficient_kan})) == copy
 
 
 def test_b1_asks_every_trap_by_its_name_and_no_alarm(monkeypatch):

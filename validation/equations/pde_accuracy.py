@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Frozen
+from refkan.base.plain_text import counted
 from refkan.claims import Estimate, Verdict, decide, estimate, exactly, judge, twin
-from refkan.claims.readings import counted
 from validation.equations import own_trainings
 from validation.equations.burgers_cells import PUBLISHED
 from validation.equations.pde_runs import medians, spread, without

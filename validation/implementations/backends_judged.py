@@ -7,7 +7,7 @@ written from the record of a full run by `python -m validation.records.backends_
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
@@ -128,8 +128,18 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
             details="\n\n".join([*(row["text"] for row in rows), *map(sentence, pages)]),
             data={"traps": rows, "backends": pages, "alarms": alarms, "versions": installed()},
             mutations={"the same traps in a correct layer": judge(all(elsewhere))},
+            needs=needed(adapters),
         )
     ]
+
+
+def needed(adapters: Mapping[Any, Adapter]) -> str:
+    """Return what must be installed before all traps can be judged; "" if nothing."""
+    absent = {trap.adapter for trap in TRAPS} - adapters.keys()
+    needs = ["the extra backends"] if absent - {efficient_kan} else []
+    if efficient_kan in absent:
+        needs.append("a copy of efficient-kan (EFFICIENT_KAN)")
+    return " and ".join(needs)
 
 
 def judged(adapter: Adapter, select: Sequence[str]) -> list[Finding]:

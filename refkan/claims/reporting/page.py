@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from refkan.base.plain_text import counted
 from refkan.claims.reporting.reading_tables import estimates_html, header_and_rows, numbered, readings_html
 from refkan.claims.reporting.typeset import typeset
 from refkan.claims.running.outcomes import Outcome
@@ -51,15 +52,17 @@ summary { cursor: pointer; } code { font-size: .8rem; }
 
 def page(
     outcomes: Sequence[Outcome],
-    summary: Mapping[str, int],
+    summary: Sequence[str],
     capsule: Mapping[str, Any],
     papers: Mapping[str, str],
 ) -> str:
-    """Return the HTML page: the rows that ran, each with its size, its seeds and its readings."""
-    counts = ", ".join(f"{number} {status}" for status, number in summary.items() if status not in UNANSWERED)
-    missing = sum(summary.get(status, 0) for status in UNANSWERED)
+    """Return the HTML page: the rows that ran, each with its size, its seeds and its readings, below the summary."""
     size = str(capsule["configuration"]["size"])
-    ran = [outcome for outcome in outcomes if outcome.status not in UNANSWERED]
+    ran = [outcome for outcome in outcomes if outcome.status not in UNANSWERED or outcome.verdict is not None]
+    missing = len(outcomes) - len(ran)
+    ran.sort(key=lambda outcome: not outcome.now)
+    now = [outcome for outcome in ran if outcome.now and not outcome.row.goal]
+    earlier = [outcome for outcome in ran if not outcome.now and not outcome.row.goal]
     goals = [outcome for outcome in ran if outcome.row.goal]
     text = f"""<!DOCTYPE html>
 <html lang="en">
@@ -71,10 +74,11 @@ def page(
 </head>
 <body>
 <h1>Validation of the claims</h1>
-<p>{escape(counts) or "No row ran"}{f"; {missing} rows did not run and are not shown" if missing else ""}.</p>
+<p>{"<br>".join(escape(line) for line in summary)}.{_not_shown(missing)}</p>
 {_warning(outcomes)}
-{_rows([outcome for outcome in ran if not outcome.row.goal], size)}
-{f"<h2>Goals: asked and reached</h2>{_rows(goals, size)}" if goals else ""}
+{_rows(now, size)}
+{_titled("From earlier runs", earlier, size)}
+{_titled("Goals: asked and reached", goals, size)}
 <p>Every verdict is computed from its measurement by a criterion fixed before the run; "refuted" and "not reproduced"
 are results, not failures of the run. "Holds as corrected": the claim as printed fails, and a corrected statement, given
 with it, holds. A claim about an experiment is decided by estimates with intervals over seeds: it holds where they lie
@@ -102,6 +106,14 @@ def _rows(outcomes: Sequence[Outcome], size: str) -> str:
     return header_and_rows("", names, (_cells(outcome, size) for outcome in outcomes), "rows")
 
 
+def _titled(title: str, outcomes: Sequence[Outcome], size: str) -> str:
+    return f"<h2>{title}</h2>{_rows(outcomes, size)}" if outcomes else ""
+
+
+def _not_shown(number: int) -> str:
+    return f" {counted(number, 'row')} without a result: not shown." if number else ""
+
+
 def _references(papers: Mapping[str, str]) -> str:
     names = "".join(f"<dt>{escape(short)}</dt><dd>{escape(name)}</dd>" for short, name in papers.items())
     return f"<h2>References</h2>\n<dl>{names}</dl>" if papers else ""
@@ -119,6 +131,8 @@ def _readings_of(verdict: Verdict | None) -> str:
     if verdict is None or not verdict.readings:
         return "one"
     decided = [reading["holds"] for reading in verdict.readings if reading["holds"] is not None]
+    if not decided:
+        return f"undecided under {len(verdict.readings)}"
     return f"holds under {sum(decided)} of {len(decided)}"
 
 

@@ -91,7 +91,8 @@ def estimate_cells(estimates: Iterable[Estimate]) -> list[tuple[str, ...]]:
     for e in estimates:
         side = {True: "of the claim", False: "beyond", None: "holds the bound"}[e.holds] if e.decides else ""
         side = "too few seeds" if e.decides and not e.enough else side
-        interval = "exact" if not e.seeds and e.low == e.high else f"{e.low:.3g} to {e.high:.3g}"
+        exact = not e.seeds and e.low == e.high
+        interval = "exact" if exact else e.without_interval or f"{e.low:.3g} to {e.high:.3g}"
         seeds = f"{len(e.seeds)}" + (f": {e.cost}" if e.cost else "") if e.seeds else ""
         printed = "" if e.published is None else f"{e.published:.3g}"
         rows.append((e.name, f"{e.value:.3g}", interval, e.asked, printed, e.unit, seeds, side, e.method))

@@ -8,21 +8,43 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base.atomic_files import write_atomically
-from refkan.base.plain_text import printable
+from refkan.base.plain_text import counted, printable
 from refkan.claims.reporting.page import page
-from refkan.claims.running.outcomes import VOID, Outcome, plain
+from refkan.claims.running.outcomes import DIRECTIONS, VOID, Outcome, plain
 from refkan.claims.statuses import STATUSES
 
 HTML_NAME = "report.html"
 JSON_NAME = "record.json"
 
-ORDER = (*STATUSES, VOID, "not run", "error")
+ORDER = (*STATUSES, *DIRECTIONS, VOID, "not run", "error")
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """Return the number of rows of each status that occurs, in a fixed order."""
-    count = Counter(outcome.recorded or outcome.status for outcome in outcomes)
-    return {status: count[status] for status in ORDER if count[status]}
+    """Return the number of rows of each result of this run that occurs, in a fixed order, goals last."""
+    count = Counter(outcome.here.partition(":")[0] for outcome in outcomes)
+    order = (*ORDER, *sorted(count.keys() - {*ORDER}))
+    return {status: count[status] for status in order if count[status]}
+
+
+def counts_in_words(outcomes: Sequence[Outcome]) -> list[str]:
+    """Count the results of this run, the recorded verdicts of the same rows, and the rows of other files."""
+    now = [outcome for outcome in outcomes if outcome.now]
+    others = [outcome for outcome in outcomes if not outcome.now]
+    recorded = Counter(outcome.recorded for outcome in now if outcome.recorded)
+    kept = [outcome for outcome in others if outcome.result is not None]
+    lines = [_counted(f"this run: {counted(len(now), 'row')}", summary(now))]
+    if recorded:
+        lines.append(_counted("recorded at full size", recorded))
+    if others:
+        lines.append(f"not selected: {counted(len(others), 'row')}")
+    if kept:
+        lines[-1] += _counted(f"; {len(kept)} with results of earlier runs", summary(kept))
+    return lines
+
+
+def _counted(title: str, numbers: Mapping[str, int]) -> str:
+    counts = ", ".join(f"{number} {status}" for status, number in numbers.items())
+    return f"{title}: {counts}" if counts else title
 
 
 def record(outcomes: Sequence[Outcome], capsule: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,6 +92,6 @@ def write_report(
     """
     text = json.dumps(plain(record(outcomes, capsule)), indent=1, allow_nan=False, ensure_ascii=False)
     paths = [folder / HTML_NAME, folder / JSON_NAME]
-    for path, content in zip(paths, (page(outcomes, summary(outcomes), capsule, papers), text), strict=True):
+    for path, content in zip(paths, (page(outcomes, counts_in_words(outcomes), capsule, papers), text), strict=True):
         write_atomically(path, printable(content).encode())
     return paths

@@ -1,14 +1,13 @@
 """What a run prints: a line a file while it runs, and a table of every row at the end."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TextIO
 
 import refkan
 from refkan.base.long_runs.status_lines import StatusLine
 from refkan.base.plain_text import printable
-from refkan.claims.readings import counted
-from refkan.claims.reporting.report import summary
+from refkan.claims.reporting.report import counts_in_words
 from refkan.claims.rows import Row
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.outcomes import Outcome
@@ -30,37 +29,55 @@ def shorten(text: str, width: int) -> str:
     return line if len(line) <= width else line[: max(width - 1, 0)].rstrip() + "…"
 
 
-def table(outcomes: Sequence[Outcome], width: int | None = None) -> str:
-    """Return the table of all rows: id, source, claim, verdict and, in the rest of the line, measured.
+def table(outcomes: Sequence[Outcome], width: int | None = None, first: Collection[str] = ()) -> str:
+    """Return the table of the rows of this run, those named in `first` at the top, and a summary.
 
-    Below it stand how many rows there are of each status, and, whole, the errors that did not fit into their line.
+    A quick run has a column for the recorded verdicts. The summary counts the results of this run, the recorded
+    verdicts of the same rows, and the rows whose files were not selected; errors that were cut off in the table follow.
     """
     width = width or shutil.get_terminal_size((UNKNOWN_WIDTH, 24)).columns
-    columns = (4, 14, max(20, min(44, width // 4)), 18)
-    last = max(width - sum(columns) - 2 * len(columns), 16)
+    now = sorted((o for o in outcomes if o.now), key=lambda outcome: outcome.row.id not in first)
+    names = ["id", "source", "claim", "this run", "recorded", "measured"]
+    sizes = [4, 14, max(20, min(44, width // 4)), 18, 18]
+    if any(outcome.here.startswith("not run: ") for outcome in now):
+        sizes[3] = 34
+    cells = [_cells(outcome) for outcome in now]
+    if not any(outcome.recorded for outcome in now):
+        names[3] = "verdict"
+        for each in (names, sizes, *cells):
+            del each[4]
+    last = max(width - sum(sizes) - 2 * len(sizes), 16)
 
-    def line(*cells: str) -> str:
-        fixed = [shorten(cell, size).ljust(size) for cell, size in zip(cells, columns, strict=False)]
-        return "  ".join([*fixed, shorten(cells[-1], last)]).rstrip()
+    def line(texts: Sequence[str]) -> str:
+        columns = [shorten(text, size).ljust(size) for text, size in zip(texts, sizes, strict=False)]
+        return "  ".join([*columns, shorten(texts[-1], last)]).rstrip()
 
-    lines = [line("id", "source", "claim", "verdict", "measured")]
-    for outcome in outcomes:
-        row = outcome.row
-        lines.append(line(row.id, row.source, row.claim, outcome.said, outcome.measured))
-    counts = ", ".join(f"{number} {status}" for status, number in summary(outcomes).items())
-    lines += ["", f"{counted(len(outcomes), 'row')}{': ' if counts else ''}{counts}"]
+    lines = [line(names), *map(line, cells)] if now else []
+    return "\n".join([*lines, "", *counts_in_words(outcomes), *_errors(now, last), *_void(now)])
+
+
+def _cells(outcome: Outcome) -> list[str]:
+    row = outcome.row
+    return [row.id, row.source, row.claim, outcome.here, outcome.recorded, outcome.measured]
+
+
+def _errors(outcomes: Sequence[Outcome], room: int) -> list[str]:
+    """Return in full the errors that are longer than their column, each with its rows."""
     errors: dict[str, list[str]] = {}
     for outcome in outcomes:
-        if outcome.status == "error" and shorten(outcome.measured, last) != outcome.measured:
+        if outcome.status == "error" and shorten(outcome.measured, room) != outcome.measured:
             errors.setdefault(outcome.measured, []).append(outcome.row.id)
-    lines += [f"{', '.join(ids)}: {error}" for error, ids in errors.items()]
-    lines += [
+    return [f"{', '.join(ids)}: {error}" for error, ids in errors.items()]
+
+
+def _void(outcomes: Sequence[Outcome]) -> list[str]:
+    """Say why rows are void."""
+    lines = [
         f"{outcome.row.id}: the mutated claim was not refuted: {name}"
         for outcome in outcomes
         for name in outcome.surviving_mutations
     ]
-    lines += [f"{o.row.id}: {o.verdict.uncontrolled}" for o in outcomes if o.verdict and o.verdict.uncontrolled]
-    return "\n".join(lines)
+    return lines + [f"{o.row.id}: {o.verdict.uncontrolled}" for o in outcomes if o.verdict and o.verdict.uncontrolled]
 
 
 class Progress:

@@ -3,7 +3,8 @@
 import ast
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -57,19 +58,46 @@ class ClaimFile:
         return f"python -m {self.package} {id}" if self.package else f"refkan verify {self.path.name}"
 
     def load(self) -> ModuleType:
-        """Import it, from wherever it lies if it is of no package: then it can import modules beside it."""
+        """Import a file of a package."""
+        return importlib.import_module(f"{self.package}/{self.place}".replace("/", "."))
+
+    @contextmanager
+    def loaded(self) -> Iterator[ModuleType]:
+        """Import it, from wherever it lies if it is of no package, for as long as the block runs.
+
+        In the block a file of no package can import the modules beside it. They are forgotten at its end: another
+        folder may have modules of the same names.
+
+        Raises
+        ------
+        ValueError
+            If the file has a problem.
+        """
+        if self.problem:
+            raise ValueError(self.problem)
         if self.package:
-            return importlib.import_module(f"{self.package}/{self.place}".replace("/", "."))
+            yield self.load()
+            return
+        before, folder = set(sys.modules), self.path.parent
+        sys.path.insert(0, str(folder))
+        importlib.invalidate_caches()  # modules may have been written within the last second
         name = f"refkan_claim_{self.path.stem}"
         module = source_files.new_module(name, self.path)
-        sys.modules[name] = module  # dataclasses look their module up
-        folder = str(self.path.parent)
-        sys.path.insert(0, folder)
         try:
+            sys.modules[name] = module  # dataclasses look their module up
             source_files.run(module)
+            yield module
         finally:
-            sys.path.remove(folder)
-        return module
+            sys.path.remove(str(folder))
+            for beside in sys.modules.keys() - before:
+                if is_below(sys.modules[beside], folder):
+                    del sys.modules[beside]
+
+
+def is_below(module: ModuleType, folder: Path) -> bool:
+    """Return whether a module was imported from a folder, or from a package in it."""
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve().is_relative_to(folder.resolve())
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
+from types import ModuleType
 from typing import Any
 
 import refkan
@@ -57,12 +58,11 @@ class FileRun:
         text = ""
         parts = self.parts and replace(self.parts, spread=self.parts.spread and not file.alone)
         try:
-            with kept_interrupts(), without_copies(), use_engine(self.engine):
+            with kept_interrupts(), without_copies(), use_engine(self.engine), file.loaded() as module:
                 if part and parts:
-                    file.load()  # a module of a file of one's own can be imported by no name
                     parts.finish(*pickle.loads(part))
                 else:
-                    verdicts = self._verdicts(file, message, parts)
+                    verdicts, text = self._verdicts(file, module, message, parts)
         except PartsMissing as those:
             missing = those.parts
         except KeyboardInterrupt:
@@ -72,23 +72,24 @@ class FileRun:
         seconds = time.process_time() - start + (parts.seconds if parts else 0.0)
         return FileResult(file, verdicts, text, seconds, now(), missing=missing)
 
-    def _verdicts(self, file: ClaimFile, message: Callable[[str], None], parts: Parts | None) -> tuple[Verdict, ...]:
-        """Import a file, run it and return its verdicts, one for each of its rows; files of one's own need twins."""
-        if file.problem:
-            raise ValueError(file.problem)
+    def _verdicts(
+        self, file: ClaimFile, module: ModuleType, message: Callable[[str], None], parts: Parts | None
+    ) -> tuple[tuple[Verdict, ...], str]:
+        """Run a file; return the verdicts of its rows, and the error of rows without a twin, which have no verdict."""
         given = {"checkpoints": parts, "seeds": self.seeds}
-        run: Any = getattr(file.load(), "run", None)
+        run: Any = getattr(module, "run", None)
         more = _taken(file, run, {name: value for name, value in given.items() if value is not None})
         if self.grounds:
             resolve_name(self.grounds)(file.ids)
         verdicts = check_answers(file, run(self.quick, lambda text: message(printable(text)), **more))
         without = [verdict.id for verdict in verdicts if not verdict.mutations]
-        if without and not file.package:
-            raise ValueError(
-                f"{', '.join(without)} must have a mutated twin that fails, Verdict(..., mutations={{'what is altered':"
-                " judge(...)}): a claim that nothing can refute is no claim"
-            )
-        return verdicts
+        if not without or file.package:
+            return verdicts, ""
+        error = (
+            f"ValueError: {', '.join(without)} must have a mutated twin that fails, Verdict(..., mutations={{'what is"
+            " altered': judge(...)}): a claim that nothing can refute is no claim"
+        )
+        return tuple(verdict for verdict in verdicts if verdict.mutations), error
 
 
 def _taken(file: ClaimFile, run: Any, given: Mapping[str, Any]) -> dict[str, Any]:

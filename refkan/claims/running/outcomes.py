@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,15 @@ from refkan.claims.verdicts import Figure, Table, Verdict
 
 AS_PRINTED = ("holds", "holds under some readings")
 """Statuses of a claim that holds as printed; "as corrected" says that it does not."""
+
+DIRECTIONS = SAME, OTHER, TOWARDS, AGAINST, NEITHER = (
+    "same direction",
+    "other direction",
+    "points to the claim",
+    "points against it",
+    "not as printed either",
+)
+"""Where a small run points, beside the recorded verdict."""
 
 VOID = "void"
 """Status of a row whose verdict is worth nothing."""
@@ -44,6 +53,7 @@ class Outcome:
 
     A verdict is void if one of its mutated claims was not refuted, or if it fails and no positive control holds: what
     cannot tell right from wrong decides nothing. `recorded` is the status of the row at full size, for a quick run.
+    `now` is False for a row whose file was not selected for this run: its result, if any, is that of an earlier run.
     """
 
     row: Row
@@ -52,11 +62,23 @@ class Outcome:
     result: FileResult | None = None
     file: ClaimFile | None = None
     recorded: str = ""
+    now: bool = True
 
     @property
     def said(self) -> str:
-        """The verdict as it is told, see `said_of`."""
-        return said_of(self.verdict, self.recorded) if self.recorded and self.verdict else self.status
+        """The verdict with the recorded one, see `said_of`."""
+        if self.recorded and self.verdict is not None:
+            return f"recorded: {self.recorded}; small run: {self.here}"
+        return self.here
+
+    @property
+    def here(self) -> str:
+        """The result of this run alone: a status, or the direction of a small run."""
+        if self.verdict is None:
+            return self.status
+        if self.recorded:
+            return direction(self.recorded, self.verdict)
+        return not_run(self.verdict) or self.status
 
     @property
     def measured(self) -> str:
@@ -83,8 +105,15 @@ def said_of(verdict: Verdict, recorded: str = "") -> str:
     """Tell a verdict: of an experiment run small, the recorded one and the direction in which this run points."""
     status = status_of(verdict)
     if not recorded or not verdict.experiment or status == VOID:
-        return status
+        return not_run(verdict) or status
     return f"recorded: {recorded}; small run: {direction(recorded, verdict)}"
+
+
+def not_run(verdict: Verdict) -> str:
+    """Say what a row needs that could not be measured here; "" for every other row."""
+    if status_of(verdict) != "pending" or not verdict.needs:
+        return ""
+    return f"not run: needs {verdict.needs}"
 
 
 def direction(recorded: str, verdict: Verdict) -> str:
@@ -97,10 +126,10 @@ def direction(recorded: str, verdict: Verdict) -> str:
         return "undecided"
     points = all(asked) if asked else verdict.status in AS_PRINTED
     if recorded == "undecided":
-        return "points to the claim" if points else "points against it"
-    if recorded in AS_PRINTED or points:
-        return "same direction" if points == (recorded in AS_PRINTED) else "other direction"
-    return "not as printed either"
+        return TOWARDS if points else AGAINST
+    if points == (recorded in AS_PRINTED):
+        return SAME if points else NEITHER
+    return OTHER
 
 
 def gather(
@@ -108,10 +137,12 @@ def gather(
     files: Sequence[ClaimFile],
     results: Sequence[FileResult],
     recorded: Mapping[str, str] | None = None,
+    selected: Collection[ClaimFile] | None = None,
 ) -> list[Outcome]:
     """Return one outcome a row: pending without a file, not run without a result, error after a crash.
 
-    `recorded` holds the statuses of rows at full size, for a quick run: experiments are told with them.
+    `recorded` holds the statuses of rows at full size, for a quick run: experiments are told with them. `selected` are
+    the files of this run, by default all.
     """
     file_of = {id: file for file in files for id in file.ids}
     result_of = {result.file.place: result for result in results}
@@ -122,8 +153,9 @@ def gather(
             outcomes.append(Outcome(row, "pending"))
             continue
         result = result_of.get(file.place)
+        now = selected is None or file in selected
         if result is None:
-            outcomes.append(Outcome(row, "not run", file=file))
+            outcomes.append(Outcome(row, "not run", file=file, now=now))
             continue
         verdict = next((verdict for verdict in result.verdicts if verdict.id == row.id), None)
         status = "error" if verdict is None else status_of(verdict)
@@ -131,7 +163,7 @@ def gather(
         if verdict is not None and status != VOID:
             status = reached(verdict) if row.goal else status
             at_full_size = (recorded or {}).get(row.id, "") if verdict.experiment and not row.goal else ""
-        outcomes.append(Outcome(row, status, verdict, result, file, at_full_size))
+        outcomes.append(Outcome(row, status, verdict, result, file, at_full_size, now))
     return outcomes
 
 
@@ -141,7 +173,7 @@ def status_of(verdict: Verdict) -> str:
 
 
 def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:
-    """Return the verdicts of a file if they are one for each of its CLAIMS.
+    """Return the verdicts of a file if they are one for each of its rows.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from refkan.base.long_runs.own_process import Ended, Event, OwnProcess, ProcessEndedError, send
 from refkan.base.long_runs.thread_variables import one_thread_each
-from refkan.claims.readings import counted
+from refkan.base.plain_text import counted
 from refkan.claims.running.capsule import now
 from refkan.claims.running.console import Progress, shorten
 from refkan.claims.running.discovery import ClaimFile
@@ -104,17 +104,17 @@ def run_all(
 
 def in_words(result: FileResult, recorded: Mapping[str, str]) -> str:
     """Write how long a file took and what came of it."""
+    told = [f"{each.id} {said_of(each, recorded.get(each.id, ''))}" for each in result.verdicts]
     if result.error:
         *frames, last = result.error.splitlines()
         path = re.escape(result.file.path.name)
         own = re.findall(rf"^(?:.*/)?({path}, line \d+), in ", "\n".join(frames), re.MULTILINE)
         where = f" ({own[-1]})" if own else ""
-        text = f"error: {shorten(last, 100)}{where}"
-    else:
-        text = ", ".join(f"{each.id} {said_of(each, recorded.get(each.id, ''))}" for each in result.verdicts)
-        if not any(verdict.mutations for verdict in result.verdicts):
-            text += " (no mutated claim was run)"
-    return f"{'kept' if result.resumed else f'{result.seconds:.1f} s'}: {text}"
+        told.append(f"error: {shorten(last, 100)}{where}")
+    elif not any(verdict.mutations for verdict in result.verdicts):
+        told[-1:] = [f"{text} (no mutated claim was run)" for text in told[-1:]]
+    time_taken = "kept" if result.resumed else f"{result.seconds:.1f} s"
+    return f"{time_taken}: {', '.join(told)}"
 
 
 @dataclass

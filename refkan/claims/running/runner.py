@@ -115,7 +115,7 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
     done = {result.file.place for result in results}
     # Rows that were not asked for this time are shown as they last came out with the present sources.
     results += [old for file in ledger.files if file.place not in done and (old := kept.get(file)) is not None]
-    outcomes = gather(ledger.rows, ledger.files, results, recorded)
+    outcomes = gather(ledger.rows, ledger.files, results, recorded, files)
     configuration = {
         "size": "full" if chosen.full else "quick",
         "files": [file.name for file in files],
@@ -125,7 +125,7 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
     }
     seeds = {o.row.id: o.verdict.seeds for o in outcomes if o.verdict is not None and o.verdict.seeds}
     paths = write_report(chosen.output, outcomes, capsule(configuration, seeds), ledger.papers)
-    print(printable(table(outcomes)))
+    print(printable(table(outcomes, first=getattr(chosen, "names", ()))))
     for result in results:
         if result.error and not result.file.ids:  # no row stands for them in the table
             print(printable(f"{result.file.place}: error: {result.error.splitlines()[-1]}"))

@@ -82,17 +82,17 @@ def _import_statements(source: bytes) -> tuple[tuple[int, str, tuple[str, ...]],
 
 
 def _direct_imports(path: Path, folder: Path) -> Iterator[Path]:
+    """Return the modules in `folder` that a file imports: of that package, or, if it is none, by their own names."""
     package = [folder.name, *path.relative_to(folder).parent.parts]
+    outermost = [] if (folder / "__init__.py").is_file() else [folder.name]
     for level, within, listed in _import_statements(path.read_bytes()):
-        base = package[: len(package) - level + 1] if level else []
-        module = ".".join([*base, *within.split(".")]).strip(".")
+        base = package[: len(package) - level + 1] if level else outermost
+        module = [*base, *filter(None, within.split("."))]
         # Each name may be a module of the package `module` or an object of the module.
-        names = [module, *(f"{module}.{name}" for name in listed)] if module else listed
-        for name in names:
-            parts = name.split(".")
-            if parts[0] != folder.name:
+        for parts in (module, *([*module, *name.split(".")] for name in listed)):
+            if not parts or parts[0] != folder.name:
                 continue
             for depth in range(1, len(parts) + 1):  # importing a.b.c runs a/__init__, a/b/__init__ as well
                 place = folder.joinpath(*parts[1:depth])
-                candidates = (place / "__init__.py", place.with_suffix(".py"))
+                candidates = (place / "__init__.py", place.with_name(f"{place.name}.py"))
                 yield from (candidate for candidate in candidates if candidate.is_file())
