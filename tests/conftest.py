@@ -2,10 +2,12 @@ import atexit
 import gc
 import os
 import random
+import re
+import secrets
 import shutil
 import signal
 import tempfile
-from collections import Counter
+from contextlib import nullcontext
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see validation/__main__.py; before NumPy is loaded
 
@@ -19,15 +21,70 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.shared import draws
+
 # Compilation and exact arithmetic make single examples slow; drawing them the same way each time keeps the suite
-# deterministic.
+# deterministic. `tests/shared/draws.py` adds fresh draws.
 settings.register_profile("refkan", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("refkan")
+
+if draws.MULTIPLIER > 1:  # set before workers start, which inherit it
+    os.environ.setdefault("REFKAN_TEST_SEED", str(secrets.randbits(32)))
 
 
 def pytest_configure(config):
     """Leave the library as it is: pytest rewrites, for seconds, the assertions of all that comes with a plugin."""
     getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", set()).discard("refkan")
+
+
+def pytest_report_header():
+    """Name the seed of fresh draws."""
+    if draws.MULTIPLIER > 1:
+        seed = os.environ["REFKAN_TEST_SEED"]
+        return f"fresh draws: REFKAN_TEST_MULTIPLIER={draws.MULTIPLIER} REFKAN_TEST_SEED={seed}"
+    return None
+
+
+def law_of(item):
+    """Return the test of an item without its parameters."""
+    return item.nodeid.partition("[")[0]
+
+
+def draw_of(item):
+    """Return the draw of an item."""
+    if not hasattr(item, "callspec"):
+        return draws.USUAL
+    return item.callspec.params.get("draw_numbers", draws.USUAL)
+
+
+def pytest_generate_tests(metafunc):
+    """Run each law once for each of its draws."""
+    nodeid = metafunc.definition.nodeid
+    if draws.is_law(nodeid, metafunc.function, metafunc.fixturenames):
+        drawn = draws.draws_of(nodeid, metafunc.function)
+        if len(drawn) > 1:
+            metafunc.parametrize("draw_numbers", drawn, indirect=True, ids=str)
+
+
+@pytest.fixture(autouse=True)
+def draw_numbers(request):
+    """Draw from fresh seeds, if the item says so; poison memory if the run does."""
+    poison = draws.poisoned_memory() if draws.POISON else nullcontext()
+    with poison, draws.drawing(getattr(request, "param", draws.USUAL), request.function):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Say how a failing draw is repeated, and add fresh draws to the report of the run."""
+    made = yield
+    draw = draw_of(item)
+    if draw.number:
+        if made.failed:
+            made.sections.append(("fresh draw", draws.repeat_command(draw, item.nodeid)))
+        if draws.REPORT and (call.when == "call" or made.failed):
+            draws.report(draw, item.nodeid, law_of(item), call.duration, made.longreprtext if made.failed else "")
+    return made
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,23 +149,21 @@ EXHAUSTIVE = {
     "tests/truth/test_networks.py::test_values_and_derivatives_are_those_of_an_implementation_that_shares_nothing",
     "tests/truth/test_numbers.py::test_jets_and_their_gradients",
     "tests/truth/test_numbers.py::test_values_and_first_derivatives",
-    "tests/validation/test_cells.py::test_what_is_run_is_what_was_run",
-    "tests/validation/test_conditions.py::test_rows_are_judged_as_the_table_says_on_both_sides_of_a_condition",
     "tests/validation/test_kept_rows.py::test_kept_rows_are_what_their_numbers_make_of_them",
-    "tests/validation/test_kept_rows.py::test_numbers_and_statuses_are_those_of_the_measurements",
-    "tests/validation/test_kept_rows.py::test_scattered_measurements_are_judged_as_they_were",
 }
 """Laws over many cases that are alike: one in five runs always, the others with ``-m exhaustive``, as in .ci/run."""
 
-_cases: Counter[str] = Counter()
+_cases: dict[str, list[str]] = {}
 
 
 def pytest_itemcollected(item):
     """Mark the cases that a quick run leaves out."""
-    law = item.nodeid.partition("[")[0]
+    law = law_of(item)
     if law in EXHAUSTIVE:
-        _cases[law] += 1
-        if _cases[law] % 5 != 1:
+        cases, case = _cases.setdefault(law, []), without_draw(item.nodeid)
+        if case not in cases:
+            cases.append(case)
+        if cases.index(case) % 5:
             item.add_marker("exhaustive")
 
 
@@ -121,6 +176,27 @@ LONGEST = ("tests/conformance/", "tests/claims/test_p")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
+    """Leave out draws of other cases than that which once failed, and, of a run with a report, the usual draws."""
+    items[:] = [item for item in items if is_wanted(item)]
+    sort_for_two_workers(items)
+
+
+def is_wanted(item):
+    """Whether an item runs: a kept draw runs for one case only."""
+    draw = draw_of(item)
+    if draw.case:
+        return without_draw(item.nodeid) == draw.case and not draws.REPORT
+    return bool(draw.number) or not draws.REPORT
+
+
+def without_draw(nodeid):
+    """Return the id of a case without the part that names the draw."""
+    law, _, parameters = nodeid.partition("[")
+    parts = [part for part in parameters.rstrip("]").split("-") if not re.fullmatch(r"usual|seed\d+\.\d+", part)]
+    return f"{law}[{'-'.join(parts)}]" if parts != [""] and parts else law
+
+
+def sort_for_two_workers(items):
     """Of two workers, who get a half each, one compiles while the other is long at work without; both end with others.
 
     So none compiles what the other compiles just then, and none waits long for the last test of the other.

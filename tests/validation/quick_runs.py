@@ -24,14 +24,18 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator
 
 import refkan as rk
+import validation
 from refkan.claims import Figure
+from refkan.claims.running.discovery import discover
 from refkan.claims.running.outcomes import plain
 from tests.shared.pictures import NO_PICTURE
-from tests.validation.extents import FILES, hashed
+from tests.validation.computed import hashed
 from tests.validation.replays import few_draws, numbers, told
+from validation.ledger import LEDGER
 from validation.records.store import load
 
 TABLE = Path(__file__).with_name("quick_runs.json")
+FILES = {file.path.stem: file for file in discover(Path(validation.__file__).parent, LEDGER)}
 
 LONG = dict.fromkeys(FILES, 60.0) | {row["file"]: row["seconds_of_file"] for row in load("quick").values()}
 SECONDS = {stem: seconds for stem, seconds in LONG.items() if stem != "backends_judged"}

@@ -24,8 +24,7 @@ import numpy as np
 
 from refkan.claims import readings, seed_intervals
 from refkan.claims.running.outcomes import plain
-from tests.validation.conditions import UnknownError, known
-from tests.validation.extents import hashed, is_measured
+from tests.validation.computed import UnknownError, hashed, is_measured, known
 
 FOLDER = Path(__file__).parent / "measured"
 

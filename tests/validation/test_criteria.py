@@ -6,6 +6,7 @@ import pytest
 import refkan as rk
 from refkan.claims import Beside, estimate
 from tests.shared.refusals import refused
+from tests.validation.conditions import conditions_of
 from tests.validation.made_up import (
     ill_posed,
     measured,
@@ -104,6 +105,29 @@ def test_what_meets_a_criterion_on_its_bounds_meets_it(row):
 def test_a_criterion_fails_in_each_condition_alone(row, change):
     criterion, _, fails = CASES[row]
     assert not criterion(fails[change])
+
+
+def outcomes(row, turned):
+    """What a criterion says of what meets it and of what fails, some conditions turned, and the conditions met."""
+    criterion, meets, fails = CASES[row]
+    met, said = {}, []
+    with conditions_of(criterion, turned, met) as marked:
+        for measured_values in (meets, *fails.values()):
+            try:
+                said.append(bool(marked(measured_values)))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                said.append(type(error).__name__)
+    return said, met
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("row", CASES)
+def test_every_condition_of_a_criterion_decides_a_made_up_case_alone(row):
+    """Each conjunct, and each condition of an `all` for the first and the last of its items."""
+    said, met = outcomes(row, {})
+    assert said == [True, *[False] * len(CASES[row][2])]
+    idle = [site for site in met if outcomes(row, {site: None})[0] == said]
+    assert not idle
 
 
 def test_exponents_are_those_of_powers_of_n():

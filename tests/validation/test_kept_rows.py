@@ -115,7 +115,9 @@ def test_altered_statements_do_not_hold_in_quick_runs_and_what_is_exact_does(ste
         assert stem not in EXACT or verdict["status"] in ("holds", "holds as corrected")
 
 
-@pytest.mark.parametrize("by", REPLAYS)
+@pytest.mark.parametrize(
+    "by", [pytest.param(by, marks=[pytest.mark.exhaustive] * runs(replay)) for by, replay in REPLAYS.items()]
+)
 @pytest.mark.filterwarnings("ignore")
 def test_scattered_measurements_are_judged_as_they_were(by):
     for seed, before in enumerate(REPLAYS[by]["scattered"]):

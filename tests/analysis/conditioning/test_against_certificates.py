@@ -1,7 +1,4 @@
-"""Spectra in float64 against certified ones, of networks of every kind of layer, map and tail, in every basis.
-
-REFKAN_EXAMPLES=k in the environment draws k times as many networks.
-"""
+"""Spectra in float64 against certified ones, of networks of every kind of layer, map and tail, in every basis."""
 
 import re
 from contextlib import suppress

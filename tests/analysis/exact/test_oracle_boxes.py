@@ -1,7 +1,4 @@
-"""`enclose`, `extrema`, `lipschitz_constant` and `sup_difference` against exact numbers of an independent oracle.
-
-REFKAN_EXAMPLES=k in the environment draws k times as many networks.
-"""
+"""`enclose`, `extrema`, `lipschitz_constant` and `sup_difference` against exact numbers of an independent oracle."""
 
 from functools import partial
 

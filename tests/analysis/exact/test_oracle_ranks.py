@@ -1,7 +1,4 @@
-"""Certified ranks, spectra and condition numbers of networks against Fractions and 200 digits.
-
-REFKAN_EXAMPLES=k in the environment draws k times as many problems.
-"""
+"""Certified ranks, spectra and condition numbers of networks against Fractions and 200 digits."""
 
 from fractions import Fraction
 

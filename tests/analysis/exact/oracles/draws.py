@@ -1,7 +1,6 @@
 """Random and adversarial networks, boxes and points of boxes."""
 
 import itertools
-import os
 from dataclasses import replace
 from fractions import Fraction
 
@@ -16,8 +15,8 @@ UNITS = (1.0, 1.0, 1.0, 1.0, 3e-7, 1e10, 2.0**-480, 1e-150, 1e150)
 
 
 def cases(count):
-    """Numbers of cases, `count` of them times the environment variable REFKAN_EXAMPLES."""
-    return range(count * int(os.environ.get("REFKAN_EXAMPLES", "1")))
+    """Numbers of cases, from which each draws its own seed."""
+    return range(count)
 
 
 def space(rng, order, n, unit, repeat=True):

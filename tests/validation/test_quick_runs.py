@@ -1,29 +1,13 @@
-"""Every claim file runs, quickly and in full, what it did: cells, sizes, seeds, steps; a quick run tells what it told.
-
-Its constants are the same. Where something else is meant, ``python -m tests.validation.extents`` writes down the first
-and the last, ``python -m tests.validation.quick_runs`` what is told.
-"""
+"""A quick run of every claim file tells what it told: ``python -m tests.validation.quick_runs`` writes it anew."""
 
 import json
 
 import pytest
 
 from tests.validation import quick_runs
-from tests.validation.extents import FILES, JUDGING, TABLE, constants, extent
 from tests.validation.quick_runs import SECONDS, alike, merged, tell
 
-EXTENTS = json.loads(TABLE.read_text(encoding="utf-8"))
-RUNS, CONSTANTS = EXTENTS["runs"], EXTENTS["constants"]
 TOLD = json.loads(quick_runs.TABLE.read_text(encoding="utf-8"))
-
-
-def test_every_file_has_an_extent():
-    assert ({*RUNS}, {*CONSTANTS}) == ({*FILES}, {*JUDGING})
-
-
-@pytest.mark.parametrize("stem", RUNS)
-def test_what_is_run_is_what_was_run(stem):
-    assert [extent(stem, quick) for quick in (True, False)] == RUNS[stem]
 
 
 def test_every_file_is_told_of():
@@ -56,8 +40,3 @@ def test_numbers_that_differ_have_a_tolerance_and_sentences_about_them_too():
     for n, text, holds in ((1.009, "0.17", True), (1.011, "0.12", False), (0.989, "0.12", False), (1.0, "0.19", False)):
         made = {"n": [n, "214", None], "measured": ["15", text, "True"], "beside": []}
         assert alike(made, kept) == holds
-
-
-@pytest.mark.parametrize("name", CONSTANTS)
-def test_constants_are_what_they_were(name):
-    assert constants(name) == CONSTANTS[name]
