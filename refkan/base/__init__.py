@@ -35,6 +35,7 @@ from refkan.base.arguments import (
     real,
     require_finite,
     require_finite_rows,
+    require_floats,
 )
 from refkan.base.array_types import Array, FloatArray, IntArray, RandomSource
 from refkan.base.errors import (

@@ -288,3 +288,35 @@ def as_shape(name: str, value: Any, shape: tuple[int, ...], finite: bool = True)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
     return array
+
+
+EXACT_KINDS = {"b": 8, "i": 4, "u": 4, "f": 8}
+"""Bytes of the largest numbers of each kind of NumPy that float64 always holds."""
+
+
+def require_floats(name: str, value: Any) -> None:
+    """Raise ValueError if `value` holds a number that float64 would round, such as 2**53 + 1 or a long double.
+
+    A proof about the rounded numbers would be one about others than were given.
+
+    Examples
+    --------
+    >>> require_floats("x", [2**53, 0.1])
+    >>> require_floats("x", [2**53 + 1, 0.1])
+    Traceback (most recent call last):
+    ...
+    ValueError: x must hold floats as they are; got 9007199254740993, and the nearest float is 9007199254740992.0
+    """
+    if not isinstance(value, list | tuple):
+        value = np.asarray(value)
+        if value.dtype.itemsize <= EXACT_KINDS.get(value.dtype.kind, 0):
+            return
+    for number in np.asarray(value, dtype=object).ravel().tolist():
+        if isinstance(number, float | complex | bool):
+            continue
+        nearest_float = float(number)
+        exact = int(number) if isinstance(number, np.integer) else number
+        if exact != nearest_float:
+            raise ValueError(
+                f"{name} must hold floats as they are; got {number!s}, and the nearest float is {nearest_float!r}"
+            )

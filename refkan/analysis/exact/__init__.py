@@ -15,7 +15,6 @@ from refkan.analysis.exact.enclosures.subdivision import Proven
 from refkan.analysis.exact.nodes.extremes_over_boxes import extrema, lipschitz_constant, sup_difference
 from refkan.analysis.exact.ranks.ranks import RankCertificate, certified_rank
 from refkan.analysis.exact.solutions.certified_solutions import CertifiedError, certified_error
-from refkan.analysis.exact.solutions.evolution_errors import CertifiedEvolution, certified_evolution
 from refkan.analysis.exact.spectra.certified_spectra import CertifiedSpectrum, certified_spectrum
 from refkan.analysis.exact.spectra.condition_numbers import (
     Eigenpairs,
@@ -29,7 +28,6 @@ from refkan.analysis.exact.spectra.rational import as_fractions, rational_change
 __all__ = [
     "Bounds",
     "CertifiedError",
-    "CertifiedEvolution",
     "CertifiedSpectrum",
     "Eigenpairs",
     "Enclosure",
@@ -39,7 +37,6 @@ __all__ = [
     "bounding_box",
     "certified_condition_number",
     "certified_error",
-    "certified_evolution",
     "certified_rank",
     "certified_spectrum",
     "eigenpairs",

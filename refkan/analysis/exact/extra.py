@@ -11,7 +11,8 @@ from refkan.base import ConvergenceError, check_count
 from refkan.base.extras import needed
 from refkan.truth import UndecidedError
 
-MINIMUM_BITS = 32
+MINIMUM_BITS, MOST_BITS = 32, 2**20
+"""The lowest precision, and the highest: a product of two numbers of it takes milliseconds."""
 
 Result = TypeVar("Result")
 
@@ -61,7 +62,7 @@ def at_precision(bits: int | None, start: int, maximum: int, purpose: str, attem
         precision up to `maximum` does.
     """
     if bits is not None:
-        check_count("bits", bits, MINIMUM_BITS)
+        check_count("bits", bits, MINIMUM_BITS, MOST_BITS)
     trial = start if bits is None else bits
     while trial <= max(maximum, bits or 0):
         with suppress(UndecidedError), precision(trial) as flint:

@@ -9,7 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from refkan.base import Array, FloatArray, ShortRepr, check_annotated, lazy
-from refkan.base.arguments import as_columns, as_vector, real, require_finite_rows, require_not_negative
+from refkan.base.arguments import (
+    as_columns,
+    as_vector,
+    real,
+    require_finite_rows,
+    require_floats,
+    require_not_negative,
+)
 from refkan.networks import Network, hessians
 from refkan.splines.sums import FixedJet
 
@@ -62,6 +69,7 @@ class OnSamples(ShortRepr):
         if self.weights is not None:
             others["weights"] = real("weights", as_vector("weights", self.weights, x.shape[0])).copy()
             require_not_negative("weights", others["weights"])
+            require_floats("weights", self.weights)
         for name, array in {"x": x, **others}.items():
             object.__setattr__(self, name, array)
 
@@ -109,7 +117,8 @@ class LeastSquares(OnSamples):
     Raises
     ------
     ValueError
-        If the shapes disagree, N = 0, an entry is NaN or infinite, or a weight is negative; the index is named.
+        If the shapes disagree, N = 0, an entry is NaN or infinite, or a weight is negative; the index is named. If
+        float64 would round an entry, such as 2**53 + 1.
     TypeError
         If `net` is no network, or the data are not real numbers.
 
@@ -288,6 +297,7 @@ class LeastSquares(OnSamples):
 def _real(name: str, value: Any) -> FloatArray:
     array = as_columns(name, value)
     require_finite_rows(name, array)
+    require_floats(name, value)  # what is proven of the problem is proven of these numbers
     return np.array(real(name, array), order="C")  # our own: the loss must not change when the caller's data do
 
 

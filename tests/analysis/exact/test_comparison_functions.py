@@ -144,7 +144,7 @@ def test_eigenvalues_are_named_and_too_many_terms_bound_nothing():
 
 
 def error_of(net, theta, source, boundary, box, **options):
-    return rk.exact.certified_error(net, theta, source, boundary, box, tolerance=1e-3, budget=400, **options)
+    return rk.exact.certified_error(net, theta, source, boundary, box, residual_tolerance=1e-3, budget=400, **options)
 
 
 @pytest.mark.parametrize("k", [0.5, 3.0, 4.0, 6.0, 8.0])
@@ -196,7 +196,7 @@ def test_reactions_in_one_dimension(r):
     reaction = r if callable(r) else lambda x: r
     u = lambda x: (x * PI).sin()  # noqa: E731
     f = lambda x: u(x) * (-PI * PI) - reaction(x) * u(x)  # noqa: E731
-    bound = error_of(net, theta, f, u, [[0.0, 1.0]], reaction=reaction)
+    bound = error_of(net, theta, f, u, [[0.0, 1.0]], reaction_coefficient=reaction)
     assert error <= bound.by_integration <= 6 * error
     assert error <= bound.by_maximum_principle
 
@@ -207,7 +207,7 @@ def test_waves_make_what_is_integrated_grow(q):
     length = 2.5
     u = lambda x: (x * (PI / length)).sin()  # noqa: E731
     f = lambda x: u(x) * (q - (PI / length) ** 2)  # noqa: E731
-    bound = error_of(rk.kan([1, 1], 4, 1), np.zeros(4), f, u, [[0.0, length]], reaction=lambda x: -q)
+    bound = error_of(rk.kan([1, 1], 4, 1), np.zeros(4), f, u, [[0.0, length]], reaction_coefficient=lambda x: -q)
     assert 1 <= bound.by_integration <= 4
 
 
@@ -219,8 +219,8 @@ def test_coefficients_in_one_dimension_are_integrated(rate, r):
     c = lambda x: (x * rate).exp()  # noqa: E731
     u = lambda x: (x * PI).sin()  # noqa: E731
     f = lambda x: c(x) * ((x * PI).cos() * (PI * rate) - u(x) * (PI * PI)) - u(x) * r  # noqa: E731
-    options = {"reaction": lambda x: r} if r else {}
-    bound = error_of(net, theta, f, u, [[0.0, 1.0]], coefficient=c, **options)
+    options = {"reaction_coefficient": lambda x: r} if r else {}
+    bound = error_of(net, theta, f, u, [[0.0, 1.0]], diffusion_coefficient=c, **options)
     assert error <= bound.by_integration <= 6 * error
     assert (bound.by_maximum_principle < np.inf) == (abs(rate) < 2 or r > 0)
     assert error <= bound.by_maximum_principle
@@ -229,10 +229,10 @@ def test_coefficients_in_one_dimension_are_integrated(rate, r):
 def test_a_coefficient_is_attained_and_has_to_be_positive():
     """v = 0, (c u')' = 1 with c = 1 + x, u(0) = u(1) = 0: u = x - log(1 + x)/log 2, least at 1/log 2 - 1."""
     net = rk.kan([1, 1], order=4, intervals=1)
-    bound = error_of(net, [0.0] * 4, lambda x: 1.0, lambda x: 0.0, [[0, 1]], coefficient=lambda x: x + 1)
+    bound = error_of(net, [0.0] * 4, lambda x: 1.0, lambda x: 0.0, [[0, 1]], diffusion_coefficient=lambda x: x + 1)
     assert 0.08607133205 <= bound.by_integration <= 0.0860714
-    with pytest.raises(ValueError, match="coefficient must be positive"):
-        error_of(net, [0.0] * 4, lambda x: 1.0, lambda x: 0.0, [[0, 1]], coefficient=lambda x: x * 2 - 1)
+    with pytest.raises(ValueError, match="diffusion_coefficient must be positive"):
+        error_of(net, [0.0] * 4, lambda x: 1.0, lambda x: 0.0, [[0, 1]], diffusion_coefficient=lambda x: x * 2 - 1)
 
 
 @pytest.mark.parametrize("c", [lambda x, y: -1.0, lambda x, y: x - 1.0, lambda x, y: 0.0 * x])
@@ -241,16 +241,16 @@ def test_reactions_do_not_replace_positive_coefficients(c):
     net, box = rk.kan([2, 1], order=3, intervals=1), [[0.0, 4.0], [0.0, 4.0]]
     problem = net, [0.0] * 6, lambda x, y: 1.0, lambda x, y: 0.0, box
     with pytest.raises(ValueError, match="where k\\^2 - r is negative c must be positive"):
-        error_of(*problem, coefficient=c, reaction=lambda x, y: 1.0)
+        error_of(*problem, diffusion_coefficient=c, reaction_coefficient=lambda x, y: 1.0)
     varies = lambda x, y: (3 * x).exp()  # noqa: E731
-    assert error_of(*problem, coefficient=varies, reaction=lambda x, y: 1.0).error < 1.01
+    assert error_of(*problem, diffusion_coefficient=varies, reaction_coefficient=lambda x, y: 1.0).error < 1.01
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
 def test_coefficients_are_compared_in_any_unit(unit):
     """(c u')' = f with c = exp(x): m = exp(x) (x + 1/2) is positive, a sum whose terms are not over the whole box."""
     net = rk.kan([1, 1], order=4, intervals=1)
-    bound = error_of(net, [0.0] * 4, lambda x: unit, lambda x: 0.0, [[0, 1]], coefficient=lambda x: x.exp() * unit)
+    bound = error_of(net, [0.0] * 4, lambda x: unit, lambda x: 0.0, [[0, 1]], diffusion_coefficient=lambda x: x.exp() * unit)
     assert 0.25 <= bound.by_maximum_principle <= 0.26
 
 
@@ -260,8 +260,8 @@ def test_hypotheses_that_fail_are_named():
     with pytest.raises(ValueError, match=r"below the first eigenvalue.*eigenvalues; .* half waves \(1, 1\)"):
         error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], wavenumber=float(np.sqrt(2) * np.pi))
     with pytest.raises(ValueError, match="below the first eigenvalue"):
-        error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], reaction=lambda x, y: -30 - x)
-    refused(lambda: error_of(net, np.zeros(4), zero, zero, [[0, 1]], reaction=lambda x: -11), "below the first")
+        error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], reaction_coefficient=lambda x, y: -30 - x)
+    refused(lambda: error_of(net, np.zeros(4), zero, zero, [[0, 1]], reaction_coefficient=lambda x: -11), "below the first")
 
 
 def test_sums_of_too_many_eigenfunctions_are_not_begun(monkeypatch):
@@ -283,5 +283,5 @@ def test_without_a_reaction_there_are_no_waves():
 def test_an_interval_that_spans_a_wave_exactly_bounds_nothing():
     """k^2 w^2/8 = 1 after rounding; a little less leaves a bound, of some 1e15 times the error at points."""
     k = float(np.sqrt(2.0)) - 3 * 2.0**-52
-    refused(lambda: bounds_of_errors._between_points(1.0, 0.0, 2.0, k, 1), "points = 1 are too few for wavenumber")
+    refused(lambda: bounds_of_errors._between_points(1.0, 0.0, 2.0, k, 1), "integration_intervals = 1 are too few for wavenumber")
     assert 1e14 < bounds_of_errors._between_points(1.0, 0.0, 2.0, k - 9 * 2.0**-52, 1) < np.inf

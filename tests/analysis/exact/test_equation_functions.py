@@ -14,14 +14,14 @@ from refkan.analysis.exact.enclosures.float_intervals import EPS, Intervals
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.solutions.bounds_of_errors import _cumulated, _integrated_reciprocal
-from refkan.analysis.exact.solutions.certified_solutions import _is_positive, _reason
+from refkan.analysis.exact.solutions.certified_solutions import Equation, _reason
 from refkan.analysis.exact.solutions.equation_functions import evaluated, exact
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
 CUBIC = rk.kan([1, 1], order=4, intervals=1)
 ZERO = [0.0] * 4
-QUICK = {"budget": 8, "points": 4}
+QUICK = {"budget": 8, "integration_intervals": 4}
 
 
 def error_of_zero(source, boundary=lambda *x: 0.0, box=((0.0, 1.0),), **options):
@@ -35,19 +35,19 @@ def test_bounds_that_are_attained(a, b, points):
     """v = 0, u = (x - a)(x - b): the error (b - a)^2/4 is attained, by the maximum principle with equality."""
     net = rk.kan([1, 1], order=4, intervals=1, domain=(a, b))
     exactly = lambda x: (x - a) * (x - b)  # noqa: E731
-    bound = rk.exact.certified_error(net, ZERO, lambda x: 2, exactly, [[a, b]], points=points)
+    bound = rk.exact.certified_error(net, ZERO, lambda x: 2, exactly, [[a, b]], integration_intervals=points)
     error = float((Fraction(b) - Fraction(a)) ** 2 / 4)
     assert error <= bound.by_maximum_principle <= error * (1 + 1e-12)
     assert error <= bound.by_integration <= error * 2.1
     assert 2 <= bound.residual <= 2 + 1e-12
     c = 3.0
-    scaled = rk.exact.certified_error(net, ZERO, lambda x: 2 * c, exactly, [[a, b]], coefficient=lambda x: c)
+    scaled = rk.exact.certified_error(net, ZERO, lambda x: 2 * c, exactly, [[a, b]], diffusion_coefficient=lambda x: c)
     assert error <= scaled.by_maximum_principle <= error * (1 + 1e-12)
 
 
 def test_residuals_of_higher_degree_are_integrated_exactly():
     """u'' = 20 x^3, u = x^5 - x: |u(1/2)| = 15/32, and between points at most w^2/8 20 = 5/8 more."""
-    bound = error_of_zero(lambda x: 20 * x**3, points=2, budget=8, order=6)
+    bound = error_of_zero(lambda x: 20 * x**3, integration_intervals=2, budget=8, taylor_degree=6)
     assert 1.09375 <= bound.by_integration <= 1.09375 * (1 + 1e-9)
 
 
@@ -55,11 +55,11 @@ def test_between_points_a_wave_is_taller():
     """v = 0, u = sin(k x), with as few points as resolve it; and a coefficient that grows."""
     for k, points in ((1.0, 2), (2.0, 3), (3.0, 2)):
         u = lambda x, k=k: (x * k).sin()  # noqa: E731
-        bound = error_of_zero(lambda x: 0.0, u, wavenumber=k, points=points)
+        bound = error_of_zero(lambda x: 0.0, u, wavenumber=k, integration_intervals=points)
         assert bound.by_integration >= math.sin(min(k, math.pi / 2))
         assert bound.by_integration < 4
     # u = x (1 - x): (e^x u')' = -e^x (1 + 2 x), at most 3 e; m = min e^x (1/2 + x) = 1/2
-    bound = error_of_zero(lambda x: x.exp() * (-1 - 2 * x), coefficient=lambda x: x.exp())
+    bound = error_of_zero(lambda x: x.exp() * (-1 - 2 * x), diffusion_coefficient=lambda x: x.exp())
     assert 0.75 * math.e <= bound.by_maximum_principle <= 0.75 * math.e * 1.03
 
 
@@ -71,7 +71,7 @@ def test_in_two_dimensions_the_shorter_side_counts_and_every_face(box):
     assert 0.25 <= bound.by_maximum_principle <= 0.25 * (1 + 1e-12)
     for g in (lambda x, y: x, lambda x, y: x - far, lambda x, y: y - box[1][1]):
         bound = rk.exact.certified_error(net, zero, lambda x, y: 0, g, box, **QUICK)
-        assert bound.by_maximum_principle >= bound.boundary >= 1
+        assert bound.by_maximum_principle >= bound.boundary_error >= 1
 
 
 @each_row(
@@ -140,30 +140,32 @@ def test_numbers_taken_from_the_arguments_are_refused(source):
     assert "unsupported" in str(raised.value) or ".sin(), .cos(), .exp()" in str(raised.value)
 
 
-@pytest.mark.parametrize("options", [{"wavenumber": 5.0}, {"reaction": lambda x: -1.0 + 0 * x}])
+@pytest.mark.parametrize("options", [{"wavenumber": 5.0}, {"reaction_coefficient": lambda x: -1.0 + 0 * x}])
 def test_a_coefficient_of_both_signs_is_told_in_terms_of_what_is_missing(options):
     """Nothing compares, and what is integrated would need a comparison too."""
-    message = r"coefficient must vary less: .*; where k\^2 - r is negative c must be positive"
-    refused(lambda: error_of_zero(lambda x: 1, coefficient=lambda x: x - 0.5, **options, **QUICK), message)
+    message = r"diffusion_coefficient must vary less: .*; where k\^2 - r is negative c must be positive"
+    refused(lambda: error_of_zero(lambda x: 1, diffusion_coefficient=lambda x: x - 0.5, **options, **QUICK), message)
 
 
 @pytest.mark.parametrize(("least", "positive"), [(0.0, False), (5e-324, True)])
 def test_a_least_slope_of_zero_proves_no_coefficient_positive(least, positive):
     """y^2 vanishes at an end, where c - c_y (1/2 - y) does too."""
     slopes = np.array([-1.0, least])
-    assert _is_positive(lambda x, y: y * y, slopes, np.array([[0.0, 1.0]] * 2), 50) == positive
-    assert _reason(Intervals.of(0.0), slopes).startswith("coefficient must vary less") != positive
+    square = np.array([[0.0, 1.0]] * 2)
+    equation = Equation(None, square, lambda *x: 0, lambda *x: 0, 0.0, lambda x, y: y * y, None, 2)
+    assert equation.is_elliptic(slopes, 50) == positive
+    assert _reason(Intervals.of(0.0), slopes).startswith("diffusion_coefficient must vary less") != positive
 
 
 @pytest.mark.parametrize("coefficient", [lambda x: x, lambda x: x * x, lambda x: 1 - x])
 def test_a_coefficient_that_vanishes_at_an_end_is_not_integrated(coefficient):
-    message = "coefficient must be positive in the box; on some interval of integration"
-    refused(lambda: error_of_zero(lambda x: 1, coefficient=coefficient, **QUICK), message)
+    message = "diffusion_coefficient must be positive in the box; on some interval of integration"
+    refused(lambda: error_of_zero(lambda x: 1, diffusion_coefficient=coefficient, **QUICK), message)
 
 
-@pytest.mark.parametrize("name", ["source", "boundary", "coefficient"])
+@pytest.mark.parametrize("name", ["source", "boundary", "diffusion_coefficient"])
 def test_each_function_is_named(name):
-    functions = {"source": lambda x: 0, "boundary": lambda x: 0, "coefficient": lambda x: 1}
+    functions = {"source": lambda x: 0, "boundary": lambda x: 0, "diffusion_coefficient": lambda x: 1}
     bad_functions = (
         (lambda x: math.exp(x), TypeError),
         (lambda x: math.nan, ValueError),
@@ -211,7 +213,7 @@ def least_squares_solution(order, intervals, k):
 def test_the_bound_is_near_the_true_error_in_one_dimension(order, intervals, k):
     net, theta = least_squares_solution(order, intervals, k)
     bound = rk.exact.certified_error(
-        net, theta, lambda x: (PI * x).sin() * (k * k - PI * PI), lambda x: 0.0, [[0, 1]], wavenumber=k, tolerance=1e-9
+        net, theta, lambda x: (PI * x).sin() * (k * k - PI * PI), lambda x: 0.0, [[0, 1]], wavenumber=k, residual_tolerance=1e-9
     )
     x = np.linspace(0, 1, 5001)[:, None]
     error = np.abs(net(theta, x) - np.sin(PI * x)).max()
@@ -231,7 +233,7 @@ def test_the_power_zero_is_one():
 def test_a_residual_that_jumps_beside_the_centres_of_integration():
     """v'' = 100 on [0.4, 0.5], zero elsewhere, where neither of the two intervals that meet it has its centre."""
     net, theta = rk.kan([1, 1], 3, 10), np.maximum(np.arange(12.0) - 5.0, 0.0)
-    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 5.5 * x, [[0, 1]], tolerance=1e-3, points=7)
+    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 5.5 * x, [[0, 1]], residual_tolerance=1e-3, integration_intervals=7)
     x = np.linspace(0.0, 1.0, 201)[:, None]
     assert np.abs(net(theta, x) - 5.5 * x).max() <= bound.by_integration
 
@@ -241,7 +243,7 @@ def test_between_nodes_that_rounding_spaces_unevenly():
     a = 1.0
     b = a + 3 * EPS
     net = rk.kan([1, 1], 3, 1, domain=(a, b))
-    bound = rk.exact.certified_error(net, [0.5, -0.5, 0.5], lambda x: 0.0, lambda x: 0.0, [[a, b]], points=4)
+    bound = rk.exact.certified_error(net, [0.5, -0.5, 0.5], lambda x: 0.0, lambda x: 0.0, [[a, b]], integration_intervals=4)
     assert 0.25 <= bound.by_integration < 0.26
 
 
@@ -260,7 +262,7 @@ def test_a_network_of_two_layers():
     net, theta = net.initialize(rng, x)
     theta = rk.minimize(rk.LeastSquares(net, x, np.sin(PI * x)), theta, method="levenberg-marquardt", steps=40).theta
     bound = rk.exact.certified_error(
-        net, theta, lambda x: (PI * x).sin() * (-PI * PI), lambda x: (PI * x).sin(), [[0, 1]], tolerance=1e-3
+        net, theta, lambda x: (PI * x).sin() * (-PI * PI), lambda x: (PI * x).sin(), [[0, 1]], residual_tolerance=1e-3
     )
     grid = np.linspace(0, 1, 2001)[:, None]
     error = np.abs(net(theta, grid) - np.sin(PI * grid)).max()
@@ -280,16 +282,16 @@ def test_a_smooth_coefficient():
 
     bound = rk.exact.certified_error(
         net, theta, lambda x, y: 4.0 * c(x, y) + 2.0 * (x * y), lambda x, y: x * x + y * y, [[0, 1], [0, 1]],
-        tolerance=1e-4, coefficient=c,
+        residual_tolerance=1e-4, diffusion_coefficient=c,
     )  # fmt: skip
     points = np.random.default_rng(0).uniform(size=(5000, 2))
     error = np.abs(net(theta, points)[:, 0] - (points**2).sum(axis=1)).max()
     assert error <= bound.error <= 100 * error
     assert bound.residual < 2e-2
-    with pytest.raises(ValueError, match="coefficient must vary less"):
+    with pytest.raises(ValueError, match="diffusion_coefficient must vary less"):
         rk.exact.certified_error(
             net, theta, lambda x, y: 0.0, lambda x, y: 0.0, [[0, 1], [0, 1]], 0.0, 1e-3, 3,
-            coefficient=lambda x, y: (-20.0 * x).exp() * (-20.0 * y).exp(), budget=100,
+            diffusion_coefficient=lambda x, y: (-20.0 * x).exp() * (-20.0 * y).exp(), budget=100,
         )  # fmt: skip
 
 

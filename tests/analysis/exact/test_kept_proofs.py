@@ -19,7 +19,6 @@ import refkan as rk
 from refkan.analysis.exact.certificates.certified_network import certificate
 from tests.analysis.exact.certified_matrices import MATRICES
 from tests.analysis.exact.oracles import draws, equations, pairs, spectra
-from tests.analysis.exact.test_evolution_errors import EQUATIONS, NU, SQUARE, product, u
 from tests.analysis.exact.test_oracle_boxes import LAYERS
 from tests.analysis.exact.test_oracle_ranks import MAPS, drawn
 from tests.shared.factories import space
@@ -104,22 +103,13 @@ def of_problems(kind, seed):
 
 def of_equations(kind, seed):
     """Errors of networks that are near a known solution, or are not."""
-    if kind in EQUATIONS:
-        terms, source = EQUATIONS[kind]
-        net, theta = product([1e-3, 0.0, 0.3][seed], order=6)
-        initial = lambda x: (x * float(np.pi)).sin()  # noqa: E731
-        return answers(
-            lambda: rk.exact.certified_evolution(
-                net, theta, initial, u, SQUARE, NU, source=source, cells=4 + seed, order=3 + seed % 3, **terms
-            )
-        )
     rng = np.random.default_rng([53, equations.KINDS.index(kind), seed])
     wavenumber = float(rng.choice([0.0, 0.5, 1.0])) if "coefficient" not in kind else 0.0
     exact, f, g, c = equations.solution(rng, kind, wavenumber)
     box = np.array([[0.25, 1.25], [-0.5, 0.25]])[: 2 if "plane" in kind else 1]
     net, theta = equations.near(rng, exact, box)
     theta = np.round(theta * 2.0**30) / 2.0**30  # what machines round in other ways
-    options = {} if c is None else {"coefficient": c}
+    options = {} if c is None else {"diffusion_coefficient": c}
     return answers(
         lambda: rk.exact.certified_error(
             net, theta, f, g, box, wavenumber, 1e-9, int(rng.integers(2, 6)), 100, BUDGET, **options
@@ -147,7 +137,7 @@ def of_spaces(kind, seed):
 ASKED = {
     **{f"network of {kind}": (of_networks, kind, 6) for kind in LAYERS},
     **{f"problem of {kind}": (of_problems, kind, 5) for kind in sorted(set(spectra.KINDS))},
-    **{f"equation, {kind}": (of_equations, kind, 3) for kind in (*equations.KINDS, *EQUATIONS)},
+    **{f"equation, {kind}": (of_equations, kind, 3) for kind in equations.KINDS},
     **{f"space, {kind}": (of_spaces, kind, 4) for kind in ("uniform", "random", "graded")},
 }
 """What is asked, of which kind, and how often."""

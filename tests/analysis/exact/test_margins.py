@@ -112,7 +112,7 @@ def test_between_points_of_integration_the_error_exceeds_its_values_as_stated(po
     share = 1 / points**2 / 8
     bound = rk.exact.certified_error(
         rk.kan([1, 1], order=4, intervals=1), [0.0] * 4, lambda x: 2.0, lambda x: 0.0, [[0, 1]],
-        wavenumber=k, points=points, order=14,
+        wavenumber=k, integration_intervals=points, taylor_degree=14,
     )  # fmt: skip
     stated = (at + share * 2) / (1 - share * k**2)
     assert stated <= bound.by_integration * (1 + 1e-9)

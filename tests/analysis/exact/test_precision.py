@@ -281,7 +281,7 @@ def test_with_a_coefficient_the_least_of_its_comparison_counts():
     slope = lambda x: 12 * x**2 - 8 * x + Fraction(5, 2)  # noqa: E731  (s c)' = c + s c'
     least = Fraction(7, 6)  # at x = 1/3
     assert slope(Fraction(1, 3)) == least
-    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]], coefficient=c, tolerance=1e-6)
+    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]], diffusion_coefficient=c, residual_tolerance=1e-6)
     exact = Fraction(bound.residual) / 8 / least
     assert exact <= Fraction(bound.by_maximum_principle) <= exact * Fraction(102, 100)
     # div(c grad v) = (c (x - 1/2))' = slope(x): the residual is the largest of it, slope(1) = 6.5
@@ -293,10 +293,10 @@ def test_errors_on_each_side_of_the_boundary_count(end):
     net, theta = parabola(0.0)
     ends = [lambda x: x * 0.5, lambda x: x * -0.5 + 0.5]
     bound = rk.exact.certified_error(net, theta, lambda x: 0.0, ends[1 - end], [[0, 1]])
-    assert 0.5 <= bound.boundary <= 0.5 + 1e-12
+    assert 0.5 <= bound.boundary_error <= 0.5 + 1e-12
     plane = rk.kan([2, 1], 3, 1)
     for g in (lambda x, y: y * 0.5, lambda x, y: y * -0.5 + 0.5):
-        assert rk.exact.certified_error(plane, np.zeros(6), lambda x, y: 0.0, g, [[0, 1], [0, 1]]).boundary >= 0.5
+        assert rk.exact.certified_error(plane, np.zeros(6), lambda x, y: 0.0, g, [[0, 1], [0, 1]]).boundary_error >= 0.5
 
 
 def test_a_residual_that_jumps_inside_a_box_is_bounded_on_both_sides():

@@ -12,7 +12,7 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, of_range, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed, units
-from refkan.base import FloatArray, Frozen, Natural, Positive, as_array, as_shape, check_annotated, check_count, real
+from refkan.base import FloatArray, Frozen, Natural, Positive, as_array, as_shape, check_annotated, check_count, real, require_floats
 from refkan.networks import Network
 from refkan.training.optimizers.results import report_of
 
@@ -98,7 +98,8 @@ def enclose(
     Raises
     ------
     ValueError
-        For boxes that are empty or reach outside the domain under outside="error", and arguments that do not fit.
+        For boxes that are empty or reach outside the domain under outside="error", for arguments that do not fit, and
+        for a box or theta that float64 would round.
 
     Notes
     -----
@@ -144,7 +145,7 @@ def bounding_box(x: Any) -> FloatArray:
     Raises
     ------
     ValueError
-        Where x holds no sample, or numbers that are not finite.
+        If x holds no sample, numbers that are not finite, or numbers that float64 would round.
 
     Examples
     --------
@@ -154,6 +155,7 @@ def bounding_box(x: Any) -> FloatArray:
            [3., 5.]])
     """
     samples = real("x", as_array("x", x, 2))
+    require_floats("x", x)
     if not samples.shape[0]:
         raise ValueError("x must hold at least one sample; got none")
     return np.stack([samples.min(axis=0), samples.max(axis=0)], axis=1)
@@ -169,6 +171,7 @@ def posed(function: Callable[..., Any], given: dict[str, Any], name: str = "net"
 def checked_box(steps: IntervalNetwork, box: Any) -> FloatArray:
     """Check a box (P, 2)."""
     ends: FloatArray = real("box", as_shape("box", box, (steps.n_inputs, 2)))
+    require_floats("box", box)
     empty = ends[:, 0] > ends[:, 1]
     if empty.any():
         p = int(np.argmax(empty))

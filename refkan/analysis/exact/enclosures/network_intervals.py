@@ -31,7 +31,7 @@ from refkan.analysis.exact.enclosures.polynomial_pieces import (
 from refkan.analysis.exact.enclosures.scalar_functions import ACTIVATIONS, sigmoid, silu
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, narrowed, variables
 from refkan.analysis.exact.extra import rational_numbers
-from refkan.base import FloatArray, Frozen, IntArray, as_vector, check_type, real
+from refkan.base import FloatArray, Frozen, IntArray, as_vector, check_type, real, require_floats
 from refkan.networks import Network
 from refkan.truth.layers import DenseLayer, SiluLayer, SumLayer
 from refkan.truth.node_maps import Affine, Sigmoid
@@ -197,16 +197,17 @@ def interval_network(net: Network, theta: Any, name: str = "net") -> IntervalNet
     Raises
     ------
     ValueError
-        If net is not bound to data, or theta does not fit.
+        If net is not bound to data, theta does not fit, or float64 would round it.
     ArithmeticError
         Where float64 does not round as bounds need it.
     """
     require_rounding_to_nearest()
     check_type(name, net, Network)
     net.require_bound()
-    return _read(
-        net, real("theta", as_vector("theta" if name == "net" else f"{name}_theta", theta, net.n_params)).tobytes()
-    )
+    label = "theta" if name == "net" else f"{name}_theta"
+    parameters = real(label, as_vector(label, theta, net.n_params))
+    require_floats(label, theta)
+    return _read(net, parameters.tobytes())
 
 
 @lru_cache(maxsize=4)

@@ -71,7 +71,8 @@ def of_range(tolerance: float) -> Slack:
 
     def slack(low: FloatArray, high: FloatArray) -> FloatArray:
         size = np.maximum(np.abs(low), np.abs(high))
-        return np.fmax(tolerance * np.fmax(high - low, LEVEL * size), NORMAL)
+        half = 0.5 * high - 0.5 * low  # the range itself may overflow, and an infinite slack would hold for any bound
+        return np.fmax(2.0 * (tolerance * np.fmax(half, 0.5 * LEVEL * size)), NORMAL)
 
     return slack
 

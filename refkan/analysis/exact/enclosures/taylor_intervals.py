@@ -99,6 +99,11 @@ class TaylorIntervals(Frozen):
 
     __radd__, __rmul__ = __add__, __mul__
 
+    def __pow__(self, power: int) -> "TaylorIntervals":
+        if power == 0:
+            return self * 0.0 + 1.0
+        return reduce(mul, [self] * power)
+
     def composed(self, coefficients: list[Intervals]) -> "TaylorIntervals":
         """Return f of this number, from enclosures of f^(k)/k! over its constant term, k = 0, ..., K."""
         total = TaylorIntervals({self.zero: coefficients[0]}, self.order)

@@ -13,7 +13,7 @@ from typing import Any
 from refkan import truth
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.ranks.chain_rule import curvature_rows, jacobian_rows
-from refkan.base import Frozen, as_vector, check_positive, lazy, real
+from refkan.base import Frozen, as_vector, check_positive, lazy, real, require_floats
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
@@ -129,7 +129,7 @@ def checked(problem: Any, theta: Any) -> Problem:
     TypeError
         If `problem` is no LeastSquares of a network of refkan.
     ValueError
-        If theta does not fit, is not given, or no sample has a weight.
+        If theta does not fit, is not given or would be rounded, or no sample has a weight.
     """
     refuse_what_is_no_loss("problem", problem)
     if not isinstance(problem, LeastSquares) or not isinstance(problem.net, Network):
@@ -141,6 +141,7 @@ def checked(problem: Any, theta: Any) -> Problem:
         raise ValueError("theta must be given with a problem")
     problem.net.require_bound()
     vector = real("theta", as_vector("theta", theta, problem.net.n_params))
+    require_floats("theta", theta)
     n = problem.x.shape[0]
     weights = [1.0] * n if problem.weights is None else problem.weights.tolist()
     kept = [s for s, w in enumerate(weights) if w > 0]

@@ -299,7 +299,7 @@ def minor_in_balls(problem: Problem) -> tuple[Minor, Any]:
             rows = {
                 number: row
                 for number, row in problem.rows(flint.arb, decided=True).items()
-                if all(entry.is_finite() for entry in row.values())
+                if all(flint.arb(entry).is_finite() for entry in row.values())  # exact zeros are integers
             }
             if not rows:
                 continue

@@ -124,15 +124,15 @@ def _integrated_reciprocal(
     order = max(rho.over.order, 1)
 
     def reciprocal(_: TaylorIntervals, at: Intervals) -> TaylorIntervals:
-        c = evaluated("coefficient", coefficient, at, order - 1)
+        c = evaluated("diffusion_coefficient", coefficient, at, order - 1)
         powers = [Intervals.of(1.0).over(c.value)]
         for _k in range(order - 1):
             powers.append(-powers[-1] * powers[0])
         return c.composed(powers)
 
-    c = evaluated("coefficient", coefficient, boxes, 0).value
+    c = evaluated("diffusion_coefficient", coefficient, boxes, 0).value
     if not (c.lo > 0).all():
-        raise ValueError("coefficient must be positive in the box; on some interval of integration that is not proven")
+        raise ValueError("diffusion_coefficient must be positive in the box; on some interval of integration that is not proven")
     g = rho.map(reciprocal, boxes)._replace(smoothness=np.full(len(boxes.lo), order))
     ends = _cumulated(_integral(g, boxes))
     begins = Intervals(np.append(0.0, ends.lo[:-1]), np.append(0.0, ends.hi[:-1]))
@@ -157,7 +157,9 @@ def _between_points(at_points: float, residual: float, w: float, k: float, point
     share = float(up(w * w * (1 + 4 * EPS))) / 8
     damping = 1 - float(up(share * k * k * (1 + 4 * EPS)))
     if not damping > 0:
-        raise ValueError(f"points = {points} are too few for wavenumber = {k}: an interval spans a wave")
+        raise ValueError(
+            f"integration_intervals = {points} are too few for wavenumber = {k}: an interval spans a wave"
+        )
     bound = float(up(up(at_points + up(share * residual)) / down(damping)))
     return bound if bound >= 0 else np.inf  # not a number: nothing is known
 

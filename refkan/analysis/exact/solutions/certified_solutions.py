@@ -10,23 +10,36 @@ included: the bound is then sharp where the residual oscillates (`bounds_of_erro
 """
 
 from collections.abc import Callable
-from functools import partial
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.boxes import BUDGET
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, up
+from refkan.analysis.exact.enclosures.boxes import BUDGET, posed, smoothness_over
+from refkan.analysis.exact.enclosures.float_intervals import Intervals, concatenated, quiet, up
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, absolute, of_range, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, units
-from refkan.analysis.exact.solutions.bounds_of_errors import bound_by_integration, by_eigenfunctions, comparisons
-from refkan.analysis.exact.solutions.equation_functions import Order, evaluated, posed_equation
-from refkan.base import FloatArray, Frozen, Natural, Positive, check_positive
+from refkan.analysis.exact.solutions.bounds_of_errors import (
+    Comparison,
+    bound_by_integration,
+    by_eigenfunctions,
+    comparisons,
+)
+from refkan.analysis.exact.solutions.equation_functions import (
+    TaylorDegree,
+    evaluated,
+    formula,
+    require_function_of_inputs,
+)
+from refkan.base import FloatArray, Frozen, Natural, Positive, check_positive, require_floats
+from refkan.base.plain_text import rounded
 from refkan.networks import Network
 
-POINTS = 4000
+INTEGRATION_INTERVALS = 4000
 """Intervals of integration in one dimension, by default."""
+
+Function = Callable[..., Any]
 
 
 class CertifiedError(Frozen, eq=True):
@@ -34,54 +47,201 @@ class CertifiedError(Frozen, eq=True):
 
     Attributes
     ----------
+    equation : str
+        What u solves, with the functions as they were understood.
     residual : float
-        Of Lap v + k^2 v - f in the box.
-    boundary : float
+        Of div(c grad v) + (k^2 - r) v - f in the box.
+    boundary_error : float
         Of v - g on the boundary.
     by_maximum_principle : float
         Of v - u; infinite where there is no such principle: for k^2 - r above the first eigenvalue of -Lap in the box.
     by_integration : float
         Of v - u, in one dimension; infinite otherwise.
-    reached : bool
-        Whether the bound of the residual is attained but for the tolerance.
     by_eigenfunctions : float
         Of v - u, in two or three dimensions for k > 0 without r and c; infinite otherwise.
+    reached : bool
+        Whether the bound of the residual is attained but for the tolerance.
 
     Examples
     --------
     >>> import refkan as rk
     >>> net, line = rk.kan([1, 1], order=3, intervals=1), [-0.5, 0.5, 1.5]  # the function x
     >>> bounds = rk.exact.certified_error(net, line, lambda x: 0.0 * x, lambda x: x, [[0.0, 1.0]])
-    >>> bounds.error < 1e-14, bounds.reached
-    (True, True)
+    >>> bounds.error < 1e-14, bounds.reached, bounds.equation
+    (True, True, "u'' = f for x in [0, 1], u = g on the boundary, with f = 0, g = x")
     """
 
+    equation: str
     residual: float
-    boundary: float
+    boundary_error: float
     by_maximum_principle: float
     by_integration: float
+    by_eigenfunctions: float
     reached: bool
-    by_eigenfunctions: float = np.inf
 
     @property
     def error(self) -> float:
         """The best bound of |v - u|."""
         return min(self.by_maximum_principle, self.by_integration, self.by_eigenfunctions)
 
+    def __str__(self) -> str:
+        bound = "infinity"
+        if np.isfinite(self.error):
+            bound = f"{rounded(Fraction(self.error), 4, above=True):.3e}"
+        return f"|v - u| <= {bound} for the solution u of {self.equation}"
+
+    def __repr__(self) -> str:
+        return f"CertifiedError({self})"
+
+
+class Equation(Frozen):
+    """An equation in a box, and a network v that is to solve it.
+
+    Attributes
+    ----------
+    v : IntervalNetwork
+    box : array (P, 2)
+    source, boundary : callable
+        f and g.
+    wavenumber : float
+        k.
+    diffusion, reaction : callable or None
+        c and r.
+    degree : int
+        Degree of the Taylor polynomials of v.
+    """
+
+    v: IntervalNetwork
+    box: FloatArray
+    source: Function
+    boundary: Function
+    wavenumber: float
+    diffusion: Function | None
+    reaction: Function | None
+    degree: int
+
+    def __str__(self) -> str:
+        inputs = ["x"]
+        laplacian, flux = "u''", "(c u')'"
+        if len(self.box) > 1:
+            inputs = [f"x{p + 1}" for p in range(len(self.box))]
+            laplacian, flux = "Lap u", "div(c grad u)"
+        left = [laplacian if self.diffusion is None else flux]
+        data = []
+        for letter, name, function in (
+            ("c", "diffusion_coefficient", self.diffusion),
+            ("r", "reaction_coefficient", self.reaction),
+            ("f", "source", self.source),
+            ("g", "boundary", self.boundary),
+        ):
+            if function is not None:
+                data.append(f"{letter} = {formula(name, function, inputs)}")
+        if self.wavenumber:
+            left.append("+ k^2 u")
+            data.append(f"k = {self.wavenumber!r}")
+        if self.reaction is not None:
+            left.append("- r u")
+        sides = (f"{name} in {shown_interval(side)}" for name, side in zip(inputs, self.box.tolist(), strict=True))
+        where = f"for {', '.join(sides)}, u = g on the boundary"
+        return f"{' '.join(left)} = f {where}, with {', '.join(data)}"
+
+    def residual(self, boxes: Intervals) -> Expansion:
+        """rho as Taylor numbers (B,) at the centres and over boxes."""
+        rho = self.v.sweep(boxes, self.degree).map(self._residual, boxes)
+        return rho._replace(smoothness=rho.smoothness - 2)
+
+    def _residual(self, outputs: TaylorIntervals, at: Intervals) -> TaylorIntervals:
+        v, degree = outputs[:, 0], self.degree - 2
+        rho = -evaluated("source", self.source, at, degree)
+        for unit in units(len(self.box)):
+            flux = v.derivative(unit)
+            if self.diffusion is not None:
+                flux = flux * evaluated("diffusion_coefficient", self.diffusion, at, self.degree - 1)
+            rho = rho + flux.derivative(unit)
+        if self.wavenumber:
+            k = Intervals.of(self.wavenumber)
+            rho = rho + v * (k * k)
+        if self.reaction is not None:
+            rho = rho - v * evaluated("reaction_coefficient", self.reaction, at, degree)
+        kept = {index: part for index, part in rho.parts.items() if sum(index) <= degree}
+        return TaylorIntervals(kept, degree)
+
+    def boundary_errors(self, tolerance: float, budget: int) -> Intervals:
+        """v - g on the faces of the box, one entry a face: x_0 = a_0, x_0 = b_0, x_1 = a_1, ..."""
+
+        def mismatch(outputs: TaylorIntervals, at: Intervals) -> TaylorIntervals:
+            return outputs[:, 0] - evaluated("boundary", self.boundary, at, self.degree)
+
+        def quantities(boxes: Intervals) -> Evaluation:
+            return Evaluation.of_value(self.v.sweep(boxes, self.degree).map(mismatch, boxes))
+
+        faces = []
+        for p, end in np.ndindex(self.box.shape):
+            face = self.box.copy()
+            face[p] = self.box[p, end]
+            faces.append(range_over(quantities, face, absolute(tolerance), budget).outer)
+        return concatenated(faces)
+
+    def factor(self, budget: int) -> Intervals:
+        """The range of q = k^2 - r."""
+        k = Intervals.of(self.wavenumber)
+        q = k * k if self.wavenumber else Intervals.of(0.0)
+        if self.reaction is None:
+            return q
+        reaction = self.reaction
+        return q - self._range(lambda at: evaluated("reaction_coefficient", reaction, at, 0).value, 1e-3, budget)
+
+    def slope(self, p: int, budget: int) -> float:
+        """A lower bound of m, the least c - c_p ((a + b)/2 - x_p) in the box."""
+        if self.diffusion is None:
+            return 1.0
+        diffusion = self.diffusion
+        a, b = map(Intervals.of, self.box[p])
+        middle = (a + b) * Intervals.of(0.5)
+
+        def minus_source(at: Intervals) -> Intervals:
+            c = evaluated("diffusion_coefficient", diffusion, at, 1)
+            slope = c.derivative(units(len(self.box))[p]).value
+            return c.value - slope * (middle - at[:, p])
+
+        return float(self._range(minus_source, 1e-3, budget).lo)
+
+    def is_elliptic(self, slopes: FloatArray, budget: int) -> bool:
+        """Whether c > 0 in the box: by m > 0 along an input, or by its range."""
+        if self.diffusion is None or (slopes > 0).any():
+            return True
+        diffusion = self.diffusion
+        c = self._range(lambda at: evaluated("diffusion_coefficient", diffusion, at, 0).value, 1e-2, budget)
+        return bool(c.lo > 0)
+
+    def _range(self, function: Callable[[Intervals], Intervals], tolerance: float, budget: int) -> Intervals:
+        """The range in the box of a function of points or boxes (B, P), to a part of it."""
+
+        def quantities(boxes: Intervals) -> Evaluation:
+            return Evaluation(function(boxes)[:, None], function(Intervals.of(boxes.middle))[:, None])
+
+        return range_over(quantities, self.box, of_range(tolerance), budget).outer[0]
+
+
+def shown_interval(side: list[float]) -> str:
+    """An interval by the shortest decimals that name its ends."""
+    low, high = (repr(end).removesuffix(".0") for end in side)
+    return f"[{low}, {high}]"
+
 
 def certified_error(
     net: Network,
     theta: Any,
-    source: Callable[..., Any],
-    boundary: Callable[..., Any],
+    source: Function,
+    boundary: Function,
     box: Any,
     wavenumber: float = 0.0,
-    tolerance: Positive = 1e-9,
-    order: Order = 5,
-    points: Natural = POINTS,
+    residual_tolerance: Positive = 1e-9,
+    taylor_degree: TaylorDegree = 5,
+    integration_intervals: Natural = INTEGRATION_INTERVALS,
     budget: Natural = BUDGET,
-    coefficient: Callable[..., Any] | None = None,
-    reaction: Callable[..., Any] | None = None,
+    diffusion_coefficient: Function | None = None,
+    reaction_coefficient: Function | None = None,
 ) -> CertifiedError:
     r"""Bound the error of a network that approximates div(c grad u) + (k^2 - r) u = f in a box, u = g on its boundary.
 
@@ -95,32 +255,37 @@ def certified_error(
     box : array (P, 2)
     wavenumber : float
         k.
-    tolerance : float
+    residual_tolerance : float
         By how much the bound of the residual may exceed the residual.
-    order : int
+    taylor_degree : int
         Degree of the Taylor polynomials, from 2.
-    points : int
+    integration_intervals : int
         Intervals of integration in one dimension.
     budget : int
         Boxes that may be evaluated for the residual; the bounds hold in any case.
-    coefficient : callable, optional
-        c, as `source`; 1 by default. That it is positive follows from m > 0, or is checked in one dimension.
-    reaction : callable, optional
-        r, as `source`; 0 by default. -u'' + u = f is u'' - 1 u = -f: source -f and reaction ``lambda x: 1``.
+    diffusion_coefficient : callable, optional
+        c(x), the factor of grad u, as `source`; 1 by default. That it is positive follows from m > 0, or is checked in
+        one dimension.
+    reaction_coefficient : callable, optional
+        r(x), the factor of u, as `source`; 0 by default. It is a function of the inputs: the equation is linear, and
+        reactions G(u) are not supported. -u'' + u = f is u'' - 1 u = -f: the source is -f, and the reaction coefficient
+        ``lambda x: 1``.
 
     Returns
     -------
     CertifiedError
+        ``.equation`` and ``print`` say for which equation the bound is proven, with all functions.
 
     Raises
     ------
     ValueError
         Where no bound has its hypotheses, each of which is named: coefficients that vary too much for the comparison,
         k^2 - r at an eigenvalue, or above the first one where r or c is a function, resonance. For more than one
-        output, networks whose first derivatives jump, an empty box, ends of a box or wavenumbers that are no floats,
-        constants that are not finite, and what `enclose` refuses.
+        output, networks whose first derivatives jump, an empty box, numbers that are no floats, constants that are not
+        finite, and what `enclose` refuses.
     TypeError
-        If f, g or c takes a number out of its arguments, or returns what is neither made of them nor a real constant.
+        If a function takes a number out of its arguments, returns what is neither made of them nor a real constant, or
+        calls an argument u, like the solution.
 
     Notes
     -----
@@ -138,131 +303,97 @@ def certified_error(
     >>> import refkan as rk
     >>> net = rk.kan([1, 1], order=4, intervals=1)  # coefficients of x^2 are (2, -1, 2, 11)/3
     >>> theta = [2 / 3, -1 / 3, 2 / 3, 11 / 3 + 6e-6]
-    >>> bounds = rk.exact.certified_error(net, theta, lambda x: 0 * x + 2.0, lambda x: x * x, [[0.0, 1.0]])
+    >>> bounds = rk.exact.certified_error(net, theta, lambda x: 2.0, lambda x: x * x, [[0.0, 1.0]])
     >>> round(bounds.residual / 6e-6, 6), 0.99 < bounds.error / 1e-6 < 1.01
     (1.0, True)
+    >>> print(bounds)
+    |v - u| <= 1.001e-6 for the solution u of u'' = f for x in [0, 1], u = g on the boundary, with f = 2, g = x*x
     """
-    counts = dict.fromkeys(("source", "boundary", "coefficient", "reaction"))
-    k = 0.0 if np.ndim(wavenumber) == 0 and wavenumber == 0 else check_positive("wavenumber", wavenumber)
-    steps, ends = posed_equation(certified_error, locals(), counts, "a boundary value problem", wavenumber=k)
-    if steps.n_outputs != 1:
-        raise ValueError(f"net must have one output, the solution; got {steps.n_outputs}")
-    residual_over = partial(_residual, steps, k, order, source, coefficient, reaction)
-    ranges = range_over(lambda boxes: Evaluation.of_value(residual_over(boxes)), ends, absolute(tolerance), budget)
+    k = 0.0
+    if np.ndim(wavenumber) != 0 or wavenumber != 0:
+        k = check_positive("wavenumber", wavenumber)
+        require_floats("wavenumber", wavenumber)
+    given = locals()
+    v, ends = posed(certified_error, given)
+    for name in ("source", "boundary", "diffusion_coefficient", "reaction_coefficient"):
+        if given[name] is not None:
+            require_function_of_inputs(name, given[name], v.n_inputs)
+    if smoothness_over(v, ends) < 1:
+        raise ValueError("net must have continuous first derivatives: use order 3 or more and distinct knots")
+    if not (ends[:, 0] < ends[:, 1]).all():
+        raise ValueError("box must have sides of positive length to have a boundary value problem in it")
+    if v.n_outputs != 1:
+        raise ValueError(f"net must have one output, the solution; got {v.n_outputs}")
+    equation = Equation(
+        v, ends, source, boundary, k, diffusion_coefficient, reaction_coefficient, taylor_degree
+    )
+    return _bounded(equation, residual_tolerance, integration_intervals, budget)
+
+
+@quiet()
+def _bounded(equation: Equation, tolerance: float, intervals: int, budget: int) -> CertifiedError:
+    """All bounds of the error that have their hypotheses; at least one."""
+    statement = str(equation)
+    ranges = range_over(
+        lambda boxes: Evaluation.of_value(equation.residual(boxes)), equation.box, absolute(tolerance), budget
+    )
     residual = float(ranges.outer.magnitude[0])
-    delta = _boundary_error(steps, boundary, ends, tolerance, order, budget)
+    delta = equation.boundary_errors(tolerance, budget)
     worst = float(delta.magnitude.max())
-    sides = Intervals.of(ends[:, 1]) - Intervals.of(ends[:, 0])
-    q = Intervals.of(k) * Intervals.of(k) if k else Intervals.of(0.0)
-    if reaction is not None:
-        q = q - _range(lambda at: evaluated("reaction", reaction, at, 0).value, ends, 1e-3, budget)
-    slopes = np.array([_slope(ends, p, coefficient, budget) for p in range(steps.n_inputs)])
-    functions = []
-    if _is_positive(coefficient, slopes, ends, budget):  # the maximum principle is one of elliptic equations
-        functions = [*comparisons(sides, q, slopes, coefficient is None)]
-    principle = min((function.bound(worst, residual) for function in functions), default=np.inf)
-    integrated, expanded, reasons = np.inf, np.inf, [] if functions else [_reason(q, slopes)]
-    exactly = coefficient is None and reaction is None
-    growth = 1.0 if q.hi <= 0 else np.inf  # of an error that is integrated without q e
-    growth = min([growth, *(float(up(float(q.magnitude) * function.source)) for function in functions)])
-    if steps.n_inputs == 1 and (exactly or (growth < np.inf and (functions or reaction is None))):
-        wave = k if exactly else 0.0
-        integrated = bound_by_integration(residual_over, wave, ends[0], delta, residual, points, coefficient)
-        if not exactly:
-            integrated = float(up(integrated * up(1.0 + growth)))
-    elif k and exactly and steps.n_inputs > 1:
+    sides = Intervals.of(equation.box[:, 1]) - Intervals.of(equation.box[:, 0])
+    q = equation.factor(budget)
+    P = len(equation.box)
+    slopes = np.array([equation.slope(p, budget) for p in range(P)])
+    functions: list[Comparison] = []
+    if equation.is_elliptic(slopes, budget):  # the maximum principle is one of elliptic equations
+        functions = [*comparisons(sides, q, slopes, equation.diffusion is None)]
+    by_principle = min((function.bound(worst, residual) for function in functions), default=np.inf)
+    by_integration, by_expansion = np.inf, np.inf
+    reasons = [] if functions else [_reason(q, slopes)]
+    constant = equation.diffusion is None and equation.reaction is None
+    if P == 1:
+        by_integration = _by_integration(equation, q, delta, residual, functions, intervals)
+    elif equation.wavenumber and constant:
         factor = by_eigenfunctions(sides, q)
         if isinstance(factor, tuple):
             reasons.append(
                 f"wavenumber must stay away from eigenvalues; k^2 - r may be that of the half waves {factor}"
             )
         else:
-            expanded = float(up(worst + up(up(residual + up(float(q.magnitude) * worst)) * factor)))
-    if not functions and integrated == expanded == np.inf:
+            # |e| <= D + (R + |q| D) (2^P sum (lambda_n - q)^-2)^(1/2)
+            right_side = up(residual + up(float(q.magnitude) * worst))
+            by_expansion = float(up(worst + up(right_side * factor)))
+    if not functions and by_integration == by_expansion == np.inf:
         raise ValueError("; ".join(reasons))
-    return CertifiedError(residual, worst, principle, integrated, ranges.reached, expanded)
+    return CertifiedError(
+        statement, residual, worst, by_principle, by_integration, by_expansion, ranges.reached
+    )
+
+
+def _by_integration(
+    equation: Equation, q: Intervals, delta: Intervals, residual: float, functions: list[Comparison], intervals: int
+) -> float:
+    """Bound |e| in one dimension; infinite where r or c vary and no comparison bounds what they add."""
+    ends = equation.box[0]
+    if equation.diffusion is None and equation.reaction is None:
+        return bound_by_integration(equation.residual, equation.wavenumber, ends, delta, residual, intervals)
+    if equation.reaction is not None and not functions:
+        return np.inf
+    # e_0 solves the equation without q e, and |e - e_0| <= growth max |e_0|.
+    growth = [float(up(float(q.magnitude) * function.source)) for function in functions]
+    if q.hi <= 0:
+        growth.append(1.0)
+    if not min(growth, default=np.inf) < np.inf:
+        return np.inf
+    bound = bound_by_integration(equation.residual, 0.0, ends, delta, residual, intervals, equation.diffusion)
+    return float(up(bound * up(1.0 + min(growth))))
 
 
 def _reason(q: Intervals, slopes: FloatArray) -> str:
     """Why there is no comparison function."""
     if not (slopes > 0).any():
         return (
-            "coefficient must vary less: c - c_x ((a + b)/2 - x) must be positive for an input x; where k^2 - r is "
-            "negative c must be positive"
+            "diffusion_coefficient must vary less: c - c_x ((a + b)/2 - x) must be positive for an input x; where "
+            "k^2 - r is negative c must be positive"
         )
     return f"k^2 - r must stay below the first eigenvalue; it reaches {float(q.hi):.6g}, too large for the comparison"
-
-
-def _residual(
-    steps: IntervalNetwork,
-    k: float,
-    order: int,
-    source: Callable[..., Any],
-    coefficient: Callable[..., Any] | None,
-    reaction: Callable[..., Any] | None,
-    boxes: Intervals,
-) -> Expansion:
-    """rho as Taylor numbers (B,) at the centres and over boxes."""
-
-    def of(y: TaylorIntervals, at: Intervals) -> TaylorIntervals:
-        v = y[:, 0]
-        rho = -evaluated("source", source, at, order - 2)
-        for unit in units(steps.n_inputs):
-            flux = v.derivative(unit)
-            if coefficient is not None:
-                flux = flux * evaluated("coefficient", coefficient, at, order - 1)
-            rho = rho + flux.derivative(unit)
-        if k:
-            rho = rho + v * (Intervals.of(k) * Intervals.of(k))
-        if reaction is not None:
-            rho = rho - v * evaluated("reaction", reaction, at, order - 2)
-        return TaylorIntervals({i: c for i, c in rho.parts.items() if sum(i) <= order - 2}, order - 2)
-
-    rho = steps.sweep(boxes, order).map(of, boxes)
-    return rho._replace(smoothness=rho.smoothness - 2)
-
-
-def _range(function: Callable[[Intervals], Intervals], ends: FloatArray, tolerance: float, budget: int) -> Intervals:
-    """The range in the box of a function of points or boxes (B, P), to a part of it."""
-
-    def quantities(boxes: Intervals) -> Evaluation:
-        return Evaluation(function(boxes)[:, None], function(Intervals.of(boxes.middle))[:, None])
-
-    return range_over(quantities, ends, of_range(tolerance), budget).outer[0]
-
-
-def _is_positive(coefficient: Callable[..., Any] | None, slopes: FloatArray, ends: FloatArray, budget: int) -> bool:
-    """Whether c > 0 in the box: by m > 0 along an input, or by its range."""
-    if coefficient is None or (slopes > 0).any():
-        return True
-    return bool(_range(lambda at: evaluated("coefficient", coefficient, at, 0).value, ends, 1e-2, budget).lo > 0)
-
-
-def _slope(ends: FloatArray, p: int, coefficient: Callable[..., Any] | None, budget: int) -> float:
-    """A lower bound of m, the least c - c_p ((a + b)/2 - x_p) in the box."""
-    if coefficient is None:
-        return 1.0
-    middle = (Intervals.of(ends[p, 0]) + Intervals.of(ends[p, 1])) * Intervals.of(0.5)
-
-    def minus_source(at: Intervals) -> Intervals:
-        c = evaluated("coefficient", coefficient, at, 1)
-        return c.value - c.derivative(units(len(ends))[p]).value * (middle - at[:, p])
-
-    return float(_range(minus_source, ends, 1e-3, budget).lo)
-
-
-def _boundary_error(
-    steps: IntervalNetwork, boundary: Callable[..., Any], ends: FloatArray, tolerance: float, order: int, budget: int
-) -> Intervals:
-    """v - g on the faces of the box, one entry a face: x_0 = a_0, x_0 = b_0, x_1 = a_1, ..."""
-
-    def quantities(boxes: Intervals) -> Evaluation:
-        v = steps.sweep(boxes, order)
-        return Evaluation.of_value(v.map(lambda y, at: y[:, 0] - evaluated("boundary", boundary, at, order), boxes))
-
-    faces = []
-    for p, end in np.ndindex(ends.shape):
-        face = ends.copy()
-        face[p] = ends[p, end]
-        faces.append(range_over(quantities, face, absolute(tolerance), budget).outer)
-    return concatenated(faces)

@@ -5,24 +5,22 @@ with `Expression`: sums, products, sin, cos and exp, and constants as the exact 
 number of one box would make a constant of the function; there is no such number to be had.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import partial, reduce
+from functools import partial
+from inspect import signature
 from numbers import Integral
-from operator import mul
 from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.analysis.exact.enclosures.boxes import posed, smoothness_over
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
-from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals, variables
-from refkan.base import FloatArray, check_count, check_function
+from refkan.base import Frozen, check_count, check_function
 
-Order = Annotated[int, partial(check_count, minimum=2)]
-"""Of the derivatives that are expanded: equations have two."""
+TaylorDegree = Annotated[int, partial(check_count, minimum=2)]
+"""Degree of Taylor polynomials: equations have second derivatives."""
 
 REMEDY = (
     "make it of the arguments by + - * /, powers, .sin(), .cos(), .exp() and constants: what a float says about one "
@@ -30,35 +28,129 @@ REMEDY = (
 )
 
 
+NAMES_OF_SOLUTIONS = frozenset({"u", "v", "u_", "solution"})
+"""Names of arguments that say that a function is one of the solution."""
+
+LONGEST = 400
+"""Characters of a formula; of a longer one the first half is shown."""
+
+SUM, PRODUCT, POWER, ATOM = range(4)
+"""What a formula is outermost: in larger formulas those of lower rank stand in brackets."""
+
+
+class Formula(Frozen, eq=True):
+    """A function of the inputs as text, with the operations of Taylor numbers.
+
+    Attributes
+    ----------
+    text : str
+    rank : int
+        SUM, PRODUCT, POWER or ATOM.
+    """
+
+    text: str
+    rank: int = ATOM
+
+    @classmethod
+    def of(cls, number: Fraction) -> "Formula":
+        """A constant, with all of its digits."""
+        if number.denominator == 1:
+            text = str(number.numerator)
+        elif _is_float(number):
+            text = repr(float(number))
+        else:
+            text = str(number)
+        rank = SUM if text.startswith("-") else ATOM
+        return cls.cut(text, PRODUCT if "/" in text else rank)
+
+    @classmethod
+    def cut(cls, text: str, rank: int) -> "Formula":
+        """A formula, of which the beginning is kept if it is long."""
+        if len(text) <= LONGEST:
+            return cls(text, rank)
+        return cls(f"({text[: LONGEST // 2]}...)", ATOM)
+
+    def _in(self, rank: int) -> str:
+        return self.text if self.rank >= rank else f"({self.text})"
+
+    def __add__(self, other: "Formula") -> "Formula":
+        if "0" in (self.text, other.text):
+            return other if self.text == "0" else self
+        return Formula.cut(f"{self.text} + {other._in(PRODUCT)}", SUM)
+
+    def __sub__(self, other: "Formula") -> "Formula":
+        if other.text == "0":
+            return self
+        if self.text == "0":
+            return -other
+        return Formula.cut(f"{self.text} - {other._in(PRODUCT)}", SUM)
+
+    def __neg__(self) -> "Formula":
+        return Formula.cut(f"-{self._in(PRODUCT)}", SUM)
+
+    def __mul__(self, other: "Formula") -> "Formula":
+        if "0" in (self.text, other.text):
+            return Formula("0")
+        if "1" in (self.text, other.text):
+            return other if self.text == "1" else self
+        return Formula.cut(f"{self._in(PRODUCT)}*{other._in(POWER)}", PRODUCT)
+
+    def __pow__(self, power: int) -> "Formula":
+        if power < 2:
+            return self if power else Formula("1")
+        return Formula.cut(f"{self._in(ATOM)}^{power}", POWER)
+
+    def sin(self) -> "Formula":
+        """The sine."""
+        return Formula.cut(f"sin({self.text})", ATOM)
+
+    def cos(self) -> "Formula":
+        """The cosine."""
+        return Formula.cut(f"cos({self.text})", ATOM)
+
+    def exp(self) -> "Formula":
+        """The exponential function."""
+        return Formula.cut(f"exp({self.text})", ATOM)
+
+
+def _is_float(number: Fraction) -> bool:
+    try:
+        return float(number) == number
+    except OverflowError:
+        return False
+
+
 class Expression:
-    """A function of the inputs on boxes, as Taylor numbers; `name` is what errors call it by.
+    """A function of the inputs, as Taylor numbers on boxes or as a formula; `name` is what errors call it by.
 
     NumPy's numbers on the left hand, and its sin, cos and exp, end in these methods, as of any object.
     """
 
-    __slots__ = ("_name", "_taylor")
+    __slots__ = ("_name", "_number")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, name: str, taylor: TaylorIntervals) -> None:
-        self._name, self._taylor = name, taylor
+    def __init__(self, name: str, number: Any) -> None:
+        self._name, self._number = name, number
 
-    def _made(self, taylor: TaylorIntervals) -> "Expression":
-        return Expression(self._name, taylor)
+    def _made(self, number: Any) -> "Expression":
+        return Expression(self._name, number)
 
-    def _other(self, value: Any) -> TaylorIntervals:
-        return value._taylor if isinstance(value, Expression) else _constant(self._name, value, self._taylor)
+    def _other(self, value: Any) -> Any:
+        if isinstance(value, Expression):
+            return value._number
+        return _constant(self._name, value, self._number)
 
     def __add__(self, other: Any) -> "Expression":
-        return self._made(self._taylor + self._other(other))
+        return self._made(self._number + self._other(other))
 
     def __sub__(self, other: Any) -> "Expression":
-        return self._made(self._taylor - self._other(other))
+        return self._made(self._number - self._other(other))
 
     def __rsub__(self, other: Any) -> "Expression":
-        return self._made(self._other(other) - self._taylor)
+        return self._made(self._other(other) - self._number)
 
     def __mul__(self, other: Any) -> "Expression":
-        return self._made(self._taylor * self._other(other))
+        return self._made(self._number * self._other(other))
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -72,22 +164,22 @@ class Expression:
     def __pow__(self, power: Any) -> "Expression":
         if not isinstance(power, Integral) or power < 0:
             raise TypeError(f"{self._name} must take powers 0, 1, 2, ...; got {power!r}: {REMEDY}")
-        return reduce(mul, [self] * int(power), self * 0 + 1)
+        return self._made(self._number ** int(power))
 
     def __neg__(self) -> "Expression":
-        return self._made(-self._taylor)
+        return self._made(-self._number)
 
     def sin(self) -> "Expression":
         """The sine."""
-        return self._made(self._taylor.sin())
+        return self._made(self._number.sin())
 
     def cos(self) -> "Expression":
         """The cosine."""
-        return self._made(self._taylor.cos())
+        return self._made(self._number.cos())
 
     def exp(self) -> "Expression":
         """The exponential function."""
-        return self._made(self._taylor.exp())
+        return self._made(self._number.exp())
 
     def _refused(self, *_: Any) -> Any:
         raise TypeError(f"{self._name} must take no numbers from its arguments, nor compare them: {REMEDY}")
@@ -110,18 +202,55 @@ def evaluated(name: str, function: Callable[..., Any], points: Intervals, order:
     ValueError
         For constants that are not finite.
     """
-    return applied(name, function, *variables(points, order))
+    taylor: TaylorIntervals = _applied(name, function, variables(points, order))
+    return taylor
 
 
-def applied(name: str, function: Callable[..., Any], *arguments: TaylorIntervals) -> TaylorIntervals:
-    """Return a function of the user of Taylor numbers; errors as for `evaluated`."""
+def formula(name: str, function: Callable[..., Any], inputs: Sequence[str]) -> str:
+    """Return a function of the user as text, in the names of the inputs; errors as for `evaluated`.
+
+    Examples
+    --------
+    >>> formula("source", lambda x, y: (3 * x).sin() * (y - 1) ** 2 / 2, ("x", "y"))
+    '0.5*sin(3*x)*(y - 1)^2'
+    """
+    text: Formula = _applied(name, function, [Formula(text) for text in inputs])
+    return text.text
+
+
+def _applied(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Apply a function of the user to Taylor numbers, or to formulas."""
     try:
         value = function(*(Expression(name, x) for x in arguments))
     except TypeError as error:
-        raise (
-            error if REMEDY in str(error) else TypeError(f"{name} must be made of its arguments ({error}): {REMEDY}")
-        ) from error
-    return value._taylor if isinstance(value, Expression) else _constant(name, value, arguments[0])
+        if REMEDY in str(error):
+            raise
+        raise TypeError(f"{name} must be made of its arguments ({error}): {REMEDY}") from error
+    if isinstance(value, Expression):
+        return value._number
+    return _constant(name, value, arguments[0])
+
+
+def require_function_of_inputs(name: str, function: Any, count: int) -> None:
+    """Refuse a function that does not take `count` inputs, or that is written as one of the solution.
+
+    A function of one argument may be r(x) or G(u). The equation is linear: no coefficient depends on u.
+
+    Raises
+    ------
+    TypeError
+    """
+    check_function(name, function, count)
+    try:
+        parameters = signature(function).parameters
+    except (ValueError, TypeError):
+        return
+    for parameter in list(parameters)[:count]:
+        if parameter.lower() in NAMES_OF_SOLUTIONS:
+            raise TypeError(
+                f"{name} must be a function of the inputs x; its argument is called {parameter!r}, like a solution, "
+                "on which no term of a linear equation but u itself may depend: rename the argument if it is an input"
+            )
 
 
 def exact(name: str, value: Any) -> Fraction:
@@ -156,47 +285,11 @@ def exact(name: str, value: Any) -> Fraction:
     raise TypeError(f"{name} must have real numbers as constants; got {type(value).__name__}: {REMEDY}")
 
 
-def posed_equation(
-    function: Callable[..., Any],
-    given: dict[str, Any],
-    counts: Mapping[str, int | None],
-    problem: str,
-    **numbers: float,
-) -> tuple[IntervalNetwork, FloatArray]:
-    """Check the arguments of a bound of an error; return the network and the box (P, 2).
-
-    Parameters
-    ----------
-    function, given
-        As for `posed`.
-    counts : dict
-        How many arguments the functions of the equation take, None for all inputs.
-    problem : str
-        What it is, for errors.
-    **numbers
-        Other arguments that must be floats, as they were read.
-    """
-    steps, ends = posed(function, given)
-    for name, count in counts.items():
-        if given[name] is not None:
-            check_function(name, given[name], steps.n_inputs if count is None else count)
-    read: dict[str, Any] = {"box": ends, **numbers}
-    for name, taken in read.items():
-        for value, number in zip(np.asarray(given[name], dtype=object).ravel(), np.ravel(taken).tolist(), strict=True):
-            if exact(name, value) != number:  # the proof would be one of another problem
-                raise ValueError(
-                    f"{name} must hold floats as they are; got {value}, and the nearest float is {number!r}"
-                )
-    if smoothness_over(steps, ends) < 1:
-        raise ValueError("net must have continuous first derivatives: use order 3 or more and distinct knots")
-    if not (ends[:, 0] < ends[:, 1]).all():
-        raise ValueError(f"box must have sides of positive length to have {problem} in it")
-    return steps, ends
-
-
-def _constant(name: str, value: Any, like: TaylorIntervals) -> TaylorIntervals:
-    """A constant, enclosed, of the shape of Taylor numbers."""
+def _constant(name: str, value: Any, like: Any) -> Any:
+    """A constant: enclosed, of the shape of Taylor numbers, or as a formula."""
     number = exact(name, value)
+    if isinstance(like, Formula):
+        return Formula.of(number)
     low, high = Enclosure(number, number).floats()
     shape = like.value.lo.shape
     return TaylorIntervals({like.zero: Intervals(np.full(shape, low), np.full(shape, high))}, like.order)

@@ -25,7 +25,7 @@ from refkan.analysis.exact.spectra.orthogonal_certificates import (
     greatest_norm,
     nearly_orthonormal,
 )
-from refkan.base import ConvergenceError, Frozen, Positive, check_annotated, check_choice, check_positive
+from refkan.base import ConvergenceError, Frozen, Positive, check_annotated, check_choice, check_positive, require_floats
 from refkan.base.arguments import check_real
 from refkan.truth import UndecidedError
 
@@ -135,6 +135,7 @@ class CertifiedSpectrum(Frozen, eq=True):
             If an eigenvalue is negative, or mu is not positive.
         """
         ridge = Fraction(check_positive("mu", mu))
+        require_floats("mu", mu)
         if self.negative:
             raise ValueError(
                 f"effective dimensions need a matrix without negative eigenvalues; this {self.which} has "
@@ -146,6 +147,7 @@ class CertifiedSpectrum(Frozen, eq=True):
     def count_above(self, threshold: float) -> tuple[int, int]:
         """The least and the greatest number of eigenvalues above a threshold that the enclosures allow."""
         at = Fraction(check_real("threshold", threshold))
+        require_floats("threshold", threshold)
         zeros = self.nullity * (at < 0)
         return sum(v.low > at for v in self.values) + zeros, sum(v.high > at for v in self.values) + zeros
 

@@ -74,8 +74,8 @@ def attack_error(rng, kind, counts, points=8):
     low = rng.integers(-2, 2, sides) / 2
     box = np.stack([low, low + rng.choice([2.0**-20, 0.25, 0.5, 1.0, 1.5], sides)], axis=1)
     net, theta = near(rng, u, box)
-    options = {} if c is None else {"coefficient": c}
-    options |= {"wavenumber": wavenumber, "tolerance": 1e-3, "points": 100, "budget": 30}
+    options = {} if c is None else {"diffusion_coefficient": c}
+    options |= {"wavenumber": wavenumber, "residual_tolerance": 1e-3, "integration_intervals": 100, "budget": 30}
     certified, out = counts.certificate("certified_error", rk.exact.certified_error, net, theta, f, g, box, **options)
     if certified is None:
         return out
@@ -100,7 +100,7 @@ def attack_error(rng, kind, counts, points=8):
                 ("by maximum principle", error, certified.by_maximum_principle),
                 ("by integration", error, certified.by_integration),
                 ("residual", abs(residual), certified.residual),
-                ("boundary", error if on_boundary else 0, certified.boundary),
+                ("boundary", error if on_boundary else 0, certified.boundary_error),
             ):
                 if not number <= bound * (1 + 1e-25):
                     out.append(f"certified_error: {name} {mpmath.nstr(number, 20)} > {bound} ({kind} at {x})")
