@@ -46,7 +46,9 @@ def one_blas_thread(rows: int) -> Iterator[None]:
     than that of SciPy's wheels, and that of NumPy, are left alone.
     """
     global _inside, _before
-    library = _library() if rows <= SMALL_MATRICES else None
+    library = None
+    if rows <= SMALL_MATRICES:
+        library = _library()
     if library is None:
         yield
         return

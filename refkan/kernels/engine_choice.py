@@ -1,11 +1,12 @@
-"""The choice of engine: plain loops for every layer, or fast ones that are compiled for each kind of layer.
+"""The choice of engine: plain loops for all layers, or fast loops that are compiled for each kind of layer.
 
-Both compute the same sums. The plain engine writes their formulas as loops, compiled once for all orders, numbers of
-outputs and jets. The fast engine has loops whose lengths the compiler knows, and orders of summation that suit a
-processor; it compiles for some seconds for each order and number of outputs. "auto" uses it where that pays.
+Both compute the same sums. The plain engine has the formulas as loops, compiled once for all orders, numbers of
+outputs and jets. The fast engine has loops of fixed lengths, and orders of summation that suit a processor; it
+compiles for some seconds for each order and number of outputs. "auto" uses it if it saves more time than the
+compilation costs.
 
 The choice belongs to the calling thread, or to its context (`contextvars`); threads of this library inherit it from
-their caller. A linearisation keeps the engine that it was made with.
+their caller. A linearisation keeps the engine with which it was made.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ COMPILING = 3e9
 """Nanoseconds to compile the fast form of a sum, once for each order and number of outputs."""
 
 CALLS = 50_000
-"""Calls of one size that "auto" expects of a program: it uses a fast form that saves at least 60 microseconds per call.
-No layer of twelve outputs on 300 samples saves as much."""
+"""Calls of one size that "auto" assumes: it uses a fast form that saves at least 60 microseconds per call. No layer of
+twelve outputs on 300 samples saves as much."""
 
 MATRICES = 5_000
 """The same for a matrix of second derivatives: at least 0.6 ms per call."""
@@ -51,7 +52,7 @@ class use_engine:  # noqa: N801  # is called like a function
     Raises
     ------
     ValueError
-        If there is no engine of that name.
+        If there is no engine of this name.
 
     Examples
     --------
@@ -102,13 +103,13 @@ def saved_by_fast(samples: int, inputs: int, order: int, outputs: int) -> float:
 
 
 def takes_fast(saved: float, calls: float = CALLS) -> bool:
-    """Whether to use a fast form that saves so many nanoseconds per call, by the sizes and the chosen engine."""
+    """Whether to use a fast form that saves `saved` nanoseconds per call, under the engine in use."""
     engine = current_engine()
     return engine == "fast" or (engine == "auto" and saved * calls >= COMPILING)
 
 
 def check_engine(name: object, place: str) -> str:
-    """Return the name, or raise ValueError that says where it came from."""
+    """Return the name of an engine; ValueError for other names mentions the place."""
     if not isinstance(name, str) or name not in ENGINES:
         raise ValueError(f"{place} must be one of {', '.join(map(repr, ENGINES))}; got {name!r}")
     return name
@@ -116,5 +117,5 @@ def check_engine(name: object, place: str) -> str:
 
 @cache
 def _from_environment() -> str:
-    name = os.environ.get(VARIABLE)
-    return "auto" if not name else check_engine(name, f"the environment variable {VARIABLE}")
+    name = os.environ.get(VARIABLE) or "auto"
+    return check_engine(name, f"the environment variable {VARIABLE}")

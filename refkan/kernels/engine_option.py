@@ -61,7 +61,8 @@ def chosen_engine(name: str | None, command: str, otherwise: str = "auto") -> It
     try:
         if name is None:
             name = current_engine()
-            name = otherwise if name == "auto" and VARIABLE not in os.environ else name
+            if name == "auto" and VARIABLE not in os.environ:
+                name = otherwise
     except ValueError as error:
         raise EngineError(str(error)) from None
     before = os.environ.get(VARIABLE)

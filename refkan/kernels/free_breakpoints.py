@@ -53,7 +53,8 @@ def pull_back_breakpoints(first, last, s, domains, floor, dt, ds):
         length, total = domains[p, 1] - domains[p, 0], fill_exponentials(s[p], e)
         peak = 0
         for m in range(n):
-            peak = m if s[p, m].real > s[p, peak].real else peak
+            if s[p, m].real > s[p, peak].real:
+                peak = m
         for k in range(dt.shape[0]):
             g, mean = 0.0, 0.0
             ds[k, p, peak] = 0.0

@@ -41,7 +41,8 @@ def insert(y, order, knots, C, size):
         for column in range(order):
             C[i, column] = before * C[i - 1, column] + after * C[i, column]
     right_open = k >= size  # coefficient `size` would need one beyond the window
-    size += 0 if right_open else 1
+    if not right_open:
+        size += 1
     if k <= order - 2:  # and coefficient 0 one before it
         for i in range(size + order - 1):
             knots[i] = knots[i + 1]
@@ -78,19 +79,21 @@ def blossom(inner, order, t, m, C):
 
 @kernel
 def copied(j, order, coarse, fine, start, values):
-    """Write row j and return True for a fine B-spline that vanishes on the domain, its ends being repeated inwards.
+    """Write row j and return True for a fine B-spline that vanishes on the domain, where its end knots are repeated.
 
-    No coefficient of such a function follows from the domain. It keeps that of the coarse one in its place, counted
-    from its end: the same function outside, where exterior knots stayed.
+    The domain does not determine its coefficient. It takes that of the coarse B-spline at the same position from this
+    end, which is the same function outside if the exterior knots are the same.
     """
     n_fine, n_coarse = fine.shape[0], coarse.shape[0]
     left = fine[j + order] <= fine[order - 1]
     if not left and fine[j] < fine[n_fine - order]:
         return False
-    i = j if left else j - n_fine + n_coarse
+    i = j
+    if not left:
+        i = j - n_fine + n_coarse
     start[j] = min(i, n_coarse - 2 * order)
-    for column in range(order):
-        values[j, column] = 1.0 if start[j] + column == i else 0.0
+    values[j] = 0.0
+    values[j, i - start[j]] = 1.0
     return True
 
 
@@ -131,10 +134,10 @@ def insert_missing(inner, order, knots, C):
 
 @kernel
 def set_identity(order, C):
-    """Coefficients that are themselves: the first r rows of C."""
+    """Set the first r rows of C to the identity: each coefficient is itself."""
+    C[:order] = 0.0
     for i in range(order):
-        for column in range(order):
-            C[i, column] = 1.0 if i == column else 0.0
+        C[i, i] = 1.0
 
 
 @kernel

@@ -41,8 +41,8 @@ _lock = threading.Lock()
 def recycled(shape: tuple[int, ...], dtype: Any = np.float64, aligned: bool = False) -> Any:
     """Return an array of undefined content that starts at a cache line; small arrays only if `aligned`.
 
-    Its memory may be that of an earlier result to which nothing refers any more, neither the array itself nor a view of
-    it; nothing has to be given back. As with any array, its address is invalid once the array is gone.
+    It may reuse the memory of an earlier result without references, to the array itself or to a view; callers do not
+    free anything. As with any array, its address is invalid once the array is deleted.
     """
     count = math.prod(shape)
     if 16 * count < SMALLEST and not aligned:  # at once for the small arrays of small layers
@@ -51,7 +51,10 @@ def recycled(shape: tuple[int, ...], dtype: Any = np.float64, aligned: bool = Fa
     size = count * dtype.itemsize
     if size < SMALLEST and not aligned:
         return np.empty(shape, dtype)
-    block, first = _block(size) if SMALLEST <= size <= LARGEST and COUNTED else _new(size)
+    if COUNTED and SMALLEST <= size <= LARGEST:
+        block, first = _block(size)
+    else:
+        block, first = _new(size)
     return np.ndarray(shape, dtype, block, first)
 
 

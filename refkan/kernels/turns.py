@@ -34,7 +34,9 @@ def turn(folder: str, task: str) -> Iterator[None]:
 
     If the folder cannot be written, or its file system has no locks, nobody waits.
     """
-    file = None if fcntl is None else _file(folder)
+    file = None
+    if fcntl is not None:
+        file = _file(folder)
     if file is None:
         yield
         return

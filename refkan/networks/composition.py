@@ -1,7 +1,7 @@
-r"""What a network is made of: layers joined by node maps, flat parameters, and the same function in other networks.
+r"""The structure of networks, layers joined by node maps with flat parameters, and their initialisation.
 
-The start: the domain of the first layer, taken from the data or compared with them; parameters drawn layer by layer;
-and node maps bound to the activations that reach them.
+Initialisation takes the domain of the first layer from the data, or compares the two; it draws parameters layer by
+layer and binds each node map to the activations on the data.
 """
 
 import warnings
@@ -32,23 +32,20 @@ from refkan.splines.sums.channels import VALUES
 from refkan.splines.sums.input_jet import FixedJet
 
 MANY = 0.1
-"""Share of the values of an input outside the domain beyond which `Network.initialize` warns: more than a tail."""
+"""Share of the values of an input outside the domain beyond which `Network.initialize` warns."""
 
 NARROW = 0.1
-"""Share of its domain below which an input covers little of it: on up to ten intervals, less than one."""
+"""Share of its domain below which an input covers too little of it: on up to ten intervals, less than one."""
 
 FEW = 20
-"""Samples below whose number nothing is said about how much they cover."""
+"""Least number of samples for a warning that they cover too little."""
 
 ROOM = 2**20
 """Least length of a domain taken from data, in units of eps times its ends: room for a million intervals."""
 
 
 def warn_of_domain(layer: Layer, x: FloatArray, stacklevel: int) -> None:
-    """Warn if many of the samples x (N, P) lie outside the domain of the first layer, or an input covers little of it.
-
-    Of few samples nothing is said about how much they cover.
-    """
+    """Warn if many samples x (N, P) lie outside the domain of the first layer, or if they cover too little of it."""
     if x.shape[0] == 0 or layer.outside is None:
         return
     low, high = layer.domains.T
@@ -79,9 +76,12 @@ def warn_of_domain(layer: Layer, x: FloatArray, stacklevel: int) -> None:
 
 def _and(others: NDArray[np.int64]) -> str:
     """Name further inputs for which the same holds."""
+    names = ", ".join(map(str, others))
     if len(others) == 0:
         return ""
-    return f"; the same goes for input{'s' * (len(others) > 1)} {', '.join(map(str, others))}"
+    if len(others) == 1:
+        return f"; the same goes for input {names}"
+    return f"; the same goes for inputs {names}"
 
 
 def ranges(x: FloatArray) -> FloatArray:
@@ -90,7 +90,7 @@ def ranges(x: FloatArray) -> FloatArray:
     Raises
     ------
     ValueError
-        If there is no sample, or a column has one value only, or so close values that no knots fit between them.
+        If there is no sample, or the values of a column are equal or too close for knots between them.
     """
     if x.shape[0] == 0:
         raise ValueError("domain='data' needs x to hold at least two samples; got none")
@@ -172,15 +172,17 @@ class Composition(Frozen):
 
     @lazy
     def batch(self) -> FixedJet:
-        """The statistics batch, with what is known of it in the first layer."""
+        """The statistics batch, with cached results of the first layer."""
         assert self.statistics is not None
         return FixedJet(self.statistics[:, None])
 
     @property
     def basis(self) -> str | None:
-        """Basis of the coefficients: "spline", "relu" or "scaled-relu"; None for a network of none, or of several."""
+        """Basis of the coefficients: "spline", "relu" or "scaled-relu"; None for a network without, or with several."""
         bases = {layer.basis for layer in self.layers if layer.basis is not None}
-        return bases.pop() if len(bases) == 1 else None
+        if len(bases) == 1:
+            return bases.pop()
+        return None
 
     def unpack(self, theta: Any) -> tuple[dict[str, Array], ...]:
         """Return views of the parameter blocks (coefficients, w_b, w_s, s, ...) by name, layer by layer.
@@ -196,7 +198,7 @@ class Composition(Frozen):
         return tuple(layer.unpack(part) for layer, part in self._parts(theta))
 
     def require_bound(self) -> None:
-        """Raise ValueError unless the first layer and every node map have what they take from data."""
+        """Raise ValueError unless the first layer and every node map are bound to data."""
         _ = self._bound  # once: networks do not change
 
     @lazy
@@ -211,7 +213,7 @@ class Composition(Frozen):
         return True
 
     def require_derivatives(self, order: int, stacklevel: int = 2, quiet: bool = False) -> None:
-        """Refuse derivatives in x of an order that a layer does not have; warn once where they jump, unless quiet.
+        """Refuse derivatives in x of an order that a layer does not have; warn once if they jump, unless quiet.
 
         Raises
         ------
@@ -230,10 +232,9 @@ class Composition(Frozen):
             yield layer, theta[where]
 
     def with_domain_of(self, x: Any) -> Self:
-        """Return the network with the range of each column of x (N, d_0) as domain, if it waits for one; else itself.
+        """Return the network with the range of each column of x (N, d_0) as domain under domain="data"; else itself.
 
-        `initialize` does it with its own x; with this method several networks started on parts of the data have the
-        domain of all of them.
+        `initialize` calls it with its own x. Call it with all data first if several networks are initialised on parts.
 
         Raises
         ------
@@ -261,30 +262,30 @@ class Composition(Frozen):
         ----------
         rng : numpy.random.Generator or seed
         x : array (N, d_0)
-            Samples whose activations the node maps see first; under domain="data" their ranges are the domain.
+            Samples whose activations the node maps are bound to; under domain="data" their ranges are the domain.
         scheme : {"linear", "normal", "gaussian"}
             "linear": on each edge a random linear function, slope N(0, 1/P) over the domain, plus N(0, 0.1^2) on
             the B-spline coefficients, the same function in every basis. "normal": independent N(0, 1) B-spline
             coefficients, the same function in every basis (and N(0, 1) Chebyshev coefficients). "gaussian":
-            independent Gaussian coefficients in the layer's own basis, with the output variance that "linear" has on
-            x. Dense layers start in one way.
+            independent Gaussian coefficients in the layer's own basis, with the output variance of "linear" on x.
+            Dense layers ignore the scheme.
         statistics : array (S, d_0), optional
             Statistics batch of the maps that need one; x itself by default.
 
         Returns
         -------
         net : Network
-            This network with its domain and its node maps bound.
+            This network with domain and node maps bound to the data.
         theta : array (n_params,)
 
         Raises
         ------
         DegenerateNodeError
-            If a node's activations are constant on the data, where its map needs a spread: the node is named.
+            If the activations of a node are constant on the data and its map needs a spread; the node is named.
         ValueError, TypeError
-            For another `rng`, an unknown scheme, samples of a wrong shape or not finite, none where a map
-            needs some, or activations outside a domain under outside="error"; under domain="data" for an input that
-            has one value only; if activations on x or the statistics batch overflow.
+            For a bad `rng`, an unknown scheme, samples of a wrong shape or not finite, no samples for a map that needs
+            some, or activations outside a domain under outside="error"; for a constant input under domain="data"; if
+            activations on x or the statistics batch overflow.
 
         Warns
         -----
@@ -313,26 +314,35 @@ class Composition(Frozen):
         parameters: list[FloatArray] = []
         maps: list[NodeMap] = []
         for k, layer in enumerate(net.layers):
-            with located(f"layer {k}" if k else "", OutsideDomainError):
-                parameters.append(layer.initialize(rng, z[:, 0], scheme))
+            where = f"layer {k}" if k > 0 else ""
+            with located(where, OutsideDomainError):
+                theta = layer.initialize(rng, z[:, 0], scheme)
+                parameters.append(theta)
                 if k == len(net.node_maps):
                     break
-                y = layer.at(parameters[-1], z, VALUES, slopes=False).value
-                y_batch = y if batch is samples else layer.at(parameters[-1], z_batch, VALUES, slopes=False).value
+                y = y_batch = layer.at(theta, z, VALUES, slopes=False).value
+                if batch is not samples:
+                    y_batch = layer.at(theta, z_batch, VALUES, slopes=False).value
             require_activations("x", samples, y[:, 0], k)
             require_activations("statistics", batch, y_batch[:, 0], k)
-            template = net.node_maps[k]
-            seen = y_batch if template.uses_statistics else y
-            node_map = template.bind(seen[:, 0], net.layers[k + 1].domains, k)
-            constants = node_map.constants(y_batch[:, 0], k) if node_map.uses_statistics else None
-            z, z_batch = (node_map.at(v, VALUES, constants, back=False).value for v in (y, y_batch))
+            node_map, constants = net.node_maps[k], None
+            domains = net.layers[k + 1].domains
+            if node_map.uses_statistics:
+                node_map = node_map.bind(y_batch[:, 0], domains, k)
+                constants = node_map.constants(y_batch[:, 0], k)
+            else:
+                node_map = node_map.bind(y[:, 0], domains, k)
+            z = node_map.at(y, VALUES, constants, back=False).value
+            z_batch = node_map.at(y_batch, VALUES, constants, back=False).value
             maps.append(node_map)
-        uses = any(node_map.uses_statistics for node_map in maps)
-        kept = batch.copy() if uses else None
-        return replace(net, node_maps=tuple(maps), statistics=kept), np.concatenate(parameters)
+        kept = None
+        if any(node_map.uses_statistics for node_map in maps):
+            kept = batch.copy()
+        net = replace(net, node_maps=tuple(maps), statistics=kept)
+        return net, np.concatenate(parameters)
 
     def require_domain(self) -> None:
-        """Raise ValueError if the domain of the first layer is still to be taken from data."""
+        """Raise ValueError if the domain of the first layer is not yet taken from data."""
         if self.domain_from_data:
             raise ValueError(
                 "the domain of the first layer is not bound to data (domain='data'): "
@@ -342,12 +352,16 @@ class Composition(Frozen):
     def __repr__(self) -> str:
         layers = ", ".join(layer.describe() for layer in self.layers)
         maps = ", ".join(dict.fromkeys(node_map.name for node_map in self.node_maps))
-        joined = (f", maps: {maps}" if maps else "") + (", domain: from data" if self.domain_from_data else "")
-        return f"{type(self).__name__}({list(self.widths)}: {layers}{joined}; {self.n_params} parameters)"
+        text = f"{list(self.widths)}: {layers}"
+        if maps:
+            text += f", maps: {maps}"
+        if self.domain_from_data:
+            text += ", domain: from data"
+        return f"{type(self).__name__}({text}; {self.n_params} parameters)"
 
 
 def _tuple_of(name: str, items: Any, kind: type[Any]) -> tuple[Any, ...]:
-    """Return the items as a tuple if each is of the class `kind`, else raise TypeError with the remedy."""
+    """Return the items as a tuple; TypeError with a remedy unless all are of the class `kind`."""
     items = tuple(check_sequence(name, items, f"{kind.__name__} objects"))
     for k, item in enumerate(items):
         if not isinstance(item, kind):
@@ -359,4 +373,4 @@ REMEDIES = {
     Layer: ": build layers with rk.SplineLayer, rk.DenseLayer and others, or the network with rk.kan",
     NodeMap: f": take one of rk.networks.node_maps.NODE_MAPS[name], name one of {', '.join(map(repr, NODE_MAPS))}",
 }
-"""What to pass where something else came."""
+"""Ends of error messages for other objects."""

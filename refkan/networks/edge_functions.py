@@ -1,4 +1,4 @@
-r"""What passes through a network, and the functions on its edges: arrays at samples, or objects of SciPy."""
+r"""Activations of a network at samples, and the functions on its edges as arrays or objects of SciPy."""
 
 import math
 from dataclasses import replace
@@ -15,14 +15,14 @@ from refkan.networks.same_function import SameFunction
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.splines import relu_powers
 from refkan.splines.spaces import SplineSpace
-from refkan.splines.sums.input_jet import FixedJet, InputJet
+from refkan.splines.sums.input_jet import FixedJet, InputJet, as_jet
 
 if TYPE_CHECKING:
     from scipy.interpolate import BSpline, PPoly
 
 
 class Activations(Frozen, eq=True):
-    """What N samples make of a network of layers 1, ..., L.
+    """Activations of a network of layers 1, ..., L at N samples.
 
     Attributes
     ----------
@@ -31,8 +31,8 @@ class Activations(Frozen, eq=True):
     outputs : list of array (N, Q_k)
         Outputs of each layer, before the node map behind it.
     edges : list of array (N, Q_k, P_k)
-        What each edge adds to the output of its layer: values of its function of one input, without biases and before
-        an activation of the layer's outputs.
+        Value of the function on each edge, which is added to the output of its layer, without biases and before an
+        activation.
     """
 
     inputs: list[FloatArray]
@@ -51,14 +51,17 @@ def layer_inputs(frozen: Composition, theta: FloatArray, x: FloatArray) -> tuple
 
 
 def edge_values(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
-    """Return f_{q,p}(z_p), shape (N, Q, P): what each edge adds to the output before any activation, without biases."""
-    values = np.zeros((z.shape[0], layer.n_outputs, layer.n_inputs))
+    """Return f_{q,p}(z_p), shape (N, Q, P): the values of the functions on edges, without biases and activations."""
+    N, P = z.shape
+    values = np.zeros((N, layer.n_outputs, P))
+    inputs = np.arange(P)[:, None]
     for part in layer.linearize(theta, z).parts:
-        if not part.constant:
-            start, functions, _ = part.sums.features(curved=False)
-            where = start[:, :, None] + np.arange(functions.shape[2])  # (N, P, width)
-            taken = part.C[:, np.arange(where.shape[1])[:, None], where]  # (Q, N, P, width)
-            values += np.einsum("qspi,spi->sqp", taken, functions)
+        if part.constant:
+            continue
+        start, functions, _ = part.sums.features(curved=False)
+        where = start[:, :, None] + np.arange(functions.shape[2])
+        C = part.C[:, inputs, where]  # (Q, N, P, width)
+        values += np.einsum("qspi,spi->sqp", C, functions)
     return values
 
 
@@ -95,10 +98,10 @@ class Inspectable(SameFunction):
     """A network that can be looked into; parameters and errors as for `Network`, which adds values and derivatives."""
 
     def freeze(self, theta: Any) -> Self:
-        """Return the network whose mean-std and min-max maps are affine, with the constants that they have at theta.
+        """Return the network with affine maps in place of mean-std and min-max maps, with their constants at theta.
 
-        The same function of x at this theta; at other theta it no longer follows the statistics. A network without such
-        maps is returned as it is.
+        At this theta it is the same function of x; at others the constants no longer follow the statistics. A network
+        without such maps is returned unchanged.
 
         Raises
         ------
@@ -119,14 +122,14 @@ class Inspectable(SameFunction):
         if self.statistics is None:
             return self
         constants = Statistics(self, theta, slopes=False).constants
-        maps = (
-            node_map if of_map is None else AffineMap.of_statistics(*of_map)
-            for node_map, of_map in zip(self.node_maps, constants, strict=True)
-        )
+        maps = list(self.node_maps)
+        for k, of_map in enumerate(constants):
+            if of_map is not None:
+                maps[k] = AffineMap.of_statistics(*of_map)
         return replace(self, node_maps=tuple(maps), statistics=None)
 
     def activations(self, theta: Any, x: Any) -> Activations:
-        """Return inputs and outputs of every layer at theta and x (N, d_0), and what each edge adds.
+        """Return inputs and outputs of every layer at theta and x (N, d_0), and the value on each edge.
 
         Raises
         ------
@@ -143,7 +146,8 @@ class Inspectable(SameFunction):
         """
         theta, at = self._real_arguments(theta, x)
         inputs, outputs = layer_inputs(self.freeze(theta), theta, at.x)
-        edges = [edge_values(*part, z) for part, z in zip(self._parts(theta), inputs, strict=True)]
+        pairs = zip(self._parts(theta), inputs, strict=True)
+        edges = [edge_values(*part, z) for part, z in pairs]
         return Activations(inputs, outputs, edges)
 
     def edge_function(self, theta: Any, layer: int, output: int, input: int) -> "BSpline | PPoly":
@@ -187,12 +191,15 @@ class Inspectable(SameFunction):
 
     def _arguments(self, theta: Any, x: Any) -> tuple[Array, InputJet]:
         theta = as_vector("theta", theta, self.n_params)
-        fixed = isinstance(x, FixedJet) and x.x.shape[1] == self.widths[0]  # of finite numbers, as losses make them
-        at = x if fixed else InputJet(as_samples("x", x, self.widths[0])[:, None])
+        fixed = isinstance(x, FixedJet) and x.x.shape[1] == self.widths[0]  # losses have checked their samples
+        if not fixed:
+            x = as_jet(as_samples("x", x, self.widths[0]))
         self.require_bound()
-        return theta, at
+        return theta, x
 
     def _real_arguments(self, theta: Any, x: Any) -> tuple[FloatArray, InputJet]:
         theta, at = self._arguments(theta, x)
-        # Copies: a pullback is that of the point where it was made, whatever becomes of the caller's arrays.
-        return real("theta", theta).copy(), at if at.fixed else InputJet(real("x", at.z).copy())
+        # Copies: later changes of the caller's arrays must not affect a pullback.
+        if not at.fixed:
+            at = InputJet(real("x", at.z).copy())
+        return real("theta", theta).copy(), at

@@ -1,4 +1,4 @@
-r"""Jets of networks at samples, what `Network.jet` returns: derivatives in the inputs along chosen directions.
+r"""Jets of networks at samples, the results of `Network.jet`: derivatives in the inputs along chosen directions.
 
 Mixed second derivatives follow from pure ones: u_xy = (D_{x+y}^2 - D_x^2 - D_y^2) u / 2.
 """
@@ -50,8 +50,7 @@ class Jet(Frozen):
     @property
     def first(self) -> Array:
         """First derivatives (N, K, Q)."""
-        channels = self.seeds.channels
-        return self.sweep.value[:, 1 : 1 + channels.n_first][:, self.seeds.places]
+        return self.sweep.value[:, 1 + self.seeds.places]
 
     @property
     def second(self) -> Array:
@@ -61,12 +60,12 @@ class Jet(Frozen):
     def pullback(
         self, value: Any = None, first: Any = None, second: Any = None, inputs: bool = False
     ) -> tuple[FloatArray, tuple[FloatArray, FloatArray, FloatArray] | None]:
-        """Pull cotangents of value, first and second back: to theta, and to x and the seeds if asked for.
+        """Pull cotangents of value, first and second back to theta and, if `inputs`, to x and the seeds.
 
         Parameters
         ----------
         value, first, second : arrays of the shapes of the attributes, optional
-            Zero where left out.
+            0 by default.
         inputs : bool
 
         Returns
@@ -77,8 +76,11 @@ class Jet(Frozen):
         """
         self._require_real()
         check_flag("inputs", inputs)
-        dtheta, dz = self.sweep.pull_back(self._arrange(self.value.shape[:1], value, first, second), inputs)
-        return dtheta, None if dz is None else self._split(dz)
+        dy = self._arrange(self.value.shape[:1], value, first, second)
+        dtheta, dz = self.sweep.pull_back(dy, inputs)
+        if dz is None:
+            return dtheta, None
+        return dtheta, self._split(dz)
 
     def pushforward(self, dtheta: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the tangents of value, first and second along dtheta (n_params,)."""
@@ -94,8 +96,8 @@ class Jet(Frozen):
         Parameters
         ----------
         value, first, second : arrays (N, O, Q), (N, O, K, Q), (N, O, K2, Q), optional
-            Zero where left out; if all are, the combinations are the components themselves, value, first derivatives
-            and second derivatives, O = (1 + K + K2) Q.
+            0 by default. Without any, the combinations are the components themselves: value, first derivatives and
+            second derivatives, O = (1 + K + K2) Q.
 
         Returns
         -------
@@ -104,11 +106,14 @@ class Jet(Frozen):
         self._require_real()
         N, count, Q = self.sweep.value.shape
         if value is None and first is None and second is None:
-            units = np.broadcast_to(np.eye(count * Q).reshape(-1, count, Q), (N, count * Q, count, Q))
+            units = np.eye(count * Q).reshape(-1, count, Q)
+            units = np.broadcast_to(units, (N, count * Q, count, Q))
             value, first, second = np.split(units, [1, 1 + self.seeds.channels.n_first], axis=2)
             value = value[:, :, 0]
-        shape = next(np.shape(part) for part in (value, first, second) if part is not None)
-        O = shape[1] if len(shape) > 1 else 0
+        given = next(part for part in (value, first, second) if part is not None)
+        O = 0
+        if np.ndim(given) > 1:
+            O = np.shape(given)[1]
         G = self._arrange((N, O), value, first, second)
         return self.sweep.jacobian(G).reshape(N * O, self.sweep.net.n_params)
 
@@ -116,20 +121,24 @@ class Jet(Frozen):
         real("theta, x or seeds", self.sweep.value)
 
     def _arrange(self, lead: tuple[int, ...], value: Any, first: Any, second: Any) -> FloatArray:
-        """Put components (*lead, Q), (*lead, K, Q), (*lead, K2, Q), zero where left out, into channels."""
+        """Put components (*lead, Q), (*lead, K, Q), (*lead, K2, Q), 0 by default, into channels."""
         channels, Q = self.seeds.channels, self.sweep.value.shape[2]
-        shapes = (*lead, Q), (*lead, channels.n_first, Q), (*lead, channels.n_second, Q)
-        parts = {"value": value, "first": first, "second": second}
-        value, first, second = (
-            np.zeros(shape) if part is None else real(name, as_shape(name, part, shape))
-            for (name, part), shape in zip(parts.items(), shapes, strict=True)
-        )
-        return np.concatenate([value[..., None, :], first[..., self.seeds.arrangement, :], second], axis=-2)
+        value = _component("value", value, (*lead, Q))
+        first = _component("first", first, (*lead, channels.n_first, Q))
+        second = _component("second", second, (*lead, channels.n_second, Q))
+        first = first[..., self.seeds.arrangement, :]
+        return np.concatenate([value[..., None, :], first, second], axis=-2)
 
     def _split(self, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Take channels apart: the inverse of `_arrange`."""
-        channels = self.seeds.channels
-        return z[:, 0], z[:, 1 : 1 + channels.n_first][:, self.seeds.places], z[:, channels.second]
+        return z[:, 0], z[:, 1 + self.seeds.places], z[:, self.seeds.channels.second]
+
+
+def _component(name: str, part: Any, shape: tuple[int, ...]) -> FloatArray:
+    """Cotangents of one component, 0 by default."""
+    if part is None:
+        return np.zeros(shape)
+    return real(name, as_shape(name, part, shape))
 
 
 def jet_of(net: Composition, theta: Any, x: Any, first: Any, second: Any = None, orders: Any = 2) -> Jet:

@@ -54,8 +54,9 @@ class ValueSweep:
         at = as_jet(x)
         self.batch: Statistics | None = None
         constants: list[Constants | None] | None = [None] * len(net.node_maps)
-        if net.statistics_maps:
-            if share and at.once(net, ("batch",), lambda: np.array_equal(at.x, net.statistics)):
+        given = net.statistics
+        if net.statistics_maps and given is not None:
+            if share and at.once(net, ("batch",), lambda: np.array_equal(at.x, given)):
                 constants, inputs = None, False  # the samples are the batch
             else:
                 self.batch = Statistics(net, theta)

@@ -1,4 +1,4 @@
-r"""The same function in another network: in another basis, on finer knots, with knots fixed or free."""
+r"""Networks that are the same function: in another basis, on finer knots, with fixed or free knots."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, Frozen, check_annotated, located
+from refkan.base import Array, FloatArray, Frozen, check_annotated, is_sequence, located
 from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type
 from refkan.networks.composition import Composition
 from refkan.networks.layers import BASES, Layer, require_knots
@@ -37,8 +37,10 @@ class Coordinates(Frozen, eq=True):
 
 def _same(mine: Any, theirs: Any) -> bool:
     """Whether two networks, or parts of them, hold the same numbers."""
-    if mine is theirs or isinstance(mine, np.ndarray):
-        return mine is theirs or np.array_equal(mine, theirs)
+    if mine is theirs:
+        return True
+    if isinstance(mine, np.ndarray):
+        return np.array_equal(mine, theirs)
     if type(mine) is not type(theirs):
         return False
     if isinstance(mine, tuple):
@@ -50,11 +52,13 @@ def _same(mine: Any, theirs: Any) -> bool:
 
 
 class SameFunction(Composition):
-    """A composition that can be taken to others of the same function; parameters and errors as for `Network`."""
+    """A composition that can be converted to others of the same function; parameters and errors as for `Network`."""
 
     def __eq__(self, other: object) -> bool:
-        """Whether layers, knots, maps and statistics are the same; parameters are no part of a network."""
-        return _same(self, other) if isinstance(other, Composition) else NotImplemented
+        """Whether layers, knots, maps and statistics are equal; a network does not contain its parameters."""
+        if not isinstance(other, Composition):
+            return NotImplemented
+        return _same(self, other)
 
     def __hash__(self) -> int:
         return hash((self.widths, self.n_params))
@@ -74,7 +78,7 @@ class SameFunction(Composition):
         Parameters
         ----------
         factor : int or sequence of int
-            For all layers, or one for each; 1 leaves a layer as it is. Dense layers have no knots and stay.
+            For all layers, or one for each; 1 leaves a layer unchanged. Dense layers are not refined.
 
         Raises
         ------
@@ -91,12 +95,18 @@ class SameFunction(Composition):
         True
         """
         if not any(layer.refinable for layer in self.layers):
-            raise ValueError("refine needs a network with knots or Chebyshev layers; got dense layers only")
-        factors = [factor] * len(self.layers) if np.ndim(factor) == 0 else list(factor)  # type: ignore[arg-type]
-        if len(factors) != len(self.layers):
+            kinds = dict.fromkeys(type(layer).__name__ for layer in self.layers)
+            raise ValueError(
+                f"refine needs a network with knots or Chebyshev layers; got a network of {', '.join(kinds)} only"
+            )
+        factors = factor
+        if not is_sequence(factor):
+            factors = [factor] * len(self.layers)  # type: ignore[list-item]
+        if len(factors) != len(self.layers):  # type: ignore[arg-type]
             raise ValueError(f"factor must be one number or one for each of {len(self.layers)} layers; got {factor!r}")
-        counts = [check_count("factor", value, 1) for value in factors]
-        return self._with(layer.refined(count) for layer, count in zip(self.layers, counts, strict=True))
+        counts = [check_count("factor", value, 1) for value in factors]  # type: ignore[union-attr]
+        pairs = zip(self.layers, counts, strict=True)
+        return self._with(layer.refined(count) for layer, count in pairs)
 
     def insert(self, layer: int, new_knots: Any) -> Self:
         """Insert knots into one layer; `convert` takes the parameters there.
@@ -104,35 +114,38 @@ class SameFunction(Composition):
         Parameters
         ----------
         layer : int
-            Its index, from 0.
+            Number of the layer, from 0.
         new_knots : array (m,) or (P, m)
-            The same for all inputs of the layer, or m for each: a layer has one number of intervals.
+            For all inputs of the layer, or m for each: a layer has one number of intervals.
 
         Raises
         ------
         KnotError
-            Naming the first new knot outside the domain, at an existing knot, or given twice.
+            If a new knot is outside the domain, at an existing knot, or given twice; the first is named.
         ValueError
             If the layer has no knots.
         """
         k = check_count("layer", layer, 0, len(self.layers) - 1)
         coarse = require_knots(self.layers[k], f"layer {k}")
         if k == 0:
-            self.require_domain()  # where new knots lie in it is not known
-        new = as_array("new_knots", new_knots)
-        if new.ndim not in (1, 2) or (new.ndim == 2 and new.shape[0] != coarse.n_inputs):
-            raise ValueError(f"new_knots must have shape (m,) or ({coarse.n_inputs}, m); got {new.shape}")
-        fine = coarse.inserted(list(new) if new.ndim == 2 else [new] * coarse.n_inputs)
-        return self._with(fine if i == k else other for i, other in enumerate(self.layers))
+            self.require_domain()
+        P, new = coarse.n_inputs, as_array("new_knots", new_knots)
+        if new.ndim == 1:
+            new = np.tile(new, (P, 1))
+        if new.ndim != 2 or new.shape[0] != P:
+            raise ValueError(f"new_knots must have shape (m,) or ({P}, m); got {np.shape(new_knots)}")
+        layers = list(self.layers)
+        layers[k] = coarse.inserted(list(new))
+        return self._with(layers)
 
     def with_fixed_knots(self, theta: Any) -> Self:
-        """Return the network with free knots fixed where they are at theta, ready for `refine` and `insert`."""
+        """Return the network with free knots fixed at their values for theta, ready for `refine` and `insert`."""
         theta = as_vector("theta", theta, self.n_params)
         self.require_domain()
         return self._with(layer.with_fixed_knots(part) for layer, part in self._parts(theta))
 
     def require_fixed_knots(self) -> None:
-        """Raise ValueError where knots are free: second derivatives are those of fixed ones."""
+        """Raise ValueError if knots are free: second derivatives need fixed knots."""
         for k, layer in enumerate(self.layers):
             if layer.free_knots:
                 raise ValueError(
@@ -141,7 +154,7 @@ class SameFunction(Composition):
                 )
 
     def with_free_knots(self) -> Self:
-        """Return the network with its interior knots as parameters that start where the knots are now."""
+        """Return the network with its interior knots as parameters, which start at the present knots."""
         if not any(layer.has_knots for layer in self.layers):
             raise ValueError("with_free_knots needs a network with knots; got none")
         return self._with(layer.with_free_knots() for layer in self.layers)
@@ -149,34 +162,35 @@ class SameFunction(Composition):
     def convert(self, theta: Any, other: "SameFunction", allow_inexact: bool = False) -> FloatArray:
         r"""Return parameters of `other` that make it the same function of x as this network at theta.
 
-        Layer by layer: the change of basis w = A^T u and its inverse, the prolongation u_f = P u where the knots of
-        `other` contain those of this network, zeros appended for Chebyshev layers of higher degree. Node maps are
-        carried over by the methods of this class; they must agree. The new coefficients are rounded, which at x beyond
-        an end b counts ((x - b)/h)^(r-1) times where tails are polynomial, h of `other`.
+        Layer by layer: the change of basis w = A^T u and its inverse, the prolongation u_f = P u if the knots of
+        `other` contain those of this network, appended zeros for Chebyshev layers of higher degree. Node maps must
+        agree; the methods of this class keep them. The new coefficients are rounded; under polynomial tails the
+        rounding grows like ((x - b)/h)^(r-1) at x beyond an end b, h that of `other`.
 
         Parameters
         ----------
         theta : array (n_params,)
         other : Network
-            In any basis, on the same knots or nested ones; free knots are those at theta, or the starting ones.
+            In any basis, on the same knots or nested ones; free knots are those at theta, or at the start.
         allow_inexact : bool
-            Accept a function that differs outside the domains, under outside="natural".
+            Whether the function may differ outside the domains, under outside="natural".
 
         Raises
         ------
         KnotError
             If a knot of this network is missing in `other`, named with its layer and input.
         ValueError
-            Where the two are not the same function for every x: other widths, node maps, orders or domains, or
+            If the two are not the same function for every x: for other widths, node maps, orders or domains, and for
             functions that differ outside the domain under outside="natural" (unless allow_inexact).
         TypeError
-            If other is no network.
+            If other is not a network.
         """
         check_annotated(SameFunction.convert, {"allow_inexact": allow_inexact})
         theta = as_vector("theta", theta, self.n_params)
         self._require_same_frame(other)
         parts = []
-        for k, ((layer, part), target) in enumerate(zip(self._parts(theta), other.layers, strict=True)):
+        pairs = zip(self._parts(theta), other.layers, strict=True)
+        for k, ((layer, part), target) in enumerate(pairs):
             with located(f"layer {k}"):
                 parts.append(layer.convert(part, target, allow_inexact))
         return np.concatenate(parts)
@@ -184,42 +198,43 @@ class SameFunction(Composition):
     def prolongation(self, other: "SameFunction") -> sp.csr_array:
         r"""Return the sparse matrix P (other.n_params, n_params) with convert(theta, other) = P theta.
 
-        Knots must be fixed, and both networks in one basis.
-
-        Gradients are restricted by its transpose; P^T H P is the Galerkin matrix of a matrix H of `other`.
+        Both networks have fixed knots and the same basis. P^T restricts gradients; P^T H P is the Galerkin matrix of a
+        matrix H of `other`.
         """
         self._require_same_frame(other)
         blocks = []
-        for k, (layer, target) in enumerate(zip(self.layers, other.layers, strict=True)):
+        pairs = zip(self.layers, other.layers, strict=True)
+        for k, (layer, target) in enumerate(pairs):
             with located(f"layer {k}"):
                 blocks.append(layer.prolongation(target))
         return sp.block_diag(blocks, format="csr")
 
     def coordinates(self, basis: str) -> Coordinates:
-        """Return the linear maps between theta and the coefficients in another basis.
-
-        They are the geometries of descent methods.
+        """Return the linear maps between theta and the coefficients in another basis: geometries of descent methods.
 
         Raises
         ------
         ValueError
-            For layers that have no other basis, and for free knots, under which A is not constant.
+            For layers without this basis, and for free knots, since A depends on them.
         """
         check_choice("basis", basis, BASES)
         self.require_domain()
 
         def change(vector: Array, way: str) -> Array:
-            return np.concatenate([layer.change_basis(part, basis, way) for layer, part in self._parts(vector)])
+            parts = self._parts(vector)
+            return np.concatenate([layer.change_basis(part, basis, way) for layer, part in parts])
 
         for k, layer in enumerate(self.layers):
-            if layer.basis != basis:
-                layer.in_basis(basis)  # raises where there is none
-                if layer.free_knots:
-                    raise ValueError(
-                        f"basis {basis!r}: layer {k} has free knots, so the change of basis moves with theta; "
-                        "train net.to_basis(...) in its own coordinates instead"
-                    )
-        return Coordinates(*(partial(change, way=way) for way in ("to", "back", "gradient")))
+            if layer.basis == basis:
+                continue
+            layer.in_basis(basis)  # raises if there is none
+            if layer.free_knots:
+                raise ValueError(
+                    f"basis {basis!r}: layer {k} has free knots, so the change of basis moves with theta; "
+                    "train net.to_basis(...) in its own coordinates instead"
+                )
+        ways = ("to", "back", "gradient")
+        return Coordinates(**{way: partial(change, way=way) for way in ways})
 
     def _with(self, layers: Iterable[Layer]) -> Self:
         return replace(self, layers=tuple(layers))
@@ -235,16 +250,24 @@ class SameFunction(Composition):
             )
         if other.widths != self.widths:
             raise ValueError(f"other must have widths {self.widths}; got {other.widths}")
-        for k, (mine, theirs) in enumerate(zip(self.node_maps, other.node_maps, strict=True)):
-            if not _same(mine, theirs):
-                got = f"{theirs.name!r}" + (" of other constants or domains" if type(mine) is type(theirs) else "")
-                if mine.bound != theirs.bound:
-                    which = "other" if mine.bound else "this network"
-                    got += f"; {which} is not bound to data: make one from the other by refine, insert or to_basis"
+        for k, pair in enumerate(zip(self.node_maps, other.node_maps, strict=True)):
+            if not _same(*pair):
                 raise ValueError(
-                    f"other must have the same node map after layer {k} as this network ({mine.name!r}); got {got}"
+                    f"other must have the same node map after layer {k} as this network ({pair[0].name!r}); "
+                    f"got {_difference(*pair)}"
                 )
-        empty = np.empty((0, 0))
-        batches = [empty if net.statistics is None else net.statistics for net in (self, other)]
-        if not np.array_equal(batches[0], batches[1]):
+        if not _same(self.statistics, other.statistics):
             raise ValueError("other must have the same statistics batch")
+
+
+def _difference(mine: NodeMap, other: NodeMap) -> str:
+    """Say in which way another node map differs."""
+    got = repr(other.name)
+    if type(mine) is type(other):
+        got += " of other constants or domains"
+    if mine.bound == other.bound:
+        return got
+    unbound = "this network"
+    if mine.bound:
+        unbound = "other"
+    return f"{got}; {unbound} is not bound to data: make one from the other by refine, insert or to_basis"

@@ -1,4 +1,4 @@
-r"""The local B-spline basis: tables of knots, and the r functions that matter at a point with their derivatives."""
+r"""The local B-spline basis: tables of knots, and the r B-splines at a point with their derivatives."""
 
 import numpy as np
 
@@ -17,17 +17,17 @@ from refkan.splines.knots import extend_uniformly
 from refkan.splines.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
-"""Policies outside the domain. "error" raises before a kernel sees the points."""
+"""Rules outside the domain; under "error" points are checked before kernels run."""
 
 CELLS_PER_INTERVAL = 8
-"""Cells of the guide that leads to intervals: so many that two breakpoints seldom share one."""
+"""Cells of the search guide per interval: two breakpoints seldom share one."""
 
 CELLS = 2**16
-"""Cells from which on more would not stay in a cache."""
+"""Largest number of cells, which stay in a cache."""
 
 
 class KnotTables(Frozen):
-    """What the kernels need to know of P knot vectors of one order and one number of intervals.
+    """Tables for kernels of P knot vectors of one order and one number of intervals.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class KnotTables(Frozen):
     @classmethod
     def of(cls, space: SplineSpace) -> "KnotTables":
         """Tables of a single space."""
-        # A copy: read-only arrays are another type to Numba, which would compile the kernels a second time.
+        # A copy: read-only arrays have another type in Numba, which would compile the kernels a second time.
         return cls(space.knots[None, :].copy(), space.order)
 
     @classmethod
     def extended(cls, breakpoints: Array, order: int) -> "KnotTables":
         """Tables of the knots `extend_uniformly(breakpoints, order)`, breakpoints (P, n+1), new at every call.
 
-        Of real ones, those of free knots, the properties that sweeps need are made at once by one kernel. It does not
-        look for equal intervals: only the start of a training has them.
+        For real breakpoints, those of free knots, one kernel computes all properties that sweeps need. It does not look
+        for equal intervals, which occur only at the start of a training.
         """
         if breakpoints.dtype.kind == "c":
             return cls(extend_uniformly(breakpoints, order), order)
@@ -67,7 +67,7 @@ class KnotTables(Frozen):
         )  # fmt: skip
         halvings = max(most.tolist()).bit_length()
         tables = cls(knots, order)
-        vars(tables).update(  # as if each had been asked for
+        vars(tables).update(  # the lazy properties
             breakpoints=breakpoints, inverse_spans=inverse_spans, filled=filled, windows=windows,
             search=(guide, scale, halvings), cells=(cells, origins, guide, halvings),
         )  # fmt: skip
@@ -90,7 +90,7 @@ class KnotTables(Frozen):
     def strays(self, x: FloatArray) -> bool:
         """Whether some x[s, p] lies outside the domain of knot vector p."""
         a, b = self.domains.T
-        if x.size and x.min() >= a.max() and x.max() <= b.min():  # six times faster, and enough as a rule
+        if x.size and x.min() >= a.max() and x.max() <= b.min():  # usually sufficient, and six times faster
             return False
         return not bool(np.all((a <= x) & (x <= b)))
 
@@ -111,10 +111,10 @@ class KnotTables(Frozen):
 
     @lazy
     def search(self) -> tuple[IntArray, FloatArray, int]:
-        """Where the search for an interval starts.
+        """Guide, scale and number of bisection steps of the search for an interval.
 
-        The domain is cut into equal cells. The guide [p, c] is the last interval that starts before cell c; with the
-        number of cells per unit of x, [p], and the bisection steps from the guide to any interval.
+        The domain is cut into equal cells, scale[p] of them per unit of x. guide[p, c] is the last interval that starts
+        before cell c, from which the bisection starts.
         """
         a, b = self.domains.T
         n_vectors, n = self.breakpoints.shape[0], self.breakpoints.shape[1] - 1
@@ -140,9 +140,9 @@ class KnotTables(Frozen):
 
     @lazy
     def windows(self) -> IntArray:
-        """Number of the first of the r functions that matter on each interval, right and left of the domain: (P, n+2).
+        """Number of the first of the r B-splines on each interval, right and left of the domain: (P, n+2).
 
-        There the last and the first interval that is not empty go on.
+        Outside the domain these are the B-splines of the last and the first interval that is not empty.
         """
         P, n = self.breakpoints.shape[0], self.breakpoints.shape[1] - 1
         windows = np.empty((P, n + 2), np.int64)
@@ -157,7 +157,7 @@ class KnotTables(Frozen):
 
     @lazy
     def pieces(self) -> "Pieces":
-        """The polynomials that B-splines are on each interval and beyond the ends; of real knots."""
+        """The polynomials of the B-splines on each interval and beyond the ends, for real knots."""
         (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
         places, values, slopes = np.empty((P, n + 2, 4)), np.empty((P, n + 2, r, r)), np.empty((P, n + 2, r - 1, r))
         launch(
@@ -168,11 +168,11 @@ class KnotTables(Frozen):
 
     @lazy
     def natural_pieces(self) -> "Pieces":
-        """The same of B-splines that end by themselves: pieces are the intervals of all knots.
+        """The same for natural tails, where the pieces are the intervals between all knots.
 
-        With r - 1 more copies of the first and of the last knot, the B-splines are all but r - 1 at each end of those
-        of a space whose domain are all knots: a B-spline depends on its own r + 1 knots alone. The domain has its right
-        end b, as ever: the piece that begins at b begins with the next number.
+        A B-spline depends only on its own r + 1 knots. With r - 1 more copies of the first and of the last knot, the
+        domain of the space covers all knots, and its B-splines are the given ones and r - 1 more at each end. The
+        domain includes its right end b: the piece that begins at b begins with the next number.
         """
         ends = (np.repeat(end, self.order - 1, axis=1) for end in (self.knots[:, :1], self.knots[:, -1:]))
         whole = KnotTables(np.concatenate([next(ends), self.knots, next(ends)], axis=1), self.order).pieces
@@ -196,20 +196,20 @@ class KnotTables(Frozen):
 
 
 class Pieces(Frozen):
-    """Tables of `kernels.polynomial_layer`, and where the search for an interval starts as in `KnotTables.search`.
+    """Tables of `kernels.polynomial_layer`, with those of the search for an interval, see `KnotTables.search`.
 
     Attributes
     ----------
     places, values, slopes : arrays
         Flat (P, n+2, 4), (P, n+2, r, r), (P, n+2, r-1, r).
     windows : array (P, n+2)
-        Number of the first of the r functions that matter on a piece.
+        Number of the first of the r B-splines on a piece.
     cells : array (4, pairs)
-        For each pair of a block: both ends of the domain, cells per unit of x, and what to take away for rounding.
+        For each pair of a block: both ends of the domain, cells per unit of x, and the allowance for rounding.
     origins : array (pairs,)
         Number of the first piece of its input.
     guide, halvings
-        Where intervals are equal they are the cells, the guide is empty and halvings -1.
+        Equal intervals are the cells themselves; then the guide is empty and halvings -1.
     """
 
     places: FloatArray
@@ -223,7 +223,7 @@ class Pieces(Frozen):
 
     @property
     def search(self) -> tuple[FloatArray, IntArray, IntArray, int]:
-        """What kernels need to find pieces."""
+        """The arguments of kernels that find pieces."""
         return self.cells, self.origins, self.guide, self.halvings
 
 
@@ -238,9 +238,9 @@ def pairs_of_block(n_inputs: int) -> int:
 
 
 def equal_intervals(breakpoints: FloatArray) -> bool:
-    """Whether the intervals of each row t of breakpoints (P, n+1) are equal but for the rounding of t.
+    """Whether the intervals of each row t of breakpoints (P, n+1) are equal up to the rounding of t.
 
-    And long in comparison with it: what `find_uniform_intervals` allows for rounding is then a fraction of an interval.
+    The intervals must also be much longer than that rounding, which `find_uniform_intervals` allows for.
     """
     a, b, n = breakpoints[:, :1], breakpoints[:, -1:], breakpoints.shape[1] - 1
     spacing = np.spacing(np.maximum(np.abs(a), np.abs(b)))
@@ -251,7 +251,7 @@ def equal_intervals(breakpoints: FloatArray) -> bool:
 
 
 class LocalBasis(Frozen):
-    """The r basis functions that matter at each point x[s, p].
+    """The r basis functions that may be non-zero at each point x[s, p].
 
     Attributes
     ----------
@@ -275,8 +275,7 @@ def local_basis(
 ) -> LocalBasis:
     """Evaluate the local basis and its first derivatives at x (N, P), column p on knot vector p.
 
-    `fast` says whether by a kernel that is compiled for this order and number of derivatives, or by the plain one;
-    by default the engine in use decides.
+    With `fast` the kernel is compiled for this order and number of derivatives; by default the engine in use decides.
 
     Raises
     ------
@@ -285,7 +284,7 @@ def local_basis(
     """
     if outside == "error":
         tables.require_inside(x, slack)
-    if not x.flags.carray:  # one type for the kernels, whatever came
+    if not x.flags.carray:  # one type for the kernels
         x = np.require(x, requirements=["C", "W"])
     if fast is None:
         fast = takes_fast(BASIS * x.size * tables.order)
@@ -294,7 +293,7 @@ def local_basis(
     start: IntArray = recycled(x.shape, np.int64)
     rows: FloatArray = recycled((derivatives + 1, *x.shape, tables.order))
     _fill_fast(tables, x, start, rows)
-    if outside in ("linear", "natural") and tables.strays(x):  # they are few, and go the plain way
+    if outside in ("linear", "natural") and tables.strays(x):  # few points: the plain kernel
         a, b = tables.domains.T
         beyond = ~((a <= x) & (x <= b))
         of_samples = np.flatnonzero(beyond.any(axis=1))
@@ -314,7 +313,7 @@ def basis_and_sums(tables: KnotTables, x: Array, derivatives: int, outside: str,
     rows: Array = recycled((derivatives + 1, *x.shape, tables.order), kind)
     sums: Array = recycled((x.shape[0], 1, C.shape[0]), kind)
     knots = tables.knots
-    if kind is np.complex128:  # one type, whichever is complex
+    if kind is np.complex128:  # one type for all
         x, knots, C = x.astype(kind), knots.astype(kind), C.astype(kind)
     operations = 4 * rows.size * tables.order + 2 * x.size * tables.order * C.shape[0]
     launch(plain_sums.local_basis, x.shape[0], operations, x, knots, OUTSIDE[outside], start, rows, C, sums)

@@ -14,8 +14,8 @@ With R_kl = dz_k/du_l for l < k, the blocks of the Hessian are
     (W_k, W_k):  sum_s U[q, q'] phi_{p,i} phi_{p',i'}
     (W_k, W_l):  sum_s ((U B_k R_kl)[q, q'] phi_{p,i} + u*_q phi'_{p,i} R_kl[p, q']) phi_{p',i'}
 
-and where coefficients are W(theta) themselves (SiLU edges), D^T H D + sum W* d^2W/dtheta^2. With a = 0 the recursion
-gives the Gauss-Newton matrix. Maps that couple samples through their constants add a matrix of low rank, found from
+and for coefficients that are functions W(theta) (SiLU edges), D^T H D + sum W* d^2W/dtheta^2. With a = 0 the recursion
+gives the Gauss-Newton matrix. Maps that couple samples through their constants add a matrix of low rank, computed from
 products of the Hessian with a few vectors.
 """
 
@@ -40,10 +40,10 @@ from refkan.networks.sweeps.sweep import Sweep
 def hessian(net: Network, theta: Any, x: Any, y: Any, weights: Any = None) -> FloatArray:
     r"""Return the Hessian (M, M) of 1/(2N) sum_s w_s |F(x_s; theta) - y_s|^2 in theta.
 
-    It serves all layers, bases, node maps and policies outside the domain, with fixed knots. Where a ReLU power or an
-    activation has a kink, or an activation is at a knot or an end of its domain, the derivatives are those of the piece
-    that the value belongs to (the right one at a knot). Under min-max maps they follow the extreme samples, which lie
-    on the ends of the domain: there a Taylor test sees the jump of the second derivative under outside="linear".
+    All layers, bases, node maps and rules outside the domain are supported, with fixed knots. At a kink of a ReLU power
+    or of an activation, at a knot and at an end of the domain, the derivatives are those of the piece that the value
+    belongs to (the right one at a knot). Under min-max maps they follow the extreme samples, which lie on the ends of
+    the domain: there a Taylor test shows the jump of the second derivative under outside="linear".
 
     Parameters
     ----------
@@ -86,8 +86,10 @@ def hessian(net: Network, theta: Any, x: Any, y: Any, weights: Any = None) -> Fl
     M, per_sample = net.n_params, points.sweep_bytes + _bytes_per_sample(points, raw)
     copies = 1 + 2 * any(form.chart is not None for form in points.fixed_forms) + bool(points.n_constants)
     needed = 8 * M * (copies * M + 3 * points.n_constants) + raw.nbytes
-    n_statistics = 0 if net.statistics is None else net.statistics.shape[0]
-    needed += per_sample * (points.n_samples + n_statistics) if points.n_constants else 2 * CHUNK_BYTES
+    if points.n_constants:
+        needed += per_sample * (points.n_samples + points.n_statistics)
+    else:
+        needed += 2 * CHUNK_BYTES
     require_memory(needed, f"the Hessian of {M} parameters", "use hessian_vector")
     sums = [[np.zeros((form.n_outputs, b.slots, b.dim)) for b in form.blocks] for form in points.fixed_forms]
     if points.n_constants:
@@ -112,9 +114,9 @@ def _assembled(points: Points, raw: RawMatrix, sums: list[list[FloatArray]]) -> 
 def _coupled(points: Points, targets: FloatArray, raw: RawMatrix, sums: list[list[FloatArray]]) -> FloatArray:
     r"""The Hessian under maps with constants c(theta): H_0 + P, P = F S + S^T F^T with S = dc/dtheta.
 
-    H_0 is what the recursion gives for samples and statistics batch together, at fixed c and with the cotangents that
-    reach the batch. What it lacks has dc on one side at least. With orthonormal columns Q that span the rows of S,
-    P = V Q^T + Q V^T - Q (Q^T V) Q^T, V = P Q = H Q - H_0 Q: C products with the exact Hessian.
+    H_0 is the result of the recursion for samples and statistics batch together, at fixed c and with the cotangents
+    that reach the batch. The missing terms contain dc at least once. With orthonormal columns Q that span the rows of
+    S, P = V Q^T + Q V^T - Q (Q^T V) Q^T, V = P Q = H Q - H_0 Q: C products with the exact Hessian.
     """
     products = ProductsAtPoint(points, targets)
     assert products.cotangents is not None
@@ -149,17 +151,19 @@ def _add_chunk(
     weights: FloatArray | None,
     backward: Cotangents,
 ) -> None:
-    """Add samples to the blocks and to the sums of W*: weights (n,) w/N, or None where the sweep ends with a map.
+    """Add samples to the blocks and to the sums of W*: weights (n,) w/N, or None if the sweep ends with a map.
 
-    ``found.outputs`` are the a_k of the module.
+    ``backward.outputs`` are the a_k of the module.
     """
     forms = [layer.local_form(curved=k > 0) for k, layer in enumerate(sweep.layers)]
     R = _input_jacobians(sweep, forms)
     top = len(forms) - 1
     n, Q = backward.outputs[top].shape
-    A = np.zeros((n, Q, Q)) if weights is None else weights[:, None, None] * np.eye(Q)
     if weights is None:
+        A = np.zeros((n, Q, Q))
         _add_to_diagonal(A, _bending(sweep, top, backward))
+    else:
+        A = weights[:, None, None] * np.eye(Q)
     for k in range(top, -1, -1):
         form, a = forms[k], backward.outputs[k]
         du, U = a, A
@@ -204,7 +208,9 @@ def _input_jacobians(sweep: Sweep, forms: Sequence[LocalForm]) -> dict[tuple[int
 def _bending(sweep: Sweep, k: int, backward: Cotangents) -> FloatArray:
     """Second derivatives of <Z, z> in y (n, Q) at map k: its own diagonal, and what is diagonal in its constants."""
     y, Z, sums = sweep.layers[k].value[:, 0], backward.mapped[k], backward.constants[k]
-    bending = np.zeros(y.shape) if Z is None else sweep.maps[k].bend(np.ones(y.shape), Z)
+    bending = np.zeros(y.shape)
+    if Z is not None:
+        bending = sweep.maps[k].bend(np.ones(y.shape), Z)
     if sweep.of_batch and sums is not None:
         bending += sweep.net.node_maps[k].constants_curvature(y, *sums)
     return bending

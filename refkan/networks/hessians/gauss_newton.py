@@ -1,13 +1,13 @@
 r"""The Gauss-Newton matrix H = J^T W J / N, by dense rows of J and BLAS or by sums over local functions.
 
-Node maps that take statistics have constants that follow theta. With J = J_f + E S (see `points`),
+The constants of node maps with statistics depend on theta. With J = J_f + E S (see `points`),
 
     J^T W J = H_f + B S + S^T B^T,    H_f = J_f^T W J_f,    B = J_f^T W E + S^T (E^T W E) / 2,
 
-a correction of rank at most 2 C, C the number of constants. A layer y_q = sum C[q, p, i] b_i(x_p) can shift and scale
-its outputs by its coefficients alone, as their maps z = scale y + shift do: with columns V of coefficients of the
-function 1 in one edge of each node, and of all coefficients of each node, both divided by the node's scale, E = J_f V
-and B = H_f V + S^T V^T H_f V / 2, for which no sample is needed.
+a correction of rank at most 2 C, C the number of constants. The coefficients of a layer y_q = sum C[q, p, i] b_i(x_p)
+can shift and scale its outputs like the maps z = scale y + shift: let the columns of V be the coefficients of the
+function 1 on one edge of each node, and all coefficients of each node, both divided by the scale of the node. Then
+E = J_f V and B = H_f V + S^T V^T H_f V / 2, which needs no sample.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ from refkan.networks.layers import LocalForm
 PATHS = ("auto", "dense", "sparse")
 
 MOST_PARTS, LEAST_SAMPLES = 4, 8192
-"""Parts of the samples whose sums are added in the end, at most, and samples in one: sizes alone decide."""
+"""Largest number of parts of the samples with separate sums, and least number of samples in one."""
 
 
 def gauss_newton(net: Network, theta: Any, x: Any, weights: Any = None, *, path: str = "auto") -> FloatArray:
@@ -36,12 +36,12 @@ def gauss_newton(net: Network, theta: Any, x: Any, weights: Any = None, *, path:
 
     It is H = J^T W J / N, J the Jacobian (N d_L, M) of the outputs in theta.
 
-    "dense" writes chunks of rows of J and leaves the products to BLAS. "sparse" adds, for each sample, the r r' numbers
-    that a pair of edges contributes, and writes no row of J. "auto" takes what `choose_path` expects to be faster. The
-    two agree to 1e-13 of the sums of absolute contributions. Under mean-std and min-max maps J = J_f + E S (J_f at
-    fixed constants, E the derivative in the constants, S theirs in theta), and both add to J_f^T W J_f / N what E S
-    does, by coefficients V of the layers before these maps with E = J_f V. Where their functions are no B-splines
-    "dense" writes E S into the rows, which leaves no large sums to cancel.
+    "dense" writes chunks of rows of J and multiplies them by BLAS. "sparse" adds, for each sample, the r r' products of
+    a pair of edges, and writes no row of J. "auto" takes the faster path by `choose_path`. The two agree to 1e-13 of
+    the sums of absolute contributions. Under mean-std and min-max maps J = J_f + E S (J_f at fixed constants, E the
+    derivative in the constants, S their derivative in theta), and both paths add the terms of E S to J_f^T W J_f / N,
+    by coefficients V of the layers before these maps with E = J_f V. If the functions of these layers are not
+    B-splines, "dense" writes E S into the rows instead, since the terms would cancel.
 
     Parameters
     ----------
@@ -61,11 +61,11 @@ def gauss_newton(net: Network, theta: Any, x: Any, weights: Any = None, *, path:
     Raises
     ------
     ValueError
-        On bad arguments; on outputs that are not finite; if the memory does not suffice, before it is used.
+        For bad arguments, outputs that are not finite, or too little memory, before it is used.
 
     Notes
     -----
-    It is the Hessian of 1/(2N) sum_s w_s |F_s - y_s|^2 where F = y or F is linear in theta.
+    It is the Hessian of 1/(2N) sum_s w_s |F_s - y_s|^2 if F = y or F is linear in theta.
 
     Examples
     --------
@@ -81,7 +81,9 @@ def gauss_newton(net: Network, theta: Any, x: Any, weights: Any = None, *, path:
     points = Points.check(net, theta, x, weights)
     check_choice("path", path, PATHS)
     forms = forms_to_sum(points)
-    raw = None if forms is None or path == "dense" else RawMatrix(forms, points.n_samples)
+    raw: RawMatrix | None = None
+    if forms is not None and path != "dense":
+        raw = RawMatrix(forms, points.n_samples)
     if raw is None and path == "sparse":
         raise ValueError(
             "path='sparse' needs fixed knots, and B-splines before maps that take statistics; got a network without: "
@@ -89,11 +91,19 @@ def gauss_newton(net: Network, theta: Any, x: Any, weights: Any = None, *, path:
         )
     if path == "auto":
         path = choose_path(forms, net.n_params, points.n_outputs, points.n_samples, raw)
-    M = net.n_params
-    beside = chunk_bytes(points) if raw is None or path == "dense" else _sparse_bytes(points, raw)
-    require_memory(8 * M * M + beside, f"the Gauss-Newton matrix of {M} parameters", "use gauss_newton_vector")
-    V = parameters_for_constants(points) if points.n_constants else None
-    if raw is None or path == "dense" or (points.n_constants and V is None):
+    if path == "dense":
+        raw = None
+    M, needed = net.n_params, chunk_bytes(points)
+    if raw is not None:
+        needed = _sparse_bytes(points, raw)
+    owner = f"the Gauss-Newton matrix of {M} parameters"
+    require_memory(8 * M * M + needed, owner, "use gauss_newton_vector")
+    V: sp.csr_array | None = None
+    if points.n_constants:
+        V = parameters_for_constants(points)
+        if V is None:
+            raw = None
+    if raw is None:
         H = _dense(points, constants=V is None)
     else:
         H = _sparse(points, raw)
@@ -105,26 +115,27 @@ def gauss_newton(net: Network, theta: Any, x: Any, weights: Any = None, *, path:
 
 
 def forms_to_sum(points: Points) -> list[LocalForm] | None:
-    """Local forms of the layers, whose sums make the matrix; None unless maps that take statistics follow B-splines.
+    """Local forms of the layers; None for free knots, and unless B-splines precede all maps that take statistics.
 
-    ReLU powers before such maps have a J_f and E S so much larger than J that sums would lose eps (|J_f|/|J|)^2. None
-    where knots are free as well.
+    For ReLU powers before such maps J_f and E S are much larger than J, and sums would lose eps (|J_f|/|J|)^2.
     """
-    return points.forms if all(points.net.layers[k].sums_to_one for k in points.net.statistics_maps) else None
+    net = points.net
+    if not all(net.layers[k].sums_to_one for k in net.statistics_maps):
+        return None
+    return points.forms
 
 
 def parameters_for_constants(points: Points) -> sp.csr_array | None:
     """V (M, C) with E = J_f V at all inputs; None unless the functions of all these layers are B-splines.
 
-    Other layers can do the same, or could but for an activation, with coefficients so large (ReLU powers) that J_f V
-    would lose digits.
+    Other layers have an activation, or coefficients so large (ReLU powers) that J_f V would lose digits.
     """
     batch, columns = points.batch, []
     for k in batch.maps:
         layer, where = points.net.layers[k], points.net.slices[k]
         if not layer.sums_to_one:
             return None
-        theta, somewhere = points.theta[where], points.x[:0, :1].repeat(layer.n_inputs, axis=1)
+        theta, somewhere = points.theta[where], np.empty((0, layer.n_inputs))
         shifts, scalings = layer.constant_vectors(theta, somewhere), layer.scaling_vectors(theta)
         if any(rows.shape[0] == 0 for rows in shifts):
             return None
@@ -159,22 +170,26 @@ def _dense(points: Points, constants: bool) -> FloatArray:
 def _sparse(points: Points, whole: RawMatrix) -> FloatArray:
     """Sums over local functions, the constants of node maps held."""
     count = _parts(points, whole)
-    # Chunks of several parts, all together: longer runs in them, and fewer calls.
-    budget = CHUNK_BYTES if count == 1 else 2 * CHUNK_BYTES
+    budget = CHUNK_BYTES
+    if count > 1:
+        budget *= 2  # for all parts together: longer runs, and fewer calls
     size = chunk_size(count * (points.sweep_bytes + whole.bytes_per_sample), budget)
     bounds = [points.n_samples * k // count for k in range(count + 1)]
     whole.split(count)
 
     def add_part(k: int) -> None:
-        """Sums over a part of the samples: with several, each stays with its thread from points to sums."""
+        """Sum over a part of the samples, all on one thread."""
         for rows in points.chunks(size, slice(*bounds[k : k + 2])):
             samples = points.in_order_of_cells(rows)
             sweep = samples.sweep()
             forms = [layer.local_form() for layer in sweep.layers]
             G = [np.empty(0)] * len(forms)
-            for l, g, _ in sweep.pull_back_apart(samples.seeds(slice(None), 1.0 / points.n_samples)):
+            seeds = samples.seeds(slice(None), 1.0 / points.n_samples)
+            for l, g, _ in sweep.pull_back_apart(seeds):
+                G[l] = g[:, :, 0]
                 activation = forms[l].activation
-                G[l] = g[:, :, 0] if activation is None else g[:, :, 0] * activation[0][:, None]
+                if activation is not None:
+                    G[l] = G[l] * activation[0][:, None]
             whole.add_products(forms, G, k)
 
     run_blocks(add_part, count)
@@ -182,13 +197,17 @@ def _sparse(points: Points, whole: RawMatrix) -> FloatArray:
 
 
 def _parts(points: Points, raw: RawMatrix) -> int:
-    """Parts of the samples with sums of their own: where there are many samples and few sums."""
-    return max(min(MOST_PARTS, points.n_samples // LEAST_SAMPLES, CHUNK_BYTES // (2 * raw.nbytes)), 1)
+    """Number of parts of the samples with separate sums: several for many samples and few sums."""
+    by_samples = points.n_samples // LEAST_SAMPLES
+    by_memory = CHUNK_BYTES // (2 * raw.nbytes)
+    return max(min(MOST_PARTS, by_samples, by_memory), 1)
 
 
 def _sparse_bytes(points: Points, raw: RawMatrix) -> int:
-    """Bytes beside the matrix: the sums, a chunk, and copies where charts or constants change the matrix."""
+    """Bytes beside the matrix: the sums, a chunk, and copies if charts or constants change the matrix."""
     M = points.net.n_params
-    changes = bool(points.n_constants) or any(form.chart is not None for form in raw.forms)
-    copies = 3 * 8 * M * M if changes else 0
-    return _parts(points, raw) * raw.nbytes + 4 * CHUNK_BYTES + copies + 16 * points.n_constants * M
+    needed = _parts(points, raw) * raw.nbytes + 4 * CHUNK_BYTES
+    needed += 16 * points.n_constants * M
+    if points.n_constants or any(form.chart is not None for form in raw.forms):
+        needed += 3 * 8 * M * M
+    return needed

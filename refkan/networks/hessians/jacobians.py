@@ -1,7 +1,4 @@
-r"""The Jacobian of a network's outputs in its parameters, weighted, by chunks of samples.
-
-The neural tangent kernel of a network at theta: K = J J^T.
-"""
+r"""The weighted Jacobian J of a network's outputs in its parameters, by chunks of samples, and the kernel J J^T."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +13,7 @@ from refkan.networks.hessians.points import Points
 from refkan.networks.sweeps.sweep import Sweep
 
 LEAST_ROWS = 512
-"""Rows of J in a chunk at least: products of fewer rows would wait for the matrix that they are added to."""
+"""Least number of rows of J in a chunk: products of fewer rows would wait for the memory of the result."""
 
 
 def jacobian(net: Network, theta: Any, x: Any, weights: Any = None) -> FloatArray:
@@ -24,9 +21,9 @@ def jacobian(net: Network, theta: Any, x: Any, weights: Any = None) -> FloatArra
 
     Row s d_L + q is sqrt(w_s) dF[s, q]/dtheta.
 
-    Without weights it is what `Network.jacobian` returns, here by chunks of samples and with the memory checked.
-    Nothing is divided by N: `LeastSquares.jacobian`, that of the residual, is this matrix over sqrt(N); under mean-std
-    and min-max maps J = J_f + E S, see `points`.
+    Without weights the matrix equals `Network.jacobian`; it is computed by chunks of samples after a check of the
+    memory. It is not divided by N: `LeastSquares.jacobian`, that of the residual, is this matrix over sqrt(N). Under
+    mean-std and min-max maps J = J_f + E S, see `points`.
 
     Parameters
     ----------
@@ -69,16 +66,19 @@ def rows_in_chunk(points: Points) -> int:
 
 
 def chunk_bytes(points: Points) -> int:
-    """Bytes of a chunk of rows of J and of the sweep behind it."""
-    rows = 8 * points.n_outputs * points.net.n_params * (2 if points.n_constants else 1)
+    """Bytes of a chunk of rows of J and of its sweep."""
+    M = points.net.n_params
+    rows = 8 * points.n_outputs * M
+    if points.n_constants:
+        rows *= 2
     size = min(rows_in_chunk(points), points.n_samples)
-    return size * (rows + points.sweep_bytes) + 8 * points.n_constants * points.net.n_params
+    return size * (rows + points.sweep_bytes) + 8 * points.n_constants * M
 
 
 def jacobian_chunks(points: Points, scale: float, constants: bool = True) -> Iterator[FloatArray]:
     """Rows (rows, M) of sqrt(W scale) J, chunk by chunk.
 
-    The array is used again for the next chunk. Without `constants` those of node maps are held fixed: J_f.
+    All chunks use one array. Without `constants` the constants of node maps are fixed: J_f.
     """
     size, M = min(rows_in_chunk(points), points.n_samples), points.net.n_params
     buffer = np.empty((size, points.n_outputs, M))
@@ -91,15 +91,17 @@ def jacobian_chunks(points: Points, scale: float, constants: bool = True) -> Ite
 
 def fill_rows(points: Points, sweep: Sweep, rows: slice, scale: float, out: FloatArray, constants: bool = True) -> None:
     """Write rows of sqrt(W scale) J into out (n, d_L, M), zero on entry."""
-    gradients = points.constant_gradients if constants and points.n_constants else None
+    gradients = None
+    if constants and points.n_constants:
+        gradients = points.constant_gradients
     sweep.fill_jacobian(points.seeds(rows, scale), out, gradients)
 
 
 def ntk(net: Network, theta: Any, x: Any, weights: Any = None) -> FloatArray:
     r"""Return the tangent kernel K = W^(1/2) J J^T W^(1/2), (N d_L, N d_L), with rows and columns sample-major.
 
-    J is that of the outputs, and nothing is divided by N: the non-zero spectrum is N times that of the Gauss-Newton
-    matrix J^T W J / N. `LeastSquares.ntk`, whose J is that of the residual, is this kernel over N.
+    J is the Jacobian of the outputs, and nothing is divided by N: the non-zero spectrum is N times that of the
+    Gauss-Newton matrix J^T W J / N. `LeastSquares.ntk`, with the Jacobian of the residual, is this kernel over N.
 
     Parameters
     ----------

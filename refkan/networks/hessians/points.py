@@ -1,11 +1,11 @@
-r"""A network at theta on weighted samples, chunk by chunk, with the constants of its node maps split off.
+r"""A network at theta on weighted samples, chunk by chunk, with the constants of its node maps as separate variables.
 
 Under mean-std and min-max maps the outputs depend on theta also through scale and shift. With these constants as
-variables c of their own, F = F(theta, c(theta)) and
+variables c, F = F(theta, c(theta)) and
 
     J = J_f + E S,    J_f = dF/dtheta at fixed c,    E = dF/dc (N d_L, C),    S = dc/dtheta (C, M).
 
-J_f and E are those of sweeps that hold the constants. S needs the statistics batch alone, once.
+J_f and E come from sweeps with fixed constants. S needs one sweep over the statistics batch.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines.sums.input_jet import InputJet, as_jet
 
 LEAST_ORDERED = 2048
-"""Samples from which on their rows are more than a cache holds, so that their order matters."""
+"""Number of samples from which on their rows exceed a cache, so that their order matters."""
 
 
 class Points(Frozen):
@@ -96,6 +96,13 @@ class Points(Frozen):
         return self.at.z.shape[0]
 
     @property
+    def n_statistics(self) -> int:
+        """Number of samples of the statistics batch."""
+        if self.net.statistics is None:
+            return 0
+        return self.net.statistics.shape[0]
+
+    @property
     def n_outputs(self) -> int:
         """Number of outputs d_L."""
         return self.net.widths[-1]
@@ -118,25 +125,26 @@ class Points(Frozen):
 
     @lazy
     def forms(self) -> list[LocalForm] | None:
-        """Local forms of the layers at no samples: their shapes and charts. None where knots are free."""
+        """Local forms of the layers at no samples: their shapes and charts. None for free knots."""
         if any(layer.free_knots for layer in self.net.layers):
             return None
         return [layer.local_form() for layer in self._sweep(InputJet(self.at.z[:0])).layers]
 
     @property
     def fixed_forms(self) -> list[LocalForm]:
-        """The same of layers with fixed knots; ValueError for others, which have no second derivatives here."""
+        """The same for fixed knots; ValueError for free knots, which have no second derivatives here."""
         self.net.require_fixed_knots()
         assert self.forms is not None
         return self.forms
 
     @property
     def sweep_bytes(self) -> int:
-        """About the memory that a sweep takes for each sample: rows of two derivatives, and activations."""
-        total = 0
+        """Approximate memory of a sweep for each sample: rows of two derivatives, and activations."""
+        numbers = 0
         for layer in self.net.layers:
-            total += 8 * (layer.n_inputs * (3 * layer.window + 3) + layer.n_outputs * (2 * self.n_outputs + 4))
-        return total
+            numbers += layer.n_inputs * (3 * layer.window + 3)
+            numbers += layer.n_outputs * (2 * self.n_outputs + 4)
+        return 8 * numbers
 
     def chunks(self, size: int, within: slice = slice(None)) -> list[slice]:
         """Equal chunks, of at most `size`, of the samples `within`."""
@@ -149,7 +157,7 @@ class Points(Frozen):
         return Sweep.forward(self.net, self.theta, at, constants=self.batch.constants, inputs=False)
 
     def sweep(self, rows: slice = slice(None)) -> Sweep:
-        """Sweep over some of the samples, the constants of node maps held."""
+        """Sweep over some of the samples, with fixed constants of node maps."""
         sweep = self._sweep(self.at[rows])
         require_finite_outputs(sweep.value[:, 0], rows.start or 0, self.order)
         return sweep
@@ -160,13 +168,13 @@ class Points(Frozen):
             yield rows, self.sweep(rows)
 
     def seeds(self, rows: slice, scale: float) -> FloatArray:
-        """Cotangents (n, d_L, 1, d_L) of outputs: each of some samples by itself, times sqrt(weight scale)."""
+        """Cotangents (n, d_L, 1, d_L) of single outputs at some of the samples, times sqrt(weight scale)."""
         roots = np.sqrt(self.weights[rows] * scale)
         return roots[:, None, None, None] * np.eye(self.n_outputs)[:, None]
 
 
 def _in_order_of_cells(at: InputJet, layer: Layer) -> tuple[InputJet, IntArray]:
-    """Knots that are not equally spaced have other cells, but neighbours stay neighbours."""
+    """Order samples by equal cells of the first two inputs, whatever the knots: neighbours stay neighbours."""
     (a, b), n = layer.domains[:2].T, layer.intervals
     cells = np.clip((at.x[:, :2] - a) * (n / (b - a)), 0, n - 1).astype(np.uint16)
     order = np.argsort(cells @ np.array([n, 1], np.uint16)[-a.size :], kind="stable")
@@ -174,7 +182,7 @@ def _in_order_of_cells(at: InputJet, layer: Layer) -> tuple[InputJet, IntArray]:
 
 
 def require_finite_outputs(outputs: FloatArray, first: int = 0, order: IntArray | None = None) -> None:
-    """Raise ValueError where outputs overflowed; the first sample is number `first`, or order[first]."""
+    """Raise ValueError if outputs overflowed; the first sample is number `first`, or order[first]."""
     if not all_finite(outputs):
         s, q = map(int, np.argwhere(~np.isfinite(outputs))[0])
         number = first + s

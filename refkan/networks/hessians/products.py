@@ -33,7 +33,7 @@ class ProductsAtPoint:
     targets : array (N, d_L), optional
         Needed for products with the Hessian.
     n_samples : int, optional
-        The N of 1/N, if the points are a part of all samples.
+        The N of 1/N if the points are a part of all samples.
 
     Examples
     --------
@@ -49,18 +49,22 @@ class ProductsAtPoint:
 
     def __init__(self, points: Points, targets: FloatArray | None = None, n_samples: int | None = None) -> None:
         self.net = points.net
-        self.weights = points.weights[:, None] / (points.n_samples if n_samples is None else n_samples)
+        self.weights = points.weights[:, None] / (n_samples or points.n_samples)
         self.sweep = ValueSweep(points.net, points.theta, points.at, share=True)
         require_finite_outputs(self.sweep.value)
         self.cotangents: tuple[Cotangents, Cotangents | None] | None = None
         if targets is not None:
-            of_samples = cotangents(self.sweep.samples, self.weights * (self.sweep.value - targets))
-            batch = self.sweep.batch
-            self.cotangents = of_samples, None if batch is None else batch.cotangents(of_samples.constants)
+            dy = self.weights * (self.sweep.value - targets)
+            of_samples = cotangents(self.sweep.samples, dy)
+            of_batch: Cotangents | None = None
+            if self.sweep.batch is not None:
+                of_batch = self.sweep.batch.cotangents(of_samples.constants)
+            self.cotangents = of_samples, of_batch
 
     def gauss_newton(self, v: FloatArray) -> FloatArray:
         """Return J^T W J v / N."""
-        return self.sweep.pull_back(self.weights * self.sweep.push_forward(v), inputs=False)[0]
+        dy = self.weights * self.sweep.push_forward(v)
+        return self.sweep.pull_back(dy, inputs=False)[0]
 
     def hessian(self, v: FloatArray) -> FloatArray:
         """Return H v, the tangent of J^T W (F - y) / N along v."""
@@ -148,7 +152,7 @@ def hessian_vector(net: Network, theta: Any, x: Any, y: Any, v: Any, weights: An
     check_annotated(hessian_vector, locals())
     points = Points.check(net, theta, x, weights)
     targets = check_targets(points, y)
-    _ = points.fixed_forms  # raises where knots are free
+    _ = points.fixed_forms  # raises for free knots
     v = real("v", as_vector("v", v, net.n_params))
     result = np.zeros(net.n_params)
     for rows in _chunks(points):
@@ -161,8 +165,9 @@ def tangent_of_pullback(
 ) -> tuple[FloatArray, FloatArray]:
     r"""Return H (dtheta, dx), where H is the Hessian of <dy, F(x; theta)> in theta and x together.
 
-    This is how the pullback (J_theta^T dy, J_x^T dy) moves with theta and x along (dtheta, dx), dy held. Knots are
-    fixed, and no map takes statistics: x-derivatives hold these constant, so that there would be no one H.
+    This is the derivative of the pullback (J_theta^T dy, J_x^T dy) along (dtheta, dx), dy fixed. Knots are fixed, and
+    no map takes statistics: derivatives in x hold the constants fixed and those in theta do not, so that no single H
+    would exist.
 
     Examples
     --------
@@ -173,16 +178,15 @@ def tangent_of_pullback(
     """
     sweep = ValueSweep(net, theta, x, share=False)
     of_samples, _ = sweep.tangents(dtheta, dx)
-    of_theta, _, of_x = pull_back_tangent(
-        sweep.samples, dtheta, of_samples, cotangents(sweep.samples, dy), np.zeros(dy.shape), inputs=True
-    )
+    backward = cotangents(sweep.samples, dy)
+    ddy = np.zeros(dy.shape)
+    of_theta, _, of_x = pull_back_tangent(sweep.samples, dtheta, of_samples, backward, ddy, inputs=True)
     assert of_x is not None
     return of_theta, of_x
 
 
 def _chunks(points: Points) -> Iterator[slice]:
-    n_statistics = 0 if points.net.statistics is None else points.net.statistics.shape[0]
-    carried = min(CHUNK, points.n_samples) + n_statistics
+    carried = min(CHUNK, points.n_samples) + points.n_statistics
     # Rows of three derivatives, tangents and cotangents: twice what a sweep alone keeps.
     needed = 2 * carried * points.sweep_bytes + 64 * points.net.n_params
     owner = f"a product with {carried} samples at once"

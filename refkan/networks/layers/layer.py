@@ -1,4 +1,4 @@
-r"""What a layer is: parameters in named blocks, the functions that it declares, and what may be asked of any layer."""
+r"""The interface of layers: parameters in named blocks, declared functions, and methods with defaults."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Self
@@ -23,9 +23,9 @@ BASES = ("spline", "relu", "scaled-relu")
 class Layer(ShortRepr, ABC):
     """A map from P inputs to Q outputs, sample by sample, with its parameters as one flat vector.
 
-    A kind of layer says what its parameters are (`blocks`), which functions they multiply (`declare`) and how they
-    start (`initialize`). Values and derivatives of all kinds are derived from that, see `linearize`. The other methods
-    answer what networks ask of a layer, and have defaults for a layer without knots.
+    A kind of layer defines its parameters (`blocks`), the functions that they multiply (`declare`) and their initial
+    values (`initialize`). Values and derivatives of all kinds are derived from that, see `linearize`. The other methods
+    are used by networks and have defaults for a layer without knots.
 
     Attributes
     ----------
@@ -33,13 +33,13 @@ class Layer(ShortRepr, ABC):
     blocks : dict
         Name and shape of each parameter block, in the order in which they lie in the flat vector (C order).
     sums_to_one : bool
-        Whether coefficients multiply functions that are not negative on the domain and sum to one everywhere.
+        Whether the functions are not negative on the domain and sum to one everywhere.
     linear : bool
-        Whether the outputs are linear in the coefficients: no activation follows.
+        Whether the outputs are linear in the coefficients, without an activation.
     homogeneous : tuple of str
-        Blocks whose multiples multiply outputs: by c^k where the blocks are multiplied by c > 0.
+        Blocks in which the outputs are homogeneous: c > 0 times the blocks gives c^k times the outputs.
     degree_of_homogeneity : int or None
-        That k; None where there is none.
+        This k; None if there is none.
     has_knots : bool
         Whether the layer is a `KnotLayer`, whose knots can be inserted, fixed and freed.
     intervals : int
@@ -47,9 +47,9 @@ class Layer(ShortRepr, ABC):
     free_knots : bool
         Whether knots are parameters.
     basis : str or None
-        The basis that coefficients of splines refer to; None without splines.
+        The basis of the spline coefficients; None without splines.
     outside : str or None
-        What happens to inputs outside the domain; None for a layer without one.
+        Rule for inputs outside the domain; None for a layer without a domain.
 
     Examples
     --------
@@ -111,11 +111,11 @@ class Layer(ShortRepr, ABC):
 
     @property
     def window(self) -> int:
-        """Number of functions that matter at an input."""
+        """Number of functions that may be non-zero at an input."""
         return 1
 
     def describe(self) -> str:
-        """Say in a few words what the layer is."""
+        """Describe the layer in a few words."""
         return type(self).__name__
 
     # ---------------------------------------------------------- at a point
@@ -126,19 +126,19 @@ class Layer(ShortRepr, ABC):
         Parameters
         ----------
         theta : array (n_params,)
-        x : array (N, P), or (N, channels.count, P) where `channels` are given
+        x : array (N, P), or (N, channels.count, P) with `channels`
         slopes : bool
-            Without them only the value of the result is valid, and cotangents of theta.
+            If False, the result has values and cotangents of theta only.
         channels : Channels, optional
 
         Raises
         ------
         ValueError, TypeError
-            For arrays of other shapes, or that do not hold numbers. They need not be finite.
+            For arrays of wrong shapes or without numbers. The numbers need not be finite.
         OutsideDomainError
             For an input outside its domain under outside="error".
         """
-        # Copies: what is computed later is at this point, whatever becomes of the arguments.
+        # Copies: later changes of the arguments must not affect the result.
         theta = as_vector("theta", theta, self.n_params, finite=False).copy()
         if channels is None:
             return self.at(theta, as_samples("x", x, self.n_inputs, finite=False).copy(), None, slopes)
@@ -158,17 +158,15 @@ class Layer(ShortRepr, ABC):
     def matched_gaussian(self, rng: np.random.Generator, theta: FloatArray, x: FloatArray) -> FloatArray:
         """Draw independent N(0, sigma^2) coefficients that have, on average, the variance of the outputs at theta."""
         at = self.linearize(theta, x, slopes=False)
-        shape, functions = self.blocks["coefficients"], at.local_form().blocks[0].values
+        shape = self.blocks["coefficients"]
+        functions = at.local_form().blocks[0].values
         if not at.value.size:
             return rng.normal(0.0, 1.0, shape)
         per_unit = np.mean(np.sum(functions**2, axis=(1, 2)))
         return rng.normal(0.0, np.sqrt(np.mean(at.value**2) / per_unit), shape)
 
     def require_derivatives(self, order: int) -> str | None:
-        """Raise ValueError if derivatives of that order in x are not meaningful.
-
-        Where they can be used with care, return what is wrong with them; else None.
-        """
+        """Raise ValueError if derivatives of this order in x do not exist; return a warning if they jump, else None."""
         return None
 
     def truth_form(self) -> dict[str, Any]:
@@ -178,18 +176,16 @@ class Layer(ShortRepr, ABC):
     # ------------------------------------------------------------ null space
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
-        """Return for each output the parameter vectors (count, n_params) that raise it by one at the inputs x.
+        """Return for each output the parameter vectors (count, n_params) that raise it, and no other, by one at x.
 
-        They change no other output.
-
-        With `translations` those alone that do not depend on theta.
+        With `translations`, only those independent of theta.
         """
         return [np.empty((0, self.n_params))] * self.n_outputs
 
     def scaling_vectors(self, theta: FloatArray) -> FloatArray:
         """Return Q rows (or none): row q changes output q by its own value, and no other output.
 
-        Where outputs are homogeneous in the blocks `homogeneous`, of degree k, these are theta's blocks over k.
+        If outputs are homogeneous of degree k in the blocks `homogeneous`, the rows are theta's blocks over k.
         """
         if self.degree_of_homogeneity is None:
             return np.empty((0, self.n_params))
@@ -201,22 +197,22 @@ class Layer(ShortRepr, ABC):
         return vectors
 
     def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
-        """Return P rows (or none): row p changes the outputs as a relative change of input p does."""
+        """Return P rows (or none): row p has the effect of a relative change of input p."""
         return np.empty((0, self.n_params))
 
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
         """Return parameter vectors (count, n_params), not normalised, along which the values at x do not change.
 
-        Where two vectors raise the same output by one, their difference changes nothing. A function on each of P edges
-        gives P - 1 such differences for each output.
+        The difference of two vectors that raise the same output by one changes nothing. P edges give P - 1 such
+        differences for each output.
 
         Parameters
         ----------
         theta : array (n_params,)
         x : array (N, P)
         translations : bool
-            Only vectors that do not depend on theta: the value is constant along a line, so that these lie in the
-            null space of second derivatives too.
+            Only vectors independent of theta. The value is constant along the whole line, so that these vectors lie
+            in the null space of second derivatives too.
         """
         return np.concatenate([np.diff(rows, axis=0) for rows in self.constant_vectors(theta, x, translations)])
 
@@ -228,10 +224,7 @@ class Layer(ShortRepr, ABC):
         return self.has_knots
 
     def refined(self, factor: int) -> Self:
-        """Return the layer on spaces that contain its own: every interval is cut into `factor` equal ones.
-
-        A layer without knots returns itself.
-        """
+        """Return the layer with every interval cut into `factor` equal ones; a layer without knots returns itself."""
         return self
 
     def on_domains(self, domains: FloatArray) -> "Layer":
@@ -240,13 +233,13 @@ class Layer(ShortRepr, ABC):
         Raises
         ------
         ValueError
-            For a layer without domains, and knots that are not uniform, which have no place in another domain.
+            For a layer without domains, and for knots that are not uniform, which another domain does not determine.
         """
         raise ValueError(f"domain_from_data needs a first layer with a domain; got a {type(self).__name__}")
 
     @property
     def bends_at_ends(self) -> bool:
-        """Whether second derivatives jump at the ends of the domain, and not at knots as well."""
+        """Whether second derivatives jump at the ends of the domain but not at knots."""
         return self.outside == "linear"
 
     def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
@@ -276,7 +269,7 @@ class Layer(ShortRepr, ABC):
         Raises
         ------
         ValueError
-            If the layer's edges are no splines of fixed knots.
+            If the layer has no splines with fixed knots.
         """
         raise ValueError(f"roughness needs splines with fixed knots; got {self}")
 
@@ -286,7 +279,7 @@ class Layer(ShortRepr, ABC):
         Raises
         ------
         ValueError
-            Where the layer has no such basis.
+            If the layer has no such basis.
         """
         check_choice("basis", basis, BASES)
         if basis == self.basis:
@@ -306,12 +299,12 @@ class Layer(ShortRepr, ABC):
         Raises
         ------
         KnotError, ValueError
-            Where there are none.
+            If there are none.
         """
         return theta.copy() if self == target else self.prolongation(target) @ theta
 
     def prolongation(self, target: "Layer") -> sp.csr_array:
-        """Return the sparse matrix of `convert` for fixed knots and one basis, where it is linear."""
+        """Return the sparse matrix of `convert` for fixed knots and one basis."""
         if self == target:
             return sp.eye_array(self.n_params, format="csr")
         raise ValueError(f"cannot convert a {type(self).__name__} into a {type(target).__name__}")

@@ -26,8 +26,7 @@ from refkan.splines.sums.sums import FunctionSums
 class Linearization:
     """A layer at (theta, z): its value and its derivative as a linear map, forward, backward and explicitly.
 
-    Where `channels` are given, the value and all tangents and cotangents have an axis of them as the jet of the
-    inputs has; else they do not.
+    With `channels`, the value and all tangents and cotangents have an axis of channels like the jet of the inputs.
 
     Attributes
     ----------
@@ -36,8 +35,7 @@ class Linearization:
     Raises
     ------
     ValueError, TypeError
-        By methods: for tangents and cotangents of other shapes than stated, or that are not numbers. They need not be
-        finite.
+        From methods, for tangents and cotangents of wrong shapes or that are not numbers. They need not be finite.
 
     Examples
     --------
@@ -57,26 +55,35 @@ class Linearization:
         back: bool = True,
     ) -> None:
         self.declared, self.parameters, self.z = declared, parameters, at.z
-        self.channels = VALUES if channels is None else channels
-        self._lead = at.z.shape[:1] if channels is None else at.z.shape[:2]
+        self._lead = at.z.shape[:2]
+        if channels is None:
+            channels, self._lead = VALUES, at.z.shape[:1]
+        self.channels = channels
         Q, begin = declared.n_outputs, 0
         self.parts: list[_Part] = []
         for functions in declared.functions:
             slots, dim = functions.slots, functions.dim
             C = declared.raw[begin : begin + Q * slots * dim].reshape(Q, slots, dim)
-            where = InputJet(at.z) if functions.moving else at  # of functions that move nothing is kept
-            self.parts.append(_Part(functions, C, functions.sums(C, where, self.channels, back), begin))
+            where = at
+            if functions.moving:
+                where = InputJet(at.z)  # without a cache
+            sums = functions.sums(C, where, channels, back)
+            self.parts.append(_Part(functions, C, sums, begin))
             begin = self.parts[-1].end
         u = self.parts[0].sums.value
         for part in self.parts[1:]:
-            u = np.add(u, part.sums.value, out=recycled(u.shape, dtype_of(u, part.sums.value)))
+            more = part.sums.value
+            u = np.add(u, more, out=recycled(u.shape, dtype_of(u, more)))
         self._activation: PointwiseJet | None = None
         if declared.activation is not None:
-            self._activation = PointwiseJet(declared.activation.derivatives, u, self.channels, back)
+            derivatives = declared.activation.derivatives
+            self._activation = PointwiseJet(derivatives, u, channels, back)
             u = self._activation.value
-        self.value: Array = u.reshape(*self._lead, Q) if channels is None else u
+        self.value: Array = u
+        if len(self._lead) == 1:
+            self.value = u.reshape(*self._lead, Q)
 
-    # Kernels do not look where an array ends: these checks stand in front of all of them.
+    # Kernels do not check where an array ends, so these checks precede all of them.
 
     def _cotangent(self, dy: FloatArray) -> FloatArray:
         dy = as_shape("dy", dy, self.value.shape, finite=False)
@@ -93,27 +100,42 @@ class Linearization:
         dtheta = as_vector("dtheta", dtheta, self.parameters.size, finite=False)
         if dz is None:
             return dtheta, None
-        dz = as_shape("dz" if len(self._lead) > 1 else "dx", dz, (*self._lead, self.z.shape[2]), finite=False)
+        name = ("dx", "dz")[len(self._lead) - 1]
+        shape = *self._lead, self.z.shape[2]
+        dz = as_shape(name, dz, shape, finite=False)
         return dtheta, dz.reshape(self.z.shape)
 
     def _before_activation(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, Q) of u."""
-        return G if self._activation is None else self._activation.pull_back(G)
+        if self._activation is None:
+            return G
+        return self._activation.pull_back(G)
+
+    def _raw_tangent(self, dtheta: FloatArray) -> FloatArray:
+        """Tangent of the raw coefficients."""
+        chart = self.declared.chart
+        if chart is None:
+            return dtheta
+        return chart.push_forward(dtheta)
 
     # ------------------------------------------------------------------ sweeps
 
     def pullback(self, dy: FloatArray, inputs: bool = True) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents (dtheta, dz) of a cotangent dy of the value; dz is None when `inputs` is false."""
         dtheta, dz = self.pull_back(self._cotangent(dy), inputs)
-        return dtheta, None if dz is None else dz.reshape(*self._lead, dz.shape[2])
+        if dz is not None:
+            dz = dz.reshape(*self._lead, dz.shape[2])
+        return dtheta, dz
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
-        """Do the same with a float64 cotangent (N, channels, Q), unchecked, of values with the axis of channels."""
+        """Do the same with a float64 cotangent (N, channels, Q), which is not checked."""
         if self._activation is not None:
             dy = self._activation.pull_back(dy[:, None])[:, 0]
         dW, dz = self._pull_back(dy, inputs)
         chart = self.declared.chart
-        return dW if chart is None else chart.pull_back(dW), dz
+        if chart is not None:
+            dW = chart.pull_back(dW)
+        return dW, dz
 
     def _pull_back(self, du: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
         """Cotangents of the raw coefficients and of the jet of the inputs, from du (N, channels, Q)."""
@@ -125,30 +147,27 @@ class Linearization:
             else:
                 dC, ds, moved = part.motion.pull_back(part.sums, du, inputs)
                 raw += [dC.reshape(-1), ds.reshape(-1)]
-            if moved is not None:
-                dz = moved if dz is None else dz + moved
-        return raw[0] if len(raw) == 1 else np.concatenate(raw), dz
+            if dz is None:
+                dz = moved
+            elif moved is not None:
+                dz = dz + moved
+        if len(raw) == 1:
+            return raw[0], dz
+        return np.concatenate(raw), dz
 
     def pushforward(self, dtheta: FloatArray, dz: FloatArray | None) -> FloatArray:
         """Tangent of the value along tangents dtheta and dz of parameters and inputs; dz is None for fixed inputs."""
         dtheta, dz = self._tangents(dtheta, dz)
-        chart = self.declared.chart
-        du = self._push_forward(dtheta if chart is None else chart.push_forward(dtheta), dz)
+        du = self._push_forward(self._raw_tangent(dtheta), dz)
         if self._activation is not None:
             du = self._activation.push_forward(du)
         return du.reshape(self.value.shape)
 
     def _push_forward(self, dW: FloatArray, dz: FloatArray | None) -> FloatArray:
         """Tangent (N, channels, Q) of u."""
-        du: FloatArray | None = None
-        for part in self.parts:
-            dC = part.coefficients(dW)
-            if part.motion is None:
-                moved = part.sums.push_forward(dC, dz)
-            else:
-                moved = part.motion.push_forward(part.sums, dC, part.own(dW), dz)
-            du = moved if du is None else du + moved
-        assert du is not None
+        du, *others = (part.push_forward(dW, dz) for part in self.parts)
+        for moved in others:
+            du = du + moved
         return du
 
     def pullback_inputs(self, G: FloatArray) -> FloatArray:
@@ -159,10 +178,9 @@ class Linearization:
 
     def _pull_back_inputs(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, P) of the inputs from those of u."""
-        moved = [part.sums.pull_back_inputs(G) for part in self.parts if not part.constant]
-        dz = moved[0]
-        for more in moved[1:]:
-            dz = dz + more
+        dz, *others = (part.sums.pull_back_inputs(G) for part in self.parts if not part.constant)
+        for moved in others:
+            dz = dz + moved
         return dz
 
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
@@ -194,9 +212,9 @@ class Linearization:
         r"""Hessian of sum dy . y in (theta, x), times the tangent (dtheta, dx): the derivative of `pullback`.
 
         u is linear in W and a sum of functions of single inputs, so that the Hessian of <g, u>, g = sigma'(u) dy, is
-        that of each block (`FunctionSums.hessian_product`). Where y = sigma(u), dy sigma''(u) u' is pulled back as
-        well, u' the tangent of u; and where W is W(theta), the second derivative of the chart is added. Knots are
-        fixed. At a kink of a ReLU power the second derivative is that of the piece to the right, as for the first one.
+        the sum over blocks of `FunctionSums.hessian_product`. With an activation, dy sigma''(u) u' is pulled back as
+        well, u' the tangent of u; with a chart W(theta), its second derivative is added. Knots are fixed. At a kink of
+        a ReLU power first and second derivative are those of the piece to the right.
         """
         (dtheta, tangent), g = self._tangents(dtheta, dx), self._cotangent(dy)
         assert tangent is not None
@@ -204,7 +222,7 @@ class Linearization:
         if any(part.motion is not None for part in self.parts):
             raise ValueError("second derivatives need fixed knots; got a layer with free_knots=True")
         chart, activation = self.declared.chart, self._activation
-        dW = dtheta if chart is None else chart.push_forward(dtheta)
+        dW = self._raw_tangent(dtheta)
         raw_part = np.zeros(self.declared.raw.size)
         x_part = np.zeros((self.z.shape[0], self.z.shape[2]))
         if activation is not None:
@@ -225,11 +243,11 @@ class Linearization:
         return chart.pull_back(raw_part) + curved, x_part
 
     def local_form(self, curved: bool = False) -> LocalForm:
-        """Return the layer as fixed functions of single inputs times coefficients; `curved` with derivatives in x.
+        """Return the layer as fixed functions of single inputs times coefficients, for `curved` with slopes.
 
-        Free knots are held where they are.
+        Free knots are fixed at their values.
         """
-        blocks = tuple(Features(*part.sums.features(curved), part.functions.dim) for part in self.parts)
+        blocks = tuple(part.features(curved) for part in self.parts)
         Q, activation, chart = self.declared.n_outputs, None, self.declared.chart
         if self._activation is not None:
             activation = self._activation.slope, self._activation.curvature
@@ -249,13 +267,13 @@ class Linearization:
 
 
 class _Part:
-    """A block of functions with its coefficients C (Q, P, dim), their sums, and where they begin in the raw ones."""
+    """A block of functions with coefficients C (Q, P, dim), their sums, and their positions in the raw vector."""
 
     def __init__(self, functions: Functions, C: Array, sums: FunctionSums, begin: int) -> None:
         self.functions, self.C, self.sums, self.begin = functions, C, sums, begin
         self.behind = self.end = begin + C.size
         self.motion: Motion | None = None
-        """How the functions move with parameters of their own; None where they do not."""
+        """How the functions move with parameters of their own; None for fixed functions."""
         if functions.moving:
             self.motion, self.end = functions.motion(C), self.behind + math.prod(functions.moving)
 
@@ -268,6 +286,15 @@ class _Part:
         """The part of a raw vector that belongs to C."""
         return raw[self.begin : self.behind].reshape(self.C.shape)
 
-    def own(self, raw: Array) -> Array:
-        """The part of a raw vector that belongs to the functions' own parameters."""
-        return raw[self.behind : self.end].reshape(self.functions.moving)
+    def push_forward(self, dW: FloatArray, dz: FloatArray | None) -> FloatArray:
+        """Tangent of the sums along tangents of the raw coefficients and of the jet of the inputs."""
+        dC = self.coefficients(dW)
+        if self.motion is None:
+            return self.sums.push_forward(dC, dz)
+        ds = dW[self.behind : self.end].reshape(self.functions.moving)
+        return self.motion.push_forward(self.sums, dC, ds, dz)
+
+    def features(self, curved: bool) -> Features:
+        """The functions at the samples, for `curved` with slopes."""
+        start, values, slopes = self.sums.features(curved)
+        return Features(start, values, slopes, self.functions.dim)

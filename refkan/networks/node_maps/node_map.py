@@ -1,4 +1,4 @@
-r"""What a node map is: pointwise, or with constants from a statistics batch."""
+r"""The interface of node maps: pointwise maps, and maps with constants from a statistics batch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class NodeMap(ShortRepr, ABC):
     uses_statistics : bool
         Whether the map takes constants from the statistics batch.
     reaches_ends : bool
-        Whether it puts the extreme activations exactly on the ends of the next domain.
+        Whether it sends the extreme activations exactly to the ends of the next domain.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class NodeMap(ShortRepr, ABC):
 
     @property
     def bound(self) -> bool:
-        """Whether the map has what it needs from data."""
+        """Whether the map has its constants or domains."""
         return True
 
     @abstractmethod
@@ -57,9 +57,9 @@ class NodeMap(ShortRepr, ABC):
         Parameters
         ----------
         constants : (scale, shift), optional
-            Of a map that takes statistics.
+            Constants of a map that takes statistics.
         back : bool
-            Whether derivatives will be asked for.
+            Whether derivatives will be needed.
         """
 
     def value(self, y: Array, constants: tuple[Array, Array] | None = None) -> Array:
@@ -98,13 +98,13 @@ class NodeMap(ShortRepr, ABC):
     def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
         """Return the multiple (Q,) of the identity in that Hessian, node by node.
 
-        What remains is quadratic in the derivatives of scale and shift, and so of rank two at most for each node.
+        The remainder is quadratic in the derivatives of scale and shift, of rank two at most for each node.
         """
         raise TypeError(f"node map {self.name!r} takes no constants from statistics")
 
     def require_nodes(self, n_nodes: int, layer: int) -> None:
         """Raise ValueError unless constants and domains have one entry for each node; `layer` is for errors."""
-        # Kernels do not look where an array ends: this check stands in front of them.
+        # Kernels do not check where an array ends, so this check precedes them.
         for name, value in vars(self).items():
             if isinstance(value, np.ndarray) and value.shape[0] != n_nodes:
                 raise ValueError(
@@ -118,14 +118,12 @@ class NodeMap(ShortRepr, ABC):
         return {"kind": self.name, **arrays}
 
     def null_vectors(self, constants: Vectors, scalings: FloatArray, next_scalings: FloatArray) -> FloatArray:
-        """Return vectors (count, m + m') along which nothing changes.
-
-        They lie in the parameters of the layers before and after the map.
+        """Return vectors (count, m + m') of parameters of both neighbouring layers along which the network is constant.
 
         Parameters
         ----------
         constants : sequence of array (count, m)
-            For each node the vectors of the layer before that raise it by one (none where there are none).
+            For each node the vectors of the layer before that raise it by one, if any.
         scalings : array (Q, m) or (0, m)
             Vectors of the layer before that change one node by its own value.
         next_scalings : array (Q, m') or (0, m')
@@ -169,7 +167,7 @@ class StatisticsMap(NodeMap, Frozen):
         return self.domains is not None
 
     def null_vectors(self, constants: Vectors, scalings: FloatArray, next_scalings: FloatArray) -> FloatArray:
-        """Return the shift and the scale of each node, which the statistics remove again."""
+        """Return the shift and the scale of each node, which the statistics cancel."""
         rows = np.concatenate([*(vectors[:1] for vectors in constants), scalings])
         return np.pad(rows, ((0, 0), (0, next_scalings.shape[1])))
 
@@ -180,7 +178,7 @@ class StatisticsMap(NodeMap, Frozen):
 
 
 def checked_domains(domains: object) -> FloatArray | None:
-    """Return domains (Q, 2) with ends a < b, or None where they are not known yet.
+    """Return domains (Q, 2) with ends a < b, or None if they are not known yet.
 
     Raises
     ------
@@ -190,8 +188,10 @@ def checked_domains(domains: object) -> FloatArray | None:
     if domains is None:
         return None
     pairs = real("domains", as_samples("domains", domains, 2))
-    for k in np.flatnonzero(pairs[:, 0] >= pairs[:, 1])[:1]:
-        raise ValueError(f"domains must hold pairs (a, b) with a < b; got domains[{k}] = {tuple(map(float, pairs[k]))}")
+    bad = np.flatnonzero(pairs[:, 0] >= pairs[:, 1])
+    if bad.size:
+        k, pair = bad[0], tuple(pairs[bad[0]].tolist())
+        raise ValueError(f"domains must hold pairs (a, b) with a < b; got domains[{k}] = {pair}")
     return pairs
 
 

@@ -5,7 +5,6 @@ sums of blocks are added in order, so that results have the same bits for any nu
 directions and orders of differentiation, as the jet of the inputs.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -14,9 +13,9 @@ import numpy as np
 from refkan.base import (
     Array,
     FloatArray,
+    Frozen,
     IntArray,
     OutsideDomainError,
-    ShortRepr,
     as_array,
     check_count,
     is_sequence,
@@ -30,8 +29,7 @@ from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines.sums.channels import Channels
 
 
-@dataclass(frozen=True, eq=False)
-class Seeds(ShortRepr):
+class Seeds(Frozen):
     """Directions of differentiation, checked.
 
     Attributes
@@ -138,8 +136,7 @@ def block_slices(n_samples: int, size: int | None = None) -> list[slice]:
     return [slice(low, high) for low, high in pairwise(bounds)]
 
 
-@dataclass(frozen=True, eq=False)
-class BlockedSweep(ShortRepr):
+class BlockedSweep(Frozen):
     """A network at theta and a jet z (N, channels, P) of its inputs, as sweeps of blocks.
 
     Attributes

@@ -10,18 +10,17 @@ One sweep over the batch pulls cotangents of c back to theta for any number of s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, ShortRepr, lazy
+from refkan.base import Array, FloatArray, Frozen, lazy
 from refkan.networks.composition import Composition
 from refkan.networks.node_maps.node_map import Constants
 from refkan.networks.sweeps.sweep import Sweep, Tangents, sum_of_constants
 
 
-@dataclass(frozen=True, eq=False)
-class Cotangents(ShortRepr):
+class Cotangents(Frozen):
     """Cotangents of a sweep of values: of the outputs of each layer, and of the results and constants of each map.
 
     Attributes

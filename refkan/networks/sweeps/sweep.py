@@ -11,11 +11,10 @@ functions of its activations.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, OutsideDomainError, ShortRepr
+from refkan.base import Array, FloatArray, Frozen, OutsideDomainError
 from refkan.kernels.recycled_memory import dtype_of
 from refkan.networks.composition import Composition
 from refkan.networks.layers import Linearization
@@ -36,8 +35,7 @@ def sum_of_constants(parts: Sequence[Constants | None]) -> Constants | None:
     return total
 
 
-@dataclass(frozen=True, eq=False)
-class Tangents(ShortRepr):
+class Tangents(Frozen):
     """Tangents of a sweep of values along one direction: of inputs, outputs and constants."""
 
     inputs: list[FloatArray]
@@ -45,8 +43,7 @@ class Tangents(ShortRepr):
     constants: list[Constants | None]
 
 
-@dataclass(frozen=True, eq=False)
-class Sweep(ShortRepr):
+class Sweep(Frozen):
     """A network at theta and a jet z (N, channels, P) of its inputs, every layer linearised.
 
     Attributes

@@ -48,7 +48,9 @@ class Channels:
     @lazy
     def order(self) -> int:
         """The highest derivative: 0, 1 or 2."""
-        return 2 if self.n_second else min(self.n_first, 1)
+        if self.n_second:
+            return 2
+        return min(self.n_first, 1)
 
     @property
     def second(self) -> slice:

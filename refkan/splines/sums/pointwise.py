@@ -29,7 +29,8 @@ class PointwiseJet:
         self, derivatives: Callable[[Array, int], Array], z: Array, channels: Channels, back: bool = True
     ) -> None:
         self.derivatives, self.z, self.channels = derivatives, z, channels
-        f = self._f = np.ascontiguousarray(derivatives(z[:, 0], channels.order + (2 if back else 1)))
+        count = channels.order + 1 + back
+        f = self._f = np.ascontiguousarray(derivatives(z[:, 0], count))
         self.value: Array = f[0][:, None]
         if channels.count > 1:
             self.value = channel_rows(f[..., None], z, channels)[..., 0]
@@ -54,27 +55,33 @@ class PointwiseJet:
         """Cotangents (N, O, channels, Q) of z from those of the value, of the same shape."""
         if self.channels.count == 1:
             return G * self.slope[:, None, None]
-        return pull_back_rows(self.rows(self.channels.order + 1)[..., None], self.z, G[..., None], self.channels)
+        rows = self.rows(self.channels.order + 1)[..., None]
+        return pull_back_rows(rows, self.z, G[..., None], self.channels)
 
     def push_forward(self, dz: FloatArray) -> FloatArray:
         """Tangent (N, channels, Q) of the value along dz."""
         if self.channels.count == 1:
             return dz * self.slope[:, None]
-        return channel_row_tangents(self.rows(self.channels.order + 1)[..., None], self.z, dz, self.channels)[..., 0]
+        rows = self.rows(self.channels.order + 1)[..., None]
+        return channel_row_tangents(rows, self.z, dz, self.channels)[..., 0]
 
     def bend(self, dy: FloatArray, Z: FloatArray) -> FloatArray:
-        """What `pull_back` of a cotangent Z (N, Q) of the values moves by along the tangent dy: f'' dy Z."""
+        """Derivative along dy of the pulled back cotangent Z (N, Q) of the values: f'' dy Z."""
         return self.curvature * dy * Z
 
 
 class AffineJet:
-    """z = scale y + shift at a jet y (N, channels, Q), the shift reaching the value alone; z = y without constants."""
+    """z = scale y + shift at a jet y (N, channels, Q), the shift in channel 0 only; z = y without constants."""
 
     def __init__(self, y: Array, scale: Array | None = None, shift: Array | None = None) -> None:
-        self.y, self.same = y, scale is None
-        self.slope: Array = np.ones(y.shape[-1]) if scale is None else scale
-        self.shift: Array = np.zeros(y.shape[-1]) if shift is None else shift
-        self.value = y if self.same else self._apply(y, self.shift)
+        self.y, self.same = y, scale is None or shift is None
+        if scale is None or shift is None:
+            self.slope: Array = np.ones(y.shape[-1])
+            self.shift: Array = np.zeros(y.shape[-1])
+            self.value = y
+            return
+        self.slope, self.shift = scale, shift
+        self.value = self._apply(y, shift)
 
     def _apply(self, y: Array, shift: Array) -> Array:
         """The map with this shift of jets y (..., channels, Q)."""
@@ -86,14 +93,18 @@ class AffineJet:
 
     def pull_back(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, Q) of y: scale G."""
-        return G if self.same else self._apply(G, np.zeros(self.slope.shape))
+        if self.same:
+            return G
+        return self._apply(G, np.zeros(self.slope.shape))
 
     def push_forward(self, dy: FloatArray) -> FloatArray:
-        """Tangent scale dy of the value, constants held."""
-        return dy if self.same else self.slope * dy
+        """Tangent scale dy of the value, constants fixed."""
+        if self.same:
+            return dy
+        return self.slope * dy
 
     def bend(self, dy: FloatArray, Z: FloatArray) -> FloatArray:
-        """As `PointwiseJet.bend`: 0, constants held."""
+        """As `PointwiseJet.bend`: 0, constants fixed."""
         return np.zeros(Z.shape)
 
     def pull_back_constants(self, G: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -112,4 +123,4 @@ class AffineJet:
 
 
 MappedJet = AffineJet | PointwiseJet
-"""A jet and what a map of single values made of it."""
+"""A jet of a function of single entries."""

@@ -1,14 +1,14 @@
 """B-splines as functions of single inputs, and their sums over samples by the engine in use.
 
-The fast engine for values: polynomials for few outputs, sorted runs for many, else samples in turn.
+For values the fast engine uses polynomials if there are few outputs, sorted runs if there are many samples, and sums
+over samples one after another otherwise.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, ShortRepr, lazy
+from refkan.base import Array, FloatArray, Frozen, lazy
 from refkan.kernels.engine_choice import saved_by_fast, takes_fast
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.sums.channels import Channels
@@ -18,32 +18,36 @@ from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from refkan.splines.sums.windows import WindowSums
 
 FEW_OUTPUTS = 8
-"""Outputs below which sums go sample by sample, through the polynomials of intervals."""
+"""Number of outputs below which samples are summed one after another by the polynomials of intervals."""
 
 MANY_SAMPLES, MUCH_WORK = 64, 40_000
-"""Samples, and their number times P (Q + 10), from which on sorting by interval pays for the calls that it takes."""
+"""Least number of samples N, and of N P (Q + 10), for which sorting by interval is faster despite its calls."""
 
 MAKING = 15_000
-"""What making polynomials costs at least: up to so much, whatever the number of samples, they are made."""
+"""Cost of the coefficients of polynomials up to which they are computed for any number of samples."""
 
 SHORT_RUNS = 100, 6
-"""Sorting pays up to 100 + 6 Q intervals. Beyond, a block has a sample or two in an interval, and filling up their runs
-costs more than sums of samples in turn (docs/kernels.md)."""
+"""Sorting is faster up to 100 + 6 Q intervals. Beyond, a block has one or two samples in an interval, and padding their
+runs costs more than sums over samples one after another (docs/kernels.md)."""
 
 Sweep = PolynomialSweep | SortedSweep
 
 
 def fastest_sweep(N: int, P: int, Q: int, n: int, r: int) -> type[Sweep] | None:
-    """Return how to sum over N samples fastest; None says in turn, through the basis at each (docs/kernels.md).
+    """Return the fastest way to sum over N samples; None stands for the basis at each sample (docs/kernels.md).
 
     P inputs, Q outputs, n intervals, order r.
     """
     if Q < FEW_OUTPUTS:
-        # To make polynomials, against calls and samples that are faster with them.
-        return PolynomialSweep if P * n * Q * r**2 <= MAKING + 2 * N * P * (Q + 4) else None
-    if N < MANY_SAMPLES or N * P * (Q + 10) < MUCH_WORK or n > SHORT_RUNS[0] + SHORT_RUNS[1] * Q:
+        making = P * n * Q * r**2
+        saved = 2 * N * P * (Q + 4)
+        if making <= MAKING + saved:
+            return PolynomialSweep
         return None
-    return SortedSweep
+    much = N >= MANY_SAMPLES and N * P * (Q + 10) >= MUCH_WORK
+    if much and n <= SHORT_RUNS[0] + SHORT_RUNS[1] * Q:
+        return SortedSweep
+    return None
 
 
 class FastSums(WindowSums):
@@ -64,18 +68,19 @@ class FastSums(WindowSums):
         """Cotangents (dC, dz), from dy (N, 1, Q)."""
         if self.sweep is None or dy.dtype.kind == "c":
             return super().pull_back(dy, inputs, apart)
-        dC, dx = self.sweep.sums_of_rows(packed(dy[:, 0]), self.order if apart else 1, inputs)
-        return dC, None if dx is None else dx[:, None]
+        dC, dx = self.sweep.sums_of_rows(packed(dy[:, 0]), self._stride(apart), inputs)
+        if dx is None:
+            return dC, None
+        return dC, dx[:, None]
 
 
 SLACK = 4 * np.finfo(np.float64).eps
-"""How far activations may pass an end under outside="error", relative to b - a: a node map that takes the range of
-the activations onto the domain does so up to rounding."""
+"""Distance from the domain, relative to b - a, that outside="error" accepts: node maps send the range of activations to
+the domain up to rounding."""
 
 
-@dataclass(frozen=True, eq=False)
-class KnotFunctions(ShortRepr):
-    """Functions of P knot vectors, with a rule outside their domains; what a layer declares, see `layers.functions`.
+class KnotFunctions(Frozen):
+    """Functions on P knot vectors with a rule outside their domains, as layers declare them, see `layers.functions`.
 
     Examples
     --------
@@ -113,7 +118,7 @@ class KnotFunctions(ShortRepr):
 
 
 class SplineFunctions(KnotFunctions):
-    """The B-splines, r of them at every point; the current engine computes their sums.
+    """The B-splines, r of them at every point; the engine in use computes their sums.
 
     Examples
     --------
@@ -142,22 +147,22 @@ def spline_sums(
 ) -> SplineSums:
     """Sum u[s, c, q] = sum_p sum_i W[s, c, p, i] C[q, p, start[s, p] + i], W the jets of the B-splines at z.
 
-    The engine is chosen here, by `use_engine` and sizes; what is asked later of the sums comes from the same engine.
+    `use_engine` and the sizes choose the engine here; all methods of the sums use the same engine.
 
     Parameters
     ----------
     tables : KnotTables
         Of P knot vectors.
     C : array (Q, P, dim)
-        Not copied: neither C nor z is to be written to while the sums live.
+        Not copied: do not write to C or z while the sums are in use.
     at : InputJet
         A jet z (N, channels, P).
     channels : Channels
     outside : {"linear", "polynomial", "natural", "error"}
     slack : float
-        Under "error", by which part of its domain a point may pass an end.
+        Under "error", the accepted distance from the domain, relative to its length.
     back : bool
-        Whether there is likely to be a way back to the inputs.
+        Whether derivatives in the inputs will be needed.
 
     Raises
     ------
@@ -175,11 +180,13 @@ def spline_sums(
     array([[[0.5],
             [1. ]]])
     """
-    arguments = tables, C, at, channels, outside, slack, back
     saved = saved_by_fast(at.z.shape[0], C.shape[1], tables.order, C.shape[0])
-    kind: type[SplineSums] = FastSums if channels.count == 1 else WindowSums
-    if "c" in (at.z.dtype.kind, C.dtype.kind, tables.knots.dtype.kind) or not takes_fast(saved):
+    kinds = at.z.dtype.kind, C.dtype.kind, tables.knots.dtype.kind
+    kind: type[SplineSums] = WindowSums
+    if "c" in kinds or not takes_fast(saved):
         kind = PlainSums
-    sums = kind(*arguments)
+    elif channels.count == 1:
+        kind = FastSums
+    sums = kind(tables, C, at, channels, outside, slack, back)
     sums.value = sums._first_value()
     return sums

@@ -1,10 +1,10 @@
-r"""What both engines offer: sums over samples of spline functions times coefficients, and their derivatives.
+r"""The interface of both engines: sums over samples of spline functions times coefficients, and their derivatives.
 
     u[s, c, q] = sum_p sum_i W[s, c, p, i] C[q, p, start[s, p] + i]
 
-W are the jets of the r B-splines that matter at input p of sample s, at a jet z (N, channels, P) of the inputs; a
-value is a jet of one channel, W = b(x). Sums "apart" keep the coefficients of each interval m by themselves, at
-m r + i in place of m + i: (Q, P, n r), as what free knots do to a spline is known interval by interval.
+W are the jets of the r B-splines that may be non-zero at input p of sample s, at a jet z (N, channels, P) of the
+inputs; a value is a jet of one channel, W = b(x). Sums "apart" have separate coefficients for each interval m, at m r
++ i instead of m + i: (Q, P, n r). Free knots need them, since the effect of a knot is a polynomial on each interval.
 """
 
 from abc import ABC, abstractmethod
@@ -19,20 +19,24 @@ from refkan.splines.sums.channels import Channels, channel_row_tangents, channel
 from refkan.splines.sums.input_jet import InputJet, packed
 
 Cotangents = tuple[FloatArray, FloatArray | None]
-"""Cotangents of coefficients and, where they were asked for, of a jet of inputs."""
+"""Cotangents of coefficients and, if requested, of a jet of inputs."""
 
 
 def basis_at(at: InputJet, tables: KnotTables, derivatives: int, outside: str, fast: bool) -> LocalBasis:
-    """The local basis at the values of a jet, kept where these stay."""
+    """The local basis at the values of a jet, cached for fixed jets."""
     name = "basis", derivatives, outside, fast
-    return at.once(tables, name, lambda: local_basis(tables, at.x, derivatives, outside, fast=fast))
+
+    def compute() -> LocalBasis:
+        return local_basis(tables, at.x, derivatives, outside, fast=fast)
+
+    return at.once(tables, name, compute)
 
 
 class FunctionSums(Protocol):
     """Sums of a block of functions times coefficients C (Q, P, dim) at a jet z (N, channels, P), and their transposes.
 
-    W[s, c, p, i] are the jets of the functions. Where a method takes `apart`, the coefficients of each knot interval
-    are counted by themselves, (Q, P, n r): only splines offer that, for knots that move.
+    W[s, c, p, i] are the jets of the functions. With `apart`, each knot interval has coefficients of its own,
+    (Q, P, n r): only splines offer that, for knots that move.
     """
 
     value: Array
@@ -66,7 +70,7 @@ class FunctionSums(Protocol):
 class SplineSums(FunctionSums, ABC):
     """The sums u of `spline_sums` at coefficients C and a jet z, and their derivative as a linear map.
 
-    It keeps the engine that it was made with; C and z are not copied, and not to be written to while it lives.
+    The engine is that of the call that made it. C and z are not copied: do not write to them while it is in use.
 
     Attributes
     ----------
@@ -87,16 +91,18 @@ class SplineSums(FunctionSums, ABC):
     value: Array
 
     fast: bool
-    """Whether the basis, too, is evaluated by kernels compiled for its order."""
+    """Whether the basis is evaluated by kernels compiled for its order."""
 
     def __init__(
         self, tables: KnotTables, C: Array, at: InputJet, channels: Channels, outside: str, slack: float, back: bool
     ) -> None:
-        self.tables, self.channels, self.slack, self.back, self.order = tables, channels, slack, back, tables.order
-        self.outside, self.C, self.at, self.z, self.x = outside, packed(C), at, at.z, at.x
+        self.tables, self.order = tables, tables.order
+        self.channels, self.back = channels, back
+        self.outside, self.slack = outside, slack
+        self.C, self.at, self.z, self.x = packed(C), at, at.z, at.x
         self.n_outputs, self.n_inputs, self.dim = C.shape
         self._basis: LocalBasis | None = None
-        self._depth = channels.order + back  # derivatives that sums need, and what pulls back to the inputs needs
+        self._depth = channels.order + back  # derivatives: pulling back to the inputs needs one more
         if outside == "error":
             tables.require_inside(self.x, slack)
 
@@ -104,43 +110,49 @@ class SplineSums(FunctionSums, ABC):
     def _first_value(self) -> Array:
         """Compute the sums (N, channels, Q), once: `spline_sums` keeps them as `value`."""
 
+    def _stride(self, apart: bool) -> int:
+        """Distance of the coefficients of neighbouring intervals: 1, or r if they are apart."""
+        return self.order if apart else 1
+
     def _operations(self, n_cotangents: int = 1) -> int:
-        """Operations of one sum over the jets of all functions and outputs, for each of so many cotangents."""
+        """Operations of one sum over the jets of all functions and outputs, for each of `n_cotangents` cotangents."""
         return 2 * self.z.size * self.order * self.n_outputs * n_cotangents
 
     def _local_basis(self, derivatives: int) -> LocalBasis:
-        """The local basis with at least so many derivatives."""
-        if self._basis is None or self._basis.rows.shape[0] <= derivatives:
-            outside = "polynomial" if self.outside == "error" else self.outside  # the points have been checked
-            self._basis = basis_at(self.at, self.tables, derivatives, outside, self.fast)
-        return self._basis
+        """The local basis with at least `derivatives` derivatives."""
+        basis = self._basis
+        if basis is None or basis.rows.shape[0] <= derivatives:
+            outside = self.outside
+            if outside == "error":  # the points have been checked
+                outside = "polynomial"
+            basis = basis_at(self.at, self.tables, derivatives, outside, self.fast)
+            self._basis = basis
+        return basis
 
     @lazy
     def start(self) -> IntArray:
-        """Numbers (N, P) of the first of the r functions that matter: those of the intervals."""
+        """Numbers (N, P) of the first of the r functions in each window: those of the intervals."""
         return self._local_basis(self._depth).start
 
-    def _starts(self, apart: bool) -> IntArray:
-        """The same in coefficients that are kept apart."""
-        return self.start * self.order if apart else self.start
-
     def rows(self, derivatives: int) -> Array:
-        """Return the values of these functions and so many derivatives, (derivatives + 1, N, P, r)."""
-        return self._local_basis(max(derivatives, self._depth)).rows[: derivatives + 1]
+        """Return the values of the functions in the windows, with derivatives: (derivatives + 1, N, P, r)."""
+        basis = self._local_basis(max(derivatives, self._depth))
+        return basis.rows[: derivatives + 1]
 
     @lazy
     def W(self) -> Array:
-        """Jets (N, channels, P, r) of the functions that matter."""
+        """Jets (N, channels, P, r) of the functions in the windows."""
+        basis = self._local_basis(self._depth)
         if self.channels.count == 1:
-            return self._local_basis(self._depth).rows[0][:, None]
+            return basis.rows[0][:, None]
         rows = self.rows(self.channels.order)
-        depth = self._local_basis(self._depth).rows.shape[0]
-        name = "jets", depth, self.channels, self.outside, self.fast
+        name = "jets", basis.rows.shape[0], self.channels, self.outside, self.fast
         return self.at.once(self.tables, name, lambda: channel_rows(rows, self.z, self.channels))
 
     def _row_tangents(self, dz: FloatArray) -> Array:
         """Tangent (N, channels, P, r) of W along the tangent dz (N, channels, P) of the jet."""
-        return channel_row_tangents(self.rows(self.channels.order + 1), self.z, dz, self.channels)
+        rows = self.rows(self.channels.order + 1)
+        return channel_row_tangents(rows, self.z, dz, self.channels)
 
     def pull_back_inputs(self, G: FloatArray) -> FloatArray:
         """Return cotangents (N, O, channels, P) of (x, u, v) of every input from those of the jets of the outputs."""
@@ -153,9 +165,10 @@ class SplineSums(FunctionSums, ABC):
     def fill_jacobian(self, G: FloatArray, out: FloatArray) -> None:
         """out[s, o, q, p, start + i] = sum_c G[s, o, c, q] W[s, c, p, i]."""
         operations = self._operations(G.shape[1])
-        launch(plain_sums.scatter_jacobian, G.shape[0], operations, self.start, self.W, packed(G), out)
+        arguments = self.start, self.W, packed(G), out
+        launch(plain_sums.scatter_jacobian, G.shape[0], operations, *arguments)
 
-    # Of values, with one channel, alone.
+    # The following methods are for values, with one channel.
 
     def project(self, G: FloatArray, derivative: int) -> FloatArray:
         """Return sum_q G[s, o, q] sum_i C[q, p, start + i] b_i^(derivative)(x_p), (N, O, P), from G (N, O, Q)."""
@@ -163,24 +176,28 @@ class SplineSums(FunctionSums, ABC):
 
     def features(self, curved: bool) -> tuple[IntArray, FloatArray, FloatArray | None]:
         """Return numbers (N, P) of the first functions, their values (N, P, r) and, if curved, their slopes."""
-        rows = self.rows(1 if curved else 0)
-        return self.start, rows[0], rows[1] if curved else None
+        rows = self.rows(int(curved))
+        slopes = None
+        if curved:
+            slopes = rows[1]
+        return self.start, rows[0], slopes
 
     def jets(self) -> tuple[IntArray, Array]:
         """Return numbers (N, P) of the first functions, and W."""
         return self.start, self.W
 
     def hessian_product(self, dC: FloatArray, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the Hessian of sum dy . u in (C, x) times the tangent dC (Q, P, dim) and dx (N, P).
+        """Return the Hessian of sum dy . u in (C, x), dy (N, Q), times the tangent dC (Q, P, dim) and dx (N, P).
 
-        dy is (N, Q).
-
-        It is sum_s dy[s, q] b_i' dx[s, p] at [q, p, start + i], and sum_q dy[s, q] sum_i (dC b_i' + C b_i'' dx) at [s,
-        p].
+        For C[q, p, start + i]: sum_s dy[s, q] b_i' dx[s, p].
+        For x[s, p]: sum_q dy[s, q] sum_i (dC b_i' + C b_i'' dx).
         """
         G = dy[:, None]
-        moved = self._sums((self.rows(1)[1] * dx[:, :, None])[:, None], G, apart=False)
-        return moved, self._project(1, dC, G)[:, 0] + self._project(2, self.C, G)[:, 0] * dx
+        slopes = self.rows(1)[1] * dx[:, :, None]
+        moved = self._sums(slopes[:, None], G, apart=False)
+        turned = self._project(1, dC, G)[:, 0]
+        bent = self._project(2, self.C, G)[:, 0] * dx
+        return moved, turned + bent
 
     @abstractmethod
     def _sums(self, W: Array, dy: FloatArray, apart: bool) -> FloatArray:
@@ -188,47 +205,54 @@ class SplineSums(FunctionSums, ABC):
 
     def _project(self, derivative: int, C: FloatArray, G: FloatArray) -> FloatArray:
         """`project` for any coefficients C (Q, P, dim)."""
-        # The cotangent of x is made of first derivatives: those of rows that begin one earlier are what is asked.
-        return self._pull_back_inputs(self.rows(derivative)[derivative - 1 :], C, G[:, :, None])[:, :, 0]
+        # The cotangent of x contains the second entry of rows: here that is the requested derivative.
+        rows = self.rows(derivative)[derivative - 1 :]
+        return self._pull_back_inputs(rows, C, G[:, :, None])[:, :, 0]
 
 
 class PlainSums(SplineSums):
-    """The plain engine: each sum is its formula in a loop, of `kernels.plain_sums`, compiled once for all layers.
+    """The plain engine: each sum is a loop of `kernels.plain_sums` over its formula, compiled once for all layers.
 
-    Sums of samples in their order, through the local basis at each; complex numbers pass through as well.
-
-    Equal to the layers of `refkan.truth.layers`.
+    Samples are summed in their order through the local basis at each. Complex numbers are supported. The results equal
+    those of `refkan.truth.layers`.
     """
 
     fast = False
 
     def _first_value(self) -> Array:
-        if self.at.fixed or self.channels.count > 1:  # of a fixed jet the basis is known, as a rule
+        if self.at.fixed or self.channels.count > 1:  # the basis of a fixed jet is usually cached
             return self._contract(self.W, self.C, 1)
         self._basis, value = basis_and_sums(self.tables, self.x, self._depth, self.outside, self.C)
         return value
 
     def _contract(self, W: Array, C: Array, stride: int) -> Array:
         out: Array = recycled((*W.shape[:2], self.n_outputs), dtype_of(W, C))
-        launch(plain_sums.contract, out.shape[0], self._operations(), self.start, W, C, stride, out)
+        arguments = self.start, W, C, stride, out
+        launch(plain_sums.contract, out.shape[0], self._operations(), *arguments)
         return out
 
     def _sums(self, W: Array, dy: Array, apart: bool) -> FloatArray:
-        W, dy, stride = packed(W), packed(dy), self.order if apart else 1
-        dim = (self.dim - self.order) * stride + self.order
-        dC: FloatArray = recycled((dy.shape[2], self.n_inputs, dim), dtype_of(W, dy))
-        operations = 2 * W.size * dy.shape[2]
-        launch(plain_sums.pull_back, dy.shape[2] * self.n_inputs, operations, self.start, W, dy, stride, dC)
+        W, dy, stride = packed(W), packed(dy), self._stride(apart)
+        Q, dim = dy.shape[2], (self.dim - self.order) * stride + self.order
+        dC: FloatArray = recycled((Q, self.n_inputs, dim), dtype_of(W, dy))
+        arguments = self.start, W, dy, stride, dC
+        launch(plain_sums.pull_back, Q * self.n_inputs, 2 * W.size * Q, *arguments)
         return dC
 
     def pull_back(self, dy: FloatArray, inputs: bool = True, apart: bool = False) -> Cotangents:
         """dC[q, p, start + i] = sum_s sum_c W[s, c, p, i] dy[s, c, q], and the cotangent of z."""
-        return self._sums(self.W, dy, apart), self.pull_back_inputs(dy[:, None])[:, 0] if inputs else None
+        dC = self._sums(self.W, dy, apart)
+        if not inputs:
+            return dC, None
+        return dC, self.pull_back_inputs(dy[:, None])[:, 0]
 
     def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
         """sum_p sum_i (W dC + dW C), dW along dz."""
-        dy = self._contract(self.W, packed(dC), self.order if apart else 1)
-        return dy if dz is None else dy + self._contract(packed(self._row_tangents(dz)), self.C, 1)
+        dy = self._contract(self.W, packed(dC), self._stride(apart))
+        if dz is None:
+            return dy
+        dW = packed(self._row_tangents(dz))
+        return dy + self._contract(dW, self.C, 1)
 
     def _pull_back_inputs(self, rows: Array, C: Array, G: FloatArray) -> FloatArray:
         """Cotangents of (x, u, v) of every input, see `kernels.plain_sums.pull_back_inputs`."""

@@ -1,6 +1,6 @@
-r"""Sums of samples in turn, each over its windows of r functions, by kernels compiled for r and the channels.
+r"""Sums over samples one after another, each over its windows of r functions, by kernels compiled for r and channels.
 
-`kernels.local_jets` sums values as it sums jets: a value is a jet with no directions.
+`kernels.local_jets` treats values as jets with no directions.
 """
 
 from collections.abc import Callable
@@ -17,23 +17,23 @@ from refkan.splines.sums.input_jet import packed
 from refkan.splines.sums.sums import Cotangents, PlainSums, SplineSums
 
 FEW_OUTPUTS = 2
-"""Outputs up to which a tile has no more: filling it up would cost more than the sums."""
+"""Largest number of outputs for which a tile is not padded: padding would cost more than the sums."""
 
 PARTS = 8
-"""Parts of the samples, times groups of inputs, that sum coefficient gradients apart: fixed, so that bits do not
-depend on threads."""
+"""Parts of the samples, times groups of inputs, with separate sums of coefficient gradients: fixed, so that bits do
+not depend on the number of threads."""
 
 LEAST_SAMPLES = 64
-"""Samples that are worth a part of their own."""
+"""Least number of samples in a part."""
 
 GROUP_ENTRIES = 32768
-"""Entries of the sums that one task adds to, to stay in the second cache (256 kB)."""
+"""Entries of the sums of one task, which stay in the second-level cache (256 kB)."""
 
 
 class WindowSums(SplineSums):
     """Values and jets by the windows of each sample; of real numbers.
 
-    The jets of the basis are formed again by every sweep on its way: to keep them costs more.
+    Every sweep forms the jets of the basis again: to store them would cost more.
     """
 
     fast = True
@@ -44,11 +44,19 @@ class WindowSums(SplineSums):
     @lazy
     def plain(self) -> PlainSums:
         """The same sums by the plain engine, for complex cotangents and tangents."""
-        return PlainSums(self.tables, self.C, self.at, self.channels, self.outside, self.slack, self.back)
+        return PlainSums(
+            self.tables,
+            self.C,
+            self.at,
+            self.channels,
+            self.outside,
+            self.slack,
+            self.back,
+        )
 
     @lazy
     def _laid_out(self) -> FloatArray:
-        """Coefficients as kernels take them."""
+        """Coefficients in the layout of the kernels."""
         return self._lay_out(self.C)
 
     def _lay_out(self, C: FloatArray) -> FloatArray:
@@ -57,9 +65,14 @@ class WindowSums(SplineSums):
 
     @lazy
     def _lengths(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """Sequences of as many items as functions in a window, channels, first derivatives, and outputs in a tile."""
-        numbers = self.order, self.channels.count, self.channels.n_first, tile_of(self.n_outputs)
-        width, count, firsts, tile = ((0,) * number for number in numbers)
+        """Tuples whose lengths are the numbers of functions in a window, channels, first derivatives, and outputs.
+
+        Outputs are those of a tile.
+        """
+        width = (0,) * self.order
+        count = (0,) * self.channels.count
+        firsts = (0,) * self.channels.n_first
+        tile = (0,) * tile_of(self.n_outputs)
         return width, count, firsts, tile
 
     def _all_rows(self) -> Array:
@@ -75,16 +88,29 @@ class WindowSums(SplineSums):
     def _in_parts(self, run: Callable[..., Any], functions: tuple[Any, ...], dy: FloatArray, apart: bool) -> FloatArray:
         """dC (Q, P, dim) of functions and cotangents dy (N, channels, Q), summed by `run` in parts of the samples."""
         P, Q = self.n_inputs, dy.shape[2]
-        dim = (self.dim - self.order + 1) * self.order if apart else self.dim
+        stride = self._stride(apart)
+        dim = (self.dim - self.order) * stride + self.order
         tile = tile_of(Q)
         tiles = -(-Q // tile)
         groups = min(P, -(-P * dim * tile * tiles // GROUP_ENTRIES))
         parts = min(-(-PARTS // groups), max(1, dy.shape[0] // LEAST_SAMPLES))
         dC = np.zeros((parts, P, tiles, dim, tile))
-        lengths = *self._lengths[: 2 if len(functions) == 1 else 3], (0,) * tile
+        width, count, firsts, _ = self._lengths
+        lengths: tuple[Any, ...] = width, count
+        if len(functions) > 1:  # the kernel forms jets
+            lengths = width, count, firsts
         operations = 2 * self.z.size * self.order * Q
-        launch(run, parts * groups, operations, self._starts(apart), *functions, dy, groups, *lengths, dC)
+        launch(
+            run, parts * groups, operations,
+            self._starts(apart), *functions, dy, groups, *lengths, (0,) * tile, dC,
+        )  # fmt: skip
         return out_of_tiles(in_order(dC), Q)
+
+    def _starts(self, apart: bool) -> IntArray:
+        """Numbers (N, P) of the first coefficient of each window."""
+        if apart:
+            return self.start * self.order
+        return self.start
 
     def _sums(self, W: Array, dy: FloatArray, apart: bool) -> FloatArray:
         return self._in_parts(local_jets.pull_back_coefficients, (packed(W),), packed(dy), apart)
@@ -93,8 +119,11 @@ class WindowSums(SplineSums):
         """dC[q, p, i] = sum_s sum_c dy[s, c, q] W[s, c, p, i], and the cotangent of z."""
         if dy.dtype.kind == "c":
             return self.plain.pull_back(dy, inputs, apart)
-        dC = self._in_parts(local_jets.pull_back_jets, (self._all_rows(), self.z), packed(dy), apart)
-        return dC, self.pull_back_inputs(dy[:, None])[:, 0] if inputs else None
+        functions = self._all_rows(), self.z
+        dC = self._in_parts(local_jets.pull_back_jets, functions, packed(dy), apart)
+        if not inputs:
+            return dC, None
+        return dC, self.pull_back_inputs(dy[:, None])[:, 0]
 
     def push_forward(self, dC: FloatArray, dz: FloatArray | None = None, apart: bool = False) -> FloatArray:
         """sum_p sum_i (dC W + C dW), dW along dz."""
@@ -111,24 +140,30 @@ class WindowSums(SplineSums):
 
     def pull_back_inputs(self, G: FloatArray) -> FloatArray:
         """Cotangents (N, O, channels, P) of (x, u, v) of every input, from those of the jets of the outputs."""
-        return self.plain.pull_back_inputs(G) if G.dtype.kind == "c" else super().pull_back_inputs(G)
+        if G.dtype.kind == "c":
+            return self.plain.pull_back_inputs(G)
+        return super().pull_back_inputs(G)
 
     def _pull_back_inputs(self, rows: Array, C: FloatArray, G: FloatArray) -> FloatArray:
-        G, C = packed(G), self._laid_out if C is self.C else self._lay_out(C)
+        G = packed(G)
+        C = self._laid_out if C is self.C else self._lay_out(C)
         dz: FloatArray = recycled((*G.shape[:3], self.n_inputs))
-        lanes, operations = min(LANES, len(self._lengths[-1])), 2 * self._operations(G.shape[1])
+        lanes = min(LANES, len(self._lengths[-1]))
+        operations = 2 * self._operations(G.shape[1])
         arguments = self.start, rows, self.z, C, G, *self._lengths, lanes, dz
         launch(local_jets.pull_back_inputs, G.shape[0], operations, *arguments)
         return dz
 
 
 def tile_of(n_outputs: int) -> int:
-    """Outputs in a tile: all of few."""
-    return n_outputs if n_outputs <= FEW_OUTPUTS else TILE
+    """Number of outputs in a tile."""
+    if n_outputs <= FEW_OUTPUTS:
+        return n_outputs
+    return TILE
 
 
 def in_tiles(C: FloatArray, width: int, aligned: bool = False) -> FloatArray:
-    """Coefficients (Q, P, dim) as (P, tiles, dim, width): outputs in tiles, of which the last is filled with zeros."""
+    """Coefficients (Q, P, dim) as (P, tiles, dim, width): outputs in tiles, the last one padded with zeros."""
     Q, P, dim = C.shape
     tiled: FloatArray = recycled((P, -(-Q // width), dim, width), aligned=aligned)
     for tile in range(tiled.shape[1]):

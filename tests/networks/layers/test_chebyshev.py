@@ -111,7 +111,7 @@ def test_gaussian_start_has_the_same_output_variance():
     (row_sums, "self.project(G[:, :, 0], 1)", "self.project(G[:, :, 0], 0)"),
     (row_sums, "tangent += self._contract(", "tangent -= self._contract("),
     (row_sums, "moved = dy.T @ (slopes * dx", "moved = dy.T @ (2 * slopes * dx"),
-    (row_sums, "G)[:, 0] + bent", "G)[:, 0] - bent"),
+    (row_sums, "turned + bent", "turned - bent"),
     (row_sums, "self._project(self._rows(2)", "self._project(self._rows(1)"),
 )
 def test_sabotage_of_the_sweeps_is_noticed(monkeypatch, part, old, new):

@@ -1,9 +1,9 @@
-r"""The same splines on the edges of another layer: in another basis, on finer knots, with knots fixed or free."""
+r"""The same splines on the edges of another layer: in another basis, on finer knots, with fixed or free knots."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,7 +19,7 @@ from refkan.splines.transfer import prolong, prolongation_matrix
 
 
 class SplineEdges(KnotLayer, Frozen, eq=True):
-    """A layer with a spline on each edge, as far as other layers of the same function ask it; see `EdgeLayer`."""
+    """A layer with a spline on each edge: its conversion to other layers of the same function; see `EdgeLayer`."""
 
     spaces: tuple[SplineSpace, ...]
     n_outputs: int
@@ -101,9 +101,17 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
     def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Self, FloatArray]:
         """Return the layer on other spaces, where free knots start, and B-spline coefficients taken to its basis."""
         new = self.with_spaces(spaces)
-        blocks = {"coefficients": c, "s": new.starting_s()} if self.free_knots else {"coefficients": c}
-        blocks["coefficients"] = new.between_bases(new.pack(**blocks), c, "spline", new.basis)
-        return new, new.pack(**blocks)
+        return new, new.starting_parameters(c)
+
+    def starting_parameters(self, c: Array) -> FloatArray:
+        """Return parameters with B-spline coefficients c (Q, P, dim), knots where they start."""
+        blocks = {"coefficients": c}
+        if self.free_knots:
+            blocks["s"] = self.starting_s()
+        theta: FloatArray = self.pack(**blocks)
+        w = self.between_bases(theta, c, "spline", self.basis)
+        self.unpack(theta)["coefficients"][...] = w
+        return theta
 
     def in_basis(self, basis: str) -> Layer:
         """Return the layer on the same spaces with its coefficients in `basis`."""
@@ -114,7 +122,9 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
 
     def _deltas(self, theta: Array, basis: str) -> list[Array]:
         """Spans of the factorisation of A at theta, for coefficients in `basis` (a ReLU basis), (P, dim) each."""
-        h = np.array([space.mean_spacing for space in self.spaces])[:, None] if basis == "scaled-relu" else 1
+        h: Any = 1
+        if basis == "scaled-relu":
+            h = np.array([[space.mean_spacing] for space in self.spaces])
         return change_of_basis.spans(self.tables(theta).knots, self.order, h)
 
     def between_bases(self, theta: Array, c: Array, source: str, target: str) -> Array:
@@ -141,9 +151,10 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
                 "instead"
             )
         c, anywhere = vector.reshape(self.blocks["coefficients"]), np.empty(0)
-        if way != "gradient":
-            source, target = (self.basis, basis) if way == "to" else (basis, self.basis)
-            return self.between_bases(anywhere, c, source, target).reshape(-1)
+        if way == "to":
+            return self.between_bases(anywhere, c, self.basis, basis).reshape(-1)
+        if way == "back":
+            return self.between_bases(anywhere, c, basis, self.basis).reshape(-1)
         if self.basis != "spline":
             c = change_of_basis.apply(self._deltas(anywhere, self.basis), c)
         if basis != "spline":
@@ -153,8 +164,8 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
     def convert(self, theta: FloatArray, target: Layer, allow_inexact: bool = False) -> FloatArray:
         """Return parameters of `target` that make it the same function as this layer at theta.
 
-        Between bases they follow from w = A^T u and its inverse; where the knots of the target contain those here, from
-        u_f = P u.
+        The change of basis is w = A^T u and its inverse; if the knots of the target contain those of this layer, the
+        prolongation is u_f = P u.
         """
         check_annotated(SplineEdges.convert, locals())
         if not isinstance(target, SplineEdges) or self == target:
@@ -163,13 +174,16 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
         if not allow_inexact:
             self._require_exact(target)
         c = self.unpack(theta)["coefficients"]
-        blocks = {"s": self._free_parameters(theta, target)} if target.free_knots else {}
+        blocks = {}
+        if target.free_knots:
+            blocks["s"] = self._free_parameters(theta, target)
         empty: FloatArray = target.pack(coefficients=np.zeros(target.blocks["coefficients"]), **blocks)
         coarse, fine = self.tables(theta), target.tables(empty)
         if np.array_equal(coarse.knots, fine.knots):
             c = self.between_bases(theta, c, self.basis, target.basis)
         elif self.basis == target.basis != "spline" and not (self.free_knots or target.free_knots):
-            c = (self._prolongation(target) @ c.reshape(-1)).reshape(target.blocks["coefficients"])
+            c = self._prolongation(target) @ c.reshape(-1)
+            c = c.reshape(target.blocks["coefficients"])
         else:
             u = self.between_bases(theta, c, self.basis, "spline")
             c = np.empty(target.blocks["coefficients"], u.dtype)
@@ -182,12 +196,12 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
         try:
             return nested_spaces(coarse, fine)
         except KnotError as error:
-            moved = self.free_knots and not np.array_equal(coarse.knots, self.fixed_tables.knots)
-            hint = "; free knots are not where they started: with_fixed_knots(theta) first" if moved else ""
-            raise KnotError(f"{error}{hint}") from None
+            if not self.free_knots or np.array_equal(coarse.knots, self.fixed_tables.knots):
+                raise
+            raise KnotError(f"{error}; free knots are not where they started: with_fixed_knots(theta) first") from None
 
     def _free_parameters(self, theta: FloatArray, target: "SplineEdges") -> Array:
-        """Parameters s of the target's free knots: those here, repeated where every interval was cut alike."""
+        """Parameters s of the target's free knots: those of this layer, repeated if every interval was cut evenly."""
         ends = [[space.breakpoints for space in layer.spaces] for layer in (self, target)]
         if self.free_knots and cut_alike(*ends):
             # q = (1 - eps) softmax(s) + eps/n: repeating s halves every share, the floor included.
@@ -214,17 +228,15 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
         return sp.block_diag([matrices[p] for p in range(self.n_inputs)] * self.n_outputs, format="csr")
 
     def _require_alike(self, target: "SplineEdges") -> None:
-        mine, theirs = (
-            (layer.n_inputs, layer.order, layer.n_outputs, layer.outside, layer.domains.tolist())
-            for layer in (self, target)
-        )
-        if mine != theirs:
+        names = ("n_inputs", "order", "n_outputs", "outside")
+        alike = all(getattr(self, name) == getattr(target, name) for name in names)
+        if not alike or not np.array_equal(self.domains, target.domains):
             raise ValueError(
                 f"other must have the same order, outputs, domains and outside rule as {self}; got {target}"
             )
 
     def _require_exact(self, target: "SplineEdges") -> None:
-        """Under natural tails functions end with the outermost knots, so that these must stay and the basis too."""
+        """Raise under natural tails unless exterior knots and basis agree: they determine the tails."""
         if self.outside != "natural":
             return
         if (self.basis == "spline") != (target.basis == "spline"):
@@ -235,9 +247,9 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
         if self.spaces == target.spaces:
             return
         r = self.order
-        for p, (mine, theirs) in enumerate(zip(self.spaces, target.spaces, strict=True)):
-            ends = [np.concatenate([space.knots[:r], space.knots[-r:]]) for space in (mine, theirs)]
-            if not np.array_equal(ends[0], ends[1]):
+        for p, pair in enumerate(zip(self.spaces, target.spaces, strict=True)):
+            ours, others = (np.delete(space.knots, slice(r, -r)) for space in pair)
+            if not np.array_equal(ours, others):
                 raise ValueError(
                     "under outside='natural' the basis functions decay to zero at the exterior knots, which "
                     f"differ for input {p}, so that the functions differ outside the domain; use 'linear' or "

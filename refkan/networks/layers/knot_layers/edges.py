@@ -1,4 +1,4 @@
-r"""What spline and ReLU-power layers share: one function of a spline space on each edge from input p to output q."""
+r"""The common base of spline and ReLU-power layers: a function of a spline space on each edge from p to q."""
 
 from typing import Any
 
@@ -32,8 +32,8 @@ class EdgeLayer(SplineEdges):
     Raises
     ------
     ValueError
-        If spaces disagree in order or intervals, a count is not positive, or free knots are asked of order 1, of
-        outside="natural", or from an interval shorter than the floor of the parameterisation.
+        If spaces disagree in order or intervals, a count is not positive, or free knots come with order 1, with
+        outside="natural", or with an interval shorter than the floor of the parameterisation.
 
     Examples
     --------
@@ -55,64 +55,73 @@ class EdgeLayer(SplineEdges):
         for p, space in enumerate(self.spaces):
             if not isinstance(space, SplineSpace):
                 raise TypeError(f"spaces[{p}] must be a SplineSpace; got {type(space).__name__}")
-            if (space.order, space.intervals) != (self.order, self.intervals):
+            if space.order != self.order or space.intervals != self.intervals:
                 raise ValueError(
                     "a layer has one order and one number of intervals; "
                     f"got spaces[{p}] = {space} beside spaces[0] = {self.spaces[0]}"
                 )
-        if self.free_knots:
-            if self.order < 2:
-                raise ValueError("free knots need order >= 2; got order 1, whose splines jump at the knots")
-            if self.outside == "natural":
-                raise ValueError("free knots need outside='linear', 'polynomial' or 'error'; got 'natural'")
-            self.starting_s()  # raises where the knots cannot be reached
+        if not self.free_knots:
+            return
+        if self.order < 2:
+            raise ValueError("free knots need order >= 2; got order 1, whose splines jump at the knots")
+        if self.outside == "natural":
+            raise ValueError("free knots need outside='linear', 'polynomial' or 'error'; got 'natural'")
+        self.starting_s()  # raises if no s has these knots
 
     @property
     def window(self) -> int:
-        """Number of functions that matter at an input."""
+        """Number of functions that may be non-zero at an input."""
         return self.order
 
     def describe(self) -> str:
         """Name order, intervals and basis."""
-        free, plural = "free " * self.free_knots, "s" * (self.intervals > 1)
-        return f"order {self.order} on {self.intervals} {free}interval{plural} ({self.basis})"
+        kind = "interval"
+        if self.intervals > 1:
+            kind = "intervals"
+        if self.free_knots:
+            kind = f"free {kind}"
+        return f"order {self.order} on {self.intervals} {kind} ({self.basis})"
 
     @property
     def blocks(self) -> dict[str, tuple[int, ...]]:
         """Coefficients (Q, P, dim) and, with free knots, s (P, n)."""
-        blocks: dict[str, tuple[int, ...]] = {"coefficients": (self.n_outputs, self.n_inputs, self.dim)}
-        if self.free_knots:
-            blocks["s"] = (self.n_inputs, self.intervals)
-        return blocks
+        coefficients = self.n_outputs, self.n_inputs, self.dim
+        if not self.free_knots:
+            return {"coefficients": coefficients}
+        s = self.n_inputs, self.intervals
+        return {"coefficients": coefficients, "s": s}
 
     def require_derivatives(self, order: int) -> str | None:
         """Raise ValueError unless r > order, with free knots r > order + 1, for derivatives of positive order.
 
-        The derivative of order r - 1 jumps at the knots; where it is asked for, return a remark that says so.
+        The derivative of order r - 1 jumps at the knots; for this order, return a remark that says so.
         """
+        if order == 0 or self.order > order + 1:
+            return None
         which = ("values", "first", "second")[order]
-        if self.order <= order and order > 0:
+        if self.order <= order:
             raise ValueError(
                 f"{which} derivatives in x need splines of order >= {order + 2} (order {order + 1}: they jump at the "
                 f"knots); got order {self.order}"
             )
-        if self.order == order + 1 and order > 0:
-            if self.free_knots:
-                raise ValueError(
-                    f"{which} derivatives in x with free knots need order >= {order + 2}; got order {self.order}, of "
-                    "which they jump at the knots"
-                )
-            return f"the {which} derivative of splines of order {self.order} jumps at the knots"
-        return None
+        if self.free_knots:
+            raise ValueError(
+                f"{which} derivatives in x with free knots need order >= {order + 2}; got order {self.order}, of "
+                "which they jump at the knots"
+            )
+        return f"the {which} derivative of splines of order {self.order} jumps at the knots"
 
     def constant_coefficients(self, theta: FloatArray) -> FloatArray:
         """Return coefficients (P, dim) of the function 1: those of B-splines are all 1."""
-        return self.between_bases(theta, np.ones((self.n_inputs, self.dim)), "spline", self.basis)
+        ones = np.ones((self.n_inputs, self.dim))
+        return self.between_bases(theta, ones, "spline", self.basis)
 
     def is_constant_at(self, x: FloatArray) -> bool:
         """Whether the function 1 of the spline space is 1 at all inputs x: natural tails decay."""
+        if self.outside != "natural":
+            return True
         a, b = self.domains.T
-        return self.outside != "natural" or bool(np.all((x >= a) & (x <= b)))
+        return bool(np.all((x >= a) & (x <= b)))
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
         """Return for each output P vectors: the function 1 on one edge."""
@@ -130,31 +139,35 @@ class EdgeLayer(SplineEdges):
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
         """Return the vectors that move constants between the edges into a node.
 
-        With free knots, those that add a constant to s, input by input, follow.
+        With free knots they are followed by P vectors that add a constant to s, one for each input.
         """
         vectors = super().null_vectors(theta, x, translations)
         if not self.free_knots:
             return vectors
-        shifts = np.zeros((self.n_inputs, self.n_params))
-        shifts[:, -self.n_inputs * self.intervals :] = np.repeat(np.eye(self.n_inputs), self.intervals, axis=1)
+        P, n = self.n_inputs, self.intervals
+        shifts = np.zeros((P, self.n_params))
+        shifts[:, -P * n :] = np.repeat(np.eye(P), n, axis=1)
         return np.concatenate([vectors, shifts])
 
     def truth_form(self) -> dict[str, Any]:
         """Return order, outside, n_outputs, margin and knots (P, n + 2r - 1), with free knots also their floor."""
-        floor = FLOOR if self.free_knots else None
-        fixed = {"order": self.order, "outside": self.outside, "n_outputs": self.n_outputs, "margin": SLACK}
-        return {"kind": self.basis, **fixed, "knots": [space.knots.tolist() for space in self.spaces], "floor": floor}
+        return {
+            "kind": self.basis,
+            "order": self.order,
+            "outside": self.outside,
+            "n_outputs": self.n_outputs,
+            "margin": SLACK,
+            "knots": [space.knots.tolist() for space in self.spaces],
+            "floor": FLOOR if self.free_knots else None,
+        }
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw the same function in every basis, or Gaussian coefficients of its output variance on x."""
         check_annotated(EdgeLayer.initialize, locals())
         u = self.draw_spline_coefficients(rng, scheme)
-        blocks = {"coefficients": u, "s": self.starting_s()} if self.free_knots else {"coefficients": u}
-        blocks["coefficients"] = self.between_bases(self.pack(**blocks), u, "spline", self.basis)
-        theta: FloatArray = self.pack(**blocks)
+        theta = self.starting_parameters(u)
         if scheme == "gaussian":
-            blocks["coefficients"] = self.matched_gaussian(rng, theta, x)
-            theta = self.pack(**blocks)
+            self.unpack(theta)["coefficients"][...] = self.matched_gaussian(rng, theta, x)
         return theta
 
     def draw_spline_coefficients(self, rng: np.random.Generator, scheme: str) -> FloatArray:
@@ -165,8 +178,9 @@ class EdgeLayer(SplineEdges):
         """
         if scheme == "normal":
             return rng.normal(0.0, 1.0, (self.n_outputs, self.n_inputs, self.dim))
-        slope = rng.normal(0.0, 1.0 / np.sqrt(self.n_inputs), (self.n_outputs, self.n_inputs, 1))
-        noise = rng.normal(0.0, NOISE, (self.n_outputs, self.n_inputs, self.dim))
+        P, Q = self.n_inputs, self.n_outputs
+        slope = rng.normal(0.0, 1.0 / np.sqrt(P), (Q, P, 1))
+        noise = rng.normal(0.0, NOISE, (Q, P, self.dim))
         greville = np.array([space.greville for space in self.spaces])
         middle = self.domains.mean(axis=1, keepdims=True)
         length = self.domains[:, 1:] - self.domains[:, :1]

@@ -1,6 +1,6 @@
-r"""What all layers with knots share: other knots follow from one method, which puts the splines on other spaces.
+r"""The base of layers with knots: refining, inserting, fixing and freeing knots follow from `with_spaces`.
 
-Splines on finer knots: which spaces contain which, up to rounding.
+`nested_spaces` finds the pairs of spaces between which splines are converted, up to rounding of the knots.
 """
 
 from abc import abstractmethod
@@ -21,8 +21,8 @@ from refkan.splines.transfer import require_nested
 class KnotLayer(Layer):
     """A layer with splines in known spaces on its edges.
 
-    A kind of layer says how its splines are put on other spaces (`with_spaces`); the methods that refine, insert, fix
-    and free knots are derived from that.
+    A kind of layer defines the same splines on other spaces (`with_spaces`); the methods that refine, insert, fix and
+    free knots are derived from that.
 
     Attributes
     ----------
@@ -46,10 +46,7 @@ class KnotLayer(Layer):
 
     @abstractmethod
     def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
-        """Return the B-spline coefficients (Q, P, dim) of the edges.
-
-        Without `factors`, they are those before the factor of each edge multiplies them.
-        """
+        """Return the B-spline coefficients (Q, P, dim) of the edges, without `factors` those before multiplication."""
 
     @abstractmethod
     def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Self, FloatArray]:
@@ -66,8 +63,9 @@ class KnotLayer(Layer):
         for p, (space, new) in enumerate(zip(self.spaces, new_knots, strict=True)):
             with located(f"input {p}", KnotError):
                 fine = space.insert(new)
-            # Free knots keep exterior knots that depend on a, b and n alone.
-            spaces.append(SplineSpace.from_breakpoints(fine.order, fine.breakpoints) if self.free_knots else fine)
+            if self.free_knots:  # their exterior knots depend only on a, b and n
+                fine = SplineSpace.from_breakpoints(fine.order, fine.breakpoints)
+            spaces.append(fine)
         return self.with_spaces(spaces)
 
     def on_domains(self, domains: FloatArray) -> Self:
@@ -95,7 +93,7 @@ class KnotLayer(Layer):
 
 
 def require_knots(layer: Layer, name: str = "layer") -> KnotLayer:
-    """Return the layer, which must be one with knots; else raise ValueError.
+    """Return the layer if it has knots, else raise ValueError.
 
     Examples
     --------
@@ -122,9 +120,9 @@ class NestedSpaces:
 
 
 def nested_spaces(coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
-    """Coarse and fine spaces; if coarse breakpoints are missing, fine ones that are equal up to rounding set to them.
+    """Coarse and fine spaces; fine breakpoints that equal coarse ones up to rounding are set to them.
 
-    Inputs with the same knots share one entry: one computation serves them all.
+    Inputs with the same knots share one entry, so that they are converted at once.
 
     Raises
     ------
@@ -142,7 +140,7 @@ def nested_spaces(coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
         at = np.searchsorted(breakpoints, interior).clip(1, breakpoints.size - 1)
         left, right = breakpoints[at - 1], breakpoints[at]
         nearest = np.where(interior - left < right - interior, left, right)
-        # Breakpoints of free knots are a plus up to n shares of b - a, each rounded, with 16 roundings of other kinds.
+        # A breakpoint of free knots is a plus up to n rounded shares of b - a, with 16 other roundings.
         rounding = EPS * ((16 + interior.size) * (breakpoints[-1] - breakpoints[0]) + 2 * np.abs(breakpoints).max())
         if not np.isin(breakpoints, interior).all():
             close = np.abs(interior - nearest) <= rounding
@@ -154,7 +152,7 @@ def nested_spaces(coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
 
 
 def cut_alike(coarse: list[FloatArray], fine: list[FloatArray]) -> bool:
-    """Whether breakpoints `fine` have as many intervals as `coarse`, wherever they are, or are those cut evenly."""
+    """Whether breakpoints `fine` have as many intervals as `coarse`, anywhere, or are its intervals cut evenly."""
     n, finer = coarse[0].size - 1, fine[0].size - 1
     factor, rest = divmod(finer, n)
     if factor < 2 or rest:

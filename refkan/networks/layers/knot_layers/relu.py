@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Frozen, check_flag, lazy
+from refkan.base import Array, FloatArray, check_flag, lazy
 from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.networks.layers.row_sums import RowSums, row_sums
@@ -24,9 +24,8 @@ RANGE = -1022, 1023
 class ReluLayer(EdgeLayer):
     r"""A layer in the ReLU-power basis: y_q = sum_p sum_j W[q, p, j] ((x_p - t_j)_+ / h)^(r-1).
 
-    h is 1 unless the basis is scaled.
-
-    With W = A^T u it is the same function as a SplineLayer with coefficients u (Lemma 3 of [S26]).
+    h is 1 unless the basis is scaled. With W = A^T u the layer is the same function as a SplineLayer with coefficients
+    u (Lemma 3 of [S26]).
 
     Parameters
     ----------
@@ -38,9 +37,9 @@ class ReluLayer(EdgeLayer):
     Raises
     ------
     KnotError
-        For knots that repeat: they have no ReLU powers.
+        For repeated knots, which have no ReLU powers.
     ValueError, TypeError
-        As for `EdgeLayer`; for the plain basis on a domain so long or short that powers leave the range of numbers.
+        As for `EdgeLayer`; also if powers of the plain basis on the domain exceed the range of numbers.
 
     Examples
     --------
@@ -56,10 +55,14 @@ class ReluLayer(EdgeLayer):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_flag("scaled", self.scaled)
+        smallest, largest = RANGE
         for space in self.spaces:
             check_strictly_increasing(space.knots)
-            ends = np.log2(np.array([space.mean_spacing, space.knots[-1] - space.knots[0]])) * (self.order - 1)
-            if not self.scaled and not (RANGE[0] < ends[0] and ends[1] < RANGE[1]):
+            if self.scaled:
+                continue
+            lengths = np.array([space.mean_spacing, space.knots[-1] - space.knots[0]])
+            low, high = np.log2(lengths) * (self.order - 1)
+            if low <= smallest or high >= largest:
                 a, b = space.domain
                 raise ValueError(
                     f"powers (x - t)^{self.order - 1} on a domain [{a:g}, {b:g}] exceed the range of float64: "
@@ -69,7 +72,9 @@ class ReluLayer(EdgeLayer):
     @property
     def basis(self) -> str:  # type: ignore[override]
         """The ReLU-power basis, plain or scaled."""
-        return "scaled-relu" if self.scaled else "relu"
+        if self.scaled:
+            return "scaled-relu"
+        return "relu"
 
     @property
     def inverse_scale(self) -> FloatArray:
@@ -78,12 +83,14 @@ class ReluLayer(EdgeLayer):
 
     @property
     def window(self) -> int:
-        """Number of functions that matter at an input: all powers do, to the right of their knots."""
+        """Number of functions that may be non-zero at an input: all powers, to the right of their knots."""
         return self.dim
 
     def declare(self, theta: Array) -> Declared:
-        """Return the powers psi_j, on knots that move with s where they are free."""
-        powers = self._powers(self.tables(theta), self.unpack(theta)["s"]) if self.free_knots else self._fixed
+        """Return the powers psi_j; free knots move with s."""
+        powers = self._fixed
+        if self.free_knots:
+            powers = self._powers(self.tables(theta), self.unpack(theta)["s"])
         return Declared(self.n_inputs, self.n_outputs, (powers,), theta)
 
     @lazy
@@ -98,7 +105,7 @@ EdgeLayer.kinds["relu"] = ReluLayer
 EdgeLayer.kinds["scaled-relu"] = partial(ReluLayer, scaled=True)
 
 
-class ReluPowers(KnotFunctions, Frozen):
+class ReluPowers(KnotFunctions):
     """The powers ((x - t_j)_+ / h)^(r-1) of P knot vectors; with s (P, n) on knots that follow it."""
 
     order: int
@@ -109,7 +116,9 @@ class ReluPowers(KnotFunctions, Frozen):
     @property
     def moving(self) -> tuple[int, ...]:
         """Shape of s."""
-        return () if self.s is None else self.s.shape
+        if self.s is None:
+            return ()
+        return self.s.shape
 
     def sums(self, C: Array, at: InputJet, channels: Channels, back: bool) -> FunctionSums:
         """Dense matrices and BLAS."""
@@ -118,18 +127,31 @@ class ReluPowers(KnotFunctions, Frozen):
         return row_sums(self, C, at, channels, back)
 
     def rows(self, x: Array, derivatives: int) -> Array:
-        """psi_j and derivatives at x (N, P), the rule outside applied."""
-        return relu_rows(self.tables.knots, self.order, self.inverse_scale, x, derivatives, self.outside)
+        """psi_j and derivatives at x (N, P), with the rule outside."""
+        return self.powers_at(x, derivatives, self.outside)
+
+    def powers_at(self, x: Array, derivatives: int, outside: str) -> Array:
+        """psi_j and derivatives at x (N, P), with another rule outside."""
+        return relu_rows(
+            self.tables.knots,
+            self.order,
+            self.inverse_scale,
+            x,
+            derivatives,
+            outside,
+        )
 
     def motion(self, C: Array) -> "FreeKinks | None":
-        """How sums move with s."""
-        return None if self.s is None else FreeKinks(self)
+        """How sums move with s; None for fixed knots."""
+        if self.s is None:
+            return None
+        return FreeKinks(self)
 
 
 class FreeKinks:
-    """Powers that start at breakpoints which follow s; a `layers.functions.Motion`.
+    """Powers on breakpoints that depend on s; a `layers.functions.Motion`.
 
-    The power psi_j moves with its own breakpoint alone, by d psi_j/dt_j = -psi_j'.
+    The power psi_j depends only on its own breakpoint, with d psi_j/dt_j = -psi_j'.
     """
 
     def __init__(self, powers: ReluPowers) -> None:
@@ -141,13 +163,15 @@ class FreeKinks:
     def pull_back(self, sums: Any, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
         """dt_j = sum_sc h[s, c, p, j] dW[s, c, p, j]/dt_j, h the cotangents of the functions' jets."""
         dC, dz = sums.pull_back(dy, inputs)
-        dt = np.einsum("scpj,scpj->pj", self._rows(sums), sums.cotangents_of_jets(dy)[..., self._moving])
+        h = sums.cotangents_of_jets(dy)[..., self._moving]
+        dt = np.einsum("scpj,scpj->pj", self._rows(sums), h)
         return dC, free_breakpoints_vjp(self.s, self.powers.domains, dt), dz
 
     def push_forward(self, sums: Any, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
-        """sum_pj C dW[p, j]/dt_j dt_j is added."""
+        """Tangent of the sums for fixed knots plus sum_pj C dW[p, j]/dt_j dt_j."""
         dt = free_breakpoints_jvp(self.s, self.powers.domains, ds)
-        moving = np.einsum("scpj,pj,qpj->scq", self._rows(sums), dt, sums.C[..., self._moving], optimize=True)
+        C = sums.C[..., self._moving]
+        moving = np.einsum("scpj,pj,qpj->scq", self._rows(sums), dt, C, optimize=True)
         return sums.push_forward(dC, dz) + moving
 
     def fill_jacobian(self, sums: Any, G: FloatArray, out: FloatArray) -> None:
@@ -159,15 +183,16 @@ class FreeKinks:
     def _rows(self, sums: RowSums) -> FloatArray:
         """Derivatives of the jets of the moving functions in their own breakpoint, (N, channels, P, n-1).
 
-        d psi/dt = -psi' at a fixed point; the tangent at an end b, psi(b) + (x - b) psi'(b), moves with
-        -psi'(b) - (x - b) psi''(b), and its slope with -psi''(b).
+        d psi/dt = -psi' at a fixed point. The derivative of the tangent at an end b, psi(b) + (x - b) psi'(b), is
+        -psi'(b) - (x - b) psi''(b), and that of its slope is -psi''(b).
         """
         powers, channels, x = self.powers, sums.channels, sums.z[:, 0]
-        low, high = powers.domains.T
-        linear = powers.outside == "linear"
-        at = np.where(x.real < low, low, np.where(x.real > high, high, x)) if linear else x
+        at, linear = x, powers.outside == "linear"
+        if linear:
+            low, high = powers.domains.T
+            at = np.where(x.real < low, low, np.where(x.real > high, high, x))
         top = channels.order
-        rows = -relu_rows(powers.tables.knots, powers.order, powers.inverse_scale, at, top + 2, "polynomial")
+        rows = -powers.powers_at(at, top + 2, "polynomial")
         rows = rows[1:, :, :, self._moving]
         moved = rows[: top + 1].copy()
         if linear:

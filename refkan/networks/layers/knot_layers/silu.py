@@ -19,7 +19,7 @@ from refkan.splines.spaces import SplineSpace
 
 
 def _of_spline(name: str) -> Any:
-    """The attribute of that name of the spline part."""
+    """The attribute of this name of the spline part."""
     return property(attrgetter(f"spline.{name}"), doc=f"`{name}` of the spline part.")
 
 
@@ -40,7 +40,7 @@ class SiluLayer(KnotLayer, Frozen, eq=True):
     Raises
     ------
     TypeError
-        If `spline` is no SplineLayer.
+        If `spline` is not a SplineLayer.
 
     Examples
     --------
@@ -74,9 +74,19 @@ class SiluLayer(KnotLayer, Frozen, eq=True):
     def declare(self, theta: Array) -> Declared:
         """Return the functions of the spline part with the raw coefficients w_s C, then silu with w_b."""
         chart = EdgeScales(self.parameters, theta)
-        spline = self.spline.declare(chart.raw[: self.spline.n_params])
+        spline = self.spline.declare(self._of_spline(chart.raw))
         functions = *spline.functions, silu_functions(self.n_inputs)
-        return Declared(self.n_inputs, self.n_outputs, functions, chart.raw, chart=chart)
+        return Declared(
+            self.n_inputs,
+            self.n_outputs,
+            functions,
+            chart.raw,
+            chart=chart,
+        )
+
+    def _of_spline(self, theta: Array) -> Array:
+        """The parameters of the spline part."""
+        return theta[: self.spline.n_params]
 
     def truth_form(self) -> dict[str, Any]:
         """Return the form of the spline part."""
@@ -88,7 +98,8 @@ class SiluLayer(KnotLayer, Frozen, eq=True):
         spline = self.spline.unpack(self.spline.initialize(rng, x, scheme))
         edges = (self.n_outputs, self.n_inputs)
         bound = 1.0 / np.sqrt(self.n_inputs)
-        return self.pack(**spline, w_b=rng.uniform(-bound, bound, edges), w_s=np.ones(edges))
+        w_b = rng.uniform(-bound, bound, edges)
+        return self.pack(**spline, w_b=w_b, w_s=np.ones(edges))
 
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
         """Return for each output one vector an edge with w_s != 0: the spline part of w_s C = 1."""
@@ -96,29 +107,33 @@ class SiluLayer(KnotLayer, Frozen, eq=True):
             return super().constant_vectors(theta, x, translations)
         w_s = self.unpack(theta)["w_s"]
         vectors = []
-        for q, rows in enumerate(self.spline.constant_vectors(theta[: self.spline.n_params], x)):
+        of_spline = self.spline.constant_vectors(self._of_spline(theta), x)
+        for q, rows in enumerate(of_spline):
             live = np.flatnonzero(w_s[q, : rows.shape[0]])
             vectors.append(self._padded(rows[live] / w_s[q, live, None]))
         return vectors
 
     def null_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> FloatArray:
         """Return the null vectors of the spline part, and on each edge (C, -w_s), along which w_s C is constant."""
-        part = self.spline.null_vectors(theta[: self.spline.n_params], x, translations=True)
-        shifts = self._padded(part[part.shape[0] - self.n_inputs :] if self.spline.free_knots else part[:0])
+        part = self.spline.null_vectors(self._of_spline(theta), x, translations=True)
+        n_shifts = self.n_inputs * self.spline.free_knots  # the last rows: constants added to s
+        shifts = self._padded(part[part.shape[0] - n_shifts :])
         if translations:
             return shifts
         moved = super().null_vectors(theta, x)
         blocks = self.unpack(theta)
-        products = np.zeros((self.n_outputs * self.n_inputs, self.n_params))
-        for row, edge in zip(products, np.ndindex(self.n_outputs, self.n_inputs), strict=True):
+        edges = list(np.ndindex(self.n_outputs, self.n_inputs))
+        products = np.zeros((len(edges), self.n_params))
+        for row, edge in zip(products, edges, strict=True):
             views = self.unpack(row)
             views["coefficients"][edge] = blocks["coefficients"][edge]
             views["w_s"][edge] = -blocks["w_s"][edge]
         return np.concatenate([moved, shifts, products])
 
     def _padded(self, rows: FloatArray) -> FloatArray:
-        """Vectors of the spline part, with w_b and w_s left as they are."""
-        return np.pad(rows, ((0, 0), (0, self.n_params - rows.shape[1])))
+        """Vectors of the spline part, with zeros for w_b and w_s."""
+        zeros = self.n_params - rows.shape[1]
+        return np.pad(rows, ((0, 0), (0, zeros)))
 
     # ------------------------------------------------ the same function elsewhere
 
@@ -129,18 +144,20 @@ class SiluLayer(KnotLayer, Frozen, eq=True):
 
     def spaces_at(self, theta: FloatArray) -> tuple[SplineSpace, ...]:
         """Return the spline spaces of the spline part at theta, one for each input."""
-        return self.spline.spaces_at(theta[: self.spline.n_params])
+        return self.spline.spaces_at(self._of_spline(theta))
 
     def spline_coefficients(self, theta: FloatArray, factors: bool = True) -> FloatArray:
-        """Return the B-spline coefficients w_s C (Q, P, dim) of the spline part; without `factors` C alone."""
-        c = self.spline.spline_coefficients(theta[: self.spline.n_params])
-        return c * self.unpack(theta)["w_s"][:, :, None] if factors else c
+        """Return the B-spline coefficients w_s C (Q, P, dim) of the spline part; without `factors` only C."""
+        c = self.spline.spline_coefficients(self._of_spline(theta))
+        if not factors:
+            return c
+        return c * self.unpack(theta)["w_s"][:, :, None]
 
     def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Self, FloatArray]:
         """Return the layer with its spline part on other spaces, refitted; w_b and w_s are unchanged."""
-        size = self.spline.n_params
-        new = self.with_spaces(spaces)
-        return new, np.concatenate([self.spline.refitted(theta[:size], spaces, c)[1], theta[size:]])
+        _, spline = self.spline.refitted(self._of_spline(theta), spaces, c)
+        factors = theta[self.spline.n_params :]
+        return self.with_spaces(spaces), np.concatenate([spline, factors])
 
     _why_no_other_basis = "a SiLU edge is defined in the spline basis"
 
@@ -150,22 +167,27 @@ class SiluLayer(KnotLayer, Frozen, eq=True):
         if not isinstance(target, SiluLayer) or self == target:
             return super().convert(theta, target)
         blocks = self.unpack(theta)
-        spline = self.spline.convert(theta[: self.spline.n_params], target.spline, allow_inexact)
-        return target.pack(**target.spline.unpack(spline), w_b=blocks["w_b"], w_s=blocks["w_s"])
+        spline = self.spline.convert(self._of_spline(theta), target.spline, allow_inexact)
+        return target.pack(**blocks | target.spline.unpack(spline))
 
     def prolongation(self, target: Layer) -> sp.csr_array:
         """Return the prolongation of the spline part, with the identity for w_b and w_s."""
         check_annotated(SiluLayer.prolongation, locals())
         if not isinstance(target, SiluLayer) or self == target:
             return super().prolongation(target)
-        edges = 2 * self.n_inputs * self.n_outputs
-        return sp.block_diag([self.spline.prolongation(target.spline), sp.eye_array(edges)], format="csr")
+        spline = self.spline.prolongation(target.spline)
+        factors = sp.eye_array(2 * self.n_inputs * self.n_outputs)
+        return sp.block_diag([spline, factors], format="csr")
 
 
 @cache
 def silu_functions(n_inputs: int) -> RowFunctions:
     """silu(x_p) of every input."""
-    return RowFunctions(lambda x, count: ACTIVATIONS["silu"].derivatives(x, count + 1)[..., None], n_inputs, 1)
+
+    def rows(x: Array, derivatives: int) -> Array:
+        return ACTIVATIONS["silu"].derivatives(x, derivatives + 1)[..., None]
+
+    return RowFunctions(rows, n_inputs, 1)
 
 
 class EdgeScales:
@@ -174,21 +196,24 @@ class EdgeScales:
     def __init__(self, parameters: ParameterBlocks, theta: Array) -> None:
         self.parameters, blocks = parameters, parameters.unpack(theta)
         self.c, self.w_s = blocks["coefficients"], blocks["w_s"]
+        self.factors = self.w_s[:, :, None]
         self.raw = theta[: theta.size - self.w_s.size].copy()
-        self.raw[: self.c.size] = (self.w_s[:, :, None] * self.c).reshape(-1)
+        self.raw[: self.c.size] = (self.factors * self.c).reshape(-1)
 
     def push_forward(self, dtheta: FloatArray) -> FloatArray:
         """d(w_s C) = dw_s C + w_s dC instead of dC."""
         blocks = self.parameters.unpack(dtheta)
         dW = dtheta[: dtheta.size - self.w_s.size].copy()
-        product = blocks["w_s"][:, :, None] * self.c + self.w_s[:, :, None] * blocks["coefficients"]
+        dw_s, dC = blocks["w_s"][:, :, None], blocks["coefficients"]
+        product = dw_s * self.c + self.factors * dC
         dW[: self.c.size] = product.reshape(-1)
         return dW
 
     def pull_back(self, dW: FloatArray) -> FloatArray:
         """dC = w_s D and dw_s = sum_i C D, D the cotangent of the product."""
         D = dW[: self.c.size].reshape(self.c.shape)
-        C, w_s = self.w_s[:, :, None] * D, np.sum(self.c * D, axis=2)
+        C = self.factors * D
+        w_s = np.sum(self.c * D, axis=2)
         return np.concatenate([C.reshape(-1), dW[self.c.size :], w_s.reshape(-1)])
 
     def fill_columns(self, out: FloatArray) -> None:
@@ -196,14 +221,14 @@ class EdgeScales:
         columns = out[:, :, : self.c.size].reshape(*out.shape[:2], *self.c.shape)
         w_s = out[:, :, -self.w_s.size :]
         w_s[...] = np.einsum("soqpi,qpi->soqp", columns, self.c).reshape(w_s.shape)
-        columns *= self.w_s[:, :, None]
+        columns *= self.factors
 
     @property
     def _factors(self) -> tuple[IntArray, IntArray]:
-        """Columns of the coefficients, and for each that of the w_s that multiplies it."""
-        n_params = self.parameters.size
-        factor = np.repeat(np.arange(self.w_s.size), self.c.shape[2]) + n_params - self.w_s.size
-        return np.arange(self.c.size), factor
+        """Columns of the coefficients, and for each coefficient the column of its factor w_s."""
+        first = self.parameters.size - self.w_s.size
+        factors = first + np.arange(self.w_s.size)
+        return np.arange(self.c.size), np.repeat(factors, self.c.shape[2])
 
     @property
     def jacobian(self) -> sp.csr_array:
@@ -212,7 +237,8 @@ class EdgeScales:
         rest = np.arange(self.c.size, self.raw.size)
         rows = np.concatenate([coefficient, coefficient, rest])
         columns = np.concatenate([coefficient, factor, rest])
-        entries = np.concatenate([np.repeat(self.w_s.ravel(), self.c.shape[2]), self.c.ravel(), np.ones(rest.size)])
+        w_s = np.repeat(self.w_s.ravel(), self.c.shape[2])
+        entries = np.concatenate([w_s, self.c.ravel(), np.ones(rest.size)])
         shape = self.raw.size, self.parameters.size
         return sp.coo_array((entries, (rows, columns)), shape).tocsr()
 

@@ -1,15 +1,13 @@
-r"""Spline layers: y_q = sum_p sum_i C[q, p, i] b_i(x_p).
+r"""Spline layers: y_q = sum_p sum_i C[q, p, i] b_i(x_p), on fixed knots, or on free knots with parameters s.
 
-Free knots of a spline layer: derivatives in the parameters s of its breakpoints, `knots.free_breakpoints`.
-
-On interval m a breakpoint that moves is as good as local coefficients that move (see `kernels.moving_knots`). Sums
-therefore are those of a layer of n r local coefficients, r of its own for each interval: their tangents follow those
-of coefficients and knots, and sums over samples of their cotangents, taken once, give those of the knots.
+On interval m a moving breakpoint has the effect of moving local coefficients (see `kernels.moving_knots`). A layer with
+free knots therefore has the sums of a layer with n r local coefficients, r for each interval. Tangents of coefficients
+and knots give tangents of the local coefficients, whose cotangents, summed over samples once, give those of the knots.
 """
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, Frozen, IntArray, lazy
+from refkan.base import Array, FloatArray, IntArray, lazy
 from refkan.kernels import moving_knots
 from refkan.kernels.launch import launch
 from refkan.networks.layers.functions import Declared
@@ -21,8 +19,8 @@ from refkan.splines.sums.input_jet import packed
 from refkan.splines.sums.sums import FunctionSums
 
 
-class MovingSplines(SplineFunctions, Frozen):
-    """B-splines whose knots follow s (P, n) on the domains (P, 2)."""
+class MovingSplines(SplineFunctions):
+    """B-splines whose knots depend on s (P, n), on the domains (P, 2)."""
 
     s: Array
     domains: FloatArray
@@ -34,7 +32,8 @@ class MovingSplines(SplineFunctions, Frozen):
 
     def motion(self, C: Array) -> "FreeKnots":
         """How sums move with s."""
-        return FreeKnots(self.s, self.domains, self.tables, np.ascontiguousarray(C.transpose(1, 2, 0)))
+        by_input = np.ascontiguousarray(C.transpose(1, 2, 0))
+        return FreeKnots(self.s, self.domains, self.tables, by_input)
 
 
 class FreeKnots:
@@ -45,23 +44,27 @@ class FreeKnots:
         self.order, self.n = tables.order, s.shape[1]
 
     def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
-        """Cotangents of C and s from the sums of each interval by itself, and that of the jet z."""
+        """Cotangents of C and s from separate sums for each interval, and that of the jet z."""
         apart, dz = sums.pull_back(dy, inputs, apart=True)
         moments = np.ascontiguousarray(apart.transpose(1, 2, 0))
-        return self.fold(moments).transpose(2, 0, 1), self.pull_back_knots(moments), dz
+        dC = self.fold(moments).transpose(2, 0, 1)
+        return dC, self.pull_back_knots(moments), dz
 
     def push_forward(self, sums: FunctionSums, dC: FloatArray, ds: FloatArray, dz: FloatArray | None) -> FloatArray:
         """The local coefficients move with coefficients and knots."""
         moved = self.move(dC.transpose(1, 2, 0), ds)
-        return sums.push_forward(np.ascontiguousarray(moved.transpose(2, 0, 1)), dz, apart=True)
+        apart = np.ascontiguousarray(moved.transpose(2, 0, 1))
+        return sums.push_forward(apart, dz, apart=True)
 
     def fill_jacobian(self, sums: FunctionSums, G: FloatArray, out: FloatArray) -> None:
-        """Columns of s: those of the breakpoints, pulled back as a cotangent of them is."""
-        out[...] = free_breakpoints_vjp(self.s, self.domains, self.columns_of_breakpoints(*sums.jets(), G))
+        """Columns of s: the columns of the breakpoints, pulled back like cotangents."""
+        start, W = sums.jets()
+        columns = self.columns_of_breakpoints(start, W, G)
+        out[...] = free_breakpoints_vjp(self.s, self.domains, columns)
 
     @lazy
     def weights(self) -> Array:
-        """What each breakpoint does to the local coefficients, (P, n, r, r-1, r-1)."""
+        """Derivatives of the local coefficients in the breakpoints over slopes, (P, n, r, r-1, r-1)."""
         P, r = self.C.shape[0], self.order
         out = np.empty((P, self.n, r, r - 1, r - 1), self.tables.knots.dtype)
         launch(moving_knots.motion_weights, P, 4 * out.size * r, self.tables.knots, out)
@@ -74,7 +77,7 @@ class FreeKnots:
         return (self.C[:, 1:] - self.C[:, :-1]) * spans[:, :, None]
 
     def fold(self, moments: FloatArray) -> FloatArray:
-        """Cotangent of C (P, dim, Q) from that of the local coefficients: neighbours share r - 1 of theirs."""
+        """Cotangent of C (P, dim, Q) from that of the local coefficients: neighbours share r - 1 coefficients."""
         dC = np.zeros((*self.C.shape[:2], moments.shape[2]))
         for i in reversed(range(self.order)):
             dC[:, i : i + self.n] += moments[:, i :: self.order]
@@ -85,7 +88,8 @@ class FreeKnots:
         P = self.C.shape[0]
         dt = np.empty((P, self.n - 1))
         operations = 2 * moments.size * self.order
-        launch(moving_knots.pull_back_knots, P, operations, self.weights, self.slopes, moments, dt)
+        arguments = self.weights, self.slopes, moments, dt
+        launch(moving_knots.pull_back_knots, P, operations, *arguments)
         return free_breakpoints_vjp(self.s, self.domains, dt)
 
     def move(self, dC: FloatArray, ds: FloatArray) -> FloatArray:
@@ -140,22 +144,20 @@ class SplineLayer(EdgeLayer):
 
     @property
     def sums_to_one(self) -> bool:  # type: ignore[override]
-        """Whether coefficients multiply functions that sum to one everywhere.
-
-        B-splines do, unless they decay outside the domain (outside="natural").
-        """
+        """Whether the functions sum to one everywhere: B-splines do unless outside="natural", where they decay."""
         return self.outside != "natural"
 
     @lazy
     def _fixed(self) -> SplineFunctions:
-        """The B-splines on the knots that `spaces` names."""
+        """The B-splines on the knots of `spaces`."""
         return SplineFunctions(self.fixed_tables, self.outside)
 
     def declare(self, theta: Array) -> Declared:
-        """Return the B-splines, on knots that move with s where they are free."""
+        """Return the B-splines; free knots move with s."""
         functions = self._fixed
         if self.free_knots:
-            functions = MovingSplines(self.tables(theta), self.outside, self.unpack(theta)["s"], self.domains)
+            s = self.unpack(theta)["s"]
+            functions = MovingSplines(self.tables(theta), self.outside, s, self.domains)
         return Declared(self.n_inputs, self.n_outputs, (functions,), theta)
 
 
